@@ -1,0 +1,42 @@
+"""Describe a training job once, run it anywhere, and keep a true record of everything that happened.
+
+The public names live here and are imported when they are first used.
+"""
+
+from __future__ import annotations
+
+import importlib
+
+__version__ = "0.1.0"
+
+_HOMES = {
+    "Workspace": "scriptrun.workspace",
+    "Experiment": "scriptrun.experiment",
+    "Run": "scriptrun.run",
+    "ScriptRunConfig": "scriptrun.config.script_run_config",
+    "RunConfiguration": "scriptrun.config.run_configuration",
+    "Environment": "scriptrun.config.environment",
+    "CondaDependencies": "scriptrun.config.conda_dependencies",
+    "DockerConfiguration": "scriptrun.config.sections",
+    "MpiConfiguration": "scriptrun.config.distributed",
+    "PyTorchConfiguration": "scriptrun.config.distributed",
+    "TensorflowConfiguration": "scriptrun.config.distributed",
+    "Local": "scriptrun.engines.local",
+    "exceptions": "scriptrun.spec.errors",
+}
+
+__all__ = ["__version__", *sorted(_HOMES)]
+
+
+def __getattr__(name: str) -> object:
+    home = _HOMES.get(name)
+    if home is None:
+        raise AttributeError(f"module 'scriptrun' has no attribute {name!r}")
+    module = importlib.import_module(home)
+    value = module if name == "exceptions" else getattr(module, name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return __all__

@@ -1,0 +1,1 @@
+"""What the user writes: job descriptions, environments, run configurations; no side effects."""

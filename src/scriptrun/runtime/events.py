@@ -1,0 +1,42 @@
+"""Appending to a run's event files: one writer a file, one JSON object a line (Python 3.6+).
+
+The format is documented in docs/explanation/formats.md.
+"""
+
+import json
+import os
+import time
+
+
+class EventWriter:
+    """Appends events to ``<folder>/events/<writer>.jsonl``; opened at the first event.
+
+    Nothing is written twice and nothing is ever changed: a line is one ``os.write`` to a file
+    opened for appending.
+    """
+
+    def __init__(self, folder, writer):
+        self.path = os.path.join(str(folder), "events", writer + ".jsonl")
+        self._number = 0
+
+    def write(self, kind, **fields):
+        """Append one event of ``kind`` with ``fields`` (JSON values) and the time (UTC seconds)."""
+        line = {"t": time.time(), "n": self._number, "kind": kind}
+        line.update(fields)
+        self._number += 1
+        text = json.dumps(line, ensure_ascii=False, separators=(",", ":")) + "\n"
+        append(self.path, text.encode("utf-8", "surrogatepass"))
+
+
+def append(path, data):
+    """Append ``data`` (bytes) to ``path`` in one write, making its folder where it is missing."""
+    flags = os.O_WRONLY | os.O_CREAT | os.O_APPEND | getattr(os, "O_CLOEXEC", 0)
+    try:
+        handle = os.open(path, flags, 0o644)
+    except FileNotFoundError:
+        os.makedirs(os.path.dirname(path), exist_ok=True)
+        handle = os.open(path, flags, 0o644)
+    try:
+        os.write(handle, data)
+    finally:
+        os.close(handle)

@@ -1,0 +1,1 @@
+"""Values that every room shares: the job, its states, its errors (standard library only)."""

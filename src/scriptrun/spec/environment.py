@@ -1,0 +1,59 @@
+"""What a job asks of its environment, as a value: the request, never the lock."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass, field
+from typing import Any
+
+from scriptrun.spec.digests import digest_of
+
+#: kinds of environment: an interpreter that is there, or packages to be built into one of our own
+INTERPRETER = "interpreter"
+PACKAGES = "packages"
+
+
+@dataclass(frozen=True)
+class EnvironmentSpec:
+    """One environment request.
+
+    ``kind`` is INTERPRETER (``interpreter`` is the path or name of an existing Python; nothing is
+    installed) or PACKAGES (``python`` is a version such as "3.8" or None for "any", ``pip`` holds
+    requirement lines, ``pip_options`` lines such as ``--index-url ...``, ``conda`` conda specs).
+    ``image`` holds the container image that was asked for and ``container`` whether a container is
+    wanted at all. ``name``, ``version`` and ``notes`` are for people and do not count as content.
+    """
+
+    kind: str = INTERPRETER
+    name: str = ""
+    version: str | None = None
+    python: str | None = None
+    interpreter: str | None = None
+    pip: tuple[str, ...] = ()
+    pip_options: tuple[str, ...] = ()
+    conda: tuple[str, ...] = ()
+    channels: tuple[str, ...] = ()
+    image: str | None = None
+    container: bool = False
+    docker: dict[str, Any] = field(default_factory=dict)
+    pins: str = "exact"
+    notes: tuple[str, ...] = ()
+
+    def digest(self) -> str:
+        """The request's digest: equal for equal content, whatever the name and version."""
+        content = asdict(self)
+        for key in ("name", "version", "notes"):
+            del content[key]
+        return digest_of(content)
+
+    def to_dict(self) -> dict[str, Any]:
+        """A JSON value; ``from_dict`` is the way back."""
+        return asdict(self)
+
+    @classmethod
+    def from_dict(cls, data: dict[str, Any]) -> EnvironmentSpec:
+        """The request that ``to_dict`` wrote; unknown keys (a newer format) are ignored."""
+        known = {name: data[name] for name in cls.__dataclass_fields__ if name in data}
+        for name in ("pip", "pip_options", "conda", "channels", "notes"):
+            if name in known:
+                known[name] = tuple(known[name])
+        return cls(**known)

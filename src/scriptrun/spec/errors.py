@@ -1,0 +1,80 @@
+"""Errors that speak to people: a sentence (what was asked, what is the case) and a hint (what to do).
+
+The class names are those of the Azure ML SDK v1 where it had the thing. ``exit_code`` is what the
+command line ends with: 1 the job failed, 2 wrong usage, 3 refused by the engine, 70 our own bug.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+
+class ScriptrunError(Exception):
+    """Base of all errors raised on purpose.
+
+    ``message`` is one or more sentences; ``hint`` says what to do, or is empty.
+    """
+
+    exit_code = 2
+
+    def __init__(self, message: str, hint: str = "") -> None:
+        super().__init__(message)
+        self.message = message
+        self.hint = hint
+
+    def __str__(self) -> str:
+        return f"{self.message}\n  {self.hint}" if self.hint else self.message
+
+
+class UserErrorException(ScriptrunError):
+    """What the user asked for cannot be done as asked."""
+
+
+class RunConfigurationException(UserErrorException):
+    """A job description that cannot be run: ``reasons`` lists every problem found, at once."""
+
+    def __init__(self, message: str, hint: str = "", reasons: Sequence[str] = ()) -> None:
+        super().__init__(message, hint)
+        self.reasons = tuple(reasons)
+
+
+class WorkspaceException(UserErrorException):
+    """The workspace is missing, unreadable or not writable."""
+
+
+class ComputeTargetException(UserErrorException):
+    """The compute target is unknown or misdescribed."""
+
+
+class EnvironmentException(UserErrorException):
+    """The environment is unknown, or cannot be built here."""
+
+
+class SnapshotException(UserErrorException):
+    """The source directory could not be read whole."""
+
+
+class RunEnvironmentException(UserErrorException):
+    """A run was asked for outside any job."""
+
+
+class ExperimentExecutionException(ScriptrunError):
+    """The engine refused or lost the job."""
+
+    exit_code = 3
+
+
+class ActivityFailedException(ScriptrunError):
+    """A run that was waited for ended Failed."""
+
+    exit_code = 1
+
+
+def refuse(reasons: Sequence[str], what: str = "This job cannot be submitted") -> None:
+    """Raise one RunConfigurationException for all ``reasons``; return when there are none."""
+    if not reasons:
+        return
+    if len(reasons) == 1:
+        raise RunConfigurationException(reasons[0], reasons=reasons)
+    lines = "\n".join(f"  - {reason}" for reason in reasons)
+    raise RunConfigurationException(f"{what}, for {len(reasons)} reasons:\n{lines}", reasons=reasons)

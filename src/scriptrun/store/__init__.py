@@ -1,0 +1,1 @@
+"""Content-named files and folders, leases, registries, snapshots."""

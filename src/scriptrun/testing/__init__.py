@@ -1,0 +1,1 @@
+"""Shared suites that every engine, builder and store must pass; for us and for plug-in authors."""

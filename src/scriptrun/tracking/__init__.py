@@ -1,0 +1,1 @@
+"""Run folders, events, metrics, the index, and settling what was left behind."""
