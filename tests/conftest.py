@@ -1,0 +1,16 @@
+"""Every test keeps to its own temporary directory: caches, queues and slots too."""
+
+from __future__ import annotations
+
+import pytest
+
+
+@pytest.fixture(autouse=True)
+def own_places(tmp_path_factory, monkeypatch):
+    """Point scriptrun's local directories below a fresh temporary directory."""
+    root = tmp_path_factory.mktemp("places")
+    monkeypatch.setenv("SCRIPTRUN_CACHE", str(root / "cache"))
+    monkeypatch.setenv("SCRIPTRUN_RUNTIME", str(root / "runtime"))
+    monkeypatch.setenv("SCRIPTRUN_SLOTS", str(root / "slots"))
+    monkeypatch.delenv("SCRIPTRUN_WORKSPACE", raising=False)
+    return root
