@@ -1,0 +1,181 @@
+"""Lock files on the local disk: the kernel frees one when its last holder has gone, however.
+
+For the local disk only (``places``): nothing on a shared file system is locked; builds there take a
+lease (``leases``). A lock file is never removed.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from types import TracebackType
+
+
+class Flock:
+    """A lock that is held until ``release``, or until every process that has it open is gone.
+
+    ``close`` lets go of this process's copy only: a child that inherited ``fileno()`` holds on.
+    """
+
+    def __init__(self, path: Path, handle: int) -> None:
+        self.path = path
+        self._handle = handle
+
+    def fileno(self) -> int:
+        """The open file, for ``subprocess.Popen(pass_fds=...)``."""
+        return self._handle
+
+    def set_inheritable(self, inheritable: bool) -> None:
+        """Whether children that are started from now on inherit the lock (default: they do not)."""
+        os.set_inheritable(self._handle, inheritable)
+
+    def touch(self) -> None:
+        """Mark the file as in use: a cleaner of /tmp leaves it alone (once a day is enough)."""
+        try:
+            os.utime(self.path)
+        except OSError:
+            pass
+
+    def close(self) -> None:
+        """Let go of this process's copy; the lock lives on in children that inherited it."""
+        handle, self._handle = self._handle, -1
+        if handle >= 0:
+            os.close(handle)
+
+    def release(self) -> None:
+        """Free the lock for all, children that inherited it included."""
+        if self._handle >= 0:
+            _unlock(self._handle)
+        self.close()
+
+    def __enter__(self) -> Flock:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.release()
+
+
+def try_flock(path: str | os.PathLike[str]) -> Flock | None:
+    """Lock ``path`` (made, with its folder, where missing) at once; None: somebody else has it."""
+    return _take(Path(path), blocking=False)
+
+
+@contextmanager
+def flock(
+    path: str | os.PathLike[str], waiting: Callable[[], None] | None = None
+) -> Iterator[Flock]:
+    """Hold the lock ``path`` for the block, waiting as long as it takes.
+
+    ``waiting`` is called once, where somebody else has the lock and this call has to wait.
+    """
+    lock = try_flock(path)
+    if lock is None:
+        if waiting is not None:
+            waiting()
+        lock = _take(Path(path), blocking=True)
+    assert lock is not None
+    with lock:
+        yield lock
+
+
+def _take(path: Path, blocking: bool) -> Flock | None:
+    while True:
+        handle = _open(path)
+        try:
+            locked = _lock(handle, blocking)
+            if locked and _still_there(path, handle):
+                return Flock(path, handle)
+        except BaseException:
+            os.close(handle)
+            raise
+        os.close(handle)  # busy, or a cleaner removed the file beneath us: then a new one is made
+        if not locked:
+            return None
+
+
+def _open(path: Path) -> int:
+    """Open or make the lock file. Reading is enough to lock, so all users can share one.
+
+    Without O_CREAT for a file that exists: the kernel refuses that in /tmp for others' files.
+    """
+    flags = os.O_RDWR | getattr(os, "O_CLOEXEC", 0) | getattr(os, "O_NOFOLLOW", 0)
+    for _ in range(100):
+        try:
+            return os.open(path, flags)
+        except FileNotFoundError:
+            made = _make(path, flags)
+            if made is not None:
+                return made
+        except PermissionError:
+            try:
+                return os.open(path, flags & ~os.O_RDWR)
+            except PermissionError:
+                time.sleep(0.01)  # its maker is about to open it to all
+    return os.open(path, flags & ~os.O_RDWR)
+
+
+def _make(path: Path, flags: int) -> int | None:
+    try:
+        handle = os.open(path, flags | os.O_CREAT | os.O_EXCL, 0o644)
+    except FileExistsError:
+        return None
+    except FileNotFoundError:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        return None
+    if sys.platform != "win32":
+        os.fchmod(handle, 0o644)  # whatever the umask: other users' locks are the same file
+    return handle
+
+
+def _still_there(path: Path, handle: int) -> bool:
+    try:
+        return os.path.samestat(os.stat(path), os.fstat(handle))
+    except FileNotFoundError:
+        return False
+
+
+if sys.platform == "win32":
+
+    def _lock(handle: int, blocking: bool) -> bool:
+        import msvcrt
+
+        while True:
+            try:
+                os.lseek(handle, 0, os.SEEK_SET)
+                msvcrt.locking(handle, msvcrt.LK_NBLCK, 1)
+                return True
+            except OSError:
+                if not blocking:
+                    return False
+                time.sleep(0.05)
+
+    def _unlock(handle: int) -> None:
+        import msvcrt
+
+        os.lseek(handle, 0, os.SEEK_SET)
+        msvcrt.locking(handle, msvcrt.LK_UNLCK, 1)
+
+else:
+
+    def _lock(handle: int, blocking: bool) -> bool:
+        import fcntl
+
+        try:
+            fcntl.flock(handle, fcntl.LOCK_EX | (0 if blocking else fcntl.LOCK_NB))
+        except BlockingIOError:
+            return False
+        return True
+
+    def _unlock(handle: int) -> None:
+        import fcntl
+
+        fcntl.flock(handle, fcntl.LOCK_UN)

@@ -1,0 +1,97 @@
+"""Where this user's and this machine's own files lie (the table is in docs/explanation/formats.md).
+
+All of these are on the local disk: what is locked lies here, never in a workspace, which may be on
+a shared file system.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from pathlib import Path
+
+from scriptrun.spec.errors import WorkspaceException
+
+
+def cache_root() -> Path:
+    """``$SCRIPTRUN_CACHE``, else ``~/.cache/scriptrun`` (Windows: in ``%LOCALAPPDATA%``).
+
+    Safe to delete when nothing runs. The folder is not made here.
+    """
+    named = os.environ.get("SCRIPTRUN_CACHE")
+    if named:
+        return Path(named).expanduser().absolute()
+    if sys.platform == "win32":
+        local = os.environ.get("LOCALAPPDATA") or str(Path.home() / "AppData" / "Local")
+        return Path(local) / "scriptrun" / "cache"
+    return Path.home() / ".cache" / "scriptrun"
+
+
+def cache_folder(*names: str) -> Path:
+    """A folder below ``cache_root()``, made where it is missing."""
+    return _made(cache_root().joinpath(*names))
+
+
+def runtime_root() -> Path:
+    """``$SCRIPTRUN_RUNTIME``, else ``cache_root()/runtime``: made, and readable by its owner alone.
+
+    Raises WorkspaceException where the folder belongs to somebody else.
+    """
+    named = os.environ.get("SCRIPTRUN_RUNTIME")
+    root = Path(named).expanduser().absolute() if named else cache_root() / "runtime"
+    _made(root, 0o700)
+    _keep_private(root)
+    return root
+
+
+def runtime_folder(*names: str) -> Path:
+    """A folder below ``runtime_root()``, made (0700) where it is missing."""
+    return _made(runtime_root().joinpath(*names), 0o700)
+
+
+def slots_root() -> Path:
+    """``$SCRIPTRUN_SLOTS``, else ``/tmp/scriptrun-slots``: made, open to all users (1777)."""
+    named = os.environ.get("SCRIPTRUN_SLOTS")
+    if named:
+        root = Path(named).expanduser().absolute()
+    elif sys.platform == "win32":
+        root = Path(os.environ.get("TEMP", "C:\\Temp")) / "scriptrun-slots"
+    else:
+        root = Path("/tmp/scriptrun-slots")
+    if not root.is_dir():
+        _made(root)
+        _chmod_quietly(root, 0o1777)
+    return root
+
+
+def _made(folder: Path, mode: int = 0o777) -> Path:
+    try:
+        if not folder.is_dir():
+            folder.parent.mkdir(parents=True, exist_ok=True)
+            folder.mkdir(mode=mode, exist_ok=True)
+    except OSError as error:
+        raise WorkspaceException(
+            f"The folder {folder} cannot be made: {error.strerror}.",
+            "Set SCRIPTRUN_CACHE to a folder on this machine that you may write to.",
+        ) from None
+    return folder
+
+
+def _keep_private(root: Path) -> None:
+    if sys.platform == "win32":
+        return
+    status = root.stat()
+    if status.st_uid != os.geteuid():
+        raise WorkspaceException(
+            f"The folder {root} holds what waits and runs, and belongs to another user.",
+            "Set SCRIPTRUN_RUNTIME to a folder of your own.",
+        )
+    if status.st_mode & 0o077:
+        _chmod_quietly(root, 0o700)
+
+
+def _chmod_quietly(folder: Path, mode: int) -> None:
+    try:
+        folder.chmod(mode)
+    except OSError:
+        pass  # it is somebody else's, who has set it as it should be
