@@ -1,0 +1,87 @@
+"""Passes the test suite: ``./dev test [ARGS]`` (ARGS go to pytest).
+
+Says which system packages the tests need and installs them where it may (root and apt), makes the
+interpreters that the larger examples need where everything is asked for, and runs pytest.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+#: a command that tests call, and the Debian package that brings it
+SYSTEM = {"git": "git", "ps": "procps", "xargs": "findutils", "mount": "mount"}
+#: interpreters of the larger examples: variable, directory, what is imported, what is installed
+INTERPRETERS = (
+    ("SCRIPTRUN_TEST_TORCH_PYTHON", ".venv-torch", "torch", "pip", ("torch==2.13.0", "numpy")),
+    ("SCRIPTRUN_TEST_TF_PYTHON", ".venv-tf", "tensorflow", "uv", ("tensorflow-cpu",)),
+)
+ROOT = Path(__file__).resolve().parent.parent
+
+
+def main(arguments: list[str]) -> int:
+    """Prepare the machine as far as is allowed, then pytest's own exit code."""
+    everything = os.environ.get("CI") == "true"
+    system_packages(everything)
+    for variable, *rest in INTERPRETERS:
+        python = interpreter(*rest, make=everything)
+        if python and variable not in os.environ:
+            os.environ[variable] = str(python)
+    os.environ.setdefault("PYTHONDONTWRITEBYTECODE", "1")
+    parallel = [] if any(word.startswith("-n") for word in arguments) else ["-n", "2"]
+    if parallel:
+        parallel += ["--dist", "loadgroup"]
+    command = [sys.executable, "-m", "pytest", *parallel, *arguments]
+    return subprocess.run(command, cwd=ROOT).returncode
+
+
+def system_packages(everything: bool) -> None:
+    """Install what is missing, or say what would be skipped; without it, CI ends here."""
+    missing = {tool: name for tool, name in SYSTEM.items() if not shutil.which(tool)}
+    if not missing:
+        return
+    print(f"The tests need the system packages {', '.join(missing.values())}.", file=sys.stderr)
+    if os.geteuid() == 0 and shutil.which("apt-get"):
+        subprocess.run(["apt-get", "update", "-qq"], stdout=subprocess.DEVNULL)
+        subprocess.run(["apt-get", "install", "-y", "-qq", *missing.values()])
+    left = [tool for tool in missing if not shutil.which(tool)]
+    if left and everything:
+        sys.exit(f"Still missing: {', '.join(left)}.")
+    if left:
+        print(f"Tests that call {', '.join(left)} are skipped.", file=sys.stderr)
+
+
+def interpreter(
+    place: str, module: str, installer: str, packages: tuple[str, ...], make: bool
+) -> Path | None:
+    """An interpreter that has ``module``: this one, else that of ``place``, made when asked to."""
+    python = ROOT / place / "bin" / "python"
+    if imports(Path(sys.executable), module):
+        return Path(sys.executable)
+    if not imports(python, module) and make:
+        print(f"making {place} with {', '.join(packages)} ...", file=sys.stderr)
+        build(python.parent.parent, installer, packages)
+    return python if imports(python, module) else None
+
+
+def imports(python: Path, module: str) -> bool:
+    """Whether ``python`` is there and finds ``module``."""
+    look = "import sys, importlib.util; sys.exit(importlib.util.find_spec(sys.argv[1]) is None)"
+    return python.exists() and not subprocess.run([python, "-c", look, module]).returncode
+
+
+def build(place: Path, installer: str, packages: tuple[str, ...]) -> None:
+    """A fresh environment with ``packages``: by uv, or by pip with pip's own configuration."""
+    python = str(place / "bin" / "python")
+    subprocess.run(["uv", "venv", "-q", "--clear", "--seed", "--python", sys.executable, place])
+    install = ["uv", "pip", "install", "-q", "--python", python]
+    if installer == "pip":
+        install = [python, "-m", "pip", "install", "-q"]
+    subprocess.run([*install, *packages])
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
