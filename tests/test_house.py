@@ -1,0 +1,300 @@
+"""The house keeps its shape: who imports whom, how big things are, what loads when, what runs where."""
+
+from __future__ import annotations
+
+import ast
+import graphlib
+import json
+import os
+import re
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parent.parent
+SOURCE = ROOT / "src" / "scriptrun"
+FILES = sorted(SOURCE.rglob("*.py"))
+RUNTIME = SOURCE / "runtime"
+
+#: runs in the user's script, on the user's Python
+ON_PYTHON_36 = [
+    path
+    for path in FILES
+    if RUNTIME in path.parents
+    and (
+        "injob" in path.relative_to(RUNTIME).parts[0]
+        or path.name in ("__init__.py", "files.py", "events.py", "identity.py")
+    )
+]
+ON_PYTHON_38 = [path for path in FILES if RUNTIME in path.parents and path not in ON_PYTHON_36]
+
+#: what anyone may import of the runtime; the rest starts and watches jobs
+PURE_RUNTIME = ("files", "events", "identity", "injob", "workdir", "results")
+STARTS_JOBS = ("scriptrun.engines", "scriptrun.runtime", "scriptrun.testing")
+
+#: never loaded by ``import scriptrun``, ``--help`` or a warm submission
+HEAVY = (
+    "asyncio",
+    "pathspec",
+    "psutil",
+    "pydantic",
+    "rich",
+    "rich_argparse",
+    "sqlite3",
+    "typer",
+    "yaml",
+)
+#: where the house imports its own modules late, and why
+LATE_OF_OURS = {
+    "src/scriptrun/engines/local.py": "the launcher is loaded only where a process is forked into",
+    "src/scriptrun/runtime/guard.py": "the guard forks before the launcher is loaded",
+}
+#: of the standard library, what may be imported where it is used: slow to load, or POSIX only
+LATE = set(
+    "asyncio concurrent ctypes curses difflib email fcntl getpass grp html http importlib inspect "
+    "logging msvcrt multiprocessing platform pwd readline resource select shlex site socket sqlite3 "
+    "ssl subprocess tarfile tempfile termios tomllib tty urllib uuid winreg zipfile".split()
+)
+POSIX_ONLY = ("fcntl", "grp", "pwd", "resource", "syslog", "termios", "tty", "pty", "readline")
+
+
+def dotted(path: Path) -> str:
+    parts = path.relative_to(SOURCE.parent).with_suffix("").parts
+    return ".".join(parts[:-1] if parts[-1] == "__init__" else parts)
+
+
+def child(code: str, *arguments: str, **variables: str) -> str:
+    """What a fresh interpreter prints for ``code``."""
+    done = subprocess.run(
+        [sys.executable, "-c", code, *arguments],
+        capture_output=True,
+        text=True,
+        env={**os.environ, **variables},
+    )
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
+def test_imports_point_downwards():
+    command = [sys.executable, "-c", "from importlinter.cli import lint_imports_command as c; c()"]
+    done = subprocess.run([*command, "--no-cache"], cwd=ROOT, capture_output=True, text=True)
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
+@pytest.fixture(scope="module")
+def imports() -> dict[str, set[str]]:
+    """Each module of ours, and those of ours that it imports."""
+    import grimp
+
+    graph = grimp.build_graph("scriptrun", cache_dir=None)
+    return {name: graph.find_modules_directly_imported_by(name) for name in graph.modules}
+
+
+def test_no_import_cycles(imports):
+    try:
+        graphlib.TopologicalSorter(imports).prepare()
+    except graphlib.CycleError as problem:
+        pytest.fail(" -> ".join(problem.args[1]))
+
+
+def test_only_engines_and_the_runner_import_what_starts_jobs(imports):
+    wrong = [
+        f"{importer} imports {imported}"
+        for importer, all_imported in imports.items()
+        for imported in all_imported
+        if imported.startswith("scriptrun.runtime.")
+        and imported.split(".")[2] not in PURE_RUNTIME
+        and not importer.startswith(STARTS_JOBS)
+    ]
+    assert not wrong
+
+
+def test_sizes():
+    wrong = []
+    for path in FILES:
+        text = path.read_text("utf-8")
+        if text.count("\n") > 400:
+            wrong.append(f"{dotted(path)} has {text.count(chr(10))} lines")
+        for node in ast.walk(ast.parse(text)):
+            if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
+                length = node.end_lineno - node.lineno + 1
+                if length > 60:
+                    wrong.append(f"{dotted(path)}.{node.name} has {length} lines")
+    assert not wrong
+
+
+def inner_imports(path: Path):
+    """(line, module) of each import inside a function."""
+    for function in ast.walk(ast.parse(path.read_text("utf-8"))):
+        if not isinstance(function, ast.FunctionDef | ast.AsyncFunctionDef):
+            continue
+        for node in ast.walk(function):
+            if isinstance(node, ast.Import):
+                yield from ((node.lineno, alias.name) for alias in node.names)
+            elif isinstance(node, ast.ImportFrom):
+                yield node.lineno, "." * node.level + (node.module or "")
+
+
+def test_imports_stand_at_the_top_but_for_heavy_libraries():
+    wrong = set()
+    for path in FILES:
+        for line, name in inner_imports(path):
+            top = name.split(".")[0]
+            ours = top in ("", "scriptrun")
+            if ours and str(path.relative_to(ROOT)) in LATE_OF_OURS:
+                continue
+            if ours or (top in sys.stdlib_module_names and top not in LATE):
+                wrong.add(f"{path.relative_to(ROOT)}:{line} imports {name}")
+    assert not wrong
+
+
+def test_runtime_imports_nothing_of_the_house_and_nothing_installed():
+    wrong = []
+    for path in ON_PYTHON_36 + ON_PYTHON_38:
+        for node in ast.parse(path.read_text("utf-8")).body:
+            names = []
+            if isinstance(node, ast.Import):
+                names = [alias.name for alias in node.names]
+            elif isinstance(node, ast.ImportFrom) and node.level == 0:
+                names = [node.module]
+            wrong += [
+                f"{path.relative_to(ROOT)}:{node.lineno} imports {name}"
+                for name in names
+                if name.split(".")[0] not in sys.stdlib_module_names
+                and not name.startswith("scriptrun.runtime")
+            ]
+    assert not wrong
+
+
+@pytest.mark.parametrize(
+    ("version", "files"), [((3, 6), ON_PYTHON_36), ((3, 8), ON_PYTHON_38)], ids=["3.6", "3.8"]
+)
+def test_runtime_keeps_to_old_syntax(version, files):
+    """``ast`` knows most of a version's grammar; the rest is named here."""
+    for path in files:
+        tree = ast.parse(path.read_text("utf-8"), str(path), feature_version=version)
+        for node in ast.walk(tree):
+            if (
+                isinstance(node, ast.ImportFrom)
+                and node.module == "__future__"
+                and version < (3, 7)
+            ):
+                assert "annotations" not in [alias.name for alias in node.names], path
+
+
+@pytest.mark.parametrize(
+    ("version", "files"), [("3.6", ON_PYTHON_36), ("3.8", ON_PYTHON_38)], ids=["3.6", "3.8"]
+)
+def test_runtime_compiles_on_the_old_python_itself(version, files):
+    python = old_python(version)
+    if python is None:
+        pytest.skip(f"no Python {version} here")
+    code = "import sys\nfor p in sys.argv[1:]: compile(open(p, encoding='utf-8').read(), p, 'exec')"
+    done = subprocess.run([python, "-c", code, *files], capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+
+
+def old_python(version: str) -> str | None:
+    """An interpreter of ``version``: on PATH, or one that pyenv or uv keeps."""
+    home = Path(os.environ.get("PYENV_ROOT", Path.home() / ".pyenv"))
+    kept = Path(os.environ.get("UV_PYTHON_INSTALL_DIR", Path.home() / ".local/share/uv/python"))
+    candidates = [
+        shutil.which(f"python{version}"),
+        *sorted(home.glob(f"versions/{version}.*/bin/python")),
+        *sorted(kept.glob(f"cpython-{version}.*/bin/python")),
+    ]
+    for python in filter(None, candidates):
+        if subprocess.run([python, "-c", ""], capture_output=True).returncode == 0:
+            return str(python)
+    return None
+
+
+WINDOWS = """
+import importlib, json, os, signal, sys
+
+blocked, modules = json.loads(sys.argv[1]), json.loads(sys.argv[2])
+for name in "fork forkpty getuid geteuid getgid killpg setsid getpgid mkfifo".split():
+    if hasattr(os, name): delattr(os, name)
+for name in "O_CLOEXEC O_DIRECTORY O_NOFOLLOW O_NONBLOCK".split():
+    if hasattr(os, name): delattr(os, name)
+for name in "SIGKILL SIGHUP SIGALRM SIGCHLD SIGUSR1 SIGPIPE".split():
+    if hasattr(signal, name): delattr(signal, name)
+for name in blocked:
+    sys.modules[name] = None
+wrong = []
+for name in modules:
+    try:
+        importlib.import_module(name)
+    except Exception as problem:
+        wrong.append("{}: {!r}".format(name, problem))
+print(json.dumps(wrong))
+"""
+
+
+def test_what_only_describes_imports_without_posix():
+    """As on Windows: no POSIX-only module, no fork, none of the POSIX-only signals and flags."""
+    elsewhere = ("scriptrun.engines.local", "scriptrun.testing", "scriptrun.__main__")
+    modules = [
+        dotted(path)
+        for path in FILES
+        if not dotted(path).startswith(elsewhere)
+        and (RUNTIME not in path.parents or path.relative_to(RUNTIME).stem in PURE_RUNTIME)
+    ]
+    modules = [name for name in modules if not is_posix_engine(name)]
+    wrong = json.loads(child(WINDOWS, json.dumps(POSIX_ONLY), json.dumps(modules)))
+    assert not wrong
+
+
+def is_posix_engine(name: str) -> bool:
+    """Engines that start processes here need POSIX; what describes them does not."""
+    return name.startswith("scriptrun.engines.") and name.split(".")[2] not in ("base", "targets")
+
+
+@pytest.mark.parametrize("statement", ["import scriptrun", "from scriptrun.cli import main"])
+def test_the_front_door_loads_nothing_heavy(statement):
+    loaded = set(
+        json.loads(child(f"{statement}\nimport json, sys; print(json.dumps(list(sys.modules)))"))
+    )
+    assert not loaded & set(HEAVY)
+
+
+@pytest.mark.parametrize("word", ["--help", "--version"])
+def test_asking_for_help_loads_nothing_heavy(word, tmp_path):
+    done = subprocess.run(
+        [sys.executable, "-X", "importtime", "-c", "from scriptrun.cli import main; main()", word],
+        capture_output=True,
+        text=True,
+        cwd=tmp_path,
+        stdin=subprocess.DEVNULL,
+    )
+    loaded = set(re.findall(r"\| +(\S+)$", done.stderr, re.MULTILINE))
+    assert "scriptrun.cli" in loaded, done.stderr
+    assert not loaded & set(HEAVY)
+
+
+def test_every_public_name_is_there():
+    code = "import scriptrun\nfor name in scriptrun.__all__: getattr(scriptrun, name)"
+    child(code)
+
+
+def tracked() -> list[Path]:
+    done = subprocess.run(["git", "ls-files", "-z"], cwd=ROOT, capture_output=True, text=True)
+    if done.returncode != 0:
+        pytest.skip("only on a git checkout")
+    return [ROOT / name for name in done.stdout.split("\0") if name and (ROOT / name).is_file()]
+
+
+def test_nothing_names_a_registry_host_or_this_machine():
+    """An index is configured where the project is used; the project itself is bound to none."""
+    hosts = [("pypi", "org"), ("pythonhosted", "org"), ("npmjs", "org"), ("deb", "debian", "org")]
+    words = [".".join(host) for host in hosts] + ["".join(("/", "work/")), "".join(("/", "root/"))]
+    wrong = [
+        f"{path.relative_to(ROOT)} names {word}"
+        for path in tracked()
+        for word in words
+        if word.encode() in path.read_bytes()
+    ]
+    assert not wrong
