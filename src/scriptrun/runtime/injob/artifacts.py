@@ -1,0 +1,229 @@
+"""A run's artifacts: their names, where they lie, storing and fetching them (Python 3.6+).
+
+A name is a path in POSIX form below ``outputs/``, ``logs/``, ``user_logs/``, ``system_logs/``, or
+what ``upload_file`` was given, which lies below ``artifacts/``. While a run lives its outputs and
+logs are in its working directory. The layout is documented in docs/explanation/formats.md.
+"""
+
+import os
+import posixpath
+import shutil
+import uuid
+
+from scriptrun.runtime.injob.errors import UserErrorException
+
+#: areas that scripts write in their working directory
+WORKED = ("outputs", "logs")
+#: areas that the system writes
+SYSTEM = ("user_logs", "system_logs")
+_UPLOADED = "artifacts"
+
+
+def names(folder):
+    """The names of all artifacts of the run in ``folder``, sorted."""
+    found = set()
+    for area in WORKED:
+        for base in ("work", ""):
+            found.update(_below(os.path.join(str(folder), base, area), area))
+    for area in SYSTEM:
+        found.update(_below(os.path.join(str(folder), area), area))
+    found.update(_below(os.path.join(str(folder), _UPLOADED), ""))
+    return sorted(found)
+
+
+def clean(name):
+    """``name`` in its one form: ``./outputs/x`` and ``outputs//x`` are ``outputs/x``.
+
+    Raises UserErrorException for a name that is empty or leads out of the run.
+    """
+    text = os.fspath(name) if hasattr(name, "__fspath__") else name
+    if not isinstance(text, str):
+        raise UserErrorException("an artifact's name is a text, and not {!r}".format(name))
+    text = text.replace("\\", "/") if os.name == "nt" else text
+    plain = posixpath.normpath(text) if text else ""
+    first = plain.partition("/")[0]
+    if plain in ("", ".") or first == ".." or plain.startswith("/") or "\0" in plain:
+        raise UserErrorException(
+            "{!r} cannot be an artifact's name".format(name),
+            "Give a relative path without '..', such as outputs/model.pkl.",
+        )
+    if os.name == "nt" and ":" in first:
+        raise UserErrorException("{!r} cannot be an artifact's name".format(name))
+    return plain
+
+
+def path_of(folder, name):
+    """Where the artifact ``name`` lies, or None where the run has none of that name."""
+    plain = clean(name)
+    for place in _places(str(folder), plain):
+        if os.path.isfile(place):
+            return place
+    return None
+
+
+def _places(folder, plain):
+    area = plain.partition("/")[0]
+    parts = plain.split("/")
+    if area in WORKED:
+        yield os.path.join(folder, "work", *parts)
+    if area in WORKED + SYSTEM:
+        yield os.path.join(folder, *parts)
+    yield os.path.join(folder, _UPLOADED, *parts)
+
+
+def place_for(folder, name):
+    """Where an artifact that is stored under ``name`` goes."""
+    plain = clean(name)
+    parts = plain.split("/")
+    if parts[0] not in WORKED or len(parts) == 1:
+        return os.path.join(str(folder), _UPLOADED, *parts)
+    if os.path.isdir(os.path.join(str(folder), "work")):
+        return os.path.join(str(folder), "work", *parts)
+    return os.path.join(str(folder), *parts)
+
+
+def store(folder, name, source):
+    """Keep ``source`` (a path, or an open file) with the run under ``name``; gives the name.
+
+    What was stored under that name before is replaced. Raises UserErrorException where there is no
+    such file.
+    """
+    plain = clean(name)
+    target = place_for(folder, plain)
+    if hasattr(source, "read"):
+        _write(target, lambda handle: _pour(source, handle))
+        return plain
+    path = os.fspath(source) if hasattr(source, "__fspath__") else str(source)
+    if not os.path.isfile(path):
+        what, hint = ("not there", "Check the path.")
+        if os.path.isdir(path):
+            what, hint = ("a folder", "Use upload_folder for folders.")
+        message = "{} cannot be stored as {}: it is {}".format(path, plain, what)
+        raise UserErrorException(message, hint)
+    if not (os.path.exists(target) and os.path.samefile(path, target)):
+        _copy(path, target)
+    return plain
+
+
+def store_folder(folder, name, source):
+    """Keep all files below the folder ``source`` under names that begin with ``name``."""
+    source = os.fspath(source) if hasattr(source, "__fspath__") else str(source)
+    if not os.path.isdir(source):
+        raise UserErrorException("{} is no folder".format(source), "Use upload_file for files.")
+    prefix = "" if name in (None, "", ".", "./") else clean(name) + "/"
+    return [
+        store(folder, prefix + below, os.path.join(source, *below.split("/")))
+        for below in sorted(_below(source, ""))
+    ]
+
+
+def fetch(folder, name, output=None):
+    """Copy the artifact ``name`` to ``output``; gives the path of the copy.
+
+    ``output`` is a file's path, or a folder (one that is there, or a path that ends with a
+    separator); without it, the file goes to the current directory under its last component.
+    Raises UserErrorException where the run has no such artifact.
+    """
+    source = path_of(folder, name)
+    if source is None:
+        raise UserErrorException(
+            "the run has no artifact {!r}".format(str(name)), _what_there_is(folder)
+        )
+    last = posixpath.basename(clean(name))
+    output = last if output is None else os.fspath(output)
+    if os.path.isdir(output) or output.endswith(("/", os.sep)):
+        output = os.path.join(output, last)
+    _copy(source, output)
+    return output
+
+
+def fetch_all(folder, prefix=None, output_directory=None, output_paths=None, append_prefix=True):
+    """Copy all artifacts whose names begin with ``prefix``; gives the paths of the copies.
+
+    They keep their names as paths below ``output_directory`` (default: the current directory);
+    with ``append_prefix=False`` without the prefix. ``output_paths`` names each copy instead.
+    """
+    prefix = _prefix(prefix)
+    chosen = [name for name in names(folder) if name.startswith(prefix)]
+    if output_paths is None:
+        output_paths = [name if append_prefix else _without(prefix, name) for name in chosen]
+    elif len(output_paths) != len(chosen):
+        raise UserErrorException(
+            "{} output paths were given for {} artifacts".format(len(output_paths), len(chosen)),
+            "Give one path for each name: {}.".format(", ".join(chosen[:10])),
+        )
+    base = os.fspath(output_directory or os.curdir)
+    return [
+        fetch(folder, name, os.path.join(base, os.fspath(output_paths[at])))
+        for at, name in enumerate(chosen)
+    ]
+
+
+def _prefix(prefix):
+    """``prefix`` without a leading ``./``; what stands at its end is kept."""
+    text = "" if prefix is None else str(prefix)
+    while text.startswith("./"):
+        text = text[2:]
+    return "" if text == "." else text
+
+
+def _without(prefix, name):
+    """``name`` below ``prefix``: whole components only, and never nothing."""
+    if prefix and not prefix.endswith("/") and name[len(prefix) : len(prefix) + 1] != "/":
+        prefix = posixpath.dirname(prefix)
+    return name[len(prefix) :].lstrip("/") or posixpath.basename(name)
+
+
+def _what_there_is(folder):
+    there = names(folder)
+    if not there:
+        return "It has none at all."
+    more = ", ... ({} in all)".format(len(there)) if len(there) > 10 else ""
+    return "There are: {}{}.".format(", ".join(there[:10]), more)
+
+
+def _below(place, prefix):
+    """The names of the files below ``place``; links to folders are not followed."""
+    for base, _, files in os.walk(place):
+        inner = os.path.relpath(base, place).replace(os.sep, "/")
+        stem = [part for part in (prefix, "" if inner == "." else inner) if part]
+        for name in files:
+            if not name.endswith(_UNFINISHED) and os.path.isfile(os.path.join(base, name)):
+                yield "/".join(stem + [name])
+
+
+_UNFINISHED = ".scriptrun-part"
+
+
+def _copy(source, target):
+    def pour(handle):
+        with open(source, "rb") as origin:
+            shutil.copyfileobj(origin, handle, 1 << 20)
+
+    _write(target, pour)
+
+
+def _pour(stream, handle):
+    while True:
+        data = stream.read(1 << 20)
+        if not data:
+            return
+        handle.write(data.encode("utf-8") if isinstance(data, str) else data)
+
+
+def _write(target, pour):
+    """Have ``pour`` write a new file, which then takes its place whole."""
+    parent = os.path.dirname(os.path.abspath(target))
+    os.makedirs(parent, exist_ok=True)
+    # a name of fixed length: the target's own may be as long as a name can be
+    temporary = os.path.join(parent, uuid.uuid4().hex[:16] + _UNFINISHED)
+    try:
+        with open(temporary, "xb") as handle:
+            pour(handle)
+        os.replace(temporary, target)
+    except BaseException:
+        try:
+            os.unlink(temporary)
+        except OSError:
+            pass
+        raise

@@ -1,0 +1,27 @@
+"""The errors that a script may meet: a sentence, and a hint that says what to do (Python 3.6+)."""
+
+
+class ScriptrunError(Exception):
+    """Base of all errors raised on purpose.
+
+    ``message`` is one or more sentences; ``hint`` says what to do, or is empty. ``exit_code`` is
+    what the command line ends with.
+    """
+
+    exit_code = 2
+
+    def __init__(self, message, hint=""):
+        super(ScriptrunError, self).__init__(message)
+        self.message = message
+        self.hint = hint
+
+    def __str__(self):
+        return "{}\n  {}".format(self.message, self.hint) if self.hint else self.message
+
+
+class UserErrorException(ScriptrunError):
+    """What the user asked for cannot be done as asked."""
+
+
+class RunEnvironmentException(UserErrorException):
+    """A run was asked for outside any job."""

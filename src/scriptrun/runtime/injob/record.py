@@ -1,0 +1,113 @@
+"""What the script says about its run besides metrics, and what it reads back (Python 3.6+)."""
+
+import os
+import sys
+import threading
+import uuid
+
+from scriptrun.runtime import events, files, identity
+
+_writers = {}
+_lock = threading.Lock()
+
+
+def say(folder, kind, **fields):
+    """Append an event to the run in ``folder``, from this process's own writer.
+
+    A disk that is full or read-only is said on stderr and never ends a training.
+    """
+    try:
+        with _lock:
+            _writer(folder).write(kind, **fields)
+        return True
+    except OSError as error:
+        warn("the run's {} could not be written".format(kind.replace("_", " ")), error)
+        return False
+
+
+def warn(message, error):
+    """Say on stderr what went wrong; never raises."""
+    try:
+        sys.stderr.write("scriptrun: {}: {}\n".format(message, error))
+    except Exception:
+        pass
+
+
+def _writer(folder):
+    key = (str(folder), os.getpid())  # a forked child writes a file of its own
+    if key not in _writers:
+        name = "script-{}-{}-{}".format(identity.host(), os.getpid(), uuid.uuid4().hex[:8])
+        _writers[key] = events.EventWriter(folder, name)
+    return _writers[key]
+
+
+def job(folder):
+    """The run's job.json as a dict; empty where there is none."""
+    return files.read_json(os.path.join(str(folder), "job.json")) or {}
+
+
+def told(folder):
+    """The run's events by time, then writer, then place in the file."""
+    place = os.path.join(str(folder), "events")
+    try:
+        names = sorted(os.listdir(place))
+    except OSError:
+        return []
+    found = []
+    for name in names:
+        if name.endswith(".jsonl"):
+            for event in events.read(os.path.join(place, name)):
+                found.append((event.get("t", 0.0), name, event.get("n", 0), len(found), event))
+    return [entry[-1] for entry in sorted(found, key=lambda entry: entry[:-1])]
+
+
+def tags(folder):
+    """The run's tags as they stand now."""
+    result = dict(job(folder).get("tags") or {})
+    for event in told(folder):
+        if event["kind"] == "tag":
+            result.update(event.get("set") or {})
+            for name in event.get("remove") or ():
+                result.pop(name, None)
+    return result
+
+
+def properties(folder):
+    """The run's properties: the first value of each stands."""
+    result = dict(job(folder).get("properties") or {})
+    for event in told(folder):
+        if event["kind"] == "properties":
+            for name, value in (event.get("set") or {}).items():
+                result.setdefault(name, value)
+    return result
+
+
+def latest(folder, kind, default):
+    """The value of the latest event of ``kind`` (display_name, description), else ``default``."""
+    found = [event.get("value") for event in told(folder) if event["kind"] == kind]
+    return found[-1] if found else default
+
+
+def state(folder):
+    """The state that the run's own files tell."""
+    result = _result(folder)
+    said = told(folder)
+    if any(event["kind"] == "fail" for event in said):
+        return "Failed"
+    if result:
+        return result.get("state", "Running")
+    states = [event.get("state") for event in said if event["kind"] == "state"]
+    return states[-1] if states else "Running"
+
+
+def _result(folder):
+    attempts = os.path.join(str(folder), "attempts")
+    try:
+        names = [name for name in os.listdir(attempts) if name.isdigit()]
+    except OSError:
+        return None
+    for name in sorted(names, key=int, reverse=True):
+        result = files.read_json(os.path.join(attempts, name, "result.json"))
+        if result:
+            return result
+    return None

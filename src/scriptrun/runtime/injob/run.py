@@ -1,0 +1,190 @@
+"""``Run``: what a job's script knows of its own run (Python 3.6+, standard library only)."""
+
+import os
+import traceback as tracebacks
+
+from scriptrun.runtime.injob import artifacts, children, metric_reader, record
+from scriptrun.runtime.injob.artifact_calls import ArtifactCalls
+from scriptrun.runtime.injob.beat import BEAT
+from scriptrun.runtime.injob.errors import RunEnvironmentException
+from scriptrun.runtime.injob.experiment import Experiment
+from scriptrun.runtime.injob.metric_calls import MetricCalls
+from scriptrun.runtime.injob.metric_writer import writer_of
+from scriptrun.runtime.injob.offline import _OfflineRun
+from scriptrun.runtime.injob.record_calls import RecordCalls
+
+#: members of v1's Run that need more than the run's folder
+_ELSEWHERE = frozenset(
+    [
+        "input_datasets",
+        "output_datasets",
+        "register_model",
+        "submit_child",
+        "get_secret",
+        "get_secrets",
+        "get_environment",
+        "get_portal_url",
+        "get_snapshot_id",
+        "restore_snapshot",
+        "take_snapshot",
+        "wait_for_completion",
+        "get_all_logs",
+        "get_details_with_logs",
+    ]
+)
+
+
+class Run(MetricCalls, ArtifactCalls, RecordCalls):
+    """A job's run as its script sees it; ``Run.get_context()`` gives it.
+
+    Threads, forked processes and several ranks may use it at once.
+    """
+
+    def __init__(self, folder):
+        self.folder = os.path.abspath(str(folder))
+        self.id = os.path.basename(self.folder)
+
+    @classmethod
+    def get_context(cls, allow_offline=True, used_for_context_manager=False, **kwargs):
+        """The run of the job that this process belongs to.
+
+        Outside a job an offline run, which prints what is logged; with ``allow_offline=False``
+        RunEnvironmentException is raised there.
+        """
+        folder, run_id = os.environ.get("SCRIPTRUN_RUN_FOLDER"), os.environ.get("SCRIPTRUN_RUN_ID")
+        if folder and run_id:
+            if (folder, run_id) not in _contexts:
+                _contexts[folder, run_id] = cls(folder)
+                _contexts[folder, run_id].id = run_id
+            return _contexts[folder, run_id]
+        if not allow_offline:
+            raise RunEnvironmentException(
+                "there is no run: this process was not started by a job (SCRIPTRUN_RUN_ID and "
+                "SCRIPTRUN_RUN_FOLDER are not set).",
+                "Submit the script, or leave allow_offline at True.",
+            )
+        return _OfflineRun()
+
+    def __repr__(self):
+        return "Run(Experiment: {}, Id: {})".format(self.experiment.name, self.id)
+
+    def __eq__(self, other):
+        return isinstance(other, Run) and other.folder == self.folder
+
+    def __hash__(self):
+        return hash(self.folder)
+
+    def __getattr__(self, name):
+        if name in _ELSEWHERE:
+            raise AttributeError(
+                "run.{} is not at hand in this job: it needs scriptrun to be installed in the "
+                "job's environment. Add scriptrun to the environment's packages.".format(name)
+            )
+        raise AttributeError("'Run' object has no attribute {!r}".format(name))
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, exit_type, value, traceback):
+        if exit_type is None or (issubclass(exit_type, SystemExit) and not value.code):
+            self.complete()
+        else:
+            lines = tracebacks.format_exception_only(exit_type, value)
+            self.fail(error_details="".join(lines).strip())
+
+    @property
+    def experiment(self):
+        """The experiment; it has a ``name``."""
+        name = record.job(self.folder).get("experiment")
+        return Experiment(name or os.environ.get("SCRIPTRUN_EXPERIMENT", ""))
+
+    @property
+    def parent(self):
+        """The run that this one is a child of, or None."""
+        parent = record.job(self.folder).get("parent")
+        folder = children.find(self.folder, parent) if parent else None
+        return None if folder is None else Run(folder)
+
+    def get_metrics(self, name=None, recursive=False, run_type=None, populate=False):
+        """What was logged so far, by name (``scriptrun.tracking.metrics.read`` says how).
+
+        With ``recursive`` a dict from run id to metrics, for this run and those below it, of
+        ``run_type`` where that is given.
+        """
+        BEAT.flush()
+        if not recursive:
+            return metric_reader.read(self.folder, name)
+        folders = [self.folder] + children.below(self.folder)
+        return {
+            os.path.basename(folder): metric_reader.read(folder, name)
+            for folder in folders
+            if run_type in (None, record.job(folder).get("kind"))
+        }
+
+    def flush(self, timeout_seconds=300):
+        """Write out, now, all that was logged in this process."""
+        writer_of(self.folder).flush()
+
+    def child_run(self, name=None, run_id=None, outputs=None):
+        """Begin a child of this run: logs, tags and uploads of its own.
+
+        Used in a ``with`` statement it ends with the block; else ``complete()`` ends it.
+        """
+        return Run(children.begin(self.folder, self.id, name, run_id))
+
+    def create_children(self, count=None, tag_key=None, tag_values=None):
+        """Begin several children: ``count`` of them, or one for each of ``tag_values``, which
+        has the tag ``tag_key``.
+        """
+        if tag_key is not None:
+            begun = [(self.child_run(), value) for value in tag_values or ()]
+            for child, value in begun:
+                child.tag(tag_key, value)
+            return [child for child, _ in begun]
+        return [self.child_run() for _ in range(int(count or 0))]
+
+    def get_children(self, recursive=False, **kwargs):
+        """The runs below this one, in the order in which they were begun."""
+        folders = children.below(self.folder) if recursive else children.of(self.folder)
+        return iter([Run(folder) for folder in folders])
+
+    def complete(self, **kwargs):
+        """Say that this run has done what it should; a job also completes by itself."""
+        self.flush()
+        record.say(self.folder, "complete")
+        children.end(self.folder, "Completed", "")
+
+    def fail(self, error_details=None, error_code=None, **kwargs):
+        """Mark the run as failed, with a message: it stays so, even if the script goes on."""
+        self.flush()
+        message = "" if error_details is None else str(error_details)
+        more = {} if error_code is None else {"code": str(error_code)}
+        record.say(self.folder, "fail", message=message, **more)
+        children.end(self.folder, "Failed", message)
+
+    def cancel(self):
+        """Ask for this run to be cancelled: the script gets SIGTERM, and time to save."""
+        self.flush()
+        children.cancel(self.folder)
+
+    def get_details(self):
+        """What is known of the run, in v1's words."""
+        job = record.job(self.folder)
+        return {
+            "runId": self.id,
+            "target": (job.get("target") or {}).get("name", ""),
+            "status": self.get_status(),
+            "startTimeUtc": job.get("created"),
+            "properties": self.get_properties(),
+            "inputDatasets": [],
+            "outputDatasets": [],
+            "runDefinition": job.get("run_definition") or {},
+            "logFiles": {
+                name: artifacts.path_of(self.folder, name)
+                for name in artifacts.names(self.folder)
+                if name.startswith(("user_logs/", "system_logs/", "logs/"))
+            },
+        }
+
+
+_contexts = {}

@@ -1,0 +1,105 @@
+"""Reading a run's metrics: all at once, one as a series, or only what is new.
+
+The format is documented in docs/explanation/formats.md; the merging is that of the in-job
+``get_metrics`` (``scriptrun.runtime.injob.metric_reader``), so both sides give the same.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from scriptrun.runtime.injob import metric_reader
+
+
+class Point(NamedTuple):
+    """One call of a ``log_*`` method: ``t`` is seconds since 1970, ``writer`` the file's stem."""
+
+    t: float
+    name: str
+    kind: str
+    value: Any
+    step: float | None
+    description: str
+    writer: str
+
+    @property
+    def rank(self) -> int:
+        """The rank of the process that logged it."""
+        first = self.writer.partition("-")[0]
+        return int(first) if first.isdigit() else 0
+
+
+@dataclass
+class Series:
+    """The values of one name in order, for a chart: four lists of one length.
+
+    A ``log_list`` call gives one entry an item, a ``log_row`` call one entry (the row as a dict).
+    ``steps`` holds None where no step was given; ``times`` are seconds since 1970.
+    """
+
+    name: str
+    values: list[Any] = field(default_factory=list)
+    steps: list[float | None] = field(default_factory=list)
+    times: list[float] = field(default_factory=list)
+    ranks: list[int] = field(default_factory=list)
+
+    def _add(self, point: Point) -> None:
+        for value in point.value if point.kind == "list" else [point.value]:
+            self.values.append(value)
+            self.steps.append(point.step)
+            self.times.append(point.t)
+            self.ranks.append(point.rank)
+
+
+def read(folder: Path, name: str | None = None) -> dict[str, Any]:
+    """The metrics of the run in ``folder`` by name, in the shapes of the SDK v1.
+
+    Logged once: that value; again: the list in order. Lists of one name are joined; rows and tables
+    give ``{column: [...]}``, with None where a row lacks a column; an image gives the text
+    ``aml://artifactId/ExperimentRun/dcid.<run id>/<artifact>``. With ``name`` at most that one.
+    A run without metrics gives an empty dict. Works while the run writes.
+    """
+    found: dict[str, Any] = metric_reader.read(str(folder), name)
+    return found
+
+
+def points(folder: Path, name: str | None = None) -> Iterator[Point]:
+    """Every call of a ``log_*`` method, in order; with ``name`` only those of that name."""
+    return (Point(*point) for point in metric_reader.points(str(folder), name))
+
+
+def series(folder: Path, name: str) -> Series:
+    """The values of ``name`` with their steps, times and ranks; empty where there are none."""
+    found = Series(name)
+    for point in points(folder, name):
+        found._add(point)
+    return found
+
+
+class Follower:
+    """Follows the metrics of a run that may still live, reading no byte twice.
+
+    ``poll()`` gives the points that are new; ``metrics()`` all so far, in the shapes of ``read``.
+    Points of several writers that arrive between two polls are merged by time; one that arrives
+    late comes after those that were given already.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = Path(folder)
+        self._progress: dict[str, int] = {}
+        self._fold = metric_reader.Fold(self.folder.name)
+
+    def poll(self) -> list[Point]:
+        """The points that were written since the last call, in order."""
+        lines = metric_reader.new_lines(str(self.folder), self._progress)
+        self._fold.add(lines)
+        found = (metric_reader.point_of(line) for line in lines)
+        return [Point(*point) for point in found if point is not None]
+
+    def metrics(self) -> dict[str, Any]:
+        """The metrics of all points that ``poll`` gave so far."""
+        shapes: dict[str, Any] = self._fold.metrics()
+        return shapes
