@@ -1,0 +1,24 @@
+"""Submits the training: in the environment that EXAMPLE_PYTHON names, else in one built for it."""
+
+import os
+from pathlib import Path
+
+from scriptrun import Environment, Experiment, ScriptRunConfig, Workspace
+
+here = Path(__file__).parent
+
+ws = Workspace.from_config()
+if "EXAMPLE_PYTHON" in os.environ:
+    env = Environment("pytorch-here")
+    env.python.user_managed_dependencies = True
+    env.python.interpreter_path = os.environ["EXAMPLE_PYTHON"]
+else:
+    env = Environment.from_pip_requirements("pytorch", here / "requirements.txt")
+src = ScriptRunConfig(source_directory=here, script="train.py", environment=env)
+
+run = Experiment(ws, "moons-pytorch").submit(src)
+run.wait_for_completion(show_output=True)
+
+print(run.id, run.get_status())
+print("accuracy", run.get_metrics("accuracy")["accuracy"][-1])
+print(run.get_file_names())
