@@ -1,0 +1,188 @@
+"""One YAML file for people, with a JSON copy beside it for speed.
+
+The copy (``.<name>.json``) holds the YAML file's size, modification time and inode, and is believed
+while they are unchanged: reading it needs no YAML parser, and an edit by hand counts at once.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from pathlib import Path
+from typing import Any
+
+from scriptrun.runtime import files
+from scriptrun.spec.errors import WorkspaceException
+
+Value = dict[str, Any]
+
+
+def read(path: Path) -> Value | None:
+    """The mapping in ``path``; None where there is no such file.
+
+    Raises WorkspaceException, naming file and line, where it is no YAML mapping.
+    """
+    try:
+        stamp = _stamp(path)
+    except (FileNotFoundError, NotADirectoryError):
+        return None
+    copy: Any = files.read_json(_copy_of(path))
+    if isinstance(copy, dict) and copy.get("of") == stamp and isinstance(copy.get("value"), dict):
+        value: Value = copy["value"]
+        return value
+    value = _parse(path)
+    _write_copy(path, stamp, value)
+    return value
+
+
+def create(path: Path, value: Value) -> bool:
+    """Write ``value`` at ``path`` unless something stands there; True if it was this call's."""
+    data = _text(value)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    if not files.publish(path, data):
+        return False
+    _copy_if_ours(path, data, value)
+    return True
+
+
+def replace(path: Path, value: Value) -> None:
+    """Write ``value`` at ``path``, in place of what stood there."""
+    data = _text(value)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    files.write_atomic(path, data)
+    _copy_if_ours(path, data, value)
+
+
+def remove(path: Path) -> None:
+    """Remove the file, if it is there, and its copy."""
+    path.unlink(missing_ok=True)
+    Path(_copy_of(path)).unlink(missing_ok=True)
+
+
+def plain(value: Value) -> Value:
+    """``value`` as it comes back from a file: JSON values only, tuples as lists."""
+    made: Value = json.loads(json.dumps(value))
+    return made
+
+
+def _copy_of(path: Path) -> str:
+    return str(path.with_name(f".{path.name}.json"))
+
+
+def _stamp(path: Path) -> list[int]:
+    status = path.stat()
+    return [status.st_size, status.st_mtime_ns, status.st_ino]
+
+
+def _copy_if_ours(path: Path, data: bytes, value: Value) -> None:
+    """Copy what was just written, unless somebody else has written since."""
+    try:
+        stamp = _stamp(path)
+        if path.read_bytes() != data:
+            return
+    except OSError:
+        return
+    _write_copy(path, stamp, plain(value))
+
+
+def _write_copy(path: Path, stamp: list[int], value: Value) -> None:
+    try:
+        files.write_atomic(_copy_of(path), files.to_json({"of": stamp, "value": value}))
+    except OSError:
+        pass  # a workspace that may only be read: then the YAML is read each time
+
+
+def _text(value: Value) -> bytes:
+    import yaml
+
+    text: str = yaml.safe_dump(plain(value), sort_keys=False, allow_unicode=True, width=100)
+    return text.encode("utf-8")
+
+
+def _parse(path: Path) -> Value:
+    import yaml
+
+    try:
+        found = yaml.load(path.read_bytes(), _loader())
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        mark = getattr(error, "problem_mark", None)
+        where = f"{path}, line {mark.line + 1}" if mark is not None else str(path)
+        problem = getattr(error, "problem", None) or "it cannot be read as text"
+        raise WorkspaceException(
+            f"{where}: this is not valid YAML ({problem}).", "Mend the line, or remove the file."
+        ) from None
+    except OSError as error:
+        raise WorkspaceException(f"{path} cannot be read: {error.strerror}.") from None
+    if found is None:
+        return {}
+    if not isinstance(found, dict):
+        raise WorkspaceException(
+            f"{path}, line 1: a mapping (`key: value` lines) was expected here, and this is "
+            f"{_article(found)}.",
+            "Mend the file, or remove it.",
+        )
+    return plain({str(key): each for key, each in found.items()})
+
+
+def _article(value: object) -> str:
+    return "a list" if isinstance(value, list) else f"the value {value!r}"
+
+
+def _loader() -> Any:
+    """YAML's safe loader, but a date stays the text that it is: all values are JSON values."""
+    import yaml
+
+    class Loader(yaml.SafeLoader):
+        yaml_implicit_resolvers = {
+            first: [(tag, regex) for tag, regex in pairs if tag != "tag:yaml.org,2002:timestamp"]
+            for first, pairs in yaml.SafeLoader.yaml_implicit_resolvers.items()
+        }
+
+    return Loader
+
+
+def file_name(name: str) -> str:
+    """``name`` as the name of a file on any system; different names give different ones.
+
+    Raises WorkspaceException for a name that is empty or longer than 200 bytes.
+    """
+    if not name or len(name.encode("utf-8", "replace")) > 200:
+        raise WorkspaceException(
+            f"{name[:50]!r} cannot be a name here: it must have between 1 and 200 characters."
+        )
+    encoded = "".join(_encoded(char) for char in name)
+    if encoded[-1] in ". ":
+        encoded = encoded[:-1] + f"%{ord(encoded[-1]):02X}"
+    return f"%{ord(encoded[0]):02X}{encoded[1:]}" if encoded.upper() in _RESERVED else encoded
+
+
+def name_of(encoded: str) -> str:
+    """The inverse of ``file_name``."""
+    data, rest = b"", os.fsencode(encoded)
+    while rest:
+        plain_part, percent, rest = rest.partition(b"%")
+        data += plain_part
+        if percent:
+            try:
+                data += bytes([int(rest[:2], 16)])
+                rest = rest[2:]
+            except ValueError:
+                data += b"%"
+    return data.decode("utf-8", "surrogateescape")
+
+
+_UNSAFE = frozenset('/\\:*?"<>|%')
+_RESERVED = frozenset(
+    ["CON", "PRN", "AUX", "NUL", *(f"{kind}{n}" for kind in ("COM", "LPT") for n in range(1, 10))]
+)
+
+
+def _encoded(char: str) -> str:
+    if (
+        char in _UNSAFE
+        or ord(char) < 32
+        or 0x7F <= ord(char) < 0xA0
+        or 0xD800 <= ord(char) < 0xE000
+    ):
+        return "".join(f"%{byte:02X}" for byte in char.encode("utf-8", "surrogateescape"))
+    return char
