@@ -1,0 +1,196 @@
+"""Conda packages that stand on PyPI, and conda's way of asking for versions in PEP 508's words.
+
+conda's match specifications: https://docs.conda.io/projects/conda-build/en/stable/resources/package-spec.html
+(``=1.16`` is any 1.16, ``==1.16.2`` just that one, a third part is the build, which PyPI lacks).
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+#: conda name to PyPI name, where both hold the same thing under another name
+RENAMED = {
+    "pytorch": "torch",
+    "pytorch-cpu": "torch",
+    "pytorch-gpu": "torch",
+    "torchvision-cpu": "torchvision",
+    "tensorflow-gpu": "tensorflow",
+    "tensorflow-mkl": "tensorflow",
+    "tensorflow-base": "tensorflow",
+    "keras-gpu": "keras",
+    "py-xgboost": "xgboost",
+    "py-xgboost-cpu": "xgboost",
+    "py-xgboost-gpu": "xgboost",
+    "py-xgboost-mutex": "xgboost",
+    "xgboost-gpu": "xgboost",
+    "opencv": "opencv-python-headless",
+    "py-opencv": "opencv-python-headless",
+    "matplotlib-base": "matplotlib",
+    "seaborn-base": "seaborn",
+    "dask-core": "dask",
+    "ray-core": "ray",
+    "msgpack-python": "msgpack",
+    "pytables": "tables",
+    "pyqt": "PyQt5",
+    "prompt_toolkit": "prompt-toolkit",
+    "gym-base": "gym",
+    "spacy-model-en_core_web_sm": "en-core-web-sm",
+    "faiss-cpu": "faiss-cpu",
+    "faiss": "faiss-cpu",
+    "importlib_metadata": "importlib-metadata",
+    "ruamel.yaml": "ruamel.yaml",
+    "ruamel_yaml": "ruamel.yaml",
+    "typing_extensions": "typing-extensions",
+    "jupyter_client": "jupyter-client",
+    "jupyter_core": "jupyter-core",
+    "fbprophet": "fbprophet",
+    "python-blosc": "blosc",
+    "brotlipy": "brotlipy",
+    "pysocks": "PySocks",
+    "psycopg2": "psycopg2-binary",
+}
+
+#: conda packages whose PyPI name is the same
+SAME = frozenset(
+    """
+    absl-py accelerate aiohttp albumentations altair annoy astropy attrs azure-identity
+    azure-storage-blob beautifulsoup4 bokeh boto3 bottleneck catboost certifi cffi chainer
+    chardet click cloudpickle cython dask datasets deepspeed dill distributed docker einops
+    evaluate fastai fastapi fastparquet filelock fire flake8 flask fsspec future gensim geopandas
+    gitpython graphviz grpcio gunicorn gym h5py holoviews httpx huggingface_hub hydra-core hyperopt
+    idna imageio imbalanced-learn imgaug inference-schema ipykernel ipython ipywidgets jinja2
+    joblib json5 jsonschema jupyter jupyterlab kaggle keras lightgbm lightning lime lxml mako
+    markdown markupsafe matplotlib mlflow mlflow-skinny mpi4py mpmath mypy nbconvert nbformat
+    networkx nltk notebook numba numexpr numpy omegaconf onnx onnxruntime openpyxl optuna opt_einsum
+    packaging pandas papermill paramiko patsy pexpect pillow pip pipenv platformdirs plotly pluggy
+    polars portalocker pre-commit progressbar2 prophet protobuf psutil pyarrow pycocotools pycparser
+    pydantic pydot pygments pymongo pyodbc pyparsing pytest pytest-cov python-dateutil
+    python-dotenv pytorch-lightning pytorch-transformers pytz pywavelets pyyaml pyzmq ray regex
+    requests rich s3fs sacrebleu scikit-image scikit-learn scikit-optimize scikit-plot scipy
+    seaborn sentencepiece setuptools setuptools-git shap shapely simplejson six sklearn-pandas
+    skl2onnx spacy sqlalchemy statsmodels sympy tables tabulate tenacity tensorboard tensorboardx
+    tensorflow tensorflow-estimator tensorflow-hub tensorflow-probability termcolor textblob
+    threadpoolctl tifffile timm tokenizers toml tomli toolz torchaudio torchmetrics torchtext
+    torchvision tornado tqdm traitlets transformers typing-extensions ujson urllib3 virtualenv
+    wandb webencodings werkzeug wheel wordcloud wrapt xarray xgboost xlrd xlsxwriter yaml zarr zstandard
+    """.split()
+)
+
+#: what PyPI's wheels bring along themselves, or the machine has
+CARRIED = frozenset(
+    """
+    blas bzip2 ca-certificates cpuonly cuda cuda-runtime cuda-toolkit cudatoolkit cudnn freetype
+    intel-openmp libblas libcblas libffi libgcc libgcc-ng libgfortran libgfortran-ng liblapack
+    libpng libstdcxx-ng libtiff libuv libxgboost llvm-openmp mkl mkl-include mkl-service mkl_fft
+    mkl_random nccl ncurses ninja nomkl openblas openssl pytorch-cuda pytorch-mutex python_abi
+    readline sqlite tk xz zlib _libgcc_mutex _openmp_mutex _py-xgboost-mutex
+    """.split()
+)
+
+_SPEC = re.compile(
+    r"(?:[\w./:-]+::)?(?P<name>[A-Za-z0-9_][\w.-]*?)(?:\[[^\]]*\])?(?P<rest>[\s=<>!~].*)?$"
+)
+_CLAUSE = re.compile(r"(==|!=|<=|>=|~=|=|<|>)?\s*([\w.*+!-]+)$")
+#: PyPI's releases of these have a fourth number of their own
+_FOURTH_NUMBER = frozenset({"opencv-python-headless"})
+
+
+@dataclass(frozen=True)
+class Translation:
+    """What conda specs mean to uv: ``python`` and requirements; names that PyPI lacks; what can't be said."""
+
+    python: str | None
+    requirements: tuple[str, ...]
+    notes: tuple[str, ...]
+    unknown: tuple[str, ...]
+    troubles: tuple[str, ...]
+
+
+def translate(specs: Iterable[str]) -> Translation:
+    """Every conda spec as a PEP 508 requirement where the table knows it; nothing is raised."""
+    python: str | None = None
+    requirements: list[str] = []
+    carried: list[str] = []
+    unknown: list[str] = []
+    troubles: list[str] = []
+    for spec in (spec.strip() for spec in specs):
+        found = _SPEC.fullmatch(spec)
+        name = found["name"].lower() if found else ""
+        clauses = _clauses((found["rest"] or "") if found else "", RENAMED.get(name, name))
+        if found is None or clauses is None:
+            troubles.append(
+                f"The conda requirement '{spec}' cannot be read. Write it as numpy=1.16 or numpy>=1.16,<2."
+            )
+        elif name == "python":
+            python = clauses.replace("==", "").replace(".*", "") or None
+        elif name in CARRIED:
+            carried.append(name)
+        elif name in RENAMED or name in SAME:
+            requirements.append(RENAMED.get(name, name) + clauses)
+        else:
+            unknown.append(spec)
+    return Translation(
+        python,
+        tuple(requirements),
+        tuple(_notes(requirements, carried)),
+        tuple(unknown),
+        tuple(troubles),
+    )
+
+
+def refusal(unknown: Sequence[str]) -> str:
+    """One sentence for all conda packages that no builder here can install, and what to do."""
+    names = ", ".join(f"'{name}'" for name in unknown)
+    those = (
+        "these conda packages, which are" if len(unknown) > 1 else "this conda package, which is"
+    )
+    return (
+        f"The environment asks for {those} not known to stand on PyPI: {names}. "
+        "Name what they are called there under pip, or leave them out; "
+        "or make the conda environment yourself and give its interpreter's path."
+    )
+
+
+def _clauses(text: str, name: str) -> str | None:
+    """conda's version part as a PEP 440 specifier, "" for any; None where it can't be said."""
+    text = text.strip()
+    build = re.fullmatch(r"(={0,2}\s*[\w.*+!]+)(?:=|\s+)([\w.*]+)", text)
+    if build:  # name=version=build, or "name version build"
+        text = build[1]
+    if not text or text.lstrip("= ") == "*":
+        return ""
+    if "|" in text:
+        return None
+    parts = [_clause(part.strip(), name) for part in text.split(",")]
+    return None if None in parts else ",".join(part for part in parts if part)
+
+
+def _clause(text: str, name: str) -> str | None:
+    found = _CLAUSE.fullmatch(text)
+    if found is None:
+        return None
+    sign, version = found[1] or "==", found[2]
+    stem = version.rstrip("*").rstrip(".")
+    if not re.match(r"\d", stem):
+        return "" if version == "*" else None
+    fuzzy = sign == "=" or version.endswith("*") or (sign == "==" and name in _FOURTH_NUMBER)
+    if fuzzy and sign in ("=", "=="):
+        return f"=={stem}.*"
+    if fuzzy and sign == "!=":
+        return f"!={stem}.*"
+    return f"{sign}{stem}"
+
+
+def _notes(requirements: Sequence[str], carried: Sequence[str]) -> list[str]:
+    notes = []
+    if requirements:
+        notes.append(
+            f"Conda packages are taken from PyPI and built by uv: {', '.join(requirements)}."
+        )
+    if carried:
+        notes.append(
+            f"Conda packages that PyPI's wheels bring along are left out: {', '.join(carried)}."
+        )
+    return notes

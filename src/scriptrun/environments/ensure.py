@@ -1,0 +1,161 @@
+"""Each environment is built once: look up, lock, look up again, build, look at it, marker last."""
+
+from __future__ import annotations
+
+import json
+import os
+import socket
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from scriptrun.environments import locks as lockfiles
+from scriptrun.environments import shelves
+from scriptrun.environments.base import (
+    Builder,
+    Lock,
+    Log,
+    Ready,
+    Stop,
+    Stopped,
+    builder_class,
+    check,
+    never,
+)
+from scriptrun.environments.find import find, known_builder, state
+from scriptrun.runtime.files import read_json, write_atomic
+from scriptrun.spec.environment import EnvironmentSpec
+from scriptrun.spec.errors import EnvironmentException
+from scriptrun.store import flocks, places
+
+__all__ = ["Ready", "check", "ensure", "find"]
+
+
+def ensure(
+    spec: EnvironmentSpec,
+    locks: Path,
+    log: Log,
+    *,
+    upgrade: bool = False,
+    lock: Lock | None = None,
+    stop: Stop = never,
+) -> Ready:
+    """The environment, locked and built if it isn't yet; one builder at a time on this machine.
+
+    ``log`` gets every line of what is done, as it is done. ``upgrade`` resolves the request anew and
+    replaces its lock; ``lock`` (that of an earlier run) stands instead of the workspace's. ``stop``
+    is asked several times a second: true gives up. Raises EnvironmentException, which names the
+    package and the reason, and Stopped.
+    """
+    began = time.monotonic()
+    there = None if upgrade else find(spec, locks, lock)
+    if there is not None:
+        return there
+    builder = _locked(spec, locks, log, stop, upgrade=upgrade, lock=lock)
+    place, built = _built(builder, log, stop) if builder.builds else (None, False)
+    return builder.ready(place, cached=not built, seconds=time.monotonic() - began)
+
+
+def _locked(
+    spec: EnvironmentSpec, locks: Path, log: Log, stop: Stop, *, upgrade: bool, lock: Lock | None
+) -> Builder:
+    """The builder with its lock, resolving the request where nobody has yet."""
+    builder = None if upgrade else known_builder(spec, locks, lock)
+    if builder is not None:
+        return builder
+    cls = builder_class(spec.kind)
+    if not cls.builds:
+        return cls(spec, cls.resolve(spec, log, stop))
+    with _alone(f"request-{spec.digest()[:32]}", "locks this environment", log, stop):
+        builder = None if upgrade else known_builder(spec, locks)
+        if builder is not None:
+            return builder
+        log(f"Locking {_named(spec)}.")
+        return cls(spec, lockfiles.keep(locks, spec, cls.resolve(spec, log, stop), upgrade=upgrade))
+
+
+def _built(builder: Builder, log: Log, stop: Stop) -> tuple[str, bool]:
+    """The place, and whether it was built by this call."""
+    key = builder.key()
+    place, reason = state(builder)
+    if place is not None and not reason:
+        shelves.touch(place)
+        return place, False
+    with _alone(f"build-{key}", "builds this environment", log, stop):
+        place, reason = state(builder)
+        if place is not None and not reason:
+            shelves.touch(place)
+            return place, False
+        return _build(builder, reason, log, stop), True
+
+
+def _build(builder: Builder, reason: str, log: Log, stop: Stop) -> str:
+    began, key = time.monotonic(), builder.key()
+    again = f" again, because {reason}" if reason else ""
+    log(f"Building {_named(builder.spec)}{again}.")
+    place = shelves.next_place(key)
+    for left in shelves.unfinished(key):
+        shelves.discard(left)
+    try:
+        os.makedirs(shelves.shelf(key), exist_ok=True)
+        builder.build(place, log, stop)
+        trouble = builder.ill(place)
+        if trouble:
+            raise EnvironmentException(f"The environment was built, but it is not well: {trouble}.")
+        seconds = round(time.monotonic() - began, 3)
+        _mark(builder, place, seconds)
+    except OSError as error:
+        shelves.discard(place)
+        raise EnvironmentException(
+            f"The environment could not be written to {place}: {error.strerror or error}.",
+            "Make room there, or set SCRIPTRUN_CACHE to a folder with more.",
+        ) from error
+    except BaseException:
+        shelves.discard(place)
+        raise
+    log(f"Built in {seconds:.1f} s: {place}")
+    return place
+
+
+def _mark(builder: Builder, place: str, seconds: float) -> None:
+    shelves.mark(
+        place,
+        {
+            "format": 1,
+            "key": builder.key(),
+            "kind": builder.kind,
+            "names": [builder.spec.name] if builder.spec.name else [],
+            "built": time.time(),
+            "seconds": seconds,
+            "lock": builder.lock,
+        },
+    )
+
+
+def _named(spec: EnvironmentSpec) -> str:
+    return f"environment '{spec.name}'" if spec.name else "the environment"
+
+
+@contextmanager
+def _alone(name: str, doing: str, log: Log, stop: Stop) -> Iterator[None]:
+    """Hold the lock ``name`` of this machine for the block; say once whom it waits for."""
+    path = places.cache_root() / "locks" / f"environment-{name}"
+    taken = flocks.try_flock(path)
+    if taken is None:
+        log(f"Waiting for {_holder(path)}, which {doing}.")
+        while taken is None:
+            if stop():
+                raise Stopped("Waiting for the environment was stopped.")
+            time.sleep(0.05)
+            taken = flocks.try_flock(path)
+    with taken:
+        write_atomic(
+            f"{path}.owner", json.dumps({"pid": os.getpid(), "host": socket.gethostname()}).encode()
+        )
+        yield
+
+
+def _holder(path: Path) -> str:
+    owner = read_json(f"{path}.owner") or {}
+    return f"process {owner['pid']} on {owner['host']}" if owner.get("pid") else "another process"

@@ -1,0 +1,103 @@
+"""An interpreter that is there: nothing is checked into it and nothing is built, only recorded."""
+
+from __future__ import annotations
+
+import os
+import shutil
+
+from scriptrun.environments import interpreters, sites
+from scriptrun.environments.base import Builder, Lock, Log, Stop, platform_tag
+from scriptrun.environments.interpreters import Facts
+from scriptrun.environments.locks import FORMAT, content_key
+from scriptrun.spec.environment import INTERPRETER, EnvironmentSpec
+from scriptrun.spec.errors import EnvironmentException
+
+
+class Existing(Builder):
+    """The interpreter that the request names, by path or by a name on PATH."""
+
+    kind = INTERPRETER
+    builds = False
+
+    @classmethod
+    def check(cls, spec: EnvironmentSpec) -> list[str]:
+        """The one reason why the interpreter can't be used, if there is one."""
+        reason = _trouble(spec)
+        return [reason] if reason else []
+
+    @classmethod
+    def known(cls, spec: EnvironmentSpec) -> Lock | None:
+        """The lock from files alone; None where the interpreter must be asked once."""
+        python = locate(spec)
+        facts = interpreters.look(python) if python else None
+        return _lock(facts) if facts else None
+
+    @classmethod
+    def resolve(cls, spec: EnvironmentSpec, log: Log, stop: Stop) -> Lock:
+        """Version and installed distributions of the interpreter."""
+        python, trouble = locate(spec), _trouble(spec)
+        if python is None or trouble:
+            raise EnvironmentException(trouble)
+        return _lock(interpreters.ask(python))
+
+    def key(self) -> str:
+        """Changes with the interpreter and with what is installed for it."""
+        return content_key(self.lock)
+
+    def build(self, place: str, log: Log, stop: Stop) -> None:
+        """Nothing is built."""
+
+    def ill(self, place: str) -> str:
+        """Whether the interpreter went away."""
+        return "" if _runnable(self.lock["python"]) else f"{self.lock['python']} is gone"
+
+    def python(self, place: str) -> str:
+        """The interpreter's own path."""
+        return str(self.lock["python"])
+
+    def sites(self, place: str) -> tuple[str, ...]:
+        """The directories of its packages."""
+        return tuple(self.lock["sites"])
+
+
+def locate(spec: EnvironmentSpec) -> str | None:
+    """The absolute path of the request's interpreter (links are kept), or None where it isn't there."""
+    name = os.path.expanduser(spec.interpreter or "")
+    if os.sep not in name:
+        found = shutil.which(name or "python3") or shutil.which(name or "python")
+        return os.path.abspath(found) if found else None
+    return os.path.abspath(name) if _runnable(name) else None
+
+
+def _lock(facts: Facts) -> Lock:
+    return {
+        "format": FORMAT,
+        "kind": INTERPRETER,
+        "platform": platform_tag(),
+        "python": facts.python,
+        "version": facts.version,
+        "prefix": facts.prefix,
+        "sites": list(facts.sites),
+        "distributions": sites.distributions(facts.sites),
+    }
+
+
+def _trouble(spec: EnvironmentSpec) -> str:
+    if locate(spec) is not None:
+        return ""
+    name = spec.interpreter or "python3"
+    asked = f"The environment asks for the interpreter '{name}', "
+    path = os.path.expanduser(name)
+    if os.sep not in name:
+        return f"{asked}and no such command is on PATH. Give the path of an interpreter, or one that is there."
+    if os.path.isdir(path):
+        return f"{asked}which is a directory. Give the path of the interpreter in it, such as {path}/bin/python."
+    if os.path.exists(path):
+        return f"{asked}which is not executable. Give the path of a Python interpreter."
+    if os.path.lexists(path):
+        return f"{asked}which is a link to {os.path.realpath(path)}, and that is gone. Make the environment anew."
+    return f"{asked}and there is no such file. Give the path of a Python interpreter."
+
+
+def _runnable(path: str) -> bool:
+    return os.path.isfile(path) and os.access(path, os.X_OK)

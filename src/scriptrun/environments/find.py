@@ -1,0 +1,50 @@
+"""Is it there already? Looked up without starting a process, within milliseconds."""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+
+from scriptrun.environments import locks as lockfiles
+from scriptrun.environments import shelves
+from scriptrun.environments.base import Builder, Lock, Ready, builder_class
+from scriptrun.spec.environment import EnvironmentSpec
+
+
+def find(spec: EnvironmentSpec, locks: Path, lock: Lock | None = None) -> Ready | None:
+    """The environment if it is locked, built and well; else None. Starts no process.
+
+    ``locks`` is the workspace's directory of locks. ``lock`` stands instead of the workspace's: that
+    of an earlier run, to have just the same again.
+    """
+    began = time.monotonic()
+    builder = known_builder(spec, locks, lock)
+    if builder is None:
+        return None
+    place, reason = state(builder)
+    if reason or (place is None and builder.builds):
+        return None
+    if place is not None:
+        shelves.touch(place)
+    return builder.ready(place, cached=True, seconds=time.monotonic() - began)
+
+
+def known_builder(spec: EnvironmentSpec, locks: Path, lock: Lock | None = None) -> Builder | None:
+    """The builder of ``spec`` with the lock that is known for it, or None where there is no lock yet."""
+    cls = builder_class(spec.kind)
+    if cls.builds:
+        lock = lock or lockfiles.read(locks, spec)
+    else:
+        lock = cls.known(spec)  # an interpreter is as it is now, whatever it was
+    return cls(spec, lock) if lock else None
+
+
+def state(builder: Builder) -> tuple[str | None, str]:
+    """Where ``builder``'s environment stands (None: nowhere) and why it must be built again ("": it is well)."""
+    if not builder.builds:
+        return None, builder.ill("")
+    key = builder.key()
+    there = shelves.current(key)
+    if there is None:
+        return None, "its build was cut short" if shelves.unfinished(key) else ""
+    return there[0], builder.ill(there[0])

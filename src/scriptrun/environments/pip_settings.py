@@ -1,0 +1,104 @@
+"""pip's index settings in uv's words: where `pip install` works, a build should.
+
+uv reads neither pip's variables nor its configuration files (https://docs.astral.sh/uv/pip/compatibility/).
+They are handed over unless uv has index settings of its own. pip takes the best version of all
+indexes, and so does uv then (``unsafe-best-match``). pip's files and their order are those that
+https://pip.pypa.io/en/stable/topics/configuration/ gives.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+
+_OWN = (
+    "UV_INDEX",
+    "UV_DEFAULT_INDEX",
+    "UV_INDEX_URL",
+    "UV_EXTRA_INDEX_URL",
+    "UV_FIND_LINKS",
+    "UV_NO_INDEX",
+    "UV_CONFIG_FILE",
+)
+
+_WORDS = {
+    "index-url": "UV_DEFAULT_INDEX",
+    "extra-index-url": "UV_EXTRA_INDEX_URL",
+    "find-links": "UV_FIND_LINKS",
+    "trusted-host": "UV_INSECURE_HOST",
+    "constraint": "UV_CONSTRAINT",
+    "cert": "SSL_CERT_FILE",
+}
+
+
+def as_uv_variables() -> dict[str, str]:
+    """The variables that tell uv what pip is told; {} where uv has index settings of its own."""
+    if any(os.environ.get(name) for name in _OWN) or _uv_has_a_file():
+        return {}
+    told = settings()
+    variables = {
+        _WORDS[name]: _joined(name, value) for name, value in told.items() if name in _WORDS
+    }
+    if told.get("no-index", "").lower() in ("1", "true", "yes", "on"):
+        variables["UV_NO_INDEX"] = "1"
+    if "UV_EXTRA_INDEX_URL" in variables:
+        variables["UV_INDEX_STRATEGY"] = "unsafe-best-match"
+    return variables
+
+
+def settings() -> dict[str, str]:
+    """pip's settings for installing, by their long names: files first, then variables."""
+    told: dict[str, str] = {}
+    for path in files():
+        told.update(_read(path))
+    for name, value in os.environ.items():
+        if name.startswith("PIP_") and value:
+            told[name[4:].lower().replace("_", "-")] = value
+    return told
+
+
+def files() -> list[str]:
+    """pip's configuration files in the order in which they override one another."""
+    named = os.environ.get("PIP_CONFIG_FILE", "")
+    if named == os.devnull:
+        return []
+    home = os.path.expanduser("~")
+    shared = os.environ.get("XDG_CONFIG_DIRS") or "/etc/xdg"
+    user = os.environ.get("XDG_CONFIG_HOME") or os.path.join(home, ".config")
+    paths = [os.path.join(folder, "pip", "pip.conf") for folder in shared.split(os.pathsep)]
+    paths += [
+        "/etc/pip.conf",
+        os.path.join(home, ".pip", "pip.conf"),
+        os.path.join(user, "pip", "pip.conf"),
+    ]
+    paths += [os.path.join(sys.prefix, "pip.conf"), named]
+    return [path for path in paths if path and os.path.isfile(path)]
+
+
+def _read(path: str) -> dict[str, str]:
+    import configparser
+
+    parser = configparser.RawConfigParser()
+    try:
+        parser.read(path, encoding="utf-8")
+    except (OSError, configparser.Error, UnicodeDecodeError):
+        return {}
+    sections = [name for name in ("global", "install") if parser.has_section(name)]
+    return {
+        key.replace("_", "-"): value
+        for section in sections
+        for key, value in parser.items(section)
+        if value
+    }
+
+
+def _joined(name: str, value: str) -> str:
+    separator = "," if name == "find-links" else " "
+    return separator.join(value.split())
+
+
+def _uv_has_a_file() -> bool:
+    user = os.environ.get("XDG_CONFIG_HOME") or os.path.join(os.path.expanduser("~"), ".config")
+    return any(
+        os.path.isfile(path) for path in (os.path.join(user, "uv", "uv.toml"), "/etc/uv/uv.toml")
+    )

@@ -1,0 +1,169 @@
+"""Which Python interpreters are here to build environments with, found without starting any.
+
+Looked at, in this order: the one that runs this code, pyenv's, uv's, those on PATH by name
+(``python3.8``), and the usual system directories. pyenv's shims are left out: they are no
+interpreters. Installing a Python is not done here; the error says how.
+"""
+
+from __future__ import annotations
+
+import glob
+import os
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from scriptrun.environments import interpreters
+from scriptrun.spec.errors import EnvironmentException
+
+_SYSTEM = ("/usr/bin", "/usr/local/bin", "/opt/homebrew/bin")
+_VERSION = re.compile(
+    r"(?:python)?\s*={0,3}\s*(\d+)(?:\.(\d+))?(?:\.(\d+))?(?:\.?\*)?", re.IGNORECASE
+)
+
+#: the oldest Python that uv can build for
+OLDEST = (3, 6)
+
+
+@dataclass(frozen=True)
+class Python:
+    """An interpreter: its path and its version, of which the patch may not be known yet (None)."""
+
+    path: str
+    minor: tuple[int, int]
+    patch: int | None
+
+    @property
+    def version(self) -> str:
+        """The version as text, such as "3.8.18"."""
+        return ".".join(str(part) for part in (*self.minor, self.patch) if part is not None)
+
+
+def parse(text: str) -> tuple[int, ...] | None:
+    """The numbers of a wanted version such as "3.8", "==3.8.13" or "3.8.*"; None where it is no version."""
+    found = _VERSION.fullmatch(text.strip())
+    return tuple(int(part) for part in found.groups() if part is not None) if found else None
+
+
+def found() -> Iterator[Python]:
+    """All interpreters that are here, most wanted first; one path may come twice."""
+    running = interpreters.running()
+    yield _python(running.python, running.version)
+    for pattern in _managed():
+        for path in sorted(glob.glob(pattern), key=_natural, reverse=True):
+            version = re.search(
+                r"(\d+\.\d+\.\d+)", os.path.basename(os.path.dirname(os.path.dirname(path)))
+            )
+            if version and path.endswith("python" + version[1].rpartition(".")[0]):
+                yield _python(path, version[1])
+    for folder in (*os.environ.get("PATH", "").split(os.pathsep), *_SYSTEM):
+        if folder and os.path.basename(folder) != "shims":
+            yield from _named(folder)
+
+
+def choose(wanted: str | None) -> tuple[Python, str]:
+    """The interpreter for ``wanted``, and a note where its patch is not the one asked for ("" if it is).
+
+    A minor version must be there; its patch is taken as near as there is one: the same, else the
+    newest. None asks for the minor version of the interpreter that runs this code. Raises
+    EnvironmentException where there is none.
+    """
+    reason = missing(wanted)
+    if reason:
+        raise EnvironmentException(reason, _how_to_install(wanted))
+    numbers = parse(wanted) if wanted else None
+    fitting = list(_fitting(numbers or interpreters_minor()))
+    if numbers is None or len(numbers) < 3:
+        return whole(fitting[0]), ""
+    exact = [python for python in fitting if whole(python).patch == numbers[2]]
+    if exact:
+        return whole(exact[0]), ""
+    newest = max((whole(python) for python in fitting), key=lambda python: python.patch or 0)
+    asked = ".".join(map(str, numbers))
+    return (
+        newest,
+        f"Python {asked} was asked for; {newest.version} is used, the one of its line that is here.",
+    )
+
+
+def missing(wanted: str | None) -> str:
+    """Why no interpreter here fits ``wanted``: a sentence, or ""."""
+    if not wanted:
+        return ""
+    numbers = parse(wanted)
+    if numbers is None:
+        return f"The environment asks for Python '{wanted}', which is no version such as 3.10 or 3.8.13."
+    if numbers[:2] < OLDEST[: len(numbers)]:
+        return f"The environment asks for Python {wanted}, and environments are built for 3.6 and newer."
+    if any(True for _ in _fitting(numbers)):
+        return ""
+    here = sorted({python.minor for python in found() if python.minor >= OLDEST})
+    names = ", ".join(f"{major}.{minor}" for major, minor in here)
+    return (
+        f"The environment asks for Python {wanted}, which is not on this machine (here: {names})."
+    )
+
+
+def hint(wanted: str | None) -> str:
+    """What to do where ``missing`` gave a reason."""
+    return _how_to_install(wanted)
+
+
+def interpreters_minor() -> tuple[int, ...]:
+    """The minor version of the interpreter that runs this code."""
+    return parse(interpreters.running().version.rpartition(".")[0]) or ()
+
+
+def whole(python: Python) -> Python:
+    """``python`` with its patch, asking the interpreter (once, then remembered) where it isn't known."""
+    if python.patch is not None:
+        return python
+    return _python(python.path, interpreters.ask(python.path).version)
+
+
+def _fitting(numbers: tuple[int, ...]) -> Iterator[Python]:
+    seen = set()
+    for python in found():
+        if python.minor[: len(numbers)] != numbers[:2] or python.minor < OLDEST:
+            continue
+        real = os.path.realpath(python.path)
+        if real not in seen and os.access(real, os.X_OK):
+            seen.add(real)
+            yield python
+
+
+def _managed() -> list[str]:
+    home = os.path.expanduser("~")
+    pyenv = os.environ.get("PYENV_ROOT") or os.path.join(home, ".pyenv")
+    data = os.environ.get("XDG_DATA_HOME") or os.path.join(home, ".local", "share")
+    uv = os.environ.get("UV_PYTHON_INSTALL_DIR") or os.path.join(data, "uv", "python")
+    return [
+        os.path.join(glob.escape(pyenv), "versions", "[0-9]*", "bin", "python3.*"),
+        os.path.join(glob.escape(uv), "cpython-*", "bin", "python3.*"),
+    ]
+
+
+def _named(folder: str) -> Iterator[Python]:
+    for path in sorted(
+        glob.glob(os.path.join(glob.escape(folder), "python3.*")), key=_natural, reverse=True
+    ):
+        minor = re.fullmatch(r"python3\.(\d+)", os.path.basename(path))
+        if minor and not os.path.exists(os.path.join(os.path.dirname(folder), "pyvenv.cfg")):
+            yield Python(path, (3, int(minor[1])), None)
+
+
+def _python(path: str, version: str) -> Python:
+    major, minor, patch = (int(part) for part in version.split(".")[:3])
+    return Python(path, (major, minor), patch)
+
+
+def _natural(path: str) -> list[int]:
+    return [int(part) for part in re.findall(r"\d+", path)]
+
+
+def _how_to_install(wanted: str | None) -> str:
+    minor = ".".join(map(str, (parse(wanted or "") or ())[:2])) or "3.11"
+    return (
+        f"Install it (`uv python install {minor}` or `pyenv install {minor}`), "
+        "or ask for a version that is here."
+    )

@@ -1,0 +1,80 @@
+"""Where built environments lie: ``environments/<key>/<n>/`` in the local cache, complete or absent.
+
+A place is complete when it holds ``ready.json``, written last. A rebuild goes into the next number,
+so that what still runs from the old one is not disturbed, and what a killed builder's children may
+still write cannot reach the new one.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+from typing import Any
+
+from scriptrun.runtime.files import read_json, to_json, write_atomic
+from scriptrun.store import places
+
+MARKER = "ready.json"
+
+
+def root() -> str:
+    """The directory of all built environments on this machine."""
+    return os.path.join(places.cache_root(), "environments")
+
+
+def shelf(key: str) -> str:
+    """The directory of everything that was built for ``key``."""
+    return os.path.join(root(), key)
+
+
+def numbers(key: str) -> list[int]:
+    """The numbers of the places of ``key``, whole or not, newest first."""
+    try:
+        names = os.listdir(shelf(key))
+    except (FileNotFoundError, NotADirectoryError):
+        return []
+    return sorted((int(name) for name in names if name.isdigit()), reverse=True)
+
+
+def current(key: str) -> tuple[str, dict[str, Any]] | None:
+    """The newest complete place of ``key`` and its marker."""
+    for number in numbers(key):
+        place = os.path.join(shelf(key), str(number))
+        marker = read_json(os.path.join(place, MARKER))
+        if isinstance(marker, dict):
+            return place, marker
+    return None
+
+
+def next_place(key: str) -> str:
+    """A path for the next build of ``key``; nothing stands there."""
+    newest = max(numbers(key), default=0)
+    return os.path.join(shelf(key), str(newest + 1))
+
+
+def mark(place: str, marker: dict[str, Any]) -> None:
+    """Declare ``place`` complete."""
+    write_atomic(os.path.join(place, MARKER), to_json(marker))
+
+
+def touch(place: str) -> None:
+    """Note that ``place`` was used now; quietly, where the cache can't be written."""
+    try:
+        os.utime(os.path.join(place, MARKER))
+    except OSError:
+        pass
+
+
+def unfinished(key: str) -> list[str]:
+    """Places of ``key`` without a marker: what killed or failed builds left."""
+    places = [os.path.join(shelf(key), str(number)) for number in numbers(key)]
+    return [place for place in places if not os.path.exists(os.path.join(place, MARKER))]
+
+
+def discard(place: str) -> None:
+    """Take ``place`` away: its marker first, so that nobody takes the rest for good."""
+    try:
+        os.unlink(os.path.join(place, MARKER))
+    except OSError:
+        pass
+    shutil.rmtree(place, ignore_errors=True)

@@ -1,0 +1,68 @@
+"""What lies in site directories, read without starting an interpreter."""
+
+from __future__ import annotations
+
+import glob
+import os
+import re
+from collections.abc import Iterable
+
+_METADATA = (".dist-info", ".egg-info")
+
+
+def of_prefix(prefix: str, *, windows: bool = os.name == "nt") -> tuple[str, ...]:
+    """The site-packages directories of an environment made by venv, virtualenv, uv or conda."""
+    if windows:
+        candidates = [os.path.join(prefix, "Lib", "site-packages")]
+    else:
+        candidates = [
+            found
+            for lib in ("lib", "lib64")
+            for found in sorted(
+                glob.glob(os.path.join(glob.escape(prefix), lib, "python*", "site-packages"))
+            )
+        ]
+    unique = {os.path.realpath(path): path for path in reversed(candidates) if os.path.isdir(path)}
+    return tuple(sorted(unique.values()))
+
+
+def names(sites: Iterable[str]) -> list[str]:
+    """Every name that stands directly in ``sites``, sorted, without bytecode."""
+    found: set[str] = set()
+    for site in sites:
+        try:
+            found.update(os.listdir(site))
+        except OSError:
+            continue
+    found.discard("__pycache__")
+    return sorted(found)
+
+
+def distributions(sites: Iterable[str]) -> list[str]:
+    """The installed distributions as ``name==version``, sorted; the first site directory wins."""
+    found: dict[str, str] = {}
+    for site in sites:
+        for entry in names([site]):
+            parsed = distribution(entry)
+            if parsed is not None:
+                found.setdefault(*parsed)
+    return [f"{name}=={version}" for name, version in sorted(found.items())]
+
+
+def distribution(entry: str) -> tuple[str, str] | None:
+    """Name and version of a metadata directory such as ``scikit_learn-1.3.2.dist-info``, or None."""
+    stem, suffix = os.path.splitext(entry)
+    if suffix not in _METADATA or "-" not in stem or stem.startswith("~"):
+        return None
+    name, version = stem.split("-")[:2]
+    return normal(name), version
+
+
+def normal(name: str) -> str:
+    """A distribution's name as PEP 503 writes it: lower case, dashes."""
+    return re.sub(r"[-_.]+", "-", name).lower()
+
+
+def is_metadata(entry: str) -> bool:
+    """Whether ``entry`` is the metadata of an installed distribution."""
+    return distribution(entry) is not None

@@ -1,0 +1,186 @@
+"""Environments of packages, built by uv: ``uv pip compile`` makes the lock, ``uv venv`` and ``uv pip
+sync`` the place. uv's own cache is used (``UV_CACHE_DIR``, else uv's default), so packages that one
+environment has are linked, not copied, into the next.
+"""
+
+from __future__ import annotations
+
+import datetime
+import importlib
+import os
+import re
+import shutil
+from typing import Any
+
+from scriptrun.environments import interpreters, pythons, requests, sites
+from scriptrun.environments.base import Builder, Lock, Log, Stop, platform_tag
+from scriptrun.environments.locks import FORMAT, content_key
+from scriptrun.runtime.files import read_json, to_json, write_atomic
+from scriptrun.spec.environment import PACKAGES, EnvironmentSpec
+from scriptrun.spec.errors import EnvironmentException
+
+#: in the place: what was true when it was built, for ``ill``
+BUILT = "built.json"
+
+
+class Uv(Builder):
+    """Packages of the index in a virtual environment of our own."""
+
+    kind = PACKAGES
+
+    @classmethod
+    def check(cls, spec: EnvironmentSpec) -> list[str]:
+        """Conda packages that aren't on PyPI, a Python that isn't here, lines that can't be used."""
+        return requests.troubles(spec)
+
+    @classmethod
+    def resolve(cls, spec: EnvironmentSpec, log: Log, stop: Stop) -> Lock:
+        """All packages with version and hashes, for one Python and this platform."""
+        reasons = requests.troubles(spec)
+        if reasons:
+            raise EnvironmentException("\n".join(reasons))
+        request = requests.of(spec)
+        python, remark = pythons.choose(request.python)
+        for note in (*request.notes, *filter(None, [remark])):
+            log(note)
+        return {
+            "format": FORMAT,
+            "kind": PACKAGES,
+            "platform": platform_tag(),
+            "implementation": "cpython",
+            "python": python.version,
+            "requirements": _compile(request, python, log, stop),
+            "requested": list(request.lines),
+            "notes": [*request.notes, *filter(None, [remark])],
+            "created": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
+            "tool": f"uv {_tool().version()}".strip(),
+        }
+
+    def key(self) -> str:
+        """The digest of python, platform and locked packages."""
+        return content_key(self.lock)
+
+    def build(self, place: str, log: Log, stop: Stop) -> None:
+        """Make the virtual environment and put into it what the lock says."""
+        python, remark = pythons.choose(self.lock["python"])
+        if remark:
+            log(remark)
+        os.makedirs(os.path.dirname(place), exist_ok=True)
+        cwd = os.path.dirname(place)
+        _tool().run(["venv", "--python", python.path, "--no-project", place], cwd, log, stop)
+        if self.lock["requirements"].strip():
+            self._sync(place, log, stop)
+        self._write_down(place, python)
+
+    def ill(self, place: str) -> str:
+        """Interpreter, packages and settings are compared with what was there after the build."""
+        built = read_json(os.path.join(place, BUILT))
+        if not isinstance(built, dict):
+            return "its build was cut short"
+        return _ill_python(self.python(place), built) or _ill_sites(self.sites(place), built)
+
+    def python(self, place: str) -> str:
+        """``bin/python`` in the place."""
+        return os.path.join(place, *_BIN, "python.exe" if os.name == "nt" else "python")
+
+    def sites(self, place: str) -> tuple[str, ...]:
+        """The place's site-packages."""
+        return sites.of_prefix(place)
+
+    def _sync(self, place: str, log: Log, stop: Stop) -> None:
+        request = requests.of(self.spec)
+        text = self.lock["requirements"]
+        path = os.path.join(place, "requirements.txt")
+        _write(path, [*request.options, text])
+        hashes = ["--require-hashes"] if _all_hashed(text) else []
+        _tool().run(
+            [
+                "pip",
+                "sync",
+                "--python",
+                self.python(place),
+                *hashes,
+                *_for_sync(request.flags),
+                path,
+            ],
+            place,
+            log,
+            stop,
+        )
+
+    def _write_down(self, place: str, python: pythons.Python) -> None:
+        built = {
+            "python": os.path.realpath(python.path),
+            "stamp": interpreters.stamp(self.python(place)),
+            "names": sites.names(self.sites(place)),
+        }
+        write_atomic(os.path.join(place, BUILT), to_json(built))
+
+
+_BIN = ("Scripts",) if os.name == "nt" else ("bin",)
+
+
+def _tool() -> Any:
+    """What runs uv, loaded when it is needed: looking up a cached environment must not load subprocess."""
+    return importlib.import_module("scriptrun.environments.uv_tool")
+
+
+def _compile(request: requests.Request, python: pythons.Python, log: Log, stop: Stop) -> str:
+    """The locked requirements as text, without comments: name, version and hashes."""
+    if not request.lines:
+        return ""
+    import tempfile
+
+    folder = tempfile.mkdtemp(prefix="scriptrun-lock-")
+    try:
+        path = os.path.join(folder, "requirements.in")
+        _write(path, [*request.options, *request.lines])
+        arguments = ["pip", "compile", "--python", python.path, "--generate-hashes"]
+        arguments += ["--no-header", "--no-annotate", *request.flags, path]
+        text: str = _tool().run(arguments, folder, log, stop)
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+    return "".join(
+        f"{line}\n" for line in text.splitlines() if line.strip() and not line.startswith("--")
+    )
+
+
+def _write(path: str, lines: list[str]) -> None:
+    write_atomic(path, ("\n".join(lines) + "\n").encode(), 0o600)
+
+
+def _all_hashed(text: str) -> bool:
+    """Whether every requirement has a hash: direct references to repositories and folders have none."""
+    lines = text.replace("\\\n", " ").splitlines()
+    return all("--hash=" in line for line in lines if line.strip() and not line.startswith("#"))
+
+
+def _for_sync(flags: tuple[str, ...]) -> list[str]:
+    """The flags that ``uv pip sync`` knows: it resolves nothing, so it has no pre-releases."""
+    pairs = zip(flags[::2], flags[1::2], strict=True)
+    return [word for pair in pairs if pair[0] != "--prerelease" for word in pair]
+
+
+def _ill_python(python: str, built: dict[str, Any]) -> str:
+    try:
+        now = interpreters.stamp(python)
+    except OSError:
+        return f"its interpreter {built.get('python')} is gone"
+    return "" if now == built.get("stamp") else f"its interpreter {built.get('python')} has changed"
+
+
+def _ill_sites(folders: tuple[str, ...], built: dict[str, Any]) -> str:
+    """Packages that were taken away, and packages that somebody installed over it."""
+    if not folders:
+        return "its site-packages is gone"
+    now, then = set(sites.names(folders)), set(built.get("names", ()))
+    lost = sorted(then - now)
+    if lost:
+        return f"it lacks {_few(lost)}"
+    added = sorted(name for name in now - then if sites.is_metadata(name))
+    return f"something was installed into it: {_few(added)}" if added else ""
+
+
+def _few(names: list[str]) -> str:
+    shown = ", ".join(re.sub(r"\.(dist|egg)-info$", "", name) for name in names[:3])
+    return f"{shown} and {len(names) - 3} more" if len(names) > 3 else shown

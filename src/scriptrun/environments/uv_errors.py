@@ -1,0 +1,153 @@
+"""uv's errors as a sentence that names the package and the reason, and a hint that says what to do."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+
+_CREDENTIALS = re.compile(r"(?<=://)[^/@\s:]*:?[^/@\s]*@")
+_LEAD = re.compile(r"^[\s×│├╰─▶>]*(?:error:|cause:|Caused by:)?\s*", re.IGNORECASE)
+
+
+def redact(line: str) -> str:
+    """``line`` without the names and passwords in its URLs."""
+    return _CREDENTIALS.sub("***@", line)
+
+
+def explain(lines: Sequence[str]) -> tuple[str, str]:
+    """The message and the hint for what uv wrote before it failed."""
+    causes = _causes(lines)
+    whole = " ".join(causes)
+    for judge in (_network, _unsolvable, _build, _hashes, _syntax):
+        answer = judge(whole, lines)
+        if answer is not None:
+            return answer
+    said = causes[0] if causes else "it gave no reason"
+    return f"The environment could not be built: uv says: {_sentence(said)}", _READ_LOG
+
+
+_READ_LOG = "The environment's log holds all that uv wrote."
+
+
+def _causes(lines: Sequence[str]) -> list[str]:
+    """The error's lines, cleaned, from the first that says "error" on; hints and warnings left out."""
+    for number, line in enumerate(lines):
+        if re.match(r"\s*(error:|×)", line):
+            chosen = lines[number:]
+            break
+    else:
+        chosen = list(lines)
+    cleaned = [_LEAD.sub("", line).strip() for line in chosen]
+    return [line for line in cleaned if line and not line.startswith(("hint:", "warning:"))]
+
+
+def _unsolvable(whole: str, lines: Sequence[str]) -> tuple[str, str] | None:
+    if "No solution found" not in whole:
+        return None
+    reason = whole.partition("Because ")[2].partition(", we can conclude")[0] or whole
+    unknown = re.findall(
+        r"([\w.-]+) was not found in the (?:package registry|provided package locations)", whole
+    )
+    if unknown:
+        names = ", ".join(f"'{name}'" for name in dict.fromkeys(unknown))
+        return (
+            f"There is no package {names} in the package index.",
+            "Look at the name's spelling, or name the index that has it (`--extra-index-url`).",
+        )
+    return f"No set of versions satisfies the requirements: {_sentence(reason)}", _hint_for(whole)
+
+
+def _hint_for(whole: str) -> str:
+    if "Requires-Python" in whole or "current Python version" in whole:
+        return "Ask for another Python version, or loosen the version of that package."
+    if "no version of" in whole:
+        return "Ask for a version that exists, or loosen the requirement."
+    return "Loosen or remove one of the requirements named."
+
+
+def _build(whole: str, lines: Sequence[str]) -> tuple[str, str] | None:
+    if "build backend" not in whole and "Failed to build" not in whole:
+        return None
+    named = re.search(
+        r"Failed to (?:download and )?build:? `?([^`\s]+(?: @ [^`\s]+)?)`?", " ".join(lines)
+    )
+    package = f"'{named[1]}'" if named else "a package"
+    return (
+        f"There is no wheel of {package} for this Python and platform, and building it from its source "
+        f"failed: {_sentence(_last_words(lines))}",
+        "Ask for a newer version that has a wheel, or for an older Python that the pinned one supports; "
+        "the environment's log holds the whole output.",
+    )
+
+
+def _last_words(lines: Sequence[str]) -> str:
+    """The line of the build's own output that says most: its last error, else its last line."""
+    inside = [line.strip(" │") for line in lines if line.startswith((" ", "│"))]
+    inside = [
+        line for line in inside if line and not line.lower().startswith(("cause:", "hint:", "["))
+    ]
+    errors = [line for line in inside if re.match(r"(\w+(Error|Exception)\b|error:|fatal)", line)]
+    return (errors or inside or ["no reason given"])[-1]
+
+
+def _network(whole: str, lines: Sequence[str]) -> tuple[str, str] | None:
+    everything = " ".join(lines)
+    if (
+        "network was disabled" in everything
+        or "network connectivity is disabled" in everything.lower()
+    ):
+        name = re.search(r"([\w.-]+) was not found in the cache", whole)
+        what = f"'{name[1]}'" if name else "A package"
+        return (
+            f"{what} is not in uv's cache, and the network is switched off (UV_OFFLINE).",
+            "Unset UV_OFFLINE, or build the environment once where the network is.",
+        )
+    failed = re.search(
+        r"(?:Failed to fetch|error sending request for url)[:\s]*[`(]?(\S+?)[`)]?(?:\s|$)", whole
+    )
+    if failed is None:
+        return None
+    status = re.search(r"HTTP status (?:client|server) error \(([^)]*)\)", whole)
+    if status:
+        reason = f"answered {status[1]}"
+    else:
+        reason = "could not be reached: " + _sentence(_cause_of_network(whole)).rstrip(".")
+    return (
+        f"The package index could not be read: {failed[1]} {reason}.",
+        "Look at the network and at the index settings (UV_DEFAULT_INDEX, PIP_INDEX_URL, pip.conf, proxies).",
+    )
+
+
+def _cause_of_network(whole: str) -> str:
+    known = re.search(
+        r"(Connection refused|dns error|failed to lookup address[^.]*|certificate[^.]*|timed out|Network is unreachable)",
+        whole,
+        re.IGNORECASE,
+    )
+    return known[1] if known else "no connection"
+
+
+def _hashes(whole: str, lines: Sequence[str]) -> tuple[str, str] | None:
+    if "Hash mismatch" not in whole:
+        return None
+    package = re.search(r"Hash mismatch for `?([^`\s]+)`?", whole)
+    return (
+        f"What the index serves for '{package[1] if package else 'a package'}' is not what was locked.",
+        "Lock anew with `scriptrun env build --upgrade`, if that is expected.",
+    )
+
+
+def _syntax(whole: str, lines: Sequence[str]) -> tuple[str, str] | None:
+    if "parse requirement" not in whole and "parse `" not in whole:
+        return None
+    reason = next((line for line in _causes(lines)[1:] if line), "it is no requirement")
+    text = next((line.strip() for line in lines[2:] if line.strip() and "^" not in line), "")
+    return (
+        f"The requirement '{text}' cannot be read: {_sentence(reason)}",
+        "Requirements look like `numpy`, `numpy==1.26.4` or `numpy>=1.26,<2`.",
+    )
+
+
+def _sentence(text: str) -> str:
+    text = re.sub(r"\s+", " ", text).strip().rstrip(".:")
+    return (text[:397] + "..." if len(text) > 400 else text) + "."
