@@ -6,6 +6,7 @@ interpreters that the larger examples need where everything is asked for, and ru
 
 from __future__ import annotations
 
+import importlib.util
 import os
 import shutil
 import subprocess
@@ -58,29 +59,26 @@ def interpreter(
     place: str, module: str, installer: str, packages: tuple[str, ...], make: bool
 ) -> Path | None:
     """An interpreter that has ``module``: this one, else that of ``place``, made when asked to."""
-    python = ROOT / place / "bin" / "python"
-    if imports(Path(sys.executable), module):
+    if importlib.util.find_spec(module):
         return Path(sys.executable)
-    if not imports(python, module) and make:
+    ready = ROOT / place / ".ready"
+    if not ready.exists() and make:
         print(f"making {place} with {', '.join(packages)} ...", file=sys.stderr)
-        build(python.parent.parent, installer, packages)
-    return python if imports(python, module) else None
-
-
-def imports(python: Path, module: str) -> bool:
-    """Whether ``python`` is there and finds ``module``."""
-    look = "import sys, importlib.util; sys.exit(importlib.util.find_spec(sys.argv[1]) is None)"
-    return python.exists() and not subprocess.run([python, "-c", look, module]).returncode
+        build(ready.parent, installer, packages)
+        ready.touch()
+    return ROOT / place / "bin" / "python" if ready.exists() else None
 
 
 def build(place: Path, installer: str, packages: tuple[str, ...]) -> None:
     """A fresh environment with ``packages``: by uv, or by pip with pip's own configuration."""
     python = str(place / "bin" / "python")
-    subprocess.run(["uv", "venv", "-q", "--clear", "--seed", "--python", sys.executable, place])
+    make = ["uv", "venv", "-q", "--clear", "--seed", "--python", sys.executable, str(place)]
     install = ["uv", "pip", "install", "-q", "--python", python]
     if installer == "pip":
         install = [python, "-m", "pip", "install", "-q"]
-    subprocess.run([*install, *packages])
+    for command in (make, [*install, *packages]):
+        if subprocess.run(command).returncode != 0:
+            sys.exit(f"{place.name} could not be made.")
 
 
 if __name__ == "__main__":
