@@ -1,0 +1,166 @@
+"""What is wrong with a ScriptRunConfig: all of it at once, as sentences; nothing is looked up."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from typing import Any
+
+from scriptrun.config import distribution, environment_spec
+from scriptrun.config.distributed import (
+    MpiConfiguration,
+    PyTorchConfiguration,
+    TensorflowConfiguration,
+)
+from scriptrun.config.environment import Environment
+from scriptrun.config.run_configuration import RunConfiguration
+from scriptrun.config.script_run_config import ScriptRunConfig
+from scriptrun.config.sections import DockerConfiguration
+
+#: gives an argument that is data its text, or None for what is no data
+Resolve = Callable[[object], str | None]
+
+
+def problems(config: ScriptRunConfig, resolve: Resolve | None = None) -> list[str]:
+    """All that is wrong with ``config``; an empty list where it can be described."""
+    run = config.run_config
+    if not isinstance(run, RunConfiguration):
+        return [f"run_config wants a RunConfiguration, and is {_what(run)}."]
+    found = _source(config) + _what_runs(config) + _arguments(config, resolve)
+    found += _distributed(config) + _duration(run) + _variables(run) + _docker(run)
+    if isinstance(run.environment, Environment):
+        return found + environment_spec.problems(run.environment)
+    given = _what(run.environment)
+    hint = " Environment.get(workspace, name) gives the one that is registered."
+    return [*found, f"environment wants an Environment, and is {given}.{hint}"]
+
+
+def chosen(config: ScriptRunConfig) -> tuple[Any, Any]:
+    """Script and command: what ScriptRunConfig has beats what its run_config has."""
+    if config.script or config.command:
+        return config.script, config.command
+    return config.run_config.script, config.run_config.command
+
+
+def arguments(config: ScriptRunConfig) -> Any:
+    """The arguments: those of ScriptRunConfig, else those of its run_config."""
+    given = config.arguments
+    return given if given not in (None, [], (), "") else config.run_config.arguments
+
+
+def is_plain(value: object) -> bool:
+    """Whether an argument needs nobody's help to become text."""
+    if value is None or isinstance(value, str | bool | int | float | os.PathLike):
+        return True
+    import numbers  # numpy's scalars are registered there
+
+    return isinstance(value, numbers.Number)
+
+
+def _source(config: ScriptRunConfig) -> list[str]:
+    if isinstance(config.source_directory, str | os.PathLike):
+        return []
+    given = _what(config.source_directory)
+    return [f"source_directory wants the path of a directory, and is {given}."]
+
+
+def _what_runs(config: ScriptRunConfig) -> list[str]:
+    script, command = chosen(config)
+    if script and command:
+        return [
+            "script and command are both given. Give one: command replaces script and arguments."
+        ]
+    if not script and not command:
+        return ["Neither script nor command is given. Say what to run, as script='train.py'."]
+    if script and not isinstance(script, str | os.PathLike):
+        return [f"script wants a path in the source directory, and is {_what(script)}."]
+    if command and config.arguments:
+        return ["arguments are given with command. Write them into the command."]
+    if command and not _is_command(command):
+        return [f"command wants a text or a list of texts, and is {_what(command)}."]
+    return []
+
+
+def _is_command(command: object) -> bool:
+    if isinstance(command, list | tuple):
+        return all(not isinstance(each, list | tuple | dict) for each in command)
+    return isinstance(command, str)
+
+
+def _arguments(config: ScriptRunConfig, resolve: Resolve | None) -> list[str]:
+    found = []
+    listed = [("arguments", arguments(config)), ("command", chosen(config)[1])]
+    for name, values in listed:
+        if isinstance(values, list | tuple):
+            found += _in_list(name, values, resolve)
+        elif not isinstance(values, str | None) and name == "arguments":
+            found.append(f"arguments wants a flat list, and is {_what(values)}.")
+    return found
+
+
+def _in_list(name: str, values: Any, resolve: Resolve | None) -> list[str]:
+    found = []
+    for number, each in enumerate(values):
+        if is_plain(each) or (resolve is not None and resolve(each) is not None):
+            continue
+        if isinstance(each, list | tuple | dict | set):
+            found.append(
+                f"{name}[{number}] is {_what(each)}, and {name} is a flat list: write its "
+                "parts one after the other."
+            )
+        else:
+            found.append(
+                f"{name}[{number}] is {_what(each)}: it wants a text, a number, a path, "
+                "None or data."
+            )
+    return found
+
+
+def _distributed(config: ScriptRunConfig) -> list[str]:
+    given = config.distributed_job_config
+    kinds = (MpiConfiguration, PyTorchConfiguration, TensorflowConfiguration)
+    if given is not None and not isinstance(given, kinds):
+        return [
+            "distributed_job_config wants an MpiConfiguration, PyTorchConfiguration or "
+            f"TensorflowConfiguration, and is {_what(given)}."
+        ]
+    return distribution.problems(config.run_config)
+
+
+def _duration(run: RunConfiguration) -> list[str]:
+    seconds = run.max_run_duration_seconds
+    good = isinstance(seconds, int | float) and not isinstance(seconds, bool) and seconds > 0
+    if seconds is None or good:
+        return []
+    return [f"max_run_duration_seconds is {seconds!r}; a number of seconds above 0 is wanted."]
+
+
+def _variables(run: RunConfiguration) -> list[str]:
+    listed = {"run_config.environment_variables": run.environment_variables}
+    if isinstance(run.environment, Environment):
+        listed["environment.environment_variables"] = run.environment.environment_variables
+    found = []
+    for where, variables in listed.items():
+        if not isinstance(variables, dict | None):
+            found.append(f"{where} wants a dict of name to value, and is {_what(variables)}.")
+            continue
+        bad = [name for name in variables or {} if not _is_variable_name(name)]
+        found += [f"{where} holds the name {name!r}, which no variable can have." for name in bad]
+    return found
+
+
+def _is_variable_name(name: object) -> bool:
+    return isinstance(name, str) and name != "" and "=" not in name and "\0" not in name
+
+
+def _docker(run: RunConfiguration) -> list[str]:
+    if isinstance(run.docker, DockerConfiguration):
+        return []
+    return [f"docker_runtime_config wants a DockerConfiguration, and is {_what(run.docker)}."]
+
+
+def _what(value: object) -> str:
+    shown = repr(value)
+    name = type(value).__name__
+    article = "an" if name[:1].lower() in "aeiou" else "a"
+    return f"{article} {name}" if len(shown) > 60 else f"{article} {name} ({shown})"

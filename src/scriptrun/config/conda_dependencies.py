@@ -1,0 +1,279 @@
+"""CondaDependencies: a conda environment file as a value."""
+
+from __future__ import annotations
+
+import copy
+import os
+import re
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+from scriptrun.config import conda_file
+from scriptrun.config.requirements import is_option, requirement_name, split_option
+
+PYTHON_DEFAULT_VERSION = "3.8.13"
+#: what SDK versions wrote when the user chose nothing: such a version counts as not written
+SDK_PYTHON_VERSIONS = frozenset({"3.6.2", "3.8.13", "3.10.18"})
+CONDA_FILE_NAME = "conda_dependencies.yml"
+_CONDA_NAME = re.compile(r"\s*(?:[^\s:]+::)?([A-Za-z0-9_.-]+)\s*(.*)", re.S)
+
+
+def conda_name(package: str) -> str:
+    """The name in a conda package specification: ``conda-forge::numpy>=1.2`` gives ``numpy``."""
+    match = _CONDA_NAME.fullmatch(package)
+    return match[1].lower() if match else package.strip()
+
+
+def conda_version(package: str) -> str:
+    """What follows the name, without a build string: ``python=3.8.1=h0`` gives ``=3.8.1``."""
+    match = _CONDA_NAME.fullmatch(package)
+    rest = (match[2] if match else "").strip()
+    found = re.fullmatch(r"(=?)\s*([0-9][^=\s]*)(?:(?:=|\s+)\S+)?", rest)
+    return f"={found[2]}" if found else rest
+
+
+class CondaDependencies:
+    """Python, conda packages, channels and pip packages, as in a conda environment file.
+
+    Without a file it holds the SDK's default: a Python that nobody chose, and azureml-defaults.
+    Equal by content. Raises UserErrorException for a file that is missing or malformed.
+    """
+
+    DEFAULT_NUMBER_OF_CONDA_PACKAGES = 0
+    DEFAULT_NUMBER_OF_PIP_PACKAGES = 0
+
+    def __init__(self, conda_dependencies_file_path: str | os.PathLike[str] | None = None) -> None:
+        self._content: dict[str, Any]
+        if conda_dependencies_file_path is None:
+            self._content = _default()
+        else:
+            self._content = conda_file.read(conda_dependencies_file_path)
+
+    @staticmethod
+    def create(
+        pip_indexurl: str | None = None,
+        pip_packages: Sequence[str] | None = None,
+        conda_packages: Sequence[str] | None = None,
+        python_version: str | None = None,
+        pin_sdk_version: bool = True,
+    ) -> CondaDependencies:
+        """Dependencies from lists. ``pin_sdk_version`` changes nothing: the SDK is not built."""
+        made = CondaDependencies()
+        if python_version is not None:
+            made.set_python_version(python_version)
+        if pip_indexurl:
+            made.set_pip_index_url(pip_indexurl)
+        for package in _listed(conda_packages):
+            made.add_conda_package(package)
+        for package in _listed(pip_packages):
+            made.add_pip_package(package)
+        return made
+
+    @staticmethod
+    def from_dict(content: dict[str, Any]) -> CondaDependencies:
+        """Dependencies from a conda environment file's content."""
+        made = CondaDependencies()
+        made._content = conda_file.checked(content)
+        return made
+
+    # what is there
+
+    @property
+    def conda_packages(self) -> list[str]:
+        """The conda packages, Python among them."""
+        return [each for each in self._content["dependencies"] if isinstance(each, str)]
+
+    @property
+    def conda_channels(self) -> list[str]:
+        """The channels, in order."""
+        return list(self._content["channels"])
+
+    @property
+    def pip_packages(self) -> list[str]:
+        """The pip requirements, without pip's options."""
+        return [each for each in self._pip() if not is_option(each)]
+
+    @property
+    def pip_options(self) -> list[str]:
+        """The lines among the pip requirements that are options of pip."""
+        return [each for each in self._pip() if is_option(each)]
+
+    def get_python_version(self) -> str | None:
+        """The Python version as it stands there ("3.8.13"), or None."""
+        for package in self.conda_packages:
+            if conda_name(package) == "python":
+                return conda_version(package).lstrip("=").strip() or None
+        return None
+
+    def get_default_number_of_packages(self) -> int:
+        """The number of packages that nobody asked for: 0."""
+        return self.DEFAULT_NUMBER_OF_CONDA_PACKAGES + self.DEFAULT_NUMBER_OF_PIP_PACKAGES
+
+    # changing it
+
+    def set_python_version(self, version: str) -> None:
+        """Ask for Python ``version``: "3.8", or a condition such as ">=3.8"."""
+        version = str(version).strip()
+        spec = f"python={version}" if version[:1].isdigit() else f"python{version}"
+        kept = [each for each in self._content["dependencies"] if not _is_conda(each, "python")]
+        self._content["dependencies"] = [spec, *kept]
+
+    def add_channel(self, channel: str) -> None:
+        """Add a conda channel, last in order."""
+        if channel not in self._content["channels"]:
+            self._content["channels"].append(channel)
+
+    def remove_channel(self, channel: str) -> None:
+        """Remove a conda channel; no error where it is missing."""
+        self._content["channels"] = [each for each in self.conda_channels if each != channel]
+
+    def add_conda_package(self, conda_package: str) -> None:
+        """Add a conda package; one of the same name is replaced."""
+        name = conda_name(conda_package)
+        if name == "python":
+            self.set_python_version(conda_version(conda_package).lstrip("="))
+            return
+        self.remove_conda_package(name)
+        at = len(self.conda_packages)
+        self._content["dependencies"].insert(at, conda_package)
+
+    def remove_conda_package(self, conda_package: str) -> None:
+        """Remove the conda package of that name; no error where it is missing."""
+        name = conda_name(conda_package)
+        deps = self._content["dependencies"]
+        self._content["dependencies"] = [each for each in deps if not _is_conda(each, name)]
+
+    def add_pip_package(self, pip_package: str) -> None:
+        """Add a pip requirement or option; a requirement of the same name is replaced."""
+        if is_option(pip_package):
+            self._set_pip([*self._pip(), pip_package])
+            return
+        self.remove_pip_package(pip_package)
+        self._set_pip([*self._pip(), pip_package])
+
+    def remove_pip_package(self, pip_package: str) -> None:
+        """Remove the pip requirement of that name; no error where it is missing."""
+        name = requirement_name(pip_package)
+        self._set_pip([e for e in self._pip() if is_option(e) or requirement_name(e) != name])
+
+    def set_pip_requirements(self, pip_requirements: Iterable[str]) -> None:
+        """Put ``pip_requirements`` in place of all pip requirements and options."""
+        self._set_pip(list(pip_requirements))
+
+    def set_pip_index_url(self, index_url: str) -> None:
+        """Take packages from the index ``index_url`` (``--index-url`` may stand before it)."""
+        self.set_pip_option(index_url if is_option(index_url) else f"--index-url {index_url}")
+
+    def set_pip_option(self, pip_option: str) -> None:
+        """Set an option of pip; one of the same name is replaced (but ``--extra-index-url``)."""
+        if split_option(pip_option)[0] != "--extra-index-url":
+            self.remove_pip_option(pip_option)
+        self._set_pip([pip_option, *[each for each in self._pip() if each != pip_option]])
+
+    def remove_pip_option(self, pip_option: str) -> None:
+        """Remove the options of that name; no error where there are none."""
+        name = split_option(pip_option)[0]
+        kept = [e for e in self._pip() if not is_option(e) or split_option(e)[0] != name]
+        self._set_pip(kept)
+
+    def add_tensorflow_pip_package(
+        self, core_type: str = "cpu", version: str | None = None
+    ) -> None:
+        """Add tensorflow, or tensorflow-gpu where ``core_type`` is "gpu", from pip."""
+        self.add_pip_package(_by_core("tensorflow", core_type, "==", version))
+
+    def add_tensorflow_conda_package(
+        self, core_type: str = "cpu", version: str | None = None
+    ) -> None:
+        """Add tensorflow, or tensorflow-gpu where ``core_type`` is "gpu", from conda."""
+        self.add_conda_package(_by_core("tensorflow", core_type, "=", version))
+
+    def add_cntk_package(self, core_type: str = "cpu") -> None:
+        """Add cntk, or cntk-gpu where ``core_type`` is "gpu", from pip."""
+        self.add_pip_package(_by_core("cntk", core_type, "==", None))
+
+    @staticmethod
+    def merge_requirements(requirements: Iterable[str]) -> list[str]:
+        """One requirement a distribution: the conditions of equal names joined by commas."""
+        merged: dict[str, str] = {}
+        for each in requirements:
+            name = requirement_name(each)
+            rest = re.sub(r"^\s*[A-Za-z0-9._-]+", "", each).strip()
+            merged[name] = (
+                f"{merged[name]},{rest}"
+                if merged.get(name) and rest
+                else (merged.get(name) or each.strip())
+            )
+        return list(merged.values())
+
+    @staticmethod
+    def sdk_origin_url() -> str:
+        """The index of the SDK's own packages: none, the one that pip is set to is used."""
+        return ""
+
+    # writing it
+
+    def as_dict(self) -> dict[str, Any]:
+        """The content of a conda environment file: name, dependencies, channels."""
+        return copy.deepcopy(self._content)
+
+    def serialize_to_string(self) -> str:
+        """The conda environment file as YAML text."""
+        return conda_file.to_text(self._content)
+
+    def save_to_file(
+        self, base_directory: str | os.PathLike[str], conda_file_path: str | None = None
+    ) -> str:
+        """Write the file below ``base_directory``; its path relative to that is returned."""
+        name = conda_file_path or CONDA_FILE_NAME
+        conda_file.write(os.path.join(base_directory, name), self._content)
+        return name
+
+    def save(self, path: str | os.PathLike[str] | None = None) -> str:
+        """Write the file at ``path`` (a file, or a directory; default: here), and give its path."""
+        place = os.fspath(path or CONDA_FILE_NAME)
+        if os.path.isdir(place):
+            place = os.path.join(place, CONDA_FILE_NAME)
+        conda_file.write(place, self._content)
+        return place
+
+    def _pip(self) -> list[str]:
+        for each in self._content["dependencies"]:
+            if isinstance(each, dict):
+                return list(each["pip"])
+        return []
+
+    def _set_pip(self, lines: list[str]) -> None:
+        kept = self.conda_packages
+        self._content["dependencies"] = [*kept, {"pip": lines}] if lines else kept
+
+    def __eq__(self, other: object) -> bool:
+        if not isinstance(other, CondaDependencies):
+            return NotImplemented
+        return self._content == other._content
+
+    __hash__ = None  # type: ignore[assignment]
+
+    def __repr__(self) -> str:
+        return f"CondaDependencies(conda={self.conda_packages!r}, pip={self._pip()!r})"
+
+
+def _default() -> dict[str, Any]:
+    return {
+        "name": "project_environment",
+        "dependencies": [f"python={PYTHON_DEFAULT_VERSION}", {"pip": ["azureml-defaults"]}],
+        "channels": ["anaconda", "conda-forge"],
+    }
+
+
+def _listed(packages: Sequence[str] | None) -> Sequence[str]:
+    return [packages] if isinstance(packages, str) else packages or ()
+
+
+def _is_conda(entry: object, name: str) -> bool:
+    return isinstance(entry, str) and conda_name(entry) == name
+
+
+def _by_core(name: str, core_type: str, sign: str, version: str | None) -> str:
+    full = f"{name}-gpu" if core_type == "gpu" else name
+    return f"{full}{sign}{version}" if version else full

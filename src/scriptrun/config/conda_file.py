@@ -1,0 +1,71 @@
+"""Conda environment files: reading, checking and writing their content."""
+
+from __future__ import annotations
+
+import os
+from typing import Any
+
+from scriptrun.config import yaml_text
+from scriptrun.spec.errors import UserErrorException
+
+
+def read(path: str | os.PathLike[str]) -> dict[str, Any]:
+    """The content of the conda environment file at ``path``; UserErrorException if it is none."""
+    place = os.fspath(path)
+    try:
+        with open(place, encoding="utf-8-sig") as handle:
+            text = handle.read()
+    except (OSError, UnicodeDecodeError) as error:
+        raise UserErrorException(
+            f"The conda file {place} cannot be read: {getattr(error, 'strerror', None) or error}.",
+            "Give the path of a conda environment file (YAML).",
+        ) from None
+    return checked(yaml_text.load(text, place), place)
+
+
+def checked(content: Any, where: str = "The conda specification") -> dict[str, Any]:
+    """``content`` with its lists in place; UserErrorException names what is wrong in it."""
+    if content is None:
+        content = {}
+    if not isinstance(content, dict):
+        raise UserErrorException(f"{where}: a conda file is a mapping with 'dependencies'.")
+    made: dict[str, Any] = {str(key): yaml_text.plain(value) for key, value in content.items()}
+    made["dependencies"] = _dependencies(content.get("dependencies"), where)
+    made["channels"] = _texts(content.get("channels"), f"{where}: channels")
+    return made
+
+
+def to_text(content: dict[str, Any]) -> str:
+    """The file's text."""
+    return yaml_text.dump(content)
+
+
+def write(path: str | os.PathLike[str], content: dict[str, Any]) -> None:
+    """Write the file, making its directory where that is missing."""
+    yaml_text.write(path, to_text(content))
+
+
+def _dependencies(value: Any, where: str) -> list[Any]:
+    if value is not None and not isinstance(value, list):
+        raise UserErrorException(f"{where}: dependencies: a list is wanted.")
+    conda: list[Any] = []
+    pip: list[str] = []
+    for number, each in enumerate(value or []):
+        if isinstance(each, str):
+            conda.append(str(each))
+        elif isinstance(each, dict) and set(each) == {"pip"}:
+            pip += _texts(each["pip"], f"{where}: dependencies[{number}].pip")
+        else:
+            raise UserErrorException(
+                f"{where}: dependencies[{number}]: {yaml_text.plain(each)!r} is neither a package "
+                "nor a 'pip:' list.",
+            )
+    return [*conda, {"pip": pip}] if pip else conda
+
+
+def _texts(value: Any, where: str) -> list[str]:
+    if value is None:
+        return []
+    if not isinstance(value, list) or not all(isinstance(each, str) for each in value):
+        raise UserErrorException(f"{where}: a list of texts is wanted, not {value!r}.")
+    return [str(each) for each in value]

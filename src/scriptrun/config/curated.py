@@ -1,0 +1,120 @@
+"""Curated environments: ready-made ones under the names that users know, kept as data files."""
+
+from __future__ import annotations
+
+import functools
+import json
+import os
+from typing import Any
+
+import scriptrun.environments
+from scriptrun.config.conda_dependencies import CondaDependencies
+from scriptrun.config.environment import Environment, is_reserved
+from scriptrun.config.images import DEFAULT_CPU_IMAGE
+
+__all__ = [
+    "get",
+    "is_current",
+    "is_reserved",
+    "names",
+    "nearest_current",
+    "notes",
+    "record",
+    "trouble",
+]
+
+
+def get(name: str) -> Environment | None:
+    """The curated environment ``name`` (in any case), or None. It is the caller's own to change."""
+    found = record(name)
+    if found is None:
+        return None
+    made = Environment(_by_lower()[name.lower()])
+    made.python.conda_dependencies = CondaDependencies.from_dict(_conda(found))
+    made.python.user_managed_dependencies = bool(found.get("user_managed"))
+    made.docker.base_image = found.get("base_image") or DEFAULT_CPU_IMAGE
+    return made
+
+
+def names() -> list[str]:
+    """The names of all curated environments: the current ones first."""
+    everything = _records()
+    return sorted(everything, key=lambda name: (not is_current(name), name.lower()))
+
+
+def is_current(name: str) -> bool:
+    """Whether ``name`` is kept up to date, and not one of the old ones."""
+    return name.lower().startswith("scriptrun-")
+
+
+def nearest_current(name: str) -> str | None:
+    """The current curated environment that stands nearest to the old one ``name``; None if none."""
+    found = record(name)
+    return found.get("current") if found else None
+
+
+def notes(environment: Environment) -> list[str]:
+    """What the user of a curated environment should know about its definition."""
+    found = record(environment.name or "") or {}
+    told = []
+    if found.get("left_out"):
+        told.append(
+            f"{environment.name} is built without {', '.join(found['left_out'])}, which has no "
+            "wheels: clone the environment and add it where the script needs it."
+        )
+    if found.get("derived"):
+        told.append(
+            f"The exact packages of {environment.name} were never published: these follow its name."
+        )
+    return told
+
+
+def trouble(environment: Environment) -> str:
+    """Why the curated ``environment`` cannot be built anywhere but in Azure, or ""."""
+    found = record(environment.name or "") or {}
+    if not (found.get("user_managed") and environment.python.user_managed_dependencies):
+        return ""
+    near = found.get("current")
+    hint = f" The nearest one that can be built is {near}." if near else ""
+    return (
+        f"The environment {environment.name} stood in an image that was never published, so it "
+        f"cannot be built here.{hint}"
+    )
+
+
+def record(name: str) -> dict[str, Any] | None:
+    """What the data files say of ``name``, or None.
+
+    ``left_out`` are packages that have no wheels and want MPI and a compiler, ``added`` ones that
+    hold back what appeared later; ``derived`` marks a definition that was never published, and
+    ``current`` is the nearest current name.
+    """
+    known = _by_lower().get(str(name).lower())
+    return None if known is None else _records()[known]
+
+
+def _conda(found: dict[str, Any]) -> dict[str, Any]:
+    dependencies: list[Any] = [f"python={found['python']}", *found.get("conda", ())]
+    pip = [*found.get("pip", ()), *found.get("added", ())]
+    if pip:
+        dependencies.append({"pip": pip})
+    channels = found.get("channels") or ["conda-forge"]
+    return {"name": "project_environment", "dependencies": dependencies, "channels": channels}
+
+
+@functools.cache
+def _records() -> dict[str, dict[str, Any]]:
+    folder = os.path.join(scriptrun.environments.__path__[0], "curated")
+    records: dict[str, dict[str, Any]] = {}
+    for file_name in sorted(os.listdir(folder)):
+        if file_name.endswith(".json"):
+            with open(os.path.join(folder, file_name), encoding="utf-8") as handle:
+                content = json.load(handle)
+            for name, each in content["environments"].items():
+                records[name] = {"source": content["source"], **each}
+    return records
+
+
+@functools.cache
+def _by_lower() -> dict[str, str]:
+    return {name.lower(): name for name in _records()}

@@ -1,0 +1,95 @@
+"""What a RunConfiguration says about nodes and processes."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from scriptrun.config.run_configuration import RunConfiguration
+from scriptrun.spec.job import Distribution
+
+_MPI = frozenset({"mpi", "intelmpi", "openmpi"})
+_PYTORCH = frozenset({"nccl", "gloo"})
+_TENSORFLOW = frozenset({"parameterserver"})
+
+
+def distribution(config: RunConfiguration) -> Distribution:
+    """How many processes run where. ``config.node_count`` counts, whatever the sections say.
+
+    For "pytorch", ``processes`` is None where the user left it to one process a node.
+    """
+    communicator, nodes = str(config.communicator).lower(), config.node_count
+    if communicator in _MPI:
+        per_node = config.mpi.process_count_per_node
+        return Distribution("mpi", nodes, per_node, nodes * per_node)
+    if communicator in _PYTORCH:
+        return _pytorch(config, communicator, nodes)
+    if communicator in _TENSORFLOW:
+        servers = config.tensorflow.parameter_server_count
+        settings = {"workers": nodes, "parameter_servers": servers}
+        return Distribution("tensorflow", nodes, 1, None, settings)
+    return Distribution("nodes" if nodes > 1 else "", nodes)
+
+
+def _pytorch(config: RunConfiguration, backend: str, nodes: int) -> Distribution:
+    total = config.pytorch.process_count
+    per_node = -(-total // nodes) if total else 1
+    return Distribution("pytorch", nodes, per_node, total, {"backend": backend})
+
+
+def problems(config: RunConfiguration) -> list[str]:
+    """What is wrong with nodes and processes, as sentences."""
+    found = [_not_positive("node_count", config.node_count)]
+    communicator = str(config.communicator).lower()
+    if communicator in _MPI:
+        count = config.mpi.process_count_per_node
+        found.append(_not_positive("mpi.process_count_per_node", count))
+    elif communicator in _PYTORCH:
+        found += _pytorch_problems(config)
+    elif communicator in _TENSORFLOW:
+        servers = config.tensorflow.parameter_server_count
+        found.append(_not_positive("tensorflow.parameter_server_count", servers, least=0))
+    elif communicator not in ("none", ""):
+        found.append(
+            f"communicator is {config.communicator!r}; it can be None, IntelMpi, OpenMpi, Nccl, "
+            "Gloo or ParameterServer."
+        )
+    return [each for each in found if each]
+
+
+def notes(config: RunConfiguration) -> list[str]:
+    """What the user should know: node counts in sections that do not count."""
+    communicator = str(config.communicator).lower()
+    inner = {
+        "mpi.node_count": config.mpi.node_count if communicator in _MPI else None,
+        "pytorch.node_count": config.pytorch.node_count if communicator in _PYTORCH else None,
+    }
+    return [
+        f"run_config.node_count is {config.node_count} and counts; {name} is {count}."
+        for name, count in inner.items()
+        if count is not None and count != config.node_count
+    ]
+
+
+def _pytorch_problems(config: RunConfiguration) -> list[str]:
+    count, nodes = config.pytorch.process_count, config.node_count
+    if count is None:
+        return []
+    bad = _not_positive("pytorch.process_count", count)
+    if bad:
+        return [bad]
+    if _is_count(nodes) and nodes > 0 and count % nodes:
+        return [
+            f"PyTorchConfiguration has process_count={count} for node_count={nodes}: process_count "
+            "is the total, and each node gets the same share. Give a multiple of node_count."
+        ]
+    return []
+
+
+def _is_count(value: Any) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool)
+
+
+def _not_positive(name: str, value: Any, least: int = 1) -> str:
+    if _is_count(value) and value >= least:
+        return ""
+    return f"{name} is {value!r}; a whole number from {least} up is wanted."

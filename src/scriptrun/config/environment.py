@@ -1,0 +1,300 @@
+"""Environment: what a job runs in. Content only; a workspace keeps it and a builder builds it."""
+
+from __future__ import annotations
+
+import copy
+import os
+from typing import Any
+
+from scriptrun.config import conda_export, environment_files
+from scriptrun.config.conda_dependencies import CondaDependencies
+from scriptrun.config.environment_sections import (
+    ContainerRegistry,
+    DatabricksSection,
+    DockerBuildContext,
+    DockerSection,
+    PythonSection,
+    SparkSection,
+)
+from scriptrun.config.images import DEFAULT_CPU_IMAGE, DEFAULT_GPU_IMAGE
+from scriptrun.config.requirements import read_requirements
+from scriptrun.config.section import Section, fresh
+from scriptrun.spec.errors import EnvironmentException, UserErrorException
+
+__all__ = [
+    "DEFAULT_CPU_IMAGE",
+    "DEFAULT_GPU_IMAGE",
+    "CondaDependencies",
+    "ContainerRegistry",
+    "DockerBuildContext",
+    "DockerSection",
+    "Environment",
+    "EnvironmentDefinition",
+    "PythonSection",
+]
+
+Path = str | os.PathLike[str]
+RESERVED = ("azureml", "scriptrun-")
+
+
+def _example() -> dict[str, Any]:
+    return {"EXAMPLE_ENV_VAR": "EXAMPLE_VALUE"}
+
+
+class Environment(Section):
+    """An environment by name: Python and packages, a container, environment variables.
+
+    As it is made it is system-managed: its packages are built from ``python.conda_dependencies``.
+    Equal by content: two that differ in name and version only are equal.
+    """
+
+    name: str | None = None
+    version: str | None = None
+    environment_variables: dict[str, str | None] = fresh(_example)
+    python: PythonSection = fresh(PythonSection)
+    docker: DockerSection = fresh(DockerSection)
+    spark: SparkSection = fresh(SparkSection)
+    databricks: DatabricksSection = fresh(DatabricksSection)
+    r: Any = None
+    inferencing_stack_version: str | None = None
+    asset_id: str | None = None
+
+    def __init__(self, name: str | None = None, **values: Any) -> None:
+        super().__init__(name=name, **values)
+
+    # made from something
+
+    @staticmethod
+    def from_pip_requirements(
+        name: str, file_path: Path, pip_version: str | None = None
+    ) -> Environment:
+        """The packages of a requirements file, in any Python that they allow.
+
+        Nested ``-r`` files are read too. Raises UserErrorException for a file that is not there.
+        """
+        conda = CondaDependencies()
+        conda.set_pip_requirements(read_requirements(file_path))
+        if pip_version:
+            conda.add_conda_package(f"pip={pip_version}")
+        return _with_conda(name, conda)
+
+    @staticmethod
+    def from_conda_specification(name: str, file_path: Path) -> Environment:
+        """The packages of a conda environment file; UserErrorException for a bad one."""
+        return _with_conda(name, CondaDependencies(file_path))
+
+    @staticmethod
+    def from_docker_image(
+        name: str,
+        image: str,
+        container_registry: ContainerRegistry | None = None,
+        conda_specification: Path | None = None,
+        pip_requirements: Path | None = None,
+    ) -> Environment:
+        """The image ``image``, as it is or with packages added from one of the two files."""
+        made = _with_packages(name, conda_specification, pip_requirements)
+        made.docker.base_image = image
+        if container_registry is not None:
+            made.docker.base_image_registry = container_registry
+        return made
+
+    @staticmethod
+    def from_dockerfile(
+        name: str,
+        dockerfile: Path,
+        conda_specification: Path | None = None,
+        pip_requirements: Path | None = None,
+    ) -> Environment:
+        """The image that ``dockerfile`` (its text, or the path of a file) builds."""
+        made = _with_packages(name, conda_specification, pip_requirements)
+        made.docker.base_image = None
+        made.docker.base_dockerfile = dockerfile_text(dockerfile)
+        return made
+
+    @staticmethod
+    def from_docker_build_context(
+        name: str, docker_build_context: DockerBuildContext
+    ) -> Environment:
+        """The image that a directory with a Dockerfile builds."""
+        made = _with_packages(name, None, None)
+        made.docker.base_image = None
+        made.docker.build_context = docker_build_context
+        return made
+
+    @staticmethod
+    def from_existing_conda_environment(
+        name: str, conda_environment_name: str
+    ) -> Environment | None:
+        """The packages of a conda environment on this machine; None where there is no such one.
+
+        Asks ``conda env export``. Raises EnvironmentException where conda is missing.
+        """
+        content = conda_export.of_environment(conda_environment_name)
+        if content is None:
+            return None
+        return _with_conda(name, CondaDependencies.from_dict(content))
+
+    def clone(self, new_name: str) -> Environment:
+        """A copy under another name, without a version; it may be changed freely."""
+        made = copy.deepcopy(self)
+        made.name, made.version, made.asset_id = new_name, None, None
+        return made
+
+    # on disk
+
+    def save_to_directory(self, path: Path, overwrite: bool = False) -> None:
+        """Write ``azureml_environment.json`` and ``conda_dependencies.yml`` into ``path``.
+
+        Raises UserErrorException if the directory is there and ``overwrite`` is False.
+        """
+        environment_files.save(self, path, overwrite)
+
+    @staticmethod
+    def load_from_directory(path: Path) -> Environment:
+        """The environment that ``save_to_directory`` wrote; UserErrorException if there is none."""
+        return environment_files.load(Environment(), path)
+
+    def to_dict(self) -> dict[str, Any]:
+        """A JSON value in the shape of azureml_environment.json, conda dependencies within it."""
+        return environment_files.to_dict(self)
+
+    @staticmethod
+    def from_dict(data: dict[str, Any], where: str = "The environment") -> Environment:
+        """The environment that ``to_dict`` wrote; RunConfigurationException names what is wrong."""
+        return environment_files.from_dict(Environment(), data, where)
+
+    # in a workspace
+
+    def register(self, workspace: Any) -> Environment:
+        """Keep this environment in ``workspace``; returns it with its version.
+
+        An unchanged definition keeps its version. Raises UserErrorException for a name that is
+        missing or reserved for curated environments.
+        """
+        check_name(self.name)
+        registered: Environment = workspace.register_environment(self)
+        return registered
+
+    @staticmethod
+    def get(
+        workspace: Any, name: str, version: str | None = None, label: str | None = None
+    ) -> Environment:
+        """The environment ``name`` of ``workspace``, or a curated one; the newest by default."""
+        if label is not None and (version is not None or label.lower() != "latest"):
+            raise UserErrorException(
+                f"Environment {name!r} was asked for by the label {label!r}.",
+                "Give a version, or the label 'Latest' alone: scriptrun keeps no other labels.",
+            )
+        found: Environment = workspace.get_environment(name, version)
+        return found
+
+    @staticmethod
+    def list(workspace: Any) -> dict[str, Environment]:
+        """All environments of ``workspace``, curated ones too: name to the newest version."""
+        found: dict[str, Environment] = workspace.list_environments()
+        return found
+
+    @staticmethod
+    def label(workspace: Any, name: str, version: str, labels: Any) -> None:
+        """Not kept: NotImplementedError; versions are what scriptrun goes by."""
+        raise NotImplementedError(
+            "Environment.label is not available: name the version where the environment is used."
+        )
+
+    def build(self, workspace: Any, image_build_compute: str | None = None) -> Any:
+        """Build this environment in ``workspace`` now, before any run needs it."""
+        return workspace.build_environment(self)
+
+    def build_local(self, workspace: Any, platform: str | None = None, **kwargs: Any) -> Any:
+        """Build this environment on this machine now."""
+        return workspace.build_environment(self)
+
+    def get_image_details(self, workspace: Any) -> Any:
+        """Not available: NotImplementedError."""
+        raise NotImplementedError(
+            "Environment.get_image_details is not available: `scriptrun env show NAME` tells what "
+            "was built."
+        )
+
+    @staticmethod
+    def add_private_pip_wheel(workspace: Any, file_path: Path, exist_ok: bool = False) -> str:
+        """Not available: NotImplementedError names what to do instead."""
+        raise NotImplementedError(
+            "Environment.add_private_pip_wheel is not available: name the wheel's path in the pip "
+            "requirements, as in conda.add_pip_package('/path/to/package.whl')."
+        )
+
+    def __eq__(self, other: object) -> bool:
+        if not isinstance(other, Environment):
+            return NotImplemented
+        return _content(self) == _content(other)
+
+    __hash__ = Section.__hash__
+
+
+EnvironmentDefinition = Environment
+
+
+def is_reserved(name: str) -> bool:
+    """Whether ``name`` is one of those that only curated environments have."""
+    return name.lower().startswith(RESERVED)
+
+
+def check_name(name: object) -> None:
+    """Raise UserErrorException unless an environment may be registered as ``name``."""
+    if not isinstance(name, str) or not name.strip():
+        raise UserErrorException(
+            f"An environment cannot be registered under the name {name!r}.", "Give it a name."
+        )
+    if is_reserved(name):
+        raise UserErrorException(
+            f"An environment cannot be registered as {name!r}: names that start with AzureML or "
+            "scriptrun- are those of curated environments.",
+            "Take another name: env.clone('my-environment').register(ws).",
+        )
+
+
+def dockerfile_text(dockerfile: Path) -> str:
+    """The text of a Dockerfile, given as that or as a file's path.
+
+    Raises EnvironmentException for a path where no file is.
+    """
+    given = os.fspath(dockerfile)
+    if "\n" in given or given.strip().upper().startswith(("FROM ", "ARG ", "#")):
+        return given
+    try:
+        with open(given, encoding="utf-8") as handle:
+            return handle.read()
+    except OSError as error:
+        raise EnvironmentException(
+            f"The Dockerfile {given} cannot be read: {error.strerror}.",
+            "Give the path of a Dockerfile, or its text.",
+        ) from None
+
+
+def _with_conda(name: str, conda: CondaDependencies) -> Environment:
+    made = Environment(name)
+    made.python.conda_dependencies = conda
+    return made
+
+
+def _with_packages(name: str, conda: Path | None, pip: Path | None) -> Environment:
+    if conda is not None and pip is not None:
+        raise UserErrorException(
+            f"Environment {name!r} was given both conda_specification and pip_requirements.",
+            "Give one; a conda file may hold pip packages too.",
+        )
+    if conda is not None:
+        return Environment.from_conda_specification(name, conda)
+    if pip is not None:
+        return Environment.from_pip_requirements(name, pip)
+    made = Environment(name)
+    made.python.user_managed_dependencies = True
+    return made
+
+
+def _content(environment: Environment) -> dict[str, Any]:
+    content = environment.values()
+    for key in ("name", "version", "asset_id"):
+        del content[key]
+    return content

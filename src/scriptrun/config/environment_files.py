@@ -1,0 +1,65 @@
+"""Environments as JSON and as directories, in the format of the SDK v1."""
+
+from __future__ import annotations
+
+import json
+import os
+from typing import Any, TypeVar
+
+from scriptrun.config import yaml_text
+from scriptrun.config.conda_dependencies import CONDA_FILE_NAME, CondaDependencies
+from scriptrun.config.section import Section
+from scriptrun.config.wire import from_wire, to_wire
+from scriptrun.runtime import files
+from scriptrun.spec.errors import UserErrorException, refuse
+
+JSON_FILE_NAME = "azureml_environment.json"
+E = TypeVar("E", bound=Section)
+
+
+def to_dict(environment: Section, inline: bool = True) -> dict[str, Any]:
+    """azureml_environment.json's content, with the conda dependencies in it where ``inline``."""
+    made: dict[str, Any] = to_wire(environment)
+    made["python"]["condaDependenciesFile"] = None
+    if inline:
+        made["python"]["condaDependencies"] = environment.python.conda_dependencies.as_dict()
+    return made
+
+
+def from_dict(made: E, data: dict[str, Any], where: str) -> E:
+    """Fill ``made`` from ``to_dict``; RunConfigurationException lists all that is wrong in it."""
+    problems: list[str] = []
+    from_wire(made, data, "", problems)
+    refuse([f"{where}: {problem}." for problem in problems], f"{where} cannot be read")
+    return made
+
+
+def save(environment: Section, path: str | os.PathLike[str], overwrite: bool) -> None:
+    """Write both files into the directory ``path``."""
+    if os.path.lexists(path) and not overwrite:
+        raise UserErrorException(
+            f"The environment cannot be saved to {os.fspath(path)}: that is there already.",
+            "Give overwrite=True, or another directory.",
+        )
+    os.makedirs(path, exist_ok=True)
+    text = json.dumps(to_dict(environment, inline=False), indent=4, ensure_ascii=False)
+    files.write_atomic(os.path.join(path, JSON_FILE_NAME), text.encode("utf-8"))
+    environment.python.conda_dependencies.save_to_file(path)
+
+
+def load(made: E, path: str | os.PathLike[str]) -> E:
+    """Fill ``made`` with the environment in the directory ``path``."""
+    place = os.path.join(path, JSON_FILE_NAME)
+    try:
+        with open(place, encoding="utf-8-sig") as handle:
+            text = handle.read()
+    except (OSError, UnicodeDecodeError) as error:
+        raise UserErrorException(
+            f"{place} cannot be read: {getattr(error, 'strerror', None) or error}.",
+            "Give a directory that Environment.save_to_directory wrote.",
+        ) from None
+    from_dict(made, yaml_text.load(text, place), place)
+    conda = os.path.join(path, CONDA_FILE_NAME)
+    if os.path.isfile(conda):
+        made.python.conda_dependencies = CondaDependencies(conda)
+    return made

@@ -1,0 +1,139 @@
+"""The sections of an Environment, with the names and defaults of the SDK v1."""
+
+from __future__ import annotations
+
+import os
+from typing import Any
+
+from scriptrun.config.conda_dependencies import CondaDependencies
+from scriptrun.config.images import DEFAULT_CPU_IMAGE
+from scriptrun.config.section import Section, fresh
+
+
+class ContainerRegistry(Section):
+    """Where an image is pulled from, and as whom. The password is never written to a record."""
+
+    address: str | None = None
+    username: str | None = None
+    password: str | None = None
+    registry_identity: Any = None
+
+
+AzureContainerRegistry = ContainerRegistry
+
+
+class DockerImagePlatform(Section):
+    """The platform of an image."""
+
+    os: str = "Linux"
+    architecture: str = "amd64"
+
+
+class DockerBuildContext(Section):
+    """A directory with a Dockerfile that an image is built from."""
+
+    location_type: str | None = None
+    location: str | None = None
+    dockerfile_path: str = "Dockerfile"
+
+    def __init__(
+        self,
+        location_type: str | None = None,
+        location: str | None = None,
+        dockerfile_path: str = "Dockerfile",
+    ) -> None:
+        super().__init__(
+            location_type=location_type, location=location, dockerfile_path=dockerfile_path
+        )
+
+    @staticmethod
+    def from_local_directory(
+        workspace: object, path: str | os.PathLike[str], dockerfile_path: str = "Dockerfile"
+    ) -> DockerBuildContext:
+        """The build context in the directory ``path``; ``dockerfile_path`` is relative to it."""
+        return DockerBuildContext("local", os.path.abspath(path), dockerfile_path)
+
+
+class DockerSection(Section):
+    """The container of an environment: an image, or a Dockerfile (text or path), or a context."""
+
+    ignored_keys = frozenset({"gpuSupport"})
+
+    enabled: bool = False
+    base_image: str | None = DEFAULT_CPU_IMAGE
+    base_dockerfile: str | None = None
+    build_context: DockerBuildContext | None = None
+    shared_volumes: bool = True
+    shm_size: str | None = "2g"
+    arguments: list[str] = fresh(list)
+    base_image_registry: ContainerRegistry = fresh(ContainerRegistry)
+    platform: DockerImagePlatform = fresh(DockerImagePlatform)
+
+    @property
+    def gpu_support(self) -> bool:
+        """Old code sets it; GPUs are there for a container where the machine has them."""
+        return True
+
+    @gpu_support.setter
+    def gpu_support(self, value: bool) -> None:
+        pass
+
+
+class PythonSection(Section):
+    """The Python of an environment: packages to be installed, or an interpreter that is there.
+
+    Setting ``conda_dependencies_file`` reads that file (relative to the current directory).
+    """
+
+    unwritten = frozenset({"conda_dependencies"})
+
+    user_managed_dependencies: bool = False
+    interpreter_path: str = "python"
+    conda_dependencies_file: str | None = None
+    base_conda_environment: str | None = None
+    conda_dependencies: CondaDependencies = fresh(CondaDependencies)
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        super().__setattr__(name, value)
+        if name == "conda_dependencies_file" and value:
+            self.read_conda_file(".")
+
+    def read_conda_file(self, root: str | os.PathLike[str]) -> None:
+        """Read ``conda_dependencies_file``, relative to ``root``; what is missing is told later."""
+        place = os.path.join(root, str(self.conda_dependencies_file))
+        if os.path.isfile(place):
+            self.conda_dependencies = CondaDependencies(place)
+            self.missing_file = None
+        else:
+            self.missing_file = place
+
+    @property
+    def missing_file(self) -> str | None:
+        """The conda file that was named but is not there, or None."""
+        return self.__dict__.get("~missing_file")
+
+    @missing_file.setter
+    def missing_file(self, value: str | None) -> None:
+        self.__dict__["~missing_file"] = value
+
+
+class SparkSection(Section):
+    """Spark's packages. Kept for old files; scriptrun starts no Spark."""
+
+    repositories: list[str] = fresh(list)
+    packages: list[Any] = fresh(list)
+    precache_packages: bool = True
+
+
+class DatabricksSection(Section):
+    """Databricks' libraries. Kept for old files."""
+
+    maven_libraries: list[Any] = fresh(list)
+    pypi_libraries: list[Any] = fresh(list)
+    rcran_libraries: list[Any] = fresh(list)
+    jar_libraries: list[Any] = fresh(list)
+    egg_libraries: list[Any] = fresh(list)
+
+
+DockerEnvironment = DockerSection
+PythonEnvironment = PythonSection

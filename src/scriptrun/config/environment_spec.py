@@ -1,0 +1,203 @@
+"""From an Environment to the request that every builder reads."""
+
+from __future__ import annotations
+
+import os
+from typing import Any
+
+from scriptrun.config import curated
+from scriptrun.config.conda_dependencies import (
+    PYTHON_DEFAULT_VERSION,
+    SDK_PYTHON_VERSIONS,
+    CondaDependencies,
+    conda_name,
+    conda_version,
+)
+from scriptrun.config.environment import Environment, dockerfile_text
+from scriptrun.config.environment_sections import DockerSection, PythonSection
+from scriptrun.config.images import is_azure_image
+from scriptrun.config.requirements import requirement_extras, requirement_name
+from scriptrun.config.run_configuration import DEFAULT_ENVIRONMENT
+from scriptrun.config.sections import DockerConfiguration
+from scriptrun.spec.environment import INTERPRETER, PACKAGES, EnvironmentSpec
+from scriptrun.spec.errors import UserErrorException
+
+#: what came along with the SDK's packages and stays (those of which nothing stays are not listed)
+BROUGHT_ALONG = {
+    "azureml-mlflow": ("mlflow-skinny",),
+    "azureml-dataset-runtime": ("pandas", "pyarrow"),
+    "azureml-opendatasets": ("pandas", "pyarrow"),
+    "azureml-tensorboard": ("tensorboard",),
+}
+_DEFAULT_INTERPRETERS = frozenset({"", "python", "python3"})
+
+
+def environment_spec(
+    environment: Environment, docker: DockerConfiguration | None = None
+) -> EnvironmentSpec:
+    """The request of ``environment``; ``docker`` is the job's DockerConfiguration, if it has one.
+
+    The SDK's own packages (azureml-...) are left out, but not what they brought along; notes say
+    so. A Python version that only the SDK's defaults wrote is None. Azure's own base images are
+    recorded only where a container is wanted; an image, Dockerfile or build context of the user's
+    own always is, and means a container.
+    """
+    reserved = curated.is_reserved(environment.name or "")
+    notes = curated.notes(environment) if reserved else []
+    wanted = wants_container(environment, docker)
+    common: dict[str, Any] = {
+        "name": environment.name or "",
+        "version": environment.version,
+        "container": wanted,
+        "image": environment.docker.base_image if wanted else None,
+        "docker": _docker(environment.docker, docker, notes) if wanted else {},
+    }
+    python = environment.python
+    if python.user_managed_dependencies:
+        return EnvironmentSpec(
+            INTERPRETER, interpreter=_interpreter(python), notes=tuple(notes), **common
+        )
+    if not was_chosen(environment):
+        return EnvironmentSpec(INTERPRETER, notes=tuple(notes), **common)
+    packages = _packages(python.conda_dependencies, notes)
+    return EnvironmentSpec(PACKAGES, notes=tuple(notes), **packages, **common)
+
+
+def was_chosen(environment: Environment) -> bool:
+    """Whether somebody chose this environment: not the default one with its default packages."""
+    if environment.name not in (DEFAULT_ENVIRONMENT, None):
+        return True
+    python = environment.python
+    conda: CondaDependencies = python.conda_dependencies
+    return bool(
+        python.user_managed_dependencies
+        or has_own_image(environment.docker)
+        or [each for each in conda.pip_packages if not _is_sdk(each)]
+        or conda.pip_options
+        or [each for each in conda.conda_packages if conda_name(each) != "python"]
+        or _python_version(conda, []) is not None
+    )
+
+
+def has_own_image(docker: DockerSection) -> bool:
+    """Whether the container is the user's own: an image, a Dockerfile or a build context."""
+    own = docker.base_dockerfile or docker.build_context
+    return bool(own) or not is_azure_image(docker.base_image)
+
+
+def wants_container(environment: Environment, docker: DockerConfiguration | None = None) -> bool:
+    """Whether a container is asked for, by either docker section or by an image of one's own."""
+    asked = environment.docker.enabled or (docker is not None and docker.use_docker)
+    return bool(asked or has_own_image(environment.docker))
+
+
+def problems(environment: Environment) -> list[str]:
+    """What can be known to be wrong with ``environment`` without building it, as sentences."""
+    found: list[str] = []
+    python, docker = environment.python, environment.docker
+    if curated.is_reserved(environment.name or ""):
+        found += filter(None, [curated.trouble(environment)])
+    if python.missing_file and not python.user_managed_dependencies:
+        found.append(
+            f"Environment {environment.name!r} names the conda file {python.missing_file}, and "
+            "there is no such file. Put it there, or set environment.python.conda_dependencies."
+        )
+    if not isinstance(python.conda_dependencies, CondaDependencies):
+        found.append("environment.python.conda_dependencies wants a CondaDependencies object.")
+    if docker.base_image and docker.base_dockerfile:
+        found.append(
+            f"Environment {environment.name!r} has both docker.base_image and "
+            "docker.base_dockerfile. Set base_image to None to build the Dockerfile."
+        )
+    if docker.base_dockerfile:
+        found += _dockerfile_problems(docker.base_dockerfile)
+    return found
+
+
+def _dockerfile_problems(dockerfile: Any) -> list[str]:
+    try:
+        dockerfile_text(dockerfile)
+    except UserErrorException as error:
+        return [f"{error.message} {error.hint}"]
+    return []
+
+
+def _interpreter(python: PythonSection) -> str | None:
+    path = os.fspath(python.interpreter_path or "")
+    return None if path in _DEFAULT_INTERPRETERS else path
+
+
+def _packages(conda: CondaDependencies, notes: list[str]) -> dict[str, Any]:
+    pip = list(_without_sdk(conda.pip_packages, notes))
+    others = [each for each in conda.conda_packages if conda_name(each) != "python"]
+    return {
+        "python": _python_version(conda, notes),
+        "pip": tuple(pip),
+        "pip_options": tuple(conda.pip_options),
+        "conda": tuple(others),
+        "channels": tuple(conda.conda_channels) if others else (),
+    }
+
+
+def _python_version(conda: CondaDependencies, notes: list[str]) -> str | None:
+    for package in conda.conda_packages:
+        if conda_name(package) == "python":
+            version = conda_version(package).lstrip("=").strip().removesuffix(".*")
+            if version not in SDK_PYTHON_VERSIONS:
+                return version or None
+            if version != PYTHON_DEFAULT_VERSION:
+                notes.append(
+                    f"python={version} is what the SDK writes by itself, so any Python that the "
+                    f"packages allow is taken; python={version}.* insists on it."
+                )
+    return None
+
+
+def _is_sdk(requirement: str) -> bool:
+    return requirement_name(requirement).startswith("azureml-")
+
+
+def _without_sdk(requirements: list[str], notes: list[str]) -> list[str]:
+    kept = [each for each in requirements if not _is_sdk(each)]
+    left_out = [each for each in requirements if _is_sdk(each)]
+    names = {requirement_name(each) for each in kept}
+    added = [each for sdk in left_out for each in _brought_along(sdk) if each not in names]
+    added = list(dict.fromkeys(added))
+    if left_out and left_out != ["azureml-defaults"]:
+        note = f"{', '.join(left_out)}: left out, scriptrun does their part"
+        notes.append(note + (f"; {', '.join(added)} stays." if added else "."))
+    return kept + added
+
+
+def _brought_along(requirement: str) -> tuple[str, ...]:
+    name = requirement_name(requirement)
+    if name == "azureml-dataprep" and "pandas" in requirement_extras(requirement):
+        return ("pandas", "pyarrow")
+    return BROUGHT_ALONG.get(name, ())
+
+
+def _docker(
+    section: DockerSection, job: DockerConfiguration | None, notes: list[str]
+) -> dict[str, Any]:
+    source = job if job is not None and job.use_docker else section
+    made: dict[str, Any] = {
+        "own": has_own_image(section),
+        "shm_size": source.shm_size,
+        "shared_volumes": source.shared_volumes,
+        "arguments": [str(each) for each in source.arguments or ()],
+        "platform": {"os": section.platform.os, "architecture": section.platform.architecture},
+    }
+    if section.base_dockerfile:
+        made["dockerfile"] = dockerfile_text(section.base_dockerfile)
+    if section.build_context:
+        context = section.build_context
+        made["build_context"] = {"path": context.location, "dockerfile": context.dockerfile_path}
+    registry = section.base_image_registry
+    if registry.address:
+        made["registry"] = {"address": registry.address, "username": registry.username}
+    if registry.password:
+        notes.append(
+            "The registry's password is not kept in the record: the container tool must be logged "
+            f"in to {registry.address or 'it'} where the job runs."
+        )
+    return made

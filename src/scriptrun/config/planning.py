@@ -1,0 +1,116 @@
+"""From a ScriptRunConfig to everything that a JobSpec needs of it; nothing is looked up."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass, field
+from typing import Any
+
+from scriptrun.config import checks, distribution
+from scriptrun.config.checks import Resolve, problems
+from scriptrun.config.environment_spec import environment_spec
+from scriptrun.config.run_configuration import RunConfiguration
+from scriptrun.config.script_run_config import ScriptRunConfig
+from scriptrun.config.wire import to_wire
+from scriptrun.spec.environment import EnvironmentSpec
+from scriptrun.spec.errors import refuse
+from scriptrun.spec.job import Distribution
+
+__all__ = ["Described", "describe", "problems", "run_definition", "variables"]
+
+
+@dataclass(frozen=True)
+class Described:
+    """What a configuration says, in the words of JobSpec.
+
+    ``target`` is the name or object that the user gave ("local" where none); ``script`` is as the
+    user wrote it; ``variables`` are the environment's, then those of run_config; ``docker`` says
+    whether a container is wanted; ``resume_from`` is the object that the user gave, or None.
+    ``environment`` of kind INTERPRETER without an interpreter leaves the choice to the caller.
+    """
+
+    source_directory: str
+    script: str | None
+    arguments: tuple[str, ...]
+    command: str | None
+    environment: EnvironmentSpec
+    target: Any
+    distribution: Distribution
+    variables: dict[str, str] = field(default_factory=dict)
+    max_run_duration_seconds: float | None = None
+    docker: bool = False
+    resume_from: Any = None
+    run_definition: dict[str, Any] = field(default_factory=dict)
+    notes: tuple[str, ...] = ()
+
+
+def describe(config: ScriptRunConfig, resolve: Resolve | None = None) -> Described:
+    """Everything that ``config`` says, checked.
+
+    ``resolve`` gives the text of an argument that is data (None for what is none). Raises
+    RunConfigurationException with all that is wrong.
+    """
+    refuse(problems(config, resolve))
+    run = config.run_config
+    script, command = checks.chosen(config)
+    environment = environment_spec(run.environment, run.docker)
+    arguments = () if command else _texts(checks.arguments(config), resolve)
+    line = _command_line(command, resolve)
+    return Described(
+        source_directory=os.fspath(config.source_directory),
+        script=os.fspath(script) if script and not command else None,
+        arguments=arguments,
+        command=line,
+        environment=environment,
+        target=run.target or "local",
+        distribution=distribution.distribution(run),
+        variables=variables(run),
+        max_run_duration_seconds=run.max_run_duration_seconds,
+        docker=environment.container,
+        resume_from=config.resume_from,
+        run_definition=run_definition(run, script, arguments, line),
+        notes=(*environment.notes, *distribution.notes(run)),
+    )
+
+
+def variables(run: RunConfiguration) -> dict[str, str]:
+    """The job's variables: those of the environment, then those of the run configuration."""
+    both = {**(run.environment.environment_variables or {}), **(run.environment_variables or {})}
+    return {str(name): "" if value is None else str(value) for name, value in both.items()}
+
+
+def run_definition(
+    run: RunConfiguration, script: Any, arguments: tuple[str, ...], command: str | None
+) -> dict[str, Any]:
+    """The run configuration as ``get_details()['runDefinition']`` shows it: no secret in it."""
+    made: dict[str, Any] = to_wire(run)
+    made["script"] = to_wire(script) or None
+    made["arguments"] = list(arguments)
+    made["command"] = command or ""
+    conda = run.environment.python.conda_dependencies
+    made["environment"]["python"]["condaDependencies"] = conda.as_dict()
+    registry = made["environment"]["docker"]["baseImageRegistry"]
+    if isinstance(registry, dict) and registry.get("password"):
+        registry["password"] = None
+    return made
+
+
+def _texts(values: Any, resolve: Resolve | None) -> tuple[str, ...]:
+    if values is None or values == "":
+        return ()
+    listed = [values] if isinstance(values, str) else values
+    return tuple(_text(each, resolve) for each in listed)
+
+
+def _text(value: Any, resolve: Resolve | None) -> str:
+    if isinstance(value, os.PathLike):
+        return str(os.fspath(value))
+    if checks.is_plain(value):
+        return str(value)
+    found = resolve(value) if resolve is not None else None
+    assert found is not None, "checked before"
+    return found
+
+
+def _command_line(command: Any, resolve: Resolve | None) -> str | None:
+    return " ".join(_texts(command, resolve)) if command else None

@@ -1,0 +1,122 @@
+"""Requirement lines: their names, and reading requirement files."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Iterator
+
+from scriptrun.spec.errors import UserErrorException
+
+_NAME = re.compile(
+    r"\s*([A-Za-z0-9](?:[A-Za-z0-9._-]*[A-Za-z0-9])?)\s*(?:\[([^\]]*)\])?\s*(.*)", re.S
+)
+_COMMENT = re.compile(r"(^|\s)#.*$")
+_OPTION = re.compile(r"(-[a-zA-Z]|--[a-z-]+)(?:\s*=\s*|\s+|(?<=^-[a-zA-Z]))?(.*)", re.S)
+_NESTED = ("-r", "--requirement")
+_CONSTRAINT = ("-c", "--constraint")
+_EDITABLE = ("-e", "--editable")
+_FIND_LINKS = ("-f", "--find-links")
+
+
+def requirement_name(line: str) -> str:
+    """The distribution's name in the form of PEP 503, or the whole line for an address or path."""
+    match = _NAME.fullmatch(line)
+    if not match or match[3].startswith(("/", ":", "\\")):
+        return line.strip()
+    return re.sub(r"[-_.]+", "-", match[1]).lower()
+
+
+def requirement_extras(line: str) -> frozenset[str]:
+    """The extras that ``line`` asks for."""
+    match = _NAME.fullmatch(line)
+    return (
+        frozenset(each.strip().lower() for each in (match[2] or "").split(","))
+        if match
+        else frozenset()
+    )
+
+
+def is_option(line: str) -> bool:
+    """Whether ``line`` is an option of pip (``--index-url ...``) and no requirement."""
+    return line.lstrip().startswith("-")
+
+
+def split_option(line: str) -> tuple[str, str]:
+    """An option's name and value: ``--index-url=X`` and ``--index-url X`` give the same."""
+    match = _OPTION.match(line.strip())
+    return (match[1], match[2].strip()) if match else (line.strip(), "")
+
+
+def read_requirements(path: str | os.PathLike[str]) -> list[str]:
+    """The requirements and options of a requirements file, one each, nested ``-r`` files included.
+
+    Comments and blank lines go, continued lines are joined, and relative paths (``-e ./lib``,
+    ``./wheels/x.whl``, ``--find-links wheels``) are made absolute, relative to their own file.
+    Raises UserErrorException for a file that is missing, unreadable or that includes itself.
+    """
+    return list(_read(os.path.abspath(os.fspath(path)), ()))
+
+
+def _read(path: str, above: tuple[str, ...]) -> Iterator[str]:
+    if path in above:
+        raise UserErrorException(f"The requirements file {path} includes itself.")
+    for line in _logical_lines(_text(path, above)):
+        if not is_option(line):
+            yield _absolute_path(line, path)
+            continue
+        name, value = split_option(line)
+        if name in _NESTED:
+            yield from _read(_beside(path, value), (*above, path))
+        elif name in (*_CONSTRAINT, *_EDITABLE, *_FIND_LINKS):
+            yield f"{name} {_absolute(value, path)}"
+        else:
+            yield line
+
+
+def _text(path: str, above: tuple[str, ...]) -> str:
+    try:
+        with open(path, encoding="utf-8-sig") as handle:
+            return handle.read()
+    except UnicodeDecodeError:
+        raise UserErrorException(f"The requirements file {path} is not UTF-8 text.") from None
+    except OSError as error:
+        asked = f", which {above[-1]} includes," if above else ""
+        reason = error.strerror or str(error)
+        raise UserErrorException(
+            f"The requirements file {path}{asked} cannot be read: {reason}.",
+            "Give the path of a file in pip's requirements format.",
+        ) from None
+
+
+def _logical_lines(text: str) -> Iterator[str]:
+    kept = ""
+    for raw in text.splitlines():
+        line = "" if raw.lstrip().startswith("#") else kept + raw
+        if line.endswith("\\"):
+            kept = line[:-1]
+            continue
+        kept = ""
+        line = _COMMENT.sub("", line).strip()
+        if line:
+            yield re.sub(r"\s+", " ", line)
+    if kept.strip():
+        yield kept.strip()
+
+
+def _beside(path: str, value: str) -> str:
+    return os.path.normpath(os.path.join(os.path.dirname(path), value))
+
+
+def _absolute(value: str, path: str) -> str:
+    if "://" in value or value.startswith(("git+", "${")):
+        return value
+    return value if os.path.isabs(value) else _beside(path, value)
+
+
+def _absolute_path(line: str, path: str) -> str:
+    head = line.split(" ", 1)[0]
+    is_path = head.startswith((".", "~")) or (
+        head.endswith((".whl", ".tar.gz", ".zip")) and "@" not in head
+    )
+    return _absolute(line, path) if is_path else line

@@ -1,0 +1,149 @@
+"""``.runconfig`` files: finding, reading and writing them."""
+
+from __future__ import annotations
+
+import os
+from typing import Any, TypeVar
+
+from scriptrun.config import yaml_text
+from scriptrun.config.conda_dependencies import CONDA_FILE_NAME
+from scriptrun.config.environment_files import to_dict
+from scriptrun.config.section import Section, did_you_mean
+from scriptrun.config.wire import from_wire, to_wire
+from scriptrun.spec.errors import RunConfigurationException, refuse
+
+FOLDERS = (".azureml", "aml_config", "")
+SUFFIX = ".runconfig"
+ENVIRONMENT_FILE_NAME = "environment.yml"
+C = TypeVar("C", bound=Section)
+
+
+def find(path: str | os.PathLike[str], name: str | None = None) -> str:
+    """The path of a run configuration file; RunConfigurationException says what there is."""
+    place = os.fspath(path)
+    if name is None and os.path.isfile(place):
+        return place
+    if name is None and not os.path.isdir(place):
+        name, place = os.path.basename(place), os.path.dirname(place)
+    for folder in FOLDERS:
+        for ending in (SUFFIX, "", ".yml", ".yaml"):
+            candidate = os.path.join(place, folder, f"{name}{ending}")
+            if name and os.path.isfile(candidate):
+                return candidate
+    return _only_one(place, name)
+
+
+def _only_one(place: str, name: str | None) -> str:
+    there = sorted(_all_in(place), key=os.path.basename)
+    if name is None and len(there) == 1:
+        return there[0]
+    names = {os.path.basename(each).removesuffix(SUFFIX) for each in there}
+    asked = f"no run configuration {name!r}" if name else "no single run configuration"
+    raise RunConfigurationException(
+        f"There is {asked} in {place or '.'}{did_you_mean(name or '', names)}",
+        "Run configurations are looked for in .azureml/, aml_config/ and the directory itself.",
+    )
+
+
+def _all_in(place: str) -> list[str]:
+    found = []
+    for folder in FOLDERS:
+        inside = os.path.join(place, folder)
+        if os.path.isdir(inside):
+            found += [os.path.join(inside, e) for e in os.listdir(inside) if e.endswith(SUFFIX)]
+    return found
+
+
+def load(made: C, path: str | os.PathLike[str], name: str | None) -> C:
+    """Fill ``made`` with the run configuration in the file that ``find`` finds."""
+    place = find(path, name)
+    shown = os.path.basename(place)
+    data = _read(place)
+    problems: list[str] = []
+    from_wire(made, _with_environment(data, place), "", problems)
+    refuse([f"{shown}: {each.lstrip(': ')}." for each in problems], f"{place} cannot be used")
+    _read_conda_file(made, place, _names_conda_inline(data))
+    return made
+
+
+def _read(place: str) -> Any:
+    try:
+        with open(place, encoding="utf-8-sig") as handle:
+            return yaml_text.load(handle.read(), os.path.basename(place))
+    except (OSError, UnicodeDecodeError) as error:
+        reason = getattr(error, "strerror", None) or "it is not UTF-8 text"
+        raise RunConfigurationException(f"{place} cannot be read: {reason}.") from None
+
+
+def _with_environment(data: Any, place: str) -> Any:
+    """``data`` with the environment read from the file beside it, where it names one."""
+    if not isinstance(data, dict) or not isinstance(data.get("environment"), str):
+        return data
+    return {**data, "environment": _read(os.path.join(os.path.dirname(place), data["environment"]))}
+
+
+def _names_conda_inline(data: Any) -> bool:
+    environment = data.get("environment") if isinstance(data, dict) else None
+    python = environment.get("python") if isinstance(environment, dict) else None
+    return isinstance(python, dict) and bool(python.get("condaDependencies"))
+
+
+def _read_conda_file(config: Section, place: str, inline: bool) -> None:
+    python = config.environment.python
+    if inline or not python.conda_dependencies_file:
+        return
+    for root in _roots(place):
+        python.read_conda_file(root)
+        if python.missing_file is None:
+            return
+
+
+def _roots(place: str) -> list[str]:
+    """Where a relative conda file may lie: the project's root first, then beside the file."""
+    folder = os.path.dirname(os.path.abspath(place))
+    if os.path.basename(folder) in FOLDERS:
+        return [folder, os.path.dirname(folder)]
+    return [folder]
+
+
+def save(
+    config: Section,
+    path: str | os.PathLike[str] | None,
+    name: str | None,
+    separate_environment_yaml: bool,
+) -> None:
+    """Write ``config`` and its conda file."""
+    place, root = _place(os.fspath(path or "."), name)
+    content = to_wire(config)
+    if separate_environment_yaml:
+        environment = to_dict(config.environment)
+        folder = os.path.dirname(place)
+        yaml_text.write(os.path.join(folder, ENVIRONMENT_FILE_NAME), yaml_text.dump(environment))
+        content["environment"] = ENVIRONMENT_FILE_NAME
+    else:
+        content["environment"]["python"]["condaDependenciesFile"] = _save_conda(config, place, root)
+    yaml_text.write(place, yaml_text.dump(content))
+
+
+def _place(path: str, name: str | None) -> tuple[str, str]:
+    if name is None and path.endswith(SUFFIX):
+        folder = os.path.dirname(path) or "."
+        inside = os.path.basename(os.path.abspath(folder)) in FOLDERS
+        return path, os.path.join(folder, "..") if inside else folder
+    if not name:
+        raise RunConfigurationException(
+            "RunConfiguration.save was called without a name.", "Give name='train', for example."
+        )
+    return os.path.join(path, ".azureml", name.removesuffix(SUFFIX) + SUFFIX), path
+
+
+def _save_conda(config: Section, place: str, root: str) -> str | None:
+    python = config.environment.python
+    if python.user_managed_dependencies:
+        kept: str | None = python.conda_dependencies_file
+        return kept
+    folder = os.path.dirname(place)
+    inside = os.path.relpath(os.path.join(folder, CONDA_FILE_NAME), root).replace(os.sep, "/")
+    name: str = python.conda_dependencies_file or inside
+    python.conda_dependencies.save_to_file(root, name)
+    return name

@@ -1,0 +1,166 @@
+"""ScriptRunConfig: one training job, as the user describes it."""
+
+from __future__ import annotations
+
+import os
+import warnings
+from typing import Any, NamedTuple
+
+from scriptrun.config.distributed import (
+    MpiConfiguration,
+    PyTorchConfiguration,
+    TensorflowConfiguration,
+)
+from scriptrun.config.environment import Environment
+from scriptrun.config.run_configuration import RunConfiguration
+from scriptrun.config.sections import DockerConfiguration
+
+Distributed = MpiConfiguration | PyTorchConfiguration | TensorflowConfiguration
+
+
+class Overruled(NamedTuple):
+    """An argument that the given run_config overrules, and both values."""
+
+    argument: str
+    given: Any
+    standing: Any
+
+    def __str__(self) -> str:
+        return f"{self.argument}={_short(self.given)} (run_config has {_short(self.standing)})"
+
+
+class ScriptRunConfig:
+    """A script or command in a source directory, and all that it is run with.
+
+    ``source_directory`` is copied when the job is submitted; ``script`` is relative to it.
+    ``arguments`` is a flat list: texts, numbers, paths, None, data. ``command`` (a shell line, or a
+    list joined by blanks) stands instead of script and arguments. ``compute_target`` is a name or a
+    compute target (default: this machine). ``max_run_duration_seconds`` None means no limit.
+    ``resume_from`` is a Run or a DataPath whose files the script gets as ``--resume-from PATH``.
+
+    ``run_config`` is live: what is set there until submission counts. Where one is given together
+    with compute_target, environment, distributed_job_config, docker_runtime_config or
+    max_run_duration_seconds, it wins; one warning names what it overrules, and ``overruled`` lists
+    it. Nothing is looked up here: a bad job is refused, with all reasons, when it is submitted.
+    """
+
+    #: what the SDK v1 took for a duration that nobody wrote; scriptrun takes no limit
+    MAX_DURATION_SECONDS_DEFAULT = 2592000
+
+    def __init__(  # noqa: PLR0917 (the SDK's signature)
+        self,
+        source_directory: str | os.PathLike[str] | None = None,
+        script: str | os.PathLike[str] | None = None,
+        arguments: Any = None,
+        run_config: RunConfiguration | None = None,
+        compute_target: Any = None,
+        environment: Environment | None = None,
+        distributed_job_config: Distributed | None = None,
+        resume_from: Any = None,
+        max_run_duration_seconds: float | None = None,
+        command: Any = None,
+        docker_runtime_config: DockerConfiguration | None = None,
+    ) -> None:
+        self.source_directory = "." if source_directory is None else source_directory
+        self.script = script
+        self.arguments: Any = [] if arguments is None else arguments
+        self.command = command
+        self.resume_from = resume_from
+        self.distributed_job_config = distributed_job_config
+        self.docker_runtime_config = docker_runtime_config
+        self.overruled: tuple[Overruled, ...] = ()
+        given = {
+            "compute_target": compute_target,
+            "environment": environment,
+            "distributed_job_config": distributed_job_config,
+            "docker_runtime_config": docker_runtime_config,
+            "max_run_duration_seconds": max_run_duration_seconds,
+        }
+        self.run_config: RunConfiguration = RunConfiguration() if run_config is None else run_config
+        if run_config is None:
+            _apply(self.run_config, given)
+        else:
+            self._overrule(given)
+
+    @property
+    def overruled_warnings(self) -> list[str]:
+        """The warning about overruled arguments, or an empty list."""
+        if not self.overruled:
+            return []
+        listed = ", ".join(map(str, self.overruled))
+        return [
+            f"ScriptRunConfig was given run_config, which overrules {listed}. "
+            "Set these on run_config, or leave run_config out."
+        ]
+
+    def _overrule(self, given: dict[str, Any]) -> None:
+        standing = _standing(self.run_config)
+        self.overruled = tuple(
+            Overruled(name, value, standing.get(name))
+            for name, value in given.items()
+            if value is not None and value != standing.get(name)
+        )
+        for message in self.overruled_warnings:
+            warnings.warn(message, stacklevel=3)
+
+    def __repr__(self) -> str:
+        what = f"command={self.command!r}" if self.command else f"script={self.script!r}"
+        return f"ScriptRunConfig(source_directory={self.source_directory!r}, {what})"
+
+
+def _apply(config: RunConfiguration, given: dict[str, Any]) -> None:
+    if given["compute_target"] is not None:
+        config.target = given["compute_target"]
+    if given["environment"] is not None:
+        config.environment = given["environment"]
+    if given["docker_runtime_config"] is not None:
+        config.docker = given["docker_runtime_config"]
+    config.max_run_duration_seconds = given["max_run_duration_seconds"]
+    _distribute(config, given["distributed_job_config"])
+
+
+def _distribute(config: RunConfiguration, distributed: object) -> None:
+    """Set framework, communicator and node count as the SDK v1 did (wrong kinds: see checks)."""
+    if isinstance(distributed, MpiConfiguration):
+        config.mpi = distributed
+        config.framework, config.communicator = "Python", "IntelMpi"
+        config.node_count = distributed.node_count
+    elif isinstance(distributed, PyTorchConfiguration):
+        config.pytorch = distributed
+        config.framework, config.communicator = "PyTorch", distributed.communication_backend
+        config.node_count = distributed.node_count
+    elif isinstance(distributed, TensorflowConfiguration):
+        config.tensorflow = distributed
+        config.framework, config.communicator = "TensorFlow", "ParameterServer"
+        config.node_count = distributed.worker_count
+
+
+def _standing(config: Any) -> dict[str, Any]:
+    if not isinstance(config, RunConfiguration):
+        return {}
+    return {
+        "compute_target": config.target,
+        "environment": config.environment,
+        "distributed_job_config": _distributed_in(config),
+        "docker_runtime_config": config.docker,
+        "max_run_duration_seconds": config.max_run_duration_seconds,
+    }
+
+
+def _distributed_in(config: RunConfiguration) -> Distributed | None:
+    by_communicator: dict[str, Distributed] = {
+        "intelmpi": config.mpi,
+        "openmpi": config.mpi,
+        "mpi": config.mpi,
+        "nccl": config.pytorch,
+        "gloo": config.pytorch,
+        "parameterserver": config.tensorflow,
+    }
+    return by_communicator.get(str(config.communicator).lower())
+
+
+def _short(value: Any) -> str:
+    if isinstance(value, Environment):
+        return repr(value.name)
+    name = getattr(value, "name", None)
+    return repr(name if isinstance(name, str) else value)

@@ -1,0 +1,103 @@
+"""What the parts of a configuration share: named fields with defaults, and nothing beside them.
+
+A subclass lists its fields as annotated class attributes, in the order in which a ``.runconfig``
+file has them. (Dataclasses would do the same at ten times the start-up cost.)
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from typing import Any, ClassVar, TypeVar, cast
+
+T = TypeVar("T")
+
+
+class Fresh:
+    """A default that is made anew for every object."""
+
+    __slots__ = ("make",)
+
+    def __init__(self, make: Callable[[], object]) -> None:
+        self.make = make
+
+
+def fresh(make: Callable[[], T]) -> T:
+    """A field's default that is made by ``make`` for every object (for lists, dicts, sections)."""
+    return cast(T, Fresh(make))
+
+
+def did_you_mean(name: str, known: Iterable[str]) -> str:
+    """``; did you mean 'x'?`` for what stands nearest to ``name``, else the known names."""
+    import difflib
+
+    known = sorted(known)
+    by_lower = {each.lower(): each for each in known}
+    near = difflib.get_close_matches(name.lower(), by_lower, n=2, cutoff=0.6)
+    if near:
+        return "; did you mean " + " or ".join(repr(by_lower[each]) for each in near) + "?"
+    return "; it has " + ", ".join(known) if known else ""
+
+
+class Section:
+    """A part of a configuration: only the fields that it names can be read and set.
+
+    A known field takes any value; an unknown name raises AttributeError and names the nearest.
+    ``_x`` is another spelling of the field ``x``, as old code has it. Equal by content.
+    """
+
+    #: field name to default, in the order of the file
+    fields: ClassVar[dict[str, object]] = {}
+    #: fields whose key in a file is not just their name in camelCase
+    wire_names: ClassVar[dict[str, str]] = {}
+    #: fields that are read from a file but not written
+    unwritten: ClassVar[frozenset[str]] = frozenset()
+    #: keys of old files that are read and mean nothing any more
+    ignored_keys: ClassVar[frozenset[str]] = frozenset()
+
+    def __init_subclass__(cls) -> None:
+        own = [name for name in cls.__annotations__ if name in cls.__dict__]
+        cls.fields = {**cls.fields, **{name: cls.__dict__[name] for name in own}}
+
+    def __init__(self, **values: Any) -> None:
+        state = self.__dict__
+        for name, default in self.fields.items():
+            state[name] = default.make() if isinstance(default, Fresh) else default
+        for name, value in values.items():
+            setattr(self, name, value)
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        if name in self.fields:
+            self.__dict__[name] = value
+        elif name[:1] == "_":
+            self.__dict__[name[1:] if name[1:] in self.fields else name] = value
+        elif hasattr(type(self), name):
+            object.__setattr__(self, name, value)
+        else:
+            raise self._unknown(name)
+
+    def __getattr__(self, name: str) -> Any:
+        if name[:1] == "_":
+            if name[1:] in self.fields:
+                return self.__dict__[name[1:]]
+            raise AttributeError(f"{type(self).__name__!r} object has no attribute {name!r}")
+        raise self._unknown(name)
+
+    def _unknown(self, name: str) -> AttributeError:
+        near = did_you_mean(name, self.fields)
+        return AttributeError(f"{type(self).__name__} has no attribute {name!r}{near}")
+
+    def values(self) -> dict[str, Any]:
+        """The fields and what they hold."""
+        return {name: self.__dict__[name] for name in self.fields}
+
+    def __eq__(self, other: object) -> bool:
+        if not isinstance(other, Section) or type(self) is not type(other):
+            return NotImplemented
+        return self.values() == other.values()
+
+    def __hash__(self) -> int:
+        raise TypeError(f"unhashable type: {type(self).__name__!r} (it can change)")
+
+    def __repr__(self) -> str:
+        shown = ", ".join(f"{name}={value!r}" for name, value in self.values().items())
+        return f"{type(self).__name__}({shown})"

@@ -1,0 +1,82 @@
+"""The smaller sections of a RunConfiguration, with the names and defaults of the SDK v1."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from scriptrun.config.section import Section, fresh
+
+
+class DockerConfiguration(Section):
+    """Whether the job runs in a container, and how that is started.
+
+    ``shm_size`` is Docker's notation ("2g"); ``arguments`` go to ``docker run`` as they are.
+    """
+
+    use_docker: bool = False
+    shared_volumes: bool = True
+    arguments: list[str] = fresh(list)
+    shm_size: str | None = "2g"
+
+    def __init__(
+        self,
+        use_docker: bool = False,
+        shared_volumes: bool = True,
+        arguments: Sequence[str] = (),
+        shm_size: str | None = None,
+    ) -> None:
+        super().__init__(
+            use_docker=use_docker,
+            shared_volumes=shared_volumes,
+            arguments=list(arguments or ()),
+            shm_size=shm_size or "2g",
+        )
+
+
+class HistoryConfiguration(Section):
+    """What a run keeps. Kept for old files: scriptrun always keeps outputs, logs and snapshot."""
+
+    output_collection: bool = True
+    snapshot_project: bool = True
+    directories_to_watch: list[str] = fresh(lambda: ["logs"])
+
+
+def _spark_defaults() -> dict[str, Any]:
+    return {"spark.app.name": "Azure ML Experiment", "spark.yarn.maxAppAttempts": 1}
+
+
+class SparkConfiguration(Section):
+    """Spark's own settings."""
+
+    configuration: dict[str, Any] = fresh(_spark_defaults)
+
+
+class HdiConfiguration(Section):
+    """HDInsight's settings."""
+
+    yarn_deploy_mode: str | None = "cluster"
+
+
+class ParallelTaskConfiguration(Section):
+    """Settings of parallel tasks."""
+
+    max_retries_per_worker: int = 0
+    worker_count_per_node: int = 1
+    terminal_exit_codes: list[int] | None = None
+
+
+class AmlComputeConfiguration(Section):
+    """A cluster made for one run: the size of its machines, and how many at most."""
+
+    vm_size: str | None = None
+    vm_priority: str | None = None
+    retain_cluster: bool = False
+    name: str | None = None
+    cluster_max_node_count: int | None = None
+
+
+class KubernetesComputeConfiguration(Section):
+    """The instance type on a Kubernetes target."""
+
+    instance_type: str | None = None

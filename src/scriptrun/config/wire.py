@@ -1,0 +1,147 @@
+"""Sections to and from the camelCase values of ``.runconfig`` files: one mapper for all of them."""
+
+from __future__ import annotations
+
+import functools
+import os
+import types
+import typing
+from typing import Any, TypeVar
+
+from scriptrun.config.conda_dependencies import CondaDependencies
+from scriptrun.config.section import Section, did_you_mean
+from scriptrun.config.yaml_text import Plain, plain
+from scriptrun.spec.errors import UserErrorException
+
+S = TypeVar("S", bound=Section)
+
+
+def camel(name: str) -> str:
+    """``node_count`` to ``nodeCount``."""
+    head, *rest = name.split("_")
+    return head + "".join(part.capitalize() for part in rest)
+
+
+@functools.cache
+def keys_of(kind: Any) -> dict[str, str]:
+    """Key in the file to field name, in the file's order."""
+    return {kind.wire_names.get(name, camel(name)): name for name in kind.fields}
+
+
+def to_wire(value: Any) -> Any:
+    """``value`` as what a file holds: sections as dicts with camelCase keys, objects by name."""
+    if isinstance(value, Section):
+        kind: Any = type(value)
+        return {
+            key: to_wire(getattr(value, name))
+            for key, name in keys_of(kind).items()
+            if name not in value.unwritten
+        }
+    if isinstance(value, dict):
+        return {str(key): to_wire(each) for key, each in value.items()}
+    if isinstance(value, list | tuple):
+        return [to_wire(each) for each in value]
+    if value is None or isinstance(value, bool | int | float | str):
+        return value
+    if isinstance(value, os.PathLike):
+        return os.fspath(value)
+    name = getattr(value, "name", None)
+    return name if isinstance(name, str) else str(value)
+
+
+def from_wire(section: S, data: Any, where: str, problems: list[str]) -> S:
+    """Set in ``section`` what ``data`` holds; what does not fit becomes a sentence in ``problems``.
+
+    ``where`` is the path down to here, as ``environment.docker.``; keys that are missing, or null
+    where null says nothing, keep their default.
+    """
+    if data is None:
+        return section
+    if not isinstance(data, dict):
+        problems.append(f"{where.rstrip('.')}: {_wanted('a mapping', data)}")
+        return section
+    kind: Any = type(section)
+    keys, kinds = keys_of(kind), _kinds(kind)
+    for key, value in data.items():
+        name = keys.get(str(key))
+        if name is not None:
+            found = convert(value, kinds[name], f"{where}{key}", problems)
+            if found is not None or _allows_none(kinds[name]):
+                section.__dict__[name] = found
+        elif key not in section.ignored_keys:
+            problems.append(f"{where}{key}: there is no such key{did_you_mean(str(key), keys)}")
+    return section
+
+
+def convert(value: Any, kind: Any, where: str, problems: list[str]) -> Any:  # noqa: PLR0911
+    """``value`` as a ``kind``; None and a sentence in ``problems`` where it is none."""
+    if value is None or kind in (Any, object):
+        return plain(value)
+    origin = typing.get_origin(kind)
+    if origin in (types.UnionType, typing.Union):
+        return convert(value, _first(kind), where, problems)
+    if origin is dict:
+        return _convert_dict(value, typing.get_args(kind)[1], where, problems)
+    if origin is list:
+        return _convert_list(value, typing.get_args(kind)[0], where, problems)
+    if kind is CondaDependencies:
+        return _convert_conda(value, where, problems)
+    if isinstance(kind, type) and issubclass(kind, Section):
+        return from_wire(kind(), value, f"{where}.", problems)
+    return _convert_scalar(value, kind, where, problems)
+
+
+def _convert_dict(value: Any, kind: Any, where: str, problems: list[str]) -> Any:
+    if not isinstance(value, dict):
+        problems.append(f"{where}: {_wanted('a mapping', value)}")
+        return None
+    return {str(k): convert(each, kind, f"{where}.{k}", problems) for k, each in value.items()}
+
+
+def _convert_list(value: Any, kind: Any, where: str, problems: list[str]) -> Any:
+    if not isinstance(value, list):
+        problems.append(f"{where}: {_wanted('a list', value)}")
+        return None
+    return [convert(each, kind, f"{where}[{i}]", problems) for i, each in enumerate(value)]
+
+
+def _convert_conda(value: Any, where: str, problems: list[str]) -> Any:
+    try:
+        return CondaDependencies.from_dict(value)
+    except UserErrorException as error:
+        problems.append(f"{where}: {error.message.partition(': ')[2] or error.message}")
+        return None
+
+
+def _convert_scalar(value: Any, kind: type, where: str, problems: list[str]) -> Any:
+    seen = value.value if isinstance(value, Plain) else value
+    if kind is str and isinstance(seen, bool) and not isinstance(value, Plain):
+        return "true" if seen else "false"
+    if kind is str and not isinstance(value, dict | list):
+        return str(value)
+    if type(seen) is kind or (kind is float and type(seen) is int):
+        return seen
+    problems.append(f"{where}: {_wanted(_NAMES[kind], value)}")
+    return None
+
+
+_NAMES = {str: "text", int: "a whole number", float: "a number", bool: "true or false"}
+
+
+def _wanted(what: str, value: Any) -> str:
+    names = {"dict": "a mapping", "list": "a list"}
+    shown = names.get(type(value).__name__) or repr(plain(value))
+    return f"{what} is wanted, and this is {shown}"
+
+
+@functools.cache
+def _kinds(kind: Any) -> dict[str, Any]:
+    return typing.get_type_hints(kind)
+
+
+def _first(kind: Any) -> Any:
+    return next(each for each in typing.get_args(kind) if each is not type(None))
+
+
+def _allows_none(kind: Any) -> bool:
+    return kind in (Any, object) or type(None) in typing.get_args(kind)

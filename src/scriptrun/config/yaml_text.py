@@ -1,0 +1,115 @@
+"""YAML in and out: errors as sentences, texts kept as they were written, the layout of the SDK."""
+
+from __future__ import annotations
+
+import functools
+import json
+import os
+from typing import Any
+
+from scriptrun.runtime import files
+from scriptrun.spec.errors import RunConfigurationException
+
+
+class Plain(str):
+    """An unquoted number, date or truth value: its text as written, and its value.
+
+    A field that wants text gets "3.10" from ``3.10``, not "3.1".
+    """
+
+    value: Any
+
+    @classmethod
+    def of(cls, text: str, value: Any) -> Plain:
+        """The scalar ``text``, which YAML reads as ``value``."""
+        made = cls(text)
+        made.value = value
+        return made
+
+
+def plain(value: Any) -> Any:
+    """``value`` with all Plain scalars in it replaced by what YAML reads them as."""
+    if isinstance(value, Plain):
+        return value.value
+    if isinstance(value, dict):
+        return {str(key): plain(each) for key, each in value.items()}
+    return [plain(each) for each in value] if isinstance(value, list) else value
+
+
+def load(text: str, where: str) -> Any:
+    """The value of YAML or JSON ``text``; RunConfigurationException says where it is broken."""
+    if text.lstrip().startswith("{"):
+        try:
+            return json.loads(text)
+        except ValueError:
+            pass  # YAML's own flow syntax, or broken: its parser says where
+    import yaml
+
+    try:
+        return yaml.load(text, Loader=_loader())
+    except yaml.YAMLError as error:
+        raise RunConfigurationException(
+            f"{where}: {_sentence(error)}", "The file is YAML: mind colons, quotes and indentation."
+        ) from None
+
+
+def dump(value: Any) -> str:
+    """``value`` as YAML: keys in their order, nothing for null, lists not indented."""
+    import yaml
+
+    text: str = yaml.dump(
+        value,
+        Dumper=_dumper(),
+        sort_keys=False,
+        default_flow_style=False,
+        allow_unicode=True,
+        width=10**6,
+    )
+    return text
+
+
+def write(path: str | os.PathLike[str], text: str) -> None:
+    """Write ``text`` at ``path`` whole or not at all, making its directory where it is missing."""
+    place = os.fspath(path)
+    os.makedirs(os.path.dirname(place) or ".", exist_ok=True)
+    files.write_atomic(place, text.encode("utf-8"))
+
+
+def _sentence(error: Any) -> str:
+    mark = getattr(error, "problem_mark", None)
+    problem = getattr(error, "problem", None) or str(error).splitlines()[0]
+    place = f"line {mark.line + 1}, column {mark.column + 1}: " if mark else ""
+    return f"{place}this is not valid YAML ({problem})."
+
+
+@functools.cache
+def _loader() -> Any:
+    import yaml
+
+    class Loader(yaml.SafeLoader):
+        """Keeps the text of what YAML reads as a number, a date or a truth value."""
+
+    def keep(read: Any) -> Any:
+        return lambda self, node: Plain.of(node.value, read(self, node))
+
+    for kind in ("int", "float", "bool", "timestamp"):
+        tag = f"tag:yaml.org,2002:{kind}"
+        Loader.add_constructor(tag, keep(yaml.SafeLoader.yaml_constructors[tag]))
+    return Loader
+
+
+@functools.cache
+def _dumper() -> Any:
+    import yaml
+
+    class Dumper(yaml.SafeDumper):
+        """Writes null as nothing, and no anchors."""
+
+        def ignore_aliases(self, data: Any) -> bool:
+            return True
+
+    def nothing(dumper: Any, _: None) -> Any:
+        return dumper.represent_scalar("tag:yaml.org,2002:null", "")
+
+    Dumper.add_representer(type(None), nothing)
+    return Dumper
