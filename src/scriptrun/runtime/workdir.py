@@ -1,0 +1,216 @@
+"""Laying a snapshot out as a job's working directory (Python 3.8 and newer, standard library only).
+
+Files are copied, or cloned where the file system can, and never hard-linked: a script may append to
+its own files. The formats are documented in docs/explanation/formats.md.
+"""
+
+import errno
+import os
+
+MANIFEST_HEAD = b"scriptrun snapshot 1\n"
+PLACES_HEAD = b"scriptrun places 1\n"
+_FICLONE = 0x40049409
+_CHUNK = 1 << 20
+_GRAVE = (errno.ENOSPC, getattr(errno, "EDQUOT", errno.ENOSPC), errno.EIO)
+
+
+class SnapshotDamaged(Exception):
+    """The snapshot cannot be laid out: it is missing, or a part of it is."""
+
+
+def manifest_path(store, digest):
+    """Where the manifest of the snapshot ``digest`` lies."""
+    return os.path.join(str(store), "manifests", digest[:2], digest)
+
+
+def object_path(store, digest):
+    """Where a large file lies that is kept by itself, named by its content."""
+    return os.path.join(str(store), "objects", digest[:2], digest)
+
+
+def pack_path(store, pack):
+    """Where the pack ``pack`` lies, which holds many small files one after the other."""
+    return os.path.join(str(store), "packs", pack + ".pack")
+
+
+def entries(store, digest):
+    """Each entry of a snapshot, in its order, as ``(kind, path, size, digest, place)``.
+
+    ``kind`` is "d" (folder), "f" (file), "x" (executable file) or "l" (symbolic link, whose target
+    is the fourth value). ``path`` and a link's target are bytes. ``place`` is ``(pack, offset)``,
+    or None for a file that is empty or kept by itself. Raises SnapshotDamaged.
+    """
+    manifest = manifest_path(store, digest)
+    try:
+        with open(manifest, "rb") as lines, open(manifest + ".places", "rb") as places:
+            if lines.readline() != MANIFEST_HEAD or places.readline() != PLACES_HEAD:
+                raise SnapshotDamaged("{} was written by a newer scriptrun.".format(manifest))
+            for each in _entries(lines, places):
+                yield each
+    except FileNotFoundError as error:
+        raise SnapshotDamaged("The snapshot {} is not in {} ({} is missing).".format(
+            digest, store, os.path.basename(str(error.filename)))) from None
+    except ValueError:
+        raise SnapshotDamaged("{} is damaged.".format(manifest)) from None
+
+
+def _entries(lines, places):
+    folder = b""
+    for line in lines:
+        kind, rest = line[:1], line[2:-1]
+        if kind == b"d":
+            path = unescaped(rest)
+            folder = path + b"/"
+            yield "d", path, 0, None, None
+        elif kind == b"l":
+            name, target = rest.split(b"\0")
+            yield "l", folder + unescaped(name), 0, unescaped(target), None
+        else:
+            digest, size, name = rest.split(b" ", 2)
+            pack, _, offset = places.readline()[:-1].partition(b" ")
+            if not pack:
+                raise ValueError("fewer places than files")
+            place = None if pack == b"-" else (pack.decode(), int(offset))
+            yield kind.decode(), folder + unescaped(name), int(size), digest.decode(), place
+
+
+def escaped(name):
+    """``name`` (bytes) as it stands in a manifest: on one line."""
+    if b"\n" in name or b"\\" in name:
+        return name.replace(b"\\", b"\\\\").replace(b"\n", b"\\n")
+    return name
+
+
+def unescaped(name):
+    """The inverse of ``escaped``."""
+    if b"\\" not in name:
+        return name
+    parts = [part.replace(b"\\n", b"\n") for part in name.split(b"\\\\")]
+    return b"\\".join(parts)
+
+
+def materialise(store, digest, destination):
+    """Lay the snapshot ``digest`` of ``store`` out in the folder ``destination``, which is made.
+
+    Executable bits, symbolic links, empty folders and names in any bytes are kept; no file may
+    stand there yet. Raises SnapshotDamaged, and OSError where the destination cannot be written.
+    """
+    root = os.fsencode(str(destination))
+    os.makedirs(root, exist_ok=True)
+    copier = _Copier(store)
+    try:
+        for kind, path, size, value, place in entries(store, digest):
+            target = root + b"/" + path
+            if kind == "d":
+                os.mkdir(target)
+            elif kind == "l":
+                os.symlink(value, target)
+            else:
+                copier.copy(target, 0o755 if kind == "x" else 0o644, size, value, place)
+    finally:
+        copier.close()
+
+
+class _Copier:
+    def __init__(self, store):
+        self._store = store
+        self._packs = {}
+        self._clones = True
+
+    def copy(self, target, mode, size, digest, place):
+        flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL
+        flags |= getattr(os, "O_CLOEXEC", 0) | getattr(os, "O_BINARY", 0)
+        handle = os.open(target, flags, mode)
+        try:
+            if size and place is None:
+                self._copy_object(handle, size, digest)
+            elif size:
+                self._copy_packed(handle, size, *place)
+        finally:
+            os.close(handle)
+
+    def _copy_packed(self, handle, size, pack, offset):
+        source = self._pack(pack)
+        while size:
+            data = _read_at(source, min(size, _CHUNK), offset)
+            if not data:
+                raise SnapshotDamaged("The pack {} in {} was cut off.".format(pack, self._store))
+            _write(handle, data)
+            size -= len(data)
+            offset += len(data)
+
+    def _copy_object(self, handle, size, digest):
+        path = object_path(self._store, digest)
+        source = self._open(path)
+        try:
+            if self._clones and _cloned(handle, source):
+                return
+            self._clones = False
+            copied = _copied_by_kernel(handle, source, size)
+            while copied < size:
+                data = os.read(source, _CHUNK)
+                if not data:
+                    raise SnapshotDamaged("{} was cut off.".format(path))
+                _write(handle, data)
+                copied += len(data)
+        finally:
+            os.close(source)
+
+    def _pack(self, pack):
+        if pack not in self._packs:
+            if len(self._packs) >= 64:
+                self.close()
+            self._packs[pack] = self._open(pack_path(self._store, pack))
+        return self._packs[pack]
+
+    def _open(self, path):
+        flags = os.O_RDONLY | getattr(os, "O_CLOEXEC", 0) | getattr(os, "O_BINARY", 0)
+        try:
+            return os.open(path, flags)
+        except FileNotFoundError:
+            raise SnapshotDamaged("{} is missing.".format(path)) from None
+
+    def close(self):
+        for handle in self._packs.values():
+            os.close(handle)
+        self._packs.clear()
+
+
+def _read_at(handle, size, offset):
+    if hasattr(os, "pread"):
+        return os.pread(handle, size, offset)
+    os.lseek(handle, offset, os.SEEK_SET)
+    return os.read(handle, size)
+
+
+def _write(handle, data):
+    view = memoryview(data)
+    while view:
+        view = view[os.write(handle, view):]
+
+
+def _cloned(handle, source):
+    """Whether the file system gave ``handle`` the content of ``source`` without copying it."""
+    try:
+        import fcntl
+
+        fcntl.ioctl(handle, _FICLONE, source)
+        return True
+    except (ImportError, OSError):
+        return False
+
+
+def _copied_by_kernel(handle, source, size):
+    """How many bytes the kernel copied from ``source`` to ``handle``; 0 where it cannot."""
+    copied = 0
+    if hasattr(os, "copy_file_range"):
+        try:
+            while copied < size:
+                step = os.copy_file_range(source, handle, min(size - copied, 1 << 30))
+                if not step:
+                    break
+                copied += step
+        except OSError as error:
+            if copied or error.errno in _GRAVE:
+                raise
+    return copied

@@ -1,0 +1,119 @@
+"""What a snapshot of a directory would hold: looks only, reads no file but the ignore files."""
+
+from __future__ import annotations
+
+import os
+import stat
+from dataclasses import dataclass, field
+
+from scriptrun.store import links, listing, remarks
+from scriptrun.store.ignore import Reason, rules_for
+
+
+@dataclass
+class Inspection:
+    """``files`` (path to bytes) and ``ignored`` (path to reason; a folder ends in ``/``) by path.
+
+    Bytes that are no UTF-8 stand as surrogates in paths. ``size`` is in bytes; ``warnings`` are
+    those of ``take``; ``failed`` is what could not be looked into.
+    """
+
+    files: dict[str, int] = field(default_factory=dict)
+    ignored: dict[str, Reason] = field(default_factory=dict)
+    size: int = 0
+    warnings: list[str] = field(default_factory=list)
+    failed: dict[bytes, str] = field(default_factory=dict)
+
+
+def inspect(source: bytes) -> Inspection:
+    """Walk ``source`` (absolute, without links) as taking a snapshot does."""
+    found = _Inspecting(source)
+    stack = [(b"", rules_for(source))]
+    while stack:
+        path, above = stack.pop()
+        try:
+            seen = listing.list_folder(source, path, above)
+        except FileNotFoundError:
+            continue
+        except OSError as error:
+            found.made.failed[path] = error.strerror or str(error)
+            continue
+        found.add(seen)
+        listing.push_folders(stack, seen)
+    return found.finished()
+
+
+def why_ignored(source: bytes, path: bytes) -> Reason | None:
+    """Why ``path`` is no part of a snapshot of ``source``: its own reason or that of a folder."""
+    rules = rules_for(source)
+    folder = b""
+    for name in path.split(b"/"):
+        try:
+            seen = listing.list_folder(source, folder, rules)
+        except OSError:
+            return None
+        if seen.environment is not None:
+            return seen.environment
+        reason = seen.reasons.get(name) or seen.reasons.get(name + b"/")
+        if reason is not None:
+            return reason
+        rules, folder = seen.rules, listing.join(folder, name)
+    return None
+
+
+class _Inspecting:
+    def __init__(self, source: bytes) -> None:
+        self.made = Inspection()
+        self._source = source
+        self._folders = remarks.Folders()
+        self._secrets: list[bytes] = []
+        self._outside: list[bytes] = []
+        self._unusual: list[bytes] = []
+
+    def add(self, seen: listing.Listing) -> None:
+        if seen.environment is not None:
+            self.made.ignored[os.fsdecode(seen.path) + "/"] = seen.environment
+            return
+        for name in seen.left_out:
+            self.made.ignored[os.fsdecode(listing.join(seen.path, name))] = seen.reasons[name]
+        size = 0
+        count = 0
+        for name, look in seen.files:
+            path = listing.join(seen.path, name)
+            taken = self._size(path, look)
+            if taken is not None:
+                self.made.files[os.fsdecode(path)] = taken
+                size += taken
+                count += 1
+        self._folders.add(seen.path, count, size)
+
+    def _size(self, path: bytes, look: listing.Look) -> int | None:
+        if stat.S_ISLNK(look[0]):
+            return self._size_of_link(path, look)
+        if not stat.S_ISREG(look[0]):
+            self._unusual.append(path)
+            return None
+        if remarks.looks_secret(path.rpartition(b"/")[2]):
+            self._secrets.append(path)
+        return look[1]
+
+    def _size_of_link(self, path: bytes, look: listing.Look) -> int | None:
+        try:
+            link = links.read(self._source, path)
+        except OSError:
+            return None
+        if isinstance(link, links.Followed):
+            return look[1]
+        if os.path.isabs(link.target):
+            self._outside.append(path)
+        return 0
+
+    def finished(self) -> Inspection:
+        self.made.size = self._folders.size
+        self.made.warnings = [
+            *self._folders.warnings(),
+            *remarks.secret_like(self._secrets),
+            *remarks.outside(self._outside),
+            *remarks.unusual(self._unusual),
+        ]
+        return self.made

@@ -1,0 +1,54 @@
+"""Symbolic links in a snapshot (docs/reference/snapshots.md).
+
+A link within the source stays a link. One that leads out of it to a file stands for that file's
+content; one to a folder stays a link, made absolute, and what it points to is no part of the
+snapshot.
+"""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class Kept:
+    """The link stays a link to ``target``."""
+
+    target: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Followed:
+    """The link stands for the file ``path``, which lies outside of the source."""
+
+    path: bytes
+
+
+def read(source: bytes, path: bytes) -> Kept | Followed:
+    """What becomes of the link ``path`` in ``source`` (absolute, itself without links)."""
+    whole = source + b"/" + path
+    target = os.readlink(whole)
+    folder = os.path.dirname(path)
+    if not os.path.isabs(target) and _is_below(os.path.normpath(os.path.join(folder, target))):
+        return Kept(target)
+    inside = _inside(source, os.path.join(os.path.dirname(whole), target))
+    if inside is not None:
+        return Kept(os.path.relpath(inside, b"/" + folder))
+    there = os.path.realpath(whole)
+    if os.path.isfile(there):
+        return Followed(there)
+    return Kept(there) if os.path.exists(there) else Kept(target)
+
+
+def _is_below(relative: bytes) -> bool:
+    return relative != b".." and not relative.startswith(b"../")
+
+
+def _inside(source: bytes, target: bytes) -> bytes | None:
+    """``target`` as a path from the source, where the source is ``/``; None if it lies outside."""
+    folder, name = os.path.split(os.path.normpath(target))
+    real = os.path.join(os.path.realpath(folder), name)
+    if real == source:
+        return b"/"
+    return real[len(source) :] if real.startswith(source + b"/") else None

@@ -1,0 +1,146 @@
+"""Looking at one folder of a source directory: what is in it, what is left out, what it looks like.
+
+Paths are bytes, relative to the source, with ``/`` between names; the source itself is ``b""``.
+"""
+
+from __future__ import annotations
+
+import os
+import stat
+import time
+from collections.abc import Collection
+from dataclasses import dataclass, field
+from operator import attrgetter
+
+from scriptrun.store.ignore import FRESH, Reason, Rules
+
+Look = tuple[int, int, int, int, int]
+"""Mode, size, modification and change time (ns) and inode: equal looks, equal content."""
+UNTRUSTED: Look = (0, 0, 0, 0, 0)
+"""A look that equals no other: the file is read again the next time."""
+
+
+@dataclass(slots=True)
+class Listing:
+    """One folder, sorted by name: files (all that is no folder), folders, and what is left out."""
+
+    path: bytes
+    rules: Rules
+    files: list[tuple[bytes, Look]] = field(default_factory=list)
+    folders: list[bytes] = field(default_factory=list)
+    left_out: list[bytes] = field(default_factory=list)
+    reasons: dict[bytes, Reason] = field(default_factory=dict)
+    environment: Reason | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Decided:
+    """What was decided about a folder's names under rules with ``stamp``; folders end in ``/``.
+
+    ``kept`` None means: all that is not in ``left_out``.
+    """
+
+    stamp: str | None = None
+    left_out: Collection[bytes] = ()
+    kept: Collection[bytes] | None = ()
+
+
+def look_at(status: os.stat_result) -> Look:
+    """What is compared to see that a file is unchanged."""
+    return (
+        status.st_mode,
+        status.st_size,
+        status.st_mtime_ns,
+        status.st_ctime_ns,
+        status.st_ino,
+    )
+
+
+def trusted(look: Look) -> bool:
+    """Whether a later change of the file is certain to change ``look``: its times are not fresh."""
+    return max(look[2], look[3]) < time.time_ns() - FRESH
+
+
+def join(folder: bytes, name: bytes) -> bytes:
+    """``name`` below ``folder``."""
+    return folder + b"/" + name if folder else name
+
+
+def list_folder(
+    source: bytes, path: bytes, above: Rules, decided: Decided | None = None
+) -> Listing:
+    """The folder ``path`` of ``source``, under the rules ``above``.
+
+    The rules are not asked about what was ``decided`` under the same ones. Raises OSError where the
+    folder cannot be read.
+    """
+    with os.scandir(join(source, path)) as found:
+        entries = sorted(found, key=attrgetter("name"))
+    names = {entry.name: entry for entry in entries}
+    listing = Listing(path, above)
+    listing.environment = above.environment(path, frozenset(names))
+    if listing.environment is not None:
+        return listing
+    listing.rules = rules = above.below(path, names.get(above.kind))
+    if decided is None or rules.stamp != decided.stamp:
+        decided = Decided()
+    for entry in entries:
+        _sort_in(listing, entry, decided)
+    return listing
+
+
+def _sort_in(listing: Listing, entry: os.DirEntry[bytes], decided: Decided) -> None:
+    name = entry.name
+    is_folder = entry.is_dir(follow_symlinks=False)
+    key = name + b"/" if is_folder else name
+    if key in decided.left_out:
+        listing.left_out.append(key)
+        return
+    if decided.kept is not None and key not in decided.kept:
+        reason = listing.rules.reason(join(listing.path, name), is_folder)
+        if reason is not None:
+            listing.left_out.append(key)
+            listing.reasons[key] = reason
+            return
+    if is_folder:
+        listing.folders.append(name)
+        return
+    try:
+        listing.files.append((name, _look_of(entry)))
+    except FileNotFoundError:
+        pass  # it went away while we looked
+
+
+def _look_of(entry: os.DirEntry[bytes]) -> Look:
+    look = look_at(entry.stat(follow_symlinks=False))
+    if not stat.S_ISLNK(look[0]):
+        return look
+    try:
+        # Where a link leads out of the source, what it points to counts as well.
+        there = os.stat(entry.path)
+    except OSError:
+        return look
+    if not stat.S_ISREG(there.st_mode):
+        return (*look[:4], look[4] ^ stat.S_IFMT(there.st_mode))
+    return (
+        look[0],
+        there.st_size,
+        max(look[2], there.st_mtime_ns),
+        max(look[3], there.st_ctime_ns),
+        mixed(there),
+    )
+
+
+def mixed(there: os.stat_result) -> int:
+    """What changes when the file that a link points to does; stands for the inode in its look."""
+    return hash((there.st_size, there.st_mtime_ns, there.st_ctime_ns, there.st_ino, there.st_mode))
+
+
+def walk_order(folder: bytes) -> list[bytes]:
+    """The key by which folders come in a walk: a folder before what is in it, then by name."""
+    return folder.split(b"/") if folder else []
+
+
+def push_folders(stack: list[tuple[bytes, Rules]], listing: Listing) -> None:
+    """Put the folders of ``listing`` on a walk's stack, the first on top."""
+    stack.extend((join(listing.path, name), listing.rules) for name in reversed(listing.folders))

@@ -1,0 +1,172 @@
+"""Keeping files by their content: small ones appended to one pack a snapshot, large ones alone.
+
+A pack is written under a temporary name and renamed before anything refers to it. Its index (32
+bytes of digest, 8 of offset a file) tells later snapshots what it holds, so that nothing is kept
+twice; it is published last.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import struct
+import uuid
+from collections.abc import Callable
+from pathlib import Path
+from typing import BinaryIO
+
+from scriptrun.runtime import workdir
+from scriptrun.store.known import KnownObjects
+
+LARGE = 1 << 20
+"""Files of this size (bytes) and above are kept by themselves: they can be cloned."""
+_ENTRY = struct.Struct(">32sQ")
+_REMEMBERED = 100_000
+_CHUNK = 1 << 20
+
+
+class PackWriter:
+    """Takes in one snapshot's new content: ``publish`` keeps it, ``discard`` removes it."""
+
+    def __init__(self, store: Path) -> None:
+        self.store = store
+        self.used: set[str] = set()
+        self._name = uuid.uuid4().hex[:16]
+        self._mine: dict[bytes, int] = {}
+        self._index: list[bytes] = []
+        self._offset = 0
+        self._pack: BinaryIO | None = None
+        self._index_file: BinaryIO | None = None
+        self._known = KnownObjects(store)
+        self._present: dict[str, bool] = {}
+
+    @property
+    def wrote(self) -> bool:
+        """Whether a pack of its own was begun."""
+        return self._pack is not None
+
+    def has(self, place: bytes, digest: bytes, size: int) -> bool:
+        """Whether what stands at ``place`` (a line of a places file) is still in the store."""
+        pack = place.partition(b" ")[0].decode()
+        if pack != "-":
+            if pack not in self._present:
+                self._present[pack] = _touched(workdir.pack_path(self.store, pack))
+            if self._present[pack]:
+                self.used.add(pack)
+            return self._present[pack]
+        return size == 0 or _touched(workdir.object_path(self.store, digest.decode()))
+
+    def add(self, data: bytes) -> tuple[bytes, bytes]:
+        """Keep ``data``: its digest (hexadecimal) and its place, as they stand in the files."""
+        hashed = hashlib.sha256(data)
+        if not data:
+            return hashed.hexdigest().encode(), b"-"
+        key = hashed.digest()
+        mine = self._mine.get(key)
+        if mine is not None:
+            return hashed.hexdigest().encode(), b"%s %d" % (self._name.encode(), mine)
+        known = self._known.find(key)
+        if known is not None and self.has(known, b"", len(data)):
+            return hashed.hexdigest().encode(), known
+        return hashed.hexdigest().encode(), self._append(key, data)
+
+    def add_stream(self, read: Callable[[int], bytes], begun: bytes) -> tuple[bytes, bytes, int]:
+        """Keep a large file alone (``begun`` and what ``read`` gives): digest, place, size."""
+        folder = self.store / "objects"
+        folder.mkdir(parents=True, exist_ok=True)
+        temporary = folder / f"{uuid.uuid4().hex[:12]}.tmp"
+        try:
+            digest, size = _copy_hashed(temporary, read, begun)
+            final = Path(workdir.object_path(self.store, digest))
+            if not _touched(str(final)):
+                final.parent.mkdir(exist_ok=True)
+                os.replace(temporary, final)
+        finally:
+            temporary.unlink(missing_ok=True)
+        return digest.encode(), b"-", size
+
+    def publish(self) -> None:
+        """Put the pack in its place; the snapshot may refer to it from here on."""
+        self._known.close()
+        if self._pack is None:
+            return
+        assert self._index_file is not None
+        self._flush_index()
+        self._pack.close()
+        self._index_file.close()
+        os.replace(self._temporary(), workdir.pack_path(self.store, self._name))
+
+    def publish_index(self) -> None:
+        """Let other snapshots use what the pack holds."""
+        if self._pack is not None:
+            os.replace(self._temporary("index"), self.store / "packs" / f"{self._name}.index")
+
+    def discard(self, published: bool = False) -> None:
+        """Remove all traces: the snapshot failed, or somebody else has published the same one."""
+        self._known.close()
+        if self._pack is None:
+            return
+        for handle in (self._pack, self._index_file):
+            try:
+                assert handle is not None
+                handle.close()
+            except OSError:
+                pass  # a full disk: what is still buffered goes nowhere
+        gone = [self._temporary(), self._temporary("index")]
+        if published:
+            gone.append(workdir.pack_path(self.store, self._name))
+        for path in gone:
+            Path(path).unlink(missing_ok=True)
+
+    def _append(self, key: bytes, data: bytes) -> bytes:
+        if self._pack is None:
+            self._begin()
+        assert self._pack is not None
+        self._pack.write(data)
+        offset, self._offset = self._offset, self._offset + len(data)
+        if len(self._mine) < _REMEMBERED:
+            self._mine[key] = offset
+        self._index.append(_ENTRY.pack(key, offset))
+        if len(self._index) >= 4096:
+            self._flush_index()
+        self.used.add(self._name)
+        return b"%s %d" % (self._name.encode(), offset)
+
+    def _begin(self) -> None:
+        (self.store / "packs").mkdir(parents=True, exist_ok=True)
+        self._pack = open(self._temporary(), "xb", buffering=1 << 16)  # noqa: SIM115
+        self._index_file = open(self._temporary("index"), "xb")  # noqa: SIM115
+
+    def _flush_index(self) -> None:
+        assert self._index_file is not None
+        self._index_file.write(b"".join(self._index))
+        self._index.clear()
+
+    def _temporary(self, kind: str = "pack") -> str:
+        return str(self.store / "packs" / f"{self._name}.{kind}.tmp")
+
+
+def _touched(path: str) -> bool:
+    """Whether ``path`` is there; marks it as used now, so that collecting rubbish spares it."""
+    try:
+        os.utime(path)
+    except FileNotFoundError:
+        return False
+    except OSError:
+        return os.path.exists(path)  # somebody else's: then it is there
+    return True
+
+
+def _copy_hashed(target: Path, read: Callable[[int], bytes], begun: bytes) -> tuple[str, int]:
+    hashed = hashlib.sha256()
+    size = 0
+    with open(target, "xb", buffering=0) as out:
+        data = begun
+        while data:
+            hashed.update(data)
+            view = memoryview(data)
+            while view:
+                view = view[out.write(view) :]
+            size += len(data)
+            data = read(_CHUNK)
+    return hashed.hexdigest(), size

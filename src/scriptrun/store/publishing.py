@@ -1,0 +1,110 @@
+"""Writing a snapshot's manifest and places; a reader sees all or nothing.
+
+Order: the pack, then the places (exclusively), then the pack's index, last the manifest. Whatever
+is killed in between leaves files that nothing refers to, and no snapshot.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import uuid
+from pathlib import Path
+
+from scriptrun.runtime import workdir
+from scriptrun.store.packs import PackWriter
+
+
+class Publication:
+    """A manifest and its places in the making, under temporary names."""
+
+    def __init__(self, store: Path) -> None:
+        self._store = store
+        self._hash = hashlib.sha256()
+        folder = store / "manifests"
+        folder.mkdir(parents=True, exist_ok=True)
+        name = uuid.uuid4().hex[:12]
+        self._manifest = str(folder / f"{name}.tmp")
+        self._places = str(folder / f"{name}.places.tmp")
+        self._lines = open(self._manifest, "xb")  # noqa: SIM115
+        self._places_lines = open(self._places, "xb")  # noqa: SIM115
+        self._places_lines.write(workdir.PLACES_HEAD)
+        self.write(workdir.MANIFEST_HEAD)
+
+    def write(self, line: bytes, place: bytes = b"") -> None:
+        """Append a line of the manifest, and for a file its line of the places."""
+        self._hash.update(line)
+        self._lines.write(line)
+        self._places_lines.write(place)
+
+    def publish(self, packs: PackWriter) -> tuple[str, set[str], bool]:
+        """Publish: the digest, the packs that it refers to, and whether our own places stand.
+
+        Somebody else may have published the same snapshot: theirs stands, if nothing of it is lost.
+        """
+        self._lines.close()
+        self._places_lines.close()
+        digest = self._hash.hexdigest()
+        final = workdir.manifest_path(self._store, digest)
+        os.makedirs(os.path.dirname(final), exist_ok=True)
+        packs.publish()
+        ours = self._publish_places(final + ".places")
+        if ours:
+            packs.publish_index()
+            used = packs.used
+        else:
+            packs.discard(published=True)
+            used = packs_of(self._store, digest) or set()
+        _place_exclusively(self._manifest, final)
+        self.discard()
+        return digest, used, ours
+
+    def discard(self) -> None:
+        """Remove what has a temporary name."""
+        for handle in (self._lines, self._places_lines):
+            try:
+                handle.close()
+            except OSError:
+                pass  # a full disk: what is still buffered goes nowhere
+        for path in (self._manifest, self._places):
+            Path(path).unlink(missing_ok=True)
+
+    def _publish_places(self, final: str) -> bool:
+        if _place_exclusively(self._places, final):
+            return True
+        if standing(self._store, _packs_in(final)):
+            return False
+        os.replace(self._places, final)
+        return True
+
+
+def _place_exclusively(temporary: str, final: str) -> bool:
+    try:
+        os.link(temporary, final)
+    except FileExistsError:
+        return False
+    except OSError:
+        if os.path.exists(final):  # a file system without hard links
+            return False
+        os.replace(temporary, final)
+    return True
+
+
+def packs_of(store: Path, digest: str) -> set[str] | None:
+    """The packs that the snapshot ``digest`` refers to; None where it is not in the store."""
+    manifest = workdir.manifest_path(store, digest)
+    return _packs_in(manifest + ".places") if os.path.exists(manifest) else None
+
+
+def standing(store: Path, packs: set[str] | None) -> bool:
+    """Whether all ``packs`` are there."""
+    return packs is not None and all(os.path.exists(workdir.pack_path(store, p)) for p in packs)
+
+
+def _packs_in(places: str) -> set[str] | None:
+    try:
+        with open(places, "rb") as lines:
+            lines.readline()
+            return {line.split(b" ", 1)[0].decode() for line in lines if line != b"-\n"}
+    except FileNotFoundError:
+        return None

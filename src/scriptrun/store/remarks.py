@@ -1,0 +1,123 @@
+"""What a user should be told about a snapshot: that it is large, or holds what looks like a key."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+
+MANY_FILES = 2_000
+MANY_BYTES = 300 * 1024 * 1024
+_SECRET = re.compile(
+    rb"(id_(rsa|dsa|ecdsa|ed25519)|.*\.(pem|ppk|p12|pfx|keystore|jks|kdbx)|.*_rsa|\.env(\..+)?"
+    rb"|\.netrc|_netrc|\.pgpass|\.htpasswd|\.git-credentials|\.pypirc|\.npmrc|\.boto|kubeconfig"
+    rb"|credentials(\.json|\.ya?ml)?|client_secrets?.*\.json|service[-_]?account.*\.json"
+    rb"|secrets?\.(json|ya?ml|toml|ini|env)|(api|private|secret)[-_]?keys?(\.(txt|key|json))?"
+    rb"|.*\.key)",
+    re.IGNORECASE,
+)
+_HARMLESS = re.compile(rb".*(example|sample|template|\.dist|cacert\.pem)$", re.IGNORECASE)
+_SHOWN = 10
+
+
+def looks_secret(name: bytes) -> bool:
+    """Whether ``name`` (the last of a path) is one that keys and passwords are kept under."""
+    return bool(_SECRET.fullmatch(name)) and not _HARMLESS.match(name)
+
+
+def secret_like(paths: Iterable[bytes]) -> list[str]:
+    """One warning for each path whose name looks like a key's, the first ten of them."""
+    found = [shown(path) for path in paths if looks_secret(path.rpartition(b"/")[2])]
+    warnings = [
+        f"{path} looks like a key or password, and is part of the snapshot; "
+        "a line in .amlignore or .gitignore leaves it out."
+        for path in found[:_SHOWN]
+    ]
+    if len(found) > _SHOWN:
+        warnings.append(f"{len(found) - _SHOWN} more files look like keys or passwords.")
+    return warnings
+
+
+def outside(links: list[bytes]) -> list[str]:
+    """One warning for links to folders outside of the source."""
+    if not links:
+        return []
+    return [
+        f"{_named(links)}: a link that leads out of the source directory is kept as it is, "
+        "and what it points to is no part of the snapshot."
+    ]
+
+
+def unusual(paths: list[bytes]) -> list[str]:
+    """One warning for sockets, pipes and devices."""
+    if not paths:
+        return []
+    return [f"{_named(paths)}: no regular file (a socket, pipe or device), and left out."]
+
+
+def _named(paths: list[bytes]) -> str:
+    more = f" and {len(paths) - _SHOWN} more" if len(paths) > _SHOWN else ""
+    return ", ".join(map(shown, paths[:_SHOWN])) + more
+
+
+class Folders:
+    """Sums sizes and numbers of files by folder, two levels deep; memory stays flat."""
+
+    def __init__(self) -> None:
+        self.files = 0
+        self.size = 0
+        self._sums: dict[bytes, tuple[int, int]] = {}
+
+    def add(self, folder: bytes, files: int, size: int) -> None:
+        """Count what lies in ``folder`` itself."""
+        self.files += files
+        self.size += size
+        names = folder.split(b"/")[:2] if folder else []
+        for depth in range(1, len(names) + 1):
+            key = b"/".join(names[:depth])
+            had_files, had_size = self._sums.get(key, (0, 0))
+            self._sums[key] = (had_files + files, had_size + size)
+
+    def warnings(self) -> list[str]:
+        """One warning that names the largest folders, where the snapshot is large."""
+        if self.files <= MANY_FILES and self.size <= MANY_BYTES:
+            return []
+        by_size = self.size > MANY_BYTES
+        largest = ", ".join(self._describe(key) for key in self._largest(by_size))
+        where = f"; the largest folders: {largest}" if largest else ""
+        return [
+            f"The snapshot holds {self.files:,} files, {readable(self.size)}{where}. "
+            "A .amlignore file (rules as in .gitignore) leaves out what the job does not need."
+        ]
+
+    def _largest(self, by_size: bool) -> list[bytes]:
+        """The three largest, without those that are large only by a folder within them."""
+        weight = {key: sums[1] if by_size else sums[0] for key, sums in self._sums.items()}
+        dominated = {
+            key.partition(b"/")[0]
+            for key, each in weight.items()
+            if b"/" in key and each > 0.8 * weight[key.partition(b"/")[0]]
+        }
+        chosen: list[bytes] = []
+        for key in sorted(weight, key=lambda key: (-weight[key], key)):
+            if key not in dominated and key.partition(b"/")[0] not in chosen:
+                chosen.append(key)
+        return chosen[:3]
+
+    def _describe(self, key: bytes) -> str:
+        files, size = self._sums[key]
+        return f"{shown(key)}/ ({files:,} files, {readable(size)})"
+
+
+def readable(size: int) -> str:
+    """A number of bytes for people: ``1.5 MB`` (powers of 1,024)."""
+    number = float(size)
+    for unit in ("bytes", "kB", "MB", "GB"):
+        if number < 1024:
+            return f"{number:.0f} {unit}" if unit == "bytes" else f"{number:.1f} {unit}"
+        number /= 1024
+    return f"{number:.1f} TB"
+
+
+def shown(path: bytes) -> str:
+    """A path for people: what is no UTF-8 stands as a backslash and digits."""
+    return path.decode("utf-8", "backslashreplace")

@@ -1,0 +1,200 @@
+"""Snapshots of a source directory: content-addressed, complete or absent, never locked.
+
+``store`` is the workspace's folder ``snapshots``. What is left out is told in
+docs/reference/snapshots.md, the formats in docs/explanation/formats.md.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+from collections.abc import Iterator
+from contextlib import ExitStack
+from dataclasses import dataclass
+from pathlib import Path
+
+from scriptrun.runtime import workdir
+from scriptrun.spec.errors import SnapshotException, WorkspaceException
+from scriptrun.store import flocks, inspecting, places, publishing, remarks, statcache, taking
+
+Inspection = inspecting.Inspection
+_NAMED = 10
+
+
+@dataclass(frozen=True)
+class Snapshot:
+    """A snapshot in the store: its digest, number of files, bytes, and what to tell the user."""
+
+    digest: str
+    files: int
+    size: int
+    warnings: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Entry:
+    """One thing in a snapshot. ``kind``: "folder", "file", "executable" or "link".
+
+    Paths are relative with ``/``; bytes that are no UTF-8 stand as surrogates (``os.fsencode`` is
+    the way back). ``digest`` is the SHA-256 of a file's content, ``target`` where a link points.
+    """
+
+    kind: str
+    path: str
+    size: int = 0
+    digest: str = ""
+    target: str = ""
+
+
+_KINDS = {"d": "folder", "f": "file", "x": "executable", "l": "link"}
+
+
+def take(store: str | os.PathLike[str], source: str | os.PathLike[str]) -> Snapshot:
+    """Take a snapshot of the directory ``source`` into ``store``.
+
+    A tree that has not changed since the last one is not read, only looked at. Raises
+    SnapshotException where something in the source cannot be read, or the store not be written;
+    then nothing is left behind.
+    """
+    whole, folder = _source(source), Path(os.path.abspath(store))
+    cache = statcache.cache_file(folder, whole)
+    taken = taking.unchanged(whole, cache)
+    if taken is None or not _kept(folder, taken):
+        taken = _take_anew(folder, whole, cache)
+    return Snapshot(taken.digest, taken.files, taken.size, taken.warnings)
+
+
+def inspect(source: str | os.PathLike[str]) -> Inspection:
+    """What a snapshot of the directory ``source`` would hold and leave out; nothing is written.
+
+    Raises SnapshotException as ``take`` would for what cannot be looked into.
+    """
+    whole = _source(source)
+    inspection = inspecting.inspect(whole)
+    if inspection.failed:
+        raise _not_read(os.fsdecode(whole), inspection.failed)
+    return inspection
+
+
+def why_ignored(source: str | os.PathLike[str], path: str) -> str | None:
+    """Why ``path`` (relative, with ``/``) is no part of a snapshot of ``source``; None if it is.
+
+    For example ``data/ (/home/me/project/.gitignore:3)``.
+    """
+    reason = inspecting.why_ignored(_source(source), os.fsencode(path))
+    return None if reason is None else str(reason)
+
+
+def exists(store: str | os.PathLike[str], digest: str) -> bool:
+    """Whether the snapshot ``digest`` is in ``store``."""
+    return os.path.exists(workdir.manifest_path(store, digest))
+
+
+def manifest(store: str | os.PathLike[str], digest: str) -> Iterator[Entry]:
+    """What the snapshot ``digest`` holds, a folder before what lies in it.
+
+    Raises SnapshotException where it is missing or damaged.
+    """
+    try:
+        for kind, path, size, value, _ in workdir.entries(store, digest):
+            target = os.fsdecode(value) if kind == "l" else ""
+            digest_of_file = value if kind in "fx" else ""
+            yield Entry(_KINDS[kind], os.fsdecode(path), size, digest_of_file, target)
+    except workdir.SnapshotDamaged as error:
+        raise SnapshotException(str(error)) from None
+
+
+def restore(
+    store: str | os.PathLike[str], digest: str, destination: str | os.PathLike[str]
+) -> None:
+    """Lay the snapshot ``digest`` out in the folder ``destination``, which is made.
+
+    No file of it may stand there yet. Raises SnapshotException.
+    """
+    try:
+        workdir.materialise(store, digest, destination)
+    except workdir.SnapshotDamaged as error:
+        raise SnapshotException(str(error)) from None
+    except FileExistsError as error:
+        raise SnapshotException(
+            f"The snapshot cannot be restored to {destination}: {error.filename!r} is there.",
+            "Name a folder that does not exist yet.",
+        ) from None
+    except OSError as error:
+        raise SnapshotException(
+            f"The snapshot cannot be restored to {destination}: {error.strerror}."
+        ) from None
+
+
+def _source(source: str | os.PathLike[str]) -> bytes:
+    if not os.path.isdir(source):
+        what = "is no directory" if os.path.exists(source) else "does not exist"
+        raise SnapshotException(
+            f"The source directory {os.fspath(source)} {what}.",
+            "source_directory names the folder that holds the script.",
+        )
+    return os.fsencode(os.path.realpath(source))
+
+
+def _kept(store: Path, taken: taking.Taken) -> bool:
+    """Whether the last snapshot is still in the store; marks it as used now."""
+    path = workdir.manifest_path(store, taken.digest)
+    try:
+        os.utime(path)
+    except OSError:
+        if not os.path.exists(path):
+            return False
+    return publishing.standing(store, set(taken.packs))
+
+
+def _take_anew(store: Path, source: bytes, cache: Path) -> taking.Taken:
+    with ExitStack() as stack:
+        if _wait_for_others(stack, cache):
+            taken = taking.unchanged(source, cache)
+            if taken is not None and _kept(store, taken):
+                return taken
+        try:
+            work = taking.Taking(store, source, cache)
+            taken = work.run()
+        except OSError as error:
+            raise _not_written(store, error) from None
+    if taken is None:
+        raise _not_read(os.fsdecode(source), work.failed)
+    return taken
+
+
+def _wait_for_others(stack: ExitStack, cache: Path) -> bool:
+    """Let one process of this machine at a time read one source; True if there was one before us.
+
+    A shortcut, no safeguard: without it the same content would be kept several times.
+    """
+    lock = places.cache_root() / "locks" / f"{cache.stem}.lock"
+    waited: list[bool] = []
+    try:
+        stack.enter_context(flocks.flock(lock, lambda: waited.append(True)))
+    except (OSError, WorkspaceException):
+        return False
+    return bool(waited)
+
+
+def _not_read(source: str, failed: dict[bytes, str]) -> SnapshotException:
+    named = [f"  - {remarks.shown(path) or '.'}: {why}" for path, why in failed.items()]
+    if len(named) > _NAMED:
+        named[_NAMED:] = [f"  - and {len(named) - _NAMED} more"]
+    count = "One thing" if len(failed) == 1 else f"{len(failed)} things"
+    return SnapshotException(
+        f"{count} in the source directory {source} cannot be read:\n" + "\n".join(named),
+        "Make them readable (chmod u+r), or leave them out by a line in .amlignore or .gitignore.",
+    )
+
+
+def _not_written(store: Path, error: OSError) -> SnapshotException:
+    if error.errno in (errno.ENOSPC, getattr(errno, "EDQUOT", errno.ENOSPC)):
+        return SnapshotException(
+            f"The disk that holds {store} is full: the snapshot was not taken.",
+            "Make room, or leave out what the job does not need by a line in .amlignore.",
+        )
+    return SnapshotException(
+        f"The snapshot cannot be written to {store}: {error.strerror or error}.",
+        "The workspace must be writable to submit a job.",
+    )

@@ -1,0 +1,212 @@
+"""Taking a snapshot: one walk over the source, side by side with what it looked like last time.
+
+Both come in the same order, so that memory stays flat however large the tree is. Where every folder
+looks the same nothing is read or written; otherwise only files that look different are read.
+"""
+
+from __future__ import annotations
+
+import marshal
+from dataclasses import dataclass
+from pathlib import Path
+
+from scriptrun.runtime import workdir
+from scriptrun.store import listing, publishing, reading, remarks, statcache
+from scriptrun.store.ignore import Rules, rules_for
+from scriptrun.store.packs import PackWriter
+
+
+@dataclass(frozen=True, slots=True)
+class Taken:
+    """What was taken, as the last record of a stat cache holds it."""
+
+    digest: str
+    files: int
+    size: int
+    warnings: tuple[str, ...]
+    packs: tuple[str, ...]
+
+    def record(self) -> tuple[object, ...]:
+        """As marshalled: not as long as a folder's record."""
+        return (1, self.digest, self.files, self.size, self.warnings, self.packs)
+
+
+def unchanged(source: bytes, cache: Path) -> Taken | None:
+    """What the last snapshot was, if every folder of ``source`` still looks the same."""
+    stack = [(b"", rules_for(source))]
+    with statcache.Reader(cache) as reader:
+        record = reader.next()
+        while stack:
+            path, above = stack.pop()
+            seen = _same(source, path, above, record)
+            if seen is None:
+                return None
+            if seen.environment is None:
+                listing.push_folders(stack, seen)
+                record = reader.next()
+        closing = reader.closing() if record is None else None
+    return Taken(*closing[1:]) if closing is not None else None
+
+
+def _same(
+    source: bytes, path: bytes, above: Rules, record: statcache.Record | None
+) -> listing.Listing | None:
+    """The folder ``path``, if it looks as in ``record`` or is a virtual environment."""
+    decided = None
+    if record is not None and record.path == path:
+        decided = listing.Decided(record.stamp, record.left_out, None)
+    try:
+        seen = listing.list_folder(source, path, above, decided)
+    except OSError:
+        return None
+    if seen.environment is not None:
+        return seen
+    if record is None or decided is None or seen.rules.stamp != record.stamp:
+        return None
+    return seen if statcache.appearance(seen) == record.appearance else None
+
+
+class Taking:
+    """One snapshot in the making; ``failed`` (path to reason) names what cannot be read."""
+
+    def __init__(self, store: Path, source: bytes, cache: Path) -> None:
+        self.failed: dict[bytes, str] = {}
+        self._source = source
+        self._reader = statcache.Reader(cache)
+        self._ahead = self._reader.next()
+        self._publication = publishing.Publication(store)
+        self._packs = PackWriter(store)
+        self._writer = statcache.Writer(cache)
+        self._folders = remarks.Folders()
+        self._secrets: list[bytes] = []
+        self._outside: list[bytes] = []
+        self._unusual: list[bytes] = []
+
+    def run(self) -> Taken | None:
+        """Walk, keep what is new and publish; None where something in the source is ``failed``."""
+        done = False
+        try:
+            self._walk()
+            if self.failed:
+                return None
+            taken = self._publish()
+            done = True
+            return taken
+        finally:
+            self._reader.close()
+            if not done:
+                self._writer.discard()
+                self._packs.discard()
+                self._publication.discard()
+
+    def _walk(self) -> None:
+        stack = [(b"", rules_for(self._source))]
+        while stack:
+            path, above = stack.pop()
+            record = self._record_of(path)
+            try:
+                seen = listing.list_folder(self._source, path, above, _decided(record))
+            except FileNotFoundError:
+                continue
+            except OSError as error:
+                self.failed[path] = error.strerror or str(error)
+                continue
+            if seen.environment is None:
+                self._take_folder(seen, record)
+                listing.push_folders(stack, seen)
+
+    def _record_of(self, path: bytes) -> statcache.Record | None:
+        """The last look at ``path``; those of folders that are gone are passed over."""
+        order = listing.walk_order(path)
+        while self._ahead is not None and listing.walk_order(self._ahead.path) < order:
+            self._ahead = self._reader.next()
+        return self._ahead if self._ahead is not None and self._ahead.path == path else None
+
+    def _take_folder(self, seen: listing.Listing, record: statcache.Record | None) -> None:
+        if seen.path:
+            self._publication.write(b"d %s\n" % workdir.escaped(seen.path))
+        before = {each[0]: each for each in record.files()} if record is not None else {}
+        kept: list[statcache.FileRecord] = []
+        files = size = 0
+        for name, look in seen.files:
+            had = before.get(name)
+            if had is None or had[1] != look or not self._still_kept(had):
+                had = self._take_file(listing.join(seen.path, name), name, look)
+            if had is None:
+                continue
+            kept.append(had)
+            if had[2]:
+                files += 1
+                size += self._write(seen.path, had)
+        self._folders.add(seen.path, files, size)
+        self._remember(seen, kept)
+
+    def _still_kept(self, had: statcache.FileRecord) -> bool:
+        _, _, line, place = had
+        if not place:
+            return bool(line)
+        _, digest, size, _ = line.split(b" ", 3)
+        return self._packs.has(place[:-1], digest, int(size))
+
+    def _take_file(
+        self, path: bytes, name: bytes, look: listing.Look
+    ) -> statcache.FileRecord | None:
+        try:
+            return reading.take(self._packs, self._source, path, look)
+        except reading.Unreadable as error:
+            self.failed[path] = str(error)
+        except reading.Unusual:
+            self._unusual.append(path)
+            return name, look, b"", b""
+        except FileNotFoundError:
+            pass  # it went away while we looked
+        return None
+
+    def _write(self, folder: bytes, had: statcache.FileRecord) -> int:
+        """Write one file's or link's lines; its size in bytes."""
+        name, _, line, place = had
+        self._publication.write(line, place)
+        if not place:
+            if line.partition(b"\0")[2].startswith(b"/"):
+                self._outside.append(listing.join(folder, name))
+            return 0
+        if remarks.looks_secret(name):
+            self._secrets.append(listing.join(folder, name))
+        return int(line.split(b" ", 3)[2])
+
+    def _remember(self, seen: listing.Listing, kept: list[statcache.FileRecord]) -> None:
+        seen.files = [(name, look) for name, look, _, _ in kept]
+        self._writer.add(
+            statcache.Record(
+                seen.path,
+                seen.rules.stamp,
+                statcache.appearance(seen),
+                frozenset(seen.left_out),
+                marshal.dumps(kept, 2),
+            )
+        )
+
+    def _publish(self) -> Taken:
+        digest, packs, ours = self._publication.publish(self._packs)
+        warnings = [
+            *self._folders.warnings(),
+            *remarks.secret_like(self._secrets),
+            *remarks.outside(self._outside),
+            *remarks.unusual(self._unusual),
+        ]
+        files, size = self._folders.files, self._folders.size
+        taken = Taken(digest, files, size, tuple(warnings), tuple(sorted(packs)))
+        if ours or not self._packs.wrote:
+            self._writer.finish(taken.record())
+        else:
+            self._writer.discard()  # it would refer to our own pack, which is gone again
+        return taken
+
+
+def _decided(record: statcache.Record | None) -> listing.Decided | None:
+    """What the last look decided: of all names that were there then."""
+    if record is None:
+        return None
+    files, folders = marshal.loads(record.appearance)
+    kept = {name for name, _ in files} | {name + b"/" for name in folders}
+    return listing.Decided(record.stamp, record.left_out, kept)
