@@ -1,13 +1,14 @@
 """One thread a process that writes out, every tenth of a second, what was logged (Python 3.6+).
 
-It sleeps for good while nothing is logged. A fork leaves it behind: the child starts its own.
+It sleeps for good while nothing is logged. It ends before a fork (a process with threads is not
+forked safely), and begins again with the next line: in the parent, and in the child on its own.
 """
 
 import atexit
+import functools
 import os
 import sys
 import threading
-import time
 
 PERIOD = 0.1
 
@@ -15,21 +16,21 @@ PERIOD = 0.1
 class Beat:
     """Calls ``flush()`` of every writer that joined, while there is something to write.
 
-    ``idle`` tells a writer that it must call ``wake``; ``direct`` that the interpreter is going
-    down and that it must write at once.
+    ``idle`` tells a writer that it must call ``wake``; ``direct`` that no thread can be had, for
+    the interpreter is going down, and that it must write at once.
     """
 
     def __init__(self):
         self.writers = {}
         self.direct = False
+        self._hooked = False
         self._fresh()
 
     def _fresh(self):
         self.pid = os.getpid()
         self.idle = True
-        self._signal = threading.Lock()  # a lock as a signal: safe to give in a signal handler
-        self._signal.acquire()
-        self._thread = None
+        self._pulse = None
+        self._tokens = [1]  # taken by the one thread that may begin the pulse: pop() is atomic
 
     def after_fork(self):
         """Forget the parent's thread; does nothing in the process that it was called in before."""
@@ -38,55 +39,117 @@ class Beat:
 
     def wake(self):
         """See to it that what was logged is written within a period."""
+        if self.direct:
+            return
         self.idle = False
-        if self._thread is None:
-            self._start()
         try:
-            self._signal.release()
-        except RuntimeError:
-            pass  # it has been woken already
+            self._tokens.pop()
+        except IndexError:
+            pulse = self._pulse
+        else:
+            pulse = self._begin()
+        if pulse is not None:
+            pulse.give()
 
     def flush(self):
         """Write all that is waiting, now. True if there was something."""
         wrote = [writer.flush() for writer in list(self.writers.values())]
         return any(wrote)
 
-    def _start(self):
-        self._thread = threading.Thread(target=self._run, args=(self._signal,), daemon=True)
-        self._thread.name = "scriptrun-metrics"
+    def _begin(self):
+        if not self._hooked:
+            self._hooked = True
+            self._hook()
+        # children that multiprocessing forks end without atexit's handlers, but not without these
+        util = sys.modules.get("multiprocessing.util")
+        if util is not None:
+            util.Finalize(None, self.flush, exitpriority=-100)
+        pulse = _Pulse(self)
         try:
-            self._thread.start()
+            pulse.thread.start()
         except RuntimeError:  # no more threads, or the interpreter is going down
-            self.direct = True
-        _at_process_end(self)
+            self.direct = self.idle = True
+            return None
+        self._pulse = pulse
+        return pulse
 
-    def _run(self, signal):
-        while True:
-            signal.acquire()
-            while not self.idle:
-                time.sleep(PERIOD)
-                if not self.flush():
-                    self.idle = True
-                    if any(writer.waiting() for writer in list(self.writers.values())):
-                        self.idle = False
+    def _hook(self):
+        atexit.register(self.end)
+        for name in ("execv", "execve"):  # all of os.exec* go through these two
+            if hasattr(os, name):
+                setattr(os, name, _flushing_first(self, getattr(os, name)))
+        if hasattr(os, "register_at_fork"):  # Python 3.7
+            os.register_at_fork(before=self.rest, after_in_parent=self.resume)
+
+    def rest(self):
+        """Write all and end the thread; the next line begins it anew."""
+        pulse, self._pulse = self._pulse, None
+        if self.pid == os.getpid() and pulse is not None:
+            pulse.end()
+            self.flush()
+            self.idle = True
+            self._tokens.append(1)
+
+    def resume(self):
+        """Begin the thread again where other threads logged in the meantime."""
+        if any(writer.waiting() for writer in list(self.writers.values())):
+            self.wake()
 
     def end(self):
         """The interpreter ends: write all, and from here on every line at once."""
         self.after_fork()
         self.direct = True
+        self.rest()
+        self.idle = True
         self.flush()
         for writer in list(self.writers.values()):
             writer.say_lost()
 
 
-def _at_process_end(beat):
-    if not getattr(beat, "registered", False):
-        beat.registered = True
-        atexit.register(beat.end)
-    # children that multiprocessing forked end without atexit's handlers, but not without these
-    util = sys.modules.get("multiprocessing.util")
-    if util is not None:
-        util.Finalize(None, beat.flush, exitpriority=-100)
+class _Pulse:
+    """The thread of a beat, and the signal that it waits for."""
+
+    def __init__(self, beat):
+        self._beat = beat
+        self._ended = False
+        self._signal = threading.Lock()  # a lock as a signal: safe to give in a signal handler
+        self._signal.acquire()
+        self.thread = threading.Thread(target=self._run, name="scriptrun-metrics")
+        self.thread.daemon = True
+
+    def give(self):
+        """Wake the thread."""
+        try:
+            self._signal.release()
+        except RuntimeError:
+            pass  # it has been woken already
+
+    def end(self):
+        """End the thread, and wait until it has ended."""
+        self._ended = True
+        self.give()
+        if self.thread is not threading.current_thread():
+            self.thread.join(2.0)
+
+    def _run(self):
+        beat = self._beat
+        while not self._ended:
+            self._signal.acquire()
+            while not beat.idle and not self._ended:
+                self._signal.acquire(timeout=PERIOD)
+                if not beat.flush():
+                    beat.idle = True
+                    if any(writer.waiting() for writer in list(beat.writers.values())):
+                        beat.idle = False
+
+
+def _flushing_first(beat, execute):
+    @functools.wraps(execute)
+    def flush_and_execute(*args):
+        beat.flush()
+        return execute(*args)
+
+    return flush_and_execute
 
 
 BEAT = Beat()

@@ -29,7 +29,7 @@ def begin(parent, parent_id, name=None, run_id=None):
         raise UserErrorException("there is a run {!r} already".format(run_id))
     job = _job(above, run_id, parent_id, name)
     job["created"] = "{}.{:06d}+00:00".format(created, int(now % 1 * 1e6))
-    _claim(folder)
+    claim(folder)
     record.say(folder, "state", state="Running")
     files.publish(os.path.join(folder, "job.json"), files.to_json(job))
     return folder
@@ -58,7 +58,7 @@ def _job(above, run_id, parent_id, name):
     return job
 
 
-def _claim(folder):
+def claim(folder):
     """Write down, as a launcher does, who runs it: should this process die, it is told."""
     place = os.path.join(folder, "attempts", "1")
     os.makedirs(place)
@@ -67,11 +67,8 @@ def _claim(folder):
 
 def is_begun_here(folder):
     """Whether the run in ``folder`` is one that a script began, and must end."""
-    return (
-        bool(record.job(folder).get("parent"))
-        and not record.job(folder).get("script")
-        and not record.job(folder).get("command")
-    )
+    job = record.job(folder)
+    return bool(job) and not job.get("script") and not job.get("command")
 
 
 def end(folder, state, reason):

@@ -5,7 +5,6 @@ Nothing here ever raises into a training: what cannot be written is kept for a w
 said once on stderr and, in the end, counted. The format is in docs/explanation/formats.md.
 """
 
-import json
 import os
 import sys
 import threading
@@ -54,15 +53,14 @@ class MetricWriter:
         """Log one value: the fast path for plain numbers, ``write`` for all else."""
         now = _time()
         kind = type(value)
-        if (
-            not (
-                (kind is float and -_INFINITY < value < _INFINITY)
-                or (kind is int and -_BIG < value < _BIG)
-            )
-            or description
-            or not (step is None or type(step) is int)
+        if kind is not float and kind is not int:
+            value = values.scalar(value)
+            kind = type(value)
+        if description or not (
+            (kind is float and -_INFINITY < value < _INFINITY)
+            or (kind is int and -_BIG < value < _BIG)
         ):
-            self.write("scalar", name, values.scalar(value), description, step)
+            self.write("scalar", name, value, description, step)
             return
         try:
             head = self._heads[name]
@@ -70,22 +68,18 @@ class MetricWriter:
             head = self._head(name)
         if self._pid != _getpid():
             self._after_fork()
-        lines = self._lines
         if step is None:
-            lines.append('{"t":%r%s%r}\n' % (now, head, value))
+            self._lines.append('{"t":%r%s%r}\n' % (now, head, value))
         else:
-            lines.append('{"t":%r%s%r,"s":%d}\n' % (now, head, value, step))
-        if BEAT.idle or now > self._due or len(lines) > MANY:
+            self._lines.append('{"t":%r%s%r%s}\n' % (now, head, value, _step(step)))
+        if BEAT.idle or now > self._due or len(self._lines) > MANY:
             self._nudge(now)
 
     def write(self, kind, name, value, description="", step=None):
         """Log ``value`` (of the functions in ``values``) as a line of ``kind``."""
         now = _time()
         text, special = values.to_json(value)
-        line = ['{"t":%r,"k":"%s","m":%s,"v":%s' % (now, kind, _quoted(name), text)]
-        step = values.scalar(step)
-        if isinstance(step, (int, float)) and step - step == 0:
-            line.append(',"s":%r' % step)
+        line = ['{"t":%r,"k":"%s","m":%s,"v":%s' % (now, kind, _quoted(name), text), _step(step)]
         if description:
             line.append(',"d":' + _quoted(description))
         line.append(',"f":1}\n' if special else "}\n")
@@ -127,7 +121,7 @@ class MetricWriter:
         # a thread that died at the interpreter's end may hold the lock for ever
         locked = self._lock.acquire(timeout=2.0)
         try:
-            return False if self._busy else self._flush()
+            return False if self._busy and locked else self._flush()
         finally:
             if locked:
                 self._lock.release()
@@ -209,7 +203,15 @@ def _open(path, flags):
 
 
 def _quoted(text):
-    return json.dumps(text if isinstance(text, str) else values.text(text), ensure_ascii=False)
+    return values.to_json(text if isinstance(text, str) else values.text(text))[0]
+
+
+def _step(step):
+    """The part of a line that says the step; empty where it is no number."""
+    step = values.scalar(step)
+    if isinstance(step, (bool, int, float)) and -_BIG < step < _BIG:
+        return ',"s":%r' % (int(step) if isinstance(step, bool) else step)
+    return ""
 
 
 def _rank():

@@ -9,6 +9,9 @@ import json
 
 SPECIAL = {"NaN": float("nan"), "Infinity": float("inf"), "-Infinity": float("-inf")}
 
+#: levels of lists and dicts that are kept
+DEEPEST = 50
+
 _SPELLING = {float("inf"): "Infinity", float("-inf"): "-Infinity"}
 _BASIC = (bool, int, float, str)
 _encode = json.JSONEncoder(ensure_ascii=False, allow_nan=False, separators=(",", ":")).encode
@@ -27,20 +30,28 @@ def scalar(value):
     return _number_within(value)
 
 
-def nested(value):
-    """``value`` with lists, dicts and arrays kept as such and every leaf made a ``scalar``."""
-    try:
-        return _nested(value)
-    except RecursionError:
-        return text(value)
+def nested(value, depth=0):
+    """``value`` with lists, dicts and arrays kept as such and every leaf made a ``scalar``.
+
+    What lies deeper than ``DEEPEST`` becomes its text, so that a value that holds itself ends.
+    """
+    value = _without_array(value)
+    if depth < DEEPEST:
+        if isinstance(value, dict):
+            return {_key(key): nested(item, depth + 1) for key, item in value.items()}
+        if isinstance(value, (list, tuple, set, frozenset, range)):
+            return [nested(item, depth + 1) for item in value]
+    return scalar(value)
 
 
 def sequence(value):
     """Any iterable (list, generator, array, tensor) as a list; a single value as a list of one."""
     value = _without_array(value)
-    if isinstance(value, (str, bytes)) or not hasattr(value, "__iter__"):
-        return [nested(value)]
-    return [nested(item) for item in value]
+    try:
+        items = None if isinstance(value, (str, bytes)) else iter(value)
+    except TypeError:
+        items = None
+    return [nested(value)] if items is None else [nested(item) for item in items]
 
 
 def to_json(value):
@@ -73,34 +84,23 @@ def text(value):
 
 def _number_within(value):
     """The number in a numpy scalar, 0-d array or tensor of any library; else the text."""
-    for method in ("item", "numpy"):
+    for reach in (_item, _item_of_numpy):
         try:
-            inner = getattr(value, method)()
+            inner = reach(value)
         except Exception:
             continue
-        if inner is None or isinstance(inner, _BASIC):
-            return scalar(inner)
-        if method == "item" and type(inner) is type(value):  # numpy's long double gives itself
-            return _as_float(value)
-        if method == "numpy" and type(inner) is not type(value):
-            return scalar(inner)
+        if inner is None or type(inner) in _BASIC:
+            return inner
     return text(value)
 
 
-def _as_float(value):
-    try:
-        return float(value)
-    except Exception:
-        return text(value)
+def _item(value):
+    inner = value.item()
+    return float(value) if type(inner) is type(value) else inner  # numpy's long double gives itself
 
 
-def _nested(value):
-    value = _without_array(value)
-    if isinstance(value, dict):
-        return {_key(key): _nested(item) for key, item in value.items()}
-    if isinstance(value, (list, tuple, set, frozenset, range)):
-        return [_nested(item) for item in value]
-    return scalar(value)
+def _item_of_numpy(value):
+    return value.numpy().item()
 
 
 def _key(key):
@@ -109,15 +109,23 @@ def _key(key):
 
 def _without_array(value):
     """An array, tensor or series as nested lists; everything else as it is."""
-    if type(value) in _BASIC or not getattr(value, "shape", None):
+    if type(value) in _BASIC or not _has_shape(value):
         return value
-    for method in ("tolist", "numpy"):
+    for reach in (lambda: value.tolist(), lambda: value.numpy().tolist()):
         try:
-            inner = getattr(value, method)()
+            inner = reach()
         except Exception:
             continue
-        return inner if method == "tolist" else _without_array(inner)
+        if isinstance(inner, list):
+            return inner
     return value
+
+
+def _has_shape(value):
+    try:
+        return bool(getattr(value, "shape", None))
+    except Exception:
+        return False
 
 
 def _spelled(value, special):

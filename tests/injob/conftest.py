@@ -1,0 +1,117 @@
+"""Runs code as a job does: another Python, with nothing but PYTHONPATH and the job's variables."""
+
+from __future__ import annotations
+
+import functools
+import glob
+import json
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+import scriptrun.runtime
+
+RUNTIME = Path(scriptrun.runtime.__file__).parent
+
+
+def _candidates(version: str) -> list[str]:
+    pyenv = os.environ.get("PYENV_ROOT") or os.path.expanduser("~/.pyenv")
+    found = sorted(glob.glob(f"{pyenv}/versions/{version}.*/bin/python"))
+    found += glob.glob(
+        os.path.expanduser(f"~/.local/share/uv/python/cpython-{version}.*/bin/python3")
+    )
+    for name in (f"python{version}",):
+        place = shutil.which(name)
+        found += [place] if place else []
+    return found
+
+
+def _answers(python: str, version: str) -> bool:
+    code = "import sys; print('%d.%d' % sys.version_info[:2])"
+    done = subprocess.run([python, "-I", "-c", code], capture_output=True, text=True)
+    return done.returncode == 0 and done.stdout.strip() == version
+
+
+@functools.cache
+def find_python(version: str) -> str | None:
+    """An interpreter of ``version`` on this machine, or None."""
+    return next((place for place in _candidates(version) if _answers(place, version)), None)
+
+
+@functools.cache
+def newest() -> str:
+    found = (find_python(f"3.{minor}") for minor in range(19, sys.version_info.minor, -1))
+    return next((place for place in found if place), sys.executable)
+
+
+@pytest.fixture(params=["3.6", "3.8", "newest"])
+def python(request) -> str:
+    """An interpreter that jobs run on: the oldest, the launcher's oldest, and the newest here."""
+    place = newest() if request.param == "newest" else find_python(request.param)
+    if place is None:
+        if os.environ.get("CI") == "true" and request.param != "3.6":
+            pytest.fail(f"there is no Python {request.param} on this machine")
+        pytest.skip(f"there is no Python {request.param} on this machine")
+    return place
+
+
+class Job:
+    """A run folder, and how a process of that job is started."""
+
+    def __init__(self, root: Path) -> None:
+        self.root = root
+        self.folder = root / "ws" / ".scriptrun" / "runs" / "2026-11-24" / "first_1_00000000"
+        (self.folder / "events").mkdir(parents=True)
+        (self.folder / "work" / "outputs").mkdir(parents=True)
+        job = {
+            "id": self.folder.name, "experiment": "first", "workspace": "ws", "script": "train.py",
+            "created": "2026-11-24T00:00:00+00:00", "format": 1, "kind": "azureml.scriptrun",
+            "tags": {"from": "submit"}, "display_name": "a name",
+        }  # fmt: skip
+        (self.folder / "job.json").write_text(json.dumps(job))
+        self.runtime = root / "ws" / ".scriptrun" / "runtime" / "digest"
+        copy_runtime(self.runtime)
+
+    def environ(self, **more: str) -> dict[str, str]:
+        return {
+            "PATH": os.defpath,
+            "PYTHONPATH": str(self.runtime),
+            "PYTHONDONTWRITEBYTECODE": "1",
+            "PYTHONIOENCODING": "utf-8",
+            "SCRIPTRUN_RUN_ID": self.folder.name,
+            "SCRIPTRUN_RUN_FOLDER": str(self.folder),
+            "SCRIPTRUN_EXPERIMENT": "first",
+            "SCRIPTRUN_RANK": "0",
+            **more,
+        }
+
+    def start(self, python: str, code: str, **more: str) -> subprocess.Popen[str]:
+        script = self.folder / "work" / "train.py"
+        script.write_text(code, "utf-8")
+        return subprocess.Popen(
+            [python, str(script)], cwd=script.parent, env=self.environ(**more), text=True,
+            encoding="utf-8", stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+        )  # fmt: skip
+
+    def run(self, python: str, code: str, **more: str) -> str:
+        """The output of ``code``, which must end well and be silent on stderr."""
+        process = self.start(python, code, **more)
+        out, err = process.communicate(timeout=60)
+        assert process.returncode == 0, err
+        assert err == ""
+        return out
+
+
+def copy_runtime(place: Path) -> None:
+    """Lay the runtime out beside a job, as submission does."""
+    shutil.copytree(RUNTIME, place / "scriptrun" / "runtime", ignore=shutil.ignore_patterns("__pycache__"))
+    shutil.copy(RUNTIME / "script_front.py", place / "scriptrun" / "__init__.py")
+
+
+@pytest.fixture
+def job(tmp_path) -> Job:
+    return Job(tmp_path)
