@@ -1,4 +1,4 @@
-"""Describe a training job once, run it anywhere, and keep a true record of everything that happened.
+"""Describe a training job once, run it anywhere, and keep a true record of all that happened.
 
 The public names live here and are imported when they are first used.
 """
@@ -25,7 +25,7 @@ _HOMES = {
     "exceptions": "scriptrun.spec.errors",
 }
 
-__all__ = ["__version__", *sorted(_HOMES)]
+__all__ = ["__version__", *sorted(_HOMES)]  # noqa: PLE0604
 
 
 def __getattr__(name: str) -> object:

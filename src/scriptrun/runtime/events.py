@@ -40,3 +40,27 @@ def append(path, data):
         os.write(handle, data)
     finally:
         os.close(handle)
+
+
+def read(path):
+    """The events of one file in order; a last line without its newline is not there yet."""
+    try:
+        with open(path, "rb") as handle:
+            lines = handle.read().split(b"\n")[:-1]
+    except (FileNotFoundError, NotADirectoryError):
+        return []
+    return [event for event in map(_parse, lines) if event is not None]
+
+
+def _parse(line):
+    try:
+        event = json.loads(line.decode("utf-8", "surrogatepass"))
+    except ValueError:
+        return None  # torn by a crash or a full disk: the other lines still count
+    return event if isinstance(event, dict) and "kind" in event else None
+
+
+def groups_begun(folder, node):
+    """The process groups of the scripts that node ``node`` began."""
+    events = read(os.path.join(str(folder), "events", "node-{}.jsonl".format(node)))
+    return [event["pid"] for event in events if event["kind"] == "began"]

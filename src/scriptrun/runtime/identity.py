@@ -42,7 +42,7 @@ def boot():
 
 
 def start_time(pid):
-    """When ``pid`` was started, in the system's own units as text; None if it is gone or a zombie."""
+    """When ``pid`` was started, in the system's own units as text; None if it is gone."""
     try:
         with open("/proc/{}/stat".format(pid), "rb") as handle:
             fields = handle.read().rpartition(b")")[2].split()
@@ -54,7 +54,9 @@ def start_time(pid):
 def _start_time_by_ps(pid):
     answer = subprocess.run(
         ["ps", "-o", "stat=,lstart=", "-p", str(pid)],
-        stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, universal_newlines=True,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+        universal_newlines=True,
     ).stdout.strip()
     if not answer or answer.startswith("Z"):
         return None

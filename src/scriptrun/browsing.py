@@ -1,0 +1,121 @@
+"""Finding runs: lists from the index, and the run that a person means."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from scriptrun import standing, tickets
+from scriptrun.spec.errors import UserErrorException
+from scriptrun.spec.job import JobSpec
+from scriptrun.store import places
+from scriptrun.tracking import index, settle
+
+if TYPE_CHECKING:
+    from scriptrun.run import Run
+    from scriptrun.workspace import Workspace
+
+
+def opened(workspace: Workspace) -> index.Index:
+    """The workspace's index, refreshed."""
+    queue = tickets.queue_of(workspace.id)
+    waiting = frozenset(map(tickets.run_of, tickets.waiting(queue)))
+
+    def status(folder: Path, job: dict[str, Any]) -> settle.Status:
+        return standing.status_of(workspace, folder, JobSpec.from_dict(job), waiting)
+
+    found = index.Index(workspace.runs_folder, index_path(workspace), status)
+    found.refresh()
+    return found
+
+
+def index_path(workspace: Workspace) -> Path:
+    """Where the workspace's index lies: on the local disk, for it is a cache."""
+    return places.cache_root() / "index" / f"{workspace.id}.sqlite"
+
+
+def rows(
+    workspace: Workspace,
+    experiment: str | None = None,
+    status: str | None = None,
+    limit: int | None = None,
+) -> list[index.Row]:
+    """The workspace's runs, newest first."""
+    found = opened(workspace)
+    try:
+        return list(found.rows(experiment, status, limit))
+    finally:
+        found.close()
+
+
+def find(workspace: Workspace, wanted: str | None = None) -> Run:
+    """The run that a person means: an id, a unique beginning of one, a display name, or nothing.
+
+    Nothing means the latest. Raises UserErrorException when there is none, or several.
+    """
+    from scriptrun.run import Run
+
+    if wanted:
+        folder = workspace.find_run(wanted)
+        if folder is not None:
+            return Run.at(workspace, folder)
+    found = opened(workspace)
+    try:
+        ids = _candidates(found, wanted)
+    finally:
+        found.close()
+    if len(ids) == 1 or (ids and not wanted):
+        return Run.get(workspace, ids[0])
+    if not ids and not wanted:
+        raise UserErrorException(
+            f"There are no runs in the workspace {workspace.name!r} yet.",
+            "Start one: scriptrun run train.py",
+        )
+    if not ids:
+        raise UserErrorException(
+            f"There is no run {wanted!r} in the workspace {workspace.name!r}.",
+            "`scriptrun list` shows the runs; a unique beginning of an id or a display name is "
+            "enough.",
+        )
+    raise UserErrorException(
+        f"{wanted!r} can mean several runs: {', '.join(ids[:5])}.", "Write more of its id."
+    )
+
+
+def _candidates(found: index.Index, wanted: str | None) -> list[str]:
+    if not wanted:
+        return [row.id for row in found.rows(limit=1)]
+    named = found.named(wanted)
+    return named[:1] if named else found.like(wanted)
+
+
+def matches(
+    run: Run,
+    type: str | None,
+    tags: Mapping[str, Any] | str | None,
+    properties: Mapping[str, Any] | str | None,
+    include_children: bool,
+) -> bool:
+    """Whether a run passes the filters of ``get_runs``."""
+    if not include_children and run.job.parent:
+        return False
+    if type is not None and run.job.kind != type:
+        return False
+    return (tags is None or _has(run.get_tags(), tags)) and (
+        properties is None or _has(run.get_properties(), properties)
+    )
+
+
+def _has(values: Mapping[str, Any], wanted: Mapping[str, Any] | str) -> bool:
+    if isinstance(wanted, str):
+        return wanted in values
+    return all(name in values and values[name] == value for name, value in wanted.items())
+
+
+def iterate(workspace: Workspace, **filters: Any) -> Iterator[Run]:
+    """As ``rows``, as Run objects."""
+    from scriptrun.run import Run
+
+    for row in rows(workspace, **filters):
+        yield Run.at(workspace, Path(row.folder))

@@ -1,0 +1,135 @@
+"""Compute targets: names in the workspace's registry, engine objects behind them."""
+
+from __future__ import annotations
+
+import fnmatch
+import importlib
+from dataclasses import asdict, fields
+from typing import TYPE_CHECKING, Any
+
+from scriptrun.spec.errors import ComputeTargetException
+from scriptrun.spec.job import Target
+from scriptrun.store import registry
+
+if TYPE_CHECKING:
+    from scriptrun.engines.base import Engine
+    from scriptrun.workspace import Workspace
+
+#: the classes of compute targets by name, imported when they are used
+ENGINES = {"Local": "scriptrun.engines.local"}
+DEFAULT = "local"
+
+
+def engine_of(target: Target) -> Engine:
+    """The engine object that a job's target describes.
+
+    Raises ComputeTargetException for a class that this version does not have, or unknown options.
+    """
+    home = ENGINES.get(target.kind)
+    if home is None:
+        raise ComputeTargetException(
+            f"The compute target {target.name!r} has the class {target.kind!r}, which is unknown.",
+            f"Known classes: {', '.join(sorted(ENGINES))}.",
+        )
+    engine_class = getattr(importlib.import_module(home), target.kind)
+    known = {field.name for field in fields(engine_class)} - {"name"}
+    unknown = sorted(set(target.options) - known)
+    if unknown:
+        raise ComputeTargetException(
+            f"The compute target {target.name!r} has unknown options: {', '.join(unknown)}.",
+            f"{target.kind} knows: {', '.join(sorted(known))}.",
+        )
+    engine: Engine = engine_class(name=target.name, **target.options)
+    return engine
+
+
+def target_of(engine: Any) -> Target:
+    """What a job's spec holds of ``engine``, an engine object."""
+    options = {name: value for name, value in asdict(engine).items() if name != "name"}
+    options = {name: value for name, value in options.items() if value is not None}
+    return Target(engine.name, type(engine).__name__, options)
+
+
+def resolve(workspace: Workspace, wanted: object) -> Engine:
+    """The engine that ``wanted`` (a name, an engine object, or None for the default) stands for.
+
+    Raises ComputeTargetException for a name that the workspace does not know.
+    """
+    if wanted is None:
+        wanted = default_name(workspace)
+    if not isinstance(wanted, str):
+        if type(wanted).__name__ in ENGINES:
+            return wanted  # type: ignore[return-value]
+        wanted = getattr(wanted, "name", wanted)
+    name = _unaliased(workspace, str(wanted))
+    value = _shelf(workspace).get(name)
+    if value is None and name == DEFAULT:
+        value = {"class": "Local"}
+    if value is None:
+        known = ", ".join(sorted(all_of(workspace)))
+        raise ComputeTargetException(
+            f"There is no compute target named {wanted!r} in the workspace {workspace.name!r}.",
+            f"Known: {known}. Add it with `scriptrun compute add {wanted} --class ...`.",
+        )
+    options = {key: each for key, each in value.items() if key != "class"}
+    return engine_of(Target(name, value.get("class", "Local"), options))
+
+
+def all_of(workspace: Workspace) -> dict[str, Any]:
+    """The compute targets by name; ``local`` is always there."""
+    names = {DEFAULT, *(name for name in _shelf(workspace).names() if not _is_setting(name))}
+    return {name: resolve(workspace, name) for name in sorted(names)}
+
+
+def put(workspace: Workspace, engine: Any) -> None:
+    """Keep ``engine`` in the workspace under its name, in place of what stood there."""
+    target = target_of(engine)
+    _shelf(workspace).put(target.name, {"class": target.kind, **target.options})
+
+
+def remove(workspace: Workspace, name: str) -> None:
+    """Forget the compute target. Raises ComputeTargetException when there is none."""
+    if _shelf(workspace).get(name) is None:
+        raise ComputeTargetException(
+            f"There is no compute target named {name!r} to remove.",
+            "`scriptrun compute list` shows what there is.",
+        )
+    _shelf(workspace).remove(name)
+
+
+def default_name(workspace: Workspace) -> str:
+    """The name of the target that is used when a job names none."""
+    setting = _shelf(workspace).get(".default") or {}
+    return str(setting.get("name", DEFAULT))
+
+
+def set_default(workspace: Workspace, name: str) -> None:
+    """Use the target ``name`` where a job names none."""
+    resolve(workspace, name)
+    _shelf(workspace).put(".default", {"name": name})
+
+
+def aliases(workspace: Workspace) -> dict[str, str]:
+    """Patterns of old names (``gpu-*``) and the target that each stands for."""
+    return dict(_shelf(workspace).get(".aliases") or {})
+
+
+def set_alias(workspace: Workspace, pattern: str, name: str) -> None:
+    """Let names that match ``pattern`` stand for the target ``name``."""
+    resolve(workspace, name)
+    _shelf(workspace).put(".aliases", {**aliases(workspace), pattern: name})
+
+
+def _unaliased(workspace: Workspace, name: str) -> str:
+    for pattern, target in aliases(workspace).items():
+        if fnmatch.fnmatchcase(name, pattern):
+            return target
+    return name
+
+
+def _is_setting(name: str) -> bool:
+    return name.startswith(".")
+
+
+def _shelf(workspace: Workspace) -> registry.Shelf:
+    return registry.Shelf(workspace.directory / "compute")

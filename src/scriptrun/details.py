@@ -1,0 +1,99 @@
+"""A run's details in v1's words, and its logs."""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from scriptrun.tracking import artifacts, events, folders
+
+if TYPE_CHECKING:
+    from scriptrun.run import Run
+
+_LOGS = ("user_logs/", "system_logs/", "logs/")
+
+
+def log_files(run: Run) -> dict[str, str]:
+    """The run's log files: name to path."""
+    found = {}
+    for name in artifacts.names(run.path):
+        place = artifacts.path_of(run.path, name) if name.startswith(_LOGS) else None
+        if place is not None:
+            found[name] = str(place)
+    return found
+
+
+def details(run: Run) -> dict[str, Any]:
+    """What ``Run.get_details`` promises."""
+    job, status = run.job, run.standing
+    facts = events.facts(events.read(run.path))
+    found: dict[str, Any] = {
+        "runId": run.id,
+        "target": job.target.name,
+        "status": status.state,
+        "createdTimeUtc": job.created,
+        "startTimeUtc": utc(status.began),
+        "endTimeUtc": utc(status.ended),
+        "services": {},
+        "properties": run.get_properties(),
+        "inputDatasets": [],
+        "outputDatasets": [],
+        "runDefinition": job.run_definition,
+        "logFiles": log_files(run),
+        "submittedBy": job.submitted_by.get("user", ""),
+        "displayName": run.display_name,
+        "tags": run.get_tags(),
+        "warnings": [each["message"] for each in facts.messages if each["kind"] == "warning"],
+        "notes": [each["message"] for each in facts.messages if each["kind"] == "note"],
+        "environment": facts.environment,
+        "snapshotId": job.snapshot,
+        "folder": str(run.path),
+        "exitCode": status.exit_code,
+        "attempts": len(folders.attempts(run.path)),
+    }
+    if status.reason:
+        found["reason"] = status.reason
+    if status.state == "Failed":
+        found["error"] = {"error": {"code": "UserError", "message": status.reason}}
+    return found
+
+
+def with_logs(run: Run) -> dict[str, Any]:
+    """What ``Run.get_details_with_logs`` promises."""
+    found = details(run)
+    found["logFiles"] = {
+        name: Path(path).read_text(encoding="utf-8", errors="replace")
+        for name, path in found["logFiles"].items()
+    }
+    return found
+
+
+def copy_logs(run: Run, destination: str | None) -> list[str]:
+    """What ``Run.get_all_logs`` promises."""
+    target = Path(destination or ".")
+    return [str(artifacts.download(run.path, name, target / name)) for name in log_files(run)]
+
+
+def utc(seconds: float | None) -> str | None:
+    """ISO 8601 in UTC, or None."""
+    if seconds is None:
+        return None
+    whole = time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(seconds))
+    return f"{whole}.{int(seconds % 1 * 1e6):06d}Z"
+
+
+def as_html(run: Run) -> str:
+    """The run as a small table for notebooks."""
+    from html import escape
+
+    rows = {
+        "Experiment": run.job.experiment,
+        "Id": run.id,
+        "Name": str(run.display_name),
+        "Status": run.get_status(),
+        "Folder": str(run.path),
+    }
+    head = "".join(f"<th>{escape(name)}</th>" for name in rows)
+    cells = "".join(f"<td>{escape(value)}</td>" for value in rows.values())
+    return f"<table><tr>{head}</tr><tr>{cells}</tr></table>"

@@ -1,0 +1,85 @@
+"""The engine seam: what every engine promises (docs/explanation/engines.md).
+
+An engine object *is* the compute target, a frozen dataclass of its options. It starts, observes and
+stops a job's processes, and never says that a job succeeded: only the job's own result does.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Protocol
+
+from scriptrun.spec.job import JobSpec
+
+#: what an engine may say of a job: nothing more is its business
+WAITING, ALIVE, ENDED, UNKNOWN = "waiting", "alive", "ended", "unknown"
+
+
+@dataclass(frozen=True)
+class View:
+    """What an engine sees of one job: WAITING, ALIVE, ENDED or UNKNOWN, and its evidence."""
+
+    what: str
+    evidence: str = ""
+
+
+@dataclass
+class Order:
+    """What an engine needs to start a job beside its spec: all of it local to this submission.
+
+    ``environ`` is what the job inherits; it may hold secrets and is never written into the
+    workspace. ``python``, ``bin`` and ``prefix`` come from the environment that was made ready.
+    """
+
+    folder: Path
+    workspace: Path
+    store: Path
+    runtime: Path
+    python: str | None
+    bin: str | None
+    prefix: str | None
+    environ: dict[str, str]
+    attempt: int = 1
+    ticket: Path | None = None
+    wake: dict[str, Any] | None = field(default=None)
+
+
+class NoRoom(Exception):
+    """The engine can't take the job now; it is asked again later."""
+
+
+class Engine(Protocol):
+    """See the module's text; `scriptrun.testing.engines` is the suite that an engine must pass."""
+
+    @property
+    def name(self) -> str:
+        """The compute target's name."""
+        ...
+
+    def check(self, job: JobSpec) -> list[str]:
+        """Why this job cannot run here, every reason; empty when it can."""
+        ...
+
+    def render(self, job: JobSpec, folder: Path) -> str:
+        """What would be executed where, as text for people; pure, and without secrets."""
+        ...
+
+    def submit(self, job: JobSpec, order: Order) -> str:
+        """Start the job and return its handle; the same job twice gives the same handle.
+
+        Raises NoRoom when the job has to wait, ExperimentExecutionException when it is refused.
+        """
+        ...
+
+    def poll(self, folders: list[Path]) -> list[View]:
+        """What is seen of each run, in one question."""
+        ...
+
+    def cancel(self, folder: Path) -> None:
+        """See to it that a run whose folder asks to cancel ends."""
+        ...
+
+    def clean(self, folder: Path) -> None:
+        """Remove whatever the engine keeps of an ended run beside its folder."""
+        ...

@@ -1,0 +1,234 @@
+"""The local engine: jobs as processes of this machine, as many at once as its slots allow."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import sys
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from scriptrun.engines import slots
+from scriptrun.engines.base import ALIVE, ENDED, UNKNOWN, WAITING, NoRoom, Order, View
+from scriptrun.runtime import files, identity
+from scriptrun.spec.errors import ExperimentExecutionException
+from scriptrun.spec.job import JobSpec
+from scriptrun.store import places
+
+#: seconds without a heartbeat after which a run of another host counts as ended
+SILENCE = 300.0
+
+_forking = {"allowed": False}
+_beats: dict[str, tuple[str, float]] = {}
+
+
+def allow_fork() -> None:
+    """Say that this process has one thread, so that jobs may be forked from it.
+
+    Only the command's own process and the runner say so: a notebook has threads.
+    """
+    _forking["allowed"] = True
+
+
+@dataclass(frozen=True)
+class Local:
+    """This machine as the compute target.
+
+    ``max_runs`` bounds how many runs are alive at once (default: one a GPU, or two on a machine
+    without); slots and GPUs belong to the machine, so all users and workspaces share them.
+    """
+
+    name: str = "local"
+    max_runs: int | None = None
+
+    def check(self, job: JobSpec) -> list[str]:
+        """Why this job cannot run here, every reason; empty when it can."""
+        reasons = []
+        if os.name != "posix":
+            reasons.append("jobs run locally on Linux and macOS only; name another compute target")
+        if self.max_runs is not None and self.max_runs < 1:
+            reasons.append(
+                f"the compute target {self.name!r} has max_runs={self.max_runs}, so nothing "
+                "could ever run; set it to 1 or more"
+            )
+        if job.distribution.kind or job.distribution.nodes > 1:
+            reasons.append(
+                f"a distributed job ({job.distribution.kind or 'several nodes'}) cannot be run "
+                "by the local engine yet"
+            )
+        if job.environment.container:
+            reasons.append("the local engine cannot run containers yet; leave out use_docker")
+        return reasons
+
+    def render(self, job: JobSpec, folder: Path) -> str:
+        """What would be executed where, as text for people; pure, and without secrets."""
+        if job.command:
+            line = job.command
+        else:
+            line = " ".join(["python", _quoted(job.script or ""), *map(_quoted, job.arguments)])
+        names = ", ".join(sorted({*job.variables, *job.passed})) or "none but the inherited ones"
+        limit = job.max_run_duration_seconds
+        until = "no time limit" if limit is None else f"at most {limit:g} s"
+        return f"on this machine, in {folder / 'work'}:\n  {line}\n  variables: {names}; {until}"
+
+    def submit(self, job: JobSpec, order: Order) -> str:
+        """Start the job and return its handle, its id.
+
+        Raises NoRoom when all slots are taken, ExperimentExecutionException when it cannot be
+        started at all.
+        """
+        held = slots.take(places.slots_root(), self.max_runs, job.distribution.processes_per_node)
+        if held is None:
+            raise NoRoom(f"all slots of this machine are taken; {job.id} waits")
+        try:
+            _start(_as_dict(order, held), held)
+        except OSError as error:
+            raise ExperimentExecutionException(
+                f"{job.id} could not be started: {error.strerror}"
+            ) from error
+        finally:
+            held.close()
+        return job.id
+
+    def poll(self, folders: list[Path]) -> list[View]:
+        """What is seen of each run, in one question."""
+        return [_view(folder) for folder in folders]
+
+    def cancel(self, folder: Path) -> None:
+        """Nothing to do: the launcher looks for the run's cancel.json five times a second."""
+
+    def clean(self, folder: Path) -> None:
+        """End what a run left alive when its launcher and its guard were both killed."""
+        began = _began(folder)
+        script = began.get("script") if began else None
+        if script and identity.is_here(script) and identity.is_alive(script):
+            try:
+                os.killpg(script["pid"], signal.SIGKILL)
+            except (ProcessLookupError, PermissionError):
+                pass
+
+
+def _quoted(text: str) -> str:
+    import shlex
+
+    return shlex.quote(text)
+
+
+def _as_dict(order: Order, held: slots.Held) -> dict[str, Any]:
+    return {
+        "folder": str(order.folder),
+        "workspace": str(order.workspace),
+        "store": str(order.store),
+        "runtime": str(order.runtime),
+        "python": order.python,
+        "bin": order.bin,
+        "prefix": order.prefix,
+        "environ": order.environ,
+        "attempt": order.attempt,
+        "node": 0,
+        "nodes": 1,
+        "devices": ",".join(held.gpus),
+        "ticket": str(order.ticket) if order.ticket else None,
+        "wake": order.wake,
+    }
+
+
+def _start(order: dict[str, Any], held: slots.Held) -> None:
+    if _forking["allowed"]:
+        from scriptrun.runtime import launch
+
+        launch.fork(order, held.descriptors)
+    else:
+        _start_fresh(order, held)
+
+
+def _start_fresh(order: dict[str, Any], held: slots.Held) -> None:
+    """Start the launcher as an interpreter of its own: this process may have threads."""
+    import subprocess
+
+    home = str(Path(__file__).resolve().parents[2])
+    program = (
+        f"import sys; sys.path.insert(0, {home!r}); "
+        "from scriptrun.runtime import launch; launch.main()"
+    )
+    order = {**order, "keep": list(held.descriptors)}
+    process = subprocess.Popen(
+        [sys.executable, "-I", "-S", "-c", program],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+        pass_fds=held.descriptors,
+        cwd="/",
+        env={},
+    )
+    assert process.stdin is not None
+    with process.stdin as pipe:
+        pipe.write(json.dumps(order).encode("utf-8", "surrogatepass"))
+    _children.append(process)
+    _children[:] = [child for child in _children if child.poll() is None]
+
+
+_children: list[Any] = []
+
+
+def _view(folder: Path) -> View:
+    attempt = _newest_attempt(folder)
+    if attempt is None:
+        return View(WAITING)
+    owner = files.read_json(str(attempt / "node-0.start.json"))
+    if owner is None:
+        return View(WAITING)
+    if not identity.is_here(owner):
+        return _distant_view(attempt, owner)
+    if identity.is_alive(owner):
+        return View(ALIVE, f"process {owner['pid']}")
+    launcher = _launcher(folder)
+    if launcher and identity.is_alive(launcher):
+        return View(ALIVE, f"process {launcher['pid']}")
+    return View(
+        ENDED, f"the launcher (process {owner['pid']} on {owner['host']}) is gone{_why(owner)}"
+    )
+
+
+def _why(owner: dict[str, Any]) -> str:
+    return ", for the machine was started again since" if owner["boot"] != identity.boot() else ""
+
+
+def _newest_attempt(folder: Path) -> Path | None:
+    try:
+        numbers = [int(name) for name in os.listdir(folder / "attempts") if name.isdigit()]
+    except (FileNotFoundError, NotADirectoryError):
+        return None
+    return folder / "attempts" / str(max(numbers)) if numbers else None
+
+
+def _began(folder: Path) -> dict[str, Any] | None:
+    from scriptrun.runtime import events
+
+    seen = events.read(str(folder / "events" / "node-0.jsonl"))
+    return next((event for event in reversed(seen) if event["kind"] == "began"), None)
+
+
+def _launcher(folder: Path) -> dict[str, Any] | None:
+    began = _began(folder)
+    return began.get("launcher") if began else None
+
+
+def _distant_view(attempt: Path, owner: dict[str, Any]) -> View:
+    """Judge a run of another host by its heartbeat alone, against this process's own clock."""
+    try:
+        beat = (attempt / "node-0.beat").read_text()
+    except OSError:
+        beat = ""
+    now = time.monotonic()
+    last, since = _beats.get(str(attempt), (None, now))
+    if last != beat:
+        _beats[str(attempt)] = (beat, now)
+    elif now - since > SILENCE:
+        return View(
+            ENDED, f"its launcher on {owner['host']} has given no sign of life for 5 minutes"
+        )
+    return View(UNKNOWN, f"it runs on {owner['host']}")

@@ -1,0 +1,126 @@
+"""The machine's slots and GPUs: one flock file each, shared by all its users and workspaces.
+
+The kernel frees a lock when the last process that holds its descriptor ends, so nothing needs to be
+cleaned up after a crash.
+"""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from pathlib import Path
+
+#: how many runs at once on a machine without GPUs, unless the compute target says otherwise
+DEFAULT_RUNS = 2
+_GPUS = Path("/proc/driver/nvidia/gpus")
+
+
+@dataclass
+class Held:
+    """What a run holds of the machine: descriptors that stand for it, and its GPUs' UUIDs."""
+
+    descriptors: tuple[int, ...]
+    gpus: tuple[str, ...] = ()
+
+    def close(self) -> None:
+        """Let go in this process (another that inherited the descriptors goes on holding)."""
+        for descriptor in self.descriptors:
+            os.close(descriptor)
+        self.descriptors = ()
+
+
+def take(root: Path, max_runs: int | None, gpus_wanted: int = 1) -> Held | None:
+    """Hold a slot, and ``gpus_wanted`` GPUs where the machine has any; None when all are taken."""
+    machine = gpus()
+    held: list[int] = []
+    if max_runs is not None or not machine:
+        slot = _first_free(root, [f"slot-{n}" for n in range(max_runs or DEFAULT_RUNS)], 1)
+        if slot is None:
+            return None
+        held += [descriptor for _, descriptor in slot]
+    if not machine:
+        return Held(tuple(held))
+    wanted = min(gpus_wanted, len(machine))
+    taken = _first_free(root, [f"gpu-{uuid}" for uuid in machine], wanted)
+    if taken is None:
+        Held(tuple(held)).close()
+        return None
+    held += [descriptor for _, descriptor in taken]
+    return Held(tuple(held), tuple(name[len("gpu-") :] for name, _ in taken))
+
+
+def gpus() -> list[str]:
+    """The UUIDs of the machine's NVIDIA GPUs, within CUDA_VISIBLE_DEVICES where that is set."""
+    return bounded(_machine_gpus(), os.environ.get("CUDA_VISIBLE_DEVICES"))
+
+
+def bounded(uuids: list[str], visible: str | None) -> list[str]:
+    """``uuids`` as far as ``visible`` (the value of CUDA_VISIBLE_DEVICES) lets them be used.
+
+    As CUDA reads it: indices or UUID prefixes; the first that is neither ends the list.
+    """
+    if visible is None:
+        return uuids
+    chosen: list[str] = []
+    for item in (part.strip() for part in visible.split(",")):
+        if item.isdigit() and int(item) < len(uuids):
+            chosen.append(uuids[int(item)])
+        elif item.startswith("GPU-") and any(uuid.startswith(item) for uuid in uuids):
+            chosen.append(next(uuid for uuid in uuids if uuid.startswith(item)))
+        else:
+            break
+    return chosen
+
+
+def _machine_gpus() -> list[str]:
+    try:
+        folders = sorted(_GPUS.iterdir())
+    except OSError:
+        return []
+    found = []
+    for folder in folders:
+        for line in (folder / "information").read_text().splitlines():
+            name, _, value = line.partition(":")
+            if name.strip() == "GPU UUID":
+                found.append(value.strip())
+    return found
+
+
+def _first_free(root: Path, names: list[str], wanted: int) -> list[tuple[str, int]] | None:
+    found: list[tuple[str, int]] = []
+    for name in names:
+        if len(found) == wanted:
+            break
+        descriptor = _try(root / name)
+        if descriptor is not None:
+            found.append((name, descriptor))
+    if len(found) < wanted:
+        Held(tuple(descriptor for _, descriptor in found)).close()
+        return None
+    return found
+
+
+def _try(path: Path) -> int | None:
+    import fcntl  # POSIX only, and this module is imported where jobs are only described
+
+    descriptor = _open(path)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        os.close(descriptor)
+        return None
+    return descriptor
+
+
+def _open(path: Path) -> int:
+    """Open a slot's file; first without O_CREAT, which Linux refuses on others' files in /tmp."""
+    try:
+        return os.open(path, os.O_RDWR)
+    except FileNotFoundError:
+        pass
+    try:
+        descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o666)
+        os.fchmod(descriptor, 0o666)
+        return descriptor
+    except FileExistsError:
+        return os.open(path, os.O_RDWR)

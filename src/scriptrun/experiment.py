@@ -1,0 +1,182 @@
+"""Experiments: a name under which runs are kept."""
+
+from __future__ import annotations
+
+import os
+import warnings
+from collections.abc import Iterator, Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+from scriptrun import interactive, submit
+from scriptrun.run import Run
+from scriptrun.runtime import files
+from scriptrun.spec.errors import refuse
+
+if TYPE_CHECKING:
+    from scriptrun.config.script_run_config import ScriptRunConfig
+    from scriptrun.workspace import Workspace
+
+
+class Experiment:
+    """The experiment ``name`` of ``workspace``; it is made on first use.
+
+    Raises RunConfigurationException for a name that no experiment can have.
+    """
+
+    def __init__(self, workspace: Workspace, name: str, **kwargs: object) -> None:
+        refuse(submit._experiment_problems(name), "No such experiment can be made")
+        self.workspace = workspace
+        self.name = name
+        self._path = workspace.directory / "experiments" / f"{name}.json"
+
+    @property
+    def id(self) -> str:
+        """The experiment's name is its id."""
+        return self.name
+
+    @property
+    def tags(self) -> dict[str, Any]:
+        """The experiment's tags."""
+        return dict(self._facts().get("tags") or {})
+
+    @property
+    def archived_time(self) -> str | None:
+        """When it was archived, or None."""
+        return self._facts().get("archived")
+
+    def submit(
+        self, config: ScriptRunConfig, tags: Mapping[str, Any] | None = None, **kwargs: Any
+    ) -> Run:
+        """Submit the job that ``config`` describes and return its Run at once.
+
+        ``tags`` are text by name. ``show_output=True`` waits and streams the log. Warnings about
+        the submission come as Python warnings and stand in the run's record. Raises
+        RunConfigurationException with every reason why it cannot be submitted.
+        """
+        submission = submit.check(config, self.workspace, self.name, tags, kwargs.get("origin"))
+        self._make()
+        folder = submit.submit(submission, self.workspace)
+        for message in submission.warnings:
+            warnings.warn(message, stacklevel=2)
+        run = Run.at(self.workspace, folder)
+        if kwargs.get("show_output"):
+            run.wait_for_completion(show_output=True)
+        return run
+
+    def submit_many(
+        self, configs: Sequence[ScriptRunConfig], tags: Mapping[str, Any] | None = None
+    ) -> list[Run]:
+        """Submit every one of ``configs``, or none: all are checked before the first is started."""
+        submissions = [submit.check(each, self.workspace, self.name, tags) for each in configs]
+        self._make()
+        runs = []
+        for submission in submissions:
+            folder = submit.submit(submission, self.workspace)
+            runs.append(Run.at(self.workspace, folder))
+        for message in {text for each in submissions for text in each.warnings}:
+            warnings.warn(message, stacklevel=2)
+        return runs
+
+    def start_logging(
+        self,
+        *args: object,
+        outputs: object = None,
+        snapshot_directory: str | None = ".",
+        **kwargs: Any,
+    ) -> Run:
+        """Make this process a run: log to it, then ``complete()`` it, or use it in a ``with``.
+
+        ``snapshot_directory`` (default: here) is kept with the run; None keeps nothing.
+        ``display_name`` names it.
+        """
+        self._make()
+        folder = interactive.begin(
+            self.workspace, self.name, snapshot_directory, kwargs.get("display_name") or ""
+        )
+        return Run.at(self.workspace, folder)
+
+    def get_runs(
+        self,
+        type: str | None = None,
+        tags: Mapping[str, Any] | str | None = None,
+        properties: Mapping[str, Any] | str | None = None,
+        include_children: bool = False,
+    ) -> Iterator[Run]:
+        """The experiment's runs, newest first; ``tags`` and ``properties`` filter."""
+        return Run.list(self, type, tags, properties, include_children=include_children)
+
+    def tag(self, key: str, value: str | None = None) -> None:
+        """Set one tag of the experiment."""
+        self.set_tags({key: value})
+
+    def set_tags(self, tags: Mapping[str, Any]) -> None:
+        """Set tags of the experiment; others stay."""
+        self._put(tags={**self.tags, **tags})
+
+    def remove_tags(self, tags: Sequence[str]) -> None:
+        """Take tags away; names that are not there are passed over."""
+        self._put(tags={key: value for key, value in self.tags.items() if key not in tags})
+
+    def archive(self) -> None:
+        """Hide the experiment from lists; its runs stay."""
+        self._put(archived=submit.now())
+
+    def reactivate(self, new_name: str | None = None) -> None:
+        """Show the experiment in lists again."""
+        self._put(archived=None)
+
+    def refresh(self) -> None:
+        """Nothing is held back: every reading is fresh."""
+
+    def get_portal_url(self) -> str:
+        """The link to the experiment's workspace."""
+        return self.workspace.directory.as_uri()
+
+    @staticmethod
+    def list(
+        workspace: Workspace,
+        experiment_name: str | None = None,
+        view_type: str = "ActiveOnly",
+        tags: Mapping[str, Any] | None = None,
+    ) -> list[Experiment]:
+        """The workspace's experiments by name; archived ones only where ``view_type`` says so."""
+        try:
+            names = sorted(os.listdir(workspace.directory / "experiments"))
+        except FileNotFoundError:
+            return []
+        found = [
+            Experiment(workspace, name[: -len(".json")])
+            for name in names
+            if name.endswith(".json") and experiment_name in (None, name[: -len(".json")])
+        ]
+        return [each for each in found if each._is_shown(view_type, tags or {})]
+
+    def _is_shown(self, view_type: str, tags: Mapping[str, Any]) -> bool:
+        archived = self.archived_time is not None
+        if view_type != "All" and archived != (view_type == "ArchivedOnly"):
+            return False
+        return all(self.tags.get(key) == value for key, value in tags.items())
+
+    def _make(self) -> None:
+        if not self._path.exists():
+            self._put(created=submit.now())
+
+    def _facts(self) -> dict[str, Any]:
+        return files.read_json(str(self._path)) or {}
+
+    def _put(self, **changes: Any) -> None:
+        from scriptrun.tracking.folders import not_writable
+
+        try:
+            self._path.parent.mkdir(exist_ok=True)
+            files.write_atomic(str(self._path), files.to_json({**self._facts(), **changes}))
+        except OSError as error:
+            raise not_writable(self._path, error) from error
+
+    def __repr__(self) -> str:
+        return f"Experiment(name={self.name!r}, workspace={self.workspace.name!r})"
+
+    def _repr_html_(self) -> str:
+        from html import escape
+
+        return f"<b>Experiment</b> {escape(self.name)} in {escape(self.workspace.name)}"

@@ -1,0 +1,51 @@
+"""Runs without a launcher: the process that logs is the run (``Experiment.start_logging``)."""
+
+from __future__ import annotations
+
+import os
+import uuid
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from scriptrun import submit
+from scriptrun.runtime import events, identity
+from scriptrun.runtime.injob import children
+from scriptrun.spec import states
+from scriptrun.spec.job import JobSpec, Target
+from scriptrun.store import snapshots
+from scriptrun.tracking import folders
+
+if TYPE_CHECKING:
+    from scriptrun.workspace import Workspace
+
+
+def begin(
+    workspace: Workspace,
+    experiment: str,
+    source: str | os.PathLike[str] | None,
+    display_name: str = "",
+    parent: JobSpec | None = None,
+) -> Path:
+    """Make a run of this process and return its folder."""
+    snapshot = None
+    if source is not None:
+        snapshot = snapshots.take(workspace.snapshots_folder, Path(source).absolute()).digest
+    run_id = str(uuid.uuid4())
+    job = JobSpec(
+        id=run_id,
+        experiment=experiment,
+        workspace=workspace.name,
+        created=submit.now(),
+        snapshot=snapshot,
+        source_directory=str(Path(source).absolute()) if source is not None else "",
+        target=Target(),
+        display_name=display_name or run_id,
+        parent=parent.id if parent else None,
+        root=(parent.root or parent.id) if parent else run_id,
+        submitted_by=identity.of_process(),
+    )
+    folder = folders.make(workspace.runs_folder, job)
+    children.claim(str(folder))
+    events.EventWriter(folder, "submit").write("state", state=states.RUNNING)
+    folders.publish(folder, job)
+    return folder

@@ -1,0 +1,265 @@
+"""Run: one job's record, and what can be asked of it and done with it."""
+
+from __future__ import annotations
+
+import builtins
+import os
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from scriptrun import browsing, details, standing, watching
+from scriptrun.runtime import files, identity
+from scriptrun.runtime.injob.run import Run as ScriptRun
+from scriptrun.spec import states
+from scriptrun.spec.errors import UserErrorException
+from scriptrun.spec.job import JobSpec
+from scriptrun.store import snapshots
+from scriptrun.tracking import events, folders, settle
+
+if TYPE_CHECKING:
+    from scriptrun.config.environment import Environment
+    from scriptrun.config.script_run_config import ScriptRunConfig
+    from scriptrun.experiment import Experiment
+    from scriptrun.workspace import Workspace
+
+
+_ScriptRun: Any = ScriptRun  # what travels with jobs is not typed
+
+
+class Run(_ScriptRun):  # type: ignore[misc]
+    """The run ``run_id`` of ``experiment``; ``Experiment.submit`` and ``Run.get`` give it.
+
+    What it logs, tags and uploads is written as the script itself would. Raises
+    UserErrorException when there is no such run.
+    """
+
+    def __init__(self, experiment: Experiment, run_id: str, **kwargs: object) -> None:
+        folder = experiment.workspace.find_run(run_id)
+        if folder is None:
+            raise UserErrorException(
+                f"There is no run {run_id!r} in the workspace {experiment.workspace.name!r}.",
+                "`scriptrun list` shows the runs.",
+            )
+        self._open(experiment.workspace, folder)
+
+    def _open(self, workspace: Workspace, folder: Path) -> None:
+        super().__init__(str(folder))
+        self.workspace = workspace
+        self.path = folder
+        self._job: JobSpec | None = None
+
+    @classmethod
+    def at(cls, workspace: Workspace, folder: Path) -> Run:
+        """The run whose folder this is."""
+        run = cls.__new__(cls)
+        run._open(workspace, folder)
+        return run
+
+    @classmethod
+    def get_context(
+        cls, allow_offline: bool = True, used_for_context_manager: bool = False, **kwargs: Any
+    ) -> Any:
+        """The run of the job that this process belongs to, or an offline one that prints.
+
+        With ``allow_offline=False`` RunEnvironmentException is raised outside any job.
+        """
+        folder, root = os.environ.get("SCRIPTRUN_RUN_FOLDER"), os.environ.get("SCRIPTRUN_WORKSPACE")
+        inner = ScriptRun.get_context(allow_offline, used_for_context_manager, **kwargs)
+        if not folder or not root or not isinstance(inner, ScriptRun):
+            return inner
+        from scriptrun.workspace import Workspace
+
+        return cls.at(Workspace(root), Path(folder))
+
+    @staticmethod
+    def get(workspace: Workspace, run_id: str) -> Run:
+        """The run with this id. Raises UserErrorException when there is none."""
+        folder = workspace.find_run(run_id)
+        if folder is None:
+            raise UserErrorException(
+                f"There is no run {run_id!r} in the workspace {workspace.name!r}.",
+                "`scriptrun list` shows the runs.",
+            )
+        return Run.at(workspace, folder)
+
+    @staticmethod
+    def list(  # the SDK's name for it
+        experiment: Experiment,
+        type: str | None = None,
+        tags: Mapping[str, Any] | str | None = None,
+        properties: Mapping[str, Any] | str | None = None,
+        status: str | None = None,
+        include_children: bool = False,
+    ) -> Iterator[Run]:
+        """The experiment's runs, newest first.
+
+        ``tags`` and ``properties`` filter: by a dict all its values, by a text that it is there.
+        """
+        found = browsing.rows(experiment.workspace, experiment=experiment.name, status=status)
+        for row in found:
+            run = Run.at(experiment.workspace, Path(row.folder))
+            if browsing.matches(run, type, tags, properties, include_children):
+                yield run
+
+    @staticmethod
+    def unfinished(workspace: Workspace) -> Iterator[Run]:
+        """The workspace's runs that have not ended, newest first."""
+        for row in browsing.rows(workspace):
+            if not states.is_terminal(row.state):
+                yield Run.at(workspace, Path(row.folder))
+
+    @property
+    def job(self) -> JobSpec:
+        """What was submitted; it never changes."""
+        if self._job is None:
+            self._job = folders.read_job(self.path)
+        if self._job is None:
+            raise UserErrorException(f"The run {self.id!r} has gone from {self.path}.")
+        return self._job
+
+    @property
+    def experiment(self) -> Experiment:
+        """The experiment that the run belongs to."""
+        from scriptrun.experiment import Experiment
+
+        return Experiment(self.workspace, self.job.experiment)
+
+    @property
+    def name(self) -> str:
+        """The run's display name."""
+        return str(self.display_name)
+
+    @property
+    def number(self) -> int:
+        """The run's place in its experiment, from 1 for the oldest."""
+        rows = browsing.rows(self.workspace, experiment=self.job.experiment)
+        ids = [row.id for row in rows]
+        return len(ids) - ids.index(self.id) if self.id in ids else len(ids) + 1
+
+    @property
+    def parent(self) -> Run | None:
+        """The run that this one is a child of, or None."""
+        folder = self.workspace.find_run(self.job.parent) if self.job.parent else None
+        return Run.at(self.workspace, folder) if folder else None
+
+    @property
+    def standing(self) -> settle.Status:
+        """The state with its reason and times; a run that was left behind is settled here."""
+        return standing.status_of(self.workspace, self.path, self.job)
+
+    def get_status(self) -> str:
+        """The state: NotStarted, Queued, Preparing, Running, Finalizing, Completed, Failed or
+        Canceled."""
+        return self.standing.state
+
+    status = property(get_status)
+
+    def get_detailed_status(self) -> dict[str, Any]:
+        """The state as a dict with its reason."""
+        status = self.standing
+        return {"status": status.state, "details": status.reason}
+
+    def get_details(self) -> dict[str, Any]:
+        """All that is known of the run, in v1's words."""
+        return details.details(self)
+
+    def get_details_with_logs(self) -> dict[str, Any]:
+        """As ``get_details``, with the text of each log file in the place of its path."""
+        return details.with_logs(self)
+
+    def get_all_logs(self, destination: str | None = None) -> builtins.list[str]:
+        """Copy the log files below ``destination`` (default: here) and return their paths."""
+        return details.copy_logs(self, destination)
+
+    def wait_for_completion(
+        self,
+        show_output: bool = False,
+        wait_post_processing: bool = False,
+        raise_on_error: bool = True,
+    ) -> dict[str, Any]:
+        """Wait until the run has ended, and return its details.
+
+        ``show_output`` streams the log as it is written. Ctrl-C only detaches: the run goes on.
+        Raises ActivityFailedException when it ended Failed, unless ``raise_on_error`` is False.
+        """
+        watching.wait(self, show_output)
+        watching.raise_if_failed(self, raise_on_error)
+        return self.get_details()
+
+    def cancel(self) -> None:
+        """Ask for the run to end: SIGTERM, time to save, SIGKILL. Nothing happens to one that has
+        ended."""
+        if self.standing.is_final:
+            return
+        files.publish(str(self.path / "cancel.json"), files.to_json(identity.of_process()))
+        watching.end_if_waiting(self)
+        super().cancel()
+        from scriptrun import compute
+
+        compute.engine_of(self.job.target).cancel(self.path)
+
+    def get_children(
+        self,
+        recursive: bool = False,
+        tags: Mapping[str, Any] | str | None = None,
+        properties: Mapping[str, Any] | str | None = None,
+        type: str | None = None,
+        status: str | None = None,
+        **kwargs: Any,
+    ) -> Iterator[Run]:
+        """The runs below this one, in the order in which they were begun."""
+        for child in super().get_children(recursive):
+            run = Run.at(self.workspace, Path(child.folder))
+            if browsing.matches(run, type, tags, properties, True) and status in (None, run.status):
+                yield run
+
+    def child_run(
+        self, name: str | None = None, run_id: str | None = None, outputs: Any = None
+    ) -> Run:
+        """Begin a child of this run; ``with`` ends it."""
+        return Run.at(self.workspace, Path(super().child_run(name, run_id).folder))
+
+    def submit_child(
+        self, config: ScriptRunConfig, tags: Mapping[str, Any] | None = None, **kwargs: Any
+    ) -> Run:
+        """Submit ``config`` as a child of this run."""
+        from scriptrun.submit import Origin
+
+        origin = Origin(parent=self.id, root=self.job.root)
+        return self.experiment.submit(config, tags, origin=origin, **kwargs)
+
+    def get_snapshot_id(self) -> str | None:
+        """The digest of the source snapshot that the run was made with."""
+        return self.job.snapshot
+
+    def restore_snapshot(self, snapshot_id: str | None = None, path: str | None = None) -> str:
+        """Lay the source snapshot out in ``path`` (default: a folder of the run's name here)."""
+        digest = snapshot_id or self.job.snapshot
+        if digest is None:
+            raise UserErrorException(f"The run {self.id!r} has no source snapshot.")
+        target = Path(path or f"snapshot_{self.id}").absolute()
+        snapshots.restore(self.workspace.snapshots_folder, digest, target)
+        return str(target)
+
+    def get_environment(self) -> Environment:
+        """The environment that the run was submitted with."""
+        from scriptrun.config.environment import Environment
+
+        return Environment.from_dict(self.job.run_definition["environment"])
+
+    def get_portal_url(self) -> str:
+        """A link that opens the run's folder."""
+        return self.path.as_uri()
+
+    portal_url = property(get_portal_url)
+
+    def add_note(self, message: str) -> None:
+        """Write a note into the run's record."""
+        events.later_writer(self.path).write("note", message=message)
+
+    def __repr__(self) -> str:
+        return f"Run(Experiment: {self.job.experiment}, Id: {self.id}, Status: {self.get_status()})"
+
+    def _repr_html_(self) -> str:
+        return details.as_html(self)

@@ -1,0 +1,36 @@
+"""What stays of a working directory: outputs/ and logs/ become the run's; the rest goes."""
+
+import os
+import shutil
+
+KEPT = ("outputs", "logs")
+
+
+def prepare(folder):
+    """Make the run's working directory hold the folders that scripts write into."""
+    for name in KEPT:
+        os.makedirs(os.path.join(folder, "work", name), exist_ok=True)
+
+
+def collect(folder):
+    """Move the artifacts from the working directory into the run's folder, and remove the rest."""
+    work = os.path.join(folder, "work")
+    for name in KEPT:
+        source, target = os.path.join(work, name), os.path.join(folder, name)
+        if os.path.islink(source) or not os.path.isdir(source):
+            continue
+        if os.path.isdir(target):
+            _merge(source, target)
+        elif os.listdir(source):
+            os.rename(source, target)
+    shutil.rmtree(work, ignore_errors=True)
+
+
+def _merge(source, target):
+    """Move what lies in ``source`` into ``target``; what was written by the script wins."""
+    for entry in os.scandir(source):
+        place = os.path.join(target, entry.name)
+        if entry.is_dir(follow_symlinks=False) and os.path.isdir(place):
+            _merge(entry.path, place)
+        else:
+            os.replace(entry.path, place)

@@ -1,0 +1,169 @@
+"""The launcher's parent: claims the run, watches the launcher, and clears up if that is killed.
+
+It is a subreaper, so when the launcher dies the script and all it started become its children; it
+ends them and publishes what happened. When the guard itself is killed, the launcher goes on alone.
+"""
+
+import os
+import signal
+import sys
+import traceback
+
+from . import collect, events, files, identity, processes, results
+
+
+def guard(order, keep=()):
+    """Run the job of ``order`` in this process and one child, and exit: it never returns.
+
+    ``keep`` are open descriptors (the machine's slots) that are held until all is over.
+    """
+    code = 70
+    try:
+        _detach(keep)
+        code = _claimed(order) if _claim(order) else 0
+    except BaseException:  # the last line of defence: what went wrong is written down
+        _write_down(order)
+    finally:
+        for descriptor in keep:
+            os.close(descriptor)
+        _wake(order)
+        os._exit(code)
+
+
+def _detach(keep):
+    """Leave the terminal and every open file of the process that we were forked from."""
+    os.setsid()
+    for number in (signal.SIGHUP, signal.SIGINT):
+        signal.signal(number, signal.SIG_IGN)
+    for number in (signal.SIGTERM, signal.SIGCHLD):
+        signal.signal(number, signal.SIG_DFL)
+    signal.set_wakeup_fd(-1)
+    null = os.open(os.devnull, os.O_RDWR)
+    for descriptor in (0, 1, 2):
+        os.dup2(null, descriptor)
+    low = 3
+    for descriptor in sorted(keep):
+        os.set_inheritable(descriptor, False)
+        os.closerange(low, descriptor)
+        low = descriptor + 1
+    os.closerange(low, os.sysconf("SC_OPEN_MAX"))
+
+
+def _claim(order):
+    """Say that this process runs the node; False when another one does."""
+    place = results.attempt_folder(order["folder"], order["attempt"])
+    os.makedirs(place, exist_ok=True)
+    path = os.path.join(place, "node-{}.start.json".format(order["node"]))
+    return files.publish(path, files.to_json(identity.of_process()))
+
+
+def _claimed(order):
+    folder = order["folder"]
+    if os.path.exists(os.path.join(folder, "cancel.json")):
+        results.publish(folder, order["attempt"], _canceled(order))
+        return 0
+    pid = os.fork()
+    if pid == 0:
+        _be_launcher(order)
+    processes.become_subreaper()
+    status = _wait_for(pid)
+    if os.WIFEXITED(status) and os.WEXITSTATUS(status) == 0:
+        return 0
+    _clear_up(order, status)
+    return 0
+
+
+def _canceled(order):
+    _drop(order.get("ticket"))
+    reason = "canceled before it started"
+    return results.result(results.CANCELED, reason, node=order["node"], by="guard")
+
+
+def _be_launcher(order):
+    code = 70
+    try:
+        from . import launcher
+
+        launcher.launch(order)
+        code = 0
+    except BaseException:
+        _write_down(order)
+    finally:
+        os._exit(code)
+
+
+def _wait_for(pid):
+    while True:
+        ended, status = os.waitpid(-1, 0)
+        if ended == pid:
+            return status
+
+
+def _clear_up(order, status):
+    """The launcher is gone without a result: end what it ran, and say so."""
+    processes.clear_descendants(events.groups_begun(order["folder"], order["node"]), patience=0.5)
+    if order.get("ticket") and os.path.exists(order["ticket"]):
+        return  # the script had not begun: the run still waits, and the next runner starts it
+    if os.WIFSIGNALED(status):
+        reason = "the launcher was ended by " + processes.signal_name(os.WTERMSIG(status))
+    else:
+        reason = "the launcher ended with exit code {}".format(os.WEXITSTATUS(status))
+    log = events.EventWriter(order["folder"], "guard-{}".format(order["node"]))
+    try:
+        collect.collect(order["folder"])
+    finally:
+        value = results.result(results.FAILED, reason, node=order["node"], by="guard")
+        results.publish_surely(order["folder"], order["attempt"], value, log)
+
+
+def _write_down(order):
+    try:
+        path = os.path.join(order["folder"], "system_logs", "launcher.txt")
+        events.append(path, traceback.format_exc().encode("utf-8", "surrogateescape"))
+    except OSError:
+        pass
+
+
+def _wake(order):
+    """Whoever ends sees to it that a runner lives while anything waits."""
+    wake = order.get("wake")
+    if not wake:
+        return
+    try:
+        waiting = any(name.endswith(".json") for name in os.listdir(wake["queue"]))
+    except OSError:
+        return
+    if waiting:
+        start_detached(wake["command"], wake.get("environ"))
+
+
+def start_detached(command, environ=None):
+    """Start ``command`` in a session of its own with no terminal; do not wait for it."""
+    pid = os.fork()
+    if pid:
+        os.waitpid(pid, 0)
+        return
+    try:
+        os.setsid()
+        if os.fork():
+            os._exit(0)
+        null = os.open(os.devnull, os.O_RDWR)
+        for descriptor in (0, 1, 2):
+            os.dup2(null, descriptor)
+        os.execve(command[0], command, os.environ if environ is None else environ)
+    except OSError:
+        pass
+    finally:
+        os._exit(127)
+
+
+def _drop(path):
+    if path:
+        try:
+            os.unlink(path)
+        except OSError:
+            pass
+
+
+if sys.version_info < (3, 8):
+    raise ImportError("the launcher needs Python 3.8 or newer")

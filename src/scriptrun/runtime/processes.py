@@ -1,0 +1,175 @@
+"""Starting and ending processes without threads, shells or heavy imports (Python 3.8+, POSIX)."""
+
+import errno
+import os
+import signal
+import time
+
+_PR_SET_CHILD_SUBREAPER = 36
+
+
+def become_subreaper():
+    """Let orphaned descendants become our children (Linux); False where that is not to be had."""
+    try:
+        import ctypes
+
+        libc = ctypes.CDLL(None, use_errno=True)
+        return libc.prctl(_PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0) == 0
+    except (ImportError, OSError, AttributeError):
+        return False
+
+
+def spawn(argv, cwd, environ, output):
+    """Start ``argv`` as the leader of its own session and return its pid.
+
+    ``output`` is the file descriptor that takes stdout and stderr; stdin is empty. Raises OSError,
+    with the file's name, when the program cannot be executed.
+    """
+    reading, writing = os.pipe()
+    pid = os.fork()
+    if pid == 0:
+        _become(argv, cwd, environ, output, writing)
+    os.close(writing)
+    with os.fdopen(reading, "rb") as pipe:
+        failure = pipe.read()
+    if failure:
+        os.waitpid(pid, 0)
+        number, _, name = failure.decode("utf-8", "surrogateescape").partition(" ")
+        raise OSError(int(number), os.strerror(int(number)), name)
+    return pid
+
+
+def _become(argv, cwd, environ, output, writing):
+    what = argv[0]
+    try:
+        os.setsid()
+        for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGPIPE):
+            signal.signal(number, signal.SIG_DFL)
+        signal.pthread_sigmask(signal.SIG_SETMASK, [])
+        what = cwd
+        os.chdir(cwd)
+        what = argv[0]
+        silence = os.open(os.devnull, os.O_RDONLY)
+        for source, target in ((silence, 0), (output, 1), (output, 2)):
+            os.dup2(source, target)
+        os.execve(argv[0], argv, environ)
+    except OSError as error:
+        text = "{} {}".format(error.errno or errno.EIO, what)
+        os.write(writing, text.encode("utf-8", "surrogateescape"))
+    except ValueError:
+        os.write(writing, "{} {}".format(errno.EINVAL, what).encode("utf-8", "surrogateescape"))
+    finally:
+        os._exit(127)
+
+
+def descendants(pid=None):
+    """The living processes below ``pid`` (default: this one), as pids; empty without /proc."""
+    children = {}
+    for name in _listing("/proc"):
+        if name.isdigit():
+            parent = _parent(name)
+            if parent is not None:
+                children.setdefault(parent, []).append(int(name))
+    found, waiting = [], [os.getpid() if pid is None else pid]
+    while waiting:
+        below = children.get(waiting.pop(), [])
+        found.extend(below)
+        waiting.extend(below)
+    return found
+
+
+def _listing(path):
+    try:
+        return os.listdir(path)
+    except OSError:
+        return []
+
+
+def _parent(pid):
+    try:
+        with open("/proc/{}/stat".format(pid), "rb") as handle:
+            fields = handle.read().rpartition(b")")[2].split()
+    except OSError:
+        return None
+    return None if fields[0] in (b"Z", b"X") else int(fields[1])
+
+
+def end_group(group, number):
+    """Send signal ``number`` to the process group; nothing happens when it is gone."""
+    try:
+        os.killpg(group, number)
+    except (ProcessLookupError, PermissionError):
+        pass
+
+
+def end_descendants(number, groups=()):
+    """Send signal ``number`` to all below this process and to ``groups``; return the pids met."""
+    for group in groups:
+        end_group(group, number)
+    met = descendants()
+    for pid in met:
+        try:
+            os.kill(pid, number)
+        except (ProcessLookupError, PermissionError):
+            pass
+    return met
+
+
+def clear_descendants(groups=(), patience=1.0):
+    """End whatever still lives below this process: SIGTERM, ``patience`` seconds, SIGKILL.
+
+    Returns the names of the programs that had to be ended. Needs to be a subreaper to see orphans.
+    """
+    if not os.path.isdir("/proc/self"):
+        return _clear_groups(groups, patience)
+    if not _any_left():
+        return []
+    names = [name for name in map(name_of, descendants()) if name]
+    for number, seconds in ((signal.SIGTERM, patience), (signal.SIGKILL, 2.0)):
+        end_descendants(number, groups)
+        deadline = time.monotonic() + seconds
+        while time.monotonic() < deadline:
+            if not _any_left():
+                return names
+            time.sleep(0.01)
+    return names
+
+
+def _clear_groups(groups, patience):
+    """Where orphans cannot be adopted (macOS), what stayed in the script's group is ended."""
+    for number in (signal.SIGTERM, signal.SIGKILL):
+        for group in groups:
+            try:
+                os.killpg(group, number)
+                time.sleep(patience)
+            except (ProcessLookupError, PermissionError):
+                pass
+    return []
+
+
+def _any_left():
+    """Reap what has ended; whether children of this process remain."""
+    while True:
+        try:
+            pid, _ = os.waitpid(-1, os.WNOHANG)
+        except ChildProcessError:
+            return False
+        if pid == 0:
+            return True
+
+
+def name_of(pid):
+    """The short name of the program that runs as ``pid``; "" when it is gone."""
+    try:
+        with open("/proc/{}/comm".format(pid)) as handle:
+            return handle.read().strip()
+    except OSError:
+        return ""
+
+
+def signal_name(number):
+    """ "SIGKILL" for 9, and so on."""
+    try:
+        return signal.Signals(number).name
+    except ValueError:
+        return "signal {}".format(number)

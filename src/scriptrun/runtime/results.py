@@ -1,0 +1,69 @@
+"""How a node and an attempt ended, published so that the first word stands (Python 3.8+)."""
+
+import errno
+import os
+import time
+
+from . import files
+
+COMPLETED, FAILED, CANCELED = "Completed", "Failed", "Canceled"
+#: freed just before the result is written, so that a full disk cannot keep it from being told
+_RESERVE = 16384
+
+
+def attempt_folder(folder, attempt):
+    """The folder of one attempt of the run at ``folder``."""
+    return os.path.join(folder, "attempts", str(attempt))
+
+
+def reserve(folder, attempt):
+    """Keep room on the disk for the attempt's result."""
+    with open(_reserve_path(folder, attempt), "wb") as handle:
+        handle.write(b"\0" * _RESERVE)
+
+
+def release(folder, attempt):
+    """Give the room back; done just before the result is written."""
+    try:
+        os.unlink(_reserve_path(folder, attempt))
+    except OSError:
+        pass
+
+
+def _reserve_path(folder, attempt):
+    return os.path.join(attempt_folder(folder, attempt), "reserve")
+
+
+def result(state, reason="", exit_code=None, signal=None, began=None, ended=None, **more):
+    """A result as a JSON value (docs/explanation/formats.md, Results)."""
+    value = {"state": state, "reason": reason, "exit_code": exit_code, "signal": signal}
+    value.update(began=began, ended=time.time() if ended is None else ended, **more)
+    return value
+
+
+def publish_node(folder, attempt, node, value):
+    """Write how node ``node`` ended, unless that is known already."""
+    path = os.path.join(attempt_folder(folder, attempt), "node-{}.json".format(node))
+    return files.publish(path, files.to_json(dict(value, attempt=attempt, node=node)))
+
+
+def publish(folder, attempt, value):
+    """Write how the attempt ended; False when it was known already (the first word stands)."""
+    path = os.path.join(attempt_folder(folder, attempt), "result.json")
+    return files.publish(path, files.to_json(dict(value, attempt=attempt)))
+
+
+def publish_surely(folder, attempt, value, events, seconds=60.0):
+    """As ``publish``, trying again for ``seconds`` while the disk is full."""
+    release(folder, attempt)
+    deadline = time.monotonic() + seconds
+    while True:
+        try:
+            publish_node(folder, attempt, value.get("node", 0), value)
+            if not publish(folder, attempt, value):
+                events.write("late", message="a second result came: " + value["state"])
+            return
+        except OSError as error:
+            if error.errno not in (errno.ENOSPC, errno.EDQUOT) or time.monotonic() > deadline:
+                raise
+            time.sleep(0.5)

@@ -1,0 +1,76 @@
+"""What the script's process sees: its variables, and its arguments with references expanded."""
+
+import os
+import re
+
+_REFERENCE = re.compile(r"\$(?:\{(\w+)\}|(\w+))")
+
+
+def system_variables(job, order):
+    """The variables that the system itself sets for the job, on this node and rank."""
+    folder = order["folder"]
+    names = {
+        "SCRIPTRUN_RUN_ID": job["id"],
+        "SCRIPTRUN_RUN_FOLDER": folder,
+        "SCRIPTRUN_WORKSPACE": order["workspace"],
+        "SCRIPTRUN_EXPERIMENT": job["experiment"],
+        "SCRIPTRUN_RANK": "0",
+        "SCRIPTRUN_NODE": str(order["node"]),
+        "AZUREML_RUN_ID": job["id"],
+        "AZUREML_ARM_WORKSPACE_NAME": job["workspace"],
+        "AZUREML_ARM_PROJECT_NAME": job["experiment"],
+        "AZUREML_ARM_RESOURCEGROUP": "scriptrun",
+        "AZUREML_ARM_SUBSCRIPTION": "00000000-0000-0000-0000-000000000000",
+        "AZUREML_EXPERIMENT_ID": job["experiment"],
+        "AZUREML_WORKSPACE_ID": job["workspace"],
+        "AZUREML_LOGDIRECTORY_PATH": os.path.join(folder, "user_logs"),
+        "AZUREML_NODE_COUNT": str(order["nodes"]),
+        "AZUREML_CR_NODE_RANK": str(order["node"]),
+        "AZ_BATCHAI_TASK_INDEX": str(order["node"]),
+        "PYTHONUNBUFFERED": "True",
+    }
+    definition = job.get("run_definition") or {}
+    names["AZUREML_FRAMEWORK"] = str(definition.get("framework") or "Python")
+    names["AZUREML_COMMUNICATOR"] = str(definition.get("communicator") or "None")
+    if order.get("devices"):
+        names["CUDA_VISIBLE_DEVICES"] = order["devices"]
+    names.update((job.get("data") or {}).get("variables") or {})
+    return names
+
+
+def process_environment(job, order, system):
+    """The whole environment of the script: inherited, then the job's, then the system's."""
+    environ = dict(order["environ"])
+    for name in ("__PYVENV_LAUNCHER__", "PYTHONHOME"):
+        environ.pop(name, None)
+    environ.update(job.get("variables") or {})
+    environ.update(system)
+    environ["PYTHONPATH"] = _join(order["runtime"], environ.get("PYTHONPATH"))
+    if order.get("bin"):
+        environ["PATH"] = _join(order["bin"], environ.get("PATH") or os.defpath)
+    environ.pop("VIRTUAL_ENV", None)
+    if order.get("prefix"):
+        environ["VIRTUAL_ENV"] = order["prefix"]
+    return environ
+
+
+def _join(first, rest):
+    return first + os.pathsep + rest if rest else first
+
+
+def expand(argument, system):
+    """``argument`` with references to the system's own variables expanded, all else as it is."""
+
+    def value(match):
+        return system.get(match.group(1) or match.group(2), match.group(0))
+
+    return _REFERENCE.sub(value, argument) if "$" in argument else argument
+
+
+def command_line(job, order, system):
+    """What to execute for the job: the program by its path, then its arguments."""
+    if job.get("command"):
+        shell = "/bin/bash" if os.path.exists("/bin/bash") else "/bin/sh"
+        return [shell, "-c", job["command"]]
+    arguments = [expand(argument, system) for argument in job.get("arguments") or ()]
+    return [order["python"], job["script"]] + arguments

@@ -1,0 +1,70 @@
+"""How a run stands: what its files say, and where they are silent what its engine sees."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from scriptrun import compute, runner, tickets
+from scriptrun.engines.base import ALIVE, ENDED, UNKNOWN
+from scriptrun.runtime import identity
+from scriptrun.spec import states
+from scriptrun.spec.job import JobSpec
+from scriptrun.tracking import settle
+
+if TYPE_CHECKING:
+    from scriptrun.workspace import Workspace
+
+
+def status_of(
+    workspace: Workspace, folder: Path, job: JobSpec, waiting: frozenset[str] | None = None
+) -> settle.Status:
+    """The run's state. A run that was left behind is settled here, once and for all.
+
+    ``waiting`` are the ids that a glance at the queue found, where many runs are asked about.
+    """
+    for _ in range(3):  # a run may move between the looks
+        status = settle.told(folder)
+        if status.is_final:
+            return status
+        verdict = _look(workspace, folder, job, status, waiting)
+        if verdict is not None:
+            return verdict
+    return settle.told(folder)
+
+
+def _look(  # noqa: PLR0911 (one return for each answer)
+    workspace: Workspace,
+    folder: Path,
+    job: JobSpec,
+    status: settle.Status,
+    waiting: frozenset[str] | None,
+) -> settle.Status | None:
+    engine = compute.engine_of(job.target)
+    view = engine.poll([folder])[0]
+    if view.what in (ALIVE, UNKNOWN):
+        return status
+    if not identity.is_here(job.submitted_by):
+        return status  # its queue is on another host
+    if _waits(workspace, job.id, waiting):
+        runner.see_to_it(workspace)
+        return status if view.what != ENDED else settle.Status(states.QUEUED, "it is started again")
+    again = settle.told(folder)
+    if again.is_final or engine.poll([folder])[0] != view:
+        return None
+    if view.what == ENDED:
+        engine.clean(folder)
+        return settle.lost(folder, _ended_without_result(view.evidence))
+    if identity.is_alive(job.submitted_by):
+        return status
+    return settle.lost(folder, "the submitting process ended before the run was queued")
+
+
+def _ended_without_result(evidence: str) -> str:
+    return f"the run ended without telling how: {evidence}"
+
+
+def _waits(workspace: Workspace, run_id: str, waiting: frozenset[str] | None) -> bool:
+    if waiting is not None and run_id in waiting:
+        return True  # good enough for a list: a ticket that has gone since shows at the next
+    return tickets.find(tickets.queue_of(workspace.id), run_id) is not None

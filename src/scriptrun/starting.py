@@ -1,0 +1,87 @@
+"""Starting one run: its environment's lock written down, its attempt numbered, the engine asked."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from scriptrun import compute, kit, tickets
+from scriptrun.engines.base import Order
+from scriptrun.runtime import events, files
+from scriptrun.spec.job import JobSpec
+from scriptrun.tracking import folders
+
+if TYPE_CHECKING:
+    from scriptrun.environments.base import Ready
+    from scriptrun.workspace import Workspace
+
+
+LOCK = "environment.lock.json"
+
+
+def start(
+    workspace: Workspace, job: JobSpec, folder: Path, ready: Ready, ticket: tickets.Ticket
+) -> None:
+    """Start the run whose environment is ``ready``.
+
+    Raises NoRoom when it has to wait, ExperimentExecutionException when the engine refuses it.
+    """
+    engine = compute.engine_of(job.target)
+    order = Order(
+        folder=folder,
+        workspace=workspace.root,
+        store=workspace.snapshots_folder,
+        runtime=kit.place(workspace.directory),
+        python=ready.python,
+        bin=ready.bin,
+        prefix=ready.place,
+        environ=ticket.environ,
+        attempt=next_attempt(folder),
+        ticket=ticket.path,
+        wake=wake(workspace),
+    )
+    write_lock(folder, ready)
+    engine.submit(job, order)
+
+
+def next_attempt(folder: Path) -> int:
+    """The number of the attempt that would be the run's next."""
+    return (folders.attempts(folder) or [0])[-1] + 1
+
+
+def write_lock(folder: Path, ready: Ready) -> None:
+    """Keep with the run what its environment was locked to; once, before it runs."""
+    files.publish(str(folder / LOCK), files.to_json(ready.lock))
+    writer = events.EventWriter(folder, "prepare")
+    writer.write(
+        "environment",
+        key=ready.key,
+        place=ready.place,
+        python=ready.python,
+        cached=ready.cached,
+        seconds=ready.seconds,
+    )
+    for note in ready.notes:
+        writer.write("note", message=note)
+
+
+def lock_of(folder: Path) -> dict[str, Any] | None:
+    """What the run's environment is locked to, once that is settled."""
+    lock: dict[str, Any] | None = files.read_json(str(folder / LOCK))
+    return lock
+
+
+def wake(workspace: Workspace) -> dict[str, Any]:
+    """What a launcher needs to see to it, at its end, that a runner lives while anything waits."""
+    return {"queue": str(tickets.queue_of(workspace.id)), "command": runner_command(workspace)}
+
+
+def runner_command(workspace: Workspace) -> list[str]:
+    """The command line of the workspace's runner."""
+    home = str(Path(__file__).resolve().parents[1])
+    program = (
+        f"import sys; sys.path.insert(0, {home!r}); from scriptrun import runner; "
+        f"runner.main({str(workspace.root)!r})"
+    )
+    return [sys.executable, "-I", "-c", program]

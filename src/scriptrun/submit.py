@@ -1,0 +1,291 @@
+"""One submission, a straight line: check, snapshot, plan, write down, start.
+
+All that can be known is refused before anything is written; what is only worth a word becomes a
+warning of the run.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import sys
+import time
+import uuid
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from scriptrun import compute, provenance, runner, starting, tickets
+from scriptrun.config import checks, planning
+from scriptrun.engines.base import NoRoom
+from scriptrun.environments import base as environments
+from scriptrun.environments import imports
+from scriptrun.environments.find import find
+from scriptrun.runtime import events, files, identity
+from scriptrun.spec import states
+from scriptrun.spec.environment import INTERPRETER
+from scriptrun.spec.errors import ScriptrunError, UserErrorException, refuse
+from scriptrun.spec.job import JobSpec
+from scriptrun.store import snapshots
+from scriptrun.tracking import folders
+
+if TYPE_CHECKING:
+    from scriptrun.config.script_run_config import ScriptRunConfig
+    from scriptrun.engines.base import Engine
+    from scriptrun.workspace import Workspace
+
+_EXPERIMENT = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,254}")
+
+
+@dataclass(frozen=True)
+class Origin:
+    """What a submission takes from where it is made, beside the job's description.
+
+    ``interpreter`` runs the job when no environment is given (default: this process's own);
+    ``variables`` come last, over the environment's; ``passed`` are names that the job takes from
+    the submitting process; ``parent`` is the id of the run that submits, ``rerun_of`` of the one
+    that is repeated.
+    """
+
+    interpreter: str | None = None
+    variables: Mapping[str, str] = field(default_factory=dict)
+    passed: tuple[str, ...] = ()
+    display_name: str = ""
+    parent: str | None = None
+    root: str | None = None
+
+
+@dataclass
+class Submission:
+    """A job that may be submitted: checked, with its engine and what is worth a word."""
+
+    job: JobSpec
+    engine: Engine
+    source: Path | None
+    warnings: list[str]
+    git: provenance.GitFacts | None = None
+
+
+def check(
+    config: ScriptRunConfig,
+    workspace: Workspace,
+    experiment: str,
+    tags: Mapping[str, Any] | None = None,
+    origin: Origin | None = None,
+) -> Submission:
+    """The job that ``config`` describes, complete but for its snapshot; nothing is written.
+
+    Raises RunConfigurationException with every reason why it cannot be submitted.
+    """
+    origin = origin or Origin()
+    refuse([*checks.problems(config), *_experiment_problems(experiment)])
+    reasons: list[str] = []
+    described = planning.describe(config)
+    source = Path(config.source_directory or ".").absolute()
+    reasons += _source_problems(source, described.script)
+    engine = _engine(workspace, described.target, reasons)
+    environment = described.environment
+    if environment.kind == INTERPRETER and environment.interpreter is None:
+        environment = replace(environment, interpreter=origin.interpreter or sys.executable)
+    reasons += environments.check(environment)
+    reasons += [
+        f"the variable {name} was to be passed on, and it is not set here"
+        for name in origin.passed
+        if name not in os.environ
+    ]
+    if engine is None:
+        refuse(reasons)
+    assert engine is not None
+    job = _job(described, workspace, experiment, origin, source, tags or {})
+    job = replace(job, environment=environment, target=compute.target_of(engine))
+    reasons += engine.check(job)
+    refuse(reasons)
+    return Submission(job, engine, source, [])
+
+
+def submit(submission: Submission, workspace: Workspace) -> Path:
+    """Take the snapshot, write the run down and start it, or queue it; return the run's folder."""
+    job = submission.job
+    if submission.source is not None:
+        submission.git = provenance.GitFacts(submission.source)
+        snapshot = snapshots.take(workspace.snapshots_folder, submission.source)
+        submission.warnings += snapshot.warnings
+        properties = {**job.properties, **submission.git.properties()}
+        properties["ContentSnapshotId"] = snapshot.digest
+        job = replace(job, snapshot=snapshot.digest, properties=properties)
+    return record(job, workspace, submission.warnings)
+
+
+def record(
+    job: JobSpec,
+    workspace: Workspace,
+    warnings: list[str],
+    lock: dict[str, Any] | None = None,
+) -> Path:
+    """Write ``job`` down as a run and start it, or queue it; return the run's folder.
+
+    ``lock`` (that of an earlier run) is what its environment shall be locked to.
+    """
+    ready = find(job.environment, workspace.locks_folder, lock)
+    warnings += _import_warnings(job, workspace, ready)
+    queue = tickets.queue_of(workspace.id)
+    folder = folders.make(workspace.runs_folder, job)
+    writer = events.EventWriter(folder, "submit")
+    for note in job.notes:
+        writer.write("note", message=note)
+    for warning in warnings:
+        writer.write("warning", message=warning)
+    writer.write("state", state=states.QUEUED)
+    if lock is not None:
+        files.publish(str(folder / starting.LOCK), files.to_json(lock))
+    ticket = tickets.write(queue, folder, dict(os.environ))
+    try:
+        folders.publish(folder, job)
+    except ScriptrunError:
+        tickets.drop(ticket.path)
+        raise
+    _start_or_queue(workspace, job, folder, ready, ticket)
+    return folder
+
+
+def _start_or_queue(
+    workspace: Workspace,
+    job: JobSpec,
+    folder: Path,
+    ready: environments.Ready | None,
+    ticket: tickets.Ticket,
+) -> None:
+    """Start the run at once when its environment is ready and nobody waits before it."""
+    first = tickets.waiting(ticket.path.parent)[:1] == [ticket.path]
+    if ready is not None and first:
+        try:
+            starting.start(workspace, job, folder, ready, ticket)
+            return
+        except NoRoom:
+            pass
+    runner.see_to_it(workspace)
+
+
+def _experiment_problems(name: object) -> list[str]:
+    if isinstance(name, str) and _EXPERIMENT.fullmatch(name):
+        return []
+    return [
+        f"{name!r} is no name for an experiment: it takes letters, digits, '_', '-' and '.', "
+        "and begins with a letter or a digit"
+    ]
+
+
+def _source_problems(source: Path, script: str | None) -> list[str]:
+    if not source.is_dir():
+        what = "is a file" if source.exists() else "does not exist"
+        return [f"the source directory {source} {what}; name the directory that holds the script"]
+    if not os.access(source, os.R_OK | os.X_OK):
+        return [f"the source directory {source} cannot be read"]
+    if script is None:
+        return []
+    place = Path(os.path.normpath(source / script))
+    if source not in place.parents:
+        return [
+            f"the script {script} is outside the source directory {source}; "
+            "only what is inside goes along"
+        ]
+    if not place.is_file():
+        what = "is a directory" if place.is_dir() else "does not exist"
+        return [f"the script {script} {what} in {source}{_nearest(source, script)}"]
+    return []
+
+
+def _nearest(source: Path, script: str) -> str:
+    import difflib
+
+    there = [path.name for path in source.glob("*.py")]
+    near = difflib.get_close_matches(script, there, n=1)
+    return f"; did you mean {near[0]}?" if near else ""
+
+
+def _engine(workspace: Workspace, target: object, reasons: list[str]) -> Engine | None:
+    try:
+        return compute.resolve(workspace, target)
+    except UserErrorException as error:
+        reasons.append(str(error))
+        return None
+
+
+def _job(
+    described: planning.Described,
+    workspace: Workspace,
+    experiment: str,
+    origin: Origin,
+    source: Path,
+    tags: Mapping[str, Any],
+) -> JobSpec:
+    run_id = new_id(experiment)
+    script = described.script
+    return JobSpec(
+        id=run_id,
+        experiment=experiment,
+        workspace=workspace.name,
+        created=now(),
+        source_directory=str(source),
+        script=Path(os.path.normpath(script)).as_posix() if script else None,
+        arguments=tuple(described.arguments),
+        command=described.command,
+        distribution=described.distribution,
+        variables={**described.variables, **origin.variables},
+        passed=origin.passed,
+        max_run_duration_seconds=described.max_run_duration_seconds,
+        grace_seconds=_grace(described.variables),
+        display_name=origin.display_name or run_id,
+        parent=origin.parent,
+        root=origin.root or origin.parent or run_id,
+        tags={str(key): None if value is None else str(value) for key, value in tags.items()},
+        properties={"azureml.runsource": "experiment", "_azureml.ComputeTargetType": "local"},
+        notes=tuple(described.notes),
+        run_definition=described.run_definition,
+        submitted_by={**identity.of_process(), "user": _user()},
+    )
+
+
+def new_id(experiment: str) -> str:
+    """A run id in the shape that the SDK v1 gave: experiment, seconds, eight hex digits."""
+    return f"{experiment}_{int(time.time())}_{uuid.uuid4().hex[:8]}"
+
+
+def now() -> str:
+    """The time as ISO 8601 in UTC, to the microsecond."""
+    seconds = time.time()
+    whole = time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(seconds))
+    return f"{whole}.{int(seconds % 1 * 1e6):06d}Z"
+
+
+def _user() -> str:
+    return os.environ.get("USER") or os.environ.get("USERNAME") or os.environ.get("LOGNAME") or ""
+
+
+def _grace(variables: Mapping[str, str]) -> float:
+    """Seconds between SIGTERM and SIGKILL: v1's AZUREML_RUN_KILL_SIGNAL_TIMEOUT_SEC, else 10."""
+    try:
+        return max(0.0, float(variables["AZUREML_RUN_KILL_SIGNAL_TIMEOUT_SEC"]))
+    except (KeyError, ValueError):
+        return 10.0
+
+
+def _import_warnings(
+    job: JobSpec, workspace: Workspace, ready: environments.Ready | None
+) -> list[str]:
+    """A word for every module that the script imports and the environment does not hold."""
+    if not job.script or not job.snapshot:
+        return []
+    try:
+        source = (Path(job.source_directory) / job.script).read_bytes()
+    except OSError:
+        return []
+    beside = Path(job.source_directory)
+    wanted = {
+        name
+        for name in imports.script_imports(source)
+        if not (beside / name).exists() and not (beside / f"{name}.py").exists()
+    }
+    missing = imports.missing(wanted - {"scriptrun", "azureml"}, ready or job.environment)
+    return [f"{job.script} imports {name}, which the environment does not hold" for name in missing]

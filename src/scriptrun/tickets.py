@@ -1,0 +1,76 @@
+"""The queue: one private file for each run that waits to be started on this host.
+
+A ticket is written before the run's job.json is published and removed just before its script
+begins, so a run that waits is never lost and a run that began is never started again. It holds the
+variables that the job inherits, so it lies in the user's own runtime directory (mode 0600).
+"""
+
+from __future__ import annotations
+
+import os
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from scriptrun.runtime import files, identity
+from scriptrun.store import places
+
+
+@dataclass(frozen=True)
+class Ticket:
+    """One waiting run: its ticket's path, its folder, what it inherits, and who queued it."""
+
+    path: Path
+    folder: Path
+    environ: dict[str, str]
+    submitter: dict[str, Any]
+
+
+def queue_of(workspace_id: str) -> Path:
+    """The directory of the workspace's tickets on this host."""
+    return places.runtime_folder("queue", workspace_id)
+
+
+def write(queue: Path, folder: Path, environ: dict[str, str]) -> Ticket:
+    """Queue the run at ``folder``; tickets are taken in the order of their names."""
+    path = queue / f"{time.time_ns():020d}-{folder.name}.json"
+    submitter = identity.of_process()
+    value = {"folder": str(folder), "environ": environ, "submitter": submitter}
+    files.write_atomic(str(path), files.to_json(value), mode=0o600)
+    return Ticket(path, folder, environ, submitter)
+
+
+def waiting(queue: Path) -> list[Path]:
+    """The tickets in their order."""
+    try:
+        names = sorted(name for name in os.listdir(queue) if name.endswith(".json"))
+    except FileNotFoundError:
+        return []
+    return [queue / name for name in names]
+
+
+def run_of(path: Path) -> str:
+    """The id of the run that the ticket at ``path`` is for."""
+    return path.name.partition("-")[2][: -len(".json")]
+
+
+def find(queue: Path, run_id: str) -> Path | None:
+    """The run's ticket, or None when it does not wait here."""
+    return next((path for path in waiting(queue) if run_of(path) == run_id), None)
+
+
+def read(path: Path) -> Ticket | None:
+    """The ticket at ``path``, or None when it has gone."""
+    value = files.read_json(str(path))
+    if not isinstance(value, dict):
+        return None
+    return Ticket(path, Path(value["folder"]), value["environ"], value["submitter"])
+
+
+def drop(path: Path) -> None:
+    """Take the ticket away."""
+    try:
+        path.unlink()
+    except FileNotFoundError:
+        pass

@@ -1,0 +1,124 @@
+"""Reading a run's events, merged over their writers, and writing as anyone who comes later."""
+
+from __future__ import annotations
+
+import os
+import uuid
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from scriptrun.runtime import events as writing
+from scriptrun.runtime import identity
+
+
+def later_writer(folder: Path, who: str = "user") -> writing.EventWriter:
+    """A writer of its own for a process that is neither submitter nor node."""
+    return writing.EventWriter(
+        folder, f"{who}-{identity.host()}-{os.getpid()}-{uuid.uuid4().hex[:8]}"
+    )
+
+
+def read(folder: Path) -> list[dict[str, Any]]:
+    """All events of the run, by time, then writer, then place in the file."""
+    try:
+        names = sorted(os.listdir(folder / "events"))
+    except (FileNotFoundError, NotADirectoryError):
+        return []
+    merged = [
+        (event.get("t", 0.0), name, event.get("n", 0), event)
+        for name in names
+        if name.endswith(".jsonl")
+        for event in writing.read(str(folder / "events" / name))
+    ]
+    merged.sort(key=lambda item: item[:3])
+    return [item[3] for item in merged]
+
+
+@dataclass
+class Facts:
+    """What a run's events say, taken together."""
+
+    state: str | None = None
+    state_reason: str = ""
+    tags: dict[str, str | None] = field(default_factory=dict)
+    properties: dict[str, str] = field(default_factory=dict)
+    display_name: str | None = None
+    description: str | None = None
+    failure: dict[str, Any] | None = None
+    completed: float | None = None
+    began: dict[str, Any] | None = None
+    running: float | None = None
+    environment: dict[str, Any] | None = None
+    messages: list[dict[str, Any]] = field(default_factory=list)
+
+
+def facts(events: list[dict[str, Any]]) -> Facts:
+    """Fold ``events`` (in their order) into Facts."""
+    result = Facts()
+    for event in events:
+        fold = _FOLDS.get(event["kind"])
+        if fold is not None:
+            fold(result, event)
+    return result
+
+
+def _state(result: Facts, event: dict[str, Any]) -> None:
+    result.state = event["state"]
+    result.state_reason = event.get("reason", "")
+    if event["state"] == "Running":
+        result.running = event.get("t")
+
+
+def _began(result: Facts, event: dict[str, Any]) -> None:
+    result.began = event
+
+
+def _tag(result: Facts, event: dict[str, Any]) -> None:
+    result.tags.update(event.get("set") or {})
+    for name in event.get("remove") or ():
+        result.tags.pop(name, None)
+
+
+def _properties(result: Facts, event: dict[str, Any]) -> None:
+    for name, value in (event.get("set") or {}).items():
+        result.properties.setdefault(name, value)
+
+
+def _named(attribute: str) -> Any:
+    def fold(result: Facts, event: dict[str, Any]) -> None:
+        setattr(result, attribute, event.get("value"))
+
+    return fold
+
+
+def _fail(result: Facts, event: dict[str, Any]) -> None:
+    result.failure = event
+
+
+def _complete(result: Facts, event: dict[str, Any]) -> None:
+    result.completed = event.get("t")
+
+
+def _environment(result: Facts, event: dict[str, Any]) -> None:
+    result.environment = event
+
+
+def _message(result: Facts, event: dict[str, Any]) -> None:
+    result.messages.append(event)
+
+
+_FOLDS = {
+    "state": _state,
+    "began": _began,
+    "tag": _tag,
+    "properties": _properties,
+    "display_name": _named("display_name"),
+    "description": _named("description"),
+    "fail": _fail,
+    "complete": _complete,
+    "environment": _environment,
+    "note": _message,
+    "warning": _message,
+    "late": _message,
+}

@@ -1,0 +1,126 @@
+"""Run folders: where they lie in a workspace, how one is made, found and listed."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from scriptrun.runtime import files
+from scriptrun.spec.errors import WorkspaceException
+from scriptrun.spec.job import JobSpec
+
+
+def place_of(runs: Path, job: JobSpec) -> Path:
+    """The folder of ``job`` below ``runs``: its day of submission, then its id."""
+    return runs / job.created[:10] / job.id
+
+
+def make(runs: Path, job: JobSpec) -> Path:
+    """Make the run's folder, empty but for the files' own folders; ``publish`` completes it.
+
+    Raises WorkspaceException where the workspace cannot be written.
+    """
+    folder = place_of(runs, job)
+    try:
+        folder.parent.mkdir(parents=True, exist_ok=True)
+        folder.mkdir()
+        (folder / "events").mkdir()
+    except OSError as error:
+        raise not_writable(runs, error) from error
+    return folder
+
+
+def publish(folder: Path, job: JobSpec) -> None:
+    """Write job.json, which makes the folder a run; it never changes afterwards."""
+    try:
+        done = files.publish(str(folder / "job.json"), files.to_json(job.to_dict()))
+    except OSError as error:
+        raise not_writable(folder, error) from error
+    if not done:
+        raise WorkspaceException(f"a run with the id {job.id} is there already")
+
+
+def not_writable(place: Path, error: OSError) -> WorkspaceException:
+    """The sentence for a workspace that cannot be written."""
+    return WorkspaceException(
+        f"the workspace cannot be written: {error.filename or place}: {error.strerror}",
+        "Free some space, change the permissions, or name another workspace "
+        "with SCRIPTRUN_WORKSPACE.",
+    )
+
+
+def read_job(folder: Path) -> JobSpec | None:
+    """The run's JobSpec, or None where the folder is no run."""
+    data: dict[str, Any] | None = files.read_json(str(folder / "job.json"))
+    return None if data is None else JobSpec.from_dict(data)
+
+
+def days(runs: Path) -> list[str]:
+    """The days that hold runs, newest first."""
+    try:
+        return sorted((name for name in os.listdir(runs) if _is_day(name)), reverse=True)
+    except FileNotFoundError:
+        return []
+
+
+def _is_day(name: str) -> bool:
+    return len(name) == 10 and name[4] == name[7] == "-"
+
+
+def of_day(runs: Path, day: str) -> list[str]:
+    """The names of the run folders of one day, in no order."""
+    try:
+        return os.listdir(runs / day)
+    except (FileNotFoundError, NotADirectoryError):
+        return []
+
+
+def every(runs: Path) -> Iterator[Path]:
+    """All run folders, newest day first."""
+    for day in days(runs):
+        for name in of_day(runs, day):
+            yield runs / day / name
+
+
+def find(runs: Path, run_id: str) -> Path | None:
+    """The folder of the run with exactly this id, or None."""
+    if not run_id or "/" in run_id or run_id in (".", ".."):
+        return None
+    for day in days(runs):
+        folder = runs / day / run_id
+        if (folder / "job.json").exists():
+            return folder
+    return None
+
+
+def attempts(folder: Path) -> list[int]:
+    """The numbers of the run's attempts, oldest first."""
+    try:
+        names = os.listdir(folder / "attempts")
+    except (FileNotFoundError, NotADirectoryError):
+        return []
+    return sorted(int(name) for name in names if name.isdigit())
+
+
+def read_result(folder: Path, attempt: int | None = None) -> dict[str, Any] | None:
+    """The result of one attempt (default: the newest), or None while there is none."""
+    if attempt is None:
+        numbers = attempts(folder)
+        if not numbers:
+            return None
+        attempt = numbers[-1]
+    result: dict[str, Any] | None = files.read_json(
+        str(folder / "attempts" / str(attempt) / "result.json")
+    )
+    return result
+
+
+def touch(folder: Path) -> None:
+    """Tell listings that something was added to a run that may have ended."""
+    for place in (folder, folder.parent):
+        try:
+            os.utime(place)
+        except OSError:
+            pass

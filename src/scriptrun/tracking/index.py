@@ -1,0 +1,231 @@
+"""The index that answers "list my 100,000 runs": a cache in SQLite on the local disk.
+
+The run folders are the truth. Delete the file and it is rebuilt; a damaged one is replaced.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import time
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from scriptrun.runtime import files
+from scriptrun.tracking import events, folders, settle
+
+if TYPE_CHECKING:
+    import sqlite3
+
+#: changed with the table: an older file is thrown away and rebuilt
+VERSION = 1
+#: seconds in which a directory may change again without its time changing
+_RACY = 2.0
+_COLUMNS = (
+    "id",
+    "day",
+    "created",
+    "experiment",
+    "display_name",
+    "state",
+    "reason",
+    "began",
+    "ended",
+    "exit_code",
+    "target",
+    "parent",
+    "kind",
+    "script",
+    "tags",
+    "final",
+    "changed",
+)
+_TABLES = f"""
+create table if not exists runs ({", ".join(_COLUMNS)}, primary key (id)) without rowid;
+create index if not exists by_created on runs (created desc);
+create index if not exists unfinished on runs (final) where final = 0;
+create index if not exists by_experiment on runs (experiment, created desc);
+create table if not exists days (day primary key, changed) without rowid;
+pragma user_version = {VERSION};
+"""
+
+
+@dataclass(frozen=True)
+class Row:
+    """One run as lists show it. Times are seconds since 1970, ``created`` is ISO 8601 in UTC."""
+
+    id: str
+    folder: str
+    created: str
+    experiment: str
+    display_name: str
+    state: str
+    reason: str = ""
+    began: float | None = None
+    ended: float | None = None
+    exit_code: int | None = None
+    target: str = ""
+    parent: str | None = None
+    kind: str = ""
+    script: str | None = None
+    tags: dict[str, Any] = field(default_factory=dict)
+
+
+class Index:
+    """The index of the runs below ``runs``, kept in the file ``path``.
+
+    ``status`` gives the state of a run that has not ended (it may settle it).
+    """
+
+    def __init__(
+        self, runs: Path, path: Path, status: Callable[[Path, dict[str, Any]], settle.Status]
+    ) -> None:
+        self._runs, self._path, self._status = runs, path, status
+        self._db = _open(path)
+
+    def close(self) -> None:
+        """Let go of the file."""
+        self._db.close()
+
+    def refresh(self) -> None:
+        """Take in what is new: days whose time has changed, and all runs that have not ended."""
+        with self._db:
+            seen = dict(self._db.execute("select day, changed from days"))
+            for day in folders.days(self._runs):
+                self._refresh_day(day, seen.pop(day, None))
+            for day in seen:
+                self._db.execute("delete from runs where day = ?", (day,))
+                self._db.execute("delete from days where day = ?", (day,))
+            self._refresh_unfinished()
+
+    def rows(
+        self, experiment: str | None = None, state: str | None = None, limit: int | None = None
+    ) -> Iterator[Row]:
+        """The runs, newest first, as the last ``refresh`` found them."""
+        where = [
+            f"{name} = ?" for name, value in (("experiment", experiment), ("state", state)) if value
+        ]
+        values: list[Any] = [value for value in (experiment, state) if value]
+        query = f"select {', '.join(_COLUMNS)} from runs"
+        query += f" where {' and '.join(where)}" if where else ""
+        query += " order by created desc, id desc"
+        if limit is not None:
+            query += " limit ?"
+            values.append(limit)
+        for found in self._db.execute(query, values):
+            yield self._row(dict(zip(_COLUMNS, found, strict=True)))
+
+    def like(self, prefix: str, limit: int = 10) -> list[str]:
+        """Ids of runs that begin with ``prefix``, newest first."""
+        end = prefix[:-1] + chr(ord(prefix[-1]) + 1) if prefix else chr(0x10FFFF)
+        query = "select id from runs where id >= ? and id < ? order by created desc limit ?"
+        return [found[0] for found in self._db.execute(query, (prefix, end, limit))]
+
+    def named(self, display_name: str, limit: int = 10) -> list[str]:
+        """Ids of runs with this display name, newest first."""
+        query = "select id from runs where display_name = ? order by created desc limit ?"
+        return [found[0] for found in self._db.execute(query, (display_name, limit))]
+
+    def _row(self, found: dict[str, Any]) -> Row:
+        folder = str(self._runs / found.pop("day") / found["id"])
+        for name in ("final", "changed"):
+            del found[name]
+        return Row(folder=folder, **{**found, "tags": json.loads(found["tags"])})
+
+    def _refresh_day(self, day: str, seen: int | None) -> None:
+        place = self._runs / day
+        changed = os.stat(place).st_mtime_ns
+        if changed == seen:
+            return
+        known = dict(self._db.execute("select id, changed from runs where day = ?", (day,)))
+        whole = time.time() - changed / 1e9 > _RACY
+        batch = []
+        for entry in os.scandir(place):
+            stamp = entry.stat().st_mtime_ns
+            if known.pop(entry.name, None) == stamp:
+                continue
+            found = _read(Path(entry.path))
+            if found is None:
+                whole = False  # its job.json is still to come
+                continue
+            batch.append(self._values(day, Path(entry.path), stamp, *found))
+        self._put(batch)
+        self._db.executemany("delete from runs where id = ?", [(name,) for name in known])
+        self._db.execute(
+            "insert or replace into days values (?, ?)", (day, changed if whole else 0)
+        )
+
+    def _refresh_unfinished(self) -> None:
+        query = "select id, day from runs where final = 0"
+        batch = []
+        for name, day in list(self._db.execute(query)):
+            folder = self._runs / day / name
+            found = _read(folder)
+            if found is None:
+                self._db.execute("delete from runs where id = ?", (name,))
+                continue
+            batch.append(self._values(day, folder, _stamp(folder), *found))
+        self._put(batch)
+
+    def _values(
+        self, day: str, folder: Path, stamp: int, job: dict[str, Any], facts: events.Facts
+    ) -> tuple[Any, ...]:
+        status = settle.told(folder, facts)
+        if not status.is_final:
+            status = self._status(folder, job)
+        return (
+            folder.name,
+            day,
+            job.get("created", ""),
+            job.get("experiment", ""),
+            facts.display_name or job.get("display_name") or folder.name,
+            status.state,
+            status.reason,
+            status.began,
+            status.ended,
+            status.exit_code,
+            (job.get("target") or {}).get("name", ""),
+            job.get("parent"),
+            job.get("kind", ""),
+            job.get("script") or job.get("command"),
+            json.dumps({**(job.get("tags") or {}), **facts.tags}),
+            int(status.is_final),
+            stamp,
+        )
+
+    def _put(self, batch: Iterable[tuple[Any, ...]]) -> None:
+        marks = ", ".join("?" * len(_COLUMNS))
+        self._db.executemany(f"insert or replace into runs values ({marks})", batch)
+
+
+def _read(folder: Path) -> tuple[dict[str, Any], events.Facts] | None:
+    job = files.read_json(str(folder / "job.json"))
+    return None if job is None else (job, events.facts(events.read(folder)))
+
+
+def _stamp(folder: Path) -> int:
+    try:
+        return os.stat(folder).st_mtime_ns
+    except OSError:
+        return 0
+
+
+def _open(path: Path) -> sqlite3.Connection:
+    import sqlite3
+
+    path.parent.mkdir(parents=True, exist_ok=True)
+    for _ in range(2):
+        try:
+            database = sqlite3.connect(path, timeout=30)
+            database.execute("pragma journal_mode = wal")
+            database.execute("pragma synchronous = off")  # it is a cache
+            if database.execute("pragma user_version").fetchone()[0] != VERSION:
+                database.executescript(
+                    "drop table if exists runs; drop table if exists days;" + _TABLES
+                )
+            return database
+        except sqlite3.DatabaseError:
+            path.unlink(missing_ok=True)
+    raise sqlite3.DatabaseError(f"the index {path} cannot be made")

@@ -1,0 +1,171 @@
+"""Waiting for a run, with its log as it is written."""
+
+from __future__ import annotations
+
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import IO, TYPE_CHECKING
+
+from scriptrun import tickets
+from scriptrun.preparing import LOG, end_failed
+from scriptrun.runtime import files
+from scriptrun.spec import states
+from scriptrun.spec.errors import ActivityFailedException
+from scriptrun.tracking import folders
+
+if TYPE_CHECKING:
+    from scriptrun.run import Run
+    from scriptrun.tracking.settle import Status
+
+#: the logs that are streamed, in the order in which a run writes them
+STREAMED = (LOG, "user_logs/std_log.txt")
+#: seconds between two looks: at first, and at most; and between two looks at the whole state
+FAST, SLOW, SETTLE = 0.01, 0.25, 1.0
+
+
+class Stream:
+    """Follows the run's logs and hands on what is new."""
+
+    def __init__(self, folder: Path, write: Callable[[str, bytes], None]) -> None:
+        self._folder = folder
+        self._write = write
+        self._open: dict[str, IO[bytes]] = {}
+
+    def pump(self) -> bool:
+        """Hand on what has come since; whether there was anything."""
+        moved = False
+        for name in STREAMED:
+            handle = self._handle(name)
+            while handle is not None:
+                data = handle.read(1 << 16)
+                if not data:
+                    break
+                moved = True
+                self._write(name, data)
+        return moved
+
+    def _handle(self, name: str) -> IO[bytes] | None:
+        if name not in self._open:
+            try:
+                self._open[name] = open(self._folder / name, "rb")  # noqa: SIM115
+            except OSError:
+                return None
+        return self._open[name]
+
+    def close(self) -> None:
+        """Let go of the files."""
+        for handle in self._open.values():
+            handle.close()
+
+
+def follow(
+    run: Run, write: Callable[[str, bytes], None], pause: Callable[[float], None] = time.sleep
+) -> Status:
+    """Stream the run's logs to ``write`` (name, bytes) until it has ended; return how."""
+    stream = Stream(run.path, write)
+    try:
+        wait, next_look = FAST, 0.0
+        while True:
+            ended = _has_result(run)
+            if ended or time.monotonic() >= next_look:
+                status = run.standing
+                next_look = time.monotonic() + SETTLE
+                if status.is_final:
+                    stream.pump()
+                    return status
+            wait = FAST if stream.pump() else min(SLOW, wait * 1.2)
+            pause(wait)
+    finally:
+        stream.close()
+
+
+def _has_result(run: Run) -> bool:
+    return folders.read_result(run.path) is not None
+
+
+def wait(run: Run, show_output: bool) -> Status:
+    """What ``Run.wait_for_completion`` does: headings and logs where shown, quiet else."""
+    try:
+        status = follow(run, _Shown(run) if show_output else _nothing)
+    except KeyboardInterrupt:
+        print(
+            f"\nDetached: the run {run.id} goes on. Come back with Run.get(workspace, "
+            f"{run.id!r}).wait_for_completion(show_output=True), or `scriptrun logs {run.id} "
+            f"--follow`; end it with `scriptrun cancel {run.id}`.",
+            file=sys.stderr,
+        )
+        raise
+    if show_output:
+        _summary(run, status)
+    return status
+
+
+def _nothing(name: str, data: bytes) -> None:
+    """Nobody looks."""
+
+
+class _Shown:
+    """Prints what comes, with a heading for each file, as the SDK v1 did."""
+
+    def __init__(self, run: Run) -> None:
+        import codecs
+
+        self._last = ""
+        self._decoder = codecs.getincrementaldecoder("utf-8")("replace")
+        print(f"RunId: {run.id}")
+        print(f"Web View: {run.get_portal_url()}", flush=True)
+
+    def __call__(self, name: str, data: bytes) -> None:
+        if name != self._last:
+            heading = f"Streaming {name}"
+            print(f"\n{heading}\n{'=' * len(heading)}\n")
+            self._last = name
+        print(self._decoder.decode(data), end="", flush=True)
+
+
+def _summary(run: Run, status: Status) -> None:
+    print("\nExecution Summary\n=================")
+    print(f"RunId: {run.id}")
+    print(f"Status: {status.state}" + (f" ({status.reason})" if status.reason else ""))
+    print(f"Web View: {run.get_portal_url()}", flush=True)
+
+
+def raise_if_failed(run: Run, raise_on_error: bool) -> None:
+    """Raise ActivityFailedException for a run that ended Failed."""
+    status = run.standing
+    if raise_on_error and status.state == states.FAILED:
+        tail = last_lines(run.path / "user_logs" / "std_log.txt")
+        shown = f"\nThe last lines of its log:\n{tail}" if tail else ""
+        raise ActivityFailedException(f"The run {run.id} failed: {status.reason}.{shown}")
+
+
+def last_lines(path: Path, count: int = 15) -> str:
+    """The last ``count`` lines of a log, without reading all of it."""
+    try:
+        with open(path, "rb") as handle:
+            handle.seek(0, 2)
+            handle.seek(max(0, handle.tell() - 8192))
+            text = handle.read().decode("utf-8", "replace")
+    except OSError:
+        return ""
+    return "\n".join(text.splitlines()[-count:])
+
+
+def end_if_waiting(run: Run) -> None:
+    """End at once a run that is to be canceled and that no launcher has claimed.
+
+    The request to cancel is written already; a launcher that claims the run now sees it.
+    """
+    if any(
+        (run.path / "attempts" / str(n) / "node-0.start.json").exists()
+        for n in folders.attempts(run.path)
+    ):
+        return
+    if not files.read_json(str(run.path / "job.json")):
+        return
+    end_failed(run.path, "canceled before it started", states.CANCELED)
+    ticket = tickets.find(tickets.queue_of(run.workspace.id), run.id)
+    if ticket is not None:
+        tickets.drop(ticket)
