@@ -33,9 +33,9 @@ BUILDERS = {
 class Ready:
     """An environment that can be used now.
 
-    ``python`` is the absolute path of its interpreter and ``bin`` that one's directory; ``place`` is
-    what was built (None for an interpreter that is simply there); ``sites`` are the directories that
-    hold its packages; ``lock`` is a JSON value. ``seconds`` is how long getting it took now.
+    ``python`` is the absolute path of its interpreter and ``bin`` that one's directory. ``place``
+    is what was built (None for an interpreter that is simply there), ``sites`` are the directories
+    that hold its packages, ``lock`` is a JSON value. ``seconds`` is how long getting it took now.
     """
 
     key: str
@@ -68,7 +68,7 @@ class Builder(ABC):
     @classmethod
     @abstractmethod
     def check(cls, spec: EnvironmentSpec) -> list[str]:
-        """Every reason, as a sentence, why ``spec`` can't be had here that is known without resolving."""
+        """Why ``spec`` can't be had here, as far as that is known without resolving it."""
 
     @classmethod
     def known(cls, spec: EnvironmentSpec) -> Lock | None:
@@ -90,7 +90,10 @@ class Builder(ABC):
 
     @abstractmethod
     def ill(self, place: str) -> str:
-        """Why ``place`` must be built again, as a clause after "because"; "" if it is well. Starts no process."""
+        """Why ``place`` must be built again ("it lacks six"); "" if it is well.
+
+        Starts no process.
+        """
 
     @abstractmethod
     def python(self, place: str) -> str:

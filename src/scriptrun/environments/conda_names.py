@@ -74,8 +74,9 @@ SAME = frozenset(
     tensorflow tensorflow-estimator tensorflow-hub tensorflow-probability termcolor textblob
     threadpoolctl tifffile timm tokenizers toml tomli toolz torchaudio torchmetrics torchtext
     torchvision tornado tqdm traitlets transformers typing-extensions ujson urllib3 virtualenv
-    wandb webencodings werkzeug wheel wordcloud wrapt xarray xgboost xlrd xlsxwriter yaml zarr zstandard
-    """.split()
+    wandb webencodings werkzeug wheel wordcloud wrapt xarray xgboost xlrd xlsxwriter zarr
+    zstandard
+    """.split()  # noqa: SIM905
 )
 
 #: what PyPI's wheels bring along themselves, or the machine has
@@ -86,7 +87,7 @@ CARRIED = frozenset(
     libpng libstdcxx-ng libtiff libuv libxgboost llvm-openmp mkl mkl-include mkl-service mkl_fft
     mkl_random nccl ncurses ninja nomkl openblas openssl pytorch-cuda pytorch-mutex python_abi
     readline sqlite tk xz zlib _libgcc_mutex _openmp_mutex _py-xgboost-mutex
-    """.split()
+    """.split()  # noqa: SIM905
 )
 
 _SPEC = re.compile(
@@ -99,7 +100,7 @@ _FOURTH_NUMBER = frozenset({"opencv-python-headless"})
 
 @dataclass(frozen=True)
 class Translation:
-    """What conda specs mean to uv: ``python`` and requirements; names that PyPI lacks; what can't be said."""
+    """What conda specs mean to uv; ``unknown`` are not on PyPI, ``troubles`` can't be read."""
 
     python: str | None
     requirements: tuple[str, ...]
@@ -121,7 +122,8 @@ def translate(specs: Iterable[str]) -> Translation:
         clauses = _clauses((found["rest"] or "") if found else "", RENAMED.get(name, name))
         if found is None or clauses is None:
             troubles.append(
-                f"The conda requirement '{spec}' cannot be read. Write it as numpy=1.16 or numpy>=1.16,<2."
+                f"The conda requirement '{spec}' cannot be read. Write it as "
+                "numpy=1.16 or numpy>=1.16,<2."
             )
         elif name == "python":
             python = clauses.replace("==", "").replace(".*", "") or None

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import socket
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -43,10 +42,10 @@ def ensure(
 ) -> Ready:
     """The environment, locked and built if it isn't yet; one builder at a time on this machine.
 
-    ``log`` gets every line of what is done, as it is done. ``upgrade`` resolves the request anew and
-    replaces its lock; ``lock`` (that of an earlier run) stands instead of the workspace's. ``stop``
-    is asked several times a second: true gives up. Raises EnvironmentException, which names the
-    package and the reason, and Stopped.
+    ``log`` gets every line of what is done, as it is done. ``upgrade`` resolves the request anew
+    and replaces its lock; ``lock`` (that of an earlier run) stands instead of the workspace's.
+    ``stop`` is asked several times a second: true gives up. Raises EnvironmentException, which
+    names the package and the reason, and Stopped.
     """
     began = time.monotonic()
     there = None if upgrade else find(spec, locks, lock)
@@ -67,7 +66,8 @@ def _locked(
     cls = builder_class(spec.kind)
     if not cls.builds:
         return cls(spec, cls.resolve(spec, log, stop))
-    with _alone(f"request-{spec.digest()[:32]}", "locks this environment", log, stop):
+    path = places.cache_root() / "locks" / f"environment-request-{spec.digest()[:32]}"
+    with _alone(path, "locks this environment", log, stop):
         builder = None if upgrade else known_builder(spec, locks)
         if builder is not None:
             return builder
@@ -82,7 +82,7 @@ def _built(builder: Builder, log: Log, stop: Stop) -> tuple[str, bool]:
     if place is not None and not reason:
         shelves.touch(place)
         return place, False
-    with _alone(f"build-{key}", "builds this environment", log, stop):
+    with _alone(shelves.build_lock(key), "builds this environment", log, stop):
         place, reason = state(builder)
         if place is not None and not reason:
             shelves.touch(place)
@@ -102,7 +102,7 @@ def _build(builder: Builder, reason: str, log: Log, stop: Stop) -> str:
         builder.build(place, log, stop)
         trouble = builder.ill(place)
         if trouble:
-            raise EnvironmentException(f"The environment was built, but it is not well: {trouble}.")
+            raise EnvironmentException(f"The environment is not well after its build: {trouble}.")
         seconds = round(time.monotonic() - began, 3)
         _mark(builder, place, seconds)
     except OSError as error:
@@ -138,9 +138,8 @@ def _named(spec: EnvironmentSpec) -> str:
 
 
 @contextmanager
-def _alone(name: str, doing: str, log: Log, stop: Stop) -> Iterator[None]:
-    """Hold the lock ``name`` of this machine for the block; say once whom it waits for."""
-    path = places.cache_root() / "locks" / f"environment-{name}"
+def _alone(path: Path, doing: str, log: Log, stop: Stop) -> Iterator[None]:
+    """Hold the lock ``path`` for the block; say once whom it waits for."""
     taken = flocks.try_flock(path)
     if taken is None:
         log(f"Waiting for {_holder(path)}, which {doing}.")
@@ -149,6 +148,8 @@ def _alone(name: str, doing: str, log: Log, stop: Stop) -> Iterator[None]:
                 raise Stopped("Waiting for the environment was stopped.")
             time.sleep(0.05)
             taken = flocks.try_flock(path)
+    import socket
+
     with taken:
         write_atomic(
             f"{path}.owner", json.dumps({"pid": os.getpid(), "host": socket.gethostname()}).encode()

@@ -61,7 +61,7 @@ class Existing(Builder):
 
 
 def locate(spec: EnvironmentSpec) -> str | None:
-    """The absolute path of the request's interpreter (links are kept), or None where it isn't there."""
+    """The absolute path of the request's interpreter, links kept; None where it isn't there."""
     name = os.path.expanduser(spec.interpreter or "")
     if os.sep not in name:
         found = shutil.which(name or "python3") or shutil.which(name or "python")
@@ -89,13 +89,22 @@ def _trouble(spec: EnvironmentSpec) -> str:
     asked = f"The environment asks for the interpreter '{name}', "
     path = os.path.expanduser(name)
     if os.sep not in name:
-        return f"{asked}and no such command is on PATH. Give the path of an interpreter, or one that is there."
+        return (
+            f"{asked}and no such command is on PATH. Give the path of an "
+            "interpreter, or one that is there."
+        )
     if os.path.isdir(path):
-        return f"{asked}which is a directory. Give the path of the interpreter in it, such as {path}/bin/python."
+        return (
+            f"{asked}which is a directory. Give the path of the interpreter in "
+            f"it, such as {path}/bin/python."
+        )
     if os.path.exists(path):
         return f"{asked}which is not executable. Give the path of a Python interpreter."
     if os.path.lexists(path):
-        return f"{asked}which is a link to {os.path.realpath(path)}, and that is gone. Make the environment anew."
+        return (
+            f"{asked}which is a link to {os.path.realpath(path)}, and that is "
+            "gone. Make the environment anew."
+        )
     return f"{asked}and there is no such file. Give the path of a Python interpreter."
 
 

@@ -14,8 +14,8 @@ from scriptrun.spec.environment import EnvironmentSpec
 def find(spec: EnvironmentSpec, locks: Path, lock: Lock | None = None) -> Ready | None:
     """The environment if it is locked, built and well; else None. Starts no process.
 
-    ``locks`` is the workspace's directory of locks. ``lock`` stands instead of the workspace's: that
-    of an earlier run, to have just the same again.
+    ``locks`` is the workspace's directory of locks. ``lock`` stands instead of the workspace's:
+    that of an earlier run, to have just the same again.
     """
     began = time.monotonic()
     builder = known_builder(spec, locks, lock)
@@ -30,17 +30,17 @@ def find(spec: EnvironmentSpec, locks: Path, lock: Lock | None = None) -> Ready 
 
 
 def known_builder(spec: EnvironmentSpec, locks: Path, lock: Lock | None = None) -> Builder | None:
-    """The builder of ``spec`` with the lock that is known for it, or None where there is no lock yet."""
+    """The builder of ``spec`` with the lock that is known for it; None without a lock."""
     cls = builder_class(spec.kind)
-    if cls.builds:
-        lock = lock or lockfiles.read(locks, spec)
-    else:
+    if not cls.builds:
         lock = cls.known(spec)  # an interpreter is as it is now, whatever it was
+    elif lock is None:
+        lock = lockfiles.read(locks, spec)
     return cls(spec, lock) if lock else None
 
 
 def state(builder: Builder) -> tuple[str | None, str]:
-    """Where ``builder``'s environment stands (None: nowhere) and why it must be built again ("": it is well)."""
+    """Where the environment stands (None: nowhere), and why it must be built again, or ""."""
     if not builder.builds:
         return None, builder.ill("")
     key = builder.key()

@@ -181,7 +181,7 @@ def _lines(path: str) -> list[str]:
 
 
 def _cannot_tell(spec: EnvironmentSpec) -> bool:
-    """Whether the request has lines whose packages have no name here: addresses, paths, containers."""
+    """Whether the request holds what can't be told from its names: paths, containers."""
     return spec.container or any(not _distribution_name(line) for line in requests.of(spec).lines)
 
 

@@ -1,4 +1,4 @@
-"""Facts about interpreters: version, prefix, site directories. Told from files where that can be done.
+"""Facts about interpreters: version, prefix, site directories; from files where that can be done.
 
 What can only be learned by starting an interpreter is learned once and kept in the local cache for
 as long as its file stays the same (path, inode, size, time).
@@ -28,13 +28,14 @@ try:
         dirs.append(site.getusersitepackages())
 except Exception:
     dirs = [p for p in sys.path if p.endswith("-packages")]
-print(json.dumps({"version": "%d.%d.%d" % sys.version_info[:3], "prefix": sys.prefix, "sites": dirs}))
+version = "%d.%d.%d" % sys.version_info[:3]
+print(json.dumps({"version": version, "prefix": sys.prefix, "sites": dirs}))
 """
 
 
 @dataclass(frozen=True)
 class Facts:
-    """One interpreter: ``python`` is its absolute path (never resolved: a venv's link is the venv)."""
+    """One interpreter; ``python`` is its absolute path, links kept: a venv's link is the venv."""
 
     python: str
     version: str
@@ -43,7 +44,7 @@ class Facts:
 
 
 def stamp(path: str) -> list[int]:
-    """What changes when the file behind ``path`` is another one. Raises OSError where it is gone."""
+    """What changes when ``path`` is another file. Raises OSError where it is gone."""
     found = os.stat(path)
     return [found.st_dev, found.st_ino, found.st_size, found.st_mtime_ns]
 

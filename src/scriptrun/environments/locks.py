@@ -33,7 +33,10 @@ def read(locks: Path, spec: EnvironmentSpec) -> Lock | None:
 
 
 def keep(locks: Path, spec: EnvironmentSpec, lock: Lock, *, upgrade: bool = False) -> Lock:
-    """Write ``lock`` down for ``spec``; the first one stands unless ``upgrade``. The one that stands."""
+    """Write ``lock`` down for ``spec`` unless one stands already; return the one that stands.
+
+    ``upgrade`` replaces it.
+    """
     first, own = _paths(locks, spec)
     os.makedirs(locks, exist_ok=True)
     for path in (first, own):

@@ -8,6 +8,7 @@ https://pip.pypa.io/en/stable/topics/configuration/ gives.
 
 from __future__ import annotations
 
+import configparser
 import os
 import sys
 
@@ -76,8 +77,6 @@ def files() -> list[str]:
 
 
 def _read(path: str) -> dict[str, str]:
-    import configparser
-
     parser = configparser.RawConfigParser()
     try:
         parser.read(path, encoding="utf-8")

@@ -40,7 +40,7 @@ class Python:
 
 
 def parse(text: str) -> tuple[int, ...] | None:
-    """The numbers of a wanted version such as "3.8", "==3.8.13" or "3.8.*"; None where it is no version."""
+    """The numbers of a wanted version ("3.8", "==3.8.13", "3.8.*"); None for anything else."""
     found = _VERSION.fullmatch(text.strip())
     return tuple(int(part) for part in found.groups() if part is not None) if found else None
 
@@ -62,7 +62,7 @@ def found() -> Iterator[Python]:
 
 
 def choose(wanted: str | None) -> tuple[Python, str]:
-    """The interpreter for ``wanted``, and a note where its patch is not the one asked for ("" if it is).
+    """The interpreter for ``wanted``, and a note where its patch is another than asked, else "".
 
     A minor version must be there; its patch is taken as near as there is one: the same, else the
     newest. None asks for the minor version of the interpreter that runs this code. Raises
@@ -82,7 +82,8 @@ def choose(wanted: str | None) -> tuple[Python, str]:
     asked = ".".join(map(str, numbers))
     return (
         newest,
-        f"Python {asked} was asked for; {newest.version} is used, the one of its line that is here.",
+        f"Python {asked} was asked for; {newest.version} is used, the one of its "
+        "line that is here.",
     )
 
 
@@ -92,9 +93,15 @@ def missing(wanted: str | None) -> str:
         return ""
     numbers = parse(wanted)
     if numbers is None:
-        return f"The environment asks for Python '{wanted}', which is no version such as 3.10 or 3.8.13."
+        return (
+            f"The environment asks for Python '{wanted}', which is no version "
+            "such as 3.10 or 3.8.13."
+        )
     if numbers[:2] < OLDEST[: len(numbers)]:
-        return f"The environment asks for Python {wanted}, and environments are built for 3.6 and newer."
+        return (
+            f"The environment asks for Python {wanted}, and environments are "
+            "built for 3.6 and newer."
+        )
     if any(True for _ in _fitting(numbers)):
         return ""
     here = sorted({python.minor for python in found() if python.minor >= OLDEST})
@@ -109,13 +116,22 @@ def hint(wanted: str | None) -> str:
     return _how_to_install(wanted)
 
 
+def others() -> list[Python]:
+    """One Python of each other minor version here: older ones from the newest down, then newer."""
+    own = interpreters_minor()
+    minors = {python.minor for python in found() if python.minor >= OLDEST} - {own}
+    older = sorted((minor for minor in minors if minor < own), reverse=True)
+    newer = sorted(minor for minor in minors if minor > own)
+    return [choose(f"{minor[0]}.{minor[1]}")[0] for minor in (*older, *newer)]
+
+
 def interpreters_minor() -> tuple[int, ...]:
     """The minor version of the interpreter that runs this code."""
     return parse(interpreters.running().version.rpartition(".")[0]) or ()
 
 
 def whole(python: Python) -> Python:
-    """``python`` with its patch, asking the interpreter (once, then remembered) where it isn't known."""
+    """``python`` with its patch; the interpreter is asked where that isn't known yet."""
     if python.patch is not None:
         return python
     return _python(python.path, interpreters.ask(python.path).version)

@@ -19,13 +19,17 @@ _KNOWN_OPTIONS = {
 
 @dataclass(frozen=True)
 class Request:
-    """``lines`` are requirements (PEP 508), ``options`` lines for uv's requirement file, ``flags`` its arguments."""
+    """Requirements, option lines that go into the file with them, and arguments for uv."""
 
     python: str | None
     lines: tuple[str, ...]
     options: tuple[str, ...]
     flags: tuple[str, ...]
     notes: tuple[str, ...]
+
+    def direct(self) -> list[str]:
+        """The requirements that are a path or an address: uv's errors don't name those."""
+        return [line for line in self.lines if "/" in line]
 
 
 def of(spec: EnvironmentSpec) -> Request:
@@ -89,7 +93,8 @@ def _trouble_of(line: str) -> list[str]:
     if secret:
         shown = line.replace(secret[1], "***")
         return [
-            f"The requirement line '{shown}' holds a password. Write a variable's name in its place: ${{NAME}}."
+            f"The requirement line '{shown}' holds a password. Write a variable's "
+            f"name in its place: ${{NAME}}."
         ]
     if _PATH.match(line):
         return [f"The requirement '{line}' is a relative path. Give an absolute one, or a URL."]

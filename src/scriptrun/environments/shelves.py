@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import os
 import shutil
+from pathlib import Path
 from typing import Any
 
 from scriptrun.runtime.files import read_json, to_json, write_atomic
@@ -63,6 +64,26 @@ def touch(place: str) -> None:
         os.utime(os.path.join(place, MARKER))
     except OSError:
         pass
+
+
+def last_use(place: str) -> float:
+    """When ``place`` was handed out last, in seconds since 1970."""
+    try:
+        return os.stat(os.path.join(place, MARKER)).st_mtime
+    except OSError:
+        return 0.0
+
+
+def build_lock(key: str) -> Path:
+    """The lock file that whoever builds or removes ``key`` holds."""
+    return places.cache_root() / "locks" / f"environment-build-{key}"
+
+
+def discard_all(key: str) -> None:
+    """Take everything away that was built for ``key``."""
+    for number in numbers(key):
+        discard(os.path.join(shelf(key), str(number)))
+    shutil.rmtree(shelf(key), ignore_errors=True)
 
 
 def unfinished(key: str) -> list[str]:

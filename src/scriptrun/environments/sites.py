@@ -50,7 +50,7 @@ def distributions(sites: Iterable[str]) -> list[str]:
 
 
 def distribution(entry: str) -> tuple[str, str] | None:
-    """Name and version of a metadata directory such as ``scikit_learn-1.3.2.dist-info``, or None."""
+    """Name and version in the name of a metadata directory (``six-1.0.dist-info``), or None."""
     stem, suffix = os.path.splitext(entry)
     if suffix not in _METADATA or "-" not in stem or stem.startswith("~"):
         return None

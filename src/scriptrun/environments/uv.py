@@ -1,23 +1,22 @@
-"""Environments of packages, built by uv: ``uv pip compile`` makes the lock, ``uv venv`` and ``uv pip
-sync`` the place. uv's own cache is used (``UV_CACHE_DIR``, else uv's default), so packages that one
-environment has are linked, not copied, into the next.
+"""Environments of packages, built by uv.
+
+``uv pip compile`` makes the lock (uv_lock.py), ``uv venv`` and ``uv pip sync`` the place. uv's own
+cache is used (``UV_CACHE_DIR``, else uv's default): packages that one environment has are linked
+into the next, not copied.
 """
 
 from __future__ import annotations
 
-import datetime
 import importlib
 import os
 import re
-import shutil
 from typing import Any
 
 from scriptrun.environments import interpreters, pythons, requests, sites
-from scriptrun.environments.base import Builder, Lock, Log, Stop, platform_tag
-from scriptrun.environments.locks import FORMAT, content_key
+from scriptrun.environments.base import Builder, Lock, Log, Stop
+from scriptrun.environments.locks import content_key
 from scriptrun.runtime.files import read_json, to_json, write_atomic
 from scriptrun.spec.environment import PACKAGES, EnvironmentSpec
-from scriptrun.spec.errors import EnvironmentException
 
 #: in the place: what was true when it was built, for ``ill``
 BUILT = "built.json"
@@ -30,31 +29,14 @@ class Uv(Builder):
 
     @classmethod
     def check(cls, spec: EnvironmentSpec) -> list[str]:
-        """Conda packages that aren't on PyPI, a Python that isn't here, lines that can't be used."""
+        """Conda packages not on PyPI, a Python that isn't here, lines that can't be used."""
         return requests.troubles(spec)
 
     @classmethod
     def resolve(cls, spec: EnvironmentSpec, log: Log, stop: Stop) -> Lock:
         """All packages with version and hashes, for one Python and this platform."""
-        reasons = requests.troubles(spec)
-        if reasons:
-            raise EnvironmentException("\n".join(reasons))
-        request = requests.of(spec)
-        python, remark = pythons.choose(request.python)
-        for note in (*request.notes, *filter(None, [remark])):
-            log(note)
-        return {
-            "format": FORMAT,
-            "kind": PACKAGES,
-            "platform": platform_tag(),
-            "implementation": "cpython",
-            "python": python.version,
-            "requirements": _compile(request, python, log, stop),
-            "requested": list(request.lines),
-            "notes": [*request.notes, *filter(None, [remark])],
-            "created": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
-            "tool": f"uv {_tool().version()}".strip(),
-        }
+        lock: Lock = _loaded("uv_lock").resolve(spec, log, stop)
+        return lock
 
     def key(self) -> str:
         """The digest of python, platform and locked packages."""
@@ -67,7 +49,9 @@ class Uv(Builder):
             log(remark)
         os.makedirs(os.path.dirname(place), exist_ok=True)
         cwd = os.path.dirname(place)
-        _tool().run(["venv", "--python", python.path, "--no-project", place], cwd, log, stop)
+        _loaded("uv_tool").run(
+            ["venv", "--python", python.path, "--no-project", place], cwd, log, stop
+        )
         if self.lock["requirements"].strip():
             self._sync(place, log, stop)
         self._write_down(place, python)
@@ -91,9 +75,9 @@ class Uv(Builder):
         request = requests.of(self.spec)
         text = self.lock["requirements"]
         path = os.path.join(place, "requirements.txt")
-        _write(path, [*request.options, text])
+        write_atomic(path, "\n".join([*request.options, text]).encode(), 0o600)
         hashes = ["--require-hashes"] if _all_hashed(text) else []
-        _tool().run(
+        _loaded("uv_tool").run(
             [
                 "pip",
                 "sync",
@@ -120,37 +104,13 @@ class Uv(Builder):
 _BIN = ("Scripts",) if os.name == "nt" else ("bin",)
 
 
-def _tool() -> Any:
-    """What runs uv, loaded when it is needed: looking up a cached environment must not load subprocess."""
-    return importlib.import_module("scriptrun.environments.uv_tool")
-
-
-def _compile(request: requests.Request, python: pythons.Python, log: Log, stop: Stop) -> str:
-    """The locked requirements as text, without comments: name, version and hashes."""
-    if not request.lines:
-        return ""
-    import tempfile
-
-    folder = tempfile.mkdtemp(prefix="scriptrun-lock-")
-    try:
-        path = os.path.join(folder, "requirements.in")
-        _write(path, [*request.options, *request.lines])
-        arguments = ["pip", "compile", "--python", python.path, "--generate-hashes"]
-        arguments += ["--no-header", "--no-annotate", *request.flags, path]
-        text: str = _tool().run(arguments, folder, log, stop)
-    finally:
-        shutil.rmtree(folder, ignore_errors=True)
-    return "".join(
-        f"{line}\n" for line in text.splitlines() if line.strip() and not line.startswith("--")
-    )
-
-
-def _write(path: str, lines: list[str]) -> None:
-    write_atomic(path, ("\n".join(lines) + "\n").encode(), 0o600)
+def _loaded(name: str) -> Any:
+    """What starts uv, by its module's name: a cached environment is found without subprocess."""
+    return importlib.import_module(f"scriptrun.environments.{name}")
 
 
 def _all_hashed(text: str) -> bool:
-    """Whether every requirement has a hash: direct references to repositories and folders have none."""
+    """Whether every requirement has a hash: repositories and folders have none."""
     lines = text.replace("\\\n", " ").splitlines()
     return all("--hash=" in line for line in lines if line.strip() and not line.startswith("#"))
 

@@ -1,4 +1,4 @@
-"""uv's errors as a sentence that names the package and the reason, and a hint that says what to do."""
+"""uv's errors as a sentence that names the package and the reason, and what to do."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import re
 from collections.abc import Sequence
 
 _CREDENTIALS = re.compile(r"(?<=://)[^/@\s:]*:?[^/@\s]*@")
-_LEAD = re.compile(r"^[\s×│├╰─▶>]*(?:error:|cause:|Caused by:)?\s*", re.IGNORECASE)
+_LEAD = re.compile(r"^[\s\u00d7│├╰─▶>]*(?:error:|cause:|Caused by:)?\s*", re.IGNORECASE)
 
 
 def redact(line: str) -> str:
@@ -26,13 +26,38 @@ def explain(lines: Sequence[str]) -> tuple[str, str]:
     return f"The environment could not be built: uv says: {_sentence(said)}", _READ_LOG
 
 
+def another_python_may_do(lines: Sequence[str]) -> bool:
+    """Whether the packages might be had for another version of Python."""
+    whole = " ".join(lines)
+    words = ("no usable wheels", "no wheels with a matching", "current Python version")
+    return any(word in whole for word in words) or "Failed to build `" in whole
+
+
+_READ_LOG
+
+
+def another_python_may_do(lines: Sequence[str]) -> bool:
+    """Whether the packages might be had for another version of Python."""
+    whole = " ".join(lines)
+    words = (
+        "no usable wheels",
+        "no wheels with a matching",
+        "current Python version",
+        "build backend",
+    )
+    return any(word in whole for word in words) or "Failed to build" in whole
+
+
+#: stands where uv doesn't name the package: one that was given by its path or address
+UNNAMED = "a package"
+
 _READ_LOG = "The environment's log holds all that uv wrote."
 
 
 def _causes(lines: Sequence[str]) -> list[str]:
-    """The error's lines, cleaned, from the first that says "error" on; hints and warnings left out."""
+    """The error's own lines, cleaned: from the first that says "error", without hints."""
     for number, line in enumerate(lines):
-        if re.match(r"\s*(error:|×)", line):
+        if re.match(r"\s*(error:|\u00d7)", line):
             chosen = lines[number:]
             break
     else:
@@ -58,6 +83,8 @@ def _unsolvable(whole: str, lines: Sequence[str]) -> tuple[str, str] | None:
 
 
 def _hint_for(whole: str) -> str:
+    if "no usable wheels" in whole:
+        return "Ask for another Python version, or for a version of that package that has a wheel."
     if "Requires-Python" in whole or "current Python version" in whole:
         return "Ask for another Python version, or loosen the version of that package."
     if "no version of" in whole:
@@ -71,11 +98,13 @@ def _build(whole: str, lines: Sequence[str]) -> tuple[str, str] | None:
     named = re.search(
         r"Failed to (?:download and )?build:? `?([^`\s]+(?: @ [^`\s]+)?)`?", " ".join(lines)
     )
-    package = f"'{named[1]}'" if named else "a package"
+    package = f"'{named[1]}'" if named else UNNAMED
     return (
-        f"There is no wheel of {package} for this Python and platform, and building it from its source "
+        f"There is no wheel of {package} for this Python and platform, and "
+        "building it from its source "
         f"failed: {_sentence(_last_words(lines))}",
-        "Ask for a newer version that has a wheel, or for an older Python that the pinned one supports; "
+        "Ask for a newer version that has a wheel, or for an older Python that "
+        "the pinned one supports; "
         "the environment's log holds the whole output.",
     )
 
@@ -114,13 +143,15 @@ def _network(whole: str, lines: Sequence[str]) -> tuple[str, str] | None:
         reason = "could not be reached: " + _sentence(_cause_of_network(whole)).rstrip(".")
     return (
         f"The package index could not be read: {failed[1]} {reason}.",
-        "Look at the network and at the index settings (UV_DEFAULT_INDEX, PIP_INDEX_URL, pip.conf, proxies).",
+        "Look at the network and at the index settings (UV_DEFAULT_INDEX, "
+        "PIP_INDEX_URL, pip.conf, proxies).",
     )
 
 
 def _cause_of_network(whole: str) -> str:
     known = re.search(
-        r"(Connection refused|dns error|failed to lookup address[^.]*|certificate[^.]*|timed out|Network is unreachable)",
+        r"(Connection refused|dns error|failed to lookup address[^.]*|certificate[^.]*|timed out"
+        r"|Network is unreachable)",
         whole,
         re.IGNORECASE,
     )
@@ -132,7 +163,8 @@ def _hashes(whole: str, lines: Sequence[str]) -> tuple[str, str] | None:
         return None
     package = re.search(r"Hash mismatch for `?([^`\s]+)`?", whole)
     return (
-        f"What the index serves for '{package[1] if package else 'a package'}' is not what was locked.",
+        f"What the index serves for '{package[1] if package else 'a package'}' is "
+        "not what was locked.",
         "Lock anew with `scriptrun env build --upgrade`, if that is expected.",
     )
 
@@ -150,4 +182,5 @@ def _syntax(whole: str, lines: Sequence[str]) -> tuple[str, str] | None:
 
 def _sentence(text: str) -> str:
     text = re.sub(r"\s+", " ", text).strip().rstrip(".:")
-    return (text[:397] + "..." if len(text) > 400 else text) + "."
+    text = text[:397] + "..." if len(text) > 400 else text
+    return text if text.endswith(("?", "!", ".")) else text + "."

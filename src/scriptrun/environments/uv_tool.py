@@ -13,8 +13,20 @@ from collections.abc import Sequence
 
 from scriptrun.environments.base import Log, Stop, Stopped
 from scriptrun.environments.pip_settings import as_uv_variables
-from scriptrun.environments.uv_errors import explain, redact
+from scriptrun.environments.uv_errors import UNNAMED, another_python_may_do, explain, redact
 from scriptrun.spec.errors import EnvironmentException
+
+
+class UvFailure(EnvironmentException):
+    """uv ended with an error; ``another_python_may_do``: it may lie at the Python's version."""
+
+    another_python_may_do = False
+
+    def name_package(self, direct: Sequence[str]) -> None:
+        """Say which package it was where uv did not: one of those given by path or address."""
+        if direct:
+            names = " or ".join(f"'{line}'" for line in direct)
+            self.message = self.message.replace(UNNAMED, redact(names), 1)
 
 
 def binary() -> str:
@@ -45,7 +57,7 @@ def version() -> str:
 
 
 def variables(command: Sequence[str]) -> dict[str, str]:
-    """What uv sees for ``command``: this process's variables, and pip's index settings in uv's words.
+    """What uv sees for ``command``: this process's variables, and what pip is told, in uv's words.
 
     Python is not downloaded unless the user has set UV_PYTHON_DOWNLOADS. Constraints count when a
     lock is made, not when what was locked is installed.
@@ -74,8 +86,9 @@ def run(arguments: Sequence[str], cwd: str, log: Log, stop: Stop) -> str:
         )
         lines = _follow(process, log, stop)
         if process.returncode != 0:
-            message, hint = explain(lines)
-            raise EnvironmentException(message, hint)
+            failure = UvFailure(*explain(lines))
+            failure.another_python_may_do = another_python_may_do(lines)
+            raise failure
         out.seek(0)
         return out.read().decode("utf-8", "replace")
 

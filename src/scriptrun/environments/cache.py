@@ -1,0 +1,175 @@
+"""The cache of built environments: what is in it, what a request would cost, taking one away."""
+
+from __future__ import annotations
+
+import os
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+from scriptrun.environments import shelves
+from scriptrun.environments.base import builder_class, check
+from scriptrun.environments.find import known_builder, state
+from scriptrun.spec.environment import EnvironmentSpec
+from scriptrun.spec.errors import EnvironmentException
+from scriptrun.store import flocks
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What ``ensure`` would do: ``steps`` are sentences; ``last_seconds`` is how long the last
+    build took.
+    """
+
+    locked: bool
+    cached: bool
+    steps: tuple[str, ...]
+    reasons: tuple[str, ...] = ()
+    last_seconds: float | None = None
+    key: str | None = None
+    place: str | None = None
+
+
+@dataclass(frozen=True)
+class Entry:
+    """One built environment: sizes in bytes, times in seconds since 1970 (UTC)."""
+
+    key: str
+    place: str
+    names: tuple[str, ...]
+    python: str
+    packages: int
+    size: int
+    built: float
+    used: float
+    seconds: float
+
+
+def plan(spec: EnvironmentSpec, locks: Path) -> Plan:
+    """What would happen for ``spec`` now; nothing is started and nothing written."""
+    reasons = tuple(check(spec))
+    builder = None if reasons else known_builder(spec, locks)
+    if builder is None:
+        steps = () if reasons else _steps_unknown(spec)
+        return Plan(locked=False, cached=False, steps=steps, reasons=reasons)
+    place, ill = state(builder)
+    key = builder.key()
+    well = not ill and (place is not None or not builder.builds)
+    there = shelves.current(key)
+    return Plan(
+        locked=True,
+        cached=well,
+        steps=_steps_known(builder.lock.get("requirements", ""), well, ill),
+        last_seconds=there[1].get("seconds") if there else None,
+        key=key,
+        place=place,
+    )
+
+
+def listing() -> list[Entry]:
+    """All built environments of this machine's cache, the last used first."""
+    try:
+        keys = os.listdir(shelves.root())
+    except FileNotFoundError:
+        return []
+    entries = [entry for key in keys if (entry := _entry(key)) is not None]
+    return sorted(entries, key=lambda entry: entry.used, reverse=True)
+
+
+def remove(key: str) -> None:
+    """Take the environment of ``key`` (or a unique beginning of it) out of the cache.
+
+    Raises EnvironmentException where there is none, while it is built, and while it is used.
+    """
+    key = _whole_key(key)
+    lock = flocks.try_flock(shelves.build_lock(key))
+    if lock is None:
+        raise EnvironmentException(
+            f"The environment {key} is being built.", "Wait until it is done."
+        )
+    with lock:
+        pids = users(key)
+        if pids:
+            raise EnvironmentException(
+                f"The environment {key} is in use by process {', '.join(map(str, pids))}.",
+                "Cancel the runs that use it, or wait for their end.",
+            )
+        shelves.discard_all(key)
+
+
+def users(key: str) -> list[int]:
+    """The processes on this machine that run an interpreter or a command of the environment
+    ``key``.
+    """
+    import psutil
+
+    inside = shelves.shelf(key) + os.sep
+    found = []
+    for process in psutil.process_iter(["pid", "cmdline"]):
+        if any(word.startswith(inside) for word in process.info["cmdline"] or ()):
+            found.append(int(process.info["pid"]))
+    return sorted(found)
+
+
+def _whole_key(beginning: str) -> str:
+    keys = os.listdir(shelves.root()) if os.path.isdir(shelves.root()) else []
+    fitting = [key for key in keys if beginning and key.startswith(beginning)]
+    if len(fitting) == 1:
+        return fitting[0]
+    what = "Several built environments begin" if fitting else "No built environment begins"
+    raise EnvironmentException(
+        f"{what} with '{beginning}'.", "`scriptrun env list` shows them all."
+    )
+
+
+def _entry(key: str) -> Entry | None:
+    there = shelves.current(key)
+    if there is None:
+        return None
+    place, marker = there
+    lock = marker.get("lock", {})
+    return Entry(
+        key=key,
+        place=place,
+        names=tuple(marker.get("names", ())),
+        python=str(lock.get("python", "")),
+        packages=_count(lock.get("requirements", "")),
+        size=_size(place),
+        built=float(marker.get("built", 0.0)),
+        used=shelves.last_use(place),
+        seconds=float(marker.get("seconds", 0.0)),
+    )
+
+
+def _size(place: str) -> int:
+    """Bytes on the disk; what is linked from uv's cache counts too."""
+    total = 0
+    for folder, _, names in os.walk(place):
+        for name in names:
+            try:
+                total += os.lstat(os.path.join(folder, name)).st_size
+            except OSError:
+                continue
+    return total
+
+
+def _count(requirements: str) -> int:
+    return sum(1 for line in requirements.splitlines() if line[:1].strip() and line[:1] != "#")
+
+
+def _steps_unknown(spec: EnvironmentSpec) -> tuple[str, ...]:
+    if not builder_class(spec.kind).builds:
+        return ("Ask the interpreter for its packages, once.",)
+    return ("Lock the requirements: resolve them with the package index.", "Build from the lock.")
+
+
+def _steps_known(requirements: str, well: bool, ill: str) -> tuple[str, ...]:
+    if well:
+        return ()
+    again = f" again, because {ill}" if ill else ""
+    return (f"Build{again}: {_count(requirements)} packages from the lock.",)
+
+
+def age(entry: Entry) -> float:
+    """Seconds since ``entry`` was used last."""
+    return max(0.0, time.time() - entry.used)

@@ -1,0 +1,105 @@
+"""A request made exact by ``uv pip compile``: every package with its version and hashes."""
+
+from __future__ import annotations
+
+import datetime
+import os
+import re
+import tempfile
+from collections.abc import Iterable
+
+from scriptrun.environments import pythons, requests, uv_tool
+from scriptrun.environments.base import Lock, Log, Stop, platform_tag
+from scriptrun.environments.locks import FORMAT
+from scriptrun.environments.pythons import Python
+from scriptrun.environments.requests import Request
+from scriptrun.runtime.files import write_atomic
+from scriptrun.spec.environment import PACKAGES, EnvironmentSpec
+from scriptrun.spec.errors import EnvironmentException
+
+_EXACT = re.compile(r"\s*([A-Za-z0-9][\w.-]*)\s*(?:\[[^\]]*\])?\s*===?\s*[\w.+!-]+\s*$")
+
+
+def resolve(spec: EnvironmentSpec, log: Log, stop: Stop) -> Lock:
+    """The lock of ``spec`` for this platform.
+
+    Where no Python version was asked for it is that of the interpreter that runs this code, or, if
+    the packages can't be had for that one, the newest one here that they can be had for.
+    """
+    reasons = requests.troubles(spec)
+    if reasons:
+        raise EnvironmentException("\n".join(reasons))
+    request = requests.of(spec)
+    for note in request.notes:
+        log(note)
+    if request.python:
+        python, remark = pythons.choose(request.python)
+        text = _compile(request, python, (), log, stop)
+    else:
+        python, remark, text = _any_python(request, log, stop)
+    if remark:
+        log(remark)
+    notes = [*request.notes, *filter(None, [remark])]
+    return {
+        "format": FORMAT,
+        "kind": PACKAGES,
+        "platform": platform_tag(),
+        "implementation": "cpython",
+        "python": python.version,
+        "requirements": text,
+        "requested": list(request.lines),
+        "notes": notes,
+        "created": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
+        "tool": f"uv {uv_tool.version()}".strip(),
+    }
+
+
+def _any_python(request: Request, log: Log, stop: Stop) -> tuple[Python, str, str]:
+    """The first Python here for which the packages can be had, this code's own before all others.
+
+    What is pinned to one version must have a wheel: an old release's source rarely builds on a
+    newer Python. Where no Python does it, the sources are tried with this code's own.
+    """
+    wheels = tuple(f"--only-binary={name}" for name in _pinned(request.lines))
+    own, _ = pythons.choose(None)
+    try:
+        return own, "", _compile(request, own, wheels, log, stop)
+    except uv_tool.UvFailure as failure:
+        if not failure.another_python_may_do:
+            raise
+        refused = failure
+    for python in pythons.others():
+        log(f"The packages can't be had for Python {own.version}: trying {python.version}.")
+        try:
+            text = _compile(request, python, wheels, log, stop)
+        except uv_tool.UvFailure:
+            continue
+        remark = (
+            f"Python {python.version} is used, because the packages can't be had for {own.version}."
+        )
+        return python, remark, text
+    if wheels:
+        return own, "", _compile(request, own, (), log, stop)
+    raise refused
+
+
+def _pinned(lines: Iterable[str]) -> list[str]:
+    return [found[1] for line in lines if (found := _EXACT.match(line.partition(";")[0]))]
+
+
+def _compile(request: Request, python: Python, flags: tuple[str, ...], log: Log, stop: Stop) -> str:
+    """The locked requirements as text, without comments and index addresses."""
+    if not request.lines:
+        return ""
+    with tempfile.TemporaryDirectory(prefix="scriptrun-lock-") as folder:
+        path = os.path.join(folder, "requirements.in")
+        write_atomic(path, "\n".join([*request.options, *request.lines, ""]).encode(), 0o600)
+        arguments = ["pip", "compile", "--python", python.path, "--generate-hashes"]
+        arguments += ["--no-header", "--no-annotate", *flags, *request.flags, path]
+        try:
+            text = uv_tool.run(arguments, folder, log, stop)
+        except uv_tool.UvFailure as failure:
+            failure.name_package(request.direct())
+            raise
+    kept = (line for line in text.splitlines() if line.strip() and not line.startswith("--"))
+    return "".join(f"{line}\n" for line in kept)
