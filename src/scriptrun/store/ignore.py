@@ -39,7 +39,10 @@ _ENVIRONMENT_MARKS = frozenset({b"pyvenv.cfg", b"conda-meta"})
 
 @dataclass(frozen=True, slots=True)
 class Reason:
-    """Why something is left out: the rule, and the file and line that hold it ("" and 0: ours)."""
+    """Why something is left out: the rule, and the file and line that hold it ("" and 0: ours).
+
+    ``file`` is relative to the source directory: ``.gitignore``, ``data/.gitignore``.
+    """
 
     rule: str
     file: str = ""
@@ -63,6 +66,7 @@ class Rules:
         self._cut = len(folder) + 1 if folder else 0
         self._lead = b""
         self._file = file
+        self._shown = folder + b"/" + kind if folder else kind
         self._patterns: PatternList | None = None
 
     def below(self, folder: bytes, own: os.DirEntry[bytes] | None) -> Rules:
@@ -72,13 +76,13 @@ class Rules:
         return Rules(self.kind, self, folder, own.path, f"{self.stamp}|{_stamp(own.stat())}")
 
     def decides(self, path: bytes, is_folder: bool) -> tuple[Pattern, bytes] | None:
-        """The line that decides about ``path`` and its file; the deepest file comes first."""
+        """The line that decides about ``path``, and its file; the deepest file comes first."""
         rules: Rules | None = self
         while rules is not None:
             if rules._file:
                 pattern = rules._list().decides(rules._lead + path[rules._cut :], is_folder)
                 if pattern is not None:
-                    return pattern, rules._file
+                    return pattern, rules._shown
             rules = rules._parent
         return None
 
@@ -132,6 +136,7 @@ def rules_for(source: bytes) -> Rules:
         if os.path.isfile(file):
             stamp = f"{rules.stamp}|{os.fsdecode(file)} {_stamp(os.stat(file))}"
             rules = Rules(b".gitignore", rules, b"", file, stamp)
+            rules._shown = os.path.relpath(file, source)
             rules._lead = os.path.relpath(source, folder).replace(os.sep.encode(), b"/") + b"/"
     return rules
 

@@ -79,7 +79,7 @@ def inspect(source: str | os.PathLike[str]) -> Inspection:
 def why_ignored(source: str | os.PathLike[str], path: str) -> str | None:
     """Why ``path`` (relative, with ``/``) is no part of a snapshot of ``source``; None if it is.
 
-    For example ``data/ (/home/me/project/.gitignore:3)``.
+    For example ``data/ (.gitignore:3)``.
     """
     reason = inspecting.why_ignored(_source(source), os.fsencode(path))
     return None if reason is None else str(reason)

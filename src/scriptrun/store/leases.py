@@ -1,0 +1,150 @@
+"""Leases: who builds what on a shared file system, where nothing is locked.
+
+A lease is a directory that holds ``owner.json`` (a token, and the process's identity: host, boot,
+pid, start) and ``beat.json`` (a counter that its holder raises). It appears by one rename, with its
+owner in it. On the holder's own host it is judged by the process; from another host by a counter
+that has not moved for five minutes of the observer's own monotonic clock.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import threading
+import time
+import uuid
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from scriptrun.runtime import files, identity
+
+BEAT_SECONDS = 10.0
+STALE_SECONDS = 300.0
+
+
+class Lease:
+    """A lease that is ours until ``release``; a thread keeps its counter moving."""
+
+    def __init__(self, path: Path, token: str) -> None:
+        self.path = path
+        self._token = token
+        self._over = threading.Event()
+        self._thread = threading.Thread(target=self._beat, name="lease", daemon=True)
+        self._thread.start()
+
+    def is_ours(self) -> bool:
+        """Whether it still is: a host that was cut off for long may find it taken over."""
+        owner = files.read_json(self.path / "owner.json")
+        return isinstance(owner, dict) and owner.get("token") == self._token
+
+    def release(self) -> None:
+        """Give it back; nothing happens where somebody else has taken it over."""
+        self._over.set()
+        self._thread.join()
+        if self.is_ours():
+            _remove(self.path)
+
+    def _beat(self) -> None:
+        count = 0
+        while not self._over.wait(BEAT_SECONDS):
+            count += 1
+            try:
+                if self.is_ours():
+                    files.write_atomic(self.path / "beat.json", files.to_json({"count": count}))
+            except OSError:
+                pass  # the next beat tries again
+
+
+class Watch:
+    """Judges whether somebody else's lease has been left behind; ask it again and again."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._seen: Any = None
+        self._since = time.monotonic()
+
+    def left_behind(self) -> str | None:
+        """The token of a lease whose holder is gone; None while it may live, or where none is."""
+        owner = files.read_json(self._path / "owner.json")
+        if not isinstance(owner, dict):
+            return None
+        who = owner.get("identity") or {}
+        token = str(owner.get("token", ""))
+        if identity.is_here(who):
+            return None if identity.is_alive(who) else token
+        now = (token, files.read_json(self._path / "beat.json"))
+        if now != self._seen:
+            self._seen, self._since = now, time.monotonic()
+        return token if time.monotonic() - self._since >= STALE_SECONDS else None
+
+
+def try_lease(path: str | os.PathLike[str]) -> Lease | None:
+    """Take the lease ``path`` at once, or None: somebody else has it."""
+    whole = Path(path)
+    whole.parent.mkdir(parents=True, exist_ok=True)
+    token = uuid.uuid4().hex
+    made = whole.with_name(f"{whole.name}.{token[:12]}.tmp")
+    made.mkdir()
+    try:
+        owner = {"token": token, "identity": identity.of_process()}
+        files.write_atomic(made / "owner.json", files.to_json(owner))
+        os.rename(made, whole)  # fails where a lease stands: a directory that is not empty
+    except OSError:
+        shutil.rmtree(made, ignore_errors=True)
+        if whole.is_dir():
+            return None
+        raise
+    return Lease(whole, token)
+
+
+@contextmanager
+def lease(
+    path: str | os.PathLike[str], waiting: Callable[[], None] | None = None, every: float = 0.2
+) -> Iterator[Lease]:
+    """Hold the lease ``path`` for the block, waiting as long as its holder lives.
+
+    ``waiting`` is called once, where this call has to wait; it looks again ``every`` so many
+    seconds.
+    """
+    watch = Watch(Path(path))
+    told = False
+    held = try_lease(path)
+    while held is None:
+        if waiting is not None and not told:
+            told = True
+            waiting()
+        token = watch.left_behind()
+        if token is None:
+            time.sleep(every)
+        else:
+            _take_away(Path(path), token)
+        held = try_lease(path)
+    try:
+        yield held
+    finally:
+        held.release()
+
+
+def _take_away(path: Path, token: str) -> None:
+    """Remove the lease with ``token``; another that has come in between is put back."""
+    aside = path.with_name(f"{path.name}.{uuid.uuid4().hex[:12]}.tmp")
+    try:
+        os.rename(path, aside)
+        owner = files.read_json(aside / "owner.json")
+        if isinstance(owner, dict) and owner.get("token") != token:
+            os.rename(aside, path)
+            return
+    except OSError:
+        return
+    shutil.rmtree(aside, ignore_errors=True)
+
+
+def _remove(path: Path) -> None:
+    aside = path.with_name(f"{path.name}.{uuid.uuid4().hex[:12]}.tmp")
+    try:
+        os.rename(path, aside)
+    except OSError:
+        return
+    shutil.rmtree(aside, ignore_errors=True)
