@@ -88,7 +88,7 @@ def remove(key: str) -> None:
             f"The environment {key} is being built.", "Wait until it is done."
         )
     with lock:
-        pids = users(key)
+        pids = users(shelves.shelf(key))
         if pids:
             raise EnvironmentException(
                 f"The environment {key} is in use by process {', '.join(map(str, pids))}.",
@@ -97,13 +97,11 @@ def remove(key: str) -> None:
         shelves.discard_all(key)
 
 
-def users(key: str) -> list[int]:
-    """The processes on this machine that run an interpreter or a command of the environment
-    ``key``.
-    """
+def users(folder: str) -> list[int]:
+    """The processes on this machine whose interpreter or script lies below ``folder``."""
     import psutil
 
-    inside = shelves.shelf(key) + os.sep
+    inside = folder + os.sep
     found = []
     for process in psutil.process_iter(["pid", "cmdline"]):
         if any(word.startswith(inside) for word in process.info["cmdline"] or ()):

@@ -21,7 +21,9 @@ from scriptrun.environments.base import (
     builder_class,
     check,
     never,
+    platform_tag,
 )
+from scriptrun.environments.cache import users
 from scriptrun.environments.find import find, known_builder, state
 from scriptrun.runtime.files import read_json, write_atomic
 from scriptrun.spec.environment import EnvironmentSpec
@@ -60,6 +62,7 @@ def _locked(
     spec: EnvironmentSpec, locks: Path, log: Log, stop: Stop, *, upgrade: bool, lock: Lock | None
 ) -> Builder:
     """The builder with its lock, resolving the request where nobody has yet."""
+    _refuse_foreign(lock)
     builder = None if upgrade else known_builder(spec, locks, lock)
     if builder is not None:
         return builder
@@ -73,6 +76,14 @@ def _locked(
             return builder
         log(f"Locking {_named(spec)}.")
         return cls(spec, lockfiles.keep(locks, spec, cls.resolve(spec, log, stop), upgrade=upgrade))
+
+
+def _refuse_foreign(lock: Lock | None) -> None:
+    if lock is not None and lock.get("platform") != platform_tag():
+        raise EnvironmentException(
+            f"The lock was made for {lock.get('platform')}, and this machine is {platform_tag()}.",
+            "Submit the job anew here: its request is then locked for this platform.",
+        )
 
 
 def _built(builder: Builder, log: Log, stop: Stop) -> tuple[str, bool]:
@@ -115,7 +126,16 @@ def _build(builder: Builder, reason: str, log: Log, stop: Stop) -> str:
         shelves.discard(place)
         raise
     log(f"Built in {seconds:.1f} s: {place}")
+    _discard_older(key, place)
     return place
+
+
+def _discard_older(key: str, place: str) -> None:
+    """Take away the places that ``place`` stands for now, but for those that a process runs in."""
+    for number in shelves.numbers(key):
+        older = os.path.join(shelves.shelf(key), str(number))
+        if older != place and not users(older):
+            shelves.discard(older)
 
 
 def _mark(builder: Builder, place: str, seconds: float) -> None:

@@ -33,22 +33,9 @@ def another_python_may_do(lines: Sequence[str]) -> bool:
     return any(word in whole for word in words) or "Failed to build `" in whole
 
 
-_READ_LOG
-
-
-def another_python_may_do(lines: Sequence[str]) -> bool:
-    """Whether the packages might be had for another version of Python."""
-    whole = " ".join(lines)
-    words = (
-        "no usable wheels",
-        "no wheels with a matching",
-        "current Python version",
-        "build backend",
-    )
-    return any(word in whole for word in words) or "Failed to build" in whole
-
-
 #: stands where uv doesn't name the package: one that was given by its path or address
+
+
 UNNAMED = "a package"
 
 _READ_LOG = "The environment's log holds all that uv wrote."
