@@ -22,7 +22,7 @@ _HOMES = {
     "PyTorchConfiguration": "scriptrun.config.distributed",
     "TensorflowConfiguration": "scriptrun.config.distributed",
     "Local": "scriptrun.engines.local",
-    "exceptions": "scriptrun.spec.errors",
+    "exceptions": "scriptrun.exceptions",
 }
 
 __all__ = ["__version__", *sorted(_HOMES)]  # noqa: PLE0604

@@ -83,6 +83,7 @@ def check(
     reasons: list[str] = []
     described = planning.describe(config)
     source = Path(config.source_directory or ".").absolute()
+    reasons += _resume_problems(described.resume_from)
     reasons += _source_problems(source, described.script)
     engine = _engine(workspace, described.target, reasons)
     environment = described.environment
@@ -176,6 +177,12 @@ def _experiment_problems(name: object) -> list[str]:
     ]
 
 
+def _resume_problems(before: object) -> list[str]:
+    if before is None or hasattr(before, "get_metrics") or isinstance(before, str | os.PathLike):
+        return []
+    return [f"resume_from wants a Run or the path of a folder, and is {type(before).__name__}"]
+
+
 def _source_problems(source: Path, script: str | None) -> list[str]:
     if not source.is_dir():
         what = "is a file" if source.exists() else "does not exist"
@@ -222,6 +229,7 @@ def _job(
 ) -> JobSpec:
     run_id = new_id(experiment)
     script = described.script
+    arguments, data = _resumed(described)
     return JobSpec(
         id=run_id,
         experiment=experiment,
@@ -229,7 +237,8 @@ def _job(
         created=now(),
         source_directory=str(source),
         script=Path(os.path.normpath(script)).as_posix() if script else None,
-        arguments=tuple(described.arguments),
+        arguments=arguments,
+        data=data,
         command=described.command,
         distribution=described.distribution,
         variables={**described.variables, **origin.variables},
@@ -245,6 +254,20 @@ def _job(
         run_definition=described.run_definition,
         submitted_by={**identity.of_process(), "user": _user()},
     )
+
+
+def _resumed(described: planning.Described) -> tuple[tuple[str, ...], dict[str, Any]]:
+    """The arguments with ``--resume-from`` where the job goes on from a run, and that path.
+
+    As in v1 the path is the variable AZUREML_DATAREFERENCE_MODEL_LOCATION, expanded on the node.
+    """
+    before = described.resume_from
+    if before is None:
+        return described.arguments, {}
+    place = str(before.path / "outputs") if hasattr(before, "get_metrics") else os.fspath(before)
+    variable = "AZUREML_DATAREFERENCE_MODEL_LOCATION"
+    added = ("--resume-from", f"${variable}")
+    return (*described.arguments, *added), {"variables": {variable: place}}
 
 
 def new_id(experiment: str) -> str:

@@ -225,6 +225,19 @@ class Workspace:
         return compute.all_of(self)
 
     @property
+    def datastores(self) -> dict[str, Any]:
+        """The datastores by name; ``workspaceblobstore`` and ``workspacefilestore`` always exist."""
+        from scriptrun.data import datastores
+
+        return dict(datastores.of_workspace(self.directory))
+
+    def get_default_datastore(self) -> Any:
+        """The datastore ``workspaceblobstore``: a directory in the workspace."""
+        from scriptrun.data import datastores
+
+        return self.datastores[datastores.DEFAULT]
+
+    @property
     def environments(self) -> dict[str, Environment]:
         """The registered and the curated environments by name, each in its latest version."""
         return self.list_environments()
