@@ -226,7 +226,7 @@ class Workspace:
 
     @property
     def datastores(self) -> dict[str, Any]:
-        """The datastores by name; ``workspaceblobstore`` and ``workspacefilestore`` always exist."""
+        """The datastores by name: ``workspaceblobstore`` (the default) and ``workspacefilestore``."""
         from scriptrun.data import datastores
 
         return dict(datastores.of_workspace(self.directory))

@@ -56,5 +56,5 @@ def test_nothing_leaves_the_datastore(workspace, tmp_path):
 
 
 def test_every_missing_file_is_named(workspace):
-    with pytest.raises(UserErrorException, match="one.txt, two.txt"):
+    with pytest.raises(UserErrorException, match=r"one\.txt, two\.txt"):
         workspace.get_default_datastore().upload_files(["one.txt", "two.txt"])
