@@ -93,9 +93,21 @@ def _arguments(config: ScriptRunConfig, resolve: Resolve | None) -> list[str]:
     for name, values in listed:
         if isinstance(values, list | tuple):
             found += _in_list(name, values, resolve)
-        elif not isinstance(values, str | None) and name == "arguments":
+        elif name == "arguments" and isinstance(values, str):
+            found += _in_text(values)
+        elif name == "arguments" and values is not None:
             found.append(f"arguments wants a flat list, and is {_what(values)}.")
     return found
+
+
+def _in_text(text: str) -> list[str]:
+    import shlex
+
+    try:
+        shlex.split(text)
+    except ValueError as error:
+        return [f"arguments cannot be split into words ({error}): {text!r}. Give a list."]
+    return []
 
 
 def _in_list(name: str, values: Any, resolve: Resolve | None) -> list[str]:

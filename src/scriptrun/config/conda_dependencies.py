@@ -9,7 +9,7 @@ from collections.abc import Iterable, Sequence
 from typing import Any
 
 from scriptrun.config import conda_file
-from scriptrun.config.requirements import is_option, requirement_name, split_option
+from scriptrun.config.requirements import is_option, requirement_name, settle, split_option
 
 PYTHON_DEFAULT_VERSION = "3.8.13"
 #: what SDK versions wrote when the user chose nothing: such a version counts as not written
@@ -36,7 +36,8 @@ class CondaDependencies:
     """Python, conda packages, channels and pip packages, as in a conda environment file.
 
     Without a file it holds the SDK's default: a Python that nobody chose, and azureml-defaults.
-    Equal by content. Raises UserErrorException for a file that is missing or malformed.
+    Of a file, requirement files that it names (``-r``) are read in, and relative paths are made
+    absolute. Equal by content. Raises UserErrorException for a file that is missing or malformed.
     """
 
     DEFAULT_NUMBER_OF_CONDA_PACKAGES = 0
@@ -48,6 +49,7 @@ class CondaDependencies:
             self._content = _default()
         else:
             self._content = conda_file.read(conda_dependencies_file_path)
+            self._set_pip(settle(self._pip(), conda_dependencies_file_path))
 
     @staticmethod
     def create(

@@ -96,7 +96,7 @@ class Data(Section):
     overwrite: bool = False
     options: dict[str, Any] | None = None
 
-    def __init__(  # noqa: PLR0917 (the SDK's signature)
+    def __init__(
         self,
         data_location: DataLocation | None = None,
         create_output_directories: bool | None = None,

@@ -18,10 +18,11 @@ E = TypeVar("E", bound=Section)
 
 
 def to_dict(environment: Section, inline: bool = True) -> dict[str, Any]:
-    """azureml_environment.json's content, with the conda dependencies in it where ``inline``."""
+    """azureml_environment.json's content; ``inline``: with the conda part, without the password."""
     made: dict[str, Any] = to_wire(environment)
     made["python"]["condaDependenciesFile"] = None
     if inline:
+        made["docker"]["baseImageRegistry"]["password"] = None
         made["python"]["condaDependencies"] = environment.python.conda_dependencies.as_dict()
     return made
 
@@ -30,7 +31,7 @@ def from_dict(made: E, data: dict[str, Any], where: str) -> E:
     """Fill ``made`` from ``to_dict``; RunConfigurationException lists all that is wrong in it."""
     problems: list[str] = []
     from_wire(made, data, "", problems)
-    refuse([f"{where}: {problem}." for problem in problems], f"{where} cannot be read")
+    refuse([f"{where}: {problem}" for problem in problems], f"{where} cannot be read")
     return made
 
 

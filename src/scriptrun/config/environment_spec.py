@@ -142,9 +142,9 @@ def _packages(conda: CondaDependencies, notes: list[str]) -> dict[str, Any]:
 def _python_version(conda: CondaDependencies, notes: list[str]) -> str | None:
     for package in conda.conda_packages:
         if conda_name(package) == "python":
-            version = conda_version(package).lstrip("=").strip().removesuffix(".*")
+            version = conda_version(package).lstrip("=").strip()
             if version not in SDK_PYTHON_VERSIONS:
-                return version or None
+                return version.removesuffix(".*") or None
             if version != PYTHON_DEFAULT_VERSION:
                 notes.append(
                     f"python={version} is what the SDK writes by itself, so any Python that the "

@@ -54,7 +54,7 @@ def describe(config: ScriptRunConfig, resolve: Resolve | None = None) -> Describ
     run = config.run_config
     script, command = checks.chosen(config)
     environment = environment_spec(run.environment, run.docker)
-    arguments = () if command else _texts(checks.arguments(config), resolve)
+    arguments = () if command else _words(checks.arguments(config), resolve)
     line = _command_line(command, resolve)
     return Described(
         source_directory=os.fspath(config.source_directory),
@@ -95,11 +95,16 @@ def run_definition(
     return made
 
 
+def _words(values: Any, resolve: Resolve | None) -> tuple[str, ...]:
+    if isinstance(values, str):
+        import shlex
+
+        return tuple(shlex.split(values))
+    return _texts(values or (), resolve)
+
+
 def _texts(values: Any, resolve: Resolve | None) -> tuple[str, ...]:
-    if values is None or values == "":
-        return ()
-    listed = [values] if isinstance(values, str) else values
-    return tuple(_text(each, resolve) for each in listed)
+    return tuple(_text(each, resolve) for each in values)
 
 
 def _text(value: Any, resolve: Resolve | None) -> str:
@@ -113,4 +118,6 @@ def _text(value: Any, resolve: Resolve | None) -> str:
 
 
 def _command_line(command: Any, resolve: Resolve | None) -> str | None:
-    return " ".join(_texts(command, resolve)) if command else None
+    if not command:
+        return None
+    return command if isinstance(command, str) else " ".join(_texts(command, resolve))

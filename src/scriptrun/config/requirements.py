@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 from scriptrun.spec.errors import UserErrorException
 
@@ -12,7 +12,7 @@ _NAME = re.compile(
     r"\s*([A-Za-z0-9](?:[A-Za-z0-9._-]*[A-Za-z0-9])?)\s*(?:\[([^\]]*)\])?\s*(.*)", re.S
 )
 _COMMENT = re.compile(r"(^|\s)#.*$")
-_OPTION = re.compile(r"(-[a-zA-Z]|--[a-z-]+)(?:\s*=\s*|\s+|(?<=^-[a-zA-Z]))?(.*)", re.S)
+_OPTION = re.compile(r"(--[a-z-]+|-[a-zA-Z])(?:\s*=\s*|\s*)(.*)", re.S)
 _NESTED = ("-r", "--requirement")
 _CONSTRAINT = ("-c", "--constraint")
 _EDITABLE = ("-e", "--editable")
@@ -22,7 +22,7 @@ _FIND_LINKS = ("-f", "--find-links")
 def requirement_name(line: str) -> str:
     """The distribution's name in the form of PEP 503, or the whole line for an address or path."""
     match = _NAME.fullmatch(line)
-    if not match or match[3].startswith(("/", ":", "\\")):
+    if not match or match[3].startswith(("/", ":", "\\", "+")):
         return line.strip()
     return re.sub(r"[-_.]+", "-", match[1]).lower()
 
@@ -30,16 +30,13 @@ def requirement_name(line: str) -> str:
 def requirement_extras(line: str) -> frozenset[str]:
     """The extras that ``line`` asks for."""
     match = _NAME.fullmatch(line)
-    return (
-        frozenset(each.strip().lower() for each in (match[2] or "").split(","))
-        if match
-        else frozenset()
-    )
+    extras = (match[2] or "").split(",") if match else []
+    return frozenset(each.strip().lower() for each in extras if each.strip())
 
 
 def is_option(line: str) -> bool:
-    """Whether ``line`` is an option of pip (``--index-url ...``) and no requirement."""
-    return line.lstrip().startswith("-")
+    """Whether ``line`` is an option of pip and no requirement (``-e ...`` is one)."""
+    return line.lstrip().startswith("-") and split_option(line)[0] not in _EDITABLE
 
 
 def split_option(line: str) -> tuple[str, str]:
@@ -58,20 +55,30 @@ def read_requirements(path: str | os.PathLike[str]) -> list[str]:
     return list(_read(os.path.abspath(os.fspath(path)), ()))
 
 
+def settle(lines: Iterable[str], path: str | os.PathLike[str]) -> list[str]:
+    """``lines`` that stand in the file ``path``, as ``read_requirements`` would give them."""
+    place = os.path.abspath(os.fspath(path))
+    return [each for line in lines for each in _settled(line, place, (place,))]
+
+
 def _read(path: str, above: tuple[str, ...]) -> Iterator[str]:
     if path in above:
         raise UserErrorException(f"The requirements file {path} includes itself.")
     for line in _logical_lines(_text(path, above)):
-        if not is_option(line):
-            yield _absolute_path(line, path)
-            continue
-        name, value = split_option(line)
-        if name in _NESTED:
-            yield from _read(_beside(path, value), (*above, path))
-        elif name in (*_CONSTRAINT, *_EDITABLE, *_FIND_LINKS):
-            yield f"{name} {_absolute(value, path)}"
-        else:
-            yield line
+        yield from _settled(line, path, (*above, path))
+
+
+def _settled(line: str, path: str, above: tuple[str, ...]) -> Iterator[str]:
+    if not line.lstrip().startswith("-"):
+        yield _absolute_path(line, path)
+        return
+    name, value = split_option(line)
+    if name in _NESTED:
+        yield from _read(_beside(path, value), above)
+    elif name in (*_CONSTRAINT, *_EDITABLE, *_FIND_LINKS):
+        yield f"{name} {_absolute(value, path)}"
+    else:
+        yield line
 
 
 def _text(path: str, above: tuple[str, ...]) -> str:

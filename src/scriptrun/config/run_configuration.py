@@ -73,7 +73,7 @@ class RunConfiguration(Section):
     environment_variables: dict[str, str | None] = fresh(dict)
     services: dict[str, Any] = fresh(dict)
 
-    def __init__(  # noqa: PLR0917 (the SDK's signature)
+    def __init__(
         self,
         script: str | os.PathLike[str] | None = None,
         arguments: Any = None,

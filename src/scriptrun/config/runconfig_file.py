@@ -6,7 +6,7 @@ import os
 from typing import Any, TypeVar
 
 from scriptrun.config import yaml_text
-from scriptrun.config.conda_dependencies import CONDA_FILE_NAME
+from scriptrun.config.conda_dependencies import CONDA_FILE_NAME, CondaDependencies
 from scriptrun.config.environment_files import to_dict
 from scriptrun.config.section import Section, did_you_mean
 from scriptrun.config.wire import from_wire, to_wire
@@ -61,7 +61,7 @@ def load(made: C, path: str | os.PathLike[str], name: str | None) -> C:
     data = _read(place)
     problems: list[str] = []
     from_wire(made, _with_environment(data, place), "", problems)
-    refuse([f"{shown}: {each.lstrip(': ')}." for each in problems], f"{place} cannot be used")
+    refuse([f"{shown}: {each.lstrip(': ')}" for each in problems], f"{place} cannot be used")
     _read_conda_file(made, place, _names_conda_inline(data))
     return made
 
@@ -145,5 +145,13 @@ def _save_conda(config: Section, place: str, root: str) -> str | None:
     folder = os.path.dirname(place)
     inside = os.path.relpath(os.path.join(folder, CONDA_FILE_NAME), root).replace(os.sep, "/")
     name: str = python.conda_dependencies_file or inside
+    if os.path.basename(name) != CONDA_FILE_NAME:
+        if _holds(os.path.join(root, name), python.conda_dependencies):
+            return name
+        name = inside  # the file is the user's own: it is not written over
     python.conda_dependencies.save_to_file(root, name)
     return name
+
+
+def _holds(path: str, conda: CondaDependencies) -> bool:
+    return os.path.isfile(path) and CondaDependencies(path) == conda

@@ -33,10 +33,11 @@ class ScriptRunConfig:
     """A script or command in a source directory, and all that it is run with.
 
     ``source_directory`` is copied when the job is submitted; ``script`` is relative to it.
-    ``arguments`` is a flat list: texts, numbers, paths, None, data. ``command`` (a shell line, or a
-    list joined by blanks) stands instead of script and arguments. ``compute_target`` is a name or a
-    compute target (default: this machine). ``max_run_duration_seconds`` None means no limit.
-    ``resume_from`` is a Run or a DataPath whose files the script gets as ``--resume-from PATH``.
+    ``arguments`` is a flat list of texts, numbers, paths, None and data (a text is split as a shell
+    would). ``command`` (a shell line, or a list joined by blanks) stands instead of script and
+    arguments. ``compute_target`` is a name or a compute target (default: this machine).
+    ``max_run_duration_seconds`` None means no limit. ``resume_from`` is a Run or a DataPath whose
+    files the script gets as ``--resume-from PATH``.
 
     ``run_config`` is live: what is set there until submission counts. Where one is given together
     with compute_target, environment, distributed_job_config, docker_runtime_config or
@@ -47,7 +48,7 @@ class ScriptRunConfig:
     #: what the SDK v1 took for a duration that nobody wrote; scriptrun takes no limit
     MAX_DURATION_SECONDS_DEFAULT = 2592000
 
-    def __init__(  # noqa: PLR0917 (the SDK's signature)
+    def __init__(
         self,
         source_directory: str | os.PathLike[str] | None = None,
         script: str | os.PathLike[str] | None = None,
@@ -98,7 +99,7 @@ class ScriptRunConfig:
         self.overruled = tuple(
             Overruled(name, value, standing.get(name))
             for name, value in given.items()
-            if value is not None and value != standing.get(name)
+            if value is not None and not _same(value, standing.get(name))
         )
         for message in self.overruled_warnings:
             warnings.warn(message, stacklevel=3)
@@ -157,6 +158,13 @@ def _distributed_in(config: RunConfiguration) -> Distributed | None:
         "parameterserver": config.tensorflow,
     }
     return by_communicator.get(str(config.communicator).lower())
+
+
+def _same(value: Any, other: Any) -> bool:
+    """Whether two values mean the same; a compute target and its name do."""
+    if isinstance(value, str) or isinstance(other, str):
+        return bool(getattr(value, "name", value) == getattr(other, "name", other))
+    return bool(value == other)
 
 
 def _short(value: Any) -> str:

@@ -27,7 +27,7 @@ def fresh(make: Callable[[], T]) -> T:
 
 
 def did_you_mean(name: str, known: Iterable[str]) -> str:
-    """``; did you mean 'x'?`` for what stands nearest to ``name``, else the known names."""
+    """``; did you mean 'x'?`` for what stands nearest to ``name``, else the known names and a dot."""
     import difflib
 
     known = sorted(known)
@@ -35,7 +35,7 @@ def did_you_mean(name: str, known: Iterable[str]) -> str:
     near = difflib.get_close_matches(name.lower(), by_lower, n=2, cutoff=0.6)
     if near:
         return "; did you mean " + " or ".join(repr(by_lower[each]) for each in near) + "?"
-    return "; it has " + ", ".join(known) if known else ""
+    return f"; it has {', '.join(known)}." if known else "."
 
 
 class Section:

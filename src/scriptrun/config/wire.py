@@ -79,7 +79,7 @@ def convert(value: Any, kind: Any, where: str, problems: list[str]) -> Any:  # n
         return plain(value)
     origin = typing.get_origin(kind)
     if origin in (types.UnionType, typing.Union):
-        return convert(value, _first(kind), where, problems)
+        return convert(value, _fitting(kind, value), where, problems)
     if origin is dict:
         return _convert_dict(value, typing.get_args(kind)[1], where, problems)
     if origin is list:
@@ -131,7 +131,7 @@ _NAMES = {str: "text", int: "a whole number", float: "a number", bool: "true or 
 def _wanted(what: str, value: Any) -> str:
     names = {"dict": "a mapping", "list": "a list"}
     shown = names.get(type(value).__name__) or repr(plain(value))
-    return f"{what} is wanted, and this is {shown}"
+    return f"{what} is wanted, and this is {shown}."
 
 
 @functools.cache
@@ -139,8 +139,11 @@ def _kinds(kind: Any) -> dict[str, Any]:
     return typing.get_type_hints(kind)
 
 
-def _first(kind: Any) -> Any:
-    return next(each for each in typing.get_args(kind) if each is not type(None))
+def _fitting(kind: Any, value: Any) -> Any:
+    """Of a union, the list or dict where ``value`` is one, else what stands first."""
+    kinds = [each for each in typing.get_args(kind) if each is not type(None)]
+    same = [each for each in kinds if typing.get_origin(each) is type(value)]
+    return (same or kinds)[0]
 
 
 def _allows_none(kind: Any) -> bool:
