@@ -108,7 +108,9 @@ class Job:
 
 def copy_runtime(place: Path) -> None:
     """Lay the runtime out beside a job, as submission does."""
-    shutil.copytree(RUNTIME, place / "scriptrun" / "runtime", ignore=shutil.ignore_patterns("__pycache__"))
+    shutil.copytree(
+        RUNTIME, place / "scriptrun" / "runtime", ignore=shutil.ignore_patterns("__pycache__")
+    )
     shutil.copy(RUNTIME / "script_front.py", place / "scriptrun" / "__init__.py")
 
 

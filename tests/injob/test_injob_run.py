@@ -11,7 +11,10 @@ HEAD = "from scriptrun import Run\nimport json, os, sys\nrun = Run.get_context()
 
 
 def test_metrics_come_back_in_the_shapes_of_v1_inside_and_outside(job, python):
-    out = job.run(python, HEAD + r"""
+    out = job.run(
+        python,
+        HEAD
+        + r"""
 run.log('once', 0.5)
 for i in range(3): run.log('loss', i / 2, step=i, description='d')
 run.log('text', 'aß"\n日本'); run.log('flag', True); run.log('nothing', None); run.log('whole', 12)
@@ -23,7 +26,8 @@ run.log_confusion_matrix('cm', {'schema_type': 'confusion_matrix', 'data': {'mat
 run.log_accuracy_table('at', '{"schema_type": "accuracy_table", "data": {}}')
 run.log_residuals('re', {'data': {}}); run.log_predictions('pr', {'data': {'bin': (1, 2)}})
 json.dump(run.get_metrics(), sys.stdout)
-""")
+""",
+    )
     inside = json.loads(out)
     outside = metrics.read(job.folder)
     assert inside == outside
@@ -40,7 +44,10 @@ json.dump(run.get_metrics(), sys.stdout)
 
 
 def test_special_numbers_and_odd_objects_never_end_a_training(job, python):
-    job.run(python, HEAD + r"""
+    job.run(
+        python,
+        HEAD
+        + r"""
 class Array:  # a 0-d array or a tensor of one element
     def __init__(self, value): self.value = value
     def item(self): return self.value
@@ -64,31 +71,44 @@ run.log('huge', 1 << 20000); run.log('steps', 1, step=Array(7)); run.log('steps'
 run.log('steps', 3, step=True); run.log('steps', 4, step='five'); run.log('steps', 5, step=1 << 20000)
 run.log_list('array', Matrix()); run.log_list('one', 'text'); run.log(('a', 1), 1); run.log('\ud800', '\udfff')
 loop = []; loop.append(loop); run.log_list('loop', [loop])
-""")
+""",
+    )
     found = metrics.read(job.folder)
     assert math.isnan(found["special"][0]) and found["special"][1:] == [math.inf, -math.inf, "NaN"]
     mixed = found["mixed"]
-    assert math.isnan(mixed[1]) and mixed[2:] == ["NaN", "\\NaN", "Infinity", {"deep": [-math.inf, "NaN"]}]
+    assert math.isnan(mixed[1]) and mixed[2:] == [
+        "NaN",
+        "\\NaN",
+        "Infinity",
+        {"deep": [-math.inf, "NaN"]},
+    ]
     assert found["odd"] == [3, 0.25, 4, "<Broken>", "mock", 10**400, "b'x'", "1j"]
-    assert found["huge"] in (1 << 20000, hex(1 << 20000))
+    assert found["huge"] == hex(1 << 20000)
     assert metrics.series(job.folder, "steps").steps == [7, None, 1, None, None]
     assert found["array"][0] == 1.5 and found["one"] == ["text"] and found["('a', 1)"] == 1
     assert found["\ud800"] == "\udfff" and len(found["loop"]) == 1
 
 
 def test_unequal_columns_are_refused_and_leave_nothing(job, python):
-    out = job.run(python, HEAD + """
+    out = job.run(
+        python,
+        HEAD
+        + """
 for value in ({'a': [1, 2], 'b': [1]}, [1, 2]):
     try: run.log_table('t', value)
     except Exception as error: print(type(error).__name__, error)
-""")
+""",
+    )
     assert "UserErrorException the columns of the table 't' differ in length (a: 2, b: 1)" in out
     assert "UserErrorException log_table('t') takes a dict" in out
     assert metrics.read(job.folder) == {}
 
 
 def test_images_are_artifacts_named_by_their_metric(job, python):
-    out = job.run(python, HEAD + """
+    out = job.run(
+        python,
+        HEAD
+        + """
 class Figure:
     def savefig(self, stream, format): stream.write(b'PNG of ' + format.encode())
 class Axes: figure = Figure()
@@ -98,7 +118,8 @@ run.log_image('fig', plot=Figure()); run.log_image('fig', plot=Axes())
 for arguments in ({}, {'path': 'plot.jpg', 'plot': 1}, {'path': 'none.png'}, {'plot': 1}):
     try: run.log_image('x', **arguments)
     except Exception as error: print(type(error).__name__, error)
-""")
+""",
+    )
     assert out.count("UserErrorException") == 4
     found = metrics.read(job.folder)
     assert set(found) == {"a/b: plot", "fig"}
@@ -112,7 +133,10 @@ for arguments in ({}, {'path': 'plot.jpg', 'plot': 1}, {'path': 'none.png'}, {'p
 
 
 def test_tags_properties_and_names(job, python):
-    out = job.run(python, HEAD + """
+    out = job.run(
+        python,
+        HEAD
+        + """
 run.tag('from', 'script'); run.tag('bare'); run.tag('gone', 1); run.set_tags({'more': 2.5, 'none': None})
 run.set_tags('alone'); run.remove_tags(['gone', 'never'])
 run.add_properties({'p': 1}); run.add_properties({'p': '1', 'q': 2})
@@ -122,7 +146,8 @@ assert run.name == run.display_name == 'a name'
 run.display_name = 'größer'
 assert (run.name, run.id, run.experiment.name, run.status, run.parent) == ('größer', 'first_1_00000000', 'first', 'Running', None)
 print(json.dumps([run.tags, run.get_tags(), run.properties])); print(run)
-""")
+""",
+    )
     message, told, shown = out.splitlines()[0], out.splitlines()[-2], out.splitlines()[-1]
     assert message.startswith("UserErrorException the property 'p' of this run is '1' already")
     tags = {"from": "script", "bare": None, "more": "2.5", "none": None, "alone": None}
@@ -134,7 +159,10 @@ print(json.dumps([run.tags, run.get_tags(), run.properties])); print(run)
 
 
 def test_files_of_a_run(job, python):
-    job.run(python, HEAD + """
+    job.run(
+        python,
+        HEAD
+        + """
 import io, pathlib
 os.makedirs('outputs/sub'); open('outputs/sub/model.pkl', 'w').write('model')
 run.upload_file('outputs/sub/model.pkl', 'outputs/sub/model.pkl')  # it is there already
@@ -157,13 +185,17 @@ run.download_files('kept/', 'bare', append_prefix=False); assert sorted(os.listd
 try: run.download_file('outputs/none')
 except Exception as error: assert 'outputs/sub/model.pkl' in str(error), error
 else: raise AssertionError('none')
-""")
+""",
+    )
     assert (job.folder / "work" / "outputs" / "more.txt").read_text("utf-8") == "grün"
     assert (job.folder / "artifacts" / "kept" / "e" / "f.txt").read_text() == "f"
 
 
 def test_children_have_their_own_record_and_end_with_their_block(job, python):
-    out = job.run(python, HEAD + """
+    out = job.run(
+        python,
+        HEAD
+        + """
 run.log('loss', 1)
 with run.child_run('named') as child:
     child.log('loss', 2); child.tag('t', 'v'); status = child.status
@@ -178,7 +210,8 @@ assert child.parent == run and grandchild.parent == child and child.name == 'nam
 assert len(list(run.get_children())) == 6 and len(list(run.get_children(recursive=True))) == 7
 everything = run.get_metrics(recursive=True)
 print(json.dumps([child.id, grandchild.id, everything, status, [r.status for r in (child, failed, made[0], made[1], run)]]))
-""")
+""",
+    )
     child, grandchild, everything, status, states = json.loads(out)
     logged = {run_id: values["loss"] for run_id, values in everything.items() if values}
     assert logged == {job.folder.name: 1, child: 2, grandchild: 3}
@@ -194,11 +227,15 @@ print(json.dumps([child.id, grandchild.id, everything, status, [r.status for r i
 def test_a_childs_folder_is_a_run_to_the_rest_of_the_house(job, python):
     from scriptrun.tracking import folders, settle
 
-    child = job.run(python, HEAD + """
+    child = job.run(
+        python,
+        HEAD
+        + """
 try:
     with run.child_run('c') as child: raise ValueError('broken')
 except ValueError: print(child.folder, end='')
-""")
+""",
+    )
     from pathlib import Path
 
     folder = Path(child)
@@ -210,12 +247,16 @@ except ValueError: print(child.folder, end='')
 
 
 def test_fail_complete_and_cancel_leave_their_word(job, python):
-    job.run(python, HEAD + """
+    job.run(
+        python,
+        HEAD
+        + """
 run.complete(); assert run.get_status() == 'Running'  # a job's launcher says how it ended
 run.fail('it broke', error_code='E1'); assert run.get_status() == 'Failed'
 run.cancel(); assert json.load(open(run.folder + '/cancel.json'))
 details = run.get_details(); assert details['runId'] == run.id and details['status'] == 'Failed'
-""")
+""",
+    )
     facts = events.facts(events.read(job.folder))
     assert facts.failure["message"] == "it broke" and facts.failure["code"] == "E1"
     assert facts.completed is not None
@@ -223,11 +264,15 @@ details = run.get_details(); assert details['runId'] == run.id and details['stat
 
 
 def test_what_needs_more_than_the_folder_says_what_to_add(job, python):
-    job.run(python, HEAD + """
+    job.run(
+        python,
+        HEAD
+        + """
 for ask in (lambda: run.experiment.workspace, lambda: run.input_datasets, lambda: run.register_model('m')):
     try: ask()
     except Exception as error: assert "Add scriptrun to the environment's packages" in str(error), error
     else: raise AssertionError(ask)
 assert not hasattr(run, 'no_such_thing') and not hasattr(run, 'input_datasets')
 import pickle; assert pickle.loads(pickle.dumps(run)) == run
-""")
+""",
+    )

@@ -74,7 +74,6 @@ class Beat:
         return pulse
 
     def _hook(self):
-        atexit.register(self.end)
         for name in ("execv", "execve"):  # all of os.exec* go through these two
             if hasattr(os, name):
                 setattr(os, name, _flushing_first(self, getattr(os, name)))
@@ -153,3 +152,4 @@ def _flushing_first(beat, execute):
 
 
 BEAT = Beat()
+atexit.register(BEAT.end)  # now: what is registered while the interpreter ends is never called

@@ -176,14 +176,17 @@ class Fold:
         family, start, gather = _FAMILIES.get(kind, _ONE)
         if kind == "image":
             value = image_address(self._run_id, value)
-        pieces = self._pieces.setdefault(name, [])
-        if not pieces or pieces[-1][0] != family:
-            pieces.append((family, start()))
-        gather(pieces[-1][1], value)
+        pieces = self._pieces.get(name, [])
+        if pieces and pieces[-1][0] == family:
+            gather(pieces[-1][1], value)
+        else:
+            gathered = start()
+            gather(gathered, value)
+            self._pieces.setdefault(name, []).append((family, gathered))
 
     def metrics(self):
         """What was gathered, by name."""
-        return {name: _shape(pieces) for name, pieces in self._pieces.items() if pieces}
+        return {name: _shape(pieces) for name, pieces in self._pieces.items()}
 
 
 class _Table:

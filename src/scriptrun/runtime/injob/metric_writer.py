@@ -60,7 +60,7 @@ class MetricWriter:
             (kind is float and -_INFINITY < value < _INFINITY)
             or (kind is int and -_BIG < value < _BIG)
         ):
-            self.write("scalar", name, value, description, step)
+            self.write("scalar", name, values.scalar(value), description, step)
             return
         try:
             head = self._heads[name]

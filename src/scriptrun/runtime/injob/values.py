@@ -9,6 +9,8 @@ import json
 
 SPECIAL = {"NaN": float("nan"), "Infinity": float("inf"), "-Infinity": float("-inf")}
 
+#: longer integers are kept as hexadecimal text: newer Pythons refuse to read so many digits
+MOST_BITS = 2000
 #: levels of lists and dicts that are kept
 DEEPEST = 50
 
@@ -23,10 +25,10 @@ def scalar(value):
     numpy scalars, 0-d arrays and one-element tensors give their number.
     """
     if value is None or type(value) in _BASIC:
-        return value
+        return hex(value) if type(value) is int and value.bit_length() > MOST_BITS else value
     for base in _BASIC:
         if isinstance(value, base):
-            return base.__str__(value) if base is str else base(value)
+            return scalar(base.__str__(value) if base is str else base(value))
     return _number_within(value)
 
 
@@ -59,8 +61,7 @@ def to_json(value):
     try:
         return _encode(value), False
     except ValueError:
-        special = []
-        return _encode(_spelled(value, special)), bool(special)
+        return _encode(_spell(value)), True
 
 
 def from_json(value):
@@ -90,7 +91,7 @@ def _number_within(value):
         except Exception:
             continue
         if inner is None or type(inner) in _BASIC:
-            return inner
+            return scalar(inner)
     return text(value)
 
 
@@ -128,51 +129,20 @@ def _has_shape(value):
         return False
 
 
-def _spelled(value, special):
-    """``value`` with special numbers spelled out; each is noted in ``special``."""
-    _note(value, special)
-    return _spell(value) if special else _small(value)
-
-
-def _note(value, special):
-    if isinstance(value, float):
-        if value - value != 0:
-            special.append(value)
-    elif isinstance(value, list):
-        for item in value:
-            _note(item, special)
-    elif isinstance(value, dict):
-        for item in value.values():
-            _note(item, special)
-
-
 def _spell(value):
     if isinstance(value, float) and value - value != 0:
         return _SPELLING.get(value, "NaN")
     if isinstance(value, str):
         return "\\" + value if value.lstrip("\\") in SPECIAL else value
-    return _inside(value, _spell)
+    return _inside(value)
 
 
-def _small(value):
-    return _inside(value, _small)
-
-
-def _inside(value, change):
+def _inside(value):
     if isinstance(value, list):
-        return [change(item) for item in value]
+        return [_spell(item) for item in value]
     if isinstance(value, dict):
-        return {key: change(item) for key, item in value.items()}
-    return _printable(value) if type(value) is int else value
-
-
-def _printable(number):
-    """``number``, or its hexadecimal text where it has more digits than Python will print."""
-    try:
-        repr(number)
-        return number
-    except ValueError:
-        return hex(number)
+        return {key: _spell(item) for key, item in value.items()}
+    return value
 
 
 def _number_or_text(value):

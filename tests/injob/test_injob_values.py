@@ -1,0 +1,146 @@
+"""Whatever is written is read back: names, values and shapes of any kind."""
+
+from __future__ import annotations
+
+import json
+import math
+from pathlib import Path
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from scriptrun.runtime.injob import values
+from scriptrun.runtime.injob.metric_writer import MetricWriter
+from scriptrun.tracking import metrics
+
+#: any text, half surrogates too; the texts that stand for special numbers come up often
+texts = st.text(st.characters()) | st.sampled_from(
+    ["NaN", "\\NaN", "\\\\Infinity", "-Infinity", "\\", "Infinity ", "\u2028\r\n\0", "\udc80"]
+)
+numbers = st.floats() | st.integers() | st.booleans() | st.none()
+leaves = numbers | texts
+trees = st.recursive(
+    leaves, lambda inner: st.lists(inner) | st.dictionaries(texts, inner), max_leaves=8
+)
+many = settings(max_examples=150, suppress_health_check=[HealthCheck.function_scoped_fixture])
+
+
+def same(left, right) -> bool:
+    """Equal in type and value; NaN is NaN."""
+    if isinstance(left, float) and isinstance(right, float):
+        return left == right or (math.isnan(left) and math.isnan(right))
+    if isinstance(left, list) and isinstance(right, list):
+        return len(left) == len(right) and all(map(same, left, right))
+    if isinstance(left, dict) and isinstance(right, dict):
+        return left.keys() == right.keys() and all(same(left[key], right[key]) for key in left)
+    return type(left) is type(right) and left == right
+
+
+@pytest.fixture
+def fresh(tmp_path_factory):
+    def make() -> tuple[Path, MetricWriter]:
+        folder = tmp_path_factory.mktemp("run")
+        return folder, MetricWriter(folder)
+
+    return make
+
+
+@many
+@given(
+    logged=st.lists(st.tuples(texts, leaves, st.none() | st.integers(0, 10**9), texts), max_size=8)
+)
+def test_scalars_of_any_name(fresh, logged):
+    folder, writer = fresh()
+    expected: dict = {}
+    for name, value, step, description in logged:
+        writer.scalar(name, value, description, step)
+        expected.setdefault(name, []).append(value)
+    writer.flush()
+    found = metrics.read(folder)
+    once_is_alone = {k: v[0] if len(v) == 1 else v for k, v in expected.items()}
+    assert same(found, once_is_alone)
+    points = list(metrics.points(folder))
+    assert [(p.name, p.step, p.description) for p in points] == [(n, s, d) for n, _, s, d in logged]
+
+
+@many
+@given(tree=trees)
+def test_any_tree_of_values(fresh, tree):
+    folder, writer = fresh()
+    writer.write("predictions", "p", values.nested(tree))
+    writer.write("list", "l", values.sequence([tree, tree]))
+    writer.flush()
+    found = metrics.read(folder)
+    assert same(found["p"], tree) and same(found["l"], [tree, tree])
+
+
+@many
+@given(rows=st.lists(st.dictionaries(texts, leaves, min_size=1), min_size=1, max_size=5))
+def test_rows_keep_their_lines(fresh, rows):
+    folder, writer = fresh()
+    for row in rows:
+        writer.write("row", "r", row)
+    writer.flush()
+    columns = metrics.read(folder)["r"]
+    assert all(len(cells) == len(rows) for cells in columns.values())
+    for number, row in enumerate(rows):
+        assert same({name: columns[name][number] for name in row}, row)
+        assert all(columns[name][number] is None for name in columns.keys() - row.keys())
+
+
+@many
+@given(tree=trees)
+def test_lines_are_json_for_everyone(fresh, tree):
+    """No bare NaN, and one line a call, whatever is in it."""
+    folder, writer = fresh()
+    writer.write("predictions", "p", values.nested(tree), "d\n")
+    writer.flush()
+    (path,) = (folder / "metrics").iterdir()
+    (line,) = path.read_bytes().splitlines(keepends=True) or [b""]
+
+    def refuse(text):
+        raise AssertionError(text)
+
+    json.loads(line, parse_constant=refuse)
+
+
+class Tensor:
+    """As torch's: item() fails for more than one element, tolist() gives them."""
+
+    def __init__(self, *items):
+        self.items, self.shape = items, (len(items),)
+
+    def item(self):
+        if len(self.items) != 1:
+            raise ValueError("only one element tensors can be converted")
+        return self.items[0]
+
+    def tolist(self):
+        return list(self.items)
+
+
+def test_tensors():
+    assert values.scalar(Tensor(1.5)) == 1.5
+    assert values.sequence(Tensor(1, 2)) == [1, 2]
+    assert values.nested({"a": (Tensor(1, 2), Tensor(3))}) == {"a": [[1, 2], [3]]}
+    assert values.scalar(Tensor(1, 2)).startswith("<")
+
+
+def test_numpy_where_it_is_there():
+    numpy = pytest.importorskip("numpy", reason="numpy is not installed")
+    for kind in (
+        numpy.float16,
+        numpy.float32,
+        numpy.float64,
+        numpy.longdouble,
+        numpy.int8,
+        numpy.uint64,
+    ):
+        value = values.scalar(kind(3))
+        assert value == 3 and type(value) in (int, float)
+    assert values.scalar(numpy.bool_(True)) is True
+    assert values.scalar(numpy.array(2.5)) == 2.5 and values.scalar(numpy.array([2])) == 2
+    assert values.sequence(numpy.arange(4).reshape(2, 2)) == [[0, 1], [2, 3]]
+    assert values.sequence(numpy.array(7)) == [7]
+    assert values.scalar(numpy.str_("text")) == "text"

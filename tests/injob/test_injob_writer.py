@@ -1,0 +1,315 @@
+"""Writing metrics when things happen: threads, forks, ranks, kills, full disks, ends."""
+
+from __future__ import annotations
+
+import json
+import signal
+import time
+
+import pytest
+
+from scriptrun.tracking import metrics
+
+HEAD = "import os, sys, threading, time\nfrom scriptrun import Run\nrun = Run.get_context()\n"
+
+
+def lines(job) -> list[dict]:
+    """Every line of every file, each of which must be whole."""
+    found = []
+    for path in sorted((job.folder / "metrics").glob("*.jsonl")):
+        data = path.read_bytes()
+        assert data.endswith(b"\n")
+        found += [json.loads(line) for line in data.splitlines()]
+    return found
+
+
+def test_threads_lose_and_tear_nothing_and_keep_their_order(job, python):
+    job.run(
+        python,
+        HEAD
+        + """
+def work(number):
+    for i in range(3000): run.log('t%d' % number, i)
+threads = [threading.Thread(target=work, args=(n,)) for n in range(8)]
+for t in threads: t.start()
+for t in threads: t.join()
+""",
+    )
+    assert len(lines(job)) == 24000
+    assert metrics.read(job.folder) == {f"t{n}": list(range(3000)) for n in range(8)}
+
+
+def test_forks_write_files_of_their_own_and_nothing_twice(job, python):
+    job.run(
+        python,
+        HEAD
+        + """
+run.log('parent', 0)
+for child in range(3):
+    run.log('before', child)
+    pid = os.fork()
+    if pid == 0:
+        run.log('child', child)
+        if child == 0: run.log('child', 10)
+        sys.exit(0)
+    assert os.waitpid(pid, 0)[1] == 0
+    run.log('after', child)
+""",
+    )
+    found = metrics.read(job.folder)
+    assert found.pop("child") == [0, 10, 1, 2]
+    assert found == {"parent": 0, "before": [0, 1, 2], "after": [0, 1, 2]}
+    assert len(list((job.folder / "metrics").iterdir())) == 4
+
+
+def test_a_fork_among_busy_threads(job, python):
+    job.run(
+        python,
+        HEAD
+        + """
+import warnings; warnings.simplefilter('ignore')  # newer Pythons warn of forks among threads
+done = []
+def work():
+    number = 0
+    while not done: run.log('busy', number); number += 1
+    run.log('count', number)
+thread = threading.Thread(target=work); thread.start()
+for child in range(10):
+    pid = os.fork()
+    if pid == 0:
+        run.log('child', child); run.flush(); os._exit(0)
+    assert os.waitpid(pid, 0)[1] == 0
+done.append(1); thread.join()
+""",
+    )
+    found = metrics.read(job.folder)
+    assert sorted(found["child"]) == list(range(10))
+    assert found["busy"] == list(range(found["count"]))
+
+
+@pytest.mark.parametrize("method", ["fork", "spawn"])
+def test_the_workers_of_multiprocessing(job, python, method):
+    job.run(
+        python,
+        HEAD
+        + f"""
+import multiprocessing
+def work(number): Run.get_context().log('square', number * number); return number
+if __name__ == '__main__':
+    run.log('parent', 1)
+    with multiprocessing.get_context({method!r}).Pool(3) as pool:
+        assert sum(pool.map(work, range(30), 1)) == 435
+        pool.close(); pool.join()
+""",
+    )
+    found = metrics.read(job.folder)
+    assert sorted(found["square"]) == [n * n for n in range(30)] and found["parent"] == 1
+
+
+def test_ranks_write_at_once(job, python):
+    code = HEAD + "for i in range(2000): run.log('loss', i, step=i)\n"
+    ranks = [job.start(python, code, SCRIPTRUN_RANK=str(rank)) for rank in range(3)]
+    for process in ranks:
+        assert process.communicate(timeout=60)[1] == "" and process.returncode == 0
+    series = metrics.series(job.folder, "loss")
+    for rank in range(3):
+        mine = [value for value, at in zip(series.values, series.ranks, strict=True) if at == rank]
+        assert mine == list(range(2000))
+    assert series.times == sorted(series.times)
+
+
+def wait_for(condition, seconds=20.0):
+    deadline = time.monotonic() + seconds
+    while not condition() and time.monotonic() < deadline:
+        time.sleep(0.02)
+    return condition()
+
+
+def test_a_lone_point_can_be_read_while_the_script_does_something_else(job, python):
+    process = job.start(python, HEAD + "run.log('alone', 1)\nsys.stdin.read()\ntime.sleep(60)")
+    try:
+        assert wait_for(lambda: metrics.read(job.folder) == {"alone": 1})
+    finally:
+        process.kill()
+        process.communicate()
+
+
+def test_a_kill_loses_only_the_last_moment(job, python):
+    process = job.start(
+        python,
+        HEAD
+        + """
+for i in range(10 ** 9):
+    run.log('i', i)
+    if i == 20000: time.sleep(0.5); sys.stdout.write('x'); sys.stdout.flush()
+""",
+    )
+    process.stdout.read(1)
+    process.send_signal(signal.SIGKILL)
+    process.communicate()
+    found = metrics.read(job.folder)["i"]
+    assert len(found) > 20000 and found == list(range(len(found)))
+
+
+def test_a_child_that_leaves_at_once_loses_only_the_last_moment(job, python):
+    job.run(
+        python,
+        HEAD
+        + """
+if os.fork() == 0:
+    run.log('early', 1); time.sleep(0.6); run.log('late', 1); os._exit(0)
+os.wait()
+""",
+    )
+    assert metrics.read(job.folder)["early"] == 1
+
+
+def test_a_script_that_becomes_another_program_loses_nothing(job, python):
+    job.run(
+        python,
+        HEAD
+        + """
+if len(sys.argv) == 1:
+    run.log('first', 1); os.execv(sys.executable, [sys.executable, __file__, 'again'])
+run.log('second', 2)
+if len(sys.argv) == 2: os.execlp(sys.executable, sys.executable, __file__, 'once', 'more')
+""",
+    )
+    assert metrics.read(job.folder) == {"first": 1, "second": [2, 2]}
+
+
+def test_what_is_logged_while_the_interpreter_ends(job, python):
+    job.run(
+        python,
+        HEAD
+        + """
+import atexit
+atexit.register(lambda: run.log('registered before', 1))
+run.log('main', 1)
+atexit.register(lambda: run.log('registered after', 1))
+def later(): time.sleep(0.3); run.log('thread', 1)
+threading.Thread(target=later).start()
+""",
+    )
+    assert set(metrics.read(job.folder)) == {
+        "main",
+        "registered before",
+        "registered after",
+        "thread",
+    }
+
+
+def test_the_first_line_is_logged_while_the_interpreter_ends(job, python):
+    job.run(python, HEAD + "import atexit\natexit.register(lambda: run.log('last', 1))")
+    assert metrics.read(job.folder) == {"last": 1}
+
+
+def test_an_exception_that_ends_the_script_keeps_what_was_logged(job, python):
+    process = job.start(python, HEAD + "run.log('a', 1)\nraise ValueError('the end')")
+    assert "the end" in process.communicate(timeout=60)[1]
+    assert metrics.read(job.folder) == {"a": 1}
+
+
+def test_a_signal_handler_that_logs_never_hangs(job, python):
+    job.run(
+        python,
+        HEAD
+        + """
+import signal
+seen = []
+def handler(number, frame): run.log('signal', len(seen)); seen.append(1); run.flush()
+signal.signal(signal.SIGALRM, handler); signal.setitimer(signal.ITIMER_REAL, 0.001, 0.001)
+count = 0
+while len(seen) < 200: run.log('main', count); run.flush(); count += 1
+signal.setitimer(signal.ITIMER_REAL, 0)
+run.log('count', count); run.log('seen', len(seen))
+""",
+    )
+    found = metrics.read(job.folder)
+    assert found["main"] == list(range(found["count"]))
+    assert found["signal"] == list(range(found["seen"]))
+
+
+def test_a_full_disk_is_said_once_and_never_ends_the_training(job, python):
+    process = job.start(
+        python,
+        HEAD
+        + """
+import resource
+resource.setrlimit(resource.RLIMIT_FSIZE, (30000, 30000))
+for i in range(2000): run.log('i', i); run.flush()
+for block in range(2000): run.log_list('big', ['x' * 1000] * 10); run.flush()
+print('trained')
+""",
+    )
+    out, err = process.communicate(timeout=60)
+    assert (out, process.returncode) == ("trained\n", 0), err
+    said = err.splitlines()
+    assert len(said) == 2 and "the script goes on" in said[0]
+    found = metrics.read(job.folder)["i"]
+    assert len(found) > 300 and found == list(range(len(found)))
+    assert int(said[1].split()[1]) == 4000 - len(found)
+
+
+def test_what_could_not_be_written_is_written_once_there_is_room(job, python):
+    process = job.start(
+        python,
+        HEAD
+        + """
+import resource
+resource.setrlimit(resource.RLIMIT_FSIZE, (5000, resource.RLIM_INFINITY))
+for i in range(500): run.log('i', i); run.flush()  # one line is torn
+resource.setrlimit(resource.RLIMIT_FSIZE, (resource.RLIM_INFINITY, resource.RLIM_INFINITY))
+for i in range(500, 1000): run.log('i', i)
+""",
+    )
+    err = process.communicate(timeout=60)[1]
+    assert process.returncode == 0 and len(err.splitlines()) == 1
+    assert metrics.read(job.folder) == {"i": list(range(1000))}
+
+
+def test_a_folder_that_cannot_be_written(job, python):
+    (job.folder / "metrics").write_text("a file stands in the way")
+    process = job.start(
+        python, HEAD + "for i in range(10): run.log('i', i); run.flush()\nprint('trained')"
+    )
+    out, err = process.communicate(timeout=60)
+    assert (out, process.returncode) == ("trained\n", 0)
+    assert len(err.splitlines()) == 2 and "10 metric lines could not be written" in err
+
+
+def test_a_run_that_was_deleted_is_not_made_again(job, python):
+    process = job.start(
+        python,
+        HEAD
+        + """
+import shutil
+shutil.rmtree(run.folder); run.log('i', 1); run.flush(); print(os.path.exists(run.folder))
+""",
+    )
+    assert process.communicate(timeout=60)[0] == "False\n"
+
+
+def test_a_process_without_threads_still_writes(job, python):
+    job.run(
+        python,
+        HEAD
+        + """
+threading.Thread.start = lambda self: (_ for _ in ()).throw(RuntimeError("can't start new thread"))
+run.log('a', 1); run.log('a', 2); os._exit(0)
+""",
+    )
+    assert metrics.read(job.folder) == {"a": [1, 2]}
+
+
+def test_a_script_that_closes_every_descriptor_writes_into_nothing_of_its_own(job, python):
+    job.run(
+        python,
+        HEAD
+        + """
+run.log('a', 1); run.flush(); os.closerange(3, 100)
+mine = open('mine.txt', 'w'); run.log('a', 2); run.flush(); mine.write('mine'); mine.close()
+""",
+    )
+    assert metrics.read(job.folder) == {"a": [1, 2]}
+    assert (job.folder / "work" / "mine.txt").read_text() == "mine"
