@@ -90,8 +90,8 @@ def machine() -> str:
     ).stdout.strip()
     return (
         f"{platform.system()} {platform.release()}, {model}, {os.cpu_count()} cores, "
-        f"{memory:.0f} GiB memory, Python {platform.python_version()}, commit {commit or 'unknown'}. "
-        "Medians of five or more; the two sides take turns."
+        f"{memory:.0f} GiB memory, Python {platform.python_version()}, commit {commit}. "
+        "Medians; the two sides take turns."
     )
 
 

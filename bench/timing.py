@@ -82,7 +82,7 @@ def seconds(command: list[str], **options: object) -> float:
 
 @contextmanager
 def own_places(memory: bool = False) -> Iterator[Path]:
-    """A fresh directory, with scriptrun's caches in it; in memory where that is asked and possible."""
+    """A fresh directory that holds scriptrun's caches too; in memory where asked and possible."""
     base = "/dev/shm" if memory and os.access("/dev/shm", os.W_OK) else None
     kept = dict(os.environ)
     with tempfile.TemporaryDirectory(prefix="scriptrun-bench-", dir=base) as place:

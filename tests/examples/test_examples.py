@@ -34,10 +34,12 @@ def submit(name: str, place: Path, **variables: str) -> str:
 
 def recorded(copy: Path) -> tuple[dict, dict, list[str]]:
     """The one run's record in a copy's workspace: its result, its metrics, its artifacts."""
-    from scriptrun import Run, Workspace
+    from scriptrun import Workspace
 
-    (run,) = Run.list(Workspace(copy))
-    (result,) = run.workspace.runs_folder.glob(f"*/{run.id}/attempts/1/result.json")
+    workspace = Workspace(copy)
+    (experiment,) = workspace.experiments.values()
+    (run,) = experiment.get_runs()
+    (result,) = workspace.runs_folder.glob(f"*/{run.id}/attempts/1/result.json")
     return json.loads(result.read_text("utf-8")), run.get_metrics(), run.get_file_names()
 
 
