@@ -17,4 +17,4 @@ for number in range(1, arguments.count + 1):
 
 os.makedirs("outputs", exist_ok=True)
 with open("outputs/hello.txt", "w") as handle:
-    handle.write("counted to {}\n".format(arguments.count))
+    handle.write(f"counted to {arguments.count}\n")

@@ -34,7 +34,7 @@ for epoch in range(1, arguments.epochs + 1):
     if epoch % 10 == 0:
         run.log("loss", loss.item(), step=epoch)
         run.log("accuracy", accuracy, step=epoch)
-        print("epoch {:3}  loss {:.3f}  accuracy {:.3f}".format(epoch, loss.item(), accuracy))
+        print(f"epoch {epoch:3}  loss {loss.item():.3f}  accuracy {accuracy:.3f}")
 
 os.makedirs("outputs", exist_ok=True)
 torch.save(model.state_dict(), "outputs/model.pt")

@@ -28,9 +28,7 @@ for epoch in range(1, arguments.epochs + 1):
     accuracy = model.score(x_test, y_test)
     run.log("loss", model.loss_)
     run.log("accuracy", accuracy)
-    print(
-        "epoch {:2}  loss {:.3f}  accuracy {:.3f}".format(epoch, model.loss_, accuracy), flush=True
-    )
+    print(f"epoch {epoch:2}  loss {model.loss_:.3f}  accuracy {accuracy:.3f}", flush=True)
 
 matrix = confusion_matrix(y_test, model.predict(x_test))
 run.log_confusion_matrix(
