@@ -70,7 +70,7 @@ def test_copies_are_equal_and_independent(duplicate):
 def test_pytorch_takes_the_backends_in_any_case_and_no_others():
     assert PyTorchConfiguration("GLOO", 4, 2).communication_backend == "gloo"
     assert PyTorchConfiguration().process_count is None
-    with pytest.raises(RunConfigurationException, match="'Mpi'.*\n.*Nccl"):
+    with pytest.raises(RunConfigurationException, match=r"'Mpi'.*\n.*Nccl"):
         PyTorchConfiguration("Mpi")
 
 

@@ -27,7 +27,7 @@ def fresh(make: Callable[[], T]) -> T:
 
 
 def did_you_mean(name: str, known: Iterable[str]) -> str:
-    """``; did you mean 'x'?`` for what stands nearest to ``name``, else the known names and a dot."""
+    """``; did you mean 'x'?`` for what stands nearest to ``name``, else what there is."""
     import difflib
 
     known = sorted(known)

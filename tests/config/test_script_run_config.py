@@ -1,0 +1,238 @@
+"""ScriptRunConfig: what counts, what is overruled, what is refused."""
+
+from __future__ import annotations
+
+import warnings
+from dataclasses import dataclass
+from fractions import Fraction
+from pathlib import Path
+
+import pytest
+
+from scriptrun import (
+    DockerConfiguration,
+    Environment,
+    MpiConfiguration,
+    PyTorchConfiguration,
+    RunConfiguration,
+    ScriptRunConfig,
+    TensorflowConfiguration,
+)
+from scriptrun.config.planning import describe, problems
+from scriptrun.spec.errors import RunConfigurationException
+from scriptrun.spec.job import Distribution
+
+
+@dataclass(frozen=True)
+class Cluster:
+    name: str = "gpu-cluster"
+
+
+def test_nothing_is_looked_up_by_the_constructor():
+    config = ScriptRunConfig("/no/such/place", "none.py", ["--alpha", 0.5])
+    assert config.run_config.script is None
+    assert config.arguments == ["--alpha", 0.5]
+    assert config.run_config.max_run_duration_seconds is None
+    assert config.run_config.environment.name == "default-environment"
+
+
+def test_the_run_config_is_live():
+    config = ScriptRunConfig(".", "train.py")
+    config.run_config.target = Cluster()
+    config.run_config.node_count = 3
+    config.run_config.environment = Environment("mine")
+    config.run_config.max_run_duration_seconds = 60
+    config.run_config.environment_variables = {"A": 1}
+    config.arguments.append("--late")
+    described = describe(config)
+    assert described.target == Cluster()
+    assert described.distribution == Distribution("nodes", 3)
+    assert described.environment.name == "mine"
+    assert described.max_run_duration_seconds == 60
+    assert described.variables == {"EXAMPLE_ENV_VAR": "EXAMPLE_VALUE", "A": "1"}
+    assert described.arguments == ("--late",)
+    assert described.run_definition["target"] == "gpu-cluster"
+
+
+def test_run_config_wins_and_one_warning_names_all(recwarn):
+    run_config = RunConfiguration()
+    run_config.target = "cpu"
+    config = ScriptRunConfig(
+        ".",
+        "train.py",
+        run_config=run_config,
+        compute_target=Cluster(),
+        environment=Environment.from_docker_image("mine", "org/x"),
+        distributed_job_config=MpiConfiguration(2, 2),
+        docker_runtime_config=DockerConfiguration(True),
+        max_run_duration_seconds=60,
+    )
+    assert config.run_config is run_config and describe(config).target == "cpu"
+    assert len(recwarn) == 1
+    message = str(recwarn[0].message)
+    assert "compute_target='gpu-cluster' (run_config has 'cpu')" in message
+    assert "environment='mine' (run_config has 'default-environment')" in message
+    assert "max_run_duration_seconds=60 (run_config has None)" in message
+    assert recwarn[0].filename == __file__
+    assert [each.argument for each in config.overruled] == [
+        "compute_target",
+        "environment",
+        "distributed_job_config",
+        "docker_runtime_config",
+        "max_run_duration_seconds",
+    ]
+    assert config.overruled_warnings == [message]
+
+
+def test_no_warning_where_both_say_the_same():
+    run_config = RunConfiguration()
+    run_config.target = "gpu-cluster"
+    run_config.environment = Environment("mine")
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        ScriptRunConfig(
+            ".",
+            "a.py",
+            run_config=run_config,
+            compute_target=Cluster(),
+            environment=Environment("mine"),
+        )
+
+
+def test_script_arguments_and_command_beat_those_of_run_config():
+    run_config = RunConfiguration("old.py", ["--old"])
+    both = describe(ScriptRunConfig(".", "new.py", ["--new"], run_config))
+    assert (both.script, both.arguments) == ("new.py", ("--new",))
+    neither = describe(ScriptRunConfig(".", run_config=run_config))
+    assert (neither.script, neither.arguments) == ("old.py", ("--old",))
+    command = describe(ScriptRunConfig(".", command="python a.py", run_config=run_config))
+    assert (command.script, command.command, command.arguments) == (None, "python a.py", ())
+    assert command.run_definition["command"] == "python a.py"
+
+
+def test_arguments_become_texts_as_python_writes_them(tmp_path):
+    import numbers
+
+    class Odd(int):
+        pass
+
+    given = ["--a", 0.1, 1e-5, True, None, tmp_path, Odd(3), Fraction(1, 2), "", "$HOME", "é\n"]
+    assert isinstance(given[7], numbers.Number)
+    described = describe(ScriptRunConfig(".", Path("sub/train.py"), tuple(given)))
+    assert described.script == str(Path("sub/train.py"))
+    assert described.arguments == (
+        "--a", "0.1", "1e-05", "True", "None", str(tmp_path), "3", "1/2", "", "$HOME", "é\n",
+    )  # fmt: skip
+    assert described.run_definition["arguments"] == list(described.arguments)
+
+
+def test_a_text_of_arguments_is_split_as_a_shell_does():
+    described = describe(ScriptRunConfig(".", "a.py", "--name 'two words' --x=1"))
+    assert described.arguments == ("--name", "two words", "--x=1")
+    assert "split into words" in problems(ScriptRunConfig(".", "a.py", "it's"))[0]
+
+
+def test_a_command_list_is_joined_by_blanks_and_left_alone():
+    described = describe(ScriptRunConfig(".", command=["echo", "$RANK && ls", 3]))
+    assert described.command == "echo $RANK && ls 3"
+
+
+def test_data_is_left_to_the_caller():
+    class Data:
+        pass
+
+    config = ScriptRunConfig(".", "a.py", ["--in", Data()])
+    assert "arguments[1] is a Data" in problems(config)[0]
+    resolve = lambda value: "/mnt/x" if isinstance(value, Data) else None  # noqa: E731
+    assert problems(config, resolve) == []
+    assert describe(config, resolve).arguments == ("--in", "/mnt/x")
+
+
+@pytest.mark.parametrize(
+    ("given", "framework", "communicator", "nodes", "distribution"),
+    [
+        (MpiConfiguration(2, 3), "Python", "IntelMpi", 3, Distribution("mpi", 3, 2, 6)),
+        (PyTorchConfiguration("Nccl", 8, 2), "PyTorch", "nccl", 2,
+         Distribution("pytorch", 2, 4, 8, {"backend": "nccl"})),
+        (PyTorchConfiguration("Gloo", node_count=2), "PyTorch", "gloo", 2,
+         Distribution("pytorch", 2, 1, None, {"backend": "gloo"})),
+        (TensorflowConfiguration(4, 0), "TensorFlow", "ParameterServer", 4,
+         Distribution("tensorflow", 4, 1, None, {"workers": 4, "parameter_servers": 0})),
+    ],
+)  # fmt: skip
+def test_distributed_jobs(given, framework, communicator, nodes, distribution):
+    config = ScriptRunConfig(".", "a.py", distributed_job_config=given)
+    run = config.run_config
+    assert (run.framework, run.communicator, run.node_count) == (framework, communicator, nodes)
+    assert describe(config).distribution == distribution
+
+
+def test_node_count_of_run_config_counts_and_a_note_says_so():
+    config = ScriptRunConfig(".", "a.py", distributed_job_config=MpiConfiguration(2, 1))
+    config.run_config.node_count = 4
+    described = describe(config)
+    assert described.distribution == Distribution("mpi", 4, 2, 8)
+    assert "run_config.node_count is 4 and counts; mpi.node_count is 1." in described.notes
+
+
+def test_old_run_configurations_are_distributed_too():
+    run_config = RunConfiguration("a.py", communicator="Mpi")
+    run_config.node_count = 2
+    assert describe(ScriptRunConfig(".", run_config=run_config)).distribution.kind == "mpi"
+
+
+def bad(**values):
+    return ScriptRunConfig(**{"source_directory": ".", "script": "a.py", **values})
+
+
+def with_run_config(**values):
+    config = bad()
+    for name, value in values.items():
+        setattr(config.run_config, name, value)
+    return config
+
+
+@pytest.mark.parametrize(
+    ("config", "sentence"),
+    [
+        (bad(command="x"), "script and command are both given"),
+        (bad(script=None), "Neither script nor command is given"),
+        (bad(script=3), "script wants a path in the source directory, and is an int (3)."),
+        (bad(script=None, command=3), "command wants a text or a list of texts"),
+        (bad(script=None, command="x", arguments=["--a"]), "arguments are given with command"),
+        (bad(source_directory=3), "source_directory wants the path of a directory"),
+        (bad(arguments={"--a": 1}), "arguments wants a flat list, and is a dict"),
+        (bad(arguments=["--a", [1, 2]]), "arguments[1] is a list ([1, 2]), and arguments is a flat list"),
+        (bad(arguments=[b"x"]), "arguments[0] is a bytes"),
+        (bad(distributed_job_config="mpi"), "distributed_job_config wants an MpiConfiguration"),
+        (bad(max_run_duration_seconds="1h"), "max_run_duration_seconds is '1h'"),
+        (bad(max_run_duration_seconds=0), "max_run_duration_seconds is 0"),
+        (bad(environment="AzureML-Minimal"), "environment wants an Environment, and is a str"),
+        (bad(docker_runtime_config=True), "docker_runtime_config wants a DockerConfiguration"),
+        (bad(run_config="train"), "run_config wants a RunConfiguration, and is a str ('train')."),
+        (bad(distributed_job_config=PyTorchConfiguration("Nccl", 3, 2)), "process_count=3 for node_count=2"),
+        (bad(distributed_job_config=MpiConfiguration(0, 1)), "mpi.process_count_per_node is 0"),
+        (with_run_config(node_count="2"), "node_count is '2'"),
+        (with_run_config(communicator="Horovod"), "communicator is 'Horovod'"),
+        (with_run_config(environment_variables=["A=1"]), "run_config.environment_variables wants a dict"),
+        (with_run_config(environment_variables={"A=B": 1}), "holds the name 'A=B'"),
+    ],
+)  # fmt: skip
+def test_what_is_refused(config, sentence):
+    found = problems(config)
+    assert len(found) == 1 and sentence in found[0]
+    with pytest.raises(RunConfigurationException) as caught:
+        describe(config)
+    assert sentence in str(caught.value)
+
+
+def test_all_reasons_come_at_once():
+    config = bad(command="x", arguments=[[1]], max_run_duration_seconds=-1, environment=3)
+    with pytest.raises(RunConfigurationException) as caught:
+        describe(config)
+    assert len(caught.value.reasons) == 4
+
+
+def test_resume_from_is_handed_on():
+    source = object()
+    assert describe(bad(resume_from=source)).resume_from is source
