@@ -86,7 +86,7 @@ class Builder(ABC):
 
     @abstractmethod
     def build(self, place: str, log: Log, stop: Stop) -> None:
-        """Build into ``place`` (not there yet). Raises EnvironmentException."""
+        """Build into ``place``, an empty directory. Raises EnvironmentException."""
 
     @abstractmethod
     def ill(self, place: str) -> str:

@@ -105,11 +105,8 @@ def _build(builder: Builder, reason: str, log: Log, stop: Stop) -> str:
     began, key = time.monotonic(), builder.key()
     again = f" again, because {reason}" if reason else ""
     log(f"Building {_named(builder.spec)}{again}.")
-    place = shelves.next_place(key)
-    for left in shelves.unfinished(key):
-        shelves.discard(left)
+    place = _new_place(key)
     try:
-        os.makedirs(shelves.shelf(key), exist_ok=True)
         builder.build(place, log, stop)
         trouble = builder.ill(place)
         if trouble:
@@ -118,16 +115,32 @@ def _build(builder: Builder, reason: str, log: Log, stop: Stop) -> str:
         _mark(builder, place, seconds)
     except OSError as error:
         shelves.discard(place)
-        raise EnvironmentException(
-            f"The environment could not be written to {place}: {error.strerror or error}.",
-            "Make room there, or set SCRIPTRUN_CACHE to a folder with more.",
-        ) from error
+        raise _cannot_write(place, error) from error
     except BaseException:
         shelves.discard(place)
         raise
     log(f"Built in {seconds:.1f} s: {place}")
     _discard_older(key, place)
     return place
+
+
+def _new_place(key: str) -> str:
+    """An empty place, and the end of what killed builds left."""
+    left = shelves.unfinished(key)
+    try:
+        place = shelves.reserve(key)
+    except OSError as error:
+        raise _cannot_write(shelves.shelf(key), error) from error
+    for old in left:
+        shelves.discard(old)
+    return place
+
+
+def _cannot_write(place: str, error: OSError) -> EnvironmentException:
+    return EnvironmentException(
+        f"The environment could not be written to {place}: {error.strerror or error}.",
+        "Make room there, or set SCRIPTRUN_CACHE to a folder with more.",
+    )
 
 
 def _discard_older(key: str, place: str) -> None:

@@ -47,10 +47,16 @@ def current(key: str) -> tuple[str, dict[str, Any]] | None:
     return None
 
 
-def next_place(key: str) -> str:
-    """A path for the next build of ``key``; nothing stands there."""
-    newest = max(numbers(key), default=0)
-    return os.path.join(shelf(key), str(newest + 1))
+def reserve(key: str) -> str:
+    """An empty place for the next build of ``key``, under a number that nobody had.
+
+    It is made here and not by the builder: what a killed builder has started, and what goes on
+    without it for a moment, must not meet the next one.
+    """
+    os.makedirs(shelf(key), exist_ok=True)
+    place = os.path.join(shelf(key), str(max(numbers(key), default=0) + 1))
+    os.mkdir(place)
+    return place
 
 
 def mark(place: str, marker: dict[str, Any]) -> None:
@@ -87,7 +93,7 @@ def discard_all(key: str) -> None:
 
 
 def unfinished(key: str) -> list[str]:
-    """Places of ``key`` without a marker: what killed or failed builds left."""
+    """Places of ``key`` without a marker: what killed builds left."""
     places = [os.path.join(shelf(key), str(number)) for number in numbers(key)]
     return [place for place in places if not os.path.exists(os.path.join(place, MARKER))]
 

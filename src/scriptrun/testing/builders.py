@@ -1,0 +1,166 @@
+"""What every builder of environments must do: subclass ``BuildingSuite`` and give it requests.
+
+    class TestMine(BuildingSuite):
+        @pytest.fixture
+        def spec(self): return EnvironmentSpec("mine", pip=("six",))
+
+The builder must be registered in ``scriptrun.environments.base.BUILDERS`` under its kind.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import subprocess
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from scriptrun.environments import shelves
+from scriptrun.environments.base import Builder, Ready, Stopped, builder_class, check, never
+from scriptrun.environments.ensure import ensure, find
+from scriptrun.spec.environment import EnvironmentSpec
+from scriptrun.spec.errors import EnvironmentException
+
+
+def quiet(line: str) -> None:
+    """A log that nobody reads."""
+
+
+class BuilderSuite:
+    """The shared cases. Give the fixtures ``spec``, ``other``, ``hopeless``, ``hopeless_word``."""
+
+    @pytest.fixture
+    def spec(self) -> EnvironmentSpec:
+        """A request that can be met."""
+        raise NotImplementedError
+
+    @pytest.fixture
+    def other(self) -> EnvironmentSpec:
+        """Another request that can be met, with other content."""
+        raise NotImplementedError
+
+    @pytest.fixture
+    def hopeless(self) -> EnvironmentSpec:
+        """A request that can't be met."""
+        raise NotImplementedError
+
+    @pytest.fixture
+    def hopeless_word(self) -> str:
+        """What the message for ``hopeless`` must name."""
+        raise NotImplementedError
+
+    @pytest.fixture
+    def locks(self, tmp_path: Path) -> Path:
+        """The locks of a workspace of its own; not there yet."""
+        return tmp_path / "workspace" / "locks"
+
+    @pytest.fixture
+    def ready(self, spec: EnvironmentSpec, locks: Path) -> Ready:
+        """The request, met."""
+        return ensure(spec, locks, quiet)
+
+    def builder(self, spec: EnvironmentSpec, ready: Ready) -> Builder:
+        """The builder of what ``ready`` is."""
+        return builder_class(spec.kind)(spec, ready.lock)
+
+    def test_a_good_request_is_not_refused(self, spec: EnvironmentSpec) -> None:
+        """``check`` finds nothing."""
+        assert check(spec) == []
+
+    def test_its_interpreter_runs(self, ready: Ready) -> None:
+        """The path is absolute and a Python."""
+        assert os.path.isabs(ready.python)
+        assert os.path.dirname(ready.python) == ready.bin
+        done = subprocess.run([ready.python, "-c", "print(6 * 7)"], capture_output=True, check=True)
+        assert done.stdout.strip() == b"42"
+
+    def test_it_is_found_again(self, spec: EnvironmentSpec, ready: Ready, locks: Path) -> None:
+        """What was met once is found without building, and is the same."""
+        again = find(spec, locks)
+        assert again is not None
+        assert again.cached
+        assert (again.key, again.python, again.place) == (ready.key, ready.python, ready.place)
+        assert again.lock == ready.lock
+
+    def test_its_name_is_not_its_content(
+        self, spec: EnvironmentSpec, ready: Ready, locks: Path
+    ) -> None:
+        """Another name and version of the same content is the same environment."""
+        renamed = find(replace(spec, name="renamed", version="7"), locks)
+        assert renamed is not None
+        assert renamed.key == ready.key
+
+    def test_other_content_has_another_key(
+        self, other: EnvironmentSpec, ready: Ready, locks: Path
+    ) -> None:
+        """Two requests with other content don't share a place."""
+        assert ensure(other, locks, quiet).key != ready.key
+
+    def test_its_lock_is_json(self, ready: Ready) -> None:
+        """The lock survives being written down, and names kind and platform."""
+        assert json.loads(json.dumps(ready.lock)) == ready.lock
+        assert {"kind", "platform", "python"} <= ready.lock.keys()
+
+    def test_its_lock_gives_the_same_again(
+        self, spec: EnvironmentSpec, ready: Ready, tmp_path: Path
+    ) -> None:
+        """An earlier run's lock, in a workspace that knows nothing of it, gives the same key."""
+        again = ensure(spec, tmp_path / "elsewhere", quiet, lock=ready.lock)
+        assert again.key == ready.key
+        assert not (tmp_path / "elsewhere").exists()
+
+    def test_its_site_directories_are_there(self, ready: Ready) -> None:
+        """Where packages lie is told truly."""
+        assert any(os.path.isdir(site) for site in ready.sites)
+
+    def test_a_hopeless_request_says_why(
+        self, hopeless: EnvironmentSpec, hopeless_word: str, locks: Path
+    ) -> None:
+        """The message names what could not be had; nothing is left that looks good."""
+        with pytest.raises(EnvironmentException) as caught:
+            ensure(hopeless, locks, quiet)
+        assert hopeless_word in str(caught.value)
+        assert "Traceback" not in str(caught.value)
+        assert find(hopeless, locks) is None
+
+    def test_looking_after_it_starts_nothing(self, spec: EnvironmentSpec, ready: Ready) -> None:
+        """A well place is not ill, however often it is asked."""
+        builder = self.builder(spec, ready)
+        assert [builder.ill(ready.place or "") for _ in range(3)] == ["", "", ""]
+
+
+class BuildingSuite(BuilderSuite):
+    """The cases of builders that build a place, beside those of all."""
+
+    def test_a_place_that_lost_its_marker_is_built_again(
+        self, spec: EnvironmentSpec, ready: Ready, locks: Path
+    ) -> None:
+        """Without its marker a place is rubbish: it is replaced, and the log says so."""
+        assert ready.place is not None
+        os.unlink(os.path.join(ready.place, shelves.MARKER))
+        assert find(spec, locks) is None
+        said: list[str] = []
+        again = ensure(spec, locks, said.append)
+        assert not again.cached
+        assert "because its build was cut short" in "\n".join(said)
+        assert not os.path.exists(ready.place)
+
+    def test_a_gutted_place_is_ill(self, spec: EnvironmentSpec, ready: Ready, locks: Path) -> None:
+        """A place whose packages are gone is noticed, and built again with a reason."""
+        assert ready.place is not None
+        for site in ready.sites:
+            shutil.rmtree(site)
+        assert self.builder(spec, ready).ill(ready.place) != ""
+        said: list[str] = []
+        assert not ensure(spec, locks, said.append).cached
+        assert "again, because " in "\n".join(said)
+
+    def test_stop_gives_up(self, spec: EnvironmentSpec, locks: Path) -> None:
+        """``stop`` ends the work before anything stands."""
+        with pytest.raises(Stopped):
+            ensure(spec, locks, quiet, stop=lambda: True)
+        assert find(spec, locks) is None
+        assert not ensure(spec, locks, quiet, stop=never).cached

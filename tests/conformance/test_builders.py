@@ -1,0 +1,47 @@
+"""Both builders pass the shipped suite, against the real uv, real interpreters and real packages."""
+
+from __future__ import annotations
+
+import sys
+
+import pytest
+
+from scriptrun.spec.environment import INTERPRETER, PACKAGES, EnvironmentSpec
+from scriptrun.testing.builders import BuilderSuite, BuildingSuite
+
+
+class TestExisting(BuilderSuite):
+    @pytest.fixture
+    def spec(self):
+        return EnvironmentSpec(INTERPRETER, interpreter=sys.executable)
+
+    @pytest.fixture
+    def other(self):
+        return EnvironmentSpec(INTERPRETER, interpreter=sys._base_executable)
+
+    @pytest.fixture
+    def hopeless(self, tmp_path):
+        return EnvironmentSpec(INTERPRETER, interpreter=str(tmp_path / "bin" / "python"))
+
+    @pytest.fixture
+    def hopeless_word(self, tmp_path):
+        return str(tmp_path / "bin" / "python")
+
+
+@pytest.mark.network
+class TestUv(BuildingSuite):
+    @pytest.fixture
+    def spec(self):
+        return EnvironmentSpec(PACKAGES, pip=("six==1.16.0",))
+
+    @pytest.fixture
+    def other(self):
+        return EnvironmentSpec(PACKAGES, pip=("iniconfig==2.0.0",))
+
+    @pytest.fixture
+    def hopeless(self):
+        return EnvironmentSpec(PACKAGES, pip=("six==99.0",))
+
+    @pytest.fixture
+    def hopeless_word(self):
+        return "six==99.0"

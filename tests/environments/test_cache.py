@@ -1,0 +1,70 @@
+from __future__ import annotations
+
+import os
+import subprocess
+
+import pytest
+
+from scriptrun.environments import cache, ensure, shelves
+from scriptrun.spec.environment import EnvironmentSpec
+from scriptrun.spec.errors import EnvironmentException
+
+
+def test_plan_tells_locked_cached_and_what_would_be_done(request_of, locks, said):
+    spec = request_of("blue")
+    before = cache.plan(spec, locks)
+    assert (before.locked, before.cached, before.last_seconds) == (False, False, None)
+    assert len(before.steps) == 2
+    ready = ensure.ensure(spec, locks, said.append)
+    after = cache.plan(spec, locks)
+    assert (after.locked, after.cached, after.steps) == (True, True, ())
+    assert after.last_seconds > 0
+    os.unlink(os.path.join(ready.sites[0], "red.py"))
+    ill = cache.plan(spec, locks)
+    assert ill.steps == ("Build again, because it lacks red.py: 2 packages from the lock.",)
+    assert not locks.joinpath("more").exists()
+
+
+def test_plan_writes_nothing(request_of, locks, own_places):
+    cache.plan(request_of("blue"), locks)
+    assert not locks.exists()
+    assert not (own_places / "cache" / "environments").exists()
+
+
+def test_plan_of_what_is_refused(locks):
+    plan = cache.plan(EnvironmentSpec("packages", conda=("no-such-thing", "r-base=4")), locks)
+    assert not plan.locked
+    assert "'no-such-thing', 'r-base=4'" in plan.reasons[0]
+
+
+def test_listing_and_removing(request_of, locks, said):
+    assert cache.listing() == []
+    old = ensure.ensure(request_of("blue", name="old"), locks, said.append)
+    new = ensure.ensure(request_of("red", name="new"), locks, said.append)
+    os.utime(os.path.join(old.place, shelves.MARKER), (1, 1))
+    entries = cache.listing()
+    assert [entry.names for entry in entries] == [("new",), ("old",)]
+    assert entries[1].packages == 2
+    assert entries[1].size > 1000
+    assert cache.age(entries[1]) > 10**6
+    ensure.find(request_of("blue"), locks)
+    assert cache.listing()[0].names == ("old",)
+    cache.remove(new.key[:10])
+    assert [entry.key for entry in cache.listing()] == [old.key]
+    assert not os.path.exists(new.place)
+
+
+def test_what_is_used_is_not_removed(request_of, locks, said):
+    ready = ensure.ensure(request_of("red"), locks, said.append)
+    with subprocess.Popen([ready.python, "-c", "input()"], stdin=subprocess.PIPE) as running:
+        with pytest.raises(EnvironmentException, match=f"in use by process {running.pid}"):
+            cache.remove(ready.key)
+        running.communicate(b"\n")
+    cache.remove(ready.key)
+    assert ensure.find(request_of("red"), locks) is None
+
+
+@pytest.mark.parametrize("key", ["", "zzzz", "../.."])
+def test_removing_what_is_not_there(key):
+    with pytest.raises(EnvironmentException, match="No built environment begins"):
+        cache.remove(key)
