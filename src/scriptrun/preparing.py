@@ -36,11 +36,20 @@ def prepare(workspace: Workspace, job: JobSpec, folder: Path) -> int:
         write_lock(folder, ready)
     except ScriptrunError as error:
         log.line(str(error))
-        return end_failed(folder, f"the environment could not be made: {error.message}")
+        reason = f"the environment could not be made: {error.message}{_nearest(job)}"
+        return end_failed(folder, reason)
     except Exception as error:  # our own bug, or the machine's: the run must end all the same
         log.line(traceback.format_exc())
         return end_failed(folder, f"the environment could not be made: {error}")
     return 0
+
+
+def _nearest(job: JobSpec) -> str:
+    """For an old curated environment: the current one that stands nearest."""
+    from scriptrun.config import curated
+
+    near = curated.nearest_current(job.environment.name)
+    return f" The nearest curated environment of today is {near}." if near else ""
 
 
 def end_failed(folder: Path, reason: str, state: str = states.FAILED) -> int:

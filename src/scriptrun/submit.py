@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import os
 import re
-import sys
 import time
 import uuid
 from collections.abc import Mapping
@@ -16,7 +15,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from scriptrun import compute, provenance, runner, starting, tickets
+from scriptrun import compute, placing, provenance, runner, starting, tickets
 from scriptrun.config import checks, planning
 from scriptrun.engines.base import NoRoom
 from scriptrun.environments import base as environments
@@ -24,7 +23,6 @@ from scriptrun.environments import imports
 from scriptrun.environments.find import find
 from scriptrun.runtime import events, files, identity
 from scriptrun.spec import states
-from scriptrun.spec.environment import INTERPRETER
 from scriptrun.spec.errors import ScriptrunError, UserErrorException, refuse
 from scriptrun.spec.job import JobSpec
 from scriptrun.store import snapshots
@@ -86,9 +84,7 @@ def check(
     reasons += _resume_problems(described.resume_from)
     reasons += _source_problems(source, described.script)
     engine = _engine(workspace, described.target, reasons)
-    environment = described.environment
-    if environment.kind == INTERPRETER and environment.interpreter is None:
-        environment = replace(environment, interpreter=origin.interpreter or sys.executable)
+    environment, notes = placing.placed(described, origin.interpreter)
     reasons += environments.check(environment)
     reasons += [
         f"the variable {name} was to be passed on, and it is not set here"
@@ -100,6 +96,7 @@ def check(
     assert engine is not None
     job = _job(described, workspace, experiment, origin, source, tags or {})
     job = replace(job, environment=environment, target=compute.target_of(engine))
+    job = replace(job, notes=(*job.notes, *notes))
     reasons += engine.check(job)
     refuse(reasons)
     return Submission(job, engine, source, [])

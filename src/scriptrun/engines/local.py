@@ -60,7 +60,10 @@ class Local:
                 "by the local engine yet"
             )
         if job.environment.container:
-            reasons.append("the local engine cannot run containers yet; leave out use_docker")
+            reasons.append(
+                f"the image {job.environment.image or 'of the environment'} needs a container, and "
+                "containers cannot be run yet; leave out use_docker to run the job as processes"
+            )
         return reasons
 
     def render(self, job: JobSpec, folder: Path) -> str:

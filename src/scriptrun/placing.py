@@ -1,0 +1,31 @@
+"""What a job's environment comes to on this machine: which interpreter, container or processes."""
+
+from __future__ import annotations
+
+import sys
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from scriptrun.spec.environment import INTERPRETER, EnvironmentSpec
+
+if TYPE_CHECKING:
+    from scriptrun.config.planning import Described
+
+
+def placed(
+    described: Described, interpreter: str | None
+) -> tuple[EnvironmentSpec, tuple[str, ...]]:
+    """The environment request with all that is left open decided, and what the run should say.
+
+    ``interpreter`` runs a job that names none (default: the interpreter of this process). An image
+    of Azure's own says no more than "a Linux with conda": where there are no containers it means
+    processes with the same packages.
+    """
+    spec, notes = described.environment, []
+    if spec.kind == INTERPRETER and spec.interpreter is None:
+        spec = replace(spec, interpreter=interpreter or sys.executable)
+        notes.append(f"the environment names no interpreter: the job runs in {spec.interpreter}")
+    if spec.container and not spec.docker.get("own"):
+        notes.append(f"{spec.image} is run as processes with the same packages, not as a container")
+        spec = replace(spec, container=False)
+    return spec, tuple(notes)
