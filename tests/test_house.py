@@ -291,6 +291,29 @@ def test_asking_for_help_loads_nothing_heavy(word, tmp_path):
     assert not loaded & set(HEAVY)
 
 
+SUBMISSION = """
+import json, sys
+from scriptrun import Experiment, ScriptRunConfig, Workspace
+
+workspace = Workspace.create("warm", path=".", exist_ok=True)
+config = ScriptRunConfig(source_directory="source", script="train.py", compute_target="local")
+run = Experiment(workspace, "warm").submit(config)
+loaded = list(sys.modules)
+run.wait_for_completion()
+print(json.dumps(loaded))
+"""
+
+
+def test_a_warm_submission_loads_nothing_heavy(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "source").mkdir()
+    (tmp_path / "source" / "train.py").write_text("print('done')\n")
+    child(SUBMISSION)
+    loaded = json.loads(child(SUBMISSION).splitlines()[-1])
+    assert "scriptrun.submit" in loaded
+    assert not set(loaded) & set(HEAVY)
+
+
 def test_every_public_name_is_there():
     code = "import scriptrun\nfor name in scriptrun.__all__: getattr(scriptrun, name)"
     child(code)
