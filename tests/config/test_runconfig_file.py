@@ -113,6 +113,76 @@ def test_partial_old_and_commented_files_load(tmp_path):
     assert config.framework == "Python"
 
 
+OLD_DEFAULT = """
+# The script to run.
+script: train.py
+arguments: []
+target: local
+framework: PySpark
+communicator: None
+autoPrepareEnvironment: true
+maxRunDurationSeconds:
+nodeCount: 1
+environment:
+# Environment variables set for the run.
+  environmentVariables:
+    EXAMPLE_ENV_VAR: EXAMPLE_VALUE
+  python:
+    userManagedDependencies: false
+    interpreterPath: python
+    condaDependenciesFile: aml_config/conda_dependencies.yml
+  docker:
+    enabled: true
+    baseImage: mcr.microsoft.com/azureml/base:0.2.4
+    sharedVolumes: true
+    gpuSupport: false
+    arguments: []
+    baseImageRegistry:
+      address:
+      username:
+      password:
+  spark:
+    repositories:
+    - https://mmlspark.azureedge.net/maven
+    packages:
+    - group: com.microsoft.ml.spark
+      artifact: mmlspark_2.11
+      version: '0.12'
+    precachePackages: true
+  databricks:
+    mavenLibraries: []
+    eggLibraries: []
+history:
+  outputCollection: true
+spark:
+  configuration:
+    spark.app.name: Azure ML Experiment
+hdi:
+  yarnDeployMode: cluster
+mpi:
+  processCountPerNode: 1
+dataReferences: {}
+sourceDirectoryDataStore:
+amlcompute:
+  vmSize:
+  retainCluster: false
+  clusterMaxNodeCount: 1
+"""
+
+
+def test_the_default_file_of_2019_loads_with_its_conda_file(tmp_path):
+    folder = tmp_path / "aml_config"
+    folder.mkdir()
+    (folder / "local.runconfig").write_text(OLD_DEFAULT)
+    CondaDependencies.create(pip_packages=["numpy"]).save(folder)
+    config = RunConfiguration.load(tmp_path, "local")
+    assert "numpy" in config.environment.python.conda_dependencies.pip_packages
+    assert config.environment.python.missing_file is None
+    assert config.environment.spark.packages[0]["version"] == "0.12"
+    assert config.amlcompute.cluster_max_node_count == 1
+    assert config.environment.docker.base_image_registry.password is None
+
+
 def test_json_loads_even_with_tabs(tmp_path):
     text = '{\n\t"script": "train.py",\n\t"nodeCount": 2,\n\t"arguments": ["--x", 1, true]\n}'
     config = written(tmp_path, text)

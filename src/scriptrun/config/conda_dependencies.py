@@ -4,32 +4,36 @@ from __future__ import annotations
 
 import copy
 import os
-import re
 from collections.abc import Iterable, Sequence
 from typing import Any
 
 from scriptrun.config import conda_file
-from scriptrun.config.requirements import is_option, requirement_name, settle, split_option
+from scriptrun.config.requirements import (
+    is_option,
+    requirement_name,
+    settle,
+    split_name,
+    split_option,
+)
 
 PYTHON_DEFAULT_VERSION = "3.8.13"
 #: what SDK versions wrote when the user chose nothing: such a version counts as not written
 SDK_PYTHON_VERSIONS = frozenset({"3.6.2", "3.8.13", "3.10.18"})
 CONDA_FILE_NAME = "conda_dependencies.yml"
-_CONDA_NAME = re.compile(r"\s*(?:[^\s:]+::)?([A-Za-z0-9_.-]+)\s*(.*)", re.S)
 
 
 def conda_name(package: str) -> str:
     """The name in a conda package specification: ``conda-forge::numpy>=1.2`` gives ``numpy``."""
-    match = _CONDA_NAME.fullmatch(package)
-    return match[1].lower() if match else package.strip()
+    return split_name(package.rpartition("::")[2])[0].lower() or package.strip()
 
 
 def conda_version(package: str) -> str:
     """What follows the name, without a build string: ``python=3.8.1=h0`` gives ``=3.8.1``."""
-    match = _CONDA_NAME.fullmatch(package)
-    rest = (match[2] if match else "").strip()
-    found = re.fullmatch(r"(=?)\s*([0-9][^=\s]*)(?:(?:=|\s+)\S+)?", rest)
-    return f"={found[2]}" if found else rest
+    rest = split_name(package.rpartition("::")[2])[1]
+    body = rest[1:].lstrip() if rest.startswith("=") else rest
+    if not body[:1].isdigit():
+        return rest
+    return "=" + body.split("=")[0].split()[0]
 
 
 class CondaDependencies:
@@ -200,7 +204,7 @@ class CondaDependencies:
         merged: dict[str, str] = {}
         for each in requirements:
             name = requirement_name(each)
-            rest = re.sub(r"^\s*[A-Za-z0-9._-]+", "", each).strip()
+            rest = split_name(each)[1]
             merged[name] = (
                 f"{merged[name]},{rest}"
                 if merged.get(name) and rest

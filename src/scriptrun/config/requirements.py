@@ -8,29 +8,37 @@ from collections.abc import Iterable, Iterator
 
 from scriptrun.spec.errors import UserErrorException
 
-_NAME = re.compile(
-    r"\s*([A-Za-z0-9](?:[A-Za-z0-9._-]*[A-Za-z0-9])?)\s*(?:\[([^\]]*)\])?\s*(.*)", re.S
-)
-_COMMENT = re.compile(r"(^|\s)#.*$")
-_OPTION = re.compile(r"(--[a-z-]+|-[a-zA-Z])(?:\s*=\s*|\s*)(.*)", re.S)
+_COMMENT = r"(^|\s)#.*$"
 _NESTED = ("-r", "--requirement")
 _CONSTRAINT = ("-c", "--constraint")
 _EDITABLE = ("-e", "--editable")
 _FIND_LINKS = ("-f", "--find-links")
 
 
+def split_name(text: str, marks: str = "._-") -> tuple[str, str]:
+    """The letters, digits and ``marks`` that ``text`` begins with, and the rest.
+
+    (Regular expressions would cost every submission their compiling.)
+    """
+    text = text.strip()
+    end = next((i for i, c in enumerate(text) if not (c.isalnum() or c in marks)), len(text))
+    return text[:end], text[end:].strip()
+
+
 def requirement_name(line: str) -> str:
     """The distribution's name in the form of PEP 503, or the whole line for an address or path."""
-    match = _NAME.fullmatch(line)
-    if not match or match[3].startswith(("/", ":", "\\", "+")):
+    name, rest = split_name(line)
+    if not name[:1].isalnum() or rest.startswith(("/", ":", "\\", "+")):
         return line.strip()
-    return re.sub(r"[-_.]+", "-", match[1]).lower()
+    return "-".join(filter(None, name.lower().replace("_", "-").replace(".", "-").split("-")))
 
 
 def requirement_extras(line: str) -> frozenset[str]:
     """The extras that ``line`` asks for."""
-    match = _NAME.fullmatch(line)
-    extras = (match[2] or "").split(",") if match else []
+    name, rest = split_name(line)
+    if not name or not rest.startswith("["):
+        return frozenset()
+    extras = rest[1:].partition("]")[0].split(",")
     return frozenset(each.strip().lower() for each in extras if each.strip())
 
 
@@ -41,8 +49,11 @@ def is_option(line: str) -> bool:
 
 def split_option(line: str) -> tuple[str, str]:
     """An option's name and value: ``--index-url=X`` and ``--index-url X`` give the same."""
-    match = _OPTION.match(line.strip())
-    return (match[1], match[2].strip()) if match else (line.strip(), "")
+    line = line.strip()
+    if not line.startswith("--"):
+        return line[:2], line[2:].lstrip(" =")
+    name, rest = split_name(line, "-")
+    return name, rest.removeprefix("=").strip()
 
 
 def read_requirements(path: str | os.PathLike[str]) -> list[str]:
@@ -104,7 +115,7 @@ def _logical_lines(text: str) -> Iterator[str]:
             kept = line[:-1]
             continue
         kept = ""
-        line = _COMMENT.sub("", line).strip()
+        line = re.sub(_COMMENT, "", line).strip()
         if line:
             yield re.sub(r"\s+", " ", line)
     if kept.strip():
