@@ -74,7 +74,14 @@ class Job:
         }  # fmt: skip
         (self.folder / "job.json").write_text(json.dumps(job))
         self.runtime = root / "ws" / ".scriptrun" / "runtime" / "digest"
-        copy_runtime(self.runtime)
+        self.lay_out(self.runtime)
+
+    @staticmethod
+    def lay_out(place: Path) -> None:
+        """Put the runtime where a job finds it, as submission does."""
+        inner = place / "scriptrun" / "runtime"
+        shutil.copytree(RUNTIME, inner, ignore=shutil.ignore_patterns("__pycache__"))
+        shutil.copy(RUNTIME / "script_front.py", place / "scriptrun" / "__init__.py")
 
     def environ(self, **more: str) -> dict[str, str]:
         return {
@@ -104,14 +111,6 @@ class Job:
         assert process.returncode == 0, err
         assert err == ""
         return out
-
-
-def copy_runtime(place: Path) -> None:
-    """Lay the runtime out beside a job, as submission does."""
-    shutil.copytree(
-        RUNTIME, place / "scriptrun" / "runtime", ignore=shutil.ignore_patterns("__pycache__")
-    )
-    shutil.copy(RUNTIME / "script_front.py", place / "scriptrun" / "__init__.py")
 
 
 @pytest.fixture

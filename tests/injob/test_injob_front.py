@@ -6,7 +6,6 @@ import os
 from pathlib import Path
 
 import pytest
-from conftest import copy_runtime
 
 WHICH = "import scriptrun; print(getattr(scriptrun, 'WHO', 'front'))"
 
@@ -77,7 +76,7 @@ def test_a_broken_one_says_so_itself(job, python):
 def test_what_is_no_installed_one_is_passed_by(job, python, other):
     place = job.root / "other"
     if other == "front":
-        copy_runtime(place)  # a job that was submitted by a job
+        job.lay_out(place)  # a job that was submitted by a job
     elif other == "bare folder":
         (place / "scriptrun").mkdir(parents=True)
     path = os.pathsep.join([str(job.runtime), str(place), "", str(job.root / "nowhere")])

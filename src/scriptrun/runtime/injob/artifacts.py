@@ -7,7 +7,6 @@ logs are in its working directory. The layout is documented in docs/explanation/
 
 import os
 import posixpath
-import shutil
 import uuid
 
 from scriptrun.runtime.injob.errors import UserErrorException
@@ -198,7 +197,7 @@ _UNFINISHED = ".scriptrun-part"
 def _copy(source, target):
     def pour(handle):
         with open(source, "rb") as origin:
-            shutil.copyfileobj(origin, handle, 1 << 20)
+            _pour(origin, handle)
 
     _write(target, pour)
 

@@ -1,6 +1,5 @@
 """Runs below a run that no launcher starts: a script begins and ends them (Python 3.6+)."""
 
-import calendar
 import os
 import re
 import time
@@ -83,7 +82,7 @@ def end(folder, state, reason):
         "attempt": 1,
         "node": 0,
         "by": "script",
-        "began": _seconds(record.job(folder).get("created")),
+        "began": _began(folder),
         "ended": time.time(),
     }
     try:
@@ -164,8 +163,6 @@ def _checked(run_id):
     return None if run_id is None else str(run_id)
 
 
-def _seconds(created):
-    try:
-        return float(calendar.timegm(time.strptime(str(created)[:19], "%Y-%m-%dT%H:%M:%S")))
-    except ValueError:
-        return None
+def _began(folder):
+    running = [event for event in record.told(folder) if event.get("state") == "Running"]
+    return running[0].get("t") if running else None

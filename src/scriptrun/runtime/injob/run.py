@@ -1,7 +1,6 @@
 """``Run``: what a job's script knows of its own run (Python 3.6+, standard library only)."""
 
 import os
-import traceback as tracebacks
 
 from scriptrun.runtime.injob import artifacts, children, metric_reader, record
 from scriptrun.runtime.injob.artifact_calls import ArtifactCalls
@@ -89,8 +88,7 @@ class Run(MetricCalls, ArtifactCalls, RecordCalls):
         if exit_type is None or (issubclass(exit_type, SystemExit) and not value.code):
             self.complete()
         else:
-            lines = tracebacks.format_exception_only(exit_type, value)
-            self.fail(error_details="".join(lines).strip())
+            self.fail(error_details="{}: {}".format(exit_type.__name__, value))
 
     @property
     def experiment(self):
