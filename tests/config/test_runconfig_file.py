@@ -6,7 +6,7 @@ import shutil
 from pathlib import Path
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from scriptrun import CondaDependencies, Environment, RunConfiguration
@@ -328,6 +328,7 @@ def configurations(draw):
 
 @given(configurations())
 @settings(max_examples=80, deadline=None)
+@example(RunConfiguration("\x85"))
 def test_yaml_round_trip(config):
     problems: list[str] = []
     value = yaml_text.load(yaml_text.dump(to_wire(config)), "x")

@@ -111,5 +111,11 @@ def _dumper() -> Any:
     def nothing(dumper: Any, _: None) -> Any:
         return dumper.represent_scalar("tag:yaml.org,2002:null", "")
 
+    def text(dumper: Any, value: str) -> Any:
+        # PyYAML writes a next-line character as it is, and reads it as a blank: it must be escaped
+        style = '"' if "\x85" in value else None
+        return dumper.represent_scalar("tag:yaml.org,2002:str", value, style=style)
+
     Dumper.add_representer(type(None), nothing)
+    Dumper.add_representer(str, text)
     return Dumper
