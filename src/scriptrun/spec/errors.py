@@ -1,33 +1,33 @@
-"""Errors that speak to people: a sentence (what was asked, what is the case) and a hint (what to do).
+"""Errors that speak to people: a sentence (what was asked, what is the case), and what to do.
 
 The class names are those of the Azure ML SDK v1 where it had the thing. ``exit_code`` is what the
 command line ends with: 1 the job failed, 2 wrong usage, 3 refused by the engine, 70 our own bug.
+The base classes are those that a job's script meets too, so that one ``except`` catches both.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 
+from scriptrun.runtime.injob.errors import (
+    RunEnvironmentException,
+    ScriptrunError,
+    UserErrorException,
+)
 
-class ScriptrunError(Exception):
-    """Base of all errors raised on purpose.
-
-    ``message`` is one or more sentences; ``hint`` says what to do, or is empty.
-    """
-
-    exit_code = 2
-
-    def __init__(self, message: str, hint: str = "") -> None:
-        super().__init__(message)
-        self.message = message
-        self.hint = hint
-
-    def __str__(self) -> str:
-        return f"{self.message}\n  {self.hint}" if self.hint else self.message
-
-
-class UserErrorException(ScriptrunError):
-    """What the user asked for cannot be done as asked."""
+__all__ = [
+    "ActivityFailedException",
+    "ComputeTargetException",
+    "EnvironmentException",
+    "ExperimentExecutionException",
+    "RunConfigurationException",
+    "RunEnvironmentException",
+    "ScriptrunError",
+    "SnapshotException",
+    "UserErrorException",
+    "WorkspaceException",
+    "refuse",
+]
 
 
 class RunConfigurationException(UserErrorException):
@@ -54,10 +54,6 @@ class SnapshotException(UserErrorException):
     """The source directory could not be read whole."""
 
 
-class RunEnvironmentException(UserErrorException):
-    """A run was asked for outside any job."""
-
-
 class ExperimentExecutionException(ScriptrunError):
     """The engine refused or lost the job."""
 
@@ -77,4 +73,6 @@ def refuse(reasons: Sequence[str], what: str = "This job cannot be submitted") -
     if len(reasons) == 1:
         raise RunConfigurationException(reasons[0], reasons=reasons)
     lines = "\n".join(f"  - {reason}" for reason in reasons)
-    raise RunConfigurationException(f"{what}, for {len(reasons)} reasons:\n{lines}", reasons=reasons)
+    raise RunConfigurationException(
+        f"{what}, for {len(reasons)} reasons:\n{lines}", reasons=reasons
+    )

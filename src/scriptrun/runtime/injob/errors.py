@@ -10,12 +10,12 @@ class ScriptrunError(Exception):
 
     exit_code = 2
 
-    def __init__(self, message, hint=""):
-        super(ScriptrunError, self).__init__(message)
+    def __init__(self, message: str, hint: str = "") -> None:
+        super().__init__(message)
         self.message = message
         self.hint = hint
 
-    def __str__(self):
+    def __str__(self) -> str:
         return "{}\n  {}".format(self.message, self.hint) if self.hint else self.message
 
 
