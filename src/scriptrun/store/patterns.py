@@ -184,7 +184,7 @@ def _bracket(glob: bytes, at: int) -> tuple[bytes, int] | None:
             if end_of_range is None:
                 return None
             high, at = end_of_range, end_of_range[1]
-        chosen.update(range(low[0], high[0] + 1))
+        chosen.update((low[0], *range(low[0], high[0] + 1)))  # [b-a] is b, says git
     if negated:
         chosen = set(range(256)) - chosen
     return _one_of(chosen - {ord("/")}), at + 1
