@@ -10,6 +10,11 @@ from scriptrun.spec.environment import INTERPRETER, PACKAGES, EnvironmentSpec
 from scriptrun.testing.builders import BuilderSuite, BuildingSuite
 
 
+@pytest.fixture(autouse=True)
+def own_uv_cache(tmp_path_factory, monkeypatch):
+    monkeypatch.setenv("UV_CACHE_DIR", str(tmp_path_factory.mktemp("uv-cache")))
+
+
 class TestExisting(BuilderSuite):
     @pytest.fixture
     def spec(self):

@@ -158,7 +158,7 @@ def refusal(unknown: Sequence[str]) -> str:
 def _clauses(text: str, name: str) -> str | None:
     """conda's version part as a PEP 440 specifier, "" for any; None where it can't be said."""
     text = text.strip()
-    build = re.fullmatch(r"(={0,2}\s*[\w.*+!]+)(?:=|\s+)([\w.*]+)", text)
+    build = re.fullmatch(r"((?:={1,2}\s*)?\d[\w.*+!]*)(?:=|\s+)([\w.*]+)", text)
     if build:  # name=version=build, or "name version build"
         text = build[1]
     if not text or text.lstrip("= ") == "*":

@@ -138,7 +138,7 @@ def _new_place(key: str) -> str:
 
 def _cannot_write(place: str, error: OSError) -> EnvironmentException:
     return EnvironmentException(
-        f"The environment could not be written to {place}: {error.strerror or error}.",
+        f"The environment could not be made: {place} can't be written: {error.strerror or error}.",
         "Make room there, or set SCRIPTRUN_CACHE to a folder with more.",
     )
 
@@ -173,7 +173,10 @@ def _named(spec: EnvironmentSpec) -> str:
 @contextmanager
 def _alone(path: Path, doing: str, log: Log, stop: Stop) -> Iterator[None]:
     """Hold the lock ``path`` for the block; say once whom it waits for."""
-    taken = flocks.try_flock(path)
+    try:
+        taken = flocks.try_flock(path)
+    except OSError as error:
+        raise _cannot_write(str(path), error) from error
     if taken is None:
         log(f"Waiting for {_holder(path)}, which {doing}.")
         while taken is None:

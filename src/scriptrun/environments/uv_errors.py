@@ -18,7 +18,7 @@ def explain(lines: Sequence[str]) -> tuple[str, str]:
     """The message and the hint for what uv wrote before it failed."""
     causes = _causes(lines)
     whole = " ".join(causes)
-    for judge in (_network, _unsolvable, _build, _hashes, _syntax):
+    for judge in (_disk, _network, _unsolvable, _build, _hashes, _syntax):
         answer = judge(whole, lines)
         if answer is not None:
             return answer
@@ -51,6 +51,17 @@ def _causes(lines: Sequence[str]) -> list[str]:
         chosen = list(lines)
     cleaned = [_LEAD.sub("", line).strip() for line in chosen]
     return [line for line in cleaned if line and not line.startswith(("hint:", "warning:"))]
+
+
+def _disk(whole: str, lines: Sequence[str]) -> tuple[str, str] | None:
+    known = re.search(r"No space left on device|Read-only file system|Disk quota exceeded", whole)
+    if known is None:
+        return None
+    where = re.search(r"[`'\"(\s](/[^`'\")\s]+)", whole)
+    return (
+        f"The environment could not be written{f' to {where[1]}' if where else ''}: {known[0]}.",
+        "Make room there, or set SCRIPTRUN_CACHE and UV_CACHE_DIR to folders with more.",
+    )
 
 
 def _unsolvable(whole: str, lines: Sequence[str]) -> tuple[str, str] | None:
