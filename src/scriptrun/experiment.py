@@ -14,6 +14,7 @@ from scriptrun.spec.errors import refuse
 
 if TYPE_CHECKING:
     from scriptrun.config.script_run_config import ScriptRunConfig
+    from scriptrun.submit import Submission
     from scriptrun.workspace import Workspace
 
 
@@ -54,25 +55,24 @@ class Experiment:
         RunConfigurationException with every reason why it cannot be submitted.
         """
         submission = submit.check(config, self.workspace, self.name, tags, kwargs.get("origin"))
-        self._make()
-        folder = submit.submit(submission, self.workspace)
+        run = self.start(submission)
         for message in submission.warnings:
             warnings.warn(message, stacklevel=2)
-        run = Run.at(self.workspace, folder)
         if kwargs.get("show_output"):
             run.wait_for_completion(show_output=True)
         return run
+
+    def start(self, submission: Submission) -> Run:
+        """Submit what was checked before; its ``warnings`` are the caller's to show."""
+        self._make()
+        return Run.at(self.workspace, submit.submit(submission, self.workspace))
 
     def submit_many(
         self, configs: Sequence[ScriptRunConfig], tags: Mapping[str, Any] | None = None
     ) -> list[Run]:
         """Submit every one of ``configs``, or none: all are checked before the first is started."""
         submissions = [submit.check(each, self.workspace, self.name, tags) for each in configs]
-        self._make()
-        runs = []
-        for submission in submissions:
-            folder = submit.submit(submission, self.workspace)
-            runs.append(Run.at(self.workspace, folder))
+        runs = [self.start(submission) for submission in submissions]
         for message in {text for each in submissions for text in each.warnings}:
             warnings.warn(message, stacklevel=2)
         return runs

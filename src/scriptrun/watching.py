@@ -26,17 +26,23 @@ FAST, SLOW, SETTLE = 0.01, 0.25, 1.0
 
 
 class Stream:
-    """Follows the run's logs and hands on what is new."""
+    """Follows the run's logs and hands on what is new.
 
-    def __init__(self, folder: Path, write: Callable[[str, bytes], None]) -> None:
+    With ``tail`` only the script's own log, from its last ``tail`` lines on.
+    """
+
+    def __init__(
+        self, folder: Path, write: Callable[[str, bytes], None], tail: int | None = None
+    ) -> None:
         self._folder = folder
         self._write = write
+        self._tail = tail
         self._open: dict[str, IO[bytes]] = {}
 
     def pump(self) -> bool:
         """Hand on what has come since; whether there was anything."""
         moved = False
-        for name in STREAMED:
+        for name in STREAMED if self._tail is None else STREAMED[-1:]:
             handle = self._handle(name)
             while handle is not None:
                 data = handle.read(1 << 16)
@@ -52,6 +58,8 @@ class Stream:
                 self._open[name] = open(self._folder / name, "rb")  # noqa: SIM115
             except OSError:
                 return None
+            if self._tail is not None:
+                _seek_lines(self._open[name], self._tail)
         return self._open[name]
 
     def close(self) -> None:
@@ -60,11 +68,34 @@ class Stream:
             handle.close()
 
 
+def _seek_lines(handle: IO[bytes], count: int) -> None:
+    """Go to where the last ``count`` lines begin, reading from the end."""
+    end = place = handle.seek(0, 2)
+    seen = 0
+    while place > 0 and seen <= count:
+        size = min(1 << 16, place)
+        place -= size
+        handle.seek(place)
+        block = handle.read(size)
+        at = len(block)
+        while (at := block.rfind(b"\n", 0, at)) >= 0:
+            if place + at + 1 == end:
+                continue  # the last line's own end
+            seen += 1
+            if seen == count:
+                handle.seek(place + at + 1)
+                return
+    handle.seek(0 if count else end)
+
+
 def follow(
-    run: Run, write: Callable[[str, bytes], None], pause: Callable[[float], None] = time.sleep
+    run: Run,
+    write: Callable[[str, bytes], None],
+    pause: Callable[[float], None] = time.sleep,
+    tail: int | None = None,
 ) -> Status:
     """Stream the run's logs to ``write`` (name, bytes) until it has ended; return how."""
-    stream = Stream(run.path, write)
+    stream = Stream(run.path, write, tail)
     try:
         wait, next_look = FAST, 0.0
         while True:

@@ -89,7 +89,7 @@ class Workspace:
         cls, name: str, *args: object, path: str | os.PathLike[str] | None = None, **kwargs: object
     ) -> Workspace:
         """The workspace ``name`` in ``path``, or in the current directory or one above it."""
-        found = cls(path) if path else cls._search(Path.cwd())
+        found = cls(path) if path else cls.search(Path.cwd())
         if found is None or found.name != name:
             there = f"; there is {found.name!r} in {found.root}" if found else ""
             raise WorkspaceException(
@@ -117,11 +117,25 @@ class Workspace:
         start = Path(path or ".").absolute()
         if start.is_file():
             return cls._of_azure_config(start)
-        found = cls._search(start)
+        found = cls.search(start)
         if found is not None:
             return found
-        root = _git_root(start) or start
+        root = cls.root_for(start)
         return cls._open_or_make(root, root.name)
+
+    @classmethod
+    def to_be(cls, root: Path, name: str | None = None) -> Workspace:
+        """The workspace that would be made in ``root``; it has no id, and nothing is written."""
+        made = cls.__new__(cls)
+        made.root = root.absolute()
+        made.directory = made.root / DIRECTORY
+        made._facts = {"name": name or _as_name(made.root.name), "id": ""}
+        return made
+
+    @staticmethod
+    def root_for(start: Path) -> Path:
+        """Where ``from_config`` makes a workspace: the root of the git repository, else here."""
+        return _git_root(start) or start
 
     @classmethod
     def _open_or_make(cls, root: Path, name: str) -> Workspace:
@@ -132,7 +146,8 @@ class Workspace:
         return made
 
     @classmethod
-    def _search(cls, start: Path) -> Workspace | None:
+    def search(cls, start: Path) -> Workspace | None:
+        """The workspace in ``start`` or above it, or None."""
         for place in (start.absolute(), *start.absolute().parents):
             if (place / DIRECTORY / "workspace.json").exists():
                 return cls(place)

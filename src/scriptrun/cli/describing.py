@@ -1,0 +1,185 @@
+"""From the arguments of ``scriptrun run`` to a ScriptRunConfig."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import re
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from scriptrun.cli import pythons, settings
+from scriptrun.config.environment import Environment
+from scriptrun.config.run_configuration import RunConfiguration
+from scriptrun.config.script_run_config import ScriptRunConfig
+from scriptrun.spec.errors import UserErrorException, refuse
+from scriptrun.submit import Origin
+from scriptrun.workspace import Workspace
+
+
+@dataclass
+class Described:
+    """What the command line asks for."""
+
+    config: ScriptRunConfig
+    experiment: str
+    origin: Origin
+    tags: dict[str, str | None]
+    warnings: list[str] = field(default_factory=list)
+
+
+def describe(args: argparse.Namespace, workspace: Workspace) -> Described:
+    """Everything that the command line says. Raises UserErrorException for what it can't mean."""
+    loaded = RunConfiguration.load(*_place(args.config)) if args.config else None
+    configuration = loaded or _bare()
+    refuse(_given_twice(args, configuration) if loaded else [])
+    _apply(args, configuration, workspace)
+    for text in args.settings:
+        settings.put(configuration, text)
+    script = args.script or configuration.script
+    source, script = source_of(args.source, None if args.command else script)
+    config = ScriptRunConfig(
+        source_directory=source,
+        script=args.script and script,
+        arguments=args.rest or [],
+        run_config=configuration,
+        command=args.command,
+    )
+    if loaded is not None and script and not args.script:
+        configuration.script = script
+    variables, passed = _variables(args.env)
+    python, warnings = pythons.choose(Path(source).absolute(), workspace.root)
+    origin = Origin(python, variables, passed, display_name=args.name or "")
+    experiment = args.experiment or experiment_name(source)
+    return Described(config, experiment, origin, _tags(args.tags), warnings)
+
+
+def source_of(named: str | None, script: str | None) -> tuple[str, str | None]:
+    """The source directory and the script in it, as the user meant them.
+
+    Without --source it is the current directory where the script lies below it, else the
+    script's own directory.
+    """
+    if script is None:
+        return named or ".", None
+    if named is None:
+        inside = _below(script, ".")
+        if inside is not None or not os.path.isfile(script):
+            return ".", inside or script
+        return os.path.dirname(script), os.path.basename(script)
+    if not os.path.exists(os.path.join(named, script)) and os.path.isfile(script):
+        return named, _below(script, named) or script
+    return named, script
+
+
+def _below(path: str, folder: str) -> str | None:
+    """``path`` relative to ``folder`` when it lies below it; links in it are kept."""
+    relative = os.path.relpath(path, folder)
+    return None if relative.split(os.sep)[0] == os.pardir else relative
+
+
+def experiment_name(source: str) -> str:
+    """The source directory's name, as far as an experiment can have it."""
+    name = re.sub(r"[^A-Za-z0-9_.-]+", "-", Path(source).absolute().name)
+    return name.strip("-._")[:255] or "default"
+
+
+def _bare() -> RunConfiguration:
+    made = RunConfiguration()
+    made.target = None
+    made.environment.environment_variables = {}  # v1's EXAMPLE_ENV_VAR is of no use to anybody
+    return made
+
+
+def _place(name: str) -> tuple[str, str | None]:
+    """What RunConfiguration.load wants for a file, or a name in the project's folders."""
+    return (name, None) if os.path.exists(name) or os.sep in name else (".", name)
+
+
+def _given_twice(args: argparse.Namespace, loaded: RunConfiguration) -> list[str]:
+    """A sentence for every argument that the command line and the file both give."""
+    standard = RunConfiguration()
+    environment = next((f"--{n}" for n in _ENVIRONMENTS if getattr(args, n)), None)
+    pairs = [
+        (args.script and "the script", loaded.script),
+        (args.command and "--command", loaded.command),
+        (args.command and "--command", loaded.script),
+        (args.script and "the script", loaded.command),
+        (args.rest and "the script's arguments after --", loaded.arguments),
+        (args.compute and f"--compute {args.compute}", _unlike(loaded.target, standard.target)),
+        (environment, _unlike(loaded.environment, standard.environment)),
+    ]
+    return [
+        f"{ours} and {args.config} both say it ({_short(theirs)} there); give one of them"
+        for ours, theirs in pairs
+        if ours and theirs
+    ]
+
+
+def _unlike(value: Any, standard: Any) -> Any:
+    return None if value == standard else value
+
+
+def _short(value: Any) -> str:
+    return repr(value.name) if isinstance(value, Environment) else repr(value)
+
+
+_ENVIRONMENTS = ("environment", "requirements", "conda")
+
+
+def _apply(args: argparse.Namespace, made: RunConfiguration, workspace: Workspace) -> None:
+    given = [f"--{name}" for name in _ENVIRONMENTS if getattr(args, name)]
+    if len(given) > 1:
+        raise UserErrorException(
+            f"{' and '.join(given)} are both given.", "An environment comes from one of them."
+        )
+    if args.compute:
+        made.target = args.compute
+    environment = _environment(args, workspace)
+    if environment is not None:
+        made.environment = environment
+
+
+def _environment(args: argparse.Namespace, workspace: Workspace) -> Environment | None:
+    if args.environment:
+        name, _, version = args.environment.partition(":")
+        if version and not version.isdigit():
+            raise UserErrorException(
+                f"{version!r} is no version of an environment.", "Versions are 1, 2, 3 and so on."
+            )
+        return workspace.get_environment(name, version or None)
+    made = None
+    if args.requirements:
+        made = Environment.from_pip_requirements(_stem(args.requirements), args.requirements)
+    elif args.conda:
+        made = Environment.from_conda_specification(_stem(args.conda), args.conda)
+    if made is not None:
+        made.environment_variables = {}
+    return made
+
+
+def _stem(path: str) -> str:
+    return Path(path).stem
+
+
+def _variables(texts: list[str]) -> tuple[dict[str, str], tuple[str, ...]]:
+    """What --env gives: values by name, and the names that are passed on."""
+    values, passed = {}, []
+    for text in texts:
+        name, mark, value = text.partition("=")
+        if not name:
+            raise UserErrorException(f"--env {text!r} has no name.", "Write --env NAME=VALUE.")
+        if mark:
+            values[name] = value
+        else:
+            passed.append(name)
+    return values, tuple(passed)
+
+
+def _tags(texts: list[str]) -> dict[str, str | None]:
+    found: dict[str, str | None] = {}
+    for text in texts:
+        name, mark, value = text.partition("=")
+        found[name] = value if mark else None
+    return found

@@ -1,0 +1,101 @@
+"""What goes wrong, as a sentence on stderr and an exit code; never a traceback for a mistake."""
+
+from __future__ import annotations
+
+import errno
+import os
+import sys
+import time
+from collections.abc import Callable
+
+from scriptrun.spec.errors import ScriptrunError
+
+WRONG, BUG, INTERRUPTED, PIPE = 2, 70, 130, 141
+#: errors of the system that are the user's to mend, not ours
+_THEIRS = {
+    errno.EACCES,
+    errno.EPERM,
+    errno.EROFS,
+    errno.ENOSPC,
+    errno.ENAMETOOLONG,
+    errno.EMFILE,
+    errno.EIO,
+    errno.EISDIR,
+    errno.ENOTDIR,
+    getattr(errno, "EDQUOT", errno.ENOSPC),
+}
+
+
+def guarded(command: Callable[[list[str]], int], words: list[str]) -> int:
+    """What ``command(words)`` returns, or the exit code for what it raised."""
+    try:
+        code = command(words)
+        sys.stdout.flush()
+        return code
+    except ScriptrunError as error:
+        return wrong(error.message, error.hint, error.exit_code)
+    except KeyboardInterrupt:
+        return INTERRUPTED
+    except BrokenPipeError:
+        _forget_output()
+        return PIPE
+    except Exception as error:
+        return _unexpected(error)
+
+
+def wrong(sentence: str, hint: str = "", code: int = WRONG) -> int:
+    """Say ``sentence`` and ``hint`` on stderr; the exit code."""
+    say(f"scriptrun: {sentence}" + (f"\n  {hint}" if hint else ""))
+    return code
+
+
+def say(text: str) -> None:
+    """A line for people, on stderr, after all that stands on stdout."""
+    try:
+        sys.stdout.flush()
+        print(text, file=sys.stderr, flush=True)
+    except (BrokenPipeError, ValueError):
+        pass
+
+
+def _forget_output() -> None:
+    """Nobody reads stdout any more: nothing may be written there when the process ends."""
+    nowhere = os.open(os.devnull, os.O_WRONLY)
+    try:
+        os.dup2(nowhere, sys.stdout.fileno())
+    except (OSError, ValueError):
+        pass
+
+
+def _unexpected(error: Exception) -> int:
+    """The machine's trouble is told in a sentence, our own is a bug."""
+    if isinstance(error, OSError) and error.errno in _THEIRS:
+        where = f"{error.filename}: " if error.filename else ""
+        return wrong(f"{where}{error.strerror}.")
+    return _bug(error)
+
+
+def _bug(error: BaseException) -> int:
+    import traceback
+
+    text = "".join(traceback.format_exception(error))
+    place = _write_down(text)
+    say(
+        f"scriptrun: this is a bug in scriptrun: {type(error).__name__}: {error}\n"
+        f"  {'What happened is written down in ' + place if place else text}"
+    )
+    return BUG
+
+
+def _write_down(text: str) -> str:
+    import tempfile
+
+    name = f"scriptrun-bug-{time.strftime('%Y%m%d-%H%M%S')}-{os.getpid()}.txt"
+    path = os.path.join(tempfile.gettempdir(), name)
+    said = f"scriptrun {' '.join(map(repr, sys.argv[1:]))}\nPython {sys.version}\n\n{text}"
+    try:
+        with open(path, "x", encoding="utf-8", errors="backslashreplace") as handle:
+            handle.write(said)
+    except OSError:
+        return ""
+    return path

@@ -1,0 +1,109 @@
+"""From the words of the command line to a command's module."""
+
+from __future__ import annotations
+
+import importlib
+import sys
+from typing import Any
+
+import scriptrun
+from scriptrun.cli import failures, table
+
+USAGE = "usage: scriptrun COMMAND ...   (scriptrun COMMAND --help tells more)"
+
+
+def run(words: list[str]) -> int:
+    """Run the command that ``words`` name; the exit code."""
+    for stream in (sys.stdout, sys.stderr):
+        if hasattr(stream, "reconfigure"):
+            stream.reconfigure(errors="backslashreplace")  # a name in any script must not break us
+    return failures.guarded(_run, words)
+
+
+def _run(words: list[str]) -> int:
+    first = words[0] if words else "--help"
+    if first in ("-h", "--help", "help") and len(words) <= 1:
+        print(overview())
+        return 0 if words else 2
+    if first == "help":
+        return _run([words[1], "--help"])
+    if first in ("-V", "--version"):
+        print(f"scriptrun {scriptrun.__version__}")
+        return 0
+    if first == "runs":
+        return _run_of_runs(words[1:])
+    if first not in table.COMMANDS:
+        return failures.wrong(*unknown(first, table.COMMANDS))
+    return use(first, words[1:])
+
+
+def _run_of_runs(words: list[str]) -> int:
+    """``runs list`` is ``list``, and so on; ``runs`` alone lists."""
+    first = words[0] if words else "list"
+    if first in ("-h", "--help"):
+        print(overview(table.RUNS))
+        return 0
+    if first not in table.RUNS:
+        return failures.wrong(*unknown(first, table.RUNS, "runs "))
+    return use(first, words[1:])
+
+
+def use(name: str, words: list[str]) -> int:
+    """Parse ``words`` for the command ``name`` and run it."""
+    module = module_of(name)
+    args = parser_of(name, words).parse(words)
+    code: int = module.run(args)
+    return code
+
+
+def module_of(name: str) -> Any:
+    """The module of the command ``name``."""
+    return importlib.import_module(f"scriptrun.cli.{table.COMMANDS[name].module}")
+
+
+def parser_of(name: str, words: list[str] | None = None) -> Any:
+    """The parser of the command ``name``; ``words`` tell whether its help will be shown."""
+    parsers = importlib.import_module("scriptrun.cli.parsers")
+    module = module_of(name)
+    made = parsers.make(name, table.COMMANDS[name].line, words or [], module.__doc__ or "")
+    module.arguments(made)
+    return made
+
+
+def overview(commands: dict[str, table.Command] | None = None) -> str:
+    """The help of ``scriptrun`` itself: all commands, a line each."""
+    if commands is not None:
+        return "\n".join(["usage: scriptrun runs COMMAND ...", "", *_lines(commands)])
+    return "\n".join(
+        [
+            "scriptrun: describe a training job once, run it anywhere, keep a record of it.",
+            "",
+            USAGE,
+            "",
+            "Runs (RUN is an id, a unique beginning of one or a name; left out: the latest):",
+            *_lines(table.RUNS),
+            "",
+            "More:",
+            *_lines(table.OTHERS),
+            "",
+            "A first run:  scriptrun run train.py -- --alpha 0.5",
+        ]
+    )
+
+
+def _lines(commands: dict[str, table.Command]) -> list[str]:
+    return [f"  {name:<12}{command.line}" for name, command in commands.items()]
+
+
+def unknown(word: str, known: dict[str, table.Command], above: str = "") -> tuple[str, str]:
+    """The sentence and the hint for a command that there isn't."""
+    import difflib
+
+    near = difflib.get_close_matches(word, known, n=1, cutoff=0.5)
+    if near:
+        hint = f"Did you mean `scriptrun {above}{near[0]}`?"
+    elif word.endswith(".py"):
+        hint = f"To run a script: scriptrun run {word}"
+    else:
+        hint = f"The commands are {', '.join(known)}."
+    return f"There is no command {word!r}.", hint

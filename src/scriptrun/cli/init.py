@@ -1,0 +1,27 @@
+"""Make a workspace in the current directory."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+from typing import Any
+
+from scriptrun.cli import out, shared
+from scriptrun.workspace import Workspace
+
+
+def arguments(parser: Any) -> None:
+    """Add the command's arguments."""
+    parser.add_argument("name", metavar="NAME", nargs="?", help="default: the directory's name")
+    shared.json_argument(parser)
+
+
+def run(args: argparse.Namespace) -> int:
+    """Make it; the exit code. One that is there already with that name is fine."""
+    name = args.name or Path.cwd().name or "workspace"
+    made = Workspace.create(name, exist_ok=True)
+    if args.json:
+        out.as_json({"name": made.name, "id": made.id, "path": str(made.root)})
+    else:
+        print(f"The workspace {made.name!r} is in {made.directory}")
+    return 0

@@ -1,0 +1,47 @@
+"""Print a run's log.
+
+What the script wrote goes to stdout, what the system did for the run (building its environment)
+to stderr.
+"""
+
+from __future__ import annotations
+
+import argparse
+from typing import Any
+
+from scriptrun import watching
+from scriptrun.cli import failures, shared, streaming
+from scriptrun.run import Run
+from scriptrun.spec import states
+from scriptrun.spec.errors import UserErrorException
+
+
+def arguments(parser: Any) -> None:
+    """Add the command's arguments."""
+    shared.run_argument(parser)
+    add = parser.add_argument
+    add("-f", "--follow", action="store_true", help="go on until the run has ended")
+    add("-t", "--tail", metavar="N", type=int, help="only the last N lines")
+
+
+def run(args: argparse.Namespace) -> int:
+    """Print the log; the exit code (1 where a run was followed that did not complete)."""
+    found = shared.run_of(args)
+    if args.tail is not None and args.tail < 0:
+        raise UserErrorException(f"--tail {args.tail} is no number of lines.", "Give 0 or more.")
+    if args.follow:
+        return _follow(found, args.tail)
+    stream = watching.Stream(found.path, streaming.Shown(found).write, args.tail)
+    stream.pump()
+    stream.close()
+    return 0
+
+
+def _follow(run: Run, tail: int | None) -> int:
+    shown = streaming.Shown(run)
+    try:
+        status = watching.follow(run, shown.write, shown.pause, tail)
+    except KeyboardInterrupt:
+        return failures.INTERRUPTED
+    streaming.summary(run, status)
+    return 0 if status.state == states.COMPLETED else 1

@@ -1,0 +1,162 @@
+"""What is printed: tables, JSON, colours where a terminal shows them."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import sys
+import time
+import unicodedata
+from collections.abc import Sequence
+from typing import Any
+
+_COLOURS = {
+    "Completed": "32",
+    "Running": "36",
+    "Finalizing": "36",
+    "Preparing": "34",
+    "Queued": "34",
+    "NotStarted": "34",
+    "Failed": "31",
+    "Canceled": "33",
+}
+
+
+def as_json(value: Any) -> None:
+    """Print ``value`` as indented JSON; numbers that JSON lacks stand as text."""
+    print(json.dumps(_plain(value), indent=2, ensure_ascii=False, default=str))
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, float):
+        return {"inf": "Infinity", "-inf": "-Infinity", "nan": "NaN"}.get(repr(value), value)
+    if isinstance(value, dict):
+        return {str(key): _plain(each) for key, each in value.items()}
+    if isinstance(value, list | tuple):
+        return [_plain(each) for each in value]
+    return value
+
+
+def is_coloured(stream: Any = None) -> bool:
+    """Whether ``stream`` (default: stdout) is a terminal that shall show colours."""
+    stream = stream or sys.stdout
+    plain = "NO_COLOR" in os.environ or os.environ.get("TERM") == "dumb"
+    return not plain and stream.isatty()
+
+
+def painted(text: str, colour: str, stream: Any = None) -> str:
+    """``text`` in the colour (an ANSI code), where colours are shown."""
+    return f"\x1b[{colour}m{text}\x1b[0m" if colour and is_coloured(stream) else text
+
+
+def state(word: str, stream: Any = None) -> str:
+    """A state in its colour."""
+    return painted(word, _COLOURS.get(word, ""), stream)
+
+
+def table(heads: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
+    """Print aligned columns; on a terminal no line is wider than it."""
+    shown = [[_one_line(cell) for cell in row] for row in rows]
+    if is_coloured():
+        print(painted("  ".join(_padded(heads, _widths(heads, shown))).rstrip(), "1"))
+    else:
+        print("  ".join(_padded(heads, _widths(heads, shown))).rstrip())
+    widths = _widths(heads, shown)
+    for row in shown:
+        cells = _padded(row, widths)
+        coloured = [
+            cell.replace(word, state(word)) if word in _COLOURS else cell
+            for word, cell in zip(row, cells, strict=True)
+        ]
+        print("  ".join(coloured).rstrip())
+
+
+def _widths(heads: Sequence[str], rows: Sequence[Sequence[str]]) -> list[int]:
+    """The columns' widths; on a terminal the last one gives way."""
+    widths = [max(map(width, column)) for column in zip(heads, *rows, strict=True)]
+    if sys.stdout.isatty():
+        room = shutil.get_terminal_size().columns - sum(widths[:-1]) - 2 * (len(widths) - 1)
+        widths[-1] = min(widths[-1], max(room, 8))
+    return widths
+
+
+def _padded(row: Sequence[str], widths: Sequence[int]) -> list[str]:
+    return [_fitted(cell, wide) for cell, wide in zip(row, widths, strict=True)]
+
+
+def _fitted(text: str, wide: int) -> str:
+    if width(text) > wide:
+        while text and width(text) > wide - 1:
+            text = text[:-1]
+        text += "…"
+    return text + " " * (wide - width(text))
+
+
+def width(text: str) -> int:
+    """How many columns of a terminal ``text`` takes."""
+    if text.isascii():
+        return len(text)
+    return sum(
+        0 if unicodedata.combining(c) else 2 if unicodedata.east_asian_width(c) in "WF" else 1
+        for c in text
+    )
+
+
+def _one_line(text: str) -> str:
+    """``text`` without what would break the table or move the cursor."""
+    return "".join(c if c.isprintable() else " " for c in text)
+
+
+def facts(pairs: Sequence[tuple[str, str]]) -> None:
+    """Print names and values, one a line, the values in one column; empty ones are left out."""
+    pairs = [(name, value) for name, value in pairs if value]
+    wide = max((len(name) for name, _ in pairs), default=0)
+    for name, value in pairs:
+        lines = value.split("\n")
+        print(f"{name:<{wide}}  {lines[0]}")
+        for line in lines[1:]:
+            print(f"{'':<{wide}}  {line}")
+
+
+def size(count: float) -> str:
+    """Bytes for people: ``1.5 MB``."""
+    for unit in ("B", "kB", "MB", "GB"):
+        if count < 1000 or unit == "GB":
+            return f"{count:.0f} {unit}" if unit == "B" else f"{count:.1f} {unit}"
+        count /= 1000
+    raise AssertionError
+
+
+def duration(seconds: float | None) -> str:
+    """Seconds for people: ``0.3 s``, ``2 min 5 s``, ``3 h 10 min``, ``2 d 4 h``."""
+    if seconds is None:
+        return ""
+    if seconds < 60:
+        return f"{seconds:.1f} s"
+    minutes, second = divmod(int(seconds), 60)
+    hours, minute = divmod(minutes, 60)
+    days, hour = divmod(hours, 24)
+    if days:
+        return f"{days} d {hour} h"
+    return f"{hours} h {minute} min" if hours else f"{minutes} min {second} s"
+
+
+def ago(seconds: float) -> str:
+    """How long ago a moment (seconds since 1970) was: ``5 min ago``."""
+    past = max(0, int(time.time() - seconds))
+    for unit, length in (("d", 86400), ("h", 3600), ("min", 60)):
+        if past >= length:
+            return f"{past // length} {unit} ago"
+    return f"{past} s ago"
+
+
+def number(value: Any) -> str:
+    """A metric's value, short."""
+    if isinstance(value, float):
+        return f"{value:.6g}"
+    if isinstance(value, list):
+        return f"{number(value[-1])} (last of {len(value)})" if value else "none"
+    if isinstance(value, dict):
+        return "{" + ", ".join(map(str, value)) + "}"
+    return str(value)

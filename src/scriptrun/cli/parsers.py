@@ -1,0 +1,75 @@
+"""Argument parsers: argparse with our errors, near names, and rich help on a terminal."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+from typing import Any, NoReturn
+
+from scriptrun.spec.errors import UserErrorException
+
+
+class Parser(argparse.ArgumentParser):
+    """A parser whose errors are sentences, and which keeps what follows ``--`` as it is."""
+
+    #: what comes after ``--`` (None: no ``--``); set by ``parse``
+    rest: list[str] | None = None
+    #: whether the command takes words after ``--``
+    takes_rest = False
+
+    def parse(self, words: list[str]) -> argparse.Namespace:
+        """The parsed words, with ``rest``: those after the first ``--``, byte for byte."""
+        rest = None
+        if self.takes_rest and "--" in words:
+            mark = words.index("--")
+            words, rest = words[:mark], words[mark + 1 :]
+        args, left = self.parse_known_args(words)
+        if left:
+            self.refuse_words(left)
+        args.rest = rest
+        return args
+
+    def refuse_words(self, left: list[str]) -> NoReturn:
+        """Say which words nobody knows, and what was meant."""
+        shown = " ".join(left)
+        near = self._nearest(left[0])
+        hint = f"Did you mean {near}? " if near else ""
+        if self.takes_rest:
+            hint += f"Arguments of the script come after --: {self.prog} ... train.py -- {shown}"
+        raise UserErrorException(f"`{self.prog}` does not know {shown!r}.", hint or self._more())
+
+    def _nearest(self, word: str) -> str:
+        import difflib
+
+        known = [name for action in self._actions for name in action.option_strings]
+        near = difflib.get_close_matches(word.partition("=")[0], known, n=1, cutoff=0.7)
+        return near[0] if near else ""
+
+    def _more(self) -> str:
+        return f"`{self.prog} --help` tells what there is."
+
+    def error(self, message: str) -> NoReturn:
+        """Raise what argparse found as one of our errors."""
+        raise UserErrorException(f"{message[:1].upper()}{message[1:]}.", self._more())
+
+
+def make(name: str, line: str, words: list[str], doc: str) -> Parser:
+    """A parser for the command ``name``; ``words`` tell whether help will be shown."""
+    text = doc.strip().partition("\n")[2].strip()
+    return Parser(
+        prog=f"scriptrun {name}",
+        description=f"{line}.",
+        epilog=text or None,
+        allow_abbrev=False,
+        formatter_class=_formatter(words),
+    )
+
+
+def _formatter(words: list[str]) -> Any:
+    asked = "-h" in words or "--help" in words
+    if not asked or not sys.stdout.isatty() or "NO_COLOR" in os.environ:
+        return argparse.RawDescriptionHelpFormatter
+    from rich_argparse import RawDescriptionRichHelpFormatter
+
+    return RawDescriptionRichHelpFormatter

@@ -1,0 +1,51 @@
+"""How ``scriptrun run --plan`` shows a plan."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from typing import Any
+
+from scriptrun.cli import out
+from scriptrun.planned import Plan
+
+#: how many files and ignored paths are shown; --json has all
+SHOWN = 20
+
+
+def show(plan: Plan, as_json: bool) -> int:
+    """Print the plan; the exit code."""
+    if as_json:
+        out.as_json(asdict(plan))
+        return 0
+    print(f"snapshot of {plan.source}: {len(plan.files)} files, {out.size(plan.size)}")
+    _listed([f"{out.size(each):>9}  {path}" for path, each in sorted(plan.files.items())])
+    if plan.ignored:
+        print(f"\nleft out: {len(plan.ignored)}")
+        _listed([f"{path}  ({why})" for path, why in sorted(plan.ignored.items())])
+    print("\nenvironment")
+    _listed(_environment(plan.environment))
+    print(f"\nwould be executed {plan.execution}")
+    for title, lines in (("notes", plan.notes), ("warnings", plan.warnings)):
+        if lines:
+            print(f"\n{title}")
+            _listed(lines)
+    print("\nNothing was written and nothing was started.")
+    return 0
+
+
+def _environment(found: dict[str, Any]) -> list[str]:
+    if found["kind"] == "interpreter":
+        return [f"the interpreter {found['interpreter']}, as it is"]
+    packages = [*found["requirements"], *found["conda"]]
+    lines = [f"packages: {', '.join(packages) or 'none'}"]
+    if found["cached"]:
+        return [*lines, f"built already, in {found['place']}"]
+    took = found["last_seconds"]
+    return [*lines, *found["steps"], *([f"the last build took {took:.0f} s"] if took else [])]
+
+
+def _listed(lines: list[str]) -> None:
+    for line in lines[:SHOWN]:
+        print(f"  {line}")
+    if len(lines) > SHOWN:
+        print(f"  and {len(lines) - SHOWN} more (--json has all)")

@@ -1,0 +1,97 @@
+"""Run a script.
+
+The source directory is snapshotted, the environment is made ready, the log is streamed, and all of
+it is recorded in the workspace, which is made at the first use. Everything after -- goes to the
+script as it is.
+
+examples:
+  scriptrun run train.py -- --alpha 0.5
+  scriptrun run --requirements requirements.txt train.py
+  scriptrun run -e digits --detach train.py
+  scriptrun run --plan train.py
+"""
+
+from __future__ import annotations
+
+import argparse
+from typing import Any
+
+from scriptrun import opening, planned, submit
+from scriptrun.cli import describing, out, planning, streaming
+from scriptrun.engines import local
+from scriptrun.experiment import Experiment
+from scriptrun.run import Run
+
+
+def arguments(parser: Any) -> None:
+    """Add the command's arguments."""
+    parser.takes_rest = True
+    parser.usage = "scriptrun run [options] train.py [-- ARGS]"
+    parser.add_argument("script", nargs="?", help="the script, or give --command")
+    add = parser.add_argument
+    add("-e", "--experiment", metavar="E", help="default: the source directory's name")
+    add("-n", "--name", metavar="NAME", help="a name of yours for the run, to find it by")
+    add("-c", "--config", metavar="FILE", help="a .runconfig file, or its name in .azureml/")
+    add("--compute", "--target", metavar="T", help="the compute target (default: the workspace's)")
+    add("--environment", metavar="ENV", help="a registered or curated environment: NAME[:VERSION]")
+    add("--requirements", metavar="F", help="build the environment from a requirements file")
+    add("--conda", metavar="F", help="build the environment from a conda environment file")
+    add(
+        "--env",
+        metavar="NAME[=VALUE]",
+        action="append",
+        default=[],
+        help="set a variable of the job, or pass one on",
+    )
+    add(
+        "--set",
+        metavar="PATH=VALUE",
+        action="append",
+        default=[],
+        dest="settings",
+        help="set any field of the run configuration, as max_run_duration_seconds=600",
+    )
+    add(
+        "--tag",
+        metavar="NAME[=VALUE]",
+        action="append",
+        default=[],
+        dest="tags",
+        help="tag the run",
+    )
+    add("--source", metavar="DIR", help="the directory that goes along (default: here)")
+    add("--command", metavar="LINE", help="a shell line to run instead of a script")
+    add("-d", "--detach", action="store_true", help="print the run's id and return at once")
+    add("--plan", action="store_true", help="show exactly what would happen, and do nothing")
+    add("--json", action="store_true", help="print the run's record (or the plan) as JSON")
+
+
+def run(args: argparse.Namespace) -> int:
+    """Submit, and unless detached stream the log; the exit code."""
+    workspace = opening.here()
+    described = describing.describe(args, workspace)
+    submission = submit.check(
+        described.config, workspace, described.experiment, described.tags, described.origin
+    )
+    submission.warnings += described.warnings
+    if args.plan:
+        return planning.show(planned.plan(submission, workspace), args.json)
+    local.allow_fork()  # one thread, and nothing else of ours runs here
+    made = Experiment(opening.made(workspace), described.experiment).start(submission)
+    for message in submission.warnings:
+        streaming.warn(message)
+    return finish(made, args.detach, args.json)
+
+
+def finish(made: Run, detach: bool, as_json: bool) -> int:
+    """Print the id of a run that goes on alone, or stream it to its end; the exit code."""
+    if detach:
+        if as_json:
+            out.as_json(made.get_details())
+        else:
+            print(made.id)
+        return 0
+    code = streaming.stream(made, quiet=as_json)
+    if as_json:
+        out.as_json({**made.get_details(), "metrics": made.get_metrics()})
+    return code

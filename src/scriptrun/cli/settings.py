@@ -1,0 +1,73 @@
+"""``--set PATH=VALUE``: any field of the run configuration by its path."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from scriptrun.config import wire
+from scriptrun.config.run_configuration import RunConfiguration
+from scriptrun.config.section import Section, did_you_mean
+from scriptrun.spec.errors import UserErrorException, refuse
+
+
+def put(made: RunConfiguration, text: str) -> None:
+    """Set in ``made`` what ``text`` (``path=VALUE``) says.
+
+    Names are those of the API or of a .runconfig file; a leading ``run_config.`` is passed over.
+    VALUE is JSON where the field wants more than text. Raises UserErrorException.
+    """
+    path, mark, value = text.partition("=")
+    path = path.strip().removeprefix("run_config.")
+    if not mark or not path:
+        raise UserErrorException(
+            f"--set {text!r} sets nothing.", "Write --set PATH=VALUE, as --set node_count=2."
+        )
+    *above, last = path.split(".")
+    place: Any = made
+    for number, name in enumerate(above):
+        place = _inside(place, name, path, ".".join(above[:number]))
+    if isinstance(place, dict):
+        place[last] = value
+        return
+    field = _field(place, last, path)
+    setattr(place, field, _converted(type(place), field, value, path))
+
+
+def _inside(place: Any, name: str, path: str, shown: str) -> Any:
+    found = (
+        place.get(name) if isinstance(place, dict) else getattr(place, _field(place, name, path))
+    )
+    if isinstance(found, Section | dict):
+        return found
+    raise UserErrorException(
+        f"--set {path}: {f'{shown}.{name}'.lstrip('.')} has no fields of its own.",
+        "A .runconfig file has the same names in its sections.",
+    )
+
+
+def _field(place: Section, name: str, path: str) -> str:
+    if name in place.fields:
+        return name
+    kind: Any = type(place)
+    keys = wire.keys_of(kind)
+    if name in keys:
+        return keys[name]
+    raise UserErrorException(
+        f"--set {path}: there is no {name!r}{did_you_mean(name, place.fields)}."
+    )
+
+
+def _converted(kind: Any, field: str, text: str, path: str) -> Any:
+    """``text`` as what the field wants: text as it stands, anything else as JSON."""
+    wanted = wire._kinds(kind)[field]
+    problems: list[str] = []
+    if wanted is str or "str" in str(wanted).replace("dict[str", "").replace("list[str", ""):
+        return text
+    try:
+        value = json.loads(text)
+    except ValueError:
+        value = text
+    found = wire.convert(value, wanted, f"--set {path}", problems)
+    refuse(problems)
+    return found

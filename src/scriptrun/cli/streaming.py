@@ -1,0 +1,134 @@
+"""Following a run in the terminal: its log, Ctrl-C, and how it ended."""
+
+from __future__ import annotations
+
+import sys
+import time
+
+from scriptrun import watching
+from scriptrun.cli import failures, out
+from scriptrun.run import Run
+from scriptrun.spec import states
+from scriptrun.tracking.settle import Status
+
+#: seconds in which a second Ctrl-C cancels the run
+AGAIN = 3.0
+#: seconds without output before a terminal is told what is waited for
+QUIET = 1.0
+
+
+def stream(run: Run, quiet: bool = False) -> int:
+    """Stream the run's log to its end; the exit code. ``quiet`` shows nothing of the log."""
+    shown = Shown(run, quiet)
+    try:
+        status = watching.follow(run, shown.write, shown.pause)
+    except KeyboardInterrupt:
+        shown.clear()
+        return _interrupted(run, shown)
+    shown.clear()
+    summary(run, status)
+    return 0 if status.state == states.COMPLETED else 1
+
+
+def warn(message: str) -> None:
+    """A warning for people, on stderr."""
+    failures.say(f"{out.painted('warning', '33', sys.stderr)}: {message}")
+
+
+class Shown:
+    """Writes the script's output to stdout and what the system does to stderr, as bytes."""
+
+    def __init__(self, run: Run, quiet: bool = False) -> None:
+        self._run, self._quiet = run, quiet
+        self._status = ""
+        self._last = time.monotonic()
+        self._tells = sys.stderr.isatty()
+
+    def write(self, name: str, data: bytes) -> None:
+        """Show what came in the log ``name``."""
+        self._last = time.monotonic()
+        self.clear()
+        ours = name.startswith("system_logs/")
+        if self._quiet and not ours:
+            return
+        stream = sys.stderr if ours else sys.stdout
+        if hasattr(stream, "buffer"):
+            stream.buffer.write(data)
+        else:
+            stream.write(data.decode("utf-8", "replace"))
+        stream.flush()
+
+    def pause(self, seconds: float) -> None:
+        """Sleep; on a terminal say what is waited for, as long as nothing else is shown."""
+        if self._tells and time.monotonic() - self._last > QUIET:
+            self._tell()
+        time.sleep(seconds)
+
+    def _tell(self) -> None:
+        status = self._run.standing
+        if status.state == states.RUNNING or status.is_final:
+            self.clear()
+            self._last = time.monotonic() + 10.0
+            return
+        waits = out.duration(time.monotonic() - self._last)
+        self._status = f"{status.state} for {waits} ..."
+        sys.stderr.write(f"\r\x1b[K{self._status}")
+        sys.stderr.flush()
+
+    def clear(self) -> None:
+        """Take the status line away."""
+        if self._status:
+            sys.stderr.write("\r\x1b[K")
+            sys.stderr.flush()
+            self._status = ""
+
+
+def _interrupted(run: Run, shown: Shown) -> int:
+    """Ctrl-C: again within three seconds cancels the run, otherwise it goes on."""
+    if not sys.stdin.isatty():
+        _way_back(run)
+        return failures.INTERRUPTED
+    failures.say(f"\nAgain within {AGAIN:.0f} seconds cancels the run; otherwise it goes on.")
+    try:
+        time.sleep(AGAIN)
+    except KeyboardInterrupt:
+        run.cancel()
+        failures.say(f"\nCanceling {run.id} ...")
+        _end(run, shown)
+    else:
+        _way_back(run)
+    return failures.INTERRUPTED
+
+
+def _end(run: Run, shown: Shown) -> None:
+    try:
+        status = watching.follow(run, lambda name, data: None, shown.pause)
+    except KeyboardInterrupt:
+        _way_back(run)
+        return
+    summary(run, status)
+
+
+def _way_back(run: Run) -> None:
+    failures.say(
+        f"The run {run.id} goes on.\n"
+        f"  scriptrun logs {run.id} -f     follows it again\n"
+        f"  scriptrun cancel {run.id}      ends it"
+    )
+
+
+def summary(run: Run, status: Status) -> None:
+    """How the run ended, on stderr."""
+    took = ""
+    if status.began is not None and status.ended is not None:
+        took = f" after {out.duration(status.ended - status.began)}"
+    lines = [f"{out.state(status.state, sys.stderr)}{took}: {run.id}"]
+    if status.reason:
+        lines.append(f"  {status.reason}")
+    metrics = run.get_metrics()
+    if metrics:
+        shown = [f"{name} {out.number(value)}" for name, value in list(metrics.items())[:6]]
+        more = f" and {len(metrics) - 6} more" if len(metrics) > 6 else ""
+        lines.append(f"  metrics: {', '.join(shown)}{more}")
+    lines.append(f"  kept in {run.path}")
+    failures.say("\n".join(lines))

@@ -1,0 +1,40 @@
+"""The commands: name, module and one line each. A module is imported when its command is used.
+
+A command's module has ``arguments(parser)``, which adds its arguments, and ``run(args)``, which
+returns the exit code.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+
+class Command(NamedTuple):
+    """One command: where its module is, and what it does in a line."""
+
+    module: str
+    line: str
+
+
+#: commands on runs; ``runs NAME`` is another name of each
+RUNS = {
+    "run": Command("run", "Run a script: snapshot, environment, log and record"),
+    "list": Command("list_runs", "List the runs, newest first"),
+    "show": Command("show", "Show a run: state, metrics, files, environment"),
+    "logs": Command("logs", "Print a run's log, or follow it"),
+    "cancel": Command("cancel", "End runs that have not ended"),
+    "download": Command("download", "Copy a run's files here"),
+    "rerun": Command("rerun", "Run again with the same snapshot, lock, arguments and variables"),
+    "diff": Command("diff", "Show what differs between two runs"),
+    "shell": Command("shell", "Open a shell in a fresh copy of a run's snapshot and environment"),
+}
+#: commands on what is kept beside the runs, and on the tool itself
+OTHERS = {
+    "env": Command("env", "List, show and build environments"),
+    "compute": Command("compute", "List, add and set compute targets"),
+    "init": Command("init", "Make a workspace here"),
+    "doctor": Command("doctor", "Check that this machine has what runs need"),
+    "completion": Command("completion", "Print the completion script for bash, zsh or fish"),
+    "version": Command("version", "Print the version"),
+}
+COMMANDS = {**RUNS, **OTHERS}

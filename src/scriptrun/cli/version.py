@@ -1,0 +1,18 @@
+"""Print the version."""
+
+from __future__ import annotations
+
+import argparse
+from typing import Any
+
+import scriptrun
+
+
+def arguments(parser: Any) -> None:
+    """There are none."""
+
+
+def run(args: argparse.Namespace) -> int:
+    """Print the version; the exit code."""
+    print(f"scriptrun {scriptrun.__version__}")
+    return 0

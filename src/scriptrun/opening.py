@@ -1,0 +1,61 @@
+"""The workspace that a command means: one that is there, or the one that its first run makes."""
+
+from __future__ import annotations
+
+import os
+import sys
+from pathlib import Path
+
+from scriptrun.spec.errors import WorkspaceException
+from scriptrun.workspace import Workspace
+
+
+def here() -> Workspace:
+    """The workspace of the current directory, else the one that would be made; nothing is written.
+
+    ``is_made`` tells the two apart and ``made`` makes the second. Raises WorkspaceException for a
+    workspace that cannot be read.
+    """
+    named = os.environ.get("SCRIPTRUN_WORKSPACE")
+    if named:
+        root = Path(named).absolute()
+        return Workspace(root) if is_one(root) else Workspace.to_be(root)
+    start = Path.cwd()
+    found = Workspace.search(start)
+    return found if found is not None else Workspace.to_be(Workspace.root_for(start))
+
+
+def existing() -> Workspace:
+    """The workspace of the current directory. Raises WorkspaceException where there is none."""
+    found = here()
+    if is_made(found):
+        return found
+    raise WorkspaceException(
+        f"There is no workspace in {found.root if named_by_variable() else Path.cwd()}"
+        + ("." if named_by_variable() else " or above."),
+        "The first `scriptrun run train.py` makes one, and so does `scriptrun init`.",
+    )
+
+
+def made(workspace: Workspace) -> Workspace:
+    """The workspace itself, made now (and said so) if it is not there yet."""
+    if is_made(workspace):
+        return workspace
+    real = Workspace.create(workspace.name, path=workspace.root, exist_ok=True)
+    print(f"Made the workspace {real.name!r} in {real.directory}", file=sys.stderr)
+    return real
+
+
+def is_made(workspace: Workspace) -> bool:
+    """Whether the workspace is there, and not only to be."""
+    return bool(workspace.id)
+
+
+def is_one(root: Path) -> bool:
+    """Whether ``root`` holds a workspace."""
+    return (root / ".scriptrun" / "workspace.json").exists()
+
+
+def named_by_variable() -> bool:
+    """Whether SCRIPTRUN_WORKSPACE names the workspace outright."""
+    return bool(os.environ.get("SCRIPTRUN_WORKSPACE"))

@@ -1,0 +1,86 @@
+"""What a submission would do, told without doing any of it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any
+
+from scriptrun.environments import cache
+from scriptrun.store import snapshots
+from scriptrun.submit import Submission
+from scriptrun.tracking import folders
+from scriptrun.workspace import Workspace
+
+
+@dataclass
+class Plan:
+    """What would be taken along, made ready and executed. Sizes are in bytes.
+
+    ``files`` is path to size and ``ignored`` path to the rule that leaves it out; ``environment``
+    has ``kind``, ``cached``, ``steps`` and more; ``execution`` is the engine's own text.
+    """
+
+    source: str
+    files: dict[str, int]
+    ignored: dict[str, str]
+    size: int
+    environment: dict[str, Any]
+    execution: str
+    run: dict[str, Any]
+    warnings: list[str] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)
+
+
+def plan(submission: Submission, workspace: Workspace) -> Plan:
+    """What ``submission`` would do. Raises SnapshotException for a source that can't be read."""
+    job = submission.job
+    found = snapshots.inspect(submission.source or job.source_directory)
+    ignored = {path: str(reason) for path, reason in found.ignored.items()}
+    folder = folders.place_of(workspace.runs_folder, job)
+    warnings = [*submission.warnings, *found.warnings, *_left_out(submission, found)]
+    return Plan(
+        source=job.source_directory,
+        files=found.files,
+        ignored=ignored,
+        size=found.size,
+        environment=_environment(submission, workspace),
+        execution=submission.engine.render(job, folder),
+        run={
+            "experiment": job.experiment,
+            "workspace": str(workspace.directory),
+            "compute_target": job.target.name,
+            "script": job.script,
+            "command": job.command,
+            "arguments": list(job.arguments),
+            "variables": sorted({*job.variables, *job.passed}),
+        },
+        warnings=warnings,
+        notes=list(job.notes),
+    )
+
+
+def _environment(submission: Submission, workspace: Workspace) -> dict[str, Any]:
+    spec = submission.job.environment
+    told = cache.plan(spec, workspace.locks_folder)
+    return {
+        "kind": spec.kind,
+        "name": spec.name,
+        "interpreter": spec.interpreter,
+        "python": spec.python,
+        "requirements": list(spec.pip),
+        "conda": list(spec.conda),
+        "locked": told.locked,
+        "cached": told.cached,
+        "steps": list(told.steps),
+        "last_seconds": told.last_seconds,
+        "place": told.place,
+    }
+
+
+def _left_out(submission: Submission, found: snapshots.Inspection) -> list[str]:
+    """A word for a script that the ignore rules leave out of its own snapshot."""
+    script = submission.job.script
+    if not script or script in found.files:
+        return []
+    reason = snapshots.why_ignored(submission.job.source_directory, script)
+    return [f"{script} is left out of the snapshot: {reason}"] if reason else []
