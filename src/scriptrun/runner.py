@@ -1,48 +1,29 @@
-"""The on-demand runner: takes waiting runs in their order and exits when none is left.
-
-One per workspace, host and user: a lock file says so. It has one thread, forks the launchers, and
-may be killed at any moment: the next one goes on where it was.
-"""
+"""Seeing to it that a runner lives: it takes waiting runs in their order (``runner_loop``)."""
 
 from __future__ import annotations
 
 import os
-import select
-import shutil
-import signal
 import time
-from dataclasses import dataclass, field
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from scriptrun import preparing, starting, tickets
-from scriptrun.engines.base import ALIVE, NoRoom
-from scriptrun.environments.base import Ready
-from scriptrun.environments.find import find
+from scriptrun import starting
 from scriptrun.runtime import identity
-from scriptrun.spec import states
-from scriptrun.spec.digests import digest_of
-from scriptrun.spec.errors import ScriptrunError
-from scriptrun.spec.job import JobSpec
-from scriptrun.store import flocks, places
-from scriptrun.tracking import folders
+from scriptrun.store import flocks
 
 if TYPE_CHECKING:
     from scriptrun.workspace import Workspace
 
-#: how many environments are built at once, and how often a run is tried that keeps being killed
-BUILDERS, TRIES = 2, 3
-TICK = 0.2
-
-
-def lock_of(workspace_id: str) -> Path:
-    """The file whose lock the workspace's runner on this host holds."""
-    return places.runtime_folder("runners") / f"{workspace_id}.lock"
+#: seconds in which a runner that was started is about to look at the queue
+BOOT = 1.0
 
 
 def see_to_it(workspace: Workspace) -> None:
     """Start a runner unless one lives; called by whoever queues, ends or looks."""
-    lock = flocks.try_flock(lock_of(workspace.id))
+    _started[:] = [each for each in _started if each[2].poll() is None]
+    now = time.monotonic()
+    if any(of == workspace.id and now - when < BOOT for of, when, _ in _started):
+        return  # it is about to look at the queue
+    lock = flocks.try_flock(starting.runner_lock(workspace.id))
     if lock is None:
         return
     lock.close()
@@ -55,243 +36,10 @@ def see_to_it(workspace: Workspace) -> None:
         stderr=subprocess.DEVNULL,
         start_new_session=True,
         cwd="/" if os.name == "posix" else None,
+        env={name: os.environ[name] for name in os.environ if name not in identity.OF_A_JOB},
     )
-    _started.append(process)
-    _started[:] = [each for each in _started if each.poll() is None]
+    _started.append((workspace.id, now, process))
 
 
-_started: list[Any] = []
-
-
-def main(root: str) -> None:
-    """Run the queue of the workspace in ``root`` until nothing waits."""
-    from scriptrun.engines import local
-    from scriptrun.workspace import Workspace
-
-    local.allow_fork()
-    workspace = Workspace(root)
-    queue = tickets.queue_of(workspace.id)
-    while tickets.waiting(queue):
-        lock = flocks.try_flock(lock_of(workspace.id))
-        if lock is None:
-            return
-        try:
-            Runner(workspace, queue, lock).run()
-        finally:
-            lock.close()
-        # whoever queued a run while the lock was still held relies on this second look
-
-
-@dataclass
-class _Waiting:
-    """A run that waits, as far as the runner knows it."""
-
-    ticket: tickets.Ticket
-    job: JobSpec
-    digest: str
-    lock: dict[str, Any] | None
-
-
-@dataclass
-class Runner:
-    """One life of the runner, with what it has started."""
-
-    workspace: Workspace
-    queue: Path
-    lock: flocks.Flock
-    known: dict[str, _Waiting] = field(default_factory=dict)
-    launched: dict[int, str] = field(default_factory=dict)
-    building: dict[str, tuple[int, _Waiting]] = field(default_factory=dict)
-    tries: dict[str, int] = field(default_factory=dict)
-    failed: dict[str, tuple[float, str]] = field(default_factory=dict)
-
-    def run(self) -> None:
-        """Start what waits until nothing does."""
-        self._wake = _waker()
-        while True:
-            waiting = tickets.waiting(self.queue)
-            if not waiting and not self.building:
-                return
-            self._round(waiting)
-            _sleep(self._wake)
-            self._reap()
-
-    def _round(self, waiting: list[Path]) -> None:
-        self._stop_canceled_builds()
-        started = set(self.launched.values())
-        ready: dict[str, Ready | None] = {}
-        for path in waiting:
-            if path.name in started:
-                continue
-            item = self._know(path)
-            if item is None or self._is_over(item):
-                continue
-            if item.digest not in ready:
-                ready[item.digest] = find(
-                    item.job.environment, self.workspace.locks_folder, item.lock
-                )
-            found = ready[item.digest]
-            if found is None:
-                self._build(item)
-            elif not self._start(item, found):
-                return
-
-    def _know(self, path: Path) -> _Waiting | None:
-        if path.name in self.known:
-            return self.known[path.name]
-        ticket = tickets.read(path)
-        if ticket is None:
-            return None
-        try:
-            job = folders.read_job(ticket.folder)
-        except ValueError:
-            job = None
-        if job is None:
-            _drop_if_abandoned(ticket)
-            return None
-        lock = starting.lock_of(ticket.folder)
-        digest = job.environment.digest() + (digest_of(lock) if lock else "")
-        self.known[path.name] = _Waiting(ticket, job, digest, lock)
-        return self.known[path.name]
-
-    def _is_over(self, item: _Waiting) -> bool:
-        """Whether the run has ended, been canceled or been claimed by a launcher that lives."""
-        folder = item.ticket.folder
-        numbers = folders.attempts(folder)
-        if numbers:
-            if folders.read_result(folder) is not None:
-                tickets.drop(item.ticket.path)
-                return True
-            from scriptrun import compute
-
-            if compute.engine_of(item.job.target).poll([folder])[0].what == ALIVE:
-                return True
-            if numbers[-1] >= TRIES:
-                self._end(item, f"its launcher was ended {numbers[-1]} times before it began")
-                return True
-        if (folder / "cancel.json").exists():
-            self._end(item, "canceled before it started", states.CANCELED)
-            return True
-        return False
-
-    def _end(self, item: _Waiting, reason: str, state: str = states.FAILED) -> None:
-        preparing.end_failed(item.ticket.folder, reason, state)
-        tickets.drop(item.ticket.path)
-
-    def _start(self, item: _Waiting, found: Ready) -> bool:
-        """Start the run; False when the machine has no room."""
-        before = _children()
-        try:
-            starting.start(self.workspace, item.job, item.ticket.folder, found, item.ticket)
-        except NoRoom:
-            return False
-        except ScriptrunError as error:
-            self._end(item, error.message)
-            return True
-        for pid in _children() - before:
-            self.launched[pid] = item.ticket.path.name
-        return True
-
-    def _build(self, item: _Waiting) -> None:
-        if item.digest in self.building or len(self.building) >= BUILDERS:
-            return
-        if item.digest in self.failed and item.ticket.path.name < _stamp(
-            self.failed[item.digest][0]
-        ):
-            self._end(item, self.failed[item.digest][1])
-            return
-        self.tries[item.digest] = self.tries.get(item.digest, 0) + 1
-        if self.tries[item.digest] > TRIES:
-            self._end(item, f"the build of its environment was ended {TRIES} times")
-            return
-        self.building[item.digest] = (self._fork_builder(item), item)
-
-    def _fork_builder(self, item: _Waiting) -> int:
-        pid = os.fork()
-        if pid:
-            return pid
-        code = 70
-        try:
-            os.setsid()
-            self.lock.close()
-            signal.set_wakeup_fd(-1)
-            signal.signal(signal.SIGCHLD, signal.SIG_DFL)
-            code = preparing.prepare(self.workspace, item.job, item.ticket.folder)
-        finally:
-            os._exit(code)
-
-    def _stop_canceled_builds(self) -> None:
-        for digest, (pid, item) in list(self.building.items()):
-            if (item.ticket.folder / "cancel.json").exists():
-                _kill_session(pid)
-                os.waitpid(pid, 0)
-                del self.building[digest]
-
-    def _reap(self) -> None:
-        while True:
-            try:
-                pid, status = os.waitpid(-1, os.WNOHANG)
-            except ChildProcessError:
-                return
-            if pid == 0:
-                return
-            name = self.launched.pop(pid, None)
-            if name is not None:
-                self.known.pop(name, None)
-            self._built(pid, status)
-
-    def _built(self, pid: int, status: int) -> None:
-        for digest, (builder, item) in list(self.building.items()):
-            if builder != pid:
-                continue
-            del self.building[digest]
-            if os.WIFEXITED(status) and os.WEXITSTATUS(status) == 1:
-                result = folders.read_result(item.ticket.folder) or {}
-                self.failed[digest] = (time.time(), result.get("reason", ""))
-                self.tries.pop(digest, None)
-                tickets.drop(item.ticket.path)
-            elif os.WIFEXITED(status) and os.WEXITSTATUS(status) == 0:
-                self.tries.pop(digest, None)
-
-
-def _stamp(moment: float) -> str:
-    return f"{int(moment * 1e9):020d}"
-
-
-def _children() -> set[int]:
-    """The pids of this process's children that were forked by the local engine."""
-    from scriptrun.runtime import launch
-
-    return set(launch.forked)
-
-
-def _drop_if_abandoned(ticket: tickets.Ticket) -> None:
-    """Drop the ticket of a run that was never published, once its submitter has gone."""
-    if identity.is_alive(ticket.submitter) or folders.read_job(ticket.folder) is not None:
-        return
-    tickets.drop(ticket.path)
-    shutil.rmtree(ticket.folder, ignore_errors=True)
-
-
-def _kill_session(pid: int) -> None:
-    for number in (signal.SIGTERM, signal.SIGKILL):
-        try:
-            os.killpg(pid, number)
-        except (ProcessLookupError, PermissionError):
-            return
-        time.sleep(0.2)
-
-
-def _waker() -> int:
-    reading, writing = os.pipe()
-    os.set_blocking(reading, False)
-    os.set_blocking(writing, False)
-    signal.signal(signal.SIGCHLD, lambda *_: None)
-    signal.set_wakeup_fd(writing, warn_on_full_buffer=False)
-    return reading
-
-
-def _sleep(wake: int) -> None:
-    ready, _, _ = select.select([wake], [], [], TICK)
-    if ready:
-        os.read(wake, 4096)
+#: the runners that this process has started and that live: workspace, when, process
+_started: list[tuple[str, float, Any]] = []

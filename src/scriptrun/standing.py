@@ -15,6 +15,9 @@ from scriptrun.tracking import settle
 if TYPE_CHECKING:
     from scriptrun.workspace import Workspace
 
+#: seconds in which the submitter itself may be about to start what it has queued
+JUST_NOW = 1.0
+
 
 def status_of(
     workspace: Workspace, folder: Path, job: JobSpec, waiting: frozenset[str] | None = None
@@ -46,8 +49,11 @@ def _look(  # noqa: PLR0911 (one return for each answer)
         return status
     if not identity.is_here(job.submitted_by):
         return status  # its queue is on another host
-    if _waits(workspace, job.id, waiting):
-        runner.see_to_it(workspace)
+    try:
+        waits = _waits(workspace, job, waiting)
+    except PermissionError:
+        return status  # its queue is another user's, who alone can tell
+    if waits:
         return status if view.what != ENDED else settle.Status(states.QUEUED, "it is started again")
     again = settle.told(folder)
     if again.is_final or engine.poll([folder])[0] != view:
@@ -57,14 +63,23 @@ def _look(  # noqa: PLR0911 (one return for each answer)
         return settle.lost(folder, _ended_without_result(view.evidence))
     if identity.is_alive(job.submitted_by):
         return status
-    return settle.lost(folder, "the submitting process ended before the run was queued")
+    return settle.lost(folder, "it waited, and its place in the queue is gone")
 
 
 def _ended_without_result(evidence: str) -> str:
     return f"the run ended without telling how: {evidence}"
 
 
-def _waits(workspace: Workspace, run_id: str, waiting: frozenset[str] | None) -> bool:
-    if waiting is not None and run_id in waiting:
+def _waits(workspace: Workspace, job: JobSpec, waiting: frozenset[str] | None) -> bool:
+    """Whether the run has a ticket; if so, and it is this user's, a runner is seen to."""
+    if waiting is not None and job.id in waiting:
+        runner.see_to_it(workspace)
         return True  # good enough for a list: a ticket that has gone since shows at the next
-    return tickets.find(tickets.queue_of(workspace.id), run_id) is not None
+    own = tickets.queue_of(workspace.id)
+    queue = Path(job.submitted_by.get("queue") or own)
+    ticket = tickets.find(queue, job.id)
+    if ticket is None:
+        return False
+    if queue == own and tickets.age(ticket) > JUST_NOW:
+        runner.see_to_it(workspace)
+    return True

@@ -10,6 +10,7 @@ from scriptrun import compute, kit, tickets
 from scriptrun.engines.base import Order
 from scriptrun.runtime import events, files
 from scriptrun.spec.job import JobSpec
+from scriptrun.store import places
 from scriptrun.tracking import folders
 
 if TYPE_CHECKING:
@@ -21,11 +22,18 @@ LOCK = "environment.lock.json"
 
 
 def start(
-    workspace: Workspace, job: JobSpec, folder: Path, ready: Ready, ticket: tickets.Ticket
+    workspace: Workspace,
+    job: JobSpec,
+    folder: Path,
+    ready: Ready,
+    ticket: tickets.Ticket,
+    attempt: int = 1,
 ) -> None:
     """Start the run whose environment is ``ready``.
 
-    Raises NoRoom when it has to wait, ExperimentExecutionException when the engine refuses it.
+    ``attempt`` comes from the same look that found the run waiting: two who start it at once then
+    claim the same attempt, and one of them gets it. Raises NoRoom when it has to wait,
+    ExperimentExecutionException when the engine refuses it.
     """
     engine = compute.engine_of(job.target)
     order = Order(
@@ -37,7 +45,7 @@ def start(
         bin=ready.bin,
         prefix=ready.place,
         environ=ticket.environ,
-        attempt=next_attempt(folder),
+        attempt=attempt,
         ticket=ticket.path,
         wake=wake(workspace),
     )
@@ -74,14 +82,23 @@ def lock_of(folder: Path) -> dict[str, Any] | None:
 
 def wake(workspace: Workspace) -> dict[str, Any]:
     """What a launcher needs to see to it, at its end, that a runner lives while anything waits."""
-    return {"queue": str(tickets.queue_of(workspace.id)), "command": runner_command(workspace)}
+    return {
+        "queue": str(tickets.queue_of(workspace.id)),
+        "lock": str(runner_lock(workspace.id)),
+        "command": runner_command(workspace),
+    }
+
+
+def runner_lock(workspace_id: str) -> Path:
+    """The file whose lock the workspace's runner on this host holds."""
+    return places.runtime_folder("runners") / f"{workspace_id}.lock"
 
 
 def runner_command(workspace: Workspace) -> list[str]:
     """The command line of the workspace's runner."""
     home = str(Path(__file__).resolve().parents[1])
     program = (
-        f"import sys; sys.path.insert(0, {home!r}); from scriptrun import runner; "
-        f"runner.main({str(workspace.root)!r})"
+        f"import sys; sys.path.insert(0, {home!r}); from scriptrun import runner_loop; "
+        f"runner_loop.main({str(workspace.root)!r})"
     )
     return [sys.executable, "-I", "-c", program]

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import re
+import shutil
 import time
 import uuid
 from collections.abc import Mapping
@@ -96,7 +97,7 @@ def check(
     assert engine is not None
     job = _job(described, workspace, experiment, origin, source, tags or {})
     job = replace(job, environment=environment, target=compute.target_of(engine))
-    job = replace(job, notes=(*job.notes, *notes))
+    job = replace(job, notes=(*job.notes, *config.overruled_warnings, *notes))
     reasons += engine.check(job)
     refuse(reasons)
     return Submission(job, engine, source, [])
@@ -128,7 +129,27 @@ def record(
     ready = find(job.environment, workspace.locks_folder, lock)
     warnings += _import_warnings(job, workspace, ready)
     queue = tickets.queue_of(workspace.id)
+    job = replace(job, submitted_by={**job.submitted_by, "queue": str(queue)})
     folder = folders.make(workspace.runs_folder, job)
+    ticket = None
+    try:
+        _write_down(job, folder, warnings, lock)
+        ticket = tickets.write(queue, folder, dict(os.environ))
+        folders.publish(folder, job)
+    except (ScriptrunError, OSError) as error:
+        if ticket is not None:
+            tickets.drop(ticket.path)
+        shutil.rmtree(folder, ignore_errors=True)
+        if isinstance(error, OSError):
+            raise folders.not_writable(folder, error) from error
+        raise
+    _start_or_queue(workspace, job, folder, ready, ticket)
+    return folder
+
+
+def _write_down(
+    job: JobSpec, folder: Path, warnings: list[str], lock: dict[str, Any] | None
+) -> None:
     writer = events.EventWriter(folder, "submit")
     for note in job.notes:
         writer.write("note", message=note)
@@ -137,14 +158,6 @@ def record(
     writer.write("state", state=states.QUEUED)
     if lock is not None:
         files.publish(str(folder / starting.LOCK), files.to_json(lock))
-    ticket = tickets.write(queue, folder, dict(os.environ))
-    try:
-        folders.publish(folder, job)
-    except ScriptrunError:
-        tickets.drop(ticket.path)
-        raise
-    _start_or_queue(workspace, job, folder, ready, ticket)
-    return folder
 
 
 def _start_or_queue(
@@ -160,8 +173,8 @@ def _start_or_queue(
         try:
             starting.start(workspace, job, folder, ready, ticket)
             return
-        except NoRoom:
-            pass
+        except (NoRoom, OSError):
+            pass  # the runner tries again, and tells what stands in the way
     runner.see_to_it(workspace)
 
 

@@ -45,7 +45,7 @@ def waiting(queue: Path) -> list[Path]:
     """The tickets in their order."""
     try:
         names = sorted(name for name in os.listdir(queue) if name.endswith(".json"))
-    except FileNotFoundError:
+    except (FileNotFoundError, NotADirectoryError):
         return []
     return [queue / name for name in names]
 
@@ -56,8 +56,19 @@ def run_of(path: Path) -> str:
 
 
 def find(queue: Path, run_id: str) -> Path | None:
-    """The run's ticket, or None when it does not wait here."""
+    """The run's ticket, or None when it does not wait here.
+
+    Raises PermissionError for a queue that is another user's.
+    """
     return next((path for path in waiting(queue) if run_of(path) == run_id), None)
+
+
+def age(path: Path) -> float:
+    """Seconds since the ticket at ``path`` was written, whichever way the clock was set since."""
+    try:
+        return abs(time.time() - int(path.name[:20]) / 1e9)
+    except ValueError:
+        return 0.0
 
 
 def read(path: Path) -> Ticket | None:

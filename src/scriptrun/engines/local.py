@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import signal
 import sys
 import time
 from dataclasses import dataclass
@@ -13,7 +12,7 @@ from typing import Any
 
 from scriptrun.engines import slots
 from scriptrun.engines.base import ALIVE, ENDED, UNKNOWN, WAITING, NoRoom, Order, View
-from scriptrun.runtime import files, identity
+from scriptrun.runtime import collect, files, identity, processes
 from scriptrun.spec.errors import ExperimentExecutionException
 from scriptrun.spec.job import JobSpec
 from scriptrun.store import places
@@ -83,7 +82,11 @@ class Local:
         Raises NoRoom when all slots are taken, ExperimentExecutionException when it cannot be
         started at all.
         """
-        held = slots.take(places.slots_root(), self.max_runs, job.distribution.processes_per_node)
+        visible = job.variables.get(
+            "CUDA_VISIBLE_DEVICES", order.environ.get("CUDA_VISIBLE_DEVICES")
+        )
+        wanted = job.distribution.processes_per_node
+        held = slots.take(places.slots_root(), self.max_runs, wanted, visible)
         if held is None:
             raise NoRoom(f"all slots of this machine are taken; {job.id} waits")
         try:
@@ -107,11 +110,12 @@ class Local:
         """End what a run left alive when its launcher and its guard were both killed."""
         began = _began(folder)
         script = began.get("script") if began else None
-        if script and identity.is_here(script) and identity.is_alive(script):
-            try:
-                os.killpg(script["pid"], signal.SIGKILL)
-            except (ProcessLookupError, PermissionError):
-                pass
+        here = bool(script) and identity.is_here(script) and identity.is_alive(script)
+        processes.end_run(str(folder), [script["pid"]] if script and here else [])
+        try:
+            collect.collect(str(folder))
+        except OSError:
+            pass  # what was written stays where the script wrote it
 
 
 def _quoted(text: str) -> str:

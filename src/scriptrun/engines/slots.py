@@ -29,9 +29,14 @@ class Held:
         self.descriptors = ()
 
 
-def take(root: Path, max_runs: int | None, gpus_wanted: int = 1) -> Held | None:
-    """Hold a slot, and ``gpus_wanted`` GPUs where the machine has any; None when all are taken."""
-    machine = gpus()
+def take(
+    root: Path, max_runs: int | None, gpus_wanted: int = 1, visible: str | None = None
+) -> Held | None:
+    """Hold a slot, and ``gpus_wanted`` GPUs where the machine has any; None when all are taken.
+
+    ``visible`` is the job's own CUDA_VISIBLE_DEVICES, which bounds what it may get.
+    """
+    machine = bounded(_machine_gpus(), visible)
     held: list[int] = []
     if max_runs is not None or not machine:
         slot = _first_free(root, [f"slot-{n}" for n in range(max_runs or DEFAULT_RUNS)], 1)
@@ -49,11 +54,6 @@ def take(root: Path, max_runs: int | None, gpus_wanted: int = 1) -> Held | None:
     return Held(tuple(held), tuple(name[len("gpu-") :] for name, _ in taken))
 
 
-def gpus() -> list[str]:
-    """The UUIDs of the machine's NVIDIA GPUs, within CUDA_VISIBLE_DEVICES where that is set."""
-    return bounded(_machine_gpus(), os.environ.get("CUDA_VISIBLE_DEVICES"))
-
-
 def bounded(uuids: list[str], visible: str | None) -> list[str]:
     """``uuids`` as far as ``visible`` (the value of CUDA_VISIBLE_DEVICES) lets them be used.
 
@@ -63,13 +63,19 @@ def bounded(uuids: list[str], visible: str | None) -> list[str]:
         return uuids
     chosen: list[str] = []
     for item in (part.strip() for part in visible.split(",")):
-        if item.isdigit() and int(item) < len(uuids):
-            chosen.append(uuids[int(item)])
-        elif item.startswith("GPU-") and any(uuid.startswith(item) for uuid in uuids):
-            chosen.append(next(uuid for uuid in uuids if uuid.startswith(item)))
-        else:
+        found = _named(item, uuids)
+        if found is None or found in chosen:
             break
+        chosen.append(found)
     return chosen
+
+
+def _named(item: str, uuids: list[str]) -> str | None:
+    if item.isascii() and item.isdigit():
+        return uuids[int(item)] if int(item) < len(uuids) else None
+    if not item.startswith("GPU-"):
+        return None
+    return next((uuid for uuid in uuids if uuid.startswith(item)), None)
 
 
 def _machine_gpus() -> list[str]:

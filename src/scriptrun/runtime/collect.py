@@ -6,10 +6,24 @@ import shutil
 KEPT = ("outputs", "logs")
 
 
-def prepare(folder):
-    """Make the run's working directory hold the folders that scripts write into."""
+def prepare(work):
+    """Make the working directory ``work`` hold the folders that scripts write into."""
     for name in KEPT:
-        os.makedirs(os.path.join(folder, "work", name), exist_ok=True)
+        os.makedirs(os.path.join(work, name), exist_ok=True)
+
+
+def staging(folder, attempt):
+    """Where an attempt lays out its working directory until it may have the run."""
+    return os.path.join(folder, "work.{}".format(attempt))
+
+
+def move_in(folder, attempt):
+    """Make what was staged the run's working directory; give its path."""
+    work = os.path.join(folder, "work")
+    if attempt > 1:
+        shutil.rmtree(work, ignore_errors=True)
+    os.rename(staging(folder, attempt), work)
+    return work
 
 
 def collect(folder):
@@ -23,7 +37,14 @@ def collect(folder):
             _merge(source, target)
         elif os.listdir(source):
             os.rename(source, target)
-    shutil.rmtree(work, ignore_errors=True)
+    _remove_remains(folder)
+
+
+def _remove_remains(folder):
+    """The working directory, and those that earlier attempts had begun to lay out."""
+    for name in os.listdir(folder):
+        if name == "work" or name.startswith("work."):
+            shutil.rmtree(os.path.join(folder, name), ignore_errors=True)
 
 
 def _merge(source, target):

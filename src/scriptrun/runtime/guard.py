@@ -11,6 +11,9 @@ import traceback
 
 from . import collect, events, files, identity, processes, results
 
+#: the launcher's exit code when the run is not its attempt's to start
+SUPERSEDED = 75
+
 
 def guard(order, keep=()):
     """Run the job of ``order`` in this process and one child, and exit: it never returns.
@@ -20,14 +23,17 @@ def guard(order, keep=()):
     code = 70
     try:
         _detach(keep)
+        processes.call_me(processes.GUARD)
         code = _claimed(order) if _claim(order) else 0
     except BaseException:  # the last line of defence: what went wrong is written down
         _write_down(order)
     finally:
         for descriptor in keep:
             os.close(descriptor)
-        _wake(order)
-        os._exit(code)
+        try:
+            _wake(order)
+        finally:
+            os._exit(code)
 
 
 def _detach(keep):
@@ -62,15 +68,31 @@ def _claimed(order):
     if os.path.exists(os.path.join(folder, "cancel.json")):
         results.publish(folder, order["attempt"], _canceled(order))
         return 0
+    order["guard"] = os.getpid()
     pid = os.fork()
     if pid == 0:
         _be_launcher(order)
     processes.become_subreaper()
     status = _wait_for(pid)
-    if os.WIFEXITED(status) and os.WEXITSTATUS(status) == 0:
-        return 0
-    _clear_up(order, status)
+    code = os.WEXITSTATUS(status) if os.WIFEXITED(status) else None
+    if code == SUPERSEDED:
+        _step_back(order)
+    elif code != 0:
+        _clear_up(order, status)
+    else:  # what left its parents before the launcher could adopt it has come to us
+        processes.clear_descendants()
     return 0
+
+
+def _step_back(order):
+    """Take the claim away: the run is another attempt's, or still waits for one."""
+    place = results.attempt_folder(order["folder"], order["attempt"])
+    for name in ("reserve", "node-{}.start.json".format(order["node"])):
+        _drop(os.path.join(place, name))
+    try:
+        os.rmdir(place)
+    except OSError:
+        pass  # it holds a result
 
 
 def _canceled(order):
@@ -84,8 +106,11 @@ def _be_launcher(order):
     try:
         from . import launcher
 
-        launcher.launch(order)
-        code = 0
+        try:
+            launcher.launch(order)
+            code = 0
+        except launcher.Superseded:
+            code = SUPERSEDED
     except BaseException:
         _write_down(order)
     finally:
@@ -133,8 +158,30 @@ def _wake(order):
         waiting = any(name.endswith(".json") for name in os.listdir(wake["queue"]))
     except OSError:
         return
-    if waiting:
-        start_detached(wake["command"], wake.get("environ"))
+    if waiting and not _is_locked(wake["lock"]):
+        start_detached(wake["command"], _runners_environment(order["environ"]))
+
+
+def _is_locked(path):
+    """Whether a runner lives: it looks at the queue once more after it has let go of its lock."""
+    import fcntl
+
+    try:
+        handle = os.open(path, os.O_RDWR | os.O_CLOEXEC)
+    except OSError:
+        return False
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        return False
+    except OSError:
+        return True
+    finally:
+        os.close(handle)
+
+
+def _runners_environment(environ):
+    """``environ`` without what would make the runner look like a part of a job."""
+    return {name: value for name, value in environ.items() if name not in identity.OF_A_JOB}
 
 
 def start_detached(command, environ=None):

@@ -7,6 +7,9 @@ import os
 import socket
 import subprocess
 
+#: variables by which a process is known to belong to a job
+OF_A_JOB = ("SCRIPTRUN_RUN_ID", "SCRIPTRUN_RUN_FOLDER", "SCRIPTRUN_RANK", "SCRIPTRUN_NODE")
+
 
 def of_process(pid=None):
     """The identity of process ``pid`` (default: this one) as a JSON value."""

@@ -1,25 +1,38 @@
 """One node's job as a straight line: working directory, start, supervise, outputs, result."""
 
 import os
+import shutil
 import time
+import traceback
 
 from . import collect, events, files, identity, processes, results, supervise, variables, workdir
+
+
+class Superseded(Exception):
+    """Another attempt has the run, or nobody may: this one leaves without a word."""
 
 
 def launch(order):
     """Run the job of ``order`` on this node, to its published result.
 
-    Raises nothing for what goes wrong with the job itself: that is the result's business.
+    Raises nothing for what goes wrong with the job itself: that is the result's business. Raises
+    Superseded when the run is not this attempt's to start.
     """
+    processes.call_me(processes.LAUNCHER)
     folder = order["folder"]
     log = events.EventWriter(folder, "node-{}".format(order["node"]))
     job = files.read_json(os.path.join(folder, "job.json"))
     began = time.time()
     try:
-        results.reserve(folder, order["attempt"])
         value = _run(job, order, log)
+    except Superseded:
+        shutil.rmtree(collect.staging(folder, order["attempt"]), ignore_errors=True)
+        raise
     except OSError as error:
         value = results.result(results.FAILED, _sentence(error, job, order))
+    except Exception as error:  # a damaged snapshot, or our own bug: the run must end all the same
+        _complain(folder, traceback.format_exc())
+        value = results.result(results.FAILED, "it could not be started: {}".format(error))
     left = processes.clear_descendants(events.groups_begun(folder, order["node"]))
     if left:
         log.write("note", message="ended what the script left running: " + ", ".join(sorted(left)))
@@ -30,16 +43,16 @@ def launch(order):
 
 def _run(job, order, log):
     folder = order["folder"]
-    work = os.path.join(folder, "work")
-    os.makedirs(work, exist_ok=True)
-    if job.get("snapshot"):
-        workdir.materialise(order["store"], job["snapshot"], work)
-    collect.prepare(folder)
+    try:
+        results.reserve(folder, order["attempt"])
+        _lay_out(job, order)
+    finally:
+        _take_ticket(order)  # from here on the run is never started a second time
+    work = collect.move_in(folder, order["attempt"])
     system = variables.system_variables(job, order)
     environ = variables.process_environment(job, order, system)
     argv = variables.command_line(job, order, system)
-    log.write("state", state="Running")  # from here on the run is never started a second time
-    _drop_ticket(order)
+    log.write("state", state="Running")
     output = _open_log(folder)
     try:
         pid = processes.spawn(argv, work, environ, output)
@@ -55,6 +68,31 @@ def _run(job, order, log):
     )
     processes.become_subreaper()
     return _outcome(_watch(job, order, pid).wait(), job)
+
+
+def _lay_out(job, order):
+    work = collect.staging(order["folder"], order["attempt"])
+    os.makedirs(work)
+    if job.get("snapshot"):
+        workdir.materialise(order["store"], job["snapshot"], work)
+    collect.prepare(work)
+
+
+def _take_ticket(order):
+    """Take the run's ticket: of all who may try, the one that removes it starts the script.
+
+    Raises Superseded for all others, and for one whose guard is gone: to those who look, its
+    attempt has ended, and the next is on its way.
+    """
+    ticket = order.get("ticket")
+    if not ticket:
+        return
+    if os.getppid() != order.get("guard"):
+        raise Superseded("its guard is gone")
+    try:
+        os.unlink(ticket)
+    except FileNotFoundError:
+        raise Superseded("its ticket is gone") from None
 
 
 def _watch(job, order, pid):
@@ -99,7 +137,7 @@ def _finish(folder, log):
 def _complain(folder, error):
     try:
         path = os.path.join(folder, "system_logs", "launcher.txt")
-        events.append(path, "{}\n".format(error).encode("utf-8", "surrogateescape"))
+        events.append(path, "{}\n".format(error).encode("utf-8", "backslashreplace"))
     except OSError:
         pass
 
@@ -112,14 +150,6 @@ def _sentence(error, job, order):
     return "{} could not be started: {}{}".format(
         job.get("script") or "the command", error.strerror, where
     )
-
-
-def _drop_ticket(order):
-    if order.get("ticket"):
-        try:
-            os.unlink(order["ticket"])
-        except OSError:
-            pass
 
 
 def _open_log(folder):

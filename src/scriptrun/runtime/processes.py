@@ -6,6 +6,19 @@ import signal
 import time
 
 _PR_SET_CHILD_SUBREAPER = 36
+#: what the processes call themselves that look after runs and their queue. They may stand below a
+#: script that submits runs of its own, and those are no leftovers of that script.
+GUARD, RUNNER, LAUNCHER = "scriptrun-guard", "scriptrun-queue", "scriptrun-run"
+_KEEPERS = (GUARD.encode(), RUNNER.encode())
+
+
+def call_me(name):
+    """Take ``name`` (at most 15 characters) as this process's name, where Linux lets it."""
+    try:
+        with open("/proc/self/comm", "w") as handle:
+            handle.write(name)
+    except OSError:
+        pass
 
 
 def become_subreaper():
@@ -63,12 +76,15 @@ def _become(argv, cwd, environ, output, writing):
 
 
 def descendants(pid=None):
-    """The living processes below ``pid`` (default: this one), as pids; empty without /proc."""
+    """The living processes below ``pid`` (default: this one), as pids; empty without /proc.
+
+    Guards and runners of other runs, and all below them, are left out.
+    """
     children = {}
     for name in _listing("/proc"):
         if name.isdigit():
-            parent = _parent(name)
-            if parent is not None:
+            parent, command = _parent_and_name(name)
+            if parent is not None and command not in _KEEPERS:
                 children.setdefault(parent, []).append(int(name))
     found, waiting = [], [os.getpid() if pid is None else pid]
     while waiting:
@@ -85,13 +101,48 @@ def _listing(path):
         return []
 
 
-def _parent(pid):
+def _parent_and_name(pid):
     try:
         with open("/proc/{}/stat".format(pid), "rb") as handle:
-            fields = handle.read().rpartition(b")")[2].split()
+            head, _, tail = handle.read().rpartition(b")")
     except OSError:
-        return None
-    return None if fields[0] in (b"Z", b"X") else int(fields[1])
+        return None, b""
+    fields = tail.split()
+    return None if fields[0] in (b"Z", b"X") else int(fields[1]), head.partition(b"(")[2]
+
+
+def of_run(folder):
+    """The living processes that have the run's folder in their first environment, as pids.
+
+    This finds them when they have become children of init; empty without /proc.
+    """
+    mark = b"\0SCRIPTRUN_RUN_FOLDER=" + os.fsencode(str(folder)) + b"\0"
+    found = []
+    for name in _listing("/proc"):
+        if not name.isdigit() or int(name) == os.getpid():
+            continue
+        try:
+            with open("/proc/{}/environ".format(name), "rb") as handle:
+                environ = b"\0" + handle.read() + b"\0"
+        except OSError:
+            continue
+        if mark in environ and _parent_and_name(name)[1] not in _KEEPERS + (LAUNCHER.encode(),):
+            found.append(int(name))
+    return found
+
+
+def end_run(folder, groups=(), seconds=2.0):
+    """Kill what is left of a run whose launcher and guard are gone."""
+    deadline = time.monotonic() + seconds
+    while True:
+        for group in groups:
+            end_group(group, signal.SIGKILL)
+        left = of_run(folder)
+        for pid in left:
+            _signal(pid, signal.SIGKILL)
+        if not left or time.monotonic() > deadline:
+            return
+        time.sleep(0.01)
 
 
 def end_group(group, number):
@@ -108,11 +159,15 @@ def end_descendants(number, groups=()):
         end_group(group, number)
     met = descendants()
     for pid in met:
-        try:
-            os.kill(pid, number)
-        except (ProcessLookupError, PermissionError):
-            pass
+        _signal(pid, number)
     return met
+
+
+def _signal(pid, number):
+    try:
+        os.kill(pid, number)
+    except (ProcessLookupError, PermissionError):
+        pass
 
 
 def clear_descendants(groups=(), patience=1.0):
@@ -125,14 +180,23 @@ def clear_descendants(groups=(), patience=1.0):
     if not _any_left():
         return []
     names = [name for name in map(name_of, descendants()) if name]
-    for number, seconds in ((signal.SIGTERM, patience), (signal.SIGKILL, 2.0)):
-        end_descendants(number, groups)
-        deadline = time.monotonic() + seconds
-        while time.monotonic() < deadline:
-            if not _any_left():
-                return names
-            time.sleep(0.01)
+    end_descendants(signal.SIGTERM, groups)
+    if _gone_within(patience):
+        return names
+    for _ in range(40):  # again and again: there may be some that fork as fast
+        end_descendants(signal.SIGKILL, groups)
+        if _gone_within(0.05):
+            break
     return names
+
+
+def _gone_within(seconds):
+    deadline = time.monotonic() + seconds
+    while _any_left():
+        if time.monotonic() >= deadline:
+            return False
+        time.sleep(0.01)
+    return True
 
 
 def _clear_groups(groups, patience):
@@ -148,14 +212,14 @@ def _clear_groups(groups, patience):
 
 
 def _any_left():
-    """Reap what has ended; whether children of this process remain."""
+    """Reap what has ended; whether anything that is to be ended lives below this process."""
     while True:
         try:
             pid, _ = os.waitpid(-1, os.WNOHANG)
         except ChildProcessError:
             return False
         if pid == 0:
-            return True
+            return bool(descendants())
 
 
 def name_of(pid):
