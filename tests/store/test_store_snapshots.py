@@ -359,15 +359,11 @@ def _take_as_nobody(store: Path, source: Path) -> str:
 @pytest.fixture
 def open_folders(source, store, tmp_path):
     """Folders that another user may enter and write to."""
-    made = []
-    for folder in [*list(tmp_path.parents)[:2], tmp_path]:
-        made.append((folder, folder.stat().st_mode))
-        folder.chmod(0o755)
+    for folder in [tmp_path, *tmp_path.parents]:
+        if not folder.stat().st_mode & 0o001:
+            folder.chmod(0o755)
     store.mkdir(parents=True)
     store.chmod(0o777)
-    yield
-    for folder, mode in made:
-        folder.chmod(mode & 0o7777)
 
 
 @pytest.mark.usefixtures("open_folders")

@@ -8,6 +8,7 @@ that has not moved for five minutes of the observer's own monotonic clock.
 
 from __future__ import annotations
 
+import errno
 import os
 import shutil
 import threading
@@ -22,6 +23,7 @@ from scriptrun.runtime import files, identity
 
 BEAT_SECONDS = 10.0
 STALE_SECONDS = 300.0
+_STANDS = (errno.ENOTEMPTY, errno.EEXIST)
 
 
 class Lease:
@@ -91,9 +93,9 @@ def try_lease(path: str | os.PathLike[str]) -> Lease | None:
         owner = {"token": token, "identity": identity.of_process()}
         files.write_atomic(made / "owner.json", files.to_json(owner))
         os.rename(made, whole)  # fails where a lease stands: a directory that is not empty
-    except OSError:
+    except OSError as error:
         shutil.rmtree(made, ignore_errors=True)
-        if whole.is_dir():
+        if error.errno in _STANDS or whole.is_dir():
             return None
         raise
     return Lease(whole, token)

@@ -50,11 +50,11 @@ class PackWriter:
         pack = place.partition(b" ")[0].decode()
         if pack != "-":
             if pack not in self._present:
-                self._present[pack] = _touched(workdir.pack_path(self.store, pack))
+                self._present[pack] = touched(workdir.pack_path(self.store, pack))
             if self._present[pack]:
                 self.used.add(pack)
             return self._present[pack]
-        return size == 0 or _touched(workdir.object_path(self.store, digest.decode()))
+        return size == 0 or touched(workdir.object_path(self.store, digest.decode()))
 
     def add(self, data: bytes) -> tuple[bytes, bytes]:
         """Keep ``data``: its digest (hexadecimal) and its place, as they stand in the files."""
@@ -78,7 +78,7 @@ class PackWriter:
         try:
             digest, size = _copy_hashed(temporary, read, begun)
             final = Path(workdir.object_path(self.store, digest))
-            if not _touched(str(final)):
+            if not touched(str(final)):
                 final.parent.mkdir(exist_ok=True)
                 os.replace(temporary, final)
         finally:
@@ -146,7 +146,7 @@ class PackWriter:
         return str(self.store / "packs" / f"{self._name}.{kind}.tmp")
 
 
-def _touched(path: str) -> bool:
+def touched(path: str) -> bool:
     """Whether ``path`` is there; marks it as used now, so that collecting rubbish spares it."""
     try:
         os.utime(path)

@@ -12,7 +12,7 @@ import uuid
 from pathlib import Path
 
 from scriptrun.runtime import workdir
-from scriptrun.store.packs import PackWriter
+from scriptrun.store.packs import PackWriter, touched
 
 
 class Publication:
@@ -55,7 +55,8 @@ class Publication:
         else:
             packs.discard(published=True)
             used = packs_of(self._store, digest) or set()
-        _place_exclusively(self._manifest, final)
+        if not _place_exclusively(self._manifest, final):
+            touched(final)
         self.discard()
         return digest, used, ours
 

@@ -15,7 +15,16 @@ from pathlib import Path
 
 from scriptrun.runtime import workdir
 from scriptrun.spec.errors import SnapshotException, WorkspaceException
-from scriptrun.store import flocks, inspecting, places, publishing, remarks, statcache, taking
+from scriptrun.store import (
+    flocks,
+    inspecting,
+    packs,
+    places,
+    publishing,
+    remarks,
+    statcache,
+    taking,
+)
 
 Inspection = inspecting.Inspection
 _NAMED = 10
@@ -138,12 +147,8 @@ def _source(source: str | os.PathLike[str]) -> bytes:
 
 def _kept(store: Path, taken: taking.Taken) -> bool:
     """Whether the last snapshot is still in the store; marks it as used now."""
-    path = workdir.manifest_path(store, taken.digest)
-    try:
-        os.utime(path)
-    except OSError:
-        if not os.path.exists(path):
-            return False
+    if not packs.touched(workdir.manifest_path(store, taken.digest)):
+        return False
     return publishing.standing(store, set(taken.packs))
 
 

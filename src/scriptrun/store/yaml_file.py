@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 from pathlib import Path
 from typing import Any
 
@@ -95,7 +96,9 @@ def _write_copy(path: Path, stamp: list[int], value: Value) -> None:
 def _text(value: Value) -> bytes:
     import yaml
 
-    text: str = yaml.safe_dump(plain(value), sort_keys=False, allow_unicode=True, width=100)
+    value = plain(value)
+    readable = not _ODD.search(json.dumps(value, ensure_ascii=False))
+    text: str = yaml.safe_dump(value, sort_keys=False, allow_unicode=readable, width=100)
     return text.encode("utf-8")
 
 
@@ -171,6 +174,8 @@ def name_of(encoded: str) -> str:
     return data.decode("utf-8", "surrogateescape")
 
 
+_ODD = re.compile("[\x85\u2028\u2029\ufeff\ud800-\udfff]")
+"""What YAML takes for a line's end, or UTF-8 cannot hold: written with backslashes."""
 _UNSAFE = frozenset('/\\:*?"<>|%')
 _RESERVED = frozenset(
     ["CON", "PRN", "AUX", "NUL", *(f"{kind}{n}" for kind in ("COM", "LPT") for n in range(1, 10))]

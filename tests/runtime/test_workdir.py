@@ -1,0 +1,94 @@
+"""Laying a snapshot out: what the launcher does on its own, without the rest of the package."""
+
+from __future__ import annotations
+
+import os
+import random
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from scriptrun.runtime import workdir
+from scriptrun.store import snapshots
+
+
+@pytest.fixture
+def taken(tmp_path) -> tuple[Path, str, Path]:
+    source = tmp_path / "source"
+    (source / "empty").mkdir(parents=True)
+    (source / "a").write_text("a")
+    (source / "big").write_bytes(random.Random(0).randbytes(3 << 20))
+    return tmp_path / "store", snapshots.take(tmp_path / "store", source).digest, source
+
+
+@given(st.binary(min_size=1))
+def test_names_stand_on_one_line_and_come_back(name):
+    line = workdir.escaped(name)
+    assert b"\n" not in line
+    assert workdir.unescaped(line) == name
+
+
+@pytest.mark.parametrize("python", ["python3.8", "python3.9", sys.executable])
+def test_it_needs_no_more_than_a_bare_interpreter(taken, tmp_path, python):
+    store, digest, source = taken
+    found = shutil.which(python)
+    if found is None or subprocess.run([found, "-c", ""], capture_output=True).returncode:
+        pytest.skip(f"{python} is not installed")
+    script = "import sys; sys.path.insert(0, sys.argv[1]); import workdir; workdir.materialise(*sys.argv[2:])"
+    alone = tmp_path / "alone"
+    alone.mkdir()
+    shutil.copy(workdir.__file__, alone)
+    subprocess.run(
+        [found, "-I", "-S", "-c", script, alone, store, digest, tmp_path / "work"], check=True
+    )
+    assert (tmp_path / "work/big").read_bytes() == (source / "big").read_bytes()
+    assert (tmp_path / "work/empty").is_dir()
+
+
+def test_nothing_that_stands_there_is_overwritten(taken, tmp_path):
+    store, digest, _ = taken
+    (tmp_path / "work").mkdir()
+    (tmp_path / "work/a").write_text("mine")
+    with pytest.raises(FileExistsError):
+        workdir.materialise(store, digest, tmp_path / "work")
+    assert (tmp_path / "work/a").read_text() == "mine"
+
+
+def test_the_umask_counts(taken, tmp_path):
+    store, digest, _ = taken
+    mask = os.umask(0o077)
+    try:
+        workdir.materialise(store, digest, tmp_path / "work")
+    finally:
+        os.umask(mask)
+    assert (tmp_path / "work/a").stat().st_mode & 0o777 == 0o600
+
+
+def test_what_is_damaged_is_named(taken, tmp_path):
+    store, digest, _ = taken
+    manifest = Path(workdir.manifest_path(store, digest))
+    content = manifest.read_bytes()
+    manifest.write_bytes(content.replace(b"snapshot 1", b"snapshot 9"))
+    with pytest.raises(workdir.SnapshotDamaged, match="newer scriptrun"):
+        workdir.materialise(store, digest, tmp_path / "one")
+    manifest.write_bytes(content[: len(content) // 2] + b"\n")
+    with pytest.raises(workdir.SnapshotDamaged, match="damaged"):
+        workdir.materialise(store, digest, tmp_path / "two")
+    manifest.write_bytes(content)
+    shutil.rmtree(store / "objects")
+    with pytest.raises(workdir.SnapshotDamaged, match="is missing"):
+        workdir.materialise(store, digest, tmp_path / "three")
+
+
+def test_a_file_system_that_cannot_clone_or_copy_by_itself(taken, tmp_path, monkeypatch):
+    store, digest, source = taken
+    monkeypatch.delattr(os, "copy_file_range", raising=False)
+    monkeypatch.delattr(os, "pread")
+    workdir.materialise(store, digest, tmp_path / "work")
+    assert (tmp_path / "work/big").read_bytes() == (source / "big").read_bytes()
+    assert (tmp_path / "work/a").read_text() == "a"
