@@ -75,9 +75,10 @@ def choose(wanted: str | None) -> tuple[Python, str]:
     fitting = list(_fitting(numbers or interpreters_minor()))
     if numbers is None or len(numbers) < 3:
         return whole(fitting[0]), ""
-    exact = [python for python in fitting if whole(python).patch == numbers[2]]
-    if exact:
-        return whole(exact[0]), ""
+    exact = (python for python in map(whole, fitting) if python.patch == numbers[2])
+    first = next(exact, None)  # those behind it are not asked for their versions
+    if first is not None:
+        return first, ""
     newest = max((whole(python) for python in fitting), key=lambda python: python.patch or 0)
     asked = ".".join(map(str, numbers))
     return (

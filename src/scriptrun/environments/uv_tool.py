@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import glob
 import os
 import re
 import shutil
@@ -47,13 +48,14 @@ def binary() -> str:
 
 
 def version() -> str:
-    """uv's version as text, without starting it; "" where it isn't known."""
-    from importlib import metadata
-
+    """uv's version as text, from the name of its package's metadata; "" where uv is no package."""
     try:
-        return metadata.version("uv")
-    except metadata.PackageNotFoundError:
+        import uv
+    except ImportError:
         return ""
+    site = os.path.dirname(os.path.dirname(os.fspath(uv.__file__)))
+    found = glob.glob(os.path.join(glob.escape(site), "uv-*.dist-info"))
+    return os.path.basename(found[0]).removesuffix(".dist-info")[3:] if found else ""
 
 
 def variables(command: Sequence[str]) -> dict[str, str]:
