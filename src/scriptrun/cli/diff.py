@@ -1,0 +1,90 @@
+"""Show what differs between two runs: code, arguments, environment, variables, metrics, outputs.
+
+Like diff it ends with 0 where nothing differs and with 1 where something does.
+"""
+
+from __future__ import annotations
+
+import argparse
+from dataclasses import asdict
+from typing import Any
+
+from scriptrun import browsing, comparing, opening
+from scriptrun.cli import out, shared
+from scriptrun.run import Run
+from scriptrun.workspace import Workspace
+
+
+def arguments(parser: Any) -> None:
+    """Add the command's arguments."""
+    parser.add_argument("first", metavar="A", help="a run (default for B: the latest)")
+    parser.add_argument("second", metavar="B", nargs="?", help="the other run")
+    shared.json_argument(parser)
+
+
+def run(args: argparse.Namespace) -> int:
+    """Print the differences; the exit code."""
+    workspace = opening.existing()
+    first, second = _two(workspace, args.first, args.second)
+    found = comparing.compare(first, second)
+    if args.json:
+        out.as_json({"a": first.id, "b": second.id, **asdict(found)})
+    else:
+        _print(first, second, found)
+    return 1 if found else 0
+
+
+def _two(workspace: Workspace, first: str, second: str | None) -> tuple[Run, Run]:
+    return browsing.find(workspace, first), browsing.find(workspace, second)
+
+
+def _print(first: Run, second: Run, found: comparing.Comparison) -> None:
+    if not found:
+        print(f"{first.id} and {second.id} do not differ.")
+        return
+    print(out.painted(f"--- {first.id}", "31"))
+    print(out.painted(f"+++ {second.id}", "32"))
+    _section("job", found.job)
+    if found.arguments is not None:
+        _section("arguments", {"": tuple(" ".join(map(_word, each)) for each in found.arguments)})
+    _section("environment", found.packages)
+    _section("variables", found.variables)
+    _section("metrics", {n: tuple(map(_number, pair)) for n, pair in found.metrics.items()})
+    outputs = {name: tuple(_short(each) for each in pair) for name, pair in found.outputs.items()}
+    _section("outputs", outputs)
+    _code(found.code)
+
+
+def _section(title: str, pairs: dict[str, Any]) -> None:
+    if pairs:
+        print(f"\n{out.painted(title, '1')}")
+    for name, (before, after) in pairs.items():
+        head = f"{name} " if name else ""
+        if before is not None:
+            print(out.painted(f"- {head}{before}", "31"))
+        if after is not None:
+            print(out.painted(f"+ {head}{after}", "32"))
+
+
+def _code(changes: list[comparing.Change]) -> None:
+    if changes:
+        print(f"\n{out.painted('code', '1')}")
+    for change in changes:
+        print(f"{change.how}: {change.path}")
+        for line in change.diff.splitlines():
+            colour = {"+": "32", "-": "31", "@": "36"}.get(line[:1], "")
+            print(out.painted(line, colour))
+
+
+def _number(value: Any) -> str | None:
+    return None if value is None else out.number(value)
+
+
+def _short(digest: str | None) -> str | None:
+    return digest and digest[:12]
+
+
+def _word(text: str) -> str:
+    import shlex
+
+    return shlex.quote(text)

@@ -1,0 +1,48 @@
+"""Run again with the same snapshot, environment lock, arguments and variables.
+
+--verify waits and compares metrics and the content of outputs/ with the first run's: it answers
+same (exit code 0), drifted (1) or cannot (2).
+"""
+
+from __future__ import annotations
+
+import argparse
+from dataclasses import asdict
+from typing import Any
+
+from scriptrun import rerun
+from scriptrun.cli import out, shared, streaming
+from scriptrun.cli import run as run_command
+from scriptrun.engines import local
+
+_CODES = {"same": 0, "drifted": 1, "cannot": 2}
+
+
+def arguments(parser: Any) -> None:
+    """Add the command's arguments."""
+    shared.run_argument(parser)
+    add = parser.add_argument
+    add("-n", "--name", metavar="NAME", default="", help="a name of yours for the new run")
+    add("-d", "--detach", action="store_true", help="print the new run's id and return at once")
+    add("--verify", action="store_true", help="compare its metrics and outputs with the first's")
+    shared.json_argument(parser)
+
+
+def run(args: argparse.Namespace) -> int:
+    """Start it again; the exit code."""
+    local.allow_fork()
+    first = shared.run_of(args)
+    again = rerun.start(first, args.name)
+    for message in again.warnings:
+        streaming.warn(message)
+    if not args.verify:
+        return run_command.finish(again.run, args.detach, args.json)
+    streaming.stream(again.run, quiet=args.json)
+    verdict = rerun.verify(first, again.run)
+    if args.json:
+        out.as_json({"run": again.run.id, "rerun_of": first.id, **asdict(verdict)})
+    else:
+        print(verdict.answer)
+        for line in verdict.what:
+            print(f"  {line}")
+    return _CODES[verdict.answer]

@@ -1,0 +1,167 @@
+"""What differs between two runs: code, arguments, environment, variables, metrics, outputs."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from scriptrun import starting
+from scriptrun.environments import sites
+from scriptrun.store import contents, snapshots
+from scriptrun.tracking import artifacts, metrics
+
+if TYPE_CHECKING:
+    from scriptrun.run import Run
+
+#: bytes above which a file's text is not compared line by line
+TEXT = 1_000_000
+
+Pair = tuple[Any, Any]
+
+
+@dataclass
+class Change:
+    """A file that is not the same: ``how`` is added, removed or changed; ``diff`` unified text."""
+
+    path: str
+    how: str
+    diff: str = ""
+
+
+@dataclass
+class Comparison:
+    """Everything that differs; each pair is the first run's value and the second's."""
+
+    code: list[Change] = field(default_factory=list)
+    job: dict[str, Pair] = field(default_factory=dict)
+    arguments: Pair | None = None
+    packages: dict[str, Pair] = field(default_factory=dict)
+    variables: dict[str, Pair] = field(default_factory=dict)
+    metrics: dict[str, Pair] = field(default_factory=dict)
+    outputs: dict[str, Pair] = field(default_factory=dict)
+
+    def __bool__(self) -> bool:
+        """Whether anything differs."""
+        return any(vars(self).values())
+
+
+def compare(first: Run, second: Run) -> Comparison:
+    """What differs between two runs. Raises SnapshotException where a snapshot is damaged."""
+    one, two = first.job, second.job
+    facts = ("experiment", "script", "command", "max_run_duration_seconds")
+    job = {name: (getattr(one, name), getattr(two, name)) for name in facts}
+    job["compute_target"] = (one.target.name, two.target.name)
+    job["state"] = (first.get_status(), second.get_status())
+    same = one.arguments == two.arguments
+    return Comparison(
+        code=list(code_changes(first, second)),
+        job={name: pair for name, pair in job.items() if pair[0] != pair[1]},
+        arguments=None if same else (list(one.arguments), list(two.arguments)),
+        packages=differing(packages(lock_of(first)), packages(lock_of(second))),
+        variables=_variables(one, two),
+        metrics=differing(metrics.read(first.path), metrics.read(second.path)),
+        outputs=differing(digests(first.path), digests(second.path)),
+    )
+
+
+def differing(first: Mapping[str, Any], second: Mapping[str, Any]) -> dict[str, Pair]:
+    """The names whose values are not the same, with both; None for what is not there."""
+    return {
+        name: (first.get(name), second.get(name))
+        for name in sorted({*first, *second})
+        if name not in first or name not in second or not _equal(first[name], second[name])
+    }
+
+
+def _equal(one: Any, two: Any) -> bool:
+    """Equal by content; a NaN is equal to a NaN."""
+    if isinstance(one, float) and isinstance(two, float):
+        return one == two or (one != one and two != two)  # noqa: PLR0124
+    if isinstance(one, list) and isinstance(two, list):
+        return len(one) == len(two) and all(map(_equal, one, two))
+    if isinstance(one, dict) and isinstance(two, dict):
+        return one.keys() == two.keys() and all(_equal(one[key], two[key]) for key in one)
+    return bool(one == two)
+
+
+def lock_of(run: Run) -> dict[str, Any]:
+    """What the run's environment was locked to; empty where it never was."""
+    return starting.lock_of(run.path) or {}
+
+
+def packages(lock: Mapping[str, Any]) -> dict[str, str]:
+    """The packages of a lock by name; ``python`` is one of them."""
+    found: dict[str, str] = {}
+    python = lock.get("version") or lock.get("python")
+    if python:
+        found["python"] = str(python)
+    lines = [*lock.get("distributions", ()), *str(lock.get("requirements", "")).splitlines()]
+    for line in lines:
+        text = line.partition(" ")[0].rstrip("\\")
+        name, mark, version = text.partition("==")
+        if text and not text.startswith(("#", "-")):
+            found[sites.normal(name.partition("[")[0])] = version if mark else line.strip()
+    return found
+
+
+def _variables(one: Any, two: Any) -> dict[str, Pair]:
+    """The named variables that differ; a value that is only passed on is never known."""
+    return differing(
+        {**dict.fromkeys(one.passed, "(passed on)"), **one.variables},
+        {**dict.fromkeys(two.passed, "(passed on)"), **two.variables},
+    )
+
+
+def code_changes(first: Run, second: Run) -> Iterator[Change]:
+    """The files of the two snapshots that are not the same, with the difference of texts."""
+    one, two = first.job.snapshot, second.job.snapshot
+    if one == two:
+        return
+    before, after = _manifest(first), _manifest(second)
+    changed = sorted(path for path in {*before, *after} if before.get(path) != after.get(path))
+    old = contents.read(first.workspace.snapshots_folder, one, changed, TEXT) if one else {}
+    new = contents.read(second.workspace.snapshots_folder, two, changed, TEXT) if two else {}
+    for path in changed:
+        how = "added" if path not in before else "removed" if path not in after else "changed"
+        yield Change(path, how, unified(path, old.get(path, b""), new.get(path, b"")))
+
+
+def _manifest(run: Run) -> dict[str, tuple[str, str, str]]:
+    """What is in the run's snapshot: path to what tells two versions of it apart."""
+    if run.job.snapshot is None:
+        return {}
+    entries = snapshots.manifest(run.workspace.snapshots_folder, run.job.snapshot)
+    return {each.path: (each.kind, each.digest, each.target) for each in entries}
+
+
+def unified(path: str, old: bytes | None, new: bytes | None) -> str:
+    """The unified difference of two texts; "" where one is too large or no text."""
+    if old is None or new is None or b"\0" in old or b"\0" in new:
+        return ""
+    import difflib
+
+    before, after = (
+        part.decode("utf-8", "replace").splitlines(keepends=True) for part in (old, new)
+    )
+    lines = difflib.unified_diff(before, after, f"a/{path}", f"b/{path}")
+    return "".join(
+        line if line.endswith("\n") else f"{line}\n\\ No newline at end of file\n" for line in lines
+    )
+
+
+def digests(folder: Path) -> dict[str, str]:
+    """The SHA-256 of each file that the run left in outputs/."""
+    found = {}
+    for name in artifacts.names(folder):
+        place = artifacts.path_of(folder, name) if name.startswith("outputs/") else None
+        if place is not None:
+            found[name] = _digest(place)
+    return found
+
+
+def _digest(path: Path) -> str:
+    with open(path, "rb") as handle:
+        return hashlib.file_digest(handle, "sha256").hexdigest()

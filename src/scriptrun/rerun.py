@@ -1,0 +1,136 @@
+"""Starting a run again: same snapshot, same lock, same arguments and variables, bit for bit."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, Any
+
+from scriptrun import comparing, compute, submit
+from scriptrun.environments import base, ensure
+from scriptrun.run import Run
+from scriptrun.runtime import identity
+from scriptrun.spec import states
+from scriptrun.spec.environment import INTERPRETER
+from scriptrun.spec.errors import UserErrorException, refuse
+from scriptrun.spec.job import JobSpec
+from scriptrun.store import snapshots
+
+if TYPE_CHECKING:
+    from scriptrun.workspace import Workspace
+
+
+@dataclass
+class Again:
+    """A run that was started again, and what is worth a word: what has drifted since."""
+
+    run: Run
+    warnings: list[str] = field(default_factory=list)
+
+
+@dataclass
+class Verdict:
+    """Whether a rerun came to the same: ``answer`` is same, drifted or cannot; ``what`` says more.
+
+    ``metrics`` and ``outputs`` hold what differs: the first run's value and the rerun's.
+    """
+
+    answer: str
+    what: list[str] = field(default_factory=list)
+    metrics: dict[str, Any] = field(default_factory=dict)
+    outputs: dict[str, Any] = field(default_factory=dict)
+
+
+def start(run: Run, display_name: str = "") -> Again:
+    """Start ``run`` again and return at once.
+
+    Raises RunConfigurationException with every reason why that cannot be done.
+    """
+    workspace, job = run.workspace, _job(run, display_name)
+    refuse(_reasons(job, workspace), f"{run.id} cannot be run again")
+    lock, warnings = _lock(run, job, workspace)
+    folder = submit.record(job, workspace, warnings, lock=lock)
+    return Again(Run.at(workspace, folder), warnings)
+
+
+def _job(run: Run, display_name: str) -> JobSpec:
+    """The same job under a new id; nothing that decides its outcome is touched."""
+    before = run.job
+    if before.script is None and before.command is None:
+        raise UserErrorException(
+            f"The run {run.id} was logged by a process of its own: there is nothing to start.",
+            "Runs of a script or a command can be run again.",
+        )
+    new = submit.new_id(before.experiment)
+    name = "" if before.display_name == before.id else before.display_name
+    return replace(
+        before,
+        id=new,
+        created=submit.now(),
+        display_name=display_name or name or new,
+        parent=None,
+        root=new,
+        submitted_by={**identity.of_process(), "user": before.submitted_by.get("user", "")},
+        rerun_of=before.id,
+    )
+
+
+def _reasons(job: JobSpec, workspace: Workspace) -> list[str]:
+    reasons = base.check(job.environment) + compute.engine_of(job.target).check(job)
+    if job.snapshot is None or not snapshots.exists(workspace.snapshots_folder, job.snapshot):
+        reasons.append(f"its snapshot {(job.snapshot or '')[:16]} is gone from the workspace")
+    missing = [name for name in job.passed if name not in os.environ]
+    return reasons + [f"the variable {name} is passed on, and not set here" for name in missing]
+
+
+def _lock(run: Run, job: JobSpec, workspace: Workspace) -> tuple[dict[str, Any] | None, list[str]]:
+    """The lock to be used, and what is no longer as it was then."""
+    lock = comparing.lock_of(run) or None
+    if job.environment.kind != INTERPRETER:
+        if lock is None:
+            return None, [f"{run.id} was never locked: its requirements are resolved now"]
+        return lock, []
+    now = ensure.ensure(job.environment, workspace.locks_folder, lambda line: None).lock
+    return None, [f"{line} since {run.id}" for line in drift(lock or {}, now)]
+
+
+def drift(then: dict[str, Any], now: dict[str, Any]) -> list[str]:
+    """What has changed in an interpreter that nobody locks, as sentences without an end."""
+    if not then:
+        return []
+    found = []
+    pairs = comparing.differing(comparing.packages(then), comparing.packages(now))
+    for name, (before, after) in pairs.items():
+        if before is None:
+            found.append(f"{name} {after} was installed")
+        elif after is None:
+            found.append(f"{name} {before} was taken away")
+        else:
+            found.append(f"{name} went from {before} to {after}")
+    return found
+
+
+def verify(first: Run, again: Run) -> Verdict:
+    """Compare a rerun that has ended with its original: states, metrics, digests of outputs."""
+    before, after = first.standing, again.standing
+    if not before.is_final:
+        return Verdict("cannot", [f"{first.id} has not ended: it is {before.state}"])
+    if after.state == states.CANCELED or not after.is_final:
+        return Verdict("cannot", [f"{again.id} is {after.state}"])
+    if after.exit_code is None and after.state == states.FAILED:
+        return Verdict("cannot", [f"{again.id} did not get to its end: {after.reason}"])
+    found = comparing.compare(first, again)
+    what = []
+    if before.state != after.state:
+        what.append(f"the state was {before.state} and is {after.state}")
+    elif before.exit_code != after.exit_code:
+        what.append(f"the exit code was {before.exit_code} and is {after.exit_code}")
+    what += [f"the metric {name} differs" for name in found.metrics]
+    what += [f"the file {name} differs" for name in found.outputs]
+    if what:
+        return Verdict("drifted", what, found.metrics, found.outputs)
+    if not first.get_metrics() and not comparing.digests(first.path):
+        return Verdict(
+            "same", ["neither run has metrics or outputs: only their ends were compared"]
+        )
+    return Verdict("same")

@@ -1,0 +1,39 @@
+"""The content of single files of a snapshot, without laying the whole of it out."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Collection
+
+from scriptrun.runtime import workdir
+from scriptrun.spec.errors import SnapshotException
+
+
+def read(
+    store: str | os.PathLike[str], digest: str, wanted: Collection[str], limit: int
+) -> dict[str, bytes | None]:
+    """The bytes of those files of the snapshot ``digest`` that are ``wanted``, by path.
+
+    None stands for a file of more than ``limit`` bytes; what is no file is left out. Raises
+    SnapshotException where the snapshot is missing or damaged.
+    """
+    found: dict[str, bytes | None] = {}
+    try:
+        for kind, path, size, value, place in workdir.entries(store, digest):
+            name = os.fsdecode(path)
+            if kind in "fx" and name in wanted:
+                found[name] = _content(store, size, value, place) if size <= limit else None
+    except (workdir.SnapshotDamaged, OSError) as error:
+        raise SnapshotException(str(error)) from None
+    return found
+
+
+def _content(
+    store: str | os.PathLike[str], size: int, digest: str, place: tuple[str, int] | None
+) -> bytes:
+    if not size:
+        return b""
+    path = workdir.pack_path(store, place[0]) if place else workdir.object_path(store, digest)
+    with open(path, "rb") as handle:
+        handle.seek(place[1] if place else 0)
+        return handle.read(size)
