@@ -10,7 +10,7 @@ from __future__ import annotations
 import itertools
 import os
 import time
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from scriptrun.store.patterns import Pattern, PatternList
 
@@ -37,8 +37,7 @@ FRESH = 50_000_000
 _ENVIRONMENT_MARKS = frozenset({b"pyvenv.cfg", b"conda-meta"})
 
 
-@dataclass(frozen=True, slots=True)
-class Reason:
+class Reason(NamedTuple):
     """Why something is left out: the rule, and the file and line that hold it ("" and 0: ours).
 
     ``file`` is relative to the source directory: ``.gitignore``, ``data/.gitignore``.

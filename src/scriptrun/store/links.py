@@ -8,18 +8,16 @@ snapshot.
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass
+from typing import NamedTuple
 
 
-@dataclass(frozen=True, slots=True)
-class Kept:
+class Kept(NamedTuple):
     """The link stays a link to ``target``."""
 
     target: bytes
 
 
-@dataclass(frozen=True, slots=True)
-class Followed:
+class Followed(NamedTuple):
     """The link stands for the file ``path``, which lies outside of the source."""
 
     path: bytes

@@ -9,8 +9,8 @@ import os
 import stat
 import time
 from collections.abc import Collection
-from dataclasses import dataclass, field
 from operator import attrgetter
+from typing import NamedTuple
 
 from scriptrun.store.ignore import FRESH, Reason, Rules
 
@@ -20,21 +20,23 @@ UNTRUSTED: Look = (0, 0, 0, 0, 0)
 """A look that equals no other: the file is read again the next time."""
 
 
-@dataclass(slots=True)
 class Listing:
-    """One folder, sorted by name: files (all that is no folder), folders, and what is left out."""
+    """One folder, sorted by name: files (all that is no folder), folders, and what is left out.
 
-    path: bytes
-    rules: Rules
-    files: list[tuple[bytes, Look]] = field(default_factory=list)
-    folders: list[bytes] = field(default_factory=list)
-    left_out: list[bytes] = field(default_factory=list)
-    reasons: dict[bytes, Reason] = field(default_factory=dict)
-    environment: Reason | None = None
+    ``environment`` is set for a virtual environment, of which nothing else is told.
+    """
+
+    def __init__(self, path: bytes, rules: Rules) -> None:
+        self.path = path
+        self.rules = rules
+        self.files: list[tuple[bytes, Look]] = []
+        self.folders: list[bytes] = []
+        self.left_out: list[bytes] = []
+        self.reasons: dict[bytes, Reason] = {}
+        self.environment: Reason | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Decided:
+class Decided(NamedTuple):
     """What was decided about a folder's names under rules with ``stamp``; folders end in ``/``.
 
     ``kept`` None means: all that is not in ``left_out``.

@@ -7,7 +7,7 @@ compare every decision with ``git check-ignore``.
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from typing import NamedTuple
 
 _SPECIAL = b"*?[\\"
 _CLASSES = {
@@ -26,8 +26,7 @@ _CLASSES = {
 }
 
 
-@dataclass(frozen=True, slots=True)
-class Pattern:
+class Pattern(NamedTuple):
     """One line of an ignore file. ``regex`` is matched in full against a path relative to it."""
 
     text: str

@@ -4,24 +4,30 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable
+from functools import cache
 
 MANY_FILES = 2_000
 MANY_BYTES = 300 * 1024 * 1024
-_SECRET = re.compile(
+_SECRET = (
     rb"(id_(rsa|dsa|ecdsa|ed25519)|.*\.(pem|ppk|p12|pfx|keystore|jks|kdbx)|.*_rsa|\.env(\..+)?"
     rb"|\.netrc|_netrc|\.pgpass|\.htpasswd|\.git-credentials|\.pypirc|\.npmrc|\.boto|kubeconfig"
     rb"|credentials(\.json|\.ya?ml)?|client_secrets?.*\.json|service[-_]?account.*\.json"
     rb"|secrets?\.(json|ya?ml|toml|ini|env)|(api|private|secret)[-_]?keys?(\.(txt|key|json))?"
-    rb"|.*\.key)",
-    re.IGNORECASE,
+    rb"|.*\.key)"
 )
-_HARMLESS = re.compile(rb".*(example|sample|template|\.dist|cacert\.pem)$", re.IGNORECASE)
+_HARMLESS = rb".*(example|sample|template|\.dist|cacert\.pem)"
 _SHOWN = 10
 
 
 def looks_secret(name: bytes) -> bool:
     """Whether ``name`` (the last of a path) is one that keys and passwords are kept under."""
-    return bool(_SECRET.fullmatch(name)) and not _HARMLESS.match(name)
+    secret, harmless = _expressions()
+    return bool(secret.fullmatch(name)) and not harmless.fullmatch(name)
+
+
+@cache
+def _expressions() -> tuple[re.Pattern[bytes], re.Pattern[bytes]]:
+    return re.compile(_SECRET, re.IGNORECASE), re.compile(_HARMLESS, re.IGNORECASE)
 
 
 def secret_like(paths: Iterable[bytes]) -> list[str]:

@@ -13,22 +13,20 @@ import os
 import struct
 import uuid
 import zlib
-from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
-from typing import Any, BinaryIO
+from typing import Any, BinaryIO, NamedTuple
 
 from scriptrun.store import listing, places
 
 _HEAD = struct.Struct("<II")
-_FORMAT = b"scriptrun stat 1\n"
+_FORMAT = b"scriptrun stat 2\n"
 
 FileRecord = tuple[bytes, listing.Look, bytes, bytes]
 """Name, look, line in the manifest, line in the places."""
 
 
-@dataclass(slots=True)
-class Record:
+class Record(NamedTuple):
     """One folder as it was: the rules' stamp, what it looked like, and (``rest``) what was kept."""
 
     path: bytes
@@ -72,7 +70,7 @@ class Reader:
         value = self._read()
         if value is None:
             return None
-        if len(value) != 5:
+        if not isinstance(value[0], bytes):
             self._last = value
             return None
         return Record(value[0], value[1], value[2], frozenset(value[3]), value[4])

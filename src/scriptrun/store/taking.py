@@ -7,8 +7,8 @@ looks the same nothing is read or written; otherwise only files that look differ
 from __future__ import annotations
 
 import marshal
-from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 from scriptrun.runtime import workdir
 from scriptrun.store import listing, publishing, reading, remarks, statcache
@@ -16,8 +16,7 @@ from scriptrun.store.ignore import Rules, rules_for
 from scriptrun.store.packs import PackWriter
 
 
-@dataclass(frozen=True, slots=True)
-class Taken:
+class Taken(NamedTuple):
     """What was taken, as the last record of a stat cache holds it."""
 
     digest: str
@@ -25,10 +24,6 @@ class Taken:
     size: int
     warnings: tuple[str, ...]
     packs: tuple[str, ...]
-
-    def record(self) -> tuple[object, ...]:
-        """As marshalled: not as long as a folder's record."""
-        return (1, self.digest, self.files, self.size, self.warnings, self.packs)
 
 
 def unchanged(source: bytes, cache: Path) -> Taken | None:
@@ -45,7 +40,7 @@ def unchanged(source: bytes, cache: Path) -> Taken | None:
                 listing.push_folders(stack, seen)
                 record = reader.next()
         closing = reader.closing() if record is None else None
-    return Taken(*closing[1:]) if closing is not None else None
+    return Taken(*closing) if closing is not None else None
 
 
 def _same(
@@ -197,7 +192,7 @@ class Taking:
         files, size = self._folders.files, self._folders.size
         taken = Taken(digest, files, size, tuple(warnings), tuple(sorted(packs)))
         if ours or not self._packs.wrote:
-            self._writer.finish(taken.record())
+            self._writer.finish(tuple(taken))
         else:
             self._writer.discard()  # it would refer to our own pack, which is gone again
         return taken
