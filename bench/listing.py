@@ -101,7 +101,7 @@ def warm(python: str, place: Path) -> list[dict[str, object]]:
     found = timing.alternate(
         {
             "ours": lambda: 1000 * inside(python, NEWEST, place),
-            "command": lambda: 1000 * timing.seconds([tool, "list", "--last", "50"], cwd=place),
+            "command": lambda: 1000 * timing.seconds([tool, "list", "--limit", "50"], cwd=place),
             "find": lambda: 1000 * timing.seconds(FIND, cwd=place),
             "empty": lambda: 1000 * timing.seconds([python, "-c", "pass"]),
         }

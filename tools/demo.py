@@ -10,18 +10,18 @@ import time
 from pathlib import Path
 
 EXAMPLE = Path(__file__).resolve().parent.parent / "examples" / "sklearn-digits"
+RUN = "scriptrun run -e digits --requirements requirements.txt"
 STEPS = (
-    ("Train a classifier of handwritten digits; its environment is built at the first run", "run"),
-    ("The run", "show"),
-    ("All runs here", "list"),
-    ("What it left", "download"),
+    (
+        "Train a classifier of handwritten digits; its environment is built at the first run",
+        f"{RUN} -n strict train.py -- --alpha 0.5",
+    ),
+    ("The run, its metrics and its files", "scriptrun show"),
+    ("What it left", "scriptrun download --output model"),
+    ("Once more with another argument: nothing is built again", f"{RUN} -n free train.py -- --alpha 0.001"),
+    ("The runs", "scriptrun list"),
+    ("What differs", "scriptrun diff strict free"),
 )
-COMMANDS = {
-    "run": "scriptrun run -e digits --requirements requirements.txt train.py -- --alpha 0.5",
-    "show": "scriptrun show",
-    "list": "scriptrun list",
-    "download": "scriptrun download --output model",
-}
 
 
 def main() -> int:
@@ -30,12 +30,10 @@ def main() -> int:
     with tempfile.TemporaryDirectory(prefix="scriptrun-demo-") as place:
         copy = Path(place, "digits")
         shutil.copytree(EXAMPLE, copy)
-        for what, name in STEPS:
-            code = step(what, COMMANDS[name], copy)
+        for what, command in STEPS:
+            code = step(what, command, copy)
             if code != 0:
                 return code
-        for path in sorted(p for p in copy.joinpath("model").rglob("*") if p.is_file()):
-            print(f"  {path.relative_to(copy)}  {path.stat().st_size:,} bytes")
     print(f"\nThat took {time.monotonic() - began:.1f} s in all.")
     return 0
 
