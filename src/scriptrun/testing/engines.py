@@ -1,0 +1,403 @@
+"""The shared suite that every engine passes against the real thing (docs/explanation/engines.md).
+
+An engine's author subclasses ``EngineSuite`` in a test module, gives it a ``bench`` fixture whose
+``target`` is the engine, and says in ``vanish`` how a job is made to disappear without a trace::
+
+    class TestMine(EngineSuite):
+        @pytest.fixture
+        def bench(self, tmp_path):
+            return Bench(tmp_path, MyEngine())
+
+        def vanish(self, run): ...
+
+``narrow`` gives the same engine with room for one run at a time. Needs pytest and Hypothesis.
+"""
+
+# ruff: noqa: D102 (the name of a case says what it promises)
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from scriptrun import compute, kit, tickets
+from scriptrun.config.distributed import MpiConfiguration
+from scriptrun.config.script_run_config import ScriptRunConfig
+from scriptrun.engines.base import ALIVE, ENDED, Engine, NoRoom, Order
+from scriptrun.environments.find import find
+from scriptrun.experiment import Experiment
+from scriptrun.run import Run
+from scriptrun.spec.errors import RunConfigurationException, UserErrorException
+from scriptrun.testing import jobs
+from scriptrun.testing.jobs import MARK, Bench, log_of, until, wait
+
+SEEN = """
+import json, os, sys
+value = {"arguments": sys.argv[1:], "variable": os.environ.get("ODD")}
+with open("outputs/seen.json", "w", encoding="utf-8") as handle:
+    json.dump(value, handle)
+"""
+#: waits for the file that is its first argument, then says what its second is
+GATED = """
+import os, sys, time
+print("began", flush=True)
+while not os.path.exists(sys.argv[1]):
+    time.sleep(0.02)
+print("went on")
+"""
+DEAF = """
+import os, signal, subprocess, sys, time
+signal.signal(signal.SIGTERM, signal.SIG_IGN)
+code = "import signal, time; signal.signal(signal.SIGTERM, signal.SIG_IGN); time.sleep(600)"
+subprocess.Popen([sys.executable, "-c", code, sys.argv[1]])
+if os.fork() == 0:  # a grandchild that has left its parents, its group and its session
+    os.setsid()
+    if os.fork() == 0:
+        os.execv(sys.executable, [sys.executable, "-c", code, sys.argv[1]])
+    os._exit(0)
+print("began", flush=True)
+time.sleep(600)
+"""
+SAVES = """
+import signal, sys, time
+def save(*_):
+    open("outputs/saved.txt", "w").write("saved")
+    sys.exit(0)
+signal.signal(signal.SIGTERM, save)
+print("began", flush=True)
+time.sleep(600)
+"""
+COUNTS = MARK + "mark(sys.argv[1], 'once')\n"
+ODD = ["", " ", '"quoted"', "it's", "$HOME", "${HOME}", "`id`", "a\nb", "%j", "%%", "é漢🙂", "\\n"]
+#: anything that an argument can hold: no NUL, no half of a surrogate pair
+TEXTS = st.text(st.characters(codec="utf-8", exclude_characters="\0"))
+
+
+def _handle(engine: Engine, run: Run, order: Order) -> str:
+    """What submitting gives, once there is room."""
+    given = []
+
+    def asked() -> bool:
+        try:
+            given.append(engine.submit(run.job, order))
+        except NoRoom:
+            return False
+        return True
+
+    until(asked, "there was never room")
+    return given[0]
+
+
+class EngineSuite:
+    """The cases, one method each. Overwrite ``bench`` and ``vanish``."""
+
+    @pytest.fixture
+    def bench(self, tmp_path: Path) -> Bench:
+        """A workspace and the engine under test."""
+        raise NotImplementedError
+
+    @pytest.fixture
+    def narrow(self, bench: Bench) -> Bench:
+        """As ``bench``, with room for one run at a time."""
+        return dataclasses.replace(bench, target=dataclasses.replace(bench.target, max_runs=1))
+
+    def vanish(self, run: Run) -> None:
+        """Make the job disappear without a trace, as a crash of its node would."""
+        raise NotImplementedError
+
+    def began(self, run: Run) -> None:
+        """Wait until the script says so."""
+        until(lambda: "began" in log_of(run), f"{run.id} has not begun")
+
+    def test_success(self, bench: Bench) -> None:
+        run = bench.run("print('hello'); open('outputs/a.txt', 'w').write('kept')")
+        assert run.get_status() == "Completed"
+        assert log_of(run) == "hello\n"
+        assert (run.path / "outputs" / "a.txt").read_text() == "kept"
+        assert not (run.path / "work").exists()
+
+    @pytest.mark.parametrize("code", [1, 3, 255])
+    def test_the_exit_code_is_kept(self, bench: Bench, code: int) -> None:
+        run = bench.run(f"raise SystemExit({code})")
+        assert run.get_status() == "Failed"
+        assert run.get_details()["exitCode"] == code
+        assert f"exit code {code}" in run.standing.reason
+
+    @pytest.mark.parametrize("name", ["SIGKILL", "SIGSEGV", "SIGTERM"])
+    def test_death_by_signal_is_named(self, bench: Bench, name: str) -> None:
+        run = bench.run(f"import os, signal; os.kill(os.getpid(), signal.{name})")
+        assert run.get_status() == "Failed"
+        assert name in run.standing.reason
+        assert run.standing.exit_code is None
+
+    def test_a_missing_interpreter_is_named(self, bench: Bench) -> None:
+        missing = str(bench.root / "no-such-python")
+        with pytest.raises((UserErrorException, subprocess.CalledProcessError)) as refused:
+            bench.submit("print('never')", python=missing)
+        if not bench.forks:
+            assert missing in str(refused.value)
+        assert not list(bench.workspace.runs_folder.rglob("job.json"))
+
+    def test_an_interpreter_that_goes_while_the_job_waits_is_named(self, narrow: Bench) -> None:
+        python, gate = narrow.root / "its-python", narrow.root / "gate"
+        python.symlink_to(sys.executable)
+        before = narrow.submit(GATED, [gate.as_posix()])
+        self.began(before)
+        run = narrow.submit("print('never')", python=str(python))
+        python.unlink()
+        gate.touch()
+        assert wait(run) == "Failed"
+        assert str(python) in run.standing.reason
+
+    def test_a_command_is_run_by_a_shell(self, bench: Bench) -> None:
+        run = bench.run(command="echo $((1 + 2)) && echo $ODD >&2; exit 4", variables={"ODD": "x"})
+        assert log_of(run) == "3\nx\n"
+        assert run.standing.exit_code == 4
+
+    def test_odd_arguments_and_variables_arrive(self, bench: Bench) -> None:
+        run = bench.run(SEEN, ODD, variables={"ODD": "".join(ODD)})
+        seen = json.loads((run.path / "outputs" / "seen.json").read_text("utf-8"))
+        assert seen == {"arguments": ODD, "variable": "".join(ODD)}
+
+    @settings(max_examples=8, deadline=None, suppress_health_check=list(HealthCheck))
+    @given(arguments=st.lists(TEXTS, min_size=5, max_size=40), variable=TEXTS)
+    def test_any_arguments_arrive_byte_for_byte(
+        self, bench: Bench, arguments: list[str], variable: str
+    ) -> None:
+        run = bench.run(SEEN, arguments, variables={"ODD": variable})
+        seen = json.loads((run.path / "outputs" / "seen.json").read_text("utf-8"))
+        assert seen == {"arguments": arguments, "variable": variable}
+
+    def test_references_to_the_systems_variables_are_expanded(self, bench: Bench) -> None:
+        run = bench.run(SEEN, ["$AZUREML_RUN_ID", "x${SCRIPTRUN_RANK}y", "$NO_SUCH_NAME"])
+        seen = json.loads((run.path / "outputs" / "seen.json").read_text("utf-8"))
+        assert seen["arguments"] == [run.id, "x0y", "$NO_SUCH_NAME"]
+
+    def test_much_output(self, bench: Bench) -> None:
+        run = bench.run("for n in range(200_000): print('%099d' % n)")
+        size = (run.path / "user_logs" / "std_log.txt").stat().st_size
+        assert (run.get_status(), size) == ("Completed", 20_000_000)
+
+    def test_later_edits_of_the_source_do_not_reach_the_job(self, narrow: Bench) -> None:
+        gate = narrow.root / "gate"
+        before = narrow.submit(GATED, [gate.as_posix()])
+        self.began(before)
+        source = narrow.source("print(open('data.txt').read())", "second")
+        (source / "data.txt").write_text("as it was")
+        run = narrow.submit(source=source)
+        (source / "data.txt").write_text("as it is")
+        (source / "job.py").write_text("print('edited')")
+        gate.touch()
+        assert wait(run) == "Completed"
+        assert log_of(run) == "as it was\n"
+
+    def test_what_a_job_writes_does_not_reach_the_next(self, bench: Bench) -> None:
+        code = "handle = open('data.txt', 'a+'); handle.seek(0); print(repr(handle.read())); "
+        source = bench.source(code + "handle.write('more')")
+        (source / "data.txt").write_text("first")
+        first, second = bench.run(source=source), bench.run(source=source)
+        assert log_of(first) == log_of(second) == "'first'\n"
+
+    def test_cancel_lets_it_save(self, bench: Bench) -> None:
+        run = bench.submit(SAVES)
+        self.began(run)
+        run.cancel()
+        assert wait(run) == "Canceled"
+        assert (run.path / "outputs" / "saved.txt").read_text() == "saved"
+
+    def test_cancel_ends_deaf_jobs_and_grandchildren(self, bench: Bench) -> None:
+        mark = f"deaf-{os.urandom(6).hex()}"
+        grace = {"AZUREML_RUN_KILL_SIGNAL_TIMEOUT_SEC": "0.5"}
+        run = bench.submit(DEAF, [mark], variables=grace)
+        self.began(run)
+        run.cancel()
+        assert wait(run) == "Canceled"
+        until(lambda: not jobs.living(mark), "processes of the job go on")
+
+    def test_what_a_job_leaves_running_is_ended_and_told(self, bench: Bench) -> None:
+        mark = f"left-{os.urandom(6).hex()}"
+        code = DEAF.replace("time.sleep(600)\n", "") + "\nos._exit(0)"
+        run = bench.run(code, [mark])
+        assert run.get_status() == "Completed"
+        until(lambda: not jobs.living(mark), "processes of the job go on")
+
+    def test_cancel_while_queued(self, narrow: Bench) -> None:
+        gate = narrow.root / "gate"
+        before = narrow.submit(GATED, [gate.as_posix()])
+        self.began(before)
+        counted = narrow.root / "counted"
+        run = narrow.submit(COUNTS, [counted.as_posix()])
+        assert run.get_status() in ("Queued", "Preparing")
+        run.cancel()
+        assert wait(run) == "Canceled"
+        gate.touch()
+        assert wait(before) == "Completed"
+        after = narrow.run("print('next')")
+        assert (after.get_status(), counted.exists()) == ("Completed", False)
+
+    def test_cancel_twice_and_when_over(self, bench: Bench) -> None:
+        run = bench.submit(SAVES)
+        self.began(run)
+        run.cancel()
+        run.cancel()
+        assert wait(run) == "Canceled"
+        run.cancel()
+        over = bench.run("print('done')")
+        over.cancel()
+        assert (run.get_status(), over.get_status()) == ("Canceled", "Completed")
+        assert not (over.path / "cancel.json").exists()
+
+    def test_submitting_twice_runs_once(self, bench: Bench) -> None:
+        counted = bench.root / "counted"
+        run = bench.submit(COUNTS, [counted.as_posix()])
+        engine = compute.engine_of(run.job.target)
+        order = self.order(bench, run)
+        assert _handle(engine, run, order) == _handle(engine, run, order)
+        assert wait(run) == "Completed"
+        until(lambda: self.room(bench), "a second job went on")
+        assert counted.read_text() == "once\n"
+
+    def order(self, bench: Bench, run: Run) -> Order:
+        """The order with which the run's first attempt was started."""
+        workspace = bench.workspace
+        ready = find(run.job.environment, workspace.locks_folder)
+        assert ready is not None
+        ticket = tickets.find(tickets.queue_of(workspace.id), run.id)
+        return Order(
+            folder=run.path,
+            workspace=workspace.root,
+            store=workspace.snapshots_folder,
+            runtime=kit.place(workspace.directory),
+            python=ready.python,
+            bin=ready.bin,
+            prefix=ready.place,
+            environ=dict(os.environ),
+            ticket=ticket or tickets.queue_of(workspace.id) / "taken.json",
+        )
+
+    def room(self, bench: Bench) -> bool:
+        """Whether nothing runs any more: another job could take all there is."""
+        return True
+
+    def test_another_process_can_follow(self, bench: Bench) -> None:
+        run = bench.submit("import time; time.sleep(0.5); print('from the job')")
+        code = (
+            "import sys; from scriptrun import Workspace, Run; "
+            "run = Run.get(Workspace(sys.argv[1]), sys.argv[2]); "
+            "run.wait_for_completion(show_output=True); print(run.get_status())"
+        )
+        done = subprocess.run(
+            [sys.executable, "-c", code, str(bench.root), run.id], capture_output=True, text=True
+        )
+        assert done.stdout.endswith("Completed\n"), done.stderr
+        assert "from the job" in done.stdout
+
+    def test_the_submitter_is_killed_and_the_job_goes_on(self, bench: Bench) -> None:
+        gate = bench.root / "gate"
+        order = {**bench.order(GATED, [gate.as_posix()]), "linger": 600}
+        with subprocess.Popen(
+            jobs.submitter(), stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+        ) as process:
+            assert process.stdin is not None and process.stdout is not None
+            process.stdin.write(json.dumps(order))
+            process.stdin.close()
+            run = Run.get(bench.workspace, process.stdout.readline().strip())
+            self.began(run)
+            process.send_signal(signal.SIGKILL)
+        gate.touch()
+        assert wait(run) == "Completed"
+        assert log_of(run) == "began\nwent on\n"
+
+    def test_a_vanished_job_is_lost_with_a_reason(self, bench: Bench) -> None:
+        mark = f"lost-{os.urandom(6).hex()}"
+        run = bench.submit(DEAF, [mark])
+        self.began(run)
+        self.vanish(run)
+        assert wait(run) == "Failed"
+        assert run.standing.reason
+        until(lambda: not jobs.living(mark), "processes of the lost job go on")
+
+    def test_the_time_limit_ends_it(self, bench: Bench) -> None:
+        run = bench.submit(SAVES, limit=1)
+        assert wait(run) == "Failed"
+        assert "max_run_duration_seconds" in run.standing.reason
+        assert (run.path / "outputs" / "saved.txt").exists()
+
+    def test_no_more_run_than_may(self, narrow: Bench) -> None:
+        code = MARK + (
+            "import time\nmark(sys.argv[1], 'in'); time.sleep(0.1); mark(sys.argv[1], 'out')"
+        )
+        place = narrow.root / "marks"
+        runs = [narrow.submit(code, [place.as_posix()]) for _ in range(4)]
+        assert [wait(run) for run in runs] == ["Completed"] * 4
+        assert place.read_text().split() == ["in", "out"] * 4
+
+    def test_what_waits_is_taken_in_its_order(self, narrow: Bench) -> None:
+        gate, place = narrow.root / "gate", narrow.root / "marks"
+        before = narrow.submit(GATED, [gate.as_posix()])
+        self.began(before)
+        code = MARK + "mark(sys.argv[1], sys.argv[2])"
+        runs = [narrow.submit(code, [place.as_posix(), n]) for n in range(5)]
+        gate.touch()
+        assert [wait(run) for run in runs] == ["Completed"] * 5
+        assert place.read_text().split() == list("01234")
+
+    def test_many_in_one_question(self, narrow: Bench) -> None:
+        gate = narrow.root / "gate"
+        over = narrow.run("print('over')")
+        alive = narrow.submit(GATED, [gate.as_posix()])
+        self.began(alive)
+        waits = narrow.submit("print('later')")
+        engine = compute.engine_of(over.job.target)
+        views = engine.poll([over.path, alive.path, waits.path])
+        assert [view.what == ALIVE for view in views] == [False, True, False]
+        assert views[0].what == ENDED
+        gate.touch()
+        assert wait(waits) == "Completed"
+
+    def test_render_is_pure_and_holds_no_secret(self, bench: Bench) -> None:
+        run = bench.run("print('done')", ["--alpha", "0.5"], variables={"TOKEN": "s3cr3t-value"})
+        engine = compute.engine_of(run.job.target)
+        before = jobs.tree(bench.workspace.directory)
+        text = engine.render(run.job, run.path)
+        assert engine.render(run.job, run.path) == text
+        assert "--alpha" in text and "job.py" in text and "TOKEN" in text
+        assert "s3cr3t-value" not in text
+        assert jobs.tree(bench.workspace.directory) == before
+
+    def test_clean_leaves_nothing(self, bench: Bench) -> None:
+        mark = f"clean-{os.urandom(6).hex()}"
+        run = bench.run("print('done')", [mark])
+        before = jobs.tree(run.path)
+        compute.engine_of(run.job.target).clean(run.path)
+        assert jobs.tree(run.path) == before
+        until(lambda: not jobs.living(mark), "processes of the job go on")
+        until(lambda: self.room(bench), "the run still holds a place")
+        assert not tickets.waiting(tickets.queue_of(bench.workspace.id))
+
+    def test_what_it_cannot_honour_is_refused(self, bench: Bench) -> None:
+        config = self.beyond(bench)
+        if config is None:
+            pytest.skip("this engine honours everything that can be asked")
+        with pytest.raises(RunConfigurationException) as refused:
+            Experiment(bench.workspace, "refused").submit(config)
+        assert str(refused.value).strip()
+        assert not list(bench.workspace.runs_folder.rglob("job.json"))
+
+    def beyond(self, bench: Bench) -> ScriptRunConfig | None:
+        """A job that the engine can't honour (default: one of two nodes); None: there is none."""
+        config: Any = jobs._config(bench.order("print('never')"))
+        config.run_config.mpi = MpiConfiguration(node_count=2)
+        config.run_config.node_count = 2
+        config.run_config.communicator = "IntelMpi"
+        return config  # type: ignore[no-any-return]

@@ -1,0 +1,206 @@
+"""A bench for trying jobs: a workspace, scripts written on the spot, and what is seen of them.
+
+Used by the shipped suites and by scriptrun's own tests. A submission may be made in this process or
+in one of its own, which is how the command line submits and how a submitter can be killed.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from scriptrun import compute
+from scriptrun.config.environment import Environment
+from scriptrun.config.script_run_config import ScriptRunConfig
+from scriptrun.engines import local
+from scriptrun.experiment import Experiment
+from scriptrun.run import Run
+from scriptrun.spec.job import Target
+from scriptrun.workspace import Workspace
+
+#: seconds after which something that should have happened counts as never happening
+PATIENCE = 60.0
+#: in a script: append a line to a file in one write, so that several may do so at once
+MARK = """
+import os, sys
+def mark(path, text):
+    handle = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o644)
+    os.write(handle, (text + "\\n").encode())
+    os.close(handle)
+"""
+
+
+@dataclass
+class Bench:
+    """A workspace in ``root`` and the engine ``target`` to try.
+
+    With ``forks`` every submission is made by a process of its own that has one thread, so that
+    the launcher is forked from it; else by this process, and the launcher is a fresh interpreter.
+    """
+
+    root: Path
+    target: Any = None
+    forks: bool = False
+    experiment: str = "bench"
+    workspace: Workspace = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.workspace = Workspace.create("bench", path=self.root, exist_ok=True)
+
+    def source(self, code: str, name: str = "source") -> Path:
+        """A source directory whose ``job.py`` is ``code``."""
+        folder = self.root / name
+        folder.mkdir(exist_ok=True)
+        (folder / "job.py").write_text(code, encoding="utf-8")
+        return folder
+
+    def order(
+        self, code: str | None = None, arguments: Sequence[object] = (), **settings: Any
+    ) -> dict[str, Any]:
+        """What ``place_order`` takes, as JSON: see ``_config`` for the settings."""
+        source = settings.pop("source", None) or self.source(code or "")
+        target = compute.target_of(self.target) if self.target is not None else None
+        return {
+            "workspace": str(self.root),
+            "experiment": self.experiment,
+            "source": str(source),
+            "arguments": list(arguments),
+            "target": [target.name, target.kind, target.options] if target else None,
+            **settings,
+        }
+
+    def submit(
+        self, code: str | None = None, arguments: Sequence[object] = (), **settings: Any
+    ) -> Run:
+        """Submit ``code`` as a job. Settings: ``command``, ``variables``, ``limit`` (seconds),
+        ``python`` (the interpreter), ``source`` (a directory instead of ``code``)."""
+        order = self.order(code, arguments, **settings)
+        if not self.forks:
+            return place_order(order)
+        return Run.get(self.workspace, self.elsewhere(order).strip())
+
+    def elsewhere(self, order: dict[str, Any]) -> str:
+        """Submit from a process of its own; what it printed: the run's id."""
+        done = subprocess.run(
+            submitter(),
+            input=json.dumps(order),
+            stdout=subprocess.PIPE,
+            text=True,
+            check=True,
+        )
+        return done.stdout
+
+    def run(self, *arguments: Any, **settings: Any) -> Run:
+        """Submit, and wait for the end."""
+        run = self.submit(*arguments, **settings)
+        wait(run)
+        return run
+
+
+def submitter() -> list[str]:
+    """The command of a submitting process: an order on its standard input, the id on its output."""
+    return [sys.executable, "-c", "from scriptrun.testing import jobs; jobs.main()"]
+
+
+def main() -> None:
+    """Submit the order on standard input, as the command line would: by fork."""
+    local.allow_fork()
+    order = json.load(sys.stdin)
+    print(place_order(order).id, flush=True)
+    time.sleep(order.get("linger", 0))
+
+
+def place_order(order: dict[str, Any]) -> Run:
+    """Submit the job that ``order`` (``Bench.order``) describes, from this process."""
+    experiment = Experiment(Workspace(order["workspace"]), order["experiment"])
+    return experiment.submit(_config(order), order.get("tags"))
+
+
+def _config(order: dict[str, Any]) -> ScriptRunConfig:
+    environment = Environment("bench")
+    environment.python.user_managed_dependencies = True
+    environment.python.interpreter_path = order.get("python") or sys.executable
+    environment.environment_variables = dict(order.get("variables") or {})
+    target = order["target"]
+    how: dict[str, Any] = {"script": "job.py", "arguments": order["arguments"]}
+    if order.get("command"):
+        how = {"command": order["command"]}
+    return ScriptRunConfig(
+        source_directory=order["source"],
+        environment=environment,
+        compute_target=compute.engine_of(Target(*target)) if target else None,
+        max_run_duration_seconds=order.get("limit"),
+        **how,
+    )
+
+
+def wait(run: Run, seconds: float = PATIENCE) -> str:
+    """Wait until the run has ended; its state. Raises TimeoutError."""
+    deadline = time.monotonic() + seconds
+    while True:
+        status = run.standing
+        if status.is_final:
+            return str(status.state)
+        if time.monotonic() > deadline:
+            raise TimeoutError(f"{run.id} is {status.state} after {seconds:g} s")
+        time.sleep(0.02)
+
+
+def until(what: Callable[[], Any], why: str = "", seconds: float = PATIENCE) -> Any:
+    """Wait until ``what()`` is true, and give it. Raises TimeoutError."""
+    deadline = time.monotonic() + seconds
+    while True:
+        found = what()
+        if found:
+            return found
+        if time.monotonic() > deadline:
+            raise TimeoutError(why or "it did not come")
+        time.sleep(0.01)
+
+
+def log_of(run: Run) -> str:
+    """What the script wrote to its standard streams."""
+    try:
+        return (run.path / "user_logs" / "std_log.txt").read_text(encoding="utf-8")
+    except FileNotFoundError:
+        return ""
+
+
+def living(mark: str) -> list[int]:
+    """The living processes whose command line holds ``mark`` (Linux)."""
+    found = []
+    for name in os.listdir("/proc"):
+        if not name.isdigit() or int(name) == os.getpid():
+            continue
+        try:
+            command = Path("/proc", name, "cmdline").read_bytes()
+        except OSError:
+            continue
+        if mark.encode() in command:
+            found.append(int(name))
+    return found
+
+
+def kill(pid: int) -> None:
+    """SIGKILL, if it still lives."""
+    try:
+        os.kill(pid, signal.SIGKILL)
+    except ProcessLookupError:
+        pass
+
+
+def tree(folder: Path) -> dict[str, bytes]:
+    """The files below ``folder`` with their content."""
+    return {
+        str(path.relative_to(folder)): path.read_bytes()
+        for path in sorted(folder.rglob("*"))
+        if path.is_file()
+    }
