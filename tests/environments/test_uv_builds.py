@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import io
 import os
 import socket
 import subprocess
+import tarfile
 from pathlib import Path
 
 import pytest
@@ -135,8 +137,38 @@ def test_a_python_that_nobody_asked_for_is_the_newest_that_the_packages_allow(
 ):
     ready = ensure.ensure(request_of("old"), locks, said.append)
     assert ready.lock["python"].startswith("3.8.")
-    assert "because the packages can't be had for" in ready.notes[0]
+    assert "is used: the packages can't be had for" in ready.notes[0]
     assert "old" in failure(request_of("old", python="3.11"), locks, said).message
+
+
+@needs_38
+def test_what_never_had_a_wheel_may_be_built_for_that_python(request_of, locks, said, wheels):
+    make_source(wheels, "plain")
+    ready = ensure.ensure(request_of("old==1.0", "plain==1"), locks, said.append)
+    assert ready.lock["python"].startswith("3.8.")
+    code = "import old, plain; print(plain.VERSION)"
+    assert subprocess.check_output([ready.python, "-c", code], text=True).strip() == "1"
+
+
+def make_source(folder: Path, name: str) -> None:
+    """A source distribution, of which there is no wheel."""
+    backend = (
+        f"import sys, pathlib\nsys.path.append({str(Path(__file__).parent)!r})\n"
+        "from wheel_making import make_wheel\n"
+        "def build_wheel(to, *rest):\n"
+        f"    return make_wheel(pathlib.Path(to), {name!r}, '1').name\n"
+    )
+    files = {
+        "PKG-INFO": f"Metadata-Version: 2.1\nName: {name}\nVersion: 1\n",
+        "pyproject.toml": "[build-system]\nrequires = []\nbuild-backend = 'backend'\n"
+        f"backend-path = ['.']\n[project]\nname = '{name}'\nversion = '1'\n",
+        "backend.py": backend,
+    }
+    with tarfile.open(folder / f"{name}-1.tar.gz", "w:gz") as archive:
+        for file, text in files.items():
+            entry = tarfile.TarInfo(f"{name}-1/{file}")
+            entry.size = len(text)
+            archive.addfile(entry, io.BytesIO(text.encode()))
 
 
 def test_a_python_that_is_not_here_is_refused_at_once_with_what_to_do(request_of):

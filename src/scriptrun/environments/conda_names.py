@@ -68,7 +68,8 @@ SAME = frozenset(
     polars portalocker pre-commit progressbar2 prophet protobuf psutil pyarrow pycocotools pycparser
     pydantic pydot pygments pymongo pyodbc pyparsing pytest pytest-cov python-dateutil
     python-dotenv pytorch-lightning pytorch-transformers pytz pywavelets pyyaml pyzmq ray regex
-    requests rich s3fs sacrebleu scikit-image scikit-learn scikit-optimize scikit-plot scipy
+    requests rich s3fs sacrebleu scikit-image scikit-learn scikit-optimize scikit-plot
+    scikit-surprise scipy
     seaborn sentencepiece setuptools setuptools-git shap shapely simplejson six sklearn-pandas
     skl2onnx spacy sqlalchemy statsmodels sympy tables tabulate tenacity tensorboard tensorboardx
     tensorflow tensorflow-estimator tensorflow-hub tensorflow-probability termcolor textblob

@@ -81,7 +81,7 @@ def _unsolvable(whole: str, lines: Sequence[str]) -> tuple[str, str] | None:
 
 
 def _hint_for(whole: str) -> str:
-    if "no usable wheels" in whole:
+    if "no usable wheels" in whole or "no wheels with a matching" in whole:
         return "Ask for another Python version, or for a version of that package that has a wheel."
     if "Requires-Python" in whole or "current Python version" in whole:
         return "Ask for another Python version, or loosen the version of that package."

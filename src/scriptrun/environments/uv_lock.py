@@ -58,33 +58,71 @@ def _any_python(request: Request, log: Log, stop: Stop) -> tuple[Python, str, st
     """The first Python here for which the packages can be had, this code's own before all others.
 
     What is pinned to one version must have a wheel: an old release's source rarely builds on a
-    newer Python. Where no Python does it, the sources are tried with this code's own.
+    newer Python. Only what never had a wheel may be built, and where no Python does it, all may.
     """
-    wheels = tuple(f"--only-binary={name}" for name in _pinned(request.lines))
     own, _ = pythons.choose(None)
+    pins = _pins(request.lines)
     try:
-        return own, "", _compile(request, own, wheels, log, stop)
+        return own, "", _compile(request, own, _wheels_of(pins), log, stop)
     except uv_tool.UvFailure as failure:
         if not failure.another_python_may_do:
             raise
-        refused = failure
-    for python in pythons.others():
-        log(f"The packages can't be had for Python {own.version}: trying {python.version}.")
+    log(f"The packages can't be had for Python {own.version}: trying the others that are here.")
+    others = pythons.others()
+    answer = _first(request, others, pins, stop)
+    if answer is None:
+        with_wheels = {name: pin for name, pin in pins.items() if _had_a_wheel(pin, others, stop)}
+        if with_wheels != pins:
+            answer = _first(request, [own, *others], with_wheels, stop)
+    if answer is None:
+        return own, "", _compile(request, own, (), log, stop)
+    python, text = answer
+    if python == own:
+        return own, "", text
+    remark = f"Python {python.version} is used: the packages can't be had for {own.version}."
+    return python, remark, text
+
+
+def _first(
+    request: Request, candidates: list[Python], pins: dict[str, str], stop: Stop
+) -> tuple[Python, str] | None:
+    """The first of ``candidates`` for which ``request`` can be locked, and its lock."""
+    for python in candidates:
         try:
-            text = _compile(request, python, wheels, log, stop)
+            return python, _compile(request, python, _wheels_of(pins), _unheard, stop)
         except uv_tool.UvFailure:
             continue
-        remark = (
-            f"Python {python.version} is used, because the packages can't be had for {own.version}."
-        )
-        return python, remark, text
-    if wheels:
-        return own, "", _compile(request, own, (), log, stop)
-    raise refused
+    return None
 
 
-def _pinned(lines: Iterable[str]) -> list[str]:
-    return [found[1] for line in lines if (found := _EXACT.match(line.partition(";")[0]))]
+def _had_a_wheel(pin: str, candidates: list[Python], stop: Stop) -> bool:
+    """Whether the release that ``pin`` names has a wheel for any Python here."""
+    alone = Request(None, (pin,), (), (), ())
+    name = _EXACT.match(pin)
+    flags = ("--no-deps", *_wheels_of({name[1]: pin} if name else {}))
+    return any(_can(alone, python, flags, stop) for python in candidates)
+
+
+def _can(request: Request, python: Python, flags: tuple[str, ...], stop: Stop) -> bool:
+    try:
+        _compile(request, python, flags, _unheard, stop)
+    except uv_tool.UvFailure:
+        return False
+    return True
+
+
+def _pins(lines: Iterable[str]) -> dict[str, str]:
+    """The requirements for just one version, by name."""
+    found = ((_EXACT.match(line.partition(";")[0]), line) for line in lines)
+    return {match[1]: line for match, line in found if match}
+
+
+def _wheels_of(pins: Iterable[str]) -> tuple[str, ...]:
+    return tuple(f"--only-binary={name}" for name in pins)
+
+
+def _unheard(line: str) -> None:
+    """What other Pythons are refused for is of no use to anybody."""
 
 
 def _compile(request: Request, python: Python, flags: tuple[str, ...], log: Log, stop: Stop) -> str:
