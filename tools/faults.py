@@ -1,22 +1,25 @@
-"""``./dev faults [N]``: the tests marked ``faults``, each at N random moments (200).
+"""Kills processes at random moments: ``./dev faults [ARGS]`` (ARGS go to pytest).
 
-They read N from SCRIPTRUN_FAULTS and print the seed of each moment.
+FAULT_ROUNDS says how many moments (default 200) and FAULT_SEED repeats those of an earlier call.
 """
 
 from __future__ import annotations
 
 import os
+import secrets
 import subprocess
 import sys
+from pathlib import Path
 
 
 def main(arguments: list[str]) -> int:
-    """Pytest's exit code."""
-    moments = arguments[0] if arguments else "200"
-    if not moments.isdigit():
-        sys.exit(f"./dev faults takes a number of moments, not {moments!r}.")
-    command = [sys.executable, "-m", "pytest", "-m", "faults", "-s", *arguments[1:]]
-    return subprocess.run(command, env={**os.environ, "SCRIPTRUN_FAULTS": moments}).returncode
+    """Run the fault tests; pytest's own exit code."""
+    seed = os.environ.setdefault("FAULT_SEED", str(secrets.randbelow(10**9)))
+    rounds = os.environ.setdefault("FAULT_ROUNDS", "200")
+    print(f"{rounds} random moments, FAULT_SEED={seed}", flush=True)
+    parallel = [] if any(word.startswith("-n") for word in arguments) else ["-n", "2"]
+    command = [sys.executable, "-m", "pytest", "tests/faults", *parallel, *arguments]
+    return subprocess.run(command, cwd=Path(__file__).resolve().parent.parent).returncode
 
 
 if __name__ == "__main__":

@@ -39,45 +39,9 @@ from scriptrun.experiment import Experiment
 from scriptrun.run import Run
 from scriptrun.spec.errors import RunConfigurationException, UserErrorException
 from scriptrun.testing import jobs
-from scriptrun.testing.jobs import MARK, Bench, log_of, until, wait
+from scriptrun.testing.jobs import Bench, log_of, until, wait
+from scriptrun.testing.scripts import COUNTS, DEAF, GATED, MARK, SAVES, SEEN
 
-SEEN = """
-import json, os, sys
-value = {"arguments": sys.argv[1:], "variable": os.environ.get("ODD")}
-with open("outputs/seen.json", "w", encoding="utf-8") as handle:
-    json.dump(value, handle)
-"""
-#: waits for the file that is its first argument, then says what its second is
-GATED = """
-import os, sys, time
-print("began", flush=True)
-while not os.path.exists(sys.argv[1]):
-    time.sleep(0.02)
-print("went on")
-"""
-DEAF = """
-import os, signal, subprocess, sys, time
-signal.signal(signal.SIGTERM, signal.SIG_IGN)
-code = "import signal, time; signal.signal(signal.SIGTERM, signal.SIG_IGN); time.sleep(600)"
-subprocess.Popen([sys.executable, "-c", code, sys.argv[1]])
-if os.fork() == 0:  # a grandchild that has left its parents, its group and its session
-    os.setsid()
-    if os.fork() == 0:
-        os.execv(sys.executable, [sys.executable, "-c", code, sys.argv[1]])
-    os._exit(0)
-print("began", flush=True)
-time.sleep(600)
-"""
-SAVES = """
-import signal, sys, time
-def save(*_):
-    open("outputs/saved.txt", "w").write("saved")
-    sys.exit(0)
-signal.signal(signal.SIGTERM, save)
-print("began", flush=True)
-time.sleep(600)
-"""
-COUNTS = MARK + "mark(sys.argv[1], 'once')\n"
 ODD = ["", " ", '"quoted"', "it's", "$HOME", "${HOME}", "`id`", "a\nb", "%j", "%%", "é漢🙂", "\\n"]
 #: anything that an argument can hold: no NUL, no half of a surrogate pair
 TEXTS = st.text(st.characters(codec="utf-8", exclude_characters="\0"))

@@ -28,14 +28,6 @@ from scriptrun.workspace import Workspace
 
 #: seconds after which something that should have happened counts as never happening
 PATIENCE = 60.0
-#: in a script: append a line to a file in one write, so that several may do so at once
-MARK = """
-import os, sys
-def mark(path, text):
-    handle = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o644)
-    os.write(handle, (text + "\\n").encode())
-    os.close(handle)
-"""
 
 
 @dataclass
@@ -114,7 +106,8 @@ def main() -> None:
     """Submit the order on standard input, as the command line would: by fork."""
     local.allow_fork()
     order = json.load(sys.stdin)
-    print(place_order(order).id, flush=True)
+    for _ in range(order.get("count", 1)):
+        print(place_order(order).id, flush=True)
     time.sleep(order.get("linger", 0))
 
 
