@@ -134,7 +134,11 @@ def _manifest(run: Run) -> dict[str, tuple[str, str, str]]:
     if run.job.snapshot is None:
         return {}
     entries = snapshots.manifest(run.workspace.snapshots_folder, run.job.snapshot)
-    return {each.path: (each.kind, each.digest, each.target) for each in entries}
+    return {
+        each.path: (each.kind, each.digest, each.target)
+        for each in entries
+        if each.kind != "folder"
+    }
 
 
 def unified(path: str, old: bytes | None, new: bytes | None) -> str:

@@ -282,6 +282,15 @@ class Workspace:
 
         return catalog.every(self)
 
+    def build_environment(self, environment: Environment) -> Any:
+        """Lock and build ``environment`` now, printing what is done; the path and the Python of it.
+
+        Raises EnvironmentException, which names the package and the reason.
+        """
+        from scriptrun import building
+
+        return building.build(self, environment, print)
+
     def get_run(self, run_id: str) -> Run:
         """The run with this id. Raises UserErrorException when there is none."""
         from scriptrun.run import Run

@@ -129,26 +129,32 @@ _ENVIRONMENTS = ("environment", "requirements", "conda")
 
 
 def _apply(args: argparse.Namespace, made: RunConfiguration, workspace: Workspace) -> None:
+    if args.compute:
+        made.target = args.compute
+    environment = environment_of(args, workspace)
+    if environment is not None:
+        made.environment = environment
+
+
+def named_environment(workspace: Workspace, text: str) -> Environment:
+    """The environment that ``NAME[:VERSION]`` means."""
+    name, _, version = text.partition(":")
+    if version and not version.isdigit():
+        raise UserErrorException(
+            f"{version!r} is no version of an environment.", "Versions are 1, 2, 3 and so on."
+        )
+    return workspace.get_environment(name, version or None)
+
+
+def environment_of(args: argparse.Namespace, workspace: Workspace) -> Environment | None:
+    """What --environment, --requirements or --conda ask for, or None."""
     given = [f"--{name}" for name in _ENVIRONMENTS if getattr(args, name)]
     if len(given) > 1:
         raise UserErrorException(
             f"{' and '.join(given)} are both given.", "An environment comes from one of them."
         )
-    if args.compute:
-        made.target = args.compute
-    environment = _environment(args, workspace)
-    if environment is not None:
-        made.environment = environment
-
-
-def _environment(args: argparse.Namespace, workspace: Workspace) -> Environment | None:
     if args.environment:
-        name, _, version = args.environment.partition(":")
-        if version and not version.isdigit():
-            raise UserErrorException(
-                f"{version!r} is no version of an environment.", "Versions are 1, 2, 3 and so on."
-            )
-        return workspace.get_environment(name, version or None)
+        return named_environment(workspace, args.environment)
     made = None
     if args.requirements:
         made = Environment.from_pip_requirements(_stem(args.requirements), args.requirements)

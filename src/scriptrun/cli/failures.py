@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import errno
+import importlib
 import os
 import sys
-import time
 from collections.abc import Callable
 
 from scriptrun.spec.errors import ScriptrunError
@@ -76,26 +76,9 @@ def _unexpected(error: Exception) -> int:
 
 
 def _bug(error: BaseException) -> int:
-    import traceback
-
-    text = "".join(traceback.format_exception(error))
-    place = _write_down(text)
+    place, text = importlib.import_module("scriptrun.cli.bugs").write_down(error)
     say(
         f"scriptrun: this is a bug in scriptrun: {type(error).__name__}: {error}\n"
         f"  {'What happened is written down in ' + place if place else text}"
     )
     return BUG
-
-
-def _write_down(text: str) -> str:
-    import tempfile
-
-    name = f"scriptrun-bug-{time.strftime('%Y%m%d-%H%M%S')}-{os.getpid()}.txt"
-    path = os.path.join(tempfile.gettempdir(), name)
-    said = f"scriptrun {' '.join(map(repr, sys.argv[1:]))}\nPython {sys.version}\n\n{text}"
-    try:
-        with open(path, "x", encoding="utf-8", errors="backslashreplace") as handle:
-            handle.write(said)
-    except OSError:
-        return ""
-    return path

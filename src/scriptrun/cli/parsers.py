@@ -17,6 +17,8 @@ class Parser(argparse.ArgumentParser):
     rest: list[str] | None = None
     #: whether the command takes words after ``--``
     takes_rest = False
+    #: whether words that the parser does not know are the command's own business (``left``)
+    takes_options = False
 
     def parse(self, words: list[str]) -> argparse.Namespace:
         """The parsed words, with ``rest``: those after the first ``--``, byte for byte."""
@@ -25,9 +27,9 @@ class Parser(argparse.ArgumentParser):
             mark = words.index("--")
             words, rest = words[:mark], words[mark + 1 :]
         args, left = self.parse_known_args(words)
-        if left:
+        if left and not (self.takes_options and getattr(args, "verb", "") in ("add", "set")):
             self.refuse_words(left)
-        args.rest = rest
+        args.rest, args.left = rest, left
         return args
 
     def refuse_words(self, left: list[str]) -> NoReturn:

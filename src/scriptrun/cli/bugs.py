@@ -1,0 +1,23 @@
+"""A traceback of our own, kept in a file for a report."""
+
+from __future__ import annotations
+
+import os
+import sys
+import tempfile
+import time
+import traceback
+
+
+def write_down(error: BaseException) -> tuple[str, str]:
+    """Write the traceback of ``error`` to a file; its path ("" where that failed) and its text."""
+    text = "".join(traceback.format_exception(error))
+    name = f"scriptrun-bug-{time.strftime('%Y%m%d-%H%M%S')}-{os.getpid()}.txt"
+    path = os.path.join(tempfile.gettempdir(), name)
+    told = f"scriptrun {' '.join(map(repr, sys.argv[1:]))}\nPython {sys.version}\n\n{text}"
+    try:
+        with open(path, "x", encoding="utf-8", errors="backslashreplace") as handle:
+            handle.write(told)
+    except OSError:
+        return "", text
+    return path, text

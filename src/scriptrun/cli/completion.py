@@ -1,0 +1,127 @@
+"""Print the completion script for bash, zsh or fish.
+
+bash:  eval "$(scriptrun completion bash)"       in ~/.bashrc
+zsh:   eval "$(scriptrun completion zsh)"        in ~/.zshrc, after compinit
+fish:  scriptrun completion fish | source        in ~/.config/fish/config.fish
+"""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import importlib
+from typing import Any
+
+from scriptrun import browsing, catalog, compute, opening
+from scriptrun.cli import table
+from scriptrun.spec import states
+from scriptrun.spec.errors import ScriptrunError
+
+_BASH = r"""_scriptrun() {
+    local IFS=$'\n'
+    COMPREPLY=($(scriptrun completion words -- "${COMP_WORDS[@]:1:COMP_CWORD}" 2>/dev/null))
+    COMPREPLY=($(compgen -W "${COMPREPLY[*]}" -- "${COMP_WORDS[COMP_CWORD]}"))
+    [[ ${#COMPREPLY[@]} -eq 1 && ${COMPREPLY[0]} == *= ]] && compopt -o nospace
+}
+complete -o bashdefault -o default -F _scriptrun scriptrun
+"""
+_ZSH = r"""_scriptrun() {
+    local -a found
+    found=("${(@f)$(scriptrun completion words -- "${(@)words[2,CURRENT]}" 2>/dev/null)}")
+    found=(${found:#})
+    (( ${#found} )) && compadd -a found || _files
+}
+compdef _scriptrun scriptrun
+"""
+_FISH = r"""function __scriptrun
+    set -l words (commandline -opc)[2..-1] (commandline -ct)
+    scriptrun completion words -- $words 2>/dev/null
+end
+complete -c scriptrun -a '(__scriptrun)'
+"""
+_SCRIPTS = {"bash": _BASH, "zsh": _ZSH, "fish": _FISH}
+#: what follows an option or stands for a metavar, and what there is of it
+_VALUES = {"RUN": "runs", "A": "runs", "B": "runs", "T": "targets", "S": "states"}
+_VALUES |= {"ENV": "environments", "NAME[:VERSION]": "environments", "E": "experiments"}
+
+
+def arguments(parser: Any) -> None:
+    """Add the command's arguments."""
+    parser.takes_rest = True
+    parser.usage = "scriptrun completion bash|zsh|fish"
+    parser.add_argument("shell", choices=[*_SCRIPTS, "words"], metavar="bash|zsh|fish")
+
+
+def run(args: argparse.Namespace) -> int:
+    """Print the script, or (for the script) the words that may come next; the exit code."""
+    if args.shell == "words":
+        for word in candidates(args.rest or [""]):
+            print(word)
+    else:
+        print(_SCRIPTS[args.shell], end="")
+    return 0
+
+
+def candidates(words: list[str]) -> list[str]:
+    """What may stand in the place of the last of ``words`` (which may be begun)."""
+    *before, begun = words
+    if before[:1] == ["runs"]:
+        before, known = before[1:], table.RUNS
+    else:
+        known = {**table.COMMANDS, "runs": table.COMMANDS["list"]}
+    if not before:
+        found = [*known, *(["--help", "--version"] if begun.startswith("-") else [])]
+    elif "--" in before or before[0] not in table.COMMANDS:
+        found = []
+    else:
+        parser = importlib.import_module("scriptrun.cli.front").parser_of(before[0])
+        found = _of_parser(parser, before[1:], begun)
+    return [word for word in found if word.startswith(begun)]
+
+
+def _of_parser(parser: argparse.ArgumentParser, before: list[str], begun: str) -> list[str]:
+    verbs = _verbs(parser)
+    if verbs is not None:
+        if before and before[0] in verbs:
+            return _of_parser(verbs[before[0]], before[1:], begun)
+        if not begun.startswith("-"):
+            return list(verbs)
+    options = {text: action for action in parser._actions for text in action.option_strings}
+    last = options.get(before[-1]) if before else None
+    if last is not None and last.nargs != 0:
+        return _values(last)
+    if begun.startswith("-"):
+        return [text for text in options if text.startswith("--")]
+    places = [action for action in parser._actions if not action.option_strings]
+    return [word for action in places for word in _values(action)]
+
+
+def _verbs(parser: argparse.ArgumentParser) -> dict[str, argparse.ArgumentParser] | None:
+    for action in parser._actions:
+        if isinstance(action, argparse._SubParsersAction):
+            return dict(action.choices)
+    return None
+
+
+def _values(action: argparse.Action) -> list[str]:
+    if action.choices is not None:
+        return list(map(str, action.choices))
+    kind = _VALUES.get(str(action.metavar or ""))
+    with contextlib.suppress(ScriptrunError):
+        return _names(kind) if kind else []
+    return []
+
+
+def _names(kind: str) -> list[str]:
+    if kind == "states":
+        return list(states.ORDER)
+    workspace = opening.existing()
+    if kind == "targets":
+        return list(compute.all_of(workspace))
+    if kind == "environments":
+        return list(catalog.every(workspace))
+    if kind == "experiments":
+        return list(workspace.experiments)
+    rows = browsing.rows(workspace, limit=100)
+    named = [row.display_name for row in rows if row.display_name != row.id]
+    return [*(row.id for row in rows), *dict.fromkeys(named)]

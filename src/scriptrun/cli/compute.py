@@ -1,0 +1,220 @@
+"""List, add and set compute targets.
+
+examples:
+  scriptrun compute set local --max-runs 4
+  scriptrun compute add small --class Local --max-runs 1
+  scriptrun compute alias 'gpu-*' local
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+from dataclasses import fields
+from typing import Any
+
+from scriptrun import compute, opening
+from scriptrun.cli import out, shared
+from scriptrun.engines.base import Engine
+from scriptrun.spec.errors import ComputeTargetException, UserErrorException, refuse
+from scriptrun.spec.job import JobSpec, Target
+from scriptrun.workspace import Workspace
+
+
+def arguments(parser: Any) -> None:
+    """Add the command's arguments."""
+    verbs = parser.add_subparsers(
+        dest="verb", metavar="list|show|add|set|check|default|remove|alias"
+    )
+    for name, line in _LINES.items():
+        verb = verbs.add_parser(name, help=line)
+        if name == "alias":
+            verb.add_argument("pattern", metavar="PATTERN", nargs="?", help="as 'gpu-*'")
+        if name != "list":
+            optional = name in ("show", "check", "default", "alias")
+            verb.add_argument("name", metavar="NAME", nargs="?" if optional else None)
+        if name in ("add", "set"):
+            verb.epilog = f"options by class: {_options_help()}"
+        if name == "add":
+            kinds = sorted(compute.ENGINES)
+            verb.add_argument("--class", dest="kind", choices=kinds, default="Local")
+        shared.json_argument(verb)
+    parser.takes_options = True
+
+
+_LINES = {
+    "list": "the targets, and which one is the default",
+    "show": "a target's class and options",
+    "add": "add a target",
+    "set": "change a target's options",
+    "check": "whether a target can take jobs now",
+    "default": "show or set the target that is used when a run names none",
+    "remove": "forget a target",
+    "alias": "let names that match a pattern stand for a target; without arguments: list them",
+}
+
+
+def _options_help() -> str:
+    told = []
+    for kind in sorted(compute.ENGINES):
+        names = [f"--{f.name.replace('_', '-')}" for f in fields(_class(kind)) if f.name != "name"]
+        told.append(f"{kind}: {', '.join(names)}")
+    return "; ".join(told)
+
+
+def _class(kind: str) -> Any:
+    return type(compute.engine_of(Target("x", kind)))
+
+
+def run(args: argparse.Namespace) -> int:
+    """Do what the verb says; the exit code."""
+    verb = args.verb or "list"
+    reading = verb in ("list", "show", "check") or (verb in ("default", "alias") and not args.name)
+    workspace = opening.here() if reading else opening.made(opening.here())
+    value, text = _VERBS[verb](workspace, args)
+    if getattr(args, "json", False):
+        out.as_json(value)
+    elif callable(text):
+        text()
+    else:
+        print(text)
+    return 1 if verb == "check" and value["reasons"] else 0
+
+
+def _told(workspace: Workspace, engine: Engine) -> dict[str, Any]:
+    target = compute.target_of(engine)
+    default = compute.default_name(workspace) == target.name
+    return {
+        "name": target.name,
+        "class": target.kind,
+        "options": target.options,
+        "default": default,
+    }
+
+
+def _list(workspace: Workspace, args: argparse.Namespace) -> tuple[Any, Any]:
+    found = [_told(workspace, engine) for engine in compute.all_of(workspace).values()]
+    rows = [
+        (each["name"], each["class"], "yes" if each["default"] else "", _shown(each["options"]))
+        for each in found
+    ]
+    return found, lambda: out.table(("NAME", "CLASS", "DEFAULT", "OPTIONS"), rows)
+
+
+def _shown(options: dict[str, Any]) -> str:
+    return ", ".join(f"{name}={value}" for name, value in options.items())
+
+
+def _show(workspace: Workspace, args: argparse.Namespace) -> tuple[Any, Any]:
+    told = _told(workspace, compute.resolve(workspace, args.name))
+    pairs = [("name", told["name"]), ("class", told["class"])]
+    pairs += [("default", "yes" if told["default"] else "no"), ("options", _shown(told["options"]))]
+    return told, lambda: out.facts(pairs)
+
+
+def _add(workspace: Workspace, args: argparse.Namespace) -> tuple[Any, Any]:
+    if args.name in compute.all_of(workspace) and args.name != compute.DEFAULT:
+        raise ComputeTargetException(
+            f"There is a compute target named {args.name!r} already.",
+            f"Change it: scriptrun compute set {args.name} ...",
+        )
+    return _put(workspace, args.name, args.kind, {}, args.left)
+
+
+def _set(workspace: Workspace, args: argparse.Namespace) -> tuple[Any, Any]:
+    target = compute.target_of(compute.resolve(workspace, args.name))
+    return _put(workspace, target.name, target.kind, target.options, args.left)
+
+
+def _put(
+    workspace: Workspace, name: str, kind: str, options: dict[str, Any], words: list[str]
+) -> tuple[Any, Any]:
+    given = _options(kind, words)
+    kept = {key: each for key, each in {**options, **given}.items() if each is not None}
+    engine = compute.engine_of(Target(name, kind, kept))
+    refuse(_reasons(workspace, engine), "This compute target could not take a job")
+    compute.put(workspace, engine)
+    told = _told(workspace, engine)
+    return told, f"{name}: {kind}({_shown(told['options'])})"
+
+
+def _options(kind: str, words: list[str]) -> dict[str, Any]:
+    """``--max-runs 4`` or ``--max-runs=4`` as options of the class; ``none`` takes one away."""
+    types = {field.name: str(field.type) for field in fields(_class(kind)) if field.name != "name"}
+    found: dict[str, Any] = {}
+    left = list(words)
+    while left:
+        name, mark, value = left.pop(0).partition("=")
+        key = name.removeprefix("--").replace("-", "_")
+        if not name.startswith("--") or key not in types:
+            known = ", ".join(f"--{each.replace('_', '-')}" for each in types)
+            raise UserErrorException(f"{kind} has no option {name!r}.", f"It has {known}.")
+        if not mark and not left:
+            raise UserErrorException(f"{name} wants a value.", f"Write {name} VALUE.")
+        found[key] = _converted(name, types[key], value if mark else left.pop(0))
+    return found
+
+
+def _converted(name: str, kind: str, text: str) -> Any:
+    if text.lower() == "none":
+        return None
+    if kind.startswith("str"):
+        return text
+    try:
+        value = json.loads(text)
+    except ValueError:
+        value = text
+    wanted = kind.partition(" ")[0]
+    if wanted in ("int", "float", "bool") and type(value).__name__ != wanted:
+        raise UserErrorException(f"{name} wants {_WANTED[wanted]}, and {text!r} is none.")
+    return value
+
+
+_WANTED = {"int": "a whole number", "float": "a number", "bool": "true or false"}
+
+
+def _check(workspace: Workspace, args: argparse.Namespace) -> tuple[Any, Any]:
+    engine = compute.resolve(workspace, args.name)
+    reasons = _reasons(workspace, engine)
+    text = "\n".join(reasons) or f"{engine.name} can take jobs."
+    return {"name": engine.name, "reasons": reasons}, text
+
+
+def _reasons(workspace: Workspace, engine: Engine) -> list[str]:
+    return engine.check(JobSpec("check", "check", workspace.name, ""))
+
+
+def _default(workspace: Workspace, args: argparse.Namespace) -> tuple[Any, Any]:
+    if args.name:
+        compute.set_default(workspace, args.name)
+    name = compute.default_name(workspace)
+    return {"default": name}, name
+
+
+def _remove(workspace: Workspace, args: argparse.Namespace) -> tuple[Any, Any]:
+    compute.remove(workspace, args.name)
+    return {"removed": args.name}, f"Removed {args.name}"
+
+
+def _alias(workspace: Workspace, args: argparse.Namespace) -> tuple[Any, Any]:
+    if args.pattern and not args.name:
+        raise UserErrorException(
+            f"`compute alias {args.pattern}` names no target.",
+            f"Write scriptrun compute alias {args.pattern!r} TARGET.",
+        )
+    if args.name:
+        compute.set_alias(workspace, args.pattern, args.name)
+    found = compute.aliases(workspace)
+    return found, "\n".join(f"{key} stands for {name}" for key, name in found.items()) or "None."
+
+
+_VERBS = {
+    "list": _list,
+    "show": _show,
+    "add": _add,
+    "set": _set,
+    "check": _check,
+    "default": _default,
+    "remove": _remove,
+    "alias": _alias,
+}

@@ -1,0 +1,138 @@
+"""Does this machine have what runs need? Each check is one sentence, and a hint where it fails."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import sys
+import tempfile
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from scriptrun import compute, tickets
+from scriptrun.engines import slots
+from scriptrun.environments import existing, interpreters, uv_tool
+from scriptrun.spec.environment import EnvironmentSpec
+from scriptrun.spec.errors import ScriptrunError
+from scriptrun.spec.job import JobSpec
+from scriptrun.store import places
+from scriptrun.workspace import Workspace
+
+#: bytes free below which a build or a run is likely to fail
+ROOM = 1_000_000_000
+
+
+@dataclass(frozen=True)
+class Check:
+    """One thing that was looked at. ``verdict``: "ok", "warning" (runs go on) or "bad"."""
+
+    name: str
+    verdict: str
+    said: str
+    hint: str = ""
+
+
+def checks(workspace: Workspace, python: str) -> Iterator[Check]:
+    """All checks; ``python`` is the one that runs jobs without an environment."""
+    for name, look in (
+        ("python", _tool),
+        ("jobs' python", lambda: _interpreter(python)),
+        ("uv", _uv),
+        ("git", _git),
+        ("workspace", lambda: _workspace(workspace)),
+        ("cache", lambda: _writable("cache", places.cache_folder())),
+        ("queue", lambda: _queue(workspace)),
+        ("compute", lambda: _engine(workspace)),
+        ("slots", lambda: _slots(workspace)),
+    ):
+        yield _guarded(name, look)
+
+
+def _guarded(name: str, look: Callable[[], Check]) -> Check:
+    try:
+        return look()
+    except ScriptrunError as error:
+        return Check(name, "bad", error.message, error.hint)
+    except OSError as error:
+        return Check(name, "bad", f"{error.filename or name}: {error.strerror}")
+
+
+def _tool() -> Check:
+    version = ".".join(map(str, sys.version_info[:3]))
+    return Check("python", "ok", f"{version} in {sys.prefix}")
+
+
+def _interpreter(python: str) -> Check:
+    spec = EnvironmentSpec(interpreter=python)
+    trouble = existing.Existing.check(spec)
+    if trouble:
+        return Check("jobs' python", "bad", trouble[0])
+    facts = interpreters.ask(python)
+    said = f"{facts.version}, {python}"
+    if tuple(map(int, facts.version.split(".")[:2])) < (3, 6):
+        return Check("jobs' python", "bad", said, "Jobs need Python 3.6 or newer.")
+    return Check("jobs' python", "ok", said)
+
+
+def _uv() -> Check:
+    path = uv_tool.binary()
+    return Check("uv", "ok", f"{uv_tool.version()} {path}".strip())
+
+
+def _git() -> Check:
+    path = shutil.which("git")
+    if path:
+        return Check("git", "ok", path)
+    return Check("git", "warning", "not found: runs do not record commits", "Install git.")
+
+
+def _workspace(workspace: Workspace) -> Check:
+    if not workspace.id:
+        said = f"none yet; the first run makes one in {workspace.root}"
+        return _writable("workspace", workspace.root, said)
+    return _writable("workspace", workspace.directory)
+
+
+def _writable(name: str, folder: Path, said: str = "") -> Check:
+    try:
+        with tempfile.TemporaryFile(dir=folder):
+            pass
+    except OSError as error:
+        hint = (
+            "Change its permissions, or name another place (SCRIPTRUN_WORKSPACE, SCRIPTRUN_CACHE)."
+        )
+        return Check(name, "bad", f"{folder} cannot be written: {error.strerror}", hint)
+    free = shutil.disk_usage(folder).free
+    said = f"{said or folder}, {free / 1e9:.1f} GB free"
+    return Check(
+        name, "ok" if free > ROOM else "warning", said, "" if free > ROOM else "Make room."
+    )
+
+
+def _queue(workspace: Workspace) -> Check:
+    root = places.runtime_root()
+    if not workspace.id:
+        return Check("queue", "ok", str(root))
+    waiting = len(tickets.waiting(tickets.queue_of(workspace.id)))
+    return Check("queue", "ok", f"{waiting} {'run waits' if waiting == 1 else 'runs wait'}")
+
+
+def _engine(workspace: Workspace) -> Check:
+    engine = compute.resolve(workspace, None)
+    reasons = engine.check(JobSpec("doctor", "doctor", workspace.name, ""))
+    if reasons:
+        return Check("compute", "bad", "; ".join(reasons))
+    return Check("compute", "ok", f"{engine.name} ({type(engine).__name__})")
+
+
+def _slots(workspace: Workspace) -> Check:
+    if os.name != "posix":
+        return Check("slots", "warning", "jobs run locally on Linux and macOS only")
+    limit = getattr(compute.resolve(workspace, None), "max_runs", None)
+    held = slots.take(places.slots_root(), limit)
+    if held is None:
+        return Check("slots", "ok", "all are taken now: the next run waits")
+    gpus = f", GPU {held.gpus[0]}" if held.gpus else ", no NVIDIA GPU"
+    held.close()
+    return Check("slots", "ok", f"one is free in {places.slots_root()}{gpus}")

@@ -1,0 +1,65 @@
+"""A run's snapshot, environment and variables laid out again, for a person to look around in."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from scriptrun import kit, starting
+from scriptrun.environments import base, ensure
+from scriptrun.spec.environment import INTERPRETER
+from scriptrun.spec.errors import UserErrorException, refuse
+from scriptrun.store import snapshots
+
+if TYPE_CHECKING:
+    from scriptrun.run import Run
+
+#: what ties a process to a run that is going on; a shell must not log into one that has ended
+_TIES = ("SCRIPTRUN_RUN_ID", "SCRIPTRUN_RUN_FOLDER", "AZUREML_RUN_ID")
+
+
+@dataclass
+class Visit:
+    """Where the copy lies, the variables of a process in it, and the run's Python."""
+
+    folder: Path
+    environ: dict[str, str]
+    python: str
+
+
+def lay_out(run: Run, folder: Path, log: Callable[[str], None]) -> Visit:
+    """Copy the run's snapshot into ``folder`` and make its environment ready.
+
+    ``log`` gets what is done for the environment. What logs in the copy prints instead. Raises
+    UserErrorException for a run without a snapshot, EnvironmentException, SnapshotException.
+    """
+    job, workspace = run.job, run.workspace
+    if job.snapshot is None:
+        raise UserErrorException(f"The run {run.id} has no source snapshot to open a shell in.")
+    missing = [name for name in job.passed if name not in os.environ]
+    refuse([f"the variable {name} is passed on, and not set here" for name in missing])
+    lock = None if job.environment.kind == INTERPRETER else starting.lock_of(run.path)
+    ready = ensure.ensure(job.environment, workspace.locks_folder, log, lock=lock)
+    snapshots.restore(workspace.snapshots_folder, job.snapshot, folder)
+    return Visit(folder, _environ(run, ready), ready.python)
+
+
+def _environ(run: Run, ready: base.Ready) -> dict[str, str]:
+    """As the job's own process has them, but for what ties it to the run."""
+    environ = {**os.environ, **run.job.variables, "SCRIPTRUN_SHELL_OF": run.id}
+    for name in _TIES:
+        environ.pop(name, None)
+    runtime = str(kit.place(run.workspace.directory))
+    environ["PYTHONPATH"] = _joined(runtime, environ.get("PYTHONPATH"))
+    environ["PATH"] = _joined(ready.bin, environ.get("PATH") or os.defpath)
+    environ.pop("VIRTUAL_ENV", None)
+    if ready.place:
+        environ["VIRTUAL_ENV"] = ready.place
+    return environ
+
+
+def _joined(first: str, rest: str | None) -> str:
+    return f"{first}{os.pathsep}{rest}" if rest else first
