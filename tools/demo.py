@@ -18,7 +18,10 @@ STEPS = (
     ),
     ("The run, its metrics and its files", "scriptrun show"),
     ("What it left", "scriptrun download --output model"),
-    ("Once more with another argument: nothing is built again", f"{RUN} -n free train.py -- --alpha 0.001"),
+    (
+        "Once more with another argument: nothing is built again",
+        f"{RUN} -n free train.py -- --alpha 0.001",
+    ),
     ("The runs", "scriptrun list"),
     ("What differs", "scriptrun diff strict free"),
 )
