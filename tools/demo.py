@@ -17,7 +17,7 @@ STEPS = (
         f"{RUN} -n strict train.py -- --alpha 0.5",
     ),
     ("The run, its metrics and its files", "scriptrun show"),
-    ("What it left", "scriptrun download --output model"),
+    ("What it left", "scriptrun download --output ../model"),
     (
         "Once more with another argument: nothing is built again",
         f"{RUN} -n free train.py -- --alpha 0.001",
