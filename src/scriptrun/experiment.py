@@ -7,14 +7,12 @@ import warnings
 from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from scriptrun import interactive, submit
+from scriptrun import experiment_file, interactive, submit
 from scriptrun.run import Run
-from scriptrun.runtime import files
 from scriptrun.spec.errors import refuse
 
 if TYPE_CHECKING:
     from scriptrun.config.script_run_config import ScriptRunConfig
-    from scriptrun.submit import Submission
     from scriptrun.workspace import Workspace
 
 
@@ -28,7 +26,6 @@ class Experiment:
         refuse(submit._experiment_problems(name), "No such experiment can be made")
         self.workspace = workspace
         self.name = name
-        self._path = workspace.directory / "experiments" / f"{name}.json"
 
     @property
     def id(self) -> str:
@@ -55,24 +52,24 @@ class Experiment:
         RunConfigurationException with every reason why it cannot be submitted.
         """
         submission = submit.check(config, self.workspace, self.name, tags, kwargs.get("origin"))
-        run = self.start(submission)
+        self._make()
+        run = Run.at(self.workspace, submit.submit(submission, self.workspace))
         for message in submission.warnings:
             warnings.warn(message, stacklevel=2)
         if kwargs.get("show_output"):
             run.wait_for_completion(show_output=True)
         return run
 
-    def start(self, submission: Submission) -> Run:
-        """Submit what was checked before; its ``warnings`` are the caller's to show."""
-        self._make()
-        return Run.at(self.workspace, submit.submit(submission, self.workspace))
-
     def submit_many(
         self, configs: Sequence[ScriptRunConfig], tags: Mapping[str, Any] | None = None
     ) -> list[Run]:
         """Submit every one of ``configs``, or none: all are checked before the first is started."""
         submissions = [submit.check(each, self.workspace, self.name, tags) for each in configs]
-        runs = [self.start(submission) for submission in submissions]
+        self._make()
+        runs = []
+        for submission in submissions:
+            folder = submit.submit(submission, self.workspace)
+            runs.append(Run.at(self.workspace, folder))
         for message in {text for each in submissions for text in each.warnings}:
             warnings.warn(message, stacklevel=2)
         return runs
@@ -158,20 +155,13 @@ class Experiment:
         return all(self.tags.get(key) == value for key, value in tags.items())
 
     def _make(self) -> None:
-        if not self._path.exists():
-            self._put(created=submit.now())
+        experiment_file.make(self.workspace, self.name)
 
     def _facts(self) -> dict[str, Any]:
-        return files.read_json(str(self._path)) or {}
+        return experiment_file.read(self.workspace, self.name)
 
     def _put(self, **changes: Any) -> None:
-        from scriptrun.tracking.folders import not_writable
-
-        try:
-            self._path.parent.mkdir(exist_ok=True)
-            files.write_atomic(str(self._path), files.to_json({**self._facts(), **changes}))
-        except OSError as error:
-            raise not_writable(self._path, error) from error
+        experiment_file.put(self.workspace, self.name, **changes)
 
     def __repr__(self) -> str:
         return f"Experiment(name={self.name!r}, workspace={self.workspace.name!r})"

@@ -5,7 +5,6 @@ from __future__ import annotations
 import functools
 import hashlib
 import os
-import shutil
 import uuid
 from pathlib import Path
 
@@ -49,6 +48,8 @@ def _digest() -> str:
 
 def _copy(target: Path) -> None:
     """Copy beside the place and rename: complete or absent, however many copy at once."""
+    import shutil
+
     temporary = target.with_name(f"{target.name}.{uuid.uuid4().hex[:12]}.tmp")
     package = temporary / "scriptrun" / "runtime"
     try:

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import os
 import re
-import shutil
 import time
 import uuid
 from collections.abc import Mapping
@@ -139,6 +138,8 @@ def record(
     except (ScriptrunError, OSError) as error:
         if ticket is not None:
             tickets.drop(ticket.path)
+        import shutil
+
         shutil.rmtree(folder, ignore_errors=True)
         if isinstance(error, OSError):
             raise folders.not_writable(folder, error) from error

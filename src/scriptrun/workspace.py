@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import shutil
 import sys
 import time
 import uuid
@@ -241,7 +240,7 @@ class Workspace:
 
     @property
     def datastores(self) -> dict[str, Any]:
-        """The datastores by name: ``workspaceblobstore`` (the default) and ``workspacefilestore``."""
+        """The datastores by name; ``workspaceblobstore`` is the default."""
         from scriptrun.data import datastores
 
         return dict(datastores.of_workspace(self.directory))
@@ -330,6 +329,8 @@ class Workspace:
                 f"{', '.join(alive[:5])}.",
                 "Cancel them first: scriptrun cancel RUN",
             )
+        import shutil
+
         shutil.rmtree(self.directory)
 
     def __repr__(self) -> str:

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
+import importlib
 import json
 import os
-import shutil
 import sys
 import time
-import unicodedata
 from collections.abc import Sequence
 from typing import Any
 
@@ -76,9 +75,15 @@ def _widths(heads: Sequence[str], rows: Sequence[Sequence[str]]) -> list[int]:
     """The columns' widths; on a terminal the last one gives way."""
     widths = [max(map(width, column)) for column in zip(heads, *rows, strict=True)]
     if sys.stdout.isatty():
-        room = shutil.get_terminal_size().columns - sum(widths[:-1]) - 2 * (len(widths) - 1)
+        room = _columns() - sum(widths[:-1]) - 2 * (len(widths) - 1)
         widths[-1] = min(widths[-1], max(room, 8))
     return widths
+
+
+def _columns() -> int:
+    import shutil
+
+    return shutil.get_terminal_size().columns
 
 
 def _padded(row: Sequence[str], widths: Sequence[int]) -> list[str]:
@@ -97,6 +102,7 @@ def width(text: str) -> int:
     """How many columns of a terminal ``text`` takes."""
     if text.isascii():
         return len(text)
+    unicodedata = importlib.import_module("unicodedata")
     return sum(
         0 if unicodedata.combining(c) else 2 if unicodedata.east_asian_width(c) in "WF" else 1
         for c in text

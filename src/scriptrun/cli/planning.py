@@ -5,15 +5,18 @@ from __future__ import annotations
 from dataclasses import asdict
 from typing import Any
 
+from scriptrun import planned
 from scriptrun.cli import out
-from scriptrun.planned import Plan
+from scriptrun.submit import Submission
+from scriptrun.workspace import Workspace
 
 #: how many files and ignored paths are shown; --json has all
 SHOWN = 20
 
 
-def show(plan: Plan, as_json: bool) -> int:
-    """Print the plan; the exit code."""
+def show(submission: Submission, workspace: Workspace, as_json: bool) -> int:
+    """Print what the submission would do; the exit code."""
+    plan = planned.plan(submission, workspace)
     if as_json:
         out.as_json(asdict(plan))
         return 0

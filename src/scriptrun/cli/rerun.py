@@ -11,8 +11,7 @@ from dataclasses import asdict
 from typing import Any
 
 from scriptrun import rerun
-from scriptrun.cli import out, shared, streaming
-from scriptrun.cli import run as run_command
+from scriptrun.cli import finishing, out, shared, streaming
 from scriptrun.engines import local
 
 _CODES = {"same": 0, "drifted": 1, "cannot": 2}
@@ -33,10 +32,10 @@ def run(args: argparse.Namespace) -> int:
     local.allow_fork()
     first = shared.run_of(args)
     again = rerun.start(first, args.name)
+    if not args.verify:
+        return finishing.finish(first.workspace, again.run.path, again.warnings, args)
     for message in again.warnings:
         streaming.warn(message)
-    if not args.verify:
-        return run_command.finish(again.run, args.detach, args.json)
     streaming.stream(again.run, quiet=args.json)
     verdict = rerun.verify(first, again.run)
     if args.json:

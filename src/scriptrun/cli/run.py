@@ -14,13 +14,12 @@ examples:
 from __future__ import annotations
 
 import argparse
+import importlib
 from typing import Any
 
-from scriptrun import opening, planned, submit
-from scriptrun.cli import describing, out, planning, streaming
+from scriptrun import experiment_file, opening, submit
+from scriptrun.cli import describing
 from scriptrun.engines import local
-from scriptrun.experiment import Experiment
-from scriptrun.run import Run
 
 
 def arguments(parser: Any) -> None:
@@ -75,23 +74,14 @@ def run(args: argparse.Namespace) -> int:
     )
     submission.warnings += described.warnings
     if args.plan:
-        return planning.show(planned.plan(submission, workspace), args.json)
+        return int(_loaded("planning").show(submission, workspace, args.json))
     local.allow_fork()  # one thread, and nothing else of ours runs here
-    made = Experiment(opening.made(workspace), described.experiment).start(submission)
-    for message in submission.warnings:
-        streaming.warn(message)
-    return finish(made, args.detach, args.json)
+    workspace = opening.made(workspace)
+    experiment_file.make(workspace, described.experiment)
+    folder = submit.submit(submission, workspace)
+    return int(_loaded("finishing").finish(workspace, folder, submission.warnings, args))
 
 
-def finish(made: Run, detach: bool, as_json: bool) -> int:
-    """Print the id of a run that goes on alone, or stream it to its end; the exit code."""
-    if detach:
-        if as_json:
-            out.as_json(made.get_details())
-        else:
-            print(made.id)
-        return 0
-    code = streaming.stream(made, quiet=as_json)
-    if as_json:
-        out.as_json({**made.get_details(), "metrics": made.get_metrics()})
-    return code
+def _loaded(name: str) -> Any:
+    """What is not needed before the run has been started; it starts the sooner for that."""
+    return importlib.import_module(f"scriptrun.cli.{name}")

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import shutil
 
 from scriptrun.environments import interpreters, sites
 from scriptrun.environments.base import Builder, Lock, Log, Stop, platform_tag
@@ -64,6 +63,8 @@ def locate(spec: EnvironmentSpec) -> str | None:
     """The absolute path of the request's interpreter, links kept; None where it isn't there."""
     name = os.path.expanduser(spec.interpreter or "")
     if os.sep not in name:
+        import shutil
+
         found = shutil.which(name or "python3") or shutil.which(name or "python")
         return os.path.abspath(found) if found else None
     return os.path.abspath(name) if _runnable(name) else None

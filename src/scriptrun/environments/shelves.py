@@ -8,7 +8,6 @@ still write cannot reach the new one.
 from __future__ import annotations
 
 import os
-import shutil
 from pathlib import Path
 from typing import Any
 
@@ -89,6 +88,8 @@ def discard_all(key: str) -> None:
     """Take everything away that was built for ``key``."""
     for number in numbers(key):
         discard(os.path.join(shelf(key), str(number)))
+    import shutil
+
     shutil.rmtree(shelf(key), ignore_errors=True)
 
 
@@ -104,4 +105,6 @@ def discard(place: str) -> None:
         os.unlink(os.path.join(place, MARKER))
     except OSError:
         pass
+    import shutil
+
     shutil.rmtree(place, ignore_errors=True)

@@ -4,8 +4,6 @@ A pid alone is used again after a while; pid, start time, boot and host together
 """
 
 import os
-import socket
-import subprocess
 
 #: variables by which a process is known to belong to a job
 OF_A_JOB = ("SCRIPTRUN_RUN_ID", "SCRIPTRUN_RUN_FOLDER", "SCRIPTRUN_RANK", "SCRIPTRUN_NODE")
@@ -32,6 +30,10 @@ def is_alive(identity):
 
 def host():
     """This machine's name."""
+    if hasattr(os, "uname"):
+        return os.uname().nodename
+    import socket
+
     return socket.gethostname()
 
 
@@ -55,6 +57,8 @@ def start_time(pid):
 
 
 def _start_time_by_ps(pid):
+    import subprocess
+
     answer = subprocess.run(
         ["ps", "-o", "stat=,lstart=", "-p", str(pid)],
         stdout=subprocess.PIPE,

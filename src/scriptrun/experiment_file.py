@@ -1,0 +1,39 @@
+"""What a workspace keeps of an experiment beside its runs: one JSON file, made on first use."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from scriptrun import submit
+from scriptrun.runtime import files
+from scriptrun.tracking.folders import not_writable
+
+if TYPE_CHECKING:
+    from scriptrun.workspace import Workspace
+
+
+def make(workspace: Workspace, name: str) -> None:
+    """Write the experiment down unless that is done."""
+    if not _path(workspace, name).exists():
+        put(workspace, name, created=submit.now())
+
+
+def read(workspace: Workspace, name: str) -> dict[str, Any]:
+    """What is kept of the experiment; empty before its first use."""
+    found: dict[str, Any] = files.read_json(str(_path(workspace, name))) or {}
+    return found
+
+
+def put(workspace: Workspace, name: str, **changes: Any) -> None:
+    """Keep ``changes``, other facts stay. Raises WorkspaceException where that can't be written."""
+    path = _path(workspace, name)
+    try:
+        path.parent.mkdir(exist_ok=True)
+        files.write_atomic(str(path), files.to_json({**read(workspace, name), **changes}))
+    except OSError as error:
+        raise not_writable(path, error) from error
+
+
+def _path(workspace: Workspace, name: str) -> Path:
+    return workspace.directory / "experiments" / f"{name}.json"
