@@ -6,8 +6,8 @@ import os
 
 import pytest
 
-#: a skip whose reason begins so stands everywhere: the test belongs to another system or user
-ELSEWHERE = ("only on ", "only as ", "root may ")
+#: a skip whose reason begins so stands everywhere: for another system or user, or other hardware
+ELSEWHERE = ("only on ", "only as ", "root may ", "this machine has no ")
 
 
 @pytest.hookimpl(hookwrapper=True)
