@@ -14,7 +14,7 @@ import sys
 from pathlib import Path
 
 #: a command that tests call, and the Debian package that brings it
-SYSTEM = {"git": "git", "ps": "procps", "xargs": "findutils", "mount": "mount"}
+SYSTEM = {"git": "git", "ps": "procps", "xargs": "findutils", "mount": "mount", "faketime": "faketime"}
 #: interpreters of the larger examples: variable, directory, what is imported, what is installed
 INTERPRETERS = (
     ("SCRIPTRUN_TEST_TORCH_PYTHON", ".venv-torch", "torch", "pip", ("torch==2.13.0", "numpy")),

@@ -60,7 +60,11 @@ def _claim(order):
     place = results.attempt_folder(order["folder"], order["attempt"])
     os.makedirs(place, exist_ok=True)
     path = os.path.join(place, "node-{}.start.json".format(order["node"]))
-    return files.publish(path, files.to_json(identity.of_process()))
+    try:
+        return files.publish(path, files.to_json(identity.of_process()))
+    except OSError:
+        _remove_if_empty(place)  # a full disk: this was no attempt, and the run goes on waiting
+        raise
 
 
 def _claimed(order):
@@ -89,6 +93,10 @@ def _step_back(order):
     place = results.attempt_folder(order["folder"], order["attempt"])
     for name in ("reserve", "node-{}.start.json".format(order["node"])):
         _drop(os.path.join(place, name))
+    _remove_if_empty(place)
+
+
+def _remove_if_empty(place):
     try:
         os.rmdir(place)
     except OSError:

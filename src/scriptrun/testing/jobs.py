@@ -73,7 +73,7 @@ class Bench:
         self, code: str | None = None, arguments: Sequence[object] = (), **settings: Any
     ) -> Run:
         """Submit ``code`` as a job. Settings: ``command``, ``variables``, ``limit`` (seconds),
-        ``python`` (the interpreter), ``source`` (a directory instead of ``code``)."""
+        ``python`` (the interpreter), ``requirements`` (a file: an environment is built), ``source`` (a directory instead of ``code``)."""
         order = self.order(code, arguments, **settings)
         if not self.forks:
             return place_order(order)
@@ -118,9 +118,12 @@ def place_order(order: dict[str, Any]) -> Run:
 
 
 def _config(order: dict[str, Any]) -> ScriptRunConfig:
-    environment = Environment("bench")
-    environment.python.user_managed_dependencies = True
-    environment.python.interpreter_path = order.get("python") or sys.executable
+    if order.get("requirements"):
+        environment = Environment.from_pip_requirements("bench", order["requirements"])
+    else:
+        environment = Environment("bench")
+        environment.python.user_managed_dependencies = True
+        environment.python.interpreter_path = order.get("python") or sys.executable
     environment.environment_variables = dict(order.get("variables") or {})
     target = order["target"]
     how: dict[str, Any] = {"script": "job.py", "arguments": order["arguments"]}

@@ -16,7 +16,7 @@ with open("outputs/seen.json", "w", encoding="utf-8") as handle:
 """
 #: waits for the file that is its first argument, then says what its second is
 GATED = """
-import os, sys, time
+import os, select, sys, time
 print("began", flush=True)
 while not os.path.exists(sys.argv[1]):
     time.sleep(0.02)

@@ -10,6 +10,7 @@ from typing import Any
 
 from scriptrun.runtime import events as writing
 from scriptrun.runtime import identity
+from scriptrun.spec import states
 
 
 def later_writer(folder: Path, who: str = "user") -> writing.EventWriter:
@@ -64,10 +65,16 @@ def facts(events: list[dict[str, Any]]) -> Facts:
 
 
 def _state(result: Facts, event: dict[str, Any]) -> None:
-    result.state = event["state"]
-    result.state_reason = event.get("reason", "")
+    """The furthest state counts, not the one of the latest time: a clock may have been set back."""
+    if _rank(event["state"]) >= _rank(result.state):
+        result.state = event["state"]
+        result.state_reason = event.get("reason", "")
     if event["state"] == "Running":
         result.running = event.get("t")
+
+
+def _rank(state: str | None) -> int:
+    return states.ORDER.index(state) if state in states.ORDER else -1
 
 
 def _began(result: Facts, event: dict[str, Any]) -> None:
