@@ -6,6 +6,7 @@ its own files. The formats are documented in docs/explanation/formats.md.
 
 import errno
 import os
+import sys
 
 MANIFEST_HEAD = b"scriptrun snapshot 1\n"
 PLACES_HEAD = b"scriptrun places 1\n"
@@ -115,7 +116,7 @@ class _Copier:
     def __init__(self, store):
         self._store = store
         self._packs = {}
-        self._clones = True
+        self._clones = sys.platform.startswith("linux")
 
     def copy(self, target, mode, size, digest, place):
         flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL

@@ -27,7 +27,12 @@ class Publication:
         self._manifest = str(folder / f"{name}.tmp")
         self._places = str(folder / f"{name}.places.tmp")
         self._lines = open(self._manifest, "xb")  # noqa: SIM115
-        self._places_lines = open(self._places, "xb")  # noqa: SIM115
+        try:
+            self._places_lines = open(self._places, "xb")  # noqa: SIM115
+        except OSError:
+            self._lines.close()
+            Path(self._manifest).unlink()
+            raise
         self._places_lines.write(workdir.PLACES_HEAD)
         self.write(workdir.MANIFEST_HEAD)
 
@@ -48,7 +53,11 @@ class Publication:
         final = workdir.manifest_path(self._store, digest)
         os.makedirs(os.path.dirname(final), exist_ok=True)
         packs.publish()
-        ours = self._publish_places(final + ".places")
+        try:
+            ours = self._publish_places(final + ".places")
+        except BaseException:
+            packs.discard(published=True)  # nothing refers to it yet
+            raise
         if ours:
             packs.publish_index()
             used = packs.used
