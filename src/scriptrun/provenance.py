@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import Any
 
@@ -83,8 +84,6 @@ def _root_of(source: Path) -> Path | None:
 
 
 def _quiet_environment() -> dict[str, str]:
-    import os
-
     return {**os.environ, "GIT_OPTIONAL_LOCKS": "0", "LC_ALL": "C"}
 
 

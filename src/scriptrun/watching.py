@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import codecs
 import sys
 import time
 from collections.abc import Callable
@@ -141,8 +142,6 @@ class _Shown:
     """Prints what comes, with a heading for each file, as the SDK v1 did."""
 
     def __init__(self, run: Run) -> None:
-        import codecs
-
         self._last = ""
         self._decoder = codecs.getincrementaldecoder("utf-8")("replace")
         print(f"RunId: {run.id}")

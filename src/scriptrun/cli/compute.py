@@ -69,9 +69,7 @@ def _class(kind: str) -> Any:
 def run(args: argparse.Namespace) -> int:
     """Do what the verb says; the exit code."""
     verb = args.verb or "list"
-    reading = verb in ("list", "show", "check") or (verb in ("default", "alias") and not args.name)
-    workspace = opening.here() if reading else opening.made(opening.here())
-    value, text = _VERBS[verb](workspace, args)
+    value, text = _VERBS[verb](opening.here(), args)
     if getattr(args, "json", False):
         out.as_json(value)
     elif callable(text):
@@ -133,7 +131,7 @@ def _put(
     kept = {key: each for key, each in {**options, **given}.items() if each is not None}
     engine = compute.engine_of(Target(name, kind, kept))
     refuse(_reasons(workspace, engine), "This compute target could not take a job")
-    compute.put(workspace, engine)
+    compute.put(opening.made(workspace), engine)
     told = _told(workspace, engine)
     return told, f"{name}: {kind}({_shown(told['options'])})"
 
@@ -186,7 +184,8 @@ def _reasons(workspace: Workspace, engine: Engine) -> list[str]:
 
 def _default(workspace: Workspace, args: argparse.Namespace) -> tuple[Any, Any]:
     if args.name:
-        compute.set_default(workspace, args.name)
+        compute.resolve(workspace, args.name)
+        compute.set_default(opening.made(workspace), args.name)
     name = compute.default_name(workspace)
     return {"default": name}, name
 
@@ -203,7 +202,8 @@ def _alias(workspace: Workspace, args: argparse.Namespace) -> tuple[Any, Any]:
             f"Write scriptrun compute alias {args.pattern!r} TARGET.",
         )
     if args.name:
-        compute.set_alias(workspace, args.pattern, args.name)
+        compute.resolve(workspace, args.name)
+        compute.set_alias(opening.made(workspace), args.pattern, args.name)
     found = compute.aliases(workspace)
     return found, "\n".join(f"{key} stands for {name}" for key, name in found.items()) or "None."
 

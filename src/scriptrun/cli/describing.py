@@ -38,7 +38,7 @@ def describe(args: argparse.Namespace, workspace: Workspace) -> Described:
     for text in args.settings:
         settings.put(configuration, text)
     script = args.script or configuration.script
-    source, script = source_of(args.source, None if args.command else script)
+    source, script = source_of(args.source, script)
     config = ScriptRunConfig(
         source_directory=source,
         script=args.script and script,
@@ -69,7 +69,7 @@ def source_of(named: str | None, script: str | None) -> tuple[str, str | None]:
             return ".", inside or script
         return os.path.dirname(script), os.path.basename(script)
     if not os.path.exists(os.path.join(named, script)) and os.path.isfile(script):
-        return named, _below(script, named) or script
+        return named, os.path.relpath(script, named)
     return named, script
 
 

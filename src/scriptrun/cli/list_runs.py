@@ -29,9 +29,8 @@ def run(args: argparse.Namespace) -> int:
     """Print the runs; the exit code."""
     if args.limit < 1:
         raise UserErrorException(f"--limit {args.limit} shows nothing.", "Give 1 or more.")
-    workspace = opening.existing()
-    limit = None if args.all else args.limit
-    rows = browsing.rows(workspace, args.experiment, _state(args.status), limit)
+    limit, state = None if args.all else args.limit, _state(args.status)
+    rows = browsing.rows(opening.existing(), args.experiment, state, limit)
     if args.json:
         out.as_json([asdict(row) for row in rows])
         return 0

@@ -1,0 +1,112 @@
+"""Bad input: one clear sentence with what to do, exit code 2, nothing left behind."""
+
+from __future__ import annotations
+
+import pytest
+
+CASES = {
+    "no such script": (["run", "trian.py"], "trian.py does not exist", "train.py"),
+    "a script outside": (["run", "--source", "src", "train.py"], "outside", "source"),
+    "a folder as script": (["run", "src"], "is a directory", ""),
+    "no such source": (["run", "--source", "nowhere", "train.py"], "does not exist", "directory"),
+    "nothing to run": (["run"], "Neither script nor command", "train.py"),
+    "script and command": (["run", "--command", "ls", "train.py"], "script and command", "one"),
+    "command with arguments": (["run", "--command", "ls", "--", "-l"], "arguments", "command"),
+    "no such target": (["run", "--compute", "gpu", "train.py"], "'gpu'", "local"),
+    "no such environment": (["run", "--environment", "sklern", "train.py"], "'sklern'", "env list"),
+    "no such version": (["run", "--environment", "x:y", "train.py"], "version", "1, 2"),
+    "no such requirements": (["run", "--requirements", "r.txt", "train.py"], "r.txt", ""),
+    "two environments": (["run", "--requirements", "a", "--conda", "b", "train.py"], "both", "one"),
+    "a bad experiment": (["run", "-e", "no good", "train.py"], "'no good'", "letters"),
+    "an argument without --": (["run", "train.py", "--alpha", "1"], "--alpha", "after --"),
+    "a word without --": (["run", "train.py", "more"], "more", "after --"),
+    "a misspelt option": (["run", "--detatch", "train.py"], "--detatch", "--detach"),
+    "a variable not set": (["run", "--env", "NOT_SET", "train.py"], "NOT_SET", "not set"),
+    "a variable without name": (["run", "--env", "=x", "train.py"], "no name", "NAME=VALUE"),
+    "a setting without value": (["run", "--set", "node_count", "train.py"], "node_count", "="),
+    "no such setting": (["run", "--set", "nodecount=1", "train.py"], "nodecount", "node_count"),
+    "a setting's wrong type": (["run", "--set", "node_count=two", "train.py"], "node_count", "whole"),
+    "a setting of a text": (["run", "--set", "framework.x=2", "train.py"], "framework", "no fields"),
+    "a duration below zero": (["run", "--set", "max_run_duration_seconds=-1", "train.py"], "-1", "above 0"),
+    "no such config": (["run", "-c", "nowhere", "train.py"], "'nowhere'", ".azureml"),
+    "an unknown key": (["run", "-c", "key.runconfig", "train.py"], "key.runconfig: nodeCuont", "nodeCount"),
+    "a wrong type": (["run", "-c", "type.runconfig", "train.py"], "type.runconfig: nodeCount", "whole"),
+    "wrong arguments": (["run", "-c", "list.runconfig"], "arguments[0]", "list"),
+    "broken YAML": (["run", "-c", "broken.runconfig", "train.py"], "broken.runconfig", "line"),
+    "no YAML at all": (["run", "-c", "binary.runconfig", "train.py"], "binary.runconfig", ""),
+    "the script twice": (["run", "-c", "script.runconfig", "train.py"], "script", "one of them"),
+    "arguments twice": (["run", "-c", "script.runconfig", "--", "x"], "arguments", "one of them"),
+    "the target twice": (["run", "-c", "target.runconfig", "--compute", "local", "train.py"], "--compute", "one of them"),
+    "no command": (["lst"], "'lst'", "scriptrun list"),
+    "a script as command": (["train.py"], "'train.py'", "scriptrun run train.py"),
+    "no such run": (["show", "nobody"], "'nobody'", ""),
+    "no such state": (["list", "-s", "Done"], "'Done'", "Completed"),
+    "a limit of nothing": (["list", "-l", "0"], "0", "1 or more"),
+    "a limit that is none": (["list", "-l", "x"], "--limit", "--help"),
+    "no class": (["compute", "add", "x", "--class", "Slrum"], "Slrum", "Local"),
+    "no option": (["compute", "set", "local", "--max-run", "2"], "--max-run", "--max-runs"),
+    "no number": (["compute", "set", "local", "--max-runs", "two"], "--max-runs", "whole number"),
+    "no slot at all": (["compute", "set", "local", "--max-runs", "0"], "max_runs=0", "1 or more"),
+    "nothing to build": (["env", "build"], "what to build", "--requirements"),
+    "no shell": (["completion", "csh"], "csh", "bash"),
+    "two many words": (["init", "a", "b"], "b", "--help"),
+}  # fmt: skip
+
+
+@pytest.fixture
+def project(user):
+    user.writes("train.py", "print('hello')\n")
+    user.writes("src/other.py", "")
+    user.writes("key.runconfig", "nodeCuont: 2\n")
+    user.writes("type.runconfig", "nodeCount: many\n")
+    user.writes("list.runconfig", "script: train.py\narguments: [[1, 2]]\n")
+    user.writes("broken.runconfig", "script: [train.py\nnodeCount: 2\n")
+    user.writes("script.runconfig", "script: train.py\narguments: [a]\n")
+    user.writes("target.runconfig", "target: cluster\n")
+    (user.here / "binary.runconfig").write_bytes(b"\xff\xfe\x00")
+    return user
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_bad_input(project, case):
+    words, says, does = CASES[case]
+    project.does("init")
+    done = project.types(*words)
+    assert done.code == 2, done
+    assert done.out == ""
+    assert done.err.startswith("scriptrun: ")
+    assert says in done.err
+    assert does in done.err
+    assert project.run_folders() == []
+
+
+def test_bad_input_makes_no_workspace(project):
+    assert project.types("run", "trian.py").code == 2
+    assert project.types("compute", "set", "local", "--max-runs", "0").code == 2
+    assert not (project.here / ".scriptrun").exists()
+
+
+def test_all_reasons_come_at_once(project):
+    done = project.types("run", "--compute", "gpu", "--env", "NOT_SET", "trian.py")
+    assert "3 reasons" in done.err
+
+
+def test_commands_on_runs_where_there_is_no_workspace(project):
+    for words in (["list"], ["show"], ["logs"], ["cancel"], ["rerun"], ["diff", "a"], ["shell"]):
+        done = project.types(*words)
+        assert done.code == 2
+        assert "no workspace" in done.err
+        assert "scriptrun run" in done.err
+    assert not (project.here / ".scriptrun").exists()
+
+
+def test_a_bug_of_our_own_is_called_one(project, tmp_path):
+    """A workspace whose own file holds what no version wrote."""
+    project.does("init")
+    (project.here / ".scriptrun" / "workspace.json").write_text('["what"]')
+    done = project.types("list", TMPDIR=str(tmp_path))
+    assert done.code in (2, 70)
+    if done.code == 70:
+        assert "this is a bug in scriptrun" in done.err
+        (kept,) = tmp_path.glob("scriptrun-bug-*.txt")
+        assert "Traceback" in kept.read_text()

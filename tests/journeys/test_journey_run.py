@@ -1,0 +1,156 @@
+"""Running scripts: what a newcomer does first, and what the job gets and leaves."""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+
+import pytest
+
+HELLO = "print('hello')\n"
+
+
+def test_the_first_run_in_an_empty_directory(user):
+    user.writes(
+        "train.py", "from scriptrun import Run\nRun.get_context().log('acc', 0.5)\nprint('hello')\n"
+    )
+    done = user.does("run", "train.py")
+    assert done.out == "hello\n"
+    assert "Made the workspace 'project'" in done.err
+    assert "Completed" in done.err
+    assert "acc 0.5" in done.err
+    (run,) = user.runs()
+    assert run["experiment"] == "project"
+    assert run["state"] == "Completed"
+    assert (user.here / ".scriptrun" / ".gitignore").read_text() == "*\n"
+
+
+def test_arguments_after_the_dashes_arrive_as_they_are(user):
+    user.writes("train.py", "import json, sys\nprint(json.dumps(sys.argv[1:]))\n")
+    words = [
+        "--alpha",
+        "0.5",
+        "",
+        "a b",
+        "$HOME",
+        'it\'s "q"',
+        "line\nbreak",
+        "--",
+        "--help",
+        "ü…",
+        "%j",
+    ]
+    assert json.loads(user.does("run", "train.py", "--", *words).out) == words
+
+
+def test_a_failing_script(user):
+    user.writes(
+        "train.py", "import sys\nprint('out')\nprint('err', file=sys.stderr)\nsys.exit(7)\n"
+    )
+    done = user.types("run", "train.py")
+    assert done.code == 1
+    assert done.out == "out\nerr\n"
+    assert "train.py ended with exit code 7" in done.err
+    assert user.does("show", "--json").json["exitCode"] == 7
+
+
+def test_a_script_below_keeps_its_path_and_one_elsewhere_brings_its_directory(user, tmp_path):
+    user.writes("src/train.py", "import os; print(sorted(os.listdir('.')))\n")
+    assert "'src'" in user.does("run", "src/train.py").out
+    other = tmp_path / "elsewhere"
+    other.mkdir()
+    (other / "go.py").write_text("import os; print(sorted(os.listdir('.')))\n")
+    assert "'go.py'" in user.does("run", other / "go.py").out
+    assert [run["script"] for run in user.runs()] == ["go.py", "src/train.py"]
+
+
+def test_source_names_the_directory(user):
+    user.writes("src/train.py", "import os; print(sorted(os.listdir('.')))\n")
+    for script in ("train.py", "src/train.py"):
+        out = user.does("run", "--source", "src", script).out
+        assert "'train.py'" in out
+        assert "'src'" not in out
+
+
+def test_variables_are_set_and_passed_on_and_kept_secret(user):
+    user.writes("train.py", "import os; print(os.environ['A'], os.environ['TOKEN'])\n")
+    done = user.does("run", "--env", "A=x=y", "--env", "TOKEN", "train.py", TOKEN="hush-hush")
+    assert done.out == "x=y hush-hush\n"
+    written = [
+        path.read_bytes()
+        for path in user.here.rglob("*")
+        if path.is_file() and path.name != "std_log.txt"
+    ]
+    assert not any(b"hush-hush" in content for content in written)
+
+
+def test_a_command_instead_of_a_script(user):
+    done = user.does("run", "--command", "echo $((6 * 7)) | tr 4 x")
+    assert done.out == "x2\n"
+
+
+def test_names_tags_and_settings(user):
+    user.writes("train.py", "import time; time.sleep(30)\n")
+    words = ["-e", "mine", "-n", "first try", "--tag", "a=1", "--tag", "b"]
+    done = user.types("run", *words, "--set", "max_run_duration_seconds=1", "--json", "train.py")
+    assert done.code == 1
+    record = done.json
+    assert record["displayName"] == "first try"
+    assert record["tags"] == {"a": "1", "b": None}
+    assert "max_run_duration_seconds=1" in record["reason"]
+    assert user.runs()[0]["experiment"] == "mine"
+
+
+def test_output_that_is_no_text_passes_through(user):
+    user.writes("train.py", "import sys; sys.stdout.buffer.write(b'\\xff\\xfe ok\\n')\n")
+    assert user.does("run", "train.py").out == "\udcff\udcfe ok\n"
+
+
+@pytest.mark.parametrize("locale", ["C", "POSIX"])
+def test_a_poor_terminal_does_not_break_anything(user, locale):
+    user.writes("tränen.py", "print('fine')\n")
+    poor = {"LC_ALL": locale, "PYTHONIOENCODING": "ascii", "PYTHONUTF8": "0"}
+    assert user.types("run", "-n", "größe", "tränen.py", **poor).code == 0
+    for words in (["list"], ["show"], ["run", "--plan", "tränen.py"], ["list", "--json"]):
+        user.does(*words, **poor)
+
+
+def test_a_runconfig_file(user):
+    user.writes(
+        ".azureml/cpu.runconfig",
+        "script: train.py\narguments: [--alpha, 1]\nframework: Python\n"
+        "environment:\n  environmentVariables: {A: b}\n  python: {userManagedDependencies: true}\n",
+    )
+    user.writes("train.py", "import os, sys; print(sys.argv[1:], os.environ['A'])\n")
+    assert user.does("run", "-c", "cpu").out == "['--alpha', '1'] b\n"
+    assert user.does("run", "-c", ".azureml/cpu.runconfig").out == "['--alpha', '1'] b\n"
+
+
+def test_an_environment_is_built_and_its_progress_goes_to_stderr(user):
+    user.writes("requirements.txt", "")
+    user.writes("train.py", "import sys; print(sys.prefix)\n")
+    done = user.does("run", "--requirements", "requirements.txt", "train.py")
+    assert os.path.realpath(done.out.strip()) != os.path.realpath(sys.prefix)
+    assert "Building" in done.err
+    again = user.does("run", "--requirements", "requirements.txt", "train.py")
+    assert again.out == done.out
+    assert "Building" not in again.err
+    user.does("rerun", "--verify")
+
+
+def test_the_users_python_and_never_the_tools_own(user, tmp_path):
+    user.writes("train.py", "import sys; print(sys.prefix)\n")
+    environ = {name: value for name, value in user.environ.items() if name != "VIRTUAL_ENV"}
+    user.environ = environ
+    environ["PATH"] = f"{sys.prefix}/bin:{environ['PATH']}"
+    assert os.path.realpath(user.does("run", "train.py").out.strip()) != os.path.realpath(
+        sys.prefix
+    )
+    venv = user.here / ".venv"
+    (venv / "bin").mkdir(parents=True)
+    (venv / "bin" / "python").symlink_to(os.path.realpath(sys.executable))
+    (venv / "pyvenv.cfg").write_text(
+        f"home = {os.path.dirname(os.path.realpath(sys.executable))}\nversion = 3.11.0\n"
+    )
+    assert user.does("run", "train.py").out == f"{venv}\n"
