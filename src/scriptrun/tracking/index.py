@@ -91,6 +91,21 @@ class Index:
 
     def refresh(self) -> None:
         """Take in what is new: days whose time has changed, and all runs that have not ended."""
+        try:
+            self._refresh()
+        except _database_error() as error:
+            self._start_again(error)
+
+    def _start_again(self, error: sqlite3.DatabaseError) -> None:
+        """Rebuild a damaged index from nothing; any other ``error`` is raised again."""
+        if not _is_damage(error):
+            raise error
+        self._db.close()
+        _remove(self._path)
+        self._db = _open(self._path)
+        self._refresh()
+
+    def _refresh(self) -> None:
         with self._db:
             seen = dict(self._db.execute("select day, changed from days"))
             for day in folders.days(self._runs):
@@ -114,7 +129,12 @@ class Index:
         if limit is not None:
             query += " limit ?"
             values.append(limit)
-        for found in self._db.execute(query, values):
+        try:
+            rows = self._db.execute(query, values).fetchall()
+        except _database_error() as error:
+            self._start_again(error)
+            rows = self._db.execute(query, values).fetchall()
+        for found in rows:
             yield self._row(dict(zip(_COLUMNS, found, strict=True)))
 
     def like(self, prefix: str, limit: int = 10) -> list[str]:
@@ -162,11 +182,12 @@ class Index:
         batch = []
         for name, day in list(self._db.execute(query)):
             folder = self._runs / day / name
+            stamp = _stamp(folder)  # before it is read: what comes in between shows the next time
             found = _read(folder)
             if found is None:
                 self._db.execute("delete from runs where id = ?", (name,))
                 continue
-            batch.append(self._values(day, folder, _stamp(folder), *found))
+            batch.append(self._values(day, folder, stamp, *found))
         self._put(batch)
 
     def _values(
@@ -216,16 +237,55 @@ def _open(path: Path) -> sqlite3.Connection:
     import sqlite3
 
     path.parent.mkdir(parents=True, exist_ok=True)
-    for _ in range(2):
-        try:
-            database = sqlite3.connect(path, timeout=30)
-            database.execute("pragma journal_mode = wal")
-            database.execute("pragma synchronous = off")  # it is a cache
-            if database.execute("pragma user_version").fetchone()[0] != VERSION:
-                database.executescript(
-                    "drop table if exists runs; drop table if exists days;" + _TABLES
-                )
-            return database
-        except sqlite3.DatabaseError:
-            path.unlink(missing_ok=True)
-    raise sqlite3.DatabaseError(f"the index {path} cannot be made")
+    try:
+        return _opened(path)
+    except sqlite3.DatabaseError as error:
+        if not _is_damage(error):
+            raise
+    _remove(path)
+    return _opened(path)
+
+
+def _opened(path: Path) -> sqlite3.Connection:
+    import sqlite3
+
+    database = sqlite3.connect(path, timeout=30)
+    try:
+        database.execute("pragma journal_mode = wal")
+        database.execute("pragma synchronous = off")  # it is a cache
+        if _version(database) != VERSION:
+            _make_tables(database)
+    except sqlite3.DatabaseError:
+        database.close()
+        raise
+    return database
+
+
+def _make_tables(database: sqlite3.Connection) -> None:
+    """Make the tables anew, unless another process has just done so."""
+    database.execute("begin immediate")
+    with database:
+        if _version(database) != VERSION:
+            for (
+                statement
+            ) in f"drop table if exists runs; drop table if exists days; {_TABLES}".split(";"):
+                database.execute(statement)
+
+
+def _version(database: sqlite3.Connection) -> int:
+    return int(database.execute("pragma user_version").fetchone()[0])
+
+
+def _database_error() -> type[sqlite3.DatabaseError]:
+    import sqlite3
+
+    return sqlite3.DatabaseError
+
+
+def _is_damage(error: sqlite3.DatabaseError) -> bool:
+    return error.sqlite_errorname.startswith(("SQLITE_CORRUPT", "SQLITE_NOTADB"))
+
+
+def _remove(path: Path) -> None:
+    for suffix in ("", "-wal", "-shm"):
+        path.with_name(path.name + suffix).unlink(missing_ok=True)

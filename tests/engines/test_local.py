@@ -1,0 +1,112 @@
+from __future__ import annotations
+
+import os
+
+import pytest
+
+from scriptrun.engines import local
+from scriptrun.engines.base import ALIVE, ENDED, UNKNOWN, WAITING
+from scriptrun.engines.local import Local
+from scriptrun.runtime import files, identity
+from scriptrun.spec.job import Distribution, JobSpec
+from scriptrun.testing.jobs import Bench
+
+
+def claimed(folder, owner, attempt=1):
+    place = folder / "attempts" / str(attempt)
+    place.mkdir(parents=True)
+    files.publish(str(place / "node-0.start.json"), files.to_json(owner))
+    return place
+
+
+def look(folder):
+    return Local().poll([folder])[0]
+
+
+def test_a_run_that_nobody_claimed_waits(tmp_path):
+    assert look(tmp_path).what == WAITING
+    (tmp_path / "attempts" / "1").mkdir(parents=True)
+    assert look(tmp_path).what == WAITING
+
+
+def test_a_run_is_judged_by_who_runs_it(tmp_path):
+    claimed(tmp_path, identity.of_process())
+    assert look(tmp_path).what == ALIVE
+
+
+@pytest.mark.parametrize(
+    "change", [{"start": "1"}, {"pid": 2**22 + 1}, {"boot": "another boot"}], ids=str
+)
+def test_a_pid_that_was_used_again_is_no_life(tmp_path, change):
+    claimed(tmp_path, {**identity.of_process(), **change})
+    view = look(tmp_path)
+    assert view.what == ENDED
+    assert ("started again" in view.evidence) == ("boot" in change)
+
+
+def test_a_zombie_does_not_live(tmp_path):
+    pid = os.fork()
+    if pid == 0:
+        os._exit(0)
+    owner = {**identity.of_process(), "pid": pid}
+    os.waitid(os.P_PID, pid, os.WEXITED | os.WNOWAIT)
+    claimed(tmp_path, owner)
+    assert look(tmp_path).what == ENDED
+    os.waitpid(pid, 0)
+
+
+def test_another_host_is_judged_by_its_heartbeat_alone(tmp_path, monkeypatch):
+    now = [1000.0]
+    monkeypatch.setattr(local.time, "monotonic", lambda: now[0])
+    place = claimed(tmp_path, {**identity.of_process(), "host": "another-host", "pid": 1})
+    (place / "node-0.beat").write_text("1")
+    assert look(tmp_path).what == UNKNOWN
+    now[0] += local.SILENCE - 1
+    assert look(tmp_path).what == UNKNOWN
+    (place / "node-0.beat").write_text("2")
+    assert look(tmp_path).what == UNKNOWN
+    now[0] += local.SILENCE - 1
+    assert look(tmp_path).what == UNKNOWN
+    now[0] += 2
+    view = look(tmp_path)
+    assert view.what == ENDED
+    assert "another-host" in view.evidence
+
+
+def test_the_newest_attempt_is_looked_at(tmp_path):
+    claimed(tmp_path, {**identity.of_process(), "start": "1"}, 9)
+    claimed(tmp_path, identity.of_process(), 10)
+    assert look(tmp_path).what == ALIVE
+
+
+def job(**changes):
+    return JobSpec(id="a_1", experiment="e", workspace="w", created="2026-01-01", **changes)
+
+
+def test_every_reason_against_a_job_is_told_at_once():
+    reasons = Local(max_runs=0).check(job(distribution=Distribution(kind="mpi", nodes=2)))
+    assert len(reasons) == 2
+    assert not Local(max_runs=1).check(job())
+
+
+def test_render_quotes_what_a_shell_would_read(tmp_path):
+    text = Local().render(job(script="my script.py", arguments=("a b", "$HOME", "")), tmp_path)
+    assert "'my script.py' 'a b' '$HOME' ''" in text
+
+
+def test_a_child_that_left_everything_is_found_by_its_variables(tmp_path):
+    """What both keepers' deaths leave behind is ended by the next look, wherever it has gone."""
+    from scriptrun.runtime import processes
+
+    code = "import os, time\nif os.fork() == 0:\n os.setsid()\n if os.fork(): os._exit(0)\n time.sleep(600)\nos._exit(0)"
+    bench = Bench(tmp_path, Local())
+    folder = str(tmp_path / "a run")
+    environ = {**os.environ, "SCRIPTRUN_RUN_FOLDER": folder}
+    import subprocess
+    import sys
+
+    subprocess.run([sys.executable, "-c", code], env=environ, cwd=bench.root)
+    assert len(processes.of_run(folder)) == 1
+    assert processes.of_run(str(tmp_path / "a run elsewhere")) == []
+    processes.end_run(folder)
+    assert processes.of_run(folder) == []
