@@ -1,0 +1,89 @@
+from __future__ import annotations
+
+import os
+import re
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from scriptrun.runtime import variables
+
+JOB = {"id": "exp_1", "experiment": "exp", "workspace": "ws", "script": "train.py"}
+ORDER = {
+    "folder": "/runs/exp_1",
+    "workspace": "/ws",
+    "runtime": "/ws/.scriptrun/runtime/abc",
+    "node": 0,
+    "nodes": 1,
+    "python": "/env/bin/python",
+    "bin": "/env/bin",
+    "prefix": "/env",
+    "environ": {"PATH": "/usr/bin", "PYTHONPATH": "/mine", "PYTHONHOME": "/x", "A": "inherited"},
+    "devices": "",
+}
+SYSTEM = variables.system_variables(JOB, ORDER)
+
+
+@given(st.text())
+def test_text_without_references_is_untouched(text):
+    if not re.search(r"\$\{?(" + "|".join(SYSTEM) + ")", text):
+        assert variables.expand(text, SYSTEM) == text
+
+
+@given(st.text(st.characters(codec="utf-8")), st.sampled_from(sorted(SYSTEM)), st.booleans())
+def test_a_reference_is_expanded_wherever_it_stands(before, name, braces):
+    reference = f"${{{name}}}" if braces else f"${name}"
+    before = before.replace("$", "") + "/"
+    assert variables.expand(f"{before}{reference}/x", SYSTEM) == f"{before}{SYSTEM[name]}/x"
+
+
+@pytest.mark.parametrize(
+    "text", ["$HOME", "$AZUREML_RUN_IDS", "${AZUREML_RUN_ID", "$$", "$", "a$ b", "${}", "$1"]
+)
+def test_what_is_no_reference_of_ours_stays(text):
+    assert variables.expand(text, SYSTEM) == text
+
+
+def test_a_value_is_not_expanded_again():
+    assert variables.expand("$A", {"A": "$B", "B": "x"}) == "$B"
+
+
+def environment(job=(), order=(), given=None):
+    job, order = {**JOB, **dict(job)}, {**ORDER, **dict(order)}
+    return variables.process_environment(job, order, variables.system_variables(job, order))
+
+
+def test_the_jobs_variables_win_over_inherited_ones_and_ours_over_both():
+    seen = environment({"variables": {"A": "named", "SCRIPTRUN_RUN_ID": "a lie"}})
+    assert (seen["A"], seen["SCRIPTRUN_RUN_ID"]) == ("named", "exp_1")
+    assert seen["AZUREML_RUN_ID"] == "exp_1"
+
+
+def test_the_users_pythonpath_is_kept_behind_ours():
+    assert environment()["PYTHONPATH"].split(os.pathsep) == [ORDER["runtime"], "/mine"]
+    assert environment(order={"environ": {}})["PYTHONPATH"] == ORDER["runtime"]
+    named = environment({"variables": {"PYTHONPATH": "/named"}})
+    assert named["PYTHONPATH"].split(os.pathsep) == [ORDER["runtime"], "/named"]
+
+
+def test_the_environments_programs_come_first():
+    seen = environment()
+    assert seen["PATH"] == "/env/bin" + os.pathsep + "/usr/bin"
+    assert seen["VIRTUAL_ENV"] == "/env"
+    assert "PYTHONHOME" not in seen
+    away = environment(order={"prefix": None, "environ": {"VIRTUAL_ENV": "/other"}})
+    assert "VIRTUAL_ENV" not in away
+
+
+def test_devices_are_named_only_where_some_were_given():
+    assert "CUDA_VISIBLE_DEVICES" not in environment()
+    assert environment(order={"devices": "GPU-1"})["CUDA_VISIBLE_DEVICES"] == "GPU-1"
+
+
+def test_a_script_gets_its_arguments_and_a_command_a_shell():
+    job = {**JOB, "arguments": ["$AZUREML_RUN_ID", "$HOME", ""]}
+    line = variables.command_line(job, ORDER, SYSTEM)
+    assert line == ["/env/bin/python", "train.py", "exp_1", "$HOME", ""]
+    line = variables.command_line({**JOB, "command": "echo $HOME"}, ORDER, SYSTEM)
+    assert line[1:] == ["-c", "echo $HOME"]
