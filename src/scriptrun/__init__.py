@@ -13,6 +13,7 @@ _HOMES = {
     "Workspace": "scriptrun.workspace",
     "Experiment": "scriptrun.experiment",
     "Run": "scriptrun.run",
+    "Datastore": "scriptrun.datastore",
     "ScriptRunConfig": "scriptrun.config.script_run_config",
     "RunConfiguration": "scriptrun.config.run_configuration",
     "Environment": "scriptrun.config.environment",

@@ -240,16 +240,16 @@ class Workspace:
 
     @property
     def datastores(self) -> dict[str, Any]:
-        """The datastores by name; ``workspaceblobstore`` is the default."""
+        """The datastores by name; the workspace's own two always exist."""
         from scriptrun.data import datastores
 
-        return dict(datastores.of_workspace(self.directory))
+        return dict(datastores.every(self))
 
     def get_default_datastore(self) -> Any:
-        """The datastore ``workspaceblobstore``: a directory in the workspace."""
-        from scriptrun.data import datastores
+        """The default datastore: ``workspaceblobstore`` unless another was set."""
+        from scriptrun.datastore import Datastore
 
-        return self.datastores[datastores.DEFAULT]
+        return Datastore.get_default(self)
 
     @property
     def environments(self) -> dict[str, Environment]:

@@ -1,0 +1,135 @@
+"""The long tail of storage, through fsspec: SFTP, FTP, WebDAV and what else has a driver."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, BinaryIO, NoReturn
+
+from scriptrun.data.errors import DatastoreException, FileChanged, FileMissing, needs
+from scriptrun.data.seam import PIECE, Entry
+
+
+class ForeignStore:
+    """What fsspec calls ``protocol``, from ``root`` downwards, opened with ``options``."""
+
+    folder: Path | None = None
+
+    def __init__(self, name: str, protocol: str, root: str, options: dict[str, Any]) -> None:
+        self.name = name
+        self.root = root.rstrip("/")
+        self._protocol = protocol
+        self._options = options
+        self._opened: Any = None
+
+    def list(self, folder: str = "") -> Iterator[Entry]:
+        """Every file below ``folder``, put in order here: drivers promise none."""
+        try:
+            self._system().invalidate_cache()
+            found = self._system().find(self._at(folder), detail=True)
+        except FileNotFoundError:
+            return
+        except Exception as error:
+            self._failed(error, "list", folder or "its files")
+        cut = len(self._at("").strip("/")) + 1 if self._at("").strip("/") else 0
+        entries = [_entry(str(name).strip("/")[cut:], info) for name, info in found.items()]
+        yield from sorted(entries)
+
+    def stat(self, path: str) -> Entry | None:
+        """The file at ``path``, or None."""
+        try:
+            self._system().invalidate_cache()
+            info = self._system().info(self._at(path))
+        except FileNotFoundError:
+            return None
+        except Exception as error:
+            self._failed(error, "read", path)
+        return _entry(path, info) if info.get("type") == "file" else None
+
+    def read(self, path: str, start: int, end: int, etag: str = "") -> bytes:
+        """The bytes from ``start`` up to ``end``."""
+        self._check(path, etag)
+        try:
+            return bytes(self._system().cat_file(self._at(path), start=start, end=end))
+        except Exception as error:
+            self._failed(error, "read", path)
+
+    def pieces(self, path: str, etag: str = "") -> Iterator[bytes]:
+        """The whole file, piece by piece."""
+        self._check(path, etag)
+        try:
+            with self._system().open(self._at(path), "rb") as file:
+                while piece := file.read(PIECE):
+                    yield bytes(piece)
+        except Exception as error:
+            self._failed(error, "read", path)
+
+    def write(self, path: str, file: BinaryIO) -> Entry:
+        """Store ``file``; whether a half-written one can be seen is up to the driver."""
+        try:
+            self._system().makedirs(self._at(path).rpartition("/")[0], exist_ok=True)
+            with self._system().open(self._at(path), "wb") as out:
+                shutil.copyfileobj(file, out, PIECE)
+        except Exception as error:
+            self._failed(error, "write", path)
+        return self.stat(path) or Entry(path, -1)
+
+    def delete(self, path: str) -> None:
+        """Remove the file, if it is there."""
+        try:
+            self._system().rm_file(self._at(path))
+        except FileNotFoundError:
+            pass
+        except Exception as error:
+            self._failed(error, "remove", path)
+
+    def _at(self, path: str) -> str:
+        return f"{self.root}/{path}" if path else self.root
+
+    def _check(self, path: str, etag: str) -> None:
+        found = self.stat(path) if etag else None
+        if etag and (found is None or found.etag != etag):
+            raise FileChanged(f"The file {path!r} in {self.name} has changed.")
+
+    def _system(self) -> Any:
+        if self._opened is None:
+            self._opened = _open(self._protocol, self._options)
+        return self._opened
+
+    def _failed(self, error: Exception, did: str, what: str) -> NoReturn:
+        if isinstance(error, DatastoreException):
+            raise error
+        if isinstance(error, FileNotFoundError):
+            raise FileMissing(f"There is no file {what!r} in {self.name}.") from None
+        why = "this is not allowed" if isinstance(error, PermissionError) else type(error).__name__
+        raise DatastoreException(f"Could not {did} {what} in {self.name}: {why}.") from None
+
+
+def _open(protocol: str, options: dict[str, Any]) -> Any:
+    try:
+        import fsspec
+    except ImportError:
+        raise needs("fsspec", f"A datastore on {protocol}") from None
+    try:
+        return fsspec.filesystem(protocol, **options)
+    except ValueError:
+        raise DatastoreException(f"fsspec has no driver for {protocol!r}.") from None
+    except ImportError as error:
+        missing = getattr(error, "name", None) or "a driver"
+        raise DatastoreException(
+            f"A datastore on {protocol} needs a package that is not installed: {missing}.",
+            "fsspec's documentation names the package of each protocol.",
+        ) from None
+    except Exception as error:
+        raise DatastoreException(
+            f"A datastore on {protocol} cannot be opened: {type(error).__name__}.",
+            "Look at its host, its options and its credentials.",
+        ) from None
+
+
+def _entry(path: str, info: dict[str, Any]) -> Entry:
+    changed = info.get("mtime") or info.get("modified") or info.get("created") or 0.0
+    modified = changed.timestamp() if hasattr(changed, "timestamp") else float(changed)
+    etag = info.get("ETag") or info.get("etag") or (f"{modified:.6f}" if modified else "")
+    return Entry(path, int(info.get("size") or 0), str(etag).strip('"'), modified)

@@ -1,0 +1,192 @@
+"""Object storage through obstore: Azure Blob, S3 and what speaks like it, Google Cloud Storage."""
+
+from __future__ import annotations
+
+import os
+import re
+import threading
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any, BinaryIO, NoReturn
+
+from scriptrun.data.errors import DatastoreException, FileChanged, FileMissing
+from scriptrun.data.seam import Entry
+
+#: makes the store of obstore; only when it is first used, since that loads a large library
+Opener = Callable[[], Any]
+
+
+class ObjectStore:
+    """The objects of one bucket or container, from ``root`` (a prefix, "" for all) downwards."""
+
+    folder: Path | None = None
+
+    def __init__(self, name: str, opener: Opener) -> None:
+        self.name = name
+        self._opener = opener
+        self._lock = threading.Lock()
+        self._opened: Any = None
+
+    def list(self, folder: str = "") -> Iterator[Entry]:
+        """Every object below ``folder``, a page of 1,000 at a time."""
+        import obstore
+
+        try:
+            for page in obstore.list(self._store(), folder or None, chunk_size=1000):
+                for meta in page:
+                    yield _entry(meta)
+        except Exception as error:
+            self._failed(error, "list", folder or "its files")
+
+    def stat(self, path: str) -> Entry | None:
+        """The object at ``path``, or None."""
+        import obstore
+
+        try:
+            return _entry(obstore.head(self._store(), path))
+        except FileNotFoundError:
+            return None
+        except Exception as error:
+            self._failed(error, "read", path)
+
+    def read(self, path: str, start: int, end: int, etag: str = "") -> bytes:
+        """A range of the object; from a server that does not know ranges, cut from the whole."""
+        if end <= start:
+            return b""
+        try:
+            return b"".join(self._get(path, etag, {"range": (start, end)}))
+        except _NoRanges:
+            return b"".join(self._get(path, etag, {}))[start:end]
+
+    def pieces(self, path: str, etag: str = "") -> Iterator[bytes]:
+        """The whole object, as it arrives."""
+        yield from self._get(path, etag, {})
+
+    def _get(self, path: str, etag: str, options: dict[str, Any]) -> Iterator[bytes]:
+        import obstore
+
+        wanted: Any = {**options, "if_match": f'"{etag}"'} if etag else options
+        try:
+            found = obstore.get(self._store(), path, options=wanted)
+            if etag and _bare(found.meta["e_tag"]) != etag:  # not every server heeds If-Match
+                raise FileChanged(f"The file {path!r} in {self.name} has changed.")
+            for piece in found.stream():
+                yield bytes(piece)
+        except DatastoreException:
+            raise
+        except Exception as error:
+            self._failed(error, "read", path)
+
+    def write(self, path: str, file: BinaryIO) -> Entry:
+        """Put the object; a large one in parts, and seen when the last has arrived."""
+        import obstore
+
+        try:
+            begin = file.tell()
+            done = obstore.put(self._store(), path, file)
+            return Entry(path, file.tell() - begin, _bare(done["e_tag"]))
+        except Exception as error:
+            self._failed(error, "write", path)
+
+    def delete(self, path: str) -> None:
+        """Remove the object, if it is there."""
+        import obstore
+
+        try:
+            obstore.delete(self._store(), path)
+        except FileNotFoundError:
+            pass
+        except Exception as error:
+            self._failed(error, "remove", path)
+
+    def _store(self) -> Any:
+        with self._lock:
+            if self._opened is None:
+                self._opened = self._opener()
+            return self._opened
+
+    def _failed(self, error: Exception, did: str, what: str) -> NoReturn:
+        raise _sentence(error, self.name, did, what) from None
+
+
+class _NoRanges(DatastoreException):
+    """The server answered a question for a range with the whole object."""
+
+
+#: codes in the answers of S3 and Azure Blob, and what they mean to the user
+_CODES = {
+    "NoSuchBucket": "its bucket does not exist",
+    "ContainerNotFound": "its container does not exist",
+    "ContainerBeingDeleted": "its container is being deleted",
+    "SignatureDoesNotMatch": "the key is wrong",
+    "InvalidAccessKeyId": "the access key is unknown",
+    "AuthorizationFailure": "the key is wrong, or may not do this",
+    "AuthenticationFailed": "the key or token is wrong, or has run out",
+    "ExpiredToken": "the token has run out",
+    "RequestTimeTooSkewed": "this machine's clock is wrong",
+    "NoAuthenticationInformation": "it wants credentials",
+}
+_CREDENTIALS = (
+    "Credentials come from the environment, the provider's own chain (a login, a role), or a named "
+    "secret; see docs/reference/data.md."
+)
+
+
+def _sentence(error: Exception, name: str, did: str, what: str) -> DatastoreException:
+    """``error`` of obstore in our words: nothing of its text, which shows addresses and headers."""
+    kind, text = type(error).__name__, str(error)
+    if kind == "PreconditionError":
+        return FileChanged(f"The file {what!r} in {name} has changed.")
+    code = next(iter(re.findall(r"<Code>(\w+)</Code>", text)), "")
+    if code not in _CODES and isinstance(error, FileNotFoundError):
+        return FileMissing(f"There is no file {what!r} in {name}.")
+    if "non-partial response" in text:
+        return _NoRanges(f"The server of {name} does not know ranges.")
+    status = next(iter(re.findall(r"status code: (\d{3})", text)), "")
+    refused = kind in ("PermissionDeniedError", "UnauthenticatedError") or status in ("401", "403")
+    reason = _CODES.get(code) or _reason(text, status, refused)
+    return DatastoreException(
+        f"Could not {did} {what} in {name}: {reason}.", _CREDENTIALS if refused else ""
+    )
+
+
+def _reason(text: str, status: str, refused: bool) -> str:
+    if refused:
+        return "the credentials are wrong, or may not do this"
+    if status:
+        return f"the server answered {status}"
+    for pattern, reason in _REASONS.items():
+        if re.search(pattern, text):
+            return reason
+    return "the connection broke, or the answer could not be read"
+
+
+_REASONS = {
+    "Could not parse path": "this is no path that object storage can hold",
+    "kind: Connect|Connection refused|dns error": "the server cannot be reached",
+    "kind: Timeout|timed out": "the server did not answer in time",
+    r"[Cc]redential|[Tt]oken|169\.254\.169\.254": "no credentials were found, or none that work",
+}
+
+
+def _entry(meta: Any) -> Entry:
+    modified = meta.get("last_modified")
+    return Entry(
+        meta["path"],
+        meta["size"],
+        _bare(meta.get("e_tag")),
+        modified.timestamp() if modified else 0.0,
+    )
+
+
+def _bare(etag: str | None) -> str:
+    """An ETag as it is compared: servers quote it in headers, and not always in listings."""
+    return (etag or "").removeprefix("W/").strip('"')
+
+
+def time_limit() -> float:
+    """Seconds for which a request is repeated (SCRIPTRUN_DATA_TIMEOUT, default 60)."""
+    try:
+        return max(1.0, float(os.environ.get("SCRIPTRUN_DATA_TIMEOUT", "60")))
+    except ValueError:
+        return 60.0

@@ -1,0 +1,105 @@
+"""What a workspace keeps of its datastores: one small YAML file each, without any secret."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import Any, Protocol
+
+from scriptrun.data.errors import DatastoreException
+from scriptrun.store.registry import Shelf
+
+#: a workspace always has these two, as in the SDK v1; the first is the default one
+DEFAULT, FILES = "workspaceblobstore", "workspacefilestore"
+_SETTING = ".default"
+
+Record = dict[str, Any]
+
+
+class Home(Protocol):
+    """What is asked of a workspace here: its name, and the directory with its registries."""
+
+    directory: Path
+
+    @property
+    def name(self) -> str:
+        """The workspace's name."""
+
+    @property
+    def id(self) -> str:
+        """What tells it from every other."""
+
+
+def names(home: Home) -> list[str]:
+    """The names of all datastores, the workspace's own two first."""
+    kept = [name for name in _shelf(home).names() if not name.startswith(".")]
+    return [DEFAULT, FILES, *(name for name in kept if name not in (DEFAULT, FILES))]
+
+
+def get(home: Home, name: str) -> Record:
+    """The record of a datastore. Raises DatastoreException where there is none."""
+    own = name in (DEFAULT, FILES)
+    record = _shelf(home).get(name) if own or is_name(name) else None
+    if record is not None:
+        return record
+    if own:
+        return {"class": "Local", "path": str(home.directory / "datastores" / name)}
+    raise DatastoreException(
+        f"There is no datastore named {name!r} in the workspace {home.name!r}.",
+        f"It has {', '.join(names(home))}. Datastore.register_... adds one.",
+    )
+
+
+def put(home: Home, name: str, record: Record, overwrite: bool) -> None:
+    """Keep ``record`` under ``name``, once ``check`` has found nothing against it."""
+    check(home, name, record, overwrite)
+    _shelf(home).put(name, record)
+
+
+def check(home: Home, name: str, record: Record, overwrite: bool) -> None:
+    """Raise DatastoreException for a name that cannot be a variable's, or that is taken.
+
+    One that is there with other settings is only replaced with ``overwrite``.
+    """
+    if not is_name(name):
+        raise DatastoreException(
+            f"{name!r} cannot be a datastore's name.",
+            "Use letters, digits and underscores (1 to 255 of them).",
+        )
+    there = get(home, name) if name in names(home) else None
+    if there is not None and there != record and not overwrite:
+        raise DatastoreException(
+            f"There is a datastore named {name!r} already, with other settings.",
+            "Use another name, or overwrite=True.",
+        )
+
+
+def remove(home: Home, name: str) -> None:
+    """Forget the datastore; its files stay. The workspace's own two cannot be removed."""
+    get(home, name)
+    if name in (DEFAULT, FILES):
+        raise DatastoreException(f"{name} is the workspace's own datastore: it always exists.")
+    if default(home) == name:
+        _shelf(home).remove(_SETTING)
+    _shelf(home).remove(name)
+
+
+def default(home: Home) -> str:
+    """The name of the default datastore."""
+    setting = _shelf(home).get(_SETTING) or {}
+    return str(setting.get("name", DEFAULT))
+
+
+def set_default(home: Home, name: str) -> None:
+    """Make the datastore the default one."""
+    get(home, name)
+    _shelf(home).put(_SETTING, {"name": name})
+
+
+def is_name(name: object) -> bool:
+    """Whether ``name`` can name a datastore: it becomes part of a variable's name in jobs."""
+    return isinstance(name, str) and bool(re.fullmatch(r"[A-Za-z0-9_]{1,255}", name))
+
+
+def _shelf(home: Home) -> Shelf:
+    return Shelf(home.directory / "datastores")

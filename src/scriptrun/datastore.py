@@ -1,0 +1,294 @@
+"""``Datastore``: registering named places for files in a workspace, and getting them back."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from scriptrun.data import datastores, records, secrets
+from scriptrun.data.datastores import AbstractDatastore
+from scriptrun.data.errors import DatastoreException
+
+if TYPE_CHECKING:
+    from scriptrun.workspace import Workspace
+
+
+class Datastore:
+    """``Datastore(workspace, name)`` is the datastore of that name (the default one without).
+
+    A key or token that is given to a ``register_...`` call is kept for this user on this machine
+    (``scriptrun.data.secrets``), never in the workspace. Without one, credentials come from the
+    secret named by ``secret=``, the environment, or the provider's own login.
+    """
+
+    def __new__(  # type: ignore[misc]  # noqa: D102
+        cls, workspace: Workspace, name: str | None = None
+    ) -> AbstractDatastore:
+        return cls.get(workspace, name) if name else cls.get_default(workspace)
+
+    @staticmethod
+    def get(workspace: Workspace, datastore_name: str) -> AbstractDatastore:
+        """The datastore of that name. Raises DatastoreException where there is none."""
+        return datastores.get(workspace, datastore_name)
+
+    @staticmethod
+    def get_default(workspace: Workspace) -> AbstractDatastore:
+        """The workspace's default datastore."""
+        return datastores.get(workspace, records.default(workspace))
+
+    @staticmethod
+    def register_local(
+        workspace: Workspace,
+        datastore_name: str,
+        path: str | os.PathLike[str],
+        overwrite: bool = False,
+    ) -> AbstractDatastore:
+        """A directory of this machine, or one that it has mounted.
+
+        Raises DatastoreException where there is no such directory.
+        """
+        place = Path(path).expanduser().absolute()
+        if not place.is_dir():
+            raise DatastoreException(f"There is no directory {place}.", "Make it first.")
+        return _keep(workspace, datastore_name, {"class": "Local", "path": str(place)}, overwrite)
+
+    @staticmethod
+    def register_azure_blob_container(
+        workspace: Workspace,
+        datastore_name: str,
+        container_name: str,
+        account_name: str,
+        sas_token: str | None = None,
+        account_key: str | None = None,
+        protocol: str | None = None,
+        endpoint: str | None = None,
+        overwrite: bool = False,
+        create_if_not_exists: bool = False,
+        skip_validation: bool = False,
+        *ignored: object,
+        secret: str | None = None,
+        anonymous: bool = False,
+        **more: object,
+    ) -> AbstractDatastore:
+        """A container of Azure Blob Storage.
+
+        ``endpoint`` is the suffix of the cloud (``core.windows.net``) or a whole address.
+        ``secret`` names a secret that holds the account's key (one that begins with ``?`` or holds
+        ``sig=`` is a SAS token); ``anonymous`` reads a public container. Unless
+        ``skip_validation``, the container is asked for a first file.
+        """
+        record = {
+            "class": "AzureBlob",
+            "container_name": container_name,
+            "account_name": account_name,
+            "protocol": protocol,
+            "endpoint": endpoint,
+            "secret": secret,
+            "anonymous": anonymous,
+        }
+        given = {"sas_token": sas_token, "account_key": account_key}
+        made = _keep(workspace, datastore_name, record, overwrite, given, not skip_validation)
+        return made
+
+    @staticmethod
+    def register_azure_data_lake_gen2(
+        workspace: Workspace,
+        datastore_name: str,
+        filesystem: str,
+        account_name: str,
+        tenant_id: str | None = None,
+        client_id: str | None = None,
+        client_secret: str | None = None,
+        resource_url: str | None = None,
+        authority_url: str | None = None,
+        protocol: str | None = None,
+        endpoint: str | None = None,
+        overwrite: bool = False,
+        *ignored: object,
+        secret: str | None = None,
+        **more: object,
+    ) -> AbstractDatastore:
+        """A file system of Azure Data Lake Gen2; ``secret`` names one with the client's secret."""
+        record = {
+            "class": "AzureDataLakeGen2",
+            "container_name": filesystem,
+            "account_name": account_name,
+            "tenant_id": tenant_id,
+            "client_id": client_id,
+            "authority_host": authority_url,
+            "protocol": protocol,
+            "endpoint": endpoint,
+            "secret": secret,
+            "credential": "client_secret" if secret and client_id else None,
+        }
+        given = {"client_secret": client_secret}
+        return _keep(workspace, datastore_name, record, overwrite, given)
+
+    @staticmethod
+    def register_azure_file_share(
+        workspace: Workspace,
+        datastore_name: str,
+        file_share_name: str,
+        account_name: str,
+        sas_token: str | None = None,
+        account_key: str | None = None,
+        protocol: str | None = None,
+        endpoint: str | None = None,
+        overwrite: bool = False,
+        *ignored: object,
+        **more: object,
+    ) -> AbstractDatastore:
+        """An Azure file share: kept by name; its files are reached by mounting it.
+
+        With ``path=`` (where the share is mounted on this machine) it works as that directory.
+        """
+        mounted = more.get("path")
+        if mounted is not None:
+            return Datastore.register_local(workspace, datastore_name, str(mounted), overwrite)
+        record = {
+            "class": "AzureFile",
+            "container_name": file_share_name,
+            "account_name": account_name,
+            "protocol": protocol,
+            "endpoint": endpoint,
+        }
+        given = {"sas_token": sas_token, "account_key": account_key}
+        return _keep(workspace, datastore_name, record, overwrite, given)
+
+    @staticmethod
+    def register_s3(
+        workspace: Workspace,
+        datastore_name: str,
+        bucket: str,
+        region: str | None = None,
+        endpoint: str | None = None,
+        root: str | None = None,
+        secret: str | None = None,
+        anonymous: bool = False,
+        overwrite: bool = False,
+    ) -> AbstractDatastore:
+        """A bucket of Amazon S3, or of what speaks like it at ``endpoint``.
+
+        ``root`` is a prefix that all paths start from; ``secret`` names one that holds
+        ``ACCESS_KEY_ID:SECRET_ACCESS_KEY``.
+        """
+        record = {
+            "class": "S3",
+            "bucket": bucket,
+            "region": region,
+            "endpoint": endpoint,
+            "root": root,
+            "secret": secret,
+            "anonymous": anonymous,
+        }
+        return _keep(workspace, datastore_name, record, overwrite)
+
+    @staticmethod
+    def register_gcs(
+        workspace: Workspace,
+        datastore_name: str,
+        bucket: str,
+        endpoint: str | None = None,
+        root: str | None = None,
+        secret: str | None = None,
+        anonymous: bool = False,
+        overwrite: bool = False,
+    ) -> AbstractDatastore:
+        """A bucket of Google Cloud Storage; ``secret`` names a service account's key (JSON)."""
+        record = {
+            "class": "GCS",
+            "bucket": bucket,
+            "endpoint": endpoint,
+            "root": root,
+            "secret": secret,
+            "anonymous": anonymous,
+        }
+        return _keep(workspace, datastore_name, record, overwrite)
+
+    @staticmethod
+    def register_http(
+        workspace: Workspace,
+        datastore_name: str,
+        url: str,
+        secret: str | None = None,
+        overwrite: bool = False,
+    ) -> AbstractDatastore:
+        """The files below an address; ``secret`` names the value of an Authorization header."""
+        record = {"class": "HTTP", "url": _plain_url(url), "secret": secret}
+        return _keep(workspace, datastore_name, record, overwrite)
+
+    @staticmethod
+    def register_fsspec(
+        workspace: Workspace,
+        datastore_name: str,
+        protocol: str,
+        path: str = "",
+        options: dict[str, Any] | None = None,
+        secret: str | None = None,
+        credential: str = "password",
+        overwrite: bool = False,
+    ) -> AbstractDatastore:
+        """What fsspec calls ``protocol`` (sftp, ftp, webdav, ...), from ``path`` downwards.
+
+        ``options`` are the driver's and are written into the workspace: the option ``credential``
+        is filled in from the secret that ``secret`` names.
+        """
+        record = {
+            "class": "Fsspec",
+            "protocol": protocol,
+            "path": path,
+            "options": _without_secrets(options or {}),
+            "secret": secret,
+            "credential": credential if secret else None,
+        }
+        return _keep(workspace, datastore_name, record, overwrite)
+
+
+def _keep(
+    workspace: Workspace,
+    name: str,
+    record: dict[str, Any],
+    overwrite: bool,
+    given: dict[str, str | None] | None = None,
+    validate: bool = False,
+) -> AbstractDatastore:
+    """Keep the record; a credential that was given goes to this user's secrets."""
+    record = {key: value for key, value in record.items() if value not in (None, False, {})}
+    credentials = {kind: value for kind, value in (given or {}).items() if value}
+    for kind, value in credentials.items():
+        record |= {"credential": kind, "secret": datastores.own_secret(workspace, name)}
+        records.check(workspace, name, record, overwrite)
+        secrets.keep(record["secret"], value)
+        break
+    made = datastores.of_record(workspace, name, record)
+    if validate:
+        records.check(workspace, name, record, overwrite)
+        next(iter(made.store.list()), None)
+    records.put(workspace, name, record, overwrite)
+    return made
+
+
+def _plain_url(url: str) -> str:
+    from urllib.parse import urlsplit
+
+    parts = urlsplit(url)
+    if parts.scheme not in ("http", "https") or not parts.hostname:
+        raise DatastoreException(f"{url!r} is no http:// or https:// address.")
+    if parts.username or parts.password or parts.query:
+        raise DatastoreException(
+            "This address holds a user, a password or a query, and would be written down.",
+            "Give the plain address, and the Authorization header's value as a named secret.",
+        )
+    return url.rstrip("/")
+
+
+def _without_secrets(options: dict[str, Any]) -> dict[str, Any]:
+    telling = ("password", "passphrase", "secret", "token", "key", "credential")
+    wrong = sorted(name for name in options if any(word in name.lower() for word in telling))
+    if wrong:
+        raise DatastoreException(
+            f"The option {wrong[0]!r} looks like a credential, and options are written down.",
+            f"Name it as credential={wrong[0]!r} and give its value as a secret: secret='NAME'.",
+        )
+    return options
