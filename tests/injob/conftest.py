@@ -98,7 +98,8 @@ class Job:
 
     def start(self, python: str, code: str, **more: str) -> subprocess.Popen[str]:
         script = self.folder / "work" / "train.py"
-        script.write_text(code, "utf-8")
+        if not script.exists() or script.read_text("utf-8") != code:
+            script.write_text(code, "utf-8")  # never while another rank begins to read it
         return subprocess.Popen(
             [python, str(script)], cwd=script.parent, env=self.environ(**more), text=True,
             encoding="utf-8", stdout=subprocess.PIPE, stderr=subprocess.PIPE,
