@@ -21,7 +21,8 @@ from scriptrun.store.known import KnownObjects
 LARGE = 1 << 20
 """Files of this size (bytes) and above are kept by themselves: they can be cloned."""
 _ENTRY = struct.Struct(">32sQ")
-_REMEMBERED = 100_000
+_REMEMBERED = 30_000
+"""Of so many files of one snapshot twins are seen: about 5 MB, however large the tree is."""
 _CHUNK = 1 << 20
 
 
