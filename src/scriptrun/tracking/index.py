@@ -141,12 +141,12 @@ class Index:
         """Ids of runs that begin with ``prefix``, newest first."""
         end = prefix[:-1] + chr(ord(prefix[-1]) + 1) if prefix else chr(0x10FFFF)
         query = "select id from runs where id >= ? and id < ? order by created desc limit ?"
-        return [found[0] for found in self._db.execute(query, (prefix, end, limit))]
+        return [found[0] for found in self._db.execute(query, (_sound(prefix), _sound(end), limit))]
 
     def named(self, display_name: str, limit: int = 10) -> list[str]:
         """Ids of runs with this display name, newest first."""
         query = "select id from runs where display_name = ? order by created desc limit ?"
-        return [found[0] for found in self._db.execute(query, (display_name, limit))]
+        return [found[0] for found in self._db.execute(query, (_sound(display_name), limit))]
 
     def _row(self, found: dict[str, Any]) -> Row:
         folder = str(self._runs / found.pop("day") / found["id"])
@@ -196,7 +196,7 @@ class Index:
         status = settle.told(folder, facts)
         if not status.is_final:
             status = self._status(folder, job)
-        return (
+        values = (
             folder.name,
             day,
             job.get("created", ""),
@@ -215,10 +215,21 @@ class Index:
             int(status.is_final),
             stamp,
         )
+        return tuple(_sound(each) if isinstance(each, str) else each for each in values)
 
     def _put(self, batch: Iterable[tuple[Any, ...]]) -> None:
         marks = ", ".join("?" * len(_COLUMNS))
         self._db.executemany(f"insert or replace into runs values ({marks})", batch)
+
+
+def _sound(text: str) -> str:
+    """``text`` as SQLite takes it: bytes that came in undecoded are read as UTF-8."""
+    if text.isascii():
+        return text
+    try:
+        return text.encode("utf-8", "surrogateescape").decode("utf-8", "replace")
+    except UnicodeEncodeError:
+        return text.encode("utf-8", "replace").decode("utf-8")
 
 
 def _read(folder: Path) -> tuple[dict[str, Any], events.Facts] | None:
