@@ -7,7 +7,7 @@ import time
 from typing import TYPE_CHECKING, Any
 
 from scriptrun import starting
-from scriptrun.runtime import identity
+from scriptrun.runtime import identity, processes
 from scriptrun.store import flocks
 
 if TYPE_CHECKING:
@@ -38,6 +38,8 @@ def see_to_it(workspace: Workspace) -> None:
         cwd="/" if os.name == "posix" else None,
         env={name: os.environ[name] for name in os.environ if name not in identity.OF_A_JOB},
     )
+    if processes.in_job():
+        processes.await_name(process.pid, processes.RUNNER)
     _started.append((workspace.id, now, process))
 
 

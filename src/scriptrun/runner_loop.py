@@ -249,9 +249,11 @@ def _take_environment(environ: dict[str, str]) -> None:
 
 
 def _drop_if_abandoned(ticket: tickets.Ticket) -> None:
-    """Drop the ticket of a run that was never published, once its submitter has gone."""
-    if identity.is_alive(ticket.submitter) or folders.read_job(ticket.folder) is not None:
+    """Drop the ticket of a run that was deleted, or that its submitter died over."""
+    if folders.read_job(ticket.folder) is not None:
         return
+    if ticket.folder.exists() and identity.is_alive(ticket.submitter):
+        return  # it is being written down
     tickets.drop(ticket.path)
     shutil.rmtree(ticket.folder, ignore_errors=True)
 

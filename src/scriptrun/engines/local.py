@@ -6,7 +6,6 @@ import json
 import os
 import sys
 import time
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +14,7 @@ from scriptrun.engines.base import ALIVE, ENDED, UNKNOWN, WAITING, NoRoom, Order
 from scriptrun.runtime import collect, files, identity, processes
 from scriptrun.spec.errors import ExperimentExecutionException
 from scriptrun.spec.job import JobSpec
+from scriptrun.spec.values import Value
 from scriptrun.store import places
 
 #: seconds without a heartbeat after which a run of another host counts as ended
@@ -32,8 +32,7 @@ def allow_fork() -> None:
     _forking["allowed"] = True
 
 
-@dataclass(frozen=True)
-class Local:
+class Local(Value):
     """This machine as the compute target.
 
     ``max_runs`` bounds how many runs are alive at once (default: one a GPU, or two on a machine
@@ -174,6 +173,8 @@ def _start_fresh(order: dict[str, Any], held: slots.Held) -> None:
     assert process.stdin is not None
     with process.stdin as pipe:
         pipe.write(json.dumps(order).encode("utf-8", "surrogatepass"))
+    if processes.in_job():
+        processes.await_name(process.pid, processes.GUARD)
     _children.append(process)
     _children[:] = [child for child in _children if child.poll() is None]
 

@@ -5,6 +5,8 @@ import os
 import signal
 import time
 
+from . import identity
+
 _PR_SET_CHILD_SUBREAPER = 36
 #: what the processes call themselves that look after runs and their queue. They may stand below a
 #: script that submits runs of its own, and those are no leftovers of that script.
@@ -30,6 +32,21 @@ def become_subreaper():
         return libc.prctl(_PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0) == 0
     except (ImportError, OSError, AttributeError):
         return False
+
+
+def await_name(pid, name, seconds=3.0):
+    """Wait until the process ``pid`` has taken ``name``, or has gone (Linux).
+
+    For a keeper that is started within a job: until then it looks like a leftover of the script.
+    """
+    deadline = time.monotonic() + seconds
+    while name_of(pid) not in ("", name) and time.monotonic() < deadline:
+        time.sleep(0.005)
+
+
+def in_job():
+    """Whether this process belongs to a job."""
+    return any(name in os.environ for name in identity.OF_A_JOB)
 
 
 def spawn(argv, cwd, environ, output):
