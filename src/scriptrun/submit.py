@@ -11,7 +11,7 @@ import re
 import time
 import uuid
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -25,6 +25,7 @@ from scriptrun.runtime import events, files, identity
 from scriptrun.spec import states
 from scriptrun.spec.errors import ScriptrunError, UserErrorException, refuse
 from scriptrun.spec.job import JobSpec
+from scriptrun.spec.values import Value, fresh
 from scriptrun.store import snapshots
 from scriptrun.tracking import folders
 
@@ -36,8 +37,7 @@ if TYPE_CHECKING:
 _EXPERIMENT = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,254}")
 
 
-@dataclass(frozen=True)
-class Origin:
+class Origin(Value):
     """What a submission takes from where it is made, beside the job's description.
 
     ``interpreter`` runs the job when no environment is given (default: this process's own);
@@ -47,15 +47,14 @@ class Origin:
     """
 
     interpreter: str | None = None
-    variables: Mapping[str, str] = field(default_factory=dict)
+    variables: Mapping[str, str] = fresh(default_factory=dict)
     passed: tuple[str, ...] = ()
     display_name: str = ""
     parent: str | None = None
     root: str | None = None
 
 
-@dataclass
-class Submission:
+class Submission(Value, frozen=False):
     """A job that may be submitted: checked, with its engine and what is worth a word."""
 
     job: JobSpec

@@ -9,16 +9,15 @@ from __future__ import annotations
 
 import os
 import time
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from scriptrun.runtime import files, identity
+from scriptrun.spec.values import Value
 from scriptrun.store import places
 
 
-@dataclass(frozen=True)
-class Ticket:
+class Ticket(Value):
     """One waiting run: its ticket's path, its folder, what it inherits, and who queued it."""
 
     path: Path

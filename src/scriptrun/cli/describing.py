@@ -5,7 +5,6 @@ from __future__ import annotations
 import argparse
 import os
 import re
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -14,19 +13,19 @@ from scriptrun.config.environment import Environment
 from scriptrun.config.run_configuration import RunConfiguration
 from scriptrun.config.script_run_config import ScriptRunConfig
 from scriptrun.spec.errors import UserErrorException, refuse
+from scriptrun.spec.values import Value, fresh
 from scriptrun.submit import Origin
 from scriptrun.workspace import Workspace
 
 
-@dataclass
-class Described:
+class Described(Value, frozen=False):
     """What the command line asks for."""
 
     config: ScriptRunConfig
     experiment: str
     origin: Origin
     tags: dict[str, str | None]
-    warnings: list[str] = field(default_factory=list)
+    warnings: list[str] = fresh(default_factory=list)
 
 
 def describe(args: argparse.Namespace, workspace: Workspace) -> Described:

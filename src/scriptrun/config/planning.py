@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass, field
 from typing import Any
 
 from scriptrun.config import checks, distribution
@@ -15,12 +14,12 @@ from scriptrun.config.wire import to_wire
 from scriptrun.spec.environment import EnvironmentSpec
 from scriptrun.spec.errors import refuse
 from scriptrun.spec.job import Distribution
+from scriptrun.spec.values import Value, fresh
 
 __all__ = ["Described", "describe", "problems", "run_definition", "variables"]
 
 
-@dataclass(frozen=True)
-class Described:
+class Described(Value):
     """What a configuration says, in the words of JobSpec.
 
     ``target`` is the name or object that the user gave ("local" where none); ``script`` is as the
@@ -36,11 +35,11 @@ class Described:
     environment: EnvironmentSpec
     target: Any
     distribution: Distribution
-    variables: dict[str, str] = field(default_factory=dict)
+    variables: dict[str, str] = fresh(default_factory=dict)
     max_run_duration_seconds: float | None = None
     docker: bool = False
     resume_from: Any = None
-    run_definition: dict[str, Any] = field(default_factory=dict)
+    run_definition: dict[str, Any] = fresh(default_factory=dict)
     notes: tuple[str, ...] = ()
 
 

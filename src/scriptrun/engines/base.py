@@ -6,26 +6,24 @@ stops a job's processes, and never says that a job succeeded: only the job's own
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Protocol
 
 from scriptrun.spec.job import JobSpec
+from scriptrun.spec.values import Value
 
 #: what an engine may say of a job: nothing more is its business
 WAITING, ALIVE, ENDED, UNKNOWN = "waiting", "alive", "ended", "unknown"
 
 
-@dataclass(frozen=True)
-class View:
+class View(Value):
     """What an engine sees of one job: WAITING, ALIVE, ENDED or UNKNOWN, and its evidence."""
 
     what: str
     evidence: str = ""
 
 
-@dataclass
-class Order:
+class Order(Value, frozen=False):
     """What an engine needs to start a job beside its spec: all of it local to this submission.
 
     ``environ`` is what the job inherits; it may hold secrets and is never written into the
@@ -42,7 +40,7 @@ class Order:
     environ: dict[str, str]
     attempt: int = 1
     ticket: Path | None = None
-    wake: dict[str, Any] | None = field(default=None)
+    wake: dict[str, Any] | None = None
 
 
 class NoRoom(Exception):

@@ -7,16 +7,16 @@ cleaned up after a crash.
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass
 from pathlib import Path
+
+from scriptrun.spec.values import Value
 
 #: how many runs at once on a machine without GPUs, unless the compute target says otherwise
 DEFAULT_RUNS = 2
 _GPUS = Path("/proc/driver/nvidia/gpus")
 
 
-@dataclass
-class Held:
+class Held(Value, frozen=False):
     """What a run holds of the machine: descriptors that stand for it, and its GPUs' UUIDs."""
 
     descriptors: tuple[int, ...]

@@ -11,11 +11,11 @@ import os
 import sys
 from abc import ABC, abstractmethod
 from collections.abc import Callable
-from dataclasses import dataclass, field
 from typing import Any, ClassVar
 
 from scriptrun.spec.environment import INTERPRETER, PACKAGES, EnvironmentSpec
 from scriptrun.spec.errors import EnvironmentException
+from scriptrun.spec.values import Value
 
 Lock = dict[str, Any]
 Log = Callable[[str], None]
@@ -29,8 +29,7 @@ BUILDERS = {
 }
 
 
-@dataclass(frozen=True)
-class Ready:
+class Ready(Value):
     """An environment that can be used now.
 
     ``python`` is the absolute path of its interpreter and ``bin`` that one's directory. ``place``
@@ -46,7 +45,7 @@ class Ready:
     cached: bool = True
     seconds: float = 0.0
     sites: tuple[str, ...] = ()
-    notes: tuple[str, ...] = field(default=())
+    notes: tuple[str, ...] = ()
 
 
 class Stopped(EnvironmentException):

@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+
+from scriptrun.spec.values import Value
 
 #: conda name to PyPI name, where both hold the same thing under another name
 RENAMED = {
@@ -99,8 +100,7 @@ _CLAUSE = re.compile(r"(==|!=|<=|>=|~=|=|<|>)?\s*([\w.*+!-]+)$")
 _FOURTH_NUMBER = frozenset({"opencv-python-headless"})
 
 
-@dataclass(frozen=True)
-class Translation:
+class Translation(Value):
     """What conda specs mean to uv; ``unknown`` are not on PyPI, ``troubles`` can't be read."""
 
     python: str | None

@@ -11,12 +11,13 @@ import json
 import os
 import re
 import sys
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 
 from scriptrun.environments import sites
 from scriptrun.runtime.files import read_json, to_json, write_atomic
 from scriptrun.spec.digests import digest_of
 from scriptrun.spec.errors import EnvironmentException
+from scriptrun.spec.values import Value
 from scriptrun.store import places
 
 _ASK = """
@@ -33,8 +34,7 @@ print(json.dumps({"version": version, "prefix": sys.prefix, "sites": dirs}))
 """
 
 
-@dataclass(frozen=True)
-class Facts:
+class Facts(Value):
     """One interpreter; ``python`` is its absolute path, links kept: a venv's link is the venv."""
 
     python: str

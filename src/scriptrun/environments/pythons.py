@@ -11,10 +11,10 @@ import glob
 import os
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
 
 from scriptrun.environments import interpreters
 from scriptrun.spec.errors import EnvironmentException
+from scriptrun.spec.values import Value
 
 _SYSTEM = ("/usr/bin", "/usr/local/bin", "/opt/homebrew/bin")
 _VERSION = re.compile(
@@ -25,8 +25,7 @@ _VERSION = re.compile(
 OLDEST = (3, 6)
 
 
-@dataclass(frozen=True)
-class Python:
+class Python(Value):
     """An interpreter: its path and its version, of which the patch may not be known yet (None)."""
 
     path: str

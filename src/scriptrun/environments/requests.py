@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
 
 from scriptrun.environments import conda_names, pythons
 from scriptrun.spec.environment import EnvironmentSpec
+from scriptrun.spec.values import Value
 
 _OPTION = re.compile(r"-\w\b|--[\w-]+")
 _PATH = re.compile(r"(?:-e\s+|--editable[= ])?(?:file:)?(\.{1,2}(?:/.*)?|\.{1,2}\[.*)$")
@@ -17,8 +17,7 @@ _KNOWN_OPTIONS = {
 }  # fmt: skip
 
 
-@dataclass(frozen=True)
-class Request:
+class Request(Value):
     """Requirements, option lines that go into the file with them, and arguments for uv."""
 
     python: str | None

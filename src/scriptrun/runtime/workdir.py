@@ -49,8 +49,11 @@ def entries(store, digest):
             for each in _entries(lines, places):
                 yield each
     except FileNotFoundError as error:
-        raise SnapshotDamaged("The snapshot {} is not in {} ({} is missing).".format(
-            digest, store, os.path.basename(str(error.filename)))) from None
+        raise SnapshotDamaged(
+            "The snapshot {} is not in {} ({} is missing).".format(
+                digest, store, os.path.basename(str(error.filename))
+            )
+        ) from None
     except ValueError:
         raise SnapshotDamaged("{} is damaged.".format(manifest)) from None
 
@@ -187,7 +190,7 @@ def _read_at(handle, size, offset):
 def _write(handle, data):
     view = memoryview(data)
     while view:
-        view = view[os.write(handle, view):]
+        view = view[os.write(handle, view) :]
 
 
 def _cloned(handle, source):

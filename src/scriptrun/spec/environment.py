@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict
 from typing import Any
 
 from scriptrun.spec.digests import digest_of
+from scriptrun.spec.values import Value, fresh
 
 #: kinds of environment: an interpreter that is there, or packages to be built into one of our own
 INTERPRETER = "interpreter"
 PACKAGES = "packages"
 
 
-@dataclass(frozen=True)
-class EnvironmentSpec:
+class EnvironmentSpec(Value):
     """One environment request.
 
     ``kind`` is INTERPRETER (``interpreter`` is the path or name of an existing Python; nothing is
@@ -34,7 +34,7 @@ class EnvironmentSpec:
     channels: tuple[str, ...] = ()
     image: str | None = None
     container: bool = False
-    docker: dict[str, Any] = field(default_factory=dict)
+    docker: dict[str, Any] = fresh(default_factory=dict)
     pins: str = "exact"
     notes: tuple[str, ...] = ()
 

@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict
 from typing import Any
 
 from scriptrun.spec.environment import EnvironmentSpec
+from scriptrun.spec.values import Value, fresh
 
 FORMAT = 1
 
 
-@dataclass(frozen=True)
-class Distribution:
+class Distribution(Value):
     """How many processes run where.
 
     ``kind`` is "" (one process), "mpi", "pytorch", "tensorflow" or "nodes" (the command once a
@@ -23,20 +23,18 @@ class Distribution:
     nodes: int = 1
     processes_per_node: int = 1
     processes: int | None = None
-    settings: dict[str, Any] = field(default_factory=dict)
+    settings: dict[str, Any] = fresh(default_factory=dict)
 
 
-@dataclass(frozen=True)
-class Target:
+class Target(Value):
     """The compute target: the name that the user gave, its class and that class's options."""
 
     name: str = "local"
     kind: str = "Local"
-    options: dict[str, Any] = field(default_factory=dict)
+    options: dict[str, Any] = fresh(default_factory=dict)
 
 
-@dataclass(frozen=True)
-class JobSpec:
+class JobSpec(Value):
     """One job, complete: all before it made it of what the user wrote, all after it reads only it.
 
     Times are ISO 8601 in UTC, durations seconds. ``script`` is relative to the snapshot;
@@ -55,10 +53,10 @@ class JobSpec:
     script: str | None = None
     arguments: tuple[str, ...] = ()
     command: str | None = None
-    environment: EnvironmentSpec = field(default_factory=EnvironmentSpec)
-    target: Target = field(default_factory=Target)
-    distribution: Distribution = field(default_factory=Distribution)
-    variables: dict[str, str] = field(default_factory=dict)
+    environment: EnvironmentSpec = fresh(default_factory=EnvironmentSpec)
+    target: Target = fresh(default_factory=Target)
+    distribution: Distribution = fresh(default_factory=Distribution)
+    variables: dict[str, str] = fresh(default_factory=dict)
     passed: tuple[str, ...] = ()
     max_run_duration_seconds: float | None = None
     grace_seconds: float = 10.0
@@ -66,12 +64,12 @@ class JobSpec:
     kind: str = "azureml.scriptrun"
     parent: str | None = None
     root: str | None = None
-    tags: dict[str, str | None] = field(default_factory=dict)
-    properties: dict[str, str] = field(default_factory=dict)
+    tags: dict[str, str | None] = fresh(default_factory=dict)
+    properties: dict[str, str] = fresh(default_factory=dict)
     notes: tuple[str, ...] = ()
-    run_definition: dict[str, Any] = field(default_factory=dict)
-    data: dict[str, Any] = field(default_factory=dict)
-    submitted_by: dict[str, Any] = field(default_factory=dict)
+    run_definition: dict[str, Any] = fresh(default_factory=dict)
+    data: dict[str, Any] = fresh(default_factory=dict)
+    submitted_by: dict[str, Any] = fresh(default_factory=dict)
     rerun_of: str | None = None
     format: int = FORMAT
 

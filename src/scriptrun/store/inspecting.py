@@ -4,25 +4,24 @@ from __future__ import annotations
 
 import os
 import stat
-from dataclasses import dataclass, field
 
+from scriptrun.spec.values import Value, fresh
 from scriptrun.store import links, listing, remarks
 from scriptrun.store.ignore import Reason, rules_for
 
 
-@dataclass
-class Inspection:
+class Inspection(Value, frozen=False):
     """``files`` (path to bytes) and ``ignored`` (path to reason; a folder ends in ``/``) by path.
 
     Bytes that are no UTF-8 stand as surrogates in paths. ``size`` is in bytes; ``warnings`` are
     those of ``take``; ``failed`` is what could not be looked into.
     """
 
-    files: dict[str, int] = field(default_factory=dict)
-    ignored: dict[str, Reason] = field(default_factory=dict)
+    files: dict[str, int] = fresh(default_factory=dict)
+    ignored: dict[str, Reason] = fresh(default_factory=dict)
     size: int = 0
-    warnings: list[str] = field(default_factory=list)
-    failed: dict[bytes, str] = field(default_factory=dict)
+    warnings: list[str] = fresh(default_factory=list)
+    failed: dict[bytes, str] = fresh(default_factory=dict)
 
 
 def inspect(source: bytes) -> Inspection:

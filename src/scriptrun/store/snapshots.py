@@ -10,11 +10,11 @@ import errno
 import os
 from collections.abc import Iterator
 from contextlib import ExitStack
-from dataclasses import dataclass
 from pathlib import Path
 
 from scriptrun.runtime import workdir
 from scriptrun.spec.errors import SnapshotException, WorkspaceException
+from scriptrun.spec.values import Value
 from scriptrun.store import (
     flocks,
     inspecting,
@@ -30,8 +30,7 @@ Inspection = inspecting.Inspection
 _NAMED = 10
 
 
-@dataclass(frozen=True)
-class Snapshot:
+class Snapshot(Value):
     """A snapshot in the store: its digest, number of files, bytes, and what to tell the user."""
 
     digest: str
@@ -40,8 +39,7 @@ class Snapshot:
     warnings: tuple[str, ...] = ()
 
 
-@dataclass(frozen=True)
-class Entry:
+class Entry(Value):
     """One thing in a snapshot. ``kind``: "folder", "file", "executable" or "link".
 
     Paths are relative with ``/``; bytes that are no UTF-8 stand as surrogates (``os.fsencode`` is

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import os
 import uuid
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from scriptrun.runtime import events as writing
 from scriptrun.runtime import identity
 from scriptrun.spec import states
+from scriptrun.spec.values import Value, fresh
 
 
 def later_writer(folder: Path, who: str = "user") -> writing.EventWriter:
@@ -36,14 +36,13 @@ def read(folder: Path) -> list[dict[str, Any]]:
     return [item[3] for item in merged]
 
 
-@dataclass
-class Facts:
+class Facts(Value, frozen=False):
     """What a run's events say, taken together."""
 
     state: str | None = None
     state_reason: str = ""
-    tags: dict[str, str | None] = field(default_factory=dict)
-    properties: dict[str, str] = field(default_factory=dict)
+    tags: dict[str, str | None] = fresh(default_factory=dict)
+    properties: dict[str, str] = fresh(default_factory=dict)
     display_name: str | None = None
     description: str | None = None
     failure: dict[str, Any] | None = None
@@ -51,7 +50,7 @@ class Facts:
     began: dict[str, Any] | None = None
     running: float | None = None
     environment: dict[str, Any] | None = None
-    messages: list[dict[str, Any]] = field(default_factory=list)
+    messages: list[dict[str, Any]] = fresh(default_factory=list)
 
 
 def facts(events: list[dict[str, Any]]) -> Facts:

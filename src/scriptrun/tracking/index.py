@@ -9,11 +9,11 @@ import json
 import os
 import time
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from scriptrun.runtime import files
+from scriptrun.spec.values import Value, fresh
 from scriptrun.tracking import events, folders, settle
 
 if TYPE_CHECKING:
@@ -52,8 +52,7 @@ pragma user_version = {VERSION};
 """
 
 
-@dataclass(frozen=True)
-class Row:
+class Row(Value):
     """One run as lists show it. Times are seconds since 1970, ``created`` is ISO 8601 in UTC."""
 
     id: str
@@ -70,7 +69,7 @@ class Row:
     parent: str | None = None
     kind: str = ""
     script: str | None = None
-    tags: dict[str, Any] = field(default_factory=dict)
+    tags: dict[str, Any] = fresh(default_factory=dict)
 
 
 class Index:

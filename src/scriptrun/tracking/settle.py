@@ -3,17 +3,16 @@
 from __future__ import annotations
 
 import time
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from scriptrun.runtime import results
 from scriptrun.spec import states
+from scriptrun.spec.values import Value
 from scriptrun.tracking import events, folders
 
 
-@dataclass(frozen=True)
-class Status:
+class Status(Value):
     """A run's state, with its cause and its times (seconds since 1970, None where not known)."""
 
     state: str
