@@ -8,6 +8,7 @@ import re
 from pathlib import Path
 from typing import Any
 
+from scriptrun import compute
 from scriptrun.cli import pythons, settings
 from scriptrun.config.environment import Environment
 from scriptrun.config.run_configuration import RunConfiguration
@@ -31,7 +32,7 @@ class Described(Value, frozen=False):
 def describe(args: argparse.Namespace, workspace: Workspace) -> Described:
     """Everything that the command line says. Raises UserErrorException for what it can't mean."""
     loaded = RunConfiguration.load(*_place(args.config)) if args.config else None
-    configuration = loaded or _bare()
+    configuration = loaded or _bare(workspace)
     refuse(_given_twice(args, configuration) if loaded else [])
     _apply(args, configuration, workspace)
     for text in args.settings:
@@ -84,9 +85,9 @@ def experiment_name(source: str) -> str:
     return name.strip("-._")[:255] or "default"
 
 
-def _bare() -> RunConfiguration:
+def _bare(workspace: Workspace) -> RunConfiguration:
     made = RunConfiguration()
-    made.target = None
+    made.target = compute.default_name(workspace)
     made.environment.environment_variables = {}  # v1's EXAMPLE_ENV_VAR is of no use to anybody
     return made
 

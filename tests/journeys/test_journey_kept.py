@@ -1,0 +1,92 @@
+"""What a workspace keeps beside its runs: its name, compute targets, environments; the doctor."""
+
+from __future__ import annotations
+
+import os
+
+
+def test_init(user):
+    assert user.does("init", "mine").out.startswith("The workspace 'mine' is in ")
+    assert user.does("init", "mine", "--json").json["path"] == str(user.here)
+    other = user.types("init", "other")
+    assert other.code == 2
+    assert "'mine'" in other.err
+
+
+def test_the_workspace_is_found_upwards_and_by_its_variable(user, tmp_path):
+    user.does("init")
+    user.writes("deep/train.py", "")
+    user.does("run", "train.py", cwd=user.here / "deep")
+    assert len(user.runs()) == 1
+    assert user.does("list", "--json", cwd=tmp_path, SCRIPTRUN_WORKSPACE=str(user.here)).json
+    assert not (user.here / "deep" / ".scriptrun").exists()
+
+
+def test_the_workspace_is_made_at_the_root_of_a_repository(user):
+    (user.here / ".git").mkdir()
+    user.writes("deep/train.py", "")
+    user.does("run", "train.py", cwd=user.here / "deep")
+    assert (user.here / ".scriptrun" / "workspace.json").exists()
+
+
+def test_compute_targets(user):
+    assert [each["name"] for each in user.does("compute", "list", "--json").json] == ["local"]
+    assert not (user.here / ".scriptrun").exists()
+    user.does("compute", "add", "small", "--max-runs", "1")
+    assert user.does("compute", "show", "small", "--json").json["options"] == {"max_runs": 1}
+    assert user.types("compute", "add", "small").code == 2
+    user.does("compute", "set", "small", "--max-runs=3")
+    assert user.does("compute", "show", "small", "--json").json["options"] == {"max_runs": 3}
+    user.does("compute", "default", "small")
+    assert user.does("compute", "default").out == "small\n"
+    user.writes("train.py", "")
+    user.does("run", "train.py")
+    user.does("compute", "alias", "gpu-*", "local")
+    user.does("run", "--target", "gpu-big", "train.py")
+    assert [run["target"] for run in user.runs()] == ["local", "small"]
+    assert user.does("compute", "check", "small").out == "small can take jobs.\n"
+    user.does("compute", "set", "small", "--max-runs", "none")
+    user.does("compute", "default", "local")
+    user.does("compute", "remove", "small")
+    assert user.types("compute", "show", "small").code == 2
+
+
+def test_environments(user):
+    found = user.does("env", "list", "--json").json
+    names = [each["name"] for each in found["named"]]
+    assert "scriptrun-sklearn" in names
+    assert "AzureML-PyTorch-1.6-GPU" in names
+    assert found["built"] == []
+    assert "scikit-learn" in user.does("env", "show", "scriptrun-sklearn").out
+    user.writes("requirements.txt", "")
+    built = user.does("env", "build", "--requirements", "requirements.txt", "--json").json
+    assert os.path.exists(built["python"])
+    (entry,) = user.does("env", "list", "--json").json["built"]
+    assert built["place"] == entry["place"]
+    assert "was there" in user.does("env", "build", "--requirements", "requirements.txt").out
+    user.does("env", "remove", entry["key"][:10])
+    assert user.does("env", "list", "--built").out == "None is built on this machine yet.\n"
+
+
+def test_a_registered_environment_runs_a_job(user):
+    user.does("init")
+    user.writes("register.py", "from scriptrun import *\ne = Environment('mine')\ne.python.user_managed_dependencies = True\n"
+        "e.environment_variables = {'A': 'b'}\ne.register(Workspace.from_config())\n")  # fmt: skip
+    import subprocess
+    import sys
+
+    subprocess.run([sys.executable, "register.py"], cwd=user.here, env=user.environ, check=True)
+    user.writes("train.py", "import os; print(os.environ['A'])\n")
+    assert user.does("run", "--environment", "mine:1", "train.py").out == "b\n"
+    assert user.types("run", "--environment", "mine:2", "train.py").code == 2
+
+
+def test_the_doctor(user):
+    checks = {each["name"]: each for each in user.does("doctor", "--json").json}
+    assert {"python", "uv", "git", "workspace", "cache", "slots", "compute"} <= set(checks)
+    assert not (user.here / ".scriptrun").exists()
+    path = user.here / "not-a-folder"
+    path.write_text("")
+    done = user.types("doctor", SCRIPTRUN_CACHE=str(path / "cache"))
+    assert done.code == 1
+    assert "SCRIPTRUN_CACHE" in done.out

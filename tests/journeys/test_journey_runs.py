@@ -1,0 +1,218 @@
+"""Looking at runs, ending them, fetching what they left, and doing them again."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+
+import pytest
+
+SLEEPY = """
+import signal, sys, time
+signal.signal(signal.SIGTERM, lambda *_: (print('saved', flush=True), sys.exit(0)))
+print('started', flush=True)
+time.sleep(60)
+"""
+MODEL = """
+import os, sys
+from scriptrun import Run
+run = Run.get_context()
+run.log('alpha', float(sys.argv[1]))
+for step in range(3):
+    run.log('loss', 1 / (step + 1))
+os.makedirs('outputs/deep', exist_ok=True)
+open('outputs/model.txt', 'w').write(sys.argv[1])
+open('outputs/deep/more.txt', 'w').write('more')
+print('trained', sys.argv[1])
+"""
+
+
+def test_detach_follow_and_cancel(user):
+    user.writes("train.py", SLEEPY)
+    run = user.does("run", "--detach", "train.py").out.strip()
+    user.waits_for("Running", run)
+    follower = subprocess.Popen(
+        user.argv("logs", "-f"),
+        cwd=user.here,
+        env=user.environ,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+    )
+    assert follower.stdout.readline() == b"started\n"
+    assert user.does("cancel", run).out == f"{run}: is asked to end\n"
+    out, err = follower.communicate(timeout=60)
+    assert out == b"saved\n"
+    assert b"Canceled" in err
+    assert follower.returncode == 1
+    assert "had ended already: Canceled" in user.does("cancel").out
+    assert user.does("cancel", "--all").out == "No run is left to cancel.\n"
+
+
+def test_a_run_is_meant_by_id_prefix_name_or_nothing(user):
+    user.writes("train.py", "import sys; print(sys.argv[1])\n")
+    first = user.does(
+        "run",
+        "-n",
+        "the first",
+        "train.py",
+        "--",
+        "one",
+    ).err
+    user.does("run", "-e", "other", "train.py", "--", "two")
+    ids = [run["id"] for run in user.runs()]
+    assert user.does("logs").out == "two\n"
+    assert user.does("logs", "the first").out == "one\n"
+    assert user.does("logs", ids[1]).out == "one\n"
+    assert user.does("logs", "other_").out == "two\n"
+    assert ids[1] in first
+    user.does("run", "train.py", "--", "three")
+    many = user.types("show", "project_")
+    assert many.code == 2
+    assert ids[1] in many.err
+
+
+def test_the_last_lines_of_a_log(user):
+    user.writes("train.py", "for n in range(1000): print(n)\n")
+    user.does("run", "train.py")
+    assert user.does("logs", "--tail", "2").out == "998\n999\n"
+    assert user.does("logs", "--tail", "2", "-f").out == "998\n999\n"
+    assert user.does("logs", "--tail", "0").out == ""
+    assert user.does("logs", "--tail", "5000").out.count("\n") == 1000
+
+
+def test_list_filters_and_json(user):
+    user.writes("good.py", "")
+    user.writes("bad.py", "raise SystemExit(3)")
+    user.does("run", "-e", "a", "good.py")
+    user.types("run", "-e", "b", "bad.py")
+    assert [run["experiment"] for run in user.does("list", "--json", "-s", "failed").json] == ["b"]
+    assert [run["state"] for run in user.does("list", "--json", "-e", "a").json] == ["Completed"]
+    assert len(user.does("runs", "list", "--json", "-l", "1").json) == 1
+    table = user.does("runs").out.splitlines()
+    assert table[0].split()[:2] == ["RUN", "STATE"]
+    assert "bad.py ended with exit code 3" in table[1]
+    assert "\x1b" not in "".join(table)
+    assert user.does("list", "-e", "nobody").out == "No runs that fit.\n"
+
+
+def test_show_and_download(user, tmp_path):
+    user.writes("train.py", MODEL)
+    user.does("run", "train.py", "--", "0.5")
+    record = user.does("show", "--json").json
+    assert record["metrics"] == {"alpha": 0.5, "loss": [1.0, 0.5, 1 / 3]}
+    assert "outputs/model.txt" in record["files"]
+    shown = user.does("show").out
+    assert "train.py 0.5" in shown
+    assert "outputs/deep/more.txt" in shown
+    place = tmp_path / "got"
+    user.does("download", "-o", place)
+    assert (place / "outputs/deep/more.txt").read_text() == "more"
+    user.does("download", "outputs/model.txt", "-o", place)
+    assert (place / "model.txt").read_text() == "0.5"
+    user.does("download", record["runId"], "user_logs", "-o", place)
+    assert (place / "user_logs/std_log.txt").read_text() == "trained 0.5\n"
+    missing = user.types("download", record["runId"], "outputs/nothing")
+    assert missing.code == 2
+    assert "outputs/deep/more.txt" in missing.err
+
+
+def test_rerun_is_the_same_whatever_became_of_the_source(user):
+    user.writes("train.py", MODEL)
+    user.does("run", "-n", "mine", "--env", "A=1", "train.py", "--", "0.5")
+    user.writes("train.py", "raise SystemExit('changed')\n")
+    done = user.does("rerun", "mine", "--verify", "--json")
+    assert done.json["answer"] == "same"
+    first, again = user.does("show", done.json["rerun_of"], "--json"), user.does("show", "--json")
+    assert again.json["snapshotId"] == first.json["snapshotId"]
+    job = [json.loads((folder / "job.json").read_text()) for folder in user.run_folders()]
+    for key in ("arguments", "variables", "environment", "snapshot", "script", "target"):
+        assert job[0][key] == job[1][key]
+    assert {each["rerun_of"] for each in job} == {None, first.json["runId"]}
+
+
+def test_rerun_tells_what_drifted(user, tmp_path):
+    counter = tmp_path / "counter"
+    user.writes("train.py", f"from scriptrun import Run\nimport os\nn = len(os.listdir({str(tmp_path)!r}))\n"
+        f"open({str(counter)!r} + str(n), 'w')\nRun.get_context().log('n', n)\n")  # fmt: skip
+    user.does("run", "train.py")
+    done = user.types("rerun", "--verify")
+    assert done.code == 1
+    assert done.out.splitlines()[-2:] == ["drifted", "  the metric n differs"]
+
+
+def test_rerun_that_cannot_tell(user):
+    user.writes("train.py", SLEEPY)
+    first = user.does("run", "-d", "train.py").out.strip()
+    user.does("cancel", user.waits_for("Running", first)["runId"])
+    again = user.does("rerun", first, "-d").out.strip()
+    user.waits_for("Running", again)
+    user.does("cancel", again)
+    user.writes("gone.py", "")
+    user.does("run", "gone.py")
+    for path in user.here.glob(".scriptrun/snapshots/manifests/*/*"):
+        path.unlink()
+    done = user.types("rerun")
+    assert done.code == 2
+    assert "snapshot" in done.err
+    assert len(user.runs()) == 3
+
+
+def test_a_run_that_no_script_made_cannot_be_run_again(user):
+    user.writes("log.py", "import sys; sys.path.insert(0, sys.argv[1])\n")
+    code = "from scriptrun import Experiment, Workspace\nwith Experiment(Workspace.from_config(), 'x').start_logging() as run: run.log('a', 1)"
+    from sys import executable
+
+    subprocess.run([executable, "-c", code], cwd=user.here, env=user.environ, check=True)
+    done = user.types("rerun")
+    assert done.code == 2
+    assert "nothing to start" in done.err
+
+
+def test_diff(user):
+    user.writes("train.py", MODEL)
+    user.writes("old.bin", "\0\1")
+    user.does("run", "-n", "a", "train.py", "--", "0.5")
+    assert user.does("diff", "a").out.strip().endswith("do not differ.")
+    user.writes("train.py", MODEL.replace("range(3)", "range(4)"))
+    (user.here / "old.bin").unlink()
+    user.does("run", "-n", "b", "--env", "SEED=2", "train.py", "--", "0.7")
+    done = user.types("diff", "a", "b")
+    assert done.code == 1
+    for line in ("-for step in range(3):", "+for step in range(4):", "removed: old.bin", "- 0.5", "+ 0.7", "+ SEED 2", "- alpha 0.5"):  # fmt: skip
+        assert line in done.out.splitlines(), line
+    found = user.types("diff", "a", "b", "--json").json
+    assert found["arguments"] == [["0.5"], ["0.7"]]
+    assert found["metrics"]["alpha"] == [0.5, 0.7]
+    assert list(found["outputs"]) == ["outputs/model.txt"]
+
+
+def test_shell_in_a_fresh_copy(user, tmp_path):
+    user.writes("train.py", MODEL)
+    user.does("run", "--env", "A=1", "train.py", "--", "0.5")
+    user.writes("train.py", "raise SystemExit('changed')\n")
+    script = "pwd; echo A=$A; python train.py 7; touch new; exit 5"
+    done = user.types("shell", "--", "sh", "-c", script, TMPDIR=str(tmp_path))
+    assert done.code == 5
+    lines = done.out.splitlines()
+    assert lines[1] == "A=1"
+    assert lines[-1] == "trained 7"
+    assert lines[0].startswith(str(tmp_path))
+    assert not list(tmp_path.glob("scriptrun-shell-*"))
+    assert user.does("show", "--json").json["metrics"]["alpha"] == 0.5
+    assert user.types("shell", "--", "/no/such/program").code == 2
+
+
+@pytest.mark.parametrize("words", [["list"], ["show"], ["logs"]])
+def test_a_reader_that_goes_away_is_no_error(user, words):
+    user.writes("train.py", "print('x' * 100000)\n")
+    user.does("run", "train.py")
+    process = subprocess.Popen(
+        user.argv(*words),
+        cwd=user.here,
+        env=user.environ,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+    )
+    process.stdout.close()
+    assert process.stderr.read() == b""
+    assert process.wait() in (0, 141)

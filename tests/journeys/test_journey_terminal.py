@@ -1,0 +1,152 @@
+"""At a real terminal: Ctrl-C, colours, help."""
+
+from __future__ import annotations
+
+import os
+import pty
+import select
+import signal
+import subprocess
+import time
+
+import pytest
+
+SLEEPY = """
+import signal, sys, time
+signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
+print('started', flush=True)
+time.sleep(60)
+"""
+
+
+class Terminal:
+    """A command at a terminal of its own."""
+
+    def __init__(self, user, *words, **environ):
+        ours, theirs = pty.openpty()
+        self.fd, self.seen = ours, b""
+        self.process = subprocess.Popen(
+            user.argv(*words), cwd=user.here, env={**user.environ, **environ},
+            stdin=theirs, stdout=theirs, stderr=theirs, start_new_session=True,
+            preexec_fn=lambda: __import__("fcntl").ioctl(0, __import__("termios").TIOCSCTTY, 0),
+        )  # fmt: skip
+        os.close(theirs)
+
+    def read(self, seconds=0.1) -> bool:
+        ready, _, _ = select.select([self.fd], [], [], seconds)
+        if not ready:
+            return True
+        try:
+            data = os.read(self.fd, 65536)
+        except OSError:
+            return False
+        self.seen += data
+        return bool(data)
+
+    def until(self, text: bytes) -> None:
+        end = time.monotonic() + 60
+        while text not in self.seen:
+            assert time.monotonic() < end, self.seen
+            assert self.read() or text in self.seen, self.seen
+
+    def types(self, data: bytes) -> None:
+        os.write(self.fd, data)
+
+    def ends(self) -> int:
+        end = time.monotonic() + 60
+        while self.read() and time.monotonic() < end:
+            pass
+        os.close(self.fd)
+        return self.process.wait(timeout=60)
+
+
+@pytest.mark.slow
+def test_ctrl_c_once_lets_the_run_go_on(user):
+    user.writes("train.py", SLEEPY)
+    terminal = Terminal(user, "run", "train.py")
+    terminal.until(b"started")
+    terminal.types(b"\x03")
+    terminal.until(b"Again within 3 seconds")
+    assert terminal.ends() == 130
+    assert b"goes on" in terminal.seen
+    assert b"scriptrun logs" in terminal.seen
+    assert user.runs()[0]["state"] == "Running"
+    user.does("cancel")
+    user.waits_for("Canceled")
+
+
+def test_ctrl_c_twice_cancels_the_run(user):
+    user.writes("train.py", SLEEPY)
+    terminal = Terminal(user, "run", "train.py")
+    terminal.until(b"started")
+    terminal.types(b"\x03")
+    terminal.until(b"Again within 3 seconds")
+    terminal.types(b"\x03")
+    assert terminal.ends() == 130
+    assert b"Canceled" in terminal.seen
+    assert user.runs()[0]["state"] == "Canceled"
+
+
+def test_a_closed_terminal_lets_the_run_go_on(user):
+    user.writes("train.py", SLEEPY)
+    terminal = Terminal(user, "run", "train.py")
+    terminal.until(b"started")
+    os.close(terminal.fd)
+    terminal.process.wait(timeout=60)
+    assert user.runs()[0]["state"] == "Running"
+    user.does("cancel")
+    user.waits_for("Canceled")
+
+
+def test_an_interrupt_without_a_terminal_detaches(user):
+    user.writes("train.py", SLEEPY)
+    process = subprocess.Popen(
+        user.argv("run", "train.py"), cwd=user.here, env=user.environ,
+        stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+        start_new_session=True,
+    )  # fmt: skip
+    assert process.stdout.readline() == b"started\n"
+    process.send_signal(signal.SIGINT)
+    _, err = process.communicate(timeout=60)
+    assert process.returncode == 130
+    assert b"goes on" in err
+    assert b"Traceback" not in err
+    user.does("cancel")
+    user.waits_for("Canceled")
+
+
+def test_colours_only_where_they_are_shown(user):
+    user.writes("train.py", "")
+    user.does("run", "train.py")
+    for environ, coloured in (({}, True), ({"NO_COLOR": "1"}, False), ({"TERM": "dumb"}, False)):
+        terminal = Terminal(user, "list", **environ)
+        assert terminal.ends() == 0
+        assert (b"\x1b[32m" in terminal.seen) is coloured
+
+
+def test_a_narrow_terminal_keeps_one_line_a_run(user):
+    user.writes("train.py", "raise SystemExit('x' * 300)\n")
+    user.types("run", "train.py")
+    terminal = Terminal(user, "list", NO_COLOR="1", COLUMNS="60")
+    assert terminal.ends() == 0
+    assert len(terminal.seen.splitlines()) == 2
+
+
+@pytest.mark.parametrize("word", ["run", "list", "compute", "env", "shell"])
+def test_help_at_a_terminal(user, word):
+    terminal = Terminal(user, word, "--help")
+    assert terminal.ends() == 0
+    assert b"--help" in terminal.seen
+    assert b"\x1b[" in terminal.seen
+    plain = user.does(word, "--help").out
+    assert "\x1b" not in plain
+    assert plain.startswith("usage: scriptrun")
+
+
+def test_help_of_all(user):
+    assert user.does("--help").out == user.does("help").out
+    for name in ("run", "list", "doctor", "completion"):
+        assert f"\n  {name} " in user.does("--help").out
+    assert user.types().code == 2
+    assert user.does("help", "logs").out == user.does("logs", "--help").out
+    assert user.does("--version").out == user.does("version").out
