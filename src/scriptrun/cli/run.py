@@ -18,7 +18,7 @@ import importlib
 from typing import Any
 
 from scriptrun import experiment_file, opening, submit
-from scriptrun.cli import describing
+from scriptrun.cli import describing, ticking
 from scriptrun.engines import local
 
 
@@ -78,7 +78,8 @@ def run(args: argparse.Namespace) -> int:
     local.allow_fork()  # one thread, and nothing else of ours runs here
     workspace = opening.made(workspace)
     experiment_file.make(workspace, described.experiment)
-    folder = submit.submit(submission, workspace)
+    with ticking.telling("Taking a snapshot"):
+        folder = submit.submit(submission, workspace)
     return int(_loaded("finishing").finish(workspace, folder, submission.warnings, args))
 
 

@@ -1,0 +1,52 @@
+"""A status line on a terminal while something long goes on, without a thread.
+
+The command's process must stay single-threaded, for jobs are forked from it: a timer signal does
+what a thread would.
+"""
+
+from __future__ import annotations
+
+import signal
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+#: seconds before the first status line, and between two
+FIRST, NEXT = 1.0, 0.5
+
+
+@contextmanager
+def telling(what: str) -> Iterator[None]:
+    """Show ``what`` with the seconds on stderr while the block takes longer than a second."""
+    if not hasattr(signal, "setitimer") or not sys.stderr.isatty():
+        yield
+        return
+    ticker = _Ticker(what)
+    before = signal.signal(signal.SIGALRM, ticker)
+    signal.setitimer(signal.ITIMER_REAL, FIRST, NEXT)
+    try:
+        yield
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        signal.signal(signal.SIGALRM, before)
+        ticker.clear()
+
+
+class _Ticker:
+    def __init__(self, what: str) -> None:
+        self._what = what
+        self._began = time.monotonic()
+        self._shown = False
+
+    def __call__(self, *signal_and_frame: Any) -> None:
+        seconds = time.monotonic() - self._began
+        sys.stderr.write(f"\r\x1b[K{self._what} ... {seconds:.0f} s")
+        sys.stderr.flush()
+        self._shown = True
+
+    def clear(self) -> None:
+        if self._shown:
+            sys.stderr.write("\r\x1b[K")
+            sys.stderr.flush()

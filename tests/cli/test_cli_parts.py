@@ -1,0 +1,261 @@
+"""The parts of the command that need no process of their own."""
+
+from __future__ import annotations
+
+import io
+import os
+import sys
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from scriptrun import watching
+from scriptrun.cli import completion, describing, front, out, parsers, pythons, settings, table
+from scriptrun.config.run_configuration import RunConfiguration
+from scriptrun.spec.errors import UserErrorException
+
+
+@pytest.mark.parametrize("name", table.COMMANDS)
+def test_every_command_has_what_the_table_promises(name):
+    module = front.module_of(name)
+    assert callable(module.run)
+    text = front.parser_of(name).format_help()
+    assert table.COMMANDS[name].line in " ".join(text.split())
+
+
+def test_every_metavar_that_is_completed_is_used():
+    used = {
+        str(action.metavar)
+        for name in table.COMMANDS
+        for action in all_actions(front.parser_of(name))
+    }
+    assert set(completion._VALUES) <= used
+
+
+def all_actions(parser):
+    yield from parser._actions
+    for verb in (completion._verbs(parser) or {}).values():
+        yield from all_actions(verb)
+
+
+# words
+
+
+def parsed(*words):
+    return front.parser_of("run").parse(list(words))
+
+
+@given(st.lists(st.text()))
+def test_what_follows_the_dashes_is_kept(rest):
+    assert parsed("train.py", "--", *rest).rest == rest
+
+
+def test_options_may_stand_on_both_sides_of_the_script():
+    args = parsed("-e", "x", "train.py", "--detach")
+    assert (args.experiment, args.script, args.detach, args.rest) == ("x", "train.py", True, None)
+
+
+def test_options_are_not_abbreviated():
+    with pytest.raises(UserErrorException):
+        parsed("--det", "train.py")
+
+
+def test_argparse_errors_are_ours():
+    with pytest.raises(UserErrorException) as caught:
+        parsed("-e")
+    assert "--help" in caught.value.hint
+    assert isinstance(front.parser_of("list"), parsers.Parser)
+
+
+# --set
+
+
+def set_in(*texts):
+    made = RunConfiguration()
+    for text in texts:
+        settings.put(made, text)
+    return made
+
+
+def test_settings_take_names_of_the_api_and_of_files():
+    made = set_in("run_config.nodeCount=2", "max_run_duration_seconds=60", "framework=1e3")
+    assert (made.node_count, made.max_run_duration_seconds, made.framework) == (2, 60, "1e3")
+
+
+def test_settings_reach_into_sections_and_dicts():
+    made = set_in(
+        "environment.python.userManagedDependencies=true",
+        "environment.environment_variables.A=b=c",
+        'docker.arguments=["--ipc", "host"]',
+        "environment.docker.base_image=x:1",
+    )
+    assert made.environment.python.user_managed_dependencies is True
+    assert made.environment.environment_variables["A"] == "b=c"
+    assert made.docker.arguments == ["--ipc", "host"]
+    assert made.environment.docker.base_image == "x:1"
+
+
+@given(st.text())
+def test_a_text_is_set_as_it_stands(value):
+    assert set_in(f"communicator={value}").communicator == value
+
+
+# where the source is
+
+
+@pytest.mark.parametrize(
+    ("named", "script", "source", "inside"),
+    [
+        (None, "train.py", ".", "train.py"),
+        (None, "./train.py", ".", "train.py"),
+        (None, "src/go.py", ".", "src/go.py"),
+        (None, "{here}/src/go.py", ".", "src/go.py"),
+        (None, "../other/x.py", "../other", "x.py"),
+        (None, "../other/missing.py", ".", "../other/missing.py"),
+        ("src", "go.py", "src", "go.py"),
+        ("src", "src/go.py", "src", "go.py"),
+        ("src", "train.py", "src", "../train.py"),
+        (None, None, ".", None),
+    ],
+)
+def test_source_of(tmp_path, monkeypatch, named, script, source, inside):
+    here = tmp_path / "here"
+    for path in (here / "train.py", here / "src" / "go.py", tmp_path / "other" / "x.py"):
+        path.parent.mkdir(exist_ok=True, parents=True)
+        path.write_text("")
+    monkeypatch.chdir(here)
+    script = script and script.format(here=here)
+    assert describing.source_of(named, script) == (source, inside)
+
+
+@given(st.text(min_size=1).filter(lambda name: "/" not in name and "\0" not in name))
+def test_any_directory_gives_a_name_that_an_experiment_can_have(name):
+    from scriptrun import submit
+
+    assert submit._experiment_problems(describing.experiment_name(f"/x/{name}")) == []
+
+
+# which Python
+
+
+def python_at(folder: Path) -> Path:
+    path = folder / "bin" / "python"
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text("")
+    path.chmod(0o755)
+    return path
+
+
+def test_the_order_of_pythons(tmp_path, monkeypatch):
+    root = tmp_path / "root"
+    source = root / "src"
+    source.mkdir(parents=True)
+    monkeypatch.delenv("CONDA_PREFIX", raising=False)
+    monkeypatch.delenv("VIRTUAL_ENV", raising=False)
+    on_path = python_at(tmp_path / "path")
+    monkeypatch.setenv("PATH", str(on_path.parent))
+    assert pythons.choose(source, root)[0] == str(on_path)
+    python_at(tmp_path / ".venv")  # above the workspace: not ours
+    assert pythons.choose(source, root)[0] == str(on_path)
+    above = python_at(root / ".venv")
+    assert pythons.choose(source, root)[0] == str(above)
+    beside = python_at(source / ".venv")
+    assert pythons.choose(source, root)[0] == str(beside)
+    conda = python_at(tmp_path / "conda")
+    monkeypatch.setenv("CONDA_PREFIX", str(tmp_path / "conda"))
+    assert pythons.choose(source, root)[0] == str(conda)
+    active = python_at(tmp_path / "active")
+    monkeypatch.setenv("VIRTUAL_ENV", str(tmp_path / "active"))
+    assert pythons.choose(source, root) == (str(active), [])
+
+
+def test_the_tools_own_python_is_passed_over(tmp_path, monkeypatch):
+    if sys.prefix == sys.base_prefix:
+        pytest.skip("only in a virtual environment is a Python the tool's own")
+    for name in ("CONDA_PREFIX", "VIRTUAL_ENV"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("PATH", str(Path(sys.prefix, "bin")))
+    python, warnings = pythons.choose(tmp_path, tmp_path)
+    assert not python.startswith(sys.prefix)
+    assert "no Python was found on PATH" in warnings[0]
+    link = tmp_path / "bin" / "python"
+    link.parent.mkdir()
+    link.symlink_to(Path(sys.prefix, "bin", "python"))
+    monkeypatch.setenv("PATH", str(link.parent))
+    assert pythons.choose(tmp_path, tmp_path)[0] == python
+
+
+# what is printed
+
+
+@given(st.integers(0, 10**15))
+def test_sizes_are_short(count):
+    number, unit = out.size(count).split()
+    assert unit in ("B", "kB", "MB", "GB")
+    assert unit == "GB" or float(number) <= 1000
+
+
+@pytest.mark.parametrize(
+    ("seconds", "text"),
+    [
+        (None, ""),
+        (0.04, "0.0 s"),
+        (59.9, "59.9 s"),
+        (60, "1 min 0 s"),
+        (3720, "1 h 2 min"),
+        (180000, "2 d 2 h"),
+    ],
+)
+def test_durations(seconds, text):
+    assert out.duration(seconds) == text
+
+
+def test_tables_align_wide_characters_and_keep_to_one_line(capsys):
+    out.table(("A", "B"), [("日本", "x"), ("a\nb\x1b[31m", "y")])
+    lines = capsys.readouterr().out.splitlines()
+    assert len(lines) == 3
+    assert "\x1b" not in "".join(lines)
+    assert out.width(lines[1].partition("x")[0]) == out.width(lines[2].partition("y")[0])
+
+
+def test_json_without_what_json_lacks(capsys):
+    import json
+
+    out.as_json({"a": float("nan"), "b": [float("-inf"), 1.5, {"c": float("inf")}], 3: Path("x")})
+    found = json.loads(capsys.readouterr().out, parse_constant=pytest.fail)
+    assert found == {"a": "NaN", "b": ["-Infinity", 1.5, {"c": "Infinity"}], "3": "x"}
+
+
+# the last lines
+
+
+@given(
+    st.lists(st.sampled_from([b"a", b"\n", b"bb\n", b"\n\n", b"x" * 70000]), max_size=12),
+    st.integers(0, 6),
+)
+def test_the_last_lines(parts, count):
+    content = b"".join(parts)
+    handle = io.BytesIO(content)
+    watching._seek_lines(handle, count)
+    lines = content.split(b"\n")
+    lines = [line + b"\n" for line in lines[:-1]] + ([lines[-1]] if lines[-1] else [])
+    assert handle.read() == b"".join(lines[len(lines) - count :] if count < len(lines) else lines)
+
+
+# no workspace is made by looking
+
+
+def test_looking_makes_nothing(tmp_path, monkeypatch):
+    from scriptrun import opening
+
+    monkeypatch.chdir(tmp_path)
+    found = opening.here()
+    assert not opening.is_made(found)
+    assert found.root == Path(os.path.abspath(tmp_path))
+    assert list(found.compute_targets) == ["local"]
+    assert list(tmp_path.iterdir()) == []
+    made = opening.made(found)
+    assert made.name == found.name
+    assert opening.here().id == made.id
