@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import sys
 import time
-import uuid
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -73,7 +72,7 @@ class Workspace:
         facts = {
             "format": FORMAT,
             "name": name,
-            "id": uuid.uuid4().hex,
+            "id": files.unique(32),
             "created": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
             "subscription_id": subscription_id,
             "resource_group": resource_group,
@@ -244,6 +243,17 @@ class Workspace:
         from scriptrun.data import datastores
 
         return dict(datastores.every(self))
+
+    @property
+    def datasets(self) -> dict[str, Any]:
+        """The registered datasets by name, each in its latest version."""
+        from scriptrun.dataset import Dataset
+
+        return Dataset.get_all(self)
+
+    def set_default_datastore(self, name: str) -> None:
+        """Make the datastore of that name the default one."""
+        self.datastores[name].set_as_default()
 
     def get_default_datastore(self) -> Any:
         """The default datastore: ``workspaceblobstore`` unless another was set."""

@@ -61,8 +61,8 @@ def download(
 ) -> list[Path]:
     """Fetch files below the folder ``target``, and return their paths there, in order.
 
-    A file of the same size that is there already stays, unless ``overwrite``. Nothing is written
-    outside ``target``. ``say`` names the source in the line printed at the end; "" prints none.
+    A file that is there already stays, unless ``overwrite``. Nothing is written outside ``target``.
+    ``say`` names the source in the line printed at the end; "" prints none.
     Raises FileChanged where a file is no longer what its entry says.
     """
     files = list(incoming)
@@ -76,7 +76,7 @@ def download(
     wanted = [
         (each, place)
         for each, place in zip(files, places, strict=True)
-        if overwrite or not _same(place, each.entry)
+        if overwrite or not place.exists()
     ]
     local = all(each.store.folder is not None for each, _ in wanted)
     in_parallel(lambda pair: fetch(*pair), wanted, local)
@@ -91,13 +91,6 @@ def _place(target: Path, path: str) -> Path:
     if real != base and not real.startswith(base.rstrip(os.sep) + os.sep):
         raise DatastoreException(f"{place} leads out of {target} through a link.")
     return place
-
-
-def _same(place: Path, entry: Entry) -> bool:
-    try:
-        return place.is_file() and entry.size in (-1, place.stat().st_size)
-    except OSError:
-        return False
 
 
 def fetch(each: Incoming, place: Path) -> None:

@@ -20,8 +20,11 @@ class WebStore:
 
     folder: Path | None = None
 
-    def __init__(self, name: str, root: str, headers: dict[str, str] | None = None) -> None:
+    def __init__(
+        self, name: str, root: str, headers: dict[str, str] | None = None, query: str = ""
+    ) -> None:
         self.name = name
+        self._query = query
         self.root = root.rstrip("/")
         self._headers = headers or {}
 
@@ -101,7 +104,7 @@ class WebStore:
         import urllib.error
         import urllib.request
 
-        url = address(self.root, path)
+        url = address(self.root, path) + self._query
         every = {"User-Agent": "scriptrun", "Accept-Encoding": "identity", **self._headers}
         request = urllib.request.Request(url, method=method, headers={**every, **(headers or {})})
         until, wait = time.monotonic() + time_limit(), 0.2

@@ -1,0 +1,178 @@
+"""The list of a dataset version's files: one compressed file, read lazily, named by its content.
+
+Layout: blocks of up to 4,096 rows, each zlib-compressed lines of JSON (``[path, size, etag,
+place]``) in the order of their paths; then the index, compressed too: for each block its offset,
+length, number of rows and first path; last 24 bytes: offset and length of the index (big endian)
+and ``SRMANIF1``. The name is the SHA-256 of all lines.
+"""
+
+from __future__ import annotations
+
+import bisect
+import hashlib
+import json
+import os
+import struct
+import uuid
+import zlib
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import Any, BinaryIO, NamedTuple
+
+from scriptrun.data.errors import DatasetExecutionError, DatastoreException
+
+_BLOCK = 4096
+_MAGIC = b"SRMANIF1"
+_TRAILER = struct.Struct(">QQ8s")
+_encode = json.JSONEncoder(separators=(",", ":")).encode
+
+
+class Row(NamedTuple):
+    """One file of a dataset: its path there, size in bytes, ETag, and the number of its place."""
+
+    path: str
+    size: int
+    etag: str
+    place: int = 0
+
+
+class Written(NamedTuple):
+    """What was written: the manifest's digest, how many files, how many bytes they hold."""
+
+    digest: str
+    files: int
+    bytes: int
+
+
+class Disorder(Exception):
+    """The rows did not come in the order of their paths."""
+
+
+def file_of(folder: Path, digest: str) -> Path:
+    """Where the manifest ``digest`` lies below ``folder``."""
+    return folder / f"{digest}.manifest"
+
+
+def write(folder: Path, rows: Iterable[Row]) -> Written:
+    """Write the rows below ``folder``. They must come in order; else Disorder is raised.
+
+    Of rows with the same path the first stands. Raises DatastoreException where the disk refuses.
+    """
+    part = folder / f".{uuid.uuid4().hex[:12]}.part"
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        try:
+            with open(part, "xb") as out:
+                done = _write(out, rows)
+            os.replace(part, file_of(folder, done.digest))
+        finally:
+            part.unlink(missing_ok=True)
+    except OSError as error:
+        raise DatastoreException(f"{folder} cannot be written: {error.strerror}.") from None
+    return done
+
+
+def _write(out: BinaryIO, rows: Iterable[Row]) -> Written:
+    digest, files, size = hashlib.sha256(), 0, 0
+    index: list[list[Any]] = []
+    for block in _blocks(rows):
+        lines = ("\n".join([_encode(row) for row in block]) + "\n").encode("ascii")
+        digest.update(lines)
+        packed = zlib.compress(lines, 1)
+        index.append([out.tell(), len(packed), len(block), block[0].path])
+        out.write(packed)
+        files += len(block)
+        size += sum(row.size for row in block if row.size > 0)
+    packed = zlib.compress(json.dumps(index).encode("ascii"))
+    out.write(packed + _TRAILER.pack(out.tell(), len(packed), _MAGIC))
+    return Written(digest.hexdigest(), files, size)
+
+
+def _blocks(rows: Iterable[Row]) -> Iterator[list[Row]]:
+    block: list[Row] = []
+    last: str | None = None
+    for row in rows:
+        if last is not None and row.path <= last:
+            if row.path == last:
+                continue
+            raise Disorder
+        last = row.path
+        block.append(row)
+        if len(block) == _BLOCK:
+            yield block
+            block = []
+    if block:
+        yield block
+
+
+class Manifest:
+    """A manifest's file. Only its index is read when it is opened, at the first question.
+
+    Raises DatasetExecutionError where the file is missing or damaged.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self._index: list[list[Any]] | None = None
+
+    def rows(self, path: str = "") -> Iterator[Row]:
+        """The rows in order, from the first whose path is not before ``path``."""
+        index = self._opened()
+        first = max(0, bisect.bisect_right([each[3] for each in index], path) - 1) if path else 0
+        with self._file() as file:
+            for offset, length, *_ in index[first:]:
+                for row in self._block(file, offset, length):
+                    if row.path >= path:
+                        yield row
+
+    def skip(self, count: int) -> Iterator[Row]:
+        """The rows after the first ``count``; blocks that are passed over are not read."""
+        with self._file() as file:
+            for offset, length, rows, _ in self._opened():
+                if count >= rows:
+                    count -= rows
+                    continue
+                yield from self._block(file, offset, length)[count:]
+                count = 0
+
+    def find(self, path: str) -> Row | None:
+        """The row of ``path``, or None; one block is read."""
+        row = next(self.rows(path), None)
+        return row if row is not None and row.path == path else None
+
+    def _opened(self) -> list[list[Any]]:
+        if self._index is None:
+            with self._file() as file:
+                try:
+                    file.seek(-_TRAILER.size, os.SEEK_END)
+                    offset, length, magic = _TRAILER.unpack(file.read(_TRAILER.size))
+                    file.seek(offset)
+                    index = json.loads(zlib.decompress(file.read(length)))
+                except (OSError, struct.error, zlib.error, ValueError):
+                    raise self._damaged() from None
+            if magic != _MAGIC:
+                raise self._damaged()
+            self._index = index
+        return self._index
+
+    def _file(self) -> BinaryIO:
+        try:
+            return open(self.path, "rb")
+        except OSError as error:
+            raise DatasetExecutionError(
+                f"The list of this dataset's files, {self.path}, cannot be read: {error.strerror}."
+            ) from None
+
+    def _block(self, file: BinaryIO, offset: int, length: int) -> list[Row]:
+        file.seek(offset)
+        try:
+            lines = zlib.decompress(file.read(length)).splitlines()
+            return [Row(*json.loads(line)) for line in lines]
+        except (zlib.error, ValueError, TypeError):
+            raise self._damaged() from None
+
+    def _damaged(self) -> DatasetExecutionError:
+        return DatasetExecutionError(
+            f"The list of this dataset's files, {self.path}, is damaged.",
+            "Register the dataset anew.",
+        )

@@ -1,0 +1,17 @@
+"""``Dataset``: making datasets of files and tables, and getting registered ones back."""
+
+from __future__ import annotations
+
+from scriptrun.data.abstract_dataset import AbstractDataset
+from scriptrun.data.file_dataset import FileDataset, FileDatasetFactory
+
+__all__ = ["Dataset", "FileDataset"]
+
+
+class Dataset(AbstractDataset):
+    """``Dataset.File`` makes datasets of files; ``get_by_name``, ``get_by_id`` and ``get_all``
+    give registered ones.
+    """
+
+    kind = "dataset"
+    File = FileDatasetFactory
