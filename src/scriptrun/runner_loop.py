@@ -6,6 +6,7 @@ may be killed at any moment: the next one goes on where it was.
 
 from __future__ import annotations
 
+import gc
 import os
 import select
 import shutil
@@ -20,7 +21,12 @@ from scriptrun.engines import local
 from scriptrun.engines.base import ALIVE, NoRoom
 from scriptrun.environments.base import Ready
 from scriptrun.environments.find import find
-from scriptrun.runtime import identity, launch, processes
+from scriptrun.runtime import (  # noqa: F401 (the launcher is loaded once, before the forks)
+    identity,
+    launch,
+    launcher,
+    processes,
+)
 from scriptrun.spec import states
 from scriptrun.spec.digests import digest_of
 from scriptrun.spec.errors import ScriptrunError
@@ -33,6 +39,8 @@ from scriptrun.workspace import Workspace
 BUILDERS, TRIES = 2, 3
 #: seconds between two looks at the queue, and after a disk that could not be written
 TICK, PAUSE = 0.2, 5.0
+#: seconds for which an environment that was found well is not looked at again
+FRESH = 1.0
 
 
 def main(root: str) -> None:
@@ -41,13 +49,23 @@ def main(root: str) -> None:
     local.allow_fork()
     workspace = Workspace(root)
     queue = tickets.queue_of(workspace.id)
-    while tickets.waiting(queue):
+    _make_forks_cheap()
+    while tickets.names(queue):
         lock = flocks.try_flock(starting.runner_lock(workspace.id))
         if lock is None:
             return
         with lock:
             Runner(workspace, queue, lock).run()
         # whoever queued a run while the lock was still held relies on this second look
+
+
+def _make_forks_cheap() -> None:
+    """Load now what every launcher needs, and keep the collector off the pages that they share."""
+    try:
+        processes.libc()
+    except OSError:
+        pass  # each launcher does without
+    gc.freeze()
 
 
 @dataclass
@@ -72,12 +90,13 @@ class Runner:
     building: dict[str, tuple[int, _Waiting]] = field(default_factory=dict)
     tries: dict[str, int] = field(default_factory=dict)
     failed: dict[str, tuple[float, str]] = field(default_factory=dict)
+    ready: dict[str, tuple[float, Ready | None]] = field(default_factory=dict)
 
     def run(self) -> None:
         """Start what waits until nothing does."""
         self._wake = _waker()
         while True:
-            waiting = tickets.waiting(self.queue)
+            waiting = tickets.names(self.queue)
             if not waiting and not self.building:
                 return
             pause = TICK
@@ -88,28 +107,34 @@ class Runner:
             _sleep(self._wake, pause)
             self._reap()
 
-    def _round(self, waiting: list[Path]) -> None:
+    def _round(self, waiting: list[str]) -> None:
         self._stop_canceled_builds()
         started = set(self.launched.values())
-        ready: dict[str, Ready | None] = {}
-        for path in waiting:
-            if path.name in started:
+        missing: set[str] = set()
+        for name in waiting:
+            if name in started:
                 continue
-            item = self._know(path)
+            item = self._know(self.queue / name)
             if item is None:
                 continue
             numbers = folders.attempts(item.ticket.folder)
             if self._is_over(item, numbers):
                 continue
-            if item.digest not in ready:
-                ready[item.digest] = find(
-                    item.job.environment, self.workspace.locks_folder, item.lock
-                )
-            found = ready[item.digest]
+            found = None if item.digest in missing else self._find(item)
             if found is None:
+                missing.add(item.digest)
                 self._build(item)
             elif not self._start(item, found, (numbers or [0])[-1] + 1):
                 return
+
+    def _find(self, item: _Waiting) -> Ready | None:
+        """The run's environment; one that was well a moment ago is taken to be so still."""
+        when, found = self.ready.get(item.digest, (0.0, None))
+        if found is None or time.monotonic() - when > FRESH:
+            when = time.monotonic()
+            found = find(item.job.environment, self.workspace.locks_folder, item.lock)
+            self.ready[item.digest] = (when, found)
+        return found
 
     def _know(self, path: Path) -> _Waiting | None:
         if path.name in self.known:

@@ -60,8 +60,11 @@ def next_attempt(folder: Path) -> int:
 
 def write_lock(folder: Path, ready: Ready) -> None:
     """Keep with the run what its environment was locked to; once, before it runs."""
-    files.publish(str(folder / LOCK), files.to_json(ready.lock))
+    if not (folder / LOCK).exists():
+        files.publish(str(folder / LOCK), files.to_json(ready.lock))
     writer = events.EventWriter(folder, "prepare")
+    if any(event["kind"] == "environment" for event in events.read(writer.path)):
+        return  # told already: the run was built for, or has waited for room since
     writer.write(
         "environment",
         key=ready.key,

@@ -42,11 +42,15 @@ def write(queue: Path, folder: Path, environ: dict[str, str]) -> Ticket:
 
 def waiting(queue: Path) -> list[Path]:
     """The tickets in their order."""
+    return [queue / name for name in names(queue)]
+
+
+def names(queue: Path) -> list[str]:
+    """The tickets' file names in their order."""
     try:
-        names = sorted(name for name in os.listdir(queue) if name.endswith(".json"))
+        return sorted(name for name in os.listdir(queue) if name.endswith(".json"))
     except (FileNotFoundError, NotADirectoryError):
         return []
-    return [queue / name for name in names]
 
 
 def run_of(path: Path) -> str:
@@ -59,7 +63,8 @@ def find(queue: Path, run_id: str) -> Path | None:
 
     Raises PermissionError for a queue that is another user's.
     """
-    return next((path for path in waiting(queue) if run_of(path) == run_id), None)
+    ending = f"-{run_id}.json"
+    return next((queue / name for name in names(queue) if name[20:] == ending), None)
 
 
 def age(path: Path) -> float:

@@ -23,13 +23,22 @@ def call_me(name):
         pass
 
 
+_libc = []
+
+
+def libc():
+    """The C library, loaded once; a process that forks many loads it before the first."""
+    if not _libc:
+        import ctypes
+
+        _libc.append(ctypes.CDLL(None, use_errno=True))
+    return _libc[0]
+
+
 def become_subreaper():
     """Let orphaned descendants become our children (Linux); False where that is not to be had."""
     try:
-        import ctypes
-
-        libc = ctypes.CDLL(None, use_errno=True)
-        return libc.prctl(_PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0) == 0
+        return libc().prctl(_PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0) == 0
     except (ImportError, OSError, AttributeError):
         return False
 
