@@ -172,15 +172,15 @@ def test_diff(user):
     user.writes("train.py", MODEL)
     user.writes("old.bin", "\0\1")
     user.does("run", "-n", "a", "train.py", "--", "0.5")
-    assert user.does("diff", "a").out.strip().endswith("do not differ.")
+    assert user.does("diff", "a", "--exit-code").out.strip().endswith("do not differ.")
     user.writes("train.py", MODEL.replace("range(3)", "range(4)"))
     (user.here / "old.bin").unlink()
     user.does("run", "-n", "b", "--env", "SEED=2", "train.py", "--", "0.7")
-    done = user.types("diff", "a", "b")
-    assert done.code == 1
+    done = user.does("diff", "a", "b")
+    assert user.types("diff", "a", "b", "--exit-code").code == 1
     for line in ("-for step in range(3):", "+for step in range(4):", "removed: old.bin", "- 0.5", "+ 0.7", "+ SEED 2", "- alpha 0.5"):  # fmt: skip
         assert line in done.out.splitlines(), line
-    found = user.types("diff", "a", "b", "--json").json
+    found = user.does("diff", "a", "b", "--json").json
     assert found["arguments"] == [["0.5"], ["0.7"]]
     assert found["metrics"]["alpha"] == [0.5, 0.7]
     assert list(found["outputs"]) == ["outputs/model.txt"]

@@ -1,6 +1,6 @@
 """Show what differs between two runs: code, arguments, environment, variables, metrics, outputs.
 
-Like diff it ends with 0 where nothing differs and with 1 where something does.
+With --exit-code it ends with 1 where something differs, as `git diff` does.
 """
 
 from __future__ import annotations
@@ -19,6 +19,7 @@ def arguments(parser: Any) -> None:
     """Add the command's arguments."""
     parser.add_argument("first", metavar="A", help="a run (default for B: the latest)")
     parser.add_argument("second", metavar="B", nargs="?", help="the other run")
+    parser.add_argument("--exit-code", action="store_true", help="end with 1 where they differ")
     shared.json_argument(parser)
 
 
@@ -31,7 +32,7 @@ def run(args: argparse.Namespace) -> int:
         out.as_json({"a": first.id, "b": second.id, **asdict(found)})
     else:
         _print(first, second, found)
-    return 1 if found else 0
+    return 1 if found and args.exit_code else 0
 
 
 def _two(workspace: Workspace, first: str, second: str | None) -> tuple[Run, Run]:
