@@ -7,17 +7,16 @@ import traceback
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from scriptrun.runtime import events, results
+from scriptrun.config import curated
+from scriptrun.environments import ensure
+from scriptrun.runtime import events
 from scriptrun.spec import states
 from scriptrun.spec.errors import ScriptrunError
 from scriptrun.spec.job import JobSpec
-from scriptrun.starting import lock_of, next_attempt, write_lock
-from scriptrun.tracking import folders
+from scriptrun.starting import ENVIRONMENT_LOG, end_failed, lock_of, write_lock
 
 if TYPE_CHECKING:
     from scriptrun.workspace import Workspace
-
-LOG = "system_logs/environment.txt"
 
 
 def prepare(workspace: Workspace, job: JobSpec, folder: Path) -> int:
@@ -25,8 +24,6 @@ def prepare(workspace: Workspace, job: JobSpec, folder: Path) -> int:
 
     What happens is written to the run's system_logs/environment.txt. A failure ends the run.
     """
-    from scriptrun.environments import ensure
-
     writer = events.EventWriter(folder, "prepare")
     writer.write("state", state=states.PREPARING)
     log = _Log(folder)
@@ -46,27 +43,15 @@ def prepare(workspace: Workspace, job: JobSpec, folder: Path) -> int:
 
 def _nearest(job: JobSpec) -> str:
     """For an old curated environment: the current one that stands nearest."""
-    from scriptrun.config import curated
-
     near = curated.nearest_current(job.environment.name)
     return f" The nearest curated environment of today is {near}." if near else ""
-
-
-def end_failed(folder: Path, reason: str, state: str = states.FAILED) -> int:
-    """End a run that never began; the result stands unless another came first."""
-    attempt = next_attempt(folder)
-    place = Path(results.attempt_folder(str(folder), attempt))
-    place.mkdir(parents=True, exist_ok=True)
-    results.publish(str(folder), attempt, results.result(state, reason, by="runner"))
-    folders.touch(folder)
-    return 1
 
 
 class _Log:
     """Lines appended to the run's log of the environment as they come."""
 
     def __init__(self, folder: Path) -> None:
-        self._path = os.path.join(folder, LOG)
+        self._path = os.path.join(folder, ENVIRONMENT_LOG)
 
     def line(self, text: str) -> None:
         events.append(self._path, (text.rstrip("\n") + "\n").encode("utf-8", "surrogatepass"))

@@ -172,7 +172,7 @@ class Runner:
         return False
 
     def _end(self, item: _Waiting, reason: str, state: str = states.FAILED) -> None:
-        preparing.end_failed(item.ticket.folder, reason, state)
+        starting.end_failed(item.ticket.folder, reason, state)
         tickets.drop(item.ticket.path)
 
     def _start(self, item: _Waiting, found: Ready, attempt: int) -> bool:

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 from scriptrun import compute, kit, tickets
 from scriptrun.engines.base import Order
-from scriptrun.runtime import events, files
+from scriptrun.runtime import events, files, results
+from scriptrun.spec import states
 from scriptrun.spec.job import JobSpec
 from scriptrun.store import places
 from scriptrun.tracking import folders
@@ -19,6 +20,8 @@ if TYPE_CHECKING:
 
 
 LOCK = "environment.lock.json"
+#: what making the environment ready says
+ENVIRONMENT_LOG = "system_logs/environment.txt"
 
 
 def start(
@@ -56,6 +59,16 @@ def start(
 def next_attempt(folder: Path) -> int:
     """The number of the attempt that would be the run's next."""
     return (folders.attempts(folder) or [0])[-1] + 1
+
+
+def end_failed(folder: Path, reason: str, state: str = states.FAILED) -> int:
+    """End a run that never began; the result stands unless another came first."""
+    attempt = next_attempt(folder)
+    place = Path(results.attempt_folder(str(folder), attempt))
+    place.mkdir(parents=True, exist_ok=True)
+    results.publish(str(folder), attempt, results.result(state, reason, by="runner"))
+    folders.touch(folder)
+    return 1
 
 
 def write_lock(folder: Path, ready: Ready) -> None:

@@ -10,10 +10,10 @@ from pathlib import Path
 from typing import IO, TYPE_CHECKING
 
 from scriptrun import tickets
-from scriptrun.preparing import LOG, end_failed
 from scriptrun.runtime import files
 from scriptrun.spec import states
 from scriptrun.spec.errors import ActivityFailedException
+from scriptrun.starting import ENVIRONMENT_LOG, end_failed
 from scriptrun.tracking import folders
 
 if TYPE_CHECKING:
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from scriptrun.tracking.settle import Status
 
 #: the logs that are streamed, in the order in which a run writes them
-STREAMED = (LOG, "user_logs/std_log.txt")
+STREAMED = (ENVIRONMENT_LOG, "user_logs/std_log.txt")
 #: seconds between two looks: at first, and at most; and between two looks at the whole state
 FAST, SLOW, SETTLE = 0.01, 0.25, 1.0
 
