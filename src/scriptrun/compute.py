@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import fnmatch
 import importlib
-from dataclasses import asdict, fields
 from typing import TYPE_CHECKING, Any
 
+from scriptrun.spec import values
 from scriptrun.spec.errors import ComputeTargetException
 from scriptrun.spec.job import Target
 from scriptrun.store import registry
@@ -32,7 +32,7 @@ def engine_of(target: Target) -> Engine:
             f"Known classes: {', '.join(sorted(ENGINES))}.",
         )
     engine_class = getattr(importlib.import_module(home), target.kind)
-    known = {field.name for field in fields(engine_class)} - {"name"}
+    known = set(values.names_of(engine_class)) - {"name"}
     unknown = sorted(set(target.options) - known)
     if unknown:
         raise ComputeTargetException(
@@ -45,7 +45,8 @@ def engine_of(target: Target) -> Engine:
 
 def target_of(engine: Any) -> Target:
     """What a job's spec holds of ``engine``, an engine object."""
-    options = {name: value for name, value in asdict(engine).items() if name != "name"}
+    options = {name: getattr(engine, name) for name in values.names_of(type(engine))}
+    del options["name"]
     options = {name: value for name, value in options.items() if value is not None}
     return Target(engine.name, type(engine).__name__, options)
 

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import functools
-import hashlib
 import os
-import uuid
 from pathlib import Path
 
+from scriptrun.runtime import files
+from scriptrun.spec.digests import sha256
 from scriptrun.tracking.folders import not_writable
 
 _SOURCE = Path(__file__).resolve().parent / "runtime"
@@ -38,7 +38,7 @@ def _files() -> list[str]:
 
 @functools.cache
 def _digest() -> str:
-    total = hashlib.sha256()
+    total = sha256()
     for name in _files():
         content = (_SOURCE / name).read_bytes()
         total.update(f"{name}\0{len(content)}\0".encode())
@@ -50,7 +50,7 @@ def _copy(target: Path) -> None:
     """Copy beside the place and rename: complete or absent, however many copy at once."""
     import shutil
 
-    temporary = target.with_name(f"{target.name}.{uuid.uuid4().hex[:12]}.tmp")
+    temporary = target.with_name(f"{target.name}.{files.unique()}.tmp")
     package = temporary / "scriptrun" / "runtime"
     try:
         for name in _files():

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import sys
-from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from scriptrun.spec.environment import INTERPRETER, EnvironmentSpec
@@ -23,9 +22,9 @@ def placed(
     """
     spec, notes = described.environment, []
     if spec.kind == INTERPRETER and spec.interpreter is None:
-        spec = replace(spec, interpreter=interpreter or sys.executable)
+        spec = spec.replace(interpreter=interpreter or sys.executable)
         notes.append(f"the environment names no interpreter: the job runs in {spec.interpreter}")
     if spec.container and not spec.docker.get("own"):
         notes.append(f"{spec.image} is run as processes with the same packages, not as a container")
-        spec = replace(spec, container=False)
+        spec = spec.replace(container=False)
     return spec, tuple(notes)

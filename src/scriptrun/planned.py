@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from scriptrun.environments import cache
-from scriptrun.store import snapshots
+from scriptrun.store import inspecting, snapshots
 from scriptrun.submit import Submission
 from scriptrun.tracking import folders
 from scriptrun.workspace import Workspace
@@ -77,7 +77,7 @@ def _environment(submission: Submission, workspace: Workspace) -> dict[str, Any]
     }
 
 
-def _left_out(submission: Submission, found: snapshots.Inspection) -> list[str]:
+def _left_out(submission: Submission, found: inspecting.Inspection) -> list[str]:
     """A word for a script that the ignore rules leave out of its own snapshot."""
     script = submission.job.script
     if not script or script in found.files:

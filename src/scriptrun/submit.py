@@ -9,9 +9,7 @@ from __future__ import annotations
 import os
 import re
 import time
-import uuid
 from collections.abc import Mapping
-from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -19,20 +17,25 @@ from scriptrun import compute, placing, provenance, runner, starting, tickets
 from scriptrun.config import checks, planning
 from scriptrun.engines.base import NoRoom
 from scriptrun.environments import base as environments
-from scriptrun.environments import imports
 from scriptrun.environments.find import find
 from scriptrun.runtime import events, files, identity
 from scriptrun.spec import states
 from scriptrun.spec.errors import ScriptrunError, UserErrorException, refuse
 from scriptrun.spec.job import JobSpec
+from scriptrun.spec.later import later
 from scriptrun.spec.values import Value, fresh
 from scriptrun.store import snapshots
 from scriptrun.tracking import folders
+from scriptrun.tracking.events import later_writer
 
 if TYPE_CHECKING:
+    from scriptrun import remarking
     from scriptrun.config.script_run_config import ScriptRunConfig
     from scriptrun.engines.base import Engine
     from scriptrun.workspace import Workspace
+
+if not TYPE_CHECKING:
+    remarking = later("scriptrun.remarking")
 
 _EXPERIMENT = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,254}")
 
@@ -94,8 +97,8 @@ def check(
         refuse(reasons)
     assert engine is not None
     job = _job(described, workspace, experiment, origin, source, tags or {})
-    job = replace(job, environment=environment, target=compute.target_of(engine))
-    job = replace(job, notes=(*job.notes, *config.overruled_warnings, *notes))
+    job = job.replace(environment=environment, target=compute.target_of(engine))
+    job = job.replace(notes=(*job.notes, *config.overruled_warnings, *notes))
     reasons += engine.check(job)
     refuse(reasons)
     return Submission(job, engine, source, [])
@@ -110,7 +113,7 @@ def submit(submission: Submission, workspace: Workspace) -> Path:
         submission.warnings += snapshot.warnings
         properties = {**job.properties, **submission.git.properties()}
         properties["ContentSnapshotId"] = snapshot.digest
-        job = replace(job, snapshot=snapshot.digest, properties=properties)
+        job = job.replace(snapshot=snapshot.digest, properties=properties)
     return record(job, workspace, submission.warnings)
 
 
@@ -125,9 +128,8 @@ def record(
     ``lock`` (that of an earlier run) is what its environment shall be locked to.
     """
     ready = find(job.environment, workspace.locks_folder, lock)
-    warnings += _import_warnings(job, workspace, ready)
     queue = tickets.queue_of(workspace.id)
-    job = replace(job, submitted_by={**job.submitted_by, "queue": str(queue)})
+    job = job.replace(submitted_by={**job.submitted_by, "queue": str(queue)})
     folder = folders.make(workspace.runs_folder, job)
     ticket = None
     try:
@@ -144,7 +146,20 @@ def record(
             raise folders.not_writable(folder, error) from error
         raise
     _start_or_queue(workspace, job, folder, ready, ticket)
+    _remark(job, folder, ready, warnings)
     return folder
+
+
+def _remark(
+    job: JobSpec, folder: Path, ready: environments.Ready | None, warnings: list[str]
+) -> None:
+    """Look for what is worth a word once the run is on its way: that must not keep it waiting."""
+    found = remarking.missing_imports(job, ready)
+    if found:
+        writer = later_writer(folder, "remarks")
+        for message in found:
+            writer.write("warning", message=message)
+    warnings += found
 
 
 def _write_down(
@@ -282,7 +297,7 @@ def _resumed(described: planning.Described) -> tuple[tuple[str, ...], dict[str, 
 
 def new_id(experiment: str) -> str:
     """A run id in the shape that the SDK v1 gave: experiment, seconds, eight hex digits."""
-    return f"{experiment}_{int(time.time())}_{uuid.uuid4().hex[:8]}"
+    return f"{experiment}_{int(time.time())}_{files.unique(8)}"
 
 
 def now() -> str:
@@ -302,23 +317,3 @@ def _grace(variables: Mapping[str, str]) -> float:
         return max(0.0, float(variables["AZUREML_RUN_KILL_SIGNAL_TIMEOUT_SEC"]))
     except (KeyError, ValueError):
         return 10.0
-
-
-def _import_warnings(
-    job: JobSpec, workspace: Workspace, ready: environments.Ready | None
-) -> list[str]:
-    """A word for every module that the script imports and the environment does not hold."""
-    if not job.script or not job.snapshot:
-        return []
-    try:
-        source = (Path(job.source_directory) / job.script).read_bytes()
-    except OSError:
-        return []
-    beside = Path(job.source_directory)
-    wanted = {
-        name
-        for name in imports.script_imports(source)
-        if not (beside / name).exists() and not (beside / f"{name}.py").exists()
-    }
-    missing = imports.missing(wanted - {"scriptrun", "azureml"}, ready or job.environment)
-    return [f"{job.script} imports {name}, which the environment does not hold" for name in missing]

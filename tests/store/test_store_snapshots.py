@@ -331,7 +331,7 @@ def test_a_large_file_is_warned_of_and_taken(source, store):
 AS_NOBODY = """
 import fcntl, os, sqlite3, sys
 from scriptrun.spec.errors import SnapshotException
-from scriptrun.store import snapshots
+from scriptrun.store import inspecting, snapshots, taking
 if os.geteuid() == 0:
     os.setgroups([]); os.setegid(65534); os.seteuid(65534)
 try:

@@ -11,7 +11,6 @@ import json
 import os
 import re
 import sys
-from dataclasses import asdict
 
 from scriptrun.environments import sites
 from scriptrun.runtime.files import read_json, to_json, write_atomic
@@ -138,7 +137,7 @@ def _remember(facts: Facts) -> None:
     path = _memory(facts.python)
     try:
         os.makedirs(os.path.dirname(path), exist_ok=True)
-        write_atomic(path, to_json({**asdict(facts), "stamp": stamp(facts.python)}))
+        write_atomic(path, to_json({**facts.as_dict(), "stamp": stamp(facts.python)}))
     except OSError:
         pass  # a cache that can't be written costs a start each time, no more
 

@@ -1,7 +1,6 @@
 """What stays of a working directory: outputs/ and logs/ become the run's; the rest goes."""
 
 import os
-import shutil
 
 KEPT = ("outputs", "logs")
 
@@ -21,7 +20,7 @@ def move_in(folder, attempt):
     """Make what was staged the run's working directory; give its path."""
     work = os.path.join(folder, "work")
     if attempt > 1:
-        shutil.rmtree(work, ignore_errors=True)
+        _remove(work)
     os.rename(staging(folder, attempt), work)
     return work
 
@@ -44,7 +43,7 @@ def _remove_remains(folder):
     """The working directory, and those that earlier attempts had begun to lay out."""
     for name in os.listdir(folder):
         if name == "work" or name.startswith("work."):
-            shutil.rmtree(os.path.join(folder, name), ignore_errors=True)
+            _remove(os.path.join(folder, name))
 
 
 def _merge(source, target):
@@ -55,3 +54,10 @@ def _merge(source, target):
             _merge(entry.path, place)
         else:
             os.replace(entry.path, place)
+
+
+def _remove(place):
+    """Remove a folder and all below it; what cannot be removed stays."""
+    import shutil  # loaded after the script has run, not before it
+
+    shutil.rmtree(place, ignore_errors=True)

@@ -7,7 +7,6 @@ ends them and publishes what happened. When the guard itself is killed, the laun
 import os
 import signal
 import sys
-import traceback
 
 from . import collect, events, files, identity, processes, results
 
@@ -150,6 +149,8 @@ def _clear_up(order, status):
 
 
 def _write_down(order):
+    import traceback  # loaded only when something has gone wrong
+
     try:
         path = os.path.join(order["folder"], "system_logs", "launcher.txt")
         events.append(path, traceback.format_exc().encode("utf-8", "surrogateescape"))

@@ -1,9 +1,7 @@
 """One node's job as a straight line: working directory, start, supervise, outputs, result."""
 
 import os
-import shutil
 import time
-import traceback
 
 from . import collect, events, files, identity, processes, results, supervise, variables, workdir
 
@@ -26,11 +24,15 @@ def launch(order):
     try:
         value = _run(job, order, log)
     except Superseded:
+        import shutil
+
         shutil.rmtree(collect.staging(folder, order["attempt"]), ignore_errors=True)
         raise
     except OSError as error:
         value = results.result(results.FAILED, _sentence(error, job, order))
     except Exception as error:  # a damaged snapshot, or our own bug: the run must end all the same
+        import traceback  # loaded only when something has gone wrong
+
         _complain(folder, traceback.format_exc())
         value = results.result(results.FAILED, "it could not be started: {}".format(error))
     left = processes.clear_descendants(events.groups_begun(folder, order["node"]))

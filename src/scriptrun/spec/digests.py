@@ -2,9 +2,21 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from hashlib import sha256
+else:
+    try:  # without OpenSSL, which takes 2 ms to load and is no faster on small texts
+        from _sha256 import sha256
+    except ImportError:
+        try:
+            from _sha2 import sha256
+        except ImportError:
+            from hashlib import sha256
+
+__all__ = ["canonical", "digest_of", "sha256"]
 
 
 def canonical(value: Any) -> str:
@@ -14,4 +26,4 @@ def canonical(value: Any) -> str:
 
 def digest_of(value: Any) -> str:
     """The SHA-256 of ``value``'s canonical JSON, as 64 hexadecimal digits."""
-    return hashlib.sha256(canonical(value).encode("utf-8", "surrogatepass")).hexdigest()
+    return sha256(canonical(value).encode("utf-8", "surrogatepass")).hexdigest()

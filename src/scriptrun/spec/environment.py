@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict
 from typing import Any
 
 from scriptrun.spec.digests import digest_of
@@ -40,14 +39,14 @@ class EnvironmentSpec(Value):
 
     def digest(self) -> str:
         """The request's digest: equal for equal content, whatever the name and version."""
-        content = asdict(self)
+        content = self.as_dict()
         for key in ("name", "version", "notes"):
             del content[key]
         return digest_of(content)
 
     def to_dict(self) -> dict[str, Any]:
         """A JSON value; ``from_dict`` is the way back."""
-        return asdict(self)
+        return self.as_dict()
 
     @classmethod
     def from_dict(cls, data: dict[str, Any]) -> EnvironmentSpec:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict
 from typing import Any
 
 from scriptrun.spec.environment import EnvironmentSpec
@@ -75,7 +74,7 @@ class JobSpec(Value):
 
     def to_dict(self) -> dict[str, Any]:
         """A JSON value; ``from_dict`` is the way back."""
-        return asdict(self)
+        return self.as_dict()
 
     @classmethod
     def from_dict(cls, data: dict[str, Any]) -> JobSpec:

@@ -129,6 +129,12 @@ class Value:
         return {name: _plain(self.__dict__[name]) for name in self._fields}
 
 
+def names_of(cls: type) -> tuple[str, ...]:
+    """The names of the fields of ``cls``, a Value or a dataclass."""
+    fields: dict[str, Any] = getattr(cls, "_fields", None) or cls.__dataclass_fields__  # type: ignore[attr-defined]
+    return tuple(fields)
+
+
 def _plain(value: Any) -> Any:
     if isinstance(value, Value):
         return value.as_dict()

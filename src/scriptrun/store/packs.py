@@ -17,6 +17,7 @@ from typing import BinaryIO
 
 from scriptrun.runtime import workdir
 from scriptrun.store.known import KnownObjects
+from scriptrun.store.unchanged import touched
 
 LARGE = 1 << 20
 """Files of this size (bytes) and above are kept by themselves: they can be cloned."""
@@ -145,17 +146,6 @@ class PackWriter:
 
     def _temporary(self, kind: str = "pack") -> str:
         return str(self.store / "packs" / f"{self._name}.{kind}.tmp")
-
-
-def touched(path: str) -> bool:
-    """Whether ``path`` is there; marks it as used now, so that collecting rubbish spares it."""
-    try:
-        os.utime(path)
-    except FileNotFoundError:
-        return False
-    except OSError:
-        return os.path.exists(path)  # somebody else's: then it is there
-    return True
 
 
 def _copy_hashed(target: Path, read: Callable[[int], bytes], begun: bytes) -> tuple[str, int]:

@@ -12,7 +12,8 @@ import uuid
 from pathlib import Path
 
 from scriptrun.runtime import workdir
-from scriptrun.store.packs import PackWriter, touched
+from scriptrun.store.packs import PackWriter
+from scriptrun.store.unchanged import standing, touched
 
 
 class Publication:
@@ -104,11 +105,6 @@ def packs_of(store: Path, digest: str) -> set[str] | None:
     """The packs that the snapshot ``digest`` refers to; None where it is not in the store."""
     manifest = workdir.manifest_path(store, digest)
     return _packs_in(manifest + ".places") if os.path.exists(manifest) else None
-
-
-def standing(store: Path, packs: set[str] | None) -> bool:
-    """Whether all ``packs`` are there."""
-    return packs is not None and all(os.path.exists(workdir.pack_path(store, p)) for p in packs)
 
 
 def _packs_in(places: str) -> set[str] | None:

@@ -14,19 +14,18 @@ from pathlib import Path
 
 from scriptrun.runtime import workdir
 from scriptrun.spec.errors import SnapshotException, WorkspaceException
+from scriptrun.spec.later import later
 from scriptrun.spec.values import Value
-from scriptrun.store import (
-    flocks,
-    inspecting,
-    packs,
-    places,
-    publishing,
-    remarks,
-    statcache,
-    taking,
-)
+from scriptrun.store import flocks, places, statcache, unchanged
 
-Inspection = inspecting.Inspection
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from scriptrun.store import inspecting, remarks, taking
+else:
+    inspecting = later("scriptrun.store.inspecting")
+    remarks = later("scriptrun.store.remarks")
+    taking = later("scriptrun.store.taking")
+
 _NAMED = 10
 
 
@@ -65,13 +64,13 @@ def take(store: str | os.PathLike[str], source: str | os.PathLike[str]) -> Snaps
     """
     whole, folder = _source(source), Path(os.path.abspath(store))
     cache = statcache.cache_file(folder, whole)
-    taken = taking.unchanged(whole, cache)
+    taken = unchanged.unchanged(whole, cache)
     if taken is None or not _kept(folder, taken):
         taken = _take_anew(folder, whole, cache)
     return Snapshot(taken.digest, taken.files, taken.size, taken.warnings)
 
 
-def inspect(source: str | os.PathLike[str]) -> Inspection:
+def inspect(source: str | os.PathLike[str]) -> inspecting.Inspection:
     """What a snapshot of the directory ``source`` would hold and leave out; nothing is written.
 
     Raises SnapshotException as ``take`` would for what cannot be looked into.
@@ -143,17 +142,17 @@ def _source(source: str | os.PathLike[str]) -> bytes:
     return os.fsencode(os.path.realpath(source))
 
 
-def _kept(store: Path, taken: taking.Taken) -> bool:
+def _kept(store: Path, taken: unchanged.Taken) -> bool:
     """Whether the last snapshot is still in the store; marks it as used now."""
-    if not packs.touched(workdir.manifest_path(store, taken.digest)):
+    if not unchanged.touched(workdir.manifest_path(store, taken.digest)):
         return False
-    return publishing.standing(store, set(taken.packs))
+    return unchanged.standing(store, set(taken.packs))
 
 
-def _take_anew(store: Path, source: bytes, cache: Path) -> taking.Taken:
+def _take_anew(store: Path, source: bytes, cache: Path) -> unchanged.Taken:
     with ExitStack() as stack:
         if _wait_for_others(stack, cache):
-            taken = taking.unchanged(source, cache)
+            taken = unchanged.unchanged(source, cache)
             if taken is not None and _kept(store, taken):
                 return taken
         try:

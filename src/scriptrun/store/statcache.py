@@ -7,16 +7,16 @@ length, its CRC and a marshalled tuple; one that does not check ends the reading
 
 from __future__ import annotations
 
-import hashlib
 import marshal
 import os
 import struct
-import uuid
 import zlib
 from pathlib import Path
 from types import TracebackType
 from typing import Any, BinaryIO, NamedTuple
 
+from scriptrun.runtime.files import unique
+from scriptrun.spec.digests import sha256
 from scriptrun.store import listing, places
 
 _HEAD = struct.Struct("<II")
@@ -49,7 +49,7 @@ def appearance(seen: listing.Listing) -> bytes:
 def cache_file(store: Path, source: bytes) -> Path:
     """Where the cache of ``source`` as kept in ``store`` lies."""
     both = os.fsencode(store) + b"\0" + source
-    return places.cache_root() / "stat" / f"{hashlib.sha256(both).hexdigest()[:32]}.stat"
+    return places.cache_root() / "stat" / f"{sha256(both).hexdigest()[:32]}.stat"
 
 
 class Reader:
@@ -118,7 +118,7 @@ class Writer:
 
     def __init__(self, path: Path) -> None:
         self._path = path
-        self._temporary = path.with_name(f"{path.name}.{uuid.uuid4().hex[:12]}.tmp")
+        self._temporary = path.with_name(f"{path.name}.{unique()}.tmp")
         self._handle: BinaryIO | None = None
         try:
             path.parent.mkdir(parents=True, exist_ok=True)

@@ -73,7 +73,9 @@ class Bench:
         self, code: str | None = None, arguments: Sequence[object] = (), **settings: Any
     ) -> Run:
         """Submit ``code`` as a job. Settings: ``command``, ``variables``, ``limit`` (seconds),
-        ``python`` (the interpreter), ``requirements`` (a file: an environment is built), ``source`` (a directory instead of ``code``)."""
+        ``python`` (the interpreter), ``requirements`` (a file: an environment is built),
+        ``source`` (a directory instead of ``code``).
+        """
         order = self.order(code, arguments, **settings)
         if not self.forks:
             return place_order(order)

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import os
-import uuid
 from pathlib import Path
 from typing import Any
 
 from scriptrun.runtime import events as writing
-from scriptrun.runtime import identity
+from scriptrun.runtime import files, identity
 from scriptrun.spec import states
 from scriptrun.spec.values import Value, fresh
 
@@ -16,7 +15,7 @@ from scriptrun.spec.values import Value, fresh
 def later_writer(folder: Path, who: str = "user") -> writing.EventWriter:
     """A writer of its own for a process that is neither submitter nor node."""
     return writing.EventWriter(
-        folder, f"{who}-{identity.host()}-{os.getpid()}-{uuid.uuid4().hex[:8]}"
+        folder, f"{who}-{identity.host()}-{os.getpid()}-{files.unique(8)}"
     )
 
 

@@ -1,0 +1,30 @@
+"""What is worth a word about a submitted job, and never stands in its way."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from scriptrun.environments import imports
+from scriptrun.spec.job import JobSpec
+
+if TYPE_CHECKING:
+    from scriptrun.environments.base import Ready
+
+
+def missing_imports(job: JobSpec, ready: Ready | None) -> list[str]:
+    """A word for every module that the script imports and the environment does not hold."""
+    if not job.script or not job.snapshot:
+        return []
+    try:
+        source = (Path(job.source_directory) / job.script).read_bytes()
+    except OSError:
+        return []
+    beside = Path(job.source_directory)
+    wanted = {
+        name
+        for name in imports.script_imports(source)
+        if not (beside / name).exists() and not (beside / f"{name}.py").exists()
+    }
+    missing = imports.missing(wanted - {"scriptrun", "azureml"}, ready or job.environment)
+    return [f"{job.script} imports {name}, which the environment does not hold" for name in missing]

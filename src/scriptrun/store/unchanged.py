@@ -1,0 +1,75 @@
+"""Whether a source still looks as it did when its last snapshot was taken: nothing is read.
+
+Apart from ``taking``, since a warm submission needs no more than this.
+"""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import NamedTuple
+
+from scriptrun.runtime import workdir
+from scriptrun.store import listing, statcache
+from scriptrun.store.ignore import Rules, rules_for
+
+
+class Taken(NamedTuple):
+    """What was taken, as the last record of a stat cache holds it."""
+
+    digest: str
+    files: int
+    size: int
+    warnings: tuple[str, ...]
+    packs: tuple[str, ...]
+
+
+def unchanged(source: bytes, cache: Path) -> Taken | None:
+    """What the last snapshot was, if every folder of ``source`` still looks the same."""
+    stack = [(b"", rules_for(source))]
+    with statcache.Reader(cache) as reader:
+        record = reader.next()
+        while stack:
+            path, above = stack.pop()
+            seen = _same(source, path, above, record)
+            if seen is None:
+                return None
+            if seen.environment is None:
+                listing.push_folders(stack, seen)
+                record = reader.next()
+        closing = reader.closing() if record is None else None
+    return Taken(*closing) if closing is not None else None
+
+
+def _same(
+    source: bytes, path: bytes, above: Rules, record: statcache.Record | None
+) -> listing.Listing | None:
+    """The folder ``path``, if it looks as in ``record`` or is a virtual environment."""
+    decided = None
+    if record is not None and record.path == path:
+        decided = listing.Decided(record.stamp, record.left_out, None)
+    try:
+        seen = listing.list_folder(source, path, above, decided)
+    except OSError:
+        return None
+    if seen.environment is not None:
+        return seen
+    if record is None or decided is None or seen.rules.stamp != record.stamp:
+        return None
+    return seen if statcache.appearance(seen) == record.appearance else None
+
+
+def standing(store: Path, packs: set[str] | None) -> bool:
+    """Whether all ``packs`` are there."""
+    return packs is not None and all(os.path.exists(workdir.pack_path(store, p)) for p in packs)
+
+
+def touched(path: str) -> bool:
+    """Whether ``path`` is there; marks it as used now, so that collecting rubbish spares it."""
+    try:
+        os.utime(path)
+    except FileNotFoundError:
+        return False
+    except OSError:
+        return os.path.exists(path)  # somebody else's: then it is there
+    return True
