@@ -20,9 +20,18 @@ def here() -> Workspace:
     if named:
         root = Path(named).absolute()
         return Workspace(root) if is_one(root) else Workspace.to_be(root)
-    start = Path.cwd()
+    start = _cwd()
     found = Workspace.search(start)
     return found if found is not None else Workspace.to_be(Workspace.root_for(start))
+
+
+def _cwd() -> Path:
+    try:
+        return Path.cwd()
+    except FileNotFoundError:
+        raise WorkspaceException(
+            "The current directory is gone.", "Change to one that is there."
+        ) from None
 
 
 def existing() -> Workspace:

@@ -259,3 +259,28 @@ def test_looking_makes_nothing(tmp_path, monkeypatch):
     made = opening.made(found)
     assert made.name == found.name
     assert opening.here().id == made.id
+
+
+# pyenv's shims
+
+
+def test_the_interpreter_behind_a_shim(tmp_path, monkeypatch):
+    from scriptrun.cli import shims
+
+    monkeypatch.delenv("PYENV_VERSION", raising=False)
+    root, source = tmp_path / "pyenv", tmp_path / "a" / "b"
+    source.mkdir(parents=True)
+    shim = python_at(root / "x").rename(root / "python")
+    (root / "shims").mkdir()
+    shim = shim.rename(root / "shims" / "python")
+    old, new = python_at(root / "versions" / "3.9.1"), python_at(root / "versions" / "3.12.2")
+    assert shims.behind(str(shim), source) is None
+    (root / "version").write_text("# mine\nmissing:3.9.1\n")
+    assert shims.behind(str(shim), source) == str(old)
+    (tmp_path / "a" / ".python-version").write_text("3.12.2\n")
+    assert shims.behind(str(shim), source) == str(new)
+    monkeypatch.setenv("PYENV_VERSION", "3.9.1")
+    assert shims.behind(str(shim), source) == str(old)
+    monkeypatch.setenv("PYENV_VERSION", "system")
+    assert shims.behind(str(shim), source) is None
+    assert shims.behind(str(old), source) == str(old)

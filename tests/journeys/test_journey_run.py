@@ -154,3 +154,19 @@ def test_the_users_python_and_never_the_tools_own(user, tmp_path):
         f"home = {os.path.dirname(os.path.realpath(sys.executable))}\nversion = 3.11.0\n"
     )
     assert user.does("run", "train.py").out == f"{venv}\n"
+
+
+def test_what_the_script_imports_and_nobody_has_is_told_before_it_fails(user):
+    user.writes("train.py", "import no_such_package_at_all\n")
+    done = user.types("run", "train.py")
+    assert done.code == 1
+    assert "warning: train.py imports no_such_package_at_all" in done.err
+
+
+def test_a_run_that_must_wait_says_so(user):
+    user.does("compute", "set", "local", "--max-runs", "1")
+    user.writes("slow.py", "import time; time.sleep(2.5)\n")
+    first = user.does("run", "-d", "slow.py").out.strip()
+    user.waits_for("Running", first)
+    done = user.does("run", "slow.py")
+    assert "waits for its turn" in done.err

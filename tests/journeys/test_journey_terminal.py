@@ -150,3 +150,37 @@ def test_help_of_all(user):
     assert user.types().code == 2
     assert user.does("help", "logs").out == user.does("logs", "--help").out
     assert user.does("--version").out == user.does("version").out
+
+
+def shell(user, line, **more):
+    return subprocess.run(
+        ["sh", "-c", line], cwd=user.here, env={**user.environ, **more}, capture_output=True, text=True, timeout=60
+    )  # fmt: skip
+
+
+def test_a_stdout_that_is_closed_or_full(user):
+    command = user.argv()[0]
+    user.writes("train.py", "print('x')\n")
+    user.does("run", "train.py")
+    assert shell(user, f"{command} list >&-").returncode in (0, 2)
+    if os.path.exists("/dev/full"):
+        done = shell(user, f"{command} list > /dev/full")
+        assert done.returncode == 2
+        assert done.stderr.startswith("scriptrun: ")
+        assert len(done.stderr.splitlines()) == 1
+
+
+def test_a_directory_that_is_gone(user):
+    command = user.argv()[0]
+    done = shell(user, f"mkdir x; cd x; rmdir ../x; {command} list")
+    assert done.returncode == 2
+    assert "is gone" in done.stderr
+
+
+def test_as_a_module(user):
+    import sys
+
+    done = subprocess.run(
+        [sys.executable, "-m", "scriptrun", "--version"], capture_output=True, text=True
+    )
+    assert done.stdout == user.does("--version").out

@@ -53,8 +53,11 @@ def say(text: str) -> None:
     """A line for people, on stderr, after all that stands on stdout."""
     try:
         sys.stdout.flush()
+    except (OSError, ValueError):
+        pass
+    try:
         print(text, file=sys.stderr, flush=True)
-    except (BrokenPipeError, ValueError):
+    except (OSError, ValueError):
         pass
 
 
@@ -70,6 +73,8 @@ def _forget_output() -> None:
 def _unexpected(error: Exception) -> int:
     """The machine's trouble is told in a sentence, our own is a bug."""
     if isinstance(error, OSError) and error.errno in _THEIRS:
+        if error.filename is None:
+            _forget_output()  # it was stdout that could not be written
         where = f"{error.filename}: " if error.filename else ""
         return wrong(f"{where}{error.strerror}.")
     return _bug(error)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import os
 import sys
 from typing import Any
 
@@ -14,6 +15,8 @@ USAGE = "usage: scriptrun COMMAND ...   (scriptrun COMMAND --help tells more)"
 
 def run(words: list[str]) -> int:
     """Run the command that ``words`` name; the exit code."""
+    if sys.stdout is None:  # closed by whoever started us
+        sys.stdout = open(os.devnull, "w")  # noqa: SIM115
     for stream in (sys.stdout, sys.stderr):
         if hasattr(stream, "reconfigure"):
             stream.reconfigure(errors="backslashreplace")  # a name in any script must not break us

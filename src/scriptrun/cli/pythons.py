@@ -7,6 +7,8 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
+from scriptrun.cli import shims
+
 _NAMES = ("python", "python3")
 
 
@@ -25,7 +27,7 @@ def choose(source: Path, root: Path) -> tuple[str, list[str]]:
         python = _in(str(folder / ".venv"))
         if python is not None:
             return python, []
-    python = _on_path()
+    python = _on_path(source)
     if python is not None:
         return python, []
     base = str(getattr(sys, "_base_executable", "") or sys.executable)
@@ -56,15 +58,16 @@ def _in(prefix: str) -> str | None:
     return None
 
 
-def _on_path() -> str | None:
+def _on_path(source: Path) -> str | None:
     own = os.path.realpath(os.path.join(sys.prefix, "bin")) if sys.prefix != sys.base_prefix else ""
     folders = [each for each in os.environ.get("PATH", os.defpath).split(os.pathsep) if each]
     folders = [each for each in folders if os.path.realpath(each) != own]
     for name in _NAMES:
         for folder in folders:
             path = os.path.join(os.path.abspath(folder), name)
-            if _runs(path) and not _is_own(path):
-                return path
+            found = shims.behind(path, source) if _runs(path) and not _is_own(path) else None
+            if found is not None:
+                return found
     return None
 
 

@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import signal
 import sys
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
 
 from scriptrun import watching
 from scriptrun.cli import failures, out
@@ -20,14 +24,41 @@ QUIET = 1.0
 def stream(run: Run, quiet: bool = False) -> int:
     """Stream the run's log to its end; the exit code. ``quiet`` shows nothing of the log."""
     shown = Shown(run, quiet)
-    try:
-        status = watching.follow(run, shown.write, shown.pause)
-    except KeyboardInterrupt:
-        shown.clear()
-        return _interrupted(run, shown)
+    presses = _Presses()
+    with presses.counted():
+        try:
+            status = watching.follow(run, shown.write, shown.pause)
+        except KeyboardInterrupt:
+            shown.clear()
+            return _interrupted(run, shown, presses)
     shown.clear()
     summary(run, status)
     return 0 if status.state == states.COMPLETED else 1
+
+
+class _Presses:
+    """Counts Ctrl-C: the first interrupts, the second is only counted, a third interrupts again."""
+
+    def __init__(self) -> None:
+        self.count = 0
+
+    def __call__(self, *signal_and_frame: Any) -> None:
+        self.count += 1
+        if self.count != 2:
+            raise KeyboardInterrupt
+
+    @contextmanager
+    def counted(self) -> Iterator[None]:
+        """Count within the block, unless interrupts are ignored here (``nohup``, ``&``)."""
+        before = signal.getsignal(signal.SIGINT)
+        if before is not signal.default_int_handler:
+            yield
+            return
+        signal.signal(signal.SIGINT, self)
+        try:
+            yield
+        finally:
+            signal.signal(signal.SIGINT, before)
 
 
 def warn(message: str) -> None:
@@ -60,7 +91,7 @@ class Shown:
 
     def pause(self, seconds: float) -> None:
         """Sleep; on a terminal say what is waited for, as long as nothing else is shown."""
-        if self._tells and time.monotonic() - self._last > QUIET:
+        if time.monotonic() - self._last > QUIET:
             self._tell()
         time.sleep(seconds)
 
@@ -70,10 +101,19 @@ class Shown:
             self.clear()
             self._last = time.monotonic() + 10.0
             return
+        if not self._tells:
+            self._say_once(status.state)
+            return
         waits = out.duration(time.monotonic() - self._last)
         self._status = f"{status.state} for {waits} ..."
         sys.stderr.write(f"\r\x1b[K{self._status}")
         sys.stderr.flush()
+
+    def _say_once(self, state: str) -> None:
+        """Into a file or pipe: one line when a run has to wait for its turn."""
+        if state == states.QUEUED:
+            failures.say(f"{self._run.id} waits for its turn.")
+        self._last = time.monotonic() + 3600.0
 
     def clear(self) -> None:
         """Take the status line away."""
@@ -83,20 +123,21 @@ class Shown:
             self._status = ""
 
 
-def _interrupted(run: Run, shown: Shown) -> int:
+def _interrupted(run: Run, shown: Shown, presses: _Presses) -> int:
     """Ctrl-C: again within three seconds cancels the run, otherwise it goes on."""
     if not sys.stdin.isatty():
         _way_back(run)
         return failures.INTERRUPTED
     failures.say(f"\nAgain within {AGAIN:.0f} seconds cancels the run; otherwise it goes on.")
-    try:
-        time.sleep(AGAIN)
-    except KeyboardInterrupt:
-        run.cancel()
-        failures.say(f"\nCanceling {run.id} ...")
-        _end(run, shown)
-    else:
+    until = time.monotonic() + AGAIN
+    while presses.count < 2 and time.monotonic() < until:
+        time.sleep(0.05)
+    if presses.count < 2:
         _way_back(run)
+    else:
+        failures.say(f"\nCanceling {run.id} ...")
+        run.cancel()
+        _end(run, shown)
     return failures.INTERRUPTED
 
 
