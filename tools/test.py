@@ -14,7 +14,13 @@ import sys
 from pathlib import Path
 
 #: a command that tests call, and the Debian package that brings it
-SYSTEM = {"git": "git", "ps": "procps", "xargs": "findutils", "mount": "mount", "faketime": "faketime"}
+SYSTEM = {
+    "git": "git",
+    "ps": "procps",
+    "xargs": "findutils",
+    "mount": "mount",
+    "faketime": "faketime",
+}
 #: interpreters of the larger examples: variable, directory, what is imported, what is installed
 INTERPRETERS = (
     ("SCRIPTRUN_TEST_TORCH_PYTHON", ".venv-torch", "torch", "pip", ("torch==2.13.0", "numpy")),
@@ -27,6 +33,7 @@ def main(arguments: list[str]) -> int:
     """Prepare the machine as far as is allowed, then pytest's own exit code."""
     everything = os.environ.get("CI") == "true"
     system_packages(everything)
+    storage_servers(everything)
     for variable, *rest in INTERPRETERS:
         python = interpreter(*rest, make=everything)
         if python and variable not in os.environ:
@@ -53,6 +60,17 @@ def system_packages(everything: bool) -> None:
         sys.exit(f"Still missing: {', '.join(left)}.")
     if left:
         print(f"Tests that call {', '.join(left)} are skipped.", file=sys.stderr)
+
+
+def storage_servers(everything: bool) -> None:
+    """Install Azurite (npm) where everything is asked for; rclone comes with the Python packages."""
+    folder = ROOT / "ci" / "azurite"
+    if (folder / "node_modules" / ".bin" / "azurite-blob").exists() or not everything:
+        return
+    if not shutil.which("npm") and os.geteuid() == 0 and shutil.which("apt-get"):
+        subprocess.run(["apt-get", "install", "-y", "-qq", "--no-install-recommends", "npm"])
+    if not shutil.which("npm") or subprocess.run([str(folder / "install")]).returncode != 0:
+        sys.exit("Azurite could not be installed: it needs npm (ci/azurite/install).")
 
 
 def interpreter(

@@ -15,7 +15,7 @@ _HOMES = {
     "Run": "scriptrun.run",
     "Dataset": "scriptrun.dataset",
     "Datastore": "scriptrun.datastore",
-    "OutputFileDatasetConfig": "scriptrun.data.consumption",
+    "OutputFileDatasetConfig": "scriptrun.dataset",
     "ScriptRunConfig": "scriptrun.config.script_run_config",
     "RunConfiguration": "scriptrun.config.run_configuration",
     "Environment": "scriptrun.config.environment",

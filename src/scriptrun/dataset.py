@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from scriptrun.data.abstract_dataset import AbstractDataset
+from scriptrun.data.consumption import DatasetConsumptionConfig, OutputFileDatasetConfig
 from scriptrun.data.file_dataset import FileDataset, FileDatasetFactory
 
-__all__ = ["Dataset", "FileDataset"]
+__all__ = ["Dataset", "DatasetConsumptionConfig", "FileDataset", "OutputFileDatasetConfig"]
 
 
 class Dataset(AbstractDataset):

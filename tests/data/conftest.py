@@ -2,9 +2,16 @@
 
 from __future__ import annotations
 
+import sys
+import uuid
+from pathlib import Path
+
 import pytest
 
-from scriptrun import Workspace
+from scriptrun import Datastore, Workspace
+
+sys.path.insert(0, str(Path(__file__).parent))
+import servers
 
 
 @pytest.fixture(autouse=True)
@@ -33,3 +40,76 @@ def fill():
             store.write(path, io.BytesIO(data))
 
     return write
+
+
+@pytest.fixture(scope="session")
+def azurite(tmp_path_factory):
+    """The address of a running Azurite."""
+    with servers.azurite(tmp_path_factory.mktemp("azurite")) as address:
+        yield address
+
+
+@pytest.fixture(scope="session")
+def s3(tmp_path_factory):
+    """The address of a running S3 server, with one bucket, ``shared``."""
+    folder = tmp_path_factory.mktemp("s3")
+    (folder / "shared").mkdir()
+    with servers.s3(folder) as address:
+        yield address
+
+
+@pytest.fixture
+def web():
+    """A running HTTP server (``servers.Web``)."""
+    with servers.web() as state:
+        yield state
+
+
+@pytest.fixture
+def blob_store(workspace, azurite):
+    """A datastore on a fresh container of Azurite."""
+    container = f"c{uuid.uuid4().hex[:12]}"
+    servers.make_container(azurite, container)
+    return Datastore.register_azure_blob_container(
+        workspace,
+        "blob",
+        container,
+        servers.ACCOUNT,
+        account_key=servers.ACCOUNT_KEY,
+        endpoint=azurite,
+    )
+
+
+@pytest.fixture
+def s3_store(workspace, s3, monkeypatch):
+    """A datastore below a fresh prefix of the S3 server's bucket."""
+    monkeypatch.setenv("SCRIPTRUN_SECRET_MINE", servers.S3_KEYS)
+    return Datastore.register_s3(
+        workspace, "bucket", "shared", endpoint=s3, root=uuid.uuid4().hex, secret="mine"
+    )
+
+
+@pytest.fixture
+def local_store(workspace):
+    """The workspace's default datastore."""
+    return workspace.get_default_datastore()
+
+
+@pytest.fixture
+def foreign_store(workspace, tmp_path):
+    """A datastore through fsspec: its driver for local files."""
+    (tmp_path / "foreign").mkdir()
+    return Datastore.register_fsspec(workspace, "foreign", "file", str(tmp_path / "foreign"))
+
+
+@pytest.fixture(
+    params=[
+        "local_store",
+        "foreign_store",
+        pytest.param("blob_store", marks=pytest.mark.stores),
+        pytest.param("s3_store", marks=pytest.mark.stores),
+    ]
+)
+def datastore(request):
+    """Each kind of datastore that can be written."""
+    return request.getfixturevalue(request.param)

@@ -72,8 +72,6 @@ class ObjectStore:
                 raise FileChanged(f"The file {path!r} in {self.name} has changed.")
             for piece in found.stream():
                 yield bytes(piece)
-        except DatastoreException:
-            raise
         except Exception as error:
             self._failed(error, "read", path)
 
@@ -84,9 +82,12 @@ class ObjectStore:
         try:
             begin = file.tell()
             done = obstore.put(self._store(), path, file)
-            return Entry(path, file.tell() - begin, _bare(done["e_tag"]))
         except Exception as error:
             self._failed(error, "write", path)
+        etag = _bare(done["e_tag"])
+        if "-" in etag:  # written in parts: not every server gives that ETag again
+            return self.stat(path) or Entry(path, file.tell() - begin)
+        return Entry(path, file.tell() - begin, etag)
 
     def delete(self, path: str) -> None:
         """Remove the object, if it is there."""
@@ -106,6 +107,8 @@ class ObjectStore:
             return self._opened
 
     def _failed(self, error: Exception, did: str, what: str) -> NoReturn:
+        if isinstance(error, DatastoreException):
+            raise error
         raise _sentence(error, self.name, did, what) from None
 
 

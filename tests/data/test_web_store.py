@@ -1,0 +1,100 @@
+"""Files behind addresses, from a plain HTTP server that also misbehaves."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from scriptrun import Dataset, Datastore
+from scriptrun.data.errors import DatasetExecutionError, DatastoreException, FileChanged
+from scriptrun.data.web_store import WebStore
+
+BODY = bytes(range(256)) * 20_000
+
+
+@pytest.fixture
+def store(web):
+    web.files = {"/d/a%20b%25.bin": BODY, "/x.csv": b"a,b\n1,2\n"}
+    return WebStore("web", web.address)
+
+
+def test_a_file_and_a_range_of_it(store, web):
+    entry = store.stat("d/a b%.bin")
+    assert entry.size == len(BODY) and entry.etag
+    assert b"".join(store.pieces("d/a b%.bin", entry.etag)) == BODY
+    assert store.read("d/a b%.bin", 1000, 1010, entry.etag) == BODY[1000:1010]
+    web.ranges = False
+    assert store.read("d/a b%.bin", 1000, 1010) == BODY[1000:1010]
+    assert store.stat("nothing") is None
+
+
+@pytest.mark.parametrize("ranges", [True, False])
+def test_a_dropped_connection_goes_on_where_it_stopped(store, web, ranges):
+    web.ranges = ranges
+    web.drops = [3_000_000, 100, 0, 1]
+    assert b"".join(store.pieces("d/a b%.bin")) == BODY
+    assert len(web.seen) == 5
+
+
+def test_a_file_that_changes_between_two_tries_is_not_mixed(store, web):
+    etag = store.stat("d/a b%.bin").etag
+    web.drops = [2_000_000]
+    pieces = store.pieces("d/a b%.bin", etag)
+    next(pieces)
+    web.files["/d/a%20b%25.bin"] = BODY[::-1]
+    with pytest.raises(FileChanged, match="has changed"):
+        list(pieces)
+
+
+def test_a_busy_server_is_asked_again(store, web):
+    web.answers = [429, 503, 500]
+    assert store.read("x.csv", 0, 3) == b"a,b"
+    assert len(web.seen) == 4
+
+
+@pytest.mark.parametrize(
+    ("answers", "words"),
+    [([403], "wants credentials"), ([418], "answered 418"), ([503] * 99, "it answered 503")],
+)
+def test_refusals_are_sentences(store, web, answers, words, monkeypatch):
+    monkeypatch.setenv("SCRIPTRUN_DATA_TIMEOUT", "1")
+    web.answers = answers
+    with pytest.raises(DatastoreException, match=words):
+        store.read("x.csv", 0, 3)
+
+
+def test_a_server_that_is_not_there_is_said_at_once():
+    with pytest.raises(DatastoreException, match="none that listens there"):
+        WebStore("gone", "http://127.0.0.1:1").stat("x")
+
+
+def test_addresses_in_a_dataset(store, web, workspace, tmp_path):
+    other = workspace.get_default_datastore()
+    (tmp_path / "in").mkdir()
+    (tmp_path / "in" / "a.txt").write_text("a")
+    other.upload(tmp_path / "in", "in", show_progress=False)
+    web.files["/x.csv?plain=1"] = b"1,2"
+    mixed = Dataset.File.from_files([(other, "in/*"), f"{web.address}/x.csv?plain=1"])
+    assert "HEAD /x.csv?plain=1" in web.seen
+    host = web.address.removeprefix("http://")
+    kept = mixed.register(workspace, "mixed")
+    assert kept.to_path() == [f"/http/{host}/x.csv", "/workspaceblobstore/in/a.txt"]
+    one, _ = Dataset.get_by_name(workspace, "mixed").download(tmp_path / "out")
+    assert Path(one).read_text() == "1,2"
+    web.files["/x.csv?plain=1"] = b"1,3"
+    with pytest.raises(DatasetExecutionError, match=r"x\.csv(.|\n)*Version 1 of 'mixed'"):
+        kept.download(tmp_path / "again")
+
+
+def test_a_datastore_of_addresses(web, store, workspace, monkeypatch):
+    monkeypatch.setenv("SCRIPTRUN_SECRET_WEB", "Bearer abc")
+    made = Datastore.register_http(workspace, "web", web.address, secret="web")
+    assert Dataset.File.from_files((made, "x.csv")).to_path() == ["/x.csv"]
+    assert web.authorization == "Bearer abc"
+    with pytest.raises(DatastoreException, match="cannot be listed"):
+        Dataset.File.from_files((made, "*.csv"))
+    with pytest.raises(DatastoreException, match="can only be read"):
+        made.upload_files([__file__], show_progress=False)
+    with pytest.raises(DatastoreException, match="written down"):
+        Datastore.register_http(workspace, "bad", "https://u:pw@host/")
