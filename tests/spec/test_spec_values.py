@@ -1,0 +1,125 @@
+"""Values behave as dataclasses do, and what is loaded later is the module itself."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import subprocess
+import sys
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from scriptrun.spec.environment import EnvironmentSpec
+from scriptrun.spec.job import Distribution, JobSpec, Target
+from scriptrun.spec.later import later
+from scriptrun.spec.values import Value, fresh, names_of
+
+
+class Point(Value):
+    x: int
+    y: int = 2
+    tags: list[str] = fresh(default_factory=list)
+
+
+class Open(Value, frozen=False):
+    x: int = 0
+
+
+class Deeper(Point):
+    z: int = 3
+
+
+def test_fields_come_by_place_by_name_and_by_default():
+    assert Point(1) == Point(x=1, y=2, tags=[])
+    assert Deeper(1, 2, [], 4).z == 4
+    assert Point(1).tags is not Point(1).tags
+
+
+@pytest.mark.parametrize(
+    "make", [lambda: Point(), lambda: Point(1, x=1), lambda: Point(1, q=2), lambda: Open(1, 2)]
+)
+def test_wrong_fields_are_refused(make):
+    with pytest.raises(TypeError):
+        make()
+
+
+def test_frozen_unless_it_says_otherwise():
+    with pytest.raises(AttributeError, match="cannot be changed"):
+        Point(1).x = 2
+    opened = Open()
+    opened.x = 5
+    assert opened == Open(5) != Open(6)
+    with pytest.raises(TypeError):
+        hash(opened)
+    assert hash(Target("a", "B", ())) == hash(Target("a", "B", ()))
+
+
+def test_equal_only_to_its_own_kind():
+    assert Point(1) != Deeper(1)
+    assert Open(1) != (1,)
+
+
+def test_dataclasses_functions_work_on_them():
+    point = Point(1, tags=["a"])
+    assert dataclasses.replace(point, y=9) == Point(1, 9, ["a"]) == point.replace(y=9)
+    assert dataclasses.asdict(point) == {"x": 1, "y": 2, "tags": ["a"]} == point.as_dict()
+    assert [each.name for each in dataclasses.fields(Deeper)] == ["x", "y", "tags", "z"]
+    assert names_of(Deeper) == ("x", "y", "tags", "z")
+
+    @dataclasses.dataclass
+    class Real:
+        a: int = 1
+
+    assert names_of(Real) == ("a",)
+
+
+def test_repr_can_be_read():
+    assert repr(Point(1)) == "Point(x=1, y=2, tags=[])"
+
+
+texts = st.text(max_size=20)
+
+
+@given(
+    arguments=st.lists(texts).map(tuple),
+    variables=st.dictionaries(texts, texts),
+    nodes=st.integers(1, 9),
+    limit=st.none() | st.floats(0, 1e6),
+    pip=st.lists(texts).map(tuple),
+)
+def test_a_job_survives_json(arguments, variables, nodes, limit, pip):
+    job = JobSpec(
+        "e_1_a",
+        "e",
+        "w",
+        "2026-01-01T00:00:00Z",
+        arguments=arguments,
+        variables=variables,
+        distribution=Distribution("mpi", nodes),
+        max_run_duration_seconds=limit,
+        environment=EnvironmentSpec("packages", pip=pip),
+    )
+    assert JobSpec.from_dict(json.loads(json.dumps(job.to_dict()))) == job
+
+
+def test_a_newer_format_is_told():
+    with pytest.raises(ValueError, match="format 99"):
+        JobSpec.from_dict({"format": 99})
+
+
+def test_a_request_is_its_content():
+    one = EnvironmentSpec("packages", name="a", version="1", notes=("x",), pip=("six",))
+    assert one.digest() == one.replace(name="b", version=None, notes=()).digest()
+    assert one.digest() != one.replace(pip=("six==1.0",)).digest()
+
+
+def test_later_loads_at_first_use():
+    module = later("json.tool")
+    assert module.main.__module__ == "json.tool"
+    code = (
+        "import sys; from scriptrun.spec.later import later; m = later('wave')\n"
+        "assert 'wave' not in sys.modules; m.open; assert 'wave' in sys.modules"
+    )
+    assert subprocess.run([sys.executable, "-c", code]).returncode == 0
