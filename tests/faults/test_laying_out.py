@@ -1,0 +1,107 @@
+"""What dies before the script begins: the run still waits, and is started once."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+
+import pytest
+import victims
+
+from scriptrun.engines.local import Local
+from scriptrun.run import Run
+from scriptrun.runtime import files
+from scriptrun.testing import jobs
+from scriptrun.testing.jobs import Bench, until, wait
+from scriptrun.testing.scripts import COUNTS
+
+pytestmark = [pytest.mark.faults, pytest.mark.slow]
+
+
+@pytest.fixture
+def bench(tmp_path):
+    """A bench whose source takes a while to be laid out."""
+    bench = Bench(tmp_path, Local())
+    bench.before = [bench.run("pass")]
+    source = bench.source(COUNTS, "large")
+    for number in range(40):
+        (source / f"d{number}").mkdir()
+        for name in range(100):
+            (source / f"d{number}" / f"{name}.txt").write_text(f"{number} {name}")
+    return bench
+
+
+def begun(bench):
+    """A run of it whose guard has claimed it, and that guard."""
+    order = bench.order(source=bench.root / "large", arguments=[str(bench.root / "ran")])
+    process = subprocess.Popen(jobs.submitter(), stdin=subprocess.PIPE, stdout=subprocess.DEVNULL)
+    process.stdin.write(json.dumps(order).encode())
+    process.stdin.close()
+    warm = {run.id for run in bench.before}
+
+    def claimed():
+        for folder in victims.every_run(bench.workspace):
+            owner = files.read_json(str(folder / "attempts" / "1" / "node-0.start.json"))
+            if owner and folder.name not in warm:
+                return folder, owner["pid"]
+        return None
+
+    folder, guard = until(claimed)
+    return Run.at(bench.workspace, folder), guard
+
+
+def below(guard):
+    return [pid for pid in victims.children(guard) if victims.comm(pid) == "scriptrun-run"]
+
+
+def judge(bench, run):
+    assert wait(run) == "Completed", run.standing.reason
+    assert (bench.root / "ran").read_text() == "once\n"
+    assert not [name for name in run.path.iterdir() if name.name.startswith("work")]
+    until(lambda: not victims.launchers(bench.workspace))
+
+
+def test_the_guard_dies_and_its_launcher_leaves_the_run_to_the_next(bench):
+    run, guard = begun(bench)
+    jobs.kill(guard)
+    judge(bench, run)
+    assert run.get_details()["attempts"] == 2
+
+
+def test_the_launcher_dies_and_the_run_still_waits(bench):
+    run, guard = begun(bench)
+    (launcher,) = until(lambda: below(guard))
+    jobs.kill(launcher)
+    judge(bench, run)
+    assert run.get_details()["attempts"] == 2
+
+
+def test_both_die(bench):
+    run, guard = begun(bench)
+    (launcher,) = until(lambda: below(guard))
+    jobs.kill(guard)
+    jobs.kill(launcher)
+    judge(bench, run)
+
+
+def test_it_is_canceled_meanwhile(bench):
+    run, _ = begun(bench)
+    run.cancel()
+    assert wait(run) == "Canceled"
+    assert bench.run("print('next')").get_status() == "Completed"
+
+
+def test_a_snapshot_that_is_damaged_is_told(bench):
+    run, _ = begun(bench)
+    assert wait(run) == "Completed"
+    for pack in (bench.workspace.snapshots_folder / "packs").iterdir():
+        pack.write_bytes(b"")
+    again = Run.get(bench.workspace, begun_again(bench))
+    assert wait(again) == "Failed"
+    assert "could not be started" in again.standing.reason
+    assert again.standing.reason.strip().endswith(".")
+
+
+def begun_again(bench):
+    order = bench.order(source=bench.root / "large", arguments=[str(bench.root / "ran")])
+    return bench.elsewhere(order).strip()
