@@ -69,9 +69,18 @@ def make(name: str, line: str, words: list[str], doc: str) -> Parser:
 
 
 def _formatter(words: list[str]) -> Any:
-    asked = "-h" in words or "--help" in words
-    if not asked or not sys.stdout.isatty() or "NO_COLOR" in os.environ:
+    if "-h" not in words and "--help" not in words:
+        return _unread
+    if not sys.stdout.isatty() or "NO_COLOR" in os.environ:
         return argparse.RawDescriptionHelpFormatter
     from rich_argparse import RawDescriptionRichHelpFormatter
 
     return RawDescriptionRichHelpFormatter
+
+
+def _unread(prog: str) -> argparse.HelpFormatter:
+    """A formatter for help that nobody asked for: argparse makes one for each argument.
+
+    Without a width it would load shutil, 3 ms, to ask for the terminal's.
+    """
+    return argparse.RawDescriptionHelpFormatter(prog, width=80)
