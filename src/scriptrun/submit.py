@@ -183,7 +183,7 @@ def _start_or_queue(
     ticket: tickets.Ticket,
 ) -> None:
     """Start the run at once when its environment is ready and nobody waits before it."""
-    first = tickets.waiting(ticket.path.parent)[:1] == [ticket.path]
+    first = min(tickets.names(ticket.path.parent), default="") == ticket.path.name
     if ready is not None and first:
         try:
             starting.start(workspace, job, folder, ready, ticket)
