@@ -63,7 +63,7 @@ def system_packages(everything: bool) -> None:
 
 
 def storage_servers(everything: bool) -> None:
-    """Install Azurite (npm) where everything is asked for; rclone comes with the Python packages."""
+    """Install Azurite (npm) where everything is asked for; rclone is a Python package."""
     folder = ROOT / "ci" / "azurite"
     if (folder / "node_modules" / ".bin" / "azurite-blob").exists() or not everything:
         return

@@ -5,8 +5,16 @@ from __future__ import annotations
 from scriptrun.data.abstract_dataset import AbstractDataset
 from scriptrun.data.consumption import DatasetConsumptionConfig, OutputFileDatasetConfig
 from scriptrun.data.file_dataset import FileDataset, FileDatasetFactory
+from scriptrun.data.tabular_dataset import DataType, TabularDataset, TabularDatasetFactory
 
-__all__ = ["Dataset", "DatasetConsumptionConfig", "FileDataset", "OutputFileDatasetConfig"]
+__all__ = [
+    "DataType",
+    "Dataset",
+    "DatasetConsumptionConfig",
+    "FileDataset",
+    "OutputFileDatasetConfig",
+    "TabularDataset",
+]
 
 
 class Dataset(AbstractDataset):
@@ -16,3 +24,4 @@ class Dataset(AbstractDataset):
 
     kind = "dataset"
     File = FileDatasetFactory
+    Tabular = TabularDatasetFactory

@@ -1,0 +1,151 @@
+"""Conditions on a table's columns, as JSON values: ``dataset["age"] > 30``."""
+
+from __future__ import annotations
+
+import datetime
+import operator
+from collections.abc import Callable, Iterable
+from typing import Any
+
+from scriptrun.data.errors import DatasetValidationError
+
+Value = Any
+
+
+class Expression:
+    """A condition, or a column. ``value`` is JSON: an operation's name, then what it works on.
+
+    Conditions are joined with ``&`` and ``|`` and turned round with ``~``.
+    """
+
+    def __init__(self, value: Value) -> None:
+        self.value = value
+
+    def __gt__(self, other: object) -> Expression:
+        return self._with("gt", other)
+
+    def __ge__(self, other: object) -> Expression:
+        return self._with("ge", other)
+
+    def __lt__(self, other: object) -> Expression:
+        return self._with("lt", other)
+
+    def __le__(self, other: object) -> Expression:
+        return self._with("le", other)
+
+    def __eq__(self, other: object) -> Expression:  # type: ignore[override]
+        return self._with("eq", other)
+
+    def __ne__(self, other: object) -> Expression:  # type: ignore[override]
+        return self._with("ne", other)
+
+    def __and__(self, other: Expression) -> Expression:
+        return self._with("and", other)
+
+    def __or__(self, other: Expression) -> Expression:
+        return self._with("or", other)
+
+    def __invert__(self) -> Expression:
+        return Expression(["not", self.value])
+
+    def is_null(self) -> Expression:
+        """Where the column holds nothing."""
+        return Expression(["null", self.value])
+
+    def isin(self, values: Iterable[object]) -> Expression:
+        """Where the column holds one of ``values``."""
+        return Expression(["in", self.value, [_plain(each) for each in values]])
+
+    def contains(self, text: str) -> Expression:
+        """Where the column's text holds ``text``."""
+        return Expression(["contains", self.value, text])
+
+    def starts_with(self, text: str) -> Expression:
+        """Where the column's text begins with ``text``."""
+        return Expression(["starts", self.value, text])
+
+    def __bool__(self) -> bool:
+        raise DatasetValidationError(
+            "A condition on columns has no truth of its own.",
+            "Join conditions with & and | (each in brackets), not with `and` and `or`.",
+        )
+
+    def __hash__(self) -> int:
+        return hash(repr(self.value))
+
+    def __repr__(self) -> str:
+        return f"Expression({self.value!r})"
+
+    def _with(self, name: str, other: object) -> Expression:
+        return Expression([name, self.value, _plain(other)])
+
+
+def column(name: str) -> Expression:
+    """The column of that name."""
+    return Expression(["column", name])
+
+
+def names_in(value: Value) -> set[str]:
+    """The columns that a condition speaks of."""
+    if not isinstance(value, list) or not value:
+        return set()
+    if value[0] == "column":
+        return {value[1]}
+    return set().union(*(names_in(each) for each in value[1:])) if len(value) > 1 else set()
+
+
+def to_arrow(value: Value) -> Any:
+    """The condition as pyarrow has it."""
+    import pyarrow.compute as pc
+
+    if not isinstance(value, list):
+        return pc.scalar(value)
+    name, first, *rest = value
+    if name == "column":
+        return pc.field(first)
+    if name == "datetime":
+        return pc.scalar(datetime.datetime.fromisoformat(first))
+    left = to_arrow(first)
+    if name in _ALONE:
+        return _ALONE[name](left, *rest)
+    return getattr(operator, _JOINS.get(name, str(name)))(left, to_arrow(rest[0]))
+
+
+def _contains(left: Any, text: str) -> Any:
+    import pyarrow.compute as pc
+
+    return pc.match_substring(left, text)
+
+
+def _starts(left: Any, text: str) -> Any:
+    import pyarrow.compute as pc
+
+    return pc.starts_with(left, text)
+
+
+#: operations whose second part, if any, is a plain value
+_ALONE: dict[str, Callable[..., Any]] = {
+    "not": operator.invert,
+    "null": lambda left: left.is_null(),
+    "in": lambda left, values: left.isin(values),
+    "contains": _contains,
+    "starts": _starts,
+}
+_JOINS: dict[Any, str] = {"and": "and_", "or": "or_"}
+
+
+def _plain(other: object) -> Value:
+    if isinstance(other, Expression):
+        return other.value
+    if isinstance(other, datetime.datetime | datetime.date):
+        moment = (
+            other
+            if isinstance(other, datetime.datetime)
+            else datetime.datetime(other.year, other.month, other.day)
+        )
+        return ["datetime", moment.isoformat()]
+    item = getattr(other, "item", None)
+    plain = item() if callable(item) else other
+    if plain is None or isinstance(plain, str | int | float | bool):
+        return plain
+    raise DatasetValidationError(f"A column is compared with a plain value, not with {other!r}.")

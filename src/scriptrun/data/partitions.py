@@ -1,0 +1,79 @@
+"""Columns that stand in files' paths: ``/{country}/{day:yyyy/MM/dd}/data.csv``."""
+
+from __future__ import annotations
+
+import datetime
+import re
+from dataclasses import dataclass
+from typing import Any
+
+from scriptrun.data.errors import DatasetValidationError
+
+#: parts of a date as the SDK v1 writes them, what they match, and how Python calls them
+_DATES = {
+    "yyyy": (r"\d{4}", "%Y"),
+    "MM": (r"\d{1,2}", "%m"),
+    "dd": (r"\d{1,2}", "%d"),
+    "HH": (r"\d{1,2}", "%H"),
+    "mm": (r"\d{1,2}", "%M"),
+    "ss": (r"\d{1,2}", "%S"),
+}
+
+
+@dataclass(frozen=True)
+class Format:
+    """A compiled format: ``columns`` maps each name to its date format, or to None for text."""
+
+    text: str
+    regex: re.Pattern[str]
+    columns: dict[str, str | None]
+
+    def values(self, path: str) -> dict[str, Any]:
+        """What the columns are for the file at ``path``.
+
+        Raises DatasetValidationError where the path does not have this form.
+        """
+        found = self.regex.search(f"/{path}")
+        if found is None:
+            raise DatasetValidationError(
+                f"The file {path!r} does not have the form {self.text!r}.",
+                "Choose files that do, or change partition_format.",
+            )
+        made: dict[str, Any] = {}
+        for name, form in self.columns.items():
+            text = found.group(name)
+            made[name] = text if form is None else datetime.datetime.strptime(text, form)
+        return made
+
+
+def compiled(text: str) -> Format:
+    """``text`` as a Format; it is matched against the end of paths, ``*`` stays within a name.
+
+    Raises DatasetValidationError where it names no column, or one twice.
+    """
+    regex = ""
+    columns: dict[str, str | None] = {}
+    for literal, field in re.findall(r"([^{]*)(?:\{([^}]*)\})?", text):
+        regex += re.escape(literal).replace(r"\*", "[^/]*")
+        if not field:
+            continue
+        name, _, form = field.partition(":")
+        if not name.isidentifier() or name in columns:
+            raise DatasetValidationError(
+                f"{{{field}}} in partition_format {text!r} is no column, or is there twice."
+            )
+        pattern, columns[name] = _dated(form) if form else ("[^/]+", None)
+        regex += f"(?P<{name}>{pattern})"
+    if not columns:
+        raise DatasetValidationError(f"partition_format {text!r} names no column in braces.")
+    start = "(?:^|/)" if not text.startswith("/") else ""
+    return Format(text, re.compile(f"{start}{regex}$"), columns)
+
+
+def _dated(form: str) -> tuple[str, str]:
+    pattern, python = "", ""
+    for word in re.findall(r"yyyy|MM|dd|HH|mm|ss|.", form, re.DOTALL):
+        matched, name = _DATES.get(word, (re.escape(word), word.replace("%", "%%")))
+        pattern += matched
+        python += name
+    return pattern, python

@@ -1,0 +1,138 @@
+"""How files become columns: formats, types and schemas of pyarrow, from a dataset's options."""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+from scriptrun.data.errors import DatasetExecutionError, DatasetValidationError, needs
+
+Options = dict[str, Any]
+#: how many files are looked at to find the columns and their types
+_LOOKED_AT = 50
+#: encodings as the SDK v1 names them
+_ENCODINGS = {
+    "utf8": "utf8",
+    "iso88591": "iso-8859-1",
+    "latin1": "latin1",
+    "ascii": "ascii",
+    "utf16": "utf-16",
+    "utf32": "utf-32",
+    "utf8bom": "utf-8-sig",
+    "windows1252": "cp1252",
+}
+
+
+def arrow() -> Any:
+    """pyarrow. Raises DatastoreException, which says how to get it, where it is not installed."""
+    try:
+        import pyarrow
+    except ImportError:
+        raise needs("pyarrow", "Reading tables") from None
+    return pyarrow
+
+
+def type_of(value: Options) -> Any:
+    """The type of pyarrow for a DataType's JSON value."""
+    pa = arrow()
+    types = {
+        "bool": pa.bool_(),
+        "long": pa.int64(),
+        "float": pa.float64(),
+        "string": pa.string(),
+        "datetime": pa.timestamp("us"),
+    }
+    return types[value["type"]]
+
+
+def file_format(options: Options, names: list[str] | None = None) -> Any:
+    """The format of pyarrow; ``names`` are the columns of files without a header."""
+    arrow()
+    from pyarrow import dataset
+
+    if options["format"] == "parquet":
+        return dataset.ParquetFileFormat()
+    if options["format"] == "json":
+        return dataset.JsonFileFormat()
+    return _delimited(options, names)
+
+
+def _delimited(options: Options, names: list[str] | None) -> Any:
+    from pyarrow import csv, dataset
+
+    encoding = str(options.get("encoding", "utf8"))
+    read = csv.ReadOptions(
+        encoding=_ENCODINGS.get(encoding.lower().replace("-", ""), encoding),
+        autogenerate_column_names=not options["header"] and names is None,
+        column_names=names,
+    )
+    types = options.get("types", {}).values()
+    formats = [form for each in types for form in each.get("formats") or ()]
+    convert = csv.ConvertOptions(
+        strings_can_be_null=not options.get("empty_as_string"),
+        timestamp_parsers=[*formats, csv.ISO8601] if formats else None,
+    )
+    parse = csv.ParseOptions(
+        delimiter=options["separator"], newlines_in_values=bool(options.get("multi_line"))
+    )
+    return dataset.CsvFileFormat(parse_options=parse, convert_options=convert, read_options=read)
+
+
+def columns(options: Options, system: Any, paths: list[str]) -> tuple[Any, Any]:
+    """(format, schema) of the files, as some of them show."""
+    pa = arrow()
+    shape = file_format(options)
+    looked = [*paths[: _LOOKED_AT - 1], paths[-1]] if len(paths) > _LOOKED_AT else paths
+    try:
+        schemas = [shape.inspect(path, system) for path in looked]
+        schema = pa.unify_schemas(schemas, promote_options="permissive")
+    except pa.ArrowException as error:
+        raise unreadable(error) from None
+    if options["format"] == "delimited" and not options["header"]:
+        names = [f"Column{number + 1}" for number in range(len(schema))]
+        schema = pa.schema(list(zip(names, schema.types, strict=True)))
+        shape = file_format(options, names)
+    if not options.get("infer", True):
+        schema = pa.schema([(name, pa.string()) for name in schema.names])
+    return shape, _typed(schema, options.get("types", {}))
+
+
+def _typed(schema: Any, types: dict[str, Options]) -> Any:
+    pa = arrow()
+    for name, value in types.items():
+        if name not in schema.names:
+            raise no_column(name, schema.names)
+        schema = schema.set(schema.get_field_index(name), pa.field(name, type_of(value)))
+    return schema
+
+
+def widened(schema: Any, error: Exception) -> Any:
+    """``schema`` with a wider type for the column that ``error`` speaks of, or None.
+
+    Types are guessed from the beginning of files; a later value may not fit.
+    """
+    pa = arrow()
+    found = re.search(r"CSV column #(\d+)", str(error))
+    if found is None or int(found.group(1)) >= len(schema):
+        return None
+    place = int(found.group(1))
+    field = schema.field(place)
+    if field.type == pa.string():
+        return None
+    wide = pa.float64() if pa.types.is_integer(field.type) else pa.string()
+    return schema.set(place, pa.field(field.name, wide))
+
+
+def no_column(name: str, known: list[str]) -> DatasetValidationError:
+    """The error for a column that is not there."""
+    return DatasetValidationError(
+        f"There is no column {name!r} in this table.", f"It has {', '.join(known[:50])}."
+    )
+
+
+def unreadable(error: Exception) -> DatasetExecutionError:
+    """The error for files that pyarrow cannot read: its first line, which names no store."""
+    first = str(error).strip().splitlines()
+    return DatasetExecutionError(
+        f"The files cannot be read as this table: {first[0] if first else type(error).__name__}"
+    )
