@@ -216,3 +216,11 @@ def test_a_reader_that_goes_away_is_no_error(user, words):
     process.stdout.close()
     assert process.stderr.read() == b""
     assert process.wait() in (0, 141)
+
+
+def test_metrics_that_look_alike_in_short_are_told_to_differ(user):
+    user.writes("train.py", "import sys\nfrom scriptrun import Run\n"
+        "Run.get_context().log_list('l', [int(sys.argv[1]), 3])\n")  # fmt: skip
+    user.does("run", "-n", "a", "train.py", "--", "1")
+    user.does("run", "-n", "b", "train.py", "--", "2")
+    assert "~ l 3 (last of 2)" in user.does("diff", "a", "b").out

@@ -61,6 +61,9 @@ def _section(title: str, pairs: dict[str, Any]) -> None:
         print(f"\n{out.painted(title, '1')}")
     for name, (before, after) in pairs.items():
         head = f"{name} " if name else ""
+        if before == after:  # they differ in what is not shown in short
+            print(f"~ {head}{after}")
+            continue
         if before is not None:
             print(out.painted(f"- {head}{before}", "31"))
         if after is not None:

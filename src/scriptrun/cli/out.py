@@ -164,5 +164,6 @@ def number(value: Any) -> str:
     if isinstance(value, list):
         return f"{number(value[-1])} (last of {len(value)})" if value else "none"
     if isinstance(value, dict):
-        return "{" + ", ".join(map(str, value)) + "}"
+        what = str(value.get("schema_type", "")).replace("_", " ")
+        return f"({what})" if what else "{" + ", ".join(map(str, value)) + "}"
     return str(value)
