@@ -2,6 +2,11 @@
 
 from __future__ import annotations
 
+from scriptrun.data.errors import (
+    DatasetExecutionError,
+    DatasetValidationError,
+    DatastoreException,
+)
 from scriptrun.spec.errors import (
     ActivityFailedException,
     ComputeTargetException,
@@ -18,6 +23,9 @@ from scriptrun.spec.errors import (
 __all__ = [
     "ActivityFailedException",
     "ComputeTargetException",
+    "DatasetExecutionError",
+    "DatasetValidationError",
+    "DatastoreException",
     "EnvironmentException",
     "ExperimentExecutionException",
     "RunConfigurationException",

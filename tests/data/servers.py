@@ -15,6 +15,7 @@ import subprocess
 import sys
 import threading
 import time
+import urllib.parse
 import urllib.request
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -73,21 +74,30 @@ def azurite(folder: Path):
 
 
 def make_container(account: str, name: str) -> None:
-    """Create a container: one signed request (Shared Key, as Azure's REST reference has it)."""
+    """Create a container."""
+    signed_put(account, name, {}, b"", "restype", "container")
+
+
+def put_blob(account: str, container: str, key: str, data: bytes) -> None:
+    """Create a blob with any key at all, also one that no client library would write."""
+    place = f"{container}/{urllib.parse.quote(key)}"
+    signed_put(account, place, {"x-ms-blob-type": "BlockBlob"}, data)
+
+
+def signed_put(account: str, place: str, headers: dict[str, str], data: bytes, *query: str) -> None:
+    """One request signed with the Shared Key, as Azure's REST reference has it."""
     now = datetime.datetime.now(datetime.UTC).strftime("%a, %d %b %Y %H:%M:%S GMT")
-    version = "2020-10-02"
-    text = (
-        "PUT" + "\n" * 12 + f"x-ms-date:{now}\nx-ms-version:{version}\n"
-        f"/{ACCOUNT}/{ACCOUNT}/{name}\nrestype:container"
-    )
-    digest = hmac.new(base64.b64decode(ACCOUNT_KEY), text.encode(), hashlib.sha256).digest()
-    headers = {
-        "x-ms-date": now,
-        "x-ms-version": version,
-        "Authorization": f"SharedKey {ACCOUNT}:{base64.b64encode(digest).decode()}",
-    }
-    url = f"{account}/{name}?restype=container"
-    urllib.request.urlopen(urllib.request.Request(url, method="PUT", headers=headers)).close()
+    headers = {**headers, "x-ms-date": now, "x-ms-version": "2020-10-02"}
+    lines = ["PUT", "", "", str(len(data) or ""), "", "text/plain", *[""] * 6]
+    lines += [f"{name}:{value}" for name, value in headers.items()]
+    lines += [f"/{ACCOUNT}/{ACCOUNT}/{place}"] + [":".join(query)] * bool(query)
+    key = base64.b64decode(ACCOUNT_KEY)
+    digest = hmac.new(key, "\n".join(lines).encode(), hashlib.sha256).digest()
+    headers["Authorization"] = f"SharedKey {ACCOUNT}:{base64.b64encode(digest).decode()}"
+    headers["Content-Type"] = "text/plain"
+    url = f"{account}/{place}" + f"?{'='.join(query)}" * bool(query)
+    request = urllib.request.Request(url, data, headers, method="PUT")
+    urllib.request.urlopen(request).close()
 
 
 @contextlib.contextmanager

@@ -7,6 +7,7 @@ import random
 from pathlib import Path
 
 import pytest
+import servers
 
 from scriptrun import Dataset, Datastore
 from scriptrun.data.errors import (
@@ -111,8 +112,11 @@ def test_a_dataset_is_registered_read_and_found_changed(workspace, datastore, fi
     paths = found.download(tmp_path / "out")
     assert [Path(path).read_text() for path in paths] == ["one", "two"]
     fill(datastore.store, {"mnist/b/2.gz": "new"})
-    with pytest.raises(DatasetExecutionError, match=r"mnist/b/2\.gz"):
+    with pytest.raises(DatasetExecutionError, match=r"mnist/b/2\.gz(.|\n)*has changed"):
         found.download(tmp_path / "again")
+    datastore.store.delete("mnist/b/2.gz")
+    with pytest.raises(DatasetExecutionError, match=r"no file 'mnist/b/2\.gz'"):
+        found.download(tmp_path / "once more")
 
 
 @pytest.mark.stores
@@ -190,6 +194,35 @@ def test_environment_variables_are_credentials(workspace, s3, s3_store, fill, mo
     monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "secretsecret")
     plain = Datastore.register_s3(workspace, "env", "shared", endpoint=s3, root=s3_store.root)
     assert [entry.path for entry in plain.store.list()] == ["x"]
+
+
+@pytest.mark.stores
+@pytest.mark.parametrize("key", ["../../etc/passwd", "a//b", "a/../b"])
+def test_keys_that_lead_elsewhere_are_refused(blob_store, azurite, tmp_path, key):
+    servers.put_blob(azurite, blob_store.container_name, key, b"evil")
+    with pytest.raises(DatastoreException, match="holds a key that is no path"):
+        Dataset.File.from_files((blob_store, "**"))
+    with pytest.raises(DatastoreException, match="holds a key that is no path"):
+        blob_store.download(tmp_path / "deep" / "er", show_progress=False)
+    assert not list(tmp_path.rglob("passwd"))
+
+
+@pytest.mark.stores
+def test_an_absolute_key_is_not_written_there(blob_store, azurite, tmp_path):
+    place = tmp_path / "outside"
+    servers.put_blob(azurite, blob_store.container_name, str(place), b"evil")
+    with pytest.raises(DatastoreException, match="There is no file"):
+        blob_store.download(tmp_path / "target", show_progress=False)
+    assert not place.exists()
+
+
+@pytest.mark.stores
+def test_markers_of_folders_are_no_files(blob_store, azurite, fill, tmp_path):
+    for key in ("d/", "empty/"):
+        servers.put_blob(azurite, blob_store.container_name, key, b"")
+    fill(blob_store.store, {"d-e": "", "d/x": "x"})
+    assert [entry.path for entry in blob_store.store.list()] == ["d-e", "d/x"]
+    assert blob_store.download(tmp_path, show_progress=False) == 2
 
 
 def test_a_server_that_is_not_there_is_a_sentence(workspace, monkeypatch):

@@ -89,7 +89,7 @@ class ForeignStore:
 
     def _check(self, path: str, etag: str) -> None:
         found = self.stat(path) if etag else None
-        if etag and (found is None or found.etag != etag):
+        if found is not None and found.etag != etag:
             raise FileChanged(f"The file {path!r} in {self.name} has changed.")
 
     def _system(self) -> Any:

@@ -33,10 +33,18 @@ class ObjectStore:
 
         try:
             for page in obstore.list(self._store(), folder or None, chunk_size=1000):
-                for meta in page:
-                    yield _entry(meta)
+                for entry in map(_entry, page):
+                    if entry.size or not self._is_marker(entry.path):
+                        yield entry
         except Exception as error:
             self._failed(error, "list", folder or "its files")
+
+    def _is_marker(self, path: str) -> bool:
+        """Whether an empty object is one that only marks a folder: its key ends with a slash.
+
+        obstore lists it without the slash, and there is nothing under that name.
+        """
+        return self.stat(path) is None
 
     def stat(self, path: str) -> Entry | None:
         """The object at ``path``, or None."""
@@ -109,6 +117,8 @@ class ObjectStore:
     def _failed(self, error: Exception, did: str, what: str) -> NoReturn:
         if isinstance(error, DatastoreException):
             raise error
+        if type(error).__name__ == "PreconditionError" and self.stat(what) is None:
+            error = FileNotFoundError()
         raise _sentence(error, self.name, did, what) from None
 
 
@@ -165,7 +175,7 @@ def _reason(text: str, status: str, refused: bool) -> str:
 
 
 _REASONS = {
-    "Could not parse path": "this is no path that object storage can hold",
+    "Error parsing Path|empty path segment": "it holds a key that is no path (as ../x or a//b)",
     "kind: Connect|Connection refused|dns error": "the server cannot be reached",
     "kind: Timeout|timed out": "the server did not answer in time",
     r"[Cc]redential|[Tt]oken|169\.254\.169\.254": "no credentials were found, or none that work",
