@@ -10,6 +10,7 @@ import re
 import shutil
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -308,6 +309,7 @@ def test_a_warm_submission_loads_nothing_heavy(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     (tmp_path / "source").mkdir()
     (tmp_path / "source" / "train.py").write_text("print('done')\n")
+    time.sleep(0.1)  # what was written in this moment is read again: it could change unseen
     child(SUBMISSION)
     loaded = json.loads(child(SUBMISSION).splitlines()[-1])
     assert "scriptrun.submit" in loaded

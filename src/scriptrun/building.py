@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING
 
 from scriptrun import placing
 from scriptrun.config import planning
@@ -11,6 +10,7 @@ from scriptrun.config.script_run_config import ScriptRunConfig
 from scriptrun.environments import base, ensure
 from scriptrun.spec.environment import EnvironmentSpec
 from scriptrun.spec.errors import refuse
+from scriptrun.spec.hints import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from scriptrun.config.environment import Environment

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 from scriptrun.config import curated
 from scriptrun.config.environment import Environment, is_reserved
 from scriptrun.spec.errors import EnvironmentException, UserErrorException
+from scriptrun.spec.hints import TYPE_CHECKING
 from scriptrun.store import registry
 
 if TYPE_CHECKING:

@@ -6,10 +6,10 @@ import hashlib
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
 
 from scriptrun import starting
 from scriptrun.environments import sites
+from scriptrun.spec.hints import TYPE_CHECKING, Any
 from scriptrun.store import contents, snapshots
 from scriptrun.tracking import artifacts, metrics
 

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import fnmatch
 import importlib
-from typing import TYPE_CHECKING, Any
 
 from scriptrun.spec import values
 from scriptrun.spec.errors import ComputeTargetException
+from scriptrun.spec.hints import TYPE_CHECKING, Any
 from scriptrun.spec.job import Target
 from scriptrun.store import registry
 

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
 
 from scriptrun.data import datastores, records, secrets
 from scriptrun.data.datastores import AbstractDatastore
 from scriptrun.data.errors import DatastoreException
+from scriptrun.spec.hints import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from scriptrun.workspace import Workspace

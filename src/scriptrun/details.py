@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import time
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
 
+from scriptrun.spec.hints import TYPE_CHECKING, Any
 from scriptrun.tracking import artifacts, events, folders
 
 if TYPE_CHECKING:

@@ -5,11 +5,11 @@ from __future__ import annotations
 import os
 import warnings
 from collections.abc import Iterator, Mapping, Sequence
-from typing import TYPE_CHECKING, Any
 
 from scriptrun import experiment_file, interactive, submit
 from scriptrun.run import Run
 from scriptrun.spec.errors import refuse
+from scriptrun.spec.hints import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from scriptrun.config.script_run_config import ScriptRunConfig

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
 
 from scriptrun import submit
 from scriptrun.runtime import files
+from scriptrun.spec.hints import TYPE_CHECKING, Any
 from scriptrun.tracking.folders import not_writable
 
 if TYPE_CHECKING:

@@ -5,12 +5,12 @@ from __future__ import annotations
 import os
 import uuid
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from scriptrun import submit
 from scriptrun.runtime import events, identity
 from scriptrun.runtime.injob import children
 from scriptrun.spec import states
+from scriptrun.spec.hints import TYPE_CHECKING
 from scriptrun.spec.job import JobSpec, Target
 from scriptrun.store import snapshots
 from scriptrun.tracking import folders

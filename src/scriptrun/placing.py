@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import sys
-from typing import TYPE_CHECKING
 
 from scriptrun.spec.environment import INTERPRETER, EnvironmentSpec
+from scriptrun.spec.hints import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from scriptrun.config.planning import Described

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Any
 
 from scriptrun.environments import cache
+from scriptrun.spec.hints import Any
 from scriptrun.store import inspecting, snapshots
 from scriptrun.submit import Submission
 from scriptrun.tracking import folders

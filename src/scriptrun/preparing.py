@@ -5,13 +5,13 @@ from __future__ import annotations
 import os
 import traceback
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from scriptrun.config import curated
 from scriptrun.environments import ensure
 from scriptrun.runtime import events
 from scriptrun.spec import states
 from scriptrun.spec.errors import ScriptrunError
+from scriptrun.spec.hints import TYPE_CHECKING
 from scriptrun.spec.job import JobSpec
 from scriptrun.starting import ENVIRONMENT_LOG, end_failed, lock_of, write_lock
 

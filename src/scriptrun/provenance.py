@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
-from typing import Any
+
+from scriptrun.spec.hints import Any
 
 #: seconds that git may take before the run goes on without its facts
 PATIENCE = 20.0

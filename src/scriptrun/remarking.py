@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from scriptrun.environments import imports
+from scriptrun.spec.hints import TYPE_CHECKING
 from scriptrun.spec.job import JobSpec
 
 if TYPE_CHECKING:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, Any
 
 from scriptrun import comparing, compute, submit
 from scriptrun.environments import base, ensure
@@ -13,6 +12,7 @@ from scriptrun.runtime import identity
 from scriptrun.spec import states
 from scriptrun.spec.environment import INTERPRETER
 from scriptrun.spec.errors import UserErrorException, refuse
+from scriptrun.spec.hints import TYPE_CHECKING, Any
 from scriptrun.spec.job import JobSpec
 from scriptrun.store import snapshots
 

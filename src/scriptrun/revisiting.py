@@ -6,12 +6,12 @@ import os
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from scriptrun import kit, starting
 from scriptrun.environments import base, ensure
 from scriptrun.spec.environment import INTERPRETER
 from scriptrun.spec.errors import UserErrorException, refuse
+from scriptrun.spec.hints import TYPE_CHECKING
 from scriptrun.store import snapshots
 
 if TYPE_CHECKING:

@@ -6,13 +6,13 @@ import builtins
 import os
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
 
 from scriptrun import browsing, details, standing, watching
 from scriptrun.runtime import files, identity
 from scriptrun.runtime.injob.run import Run as ScriptRun
 from scriptrun.spec import states
 from scriptrun.spec.errors import UserErrorException
+from scriptrun.spec.hints import TYPE_CHECKING, Any
 from scriptrun.spec.job import JobSpec
 from scriptrun.store import snapshots
 from scriptrun.tracking import events, folders, settle

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import os
 import time
-from typing import TYPE_CHECKING, Any
 
 from scriptrun import starting
 from scriptrun.runtime import identity, processes
+from scriptrun.spec.hints import TYPE_CHECKING, Any
 from scriptrun.store import flocks
 
 if TYPE_CHECKING:

@@ -14,7 +14,6 @@ import signal
 import time
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
 from scriptrun import compute, preparing, starting, tickets
 from scriptrun.engines import local
@@ -30,6 +29,7 @@ from scriptrun.runtime import (  # noqa: F401 (the launcher is loaded once, befo
 from scriptrun.spec import states
 from scriptrun.spec.digests import digest_of
 from scriptrun.spec.errors import ScriptrunError
+from scriptrun.spec.hints import Any
 from scriptrun.spec.job import JobSpec
 from scriptrun.store import flocks
 from scriptrun.tracking import folders

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from scriptrun import compute, runner, tickets
 from scriptrun.engines.base import ALIVE, ENDED, UNKNOWN
 from scriptrun.runtime import identity
 from scriptrun.spec import states
+from scriptrun.spec.hints import TYPE_CHECKING
 from scriptrun.spec.job import JobSpec
 from scriptrun.tracking import settle
 

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
 
 from scriptrun import compute, kit, tickets
 from scriptrun.engines.base import Order
 from scriptrun.runtime import events, files, results
 from scriptrun.spec import states
+from scriptrun.spec.hints import TYPE_CHECKING, Any
 from scriptrun.spec.job import JobSpec
 from scriptrun.store import places
 from scriptrun.tracking import folders

@@ -11,7 +11,6 @@ import re
 import time
 from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
 
 from scriptrun import compute, placing, provenance, runner, starting, tickets
 from scriptrun.config import checks, planning
@@ -21,6 +20,7 @@ from scriptrun.environments.find import find
 from scriptrun.runtime import events, files, identity
 from scriptrun.spec import states
 from scriptrun.spec.errors import ScriptrunError, UserErrorException, refuse
+from scriptrun.spec.hints import TYPE_CHECKING, Any
 from scriptrun.spec.job import JobSpec
 from scriptrun.spec.later import later
 from scriptrun.spec.values import Value, fresh

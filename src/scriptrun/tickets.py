@@ -10,9 +10,9 @@ from __future__ import annotations
 import os
 import time
 from pathlib import Path
-from typing import Any
 
 from scriptrun.runtime import files, identity
+from scriptrun.spec.hints import Any
 from scriptrun.spec.values import Value
 from scriptrun.store import places
 

@@ -7,12 +7,12 @@ import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
-from typing import IO, TYPE_CHECKING
 
 from scriptrun import tickets
 from scriptrun.runtime import files
 from scriptrun.spec import states
 from scriptrun.spec.errors import ActivityFailedException
+from scriptrun.spec.hints import IO, TYPE_CHECKING
 from scriptrun.starting import ENVIRONMENT_LOG, end_failed
 from scriptrun.tracking import folders
 

@@ -6,10 +6,10 @@ import os
 import sys
 import time
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
 
 from scriptrun.runtime import files
 from scriptrun.spec.errors import UserErrorException, WorkspaceException
+from scriptrun.spec.hints import TYPE_CHECKING, Any
 from scriptrun.tracking import folders
 
 if TYPE_CHECKING:

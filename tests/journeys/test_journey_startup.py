@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import subprocess
 import sys
+import time
 
 import pytest
 
@@ -27,6 +28,7 @@ def loaded(user, *words) -> list[str]:
 def test_a_warm_run(user, environment):
     user.writes("train.py", "print('x')\n")
     user.writes("requirements.txt", "")
+    time.sleep(0.1)  # what was written in this moment is read again: it could change unseen
     user.does("run", *environment, "train.py")
     names = loaded(user, "run", *environment, "train.py")
     assert not set(names) & HEAVY

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import pickle
 import subprocess
 import sys
 
@@ -12,6 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from scriptrun.spec.environment import EnvironmentSpec
+from scriptrun.spec.hints import NamedTuple
 from scriptrun.spec.job import Distribution, JobSpec, Target
 from scriptrun.spec.later import later
 from scriptrun.spec.values import Value, fresh, names_of
@@ -123,3 +125,19 @@ def test_later_loads_at_first_use():
         "assert 'wave' not in sys.modules; m.open; assert 'wave' in sys.modules"
     )
     assert subprocess.run([sys.executable, "-c", code]).returncode == 0
+
+
+class Named(NamedTuple):
+    a: int
+    b: str = "x"
+
+
+def test_named_tuples_are_tuples_with_names():
+    assert Named(1) == (1, "x") == Named(a=1, b="x")
+    assert Named(1, "y").b == "y"
+    assert Named(1)._replace(a=2)._asdict() == {"a": 2, "b": "x"}
+    assert pickle.loads(pickle.dumps(Named(3))) == Named(3)
+    assert repr(Named(1)) == "Named(a=1, b='x')"
+    for wrong in (lambda: Named(), lambda: Named(1, "a", 2), lambda: Named(1, c=2)):
+        with pytest.raises(TypeError, match="wants"):
+            wrong()

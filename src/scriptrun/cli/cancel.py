@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import argparse
-from typing import Any
 
 from scriptrun import browsing, opening
 from scriptrun.cli import out, shared
 from scriptrun.run import Run
+from scriptrun.spec.hints import Any
 
 
 def arguments(parser: Any) -> None:

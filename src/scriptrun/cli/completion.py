@@ -10,12 +10,12 @@ from __future__ import annotations
 import argparse
 import contextlib
 import importlib
-from typing import Any
 
 from scriptrun import browsing, catalog, compute, opening
 from scriptrun.cli import table
 from scriptrun.spec import states
 from scriptrun.spec.errors import ScriptrunError
+from scriptrun.spec.hints import Any
 
 _BASH = r"""_scriptrun() {
     local IFS=$'\n'

@@ -11,12 +11,12 @@ from __future__ import annotations
 import argparse
 import json
 from dataclasses import fields
-from typing import Any
 
 from scriptrun import compute, opening
 from scriptrun.cli import out, shared
 from scriptrun.engines.base import Engine
 from scriptrun.spec.errors import ComputeTargetException, UserErrorException, refuse
+from scriptrun.spec.hints import Any
 from scriptrun.spec.job import JobSpec, Target
 from scriptrun.workspace import Workspace
 

@@ -6,7 +6,6 @@ import argparse
 import os
 import re
 from pathlib import Path
-from typing import Any
 
 from scriptrun import compute
 from scriptrun.cli import pythons, settings
@@ -14,6 +13,7 @@ from scriptrun.config.environment import Environment
 from scriptrun.config.run_configuration import RunConfiguration
 from scriptrun.config.script_run_config import ScriptRunConfig
 from scriptrun.spec.errors import UserErrorException, refuse
+from scriptrun.spec.hints import Any
 from scriptrun.spec.values import Value, fresh
 from scriptrun.submit import Origin
 from scriptrun.workspace import Workspace

@@ -7,11 +7,11 @@ from __future__ import annotations
 
 import argparse
 from dataclasses import asdict
-from typing import Any
 
 from scriptrun import browsing, comparing, opening
 from scriptrun.cli import out, shared
 from scriptrun.run import Run
+from scriptrun.spec.hints import Any
 from scriptrun.workspace import Workspace
 
 

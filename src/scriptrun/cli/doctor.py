@@ -5,10 +5,10 @@ from __future__ import annotations
 import argparse
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any
 
 from scriptrun import doctoring, opening
 from scriptrun.cli import out, pythons, shared
+from scriptrun.spec.hints import Any
 
 _COLOURS = {"ok": "32", "warning": "33", "bad": "31"}
 

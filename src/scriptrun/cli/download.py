@@ -9,12 +9,12 @@ from __future__ import annotations
 import argparse
 import os
 from pathlib import Path
-from typing import Any
 
 from scriptrun import browsing, opening
 from scriptrun.cli import out, shared
 from scriptrun.run import Run
 from scriptrun.spec.errors import UserErrorException
+from scriptrun.spec.hints import Any
 from scriptrun.tracking import artifacts
 
 

@@ -9,13 +9,13 @@ from __future__ import annotations
 import argparse
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any
 
 from scriptrun import building, catalog, opening
 from scriptrun.cli import describing, failures, out, pythons, shared
 from scriptrun.config import curated
 from scriptrun.environments import cache
 from scriptrun.spec.errors import UserErrorException
+from scriptrun.spec.hints import Any
 from scriptrun.workspace import Workspace
 
 

@@ -5,10 +5,10 @@ from __future__ import annotations
 import importlib
 import os
 import sys
-from typing import Any
 
 import scriptrun
 from scriptrun.cli import failures, table
+from scriptrun.spec.hints import Any
 
 USAGE = "usage: scriptrun COMMAND ...   (scriptrun COMMAND --help tells more)"
 

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import argparse
 from pathlib import Path
-from typing import Any
 
 from scriptrun.cli import out, shared
+from scriptrun.spec.hints import Any
 from scriptrun.workspace import Workspace
 
 

@@ -6,12 +6,12 @@ import argparse
 import calendar
 import time
 from dataclasses import asdict
-from typing import Any
 
 from scriptrun import browsing, opening
 from scriptrun.cli import out, shared
 from scriptrun.spec import states
 from scriptrun.spec.errors import UserErrorException
+from scriptrun.spec.hints import Any
 from scriptrun.tracking.index import Row
 
 

@@ -7,13 +7,13 @@ to stderr.
 from __future__ import annotations
 
 import argparse
-from typing import Any
 
 from scriptrun import watching
 from scriptrun.cli import failures, shared, streaming
 from scriptrun.run import Run
 from scriptrun.spec import states
 from scriptrun.spec.errors import UserErrorException
+from scriptrun.spec.hints import Any
 
 
 def arguments(parser: Any) -> None:

@@ -8,7 +8,8 @@ import os
 import sys
 import time
 from collections.abc import Sequence
-from typing import Any
+
+from scriptrun.spec.hints import Any
 
 _COLOURS = {
     "Completed": "32",

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import asdict
-from typing import Any
 
 from scriptrun import planned
 from scriptrun.cli import out
+from scriptrun.spec.hints import Any
 from scriptrun.submit import Submission
 from scriptrun.workspace import Workspace
 

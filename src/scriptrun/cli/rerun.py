@@ -8,11 +8,11 @@ from __future__ import annotations
 
 import argparse
 from dataclasses import asdict
-from typing import Any
 
 from scriptrun import rerun
 from scriptrun.cli import finishing, out, shared, streaming
 from scriptrun.engines import local
+from scriptrun.spec.hints import Any
 
 _CODES = {"same": 0, "drifted": 1, "cannot": 2}
 

@@ -15,11 +15,11 @@ from __future__ import annotations
 
 import argparse
 import importlib
-from typing import Any
 
 from scriptrun import experiment_file, opening, submit
 from scriptrun.cli import describing, ticking
 from scriptrun.engines import local
+from scriptrun.spec.hints import Any
 
 
 def arguments(parser: Any) -> None:

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import json
-from typing import Any
 
 from scriptrun.config import wire
 from scriptrun.config.run_configuration import RunConfiguration
 from scriptrun.config.section import Section, did_you_mean
 from scriptrun.spec.errors import UserErrorException, refuse
+from scriptrun.spec.hints import Any
 
 
 def put(made: RunConfiguration, text: str) -> None:

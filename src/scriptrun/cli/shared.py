@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import argparse
-from typing import Any
 
 from scriptrun import browsing, opening
 from scriptrun.run import Run
+from scriptrun.spec.hints import Any
 
 
 def run_argument(parser: Any, what: str = "the run") -> None:

@@ -10,10 +10,10 @@ import argparse
 import os
 import tempfile
 from pathlib import Path
-from typing import Any
 
 from scriptrun import revisiting
 from scriptrun.cli import failures, shared
+from scriptrun.spec.hints import Any
 
 
 def arguments(parser: Any) -> None:

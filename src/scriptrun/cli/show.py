@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import argparse
 import time
-from typing import Any
 
 from scriptrun.cli import out, shared
 from scriptrun.run import Run
 from scriptrun.spec import states
+from scriptrun.spec.hints import Any
 from scriptrun.tracking import artifacts
 
 _SHOWN = 15

@@ -7,12 +7,12 @@ import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Any
 
 from scriptrun import watching
 from scriptrun.cli import failures, out
 from scriptrun.run import Run
 from scriptrun.spec import states
+from scriptrun.spec.hints import Any
 from scriptrun.tracking.settle import Status
 
 #: seconds in which a second Ctrl-C cancels the run

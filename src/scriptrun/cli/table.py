@@ -6,7 +6,7 @@ returns the exit code.
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from scriptrun.spec.hints import NamedTuple
 
 
 class Command(NamedTuple):

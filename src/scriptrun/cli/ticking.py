@@ -11,7 +11,8 @@ import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Any
+
+from scriptrun.spec.hints import Any
 
 #: seconds before the first status line, and between two
 FIRST, NEXT = 1.0, 0.5

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import argparse
-from typing import Any
 
 import scriptrun
+from scriptrun.spec.hints import Any
 
 
 def arguments(parser: Any) -> None:

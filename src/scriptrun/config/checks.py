@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable
-from typing import Any
 
 from scriptrun.config import distribution, environment_spec
 from scriptrun.config.distributed import (
@@ -16,6 +15,7 @@ from scriptrun.config.environment import Environment
 from scriptrun.config.run_configuration import RunConfiguration
 from scriptrun.config.script_run_config import ScriptRunConfig
 from scriptrun.config.sections import DockerConfiguration
+from scriptrun.spec.hints import Any
 
 #: gives an argument that is data its text, or None for what is no data
 Resolve = Callable[[object], str | None]

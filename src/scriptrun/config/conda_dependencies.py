@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import copy
 import os
 from collections.abc import Iterable, Sequence
-from typing import Any
 
 from scriptrun.config import conda_file
 from scriptrun.config.requirements import (
@@ -15,6 +13,13 @@ from scriptrun.config.requirements import (
     split_name,
     split_option,
 )
+from scriptrun.spec.hints import TYPE_CHECKING, Any
+from scriptrun.spec.later import later
+
+if TYPE_CHECKING:
+    import copy
+else:
+    copy = later("copy")
 
 PYTHON_DEFAULT_VERSION = "3.8.13"
 #: what SDK versions wrote when the user chose nothing: such a version counts as not written

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from scriptrun.config import yaml_text
 from scriptrun.spec.errors import EnvironmentException
+from scriptrun.spec.hints import Any
 
 _TOOLS = ("conda", "mamba", "micromamba")
 

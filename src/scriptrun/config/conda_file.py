@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import os
-from typing import Any
 
 from scriptrun.config import yaml_text
 from scriptrun.spec.errors import UserErrorException
+from scriptrun.spec.hints import Any
 
 
 def read(path: str | os.PathLike[str]) -> dict[str, Any]:

@@ -5,12 +5,12 @@ from __future__ import annotations
 import functools
 import json
 import os
-from typing import Any
 
 import scriptrun.environments
 from scriptrun.config.conda_dependencies import CondaDependencies
 from scriptrun.config.environment import Environment, is_reserved
 from scriptrun.config.images import DEFAULT_CPU_IMAGE
+from scriptrun.spec.hints import Any
 
 __all__ = [
     "get",

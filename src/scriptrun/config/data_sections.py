@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from scriptrun.config.section import Section
+from scriptrun.spec.hints import Any
 
 
 class DataReferenceConfiguration(Section):

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from scriptrun.config.run_configuration import RunConfiguration
+from scriptrun.spec.hints import Any
 from scriptrun.spec.job import Distribution
 
 _MPI = frozenset({"mpi", "intelmpi", "openmpi"})

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import copy
 import os
-from typing import Any
 
 from scriptrun.config import conda_export, environment_files
 from scriptrun.config.conda_dependencies import CondaDependencies
@@ -20,6 +18,13 @@ from scriptrun.config.images import DEFAULT_CPU_IMAGE, DEFAULT_GPU_IMAGE
 from scriptrun.config.requirements import read_requirements
 from scriptrun.config.section import Section, fresh
 from scriptrun.spec.errors import EnvironmentException, UserErrorException
+from scriptrun.spec.hints import TYPE_CHECKING, Any
+from scriptrun.spec.later import later
+
+if TYPE_CHECKING:
+    import copy
+else:
+    copy = later("copy")
 
 __all__ = [
     "DEFAULT_CPU_IMAGE",

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-from typing import Any, TypeVar
 
 from scriptrun.config import yaml_text
 from scriptrun.config.conda_dependencies import CONDA_FILE_NAME, CondaDependencies
@@ -12,6 +11,7 @@ from scriptrun.config.section import Section
 from scriptrun.config.wire import from_wire, to_wire
 from scriptrun.runtime import files
 from scriptrun.spec.errors import UserErrorException, refuse
+from scriptrun.spec.hints import Any, TypeVar
 
 JSON_FILE_NAME = "azureml_environment.json"
 E = TypeVar("E", bound=Section)

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import os
-from typing import Any
 
 from scriptrun.config.conda_dependencies import CondaDependencies
 from scriptrun.config.images import DEFAULT_CPU_IMAGE
 from scriptrun.config.section import Section, fresh
+from scriptrun.spec.hints import Any
 
 
 class ContainerRegistry(Section):

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-from typing import Any
 
 from scriptrun.config import curated
 from scriptrun.config.conda_dependencies import (
@@ -21,6 +20,7 @@ from scriptrun.config.run_configuration import DEFAULT_ENVIRONMENT
 from scriptrun.config.sections import DockerConfiguration
 from scriptrun.spec.environment import INTERPRETER, PACKAGES, EnvironmentSpec
 from scriptrun.spec.errors import UserErrorException
+from scriptrun.spec.hints import Any
 
 #: what came along with the SDK's packages and stays (those of which nothing stays are not listed)
 BROUGHT_ALONG = {

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-from typing import Any
 
 from scriptrun.config import checks, distribution
 from scriptrun.config.checks import Resolve, problems
@@ -13,6 +12,7 @@ from scriptrun.config.script_run_config import ScriptRunConfig
 from scriptrun.config.wire import to_wire
 from scriptrun.spec.environment import EnvironmentSpec
 from scriptrun.spec.errors import refuse
+from scriptrun.spec.hints import Any
 from scriptrun.spec.job import Distribution
 from scriptrun.spec.values import Value, fresh
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-from typing import Any
 
 from scriptrun.config import runconfig_file
 from scriptrun.config.conda_dependencies import CondaDependencies
@@ -24,6 +23,7 @@ from scriptrun.config.sections import (
     ParallelTaskConfiguration,
     SparkConfiguration,
 )
+from scriptrun.spec.hints import Any
 
 DEFAULT_ENVIRONMENT = "default-environment"
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-from typing import Any, TypeVar
 
 from scriptrun.config import yaml_text
 from scriptrun.config.conda_dependencies import CONDA_FILE_NAME, CondaDependencies
@@ -11,6 +10,7 @@ from scriptrun.config.environment_files import to_dict
 from scriptrun.config.section import Section, did_you_mean
 from scriptrun.config.wire import from_wire, to_wire
 from scriptrun.spec.errors import RunConfigurationException, refuse
+from scriptrun.spec.hints import Any, TypeVar
 
 FOLDERS = (".azureml", "aml_config", "")
 SUFFIX = ".runconfig"

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import warnings
-from typing import Any, NamedTuple
 
 from scriptrun.config.distributed import (
     MpiConfiguration,
@@ -14,6 +13,7 @@ from scriptrun.config.distributed import (
 from scriptrun.config.environment import Environment
 from scriptrun.config.run_configuration import RunConfiguration
 from scriptrun.config.sections import DockerConfiguration
+from scriptrun.spec.hints import Any, NamedTuple
 
 Distributed = MpiConfiguration | PyTorchConfiguration | TensorflowConfiguration
 

@@ -7,7 +7,8 @@ file has them. (Dataclasses would do the same at ten times the start-up cost.)
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from typing import Any, ClassVar, TypeVar, cast
+
+from scriptrun.spec.hints import Any, ClassVar, TypeVar, cast
 
 T = TypeVar("T")
 

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
 
 from scriptrun.config.section import Section, fresh
+from scriptrun.spec.hints import Any
 
 
 class DockerConfiguration(Section):

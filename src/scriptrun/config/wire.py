@@ -5,13 +5,18 @@ from __future__ import annotations
 import functools
 import os
 import types
-import typing
-from typing import Any, TypeVar
 
 from scriptrun.config.conda_dependencies import CondaDependencies
 from scriptrun.config.section import Section, did_you_mean
 from scriptrun.config.yaml_text import Plain, plain
 from scriptrun.spec.errors import UserErrorException
+from scriptrun.spec.hints import TYPE_CHECKING, Any, TypeVar
+from scriptrun.spec.later import later
+
+if TYPE_CHECKING:
+    import typing
+else:
+    typing = later("typing")
 
 S = TypeVar("S", bound=Section)
 

@@ -5,10 +5,10 @@ from __future__ import annotations
 import functools
 import json
 import os
-from typing import Any
 
 from scriptrun.runtime import files
 from scriptrun.spec.errors import RunConfigurationException
+from scriptrun.spec.hints import Any
 
 
 class Plain(str):

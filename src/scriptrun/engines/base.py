@@ -7,8 +7,8 @@ stops a job's processes, and never says that a job succeeded: only the job's own
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any, Protocol
 
+from scriptrun.spec.hints import Any, Protocol
 from scriptrun.spec.job import JobSpec
 from scriptrun.spec.values import Value
 

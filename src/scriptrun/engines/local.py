@@ -7,12 +7,12 @@ import os
 import sys
 import time
 from pathlib import Path
-from typing import Any
 
 from scriptrun.engines import slots
 from scriptrun.engines.base import ALIVE, ENDED, UNKNOWN, WAITING, NoRoom, Order, View
 from scriptrun.runtime import collect, files, identity, processes
 from scriptrun.spec.errors import ExperimentExecutionException
+from scriptrun.spec.hints import Any
 from scriptrun.spec.job import JobSpec
 from scriptrun.spec.values import Value
 from scriptrun.store import places

@@ -11,10 +11,10 @@ import os
 import sys
 from abc import ABC, abstractmethod
 from collections.abc import Callable
-from typing import Any, ClassVar
 
 from scriptrun.spec.environment import INTERPRETER, PACKAGES, EnvironmentSpec
 from scriptrun.spec.errors import EnvironmentException
+from scriptrun.spec.hints import Any, ClassVar
 from scriptrun.spec.values import Value
 
 Lock = dict[str, Any]

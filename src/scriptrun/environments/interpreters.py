@@ -6,7 +6,6 @@ as long as its file stays the same (path, inode, size, time).
 
 from __future__ import annotations
 
-import glob
 import json
 import os
 import re
@@ -16,8 +15,15 @@ from scriptrun.environments import sites
 from scriptrun.runtime.files import read_json, to_json, write_atomic
 from scriptrun.spec.digests import digest_of
 from scriptrun.spec.errors import EnvironmentException
+from scriptrun.spec.hints import TYPE_CHECKING
+from scriptrun.spec.later import later
 from scriptrun.spec.values import Value
 from scriptrun.store import places
+
+if TYPE_CHECKING:
+    import glob
+else:
+    glob = later("glob")
 
 _ASK = """
 import json, sys

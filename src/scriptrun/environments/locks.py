@@ -5,12 +5,12 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
 
 from scriptrun.environments.base import Lock, platform_tag
 from scriptrun.runtime.files import publish, read_json, to_json, write_atomic
 from scriptrun.spec.digests import digest_of
 from scriptrun.spec.environment import EnvironmentSpec
+from scriptrun.spec.hints import Any
 
 FORMAT = 1
 

@@ -9,9 +9,9 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
-from typing import Any
 
 from scriptrun.runtime.files import read_json, to_json, write_atomic
+from scriptrun.spec.hints import Any
 from scriptrun.store import places
 
 MARKER = "ready.json"

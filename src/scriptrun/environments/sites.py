@@ -2,10 +2,17 @@
 
 from __future__ import annotations
 
-import glob
 import os
 import re
 from collections.abc import Iterable
+
+from scriptrun.spec.hints import TYPE_CHECKING
+from scriptrun.spec.later import later
+
+if TYPE_CHECKING:
+    import glob
+else:
+    glob = later("glob")
 
 _METADATA = (".dist-info", ".egg-info")
 

@@ -10,13 +10,13 @@ from __future__ import annotations
 import importlib
 import os
 import re
-from typing import Any
 
 from scriptrun.environments import interpreters, pythons, requests, sites
 from scriptrun.environments.base import Builder, Lock, Log, Stop
 from scriptrun.environments.locks import content_key
 from scriptrun.runtime.files import read_json, to_json, write_atomic
 from scriptrun.spec.environment import PACKAGES, EnvironmentSpec
+from scriptrun.spec.hints import Any
 
 #: in the place: what was true when it was built, for ``ill``
 BUILT = "built.json"

@@ -90,14 +90,16 @@ def descendants(pid=None):
     children = {}
     for name in _listing("/proc"):
         if name.isdigit():
-            parent, command = _parent_and_name(name)
+            parent, command, lives = _status(name)
             if parent is not None and command not in _KEEPERS:
-                children.setdefault(parent, []).append(int(name))
+                children.setdefault(parent, []).append((int(name), lives))
     found, waiting = [], [os.getpid() if pid is None else pid]
-    while waiting:
+    while (
+        waiting
+    ):  # through the dead as well: a child may have been seen just before its parent died
         below = children.get(waiting.pop(), [])
-        found.extend(below)
-        waiting.extend(below)
+        found.extend(each for each, lives in below if lives)
+        waiting.extend(each for each, _ in below)
     return found
 
 
@@ -108,14 +110,15 @@ def _listing(path):
         return []
 
 
-def _parent_and_name(pid):
+def _status(pid):
+    """The parent of ``pid`` (None: it is gone), its name, and whether it lives."""
     try:
         with open("/proc/{}/stat".format(pid), "rb") as handle:
             head, _, tail = handle.read().rpartition(b")")
     except OSError:
-        return None, b""
+        return None, b"", False
     fields = tail.split()
-    return None if fields[0] in (b"Z", b"X") else int(fields[1]), head.partition(b"(")[2]
+    return int(fields[1]), head.partition(b"(")[2], fields[0] not in (b"Z", b"X")
 
 
 def of_run(folder):
@@ -133,7 +136,7 @@ def of_run(folder):
                 environ = b"\0" + handle.read() + b"\0"
         except OSError:
             continue
-        if mark in environ and _parent_and_name(name)[1] not in _KEEPERS + (LAUNCHER.encode(),):
+        if mark in environ and _status(name)[1] not in _KEEPERS + (LAUNCHER.encode(),):
             found.append(int(name))
     return found
 
@@ -147,7 +150,7 @@ def end_run(folder, groups=(), seconds=2.0):
         left = of_run(folder)
         for pid in left:
             _signal(pid, signal.SIGKILL)
-        if not left or time.monotonic() > deadline:
+        if (not left and not of_run(folder)) or time.monotonic() > deadline:
             return
         time.sleep(0.01)
 
@@ -225,8 +228,8 @@ def _any_left():
             pid, _ = os.waitpid(-1, os.WNOHANG)
         except ChildProcessError:
             return False
-        if pid == 0:
-            return bool(descendants())
+        if pid == 0:  # two looks, for /proc is read while parents change
+            return bool(descendants() or descendants())
 
 
 def name_of(pid):

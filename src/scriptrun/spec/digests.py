@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from typing import TYPE_CHECKING, Any
+
+from scriptrun.spec.hints import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from hashlib import sha256

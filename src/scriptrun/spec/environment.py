@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from scriptrun.spec.digests import digest_of
+from scriptrun.spec.hints import Any
 from scriptrun.spec.values import Value, fresh
 
 #: kinds of environment: an interpreter that is there, or packages to be built into one of our own

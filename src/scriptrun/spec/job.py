@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from scriptrun.spec.environment import EnvironmentSpec
+from scriptrun.spec.hints import Any
 from scriptrun.spec.values import Value, fresh
 
 FORMAT = 1

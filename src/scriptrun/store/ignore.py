@@ -10,8 +10,8 @@ from __future__ import annotations
 import itertools
 import os
 import time
-from typing import NamedTuple
 
+from scriptrun.spec.hints import NamedTuple
 from scriptrun.store.patterns import Pattern, PatternList
 
 ALWAYS = frozenset({b".scriptrun"})

@@ -10,8 +10,8 @@ import os
 import struct
 from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING
 
+from scriptrun.spec.hints import TYPE_CHECKING
 from scriptrun.store import places
 
 if TYPE_CHECKING:

@@ -17,9 +17,9 @@ import uuid
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
 
 from scriptrun.runtime import files, identity
+from scriptrun.spec.hints import Any
 
 BEAT_SECONDS = 10.0
 STALE_SECONDS = 300.0

@@ -8,7 +8,8 @@ snapshot.
 from __future__ import annotations
 
 import os
-from typing import NamedTuple
+
+from scriptrun.spec.hints import NamedTuple
 
 
 class Kept(NamedTuple):

@@ -10,8 +10,8 @@ import stat
 import time
 from collections.abc import Collection
 from operator import attrgetter
-from typing import NamedTuple
 
+from scriptrun.spec.hints import NamedTuple
 from scriptrun.store.ignore import FRESH, Reason, Rules
 
 Look = tuple[int, int, int, int, int]

@@ -13,9 +13,9 @@ import struct
 import uuid
 from collections.abc import Callable
 from pathlib import Path
-from typing import BinaryIO
 
 from scriptrun.runtime import workdir
+from scriptrun.spec.hints import BinaryIO
 from scriptrun.store.known import KnownObjects
 from scriptrun.store.unchanged import touched
 

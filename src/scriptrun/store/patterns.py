@@ -7,7 +7,8 @@ compare every decision with ``git check-ignore``.
 from __future__ import annotations
 
 import re
-from typing import NamedTuple
+
+from scriptrun.spec.hints import NamedTuple
 
 _SPECIAL = b"*?[\\"
 _CLASSES = {

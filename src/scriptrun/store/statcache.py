@@ -13,10 +13,10 @@ import struct
 import zlib
 from pathlib import Path
 from types import TracebackType
-from typing import Any, BinaryIO, NamedTuple
 
 from scriptrun.runtime.files import unique
 from scriptrun.spec.digests import sha256
+from scriptrun.spec.hints import Any, BinaryIO, NamedTuple
 from scriptrun.store import listing, places
 
 _HEAD = struct.Struct("<II")

@@ -7,9 +7,9 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
-from typing import NamedTuple
 
 from scriptrun.runtime import workdir
+from scriptrun.spec.hints import NamedTuple
 from scriptrun.store import listing, statcache
 from scriptrun.store.ignore import Rules, rules_for
 

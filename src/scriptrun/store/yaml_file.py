@@ -10,10 +10,10 @@ import json
 import os
 import re
 from pathlib import Path
-from typing import Any
 
 from scriptrun.runtime import files
 from scriptrun.spec.errors import WorkspaceException
+from scriptrun.spec.hints import Any
 
 Value = dict[str, Any]
 
@@ -97,7 +97,7 @@ def _text(value: Value) -> bytes:
     import yaml
 
     value = plain(value)
-    readable = not _ODD.search(json.dumps(value, ensure_ascii=False))
+    readable = not re.search(_ODD, json.dumps(value, ensure_ascii=False))
     text: str = yaml.safe_dump(value, sort_keys=False, allow_unicode=readable, width=100)
     return text.encode("utf-8")
 
@@ -174,7 +174,7 @@ def name_of(encoded: str) -> str:
     return data.decode("utf-8", "surrogateescape")
 
 
-_ODD = re.compile("[\x85\u2028\u2029\ufeff\ud800-\udfff]")
+_ODD = "[\x85\u2028\u2029\ufeff\ud800-\udfff]"
 """What YAML takes for a line's end, or UTF-8 cannot hold: written with backslashes."""
 _UNSAFE = frozenset('/\\:*?"<>|%')
 _RESERVED = frozenset(

@@ -10,9 +10,9 @@ from __future__ import annotations
 import os
 from collections.abc import Sequence
 from pathlib import Path
-from typing import IO, Any
 
 from scriptrun.runtime.injob import artifacts as inner
+from scriptrun.spec.hints import IO, Any
 
 Source = str | os.PathLike[str] | IO[Any]
 

@@ -4,19 +4,17 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
-from typing import Any
 
 from scriptrun.runtime import events as writing
 from scriptrun.runtime import files, identity
 from scriptrun.spec import states
+from scriptrun.spec.hints import Any
 from scriptrun.spec.values import Value, fresh
 
 
 def later_writer(folder: Path, who: str = "user") -> writing.EventWriter:
     """A writer of its own for a process that is neither submitter nor node."""
-    return writing.EventWriter(
-        folder, f"{who}-{identity.host()}-{os.getpid()}-{files.unique(8)}"
-    )
+    return writing.EventWriter(folder, f"{who}-{identity.host()}-{os.getpid()}-{files.unique(8)}")
 
 
 def read(folder: Path) -> list[dict[str, Any]]:

@@ -5,10 +5,10 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 from scriptrun.runtime import files
 from scriptrun.spec.errors import WorkspaceException
+from scriptrun.spec.hints import Any
 from scriptrun.spec.job import JobSpec
 
 

@@ -10,9 +10,9 @@ import os
 import time
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
 
 from scriptrun.runtime import files
+from scriptrun.spec.hints import TYPE_CHECKING, Any
 from scriptrun.spec.values import Value, fresh
 from scriptrun.tracking import events, folders, settle
 

@@ -9,9 +9,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, NamedTuple
 
 from scriptrun.runtime.injob import metric_reader
+from scriptrun.spec.hints import Any, NamedTuple
 
 
 class Point(NamedTuple):

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import time
 from pathlib import Path
-from typing import Any
 
 from scriptrun.runtime import results
 from scriptrun.spec import states
+from scriptrun.spec.hints import Any
 from scriptrun.spec.values import Value
 from scriptrun.tracking import events, folders
 
