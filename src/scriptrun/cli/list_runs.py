@@ -62,7 +62,7 @@ def _cells(row: Row) -> tuple[str, ...]:
         row.state,
         out.ago(seconds_of(row.created)),
         out.duration(took),
-        row.script or row.kind,
+        row.script or "(by a process)",
         row.reason,
     )
 

@@ -46,7 +46,7 @@ def _print(run: Run) -> None:
             ("experiment", job.experiment),
             ("state", out.state(status.state)),
             ("reason", status.reason),
-            ("ran", what if what.strip() else job.kind),
+            ("ran", what if what.strip() else "a process that logs: no script was submitted"),
             ("on", job.target.name),
             ("submitted", _moment(details["createdTimeUtc"])),
             ("took", _took(status)),
