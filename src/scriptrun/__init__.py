@@ -13,6 +13,8 @@ _HOMES = {
     "Workspace": "scriptrun.workspace",
     "Experiment": "scriptrun.experiment",
     "Run": "scriptrun.run",
+    "DataPath": "scriptrun.datastore",
+    "DataReference": "scriptrun.datastore",
     "Dataset": "scriptrun.dataset",
     "Datastore": "scriptrun.datastore",
     "OutputFileDatasetConfig": "scriptrun.dataset",

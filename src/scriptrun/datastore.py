@@ -8,10 +8,13 @@ from pathlib import Path
 from scriptrun.data import datastores, records, secrets
 from scriptrun.data.datastores import AbstractDatastore
 from scriptrun.data.errors import DatastoreException
+from scriptrun.data.references import DataPath, DataReference
 from scriptrun.spec.hints import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from scriptrun.workspace import Workspace
+
+__all__ = ["DataPath", "DataReference", "Datastore"]
 
 
 class Datastore:
@@ -255,6 +258,11 @@ def _keep(
 ) -> AbstractDatastore:
     """Keep the record; a credential that was given goes to this user's secrets."""
     record = {key: value for key, value in record.items() if value not in (None, False, {})}
+    if "@" in str(record.get("endpoint", "")) or "?" in str(record.get("endpoint", "")):
+        raise DatastoreException(
+            "The endpoint holds a user, a password or a query, and would be written down.",
+            "Give the plain address, and the credential as a named secret.",
+        )
     credentials = {kind: value for kind, value in (given or {}).items() if value}
     for kind, value in credentials.items():
         record |= {"credential": kind, "secret": datastores.own_secret(workspace, name)}

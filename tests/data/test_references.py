@@ -134,6 +134,8 @@ def test_what_cannot_be_registered_or_removed(workspace, tmp_path):
         workspace.get_default_datastore().unregister()
     with pytest.raises(DatastoreException, match="'password' looks like a credential"):
         Datastore.register_fsspec(workspace, "x", "sftp", options={"password": "p"})
+    with pytest.raises(DatastoreException, match="would be written down"):
+        Datastore.register_s3(workspace, "x", "b", endpoint="https://me:pw@host")
     share = Datastore.register_azure_file_share(workspace, "share", "s", "account")
     with pytest.raises(DatastoreException, match="Mount the share"):
         share.upload_files([__file__])

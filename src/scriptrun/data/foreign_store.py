@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import datetime
 import shutil
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, BinaryIO, NoReturn
@@ -15,13 +17,14 @@ class ForeignStore:
     """What fsspec calls ``protocol``, from ``root`` downwards, opened with ``options``."""
 
     folder: Path | None = None
+    at_once = 4
 
     def __init__(self, name: str, protocol: str, root: str, options: dict[str, Any]) -> None:
         self.name = name
         self.root = root.rstrip("/")
         self._protocol = protocol
         self._options = options
-        self._opened: Any = None
+        self._own = threading.local()
 
     def list(self, folder: str = "") -> Iterator[Entry]:
         """Every file below ``folder``, put in order here: drivers promise none."""
@@ -93,9 +96,10 @@ class ForeignStore:
             raise FileChanged(f"The file {path!r} in {self.name} has changed.")
 
     def _system(self) -> Any:
-        if self._opened is None:
-            self._opened = _open(self._protocol, self._options)
-        return self._opened
+        """The driver: one a thread, since many keep a single connection."""
+        if not hasattr(self._own, "system"):
+            self._own.system = _open(self._protocol, self._options)
+        return self._own.system
 
     def _failed(self, error: Exception, did: str, what: str) -> NoReturn:
         if isinstance(error, DatastoreException):
@@ -112,7 +116,7 @@ def _open(protocol: str, options: dict[str, Any]) -> Any:
     except ImportError:
         raise needs("fsspec", f"A datastore on {protocol}") from None
     try:
-        return fsspec.filesystem(protocol, **options)
+        return fsspec.filesystem(protocol, skip_instance_cache=True, **options)
     except ValueError:
         raise DatastoreException(f"fsspec has no driver for {protocol!r}.") from None
     except ImportError as error:
@@ -129,7 +133,19 @@ def _open(protocol: str, options: dict[str, Any]) -> Any:
 
 
 def _entry(path: str, info: dict[str, Any]) -> Entry:
-    changed = info.get("mtime") or info.get("modified") or info.get("created") or 0.0
-    modified = changed.timestamp() if hasattr(changed, "timestamp") else float(changed)
-    etag = info.get("ETag") or info.get("etag") or (f"{modified:.6f}" if modified else "")
-    return Entry(path, int(info.get("size") or 0), str(etag).strip('"'), modified)
+    names = ("mtime", "modified", "last_modified", "modify", "created")
+    modified = _seconds(next((info[name] for name in names if info.get(name)), 0.0))
+    size = int(info.get("size") or 0)
+    etag = info.get("ETag") or info.get("etag") or (f"{modified:.6f}-{size}" if modified else "")
+    return Entry(path, size, str(etag).strip('"'), modified)
+
+
+def _seconds(moment: Any) -> float:
+    """A driver's time in seconds since 1970: some give a datetime, FTP's digits, or a number."""
+    if isinstance(moment, str):
+        digits = moment.partition(".")[0]
+        try:
+            moment = datetime.datetime.strptime(digits + "+0000", "%Y%m%d%H%M%S%z")
+        except ValueError:
+            return 0.0
+    return float(moment.timestamp() if hasattr(moment, "timestamp") else moment)

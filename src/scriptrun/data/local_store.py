@@ -19,6 +19,8 @@ _PART = ".scriptrun-part"
 class LocalStore:
     """The files below ``folder``. An ETag is the time of the last change, in nanoseconds."""
 
+    at_once = min(4, os.cpu_count() or 1)
+
     def __init__(self, name: str, folder: Path) -> None:
         self.name = name
         self._folder = folder

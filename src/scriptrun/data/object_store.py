@@ -20,6 +20,7 @@ class ObjectStore:
     """The objects of one bucket or container, from ``root`` (a prefix, "" for all) downwards."""
 
     folder: Path | None = None
+    at_once = 32
 
     def __init__(self, name: str, opener: Opener) -> None:
         self.name = name

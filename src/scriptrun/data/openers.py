@@ -92,6 +92,7 @@ def gcs(settings: Settings) -> Any:
 
 
 def _secret(settings: Settings) -> str:
+    """The value of the secret that the settings name, or ""."""
     return secrets.find(settings["secret"]) if settings.get("secret") else ""
 
 

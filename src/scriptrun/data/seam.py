@@ -36,6 +36,8 @@ class Store(Protocol):
     """
 
     name: str
+    #: how many files may well be on their way at once
+    at_once: int
 
     @property
     def folder(self) -> Path | None:

@@ -38,7 +38,7 @@ def upload(
         with _opened(pair[0]) as file:
             store.write(pair[1], file)
 
-    in_parallel(put, wanted, store.folder is not None)
+    in_parallel(put, wanted, store.at_once)
     _report(say, len(wanted), len(pairs), f"to {store.name}")
     return len(wanted)
 
@@ -78,8 +78,8 @@ def download(
         for each, place in zip(files, places, strict=True)
         if overwrite or not place.exists()
     ]
-    local = all(each.store.folder is not None for each, _ in wanted)
-    in_parallel(lambda pair: fetch(*pair), wanted, local)
+    at_once = min((each.store.at_once for each, _ in wanted), default=1)
+    in_parallel(lambda pair: fetch(*pair), wanted, at_once)
     _report(bool(say), len(wanted), len(files), f"from {say}")
     return places
 
@@ -121,14 +121,14 @@ def _write(path: Path, pieces: Iterator[bytes]) -> int:
     return size
 
 
-def in_parallel(work: Callable[[Item], object], items: Sequence[Item], local: bool) -> None:
-    """``work`` on every item, by threads; the first error ends it and is raised.
+def in_parallel(work: Callable[[Item], object], items: Sequence[Item], at_once: int) -> None:
+    """``work`` on every item, by ``at_once`` threads; the first error ends it and is raised.
 
     AZUREML_DOWNLOAD_CONCURRENCY bounds the number of threads.
     """
     from concurrent.futures import ThreadPoolExecutor
 
-    threads = min(len(items), _threads(local))
+    threads = min(len(items), _threads(at_once))
     if threads < 2:
         for item in items:
             work(item)
@@ -143,11 +143,11 @@ def in_parallel(work: Callable[[Item], object], items: Sequence[Item], local: bo
             raise
 
 
-def _threads(local: bool) -> int:
+def _threads(at_once: int) -> int:
     asked = os.environ.get("AZUREML_DOWNLOAD_CONCURRENCY", "")
     if asked.isdigit() and int(asked) > 0:
         return int(asked)
-    return min(4, os.cpu_count() or 1) if local else 32
+    return at_once
 
 
 def _report(say: bool, copied: int, of: int, where: str) -> None:

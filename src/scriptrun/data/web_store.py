@@ -19,6 +19,7 @@ class WebStore:
     """The files below ``root``, an address. ``headers`` go with every request (credentials)."""
 
     folder: Path | None = None
+    at_once = 16
 
     def __init__(
         self, name: str, root: str, headers: dict[str, str] | None = None, query: str = ""
