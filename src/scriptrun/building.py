@@ -14,7 +14,7 @@ from scriptrun.spec.hints import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from scriptrun.config.environment import Environment
-    from scriptrun.workspace import Workspace
+    from scriptrun.home import Home
 
 
 def spec_of(environment: Environment, interpreter: str | None = None) -> EnvironmentSpec:
@@ -24,7 +24,7 @@ def spec_of(environment: Environment, interpreter: str | None = None) -> Environ
 
 
 def build(
-    workspace: Workspace,
+    workspace: Home,
     environment: Environment,
     log: Callable[[str], None],
     upgrade: bool = False,

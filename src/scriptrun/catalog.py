@@ -9,10 +9,10 @@ from scriptrun.spec.hints import TYPE_CHECKING
 from scriptrun.store import registry
 
 if TYPE_CHECKING:
-    from scriptrun.workspace import Workspace
+    from scriptrun.home import Home
 
 
-def register(workspace: Workspace, environment: Environment) -> Environment:
+def register(workspace: Home, environment: Environment) -> Environment:
     """Keep ``environment`` as the next version of its name (an unchanged one keeps its).
 
     Raises UserErrorException for a reserved name.
@@ -31,7 +31,7 @@ def register(workspace: Workspace, environment: Environment) -> Environment:
     return kept
 
 
-def get(workspace: Workspace, name: str, version: str | None = None) -> Environment:
+def get(workspace: Home, name: str, version: str | None = None) -> Environment:
     """The environment of that name; the latest version unless told otherwise.
 
     Raises EnvironmentException when there is none.
@@ -53,7 +53,7 @@ def get(workspace: Workspace, name: str, version: str | None = None) -> Environm
     return Environment.from_dict({**_shelf(workspace).get(name, number), "version": str(number)})
 
 
-def every(workspace: Workspace) -> dict[str, Environment]:
+def every(workspace: Home) -> dict[str, Environment]:
     """The registered and the curated environments by name, each in its latest version."""
     found = {}
     for name in curated.names():
@@ -65,7 +65,7 @@ def every(workspace: Workspace) -> dict[str, Environment]:
     return found
 
 
-def _hint(workspace: Workspace, name: str) -> str:
+def _hint(workspace: Home, name: str) -> str:
     import difflib
 
     known = [*_shelf(workspace).names(), *curated.names()]
@@ -74,5 +74,5 @@ def _hint(workspace: Workspace, name: str) -> str:
     return f"{meant}`scriptrun env list` shows all; environment.register(workspace) adds one."
 
 
-def _shelf(workspace: Workspace) -> registry.Registry:
+def _shelf(workspace: Home) -> registry.Registry:
     return registry.Registry(workspace.directory / "environments")

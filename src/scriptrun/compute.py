@@ -13,7 +13,7 @@ from scriptrun.store import registry
 
 if TYPE_CHECKING:
     from scriptrun.engines.base import Engine
-    from scriptrun.workspace import Workspace
+    from scriptrun.home import Home
 
 #: the classes of compute targets by name, imported when they are used
 ENGINES = {"Local": "scriptrun.engines.local"}
@@ -51,7 +51,7 @@ def target_of(engine: Any) -> Target:
     return Target(engine.name, type(engine).__name__, options)
 
 
-def resolve(workspace: Workspace, wanted: object) -> Engine:
+def resolve(workspace: Home, wanted: object) -> Engine:
     """The engine that ``wanted`` (a name, an engine object, or None for the default) stands for.
 
     Raises ComputeTargetException for a name that the workspace does not know.
@@ -76,19 +76,19 @@ def resolve(workspace: Workspace, wanted: object) -> Engine:
     return engine_of(Target(name, value.get("class", "Local"), options))
 
 
-def all_of(workspace: Workspace) -> dict[str, Any]:
+def all_of(workspace: Home) -> dict[str, Any]:
     """The compute targets by name; ``local`` is always there."""
     names = {DEFAULT, *(name for name in _shelf(workspace).names() if not _is_setting(name))}
     return {name: resolve(workspace, name) for name in sorted(names)}
 
 
-def put(workspace: Workspace, engine: Any) -> None:
+def put(workspace: Home, engine: Any) -> None:
     """Keep ``engine`` in the workspace under its name, in place of what stood there."""
     target = target_of(engine)
     _shelf(workspace).put(target.name, {"class": target.kind, **target.options})
 
 
-def remove(workspace: Workspace, name: str) -> None:
+def remove(workspace: Home, name: str) -> None:
     """Forget the compute target. Raises ComputeTargetException when there is none."""
     if _shelf(workspace).get(name) is None:
         raise ComputeTargetException(
@@ -98,30 +98,30 @@ def remove(workspace: Workspace, name: str) -> None:
     _shelf(workspace).remove(name)
 
 
-def default_name(workspace: Workspace) -> str:
+def default_name(workspace: Home) -> str:
     """The name of the target that is used when a job names none."""
     setting = _shelf(workspace).get(".default") or {}
     return str(setting.get("name", DEFAULT))
 
 
-def set_default(workspace: Workspace, name: str) -> None:
+def set_default(workspace: Home, name: str) -> None:
     """Use the target ``name`` where a job names none."""
     resolve(workspace, name)
     _shelf(workspace).put(".default", {"name": name})
 
 
-def aliases(workspace: Workspace) -> dict[str, str]:
+def aliases(workspace: Home) -> dict[str, str]:
     """Patterns of old names (``gpu-*``) and the target that each stands for."""
     return dict(_shelf(workspace).get(".aliases") or {})
 
 
-def set_alias(workspace: Workspace, pattern: str, name: str) -> None:
+def set_alias(workspace: Home, pattern: str, name: str) -> None:
     """Let names that match ``pattern`` stand for the target ``name``."""
     resolve(workspace, name)
     _shelf(workspace).put(".aliases", {**aliases(workspace), pattern: name})
 
 
-def _unaliased(workspace: Workspace, name: str) -> str:
+def _unaliased(workspace: Home, name: str) -> str:
     for pattern, target in aliases(workspace).items():
         if fnmatch.fnmatchcase(name, pattern):
             return target
@@ -132,5 +132,5 @@ def _is_setting(name: str) -> bool:
     return name.startswith(".")
 
 
-def _shelf(workspace: Workspace) -> registry.Shelf:
+def _shelf(workspace: Home) -> registry.Shelf:
     return registry.Shelf(workspace.directory / "compute")

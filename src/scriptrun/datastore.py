@@ -12,7 +12,7 @@ from scriptrun.data.references import DataPath, DataReference
 from scriptrun.spec.hints import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from scriptrun.workspace import Workspace
+    from scriptrun.home import Home
 
 __all__ = ["DataPath", "DataReference", "Datastore"]
 
@@ -26,23 +26,23 @@ class Datastore:
     """
 
     def __new__(  # type: ignore[misc]  # noqa: D102
-        cls, workspace: Workspace, name: str | None = None
+        cls, workspace: Home, name: str | None = None
     ) -> AbstractDatastore:
         return cls.get(workspace, name) if name else cls.get_default(workspace)
 
     @staticmethod
-    def get(workspace: Workspace, datastore_name: str) -> AbstractDatastore:
+    def get(workspace: Home, datastore_name: str) -> AbstractDatastore:
         """The datastore of that name. Raises DatastoreException where there is none."""
         return datastores.get(workspace, datastore_name)
 
     @staticmethod
-    def get_default(workspace: Workspace) -> AbstractDatastore:
+    def get_default(workspace: Home) -> AbstractDatastore:
         """The workspace's default datastore."""
         return datastores.get(workspace, records.default(workspace))
 
     @staticmethod
     def register_local(
-        workspace: Workspace,
+        workspace: Home,
         datastore_name: str,
         path: str | os.PathLike[str],
         overwrite: bool = False,
@@ -58,7 +58,7 @@ class Datastore:
 
     @staticmethod
     def register_azure_blob_container(
-        workspace: Workspace,
+        workspace: Home,
         datastore_name: str,
         container_name: str,
         account_name: str,
@@ -96,7 +96,7 @@ class Datastore:
 
     @staticmethod
     def register_azure_data_lake_gen2(
-        workspace: Workspace,
+        workspace: Home,
         datastore_name: str,
         filesystem: str,
         account_name: str,
@@ -130,7 +130,7 @@ class Datastore:
 
     @staticmethod
     def register_azure_file_share(
-        workspace: Workspace,
+        workspace: Home,
         datastore_name: str,
         file_share_name: str,
         account_name: str,
@@ -161,7 +161,7 @@ class Datastore:
 
     @staticmethod
     def register_s3(
-        workspace: Workspace,
+        workspace: Home,
         datastore_name: str,
         bucket: str,
         region: str | None = None,
@@ -189,7 +189,7 @@ class Datastore:
 
     @staticmethod
     def register_gcs(
-        workspace: Workspace,
+        workspace: Home,
         datastore_name: str,
         bucket: str,
         endpoint: str | None = None,
@@ -211,7 +211,7 @@ class Datastore:
 
     @staticmethod
     def register_http(
-        workspace: Workspace,
+        workspace: Home,
         datastore_name: str,
         url: str,
         secret: str | None = None,
@@ -223,7 +223,7 @@ class Datastore:
 
     @staticmethod
     def register_fsspec(
-        workspace: Workspace,
+        workspace: Home,
         datastore_name: str,
         protocol: str,
         path: str = "",
@@ -249,7 +249,7 @@ class Datastore:
 
 
 def _keep(
-    workspace: Workspace,
+    workspace: Home,
     name: str,
     record: dict[str, Any],
     overwrite: bool,

@@ -13,11 +13,11 @@ from pathlib import Path
 from scriptrun import compute, tickets
 from scriptrun.engines import slots
 from scriptrun.environments import existing, interpreters, uv_tool
+from scriptrun.home import Home
 from scriptrun.spec.environment import EnvironmentSpec
 from scriptrun.spec.errors import ScriptrunError
 from scriptrun.spec.job import JobSpec
 from scriptrun.store import places
-from scriptrun.workspace import Workspace
 
 #: bytes free below which a build or a run is likely to fail
 ROOM = 1_000_000_000
@@ -33,7 +33,7 @@ class Check:
     hint: str = ""
 
 
-def checks(workspace: Workspace, python: str) -> Iterator[Check]:
+def checks(workspace: Home, python: str) -> Iterator[Check]:
     """All checks; ``python`` is the one that runs jobs without an environment."""
     for name, look in (
         ("python", _tool),
@@ -87,7 +87,7 @@ def _git() -> Check:
     return Check("git", "warning", "not found: runs do not record commits", "Install git.")
 
 
-def _workspace(workspace: Workspace) -> Check:
+def _workspace(workspace: Home) -> Check:
     if not workspace.id:
         said = f"none yet; the first run makes one in {workspace.root}"
         return _writable("workspace", workspace.root, said)
@@ -110,7 +110,7 @@ def _writable(name: str, folder: Path, said: str = "") -> Check:
     )
 
 
-def _queue(workspace: Workspace) -> Check:
+def _queue(workspace: Home) -> Check:
     root = places.runtime_root()
     if not workspace.id:
         return Check("queue", "ok", str(root))
@@ -118,7 +118,7 @@ def _queue(workspace: Workspace) -> Check:
     return Check("queue", "ok", f"{waiting} {'run waits' if waiting == 1 else 'runs wait'}")
 
 
-def _engine(workspace: Workspace) -> Check:
+def _engine(workspace: Home) -> Check:
     engine = compute.resolve(workspace, None)
     reasons = engine.check(JobSpec("doctor", "doctor", workspace.name, ""))
     if reasons:
@@ -126,7 +126,7 @@ def _engine(workspace: Workspace) -> Check:
     return Check("compute", "ok", f"{engine.name} ({type(engine).__name__})")
 
 
-def _slots(workspace: Workspace) -> Check:
+def _slots(workspace: Home) -> Check:
     if os.name != "posix":
         return Check("slots", "warning", "jobs run locally on Linux and macOS only")
     limit = getattr(compute.resolve(workspace, None), "max_runs", None)

@@ -10,22 +10,22 @@ from scriptrun.spec.hints import TYPE_CHECKING, Any
 from scriptrun.tracking.folders import not_writable
 
 if TYPE_CHECKING:
-    from scriptrun.workspace import Workspace
+    from scriptrun.home import Home
 
 
-def make(workspace: Workspace, name: str) -> None:
+def make(workspace: Home, name: str) -> None:
     """Write the experiment down unless that is done."""
     if not _path(workspace, name).exists():
         put(workspace, name, created=submit.now())
 
 
-def read(workspace: Workspace, name: str) -> dict[str, Any]:
+def read(workspace: Home, name: str) -> dict[str, Any]:
     """What is kept of the experiment; empty before its first use."""
     found: dict[str, Any] = files.read_json(str(_path(workspace, name))) or {}
     return found
 
 
-def put(workspace: Workspace, name: str, **changes: Any) -> None:
+def put(workspace: Home, name: str, **changes: Any) -> None:
     """Keep ``changes``, other facts stay. Raises WorkspaceException where that can't be written."""
     path = _path(workspace, name)
     try:
@@ -35,5 +35,5 @@ def put(workspace: Workspace, name: str, **changes: Any) -> None:
         raise not_writable(path, error) from error
 
 
-def _path(workspace: Workspace, name: str) -> Path:
+def _path(workspace: Home, name: str) -> Path:
     return workspace.directory / "experiments" / f"{name}.json"

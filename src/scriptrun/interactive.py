@@ -16,11 +16,11 @@ from scriptrun.store import snapshots
 from scriptrun.tracking import folders
 
 if TYPE_CHECKING:
-    from scriptrun.workspace import Workspace
+    from scriptrun.home import Home
 
 
 def begin(
-    workspace: Workspace,
+    workspace: Home,
     experiment: str,
     source: str | os.PathLike[str] | None,
     display_name: str = "",

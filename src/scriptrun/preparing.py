@@ -16,10 +16,10 @@ from scriptrun.spec.job import JobSpec
 from scriptrun.starting import ENVIRONMENT_LOG, end_failed, lock_of, write_lock
 
 if TYPE_CHECKING:
-    from scriptrun.workspace import Workspace
+    from scriptrun.home import Home
 
 
-def prepare(workspace: Workspace, job: JobSpec, folder: Path) -> int:
+def prepare(workspace: Home, job: JobSpec, folder: Path) -> int:
     """Build the environment of the run at ``folder``; return an exit code: 0, or 1 if it failed.
 
     What happens is written to the run's system_logs/environment.txt. A failure ends the run.

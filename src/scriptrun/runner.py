@@ -11,13 +11,13 @@ from scriptrun.spec.hints import TYPE_CHECKING, Any
 from scriptrun.store import flocks
 
 if TYPE_CHECKING:
-    from scriptrun.workspace import Workspace
+    from scriptrun.home import Home
 
 #: seconds in which a runner that was started is about to look at the queue
 BOOT = 1.0
 
 
-def see_to_it(workspace: Workspace) -> None:
+def see_to_it(workspace: Home) -> None:
     """Start a runner unless one lives; called by whoever queues, ends or looks."""
     _started[:] = [each for each in _started if each[2].poll() is None]
     now = time.monotonic()

@@ -20,6 +20,7 @@ from scriptrun.engines import local
 from scriptrun.engines.base import ALIVE, NoRoom
 from scriptrun.environments.base import Ready
 from scriptrun.environments.find import find
+from scriptrun.home import Home
 from scriptrun.runtime import (  # noqa: F401 (the launcher is loaded once, before the forks)
     identity,
     launch,
@@ -33,7 +34,6 @@ from scriptrun.spec.hints import Any
 from scriptrun.spec.job import JobSpec
 from scriptrun.store import flocks
 from scriptrun.tracking import folders
-from scriptrun.workspace import Workspace
 
 #: how many environments are built at once, and how often a run is tried that keeps being killed
 BUILDERS, TRIES = 2, 3
@@ -47,7 +47,7 @@ def main(root: str) -> None:
     """Run the queue of the workspace in ``root`` until nothing waits."""
     processes.call_me(processes.RUNNER)
     local.allow_fork()
-    workspace = Workspace(root)
+    workspace = Home(root)
     queue = tickets.queue_of(workspace.id)
     _make_forks_cheap()
     while tickets.names(queue):
@@ -82,7 +82,7 @@ class _Waiting:
 class Runner:
     """One life of the runner, with what it has started."""
 
-    workspace: Workspace
+    workspace: Home
     queue: Path
     lock: flocks.Flock
     known: dict[str, _Waiting] = field(default_factory=dict)

@@ -13,14 +13,14 @@ from scriptrun.spec.job import JobSpec
 from scriptrun.tracking import settle
 
 if TYPE_CHECKING:
-    from scriptrun.workspace import Workspace
+    from scriptrun.home import Home
 
 #: seconds in which the submitter itself may be about to start what it has queued
 JUST_NOW = 1.0
 
 
 def status_of(
-    workspace: Workspace, folder: Path, job: JobSpec, waiting: frozenset[str] | None = None
+    workspace: Home, folder: Path, job: JobSpec, waiting: frozenset[str] | None = None
 ) -> settle.Status:
     """The run's state. A run that was left behind is settled here, once and for all.
 
@@ -37,7 +37,7 @@ def status_of(
 
 
 def _look(  # noqa: PLR0911 (one return for each answer)
-    workspace: Workspace,
+    workspace: Home,
     folder: Path,
     job: JobSpec,
     status: settle.Status,
@@ -70,7 +70,7 @@ def _ended_without_result(evidence: str) -> str:
     return f"the run ended without telling how: {evidence}"
 
 
-def _waits(workspace: Workspace, job: JobSpec, waiting: frozenset[str] | None) -> bool:
+def _waits(workspace: Home, job: JobSpec, waiting: frozenset[str] | None) -> bool:
     """Whether the run has a ticket; if so, and it is this user's, a runner is seen to."""
     if waiting is not None and job.id in waiting:
         runner.see_to_it(workspace)

@@ -16,7 +16,7 @@ from scriptrun.tracking import folders
 
 if TYPE_CHECKING:
     from scriptrun.environments.base import Ready
-    from scriptrun.workspace import Workspace
+    from scriptrun.home import Home
 
 
 LOCK = "environment.lock.json"
@@ -25,7 +25,7 @@ ENVIRONMENT_LOG = "system_logs/environment.txt"
 
 
 def start(
-    workspace: Workspace,
+    workspace: Home,
     job: JobSpec,
     folder: Path,
     ready: Ready,
@@ -96,7 +96,7 @@ def lock_of(folder: Path) -> dict[str, Any] | None:
     return lock
 
 
-def wake(workspace: Workspace) -> dict[str, Any]:
+def wake(workspace: Home) -> dict[str, Any]:
     """What a launcher needs to see to it, at its end, that a runner lives while anything waits."""
     return {
         "queue": str(tickets.queue_of(workspace.id)),
@@ -110,7 +110,7 @@ def runner_lock(workspace_id: str) -> Path:
     return places.runtime_folder("runners") / f"{workspace_id}.lock"
 
 
-def runner_command(workspace: Workspace) -> list[str]:
+def runner_command(workspace: Home) -> list[str]:
     """The command line of the workspace's runner."""
     home = str(Path(__file__).resolve().parents[1])
     program = (

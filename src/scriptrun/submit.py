@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from scriptrun import remarking
     from scriptrun.config.script_run_config import ScriptRunConfig
     from scriptrun.engines.base import Engine
-    from scriptrun.workspace import Workspace
+    from scriptrun.home import Home
 
 if not TYPE_CHECKING:
     remarking = later("scriptrun.remarking")
@@ -69,7 +69,7 @@ class Submission(Value, frozen=False):
 
 def check(
     config: ScriptRunConfig,
-    workspace: Workspace,
+    workspace: Home,
     experiment: str,
     tags: Mapping[str, Any] | None = None,
     origin: Origin | None = None,
@@ -104,7 +104,7 @@ def check(
     return Submission(job, engine, source, [])
 
 
-def submit(submission: Submission, workspace: Workspace) -> Path:
+def submit(submission: Submission, workspace: Home) -> Path:
     """Take the snapshot, write the run down and start it, or queue it; return the run's folder."""
     job = submission.job
     if submission.source is not None:
@@ -119,7 +119,7 @@ def submit(submission: Submission, workspace: Workspace) -> Path:
 
 def record(
     job: JobSpec,
-    workspace: Workspace,
+    workspace: Home,
     warnings: list[str],
     lock: dict[str, Any] | None = None,
 ) -> Path:
@@ -176,7 +176,7 @@ def _write_down(
 
 
 def _start_or_queue(
-    workspace: Workspace,
+    workspace: Home,
     job: JobSpec,
     folder: Path,
     ready: environments.Ready | None,
@@ -236,7 +236,7 @@ def _nearest(source: Path, script: str) -> str:
     return f"; did you mean {near[0]}?" if near else ""
 
 
-def _engine(workspace: Workspace, target: object, reasons: list[str]) -> Engine | None:
+def _engine(workspace: Home, target: object, reasons: list[str]) -> Engine | None:
     try:
         return compute.resolve(workspace, target)
     except UserErrorException as error:
@@ -246,7 +246,7 @@ def _engine(workspace: Workspace, target: object, reasons: list[str]) -> Engine 
 
 def _job(
     described: planning.Described,
-    workspace: Workspace,
+    workspace: Home,
     experiment: str,
     origin: Origin,
     source: Path,

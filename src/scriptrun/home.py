@@ -1,0 +1,309 @@
+"""What a workspace is: a directory of plain files, how it is made and found, and what lies where.
+
+What it gives out (runs, experiments, environments, ...) is ``Workspace``, which stands on this; all
+that works on a workspace's files knows no more than ``Home``.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+import time
+from pathlib import Path
+
+from scriptrun.runtime import files
+from scriptrun.spec.errors import UserErrorException, WorkspaceException
+from scriptrun.spec.hints import TYPE_CHECKING, Any, TypeVar
+from scriptrun.tracking import folders
+
+if TYPE_CHECKING:
+    from typing import Self
+
+H = TypeVar("H", bound="Home")
+
+DIRECTORY = ".scriptrun"
+FORMAT = 1
+_CONFIGS = ("config.json", ".azureml/config.json", "aml_config/config.json")
+
+
+class Home:
+    """A directory that holds ``.scriptrun/``. ``root`` is that directory.
+
+    Made by ``create``, found by ``get`` and ``from_config``; ``Workspace(root)`` opens the one in
+    ``root``. Raises WorkspaceException where there is none.
+    """
+
+    def __init__(self, root: str | os.PathLike[str]) -> None:
+        self.root = Path(root).absolute()
+        self.directory = self.root / DIRECTORY
+        facts = files.read_json(str(self.directory / "workspace.json"))
+        if facts is None:
+            raise WorkspaceException(
+                f"There is no workspace in {self.root}.",
+                "Make one with `scriptrun init`, or Workspace.create(name).",
+            )
+        if facts.get("format", FORMAT) > FORMAT:
+            raise WorkspaceException(
+                f"The workspace in {self.root} was made by a newer scriptrun "
+                f"(format {facts['format']}; this one knows up to {FORMAT}).",
+                "Install a newer scriptrun.",
+            )
+        self._facts: dict[str, Any] = facts
+
+    @classmethod
+    def create(
+        cls,
+        name: str,
+        auth: object = None,
+        subscription_id: str | None = None,
+        resource_group: str | None = None,
+        location: str | None = None,
+        *args: object,
+        tags: dict[str, str] | None = None,
+        exist_ok: bool = False,
+        path: str | os.PathLike[str] | None = None,
+        **kwargs: object,
+    ) -> Self:
+        """Make the workspace ``name`` in ``path`` (default: the current directory).
+
+        ``exist_ok`` takes the one that is there if it has this name. What only a cloud account
+        would need (subscription, resource group, ...) is kept as facts. Raises WorkspaceException
+        when there is one already, or the directory cannot be written.
+        """
+        _check_name(name)
+        root = Path(path or ".").absolute()
+        if (root / DIRECTORY / "workspace.json").exists():
+            return _existing(cls(root), name, exist_ok)
+        facts = {
+            "format": FORMAT,
+            "name": name,
+            "id": files.unique(32),
+            "created": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
+            "subscription_id": subscription_id,
+            "resource_group": resource_group,
+            "location": location,
+            "tags": tags or {},
+        }
+        _make(root, facts)
+        return cls(root)
+
+    @classmethod
+    def get(
+        cls, name: str, *args: object, path: str | os.PathLike[str] | None = None, **kwargs: object
+    ) -> Self:
+        """The workspace ``name`` in ``path``, or in the current directory or one above it."""
+        found = cls(path) if path else cls.search(Path.cwd())
+        if found is None or found.name != name:
+            there = f"; there is {found.name!r} in {found.root}" if found else ""
+            raise WorkspaceException(
+                f"There is no workspace {name!r} here or above{there}.",
+                f"Make it with `scriptrun init {name}`, or name its directory with path=.",
+            )
+        return found
+
+    @classmethod
+    def from_config(
+        cls,
+        path: str | os.PathLike[str] | None = None,
+        auth: object = None,
+        **kwargs: object,
+    ) -> Self:
+        """The workspace of the current directory (or ``path``), looked for upwards from there.
+
+        SCRIPTRUN_WORKSPACE names its directory outright. An Azure ``config.json`` on the way up
+        opens (and at first makes) a local workspace of the name in it. Where nothing is found, a
+        workspace is made at the root of the git repository, else here, and a line says so.
+        """
+        named = os.environ.get("SCRIPTRUN_WORKSPACE")
+        if named and path is None:
+            return cls._open_or_make(Path(named), Path(named).name)
+        start = Path(path or ".").absolute()
+        if start.is_file():
+            return cls._of_azure_config(start)
+        found = cls.search(start)
+        if found is not None:
+            return found
+        root = cls.root_for(start)
+        return cls._open_or_make(root, root.name)
+
+    @classmethod
+    def to_be(cls, root: Path, name: str | None = None) -> Self:
+        """The workspace that would be made in ``root``; it has no id, and nothing is written."""
+        made = cls.__new__(cls)
+        made.root = root.absolute()
+        made.directory = made.root / DIRECTORY
+        made._facts = {"name": name or _as_name(made.root.name), "id": ""}
+        return made
+
+    @staticmethod
+    def root_for(start: Path) -> Path:
+        """Where ``from_config`` makes a workspace: the root of the git repository, else here."""
+        return _git_root(start) or start
+
+    @classmethod
+    def _open_or_make(cls, root: Path, name: str) -> Self:
+        if (root.absolute() / DIRECTORY / "workspace.json").exists():
+            return cls(root)
+        made = cls.create(_as_name(name), path=root, exist_ok=True)
+        print(f"Made the workspace {made.name!r} in {made.directory}", file=sys.stderr)
+        return made
+
+    @classmethod
+    def search(cls, start: Path) -> Self | None:
+        """The workspace in ``start`` or above it, or None."""
+        for place in (start.absolute(), *start.absolute().parents):
+            if (place / DIRECTORY / "workspace.json").exists():
+                return cls(place)
+            for name in _CONFIGS:
+                if (place / name).exists() and _is_azure_config(place / name):
+                    return cls._of_azure_config(place / name)
+        return None
+
+    @classmethod
+    def _of_azure_config(cls, config: Path) -> Self:
+        facts = files.read_json(str(config))
+        if not isinstance(facts, dict) or not facts.get("workspace_name"):
+            raise UserErrorException(
+                f"{config} names no workspace.",
+                'It should hold {"workspace_name": ...}, as Workspace.write_config() writes it.',
+            )
+        root = (
+            config.parent.parent
+            if config.parent.name in (".azureml", "aml_config")
+            else config.parent
+        )
+        named = facts.get("path")
+        root = Path(named) if named and Path(named).is_dir() else root
+        if (root / DIRECTORY / "workspace.json").exists():
+            return cls(root)
+        made = cls.create(
+            facts["workspace_name"],
+            subscription_id=facts.get("subscription_id"),
+            resource_group=facts.get("resource_group"),
+            path=root,
+        )
+        print(f"Made the local workspace {made.name!r} in {made.directory}", file=sys.stderr)
+        return made
+
+    @property
+    def name(self) -> str:
+        """The workspace's name."""
+        return str(self._facts["name"])
+
+    @property
+    def id(self) -> str:
+        """What tells this workspace from every other, wherever its directory is moved."""
+        return str(self._facts["id"])
+
+    @property
+    def subscription_id(self) -> str:
+        """The Azure subscription that the workspace was created with, or zeros."""
+        return self._facts.get("subscription_id") or "00000000-0000-0000-0000-000000000000"
+
+    @property
+    def resource_group(self) -> str:
+        """The resource group that the workspace was created with, or ``scriptrun``."""
+        return self._facts.get("resource_group") or "scriptrun"
+
+    @property
+    def location(self) -> str:
+        """The region that the workspace was created with, or ``local``."""
+        return self._facts.get("location") or "local"
+
+    @property
+    def sku(self) -> str:
+        """Always ``basic``: a directory has no price list."""
+        return "basic"
+
+    @property
+    def tags(self) -> dict[str, str]:
+        """The tags that the workspace was created with."""
+        return dict(self._facts.get("tags") or {})
+
+    @property
+    def runs_folder(self) -> Path:
+        """Where the run folders lie, by day."""
+        return self.directory / "runs"
+
+    @property
+    def snapshots_folder(self) -> Path:
+        """The store of source snapshots."""
+        return self.directory / "snapshots"
+
+    @property
+    def locks_folder(self) -> Path:
+        """Where environment requests are mapped to what they were locked to."""
+        return self.directory / "locks"
+
+    def find_run(self, run_id: str) -> Path | None:
+        """The folder of the run with exactly this id, or None."""
+        return folders.find(self.runs_folder, run_id)
+
+    def get_details(self) -> dict[str, Any]:
+        """The workspace's facts as a dict."""
+        return {**self._facts, "location": self.location, "path": str(self.root)}
+
+    def write_config(
+        self, path: str | os.PathLike[str] | None = None, file_name: str = "config.json"
+    ) -> None:
+        """Write ``.azureml/config.json`` below ``path`` (default: here), for ``from_config``."""
+        folder = Path(path or ".") / ".azureml"
+        folder.mkdir(parents=True, exist_ok=True)
+        facts = {
+            "subscription_id": self.subscription_id,
+            "resource_group": self.resource_group,
+            "workspace_name": self.name,
+            "path": str(self.root),
+        }
+        files.write_atomic(str(folder / file_name), files.to_json(facts))
+
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}(name={self.name!r}, root={str(self.root)!r})"
+
+    def _repr_html_(self) -> str:
+        from html import escape
+
+        return f"<b>Workspace</b> {escape(self.name)} in <code>{escape(str(self.root))}</code>"
+
+
+def _existing(found: H, name: str, exist_ok: bool) -> H:
+    if exist_ok and found.name == name:
+        return found
+    raise WorkspaceException(
+        f"There is a workspace already in {found.root}, named {found.name!r}.",
+        "Open it with Workspace.from_config(), or name another directory with path=.",
+    )
+
+
+def _make(root: Path, facts: dict[str, Any]) -> None:
+    directory = root / DIRECTORY
+    try:
+        for name in ("runs", "snapshots", "locks"):
+            (directory / name).mkdir(parents=True, exist_ok=True)
+        files.write_atomic(str(directory / ".gitignore"), b"*\n")
+        files.publish(str(directory / "workspace.json"), files.to_json(facts))
+    except OSError as error:
+        raise folders.not_writable(directory, error) from error
+
+
+def _check_name(name: object) -> None:
+    if not isinstance(name, str) or not name.strip() or len(name) > 260:
+        raise UserErrorException(
+            f"A workspace's name is a text of 1 to 260 characters, not {name!r}."
+        )
+
+
+def _as_name(name: str) -> str:
+    return name or "workspace"
+
+
+def _is_azure_config(path: Path) -> bool:
+    facts = files.read_json(str(path))
+    return isinstance(facts, dict) and bool(facts.get("workspace_name"))
+
+
+def _git_root(start: Path) -> Path | None:
+    for place in (start, *start.parents):
+        if (place / ".git").exists():
+            return place
+    return None
