@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import fcntl
 import os
 import pty
 import select
 import signal
 import subprocess
+import termios
 import time
 
 import pytest
@@ -19,6 +21,13 @@ time.sleep(60)
 """
 
 
+def at_the_terminal():
+    """In the child: the terminal is its own, and so is how it takes its signals."""
+    fcntl.ioctl(0, termios.TIOCSCTTY, 0)
+    for number in (signal.SIGHUP, signal.SIGINT):
+        signal.signal(number, signal.SIG_DFL)
+
+
 class Terminal:
     """A command at a terminal of its own."""
 
@@ -28,7 +37,7 @@ class Terminal:
         self.process = subprocess.Popen(
             user.argv(*words), cwd=user.here, env={**user.environ, **environ},
             stdin=theirs, stdout=theirs, stderr=theirs, start_new_session=True,
-            preexec_fn=lambda: __import__("fcntl").ioctl(0, __import__("termios").TIOCSCTTY, 0),
+            preexec_fn=at_the_terminal,
         )  # fmt: skip
         os.close(theirs)
 
