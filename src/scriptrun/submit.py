@@ -82,7 +82,7 @@ def check(
     refuse([*checks.problems(config), *_experiment_problems(experiment)])
     reasons: list[str] = []
     described = planning.describe(config)
-    source = Path(config.source_directory or ".").absolute()
+    source = source_folder(config.source_directory or ".")
     reasons += _resume_problems(described.resume_from)
     reasons += _source_problems(source, described.script)
     engine = _engine(workspace, described.target, reasons)
@@ -102,6 +102,12 @@ def check(
     reasons += engine.check(job)
     refuse(reasons)
     return Submission(job, engine, source, [])
+
+
+def source_folder(path: str | os.PathLike[str]) -> Path:
+    """The absolute path of a source directory; links in it are kept unless it goes up (``..``)."""
+    found = Path(path).absolute()
+    return Path(os.path.realpath(found)) if os.pardir in found.parts else found
 
 
 def submit(submission: Submission, workspace: Home) -> Path:

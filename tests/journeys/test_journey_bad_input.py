@@ -23,6 +23,7 @@ CASES = {
     "a misspelt option": (["run", "--detatch", "train.py"], "--detatch", "--detach"),
     "a variable not set": (["run", "--env", "NOT_SET", "train.py"], "NOT_SET", "not set"),
     "a variable without name": (["run", "--env", "=x", "train.py"], "no name", "NAME=VALUE"),
+    "a tag without name": (["run", "--tag", "=x", "train.py"], "no name", "NAME[=VALUE]"),
     "a setting without value": (["run", "--set", "node_count", "train.py"], "node_count", "="),
     "no such setting": (["run", "--set", "nodecount=1", "train.py"], "nodecount", "node_count"),
     "a setting's wrong type": (["run", "--set", "node_count=two", "train.py"], "node_count", "whole"),

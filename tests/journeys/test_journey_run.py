@@ -73,6 +73,28 @@ def test_source_names_the_directory(user):
         assert "'src'" not in out
 
 
+@pytest.mark.parametrize(
+    ("here", "words"),
+    [
+        ("below", ["../train.py"]),
+        ("below", ["--source", "..", "train.py"]),
+        ("below", ["--source", "../below/..", "../train.py"]),
+        ("link", ["../train.py"]),
+    ],
+)
+def test_a_source_directory_above_or_beside(user, here, words):
+    """Where a link is on the way, the directory that the system means by `..` counts."""
+    user.writes("project/train.py", "import os; print(sorted(os.listdir('.')))\n")
+    (user.here / "project" / "below").mkdir()
+    (user.here / "link").symlink_to("project/below")
+    user.does("init")
+    out = user.does(
+        "run", *words, cwd=user.here / ("project/below" if here == "below" else here)
+    ).out
+    assert out == "['below', 'logs', 'outputs', 'train.py']\n"
+    assert user.runs()[0]["experiment"] == "project"
+
+
 def test_variables_are_set_and_passed_on_and_kept_secret(user):
     user.writes("train.py", "import os; print(os.environ['A'], os.environ['TOKEN'])\n")
     done = user.does("run", "--env", "A=x=y", "--env", "TOKEN", "train.py", TOKEN="hush-hush")

@@ -15,7 +15,7 @@ from scriptrun.config.script_run_config import ScriptRunConfig
 from scriptrun.spec.errors import UserErrorException, refuse
 from scriptrun.spec.hints import Any
 from scriptrun.spec.values import Value, fresh
-from scriptrun.submit import Origin
+from scriptrun.submit import Origin, source_folder
 from scriptrun.workspace import Workspace
 
 
@@ -49,7 +49,7 @@ def describe(args: argparse.Namespace, workspace: Workspace) -> Described:
     if loaded is not None and script and not args.script:
         configuration.script = script
     variables, passed = _variables(args.env)
-    python, warnings = pythons.choose(Path(source).absolute(), workspace.root)
+    python, warnings = pythons.choose(source_folder(source), workspace.root)
     origin = Origin(python, variables, passed, display_name=args.name or "")
     experiment = args.experiment or experiment_name(source)
     return Described(config, experiment, origin, _tags(args.tags), warnings)
@@ -81,7 +81,7 @@ def _below(path: str, folder: str) -> str | None:
 
 def experiment_name(source: str) -> str:
     """The source directory's name, as far as an experiment can have it."""
-    name = re.sub(r"[^A-Za-z0-9_.-]+", "-", Path(source).absolute().name)
+    name = re.sub(r"[^A-Za-z0-9_.-]+", "-", source_folder(source).name)
     return name.strip("-._")[:255] or "default"
 
 
@@ -187,5 +187,7 @@ def _tags(texts: list[str]) -> dict[str, str | None]:
     found: dict[str, str | None] = {}
     for text in texts:
         name, mark, value = text.partition("=")
+        if not name:
+            raise UserErrorException(f"--tag {text!r} has no name.", "Write --tag NAME[=VALUE].")
         found[name] = value if mark else None
     return found
