@@ -263,12 +263,27 @@ details = run.get_details(); assert details['runId'] == run.id and details['stat
     assert not (job.folder / "attempts").exists()
 
 
+def test_the_workspace_is_known_by_its_facts(job, python):
+    job.run(
+        python,
+        HEAD
+        + """
+import os
+os.environ.update(AZUREML_ARM_WORKSPACE_NAME='w', AZUREML_ARM_SUBSCRIPTION='s', AZUREML_ARM_RESOURCEGROUP='g')
+ws = run.experiment.workspace
+assert (ws.name, ws.subscription_id, ws.resource_group) == ('w', 's', 'g')
+assert not hasattr(ws, 'datastores')
+import pickle; assert pickle.loads(pickle.dumps(ws)).name == 'w'
+""",
+    )
+
+
 def test_what_needs_more_than_the_folder_says_what_to_add(job, python):
     job.run(
         python,
         HEAD
         + """
-for ask in (lambda: run.experiment.workspace, lambda: run.input_datasets, lambda: run.register_model('m')):
+for ask in (lambda: run.experiment.workspace.datastores, lambda: run.input_datasets, lambda: run.register_model('m')):
     try: ask()
     except Exception as error: assert "Add scriptrun to the environment's packages" in str(error), error
     else: raise AssertionError(ask)

@@ -87,3 +87,12 @@ def test_a_script_gets_its_arguments_and_a_command_a_shell():
     assert line == ["/env/bin/python", "train.py", "exp_1", "$HOME", ""]
     line = variables.command_line({**JOB, "command": "echo $HOME"}, ORDER, SYSTEM)
     assert line[1:] == ["-c", "echo $HOME"]
+
+
+def test_the_workspace_is_told_as_it_was_created(tmp_path):
+    (tmp_path / ".scriptrun").mkdir()
+    facts = b'{"name": "ws", "subscription_id": "sub-1", "resource_group": "rg"}'
+    (tmp_path / ".scriptrun" / "workspace.json").write_bytes(facts)
+    seen = variables.system_variables(JOB, {**ORDER, "workspace": str(tmp_path)})
+    assert (seen["AZUREML_ARM_SUBSCRIPTION"], seen["AZUREML_ARM_RESOURCEGROUP"]) == ("sub-1", "rg")
+    assert SYSTEM["AZUREML_ARM_RESOURCEGROUP"] == "scriptrun"

@@ -32,9 +32,12 @@ _ELSEWHERE = (
     "PyTorchConfiguration",
     "TensorflowConfiguration",
     "Local",
+    "DataPath",
+    "DataReference",
     "Dataset",
     "Datastore",
     "Model",
+    "OutputFileDatasetConfig",
     "ComputeTarget",
 )
 

@@ -3,12 +3,16 @@
 import os
 import re
 
+from scriptrun.runtime import files
+
+_NO_SUBSCRIPTION = "00000000-0000-0000-0000-000000000000"
 _REFERENCE = re.compile(r"\$(?:\{(\w+)\}|(\w+))")
 
 
 def system_variables(job, order):
     """The variables that the system itself sets for the job, on this node and rank."""
     folder = order["folder"]
+    facts = _workspace_facts(order["workspace"])
     names = {
         "SCRIPTRUN_RUN_ID": job["id"],
         "SCRIPTRUN_RUN_FOLDER": folder,
@@ -19,8 +23,8 @@ def system_variables(job, order):
         "AZUREML_RUN_ID": job["id"],
         "AZUREML_ARM_WORKSPACE_NAME": job["workspace"],
         "AZUREML_ARM_PROJECT_NAME": job["experiment"],
-        "AZUREML_ARM_RESOURCEGROUP": "scriptrun",
-        "AZUREML_ARM_SUBSCRIPTION": "00000000-0000-0000-0000-000000000000",
+        "AZUREML_ARM_RESOURCEGROUP": facts.get("resource_group") or "scriptrun",
+        "AZUREML_ARM_SUBSCRIPTION": facts.get("subscription_id") or _NO_SUBSCRIPTION,
         "AZUREML_EXPERIMENT_ID": job["experiment"],
         "AZUREML_WORKSPACE_ID": job["workspace"],
         "AZUREML_LOGDIRECTORY_PATH": os.path.join(folder, "user_logs"),
@@ -36,6 +40,15 @@ def system_variables(job, order):
         names["CUDA_VISIBLE_DEVICES"] = order["devices"]
     names.update((job.get("data") or {}).get("variables") or {})
     return names
+
+
+def _workspace_facts(root):
+    """What the workspace was created with; empty where that cannot be read."""
+    try:
+        place = os.path.join(root, ".scriptrun", "workspace.json")
+        return files.read_json(place) or {}
+    except OSError:
+        return {}
 
 
 def process_environment(job, order, system):

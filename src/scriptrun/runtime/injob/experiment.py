@@ -1,10 +1,10 @@
 """The experiment as a job's script sees it (Python 3.6+)."""
 
-from scriptrun.runtime.injob.errors import UserErrorException
+from scriptrun.runtime.injob.workspace import Workspace
 
 
 class Experiment(object):
-    """The run's experiment: its ``name``."""
+    """The run's experiment: its ``name``, and its ``workspace`` as far as a job knows it."""
 
     def __init__(self, name):
         self.name = name
@@ -14,9 +14,5 @@ class Experiment(object):
 
     @property
     def workspace(self):
-        """Needs more than the run's folder: raises UserErrorException that says what to add."""
-        raise UserErrorException(
-            "run.experiment.workspace is not at hand in this job: it needs scriptrun to be "
-            "installed in the job's environment.",
-            "Add scriptrun to the environment's packages.",
-        )
+        """The workspace: its name and facts; what needs more says what to add."""
+        return Workspace()
