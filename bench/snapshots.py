@@ -132,7 +132,7 @@ def _figure(
         "reference_name": reference_name,
         "reference": round(reference, 4),
         "ratio": round(value / reference, 3),
-        "target": target,
+        "target": f"ratio {target:g}",
     }
 
 

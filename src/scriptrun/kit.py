@@ -7,7 +7,8 @@ import os
 from pathlib import Path
 
 from scriptrun.runtime import files
-from scriptrun.spec.digests import sha256
+from scriptrun.spec.digests import digest_of, sha256
+from scriptrun.store import places
 from scriptrun.tracking.folders import not_writable
 
 _SOURCE = Path(__file__).resolve().parent / "runtime"
@@ -25,25 +26,47 @@ def place(directory: Path) -> Path:
 
 
 def _files() -> list[str]:
+    return [name for name, _, _ in _look()]
+
+
+def _look(folder: str = "") -> list[tuple[str, int, int]]:
+    """Each file that travels: its name below ``runtime/``, its size and its time."""
     found = []
-    for folder, folders, names in os.walk(_SOURCE):
-        folders[:] = sorted(name for name in folders if name != "__pycache__")
-        found += [
-            os.path.relpath(os.path.join(folder, name), _SOURCE)
-            for name in sorted(names)
-            if name.endswith(".py")
-        ]
-    return sorted(found)
+    with os.scandir(_SOURCE / folder) as entries:
+        for entry in sorted(entries, key=lambda each: each.name):
+            name = f"{folder}{entry.name}"
+            if entry.name.endswith(".py"):
+                status = entry.stat()
+                found.append((name, status.st_size, status.st_mtime_ns))
+            elif entry.name != "__pycache__" and entry.is_dir():
+                found += _look(f"{name}/")
+    return found
 
 
 @functools.cache
 def _digest() -> str:
+    """The digest of all that travels; read anew only when a file of it looks different."""
+    stamp = digest_of([str(_SOURCE), *_look()])
+    note = str(places.cache_root() / "kit.json")
+    known = files.read_json(note)
+    if isinstance(known, dict) and known.get("stamp") == stamp:
+        return str(known["digest"])
+    digest = _read_digest()
+    try:
+        os.makedirs(os.path.dirname(note), exist_ok=True)
+        files.write_atomic(note, files.to_json({"stamp": stamp, "digest": digest}))
+    except OSError:
+        pass  # a note for speed only
+    return digest
+
+
+def _read_digest() -> str:
     total = sha256()
     for name in _files():
         content = (_SOURCE / name).read_bytes()
         total.update(f"{name}\0{len(content)}\0".encode())
         total.update(content)
-    return total.hexdigest()[:16]
+    return str(total.hexdigest()[:16])
 
 
 def _copy(target: Path) -> None:
