@@ -25,6 +25,14 @@ if TYPE_CHECKING:
 
 
 _ScriptRun: Any = ScriptRun  # what travels with jobs is not typed
+_IN_THE_SDK = {
+    "input_datasets",
+    "output_datasets",
+    "register_model",
+    "get_secret",
+    "get_secrets",
+    "take_snapshot",
+}
 
 
 class Run(_ScriptRun):  # type: ignore[misc]
@@ -257,6 +265,11 @@ class Run(_ScriptRun):  # type: ignore[misc]
     def add_note(self, message: str) -> None:
         """Write a note into the run's record."""
         events.later_writer(self.path).write("note", message=message)
+
+    def __getattr__(self, name: str) -> Any:
+        if name in _IN_THE_SDK:
+            raise AttributeError(f"Run.{name} of the SDK v1 is not in this scriptrun yet.")
+        raise AttributeError(f"'Run' object has no attribute {name!r}")
 
     def __repr__(self) -> str:
         return f"Run(Experiment: {self.job.experiment}, Id: {self.id}, Status: {self.get_status()})"

@@ -269,3 +269,29 @@ def test_a_table_for_notebooks_is_escaped(trained):
     trained.display_name = "<script>"
     assert "&lt;script&gt;" in trained._repr_html_()
     assert trained.id in repr(trained)
+
+
+def test_what_the_sdk_has_and_we_have_not_says_so(trained):
+    with pytest.raises(AttributeError, match="not in this scriptrun yet"):
+        trained.register_model("m")
+    assert not hasattr(trained, "no_such_thing")
+
+
+def test_a_program_that_ends_before_its_runs_is_not_warned(bench):
+    """Launchers and runners outlive who submitted: Python must not tell of children left behind."""
+    program = (
+        "from scriptrun import Experiment, ScriptRunConfig, Workspace\n"
+        f"ws = Workspace({str(bench.workspace.root)!r})\n"
+        "job = ScriptRunConfig('.', command='sleep 1')\n"
+        "print(*[Experiment(ws, 'e').submit(job).id for _ in range(4)])\n"
+    )
+    done = subprocess.run(
+        [sys.executable, "-W", "always::ResourceWarning", "-c", program],
+        capture_output=True,
+        text=True,
+        cwd=bench.workspace.root,
+    )
+    assert done.returncode == 0
+    assert "still running" not in done.stderr
+    for run_id in done.stdout.split():
+        wait(Run.get(bench.workspace, run_id))

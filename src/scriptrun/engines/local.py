@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import atexit
 import json
 import os
 import sys
@@ -60,7 +61,8 @@ class Local(Value):
         if job.environment.container:
             reasons.append(
                 f"the image {job.environment.image or 'of the environment'} needs a container, and "
-                "containers cannot be run yet; leave out use_docker to run the job as processes"
+                "containers cannot be run yet; name its packages instead, with "
+                "Environment.from_pip_requirements or from_conda_specification"
             )
         return reasons
 
@@ -180,6 +182,13 @@ def _start_fresh(order: dict[str, Any], held: slots.Held) -> None:
 
 
 _children: list[Any] = []
+
+
+@atexit.register
+def _let_go() -> None:
+    """Launchers outlive this process, which is no cause for Python to warn."""
+    for child in _children:
+        child.returncode = 0
 
 
 def _view(folder: Path) -> View:
