@@ -201,7 +201,8 @@ def test_sizes_are_short(count):
     ("seconds", "text"),
     [
         (None, ""),
-        (0.04, "0.0 s"),
+        (0.0, "0.0 s"),
+        (0.04, "0.04 s"),
         (59.9, "59.9 s"),
         (60, "1 min 0 s"),
         (3720, "1 h 2 min"),
@@ -218,6 +219,27 @@ def test_tables_align_wide_characters_and_keep_to_one_line(capsys):
     assert len(lines) == 3
     assert "\x1b" not in "".join(lines)
     assert out.width(lines[1].partition("x")[0]) == out.width(lines[2].partition("y")[0])
+
+
+class Wide(io.StringIO):
+    def isatty(self):
+        return True
+
+
+@given(
+    st.lists(st.tuples(st.text(max_size=60), st.just("Completed"), st.text(max_size=60))),
+    st.integers(40, 120),
+)
+def test_tables_fit_the_terminal(rows, columns):
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("COLUMNS", str(columns))
+        patch.setenv("NO_COLOR", "1")
+        patch.setattr(sys, "stdout", Wide())
+        out.table(("NAME", "STATE", "REASON"), rows, ("NAME", "REASON"))
+        lines = sys.stdout.getvalue().split("\n")
+    assert len(lines) == len(rows) + 2
+    assert max(map(out.width, lines)) <= columns
+    assert all("Completed" in line for line in lines[1:-1])
 
 
 def test_json_without_what_json_lacks(capsys):

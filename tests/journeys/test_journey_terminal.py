@@ -96,6 +96,30 @@ def test_ctrl_c_twice_cancels_the_run(user):
     assert user.runs()[0]["state"] == "Canceled"
 
 
+def test_a_third_ctrl_c_does_not_say_that_the_run_goes_on(user):
+    user.writes("train.py", SLEEPY.replace("lambda *_: ", "lambda *_: time.sleep(2) or "))
+    terminal = Terminal(user, "run", "train.py")
+    terminal.until(b"started")
+    terminal.types(b"\x03")
+    terminal.until(b"Again within 3 seconds")
+    terminal.types(b"\x03")
+    terminal.until(b"Canceling")
+    terminal.types(b"\x03")
+    assert terminal.ends() == 130
+    assert b"asked to end" in terminal.seen
+    assert terminal.seen.count(b"goes on") == 1  # what the first one said
+    user.waits_for("Canceled")
+
+
+def test_an_open_last_line_is_ended(user):
+    user.writes("train.py", "print('no end', end='')\n")
+    for words in (["run", "train.py"], ["logs", "-f"]):
+        terminal = Terminal(user, *words, NO_COLOR="1")
+        assert terminal.ends() == 0
+        assert b"no end\r\nCompleted" in terminal.seen
+    assert user.does("run", "train.py").out == "no end"
+
+
 def test_a_closed_terminal_lets_the_run_go_on(user):
     user.writes("train.py", SLEEPY)
     terminal = Terminal(user, "run", "train.py")

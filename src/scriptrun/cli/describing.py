@@ -31,6 +31,11 @@ class Described(Value, frozen=False):
 
 def describe(args: argparse.Namespace, workspace: Workspace) -> Described:
     """Everything that the command line says. Raises UserErrorException for what it can't mean."""
+    if not (args.script or args.command or args.config):
+        raise UserErrorException(
+            "Neither script nor command is given.",
+            "Say what to run: scriptrun run train.py, or scriptrun run --command 'make train'.",
+        )
     loaded = RunConfiguration.load(*_place(args.config)) if args.config else None
     configuration = loaded or _bare(workspace)
     refuse(_given_twice(args, configuration) if loaded else [])

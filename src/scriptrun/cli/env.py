@@ -57,7 +57,7 @@ def _list(args: argparse.Namespace) -> int:
         )
         print()
     if built:
-        heads = ("BUILT", "PACKAGES", "SIZE", "USED", "NAMES")
+        heads = ("BUILT", "PYTHON", "PACKAGES", "SIZE", "USED", "NAMES")
         out.table(heads, [_built(entry) for entry in built])
     else:
         print("None is built on this machine yet.")
@@ -77,7 +77,14 @@ def _named(workspace: Workspace) -> list[dict[str, str]]:
 
 def _built(entry: cache.Entry) -> tuple[str, ...]:
     used = out.ago(entry.used)
-    return (entry.key[:12], str(entry.packages), out.size(entry.size), used, ", ".join(entry.names))
+    return (
+        entry.key[:12],
+        entry.python,
+        str(entry.packages),
+        out.size(entry.size),
+        used,
+        ", ".join(entry.names),
+    )
 
 
 def _show(args: argparse.Namespace) -> int:

@@ -102,6 +102,8 @@ def unknown(word: str, known: dict[str, table.Command], above: str = "") -> tupl
     """The sentence and the hint for a command that there isn't."""
     import difflib
 
+    if word.startswith("-"):
+        return f"`scriptrun` has no option {word!r} before a command.", USAGE
     near = difflib.get_close_matches(word, known, n=1, cutoff=0.5)
     if near:
         hint = f"Did you mean `scriptrun {above}{near[0]}`?"

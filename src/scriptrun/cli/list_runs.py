@@ -38,7 +38,7 @@ def run(args: argparse.Namespace) -> int:
         print("No runs" + (" that fit." if args.experiment or args.status else " yet."))
         return 0
     heads = ("RUN", "NAME", "STATE", "SUBMITTED", "TOOK", "SCRIPT", "REASON")
-    out.table(*_without_empty(heads, [_cells(row) for row in rows]))
+    out.table(*_without_empty(heads, [_cells(row) for row in rows]), ("NAME", "SCRIPT", "REASON"))
     return 0
 
 
@@ -63,7 +63,7 @@ def _cells(row: Row) -> tuple[str, ...]:
         out.ago(seconds_of(row.created)),
         out.duration(took),
         row.script or "(by a process)",
-        row.reason,
+        row.reason.removeprefix(f"{row.script} ended with "),
     )
 
 

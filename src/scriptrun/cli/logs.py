@@ -42,6 +42,8 @@ def _follow(run: Run, tail: int | None) -> int:
     try:
         status = watching.follow(run, shown.write, shown.pause, tail)
     except KeyboardInterrupt:
+        shown.end_line()
         return failures.INTERRUPTED
+    shown.end_line()
     streaming.summary(run, status)
     return 0 if status.state == states.COMPLETED else 1

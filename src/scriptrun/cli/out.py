@@ -55,14 +55,19 @@ def state(word: str, stream: Any = None) -> str:
     return painted(word, _COLOURS.get(word, ""), stream)
 
 
-def table(heads: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
-    """Print aligned columns; on a terminal no line is wider than it."""
+def table(
+    heads: Sequence[str], rows: Sequence[Sequence[str]], yielding: Sequence[str] = ()
+) -> None:
+    """Print aligned columns.
+
+    On a terminal the columns ``yielding`` (default: the last) are cut until a line fits, the
+    widest first, to no less than 8.
+    """
     shown = [[_one_line(cell) for cell in row] for row in rows]
-    if is_coloured():
-        print(painted("  ".join(_padded(heads, _widths(heads, shown))).rstrip(), "1"))
-    else:
-        print("  ".join(_padded(heads, _widths(heads, shown))).rstrip())
-    widths = _widths(heads, shown)
+    widths = [max(map(width, column)) for column in zip(heads, *shown, strict=True)]
+    if sys.stdout.isatty():
+        _narrow(widths, [n for n, head in enumerate(heads) if head in (yielding or heads[-1:])])
+    print(painted("  ".join(_padded(heads, widths)).rstrip(), "1"))
     for row in shown:
         cells = _padded(row, widths)
         coloured = [
@@ -72,13 +77,13 @@ def table(heads: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
         print("  ".join(coloured).rstrip())
 
 
-def _widths(heads: Sequence[str], rows: Sequence[Sequence[str]]) -> list[int]:
-    """The columns' widths; on a terminal the last one gives way."""
-    widths = [max(map(width, column)) for column in zip(heads, *rows, strict=True)]
-    if sys.stdout.isatty():
-        room = _columns() - sum(widths[:-1]) - 2 * (len(widths) - 1)
-        widths[-1] = min(widths[-1], max(room, 8))
-    return widths
+def _narrow(widths: list[int], yielding: Sequence[int]) -> None:
+    room = _columns() - 2 * (len(widths) - 1)
+    while sum(widths) > room and yielding:
+        widest = max(yielding, key=widths.__getitem__)
+        if widths[widest] <= 8:
+            return
+        widths[widest] -= 1
 
 
 def _columns() -> int:
@@ -136,11 +141,11 @@ def size(count: float) -> str:
 
 
 def duration(seconds: float | None) -> str:
-    """Seconds for people: ``0.3 s``, ``2 min 5 s``, ``3 h 10 min``, ``2 d 4 h``."""
+    """Seconds for people: ``0.04 s``, ``0.3 s``, ``2 min 5 s``, ``3 h 10 min``, ``2 d 4 h``."""
     if seconds is None:
         return ""
     if seconds < 60:
-        return f"{seconds:.1f} s"
+        return f"{seconds:.2f} s" if 0 < seconds < 0.1 else f"{seconds:.1f} s"
     minutes, second = divmod(int(seconds), 60)
     hours, minute = divmod(minutes, 60)
     days, hour = divmod(hours, 24)

@@ -54,7 +54,7 @@ def _field(place: Section, name: str, path: str) -> str:
     if name in keys:
         return keys[name]
     raise UserErrorException(
-        f"--set {path}: there is no {name!r}{did_you_mean(name, place.fields)}."
+        f"--set {path}: there is no {name!r}{did_you_mean(name, place.fields)}"
     )
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import signal
 import sys
 import time
@@ -23,6 +24,7 @@ QUIET = 1.0
 
 def stream(run: Run, quiet: bool = False) -> int:
     """Stream the run's log to its end; the exit code. ``quiet`` shows nothing of the log."""
+    gc.enable()  # this may take days
     shown = Shown(run, quiet)
     presses = _Presses()
     with presses.counted():
@@ -31,20 +33,21 @@ def stream(run: Run, quiet: bool = False) -> int:
         except KeyboardInterrupt:
             shown.clear()
             return _interrupted(run, shown, presses)
-    shown.clear()
+    shown.end_line()
     summary(run, status)
     return 0 if status.state == states.COMPLETED else 1
 
 
 class _Presses:
-    """Counts Ctrl-C: the first interrupts, the second is only counted, a third interrupts again."""
+    """Counts Ctrl-C: the first interrupts; more are only counted until the run is ``canceled``."""
 
     def __init__(self) -> None:
         self.count = 0
+        self.canceled = False
 
     def __call__(self, *signal_and_frame: Any) -> None:
         self.count += 1
-        if self.count != 2:
+        if self.count == 1 or self.canceled:
             raise KeyboardInterrupt
 
     @contextmanager
@@ -74,6 +77,7 @@ class Shown:
         self._status = ""
         self._last = time.monotonic()
         self._tells = sys.stderr.isatty()
+        self._open = False
 
     def write(self, name: str, data: bytes) -> None:
         """Show what came in the log ``name``."""
@@ -83,6 +87,7 @@ class Shown:
         if self._quiet and not ours:
             return
         stream = sys.stderr if ours else sys.stdout
+        self._open = stream.isatty() and not data.endswith(b"\n")
         if hasattr(stream, "buffer"):
             stream.buffer.write(data)
         else:
@@ -115,6 +120,13 @@ class Shown:
             failures.say(f"{self._run.id} waits for its turn.")
         self._last = time.monotonic() + 3600.0
 
+    def end_line(self) -> None:
+        """Take the status line away, and end a line that the script left open on a terminal."""
+        self.clear()
+        if self._open:
+            sys.stdout.write("\n")
+            self._open = False
+
     def clear(self) -> None:
         """Take the status line away."""
         if self._status:
@@ -135,17 +147,21 @@ def _interrupted(run: Run, shown: Shown, presses: _Presses) -> int:
     if presses.count < 2:
         _way_back(run)
     else:
-        failures.say(f"\nCanceling {run.id} ...")
         run.cancel()
-        _end(run, shown)
+        _end(run, shown, presses)
     return failures.INTERRUPTED
 
 
-def _end(run: Run, shown: Shown) -> None:
+def _end(run: Run, shown: Shown, presses: _Presses) -> None:
     try:
+        presses.canceled = True
+        failures.say(f"\nCanceling {run.id} ...")
         status = watching.follow(run, lambda name, data: None, shown.pause)
     except KeyboardInterrupt:
-        _way_back(run)
+        failures.say(
+            f"The run {run.id} was asked to end, and has not ended yet.\n"
+            f"  scriptrun logs {run.id} -f     follows it to its end"
+        )
         return
     summary(run, status)
 

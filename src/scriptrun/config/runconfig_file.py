@@ -40,7 +40,7 @@ def _only_one(place: str, name: str | None) -> str:
     names = {os.path.basename(each).removesuffix(SUFFIX) for each in there}
     asked = f"no run configuration {name!r}" if name else "no single run configuration"
     raise RunConfigurationException(
-        f"There is {asked} in {place or '.'}{did_you_mean(name or '', names)}",
+        f"There is {asked} in {os.path.abspath(place)}{did_you_mean(name or '', names)}",
         "Run configurations are looked for in .azureml/, aml_config/ and the directory itself.",
     )
 
