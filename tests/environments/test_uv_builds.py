@@ -28,6 +28,15 @@ def failure(spec, locks, said) -> EnvironmentException:
     return caught.value
 
 
+def test_the_log_tells_what_was_installed_and_nobody_to_activate_anything(request_of, locks, said):
+    ensure.ensure(request_of("red"), locks, said.append)
+    log = "\n".join(said)
+    assert "+ red==" in log
+    assert "interpreter at: /" in log
+    assert "ctivate" not in log
+    assert "at: 1" not in log
+
+
 def test_an_unknown_package_is_named(request_of, locks, said):
     error = failure(request_of("red", "no-such-thing"), locks, said)
     assert "'no-such-thing'" in error.message

@@ -172,7 +172,10 @@ def test_diff(user):
     user.writes("train.py", MODEL)
     user.writes("old.bin", "\0\1")
     user.does("run", "-n", "a", "train.py", "--", "0.5")
-    assert user.does("diff", "a", "--exit-code").out.strip().endswith("do not differ.")
+    assert user.does("diff", "a", "a", "--exit-code").out.strip().endswith("do not differ.")
+    alone = user.types("diff", "a")
+    assert alone.code == 2
+    assert "nothing to compare it with" in alone.err
     user.writes("train.py", MODEL.replace("range(3)", "range(4)"))
     (user.here / "old.bin").unlink()
     user.does("run", "-n", "b", "--env", "SEED=2", "train.py", "--", "0.7")

@@ -27,7 +27,7 @@ def arguments(parser: Any) -> None:
         dest="verb", metavar="list|show|add|set|check|default|remove|alias"
     )
     for name, line in _LINES.items():
-        verb = verbs.add_parser(name, help=line)
+        verb = verbs.add_parser(name, help=line, description=f"{line[0].upper()}{line[1:]}.")
         if name == "alias":
             verb.add_argument("pattern", metavar="PATTERN", nargs="?", help="as 'gpu-*'")
         if name != "list":

@@ -11,6 +11,7 @@ from dataclasses import asdict
 from scriptrun import browsing, comparing, opening
 from scriptrun.cli import out, shared
 from scriptrun.run import Run
+from scriptrun.spec.errors import UserErrorException
 from scriptrun.spec.hints import Any
 from scriptrun.workspace import Workspace
 
@@ -36,7 +37,13 @@ def run(args: argparse.Namespace) -> int:
 
 
 def _two(workspace: Workspace, first: str, second: str | None) -> tuple[Run, Run]:
-    return browsing.find(workspace, first), browsing.find(workspace, second)
+    found = browsing.find(workspace, first), browsing.find(workspace, second)
+    if second is None and found[0].id == found[1].id:
+        raise UserErrorException(
+            f"{first!r} means the latest run, {found[0].id}: there is nothing to compare it with.",
+            "Name both: scriptrun diff A B. Where runs share a name, the newest is meant by it.",
+        )
+    return found
 
 
 def _print(first: Run, second: Run, found: comparing.Comparison) -> None:

@@ -22,20 +22,24 @@ from scriptrun.workspace import Workspace
 def arguments(parser: Any) -> None:
     """Add the command's arguments."""
     verbs = parser.add_subparsers(dest="verb", metavar="list|show|build|remove")
-    listed = verbs.add_parser("list", help="the environments by name, and those that are built")
+
+    def verb(name: str, line: str) -> Any:
+        return verbs.add_parser(name, help=line, description=f"{line[0].upper()}{line[1:]}.")
+
+    listed = verb("list", "the environments by name, and those that are built")
     shared.json_argument(listed)
     listed.add_argument("--built", action="store_true", help="only what is built on this machine")
-    show = verbs.add_parser("show", help="what an environment holds, and whether it is built")
+    show = verb("show", "what an environment holds, and whether it is built")
     show.add_argument("environment", metavar="NAME[:VERSION]")
     shared.json_argument(show)
-    build = verbs.add_parser("build", help="lock and build one")
+    build = verb("build", "lock and build one")
     build.add_argument("environment", metavar="NAME[:VERSION]", nargs="?")
     build.add_argument("--requirements", metavar="F", help="from a requirements file")
     build.add_argument("--conda", metavar="F", help="from a conda environment file")
     build.add_argument("--upgrade", action="store_true", help="resolve it anew")
     shared.json_argument(build)
-    remove = verbs.add_parser("remove", help="take a built one out of the cache")
-    remove.add_argument("key", metavar="KEY")
+    remove = verb("remove", "take a built one out of the cache")
+    remove.add_argument("key", metavar="KEY", help="as `env list` shows it, or its beginning")
     shared.json_argument(remove)
 
 

@@ -17,6 +17,9 @@ from scriptrun.environments.pip_settings import as_uv_variables
 from scriptrun.environments.uv_errors import UNNAMED, another_python_may_do, explain, redact
 from scriptrun.spec.errors import EnvironmentException
 
+#: lines of uv that would mislead: its place is a relative one, and nobody is to activate it
+_UNTOLD = ("Creating virtual environment at", "Activate with:", "Using Python ")
+
 
 class UvFailure(EnvironmentException):
     """uv ended with an error; ``another_python_may_do``: it may lie at the Python's version."""
@@ -105,7 +108,8 @@ def _follow(process: subprocess.Popen[bytes], log: Log, stop: Stop) -> list[str]
         for raw in process.stderr:
             line = redact(re.sub(r"\x1b\[[0-9;]*m", "", raw.decode("utf-8", "replace")).rstrip())
             lines.append(line)
-            log(line)
+            if not line.startswith(_UNTOLD):
+                log(line)
         process.wait()
     except BaseException:
         process.kill()
