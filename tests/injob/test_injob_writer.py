@@ -106,6 +106,25 @@ if __name__ == '__main__':
     assert sorted(found["square"]) == [n * n for n in range(30)] and found["parent"] == 1
 
 
+def test_workers_that_are_ended_with_no_warning_lose_none_of_a_few_points(job, python):
+    """As a Pool used in a ``with`` ends its workers: by SIGTERM, at once."""
+    job.run(
+        python,
+        HEAD
+        + """
+import multiprocessing
+def work(number): Run.get_context().log('square', number * number); return number
+with multiprocessing.get_context('fork').Pool(3) as pool:
+    assert sum(pool.map(work, range(9), 1)) == 36
+if os.fork() == 0:
+    run.log('left', 1); run.log('left', 2); os._exit(0)
+os.wait()
+""",
+    )
+    found = metrics.read(job.folder)
+    assert sorted(found["square"]) == [n * n for n in range(9)] and found["left"] == [1, 2]
+
+
 def test_ranks_write_at_once(job, python):
     code = HEAD + "for i in range(2000): run.log('loss', i, step=i)\n"
     ranks = [job.start(python, code, SCRIPTRUN_RANK=str(rank)) for rank in range(3)]

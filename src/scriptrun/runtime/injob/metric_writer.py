@@ -1,6 +1,7 @@
 """Writing metrics: ``metrics/<rank>-<pid>-<8 hex>.jsonl``, one file a process (Python 3.6+).
 
-A call only appends a line to a list, which is safe among threads; the beat writes the list out.
+A call only appends a line to a list, which is safe among threads; the beat writes the list out, and
+the call itself does where little is logged.
 Nothing here ever raises into a training: what cannot be written is kept for a while, tried again,
 said once on stderr and, in the end, counted. The format is in docs/explanation/formats.md.
 """
@@ -20,6 +21,9 @@ MANY = 50000
 KEPT = 8 << 20
 #: seconds after which the thread that logs writes, should the beat be held up
 LATE = 0.2
+#: lines after a pause that the thread that logs writes itself: a worker that is ended with no warning,
+#: as those of a multiprocessing.Pool are, loses none of the few that it logs
+FEW = 10
 
 _BIG = 10**300
 _INFINITY = float("inf")
@@ -43,6 +47,7 @@ class MetricWriter:
         self._lock = threading.RLock()
         self._busy = False
         self._due = 0.0
+        self._few = 0
         self._rest = b""
         self._lost = 0
         self._warned = False
@@ -72,7 +77,7 @@ class MetricWriter:
             self._lines.append('{"t":%r%s%r}\n' % (now, head, value))
         else:
             self._lines.append('{"t":%r%s%r%s}\n' % (now, head, value, _step(step)))
-        if BEAT.idle or now > self._due or len(self._lines) > MANY:
+        if self._few or BEAT.idle or now > self._due or len(self._lines) > MANY:
             self._nudge(now)
 
     def write(self, kind, name, value, description="", step=None):
@@ -100,8 +105,12 @@ class MetricWriter:
         """Wake the beat, or write where it would come too late."""
         if BEAT.idle:
             self._due = now + LATE
+            self._few = FEW
             BEAT.wake()
-        if BEAT.direct or len(self._lines) > MANY or now > self._due:
+        if self._few:
+            self._few -= 1
+            self.flush()
+        elif BEAT.direct or len(self._lines) > MANY or now > self._due:
             self.flush()
 
     def _after_fork(self):
