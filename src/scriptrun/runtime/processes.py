@@ -71,11 +71,13 @@ def spawn(argv, cwd, environ, output):
         (os.POSIX_SPAWN_DUP2, output, 2),
     ]
     ours = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGPIPE)
+    kept = {"file_actions": actions, "setsigmask": (), "setsigdef": ours}
     os.chdir(cwd)
     try:
-        return os.posix_spawn(
-            argv[0], argv, environ, file_actions=actions, setsid=True, setsigmask=(), setsigdef=ours
-        )
+        try:
+            return os.posix_spawn(argv[0], argv, environ, setsid=True, **kept)
+        except NotImplementedError:  # a C library without it: a process group of its own will do
+            return os.posix_spawn(argv[0], argv, environ, setpgroup=0, **kept)
     except ValueError as error:  # a NUL in an argument or a variable
         raise OSError(errno.EINVAL, str(error), argv[0]) from None
     finally:
@@ -94,9 +96,8 @@ def descendants(pid=None):
             if parent is not None and command not in _KEEPERS:
                 children.setdefault(parent, []).append((int(name), lives))
     found, waiting = [], [os.getpid() if pid is None else pid]
-    while (
-        waiting
-    ):  # through the dead as well: a child may have been seen just before its parent died
+    # through the dead as well: a child may have been seen just before its parent died
+    while waiting:
         below = children.get(waiting.pop(), [])
         found.extend(each for each, lives in below if lives)
         waiting.extend(each for each, _ in below)
