@@ -21,8 +21,8 @@ MANY = 50000
 KEPT = 8 << 20
 #: seconds after which the thread that logs writes, should the beat be held up
 LATE = 0.2
-#: lines after a pause that the thread that logs writes itself: a worker that is ended with no warning,
-#: as those of a multiprocessing.Pool are, loses none of the few that it logs
+#: lines after a pause that the thread that logs writes itself: a worker that is ended with no
+#: warning, as those of a multiprocessing.Pool are, loses none of the few that it logs
 FEW = 10
 
 _BIG = 10**300
