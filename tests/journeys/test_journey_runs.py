@@ -92,6 +92,10 @@ def test_list_filters_and_json(user):
     assert table[0].split()[:2] == ["RUN", "STATE"]
     assert table[1].split()[-4:] == ["bad.py", "exit", "code", "3"]
     assert "\x1b" not in "".join(table)
+    shorter = user.does("list", "-l", "1")
+    assert len(shorter.out.splitlines()) == 2
+    assert "--all" in shorter.err
+    assert user.does("list", "-l", "2").err == ""
     assert user.does("list", "-e", "nobody").out == "No runs that fit.\n"
 
 

@@ -8,7 +8,7 @@ import time
 from dataclasses import asdict
 
 from scriptrun import browsing, opening
-from scriptrun.cli import out, shared
+from scriptrun.cli import failures, out, shared
 from scriptrun.spec import states
 from scriptrun.spec.errors import UserErrorException
 from scriptrun.spec.hints import Any
@@ -30,7 +30,8 @@ def run(args: argparse.Namespace) -> int:
     if args.limit < 1:
         raise UserErrorException(f"--limit {args.limit} shows nothing.", "Give 1 or more.")
     limit, state = None if args.all else args.limit, _state(args.status)
-    rows = browsing.rows(opening.existing(), args.experiment, state, limit)
+    found = browsing.rows(opening.existing(), args.experiment, state, limit and limit + 1)
+    rows = found[:limit]
     if args.json:
         out.as_json([asdict(row) for row in rows])
         return 0
@@ -39,6 +40,8 @@ def run(args: argparse.Namespace) -> int:
         return 0
     heads = ("RUN", "NAME", "STATE", "SUBMITTED", "TOOK", "SCRIPT", "REASON")
     out.table(*_without_empty(heads, [_cells(row) for row in rows]), ("NAME", "SCRIPT", "REASON"))
+    if len(found) > len(rows):
+        failures.say(f"There are more than these {limit}: --all shows them.")
     return 0
 
 
