@@ -38,7 +38,7 @@ def main() -> int:
             code = step(what, command, copy)
             if code != 0:
                 return code
-    print(f"\n{_took(time.monotonic() - began, int(os.environ.get('DEV_SETUP_SECONDS', 0)))}")
+    print(f"\n{_took(time.monotonic() - began, int(os.environ.get('DEV_SETUP_SECONDS', '0')))}")
     return 0
 
 
