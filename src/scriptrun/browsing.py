@@ -40,11 +40,12 @@ def rows(
     experiment: str | None = None,
     status: str | None = None,
     limit: int | None = None,
+    children: bool = True,
 ) -> list[index.Row]:
-    """The workspace's runs, newest first."""
+    """The workspace's runs, newest first; without ``children`` only those that have no parent."""
     found = opened(workspace)
     try:
-        return list(found.rows(experiment, status, limit))
+        return list(found.rows(experiment, status, limit, children))
     finally:
         found.close()
 
@@ -52,7 +53,8 @@ def rows(
 def find(workspace: Workspace, wanted: str | None = None) -> Run:
     """The run that a person means: an id, a unique beginning of one, a display name, or nothing.
 
-    Nothing means the latest. Raises UserErrorException when there is none, or several.
+    Nothing means the latest that has no parent. Raises UserErrorException when there is none, or
+    several.
     """
     from scriptrun.run import Run
 
@@ -85,7 +87,7 @@ def find(workspace: Workspace, wanted: str | None = None) -> Run:
 
 def _candidates(found: index.Index, wanted: str | None) -> list[str]:
     if not wanted:
-        return [row.id for row in found.rows(limit=1)]
+        return [row.id for row in found.rows(limit=1, children=False)]
     named = found.named(wanted)
     return named[:1] if named else found.like(wanted)
 

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import os
 import uuid
+import warnings
 from pathlib import Path
 
-from scriptrun import submit
+from scriptrun import provenance, submit
 from scriptrun.runtime import events, identity
 from scriptrun.runtime.injob import children
 from scriptrun.spec import states
@@ -27,9 +28,13 @@ def begin(
     parent: JobSpec | None = None,
 ) -> Path:
     """Make a run of this process and return its folder."""
-    snapshot = None
+    snapshot, properties = None, {}
+    remarks: tuple[str, ...] = ()
     if source is not None:
-        snapshot = snapshots.take(workspace.snapshots_folder, Path(source).absolute()).digest
+        git = provenance.GitFacts(Path(source).absolute())
+        taken = snapshots.take(workspace.snapshots_folder, Path(source).absolute())
+        snapshot, remarks = taken.digest, taken.warnings
+        properties = {**git.properties(), "ContentSnapshotId": taken.digest}
     run_id = str(uuid.uuid4())
     job = JobSpec(
         id=run_id,
@@ -41,11 +46,16 @@ def begin(
         target=Target(),
         display_name=display_name or run_id,
         parent=parent.id if parent else None,
+        properties=properties,
         root=(parent.root or parent.id) if parent else run_id,
         submitted_by=identity.of_process(),
     )
     folder = folders.make(workspace.runs_folder, job)
     children.claim(str(folder))
-    events.EventWriter(folder, "submit").write("state", state=states.RUNNING)
+    writer = events.EventWriter(folder, "submit")
+    for remark in remarks:
+        warnings.warn(remark, stacklevel=3)
+        writer.write("warning", message=remark)
+    writer.write("state", state=states.RUNNING)
     folders.publish(folder, job)
     return folder

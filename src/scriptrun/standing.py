@@ -60,13 +60,16 @@ def _look(  # noqa: PLR0911 (one return for each answer)
         return None
     if view.what == ENDED:
         engine.clean(folder)
-        return settle.lost(folder, _ended_without_result(view.evidence))
+        return settle.lost(folder, _ended_without_result(job, view.evidence))
     if identity.is_alive(job.submitted_by):
         return status
     return settle.lost(folder, "it waited, and its place in the queue is gone")
 
 
-def _ended_without_result(evidence: str) -> str:
+def _ended_without_result(job: JobSpec, evidence: str) -> str:
+    if not job.script and not job.command:
+        evidence = evidence.replace("the launcher", "the process that logged it")
+        return f"{evidence}, and neither complete() nor fail() was called"
     return f"the run ended without telling how: {evidence}"
 
 

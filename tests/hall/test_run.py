@@ -295,3 +295,21 @@ def test_a_program_that_ends_before_its_runs_is_not_warned(bench):
     assert "still running" not in done.stderr
     for run_id in done.stdout.split():
         wait(Run.get(bench.workspace, run_id))
+
+
+def test_a_process_that_logs_and_ends_without_a_word(bench):
+    """It has no launcher; what it was made from is known as for any run."""
+    subprocess.run(["git", "init", "-q", bench.root], check=True)
+    program = (
+        "from scriptrun import Experiment, Workspace\n"
+        f"run = Experiment(Workspace({str(bench.workspace.root)!r}), 'e').start_logging()\n"
+        "print(run.id)\n"
+    )
+    argv = [sys.executable, "-c", program]
+    done = subprocess.run(argv, capture_output=True, text=True, cwd=bench.root, check=True)
+    run = Run.get(bench.workspace, done.stdout.strip())
+    details = run.get_details()
+    assert details["status"] == "Failed"
+    assert "the process that logged it" in details["reason"] and "complete()" in details["reason"]
+    assert details["properties"]["azureml.git.dirty"] == "False"
+    assert details["properties"]["ContentSnapshotId"] == run.get_snapshot_id()

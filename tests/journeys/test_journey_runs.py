@@ -231,3 +231,18 @@ def test_metrics_that_look_alike_in_short_are_told_to_differ(user):
     user.does("run", "-n", "a", "train.py", "--", "1")
     user.does("run", "-n", "b", "train.py", "--", "2")
     assert "~ l 3 (last of 2)" in user.does("diff", "a", "b").out
+
+
+def test_the_latest_run_is_no_child_of_another(user):
+    user.writes(
+        "train.py",
+        "from scriptrun import Run\n"
+        "with Run.get_context().child_run('fold') as fold: fold.log('x', 1)\n"
+        "print('parent')\n",
+    )
+    user.does("run", "train.py")
+    (parent,) = user.does("list", "--json").json
+    both = user.does("list", "--children", "--json").json
+    assert [run["parent"] for run in both] == [parent["id"], None]
+    assert user.does("logs").out == "parent\n"
+    assert user.does("show", "fold", "--json").json["metrics"] == {"x": 1}

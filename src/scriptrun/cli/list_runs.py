@@ -22,6 +22,7 @@ def arguments(parser: Any) -> None:
     add("-s", "--status", metavar="S", help=f"only runs in this state: {', '.join(states.ORDER)}")
     add("-l", "--limit", metavar="N", type=int, default=50, help="how many (default: 50)")
     add("-a", "--all", action="store_true", help="all runs, however many")
+    add("--children", action="store_true", help="also the runs that other runs began")
     shared.json_argument(parser)
 
 
@@ -30,7 +31,8 @@ def run(args: argparse.Namespace) -> int:
     if args.limit < 1:
         raise UserErrorException(f"--limit {args.limit} shows nothing.", "Give 1 or more.")
     limit, state = None if args.all else args.limit, _state(args.status)
-    found = browsing.rows(opening.existing(), args.experiment, state, limit and limit + 1)
+    more = limit and limit + 1
+    found = browsing.rows(opening.existing(), args.experiment, state, more, args.children)
     rows = found[:limit]
     if args.json:
         out.as_json([asdict(row) for row in rows])

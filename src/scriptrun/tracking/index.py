@@ -115,12 +115,17 @@ class Index:
             self._refresh_unfinished()
 
     def rows(
-        self, experiment: str | None = None, state: str | None = None, limit: int | None = None
+        self,
+        experiment: str | None = None,
+        state: str | None = None,
+        limit: int | None = None,
+        children: bool = True,
     ) -> Iterator[Row]:
-        """The runs, newest first, as the last ``refresh`` found them."""
+        """The runs, newest first, as the last ``refresh`` found them; with those of a parent."""
         where = [
             f"{name} = ?" for name, value in (("experiment", experiment), ("state", state)) if value
         ]
+        where += [] if children else ["parent is null"]
         values: list[Any] = [value for value in (experiment, state) if value]
         query = f"select {', '.join(_COLUMNS)} from runs"
         query += f" where {' and '.join(where)}" if where else ""
