@@ -72,7 +72,7 @@ def test_the_sdks_packages_go_and_what_they_brought_stays():
     )
     assert spec.pip == ("pandas==1.1", "mlflow", "mlflow-skinny", "pyarrow")
     assert any(
-        "azureml-core==1.20" in note and "mlflow-skinny, pyarrow stays" in note
+        "azureml-core==1.20" in note and "stays: mlflow-skinny, pyarrow." in note
         for note in spec.notes
     )
     assert environment_spec(of_pip("azureml-dataprep[pandas]")).pip == ("pandas", "pyarrow")

@@ -176,6 +176,17 @@ def test_help_at_a_terminal(user, word):
     assert plain.startswith("usage: scriptrun")
 
 
+@pytest.mark.parametrize("columns", [70, 80, 200])
+def test_help_fits_the_terminal(user, columns):
+    for words in (["run"], ["shell"], ["env"], ["rerun"], ["completion"]):
+        lines = user.does(*words, "--help", COLUMNS=str(columns)).out.splitlines()
+        prose = [
+            line for line in lines if "  " not in line.lstrip() and not line.startswith("usage")
+        ]
+        assert max(map(len, prose)) <= columns
+    assert 'eval "$(scriptrun completion bash)"       in ~/.bashrc' in "\n".join(lines)
+
+
 def test_help_of_all(user):
     assert user.does("--help").out == user.does("help").out
     for name in ("run", "list", "doctor", "completion"):

@@ -62,6 +62,8 @@ class Parser(argparse.ArgumentParser):
 def make(name: str, line: str, words: list[str], doc: str) -> Parser:
     """A parser for the command ``name``; ``words`` tell whether help will be shown."""
     text = doc.strip().partition("\n")[2].strip()
+    if _asked(words):
+        text = "\n\n".join(map(_refilled, text.split("\n\n")))
     return Parser(
         prog=f"scriptrun {name}",
         description=f"{line}.",
@@ -71,8 +73,23 @@ def make(name: str, line: str, words: list[str], doc: str) -> Parser:
     )
 
 
+def _asked(words: list[str]) -> bool:
+    return "-h" in words or "--help" in words
+
+
+def _refilled(paragraph: str) -> str:
+    """Prose at the terminal's width, 100 at most; examples and tables as they stand."""
+    if "  " in paragraph:
+        return paragraph
+    import shutil
+    import textwrap
+
+    columns = min(shutil.get_terminal_size().columns, 100)
+    return textwrap.fill(paragraph, columns, break_long_words=False, break_on_hyphens=False)
+
+
 def _formatter(words: list[str]) -> Any:
-    if "-h" not in words and "--help" not in words:
+    if not _asked(words):
         return _unread
     if not sys.stdout.isatty() or "NO_COLOR" in os.environ:
         return argparse.RawDescriptionHelpFormatter

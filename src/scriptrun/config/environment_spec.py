@@ -165,7 +165,7 @@ def _without_sdk(requirements: list[str], notes: list[str]) -> list[str]:
     added = list(dict.fromkeys(added))
     if left_out and left_out != ["azureml-defaults"]:
         note = f"{', '.join(left_out)}: left out, scriptrun does their part"
-        notes.append(note + (f"; {', '.join(added)} stays." if added else "."))
+        notes.append(note + (f"; what came with them stays: {', '.join(added)}." if added else "."))
     return kept + added
 
 
