@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from scriptrun.config import curated
 from scriptrun.config.environment import Environment, is_reserved
-from scriptrun.spec.errors import EnvironmentException, UserErrorException
+from scriptrun.config.run_configuration import DEFAULT_ENVIRONMENT
+from scriptrun.spec.errors import EnvironmentException, UserErrorException, WorkspaceException
 from scriptrun.spec.hints import TYPE_CHECKING
-from scriptrun.store import registry
+from scriptrun.store import registry, yaml_file
 
 if TYPE_CHECKING:
     from scriptrun.home import Home
@@ -31,6 +32,26 @@ def register(workspace: Home, environment: Environment) -> Environment:
     return kept
 
 
+def remember(workspace: Home, environment: Environment) -> None:
+    """Register an environment that was submitted, as the SDK v1 did, if it has a name of its own.
+
+    One that came from the registry unchanged stays as it is. Nothing is said where it cannot be
+    kept: the run is on its way, and holds its own copy.
+    """
+    name = environment.name or ""
+    if not name or name == DEFAULT_ENVIRONMENT or is_reserved(name):
+        return
+    value = environment.to_dict()
+    version = value.pop("version", None)
+    shelf = _shelf(workspace)
+    try:
+        known = str(version) in map(str, shelf.versions(name))
+        if not known or shelf.get(name, int(version)) != yaml_file.plain(value):
+            shelf.add(name, value)
+    except WorkspaceException:
+        pass
+
+
 def get(workspace: Home, name: str, version: str | None = None) -> Environment:
     """The environment of that name; the latest version unless told otherwise.
 
@@ -44,7 +65,7 @@ def get(workspace: Home, name: str, version: str | None = None) -> Environment:
         raise EnvironmentException(
             f"There is no environment named {name!r}.", _hint(workspace, name)
         )
-    number = int(version) if version else versions[-1]
+    number = versions[-1] if version in (None, "") else _number(version)
     if number not in versions:
         raise EnvironmentException(
             f"The environment {name!r} has no version {version}.",
@@ -63,6 +84,12 @@ def every(workspace: Home) -> dict[str, Environment]:
     for name in _shelf(workspace).names():
         found[name] = get(workspace, name)
     return found
+
+
+def _number(version: object) -> int:
+    """The number of a version; 0, which no version has, for what is no number."""
+    text = str(version)
+    return int(text) if text.isascii() and text.isdigit() else 0
 
 
 def _hint(workspace: Home, name: str) -> str:

@@ -10,10 +10,16 @@ from scriptrun import experiment_file, interactive, submit
 from scriptrun.run import Run
 from scriptrun.spec.errors import refuse
 from scriptrun.spec.hints import TYPE_CHECKING, Any
+from scriptrun.spec.later import later
 
 if TYPE_CHECKING:
+    from scriptrun import catalog
+    from scriptrun.config.environment import Environment
     from scriptrun.config.script_run_config import ScriptRunConfig
     from scriptrun.workspace import Workspace
+
+if not TYPE_CHECKING:
+    catalog = later("scriptrun.catalog")
 
 
 class Experiment:
@@ -47,13 +53,15 @@ class Experiment:
     ) -> Run:
         """Submit the job that ``config`` describes and return its Run at once.
 
-        ``tags`` are text by name. ``show_output=True`` waits and streams the log. Warnings about
-        the submission come as Python warnings and stand in the run's record. Raises
-        RunConfigurationException with every reason why it cannot be submitted.
+        The environment is registered under its name. ``tags`` are text by name.
+        ``show_output=True`` waits and streams the log. Warnings about the submission come as Python
+        warnings and stand in the run's record. Raises RunConfigurationException with every reason
+        why it cannot be submitted.
         """
         submission = submit.check(config, self.workspace, self.name, tags, kwargs.get("origin"))
         self._make()
         run = Run.at(self.workspace, submit.submit(submission, self.workspace))
+        catalog.remember(self.workspace, config.run_config.environment)
         for message in submission.warnings:
             warnings.warn(message, stacklevel=2)
         if kwargs.get("show_output"):
@@ -70,6 +78,8 @@ class Experiment:
         for submission in submissions:
             folder = submit.submit(submission, self.workspace)
             runs.append(Run.at(self.workspace, folder))
+        for environment in {id(each): each for each in map(_environment, configs)}.values():
+            catalog.remember(self.workspace, environment)
         for message in {text for each in submissions for text in each.warnings}:
             warnings.warn(message, stacklevel=2)
         return runs
@@ -170,3 +180,7 @@ class Experiment:
         from html import escape
 
         return f"<b>Experiment</b> {escape(self.name)} in {escape(self.workspace.name)}"
+
+
+def _environment(config: ScriptRunConfig) -> Environment:
+    return config.run_config.environment

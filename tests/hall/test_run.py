@@ -8,9 +8,11 @@ import sys
 
 import pytest
 
-from scriptrun import Experiment, Run
+from scriptrun import Environment, Experiment, Run, ScriptRunConfig
+from scriptrun.config import curated
+from scriptrun.config.environment import is_reserved
 from scriptrun.engines.local import Local
-from scriptrun.spec.errors import ActivityFailedException, UserErrorException
+from scriptrun.spec.errors import ActivityFailedException, EnvironmentException, UserErrorException
 from scriptrun.testing.jobs import Bench, log_of, until, wait
 from scriptrun.testing.scripts import GATED, SAVES
 
@@ -313,3 +315,28 @@ def test_a_process_that_logs_and_ends_without_a_word(bench):
     assert "the process that logged it" in details["reason"] and "complete()" in details["reason"]
     assert details["properties"]["azureml.git.dirty"] == "False"
     assert details["properties"]["ContentSnapshotId"] == run.get_snapshot_id()
+
+
+def test_what_was_submitted_with_is_registered_under_its_name(bench):
+    """As the SDK v1 did: unchanged it keeps its version, and none comes of what was fetched."""
+    experiment = Experiment(bench.workspace, "e")
+    mine = Environment("mine")
+    mine.python.user_managed_dependencies = True
+
+    def submit(environment):
+        job = ScriptRunConfig(bench.root, command="true", environment=environment)
+        wait(experiment.submit(job))
+
+    submit(mine)
+    submit(mine)
+    assert Environment.get(bench.workspace, "mine").version == "1"
+    mine.environment_variables = {"A": "1"}
+    wait(*experiment.submit_many([ScriptRunConfig(bench.root, command="true", environment=mine)]))
+    assert Environment.get(bench.workspace, "mine").environment_variables == {"A": "1"}
+    submit(Environment.get(bench.workspace, "mine", version="1"))
+    submit(None)
+    registered = [name for name in bench.workspace.environments if not is_reserved(name)]
+    assert [name for name in registered if not curated.get(name)] == ["mine"]
+    assert Environment.get(bench.workspace, "mine").version == "2"
+    with pytest.raises(EnvironmentException, match="no version newest"):
+        Environment.get(bench.workspace, "mine", version="newest")
