@@ -237,9 +237,9 @@ def _source_problems(source: Path, script: str | None) -> list[str]:
 def _nearest(source: Path, script: str) -> str:
     import difflib
 
-    there = [path.name for path in source.glob("*.py")]
-    near = difflib.get_close_matches(script, there, n=1)
-    return f"; did you mean {near[0]}?" if near else ""
+    there = {path.stem: path.name for path in source.glob("*.py")}
+    near = difflib.get_close_matches(os.path.splitext(script)[0], there, n=1)
+    return f"; did you mean {there[near[0]]}?" if near else ""
 
 
 def _engine(workspace: Home, target: object, reasons: list[str]) -> Engine | None:

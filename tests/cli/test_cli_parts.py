@@ -137,6 +137,19 @@ def test_any_directory_gives_a_name_that_an_experiment_can_have(name):
     assert submit._experiment_problems(describing.experiment_name(f"/x/{name}")) == []
 
 
+@pytest.mark.parametrize(
+    ("folder", "name"),
+    [
+        ("größe", "grosse"),
+        ("Café à la carte", "Cafe-a-la-carte"),
+        ("日本語", "default"),
+        ("a b", "a-b"),
+    ],
+)
+def test_a_directory_in_another_script_keeps_what_it_can(folder, name):
+    assert describing.experiment_name(f"/x/{folder}") == name
+
+
 # which Python
 
 

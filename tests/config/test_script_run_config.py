@@ -209,6 +209,8 @@ def with_run_config(**values):
         (bad(max_run_duration_seconds=0), "max_run_duration_seconds is 0"),
         (bad(environment="AzureML-Minimal"), "environment wants an Environment, and is a str"),
         (bad(docker_runtime_config=True), "docker_runtime_config wants a DockerConfiguration"),
+        (None, "a ScriptRunConfig is wanted, and this is"),
+        ("train.py", "a ScriptRunConfig is wanted, and this is a str ('train.py')."),
         (bad(run_config="train"), "run_config wants a RunConfiguration, and is a str ('train')."),
         (bad(distributed_job_config=PyTorchConfiguration("Nccl", 3, 2)), "process_count=3 for node_count=2"),
         (bad(distributed_job_config=MpiConfiguration(0, 1)), "mpi.process_count_per_node is 0"),

@@ -87,6 +87,12 @@ def test_bad_input_makes_no_workspace(project):
     assert not (project.here / ".scriptrun").exists()
 
 
+def test_only_what_is_near_is_proposed(project):
+    project.writes("e.py", "")
+    assert "did you mean" not in project.types("run", "nope.py").err
+    assert "did you mean train.py?" in project.types("run", "trian").err
+
+
 def test_all_reasons_come_at_once(project):
     done = project.types("run", "--compute", "gpu", "--env", "NOT_SET", "trian.py")
     assert "3 reasons" in done.err

@@ -322,10 +322,10 @@ def test_one_warning_for_many_files_names_the_largest_folders(source, store):
 def test_a_large_file_is_warned_of_and_taken(source, store):
     (source / "weights").mkdir()
     with open(source / "weights/model.bin", "wb") as handle:
-        handle.truncate(301 << 20)
+        handle.truncate(301_000_000)
     taken = snapshots.take(store, source)
-    assert "weights/ (1 files, 301.0 MB)" in taken.warnings[0]
-    assert taken.size == 301 << 20
+    assert "weights/ (1 file, 301.0 MB)" in taken.warnings[0]
+    assert taken.size == 301_000_000
 
 
 AS_NOBODY = """

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import importlib
 import os
 import re
 from pathlib import Path
@@ -86,7 +87,11 @@ def _below(path: str, folder: str) -> str | None:
 
 def experiment_name(source: str) -> str:
     """The source directory's name, as far as an experiment can have it."""
-    name = re.sub(r"[^A-Za-z0-9_.-]+", "-", source_folder(source).name)
+    name = source_folder(source).name
+    if not name.isascii():  # "größe" is better known as "grosse" than as "gr-e"
+        normal = importlib.import_module("unicodedata").normalize("NFKD", name.replace("ß", "ss"))
+        name = "".join(c for c in normal if not 0x300 <= ord(c) < 0x370)
+    name = re.sub(r"[^A-Za-z0-9_.-]+", "-", name)
     return name.strip("-._")[:255] or "default"
 
 

@@ -20,7 +20,8 @@ def show(submission: Submission, workspace: Workspace, as_json: bool) -> int:
     if as_json:
         out.as_json(asdict(plan))
         return 0
-    print(f"snapshot of {plan.source}: {len(plan.files)} files, {out.size(plan.size)}")
+    files = f"{len(plan.files):,} file{'' if len(plan.files) == 1 else 's'}"
+    print(f"snapshot of {plan.source}: {files}, {out.size(plan.size)}")
     _listed([f"{out.size(each):>9}  {path}" for path, each in sorted(plan.files.items())])
     if plan.ignored:
         print(f"\nleft out: {len(plan.ignored)}")

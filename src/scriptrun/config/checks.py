@@ -23,6 +23,8 @@ Resolve = Callable[[object], str | None]
 
 def problems(config: ScriptRunConfig, resolve: Resolve | None = None) -> list[str]:
     """All that is wrong with ``config``; an empty list where it can be described."""
+    if not isinstance(config, ScriptRunConfig):
+        return [f"a ScriptRunConfig is wanted, and this is {_what(config)}."]
     run = config.run_config
     if not isinstance(run, RunConfiguration):
         return [f"run_config wants a RunConfiguration, and is {_what(run)}."]

@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from functools import cache
 
 MANY_FILES = 2_000
-MANY_BYTES = 300 * 1024 * 1024
+MANY_BYTES = 300_000_000
 _SECRET = (
     rb"(id_(rsa|dsa|ecdsa|ed25519)|.*\.(pem|ppk|p12|pfx|keystore|jks|kdbx)|.*_rsa|\.env(\..+)?"
     rb"|\.netrc|_netrc|\.pgpass|\.htpasswd|\.git-credentials|\.pypirc|\.npmrc|\.boto|kubeconfig"
@@ -91,7 +91,7 @@ class Folders:
         largest = ", ".join(self._describe(key) for key in self._largest(by_size))
         where = f"; the largest folders: {largest}" if largest else ""
         return [
-            f"The snapshot holds {self.files:,} files, {readable(self.size)}{where}. "
+            f"The snapshot holds {_files(self.files)}, {readable(self.size)}{where}. "
             "A .amlignore file (rules as in .gitignore) leaves out what the job does not need."
         ]
 
@@ -111,16 +111,20 @@ class Folders:
 
     def _describe(self, key: bytes) -> str:
         files, size = self._sums[key]
-        return f"{shown(key)}/ ({files:,} files, {readable(size)})"
+        return f"{shown(key)}/ ({_files(files)}, {readable(size)})"
+
+
+def _files(count: int) -> str:
+    return f"{count:,} file{'' if count == 1 else 's'}"
 
 
 def readable(size: int) -> str:
-    """A number of bytes for people: ``1.5 MB`` (powers of 1,024)."""
+    """A number of bytes for people: ``1.5 MB`` (powers of 1,000, as the command line has it)."""
     number = float(size)
     for unit in ("bytes", "kB", "MB", "GB"):
-        if number < 1024:
+        if number < 1000:
             return f"{number:.0f} {unit}" if unit == "bytes" else f"{number:.1f} {unit}"
-        number /= 1024
+        number /= 1000
     return f"{number:.1f} TB"
 
 
