@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping, Sequence
 
 from scriptrun import experiment_file, interactive, submit
 from scriptrun.run import Run
-from scriptrun.spec.errors import refuse
+from scriptrun.spec.errors import UserErrorException, refuse
 from scriptrun.spec.hints import TYPE_CHECKING, Any
 from scriptrun.spec.later import later
 
@@ -25,10 +25,16 @@ if not TYPE_CHECKING:
 class Experiment:
     """The experiment ``name`` of ``workspace``; it is made on first use.
 
-    Raises RunConfigurationException for a name that no experiment can have.
+    Raises RunConfigurationException for a name that no experiment can have, UserErrorException
+    for what is no workspace.
     """
 
     def __init__(self, workspace: Workspace, name: str, **kwargs: object) -> None:
+        if not hasattr(workspace, "snapshots_folder"):
+            raise UserErrorException(
+                f"An Experiment wants a Workspace, and this is {workspace!r}.",
+                "Write Experiment(workspace, name); Workspace.from_config() gives the one here.",
+            )
         refuse(submit._experiment_problems(name), "No such experiment can be made")
         self.workspace = workspace
         self.name = name

@@ -254,6 +254,11 @@ print(Run.get_context().submit_child(config).id)
     assert wait(run) == "Completed"
 
 
+def test_an_experiment_of_something_else(bench):
+    with pytest.raises(UserErrorException, match="wants a Workspace, and this is 'mine'"):
+        Experiment("mine", bench.workspace)
+
+
 def test_the_snapshot_can_be_restored(bench, trained, tmp_path):
     place = trained.restore_snapshot(path=str(tmp_path / "back"))
     assert os.listdir(place) == ["job.py"]
