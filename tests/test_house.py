@@ -61,7 +61,7 @@ LATE_OF_OURS = {
 LATE = set(
     "asyncio codecs concurrent ctypes curses dataclasses difflib email fcntl getpass grp html http importlib inspect "
     "logging msvcrt multiprocessing numbers platform pwd readline resource select shlex shutil site socket sqlite3 "
-    "ssl subprocess tarfile tempfile termios tomllib traceback tty urllib uuid winreg zipfile".split()
+    "ssl subprocess tarfile tempfile termios textwrap tomllib traceback tty urllib uuid winreg zipfile".split()
 )
 POSIX_ONLY = ("fcntl", "grp", "pwd", "resource", "syslog", "termios", "tty", "pty", "readline")
 
