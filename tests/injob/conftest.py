@@ -44,8 +44,9 @@ def find_python(version: str) -> str | None:
 
 @functools.cache
 def newest() -> str:
+    """Where none is newer than this one it is the Python behind it: in this one is scriptrun."""
     found = (find_python(f"3.{minor}") for minor in range(19, sys.version_info.minor, -1))
-    return next((place for place in found if place), sys.executable)
+    return next((place for place in found if place), os.path.realpath(sys.executable))
 
 
 @pytest.fixture(params=["3.6", "3.8", "newest"])
