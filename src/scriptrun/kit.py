@@ -12,6 +12,8 @@ from scriptrun.store import places
 from scriptrun.tracking.folders import not_writable
 
 _SOURCE = Path(__file__).resolve().parent / "runtime"
+#: files that are laid out as packages, for a job's script to import
+_FRONTS = {"script_front.py": "scriptrun", "azureml_front.py": "azureml"}
 
 
 def place(directory: Path) -> Path:
@@ -80,7 +82,9 @@ def _copy(target: Path) -> None:
             goal = package / name
             goal.parent.mkdir(parents=True, exist_ok=True)
             shutil.copyfile(_SOURCE / name, goal)
-        shutil.copyfile(_SOURCE / "script_front.py", temporary / "scriptrun" / "__init__.py")
+        for front, name in _FRONTS.items():
+            (temporary / name).mkdir(exist_ok=True)
+            shutil.copyfile(_SOURCE / front, temporary / name / "__init__.py")
         os.rename(temporary, target)
     except OSError:
         shutil.rmtree(temporary, ignore_errors=True)

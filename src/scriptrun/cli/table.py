@@ -32,6 +32,7 @@ RUNS = {
 OTHERS = {
     "env": Command("env", "List, show and build environments"),
     "compute": Command("compute", "List, add and set compute targets"),
+    "exec": Command("exec", "Run code written for the Azure ML SDK v1, as it is"),
     "init": Command("init", "Make a workspace here"),
     "doctor": Command("doctor", "Check that this machine has what runs need"),
     "completion": Command("completion", "Print the completion script for bash, zsh or fish"),

@@ -1,0 +1,49 @@
+"""``azureml.core.authentication``: logins to Azure are accepted, explained once, and not used."""
+
+from __future__ import annotations
+
+from scriptrun.dropin import notes
+from scriptrun.spec.hints import Any
+
+
+class AbstractAuthentication:
+    """A login that nobody asks for."""
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        notes.cloud()
+
+    def get_authentication_header(self) -> dict[str, str]:
+        """An empty dict: nothing here wants a token."""
+        return {}
+
+    def get_token(self, *scopes: Any, **kwargs: Any) -> Any:
+        """There is no token to get."""
+        raise NotImplementedError("scriptrun logs in nowhere, so there is no token of Azure.")
+
+
+class ArmTokenAuthentication(AbstractAuthentication):
+    """By a token."""
+
+
+class AzureCliAuthentication(AbstractAuthentication):
+    """By the Azure command line."""
+
+
+class AzureMLTokenAuthentication(AbstractAuthentication):
+    """By the token of a run."""
+
+
+class InteractiveLoginAuthentication(AbstractAuthentication):
+    """By a browser."""
+
+
+class MsiAuthentication(AbstractAuthentication):
+    """By a managed identity."""
+
+
+class ServicePrincipalAuthentication(AbstractAuthentication):
+    """By a service principal."""
+
+
+class TokenAuthentication(AbstractAuthentication):
+    """By tokens that a function gives."""

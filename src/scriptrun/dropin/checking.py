@@ -1,0 +1,94 @@
+"""What a file of old code uses and would not find here, read from its text alone."""
+
+from __future__ import annotations
+
+import ast
+import tokenize
+from collections.abc import Iterator
+from typing import NamedTuple
+
+from scriptrun.dropin import names, notebooks
+from scriptrun.spec.errors import UserErrorException
+
+
+class Found(NamedTuple):
+    """A name that is not provided: where it stands, and what to do instead."""
+
+    place: str
+    name: str
+    instead: str
+
+
+def check(path: str) -> list[Found]:
+    """Every name in the script or notebook ``path`` that is not provided, in its order.
+
+    Raises UserErrorException for a file that cannot be read as Python.
+    """
+    found = []
+    for prefix, source in _sources(path):
+        try:
+            tree = ast.parse(source)
+        except (SyntaxError, ValueError) as error:
+            raise UserErrorException(f"{prefix} is not Python that runs here: {error}.") from None
+        listed = sorted({*_imported(tree), *_looked_at(tree), *_called(tree)})
+        found += [Found(f"{prefix}:{line}", name, instead) for line, name, instead in listed]
+    return found
+
+
+def _sources(path: str) -> list[tuple[str, str]]:
+    if path.endswith(".ipynb"):
+        return [
+            (f"{path}, cell {each.number}", notebooks.plain(each.source, path))
+            for each in notebooks.cells(path)
+        ]
+    try:
+        with tokenize.open(path) as handle:
+            return [(path, handle.read())]
+    except (OSError, SyntaxError, UnicodeDecodeError) as error:
+        raise UserErrorException(f"{path} cannot be read: {error}.") from None
+
+
+Place = tuple[int, str, str]
+
+
+def _imported(tree: ast.Module) -> Iterator[Place]:
+    for node in ast.walk(tree):
+        if isinstance(node, ast.ImportFrom) and node.module and not node.level:
+            for alias in node.names:
+                yield from _unless_provided(node.lineno, node.module, alias.name)
+        elif isinstance(node, ast.Import):
+            for alias in node.names:
+                yield from _unless_provided(node.lineno, alias.name, "")
+
+
+def _unless_provided(line: int, module: str, name: str) -> Iterator[Place]:
+    if module.split(".", maxsplit=1)[0] != "azureml" or name in names.provided(module):
+        return
+    whole = f"{module}.{name}" if name else module
+    if whole in names.PROVIDED or (name == "*" and module in names.PROVIDED):
+        return
+    instead = names.alternative(module, name) or names.package_alternative(whole)
+    yield line, whole, instead or "It is not known here; it is found where azureml is installed."
+
+
+def _looked_at(tree: ast.Module) -> Iterator[Place]:
+    """Names written out: ``azureml.core.Model``."""
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Attribute):
+            module = _dotted(node.value)
+            if module in names.PROVIDED and node.attr in names.LEFT_OUT.get(module, {}):
+                yield node.lineno, f"{module}.{node.attr}", names.LEFT_OUT[module][node.attr]
+
+
+def _dotted(node: ast.expr) -> str:
+    if isinstance(node, ast.Attribute):
+        return f"{_dotted(node.value)}.{node.attr}"
+    return node.id if isinstance(node, ast.Name) else ""
+
+
+def _called(tree: ast.Module) -> Iterator[Place]:
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute):
+            instead = names.LEFT_OUT_METHODS.get(node.func.attr)
+            if instead:
+                yield node.lineno, f".{node.func.attr}()", instead

@@ -1,0 +1,261 @@
+"""``azureml.core.compute``: clusters that are names for the workspace's default engine."""
+
+from __future__ import annotations
+
+from scriptrun import compute
+from scriptrun.dropin import notes, provisioning
+from scriptrun.engines.slots import DEFAULT_RUNS
+from scriptrun.home import Home
+from scriptrun.spec import values
+from scriptrun.spec.errors import ComputeTargetException
+from scriptrun.spec.hints import Any
+from scriptrun.store import registry
+
+
+class ComputeTarget:
+    """The compute target ``name`` of ``workspace``, as AmlCompute or ComputeInstance.
+
+    Raises ComputeTargetException when there is none of that name.
+    """
+
+    type = "AmlCompute"
+    location = cluster_location = "local"
+    provisioning_state = "Succeeded"
+    provisioning_errors = None
+    is_attached = False
+
+    def __new__(cls, workspace: Home, name: str, **kwargs: Any) -> ComputeTarget:  # noqa: D102
+        if name not in compute.all_of(workspace):
+            raise ComputeTargetException(
+                f"There is no compute target named {name!r} in the workspace {workspace.name!r}.",
+                "ComputeTarget.create(workspace, name, configuration) makes it.",
+            )
+        kept = _shelf(workspace).get(name) or {}
+        instance = kept.get("type") == ComputeInstance.type
+        return object.__new__(ComputeInstance if instance else AmlCompute)
+
+    def __init__(self, workspace: Home, name: str, **kwargs: Any) -> None:
+        self.workspace = workspace
+        self.name = self.id = name
+        self._facts: dict[str, Any] = dict(_shelf(workspace).get(name) or {})
+
+    @staticmethod
+    def create(workspace: Home, name: str, provisioning_configuration: Any) -> ComputeTarget:
+        """Make the compute target ``name``, backed by the workspace's default engine.
+
+        Raises ComputeTargetException when there is one already.
+        """
+        if name in compute.all_of(workspace):
+            raise ComputeTargetException(
+                f"There is a compute target named {name!r} already.",
+                "Take it with ComputeTarget(workspace, name), or delete() it first.",
+            )
+        facts = {**provisioning_configuration.facts, "type": provisioning_configuration.kind}
+        make(workspace, name, facts)
+        return ComputeTarget(workspace, name)
+
+    @staticmethod
+    def attach(workspace: Home, name: str, attach_configuration: Any) -> ComputeTarget:
+        """Machines are attached as compute targets of scriptrun."""
+        raise NotImplementedError(
+            "Machines cannot be attached so. Add them as a compute target of scriptrun: "
+            "scriptrun compute add."
+        )
+
+    @staticmethod
+    def list(workspace: Home) -> list[ComputeTarget]:
+        """The workspace's compute targets."""
+        return [ComputeTarget(workspace, name) for name in compute.all_of(workspace)]
+
+    @property
+    def tags(self) -> dict[str, str]:
+        """The tags that it was made with."""
+        return dict(self._facts.get("tags") or {})
+
+    @property
+    def description(self) -> str | None:
+        """The description that it was made with."""
+        return self._facts.get("description")
+
+    @property
+    def vm_size(self) -> str:
+        """The size of machine that was asked for; nothing is made of it."""
+        return str(self._facts.get("vm_size") or "LOCAL")
+
+    @property
+    def vm_priority(self) -> str:
+        """The priority that was asked for."""
+        return str(self._facts.get("vm_priority") or "dedicated")
+
+    def wait_for_completion(
+        self,
+        show_output: bool = False,
+        min_node_count: int | None = None,
+        timeout_in_minutes: float | None = None,
+        is_delete_operation: bool = False,
+    ) -> None:
+        """Return at once: there is nothing to wait for."""
+        if show_output:
+            print(f"{self.name}: Succeeded; jobs run on the workspace's default compute target.")
+
+    def refresh_state(self) -> None:
+        """Every look is fresh."""
+        self._facts = dict(_shelf(self.workspace).get(self.name) or {})
+
+    def get(self) -> None:
+        """Every look is fresh."""
+        self.refresh_state()
+
+    def get_status(self) -> Any:
+        """The state of it."""
+        return Status(self)
+
+    def serialize(self) -> dict[str, Any]:
+        """All that is known of it, as v1 wrote it."""
+        return {
+            "id": self.id,
+            "name": self.name,
+            "tags": self.tags,
+            "location": self.location,
+            "properties": {"computeType": self.type, "properties": {"vmSize": self.vm_size}},
+            "provisioningState": self.provisioning_state,
+        }
+
+    def delete(self, *args: Any, **kwargs: Any) -> None:
+        """Forget it. Raises ComputeTargetException when it has gone, or is this machine itself."""
+        compute.remove(self.workspace, self.name)
+        _shelf(self.workspace).remove(self.name)
+
+    detach = delete
+
+    def __repr__(self) -> str:
+        return f"{self.type}(workspace={self.workspace!r}, name={self.name!r})"
+
+
+class AmlCompute(ComputeTarget):
+    """A cluster: a name for the workspace's default engine."""
+
+    provisioning_configuration = staticmethod(provisioning.cluster)
+
+    @property
+    def scale_settings(self) -> provisioning.ScaleSettings:
+        """How many nodes were asked for."""
+        facts = self._facts
+        return provisioning.ScaleSettings(
+            facts.get("min_nodes", 0),
+            facts.get("max_nodes", 1),
+            facts.get("idle_seconds_before_scaledown", 1800),
+        )
+
+    def list_nodes(self) -> list[dict[str, Any]]:
+        """No node is rented, so there is none."""
+        return []
+
+    def update(
+        self,
+        min_nodes: int | None = None,
+        max_nodes: int | None = None,
+        idle_seconds_before_scaledown: int | None = None,
+    ) -> None:
+        """Change how many nodes there may be."""
+        given = {
+            "min_nodes": min_nodes,
+            "max_nodes": max_nodes,
+            "idle_seconds_before_scaledown": idle_seconds_before_scaledown,
+        }
+        changed = {key: value for key, value in given.items() if value is not None}
+        make(self.workspace, self.name, {**self._facts, **changed})
+        self.refresh_state()
+
+    @staticmethod
+    def supported_vmsizes(workspace: Home, location: str | None = None) -> list[Any]:
+        """None: no machine is rented."""
+        return []
+
+
+class ComputeInstance(ComputeTarget):
+    """A machine of one's own: a name for the workspace's default engine."""
+
+    type = "ComputeInstance"
+    provisioning_configuration = staticmethod(provisioning.machine)
+
+    def start(self, wait_for_completion: bool = False, show_output: bool = False) -> None:
+        """It always runs."""
+
+    restart = start
+
+    def stop(self, wait_for_completion: bool = False, show_output: bool = False) -> None:
+        """It is this machine, and goes on."""
+
+
+class Status:
+    """The state of a compute target that is always ready."""
+
+    allocation_state = "Steady"
+    provisioning_state = "Succeeded"
+    state = "Running"
+    current_node_count = target_node_count = 0
+    errors = None
+
+    def __init__(self, target: ComputeTarget) -> None:
+        self.vm_size = target.vm_size
+        self.vm_priority = target.vm_priority
+        self.scale_settings = getattr(target, "scale_settings", provisioning.ScaleSettings())
+
+    def serialize(self) -> dict[str, Any]:
+        """The state as v1 wrote it."""
+        kinds = ["preparing", "running", "idle", "unusable", "leaving", "preempted"]
+        return {
+            "allocationState": self.allocation_state,
+            "provisioningState": self.provisioning_state,
+            "currentNodeCount": 0,
+            "targetNodeCount": 0,
+            "nodeStateCounts": {f"{kind}NodeCount": 0 for kind in kinds},
+            "scaleSettings": self.scale_settings.serialize(),
+            "vmPriority": self.vm_priority,
+            "vmSize": self.vm_size,
+            "errors": None,
+            "state": self.state,
+        }
+
+
+class Targets(dict[str, Any]):
+    """A workspace's compute targets by name; asking for an unknown one adopts it."""
+
+    def __init__(self, workspace: Home) -> None:
+        super().__init__({each.name: each for each in ComputeTarget.list(workspace)})
+        self._workspace = workspace
+
+    def __missing__(self, name: str) -> ComputeTarget:
+        adopt(self._workspace, name)
+        self[name] = target = ComputeTarget(self._workspace, name)
+        return target
+
+
+def adopt(workspace: Home, name: str) -> None:
+    """Let an unknown ``name`` stand for the workspace's default engine, and say so."""
+    try:
+        compute.resolve(workspace, name)
+    except ComputeTargetException:
+        make(workspace, name, {})
+        notes.say(
+            f"the compute target {name!r} is unknown here; it now stands for "
+            f"{compute.default_name(workspace)!r} (scriptrun compute list)."
+        )
+
+
+def make(workspace: Home, name: str, facts: dict[str, Any]) -> None:
+    """Keep ``name`` as another name of the default engine; ``max_nodes`` bounds its runs."""
+    engine = compute.resolve(workspace, None)
+    changes: dict[str, Any] = {"name": name}
+    nodes = facts.get("max_nodes")
+    if "max_runs" in values.names_of(type(engine)) and nodes and nodes <= DEFAULT_RUNS:
+        changes["max_runs"] = nodes
+    compute.put(workspace, engine.replace(**changes))  # type: ignore[attr-defined]
+    if facts:
+        _shelf(workspace).put(name, facts)
+
+
+def _shelf(workspace: Home) -> registry.Shelf:
+    """What the SDK v1 would know of the clusters, beside what the engine needs."""
+    return registry.Shelf(workspace.directory / "azureml" / "compute")

@@ -1,0 +1,92 @@
+"""Running old code as it is: a script, a module or a notebook, with ``azureml`` on the path."""
+
+from __future__ import annotations
+
+import gc
+import os
+import runpy
+import sys
+import traceback
+from collections.abc import Callable, Sequence
+from types import TracebackType
+
+from scriptrun.dropin import notebooks
+from scriptrun.spec.errors import UserErrorException
+from scriptrun.spec.hints import Any
+
+
+def script(path: str, words: Sequence[str]) -> int:
+    """Run the script or notebook ``path`` with the arguments ``words``, as Python would.
+
+    Returns the exit code; what the code raises is printed as Python prints it. Raises
+    UserErrorException where there is no such file.
+    """
+    if not os.path.isfile(path):
+        raise UserErrorException(
+            f"There is no file {path}.", "Name a script, a notebook, or a module with -m."
+        )
+    folder = os.path.dirname(os.path.abspath(path))
+    if path.endswith(".ipynb"):
+        whole = os.path.abspath(path)
+        os.chdir(folder)  # as Jupyter does
+        return _guarded(whole, folder, [path, *words], notebooks.run, whole)
+    return _guarded(path, folder, [path, *words], runpy.run_path, path, run_name="__main__")
+
+
+def module(name: str, words: Sequence[str]) -> int:
+    """Run the module ``name`` with the arguments ``words``, as ``python -m`` would."""
+    ready = {"run_name": "__main__", "alter_sys": True}
+    return _guarded("", os.getcwd(), [name, *words], runpy.run_module, name, **ready)
+
+
+def _guarded(
+    path: str,
+    folder: str,
+    argv: list[str],
+    action: Callable[..., Any],
+    *args: Any,
+    **kwargs: Any,
+) -> int:
+    sys.argv[:] = argv
+    sys.path.insert(0, folder)
+    gc.enable()  # the command itself goes without
+    try:
+        action(*args, **kwargs)
+    except SystemExit as ended:
+        return _code(ended.code)
+    except Exception as error:
+        _flush()
+        error.__traceback__ = _theirs(error.__traceback__, path)
+        traceback.print_exception(error)
+        return 1
+    return 0
+
+
+def _code(code: object) -> int:
+    """The exit code that ``sys.exit(code)`` stands for."""
+    if code is None:
+        return 0
+    if isinstance(code, int):
+        return code
+    print(code, file=sys.stderr)
+    return 1
+
+
+def _flush() -> None:
+    try:
+        sys.stdout.flush()
+    except (OSError, ValueError):
+        pass
+
+
+def _theirs(trace: TracebackType | None, path: str) -> TracebackType | None:
+    """``trace`` from where the user's own code begins."""
+    here = (__file__, notebooks.__file__, runpy.__file__)
+    first = trace
+    while first is not None and _is_ours(first.tb_frame.f_code.co_filename, here):
+        first = first.tb_next
+    return first
+
+
+def _is_ours(filename: str, here: tuple[str, ...]) -> bool:
+    return filename in here or filename.startswith("<frozen")

@@ -1,0 +1,28 @@
+"""``azureml.core.Experiment``: as scriptrun's, and an unknown compute target is adopted."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from scriptrun import experiment
+from scriptrun.dropin import compute
+from scriptrun.run import Run
+from scriptrun.spec.hints import Any
+
+
+class Experiment(experiment.Experiment):
+    """The experiment ``name`` of ``workspace``; it is made on first use."""
+
+    def submit(self, config: Any, tags: Mapping[str, Any] | None = None, **kwargs: Any) -> Run:
+        """Submit the job that ``config`` describes and return its Run at once."""
+        target = getattr(getattr(config, "run_config", None), "target", None)
+        if isinstance(target, str):
+            compute.adopt(self.workspace, target)
+        return super().submit(config, tags, **kwargs)
+
+
+def get_run(
+    experiment: experiment.Experiment, run_id: str, rehydrate: bool = True, clean_up: bool = True
+) -> Run:
+    """The run with this id."""
+    return Run(experiment, run_id)

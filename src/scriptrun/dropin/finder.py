@@ -1,0 +1,103 @@
+"""How ``import azureml`` finds the names of the table, without touching any installed package.
+
+Nothing is changed until ``enable`` is called. Modules that the table does not have are looked for
+in an azureml that is installed: each package's ``__path__`` goes on over the installed one's.
+"""
+
+from __future__ import annotations
+
+import importlib
+import importlib.abc
+import importlib.machinery
+import importlib.util
+import os
+import sys
+import types
+
+from scriptrun.dropin import missing, names
+from scriptrun.spec.errors import UserErrorException
+from scriptrun.spec.hints import Any
+
+_MARK = "__scriptrun__"
+
+
+def enable() -> None:
+    """Make ``azureml`` importable from here; a second call changes nothing.
+
+    Raises UserErrorException where another azureml.core has been imported before.
+    """
+    if any(isinstance(each, Finder) for each in sys.meta_path):
+        return
+    if "azureml.core" in sys.modules:
+        raise UserErrorException(
+            "Another azureml has been imported already, and two cannot be mixed.",
+            "Let `import scriptrun.dropin` be the first line of the program.",
+        )
+    for name in [each for each in sys.modules if each.split(".")[0] == "azureml"]:
+        del sys.modules[name]
+    sys.meta_path.insert(0, Finder())
+
+
+class Finder:
+    """Finds the modules of the table."""
+
+    def find_spec(
+        self, fullname: str, path: Any = None, target: Any = None
+    ) -> importlib.machinery.ModuleSpec | None:
+        """The spec of a module named ``azureml...`` that the table has, else None."""
+        if fullname.split(".", maxsplit=1)[0] != "azureml" or not names.knows(fullname):
+            return None
+        if fullname.startswith(names.INSTALLED_FIRST):
+            installed = importlib.machinery.PathFinder.find_spec(fullname, path)
+            if installed is not None:
+                return installed
+        spec = importlib.util.spec_from_loader(fullname, Loader(), is_package=True)
+        if spec is not None:
+            places = sys.path if path is None else path
+            spec.submodule_search_locations = _folders(fullname.rpartition(".")[2], places)
+        return spec
+
+
+def _folders(name: str, places: Any) -> list[str]:
+    """Where an installed azureml has the package ``name``."""
+    found = [os.path.join(each or os.curdir, name) for each in places if isinstance(each, str)]
+    return [each for each in found if os.path.isdir(each)]
+
+
+class Loader(importlib.abc.Loader):
+    """Makes a module whose names are found when they are first used."""
+
+    def create_module(self, spec: importlib.machinery.ModuleSpec) -> None:
+        """Nothing unusual."""
+
+    def exec_module(self, module: types.ModuleType) -> None:
+        """Fill ``module``: it finds each name when it is first asked for."""
+        offered = [*names.provided(module.__name__), *names.LEFT_OUT.get(module.__name__, {})]
+
+        def find(name: str) -> object:
+            value = _value(module.__name__, name)
+            module.__dict__[name] = value
+            return value
+
+        about = f"``{module.__name__}`` of the Azure ML SDK v1, by scriptrun."
+        module.__dict__.update(
+            {
+                _MARK: True,
+                "__doc__": about,
+                "__all__": [each for each in offered if not each.startswith("_")],
+                "__getattr__": find,
+                "__dir__": lambda: sorted({*module.__dict__, *offered}),
+            }
+        )
+
+
+def _value(module: str, name: str) -> object:
+    home = names.provided(module).get(name)
+    if home is not None:
+        return getattr(importlib.import_module(home[0]), home[1])
+    if f"{module}.{name}" in names.PROVIDED:
+        return importlib.import_module(f"{module}.{name}")
+    instead = None if name.startswith("__") else names.alternative(module, name)
+    if instead is None:
+        raise AttributeError(f"module {module!r} has no attribute {name!r}")
+    return missing.missing(module, name, instead)

@@ -1,0 +1,23 @@
+"""Names of the SDK v1 that are not provided: importing them works, using them says what to do."""
+
+from __future__ import annotations
+
+from scriptrun.spec.hints import Any, NoReturn
+
+
+class _Missing(type):
+    """The class of what is not provided: calling it, or looking at an attribute, raises."""
+
+    def __call__(cls, *args: Any, **kwargs: Any) -> NoReturn:
+        raise NotImplementedError(cls.__doc__)
+
+    def __getattr__(cls, name: str) -> NoReturn:
+        if name.startswith("_"):  # what copy, pickle, IPython, ... try on every object
+            raise AttributeError(name)
+        raise NotImplementedError(cls.__doc__)
+
+
+def missing(module: str, name: str, alternative: str) -> type:
+    """What stands for ``module.name``; its first use raises NotImplementedError."""
+    sentence = f"{module}.{name} is not provided by scriptrun. {alternative}"
+    return _Missing(name, (), {"__doc__": sentence, "__module__": module})

@@ -1,0 +1,266 @@
+"""Where each name of the SDK v1 stands: the one table that imports, checks and the page go by."""
+
+from __future__ import annotations
+
+_CONFIG = "scriptrun.config."
+_SECTIONS = {
+    _CONFIG + "sections": "AmlComputeConfiguration DockerConfiguration HdiConfiguration "
+    "HistoryConfiguration KubernetesComputeConfiguration ParallelTaskConfiguration "
+    "SparkConfiguration",
+    _CONFIG + "distributed": "MpiConfiguration PyTorchConfiguration TensorflowConfiguration",
+    _CONFIG + "data_sections": "Data DataLocation DataReferenceConfiguration "
+    "DatasetRegistrationOptions GlobsOptions MountOptions OutputData OutputOptions "
+    "RegistrationOptions UploadOptions Uri Dataset DataPath",
+}
+_ENVIRONMENT = {
+    _CONFIG + "environment": "Environment DEFAULT_CPU_IMAGE DEFAULT_GPU_IMAGE",
+    _CONFIG + "conda_dependencies": "CondaDependencies",
+    _CONFIG + "environment_sections": "ContainerRegistry DockerBuildContext DockerImagePlatform "
+    "DockerSection PythonSection SparkSection DatabricksSection "
+    "DockerEnvironment=DockerSection PythonEnvironment=PythonSection",
+}
+_COMPUTE = {
+    "scriptrun.dropin.compute": "AmlCompute ComputeInstance ComputeTarget",
+    "scriptrun.dropin.provisioning": "AmlComputeProvisioningConfiguration "
+    "ComputeInstanceProvisioningConfiguration ComputeTargetProvisioningConfiguration ScaleSettings",
+    "scriptrun.spec.errors": "ComputeTargetException",
+}
+_DATASTORES = {
+    "scriptrun.data.datastores": "AbstractDatastore AzureBlobDatastore AzureFileDatastore "
+    "AzureDataLakeGen2Datastore",
+}
+_REFERENCES = {"scriptrun.data.references": "DataPath DataPathComputeBinding DataReference"}
+_DATASETS = {
+    "scriptrun.data.file_dataset": "FileDataset FileDatasetFactory",
+    "scriptrun.data.tabular_dataset": "DataType TabularDataset TabularDatasetFactory",
+    "scriptrun.data.abstract_dataset": "AbstractDataset",
+}
+_CONSUMPTION = {
+    "scriptrun.data.consumption": "DatasetConsumptionConfig OutputFileDatasetConfig",
+}
+_AUTHENTICATION = {
+    "scriptrun.dropin.authentication": "AbstractAuthentication ArmTokenAuthentication "
+    "AzureCliAuthentication AzureMLTokenAuthentication InteractiveLoginAuthentication "
+    "MsiAuthentication ServicePrincipalAuthentication TokenAuthentication",
+}
+_ERRORS = {
+    "scriptrun.spec.errors": "ActivityFailedException ComputeTargetException "
+    "ExperimentExecutionException RunConfigurationException RunEnvironmentException "
+    "SnapshotException UserErrorException WorkspaceException "
+    "AzureMLException=ScriptrunError AzureMLAggregatedException=ScriptrunError "
+    "ProjectSystemException=WorkspaceException TrainingException=RunConfigurationException "
+    "ExperimentNotFoundException=UserErrorException ModelNotFoundException=UserErrorException "
+    "AuthenticationException=UserErrorException ServiceException=ScriptrunError",
+    "scriptrun.data.errors": "DatasetExecutionError DatasetValidationError DatastoreException "
+    "UserDataErrorException=DatasetValidationError",
+}
+
+#: module, then the module that has the names (``name``, or ``name=its name there``)
+PROVIDED: dict[str, dict[str, str]] = {
+    "azureml": {},
+    "azureml.core": {
+        "scriptrun.dropin.workspace": "Workspace",
+        "scriptrun.dropin.experiment": "Experiment",
+        "scriptrun.dropin.compute": "ComputeTarget",
+        "scriptrun.dropin.version": "VERSION __version__",
+        "scriptrun.run": "Run",
+        "scriptrun.dataset": "Dataset",
+        "scriptrun.datastore": "Datastore",
+        _CONFIG + "script_run_config": "ScriptRunConfig",
+        _CONFIG + "run_configuration": "RunConfiguration",
+        _CONFIG + "environment": "Environment",
+        _CONFIG + "environment_sections": "ContainerRegistry",
+    },
+    "azureml.core.workspace": {"scriptrun.dropin.workspace": "Workspace"},
+    "azureml.core.experiment": {"scriptrun.dropin.experiment": "Experiment"},
+    "azureml.core.run": {
+        "scriptrun.run": "Run",
+        "scriptrun.runtime.injob.offline": "_OfflineRun",
+        "scriptrun.dropin.experiment": "get_run",
+    },
+    "azureml.core.script_run": {"scriptrun.run": "ScriptRun=Run"},
+    "azureml.core.script_run_config": {_CONFIG + "script_run_config": "ScriptRunConfig"},
+    "azureml.core.runconfig": {
+        _CONFIG + "run_configuration": "RunConfiguration",
+        _CONFIG + "script_run_config": "ScriptRunConfig",
+        "scriptrun.dropin.compute": "ComputeTarget",
+        **_SECTIONS,
+        **_ENVIRONMENT,
+    },
+    "azureml.core.environment": _ENVIRONMENT,
+    "azureml.core.conda_dependencies": {_CONFIG + "conda_dependencies": "CondaDependencies"},
+    "azureml.core.container_registry": {_CONFIG + "environment_sections": "ContainerRegistry"},
+    "azureml.core.compute": _COMPUTE,
+    "azureml.core.compute.amlcompute": _COMPUTE,
+    "azureml.core.compute.compute": _COMPUTE,
+    "azureml.core.compute.computeinstance": _COMPUTE,
+    "azureml.core.compute_target": {
+        "scriptrun.dropin.compute": "AbstractComputeTarget=ComputeTarget",
+        "scriptrun.engines.local": "LocalTarget=Local",
+        "scriptrun.spec.errors": "ComputeTargetException",
+    },
+    "azureml.core.dataset": {"scriptrun.dataset": "Dataset"},
+    "azureml.core.datastore": {"scriptrun.datastore": "Datastore"},
+    "azureml.core.authentication": _AUTHENTICATION,
+    "azureml.core.model": {},
+    "azureml.core.keyvault": {},
+    "azureml.core.image": {},
+    "azureml.core.webservice": {},
+    "azureml.core.resource_configuration": {},
+    "azureml.exceptions": _ERRORS,
+    "azureml._common": {},
+    "azureml._common.exceptions": {"scriptrun.spec.errors": "AzureMLException=ScriptrunError"},
+    "azureml.data": {**_DATASETS, **_CONSUMPTION},
+    "azureml.data.abstract_dataset": {"scriptrun.data.abstract_dataset": "AbstractDataset"},
+    "azureml.data.abstract_datastore": _DATASTORES,
+    "azureml.data.azure_storage_datastore": _DATASTORES,
+    "azureml.data.azure_data_lake_datastore": _DATASTORES,
+    "azureml.data.data_reference": _REFERENCES,
+    "azureml.data.datapath": _REFERENCES,
+    "azureml.data.dataset_consumption_config": _CONSUMPTION,
+    "azureml.data.output_dataset_config": _CONSUMPTION,
+    "azureml.data.dataset_error_handling": {
+        "scriptrun.data.errors": "DatasetExecutionError DatasetValidationError",
+    },
+    "azureml.data.dataset_factory": _DATASETS,
+    "azureml.data.file_dataset": _DATASETS,
+    "azureml.data.tabular_dataset": _DATASETS,
+    "azureml.telemetry": {
+        "scriptrun.dropin.telemetry": "set_diagnostics_collection UserType",
+    },
+    "azureml.widgets": {"scriptrun.dropin.widgets": "RunDetails"},
+}
+
+_MODELS = (
+    "Models are not registered yet: save the model below outputs/, and get it with "
+    "run.download_file('outputs/...')."
+)
+_WEB = "Serving is out of scope: load the model from the run's outputs in a server of your choice."
+_ESTIMATOR = (
+    "Say it as ScriptRunConfig(source_directory=..., script=..., arguments=[...], "
+    "environment=...) and submit that."
+)
+_HYPERDRIVE = (
+    "Sweeps are not there yet: submit one ScriptRunConfig for each set of parameters, all at once "
+    "with Experiment.submit_many of scriptrun."
+)
+_PIPELINE = (
+    "Pipelines are out of scope: submit the steps as ScriptRunConfigs one after the other, each "
+    "after run.wait_for_completion() of the one before."
+)
+_COMPUTES = (
+    "AdlaCompute",
+    "AksCompute",
+    "BatchCompute",
+    "DataFactoryCompute",
+    "DatabricksCompute",
+    "DsvmCompute",
+    "HDInsightCompute",
+    "KubernetesCompute",
+    "RemoteCompute",
+    "SynapseCompute",
+)
+_ATTACHED = "Add the machine as a compute target of scriptrun: scriptrun compute add."
+_LINKED = "Use OutputFileDatasetConfig, and register the files it leaves."
+
+#: names of modules that are there, and are not provided themselves
+LEFT_OUT: dict[str, dict[str, str]] = {
+    "azureml.core": {"Model": _MODELS, "Image": _WEB, "Webservice": _WEB, "Keyvault": ""},
+    "azureml.core.model": {"Model": _MODELS, "InferenceConfig": _WEB},
+    "azureml.core.keyvault": {"Keyvault": ""},
+    "azureml.core.resource_configuration": {"ResourceConfiguration": _MODELS},
+    "azureml.core.compute": dict.fromkeys(
+        [
+            "AdlaCompute",
+            "AksCompute",
+            "BatchCompute",
+            "DataFactoryCompute",
+            "DatabricksCompute",
+            "DsvmCompute",
+            "HDInsightCompute",
+            "KubernetesCompute",
+            "RemoteCompute",
+            "SynapseCompute",
+        ],
+        _ATTACHED,
+    ),
+    "azureml.core.runconfig": {"EnvironmentDefinition": "Use Environment."},
+    "azureml.data": dict.fromkeys(
+        ("LinkFileOutputDatasetConfig", "LinkTabularOutputDatasetConfig"), _LINKED
+    ),
+    "azureml.data.output_dataset_config": dict.fromkeys(
+        [
+            "LinkFileOutputDatasetConfig",
+            "LinkTabularOutputDatasetConfig",
+            "OutputTabularDatasetConfig",
+        ],
+        _LINKED,
+    ),
+}
+for _names in (LEFT_OUT["azureml.core"], LEFT_OUT["azureml.core.keyvault"]):
+    _names["Keyvault"] = "Read secrets from environment variables: scriptrun run --env NAME."
+
+#: packages of which every module can be imported, and no name used
+LEFT_OUT_PACKAGES: dict[str, str] = {
+    "azureml.core.image": _WEB,
+    "azureml.core.webservice": _WEB,
+    "azureml.core.compute": _ATTACHED,
+    "azureml.train": _ESTIMATOR,
+    "azureml.train.hyperdrive": _HYPERDRIVE,
+    "azureml.train.automl": "Automated training is out of scope: use a library for it in a script.",
+    "azureml.automl": "Automated training is out of scope: use a library for it in a script.",
+    "azureml.pipeline": _PIPELINE,
+    "azureml.contrib": "It belongs to Azure: leave it out, or say the job as a ScriptRunConfig.",
+    "azureml.accel": _WEB,
+    "azureml.monitoring": _WEB,
+    "azureml.opendatasets": "Get the files from where they are published: Dataset.File.from_files.",
+    "azureml.datadrift": "Drift is out of scope: compare the tables in a script.",
+    "azureml.explain": "Use the package interpret in the script.",
+    "azureml.interpret": "Use the package interpret in the script.",
+    "azureml.tensorboard": "Run tensorboard --logdir on the run's folder outputs/ or logs/.",
+    "azureml.mlflow": "Use the package mlflow itself.",
+    "azureml.dataprep": "Use Dataset.Tabular, or pandas in the script.",
+    "azureml.fsspec": "Use fsspec itself, or Dataset.File.from_files.",
+    "azureml.studio": "It belongs to Azure; say the job as a ScriptRunConfig.",
+}
+
+#: methods that old code calls and that are not provided (``exec --check`` looks for them)
+LEFT_OUT_METHODS: dict[str, str] = {
+    "register_model": _MODELS,
+    "get_default_keyvault": "Read secrets from environment variables: scriptrun run --env NAME.",
+    "get_secret": "Read secrets from environment variables: scriptrun run --env NAME.",
+}
+
+#: left-out packages that an installed azureml may have, and then has the say
+INSTALLED_FIRST = ("azureml.opendatasets", "azureml.interpret", "azureml.mlflow", "azureml.fsspec")
+
+
+def provided(module: str) -> dict[str, tuple[str, str]]:
+    """The names that ``module`` provides, each with its home: a module and the name there."""
+    found = {}
+    for home, names in PROVIDED.get(module, {}).items():
+        for name in names.split():
+            shown, _, actual = name.partition("=")
+            found[shown] = (home, actual or shown)
+    return found
+
+
+def alternative(module: str, name: str = "") -> str | None:
+    """What to do without ``module.name``, or None where it isn't known at all."""
+    named = LEFT_OUT.get(module, {}).get(name)
+    return named or package_alternative(module)
+
+
+def package_alternative(module: str) -> str | None:
+    """What to do without ``module``, which lies in a package that is left out."""
+    parts = module.split(".")
+    for length in range(len(parts), 1, -1):
+        found = LEFT_OUT_PACKAGES.get(".".join(parts[:length]))
+        if found:
+            return found
+    return None
+
+
+def knows(module: str) -> bool:
+    """Whether ``module`` can be imported from here."""
+    return module in PROVIDED or package_alternative(module) is not None

@@ -1,0 +1,97 @@
+"""``azureml.core.Workspace``: a workspace of scriptrun, opened by the names that Azure has."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+from scriptrun import workspace
+from scriptrun.dropin import compute, notes
+from scriptrun.dropin.experiment import Experiment
+from scriptrun.spec.hints import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from typing import Self
+
+
+class Workspace(workspace.Workspace):
+    """The workspace ``workspace_name``, found here or above, and made here when there is none.
+
+    With a path alone it opens the workspace in that directory.
+    """
+
+    DEFAULT_CPU_CLUSTER_NAME = "cpu-cluster"
+    DEFAULT_GPU_CLUSTER_NAME = "gpu-cluster"
+
+    def __init__(
+        self,
+        subscription_id: str | os.PathLike[str],
+        resource_group: str | None = None,
+        workspace_name: str | None = None,
+        auth: object = None,
+        *args: Any,
+        **kwargs: Any,
+    ) -> None:
+        root: str | os.PathLike[str] = subscription_id
+        if workspace_name is not None:
+            notes.cloud()
+            facts = {"subscription_id": str(subscription_id), "resource_group": resource_group}
+            root = _root(workspace_name, facts)
+        super().__init__(root)
+
+    @classmethod
+    def get(cls, name: str, *args: Any, path: Any = None, **kwargs: Any) -> Self:
+        """The workspace ``name``, found here or above, and made here when there is none."""
+        if args or kwargs:
+            notes.cloud()
+        known = ("subscription_id", "resource_group", "location")
+        facts = {key: value for key, value in kwargs.items() if key in known}
+        return super().get(name, path=path) if path else cls(_root(name, facts))
+
+    @classmethod
+    def create(cls, name: str, *args: Any, **kwargs: Any) -> Self:
+        """Make the workspace ``name`` here; what only Azure needs is kept as facts."""
+        if args or any(kwargs.get(key) for key in ("auth", "subscription_id", "location")):
+            notes.cloud()
+        return super().create(name, *args, **kwargs)
+
+    @property
+    def compute_targets(self) -> dict[str, Any]:
+        """The compute targets by name; one that is asked for and unknown is adopted."""
+        return compute.Targets(self)
+
+    @property
+    def experiments(self) -> dict[str, Any]:
+        """The experiments by name."""
+        return {name: Experiment(self, name) for name in super().experiments}
+
+    @property
+    def models(self) -> dict[str, Any]:
+        """None: models are not registered yet."""
+        return {}
+
+    def get_default_compute_target(self, type: str = "CPU") -> compute.ComputeTarget:
+        """The compute target that stands for the workspace's cluster of that type."""
+        target: compute.ComputeTarget = self.compute_targets[f"{type.lower()}-cluster"]
+        return target
+
+    def get_default_keyvault(self) -> Any:
+        """There is no store of secrets."""
+        raise NotImplementedError(
+            "There is no Keyvault here. Read secrets from environment variables, and pass them on "
+            "to a job by name: run_config.environment_variables."
+        )
+
+
+def _root(name: str, facts: dict[str, Any]) -> Path:
+    """Where the workspace ``name`` is; it is made here when there is none at all."""
+    found = workspace.Workspace.search(Path.cwd())
+    if found is None:
+        found = workspace.Workspace.create(name, path=Path.cwd(), **facts)
+        notes.say(f"made the local workspace {name!r} in {found.directory}")
+    elif found.name != name:
+        notes.once(
+            f"workspace {name}",
+            f"{name!r} is taken to be the workspace of this directory, {found.name!r}.",
+        )
+    return found.root

@@ -1,0 +1,155 @@
+"""``azureml`` as a job's script finds it (Python 3.6+): this file stands beside ``scriptrun/``.
+
+Where scriptrun is installed in the job's environment, its drop-in has the say. Otherwise ``Run``
+works from the run's folder alone, and the other names can be imported and say at their first use
+what to do. Modules that are not provided here are looked for in an azureml that is installed.
+"""
+
+import importlib
+import importlib.abc
+import importlib.machinery
+import os
+import sys
+import types
+
+#: modules that old scripts import, and the names of ``scriptrun`` (as jobs find it) behind them
+_MODULES = {
+    "azureml": {},
+    "azureml.core": {
+        name: name
+        for name in (
+            "Run",
+            "Workspace",
+            "Experiment",
+            "Dataset",
+            "Datastore",
+            "Environment",
+            "Model",
+            "ScriptRunConfig",
+            "RunConfiguration",
+            "ComputeTarget",
+        )
+    },
+    "azureml.core.run": {"Run": "Run", "_OfflineRun": "_OfflineRun"},
+    "azureml.core.workspace": {"Workspace": "Workspace"},
+    "azureml.core.experiment": {"Experiment": "Experiment"},
+    "azureml.core.dataset": {"Dataset": "Dataset"},
+    "azureml.core.datastore": {"Datastore": "Datastore"},
+    "azureml.core.environment": {"Environment": "Environment"},
+    "azureml.core.model": {"Model": "Model"},
+    "azureml.core.conda_dependencies": {"CondaDependencies": "CondaDependencies"},
+    "azureml.core.script_run_config": {"ScriptRunConfig": "ScriptRunConfig"},
+    "azureml.core.runconfig": {
+        "RunConfiguration": "RunConfiguration",
+        "CondaDependencies": "CondaDependencies",
+        "DockerConfiguration": "DockerConfiguration",
+        "MpiConfiguration": "MpiConfiguration",
+        "PyTorchConfiguration": "PyTorchConfiguration",
+        "TensorflowConfiguration": "TensorflowConfiguration",
+    },
+    "azureml.exceptions": {},
+    "azureml.telemetry": {},
+}
+_PLAIN = {
+    "azureml.core": {"VERSION": "1.61.0", "__version__": "1.61.0"},
+    "azureml.telemetry": {"set_diagnostics_collection": lambda *args, **kwargs: None},
+}
+
+
+_ABSENT = (
+    "{}.{} is not at hand in this job: it needs scriptrun to be installed in the job's "
+    "environment. Add scriptrun to the environment's packages."
+)
+
+
+class _Absent(type):
+    """The class of names that are only known of: importing them works, using them not."""
+
+    def __call__(cls, *args, **kwargs):
+        raise NotImplementedError(cls.__doc__)
+
+    def __getattr__(cls, name):
+        if name.startswith("_"):
+            raise AttributeError(name)
+        raise NotImplementedError(cls.__doc__)
+
+
+class _Module(types.ModuleType):
+    """A module that finds its names at their first use (modules of 3.6 have no __getattr__)."""
+
+    def __getattr__(self, name):
+        known = _MODULES.get(self.__name__, {})
+        if name in known:
+            value = getattr(importlib.import_module("scriptrun"), known[name])
+        elif name in _PLAIN.get(self.__name__, {}):
+            value = _PLAIN[self.__name__][name]
+        elif self.__name__ == "azureml.exceptions":
+            value = _error(name)
+        elif self.__name__ + "." + name in _MODULES:
+            value = importlib.import_module(self.__name__ + "." + name)
+        elif name[:1].isupper():
+            value = _Absent(name, (), {"__doc__": _ABSENT.format(self.__name__, name)})
+        else:
+            raise AttributeError("module {!r} has no attribute {!r}".format(self.__name__, name))
+        setattr(self, name, value)
+        return value
+
+
+def _error(name):
+    """The error class of that name, or the base of all, so that ``except`` clauses work."""
+    errors = importlib.import_module("scriptrun.runtime.injob.errors")
+    if name.startswith("__"):
+        raise AttributeError(name)
+    return getattr(errors, name, errors.ScriptrunError)
+
+
+class _Finder(importlib.abc.MetaPathFinder, importlib.abc.Loader):
+    """Finds the modules of the table below ``azureml``."""
+
+    def find_spec(self, fullname, path=None, target=None):
+        if fullname not in _MODULES or fullname == "azureml":
+            return None
+        spec = importlib.machinery.ModuleSpec(fullname, self, is_package=True)
+        spec.submodule_search_locations = _folders(fullname.rpartition(".")[2], path or [])
+        return spec
+
+    def create_module(self, spec):
+        return _Module(spec.name)
+
+    def exec_module(self, module):
+        names = _MODULES.get(module.__name__, {})
+        module.__all__ = [name for name in names if not name.startswith("_")]
+
+
+class _Rest(_Finder):
+    """Makes modules that nobody has: their names can be imported, and say what to do."""
+
+    def find_spec(self, fullname, path=None, target=None):
+        if not fullname.startswith(("azureml.core.", "azureml.data", "azureml.train")):
+            return None
+        return importlib.machinery.ModuleSpec(fullname, self, is_package=True)
+
+
+def _folders(name, places):
+    """Where an installed azureml has the package ``name``."""
+    found = [os.path.join(os.path.abspath(each or os.curdir), name) for each in places]
+    return [each for each in found if os.path.isdir(each)]
+
+
+def _stand():
+    """Let the installed scriptrun's drop-in take this module's place, or be the front."""
+    here = os.path.dirname(os.path.abspath(__file__))
+    front = sys.modules.pop(__name__)
+    try:
+        importlib.import_module("scriptrun.dropin")
+        importlib.import_module(__name__)  # the drop-in's own, found before this one
+    except ImportError:
+        sys.modules[__name__] = front
+        front.__class__ = _Module
+        front.__path__ = [each for each in _folders("azureml", sys.path) if each != here]
+        sys.meta_path.insert(0, _Finder())
+        sys.meta_path.append(_Rest())
+
+
+if __name__ == "azureml":
+    _stand()

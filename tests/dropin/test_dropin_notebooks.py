@@ -1,0 +1,92 @@
+"""Notebooks without Jupyter: what is Python runs, what is IPython's is told."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from scriptrun.dropin import notebooks
+from scriptrun.spec.errors import UserErrorException
+
+
+def notebook(path, *sources):
+    cells = [{"cell_type": "markdown", "source": ["# a title"]}]
+    cells += [{"cell_type": "code", "source": text.splitlines(True)} for text in sources]
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(
+        json.dumps({"nbformat": 4, "nbformat_minor": 2, "metadata": {}, "cells": cells})
+    )
+    return path
+
+
+def run(path):
+    return subprocess.run(
+        [sys.executable, "-m", "scriptrun", "exec", path.name if path.parent.name == "" else path],
+        capture_output=True,
+        text=True,
+    )
+
+
+def test_a_tutorial_runs_from_its_own_directory(tmp_path):
+    path = notebook(
+        tmp_path / "tutorial" / "train.ipynb",
+        "%matplotlib inline\nimport os\nfrom azureml.core import Workspace, Experiment, ScriptRunConfig",
+        "!pip install azureml-sdk\nws = Workspace.create('here')\nfolder = './scripts'\n"
+        "os.makedirs(folder, exist_ok=True)",
+        "%%writefile $folder/train.py\nfrom azureml.core import Run\nRun.get_context().log('n', 3)\n",
+        "%%time\nsrc = ScriptRunConfig(source_directory=folder, script='train.py')\n"
+        "run = Experiment(ws, 'nb').submit(src)\nrun.wait_for_completion();",
+        "run.get_metrics()",
+    )
+    done = run(path)
+    assert done.returncode == 0, done.stderr
+    assert "{'n': 3}" in done.stdout
+    assert "cell 1: passed over %matplotlib inline" in done.stderr
+    assert "cell 2: passed over !pip install azureml-sdk" in done.stderr
+    assert (path.parent / ".scriptrun").is_dir()
+
+
+def test_a_failing_cell_ends_it_and_shows_its_line(tmp_path):
+    path = notebook(tmp_path / "bad.ipynb", "a = 1", "b = 2\nprint(a / 0)", "print('not reached')")
+    done = run(path)
+    assert done.returncode == 1
+    assert "cell 2" in done.stderr and "print(a / 0)" in done.stderr
+    assert "not reached" not in done.stdout
+
+
+def test_lines_of_ipython_keep_their_place():
+    source = "if True:\n    !ls\n    x = 1\nfiles = !ls\nprint?\n?print\ny = 5 % 3"
+    space = {}
+    exec(notebooks.plain(source), space)
+    assert (space["x"], space["y"], space["files"]) == (1, 2, None)
+    assert notebooks.plain(source).count("\n") == source.count("\n")
+
+
+@pytest.mark.parametrize("source", ["%%bash\nrm -rf /\n", "%%html\n<b>x</b>"])
+def test_cells_of_other_languages_are_passed_over(source, capsys):
+    assert notebooks.plain(source).strip() == ""
+    assert "passed over %%" in capsys.readouterr().err
+
+
+@given(st.text(alphabet="%!?ab=\n '\"", max_size=30))
+def test_python_is_left_as_it_is(text):
+    source = f"x = {text!r}\ns = '''\n%time\n!ls\n'''\n"
+    assert notebooks.plain(source) == source
+
+
+def test_variables_in_the_name_of_a_written_file(tmp_path, capsys):
+    notebooks._write("%%writefile {d}/a.py", "1", {"d": tmp_path})
+    notebooks._write("%%writefile -a $d/a.py", "2\n", {"d": tmp_path})
+    assert (tmp_path / "a.py").read_text() == "1\n2\n"
+
+
+@pytest.mark.parametrize("text", ["", "[]", "{", "\x00"])
+def test_what_is_no_notebook_is_refused(tmp_path, text):
+    (tmp_path / "x.ipynb").write_text(text)
+    with pytest.raises(UserErrorException, match="no notebook"):
+        notebooks.cells(str(tmp_path / "x.ipynb"))
