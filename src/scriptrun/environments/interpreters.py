@@ -79,7 +79,10 @@ def _of_venv(python: str) -> Facts | None:
         return None
     own = sites.of_prefix(prefix)
     if settings.get("include-system-site-packages", "false").lower() == "true":
-        own += _sites_of_base(settings, version[0])
+        base = _base(settings, version[0])
+        if base is None:  # as of Debian's Python, whose packages lie elsewhere: it is asked
+            return None
+        own += base.sites
     return Facts(python, version[0], prefix, own)
 
 
@@ -92,10 +95,10 @@ def _pyvenv(path: str) -> dict[str, str]:
     return {name.strip().lower(): value.strip() for name, _, value in pairs}
 
 
-def _sites_of_base(settings: dict[str, str], version: str) -> tuple[str, ...]:
+def _base(settings: dict[str, str], version: str) -> Facts | None:
+    """The interpreter that a virtual environment was made of, as far as its files tell."""
     home, minor = settings.get("home", ""), version.rpartition(".")[0]
-    base = look(os.path.join(home, f"python{minor}")) if home else None
-    return base.sites if base else sites.of_prefix(os.path.dirname(home))
+    return look(os.path.join(home, f"python{minor}")) if home else None
 
 
 def _of_conda(python: str) -> Facts | None:
