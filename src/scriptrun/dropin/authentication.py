@@ -2,8 +2,17 @@
 
 from __future__ import annotations
 
+from enum import Enum
+
 from scriptrun.dropin import notes
 from scriptrun.spec.hints import Any
+
+
+class Audience(Enum):
+    """What a token is for."""
+
+    ARM = "ARM"
+    AZUREML = "AZUREML"
 
 
 class AbstractAuthentication:
@@ -19,6 +28,8 @@ class AbstractAuthentication:
     def get_token(self, *scopes: Any, **kwargs: Any) -> Any:
         """There is no token to get."""
         raise NotImplementedError("scriptrun logs in nowhere, so there is no token of Azure.")
+
+    signed_session = get_token
 
 
 class ArmTokenAuthentication(AbstractAuthentication):

@@ -21,6 +21,14 @@ class Experiment(experiment.Experiment):
         return super().submit(config, tags, **kwargs)
 
 
+class ViewType:
+    """Which experiments ``Experiment.list`` gives."""
+
+    ActiveOnly = "ActiveOnly"
+    All = "All"
+    ArchivedOnly = "ArchivedOnly"
+
+
 def get_run(
     experiment: experiment.Experiment, run_id: str, rehydrate: bool = True, clean_up: bool = True
 ) -> Run:

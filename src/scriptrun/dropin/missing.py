@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from scriptrun.spec.errors import ScriptrunError
 from scriptrun.spec.hints import Any, NoReturn
 
 
@@ -19,5 +20,7 @@ class _Missing(type):
 
 def missing(module: str, name: str, alternative: str) -> type:
     """What stands for ``module.name``; its first use raises NotImplementedError."""
+    if name.endswith(("Exception", "Error")):  # ``except`` clauses name it
+        return type(name, (ScriptrunError,), {"__module__": module})
     sentence = f"{module}.{name} is not provided by scriptrun. {alternative}"
     return _Missing(name, (), {"__doc__": sentence, "__module__": module})

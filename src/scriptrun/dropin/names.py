@@ -20,7 +20,8 @@ _ENVIRONMENT = {
     "DockerEnvironment=DockerSection PythonEnvironment=PythonSection",
 }
 _COMPUTE = {
-    "scriptrun.dropin.compute": "AmlCompute ComputeInstance ComputeTarget",
+    "scriptrun.dropin.compute": "AmlCompute ComputeInstance ComputeTarget "
+    "AmlComputeStatus=Status ComputeInstanceStatus=Status",
     "scriptrun.dropin.provisioning": "AmlComputeProvisioningConfiguration "
     "ComputeInstanceProvisioningConfiguration ComputeTargetProvisioningConfiguration ScaleSettings",
     "scriptrun.spec.errors": "ComputeTargetException",
@@ -39,7 +40,7 @@ _CONSUMPTION = {
     "scriptrun.data.consumption": "DatasetConsumptionConfig OutputFileDatasetConfig",
 }
 _AUTHENTICATION = {
-    "scriptrun.dropin.authentication": "AbstractAuthentication ArmTokenAuthentication "
+    "scriptrun.dropin.authentication": "AbstractAuthentication ArmTokenAuthentication Audience "
     "AzureCliAuthentication AzureMLTokenAuthentication InteractiveLoginAuthentication "
     "MsiAuthentication ServicePrincipalAuthentication TokenAuthentication",
 }
@@ -63,7 +64,7 @@ PROVIDED: dict[str, dict[str, str]] = {
         "scriptrun.dropin.experiment": "Experiment",
         "scriptrun.dropin.compute": "ComputeTarget",
         "scriptrun.dropin.version": "VERSION __version__",
-        "scriptrun.run": "Run",
+        "scriptrun.run": "Run ScriptRun=Run",
         "scriptrun.dataset": "Dataset",
         "scriptrun.datastore": "Datastore",
         _CONFIG + "script_run_config": "ScriptRunConfig",
@@ -72,20 +73,28 @@ PROVIDED: dict[str, dict[str, str]] = {
         _CONFIG + "environment_sections": "ContainerRegistry",
     },
     "azureml.core.workspace": {"scriptrun.dropin.workspace": "Workspace"},
-    "azureml.core.experiment": {"scriptrun.dropin.experiment": "Experiment"},
+    "azureml.core.experiment": {"scriptrun.dropin.experiment": "Experiment ViewType"},
     "azureml.core.run": {
         "scriptrun.run": "Run",
         "scriptrun.runtime.injob.offline": "_OfflineRun",
         "scriptrun.dropin.experiment": "get_run",
+        "scriptrun.datastore": "Datastore",
+        "scriptrun.data.abstract_dataset": "AbstractDataset",
+        "scriptrun.data.references": "DataPath",
+        _CONFIG + "environment": "Environment",
     },
     "azureml.core.script_run": {"scriptrun.run": "ScriptRun=Run"},
     "azureml.core.script_run_config": {_CONFIG + "script_run_config": "ScriptRunConfig"},
     "azureml.core.runconfig": {
         _CONFIG + "run_configuration": "RunConfiguration",
         _CONFIG + "script_run_config": "ScriptRunConfig",
-        "scriptrun.dropin.compute": "ComputeTarget",
+        "scriptrun.dropin.compute": "ComputeTarget AbstractComputeTarget=ComputeTarget",
+        "scriptrun.data.consumption": "DatasetConsumptionConfig",
+        "scriptrun.run": "Run",
         **_SECTIONS,
         **_ENVIRONMENT,
+        _CONFIG + "environment_sections": _ENVIRONMENT[_CONFIG + "environment_sections"]
+        + " Cr=ContainerRegistry AzureContainerRegistry=ContainerRegistry",
     },
     "azureml.core.environment": _ENVIRONMENT,
     "azureml.core.conda_dependencies": {_CONFIG + "conda_dependencies": "CondaDependencies"},
@@ -102,7 +111,14 @@ PROVIDED: dict[str, dict[str, str]] = {
     "azureml.core.dataset": {"scriptrun.dataset": "Dataset"},
     "azureml.core.datastore": {"scriptrun.datastore": "Datastore"},
     "azureml.core.authentication": _AUTHENTICATION,
-    "azureml.core.model": {},
+    "azureml.core.model": {
+        "scriptrun.dropin.experiment": "Experiment",
+        "scriptrun.dataset": "Dataset",
+        "scriptrun.data.file_dataset": "FileDataset",
+        "scriptrun.data.tabular_dataset": "TabularDataset",
+        _CONFIG + "environment": "Environment",
+        _CONFIG + "environment_sections": "ContainerRegistry",
+    },
     "azureml.core.keyvault": {},
     "azureml.core.image": {},
     "azureml.core.webservice": {},
@@ -111,6 +127,7 @@ PROVIDED: dict[str, dict[str, str]] = {
     "azureml._common": {},
     "azureml._common.exceptions": {"scriptrun.spec.errors": "AzureMLException=ScriptrunError"},
     "azureml.data": {**_DATASETS, **_CONSUMPTION},
+    "azureml.data.context_managers": {},
     "azureml.data.abstract_dataset": {"scriptrun.data.abstract_dataset": "AbstractDataset"},
     "azureml.data.abstract_datastore": _DATASTORES,
     "azureml.data.azure_storage_datastore": _DATASTORES,
@@ -149,56 +166,45 @@ _PIPELINE = (
     "after run.wait_for_completion() of the one before."
 )
 _COMPUTES = (
-    "AdlaCompute",
-    "AksCompute",
-    "BatchCompute",
-    "DataFactoryCompute",
-    "DatabricksCompute",
-    "DsvmCompute",
-    "HDInsightCompute",
-    "KubernetesCompute",
-    "RemoteCompute",
-    "SynapseCompute",
+    "AdlaCompute AksCompute BatchCompute DataFactoryCompute DatabricksCompute DsvmCompute "
+    "HDInsightCompute KubernetesCompute RemoteCompute SynapseCompute"
 )
 _ATTACHED = "Add the machine as a compute target of scriptrun: scriptrun compute add."
+_IMAGES = "Images are not built here: name the packages with CondaDependencies."
+_DATA = "It is made by the job itself, never by hand: use scriptrun's Dataset and Datastore."
+_SECRETS = "Read secrets from environment variables: scriptrun run --env NAME."
+_LINKS = "LinkFileOutputDatasetConfig LinkTabularOutputDatasetConfig"
 _LINKED = "Use OutputFileDatasetConfig, and register the files it leaves."
 
 #: names of modules that are there, and are not provided themselves
 LEFT_OUT: dict[str, dict[str, str]] = {
-    "azureml.core": {"Model": _MODELS, "Image": _WEB, "Webservice": _WEB, "Keyvault": ""},
-    "azureml.core.model": {"Model": _MODELS, "InferenceConfig": _WEB},
-    "azureml.core.keyvault": {"Keyvault": ""},
-    "azureml.core.resource_configuration": {"ResourceConfiguration": _MODELS},
-    "azureml.core.compute": dict.fromkeys(
-        [
-            "AdlaCompute",
-            "AksCompute",
-            "BatchCompute",
-            "DataFactoryCompute",
-            "DatabricksCompute",
-            "DsvmCompute",
-            "HDInsightCompute",
-            "KubernetesCompute",
-            "RemoteCompute",
-            "SynapseCompute",
+    module: {name: instead for names, instead in entries for name in names.split()}
+    for module, entries in {
+        "azureml.core": [("Model", _MODELS), ("Image Webservice", _WEB), ("Keyvault", _SECRETS)],
+        "azureml.core.model": [("Model", _MODELS), ("InferenceConfig", _WEB)],
+        "azureml.core.keyvault": [("Keyvault", _SECRETS)],
+        "azureml.core.resource_configuration": [("ResourceConfiguration", _MODELS)],
+        "azureml.core.compute": [(_COMPUTES, _ATTACHED)],
+        "azureml.core.runconfig": [("EnvironmentDefinition", "Use Environment.")],
+        "azureml.core.environment": [
+            ("DockerImageDetails EnvironmentReference ImageBuildDetails", _IMAGES)
         ],
-        _ATTACHED,
-    ),
-    "azureml.core.runconfig": {"EnvironmentDefinition": "Use Environment."},
-    "azureml.data": dict.fromkeys(
-        ("LinkFileOutputDatasetConfig", "LinkTabularOutputDatasetConfig"), _LINKED
-    ),
-    "azureml.data.output_dataset_config": dict.fromkeys(
-        [
-            "LinkFileOutputDatasetConfig",
-            "LinkTabularOutputDatasetConfig",
-            "OutputTabularDatasetConfig",
+        "azureml.core.container_registry": [("RegistryIdentity", _IMAGES)],
+        "azureml.core.run": [
+            ("InputDatasets LinkOutput OutputDatasets", _DATA),
+            ("Keyvault", _SECRETS),
         ],
-        _LINKED,
-    ),
+        "azureml.data": [(_LINKS, _LINKED)],
+        "azureml.data.azure_storage_datastore": [("AbstractAzureStorageDatastore", _DATA)],
+        "azureml.data.context_managers": [("DatasetContextManager DatastoreContextManager", _DATA)],
+        "azureml.data.output_dataset_config": [
+            (_LINKS, _LINKED),
+            ("OutputTabularDatasetConfig", _LINKED),
+            ("MountOptions OutputDatasetConfig RegistrationConfiguration", _DATA),
+            ("TransformationMixin UploadOptions", _DATA),
+        ],
+    }.items()
 }
-for _names in (LEFT_OUT["azureml.core"], LEFT_OUT["azureml.core.keyvault"]):
-    _names["Keyvault"] = "Read secrets from environment variables: scriptrun run --env NAME."
 
 #: packages of which every module can be imported, and no name used
 LEFT_OUT_PACKAGES: dict[str, str] = {
@@ -227,8 +233,8 @@ LEFT_OUT_PACKAGES: dict[str, str] = {
 #: methods that old code calls and that are not provided (``exec --check`` looks for them)
 LEFT_OUT_METHODS: dict[str, str] = {
     "register_model": _MODELS,
-    "get_default_keyvault": "Read secrets from environment variables: scriptrun run --env NAME.",
-    "get_secret": "Read secrets from environment variables: scriptrun run --env NAME.",
+    "get_default_keyvault": _SECRETS,
+    "get_secret": _SECRETS,
 }
 
 #: left-out packages that an installed azureml may have, and then has the say

@@ -14,6 +14,14 @@ if TYPE_CHECKING:
     from typing import Self
 
 
+_OF_AZURE = {
+    *["add_private_endpoint", "delete_connection", "delete_private_endpoint_connection"],
+    *["diagnose_workspace", "discovery_url", "get_connection", "images", "linked_services"],
+    *["list_connections", "list_keys", "private_endpoints", "service_context", "set_connection"],
+    *["sync_keys", "update", "update_dependencies", "webservices"],
+}
+
+
 class Workspace(workspace.Workspace):
     """The workspace ``workspace_name``, found here or above, and made here when there is none.
 
@@ -81,6 +89,31 @@ class Workspace(workspace.Workspace):
             "There is no Keyvault here. Read secrets from environment variables, and pass them on "
             "to a job by name: run_config.environment_variables."
         )
+
+    @staticmethod
+    def list(subscription_id: str = "", *args: Any, **kwargs: Any) -> dict[str, Any]:
+        """The workspace that is found here or above, as v1 lists them: by name, each in a list."""
+        notes.cloud()
+        found = Workspace.search(Path.cwd())
+        return {found.name: [found]} if found else {}
+
+    @classmethod
+    def setup(cls) -> Self:
+        """The workspace of this directory."""
+        return cls.from_config()
+
+    def get_mlflow_tracking_uri(self, *args: Any, **kwargs: Any) -> str:
+        """There is no tracking server."""
+        raise NotImplementedError(
+            "There is no MLflow server here. Log with Run.get_context().log(name, value)."
+        )
+
+    def __getattr__(self, name: str) -> Any:
+        if name in _OF_AZURE:
+            raise NotImplementedError(
+                f"Workspace.{name} belongs to Azure, and a directory has nothing like it."
+            )
+        raise AttributeError(f"'Workspace' object has no attribute {name!r}")
 
 
 def _root(name: str, facts: dict[str, Any]) -> Path:

@@ -1,0 +1,46 @@
+"""The table of docs/reference/dropin.md, written from the table that imports go by.
+
+``python -m scriptrun.dropin.page docs/reference/dropin.md`` puts it into the page.
+"""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+from scriptrun.dropin import names
+
+BEGIN, END = "<!-- begin of the table -->", "<!-- end of the table -->"
+
+
+def table() -> str:
+    """Each name of the SDK v1 in a row: whether it works, and as what; or what to do instead."""
+    rows = ["| name | | what stands for it, or what to do |", "| --- | --- | --- |"]
+    for module in sorted(names.PROVIDED):
+        rows += [
+            f"| `{module}.{name}` | works | `{home}.{actual}` |"
+            for name, (home, actual) in sorted(names.provided(module).items())
+            if not name.startswith("_")
+        ]
+        rows += [
+            f"| `{module}.{name}` | not there | {instead} |"
+            for name, instead in sorted(names.LEFT_OUT.get(module, {}).items())
+        ]
+    for package, instead in sorted(names.LEFT_OUT_PACKAGES.items()):
+        others = "all others of " if package in names.PROVIDED else ""
+        rows.append(f"| {others}`{package}` | not there | {instead} |")
+    for method, instead in sorted(names.LEFT_OUT_METHODS.items()):
+        rows.append(f"| `.{method}()` | not there | {instead} |")
+    return "\n".join(rows)
+
+
+def with_table(page: str) -> str:
+    """The text ``page`` with the table between its two marks."""
+    before, _, rest = page.partition(BEGIN)
+    _, _, after = rest.partition(END)
+    return f"{before}{BEGIN}\n\n{table()}\n\n{END}{after}"
+
+
+if __name__ == "__main__":
+    place = Path(sys.argv[1])
+    place.write_text(with_table(place.read_text("utf-8")), "utf-8")

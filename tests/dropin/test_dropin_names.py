@@ -1,0 +1,118 @@
+"""The table of names is true, whole, and the one on the page."""
+
+from __future__ import annotations
+
+import importlib
+import pickle
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from scriptrun.dropin import finder, names, page
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+@pytest.fixture(autouse=True)
+def enabled():
+    finder.enable()
+
+
+@pytest.mark.parametrize("module", sorted(names.PROVIDED))
+def test_every_name_of_a_module_is_there(module):
+    for name, (home, actual) in names.provided(module).items():
+        found = getattr(importlib.import_module(module), name)
+        assert found is getattr(importlib.import_module(home), actual)
+
+
+@pytest.mark.parametrize(
+    ("module", "name"),
+    [(module, name) for module, found in names.LEFT_OUT.items() for name in found]
+    + [(f"{package}.deep.module", "Thing") for package in names.LEFT_OUT_PACKAGES],
+)
+def test_what_is_left_out_can_be_imported_and_says_what_to_do(module, name):
+    found = getattr(importlib.import_module(module), name)
+    for use in (lambda: found(1, a=2), lambda: found.create(), lambda: found.CONSTANT):
+        with pytest.raises(NotImplementedError) as raised:
+            use()
+        sentence = str(raised.value)
+        assert f"{module}.{name} is not provided" in sentence
+        assert len(sentence) > len(f"{module}.{name} is not provided by scriptrun. ")
+
+
+def test_no_name_is_both_there_and_not_there():
+    for module, found in names.LEFT_OUT.items():
+        assert not set(found) & set(names.provided(module)), module
+
+
+def test_every_package_of_a_module_is_there_too():
+    for module in names.PROVIDED:
+        parent = module.rpartition(".")[0]
+        assert not parent or names.knows(parent), parent
+
+
+def test_errors_that_are_left_out_can_be_caught():
+    module = importlib.import_module("azureml.train.hyperdrive.exceptions")
+    try:
+        raise ValueError("another")
+    except module.HyperDriveException:
+        pytest.fail("it caught what is none of its own")
+    except ValueError:
+        pass
+
+
+def test_stars_and_unknown_names():
+    space = {}
+    exec("from azureml.core import *", space)
+    assert {"Workspace", "Run", "Experiment"} <= set(space)
+    with pytest.raises(ImportError):
+        exec("from azureml.core.run import Nonsense", {})
+    with pytest.raises(ModuleNotFoundError):
+        importlib.import_module("azureml.nonsense")
+
+
+def test_objects_of_it_can_be_pickled():
+    config = importlib.import_module("azureml.core").ScriptRunConfig(".", "train.py")
+    assert pickle.loads(pickle.dumps(config)).script == "train.py"
+
+
+INSTALLED = """
+import scriptrun.dropin
+import azureml.core, azureml.core._extra, azureml.own
+from azureml.opendatasets import MNIST
+print(azureml.core.Run.__module__, azureml.core._extra.x, azureml.own.x, MNIST)
+"""
+REFUSED = """
+import azureml.core
+import scriptrun.dropin
+"""
+
+
+def test_an_installed_azureml_has_the_modules_that_are_not_ours(tmp_path):
+    for name, text in {
+        "core/__init__.py": "raise SystemExit('the installed one was loaded')",
+        "core/_extra.py": "x = 1",
+        "own.py": "x = 2",
+        "opendatasets/__init__.py": "MNIST = 3",
+    }.items():
+        (tmp_path / "azureml" / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / "azureml" / name).write_text(text)
+    assert in_child(INSTALLED, tmp_path).stdout == "scriptrun.run 1 2 3\n"
+
+
+def test_two_are_never_mixed(tmp_path):
+    (tmp_path / "azureml" / "core").mkdir(parents=True)
+    (tmp_path / "azureml" / "core" / "__init__.py").write_text("")
+    assert "Let `import scriptrun.dropin` be the first line" in in_child(REFUSED, tmp_path).stderr
+
+
+def in_child(code, folder):
+    command = [sys.executable, "-c", code]
+    return subprocess.run(command, cwd=folder, capture_output=True, text=True)
+
+
+def test_the_page_is_up_to_date():
+    text = (ROOT / "docs" / "reference" / "dropin.md").read_text("utf-8")
+    assert text == page.with_table(text), f"run: {page.__doc__}"
