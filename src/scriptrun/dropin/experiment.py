@@ -14,7 +14,12 @@ class Experiment(experiment.Experiment):
     """The experiment ``name`` of ``workspace``; it is made on first use."""
 
     def submit(self, config: Any, tags: Mapping[str, Any] | None = None, **kwargs: Any) -> Run:
-        """Submit the job that ``config`` describes and return its Run at once."""
+        """Submit the job that ``config`` describes and return its Run at once.
+
+        An Estimator is submitted as the ScriptRunConfig that it stands for.
+        """
+        if hasattr(config, "to_script_run_config"):
+            config = config.to_script_run_config()
         target = getattr(getattr(config, "run_config", None), "target", None)
         if isinstance(target, str):
             compute.adopt(self.workspace, target)

@@ -12,6 +12,8 @@ _SECTIONS = {
     "DatasetRegistrationOptions GlobsOptions MountOptions OutputData OutputOptions "
     "RegistrationOptions UploadOptions Uri Dataset DataPath",
 }
+_ESTIMATORS = "scriptrun.dropin.estimators"
+_DISTRIBUTED = "Gloo Mpi Nccl ParameterServer"
 _ENVIRONMENT = {
     _CONFIG + "environment": "Environment DEFAULT_CPU_IMAGE DEFAULT_GPU_IMAGE",
     _CONFIG + "conda_dependencies": "CondaDependencies",
@@ -145,6 +147,18 @@ PROVIDED: dict[str, dict[str, str]] = {
     "azureml.telemetry": {
         "scriptrun.dropin.telemetry": "set_diagnostics_collection UserType",
     },
+    "azureml.train": {},
+    "azureml.train._distributed_training": {_ESTIMATORS: _DISTRIBUTED},
+    "azureml.train.estimator": {
+        _ESTIMATORS: f"Estimator MMLBaseEstimator=Estimator {_DISTRIBUTED}"
+    },
+    "azureml.train.estimator._estimator": {_ESTIMATORS: "Estimator"},
+    "azureml.train.estimator._mml_base_estimator": {_ESTIMATORS: "MMLBaseEstimator=Estimator"},
+    "azureml.train.dnn": {_ESTIMATORS: f"Chainer PyTorch TensorFlow {_DISTRIBUTED}"},
+    "azureml.train.dnn._chainer": {_ESTIMATORS: "Chainer"},
+    "azureml.train.dnn._pytorch": {_ESTIMATORS: "PyTorch"},
+    "azureml.train.dnn._tensorflow": {_ESTIMATORS: "TensorFlow"},
+    "azureml.train.sklearn": {_ESTIMATORS: "SKLearn"},
     "azureml.widgets": {"scriptrun.dropin.widgets": "RunDetails"},
 }
 
@@ -154,7 +168,7 @@ _MODELS = (
 )
 _WEB = "Serving is out of scope: load the model from the run's outputs in a server of your choice."
 _ESTIMATOR = (
-    "Say it as ScriptRunConfig(source_directory=..., script=..., arguments=[...], "
+    "Say the job as ScriptRunConfig(source_directory=..., script=..., arguments=[...], "
     "environment=...) and submit that."
 )
 _HYPERDRIVE = (

@@ -1,0 +1,165 @@
+"""Estimators of the SDK v1, each translated into the ScriptRunConfig that the guide tells to write.
+
+https://learn.microsoft.com/azure/machine-learning/v1/how-to-migrate-from-estimators-to-scriptrunconfig
+"""
+
+from __future__ import annotations
+
+import warnings
+
+from scriptrun.config.conda_dependencies import CondaDependencies
+from scriptrun.config.environment import Environment
+from scriptrun.config.run_configuration import RunConfiguration
+from scriptrun.config.script_run_config import ScriptRunConfig
+from scriptrun.dropin import translating
+from scriptrun.spec.errors import RunConfigurationException
+from scriptrun.spec.hints import Any
+
+
+class Estimator:
+    """A training job said the old way; submitting it submits ``to_script_run_config()``.
+
+    Raises RunConfigurationException for settings that contradict each other, and warns
+    (DeprecationWarning) with the code to write instead.
+    """
+
+    FRAMEWORK_NAME = ""
+    DEFAULT_VERSION = ""
+    _VERSIONS: tuple[str, ...] = ()
+
+    def __init__(
+        self,
+        source_directory: str,
+        *,
+        compute_target: Any = None,
+        vm_size: str | None = None,
+        vm_priority: str | None = None,
+        entry_script: str | None = None,
+        script_params: dict[str, Any] | None = None,
+        node_count: int = 1,
+        process_count_per_node: int = 1,
+        distributed_backend: str | None = None,
+        distributed_training: Any = None,
+        use_gpu: bool = False,
+        use_docker: bool = True,
+        custom_docker_base_image: str | None = None,
+        custom_docker_image: str | None = None,
+        image_registry_details: Any = None,
+        user_managed: bool = False,
+        conda_packages: list[str] | None = None,
+        pip_packages: list[str] | None = None,
+        conda_dependencies_file_path: str | None = None,
+        pip_requirements_file_path: str | None = None,
+        conda_dependencies_file: str | None = None,
+        pip_requirements_file: str | None = None,
+        environment_variables: dict[str, str] | None = None,
+        environment_definition: Environment | None = None,
+        inputs: list[Any] | None = None,
+        source_directory_data_store: Any = None,
+        shm_size: str | None = None,
+        resume_from: Any = None,
+        max_run_duration_seconds: float | None = None,
+        worker_count: int = 1,
+        parameter_server_count: int = 1,
+        framework_version: str | None = None,
+    ) -> None:
+        given = {name: value for name, value in locals().items() if name != "self"}
+        self._framework_version = self._checked_version(framework_version)
+        translating.check(given)
+        family = (self.FRAMEWORK_NAME, self._framework_version)
+        self._config = translating.translated(given, family)
+        code = translating.as_code(self._config, type(self).__name__)
+        warnings.warn(code, DeprecationWarning, stacklevel=2)
+
+    def _checked_version(self, wanted: str | None) -> str:
+        if wanted is not None and wanted not in self._VERSIONS:
+            raise RunConfigurationException(
+                f"{type(self).__name__} has no framework_version {wanted!r}.",
+                f"It knows {', '.join(self._VERSIONS)}." if self._VERSIONS else "It takes none.",
+            )
+        return wanted or self.DEFAULT_VERSION
+
+    def to_script_run_config(self) -> ScriptRunConfig:
+        """The same job as a ScriptRunConfig; it is the one that is submitted."""
+        return self._config
+
+    @property
+    def run_config(self) -> RunConfiguration:
+        """The settings of the job; they may be changed until it is submitted."""
+        return self._config.run_config
+
+    @property
+    def source_directory(self) -> str:
+        """The directory that goes along."""
+        return str(self._config.source_directory)
+
+    @property
+    def conda_dependencies(self) -> CondaDependencies:
+        """The packages of the job's environment."""
+        found: CondaDependencies = self.run_config.environment.python.conda_dependencies
+        return found
+
+    @classmethod
+    def get_supported_versions(cls) -> list[str]:
+        """The versions of the framework that there are environments for."""
+        return list(cls._VERSIONS)
+
+    @property
+    def framework_version(self) -> str:
+        """The version of the framework."""
+        return self._framework_version
+
+
+class PyTorch(Estimator):
+    """An Estimator with the curated environment of a PyTorch."""
+
+    FRAMEWORK_NAME = "PyTorch"
+    DEFAULT_VERSION = "1.4"
+    _VERSIONS = ("1.0", "1.1", "1.2", "1.3", "1.4", "1.5", "1.6")
+
+
+class TensorFlow(Estimator):
+    """An Estimator with the curated environment of a TensorFlow."""
+
+    FRAMEWORK_NAME = "TensorFlow"
+    DEFAULT_VERSION = "1.13"
+    _VERSIONS = ("1.10", "1.12", "1.13", "2.0", "2.1", "2.2", "2.3")
+
+
+class Chainer(Estimator):
+    """An Estimator with the curated environment of Chainer."""
+
+    FRAMEWORK_NAME = "Chainer"
+    DEFAULT_VERSION = "5.1.0"
+    _VERSIONS = ("5.1.0",)
+
+
+class SKLearn(Estimator):
+    """An Estimator with the curated environment of a scikit-learn."""
+
+    FRAMEWORK_NAME = "SKLearn"
+    DEFAULT_VERSION = "0.20.3"
+    _VERSIONS = ("0.20.3",)
+
+
+class Mpi:
+    """``distributed_training`` by MPI."""
+
+    def __init__(self, process_count_per_node: int = 1) -> None:
+        self.process_count_per_node = process_count_per_node
+
+
+class ParameterServer:
+    """``distributed_training`` by TensorFlow's parameter servers."""
+
+    def __init__(self, worker_count: int = 1, parameter_server_count: int = 1) -> None:
+        self.worker_count = worker_count
+        self.parameter_server_count = parameter_server_count
+
+
+class Nccl:
+    """``distributed_training`` of PyTorch on GPUs."""
+
+
+class Gloo:
+    """``distributed_training`` of PyTorch on CPUs."""

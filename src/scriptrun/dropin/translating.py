@@ -1,0 +1,192 @@
+"""From an Estimator's settings to a ScriptRunConfig."""
+
+from __future__ import annotations
+
+import os
+
+from scriptrun.config import curated
+from scriptrun.config.conda_dependencies import CondaDependencies
+from scriptrun.config.distributed import (
+    MpiConfiguration,
+    PyTorchConfiguration,
+    TensorflowConfiguration,
+)
+from scriptrun.config.environment import Environment
+from scriptrun.config.images import DEFAULT_GPU_IMAGE, is_azure_image
+from scriptrun.config.requirements import read_requirements
+from scriptrun.config.script_run_config import Distributed, ScriptRunConfig
+from scriptrun.data.references import DataReference
+from scriptrun.spec.errors import refuse
+from scriptrun.spec.hints import Any
+
+Settings = dict[str, Any]
+
+#: what environment_definition takes the place of
+_ENVIRONMENTS = (
+    "use_gpu",
+    "custom_docker_base_image",
+    "custom_docker_image",
+    "image_registry_details",
+    "user_managed",
+    "conda_packages",
+    "pip_packages",
+    "conda_dependencies_file_path",
+    "pip_requirements_file_path",
+    "conda_dependencies_file",
+    "pip_requirements_file",
+    "shm_size",
+)
+
+
+def check(given: Settings) -> None:
+    """Raise RunConfigurationException with all that is wrong."""
+    reasons = []
+    if given["compute_target"] is None and not given["vm_size"]:
+        reasons.append("an Estimator needs compute_target (or vm_size)")
+    several = given["node_count"] > 1 or given["process_count_per_node"] > 1
+    if several and not (given["distributed_training"] or given["distributed_backend"]):
+        reasons.append(
+            "node_count or process_count_per_node above 1 needs distributed_training, as Mpi()"
+        )
+    if given["environment_definition"] is not None:
+        clashing = [name for name in _ENVIRONMENTS if given[name]]
+        if clashing:
+            reasons.append(f"environment_definition excludes {', '.join(clashing)}")
+    refuse(reasons, "This Estimator cannot be made")
+
+
+def translated(given: Settings, family: tuple[str, str]) -> ScriptRunConfig:
+    """The ScriptRunConfig for the settings ``given``; ``family`` is a framework and its version."""
+    config = ScriptRunConfig(
+        source_directory=given["source_directory"],
+        script=given["entry_script"],
+        arguments=arguments(given["script_params"] or {}),
+        compute_target=given["compute_target"],
+        environment=given["environment_definition"] or environment(given, family),
+        distributed_job_config=distributed(given),
+        resume_from=given["resume_from"],
+        max_run_duration_seconds=given["max_run_duration_seconds"],
+    )
+    run_config = config.run_config
+    run_config.environment_variables.update(given["environment_variables"] or {})
+    store = given["source_directory_data_store"]
+    if store is not None:
+        run_config.source_directory_data_store = getattr(store, "name", store)
+    references: dict[str, Any] = run_config.data_references
+    for each in given["inputs"] or []:
+        if not isinstance(each, DataReference):
+            raise NotImplementedError(
+                "inputs= takes references to datastores only. Pass a dataset in script_params: "
+                "{'--data': dataset.as_download()}."
+            )
+        references[each.data_reference_name] = each.to_config()
+    return config
+
+
+def arguments(script_params: dict[str, Any]) -> list[Any]:
+    """Flags and values in order; None or "" leaves the flag alone, a list is spread."""
+    found: list[Any] = []
+    for flag, value in script_params.items():
+        found.append(flag)
+        if isinstance(value, list):
+            found += value
+        elif value is not None and not (isinstance(value, str) and value == ""):
+            found.append(value)
+    return found
+
+
+def environment(given: Settings, family: tuple[str, str]) -> Environment:
+    """The framework's curated environment, or an empty one, with the packages that were named."""
+    made = _base(given, family)
+    conda = _conda(given, made.python.conda_dependencies)
+    made.python.conda_dependencies = conda
+    made.python.user_managed_dependencies = bool(given["user_managed"])
+    image = given["custom_docker_image"] or given["custom_docker_base_image"]
+    if image or given["use_gpu"]:
+        made.docker.base_image = image or DEFAULT_GPU_IMAGE
+    if given["image_registry_details"] is not None:
+        made.docker.base_image_registry = given["image_registry_details"]
+    if given["shm_size"]:
+        made.docker.shm_size = given["shm_size"]
+    return made
+
+
+def _base(given: Settings, family: tuple[str, str]) -> Environment:
+    name, version = family
+    curated_name = ""
+    if name == "SKLearn":
+        curated_name = f"AzureML-Scikit-learn-{version}"
+    elif name:
+        curated_name = f"AzureML-{name}-{version}-{'GPU' if given['use_gpu'] else 'CPU'}"
+    found = curated.get(curated_name) if curated_name else None
+    if found is None or given["user_managed"]:
+        return Environment("estimator")
+    return found.clone(f"{name.lower()}-estimator")
+
+
+def _conda(given: Settings, base: CondaDependencies) -> CondaDependencies:
+    folder = os.fspath(given["source_directory"] or ".")
+    conda_file = given["conda_dependencies_file"] or given["conda_dependencies_file_path"]
+    pip_file = given["pip_requirements_file"] or given["pip_requirements_file_path"]
+    conda = base
+    if conda_file:
+        conda = CondaDependencies(os.path.join(folder, conda_file))
+        for package in base.pip_packages:
+            conda.add_pip_package(package)
+    for package in read_requirements(os.path.join(folder, pip_file)) if pip_file else []:
+        conda.add_pip_package(package)
+    for package in given["pip_packages"] or []:
+        conda.add_pip_package(package)
+    for package in given["conda_packages"] or []:
+        conda.add_conda_package(package)
+    return conda
+
+
+def distributed(given: Settings) -> Distributed | None:
+    """How the job is distributed, from ``distributed_training`` or its older texts."""
+    asked = given["distributed_training"] or given["distributed_backend"]
+    if not asked:
+        return None
+    kind = (asked if isinstance(asked, str) else type(asked).__name__).lower()
+    nodes = given["node_count"]
+    if kind == "mpi":
+        each = max(given["process_count_per_node"], getattr(asked, "process_count_per_node", 1))
+        return MpiConfiguration(process_count_per_node=each, node_count=nodes)
+    if kind in ("ps", "parameterserver"):
+        workers: int = getattr(asked, "worker_count", given["worker_count"])
+        servers: int = getattr(asked, "parameter_server_count", given["parameter_server_count"])
+        return TensorflowConfiguration(worker_count=workers, parameter_server_count=servers)
+    return PyTorchConfiguration(communication_backend=kind, node_count=nodes)
+
+
+def as_code(config: ScriptRunConfig, name: str) -> str:
+    """What to write instead of the Estimator ``name``."""
+    conda_section = config.run_config.environment.python
+    conda = conda_section.conda_dependencies
+    target = config.run_config.target
+    words = {
+        "source_directory": config.source_directory,
+        "script": config.script,
+        "arguments": config.arguments,
+        "compute_target": getattr(target, "name", target),
+    }
+    shown = [f"    {key}={value!r}," for key, value in words.items() if value]
+    if config.distributed_job_config is not None:
+        shown.append(f"    distributed_job_config={config.distributed_job_config!r},")
+    conda_packages, pip_packages = list(conda.conda_packages), list(conda.pip_packages)
+    image = config.run_config.environment.docker.base_image
+    settings = {
+        "python.user_managed_dependencies": conda_section.user_managed_dependencies,
+        "docker.base_image": not is_azure_image(image) and image,
+    }
+    lines = [
+        f"{name} is deprecated; the same as a ScriptRunConfig:",
+        f"environment = Environment({config.run_config.environment.name!r})",
+        "environment.python.conda_dependencies = CondaDependencies.create(",
+        f"    conda_packages={conda_packages!r}, pip_packages={pip_packages!r})",
+        *[f"environment.{key} = {value!r}" for key, value in settings.items() if value],
+        "config = ScriptRunConfig(",
+        *shown,
+        "    environment=environment)",
+    ]
+    return "\n".join(lines)
