@@ -153,8 +153,8 @@ def distributed(given: Settings) -> Distributed | None:
         each = max(given["process_count_per_node"], getattr(asked, "process_count_per_node", 1))
         return MpiConfiguration(process_count_per_node=each, node_count=nodes)
     if kind in ("ps", "parameterserver"):
-        workers: int = getattr(asked, "worker_count", given["worker_count"])
-        servers: int = getattr(asked, "parameter_server_count", given["parameter_server_count"])
+        said = given if isinstance(asked, str) else vars(asked)
+        workers, servers = int(said["worker_count"]), int(said["parameter_server_count"])
         return TensorflowConfiguration(worker_count=workers, parameter_server_count=servers)
     return PyTorchConfiguration(communication_backend=kind, node_count=nodes)
 
