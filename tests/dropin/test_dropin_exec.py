@@ -206,6 +206,35 @@ def test_the_code_of_the_guide(project):
     assert "my-cluster 2" in execute(project, GUIDE).stdout
 
 
+AGAIN = """
+from azureml.core import Workspace, Experiment
+from azureml.core.compute import AmlCompute, ComputeTarget
+from azureml.exceptions import ComputeTargetException
+ws = Workspace.from_config()
+for nodes in (4, 1):
+    config = AmlCompute.provisioning_configuration(vm_size="STANDARD_NC6", max_nodes=nodes)
+    target = ComputeTarget.create(ws, "gpu", config)
+    print(target.scale_settings.maximum_node_count, target.vm_size)
+target.update(max_nodes=3)
+print(ComputeTarget(ws, "gpu").scale_settings.maximum_node_count)
+try:
+    ComputeTarget.create(ws, "local", config)
+except ComputeTargetException as error:
+    print(error)
+try:
+    AmlCompute.provisioning_configuration(vm_size="STANDARD_NC6")
+except ComputeTargetException as error:
+    print(error)
+"""
+
+
+def test_a_cluster_can_be_made_anew_and_changed(project):
+    done = execute(project, AGAIN)
+    assert done.stdout.startswith("4 STANDARD_NC6\n1 STANDARD_NC6\n3\n")
+    assert "named 'local' already" in done.stdout
+    assert "needs vm_size and max_nodes" in done.stdout
+
+
 def test_a_traceback_shows_the_scripts_own_lines_alone(project):
     done = execute(project, "def f():\n    1 / 0\n\nf()\n", ok=False)
     assert done.returncode == 1

@@ -43,9 +43,10 @@ class ComputeTarget:
     def create(workspace: Home, name: str, provisioning_configuration: Any) -> ComputeTarget:
         """Make the compute target ``name``, backed by the workspace's default engine.
 
-        Raises ComputeTargetException when there is one already.
+        As in v1 one that was made so before is made anew. Raises ComputeTargetException for the
+        name of a target that scriptrun was told of otherwise (``scriptrun compute add``).
         """
-        if name in compute.all_of(workspace):
+        if name in compute.all_of(workspace) and _shelf(workspace).get(name) is None:
             raise ComputeTargetException(
                 f"There is a compute target named {name!r} already.",
                 "Take it with ComputeTarget(workspace, name), or delete() it first.",
@@ -237,7 +238,7 @@ def adopt(workspace: Home, name: str) -> None:
     try:
         compute.resolve(workspace, name)
     except ComputeTargetException:
-        make(workspace, name, {})
+        make(workspace, name, {"type": AmlCompute.type})
         notes.say(
             f"the compute target {name!r} is unknown here; it now stands for "
             f"{compute.default_name(workspace)!r} (scriptrun compute list)."
@@ -252,8 +253,7 @@ def make(workspace: Home, name: str, facts: dict[str, Any]) -> None:
     if "max_runs" in values.names_of(type(engine)) and nodes and nodes <= DEFAULT_RUNS:
         changes["max_runs"] = nodes
     compute.put(workspace, engine.replace(**changes))  # type: ignore[attr-defined]
-    if facts:
-        _shelf(workspace).put(name, facts)
+    _shelf(workspace).put(name, facts)
 
 
 def _shelf(workspace: Home) -> registry.Shelf:

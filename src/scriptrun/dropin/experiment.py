@@ -7,7 +7,10 @@ from collections.abc import Mapping
 from scriptrun import experiment
 from scriptrun.dropin import compute
 from scriptrun.run import Run
-from scriptrun.spec.hints import Any
+from scriptrun.spec.hints import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from scriptrun.workspace import Workspace
 
 
 class Experiment(experiment.Experiment):
@@ -24,6 +27,17 @@ class Experiment(experiment.Experiment):
         if isinstance(target, str):
             compute.adopt(self.workspace, target)
         return super().submit(config, tags, **kwargs)
+
+    @staticmethod
+    def list(  # type: ignore[override]
+        workspace: Workspace,
+        experiment_name: str | None = None,
+        view_type: str = "ActiveOnly",
+        tags: Mapping[str, Any] | None = None,
+    ) -> list[Experiment]:
+        """The workspace's experiments by name; archived ones only where ``view_type`` says so."""
+        found = experiment.Experiment.list(workspace, experiment_name, view_type, tags)
+        return [Experiment(workspace, each.name) for each in found]
 
 
 class ViewType:
