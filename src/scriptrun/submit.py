@@ -275,7 +275,7 @@ def _job(
         variables={**described.variables, **origin.variables},
         passed=origin.passed,
         max_run_duration_seconds=described.max_run_duration_seconds,
-        grace_seconds=_grace(described.variables),
+        grace_seconds=_grace({**described.variables, **origin.variables}),
         display_name=origin.display_name or run_id,
         parent=origin.parent,
         root=origin.root or origin.parent or run_id,

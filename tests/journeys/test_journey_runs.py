@@ -246,3 +246,19 @@ def test_the_latest_run_is_no_child_of_another(user):
     assert [run["parent"] for run in both] == [parent["id"], None]
     assert user.does("logs").out == "parent\n"
     assert user.does("show", "fold", "--json").json["metrics"] == {"x": 1}
+
+
+def test_the_time_to_save_can_be_set_on_the_command_line(user):
+    user.writes(
+        "deaf.py",
+        "import signal, time\n"
+        "signal.signal(signal.SIGTERM, signal.SIG_IGN)\n"
+        "print('deaf', flush=True)\ntime.sleep(60)\n",
+    )
+    grace = "AZUREML_RUN_KILL_SIGNAL_TIMEOUT_SEC=0.5"
+    run = user.does("run", "--detach", "--env", grace, "deaf.py").out.strip()
+    job = user.does("show", run, "--json").json["folder"] + "/job.json"
+    with open(job, encoding="utf-8") as file:
+        assert json.load(file)["grace_seconds"] == 0.5
+    user.does("cancel", run)
+    user.waits_for("Canceled", run)
