@@ -207,16 +207,22 @@ def test_the_code_of_the_guide(project):
 
 
 AGAIN = """
-from azureml.core import Workspace, Experiment
+from azureml.core import Workspace, Experiment, ScriptRunConfig
 from azureml.core.compute import AmlCompute, ComputeTarget
 from azureml.exceptions import ComputeTargetException
 ws = Workspace.from_config()
-for nodes in (4, 1):
+for nodes in ("4", 1):
     config = AmlCompute.provisioning_configuration(vm_size="STANDARD_NC6", max_nodes=nodes)
     target = ComputeTarget.create(ws, "gpu", config)
     print(target.scale_settings.maximum_node_count, target.vm_size)
 target.update(max_nodes=3)
 print(ComputeTarget(ws, "gpu").scale_settings.maximum_node_count)
+src = ScriptRunConfig(source_directory="src", command="sleep 60", compute_target=target)
+run = Experiment(ws, "active").submit(src)
+print([each.id == run.id for each in target.get_active_runs()])
+run.cancel()
+run.wait_for_completion(raise_on_error=False)
+print(list(target.get_active_runs()), list(ComputeTarget(ws, "local").get_active_runs()))
 try:
     ComputeTarget.create(ws, "local", config)
 except ComputeTargetException as error:
@@ -230,7 +236,7 @@ except ComputeTargetException as error:
 
 def test_a_cluster_can_be_made_anew_and_changed(project):
     done = execute(project, AGAIN)
-    assert done.stdout.startswith("4 STANDARD_NC6\n1 STANDARD_NC6\n3\n")
+    assert done.stdout.startswith("4 STANDARD_NC6\n1 STANDARD_NC6\n3\n[True]\n[] []\n")
     assert "named 'local' already" in done.stdout
     assert "needs vm_size and max_nodes" in done.stdout
 

@@ -29,6 +29,11 @@ def arguments(parser: Any) -> None:
         help="run nothing; list what FILE uses of azureml that is not provided",
     )
     parser.add_argument(
+        "--install-kernel",
+        action="store_true",
+        help="run nothing; add a kernel to Jupyter in which old notebooks run cell by cell",
+    )
+    parser.add_argument(
         "words",
         nargs=argparse.REMAINDER,
         metavar="FILE",
@@ -41,6 +46,9 @@ def run(args: argparse.Namespace) -> int:
     importlib.import_module("scriptrun.dropin")
     if args.check:
         return _check(args.words)
+    if args.install_kernel:
+        print(importlib.import_module("scriptrun.dropin.kernel").install())
+        return 0
     running = importlib.import_module("scriptrun.dropin.executing")
     if args.module:
         return int(running.module(args.module, args.words))

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 from scriptrun import compute
 from scriptrun.dropin import notes, provisioning
 from scriptrun.engines.slots import DEFAULT_RUNS
 from scriptrun.home import Home
+from scriptrun.run import Run
 from scriptrun.spec import values
 from scriptrun.spec.errors import ComputeTargetException
 from scriptrun.spec.hints import Any
 from scriptrun.store import registry
+from scriptrun.workspace import Workspace
 
 
 class ComputeTarget:
@@ -98,6 +102,12 @@ class ComputeTarget:
         """Return at once: there is nothing to wait for."""
         if show_output:
             print(f"{self.name}: Succeeded; jobs run on the workspace's default compute target.")
+
+    def get_active_runs(self, *args: Any, **kwargs: Any) -> Iterator[Run]:
+        """The workspace's runs on it that have not ended, newest first."""
+        for run in Run.unfinished(Workspace(self.workspace.root)):
+            if run.job.target.name == self.name:
+                yield run
 
     def refresh_state(self) -> None:
         """Every look is fresh."""

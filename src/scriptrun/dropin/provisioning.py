@@ -82,6 +82,7 @@ def cluster(
     """
     if not vm_size or not max_nodes:
         raise ComputeTargetException("A cluster needs vm_size and max_nodes, 1 or more.")
+    min_nodes, max_nodes = int(min_nodes), int(max_nodes)  # old code reads them from variables
     if not 0 <= min_nodes <= max_nodes:
         raise ComputeTargetException(
             f"A cluster cannot have min_nodes={min_nodes} and max_nodes={max_nodes}.",

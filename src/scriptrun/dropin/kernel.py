@@ -1,0 +1,56 @@
+"""A Jupyter kernel in which notebooks find ``azureml`` here, so that they run unchanged.
+
+A kernel is a directory with ``kernel.json`` below Jupyter's data directory
+(https://jupyter-client.readthedocs.io/en/stable/kernels.html#kernel-specs).
+"""
+
+from __future__ import annotations
+
+import importlib.util
+import json
+import os
+import sys
+from pathlib import Path
+
+from scriptrun.spec.errors import UserErrorException
+
+NAME = "scriptrun-azureml"
+_START = (
+    "import scriptrun.dropin; from ipykernel.kernelapp import launch_new_instance as launch; "
+    "launch()"
+)
+
+
+def install() -> Path:
+    """Write the kernel for this Python where Jupyter looks for it, and return its directory.
+
+    Raises UserErrorException where this Python has no ipykernel.
+    """
+    if importlib.util.find_spec("ipykernel") is None:
+        raise UserErrorException(
+            "The kernel needs the package ipykernel in scriptrun's own environment.",
+            f"{sys.executable} -m pip install ipykernel",
+        )
+    place = data_directory() / "kernels" / NAME
+    place.mkdir(parents=True, exist_ok=True)
+    content = {
+        "argv": [sys.executable, "-c", _START, "-f", "{connection_file}"],
+        "display_name": "Azure ML SDK v1 (scriptrun)",
+        "language": "python",
+        "metadata": {"debugger": True},
+    }
+    (place / "kernel.json").write_text(json.dumps(content, indent=1) + "\n", "utf-8")
+    return place
+
+
+def data_directory() -> Path:
+    """Where Jupyter keeps the user's kernels."""
+    named = os.environ.get("JUPYTER_DATA_DIR")
+    if named:
+        return Path(named)
+    if sys.platform == "darwin":
+        return Path.home() / "Library" / "Jupyter"
+    if os.name == "nt":
+        return Path(os.environ.get("APPDATA", Path.home())) / "jupyter"
+    shared = os.environ.get("XDG_DATA_HOME") or Path.home() / ".local" / "share"
+    return Path(shared) / "jupyter"

@@ -1,0 +1,52 @@
+"""The Jupyter kernel: what is written starts a Python that finds ``azureml`` here."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+
+import pytest
+
+IPYKERNEL = """
+import sys
+def launch_new_instance():
+    from azureml.core import Run
+    print(Run.__module__, sys.argv[1:])
+"""
+
+
+@pytest.fixture
+def places(tmp_path):
+    """Jupyter's directory, and a package ipykernel that tells how it was started."""
+    (tmp_path / "site" / "ipykernel").mkdir(parents=True)
+    (tmp_path / "site" / "ipykernel" / "__init__.py").write_text("")
+    (tmp_path / "site" / "ipykernel" / "kernelapp.py").write_text(IPYKERNEL)
+    return {**os.environ, "JUPYTER_DATA_DIR": str(tmp_path / "jupyter")}, str(tmp_path / "site")
+
+
+def test_the_kernel_that_is_installed_starts(places):
+    environ, site = places
+    environ["PYTHONPATH"] = site
+    command = [sys.executable, "-m", "scriptrun", "exec", "--install-kernel"]
+    done = subprocess.run(command, env=environ, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    with open(os.path.join(done.stdout.strip(), "kernel.json"), encoding="utf-8") as handle:
+        kernel = json.load(handle)
+    words = [each.format(connection_file="/tmp/c.json") for each in kernel["argv"]]
+    started = subprocess.run(words, env=environ, capture_output=True, text=True)
+    assert started.stdout == "scriptrun.run ['-f', '/tmp/c.json']\n", started.stderr
+    assert done.stdout.startswith(environ["JUPYTER_DATA_DIR"])
+
+
+def test_without_ipykernel_it_says_what_to_install(places):
+    environ, _ = places
+    code = (
+        "import sys; sys.modules['ipykernel'] = None\n"
+        "from scriptrun.cli import main; sys.exit(main(['exec', '--install-kernel']))"
+    )
+    command = [sys.executable, "-c", code]
+    done = subprocess.run(command, env=environ, capture_output=True, text=True)
+    assert (done.returncode, "ipykernel" in done.stderr) == (2, True), done.stderr
+    assert not os.path.exists(environ["JUPYTER_DATA_DIR"])
