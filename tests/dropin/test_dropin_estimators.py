@@ -8,6 +8,11 @@ import warnings
 
 import pytest
 
+from scriptrun.config.distributed import (
+    MpiConfiguration,
+    PyTorchConfiguration,
+    TensorflowConfiguration,
+)
 from scriptrun.dropin import estimators
 from scriptrun.dropin.estimators import Estimator, Mpi, PyTorch, SKLearn, TensorFlow
 from scriptrun.spec.errors import RunConfigurationException
@@ -96,6 +101,9 @@ def test_files_of_packages_lie_in_the_source_directory(tmp_path):
     [
         ({"distributed_training": Mpi(2), "node_count": 3}, "IntelMpi", 3),
         ({"distributed_backend": "mpi", "process_count_per_node": 4}, "IntelMpi", 1),
+        ({"distributed_training": MpiConfiguration(), "node_count": 2}, "IntelMpi", 2),
+        ({"distributed_training": TensorflowConfiguration(2, 1)}, "ParameterServer", 2),
+        ({"distributed_training": PyTorchConfiguration(), "node_count": 2}, "nccl", 2),
         ({"distributed_backend": "ps", "worker_count": 2, "node_count": 2}, "ParameterServer", 2),
         ({"distributed_training": estimators.ParameterServer(3, 1)}, "ParameterServer", 3),
         ({"distributed_training": estimators.Nccl(), "node_count": 2}, "nccl", 2),
@@ -114,6 +122,7 @@ def test_distributed_training(settings, communicator, nodes):
     [
         ({"compute_target": None}, "compute_target"),
         ({"node_count": 2}, "distributed_training"),
+        ({"pip_requirements_file": "../pip.txt"}, "source directory"),
         ({"distributed_backend": "carrier pigeon"}, "backend"),
         ({"framework_version": "9"}, "framework_version"),
         ({"environment_definition": estimators.Environment("e"), "use_gpu": True}, "use_gpu"),

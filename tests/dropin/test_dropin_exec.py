@@ -295,3 +295,17 @@ def test_check_lists_what_is_not_provided_and_runs_nothing(project):
     assert "it was run" not in done.stderr
     (project / "fine.py").write_text("from azureml.core import Run, Workspace\n")
     assert "is provided" in scriptrun(project, "exec", "--check", "fine.py").stdout
+
+
+def test_check_reads_notebooks_and_files_of_other_encodings(project):
+    cells = [{"cell_type": "code", "source": "%pip install x\nfrom azureml.core import Model"}]
+    (project / "n.ipynb").write_text(json.dumps({"cells": cells}))
+    done = scriptrun(project, "exec", "--check", "n.ipynb", ok=False)
+    assert "n.ipynb, cell 1:2: azureml.core.Model" in done.stdout
+    text = "# -*- coding: latin-1 -*-\r\nimport azureml.core  # \xe4\r\nazureml.core.Model\r\n"
+    (project / "latin.py").write_bytes(text.encode("latin-1"))
+    done = scriptrun(project, "exec", "--check", "latin.py", ok=False)
+    assert "latin.py:3: azureml.core.Model" in done.stdout
+    (project / "two.py").write_text("print 1\n")
+    done = scriptrun(project, "exec", "--check", "two.py", ok=False)
+    assert "two.py is not Python that runs here" in done.stderr

@@ -52,7 +52,23 @@ def check(given: Settings) -> None:
         clashing = [name for name in _ENVIRONMENTS if given[name]]
         if clashing:
             reasons.append(f"environment_definition excludes {', '.join(clashing)}")
+    reasons += _misplaced(given)
     refuse(reasons, "This Estimator cannot be made")
+
+
+def _misplaced(given: Settings) -> list[str]:
+    """Files of packages go along with the source, so they must lie in it."""
+    names = [name for name in _ENVIRONMENTS if "_file" in name and given[name]]
+    folder = os.path.abspath(given["source_directory"] or ".")
+    outside = [
+        name
+        for name in names
+        if not os.path.abspath(os.path.join(folder, given[name])).startswith(folder + os.sep)
+    ]
+    return [
+        f"{name}={given[name]!r} is not inside the source directory; put it there"
+        for name in outside
+    ]
 
 
 def translated(given: Settings, family: tuple[str, str]) -> ScriptRunConfig:
@@ -147,8 +163,14 @@ def distributed(given: Settings) -> Distributed | None:
     asked = given["distributed_training"] or given["distributed_backend"]
     if not asked:
         return None
-    kind = (asked if isinstance(asked, str) else type(asked).__name__).lower()
-    nodes = given["node_count"]
+    if isinstance(asked, TensorflowConfiguration):
+        return asked
+    if isinstance(asked, PyTorchConfiguration):
+        nodes = max(asked.node_count, given["node_count"])
+        return PyTorchConfiguration(asked.communication_backend, asked.process_count, nodes)
+    name = asked if isinstance(asked, str) else type(asked).__name__
+    kind = name.lower().removesuffix("configuration")
+    nodes = max(given["node_count"], getattr(asked, "node_count", 1))
     if kind == "mpi":
         each = max(given["process_count_per_node"], getattr(asked, "process_count_per_node", 1))
         return MpiConfiguration(process_count_per_node=each, node_count=nodes)
