@@ -241,6 +241,22 @@ def test_a_cluster_can_be_made_anew_and_changed(project):
     assert "needs vm_size and max_nodes" in done.stdout
 
 
+WARNED = """
+from azureml.core import Workspace, Experiment, ScriptRunConfig
+src = ScriptRunConfig(source_directory="src", script="odd.py")
+run = Experiment(Workspace.from_config(), "warned").submit(
+    src, show_output=True)
+print("after", run.get_status())
+"""
+
+
+def test_warnings_of_a_submission_name_the_callers_line(project):
+    (project / "src" / "odd.py").write_text("import a_module_that_is_nowhere\n")
+    done = execute(project, WARNED, ok=False)
+    assert "submit.py:4: UserWarning" in done.stderr
+    assert "a_module_that_is_nowhere" in done.stderr
+
+
 def test_a_traceback_shows_the_scripts_own_lines_alone(project):
     done = execute(project, "def f():\n    1 / 0\n\nf()\n", ok=False)
     assert done.returncode == 1

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Mapping
 
 from scriptrun import experiment
@@ -26,7 +27,15 @@ class Experiment(experiment.Experiment):
         target = getattr(getattr(config, "run_config", None), "target", None)
         if isinstance(target, str):
             compute.adopt(self.workspace, target)
-        return super().submit(config, tags, **kwargs)
+        show_output = kwargs.pop("show_output", False)
+        with warnings.catch_warnings(record=True) as caught:
+            warnings.simplefilter("always")
+            run = super().submit(config, tags, **kwargs)
+        for each in caught:  # they speak of the caller's line, not of this one
+            warnings.warn(each.message, stacklevel=2)
+        if show_output:
+            run.wait_for_completion(show_output=True)
+        return run
 
     @staticmethod
     def list(  # type: ignore[override]

@@ -148,6 +148,7 @@ PROVIDED: dict[str, dict[str, str]] = {
         "scriptrun.dropin.telemetry": "set_diagnostics_collection UserType",
     },
     "azureml.train": {},
+    "azureml.train.hyperdrive": {},
     "azureml.train._distributed_training": {_ESTIMATORS: _DISTRIBUTED},
     "azureml.train.estimator": {
         _ESTIMATORS: f"Estimator MMLBaseEstimator=Estimator {_DISTRIBUTED}"
@@ -174,6 +175,13 @@ _ESTIMATOR = (
 _HYPERDRIVE = (
     "Sweeps are not there yet: submit one ScriptRunConfig for each set of parameters, all at once "
     "with Experiment.submit_many of scriptrun."
+)
+_SWEEPS = (
+    "BanditPolicy BayesianParameterSampling EarlyTerminationPolicy GridParameterSampling "
+    "HyperDriveConfig HyperDriveRun HyperDriveRunConfig HyperParameterSampling "
+    "MedianStoppingPolicy NoTerminationPolicy PrimaryMetricGoal RandomParameterSampling "
+    "TruncationSelectionPolicy choice lognormal loguniform normal qlognormal qloguniform qnormal "
+    "quniform randint uniform"
 )
 _PIPELINE = (
     "Pipelines are out of scope: submit the steps as ScriptRunConfigs one after the other, each "
@@ -209,6 +217,7 @@ LEFT_OUT: dict[str, dict[str, str]] = {
             ("Keyvault", _SECRETS),
         ],
         "azureml.data": [(_LINKS, _LINKED)],
+        "azureml.train.hyperdrive": [(_SWEEPS, _HYPERDRIVE)],
         "azureml.data.azure_storage_datastore": [("AbstractAzureStorageDatastore", _DATA)],
         "azureml.data.context_managers": [("DatasetContextManager DatastoreContextManager", _DATA)],
         "azureml.data.output_dataset_config": [
