@@ -48,6 +48,19 @@ class Workspace(workspace.Workspace):
         super().__init__(root)
 
     @classmethod
+    def from_config(
+        cls, path: str | os.PathLike[str] | None = None, auth: object = None, **kwargs: Any
+    ) -> Self:
+        """The workspace of ``path`` (default: here) or above; Azure's config.json names one.
+
+        ``_file_name`` is that file's name where it has another.
+        """
+        if auth is not None:
+            notes.cloud()
+        named = Path(path or ".") / str(kwargs.get("_file_name") or "")
+        return super().from_config(named if named.is_file() else path)
+
+    @classmethod
     def get(cls, name: str, *args: Any, path: Any = None, **kwargs: Any) -> Self:
         """The workspace ``name``, found here or above, and made here when there is none."""
         if args or kwargs:
