@@ -2,15 +2,11 @@
 
 from __future__ import annotations
 
-import os
-import re
 import sys
 
+from scriptrun.environments import local_sources
 from scriptrun.spec.environment import INTERPRETER, EnvironmentSpec
 from scriptrun.spec.hints import TYPE_CHECKING
-
-#: a requirement's path, as ``/here/lib``, ``/here/lib[extra]; marker`` and ``lib @ file:///here/lib``
-_PLACE = re.compile(r"(?:[\w.-]+(?:\[[^\]]*\])?\s*@\s*)?(?:file://)?(/[^\[;]*)")
 
 if TYPE_CHECKING:
     from scriptrun.config.planning import Described
@@ -32,19 +28,12 @@ def placed(
     if spec.container and not spec.docker.get("own"):
         notes.append(f"{spec.image} is run as processes with the same packages, not as a container")
         spec = spec.replace(container=False)
-    return spec, (*notes, *filter(None, map(_of_a_directory, spec.pip)))
+    spec = spec.replace(local=local_sources.digests(spec.pip))
+    return spec, (*notes, *filter(None, map(_of_an_editable, spec.pip)))
 
 
-def _of_a_directory(requirement: str) -> str:
-    """What to say of a requirement that is a directory of this machine; "" for all others."""
-    editable, _, rest = requirement.partition(" ")
-    editable = editable if editable in ("-e", "--editable") else ""
-    path = _PLACE.match(rest if editable else requirement)
-    if path is None or not os.path.isdir(path[1].strip()):
+def _of_an_editable(requirement: str) -> str:
+    """What to say of a requirement that is used where it lies; "" for all others."""
+    if requirement.partition(" ")[0] not in ("-e", "--editable"):
         return ""
-    if editable:
-        return f"{requirement} is used where it lies: later changes of it reach this run"
-    return (
-        f"{path[1].strip()} is installed as it is when the environment is built: later changes of "
-        "it reach no run until the requirements change"
-    )
+    return f"{requirement} is used where it lies: later changes of it reach this run"

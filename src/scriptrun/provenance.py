@@ -91,7 +91,7 @@ def _quiet_environment() -> dict[str, str]:
 def _origin_url(root: Path) -> str:
     """The URL of the remote ``origin``, without credentials, or ""."""
     try:
-        text = (root / ".git" / "config").read_text(encoding="utf-8", errors="replace")
+        text = (_git_folder(root) / "config").read_text(encoding="utf-8", errors="replace")
     except OSError:
         return ""
     section = ""
@@ -101,6 +101,16 @@ def _origin_url(root: Path) -> str:
         elif section == '[remote "origin"]' and line.replace(" ", "").startswith("url="):
             return _without_credentials(line.partition("=")[2].strip())
     return ""
+
+
+def _git_folder(root: Path) -> Path:
+    """Where git keeps the repository's settings: elsewhere for a work tree beside the first one."""
+    place = root / ".git"
+    if place.is_dir():
+        return place
+    own = root / place.read_text(encoding="utf-8").partition("gitdir:")[2].strip()
+    common = own / "commondir"
+    return own / common.read_text(encoding="utf-8").strip() if common.exists() else own
 
 
 def _without_credentials(url: str) -> str:

@@ -8,16 +8,26 @@ from scriptrun import Environment, ScriptRunConfig, placing
 from scriptrun.config import planning
 
 
-def notes(requirement):
+def placed(requirement):
     environment = Environment("lib")
     environment.python.conda_dependencies.add_pip_package(requirement)
     described = planning.describe(ScriptRunConfig(".", "train.py", environment=environment))
-    return " ".join(placing.placed(described, None)[1])
+    return placing.placed(described, None)
+
+
+def notes(requirement):
+    return " ".join(placed(requirement)[1])
 
 
 @pytest.mark.parametrize("text", ["{0}", "{0}[extra]", "lib @ file://{0}", "{0} ; os_name == 'nt'"])
-def test_a_directory_is_said_to_be_installed_once(tmp_path, text):
-    assert f"{tmp_path} is installed as it is" in notes(text.format(tmp_path))
+def test_a_directory_counts_by_what_is_in_it(tmp_path, text):
+    (tmp_path / "lib.py").write_text("a = 1")
+    first, _ = placed(text.format(tmp_path))
+    (tmp_path / "build").mkdir()
+    (tmp_path / "build" / "lib.py").write_text("left by a build")
+    assert placed(text.format(tmp_path))[0].digest() == first.digest()
+    (tmp_path / "lib.py").write_text("a = 2")
+    assert placed(text.format(tmp_path))[0].digest() != first.digest()
 
 
 def test_an_editable_one_is_said_to_change_under_the_run(tmp_path):

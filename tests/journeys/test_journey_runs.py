@@ -262,3 +262,13 @@ def test_the_time_to_save_can_be_set_on_the_command_line(user):
         assert json.load(file)["grace_seconds"] == 0.5
     user.does("cancel", run)
     user.waits_for("Canceled", run)
+
+
+def test_diff_alone_compares_the_last_two(user):
+    user.writes("train.py", "")
+    user.does("run", "train.py")
+    alone = user.types("diff")
+    assert alone.code == 2
+    assert "There are no two runs" in alone.err
+    user.does("run", "-n", "second", "train.py", "--", "--x")
+    assert "--x" in user.does("diff").out

@@ -18,8 +18,10 @@ from scriptrun.workspace import Workspace
 
 def arguments(parser: Any) -> None:
     """Add the command's arguments."""
-    parser.add_argument("first", metavar="A", help="a run (default for B: the latest)")
-    parser.add_argument("second", metavar="B", nargs="?", help="the other run")
+    parser.add_argument("first", metavar="A", nargs="?", help="a run (neither named: the last two)")
+    parser.add_argument(
+        "second", metavar="B", nargs="?", help="the other run (default: the latest)"
+    )
     parser.add_argument("--exit-code", action="store_true", help="end with 1 where they differ")
     shared.json_argument(parser)
 
@@ -36,7 +38,9 @@ def run(args: argparse.Namespace) -> int:
     return 1 if found and args.exit_code else 0
 
 
-def _two(workspace: Workspace, first: str, second: str | None) -> tuple[Run, Run]:
+def _two(workspace: Workspace, first: str | None, second: str | None) -> tuple[Run, Run]:
+    if first is None:
+        return _last_two(workspace)
     found = browsing.find(workspace, first), browsing.find(workspace, second)
     if second is None and found[0].id == found[1].id:
         raise UserErrorException(
@@ -44,6 +48,13 @@ def _two(workspace: Workspace, first: str, second: str | None) -> tuple[Run, Run
             "Name both: scriptrun diff A B. Where runs share a name, the newest is meant by it.",
         )
     return found
+
+
+def _last_two(workspace: Workspace) -> tuple[Run, Run]:
+    ids = [row.id for row in browsing.rows(workspace, limit=2, children=False)]
+    if len(ids) < 2:
+        raise UserErrorException("There are no two runs to compare yet.")
+    return browsing.find(workspace, ids[1]), browsing.find(workspace, ids[0])
 
 
 def _print(first: Run, second: Run, found: comparing.Comparison) -> None:

@@ -83,9 +83,21 @@ def _lock(facts: Facts) -> Lock:
     }
 
 
-def _trouble(spec: EnvironmentSpec) -> str:
-    if locate(spec) is not None:
+def _too_old(python: str) -> str:
+    facts = interpreters.look(python)
+    version = facts.version.split(".") if facts else []
+    if [int(part) for part in version[:2] if part.isdigit()] >= [3, 6] or len(version) < 2:
         return ""
+    return (
+        f"The interpreter {python} is Python {'.'.join(version)}, and jobs run on 3.6 and newer. "
+        "Name another one."
+    )
+
+
+def _trouble(spec: EnvironmentSpec) -> str:
+    python = locate(spec)
+    if python is not None:
+        return _too_old(python)
     name = spec.interpreter or "python3"
     asked = f"The environment asks for the interpreter '{name}', "
     path = os.path.expanduser(name)

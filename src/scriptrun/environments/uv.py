@@ -11,11 +11,12 @@ import importlib
 import os
 import re
 
-from scriptrun.environments import interpreters, pythons, requests, sites
+from scriptrun.environments import interpreters, local_sources, pythons, requests, sites
 from scriptrun.environments.base import Builder, Lock, Log, Stop
 from scriptrun.environments.locks import content_key
 from scriptrun.runtime.files import read_json, to_json, write_atomic
 from scriptrun.spec.environment import PACKAGES, EnvironmentSpec
+from scriptrun.spec.errors import EnvironmentException
 from scriptrun.spec.hints import Any
 
 #: in the place: what was true when it was built, for ``ill``
@@ -48,6 +49,7 @@ class Uv(Builder):
         if remark:
             log(remark)
         os.makedirs(os.path.dirname(place), exist_ok=True)
+        self._refuse_changed()
         cwd = os.path.dirname(place)
         _loaded("uv_tool").run(
             ["venv", "--python", python.path, "--no-project", place], cwd, log, stop
@@ -71,6 +73,17 @@ class Uv(Builder):
         """The place's site-packages."""
         return sites.of_prefix(place)
 
+    def _refuse_changed(self) -> None:
+        """A directory that was locked as it was then must not be installed as it is now."""
+        locked: dict[str, str] = self.lock.get("local") or {}
+        now = local_sources.digests(locked) if locked else {}
+        changed = [path for path, digest in locked.items() if now.get(path) != digest]
+        if changed:
+            raise EnvironmentException(
+                f"{', '.join(changed)} has changed since the environment was locked.",
+                "Submit the job anew: it is locked with what is there now.",
+            )
+
     def _sync(self, place: str, log: Log, stop: Stop) -> None:
         request = requests.of(self.spec)
         text = self.lock["requirements"]
@@ -84,6 +97,7 @@ class Uv(Builder):
                 "--python",
                 self.python(place),
                 *hashes,
+                *(["--refresh"] if self.lock.get("local") else []),
                 *_for_sync(request.flags),
                 path,
             ],

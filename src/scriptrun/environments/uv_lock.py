@@ -8,7 +8,7 @@ import re
 import tempfile
 from collections.abc import Iterable
 
-from scriptrun.environments import pythons, requests, uv_tool
+from scriptrun.environments import local_sources, pythons, requests, uv_tool
 from scriptrun.environments.base import Lock, Log, Stop, platform_tag
 from scriptrun.environments.locks import FORMAT
 from scriptrun.environments.pythons import Python
@@ -47,6 +47,7 @@ def resolve(spec: EnvironmentSpec, log: Log, stop: Stop) -> Lock:
         "implementation": "cpython",
         "python": python.version,
         "requirements": text,
+        **({"local": spec.local} if spec.local else {}),
         "requested": list(request.lines),
         "notes": notes,
         "created": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
@@ -134,6 +135,8 @@ def _compile(request: Request, python: Python, flags: tuple[str, ...], log: Log,
         write_atomic(path, "\n".join([*request.options, *request.lines, ""]).encode(), 0o600)
         arguments = ["pip", "compile", "--python", python.path, "--generate-hashes"]
         arguments += ["--no-header", "--no-annotate", *flags, *request.flags, path]
+        if any(local_sources.path_of(line) for line in request.lines):
+            arguments.append("--refresh")  # uv does not notice what has changed in a directory
         try:
             text = uv_tool.run(arguments, folder, log, stop)
         except uv_tool.UvFailure as failure:

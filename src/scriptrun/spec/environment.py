@@ -17,8 +17,10 @@ class EnvironmentSpec(Value):
     ``kind`` is INTERPRETER (``interpreter`` is the path or name of an existing Python; nothing is
     installed) or PACKAGES (``python`` is a version such as "3.8" or None for "any", ``pip`` holds
     requirement lines, ``pip_options`` lines such as ``--index-url ...``, ``conda`` conda specs).
-    ``image`` holds the container image that was asked for and ``container`` whether a container is
-    wanted at all. ``name``, ``version`` and ``notes`` are for people and do not count as content.
+    ``local`` holds the digests of requirements that are directories or files of this machine, by
+    their path. ``image`` holds the container image that was asked for and ``container`` whether a
+    container is wanted at all. ``name``, ``version`` and ``notes`` are for people and do not count
+    as content.
     """
 
     kind: str = INTERPRETER
@@ -34,6 +36,7 @@ class EnvironmentSpec(Value):
     container: bool = False
     docker: dict[str, Any] = fresh(default_factory=dict)
     pins: str = "exact"
+    local: dict[str, str] = fresh(default_factory=dict)
     notes: tuple[str, ...] = ()
 
     def digest(self) -> str:

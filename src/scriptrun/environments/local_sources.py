@@ -1,0 +1,63 @@
+"""Requirements that are directories or files of this machine: told apart by what is in them."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Iterable, Iterator
+
+from scriptrun.spec.hints import TYPE_CHECKING
+from scriptrun.spec.later import later
+
+if TYPE_CHECKING:
+    import hashlib
+else:
+    hashlib = later("hashlib")
+
+#: a requirement's path, as ``/here/lib``, ``/here/lib[extra]; marker`` and ``lib @ file:///here/lib``
+_PLACE = r"(?:[\w.-]+(?:\[[^\]]*\])?\s*@\s*)?(?:file://)?(/[^\[;]*)"
+#: what building leaves behind, and what is no part of a package
+_PASSED_BY = frozenset({".git", ".hg", "__pycache__", "build", "dist", ".venv", "node_modules"})
+
+
+def path_of(requirement: str) -> str | None:
+    """The directory or file of this machine that ``requirement`` installs; None for all others.
+
+    What is installed in editable form is used where it lies, so it is not meant here.
+    """
+    found = re.match(_PLACE, requirement)
+    path = found[1].strip() if found else ""
+    return path if path and os.path.exists(path) else None
+
+
+def digests(requirements: Iterable[str]) -> dict[str, str]:
+    """The SHA-256 of what each requirement of this machine holds, by its path."""
+    paths = sorted({path for path in map(path_of, requirements) if path})
+    return {path: _digest(path) for path in paths}
+
+
+def _digest(path: str) -> str:
+    total = hashlib.sha256()
+    for name, place in _files(path):
+        try:
+            with open(place, "rb") as handle:
+                content = hashlib.file_digest(handle, "sha256").hexdigest()
+        except OSError:
+            continue  # a socket, or what may not be read: it is no part of a package
+        total.update(f"{name}\0{content}\0".encode("utf-8", "surrogateescape"))
+    return str(total.hexdigest())
+
+
+def _files(path: str) -> Iterator[tuple[str, str]]:
+    if os.path.isfile(path):
+        yield "", path
+    for folder, folders, names in os.walk(path):
+        folders[:] = sorted(name for name in folders if not _is_passed_by(name))
+        for name in sorted(names):
+            place = os.path.join(folder, name)
+            if os.path.isfile(place):
+                yield os.path.relpath(place, path), place
+
+
+def _is_passed_by(name: str) -> bool:
+    return name in _PASSED_BY or name.endswith(".egg-info")
