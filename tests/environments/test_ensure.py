@@ -175,7 +175,10 @@ def test_a_killed_build_is_never_taken_for_good(request_of, tmp_path):
         assert imported(ready, "red") == "1.0", f"seed {seed}, moment {number}"
         assert shelves.unfinished(ready.key) == []
         # uv, orphaned by the kill, may still be at work in what it began
-        until(lambda: not cache.users(shelves.shelf(ready.key)), "the killed build's uv goes on")
+        until(
+            lambda key=ready.key: not cache.users(shelves.shelf(key)),
+            "the killed build's uv goes on",
+        )
         cache.remove(ready.key)
 
 
