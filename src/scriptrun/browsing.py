@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 
 from scriptrun import standing, tickets
@@ -113,11 +113,3 @@ def _has(values: Mapping[str, Any], wanted: Mapping[str, Any] | str) -> bool:
     if isinstance(wanted, str):
         return wanted in values
     return all(name in values and values[name] == value for name, value in wanted.items())
-
-
-def iterate(workspace: Workspace, **filters: Any) -> Iterator[Run]:
-    """As ``rows``, as Run objects."""
-    from scriptrun.run import Run
-
-    for row in rows(workspace, **filters):
-        yield Run.at(workspace, Path(row.folder))

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import gc
 import os
-import select
 import shutil
 import signal
 import time
@@ -94,7 +93,7 @@ class Runner:
 
     def run(self) -> None:
         """Start what waits until nothing does."""
-        self._wake = _waker()
+        self._wake = processes.waker()
         while True:
             waiting = tickets.names(self.queue)
             if not waiting and not self.building:
@@ -104,7 +103,7 @@ class Runner:
                 self._round(waiting)
             except OSError:
                 pause = PAUSE  # a full disk, say: what waits goes on waiting
-            _sleep(self._wake, pause)
+            processes.doze(self._wake, pause)
             self._reap()
 
     def _round(self, waiting: list[str]) -> None:
@@ -290,18 +289,3 @@ def _kill_group(pid: int) -> None:
         except (ProcessLookupError, PermissionError):
             return
         time.sleep(0.2)
-
-
-def _waker() -> int:
-    reading, writing = os.pipe()
-    os.set_blocking(reading, False)
-    os.set_blocking(writing, False)
-    signal.signal(signal.SIGCHLD, lambda *_: None)
-    signal.set_wakeup_fd(writing, warn_on_full_buffer=False)
-    return reading
-
-
-def _sleep(wake: int, seconds: float) -> None:
-    ready, _, _ = select.select([wake], [], [], seconds)
-    if ready:
-        os.read(wake, 4096)

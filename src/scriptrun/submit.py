@@ -64,7 +64,6 @@ class Submission(Value, frozen=False):
     engine: Engine
     source: Path | None
     warnings: list[str]
-    git: provenance.GitFacts | None = None
 
 
 def check(
@@ -114,10 +113,10 @@ def submit(submission: Submission, workspace: Home) -> Path:
     """Take the snapshot, write the run down and start it, or queue it; return the run's folder."""
     job = submission.job
     if submission.source is not None:
-        submission.git = provenance.GitFacts(submission.source)
+        git = provenance.GitFacts(submission.source)  # asked while the snapshot is taken
         snapshot = snapshots.take(workspace.snapshots_folder, submission.source)
         submission.warnings += snapshot.warnings
-        properties = {**job.properties, **submission.git.properties()}
+        properties = {**job.properties, **git.properties()}
         properties["ContentSnapshotId"] = snapshot.digest
         job = job.replace(snapshot=snapshot.digest, properties=properties)
     return record(job, workspace, submission.warnings)

@@ -52,6 +52,26 @@ def read(path):
     return [event for event in map(_parse, lines) if event is not None]
 
 
+def read_all(folder, unreadable=(FileNotFoundError, NotADirectoryError)):
+    """The events of the run in ``folder``, by time, then writer, then place in the file.
+
+    ``unreadable`` are the errors of a folder without events; others are raised.
+    """
+    place = os.path.join(str(folder), "events")
+    try:
+        names = sorted(os.listdir(place))
+    except unreadable:
+        return []
+    found = [
+        (event.get("t", 0.0), name, event.get("n", 0), event)
+        for name in names
+        if name.endswith(".jsonl")
+        for event in read(os.path.join(place, name))
+    ]
+    found.sort(key=lambda item: item[:3])
+    return [item[3] for item in found]
+
+
 def _parse(line):
     try:
         event = json.loads(line.decode("utf-8", "surrogatepass"))

@@ -2,6 +2,7 @@
 
 import errno
 import os
+import select
 import signal
 import time
 
@@ -56,6 +57,23 @@ def await_name(pid, name, seconds=3.0):
 def in_job():
     """Whether this process belongs to a job."""
     return any(name in os.environ for name in identity.OF_A_JOB)
+
+
+def waker():
+    """A descriptor that becomes readable when a child ends."""
+    reading, writing = os.pipe()
+    os.set_blocking(reading, False)
+    os.set_blocking(writing, False)
+    signal.signal(signal.SIGCHLD, lambda *_: None)
+    signal.set_wakeup_fd(writing, warn_on_full_buffer=False)
+    return reading
+
+
+def doze(wake, seconds):
+    """Sleep for ``seconds``, or until what ``waker`` gave says that a child has ended."""
+    ready, _, _ = select.select([wake], [], [], seconds)
+    if ready:
+        os.read(wake, 4096)
 
 
 def spawn(argv, cwd, environ, output):

@@ -1,7 +1,6 @@
 """Watching over one process: its end, the request to cancel, its time limit (Python 3.8+)."""
 
 import os
-import select
 import signal
 import time
 
@@ -43,7 +42,7 @@ class Watch:
         self.started = time.monotonic()
         self.stopped, self.canceled, self.kill_at = "", False, None
         self._beats, self._next_beat = 0, self.started + BEAT
-        self._wake = _waker()
+        self._wake = processes.waker()
 
     def wait(self):
         """Wait for the process's end, whatever it takes, and return its Ending."""
@@ -56,9 +55,7 @@ class Watch:
             self._sleep()
 
     def _sleep(self):
-        ready, _, _ = select.select([self._wake], [], [], LOOK)
-        if ready:
-            os.read(self._wake, 4096)
+        processes.doze(self._wake, LOOK)
 
     def _reap_orphans(self):
         """Take the status of adopted grandchildren, and of none other than them."""
@@ -97,16 +94,6 @@ class Watch:
             files.write_atomic(self.beat, str(self._beats).encode())
         except OSError:
             pass  # a full disk: the next one may fit
-
-
-def _waker():
-    """A descriptor that becomes readable when a child ends."""
-    reading, writing = os.pipe()
-    os.set_blocking(reading, False)
-    os.set_blocking(writing, False)
-    signal.signal(signal.SIGCHLD, lambda *_: None)
-    signal.set_wakeup_fd(writing, warn_on_full_buffer=False)
-    return reading
 
 
 def _usage(usage):

@@ -19,18 +19,8 @@ def later_writer(folder: Path, who: str = "user") -> writing.EventWriter:
 
 def read(folder: Path) -> list[dict[str, Any]]:
     """All events of the run, by time, then writer, then place in the file."""
-    try:
-        names = sorted(os.listdir(folder / "events"))
-    except (FileNotFoundError, NotADirectoryError):
-        return []
-    merged = [
-        (event.get("t", 0.0), name, event.get("n", 0), event)
-        for name in names
-        if name.endswith(".jsonl")
-        for event in writing.read(str(folder / "events" / name))
-    ]
-    merged.sort(key=lambda item: item[:3])
-    return [item[3] for item in merged]
+    found: list[dict[str, Any]] = writing.read_all(folder)
+    return found
 
 
 class Facts(Value, frozen=False):

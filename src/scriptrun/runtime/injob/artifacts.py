@@ -7,8 +7,8 @@ logs are in its working directory. The layout is documented in docs/explanation/
 
 import os
 import posixpath
-import uuid
 
+from scriptrun.runtime.files import unique
 from scriptrun.runtime.injob.errors import UserErrorException
 
 #: areas that scripts write in their working directory
@@ -215,7 +215,7 @@ def _write(target, pour):
     parent = os.path.dirname(os.path.abspath(target))
     os.makedirs(parent, exist_ok=True)
     # a name of fixed length: the target's own may be as long as a name can be
-    temporary = os.path.join(parent, uuid.uuid4().hex[:16] + _UNFINISHED)
+    temporary = os.path.join(parent, unique(16) + _UNFINISHED)
     try:
         with open(temporary, "xb") as handle:
             pour(handle)

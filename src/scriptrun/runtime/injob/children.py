@@ -3,7 +3,6 @@
 import os
 import re
 import time
-import uuid
 
 from scriptrun.runtime import files, identity
 from scriptrun.runtime.injob import record
@@ -18,7 +17,7 @@ def begin(parent, parent_id, name=None, run_id=None):
     above = record.job(parent)
     now = time.time()
     run_id = _checked(run_id) or "{}_{}_{}".format(
-        above.get("experiment") or "run", int(now), uuid.uuid4().hex[:8]
+        above.get("experiment") or "run", int(now), files.unique(8)
     )
     created = time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(now))
     folder = os.path.join(_runs(parent), created[:10], run_id)

@@ -10,8 +10,8 @@ import os
 import sys
 import threading
 import time
-import uuid
 
+from scriptrun.runtime.files import unique
 from scriptrun.runtime.injob import values
 from scriptrun.runtime.injob.beat import BEAT
 
@@ -51,7 +51,7 @@ class MetricWriter:
         self._rest = b""
         self._lost = 0
         self._warned = False
-        name = "{}-{}-{}.jsonl".format(_rank(), self._pid, uuid.uuid4().hex[:8])
+        name = "{}-{}-{}.jsonl".format(_rank(), self._pid, unique(8))
         self.path = os.path.join(self.folder, "metrics", name)
 
     def scalar(self, name, value, description="", step=None):

@@ -3,7 +3,6 @@
 import os
 import sys
 import threading
-import uuid
 
 from scriptrun.runtime import events, files, identity
 
@@ -49,7 +48,7 @@ def warn(message, error):
 def _writer(folder):
     key = (str(folder), os.getpid())  # a forked child writes a file of its own
     if key not in _writers:
-        name = "script-{}-{}-{}".format(identity.host(), os.getpid(), uuid.uuid4().hex[:8])
+        name = "script-{}-{}-{}".format(identity.host(), os.getpid(), files.unique(8))
         _writers[key] = events.EventWriter(folder, name)
     return _writers[key]
 
@@ -61,17 +60,7 @@ def job(folder):
 
 def told(folder):
     """The run's events by time, then writer, then place in the file."""
-    place = os.path.join(str(folder), "events")
-    try:
-        names = sorted(os.listdir(place))
-    except OSError:
-        return []
-    found = []
-    for name in names:
-        if name.endswith(".jsonl"):
-            for event in events.read(os.path.join(place, name)):
-                found.append((event.get("t", 0.0), name, event.get("n", 0), len(found), event))
-    return [entry[-1] for entry in sorted(found, key=lambda entry: entry[:-1])]
+    return events.read_all(folder, OSError)
 
 
 def tags(folder):
