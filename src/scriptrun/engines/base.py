@@ -27,7 +27,11 @@ class Order(Value, frozen=False):
     """What an engine needs to start a job beside its spec: all of it local to this submission.
 
     ``environ`` is what the job inherits; it may hold secrets and is never written into the
-    workspace. ``python``, ``bin`` and ``prefix`` come from the environment that was made ready.
+    workspace; None: the launcher hands on its own. ``python``, ``bin`` and ``prefix`` come from the
+    environment that was made ready. ``nodes``, ``node``, ``address`` and ``head`` (of this node
+    and of node 0) are the job's place in the cluster; a text that begins with ``$`` names the
+    variable that holds it where the launcher starts (``"$SLURM_NODEID"``). ``tool`` begins the
+    command line of an interpreter that has scriptrun, on that node.
     """
 
     folder: Path
@@ -37,10 +41,15 @@ class Order(Value, frozen=False):
     python: str | None
     bin: str | None
     prefix: str | None
-    environ: dict[str, str]
+    environ: dict[str, str] | None
     attempt: int = 1
     ticket: Path | None = None
     wake: dict[str, Any] | None = None
+    nodes: int | str = 1
+    node: int | str = 0
+    address: str = "127.0.0.1"
+    head: str = ""
+    tool: tuple[str, ...] = ()
 
 
 class NoRoom(Exception):

@@ -39,7 +39,8 @@ class JobSpec(Value):
     ``command`` (a shell line) stands instead of ``script`` and ``arguments``. ``variables`` are the
     named variables of the job with their values; ``passed`` are names that are taken from the
     submitting process, whose values are never written down. ``run_definition`` is the
-    RunConfiguration as the SDK v1 shows it in ``get_details()``.
+    RunConfiguration as the SDK v1 shows it in ``get_details()``. ``resources`` is what each node
+    must give: ``cpus``, ``gpus`` and ``memory`` (bytes), each only where it was asked for.
     """
 
     id: str
@@ -59,6 +60,7 @@ class JobSpec(Value):
     max_run_duration_seconds: float | None = None
     grace_seconds: float = 10.0
     display_name: str = ""
+    resources: dict[str, Any] = fresh(default_factory=dict)
     kind: str = "azureml.scriptrun"
     parent: str | None = None
     root: str | None = None
