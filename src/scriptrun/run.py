@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from scriptrun.config.environment import Environment
     from scriptrun.config.script_run_config import ScriptRunConfig
     from scriptrun.experiment import Experiment
+    from scriptrun.model import Model
     from scriptrun.workspace import Workspace
 
 
@@ -28,7 +29,6 @@ _ScriptRun: Any = ScriptRun  # what travels with jobs is not typed
 _IN_THE_SDK = {
     "input_datasets",
     "output_datasets",
-    "register_model",
     "get_secret",
     "get_secrets",
     "take_snapshot",
@@ -236,6 +236,33 @@ class Run(_ScriptRun):  # type: ignore[misc]
 
         origin = Origin(parent=self.id, root=self.job.root)
         return self.experiment.submit(config, tags, origin=origin, **kwargs)
+
+    def register_model(
+        self,
+        model_name: str,
+        model_path: str | None = None,
+        tags: Mapping[str, Any] | None = None,
+        properties: Mapping[str, Any] | None = None,
+        model_framework: str | None = None,
+        model_framework_version: str | None = None,
+        description: str | None = None,
+        datasets: Any = None,
+        sample_input_dataset: Any = None,
+        sample_output_dataset: Any = None,
+        resource_configuration: Any = None,
+        **kwargs: Any,
+    ) -> Model:
+        """Keep an artifact, or a folder of them, as the next version of the model ``model_name``.
+
+        ``model_path`` is its name in the run (``outputs/model.pkl``; default: the model's name).
+        Raises UserErrorException, which says what the run has, where there is none.
+        """
+        from scriptrun.model import Model
+
+        facts = dict(locals())
+        for name in ("self", "Model", "model_name", "model_path", "kwargs"):
+            facts.pop(name)
+        return Model.of_run(self, model_name, model_path, **facts)
 
     def get_snapshot_id(self) -> str | None:
         """The digest of the source snapshot that the run was made with."""

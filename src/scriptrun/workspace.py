@@ -39,6 +39,13 @@ class Workspace(Home):
 
         return Dataset.get_all(self)
 
+    @property
+    def models(self) -> dict[str, Any]:
+        """The registered models by name, each in its latest version."""
+        from scriptrun.model import Model
+
+        return {each.name: each for each in Model.list(self, latest=True)}
+
     def set_default_datastore(self, name: str) -> None:
         """Make the datastore of that name the default one."""
         self.datastores[name].set_as_default()

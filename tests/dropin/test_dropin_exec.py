@@ -289,12 +289,12 @@ def test_a_missing_file_and_nothing_at_all_are_sentences(project):
 
 CHECKED = """
 import azureml.core
-from azureml.core import Workspace, Model, Run
+from azureml.core import Workspace, Keyvault, Run
 from azureml.pipeline.core import Pipeline
 from azureml.core.compute import ComputeTarget
 import numpy
 run = Run.get_context()
-run.register_model(model_name="m")
+run.get_secret(name="m")
 raise SystemExit("it was run")
 """
 
@@ -304,9 +304,9 @@ def test_check_lists_what_is_not_provided_and_runs_nothing(project):
     done = scriptrun(project, "exec", "--check", "old.py", ok=False)
     found = [line for line in done.stdout.splitlines() if line.startswith("old.py:")]
     assert found == [
-        "old.py:3: azureml.core.Model",
+        "old.py:3: azureml.core.Keyvault",
         "old.py:4: azureml.pipeline.core.Pipeline",
-        "old.py:8: .register_model()",
+        "old.py:8: .get_secret()",
     ]
     assert "it was run" not in done.stderr
     (project / "fine.py").write_text("from azureml.core import Run, Workspace\n")
@@ -314,14 +314,14 @@ def test_check_lists_what_is_not_provided_and_runs_nothing(project):
 
 
 def test_check_reads_notebooks_and_files_of_other_encodings(project):
-    cells = [{"cell_type": "code", "source": "%pip install x\nfrom azureml.core import Model"}]
+    cells = [{"cell_type": "code", "source": "%pip install x\nfrom azureml.core import Image"}]
     (project / "n.ipynb").write_text(json.dumps({"cells": cells}))
     done = scriptrun(project, "exec", "--check", "n.ipynb", ok=False)
-    assert "n.ipynb, cell 1:2: azureml.core.Model" in done.stdout
-    text = "# -*- coding: latin-1 -*-\r\nimport azureml.core  # \xe4\r\nazureml.core.Model\r\n"
+    assert "n.ipynb, cell 1:2: azureml.core.Image" in done.stdout
+    text = "# -*- coding: latin-1 -*-\r\nimport azureml.core  # \xe4\r\nazureml.core.Image\r\n"
     (project / "latin.py").write_bytes(text.encode("latin-1"))
     done = scriptrun(project, "exec", "--check", "latin.py", ok=False)
-    assert "latin.py:3: azureml.core.Model" in done.stdout
+    assert "latin.py:3: azureml.core.Image" in done.stdout
     (project / "two.py").write_text("print 1\n")
     done = scriptrun(project, "exec", "--check", "two.py", ok=False)
     assert "two.py is not Python that runs here" in done.stderr

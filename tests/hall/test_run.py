@@ -280,7 +280,7 @@ def test_a_table_for_notebooks_is_escaped(trained):
 
 def test_what_the_sdk_has_and_we_have_not_says_so(trained):
     with pytest.raises(AttributeError, match="not in this scriptrun yet"):
-        trained.register_model("m")
+        trained.take_snapshot(".")
     assert not hasattr(trained, "no_such_thing")
 
 

@@ -11,8 +11,8 @@ from scriptrun.data.consumption import DatasetConsumptionConfig
 from scriptrun.data.content import Content
 from scriptrun.data.errors import DatasetValidationError
 from scriptrun.data.records import Home
-from scriptrun.data.versions import Head
 from scriptrun.spec.digests import canonical
+from scriptrun.store.heads import Head
 
 Self = TypeVar("Self", bound="AbstractDataset")
 _NAMESPACE = uuid.UUID("3b7a9a3e-52d5-4b60-8f0b-1f4d9d1c6a11")

@@ -4,16 +4,12 @@ from __future__ import annotations
 
 import time
 import uuid
-from pathlib import Path
-from typing import Any
 
 from scriptrun.data.errors import DatasetValidationError
 from scriptrun.data.records import Home
 from scriptrun.spec.errors import UserErrorException
 from scriptrun.store import yaml_file
-from scriptrun.store.registry import Registry
-
-Head = dict[str, Any]
+from scriptrun.store.heads import Head, Heads
 
 
 def add(home: Home, name: str, head: Head, create_new_version: bool) -> Head:
@@ -31,7 +27,7 @@ def add(home: Home, name: str, head: Head, create_new_version: bool) -> Head:
             f"There is a dataset named {name!r} already, in version {latest}.",
             "Register it with create_new_version=True, or under another name.",
         )
-    if latest and _same(shelf.get(name, latest), head):
+    if latest and _same(shelf.fixed(name, latest), head):
         return get(home, name, latest)
     made = {"id": str(uuid.uuid4()), **head, "created": _now()}
     number = shelf.add(name, made)
@@ -62,16 +58,14 @@ def get(home: Home, name: str, version: int | None = None) -> Head:
             f"The dataset {name!r} has no version {version}.",
             f"It has {', '.join(map(str, found))}.",
         )
-    head = _shelf(home).get(name, number)
-    changed = yaml_file.read(_words(home, name, number)) or {}
-    return {"description": None, "tags": {}, **head, **changed, "name": name, "version": number}
+    return {"description": None, "tags": {}, **_shelf(home).get(name, number)}
 
 
 def by_id(home: Home, dataset_id: str) -> Head:
     """The version with this id. Raises UserErrorException where there is none."""
     for name in names(home):
         for number in reversed(_shelf(home).versions(name)):
-            if _shelf(home).get(name, number).get("id") == dataset_id:
+            if _shelf(home).fixed(name, number).get("id") == dataset_id:
                 return get(home, name, number)
     raise UserErrorException(
         f"There is no registered dataset with the id {dataset_id!r} in {home.name!r}."
@@ -91,8 +85,7 @@ def numbers(home: Home, name: str) -> list[int]:
 def change(home: Home, head: Head, words: Head) -> Head:
     """Set ``description`` or ``tags`` of a version; all else of it is fixed."""
     name, number = head["name"], head["version"]
-    now = {key: head[key] for key in ("description", "tags")}
-    yaml_file.replace(_words(home, name, number), {**now, **words})
+    _shelf(home).change(name, number, words)
     return get(home, name, number)
 
 
@@ -100,8 +93,7 @@ def remove(home: Home, name: str) -> None:
     """Forget all versions of ``name``. The data itself stays."""
     get(home, name)
     for number in _shelf(home).versions(name):
-        yaml_file.remove(_words(home, name, number))
-        yaml_file.remove(_folder(home, name) / f"{number}.yaml")
+        _shelf(home).remove(name, number)
 
 
 def as_number(version: object) -> int | None:
@@ -113,17 +105,8 @@ def as_number(version: object) -> int | None:
     raise DatasetValidationError(f"A version is a number or 'latest', not {version!r}.")
 
 
-def _shelf(home: Home) -> Registry:
-    return Registry(home.directory / "datasets")
-
-
-def _folder(home: Home, name: str) -> Path:
-    return home.directory / "datasets" / yaml_file.file_name(name)
-
-
-def _words(home: Home, name: str, number: int) -> Path:
-    """The description and tags that were given to a version after it was registered."""
-    return _folder(home, name) / f"{number}.tags.yaml"
+def _shelf(home: Home) -> Heads:
+    return Heads(home.directory / "datasets")
 
 
 def _now() -> str:

@@ -66,6 +66,7 @@ PROVIDED: dict[str, dict[str, str]] = {
         "scriptrun.dropin.experiment": "Experiment",
         "scriptrun.dropin.compute": "ComputeTarget",
         "scriptrun.dropin.version": "VERSION __version__",
+        "scriptrun.model": "Model",
         "scriptrun.run": "Run ScriptRun=Run",
         "scriptrun.dataset": "Dataset",
         "scriptrun.datastore": "Datastore",
@@ -114,6 +115,8 @@ PROVIDED: dict[str, dict[str, str]] = {
     "azureml.core.datastore": {"scriptrun.datastore": "Datastore"},
     "azureml.core.authentication": _AUTHENTICATION,
     "azureml.core.model": {
+        "scriptrun.model": "Model",
+        "scriptrun.model_facts": "ResourceConfiguration",
         "scriptrun.dropin.experiment": "Experiment",
         "scriptrun.dataset": "Dataset",
         "scriptrun.data.file_dataset": "FileDataset",
@@ -124,7 +127,9 @@ PROVIDED: dict[str, dict[str, str]] = {
     "azureml.core.keyvault": {},
     "azureml.core.image": {},
     "azureml.core.webservice": {},
-    "azureml.core.resource_configuration": {},
+    "azureml.core.resource_configuration": {
+        "scriptrun.model_facts": "ResourceConfiguration",
+    },
     "azureml.exceptions": _ERRORS,
     "azureml._common": {},
     "azureml._common.exceptions": {"scriptrun.spec.errors": "AzureMLException=ScriptrunError"},
@@ -163,10 +168,6 @@ PROVIDED: dict[str, dict[str, str]] = {
     "azureml.widgets": {"scriptrun.dropin.widgets": "RunDetails"},
 }
 
-_MODELS = (
-    "Models are not registered yet: save the model below outputs/, and get it with "
-    "run.download_file('outputs/...')."
-)
 _WEB = "Serving is out of scope: load the model from the run's outputs in a server of your choice."
 _ESTIMATOR = (
     "Say the job as ScriptRunConfig(source_directory=..., script=..., arguments=[...], "
@@ -202,10 +203,9 @@ _LINKED = "Use OutputFileDatasetConfig, and register the files it leaves."
 LEFT_OUT: dict[str, dict[str, str]] = {
     module: {name: instead for names, instead in entries for name in names.split()}
     for module, entries in {
-        "azureml.core": [("Model", _MODELS), ("Image Webservice", _WEB), ("Keyvault", _SECRETS)],
-        "azureml.core.model": [("Model", _MODELS), ("InferenceConfig", _WEB)],
+        "azureml.core": [("Image Webservice", _WEB), ("Keyvault", _SECRETS)],
+        "azureml.core.model": [("InferenceConfig", _WEB)],
         "azureml.core.keyvault": [("Keyvault", _SECRETS)],
-        "azureml.core.resource_configuration": [("ResourceConfiguration", _MODELS)],
         "azureml.core.compute": [(_COMPUTES, _ATTACHED)],
         "azureml.core.runconfig": [("EnvironmentDefinition", "Use Environment.")],
         "azureml.core.environment": [
@@ -255,7 +255,6 @@ LEFT_OUT_PACKAGES: dict[str, str] = {
 
 #: methods that old code calls and that are not provided (``exec --check`` looks for them)
 LEFT_OUT_METHODS: dict[str, str] = {
-    "register_model": _MODELS,
     "get_default_keyvault": _SECRETS,
     "get_secret": _SECRETS,
 }

@@ -1,0 +1,178 @@
+"""List, show, register and download models.
+
+A model is a file or a folder of files with a name and a version. register keeps a path of this
+machine, or with --run what a run has left (outputs/model.pkl).
+"""
+
+from __future__ import annotations
+
+import argparse
+from typing import Any
+
+from scriptrun import browsing, opening
+from scriptrun.cli import out, shared
+from scriptrun.model import Model
+from scriptrun.spec.errors import UserErrorException
+
+
+def arguments(parser: Any) -> None:
+    """Add the command's arguments."""
+    verbs = parser.add_subparsers(dest="verb", metavar="list|show|register|download|delete")
+
+    def verb(name: str, line: str) -> Any:
+        made = verbs.add_parser(name, help=line, description=f"{line[0].upper()}{line[1:]}.")
+        shared.json_argument(made)
+        return made
+
+    listed = verb("list", "the models by name, each in its latest version")
+    listed.add_argument("name", metavar="NAME", nargs="?", help="all versions of this one")
+    listed.add_argument("--tag", action="append", default=[], metavar="NAME[=VALUE]")
+    listed.add_argument("--run", metavar="RUN", help="those that a run left")
+    show = verb("show", "a model: files, tags, and the run that it came from")
+    show.add_argument("model", metavar="NAME[:VERSION]")
+    register = verb("register", "keep a file or folder as the next version of a model")
+    register.add_argument("name", metavar="NAME")
+    register.add_argument("path", metavar="PATH")
+    register.add_argument("--run", metavar="RUN", help="PATH is one of this run's files or folders")
+    register.add_argument("--tag", action="append", default=[], metavar="NAME=VALUE")
+    register.add_argument("--description", metavar="TEXT")
+    register.add_argument("--framework", metavar="NAME")
+    download = verb("download", "copy a model's files here")
+    download.add_argument("model", metavar="NAME[:VERSION]")
+    download.add_argument("target", metavar="DIR", nargs="?", default=".")
+    download.add_argument("--force", action="store_true", help="over files that are there")
+    delete = verb("delete", "forget a version")
+    delete.add_argument("model", metavar="NAME:VERSION")
+
+
+def run(args: argparse.Namespace) -> int:
+    """Do what the verb says; the exit code."""
+    return _VERBS[args.verb or "list"](args)
+
+
+def _list(args: argparse.Namespace) -> int:
+    workspace = opening.here()
+    name, run_name = getattr(args, "name", None), getattr(args, "run", None)
+    run_id = browsing.find(workspace, run_name).id if run_name else None
+    tags = [each.split("=", 1) if "=" in each else each for each in getattr(args, "tag", ())]
+    found = Model.list(workspace, name, tags, run_id=run_id, latest=name is None)
+    if getattr(args, "json", False):
+        out.as_json([model.serialize() for model in found])
+    elif found:
+        heads = ("NAME", "VERSION", "SIZE", "CREATED", "RUN", "TAGS")
+        out.table(heads, [_row(model) for model in found])
+    else:
+        print("None is registered yet: scriptrun model register NAME PATH")
+    return 0
+
+
+def _row(model: Model) -> tuple[str, ...]:
+    return (
+        model.name,
+        str(model.version),
+        out.size(sum(file["size"] for file in model.files)),
+        out.ago(model.created_time.timestamp()),
+        model.run_id or "",
+        _tags(model),
+    )
+
+
+def _tags(model: Model) -> str:
+    return ", ".join(f"{name}={value}" for name, value in model.tags.items())
+
+
+def _show(args: argparse.Namespace) -> int:
+    model = _named(args.model)
+    if args.json:
+        out.as_json(model.serialize())
+        return 0
+    files = [f"{each['path']}  {out.size(each['size'])}" for each in model.files]
+    out.facts(
+        [
+            ("name", model.name),
+            ("version", str(model.version)),
+            ("description", model.description or ""),
+            ("created", f"{model.created_time:%Y-%m-%d %H:%M:%S} UTC"),
+            ("framework", " ".join(filter(None, (model.model_framework, _version(model))))),
+            ("run", model.run_id or ""),
+            ("experiment", model.experiment_name or ""),
+            ("datasets", "\n".join(f"{word}: {_names(sets)}" for word, sets in _datasets(model))),
+            ("tags", _tags(model)),
+            ("properties", ", ".join(f"{k}={v}" for k, v in model.properties.items())),
+            ("files", "\n".join(files)),
+        ]
+    )
+    return 0
+
+
+def _version(model: Model) -> str:
+    return str(model.model_framework_version or "")
+
+
+def _datasets(model: Model) -> Any:
+    return model.datasets.items()
+
+
+def _names(datasets: list[Any]) -> str:
+    return ", ".join(f"{each.name}:{each.version}" for each in datasets)
+
+
+def _register(args: argparse.Namespace) -> int:
+    tags = dict(_pair(each) for each in args.tag)
+    facts = {"description": args.description, "model_framework": args.framework}
+    if args.run:
+        run = browsing.find(opening.existing(), args.run)
+        model = run.register_model(args.name, args.path, tags, **facts)
+    else:
+        workspace = opening.made(opening.here())
+        model = Model.register(workspace, args.path, args.name, tags, **facts)
+    return _said(args, model, f"Registered {model.id}")
+
+
+def _download(args: argparse.Namespace) -> int:
+    model = _named(args.model)
+    path = model.download(args.target, args.force)
+    if args.json:
+        out.as_json({"id": model.id, "path": path})
+    else:
+        print(path)
+    return 0
+
+
+def _delete(args: argparse.Namespace) -> int:
+    if ":" not in args.model:
+        raise UserErrorException(
+            "`scriptrun model delete` wants one version.", f"For example {args.model}:1."
+        )
+    model = _named(args.model)
+    model.delete()
+    return _said(args, model, f"Deleted {model.id}")
+
+
+def _said(args: argparse.Namespace, model: Model, line: str) -> int:
+    if args.json:
+        out.as_json(model.serialize())
+    else:
+        print(line)
+    return 0
+
+
+def _named(text: str) -> Model:
+    name, _, version = text.partition(":")
+    return Model(opening.existing(), name, version=version or None)
+
+
+def _pair(text: str) -> tuple[str, str]:
+    name, found, value = text.partition("=")
+    if not found:
+        raise UserErrorException(f"{text!r} is no tag.", "Write --tag NAME=VALUE.")
+    return name, value
+
+
+_VERBS = {
+    "list": _list,
+    "show": _show,
+    "register": _register,
+    "download": _download,
+    "delete": _delete,
+}

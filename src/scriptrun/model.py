@@ -1,0 +1,326 @@
+"""``Model``: a registered version of trained files, and where it came from."""
+
+from __future__ import annotations
+
+import builtins
+import datetime
+import os
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+
+from scriptrun import model_facts, models
+from scriptrun.dataset import Dataset
+from scriptrun.home import Home
+from scriptrun.model_facts import ResourceConfiguration
+from scriptrun.run import Run
+from scriptrun.spec.errors import UserErrorException
+from scriptrun.spec.hints import Any
+from scriptrun.store.heads import Head
+from scriptrun.workspace import Workspace
+
+_SERVING = (
+    "Serving is outside this system: get the files with model.download(), and load them in a "
+    "server of your choice."
+)
+
+
+class Model:
+    """The registered model ``name`` in ``version`` (default: the latest), or the one with ``id``
+    (``name:version``).
+
+    ``tags``, ``properties``, ``run_id`` and ``model_framework`` narrow down which versions are
+    meant. Raises UserErrorException where there is none. ``tags``, ``description`` and
+    ``properties`` are as they were when the object was made; all else of a version is fixed.
+    """
+
+    class Framework:
+        """Names of frameworks, as the SDK v1 spells them."""
+
+        CUSTOM = "Custom"
+        TENSORFLOW = "TensorFlow"
+        SCIKITLEARN = "ScikitLearn"
+        ONNX = "Onnx"
+        KERAS = "Keras"
+        PYTORCH = "PyTorch"
+        MULTI = "Multi"
+        HUGGINGFACE = "HuggingFace"
+        OPENAI = "OpenAI"
+
+    def __init__(
+        self,
+        workspace: Home,
+        name: str | None = None,
+        id: str | None = None,
+        tags: Any = None,
+        properties: Any = None,
+        version: int | str | None = None,
+        run_id: str | None = None,
+        model_framework: str | None = None,
+        expand: bool = True,
+        **kwargs: object,
+    ) -> None:
+        if id is not None:
+            name, _, version = id.rpartition(":")
+        if name is None:
+            raise UserErrorException(
+                "A model is got by its name or its id.", "For example Model(workspace, 'digits')."
+            )
+        self.workspace = workspace
+        self._head: Head = models.get(workspace, name, model_facts.number(version))
+        narrowed = any(each is not None for each in (tags, properties, run_id, model_framework))
+        if narrowed and version is None:
+            found = Model.list(workspace, name, tags, properties, run_id, True, None, expand, 255,
+                               model_framework)  # fmt: skip
+            if not found:
+                raise UserErrorException(f"No version of the model {name!r} has all that was said.")
+            self._head = found[0]._head
+
+    @classmethod
+    def _of(cls, workspace: Home, head: Head) -> Model:
+        made = cls.__new__(cls)
+        made.workspace, made._head = workspace, head
+        return made
+
+    @staticmethod
+    def register(
+        workspace: Home,
+        model_path: str | os.PathLike[str],
+        model_name: str,
+        tags: Any = None,
+        properties: Any = None,
+        description: str | None = None,
+        datasets: Iterable[tuple[str, Any]] | None = None,
+        model_framework: str | None = None,
+        model_framework_version: str | None = None,
+        child_paths: builtins.list[str] | None = None,
+        sample_input_dataset: Any = None,
+        sample_output_dataset: Any = None,
+        resource_configuration: ResourceConfiguration | None = None,
+        **kwargs: object,
+    ) -> Model:
+        """Keep the file or folder ``model_path`` as the next version of ``model_name``.
+
+        ``tags`` and ``properties``: texts by name; ``datasets``: pairs of a word and a dataset.
+        Raises UserErrorException where there is nothing at the path.
+        """
+        files, root = models.files_of(model_path)
+        if child_paths is not None:
+            wanted = {f"{root}/{Path(each).as_posix()}" for each in child_paths}
+            files = {path: place for path, place in files.items() if path in wanted}
+        head = model_facts.facts(locals())
+        return Model._of(workspace, models.keep(workspace, model_name, files, root, head))
+
+    @staticmethod
+    def of_run(run: Run, model_name: str, model_path: str | None = None, **facts: Any) -> Model:
+        """Keep artifacts of ``run`` as the next version of ``model_name``.
+
+        ``model_path`` names an artifact, or a folder of them (default: the model's name). Raises
+        UserErrorException, which says what the run has, where it has none there.
+        """
+        files, root = model_facts.artifacts_of(run, model_path or model_name)
+        head = {**model_facts.facts(facts), "run_id": run.id, "experiment": run.job.experiment}
+        return Model._of(run.workspace, models.keep(run.workspace, model_name, files, root, head))
+
+    @staticmethod
+    def list(  # the SDK's name for it
+        workspace: Home,
+        name: str | None = None,
+        tags: Any = None,
+        properties: Any = None,
+        run_id: str | None = None,
+        latest: bool = False,
+        dataset_id: str | None = None,
+        expand: bool = True,
+        page_count: int = 255,
+        model_framework: str | None = None,
+    ) -> builtins.list[Model]:
+        """The registered versions, those of one name together, the newest first.
+
+        ``tags`` and ``properties``: names that a version must have, or pairs of name and value, or
+        a dict. With ``latest`` one version a name.
+        """
+        found: builtins.list[Model] = []
+        for head in models.every(workspace, name):
+            if latest and any(each.name == head["name"] for each in found):
+                continue
+            model = Model._of(workspace, head)
+            if not model_facts.has(model.tags, tags) or not model_facts.has(
+                model.properties, properties
+            ):
+                continue
+            if run_id not in (None, model.run_id):
+                continue
+            if model_framework not in (None, model.model_framework):
+                continue
+            if dataset_id is None or dataset_id in [each[1] for each in head.get("datasets") or ()]:
+                found.append(model)
+        return found
+
+    @staticmethod
+    def get_model_path(
+        model_name: str, version: int | None = None, _workspace: Home | None = None
+    ) -> str:
+        """The path of the model on this machine; it is for reading.
+
+        Without a workspace it is that of the job, else the one found from here upwards.
+        """
+        home = _workspace or _here()
+        return str(models.laid_out(home, models.get(home, model_name, version)))
+
+    def download(
+        self,
+        target_dir: str | os.PathLike[str] = ".",
+        exist_ok: bool = False,
+        exists_ok: bool | None = None,
+    ) -> str:
+        """Copy the model's files below ``target_dir``, and return the path of the file or folder.
+
+        Raises UserErrorException where one is there already, unless ``exist_ok``.
+        """
+        may = exist_ok if exists_ok is None else exists_ok
+        return str(models.copy_to(self.workspace, self._head, Path(target_dir), may))
+
+    def delete(self) -> None:
+        """Forget this version; content that no other version has is removed."""
+        models.remove(self.workspace, self._head)
+
+    def update(
+        self,
+        tags: Mapping[str, Any] | None = None,
+        description: str | None = None,
+        sample_input_dataset: Any = None,
+        sample_output_dataset: Any = None,
+        resource_configuration: ResourceConfiguration | None = None,
+    ) -> None:
+        """Set the tags or the description anew."""
+        words: Head = {}
+        if tags is not None:
+            words["tags"] = model_facts.texts(tags)
+        if description is not None:
+            words["description"] = description
+        self._change(words)
+
+    def add_tags(self, tags: Mapping[str, Any]) -> None:
+        """Add tags; those that are there get their new values."""
+        self._change({"tags": {**self.tags, **model_facts.texts(tags)}})
+
+    def remove_tags(self, tags: Iterable[str]) -> None:
+        """Take tags away by their names."""
+        gone = set(tags)
+        self._change({"tags": {key: value for key, value in self.tags.items() if key not in gone}})
+
+    def add_properties(self, properties: Mapping[str, Any]) -> None:
+        """Add properties; one that is there keeps its value."""
+        self._change({"properties": {**model_facts.texts(properties), **self.properties}})
+
+    def update_tags_properties(
+        self,
+        add_tags: Mapping[str, Any] | None = None,
+        remove_tags: Iterable[str] | None = None,
+        add_properties: Mapping[str, Any] | None = None,
+    ) -> None:
+        """Add and remove tags, and add properties."""
+        self.add_tags(add_tags or {})
+        self.remove_tags(remove_tags or ())
+        self.add_properties(add_properties or {})
+
+    def add_dataset_references(self, datasets: Iterable[tuple[str, Any]]) -> None:
+        """Say which datasets the model came from: pairs of a word and a dataset."""
+        self._change(
+            {"datasets": [*(self._head.get("datasets") or ()), *model_facts.pairs(datasets)]}
+        )
+
+    @property
+    def files(self) -> builtins.list[dict[str, Any]]:
+        """The files: ``path`` in the model, ``size`` in bytes, ``sha256``."""
+        return [dict(each) for each in self._head["files"]]
+
+    @property
+    def created_time(self) -> datetime.datetime:
+        """When the version was registered, in UTC."""
+        return datetime.datetime.fromisoformat(self._head["created"])
+
+    @property
+    def id(self) -> str:
+        """``name:version``."""
+        return f"{self.name}:{self.version}"
+
+    @property
+    def url(self) -> str:
+        """The model's address, in v1's shape."""
+        return f"aml://asset/{self._head['key']}"
+
+    @property
+    def tags(self) -> dict[str, str]:
+        """The tags: a copy."""
+        return dict(self._head.get("tags") or {})
+
+    @property
+    def properties(self) -> dict[str, str]:
+        """The properties: a copy."""
+        return dict(self._head.get("properties") or {})
+
+    @property
+    def run(self) -> Run | None:
+        """The run that it was registered from, or None."""
+        home = Workspace(self.workspace.root)
+        folder = home.find_run(self.run_id) if self.run_id else None
+        return Run.at(home, folder) if folder else None
+
+    @property
+    def datasets(self) -> dict[str, builtins.list[Any]]:
+        """The datasets that it came from, by the words that they were given with."""
+        found: dict[str, builtins.list[Any]] = {}
+        for word, dataset in self._head.get("datasets") or ():
+            found.setdefault(word, []).append(Dataset.get_by_id(self.workspace, dataset))
+        return found
+
+    def serialize(self) -> dict[str, Any]:
+        """The version's facts as JSON values."""
+        return {**self._head, "id": self.id, "run_id": self.run_id}
+
+    def __getattr__(self, name: str) -> Any:
+        if name in _KEPT:
+            return self._head.get(_KEPT[name])
+        raise AttributeError(f"'Model' object has no attribute {name!r}")
+
+    def __repr__(self) -> str:
+        return (
+            f"Model(workspace={self.workspace!r}, name={self.name}, id={self.id}, "
+            f"version={self.version}, tags={self.tags}, properties={self.properties})"
+        )
+
+    def _change(self, words: Head) -> None:
+        self._head = models.change(self.workspace, self._head, words)
+
+    @staticmethod
+    def deploy(*args: object, **kwargs: object) -> Any:
+        """Refused: serving is outside this system."""
+        raise NotImplementedError(f"Model.deploy cannot be done here. {_SERVING}")
+
+    package = profile = print_configuration = get_sas_urls = deploy
+
+
+#: attributes that are read from the version's facts
+_KEPT = {
+    "name": "name",
+    "version": "version",
+    "description": "description",
+    "run_id": "run_id",
+    "experiment_name": "experiment",
+    "created_by": "created_by",
+    "model_framework": "framework",
+    "model_framework_version": "framework_version",
+    "sample_input_dataset": "sample_input",
+    "sample_output_dataset": "sample_output",
+    "resource_configuration": "resource",
+    "mime_type": "mime_type",
+    "unpack": "unpack",
+    "parent_id": "parent_id",
+    "derived_model_ids": "derived_model_ids",
+}
+
+
+def _here() -> Home:
+    root = os.environ.get("SCRIPTRUN_WORKSPACE")
+    return Home(root) if root else Home.from_config()

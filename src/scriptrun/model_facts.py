@@ -1,0 +1,102 @@
+"""What is said of a registered model: its tags, its datasets, and which files of a run it is."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+
+from scriptrun.runtime.injob import artifacts
+from scriptrun.spec.errors import UserErrorException
+from scriptrun.spec.hints import TYPE_CHECKING, Any
+from scriptrun.spec.values import Value
+from scriptrun.store.heads import Head
+
+if TYPE_CHECKING:
+    from scriptrun.run import Run
+
+
+class ResourceConfiguration(Value, frozen=False):
+    """What serving the model would want: CPUs, memory in GB, GPUs. It is kept, and not used."""
+
+    cpu: float | None = None
+    memory_in_gb: float | None = None
+    gpu: int | None = None
+
+
+def facts(given: Mapping[str, Any]) -> Head:
+    """What a version keeps, of the keywords that it was registered with."""
+    resource = given.get("resource_configuration")
+    return {
+        "description": given.get("description"),
+        "tags": texts(given.get("tags")),
+        "properties": texts(given.get("properties")),
+        "datasets": pairs(given.get("datasets") or ()),
+        "framework": given.get("model_framework"),
+        "framework_version": given.get("model_framework_version"),
+        "sample_input": getattr(given.get("sample_input_dataset"), "id", None),
+        "sample_output": getattr(given.get("sample_output_dataset"), "id", None),
+        "resource": resource.as_dict() if isinstance(resource, ResourceConfiguration) else None,
+        "created_by": os.environ.get("USER") or os.environ.get("LOGNAME") or "",
+    }
+
+
+def texts(given: Any) -> dict[str, str]:
+    """Tags as texts by name. Raises UserErrorException for what is no dict."""
+    if not given:
+        return {}
+    if isinstance(given, Mapping):
+        return {str(key): str(value) for key, value in given.items()}
+    raise UserErrorException(f"Tags and properties are a dict of texts, not {given!r}.")
+
+
+def pairs(datasets: Iterable[tuple[str, Any]]) -> list[list[str]]:
+    """Datasets by their ids, each with its word. Raises UserErrorException for what is none."""
+    try:
+        return [[str(word), str(dataset.id)] for word, dataset in datasets]
+    except (TypeError, ValueError, AttributeError):
+        raise UserErrorException(
+            "A model's datasets are pairs of a word and a dataset.",
+            "For example datasets=[('training data', dataset)].",
+        ) from None
+
+
+def has(there: Mapping[str, str], wanted: Any) -> bool:
+    """Whether tags are there: by names, by pairs of name and value, or by a dict."""
+    if not wanted:
+        return True
+    if isinstance(wanted, Mapping):
+        return all(there.get(str(key)) == str(value) for key, value in wanted.items())
+    for each in [wanted] if isinstance(wanted, str) else wanted:
+        name, value = (each, None) if isinstance(each, str) else (each[0], each[1])
+        if name not in there or (value is not None and there[name] != str(value)):
+            return False
+    return True
+
+
+def artifacts_of(run: Run, path: str) -> tuple[dict[str, Path], str]:
+    """The files of a run at ``path`` (a name, or a folder of them), and their root's name."""
+    name = artifacts.clean(path)
+    root = name.rpartition("/")[2]
+    alone = artifacts.path_of(run.path, name)
+    if alone is not None:
+        return {root: Path(alone)}, root
+    below = [each for each in run.get_file_names() if each.startswith(name + "/")]
+    if not below:
+        known = [each for each in run.get_file_names() if each.startswith("outputs/")]
+        raise UserErrorException(
+            f"The run {run.id!r} has no file and no folder {path!r}.",
+            f"It has {', '.join(known[:10]) or 'no outputs'}.",
+        )
+    cut = len(name) - len(root)
+    return {each[cut:]: Path(artifacts.path_of(run.path, each) or "") for each in below}, root
+
+
+def number(version: object) -> int | None:
+    """A version as a number; None stays None. Raises UserErrorException for what is none."""
+    if version is None:
+        return None
+    text = str(version)
+    if text.isascii() and text.isdigit():
+        return int(text)
+    raise UserErrorException(f"A model's version is a number, not {version!r}.")

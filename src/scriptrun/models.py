@@ -1,0 +1,156 @@
+"""The workspace's registered models: files by their content, versions that never change."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+
+from scriptrun.runtime.files import unique
+from scriptrun.spec.errors import UserErrorException
+from scriptrun.spec.hints import TYPE_CHECKING, Any
+from scriptrun.store import blobs, places
+from scriptrun.store.heads import Head, Heads
+
+if TYPE_CHECKING:
+    from scriptrun.home import Home
+
+#: what may be said of a version after it was registered
+WORDS = ("description", "tags", "properties", "datasets")
+
+
+def keep(home: Home, name: str, paths: Mapping[str, Path], root: str, head: Head) -> Head:
+    """Keep the files ``paths`` (by their paths in the model) as the next version of ``name``.
+
+    ``root`` is what is given out: the one file's name, or the folder's. Each call makes a version;
+    content that is there already is not kept twice.
+    """
+    if not isinstance(name, str) or not name.strip() or "/" in name or "\\" in name or ":" in name:
+        raise UserErrorException(
+            f"{name!r} cannot name a model.", "Give a text without '/' and ':', such as 'digits'."
+        )
+    files = []
+    for path, source in sorted(paths.items()):
+        digest, size = blobs.put(_content(home), source)
+        files.append({"path": path, "size": size, "sha256": digest})
+    made = {"key": unique(32), "created": _now(), "root": root, "files": files, **head}
+    return get(home, name, _shelf(home).add(name, made))
+
+
+def files_of(path: str | os.PathLike[str]) -> tuple[dict[str, Path], str]:
+    """The files of a model on this machine, by their paths in it, and its root's name.
+
+    Raises UserErrorException where there is nothing at ``path``.
+    """
+    place = Path(path).absolute()
+    if place.is_file():
+        return {place.name: place}, place.name
+    found = {
+        f"{place.name}/{each.relative_to(place).as_posix()}": each
+        for each in sorted(place.rglob("*"))
+        if each.is_file()
+    }
+    if not found:
+        what = "is an empty folder" if place.is_dir() else "does not exist"
+        raise UserErrorException(
+            f"The model at {place} {what}.", "model_path names a file, or a folder with files."
+        )
+    return found, place.name
+
+
+def get(home: Home, name: str, version: int | None = None) -> Head:
+    """A version's facts (the latest's without ``version``).
+
+    Raises UserErrorException, which says what there is, for an unknown name or version.
+    """
+    found = _shelf(home).versions(name) if isinstance(name, str) and name else []
+    if not found:
+        known = ", ".join(_shelf(home).names()) or "none yet"
+        raise UserErrorException(
+            f"There is no model named {name!r} in the workspace {home.name!r}.",
+            f"Registered: {known}.",
+        )
+    number = found[-1] if version is None else version
+    if number not in found:
+        raise UserErrorException(
+            f"The model {name!r} has no version {version}.",
+            f"It has {', '.join(map(str, found))}.",
+        )
+    return _shelf(home).get(name, number)
+
+
+def every(home: Home, name: str | None = None) -> Iterator[Head]:
+    """All versions, the newest first within a name; of ``name`` alone where it is given."""
+    shelf = _shelf(home)
+    for each in [name] if name is not None else shelf.names():
+        for number in reversed(shelf.versions(each)):
+            yield shelf.get(each, number)
+
+
+def change(home: Home, head: Head, words: Head) -> Head:
+    """Set some of WORDS of a version; all else of it is fixed."""
+    _shelf(home).change(head["name"], head["version"], words)
+    return get(home, head["name"], head["version"])
+
+
+def remove(home: Home, head: Head) -> None:
+    """Forget a version, and its content where no other version has it."""
+    _shelf(home).remove(head["name"], head["version"])
+    used = {file["sha256"] for each in every(home) for file in each["files"]}
+    gone = {file["sha256"] for file in head["files"]} - used
+    for digest in gone:
+        blobs.path_of(_content(home), digest).unlink(missing_ok=True)
+
+
+def copy_to(home: Home, head: Head, target: Path, exist_ok: bool) -> Path:
+    """Copy the files of a version below the folder ``target``; the path of its root there."""
+    import shutil
+
+    there = [target / file["path"] for file in head["files"] if (target / file["path"]).exists()]
+    if there and not exist_ok:
+        raise UserErrorException(
+            f"{there[0]} is there already.", "Download elsewhere, or say exist_ok=True."
+        )
+    for file in head["files"]:
+        place = target / file["path"]
+        place.parent.mkdir(parents=True, exist_ok=True)
+        part = place.with_name(f".{unique(12)}.part")
+        shutil.copyfile(_kept(home, head, file), part)
+        os.replace(part, place)
+    return target / str(head["root"])
+
+
+def laid_out(home: Home, head: Head) -> Path:
+    """The path of a version's root in this machine's cache, where it lies as links."""
+    folder = Path(places.cache_root()) / "models" / str(head["key"])
+    if not (folder / ".ready").exists():
+        for file in head["files"]:
+            place = folder / file["path"]
+            place.parent.mkdir(parents=True, exist_ok=True)
+            if not place.is_symlink():
+                place.symlink_to(_kept(home, head, file))
+        (folder / ".ready").touch()
+    return folder / str(head["root"])
+
+
+def _kept(home: Home, head: Head, file: Mapping[str, Any]) -> Path:
+    place = blobs.path_of(_content(home), file["sha256"])
+    if not place.exists():
+        raise UserErrorException(
+            f"The content of {file['path']} of the model {head['name']!r}, version "
+            f"{head['version']}, has gone from {place}."
+        )
+    return place
+
+
+def _content(home: Home) -> Path:
+    return home.directory / "models" / ".content"
+
+
+def _shelf(home: Home) -> Heads:
+    return Heads(home.directory / "models")
+
+
+def _now() -> str:
+    return time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())
