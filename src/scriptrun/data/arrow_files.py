@@ -7,8 +7,8 @@ from collections.abc import Iterator
 from typing import Any
 
 from scriptrun.data.errors import DatasetExecutionError
+from scriptrun.data.fetching import Incoming, steady
 from scriptrun.data.seam import Entry, Store
-from scriptrun.data.transfer import Incoming
 
 
 class Ranges(io.RawIOBase):
@@ -88,7 +88,7 @@ def file_system(files: dict[str, Incoming]) -> Any:
 
     def open_stream(self: Any, path: str) -> Any:
         each = files[path]
-        pieces = each.store.pieces(each.entry.path, each.entry.etag)
+        pieces = steady(each.store, each.entry.path, each.entry.etag)
         return PythonFile(io.BufferedReader(Stream(pieces), 1 << 20), mode="r")
 
     methods: dict[str, Any] = dict.fromkeys(fs.FileSystemHandler.__abstractmethods__, refused)

@@ -17,12 +17,35 @@ class FileChanged(DatastoreException):
     """A file is not what it was when the dataset was made."""
 
 
+class FileExists(DatastoreException):
+    """A file that was to be new is there already."""
+
+
+class Unreachable(DatastoreException):
+    """A store does not answer, breaks off, or asks for patience: later it may work."""
+
+    #: seconds that the server asked to wait (0: it did not say)
+    after: float = 0.0
+
+
+class NoRanges(DatastoreException):
+    """A server gives whole files only."""
+
+
 class DatasetValidationError(UserErrorException):
     """A dataset's description is wrong, or finds nothing."""
 
 
 class DatasetExecutionError(UserErrorException):
     """A dataset's files cannot be read as described."""
+
+
+def not_whole(path: str, name: str) -> DatastoreException:
+    """The error for a file that is not in the store as it was written."""
+    return DatastoreException(
+        f"The file {path!r} did not arrive in {name} as it was sent: what is there differs.",
+        "Upload it again; if it stays so, the connection or a proxy changes the data.",
+    )
 
 
 def needs(package: str, what: str) -> DatastoreException:

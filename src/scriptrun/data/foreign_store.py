@@ -9,7 +9,16 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, BinaryIO, NoReturn
 
-from scriptrun.data.errors import DatastoreException, FileChanged, FileMissing, needs
+from scriptrun.data.errors import (
+    DatastoreException,
+    FileChanged,
+    FileExists,
+    FileMissing,
+    Unreachable,
+    needs,
+    not_whole,
+)
+from scriptrun.data.local_store import ranged
 from scriptrun.data.seam import PIECE, Entry
 
 
@@ -17,6 +26,7 @@ class ForeignStore:
     """What fsspec calls ``protocol``, from ``root`` downwards, opened with ``options``."""
 
     folder: Path | None = None
+    sums = False
     at_once = 4
 
     def __init__(self, name: str, protocol: str, root: str, options: dict[str, Any]) -> None:
@@ -58,25 +68,35 @@ class ForeignStore:
         except Exception as error:
             self._failed(error, "read", path)
 
-    def pieces(self, path: str, etag: str = "") -> Iterator[bytes]:
-        """The whole file, piece by piece."""
+    def pieces(
+        self, path: str, etag: str = "", start: int = 0, end: int | None = None
+    ) -> Iterator[bytes]:
+        """The file, or a range of it, piece by piece."""
         self._check(path, etag)
         try:
             with self._system().open(self._at(path), "rb") as file:
-                while piece := file.read(PIECE):
-                    yield bytes(piece)
+                yield from ranged(file, start, end)
         except Exception as error:
             self._failed(error, "read", path)
 
-    def write(self, path: str, file: BinaryIO) -> Entry:
-        """Store ``file``; whether a half-written one can be seen is up to the driver."""
+    def write(self, path: str, file: BinaryIO, new: bool = False) -> Entry:
+        """Store ``file``; whether a half-written one can be seen is up to the driver.
+
+        Drivers know no conditions: with ``new`` it is looked for right before.
+        """
+        if new and self.stat(path) is not None:
+            raise FileExists(f"There is a file {path!r} in {self.name} already.")
+        begin = file.tell()
         try:
             self._system().makedirs(self._at(path).rpartition("/")[0], exist_ok=True)
             with self._system().open(self._at(path), "wb") as out:
                 shutil.copyfileobj(file, out, PIECE)
         except Exception as error:
             self._failed(error, "write", path)
-        return self.stat(path) or Entry(path, -1)
+        there = self.stat(path)
+        if there is None or there.size != file.tell() - begin:
+            raise not_whole(path, self.name)
+        return there
 
     def delete(self, path: str) -> None:
         """Remove the file, if it is there."""
@@ -106,8 +126,34 @@ class ForeignStore:
             raise error
         if isinstance(error, FileNotFoundError):
             raise FileMissing(f"There is no file {what!r} in {self.name}.") from None
-        why = "this is not allowed" if isinstance(error, PermissionError) else type(error).__name__
-        raise DatastoreException(f"Could not {did} {what} in {self.name}: {why}.") from None
+        if isinstance(error, PermissionError):
+            why = "this is not allowed"
+            raise DatastoreException(f"Could not {did} {what} in {self.name}: {why}.") from None
+        self._own.__dict__.pop(
+            "system", None
+        )  # its connection may be broken: a fresh one next time
+        kind = Unreachable if isinstance(error, _BROKEN) else DatastoreException
+        raise kind(f"Could not {did} {what} in {self.name}: {_reason(error)}.") from None
+
+
+#: what may work a moment later
+_BROKEN = (OSError, EOFError)
+#: what drivers raise, in words
+_REASONS = {
+    "AuthenticationException": "the user, the key or the password is wrong",
+    "BadHostKeyException": "the host's key is not the one that is known",
+    "ConnectionRefusedError": "no server listens there",
+    "NoValidConnectionsError": "no server listens there",
+    "EOFError": "the connection broke",
+    "OSError": "the connection broke",
+    "SSHException": "the connection broke",
+    "TimeoutError": "it did not answer in time",
+    "gaierror": "there is no host of this name",
+}
+
+
+def _reason(error: Exception) -> str:
+    return _REASONS.get(type(error).__name__, type(error).__name__)
 
 
 def _open(protocol: str, options: dict[str, Any]) -> Any:
@@ -127,7 +173,7 @@ def _open(protocol: str, options: dict[str, Any]) -> Any:
         ) from None
     except Exception as error:
         raise DatastoreException(
-            f"A datastore on {protocol} cannot be opened: {type(error).__name__}.",
+            f"A datastore on {protocol} cannot be opened: {_reason(error)}.",
             "Look at its host, its options and its credentials.",
         ) from None
 

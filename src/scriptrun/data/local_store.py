@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import BinaryIO
 
-from scriptrun.data.errors import DatastoreException, FileChanged, FileMissing
+from scriptrun.data.errors import DatastoreException, FileChanged, FileExists, FileMissing
 from scriptrun.data.seam import PIECE, Entry
 
 #: files that are still being written end so, and are not listed
@@ -19,6 +19,7 @@ _PART = ".scriptrun-part"
 class LocalStore:
     """The files below ``folder``. An ETag is the time of the last change, in nanoseconds."""
 
+    sums = False
     at_once = min(4, os.cpu_count() or 1)
 
     def __init__(self, name: str, folder: Path) -> None:
@@ -67,14 +68,15 @@ class LocalStore:
             file.seek(start)
             return file.read(max(0, end - start))
 
-    def pieces(self, path: str, etag: str = "") -> Iterator[bytes]:
-        """The whole file, piece by piece."""
+    def pieces(
+        self, path: str, etag: str = "", start: int = 0, end: int | None = None
+    ) -> Iterator[bytes]:
+        """The file, or a range of it, piece by piece."""
         with self._open(path, etag) as file:
-            while piece := file.read(PIECE):
-                yield piece
+            yield from ranged(file, start, end)
 
-    def write(self, path: str, file: BinaryIO) -> Entry:
-        """Copy ``file`` beside its place, then rename it."""
+    def write(self, path: str, file: BinaryIO, new: bool = False) -> Entry:
+        """Copy ``file`` beside its place, then rename it (with ``new``: link it)."""
         target = self._folder / path
         part = target.with_name(f".{uuid.uuid4().hex[:12]}{_PART}")
         try:
@@ -82,10 +84,12 @@ class LocalStore:
             try:
                 with open(part, "xb") as out:
                     shutil.copyfileobj(file, out, PIECE)
-                os.replace(part, target)
+                _publish(part, target, new)
             finally:
                 part.unlink(missing_ok=True)
             return _entry(path, os.stat(target))
+        except _There:
+            raise FileExists(f"There is a file {path!r} in {self.name} already.") from None
         except OSError as error:
             raise self._cannot("written", path, error) from None
 
@@ -113,6 +117,33 @@ class LocalStore:
             f"{what.rstrip('/')} in {self.name} cannot be {done}: {error.strerror}.",
             f"It lies in {self._folder}.",
         )
+
+
+class _There(Exception):
+    """A file that was to be new is there already."""
+
+
+def _publish(part: Path, target: Path, new: bool) -> None:
+    """Give the file its name; with ``new`` by a link, which never replaces."""
+    if new:
+        try:
+            os.link(part, target)
+            return
+        except FileExistsError:
+            raise _There from None
+        except OSError:
+            if target.exists():
+                raise _There from None
+    os.replace(part, target)
+
+
+def ranged(file: BinaryIO, start: int, end: int | None) -> Iterator[bytes]:
+    """What an open file holds from ``start`` up to ``end`` (None: all that follows)."""
+    file.seek(start)
+    left = -1 if end is None else end - start
+    while left and (piece := file.read(PIECE if left < 0 else min(PIECE, left))):
+        left -= len(piece) if left > 0 else 0
+        yield bytes(piece)
 
 
 def _listing_order(entry: os.DirEntry[str]) -> str:

@@ -2,29 +2,42 @@
 
 from __future__ import annotations
 
-import os
 import re
 import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, BinaryIO, NoReturn
 
-from scriptrun.data.errors import DatastoreException, FileChanged, FileMissing
-from scriptrun.data.seam import Entry
+from scriptrun.data.errors import (
+    DatastoreException,
+    FileChanged,
+    FileExists,
+    FileMissing,
+    NoRanges,
+    Unreachable,
+    not_whole,
+)
+from scriptrun.data.seam import PIECE, Entry
+from scriptrun.data.sums import Sums, part_size, size_of
 
 #: makes the store of obstore; only when it is first used, since that loads a large library
 Opener = Callable[[], Any]
+#: parts of one file that are sent at once
+_PARTS_AT_ONCE = 4
 
 
 class ObjectStore:
     """The objects of one bucket or container, from ``root`` (a prefix, "" for all) downwards."""
 
     folder: Path | None = None
+    sums = True
     at_once = 32
 
-    def __init__(self, name: str, opener: Opener) -> None:
+    def __init__(self, name: str, opener: Opener, sealed: bool = True) -> None:
+        """``sealed``: the connection itself keeps bytes from being changed on the way (TLS)."""
         self.name = name
         self._opener = opener
+        self._sealed = sealed
         self._lock = threading.Lock()
         self._opened: Any = None
 
@@ -64,12 +77,19 @@ class ObjectStore:
             return b""
         try:
             return b"".join(self._get(path, etag, {"range": (start, end)}))
-        except _NoRanges:
+        except NoRanges:
             return b"".join(self._get(path, etag, {}))[start:end]
 
-    def pieces(self, path: str, etag: str = "") -> Iterator[bytes]:
-        """The whole object, as it arrives."""
-        yield from self._get(path, etag, {})
+    def pieces(
+        self, path: str, etag: str = "", start: int = 0, end: int | None = None
+    ) -> Iterator[bytes]:
+        """The object, or a range of it, as it arrives."""
+        options: dict[str, Any] = {}
+        if end is not None:
+            options["range"] = (start, end)
+        elif start:
+            options["range"] = {"offset": start}
+        yield from self._get(path, etag, options)
 
     def _get(self, path: str, etag: str, options: dict[str, Any]) -> Iterator[bytes]:
         import obstore
@@ -79,24 +99,51 @@ class ObjectStore:
             found = obstore.get(self._store(), path, options=wanted)
             if etag and _bare(found.meta["e_tag"]) != etag:  # not every server heeds If-Match
                 raise FileChanged(f"The file {path!r} in {self.name} has changed.")
-            for piece in found.stream():
+            for piece in found.stream(PIECE):
                 yield bytes(piece)
         except Exception as error:
             self._failed(error, "read", path)
 
-    def write(self, path: str, file: BinaryIO) -> Entry:
-        """Put the object; a large one in parts, and seen when the last has arrived."""
+    def write(self, path: str, file: BinaryIO, new: bool = False) -> Entry:
+        """Put the object; a large one in parts, and seen when the last has arrived.
+
+        Its ETag is its MD5 (of parts: that of theirs) where the store says so. Where it is not, the
+        size is compared, and over a connection without TLS the object is read back.
+        """
         import obstore
 
+        size = size_of(file)
+        sent = Sums(file, part_size(size))
+        how: dict[str, Any] = {"chunk_size": sent.part, "max_concurrency": _PARTS_AT_ONCE}
+        if new and size <= sent.part:
+            how["mode"] = "create"
+        elif new and self.stat(path) is not None:
+            raise FileExists(f"There is a file {path!r} in {self.name} already.")
         try:
-            begin = file.tell()
-            done = obstore.put(self._store(), path, file)
+            data: Any = sent.read() if size <= sent.part else sent
+            done = obstore.put(self._store(), path, data, **how)
         except Exception as error:
             self._failed(error, "write", path)
-        etag = _bare(done["e_tag"])
-        if "-" in etag:  # written in parts: not every server gives that ETag again
-            return self.stat(path) or Entry(path, file.tell() - begin)
-        return Entry(path, file.tell() - begin, etag)
+        if sent.size != size:
+            raise DatastoreException(f"The file for {path!r} changed while it was read.")
+        return self._checked(Entry(path, size, _bare(done["e_tag"])), sent)
+
+    def _checked(self, entry: Entry, sent: Sums) -> Entry:
+        """The entry of what was sent; raises DatastoreException where something else is there."""
+        if entry.etag == sent.etag():
+            return entry if "-" not in entry.etag else self.stat(entry.path) or entry
+        there = entry
+        if entry.size > sent.part:  # in parts: not every server gives that ETag again
+            there = self.stat(entry.path) or Entry(entry.path, -1)
+        if there.size != entry.size or not (self._sealed or self._reads_as(there, sent)):
+            raise not_whole(entry.path, self.name)
+        return there
+
+    def _reads_as(self, entry: Entry, sent: Sums) -> bool:
+        back = Sums(None, sent.part)
+        for piece in self.pieces(entry.path, entry.etag):
+            back.add(piece)
+        return back.etag() == sent.etag()
 
     def delete(self, path: str) -> None:
         """Remove the object, if it is there."""
@@ -118,13 +165,11 @@ class ObjectStore:
     def _failed(self, error: Exception, did: str, what: str) -> NoReturn:
         if isinstance(error, DatastoreException):
             raise error
+        if type(error).__name__ == "AlreadyExistsError":
+            raise FileExists(f"There is a file {what!r} in {self.name} already.") from None
         if type(error).__name__ == "PreconditionError" and self.stat(what) is None:
             error = FileNotFoundError()
         raise _sentence(error, self.name, did, what) from None
-
-
-class _NoRanges(DatastoreException):
-    """The server answered a question for a range with the whole object."""
 
 
 #: codes in the answers of S3 and Azure Blob, and what they mean to the user
@@ -155,11 +200,12 @@ def _sentence(error: Exception, name: str, did: str, what: str) -> DatastoreExce
     if code not in _CODES and isinstance(error, FileNotFoundError):
         return FileMissing(f"There is no file {what!r} in {name}.")
     if "non-partial response" in text:
-        return _NoRanges(f"The server of {name} does not know ranges.")
+        return NoRanges(f"The server of {name} does not know ranges.")
     status = next(iter(re.findall(r"status code: (\d{3})", text)), "")
     refused = kind in ("PermissionDeniedError", "UnauthenticatedError") or status in ("401", "403")
     reason = _CODES.get(code) or _reason(text, status, refused)
-    return DatastoreException(
+    later = status in _LATER or reason in _BROKEN
+    return (Unreachable if later else DatastoreException)(
         f"Could not {did} {what} in {name}: {reason}.", _CREDENTIALS if refused else ""
     )
 
@@ -172,15 +218,19 @@ def _reason(text: str, status: str, refused: bool) -> str:
     for pattern, reason in _REASONS.items():
         if re.search(pattern, text):
             return reason
-    return "the connection broke, or the answer could not be read"
+    return _BREAK
 
 
+#: answers that may be others a moment later
+_LATER = ("408", "429", "500", "502", "503", "504")
+_BREAK = "the connection broke, or the answer could not be read"
 _REASONS = {
     "Error parsing Path|empty path segment": "it holds a key that is no path (as ../x or a//b)",
     "kind: Connect|Connection refused|dns error": "the server cannot be reached",
     "kind: Timeout|timed out": "the server did not answer in time",
     r"[Cc]redential|[Tt]oken|169\.254\.169\.254": "no credentials were found, or none that work",
 }
+_BROKEN = (_BREAK, "the server cannot be reached", "the server did not answer in time")
 
 
 def _entry(meta: Any) -> Entry:
@@ -196,11 +246,3 @@ def _entry(meta: Any) -> Entry:
 def _bare(etag: str | None) -> str:
     """An ETag as it is compared: servers quote it in headers, and not always in listings."""
     return (etag or "").removeprefix("W/").strip('"')
-
-
-def time_limit() -> float:
-    """Seconds for which a request is repeated (SCRIPTRUN_DATA_TIMEOUT, default 60)."""
-    try:
-        return max(1.0, float(os.environ.get("SCRIPTRUN_DATA_TIMEOUT", "60")))
-    except ValueError:
-        return 60.0

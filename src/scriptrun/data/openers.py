@@ -9,7 +9,7 @@ from typing import Any
 
 from scriptrun.data import secrets
 from scriptrun.data.errors import DatastoreException, needs
-from scriptrun.data.object_store import time_limit
+from scriptrun.data.patience import CONNECT, REQUEST, time_limit
 
 Settings = dict[str, Any]
 
@@ -105,7 +105,11 @@ def _open(
         raise needs("obstore", f"A datastore on {kind}") from None
     limit = timedelta(seconds=time_limit())
     options: Settings = {
-        "client_options": {"connect_timeout": "10s", "timeout": "300s", "read_timeout": limit},
+        "client_options": {
+            "connect_timeout": timedelta(seconds=CONNECT),
+            "timeout": timedelta(seconds=REQUEST),
+            "read_timeout": limit,
+        },
         "retry_config": {"retry_timeout": limit},
     }
     if endpoint.startswith("http://"):

@@ -38,6 +38,8 @@ class Store(Protocol):
     name: str
     #: how many files may well be on their way at once
     at_once: int
+    #: whether an ETag of 32 hexadecimal digits is (as a rule) the content's MD5
+    sums: bool
 
     @property
     def folder(self) -> Path | None:
@@ -52,11 +54,20 @@ class Store(Protocol):
     def read(self, path: str, start: int, end: int, etag: str = "") -> bytes:
         """The bytes from ``start`` up to ``end``; fewer where the file ends before."""
 
-    def pieces(self, path: str, etag: str = "") -> Iterator[bytes]:
-        """The whole file, in pieces of at most a few MiB."""
+    def pieces(
+        self, path: str, etag: str = "", start: int = 0, end: int | None = None
+    ) -> Iterator[bytes]:
+        """The file from ``start`` up to ``end`` (None: its end), in pieces of at most a few MiB.
 
-    def write(self, path: str, file: BinaryIO) -> Entry:
-        """Store what is left of ``file`` at ``path``: all of it or nothing is seen there."""
+        Raises NoRanges where ``start`` or ``end`` is given and the server has whole files only.
+        """
+
+    def write(self, path: str, file: BinaryIO, new: bool = False) -> Entry:
+        """Store what is left of ``file`` at ``path``: all of it or nothing is seen there.
+
+        What was stored is checked before the entry is returned. With ``new`` a file that is there
+        stays, and FileExists is raised (where the store can: docs/explanation/data.md).
+        """
 
     def delete(self, path: str) -> None:
         """Remove the file, if it is there."""

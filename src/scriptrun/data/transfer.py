@@ -3,51 +3,85 @@
 from __future__ import annotations
 
 import os
-import uuid
-from collections.abc import Callable, Iterable, Iterator, Sequence
+import threading
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
-from typing import NamedTuple, TypeVar
+from typing import TypeVar
 
-from scriptrun.data.errors import DatastoreException, FileChanged
+from scriptrun.data.errors import DatastoreException, FileExists, Unreachable
+from scriptrun.data.fetching import Incoming, Stopped, fetch
+from scriptrun.data.patience import Patience
 from scriptrun.data.seam import Entry, Store, is_safe
+
+__all__ = ["Incoming", "Watch", "download", "fetch", "in_parallel", "put", "upload"]
 
 #: with fewer files, the store is asked for each; with more it is listed once
 _FEW = 20
+#: files of several parts that are sent at once: each part is held in memory
+_LARGE_AT_ONCE = 4
+_LARGE = 8 << 20
 Item = TypeVar("Item")
-
-
-class Incoming(NamedTuple):
-    """A file to fetch: its entry in ``store``, and the path that it gets below the target."""
-
-    store: Store
-    entry: Entry
-    path: str
+#: is told what is done, from several threads: so many files more, so many bytes more
+Watch = Callable[[int, int], object]
 
 
 def upload(
-    store: Store, pairs: Sequence[tuple[Path, str]], folder: str, overwrite: bool, say: bool
+    store: Store,
+    pairs: Sequence[tuple[Path, str]],
+    folder: str,
+    overwrite: bool,
+    say: bool,
+    watch: Watch | None = None,
 ) -> int:
     """Copy local files to paths in ``store``, all below ``folder``; how many were copied.
 
-    What is there already stays, unless ``overwrite``.
+    What is there already stays, unless ``overwrite``. Each file is checked after it was written.
     """
     there = set() if overwrite else _there(store, [path for _, path in pairs], folder)
     wanted = [(file, path) for file, path in pairs if path not in there]
+    copied: list[str] = []
 
-    def put(pair: tuple[Path, str]) -> None:
-        with _opened(pair[0]) as file:
-            store.write(pair[1], file)
+    def send(pair: tuple[Path, str]) -> None:
+        try:
+            entry = put(store, pair[0], pair[1], new=not overwrite)
+        except FileExists:  # it has come there since
+            return
+        copied.append(pair[1])
+        if watch is not None:
+            watch(1, entry.size)
 
-    in_parallel(put, wanted, store.at_once)
-    _report(say, len(wanted), len(pairs), f"to {store.name}")
-    return len(wanted)
+    large = [pair for pair in wanted if _size(pair[0]) > _LARGE]
+    chosen = set(large)
+    in_parallel(send, [pair for pair in wanted if pair not in chosen], store.at_once)
+    in_parallel(send, large, min(store.at_once, _LARGE_AT_ONCE))
+    _report(say, len(copied), len(pairs), f"to {store.name}")
+    return len(copied)
 
 
-def _opened(path: Path):  # type: ignore[no-untyped-def]
+def put(store: Store, file: Path, path: str, new: bool = False) -> Entry:
+    """Copy one local file to ``path`` in ``store``, and return what is there then, checked.
+
+    A store that does not answer is asked again for a while. With ``new`` a file that is there
+    already stays, and FileExists is raised.
+    """
+    patience = Patience()
+    while True:
+        try:
+            with open(file, "rb") as content:
+                return store.write(path, content, new)
+        except OSError as error:
+            raise DatastoreException(f"{file} cannot be read: {error.strerror}.") from None
+        except Unreachable as error:
+            if not patience.wait(error.after):
+                raise
+            new = new and store.stat(path) is None  # else it has come, if not its answer
+
+
+def _size(path: Path) -> int:
     try:
-        return open(path, "rb")
-    except OSError as error:
-        raise DatastoreException(f"{path} cannot be read: {error.strerror}.") from None
+        return path.stat().st_size
+    except OSError:
+        return 0
 
 
 def _there(store: Store, paths: list[str], folder: str) -> set[str]:
@@ -57,7 +91,11 @@ def _there(store: Store, paths: list[str], folder: str) -> set[str]:
 
 
 def download(
-    incoming: Iterable[Incoming], target: Path, overwrite: bool, say: str = ""
+    incoming: Iterable[Incoming],
+    target: Path,
+    overwrite: bool,
+    say: str = "",
+    watch: Watch | None = None,
 ) -> list[Path]:
     """Fetch files below the folder ``target``, and return their paths there, in order.
 
@@ -79,7 +117,20 @@ def download(
         if overwrite or not place.exists()
     ]
     at_once = min((each.store.at_once for each, _ in wanted), default=1)
-    in_parallel(lambda pair: fetch(*pair), wanted, at_once)
+    stop = threading.Event()
+
+    def told(size: int) -> None:
+        if stop.is_set():
+            raise Stopped
+        if watch is not None:
+            watch(0, size)
+
+    def get(pair: tuple[Incoming, Path]) -> None:
+        fetch(*pair, told=told)
+        if watch is not None:
+            watch(1, 0)
+
+    in_parallel(get, wanted, at_once, stop)
     _report(bool(say), len(wanted), len(files), f"from {say}")
     return places
 
@@ -93,38 +144,16 @@ def _place(target: Path, path: str) -> Path:
     return place
 
 
-def fetch(each: Incoming, place: Path) -> None:
-    """Fetch one file to ``place``: it stands there whole, or not at all."""
-    part = place.with_name(f".{uuid.uuid4().hex[:12]}.part")
-    try:
-        place.parent.mkdir(parents=True, exist_ok=True)
-        try:
-            size = _write(part, each.store.pieces(each.entry.path, each.entry.etag))
-            if each.entry.size not in (-1, size):
-                raise FileChanged(
-                    f"The file {each.entry.path!r} in {each.store.name} has changed: it has "
-                    f"{size} bytes, and had {each.entry.size}."
-                )
-            os.replace(part, place)
-        finally:
-            part.unlink(missing_ok=True)
-    except OSError as error:
-        raise DatastoreException(f"{place} cannot be written: {error.strerror}.") from None
-
-
-def _write(path: Path, pieces: Iterator[bytes]) -> int:
-    size = 0
-    with open(path, "xb") as out:
-        for piece in pieces:
-            out.write(piece)
-            size += len(piece)
-    return size
-
-
-def in_parallel(work: Callable[[Item], object], items: Sequence[Item], at_once: int) -> None:
+def in_parallel(
+    work: Callable[[Item], object],
+    items: Sequence[Item],
+    at_once: int,
+    stop: threading.Event | None = None,
+) -> None:
     """``work`` on every item, by ``at_once`` threads; the first error ends it and is raised.
 
-    AZUREML_DOWNLOAD_CONCURRENCY bounds the number of threads.
+    ``stop`` is set then, for those at work to see. AZUREML_DOWNLOAD_CONCURRENCY bounds the number
+    of threads.
     """
     from concurrent.futures import ThreadPoolExecutor
 
@@ -139,6 +168,8 @@ def in_parallel(work: Callable[[Item], object], items: Sequence[Item], at_once: 
             for future in futures:
                 future.result()
         except BaseException:
+            if stop is not None:
+                stop.set()
             pool.shutdown(wait=True, cancel_futures=True)
             raise
 

@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, BinaryIO
 
-from scriptrun.data.errors import DatastoreException, FileChanged, FileMissing
-from scriptrun.data.object_store import time_limit
+from scriptrun.data.errors import (
+    DatastoreException,
+    FileChanged,
+    FileMissing,
+    NoRanges,
+    Unreachable,
+)
+from scriptrun.data.patience import Patience, time_limit
 from scriptrun.data.seam import PIECE, Entry
+from scriptrun.data.web_headers import announced, seconds
 
 #: answers that may be different a moment later
 _AGAIN = (408, 429, 500, 502, 503, 504)
@@ -19,6 +25,7 @@ class WebStore:
     """The files below ``root``, an address. ``headers`` go with every request (credentials)."""
 
     folder: Path | None = None
+    sums = False
     at_once = 16
 
     def __init__(
@@ -54,38 +61,30 @@ class WebStore:
                 answer.read(start)
             return bytes(answer.read(end - start))
 
-    def pieces(self, path: str, etag: str = "") -> Iterator[bytes]:
-        """The whole file; after a broken connection it goes on where it stopped."""
-        done = 0
-        until = time.monotonic() + time_limit()
-        while True:
-            try:
-                for piece in self._from(path, done, etag):
-                    done += len(piece)
-                    until = time.monotonic() + time_limit()
-                    yield piece
-                return
-            except (OSError, _Short):
-                if time.monotonic() > until:
-                    raise self._unreachable("the connection broke again and again") from None
-                time.sleep(0.2)
-
-    def _from(self, path: str, start: int, etag: str) -> Iterator[bytes]:
-        wanted = {"Range": f"bytes={start}-"} if start else {}
-        with self._ask(path, "GET", wanted) as answer:
+    def pieces(
+        self, path: str, etag: str = "", start: int = 0, end: int | None = None
+    ) -> Iterator[bytes]:
+        """The file, or a range of it, from one answer; it is checked where a digest is given."""
+        begin = f"bytes={start}-"
+        wanted = {"Range": begin if end is None else f"{begin}{end - 1}"}
+        with self._ask(path, "GET", wanted if start or end is not None else {}) as answer:
             self._check(path, answer.headers, etag)
-            length = int(answer.headers.get("Content-Length") or -1)
-            skip = start if start and answer.status != 206 else 0
-            got = 0
-            while piece := answer.read(PIECE):
-                got += len(piece)
-                piece, skip = piece[skip:], max(0, skip - len(piece))
-                if piece:
+            if answer.status != 206 and (start or end is not None):
+                raise NoRanges(f"The server of {self.name} does not know ranges.")
+            digest = announced(answer.headers) if answer.status == 200 else None
+            try:
+                for piece in _body(answer):
+                    if digest is not None:
+                        digest.add(piece)
                     yield piece
-            if got < length:
-                raise _Short
+            except OSError as error:
+                raise self._unreachable(_why(error)) from None
+            if digest is not None and not digest.is_right():
+                raise Unreachable(
+                    f"The file {path!r} did not arrive from {self.name} as its digest says."
+                )
 
-    def write(self, path: str, file: BinaryIO) -> Entry:
+    def write(self, path: str, file: BinaryIO, new: bool = False) -> Entry:
         """Refused."""
         raise self._read_only()
 
@@ -108,9 +107,9 @@ class WebStore:
         url = address(self.root, path) + self._query
         every = {"User-Agent": "scriptrun", "Accept-Encoding": "identity", **self._headers}
         request = urllib.request.Request(url, method=method, headers={**every, **(headers or {})})
-        until, wait = time.monotonic() + time_limit(), 0.2
+        patience = Patience()
         while True:
-            reason = "it does not answer"
+            asked = 0.0
             try:
                 return urllib.request.urlopen(request, timeout=time_limit())
             except urllib.error.HTTPError as error:
@@ -118,13 +117,11 @@ class WebStore:
                 if error.code not in _AGAIN:
                     raise self._refused(path, error.code) from None
                 reason = f"it answered {error.code}"
-                wait = max(wait, _seconds(error.headers.get("Retry-After")))
+                asked = seconds(error.headers.get("Retry-After"))
             except OSError as error:
                 reason = _why(error)
-            if time.monotonic() + wait > until or reason == _NOBODY:
+            if reason == _NOBODY or not patience.wait(asked):
                 raise self._unreachable(reason) from None
-            time.sleep(wait)
-            wait = min(wait * 2, 5.0)
 
     def _refused(self, path: str, code: int) -> DatastoreException:
         if code in (404, 410):
@@ -133,11 +130,23 @@ class WebStore:
         return DatastoreException(f"Could not read {path} in {self.name}: the server {what}.")
 
     def _unreachable(self, reason: str) -> DatastoreException:
-        return DatastoreException(f"Could not reach {self.name}: {reason}.")
+        kind = DatastoreException if reason == _NOBODY else Unreachable
+        return kind(f"Could not read from {self.name}: {reason}.")
 
 
-class _Short(Exception):
-    """Less has arrived than was announced."""
+def _body(answer: Any) -> Iterator[bytes]:
+    """What the server sends; OSError where less arrives than it announced."""
+    import http.client
+
+    left = int(answer.headers.get("Content-Length") or -1)
+    try:
+        while piece := answer.read(PIECE):
+            left -= len(piece) if left > 0 else 0
+            yield piece
+    except http.client.HTTPException:
+        raise ConnectionError from None
+    if left > 0:
+        raise ConnectionError
 
 
 _NOBODY = "no server of this name, or none that listens there"
@@ -151,7 +160,7 @@ def _why(error: OSError) -> str:
         return _NOBODY
     if isinstance(cause, TimeoutError):
         return "it did not answer in time"
-    return f"the connection broke ({type(cause).__name__})"
+    return "the connection broke"
 
 
 def address(root: str, path: str) -> str:
@@ -173,7 +182,3 @@ def _entry(path: str, headers: Any) -> Entry:
     length = headers.get("Content-Range", "").rpartition("/")[2] or headers.get("Content-Length")
     size = int(length) if length and length.isdigit() else -1
     return Entry(path, size, etag or (f"{modified:.0f}" if modified else ""), modified)
-
-
-def _seconds(text: str | None) -> float:
-    return min(float(text), 30.0) if text and text.isdigit() else 0.0

@@ -1,0 +1,48 @@
+"""How long a store is waited for: the one place where time limits of data are set.
+
+``SCRIPTRUN_DATA_TIMEOUT`` (seconds, default 60) is how long nothing may arrive: a request that is
+answered "later" (429, 503), broken off or not answered is made again until so long nothing came.
+"""
+
+from __future__ import annotations
+
+import os
+import time
+
+#: seconds in which a connection must stand
+CONNECT = 10.0
+#: seconds that one request may take in all, while bytes keep coming
+REQUEST = 3600.0
+#: seconds to wait before a request is made again: at first, and at most
+_FIRST, _MOST = 0.2, 5.0
+#: the longest that a server's own word (Retry-After) is followed, in seconds
+_ASKED = 120.0
+
+
+def time_limit() -> float:
+    """Seconds for which nothing may come from a store (SCRIPTRUN_DATA_TIMEOUT, default 60)."""
+    try:
+        return max(1.0, float(os.environ.get("SCRIPTRUN_DATA_TIMEOUT", "60")))
+    except ValueError:
+        return 60.0
+
+
+class Patience:
+    """Waiting between attempts, longer each time, until the limit has passed without progress."""
+
+    def __init__(self) -> None:
+        self.renew()
+
+    def renew(self) -> None:
+        """Something has arrived: the limit begins anew."""
+        self._until = time.monotonic() + time_limit()
+        self._wait = _FIRST
+
+    def wait(self, asked: float = 0.0) -> bool:
+        """Sleep before the next attempt, ``asked`` seconds at least; False when it is over."""
+        pause = max(self._wait, min(asked, _ASKED))
+        if time.monotonic() + pause > self._until:
+            return False
+        time.sleep(pause)
+        self._wait = min(self._wait * 2, _MOST)
+        return True
