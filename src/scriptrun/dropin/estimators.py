@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import warnings
 
+from scriptrun.config import frameworks
 from scriptrun.config.conda_dependencies import CondaDependencies
 from scriptrun.config.environment import Environment
 from scriptrun.config.run_configuration import RunConfiguration
@@ -114,32 +115,28 @@ class PyTorch(Estimator):
     """An Estimator with the curated environment of a PyTorch."""
 
     FRAMEWORK_NAME = "PyTorch"
-    DEFAULT_VERSION = "1.4"
-    _VERSIONS = ("1.0", "1.1", "1.2", "1.3", "1.4", "1.5", "1.6")
+    DEFAULT_VERSION, _VERSIONS = frameworks.VERSIONS["PyTorch"]
 
 
 class TensorFlow(Estimator):
     """An Estimator with the curated environment of a TensorFlow."""
 
     FRAMEWORK_NAME = "TensorFlow"
-    DEFAULT_VERSION = "1.13"
-    _VERSIONS = ("1.10", "1.12", "1.13", "2.0", "2.1", "2.2", "2.3")
+    DEFAULT_VERSION, _VERSIONS = frameworks.VERSIONS["TensorFlow"]
 
 
 class Chainer(Estimator):
     """An Estimator with the curated environment of Chainer."""
 
     FRAMEWORK_NAME = "Chainer"
-    DEFAULT_VERSION = "5.1.0"
-    _VERSIONS = ("5.1.0",)
+    DEFAULT_VERSION, _VERSIONS = frameworks.VERSIONS["Chainer"]
 
 
 class SKLearn(Estimator):
     """An Estimator with the curated environment of a scikit-learn."""
 
     FRAMEWORK_NAME = "SKLearn"
-    DEFAULT_VERSION = "0.20.3"
-    _VERSIONS = ("0.20.3",)
+    DEFAULT_VERSION, _VERSIONS = frameworks.VERSIONS["SKLearn"]
 
 
 class Mpi:

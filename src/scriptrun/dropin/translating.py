@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 
-from scriptrun.config import curated
+from scriptrun.config import curated, frameworks
 from scriptrun.config.conda_dependencies import CondaDependencies
 from scriptrun.config.distributed import (
     MpiConfiguration,
@@ -12,7 +12,7 @@ from scriptrun.config.distributed import (
     TensorflowConfiguration,
 )
 from scriptrun.config.environment import Environment
-from scriptrun.config.images import DEFAULT_GPU_IMAGE, is_azure_image
+from scriptrun.config.images import DEFAULT_CPU_IMAGE, DEFAULT_GPU_IMAGE, is_azure_image
 from scriptrun.config.requirements import read_requirements
 from scriptrun.config.script_run_config import Distributed, ScriptRunConfig
 from scriptrun.data.references import DataReference
@@ -118,8 +118,10 @@ def environment(given: Settings, family: tuple[str, str]) -> Environment:
     made.python.conda_dependencies = conda
     made.python.user_managed_dependencies = bool(given["user_managed"])
     image = given["custom_docker_image"] or given["custom_docker_base_image"]
-    if image or given["use_gpu"]:
-        made.docker.base_image = image or DEFAULT_GPU_IMAGE
+    if image:
+        made.docker.base_image = image
+    elif given["use_gpu"] and made.docker.base_image == DEFAULT_CPU_IMAGE:
+        made.docker.base_image = DEFAULT_GPU_IMAGE
     if given["image_registry_details"] is not None:
         made.docker.base_image_registry = given["image_registry_details"]
     if given["shm_size"]:
@@ -129,15 +131,11 @@ def environment(given: Settings, family: tuple[str, str]) -> Environment:
 
 def _base(given: Settings, family: tuple[str, str]) -> Environment:
     name, version = family
-    curated_name = ""
-    if name == "SKLearn":
-        curated_name = f"AzureML-Scikit-learn-{version}"
-    elif name:
-        curated_name = f"AzureML-{name}-{version}-{'GPU' if given['use_gpu'] else 'CPU'}"
+    curated_name = frameworks.curated_name(name, version, given["use_gpu"]) if name else ""
     found = curated.get(curated_name) if curated_name else None
     if found is None or given["user_managed"]:
-        return Environment("estimator")
-    return found.clone(f"{name.lower()}-estimator")
+        return Environment(frameworks.environment_name(""))
+    return found.clone(frameworks.environment_name(name))
 
 
 def _conda(given: Settings, base: CondaDependencies) -> CondaDependencies:

@@ -1,0 +1,23 @@
+"""The frameworks that have Estimators of their own: versions, and the environments of these."""
+
+from __future__ import annotations
+
+#: framework to the version taken where none is named, and all that there are
+VERSIONS: dict[str, tuple[str, tuple[str, ...]]] = {
+    "PyTorch": ("1.4", ("1.0", "1.1", "1.2", "1.3", "1.4", "1.5", "1.6")),
+    "TensorFlow": ("1.13", ("1.10", "1.12", "1.13", "2.0", "2.1", "2.2", "2.3")),
+    "Chainer": ("5.1.0", ("5.1.0",)),
+    "SKLearn": ("0.20.3", ("0.20.3",)),
+}
+
+
+def curated_name(framework: str, version: str, gpu: bool) -> str:
+    """The name of the curated environment of a framework's version."""
+    if framework == "SKLearn":
+        return f"AzureML-Scikit-learn-{version}"
+    return f"AzureML-{framework}-{version}-{'GPU' if gpu else 'CPU'}"
+
+
+def environment_name(framework: str) -> str:
+    """What the environment of an Estimator is called; ``framework`` is "" for a plain one."""
+    return f"{framework.lower()}-estimator" if framework else "estimator"
