@@ -51,6 +51,7 @@ def start(
         attempt=attempt,
         ticket=ticket.path,
         wake=wake(workspace),
+        tool=(sys.executable, "-P"),
     )
     write_lock(folder, ready)
     engine.submit(job, order)

@@ -141,6 +141,7 @@ def _as_dict(order: Order, held: slots.Held) -> dict[str, Any]:
         "devices": ",".join(held.gpus),
         "ticket": str(order.ticket) if order.ticket else None,
         "wake": order.wake,
+        "tool": list(order.tool),
     }
 
 

@@ -3,7 +3,18 @@
 import os
 import time
 
-from . import collect, events, files, identity, processes, results, supervise, variables, workdir
+from . import (
+    collect,
+    delivery,
+    events,
+    files,
+    identity,
+    processes,
+    results,
+    supervise,
+    variables,
+    workdir,
+)
 
 
 class Superseded(Exception):
@@ -21,13 +32,16 @@ def launch(order):
     log = events.EventWriter(folder, "node-{}".format(order["node"]))
     job = files.read_json(os.path.join(folder, "job.json"))
     began = time.time()
+    data = delivery.Helper(job, order)
     try:
-        value = _run(job, order, log)
+        value = _run(job, order, log, data)
     except Superseded:
         import shutil
 
         shutil.rmtree(collect.staging(folder, order["attempt"]), ignore_errors=True)
         raise
+    except delivery.NotDelivered as error:
+        value = results.result(error.state, str(error))
     except OSError as error:
         value = results.result(results.FAILED, _sentence(error, job, order))
     except Exception as error:  # a damaged snapshot, or our own bug: the run must end all the same
@@ -39,11 +53,11 @@ def launch(order):
     if left:
         log.write("note", message="ended what the script left running: " + ", ".join(sorted(left)))
     value.update(began=began, ended=time.time(), node=order["node"], by="launcher")
-    _finish(folder, log)
+    _finish(folder, log, data, value)
     results.publish_surely(folder, order["attempt"], value, log)
 
 
-def _run(job, order, log):
+def _run(job, order, log, data):
     folder = order["folder"]
     try:
         results.reserve(folder, order["attempt"])
@@ -51,7 +65,10 @@ def _run(job, order, log):
     finally:
         _take_ticket(order)  # from here on the run is never started a second time
     work = collect.move_in(folder, order["attempt"])
-    system = variables.system_variables(job, order)
+    if data.wanted:
+        log.write("state", state="Preparing", reason="its data is brought")
+    brought = data.bring(work)
+    system = dict(variables.system_variables(job, order), **brought)
     environ = variables.process_environment(job, order, system)
     argv = variables.command_line(job, order, system)
     log.write("state", state="Running")
@@ -127,9 +144,13 @@ def _outcome(ending, job):
     return results.result(results.COMPLETED, **facts)
 
 
-def _finish(folder, log):
+def _finish(folder, log, data, value):
     """The last steps before the result; a full disk must not keep the result from being told."""
-    for step in (lambda: log.write("state", state="Finalizing"), lambda: collect.collect(folder)):
+    for step in (
+        lambda: log.write("state", state="Finalizing"),
+        lambda: data.finish(value),
+        lambda: collect.collect(folder),
+    ):
         try:
             step()
         except OSError as error:

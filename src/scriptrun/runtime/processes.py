@@ -12,7 +12,9 @@ _PR_SET_CHILD_SUBREAPER = 36
 #: what the processes call themselves that look after runs and their queue. They may stand below a
 #: script that submits runs of its own, and those are no leftovers of that script.
 GUARD, RUNNER, LAUNCHER = "scriptrun-guard", "scriptrun-queue", "scriptrun-run"
-_KEEPERS = (GUARD.encode(), RUNNER.encode())
+#: the helper that holds a job's data: it ends when its launcher is gone
+DATA = "scriptrun-data"
+_KEEPERS = (GUARD.encode(), RUNNER.encode(), DATA.encode())
 
 
 def call_me(name):
