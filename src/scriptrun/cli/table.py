@@ -31,6 +31,8 @@ RUNS = {
 #: commands on what is kept beside the runs, and on the tool itself
 OTHERS = {
     "env": Command("env", "List, show and build environments"),
+    "datastore": Command("datastore", "List, add and check datastores"),
+    "secret": Command("secret", "Keep secrets of yours on this machine, by name"),
     "model": Command("model", "List, register and download models"),
     "compute": Command("compute", "List, add and set compute targets"),
     "exec": Command("exec", "Run code written for the Azure ML SDK v1, as it is"),

@@ -61,6 +61,20 @@ def find(name: str) -> str:
         ) from None
 
 
+def names() -> list[str]:
+    """The names of the secrets in this user's folder, in order."""
+    try:
+        found = os.listdir(folder())
+    except OSError:
+        return []
+    return sorted(yaml_file.name_of(name) for name in found if not name.endswith(".tmp"))
+
+
+def variables() -> list[str]:
+    """The variables of this process that hold secrets, in order."""
+    return sorted(name for name in os.environ if name.startswith("SCRIPTRUN_SECRET_"))
+
+
 def forget(name: str) -> None:
     """Remove the secret from this user's folder, if it is there."""
     (folder() / yaml_file.file_name(name)).unlink(missing_ok=True)

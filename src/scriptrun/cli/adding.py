@@ -1,0 +1,170 @@
+"""``scriptrun datastore add``: from its options to a call of ``Datastore.register_...``."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Callable, Sequence
+
+from scriptrun.data.datastores import AbstractDatastore
+from scriptrun.datastore import Datastore
+from scriptrun.spec.errors import UserErrorException, refuse
+from scriptrun.spec.hints import Any
+from scriptrun.spec.values import Value
+from scriptrun.workspace import Workspace
+
+
+class Kind(Value):
+    """A kind of datastore: the ``call`` of Datastore, and which options it ``needs`` or ``takes``.
+
+    Each option is named as that call names its argument where the two differ (``account`` is
+    ``account_name``). ``value`` is the argument that the kind's own option gives, "" for a flag.
+    """
+
+    call: str
+    line: str
+    value: str = ""
+    metavar: str = ""
+    needs: Sequence[tuple[str, str]] = ()
+    takes: Sequence[tuple[str, str]] = ()
+
+
+_AZURE = (("account", "account_name"), ("container", "container_name"))
+_CLOUD = (("endpoint", "endpoint"), ("secret", "secret"), ("anonymous", "anonymous"))
+_BUCKET = (("bucket", "bucket"),)
+_CLIENT = (("tenant", "tenant_id"), ("client", "client_id"), ("authority", "authority_url"))
+_SECRET = (("secret", "secret"),)
+KINDS = {
+    "local": Kind("register_local", "a directory of this machine", "path", "PATH"),
+    "azure_blob": Kind(
+        "register_azure_blob_container", "Azure Blob Storage", "", "", _AZURE, _CLOUD
+    ),
+    "azure_data_lake_gen2": Kind(
+        "register_azure_data_lake_gen2",
+        "Azure Data Lake Gen2",
+        "",
+        "",
+        (("account", "account_name"), ("container", "filesystem")),
+        (*_CLIENT, ("endpoint", "endpoint"), *_SECRET),
+    ),
+    "s3": Kind(
+        "register_s3",
+        "Amazon S3, or what speaks like it at --endpoint",
+        "",
+        "",
+        _BUCKET,
+        (*_CLOUD, ("region", "region"), ("root", "root")),
+    ),
+    "gcs": Kind(
+        "register_gcs", "Google Cloud Storage", "", "", _BUCKET, (*_CLOUD, ("root", "root"))
+    ),
+    "http": Kind("register_http", "the files below an address", "url", "URL", (), _SECRET),
+    "sftp": Kind("register_fsspec", "SFTP: sftp://USER@HOST/FOLDER", "url", "URL", (), _SECRET),
+    "fsspec": Kind(
+        "register_fsspec",
+        "whatever fsspec has a driver for: PROTOCOL://HOST/FOLDER",
+        "url",
+        "URL",
+        (),
+        (*_SECRET, ("credential", "credential"), ("option", "options")),
+    ),
+}
+_HELP = {
+    "account": ("A", "the storage account (Azure)"),
+    "container": ("C", "the container, or the file system (Azure)"),
+    "bucket": ("B", "the bucket (S3, GCS)"),
+    "endpoint": ("URL", "where the service answers, if not at the provider's own address"),
+    "region": ("R", "the bucket's region (S3)"),
+    "root": ("PREFIX", "all paths start from this prefix (S3, GCS)"),
+    "secret": ("NAME", "the secret of yours that holds the credential"),
+    "tenant": ("ID", "the tenant of a service principal (Data Lake)"),
+    "client": ("ID", "the service principal, whose secret --secret names (Data Lake)"),
+    "authority": ("URL", "where it logs in (Data Lake)"),
+    "credential": ("OPTION", "the driver's option that the secret fills in (default: password)"),
+}
+
+
+def arguments(verb: Any) -> None:
+    """Add the options of ``add``."""
+    kinds = verb.add_argument_group("which kind (one of them)")
+    for name, kind in KINDS.items():
+        how = {"metavar": kind.metavar} if kind.value else {"action": "store_true"}
+        kinds.add_argument(_flag(name), dest=f"kind_{name}", help=kind.line, **how)
+    for name, (metavar, line) in _HELP.items():
+        verb.add_argument(_flag(name), metavar=metavar, help=line)
+    verb.add_argument(
+        "--option",
+        metavar="NAME=VALUE",
+        action="append",
+        help="an option of the fsspec driver; it is written down, so no credential",
+    )
+    verb.add_argument("--anonymous", action="store_true", help="read without credentials")
+    verb.add_argument("--overwrite", action="store_true", help="change one that is there")
+
+
+def call_of(args: argparse.Namespace) -> Callable[[Workspace], AbstractDatastore]:
+    """What registers the datastore in a workspace.
+
+    Raises RunConfigurationException with all that is missing or does not belong together.
+    """
+    chosen = [name for name in KINDS if getattr(args, f"kind_{name}")]
+    if len(chosen) != 1:
+        said = (
+            f"{' and '.join(map(_flag, chosen))} are both given" if chosen else "no kind is given"
+        )
+        raise UserErrorException(
+            f"The datastore {args.name!r} is of one kind, and {said}.",
+            f"Give one of {', '.join(map(_flag, KINDS))}.",
+        )
+    name = chosen[0]
+    kind = KINDS[name]
+    refuse(_problems(args, name, kind), "This datastore cannot be added")
+    given = {theirs: getattr(args, ours) for ours, theirs in (*kind.needs, *kind.takes)}
+    given = {theirs: value for theirs, value in given.items() if value}
+    if kind.value:
+        given[kind.value] = getattr(args, f"kind_{name}")
+    if kind.call == "register_fsspec":
+        given = _fsspec(name, given)
+    if name == "azure_blob":
+        given["skip_validation"] = True  # `check` does that, and says more
+    register = getattr(Datastore, kind.call)
+    return lambda workspace: register(workspace, args.name, overwrite=args.overwrite, **given)
+
+
+def _problems(args: argparse.Namespace, name: str, kind: Kind) -> list[str]:
+    known = {ours for ours, _ in (*kind.needs, *kind.takes)}
+    every = [*_HELP, "option", "anonymous"]
+    missing = [f"{_flag(name)} wants {_flag(o)}" for o, _ in kind.needs if not getattr(args, o)]
+    extra = [
+        f"{_flag(each)} does not belong to {_flag(name)}"
+        for each in every
+        if getattr(args, each) and each not in known
+    ]
+    return [*missing, *extra]
+
+
+def _fsspec(name: str, given: dict[str, Any]) -> dict[str, Any]:
+    """``PROTOCOL://USER@HOST:PORT/FOLDER`` as a driver's protocol, path and options."""
+    from urllib.parse import unquote, urlsplit
+
+    parts = urlsplit(given.pop("url"))
+    if name == "sftp" and parts.scheme not in ("sftp", "ssh"):
+        raise UserErrorException("--sftp wants an address as sftp://USER@HOST/FOLDER.")
+    if not parts.scheme:
+        raise UserErrorException("--fsspec wants an address as PROTOCOL://HOST/FOLDER.")
+    if parts.password or parts.query:
+        raise UserErrorException(
+            "This address holds a password or a query, and would be written down.",
+            "Give the plain address, and the password as a secret: --secret NAME.",
+        )
+    named = {"host": parts.hostname, "port": parts.port, "username": parts.username}
+    options: dict[str, Any] = {key: value for key, value in named.items() if value}
+    for text in given.pop("options", ()):
+        option, mark, value = text.partition("=")
+        if not mark or not option:
+            raise UserErrorException(f"--option {text!r} says nothing.", "Write NAME=VALUE.")
+        options[option] = value
+    return {"protocol": parts.scheme, "path": unquote(parts.path), "options": options, **given}
+
+
+def _flag(name: str) -> str:
+    return f"--{name.replace('_', '-')}"

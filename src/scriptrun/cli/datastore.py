@@ -1,0 +1,150 @@
+"""List, add and check datastores: named places for files.
+
+No credential is given here. It comes from a secret of yours that --secret names, see
+`scriptrun secret`, from the environment, or from the provider's own login.
+
+examples:
+  scriptrun datastore add photos --local /data/photos
+  scriptrun datastore add blob --azure-blob --account me --container data --secret blob-key
+  scriptrun datastore add results --s3 --bucket b --endpoint https://s3.example.org --secret s3
+  scriptrun datastore check results
+"""
+
+from __future__ import annotations
+
+import argparse
+from dataclasses import asdict
+
+from scriptrun import opening
+from scriptrun.cli import adding, out, shared
+from scriptrun.cli.streaming import warn
+from scriptrun.data import datastores, probing, records
+from scriptrun.data.datastores import AbstractDatastore
+from scriptrun.spec.errors import UserErrorException
+from scriptrun.spec.hints import Any
+from scriptrun.workspace import Workspace
+
+_LINES = {
+    "list": "the datastores, and which one is the default",
+    "show": "a datastore's settings",
+    "add": "add a datastore, or with --overwrite change one",
+    "check": "try to list, write, read and delete: what this datastore lets you do",
+    "default": "show or set the default datastore",
+    "remove": "forget a datastore; its files stay",
+}
+#: what `check` ends with where the datastore refuses or cannot be reached
+REFUSED = 3
+
+
+def arguments(parser: Any) -> None:
+    """Add the command's arguments."""
+    verbs = parser.add_subparsers(dest="verb", metavar="|".join(_LINES))
+    for name, line in _LINES.items():
+        verb = verbs.add_parser(name, help=line, description=f"{line[0].upper()}{line[1:]}.")
+        if name != "list":
+            optional = name in ("show", "check", "default")
+            verb.add_argument("name", metavar="NAME", nargs="?" if optional else None)
+        if name == "add":
+            adding.arguments(verb)
+        if name == "check":
+            verb.add_argument("--path", metavar="PATH", default="", help="a file there to read")
+            verb.add_argument("--read-only", action="store_true", help="write nothing there")
+        shared.json_argument(verb)
+
+
+def run(args: argparse.Namespace) -> int:
+    """Do what the verb says; the exit code."""
+    workspace = opening.here()
+    value, text = _VERBS[args.verb or "list"](workspace, args)
+    if getattr(args, "json", False):
+        out.as_json(value)
+    elif callable(text):
+        text()
+    else:
+        print(text)
+    return REFUSED if args.verb == "check" and value["reasons"] else 0
+
+
+def _told(workspace: Workspace, name: str) -> dict[str, Any]:
+    record = records.get(workspace, name)
+    return {"name": name, **record, "default": records.default(workspace) == name}
+
+
+def _list(workspace: Workspace, args: argparse.Namespace) -> tuple[Any, Any]:
+    found = [_told(workspace, name) for name in records.names(workspace)]
+    rows = [
+        (each["name"], each["class"], "yes" if each["default"] else "", _shown(each))
+        for each in found
+    ]
+    return found, lambda: out.table(("NAME", "CLASS", "DEFAULT", "SETTINGS"), rows)
+
+
+def _shown(record: dict[str, Any]) -> str:
+    left = ("name", "class", "default")
+    return ", ".join(f"{name}={value}" for name, value in record.items() if name not in left)
+
+
+def _named(workspace: Workspace, args: argparse.Namespace) -> AbstractDatastore:
+    return datastores.get(workspace, args.name or records.default(workspace))
+
+
+def _show(workspace: Workspace, args: argparse.Namespace) -> tuple[Any, Any]:
+    told = _told(workspace, _named(workspace, args).name)
+    pairs = [(name, "yes" if value is True else str(value)) for name, value in told.items()]
+    return told, lambda: out.facts([pair for pair in pairs if pair[1] != "False"])
+
+
+def _add(workspace: Workspace, args: argparse.Namespace) -> tuple[Any, Any]:
+    call = adding.call_of(args)
+    if args.name in records.names(workspace) and not args.overwrite:
+        raise UserErrorException(
+            f"There is a datastore named {args.name!r} already.",
+            "Use another name, or --overwrite.",
+        )
+    made = call(opening.made(workspace))
+    told = _told(workspace, made.name)
+    return told, f"{made.name}: {told['class']}\nTry it: scriptrun datastore check {made.name}"
+
+
+def _check(workspace: Workspace, args: argparse.Namespace) -> tuple[Any, Any]:
+    chosen = _named(workspace, args)
+    found = probing.probe(chosen, args.path, not args.read_only)
+
+    def show() -> None:
+        out.facts([(deed, _word(found, deed)) for deed in probing.DEEDS])
+        for sentence in dict.fromkeys(found.reasons.values()):
+            warn(sentence)
+        if found.refused and found.hint:
+            warn(found.hint)
+
+    return {"name": chosen.name, **asdict(found)}, show
+
+
+def _word(found: probing.Probe, deed: str) -> str:
+    may = found.may[deed]
+    if may is None:
+        return found.notes.get(deed, "not tried")
+    return "yes" if may else "no"
+
+
+def _default(workspace: Workspace, args: argparse.Namespace) -> tuple[Any, Any]:
+    if args.name:
+        records.get(workspace, args.name)
+        records.set_default(opening.made(workspace), args.name)
+    name = records.default(workspace)
+    return {"default": name}, name
+
+
+def _remove(workspace: Workspace, args: argparse.Namespace) -> tuple[Any, Any]:
+    datastores.get(workspace, args.name).unregister()
+    return {"removed": args.name}, f"Forgot {args.name}; its files stay where they are."
+
+
+_VERBS = {
+    "list": _list,
+    "show": _show,
+    "add": _add,
+    "check": _check,
+    "default": _default,
+    "remove": _remove,
+}

@@ -1,0 +1,96 @@
+"""Keep secrets of yours on this machine, for datastores and scripts to name.
+
+A secret's value is read from a prompt or from standard input, never from the command line, which
+other users of the machine can see. It is kept in a file that only you can read, and never gets into
+a workspace, a job's record or a log.
+
+examples:
+  scriptrun secret set storage-key
+  scriptrun secret set s3 < keys.txt
+  scriptrun datastore add results --s3 --bucket results --secret s3
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+
+from scriptrun.cli import out, shared
+from scriptrun.data import secrets
+from scriptrun.spec.errors import UserErrorException
+from scriptrun.spec.hints import Any
+
+_LINES = {
+    "list": "the names of your secrets; never a value",
+    "set": "keep a secret: its value comes from a prompt, or from standard input",
+    "remove": "forget a secret",
+}
+
+
+def arguments(parser: Any) -> None:
+    """Add the command's arguments."""
+    verbs = parser.add_subparsers(dest="verb", metavar="list|set|remove")
+    for name, line in _LINES.items():
+        verb = verbs.add_parser(name, help=line, description=f"{line[0].upper()}{line[1:]}.")
+        if name != "list":
+            verb.add_argument("name", metavar="NAME")
+        shared.json_argument(verb)
+
+
+def run(args: argparse.Namespace) -> int:
+    """Do what the verb says; the exit code."""
+    value, text = _VERBS[args.verb or "list"](args)
+    if getattr(args, "json", False):
+        out.as_json(value)
+    else:
+        print(text)
+    return 0
+
+
+def _list(args: argparse.Namespace) -> tuple[Any, str]:
+    found = [{"name": name, "from": str(secrets.folder())} for name in secrets.names()]
+    found += [{"name": name, "from": "the environment"} for name in secrets.variables()]
+    lines = [f"{each['name']}  ({each['from']})" for each in found]
+    return found, "\n".join(lines) or "There are no secrets of yours on this machine yet."
+
+
+def _set(args: argparse.Namespace) -> tuple[Any, str]:
+    value = _asked(args.name)
+    if not value:
+        raise UserErrorException(
+            f"The secret {args.name!r} has no value.",
+            f"Type it at the prompt, or: scriptrun secret set {args.name} < FILE",
+        )
+    secrets.keep(args.name, value)
+    told = f"{args.name} is kept in {secrets.folder()}, for you alone."
+    variable = secrets.variable(args.name)
+    if variable in secrets.variables():
+        told += f"\nThe variable {variable} is set, and comes first while it is."
+    return {"name": args.name}, told
+
+
+def _asked(name: str) -> str:
+    """The value, from a prompt that does not show it or from standard input, whole."""
+    if sys.stdin is None:
+        return ""
+    if not sys.stdin.isatty():
+        return sys.stdin.read().strip()
+    import getpass
+
+    try:
+        return getpass.getpass(f"The value of {name} (it is not shown): ", sys.stderr).strip()
+    except EOFError:
+        return ""
+
+
+def _remove(args: argparse.Namespace) -> tuple[Any, str]:
+    if args.name not in secrets.names():
+        known = ", ".join(secrets.names()) or "none"
+        raise UserErrorException(
+            f"There is no secret {args.name!r} in {secrets.folder()}.", f"There are: {known}."
+        )
+    secrets.forget(args.name)
+    return {"removed": args.name}, f"Forgot {args.name}."
+
+
+_VERBS = {"list": _list, "set": _set, "remove": _remove}
