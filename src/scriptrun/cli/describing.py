@@ -56,9 +56,9 @@ def describe(args: argparse.Namespace, workspace: Workspace) -> Described:
         configuration.script = script
     variables, passed = _variables(args.env)
     python, warnings = pythons.choose(source_folder(source), workspace.root)
-    origin = Origin(python, variables, passed, display_name=args.name or "")
+    origin = Origin(python, variables, passed, args.name or "", pins=args.pins)
     experiment = args.experiment or experiment_name(source)
-    return Described(config, experiment, origin, _tags(args.tags), warnings)
+    return Described(config, experiment, origin, tags(args.tags), warnings)
 
 
 def source_of(named: str | None, script: str | None) -> tuple[str, str | None]:
@@ -193,7 +193,8 @@ def _variables(texts: list[str]) -> tuple[dict[str, str], tuple[str, ...]]:
     return values, tuple(passed)
 
 
-def _tags(texts: list[str]) -> dict[str, str | None]:
+def tags(texts: list[str]) -> dict[str, str | None]:
+    """What --tag gives: values by name, None for a tag alone."""
     found: dict[str, str | None] = {}
     for text in texts:
         name, mark, value = text.partition("=")

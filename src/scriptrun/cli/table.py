@@ -31,6 +31,7 @@ RUNS = {
 #: commands on what is kept beside the runs, and on the tool itself
 OTHERS = {
     "env": Command("env", "List, show and build environments"),
+    "data": Command("data", "List, register, download, upload and mount datasets"),
     "datastore": Command("datastore", "List, add and check datastores"),
     "secret": Command("secret", "Keep secrets of yours on this machine, by name"),
     "model": Command("model", "List, register and download models"),

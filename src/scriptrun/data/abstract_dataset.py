@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import datetime
 import uuid
+from collections.abc import Iterator
 from typing import Any, ClassVar, TypeVar
 
 from scriptrun.data import content, versions
 from scriptrun.data.consumption import DatasetConsumptionConfig
 from scriptrun.data.content import Content
 from scriptrun.data.errors import DatasetValidationError
+from scriptrun.data.fetching import Incoming
+from scriptrun.data.manifest import Row
 from scriptrun.data.records import Home
 from scriptrun.spec.digests import canonical
 from scriptrun.store.heads import Head
@@ -104,6 +107,22 @@ class AbstractDataset:
         """When the version's files were listed, in UTC; None for what is not registered."""
         made = self._head.get("created")
         return datetime.datetime.fromisoformat(made) if made else None
+
+    @property
+    def sources(self) -> list[str]:
+        """Where its files come from, in words."""
+        return [str(source) for source in self._content.sources]
+
+    def listed(self) -> Iterator[Row]:
+        """Its files in order: path, size in bytes (-1 where unknown) and ETag of each.
+
+        Raises DatasetValidationError for a source that finds nothing.
+        """
+        return self._content.rows()
+
+    def incoming(self) -> list[Incoming]:
+        """Its files as ``transfer.download`` fetches them."""
+        return list(self._content.incoming())
 
     def register(
         self: Self,

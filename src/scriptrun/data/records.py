@@ -46,7 +46,8 @@ def get(home: Home, name: str) -> Record:
         return {"class": "Local", "path": str(home.directory / "datastores" / name)}
     raise DatastoreException(
         f"There is no datastore named {name!r} in the workspace {home.name!r}.",
-        f"It has {', '.join(names(home))}. Datastore.register_... adds one.",
+        f"It has {', '.join(names(home))}. "
+        "`scriptrun datastore add` or Datastore.register_... adds one.",
     )
 
 

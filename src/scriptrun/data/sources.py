@@ -102,8 +102,9 @@ class Source:
         return {**self.place.value(), "path": self.path}
 
     def __str__(self) -> str:
-        name = self.place.datastore.name if self.place.datastore is not None else self.place.url
-        return f"{self.path or 'the whole of it'} in {name}"
+        if self.place.datastore is None:
+            return f"{self.place.url}/{self.path}".removeprefix("file://")
+        return f"{self.path or 'the whole of it'} in {self.place.datastore.name}"
 
 
 def source_of(value: Value, home: Home | None) -> Source:

@@ -1,0 +1,69 @@
+"""How data is named on the command line: datasets, paths on datastores, addresses, local paths."""
+
+from __future__ import annotations
+
+import os
+import re
+
+from scriptrun.data import datastores, globs, records
+from scriptrun.data.datastores import AbstractDatastore
+from scriptrun.dataset import Dataset
+from scriptrun.spec.errors import UserErrorException
+from scriptrun.spec.hints import Any
+from scriptrun.workspace import Workspace
+
+_HOW = "Data is named as DATASET[@VERSION], DATASTORE:PATH, an address, or a path of this machine."
+
+
+def dataset(workspace: Workspace, text: str) -> Any:
+    """The registered dataset that ``NAME[@VERSION]`` means."""
+    name, mark, version = text.partition("@")
+    if mark and not (version.isdigit() or version == "latest"):
+        raise UserErrorException(
+            f"{version!r} is no version of a dataset.", "Versions are 1, 2, 3 and so on, or latest."
+        )
+    return Dataset.get_by_name(workspace, name, version or "latest")
+
+
+def source(workspace: Workspace, text: str) -> Any:
+    """A source as ``Dataset.File.from_files`` takes it: on a datastore, an address, a local path.
+
+    Raises UserErrorException for a datastore that there isn't, and a local path without files.
+    """
+    if re.match(r"[a-z][a-z0-9+.-]*://", text, re.IGNORECASE):
+        return text
+    on = on_datastore(workspace, text)
+    if on is not None:
+        return on
+    path = os.path.abspath(os.path.expanduser(text))
+    if os.path.exists(path) or (globs.is_pattern(text) and os.path.isdir(_before_globs(path))):
+        return path
+    raise UserErrorException(f"There is no file or folder {text} here.", _HOW)
+
+
+def _before_globs(path: str) -> str:
+    return f"/{globs.folder_of(path).lstrip('/')}"
+
+
+def on_datastore(workspace: Workspace, text: str) -> tuple[AbstractDatastore, str] | None:
+    """The datastore and the path that ``DATASTORE:PATH`` means; None for a local path.
+
+    Raises DatastoreException where there is no such datastore, and no such file here either.
+    """
+    name, mark, path = text.partition(":")
+    if not mark or not records.is_name(name):
+        return None
+    if name not in records.names(workspace) and (os.path.exists(text) or len(name) == 1):
+        return None  # a file with a colon in its name, or C:\\
+    return datastores.get(workspace, name), path
+
+
+def any_dataset(workspace: Workspace, text: str) -> Any:
+    """What ``text`` names as a dataset: a registered one first, else the files it stands for."""
+    if ":" not in text and not os.path.isabs(text):
+        try:
+            return dataset(workspace, text)
+        except UserErrorException:
+            if not os.path.exists(text):
+                raise
+    return Dataset.File.from_files(source(workspace, text))
