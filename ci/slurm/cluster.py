@@ -1,0 +1,450 @@
+"""A real Slurm cluster of several nodes on this one machine, below a directory of its own.
+
+In its plain form every node is a slurmd of this host (Debian's build has "multiple slurmd"); with
+``hosts`` every node is a host of its own in network, PID and mount namespaces, whose first process can
+be killed: a node's true death. Several clusters may live at once: each has ports, sockets, keys and
+state of its own. Needs root, and Debian's slurmd, slurmctld, slurm-client and munge (with
+``accounting`` also slurmdbd and mariadb-server).
+
+    with Cluster(Path("somewhere")) as cluster:
+        cluster.run("srun", "-N2", "hostname")
+
+Everything that was started ends with this process, even when it is killed (see keeper.py).
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import random
+import secrets
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import accounting as bookkeeping
+import settings
+from keeper import descendants
+
+_HERE = Path(__file__).resolve().parent
+#: the programs that a cluster needs
+PROGRAMS = ("slurmctld", "slurmd", "sbatch", "munged")
+_NETWORK = "10.77.0."
+_CLIENTS = "sbatch srun squeue scancel sinfo scontrol sacct sacctmgr salloc sprio sstat".split()
+
+
+def missing() -> str:
+    """What this machine lacks for a cluster; empty where it has all."""
+    absent = [name for name in PROGRAMS if not _which(name)]
+    if absent:
+        return f"{', '.join(absent)} (Debian: slurmd slurmctld slurm-client munge)"
+    return "" if os.geteuid() == 0 else "root"
+
+
+@dataclass
+class Cluster:
+    """A cluster below ``directory`` with the nodes n1, n2, ...; see the module's text.
+
+    ``hide`` are directories that the cluster's daemons and jobs find empty, as they would if they
+    were the submitter's own: with ``hosts`` or a login node behind ssh nothing else is shared.
+    """
+
+    directory: Path
+    nodes: int = 2
+    hosts: bool = False
+    accounting: bool = False
+    hide: tuple[Path, ...] = ()
+    pids: dict[str, int] = field(default_factory=dict)
+    _keeper: Any = None
+
+    def __enter__(self) -> Cluster:
+        self.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.stop()
+
+    # what a caller needs to know
+
+    @property
+    def names(self) -> list[str]:
+        """The nodes' names."""
+        return [f"n{number}" for number in range(1, self.nodes + 1)]
+
+    @property
+    def environ(self) -> dict[str, str]:
+        """The variables that make Slurm's commands talk to this cluster."""
+        path = os.environ.get("PATH", os.defpath)
+        if self.hosts:  # the commands must be run where the controller can be reached
+            path = f"{self.directory / 'bin'}{os.pathsep}{path}"
+        return {"SLURM_CONF": str(self.directory / "slurm.conf"), "PATH": path}
+
+    def run(self, *argv: object, check: bool = True, timeout: float = 60) -> str:
+        """What a Slurm command (``"sinfo", "-h"``) says on its standard output."""
+        done = subprocess.run(
+            [str(word) for word in argv],
+            env={**os.environ, **self.environ},
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+            timeout=timeout,
+        )
+        if check and done.returncode:
+            raise RuntimeError(f"{argv[0]}: {done.stderr.strip() or done.returncode}")
+        return done.stdout
+
+    def state_of(self, node: str) -> str:
+        """A node's state in sinfo's short words: idle, mix, alloc, drain, down*, ..."""
+        return self.run("sinfo", "-h", "-n", node, "-p", "main", "-o", "%t").strip()
+
+    def jobs(self) -> dict[str, str]:
+        """The jobs that wait or run: id to state (PENDING, RUNNING, ...)."""
+        rows = self.run("squeue", "-h", "-o", "%i %T").split("\n")
+        return dict(row.split() for row in rows if row)
+
+    def log(self, name: str = "slurmctld") -> str:
+        """A daemon's log: ``slurmctld``, ``slurmd-n1``, ..."""
+        return (self.directory / "log" / f"{name}.log").read_text(errors="replace")
+
+    # up and down
+
+    def start(self) -> None:
+        """Bring the cluster up, and return when all nodes are idle."""
+        self.directory = self.directory.absolute()
+        self._folders()
+        self._keep()
+        try:
+            if self.hosts:
+                self._make_hosts()
+            self._configure()
+            self._start_munge()
+            if self.accounting:
+                bookkeeping.start(self)
+            self.start_controller(fresh=True)
+            for name in self.names:
+                self.start_slurmd(name)
+            self.await_idle()
+        except BaseException:
+            self.stop()
+            raise
+
+    def stop(self) -> None:
+        """End every process of the cluster, jobs too."""
+        if self._keeper is not None:
+            self._keeper.stdin.close()
+            try:
+                self._keeper.wait(30)
+            finally:
+                self._keeper.stdout.close()
+                self._keeper = None
+
+    def await_idle(self, *names: str, seconds: float = 30) -> None:
+        """Wait until these nodes (default: all) are idle."""
+        wanted = set(names or self.names)
+
+        def idle() -> bool:
+            rows = self.run("sinfo", "-h", "-p", "main", "-N", "-o", "%N %t", check=False)
+            return wanted <= {row.split()[0] for row in rows.split("\n") if row.endswith(" idle")}
+
+        _until(idle, f"the nodes did not become idle: {self._last_words()}", seconds)
+
+    def clear(self) -> None:
+        """Cancel all jobs, start what was stopped and wait until every node is idle again."""
+        if "slurmctld" not in self.pids:
+            self.start_controller()
+        for name in self.names:
+            if f"host-{name}" not in self.pids and self.hosts:
+                self._make_host(name)
+            if f"slurmd-{name}" not in self.pids:
+                self.start_slurmd(name)
+        self.run("scancel", "--user=root", check=False)
+        self.run("scancel", "--user=root", "--signal=KILL", check=False)
+        for name in self.names:
+            if self.state_of(name).rstrip("*") not in ("idle", "mix", "alloc", "comp"):
+                self.resume(name)
+        self.await_idle()
+
+    # the controller
+
+    def start_controller(self, fresh: bool = False) -> None:
+        """Start slurmctld; it knows its jobs again unless ``fresh``."""
+        argv = [_which("slurmctld"), "-D", *(["-c"] if fresh else [])]
+        self.pids["slurmctld"] = self.spawn("slurmctld-out", self._inside("ctl", argv))
+        _until(
+            lambda: "UP" in self.run("scontrol", "ping", check=False),
+            f"slurmctld does not answer: {self._last_words()}",
+        )
+
+    def kill_controller(self) -> None:
+        """kill -9 of slurmctld."""
+        _kill(self.pids.pop("slurmctld"))
+
+    # a node
+
+    def start_slurmd(self, name: str) -> None:
+        """Start a node's slurmd."""
+        argv = self._inside(name, [_which("slurmd"), "-D", "-N", name])
+        self.pids[f"slurmd-{name}"] = self.spawn(f"slurmd-{name}-out", argv)
+
+    def kill_slurmd(self, name: str) -> None:
+        """kill -9 of a node's slurmd alone: its jobs go on, as on a real node."""
+        pid = self.pids.pop(f"slurmd-{name}")
+        for each in (*(descendants(pid) if self.hosts else ()), pid):
+            if _comm(each) in ("slurmd", "nsenter"):
+                _kill(each)
+
+    def kill_node(self, name: str) -> None:
+        """A node's death: its slurmd and everything that ran there are gone at once."""
+        self.pids.pop(f"slurmd-{name}", None)
+        if self.hosts:
+            _kill(self.pids.pop(f"host-{name}"))
+            return
+        for _ in range(3):  # what was about to be started when we looked
+            for pid in self._of_node(name):
+                _kill(pid)
+
+    def drain(self, name: str, reason: str = "maintenance") -> None:
+        """Let a node take no new job."""
+        self.update_node(name, "drain", reason)
+
+    def down(self, name: str, reason: str = "broken") -> None:
+        """Declare a node dead at once, which ends or requeues its jobs."""
+        self.update_node(name, "down", reason)
+
+    def resume(self, name: str) -> None:
+        """Let a node take jobs again."""
+        self.run("scontrol", "update", f"nodename={name}", "state=resume", check=False)
+
+    def update_node(self, name: str, state: str, reason: str) -> None:
+        """``scontrol update nodename=... state=... reason=...``."""
+        self.run("scontrol", "update", f"nodename={name}", f"state={state}", f"reason={reason}")
+
+    # a job
+
+    def release(self, job: object) -> None:
+        """Start a requeued job now, and not after the two minutes that Slurm has it wait."""
+
+        def released() -> bool:
+            done = self.run("scontrol", "update", f"jobid={job}", "StartTime=now", check=False)
+            rows = self.run("squeue", "-h", "-j", job, "-o", "%T %r", check=False)
+            return not done and "BeginTime" not in rows and "COMPLETING" not in rows
+
+        _until(released, f"the job {job} was not released")
+
+    # within
+
+    def spawn(self, log: str, argv: list[str]) -> int:
+        """Start a process that ends with the cluster; its pid. ``log`` names its file in log/."""
+        path = str(self.directory / "log" / f"{log}.txt")
+        conf = {"SLURM_CONF": str(self.directory / "slurm.conf")}
+        return int(self._ask({"start": argv, "log": path, "environ": conf})["pid"])
+
+    def order(self, *argv: object) -> str:
+        """Run a command to its end where the cluster's daemons live; what it said."""
+        said = self._ask({"run": [str(word) for word in argv]})
+        if said["code"]:
+            raise RuntimeError(f"{' '.join(map(str, argv))}: {said['said'].strip()}")
+        return str(said["said"])
+
+    def _ask(self, order: dict[str, Any]) -> dict[str, Any]:
+        self._keeper.stdin.write(json.dumps(order) + "\n")
+        self._keeper.stdin.flush()
+        line = self._keeper.stdout.readline()
+        if not line:
+            raise RuntimeError("the cluster's keeper is gone")
+        return dict(json.loads(line))
+
+    def _folders(self) -> None:
+        for name in ("state", "log", "run", "spool", "munge", "bin", "home"):
+            (self.directory / name).mkdir(parents=True, exist_ok=True)
+        (self.directory / "munge").chmod(0o700)
+        for name in self.names:
+            (self.directory / "tmp" / name).mkdir(parents=True, exist_ok=True)
+        for number in range(settings.GPUS):
+            device = self.directory / "run" / f"gpu{number}"
+            if not device.exists():
+                os.mknod(device, 0o666 | 0o020000, os.makedev(1, 3))
+
+    def _keep(self) -> None:
+        argv = [sys.executable, str(_HERE / "keeper.py")]
+        if self.hide:
+            argv = ["unshare", "--mount", "--propagation", "private", *argv]
+        self._keeper = subprocess.Popen(
+            argv, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, start_new_session=True
+        )
+        for path in self.hide:
+            self.order("mount", "-t", "tmpfs", "-o", "size=1m", "tmpfs", path)
+
+    def _configure(self) -> None:
+        ports = dict.fromkeys(("port", "slurmd_port"), 0)
+        if self.hosts:
+            ports = {"port": 6817, "slurmd_port": 6818}
+            nodes = {
+                name: f"NodeAddr={_NETWORK}{10 + number}"
+                for number, name in enumerate(self.names, 1)
+            }
+            controller = f"ctl({_NETWORK}1)"
+        else:
+            host = socket.gethostname().partition(".")[0]
+            free = free_ports(len(ports) + self.nodes)
+            ports = dict(zip(ports, free, strict=False))
+            nodes = {
+                name: f"NodeHostName={host} NodeAddr=127.0.0.1 Port={free[2 + number]}"
+                for number, name in enumerate(self.names)
+            }
+            controller = f"{host}(127.0.0.1)"
+        if self.accounting:
+            ports["dbd_port"], ports["sql_port"] = free_ports(2)
+        self.ports = ports
+        settings.write(self.directory, "ci", controller, ports, nodes, self.accounting)
+
+    def _start_munge(self) -> None:
+        place = self.directory
+        key = place / "munge" / "munge.key"
+        key.write_bytes(secrets.token_bytes(1024))
+        key.chmod(0o600)
+        socket_file = place / "run" / "munge.sock"
+        argv = [_which("munged"), "-F", "--force", "--num-threads=2", f"--key-file={key}"]
+        argv += [f"--socket={socket_file}", f"--pid-file={place}/run/munged.pid"]
+        argv += [f"--log-file={place}/log/munged.log", f"--seed-file={place}/munge/seed"]
+        self.pids["munged"] = self.spawn("munged-out", argv)
+        _until(socket_file.exists, "munged does not answer")
+
+    def _inside(self, host: str, argv: list[str]) -> list[str]:
+        """``argv`` as it is run on a host (``ctl`` is the controller's)."""
+        if not self.hosts:
+            return argv
+        spaces = ["-n", "-u"] if host == "ctl" else ["-n", "-u", "-p", "-m"]
+        return ["nsenter", "-t", str(self.pids[f"host-{host}"]), *spaces, *argv]
+
+    def _make_hosts(self) -> None:
+        lines = ["127.0.0.1 localhost", f"{_NETWORK}1 ctl"]
+        lines += [f"{_NETWORK}{10 + number} {name}" for number, name in enumerate(self.names, 1)]
+        (self.directory / "hosts").write_text("\n".join(lines) + "\n")
+        script = (
+            "hostname ctl; ip link set lo up; ip link add br0 type bridge; "
+            f"ip addr add {_NETWORK}1/24 dev br0; ip link set br0 up; exec sleep infinity"
+        )
+        pid = self.spawn("ctl", ["unshare", "--net", "--uts", "sh", "-c", script])
+        _until(lambda: _comm(pid) == "sleep", "the controller's host did not start")
+        self.pids["host-ctl"] = pid
+        for name in self.names:
+            self._make_host(name)
+        self._make_clients()
+
+    def _make_host(self, name: str) -> None:
+        script = (
+            f"hostname {name}; ip link set lo up; "
+            f"mount --bind {self.directory}/hosts /etc/hosts; exec sleep infinity"
+        )
+        spaces = ["--net", "--uts", "--pid", "--mount", "--fork", "--kill-child", "--mount-proc"]
+        outer = self.spawn(f"host-{name}", ["unshare", *spaces, "sh", "-c", script])
+
+        def first() -> int:
+            return next((pid for pid in descendants(outer) if _comm(pid) == "sleep"), 0)
+
+        inner = _until(first, f"the host {name} did not start")
+        self.pids[f"host-{name}"] = inner
+        number = int(name[1:])
+        near = ["nsenter", "-t", str(self.pids["host-ctl"]), "-n", "ip", "link"]
+        far = ["nsenter", "-t", str(inner), "-n", "ip"]
+        self.order(*near, "add", f"v{number}", "type", "veth", "peer", "eth0", "netns", inner)
+        self.order(*near, "set", f"v{number}", "master", "br0", "up")
+        self.order(*far, "addr", "add", f"{_NETWORK}{10 + number}/24", "dev", "eth0")
+        self.order(*far, "link", "set", "eth0", "up")
+
+    def _make_clients(self) -> None:
+        """Commands that enter the controller's host first, for a PATH outside."""
+        for name in _CLIENTS:
+            path = shutil.which(name)
+            if path:
+                line = " ".join(self._inside("ctl", [path]))
+                script = self.directory / "bin" / name
+                script.write_text(f'#!/bin/sh\nexec {line} "$@"\n')
+                script.chmod(0o755)
+
+    def _of_node(self, name: str) -> list[int]:
+        """Every process of a node: slurmd, slurmstepd, tasks and what they started."""
+        mark = f"SLURMD_NODENAME={name}".encode()
+        everything = descendants(self._keeper.pid)
+        marked = {pid for pid in everything if mark in _environ(pid)}
+        parents = {_parent(pid) for pid in marked}
+        roots = marked | {pid for pid in parents if _comm(pid).startswith("slurmstep")}
+        line = f"\0-N\0{name}\0".encode()
+        roots |= {pid for pid in everything if _cmdline(pid).endswith(line)}
+        below = {each for pid in roots for each in descendants(pid)}
+        return sorted(roots | below)
+
+    def _last_words(self) -> str:
+        with contextlib.suppress(OSError):
+            return " | ".join(self.log().strip().split("\n")[-3:])
+        return ""
+
+
+def free_ports(count: int) -> list[int]:
+    """Ports below the range from which the kernel gives out its own."""
+    held, found = [], []
+    try:
+        while len(found) < count:
+            one = socket.socket()
+            held.append(one)
+            with contextlib.suppress(OSError):
+                one.bind(("0.0.0.0", random.SystemRandom().randrange(20000, 32000)))
+                found.append(one.getsockname()[1])
+    finally:
+        for one in held:
+            one.close()
+    return found
+
+
+def _which(name: str) -> str:
+    path = os.environ.get("PATH", os.defpath) + ":/usr/sbin:/sbin"
+    return shutil.which(name, path=path) or ""
+
+
+def _until(what: Callable[[], Any], why: str, seconds: float = 30) -> Any:
+    deadline = time.monotonic() + seconds
+    while True:
+        found = what()
+        if found:
+            return found
+        if time.monotonic() > deadline:
+            raise TimeoutError(why)
+        time.sleep(0.02)
+
+
+def _kill(pid: int) -> None:
+    with contextlib.suppress(ProcessLookupError):
+        os.kill(pid, signal.SIGKILL)
+
+
+def _read(pid: int, name: str) -> bytes:
+    try:
+        return Path(f"/proc/{pid}/{name}").read_bytes()
+    except OSError:
+        return b""
+
+
+def _comm(pid: int) -> str:
+    return _read(pid, "comm").decode(errors="replace").strip()
+
+
+def _cmdline(pid: int) -> bytes:
+    return _read(pid, "cmdline")
+
+
+def _environ(pid: int) -> list[bytes]:
+    return _read(pid, "environ").split(b"\0")
+
+
+def _parent(pid: int) -> int:
+    stat = _read(pid, "stat").decode(errors="replace")
+    return int(stat.rpartition(")")[2].split()[1]) if stat else 0
