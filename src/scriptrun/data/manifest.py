@@ -140,6 +140,16 @@ class Manifest:
         row = next(self.rows(path), None)
         return row if row is not None and row.path == path else None
 
+    def firsts(self) -> list[str]:
+        """The first path of every block."""
+        return [each[3] for each in self._opened()]
+
+    def lines(self, block: int) -> list[bytes]:
+        """The rows of the block with this number as they are written, a line of JSON each."""
+        offset, length, *_ = self._opened()[block]
+        with self._file() as file:
+            return self._lines(file, offset, length)
+
     def _opened(self) -> list[list[Any]]:
         if self._index is None:
             with self._file() as file:
@@ -164,11 +174,16 @@ class Manifest:
             ) from None
 
     def _block(self, file: BinaryIO, offset: int, length: int) -> list[Row]:
+        try:
+            return [Row(*json.loads(line)) for line in self._lines(file, offset, length)]
+        except (ValueError, TypeError):
+            raise self._damaged() from None
+
+    def _lines(self, file: BinaryIO, offset: int, length: int) -> list[bytes]:
         file.seek(offset)
         try:
-            lines = zlib.decompress(file.read(length)).splitlines()
-            return [Row(*json.loads(line)) for line in lines]
-        except (zlib.error, ValueError, TypeError):
+            return zlib.decompress(file.read(length)).splitlines()
+        except zlib.error:
             raise self._damaged() from None
 
     def _damaged(self) -> DatasetExecutionError:

@@ -1,0 +1,74 @@
+"""The process that serves one mount: ``python -m scriptrun.data.mount_process``.
+
+Its first line of input is the plan, as JSON. It answers with lines of JSON: ``{"ready": true}``
+when it is mounted, ``{"trouble": SENTENCE, "store": NAME}`` where a store fails. When its input
+closes, for any reason, it unmounts lazily and ends.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+import threading
+from pathlib import Path
+from typing import Any
+
+from scriptrun.data import mount_fuse, mount_plan, mount_table
+from scriptrun.data.errors import DatastoreException
+from scriptrun.data.manifest import Manifest, Row
+from scriptrun.data.mount_keep import Keep
+from scriptrun.data.mount_plan import Plan
+from scriptrun.data.mount_reader import Reader
+from scriptrun.data.mount_tree import ManifestTree, Tree
+
+
+def main() -> None:
+    """Read the plan, mount, and serve until the input closes."""
+    plan = mount_plan.of_value(json.loads(sys.stdin.readline()))
+    os.environ["SCRIPTRUN_DATA_TIMEOUT"] = str(plan.time_limit)
+    sys.setswitchinterval(0.0005)
+    name = mount_table.name_of_this_process()
+    threading.Thread(target=_until_closed, args=(plan.mountpoint,), daemon=True).start()
+    try:
+        mount_fuse.serve(_files(plan), plan.mountpoint, name)
+    except (DatastoreException, RuntimeError, OSError) as error:
+        _say({"error": str(error)})
+        os._exit(1)
+    os._exit(0)  # threads that still wait for a store are not waited for
+
+
+def _files(plan: Plan) -> mount_fuse.ReadOnlyFiles:
+    tree: Tree = ManifestTree(Manifest(Path(plan.manifest)))
+    reader = Reader(plan.roots, Keep(plan.cache), plan.time_limit, tree.following)
+
+    def tell(row: Row | None, error: DatastoreException) -> None:
+        root = plan.roots[row.place if row is not None else 0]
+        _say({"trouble": str(error), "store": root.place.name})
+
+    return mount_fuse.ReadOnlyFiles(
+        tree, reader, os.stat(plan.manifest).st_mtime, lambda: _say({"ready": True}), tell
+    )
+
+
+def _until_closed(mountpoint: str) -> None:
+    """Whoever started this process is gone, or wants no more: unmount, and end."""
+    while os.read(0, 4096):
+        pass
+    mount_table.unmount(mountpoint)
+    os._exit(0)
+
+
+_lock = threading.Lock()
+
+
+def _say(value: dict[str, Any]) -> None:
+    with _lock:
+        try:
+            os.write(1, json.dumps(value).encode() + b"\n")
+        except OSError:
+            pass  # nobody listens any more
+
+
+if __name__ == "__main__":
+    main()
