@@ -56,6 +56,7 @@ LATE_OF_OURS = {
     "src/scriptrun/workspace.py": "Run, Experiment and Workspace give each other out",
     "src/scriptrun/engines/local.py": "the launcher is loaded only where a process is forked into",
     "src/scriptrun/runtime/guard.py": "the guard forks before the launcher is loaded",
+    "src/scriptrun/runtime/launcher.py": "only jobs of several ranks load what these need",
 }
 #: of the standard library, what may be imported where it is used: slow to load, or POSIX only
 LATE = set(

@@ -43,7 +43,7 @@ class TestLocalByFork(OnThisMachine):
 
 def test_a_job_sees_the_gpu_that_it_was_given(tmp_path):
     """One run at a time a GPU: two jobs at once see two different ones."""
-    machine = slots._machine_gpus()
+    machine = slots.machine_gpus()
     if not machine:
         pytest.skip("this machine has no NVIDIA GPU")
     run = Bench(tmp_path, Local()).run("import os; print(os.environ['CUDA_VISIBLE_DEVICES'])")

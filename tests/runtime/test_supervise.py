@@ -21,7 +21,7 @@ pid = processes.spawn([sys.executable, "-c", code], folder, dict(os.environ), ou
 processes.become_subreaper()
 cancel, beat = os.path.join(folder, "cancel.json"), os.path.join(folder, "beat")
 supervise.BEAT = 0.2
-ending = supervise.Watch(pid, limit, grace, cancel, beat).wait()
+ending = supervise.Watch([pid], limit, grace, cancel, beat).wait()
 left = processes.clear_descendants([pid], patience=0.2)
 print(json.dumps([ending.exit_code, ending.signal, ending.stopped, ending.canceled, left,
                   processes.descendants()]))

@@ -13,10 +13,16 @@ from scriptrun.engines import slots
 from scriptrun.engines.base import ALIVE, ENDED, UNKNOWN, WAITING, NoRoom, Order, View
 from scriptrun.runtime import collect, files, identity, processes
 from scriptrun.spec.errors import ExperimentExecutionException
-from scriptrun.spec.hints import Any
+from scriptrun.spec.hints import TYPE_CHECKING, Any
 from scriptrun.spec.job import JobSpec
+from scriptrun.spec.later import later
 from scriptrun.spec.values import Value
 from scriptrun.store import places
+
+if TYPE_CHECKING:
+    from scriptrun.engines import gangs
+else:
+    gangs = later("scriptrun.engines.gangs")
 
 #: seconds without a heartbeat after which a run of another host counts as ended
 SILENCE = 300.0
@@ -53,11 +59,8 @@ class Local(Value):
                 f"the compute target {self.name!r} has max_runs={self.max_runs}, so nothing "
                 "could ever run; set it to 1 or more"
             )
-        if job.distribution.kind or job.distribution.nodes > 1:
-            reasons.append(
-                f"a distributed job ({job.distribution.kind or 'several nodes'}) cannot be run "
-                "by the local engine yet"
-            )
+        if job.distribution.kind or job.resources:
+            reasons += gangs.problems(job)
         if job.environment.container:
             reasons.append(
                 f"the image {job.environment.image or 'of the environment'} needs a container, and "
@@ -84,14 +87,13 @@ class Local(Value):
         started at all.
         """
         visible = job.variables.get(
-            "CUDA_VISIBLE_DEVICES", order.environ.get("CUDA_VISIBLE_DEVICES")
+            "CUDA_VISIBLE_DEVICES", (order.environ or {}).get("CUDA_VISIBLE_DEVICES")
         )
-        wanted = job.distribution.processes_per_node
-        held = slots.take(places.slots_root(), self.max_runs, wanted, visible)
+        held = slots.take(places.slots_root(), self.max_runs, _gpus(job), visible)
         if held is None:
             raise NoRoom(f"all slots of this machine are taken; {job.id} waits")
         try:
-            _start(_as_dict(order, held), held)
+            _start(_as_dict(job, order, held), held)
         except OSError as error:
             raise ExperimentExecutionException(
                 f"{job.id} could not be started: {error.strerror}"
@@ -109,14 +111,21 @@ class Local(Value):
 
     def clean(self, folder: Path) -> None:
         """End what a run left alive when its launcher and its guard were both killed."""
-        began = _began(folder)
-        script = began.get("script") if began else None
-        here = bool(script) and identity.is_here(script) and identity.is_alive(script)
-        processes.end_run(str(folder), [script["pid"]] if script and here else [])
+        processes.end_run(str(folder), _living_scripts(folder))
         try:
             collect.collect(str(folder))
+            if any(name.startswith("work-node-") for name in os.listdir(folder)):
+                from scriptrun.runtime import together
+
+                together.gather(str(folder))
         except OSError:
             pass  # what was written stays where the script wrote it
+
+
+def _gpus(job: JobSpec) -> int:
+    """How many GPUs the job wants of this machine: one a process, unless it says how many."""
+    a_node = job.resources.get("gpus", job.distribution.processes_per_node)
+    return int(a_node) * job.distribution.nodes
 
 
 def _quoted(text: str) -> str:
@@ -125,7 +134,7 @@ def _quoted(text: str) -> str:
     return shlex.quote(text)
 
 
-def _as_dict(order: Order, held: slots.Held) -> dict[str, Any]:
+def _as_dict(job: JobSpec, order: Order, held: slots.Held) -> dict[str, Any]:
     return {
         "folder": str(order.folder),
         "workspace": str(order.workspace),
@@ -137,7 +146,8 @@ def _as_dict(order: Order, held: slots.Held) -> dict[str, Any]:
         "environ": order.environ,
         "attempt": order.attempt,
         "node": 0,
-        "nodes": 1,
+        "nodes": job.distribution.nodes,
+        "rehearsal": job.distribution.nodes > 1,
         "devices": ",".join(held.gpus),
         "ticket": str(order.ticket) if order.ticket else None,
         "wake": order.wake,
@@ -228,6 +238,14 @@ def _began(folder: Path) -> dict[str, Any] | None:
 
     seen = events.read(str(folder / "events" / "node-0.jsonl"))
     return next((event for event in reversed(seen) if event["kind"] == "began"), None)
+
+
+def _living_scripts(folder: Path) -> list[int]:
+    """The job's processes that live on, of all its nodes, as pids."""
+    from scriptrun.runtime import events
+
+    found = [e["script"] for e in events.read_all(folder) if e["kind"] == "began" and "script" in e]
+    return [each["pid"] for each in found if identity.is_here(each) and identity.is_alive(each)]
 
 
 def _launcher(folder: Path) -> dict[str, Any] | None:

@@ -36,7 +36,7 @@ def take(
 
     ``visible`` is the job's own CUDA_VISIBLE_DEVICES, which bounds what it may get.
     """
-    machine = bounded(_machine_gpus(), visible)
+    machine = bounded(machine_gpus(), visible)
     held: list[int] = []
     if max_runs is not None or not machine:
         slot = _first_free(root, [f"slot-{n}" for n in range(max_runs or DEFAULT_RUNS)], 1)
@@ -78,7 +78,8 @@ def _named(item: str, uuids: list[str]) -> str | None:
     return next((uuid for uuid in uuids if uuid.startswith(item)), None)
 
 
-def _machine_gpus() -> list[str]:
+def machine_gpus() -> list[str]:
+    """The UUIDs of this machine's GPUs."""
     try:
         folders = sorted(_GPUS.iterdir())
     except OSError:

@@ -11,17 +11,22 @@ def prepare(work):
         os.makedirs(os.path.join(work, name), exist_ok=True)
 
 
-def staging(folder, attempt):
+def place(folder, node=0):
+    """The working directory of ``node``."""
+    return os.path.join(folder, "work-node-{}".format(node) if node else "work")
+
+
+def staging(folder, attempt, node=0):
     """Where an attempt lays out its working directory until it may have the run."""
-    return os.path.join(folder, "work.{}".format(attempt))
+    return os.path.join(folder, "work.{}".format(attempt) + ("-{}".format(node) if node else ""))
 
 
-def move_in(folder, attempt):
-    """Make what was staged the run's working directory; give its path."""
-    work = os.path.join(folder, "work")
+def move_in(folder, attempt, node=0):
+    """Make what was staged the node's working directory; give its path."""
+    work = place(folder, node)
     if attempt > 1:
         _remove(work)
-    os.rename(staging(folder, attempt), work)
+    os.rename(staging(folder, attempt, node), work)
     return work
 
 

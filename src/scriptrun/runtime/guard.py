@@ -7,6 +7,7 @@ ends them and publishes what happened. When the guard itself is killed, the laun
 import os
 import signal
 import sys
+import time
 
 from . import collect, events, files, identity, processes, results
 
@@ -22,6 +23,9 @@ def guard(order, keep=()):
     code = 70
     try:
         _detach(keep)
+        order["held"] = list(keep)
+        if order.get("on_term"):
+            signal.signal(signal.SIGTERM, signal.SIG_IGN)  # the launcher's business
         processes.call_me(processes.GUARD)
         code = _claimed(order) if _claim(order) else 0
     except BaseException:  # the last line of defence: what went wrong is written down
@@ -37,7 +41,10 @@ def guard(order, keep=()):
 
 def _detach(keep):
     """Leave the terminal and every open file of the process that we were forked from."""
-    os.setsid()
+    try:
+        os.setsid()
+    except PermissionError:
+        pass  # started as the leader of its group, as by srun
     for number in (signal.SIGHUP, signal.SIGINT):
         signal.signal(number, signal.SIG_IGN)
     for number in (signal.SIGTERM, signal.SIGCHLD):
@@ -111,7 +118,7 @@ def _canceled(order):
 def _be_launcher(order):
     code = 70
     try:
-        from . import launcher
+        from scriptrun.runtime import launcher
 
         try:
             launcher.launch(order)
@@ -133,6 +140,7 @@ def _wait_for(pid):
 
 def _clear_up(order, status):
     """The launcher is gone without a result: end what it ran, and say so."""
+    at = time.time()
     processes.clear_descendants(events.groups_begun(order["folder"], order["node"]), patience=0.5)
     if order.get("ticket") and os.path.exists(order["ticket"]):
         return  # the script had not begun: the run still waits, and the next runner starts it
@@ -140,11 +148,23 @@ def _clear_up(order, status):
         reason = "the launcher was ended by " + processes.signal_name(os.WTERMSIG(status))
     else:
         reason = "the launcher ended with exit code {}".format(os.WEXITSTATUS(status))
+    if order["nodes"] > 1:
+        reason = reason.replace("the launcher", "the launcher of node {}".format(order["node"]))
+    value = results.result(results.FAILED, reason, node=order["node"], by="guard")
     log = events.EventWriter(order["folder"], "guard-{}".format(order["node"]))
+    if order["nodes"] > 1:
+        from scriptrun.runtime import gang, together
+
+        value["cause"] = gang.cause_of(value, at)
+        job = files.read_json(os.path.join(order["folder"], "job.json"))
+        order["started"] = True
+        if gang.end(job, order, value, log):
+            return
     try:
         collect.collect(order["folder"])
+        if order["nodes"] > 1:
+            together.gather(order["folder"], log)
     finally:
-        value = results.result(results.FAILED, reason, node=order["node"], by="guard")
         results.publish_surely(order["folder"], order["attempt"], value, log)
 
 

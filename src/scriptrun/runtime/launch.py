@@ -4,7 +4,7 @@ As a program (``python -I -S -c "...; launch.main()"``) it reads its order, one 
 standard input. The order says: ``folder``, ``attempt``, ``node``, ``nodes``, ``workspace``,
 ``store`` (the snapshots), ``runtime`` (what the script imports), ``python``, ``bin``, ``prefix``
 (the environment), ``environ`` (what is inherited), ``devices``, ``ticket``, ``wake``, ``keep``
-(descriptors of slots).
+(descriptors of slots). For several nodes see docs/explanation/engines.md.
 """
 
 import json
@@ -29,4 +29,14 @@ def fork(order, keep=()):
 def main():
     """Start the job of the order on standard input, in this process; never returns."""
     order = json.loads(sys.stdin.buffer.read().decode("utf-8", "surrogatepass"))
-    guard.guard(order, tuple(order.pop("keep", ())))
+    guard.guard(_placed(order), tuple(order.pop("keep", ())))
+
+
+def _placed(order):
+    """``order`` with the node's place read from the variables that it names, as numbers."""
+    for name in ("node", "nodes", "address", "head"):
+        value = order.get(name)
+        if isinstance(value, str) and value.startswith("$"):
+            order[name] = os.environ[value[1:]]
+    order["node"], order["nodes"] = int(order["node"]), int(order["nodes"])
+    return order

@@ -28,6 +28,8 @@ def launch(order):
     Superseded when the run is not this attempt's to start.
     """
     processes.call_me(processes.LAUNCHER)
+    if order.get("on_term"):
+        supervise.listen()
     folder = order["folder"]
     log = events.EventWriter(folder, "node-{}".format(order["node"]))
     job = files.read_json(os.path.join(folder, "job.json"))
@@ -43,7 +45,7 @@ def launch(order):
     except delivery.NotDelivered as error:
         value = results.result(error.state, str(error))
     except OSError as error:
-        value = results.result(results.FAILED, _sentence(error, job, order))
+        value = results.result(results.FAILED, sentence(error, job, order))
     except Exception as error:  # a damaged snapshot, or our own bug: the run must end all the same
         import traceback  # loaded only when something has gone wrong
 
@@ -53,30 +55,47 @@ def launch(order):
     if left:
         log.write("note", message="ended what the script left running: " + ", ".join(sorted(left)))
     value.update(began=began, ended=time.time(), node=order["node"], by="launcher")
-    _finish(folder, log, data, value)
-    results.publish_surely(folder, order["attempt"], value, log)
+    _end(job, order, value, log, data)
 
 
 def _run(job, order, log, data):
     folder = order["folder"]
     try:
-        results.reserve(folder, order["attempt"])
+        if not order["node"]:
+            results.reserve(folder, order["attempt"])
         _lay_out(job, order)
     finally:
         _take_ticket(order)  # from here on the run is never started a second time
-    work = collect.move_in(folder, order["attempt"])
+    if order["nodes"] > 1 or job["distribution"]["kind"]:
+        from scriptrun.runtime import gang  # only jobs of several ranks load it
+
+        return gang.run(job, order, log, data)
+    work = move_in(order, log, data)
+    task = variables.single(job, order)
+    log.write("state", state="Running")
+    pid = start(job, order, task, work, log)
+    processes.become_subreaper()
+    return outcome(watch(job, order, [pid]).wait(), job.get("script") or "the command")
+
+
+def move_in(order, log, data):
+    """Make what was laid out this node's working directory and bring the data; give its path."""
+    work = collect.move_in(order["folder"], order["attempt"], order["node"])
     if data.wanted:
         log.write("state", state="Preparing", reason="its data is brought")
-    brought = data.bring(work)
-    system = dict(variables.system_variables(job, order), **brought)
-    environ = variables.process_environment(job, order, system)
-    argv = variables.command_line(job, order, system)
-    log.write("state", state="Running")
-    output = _open_log(folder)
+    order["brought"] = data.bring(work)
+    return work
+
+
+def start(job, order, task, work, log):
+    """Start ``task`` in the working directory ``work``, say that it began, and return its pid."""
+    environ = variables.process_environment(job, order, task.variables)
+    output = open_log(order["folder"], task.log)
     try:
-        pid = processes.spawn(argv, work, environ, output)
+        pid = processes.spawn(task.argv, work, environ, output)
     finally:
         os.close(output)
+    more = {"rank": task.rank, "log": task.log} if task.name else {}
     log.write(
         "began",
         attempt=order["attempt"],
@@ -84,13 +103,13 @@ def _run(job, order, log, data):
         pid=pid,
         launcher=identity.of_process(),
         script=identity.of_process(pid),
+        **more,
     )
-    processes.become_subreaper()
-    return _outcome(_watch(job, order, pid).wait(), job)
+    return pid
 
 
 def _lay_out(job, order):
-    work = collect.staging(order["folder"], order["attempt"])
+    work = collect.staging(order["folder"], order["attempt"], order["node"])
     os.makedirs(work)
     if job.get("snapshot"):
         workdir.materialise(order["store"], job["snapshot"], work)
@@ -114,19 +133,29 @@ def _take_ticket(order):
         raise Superseded("its ticket is gone") from None
 
 
-def _watch(job, order, pid):
+def watch(job, order, pids):
+    """The supervision of this node's processes ``pids``."""
     folder = order["folder"]
     beat = os.path.join(
         results.attempt_folder(folder, order["attempt"]), "node-{}.beat".format(order["node"])
     )
     cancel = os.path.join(folder, "cancel.json")
     grace = job.get("grace_seconds", 10.0)
-    return supervise.Watch(pid, job.get("max_run_duration_seconds"), grace, cancel, beat)
+    made = supervise.Watch(pids, job.get("max_run_duration_seconds"), grace, cancel, beat)
+    made.on_term = order.get("on_term", "")
+    made.on_limit = lambda living: _stacks(order, living)
+    return made
 
 
-def _outcome(ending, job):
+def _stacks(order, living):
+    from scriptrun.runtime import stacks  # only what hangs is looked into
+
+    stacks.collect(order, living)
+
+
+def outcome(ending, what):
+    """How it ended, as a result; ``what`` is "train.py", "train.py on rank 3" or the like."""
     facts = {"exit_code": ending.exit_code, "signal": ending.signal, "usage": ending.usage}
-    what = job.get("script") or "the command"
     if ending.canceled:
         return results.result(results.CANCELED, "canceled while it ran", **facts)
     if ending.stopped:
@@ -144,17 +173,30 @@ def _outcome(ending, job):
     return results.result(results.COMPLETED, **facts)
 
 
-def _finish(folder, log, data, value):
-    """The last steps before the result; a full disk must not keep the result from being told."""
-    for step in (
-        lambda: log.write("state", state="Finalizing"),
-        lambda: data.finish(value),
-        lambda: collect.collect(folder),
-    ):
-        try:
-            step()
-        except OSError as error:
-            _complain(folder, error)
+def _end(job, order, value, log, data):
+    """The last steps, to the result; a full disk must not keep the result from being told."""
+    folder = order["folder"]
+    if order["nodes"] > 1:
+        from scriptrun.runtime import gang
+
+        _try(folder, lambda: data.finish(value))
+        if gang.end(job, order, value, log):
+            return
+    _try(folder, lambda: log.write("state", state="Finalizing"))
+    _try(folder, lambda: data.finish(value))
+    _try(folder, lambda: collect.collect(folder))
+    if order["nodes"] > 1:
+        from scriptrun.runtime import together
+
+        _try(folder, lambda: together.gather(folder, log))
+    results.publish_surely(folder, order["attempt"], value, log)
+
+
+def _try(folder, step):
+    try:
+        step()
+    except OSError as error:
+        _complain(folder, error)
 
 
 def _complain(folder, error):
@@ -165,17 +207,19 @@ def _complain(folder, error):
         pass
 
 
-def _sentence(error, job, order):
+def sentence(error, job, order):
+    """Why the job could not be started, of the OSError that kept it."""
     name = error.filename
     if name and name == order.get("python"):
         return "the interpreter {} cannot be executed: {}".format(name, error.strerror)
     where = ": {}".format(name) if name else ""
     return "{} could not be started: {}{}".format(
-        job.get("script") or "the command", error.strerror, where
+        job.get("script") or "the command", error.strerror or error, where
     )
 
 
-def _open_log(folder):
-    path = os.path.join(folder, "user_logs", "std_log.txt")
+def open_log(folder, name):
+    """The log ``name`` of the run, open for appending."""
+    path = os.path.join(folder, *name.split("/"))
     os.makedirs(os.path.dirname(path), exist_ok=True)
     return os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o644)

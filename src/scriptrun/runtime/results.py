@@ -53,14 +53,18 @@ def publish(folder, attempt, value):
     return files.publish(path, files.to_json(dict(value, attempt=attempt)))
 
 
-def publish_surely(folder, attempt, value, events, seconds=60.0):
-    """As ``publish``, trying again for ``seconds`` while the disk is full."""
-    release(folder, attempt)
+def publish_surely(folder, attempt, value, events, seconds=60.0, last=True):
+    """As ``publish``, trying again for ``seconds`` while the disk is full.
+
+    Publishes the node's end as well; that alone where it is not the ``last`` word.
+    """
+    if last or value.get("node"):
+        release(folder, attempt)
     deadline = time.monotonic() + seconds
     while True:
         try:
             publish_node(folder, attempt, value.get("node", 0), value)
-            if not publish(folder, attempt, value):
+            if last and not publish(folder, attempt, value):
                 events.write("late", message="a second result came: " + value["state"])
             return
         except OSError as error:

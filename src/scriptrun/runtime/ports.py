@@ -1,0 +1,66 @@
+"""Free ports, agreed on by all jobs of this machine (Python 3.8+)."""
+
+import errno
+import random
+import socket
+
+#: below what systems give to outgoing connections, so that none of these takes one meanwhile
+FIRST, LAST = 20000, 32000
+
+#: sockets that say which ports this process has promised
+_promised = []
+
+
+def free(count=1, wanted=None):
+    """``count`` ports that nobody listens on; ``wanted`` first where it is free.
+
+    They are kept from other launchers of this machine until this process ends, and not bound: the
+    job binds them.
+    """
+    found = []
+    for port in _candidates(wanted):
+        if len(found) == count:
+            return found
+        if _promise(port):
+            found.append(port)
+    raise OSError("no {} free ports between {} and {} on this machine".format(count, FIRST, LAST))
+
+
+def _candidates(wanted):
+    if wanted:
+        yield wanted
+    yield from random.SystemRandom().sample(range(FIRST, LAST), 2000)
+
+
+def _promise(port):
+    """Whether ``port`` is free, and nobody else's from here on.
+
+    The promise is an abstract socket's name (Linux), which goes with this process: it belongs to
+    the same network namespace as the port.
+    """
+    held = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+    try:
+        if hasattr(socket, "SO_PASSCRED"):  # Linux
+            held.bind("\0scriptrun-port-{}".format(port))
+    except OSError:
+        held.close()
+        return False
+    if not _is_free(port):
+        held.close()
+        return False
+    _promised.append(held)
+    return True
+
+
+def _is_free(port):
+    for family, address in ((socket.AF_INET, ""), (socket.AF_INET6, "::")):
+        try:
+            with socket.socket(family, socket.SOCK_STREAM) as probe:
+                if family == socket.AF_INET6:
+                    probe.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
+                probe.bind((address, port))
+        except OSError as error:
+            if family == socket.AF_INET6 and error.errno != errno.EADDRINUSE:
+                continue  # a system without IPv6
+            return False
+    return True

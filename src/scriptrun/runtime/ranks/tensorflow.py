@@ -1,0 +1,61 @@
+"""TensorFlow: workers, parameter servers and, where asked for, a chief, told by TF_CONFIG.
+
+The format is that of "Distributed training with TensorFlow" (TF_CONFIG): ``cluster`` maps a type to
+the addresses of its tasks, ``task`` has this process's ``type`` and ``index``. Worker ``i`` and
+server ``j`` run on nodes ``i`` and ``j`` modulo the number of nodes, as in the SDK v1.
+"""
+
+import json
+
+from .. import variables
+from .common import World, log_of
+
+
+def tasks(job, order, meeting):
+    """This node's worker (the first is the chief where there is one) and its servers."""
+    world = World(job, order, meeting, 1)
+    listed = _listed(job, meeting)
+    cluster = {}
+    for kind, _, _, address in listed:
+        cluster.setdefault(kind, []).append(address)
+    found = []
+    for rank, (kind, index, node, _) in enumerate(listed):
+        if node == order["node"]:
+            local = sum(1 for each in listed[:rank] if each[2] == node)
+            config = {"cluster": cluster, "task": {"type": kind, "index": index}}
+            found.append(_task(world, rank, local, dict(config, environment="cloud")))
+    return found
+
+
+def _listed(job, meeting):
+    """(type, index, node, address) of each task of the job, in the order of the ranks."""
+    settings = job["distribution"]["settings"]
+    nodes = meeting["nodes"]
+    kinds = ["worker"] * settings.get("workers", len(nodes))
+    kinds += ["ps"] * settings.get("parameter_servers", 0)
+    if settings.get("chief"):
+        kinds[0] = "chief"
+    ports = [list(each["ports"]) for each in nodes]
+    found, counts = [], {}
+    for kind in kinds:
+        place = "ps" if kind == "ps" else "worker"
+        node = counts.get(place, 0) % len(nodes)
+        counts[place] = counts.get(place, 0) + 1
+        index = sum(1 for each in found if each[0] == kind)
+        address = "{}:{}".format(nodes[node]["address"], ports[node].pop(0))
+        found.append((kind, index, node, address))
+    return found
+
+
+def _task(world, rank, local, config):
+    known = dict(world.system)
+    known.update(world.place(rank, world.order["node"], local))
+    known["TF_CONFIG"] = json.dumps(config)
+    task = config["task"]
+    if task["type"] == "ps" and known.get("CUDA_VISIBLE_DEVICES"):
+        known["CUDA_VISIBLE_DEVICES"] = ""  # it would take the workers' memory
+    argv = variables.command_line(world.job, world.order, known)
+    made = variables.Task(rank, local, world.order["node"], argv, known, log_of(rank))
+    made.name = "{type} {index}".format(**task)
+    made.serves = task["type"] == "ps"
+    return made
