@@ -69,6 +69,16 @@ def try_flock(path: str | os.PathLike[str]) -> Flock | None:
     return _take(Path(path), blocking=False)
 
 
+def share(path: str | os.PathLike[str]) -> Flock:
+    """Hold ``path`` together with others, waiting for one that has it alone.
+
+    ``try_flock`` gives None as long as anybody holds it so. (Windows: one at a time.)
+    """
+    lock = _take(Path(path), blocking=True, shared=True)
+    assert lock is not None
+    return lock
+
+
 @contextmanager
 def flock(
     path: str | os.PathLike[str], waiting: Callable[[], None] | None = None
@@ -87,11 +97,11 @@ def flock(
         yield lock
 
 
-def _take(path: Path, blocking: bool) -> Flock | None:
+def _take(path: Path, blocking: bool, shared: bool = False) -> Flock | None:
     while True:
         handle = _open(path)
         try:
-            locked = _lock(handle, blocking)
+            locked = _lock(handle, blocking, shared)
             if locked and _still_there(path, handle):
                 return Flock(path, handle)
         except BaseException:
@@ -145,7 +155,7 @@ def _still_there(path: Path, handle: int) -> bool:
 
 if sys.platform == "win32":
 
-    def _lock(handle: int, blocking: bool) -> bool:
+    def _lock(handle: int, blocking: bool, shared: bool = False) -> bool:
         import msvcrt
 
         while True:
@@ -166,11 +176,12 @@ if sys.platform == "win32":
 
 else:
 
-    def _lock(handle: int, blocking: bool) -> bool:
+    def _lock(handle: int, blocking: bool, shared: bool = False) -> bool:
         import fcntl
 
         try:
-            fcntl.flock(handle, fcntl.LOCK_EX | (0 if blocking else fcntl.LOCK_NB))
+            kind = fcntl.LOCK_SH if shared else fcntl.LOCK_EX
+            fcntl.flock(handle, kind | (0 if blocking else fcntl.LOCK_NB))
         except BlockingIOError:
             return False
         return True
