@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 
 from scriptrun.environments import local_sources
-from scriptrun.spec.environment import INTERPRETER, EnvironmentSpec
+from scriptrun.spec.environment import EXACT, INTERPRETER, PACKAGES, EnvironmentSpec
 from scriptrun.spec.hints import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -13,13 +13,13 @@ if TYPE_CHECKING:
 
 
 def placed(
-    described: Described, interpreter: str | None
+    described: Described, interpreter: str | None, pins: str = EXACT
 ) -> tuple[EnvironmentSpec, tuple[str, ...]]:
     """The environment request with all that is left open decided, and what the run should say.
 
-    ``interpreter`` runs a job that names none (default: the interpreter of this process). An image
-    of Azure's own says no more than "a Linux with conda": where there are no containers it means
-    processes with the same packages.
+    ``pins`` says what becomes of those that cannot be had. ``interpreter`` runs a job that names
+    none (default: the interpreter of this process). An image of Azure's own says no more than "a
+    Linux with conda": where there are no containers it means processes with the same packages.
     """
     spec, notes = described.environment, []
     if spec.kind == INTERPRETER and spec.interpreter is None:
@@ -29,6 +29,8 @@ def placed(
         notes.append(f"{spec.image} is run as processes with the same packages, not as a container")
         spec = spec.replace(container=False)
     spec = spec.replace(local=local_sources.digests(spec.pip))
+    if spec.kind == PACKAGES:
+        spec = spec.replace(pins=pins)
     return spec, (*notes, *filter(None, map(_of_an_editable, spec.pip)))
 
 

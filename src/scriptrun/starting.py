@@ -89,6 +89,10 @@ def write_lock(folder: Path, ready: Ready) -> None:
     )
     for note in ready.notes:
         writer.write("note", message=note)
+    relaxed = ready.lock.get("relaxed")
+    if relaxed:
+        said = ", ".join(f"{name} {asked} -> {given}" for name, (asked, given) in relaxed.items())
+        writer.write("tag", set={"pins relaxed": said})
 
 
 def lock_of(folder: Path) -> dict[str, Any] | None:

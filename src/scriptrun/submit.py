@@ -19,6 +19,7 @@ from scriptrun.environments import base as environments
 from scriptrun.environments.find import find
 from scriptrun.runtime import events, files, identity
 from scriptrun.spec import states
+from scriptrun.spec.environment import EXACT
 from scriptrun.spec.errors import ScriptrunError, UserErrorException, refuse
 from scriptrun.spec.hints import TYPE_CHECKING, Any
 from scriptrun.spec.job import JobSpec
@@ -46,7 +47,7 @@ class Origin(Value):
     ``interpreter`` runs the job when no environment is given (default: this process's own);
     ``variables`` come last, over the environment's; ``passed`` are names that the job takes from
     the submitting process; ``parent`` is the id of the run that submits, ``rerun_of`` of the one
-    that is repeated.
+    that is repeated. ``pins``: what becomes of those that cannot be had (EnvironmentSpec).
     """
 
     interpreter: str | None = None
@@ -55,6 +56,7 @@ class Origin(Value):
     display_name: str = ""
     parent: str | None = None
     root: str | None = None
+    pins: str = EXACT
 
 
 class Submission(Value, frozen=False):
@@ -85,7 +87,7 @@ def check(
     reasons += _resume_problems(described.resume_from)
     reasons += _source_problems(source, described.script)
     engine = _engine(workspace, described.target, reasons)
-    environment, notes = placing.placed(described, origin.interpreter)
+    environment, notes = placing.placed(described, origin.interpreter, origin.pins)
     reasons += environments.check(environment)
     reasons += [
         f"the variable {name} was to be passed on, and it is not set here"

@@ -36,6 +36,12 @@ def arguments(parser: Any) -> None:
     add("--requirements", metavar="F", help="build the environment from a requirements file")
     add("--conda", metavar="F", help="build the environment from a conda environment file")
     add(
+        "--pins",
+        choices=("exact", "relax"),
+        default="exact",
+        help="what becomes of pinned versions that cannot be had (default: exact, they are refused)",
+    )
+    add(
         "--env",
         metavar="NAME[=VALUE]",
         action="append",

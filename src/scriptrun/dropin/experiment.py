@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import os
 import warnings
 from collections.abc import Mapping
 
 from scriptrun import experiment
 from scriptrun.dropin import compute
 from scriptrun.run import Run
+from scriptrun.spec.environment import AUTO
 from scriptrun.spec.hints import TYPE_CHECKING, Any
+from scriptrun.submit import Origin
 
 if TYPE_CHECKING:
     from scriptrun.workspace import Workspace
@@ -28,6 +31,7 @@ class Experiment(experiment.Experiment):
         if isinstance(target, str):
             compute.adopt(self.workspace, target)
         show_output = kwargs.pop("show_output", False)
+        kwargs.setdefault("origin", Origin(pins=os.environ.get("SCRIPTRUN_PINS") or AUTO))
         with warnings.catch_warnings(record=True) as caught:
             warnings.simplefilter("always")
             run = super().submit(config, tags, **kwargs)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 
 from scriptrun.environments import conda_names, pythons
-from scriptrun.spec.environment import EnvironmentSpec
+from scriptrun.spec.environment import EXACT, EnvironmentSpec
 from scriptrun.spec.values import Value
 
 _OPTION = re.compile(r"-\w\b|--[\w-]+")
@@ -53,11 +53,16 @@ def troubles(spec: EnvironmentSpec) -> list[str]:
     found = [conda_names.refusal(conda.unknown)] if conda.unknown else []
     found += list(conda.troubles)
     lacking = pythons.missing(wanted)
-    if lacking:
+    if lacking and not (spec.pins != EXACT and _is_a_python_3(wanted)):
         found.append(f"{lacking} {pythons.hint(wanted)}")
     for line in (*spec.pip, *spec.pip_options):
         found += _trouble_of(line)
     return found
+
+
+def _is_a_python_3(wanted: str | None) -> bool:
+    """Whether another Python may stand for it, where versions may be relaxed."""
+    return (pythons.parse(wanted or "") or (0,))[0] == 3
 
 
 def _requirements(lines: tuple[str, ...]) -> list[str]:

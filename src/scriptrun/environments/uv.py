@@ -56,6 +56,8 @@ class Uv(Builder):
         )
         if self.lock["requirements"].strip():
             self._sync(place, log, stop)
+        if self.lock.get("relaxed"):
+            _loaded("shim").put(self.sites(place)[0])
         self._write_down(place, python)
 
     def ill(self, place: str) -> str:

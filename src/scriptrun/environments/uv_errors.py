@@ -33,6 +33,12 @@ def another_python_may_do(lines: Sequence[str]) -> bool:
     return any(word in whole for word in words) or "Failed to build `" in whole
 
 
+def other_versions_may_do(lines: Sequence[str]) -> bool:
+    """Whether other versions of the packages might be had: it is not the disk or the network."""
+    whole = " ".join(_causes(lines))
+    return _disk(whole, lines) is None and _network(whole, lines) is None
+
+
 #: stands where uv doesn't name the package: one that was given by its path or address
 
 

@@ -8,16 +8,16 @@ import re
 import tempfile
 from collections.abc import Iterable
 
-from scriptrun.environments import local_sources, pythons, requests, uv_tool
-from scriptrun.environments.base import Lock, Log, Stop, platform_tag
+from scriptrun.environments import local_sources, pythons, relaxing, requests, uv_tool
+from scriptrun.environments.base import Lock, Log, Stop, Stopped, platform_tag
 from scriptrun.environments.locks import FORMAT
 from scriptrun.environments.pythons import Python
 from scriptrun.environments.requests import Request
 from scriptrun.runtime.files import write_atomic
-from scriptrun.spec.environment import PACKAGES, EnvironmentSpec
+from scriptrun.spec.environment import EXACT, PACKAGES, EnvironmentSpec
 from scriptrun.spec.errors import EnvironmentException
 
-_EXACT = re.compile(r"\s*([A-Za-z0-9][\w.-]*)\s*(?:\[[^\]]*\])?\s*===?\s*[\w.+!-]+\s*$")
+_EXACT = re.compile(r"\s*([A-Za-z0-9][\w.-]*)\s*(?:\[[^\]]*\])?\s*===?\s*[\w.*+!-]+\s*$")
 
 
 def resolve(spec: EnvironmentSpec, log: Log, stop: Stop) -> Lock:
@@ -32,15 +32,21 @@ def resolve(spec: EnvironmentSpec, log: Log, stop: Stop) -> Lock:
     request = requests.of(spec)
     for note in request.notes:
         log(note)
-    if request.python:
-        python, remark = pythons.choose(request.python)
-        text = _compile(request, python, (), log, stop)
-    else:
-        python, remark, text = _any_python(request, log, stop)
+    changes: dict[str, tuple[str, str]] = {}
+    try:
+        python, remark, text = _exact(request, spec.pins == EXACT, log, stop)
+    except Stopped:
+        raise
+    except EnvironmentException as failure:
+        if spec.pins == EXACT or _is_no_matter_of_versions(failure):
+            raise
+        python, text, changes = _relaxed(request, log, stop)
+        remark = f"pins relaxed: {relaxing.sentence(changes)}" if changes else ""
     if remark:
         log(remark)
     notes = [*request.notes, *filter(None, [remark])]
     return {
+        **({"relaxed": {name: list(pair) for name, pair in changes.items()}} if changes else {}),
         "format": FORMAT,
         "kind": PACKAGES,
         "platform": platform_tag(),
@@ -55,11 +61,40 @@ def resolve(spec: EnvironmentSpec, log: Log, stop: Stop) -> Lock:
     }
 
 
-def _any_python(request: Request, log: Log, stop: Stop) -> tuple[Python, str, str]:
+def _exact(request: Request, built: bool, log: Log, stop: Stop) -> tuple[Python, str, str]:
+    """All pins as they are; unless they may be ``built``, what is pinned must have a wheel."""
+    if not request.python:
+        return _any_python(request, built, log, stop)
+    python, remark = pythons.choose(request.python)
+    flags = () if built else _wheels_of(_pins(request.lines))
+    return python, remark, _compile(request, python, flags, log if built else _unheard, stop)
+
+
+def _is_no_matter_of_versions(failure: EnvironmentException) -> bool:
+    """Whether other versions would fail alike: the index is not there, the disk is full, ..."""
+    return isinstance(failure, uv_tool.UvFailure) and not failure.other_versions_may_do
+
+
+def _relaxed(
+    request: Request, log: Log, stop: Stop
+) -> tuple[Python, str, dict[str, tuple[str, str]]]:
+    def compile(request: Request, python: Python, flags: tuple[str, ...]) -> str:
+        if stop():
+            raise Stopped("Locking the environment was given up.")
+        return _compile(request, python, flags, _unheard, stop)
+
+    found = relaxing.relaxed(request, compile, log)
+    return found.python, found.text, found.changes
+
+
+def _any_python(
+    request: Request, built: bool, log: Log, stop: Stop
+) -> tuple[Python, str, str]:
     """The first Python here for which the packages can be had, this code's own before all others.
 
     What is pinned to one version must have a wheel: an old release's source rarely builds on a
-    newer Python. Only what never had a wheel may be built, and where no Python does it, all may.
+    newer Python. Only what never had a wheel may be built, and where no Python does it, all may
+    (unless ``built`` is false).
     """
     own, _ = pythons.choose(None)
     pins = _pins(request.lines)
@@ -76,7 +111,8 @@ def _any_python(request: Request, log: Log, stop: Stop) -> tuple[Python, str, st
         if with_wheels != pins:
             answer = _first(request, [own, *others], with_wheels, stop)
     if answer is None:
-        return own, "", _compile(request, own, (), log, stop)
+        flags = () if built else _wheels_of(with_wheels)
+        return own, "", _compile(request, own, flags, log, stop)
     python, text = answer
     if python == own:
         return own, "", text

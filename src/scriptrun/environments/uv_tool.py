@@ -14,7 +14,13 @@ from collections.abc import Sequence
 
 from scriptrun.environments.base import Log, Stop, Stopped
 from scriptrun.environments.pip_settings import as_uv_variables
-from scriptrun.environments.uv_errors import UNNAMED, another_python_may_do, explain, redact
+from scriptrun.environments.uv_errors import (
+    UNNAMED,
+    another_python_may_do,
+    explain,
+    other_versions_may_do,
+    redact,
+)
 from scriptrun.spec.errors import EnvironmentException
 
 #: lines of uv that would mislead: its place is a relative one, and nobody is to activate it
@@ -22,9 +28,14 @@ _UNTOLD = ("Creating virtual environment at", "Activate with:", "Using Python ")
 
 
 class UvFailure(EnvironmentException):
-    """uv ended with an error; ``another_python_may_do``: it may lie at the Python's version."""
+    """uv ended with an error.
+
+    ``another_python_may_do``: it may lie at the Python's version; ``other_versions_may_do``: at the
+    packages' versions.
+    """
 
     another_python_may_do = False
+    other_versions_may_do = False
 
     def name_package(self, direct: Sequence[str]) -> None:
         """Say which package it was where uv did not: one of those given by path or address."""
@@ -93,6 +104,7 @@ def run(arguments: Sequence[str], cwd: str, log: Log, stop: Stop) -> str:
         if process.returncode != 0:
             failure = UvFailure(*explain(lines))
             failure.another_python_may_do = another_python_may_do(lines)
+            failure.other_versions_may_do = other_versions_may_do(lines)
             raise failure
         out.seek(0)
         return out.read().decode("utf-8", "replace")

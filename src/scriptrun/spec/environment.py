@@ -10,6 +10,9 @@ from scriptrun.spec.values import Value, fresh
 INTERPRETER = "interpreter"
 PACKAGES = "packages"
 
+#: what becomes of pins that can't be had: refused, or relaxed where they must be
+EXACT, RELAX, AUTO = "exact", "relax", "auto"
+
 
 class EnvironmentSpec(Value):
     """One environment request.
@@ -17,7 +20,8 @@ class EnvironmentSpec(Value):
     ``kind`` is INTERPRETER (``interpreter`` is the path or name of an existing Python; nothing is
     installed) or PACKAGES (``python`` is a version such as "3.8" or None for "any", ``pip`` holds
     requirement lines, ``pip_options`` lines such as ``--index-url ...``, ``conda`` conda specs).
-    ``local`` holds the digests of requirements that are directories or files of this machine, by
+    ``pins`` is EXACT (what cannot be had is refused), RELAX or AUTO (it is relaxed as little as the
+    resolver allows; AUTO is what old code gets by itself). ``local`` holds the digests of requirements that are directories or files of this machine, by
     their path. ``image`` holds the container image that was asked for and ``container`` whether a
     container is wanted at all. ``name``, ``version`` and ``notes`` are for people and do not count
     as content.
@@ -35,7 +39,7 @@ class EnvironmentSpec(Value):
     image: str | None = None
     container: bool = False
     docker: dict[str, Any] = fresh(default_factory=dict)
-    pins: str = "exact"
+    pins: str = EXACT
     local: dict[str, str] = fresh(default_factory=dict)
     notes: tuple[str, ...] = ()
 
