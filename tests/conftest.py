@@ -3,6 +3,13 @@
 from __future__ import annotations
 
 import pytest
+from clusters import (  # noqa: F401 (fixtures)
+    slurm,
+    slurm_accounting,
+    slurm_cluster,
+    slurm_hosts,
+    slurm_hosts_cluster,
+)
 
 
 @pytest.fixture(autouse=True)

@@ -20,7 +20,18 @@ SYSTEM = {
     "xargs": "findutils",
     "mount": "mount",
     "faketime": "faketime",
+    "slurmctld": "slurmctld",
+    "slurmd": "slurmd",
+    "sbatch": "slurm-client",
+    "munged": "munge",
+    "slurmdbd": "slurmdbd",
+    "mariadbd": "mariadb-server",
+    "ip": "iproute2",
+    "sshd": "openssh-server",
+    "ssh": "openssh-client",
 }
+#: libraries that come along when any of these is installed: Slurm's pmix is one
+BESIDE = ("libpmix-dev",)
 #: interpreters of the larger examples: variable, directory, what is imported, what is installed
 INTERPRETERS = (
     ("SCRIPTRUN_TEST_TORCH_PYTHON", ".venv-torch", "torch", "pip", ("torch==2.13.0", "numpy")),
@@ -48,18 +59,24 @@ def main(arguments: list[str]) -> int:
 
 def system_packages(everything: bool) -> None:
     """Install what is missing, or say what would be skipped; without it, CI ends here."""
-    missing = {tool: name for tool, name in SYSTEM.items() if not shutil.which(tool)}
+    missing = {tool: name for tool, name in SYSTEM.items() if not which(tool)}
     if not missing:
         return
     print(f"The tests need the system packages {', '.join(missing.values())}.", file=sys.stderr)
     if os.geteuid() == 0 and shutil.which("apt-get"):
         subprocess.run(["apt-get", "update", "-qq"], stdout=subprocess.DEVNULL)
-        subprocess.run(["apt-get", "install", "-y", "-qq", *missing.values()])
-    left = [tool for tool in missing if not shutil.which(tool)]
+        install = ["apt-get", "install", "-y", "-qq", "--no-install-recommends"]
+        subprocess.run([*install, *missing.values(), *BESIDE])
+    left = [tool for tool in missing if not which(tool)]
     if left and everything:
         sys.exit(f"Still missing: {', '.join(left)}.")
     if left:
         print(f"Tests that call {', '.join(left)} are skipped.", file=sys.stderr)
+
+
+def which(tool: str) -> str | None:
+    """Where a program is; daemons may lie where a user's PATH does not reach."""
+    return shutil.which(tool, path=os.environ.get("PATH", "") + ":/usr/sbin:/sbin")
 
 
 def storage_servers(everything: bool) -> None:

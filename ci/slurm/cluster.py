@@ -1,9 +1,9 @@
 """A real Slurm cluster of several nodes on this one machine, below a directory of its own.
 
 In its plain form every node is a slurmd of this host (Debian's build has "multiple slurmd"); with
-``hosts`` every node is a host of its own in network, PID and mount namespaces, whose first process can
-be killed: a node's true death. Several clusters may live at once: each has ports, sockets, keys and
-state of its own. Needs root, and Debian's slurmd, slurmctld, slurm-client and munge (with
+``hosts`` every node is a host of its own in network, PID and mount namespaces, whose first process
+can be killed: a node's true death. Several clusters may live at once: each has ports, sockets, keys
+and state of its own. Needs root, and Debian's slurmd, slurmctld, slurm-client and munge (with
 ``accounting`` also slurmdbd and mariadb-server).
 
     with Cluster(Path("somewhere")) as cluster:
@@ -38,7 +38,7 @@ _HERE = Path(__file__).resolve().parent
 #: the programs that a cluster needs
 PROGRAMS = ("slurmctld", "slurmd", "sbatch", "munged")
 _NETWORK = "10.77.0."
-_CLIENTS = "sbatch srun squeue scancel sinfo scontrol sacct sacctmgr salloc sprio sstat".split()
+_CLIENTS = ("sbatch", "srun", "squeue", "scancel", "sinfo", "scontrol", "sacct", "sacctmgr")
 
 
 def missing() -> str:
@@ -92,8 +92,7 @@ class Cluster:
         done = subprocess.run(
             [str(word) for word in argv],
             env={**os.environ, **self.environ},
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
+            capture_output=True,
             text=True,
             timeout=timeout,
         )
@@ -366,9 +365,10 @@ class Cluster:
         for name in _CLIENTS:
             path = shutil.which(name)
             if path:
+                within = f'[ -n "$SLURMD_NODENAME" ] && exec {path} "$@"'  # in a job, on a node
                 line = " ".join(self._inside("ctl", [path]))
                 script = self.directory / "bin" / name
-                script.write_text(f'#!/bin/sh\nexec {line} "$@"\n')
+                script.write_text(f'#!/bin/sh\n{within}\nexec {line} "$@"\n')
                 script.chmod(0o755)
 
     def _of_node(self, name: str) -> list[int]:

@@ -1,9 +1,9 @@
 """Starts a cluster's daemons and ends them, whatever becomes of the process that asked.
 
-It reads JSON lines from standard input: ``{"start": [argv], "environ": {...}, "log": path}`` starts
-a process, ``{"run": [argv]}`` runs one to its end; each is answered with a line. When the input ends,
-for whatever reason, everything that descends from this process is killed: it is a subreaper, so
-daemons and the jobs that they leave behind come back to it.
+It reads JSON lines from standard input: ``{"start": [argv], "environ": {...}, "log": path}``
+starts a process, ``{"run": [argv]}`` runs one to its end; each is answered with a line. When the
+input ends, for whatever reason, everything that descends from this process is killed: it is a
+subreaper, so daemons and the jobs that they leave behind come back to it.
 """
 
 from __future__ import annotations

@@ -55,9 +55,10 @@ SlurmdDebug=info
 """
 
 _PARTITIONS = """\
-PartitionName=main Nodes=ALL Default=YES MaxTime=INFINITE State=UP OverSubscribe=NO PriorityTier=10
-PartitionName=scavenge Nodes=ALL MaxTime=INFINITE State=UP OverSubscribe=NO PriorityTier=1 GraceTime=2
-PartitionName=closed Nodes=ALL MaxTime=INFINITE State=DOWN
+PartitionName=DEFAULT Nodes=ALL MaxTime=INFINITE State=UP OverSubscribe=NO
+PartitionName=main Default=YES PriorityTier=10
+PartitionName=scavenge PriorityTier=1 GraceTime=2
+PartitionName=closed State=DOWN
 """
 
 _NO_ACCOUNTING = """\

@@ -1,0 +1,72 @@
+"""Fixtures with a real Slurm cluster behind them (ci/slurm), started once a worker when asked for.
+
+``slurm`` is for everyday tests: nodes n1, n2, n3 of this host, with SLURM_CONF set and no job left
+from the test before. ``slurm_hosts`` has nodes that are hosts of their own, which can die.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from pathlib import Path
+
+import pytest
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "ci" / "slurm"))
+import cluster as slurm_clusters
+
+
+def _lacking(what):
+    if os.environ.get("CI") == "true":
+        pytest.fail(f"under CI a Slurm cluster must run, and there is no {what}")
+    pytest.skip(f"a Slurm cluster needs {what}")
+
+
+def _up(place, **how):
+    if slurm_clusters.missing():
+        _lacking(slurm_clusters.missing())
+    return slurm_clusters.Cluster(place, **how)
+
+
+def _lent(cluster, monkeypatch):
+    cluster.clear()
+    for name, value in cluster.environ.items():
+        monkeypatch.setenv(name, value)
+    return cluster
+
+
+@pytest.fixture(scope="session")
+def slurm_cluster(tmp_path_factory):
+    """The worker's cluster of three nodes; tests take ``slurm``."""
+    with _up(tmp_path_factory.mktemp("slurm"), nodes=3) as cluster:
+        yield cluster
+
+
+@pytest.fixture
+def slurm(slurm_cluster, monkeypatch):
+    """A cluster of three nodes without jobs (ci/slurm/cluster.py: ``Cluster``)."""
+    yield _lent(slurm_cluster, monkeypatch)
+    slurm_cluster.clear()
+
+
+@pytest.fixture(scope="session")
+def slurm_hosts_cluster(tmp_path_factory):
+    """The worker's cluster of hosts; tests take ``slurm_hosts``."""
+    with _up(tmp_path_factory.mktemp("slurm-hosts"), nodes=2, hosts=True) as cluster:
+        yield cluster
+
+
+@pytest.fixture
+def slurm_hosts(slurm_hosts_cluster, monkeypatch):
+    """A cluster of two nodes in namespaces: ``kill_node`` is a node's true death."""
+    yield _lent(slurm_hosts_cluster, monkeypatch)
+    slurm_hosts_cluster.clear()
+
+
+@pytest.fixture
+def slurm_accounting(tmp_path, monkeypatch):
+    """A cluster of one node with slurmdbd, so that ``sacct`` answers; it takes some seconds."""
+    if slurm_clusters.bookkeeping.missing():
+        _lacking(slurm_clusters.bookkeeping.missing())
+    with _up(tmp_path / "slurm", nodes=1, accounting=True) as cluster:
+        yield _lent(cluster, monkeypatch)
