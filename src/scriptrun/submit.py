@@ -30,12 +30,13 @@ from scriptrun.tracking import folders
 from scriptrun.tracking.events import later_writer
 
 if TYPE_CHECKING:
-    from scriptrun import remarking
+    from scriptrun import binding, remarking
     from scriptrun.config.script_run_config import ScriptRunConfig
     from scriptrun.engines.base import Engine
     from scriptrun.home import Home
 
 if not TYPE_CHECKING:
+    binding = later("scriptrun.binding")
     remarking = later("scriptrun.remarking")
 
 _EXPERIMENT = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,254}")
@@ -60,12 +61,16 @@ class Origin(Value):
 
 
 class Submission(Value, frozen=False):
-    """A job that may be submitted: checked, with its engine and what is worth a word."""
+    """A job that may be submitted: checked, with its engine and what is worth a word.
+
+    ``data`` fixes which files the job means when it is submitted; None where it names no data.
+    """
 
     job: JobSpec
     engine: Engine
     source: Path | None
     warnings: list[str]
+    data: binding.Binder | None = None
 
 
 def check(
@@ -80,9 +85,11 @@ def check(
     Raises RunConfigurationException with every reason why it cannot be submitted.
     """
     origin = origin or Origin()
-    refuse([*checks.problems(config), *_experiment_problems(experiment)])
+    data = binding.Binder(config, workspace) if checks.names_data(config) else None
+    resolve = data.resolve if data else None
+    refuse([*checks.problems(config, resolve), *_experiment_problems(experiment)])
     reasons: list[str] = []
-    described = planning.describe(config)
+    described = planning.describe(config, resolve)
     source = source_folder(config.source_directory or ".")
     reasons += _resume_problems(described.resume_from)
     reasons += _source_problems(source, described.script)
@@ -99,10 +106,15 @@ def check(
     assert engine is not None
     job = _job(described, workspace, experiment, origin, source, tags or {})
     job = job.replace(environment=environment, target=compute.target_of(engine))
+    if data is not None:
+        here = job.target.kind == "Local"
+        reasons += data.problems(here)
+        told = (*job.notes, *data.notes(here))
+        job = job.replace(data={**job.data, **data.described()}, notes=told)
     job = job.replace(notes=(*job.notes, *config.overruled_warnings, *notes))
     reasons += engine.check(job)
     refuse(reasons)
-    return Submission(job, engine, source, [])
+    return Submission(job, engine, source, [], data)
 
 
 def source_folder(path: str | os.PathLike[str]) -> Path:
@@ -114,6 +126,8 @@ def source_folder(path: str | os.PathLike[str]) -> Path:
 def submit(submission: Submission, workspace: Home) -> Path:
     """Take the snapshot, write the run down and start it, or queue it; return the run's folder."""
     job = submission.job
+    if submission.data is not None:
+        job = job.replace(data={**job.data, **submission.data.pinned()})
     if submission.source is not None:
         git = provenance.GitFacts(submission.source)  # asked while the snapshot is taken
         snapshot = snapshots.take(workspace.snapshots_folder, submission.source)
@@ -210,9 +224,13 @@ def _experiment_problems(name: object) -> list[str]:
 
 
 def _resume_problems(before: object) -> list[str]:
-    if before is None or hasattr(before, "get_metrics") or isinstance(before, str | os.PathLike):
+    known = ("get_metrics", "path_on_datastore")
+    if before is None or isinstance(before, str | os.PathLike):
         return []
-    return [f"resume_from wants a Run or the path of a folder, and is {type(before).__name__}"]
+    if any(hasattr(before, name) for name in known):
+        return []
+    given = type(before).__name__
+    return [f"resume_from wants a Run, a DataPath or the path of a folder, and is {given}"]
 
 
 def _source_problems(source: Path, script: str | None) -> list[str]:
@@ -296,9 +314,11 @@ def _resumed(described: planning.Described) -> tuple[tuple[str, ...], dict[str, 
     before = described.resume_from
     if before is None:
         return described.arguments, {}
-    place = str(before.path / "outputs") if hasattr(before, "get_metrics") else os.fspath(before)
     variable = "AZUREML_DATAREFERENCE_MODEL_LOCATION"
     added = ("--resume-from", f"${variable}")
+    if hasattr(before, "path_on_datastore"):  # it is brought with the job's data
+        return (*described.arguments, *added), {}
+    place = str(before.path / "outputs") if hasattr(before, "get_metrics") else os.fspath(before)
     return (*described.arguments, *added), {"variables": {variable: place}}
 
 

@@ -50,6 +50,27 @@ def arguments(config: ScriptRunConfig) -> Any:
     return given if given not in (None, [], (), "") else config.run_config.arguments
 
 
+def names_data(config: object) -> bool:
+    """Whether the job may ask for data: an object, a section, or a text that refers to some."""
+    if not isinstance(config, ScriptRunConfig) or not isinstance(
+        config.run_config, RunConfiguration
+    ):
+        return False
+    run = config.run_config
+    if run.data_references or run.data or run.output_data:
+        return True
+    values = [config.resume_from] if hasattr(config.resume_from, "path_on_datastore") else []
+    if isinstance(run.environment_variables, dict):
+        values += run.environment_variables.values()
+    for each in (arguments(config), chosen(config)[1]):
+        values += each if isinstance(each, list | tuple) else [each]
+    return any(not is_plain(each) or _refers(each) for each in values)
+
+
+def _refers(value: object) -> bool:
+    return isinstance(value, str) and "AZUREML_DATAREFERENCE_" in value
+
+
 def is_plain(value: object) -> bool:
     """Whether an argument needs nobody's help to become text."""
     if value is None or isinstance(value, str | bool | int | float | os.PathLike):

@@ -63,7 +63,7 @@ def describe(config: ScriptRunConfig, resolve: Resolve | None = None) -> Describ
         environment=environment,
         target=run.target or "local",
         distribution=distribution.distribution(run),
-        variables=variables(run),
+        variables=variables(run, resolve),
         max_run_duration_seconds=run.max_run_duration_seconds,
         docker=environment.container,
         resume_from=config.resume_from,
@@ -72,10 +72,17 @@ def describe(config: ScriptRunConfig, resolve: Resolve | None = None) -> Describ
     )
 
 
-def variables(run: RunConfiguration) -> dict[str, str]:
+def variables(run: RunConfiguration, resolve: Resolve | None = None) -> dict[str, str]:
     """The job's variables: those of the environment, then those of the run configuration."""
     both = {**(run.environment.environment_variables or {}), **(run.environment_variables or {})}
-    return {str(name): "" if value is None else str(value) for name, value in both.items()}
+    return {str(name): _value(value, resolve) for name, value in both.items()}
+
+
+def _value(value: Any, resolve: Resolve | None) -> str:
+    if value is None:
+        return ""
+    found = None if resolve is None or checks.is_plain(value) else resolve(value)
+    return str(value) if found is None else found
 
 
 def run_definition(

@@ -41,14 +41,14 @@ class Laid:
     """A dataset's folder on this machine, held until ``release``.
 
     ``fetched`` files of ``fetched_bytes`` came from their store for it; the rest was there.
+    ``away`` tells whether any of its files are from a store that is not on this machine.
     """
 
     folder: Path
     files: int
     fetched: int
     fetched_bytes: int
-    content: Content
-    cache: Cache
+    away: bool
     own: bool = False
     lock: Flock | None = None
 
@@ -96,9 +96,8 @@ class Layout:
         except BaseException:
             lock.release()
             raise
-        return Laid(
-            self.folder, count, fetched, size, self.content, self.cache, bool(self.own), lock
-        )
+        away = any(store.folder is None for store in self.stores)
+        return Laid(self.folder, count, fetched, size, away, bool(self.own), lock)
 
     def _count(self) -> int:
         try:
@@ -303,4 +302,3 @@ def _let_write(folder: Path) -> None:
 def _make_read_only(folder: Path) -> None:
     for place, _, _ in os.walk(folder, topdown=False):
         os.chmod(place, 0o555)
-

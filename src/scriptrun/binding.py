@@ -1,0 +1,235 @@
+"""What data a job asks for: from its arguments, variables and run configuration to JobSpec.data.
+
+Loaded only for jobs that name data. ``Binder.resolve`` gives a data object its place in the
+arguments, ``$AZUREML_DATAREFERENCE_<name>``, which becomes a path on the node. ``problems`` says
+all that is wrong; ``pinned`` fixes which files are meant, once nothing is.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from pathlib import Path
+
+from scriptrun.bound import Bound, BoundDataset, BoundOutput, BoundReference
+from scriptrun.config import checks, data_sections
+from scriptrun.data import versions
+from scriptrun.data.abstract_dataset import AbstractDataset
+from scriptrun.data.consumption import DatasetConsumptionConfig, OutputFileDatasetConfig
+from scriptrun.data.datastores import get as get_datastore
+from scriptrun.data.file_dataset import FileDataset, FileDatasetFactory
+from scriptrun.data.references import DataPath, DataReference
+from scriptrun.spec.errors import ScriptrunError, UserErrorException
+from scriptrun.spec.hints import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from scriptrun.config.script_run_config import ScriptRunConfig
+    from scriptrun.home import Home
+
+PREFIX = "AZUREML_DATAREFERENCE_"
+#: what a run that goes on from another's files gets them under, as in the SDK v1
+RESUME = "MODEL_LOCATION"
+_NAMED = re.compile(rf"\$\{{?{PREFIX}(\w+)")
+#: what no input or output may be called, for it becomes a variable
+_TAKEN = ("PATH", "HOME", "USER", "SHELL", "PYTHONPATH", "PYTHONHOME", "LD_LIBRARY_PATH")
+
+
+class Binder:
+    """The data of one submission; ``wrong`` collects what cannot be understood."""
+
+    def __init__(self, config: ScriptRunConfig, workspace: Home) -> None:
+        self._workspace = workspace
+        self._config = config
+        self._bound: dict[str, Bound] = {}
+        self._texts: dict[int, tuple[object, str]] = {}
+        self.wrong: list[str] = []
+        self._read_run_config()
+        if _is_place(config.resume_from):
+            self._add(BoundReference.of(_reference(config.resume_from, RESUME)))
+
+    def resolve(self, value: object) -> str | None:
+        """What stands for ``value`` in the arguments; None for what is no data."""
+        if id(value) not in self._texts:
+            bound = _bind(value)
+            if bound is None:
+                return None
+            self._add(bound)
+            self._texts[id(value)] = value, f"${PREFIX}{bound.name}"
+        return self._texts[id(value)][1]
+
+    def problems(self, here: bool) -> list[str]:
+        """All that is wrong with the data; ``here``: the job runs on this machine."""
+        found = list(self.wrong)
+        for bound in self._bound.values():
+            if bound.name.upper() == bound.name and bound.name in _TAKEN:
+                found.append(f"{bound.name!r} cannot name data of a job: it becomes a variable")
+            try:
+                bound.check(self._workspace)
+            except ScriptrunError as error:
+                found.append(" ".join(filter(None, [f"{bound.what}: {error.message}", error.hint])))
+            if here:
+                found += _place_problems(bound)
+        return found + self._unknown()
+
+    def notes(self, here: bool) -> list[str]:
+        """What is worth a word before the job starts."""
+        return [note for bound in self._bound.values() for note in bound.notes(here)]
+
+    def described(self) -> dict[str, Any]:
+        """``JobSpec.data`` as far as it is known without listing anything."""
+        return self._values(lambda bound: bound.described(self._workspace))
+
+    def pinned(self) -> dict[str, Any]:
+        """``JobSpec.data``: with the very files that are meant. Lists go to the workspace."""
+        return self._values(lambda bound: bound.pinned(self._workspace))
+
+    def _values(self, value: Any) -> dict[str, Any]:
+        made: dict[str, Any] = {"inputs": [], "outputs": []}
+        for bound in self._bound.values():
+            made["outputs" if bound.is_output else "inputs"].append(value(bound))
+        return made
+
+    def _add(self, bound: Bound) -> None:
+        there = self._bound.get(bound.name)
+        if there is not None and not there.same(bound):
+            self.wrong.append(f"two different data of this job are named {bound.name!r}")
+        self._bound.setdefault(bound.name, bound)
+
+    def _read_run_config(self) -> None:
+        run = self._config.run_config
+        self._read("data_references", run.data_references, self._old)
+        self._read("data", run.data, self._input)
+        self._read("output_data", run.output_data, self._output)
+
+    def _read(self, section: str, values: Any, make: Any) -> None:
+        for name, value in (values or {}).items():
+            self._try(name, section, value, make)
+
+    def _try(self, name: str, section: str, value: Any, make: Any) -> None:
+        try:
+            self._add(make(name, value))
+        except ScriptrunError as error:
+            self.wrong.append(f"run_config.{section}[{name!r}]: {error.message}")
+        except AttributeError:
+            self.wrong.append(f"run_config.{section}[{name!r}] is not what to_config() gives")
+
+    def _old(self, name: str, value: Any) -> Bound:
+        if isinstance(value, DataReference):
+            return BoundReference.of(value)
+        store = get_datastore(self._workspace, value.data_store_name)
+        mode = str(value.mode or "mount").lower()
+        path, place = value.path_on_data_store, value.path_on_compute
+        made = DataReference(store, name, path or None, mode, place, bool(value.overwrite))
+        return BoundReference.of(made)
+
+    def _input(self, name: str, value: Any) -> Bound:
+        if isinstance(value, DatasetConsumptionConfig):
+            return BoundDataset(value)
+        if isinstance(value, AbstractDataset):
+            return BoundDataset(DatasetConsumptionConfig(name, value))
+        mode = str(value.mechanism or "direct").lower()
+        dataset = self._located(value.data_location)
+        more = [value.environment_variable_name] if value.environment_variable_name else []
+        config = DatasetConsumptionConfig(name, dataset, mode, value.path_on_compute)
+        return BoundDataset(config, more, bool(value.overwrite))
+
+    def _located(self, location: data_sections.DataLocation) -> AbstractDataset:
+        if location.dataset is not None:
+            named = location.dataset
+            if named.id:
+                head = versions.by_id(self._workspace, named.id)
+            else:
+                number = versions.as_number(named.version)
+                head = versions.get(self._workspace, str(named.name), number)
+            return AbstractDataset.of_head(self._workspace, head)
+        if location.data_path is not None:
+            store = get_datastore(self._workspace, str(location.data_path.datastore_name))
+            path = location.data_path.relative_path or ""
+            return FileDatasetFactory.from_files((store, path), validate=False)
+        if location.uri is not None:
+            return FileDatasetFactory.from_files(str(location.uri.path), validate=False)
+        raise UserErrorException("its data_location names no dataset, data_path or uri.")
+
+    def _output(self, name: str, value: Any) -> Bound:
+        if isinstance(value, OutputFileDatasetConfig):
+            return BoundOutput(value)
+        where = value.output_location.data_path if value.output_location else None
+        destination = None
+        if where is not None:
+            store = get_datastore(self._workspace, str(where.datastore_name))
+            destination = (store, where.relative_path or "")
+        made = OutputFileDatasetConfig(name, destination)
+        options = value.additional_options
+        if str(value.mechanism).lower() == "upload":
+            upload = options.upload_options if options is not None else None
+            globs = upload.source_globs.patterns if upload and upload.source_globs else None
+            made = made.as_upload(bool(upload and upload.overwrite), globs)
+        kept = options.registration_options if options is not None else None
+        if kept is not None and kept.name:
+            made = made.register_on_complete(kept.name, kept.description, kept.tags)
+        if options is not None:
+            made.source = options.path_on_compute
+        return BoundOutput(made)
+
+    def _unknown(self) -> list[str]:
+        """References in texts to data that the job does not have."""
+        found = []
+        for text in _texts(self._config):
+            for name in _NAMED.findall(text):
+                if name not in self._bound and PREFIX + name not in os.environ:
+                    found.append(
+                        f"{text!r} refers to the data {name!r}, which the job does not have: add "
+                        f"it to run_config.data_references, or pass the object itself"
+                    )
+        return found
+
+
+def _bind(value: object) -> Bound | None:
+    if isinstance(value, DatasetConsumptionConfig):
+        return BoundDataset(value)
+    if isinstance(value, OutputFileDatasetConfig):
+        return BoundOutput(value)
+    if isinstance(value, FileDataset):
+        return BoundDataset(value.as_mount())
+    if isinstance(value, AbstractDataset):
+        return BoundDataset(value.as_named_input(f"input__{os.urandom(4).hex()}"))
+    if _is_place(value):
+        return BoundReference.of(_reference(value, None))
+    return None
+
+
+def _is_place(value: object) -> bool:
+    return isinstance(value, DataPath | DataReference)
+
+
+def _reference(value: Any, name: str | None) -> DataReference:
+    """A data reference for ``value``, under ``name`` where that is given."""
+    if isinstance(value, DataPath):
+        return value.create_data_reference(name or value.name or None)
+    if name is None or name == value.data_reference_name:
+        return value  # type: ignore[no-any-return]
+    path, mode = value.path_on_datastore, value.mode
+    return DataReference(value.datastore, name, path, mode, value.path_on_compute)
+
+
+def _texts(config: ScriptRunConfig) -> list[str]:
+    """All texts of the job in which data may be referred to."""
+    found: list[Any] = []
+    for values in (checks.arguments(config), checks.chosen(config)[1]):
+        found += values if isinstance(values, list | tuple) else [values]
+    found += (config.run_config.environment_variables or {}).values()
+    return [text for text in found if isinstance(text, str)]
+
+
+def _place_problems(bound: Bound) -> list[str]:
+    """Why the place that was asked for on this machine cannot be written."""
+    asked = bound.path_on_compute
+    if not asked or "$" in asked or not os.path.isabs(asked):
+        return []
+    place = Path(asked)
+    above = next(each for each in [place, *place.parents] if each.exists())
+    if above.is_dir() and not os.access(above, os.W_OK | os.X_OK):
+        return [f"{bound.what} is wanted at {asked}, and {above} cannot be written"]
+    if not above.is_dir() and above != place:
+        return [f"{bound.what} is wanted at {asked}, and {above} is a file"]
+    return []

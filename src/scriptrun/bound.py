@@ -1,0 +1,298 @@
+"""One piece of a job's data, whichever object of the SDK it came from."""
+
+from __future__ import annotations
+
+import os
+
+from scriptrun.data import datastores, records
+from scriptrun.data.consumption import (
+    DOWNLOAD,
+    MOUNT,
+    UPLOAD,
+    DatasetConsumptionConfig,
+    OutputFileDatasetConfig,
+)
+from scriptrun.data.content import Content
+from scriptrun.data.datastores import AbstractDatastore
+from scriptrun.data.errors import DatasetValidationError, DatastoreException
+from scriptrun.data.file_dataset import FileDataset
+from scriptrun.data.globs import is_pattern
+from scriptrun.data.references import DataReference
+from scriptrun.data.seam import clean
+from scriptrun.data.sources import Place, Source
+from scriptrun.spec.hints import TYPE_CHECKING, Any, Protocol
+
+if TYPE_CHECKING:
+    from scriptrun.home import Home
+
+#: kinds of datastores that can only be read, and those that cannot be reached at all
+_READ_ONLY = ("HTTP",)
+_UNREACHABLE = ("AzureFile",)
+
+
+class Bound(Protocol):
+    """What the submission asks of a piece of data.
+
+    ``name`` becomes a variable's; ``what`` says it in a sentence; ``path_on_compute`` is the place
+    on the node that was asked for, or None.
+    """
+
+    name: str
+    is_output: bool
+    path_on_compute: str | None
+
+    @property
+    def what(self) -> str:
+        """How people are told of it."""
+
+    def same(self, other: Bound) -> bool:
+        """Whether ``other`` means the same."""
+
+    def check(self, home: Home) -> None:
+        """Raise for the first thing that is wrong; nothing is written."""
+
+    def notes(self, here: bool) -> list[str]:
+        """What is worth a word before the job starts."""
+
+    def described(self, home: Home) -> dict[str, Any]:
+        """The JSON value for ``JobSpec.data``, without the list of files."""
+
+    def pinned(self, home: Home) -> dict[str, Any]:
+        """The JSON value for ``JobSpec.data``, with the very files that are meant."""
+
+
+class BoundDataset:
+    """A dataset as an input."""
+
+    is_output = False
+
+    def __init__(
+        self,
+        config: DatasetConsumptionConfig,
+        variables: list[str] | None = None,
+        overwrite: bool = False,
+    ) -> None:
+        self.name = config.name
+        self.config = config
+        self.path_on_compute = config.path_on_compute
+        self._more = {"variables": variables or [], "overwrite": overwrite}
+
+    @property
+    def what(self) -> str:
+        """How people are told of it."""
+        return f"the input {self.name!r}"
+
+    def same(self, other: Bound) -> bool:
+        """Whether ``other`` is the same dataset in the same mode."""
+        if not isinstance(other, BoundDataset):
+            return False
+        one, two = self.config, other.config
+        ways = [(each.mode, each.path_on_compute, each.dataset.id) for each in (one, two)]
+        return ways[0] == ways[1]
+
+    def check(self, home: Home) -> None:
+        """See that its datastores are this workspace's and that each source finds something."""
+        dataset = self.config.dataset
+        if self.config.mode in (MOUNT, DOWNLOAD) and dataset.kind != "file":
+            raise DatasetValidationError(f"A table cannot be {self.config.mode}ed as files.")
+        content: Content = dataset._content
+        check_places(content, home)
+        if content.fixed is None:
+            content.check()
+        elif not content.fixed.path.exists():
+            raise DatasetValidationError(
+                f"The list of the files of {dataset!r} is gone from the workspace.",
+                "Register the dataset anew.",
+            )
+
+    def notes(self, here: bool) -> list[str]:
+        """Nothing is worth a word."""
+        return []
+
+    def described(self, home: Home) -> dict[str, Any]:
+        """The input's way, and its dataset in words."""
+        config = self.config
+        return {
+            "name": self.name,
+            "kind": config.dataset.kind,
+            "mode": config.mode,
+            "path_on_compute": config.path_on_compute,
+            **self._more,
+            "what": repr(config.dataset),
+        }
+
+    def pinned(self, home: Home) -> dict[str, Any]:
+        """The input's way, and its dataset, pinned."""
+        return {**self.described(home), "dataset": self.config.dataset.pin(home)}
+
+
+class BoundReference:
+    """A path on a datastore as an input: what DataReference and DataPath stand for."""
+
+    is_output = False
+
+    def __init__(self, reference: DataReference) -> None:
+        self.reference = reference
+        self.name = reference.data_reference_name
+        self.path_on_compute = reference.path_on_compute
+
+    @staticmethod
+    def of(reference: DataReference) -> Bound:
+        """The piece of data that ``reference`` is: an output where it uploads."""
+        if reference.mode == UPLOAD:
+            return BoundOutput(_upload(reference))
+        return BoundReference(reference)
+
+    @property
+    def what(self) -> str:
+        """How people are told of it."""
+        return f"the data reference {self.name!r}"
+
+    @property
+    def path(self) -> str:
+        """The path on the datastore, "" for its root."""
+        return clean(self.reference.path_on_datastore or "", self.name)
+
+    @property
+    def is_live(self) -> bool:
+        """Whether it is a local folder as it is: linked, and written to through the link."""
+        folder = self.reference.datastore.store.folder
+        return folder is not None and self.reference.mode == MOUNT and not is_pattern(self.path)
+
+    def same(self, other: Bound) -> bool:
+        """Whether ``other`` is the same place in the same mode."""
+        if not isinstance(other, BoundReference):
+            return False
+        return self.described_plain() == other.described_plain()
+
+    def check(self, home: Home) -> None:
+        """See that the datastore is this workspace's, and that something is there to be read."""
+        store = self.reference.datastore
+        check_datastore(store, home)
+        if self.is_live:
+            return
+        if store.kind in _READ_ONLY and (not self.path or is_pattern(self.path)):
+            raise DatastoreException(
+                f"The datastore {store.name} cannot be listed, so a reference names one file of it."
+            )
+        Content([self._source()]).check()
+
+    def notes(self, here: bool) -> list[str]:
+        """Nothing is worth a word."""
+        return []
+
+    def described_plain(self) -> dict[str, Any]:
+        """The reference as a JSON value."""
+        reference = self.reference
+        return {
+            "name": self.name,
+            "kind": "reference",
+            "mode": reference.mode,
+            "path_on_compute": reference.path_on_compute,
+            "overwrite": reference.overwrite,
+            "variables": [],
+            "datastore": reference.datastore.name,
+            "path": self.path,
+        }
+
+    def described(self, home: Home) -> dict[str, Any]:
+        """The reference as a JSON value, and in words."""
+        plain = self.described_plain()
+        return {**plain, "what": f"{self.path or 'the whole'} of {plain['datastore']}"}
+
+    def pinned(self, home: Home) -> dict[str, Any]:
+        """The same; where files are brought here, which ones."""
+        found = self.described(home)
+        if not self.is_live:
+            found["dataset"] = FileDataset(Content([self._source()])).pin(home)
+        return found
+
+    def _source(self) -> Source:
+        return Source(Place(self.reference.datastore), self.path)
+
+
+class BoundOutput:
+    """A folder that the job writes."""
+
+    is_output = True
+
+    def __init__(self, config: OutputFileDatasetConfig) -> None:
+        self.name = config.name
+        self.config = config
+        self.path_on_compute = config.source
+
+    @property
+    def what(self) -> str:
+        """How people are told of it."""
+        return f"the output {self.name!r}"
+
+    def same(self, other: Bound) -> bool:
+        """Whether ``other`` is this very output."""
+        return isinstance(other, BoundOutput) and vars(self.config) == vars(other.config)
+
+    def check(self, home: Home) -> None:
+        """See that its datastore is this workspace's and can be written."""
+        store = self.config.destination[0] if self.config.destination else None
+        store = store or datastores.get(home, records.default(home))
+        check_datastore(store, home)
+        if store.kind in _READ_ONLY:
+            raise DatastoreException(f"The datastore {store.name} can only be read.")
+        folder = store.store.folder
+        above = folder and next(each for each in [folder, *folder.parents] if each.exists())
+        if above and not os.access(above, os.W_OK | os.X_OK):
+            raise DatastoreException(f"The folder {above} of {store.name} cannot be written.")
+
+    def notes(self, here: bool) -> list[str]:
+        """Nothing is worth a word."""
+        return []
+
+    def described(self, home: Home) -> dict[str, Any]:
+        """The output's way; ``{run-id}`` in its path is filled in on the node."""
+        store = self.config.destination[0] if self.config.destination else None
+        store = store or datastores.get(home, records.default(home))
+        path = self.config.destination[1] if self.config.destination else _DEFAULT_PATH
+        config = self.config
+        return {
+            "name": self.name,
+            "mode": config.mode,
+            "datastore": store.name,
+            "path": path,
+            "source": config.source,
+            "overwrite": config.overwrite,
+            "source_globs": config.source_globs,
+            "registration": config.registration,
+        }
+
+    def pinned(self, home: Home) -> dict[str, Any]:
+        """The same."""
+        return self.described(home)
+
+
+_DEFAULT_PATH = "dataset/{run-id}/{output-name}"
+
+
+def _upload(reference: DataReference) -> OutputFileDatasetConfig:
+    path = reference.path_on_datastore or ""
+    place = reference.path_on_compute
+    made = OutputFileDatasetConfig(None, (reference.datastore, path), place)
+    made.name = reference.data_reference_name  # may begin with a digit
+    return made.as_upload(reference.overwrite)
+
+
+def check_places(content: Content, home: Home) -> None:
+    """See that every datastore of ``content`` is one of the workspace."""
+    for source in content.sources:
+        if source.place.datastore is not None:
+            check_datastore(source.place.datastore, home)
+
+
+def check_datastore(store: AbstractDatastore, home: Home) -> None:
+    """Raise DatastoreException unless ``store`` is known to the workspace, with these settings."""
+    there = datastores.get(home, store.name)
+    if there.record() != store.record():
+        raise DatastoreException(
+            f"The datastore {store.name!r} of the workspace {home.name!r} is another one.",
+            "Register it in this workspace, under a name of its own.",
+        )
+    if store.kind in _UNREACHABLE:
+        _ = store.store  # raises, and says what to do

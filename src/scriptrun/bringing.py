@@ -1,0 +1,224 @@
+"""Bringing a job's inputs to a node: linked, laid out from the cache, mounted or copied."""
+
+from __future__ import annotations
+
+import filecmp
+import os
+import shutil
+import time
+from itertools import zip_longest
+from pathlib import Path
+
+from scriptrun.data import content as contents
+from scriptrun.data import datastores
+from scriptrun.data.cache import Cache
+from scriptrun.data.content import Content
+from scriptrun.data.errors import FileChanged
+from scriptrun.data.globs import is_pattern
+from scriptrun.data.layout import Laid, Layout
+from scriptrun.home import Home
+from scriptrun.spec.errors import ScriptrunError, UserErrorException
+from scriptrun.spec.hints import Any
+from scriptrun.store import places
+from scriptrun.tellings import Telling
+
+#: with mode="auto", what is larger than this is mounted rather than downloaded
+LARGE = 1 << 30
+
+
+class Bringing:
+    """The inputs of one job on this node. ``brought`` is, by name, what the job is handed."""
+
+    def __init__(
+        self, home: Home, job: dict[str, Any], order: dict[str, Any], telling: Telling
+    ) -> None:
+        self._home, self._job, self._order, self._telling = home, job, order, telling
+        self._cache = Cache()
+        named = f"{job['id']}.{order['attempt']}.{order['node']}"
+        self.folder = places.runtime_folder("data", named)
+        self.brought: dict[str, Any] = {}
+        self._layouts: list[tuple[str, Layout, Laid]] = []
+        self._links: list[Path] = []
+
+    def bring(self) -> None:
+        """Bring every input. Raises a ScriptrunError that says which one could not be had."""
+        for wanted in self._job["data"].get("inputs") or ():
+            try:
+                self.brought[wanted["name"]] = self._one(wanted)
+            except ScriptrunError as error:
+                message = f"the input {wanted['name']!r} could not be brought: {error.message}"
+                raise UserErrorException(message, error.hint) from None
+
+    def close(self) -> None:
+        """Look for what the job changed, take away the links, and let the cache go."""
+        layouts, self._layouts = self._layouts, []
+        for name, layout, laid in layouts:
+            changed = layout.mend()
+            if changed:
+                shown = ", ".join(changed[:3]) + (", ..." if len(changed) > 3 else "")
+                self._telling.warn(
+                    f"the job changed {len(changed)} files of the input {name!r} ({shown}): they "
+                    "are dropped from this machine's cache; work on a copy instead "
+                    "(as_download to an absolute path)"
+                )
+            laid.release()
+        for link in self._links:
+            link.unlink(missing_ok=True)
+        shutil.rmtree(self.folder, ignore_errors=True)
+
+    def _one(self, wanted: dict[str, Any]) -> dict[str, Any]:
+        began = time.monotonic()
+        pin: Any = wanted.get("dataset")
+        how: dict[str, Any]
+        facts = {"kind": wanted["kind"], "mode": wanted["mode"], "variables": wanted["variables"]}
+        if wanted["mode"] == "direct":
+            return {**facts, "value": pin["id"], "pin": pin}
+        if pin is None:
+            place, how = self._live(wanted), {"how": "linked"}
+        else:
+            place, how = self._of_version(wanted, pin)
+        seconds = round(time.monotonic() - began, 3)
+        self._told(wanted, pin, how, place, seconds)
+        return {**facts, "value": str(place), "path": str(place), "pin": pin}
+
+    def _told(
+        self, wanted: dict[str, Any], pin: Any, how: dict[str, Any], place: Path, seconds: float
+    ) -> None:
+        size = {"files": pin["files"], "bytes": pin["bytes"]} if pin else {}
+        self._telling.data(input=wanted["name"], **how, **size, seconds=seconds, path=str(place))
+        count = f"{pin['files']:,} files, {pin['bytes']:,} bytes, " if pin else ""
+        self._telling.line(
+            f"input {wanted['name']}: {how['how']} ({count}{seconds:.1f} s): {place}"
+        )
+
+    def _live(self, wanted: dict[str, Any]) -> Path:
+        """A path of a local datastore, as it is: the job may write there too."""
+        store = datastores.get(self._home, wanted["datastore"]).store
+        assert store.folder is not None
+        place = store.folder / wanted["path"]
+        if not place.exists():
+            place.mkdir(parents=True, exist_ok=True)
+        return self._linked(wanted, place, private=False)
+
+    def _of_version(self, wanted: dict[str, Any], pin: Any) -> tuple[Path, dict[str, Any]]:
+        content = contents.of_facts(pin, pin["definition"], self._home)
+        target = _asked_for(wanted)
+        whole = _folder_itself(content) if wanted["mode"] != "download" else None
+        if whole is not None:
+            return _one_file(self._linked(wanted, whole), content, pin), {"how": "linked"}
+        laid = self._lay_out(wanted, content)
+        how: dict[str, Any] = {
+            "how": "downloaded" if laid.fetched else "cached" if laid.away else "linked",
+            "fetched": laid.fetched,
+            "fetched_bytes": laid.fetched_bytes,
+        }
+        if target is not None and wanted["mode"] == "download":
+            _copy(content, laid.folder, target, bool(wanted.get("overwrite")))
+            return _one_file(target, content, pin), {**how, "copied": str(target)}
+        return _one_file(self._linked(wanted, laid.folder), content, pin), how
+
+    def _lay_out(self, wanted: dict[str, Any], content: Content) -> Laid:
+        assert content.fixed is not None
+        own = "" if _has_etags(content) else self.folder.name
+        layout = Layout(content, self._cache, own)
+        name = wanted["name"]
+
+        def progress(files: int, all_files: int, size: int, all_size: int) -> None:
+            self._telling.line(
+                f"input {name}: {files:,} of {all_files:,} files, {size:,} of {all_size:,} bytes"
+            )
+
+        laid = layout.lay_out(progress)
+        self._layouts.append((name, layout, laid))
+        return laid
+
+    def _linked(self, wanted: dict[str, Any], target: Path, private: bool = True) -> Path:
+        """Hand ``target`` over as one symbolic link; where the job asked for it, or in a folder."""
+        asked = _asked_for(wanted)
+        if asked is None and wanted.get("path_on_compute"):
+            asked = Path(self._order["work"]) / os.path.expandvars(wanted["path_on_compute"])
+        elif asked is None:
+            asked = self.folder / "inputs" / wanted["name"]
+        else:
+            self._links.append(asked)
+        _link(asked, target)
+        return asked
+
+
+def _asked_for(wanted: dict[str, Any]) -> Path | None:
+    """The absolute path that the job asked for, variables in it expanded; None for none."""
+    text = os.path.expandvars(wanted.get("path_on_compute") or "")
+    return Path(os.path.normpath(text)) if os.path.isabs(text) else None
+
+
+def _link(place: Path, target: Path) -> None:
+    try:
+        place.parent.mkdir(parents=True, exist_ok=True)
+        if place.is_symlink():
+            place.unlink()
+        elif place.is_dir() and not os.listdir(place):
+            place.rmdir()
+        place.symlink_to(target)
+    except FileExistsError:
+        raise UserErrorException(
+            f"{place} is there already, and is not empty.", "Name another path_on_compute."
+        ) from None
+    except OSError as error:
+        raise UserErrorException(f"{place} cannot be made: {error.strerror}.") from None
+
+
+def _folder_itself(content: Content) -> Path | None:
+    """The local folder that holds exactly the version's files, or None.
+
+    Raises FileMissing or FileChanged where one of them is not as the version lists it.
+    """
+    roots = set(content.places())
+    if len(roots) != 1:
+        return None
+    root = roots.pop()
+    store = root.place.store()
+    if store.folder is None or root.under:
+        return None
+    listed = iter(store.list(root.folder))
+    for row, entry in zip_longest(content.rows(), listed):
+        if row is None or entry is None or root.path_of(entry) != row.path:
+            return None
+        if (entry.size, entry.etag) != (row.size, row.etag):
+            raise FileChanged(f"The file {entry.path!r} in {store.name} has changed.")
+    return store.folder / root.folder if root.folder else store.folder
+
+
+def _has_etags(content: Content) -> bool:
+    return all(row.etag for row in content.rows())
+
+
+def _one_file(place: Path, content: Content, pin: dict[str, Any]) -> Path:
+    """The path of the only file, where the dataset names a file; else its folder."""
+    if pin["files"] != 1:
+        return place
+    row = next(content.rows())
+    sources = content.sources
+    key = content.places()[row.place].key_of(row)
+    if len(sources) == 1 and not is_pattern(sources[0].path) and key != sources[0].path:
+        return place
+    return place / row.path
+
+
+def _copy(content: Content, source: Path, target: Path, overwrite: bool) -> None:
+    """Copy a layout to a place of the job's own. Equal files that are there already stay."""
+    for row in content.rows():
+        place, origin = target / row.path, source / row.path
+        try:
+            if place.exists() and not overwrite:
+                if filecmp.cmp(origin, place, shallow=False):
+                    continue
+                raise UserErrorException(
+                    f"{place} is there already, with other content.",
+                    "Remove it, or name another path_on_compute.",
+                )
+            place.parent.mkdir(parents=True, exist_ok=True)
+            part = place.with_name(f".{os.getpid()}.{place.name[:200]}")
+            shutil.copyfile(origin, part)
+            os.replace(part, place)
+        except OSError as error:
+            raise UserErrorException(f"{place} cannot be written: {error.strerror}.") from None

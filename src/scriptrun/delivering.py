@@ -1,0 +1,133 @@
+"""The helper process of one node: brings a job's data, holds it, and uploads what the job wrote.
+
+Started by the launcher (``runtime/delivery.py``) as ``python -m scriptrun.delivering``; it reads
+questions as JSON lines on stdin and answers on stdout. Credentials are in its environment: for a
+local job that of the submitter. When stdin closes it lets go of everything and ends.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+import traceback
+from pathlib import Path
+
+from scriptrun.bringing import Bringing
+from scriptrun.home import Home
+from scriptrun.runtime import files
+from scriptrun.sending import Sending
+from scriptrun.spec.errors import ScriptrunError
+from scriptrun.spec.hints import Any
+from scriptrun.tellings import Telling
+
+NAME = "scriptrun-data"
+
+
+class Delivering:
+    """The data of one job on this node."""
+
+    def __init__(self) -> None:
+        self._bringing: Bringing | None = None
+        self._sending: Sending | None = None
+
+    def deliver(self, order: dict[str, Any]) -> dict[str, Any]:
+        """Bring all inputs and make ready all outputs; the variables that name them."""
+        folder = Path(order["folder"])
+        job = files.read_json(str(folder / "job.json"))
+        os.environ.update(job.get("variables") or {})
+        home, telling = Home(order["workspace"]), Telling(folder, order["node"])
+        self._bringing = Bringing(home, job, order, telling)
+        self._sending = Sending(home, job, order, telling)
+        self._bringing.bring()
+        self._sending.prepare()
+        brought = self._bringing.brought
+        kept = Path(order["folder"]) / "attempts" / str(order["attempt"])
+        path = kept / f"node-{order['node']}.data.json"
+        files.write_atomic(str(path), files.to_json({**brought, **self._sending.ready}))
+        return {**_variables(brought, self._sending.ready)}
+
+    def finish(self, state: str) -> dict[str, Any]:
+        """Upload and verify, look for what was changed, and let go; the first problem, or ""."""
+        problem = ""
+        try:
+            if self._sending is not None:
+                self._sending.send(state)
+        except ScriptrunError as error:
+            problem = sentence(error)
+        finally:
+            self.close()
+        return {"error": problem}
+
+    def close(self) -> None:
+        """Unmount and let go."""
+        sending, self._sending = self._sending, None
+        if sending is not None:
+            sending.close()
+        bringing, self._bringing = self._bringing, None
+        if bringing is not None:
+            bringing.close()
+
+
+def sentence(error: ScriptrunError) -> str:
+    """An error as one line: what is the case, and what to do."""
+    return " ".join(filter(None, [error.message, error.hint]))
+
+
+def _variables(inputs: dict[str, Any], outputs: dict[str, Any]) -> dict[str, Any]:
+    """What the script's process sees: references, and the names themselves."""
+    references: dict[str, str] = {}
+    plain: dict[str, str] = {}
+    for name, found in {**inputs, **outputs}.items():
+        references[f"AZUREML_DATAREFERENCE_{name}"] = found["value"]
+        if found["kind"] != "reference":
+            plain[name] = found["value"]
+        for other in found.get("variables") or ():
+            plain[other] = found["value"]
+        upper = name.upper()
+        if found["kind"] in ("file", "tabular") and upper not in os.environ:
+            plain.setdefault(upper, found["value"])
+    if outputs:
+        references["AZUREML_DATASET_FILE_OUTPUTS"] = ",".join(outputs)
+    return {"variables": references, "environ": plain}
+
+
+def main() -> None:
+    """Answer questions until stdin closes."""
+    call_me(NAME)
+    answers = os.fdopen(os.dup(1), "w", encoding="ascii")
+    os.dup2(2, 1)  # what a library prints goes to the log
+    delivering = Delivering()
+    try:
+        for line in sys.stdin:
+            answers.write(json.dumps(_answer(delivering, json.loads(line))) + "\n")
+            answers.flush()
+    except BrokenPipeError:
+        pass
+    finally:
+        delivering.close()
+
+
+def _answer(delivering: Delivering, question: dict[str, Any]) -> dict[str, Any]:
+    try:
+        if question["do"] == "deliver":
+            return delivering.deliver(question)
+        return delivering.finish(question["state"])
+    except ScriptrunError as error:
+        return {"error": sentence(error)}
+    except Exception as error:  # our own bug, or the machine's: the run must end all the same
+        traceback.print_exc()
+        return {"error": f"the job's data could not be handled: {error}"}
+
+
+def call_me(name: str) -> None:
+    """Take ``name`` as this process's name: it is no leftover of the script."""
+    try:
+        with open("/proc/self/comm", "w") as handle:
+            handle.write(name)
+    except OSError:
+        pass
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,208 @@
+"""Sending what a job wrote to its datastore: each file checked, before the run may be Completed."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import threading
+import time
+from pathlib import Path
+
+from scriptrun.data import datastores, sources, transfer
+from scriptrun.data.errors import FileExists
+from scriptrun.data.file_dataset import FileDatasetFactory
+from scriptrun.data.local_store import LocalStore
+from scriptrun.home import Home
+from scriptrun.spec.errors import ScriptrunError, UserErrorException
+from scriptrun.spec.hints import Any
+from scriptrun.tellings import Telling
+
+#: seconds between two looks at an output that is uploaded as files are closed
+LOOK = 2.0
+
+
+class Sending:
+    """The outputs of one job on this node. ``ready`` is, by name, what the job is handed."""
+
+    def __init__(
+        self, home: Home, job: dict[str, Any], order: dict[str, Any], telling: Telling
+    ) -> None:
+        self._home, self._job, self._order, self._telling = home, job, order, telling
+        self._root = Path(order["folder"]) / "data" / f"{order['attempt']}-{order['node']}"
+        self.ready: dict[str, Any] = {}
+        self._outputs: list[Output] = []
+
+    def prepare(self) -> None:
+        """Make the folders that the job writes into."""
+        for wanted in self._job["data"].get("outputs") or ():
+            path = _filled_in(wanted["path"], self._job["id"], wanted["name"])
+            store = datastores.get(self._home, wanted["datastore"]).store
+            mounted = wanted["mode"] == "mount"
+            direct = store.folder / path if store.folder is not None and mounted else None
+            place = self._place(wanted, direct)
+            self.ready[wanted["name"]] = {
+                "kind": "output",
+                "mode": wanted["mode"],
+                "value": str(place),
+                "path": str(place),
+            }
+            output = Output(wanted, store, path, place, direct is not None, self._telling)
+            output.again = self._order["attempt"] > 1
+            self._outputs.append(output)
+            output.begin()
+
+    def send(self, state: str) -> None:
+        """Upload what is there, check it, and register what the job asked for.
+
+        Raises UserErrorException with all that could not be sent; those files stay.
+        """
+        problems = []
+        for output in self._outputs:
+            try:
+                output.send()
+                if state == "Completed":
+                    self._register(output)
+            except ScriptrunError as error:
+                problems.append(self._kept(output, error))
+        if problems:
+            raise UserErrorException("; ".join(problems))
+        shutil.rmtree(self._root, ignore_errors=True)
+
+    def close(self) -> None:
+        """Stop looking."""
+        for output in self._outputs:
+            output.end()
+
+    def _place(self, wanted: dict[str, Any], direct: Path | None) -> Path:
+        """Where the files are written."""
+        source = os.path.expandvars(wanted.get("source") or "")
+        if direct is not None:
+            direct.mkdir(parents=True, exist_ok=True)
+        if direct is not None and not source:
+            return direct
+        place = Path(self._order["work"]) / source if source else self._root / wanted["name"]
+        place.mkdir(parents=True, exist_ok=True)
+        if direct is not None and not any(place.iterdir()):
+            place.rmdir()
+            place.symlink_to(direct)
+        return place
+
+    def _register(self, output: Output) -> None:
+        asked = output.wanted.get("registration")
+        if not asked or self._order["node"]:
+            return
+        store = datastores.get(self._home, output.wanted["datastore"])
+        made = FileDatasetFactory.from_files((store, output.path))
+        kept = made.register(
+            self._home, asked["name"], asked.get("description"), asked.get("tags"), True
+        )
+        self._telling.note(f"registered the dataset {kept.name!r}, version {kept.version}")
+
+    def _kept(self, output: Output, error: ScriptrunError) -> str:
+        name = output.wanted["name"]
+        text = f"the output {name!r} could not be uploaded: {error.message}"
+        place = output.place
+        if place.exists() and self._root not in place.parents:
+            kept = self._root / name
+            try:
+                shutil.copytree(place, kept, dirs_exist_ok=True)
+                place = kept
+            except OSError:
+                pass
+        return f"{text} Its files are kept in {place}."
+
+
+class Output:
+    """One folder that is uploaded: at the end, and with mode mount as files settle."""
+
+    def __init__(
+        self, wanted: dict[str, Any], store: Any, path: str, place: Path, direct: bool, telling: Any
+    ) -> None:
+        self.wanted, self.store, self.path, self.place = wanted, store, path, place
+        self.direct, self._telling = direct, telling
+        self.again = False
+        self._sent: dict[str, tuple[int, int]] = {}
+        self._seen: dict[str, tuple[int, int]] = {}
+        self._stop = threading.Event()
+        self._thread: threading.Thread | None = None
+        self._began = time.monotonic()
+
+    def begin(self) -> None:
+        """Watch the folder, where its files go as they are closed."""
+        if self.wanted["mode"] == "mount" and not self.direct:
+            self._thread = threading.Thread(target=self._watch, daemon=True)
+            self._thread.start()
+
+    def end(self) -> None:
+        """Stop watching."""
+        self._stop.set()
+        thread, self._thread = self._thread, None
+        if thread is not None:
+            thread.join()
+
+    def send(self) -> None:
+        """Upload all that is not there yet as it is now."""
+        self.end()
+        began = time.monotonic()
+        if not self.direct:
+            files = self._files()
+            for name in [name for name in self._sent if name not in files]:
+                self.store.delete(self._target(name))
+                del self._sent[name]
+            self._upload({n: at for n, at in files.items() if self._sent.get(n) != at})
+        size = sum(size for size, _ in self._sent.values())
+        seconds = round(time.monotonic() - began, 3)
+        where = f"{self.wanted['datastore']}:{self.path}"
+        facts = {"files": len(self._sent), "bytes": size} if not self.direct else {}
+        how = "written directly" if self.direct else "uploaded"
+        self._telling.data(output=self.wanted["name"], how=how, to=where, seconds=seconds, **facts)
+        self._telling.line(f"output {self.wanted['name']}: {how} to {where} {facts or ''}")
+
+    def _files(self) -> dict[str, tuple[int, int]]:
+        """The files that are wanted, each with its size and time."""
+        found = {}
+        globs = self.wanted.get("source_globs")
+        tests = [sources.matching(glob) for glob in globs] if globs else None
+        if not self.place.is_dir():
+            return {}
+        for entry in LocalStore(str(self.place), self.place).list():
+            if tests is None or any(test(entry.path) for test in tests):
+                found[entry.path] = (entry.size, int(entry.etag, 16))
+        return found
+
+    def _upload(self, names: dict[str, tuple[int, int]]) -> None:
+        new = not (self.wanted["overwrite"] or self.wanted["mode"] == "mount" or self.again)
+
+        def put(name: str) -> None:
+            try:
+                transfer.put(self.store, self.place / name, self._target(name), new)
+            except FileExists:
+                raise UserErrorException(
+                    f"{self._target(name)} is in {self.store.name} already, and as_upload was not "
+                    "given overwrite=True."
+                ) from None
+            self._sent[name] = names[name]
+
+        transfer.in_parallel(put, list(names), self.store.at_once)
+
+    def _target(self, name: str) -> str:
+        return f"{self.path}/{name}" if self.path else name
+
+    def _watch(self) -> None:
+        """Upload files that have not changed between two looks; the last look is ``send``'s."""
+        while not self._stop.wait(LOOK):
+            now = self._files()
+            settled = {
+                name: at
+                for name, at in now.items()
+                if self._seen.get(name) == at and self._sent.get(name) != at
+            }
+            self._seen = now
+            try:
+                self._upload(settled)
+            except (ScriptrunError, OSError) as error:
+                self._telling.line(f"output {self.wanted['name']}: {error}; it is tried again")
+
+
+def _filled_in(path: str, run_id: str, name: str) -> str:
+    return path.replace("{run-id}", run_id).replace("{output-name}", name)
