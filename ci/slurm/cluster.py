@@ -164,8 +164,8 @@ class Cluster:
                 self._make_host(name)
             if f"slurmd-{name}" not in self.pids:
                 self.start_slurmd(name)
+        self.run("scancel", "--user=root", "--full", "--signal=KILL", check=False)
         self.run("scancel", "--user=root", check=False)
-        self.run("scancel", "--user=root", "--signal=KILL", check=False)
         for name in self.names:
             if self.state_of(name).rstrip("*") not in ("idle", "mix", "alloc", "comp"):
                 self.resume(name)
@@ -181,6 +181,15 @@ class Cluster:
             lambda: "UP" in self.run("scontrol", "ping", check=False),
             f"slurmctld does not answer: {self._last_words()}",
         )
+
+    def await_saved(self, since: float) -> None:
+        """Wait until the controller has written its jobs down, later than ``since`` (time.time()).
+
+        It does within five seconds of a change; a job that it was told of in the meantime is
+        forgotten when it is killed.
+        """
+        state = self.directory / "state" / "job_state"
+        _until(lambda: state.exists() and state.stat().st_mtime > since, "nothing is saved")
 
     def kill_controller(self) -> None:
         """kill -9 of slurmctld."""
