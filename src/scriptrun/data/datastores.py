@@ -182,7 +182,7 @@ class AzureBlobDatastore(AbstractDatastore):
     endpoint = "core.windows.net"
 
     def _open(self) -> Store:
-        return ObjectStore(self.name, lambda: openers.azure(self.settings))
+        return _objects(self, openers.azure, openers.azure_endpoint(self.settings))
 
 
 class AzureDataLakeGen2Datastore(AzureBlobDatastore):
@@ -209,7 +209,7 @@ class S3Datastore(AbstractDatastore):
     datastore_type = kind = "S3"
 
     def _open(self) -> Store:
-        return ObjectStore(self.name, lambda: openers.s3(self.settings))
+        return _objects(self, openers.s3, self.settings.get("endpoint"))
 
 
 class GcsDatastore(AbstractDatastore):
@@ -218,7 +218,14 @@ class GcsDatastore(AbstractDatastore):
     datastore_type = kind = "GCS"
 
     def _open(self) -> Store:
-        return ObjectStore(self.name, lambda: openers.gcs(self.settings))
+        return _objects(self, openers.gcs, self.settings.get("endpoint"))
+
+
+def _objects(
+    datastore: AbstractDatastore, opener: Callable[[Record], Any], endpoint: str | None
+) -> Store:
+    sealed = not (endpoint or "").startswith("http://")
+    return ObjectStore(datastore.name, lambda: opener(datastore.settings), sealed)
 
 
 class HttpDatastore(AbstractDatastore):

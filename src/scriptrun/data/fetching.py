@@ -54,8 +54,8 @@ def fetch(each: Incoming, place: Path, part: Path | None = None, told: Told | No
     ``part`` is the file that it grows in, on the same disk (default: a hidden one beside
     ``place``); what an attempt before has left there is gone on with, when the file is still the
     same. Two processes must not name the same part. ``told(bytes)`` is called as bytes arrive;
-    those that were there already count too. Raises FileMissing, FileChanged where the file is no longer what
-    its entry says, and DatastoreException where the store or the disk refuses.
+    those that were there already count too. Raises FileMissing, FileChanged where the file is no
+    longer what its entry says, and DatastoreException where the store or the disk refuses.
     """
     mine = part or _own_part(each, place)
     keep = False
