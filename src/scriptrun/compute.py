@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from scriptrun.home import Home
 
 #: the classes of compute targets by name, imported when they are used
-ENGINES = {"Local": "scriptrun.engines.local"}
+ENGINES = {"Local": "scriptrun.engines.local", "Slurm": "scriptrun.engines.slurm"}
 DEFAULT = "local"
 
 
@@ -39,7 +39,8 @@ def engine_of(target: Target) -> Engine:
             f"The compute target {target.name!r} has unknown options: {', '.join(unknown)}.",
             f"{target.kind} knows: {', '.join(sorted(known))}.",
         )
-    engine: Engine = engine_class(name=target.name, **target.options)
+    options = {key: tuple(x) if isinstance(x, list) else x for key, x in target.options.items()}
+    engine: Engine = engine_class(name=target.name, **options)
     return engine
 
 
@@ -47,7 +48,7 @@ def target_of(engine: Any) -> Target:
     """What a job's spec holds of ``engine``, an engine object."""
     options = {name: getattr(engine, name) for name in values.names_of(type(engine))}
     del options["name"]
-    options = {name: value for name, value in options.items() if value is not None}
+    options = {name: value for name, value in options.items() if value not in (None, ())}
     return Target(engine.name, type(engine).__name__, options)
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from scriptrun import compute, runner, tickets
-from scriptrun.engines.base import ALIVE, ENDED, UNKNOWN
+from scriptrun.engines.base import ALIVE, ENDED, QUEUED, UNKNOWN, View
 from scriptrun.runtime import identity
 from scriptrun.spec import states
 from scriptrun.spec.hints import TYPE_CHECKING
@@ -46,7 +46,11 @@ def _look(  # noqa: PLR0911 (one return for each answer)
     engine = compute.engine_of(job.target)
     view = engine.poll([folder])[0]
     if view.what in (ALIVE, UNKNOWN):
-        return status
+        return _with_word(status, view)
+    if view.what == QUEUED:
+        return settle.Status(states.QUEUED, view.evidence)
+    if view.handed:
+        return _handed_and_gone(folder, job, view)
     if not identity.is_here(job.submitted_by):
         return status  # its queue is on another host
     try:
@@ -64,6 +68,21 @@ def _look(  # noqa: PLR0911 (one return for each answer)
     if identity.is_alive(job.submitted_by):
         return status
     return settle.lost(folder, "it waited, and its place in the queue is gone")
+
+
+def _with_word(status: settle.Status, view: View) -> settle.Status:
+    """``status``, with what the engine cannot tell."""
+    return status.replace(reason=view.evidence) if view.what == UNKNOWN and view.handed else status
+
+
+def _handed_and_gone(folder: Path, job: JobSpec, view: View) -> settle.Status | None:
+    """The run is over where it was handed to: its result decides, if it has come meanwhile."""
+    if settle.told(folder).is_final:
+        return None
+    compute.engine_of(job.target).clean(folder)
+    if view.canceled or (folder / "cancel.json").exists():
+        return settle.lost(folder, view.evidence, states.CANCELED)
+    return settle.lost(folder, _ended_without_result(job, view.evidence))
 
 
 def _ended_without_result(job: JobSpec, evidence: str) -> str:

@@ -14,13 +14,39 @@ from scriptrun.spec.values import Value
 
 #: what an engine may say of a job: nothing more is its business
 WAITING, ALIVE, ENDED, UNKNOWN = "waiting", "alive", "ended", "unknown"
+#: the engine has it in a queue of its own and will start it, perhaps again
+QUEUED = "queued"
 
 
 class View(Value):
-    """What an engine sees of one job: WAITING, ALIVE, ENDED or UNKNOWN, and its evidence."""
+    """What an engine sees of one job: WAITING, QUEUED, ALIVE, ENDED or UNKNOWN, and its evidence.
+
+    ``handed``: the job was handed over, so no ticket of any queue counts any more; ``canceled``:
+    somebody ended it with the engine's own means.
+    """
 
     what: str
     evidence: str = ""
+    handed: bool = False
+    canceled: bool = False
+
+
+_glances: list[object] = []
+
+
+def glance() -> object | None:
+    """What tells this look at many runs from others; None outside of one."""
+    return _glances[-1] if _glances else None
+
+
+class one_glance:
+    """All polls within the block are one look: an engine may ask its cluster once for all."""
+
+    def __enter__(self) -> None:
+        _glances.append(object())
+
+    def __exit__(self, *_: object) -> None:
+        _glances.pop()
 
 
 class Order(Value, frozen=False):

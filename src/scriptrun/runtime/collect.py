@@ -16,6 +16,11 @@ def place(folder, node=0):
     return os.path.join(folder, "work-node-{}".format(node) if node else "work")
 
 
+def checkpoints(folder):
+    """The folder that stays from attempt to attempt: scripts save in it, and go on from it."""
+    return os.path.join(folder, "checkpoints")
+
+
 def staging(folder, attempt, node=0):
     """Where an attempt lays out its working directory until it may have the run."""
     return os.path.join(folder, "work.{}".format(attempt) + ("-{}".format(node) if node else ""))
@@ -49,6 +54,10 @@ def _remove_remains(folder):
     for name in os.listdir(folder):
         if name == "work" or name.startswith("work."):
             _remove(os.path.join(folder, name))
+    try:
+        os.rmdir(checkpoints(folder))
+    except OSError:
+        pass  # something was saved
 
 
 def _merge(source, target):

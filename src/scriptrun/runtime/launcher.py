@@ -51,6 +51,7 @@ def launch(order):
 
         _complain(folder, traceback.format_exc())
         value = results.result(results.FAILED, "it could not be started: {}".format(error))
+    order["told_to_stop"] = supervise.asked()
     left = processes.clear_descendants(events.groups_begun(folder, order["node"]))
     if left:
         log.write("note", message="ended what the script left running: " + ", ".join(sorted(left)))
@@ -111,6 +112,7 @@ def start(job, order, task, work, log):
 def _lay_out(job, order):
     work = collect.staging(order["folder"], order["attempt"], order["node"])
     os.makedirs(work)
+    os.makedirs(collect.checkpoints(order["folder"]), exist_ok=True)
     if job.get("snapshot"):
         workdir.materialise(order["store"], job["snapshot"], work)
     collect.prepare(work)
@@ -189,7 +191,15 @@ def _end(job, order, value, log, data):
         from scriptrun.runtime import together
 
         _try(folder, lambda: together.gather(folder, log))
-    results.publish_surely(folder, order["attempt"], value, log)
+    last = _judge(order, value) if order.get("told_to_stop") else True
+    results.publish_surely(folder, order["attempt"], value, log, last=last)
+
+
+def _judge(order, value):
+    """Let what told the job to stop say why; whether that is the run's end."""
+    from scriptrun.runtime import on_slurm
+
+    return on_slurm.judge(order, value)
 
 
 def _try(folder, step):

@@ -3,7 +3,7 @@
 import os
 import re
 
-from scriptrun.runtime import files
+from scriptrun.runtime import collect, files
 
 _NO_SUBSCRIPTION = "00000000-0000-0000-0000-000000000000"
 _REFERENCE = re.compile(r"\$(?:\{(\w+)\}|(\w+))")
@@ -42,6 +42,8 @@ def system_variables(job, order):
         "SCRIPTRUN_EXPERIMENT": job["experiment"],
         "SCRIPTRUN_RANK": "0",
         "SCRIPTRUN_NODE": str(order["node"]),
+        "SCRIPTRUN_ATTEMPT": str(order.get("attempt", 1)),
+        "SCRIPTRUN_CHECKPOINT_DIR": collect.checkpoints(folder),
         "AZUREML_RUN_ID": job["id"],
         "AZUREML_ARM_WORKSPACE_NAME": job["workspace"],
         "AZUREML_ARM_PROJECT_NAME": job["experiment"],

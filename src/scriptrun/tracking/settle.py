@@ -60,17 +60,17 @@ def _failed_by_hand(status: Status, failure: dict[str, Any]) -> Status:
     return Status(states.FAILED, reason, status.began, ended, status.exit_code, status.result)
 
 
-def lost(folder: Path, evidence: str) -> Status:
+def lost(folder: Path, evidence: str, state: str = states.FAILED) -> Status:
     """Write down that a run ended without a result of its own, with the evidence; and its status.
 
     The first word stands: a result that came in the meantime wins.
     """
     attempt = (folders.attempts(folder) or [1])[-1]
-    value = results.result(states.FAILED, evidence, by="settle")
+    value = results.result(state, evidence, by="settle")
     try:
         Path(results.attempt_folder(str(folder), attempt)).mkdir(parents=True, exist_ok=True)
         results.publish(str(folder), attempt, value)
         folders.touch(folder)
     except OSError:
-        return Status(states.FAILED, evidence, ended=time.time())  # told, if not written
+        return Status(state, evidence, ended=time.time())  # told, if not written
     return told(folder)

@@ -1,0 +1,139 @@
+"""The Slurm engine: jobs of a cluster that is shared by all who use it (docs/how-to/slurm.md).
+
+One sbatch job a run, in whose script srun starts one launcher on each node. The run's folder lies
+on a file system that the nodes see, and what decides a run's state is what is written there; squeue
+is asked, once for all runs, only where that is silent.
+"""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+from scriptrun.engines import slurm_books as books
+from scriptrun.engines import slurm_facts as facts
+from scriptrun.engines import slurm_look as look
+from scriptrun.engines import slurm_script as scripts
+from scriptrun.engines.base import Order, View
+from scriptrun.runtime import files
+from scriptrun.spec.hints import Any
+from scriptrun.spec.job import JobSpec
+from scriptrun.spec.values import Value
+
+
+class Slurm(Value):
+    """A Slurm cluster as the compute target, through its commands on this host.
+
+    ``partition``, ``account``, ``qos``, ``constraint`` and ``gres`` (as ``gpu:2``) are sbatch's.
+    ``time`` is a limit in Slurm's words (``90``, ``1:30:00``, ``2-0``). ``cpus`` and ``memory`` (as
+    ``16G``) are what each node of a job gets that asks for nothing; ``max_nodes`` bounds a job's
+    nodes. ``extra`` are further sbatch options (``--exclusive``), ``setup`` shell lines run before
+    the job (``module load cuda``). ``python`` is a Python 3.8+ on the nodes for the launcher
+    (default: this process's). ``requeue`` lets Slurm start a job again that was preempted or lost a
+    node. ``warn`` is how many seconds before the time limit a job is told to save; it is then
+    started again, at most ``requeues`` times. ``mpi`` is srun's kind of MPI (``pmix``, ``pmi2``) or
+    ``mpirun`` for the environment's own. ``root`` is a directory that all nodes see, for built
+    environments (default: beside the workspace). ``ssh`` names a login node.
+    """
+
+    name: str = "slurm"
+    partition: str | None = None
+    account: str | None = None
+    qos: str | None = None
+    time: str | None = None
+    gres: str | None = None
+    constraint: str | None = None
+    cpus: int | None = None
+    memory: str | None = None
+    max_nodes: int | None = None
+    extra: tuple[str, ...] = ()
+    setup: tuple[str, ...] = ()
+    python: str | None = None
+    requeue: bool = True
+    warn: int | None = None
+    requeues: int = 100
+    mpi: str | None = None
+    root: str | None = None
+    ssh: str | None = None
+
+    @property
+    def shared(self) -> bool:
+        """True: jobs run on other machines, and see what lies on a shared file system alone."""
+        return True
+
+    def check(self, job: JobSpec) -> list[str]:
+        """Why this job cannot run here, every reason; empty when it can. Asks Slurm, once."""
+        return facts.problems(self, job)
+
+    def render(self, job: JobSpec, folder: Path) -> str:
+        """The script that is handed to sbatch; pure, and without secrets."""
+        return scripts.script(self, job, scripts.place_of(folder), folder / scripts.LOG)
+
+    def submit(self, job: JobSpec, order: Order) -> str:
+        """Hand the job to Slurm and return its id there; the same job twice gives the same id.
+
+        Raises NoRoom when another process is at it, ExperimentExecutionException when Slurm
+        refuses it or does not answer.
+        """
+        place = scripts.place_of(order.folder, order.attempt)
+        handle = books.read_handle(place) or books.handle_of(order.folder)
+        if handle is None or handle["attempt"] < order.attempt:
+            handle = books.keep(place, self._hand_over(job, order, place), order.attempt)
+        if order.ticket is not None:
+            order.ticket.unlink(missing_ok=True)
+        return str(handle["job"])
+
+    def _hand_over(self, job: JobSpec, order: Order, place: Path) -> str:
+        if not books.claim(place):
+            again = books.found_again(job.id, self.ssh)
+            if again is not None:
+                return again
+        write(place / "order.json", order_of(self, job, order, place))
+        script = place / "job.sh"
+        log = order.folder / scripts.LOG
+        log.parent.mkdir(exist_ok=True)
+        text = scripts.script(self, job, place, log)
+        files.write_atomic(str(script), text.encode("utf-8", "surrogateescape"), mode=0o755)
+        return books.send(script, facts.environment(job, order), self.ssh)
+
+    def poll(self, folders: list[Path]) -> list[View]:
+        """What is seen of each run: one squeue for all."""
+        return look.views(folders, self.ssh)
+
+    def cancel(self, folder: Path) -> None:
+        """End a job that waits; one that runs sees the request itself, and saves.
+
+        Raises ExperimentExecutionException when Slurm does not answer; the request stands.
+        """
+        look.cancel(folder, self.ssh)
+
+    def clean(self, folder: Path) -> None:
+        """End what a run may still have in Slurm."""
+        look.clear(folder, self.ssh)
+
+
+def order_of(target: Slurm, job: JobSpec, order: Order, place: Path) -> dict[str, Any]:
+    """What the launchers on the nodes read: nothing in it is secret."""
+    made: dict[str, Any] = {
+        "folder": str(order.folder),
+        "workspace": str(order.workspace),
+        "store": str(order.store),
+        "runtime": str(order.runtime),
+        "python": order.python,
+        "bin": order.bin,
+        "prefix": order.prefix,
+        "attempt": order.attempt,
+        "slurm": str(place),
+        "requeues": target.requeues if target.warn and target.requeue else 0,
+        "tool": [target.python or sys.executable, "-P"],
+        "ticket": None,
+        "wake": None,
+    }
+    if job.distribution.kind == "mpi":
+        made["mpi"] = facts.mpi_starter(target, job)
+    return made
+
+
+def write(path: Path, value: dict[str, Any]) -> None:
+    """Write ``value`` as JSON, whole."""
+    files.write_atomic(str(path), files.to_json(value))

@@ -1,0 +1,192 @@
+"""What the cluster can give (sinfo), and why it cannot give what a job asks."""
+
+from __future__ import annotations
+
+import math
+import re
+import shutil
+import time
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from scriptrun.engines import slurm_commands, slurm_script
+from scriptrun.engines.base import Order
+from scriptrun.spec.errors import ExperimentExecutionException
+from scriptrun.spec.job import JobSpec
+
+if TYPE_CHECKING:
+    from scriptrun.engines.slurm import Slurm
+
+#: seconds for which an answer of sinfo is good enough to check a job against
+FRESH = 10.0
+_SINFO = "%R|%a|%l|%D|%c|%m|%G|%P"
+
+
+@dataclass(frozen=True)
+class Kind:
+    """Nodes of one kind in a partition: how many, and what each has (memory in bytes)."""
+
+    partition: str
+    up: bool
+    limit: float | None
+    nodes: int
+    cpus: int
+    memory: int
+    gpus: int
+    default: bool
+
+
+_known: dict[str, tuple[float, list[Kind]]] = {}
+_kinds_of_mpi: dict[str, str] = {}
+
+
+def kinds(ssh: str | None = None) -> list[Kind]:
+    """What the cluster has, by partition and kind of node; one sinfo in ten seconds.
+
+    Raises ExperimentExecutionException where Slurm cannot be asked.
+    """
+    where = ssh or ""
+    when, found = _known.get(where, (0.0, []))
+    if not found or time.monotonic() - when > FRESH:
+        said = slurm_commands.ask(["sinfo", "--noheader", f"--format={_SINFO}"], ssh=ssh)
+        if said.code:
+            raise ExperimentExecutionException(f"Slurm could not be asked: {said.trouble}")
+        found = [_kind(line.split("|")) for line in said.out.splitlines() if line.count("|") == 7]
+        _known[where] = (time.monotonic(), found)
+    return found
+
+
+def _kind(words: list[str]) -> Kind:
+    gpus = sum(int(n) for n in re.findall(r"gpu(?::[A-Za-z][^:,()]*)?:(\d+)", words[6]))
+    return Kind(
+        partition=words[0],
+        up=words[1] == "up",
+        limit=slurm_script.minutes_of(words[2]),
+        nodes=int(words[3]),
+        cpus=int(words[4].rstrip("+")),
+        memory=int(words[5].rstrip("+")) << 20,
+        gpus=gpus,
+        default=words[7].endswith("*"),
+    )
+
+
+def problems(target: Slurm, job: JobSpec) -> list[str]:
+    """Every reason why the job cannot run there."""
+    found = _of_options(target)
+    if job.environment.container:
+        found.append(
+            f"the image {job.environment.image or 'of the environment'} needs a container, and "
+            "containers cannot be run on Slurm yet; name its packages instead, with "
+            "Environment.from_pip_requirements or from_conda_specification"
+        )
+    nodes = job.distribution.nodes
+    if target.max_nodes is not None and nodes > target.max_nodes:
+        found.append(
+            f"{nodes} nodes are asked for, and the compute target {target.name!r} gives at most "
+            f"max_nodes={target.max_nodes}"
+        )
+    if not target.ssh and shutil.which("sbatch") is None:
+        found.append(
+            "Slurm's command sbatch is not on this machine: install its clients (slurm-client), "
+            "or submit from a login node"
+        )
+        return found
+    try:
+        return found + _of_cluster(target, job, kinds(target.ssh))
+    except ExperimentExecutionException as error:
+        return [*found, error.message]
+
+
+def _of_options(target: Slurm) -> list[str]:
+    found = []
+    if target.time and slurm_script.minutes_of(target.time) is None:
+        found.append(
+            f"time={target.time!r} is no time limit: write minutes, hours:minutes:seconds or "
+            "days-hours"
+        )
+    if target.warn is not None and not target.time:
+        found.append("warn tells a job to save before its time limit, and no time is given")
+    for option in target.extra:
+        if not option.startswith("-") or "\n" in option:
+            found.append(f"extra has {option!r}, which is no option of sbatch such as --exclusive")
+    if target.mpi not in (None, "mpirun", "pmi2", "pmix", "openmpi", "none"):
+        found.append(f"mpi={target.mpi!r} is none of mpirun, pmix and pmi2")
+    return found
+
+
+def _of_cluster(target: Slurm, job: JobSpec, there: list[Kind]) -> list[str]:
+    mine = [each for each in there if _is_mine(target, each)]
+    if not mine:
+        names = ", ".join(sorted({each.partition for each in there}))
+        wanted = f"partition {target.partition!r}" if target.partition else "default partition"
+        return [f"the cluster has no {wanted}; it has {names}"]
+    name, nodes = mine[0].partition, sum(each.nodes for each in mine)
+    found = [] if mine[0].up else [f"the partition {name} is down and takes no job now"]
+    if job.distribution.nodes > nodes:
+        has = f"{nodes} node{'' if nodes == 1 else 's'}"
+        found.append(f"{job.distribution.nodes} nodes are asked for, and {name} has {has}")
+    limit = mine[0].limit
+    asked = slurm_script.minutes_of(target.time) if target.time else None
+    if limit is not None and asked is not None and asked > limit:
+        found.append(f"time={target.time} is more than the {limit:g} minutes that {name} gives")
+    return found + _of_nodes(target, job, mine)
+
+
+def _is_mine(target: Slurm, kind: Kind) -> bool:
+    if target.partition:
+        return kind.partition in target.partition.split(",")
+    return kind.default
+
+
+def _of_nodes(target: Slurm, job: JobSpec, mine: list[Kind]) -> list[str]:
+    wanted = {
+        "CPUs": (slurm_script.cpus(target, job), max(each.cpus for each in mine)),
+        "GPUs": (job.resources.get("gpus", 0), max(each.gpus for each in mine)),
+    }
+    found = [
+        f"each node is to give {asked} {what}, and those of {mine[0].partition} have {has}"
+        for what, (asked, has) in wanted.items()
+        if asked > has
+    ]
+    memory, has = job.resources.get("memory", 0), max(each.memory for each in mine)
+    if memory > has:
+        found.append(
+            f"each node is to give {memory / 2**30:.3g} GiB of memory, and those of "
+            f"{mine[0].partition} have {has / 2**30:.3g}"
+        )
+    return found
+
+
+def environment(job: JobSpec, order: Order) -> dict[str, str]:
+    """The environment with which the job's sbatch is called."""
+    return slurm_commands.job_environment(order.environ or {}, job.passed)
+
+
+def mpi_starter(target: Slurm, job: JobSpec) -> list[str] | None:
+    """How MPI's ranks are started from node 0: by srun; None for the environment's mpirun."""
+    kind = target.mpi or (_mpi_of_srun(target.ssh) if job.distribution.nodes > 1 else "mpirun")
+    if kind == "mpirun":
+        return None
+    nodes, each = job.distribution.nodes, job.distribution.processes_per_node
+    share = max(1, math.floor(slurm_script.cpus(target, job) / each))
+    return [
+        "srun",
+        "--overlap",
+        f"--nodes={nodes}",
+        f"--ntasks={nodes * each}",
+        f"--ntasks-per-node={each}",
+        f"--cpus-per-task={share}",
+        f"--mpi={kind}",
+        "--export=ALL",
+        "--kill-on-bad-exit=0",
+    ]
+
+
+def _mpi_of_srun(ssh: str | None) -> str:
+    """The kind of MPI that this Slurm's srun can start: pmix before pmi2."""
+    where = ssh or ""
+    if where not in _kinds_of_mpi:
+        said = slurm_commands.ask(["srun", "--mpi=list"], ssh=ssh)
+        listed = f"{said.out} {said.err}".split()
+        _kinds_of_mpi[where] = next((each for each in ("pmix", "pmi2") if each in listed), "mpirun")
+    return _kinds_of_mpi[where]

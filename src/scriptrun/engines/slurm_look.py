@@ -1,0 +1,145 @@
+"""What Slurm sees of runs: one squeue for all, and sacct for what squeue has forgotten."""
+
+from __future__ import annotations
+
+import os
+import time
+from pathlib import Path
+
+from scriptrun.engines import slurm_books as books
+from scriptrun.engines import slurm_commands, slurm_words
+from scriptrun.engines.base import ALIVE, ENDED, QUEUED, UNKNOWN, WAITING, View, glance
+from scriptrun.runtime import files
+from scriptrun.spec.errors import ExperimentExecutionException
+from scriptrun.spec.hints import Any
+from scriptrun.store import mounts
+
+#: seconds for which an answer is good enough, where it says that a job is there
+FRESH = 1.0
+#: seconds in which a result may become visible that was written before the job's end
+PATIENCE, PATIENCE_SHARED = 2.0, 60.0
+#: seconds after which a job that was to save and end is ended by Slurm
+SAVING = 30.0
+
+_answers: dict[tuple[str, str], tuple[float, object, dict[str, slurm_words.Row]]] = {}
+_ended_since: dict[str, float] = {}
+_forgotten: dict[str, str] = {}
+
+
+def views(folders: list[Path], ssh: str | None = None) -> list[View]:
+    """What is seen of each run."""
+    handles = [books.handle_of(folder) for folder in folders]
+    users = ",".join(sorted({each["user"] for each in handles if each}))
+    if not users:
+        return [View(WAITING)] * len(folders)
+    try:
+        found = _rows(users, ssh)
+        return [_view(*each, found, users, ssh) for each in zip(folders, handles, strict=True)]
+    except slurm_commands.Unreachable as error:
+        return [View(UNKNOWN if x else WAITING, error.message, handed=bool(x)) for x in handles]
+
+
+def _rows(users: str, ssh: str | None, fresh: bool = False) -> dict[str, slurm_words.Row]:
+    """Squeue's answer for the users' jobs; within one glance, and one second, the same one."""
+    now, at = time.monotonic(), glance()
+    when, then, found = _answers.get((ssh or "", users), (-FRESH, None, {}))
+    if not fresh and (now - when < FRESH or (at is not None and then is at)):
+        return found
+    argv = ["squeue", "--noheader", "--array", "--states=all", f"--user={users}"]
+    said = slurm_commands.ask([*argv, f"--format={slurm_words.FORMAT}"], ssh=ssh)
+    if said.code:
+        raise slurm_commands.Unreachable(f"Slurm does not answer: {said.trouble}")
+    found = slurm_words.rows(said.out)
+    _answers[ssh or "", users] = (now, at, found)
+    return found
+
+
+def _view(
+    folder: Path,
+    handle: dict[str, Any] | None,
+    found: dict[str, slurm_words.Row],
+    users: str,
+    ssh: str | None,
+) -> View:
+    if handle is None:
+        return View(WAITING)
+    job = str(handle["job"])
+    row = slurm_words.of_task(found, job)
+    if row is None or slurm_words.is_ended(row.state):  # an older answer is not enough for that
+        row = slurm_words.of_task(_rows(users, ssh, fresh=row is None and _is_old(users, ssh)), job)
+    if row is not None and row.state in slurm_words.QUEUED:
+        return View(QUEUED, slurm_words.why_it_waits(row))
+    if row is not None and row.state in slurm_words.ALIVE:
+        _see_to_cancel(folder, job, ssh)
+        return View(ALIVE, f"job {job} on {row.nodes}: {row.state}")
+    if row is not None:
+        return _ended(folder, slurm_words.how_it_ended(job, row.state, row.nodes), row.state)
+    state = _of_accounting(job, ssh)
+    if state and not slurm_words.is_ended(state):
+        return View(UNKNOWN, f"job {job}: {state}")
+    said = slurm_words.how_it_ended(job, state) if state else f"Slurm no longer knows job {job}"
+    return _ended(folder, said, state)
+
+
+def _is_old(users: str, ssh: str | None) -> bool:
+    return time.monotonic() - _answers[ssh or "", users][0] > 0.05
+
+
+def _ended(folder: Path, evidence: str, state: str) -> View:
+    """The job is over; until its result must be visible, if there is one, nothing is said."""
+    now = time.monotonic()
+    began = any((folder / "attempts").glob("*/node-0.start.json"))
+    patience = PATIENCE_SHARED if mounts.is_shared(folder) else PATIENCE
+    if began or state in ("COMPLETED", "FAILED", ""):
+        since = _ended_since.setdefault(str(folder), now)
+        if now - since < patience:
+            return View(UNKNOWN, f"{evidence}; its result is looked for")
+    canceled = state.startswith("CANCELLED")
+    if not began and not canceled:
+        evidence += f"; no launcher began (see {folder / 'system_logs' / 'slurm.txt'})"
+    return View(ENDED, evidence, handed=True, canceled=canceled)
+
+
+def _of_accounting(job: str, ssh: str | None) -> str:
+    """The job's state by sacct; "" where there is no accounting, or it does not know the job."""
+    if job in _forgotten:
+        return _forgotten[job]
+    argv = ["sacct", "--noheader", "--parsable2", "--allocations", f"--jobs={job}"]
+    try:
+        said = slurm_commands.ask([*argv, "--format=State"], ssh=ssh)
+    except ExperimentExecutionException:
+        return ""
+    state = said.out.split("\n")[0].strip() if not said.code else ""
+    if not state or slurm_words.is_ended(state):
+        _forgotten[job] = state
+    return state
+
+
+def cancel(folder: Path, ssh: str | None = None) -> None:
+    """End the run's job if it waits: what runs sees the request in its folder."""
+    handle = books.handle_of(folder)
+    if handle is not None:
+        slurm_commands.ask(["scancel", "--state=PENDING", str(handle["job"])], ssh=ssh)
+        _answers.clear()
+
+
+def clear(folder: Path, ssh: str | None = None) -> None:
+    """End whatever the run has in Slurm."""
+    handle = books.handle_of(folder)
+    if handle is None:
+        return
+    try:
+        slurm_commands.ask(["scancel", "--quiet", str(handle["job"])], ssh=ssh)
+    except ExperimentExecutionException:
+        pass  # it has ended, as far as could be seen
+
+
+def _see_to_cancel(folder: Path, job: str, ssh: str | None) -> None:
+    """A job that was to end long ago is ended by Slurm."""
+    try:
+        asked = os.stat(folder / "cancel.json").st_mtime
+    except OSError:
+        return
+    spec = files.read_json(str(folder / "job.json")) or {}
+    if time.time() - asked > float(spec.get("grace_seconds", 10.0)) + SAVING:
+        slurm_commands.ask(["scancel", job], ssh=ssh)

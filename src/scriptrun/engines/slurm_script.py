@@ -1,0 +1,173 @@
+"""The batch script of a job for Slurm: pure text, without secrets (man sbatch, srun)."""
+
+from __future__ import annotations
+
+import math
+import shlex
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from scriptrun.spec.job import JobSpec
+
+if TYPE_CHECKING:
+    from scriptrun.engines.slurm import Slurm
+
+#: what starts on each node: the launcher that travels with the workspace, for the order given
+PROGRAM = (
+    "import json, sys; order = json.load(open(sys.argv[1], encoding='utf-8')); "
+    "sys.path.insert(0, order['runtime']); "
+    "from scriptrun.runtime import on_slurm; on_slurm.main(order)"
+)
+#: the file of the run that takes what Slurm itself says
+LOG = "system_logs/slurm.txt"
+#: seconds that a job may take beyond its own time limit, to save and to be told of
+MARGIN = 60.0
+
+
+def place_of(folder: Path, attempt: int = 1) -> Path:
+    """Where the run keeps what it was handed to Slurm with: script, order, handle."""
+    return folder / "slurm" / str(attempt)
+
+
+def script(target: Slurm, job: JobSpec, place: Path, log: Path | None, array: int = 0) -> str:
+    """The script that sbatch takes; ``place`` holds the order, ``array`` counts its tasks."""
+    options = [*_options(target, job, log, array), *target.extra]
+    lines = ["#!/bin/bash", *(f"#SBATCH {each}" for each in options), ""]
+    lines += [f"# {each}" for each in _about(job, array)]
+    lines += target.setup
+    lines += [f"order={shlex.quote(str(place / 'order.json'))}", *_start(target, job)]
+    return "\n".join(lines) + "\n"
+
+
+def _start(target: Slurm, job: JobSpec) -> list[str]:
+    python = shlex.quote(target.python or sys.executable)
+    srun = " ".join(
+        [
+            f"srun --nodes={job.distribution.nodes} --ntasks-per-node=1",
+            f"--cpus-per-task={cpus(target, job)} --mpi=none --kill-on-bad-exit=0 --export=ALL",
+            f'{python} -I -S -c "$program" "$order"',
+        ]
+    )
+    lines = [f"program={shlex.quote(PROGRAM)}"]
+    if not target.warn:
+        return [*lines, f"exec {srun}"]
+    return [
+        *lines,
+        f"{srun} &",
+        # sbatch --signal wakes this shell alone: the job's steps are told to stop and to save
+        'trap \'touch "${order%/*}/warned.$SLURM_RESTART_COUNT"; '
+        'scancel --signal=TERM "$SLURM_JOB_ID"\' USR1',
+        "wait $!; code=$?",
+        "while kill -0 $! 2>/dev/null; do wait $!; code=$?; done",
+        f'if [ -e "${{order%/*}}/warned.$SLURM_RESTART_COUNT" ] && [ -e "${{order%/*}}/again" ] '
+        f'&& [ "${{SLURM_RESTART_COUNT:-0}}" -lt {target.requeues} ]; then',
+        '  rm -f "${order%/*}/again"; scontrol requeue "$SLURM_JOB_ID"; sleep 60',
+        "fi",
+        "exit $code",
+    ]
+
+
+def _options(target: Slurm, job: JobSpec, log: Path | None, array: int) -> list[str]:
+    nodes = job.distribution.nodes
+    given = {
+        "job-name": job.experiment if array else job.id,
+        "comment": "scriptrun",
+        "array": f"0-{array - 1}" if array else None,
+        "nodes": str(nodes),
+        "ntasks-per-node": "1",
+        "cpus-per-task": str(cpus(target, job)),
+        "mem": _memory(target, job),
+        "gres": _gres(target, job),
+        "time": _time(target, job),
+        "partition": target.partition,
+        "account": target.account,
+        "qos": target.qos,
+        "constraint": target.constraint,
+        "chdir": "/",
+        "output": _output(log),
+        "open-mode": "append",
+        "signal": f"B:USR1@{target.warn}" if target.warn else None,
+    }
+    found = [f"--{name}={quoted(value)}" for name, value in given.items() if value]
+    return [*found, "--requeue" if target.requeue else "--no-requeue"]
+
+
+def quoted(value: str) -> str:
+    """``value`` as an ``#SBATCH`` line takes it: sbatch knows quotes and backslashes."""
+    if all(each.isalnum() or each in "_-+./:=@,%[]()&|*!" for each in value):
+        return value
+    return '"' + value.replace("\\", "\\\\").replace('"', '\\"') + '"'
+
+
+def _output(log: Path | None) -> str:
+    """The log's path as sbatch's pattern; nothing is kept where no pattern can name it."""
+    text = str(log) if log is not None else ""
+    if not text or "\\" in text or not text.isprintable():
+        return "/dev/null"
+    return text.replace("%", "%%")
+
+
+def cpus(target: Slurm, job: JobSpec) -> int:
+    """How many CPUs each node gives: what the job asks, else the target, else one a rank."""
+    return int(job.resources.get("cpus") or target.cpus or job.distribution.processes_per_node)
+
+
+def _memory(target: Slurm, job: JobSpec) -> str | None:
+    asked = job.resources.get("memory")
+    return f"{math.ceil(asked / 2**20)}M" if asked else target.memory
+
+
+def _gres(target: Slurm, job: JobSpec) -> str | None:
+    asked = job.resources.get("gpus")
+    if not asked:
+        return target.gres
+    words = (target.gres or "gpu").split(":")
+    kind = [word for word in words if not word.isdigit()]
+    return ":".join([*kind, str(asked)]) if kind[0] == "gpu" else f"{target.gres},gpu:{asked}"
+
+
+def _time(target: Slurm, job: JobSpec) -> str | None:
+    """The smaller of the target's limit and the job's own, which the launcher keeps exactly."""
+    limit = job.max_run_duration_seconds
+    if limit is None:
+        return target.time
+    minutes = math.ceil((limit + job.grace_seconds + MARGIN) / 60)
+    own = minutes_of(target.time) if target.time else None
+    return target.time if own is not None and own <= minutes else str(minutes)
+
+
+def minutes_of(text: str) -> float | None:
+    """A time limit in Slurm's words ("90", "1:30:00", "2-12") in minutes; None: no such."""
+    days, mark, rest = text.partition("-")
+    try:
+        parts = [int(each) for each in (rest if mark else text).split(":")]
+        if mark:
+            hours = zip((60.0, 1.0, 1 / 60), parts, strict=False)
+            return int(days) * 1440 + sum(w * n for w, n in hours)
+    except ValueError:
+        return None
+    weights: tuple[float, ...] = {1: (1.0,), 2: (1.0, 1 / 60), 3: (60.0, 1.0, 1 / 60)}.get(
+        len(parts), ()
+    )
+    return sum(w * n for w, n in zip(weights, parts, strict=True)) if weights else None
+
+
+def _about(job: JobSpec, array: int) -> list[str]:
+    """What the script is for, for its readers."""
+    if array:
+        return [f"scriptrun: {array} runs of the experiment {_flat(job.experiment)}"]
+    line = job.command or " ".join(
+        ["python", *(shlex.quote(each) for each in (job.script or "", *job.arguments))]
+    )
+    names = ", ".join(sorted({*job.variables, *job.passed})) or "none"
+    return [
+        f"scriptrun: the run {job.id}",
+        f"in its environment, on each node: {_flat(line)}",
+        f"variables: {_flat(names)}",
+    ]
+
+
+def _flat(text: str) -> str:
+    """``text`` on one line."""
+    return text.encode("unicode_escape").decode() if not text.isprintable() else text

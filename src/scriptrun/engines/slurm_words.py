@@ -1,0 +1,126 @@
+"""What Slurm says of a job, in plain words (man squeue: job states and reasons)."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+
+#: fields that squeue is asked for, with a separator that none of them but the last may hold
+FORMAT = "%i|%T|%S|%N|%r"
+#: it waits, or will be started again
+QUEUED = frozenset(
+    {"PENDING", "REQUEUED", "REQUEUE_FED", "REQUEUE_HOLD", "SPECIAL_EXIT", "RESV_DEL_HOLD"}
+)
+#: it has processes, or is about to
+ALIVE = frozenset(
+    {
+        "RUNNING",
+        "CONFIGURING",
+        "COMPLETING",
+        "SUSPENDED",
+        "STOPPED",
+        "SIGNALING",
+        "STAGE_OUT",
+        "RESIZING",
+    }
+)
+
+_ENDS = {
+    "BOOT_FAIL": "a node of it could not be started",
+    "CANCELLED": "it was canceled in Slurm (scancel)",
+    "COMPLETED": "Slurm says that the job ended",
+    "DEADLINE": "its deadline in Slurm came",
+    "FAILED": "Slurm says that the job failed",
+    "NODE_FAIL": "a node of it was lost",
+    "OUT_OF_MEMORY": "it used more memory than it was given",
+    "PREEMPTED": "it was preempted by a job of higher priority",
+    "REVOKED": "it was taken back by another cluster",
+    "TIMEOUT": "it ran longer than its time limit in Slurm",
+}
+_REASONS = {
+    "Resources": "for nodes that other jobs use now",
+    "Priority": "for jobs of higher priority",
+    "BeginTime": "for the time at which it may begin",
+    "Dependency": "for another job to end",
+    "JobHeldUser": "held by its owner (scontrol release)",
+    "JobHeldAdmin": "held by an administrator",
+    "PartitionDown": "the partition is down",
+    "PartitionInactive": "the partition is inactive",
+    "PartitionNodeLimit": "it asks for more nodes than the partition gives",
+    "PartitionTimeLimit": "it asks for more time than the partition gives",
+    "ReqNodeNotAvail": "for nodes that are down, drained or reserved",
+    "NodeDown": "for a node that is down",
+    "Reservation": "for its reservation to begin",
+    "Licenses": "for licenses",
+    "JobArrayTaskLimit": "as many tasks of its array run as may",
+    "BadConstraints": "no node has what it asks for",
+    "Cleaning": "it is being started again",
+    "QOSMaxJobsPerUserLimit": "as many of your jobs run as the quality of service allows",
+    "QOSMaxCpuPerUserLimit": "you use as many CPUs as the quality of service allows",
+    "QOSGrpCpuLimit": "the group uses as many CPUs as the quality of service allows",
+    "AssocGrpCpuLimit": "the account uses as many CPUs as it may",
+    "AssocMaxJobsLimit": "as many jobs of the account run as may",
+    "launch_failed_requeued_held": "it could not be launched, and is held (scontrol release)",
+    "None": "",
+}
+
+
+@dataclass(frozen=True)
+class Row:
+    """One job as squeue shows it: ``start`` is the expected or true start, "" where unknown."""
+
+    id: str
+    state: str
+    start: str = ""
+    nodes: str = ""
+    reason: str = ""
+
+
+def rows(text: str) -> dict[str, Row]:
+    """The jobs in squeue's answer, by id; an array that was never split stands under its own."""
+    found = {}
+    for line in text.splitlines():
+        parts = line.split("|", 4)
+        if len(parts) == 5:
+            job, state, start, nodes, reason = parts
+            found[job] = Row(job, state, "" if start in ("N/A", "NONE") else start, nodes, reason)
+    return found
+
+
+def of_task(found: dict[str, Row], job: str) -> Row | None:
+    """The row of ``job`` ("12" or "12_3"); a task that has none of its own goes with its array."""
+    if job in found or "_" not in job:
+        return found.get(job)
+    array = job.partition("_")[0]
+    if array in found:
+        return found[array]
+    task = int(job.partition("_")[2])
+    return next((row for row in found.values() if _covers(row.id, array, task)), None)
+
+
+def _covers(listed: str, array: str, task: int) -> bool:
+    """Whether ``12_[0-3,7%2]`` stands for the task."""
+    match = re.fullmatch(r"(\d+)_\[([\d,\-]+)(?::\d+)?(?:%\d+)?\]", listed)
+    if match is None or match.group(1) != array:
+        return False
+    spans = (span.partition("-") for span in match.group(2).split(","))
+    return any(int(low) <= task <= int(high or low) for low, _, high in spans)
+
+
+def why_it_waits(row: Row) -> str:
+    """Why the job waits, and until when Slurm expects it to."""
+    reason = row.reason.strip("()")
+    words = _REASONS.get(reason.partition(",")[0].strip(), f"Slurm's reason is {reason}")
+    said = f"it waits in Slurm (job {row.id})" + (f": {words}" if words else "")
+    return said + (f"; expected to start at {row.start}" if row.start else "")
+
+
+def how_it_ended(job: str, state: str, nodes: str = "") -> str:
+    """What Slurm says of the end of ``job``."""
+    words = _ENDS.get(state.partition(" ")[0], f"its state in Slurm is {state}")
+    return f"{words} (job {job}{f' on {nodes}' if nodes else ''}: {state})"
+
+
+def is_ended(state: str) -> bool:
+    """Whether a job in this state neither runs nor will."""
+    return state not in QUEUED and state not in ALIVE

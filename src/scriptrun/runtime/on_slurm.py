@@ -1,0 +1,117 @@
+"""The launcher as srun starts it, once a node; and what Slurm's SIGTERM means (Python 3.8+)."""
+
+import os
+import re
+import subprocess
+
+from . import collect, events, files, guard, results
+
+#: what says which task of srun's own step this is: the launcher is no rank of the job
+_OF_THE_STEP = re.compile(
+    r"SLURM_(PROCID|LOCALID|NTASKS|NPROCS|NTASKS_PER_NODE|TASKS_PER_NODE|TASK_PID|GTIDS|STEP_.*|"
+    r"STEPID|SRUN_.*|LAUNCH_NODE_IPADDR|UMASK|PRIO_PROCESS|CPU_BIND.*|DISTRIBUTION|MPI_TYPE|"
+    r"CPUS_PER_TASK|MEM_PER_.*|EXPORT_ENV|NNODES|JOB_CPUS_PER_NODE|OVERCOMMIT|OVERLAP)|PMI_.*|PMIX_.*"
+)
+_STOPPED = "Slurm told it to stop"
+
+
+def main(order):
+    """Run this node's part of the job; never returns."""
+    if "runs" in order:
+        order = dict(order, **order["runs"][int(os.environ["SLURM_ARRAY_TASK_ID"])])
+    first, again = order["attempt"], restarts()
+    order.update(
+        attempt=first + again,
+        node=int(os.environ.get("SLURM_NODEID", "0")),
+        nodes=int(os.environ.get("SLURM_NNODES", "1")),
+        head=os.environ.get("SLURM_LAUNCH_NODE_IPADDR", ""),
+        address=_address(),
+        devices=os.environ.get("CUDA_VISIBLE_DEVICES", ""),
+        on_term=_STOPPED,
+        ended_by="on_slurm",
+        environ=None,
+    )
+    for name in [name for name in os.environ if _OF_THE_STEP.fullmatch(name)]:
+        del os.environ[name]
+    if again and not order["node"]:
+        _tell_again(order)
+    guard.guard(order)
+
+
+def restarts():
+    """How often Slurm has started this job again."""
+    return int(os.environ.get("SLURM_RESTART_COUNT") or 0)
+
+
+def _address():
+    """This node's address, as the other nodes know it."""
+    import socket
+
+    name = os.environ.get("SLURM_TOPOLOGY_ADDR", "").rpartition(".")[2]
+    for each in (socket.gethostname(), name):
+        try:
+            return socket.gethostbyname(each)
+        except OSError:
+            continue
+    return "127.0.0.1"
+
+
+def _tell_again(order):
+    log = events.EventWriter(order["folder"], "slurm-{}".format(order["attempt"]))
+    log.write(
+        "note",
+        message="Slurm started the job again: attempt {}, with what was left in {}".format(
+            order["attempt"], collect.checkpoints(order["folder"])
+        ),
+    )
+
+
+def judge(order, value):
+    """Say in ``value`` why Slurm stopped the job; whether that is the run's end.
+
+    It is not where Slurm starts the job again: the next attempt tells then.
+    """
+    if os.path.exists(os.path.join(order["folder"], "cancel.json")):
+        value.update(state=results.CANCELED, reason="canceled while it ran")
+        return True
+    if os.path.exists(os.path.join(order["slurm"], "warned.{}".format(restarts()))):
+        return _at_its_limit(order, value)
+    facts = _facts(os.environ.get("SLURM_JOB_ID", ""))
+    state = facts.get("JobState", "")
+    again = facts.get("Requeue") == "1"
+    if state == "CANCELLED":
+        value.update(state=results.CANCELED, reason="it was canceled in Slurm (scancel)")
+        return True
+    reason, by, ends = {
+        "TIMEOUT": ("it ran longer than its time limit in Slurm", "time-limit", True),
+        "DEADLINE": ("its deadline in Slurm came", "time-limit", True),
+        "OUT_OF_MEMORY": ("it used more memory than it was given", "memory", True),
+        "PREEMPTED": ("it was preempted by a job of higher priority", "preempted", not again),
+        "NODE_FAIL": ("a node of it was lost", "node-lost", not again),
+    }.get(state, ("Slurm told it to stop ({})".format(state or "why is not known"), "", not again))
+    value.update(state=results.FAILED, reason=reason, ended_by=by)
+    return ends
+
+
+def _at_its_limit(order, value):
+    again = restarts() < order.get("requeues", 0)
+    reason = "its time limit in Slurm came"
+    value.update(state=results.FAILED, reason=reason, ended_by="time-limit")
+    if again:
+        files.write_atomic(os.path.join(order["slurm"], "again"), b"")
+    return not again
+
+
+def _facts(job):
+    """What Slurm says of the job, by name; {} where it does not answer."""
+    try:
+        said = subprocess.run(
+            ["scontrol", "--oneliner", "show", "job", job],
+            stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,
+            stdin=subprocess.DEVNULL,
+            timeout=5,
+        ).stdout.decode("utf-8", "replace")
+    except (OSError, subprocess.SubprocessError):
+        return {}
+    return dict(re.findall(r"(?:^| )(\w+)=(\S+)", said))

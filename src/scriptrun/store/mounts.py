@@ -1,0 +1,59 @@
+"""On what kind of file system a path lies: one that other machines write to as well?"""
+
+from __future__ import annotations
+
+import functools
+import os
+from pathlib import Path
+
+#: file systems of one machine; all others may be written from elsewhere
+_LOCAL = frozenset(
+    (
+        "apfs",
+        "bcachefs",
+        "btrfs",
+        "devtmpfs",
+        "ext2",
+        "ext3",
+        "ext4",
+        "f2fs",
+        "hfs",
+        "overlay",
+        "ramfs",
+        "rootfs",
+        "tmpfs",
+        "ufs",
+        "vfat",
+        "xfs",
+        "zfs",
+    )
+)
+
+
+def is_shared(path: str | os.PathLike[str]) -> bool:
+    """Whether other machines may write below ``path`` (Linux; elsewhere: no)."""
+    return _is_shared(os.path.dirname(os.path.realpath(path)))
+
+
+@functools.lru_cache(maxsize=64)
+def _is_shared(folder: str) -> bool:
+    best, kind = "", ""
+    for place, named in _mounts():
+        if (folder + "/").startswith(place.rstrip("/") + "/") and len(place) >= len(best):
+            best, kind = place, named
+    return bool(kind) and kind not in _LOCAL
+
+
+def _mounts() -> list[tuple[str, str]]:
+    """Each mount point and its kind (man 5 proc: mountinfo)."""
+    try:
+        lines = Path("/proc/self/mountinfo").read_text(errors="replace").splitlines()
+    except OSError:
+        return []
+    found = []
+    for line in lines:
+        first, _, second = line.partition(" - ")
+        if second:
+            point = first.split(" ")[4].encode().decode("unicode_escape")
+            found.append((point, second.split(" ")[0]))
+    return found
