@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 
 from scriptrun.data import datastores, records
+from scriptrun.data import mount as mounting
 from scriptrun.data.consumption import (
     DOWNLOAD,
     MOUNT,
@@ -106,8 +107,8 @@ class BoundDataset:
             )
 
     def notes(self, here: bool) -> list[str]:
-        """Nothing is worth a word."""
-        return []
+        """That nothing can be mounted on this machine, where the job runs here and wants it."""
+        return _mount_notes(self.what, self.config.mode, self.config.dataset._content, here)
 
     def described(self, home: Home) -> dict[str, Any]:
         """The input's way, and its dataset in words."""
@@ -178,8 +179,9 @@ class BoundReference:
         Content([self._source()]).check()
 
     def notes(self, here: bool) -> list[str]:
-        """Nothing is worth a word."""
-        return []
+        """That nothing can be mounted on this machine, where the job runs here and wants it."""
+        content = Content([self._source()])
+        return _mount_notes(f"the input {self.name!r}", self.reference.mode, content, here)
 
     def described_plain(self) -> dict[str, Any]:
         """The reference as a JSON value."""
@@ -269,6 +271,15 @@ class BoundOutput:
 
 
 _DEFAULT_PATH = "dataset/{run-id}/{output-name}"
+
+
+def _mount_notes(what: str, mode: str, content: Content, here: bool) -> list[str]:
+    if mode != MOUNT or not here:
+        return []
+    if all(source.place.store().folder is not None for source in content.sources):
+        return []
+    why_not = mounting.available()
+    return [f"{what} is downloaded instead of mounted: {why_not}"] if why_not else []
 
 
 def _upload(reference: DataReference) -> OutputFileDatasetConfig:

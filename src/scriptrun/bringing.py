@@ -11,11 +11,13 @@ from pathlib import Path
 
 from scriptrun.data import content as contents
 from scriptrun.data import datastores
+from scriptrun.data import mount as mounting
 from scriptrun.data.cache import Cache
 from scriptrun.data.content import Content
 from scriptrun.data.errors import FileChanged
 from scriptrun.data.globs import is_pattern
 from scriptrun.data.layout import Laid, Layout
+from scriptrun.data.patience import time_limit
 from scriptrun.home import Home
 from scriptrun.spec.errors import ScriptrunError, UserErrorException
 from scriptrun.spec.hints import Any
@@ -39,6 +41,7 @@ class Bringing:
         self.brought: dict[str, Any] = {}
         self._layouts: list[tuple[str, Layout, Laid]] = []
         self._links: list[Path] = []
+        self._mounts: list[tuple[str, mounting.Mounted]] = []
 
     def bring(self) -> None:
         """Bring every input. Raises a ScriptrunError that says which one could not be had."""
@@ -49,8 +52,15 @@ class Bringing:
                 message = f"the input {wanted['name']!r} could not be brought: {error.message}"
                 raise UserErrorException(message, error.hint) from None
 
-    def close(self) -> None:
-        """Look for what the job changed, take away the links, and let the cache go."""
+    def close(self) -> list[str]:
+        """Unmount, look for what the job changed, take away the links, and let the cache go.
+
+        Returns what went wrong with mounts while the job ran.
+        """
+        mounts, self._mounts = self._mounts, []
+        lost = [f"the input {name!r}: {each.problem()}" for name, each in mounts if each.problem()]
+        for _, mounted in mounts:
+            mounted.close()
         layouts, self._layouts = self._layouts, []
         for name, layout, laid in layouts:
             changed = layout.mend()
@@ -65,6 +75,7 @@ class Bringing:
         for link in self._links:
             link.unlink(missing_ok=True)
         shutil.rmtree(self.folder, ignore_errors=True)
+        return lost
 
     def _one(self, wanted: dict[str, Any]) -> dict[str, Any]:
         began = time.monotonic()
@@ -103,19 +114,44 @@ class Bringing:
     def _of_version(self, wanted: dict[str, Any], pin: Any) -> tuple[Path, dict[str, Any]]:
         content = contents.of_facts(pin, pin["definition"], self._home)
         target = _asked_for(wanted)
-        whole = _folder_itself(content) if wanted["mode"] != "download" else None
+        mode = _mode(wanted["mode"], pin)
+        whole = _folder_itself(content) if mode == "mount" else None
         if whole is not None:
             return _one_file(self._linked(wanted, whole), content, pin), {"how": "linked"}
+        if mode == "mount" and self._may_mount(wanted, content):
+            return self._mount(wanted, content, pin), {"how": "mounted"}
         laid = self._lay_out(wanted, content)
         how: dict[str, Any] = {
             "how": "downloaded" if laid.fetched else "cached" if laid.away else "linked",
             "fetched": laid.fetched,
             "fetched_bytes": laid.fetched_bytes,
         }
-        if target is not None and wanted["mode"] == "download":
+        if target is not None and mode == "download":
             _copy(content, laid.folder, target, bool(wanted.get("overwrite")))
             return _one_file(target, content, pin), {**how, "copied": str(target)}
         return _one_file(self._linked(wanted, laid.folder), content, pin), how
+
+    def _may_mount(self, wanted: dict[str, Any], content: Content) -> bool:
+        """Whether the files are mounted: not where they are here already, or nothing can be."""
+        if all(root.place.store().folder is not None for root in content.places()):
+            return False
+        if Layout(content, self._cache).is_done():
+            return False
+        why_not = mounting.available()
+        if why_not:
+            note = f"the input {wanted['name']!r} is downloaded instead of mounted: {why_not}"
+            if note not in self._job.get("notes", ()):
+                self._telling.note(note)
+        return not why_not
+
+    def _mount(self, wanted: dict[str, Any], content: Content, pin: dict[str, Any]) -> Path:
+        place = self.folder / "mounts" / wanted["name"]
+        mounting.clear_stale()
+        mounted = mounting.mount(
+            content, place, self._cache.folder, time_limit(), self._telling.warn
+        )
+        self._mounts.append((wanted["name"], mounted))
+        return _one_file(self._linked(wanted, place), content, pin)
 
     def _lay_out(self, wanted: dict[str, Any], content: Content) -> Laid:
         assert content.fixed is not None
@@ -143,6 +179,12 @@ class Bringing:
             self._links.append(asked)
         _link(asked, target)
         return asked
+
+
+def _mode(mode: str, pin: dict[str, Any]) -> str:
+    if mode == "auto":
+        return "mount" if pin["bytes"] > LARGE else "download"
+    return mode
 
 
 def _asked_for(wanted: dict[str, Any]) -> Path | None:

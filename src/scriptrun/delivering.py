@@ -56,17 +56,16 @@ class Delivering:
         except ScriptrunError as error:
             problem = sentence(error)
         finally:
-            self.close()
-        return {"error": problem}
+            lost = self.close()
+        return {"error": "; ".join(filter(None, [problem, *lost]))}
 
-    def close(self) -> None:
-        """Unmount and let go."""
+    def close(self) -> list[str]:
+        """Unmount and let go; what went wrong with mounts while the job ran."""
         sending, self._sending = self._sending, None
         if sending is not None:
             sending.close()
         bringing, self._bringing = self._bringing, None
-        if bringing is not None:
-            bringing.close()
+        return bringing.close() if bringing is not None else []
 
 
 def sentence(error: ScriptrunError) -> str:

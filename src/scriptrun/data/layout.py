@@ -91,8 +91,8 @@ class Layout:
         lock = flocks.share(self.cache.lock(f"{self.name}.use"))
         try:
             self._check_local()
-            fetched, size = (0, 0) if self._is_done() else self._complete(progress)
-            count = sum(1 for _ in self.content.rows()) if not self._is_done() else self._count()
+            fetched, size = (0, 0) if self.is_done() else self._complete(progress)
+            count = sum(1 for _ in self.content.rows()) if not self.is_done() else self._count()
         except BaseException:
             lock.release()
             raise
@@ -105,7 +105,8 @@ class Layout:
         except (OSError, ValueError):
             return 0
 
-    def _is_done(self) -> bool:
+    def is_done(self) -> bool:
+        """Whether all files are there; it counts as used then."""
         try:
             os.utime(self._done)
             os.utime(self.place)
@@ -115,7 +116,7 @@ class Layout:
 
     def _complete(self, progress: Progress | None) -> tuple[int, int]:
         with flocks.flock(self.cache.lock(f"{self.name}.build")):
-            if self._is_done():
+            if self.is_done():
                 return 0, 0
             try:
                 self.folder.mkdir(parents=True, exist_ok=True)
