@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+from typing import Any
+
+from scriptrun.data import datastores
 from scriptrun.data.abstract_dataset import AbstractDataset
 from scriptrun.data.consumption import DatasetConsumptionConfig, OutputFileDatasetConfig
 from scriptrun.data.file_dataset import FileDataset, FileDatasetFactory
+from scriptrun.data.records import Home
 from scriptrun.data.tabular_dataset import DataType, TabularDataset, TabularDatasetFactory
 
 __all__ = [
@@ -15,6 +19,18 @@ __all__ = [
     "OutputFileDatasetConfig",
     "TabularDataset",
 ]
+
+
+def of_input(workspace: Home, inputs: list[dict[str, Any]], name: str) -> Any:
+    """The dataset of the input ``name`` of a job: with the very files that were pinned.
+
+    Of an old data reference, whose files nobody listed, those that are there now.
+    """
+    wanted = next(each for each in inputs if each["name"] == name)
+    if wanted.get("dataset"):
+        return AbstractDataset.of_pin(workspace, wanted["dataset"])
+    store = datastores.get(workspace, wanted["datastore"])
+    return FileDatasetFactory.from_files((store, wanted["path"]), validate=False)
 
 
 class Dataset(AbstractDataset):

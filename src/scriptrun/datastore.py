@@ -9,6 +9,7 @@ from scriptrun.data import datastores, records, secrets
 from scriptrun.data.datastores import AbstractDatastore
 from scriptrun.data.errors import DatastoreException
 from scriptrun.data.references import DataPath, DataReference
+from scriptrun.spec.absent import absent
 from scriptrun.spec.hints import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -17,6 +18,14 @@ if TYPE_CHECKING:
 __all__ = ["DataPath", "DataReference", "Datastore"]
 
 
+@absent(
+    "register_azure_my_sql register_azure_postgre_sql register_azure_sql_database",
+    "Read the database in the script, or export the table to files.",
+)
+@absent(
+    "register_azure_data_lake register_dbfs register_hdfs",
+    "Use register_azure_data_lake_gen2, or another store that fsspec has a driver for.",
+)
 class Datastore:
     """``Datastore(workspace, name)`` is the datastore of that name (the default one without).
 
@@ -39,6 +48,9 @@ class Datastore:
     def get_default(workspace: Home) -> AbstractDatastore:
         """The workspace's default datastore."""
         return datastores.get(workspace, records.default(workspace))
+
+    set_as_default = AbstractDatastore.set_as_default
+    unregister = AbstractDatastore.unregister
 
     @staticmethod
     def register_local(

@@ -35,5 +35,10 @@ def put(workspace: Home, name: str, **changes: Any) -> None:
         raise not_writable(path, error) from error
 
 
+def remove(workspace: Home, name: str) -> None:
+    """Forget the experiment; nothing happens where there is none."""
+    _path(workspace, name).unlink(missing_ok=True)
+
+
 def _path(workspace: Home, name: str) -> Path:
     return workspace.directory / "experiments" / f"{name}.json"

@@ -279,6 +279,11 @@ class Model:
         """The version's facts as JSON values."""
         return {**self._head, "id": self.id, "run_id": self.run_id}
 
+    @staticmethod
+    def deserialize(workspace: Home, model_payload: Mapping[str, Any]) -> Model:
+        """The model that ``serialize`` wrote down."""
+        return Model(workspace, id=model_payload["id"])
+
     def __getattr__(self, name: str) -> Any:
         if name in _KEPT:
             return self._head.get(_KEPT[name])

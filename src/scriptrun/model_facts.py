@@ -23,6 +23,17 @@ class ResourceConfiguration(Value, frozen=False):
     memory_in_gb: float | None = None
     gpu: int | None = None
 
+    def serialize(self) -> dict[str, Any]:
+        """The values as v1 wrote them."""
+        return {"cpu": self.cpu, "memoryInGB": self.memory_in_gb, "gpu": self.gpu}
+
+    @staticmethod
+    def deserialize(payload_obj: Mapping[str, Any]) -> ResourceConfiguration:
+        """The values that ``serialize`` wrote."""
+        return ResourceConfiguration(
+            payload_obj.get("cpu"), payload_obj.get("memoryInGB"), payload_obj.get("gpu")
+        )
+
 
 def facts(given: Mapping[str, Any]) -> Head:
     """What a version keeps, of the keywords that it was registered with."""

@@ -11,6 +11,7 @@ from scriptrun import browsing, details, standing, watching
 from scriptrun.runtime import files, identity
 from scriptrun.runtime.injob.run import Run as ScriptRun
 from scriptrun.spec import states
+from scriptrun.spec.absent import absent
 from scriptrun.spec.errors import UserErrorException
 from scriptrun.spec.hints import TYPE_CHECKING, Any
 from scriptrun.spec.job import JobSpec
@@ -26,15 +27,10 @@ if TYPE_CHECKING:
 
 
 _ScriptRun: Any = ScriptRun  # what travels with jobs is not typed
-_IN_THE_SDK = {
-    "input_datasets",
-    "output_datasets",
-    "get_secret",
-    "get_secrets",
-    "take_snapshot",
-}
 
 
+@absent("add_type_provider", "All runs are of one type here.")
+@absent("get_docs_url", "help(Run) tells what a run can do.")
 class Run(_ScriptRun):  # type: ignore[misc]
     """The run ``run_id`` of ``experiment``; ``Experiment.submit`` and ``Run.get`` give it.
 
@@ -116,6 +112,27 @@ class Run(_ScriptRun):  # type: ignore[misc]
         for row in browsing.rows(workspace):
             if not states.is_terminal(row.state):
                 yield Run.at(workspace, Path(row.folder))
+
+    @staticmethod
+    def list_by_compute(
+        compute: Any,
+        type: str | None = None,
+        tags: Mapping[str, Any] | str | None = None,
+        properties: Mapping[str, Any] | str | None = None,
+        status: str | None = None,
+    ) -> Iterator[Run]:
+        """The runs on the compute target ``compute`` of its workspace, newest first."""
+        from scriptrun.workspace import Workspace
+
+        workspace = Workspace(compute.workspace.root)
+        for row in browsing.rows(workspace, status=status):
+            run = Run.at(workspace, Path(row.folder))
+            if run.job.target.name == compute.name and browsing.matches(
+                run, type, tags, properties, True
+            ):
+                yield run
+
+    get_submitted_run = get_context
 
     @property
     def job(self) -> JobSpec:
@@ -264,6 +281,42 @@ class Run(_ScriptRun):  # type: ignore[misc]
             facts.pop(name)
         return Model.of_run(self, model_name, model_path, **facts)
 
+    def take_snapshot(self, file_or_folder_path: str | os.PathLike[str]) -> str:
+        """Keep a folder with the workspace as a snapshot, and return its digest.
+
+        A run that has none gets it as its own. Raises SnapshotException where it cannot be read.
+        """
+        taken = snapshots.take(self.workspace.snapshots_folder, file_or_folder_path)
+        if "ContentSnapshotId" not in self.get_properties():
+            self.add_properties({"ContentSnapshotId": taken.digest})
+        return taken.digest
+
+    def start(self) -> None:
+        """Mark an interactive run or a child as running; a submitted one does so itself."""
+        events.later_writer(self.path).write("state", state=states.RUNNING)
+
+    def clean(self) -> builtins.list[str]:
+        """Remove what an ended run may have left on its compute target, beside its record."""
+        from scriptrun import compute
+
+        if self.standing.is_final:
+            compute.engine_of(self.job.target).clean(self.path)
+        return []
+
+    def get_secret(self, name: str) -> str:
+        """The value of this user's secret ``name`` (``Keyvault``)."""
+        return self.workspace.get_default_keyvault().get_secret(name)
+
+    def get_secrets(self, secrets: builtins.list[str]) -> dict[str, str]:
+        """The values of several secrets by name."""
+        return self.workspace.get_default_keyvault().get_secrets(secrets)
+
+    def _dataset_of(self, name: str) -> Any:
+        """The dataset of the input ``name``, with the very files that the run was given."""
+        from scriptrun import dataset
+
+        return dataset.of_input(self.workspace, self.job.data["inputs"], name)
+
     def get_snapshot_id(self) -> str | None:
         """The digest of the source snapshot that the run was made with."""
         return self.job.snapshot
@@ -294,8 +347,6 @@ class Run(_ScriptRun):  # type: ignore[misc]
         events.later_writer(self.path).write("note", message=message)
 
     def __getattr__(self, name: str) -> Any:
-        if name in _IN_THE_SDK:
-            raise AttributeError(f"Run.{name} of the SDK v1 is not in this scriptrun yet.")
         raise AttributeError(f"'Run' object has no attribute {name!r}")
 
     def __repr__(self) -> str:

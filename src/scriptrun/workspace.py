@@ -8,6 +8,7 @@ from scriptrun.spec.hints import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from scriptrun.config.environment import Environment
+    from scriptrun.keyvault import Keyvault
     from scriptrun.run import Run
 
 
@@ -55,6 +56,12 @@ class Workspace(Home):
         from scriptrun.datastore import Datastore
 
         return Datastore.get_default(self)
+
+    def get_default_keyvault(self) -> Keyvault:
+        """This user's named secrets (``scriptrun secret``)."""
+        from scriptrun.keyvault import Keyvault
+
+        return Keyvault(self)
 
     @property
     def environments(self) -> dict[str, Environment]:

@@ -289,12 +289,12 @@ def test_a_missing_file_and_nothing_at_all_are_sentences(project):
 
 CHECKED = """
 import azureml.core
-from azureml.core import Workspace, Keyvault, Run
+from azureml.core import Workspace, Webservice, Run
 from azureml.pipeline.core import Pipeline
 from azureml.core.compute import ComputeTarget
 import numpy
 run = Run.get_context()
-run.get_secret(name="m")
+table.to_spark_dataframe()
 raise SystemExit("it was run")
 """
 
@@ -304,9 +304,9 @@ def test_check_lists_what_is_not_provided_and_runs_nothing(project):
     done = scriptrun(project, "exec", "--check", "old.py", ok=False)
     found = [line for line in done.stdout.splitlines() if line.startswith("old.py:")]
     assert found == [
-        "old.py:3: azureml.core.Keyvault",
+        "old.py:3: azureml.core.Webservice",
         "old.py:4: azureml.pipeline.core.Pipeline",
-        "old.py:8: .get_secret()",
+        "old.py:8: .to_spark_dataframe()",
     ]
     assert "it was run" not in done.stderr
     (project / "fine.py").write_text("from azureml.core import Run, Workspace\n")

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import pytest
 
+from scriptrun import Run, ScriptRunConfig
 from scriptrun.dropin import notes
+from scriptrun.dropin.experiment import Experiment
 from scriptrun.dropin.workspace import Workspace
-from scriptrun.spec.errors import WorkspaceException
+from scriptrun.spec.errors import UserErrorException, WorkspaceException
 
 AZURE = {"subscription_id": "s-1", "resource_group": "group"}
 
@@ -56,7 +58,7 @@ def test_another_name_is_taken_for_the_workspace_that_is_here(capsys):
 
 def test_what_only_azure_has_says_so():
     made = Workspace.create("mine")
-    for use in (made.get_default_keyvault, lambda: made.private_endpoints):
+    for use in (made.list_connections, lambda: made.private_endpoints):
         with pytest.raises(NotImplementedError):
             use()
     assert not hasattr(made, "nonsense")
@@ -78,3 +80,19 @@ def test_a_config_file_of_another_name(here):
     (here / "conf" / "ws.json").write_text('{"workspace_name": "named"}')
     assert Workspace.from_config("conf", _file_name="ws.json").name == "named"
     assert Workspace.from_config(path="conf/ws.json").root == here / "conf"
+
+
+def test_an_experiment_with_runs_is_kept_and_one_without_can_go(here):
+    made = Workspace.create("mine")
+    experiment = Experiment(made, "tried")
+    (here / "train.py").write_text("print('done')")
+    run = experiment.submit(ScriptRunConfig(".", "train.py"))
+    run.wait_for_completion()
+    with pytest.raises(UserErrorException, match="archive"):
+        Experiment.delete(made, "tried")
+    Experiment(made, "empty").tag("a", "b")
+    Experiment.delete(made, "empty")
+    assert list(made.experiments) == ["tried"]
+    assert Experiment.from_directory(here).name == here.name
+    local = made.compute_targets["local"]
+    assert [each.id for each in Run.list_by_compute(local)] == [run.id]

@@ -14,6 +14,7 @@ from scriptrun.data.errors import DatasetValidationError
 from scriptrun.data.fetching import Incoming
 from scriptrun.data.manifest import Row
 from scriptrun.data.records import Home
+from scriptrun.spec.absent import absent
 from scriptrun.spec.digests import canonical
 from scriptrun.store.heads import Head
 
@@ -21,6 +22,7 @@ Self = TypeVar("Self", bound="AbstractDataset")
 _NAMESPACE = uuid.UUID("3b7a9a3e-52d5-4b60-8f0b-1f4d9d1c6a11")
 
 
+@absent("__getitem__ get_partition_key_values", "Make a table: Dataset.Tabular.")
 class AbstractDataset:
     """A list of files that can be registered: made by ``Dataset.File`` and ``Dataset.Tabular``.
 
@@ -54,6 +56,14 @@ class AbstractDataset:
             raise DatasetValidationError(f"{head['name']!r} has the unknown type {head['type']!r}.")
         files = content.of_facts(head, head["definition"], workspace)
         return kind(files, head["definition"].get("options"), head, workspace)
+
+    @staticmethod
+    def of_pin(workspace: Home, pin: dict[str, Any]) -> AbstractDataset:
+        """The dataset that ``pin`` fixed: with exactly those files, whatever became of its name."""
+        kind = AbstractDataset._kinds[pin["type"]]
+        files = content.of_facts(pin, pin["definition"], workspace)
+        head = {"description": None, "tags": {}, **pin} if pin.get("version") else None
+        return kind(files, pin["definition"].get("options"), head, workspace)
 
     @staticmethod
     def get_by_name(

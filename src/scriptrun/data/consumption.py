@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from scriptrun.data.errors import DatasetValidationError
 from scriptrun.data.references import DataReference
 from scriptrun.data.seam import clean
+from scriptrun.spec.absent import absent
 
 if TYPE_CHECKING:
     from scriptrun.data.abstract_dataset import AbstractDataset
@@ -27,6 +28,7 @@ def checked_name(name: str, what: str) -> str:
     )
 
 
+@absent("as_hdfs", "There is no Spark here: use as_mount or as_download.")
 class DatasetConsumptionConfig:
     """A dataset as a job's input.
 
@@ -85,6 +87,10 @@ class DatasetConsumptionConfig:
         return f"DatasetConsumptionConfig({self.name!r}, {self.dataset!r}, {self.mode!r})"
 
 
+@absent(
+    "read_delimited_files read_parquet_files",
+    "Register the files with register_on_complete, and read them with Dataset.Tabular.",
+)
 class OutputFileDatasetConfig:
     """A folder that the job writes, and where its files go: mounted, or uploaded at the end.
 

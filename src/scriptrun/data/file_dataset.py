@@ -17,9 +17,18 @@ from scriptrun.data.datastores import AbstractDatastore
 from scriptrun.data.errors import DatasetExecutionError, FileChanged, FileMissing
 from scriptrun.data.local_store import LocalStore
 from scriptrun.data.seam import clean
+from scriptrun.spec.absent import absent
 from scriptrun.spec.errors import UserErrorException
 
 
+@absent(
+    "as_cache as_hdfs hydrate",
+    "Use as_mount or as_download: both keep what was read on the machine.",
+)
+@absent(
+    "filter file_metadata get_partition_key_values __getitem__",
+    "Choose files by patterns: Dataset.File.from_files((datastore, 'folder/**/*.png')).",
+)
 class FileDataset(AbstractDataset):
     """A list of files. Its methods give new datasets; none changes this one."""
 

@@ -18,13 +18,28 @@ from scriptrun.data.errors import (
     needs,
 )
 from scriptrun.data.expressions import Expression
+from scriptrun.data.time_columns import TimeColumns
+from scriptrun.spec.absent import absent
 from scriptrun.spec.errors import UserErrorException
 
 #: what v1 calls the ways in which files have headers, and whether we read them so
 _HEADERS = {0: False, 2: True, 3: True}
 
 
-class TabularDataset(AbstractDataset):
+@absent(
+    "to_spark_dataframe to_dask_dataframe",
+    "There is no Spark here: use to_pandas_dataframe, to_arrow or to_polars.",
+)
+@absent(
+    "get_profile get_profile_runs submit_profile_run",
+    "Describe it: to_pandas_dataframe().describe().",
+)
+@absent("download mount", "A table is read, not copied: to_pandas_dataframe(), or a FileDataset.")
+@absent(
+    "to_csv_files to_parquet_files partition_by",
+    "Write the rows in the script, with pyarrow or pandas, and register the files.",
+)
+class TabularDataset(TimeColumns, AbstractDataset):
     """A table in files. Its methods give new datasets; none reads before the rows are asked for."""
 
     kind = "tabular"
@@ -141,6 +156,9 @@ class TabularDataset(AbstractDataset):
         return self._with(self._content, ops=[*self._options.get("ops", []), op])
 
 
+@absent(
+    "to_stream", "Streams of a table's cells belong to Azure: keep the files, as a FileDataset."
+)
 class DataType:
     """Types for ``set_column_types``: ``{'price': DataType.to_float()}``."""
 
@@ -174,6 +192,11 @@ class DataType:
         return DataType({"type": "datetime", "formats": listed or []})
 
 
+@absent("from_sql_query", "Read the database in the script, or export the table to files.")
+@absent(
+    "register_dask_dataframe register_spark_dataframe",
+    "Write it to Parquet files, and register those: Dataset.Tabular.from_parquet_files.",
+)
 class TabularDatasetFactory:
     """``Dataset.Tabular``: makes tables."""
 

@@ -35,6 +35,9 @@ class AbstractAuthentication:
 class ArmTokenAuthentication(AbstractAuthentication):
     """By a token."""
 
+    def update_arm_access_token(self, new_arm_access_token: str) -> None:
+        """Accepted: nothing here wants a token."""
+
 
 class AzureCliAuthentication(AbstractAuthentication):
     """By the Azure command line."""
@@ -42,6 +45,14 @@ class AzureCliAuthentication(AbstractAuthentication):
 
 class AzureMLTokenAuthentication(AbstractAuthentication):
     """By the token of a run."""
+
+    @classmethod
+    def create(cls, *args: Any, **kwargs: Any) -> AzureMLTokenAuthentication:
+        """A login that nobody asks for."""
+        return cls()
+
+    def set_token(self, *args: Any, **kwargs: Any) -> None:
+        """Accepted: nothing here wants a token."""
 
 
 class InteractiveLoginAuthentication(AbstractAuthentication):

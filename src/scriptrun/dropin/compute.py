@@ -10,12 +10,14 @@ from scriptrun.engines.slots import DEFAULT_RUNS
 from scriptrun.home import Home
 from scriptrun.run import Run
 from scriptrun.spec import values
+from scriptrun.spec.absent import absent
 from scriptrun.spec.errors import ComputeTargetException
 from scriptrun.spec.hints import Any
 from scriptrun.store import registry
 from scriptrun.workspace import Workspace
 
 
+@absent("get_docs_url", "docs/reference/compute.md tells what compute targets are.")
 class ComputeTarget:
     """The compute target ``name`` of ``workspace``, as AmlCompute or ComputeInstance.
 
@@ -132,6 +134,18 @@ class ComputeTarget:
             "provisioningState": self.provisioning_state,
         }
 
+    @staticmethod
+    def deserialize(workspace: Home, object_dict: dict[str, Any]) -> ComputeTarget:
+        """The compute target that ``serialize`` wrote down."""
+        return ComputeTarget(workspace, object_dict["name"])
+
+    @staticmethod
+    def deserialize_from_dict(
+        compute_target_name: str, compute_target_dict: dict[str, Any]
+    ) -> ComputeTarget:
+        """The compute target of that name in the workspace that is here or above."""
+        return ComputeTarget(Workspace.from_config(), compute_target_name)
+
     def delete(self, *args: Any, **kwargs: Any) -> None:
         """Forget it. Raises ComputeTargetException when it has gone, or is this machine itself."""
         compute.remove(self.workspace, self.name)
@@ -143,6 +157,10 @@ class ComputeTarget:
         return f"{self.type}(workspace={self.workspace!r}, name={self.name!r})"
 
 
+@absent(
+    "add_identity remove_identity list_quotas list_usages update_quotas",
+    "Identities and quotas belong to Azure, and no machine is rented here.",
+)
 class AmlCompute(ComputeTarget):
     """A cluster: a name for the workspace's default engine."""
 
@@ -184,6 +202,7 @@ class AmlCompute(ComputeTarget):
         return []
 
 
+@absent("update_sso_settings", "Logins belong to Azure, and no machine is rented here.")
 class ComputeInstance(ComputeTarget):
     """A machine of one's own: a name for the workspace's default engine."""
 
@@ -198,6 +217,11 @@ class ComputeInstance(ComputeTarget):
     def stop(self, wait_for_completion: bool = False, show_output: bool = False) -> None:
         """It is this machine, and goes on."""
 
+    @staticmethod
+    def supported_vmsizes(workspace: Home, location: str | None = None) -> list[Any]:
+        """None: no machine is rented."""
+        return []
+
 
 class Status:
     """The state of a compute target that is always ready."""
@@ -208,10 +232,16 @@ class Status:
     current_node_count = target_node_count = 0
     errors = None
 
-    def __init__(self, target: ComputeTarget) -> None:
-        self.vm_size = target.vm_size
-        self.vm_priority = target.vm_priority
+    def __init__(self, target: ComputeTarget | None = None, **facts: Any) -> None:
+        self.vm_size = target.vm_size if target else "LOCAL"
+        self.vm_priority = target.vm_priority if target else "dedicated"
         self.scale_settings = getattr(target, "scale_settings", provisioning.ScaleSettings())
+        self.__dict__.update(facts)
+
+    @staticmethod
+    def deserialize(object_dict: dict[str, Any]) -> Status:
+        """The state that ``serialize`` wrote."""
+        return Status(vm_size=object_dict.get("vmSize"), vm_priority=object_dict.get("vmPriority"))
 
     def serialize(self) -> dict[str, Any]:
         """The state as v1 wrote it."""

@@ -145,6 +145,9 @@ class Mpi:
     def __init__(self, process_count_per_node: int = 1) -> None:
         self.process_count_per_node = process_count_per_node
 
+    def validate(self, estimator_name: str = "") -> None:
+        """Checked when the Estimator is made."""
+
 
 class ParameterServer:
     """``distributed_training`` by TensorFlow's parameter servers."""
@@ -153,10 +156,19 @@ class ParameterServer:
         self.worker_count = worker_count
         self.parameter_server_count = parameter_server_count
 
+    def validate(self, estimator_name: str = "") -> None:
+        """Checked when the Estimator is made."""
+
 
 class Nccl:
     """``distributed_training`` of PyTorch on GPUs."""
 
+    def validate(self, estimator_name: str = "") -> None:
+        """Checked when the Estimator is made."""
+
 
 class Gloo:
     """``distributed_training`` of PyTorch on CPUs."""
+
+    def validate(self, estimator_name: str = "") -> None:
+        """Checked when the Estimator is made."""

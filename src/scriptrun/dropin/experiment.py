@@ -5,18 +5,20 @@ from __future__ import annotations
 import os
 import warnings
 from collections.abc import Mapping
+from pathlib import Path
 
-from scriptrun import experiment
+from scriptrun import browsing, experiment, experiment_file
 from scriptrun.dropin import compute
 from scriptrun.run import Run
+from scriptrun.spec.absent import absent
 from scriptrun.spec.environment import AUTO
-from scriptrun.spec.hints import TYPE_CHECKING, Any
+from scriptrun.spec.errors import UserErrorException
+from scriptrun.spec.hints import Any
 from scriptrun.submit import Origin
-
-if TYPE_CHECKING:
-    from scriptrun.workspace import Workspace
+from scriptrun.workspace import Workspace
 
 
+@absent("get_docs_url", "help(Experiment) tells what an experiment can do.")
 class Experiment(experiment.Experiment):
     """The experiment ``name`` of ``workspace``; it is made on first use."""
 
@@ -51,6 +53,23 @@ class Experiment(experiment.Experiment):
         """The workspace's experiments by name; archived ones only where ``view_type`` says so."""
         found = experiment.Experiment.list(workspace, experiment_name, view_type, tags)
         return [Experiment(workspace, each.name) for each in found]
+
+    @staticmethod
+    def delete(workspace: Workspace, experiment_id: str) -> None:
+        """Forget an experiment that has no runs. Raises UserErrorException where it has."""
+        name = experiment_id
+        if browsing.rows(Workspace(workspace.root), experiment=name, limit=1):
+            raise UserErrorException(
+                f"The experiment {name!r} has runs, and what has happened is kept.",
+                "Experiment(workspace, name).archive() hides it from lists.",
+            )
+        experiment_file.remove(workspace, name)
+
+    @staticmethod
+    def from_directory(path: str, auth: object = None) -> Experiment:
+        """The experiment named like the directory ``path``, in the workspace there or above."""
+        place = Path(path).absolute()
+        return Experiment(Workspace.from_config(place), place.name)
 
 
 class ViewType:

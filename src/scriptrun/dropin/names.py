@@ -66,9 +66,10 @@ PROVIDED: dict[str, dict[str, str]] = {
         "scriptrun.dropin.experiment": "Experiment",
         "scriptrun.dropin.compute": "ComputeTarget",
         "scriptrun.dropin.version": "VERSION __version__",
+        "scriptrun.keyvault": "Keyvault",
         "scriptrun.model": "Model",
         "scriptrun.run": "Run ScriptRun=Run",
-        "scriptrun.dataset": "Dataset",
+        "scriptrun.dropin.dataset": "Dataset",
         "scriptrun.datastore": "Datastore",
         _CONFIG + "script_run_config": "ScriptRunConfig",
         _CONFIG + "run_configuration": "RunConfiguration",
@@ -78,6 +79,7 @@ PROVIDED: dict[str, dict[str, str]] = {
     "azureml.core.workspace": {"scriptrun.dropin.workspace": "Workspace"},
     "azureml.core.experiment": {"scriptrun.dropin.experiment": "Experiment ViewType"},
     "azureml.core.run": {
+        "scriptrun.keyvault": "Keyvault",
         "scriptrun.run": "Run",
         "scriptrun.runtime.injob.offline": "_OfflineRun",
         "scriptrun.dropin.experiment": "get_run",
@@ -111,20 +113,20 @@ PROVIDED: dict[str, dict[str, str]] = {
         "scriptrun.engines.local": "LocalTarget=Local",
         "scriptrun.spec.errors": "ComputeTargetException",
     },
-    "azureml.core.dataset": {"scriptrun.dataset": "Dataset"},
+    "azureml.core.dataset": {"scriptrun.dropin.dataset": "Dataset"},
     "azureml.core.datastore": {"scriptrun.datastore": "Datastore"},
     "azureml.core.authentication": _AUTHENTICATION,
     "azureml.core.model": {
         "scriptrun.model": "Model",
         "scriptrun.model_facts": "ResourceConfiguration",
         "scriptrun.dropin.experiment": "Experiment",
-        "scriptrun.dataset": "Dataset",
+        "scriptrun.dropin.dataset": "Dataset",
         "scriptrun.data.file_dataset": "FileDataset",
         "scriptrun.data.tabular_dataset": "TabularDataset",
         _CONFIG + "environment": "Environment",
         _CONFIG + "environment_sections": "ContainerRegistry",
     },
-    "azureml.core.keyvault": {},
+    "azureml.core.keyvault": {"scriptrun.keyvault": "Keyvault"},
     "azureml.core.image": {},
     "azureml.core.webservice": {},
     "azureml.core.resource_configuration": {
@@ -134,7 +136,10 @@ PROVIDED: dict[str, dict[str, str]] = {
     "azureml._common": {},
     "azureml._common.exceptions": {"scriptrun.spec.errors": "AzureMLException=ScriptrunError"},
     "azureml.data": {**_DATASETS, **_CONSUMPTION},
-    "azureml.data.context_managers": {},
+    "azureml.data.context_managers": {
+        "scriptrun.data.file_dataset": "DatasetContextManager=MountContext "
+        "DatastoreContextManager=MountContext",
+    },
     "azureml.data.abstract_dataset": {"scriptrun.data.abstract_dataset": "AbstractDataset"},
     "azureml.data.abstract_datastore": _DATASTORES,
     "azureml.data.azure_storage_datastore": _DATASTORES,
@@ -195,7 +200,6 @@ _COMPUTES = (
 _ATTACHED = "Add the machine as a compute target of scriptrun: scriptrun compute add."
 _IMAGES = "Images are not built here: name the packages with CondaDependencies."
 _DATA = "It is made by the job itself, never by hand: use scriptrun's Dataset and Datastore."
-_SECRETS = "Read secrets from environment variables: scriptrun run --env NAME."
 _LINKS = "LinkFileOutputDatasetConfig LinkTabularOutputDatasetConfig"
 _LINKED = "Use OutputFileDatasetConfig, and register the files it leaves."
 
@@ -203,9 +207,8 @@ _LINKED = "Use OutputFileDatasetConfig, and register the files it leaves."
 LEFT_OUT: dict[str, dict[str, str]] = {
     module: {name: instead for names, instead in entries for name in names.split()}
     for module, entries in {
-        "azureml.core": [("Image Webservice", _WEB), ("Keyvault", _SECRETS)],
+        "azureml.core": [("Image Webservice", _WEB)],
         "azureml.core.model": [("InferenceConfig", _WEB)],
-        "azureml.core.keyvault": [("Keyvault", _SECRETS)],
         "azureml.core.compute": [(_COMPUTES, _ATTACHED)],
         "azureml.core.runconfig": [("EnvironmentDefinition", "Use Environment.")],
         "azureml.core.environment": [
@@ -214,12 +217,10 @@ LEFT_OUT: dict[str, dict[str, str]] = {
         "azureml.core.container_registry": [("RegistryIdentity", _IMAGES)],
         "azureml.core.run": [
             ("InputDatasets LinkOutput OutputDatasets", _DATA),
-            ("Keyvault", _SECRETS),
         ],
         "azureml.data": [(_LINKS, _LINKED)],
         "azureml.train.hyperdrive": [(_SWEEPS, _HYPERDRIVE)],
         "azureml.data.azure_storage_datastore": [("AbstractAzureStorageDatastore", _DATA)],
-        "azureml.data.context_managers": [("DatasetContextManager DatastoreContextManager", _DATA)],
         "azureml.data.output_dataset_config": [
             (_LINKS, _LINKED),
             ("OutputTabularDatasetConfig", _LINKED),
@@ -255,8 +256,8 @@ LEFT_OUT_PACKAGES: dict[str, str] = {
 
 #: methods that old code calls and that are not provided (``exec --check`` looks for them)
 LEFT_OUT_METHODS: dict[str, str] = {
-    "get_default_keyvault": _SECRETS,
-    "get_secret": _SECRETS,
+    "to_spark_dataframe": "There is no Spark here: use to_pandas_dataframe.",
+    "get_sas_urls": _WEB,
 }
 
 #: left-out packages that an installed azureml may have, and then has the say

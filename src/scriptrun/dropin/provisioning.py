@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 from scriptrun.dropin import notes
 from scriptrun.spec.errors import ComputeTargetException
 from scriptrun.spec.hints import Any
@@ -28,13 +30,20 @@ class ScaleSettings:
             "nodeIdleTimeBeforeScaleDown": f"PT{self.idle_seconds_before_scaledown}S",
         }
 
+    @staticmethod
+    def deserialize(object_dict: dict[str, Any]) -> ScaleSettings:
+        """The settings that ``serialize`` wrote."""
+        idle = re.sub(r"\D", "", str(object_dict.get("nodeIdleTimeBeforeScaleDown") or "1800"))
+        return ScaleSettings(object_dict["minNodeCount"], object_dict["maxNodeCount"], int(idle))
+
 
 class ComputeTargetProvisioningConfiguration:
     """What a compute target shall be."""
 
     kind = "AmlCompute"
 
-    def __init__(self, facts: dict[str, Any]) -> None:
+    def __init__(self, facts: dict[str, Any] | None = None, **given: Any) -> None:
+        facts = {**(facts or {}), **given}
         self.facts = {key: value for key, value in facts.items() if value is not None}
 
     def validate_configuration(self) -> None:

@@ -8,20 +8,25 @@ from pathlib import Path
 from scriptrun import workspace
 from scriptrun.dropin import compute, notes
 from scriptrun.dropin.experiment import Experiment
+from scriptrun.spec.absent import absent
 from scriptrun.spec.hints import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from typing import Self
 
 
-_OF_AZURE = {
-    *["add_private_endpoint", "delete_connection", "delete_private_endpoint_connection"],
-    *["diagnose_workspace", "discovery_url", "get_connection", "images", "linked_services"],
-    *["list_connections", "list_keys", "private_endpoints", "service_context", "set_connection"],
-    *["sync_keys", "update", "update_dependencies", "webservices"],
-}
+_CONNECTIONS = (
+    "add_private_endpoint delete_connection delete_private_endpoint_connection get_connection "
+    "list_connections list_keys set_connection sync_keys update_dependencies diagnose_workspace"
+)
+#: attributes that only Azure's workspaces have
+_OF_AZURE = (
+    *("discovery_url", "images", "linked_services"),
+    *("private_endpoints", "service_context", "webservices"),
+)
 
 
+@absent(_CONNECTIONS, "It belongs to Azure, and a directory has nothing like it.")
 class Workspace(workspace.Workspace):
     """The workspace ``workspace_name``, found here or above, and made here when there is none.
 
@@ -86,22 +91,20 @@ class Workspace(workspace.Workspace):
         """The experiments by name."""
         return {name: Experiment(self, name) for name in super().experiments}
 
-    @property
-    def models(self) -> dict[str, Any]:
-        """None: models are not registered yet."""
-        return {}
-
     def get_default_compute_target(self, type: str = "CPU") -> compute.ComputeTarget:
         """The compute target that stands for the workspace's cluster of that type."""
         target: compute.ComputeTarget = self.compute_targets[f"{type.lower()}-cluster"]
         return target
 
-    def get_default_keyvault(self) -> Any:
-        """There is no store of secrets."""
-        raise NotImplementedError(
-            "There is no Keyvault here. Read secrets from environment variables, and pass them on "
-            "to a job by name: run_config.environment_variables."
-        )
+    def update(
+        self,
+        friendly_name: str | None = None,
+        description: str | None = None,
+        tags: dict[str, str] | None = None,
+        **kwargs: Any,
+    ) -> None:
+        """Accepted and explained: a workspace's name and tags are those it was created with."""
+        notes.once("update", "Workspace.update changes nothing: a workspace is a directory.")
 
     @staticmethod
     def list(subscription_id: str = "", *args: Any, **kwargs: Any) -> dict[str, Any]:

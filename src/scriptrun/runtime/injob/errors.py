@@ -18,6 +18,12 @@ class ScriptrunError(Exception):
     def __str__(self) -> str:
         return "{}\n  {}".format(self.message, self.hint) if self.hint else self.message
 
+    def print_stacktrace(self) -> None:
+        """Print where it was raised, as the SDK v1's errors do."""
+        import traceback  # loaded only when something has gone wrong
+
+        traceback.print_tb(self.__traceback__)
+
 
 class UserErrorException(ScriptrunError):
     """What the user asked for cannot be done as asked."""

@@ -1,0 +1,60 @@
+"""``azureml.core.Dataset``: as scriptrun's, with the calls that were old already in the SDK v1."""
+
+from __future__ import annotations
+
+from scriptrun import dataset
+from scriptrun.data.abstract_dataset import AbstractDataset
+from scriptrun.spec.absent import absent
+from scriptrun.spec.hints import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from scriptrun.workspace import Workspace
+
+
+@absent(
+    "archive deprecate reactivate get_definition get_definitions update_definition",
+    "A registered version is fixed: register a new one, or unregister_all_versions().",
+)
+@absent(
+    "create_snapshot delete_snapshot get_snapshot get_all_snapshots diff compare_profiles "
+    "generate_profile get_profile",
+    "Each registered version is a snapshot: Dataset.get_by_name(workspace, name, version).",
+)
+@absent(
+    "from_binary_files from_excel_files from_sql_query auto_read_files",
+    "Use Dataset.File.from_files, or Dataset.Tabular.from_delimited_files, from_parquet_files or "
+    "from_json_lines_files.",
+)
+@absent(
+    "from_pandas_dataframe to_spark_dataframe to_pandas_dataframe head sample __getitem__",
+    "Make a table first: Dataset.Tabular.from_delimited_files or from_parquet_files.",
+)
+class Dataset(dataset.Dataset):
+    """``Dataset.File`` and ``Dataset.Tabular`` make datasets; ``get_by_name`` gives them back."""
+
+    @staticmethod
+    def from_delimited_files(path: Any, *args: Any, **kwargs: Any) -> Any:
+        """A table of delimited files: what ``Dataset.Tabular.from_delimited_files`` gives."""
+        return dataset.Dataset.Tabular.from_delimited_files(path)
+
+    @staticmethod
+    def from_parquet_files(path: Any, *args: Any, **kwargs: Any) -> Any:
+        """A table of Parquet files."""
+        return dataset.Dataset.Tabular.from_parquet_files(path)
+
+    @staticmethod
+    def from_json_files(path: Any, *args: Any, **kwargs: Any) -> Any:
+        """A table of files with one JSON object a line."""
+        return dataset.Dataset.Tabular.from_json_lines_files(path)
+
+    @staticmethod
+    def get(workspace: Workspace, name: str | None = None, id: str | None = None) -> Any:
+        """The registered dataset of that name or id."""
+        if id is not None:
+            return AbstractDataset.get_by_id(workspace, id)
+        return AbstractDataset.get_by_name(workspace, str(name))
+
+    @staticmethod
+    def list(workspace: Workspace) -> list[Any]:
+        """The registered datasets, each in its latest version."""
+        return [*AbstractDataset.get_all(workspace).values()]

@@ -1,0 +1,54 @@
+"""``Keyvault``: this user's named secrets, as the SDK v1 gives them out."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+
+from scriptrun.data import secrets
+from scriptrun.home import Home
+from scriptrun.spec.hints import Any
+
+
+class Keyvault:
+    """The secrets that ``scriptrun secret`` keeps: this user's on this machine, not a workspace's.
+
+    A value stands in a file that only its owner may read, or in a variable
+    (``SCRIPTRUN_SECRET_<NAME>``); it is written nowhere else.
+    """
+
+    def __init__(self, workspace: Home) -> None:
+        self.workspace = workspace
+
+    def get_secret(self, name: str) -> str:
+        """The value. Raises DatastoreException, which says where it was looked for."""
+        return secrets.find(name)
+
+    def get_secrets(self, secrets: Iterable[str]) -> dict[str, str]:
+        """The values by name. Raises DatastoreException for one that is not there."""
+        return {name: self.get_secret(name) for name in secrets}
+
+    def set_secret(self, name: str, value: str, content_type: str | None = None) -> None:
+        """Keep a secret for this user."""
+        secrets.keep(name, value)
+
+    def set_secrets(self, secrets_batch: Mapping[str, str] | Iterable[Any]) -> None:
+        """Keep several secrets for this user: a dict, or pairs of name and value."""
+        for name, value in dict(secrets_batch).items():
+            self.set_secret(name, value)
+
+    def list_secrets(self) -> list[dict[str, str]]:
+        """The names, each in a dict as v1 gives them; no values."""
+        return [{"name": name} for name in secrets.names()]
+
+    def delete_secret(self, name: str) -> None:
+        """Forget a secret; nothing happens where there is none."""
+        secrets.forget(name)
+
+    def delete_secrets(self, secrets: Iterable[str]) -> None:
+        """Forget several secrets."""
+        for name in secrets:
+            self.delete_secret(name)
+
+    def get_secret_content_type(self, name: str) -> tuple[str, str | None]:
+        """The value, and None: what kind of text it is isn't kept."""
+        return self.get_secret(name), None

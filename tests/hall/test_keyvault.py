@@ -1,0 +1,55 @@
+"""Named secrets as the SDK v1 gives them out; they are this user's, and in no workspace."""
+
+import pytest
+
+from scriptrun import Workspace
+from scriptrun.keyvault import Keyvault
+from scriptrun.spec.errors import UserErrorException
+from scriptrun.testing.jobs import Bench
+
+
+@pytest.fixture
+def vault(tmp_path, monkeypatch):
+    monkeypatch.setenv("SCRIPTRUN_SECRETS", str(tmp_path / "secrets"))
+    return Workspace.create("w", path=tmp_path / "home").get_default_keyvault()
+
+
+def test_what_is_kept_comes_back_and_can_be_forgotten(vault):
+    assert isinstance(vault, Keyvault)
+    vault.set_secret("key", "s3cr3t")
+    vault.set_secrets({"other": "x y\u00fc", "third": "3"})
+    assert vault.get_secrets(["key", "other"]) == {"key": "s3cr3t", "other": "x y\u00fc"}
+    assert [each["name"] for each in vault.list_secrets()] == ["key", "other", "third"]
+    vault.delete_secrets(["key", "third", "never there"])
+    assert [each["name"] for each in vault.list_secrets()] == ["other"]
+    with pytest.raises(UserErrorException, match="no secret 'key'"):
+        vault.get_secret("key")
+
+
+def test_nothing_of_it_lies_in_the_workspace(vault):
+    vault.set_secret("key", "s3cr3t-value")
+    for path in vault.workspace.directory.rglob("*"):
+        assert path.is_dir() or b"s3cr3t-value" not in path.read_bytes()
+
+
+def test_a_run_gives_them_out(tmp_path, monkeypatch):
+    monkeypatch.setenv("SCRIPTRUN_SECRET_KEY", "from-a-variable")
+    run = Bench(tmp_path / "bench").run("print('done')")
+    assert run.get_secret("key") == "from-a-variable"
+    assert run.get_secrets(["key"]) == {"key": "from-a-variable"}
+
+
+def test_smaller_calls_of_the_sdk(tmp_path):
+    bench = Bench(tmp_path / "bench")
+    run = bench.run("print('done')")
+    (tmp_path / "more").mkdir()
+    (tmp_path / "more" / "a.txt").write_text("a")
+    digest = run.take_snapshot(tmp_path / "more")
+    assert (run.restore_snapshot(digest, tmp_path / "back"), digest) == (
+        str(tmp_path / "back"),
+        digest,
+    )
+    assert (tmp_path / "back" / "a.txt").read_text() == "a"
+    assert run.clean() == []
+    with pytest.raises(NotImplementedError, match="one type here"):
+        run.add_type_provider("x", None)
