@@ -27,6 +27,10 @@ SYSTEM = {
     "slurmdbd": "slurmdbd",
     "mariadbd": "mariadb-server",
     "ip": "iproute2",
+    "ceph-mon": "ceph-mon",
+    "ceph-mgr": "ceph-mgr",
+    "ceph-osd": "ceph-osd",
+    "radosgw": "radosgw",
     "sshd": "openssh-server",
     "ssh": "openssh-client",
 }

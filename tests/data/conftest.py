@@ -58,6 +58,47 @@ def s3(tmp_path_factory):
         yield address
 
 
+@pytest.fixture(scope="session")
+def ceph(tmp_path_factory):
+    """The address of a real Ceph gateway, with one bucket, ``shared``."""
+    with servers.ceph(tmp_path_factory.mktemp("ceph")) as address:
+        yield address
+
+
+@pytest.fixture
+def ceph_store(workspace, ceph, monkeypatch):
+    """A datastore below a fresh prefix of Ceph's bucket."""
+    monkeypatch.setenv("SCRIPTRUN_SECRET_MINE", servers.S3_KEYS)
+    return Datastore.register_s3(
+        workspace, "ceph", "shared", endpoint=ceph, root=uuid.uuid4().hex, secret="mine"
+    )
+
+
+@pytest.fixture(scope="session")
+def sftp(tmp_path_factory):
+    """The port of a real sshd, and the key's file."""
+    with servers.sftp(tmp_path_factory.mktemp("sftp")) as found:
+        yield found
+
+
+@pytest.fixture
+def sftp_store(workspace, sftp, tmp_path, monkeypatch):
+    """A datastore through fsspec and paramiko, on a real sshd."""
+    port, key = sftp
+    pytest.importorskip("paramiko")
+    monkeypatch.setenv("SCRIPTRUN_SECRET_KEY", str(key))
+    (tmp_path / "far").mkdir()
+    return Datastore.register_fsspec(
+        workspace,
+        "far",
+        "sftp",
+        str(tmp_path / "far"),
+        options={"host": "127.0.0.1", "port": port},
+        secret="key",
+        credential="key_filename",
+    )
+
+
 @pytest.fixture
 def web():
     """A running HTTP server (``servers.Web``)."""

@@ -112,6 +112,68 @@ def s3(folder: Path):
         yield f"http://127.0.0.1:{port}"
 
 
+@contextlib.contextmanager
+def ceph(folder: Path):
+    """The address of a real Ceph gateway with the bucket ``shared`` (about 12 s, 800 MB)."""
+    if not all(shutil.which(tool) for tool in ("ceph-mon", "ceph-mgr", "ceph-osd", "radosgw")):
+        missing("Ceph (the packages ceph-mon, ceph-mgr, ceph-osd and radosgw)")
+    port = free_port()
+    command = [str(ROOT / "ci" / "ceph" / "serve"), str(folder), str(port), str(free_port())]
+    with open(folder / "said", "wb") as said:
+        process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=said, stderr=said)
+    try:
+        until = time.monotonic() + 120
+        while b"ready" not in (folder / "said").read_bytes():
+            assert process.poll() is None, (folder / "said").read_text()
+            assert time.monotonic() < until, "Ceph does not begin"
+            time.sleep(0.2)
+        make_bucket(f"http://127.0.0.1:{port}", "shared")
+        yield f"http://127.0.0.1:{port}"
+    finally:
+        process.stdin.close()
+        process.wait(20)
+
+
+def make_bucket(address: str, name: str) -> None:
+    """Create a bucket."""
+    key, _, secret = S3_KEYS.partition(":")
+    keys = f"access_key_id={key},secret_access_key={secret}"
+    place = f":s3,provider=Other,{keys},endpoint='{address}':{name}"
+    rclone = shutil.which("rclone", path=str(Path(sys.executable).parent)) or "rclone"
+    subprocess.run([rclone, "mkdir", "--config", "/dev/null", place], check=True, timeout=60)
+
+
+@contextlib.contextmanager
+def sftp(folder: Path):
+    """A real sshd that this user may log in to by a key: its port, and the key's file."""
+    sshd = shutil.which("sshd", path="/usr/sbin:/usr/bin")
+    if sshd is None or shutil.which("ssh-keygen") is None:
+        missing("sshd (the package openssh-server)")
+    for name in ("host", "user"):
+        subprocess.run(
+            ["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", str(folder / name)], check=True
+        )
+    port = free_port()
+    lines = {
+        "Port": port,
+        "ListenAddress": "127.0.0.1",
+        "HostKey": folder / "host",
+        "AuthorizedKeysFile": folder / "user.pub",
+        "PidFile": "none",
+        "StrictModes": "no",
+        "UsePAM": "no",
+        "PasswordAuthentication": "no",
+        "MaxStartups": "100",
+        "MaxSessions": "100",
+        "Subsystem": "sftp internal-sftp",
+    }
+    (folder / "config").write_text("".join(f"{key} {value}\n" for key, value in lines.items()))
+    if os.geteuid() == 0:
+        os.makedirs("/run/sshd", exist_ok=True)
+    with running([sshd, "-D", "-f", str(folder / "config")], port):
+        yield port, folder / "user"
+
+
 @dataclass
 class Web:
     """A plain HTTP server: its address, and how it misbehaves for the next requests."""

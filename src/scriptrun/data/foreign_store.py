@@ -75,6 +75,7 @@ class ForeignStore:
         self._check(path, etag)
         try:
             with self._system().open(self._at(path), "rb") as file:
+                _read_ahead(file, start, end)
                 yield from ranged(file, start, end)
         except Exception as error:
             self._failed(error, "read", path)
@@ -90,6 +91,8 @@ class ForeignStore:
         try:
             self._system().makedirs(self._at(path).rpartition("/")[0], exist_ok=True)
             with self._system().open(self._at(path), "wb") as out:
+                if hasattr(out, "set_pipelined"):  # SFTP: do not wait for each answer
+                    out.set_pipelined(True)
                 shutil.copyfileobj(file, out, PIECE)
         except Exception as error:
             self._failed(error, "write", path)
@@ -134,6 +137,13 @@ class ForeignStore:
         )  # its connection may be broken: a fresh one next time
         kind = Unreachable if isinstance(error, _BROKEN) else DatastoreException
         raise kind(f"Could not {did} {what} in {self.name}: {_reason(error)}.") from None
+
+
+def _read_ahead(file: Any, start: int, end: int | None) -> None:
+    """SFTP (paramiko) asks for one small piece after the other, unless told to read ahead."""
+    if hasattr(file, "prefetch"):
+        file.seek(start)
+        file.prefetch(file.stat().st_size if end is None else end)
 
 
 #: what may work a moment later
