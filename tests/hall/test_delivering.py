@@ -1,0 +1,531 @@
+"""Jobs with data, end to end: what they were promised is there, and what they wrote arrives."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import sys
+import time
+import uuid
+from pathlib import Path
+
+import pytest
+
+from scriptrun import Dataset, Datastore, Experiment, ScriptRunConfig, Workspace
+from scriptrun.data import mount as mounting
+from scriptrun.dataset import OutputFileDatasetConfig
+from scriptrun.spec.errors import RunConfigurationException, UserErrorException
+
+sys.path.insert(0, str(Path(__file__).parents[1] / "data"))
+import servers
+
+#: writes what it was given, and what lies below, where its last argument says
+LOOKS = """
+import json, os, sys
+found = {}
+for place in sys.argv[1:-1]:
+    if os.path.isfile(place):
+        found[place] = open(place).read()
+    for folder, _, names in os.walk(place):
+        for name in names:
+            path = os.path.join(folder, name)
+            found[os.path.relpath(path, place)] = open(path).read()
+out = sys.argv[-1]
+json.dump({"argv": sys.argv[1:], "files": found, "environ": dict(os.environ)}, open("outputs/seen.json", "w"))
+if os.path.isdir(out):
+    open(os.path.join(out, "result.txt"), "w").write("done")
+    os.makedirs(os.path.join(out, "deep"))
+    open(os.path.join(out, "deep", "\\u00fc % .txt"), "w").write("more")
+"""
+
+
+@pytest.fixture(autouse=True)
+def own_secrets(tmp_path, monkeypatch):
+    monkeypatch.setenv("SCRIPTRUN_SECRETS", str(tmp_path / "secrets"))
+    monkeypatch.setenv("SCRIPTRUN_SECRET_MINE", servers.S3_KEYS)
+    monkeypatch.setenv("SCRIPTRUN_DATA_TIMEOUT", "5")
+
+
+@pytest.fixture(scope="session")
+def azurite(tmp_path_factory):
+    with servers.azurite(tmp_path_factory.mktemp("azurite")) as address:
+        yield address
+
+
+@pytest.fixture(scope="session")
+def s3(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("s3")
+    (folder / "shared").mkdir()
+    with servers.s3(folder) as address:
+        yield address
+
+
+@pytest.fixture
+def web():
+    with servers.web() as state:
+        yield state
+
+
+@pytest.fixture
+def workspace(tmp_path):
+    return Workspace.create("delivery", path=tmp_path / "workspace")
+
+
+@pytest.fixture
+def local_store(workspace, tmp_path):
+    (tmp_path / "mine").mkdir()
+    return Datastore.register_local(workspace, "mine", tmp_path / "mine")
+
+
+@pytest.fixture
+def blob_store(workspace, azurite):
+    container = f"c{uuid.uuid4().hex[:12]}"
+    servers.make_container(azurite, container)
+    return Datastore.register_azure_blob_container(
+        workspace,
+        "blob",
+        container,
+        servers.ACCOUNT,
+        account_key=servers.ACCOUNT_KEY,
+        endpoint=azurite,
+    )
+
+
+@pytest.fixture
+def s3_store(workspace, s3):
+    root = uuid.uuid4().hex
+    return Datastore.register_s3(workspace, "s3", "shared", endpoint=s3, root=root, secret="mine")
+
+
+STORES = [
+    "local_store",
+    pytest.param("blob_store", marks=pytest.mark.stores),
+    pytest.param("s3_store", marks=pytest.mark.stores),
+]
+
+
+@pytest.fixture(params=STORES)
+def datastore(request):
+    return request.getfixturevalue(request.param)
+
+
+@pytest.fixture
+def put(tmp_path):
+    """``put(datastore, {path: text})`` uploads files."""
+
+    def upload(datastore, files):
+        folder = tmp_path / uuid.uuid4().hex
+        for path, text in files.items():
+            (folder / path).parent.mkdir(parents=True, exist_ok=True)
+            (folder / path).write_text(text)
+        datastore.upload(folder, show_progress=False, overwrite=True)
+
+    return upload
+
+
+@pytest.fixture
+def job(workspace, tmp_path):
+    """``job(code, *arguments)`` is a configuration of a job that runs ``code``."""
+
+    def make(code, *arguments, **more):
+        folder = tmp_path / f"source-{uuid.uuid4().hex[:6]}"
+        folder.mkdir()
+        (folder / "train.py").write_text(code)
+        return ScriptRunConfig(
+            folder, "train.py", arguments=list(arguments), compute_target="local", **more
+        )
+
+    return make
+
+
+@pytest.fixture
+def run(workspace):
+    """``run(config)`` submits, waits, and returns the run."""
+
+    def submit(config):
+        made = Experiment(workspace, "data").submit(config)
+        made.wait_for_completion(raise_on_error=False)
+        return made
+
+    return submit
+
+
+def seen(run):
+    assert run.get_status() == "Completed", (run.get_details(), log(run))
+    return json.loads((run.path / "outputs" / "seen.json").read_text())
+
+
+def log(run):
+    path = run.path / "system_logs" / "data.txt"
+    return path.read_text() if path.exists() else ""
+
+
+def reason(run):
+    assert run.get_status() == "Failed", run.get_status()
+    return json.loads((run.path / "attempts" / "1" / "result.json").read_text())["reason"]
+
+
+def events(run, kind="data"):
+    lines = (run.path / "events" / "data-0.jsonl").read_text().splitlines()
+    return [each for each in map(json.loads, lines) if each["kind"] == kind]
+
+
+def test_the_guides_job_on_every_store(datastore, web, workspace, put, job, run, tmp_path):
+    put(datastore, {"mnist/a.gz": "A", "mnist/sub dir/\u00e9 %41.gz": "B", "mnist/.c.gz": "C"})
+    web.files["/labels.csv"] = b"one,two"
+    dataset = Dataset.File.from_files(
+        [(datastore, "mnist/**/*.gz"), f"{web.address}/labels.csv"]
+    ).register(workspace, "mnist", create_new_version=True)
+    other = Dataset.File.from_files((datastore, "mnist/a.gz"))
+    config = job(
+        LOOKS,
+        dataset.as_mount(),
+        other.as_named_input("extra").as_download(str(tmp_path / "x")),
+        OutputFileDatasetConfig(destination=(datastore, "results/{run-id}")).as_upload(),
+    )
+    done = run(config)
+    found = seen(done)
+    assert set(found["files"].values()) == {"A", "B", "C", "one,two"}
+    assert any(name.endswith("mnist/sub dir/\u00e9 %41.gz") for name in found["files"])
+    assert found["argv"][1] == str(tmp_path / "x" / "a.gz")
+    assert found["environ"]["extra"] == found["environ"]["EXTRA"] == found["argv"][1]
+    assert not os.path.islink(found["argv"][1])
+    entries = sorted(each.path for each in datastore.store.list(f"results/{done.id}"))
+    assert [path.partition(f"{done.id}/")[2] for path in entries] == [
+        "deep/\u00fc % .txt",
+        "result.txt",
+    ]
+    pins = {each["name"]: each["dataset"] for each in done.job.data["inputs"]}
+    assert [pin["version"] for pin in pins.values()] == [1, None]
+    assert not [each for each in mounting.mount_table.ours()]
+
+
+def test_the_old_way(datastore, put, job, run):
+    put(datastore, {"foo/a.txt": "A", "foo/b.txt": "B"})
+    ref = datastore.path("./foo").as_mount()
+    back = datastore.path("back").as_upload()
+    config = job(LOOKS, "--data-folder", f"{ref}/a.txt", f"${{{str(ref)[1:]}}}", str(back))
+    config.run_config.data_references = {
+        each.data_reference_name: each.to_config() for each in (ref, back)
+    }
+    config.run_config.environment_variables = {"WHERE": f"{ref}/b.txt", "PRICE": "5$"}
+    found = seen(run(config))
+    assert set(found["files"].values()) == {"A", "B"}
+    assert found["environ"]["WHERE"] == found["argv"][2] + "/b.txt"
+    assert found["environ"]["PRICE"] == "5$"
+    assert found["environ"][str(ref)[1:]] == found["argv"][2]
+    assert datastore.store.read("back/result.txt", 0, 9) == b"done"
+
+
+def test_a_second_run_finds_it_in_the_cache(blob_store, put, job, run):
+    put(blob_store, {"a.txt": "A", "b.txt": "B"})
+    dataset = Dataset.File.from_files((blob_store, "*.txt"))
+    first = run(job(LOOKS, dataset.as_download(), "none"))
+    second = run(job(LOOKS, dataset.as_mount(), "none"))
+    assert seen(first)["files"] == seen(second)["files"] == {"a.txt": "A", "b.txt": "B"}
+    assert [each["how"] for each in events(first) + events(second)] == ["downloaded", "cached"]
+
+
+def test_what_a_script_changes_is_dropped_and_fetched_anew(blob_store, put, job, run):
+    put(blob_store, {"a.txt": "A", "b.txt": "B"})
+    dataset = Dataset.File.from_files((blob_store, "*.txt"))
+    spoils = """
+import os, sys
+path = os.path.join(sys.argv[1], "a.txt")
+os.chmod(path, 0o644); open(path, "w").write("other")
+os.chmod(sys.argv[1], 0o755); open(os.path.join(sys.argv[1], "new.txt"), "w").write("x")
+"""
+    first = run(job(spoils, dataset.as_download()))
+    assert first.get_status() == "Completed"
+    assert "a.txt" in events(first, "warning")[0]["message"]
+    second = run(job(LOOKS, dataset.as_download(), "none"))
+    assert seen(second)["files"] == {"a.txt": "A", "b.txt": "B"}
+
+
+def test_a_file_that_changed_since_is_an_error_that_says_so(datastore, workspace, put, job, run):
+    put(datastore, {"d/a.txt": "A", "d/b.txt": "B"})
+    dataset = Dataset.File.from_files((datastore, "d")).register(workspace, "d")
+    put(datastore, {"d/a.txt": "longer than before"})
+    done = run(job(LOOKS, dataset.as_download(), "none"))
+    assert "'d/a.txt'" in reason(done) and "has changed" in reason(done)
+    datastore.store.delete("d/a.txt")
+    done = run(job(LOOKS, dataset.as_download(), "none"))
+    assert "There is no file 'd/a.txt'" in reason(done)
+
+
+def test_outputs_are_uploaded_also_when_the_script_failed(datastore, job, run):
+    out = OutputFileDatasetConfig("model", destination=(datastore, "{output-name}/{run-id}"))
+    fails = "import os, sys\nopen(os.path.join(sys.argv[1], 'w.txt'), 'w').write('weights')\nsys.exit(3)"
+    for each in (out.as_upload(), out.as_mount()):
+        done = run(job(fails, each))
+        assert reason(done) == "train.py ended with exit code 3"
+        assert datastore.store.read(f"model/{done.id}/w.txt", 0, 99) == b"weights"
+
+
+def test_an_output_that_cannot_be_uploaded_fails_the_run(blob_store, put, job, run):
+    put(blob_store, {"there/result.txt": "mine"})
+    out = OutputFileDatasetConfig("model", destination=(blob_store, "there"))
+    done = run(job(LOOKS, out.as_upload()))
+    assert "there/result.txt is in blob already" in reason(done)
+    (kept,) = done.path.glob("data/**/result.txt")
+    assert kept.read_text() == "done" and str(kept.parent) in reason(done)
+    assert blob_store.store.read("there/result.txt", 0, 9) == b"mine"
+    again = run(job(LOOKS, out.as_upload(overwrite=True)))
+    assert again.get_status() == "Completed"
+    assert blob_store.store.read("there/result.txt", 0, 9) == b"done"
+
+
+def test_an_output_becomes_a_dataset(datastore, workspace, job, run):
+    out = OutputFileDatasetConfig("model", (datastore, "m/{run-id}")).as_upload(
+        source_globs="**/*.txt"
+    )
+    done = run(job(LOOKS, out.register_on_complete("models", "made by a run", {"k": "v"})))
+    assert done.get_status() == "Completed", log(done)
+    made = Dataset.get_by_name(workspace, "models")
+    assert made.to_path() == ["/deep/\u00fc % .txt", "/result.txt"]
+    assert (made.description, made.tags) == ("made by a run", {"k": "v"})
+
+
+def test_a_mounted_output_is_uploaded_while_the_script_runs(blob_store, workspace, job, tmp_path):
+    waits = """
+import os, sys, time
+open(os.path.join(sys.argv[1], "early.txt"), "w").write("early")
+open(os.path.join(sys.argv[1], "gone.txt"), "w").write("gone")
+while not os.path.exists(sys.argv[2]): time.sleep(0.05)
+os.remove(os.path.join(sys.argv[1], "gone.txt"))
+open(os.path.join(sys.argv[1], "late.txt"), "w").write("late")
+"""
+    out = OutputFileDatasetConfig("model", (blob_store, "m")).as_mount()
+    run = Experiment(workspace, "data").submit(job(waits, out, str(tmp_path / "go")))
+    until = time.monotonic() + 30
+    while blob_store.store.stat("m/gone.txt") is None:
+        assert time.monotonic() < until, log(run)
+        time.sleep(0.1)
+    (tmp_path / "go").touch()
+    run.wait_for_completion()
+    names = [each.path for each in blob_store.store.list("m")]
+    assert names == ["m/early.txt", "m/late.txt"]
+
+
+def test_twenty_runs_download_once(web, workspace, job, monkeypatch):
+    monkeypatch.setenv("SCRIPTRUN_SLOTS", str(workspace.root / "slots"))
+    web.files["/big.bin"] = b"x" * 1_000_000
+    dataset = Dataset.File.from_files(f"{web.address}/big.bin")
+    config = job("import os, sys; print(os.path.getsize(sys.argv[1]))", dataset.as_download())
+    runs = Experiment(workspace, "data").submit_many([config] * 20)
+    for each in runs:
+        each.wait_for_completion()
+        assert (each.path / "user_logs/std_log.txt").read_text() == "1000000\n"
+    assert web.seen.count("GET /big.bin") == 1
+
+
+def test_tables_are_handed_over_by_id(datastore, workspace, put, job, run):
+    put(datastore, {"t.csv": "a,b\n1,2\n"})
+    table = Dataset.Tabular.from_delimited_files((datastore, "t.csv")).register(workspace, "t")
+    done = run(job(LOOKS, table.as_named_input("table"), "none"))
+    assert seen(done)["argv"][0] == seen(done)["environ"]["table"] == table.id
+    kept = json.loads((done.path / "attempts" / "1" / "node-0.data.json").read_text())
+    assert kept["table"]["pin"]["id"] == table.id
+
+
+def test_where_the_job_asked_for_it(datastore, put, job, run, tmp_path, monkeypatch):
+    put(datastore, {"d/a.txt": "A", "d/b.txt": "B"})
+    monkeypatch.setenv("MY_PLACE", str(tmp_path / "place"))
+    dataset = Dataset.File.from_files((datastore, "d"))
+    config = job(
+        LOOKS,
+        dataset.as_named_input("one").as_mount("data/in"),
+        dataset.as_named_input("two").as_download("$MY_PLACE/two"),
+        "none",
+    )
+    found = seen(run(config))
+    assert found["argv"][0].endswith("/work/data/in")
+    assert found["argv"][1] == str(tmp_path / "place" / "two")
+    assert (tmp_path / "place" / "two" / "a.txt").read_text() == "A"
+    (tmp_path / "place" / "two" / "a.txt").write_text("changed by hand")
+    assert "a.txt is there already, with other content" in reason(run(config))
+
+
+def test_a_run_again_reads_what_the_first_did(datastore, workspace, put, job, run):
+    from scriptrun import rerun
+
+    put(datastore, {"d/a.txt": "A"})
+    first = run(job(LOOKS, Dataset.File.from_files((datastore, "d")).as_download(), "none"))
+    put(datastore, {"d/b.txt": "B"})
+    again = rerun.start(first).run
+    again.wait_for_completion()
+    assert seen(again)["files"] == seen(first)["files"] == {"a.txt": "A"}
+
+
+def test_resume_from_a_data_path(datastore, put, job, run):
+    from scriptrun.datastore import DataPath
+
+    put(datastore, {"old/model.txt": "weights"})
+    code = "import sys; print(sys.argv[1], open(sys.argv[2] + '/model.txt').read())"
+    done = run(job(code, resume_from=DataPath(datastore, "old")))
+    assert (done.path / "user_logs/std_log.txt").read_text() == "--resume-from weights\n"
+
+
+WRONG = {
+    "no such glob": (
+        lambda ws, store: Dataset.File.from_files((store, "x/*"), validate=False).as_mount(),
+        "There are no files at x/",
+    ),
+    "read only": (
+        lambda ws, store: OutputFileDatasetConfig(
+            destination=(Datastore.register_http(ws, "web", "http://127.0.0.1:1"), "x")
+        ),
+        "can only be read",
+    ),
+    "unwritable": (
+        lambda ws, store: Dataset.File.from_files((store, "a.txt")).as_download(
+            f"{store.root}/a.txt/x"
+        ),
+        "a.txt is a file",
+    ),
+    "not in the job": (lambda ws, store: "$AZUREML_DATAREFERENCE_abc/x", "does not have"),
+}
+
+
+@pytest.mark.parametrize("case", WRONG)
+def test_what_cannot_be_is_refused_before_anything_is_written(
+    case, local_store, workspace, put, job
+):
+    put(local_store, {"a.txt": "A"})
+    make, said = WRONG[case]
+    with pytest.raises(UserErrorException, match=said):
+        Experiment(workspace, "data").submit(job(LOOKS, make(workspace, local_store)))
+    assert not list(workspace.runs_folder.glob("*/*"))
+    assert not list(workspace.directory.glob("manifests/*"))
+
+
+def test_all_that_is_wrong_is_said_at_once(local_store, workspace, job):
+    config = job(LOOKS, Dataset.File.from_files((local_store, "no"), validate=False).as_mount())
+    from scriptrun.config.data_sections import DataReferenceConfiguration
+
+    config.run_config.data_references = {"r": DataReferenceConfiguration("nowhere")}
+    with pytest.raises(RunConfigurationException) as caught:
+        Experiment(workspace, "data").submit(config)
+    assert len(caught.value.reasons) == 2
+    assert "nowhere" in str(caught.value) and "There are no files at no" in str(caught.value)
+
+
+def test_keys_stay_out_of_everything(blob_store, workspace, put, job, run):
+    put(blob_store, {"a.txt": "A"})
+    done = run(job(LOOKS, Dataset.File.from_files((blob_store, "a.txt")).as_mount(), "none"))
+    assert done.get_status() == "Completed"
+    key = servers.ACCOUNT_KEY[:20].encode()
+    wrong = [
+        path
+        for path in workspace.directory.rglob("*")
+        if path.is_file() and key in path.read_bytes()
+    ]
+    assert not wrong
+
+
+WAITS = "import sys, time\nprint('began', flush=True)\nwhile True: time.sleep(0.1)"
+
+
+def helper_of(run):
+    """The pid of the run's helper, from what it told the launcher."""
+    for name in os.listdir("/proc"):
+        try:
+            words = Path(f"/proc/{name}/cmdline").read_bytes().split(b"\0")
+            if b"scriptrun.delivering" in words:
+                parent = int(Path(f"/proc/{name}/stat").read_text().rpartition(")")[2].split()[1])
+                if parent == launcher_of(run):
+                    return int(name)
+        except (OSError, ValueError):
+            continue
+    raise AssertionError("no helper")
+
+
+def launcher_of(run):
+    lines = (run.path / "events" / "node-0.jsonl").read_text().splitlines()
+    began = next(each for each in map(json.loads, lines) if each["kind"] == "began")
+    return began["launcher"]["pid"]
+
+
+def begun(run):
+    until = time.monotonic() + 60
+    path = run.path / "user_logs" / "std_log.txt"
+    while not (path.exists() and path.read_text()):
+        assert time.monotonic() < until and run.get_status() != "Failed", log(run)
+        time.sleep(0.05)
+
+
+@pytest.fixture
+def mounted(blob_store, workspace, put, job):
+    """A run that waits for ever with a mount of a blob container."""
+    put(blob_store, {"a.txt": "A"})
+    if mounting.available():
+        servers.missing("FUSE: " + mounting.available())
+    run = Experiment(workspace, "data").submit(
+        job(WAITS, Dataset.File.from_files((blob_store, "*.txt")).as_mount())
+    )
+    begun(run)
+    yield run
+    run.cancel()
+    run.wait_for_completion(raise_on_error=False)
+
+
+def gone(pid):
+    until = time.monotonic() + 15
+    while Path(f"/proc/{pid}").exists():
+        if Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] == "Z":
+            return
+        assert time.monotonic() < until, Path(f"/proc/{pid}/cmdline").read_bytes()
+        time.sleep(0.05)
+
+
+def no_mounts_below(folder):
+    until = time.monotonic() + 15
+    while str(folder) in Path("/proc/self/mounts").read_text():
+        assert time.monotonic() < until
+        time.sleep(0.05)
+
+
+def test_a_killed_launcher_leaves_no_mount(mounted):
+    helper = helper_of(mounted)
+    os.kill(launcher_of(mounted), signal.SIGKILL)
+    mounted.wait_for_completion(raise_on_error=False)
+    assert mounted.get_status() == "Failed"
+    gone(helper)
+    no_mounts_below(os.environ["SCRIPTRUN_RUNTIME"])
+
+
+def test_a_killed_helper_fails_the_run_and_is_named(mounted):
+    helper = helper_of(mounted)
+    os.kill(helper, signal.SIGKILL)
+    mounted.cancel()
+    mounted.wait_for_completion(raise_on_error=False)
+    assert (
+        f"pid {helper}"
+        in json.loads((mounted.path / "attempts" / "1" / "result.json").read_text())["reason"]
+    )
+    no_mounts_below(os.environ["SCRIPTRUN_RUNTIME"])
+
+
+def test_a_run_is_canceled_while_its_data_comes(web, workspace, job):
+    web.files["/big.bin"] = b"x" * 100_000
+    dataset = Dataset.File.from_files(f"{web.address}/big.bin").register(workspace, "big")
+    config = job(LOOKS, dataset.as_download(), "none")
+    web.answers += [503] * 500
+    run = Experiment(workspace, "data").submit(config)
+    until = time.monotonic() + 30
+    while web.seen.count("GET /big.bin") < 1:
+        assert time.monotonic() < until
+        time.sleep(0.02)
+    run.cancel()
+    run.wait_for_completion(raise_on_error=False)
+    assert run.get_status() == "Canceled"
+
+
+def test_a_store_that_does_not_answer_is_named_in_time(web, workspace, job, run):
+    web.files["/a.bin"] = b"x"
+    dataset = Dataset.File.from_files(f"{web.address}/a.bin").register(workspace, "away")
+    web.answers += [503] * 1000
+    done = run(job(LOOKS, dataset.as_download(), "none"))
+    assert web.address.partition("://")[2].partition(":")[0] in reason(done)
+    assert "503" in reason(done)
