@@ -94,7 +94,7 @@ class Slurm(Value):
         log.parent.mkdir(exist_ok=True)
         text = scripts.script(self, job, place, log)
         files.write_atomic(str(script), text.encode("utf-8", "surrogateescape"), mode=0o755)
-        return books.send(script, facts.environment(job, order), self.ssh)
+        return books.send(script, facts.passed(job, order), self.ssh)
 
     def poll(self, folders: list[Path]) -> list[View]:
         """What is seen of each run: one squeue for all."""

@@ -31,6 +31,16 @@ def handle_of(folder: Path) -> dict[str, Any] | None:
     return None
 
 
+def has_result(folder: Path) -> bool:
+    """Whether the newest attempt of the run has told how it ended."""
+    try:
+        numbers = [int(name) for name in os.listdir(folder / "attempts") if name.isdigit()]
+    except (FileNotFoundError, NotADirectoryError):
+        return False
+    newest = str(max(numbers, default=0))
+    return (folder / "attempts" / newest / "result.json").exists()
+
+
 def read_handle(place: Path) -> dict[str, Any] | None:
     """The handle in ``place``, or None."""
     handle: dict[str, Any] | None = files.read_json(str(place / "job.json"))
@@ -54,23 +64,22 @@ def claim(place: Path) -> bool:
 
 def found_again(name: str, ssh: str | None = None) -> str | None:
     """The id of the job ``name``, if Slurm knows one that has not ended."""
-    said = slurm_commands.ask(["squeue", "--noheader", f"--name={name}", "--format=%i"], ssh=ssh)
-    listed = said.out.split()
+    said = slurm_commands.ask(["squeue", "--noheader", f"--name={name}", "--format=%i"], ssh)
+    listed = said.text.split()
     return listed[0] if listed else None
 
 
-def send(script: Path, environ: dict[str, str], ssh: str | None = None) -> str:
-    """Give ``script`` to sbatch and return the job's id.
+def send(script: Path, variables: dict[str, str], ssh: str | None = None) -> str:
+    """Give ``script`` to sbatch, with what the job shall be passed, and return the job's id.
 
     Raises ExperimentExecutionException with Slurm's own words when it refuses.
     """
-    argv = ["sbatch", "--parsable", "--export=ALL", str(script)]
-    said = slurm_commands.ask(argv, environ, ssh)
+    said = slurm_commands.send(str(script), variables, ssh)
     if said.code:
         raise ExperimentExecutionException(
-            f"Slurm refused the job: {said.trouble}", f"The script is kept: {script}"
+            f"Slurm refused the job: {slurm_commands.trouble(said)}", f"Its script: {script}"
         )
-    return said.out.strip().partition(";")[0]
+    return said.text.strip().partition(";")[0]
 
 
 def keep(place: Path, job: str, attempt: int) -> dict[str, Any]:

@@ -1,19 +1,16 @@
-"""Slurm's commands: called in one place, with a time-out, here or where the target says."""
+"""Slurm's commands: called in one place, with a time-out, here or behind the target's ssh."""
 
 from __future__ import annotations
 
-import os
-import shutil
-import subprocess
-from dataclasses import dataclass
+import shlex
 
+from scriptrun.engines.transport import Done, Here, Ssh, Transport
+from scriptrun.engines.transport import Unreachable as MachineUnreachable
 from scriptrun.spec.errors import ExperimentExecutionException
 
-#: seconds that a command of Slurm may take: one that meets a busy controller waits for it
-PATIENCE = 60.0
-#: variables of an account and of Slurm's own settings, which every job gets
+#: what a job gets of the account that submits it and of Slurm's settings, where sbatch is called
 ACCOUNT = ("HOME", "USER", "LOGNAME", "SHELL", "LANG", "LC_ALL", "LC_CTYPE", "TZ")
-SETTINGS = ("SLURM_CONF", "SLURM_CLUSTERS")
+SETTINGS = ("SLURM_CONF", "SLURM_CLUSTERS", "SBATCH_ACCOUNT", "SBATCH_PARTITION", "SBATCH_QOS")
 PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 #: what Slurm's commands say when the controller does not answer them
 _SILENCE = (
@@ -23,7 +20,6 @@ _SILENCE = (
     "connection timed out",
     "transport endpoint",
     "zero bytes were transmitted",
-    "slurm_persist_conn_open",
     "slurm backup controller in standby mode",
     "could not establish a configuration source",
 )
@@ -33,67 +29,57 @@ class Unreachable(ExperimentExecutionException):
     """Slurm does not answer: nothing is known of its jobs, and none of them has failed for it."""
 
 
-@dataclass(frozen=True)
-class Said:
-    """What a command said: its exit code and its streams."""
-
-    code: int
-    out: str
-    err: str
-
-    @property
-    def trouble(self) -> str:
-        """The command's own words for what went wrong."""
-        lines = [line.strip() for line in self.err.splitlines() if line.strip()]
-        return "; ".join(line.partition("error: ")[2] or line for line in lines) or "no word of why"
+def transport(ssh: str | None) -> Transport:
+    """Where the commands of a target are run."""
+    return Ssh(ssh) if ssh else Here()
 
 
-def ask(argv: list[str], environ: dict[str, str] | None = None, ssh: str | None = None) -> Said:
+def ask(argv: list[str], ssh: str | None = None) -> Done:
     """Run one of Slurm's commands to its end.
 
-    ``environ`` is the whole environment of the command (default: this process's). Raises
-    Unreachable when Slurm does not answer, ExperimentExecutionException where the command is not
-    to be had. The place where a target behind ssh is asked differently is this one.
+    Raises Unreachable when Slurm or its machine does not answer, ExperimentExecutionException
+    where the command is not to be had.
     """
-    if ssh:
-        raise ExperimentExecutionException(
-            f"The Slurm behind {ssh} cannot be asked: this scriptrun has no way there yet.",
-            "Run it on the login node itself.",
-        )
-    program = shutil.which(argv[0])
-    if program is None:
-        raise ExperimentExecutionException(
-            f"Slurm's command {argv[0]} is not here.", "Install Slurm's clients (slurm-client)."
-        )
+    return _heard(argv[0], _run(argv, b"", ssh), ssh)
+
+
+def send(script: str, variables: dict[str, str], ssh: str | None = None) -> Done:
+    """Call sbatch for ``script`` in an environment that the job gets, and nothing beside it.
+
+    It holds the account's own variables, Slurm's settings and ``variables``, whose values travel on
+    standard input, so that no list of processes shows them.
+    """
+    kept = " ".join(f'${{{name}+{name}="${name}"}}' for name in (*ACCOUNT, *SETTINGS))
+    outer = (
+        "found=$(command -v sbatch) || exit 127; "
+        f'exec env -i PATH="${{found%/*}}:{PATH}" {kept} /bin/sh -s "$found"'
+    )
+    lines = [f"export {name}={shlex.quote(value)}" for name, value in variables.items()]
+    lines.append(f'exec "$1" --parsable --export=ALL {shlex.quote(script)} </dev/null')
+    data = "\n".join(lines).encode("utf-8", "surrogateescape") + b"\n"
+    return _heard("sbatch", _run(["/bin/sh", "-c", outer], data, ssh), ssh)
+
+
+def _run(argv: list[str], data: bytes, ssh: str | None) -> Done:
     try:
-        done = subprocess.run(
-            [program, *argv[1:]],
-            stdin=subprocess.DEVNULL,
-            capture_output=True,
-            timeout=PATIENCE,
-            env=environ,
+        return transport(ssh).run(argv, data)
+    except MachineUnreachable as error:
+        raise Unreachable(f"Slurm does not answer: {error.message}") from None
+
+
+def _heard(name: str, said: Done, ssh: str | None) -> Done:
+    if said.code == 127:
+        where = f"on {ssh}" if ssh else "on this machine"
+        raise ExperimentExecutionException(
+            f"Slurm's command {name} is not {where}.", "Install Slurm's clients (slurm-client)."
         )
-    except subprocess.TimeoutExpired:
-        raise Unreachable(
-            f"Slurm does not answer: {argv[0]} took more than {PATIENCE:g} s"
-        ) from None
-    said = Said(done.returncode, _text(done.stdout), _text(done.stderr))
-    if said.code and any(word in said.err.lower() for word in _SILENCE):
-        raise Unreachable(f"Slurm does not answer: {said.trouble}")
+    if said.code and any(word in said.complaint.lower() for word in _SILENCE):
+        raise Unreachable(f"Slurm does not answer: {trouble(said)}")
     return said
 
 
-def _text(data: bytes) -> str:
-    return data.decode("utf-8", "replace")
-
-
-def job_environment(inherited: dict[str, str], passed: tuple[str, ...]) -> dict[str, str]:
-    """The environment with which sbatch is called, all of which the job gets: nothing but the
-    account's own variables, Slurm's settings and what was named."""
-    named = (*ACCOUNT, *SETTINGS, *passed)
-    chosen = {name: inherited[name] for name in named if name in inherited}
-    chosen |= {name: inherited[name] for name in inherited if name.startswith("SBATCH_")}
-    for name in SETTINGS:
-        if name in os.environ:
-            chosen[name] = os.environ[name]
-    return {"PATH": PATH, **chosen}
+def trouble(said: Done) -> str:
+    """The command's own words for what went wrong."""
+    lines = [line.strip() for line in said.err.decode("utf-8", "replace").splitlines()]
+    told = [line.partition("error: ")[2] or line for line in lines if line]
+    return "; ".join(told) or f"exit code {said.code}"

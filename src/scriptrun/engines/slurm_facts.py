@@ -48,10 +48,12 @@ def kinds(ssh: str | None = None) -> list[Kind]:
     where = ssh or ""
     when, found = _known.get(where, (0.0, []))
     if not found or time.monotonic() - when > FRESH:
-        said = slurm_commands.ask(["sinfo", "--noheader", f"--format={_SINFO}"], ssh=ssh)
+        said = slurm_commands.ask(["sinfo", "--noheader", f"--format={_SINFO}"], ssh)
         if said.code:
-            raise ExperimentExecutionException(f"Slurm could not be asked: {said.trouble}")
-        found = [_kind(line.split("|")) for line in said.out.splitlines() if line.count("|") == 7]
+            raise ExperimentExecutionException(
+                f"Slurm could not be asked: {slurm_commands.trouble(said)}"
+            )
+        found = [_kind(line.split("|")) for line in said.text.splitlines() if line.count("|") == 7]
         _known[where] = (time.monotonic(), found)
     return found
 
@@ -157,9 +159,10 @@ def _of_nodes(target: Slurm, job: JobSpec, mine: list[Kind]) -> list[str]:
     return found
 
 
-def environment(job: JobSpec, order: Order) -> dict[str, str]:
-    """The environment with which the job's sbatch is called."""
-    return slurm_commands.job_environment(order.environ or {}, job.passed)
+def passed(job: JobSpec, order: Order) -> dict[str, str]:
+    """The variables that the job takes from the process that submitted it."""
+    inherited = order.environ or {}
+    return {name: inherited[name] for name in job.passed if name in inherited}
 
 
 def mpi_starter(target: Slurm, job: JobSpec) -> list[str] | None:
@@ -186,7 +189,7 @@ def _mpi_of_srun(ssh: str | None) -> str:
     """The kind of MPI that this Slurm's srun can start: pmix before pmi2."""
     where = ssh or ""
     if where not in _kinds_of_mpi:
-        said = slurm_commands.ask(["srun", "--mpi=list"], ssh=ssh)
-        listed = f"{said.out} {said.err}".split()
+        said = slurm_commands.ask(["srun", "--mpi=list"], ssh)
+        listed = f"{said.text} {said.complaint}".split()
         _kinds_of_mpi[where] = next((each for each in ("pmix", "pmi2") if each in listed), "mpirun")
     return _kinds_of_mpi[where]

@@ -46,10 +46,10 @@ def _rows(users: str, ssh: str | None, fresh: bool = False) -> dict[str, slurm_w
     if not fresh and (now - when < FRESH or (at is not None and then is at)):
         return found
     argv = ["squeue", "--noheader", "--array", "--states=all", f"--user={users}"]
-    said = slurm_commands.ask([*argv, f"--format={slurm_words.FORMAT}"], ssh=ssh)
+    said = slurm_commands.ask([*argv, f"--format={slurm_words.FORMAT}"], ssh)
     if said.code:
-        raise slurm_commands.Unreachable(f"Slurm does not answer: {said.trouble}")
-    found = slurm_words.rows(said.out)
+        raise slurm_commands.Unreachable(f"Slurm does not answer: {slurm_commands.trouble(said)}")
+    found = slurm_words.rows(said.text)
     _answers[ssh or "", users] = (now, at, found)
     return found
 
@@ -89,6 +89,8 @@ def _ended(folder: Path, evidence: str, state: str) -> View:
     """The job is over; until its result must be visible, if there is one, nothing is said."""
     now = time.monotonic()
     began = any((folder / "attempts").glob("*/node-0.start.json"))
+    if books.has_result(folder):
+        return View(ENDED, evidence, handed=True)
     patience = PATIENCE_SHARED if mounts.is_shared(folder) else PATIENCE
     if began or state in ("COMPLETED", "FAILED", ""):
         since = _ended_since.setdefault(str(folder), now)
@@ -106,10 +108,10 @@ def _of_accounting(job: str, ssh: str | None) -> str:
         return _forgotten[job]
     argv = ["sacct", "--noheader", "--parsable2", "--allocations", f"--jobs={job}"]
     try:
-        said = slurm_commands.ask([*argv, "--format=State"], ssh=ssh)
+        said = slurm_commands.ask([*argv, "--format=State"], ssh)
     except ExperimentExecutionException:
         return ""
-    state = said.out.split("\n")[0].strip() if not said.code else ""
+    state = said.text.split("\n")[0].strip() if not said.code else ""
     if not state or slurm_words.is_ended(state):
         _forgotten[job] = state
     return state
@@ -119,7 +121,7 @@ def cancel(folder: Path, ssh: str | None = None) -> None:
     """End the run's job if it waits: what runs sees the request in its folder."""
     handle = books.handle_of(folder)
     if handle is not None:
-        slurm_commands.ask(["scancel", "--state=PENDING", str(handle["job"])], ssh=ssh)
+        slurm_commands.ask(["scancel", "--state=PENDING", str(handle["job"])], ssh)
         _answers.clear()
 
 
@@ -129,7 +131,7 @@ def clear(folder: Path, ssh: str | None = None) -> None:
     if handle is None:
         return
     try:
-        slurm_commands.ask(["scancel", "--quiet", str(handle["job"])], ssh=ssh)
+        slurm_commands.ask(["scancel", "--quiet", str(handle["job"])], ssh)
     except ExperimentExecutionException:
         pass  # it has ended, as far as could be seen
 
@@ -142,4 +144,4 @@ def _see_to_cancel(folder: Path, job: str, ssh: str | None) -> None:
         return
     spec = files.read_json(str(folder / "job.json")) or {}
     if time.time() - asked > float(spec.get("grace_seconds", 10.0)) + SAVING:
-        slurm_commands.ask(["scancel", job], ssh=ssh)
+        slurm_commands.ask(["scancel", job], ssh)

@@ -1,0 +1,48 @@
+"""Slurm passes the shared suite, against a real cluster of two nodes."""
+
+from __future__ import annotations
+
+import dataclasses
+
+import pytest
+
+from scriptrun.config.distributed import MpiConfiguration
+from scriptrun.engines.slurm import Slurm
+from scriptrun.testing import jobs
+from scriptrun.testing.engines import EngineSuite
+from scriptrun.testing.jobs import Bench
+
+pytestmark = [pytest.mark.slurm, pytest.mark.slow, pytest.mark.xdist_group("slurm-suite")]
+
+
+class TestSlurm(EngineSuite):
+    @pytest.fixture
+    def bench(self, tmp_path, slurm):
+        return Bench(tmp_path, Slurm(partition="main", cpus=1, memory="64M", requeue=False))
+
+    @pytest.fixture
+    def narrow(self, bench):
+        """One run at a time: each takes all of the one node that it may have."""
+        alone = bench.target.replace(cpus=4, extra=("--nodelist=n1",))
+        return dataclasses.replace(bench, target=alone)
+
+    def vanish(self, run):
+        node = self.cluster.run("squeue", "-h", "-o", "%N").strip()
+        self.cluster.kill_node(node)
+        self.cluster.down(node)
+
+    @pytest.fixture(autouse=True)
+    def own_cluster(self, slurm):
+        self.cluster = slurm
+        yield
+        slurm.clear()
+
+    def room(self, bench):
+        return not self.cluster.jobs()
+
+    def beyond(self, bench):
+        config = jobs._config(bench.order("print('never')"))
+        config.run_config.mpi = MpiConfiguration(node_count=9)
+        config.run_config.node_count = 9
+        config.run_config.communicator = "IntelMpi"
+        return config
