@@ -3,6 +3,7 @@
 examples:
   scriptrun compute set local --max-runs 4
   scriptrun compute add small --class Local --max-runs 1
+  scriptrun compute add gpu --slurm --partition gpu --gres gpu:1 --time 8:00:00
   scriptrun compute alias 'gpu-*' local
 """
 
@@ -38,6 +39,9 @@ def arguments(parser: Any) -> None:
         if name == "add":
             kinds = sorted(compute.ENGINES)
             verb.add_argument("--class", dest="kind", choices=kinds, default="Local")
+            verb.add_argument(
+                "--slurm", dest="kind", action="store_const", const="Slurm", help="--class Slurm"
+            )
         shared.json_argument(verb)
     parser.takes_options = True
 
@@ -149,7 +153,11 @@ def _options(kind: str, words: list[str]) -> dict[str, Any]:
             raise UserErrorException(f"{kind} has no option {name!r}.", f"It has {known}.")
         if not mark and not left:
             raise UserErrorException(f"{name} wants a value.", f"Write {name} VALUE.")
-        found[key] = _converted(name, types[key], value if mark else left.pop(0))
+        text = value if mark else left.pop(0)
+        if types[key].startswith("tuple") and text.lower() != "none":
+            found[key] = [*(found.get(key) or ()), text]
+        else:
+            found[key] = _converted(name, types[key], text)
     return found
 
 

@@ -33,7 +33,8 @@ class Slurm(Value):
     node. ``warn`` is how many seconds before the time limit a job is told to save; it is then
     started again, at most ``requeues`` times. ``mpi`` is srun's kind of MPI (``pmix``, ``pmi2``) or
     ``mpirun`` for the environment's own. ``root`` is a directory that all nodes see, for built
-    environments (default: beside the workspace). ``ssh`` names a login node.
+    environments (default: beside the workspace). ``ssh`` names a login node,
+    behind which ``tool`` is a Python that has scriptrun (default: one is made below ``root``).
     """
 
     name: str = "slurm"
@@ -55,6 +56,7 @@ class Slurm(Value):
     mpi: str | None = None
     root: str | None = None
     ssh: str | None = None
+    tool: str | None = None
 
     @property
     def shared(self) -> bool:
@@ -125,7 +127,7 @@ def order_of(target: Slurm, job: JobSpec, order: Order, place: Path) -> dict[str
         "attempt": order.attempt,
         "slurm": str(place),
         "requeues": target.requeues if target.warn and target.requeue else 0,
-        "tool": [target.python or sys.executable, "-P"],
+        "tool": [target.tool or sys.executable, "-P"],
         "ticket": None,
         "wake": None,
     }
