@@ -1,4 +1,4 @@
-"""What differs between two runs: code, arguments, environment, variables, metrics, outputs."""
+"""What differs between two runs: code, arguments, data, environment, metrics, outputs."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from scriptrun import starting
+from scriptrun import data_words, starting
 from scriptrun.environments import sites
 from scriptrun.spec.hints import TYPE_CHECKING, Any
 from scriptrun.store import contents, snapshots
@@ -38,6 +38,7 @@ class Comparison:
     code: list[Change] = field(default_factory=list)
     job: dict[str, Pair] = field(default_factory=dict)
     arguments: Pair | None = None
+    data: dict[str, Pair] = field(default_factory=dict)
     packages: dict[str, Pair] = field(default_factory=dict)
     variables: dict[str, Pair] = field(default_factory=dict)
     metrics: dict[str, Pair] = field(default_factory=dict)
@@ -55,11 +56,12 @@ def compare(first: Run, second: Run) -> Comparison:
     job = {name: (getattr(one, name), getattr(two, name)) for name in facts}
     job["compute_target"] = (one.target.name, two.target.name)
     job["state"] = (first.get_status(), second.get_status())
-    same = one.arguments == two.arguments
+    arguments = data_words.plain(one), data_words.plain(two)
     return Comparison(
         code=list(code_changes(first, second)),
         job={name: pair for name, pair in job.items() if pair[0] != pair[1]},
-        arguments=None if same else (list(one.arguments), list(two.arguments)),
+        arguments=None if arguments[0] == arguments[1] else arguments,
+        data=differing(data_words.words(one), data_words.words(two)),
         packages=differing(packages(lock_of(first)), packages(lock_of(second))),
         variables=_variables(one, two),
         metrics=differing(metrics.read(first.path), metrics.read(second.path)),

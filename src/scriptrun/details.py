@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from pathlib import Path
 
+from scriptrun import data_words
 from scriptrun.spec.hints import TYPE_CHECKING, Any
 from scriptrun.tracking import artifacts, events, folders
 
@@ -27,7 +28,8 @@ def log_files(run: Run) -> dict[str, str]:
 def details(run: Run) -> dict[str, Any]:
     """What ``Run.get_details`` promises."""
     job, status = run.job, run.standing
-    facts = events.facts(events.read(run.path))
+    every = events.read(run.path)
+    facts = events.facts(every)
     found: dict[str, Any] = {
         "runId": run.id,
         "target": job.target.name,
@@ -37,8 +39,9 @@ def details(run: Run) -> dict[str, Any]:
         "endTimeUtc": utc(status.ended),
         "services": {},
         "properties": run.get_properties(),
-        "inputDatasets": [],
-        "outputDatasets": [],
+        "inputDatasets": data_words.input_datasets(job),
+        "outputDatasets": data_words.output_datasets(job),
+        "data": [each for each in every if each["kind"] == "data"],
         "runDefinition": job.run_definition,
         "logFiles": log_files(run),
         "submittedBy": job.submitted_by.get("user", ""),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
+from scriptrun import data_words
 from scriptrun.environments import cache
 from scriptrun.spec.hints import Any
 from scriptrun.store import inspecting, snapshots
@@ -17,7 +18,8 @@ class Plan:
     """What would be taken along, made ready and executed. Sizes are in bytes.
 
     ``files`` is path to size and ``ignored`` path to the rule that leaves it out; ``environment``
-    has ``kind``, ``cached``, ``steps`` and more; ``execution`` is the engine's own text.
+    has ``kind``, ``cached``, ``steps`` and more; ``execution`` is the engine's own text; ``data``
+    says of each input and output, by name, what would be delivered.
     """
 
     source: str
@@ -27,6 +29,7 @@ class Plan:
     environment: dict[str, Any]
     execution: str
     run: dict[str, Any]
+    data: dict[str, str] = field(default_factory=dict)
     warnings: list[str] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
 
@@ -54,6 +57,7 @@ def plan(submission: Submission, workspace: Workspace) -> Plan:
             "arguments": list(job.arguments),
             "variables": sorted({*job.variables, *job.passed}),
         },
+        data=data_words.words(job),
         warnings=warnings,
         notes=list(job.notes),
     )

@@ -79,8 +79,20 @@ def _reasons(job: JobSpec, workspace: Workspace) -> list[str]:
     reasons = base.check(job.environment) + compute.engine_of(job.target).check(job)
     if job.snapshot is None or not snapshots.exists(workspace.snapshots_folder, job.snapshot):
         reasons.append(f"its snapshot {(job.snapshot or '')[:16]} is gone from the workspace")
+    reasons += _data_reasons(job, workspace)
     missing = [name for name in job.passed if name not in os.environ]
     return reasons + [f"the variable {name} is passed on, and not set here" for name in missing]
+
+
+def _data_reasons(job: JobSpec, workspace: Workspace) -> list[str]:
+    """Why the same data cannot be read again: the list of its files is gone."""
+    pins = [each["dataset"] for each in job.data.get("inputs") or () if each.get("dataset")]
+    lists = workspace.directory / "manifests"
+    return [
+        f"the list of the files of its data is gone from the workspace ({pin['manifest'][:16]})"
+        for pin in pins
+        if not (lists / f"{pin['manifest']}.manifest").exists()
+    ]
 
 
 def _lock(run: Run, job: JobSpec, workspace: Workspace) -> tuple[dict[str, Any] | None, list[str]]:

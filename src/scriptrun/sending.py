@@ -12,6 +12,7 @@ from scriptrun.data import datastores, sources, transfer
 from scriptrun.data.errors import FileExists
 from scriptrun.data.file_dataset import FileDatasetFactory
 from scriptrun.data.local_store import LocalStore
+from scriptrun.data_words import fill_in
 from scriptrun.home import Home
 from scriptrun.spec.errors import ScriptrunError, UserErrorException
 from scriptrun.spec.hints import Any
@@ -35,7 +36,7 @@ class Sending:
     def prepare(self) -> None:
         """Make the folders that the job writes into."""
         for wanted in self._job["data"].get("outputs") or ():
-            path = _filled_in(wanted["path"], self._job["id"], wanted["name"])
+            path = fill_in(wanted["path"], self._job["id"], wanted["name"])
             store = datastores.get(self._home, wanted["datastore"]).store
             mounted = wanted["mode"] == "mount"
             direct = store.folder / path if store.folder is not None and mounted else None
@@ -202,7 +203,3 @@ class Output:
                 self._upload(settled)
             except (ScriptrunError, OSError) as error:
                 self._telling.line(f"output {self.wanted['name']}: {error}; it is tried again")
-
-
-def _filled_in(path: str, run_id: str, name: str) -> str:
-    return path.replace("{run-id}", run_id).replace("{output-name}", name)

@@ -198,7 +198,7 @@ def test_the_guides_job_on_every_store(datastore, web, workspace, put, job, run,
     ]
     pins = {each["name"]: each["dataset"] for each in done.job.data["inputs"]}
     assert [pin["version"] for pin in pins.values()] == [1, None]
-    assert not [each for each in mounting.mount_table.ours()]
+    assert os.environ["SCRIPTRUN_RUNTIME"] not in Path("/proc/self/mounts").read_text()
 
 
 def test_the_old_way(datastore, put, job, run):
@@ -356,6 +356,30 @@ def test_a_run_again_reads_what_the_first_did(datastore, workspace, put, job, ru
     again = rerun.start(first).run
     again.wait_for_completion()
     assert seen(again)["files"] == seen(first)["files"] == {"a.txt": "A"}
+
+
+def test_what_was_delivered_is_told(blob_store, workspace, put, job, run):
+    from scriptrun import comparing, planned, submit
+
+    put(blob_store, {"d/a.txt": "A"})
+    make = Dataset.File.from_files
+    out = OutputFileDatasetConfig(destination=(blob_store, "m/{run-id}")).as_upload()
+    config = job(LOOKS, make((blob_store, "d")).as_download(), out)
+    plan = planned.plan(submit.check(config, workspace, "data"), workspace)
+    assert (
+        plan.data["output 2"] == "upload to blob:m/{run-id}" and "d in blob" in plan.data["input 1"]
+    )
+    first = run(config)
+    put(blob_store, {"d/b.txt": "B"})
+    config.arguments[0] = make((blob_store, "d")).as_download()
+    second = run(config)
+    found = comparing.compare(first, second)
+    assert list(found.data) == ["input 1"] and found.arguments is None
+    assert "1 files" in found.data["input 1"][0] and "2 files" in found.data["input 1"][1]
+    details = second.get_details()
+    assert details["inputDatasets"][0]["dataset"]["files"] == 2
+    assert details["outputDatasets"][0]["path"] == f"m/{second.id}"
+    assert [each["how"] for each in details["data"]] == ["downloaded", "uploaded"]
 
 
 def test_resume_from_a_data_path(datastore, put, job, run):

@@ -1,4 +1,4 @@
-"""Show what differs between two runs: code, arguments, environment, variables, metrics, outputs.
+"""Show what differs between two runs: code, arguments, data, environment, metrics, outputs.
 
 With --exit-code it ends with 1 where something differs, as `git diff` does.
 """
@@ -66,6 +66,7 @@ def _print(first: Run, second: Run, found: comparing.Comparison) -> None:
     _section("job", found.job)
     if found.arguments is not None:
         _section("arguments", {"": tuple(" ".join(map(_word, each)) for each in found.arguments)})
+    _section("data", found.data)
     _section("environment", found.packages)
     _section("variables", found.variables)
     _section("metrics", {n: tuple(map(_number, pair)) for n, pair in found.metrics.items()})

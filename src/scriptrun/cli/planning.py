@@ -28,6 +28,9 @@ def show(submission: Submission, workspace: Workspace, as_json: bool) -> int:
         _listed([f"{path}  ({why})" for path, why in sorted(plan.ignored.items())])
     print("\nenvironment")
     _listed(_environment(plan.environment))
+    if plan.data:
+        print("\ndata")
+        _listed([f"{name}: {each}" for name, each in plan.data.items()])
     print(f"\nwould be executed {plan.execution}")
     for title, lines in (("notes", plan.notes), ("warnings", plan.warnings)):
         if lines:

@@ -1,0 +1,102 @@
+"""What data a job was given, in words and in the SDK v1's shape; from its record alone."""
+
+from __future__ import annotations
+
+import re
+
+from scriptrun.spec.hints import Any
+from scriptrun.spec.job import JobSpec
+
+_UNNAMED = re.compile(r"\b(input__[0-9a-f]{8}|output_[0-9a-f]{8}|[0-9a-f]{32})\b")
+
+
+def words(job: JobSpec) -> dict[str, str]:
+    """Each input and output in a line, by name; those without a name are numbered."""
+    found = {}
+    for name, wanted in zip(names(job).values(), _every(job), strict=True):
+        way = wanted["mode"]
+        if "kind" not in wanted:
+            found[name] = f"{way} to {wanted['datastore']}:{wanted['path']}"
+        else:
+            found[name] = f"{way} of {_content(wanted)}"
+    return found
+
+
+def names(job: JobSpec) -> dict[str, str]:
+    """What each input and output is called for people, by its own name."""
+    found: dict[str, str] = {}
+    for number, wanted in enumerate(_every(job), 1):
+        kind = "input" if "kind" in wanted else "output"
+        unnamed = _UNNAMED.fullmatch(wanted["name"])
+        found[wanted["name"]] = f"{kind} {number}" if unnamed else wanted["name"]
+    return found
+
+
+def plain(job: JobSpec) -> list[str]:
+    """The arguments; random names in them are those of ``names``, so that two runs compare."""
+    known = names(job)
+    if not known:
+        return list(job.arguments)
+    return [_UNNAMED_REFERENCE.sub(lambda m: f"${known.get(m[1], m[1])}", a) for a in job.arguments]
+
+
+_UNNAMED_REFERENCE = re.compile(r"\$AZUREML_DATAREFERENCE_(\w+)")
+
+
+def input_datasets(job: JobSpec) -> list[dict[str, Any]]:
+    """``inputDatasets`` of ``get_details``."""
+    found = []
+    for wanted in job.data.get("inputs") or ():
+        pin = wanted.get("dataset") or {}
+        facts = {name: pin.get(name) for name in ("id", "name", "version", "files", "bytes")}
+        how = {
+            "type": "Reference" if wanted["kind"] == "reference" else "RunInput",
+            "inputName": wanted["name"],
+            "mechanism": wanted["mode"].capitalize(),
+            "pathOnCompute": wanted.get("path_on_compute"),
+        }
+        found.append({"dataset": facts, "consumptionDetails": how})
+    return found
+
+
+def output_datasets(job: JobSpec) -> list[dict[str, Any]]:
+    """``outputDatasets`` of ``get_details``."""
+    return [
+        {
+            "outputType": "RunOutput",
+            "outputDetails": {"outputName": each["name"], "mechanism": each["mode"].capitalize()},
+            "datastore": each["datastore"],
+            "path": fill_in(each["path"], job.id, each["name"]),
+        }
+        for each in job.data.get("outputs") or ()
+    ]
+
+
+def fill_in(path: str, run_id: str, name: str) -> str:
+    """An output's path with ``{run-id}`` and ``{output-name}`` filled in."""
+    return path.replace("{run-id}", run_id).replace("{output-name}", name)
+
+
+def delivered(event: dict[str, Any]) -> str:
+    """One line for an event that tells what was brought or sent."""
+    count = f" {event['files']:,} files, {event['bytes']:,} bytes," if "files" in event else ""
+    where = f" to {event['to']}," if event.get("to") else ""
+    name = event.get("input") or event.get("output")
+    return f"{name}: {event['how']}{where}{count} in {event['seconds']:.1f} s"
+
+
+def _every(job: JobSpec) -> list[dict[str, Any]]:
+    return [*(job.data.get("inputs") or ()), *(job.data.get("outputs") or ())]
+
+
+def _content(wanted: dict[str, Any]) -> str:
+    pin = wanted.get("dataset")
+    if not pin:
+        return str(wanted.get("what") or f"{wanted['path']} of {wanted['datastore']}")
+    if wanted["kind"] == "reference":
+        named = f"{wanted['path'] or 'the whole'} of {wanted['datastore']}"
+    elif pin.get("name"):
+        named = f"{pin['name']}, version {pin['version']}"
+    else:
+        named = "an unregistered dataset"
+    return f"{named} ({pin['files']:,} files, {pin['bytes']:,} bytes, {pin['manifest'][:12]})"
