@@ -283,11 +283,11 @@ def test_what_needs_more_than_the_folder_says_what_to_add(job, python):
         python,
         HEAD
         + """
-for ask in (lambda: run.experiment.workspace.datastores, lambda: run.input_datasets, lambda: run.register_model('m')):
+for ask in (lambda: run.experiment.workspace.datastores, lambda: run.submit_child(1), lambda: run.register_model('m')):
     try: ask()
     except Exception as error: assert "Add scriptrun to the environment's packages" in str(error), error
     else: raise AssertionError(ask)
-assert not hasattr(run, 'no_such_thing') and not hasattr(run, 'input_datasets')
+assert not hasattr(run, 'no_such_thing') and not hasattr(run, 'get_secret')
 import pickle; assert pickle.loads(pickle.dumps(run)) == run
 """,
     )

@@ -18,7 +18,7 @@ _MARK = b"scriptrun-front-of-a-job"
 _HOMES = {
     "Run": ("scriptrun.runtime.injob.run", "Run"),
     "_OfflineRun": ("scriptrun.runtime.injob.offline", "_OfflineRun"),
-    "exceptions": ("scriptrun.runtime.injob.errors", None),
+    "exceptions": ("scriptrun.exceptions", None),
 }
 _ELSEWHERE = (
     "Workspace",
@@ -44,21 +44,28 @@ _ELSEWHERE = (
 
 def _sentence(name):
     return (
-        "scriptrun.{} is not at hand in this job: it needs scriptrun to be installed in the job's "
-        "environment. Add scriptrun to the environment's packages.".format(name)
+        "scriptrun.{} is not at hand in this job: it needs scriptrun, and there is none on this "
+        "node but what the job brought. Add scriptrun to the environment's packages.".format(name)
     )
 
 
 class _Elsewhere(type):
-    """The class of names that this front only knows of: importing them works, using them not."""
+    """The class of names that live in the helper (``runtime.injob.helper``), where there is one."""
 
     def __call__(cls, *args, **kwargs):
-        raise AttributeError(_sentence(cls.__name__))
+        return _asked(cls.__name__)(*args, **kwargs)
 
     def __getattr__(cls, name):
         if name.startswith("__"):
             raise AttributeError(name)
-        raise AttributeError(_sentence(cls.__name__ + "." + name))
+        return getattr(_asked(cls.__name__, "." + name), name)
+
+
+def _asked(name, more=""):
+    """The class in the helper. Raises AttributeError where there is none."""
+    helper = importlib.import_module("scriptrun.runtime.injob.helper")
+    helper.helper("scriptrun." + name + more)
+    return importlib.import_module("scriptrun.runtime.injob.remote").named(name)
 
 
 class _Front(types.ModuleType):
@@ -80,6 +87,15 @@ class _Front(types.ModuleType):
 
     def __dir__(self):
         return sorted(set(list(self.__dict__) + ["Run", "exceptions"]))
+
+
+class _Errors(types.ModuleType):
+    """``scriptrun.exceptions``: the classes that ``except`` clauses name."""
+
+    def __getattr__(self, name):
+        if not name.endswith(("Exception", "Error")):
+            raise AttributeError("module 'scriptrun.exceptions' has no {!r}".format(name))
+        return importlib.import_module("scriptrun.runtime.injob.helper").error_named(name)
 
 
 def _installed():
@@ -137,6 +153,7 @@ def _stand():
         _load(spec)
     else:
         sys.modules[__name__].__class__ = _Front
+        sys.modules[__name__ + ".exceptions"] = _Errors(__name__ + ".exceptions")
 
 
 if __name__ == "scriptrun":

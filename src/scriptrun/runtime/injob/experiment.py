@@ -1,10 +1,14 @@
 """The experiment as a job's script sees it (Python 3.6+)."""
 
+from scriptrun.runtime.injob.helper import helper
+from scriptrun.runtime.injob.remote import root
 from scriptrun.runtime.injob.workspace import Workspace
 
 
 class Experiment(object):
-    """The run's experiment: its ``name``, and its ``workspace`` as far as a job knows it."""
+    """The run's experiment: its ``name`` and its ``workspace``; all else the helper answers."""
+
+    __scriptrun__ = "experiment"
 
     def __init__(self, name):
         self.name = name
@@ -14,5 +18,11 @@ class Experiment(object):
 
     @property
     def workspace(self):
-        """The workspace: its name and facts; what needs more says what to add."""
+        """The workspace."""
         return Workspace()
+
+    def __getattr__(self, name):
+        if name.startswith("_"):
+            raise AttributeError("'Experiment' object has no attribute {!r}".format(name))
+        helper("experiment.{}".format(name))
+        return getattr(root("experiment"), name)

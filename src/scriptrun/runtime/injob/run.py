@@ -2,21 +2,21 @@
 
 import os
 
-from scriptrun.runtime.injob import artifacts, children, metric_reader, record
+from scriptrun.runtime.injob import artifacts, children, inputs, metric_reader, record
 from scriptrun.runtime.injob.artifact_calls import ArtifactCalls
 from scriptrun.runtime.injob.beat import BEAT
 from scriptrun.runtime.injob.errors import RunEnvironmentException
 from scriptrun.runtime.injob.experiment import Experiment
+from scriptrun.runtime.injob.helper import helper
 from scriptrun.runtime.injob.metric_calls import MetricCalls
 from scriptrun.runtime.injob.metric_writer import writer_of
 from scriptrun.runtime.injob.offline import _OfflineRun
 from scriptrun.runtime.injob.record_calls import RecordCalls
+from scriptrun.runtime.injob.remote import root
 
 #: members of v1's Run that need more than the run's folder
 _ELSEWHERE = frozenset(
     [
-        "input_datasets",
-        "output_datasets",
         "register_model",
         "submit_child",
         "get_secret",
@@ -38,6 +38,8 @@ class Run(MetricCalls, ArtifactCalls, RecordCalls):
 
     Threads, forked processes and several ranks may use it at once.
     """
+
+    __scriptrun__ = "run"
 
     def __init__(self, folder):
         self.folder = os.path.abspath(str(folder))
@@ -75,10 +77,8 @@ class Run(MetricCalls, ArtifactCalls, RecordCalls):
 
     def __getattr__(self, name):
         if name in _ELSEWHERE:
-            raise AttributeError(
-                "run.{} is not at hand in this job: it needs scriptrun to be installed in the "
-                "job's environment. Add scriptrun to the environment's packages.".format(name)
-            )
+            helper("run.{}".format(name))
+            return getattr(root("run"), name)
         raise AttributeError("'Run' object has no attribute {!r}".format(name))
 
     def __enter__(self):
@@ -95,6 +95,21 @@ class Run(MetricCalls, ArtifactCalls, RecordCalls):
         """The experiment; it has a ``name``."""
         name = record.job(self.folder).get("experiment")
         return Experiment(name or os.environ.get("SCRIPTRUN_EXPERIMENT", ""))
+
+    @property
+    def input_datasets(self):
+        """The job's inputs by name: of files the path, of a table the dataset."""
+        return inputs.Inputs(self.folder, self._dataset_of)
+
+    @property
+    def output_datasets(self):
+        """The job's outputs by name: the path of the folder that each is written to."""
+        return inputs.Outputs(self.folder, None)
+
+    def _dataset_of(self, name):
+        """The dataset of the input ``name``, from the helper."""
+        helper("run.input_datasets[{!r}]".format(name))
+        return root("run").input_datasets[name]
 
     @property
     def parent(self):

@@ -2,13 +2,18 @@
 
 import os
 
+from scriptrun.runtime.injob.helper import helper
+from scriptrun.runtime.injob.remote import root
+
 
 class Workspace(object):
     """The workspace that the job was submitted from: ``name`` and the facts it was created with.
 
-    All that it would give out (datastores, datasets, ...) needs scriptrun in the job's environment:
-    those names raise AttributeError with a sentence that says so.
+    All else (datastores, datasets, models, ...) is answered by the helper; where there is none,
+    AttributeError says what to add.
     """
+
+    __scriptrun__ = "workspace"
 
     def __init__(self):
         self.name = os.environ.get("AZUREML_ARM_WORKSPACE_NAME", "")
@@ -21,7 +26,5 @@ class Workspace(object):
     def __getattr__(self, name):
         if name.startswith("_"):
             raise AttributeError("'Workspace' object has no attribute {!r}".format(name))
-        raise AttributeError(
-            "workspace.{} is not at hand in this job: it needs scriptrun to be installed in the "
-            "job's environment. Add scriptrun to the environment's packages.".format(name)
-        )
+        helper("workspace.{}".format(name))
+        return getattr(root("workspace"), name)

@@ -1,0 +1,196 @@
+"""The helper of a job's script that has no scriptrun in its environment: it answers for it here.
+
+``python -m scriptrun.answering`` reads questions, a line of JSON each, from standard input and
+writes the answers to standard output; it ends when its input does. ``runtime.injob.remote`` asks,
+and says how values cross. What is asked for are public members of scriptrun's own objects, and of
+the run, experiment and workspace that the variables of the job name. Nothing else is served.
+"""
+
+from __future__ import annotations
+
+import datetime
+import itertools
+import json
+import os
+import signal
+import sys
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from pathlib import Path
+from typing import Any, BinaryIO
+
+import scriptrun
+from scriptrun.data import table_file
+from scriptrun.run import Run
+from scriptrun.spec.errors import ScriptrunError, UserErrorException
+
+#: what is called besides public members
+_OPERATORS = {
+    *["", "__enter__", "__exit__"],
+    *["__eq__", "__ne__", "__lt__", "__le__", "__gt__", "__ge__", "__and__", "__or__"],
+    *["__invert__", "__contains__", "__iter__", "__len__"],
+}
+_PLAIN = (KeyError, IndexError, TypeError, ValueError, AttributeError, NotImplementedError)
+#: a generator of more would fill the memory; nobody reads so many one by one
+_MANY = 100_000
+
+
+class Answers:
+    """The objects that were handed out, by number, and what is done with them."""
+
+    def __init__(self) -> None:
+        self._objects: dict[int, Any] = {}
+        self._numbers = itertools.count(1)
+
+    def answer(self, question: dict[str, Any]) -> dict[str, Any]:
+        """The answer to one question: ``value``, or ``error`` with a sentence."""
+        try:
+            return {"value": self._answer(question)}
+        except ScriptrunError as error:
+            return _error(type(error).__name__, error.message, error.hint)
+        except ImportError as error:
+            return _error("UserErrorException", f"The tool lacks a package: {error}.")
+        except OSError as error:
+            place = f"{error.filename}: " if error.filename else ""
+            return _error("UserErrorException", f"{place}{error.strerror or error}.")
+        except _PLAIN as error:
+            kind = next(each.__name__ for each in _PLAIN if isinstance(error, each))
+            return _error(kind, str(error.args[0]) if error.args else "")
+
+    def _answer(self, question: dict[str, Any]) -> Any:
+        for number in question.get("drop") or ():
+            self._objects.pop(number, None)
+        if question.get("cwd"):
+            os.chdir(question["cwd"])
+        of = self._object(question["of"])
+        return getattr(self, f"_do_{question['do']}")(of, question)
+
+    def _do_get(self, of: Any, question: dict[str, Any]) -> Any:
+        name = question["name"]
+        value = getattr(of, _public(name))
+        if callable(value) and not isinstance(value, type) and not _is_ours(value):
+            return {"$": "method", "name": name}
+        return self._encoded(value)
+
+    def _do_set(self, of: Any, question: dict[str, Any]) -> None:
+        setattr(of, _public(question["name"]), self._decoded(question["value"]))
+
+    def _do_item(self, of: Any, question: dict[str, Any]) -> Any:
+        return self._encoded(of[self._decoded(question["key"])])
+
+    def _do_call(self, of: Any, question: dict[str, Any]) -> Any:
+        name = question["name"]
+        called = getattr(of, name if name in _OPERATORS else _public(name)) if name else of
+        args = [self._decoded(each) for each in question["args"]]
+        kwargs = {key: self._decoded(value) for key, value in question["kwargs"].items()}
+        return self._encoded(called(*args, **kwargs))
+
+    def _do_table(self, of: Any, question: dict[str, Any]) -> Any:
+        told = table_file.write(of.to_arrow(), question["format"])
+        return {"$": "dict", "of": [[key, value] for key, value in told.items()]}
+
+    def _object(self, ref: dict[str, Any]) -> Any:
+        if ref["$"] == "object":
+            return self._objects[ref["n"]]
+        if ref["$"] == "root":
+            return _root(ref["name"])
+        return getattr(scriptrun, _public(ref["name"]))
+
+    def _decoded(self, value: Any) -> Any:
+        if isinstance(value, list):
+            return [self._decoded(each) for each in value]
+        if not isinstance(value, dict):
+            return value
+        if value["$"] == "tuple":
+            return tuple(map(self._decoded, value["of"]))
+        if value["$"] == "dict":
+            return {self._decoded(key): self._decoded(each) for key, each in value["of"]}
+        if value["$"] == "time":
+            return datetime.datetime.fromtimestamp(value["seconds"], datetime.UTC)
+        return self._object(value)
+
+    def _encoded(self, value: Any) -> Any:
+        for kinds, encode in self._ENCODERS:
+            if isinstance(value, kinds):
+                return encode(self, value)
+        if _is_ours(value):
+            return self._kept(value)
+        raise UserErrorException(
+            f"A {type(value).__name__} cannot be handed to this job.",
+            "With scriptrun in the environment's packages it can.",
+        )
+
+    def _list(self, value: Iterable[Any]) -> Any:
+        return [self._encoded(each) for each in itertools.islice(value, _MANY)]
+
+    def _mapping(self, value: Mapping[Any, Any]) -> Any:
+        if _is_ours(value):
+            return self._kept(value)
+        pairs = [[self._encoded(key), self._encoded(each)] for key, each in value.items()]
+        return {"$": "dict", "of": pairs}
+
+    #: how values of Python's own kinds cross, the first that fits
+    _ENCODERS: tuple[tuple[Any, Callable[[Answers, Any], Any]], ...] = (
+        ((type(None), bool, int, float, str), lambda self, value: value),
+        (os.PathLike, lambda self, value: str(os.fspath(value))),
+        (tuple, lambda self, value: {"$": "tuple", "of": self._list(value)}),
+        (datetime.datetime, lambda self, value: {"$": "time", "seconds": value.timestamp()}),
+        (Mapping, _mapping),
+        ((list, set, frozenset, Iterator), _list),
+    )
+
+    def _kept(self, value: Any) -> dict[str, Any]:
+        number = next(self._numbers)
+        self._objects[number] = value
+        kind = value.__name__ if isinstance(value, type) else type(value).__name__
+        return {"$": "object", "n": number, "kind": kind, "text": repr(value)}
+
+
+def _public(name: str) -> str:
+    """``name`` where it is no private member's. Raises AttributeError else."""
+    if name.startswith("_"):
+        raise AttributeError(f"{name!r} is private.")
+    return name
+
+
+def _is_ours(value: object) -> bool:
+    kind = value if isinstance(value, type) else type(value)
+    return kind.__module__.partition(".")[0] == "scriptrun"
+
+
+def _root(name: str) -> Any:
+    run = Run.get_context(allow_offline=False)
+    found = {"run": lambda: run, "experiment": lambda: run.experiment}
+    return found.get(name, lambda: run.workspace)()
+
+
+def _error(kind: str, message: str, hint: str = "") -> dict[str, Any]:
+    return {"error": {"kind": kind, "message": message, "hint": hint}}
+
+
+def serve(questions: BinaryIO, answers: BinaryIO) -> None:
+    """Answer every line of ``questions`` until it ends."""
+    told = Answers()
+    for line in questions:
+        question = json.loads(line)
+        if question["do"] == "end":
+            return
+        text = json.dumps(told.answer(question), ensure_ascii=True)
+        answers.write(text.encode("ascii") + b"\n")
+        answers.flush()
+
+
+def main() -> None:
+    """Serve the process at the other end of standard input and output."""
+    answers = os.fdopen(os.dup(1), "wb")
+    os.dup2(2, 1)  # what is printed goes to the job's log
+    for number in (signal.SIGINT, signal.SIGTERM):  # it ends with the script, which may be saving
+        signal.signal(number, lambda *_: None)
+    try:
+        Path("/proc/self/comm").write_text("scriptrun-data")
+    except OSError:
+        pass
+    serve(sys.stdin.buffer, answers)
+
+
+if __name__ == "__main__":
+    main()

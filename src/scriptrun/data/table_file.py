@@ -1,0 +1,84 @@
+"""A table as a file, for a job that reads it with libraries of its own."""
+
+from __future__ import annotations
+
+import csv
+import json
+import os
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+#: rows that are turned into text at once
+_ROWS = 65_536
+
+
+def write(table: Any, form: str) -> dict[str, Any]:
+    """Write a ``pyarrow.Table`` to a fresh temporary file, as ``parquet`` or ``csv``.
+
+    Returns ``path`` and ``columns``: a name and a kind of each. The reader removes the file.
+    ``runtime.injob.tables`` says how the CSV is to be read.
+    """
+    import tempfile
+
+    number, path = tempfile.mkstemp(prefix="scriptrun-table-", suffix=f".{form}")
+    os.close(number)
+    try:
+        if form == "parquet":
+            from pyarrow import parquet
+
+            parquet.write_table(table, path)
+            kinds = [""] * table.num_columns
+        else:
+            kinds = [_kind(column) for column in table.columns]
+            _write_csv(table, kinds, Path(path))
+    except BaseException:
+        os.unlink(path)
+        raise
+    return {
+        "path": path,
+        "columns": [list(each) for each in zip(table.column_names, kinds, strict=True)],
+    }
+
+
+def _kind(column: Any) -> str:
+    """How the column stands in the CSV."""
+    from pyarrow import types
+
+    if types.is_integer(column.type):
+        return "float" if column.null_count else "int"
+    if types.is_boolean(column.type):
+        return "json" if column.null_count else "bool"
+    if types.is_floating(column.type):
+        return "float"
+    if types.is_timestamp(column.type):
+        return "time"
+    return "text" if types.is_string(column.type) or types.is_large_string(column.type) else "json"
+
+
+def _write_csv(table: Any, kinds: list[str], path: Path) -> None:
+    with open(path, "w", encoding="utf-8", newline="") as file:
+        out = csv.writer(file, lineterminator="\n")
+        for batch in table.to_batches(_ROWS):
+            columns = map(_column, kinds, batch.columns)
+            out.writerows(zip(*columns, strict=True))
+
+
+def _column(kind: str, values: Any) -> list[str]:
+    text = _TEXTS.get(kind, str)
+    return [r"\N" if value is None else text(value) for value in values.to_pylist()]
+
+
+def _text(value: str) -> str:
+    return f"\\{value}" if value.startswith("\\") else value
+
+
+def _json(value: Any) -> str:
+    return json.dumps(value, default=str)
+
+
+def _float(value: float) -> str:
+    return repr(float(value))
+
+
+_TEXTS: dict[str, Callable[[Any], str]] = {"text": _text, "json": _json, "float": _float}

@@ -1,0 +1,91 @@
+"""Tables from the helper, read by the job's own libraries (Python 3.6+).
+
+They come as Parquet where the job has something that reads it, else as CSV: without a line of
+names, a null as ``\\N``, and the kind of each column beside it.
+"""
+
+import importlib
+import json
+import os
+
+_PARQUET = ("pyarrow", "fastparquet")
+
+
+def to_pandas(ask):
+    """The table as a data frame; ``ask(format)`` has the helper write it to a file."""
+    pandas = _library("pandas")
+    engine = next((name for name in _PARQUET if _has(name)), None)
+    return _read(ask, "parquet", pandas.read_parquet) if engine else _read_csv(ask, pandas)
+
+
+def to_arrow(ask):
+    """The table as one of pyarrow."""
+    _library("pyarrow")
+    return _read(ask, "parquet", importlib.import_module("pyarrow.parquet").read_table)
+
+
+def to_polars(ask):
+    """The table as a data frame of polars."""
+    return _read(ask, "parquet", _library("polars").read_parquet)
+
+
+def _library(name):
+    try:
+        return importlib.import_module(name)
+    except ImportError:
+        raise ImportError(
+            "The rows are read by the job's own {0}, and this environment has none: "
+            "add {0} to its packages.".format(name)
+        )
+
+
+def _has(name):
+    try:
+        importlib.import_module(name)
+    except ImportError:
+        return False
+    return True
+
+
+def _read(ask, form, read):
+    told = ask(form)
+    try:
+        return read(told["path"])
+    finally:
+        os.unlink(told["path"])
+
+
+def _read_csv(ask, pandas):
+    told = ask("csv")
+    kinds = dict(enumerate(kind for _, kind in told["columns"]))
+    plain = {"int": "int64", "bool": "bool", "float": "float64", "text": str, "json": str}
+    try:
+        frame = pandas.read_csv(
+            told["path"],
+            header=None,
+            names=list(kinds),
+            dtype={n: plain[kind] for n, kind in kinds.items() if kind in plain},
+            parse_dates=[n for n, kind in kinds.items() if kind == "time"],
+            keep_default_na=False,
+            na_values=["\\N"],
+            float_precision="round_trip",
+            encoding="utf-8",
+        )
+    finally:
+        os.unlink(told["path"])
+    for number, kind in kinds.items():
+        if kind == "json":
+            frame[number] = [
+                json.loads(each) if isinstance(each, str) else None for each in frame[number]
+            ]
+        elif kind == "text":
+            frame[number] = [_text(each) for each in frame[number]]
+    frame.columns = [name for name, _ in told["columns"]]
+    return frame
+
+
+def _text(value):
+    """None for a null, and a text that begins with a backslash without the one put before it."""
+    if not isinstance(value, str):
+        return None
+    return value[1:] if value.startswith("\\") else value
