@@ -1,5 +1,6 @@
 """What the script's process sees: its variables, and its arguments with references expanded."""
 
+import json
 import os
 import re
 
@@ -62,6 +63,8 @@ def system_variables(job, order):
     names["AZUREML_COMMUNICATOR"] = str(definition.get("communicator") or "None")
     if order.get("devices"):
         names["CUDA_VISIBLE_DEVICES"] = order["devices"]
+    if order.get("tool"):
+        names["SCRIPTRUN_TOOL"] = json.dumps(list(order["tool"]))
     names.update((job.get("data") or {}).get("variables") or {})
     names.update(order.get("brought") or {})
     return names
