@@ -37,6 +37,7 @@ OTHERS = {
     "model": Command("model", "List, register and download models"),
     "compute": Command("compute", "List, add and set compute targets"),
     "exec": Command("exec", "Run code written for the Azure ML SDK v1, as it is"),
+    "migrate": Command("migrate", "Rewrite code of the Azure ML SDK v1"),
     "init": Command("init", "Make a workspace here"),
     "doctor": Command("doctor", "Check that this machine has what runs need"),
     "completion": Command("completion", "Print the completion script for bash, zsh or fish"),

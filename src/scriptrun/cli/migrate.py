@@ -1,0 +1,105 @@
+"""Rewrite code of the Azure ML SDK v1: Estimators to ScriptRunConfig, azureml to scriptrun.
+
+PATH is a script, a notebook or a directory of them. What would change is shown as a diff, and
+nothing is written without --write.
+
+examples:
+  scriptrun migrate submit.py
+  scriptrun migrate --write notebooks/
+  scriptrun migrate --to azureml --check .
+  scriptrun migrate --prove submit.py
+
+--prove executes the files: in copies of their directories, and all but the submission.
+"""
+
+from __future__ import annotations
+
+import argparse
+import importlib
+import importlib.util
+import sys
+
+from scriptrun.cli import out
+from scriptrun.spec.errors import UserErrorException
+from scriptrun.spec.hints import Any
+
+_COLOURS = {"+": "32", "-": "31", "@": "36"}
+
+
+def arguments(parser: Any) -> None:
+    """Add the command's arguments."""
+    parser.add_argument("paths", nargs="+", metavar="PATH", help="a file or a directory")
+    parser.add_argument("--write", action="store_true", help="change the files")
+    parser.add_argument(
+        "--check", action="store_true", help="change nothing; exit 1 if anything would change"
+    )
+    parser.add_argument(
+        "--to",
+        choices=("scriptrun", "azureml"),
+        default="scriptrun",
+        help="azureml: Estimators to ScriptRunConfig, and no more (default: scriptrun)",
+    )
+    parser.add_argument(
+        "--report", choices=("text", "json"), default="text", help="how what was found is told"
+    )
+    parser.add_argument(
+        "--prove",
+        action="store_true",
+        help="run each file before and after, up to what it submits, and compare the jobs",
+    )
+
+
+def run(args: argparse.Namespace) -> int:
+    """Look at all files; the exit code: 1 for what --check finds or --prove cannot bear out."""
+    if args.check and args.write:
+        raise UserErrorException("--check and --write were both given.", "Give one of them.")
+    if importlib.util.find_spec("libcst") is None:
+        raise UserErrorException(
+            "Rewriting needs LibCST, which is not installed.", "pip install 'scriptrun[migrate]'"
+        )
+    migration = importlib.import_module("scriptrun.migration.many")
+    names = importlib.import_module("scriptrun.dropin.names")
+    progress = _Progress(args.report == "text" and sys.stderr.isatty())
+    report = migration.look(args.paths, args.to, names.alternative, progress.step, args.write)
+    progress.end()
+    if args.prove:
+        report.prove()
+    if args.report == "json":
+        out.as_json(report.as_dict())
+    else:
+        _tell(report, shown=not args.write)
+    differs = any(each.standing == "differs" for each in report.proofs)
+    return int(differs or (args.check and bool(report.changed)))
+
+
+def _tell(report: Any, shown: bool) -> None:
+    for each in report.changed if shown else []:
+        for line in each.diff:
+            print(out.painted(line, _COLOURS.get(line[:1], "")))
+    for finding in report.findings:
+        print(finding)
+    for proof in report.proofs:
+        print(proof)
+    print(report.summary(written=not shown))
+
+
+class _Progress:
+    """A line on the terminal that says how far it is."""
+
+    def __init__(self, wanted: bool) -> None:
+        self.wanted, self.last = wanted, -1
+
+    def step(self, done: int, total: int) -> None:
+        """``done`` of ``total`` files have been looked at."""
+        part = done * 100 // max(total, 1)
+        if self.wanted and part != self.last:
+            self.last = part
+            bar = "#" * (part // 4)
+            sys.stderr.write(f"\r{bar:<25} {done} of {total} files")
+            sys.stderr.flush()
+
+    def end(self) -> None:
+        """Take the line away."""
+        if self.wanted and self.last >= 0:
+            sys.stderr.write("\r\x1b[K")
+            sys.stderr.flush()

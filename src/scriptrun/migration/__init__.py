@@ -1,0 +1,1 @@
+"""Rewriting code of the Azure ML SDK v1: Estimators to ScriptRunConfig, azureml to scriptrun."""

@@ -1,0 +1,73 @@
+"""Which values are references to datastores: what the guide casts to a text."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import libcst as cst
+
+from scriptrun.migration import known
+from scriptrun.migration.program import Program
+
+_MODES = ("as_mount", "as_download", "as_upload")
+_MAKERS = (
+    "get_default_datastore",
+    "register_azure_blob_container",
+    "register_azure_file_share",
+)
+
+
+class Reference(NamedTuple):
+    """A DataReference in an argument: its name, and the text that makes it, if it has none yet."""
+
+    name: str
+    made: str
+
+
+def reference(
+    program: Program, node: cst.BaseExpression, taken: tuple[str, ...] = ()
+) -> Reference | None:
+    """The DataReference that ``node`` certainly is, or None."""
+    if not is_reference(program, known.follow(program, node)):
+        return None
+    text = program.source(node)
+    if isinstance(node, cst.Name):
+        return Reference(text, "")
+    return Reference(free_name(program, node, "data_ref", taken), text)
+
+
+def is_reference(program: Program, node: cst.BaseExpression) -> bool:
+    """Whether ``node`` makes a DataReference: of a datastore or of a path on one."""
+    if not isinstance(node, cst.Call):
+        return False
+    if program.qualified(node.func).endswith(".DataReference"):
+        return True
+    func = node.func
+    if not isinstance(func, cst.Attribute) or func.attr.value not in _MODES:
+        return False
+    return _is_place(program, known.follow(program, func.value))
+
+
+def _is_place(program: Program, node: cst.BaseExpression) -> bool:
+    """Whether ``node`` is a datastore, or a path on one."""
+    if not isinstance(node, cst.Call):
+        return False
+    name = program.qualified(node.func)
+    if name.startswith("azureml.") and ".Datastore" in f".{name.partition('core')[2]}":
+        return True
+    if not isinstance(node.func, cst.Attribute):
+        return False
+    if node.func.attr.value in _MAKERS:
+        return True
+    return node.func.attr.value == "path" and _is_place(
+        program, known.follow(program, node.func.value)
+    )
+
+
+def free_name(program: Program, node: cst.CSTNode, wanted: str, taken: tuple[str, ...] = ()) -> str:
+    """``wanted``, or with a number after it, so that no name of the program is it."""
+    used = {each.value for each in program.nodes(cst.Name)} | set(taken)
+    name, number = wanted, 2
+    while name in used:
+        name, number = f"{wanted}_{number}", number + 1
+    return name

@@ -1,0 +1,79 @@
+"""A file as one program: a script is one piece of it, a notebook one for each code cell."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from scriptrun.migration import files, notebooks
+from scriptrun.migration.edits import Edit, Lines, apply
+
+
+class Document:
+    """The file ``path`` with the bytes ``raw``. Raises Refused for what cannot be read as text."""
+
+    def __init__(self, path: str, raw: bytes) -> None:
+        self.path = path
+        self.is_notebook = path.endswith(".ipynb")
+        self.file = files.decoded(raw, self.is_notebook)
+        self._cells = notebooks.cells(self.file.text) if self.is_notebook else []
+        self.pieces = [cell.text for cell in self._cells] if self.is_notebook else [self.file.text]
+        self.broken: list[int] = []
+
+    def program(self) -> str:
+        """The text that is parsed: the pieces one after the other, in their order."""
+        if not self.is_notebook:
+            return self.pieces[0]
+        made, self.broken = [], []
+        for number, piece in enumerate(self.pieces):
+            text, good = notebooks.masked(piece)
+            made.append(text + "\n")
+            if not good:
+                self.broken.append(number)
+        return "".join(made)
+
+    def apply(self, edits: Iterable[Edit]) -> None:
+        """Change the pieces; the edits are of ``program()``."""
+        listed, base, made = list(edits), 0, []
+        for piece in self.pieces:
+            end = base + len(piece) + int(self.is_notebook)
+            mine = [_within(each, base, piece) for each in listed if base <= each.start < end]
+            if not self.is_notebook:
+                mine = listed
+            made.append(apply(piece, mine, base))
+            base = end
+        self.pieces = made
+
+    def bytes(self) -> bytes:
+        """The file's new content. Raises Refused where its encoding cannot hold it."""
+        if not self.is_notebook:
+            return self.file.encoded(self.pieces[0])
+        text = notebooks.with_cells(self.file.text, self._cells, self.pieces)
+        return self.file.encoded(text)
+
+    def place(self, line: int, pieces: list[str]) -> tuple[int, int]:
+        """The cell (0 in a script) and the line in it of a line of the program of ``pieces``."""
+        if not self.is_notebook:
+            return 0, line
+        for number, piece in enumerate(pieces, 1):
+            count = len(Lines(piece + "\n").starts) - 1
+            if line <= count:
+                return number, line
+            line -= count
+        return len(pieces), line
+
+    def original(self) -> list[str]:
+        """The pieces as they were read."""
+        return [cell.text for cell in self._cells] if self.is_notebook else [self.file.text]
+
+
+def _within(edit: Edit, base: int, piece: str) -> Edit:
+    """The edit kept to its cell: what is put after the last line begins a new one."""
+    end = base + len(piece)
+    if edit.start >= end:  # behind the cell's last character
+        text = edit.text.rstrip("\r\n")
+        return Edit(
+            end, end, text if piece.endswith("\n") or not text else "\n" + text.lstrip("\n")
+        )
+    if edit.end > end:
+        return Edit(edit.start, end, edit.text)
+    return edit

@@ -1,0 +1,326 @@
+"""One call of an Estimator, and the ScriptRunConfig that stands for it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+import libcst as cst
+
+from scriptrun.migration import datastores, known, reading, words, workspaces
+from scriptrun.migration.distributing import NAMES as DISTRIBUTED
+from scriptrun.migration.distributing import Distributed
+from scriptrun.migration.edits import Edit, apply
+from scriptrun.migration.environments import NAMES as OF_ENVIRONMENT
+from scriptrun.migration.environments import Made
+from scriptrun.migration.layout import Arguments
+from scriptrun.migration.program import Program
+from scriptrun.migration.reading import Read, Refused, Setting
+
+#: names of the ScriptRunConfig's parameters where they are others
+_RENAMED = {"entry_script": "script", "script_params": "arguments"}
+
+
+@dataclass
+class Rewriting:
+    """The edits for one call; ``needs`` are names to import, ``notes`` are worth a word.
+
+    ``freed`` are dictionaries of settings that the call no longer needs, ``list`` is the one of
+    script_params that becomes a list where it is made.
+    """
+
+    call: cst.Call
+    edits: list[Edit] = field(default_factory=list)
+    needs: set[str] = field(default_factory=set)
+    notes: list[str] = field(default_factory=list)
+    freed: list[cst.Name] = field(default_factory=list)
+    list: cst.Dict | None = None
+
+
+class Writer:
+    """Writes the ScriptRunConfig for ``call``; ``lists`` says which dictionaries become lists."""
+
+    def __init__(self, program: Program, call: cst.Call, lists: set[cst.Dict], config: str) -> None:
+        self.program, self.call, self.lists, self.config = program, call, lists, config
+        self.read: Read = reading.read(program, call)
+        self.settings = self.read.settings
+        self.made = Rewriting(call, needs={"ScriptRunConfig"})
+        self.before: list[str] = []
+        self.after: list[str] = []
+        self.values: dict[str, str] = {}
+        self.argument_edits: list[Edit] = []
+        self.target, self.is_named = self._target()
+
+    def write(self) -> Rewriting:
+        """The rewriting. Raises Refused where something about the call is not certain."""
+        self._check()
+        self._plain()
+        self._words()
+        self._inputs()
+        self._environment()
+        distributed = Distributed(self.program, self.settings)
+        self.read.freed.extend(distributed.freed)
+        self.made.needs |= distributed.needs
+        if distributed.text:
+            self.values["distributed_job_config"] = distributed.text
+        store = self._given("source_directory_data_store")
+        if store is not None:
+            self.after.append(f"run_config.source_directory_data_store = {self._store(store)}")
+        self._edit()
+        return self.made
+
+    # what is asked for
+
+    def _given(self, name: str) -> Setting | None:
+        found = self.settings.get(name)
+        if found is None or reading.value(self.program, found) is None:
+            return None
+        return found
+
+    def _check(self) -> None:
+        if "source_directory" not in self.settings:
+            raise Refused("it has no source_directory")
+        size = self._given("vm_size") or self._given("vm_priority")
+        if size is not None:
+            raise Refused(
+                f"{size.name} asks for a cluster that is made for this run alone",
+                "Name a compute target: compute_target=...",
+            )
+        if self._given("compute_target") is None:
+            raise Refused("it names no compute_target")
+
+    def _plain(self) -> None:
+        for name in ("source_directory", "entry_script", "compute_target"):
+            found = self.settings.get(name)
+            if found is not None:
+                self.values[_RENAMED.get(name, name)] = found.text
+        for name in ("max_run_duration_seconds", "resume_from"):
+            found = self._given(name)
+            if found is not None:
+                self.values[name] = found.text
+        if reading.value(self.program, self.settings.get("use_docker"), True) is False:
+            self.made.notes.append("use_docker=False has no counterpart")
+
+    def _words(self) -> None:
+        found = self._given("script_params")
+        if found is None:
+            return
+        node = known.follow(self.program, found.node)
+        changed = None
+        is_here = found.arg is not None and node is found.node
+        if isinstance(node, cst.Dict) and (node in self.lists or is_here):
+            changed = words.of_literal(self.program, node)
+        if changed is None:
+            simple = isinstance(node, cst.Dict) or known.is_pure(found.node)
+            text = found.text if simple else f"({found.text})"
+            certain = isinstance(node, cst.Dict)
+            text = text if certain else f"({found.text} or {{}})"
+            self.values["arguments"] = words.whole(self.program, text)
+            self.made.notes.append(
+                "script_params becomes a list where it is used: what it holds is not certain"
+            )
+            return
+        self._note(changed, node, is_here)
+        self.values["arguments"] = found.text
+        if is_here:
+            self.argument_edits += changed.edits
+        elif isinstance(node, cst.Dict):
+            self.made.list = node
+
+    def _note(self, changed: words.Changed, node: cst.BaseExpression, is_here: bool) -> None:
+        if changed.unsure:
+            self.made.notes.append(
+                f"{', '.join(changed.unsure)}: where it is certainly one word, plain "
+                f"{changed.unsure[0]} does"
+            )
+        for reference in changed.references:
+            self._refer(reference, None if is_here else node)
+
+    def _refer(self, reference: datastores.Reference, listed: cst.CSTNode | None = None) -> None:
+        """Have the job know the reference; one in a list of its own is made before that list."""
+        name = reference.name
+        line = f"{name} = {reference.made}"
+        if reference.made and listed is None:
+            self.before.append(line)
+        elif reference.made and listed is not None:
+            statement = self.program.statement(listed)
+            indent = self.program.indent(statement) if statement is not None else None
+            if statement is None or indent is None:
+                raise Refused("script_params is made in the middle of a line")
+            place = self.program.line_start(statement)
+            self.argument_edits.append(Edit(place, place, f"{indent}{line}{self.program.newline}"))
+        self.after.append(
+            f"run_config.data_references[{name}.data_reference_name] = {name}.to_config()"
+        )
+
+    def _inputs(self) -> None:
+        found = self._given("inputs")
+        if found is None or reading.value(self.program, found) == []:
+            return
+        node = known.follow(self.program, found.node)
+        if not isinstance(node, cst.List | cst.Tuple):
+            raise Refused("what inputs holds is not certain", "Pass each as an argument.")
+        for each in node.elements:
+            taken = tuple(line.partition(" =")[0] for line in self.before)
+            reference = datastores.reference(self.program, each.value, taken)
+            if reference is None:
+                raise Refused(
+                    "inputs= attaches datasets without an argument, which a ScriptRunConfig cannot",
+                    "Pass each as an argument, as '--data', dataset.as_named_input('data'), and "
+                    "have the script take it.",
+                )
+            self._refer(reference)
+
+    def _environment(self) -> None:
+        made = Made(
+            self.program,
+            self.settings,
+            reading.family(self.program.qualified(self.call.func)) or "",
+            self._environment_name,
+            workspaces.at(self.program, self.call),
+        )
+        self.made.needs |= made.needs
+        self.values["environment"] = made.text
+        self.before += made.lines
+        self.after += made.later
+
+    def _environment_name(self) -> str:
+        stem = self.target.rpartition(".")[2] if self.target else "estimator"
+        return datastores.free_name(self.program, self.call, f"{stem}_env")
+
+    def _store(self, store: Setting) -> str:
+        value = known.constant(self.program, store.node)
+        return store.text if isinstance(value, str) else f"{store.text}.name"
+
+    # where it goes
+
+    def _target(self) -> tuple[str, bool]:
+        """What the call is assigned to, as text, and whether it is the whole value."""
+        above = self.program.parent(self.call)
+        if isinstance(above, cst.Assign) and len(above.targets) == 1:
+            target = above.targets[0].target
+            if isinstance(target, cst.Name | cst.Attribute):
+                return self.program.source(target), True
+        return "", False
+
+    def _edit(self) -> None:
+        layout = Arguments(self.program, self.call)
+        for arg in self.call.args:
+            self._argument(layout, arg)
+        for name, text in self.values.items():
+            layout.add(f"{name}={text}")
+        func = self.call.func
+        edits = layout.edits(self.config, func)
+        self.before = [*layout.comments, *self.before]
+        if self.after and not self.is_named:
+            self._hoist(edits)
+            return
+        self.made.edits = [*edits, *self.argument_edits, *self._around()]
+        self.made.freed = self.read.freed
+
+    def _argument(self, layout: Arguments, arg: cst.Arg) -> None:
+        if arg.star:
+            rest = self._of_spread()
+            texts = [f"{name}={self.values.pop(name)}" for name in rest if name in self.values]
+            if texts:
+                layout.replace(arg, layout.joined(arg, texts))
+            else:
+                layout.drop(arg)
+            return
+        name = arg.keyword.value if arg.keyword else "source_directory"
+        new = _RENAMED.get(name, name)
+        if name in OF_ENVIRONMENT or name in DISTRIBUTED:
+            new = "environment" if name in OF_ENVIRONMENT else "distributed_job_config"
+            if name == self._last_of(new) and new in self.values:
+                layout.replace(arg, f"{new}={self.values.pop(new)}")
+            else:
+                layout.drop(arg)
+        elif new not in self.values:
+            layout.drop(arg)
+        else:
+            self._kept(layout, arg, name, new)
+
+    def _kept(self, layout: Arguments, arg: cst.Arg, name: str, new: str) -> None:
+        text = self.values.pop(new)
+        if new != name:
+            layout.rename(arg, new)
+        if text != self.settings[name].text:
+            layout.replace(arg, f"{new}={text}")
+
+    def _of_spread(self) -> list[str]:
+        named = {each.name for each in self.settings.values() if each.arg is None}
+        found = [_RENAMED.get(name, name) for name in named]
+        return [name for name in self.values if name in found]
+
+    def _last_of(self, new: str) -> str:
+        group = OF_ENVIRONMENT if new == "environment" else DISTRIBUTED
+        found = [a.keyword.value for a in self.call.args if a.keyword and a.keyword.value in group]
+        return found[-1]
+
+    def _around(self) -> list[Edit]:
+        """The lines before the statement, and those after it."""
+        if not self.before and not self.after:
+            return []
+        statement, indent = self._place()
+        newline = self.program.newline
+        start = self.program.line_start(statement)
+        before = "".join(f"{indent}{line}{newline}" for line in self.before)
+        made = [Edit(start, start, before)] if before else []
+        if self.after:
+            end = self.program.lines.line(self.program.span(statement)[1])
+            starts = self.program.lines.starts
+            place = starts[end] if end < len(starts) else len(self.program.text)
+            lines = [f"{indent}{self.target}.{line}{newline}" for line in self.after]
+            lead = "" if place and self.program.text[place - 1] in "\r\n" else newline
+            made.append(Edit(place, place, lead + "".join(lines)))
+        return made
+
+    def _hoist(self, edits: list[Edit]) -> None:
+        """A configuration that needs lines after it gets a name, and a statement of its own."""
+        statement, indent = self._place()
+        start, end = self.program.span(self.call)
+        name = datastores.free_name(self.program, self.call, "config")
+        text = self.program.text[start:end]
+        made = apply(text, [*edits, *self.argument_edits], start)
+        outside = [each for each in self.argument_edits if not start <= each.start < end]
+        lines = [*self.before, f"{name} = {made}", *[f"{name}.{line}" for line in self.after]]
+        place = self.program.line_start(statement)
+        newline = self.program.newline
+        before = "".join(f"{indent}{line}{newline}" for line in lines)
+        self.made.edits = [*outside, Edit(place, place, before), Edit(start, end, name)]
+        self.made.freed = self.read.freed
+
+    def _place(self) -> tuple[cst.SimpleStatementLine, str]:
+        """The statement that lines may be put before, and its indent."""
+        statement = self.program.statement(self.call)
+        advice = "Give the Estimator a statement of its own."
+        if statement is None:
+            raise Refused("it stands in the head of a compound statement", advice)
+        for each in self.program.above(self.call):
+            if each is statement:
+                break
+            if isinstance(each, _CONDITIONAL):
+                raise Refused("it stands where code is run later, repeatedly or not at all", advice)
+        indent = self.program.indent(statement)
+        small = next(
+            each
+            for each in self.program.above(self.call)
+            if isinstance(each, cst.BaseSmallStatement)
+        )
+        if (
+            indent is None
+            or small is not statement.body[0]
+            or (self.after and len(statement.body) > 1)
+        ):
+            raise Refused("it shares its line with other statements", advice)
+        return statement, indent
+
+
+_CONDITIONAL = (
+    cst.Lambda,
+    cst.IfExp,
+    cst.BooleanOperation,
+    cst.BaseComp,
+    cst.CompFor,
+    cst.FormattedStringExpression,
+    cst.Comparison,
+)

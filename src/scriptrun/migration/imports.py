@@ -1,0 +1,160 @@
+"""Adding and taking away imports, at the place of those that are there."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+import libcst as cst
+
+from scriptrun.migration.edits import Edit
+from scriptrun.migration.program import Program
+
+#: where the SDK has the names that rewritten code needs
+HOMES = {
+    "ScriptRunConfig": "azureml.core",
+    "Environment": "azureml.core",
+    "CondaDependencies": "azureml.core.conda_dependencies",
+    "MpiConfiguration": "azureml.core.runconfig",
+    "PyTorchConfiguration": "azureml.core.runconfig",
+    "TensorflowConfiguration": "azureml.core.runconfig",
+    "DEFAULT_GPU_IMAGE": "azureml.core.environment",
+    "PythonScriptStep": "azureml.pipeline.steps",
+    "os": "",
+}
+
+
+class Imports:
+    """What shall become of the imports of a program."""
+
+    def __init__(self, program: Program) -> None:
+        self.program = program
+        self._dropped: dict[cst.ImportFrom, set[str]] = {}
+        self._added: dict[cst.CSTNode, set[str]] = {}
+
+    def taken(self, names: Iterable[str]) -> list[str]:
+        """Those of ``names`` that the program uses for something else."""
+        scope = self.program.scope(self.program.module)
+        found = []
+        for name in names:
+            homes = set()
+            for each in scope[name] if scope is not None else ():
+                homes |= {found.name for found in each.get_qualified_names_for(name)}
+            if homes and not all(_is_same(each, name) for each in homes):
+                found.append(name)
+        return found
+
+    def need(self, name: str, before: cst.CSTNode, anchor: cst.CSTNode) -> None:
+        """Have ``name`` imported for ``before``, at the import ``anchor`` where it is not yet."""
+        first = self.program.span(before)[0]
+        inside = any(isinstance(each, cst.FunctionDef) for each in self.program.above(before))
+        scope = self.program.scope(self.program.module)
+        for each in scope[name] if scope is not None else ():
+            node = getattr(each, "node", None)
+            if node is not None and (inside or self.program.span(node)[0] < first):
+                return
+        place = self.program.span(anchor)[0]
+        for other, names in self._added.items():
+            if name in names and (inside or self.program.span(other)[0] <= place):
+                return
+        self._added.setdefault(anchor, set()).add(name)
+
+    def drop(self, statement: cst.ImportFrom, name: str) -> None:
+        """Take ``name`` (as the program calls it) out of the import ``statement``."""
+        self._dropped.setdefault(statement, set()).add(name)
+
+    def edits(self) -> list[Edit]:
+        """The changes."""
+        made: list[Edit] = []
+        statements: list[cst.CSTNode] = [*self._dropped, *self._added]
+        for statement in dict.fromkeys(statements):
+            lines = _lines(self._added.get(statement, set()))
+            gone = (
+                self._dropped.get(statement, set())
+                if isinstance(statement, cst.ImportFrom)
+                else set()
+            )
+            made += self._edit(statement, lines, gone)
+        return made
+
+    def _edit(self, statement: cst.CSTNode, lines: list[str], gone: set[str]) -> list[Edit]:
+        indent = self.program.indent(statement) or ""
+        between = f"{self.program.newline}{indent}"
+        start, end = self.program.span(statement)
+        if isinstance(statement, cst.ImportFrom) and not isinstance(
+            statement.names, cst.ImportStar
+        ):
+            if {local(each) for each in statement.names} <= gone:
+                return (
+                    [Edit(*_line(self.program, statement), "")]
+                    if not lines
+                    else [Edit(start, end, between.join(lines))]
+                )
+            made = without(self.program, statement, gone) if gone else []
+        else:
+            made = []
+        if lines:
+            made.append(Edit(start, start, between.join([*lines, ""])))
+        return made
+
+
+def _is_same(qualified: str, name: str) -> bool:
+    package, _, last = qualified.rpartition(".")
+    return last == name and (package.startswith(("azureml", "scriptrun")) or not package)
+
+
+def _lines(names: set[str]) -> list[str]:
+    homes: dict[str, list[str]] = {}
+    for name in sorted(names):
+        homes.setdefault(HOMES[name], []).append(name)
+    return [
+        f"from {home} import {', '.join(each)}" if home else f"import {each[0]}"
+        for home, each in sorted(homes.items())
+    ]
+
+
+def _line(program: Program, statement: cst.CSTNode) -> tuple[int, int]:
+    """All of the statement's line where nothing else stands there, else the statement."""
+    start, end = program.span(statement)
+    number = program.lines.line(end)
+    starts = program.lines.starts
+    stop = starts[number] if number < len(starts) else len(program.text)
+    alone = program.indent(statement) is not None and not program.text[end:stop].strip()
+    above = program.parent(program.parent(statement) or statement)
+    only = isinstance(above, cst.IndentedBlock) and len(above.body) == 1
+    if only or not alone:
+        return start, end
+    return program.line_start(statement), stop
+
+
+def local(alias: cst.ImportAlias) -> str:
+    """What the program calls the imported name."""
+    if alias.asname is not None and isinstance(alias.asname.name, cst.Name):
+        return alias.asname.name.value
+    return alias.evaluated_name
+
+
+def without(program: Program, statement: cst.ImportFrom, gone: set[str]) -> list[Edit]:
+    """The edits that take names out of an import, of which others stay."""
+    assert not isinstance(statement.names, cst.ImportStar)
+    aliases = list(statement.names)
+    spans = [_own_span(program, each) for each in aliases]
+    made: list[Edit] = []
+    kept = [at for at, each in enumerate(aliases) if local(each) not in gone]
+    for at, each in enumerate(aliases):
+        if local(each) not in gone:
+            continue
+        if at < kept[-1]:
+            end = spans[at + 1][0]
+            comment = "#" in program.text[spans[at][1] : end]
+            if comment:
+                end = program.text.index(",", spans[at][1]) + 1
+            made.append(Edit(spans[at][0], end, ""))
+        elif at == kept[-1] + 1:
+            made.append(Edit(spans[kept[-1]][1], spans[-1][1], ""))
+    return made
+
+
+def _own_span(program: Program, alias: cst.ImportAlias) -> tuple[int, int]:
+    start = program.span(alias.name)[0]
+    last = alias.asname.name if alias.asname is not None else alias.name
+    return start, program.span(last)[1]

@@ -1,0 +1,86 @@
+"""Rewriting many files: look at each, write where that was asked, and tell of all."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import asdict, dataclass, field
+from typing import Any
+
+from scriptrun.migration import files, proving, searching, tool
+from scriptrun.migration.findings import LEFT, LOOK, REWRITTEN, Finding
+from scriptrun.migration.reading import Refused
+from scriptrun.migration.tool import Alternative, Outcome
+
+Step = Callable[[int, int], None]
+
+
+@dataclass
+class Report:
+    """What was found in all files; ``looked_at`` counts them."""
+
+    outcomes: list[Outcome] = field(default_factory=list)
+    looked_at: int = 0
+    proofs: list[proving.Proof] = field(default_factory=list)
+
+    def prove(self) -> None:
+        """Run both versions of each changed file up to what they submit, and compare that."""
+        self.proofs = [proving.prove(each.path, each.old, each.new) for each in self.changed]
+
+    @property
+    def changed(self) -> list[Outcome]:
+        """The files that change."""
+        return [each for each in self.outcomes if each.is_changed]
+
+    @property
+    def findings(self) -> list[Finding]:
+        """What was found, file by file."""
+        return [finding for each in self.outcomes for finding in each.findings]
+
+    def summary(self, written: bool) -> str:
+        """One line for people."""
+        kinds = [each.kind for each in self.findings]
+        done = "changed" if written else "would change"
+        return (
+            f"{len(self.changed)} of {self.looked_at} files {done}; "
+            f"{kinds.count(REWRITTEN)} places rewritten, {kinds.count(LEFT)} left alone, "
+            f"{kinds.count(LOOK)} need a look"
+        )
+
+    def as_dict(self) -> dict[str, Any]:
+        """A JSON value."""
+        return {
+            "looked_at": self.looked_at,
+            "changed": [each.path for each in self.changed],
+            "findings": [each.as_dict() for each in self.findings],
+            "proofs": [asdict(each) for each in self.proofs],
+            "diffs": {each.path: "\n".join(each.diff) for each in self.changed},
+        }
+
+
+def look(
+    paths: list[str], to: str, alternative: Alternative, step: Step, write: bool = False
+) -> Report:
+    """Look at all files below ``paths``, and change them where ``write`` says so.
+
+    ``step`` is told how far it is. Raises UserErrorException for a path where nothing is.
+    """
+    found = list(searching.files(paths))
+    report = Report(looked_at=len(found))
+    for number, path in enumerate(found, 1):
+        outcome = tool.look_at(path, to, alternative)
+        if outcome is not None:
+            report.outcomes.append(outcome)
+            if write and outcome.is_changed:
+                _write(outcome)
+        step(number, len(found))
+    return report
+
+
+def _write(outcome: Outcome) -> None:
+    try:
+        files.write(outcome.path, outcome.old, outcome.new)
+    except Refused as problem:
+        outcome.findings = [
+            Finding(outcome.path, 0, 1, LOOK, "the file", problem.reason, problem.advice)
+        ]
+        outcome.new = outcome.old

@@ -1,0 +1,170 @@
+"""From ``azureml`` imports to ``scriptrun``, for the names that scriptrun itself has."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import libcst as cst
+
+import scriptrun
+from scriptrun import exceptions, workspace
+from scriptrun.migration import imports
+from scriptrun.migration.edits import Edit
+from scriptrun.migration.findings import LEFT, LOOK, REWRITTEN
+from scriptrun.migration.program import Program
+from scriptrun.migration.rewriting import Result, Told
+
+#: names of scriptrun's front door that mean something else in a module of azureml
+_OTHERS = {
+    ("azureml.core.runconfig", "Dataset"),
+    ("azureml.core.runconfig", "DataPath"),
+    ("azureml.core.runconfig", "Datastore"),
+}
+_DROPIN = "import scriptrun.dropin  # for the names of azureml that are left"
+
+
+def home(module: str, name: str) -> str:
+    """The module of scriptrun that has azureml's ``module.name``, or ""."""
+    if not module.startswith(("azureml.core", "azureml.data", "azureml.exceptions", "azureml._")):
+        return ""
+    if (module, name) in _OTHERS:
+        return ""
+    if name in exceptions.__all__:
+        return "scriptrun.exceptions"
+    return "scriptrun" if name in scriptrun.__all__ and name[0].isupper() else ""
+
+
+def move(program: Program, alternative: Callable[[str, str], str | None]) -> Result:
+    """The edits that make imports of azureml imports of scriptrun, and what is left, and why."""
+    result = Result()
+    left: list[cst.CSTNode] = []
+    for statement in program.nodes(cst.ImportFrom, cst.Import):
+        if isinstance(statement, cst.Import):
+            left += _plain(program, statement, result)
+        elif _module(program, statement).split(".")[0] == "azureml":
+            _from(program, statement, result, left, alternative)
+    if left and not _has_dropin(program):
+        first = min(left, key=program.span)
+        start = program.span(first)[0]
+        indent = program.indent(first) or ""
+        result.edits.append(Edit(start, start, f"{_DROPIN}{program.newline}{indent}"))
+    return result
+
+
+def _module(program: Program, statement: cst.ImportFrom) -> str:
+    if statement.module is None or statement.relative:
+        return ""
+    return program.source(statement.module)
+
+
+def _has_dropin(program: Program) -> bool:
+    names = [alias for each in program.nodes(cst.Import) for alias in each.names]
+    return any(each.evaluated_name == "scriptrun.dropin" for each in names)
+
+
+def _plain(program: Program, statement: cst.Import, result: Result) -> list[cst.CSTNode]:
+    """``import azureml.core`` stays: what is written with its dots is azureml's."""
+    found = [each.evaluated_name for each in statement.names]
+    ours = [each for each in found if each.split(".")[0] == "azureml"]
+    if not ours:
+        return []
+    reason = "names written out with azureml. are left as they are"
+    result.told.append(Told(program.line(statement), LEFT, f"import {ours[0]}", reason))
+    return [statement]
+
+
+def _from(
+    program: Program,
+    statement: cst.ImportFrom,
+    result: Result,
+    left: list[cst.CSTNode],
+    alternative: Callable[[str, str], str | None],
+) -> None:
+    module, line = _module(program, statement), program.line(statement)
+    if isinstance(statement.names, cst.ImportStar):
+        reason = "which names it brings is not certain"
+        result.told.append(Told(line, LOOK, f"from {module} import *", reason, "Name them."))
+        left.append(statement)
+        return
+    homes: dict[str, list[cst.ImportAlias]] = {}
+    for alias in statement.names:
+        name = alias.evaluated_name
+        new = home(module, name)
+        reason = _in_the_way(program, alias) if new else ""
+        if new and not reason:
+            homes.setdefault(new, []).append(alias)
+            continue
+        told = reason or f"scriptrun has no {name} of its own; it works through scriptrun.dropin"
+        instead = alternative(module, name)
+        if instead and not reason:
+            told = "scriptrun has nothing like it"
+        kind = LOOK if instead and not reason else LEFT
+        result.told.append(Told(line, kind, f"{module}.{name}", told, instead or ""))
+    if sum(map(len, homes.values())) < len(statement.names):
+        left.append(statement)
+    for new, aliases in homes.items():
+        names = ", ".join(each.evaluated_name for each in aliases)
+        result.told.append(Told(line, REWRITTEN, f"{module}: {names}", f"now from {new}"))
+    if homes:
+        result.edits += _edits(program, statement, homes)
+
+
+def _in_the_way(program: Program, alias: cst.ImportAlias) -> str:
+    """Why this use of a class goes beyond what scriptrun's own does, or ""."""
+    if alias.evaluated_name != "Workspace":
+        return ""
+    local = imports.local(alias)
+    for user in program.references(local, alias):
+        above = program.parent(user)
+        if isinstance(above, cst.Call) and above.func is user:
+            return "Workspace(...) is made of Azure's names, which only the drop-in takes"
+        if isinstance(above, cst.Attribute) and above.attr.value != "from_config":
+            return f"Workspace.{above.attr.value} takes Azure's names, as the drop-in does"
+    for variable in _workspaces(program, local):
+        for user in program.references(variable.value, variable):
+            above = program.parent(user)
+            if isinstance(above, cst.Attribute) and not _has(above.attr.value):
+                return f"the workspace's {above.attr.value} is there in the drop-in only"
+    return ""
+
+
+def _has(name: str) -> bool:
+    """Whether a workspace of scriptrun has the attribute."""
+    return name in ("name", "root", "directory") or hasattr(workspace.Workspace, name)
+
+
+def _workspaces(program: Program, local: str) -> list[cst.Name]:
+    """The variables that hold what ``Workspace.from_config()`` gives."""
+    found = []
+    for each in program.nodes(cst.Assign):
+        if isinstance(each.value, cst.Call) and program.source(each.value.func).startswith(
+            f"{local}."
+        ):
+            found += [t.target for t in each.targets if isinstance(t.target, cst.Name)]
+    return found
+
+
+def _edits(
+    program: Program, statement: cst.ImportFrom, homes: dict[str, list[cst.ImportAlias]]
+) -> list[Edit]:
+    assert not isinstance(statement.names, cst.ImportStar) and statement.module is not None
+    moved = [alias for aliases in homes.values() for alias in aliases]
+    if len(homes) == 1 and len(moved) == len(statement.names):
+        return [Edit(*program.span(statement.module), next(iter(homes)))]
+    lines = [
+        f"from {new} import {', '.join(map(_said, aliases))}"
+        for new, aliases in sorted(homes.items())
+    ]
+    between = f"{program.newline}{program.indent(statement) or ''}"
+    start, end = program.span(statement)
+    if len(moved) == len(statement.names):
+        return [Edit(start, end, between.join(lines))]
+    gone = {imports.local(alias) for alias in moved}
+    stay = imports.without(program, statement, gone)
+    return [*stay, Edit(start, start, between.join([*lines, ""]))]
+
+
+def _said(alias: cst.ImportAlias) -> str:
+    local = imports.local(alias)
+    name = alias.evaluated_name
+    return name if local == name else f"{name} as {local}"

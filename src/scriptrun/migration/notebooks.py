@@ -1,0 +1,167 @@
+"""Notebooks: their code cells as one program, and the cells' text put back, and nothing else.
+
+A notebook is JSON (nbformat). Only the ``source`` of a changed cell is written anew, in the style
+of the file; every other byte stays.
+"""
+
+from __future__ import annotations
+
+import ast
+import json
+import re
+from json.decoder import scanstring  # type: ignore[attr-defined]
+from typing import Any, NamedTuple
+
+from scriptrun.migration.edits import Edit, apply
+from scriptrun.migration.reading import Refused
+
+_SPACE = re.compile(r"[ \t\r\n]*")
+_DECODER = json.JSONDecoder()
+_MAGIC = re.compile(r"^(?P<indent>[ \t]*)(?P<target>[A-Za-z_][\w, ]*=[ \t]*)?[%!]\S.*$")
+_HELP = re.compile(r"^[ \t]*(\?{1,2}[\w.*]+|[\w.]+\?{1,2})[ \t]*$")
+#: cell magics whose cell is Python all the same
+_TRANSPARENT = ("time", "timeit", "capture", "prun")
+
+
+class Cell(NamedTuple):
+    """A code cell: where its source stands in the file, as what, and its text."""
+
+    start: int
+    end: int
+    is_list: bool
+    text: str
+
+
+def cells(content: str) -> list[Cell]:
+    """The code cells of the notebook ``content``. Raises Refused for what is no notebook."""
+    try:
+        whole = json.loads(content)
+        kind = whole.get("metadata", {}).get("kernelspec", {}).get("language", "python")
+        if "cells" not in whole:
+            raise Refused("it is a notebook of an old format", "jupyter nbconvert --to notebook")
+        if str(kind).lower() not in ("python", "python3", ""):
+            raise Refused(f"it is a notebook in {kind}")
+        found = []
+        for at in _items(content, _member(content, _after(content, 0), "cells")):
+            kind, source = _member(content, at, "cell_type"), _member(content, at, "source")
+            if source is not None and _value(content, kind) == "code":
+                found.append(_cell(content, source))
+        return found
+    except (ValueError, AttributeError, TypeError, RecursionError, StopIteration) as error:
+        raise Refused(f"it is no notebook: {error}") from None
+
+
+def _cell(content: str, at: int) -> Cell:
+    value, end = _DECODER.raw_decode(content, at)
+    return Cell(at, end, isinstance(value, list), "".join(value))
+
+
+def _after(content: str, at: int) -> int:
+    return _SPACE.match(content, at).end()  # type: ignore[union-attr]
+
+
+def _value(content: str, at: int | None) -> Any:
+    return None if at is None else _DECODER.raw_decode(content, at)[0]
+
+
+def _member(content: str, at: int, name: str) -> int | None:
+    """Where the value of ``name`` begins in the object at ``at``."""
+    at = _after(content, at + 1)
+    found = None
+    while content[at] == '"':
+        key, at = scanstring(content, at + 1, True)
+        at = _after(content, _after(content, at) + 1)
+        if key == name:
+            found = at
+        at = _after(content, _DECODER.raw_decode(content, at)[1])
+        at = _after(content, at + 1)
+    return found
+
+
+def _items(content: str, at: int | None) -> list[int]:
+    """Where the items of the list at ``at`` begin."""
+    if at is None or content[at] != "[":
+        raise ValueError("it has no list of cells")
+    at, found = _after(content, at + 1), []
+    while content[at] != "]":
+        found.append(at)
+        at = _after(content, _DECODER.raw_decode(content, at)[1])
+        if content[at] == ",":
+            at = _after(content, at + 1)
+    return found
+
+
+def with_cells(content: str, old: list[Cell], texts: list[str]) -> str:
+    """The notebook with other texts in its code cells."""
+    plain = content.isascii()
+    made = [
+        Edit(cell.start, cell.end, _written(content, cell, text, plain))
+        for cell, text in zip(old, texts, strict=True)
+        if text != cell.text
+    ]
+    return apply(content, made)
+
+
+def _written(content: str, cell: Cell, text: str, plain: bool) -> str:
+    if not cell.is_list:
+        return json.dumps(text, ensure_ascii=plain)
+    raw = content[cell.start : cell.end]
+    opening, closing = _SPACE.match(raw, 1), re.search(r"[ \t\r\n]*\]$", raw)
+    assert opening is not None and closing is not None
+    between = opening[0] or (" " if "\n" not in raw else "")
+    lines = text.splitlines(keepends=True)
+    joined = f",{between}".join(json.dumps(line, ensure_ascii=plain) for line in lines)
+    return f"[{opening[0]}{joined}{closing[0][:-1]}]"
+
+
+def masked(source: str) -> tuple[str, bool]:
+    """``source`` with IPython's own lines out of the way, as long as before and line by line.
+
+    False where it is no Python even so; then all of it is out of the way.
+    """
+    lines = source.split("\n")
+    start = next((at for at, line in enumerate(lines) if line.strip()), 0)
+    if lines[start].lstrip().startswith("%%"):
+        word = lines[start].lstrip()[2:].split()[:1]
+        if not word or word[0] not in _TRANSPARENT:
+            return _blank(source), True
+        lines[start] = _blank(lines[start])
+    text = "\n".join(lines)
+    if _parses(text):
+        return text, True
+    text = "\n".join(_without_magic(lines))
+    return (text, True) if _parses(text) else (_blank(source), False)
+
+
+def _blank(text: str) -> str:
+    return re.sub(r"[^\r\n]", " ", text)
+
+
+def _without_magic(lines: list[str]) -> list[str]:
+    made, going_on = [], False
+    for line in lines:
+        found = _MAGIC.match(line)
+        if going_on or _HELP.match(line):
+            made.append(_blank(line))
+        elif found is None:
+            made.append(line)
+        else:
+            made.append(_stand_in(line, found["indent"], found["target"] or ""))
+        going_on = (going_on or found is not None) and line.rstrip().endswith("\\")
+    return made
+
+
+def _stand_in(line: str, indent: str, target: str) -> str:
+    """A statement as long as the line, that binds what the line binds."""
+    room = len(line) - len(indent) - len(target)
+    if target:
+        return f"{indent}{target}{'0':<{room}}"
+    return f"{indent}{'pass':<{room}}" if room >= 4 else f"{indent}{'0':<{room}}"
+
+
+def _parses(text: str) -> bool:
+    try:
+        ast.parse(text)
+    except (SyntaxError, ValueError, RecursionError):
+        return False
+    return True

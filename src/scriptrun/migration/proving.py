@@ -1,0 +1,178 @@
+"""Proof that two versions of a file submit the same jobs: both run up to there, and no further."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import shutil
+import subprocess
+import sys
+import tempfile
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from scriptrun.config.images import is_azure_image
+from scriptrun.workspace import Workspace
+
+SAME, DIFFERS, CANNOT = "the same", "differs", "cannot be proved"
+#: fields that no two submissions share, or that say again what another field says
+_NOT_COMPARED = frozenset(
+    ("id", "created", "display_name", "root", "submitted_by", "properties", "snapshot", "workspace")
+)
+#: names that are drawn anew each time
+_RANDOM = re.compile(r"\b[0-9a-f]{32}\b|(?<=input__)[0-9a-f]{8}\b|(?<=output_)[0-9a-f]{8}\b")
+_LARGEST = 300_000_000
+_SECONDS = 300
+
+
+@dataclass(frozen=True)
+class Proof:
+    """What the comparison of the file ``path`` gave: ``standing``, and why, field by field."""
+
+    path: str
+    standing: str
+    jobs: int = 0
+    reasons: list[str] = field(default_factory=list)
+
+    def __str__(self) -> str:
+        if self.standing == SAME:
+            jobs = "1 job is" if self.jobs == 1 else f"{self.jobs} jobs are"
+            return f"{self.path}: proved: {jobs} the same before and after"
+        return "\n    ".join([f"{self.path}: {self.standing}:", *self.reasons])
+
+
+class Unprovable(Exception):
+    """The file cannot be run here."""
+
+
+def prove(path: str, old: bytes, new: bytes) -> Proof:
+    """Run both contents of the file ``path`` up to their submissions, and compare the jobs.
+
+    They are run in copies of the file's directory, in a workspace of their own.
+    """
+    with tempfile.TemporaryDirectory(prefix="scriptrun-prove-") as scratch:
+        try:
+            workspace = Workspace.create("prove", path=os.path.join(scratch, "workspace"))
+            before = _record(path, old, Path(scratch, "before"), str(workspace.root))
+            after = _record(path, new, Path(scratch, "after"), str(workspace.root))
+        except Unprovable as problem:
+            return Proof(path, CANNOT, reasons=[str(problem)])
+    return _compared(path, before, after)
+
+
+def _record(path: str, content: bytes, place: Path, workspace: str) -> dict[str, Any]:
+    folder = os.path.dirname(os.path.abspath(path))
+    _check_size(folder)
+    ignored = shutil.ignore_patterns(".git", ".scriptrun", "__pycache__", ".venv", "venv")
+    try:
+        shutil.copytree(folder, place, symlinks=True, ignore=ignored)
+    except (OSError, shutil.Error) as error:
+        raise Unprovable(f"{folder} cannot be copied: {error}") from None
+    file = place / os.path.basename(path)
+    file.chmod(0o644)
+    file.write_bytes(content)
+    result = place.with_suffix(".json")
+    told = _run(file, result, workspace)
+    if not result.exists():
+        raise Unprovable(f"it could not be run: {told}")
+    found: dict[str, Any] = json.loads(result.read_text("utf-8").replace(str(place), "."))
+    found["told"] = told
+    return found
+
+
+def _check_size(folder: str) -> None:
+    size = 0
+    for root, folders, names in os.walk(folder):
+        folders[:] = [each for each in folders if each not in (".git", ".scriptrun", ".venv")]
+        for name in names:
+            try:
+                size += os.lstat(os.path.join(root, name)).st_size
+            except OSError:
+                continue
+        if size > _LARGEST:
+            raise Unprovable(f"{folder} holds more than 300 MB, too much to be copied")
+
+
+def _run(file: Path, result: Path, workspace: str) -> str:
+    """Run the recorder; the last line of what it said."""
+    command = [sys.executable, "-P", "-W", "ignore", "-m", "scriptrun.migration.recording"]
+    variables = {**os.environ, "SCRIPTRUN_WORKSPACE": workspace, "MPLBACKEND": "Agg"}
+    try:
+        done = subprocess.run(
+            [*command, str(file), str(result)],
+            cwd=file.parent,
+            env=variables,
+            capture_output=True,
+            stdin=subprocess.DEVNULL,
+            text=True,
+            errors="replace",
+            timeout=_SECONDS,
+        )
+    except subprocess.TimeoutExpired:
+        raise Unprovable(f"it took more than {_SECONDS} s") from None
+    return (done.stderr.strip().splitlines() or [""])[-1]
+
+
+def _compared(path: str, before: dict[str, Any], after: dict[str, Any]) -> Proof:
+    old, new = before["jobs"], after["jobs"]
+    for name, found in (("before", before), ("after", after)):
+        if found["stopped"] and not (found["jobs"] and before["stopped"] == after["stopped"]):
+            standing = CANNOT if before["stopped"] else DIFFERS
+            reason = f"{name}: {found['stopped']}: {found['told']}"
+            return Proof(path, standing, reasons=[reason])
+    if not old and not new:
+        return Proof(path, CANNOT, reasons=["it submits nothing when it is run"])
+    if len(old) != len(new):
+        return Proof(path, DIFFERS, reasons=[f"{len(old)} jobs before, {len(new)} after"])
+    refused = [each["refused"] for each in old if "refused" in each]
+    if refused:
+        return Proof(path, CANNOT, reasons=[f"the job is refused before, too: {refused[0]}"])
+    reasons = [
+        reason
+        for number, (one, other) in enumerate(zip(old, new, strict=True), 1)
+        for reason in differences(one, other, f"job {number}: " if len(old) > 1 else "")
+    ]
+    return Proof(path, DIFFERS if reasons else SAME, len(old), reasons)
+
+
+def differences(old: dict[str, Any], new: dict[str, Any], lead: str = "") -> list[str]:
+    """What differs between two jobs (as ``JobSpec.to_dict``), a sentence for each field."""
+    one, other = comparable(old), comparable(new)
+    names = sorted({*one, *other})
+    return [
+        f"{lead}{name} was {one.get(name)!r}, and is {other.get(name)!r}"
+        for name in names
+        if one.get(name) != other.get(name)
+    ]
+
+
+def comparable(job: dict[str, Any]) -> dict[str, Any]:
+    """What of a job must be the same: all but ids, times and names that are drawn."""
+    if "refused" in job:
+        return job
+    names: dict[str, str] = {}
+    text = json.dumps(job, sort_keys=True, default=str).replace(job["id"], "RUN")
+
+    def named(found: re.Match[str]) -> str:
+        return names.setdefault(found[0], f"drawn{len(names)}")
+
+    made: dict[str, Any] = json.loads(_RANDOM.sub(named, text))
+    made = {key: value for key, value in made.items() if key not in _NOT_COMPARED}
+    definition = made.get("run_definition") or {}
+    definition.pop("environmentVariables", None)  # they stand in variables, wherever they were set
+    _environment(definition.get("environment") or {})
+    return made
+
+
+def _environment(section: dict[str, Any]) -> None:
+    """Keep of an environment's record what the job's own environment does not say."""
+    for name in ("environmentVariables", "version"):
+        section.pop(name, None)
+    docker = section.get("docker") or {}
+    if is_azure_image(docker.get("baseImage")):
+        docker.pop("baseImage", None)
+    python = section.get("python") or {}
+    for name in ("condaDependencies", "condaDependenciesFile"):
+        python.pop(name, None)

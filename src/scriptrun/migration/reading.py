@@ -1,0 +1,144 @@
+"""Reading a call of an Estimator: which of its settings are given, and as what."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any, NamedTuple
+
+import libcst as cst
+
+from scriptrun.migration import known
+from scriptrun.migration.findings import LOOK
+from scriptrun.migration.program import Program
+
+#: Estimator classes to their frameworks
+FAMILIES = {
+    "Estimator": "",
+    "MMLBaseEstimator": "",
+    "PyTorch": "PyTorch",
+    "TensorFlow": "TensorFlow",
+    "Chainer": "Chainer",
+    "SKLearn": "SKLearn",
+}
+_PARAMETERS = (
+    "source_directory compute_target vm_size vm_priority entry_script script_params node_count "
+    "process_count_per_node distributed_backend distributed_training use_gpu use_docker "
+    "custom_docker_base_image custom_docker_image image_registry_details user_managed "
+    "conda_packages pip_packages conda_dependencies_file_path pip_requirements_file_path "
+    "conda_dependencies_file pip_requirements_file environment_variables environment_definition "
+    "inputs source_directory_data_store shm_size resume_from max_run_duration_seconds "
+    "worker_count parameter_server_count framework_version"
+)
+PARAMETERS = frozenset(_PARAMETERS.split())
+
+
+class Refused(Exception):
+    """A place that is not rewritten, and why."""
+
+    def __init__(self, reason: str, advice: str = "", kind: str = LOOK) -> None:
+        super().__init__(reason)
+        self.reason, self.advice, self.kind = reason, advice, kind
+
+
+class Setting(NamedTuple):
+    """One setting: the node of its value, its text, and the argument of the call that it is.
+
+    ``arg`` is None where it comes out of a dictionary that is given with ``**``.
+    """
+
+    name: str
+    node: cst.BaseExpression
+    text: str
+    arg: cst.Arg | None
+
+
+def family(qualified: str) -> str | None:
+    """The framework of the class with this dotted name; None where it is no Estimator."""
+    package, _, name = qualified.rpartition(".")
+    return FAMILIES.get(name) if package.startswith("azureml.train") else None
+
+
+def estimator_calls(program: Program) -> list[cst.Call]:
+    """The calls of Estimators, as they stand in the text."""
+    found = [each for each in program.calls if family(program.qualified(each.func)) is not None]
+    return sorted(found, key=program.span)
+
+
+class Read(NamedTuple):
+    """The settings of a call by name; ``freed`` are dictionaries that it no longer needs."""
+
+    settings: dict[str, Setting]
+    freed: list[cst.Name]
+
+
+def read(program: Program, call: cst.Call) -> Read:
+    """The settings of ``call``. Raises Refused where they are not certain."""
+    found: dict[str, Setting] = {}
+    freed: list[cst.Name] = []
+    for number, arg in enumerate(call.args):
+        if arg.star == "**":
+            given = list(_spread(program, call, arg, freed))
+        elif arg.star or (arg.keyword is None and number > 0):
+            raise Refused(
+                "it is given arguments by position",
+                "Name them; only source_directory may stand without its name.",
+            )
+        else:
+            name = arg.keyword.value if arg.keyword else "source_directory"
+            given = [Setting(name, arg.value, program.source(arg.value), arg)]
+        for each in given:
+            if each.name in found:
+                raise Refused(f"{each.name} is given twice")
+            found[each.name] = each
+    unknown = sorted(set(found) - PARAMETERS)
+    if unknown:
+        raise Refused(f"an Estimator has no parameter {unknown[0]}")
+    return Read(found, freed)
+
+
+def _spread(
+    program: Program, call: cst.Call, arg: cst.Arg, freed: list[cst.Name]
+) -> Iterator[Setting]:
+    """The settings in a dictionary that is given with ``**``."""
+    node = known.follow(program, arg.value)
+    pairs = _pairs(program, node)
+    if pairs is None:
+        raise Refused(
+            f"what **{program.source(arg.value)} holds is not certain",
+            "Write the settings out, or give a dictionary that is made once, of literal names.",
+        )
+    inline = node is arg.value
+    name = arg.value if isinstance(arg.value, cst.Name) else None
+    if name is not None and known.is_changed(program, name, estimator_calls(program)):
+        raise Refused(f"the dictionary {name.value} is changed or handed on before it is used here")
+    texts = []
+    for key, value in pairs:
+        steady = inline or known.is_steady(program, value)
+        text = program.source(value) if steady else f"{program.source(arg.value)}[{key!r}]"
+        texts.append(steady)
+        yield Setting(key, value, text, None)
+    if name is not None and all(texts):
+        freed.append(name)
+
+
+def _pairs(
+    program: Program, node: cst.BaseExpression
+) -> list[tuple[str, cst.BaseExpression]] | None:
+    if isinstance(node, cst.Call) and program.source(node.func) == "dict":
+        if any(arg.star or arg.keyword is None for arg in node.args):
+            return None
+        return [(arg.keyword.value, arg.value) for arg in node.args if arg.keyword]
+    if not isinstance(node, cst.Dict):
+        return None
+    found = []
+    for each in node.elements:
+        key = known.constant(program, each.key) if isinstance(each, cst.DictElement) else None
+        if not isinstance(key, str):
+            return None
+        found.append((key, each.value))
+    return found
+
+
+def value(program: Program, setting: Setting | None, default: Any = None) -> Any:
+    """The setting's value where that is certain, ``default`` where it is not given, or UNKNOWN."""
+    return default if setting is None else known.constant(program, setting.node)

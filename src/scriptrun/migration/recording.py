@@ -1,0 +1,116 @@
+"""Runs one file of old code up to its submissions, and writes down what would be submitted.
+
+``python -m scriptrun.migration.recording FILE RESULT`` executes FILE as ``scriptrun exec`` does,
+but nothing is submitted: each job is checked and described, and a stand-in for its run goes on.
+RESULT gets JSON: ``jobs``, each a JobSpec or ``{"refused": why}``, and ``stopped``, the error that
+ended the file, or "".
+"""
+
+from __future__ import annotations
+
+import importlib
+import json
+import sys
+import types
+from pathlib import Path
+from typing import Any
+from unittest import mock
+
+from scriptrun import experiment, submit
+from scriptrun.spec.errors import ScriptrunError
+
+_SWEEPS = ("azureml.train.hyperdrive", "azureml.train.hyperdrive.runconfig")
+
+
+class Sweep:
+    """Stands for what belongs to sweeps: it keeps what it was made with."""
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        self.kwargs = kwargs
+
+    def __getattr__(self, name: str) -> Any:
+        if name.startswith("__"):
+            raise AttributeError(name)
+        return Sweep()
+
+    @property
+    def config(self) -> Any:
+        """The job of which a sweep makes many."""
+        found: Any = self.kwargs.get("run_config") or self.kwargs.get("estimator")
+        return found.to_script_run_config() if hasattr(found, "to_script_run_config") else found
+
+
+class Recorder:
+    """Takes the place of submission, and keeps the jobs."""
+
+    def __init__(self) -> None:
+        self.jobs: list[dict[str, Any]] = []
+        self.last: mock.MagicMock = mock.MagicMock()
+
+    def submit(self, here: Any, config: Any, tags: Any = None, **kwargs: Any) -> Any:
+        """Describe the job that ``config`` is, and give a stand-in for its run."""
+        if isinstance(config, Sweep):
+            config = config.config
+        if hasattr(config, "to_script_run_config"):
+            config = config.to_script_run_config()
+        try:
+            job = submit.check(config, here.workspace, here.name, tags).job
+            self.jobs.append(job.to_dict())
+        except (ScriptrunError, NotImplementedError) as error:
+            self.jobs.append({"refused": str(error)})
+        return _stand_in()
+
+    def submit_many(self, here: Any, configs: Any, tags: Any = None) -> list[Any]:
+        """Describe all of ``configs``."""
+        return [self.submit(here, each, tags) for each in configs]
+
+
+def _stand_in() -> mock.MagicMock:
+    run = mock.MagicMock(name="run")
+    run.get_status.return_value = run.status = "Completed"
+    run.id = "recorded"
+    return run
+
+
+def _no_sweeps() -> None:
+    """Sweeps are recorded as the one job that they vary."""
+    for name in _SWEEPS:
+        module = types.ModuleType(name)
+        module.__path__ = []
+        module.__dict__["__getattr__"] = _missing
+        sys.modules[name] = module
+
+
+def _missing(name: str) -> Any:
+    if name.startswith("__"):
+        raise AttributeError(name)
+    return Sweep() if name.islower() is False and name.endswith("Goal") else Sweep
+
+
+def main(file: str, result: str) -> int:
+    """Run ``file``, write ``result``; the exit code."""
+    recorder = Recorder()
+    importlib.import_module("scriptrun.dropin")
+    _no_sweeps()
+    setattr(experiment.Experiment, "submit", _method(recorder.submit))  # noqa: B010
+    setattr(experiment.Experiment, "submit_many", _method(recorder.submit_many))  # noqa: B010
+    running = importlib.import_module("scriptrun.dropin.executing")
+    code = 1
+    try:
+        code = running.script(file, [])
+    finally:
+        stopped = "" if code == 0 else f"it ended with exit code {code}"
+        content = {"jobs": recorder.jobs, "stopped": stopped}
+        Path(result).write_text(json.dumps(content, default=str), "utf-8")
+    return 0
+
+
+def _method(function: Any) -> Any:
+    def method(self: Any, *args: Any, **kwargs: Any) -> Any:
+        return function(self, *args, **kwargs)
+
+    return method
+
+
+if __name__ == "__main__":
+    sys.exit(main(*sys.argv[1:3]))

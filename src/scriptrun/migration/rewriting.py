@@ -1,0 +1,208 @@
+"""Rewriting one program: the Estimators in it, and what hangs on them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+import libcst as cst
+
+from scriptrun.migration import known, reading, usages, words
+from scriptrun.migration.edits import Edit
+from scriptrun.migration.estimators import Rewriting, Writer
+from scriptrun.migration.findings import LOOK, REWRITTEN
+from scriptrun.migration.imports import Imports
+from scriptrun.migration.program import Program
+from scriptrun.migration.reading import Refused
+
+
+@dataclass(frozen=True)
+class Told:
+    """A finding of a program: ``line`` is of its text."""
+
+    line: int
+    kind: str
+    what: str
+    reason: str
+    advice: str = ""
+
+
+@dataclass
+class Result:
+    """The changes of a program's text, and what is told of them."""
+
+    edits: list[Edit] = field(default_factory=list)
+    told: list[Told] = field(default_factory=list)
+
+
+def rewrite(program: Program) -> Result:
+    """The Estimators of ``program`` as ScriptRunConfigs."""
+    calls = reading.estimator_calls(program)
+    done, refused = _write_all(program, calls)
+    result = Result()
+    for call, problem in refused.items():
+        _tell(result, program, call, problem.kind, problem.reason, problem.advice)
+    imports = Imports(program)
+    used = usages.Usages(program, [each.call for each in done], list(refused))
+    taken = imports.taken({name for each in done for name in each.needs})
+    if taken:
+        for each in done:
+            reason = f"the program uses the name {', '.join(taken)} for something else"
+            _tell(result, program, each.call, LOOK, reason)
+        return result
+    for each in done:
+        result.edits += each.edits
+        result.edits += _lists(program, each)
+        for name in sorted(each.needs):
+            imports.need(name, each.call, _anchor(program, each.call))
+        notes = "; ".join(["is now a ScriptRunConfig", *each.notes])
+        _tell(result, program, each.call, REWRITTEN, notes)
+    result.edits = list(dict.fromkeys(result.edits))
+    _free(program, done, result)
+    for name, node in used.needs:
+        imports.need(name, node, _anchor(program, node))
+    result.edits += used.edits
+    result.told += [Told(program.line(node), LOOK, *rest) for node, *rest in used.looks]
+    result.told += [Told(program.line(node), REWRITTEN, *rest) for node, *rest in used.done]
+    _drop_imports(program, done, imports)
+    _drop_kinds(program, done, result, imports)
+    result.edits += imports.edits()
+    return result
+
+
+def _tell(
+    result: Result, program: Program, call: cst.Call, kind: str, reason: str, advice: str = ""
+) -> None:
+    what = program.source(call.func)
+    result.told.append(Told(program.line(call), kind, what, reason, advice))
+
+
+def _write_all(
+    program: Program, calls: list[cst.Call]
+) -> tuple[list[Rewriting], dict[cst.Call, Refused]]:
+    """All calls rewritten but for those that are refused, and why.
+
+    A dictionary becomes a list only where every call that takes it is rewritten.
+    """
+    lists = _shared(program, calls)
+    for _ in range(len(calls) + 1):
+        done, refused = [], {}
+        for call in calls:
+            try:
+                done.append(Writer(program, call, lists, "ScriptRunConfig").write())
+            except Refused as problem:
+                refused[call] = problem
+        keep = {each for each in lists if not _takes(program, each, refused)}
+        if keep == lists:
+            break
+        lists = keep
+    return done, refused
+
+
+def _shared(program: Program, calls: list[cst.Call]) -> set[cst.Dict]:
+    """Dictionaries with a name that nothing but script_params of the calls ever takes."""
+    found = set()
+    for call in calls:
+        for arg in call.args:
+            if arg.keyword is None or arg.keyword.value != "script_params":
+                continue
+            if not isinstance(arg.value, cst.Name) or known.is_changed(program, arg.value, calls):
+                continue
+            literal = known.bound(program, arg.value)
+            if isinstance(literal, cst.Dict) and words.of_literal(program, literal) is not None:
+                found.add(literal)
+    return found
+
+
+def _takes(program: Program, literal: cst.Dict, calls: dict[cst.Call, Refused]) -> bool:
+    for call in calls:
+        for arg in call.args:
+            if isinstance(arg.value, cst.Name) and known.bound(program, arg.value) is literal:
+                return True
+    return False
+
+
+def _lists(program: Program, made: Rewriting) -> list[Edit]:
+    """The edits of the dictionary that a call takes by name and that becomes a list."""
+    if made.list is None:
+        return []
+    changed = words.of_literal(program, made.list)
+    return changed.edits if changed is not None else []
+
+
+def _free(program: Program, done: list[Rewriting], result: Result) -> None:
+    """Take away dictionaries of settings that nobody needs any more."""
+    calls = [each.call for each in done]
+    for name in {each.value: each for made in done for each in made.freed}.values():
+        users = program.references(name.value, name)
+        kept = [
+            each
+            for each in users
+            if not any(call is above for above in program.above(each) for call in calls)
+        ]
+        statement = known.binding(program, name)
+        line = program.parent(statement) if statement is not None else None
+        if kept or statement is None or not isinstance(line, cst.SimpleStatementLine):
+            continue
+        if (
+            len(line.body) == 1
+            and program.indent(line) is not None
+            and "#" not in program.source(statement)
+        ):
+            start, end = program.line_start(line), program.span(line)[1]
+            result.edits.append(Edit(start, _next_line(program, end), ""))
+
+
+def _next_line(program: Program, offset: int) -> int:
+    starts, number = program.lines.starts, program.lines.line(offset)
+    return starts[number] if number < len(starts) else len(program.text)
+
+
+def _root(node: cst.BaseExpression) -> cst.Name | None:
+    while isinstance(node, cst.Attribute):
+        node = node.value
+    return node if isinstance(node, cst.Name) else None
+
+
+def _anchor(program: Program, call: cst.Call) -> cst.CSTNode:
+    """The import that binds what is called."""
+    root = _root(call.func)
+    assert root is not None, "its name comes from an import"
+    found = program.assignments(root.value, root)
+    anchor: cst.CSTNode = getattr(found[0], "node")  # noqa: B009
+    return anchor
+
+
+def _drop_imports(program: Program, done: list[Rewriting], imports: Imports) -> None:
+    """Take Estimators out of the imports when nothing is left that uses them."""
+    gone = {id(_root(each.call.func)) for each in done}
+    for each in done:
+        root = _root(each.call.func)
+        anchor = _anchor(program, each.call)
+        if root is None or not isinstance(anchor, cst.ImportFrom) or root is not each.call.func:
+            continue
+        users = program.references(root.value, root)
+        if all(id(user) in gone for user in users):
+            imports.drop(anchor, root.value)
+
+
+def _drop_kinds(program: Program, done: list[Rewriting], result: Result, imports: Imports) -> None:
+    """Take Mpi, Nccl and their like out of the imports when all that used them is rewritten."""
+    spans = [program.span(each.call) for each in done]
+    spans += [(each.start, each.end) for each in result.edits if not each.text]
+    scope = program.scope(program.module)
+    for each in scope.assignments if scope is not None else ():
+        node = getattr(each, "node", None)
+        homes = {found.name for found in each.get_qualified_names_for(each.name)}
+        if not isinstance(node, cst.ImportFrom) or not homes & _KINDS:
+            continue
+        places = [program.span(access.node) for access in each.references]
+        inside = [any(a <= start and end <= b for a, b in spans) for start, end in places]
+        if inside and all(inside):
+            imports.drop(node, each.name)
+
+
+_KINDS = {
+    f"azureml.train.{module}.{name}"
+    for module in ("dnn", "estimator", "_distributed_training")
+    for name in ("Mpi", "Gloo", "Nccl", "ParameterServer")
+}

@@ -1,0 +1,131 @@
+"""Rewriting one file: what would stand in it, what was found, and the difference."""
+
+from __future__ import annotations
+
+import dataclasses
+import difflib
+import os
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+import libcst as cst
+
+from scriptrun.migration import files, moving, rewriting, searching
+from scriptrun.migration.documents import Document
+from scriptrun.migration.findings import LOOK, Finding
+from scriptrun.migration.program import Program
+from scriptrun.migration.reading import Refused
+
+#: the last words of what each pass may leave for the next one
+AZUREML, SCRIPTRUN = "azureml", "scriptrun"
+#: gives what to do instead of a name that scriptrun lacks: module and name, or None
+Alternative = Callable[[str, str], str | None]
+
+
+@dataclass
+class Outcome:
+    """What became of the file ``path``: the bytes of before and after, and the findings.
+
+    ``diffs`` are the lines of a unified diff.
+    """
+
+    path: str
+    old: bytes
+    new: bytes
+    findings: list[Finding] = field(default_factory=list)
+    diff: list[str] = field(default_factory=list)
+
+    @property
+    def is_changed(self) -> bool:
+        """Whether anything would be written."""
+        return self.old != self.new
+
+
+def look_at(path: str, to: str, alternative: Alternative) -> Outcome | None:
+    """What would become of the file; None where it holds nothing of azureml."""
+    try:
+        raw = files.read(path)
+    except Refused as problem:
+        return Outcome(path, b"", b"", [_refused(path, problem)])
+    if searching.MARK not in raw:
+        return None
+    try:
+        return _rewritten(path, raw, to, alternative)
+    except Refused as problem:
+        return Outcome(path, raw, raw, [_refused(path, problem)])
+
+
+def _refused(path: str, problem: Refused) -> Finding:
+    return Finding(path, 0, 1, problem.kind, os.path.basename(path), problem.reason, problem.advice)
+
+
+def _rewritten(path: str, raw: bytes, to: str, alternative: Alternative) -> Outcome:
+    document = Document(path, raw)
+    program = _program(document)
+    findings = [
+        Finding(path, cell + 1, 1, LOOK, "cell", "it is no Python 3, and is passed over")
+        for cell in document.broken
+    ]
+    result = rewriting.rewrite(program)
+    start, original = list(document.pieces), document.program()
+    findings += _placed(document, result.told, start)
+    if result.edits:
+        document.apply(result.edits)
+        program = _program(document)
+    if to == SCRIPTRUN:
+        result = moving.move(program, alternative)
+        lines = _before(document.program(), original)
+        told = [dataclasses.replace(each, line=lines[each.line - 1]) for each in result.told]
+        findings += _placed(document, told, start)
+        document.apply(result.edits)
+        if result.edits:
+            _program(document)
+    new = document.bytes()
+    return Outcome(path, raw, new, sorted(findings), _diff(path, document))
+
+
+def _program(document: Document) -> Program:
+    """The document's program. Raises Refused where it does not parse."""
+    try:
+        return Program(document.program())
+    except cst.ParserSyntaxError as error:
+        hint = "Python 2 is rewritten by 2to3 first." if "print " in document.program() else ""
+        where = f"line {error.raw_line}"
+        raise Refused(
+            f"it is no Python 3 ({where}: {error.message.splitlines()[0]})", hint
+        ) from None
+    except (RecursionError, cst.CSTValidationError) as error:
+        raise Refused(f"it cannot be parsed: {error}") from None
+
+
+def _before(new: str, old: str) -> list[int]:
+    """For each line of ``new`` the line of ``old`` that it stands for, or the one next to that."""
+    matcher = difflib.SequenceMatcher(None, old.splitlines(), new.splitlines(), autojunk=False)
+    found = []
+    for _, old_start, old_end, new_start, new_end in matcher.get_opcodes():
+        last = max(old_end, old_start + 1)
+        found += [min(old_start + n, last - 1) + 1 for n in range(new_end - new_start)]
+    return [*found, len(old.splitlines()) or 1]
+
+
+def _placed(document: Document, told: list[rewriting.Told], pieces: list[str]) -> list[Finding]:
+    found = []
+    for each in told:
+        cell, line = document.place(each.line, pieces)
+        found.append(
+            Finding(document.path, cell, line, each.kind, each.what, each.reason, each.advice)
+        )
+    return found
+
+
+def _diff(path: str, document: Document) -> list[str]:
+    lines: list[str] = []
+    for number, (old, new) in enumerate(
+        zip(document.original(), document.pieces, strict=True), start=1
+    ):
+        if old != new:
+            name = f"{path}, cell {number}" if document.is_notebook else path
+            lines += difflib.unified_diff(
+                old.splitlines(), new.splitlines(), name, name, lineterm=""
+            )
+    return lines
