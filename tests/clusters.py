@@ -14,6 +14,7 @@ import pytest
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "ci" / "slurm"))
 import cluster as slurm_clusters
+import login as logins
 
 
 def _lacking(what):
@@ -61,6 +62,37 @@ def slurm_hosts(slurm_hosts_cluster, monkeypatch):
     """A cluster of two nodes in namespaces: ``kill_node`` is a node's true death."""
     yield _lent(slurm_hosts_cluster, monkeypatch)
     slurm_hosts_cluster.clear()
+
+
+@pytest.fixture(scope="session")
+def far_cluster(tmp_path_factory):
+    """The worker's cluster behind ssh; tests take ``login``."""
+    if logins.missing():
+        _lacking(logins.missing())
+    place = tmp_path_factory.mktemp("far")
+    laptop = place / "laptop"
+    laptop.mkdir()
+    hidden = (laptop, Path(__file__).resolve().parents[1])
+    with _up(place / "cluster", nodes=2, hide=hidden) as cluster:
+        login = logins.Login(cluster)
+        login.start()
+        yield cluster, login, laptop
+
+
+@pytest.fixture
+def login(far_cluster, monkeypatch):
+    """The login node of a cluster that shares nothing with this machine: ``ssh login`` reaches it.
+
+    ``login.laptop`` is a directory that neither it nor the nodes see, nor do they see this
+    checkout; Slurm's commands are not told of the cluster here.
+    """
+    cluster, login, laptop = far_cluster
+    cluster.clear()
+    login.laptop = laptop
+    monkeypatch.setenv("SCRIPTRUN_SSH_CONFIG", str(login.config))
+    monkeypatch.delenv("SLURM_CONF", raising=False)
+    yield login
+    cluster.clear()
 
 
 @pytest.fixture

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import pytest
 from clusters import (  # noqa: F401 (fixtures)
+    far_cluster,
+    login,
     slurm,
     slurm_accounting,
     slurm_cluster,

@@ -255,6 +255,11 @@ class Cluster:
         conf = {"SLURM_CONF": str(self.directory / "slurm.conf")}
         return int(self._ask({"start": argv, "log": path, "environ": conf})["pid"])
 
+    def end(self, pid: int) -> None:
+        """kill -9 of a process that was spawned, and of all below it."""
+        for each in (*descendants(pid), pid):
+            _kill(each)
+
     def order(self, *argv: object) -> str:
         """Run a command to its end where the cluster's daemons live; what it said."""
         said = self._ask({"run": [str(word) for word in argv]})

@@ -15,15 +15,19 @@ from scriptrun.spec.absent import absent
 from scriptrun.spec.errors import UserErrorException
 from scriptrun.spec.hints import TYPE_CHECKING, Any
 from scriptrun.spec.job import JobSpec
+from scriptrun.spec.later import later
 from scriptrun.store import snapshots
 from scriptrun.tracking import events, folders, settle
 
 if TYPE_CHECKING:
+    from scriptrun import distant
     from scriptrun.config.environment import Environment
     from scriptrun.config.script_run_config import ScriptRunConfig
     from scriptrun.experiment import Experiment
     from scriptrun.model import Model
     from scriptrun.workspace import Workspace
+else:
+    distant = later("scriptrun.distant")
 
 
 _ScriptRun: Any = ScriptRun  # what travels with jobs is not typed
@@ -217,12 +221,39 @@ class Run(_ScriptRun):  # type: ignore[misc]
         ended."""
         if self.standing.is_final:
             return
+        if self._is_afar:
+            distant.cancel(self.path, self.id)
+            return
         files.publish(str(self.path / "cancel.json"), files.to_json(identity.of_process()))
         watching.end_if_waiting(self)
         super().cancel()
         from scriptrun import compute
 
         compute.engine_of(self.job.target).cancel(self.path)
+
+    @property
+    def _is_afar(self) -> bool:
+        """Whether the run's folder is on a cluster behind ssh, and this one its mirror."""
+        return bool(self.job.target.options.get("ssh"))
+
+    def get_file_names(self) -> builtins.list[str]:
+        """The names of the run's files: outputs, logs and what was uploaded."""
+        if self._is_afar:
+            return distant.names(self.path, self.id)
+        return builtins.list(super().get_file_names())
+
+    def download_file(self, name: str, output_file_path: str | None = None, **kwargs: Any) -> None:
+        """Copy one of the run's files here, or to ``output_file_path`` (a file or a folder)."""
+        if self._is_afar:
+            distant.bring(self.path, self.id, [name])
+        super().download_file(name, output_file_path, **kwargs)
+
+    def download_files(self, prefix: str | None = None, *args: Any, **kwargs: Any) -> None:
+        """Copy all files whose names begin with ``prefix`` below ``output_directory``."""
+        if self._is_afar:
+            names = [name for name in self.get_file_names() if name.startswith(prefix or "")]
+            distant.bring(self.path, self.id, names)
+        super().download_files(prefix, *args, **kwargs)
 
     def get_children(
         self,

@@ -8,12 +8,17 @@ from scriptrun import compute, runner, tickets
 from scriptrun.engines.base import ALIVE, ENDED, QUEUED, UNKNOWN, View
 from scriptrun.runtime import identity
 from scriptrun.spec import states
+from scriptrun.spec.errors import ScriptrunError
 from scriptrun.spec.hints import TYPE_CHECKING
 from scriptrun.spec.job import JobSpec
+from scriptrun.spec.later import later
 from scriptrun.tracking import settle
 
 if TYPE_CHECKING:
+    from scriptrun import distant
     from scriptrun.home import Home
+else:
+    distant = later("scriptrun.distant")
 
 #: seconds in which the submitter itself may be about to start what it has queued
 JUST_NOW = 1.0
@@ -25,7 +30,10 @@ def status_of(
     """The run's state. A run that was left behind is settled here, once and for all.
 
     ``waiting`` are the ids that a glance at the queue found, where many runs are asked about.
+    Raises Unreachable for one run of a cluster that cannot be reached.
     """
+    if job.target.options.get("ssh"):
+        return _of_afar(folder, job, waiting is not None)
     for _ in range(3):  # a run may move between the looks
         status = settle.told(folder)
         if status.is_final:
@@ -34,6 +42,16 @@ def status_of(
         if verdict is not None:
             return verdict
     return settle.told(folder)
+
+
+def _of_afar(folder: Path, job: JobSpec, many: bool) -> settle.Status:
+    """The state of a run behind ssh; among many, one that cannot be asked stands as last told."""
+    try:
+        return distant.status_of(folder, job)
+    except ScriptrunError as error:
+        if not many:
+            raise
+        return settle.told(folder).replace(reason=error.message)
 
 
 def _look(  # noqa: PLR0911 (one return for each answer)

@@ -30,13 +30,14 @@ from scriptrun.tracking import folders
 from scriptrun.tracking.events import later_writer
 
 if TYPE_CHECKING:
-    from scriptrun import binding, remarking
+    from scriptrun import binding, distant, remarking
     from scriptrun.config.script_run_config import ScriptRunConfig
     from scriptrun.engines.base import Engine
     from scriptrun.home import Home
 
 if not TYPE_CHECKING:
     binding = later("scriptrun.binding")
+    distant = later("scriptrun.distant")
     remarking = later("scriptrun.remarking")
 
 _EXPERIMENT = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,254}")
@@ -94,8 +95,10 @@ def check(
     reasons += _resume_problems(described.resume_from)
     reasons += _source_problems(source, described.script)
     engine = _engine(workspace, described.target, reasons)
-    environment, notes = placing.placed(described, origin.interpreter, origin.pins)
-    reasons += environments.check(environment)
+    afar = bool(getattr(engine, "ssh", None))
+    interpreter = (engine.python or "python3") if afar else origin.interpreter  # type: ignore
+    environment, notes = placing.placed(described, interpreter, origin.pins)
+    reasons += [] if afar else environments.check(environment)  # else it is checked there
     reasons += [
         f"the variable {name} was to be passed on, and it is not set here"
         for name in origin.passed
@@ -148,6 +151,8 @@ def record(
 
     ``lock`` (that of an earlier run) is what its environment shall be locked to.
     """
+    if job.target.options.get("ssh"):
+        return distant.hand_over(job, workspace, warnings, lock)
     ready = find(job.environment, workspace.locks_folder, lock)
     queue = tickets.queue_of(workspace.id)
     job = job.replace(submitted_by={**job.submitted_by, "queue": str(queue)})

@@ -121,7 +121,7 @@ class Here(Value):
 class Ssh(Value):
     """A machine behind ``ssh host``: a name that the user's own ssh configuration knows.
 
-    ``config`` is another configuration file than the user's.
+    ``config`` is another configuration file than the user's (default: $SCRIPTRUN_SSH_CONFIG).
     """
 
     host: str
@@ -135,7 +135,8 @@ class Ssh(Value):
     @property
     def command(self) -> list[str]:
         """The ssh command up to the host's name."""
-        config = ("-F", self.config) if self.config else ()
+        named = self.config or os.environ.get("SCRIPTRUN_SSH_CONFIG")
+        config = ("-F", named) if named else ()
         return ["ssh", *config, *_options(self.host, config), "--", self.host]
 
     def run(

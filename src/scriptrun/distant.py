@@ -1,0 +1,253 @@
+"""Runs of a cluster behind ssh, as seen from here: handed over, looked at, brought home.
+
+The run's folder on the cluster is the only truth. The workspace here keeps job.json, the run's
+address and a mirror of its record (events, metrics, results, logs), refreshed with every look; what
+the script wrote (outputs) is brought when it is asked for. See ``outpost`` for the other side.
+"""
+
+from __future__ import annotations
+
+import io
+import json
+import os
+import time
+from pathlib import Path
+
+from scriptrun import outfit
+from scriptrun.engines.transport import Ssh, Unreachable
+from scriptrun.runtime import files, identity
+from scriptrun.runtime.injob import artifacts
+from scriptrun.spec import states
+from scriptrun.spec.errors import ComputeTargetException, ExperimentExecutionException
+from scriptrun.spec.hints import TYPE_CHECKING, Any
+from scriptrun.spec.job import JobSpec, Target
+from scriptrun.store import parcels
+from scriptrun.tracking import folders, settle
+
+if TYPE_CHECKING:
+    from scriptrun.home import Home
+
+#: where the run is: ``{"host", "root", "tool"}``; written before anything is sent
+ADDRESS = "address.json"
+#: what of each file is here already: name to [bytes, the file's time there]
+_KNOWN = ".mirror.json"
+#: seconds for which a look is good enough
+FRESH = 0.5
+#: seconds that sending a snapshot or bringing files may take
+LONG = 3600.0
+
+_looked: dict[str, tuple[float, settle.Status]] = {}
+
+
+def host_of(target: Target) -> str | None:
+    """The login node of a target behind ssh; None for all others."""
+    host = target.options.get("ssh")
+    return str(host) if host else None
+
+
+def hand_over(
+    job: JobSpec, workspace: Home, warnings: list[str], lock: dict[str, Any] | None
+) -> Path:
+    """Write ``job`` down here, send it to the cluster and have it started there; its folder.
+
+    Raises Unreachable, or ExperimentExecutionException for what is refused there; then nothing is
+    left of the run.
+    """
+    address = address_of(job.target)
+    given = _ask(address, {"verb": "have", "parts": _parts(workspace, job)})
+    address["root"] = given["root"]
+    folder = folders.make(workspace.runs_folder, job)
+    files.write_atomic(str(folder / ADDRESS), files.to_json(address))
+    folders.publish(folder, job)
+    question = {
+        "verb": "submit",
+        "job": _as_there(job).to_dict(),
+        "warnings": warnings,
+        "lock": lock,
+        "environ": {name: os.environ[name] for name in job.passed},
+    }
+    parcel = io.BytesIO()
+    parcels.pack(parcel, workspace.snapshots_folder, given["missing"])
+    try:
+        _ask(address, question, parcel.getvalue())
+    except (ExperimentExecutionException, ComputeTargetException):
+        if not _has_arrived(address, job.id):
+            import shutil
+
+            shutil.rmtree(folder, ignore_errors=True)
+            raise
+    return folder
+
+
+def _has_arrived(address: dict[str, Any], run_id: str) -> bool:
+    """Whether the run is there all the same; who cannot be asked keeps the run's folder."""
+    try:
+        return _ask(address, {"verb": "look", "runs": {run_id: {}}})["runs"][run_id] is not None
+    except Unreachable:
+        return True
+    except ExperimentExecutionException:
+        return False
+
+
+def _parts(workspace: Home, job: JobSpec) -> list[str]:
+    return parcels.parts(workspace.snapshots_folder, job.snapshot) if job.snapshot else []
+
+
+def _as_there(job: JobSpec) -> JobSpec:
+    """The job as the login node itself would submit it."""
+    options = {key: value for key, value in job.target.options.items() if key not in _HERE_ONLY}
+    return job.replace(target=Target(job.target.name, job.target.kind, options))
+
+
+_HERE_ONLY = ("ssh", "tool")
+
+
+def address_of(target: Target) -> dict[str, Any]:
+    """Where the target's runs lie, and the interpreter of the tool there."""
+    options = target.options
+    root = str(options.get("root") or outfit.ROOT)
+    return {"host": host_of(target), "root": root, "tool": options.get("tool")}
+
+
+def _ask(address: dict[str, Any], question: dict[str, Any], data: bytes = b"") -> dict[str, Any]:
+    """Ask the outpost; its answer, with what came behind it as ``data``."""
+    transport = Ssh(address["host"])
+    question = {"root": address["root"], **question}
+    sent = json.dumps(question).encode() + b"\n" + data
+    out = outfit.call(transport, address, ["-m", "scriptrun.outpost"], sent, LONG)
+    line, _, rest = out.partition(b"\n")
+    try:
+        answer: dict[str, Any] = json.loads(line)
+    except ValueError:
+        raise ExperimentExecutionException(
+            f"{address['host']} answered in a way that is not understood: {line[:200]!r}.",
+            "Something may be printed at login there (in .bashrc): it must be quiet without "
+            "a terminal.",
+        ) from None
+    if "error" in answer:
+        raise ExperimentExecutionException(answer["error"], answer["hint"])
+    return {**answer, "data": rest}
+
+
+def address(folder: Path) -> dict[str, Any] | None:
+    """The run's address; None for a run of this workspace's own machine or cluster."""
+    found: dict[str, Any] | None = files.read_json(str(folder / ADDRESS))
+    return found
+
+
+def status_of(folder: Path, job: JobSpec) -> settle.Status:
+    """How the run stands there; its mirror here is as new as that. Raises Unreachable."""
+    status = settle.told(folder)
+    if status.is_final:
+        return status
+    when, last = _looked.get(str(folder), (-FRESH, status))
+    if time.monotonic() - when < FRESH:
+        return last
+    where = address(folder)
+    if where is None:
+        return status
+    known = files.read_json(str(folder / _KNOWN)) or {}
+    answer = _ask(where, {"verb": "look", "runs": {job.id: known}})
+    found = answer["runs"][job.id]
+    if found is None:
+        return _never_arrived(folder, job, status)
+    more = _take_in(folder, known, found["files"], answer["data"])
+    status = settle.Status(**found["status"])
+    if more and status.is_final:
+        return status_of(folder, job) if not settle.told(folder).is_final else status
+    _looked[str(folder)] = (time.monotonic(), status)
+    return settle.told(folder) if status.is_final else status
+
+
+def _never_arrived(folder: Path, job: JobSpec, status: settle.Status) -> settle.Status:
+    if identity.is_here(job.submitted_by) and identity.is_alive(job.submitted_by):
+        return status
+    if not identity.is_here(job.submitted_by):
+        return settle.Status(states.NOT_STARTED, "it may be on its way to the cluster")
+    return settle.lost(folder, "its submitter ended before the cluster had it")
+
+
+def _take_in(
+    folder: Path, known: dict[str, Any], news: list[tuple[str, int, int, int, bool]], data: bytes
+) -> bool:
+    """Bring the mirror up to date; whether there is more. A result is written after all else."""
+    at, more = 0, False
+    late = []
+    for name, start, size, stamp, whole in news:
+        piece, at = data[at : at + size], at + size
+        more = more or not whole
+        known[name] = [start + size, stamp if whole else 0]
+        if name.endswith("result.json"):
+            late.append((name, piece))
+        else:
+            _put(folder / name, start, piece)
+    if news:
+        files.write_atomic(str(folder / _KNOWN), files.to_json(known))
+    if not more:
+        for name, piece in late:
+            _put(folder / name, 0, piece)
+        if late:
+            folders.touch(folder)
+    else:
+        for name, _ in late:
+            known.pop(name, None)
+        files.write_atomic(str(folder / _KNOWN), files.to_json(known))
+    return more
+
+
+def _put(path: Path, start: int, data: bytes) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    if start == 0:
+        files.write_atomic(str(path), data)
+        return
+    with open(path, "r+b") as handle:
+        handle.truncate(start)
+        handle.seek(start)
+        handle.write(data)
+
+
+def names(folder: Path, run_id: str) -> list[str]:
+    """The names of the run's artifacts, wherever they are."""
+    where = address(folder)
+    assert where is not None
+    found = _ask(where, {"verb": "names", "id": run_id})["names"]
+    return sorted({*found, *artifacts.names(folder)})
+
+
+def bring(folder: Path, run_id: str, wanted: list[str]) -> None:
+    """Bring artifacts home, one after the other, those that are not here yet."""
+    where = address(folder)
+    assert where is not None
+    for name in wanted:
+        if artifacts.path_of(folder, name) is None:
+            _bring(folder, where, run_id, name)
+
+
+def _bring(folder: Path, where: dict[str, Any], run_id: str, name: str) -> None:
+    """Bring one artifact, a piece at a time; it appears when it is whole."""
+    parts = artifacts.clean(name).split("/")
+    kept = parts[0] in artifacts.WORKED + artifacts.SYSTEM
+    place = folder.joinpath(*parts) if kept else folder.joinpath("artifacts", *parts)
+    place.parent.mkdir(parents=True, exist_ok=True)
+    temporary = place.with_name(f"{place.name}.{files.unique()}.tmp")
+    try:
+        with open(temporary, "wb") as handle:
+            while True:
+                question = {"verb": "fetch", "id": run_id, "name": name, "start": handle.tell()}
+                answer = _ask(where, question)
+                if answer["size"] is None:
+                    return
+                handle.write(answer["data"])
+                if handle.tell() >= answer["size"]:
+                    break
+        os.replace(temporary, place)
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def cancel(folder: Path, run_id: str) -> None:
+    """Ask for the run to end. Raises Unreachable."""
+    where = address(folder)
+    assert where is not None
+    _ask(where, {"verb": "cancel", "id": run_id})
+    _looked.pop(str(folder), None)

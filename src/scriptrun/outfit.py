@@ -1,0 +1,194 @@
+"""scriptrun itself on a cluster's login node: found there, or made at the first use.
+
+A target may name an interpreter that has scriptrun (``tool``). Else one is made below the target's
+root: a virtual environment over a Python 3.11 or newer that the login node has, filled with this
+scriptrun and the packages that it needs. Those are fetched here, for the cluster's platform, and
+travel with it: the cluster needs no internet for that.
+"""
+
+from __future__ import annotations
+
+import functools
+import importlib.metadata
+import importlib.util
+import io
+import subprocess
+import tarfile
+import tempfile
+from pathlib import Path
+
+from scriptrun.engines.transport import Done, Ssh
+from scriptrun.environments import uv_tool
+from scriptrun.spec.digests import digest_of, sha256
+from scriptrun.spec.errors import ComputeTargetException, ExperimentExecutionException
+from scriptrun.spec.hints import Any
+
+#: where a cluster's runs lie unless the target says otherwise
+ROOT = "~/scriptrun"
+#: seconds that sending the tool may take
+LONG = 600.0
+_PACKAGE = Path(__file__).resolve().parent
+_NEEDED = ("psutil", "pyyaml", "rich-argparse", "uv")
+_FOR_DATA = ("fsspec", "obstore", "pyarrow")
+
+#: prints path, version, machine and C library of the first Python that will do
+_FIND = """\
+for name in python3.13 python3.12 python3.11 python3.14 python3; do
+  path=$(command -v $name) || continue
+  "$path" -c '
+import platform, sys, venv
+if sys.version_info < (3, 11): sys.exit(1)
+print(sys.executable, "%d.%d" % sys.version_info[:2], platform.machine(), *platform.libc_ver())
+' 2>/dev/null && exit 0
+done
+exit 3
+"""
+#: makes the environment beside its place and renames it: complete or absent
+_MAKE = """\
+set -e
+umask 022
+mkdir -p "$1"
+made="$1/.$2.$$"
+trap 'rm -rf "$made"' EXIT
+"$3" -m venv --without-pip "$made"
+tar -xf - -C "$made/lib/python$4/site-packages"
+mv -T "$made" "$1/$2" 2>/dev/null || test -x "$1/$2/bin/python"
+"""
+
+
+def call(
+    transport: Ssh, address: dict[str, Any], arguments: list[str], data: bytes, timeout: float
+) -> bytes:
+    """What scriptrun on the login node answers when it is started with ``arguments``.
+
+    Raises Unreachable, ComputeTargetException where no tool can be had there, and
+    ExperimentExecutionException for one that breaks.
+    """
+    address["root"] = _absolute(transport, address["root"])
+    argv = argv_of(address)
+    done = transport.run([*argv, *arguments], data, timeout)
+    if done.code in (126, 127) and not address.get("tool"):
+        make(transport, address["root"])
+        done = transport.run([*argv, *arguments], data, timeout)
+    if done.code:
+        raise _broken(transport, address, done)
+    return done.out
+
+
+def argv_of(address: dict[str, Any]) -> list[str]:
+    """How the tool's interpreter is started there."""
+    if address.get("tool"):
+        return [str(address["tool"]), "-P"]
+    return [f"{_folder(address['root'])}/{key()}/bin/python", "-I"]
+
+
+def _folder(root: str) -> str:
+    return f"{root}/.scriptrun/tool"
+
+
+def _broken(transport: Ssh, address: dict[str, Any], done: Done) -> ExperimentExecutionException:
+    last = done.complaint[-600:] or f"exit code {done.code}"
+    named = f" ({address['tool']})" if address.get("tool") else ""
+    return ExperimentExecutionException(
+        f"scriptrun on {transport.place}{named} did not answer: {last}",
+        "`scriptrun compute check NAME` looks at the cluster.",
+    )
+
+
+@functools.cache
+def _absolute(transport: Ssh, root: str) -> str:
+    if root != "~" and not root.startswith("~/"):
+        return root
+    home = transport.run(["printenv", "HOME"]).text.strip()
+    return home + root[1:]
+
+
+@functools.cache
+def key() -> str:
+    """What names this very scriptrun with its packages: another one is made anew."""
+    total = sha256()
+    for path in sorted(_sources()):
+        total.update(str(path.relative_to(_PACKAGE)).encode() + b"\0" + path.read_bytes())
+    return digest_of([total.hexdigest(), *_requirements()])[:16]
+
+
+def _sources() -> list[Path]:
+    return [
+        path
+        for path in _PACKAGE.rglob("*")
+        if path.is_file() and "__pycache__" not in path.parts and path.suffix != ".pyc"
+    ]
+
+
+@functools.cache
+def _requirements() -> tuple[str, ...]:
+    """What scriptrun needs, in the versions that it has here."""
+    data = _FOR_DATA if importlib.util.find_spec("obstore") else ()
+    found = []
+    for name in (*_NEEDED, *data):
+        try:
+            found.append(f"{name}=={importlib.metadata.version(name)}")
+        except importlib.metadata.PackageNotFoundError:
+            found.append(name)
+    return tuple(found)
+
+
+def make(transport: Ssh, root: str) -> None:
+    """Make the tool below ``root``. Raises ComputeTargetException where it cannot be."""
+    done = transport.run(["sh", "-c", _FIND])
+    if done.code:
+        raise ComputeTargetException(
+            f"No Python 3.11 or newer was found on {transport.place}.",
+            "Name one that has scriptrun: `scriptrun compute set NAME --tool /path/to/python`.",
+        )
+    python, version, machine, *libc = done.text.split()
+    with tempfile.TemporaryDirectory() as folder:
+        _fetch(Path(folder), version, _platform(machine, libc))
+        data = _packed(Path(folder))
+    place = _folder(root)
+    done = transport.run(["sh", "-c", _MAKE, "make", place, key(), python, version], data, LONG)
+    if done.code:
+        raise ComputeTargetException(
+            f"scriptrun could not be put into {place} on {transport.place}: {done.complaint}.",
+            "Check the target's root, its permissions and its quota.",
+        )
+
+
+def _platform(machine: str, libc: list[str]) -> str:
+    """uv's word for the platform."""
+    if libc[:1] != ["glibc"]:
+        return f"{machine}-unknown-linux-musl"
+    new = tuple(map(int, libc[1].split(".")[:2])) >= (2, 28)
+    return f"{machine}-manylinux{'_2_28' if new else '2014'}"
+
+
+def _fetch(folder: Path, version: str, platform: str) -> None:
+    """Lay the packages for that Python and platform out in ``folder``."""
+    argv = [uv_tool.binary(), "pip", "install", "--quiet", "--target", str(folder)]
+    argv += ["--python-version", version, "--python-platform", platform]
+    argv += ["--only-binary", ":all:", *_requirements()]
+    done = subprocess.run(argv, stdin=subprocess.DEVNULL, capture_output=True, text=True)
+    if done.returncode:
+        raise ComputeTargetException(
+            f"What scriptrun needs on the cluster ({platform}, Python {version}) could not be "
+            f"fetched here: {done.stderr.strip()}",
+            "Install scriptrun there, and name its Python: "
+            "`scriptrun compute set NAME --tool /path/to/python`.",
+        )
+
+
+def _packed(folder: Path) -> bytes:
+    """The packages and this scriptrun as a tar."""
+    stream = io.BytesIO()
+    with tarfile.open(fileobj=stream, mode="w", format=tarfile.PAX_FORMAT) as tar:
+        for path in sorted(folder.iterdir()):
+            tar.add(path, path.name, filter=_plain)
+        for path in _sources():
+            tar.add(path, f"scriptrun/{path.relative_to(_PACKAGE)}", filter=_plain)
+    return stream.getvalue()
+
+
+def _plain(member: tarfile.TarInfo) -> tarfile.TarInfo | None:
+    member.uid = member.gid = 0
+    member.uname = member.gname = ""
+    return None if "__pycache__" in member.name else member

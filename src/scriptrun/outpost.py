@@ -1,0 +1,206 @@
+"""What scriptrun does on a cluster's login node for one who submits from elsewhere.
+
+Started over ssh for one question: a line of JSON on standard input, with what belongs to it behind;
+the answer is a line of JSON on standard output, with the bytes of files behind. The workspace in
+``root`` is an ordinary one, and its runs are ordinary runs: all that is special is who asks.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+import tarfile
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import IO, Any
+
+from scriptrun import compute, standing, submit
+from scriptrun.engines.base import one_glance
+from scriptrun.environments import base as environments
+from scriptrun.run import Run
+from scriptrun.runtime import files, identity
+from scriptrun.runtime.injob import artifacts
+from scriptrun.spec.errors import ScriptrunError, refuse
+from scriptrun.spec.job import JobSpec
+from scriptrun.store import parcels
+from scriptrun.tracking import folders
+from scriptrun.workspace import Workspace
+
+#: what a mirror of a run's folder leaves out: results of the script, which are brought when asked
+NOT_MIRRORED = frozenset({"outputs", "logs", "artifacts", "inputs", "checkpoints", "job.json"})
+#: how many bytes of one file come with one look
+LOOKED = 16 << 20
+#: how many bytes of an artifact come with one answer
+PIECE = 64 << 20
+NAME = "outpost"
+
+Piece = tuple[Path, int, int]
+Answer = tuple[dict[str, Any], list[Piece]]
+
+
+def main() -> None:
+    """Answer the question on standard input."""
+    source, goal = sys.stdin.buffer, os.fdopen(os.dup(1), "wb")
+    os.dup2(2, 1)  # whatever else is printed is no part of the answer
+    question = json.loads(source.readline())
+    os.environ.update(question.get("environ") or {})
+    try:
+        answer, pieces = _VERBS[question["verb"]](question, source)
+    except ScriptrunError as error:
+        answer, pieces = {"error": error.message, "hint": error.hint}, []
+    goal.write(json.dumps(answer).encode() + b"\n")
+    for path, start, size in pieces:
+        _pour(path, start, size, goal)
+    goal.flush()
+
+
+def _pour(path: Path, start: int, size: int, goal: IO[bytes]) -> None:
+    """Exactly ``size`` bytes, whatever became of the file since."""
+    try:
+        with open(path, "rb") as handle:
+            handle.seek(start)
+            while size and (data := handle.read(min(size, 1 << 20))):
+                goal.write(data)
+                size -= len(data)
+    except OSError:
+        pass
+    goal.write(b"\0" * size)
+
+
+def _workspace(question: dict[str, Any]) -> Workspace:
+    root = Path(question["root"]).expanduser()
+    if (root / ".scriptrun" / "workspace.json").exists():
+        return Workspace(root)
+    return Workspace.create(NAME, path=root, exist_ok=True)
+
+
+def _have(question: dict[str, Any], _: IO[bytes]) -> Answer:
+    """Which parts of a snapshot are missing here, and where the root is."""
+    workspace = _workspace(question)
+    missing = parcels.missing(workspace.snapshots_folder, question["parts"])
+    return {"missing": missing, "root": str(workspace.root)}, []
+
+
+def _submit(question: dict[str, Any], source: IO[bytes]) -> Answer:
+    """Take in the snapshot's parts behind the question, write the run down and start it."""
+    workspace = _workspace(question)
+    with tarfile.open(fileobj=source, mode="r|") as tar:
+        for member in tar:
+            handle = tar.extractfile(member)
+            if handle is not None:
+                parcels.take_in(workspace.snapshots_folder, member.name, handle)
+    job = JobSpec.from_dict(question["job"])
+    there = workspace.find_run(job.id)
+    if there is None:  # a question that is asked again, as its answer was lost, has been done
+        job = job.replace(submitted_by={**identity.of_process(), "user": os.environ.get("USER")})
+        reasons = environments.check(job.environment)
+        refuse([*reasons, *compute.engine_of(job.target).check(job)])
+        there = submit.record(job, workspace, list(question["warnings"]), question.get("lock"))
+    return {"folder": str(there)}, []
+
+
+def _look(question: dict[str, Any], _: IO[bytes]) -> Answer:
+    """How runs stand, and what their folders hold that the asker does not have yet."""
+    workspace = _workspace(question)
+    found: dict[str, Any] = {}
+    pieces: list[Piece] = []
+    with one_glance():
+        for run_id, known in question["runs"].items():
+            folder = workspace.find_run(run_id)
+            job = folders.read_job(folder) if folder else None
+            if folder is None or job is None:
+                found[run_id] = None
+                continue
+            status = standing.status_of(workspace, folder, job)
+            news = list(_news(folder, known))
+            pieces += [(folder / name, start, size) for name, start, size, _, _ in news]
+            found[run_id] = {"status": _told(status), "files": news}
+    return {"runs": found}, pieces
+
+
+def _told(status: Any) -> dict[str, Any]:
+    return {
+        name: getattr(status, name)
+        for name in ("state", "reason", "began", "ended", "exit_code", "result")
+    }
+
+
+def _news(folder: Path, known: dict[str, Any]) -> Iterator[tuple[str, int, int, int, bool]]:
+    """What changed since: name, where it begins, bytes, the file's time, whether that is all."""
+    for path, status in _below(folder, folder):
+        name = path.relative_to(folder).as_posix()
+        before = known.get(name)
+        stamp = status.st_mtime_ns
+        if before and before[0] == status.st_size and before[1] == stamp:
+            continue
+        grows = name.endswith((".jsonl", ".txt"))
+        start = before[0] if before and grows and before[0] <= status.st_size else 0
+        size = min(status.st_size - start, LOOKED) if grows else status.st_size
+        yield name, start, size, stamp, start + size >= status.st_size
+
+
+def _below(folder: Path, top: Path) -> Iterator[tuple[Path, os.stat_result]]:
+    with os.scandir(folder) as entries:
+        for entry in entries:
+            if folder == top and (entry.name in NOT_MIRRORED or entry.name.startswith("work")):
+                continue
+            try:
+                if entry.is_dir(follow_symlinks=False):
+                    yield from _below(Path(entry.path), top)
+                elif entry.is_file(follow_symlinks=False) and not entry.name.endswith(".tmp"):
+                    yield Path(entry.path), entry.stat()
+            except OSError:
+                continue  # it has just gone
+
+
+def _run(question: dict[str, Any]) -> Run:
+    return Run.get(_workspace(question), question["id"])
+
+
+def _names(question: dict[str, Any], _: IO[bytes]) -> Answer:
+    """The names of a run's artifacts."""
+    return {"names": artifacts.names(_run(question).path)}, []
+
+
+def _fetch(question: dict[str, Any], _: IO[bytes]) -> Answer:
+    """A piece of an artifact, from ``start`` on; ``size`` is that of the whole."""
+    place = artifacts.path_of(_run(question).path, question["name"])
+    if place is None:
+        return {"size": None}, []
+    start, size = question["start"], os.path.getsize(place)
+    return {"size": size}, [(Path(place), start, max(0, min(size - start, PIECE)))]
+
+
+def _cancel(question: dict[str, Any], _: IO[bytes]) -> Answer:
+    """Ask for a run to end."""
+    _run(question).cancel()
+    return {}, []
+
+
+def _record(question: dict[str, Any], _: IO[bytes]) -> Answer:
+    """Add to a run's record what its user wrote elsewhere: whole files, each a writer's own."""
+    folder = _run(question).path
+    for name, text in question["files"].items():
+        files.write_atomic(str(folder / "events" / os.path.basename(name)), text.encode())
+    folders.touch(folder)
+    return {}, []
+
+
+def _version(_: dict[str, Any], __: IO[bytes]) -> Answer:
+    return {"python": sys.version.split()[0], "prefix": sys.prefix}, []
+
+
+_VERBS: dict[str, Callable[[dict[str, Any], IO[bytes]], Answer]] = {
+    "have": _have,
+    "submit": _submit,
+    "look": _look,
+    "names": _names,
+    "fetch": _fetch,
+    "cancel": _cancel,
+    "record": _record,
+    "version": _version,
+}
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,52 @@
+"""Which files of a store make up one snapshot, so that it can be sent to another store."""
+
+from __future__ import annotations
+
+import os
+import tarfile
+from pathlib import Path
+
+from scriptrun.runtime import files, workdir
+from scriptrun.spec.hints import IO
+
+
+def parts(store: Path, digest: str) -> list[str]:
+    """The files below ``store`` that hold the snapshot, its manifest last."""
+    found: dict[str, None] = {}
+    for kind, _, size, value, place in workdir.entries(store, digest):
+        if kind not in "fx":
+            continue
+        if place is not None:
+            path = workdir.pack_path(store, place[0])
+            found[path] = None
+            found[path.removesuffix(".pack") + ".index"] = None
+        elif size:
+            found[workdir.object_path(store, value)] = None
+    manifest = workdir.manifest_path(store, digest)
+    found[manifest + ".places"] = found[manifest] = None
+    return [os.path.relpath(path, store) for path in found]
+
+
+def missing(store: Path, names: list[str]) -> list[str]:
+    """Those of ``names`` that the store does not hold."""
+    return [name for name in names if not os.path.exists(store / name)]
+
+
+def take_in(store: Path, name: str, source: IO[bytes]) -> None:
+    """Keep a part under its name: complete or absent. Raises ValueError for no part's name."""
+    goal = os.path.normpath(store / name)
+    if not goal.startswith(os.path.join(store, "")):
+        raise ValueError(f"{name!r} is no part of a snapshot")
+    os.makedirs(os.path.dirname(goal), exist_ok=True)
+    temporary = f"{goal}.{files.unique()}.tmp"
+    with open(temporary, "wb") as handle:
+        while data := source.read(1 << 20):
+            handle.write(data)
+    os.replace(temporary, goal)
+
+
+def pack(stream: IO[bytes], base: Path, names: list[str], prefix: str = "") -> None:
+    """Write the files ``names`` below ``base`` to ``stream`` as a tar, under ``prefix``."""
+    with tarfile.open(fileobj=stream, mode="w|", format=tarfile.PAX_FORMAT) as tar:
+        for name in names:
+            tar.add(base / name, prefix + name, recursive=False)

@@ -1,0 +1,163 @@
+"""Runs of a cluster behind a real sshd, whose nodes see neither this workspace nor scriptrun."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import uuid
+
+import pytest
+
+from scriptrun import Run, distant, standing
+from scriptrun.engines.slurm import Slurm
+from scriptrun.engines.transport import Ssh, Unreachable
+from scriptrun.runtime import files
+from scriptrun.spec.errors import ScriptrunError, UserErrorException
+from scriptrun.testing.jobs import Bench, log_of, until, wait
+
+pytestmark = pytest.mark.slurm
+
+GATED = """
+import os, pathlib, sys, time
+print("began", flush=True)
+while not os.path.exists(sys.argv[1]): time.sleep(0.02)
+print("went on")
+"""
+
+
+@pytest.fixture
+def bench(login):
+    """A workspace that only this side sees, and a target whose root is the cluster's own."""
+    root = login.cluster.directory / "shared folder" / "my root"
+    target = Slurm(name="gpu", ssh="login", root=str(root), python="/usr/bin/python3")
+    return Bench(login.laptop / uuid.uuid4().hex, target)
+
+
+def submit(bench, code, *arguments, **how):
+    return bench.submit(code, [str(each) for each in arguments], python="/usr/bin/python3", **how)
+
+
+def test_a_run_goes_there_and_its_record_comes_back(bench, login):
+    odd = 'a\'b "c" $HOME é%j'
+    run = submit(
+        bench,
+        "import os, sys; from scriptrun import Run; print(sys.argv[1:], os.getcwd())\n"
+        "Run.get_context().log('loss', 0.5)\n"
+        "open('outputs/model.bin', 'wb').write(bytes(range(256)) * 1000)",
+        odd,
+        variables={"MINE": "x y"},
+    )
+    assert wait(run) == "Completed"
+    assert repr([odd]) in log_of(run)
+    assert str(login.cluster.directory / "shared folder") in log_of(run)
+    assert run.get_metrics() == {"loss": 0.5}
+    assert "outputs/model.bin" in run.get_file_names()
+    assert not (run.path / "outputs").exists()
+    run.download_file("outputs/model.bin", str(bench.root / "got"))
+    assert (bench.root / "got").read_bytes() == bytes(range(256)) * 1000
+    again = Run.get(bench.workspace, run.id)
+    assert again.get_details()["status"] == "Completed"
+
+
+def test_logs_come_while_it_runs_and_cancel_ends_it(bench, login):
+    gate = login.home / uuid.uuid4().hex
+    run = submit(bench, GATED, gate)
+    until(lambda: run.standing and "began" in log_of(run))
+    assert run.get_status() == "Running"
+    gate.touch()
+    assert wait(run) == "Completed"
+    assert log_of(run) == "began\nwent on\n"
+    run = submit(bench, "import time; print('began', flush=True); time.sleep(100)")
+    until(lambda: run.standing and "began" in log_of(run))
+    run.cancel()
+    assert wait(run) == "Canceled"
+
+
+def test_a_run_survives_the_submitter(bench, login):
+    gate = login.home / uuid.uuid4().hex
+    order = bench.order(GATED, [str(gate)], python="/usr/bin/python3", linger=100)
+    process = subprocess.Popen(
+        [sys.executable, "-c", "from scriptrun.testing import jobs; jobs.main()"],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+    import json
+
+    process.stdin.write(json.dumps(order))
+    process.stdin.close()
+    run = Run.get(bench.workspace, process.stdout.readline().strip())
+    process.kill()
+    process.wait()
+    process.stdout.close()
+    gate.touch()
+    assert wait(run) == "Completed"
+
+
+def test_an_unreachable_login_node_is_an_error_and_no_failed_job(bench, login):
+    gate = login.home / uuid.uuid4().hex
+    run = submit(bench, GATED, gate)
+    until(lambda: run.standing and "began" in log_of(run))
+    login.stop()
+    try:
+        Ssh("login").close()
+        until(lambda: not reachable(run), "it is still reached")
+        with pytest.raises(Unreachable, match="'login' cannot be reached by ssh"):
+            run.get_status()
+        many = standing.status_of(bench.workspace, run.path, run.job, frozenset())
+        assert many.state == "Running"
+        assert "cannot be reached" in many.reason
+        with pytest.raises(ScriptrunError, match="cannot be reached"):
+            submit(bench, "print('never')")
+    finally:
+        login.start()
+    gate.touch()
+    assert wait(run) == "Completed"
+    assert len(list(bench.workspace.runs_folder.glob("*/*/job.json"))) == 1
+
+
+def reachable(run):
+    distant._looked.clear()
+    try:
+        run.get_status()
+    except Unreachable:
+        return False
+    return True
+
+
+def test_an_unchanged_source_is_not_sent_again(bench, login):
+    source = bench.source("print('small')")
+    (source / "large.bin").write_bytes(os.urandom(3 << 20))
+    for _ in range(2):
+        run = submit(bench, None, source=source)
+        assert wait(run) == "Completed"
+    address = distant.address(run.path)
+    parts = distant._parts(bench.workspace, run.job)
+    assert distant._ask(address, {"verb": "have", "parts": parts})["missing"] == []
+
+
+def test_a_run_that_never_arrived_is_settled(bench, login):
+    run = submit(bench, "print('x')")
+    wait(run)
+    folder = run.path.with_name("never")
+    folder.mkdir()
+    (folder / "address.json").write_bytes((run.path / "address.json").read_bytes())
+    dead = {**run.job.submitted_by, "pid": 2**22 + 1}
+    job = run.job.replace(id="never", submitted_by=dead)
+    files.write_atomic(str(folder / "job.json"), files.to_json(job.to_dict()))
+    status = Run.get(bench.workspace, "never").standing
+    assert status.state == "Failed"
+    assert "before the cluster had it" in status.reason
+
+
+def test_what_cannot_be_had_there_is_refused_and_leaves_nothing(bench, login):
+    with pytest.raises((ScriptrunError, UserErrorException), match="no-such-python"):
+        bench.submit("print('never')", python="/opt/no-such-python")
+    assert not list(bench.workspace.runs_folder.glob("*/*/job.json"))
+
+
+def test_a_host_that_is_not_known_is_a_sentence(bench, login):
+    with pytest.raises(Unreachable) as told:
+        Ssh("no-such-host.invalid").run(["true"])
+    assert "the name is not known" in str(told.value)
