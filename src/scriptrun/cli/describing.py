@@ -14,10 +14,16 @@ from scriptrun.config.environment import Environment
 from scriptrun.config.run_configuration import RunConfiguration
 from scriptrun.config.script_run_config import ScriptRunConfig
 from scriptrun.spec.errors import UserErrorException, refuse
-from scriptrun.spec.hints import Any
+from scriptrun.spec.hints import TYPE_CHECKING, Any
+from scriptrun.spec.later import later
 from scriptrun.spec.values import Value, fresh
 from scriptrun.submit import Origin, source_folder
 from scriptrun.workspace import Workspace
+
+if TYPE_CHECKING:
+    from scriptrun.cli import run_data
+else:
+    run_data = later("scriptrun.cli.run_data")
 
 
 class Described(Value, frozen=False):
@@ -45,20 +51,37 @@ def describe(args: argparse.Namespace, workspace: Workspace) -> Described:
         settings.put(configuration, text)
     script = args.script or configuration.script
     source, script = source_of(args.source, script)
+    rest, command, texts = _with_data(args, configuration, workspace)
     config = ScriptRunConfig(
         source_directory=source,
         script=args.script and script,
-        arguments=args.rest or [],
+        arguments=rest,
         run_config=configuration,
-        command=args.command,
+        command=command,
     )
     if loaded is not None and script and not args.script:
         configuration.script = script
-    variables, passed = _variables(args.env)
+    variables, passed = _variables(texts)
     python, warnings = pythons.choose(source_folder(source), workspace.root)
     origin = Origin(python, variables, passed, args.name or "", pins=args.pins)
     experiment = args.experiment or experiment_name(source)
     return Described(config, experiment, origin, tags(args.tags), warnings)
+
+
+def _with_data(
+    args: argparse.Namespace, made: RunConfiguration, workspace: Workspace
+) -> tuple[list[str], str | None, list[str]]:
+    """The script's arguments, the command and --env, with ``{NAME}`` of data filled in."""
+    rest = args.rest or []
+    if not (args.inputs or args.outputs):
+        return rest, args.command, args.env
+    names = run_data.put(made, args.inputs, args.outputs, workspace)
+    line = args.command and run_data.filled(args.command, names)
+    return (
+        [run_data.filled(text, names) for text in rest],
+        line,
+        [run_data.filled(text, names) for text in args.env],
+    )
 
 
 def source_of(named: str | None, script: str | None) -> tuple[str, str | None]:

@@ -8,6 +8,7 @@ examples:
   scriptrun run train.py -- --alpha 0.5
   scriptrun run --requirements requirements.txt train.py
   scriptrun run -e digits --detach train.py
+  scriptrun run --input digits=mnist train.py -- --data '{digits}'
   scriptrun run --plan train.py
 """
 
@@ -63,6 +64,22 @@ def arguments(parser: Any) -> None:
         default=[],
         dest="tags",
         help="tag the run",
+    )
+    add(
+        "--input",
+        metavar="NAME=DATA",
+        action="append",
+        default=[],
+        dest="inputs",
+        help="data that the script gets: a dataset, DATASTORE:PATH, an address or a path",
+    )
+    add(
+        "--output",
+        metavar="NAME=DATASTORE:PATH",
+        action="append",
+        default=[],
+        dest="outputs",
+        help="a folder that the script writes, and where its files go",
     )
     add("--source", metavar="DIR", help="the directory that goes along (default: here)")
     add("--command", metavar="LINE", help="a shell line to run instead of a script")
