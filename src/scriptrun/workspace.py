@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+
 from scriptrun.home import Home
 from scriptrun.spec.errors import WorkspaceException
 from scriptrun.spec.hints import TYPE_CHECKING, Any
@@ -62,6 +64,14 @@ class Workspace(Home):
         from scriptrun.keyvault import Keyvault
 
         return Keyvault(self)
+
+    def get_mlflow_tracking_uri(self, *args: Any, **kwargs: Any) -> str:
+        """Where mlflow logs to: in a job that run's own store, else ``.scriptrun/mlflow/``.
+
+        What mlflow logs in a job is part of the run's metrics; what it logs elsewhere is not.
+        """
+        os.environ.setdefault("MLFLOW_ALLOW_FILE_STORE", "true")  # newer releases ask for it
+        return os.environ.get("MLFLOW_TRACKING_URI") or (self.directory / "mlflow").as_uri()
 
     @property
     def environments(self) -> dict[str, Environment]:

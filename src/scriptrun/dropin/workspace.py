@@ -118,12 +118,6 @@ class Workspace(workspace.Workspace):
         """The workspace of this directory."""
         return cls.from_config()
 
-    def get_mlflow_tracking_uri(self, *args: Any, **kwargs: Any) -> str:
-        """There is no tracking server."""
-        raise NotImplementedError(
-            "There is no MLflow server here. Log with Run.get_context().log(name, value)."
-        )
-
     def __getattr__(self, name: str) -> Any:
         if name in _OF_AZURE:
             raise NotImplementedError(

@@ -4,7 +4,7 @@ import json
 import os
 import re
 
-from scriptrun.runtime import collect, files
+from scriptrun.runtime import collect, files, mlflow_store
 
 _NO_SUBSCRIPTION = "00000000-0000-0000-0000-000000000000"
 _REFERENCE = re.compile(r"\$(?:\{(\w+)\}|(\w+))")
@@ -88,6 +88,7 @@ def process_environment(job, order, system):
     if job.get("data"):
         own = {name: expand(value, system) for name, value in own.items()}
     environ.update(own)
+    environ.update(mlflow_store.variables(job, order, environ))
     environ.update(system)
     environ["PYTHONPATH"] = _join(order["runtime"], environ.get("PYTHONPATH"))
     if order.get("bin"):

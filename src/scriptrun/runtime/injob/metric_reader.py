@@ -9,7 +9,7 @@ import itertools
 import json
 import os
 
-from scriptrun.runtime.injob import values
+from scriptrun.runtime.injob import mlflow_reader, values
 
 BLOCK = 1 << 20
 
@@ -22,10 +22,12 @@ def read(folder, name=None):
 
     A value that was logged once is that value, one logged several times the list of them in order;
     lists of one name are joined; rows and tables give ``{column: [...]}``, with None where a row
-    lacks a column; an image is the address of its artifact.
+    lacks a column; what mlflow logged comes after that; an image is the address of its artifact.
     """
     fold = Fold(os.path.basename(os.path.normpath(str(folder))))
     for lines in merged(folder):
+        fold.add(lines, name)
+    for lines in mlflow_reader.lines(folder):
         fold.add(lines, name)
     return fold.metrics()
 

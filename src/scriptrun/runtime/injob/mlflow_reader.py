@@ -1,0 +1,53 @@
+"""What MLflow has logged in a run, as lines of metrics (Python 3.6+).
+
+The layout is that of MLflow's file store: see scriptrun.runtime.mlflow_store.
+"""
+
+import os
+
+ROOT = "mlflow"
+
+
+def lines(folder):
+    """The metrics that mlflow wrote in the run at ``folder``, as dicts, a list a metric."""
+    top = os.path.join(str(folder), ROOT)
+    if not os.path.isdir(top):
+        return
+    for place, folders, names in os.walk(top):
+        folders.sort()
+        inside = os.path.relpath(place, top).split(os.sep)
+        if len(inside) < 3 or inside[2] != "metrics":
+            continue
+        for name in sorted(names):
+            yield _of("/".join(inside[3:] + [name]), os.path.join(place, name))
+
+
+def _of(name, path):
+    """The values of one metric: each line is the time in milliseconds, the value, the step."""
+    found = []
+    try:
+        with open(path, encoding="utf-8") as file:
+            for line in file:
+                words = line.split()
+                if len(words) >= 2:
+                    found.append((float(words[0]) / 1000, name, words[1], words[2:3]))
+    except (OSError, ValueError):
+        pass  # it is being written
+    return [_line(*each) for each in found]
+
+
+def _line(when, name, value, step):
+    number = float(value)
+    finite = number - number == 0
+    made = {"t": when, "m": name, "k": "scalar", "v": number if finite else _word(number)}
+    if not finite:
+        made["f"] = 1
+    if step and step[0] != "0":
+        made["s"] = int(step[0])
+    return made
+
+
+def _word(number):
+    if number in (float("inf"), float("-inf")):
+        return "Infinity" if number > 0 else "-Infinity"
+    return "NaN"

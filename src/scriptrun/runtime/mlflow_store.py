@@ -1,0 +1,80 @@
+"""A place for what MLflow logs in a job, in the run's own folder (Python 3.8+).
+
+MLflow's file store: ``<root>/<experiment>/<run>/metrics/<name>`` holds ``time value step`` lines
+(https://mlflow.org/docs/latest/self-hosting/architecture/backend-store/). Its artifacts are the
+run's own. Releases of MLflow that no longer like file stores are told to allow this one.
+"""
+
+import glob
+import os
+import re
+import time
+
+ROOT, EXPERIMENT = "mlflow", "0"
+
+
+def variables(job, order, environ):
+    """The variables that let mlflow log to this run; empty without mlflow or where one is set.
+
+    ``environ`` is what the job would see without them.
+    """
+    if "MLFLOW_TRACKING_URI" in environ or not _is_present(order):
+        return {}
+    folder = order["folder"]
+    run = re.sub(r"[^\w-]", "-", job["id"])
+    try:
+        _make(folder, run)
+    except OSError:
+        return {}  # a full disk: the script goes without
+    return {
+        "MLFLOW_TRACKING_URI": _address(os.path.join(folder, ROOT)),
+        "MLFLOW_RUN_ID": run,
+        "MLFLOW_ALLOW_FILE_STORE": "true",
+    }
+
+
+def _is_present(order):
+    python = order.get("python") or ""
+    prefix = order.get("prefix") or os.path.dirname(os.path.dirname(python))
+    if not prefix:
+        return False
+    return bool(glob.glob(os.path.join(glob.escape(prefix), "lib/python3*/site-packages/mlflow")))
+
+
+def _make(folder, run):
+    place = os.path.join(folder, ROOT, EXPERIMENT)
+    mine = os.path.join(place, run)
+    for name in ("metrics", "params", "tags", "artifacts"):  # without one it is no run
+        os.makedirs(os.path.join(mine, name), exist_ok=True)
+    now = int(time.time() * 1000)
+    artifacts = _address(os.path.join(folder, "artifacts"))
+    _write(
+        os.path.join(place, "meta.yaml"),
+        ["artifact_location: " + _text(artifacts), "creation_time: {}".format(now)]
+        + ["experiment_id: '{}'".format(EXPERIMENT), "last_update_time: {}".format(now)]
+        + ["lifecycle_stage: active", "name: Default"],
+    )
+    _write(
+        os.path.join(mine, "meta.yaml"),
+        ["artifact_uri: " + _text(artifacts), "end_time: null", "entry_point_name: ''"]
+        + ["experiment_id: '{}'".format(EXPERIMENT), "lifecycle_stage: active"]
+        + ["run_id: " + run, "run_name: " + run, "run_uuid: " + run, "source_name: ''"]
+        + ["source_type: 4", "source_version: ''", "start_time: {}".format(now), "status: 1"]
+        + ["tags: []", "user_id: ''"],
+    )
+
+
+def _write(path, lines):
+    if not os.path.exists(path):
+        with open(path, "w", encoding="utf-8") as file:
+            file.write("".join(line + "\n" for line in lines))
+
+
+def _text(value):
+    return "'{}'".format(value.replace("'", "''"))
+
+
+def _address(path):
+    from urllib.parse import quote  # only where mlflow is
+
+    return "file://" + quote(path)

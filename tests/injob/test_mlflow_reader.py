@@ -1,0 +1,43 @@
+"""What mlflow wrote becomes metrics of the run."""
+
+import math
+
+from scriptrun.runtime import mlflow_store
+from scriptrun.runtime.injob import metric_reader
+
+
+def store(folder, name, text):
+    place = folder / "mlflow" / "0" / "run" / "metrics" / name
+    place.parent.mkdir(parents=True, exist_ok=True)
+    place.write_text(text)
+
+
+def test_values_come_in_order_with_nested_names(tmp_path):
+    store(tmp_path, "accuracy", "1700000000000 0.5 0\n1700000000001 0.75 1\n")
+    store(tmp_path, "val/loss", "1700000000000 2 0\n")
+    assert metric_reader.read(tmp_path) == {"accuracy": [0.5, 0.75], "val/loss": 2.0}
+    assert metric_reader.read(tmp_path, "accuracy") == {"accuracy": [0.5, 0.75]}
+
+
+def test_what_is_no_number_and_half_a_line(tmp_path):
+    store(tmp_path, "a", "1700000000000 nan 0\n1700000000000 inf 1\n1700000000000 -inf 2\n17000")
+    found = metric_reader.read(tmp_path)["a"]
+    assert math.isnan(found[0]) and found[1:] == [math.inf, -math.inf]
+
+
+def order(tmp_path, **more):
+    return {"folder": str(tmp_path / "run"), "prefix": str(tmp_path / "env"), **more}
+
+
+def test_without_mlflow_nothing_is_made(tmp_path):
+    (tmp_path / "env" / "lib" / "python3.11" / "site-packages").mkdir(parents=True)
+    assert mlflow_store.variables({"id": "x_1"}, order(tmp_path), {}) == {}
+    assert not (tmp_path / "run").exists()
+
+
+def test_a_tracking_server_of_the_users_own_stands(tmp_path):
+    (tmp_path / "env" / "lib" / "python3.11" / "site-packages" / "mlflow").mkdir(parents=True)
+    mine = {"MLFLOW_TRACKING_URI": "http://127.0.0.1:5000"}
+    assert mlflow_store.variables({"id": "x_1"}, order(tmp_path), mine) == {}
+    made = mlflow_store.variables({"id": "a.b_1"}, order(tmp_path), {})
+    assert made["MLFLOW_RUN_ID"] == "a-b_1"
