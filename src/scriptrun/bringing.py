@@ -73,7 +73,8 @@ class Bringing:
                 )
             laid.release()
         for link in self._links:
-            link.unlink(missing_ok=True)
+            if link.is_symlink() and self.folder in Path(os.readlink(link)).parents:
+                link.unlink(missing_ok=True)  # others may share what lies in the cache
         shutil.rmtree(self.folder, ignore_errors=True)
         return lost
 
@@ -177,7 +178,7 @@ class Bringing:
             asked = self.folder / "inputs" / wanted["name"]
         else:
             self._links.append(asked)
-        _link(asked, target)
+        _link(asked, target, (self._cache.folder, self.folder.parent))
         return asked
 
 
@@ -193,10 +194,14 @@ def _asked_for(wanted: dict[str, Any]) -> Path | None:
     return Path(os.path.normpath(text)) if os.path.isabs(text) else None
 
 
-def _link(place: Path, target: Path) -> None:
+def _link(place: Path, target: Path, ours: tuple[Path, ...]) -> None:
+    """Make ``place`` a link to ``target``; a link of an earlier run, into ``ours``, is replaced."""
     try:
         place.parent.mkdir(parents=True, exist_ok=True)
-        if place.is_symlink():
+        before = Path(os.readlink(place)) if place.is_symlink() else None
+        if before == target:
+            return
+        if before is not None and any(each in before.parents for each in ours):
             place.unlink()
         elif place.is_dir() and not os.listdir(place):
             place.rmdir()

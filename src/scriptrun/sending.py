@@ -61,10 +61,15 @@ class Sending:
         for output in self._outputs:
             try:
                 output.send()
+            except ScriptrunError as error:
+                problems.append(self._kept(output, error))
+                continue
+            try:
                 if state == "Completed":
                     self._register(output)
             except ScriptrunError as error:
-                problems.append(self._kept(output, error))
+                name = output.wanted["name"]
+                problems.append(f"the output {name!r} could not be registered: {error.message}")
         if problems:
             raise UserErrorException("; ".join(problems))
         shutil.rmtree(self._root, ignore_errors=True)

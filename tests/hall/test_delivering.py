@@ -448,6 +448,17 @@ def test_keys_stay_out_of_everything(blob_store, workspace, put, job, run):
     assert not wrong
 
 
+def test_a_key_that_leads_out_is_never_written(workspace, blob_store, azurite, put, job):
+    put(blob_store, {"d/a.txt": "A"})
+    container = blob_store.container_name
+    servers.put_blob(azurite, container, "d/../../../etc/passwd2", b"root")
+    dataset = Dataset.File.from_files((blob_store, "d"), validate=False)
+    config = job(LOOKS, dataset.as_download(), "none")
+    with pytest.raises(UserErrorException, match="a key that is no path"):
+        Experiment(workspace, "data").submit(config)
+    assert not list(workspace.runs_folder.glob("*/*"))
+
+
 WAITS = "import sys, time\nprint('began', flush=True)\nwhile True: time.sleep(0.1)"
 
 

@@ -73,6 +73,7 @@ class Helper:
             problem = str(error)
         finally:
             self.close()
+        value["ended"] = time.time()
         if problem and value["state"] == results.COMPLETED:
             value.update(state=results.FAILED, reason=problem)
         elif problem:

@@ -1,0 +1,197 @@
+"""The machine's cache of files: what it keeps, what it lets go, and the folders laid out of it."""
+
+from __future__ import annotations
+
+import os
+import threading
+import time
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from scriptrun import Dataset
+from scriptrun.data import cache as caching
+from scriptrun.data import content as contents
+from scriptrun.data.cache import Cache, size_of
+from scriptrun.data.errors import DatastoreException, FileChanged
+from scriptrun.data.layout import Layout
+from scriptrun.spec.errors import UserErrorException
+
+
+@pytest.fixture
+def cache(tmp_path):
+    return Cache(tmp_path / "cache")
+
+
+@pytest.fixture
+def fixed(workspace):
+    """``fixed(path)`` is the content of a dataset, fixed as a job's record has it."""
+
+    def make(path):
+        pin = Dataset.File.from_files(path).pin(workspace)
+        return contents.of_facts(pin, pin["definition"], workspace)
+
+    return make
+
+
+def names(folder):
+    found = {}
+    for place, _, files in os.walk(folder):
+        for name in files:
+            path = os.path.join(place, name)
+            with open(path, "rb") as file:
+                found[os.path.relpath(path, folder)] = file.read()
+    return found
+
+
+def test_two_versions_share_what_is_the_same(web, cache, fixed):
+    web.files |= {"/a": b"A", "/b": b"B", "/c": b"C"}
+    one = fixed([f"{web.address}/{name}" for name in "ab"])
+    two = fixed([f"{web.address}/{name}" for name in "bc"])
+    first, second = Layout(one, cache).lay_out(), Layout(two, cache).lay_out()
+    assert names(first.folder) == {"a": b"A", "b": b"B"}
+    assert names(second.folder) == {"b": b"B", "c": b"C"}
+    assert web.seen.count("GET /b") == 1
+    assert cache.used() == 3
+
+
+def test_what_is_in_use_stays_and_the_longest_unused_goes_first(web, cache, fixed):
+    web.files |= {f"/{name}": name.encode() * 1000 for name in "abc"}
+    laid = {}
+    for name in "abc":
+        laid[name] = Layout(fixed(f"{web.address}/{name}"), cache).lay_out()
+        time.sleep(0.02)
+    laid["b"].release()
+    laid["c"].release()
+    assert Cache(cache.folder, limit=3000).make_room(1) == 1000
+    assert not laid["b"].folder.exists() and laid["c"].folder.exists()
+    assert Cache(cache.folder, limit=0).make_room(0) == 1000
+    assert names(laid["a"].folder) == {"a": b"a" * 1000}
+    laid["a"].release()
+    assert cache.clear() == 1000 and cache.used() == 0
+
+
+def test_a_layout_is_completed_where_it_broke_off(web, cache, fixed):
+    web.files |= {f"/{n}": b"x" for n in range(6)}
+    content = fixed([f"{web.address}/{n}" for n in range(6)])
+    web.files.pop("/5")
+    layout = Layout(content, cache)
+    with pytest.raises(DatastoreException, match="'5'"):
+        layout.lay_out()
+    assert not layout.is_done()
+    web.files["/5"] = b"x"
+    before = len(web.seen)
+    assert len(names(Layout(content, cache).lay_out().folder)) == 6
+    assert len([each for each in web.seen[before:] if each.startswith("GET")]) < 6
+
+
+def test_twenty_at_once_fetch_once(web, cache, fixed):
+    web.files["/a"] = b"A" * 100_000
+    content = fixed(f"{web.address}/a")
+    found = []
+    threads = [
+        threading.Thread(target=lambda: found.append(Layout(content, cache).lay_out()))
+        for _ in range(20)
+    ]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert len(found) == 20 and web.seen.count("GET /a") == 1
+    assert sorted(each.fetched for each in found) == [0] * 19 + [1]
+
+
+def test_connections_that_break_do_not_matter(web, cache, fixed):
+    data = os.urandom(3_000_000)
+    web.files["/a"] = data
+    content = fixed(f"{web.address}/a")
+    web.drops += [10, 1_000_000, 2_500_000]
+    assert names(Layout(content, cache).lay_out().folder) == {"a": data}
+
+
+def test_a_file_of_another_content_is_never_kept(web, cache, fixed):
+    web.files["/a"] = b"one"
+    content = fixed(f"{web.address}/a")
+    web.files["/a"] = b"two"
+    with pytest.raises(FileChanged):
+        Layout(content, cache).lay_out()
+    assert cache.used() == 0
+
+
+def test_what_has_no_etag_is_the_runs_own(foreign_store, cache, fixed, fill):
+    fill(foreign_store.store, {"a": "A"})
+    content = fixed((foreign_store, "a"))
+    first = Layout(content, cache, own="run 1")
+    laid = first.lay_out()
+    assert first.folder != Layout(content, cache, own="run 2").folder
+    laid.release()
+    assert not laid.folder.exists()
+
+
+def test_a_file_and_a_folder_of_one_name_are_refused(web, cache, fixed):
+    web.files |= {"/a": b"A", "/a/b": b"B"}
+    content = fixed([f"{web.address}/a", f"{web.address}/a/b"])
+    with pytest.raises(DatastoreException, match="a file and a folder of one name"):
+        Layout(content, cache).lay_out()
+
+
+def test_local_files_are_linked_and_looked_at_again(local_store, cache, fixed, fill):
+    fill(local_store.store, {"d/a b.txt": "A", "d/\u00e9%.txt": "B"})
+    content = fixed((local_store, "d"))
+    laid = Layout(content, cache).lay_out()
+    assert names(laid.folder) == {"a b.txt": b"A", "\u00e9%.txt": b"B"}
+    assert all(os.path.islink(laid.folder / name) for name in ("a b.txt", "\u00e9%.txt"))
+    assert cache.used() == 0
+    fill(local_store.store, {"d/a b.txt": "changed"})
+    with pytest.raises(FileChanged, match="a b"):
+        Layout(content, cache).lay_out()
+
+
+def test_mending_takes_away_what_a_script_did(web, cache, fixed):
+    web.files |= {"/a": b"A", "/b": b"B"}
+    content = fixed([f"{web.address}/a", f"{web.address}/b"])
+    layout = Layout(content, cache)
+    laid = layout.lay_out()
+    assert layout.mend() == []
+    os.chmod(laid.folder, 0o755)
+    os.chmod(laid.folder / "a", 0o644)
+    (laid.folder / "a").write_text("X")
+    (laid.folder / "new").write_text("X")
+    (laid.folder / "link").symlink_to("/etc")
+    assert sorted(layout.mend()) == ["a", "link", "new"]
+    assert os.path.exists("/etc/passwd")
+    assert names(Layout(content, cache).lay_out().folder) == {"a": b"A", "b": b"B"}
+
+
+def test_what_is_larger_than_the_disk_is_a_sentence(web, cache, fixed):
+    web.files["/a"] = b"A"
+    content = fixed(f"{web.address}/a")
+    layout = Layout(content, cache)
+    huge = [row._replace(size=1 << 60) for row in content.rows()]
+    with pytest.raises(DatastoreException, match="more bytes in the data cache, and the disk"):
+        layout._fetch(huge, None)
+
+
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=50)
+@given(number=st.integers(0, 10**15), unit=st.sampled_from(["", "k", "MB", "GiB", " TB", "tib"]))
+def test_sizes(number, unit):
+    factor = {"": 1, "k": 10**3, "MB": 10**6, "GiB": 1 << 30, " TB": 10**12, "tib": 1 << 40}[unit]
+    assert size_of(f"{number}{unit}") == pytest.approx(number * factor, rel=1e-9)
+
+
+@pytest.mark.parametrize("text", ["", "much", "5 potatoes", "-1", "1.2.3"])
+def test_no_sizes(text):
+    with pytest.raises(UserErrorException, match="is no size"):
+        size_of(text)
+
+
+def test_keys_tell_stores_apart():
+    keys = {
+        caching.key_of(origin, path, etag, size)
+        for origin in ("s3", "blob")
+        for path in ("a", "b")
+        for etag in ("1", "2")
+        for size in (1, 2)
+    }
+    assert len(keys) == 16
