@@ -16,8 +16,7 @@ import argparse
 from dataclasses import asdict
 
 from scriptrun import opening
-from scriptrun.cli import adding, out, shared
-from scriptrun.cli.streaming import warn
+from scriptrun.cli import adding, failures, out, shared
 from scriptrun.data import datastores, probing, records
 from scriptrun.data.datastores import AbstractDatastore
 from scriptrun.spec.errors import UserErrorException
@@ -112,10 +111,8 @@ def _check(workspace: Workspace, args: argparse.Namespace) -> tuple[Any, Any]:
 
     def show() -> None:
         out.facts([(deed, _word(found, deed)) for deed in probing.DEEDS])
-        for sentence in dict.fromkeys(found.reasons.values()):
-            warn(sentence)
-        if found.refused and found.hint:
-            warn(found.hint)
+        if found.refused:
+            failures.wrong(" ".join(dict.fromkeys(found.reasons.values())), found.hint)
 
     return {"name": chosen.name, **asdict(found)}, show
 

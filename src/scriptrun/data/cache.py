@@ -104,12 +104,16 @@ class Cache:
         """Remove all that no run uses; how many bytes that freed."""
         return self._free(1 << 62)
 
-    def _free(self, wanted: int) -> int:
+    def prune(self, before: float) -> int:
+        """Remove what nobody has used since ``before`` (seconds since 1970); bytes freed."""
+        return self._free(1 << 62, before)
+
+    def _free(self, wanted: int, before: float = float("inf")) -> int:
         if wanted <= 0:
             return 0
         freed = 0
         for item in sorted([*self._loose(), *self._blocks(), *self._laid_out()], key=_age):
-            if freed >= wanted:
+            if freed >= wanted or item.used >= before:
                 break
             if item.path.parent != self.layouts:
                 freed += _remove(item)

@@ -9,13 +9,16 @@ import uuid
 from pathlib import Path
 from typing import Any
 
+from scriptrun.data import mount as mounting
 from scriptrun.data import sources, steps, transfer
 from scriptrun.data.abstract_dataset import AbstractDataset
+from scriptrun.data.cache import Cache
 from scriptrun.data.consumption import DatasetConsumptionConfig
 from scriptrun.data.content import Content
 from scriptrun.data.datastores import AbstractDatastore
 from scriptrun.data.errors import DatasetExecutionError, FileChanged, FileMissing
 from scriptrun.data.local_store import LocalStore
+from scriptrun.data.patience import time_limit
 from scriptrun.data.seam import clean
 from scriptrun.spec.absent import absent
 from scriptrun.spec.errors import UserErrorException
@@ -92,7 +95,11 @@ class FileDataset(AbstractDataset):
     def mount(
         self, mount_point: str | os.PathLike[str] | None = None, **kwargs: object
     ) -> MountContext:
-        """The files as a folder, for a ``with`` block: linked where they are local, else copied."""
+        """The files as a folder, for a ``with`` block.
+
+        They are linked where they are local, else mounted; where this machine cannot mount, they
+        are downloaded.
+        """
         return MountContext(self, mount_point)
 
     def as_mount(self, path_on_compute: str | None = None) -> DatasetConsumptionConfig:
@@ -121,6 +128,7 @@ class MountContext:
 
         self._dataset = dataset
         self._own = mount_point is None
+        self.mounted: mounting.Mounted | None = None
         self.mount_point = os.fspath(mount_point or tempfile.mkdtemp(prefix="scriptrun-mount-"))
 
     def start(self) -> None:
@@ -131,7 +139,7 @@ class MountContext:
             raise UserErrorException(f"The mount point {target} is not empty.")
         files = list(self._dataset._content.incoming())
         if not all(each.store.folder is not None for each in files):
-            self._dataset.download(target)
+            self._from_afar(target)
             return
         for each in files:
             place = target / clean(each.path, "the dataset")
@@ -139,8 +147,18 @@ class MountContext:
             assert each.store.folder is not None
             place.symlink_to(each.store.folder / each.entry.path)
 
+    def _from_afar(self, target: Path) -> None:
+        if mounting.available():
+            self._dataset.download(target)
+        else:
+            files = self._dataset._content
+            self.mounted = mounting.mount(files, target, Cache().folder, time_limit())
+
     def stop(self) -> None:
         """Take the folder's contents away again; the files themselves stay where they are."""
+        if self.mounted is not None:
+            self.mounted.close()
+            self.mounted = None
         for each in Path(self.mount_point).iterdir():
             shutil.rmtree(each) if each.is_dir() and not each.is_symlink() else each.unlink()
         if self._own:
