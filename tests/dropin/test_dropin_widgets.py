@@ -1,0 +1,78 @@
+"""RunDetails in a real notebook kernel: it does not block, and follows the run to its end."""
+
+from __future__ import annotations
+
+import sys
+
+import nbformat
+import pytest
+from nbclient import NotebookClient
+
+from scriptrun.dropin import widgets
+from scriptrun.testing.jobs import Bench
+
+CELLS = [
+    "import scriptrun.dropin\n"
+    "from azureml.core import Experiment, ScriptRunConfig, Workspace\n"
+    "from azureml.widgets import RunDetails\n"
+    "ws = Workspace.from_config()\n"
+    "run = Experiment(ws, 'live').submit(ScriptRunConfig('src', 'train.py'))\n"
+    "details = RunDetails(run)",
+    "import time\nbegan = time.monotonic()\ndetails.show()\n"
+    "print('returned at once', run.get_status() != 'Completed')",
+    "open('src/../go', 'w').close()\nrun.wait_for_completion()\ndetails._follower.join(30)",
+]
+TRAIN = """
+import os, time
+from azureml.core import Run
+
+run = Run.get_context()
+run.log("accuracy", 0.25)
+run.flush()
+while not os.path.exists({gate!r}):
+    time.sleep(0.05)
+run.log("accuracy", 0.75)
+print("<b>the last line</b>")
+"""
+
+
+@pytest.mark.slow
+def test_a_notebook_follows_a_run(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("IPYTHONDIR", str(tmp_path / "ipython"))
+    monkeypatch.setenv("JUPYTER_PATH", str(tmp_path / "jupyter"))
+    monkeypatch.setenv("JUPYTER_DATA_DIR", str(tmp_path / "jupyter"))
+    (tmp_path / "src").mkdir()
+    (tmp_path / "src" / "train.py").write_text(TRAIN.format(gate=str(tmp_path / "go")))
+    _kernel(tmp_path)
+    book = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(text) for text in CELLS])
+    NotebookClient(book, timeout=60, kernel_name="here").execute()
+    shown = book.cells[1].outputs
+    text = "".join(each.get("text", "") for each in shown)
+    assert "returned at once True" in text
+    (last,) = [each["data"]["text/html"] for each in shown if each.output_type == "display_data"]
+    assert "Completed" in last and "0.75" in last
+    assert "&lt;b&gt;the last line&lt;/b&gt;" in last
+
+
+def _kernel(root):
+    place = root / "jupyter" / "kernels" / "here"
+    place.mkdir(parents=True)
+    python = sys.executable.replace("\\", "/")
+    argv = f'["{python}", "-m", "ipykernel_launcher", "-f", "{{connection_file}}"]'
+    (place / "kernel.json").write_text(
+        f'{{"argv": {argv}, "display_name": "here", "language": "python"}}'
+    )
+
+
+def test_in_a_terminal_it_is_one_line(tmp_path, capsys):
+    run = Bench(tmp_path / "bench").run("print('done')")
+    widgets.RunDetails(run).show()
+    shown = capsys.readouterr().out
+    assert shown.splitlines() == [f"{run.id}: Completed  {run.path.as_uri()}"]
+
+
+def test_a_failed_run_says_why(tmp_path):
+    run = Bench(tmp_path / "bench").run("import sys; print('x < y'); sys.exit(3)")
+    page = widgets.box(run)
+    assert "Failed" in page and "exit code 3" in page and "x &lt; y" in page
