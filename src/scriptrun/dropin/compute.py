@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from scriptrun import compute
-from scriptrun.dropin import notes, provisioning
+from scriptrun.dropin import notes, provisioning, vm_sizes
 from scriptrun.engines.slots import DEFAULT_RUNS
 from scriptrun.home import Home
 from scriptrun.run import Run
@@ -286,14 +286,31 @@ def adopt(workspace: Home, name: str) -> None:
 
 
 def make(workspace: Home, name: str, facts: dict[str, Any]) -> None:
-    """Keep ``name`` as another name of the default engine; ``max_nodes`` bounds its runs."""
+    """Keep ``name`` as another name of the default engine.
+
+    ``max_nodes`` bounds its runs here, and a job's nodes on a cluster; of a cluster's nodes what
+    ``vm_size`` means is asked, where the default engine does not say it itself.
+    """
     engine = compute.resolve(workspace, None)
+    known = values.names_of(type(engine))
     changes: dict[str, Any] = {"name": name}
     nodes = facts.get("max_nodes")
-    if "max_runs" in values.names_of(type(engine)) and nodes and nodes <= DEFAULT_RUNS:
+    if "max_runs" in known and nodes and nodes <= DEFAULT_RUNS:
         changes["max_runs"] = nodes
+    if "max_nodes" in known and nodes:
+        changes["max_nodes"] = nodes
+    size = vm_sizes.size_of(str(facts.get("vm_size") or ""))
+    for field, value in _asked(size).items() if size else ():
+        if field in known and getattr(engine, field) is None:
+            changes[field] = value
     compute.put(workspace, engine.replace(**changes))  # type: ignore[attr-defined]
     _shelf(workspace).put(name, facts)
+
+
+def _asked(size: vm_sizes.Size) -> dict[str, Any]:
+    """A machine's size in a cluster's words."""
+    asked: dict[str, Any] = {"cpus": size.cpus, "memory": f"{size.memory}G"}
+    return {**asked, "gres": f"gpu:{size.gpus}"} if size.gpus else asked
 
 
 def _shelf(workspace: Home) -> registry.Shelf:

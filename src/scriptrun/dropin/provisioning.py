@@ -133,6 +133,7 @@ def machine(
 def _explain(vm_size: str) -> None:
     notes.once(
         "vm_size",
-        f"No machine is rented: the size {vm_size}, networks and logins are noted and not used, "
-        "and jobs run on the workspace's default compute target.",
+        f"No machine is rented: the size {vm_size} is asked of a cluster and means nothing on this "
+        "machine, networks and logins are not used, and jobs run on the workspace's default "
+        "compute target.",
     )

@@ -1,0 +1,87 @@
+"""What Azure's sizes of machines mean: CPUs, memory and GPUs of one node.
+
+Azure's documentation of virtual machine sizes
+(https://learn.microsoft.com/azure/virtual-machines/sizes/overview); memory is in GiB.
+"""
+
+from __future__ import annotations
+
+import re
+
+from scriptrun.spec.hints import NamedTuple
+
+
+class Size(NamedTuple):
+    """One node's CPUs, memory in GiB and GPUs."""
+
+    cpus: int
+    memory: int
+    gpus: int = 0
+
+
+#: sizes that follow no rule, without ``STANDARD_``
+_LISTED = {
+    "A1_V2": Size(1, 2),
+    "A2_V2": Size(2, 4),
+    "A4_V2": Size(4, 8),
+    "A8_V2": Size(8, 16),
+    "B1S": Size(1, 1),
+    "B1MS": Size(1, 2),
+    "B2S": Size(2, 4),
+    "B2MS": Size(2, 8),
+    "B4MS": Size(4, 16),
+    "B8MS": Size(8, 32),
+    "D1": Size(1, 3),
+    "D2": Size(2, 7),
+    "D3": Size(4, 14),
+    "D4": Size(8, 28),
+    "D5": Size(16, 56),
+    "D11": Size(2, 14),
+    "D12": Size(4, 28),
+    "D13": Size(8, 56),
+    "D14": Size(16, 112),
+    "D15": Size(20, 140),
+    "HB60RS": Size(60, 228),
+    "HB120RS": Size(120, 456),
+    "HC44RS": Size(44, 352),
+    "NC4AS_T4": Size(4, 28, 1),
+    "NC8AS_T4": Size(8, 56, 1),
+    "NC16AS_T4": Size(16, 110, 1),
+    "NC64AS_T4": Size(64, 440, 4),
+    "NC24ADS_A100": Size(24, 220, 1),
+    "NC48ADS_A100": Size(48, 440, 2),
+    "NC96ADS_A100": Size(96, 880, 4),
+    "NC40ADS_H100": Size(40, 320, 1),
+    "NC80ADIS_H100": Size(80, 640, 2),
+    "ND40RS": Size(40, 672, 8),
+    "ND96ASR": Size(96, 900, 8),
+    "ND96AMSR_A100": Size(96, 1900, 8),
+    "ND96ISR_H100": Size(96, 1900, 8),
+    "NV12S": Size(12, 112, 1),
+    "NV24S": Size(24, 224, 2),
+    "NV48S": Size(48, 448, 4),
+}
+#: GiB of memory a CPU, by the family's letter, for versions 3 and newer
+_PER_CPU = {"D": 4, "E": 8, "F": 2}
+_RULED = re.compile(r"(?P<family>[DEF])(?P<cpus>\d+)[A-Z]*(?:_V(?P<version>\d))?")
+#: six CPUs a GPU, with 56 GiB in the first version and 112 GiB later
+_OLD_GPU = re.compile(r"N[CDV](?P<cpus>6|12|24)R?S?(?:_PROMO)?(?:_V(?P<version>[123]))?")
+
+
+def size_of(name: str) -> Size | None:
+    """What the size ``name`` (``STANDARD_NC6``, in any case) means, or None for an unknown one."""
+    plain = re.sub(r"^STANDARD_", "", name.strip().upper())
+    listed = _LISTED.get(plain) or _LISTED.get(re.sub(r"_V\d$", "", plain))
+    old = _OLD_GPU.fullmatch(plain)
+    if old is not None and listed is None:
+        cpus = int(old["cpus"])
+        later = plain.startswith("ND") or (old["version"] or "1") != "1"
+        return Size(cpus, cpus // 6 * (112 if later else 56), cpus // 6)
+    dash = re.fullmatch(r"DS(\d+)(_V2)?", plain)  # the same with faster disks
+    if dash is not None:
+        return _LISTED.get(f"D{dash[1]}")
+    ruled = _RULED.fullmatch(plain)
+    if ruled is None or (listed is not None and int(ruled["version"] or 1) < 3):
+        return listed
+    cpus = int(ruled["cpus"])
+    return Size(cpus, cpus * _PER_CPU[ruled["family"]])
