@@ -19,11 +19,13 @@ from scriptrun.data.globs import is_pattern
 from scriptrun.data.layout import Laid, Layout
 from scriptrun.data.patience import time_limit
 from scriptrun.home import Home
+from scriptrun.runtime import files, identity
 from scriptrun.spec.errors import ScriptrunError, UserErrorException
 from scriptrun.spec.hints import Any
 from scriptrun.store import places
 from scriptrun.tellings import Telling
 
+_OWNER = "owner.json"
 #: with mode="auto", what is larger than this is mounted rather than downloaded
 LARGE = 1 << 30
 
@@ -37,7 +39,7 @@ class Bringing:
         self._home, self._job, self._order, self._telling = home, job, order, telling
         self._cache = Cache()
         named = f"{job['id']}.{order['attempt']}.{order['node']}"
-        self.folder = places.runtime_folder("data", named)
+        self.folder = _own_folder(named)
         self.brought: dict[str, Any] = {}
         self._layouts: list[tuple[str, Layout, Laid]] = []
         self._links: list[Path] = []
@@ -180,6 +182,18 @@ class Bringing:
             self._links.append(asked)
         _link(asked, target, (self._cache.folder, self.folder.parent))
         return asked
+
+
+def _own_folder(named: str) -> Path:
+    """A folder for what this run is handed; what dead helpers have left beside it goes."""
+    folder = places.runtime_folder("data", named)
+    files.write_atomic(str(folder / _OWNER), files.to_json(identity.of_process()))
+    for other in folder.parent.iterdir():
+        owner = files.read_json(str(other / _OWNER))
+        if owner and identity.is_here(owner) and not identity.is_alive(owner):
+            mounting.clear_stale()
+            shutil.rmtree(other, ignore_errors=True)
+    return folder
 
 
 def _mode(mode: str, pin: dict[str, Any]) -> str:

@@ -9,7 +9,9 @@ from __future__ import annotations
 
 import json
 import os
+import select
 import sys
+import threading
 import traceback
 from pathlib import Path
 
@@ -97,14 +99,30 @@ def main() -> None:
     answers = os.fdopen(os.dup(1), "w", encoding="ascii")
     os.dup2(2, 1)  # what a library prints goes to the log
     delivering = Delivering()
+    busy = threading.Event()
+    threading.Thread(target=_leave_when_alone, args=[busy], daemon=True).start()
     try:
         for line in sys.stdin:
+            busy.set()
             answers.write(json.dumps(_answer(delivering, json.loads(line))) + "\n")
             answers.flush()
+            busy.clear()
     except BrokenPipeError:
         pass
     finally:
         delivering.close()
+
+
+def _leave_when_alone(busy: threading.Event) -> None:
+    """End at once where the launcher has gone while a question is being answered.
+
+    Locks and mounts go with this process; what was fetched so far is kept.
+    """
+    poll = select.poll()
+    poll.register(0, 0)  # tells of nothing but the end
+    poll.poll()
+    if busy.is_set():
+        os._exit(1)
 
 
 def _answer(delivering: Delivering, question: dict[str, Any]) -> dict[str, Any]:

@@ -542,11 +542,12 @@ def test_a_killed_helper_fails_the_run_and_is_named(mounted):
     no_mounts_below(os.environ["SCRIPTRUN_RUNTIME"])
 
 
-def test_a_run_is_canceled_while_its_data_comes(web, workspace, job):
+def test_a_run_is_canceled_while_its_data_comes(web, workspace, job, monkeypatch):
     web.files["/big.bin"] = b"x" * 100_000
     dataset = Dataset.File.from_files(f"{web.address}/big.bin").register(workspace, "big")
     config = job(LOOKS, dataset.as_download(), "none")
     web.answers += [503] * 500
+    monkeypatch.setenv("SCRIPTRUN_DATA_TIMEOUT", "60")
     run = Experiment(workspace, "data").submit(config)
     until = time.monotonic() + 30
     while web.seen.count("GET /big.bin") < 1:
@@ -555,6 +556,53 @@ def test_a_run_is_canceled_while_its_data_comes(web, workspace, job):
     run.cancel()
     run.wait_for_completion(raise_on_error=False)
     assert run.get_status() == "Canceled"
+    until = time.monotonic() + 10
+    while str(run.path) in {log_of(pid) for pid in os.listdir("/proc")}:
+        assert time.monotonic() < until, "the helper goes on"
+        time.sleep(0.05)
+
+
+def log_of(pid):
+    """The run whose helper the process is."""
+    try:
+        return os.readlink(f"/proc/{pid}/fd/2").removesuffix("/system_logs/data.txt")
+    except OSError:
+        return ""
+
+
+def test_where_nothing_can_be_mounted_it_is_said_before(
+    blob_store, workspace, put, job, run, tmp_path, monkeypatch
+):
+    put(blob_store, {"a.txt": "A", "b.txt": "B"})
+    (tmp_path / "none").mkdir()
+    (tmp_path / "none" / "mfusepy.py").write_text("raise ImportError('not here')")
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path / "none"))
+    monkeypatch.setitem(sys.modules, "mfusepy", None)
+    done = run(job(LOOKS, Dataset.File.from_files((blob_store, "*")).as_mount(), "none"))
+    assert seen(done)["files"] == {"a.txt": "A", "b.txt": "B"}
+    (note,) = [each for each in done.job.notes if "downloaded instead of mounted" in each]
+    assert "mfusepy" in note and events(done, "note") == []
+
+
+def test_each_node_gets_its_data(blob_store, workspace, put, job, run):
+    from scriptrun import PyTorchConfiguration
+
+    put(blob_store, {"a.txt": "A"})
+    code = """
+import os, sys
+print(open(sys.argv[1]).read())
+open(os.path.join(sys.argv[2], os.environ["RANK"]), "w").write(os.environ["RANK"])
+"""
+    out = OutputFileDatasetConfig(destination=(blob_store, "out")).as_upload()
+    config = job(
+        code,
+        Dataset.File.from_files((blob_store, "a.txt")).as_download(),
+        out,
+        distributed_job_config=PyTorchConfiguration("Gloo", process_count=4, node_count=2),
+    )
+    done = run(config)
+    assert done.get_status() == "Completed", (done.get_details(), log(done))
+    assert [each.path for each in blob_store.store.list("out")] == [f"out/{n}" for n in range(4)]
 
 
 def test_a_store_that_does_not_answer_is_named_in_time(web, workspace, job, run):
