@@ -58,9 +58,8 @@ def run(args: argparse.Namespace) -> int:
             "Rewriting needs LibCST, which is not installed.", "pip install 'scriptrun[migrate]'"
         )
     migration = importlib.import_module("scriptrun.migration.many")
-    names = importlib.import_module("scriptrun.dropin.names")
     progress = _Progress(args.report == "text" and sys.stderr.isatty())
-    report = migration.look(args.paths, args.to, names.alternative, progress.step, args.write)
+    report = migration.look(args.paths, args.to, alternative, progress.step, args.write)
     progress.end()
     if args.prove:
         report.prove()
@@ -70,6 +69,15 @@ def run(args: argparse.Namespace) -> int:
         _tell(report, shown=not args.write)
     differs = any(each.standing == "differs" for each in report.proofs)
     return int(differs or (args.check and bool(report.changed)))
+
+
+def alternative(module: str, name: str) -> str | None:
+    """What to do without azureml's ``module.name``; None where the drop-in has it."""
+    names = importlib.import_module("scriptrun.dropin.names")
+    if name in names.provided(module):
+        return None
+    found: str | None = names.alternative(module, name)
+    return found
 
 
 def _tell(report: Any, shown: bool) -> None:

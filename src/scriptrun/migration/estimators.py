@@ -241,10 +241,10 @@ class Writer:
 
     def _kept(self, layout: Arguments, arg: cst.Arg, name: str, new: str) -> None:
         text = self.values.pop(new)
-        if new != name:
-            layout.rename(arg, new)
         if text != self.settings[name].text:
             layout.replace(arg, f"{new}={text}")
+        elif new != name:
+            layout.rename(arg, new)
 
     def _of_spread(self) -> list[str]:
         named = {each.name for each in self.settings.values() if each.arg is None}

@@ -65,6 +65,7 @@ class Imports:
     def edits(self) -> list[Edit]:
         """The changes."""
         made: list[Edit] = []
+        self._join()
         statements: list[cst.CSTNode] = [*self._dropped, *self._added]
         for statement in dict.fromkeys(statements):
             lines = _lines(self._added.get(statement, set()))
@@ -75,6 +76,14 @@ class Imports:
             )
             made += self._edit(statement, lines, gone)
         return made
+
+    def _join(self) -> None:
+        """What an earlier import at the top brings, a later one need not."""
+        top = [each for each in self._added if self.program.indent(each) == ""]
+        brought: set[str] = set()
+        for anchor in sorted(top, key=self.program.span):
+            self._added[anchor] -= brought
+            brought |= self._added[anchor]
 
     def _edit(self, statement: cst.CSTNode, lines: list[str], gone: set[str]) -> list[Edit]:
         indent = self.program.indent(statement) or ""
@@ -99,7 +108,8 @@ class Imports:
 
 def _is_same(qualified: str, name: str) -> bool:
     package, _, last = qualified.rpartition(".")
-    return last == name and (package.startswith(("azureml", "scriptrun")) or not package)
+    ours = package.startswith(("azureml", "scriptrun"))
+    return last == name and (ours or not (package or HOMES[name]))
 
 
 def _lines(names: set[str]) -> list[str]:

@@ -74,7 +74,8 @@ def _member(content: str, at: int, name: str) -> int | None:
         if key == name:
             found = at
         at = _after(content, _DECODER.raw_decode(content, at)[1])
-        at = _after(content, at + 1)
+        if content[at] == ",":
+            at = _after(content, at + 1)
     return found
 
 

@@ -63,7 +63,7 @@ def rewrite(program: Program) -> Result:
     result.edits += used.edits
     result.told += [Told(program.line(node), LOOK, *rest) for node, *rest in used.looks]
     result.told += [Told(program.line(node), REWRITTEN, *rest) for node, *rest in used.done]
-    _drop_imports(program, done, imports)
+    _drop_imports(program, [*(each.call for each in done), *used.steps], imports)
     _drop_kinds(program, done, result, imports)
     result.edits += imports.edits()
     return result
@@ -172,16 +172,15 @@ def _anchor(program: Program, call: cst.Call) -> cst.CSTNode:
     return anchor
 
 
-def _drop_imports(program: Program, done: list[Rewriting], imports: Imports) -> None:
-    """Take Estimators out of the imports when nothing is left that uses them."""
-    gone = {id(_root(each.call.func)) for each in done}
-    for each in done:
-        root = _root(each.call.func)
-        anchor = _anchor(program, each.call)
-        if root is None or not isinstance(anchor, cst.ImportFrom) or root is not each.call.func:
+def _drop_imports(program: Program, calls: list[cst.Call], imports: Imports) -> None:
+    """Take what the rewritten calls called out of the imports, unless something still uses it."""
+    gone = {id(_root(each.func)) for each in calls}
+    for call in calls:
+        root = _root(call.func)
+        anchor = _anchor(program, call)
+        if root is None or not isinstance(anchor, cst.ImportFrom) or root is not call.func:
             continue
-        users = program.references(root.value, root)
-        if all(id(user) in gone for user in users):
+        if all(id(user) in gone for user in program.references(root.value, root)):
             imports.drop(anchor, root.value)
 
 

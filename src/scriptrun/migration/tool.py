@@ -50,16 +50,19 @@ def look_at(path: str, to: str, alternative: Alternative) -> Outcome | None:
     if searching.MARK not in raw:
         return None
     try:
-        return _rewritten(path, raw, to, alternative)
+        return rewritten(path, raw, to, alternative)
     except Refused as problem:
         return Outcome(path, raw, raw, [_refused(path, problem)])
+    except ValueError as error:  # changes that stand in each other's way
+        return Outcome(path, raw, raw, [_refused(path, Refused(f"it is too entangled: {error}"))])
 
 
 def _refused(path: str, problem: Refused) -> Finding:
     return Finding(path, 0, 1, problem.kind, os.path.basename(path), problem.reason, problem.advice)
 
 
-def _rewritten(path: str, raw: bytes, to: str, alternative: Alternative) -> Outcome:
+def rewritten(path: str, raw: bytes, to: str, alternative: Alternative) -> Outcome:
+    """What becomes of the file's content ``raw``. Raises Refused for what cannot be read."""
     document = Document(path, raw)
     program = _program(document)
     findings = [

@@ -24,6 +24,7 @@ class Usages:
         self.edits: list[Edit] = []
         self.needs: set[tuple[str, cst.Call]] = set()
         self.looks: list[tuple[cst.CSTNode, str, str, str]] = []
+        self.steps: list[cst.Call] = []
         self.done: list[tuple[cst.CSTNode, str, str]] = []
         for call in program.calls:
             self._call(call)
@@ -161,6 +162,7 @@ class Usages:
             self.edits.append(Edit(*self.program.span(words.keyword), "arguments"))
         self.needs.add(("PythonScriptStep", call))
         self.done.append((call, "EstimatorStep", "is now PythonScriptStep"))
+        self.steps.append(call)
 
     # properties
 
@@ -171,13 +173,23 @@ class Usages:
         standing = self.is_config(node.value)
         if standing and name in _PROPERTIES:
             self.edits.append(Edit(*self.program.span(node.attr), _PROPERTIES[name]))
-        elif standing or (name in _GONE and self._is_class(node.value)):
-            self._look(
-                node,
-                self.program.source(node),
-                f"a ScriptRunConfig has no {name}",
-                "Environment.list(workspace) names the versions that there are.",
-            )
+        elif standing or self._may_be(node.value) or (name in _GONE and self._is_class(node.value)):
+            advice = "Environment.list(workspace) names the versions that there are."
+            if name in _PROPERTIES:
+                advice = f"Where it is a ScriptRunConfig, write {_PROPERTIES[name]}."
+            reason = f"a ScriptRunConfig has no {name}"
+            self._look(node, self.program.source(node), reason, advice)
+
+    def _may_be(self, node: cst.BaseExpression) -> bool:
+        """Whether ``node`` is a name that may hold a rewritten call, or something else."""
+        if not isinstance(node, cst.Name) or self.is_config(node) is False:
+            return False
+        for each in self.program.assignments(node.value, node):
+            target = getattr(each, "node", None)
+            above = list(self.program.above(target))[:2] if target is not None else []
+            if any(isinstance(one, cst.Assign) and one.value in self.calls for one in above):
+                return True
+        return False
 
     def _is_class(self, node: cst.BaseExpression) -> bool:
         return (
