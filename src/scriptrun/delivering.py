@@ -61,11 +61,16 @@ class Delivering:
             lost = self.close()
         return {"error": "; ".join(filter(None, [problem, *lost]))}
 
+    def register(self, state: str) -> dict[str, Any]:
+        """Make the datasets that outputs of several nodes were to become."""
+        if self._sending is not None and state == "Completed":
+            self._sending.register()
+        return {}
+
     def close(self) -> list[str]:
         """Unmount and let go; what went wrong with mounts while the job ran."""
-        sending, self._sending = self._sending, None
-        if sending is not None:
-            sending.close()
+        if self._sending is not None:
+            self._sending.close()
         bringing, self._bringing = self._bringing, None
         return bringing.close() if bringing is not None else []
 
@@ -129,6 +134,8 @@ def _answer(delivering: Delivering, question: dict[str, Any]) -> dict[str, Any]:
     try:
         if question["do"] == "deliver":
             return delivering.deliver(question)
+        if question["do"] == "register":
+            return delivering.register(question["state"])
         return delivering.finish(question["state"])
     except ScriptrunError as error:
         return {"error": sentence(error)}

@@ -63,16 +63,21 @@ class Sending:
                 output.send()
             except ScriptrunError as error:
                 problems.append(self._kept(output, error))
-                continue
-            try:
-                if state == "Completed":
-                    self._register(output)
-            except ScriptrunError as error:
-                name = output.wanted["name"]
-                problems.append(f"the output {name!r} could not be registered: {error.message}")
         if problems:
             raise UserErrorException("; ".join(problems))
         shutil.rmtree(self._root, ignore_errors=True)
+        if state == "Completed" and self._order["nodes"] == 1:
+            self.register()
+
+    def register(self) -> None:
+        """Make the datasets that the outputs were to become, once all nodes' files are there."""
+        for output in self._outputs:
+            try:
+                self._register(output)
+            except ScriptrunError as error:
+                name = output.wanted["name"]
+                message = f"the output {name!r} could not be registered: {error.message}"
+                raise UserErrorException(message, error.hint) from None
 
     def close(self) -> None:
         """Stop looking."""
@@ -95,7 +100,7 @@ class Sending:
 
     def _register(self, output: Output) -> None:
         asked = output.wanted.get("registration")
-        if not asked or self._order["node"]:
+        if not asked:
             return
         store = datastores.get(self._home, output.wanted["datastore"])
         made = FileDatasetFactory.from_files((store, output.path))

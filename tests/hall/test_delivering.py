@@ -593,7 +593,8 @@ import os, sys
 print(open(sys.argv[1]).read())
 open(os.path.join(sys.argv[2], os.environ["RANK"]), "w").write(os.environ["RANK"])
 """
-    out = OutputFileDatasetConfig(destination=(blob_store, "out")).as_upload()
+    out = OutputFileDatasetConfig("all", destination=(blob_store, "out")).as_upload()
+    out = out.register_on_complete("all")
     config = job(
         code,
         Dataset.File.from_files((blob_store, "a.txt")).as_download(),
@@ -603,6 +604,8 @@ open(os.path.join(sys.argv[2], os.environ["RANK"]), "w").write(os.environ["RANK"
     done = run(config)
     assert done.get_status() == "Completed", (done.get_details(), log(done))
     assert [each.path for each in blob_store.store.list("out")] == [f"out/{n}" for n in range(4)]
+    assert Dataset.get_by_name(workspace, "all").to_path() == [f"/{n}" for n in range(4)]
+    assert len(Dataset.get_by_name(workspace, "all").versions()) == 1
 
 
 def test_a_store_that_does_not_answer_is_named_in_time(web, workspace, job, run):

@@ -34,6 +34,7 @@ class Helper:
         self._job, self._order = job, order
         self._pid = self._input = self._output = None
         self._rest = b""
+        self._finished = False
         self._beats, self._next_beat = 0, 0.0
 
     def bring(self, work):
@@ -63,16 +64,22 @@ class Helper:
         return answer.get("variables") or {}
 
     def finish(self, value):
-        """Upload and verify what the job wrote; what fails changes the result ``value``."""
+        """Upload and verify what the job wrote; what fails changes the result ``value``.
+
+        Of several nodes, node 0 calls it once more when all have: then datasets are registered.
+        """
         if self._pid is None:
             return
+        what = "register" if self._finished else "finish"
+        problem = ""
         try:
-            answer = self._ask({"do": "finish", "state": value["state"]})
-            problem = answer.get("error")
+            problem = self._ask({"do": what, "state": value["state"]}).get("error")
         except NotDelivered as error:
             problem = str(error)
         finally:
-            self.close()
+            if self._finished or self._order["nodes"] == 1 or self._order["node"]:
+                self.close()
+            self._finished = True
         value["ended"] = time.time()
         if problem and value["state"] == results.COMPLETED:
             value.update(state=results.FAILED, reason=problem)
