@@ -16,8 +16,10 @@ from scriptrun.tracking import settle
 
 if TYPE_CHECKING:
     from scriptrun import distant
+    from scriptrun.data import mount as mounting
     from scriptrun.home import Home
 else:
+    mounting = later("scriptrun.data.mount")
     distant = later("scriptrun.distant")
 
 #: seconds in which the submitter itself may be about to start what it has queued
@@ -82,6 +84,8 @@ def _look(  # noqa: PLR0911 (one return for each answer)
         return None
     if view.what == ENDED:
         engine.clean(folder)
+        if job.data.get("inputs"):
+            mounting.clear_stale()
         return settle.lost(folder, _ended_without_result(job, view.evidence))
     if identity.is_alive(job.submitted_by):
         return status

@@ -542,6 +542,19 @@ def test_a_killed_helper_fails_the_run_and_is_named(mounted):
     no_mounts_below(os.environ["SCRIPTRUN_RUNTIME"])
 
 
+def test_the_next_look_unmounts_what_nobody_serves_any_more(mounted):
+    guard = json.loads((mounted.path / "attempts" / "1" / "node-0.start.json").read_text())["pid"]
+    helper = helper_of(mounted)
+    serving = Path(f"/proc/{helper}/task/{helper}/children").read_text().split()
+    assert serving, "a process serves the mount"
+    for pid in [guard, launcher_of(mounted), *map(int, serving), helper]:
+        os.kill(pid, signal.SIGKILL)
+    gone(helper)
+    mounted.wait_for_completion(raise_on_error=False)
+    assert mounted.get_status() == "Failed"
+    no_mounts_below(os.environ["SCRIPTRUN_RUNTIME"])
+
+
 def test_a_run_is_canceled_while_its_data_comes(web, workspace, job, monkeypatch):
     web.files["/big.bin"] = b"x" * 100_000
     dataset = Dataset.File.from_files(f"{web.address}/big.bin").register(workspace, "big")
