@@ -13,6 +13,7 @@ import importlib
 
 from scriptrun import browsing, catalog, compute, opening
 from scriptrun.cli import table
+from scriptrun.data import records, versions
 from scriptrun.spec import states
 from scriptrun.spec.errors import ScriptrunError
 from scriptrun.spec.hints import Any
@@ -42,7 +43,19 @@ complete -c scriptrun -a '(__scriptrun)'
 _SCRIPTS = {"bash": _BASH, "zsh": _ZSH, "fish": _FISH}
 #: what follows an option or stands for a metavar, and what there is of it
 _VALUES = {"RUN": "runs", "A": "runs", "B": "runs", "T": "targets", "S": "states"}
+_VALUES |= {"NAME[@VERSION]": "datasets", "DATASTORE:PATH": "places"}
+_VALUES |= {"DATASTORE": "datastores"}
 _VALUES |= {"ENV": "environments", "NAME[:VERSION]": "environments", "E": "experiments"}
+
+
+_NAMES: dict[str, Any] = {
+    "targets": compute.all_of,
+    "environments": catalog.every,
+    "experiments": lambda workspace: workspace.experiments,
+    "datasets": versions.names,
+    "datastores": records.names,
+    "places": lambda workspace: [f"{name}:" for name in records.names(workspace)],
+}
 
 
 def arguments(parser: Any) -> None:
@@ -116,12 +129,8 @@ def _names(kind: str) -> list[str]:
     if kind == "states":
         return list(states.ORDER)
     workspace = opening.existing()
-    if kind == "targets":
-        return list(compute.all_of(workspace))
-    if kind == "environments":
-        return list(catalog.every(workspace))
-    if kind == "experiments":
-        return list(workspace.experiments)
+    if kind in _NAMES:
+        return list(_NAMES[kind](workspace))
     rows = browsing.rows(workspace, limit=100)
     named = [row.display_name for row in rows if row.display_name != row.id]
     return [*(row.id for row in rows), *dict.fromkeys(named)]

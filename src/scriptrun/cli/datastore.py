@@ -42,7 +42,8 @@ def arguments(parser: Any) -> None:
         verb = verbs.add_parser(name, help=line, description=f"{line[0].upper()}{line[1:]}.")
         if name != "list":
             optional = name in ("show", "check", "default")
-            verb.add_argument("name", metavar="NAME", nargs="?" if optional else None)
+            shown = "NAME" if name == "add" else "DATASTORE"
+            verb.add_argument("name", metavar=shown, nargs="?" if optional else None)
         if name == "add":
             adding.arguments(verb)
         if name == "check":
