@@ -67,8 +67,7 @@ class Binder:
                 bound.check(self._workspace)
             except ScriptrunError as error:
                 found.append(" ".join(filter(None, [f"{bound.what}: {error.message}", error.hint])))
-            if here:
-                found += _place_problems(bound)
+            found += _place_problems(bound, here)
         return found + self._unknown()
 
     def notes(self, here: bool) -> list[str]:
@@ -221,10 +220,12 @@ def _texts(config: ScriptRunConfig) -> list[str]:
     return [text for text in found if isinstance(text, str)]
 
 
-def _place_problems(bound: Bound) -> list[str]:
-    """Why the place that was asked for on this machine cannot be written."""
+def _place_problems(bound: Bound, here: bool) -> list[str]:
+    """Why the place that was asked for cannot be had; ``here``: it is on this machine."""
     asked = bound.path_on_compute
-    if not asked or "$" in asked or not os.path.isabs(asked):
+    if asked and not os.path.isabs(asked) and os.pardir in Path(asked).parts:
+        return [f"{bound.what} is wanted at {asked}, which leads out of the working directory"]
+    if not asked or "$" in asked or not os.path.isabs(asked) or not here:
         return []
     place = Path(asked)
     above = next(each for each in [place, *place.parents] if each.exists())
@@ -232,4 +233,6 @@ def _place_problems(bound: Bound) -> list[str]:
         return [f"{bound.what} is wanted at {asked}, and {above} cannot be written"]
     if not above.is_dir() and above != place:
         return [f"{bound.what} is wanted at {asked}, and {above} is a file"]
+    if bound.is_link and place.is_dir() and not place.is_symlink() and any(place.iterdir()):
+        return [f"{bound.what} is wanted at {asked}, and that folder is not empty"]
     return []

@@ -35,11 +35,12 @@ class Bound(Protocol):
     """What the submission asks of a piece of data.
 
     ``name`` becomes a variable's; ``what`` says it in a sentence; ``path_on_compute`` is the place
-    on the node that was asked for, or None.
+    on the node that was asked for, or None, and ``is_link`` whether that becomes a link.
     """
 
     name: str
     is_output: bool
+    is_link: bool
     path_on_compute: str | None
 
     @property
@@ -76,6 +77,7 @@ class BoundDataset:
         self.name = config.name
         self.config = config
         self.path_on_compute = config.path_on_compute
+        self.is_link = config.mode == MOUNT
         self._more = {"variables": variables or [], "overwrite": overwrite}
 
     @property
@@ -136,6 +138,7 @@ class BoundReference:
         self.reference = reference
         self.name = reference.data_reference_name
         self.path_on_compute = reference.path_on_compute
+        self.is_link = reference.mode == MOUNT
 
     @staticmethod
     def of(reference: DataReference) -> Bound:
@@ -216,7 +219,7 @@ class BoundReference:
 class BoundOutput:
     """A folder that the job writes."""
 
-    is_output = True
+    is_output, is_link = True, False
 
     def __init__(self, config: OutputFileDatasetConfig) -> None:
         self.name = config.name

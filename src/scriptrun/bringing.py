@@ -18,6 +18,7 @@ from scriptrun.data.errors import FileChanged
 from scriptrun.data.globs import is_pattern
 from scriptrun.data.layout import Laid, Layout
 from scriptrun.data.patience import time_limit
+from scriptrun.data_words import amount
 from scriptrun.home import Home
 from scriptrun.runtime import files, identity
 from scriptrun.spec.errors import ScriptrunError, UserErrorException
@@ -26,7 +27,7 @@ from scriptrun.store import places
 from scriptrun.tellings import Telling
 
 _OWNER = "owner.json"
-#: with mode="auto", what is larger than this is mounted rather than downloaded
+#: with mode="auto", what is larger than this (in bytes) is mounted rather than downloaded
 LARGE = 1 << 30
 
 
@@ -100,7 +101,7 @@ class Bringing:
     ) -> None:
         size = {"files": pin["files"], "bytes": pin["bytes"]} if pin else {}
         self._telling.data(input=wanted["name"], **how, **size, seconds=seconds, path=str(place))
-        count = f"{pin['files']:,} files, {pin['bytes']:,} bytes, " if pin else ""
+        count = f"{amount(pin)}, " if pin else ""
         self._telling.line(
             f"input {wanted['name']}: {how['how']} ({count}{seconds:.1f} s): {place}"
         )
@@ -117,7 +118,9 @@ class Bringing:
     def _of_version(self, wanted: dict[str, Any], pin: Any) -> tuple[Path, dict[str, Any]]:
         content = contents.of_facts(pin, pin["definition"], self._home)
         target = _asked_for(wanted)
-        mode = _mode(wanted["mode"], pin)
+        mode = wanted["mode"]
+        if mode == "auto":
+            mode = "mount" if pin["bytes"] > LARGE or _is_here(content) else "download"
         whole = _folder_itself(content) if mode == "mount" else None
         if whole is not None:
             return _one_file(self._linked(wanted, whole), content, pin), {"how": "linked"}
@@ -136,9 +139,7 @@ class Bringing:
 
     def _may_mount(self, wanted: dict[str, Any], content: Content) -> bool:
         """Whether the files are mounted: not where they are here already, or nothing can be."""
-        if all(root.place.store().folder is not None for root in content.places()):
-            return False
-        if Layout(content, self._cache).is_done():
+        if _is_here(content) or Layout(content, self._cache).is_done():
             return False
         why_not = mounting.available()
         if why_not:
@@ -196,10 +197,9 @@ def _own_folder(named: str) -> Path:
     return folder
 
 
-def _mode(mode: str, pin: dict[str, Any]) -> str:
-    if mode == "auto":
-        return "mount" if pin["bytes"] > LARGE else "download"
-    return mode
+def _is_here(content: Content) -> bool:
+    """Whether all files are on this machine anyway."""
+    return all(root.place.store().folder is not None for root in content.places())
 
 
 def _asked_for(wanted: dict[str, Any]) -> Path | None:

@@ -79,10 +79,16 @@ def fill_in(path: str, run_id: str, name: str) -> str:
 
 def delivered(event: dict[str, Any]) -> str:
     """One line for an event that tells what was brought or sent."""
-    count = f" {event['files']:,} files, {event['bytes']:,} bytes," if "files" in event else ""
+    count = f" {amount(event)}," if "files" in event else ""
     where = f" to {event['to']}," if event.get("to") else ""
     name = event.get("input") or event.get("output")
     return f"{name}: {event['how']}{where}{count} in {event['seconds']:.1f} s"
+
+
+def amount(facts: dict[str, Any]) -> str:
+    """``files`` and ``bytes`` of ``facts`` in words."""
+    plural = "" if facts["files"] == 1 else "s"
+    return f"{facts['files']:,} file{plural}, {facts['bytes']:,} bytes"
 
 
 def _every(job: JobSpec) -> list[dict[str, Any]]:
@@ -99,4 +105,4 @@ def _content(wanted: dict[str, Any]) -> str:
         named = f"{pin['name']}, version {pin['version']}"
     else:
         named = "an unregistered dataset"
-    return f"{named} ({pin['files']:,} files, {pin['bytes']:,} bytes, {pin['manifest'][:12]})"
+    return f"{named} ({amount(pin)}, {pin['manifest'][:12]})"

@@ -375,7 +375,7 @@ def test_what_was_delivered_is_told(blob_store, workspace, put, job, run):
     second = run(config)
     found = comparing.compare(first, second)
     assert list(found.data) == ["input 1"] and found.arguments is None
-    assert "1 files" in found.data["input 1"][0] and "2 files" in found.data["input 1"][1]
+    assert "1 file," in found.data["input 1"][0] and "2 files" in found.data["input 1"][1]
     details = second.get_details()
     assert details["inputDatasets"][0]["dataset"]["files"] == 2
     assert details["outputDatasets"][0]["path"] == f"m/{second.id}"
@@ -407,6 +407,18 @@ WRONG = {
             f"{store.root}/a.txt/x"
         ),
         "a.txt is a file",
+    ),
+    "not empty": (
+        lambda ws, store: Dataset.File.from_files((store, "a.txt")).as_mount(str(store.root)),
+        "that folder is not empty",
+    ),
+    "outside": (
+        lambda ws, store: Dataset.File.from_files((store, "a.txt")).as_mount("../x"),
+        "leads out of the working directory",
+    ),
+    "a variable of the system": (
+        lambda ws, store: Dataset.File.from_files((store, "a.txt")).as_named_input("PATH"),
+        "cannot name data",
     ),
     "not in the job": (lambda ws, store: "$AZUREML_DATAREFERENCE_abc/x", "does not have"),
 }
