@@ -340,7 +340,7 @@ def test_where_the_job_asked_for_it(datastore, put, job, run, tmp_path, monkeypa
         "none",
     )
     found = seen(run(config))
-    assert found["argv"][0].endswith("/work/data/in")
+    assert Path(found["argv"][0]).parts[-3:] == ("work", "data", "in")
     assert found["argv"][1] == str(tmp_path / "place" / "two")
     assert (tmp_path / "place" / "two" / "a.txt").read_text() == "A"
     (tmp_path / "place" / "two" / "a.txt").write_text("changed by hand")
