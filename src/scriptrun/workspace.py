@@ -51,7 +51,9 @@ class Workspace(Home):
 
     def set_default_datastore(self, name: str) -> None:
         """Make the datastore of that name the default one."""
-        self.datastores[name].set_as_default()
+        from scriptrun.datastore import Datastore
+
+        Datastore.get(self, name).set_as_default()
 
     def get_default_datastore(self) -> Any:
         """The default datastore: ``workspaceblobstore`` unless another was set."""

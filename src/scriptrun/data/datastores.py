@@ -66,7 +66,7 @@ class AbstractDatastore:
         source = Path(src_dir)
         if not source.is_dir():
             raise UserErrorException(f"There is no directory {source} to upload.")
-        folder = clean(target_path or "", self.name)
+        folder = self._target(target_path)
         pairs = [(path, _joined(folder, name)) for path, name in _below(source)]
         transfer.upload(self.store, pairs, folder, overwrite, show_progress)
         return self.path(target_path)
@@ -88,7 +88,7 @@ class AbstractDatastore:
         missing = [str(path) for path in listed if not path.is_file()]
         if missing:
             raise UserErrorException(f"There are no such files to upload: {', '.join(missing)}.")
-        folder = clean(target_path or "", self.name)
+        folder = self._target(target_path)
         pairs = [(path, _joined(folder, _relative(path, relative_root))) for path in listed]
         transfer.upload(self.store, pairs, folder, overwrite, show_progress)
         return self.path(target_path)
@@ -140,6 +140,10 @@ class AbstractDatastore:
         own = own_secret(self._home(), self.name)
         if self.settings.get("secret") == own:
             secrets.forget(own)
+
+    def _target(self, path: str | None) -> str:
+        """Where files are uploaded to. Raises DatastoreException where nothing can be."""
+        return clean(path or "", self.name)
 
     def _home(self) -> Home:
         if self.workspace is None:
@@ -235,6 +239,12 @@ class HttpDatastore(AbstractDatastore):
     """
 
     datastore_type = kind = "HTTP"
+
+    def _target(self, path: str | None) -> str:
+        raise DatastoreException(
+            f"{self.name} is an HTTP address: it can only be read.",
+            "Upload to a datastore for the storage behind it.",
+        )
 
     def _open(self) -> Store:
         named = self.settings.get("secret")

@@ -190,7 +190,7 @@ _CODES = {
 }
 _CREDENTIALS = (
     "Credentials come from the environment, the provider's own chain (a login, a role), or a named "
-    "secret; see docs/reference/data.md."
+    "secret (`scriptrun secret set`); see docs/how-to/datastores.md."
 )
 
 
@@ -209,11 +209,14 @@ def _sentence(error: Exception, name: str, did: str, what: str) -> DatastoreExce
     reason = _CODES.get(code) or _reason(text, status, refused)
     later = status in _LATER or reason in _BROKEN
     return (Unreachable if later else DatastoreException)(
-        f"Could not {did} {what} in {name}: {reason}.", _CREDENTIALS if refused else ""
+        f"Could not {did} {what} in {name}: {reason}.",
+        _CREDENTIALS if refused or reason == _NONE_FOUND else "",
     )
 
 
 def _reason(text: str, status: str, refused: bool) -> str:
+    if _METADATA in text:
+        return _NONE_FOUND
     if refused:
         return "the credentials are wrong, or may not do this"
     if status:
@@ -226,12 +229,15 @@ def _reason(text: str, status: str, refused: bool) -> str:
 
 #: answers that may be others a moment later
 _LATER = ("408", "429", "500", "502", "503", "504")
+#: where machines of a cloud ask for the credentials of their role: the last place that is looked at
+_METADATA = "169.254.169.254"
+_NONE_FOUND = "no credentials were found, or none that work"
 _BREAK = "the connection broke, or the answer could not be read"
 _REASONS = {
     "Error parsing Path|empty path segment": "it holds a key that is no path (as ../x or a//b)",
     "kind: Connect|Connection refused|dns error": "the server cannot be reached",
     "kind: Timeout|timed out": "the server did not answer in time",
-    r"[Cc]redential|[Tt]oken|169\.254\.169\.254": "no credentials were found, or none that work",
+    r"[Cc]redential|[Tt]oken": _NONE_FOUND,
 }
 _BROKEN = (_BREAK, "the server cannot be reached", "the server did not answer in time")
 

@@ -57,7 +57,8 @@ def find(name: str) -> str:
     except OSError:
         raise DatastoreException(
             f"There is no secret {name!r} here.",
-            f"Set the variable {variable(name)}, or write it to {path} (readable by you alone).",
+            f"Keep it with `scriptrun secret set {name}` (in {path}, for you alone), or set the "
+            f"variable {variable(name)}.",
         ) from None
 
 

@@ -47,7 +47,7 @@ def get(home: Home, name: str, version: int | None = None) -> Head:
     """
     found = _shelf(home).versions(name) if isinstance(name, str) and name else []
     if not found:
-        known = ", ".join(names(home)) or "none yet"
+        known = _some(names(home)) or "none yet"
         raise UserErrorException(
             f"There is no dataset named {name!r} in the workspace {home.name!r}.",
             f"Registered: {known}.",
@@ -59,6 +59,10 @@ def get(home: Home, name: str, version: int | None = None) -> Head:
             f"It has {', '.join(map(str, found))}.",
         )
     return {"description": None, "tags": {}, **_shelf(home).get(name, number)}
+
+
+def _some(names: list[str]) -> str:
+    return ", ".join(names[:20]) + (f" and {len(names) - 20} more" if len(names) > 20 else "")
 
 
 def by_id(home: Home, dataset_id: str) -> Head:
