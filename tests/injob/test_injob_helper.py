@@ -104,6 +104,11 @@ def test_inputs_by_name(job, python, places, tmp_path):
     inputs = [
         {"name": "photos", "mode": "mount"},
         {"name": "table", "mode": "direct", "dataset": pin},
+        {
+            "name": "unnamed",
+            "mode": "direct",
+            "dataset": {**pin, "id": "of-nobody", "name": None, "version": None},
+        },
     ]
     given(job, inputs=inputs, outputs=[{"name": "results"}])
     (tmp_path / "table.csv").write_text("n,x\n9,9\n")
@@ -111,12 +116,14 @@ def test_inputs_by_name(job, python, places, tmp_path):
         python,
         BEGIN
         + """
-assert dict(run.input_datasets)['photos'] == '/data/photos' and 'photos' in run.input_datasets
-assert sorted(run.input_datasets) == ['photos', 'table'] and len(run.input_datasets) == 2
+assert run.input_datasets['photos'] == '/data/photos' and 'photos' in run.input_datasets
+assert sorted(run.input_datasets) == ['photos', 'table', 'unnamed']
 assert run.input_datasets.get('other') is None
 assert run.output_datasets['results'] == '/data/results'
 found = run.input_datasets['table']
 print(found.name, found.version)
+same = Dataset.get_by_id(ws, id='of-nobody')  # as a table comes in the arguments
+assert same.name is None and same.id
 try: found.to_pandas_dataframe()
 except ImportError as error: print(error)
 except Exception as error: print('pandas', error)

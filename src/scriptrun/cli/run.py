@@ -65,6 +65,15 @@ def arguments(parser: Any) -> None:
         dest="tags",
         help="tag the run",
     )
+    _data_arguments(add)
+    add("--source", metavar="DIR", help="the directory that goes along (default: here)")
+    add("--command", metavar="LINE", help="a shell line to run instead of a script")
+    add("-d", "--detach", action="store_true", help="print the run's id and return at once")
+    add("--plan", action="store_true", help="show exactly what would happen, and do nothing")
+    add("--json", action="store_true", help="print the run's record (or the plan) as JSON")
+
+
+def _data_arguments(add: Any) -> None:
     add(
         "--input",
         metavar="NAME=DATA",
@@ -81,11 +90,6 @@ def arguments(parser: Any) -> None:
         dest="outputs",
         help="a folder that the script writes, and where its files go",
     )
-    add("--source", metavar="DIR", help="the directory that goes along (default: here)")
-    add("--command", metavar="LINE", help="a shell line to run instead of a script")
-    add("-d", "--detach", action="store_true", help="print the run's id and return at once")
-    add("--plan", action="store_true", help="show exactly what would happen, and do nothing")
-    add("--json", action="store_true", help="print the run's record (or the plan) as JSON")
 
 
 def run(args: argparse.Namespace) -> int:

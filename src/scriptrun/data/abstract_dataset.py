@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime
+import os
 import uuid
 from collections.abc import Iterator
 from typing import Any, ClassVar, TypeVar
@@ -14,6 +15,7 @@ from scriptrun.data.errors import DatasetValidationError
 from scriptrun.data.fetching import Incoming
 from scriptrun.data.manifest import Row
 from scriptrun.data.records import Home
+from scriptrun.runtime import files
 from scriptrun.spec.absent import absent
 from scriptrun.spec.digests import canonical
 from scriptrun.store.heads import Head
@@ -75,7 +77,13 @@ class AbstractDataset:
 
     @staticmethod
     def get_by_id(workspace: Home, id: str, **kwargs: object) -> Any:
-        """The registered version with this id. Raises UserErrorException where there is none."""
+        """The registered version with this id; in a job also an input of the job.
+
+        Raises UserErrorException where there is none.
+        """
+        pin = _of_this_job(id)
+        if pin is not None:
+            return AbstractDataset.of_pin(workspace, pin)
         return AbstractDataset.of_head(workspace, versions.by_id(workspace, id))
 
     @staticmethod
@@ -244,3 +252,15 @@ class AbstractDataset:
         more = "..." if len(self._content.sources) > 3 else ""
         named = f"{self.name!r}, version {self.version}, " if self._head else ""
         return f"{type(self).__name__}({named}{shown}{more})"
+
+
+def _of_this_job(dataset_id: str) -> dict[str, Any] | None:
+    """The input with this id of the job that this process belongs to, as it was pinned, or None.
+
+    A table that nobody registered is handed to scripts by its id all the same.
+    """
+    folder = os.environ.get("SCRIPTRUN_RUN_FOLDER")
+    job = files.read_json(os.path.join(folder, "job.json")) if folder else None
+    inputs = ((job or {}).get("data") or {}).get("inputs") or []
+    pins = (each.get("dataset") or {} for each in inputs)
+    return next((pin for pin in pins if pin.get("id") == dataset_id), None)
