@@ -38,6 +38,8 @@ OTHERS = {
     "compute": Command("compute", "List, add and set compute targets"),
     "exec": Command("exec", "Run code written for the Azure ML SDK v1, as it is"),
     "migrate": Command("migrate", "Rewrite code of the Azure ML SDK v1"),
+    "export": Command("export", "Write a run in another system's format"),
+    "import": Command("import_job", "Read another system's job, and print it as Python"),
     "init": Command("init", "Make a workspace here"),
     "doctor": Command("doctor", "Check that this machine has what runs need"),
     "completion": Command("completion", "Print the completion script for bash, zsh or fish"),

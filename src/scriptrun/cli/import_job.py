@@ -1,0 +1,53 @@
+"""Read a job of another system, and print the Python that submits the same here.
+
+Known are command jobs of Azure ML v2 (YAML), .runconfig files and MLproject files. What cannot be
+taken over is listed on stderr.
+
+examples:
+  scriptrun import job.yml > submit.py
+  scriptrun import MLproject --param alpha=0.5
+"""
+
+from __future__ import annotations
+
+import argparse
+import importlib
+
+from scriptrun.cli import failures, out
+from scriptrun.spec.errors import UserErrorException
+from scriptrun.spec.hints import Any
+
+
+def arguments(parser: Any) -> None:
+    """Add the command's arguments."""
+    parser.add_argument("file", metavar="FILE", help="the job's file")
+    parser.add_argument(
+        "--param",
+        action="append",
+        default=[],
+        metavar="NAME=VALUE",
+        help="the value of a parameter of an MLproject",
+    )
+    parser.add_argument("--json", action="store_true", help="print JSON instead of Python")
+
+
+def run(args: argparse.Namespace) -> int:
+    """Print it; the exit code."""
+    reading = importlib.import_module("scriptrun.migration.formats.reading")
+    as_python = importlib.import_module("scriptrun.migration.formats.as_python")
+    found = reading.read(args.file, dict(map(_pair, args.param)))
+    code = as_python.code(found.config, found.experiment)
+    if args.json:
+        out.as_json({"code": code, "lost": found.lost})
+        return 0
+    for line in found.lost:
+        failures.say(f"not taken over: {line}")
+    print(code, end="")
+    return 0
+
+
+def _pair(text: str) -> tuple[str, str]:
+    name, found, value = text.partition("=")
+    if not found:
+        raise UserErrorException(f"{text!r} is no parameter.", "Write --param NAME=VALUE.")
+    return name, value

@@ -1,0 +1,36 @@
+"""Jobs in other systems' formats: written from a JobSpec, and read into a ScriptRunConfig."""
+
+from __future__ import annotations
+
+import importlib
+from typing import Any
+
+from scriptrun.migration.formats.facts import Exported
+from scriptrun.spec.errors import UserErrorException
+from scriptrun.spec.job import JobSpec
+
+#: each format, and where it is written
+FORMATS = {
+    "azureml-v2": ("v2", "command_job"),
+    "sbatch": ("scripts", "sbatch"),
+    "kubernetes": ("kubernetes", "manifest"),
+    "docker": ("containers", "docker"),
+    "podman": ("containers", "podman"),
+    "shell": ("scripts", "shell"),
+}
+
+
+def export(job: JobSpec, form: str, lock: dict[str, Any] | None = None) -> Exported:
+    """``job`` in the format ``form`` (a key of FORMATS).
+
+    With ``lock`` (what its environment was locked to) the very packages are named. What the format
+    cannot say stands in ``lost``. Raises UserErrorException for an unknown format.
+    """
+    if form not in FORMATS:
+        raise UserErrorException(
+            f"{form!r} is no format that is known here.", f"Known: {', '.join(FORMATS)}."
+        )
+    module, name = FORMATS[form]
+    write = getattr(importlib.import_module(f"{__name__}.{module}"), name)
+    made: Exported = write(job, lock)
+    return made

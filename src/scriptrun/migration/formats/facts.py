@@ -1,0 +1,138 @@
+"""What all formats need of a job, and what they could not say."""
+
+from __future__ import annotations
+
+import re
+import shlex
+from dataclasses import dataclass, field
+from typing import Any
+
+from scriptrun.environments import conda_names, requests
+from scriptrun.spec.environment import INTERPRETER
+from scriptrun.spec.job import JobSpec
+
+_REFERENCE = re.compile(r"\$(?:\{AZUREML_DATAREFERENCE_(\w+)\}|AZUREML_DATAREFERENCE_(\w+))")
+
+
+@dataclass
+class Exported:
+    """A job in another format: the ``files`` by name, the first one the main one, and ``lost``:
+    a sentence for each thing that the format cannot say, or that was left out."""
+
+    files: dict[str, str]
+    lost: list[str] = field(default_factory=list)
+
+    @property
+    def text(self) -> str:
+        """The main file."""
+        return next(iter(self.files.values()))
+
+
+@dataclass
+class Packages:
+    """What the environment is made of: a Python version, requirement lines, options for pip, conda
+    packages that PyPI lacks; or an interpreter that is there."""
+
+    python: str | None
+    requirements: list[str]
+    options: list[str]
+    conda: list[str]
+    channels: list[str]
+    interpreter: str | None
+    locked: bool
+
+
+def packages(job: JobSpec, lock: dict[str, Any] | None) -> Packages:
+    """What ``job`` asks of its environment, or what it was locked to."""
+    spec = job.environment
+    if spec.kind == INTERPRETER:
+        return Packages(None, [], [], [], [], spec.interpreter, False)
+    asked = requests.of(spec)
+    if lock and lock.get("requirements"):
+        lines = str(lock["requirements"]).replace(" \\\n    ", " ").splitlines()
+        return Packages(lock.get("python"), lines, list(asked.options), [], [], None, True)
+    unknown = [each for each in spec.conda if each not in _on_pypi(spec.conda)]
+    return Packages(
+        asked.python,
+        list(asked.lines),
+        list(asked.options),
+        unknown,
+        list(spec.channels),
+        None,
+        False,
+    )
+
+
+def _on_pypi(specs: tuple[str, ...]) -> set[str]:
+    return set(specs) - set(conda_names.translate(specs).unknown)
+
+
+def name_of(job: JobSpec) -> str:
+    """A name that most systems take: small letters, digits and hyphens, at most 50 of them."""
+    plain = re.sub(r"[^a-z0-9]+", "-", (job.experiment or "job").lower()).strip("-")
+    return (plain or "job")[:50].strip("-")
+
+
+def line_of(job: JobSpec, data: str = "${%s}") -> str:
+    """The job as a shell line; a reference to data becomes ``data % NAME``."""
+    if job.command:
+        return referred(job.command, data)
+    words = ["python", job.script or "", *job.arguments]
+    return " ".join(_word(word, data) for word in words)
+
+
+def referred(text: str, data: str) -> str:
+    """``text`` with references to the job's data written as ``data % NAME``."""
+    return _REFERENCE.sub(lambda found: data % variable(found[1] or found[2]), text)
+
+
+def _word(word: str, data: str) -> str:
+    """One argument, quoted for a shell, but for the references in it."""
+    pieces, end = [], 0
+    for found in _REFERENCE.finditer(word):
+        pieces += [_quoted(word[end : found.start()]), data % variable(found[1] or found[2])]
+        end = found.end()
+    return "".join([*pieces, _quoted(word[end:]) if end else shlex.quote(word)])
+
+
+def _quoted(text: str) -> str:
+    return shlex.quote(text) if text else ""
+
+
+def variable(name: str) -> str:
+    """The shell variable that stands for the data ``name``."""
+    return "DATA_" + re.sub(r"\W", "_", name).upper()
+
+
+def data_of(job: JobSpec) -> list[dict[str, Any]]:
+    """The job's inputs and outputs, each with ``input`` true or false."""
+    found = [{**each, "input": True} for each in job.data.get("inputs") or ()]
+    return found + [{**each, "input": False} for each in job.data.get("outputs") or ()]
+
+
+def losses(job: JobSpec) -> list[str]:
+    """What no format can take along."""
+    found = [f"{name}: the value comes from the submitting shell" for name in job.passed]
+    if job.source_directory:
+        found.append(f"the source directory {job.source_directory} must lie where the job runs")
+    return found
+
+
+def data_losses(job: JobSpec) -> list[str]:
+    """That data is not delivered: each piece stands for a variable that must be set."""
+    found = []
+    for each in data_of(job):
+        which = "input" if each["input"] else "output"
+        where = f"{each.get('datastore')}:{each.get('path')}" if each.get("datastore") else ""
+        named = (each.get("dataset") or {}).get("name") or where or "its files"
+        found.append(
+            f"the {which} {each['name']!r} ({named}) is not delivered: set "
+            f"{variable(each['name'])} to its path"
+        )
+    return found
+
+
+def duration(seconds: float) -> str:
+    """Seconds as ``H:MM:SS``, rounded up to a whole one."""
+    whole = int(-(-seconds // 1))
+    return f"{whole // 3600}:{whole % 3600 // 60:02d}:{whole % 60:02d}"

@@ -1,0 +1,156 @@
+"""A Kubernetes manifest: a Job, indexed and with a headless Service where it has several nodes.
+
+https://kubernetes.io/docs/concepts/workloads/controllers/job/
+"""
+
+from __future__ import annotations
+
+import shlex
+from typing import Any
+
+import yaml
+
+from scriptrun.migration.formats.containers import image_of
+from scriptrun.migration.formats.facts import (
+    Exported,
+    data_of,
+    line_of,
+    name_of,
+    packages,
+    variable,
+)
+from scriptrun.spec.job import JobSpec
+
+_PORT = 29500
+
+
+def manifest(job: JobSpec, lock: dict[str, Any] | None) -> Exported:
+    """The job as YAML for ``kubectl create -f``."""
+    found = packages(job, lock)
+    image, inside = image_of(job, found.python)
+    name, nodes = name_of(job), job.distribution.nodes
+    install = (
+        f"pip install -q {' '.join(map(shlex.quote, found.requirements))} && " if inside else ""
+    )
+    container: dict[str, Any] = {
+        "name": "main",
+        "image": image,
+        "workingDir": "/work",
+        "command": ["/bin/sh", "-c", install + _line(job)],
+        "env": _variables(job, name),
+        "volumeMounts": [{"name": "source", "mountPath": "/work"}],
+    }
+    resources = _resources(job)
+    if resources:
+        container["resources"] = {"requests": resources, "limits": resources}
+    pod: dict[str, Any] = {
+        "restartPolicy": "Never",
+        "containers": [container],
+        "volumes": [{"name": "source", "persistentVolumeClaim": {"claimName": f"{name}-source"}}],
+    }
+    _mounts(job, container, pod)
+    spec: dict[str, Any] = {"backoffLimit": 0, "template": {"spec": pod}}
+    if job.max_run_duration_seconds is not None:
+        spec["activeDeadlineSeconds"] = max(1, round(job.max_run_duration_seconds))
+    made = [
+        {"apiVersion": "batch/v1", "kind": "Job", "metadata": _metadata(name, job), "spec": spec}
+    ]
+    if nodes > 1:
+        spec.update(completions=nodes, parallelism=nodes, completionMode="Indexed")
+        pod["subdomain"] = name
+        made.insert(0, _service(name))
+    lost = _losses(job, name, found.conda, found.interpreter)
+    text = yaml.safe_dump_all(made, sort_keys=False, allow_unicode=True, width=100)
+    return Exported({f"{name}.yaml": text}, lost)
+
+
+def _line(job: JobSpec) -> str:
+    line = line_of(job, "<%s>")
+    for each in data_of(job):
+        line = line.replace(f"<{variable(each['name'])}>", f"/data/{each['name']}")
+    return line
+
+
+def _variables(job: JobSpec, name: str) -> list[dict[str, Any]]:
+    made: list[dict[str, Any]] = [
+        {"name": key, "value": value} for key, value in sorted(job.variables.items())
+    ]
+    for key in job.passed:
+        secret = {"secretKeyRef": {"name": f"{name}-passed", "key": key}}
+        made.append({"name": key, "valueFrom": secret})
+    if job.distribution.nodes > 1:
+        made += [
+            {"name": "MASTER_ADDR", "value": f"{name}-0.{name}"},
+            {"name": "MASTER_PORT", "value": str(_PORT)},
+            {"name": "WORLD_SIZE", "value": str(job.distribution.nodes)},
+            {
+                "name": "NODE_RANK",
+                "valueFrom": {
+                    "fieldRef": {
+                        "fieldPath": "metadata.annotations"
+                        "['batch.kubernetes.io/job-completion-index']"
+                    }
+                },
+            },
+        ]
+    return made
+
+
+def _resources(job: JobSpec) -> dict[str, Any]:
+    made: dict[str, Any] = {}
+    if job.resources.get("cpus"):
+        made["cpu"] = job.resources["cpus"]
+    if job.resources.get("memory"):
+        made["memory"] = f"{int(job.resources['memory']) >> 20}Mi"
+    if job.resources.get("gpus"):
+        made["nvidia.com/gpu"] = job.resources["gpus"]
+    return made
+
+
+def _mounts(job: JobSpec, container: dict[str, Any], pod: dict[str, Any]) -> None:
+    for each in data_of(job):
+        volume = "data-" + each["name"].lower().replace("_", "-")
+        path = f"/data/{each['name']}"
+        container["volumeMounts"].append({"name": volume, "mountPath": path})
+        claim = {"claimName": volume}
+        pod["volumes"].append({"name": volume, "persistentVolumeClaim": claim})
+    shm = job.environment.docker.get("shm_size")
+    if shm:
+        container["volumeMounts"].append({"name": "shm", "mountPath": "/dev/shm"})
+        medium = {"medium": "Memory", "sizeLimit": str(shm).upper().rstrip("B") + "i"}
+        pod["volumes"].append({"name": "shm", "emptyDir": medium})
+
+
+def _metadata(name: str, job: JobSpec) -> dict[str, Any]:
+    return {"generateName" if job.distribution.nodes == 1 else "name": _named(name, job)}
+
+
+def _named(name: str, job: JobSpec) -> str:
+    return f"{name}-" if job.distribution.nodes == 1 else name
+
+
+def _service(name: str) -> dict[str, Any]:
+    return {
+        "apiVersion": "v1",
+        "kind": "Service",
+        "metadata": {"name": name},
+        "spec": {"clusterIP": "None", "selector": {"job-name": name}},
+    }
+
+
+def _losses(job: JobSpec, name: str, conda: list[str], interpreter: str | None) -> list[str]:
+    lost = [f"the source directory: put it into the volume claim {name}-source"]
+    if job.passed:
+        names = ", ".join(job.passed)
+        lost.append(f"the values of {names}: put them into the secret {name}-passed")
+    for each in data_of(job):
+        claim = "data-" + each["name"].lower().replace("_", "-")
+        lost.append(f"the data {each['name']!r} is not delivered: bind the volume claim {claim}")
+    if conda:
+        lost.append(f"conda packages that PyPI lacks: {', '.join(conda)}")
+    if interpreter:
+        lost.append(f"the interpreter {interpreter}: the image's own Python is used")
+    ranks = job.distribution.processes_per_node
+    if job.distribution.kind and ranks > 1:
+        lost.append(f"{ranks} ranks a node: one process starts; let torchrun or mpirun start them")
+    return lost

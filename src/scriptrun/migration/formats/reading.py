@@ -1,0 +1,254 @@
+"""Other systems' job files as a ScriptRunConfig: v2 command YAML, .runconfig, MLproject."""
+
+from __future__ import annotations
+
+import os
+import re
+import shlex
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from scriptrun.config.conda_dependencies import CondaDependencies
+from scriptrun.config.data_sections import DataReferenceConfiguration
+from scriptrun.config.distributed import (
+    MpiConfiguration,
+    PyTorchConfiguration,
+    TensorflowConfiguration,
+)
+from scriptrun.config.environment import Environment
+from scriptrun.config.run_configuration import RunConfiguration
+from scriptrun.config.script_run_config import Distributed, ScriptRunConfig
+from scriptrun.config.sections import DockerConfiguration
+from scriptrun.spec.errors import UserErrorException
+
+_STORED = re.compile(r"azureml://datastores/(?P<store>[^/]+)/paths/(?P<path>.*)")
+_PLACE = re.compile(r"\$\{\{\s*(inputs|outputs)\.(\w+)\s*\}\}")
+#: the fields of a command job that are taken over, or spoken of
+_TAKEN = {
+    *("$schema", "type", "name", "display_name", "experiment_name", "description", "tags"),
+    *("code", "command", "inputs", "outputs", "environment", "environment_variables"),
+    *("compute", "distribution", "resources", "limits"),
+}
+_MODES = {"download": "download", "upload": "upload", "rw_mount": "upload"}
+
+
+@dataclass
+class Imported:
+    """A job that was read: its ``config``, the experiment's name, and in ``lost`` a sentence for
+    each thing that could not be taken over."""
+
+    config: ScriptRunConfig
+    experiment: str
+    lost: list[str] = field(default_factory=list)
+
+
+def read(path: str | os.PathLike[str], parameters: dict[str, str] | None = None) -> Imported:
+    """The job in the file ``path``, whose kind is seen from its name and content.
+
+    ``parameters`` are values for an MLproject's parameters. Raises UserErrorException for what is
+    no such file.
+    """
+    place = Path(path)
+    place = place / "MLproject" if place.is_dir() else place
+    if not place.is_file():
+        raise UserErrorException(f"There is no file {place}.", "Name a job file.")
+    if place.suffix == ".runconfig":
+        return _runconfig(place)
+    found = _yaml(place)
+    if "entry_points" in found or place.name == "MLproject":
+        return _mlproject(place, found, parameters or {})
+    if found.get("type") == "command" or "command" in found:
+        return _v2(place, found)
+    raise UserErrorException(
+        f"{place} is no job file that is known here.",
+        "Known are command jobs of Azure ML v2, .runconfig files and MLproject files.",
+    )
+
+
+def _yaml(place: Path) -> dict[str, Any]:
+    try:
+        found = yaml.safe_load(place.read_text("utf-8"))
+    except (yaml.YAMLError, UnicodeDecodeError, OSError) as error:
+        raise UserErrorException(f"{place} cannot be read as YAML: {error}") from None
+    if not isinstance(found, dict):
+        raise UserErrorException(f"{place} holds no job: it is not a mapping of names to values.")
+    return found
+
+
+def _runconfig(place: Path) -> Imported:
+    run = RunConfiguration.load(str(place.parent), place.name)
+    source = (
+        place.parent.parent if place.parent.name in (".azureml", "aml_config") else place.parent
+    )
+    return Imported(ScriptRunConfig(str(source), run_config=run), _plain(place.stem))
+
+
+def _v2(place: Path, found: dict[str, Any]) -> Imported:
+    lost: list[str] = []
+    lost += [f"{name}: {found[name]!r}" for name in found if name not in _TAKEN]
+    references: dict[str, DataReferenceConfiguration] = {}
+    values = _inputs(found, references, lost)
+    config = ScriptRunConfig(
+        str((place.parent / str(found.get("code") or ".")).resolve()),
+        command=_PLACE.sub(lambda m: values.get(m[2], m[0]), str(found.get("command") or "")),
+        compute_target=_target(found.get("compute")),
+        environment=_environment(place, found.get("environment"), lost),
+        distributed_job_config=_distribution(found, lost),
+        max_run_duration_seconds=(found.get("limits") or {}).get("timeout"),
+        docker_runtime_config=_docker(found.get("resources") or {}),
+    )
+    run = config.run_config
+    run.data_references = references
+    run.environment_variables = {
+        str(name): str(value) for name, value in (found.get("environment_variables") or {}).items()
+    }
+    if found.get("tags"):
+        lost.append(f"the tags {found['tags']!r}: give them to Experiment.submit")
+    name = found.get("experiment_name") or found.get("display_name") or place.stem
+    return Imported(config, _plain(str(name)), lost)
+
+
+def _inputs(
+    found: dict[str, Any], references: dict[str, DataReferenceConfiguration], lost: list[str]
+) -> dict[str, str]:
+    """What stands for each input and output in the command."""
+    values = {}
+    for side in ("inputs", "outputs"):
+        for name, given in (found.get(side) or {}).items():
+            values[name] = _value(side, name, given, references, lost)
+    return values
+
+
+def _value(
+    side: str,
+    name: str,
+    given: Any,
+    references: dict[str, DataReferenceConfiguration],
+    lost: list[str],
+) -> str:
+    if not isinstance(given, dict):
+        return shlex.quote(str(given))
+    path = str(given.get("path") or "")
+    stored = _STORED.match(path)
+    mode = str(given.get("mode") or ("rw_mount" if side == "outputs" else "ro_mount"))
+    if stored or side == "outputs":
+        references[name] = DataReferenceConfiguration(
+            datastore_name=stored["store"] if stored else "workspaceblobstore",
+            mode=_MODES.get(mode, "mount"),
+            path_on_datastore=stored["path"] if stored else f"outputs/{name}",
+        )
+        return f"$AZUREML_DATAREFERENCE_{name}"
+    if path and "://" not in path and not path.startswith("azureml:"):
+        return shlex.quote(path)
+    lost.append(f"the input {name!r} ({path or 'no path'}): register it as a dataset and pass that")
+    return f"$DATA_{name.upper()}"
+
+
+def _target(compute: Any) -> str:
+    return str(compute or "local").removeprefix("azureml:")
+
+
+def _environment(place: Path, given: Any, lost: list[str]) -> Environment | None:
+    if isinstance(given, str):
+        lost.append(f"the environment {given!r} is Azure's: name one of yours, or its packages")
+        return None
+    if not isinstance(given, dict):
+        return None
+    made = Environment(str(given.get("name") or place.stem))
+    conda = given.get("conda_file")
+    if isinstance(conda, dict):
+        made.python.conda_dependencies = CondaDependencies.from_dict(conda)
+    elif conda:
+        made.python.conda_dependencies = CondaDependencies(str(place.parent / conda))
+    if given.get("image"):
+        made.docker.base_image = str(given["image"])
+    if given.get("build"):
+        lost.append(f"the image's build: {given['build']!r}")
+    return made
+
+
+def _distribution(found: dict[str, Any], lost: list[str]) -> Distributed | None:
+    given = found.get("distribution")
+    nodes = int((found.get("resources") or {}).get("instance_count") or 1)
+    if not given:
+        return MpiConfiguration(1, nodes) if nodes > 1 else None
+    kind = str(given.get("type") or "").lower()
+    each = int(given.get("process_count_per_instance") or 1)
+    if kind == "pytorch":
+        return PyTorchConfiguration("Gloo", each * nodes, nodes)
+    if kind == "mpi":
+        return MpiConfiguration(each, nodes)
+    if kind == "tensorflow":
+        servers = int(given.get("parameter_server_count") or 0)
+        return TensorflowConfiguration(int(given.get("worker_count") or 1), servers)
+    lost.append(f"the distribution {kind!r}")
+    return None
+
+
+def _docker(resources: dict[str, Any]) -> DockerConfiguration | None:
+    shm, given = resources.get("shm_size"), resources.get("docker_args")
+    if not shm and not given:
+        return None
+    words = shlex.split(given) if isinstance(given, str) else list(given or ())
+    return DockerConfiguration(use_docker=True, shm_size=shm, arguments=words)
+
+
+def _mlproject(place: Path, found: dict[str, Any], parameters: dict[str, str]) -> Imported:
+    """MLflow's format: https://mlflow.org/docs/latest/projects.html"""
+    lost: list[str] = []
+    entries = found.get("entry_points") or {}
+    if not entries:
+        raise UserErrorException(f"{place} has no entry_points.", "There is nothing to run in it.")
+    name = "main" if "main" in entries else next(iter(entries))
+    lost += [f"the entry point {other!r}" for other in entries if other != name]
+    entry = entries[name]
+    values = {key: _default(key, given, parameters, lost) for key, given in
+              (entry.get("parameters") or {}).items()}  # fmt: skip
+    command = re.sub(
+        r"\{(\w+)\}", lambda m: shlex.quote(values.get(m[1], m[0])), str(entry["command"])
+    )
+    if found.get("docker_env"):
+        lost.append(f"docker_env: {found['docker_env']!r}")
+    environment = _project_environment(place, found)
+    config = ScriptRunConfig(str(place.parent.resolve()), command=command, environment=environment)
+    return Imported(config, _plain(str(found.get("name") or place.parent.name)), lost)
+
+
+def _default(key: str, given: Any, parameters: dict[str, str], lost: list[str]) -> str:
+    if key in parameters:
+        return str(parameters[key])
+    if isinstance(given, dict) and "default" in given:
+        return str(given["default"])
+    lost.append(f"the parameter {key!r} has no default: give it with --param {key}=VALUE")
+    return f"{{{key}}}"
+
+
+def _project_environment(place: Path, found: dict[str, Any]) -> Environment | None:
+    named = _plain(str(found.get("name") or "project"))
+    if found.get("conda_env"):
+        return Environment.from_conda_specification(named, str(place.parent / found["conda_env"]))
+    if found.get("python_env"):
+        given = _yaml(place.parent / found["python_env"])
+        made = Environment(named)
+        packages = [str(each) for each in given.get("dependencies") or ()]
+        flat = [line for each in packages for line in _requirements(place.parent, each)]
+        python = str(given["python"]) if given.get("python") else None
+        made.python.conda_dependencies = CondaDependencies.create(
+            pip_packages=flat, python_version=python, pin_sdk_version=False
+        )
+        return made
+    return None
+
+
+def _requirements(folder: Path, text: str) -> list[str]:
+    if not text.startswith("-r"):
+        return [text]
+    lines = (folder / text[2:].strip()).read_text("utf-8").splitlines()
+    return [line.strip() for line in lines if line.strip() and not line.startswith("#")]
+
+
+def _plain(name: str) -> str:
+    return re.sub(r"[^A-Za-z0-9_.-]+", "-", name).strip("-") or "imported"

@@ -1,0 +1,134 @@
+"""Shell and sbatch scripts that set everything up with uv, and need no scriptrun to run."""
+
+from __future__ import annotations
+
+import shlex
+from typing import Any
+
+from scriptrun.migration.formats.facts import (
+    Exported,
+    Packages,
+    data_losses,
+    data_of,
+    duration,
+    line_of,
+    losses,
+    name_of,
+    packages,
+    variable,
+)
+from scriptrun.spec.job import JobSpec
+
+#: how a path that stands in a variable is written into a shell line
+_QUOTED = '"$%s"'
+_RANKS = {
+    "pytorch": "RANK=$SLURM_PROCID LOCAL_RANK=$SLURM_LOCALID WORLD_SIZE=$SLURM_NTASKS",
+    "mpi": "",
+    "nodes": "",
+}
+
+
+def shell(job: JobSpec, lock: dict[str, Any] | None) -> Exported:
+    """A script for ``sh``: uv makes the environment beside it, then the job runs."""
+    found = packages(job, lock)
+    lost = [*losses(job), *data_losses(job), *_environment_losses(job, found)]
+    if job.distribution.kind:
+        lost.append(f"it is a {job.distribution.kind} job, and this script starts one process")
+    if job.max_run_duration_seconds is not None:
+        lost.append("the time limit: run it under `timeout`")
+    lines = ["#!/bin/sh", f"# {job.display_name or job.id}", "set -eu", *_source(job)]
+    lines += [*_variables(job), *_environment(found), "", "exec " + line_of(job, _QUOTED)]
+    return Exported({f"{name_of(job)}.sh": "\n".join(lines) + "\n"}, lost)
+
+
+def sbatch(job: JobSpec, lock: dict[str, Any] | None) -> Exported:
+    """A script for ``sbatch``: uv makes the environment on the first node, srun starts the job."""
+    found = packages(job, lock)
+    lost = [*losses(job), *data_losses(job), *_environment_losses(job, found)]
+    lines = ["#!/bin/bash", *_header(job), "", "set -eu", *_source(job), *_variables(job)]
+    lines += [*_environment(found), *_rendezvous(job), "", _started(job, lost)]
+    if job.distribution.nodes > 1:
+        lost.append("the environment's folder .venv must lie where all nodes see it")
+    return Exported({f"{name_of(job)}.sbatch": "\n".join(lines) + "\n"}, lost)
+
+
+def _source(job: JobSpec) -> list[str]:
+    return [f"cd {shlex.quote(job.source_directory or '.')}"]
+
+
+def _variables(job: JobSpec) -> list[str]:
+    made = [f"export {name}={shlex.quote(value)}" for name, value in sorted(job.variables.items())]
+    made += [f': "${{{name}:?set it in the submitting shell}}"' for name in job.passed]
+    for each in data_of(job):
+        which = "of an input" if each["input"] else "for an output"
+        made.append(f': "${{{variable(each["name"])}:?set it to the path {which}}}"')
+    return made
+
+
+def _environment(found: Packages) -> list[str]:
+    if found.interpreter:
+        return [f'PATH="$(dirname {shlex.quote(found.interpreter)}):$PATH"', "export PATH"]
+    python = f" --python {found.python}" if found.python else ""
+    lines = ["", "if [ ! -x .venv/bin/python ]; then", f"  uv venv --quiet{python} .venv"]
+    if found.requirements:
+        hashes = " --require-hashes" if found.locked and _hashed(found) else ""
+        lines.append(f"  uv pip install --quiet --python .venv/bin/python{hashes} -r - <<'END'")
+        lines += [*found.options, *found.requirements, "END"]
+    return [*lines, "fi", 'PATH="$PWD/.venv/bin:$PATH"', "export PATH"]
+
+
+def _hashed(found: Packages) -> bool:
+    return all("--hash=" in line for line in found.requirements)
+
+
+def _environment_losses(job: JobSpec, found: Packages) -> list[str]:
+    lost = []
+    if found.conda:
+        lost.append(f"conda packages that PyPI lacks: {', '.join(found.conda)}")
+    if job.environment.container:
+        lost.append(f"the container of {job.environment.image or 'its own Dockerfile'}")
+    return lost
+
+
+def _header(job: JobSpec) -> list[str]:
+    spread, options = job.distribution, job.target.options
+    ranks = spread.processes_per_node if spread.kind else 1
+    settings: dict[str, Any] = {
+        "job-name": name_of(job),
+        "nodes": spread.nodes,
+        "ntasks-per-node": ranks,
+        "cpus-per-task": (int(job.resources.get("cpus") or 0) // ranks) or None,
+        "gpus-per-node": job.resources.get("gpus"),
+        "mem": f"{int(job.resources['memory']) >> 20}M" if job.resources.get("memory") else None,
+        "time": duration(job.max_run_duration_seconds) if job.max_run_duration_seconds else None,
+    }
+    if job.target.kind == "Slurm":
+        for name in ("partition", "account", "qos", "constraint", "gres"):
+            settings[name] = options.get(name)
+    return [f"#SBATCH --{name}={value}" for name, value in settings.items() if value]
+
+
+def _rendezvous(job: JobSpec) -> list[str]:
+    if job.distribution.kind != "pytorch":
+        return []
+    return [
+        "",
+        'MASTER_ADDR="$(scontrol show hostnames "$SLURM_JOB_NODELIST" | head -n 1)"',
+        "MASTER_PORT=$((20000 + SLURM_JOB_ID % 20000))",
+        "export MASTER_ADDR MASTER_PORT",
+    ]
+
+
+def _started(job: JobSpec, lost: list[str]) -> str:
+    kind = job.distribution.kind
+    line = line_of(job, _QUOTED)
+    if kind == "tensorflow":
+        lost.append("TF_CONFIG: each task must work it out from SLURM_PROCID")
+    extra = "--mpi=pmix " if kind == "mpi" else ""
+    if kind == "pytorch":
+        return f"srun bash -c {shlex.quote(f'{_RANKS[kind]} exec {line}')}"
+    return (
+        f"srun {extra}bash -c {shlex.quote(f'exec {line}')}"
+        if job.command
+        else f"srun {extra}{line}"
+    )
