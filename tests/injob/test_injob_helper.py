@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from scriptrun import Dataset, Datastore, Workspace
+from scriptrun import Dataset, Datastore, Environment, Experiment, ScriptRunConfig, Workspace
 
 BEGIN = "from scriptrun import Run, Dataset, Datastore\nrun = Run.get_context()\nws = run.experiment.workspace\n"
 #: a table with what is lost on the way most easily
@@ -254,3 +254,53 @@ def test_rows_arrive_as_scriptrun_itself_gives_them(job, places, tmp_path, witho
     kinds = mine.dtypes.astype(str).to_dict()
     told = {name: kind.partition("[")[0] for name, kind in types.items()}
     assert told == {name: kind.partition("[")[0] for name, kind in kinds.items()}
+
+
+SUBMITTED = """
+import os, sys
+from azureml.core import Dataset, Run, Workspace
+run = Run.get_context()
+ws = run.experiment.workspace
+assert sorted(os.listdir(run.input_datasets['files'])) == ['1.txt', '2.txt']
+table = Dataset.get_by_id(ws, sys.argv[1])
+assert table.id == run.input_datasets['table'].id and table.take(1).partition_keys == []
+assert Workspace.from_config().name == ws.name
+ws.get_default_datastore().upload(sys.argv[2], 'up', show_progress=False)
+assert run.get_secret('mine') == 'value'
+from scriptrun import ScriptRunConfig
+open('child.py', 'w').write("print('a child')")
+child = run.submit_child(ScriptRunConfig('.', script='child.py'), tags={'of': run.id})
+child.wait_for_completion()
+print(child.get_status(), sys.version_info[0])
+"""
+
+
+def test_a_submitted_job_on_a_bare_python(tmp_path, python, monkeypatch):
+    """Submitted as users do it: the launcher tells the script where the helper is."""
+    monkeypatch.setenv("SCRIPTRUN_SECRETS", str(tmp_path / "secrets"))
+    monkeypatch.setenv("SCRIPTRUN_SECRET_MINE", "value")
+    workspace = Workspace.create("bare", path=tmp_path / "ws")
+    source = tmp_path / "source"
+    (source / "in").mkdir(parents=True)
+    for name in ("1.txt", "2.txt"):
+        (source / "in" / name).write_text("a,b\n1,2\n")
+    (source / "train.py").write_text(SUBMITTED)
+    store = Datastore.register_local(workspace, "here", source)
+    table = Dataset.Tabular.from_delimited_files((store, "in/*.txt")).as_named_input("table")
+    files = Dataset.File.from_files((store, "in")).as_named_input("files")
+    environment = Environment("bare")
+    environment.python.user_managed_dependencies = True
+    environment.python.interpreter_path = python
+    config = ScriptRunConfig(
+        source, "train.py", arguments=[table, "in", files.as_mount()], environment=environment
+    )
+    run = Experiment(workspace, "bare").submit(config)
+    details = run.wait_for_completion(raise_on_error=False)
+    log = (run.path / "user_logs" / "std_log.txt").read_text()
+    assert (details["status"], log) == ("Completed", "Completed 3\n"), log
+    assert not details["warnings"] and not [n for n in details["notes"] if "left running" in n]
+    assert sorted(e.path for e in workspace.get_default_datastore().store.list("up")) == [
+        "up/1.txt",
+        "up/2.txt",
+    ]
+    assert [child.get_tags() for child in run.get_children()] == [{"of": run.id}]
