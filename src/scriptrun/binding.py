@@ -57,9 +57,15 @@ class Binder:
             self._texts[id(value)] = value, f"${PREFIX}{bound.name}"
         return self._texts[id(value)][1]
 
-    def problems(self, here: bool) -> list[str]:
-        """All that is wrong with the data; ``here``: the job runs on this machine."""
+    def problems(self, here: bool, afar: bool = False) -> list[str]:
+        """All that is wrong with the data.
+
+        ``here``: the job runs on this machine; ``afar``: where none of its directories are seen.
+        """
         found = list(self.wrong)
+        if afar:
+            found += [_not_there(bound, self._workspace) for bound in self._bound.values()]
+            found = [reason for reason in found if reason]
         for bound in self._bound.values():
             if bound.name.upper() == bound.name and bound.name in _TAKEN:
                 found.append(f"{bound.name!r} cannot name data of a job: it becomes a variable")
@@ -218,6 +224,20 @@ def _texts(config: ScriptRunConfig) -> list[str]:
         found += values if isinstance(values, list | tuple) else [values]
     found += (config.run_config.environment_variables or {}).values()
     return [text for text in found if isinstance(text, str)]
+
+
+def _not_there(bound: Bound, home: Home) -> str:
+    """Why the data cannot be had where no directory of this machine is seen; "" for no reason."""
+    try:
+        names = [store.name for store in bound.stores(home) if store.folder is not None]
+    except ScriptrunError:
+        return ""  # told by ``check``
+    if not names:
+        return ""
+    return (
+        f"{bound.what}: {names[0]} is a directory of this machine, which the compute target does "
+        "not see; bring the files into storage that both reach"
+    )
 
 
 def _place_problems(bound: Bound, here: bool) -> list[str]:

@@ -19,7 +19,7 @@ from scriptrun.data.errors import DatasetValidationError, DatastoreException
 from scriptrun.data.file_dataset import FileDataset
 from scriptrun.data.globs import is_pattern
 from scriptrun.data.references import DataReference
-from scriptrun.data.seam import clean
+from scriptrun.data.seam import Store, clean
 from scriptrun.data.sources import Place, Source
 from scriptrun.spec.hints import TYPE_CHECKING, Any, Protocol
 
@@ -52,6 +52,9 @@ class Bound(Protocol):
 
     def check(self, home: Home) -> None:
         """Raise for the first thing that is wrong; nothing is written."""
+
+    def stores(self, home: Home) -> list[Store]:
+        """The stores that it lies in."""
 
     def notes(self, here: bool) -> list[str]:
         """What is worth a word before the job starts."""
@@ -107,6 +110,10 @@ class BoundDataset:
                 f"The list of the files of {dataset!r} is gone from the workspace.",
                 "Register the dataset anew.",
             )
+
+    def stores(self, home: Home) -> list[Store]:
+        """Those of its sources."""
+        return [source.place.store() for source in self.config.dataset._content.sources]
 
     def notes(self, here: bool) -> list[str]:
         """That nothing can be mounted on this machine, where the job runs here and wants it."""
@@ -181,6 +188,10 @@ class BoundReference:
             )
         Content([self._source()]).check()
 
+    def stores(self, home: Home) -> list[Store]:
+        """Its datastore's."""
+        return [self.reference.datastore.store]
+
     def notes(self, here: bool) -> list[str]:
         """That nothing can be mounted on this machine, where the job runs here and wants it."""
         content = Content([self._source()])
@@ -235,10 +246,18 @@ class BoundOutput:
         """Whether ``other`` is this very output."""
         return isinstance(other, BoundOutput) and vars(self.config) == vars(other.config)
 
+    def _datastore(self, home: Home) -> AbstractDatastore:
+        if self.config.destination:
+            return self.config.destination[0]
+        return datastores.get(home, records.default(home))
+
+    def stores(self, home: Home) -> list[Store]:
+        """That of its destination."""
+        return [self._datastore(home).store]
+
     def check(self, home: Home) -> None:
         """See that its datastore is this workspace's and can be written."""
-        store = self.config.destination[0] if self.config.destination else None
-        store = store or datastores.get(home, records.default(home))
+        store = self._datastore(home)
         check_datastore(store, home)
         if store.kind in _READ_ONLY:
             raise DatastoreException(f"The datastore {store.name} can only be read.")
@@ -253,8 +272,7 @@ class BoundOutput:
 
     def described(self, home: Home) -> dict[str, Any]:
         """The output's way; ``{run-id}`` in its path is filled in on the node."""
-        store = self.config.destination[0] if self.config.destination else None
-        store = store or datastores.get(home, records.default(home))
+        store = self._datastore(home)
         path = self.config.destination[1] if self.config.destination else _DEFAULT_PATH
         config = self.config
         return {

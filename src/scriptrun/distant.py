@@ -21,11 +21,15 @@ from scriptrun.spec import states
 from scriptrun.spec.errors import ComputeTargetException, ExperimentExecutionException
 from scriptrun.spec.hints import TYPE_CHECKING, Any
 from scriptrun.spec.job import JobSpec, Target
+from scriptrun.spec.later import later
 from scriptrun.store import parcels
 from scriptrun.tracking import folders, settle
 
 if TYPE_CHECKING:
+    from scriptrun import shipping
     from scriptrun.home import Home
+else:
+    shipping = later("scriptrun.shipping")
 
 #: where the run is: ``{"host", "root", "tool"}``; written before anything is sent
 ADDRESS = "address.json"
@@ -66,6 +70,8 @@ def hand_over(
         "lock": lock,
         "environ": {name: os.environ[name] for name in job.passed},
     }
+    if job.data.get("inputs") or job.data.get("outputs"):
+        question["data"] = shipping.pack(workspace, job)
     parcel = io.BytesIO()
     parcels.pack(parcel, workspace.snapshots_folder, given["missing"])
     try:

@@ -15,7 +15,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import IO, Any
 
-from scriptrun import compute, standing, submit
+from scriptrun import compute, shipping, standing, submit
 from scriptrun.engines.base import one_glance
 from scriptrun.environments import base as environments
 from scriptrun.run import Run
@@ -94,6 +94,8 @@ def _submit(question: dict[str, Any], source: IO[bytes]) -> Answer:
     there = workspace.find_run(job.id)
     if there is None:  # a question that is asked again, as its answer was lost, has been done
         job = job.replace(submitted_by={**identity.of_process(), "user": os.environ.get("USER")})
+        if question.get("data"):
+            shipping.unpack(workspace, question["data"])
         reasons = environments.check(job.environment)
         refuse([*reasons, *compute.engine_of(job.target).check(job)])
         there = submit.record(job, workspace, list(question["warnings"]), question.get("lock"))

@@ -111,7 +111,7 @@ def check(
     job = job.replace(environment=environment, target=compute.target_of(engine))
     if data is not None:
         here = job.target.kind == "Local"
-        reasons += data.problems(here)
+        reasons += data.problems(here, afar)
         told = (*job.notes, *data.notes(here))
         job = job.replace(data={**job.data, **data.described()}, notes=told)
     job = job.replace(notes=(*job.notes, *config.overruled_warnings, *notes))

@@ -1,0 +1,64 @@
+"""A job's data in another workspace than that of its submission: lists and settings, no secrets."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from scriptrun import Dataset, Datastore, ScriptRunConfig, Workspace, binding, shipping
+from scriptrun.data import content
+from scriptrun.dataset import OutputFileDatasetConfig
+from scriptrun.spec.job import JobSpec
+
+
+@pytest.fixture
+def here(tmp_path, monkeypatch):
+    monkeypatch.setenv("SCRIPTRUN_SECRETS", str(tmp_path / "secrets"))
+    return Workspace.create("here", path=tmp_path / "here")
+
+
+def bound(workspace, *arguments):
+    config = ScriptRunConfig(".", "x.py", arguments=list(arguments))
+    binder = binding.Binder(config, workspace)
+    for each in arguments:
+        binder.resolve(each)
+    return binder
+
+
+def test_what_was_packed_is_the_same_dataset_there(here, tmp_path):
+    (tmp_path / "files").mkdir()
+    (tmp_path / "files" / "a.txt").write_text("A")
+    store = Datastore.register_local(here, "files", tmp_path / "files")
+    away = Datastore.register_azure_blob_container(
+        here, "blob", "c", "account", account_key="c2VjcmV0", skip_validation=True
+    )
+    dataset = Dataset.File.from_files((store, "a.txt"))
+    out = OutputFileDatasetConfig(destination=(away, "x"))
+    data = bound(here, dataset.as_mount(), out).pinned()
+    job = JobSpec("e_1_a", "e", "here", "now", data=data)
+    value = json.loads(json.dumps(shipping.pack(here, job)))
+    assert "c2VjcmV0" not in json.dumps(value)
+    there = Workspace.create("there", path=tmp_path / "there")
+    shipping.unpack(there, value)
+    shipping.unpack(there, value)
+    pin = data["inputs"][0]["dataset"]
+    (each,) = content.of_facts(pin, pin["definition"], there).incoming()
+    assert b"".join(each.store.pieces(each.entry.path, each.entry.etag)) == b"A"
+    assert Datastore.get(there, "blob").account_name == "account"
+
+
+def test_directories_of_this_machine_are_refused_where_they_are_not_seen(here, tmp_path):
+    (tmp_path / "a.txt").write_text("A")
+    store = Datastore.register_local(here, "files", tmp_path)
+    binder = bound(
+        here,
+        Dataset.File.from_files((store, "a.txt")).as_named_input("one"),
+        Dataset.File.from_files(str(tmp_path / "a.txt")).as_named_input("two"),
+        store.path("a.txt").as_download(),
+        OutputFileDatasetConfig("out"),
+    )
+    reasons = binder.problems(here=False, afar=True)
+    assert len(reasons) == 4 and all("does not see" in reason for reason in reasons)
+    assert "workspaceblobstore" in reasons[3]
+    assert binder.problems(here=False) == []
