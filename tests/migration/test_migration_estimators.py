@@ -200,7 +200,7 @@ def written(cls: str, given: dict, layout: str, comment: str) -> str:
 
 
 @settings(
-    max_examples=120, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+    max_examples=80, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
 )
 @given(
     cls=st.sampled_from(["Estimator", "PyTorch", "TensorFlow", "SKLearn"]),

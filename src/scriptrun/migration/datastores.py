@@ -45,7 +45,16 @@ def is_reference(program: Program, node: cst.BaseExpression) -> bool:
     func = node.func
     if not isinstance(func, cst.Attribute) or func.attr.value not in _MODES:
         return False
-    return _is_place(program, known.follow(program, func.value))
+    place = known.follow(program, func.value)
+    if func.attr.value == "as_upload" or _is_call_of(place, "path"):
+        return True  # datasets have neither
+    return _is_place(program, place)
+
+
+def _is_call_of(node: cst.BaseExpression, name: str) -> bool:
+    if not isinstance(node, cst.Call) or not isinstance(node.func, cst.Attribute):
+        return False
+    return node.func.attr.value == name
 
 
 def _is_place(program: Program, node: cst.BaseExpression) -> bool:

@@ -62,6 +62,11 @@ class Made:
         if given is not None:
             self._check_excluded()
             self.text = given.text
+            if _may_be_left_out(program, given.node):
+                if framework:
+                    raise Refused("environment_definition may be None, and is not certain")
+                self.needs.add("Environment")
+                self.text = f"{given.text} or Environment({self._quoted('estimator')})"
             self._variables_later()
         else:
             self.text = self._make()
@@ -196,18 +201,23 @@ class Made:
         lines = []
         image = self._setting("custom_docker_image") or self._setting("custom_docker_base_image")
         if image is not None:
-            certain = isinstance(known.constant(self.program, image.node), str)
-            text = image.text if certain else f"{self.tight(image)} or {{env}}.docker.base_image"
-            lines.append(f"{{env}}.docker.base_image = {text}")
+            lines.append(self._set("docker.base_image", image))
         elif not self.framework or self._value("user_managed", False):
             lines += self._gpu()
         registry = self._setting("image_registry_details")
         if registry is not None:
-            lines.append(f"{{env}}.docker.base_image_registry = {registry.text}")
+            lines.append(self._set("docker.base_image_registry", registry))
         size = self._setting("shm_size")
         if size is not None:
-            lines.append(f"{{env}}.docker.shm_size = {size.text}")
+            lines.append(self._set("docker.shm_size", size))
         return lines
+
+    def _set(self, place: str, given: Setting) -> str:
+        """The line that sets ``place``; what may be None leaves it as it is."""
+        node = known.follow(self.program, given.node)
+        certain = isinstance(node, cst.Call) or isinstance(known.constant(self.program, node), str)
+        other = "" if certain else f" or {{env}}.{place}"
+        return f"{{env}}.{place} = {given.text if certain else self.tight(given)}{other}"
 
     def _gpu(self) -> list[str]:
         found = self._setting("use_gpu")
@@ -225,6 +235,20 @@ class Made:
             return []
         given = found.text if isinstance(found.node, cst.Dict) else f"{self.tight(found)} or {{}}"
         return [f"{{env}}.environment_variables.update({given})"]
+
+
+def _may_be_left_out(program: Program, node: cst.BaseExpression) -> bool:
+    """Whether ``node`` is a parameter that is None where nothing else is given."""
+    if not isinstance(node, cst.Name):
+        return False
+    for each in program.assignments(node.value, node):
+        target = getattr(each, "node", None)
+        param = (
+            target if isinstance(target, cst.Param) else program.parent(target) if target else None
+        )
+        if isinstance(param, cst.Param) and param.default is not None:
+            return known.constant(program, param.default) is None
+    return False
 
 
 class Packages:

@@ -188,8 +188,12 @@ class Writer:
         return datastores.free_name(self.program, self.call, f"{stem}_env")
 
     def _store(self, store: Setting) -> str:
-        value = known.constant(self.program, store.node)
-        return store.text if isinstance(value, str) else f"{store.text}.name"
+        node = known.follow(self.program, store.node)
+        if isinstance(known.constant(self.program, node), str):
+            return store.text
+        if isinstance(node, cst.Call):
+            return f"{store.text}.name"
+        return f"getattr({store.text}, 'name', {store.text})"
 
     # where it goes
 

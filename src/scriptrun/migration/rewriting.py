@@ -6,10 +6,10 @@ from dataclasses import dataclass, field
 
 import libcst as cst
 
-from scriptrun.migration import known, reading, usages, words
+from scriptrun.migration import known, reading, runconfigs, usages, words
 from scriptrun.migration.edits import Edit
 from scriptrun.migration.estimators import Rewriting, Writer
-from scriptrun.migration.findings import LOOK, REWRITTEN
+from scriptrun.migration.findings import LEFT, LOOK, REWRITTEN
 from scriptrun.migration.imports import Imports
 from scriptrun.migration.program import Program
 from scriptrun.migration.reading import Refused
@@ -58,15 +58,35 @@ def rewrite(program: Program) -> Result:
         _tell(result, program, each.call, REWRITTEN, notes)
     result.edits = list(dict.fromkeys(result.edits))
     _free(program, done, result)
+    taken_apart = _run_configurations(program, result, imports)
     for name, node in used.needs:
         imports.need(name, node, _anchor(program, node))
     result.edits += used.edits
     result.told += [Told(program.line(node), LOOK, *rest) for node, *rest in used.looks]
     result.told += [Told(program.line(node), REWRITTEN, *rest) for node, *rest in used.done]
-    _drop_imports(program, [*(each.call for each in done), *used.steps], imports)
+    _drop_imports(program, [*(each.call for each in done), *used.steps, *taken_apart], imports)
     _drop_kinds(program, done, result, imports)
     result.edits += imports.edits()
     return result
+
+
+def _run_configurations(program: Program, result: Result, imports: Imports) -> list[cst.Call]:
+    """Do without the RunConfigurations that nobody needs; the calls that are gone."""
+    gone = []
+    for call in runconfigs.calls(program):
+        try:
+            taken = runconfigs.take_apart(program, call)
+            if imports.taken(taken.needs):
+                raise Refused("the program uses the name Environment for something else")
+        except Refused as problem:
+            _tell(result, program, call, LEFT, problem.reason)
+            continue
+        result.edits += taken.edits
+        for name in sorted(taken.needs):
+            imports.need(name, call, _anchor(program, call))
+        _tell(result, program, call, REWRITTEN, "the ScriptRunConfig says it itself")
+        gone.append(call)
+    return gone
 
 
 def _tell(

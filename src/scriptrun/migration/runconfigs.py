@@ -1,0 +1,208 @@
+"""RunConfiguration objects that hold no more than ScriptRunConfig says itself.
+
+One is taken apart only where all that is ever done with it is in sight: it is made without anything
+special, its target and environment are set, and ScriptRunConfigs take it.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+import libcst as cst
+
+from scriptrun.migration import datastores, known
+from scriptrun.migration.edits import Edit
+from scriptrun.migration.program import Program
+from scriptrun.migration.reading import Refused
+
+_SETTINGS = {"target": "compute_target", "environment": "environment"}
+_OVERRULED = ("compute_target", "environment", "distributed_job_config", "docker_runtime_config")
+
+
+@dataclass
+class Taken:
+    """One that is taken apart: its ``edits``, the names that it ``needs``, and who needs them."""
+
+    call: cst.Call
+    edits: list[Edit] = field(default_factory=list)
+    needs: set[str] = field(default_factory=set)
+
+
+def calls(program: Program) -> list[cst.Call]:
+    """The calls that make a RunConfiguration, as they stand in the text."""
+    found = [each for each in program.calls if _is_one(program, each.func, "RunConfiguration")]
+    return sorted(found, key=program.span)
+
+
+def _is_one(program: Program, node: cst.BaseExpression, name: str) -> bool:
+    package, _, last = program.qualified(node).rpartition(".")
+    return last == name and package.startswith("azureml.core")
+
+
+def take_apart(program: Program, call: cst.Call) -> Taken:
+    """The edits that do without the RunConfiguration of ``call``. Raises Refused."""
+    return _Apart(program, call).take()
+
+
+class _Apart:
+    def __init__(self, program: Program, call: cst.Call) -> None:
+        self.program, self.call = program, call
+        self.made = Taken(call)
+        self.values: dict[str, str] = {}
+        self.inner: list[cst.Attribute] = []
+        self.configs: list[cst.Arg] = []
+        self.set: list[tuple[str, cst.Assign]] = []
+        self.name = self._name()
+
+    def take(self) -> Taken:
+        conda = self._conda()
+        for each in self.program.references(self.name.value, self.name):
+            if each is not self.name:
+                self._user(each)
+        if not self.configs:
+            raise Refused("no ScriptRunConfig takes it")
+        self._check_order()
+        for name, statement in self.set:
+            self._move(name, statement)
+        self._environment(conda)
+        texts = [f"{name}={text}" for name, text in self.values.items()]
+        for arg in self.configs:
+            self._in_config(arg, texts)
+        return self.made
+
+    def _name(self) -> cst.Name:
+        above = self.program.parent(self.call)
+        target = above.targets[0].target if isinstance(above, cst.Assign) else None
+        if not isinstance(target, cst.Name) or known.bound(self.program, target) is not self.call:
+            raise Refused("it has no name of its own")
+        return target
+
+    def _conda(self) -> str:
+        """The packages that it is made with, as code. Raises Refused for other arguments."""
+        found = ""
+        for arg in self.call.args:
+            name = arg.keyword.value if arg.keyword else ""
+            if name == "conda_dependencies":
+                found = self.program.source(arg.value)
+            elif (
+                name != "framework"
+                or str(known.constant(self.program, arg.value)).lower() != "python"
+            ):
+                raise Refused("it is made with more than packages")
+        return found
+
+    def _user(self, name: cst.CSTNode) -> None:
+        above = self.program.parent(name)
+        if isinstance(above, cst.Arg):
+            self._given(above)
+            return
+        if not isinstance(above, cst.Attribute) or above.attr.value not in _SETTINGS:
+            what = above.attr.value if isinstance(above, cst.Attribute) else "all of it"
+            raise Refused(f"{what} is used elsewhere")
+        statement = self._assigned(above)
+        if statement is not None:
+            self.set.append((above.attr.value, statement))
+        elif above.attr.value == "environment":
+            self.inner.append(above)
+        else:
+            raise Refused(f"its {above.attr.value} is read")
+
+    def _given(self, arg: cst.Arg) -> None:
+        call = self.program.parent(arg)
+        taken = isinstance(call, cst.Call) and _is_one(self.program, call.func, "ScriptRunConfig")
+        if not taken or arg.keyword is None or arg.keyword.value != "run_config":
+            raise Refused(
+                "something other than a ScriptRunConfig takes it, as a step of a pipeline"
+            )
+        assert isinstance(call, cst.Call)
+        others = {each.keyword.value for each in call.args if each.keyword}
+        if others & set(_OVERRULED) or any(each.star for each in call.args):
+            raise Refused("the ScriptRunConfig says some of it, too")
+        self.configs.append(arg)
+
+    def _assigned(self, node: cst.Attribute) -> cst.Assign | None:
+        """The assignment of which ``node`` is the one target, or None."""
+        target = self.program.parent(node)
+        whole = self.program.parent(target) if isinstance(target, cst.AssignTarget) else None
+        if isinstance(whole, cst.Assign) and len(whole.targets) == 1:
+            return whole
+        return None
+
+    def _check_order(self) -> None:
+        """All must stand in one block, each thing set once, before it is handed on."""
+        block = self._block(self.call)
+        first = min(self.program.span(each)[0] for each in self.configs)
+        for name, statement in self.set:
+            once = [each for each, _ in self.set].count(name) == 1
+            before = self.program.span(statement)[0] < first
+            if not once or not before or self._block(statement) is not block:
+                raise Refused(f"its {name} is not set just once before it is handed on")
+        whole = [statement for name, statement in self.set if name == "environment"]
+        for node in self.inner:
+            if whole and self.program.span(node)[0] < self.program.span(whole[0])[0]:
+                raise Refused("its environment is changed, and then set")
+
+    def _block(self, node: cst.CSTNode) -> cst.CSTNode | None:
+        kinds = (cst.IndentedBlock, cst.Module, cst.SimpleStatementSuite)
+        return next((each for each in self.program.above(node) if isinstance(each, kinds)), None)
+
+    # the changes
+
+    def _move(self, name: str, statement: cst.Assign) -> None:
+        """What was set becomes an argument; where it may not move, it gets a name first."""
+        text = self.program.source(statement.value)
+        steady = known.is_steady(self.program, statement.value) and "\n" not in text
+        if steady and self._delete(statement):
+            self.values[_SETTINGS[name]] = text
+            return
+        variable = datastores.free_name(
+            self.program, statement, _SETTINGS[name], tuple(self.values.values())
+        )
+        target = statement.targets[0].target
+        self.made.edits.append(Edit(*self.program.span(target), variable))
+        self.values[_SETTINGS[name]] = variable
+
+    def _delete(self, node: cst.CSTNode) -> bool:
+        """Take the statement's line away, if nothing else and no comment stands in it."""
+        statement = self.program.statement(node)
+        if statement is None or len(statement.body) > 1 or self.program.indent(statement) is None:
+            return False
+        end = self.program.span(statement)[1]
+        starts, number = self.program.lines.starts, self.program.lines.line(end)
+        stop = starts[number] if number < len(starts) else len(self.program.text)
+        if self.program.text[end:stop].strip():
+            return False
+        self.made.edits.append(Edit(self.program.line_start(statement), stop, ""))
+        return True
+
+    def _environment(self, conda: str) -> None:
+        """What was done to its environment is done to one with a name."""
+        given = self.values.get("environment")
+        if given is None and (self.inner or conda):
+            given = datastores.free_name(self.program, self.call, f"{self.name.value}_env")
+            self.made.needs.add("Environment")
+            quote = "'" if self.program.text.count("'") >= self.program.text.count('"') else '"'
+            self.made.edits.append(Edit(*self.program.span(self.name), given))
+            text = f"Environment({quote}default-environment{quote})"
+            if conda:
+                statement = self.program.statement(self.call)
+                indent = self.program.indent(statement) if statement is not None else None
+                if indent is None:
+                    raise Refused("it shares its line with other statements")
+                line = f"{given}.python.conda_dependencies = {conda}"
+                text = f"{text}{self.program.newline}{indent}{line}"
+            self.made.edits.append(Edit(*self.program.span(self.call), text))
+            self.values["environment"] = given
+        elif conda or not self._delete(self.call):
+            raise Refused("its packages are replaced, or it shares its line with something else")
+        for node in self.inner:
+            self.made.edits.append(Edit(*self.program.span(node), str(given)))
+
+    def _in_config(self, arg: cst.Arg, texts: list[str]) -> None:
+        if not texts:
+            raise Refused("nothing is set in it")
+        start, end = self.program.span(arg)
+        column = start - self.program.line_start(arg)
+        before = self.program.text[self.program.line_start(arg) : start]
+        gap = " " if before.strip() else self.program.newline + " " * column
+        self.made.edits.append(Edit(start, end, f",{gap}".join(texts)))
