@@ -633,10 +633,11 @@ open(os.path.join(sys.argv[2], os.environ["RANK"]), "w").write(os.environ["RANK"
     assert len(Dataset.get_by_name(workspace, "all").versions()) == 1
 
 
-def test_a_store_that_does_not_answer_is_named_in_time(web, workspace, job, run):
+def test_a_store_that_does_not_answer_is_named_in_time(web, workspace, job, run, monkeypatch):
     web.files["/a.bin"] = b"x"
     dataset = Dataset.File.from_files(f"{web.address}/a.bin").register(workspace, "away")
     web.answers += [503] * 1000
+    monkeypatch.setenv("SCRIPTRUN_DATA_TIMEOUT", "1")
     done = run(job(LOOKS, dataset.as_download(), "none"))
     assert web.address.partition("://")[2].partition(":")[0] in reason(done)
     assert "503" in reason(done)

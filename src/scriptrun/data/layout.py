@@ -10,6 +10,7 @@ fixed time: one that has another was changed by a script.
 
 from __future__ import annotations
 
+import errno
 import os
 import shutil
 import threading
@@ -192,7 +193,7 @@ class Layout:
                     fetch(each, kept, told=told.bytes)
                     _settle(kept)
                 try:
-                    os.link(kept, place)
+                    _link(kept, place)
                     break
                 except FileNotFoundError:
                     continue  # it was removed to make room, just now
@@ -279,6 +280,17 @@ def _is_whole(place: Path, row: Row) -> bool:
     except FileNotFoundError:
         return False
     return row.size in (-1, status.st_size) and status.st_mtime_ns == FIXED
+
+
+def _link(kept: Path, place: Path) -> None:
+    """One file under two names; a copy where the file system has no such links."""
+    try:
+        os.link(kept, place)
+    except OSError as error:
+        if error.errno not in (errno.EPERM, errno.EMLINK, errno.ENOTSUP):
+            raise
+        shutil.copyfile(kept, place)
+        _settle(place)
 
 
 def _settle(place: Path) -> None:
