@@ -13,6 +13,7 @@ import select
 import sys
 import threading
 import traceback
+from collections.abc import Callable
 from pathlib import Path
 
 from scriptrun.bringing import Bringing
@@ -96,6 +97,30 @@ def _variables(inputs: dict[str, Any], outputs: dict[str, Any]) -> dict[str, Any
     if outputs:
         references["AZUREML_DATASET_FILE_OUTPUTS"] = ",".join(outputs)
     return {"variables": references, "environ": plain}
+
+
+def for_a_visit(
+    home: Home, job: dict[str, Any], place: Path, work: Path
+) -> tuple[dict[str, str], Callable[[], object]]:
+    """A job's data for somebody who looks around: its variables, and what lets go of it.
+
+    Inputs are brought as for the job; outputs are empty folders below ``place``, sent nowhere.
+    Raises a ScriptrunError that says which input could not be had.
+    """
+    order = {"attempt": "visit", "node": os.getpid(), "work": str(work)}
+    bringing = Bringing(home, job, order, Telling(place, 0))
+    try:
+        bringing.bring()
+    except BaseException:
+        bringing.close()
+        raise
+    ready = {}
+    for wanted in job["data"].get("outputs") or ():
+        folder = place / "written" / wanted["name"]
+        folder.mkdir(parents=True, exist_ok=True)
+        ready[wanted["name"]] = {"kind": "output", "value": str(folder)}
+    found = _variables(bringing.brought, ready)
+    return {**found["environ"], **found["variables"]}, bringing.close
 
 
 def main() -> None:

@@ -1,4 +1,4 @@
-"""A run's snapshot, environment and variables laid out again, for a person to look around in."""
+"""A run's snapshot, environment, variables and data again, for a person to look around in."""
 
 from __future__ import annotations
 
@@ -12,10 +12,14 @@ from scriptrun.environments import base, ensure
 from scriptrun.spec.environment import INTERPRETER
 from scriptrun.spec.errors import UserErrorException, refuse
 from scriptrun.spec.hints import TYPE_CHECKING
+from scriptrun.spec.later import later
 from scriptrun.store import snapshots
 
 if TYPE_CHECKING:
+    from scriptrun import delivering
     from scriptrun.run import Run
+else:
+    delivering = later("scriptrun.delivering")
 
 #: what ties a process to a run that is going on; a shell must not log into one that has ended
 _TIES = ("SCRIPTRUN_RUN_ID", "SCRIPTRUN_RUN_FOLDER", "AZUREML_RUN_ID")
@@ -23,11 +27,15 @@ _TIES = ("SCRIPTRUN_RUN_ID", "SCRIPTRUN_RUN_FOLDER", "AZUREML_RUN_ID")
 
 @dataclass
 class Visit:
-    """Where the copy lies, the variables of a process in it, and the run's Python."""
+    """Where the copy lies, the variables of a process in it, the run's Python, and ``let_go``.
+
+    That lets go of the run's data, and is called when the visit is over.
+    """
 
     folder: Path
     environ: dict[str, str]
     python: str
+    let_go: Callable[[], object] = lambda: None
 
 
 def lay_out(run: Run, folder: Path, log: Callable[[str], None]) -> Visit:
@@ -44,7 +52,11 @@ def lay_out(run: Run, folder: Path, log: Callable[[str], None]) -> Visit:
     lock = None if job.environment.kind == INTERPRETER else starting.lock_of(run.path)
     ready = ensure.ensure(job.environment, workspace.locks_folder, log, lock=lock)
     snapshots.restore(workspace.snapshots_folder, job.snapshot, folder)
-    return Visit(folder, _environ(run, ready), ready.python)
+    environ = _environ(run, ready)
+    if not (job.data.get("inputs") or job.data.get("outputs")):
+        return Visit(folder, environ, ready.python)
+    data, let_go = delivering.for_a_visit(workspace, job.to_dict(), folder.parent, folder)
+    return Visit(folder, {**environ, **data}, ready.python, let_go)
 
 
 def _environ(run: Run, ready: base.Ready) -> dict[str, str]:

@@ -32,6 +32,8 @@ def test_a_runconfig_with_data_references(user):
     assert not user.runs()
     user.does("run", "--config", "photos")
     assert "['1.txt']" in user.does("logs").out
+    looked = user.does("shell", "--", "sh", "-c", "ls $AZUREML_DATAREFERENCE_photos").out
+    assert looked == "1.txt\n"
     shown = user.does("show").out
     assert "photos: linked 1 file, 3 bytes" in shown
     user.writes("shared/photos/2.txt", "two")

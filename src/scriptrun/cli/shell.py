@@ -1,4 +1,4 @@
-"""Open a shell in a fresh copy of a run's snapshot, with its environment and variables.
+"""Open a shell in a fresh copy of a run's snapshot, with its environment, variables and data.
 
 The copy is removed when the shell ends. What logs in it prints instead, for no run is going on.
 With -- COMMAND that is executed instead of a shell.
@@ -39,6 +39,8 @@ def run(args: argparse.Namespace) -> int:
             done = subprocess.run(command, cwd=visit.folder, env=visit.environ)
         except OSError as error:
             return failures.wrong(f"{command[0]} cannot be started: {error.strerror}.")
+        finally:
+            visit.let_go()
     return done.returncode if done.returncode >= 0 else 128 - done.returncode
 
 
