@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import functools
+import os
+from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
@@ -12,6 +14,8 @@ from scriptrun.migration.reading import Refused
 from scriptrun.migration.tool import Alternative, Outcome
 
 Step = Callable[[int, int], None]
+#: how many files make another process worth its start
+_EACH = 8
 
 
 @dataclass
@@ -66,14 +70,31 @@ def look(
     """
     found = list(searching.files(paths))
     report = Report(looked_at=len(found))
+    wanted = []
     for number, path in enumerate(found, 1):
-        outcome = tool.look_at(path, to, alternative)
+        if searching.may_matter(path):
+            wanted.append(path)
+        step(number, len(found))
+    for number, outcome in enumerate(_outcomes(wanted, to, alternative), 1):
         if outcome is not None:
             report.outcomes.append(outcome)
             if write and outcome.is_changed:
                 _write(outcome)
-        step(number, len(found))
+        step(number, len(wanted))
     return report
+
+
+def _outcomes(paths: list[str], to: str, alternative: Alternative) -> Iterator[Outcome | None]:
+    """What becomes of each file: on all processors, where there are many files."""
+    look_at = functools.partial(tool.look_at, to=to, alternative=alternative)
+    workers = min(len(paths) // _EACH, os.cpu_count() or 1)
+    if workers < 2:
+        yield from map(look_at, paths)
+        return
+    from concurrent import futures
+
+    with futures.ProcessPoolExecutor(workers) as pool:
+        yield from pool.map(look_at, paths, chunksize=4)
 
 
 def _write(outcome: Outcome) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 import libcst as cst
@@ -11,6 +11,12 @@ from libcst import metadata
 from scriptrun.migration.edits import Lines
 
 Span = tuple[int, int]
+_PROVIDERS = (metadata.PositionProvider, metadata.ParentNodeProvider, metadata.ScopeProvider)
+
+
+def check(text: str) -> None:
+    """Raise libcst.ParserSyntaxError for what is no Python 3."""
+    cst.parse_module(text)
 
 
 class Program:
@@ -21,9 +27,10 @@ class Program:
         self.lines = Lines(text)
         wrapper = metadata.MetadataWrapper(cst.parse_module(text), unsafe_skip_copy=True)
         self.module = wrapper.module
-        self._positions = wrapper.resolve(metadata.PositionProvider)
-        self._parents = wrapper.resolve(metadata.ParentNodeProvider)
-        self._scopes = wrapper.resolve(metadata.ScopeProvider)
+        known: Any = wrapper.resolve_many(_PROVIDERS)  # all at once: each would walk the tree
+        self._positions: Mapping[cst.CSTNode, metadata.CodeRange] = known[metadata.PositionProvider]
+        self._parents: Mapping[cst.CSTNode, cst.CSTNode] = known[metadata.ParentNodeProvider]
+        self._scopes: Mapping[cst.CSTNode, metadata.Scope | None] = known[metadata.ScopeProvider]
         self.newline = self.module.default_newline
         self.calls = [node for node in self._positions if isinstance(node, cst.Call)]
 

@@ -65,3 +65,12 @@ def _is_new(found: os.stat_result, seen: set[tuple[int, int]]) -> bool:
     new = key not in seen
     seen.add(key)
     return new
+
+
+def may_matter(path: str) -> bool:
+    """Whether the file's bytes speak of azureml; so does one that cannot be read, to be told."""
+    try:
+        with open(path, "rb") as handle:
+            return MARK in handle.read()
+    except OSError:
+        return True

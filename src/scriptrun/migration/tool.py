@@ -5,19 +5,24 @@ from __future__ import annotations
 import dataclasses
 import difflib
 import os
+import re
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from typing import Any
 
 import libcst as cst
 
 from scriptrun.migration import files, moving, rewriting, searching
 from scriptrun.migration.documents import Document
 from scriptrun.migration.findings import LOOK, Finding
-from scriptrun.migration.program import Program
+from scriptrun.migration.program import Program, check
 from scriptrun.migration.reading import Refused
 
 #: the last words of what each pass may leave for the next one
 AZUREML, SCRIPTRUN = "azureml", "scriptrun"
+#: what a program holds that is rewritten, and what one holds whose imports move
+_CALLED = re.compile(r"azureml\.train|RunConfiguration|EstimatorStep")
+_IMPORTED = re.compile(r"^[ \t]*(from|import)[ \t]+azureml|;[ \t]*(from|import)[ \t]+azureml", re.M)
 #: gives what to do instead of a name that scriptrun lacks: module and name, or None
 Alternative = Callable[[str, str], str | None]
 
@@ -64,39 +69,39 @@ def _refused(path: str, problem: Refused) -> Finding:
 def rewritten(path: str, raw: bytes, to: str, alternative: Alternative) -> Outcome:
     """What becomes of the file's content ``raw``. Raises Refused for what cannot be read."""
     document = Document(path, raw)
-    program = _program(document)
+    text = document.program()
+    program: Program | None = None
     findings = [
         Finding(path, cell + 1, 1, LOOK, "cell", "it is no Python 3, and is passed over")
         for cell in document.broken
     ]
-    result = rewriting.rewrite(program)
-    start, original = list(document.pieces), document.program()
-    findings += _placed(document, result.told, start)
-    if result.edits:
-        document.apply(result.edits)
-        program = _program(document)
-    if to == SCRIPTRUN:
-        result = moving.move(program, alternative)
-        lines = _before(document.program(), original)
+    start, original = list(document.pieces), text
+    if _CALLED.search(text):
+        program = _parsed(Program, text)
+        result = rewriting.rewrite(program)
+        findings += _placed(document, result.told, start)
+        if result.edits:
+            document.apply(result.edits)
+            text, program = document.program(), None
+    if to == SCRIPTRUN and _IMPORTED.search(text):
+        result = moving.move(program or _parsed(Program, text), alternative)
+        lines = _before(text, original)
         told = [dataclasses.replace(each, line=lines[each.line - 1]) for each in result.told]
         findings += _placed(document, told, start)
         document.apply(result.edits)
-        if result.edits:
-            _program(document)
+    _parsed(check, document.program())
     new = document.bytes()
     return Outcome(path, raw, new, sorted(findings), _diff(path, document))
 
 
-def _program(document: Document) -> Program:
-    """The document's program. Raises Refused where it does not parse."""
+def _parsed(parse: Callable[[str], Any], text: str) -> Any:
+    """What ``parse`` makes of ``text``. Raises Refused where it does not parse."""
     try:
-        return Program(document.program())
+        return parse(text)
     except cst.ParserSyntaxError as error:
-        hint = "Python 2 is rewritten by 2to3 first." if "print " in document.program() else ""
-        where = f"line {error.raw_line}"
-        raise Refused(
-            f"it is no Python 3 ({where}: {error.message.splitlines()[0]})", hint
-        ) from None
+        hint = "Python 2 is rewritten by 2to3 first." if "print " in text else ""
+        reason = error.message.splitlines()[0]
+        raise Refused(f"it is no Python 3 (line {error.raw_line}: {reason})", hint) from None
     except (RecursionError, cst.CSTValidationError) as error:
         raise Refused(f"it cannot be parsed: {error}") from None
 
