@@ -33,7 +33,7 @@ ON_PYTHON_36 = [
 ON_PYTHON_38 = [path for path in FILES if RUNTIME in path.parents and path not in ON_PYTHON_36]
 
 #: what anyone may import of the runtime; the rest starts and watches jobs
-PURE_RUNTIME = ("files", "events", "identity", "injob", "workdir", "results")
+PURE_RUNTIME = ("files", "events", "identity", "injob", "workdir", "results", "retrying")
 STARTS_JOBS = ("scriptrun.engines", "scriptrun.runner", "scriptrun.runtime", "scriptrun.testing")
 
 #: never loaded by ``import scriptrun``, ``--help`` or a warm submission

@@ -162,8 +162,9 @@ class Runner:
                 return True
             if compute.engine_of(item.job.target).poll([folder])[0].what == ALIVE:
                 return True
-            if numbers[-1] >= TRIES:
-                self._end(item, f"its launcher was ended {numbers[-1]} times before it began")
+            cut = [each for each in numbers if not folders.has_ended(folder, each)]
+            if len(cut) >= TRIES:
+                self._end(item, f"its launcher was ended {len(cut)} times before it began")
                 return True
         if (folder / "cancel.json").exists():
             self._end(item, "canceled before it started", states.CANCELED)

@@ -6,13 +6,13 @@ from pathlib import Path
 
 from scriptrun import compute, runner, tickets
 from scriptrun.engines.base import ALIVE, ENDED, QUEUED, UNKNOWN, View
-from scriptrun.runtime import identity
+from scriptrun.runtime import identity, results, retrying
 from scriptrun.spec import states
 from scriptrun.spec.errors import ScriptrunError
 from scriptrun.spec.hints import TYPE_CHECKING
 from scriptrun.spec.job import JobSpec
 from scriptrun.spec.later import later
-from scriptrun.tracking import settle
+from scriptrun.tracking import folders, settle
 
 if TYPE_CHECKING:
     from scriptrun import distant
@@ -84,6 +84,8 @@ def _look(  # noqa: PLR0911 (one return for each answer)
         return None
     if view.what == ENDED:
         engine.clean(folder)
+        if _is_started_again(workspace, folder, job, view.evidence):
+            return settle.Status(states.QUEUED, "it is started again")
         if job.data.get("inputs"):
             mounting.clear_stale()
         return settle.lost(folder, _ended_without_result(job, view.evidence))
@@ -105,6 +107,22 @@ def _handed_and_gone(folder: Path, job: JobSpec, view: View) -> settle.Status | 
     if view.canceled or (folder / "cancel.json").exists():
         return settle.lost(folder, view.evidence, states.CANCELED)
     return settle.lost(folder, _ended_without_result(job, view.evidence))
+
+
+def _is_started_again(workspace: Home, folder: Path, job: JobSpec, evidence: str) -> bool:
+    """Put a run whose launcher and guard are gone back into the queue, where it asks for that."""
+    if not job.retry:
+        return False
+    attempt = (folders.attempts(folder) or [1])[-1]
+    value = results.result(states.FAILED, evidence, by="guard")
+    order = {"folder": str(folder), "attempt": attempt}
+    if not retrying.wanted(job.to_dict(), order, value):
+        return False
+    queue = Path(job.submitted_by.get("queue") or tickets.queue_of(workspace.id))
+    if tickets.put_back(queue, job.id):
+        results.publish_node(str(folder), attempt, 0, value)
+        runner.see_to_it(workspace)
+    return tickets.find(queue, job.id) is not None
 
 
 def _ended_without_result(job: JobSpec, evidence: str) -> str:

@@ -299,6 +299,8 @@ def _job(
         variables={**described.variables, **origin.variables},
         passed=origin.passed,
         max_run_duration_seconds=described.max_run_duration_seconds,
+        warn_before_seconds=described.warn_before_seconds,
+        retry=described.retry,
         grace_seconds=_grace({**described.variables, **origin.variables}),
         display_name=origin.display_name or run_id,
         parent=origin.parent,

@@ -83,6 +83,18 @@ def read(path: Path) -> Ticket | None:
     return Ticket(path, Path(value["folder"]), value["environ"], value["submitter"])
 
 
+def put_back(queue: Path, run_id: str) -> bool:
+    """Let a run that began wait again, by the ticket that its launcher kept aside."""
+    ending = f"-{run_id}.json.began"
+    try:
+        kept = next((queue / name for name in os.listdir(queue) if name[20:] == ending), None)
+        if kept is not None:
+            os.rename(kept, kept.with_suffix(""))
+    except (FileNotFoundError, NotADirectoryError):
+        return False
+    return kept is not None
+
+
 def drop(path: Path) -> None:
     """Take the ticket away."""
     try:

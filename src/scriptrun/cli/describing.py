@@ -59,6 +59,9 @@ def describe(args: argparse.Namespace, workspace: Workspace) -> Described:
         run_config=configuration,
         command=command,
     )
+    config.retries, config.warn_before_seconds = args.retries, args.warn_before
+    if args.retry_on:
+        config.retry_on = tuple(args.retry_on.split(","))
     if loaded is not None and script and not args.script:
         configuration.script = script
     variables, passed = _variables(texts)

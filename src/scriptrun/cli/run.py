@@ -66,11 +66,28 @@ def arguments(parser: Any) -> None:
         help="tag the run",
     )
     _data_arguments(add)
+    _retry_arguments(add)
     add("--source", metavar="DIR", help="the directory that goes along (default: here)")
     add("--command", metavar="LINE", help="a shell line to run instead of a script")
     add("-d", "--detach", action="store_true", help="print the run's id and return at once")
     add("--plan", action="store_true", help="show exactly what would happen, and do nothing")
     add("--json", action="store_true", help="print the run's record (or the plan) as JSON")
+
+
+def _retry_arguments(add: Any) -> None:
+    add("--retries", metavar="N", type=int, default=0, help="start a failed run again, N times")
+    add(
+        "--retry-on",
+        metavar="CAUSES",
+        help="for which causes, as preempted,node-lost,time-limit,exit:75,signal:SIGBUS "
+        "(default: preempted,node-lost)",
+    )
+    add(
+        "--warn-before",
+        metavar="SECONDS",
+        type=float,
+        help="send SIGTERM so long before the time limit, to save; retries go on from there",
+    )
 
 
 def _data_arguments(add: Any) -> None:

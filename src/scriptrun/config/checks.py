@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Callable
 
 from scriptrun.config import distribution, environment_spec
@@ -29,7 +30,7 @@ def problems(config: ScriptRunConfig, resolve: Resolve | None = None) -> list[st
     if not isinstance(run, RunConfiguration):
         return [f"run_config wants a RunConfiguration, and is {_what(run)}."]
     found = _source(config) + _what_runs(config) + _arguments(config, resolve)
-    found += _distributed(config) + _duration(run) + _variables(run) + _docker(run)
+    found += _distributed(config) + _duration(run) + _retry(config) + _variables(run) + _docker(run)
     if isinstance(run.environment, Environment):
         return found + environment_spec.problems(run.environment)
     given = _what(run.environment)
@@ -168,6 +169,34 @@ def _duration(run: RunConfiguration) -> list[str]:
     if seconds is None or good:
         return []
     return [f"max_run_duration_seconds is {seconds!r}; a number of seconds above 0 is wanted."]
+
+
+_CAUSE = re.compile(r"preempted|node-lost|time-limit|exit:[1-9]\d{0,2}|signal:SIG[A-Z0-9]+")
+
+
+def causes(config: ScriptRunConfig) -> list[str]:
+    """For which causes the run is started again: a list, or a text with commas."""
+    on = config.retry_on
+    return [each.strip() for each in on.split(",")] if isinstance(on, str) else list(on)
+
+
+def _retry(config: ScriptRunConfig) -> list[str]:
+    found = []
+    if not isinstance(config.retries, int) or config.retries < 0:
+        found.append(f"retries is {config.retries!r}; a whole number is wanted.")
+    found += [
+        f"retry_on has {cause!r}; it takes preempted, node-lost, time-limit, exit:CODE and "
+        "signal:NAME."
+        for cause in causes(config)
+        if not isinstance(cause, str) or not _CAUSE.fullmatch(cause)
+    ]
+    warn, limit = config.warn_before_seconds, config.run_config.max_run_duration_seconds
+    if warn is not None and (not isinstance(limit, int | float) or not 0 < warn < limit):
+        found.append(
+            f"warn_before_seconds is {warn!r}; it must be less than max_run_duration_seconds, "
+            f"which is {limit!r}."
+        )
+    return found
 
 
 def _variables(run: RunConfiguration) -> list[str]:

@@ -37,6 +37,8 @@ class Described(Value):
     distribution: Distribution
     variables: dict[str, str] = fresh(default_factory=dict)
     max_run_duration_seconds: float | None = None
+    warn_before_seconds: float | None = None
+    retry: dict[str, Any] = fresh(default_factory=dict)
     docker: bool = False
     resume_from: Any = None
     run_definition: dict[str, Any] = fresh(default_factory=dict)
@@ -65,11 +67,23 @@ def describe(config: ScriptRunConfig, resolve: Resolve | None = None) -> Describ
         distribution=distribution.distribution(run),
         variables=variables(run, resolve),
         max_run_duration_seconds=run.max_run_duration_seconds,
+        warn_before_seconds=config.warn_before_seconds,
+        retry=_retry(config),
         docker=environment.container,
         resume_from=config.resume_from,
         run_definition=run_definition(run, script, arguments, line),
         notes=(*environment.notes, *distribution.notes(run)),
     )
+
+
+def _retry(config: ScriptRunConfig) -> dict[str, Any]:
+    """When the run is started again; {} for never."""
+    if not config.retries:
+        return {}
+    causes = checks.causes(config)
+    if config.warn_before_seconds and "time-limit" not in causes:
+        causes.append("time-limit")
+    return {"limit": config.retries, "on": causes}
 
 
 def variables(run: RunConfiguration, resolve: Resolve | None = None) -> dict[str, str]:

@@ -45,6 +45,13 @@ class ScriptRunConfig:
     it. Nothing is looked up here: a bad job is refused, with all reasons, when it is submitted.
     """
 
+    #: how often a failed run is started again (the SDK v1 had nothing of the kind)
+    retries: int = 0
+    #: for which causes: ``preempted``, ``node-lost``, ``time-limit``, ``exit:75``, ``signal:SIGBUS``
+    retry_on: tuple[str, ...] = ("preempted", "node-lost")
+    #: seconds before its time limit at which a job gets SIGTERM, to save; it is then started again
+    #: while retries are left
+    warn_before_seconds: float | None = None
     #: what the SDK v1 took for a duration that nobody wrote; scriptrun takes no limit
     MAX_DURATION_SECONDS_DEFAULT = 2592000
 

@@ -50,7 +50,7 @@ def _start(target: Slurm, job: JobSpec) -> list[str]:
         ]
     )
     lines = [f"program={shlex.quote(PROGRAM)}"]
-    if not target.warn:
+    if not target.warn and not job.retry:
         return [*lines, f"exec {srun}"]
     return [
         *lines,
@@ -60,8 +60,7 @@ def _start(target: Slurm, job: JobSpec) -> list[str]:
         'scancel --signal=TERM "$SLURM_JOB_ID"\' USR1',
         "wait $!; code=$?",
         "while kill -0 $! 2>/dev/null; do wait $!; code=$?; done",
-        f'if [ -e "${{order%/*}}/warned.$SLURM_RESTART_COUNT" ] && [ -e "${{order%/*}}/again" ] '
-        f'&& [ "${{SLURM_RESTART_COUNT:-0}}" -lt {target.requeues} ]; then',
+        'if [ -e "${order%/*}/again" ]; then',  # the launcher asks for it
         '  rm -f "${order%/*}/again"; scontrol requeue "$SLURM_JOB_ID"; sleep 60',
         "fi",
         "exit $code",

@@ -165,7 +165,10 @@ def _clear_up(order, status):
         if order["nodes"] > 1:
             together.gather(order["folder"], log)
     finally:
-        results.publish_surely(order["folder"], order["attempt"], value, log)
+        from scriptrun.runtime import launcher
+
+        job = files.read_json(os.path.join(order["folder"], "job.json")) or {}
+        launcher.publish(job, order, value, log)
 
 
 def _write_down(order):

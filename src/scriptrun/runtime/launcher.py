@@ -11,6 +11,7 @@ from . import (
     identity,
     processes,
     results,
+    retrying,
     supervise,
     variables,
     workdir,
@@ -66,7 +67,7 @@ def _run(job, order, log, data):
             results.reserve(folder, order["attempt"])
         _lay_out(job, order)
     finally:
-        _take_ticket(order)  # from here on the run is never started a second time
+        _take_ticket(job, order)  # from here on the run is never started a second time
     if order["nodes"] > 1 or job["distribution"]["kind"]:
         from scriptrun.runtime import gang  # only jobs of several ranks load it
 
@@ -118,7 +119,7 @@ def _lay_out(job, order):
     collect.prepare(work)
 
 
-def _take_ticket(order):
+def _take_ticket(job, order):
     """Take the run's ticket: of all who may try, the one that removes it starts the script.
 
     Raises Superseded for all others, and for one whose guard is gone: to those who look, its
@@ -130,7 +131,7 @@ def _take_ticket(order):
     if os.getppid() != order.get("guard"):
         raise Superseded("its guard is gone")
     try:
-        os.unlink(ticket)
+        retrying.take(job, ticket)
     except FileNotFoundError:
         raise Superseded("its ticket is gone") from None
 
@@ -144,6 +145,7 @@ def watch(job, order, pids):
     cancel = os.path.join(folder, "cancel.json")
     grace = job.get("grace_seconds", 10.0)
     made = supervise.Watch(pids, job.get("max_run_duration_seconds"), grace, cancel, beat)
+    made.warn = job.get("warn_before_seconds") or 0.0
     made.on_term = order.get("on_term", "")
     made.on_limit = lambda living: _stacks(order, living)
     return made
@@ -161,6 +163,8 @@ def outcome(ending, what):
     if ending.canceled:
         return results.result(results.CANCELED, "canceled while it ran", **facts)
     if ending.stopped:
+        if ending.stopped.startswith(supervise.TOO_LONG):
+            facts["ended_by"] = "time-limit"
         return results.result(
             results.FAILED, "{} was stopped: {}".format(what, ending.stopped), **facts
         )
@@ -192,7 +196,20 @@ def _end(job, order, value, log, data):
 
         _try(folder, lambda: together.gather(folder, log))
     last = _judge(order, value) if order.get("told_to_stop") else True
-    results.publish_surely(folder, order["attempt"], value, log, last=last)
+    publish(job, order, value, log, last)
+
+
+def publish(job, order, value, log, last=True):
+    """Publish how the attempt ended; where it is the run's end, unless that is started again."""
+    folder, attempt = order["folder"], order["attempt"]
+    if last and retrying.wanted(job, order, value):
+        results.publish_surely(folder, attempt, value, log, last=False)
+        last = not retrying.start_again(job, order, value, log)
+        if not last:
+            return
+    if last:
+        retrying.forget(order)
+    results.publish_surely(folder, attempt, value, log, last=last)
 
 
 def _judge(order, value):

@@ -24,6 +24,9 @@ def asked():
     return bool(_asked)
 
 
+TOO_LONG = "it ran longer than max_run_duration_seconds="
+
+
 class Ending:
     """How processes came to end.
 
@@ -68,6 +71,8 @@ class Watch:
     terminate = None
     #: looks at what runs below the processes; gives what failed there, a value for ``failed``
     inside = None
+    #: seconds before the limit at which what runs is told, by SIGTERM, to save and to end
+    warn = 0.0
     #: why SIGTERM asks to stop, where it does
     on_term = ""
 
@@ -149,13 +154,11 @@ class Watch:
         elif os.path.exists(self.cancel):
             self.canceled = True
             self._stop(now, "")
-        elif self.limit is not None and now - self.started >= self.limit:
+        elif self.limit is not None and now - self.started >= self.limit - self.warn:
             if self.on_limit is not None:
                 self.on_limit(self.living)
-            self._stop(
-                time.monotonic(),
-                "it ran longer than max_run_duration_seconds={:g}".format(self.limit),
-            )
+            self._stop(time.monotonic(), TOO_LONG + "{:g}".format(self.limit))
+            self.kill_at += max(0.0, self.warn - self.grace)
         elif _asked and self.on_term:
             self._stop(now, self.on_term)
         else:

@@ -59,6 +59,8 @@ class JobSpec(Value):
     passed: tuple[str, ...] = ()
     max_run_duration_seconds: float | None = None
     grace_seconds: float = 10.0
+    warn_before_seconds: float | None = None
+    retry: dict[str, Any] = fresh(default_factory=dict)
     display_name: str = ""
     resources: dict[str, Any] = fresh(default_factory=dict)
     kind: str = "azureml.scriptrun"

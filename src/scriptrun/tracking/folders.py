@@ -117,6 +117,11 @@ def read_result(folder: Path, attempt: int | None = None) -> dict[str, Any] | No
     return result
 
 
+def has_ended(folder: Path, attempt: int) -> bool:
+    """Whether an attempt ran to an end, be it the run's or that before the next attempt."""
+    return (folder / "attempts" / str(attempt) / "node-0.json").exists()
+
+
 def touch(folder: Path) -> None:
     """Tell listings that something was added to a run that may have ended."""
     for place in (folder, folder.parent):
