@@ -6,10 +6,10 @@ import os
 import threading
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, BinaryIO, TypeVar, cast
 
 from scriptrun.data.errors import DatastoreException, FileExists, Unreachable
-from scriptrun.data.fetching import Incoming, Stopped, fetch
+from scriptrun.data.fetching import Incoming, Stopped, Told, fetch
 from scriptrun.data.patience import Patience
 from scriptrun.data.seam import Entry, Store, is_safe
 
@@ -40,41 +40,87 @@ def upload(
     there = set() if overwrite else _there(store, [path for _, path in pairs], folder)
     wanted = [(file, path) for file, path in pairs if path not in there]
     copied: list[str] = []
+    stop = threading.Event()
+
+    def told(size: int) -> None:
+        if stop.is_set():
+            raise Stopped
+        if watch is not None:
+            watch(0, size)
 
     def send(pair: tuple[Path, str]) -> None:
         try:
-            entry = put(store, pair[0], pair[1], new=not overwrite)
+            put(store, pair[0], pair[1], not overwrite, told)
         except FileExists:  # it has come there since
             return
         copied.append(pair[1])
         if watch is not None:
-            watch(1, entry.size)
+            watch(1, 0)
 
     large = [pair for pair in wanted if _size(pair[0]) > _LARGE]
     chosen = set(large)
-    in_parallel(send, [pair for pair in wanted if pair not in chosen], store.at_once)
-    in_parallel(send, large, min(store.at_once, _LARGE_AT_ONCE))
+    in_parallel(send, [pair for pair in wanted if pair not in chosen], store.at_once, stop)
+    in_parallel(send, large, min(store.at_once, _LARGE_AT_ONCE), stop)
     _report(say, len(copied), len(pairs), f"to {store.name}")
     return len(copied)
 
 
-def put(store: Store, file: Path, path: str, new: bool = False) -> Entry:
+def put(store: Store, file: Path, path: str, new: bool = False, told: Told | None = None) -> Entry:
     """Copy one local file to ``path`` in ``store``, and return what is there then, checked.
 
     A store that does not answer is asked again for a while. With ``new`` a file that is there
-    already stays, and FileExists is raised.
+    already stays, and FileExists is raised. ``told(bytes)`` is called as the file is read, and with
+    what was read in vain, below zero, before it is read again; Stopped from it ends the upload.
     """
     patience = Patience()
     while True:
+        read = _Read(told)
         try:
             with open(file, "rb") as content:
-                return store.write(path, content, new)
+                return store.write(path, read.of(content), new)
         except OSError as error:
             raise DatastoreException(f"{file} cannot be read: {error.strerror}.") from None
-        except Unreachable as error:
-            if not patience.wait(error.after):
+        except Exception as error:
+            if read.stopped is not None:  # whatever a driver has made of it
+                raise read.stopped from None
+            read.undo()
+            if not isinstance(error, Unreachable) or not patience.wait(error.after):
                 raise
             new = new and store.stat(path) is None  # else it has come, if not its answer
+
+
+class _Read:
+    """A file that tells how much of it was read."""
+
+    def __init__(self, told: Told | None) -> None:
+        self._told = told
+        self._done = 0
+        self.stopped: Stopped | None = None
+
+    def of(self, file: BinaryIO) -> BinaryIO:
+        """``file`` itself, where nobody wants to know."""
+        self._file: Any = file
+        return file if self._told is None else cast(BinaryIO, self)
+
+    def read(self, size: int = -1) -> bytes:
+        """As of a file."""
+        data: bytes = self._file.read(size)
+        self._done += len(data)
+        try:
+            if self._told is not None:
+                self._told(len(data))
+        except Stopped as error:
+            self.stopped = error
+            raise
+        return data
+
+    def undo(self) -> None:
+        """Take back what was told."""
+        if self._told is not None and self._done:
+            self._told(-self._done)
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._file, name)
 
 
 def _size(path: Path) -> int:
@@ -152,17 +198,18 @@ def in_parallel(
 ) -> None:
     """``work`` on every item, by ``at_once`` threads; the first error ends it and is raised.
 
-    ``stop`` is set then, for those at work to see. AZUREML_DOWNLOAD_CONCURRENCY bounds the number
-    of threads.
+    ``stop`` is set then, for those at work to see; with it this thread only waits, so that Ctrl-C
+    finds it and never a driver in the middle of its work. AZUREML_DOWNLOAD_CONCURRENCY bounds the
+    number of threads.
     """
     from concurrent.futures import ThreadPoolExecutor
 
     threads = min(len(items), _threads(at_once))
-    if threads < 2:
+    if threads < 2 and stop is None:
         for item in items:
             work(item)
         return
-    with ThreadPoolExecutor(threads, "scriptrun-data") as pool:
+    with ThreadPoolExecutor(max(1, threads), "scriptrun-data") as pool:
         futures = [pool.submit(work, item) for item in items]
         try:
             for future in futures:

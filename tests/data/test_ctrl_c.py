@@ -1,0 +1,68 @@
+"""Ctrl-C while files move: it ends soon, half a file is never seen, and what is told is true."""
+
+from __future__ import annotations
+
+import signal
+import threading
+import time
+
+import pytest
+import servers
+
+from scriptrun import Datastore
+from scriptrun.data import transfer
+from scriptrun.data.errors import DatastoreException
+from scriptrun.data.transfer import Incoming
+
+
+class Pressed:
+    """A watch that presses Ctrl-C at the first bytes, and then takes its time."""
+
+    def __init__(self):
+        self.bytes = 0
+        self._press = iter([True])  # once, whichever thread comes first
+        self._lock = threading.Lock()
+
+    def __call__(self, files, size):
+        with self._lock:
+            self.bytes += size
+            if next(self._press, False):
+                signal.pthread_kill(threading.main_thread().ident, signal.SIGINT)
+        time.sleep(0.1)
+
+
+def big(tmp_path, megabytes=64):
+    path = tmp_path / "big"
+    with open(path, "wb") as file:
+        file.truncate(megabytes << 20)
+    return path
+
+
+def test_an_upload_of_one_large_file_ends(datastore, tmp_path):
+    watch = Pressed()
+    with pytest.raises(KeyboardInterrupt):
+        transfer.upload(datastore.store, [(big(tmp_path), "up")], "", False, False, watch)
+    assert watch.bytes < 64 << 20
+    if datastore.name != "foreign":  # whose driver may show half a file
+        assert datastore.store.stat("up") is None
+
+
+def test_a_download_of_one_large_file_ends(s3_store, tmp_path):
+    with open(big(tmp_path), "rb") as file:
+        entry = s3_store.store.write("big", file)
+    watch = Pressed()
+    incoming = [Incoming(s3_store.store, entry, "down")]
+    with pytest.raises(KeyboardInterrupt):
+        transfer.download(incoming, tmp_path / "target", False, watch=watch)
+    assert not (tmp_path / "target" / "down").exists()
+
+
+def test_bytes_that_were_sent_in_vain_do_not_count(workspace, tmp_path, monkeypatch):
+    monkeypatch.setenv("SCRIPTRUN_SECRET_NOBODY", servers.S3_KEYS)
+    monkeypatch.setenv("SCRIPTRUN_DATA_TIMEOUT", "1")
+    address = f"http://127.0.0.1:{servers.free_port()}"
+    gone = Datastore.register_s3(workspace, "gone", "b", endpoint=address, secret="nobody")
+    told = []
+    with pytest.raises(DatastoreException):
+        transfer.put(gone.store, big(tmp_path, 1), "up", told=told.append)
+    assert any(told) and sum(told) == 0
