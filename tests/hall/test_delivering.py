@@ -587,6 +587,31 @@ def test_a_run_is_canceled_while_its_data_comes(web, workspace, job, monkeypatch
         time.sleep(0.05)
 
 
+def test_a_run_is_canceled_while_its_outputs_are_sent(workspace, job, monkeypatch):
+    """The store cannot be reached, which is tried for a minute."""
+    monkeypatch.setenv("SCRIPTRUN_DATA_TIMEOUT", "60")
+    away = Datastore.register_azure_blob_container(
+        workspace,
+        "away",
+        "c",
+        servers.ACCOUNT,
+        account_key=servers.ACCOUNT_KEY,
+        endpoint=f"http://127.0.0.1:{servers.free_port()}/{servers.ACCOUNT}",
+        skip_validation=True,
+    )
+    out = OutputFileDatasetConfig(destination=(away, "x")).as_upload()
+    run = Experiment(workspace, "data").submit(job(LOOKS, out))
+    until = time.monotonic() + 30
+    while run.get_status() != "Finalizing":
+        assert time.monotonic() < until, run.get_details()
+        time.sleep(0.05)
+    run.cancel()
+    run.wait_for_completion(raise_on_error=False)
+    assert run.get_status() == "Canceled"
+    (kept,) = run.path.glob("data/**/result.txt")
+    assert kept.read_text() == "done"
+
+
 def log_of(pid):
     """The run whose helper the process is."""
     try:

@@ -56,7 +56,7 @@ class Helper:
                 "nodes": order["nodes"],
                 "work": work,
             },
-            os.path.join(order["folder"], "cancel.json"),
+            "canceled while its data was brought",
         )
         if answer.get("error"):
             raise NotDelivered(answer["error"])
@@ -72,10 +72,13 @@ class Helper:
             return
         what = "register" if self._finished else "finish"
         problem = ""
+        canceled = "" if value["state"] == results.CANCELED else "canceled while it was finalized"
         try:
-            problem = self._ask({"do": what, "state": value["state"]}).get("error")
+            problem = self._ask({"do": what, "state": value["state"]}, canceled).get("error")
         except NotDelivered as error:
             problem = str(error)
+            if error.state == results.CANCELED:
+                value.update(state=error.state, reason="")
         finally:
             if self._finished or self._order["nodes"] == 1 or self._order["node"]:
                 self.close()
@@ -124,8 +127,13 @@ class Helper:
         environ = self._order.get("environ")
         return os.environ if environ is None else environ
 
-    def _ask(self, question, cancel=None):
-        """Send one question and wait for its answer, with signs of life meanwhile."""
+    def _ask(self, question, canceled):
+        """Send one question and wait for its answer, with signs of life meanwhile.
+
+        Where the run is canceled it is not waited for, and ``canceled`` is why the run ends; ""
+        waits all the same.
+        """
+        cancel = os.path.join(self._order["folder"], "cancel.json")
         try:
             os.write(self._input, json.dumps(question).encode("ascii") + b"\n")
         except OSError:
@@ -137,9 +145,9 @@ class Helper:
                 if not piece:
                     raise NotDelivered(self._gone())
                 self._rest += piece
-            elif cancel and os.path.exists(cancel):
+            elif canceled and os.path.exists(cancel):
                 self.close()
-                raise NotDelivered("canceled while its data was brought", results.CANCELED)
+                raise NotDelivered(canceled, results.CANCELED)
             self._beat()
         line, _, self._rest = self._rest.partition(b"\n")
         return json.loads(line.decode("utf-8", "surrogatepass"))
