@@ -29,17 +29,22 @@ _SECONDS = 300
 
 @dataclass(frozen=True)
 class Proof:
-    """What the comparison of the file ``path`` gave: ``standing``, and why, field by field."""
+    """What the comparison of the file ``path`` gave: ``standing``, and why, field by field.
+
+    ``stopped`` is the error that ended both versions after their last submission, or "".
+    """
 
     path: str
     standing: str
     jobs: int = 0
     reasons: list[str] = field(default_factory=list)
+    stopped: str = ""
 
     def __str__(self) -> str:
         if self.standing == SAME:
             jobs = "1 job is" if self.jobs == 1 else f"{self.jobs} jobs are"
-            return f"{self.path}: proved: {jobs} the same before and after"
+            told = f"{self.path}: proved: {jobs} the same before and after"
+            return f"{told}\n    then both stop: {self.stopped}" if self.stopped else told
         return "\n    ".join([f"{self.path}: {self.standing}:", *self.reasons])
 
 
@@ -71,7 +76,7 @@ def _record(path: str, content: bytes, place: Path, workspace: str) -> dict[str,
     except (OSError, shutil.Error) as error:
         raise Unprovable(f"{folder} cannot be copied: {error}") from None
     file = place / os.path.basename(path)
-    file.chmod(0o644)
+    file.unlink(missing_ok=True)  # it may be a link, or read-only
     file.write_bytes(content)
     result = place.with_suffix(".json")
     told = _run(file, result, workspace)
@@ -134,7 +139,8 @@ def _compared(path: str, before: dict[str, Any], after: dict[str, Any]) -> Proof
         for number, (one, other) in enumerate(zip(old, new, strict=True), 1)
         for reason in differences(one, other, f"job {number}: " if len(old) > 1 else "")
     ]
-    return Proof(path, DIFFERS if reasons else SAME, len(old), reasons)
+    stopped = before["told"] if before["stopped"] else ""
+    return Proof(path, DIFFERS if reasons else SAME, len(old), reasons, stopped)
 
 
 def differences(old: dict[str, Any], new: dict[str, Any], lead: str = "") -> list[str]:

@@ -29,9 +29,9 @@ class Sweep:
         self.kwargs = kwargs
 
     def __getattr__(self, name: str) -> Any:
-        if name.startswith("__"):
-            raise AttributeError(name)
-        return Sweep()
+        if name.isupper():
+            return Sweep()  # PrimaryMetricGoal.MAXIMIZE
+        raise AttributeError(name)
 
     @property
     def config(self) -> Any:
@@ -84,7 +84,21 @@ def _no_sweeps() -> None:
 def _missing(name: str) -> Any:
     if name.startswith("__"):
         raise AttributeError(name)
-    return Sweep() if name.islower() is False and name.endswith("Goal") else Sweep
+    return Sweep() if name.endswith("Goal") else Sweep
+
+
+def _no_conditions() -> None:
+    """Describe a job whether this machine could run it or not."""
+    found = submit._engine
+
+    def willing(*args: Any) -> Any:
+        engine = found(*args)
+        if engine is not None:
+            setattr(type(engine), "check", lambda self, job: [])  # noqa: B010
+        return engine
+
+    setattr(submit, "_engine", willing)  # noqa: B010
+    setattr(submit.environments, "check", lambda environment: [])  # noqa: B010
 
 
 def main(file: str, result: str) -> int:
@@ -92,6 +106,7 @@ def main(file: str, result: str) -> int:
     recorder = Recorder()
     importlib.import_module("scriptrun.dropin")
     _no_sweeps()
+    _no_conditions()
     setattr(experiment.Experiment, "submit", _method(recorder.submit))  # noqa: B010
     setattr(experiment.Experiment, "submit_many", _method(recorder.submit_many))  # noqa: B010
     running = importlib.import_module("scriptrun.dropin.executing")

@@ -1,0 +1,186 @@
+"""The command, and its proof: both versions of a file say the same jobs."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from tests.migration.versions import migrated
+
+from scriptrun.migration import proving
+
+SUBMIT = """\
+from azureml.core import Experiment, Workspace
+from azureml.core.compute import AmlCompute, ComputeTarget
+from azureml.core.compute_target import ComputeTargetException
+from azureml.train.dnn import Mpi, PyTorch
+from azureml.train.estimator import Estimator
+from azureml.train.hyperdrive import HyperDriveConfig, PrimaryMetricGoal, choice
+
+ws = Workspace.from_config()
+try:
+    target = ComputeTarget(workspace=ws, name='gpu')
+except ComputeTargetException:
+    size = AmlCompute.provisioning_configuration(vm_size='STANDARD_NC6', max_nodes=4)
+    target = ComputeTarget.create(ws, 'gpu', size)
+    target.wait_for_completion(show_output=True)
+
+exp = Experiment(workspace=ws, name='old')
+params = {'--epochs': 3, '--flag': '', '--names': ['a', 'b']}
+pytorch = PyTorch(source_directory='src', script_params=params, compute_target=target,
+                  entry_script='train.py', use_gpu=True, pip_packages=['tqdm'])
+for run in [exp.submit(pytorch)]:
+    run.wait_for_completion(show_output=True)
+    print(run.get_metrics()['loss'])
+run = exp.submit(Estimator('src', compute_target='local', entry_script='train.py',
+                           environment_variables={'A': '1'}))
+sweep = HyperDriveConfig(estimator=pytorch, primary_metric_goal=PrimaryMetricGoal.MAXIMIZE,
+                         hyperparameter_sampling={'--lr': choice(1, 2)}, max_total_runs=2)
+exp.submit(sweep)
+"""
+GUIDE = """\
+from azureml.core import Workspace, ScriptRunConfig, Environment, Experiment
+from azureml.core.runconfig import MpiConfiguration
+
+ws = Workspace.from_config()
+curated_env_name = 'AzureML-PyTorch-1.6-GPU'
+pytorch_env = Environment.get(workspace=ws, name=curated_env_name)
+compute_target = ws.compute_targets['my-cluster']
+src = ScriptRunConfig(source_directory='src',
+                      script='train.py',
+                      compute_target=compute_target,
+                      environment=pytorch_env)
+Experiment(ws, 'guide').submit(src)
+pytorch_env = pytorch_env.clone('mine')
+pytorch_env.environment_variables = {"MESSAGE":"Hello from Azure Machine Learning"}
+src = ScriptRunConfig(source_directory='src',
+                      script='train.py',
+                      compute_target=compute_target,
+                      environment=pytorch_env,
+                      distributed_job_config=MpiConfiguration(node_count=2, process_count_per_node=2))
+Experiment(ws, 'guide').submit(src)
+"""
+
+
+@pytest.fixture
+def project(tmp_path):
+    (tmp_path / "src").mkdir()
+    (tmp_path / "src" / "train.py").write_text("print('never run')\n")
+    return tmp_path
+
+
+def command(*words: object, cwd: Path) -> subprocess.CompletedProcess:
+    line = [sys.executable, "-m", "scriptrun", "migrate", *map(str, words)]
+    return subprocess.run(line, cwd=cwd, capture_output=True, text=True)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("to", ["azureml", "scriptrun"])
+def test_old_code_is_proved_to_say_the_same(project, to):
+    (project / "submit.py").write_text(SUBMIT)
+    done = command("--prove", "--write", "--to", to, "submit.py", cwd=project)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "submit.py: proved: 3 jobs are the same before and after" in done.stdout
+    assert "both stop" not in done.stdout
+    assert sorted(os.listdir(project)) == ["src", "submit.py"]
+    assert command("--check", "--to", to, "submit.py", cwd=project).returncode == 0
+
+
+@pytest.mark.slow
+def test_the_guides_own_code_is_proved(project):
+    assert not migrated(GUIDE, "azureml").is_changed
+    new = migrated(GUIDE, "scriptrun").new
+    path = project / "guide.py"
+    proof = proving.prove(str(path), GUIDE.encode(), new)
+    assert proof.standing == proving.SAME, str(proof)
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "words"),
+    [
+        ("'a.py'", "'a.py', arguments=['x']", "arguments was []"),
+        ("'a.py'", "'b.py'", "script was 'a.py', and is 'b.py'"),
+    ],
+)
+def test_what_differs_is_named(tmp_path, old, new, words):
+    (tmp_path / "a.py").write_text("")
+    (tmp_path / "b.py").write_text("")
+    code = (
+        "from azureml.core import Experiment, ScriptRunConfig, Workspace\n"
+        f"config = ScriptRunConfig('.', script={old})\n"
+        "Experiment(Workspace.from_config(), 'x').submit(config)\n"
+    )
+    path = str(tmp_path / "submit.py")
+    proof = proving.prove(path, code.encode(), code.replace(old, new).encode())
+    assert proof.standing == proving.DIFFERS
+    assert any(words in each for each in proof.reasons), proof
+
+
+@pytest.mark.parametrize(
+    ("code", "words"),
+    [("import azureml\n", "submits nothing"), ("import azureml\n1 / 0\n", "ZeroDivisionError")],
+)
+def test_what_cannot_be_run_is_said(tmp_path, code, words):
+    proof = proving.prove(str(tmp_path / "a.py"), code.encode(), code.encode())
+    assert proof.standing == proving.CANNOT
+    assert words in str(proof)
+
+
+# the command
+
+CALL = "est = Estimator('src', compute_target='c', entry_script='t.py')\n"
+OLD = f"from azureml.train.estimator import Estimator\n{CALL}"
+
+
+def test_nothing_is_written_unless_told(tmp_path):
+    path = tmp_path / "submit.py"
+    path.write_text(OLD)
+    done = command("submit.py", cwd=tmp_path)
+    assert done.returncode == 0
+    assert "-from azureml.train.estimator import Estimator" in done.stdout
+    assert "+from scriptrun import Environment, ScriptRunConfig" in done.stdout
+    assert "1 of 1 files would change" in done.stdout and "\x1b" not in done.stdout
+    assert path.read_text() == OLD
+    assert command("--check", ".", cwd=tmp_path).returncode == 1
+    assert path.read_text() == OLD
+    done = command("--write", ".", cwd=tmp_path)
+    assert "1 of 1 files changed" in done.stdout and "ScriptRunConfig(" in path.read_text()
+    assert command("--check", ".", cwd=tmp_path).returncode == 0
+
+
+def test_the_report_as_json(tmp_path):
+    (tmp_path / "a.py").write_text(OLD)
+    (tmp_path / "b.py").write_text("import azureml\nprint 'two'\n")
+    (tmp_path / "c.py").write_text("nothing to see\n")
+    done = command("--report", "json", ".", cwd=tmp_path)
+    told = json.loads(done.stdout)
+    assert told["looked_at"] == 3 and [os.path.basename(p) for p in told["changed"]] == ["a.py"]
+    kinds = {
+        (os.path.basename(each["path"]), each["line"], each["kind"]) for each in told["findings"]
+    }
+    assert ("a.py", 2, "rewritten") in kinds and ("b.py", 1, "needs a look") in kinds
+    assert "+++" in told["diffs"][told["changed"][0]]
+
+
+def test_many_files_on_all_processors(tmp_path):
+    for number in range(40):
+        (tmp_path / f"f{number:02}.py").write_text(OLD)
+    done = command("--write", ".", cwd=tmp_path)
+    assert "40 of 40 files changed" in done.stdout, done.stderr
+    assert len({path.read_text() for path in tmp_path.glob("*.py")}) == 1
+    named = re.findall(r"f(\d\d)\.py:2: rewritten", done.stdout)
+    assert named == sorted(named) and len(named) == 40
+
+
+@pytest.mark.parametrize(
+    ("words", "told"),
+    [(["nowhere"], "There is nothing at nowhere"), (["--check", "--write", "."], "both given")],
+)
+def test_wrong_usage(tmp_path, words, told):
+    done = command(*words, cwd=tmp_path)
+    assert done.returncode == 2 and told in done.stderr
