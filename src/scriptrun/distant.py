@@ -135,6 +135,12 @@ def _ask(address: dict[str, Any], question: dict[str, Any], data: bytes = b"") -
     return {**answer, "data": rest}
 
 
+def version(engine: Any) -> dict[str, Any]:
+    """What the outpost of a target behind ssh says of itself; it is made where it is missing."""
+    root = str(engine.root or outfit.ROOT)
+    return _ask({"host": engine.ssh, "root": root, "tool": engine.tool}, {"verb": "version"})
+
+
 def address(folder: Path) -> dict[str, Any] | None:
     """The run's address; None for a run of this workspace's own machine or cluster."""
     found: dict[str, Any] | None = files.read_json(str(folder / ADDRESS))

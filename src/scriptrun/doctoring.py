@@ -49,6 +49,13 @@ def checks(workspace: Home, python: str) -> Iterator[Check]:
         yield _guarded(name, look)
 
 
+def of_machine(workspace: Home) -> Iterator[Check]:
+    """What runs need of this machine when it is the compute target."""
+    yield _guarded("workspace", lambda: _workspace(workspace))
+    yield _guarded("cache", lambda: _writable("cache", places.cache_folder()))
+    yield _guarded("slots", lambda: _slots(workspace))
+
+
 def _guarded(name: str, look: Callable[[], Check]) -> Check:
     try:
         return look()

@@ -17,7 +17,7 @@ import tarfile
 import tempfile
 from pathlib import Path
 
-from scriptrun.engines.transport import Done, Ssh
+from scriptrun.engines.transport import Done, Ssh, Transport
 from scriptrun.environments import uv_tool
 from scriptrun.spec.digests import digest_of, sha256
 from scriptrun.spec.errors import ComputeTargetException, ExperimentExecutionException
@@ -64,7 +64,7 @@ def call(
     Raises Unreachable, ComputeTargetException where no tool can be had there, and
     ExperimentExecutionException for one that breaks.
     """
-    address["root"] = _absolute(transport, address["root"])
+    address["root"] = absolute(transport, address["root"])
     argv = argv_of(address)
     done = transport.run([*argv, *arguments], data, timeout)
     if done.code in (126, 127) and not address.get("tool"):
@@ -95,8 +95,8 @@ def _broken(transport: Ssh, address: dict[str, Any], done: Done) -> ExperimentEx
     )
 
 
-@functools.cache
-def _absolute(transport: Ssh, root: str) -> str:
+def absolute(transport: Transport, root: str) -> str:
+    """``root`` with the home directory there in the place of ``~``."""
     if root != "~" and not root.startswith("~/"):
         return root
     home = transport.run(["printenv", "HOME"]).text.strip()

@@ -44,7 +44,7 @@ def test_compute_targets(user):
     user.does("compute", "alias", "gpu-*", "local")
     user.does("run", "--target", "gpu-big", "train.py")
     assert [run["target"] for run in user.runs()] == ["local", "small"]
-    assert user.does("compute", "check", "small").out == "small can take jobs.\n"
+    assert "small can take jobs" in user.does("compute", "check", "small").out
     user.does("compute", "set", "small", "--max-runs", "none")
     user.does("compute", "default", "local")
     user.does("compute", "remove", "small")

@@ -11,9 +11,9 @@ from __future__ import annotations
 
 import argparse
 import json
-from dataclasses import fields
+from dataclasses import asdict, fields
 
-from scriptrun import compute, opening
+from scriptrun import compute, opening, surveying
 from scriptrun.cli import out, shared
 from scriptrun.engines.base import Engine
 from scriptrun.spec.errors import ComputeTargetException, UserErrorException, refuse
@@ -181,9 +181,14 @@ _WANTED = {"int": "a whole number", "float": "a number", "bool": "true or false"
 
 def _check(workspace: Workspace, args: argparse.Namespace) -> tuple[Any, Any]:
     engine = compute.resolve(workspace, args.name)
-    reasons = _reasons(workspace, engine)
-    text = "\n".join(reasons) or f"{engine.name} can take jobs."
-    return {"name": engine.name, "reasons": reasons}, text
+    found = []
+    for check in surveying.survey(workspace, engine):
+        found.append(check)
+        if not args.json:
+            out.verdict(check)  # as it comes: a node may take its time
+    reasons = [check.said for check in found if check.verdict == "bad"]
+    checks = [asdict(check) for check in found]
+    return {"name": engine.name, "reasons": reasons, "checks": checks}, lambda: None
 
 
 def _reasons(workspace: Workspace, engine: Engine) -> list[str]:

@@ -10,8 +10,6 @@ from scriptrun import doctoring, opening
 from scriptrun.cli import out, pythons, shared
 from scriptrun.spec.hints import Any
 
-_COLOURS = {"ok": "32", "warning": "33", "bad": "31"}
-
 
 def arguments(parser: Any) -> None:
     """Add the command's arguments."""
@@ -27,8 +25,5 @@ def run(args: argparse.Namespace) -> int:
         out.as_json([asdict(check) for check in found])
     else:
         for check in found:
-            verdict = out.painted(f"{check.verdict:<8}", _COLOURS[check.verdict])
-            print(f"{verdict}{check.name:<14}{check.said}")
-            if check.hint:
-                print(f"{'':<22}{check.hint}")
+            out.verdict(check)
     return 1 if any(check.verdict == "bad" for check in found) else 0

@@ -173,3 +173,13 @@ def number(value: Any) -> str:
         what = str(value.get("schema_type", "")).replace("_", " ")
         return f"({what})" if what else "{" + ", ".join(map(str, value)) + "}"
     return str(value)
+
+
+_VERDICTS = {"ok": "32", "warning": "33", "bad": "31"}
+
+
+def verdict(check: Any) -> None:
+    """Print one check: its verdict, what was looked at, what is the case, and what to do."""
+    print(f"{painted(f'{check.verdict:<8}', _VERDICTS[check.verdict])}{check.name:<14}{check.said}")
+    if check.hint:
+        print(f"{'':<22}{check.hint}")

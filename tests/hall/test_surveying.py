@@ -1,0 +1,53 @@
+"""``compute check``: what a real cluster gives, here and behind ssh."""
+
+from __future__ import annotations
+
+import pytest
+
+from scriptrun import Workspace, surveying
+from scriptrun.engines.local import Local
+from scriptrun.engines.slurm import Slurm
+
+
+def verdicts(workspace, engine):
+    return {check.name: check for check in surveying.survey(workspace, engine)}
+
+
+@pytest.fixture
+def workspace(tmp_path):
+    return Workspace.create("w", path=tmp_path / "w")
+
+
+def test_this_machine_is_looked_at(workspace):
+    found = verdicts(workspace, Local())
+    assert {"options", "workspace", "cache", "slots"} <= set(found)
+    assert all(check.verdict != "bad" for check in found.values())
+
+
+@pytest.mark.slurm
+def test_a_cluster_is_looked_at(workspace, slurm):
+    found = verdicts(workspace, Slurm(partition="main"))
+    assert {name: check.verdict for name, check in found.items() if check.verdict != "ok"} == {}
+    assert {"slurm", "account", "root", "shared paths", "python", "internet"} <= set(found)
+
+
+@pytest.mark.slurm
+def test_what_is_wrong_is_said_with_what_to_do(workspace, slurm):
+    found = verdicts(workspace, Slurm(partition="no-such", python="/opt/no-python"))
+    assert found["options"].verdict == found["account"].verdict == "bad"
+    assert "no-such" in found["options"].said
+    found = verdicts(workspace, Slurm(python="/opt/no-python", root="/proc/none"))
+    assert "cannot be written" in found["root"].said and "--root" in found["root"].hint
+    assert "no /opt/no-python" in found["python"].said
+    assert not list(workspace.root.glob(".scriptrun-check-*"))
+
+
+@pytest.mark.slurm
+def test_a_cluster_behind_ssh_is_looked_at_from_its_login_node(login):
+    workspace = Workspace.create("w", path=login.laptop / "check")
+    root = str(login.cluster.directory / "root")
+    found = verdicts(workspace, Slurm(ssh="login", root=root))
+    assert {name: check.said for name, check in found.items() if check.verdict != "ok"} == {}
+    assert "with scriptrun" in found["tool"].said
+    unseen = verdicts(workspace, Slurm(ssh="no-such-host.invalid"))
+    assert "cannot be reached" in unseen["slurm"].said
