@@ -7,12 +7,14 @@ import threading
 import time
 
 import pytest
+import servers
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from scriptrun import Dataset
 from scriptrun.data import cache as caching
 from scriptrun.data import content as contents
+from scriptrun.data import mount as mounting
 from scriptrun.data.cache import Cache, size_of
 from scriptrun.data.errors import DatastoreException, FileChanged
 from scriptrun.data.layout import Layout
@@ -184,6 +186,19 @@ def test_sizes(number, unit):
 def test_no_sizes(text):
     with pytest.raises(UserErrorException, match="is no size"):
         size_of(text)
+
+
+def test_what_a_mount_has_read_is_not_fetched_again(web, cache, fixed, tmp_path):
+    if mounting.available():
+        servers.missing("FUSE: " + mounting.available())
+    web.files |= {"/a": b"A" * 1000, "/b": b"B"}
+    content = fixed([f"{web.address}/a", f"{web.address}/b"])
+    with mounting.mount(content, tmp_path / "mount", cache.folder):
+        assert (tmp_path / "mount" / "a").read_bytes() == b"A" * 1000
+        assert (tmp_path / "mount" / "b").read_bytes() == b"B"
+    before = sum(each.startswith("GET") for each in web.seen)
+    assert len(names(Layout(content, cache).lay_out().folder)) == 2
+    assert sum(each.startswith("GET") for each in web.seen) == before
 
 
 def test_keys_tell_stores_apart():

@@ -21,7 +21,7 @@ from pathlib import Path
 
 from scriptrun.data import cache as caching
 from scriptrun.data import transfer
-from scriptrun.data.cache import Cache
+from scriptrun.data.cache import FIXED, Cache, settle
 from scriptrun.data.content import Content
 from scriptrun.data.errors import DatastoreException, FileChanged, FileMissing
 from scriptrun.data.fetching import Incoming, Stopped, fetch
@@ -31,8 +31,6 @@ from scriptrun.spec.digests import digest_of
 from scriptrun.store import flocks
 from scriptrun.store.flocks import Flock
 
-#: the time of every cached file, in nanoseconds since 1970: the first second of 2000
-FIXED = 946_684_800 * 10**9
 #: is told how many bytes and files there are to fetch, and have come so far
 Progress = Callable[[int, int, int, int], object]
 
@@ -185,13 +183,13 @@ class Layout:
         place = self._room_for(row)
         if not row.etag:
             fetch(each, place, told=told.bytes)
-            _settle(place)
+            settle(place)
         else:
             kept = self.cache.file(self._key(row))
             while True:
                 if not _is_whole(kept, row):
                     fetch(each, kept, told=told.bytes)
-                    _settle(kept)
+                    settle(kept)
                 try:
                     _link(kept, place)
                     break
@@ -290,13 +288,7 @@ def _link(kept: Path, place: Path) -> None:
         if error.errno not in (errno.EPERM, errno.EMLINK, errno.ENOTSUP):
             raise
         shutil.copyfile(kept, place)
-        _settle(place)
-
-
-def _settle(place: Path) -> None:
-    """Give a file that was fetched its fixed time, and take the right to write it."""
-    os.chmod(place, 0o444)
-    os.utime(place, ns=(time.time_ns(), FIXED))
+        settle(place)
 
 
 def _below(folder: Path) -> Iterator[str]:

@@ -16,6 +16,7 @@ import threading
 import uuid
 from io import FileIO
 
+from scriptrun.data.cache import settle
 from scriptrun.runtime import identity
 
 #: bytes of one block
@@ -72,6 +73,7 @@ class Keep:
     def _publish(self, part: str, key: str) -> None:
         target = self.file(key)
         os.makedirs(os.path.dirname(target), exist_ok=True)
+        settle(part)
         os.replace(part, target)
 
 
