@@ -168,6 +168,7 @@ def comparable(job: dict[str, Any]) -> dict[str, Any]:
     made = {key: value for key, value in made.items() if key not in _NOT_COMPARED}
     definition = made.get("run_definition") or {}
     definition.pop("environmentVariables", None)  # they stand in variables, wherever they were set
+    definition["framework"] = str(definition.get("framework")).lower()
     _environment(definition.get("environment") or {})
     return made
 

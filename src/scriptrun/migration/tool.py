@@ -58,8 +58,9 @@ def look_at(path: str, to: str, alternative: Alternative) -> Outcome | None:
         return rewritten(path, raw, to, alternative)
     except Refused as problem:
         return Outcome(path, raw, raw, [_refused(path, problem)])
-    except ValueError as error:  # changes that stand in each other's way
-        return Outcome(path, raw, raw, [_refused(path, Refused(f"it is too entangled: {error}"))])
+    except Exception as error:  # one file that we cannot follow must not hide the others
+        reason = f"scriptrun could not follow it, which is a bug: {type(error).__name__}: {error}"
+        return Outcome(path, raw, raw, [_refused(path, Refused(reason, "Please report it."))])
 
 
 def _refused(path: str, problem: Refused) -> Finding:
