@@ -164,6 +164,32 @@ def test_properties_of_an_estimator_get_their_new_places():
     assert (LOOK, "PyTorch.get_supported_versions", 4) in kinds(text)
 
 
+def test_what_an_import_of_all_brings_is_told():
+    found = kinds(f"from azureml.train.estimator import *\ne = {CALL})\n")
+    assert found == [(LOOK, "Estimator", 2)]
+
+
+def test_a_new_argument_stands_as_those_around_it():
+    new = became(
+        f"{HEAD}e = Estimator('src',\n    compute_target='c',\n    entry_script='t.py'\n)\n"
+    )
+    assert (
+        "e = ScriptRunConfig('src',\n    compute_target='c',\n    script='t.py',\n"
+        "    environment=Environment('estimator')\n)\n"
+    ) in new
+
+
+def test_names_written_with_their_modules():
+    new = became(
+        "import azureml.train.dnn\nfrom azureml.train import dnn\n"
+        "a = dnn.PyTorch('s', compute_target='c', entry_script='t', distributed_training=dnn.Mpi(2))\n"
+        "b = azureml.train.dnn.PyTorch('s', compute_target='c', entry_script='t', user_managed=True)\n"
+    )
+    assert new.startswith("from azureml.core import Environment, ScriptRunConfig\n")
+    assert "distributed_job_config=MpiConfiguration(process_count_per_node=2)" in new
+    assert new.count("ScriptRunConfig('s'") == 2
+
+
 def test_subclasses_are_told():
     found = kinds(f"{HEAD}class Mine(Estimator):\n    pass\n")
     assert found == [(LOOK, "class Mine", 3)]

@@ -132,6 +132,15 @@ def test_without_a_workspace_its_packages_are_spelled_out():
     assert "torch==1.6" in new
 
 
+@pytest.mark.parametrize("made", ["Mpi()", "MpiConfiguration()"])
+@pytest.mark.parametrize("more", ["", ", node_count=2", ", node_count=2, process_count_per_node=3"])
+def test_a_configuration_that_is_changed_after_it_is_made(made, more):
+    same(
+        f"{HEAD}mpi = {made}\nmpi.process_count_per_node = 2\n"
+        f"est = PyTorch('src', compute_target='c', entry_script='t.py', distributed_training=mpi{more})\n"
+    )
+
+
 TEXTS = st.text(st.characters(codec="utf-8", exclude_characters="\r\n\0"), max_size=6)
 VALUES = st.one_of(
     st.none(),

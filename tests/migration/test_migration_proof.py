@@ -79,7 +79,6 @@ def command(*words: object, cwd: Path) -> subprocess.CompletedProcess:
     return subprocess.run(line, cwd=cwd, capture_output=True, text=True)
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("to", ["azureml", "scriptrun"])
 def test_old_code_is_proved_to_say_the_same(project, to):
     (project / "submit.py").write_text(SUBMIT)
@@ -91,7 +90,6 @@ def test_old_code_is_proved_to_say_the_same(project, to):
     assert command("--check", "--to", to, "submit.py", cwd=project).returncode == 0
 
 
-@pytest.mark.slow
 def test_the_guides_own_code_is_proved(project):
     assert not migrated(GUIDE, "azureml").is_changed
     new = migrated(GUIDE, "scriptrun").new

@@ -28,6 +28,16 @@ _KINDS = {
     "pytorchconfiguration": "pytorch",
     "tensorflowconfiguration": "tensorflow",
 }
+#: what can be read off one that has been made
+_FIELDS = {
+    "mpi": ("process_count_per_node",),
+    "mpiconfiguration": ("process_count_per_node", "node_count"),
+    "parameterserver": ("worker_count", "parameter_server_count"),
+    "pytorchconfiguration": ("communication_backend", "process_count", "node_count"),
+    "tensorflowconfiguration": (),
+    "nccl": (),
+    "gloo": (),
+}
 _ADVICE = (
     "Say it as distributed_job_config=MpiConfiguration(...), PyTorchConfiguration(...) or such."
 )
@@ -55,7 +65,7 @@ class Distributed:
             return ""
         node = known.follow(self.program, asked.node)
         kind, given = self._kind(node)
-        if kind == "tensorflow":
+        if kind == "tensorflow" or (kind == "mpi" and self._is_all(node)):
             return asked.text
         if kind == "mpi":
             each = self._larger("process_count_per_node", given(0, "process_count_per_node"))
@@ -102,7 +112,10 @@ class Distributed:
     def _arguments(self, call: cst.Call) -> Any:
         if any(arg.star for arg in call.args):
             raise Refused("how the job is distributed is not certain", _ADVICE)
-        self._check_name()
+        changed = self._changed()
+        if changed:
+            known_here = _FIELDS[self.program.qualified(call.func).rpartition(".")[2].lower()]
+            return lambda place, name: f"{changed}.{name}" if name in known_here else ""
 
         def given(place: int, name: str) -> str:
             for at, arg in enumerate(call.args):
@@ -119,14 +132,24 @@ class Distributed:
     def _is_inline(self, call: cst.Call) -> bool:
         return any(each.node is call for each in self.settings.values())
 
-    def _check_name(self) -> None:
-        """A configuration that is changed after it was made is not read off its making."""
+    def _changed(self) -> str:
+        """The name of a configuration that is changed after it is made, or ""."""
         asked = self._asked()
         name = asked.node if asked is not None else None
         if isinstance(name, cst.Name):
             for each in self.program.references(name.value, name):
                 if isinstance(self.program.parent(each), cst.Attribute):
-                    raise Refused(f"{name.value} is changed after it is made", _ADVICE)
+                    return name.value
+        return ""
+
+    def _is_all(self, node: cst.BaseExpression) -> bool:
+        """Whether an MpiConfiguration says all that there is to say."""
+        if not isinstance(node, cst.Call):
+            return False
+        same = self.program.qualified(node.func).endswith(".MpiConfiguration")
+        return same and all(
+            self._value(name, 1) == 1 for name in ("node_count", "process_count_per_node")
+        )
 
     def _larger(self, name: str, own: str) -> str:
         """The larger one of the Estimator's and the configuration's own; "" where both are 1."""

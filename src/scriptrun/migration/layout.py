@@ -127,8 +127,10 @@ class Arguments:
             if len(self._starts) > 1 or self._short():
                 return " "
             return self.program.newline + " " * (column + shift)
+        if "\t" in before or column < self._column():
+            shift = 0  # it does not stand below the parenthesis
         moved = before + " " * shift if shift >= 0 else before[:shift]
-        return self.program.newline + (moved if "\t" not in before else before)
+        return self.program.newline + moved
 
     def _short(self) -> bool:
         start, end = self.program.span(self.call)
@@ -146,11 +148,15 @@ class Arguments:
         start, end = self.program.span(func)
         return len(name) - (end - start)
 
+    def _column(self) -> int:
+        """The column right after the call's parenthesis."""
+        opened = self._open()
+        return opened - self.program.lines.starts[self.program.lines.line(opened) - 1]
+
     def _shifted(self, shift: int) -> list[Edit]:
         if not shift or self._has_long_text():
             return []
-        lines, opened = self.program.lines, self._open()
-        column = opened - lines.starts[lines.line(opened) - 1]
+        lines, opened, column = self.program.lines, self._open(), self._column()
         made = []
         for number in range(lines.line(opened) + 1, lines.line(self._close) + 1):
             start = lines.starts[number - 1]

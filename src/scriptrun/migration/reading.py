@@ -64,6 +64,23 @@ def estimator_calls(program: Program) -> list[cst.Call]:
     return sorted(found, key=program.span)
 
 
+def unnamed(program: Program) -> list[cst.Call]:
+    """Calls of what may be an Estimator, brought by an import of ``*``."""
+    stars = [
+        each for each in program.nodes(cst.ImportFrom) if isinstance(each.names, cst.ImportStar)
+    ]
+    modules = [program.source(each.module) for each in stars if each.module is not None]
+    if not any(each.startswith("azureml.train") for each in modules):
+        return []
+    return [
+        call
+        for call in program.calls
+        if isinstance(call.func, cst.Name)
+        and call.func.value in FAMILIES
+        and not program.assignments(call.func.value, call)
+    ]
+
+
 class Read(NamedTuple):
     """The settings of a call by name; ``freed`` are dictionaries that it no longer needs."""
 

@@ -17,6 +17,7 @@ from typing import Any
 from unittest import mock
 
 from scriptrun import experiment, submit
+from scriptrun.environments import base
 from scriptrun.spec.errors import ScriptrunError
 
 _SWEEPS = ("azureml.train.hyperdrive", "azureml.train.hyperdrive.runconfig")
@@ -98,7 +99,7 @@ def _no_conditions() -> None:
         return engine
 
     setattr(submit, "_engine", willing)  # noqa: B010
-    setattr(submit.environments, "check", lambda environment: [])  # noqa: B010
+    setattr(base, "check", lambda environment: [])  # noqa: B010
 
 
 def main(file: str, result: str) -> int:

@@ -41,6 +41,9 @@ def rewrite(program: Program) -> Result:
     result = Result()
     for call, problem in refused.items():
         _tell(result, program, call, problem.kind, problem.reason, problem.advice)
+    for call in reading.unnamed(program):
+        reason = "which names an import of * brings is not certain"
+        _tell(result, program, call, LOOK, reason, "Import it by its name.")
     imports = Imports(program)
     used = usages.Usages(program, [each.call for each in done], list(refused))
     taken = imports.taken({name for each in done for name in each.needs})
