@@ -98,6 +98,30 @@ def test_the_guides_own_code_is_proved(project):
     assert proof.standing == proving.SAME, str(proof)
 
 
+DATA = """\
+from azureml.core import Dataset, Experiment, Workspace
+from azureml.train.estimator import Estimator
+ws = Workspace.from_config()
+ds = ws.get_default_datastore()
+ds.upload(src_dir='src', target_path='foo', overwrite=True)
+dataset = Dataset.File.from_files(path=(ds, 'foo'))
+params = {'--ref': ds.path('foo').as_mount(), '--set': dataset.as_named_input('x').as_mount(),
+          '--root': ds.as_download()}
+est = Estimator('src', compute_target='local', entry_script='train.py', script_params=params)
+Experiment(ws, 'd').submit(est)
+est = Estimator('src', compute_target='local', entry_script='train.py',
+                inputs=[ds.path('foo').as_download()])
+Experiment(ws, 'd').submit(est)
+"""
+
+
+@pytest.mark.parametrize("to", ["azureml", "scriptrun"])
+def test_jobs_with_data_are_proved(project, to):
+    proof = proving.prove(str(project / "submit.py"), DATA.encode(), migrated(DATA, to).new)
+    assert proof.standing == proving.SAME, str(proof)
+    assert proof.jobs == 2
+
+
 @pytest.mark.parametrize(
     ("old", "new", "words"),
     [

@@ -22,7 +22,9 @@ _NOT_COMPARED = frozenset(
     ("id", "created", "display_name", "root", "submitted_by", "properties", "snapshot", "workspace")
 )
 #: names that are drawn anew each time
-_RANDOM = re.compile(r"\b[0-9a-f]{32}\b|(?<=input__)[0-9a-f]{8}\b|(?<=output_)[0-9a-f]{8}\b")
+_RANDOM = re.compile(
+    r"(?<![0-9a-f])[0-9a-f]{32}(?![0-9a-f])|(?<=input__)[0-9a-f]{8}\b|(?<=output_)[0-9a-f]{8}\b"
+)
 _LARGEST = 300_000_000
 _SECONDS = 300
 
@@ -145,13 +147,21 @@ def _compared(path: str, before: dict[str, Any], after: dict[str, Any]) -> Proof
 
 def differences(old: dict[str, Any], new: dict[str, Any], lead: str = "") -> list[str]:
     """What differs between two jobs (as ``JobSpec.to_dict``), a sentence for each field."""
-    one, other = comparable(old), comparable(new)
-    names = sorted({*one, *other})
-    return [
-        f"{lead}{name} was {one.get(name)!r}, and is {other.get(name)!r}"
-        for name in names
-        if one.get(name) != other.get(name)
-    ]
+    return [f"{lead}{each}" for each in _unlike(comparable(old), comparable(new), "")]
+
+
+def _unlike(one: Any, other: Any, name: str) -> list[str]:
+    """What differs, by the names of the innermost fields."""
+    if one == other:
+        return []
+    if isinstance(one, dict) and isinstance(other, dict):
+        keys = sorted({*one, *other})
+        return [
+            reason
+            for key in keys
+            for reason in _unlike(one.get(key), other.get(key), f"{name}.{key}".lstrip("."))
+        ]
+    return [f"{name} was {one!r}, and is {other!r}"]
 
 
 def comparable(job: dict[str, Any]) -> dict[str, Any]:
@@ -167,7 +177,13 @@ def comparable(job: dict[str, Any]) -> dict[str, Any]:
     made: dict[str, Any] = json.loads(_RANDOM.sub(named, text))
     made = {key: value for key, value in made.items() if key not in _NOT_COMPARED}
     definition = made.get("run_definition") or {}
-    definition.pop("environmentVariables", None)  # they stand in variables, wherever they were set
+    # variables and data stand in fields of their own, wherever they were set
+    for name in ("environmentVariables", "data", "dataReferences", "outputData"):
+        definition.pop(name, None)
+    data = made.get("data") or {}
+    for name in ("inputs", "outputs"):
+        if isinstance(data.get(name), list):
+            data[name].sort(key=lambda each: str(each.get("name")))
     definition["framework"] = str(definition.get("framework")).lower()
     _environment(definition.get("environment") or {})
     return made
