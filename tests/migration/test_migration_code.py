@@ -288,3 +288,22 @@ def test_a_training_script_needs_no_more_than_run():
 
 def test_to_azureml_leaves_imports_alone():
     assert not migrated("from azureml.core import Run\n", "azureml").is_changed
+
+
+def test_compute_targets_that_scriptrun_must_know_are_told():
+    text = (
+        "from azureml.core import ScriptRunConfig, Workspace\nws = Workspace.from_config()\n"
+        "a = ScriptRunConfig('.', 'a.py', compute_target='gpu')\n"
+        "b = ScriptRunConfig('.', 'a.py', compute_target=ws.compute_targets['cpu'])\n"
+        "c = ScriptRunConfig('.', 'a.py', compute_target='local')\n"
+    )
+    looks = [(what, line) for kind, what, line in kinds(text, "scriptrun") if kind == LOOK]
+    assert looks == [("compute target gpu", 3), ("compute target cpu", 4)]
+    assert not [kind for kind, _, _ in kinds(text) if kind == LOOK]
+
+
+def test_runconfig_files_are_told():
+    text = (
+        "from azureml.core.runconfig import RunConfiguration\nr = RunConfiguration.load('.', 'x')\n"
+    )
+    assert kinds(text) == [(LEFT, "RunConfiguration.load", 2)]

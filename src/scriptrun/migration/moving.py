@@ -8,7 +8,7 @@ import libcst as cst
 
 import scriptrun
 from scriptrun import exceptions, workspace
-from scriptrun.migration import imports
+from scriptrun.migration import imports, known
 from scriptrun.migration.edits import Edit
 from scriptrun.migration.findings import LEFT, LOOK, REWRITTEN
 from scriptrun.migration.program import Program
@@ -43,12 +43,36 @@ def move(program: Program, alternative: Callable[[str, str], str | None]) -> Res
             left += _plain(program, statement, result)
         elif _module(program, statement).split(".")[0] == "azureml":
             _from(program, statement, result, left, alternative)
+    if result.edits:
+        result.told += _targets(program)
     if left and not _has_dropin(program):
         first = min(left, key=program.span)
         start = program.span(first)[0]
         indent = program.indent(first) or ""
         result.edits.append(Edit(start, start, f"{_DROPIN}{program.newline}{indent}"))
     return result
+
+
+def _targets(program: Program) -> list[Told]:
+    """Compute targets that the drop-in would have adopted, and scriptrun must be told of."""
+    if "ComputeTarget" in program.text:
+        return []  # the program makes what it needs
+    found: dict[str, int] = {}
+    for node in program.nodes(cst.Arg, cst.Subscript):
+        name: object = None
+        if isinstance(node, cst.Arg):
+            if node.keyword is not None and node.keyword.value == "compute_target":
+                name = known.constant(program, node.value)
+        elif isinstance(node.value, cst.Attribute) and node.value.attr.value == "compute_targets":
+            inner = node.slice[0].slice
+            name = known.constant(program, inner.value) if isinstance(inner, cst.Index) else None
+        if isinstance(name, str) and name not in ("local", "amlcompute"):
+            found.setdefault(name, program.line(node))
+    advice = "scriptrun compute add, or scriptrun compute alias, under that name"
+    return [
+        Told(line, LOOK, f"compute target {name}", "scriptrun must know it", advice)
+        for name, line in found.items()
+    ]
 
 
 def _module(program: Program, statement: cst.ImportFrom) -> str:

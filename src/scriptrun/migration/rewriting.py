@@ -76,6 +76,10 @@ def rewrite(program: Program) -> Result:
 def _run_configurations(program: Program, result: Result, imports: Imports) -> list[cst.Call]:
     """Do without the RunConfigurations that nobody needs; the calls that are gone."""
     gone = []
+    for call in program.calls:
+        if program.qualified(call.func).endswith(".RunConfiguration.load"):
+            reason = "a ScriptRunConfig takes what the file says as run_config"
+            _tell(result, program, call, LEFT, reason, "scriptrun import FILE shows it as code.")
     for call in runconfigs.calls(program):
         try:
             taken = runconfigs.take_apart(program, call)

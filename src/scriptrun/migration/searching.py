@@ -71,6 +71,6 @@ def may_matter(path: str) -> bool:
     """Whether the file's bytes speak of azureml; so does one that cannot be read, to be told."""
     try:
         with open(path, "rb") as handle:
-            return MARK in handle.read()
+            return path.endswith(".runconfig") or MARK in handle.read()
     except OSError:
         return True

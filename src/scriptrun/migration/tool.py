@@ -14,7 +14,7 @@ import libcst as cst
 
 from scriptrun.migration import files, moving, rewriting, searching
 from scriptrun.migration.documents import Document
-from scriptrun.migration.findings import LOOK, Finding
+from scriptrun.migration.findings import LEFT, LOOK, Finding
 from scriptrun.migration.program import Program, check
 from scriptrun.migration.reading import Refused
 
@@ -48,6 +48,10 @@ class Outcome:
 
 def look_at(path: str, to: str, alternative: Alternative) -> Outcome | None:
     """What would become of the file; None where it holds nothing of azureml."""
+    if path.endswith(".runconfig"):
+        reason = "ScriptRunConfig(run_config=RunConfiguration.load(...)) takes it as it is"
+        advice = f"scriptrun import {path} shows it as a ScriptRunConfig"
+        return Outcome(path, b"", b"", [_refused(path, Refused(reason, advice, LEFT))])
     try:
         raw = files.read(path)
     except Refused as problem:
