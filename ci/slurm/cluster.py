@@ -63,6 +63,7 @@ class Cluster:
     accounting: bool = False
     hide: tuple[Path, ...] = ()
     pids: dict[str, int] = field(default_factory=dict)
+    controllers: int = 0
     _keeper: Any = None
 
     def __enter__(self) -> Cluster:
@@ -144,6 +145,7 @@ class Cluster:
             finally:
                 self._keeper.stdout.close()
                 self._keeper = None
+                self.pids.clear()
 
     def await_idle(self, *names: str, seconds: float = 30) -> None:
         """Wait until these nodes (default: all) are idle."""
@@ -157,8 +159,10 @@ class Cluster:
 
     def clear(self) -> None:
         """Cancel all jobs, start what was stopped and wait until every node is idle again."""
-        if "slurmctld" not in self.pids:
-            self.start_controller()
+        if "slurmctld" not in self.pids or self.controllers > 1:
+            self.stop()  # a controller that was started again takes long to find its nodes
+            self.start()
+            return
         for name in self.names:
             if f"host-{name}" not in self.pids and self.hosts:
                 self._make_host(name)
@@ -176,6 +180,7 @@ class Cluster:
     def start_controller(self, fresh: bool = False) -> None:
         """Start slurmctld; it knows its jobs again unless ``fresh``."""
         argv = [_which("slurmctld"), "-D", *(["-c"] if fresh else [])]
+        self.controllers = 1 if fresh else self.controllers + 1
         self.pids["slurmctld"] = self.spawn("slurmctld-out", self._inside("ctl", argv))
         _until(
             lambda: "UP" in self.run("scontrol", "ping", check=False),
@@ -188,8 +193,11 @@ class Cluster:
         It does within five seconds of a change; a job that it was told of in the meantime is
         forgotten when it is killed.
         """
-        state = self.directory / "state" / "job_state"
-        _until(lambda: state.exists() and state.stat().st_mtime > since, "nothing is saved")
+        state, deadline = self.directory / "state" / "job_state", time.monotonic() + 6
+        while time.monotonic() < deadline:  # nothing is written where nothing has changed
+            if state.exists() and state.stat().st_mtime > since:
+                return
+            time.sleep(0.05)
 
     def kill_controller(self) -> None:
         """kill -9 of slurmctld."""
@@ -325,6 +333,7 @@ class Cluster:
         key.write_bytes(secrets.token_bytes(1024))
         key.chmod(0o600)
         socket_file = place / "run" / "munge.sock"
+        socket_file.unlink(missing_ok=True)
         argv = [_which("munged"), "-F", "--force", "--num-threads=2", f"--key-file={key}"]
         argv += [f"--socket={socket_file}", f"--pid-file={place}/run/munged.pid"]
         argv += [f"--log-file={place}/log/munged.log", f"--seed-file={place}/munge/seed"]
