@@ -115,6 +115,15 @@ Experiment(ws, 'd').submit(est)
 """
 
 
+def test_named_datasets_go_along_without_an_argument(project):
+    text = DATA.replace("inputs=[", "inputs=[dataset.as_named_input('one').as_download(), ")
+    new = migrated(text, "scriptrun").new
+    line = b"est.run_config.data['one'] = dataset.as_named_input('one').as_download()\n"
+    assert line in new
+    proof = proving.prove(str(project / "submit.py"), text.encode(), new)
+    assert (proof.standing, proof.jobs) == (proving.SAME, 2), str(proof)
+
+
 @pytest.mark.parametrize("to", ["azureml", "scriptrun"])
 def test_jobs_with_data_are_proved(project, to):
     proof = proving.prove(str(project / "submit.py"), DATA.encode(), migrated(DATA, to).new)

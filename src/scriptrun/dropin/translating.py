@@ -14,7 +14,9 @@ from scriptrun.config.distributed import (
 from scriptrun.config.environment import Environment
 from scriptrun.config.images import DEFAULT_CPU_IMAGE, DEFAULT_GPU_IMAGE, is_azure_image
 from scriptrun.config.requirements import read_requirements
+from scriptrun.config.run_configuration import RunConfiguration
 from scriptrun.config.script_run_config import Distributed, ScriptRunConfig
+from scriptrun.data.consumption import DatasetConsumptionConfig
 from scriptrun.data.references import DataReference
 from scriptrun.spec.errors import refuse
 from scriptrun.spec.hints import Any
@@ -88,15 +90,24 @@ def translated(given: Settings, family: tuple[str, str]) -> ScriptRunConfig:
     store = given["source_directory_data_store"]
     if store is not None:
         run_config.source_directory_data_store = getattr(store, "name", store)
-    references: dict[str, Any] = run_config.data_references
     for each in given["inputs"] or []:
-        if not isinstance(each, DataReference):
-            raise NotImplementedError(
-                "inputs= takes references to datastores only. Pass a dataset in script_params: "
-                "{'--data': dataset.as_download()}."
-            )
-        references[each.data_reference_name] = each.to_config()
+        _attach(run_config, each)
     return config
+
+
+def _attach(run_config: RunConfiguration, each: Any) -> None:
+    """Have the job get one of ``inputs``, which no argument names."""
+    if isinstance(each, DataReference):
+        references: dict[str, Any] = run_config.data_references
+        references[each.data_reference_name] = each.to_config()
+    elif isinstance(each, DatasetConsumptionConfig):
+        inputs: dict[str, Any] = run_config.data
+        inputs[each.name] = each
+    else:
+        raise NotImplementedError(
+            "inputs= takes references to datastores and named datasets. Give the dataset a name: "
+            "dataset.as_named_input('data')."
+        )
 
 
 def arguments(script_params: dict[str, Any]) -> list[Any]:

@@ -73,6 +73,18 @@ def _is_place(program: Program, node: cst.BaseExpression) -> bool:
     )
 
 
+def named_input(program: Program, node: cst.BaseExpression) -> str:
+    """The name, as code, of the dataset input that ``node`` certainly is, or ""."""
+    found = known.follow(program, node)
+    while isinstance(found, cst.Call) and isinstance(found.func, cst.Attribute):
+        if found.func.attr.value == "as_named_input":
+            return program.source(found.args[0].value) if len(found.args) == 1 else ""
+        if found.func.attr.value not in _MODES:
+            return ""
+        found = known.follow(program, found.func.value)
+    return ""
+
+
 def free_name(program: Program, node: cst.CSTNode, wanted: str, taken: tuple[str, ...] = ()) -> str:
     """``wanted``, or with a number after it, so that no name of the program is it."""
     used = {each.value for each in program.nodes(cst.Name)} | set(taken)

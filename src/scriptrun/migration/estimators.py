@@ -37,9 +37,20 @@ class Rewriting:
 
 
 class Writer:
-    """Writes the ScriptRunConfig for ``call``; ``lists`` says which dictionaries become lists."""
+    """Writes the ScriptRunConfig for ``call``; ``lists`` says which dictionaries become lists.
 
-    def __init__(self, program: Program, call: cst.Call, lists: set[cst.Dict], config: str) -> None:
+    ``ours`` says that it is scriptrun's ScriptRunConfig, which takes more than azureml's.
+    """
+
+    def __init__(
+        self,
+        program: Program,
+        call: cst.Call,
+        lists: set[cst.Dict],
+        config: str,
+        ours: bool,
+    ) -> None:
+        self.ours = ours
         self.program, self.call, self.lists, self.config = program, call, lists, config
         self.read: Read = reading.read(program, call)
         self.settings = self.read.settings
@@ -162,6 +173,11 @@ class Writer:
         for each in node.elements:
             taken = tuple(line.partition(" =")[0] for line in self.before)
             reference = datastores.reference(self.program, each.value, taken)
+            named = datastores.named_input(self.program, each.value) if self.ours else ""
+            if named:
+                text = self.program.source(each.value)
+                self.after.append(f"run_config.data[{named}] = {text}")
+                continue
             if reference is None:
                 raise Refused(
                     "inputs= attaches datasets without an argument, which a ScriptRunConfig cannot",

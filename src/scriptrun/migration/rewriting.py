@@ -34,10 +34,10 @@ class Result:
     told: list[Told] = field(default_factory=list)
 
 
-def rewrite(program: Program) -> Result:
-    """The Estimators of ``program`` as ScriptRunConfigs."""
+def rewrite(program: Program, ours: bool = False) -> Result:
+    """The Estimators of ``program`` as ScriptRunConfigs; as scriptrun's where ``ours`` says so."""
     calls = reading.estimator_calls(program)
-    done, refused = _write_all(program, calls)
+    done, refused = _write_all(program, calls, ours)
     result = Result()
     for call, problem in refused.items():
         _tell(result, program, call, problem.kind, problem.reason, problem.advice)
@@ -104,7 +104,7 @@ def _tell(
 
 
 def _write_all(
-    program: Program, calls: list[cst.Call]
+    program: Program, calls: list[cst.Call], ours: bool
 ) -> tuple[list[Rewriting], dict[cst.Call, Refused]]:
     """All calls rewritten but for those that are refused, and why.
 
@@ -115,7 +115,7 @@ def _write_all(
         done, refused = [], {}
         for call in calls:
             try:
-                done.append(Writer(program, call, lists, "ScriptRunConfig").write())
+                done.append(Writer(program, call, lists, "ScriptRunConfig", ours).write())
             except Refused as problem:
                 refused[call] = problem
         keep = {each for each in lists if not _takes(program, each, refused)}

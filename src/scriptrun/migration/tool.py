@@ -83,7 +83,7 @@ def rewritten(path: str, raw: bytes, to: str, alternative: Alternative) -> Outco
     start, original = list(document.pieces), text
     if _CALLED.search(text):
         program = _parsed(Program, text)
-        result = rewriting.rewrite(program)
+        result = rewriting.rewrite(program, to == SCRIPTRUN)
         findings += _placed(document, result.told, start)
         if result.edits:
             document.apply(result.edits)
