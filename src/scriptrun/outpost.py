@@ -19,7 +19,7 @@ from scriptrun import compute, shipping, standing, submit
 from scriptrun.engines.base import one_glance
 from scriptrun.environments import base as environments
 from scriptrun.run import Run
-from scriptrun.runtime import files, identity
+from scriptrun.runtime import identity
 from scriptrun.runtime.injob import artifacts
 from scriptrun.spec.errors import ScriptrunError, refuse
 from scriptrun.spec.job import JobSpec
@@ -180,15 +180,6 @@ def _cancel(question: dict[str, Any], _: IO[bytes]) -> Answer:
     return {}, []
 
 
-def _record(question: dict[str, Any], _: IO[bytes]) -> Answer:
-    """Add to a run's record what its user wrote elsewhere: whole files, each a writer's own."""
-    folder = _run(question).path
-    for name, text in question["files"].items():
-        files.write_atomic(str(folder / "events" / os.path.basename(name)), text.encode())
-    folders.touch(folder)
-    return {}, []
-
-
 def _version(_: dict[str, Any], __: IO[bytes]) -> Answer:
     return {"python": sys.version.split()[0], "prefix": sys.prefix}, []
 
@@ -200,7 +191,6 @@ _VERBS: dict[str, Callable[[dict[str, Any], IO[bytes]], Answer]] = {
     "names": _names,
     "fetch": _fetch,
     "cancel": _cancel,
-    "record": _record,
     "version": _version,
 }
 

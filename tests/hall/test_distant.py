@@ -161,3 +161,14 @@ def test_a_host_that_is_not_known_is_a_sentence(bench, login):
     with pytest.raises(Unreachable) as told:
         Ssh("no-such-host.invalid").run(["true"])
     assert "the name is not known" in str(told.value)
+
+
+@pytest.mark.network
+@pytest.mark.slow
+def test_an_environment_is_built_there(bench, login):
+    requirements = bench.root / "requirements.txt"
+    requirements.write_text("six\n")
+    run = bench.submit("import six; print(six.__file__)", requirements=str(requirements))
+    assert wait(run) == "Completed", run.standing
+    assert str(login.cluster.directory) in log_of(run)
+    assert "six" in (run.path / "environment.lock.json").read_text()
