@@ -135,6 +135,12 @@ def _ask(address: dict[str, Any], question: dict[str, Any], data: bytes = b"") -
     return {**answer, "data": rest}
 
 
+def folder_there(job: JobSpec) -> Path:
+    """Where the run's folder lies on the cluster, as far as can be said without asking it."""
+    root = Path(address_of(job.target)["root"])
+    return folders.place_of(root / ".scriptrun" / "runs", job)
+
+
 def version(engine: Any) -> dict[str, Any]:
     """What the outpost of a target behind ssh says of itself; it is made where it is missing."""
     root = str(engine.root or outfit.ROOT)

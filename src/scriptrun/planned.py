@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from scriptrun import data_words
+from scriptrun import data_words, distant
 from scriptrun.environments import cache
 from scriptrun.spec.hints import Any
 from scriptrun.store import inspecting, snapshots
@@ -40,6 +40,8 @@ def plan(submission: Submission, workspace: Workspace) -> Plan:
     found = snapshots.inspect(submission.source or job.source_directory)
     ignored = {path: str(reason) for path, reason in found.ignored.items()}
     folder = folders.place_of(workspace.runs_folder, job)
+    if job.target.options.get("ssh"):
+        folder = distant.folder_there(job)
     warnings = [*submission.warnings, *found.warnings, *_left_out(submission, found)]
     return Plan(
         source=job.source_directory,

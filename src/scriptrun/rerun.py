@@ -102,6 +102,8 @@ def _lock(run: Run, job: JobSpec, workspace: Workspace) -> tuple[dict[str, Any] 
         if lock is None:
             return None, [f"{run.id} was never locked: its requirements are resolved now"]
         return lock, []
+    if job.target.options.get("ssh"):
+        return None, []  # its interpreter is on the cluster, which looks at it itself
     now = ensure.ensure(job.environment, workspace.locks_folder, lambda line: None).lock
     return None, [f"{line} since {run.id}" for line in drift(lock or {}, now)]
 

@@ -236,6 +236,12 @@ class Run(_ScriptRun):  # type: ignore[misc]
         """Whether the run's folder is on a cluster behind ssh, and this one its mirror."""
         return bool(self.job.target.options.get("ssh"))
 
+    def bring_home(self, prefix: str = "") -> None:
+        """Bring the files whose names begin with ``prefix`` from a cluster behind ssh, if any."""
+        if self._is_afar:
+            names = [name for name in self.get_file_names() if name.startswith(prefix)]
+            distant.bring(self.path, self.id, names)
+
     def get_file_names(self) -> builtins.list[str]:
         """The names of the run's files: outputs, logs and what was uploaded."""
         if self._is_afar:
@@ -250,9 +256,7 @@ class Run(_ScriptRun):  # type: ignore[misc]
 
     def download_files(self, prefix: str | None = None, *args: Any, **kwargs: Any) -> None:
         """Copy all files whose names begin with ``prefix`` below ``output_directory``."""
-        if self._is_afar:
-            names = [name for name in self.get_file_names() if name.startswith(prefix or "")]
-            distant.bring(self.path, self.id, names)
+        self.bring_home(prefix or "")
         super().download_files(prefix, *args, **kwargs)
 
     def get_children(

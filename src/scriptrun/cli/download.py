@@ -57,6 +57,7 @@ def _names(run: Run, beginning: str) -> list[str]:
 
 
 def _copy(run: Run, name: str | None, place: str) -> list[Path]:
+    run.bring_home("outputs/" if name is None else name)
     if name is not None and artifacts.path_of(run.path, name) is not None:
         return [artifacts.download(run.path, name, os.path.join(place, ""))]
     prefix = "outputs/" if name is None else name
