@@ -187,6 +187,12 @@ class Web:
     ranges: bool = True
     seen: list[str] = field(default_factory=list)
     authorization: str = ""
+    #: what Retry-After says beside those codes, in seconds
+    retry_after: str = "0"
+    #: headers of every whole file
+    headers: dict[str, str] = field(default_factory=dict)
+    #: whether to take questions for content, and answer nothing
+    silent: bool = False
 
 
 @contextlib.contextmanager
@@ -204,9 +210,11 @@ def web():
             state.seen.append(f"{self.command} {self.path}")
             state.authorization = self.headers.get("Authorization", "")
             data = state.files.get(self.path)
+            while state.silent and self.command == "GET":
+                time.sleep(0.05)
             code = state.answers.pop(0) if state.answers else 200 if data is not None else 404
             if code != 200:
-                return self.finish_with(code, b"", {"Retry-After": "0"})
+                return self.finish_with(code, b"", {"Retry-After": state.retry_after})
             tag = {"ETag": f'"{hashlib.sha256(data).hexdigest()[:12]}"'}
             wanted = self.headers.get("Range")
             if wanted and state.ranges:
@@ -214,7 +222,15 @@ def web():
                 begin, end = int(first), min(int(last) + 1 if last else len(data), len(data))
                 tag["Content-Range"] = f"bytes {begin}-{end - 1}/{len(data)}"
                 return self.finish_with(206, data[begin:end], tag)
-            return self.finish_with(200, data, tag)
+            return self.finish_with(200, data, {**tag, **state.headers})
+
+        def do_PUT(self):
+            state.seen.append(f"{self.command} {self.path}")
+            data = self.rfile.read(int(self.headers["Content-Length"]))
+            if state.answers:
+                return self.finish_with(state.answers.pop(0), b"", {})
+            state.files[self.path] = data
+            self.finish_with(200, b"", {"ETag": f'"{hashlib.md5(data).hexdigest()}"'})
 
         def finish_with(self, code, data, headers):
             self.send_response(code)

@@ -80,8 +80,9 @@ class WebStore:
             except OSError as error:
                 raise self._unreachable(_why(error)) from None
             if digest is not None and not digest.is_right():
-                raise Unreachable(
-                    f"The file {path!r} did not arrive from {self.name} as its digest says."
+                raise DatastoreException(
+                    f"The file {path!r} did not arrive from {self.name} as its digest says.",
+                    "Try again; if it stays so, the connection or a proxy changes the data.",
                 )
 
     def write(self, path: str, file: BinaryIO, new: bool = False) -> Entry:

@@ -1,0 +1,225 @@
+"""Stores that misbehave, disks that are full, and downloads that are killed."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import time
+
+import pytest
+import servers
+
+from scriptrun import Datastore
+from scriptrun.data import fetching, parts, transfer
+from scriptrun.data.errors import DatastoreException, FileChanged, FileMissing, Unreachable
+from scriptrun.data.fetching import Incoming
+
+BODY = os.urandom(6 << 20)
+
+
+@pytest.fixture(autouse=True)
+def small_blocks(monkeypatch):
+    monkeypatch.setattr(fetching, "BLOCK", 1 << 20)
+    monkeypatch.setattr(fetching, "LARGE", 2 << 20)
+    monkeypatch.setenv("SCRIPTRUN_DATA_TIMEOUT", "2")
+
+
+@pytest.fixture(params=["http", "s3"])
+def far(request, web, workspace):
+    """The misbehaving server as an HTTP datastore, and as a bucket."""
+    web.files = {"/b/big": BODY, "/b/small": b"0123456789" * 1000}
+    if request.param == "http":
+        return Datastore.register_http(workspace, "far", f"{web.address}/b").store
+    return Datastore.register_s3(workspace, "far", "b", endpoint=web.address, anonymous=True).store
+
+
+def incoming(store, path):
+    return Incoming(store, store.stat(path), path)
+
+
+@pytest.mark.parametrize("path", ["big", "small"])
+@pytest.mark.parametrize("trouble", ["dropped", "busy"])
+def test_trouble_that_passes_is_not_noticed(far, web, tmp_path, path, trouble):
+    each = incoming(far, path)
+    if trouble == "dropped":
+        web.drops = [0, 5000, 700_000, 1] if path == "big" else [0, 5000, 1]
+    else:
+        web.answers = [503, 429, 500, 503]
+    fetching.fetch(each, tmp_path / "out")
+    assert (tmp_path / "out").read_bytes() == web.files[f"/b/{path}"]
+    assert not web.drops and not web.answers
+
+
+@pytest.mark.parametrize("code", [429, 503])
+def test_a_server_that_stays_busy_is_named(far, web, tmp_path, code):
+    each = incoming(far, "small")
+    web.answers = [code] * 9999
+    with pytest.raises(Unreachable, match=rf"in far|from far(.|\n)*{code}"):
+        fetching.fetch(each, tmp_path / "out")
+    assert not list(tmp_path.glob("*out*"))
+
+
+def test_a_server_that_says_when_is_asked_then(web, workspace, tmp_path):
+    web.files = {"/small": b"x"}
+    store = Datastore.register_http(workspace, "far", web.address).store
+    web.answers, web.retry_after = [429], "1"
+    began = time.monotonic()
+    assert store.read("small", 0, 1) == b"x"
+    assert time.monotonic() - began >= 1
+
+
+def test_a_server_that_goes_silent_is_given_up(far, web, tmp_path):
+    each = incoming(far, "big")
+    web.silent = True
+    with pytest.raises(DatastoreException, match=r"far(.|\n)*(in time|broke|reached)"):
+        fetching.fetch(each, tmp_path / "out")
+    web.silent = False
+    fetching.fetch(each, tmp_path / "out")
+    assert (tmp_path / "out").read_bytes() == BODY
+
+
+def test_blocks_of_two_versions_are_never_mixed(far, web, tmp_path):
+    each = incoming(far, "big")
+
+    def change(_: int) -> None:
+        web.files["/b/big"] = BODY[::-1]
+
+    with pytest.raises(FileChanged, match="'big' in far has changed"):
+        fetching.fetch(each, tmp_path / "to" / "out", told=change)
+    assert not list((tmp_path / "to").iterdir())
+
+
+def test_an_object_that_is_deleted_midway_is_named(far, web, tmp_path):
+    each = incoming(far, "big")
+    with pytest.raises(FileMissing, match="no file 'big' in far"):
+        fetching.fetch(each, tmp_path / "to" / "out", told=lambda _: web.files.pop("/b/big", None))
+    assert not list((tmp_path / "to").iterdir())
+
+
+def test_what_came_before_the_store_went_away_is_kept(far, web, tmp_path):
+    web.files["/b/big"] = BODY * 3
+    each = incoming(far, "big")
+    came = []
+
+    def told(size):
+        came.append(size)
+        if sum(came) > 3 << 20:
+            web.answers = [503] * 9999
+
+    with pytest.raises(Unreachable):
+        fetching.fetch(each, tmp_path / "out", told=told)
+    web.answers = []
+    again = []
+    fetching.fetch(each, tmp_path / "out", told=again.append)
+    assert (tmp_path / "out").read_bytes() == BODY * 3
+    assert again[0] >= 1 << 20
+
+
+def test_a_part_of_another_version_is_not_gone_on_with(far, web, tmp_path):
+    each = incoming(far, "big")
+    part = tmp_path / "its.part"
+
+    def stop(_: int) -> None:
+        raise fetching.Stopped
+
+    with pytest.raises(fetching.Stopped):
+        fetching.fetch(each, tmp_path / "out", part, stop)
+    web.files["/b/big"] = BODY[::-1]
+    fetching.fetch(incoming(far, "big"), tmp_path / "out", part)
+    assert (tmp_path / "out").read_bytes() == BODY[::-1]
+
+
+@pytest.mark.parametrize("header", ["Content-MD5", "Repr-Digest", "Digest"])
+def test_content_that_is_not_as_announced_is_refused(web, workspace, tmp_path, header):
+    wrong = {"Content-MD5": "1B2M2Y8AsgTpgAmY7PhCfg==", "Digest": "md5=1B2M2Y8AsgTpgAmY7PhCfg=="}
+    wrong["Repr-Digest"] = "sha-256=:47DEQpj8HBSa+/TImW+5JCeuQeRkm5NMpJWZG3hSuFU=:"
+    web.files, web.headers = {"/small": b"x" * 100}, {header: wrong[header]}
+    store = Datastore.register_http(workspace, "far", web.address).store
+    with pytest.raises(DatastoreException, match=r"'small' did not arrive from far"):
+        fetching.fetch(incoming(store, "small"), tmp_path / "out")
+    assert not (tmp_path / "out").exists()
+    web.files["/small"] = b""
+    fetching.fetch(incoming(store, "small"), tmp_path / "out")
+
+
+def test_a_full_disk_is_a_sentence(far, tmp_path):
+    place = tmp_path / "disk"
+    place.mkdir()
+    mount = ["mount", "-t", "tmpfs", "-o", "size=2m", "tmpfs", str(place)]
+    if os.geteuid() != 0 or subprocess.run(mount).returncode != 0:
+        pytest.skip("only as root, who may mount a small disk")
+    try:
+        with pytest.raises(DatastoreException, match="out cannot be written: No space left"):
+            fetching.fetch(incoming(far, "big"), place / "out")
+        assert not list(place.iterdir())
+    finally:
+        subprocess.run(["umount", str(place)], check=True)
+
+
+KILLED = """
+import sys
+from scriptrun.data import fetching
+from scriptrun.data.web_store import WebStore
+fetching.BLOCK, fetching.LARGE = 1 << 20, 2 << 20
+store = WebStore("far", sys.argv[1])
+came = []
+def told(size):
+    came.append(size)
+    if sum(came) > 3 << 20:
+        print("half", flush=True)
+        sys.stdin.read()
+from pathlib import Path
+fetching.fetch(fetching.Incoming(store, store.stat("big"), "big"), Path(sys.argv[2]), told=told)
+"""
+
+
+def test_a_killed_download_goes_on(web, workspace, tmp_path):
+    web.files = {"/big": BODY}
+    place = tmp_path / "to" / "out"
+    words = [sys.executable, "-c", KILLED, web.address, str(place)]
+    process = subprocess.Popen(words, stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+    assert process.stdout.readline() == b"half\n"
+    (part,) = place.parent.glob(".*.part")
+    assert parts.is_taken(part)
+    process.send_signal(signal.SIGKILL)
+    process.wait()
+    assert not parts.is_taken(part) and not place.exists()
+    store = Datastore.register_http(workspace, "far", web.address).store
+    again = []
+    fetching.fetch(incoming(store, "big"), place, told=again.append)
+    assert place.read_bytes() == BODY and again[0] >= 1 << 20
+    assert list(place.parent.iterdir()) == [place]
+
+
+def test_an_upload_is_tried_again(web, far, tmp_path):
+    if far.name == "far" and not hasattr(far, "_opener"):
+        pytest.skip("only on a store that can be written")
+    (tmp_path / "up").write_bytes(b"content")
+    web.answers = [503, 503]
+    assert transfer.put(far, tmp_path / "up", "new").size == 7
+    assert web.files["/b/new"] == b"content"
+
+
+SECRET = "sv=2021&sig=TopSecret123"
+
+
+@pytest.mark.parametrize("trouble", ["gone", "refused", "busy", "missing"])
+def test_no_error_holds_a_secret(web, workspace, trouble, monkeypatch, caplog):
+    monkeypatch.setenv("SCRIPTRUN_DATA_TIMEOUT", "1")
+    monkeypatch.setenv("SCRIPTRUN_SECRET_SAS", SECRET)
+    monkeypatch.setenv("SCRIPTRUN_SECRET_PAIR", "AccessKeyOpen:TopSecret123")
+    address = f"http://127.0.0.1:{servers.free_port()}" if trouble == "gone" else web.address
+    web.answers = {"refused": [403] * 9999, "busy": [503] * 9999}.get(trouble, [])
+    far = [
+        Datastore.register_s3(workspace, "far1", "b", endpoint=address, secret="pair"),
+        Datastore.register_http(workspace, "far2", address, secret="sas"),
+    ]
+    for each in far:
+        with pytest.raises(DatastoreException) as caught:
+            b"".join(each.store.pieces("x"))
+        chain = [caught.value, caught.value.__cause__]
+        shown = caught.value.__suppress_context__ or caught.value.__context__ is None
+        said = f"{chain!r} {caught.value} {each!r} {each.store!r} {caplog.text}"
+        assert shown and "TopSecret" not in said and each.name in str(caught.value)
