@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import sys
+from pathlib import Path
 
+from scriptrun import compute
 from scriptrun.environments import local_sources
 from scriptrun.spec.environment import EXACT, INTERPRETER, PACKAGES, EnvironmentSpec
 from scriptrun.spec.hints import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from scriptrun.config.planning import Described
+    from scriptrun.home import Home
+    from scriptrun.spec.job import Target
 
 
 def placed(
@@ -32,6 +36,17 @@ def placed(
     if spec.kind == PACKAGES:
         spec = spec.replace(pins=pins)
     return spec, (*notes, *filter(None, map(_of_an_editable, spec.pip)))
+
+
+def shelf_of(target: Target, workspace: Home) -> Path | None:
+    """Where environments of jobs for ``target`` lie: None, but for jobs that other machines run.
+
+    That is ``cache`` below the target's ``root``, or in the workspace.
+    """
+    if target.kind == "Local" or not compute.engine_of(target).shared:
+        return None
+    root = target.options.get("root")
+    return (Path(root).expanduser() / ".scriptrun" if root else workspace.directory) / "cache"
 
 
 def _of_an_editable(requirement: str) -> str:

@@ -6,8 +6,9 @@ import os
 import traceback
 from pathlib import Path
 
+from scriptrun import placing
 from scriptrun.config import curated
-from scriptrun.environments import ensure
+from scriptrun.environments import ensure, shelves
 from scriptrun.runtime import events
 from scriptrun.spec import states
 from scriptrun.spec.errors import ScriptrunError
@@ -29,7 +30,8 @@ def prepare(workspace: Home, job: JobSpec, folder: Path) -> int:
     log = _Log(folder)
     try:
         lock = lock_of(folder)
-        ready = ensure.ensure(job.environment, workspace.locks_folder, log.line, lock=lock)
+        with shelves.lying_in(placing.shelf_of(job.target, workspace)):
+            ready = ensure.ensure(job.environment, workspace.locks_folder, log.line, lock=lock)
         write_lock(folder, ready)
     except ScriptrunError as error:
         log.line(str(error))

@@ -7,8 +7,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from scriptrun import kit, starting
-from scriptrun.environments import base, ensure
+from scriptrun import kit, placing, starting
+from scriptrun.environments import base, ensure, shelves
 from scriptrun.spec.environment import INTERPRETER
 from scriptrun.spec.errors import UserErrorException, refuse
 from scriptrun.spec.hints import TYPE_CHECKING
@@ -50,7 +50,8 @@ def lay_out(run: Run, folder: Path, log: Callable[[str], None]) -> Visit:
     missing = [name for name in job.passed if name not in os.environ]
     refuse([f"the variable {name} is passed on, and not set here" for name in missing])
     lock = None if job.environment.kind == INTERPRETER else starting.lock_of(run.path)
-    ready = ensure.ensure(job.environment, workspace.locks_folder, log, lock=lock)
+    with shelves.lying_in(placing.shelf_of(job.target, workspace)):
+        ready = ensure.ensure(job.environment, workspace.locks_folder, log, lock=lock)
     snapshots.restore(workspace.snapshots_folder, job.snapshot, folder)
     environ = _environ(run, ready)
     if not (job.data.get("inputs") or job.data.get("outputs")):

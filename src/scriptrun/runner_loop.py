@@ -14,9 +14,10 @@ import time
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from scriptrun import compute, preparing, starting, tickets
+from scriptrun import compute, placing, preparing, starting, tickets
 from scriptrun.engines import local
 from scriptrun.engines.base import ALIVE, NoRoom
+from scriptrun.environments import shelves
 from scriptrun.environments.base import Ready
 from scriptrun.environments.find import find
 from scriptrun.home import Home
@@ -75,6 +76,7 @@ class _Waiting:
     job: JobSpec
     digest: str
     lock: dict[str, Any] | None
+    shelf: Path | None = None
 
 
 @dataclass
@@ -110,12 +112,13 @@ class Runner:
         self._stop_canceled_builds()
         started = set(self.launched.values())
         missing: set[str] = set()
+        full = False
         for name in waiting:
             if name in started:
                 continue
             item = self._know(self.queue / name)
-            if item is None:
-                continue
+            if item is None or (full and item.shelf is None):
+                continue  # those for other machines do not wait for this one
             numbers = folders.attempts(item.ticket.folder)
             if self._is_over(item, numbers):
                 continue
@@ -124,14 +127,15 @@ class Runner:
                 missing.add(item.digest)
                 self._build(item)
             elif not self._start(item, found, (numbers or [0])[-1] + 1):
-                return
+                full = full or item.shelf is None
 
     def _find(self, item: _Waiting) -> Ready | None:
         """The run's environment; one that was well a moment ago is taken to be so still."""
         when, found = self.ready.get(item.digest, (0.0, None))
         if found is None or time.monotonic() - when > FRESH:
             when = time.monotonic()
-            found = find(item.job.environment, self.workspace.locks_folder, item.lock)
+            with shelves.lying_in(item.shelf):
+                found = find(item.job.environment, self.workspace.locks_folder, item.lock)
             self.ready[item.digest] = (when, found)
         return found
 
@@ -149,8 +153,9 @@ class Runner:
             _drop_if_abandoned(ticket)
             return None
         lock = starting.lock_of(ticket.folder)
-        digest = job.environment.digest() + (digest_of(lock) if lock else "")
-        self.known[path.name] = _Waiting(ticket, job, digest, lock)
+        shelf = placing.shelf_of(job.target, self.workspace)
+        digest = job.environment.digest() + (digest_of(lock) if lock else "") + str(shelf or "")
+        self.known[path.name] = _Waiting(ticket, job, digest, lock, shelf)
         return self.known[path.name]
 
     def _is_over(self, item: _Waiting, numbers: list[int]) -> bool:

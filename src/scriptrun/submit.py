@@ -16,6 +16,7 @@ from scriptrun import compute, placing, provenance, runner, starting, tickets
 from scriptrun.config import checks, planning
 from scriptrun.engines.base import NoRoom
 from scriptrun.environments import base as environments
+from scriptrun.environments import shelves
 from scriptrun.environments.find import find
 from scriptrun.runtime import events, files, identity
 from scriptrun.spec import states
@@ -153,7 +154,8 @@ def record(
     """
     if job.target.options.get("ssh"):
         return distant.hand_over(job, workspace, warnings, lock)
-    ready = find(job.environment, workspace.locks_folder, lock)
+    with shelves.lying_in(placing.shelf_of(job.target, workspace)):
+        ready = find(job.environment, workspace.locks_folder, lock)
     queue = tickets.queue_of(workspace.id)
     job = job.replace(submitted_by={**job.submitted_by, "queue": str(queue)})
     folder = folders.make(workspace.runs_folder, job)
@@ -208,9 +210,13 @@ def _start_or_queue(
     ready: environments.Ready | None,
     ticket: tickets.Ticket,
 ) -> None:
-    """Start the run at once when its environment is ready and nobody waits before it."""
+    """Start the run at once when its environment is ready and nobody waits before it.
+
+    A run for other machines waits for nobody here.
+    """
+    afar = placing.shelf_of(job.target, workspace) is not None
     first = min(tickets.names(ticket.path.parent), default="") == ticket.path.name
-    if ready is not None and first:
+    if ready is not None and (first or afar):
         try:
             starting.start(workspace, job, folder, ready, ticket)
             return

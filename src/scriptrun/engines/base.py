@@ -90,6 +90,14 @@ class Engine(Protocol):
         """The compute target's name."""
         ...
 
+    @property
+    def shared(self) -> bool:
+        """Whether jobs run on other machines, which see what lies on a shared file system alone.
+
+        Such an engine has a queue of its own: runs do not wait here for one another.
+        """
+        ...
+
     def check(self, job: JobSpec) -> list[str]:
         """Why this job cannot run here, every reason; empty when it can."""
         ...

@@ -49,6 +49,11 @@ class Local(Value):
     name: str = "local"
     max_runs: int | None = None
 
+    @property
+    def shared(self) -> bool:
+        """False: what jobs need lies on this machine."""
+        return False
+
     def check(self, job: JobSpec) -> list[str]:
         """Why this job cannot run here, every reason; empty when it can."""
         reasons = []

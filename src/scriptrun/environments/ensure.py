@@ -28,7 +28,14 @@ from scriptrun.environments.find import find, known_builder, state
 from scriptrun.runtime.files import read_json, write_atomic
 from scriptrun.spec.environment import EnvironmentSpec
 from scriptrun.spec.errors import EnvironmentException
+from scriptrun.spec.hints import TYPE_CHECKING
+from scriptrun.spec.later import later
 from scriptrun.store import flocks, places
+
+if TYPE_CHECKING:
+    from scriptrun.store import leases
+else:
+    leases = later("scriptrun.store.leases")
 
 __all__ = ["Ready", "check", "ensure", "find"]
 
@@ -93,12 +100,26 @@ def _built(builder: Builder, log: Log, stop: Stop) -> tuple[str, bool]:
     if place is not None and not reason:
         shelves.touch(place)
         return place, False
-    with _alone(shelves.build_lock(key), "builds this environment", log, stop):
+    with _alone(shelves.build_lock(key), "builds this environment", log, stop), _leased(key, log):
         place, reason = state(builder)
         if place is not None and not reason:
             shelves.touch(place)
             return place, False
         return _build(builder, reason, log, stop), True
+
+
+@contextmanager
+def _leased(key: str, log: Log) -> Iterator[None]:
+    """Where other machines may build the same environment: hold its lease for the block."""
+    if not shelves.is_shared():
+        yield
+        return
+    path = os.path.join(shelves.root(), f"{key}.lease")
+    try:
+        with leases.lease(path, lambda: log("Waiting for another machine that builds it.")):
+            yield
+    except PermissionError as error:
+        raise _cannot_write(shelves.root(), error) from error
 
 
 def _build(builder: Builder, reason: str, log: Log, stop: Stop) -> str:
@@ -145,6 +166,8 @@ def _cannot_write(place: str, error: OSError) -> EnvironmentException:
 
 def _discard_older(key: str, place: str) -> None:
     """Take away the places that ``place`` stands for now, but for those that a process runs in."""
+    if shelves.is_shared():
+        return  # nobody can tell what runs on other machines
     for number in shelves.numbers(key):
         older = os.path.join(shelves.shelf(key), str(number))
         if older != place and not users(older):

@@ -17,9 +17,35 @@ from scriptrun.store import places
 MARKER = "ready.json"
 
 
+_elsewhere: list[str] = []
+
+
+class lying_in:
+    """Within the block, environments lie below ``folder``, on a file system that others share.
+
+    None: nothing changes. There nothing is locked: a lease says who builds.
+    """
+
+    def __init__(self, folder: str | os.PathLike[str] | None) -> None:
+        self._folder = None if folder is None else os.fspath(folder)
+
+    def __enter__(self) -> None:
+        if self._folder is not None:
+            _elsewhere.append(self._folder)
+
+    def __exit__(self, *_: object) -> None:
+        if self._folder is not None:
+            _elsewhere.pop()
+
+
+def is_shared() -> bool:
+    """Whether other machines build and use environments in the same place."""
+    return bool(_elsewhere)
+
+
 def root() -> str:
-    """The directory of all built environments on this machine."""
-    return os.path.join(places.cache_root(), "environments")
+    """The directory of all built environments: this machine's, or where ``lying_in`` says."""
+    return os.path.join(_elsewhere[-1] if _elsewhere else places.cache_root(), "environments")
 
 
 def shelf(key: str) -> str:

@@ -323,6 +323,7 @@ class EngineSuite:
         self.began(alive)
         waits = narrow.submit("print('later')")
         engine = compute.engine_of(over.job.target)
+        until(lambda: engine.poll([over.path])[0].what == ENDED, "the engine does not see its end")
         views = engine.poll([over.path, alive.path, waits.path])
         assert [view.what == ALIVE for view in views] == [False, True, False]
         assert views[0].what == ENDED
@@ -342,11 +343,11 @@ class EngineSuite:
     def test_clean_leaves_nothing(self, bench: Bench) -> None:
         mark = f"clean-{os.urandom(6).hex()}"
         run = bench.run("print('done')", [mark])
+        until(lambda: self.room(bench), "the run still holds a place")
         before = jobs.tree(run.path)
         compute.engine_of(run.job.target).clean(run.path)
         assert jobs.tree(run.path) == before
         until(lambda: not jobs.living(mark), "processes of the job go on")
-        until(lambda: self.room(bench), "the run still holds a place")
         assert not tickets.waiting(tickets.queue_of(bench.workspace.id))
 
     def test_what_it_cannot_honour_is_refused(self, bench: Bench) -> None:
