@@ -307,6 +307,7 @@ def _job(
         max_run_duration_seconds=described.max_run_duration_seconds,
         warn_before_seconds=described.warn_before_seconds,
         retry=described.retry,
+        resources=described.resources,
         grace_seconds=_grace({**described.variables, **origin.variables}),
         display_name=origin.display_name or run_id,
         parent=origin.parent,

@@ -5,45 +5,76 @@ from __future__ import annotations
 import codecs
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from scriptrun import tickets
 from scriptrun.runtime import files
 from scriptrun.spec import states
-from scriptrun.spec.errors import ActivityFailedException
+from scriptrun.spec.errors import ActivityFailedException, UserErrorException
 from scriptrun.spec.hints import IO, TYPE_CHECKING
 from scriptrun.starting import ENVIRONMENT_LOG, end_failed
 from scriptrun.tracking import folders
 
 if TYPE_CHECKING:
     from scriptrun.run import Run
+    from scriptrun.spec.job import JobSpec
     from scriptrun.tracking.settle import Status
 
-#: the logs that are streamed, in the order in which a run writes them
-STREAMED = (ENVIRONMENT_LOG, "user_logs/std_log.txt")
 #: seconds between two looks: at first, and at most; and between two looks at the whole state
 FAST, SLOW, SETTLE = 0.01, 0.25, 1.0
 
 
-class Stream:
-    """Follows the run's logs and hands on what is new.
+def script_logs(job: JobSpec, ranks: Sequence[int] | None = None) -> list[str]:
+    """The logs of the script: its one log, or those of ``ranks`` (default: of rank 0).
 
-    With ``tail`` only the script's own log, from its last ``tail`` lines on.
+    Raises UserErrorException for a rank that the job does not have.
+    """
+    count = ranks_of(job)
+    if not job.distribution.kind:
+        if any(ranks or ()):
+            raise UserErrorException(f"The run {job.id} has one process, and no ranks.")
+        return ["user_logs/std_log.txt"]
+    for rank in ranks or ():
+        if not 0 <= rank < count:
+            raise UserErrorException(
+                f"The run {job.id} has no rank {rank}.", f"It has the ranks 0 to {count - 1}."
+            )
+    return [f"user_logs/std_log_process_{rank}.txt" for rank in (ranks or (0,))]
+
+
+def ranks_of(job: JobSpec) -> int:
+    """How many processes of its own the job has in all."""
+    spread = job.distribution
+    if spread.kind == "tensorflow":
+        settings = spread.settings
+        return int(settings.get("workers", spread.nodes)) + int(settings["parameter_servers"])
+    return spread.nodes * spread.processes_per_node
+
+
+class Stream:
+    """Follows the run's logs and hands on what is new: the environment's and ``logs``.
+
+    With ``tail`` only ``logs``, from their last ``tail`` lines on.
     """
 
     def __init__(
-        self, folder: Path, write: Callable[[str, bytes], None], tail: int | None = None
+        self,
+        folder: Path,
+        write: Callable[[str, bytes], None],
+        tail: int | None = None,
+        logs: Sequence[str] = ("user_logs/std_log.txt",),
     ) -> None:
         self._folder = folder
         self._write = write
         self._tail = tail
+        self._names = logs if tail is not None else [ENVIRONMENT_LOG, *logs]
         self._open: dict[str, IO[bytes]] = {}
 
     def pump(self) -> bool:
         """Hand on what has come since; whether there was anything."""
         moved = False
-        for name in STREAMED if self._tail is None else STREAMED[-1:]:
+        for name in self._names:
             handle = self._handle(name)
             while handle is not None:
                 data = handle.read(1 << 16)
@@ -94,9 +125,13 @@ def follow(
     write: Callable[[str, bytes], None],
     pause: Callable[[float], None] = time.sleep,
     tail: int | None = None,
+    ranks: Sequence[int] | None = None,
 ) -> Status:
-    """Stream the run's logs to ``write`` (name, bytes) until it has ended; return how."""
-    stream = Stream(run.path, write, tail)
+    """Stream the run's logs to ``write`` (name, bytes) until it has ended; return how.
+
+    Of several ranks the log of rank 0 is streamed, or those of ``ranks``.
+    """
+    stream = Stream(run.path, write, tail, script_logs(run.job, ranks))
     try:
         wait, next_look = FAST, 0.0
         while True:
@@ -166,9 +201,15 @@ def raise_if_failed(run: Run, raise_on_error: bool) -> None:
     """Raise ActivityFailedException for a run that ended Failed."""
     status = run.standing
     if raise_on_error and status.state == states.FAILED:
-        tail = last_lines(run.path / "user_logs" / "std_log.txt")
+        tail = last_lines(run.path / _log_of_the_end(run))
         shown = f"\nThe last lines of its log:\n{tail}" if tail else ""
         raise ActivityFailedException(f"The run {run.id} failed: {status.reason}.{shown}")
+
+
+def _log_of_the_end(run: Run) -> str:
+    """The log that tells of a failure: that of the rank that failed first, else the script's."""
+    result = folders.read_result(run.path) or {}
+    return str(result.get("log") or script_logs(run.job)[0])
 
 
 def last_lines(path: Path, count: int = 15) -> str:

@@ -9,7 +9,7 @@ import re
 from pathlib import Path
 
 from scriptrun import compute
-from scriptrun.cli import pythons, settings
+from scriptrun.cli import pythons, settings, spreading
 from scriptrun.config.environment import Environment
 from scriptrun.config.run_configuration import RunConfiguration
 from scriptrun.config.script_run_config import ScriptRunConfig
@@ -47,6 +47,7 @@ def describe(args: argparse.Namespace, workspace: Workspace) -> Described:
     configuration = loaded or _bare(workspace)
     refuse(_given_twice(args, configuration) if loaded else [])
     _apply(args, configuration, workspace)
+    spreading.apply(args, configuration)
     for text in args.settings:
         settings.put(configuration, text)
     script = args.script or configuration.script
@@ -59,6 +60,7 @@ def describe(args: argparse.Namespace, workspace: Workspace) -> Described:
         run_config=configuration,
         command=command,
     )
+    spreading.ask(args, config)
     config.retries, config.warn_before_seconds = args.retries, args.warn_before
     if args.retry_on:
         config.retry_on = tuple(args.retry_on.split(","))

@@ -22,6 +22,8 @@ def arguments(parser: Any) -> None:
     add = parser.add_argument
     add("-f", "--follow", action="store_true", help="go on until the run has ended")
     add("-t", "--tail", metavar="N", type=int, help="only the last N lines")
+    add("--rank", metavar="N", type=int, help="of several ranks, this one (default: rank 0)")
+    add("--all", action="store_true", help="all ranks, each line with its rank before it")
 
 
 def run(args: argparse.Namespace) -> int:
@@ -29,18 +31,26 @@ def run(args: argparse.Namespace) -> int:
     found = shared.run_of(args)
     if args.tail is not None and args.tail < 0:
         raise UserErrorException(f"--tail {args.tail} is no number of lines.", "Give 0 or more.")
+    if args.all and args.rank is not None:
+        raise UserErrorException("--all and --rank were both given.", "Give one of them.")
+    ranks = None if args.rank is None else [args.rank]
+    several = args.all and bool(found.job.distribution.kind)
+    if several:
+        ranks = list(range(watching.ranks_of(found.job)))
+    shown = streaming.ShownRanks(found) if several else streaming.Shown(found)
+    logs = watching.script_logs(found.job, ranks)
     if args.follow:
-        return _follow(found, args.tail)
-    stream = watching.Stream(found.path, streaming.Shown(found).write, args.tail)
+        return _follow(found, args.tail, ranks, shown)
+    stream = watching.Stream(found.path, shown.write, args.tail, logs)
     stream.pump()
     stream.close()
+    shown.end_line()
     return 0
 
 
-def _follow(run: Run, tail: int | None) -> int:
-    shown = streaming.Shown(run)
+def _follow(run: Run, tail: int | None, ranks: list[int] | None, shown: streaming.Shown) -> int:
     try:
-        status = watching.follow(run, shown.write, shown.pause, tail)
+        status = watching.follow(run, shown.write, shown.pause, tail, ranks)
     except KeyboardInterrupt:
         shown.end_line()
         return failures.INTERRUPTED

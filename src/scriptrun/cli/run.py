@@ -36,12 +36,7 @@ def arguments(parser: Any) -> None:
     add("--environment", metavar="ENV", help="a registered or curated environment: NAME[:VERSION]")
     add("--requirements", metavar="F", help="build the environment from a requirements file")
     add("--conda", metavar="F", help="build the environment from a conda environment file")
-    add(
-        "--pins",
-        choices=("exact", "relax"),
-        default="exact",
-        help="what becomes of pinned versions that cannot be had (default: exact, they are refused)",
-    )
+    _pins_argument(add)
     add(
         "--env",
         metavar="NAME[=VALUE]",
@@ -66,12 +61,37 @@ def arguments(parser: Any) -> None:
         help="tag the run",
     )
     _data_arguments(add)
+    _rank_arguments(add)
     _retry_arguments(add)
     add("--source", metavar="DIR", help="the directory that goes along (default: here)")
     add("--command", metavar="LINE", help="a shell line to run instead of a script")
     add("-d", "--detach", action="store_true", help="print the run's id and return at once")
     add("--plan", action="store_true", help="show exactly what would happen, and do nothing")
     add("--json", action="store_true", help="print the run's record (or the plan) as JSON")
+
+
+def _pins_argument(add: Any) -> None:
+    add(
+        "--pins",
+        choices=("exact", "relax"),
+        default="exact",
+        help="what becomes of pins that cannot be had (default: exact, they are refused)",
+    )
+
+
+def _rank_arguments(add: Any) -> None:
+    add("--nodes", metavar="N", type=int, default=1, help="on this machine they are simulated")
+    add("--processes", metavar="N", type=int, help="ranks in all (default: one a node)")
+    kinds = (
+        ("--mpi", "the ranks are started by mpirun, or by srun"),
+        ("--pytorch", "the ranks get what torch.distributed reads"),
+        ("--tensorflow", "one worker a node, told by TF_CONFIG"),
+    )
+    for name, line in kinds:
+        add(name, action="store_const", const=name[2:], dest="distributed", help=line)
+    add("--cpus", metavar="N", type=int, help="what each node must have")
+    add("--gpus", metavar="N", type=int, help="what each node must have")
+    add("--memory", metavar="SIZE", help="what each node must have, as 16G")
 
 
 def _retry_arguments(add: Any) -> None:

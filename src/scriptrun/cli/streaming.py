@@ -14,12 +14,15 @@ from scriptrun.cli import failures, out
 from scriptrun.run import Run
 from scriptrun.spec import states
 from scriptrun.spec.hints import Any
+from scriptrun.tracking import folders
 from scriptrun.tracking.settle import Status
 
 #: seconds in which a second Ctrl-C cancels the run
 AGAIN = 3.0
 #: seconds without output before a terminal is told what is waited for
 QUIET = 1.0
+#: how many lines of a failed rank's log are shown at the end
+TAIL = 8
 
 
 def stream(run: Run, quiet: bool = False) -> int:
@@ -135,6 +138,31 @@ class Shown:
             self._status = ""
 
 
+class ShownRanks(Shown):
+    """Writes the lines of several ranks, each line whole and with its rank before it."""
+
+    def __init__(self, run: Run) -> None:
+        super().__init__(run)
+        self._begun: dict[str, bytes] = {}
+
+    def write(self, name: str, data: bytes) -> None:
+        """Show the lines that came to their end in the log ``name``."""
+        if name.startswith("system_logs/"):
+            super().write(name, data)
+            return
+        *lines, self._begun[name] = (self._begun.get(name, b"") + data).split(b"\n")
+        mark = f"[{name.rpartition('_')[2].removesuffix('.txt')}] ".encode()
+        if lines:
+            super().write(name, b"".join(mark + line + b"\n" for line in lines))
+
+    def end_line(self) -> None:
+        """Show what came without the end of its line."""
+        for name, rest in self._begun.items():
+            if rest:
+                self.write(name, b"\n")
+        super().end_line()
+
+
 def _interrupted(run: Run, shown: Shown, presses: _Presses) -> int:
     """Ctrl-C: again within three seconds cancels the run, otherwise it goes on."""
     if not sys.stdin.isatty():
@@ -182,6 +210,7 @@ def summary(run: Run, status: Status) -> None:
     lines = [f"{out.state(status.state, sys.stderr)}{took}: {run.id}"]
     if status.reason:
         lines.append(f"  {status.reason}")
+    lines += _last_lines(run)
     metrics = run.get_metrics()
     if metrics:
         shown = [f"{name} {out.number(value)}" for name, value in list(metrics.items())[:6]]
@@ -189,3 +218,12 @@ def summary(run: Run, status: Status) -> None:
         lines.append(f"  metrics: {', '.join(shown)}{more}")
     lines.append(f"  kept in {run.path}")
     failures.say("\n".join(lines))
+
+
+def _last_lines(run: Run) -> list[str]:
+    """The end of the log of the rank that failed first; rank 0's has been shown."""
+    result = folders.read_result(run.path) or {}
+    if not result.get("rank") or not result.get("tail"):
+        return []
+    lines = [f"    {line}" for line in result["tail"][-TAIL:]]
+    return [f"  the last lines of rank {result['rank']}:", *lines]

@@ -6,7 +6,7 @@ import os
 import re
 from collections.abc import Callable
 
-from scriptrun.config import distribution, environment_spec
+from scriptrun.config import distribution, environment_spec, resources
 from scriptrun.config.distributed import (
     MpiConfiguration,
     PyTorchConfiguration,
@@ -30,7 +30,8 @@ def problems(config: ScriptRunConfig, resolve: Resolve | None = None) -> list[st
     if not isinstance(run, RunConfiguration):
         return [f"run_config wants a RunConfiguration, and is {_what(run)}."]
     found = _source(config) + _what_runs(config) + _arguments(config, resolve)
-    found += _distributed(config) + _duration(run) + _retry(config) + _variables(run) + _docker(run)
+    found += _distributed(config) + _duration(run) + _retry(config)
+    found += resources.problems(config) + _variables(run) + _docker(run)
     if isinstance(run.environment, Environment):
         return found + environment_spec.problems(run.environment)
     given = _what(run.environment)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 
-from scriptrun.config import checks, distribution
+from scriptrun.config import checks, distribution, resources
 from scriptrun.config.checks import Resolve, problems
 from scriptrun.config.environment_spec import environment_spec
 from scriptrun.config.run_configuration import RunConfiguration
@@ -38,6 +38,7 @@ class Described(Value):
     variables: dict[str, str] = fresh(default_factory=dict)
     max_run_duration_seconds: float | None = None
     warn_before_seconds: float | None = None
+    resources: dict[str, Any] = fresh(default_factory=dict)
     retry: dict[str, Any] = fresh(default_factory=dict)
     docker: bool = False
     resume_from: Any = None
@@ -69,6 +70,7 @@ def describe(config: ScriptRunConfig, resolve: Resolve | None = None) -> Describ
         max_run_duration_seconds=run.max_run_duration_seconds,
         warn_before_seconds=config.warn_before_seconds,
         retry=_retry(config),
+        resources=resources.of(config),
         docker=environment.container,
         resume_from=config.resume_from,
         run_definition=run_definition(run, script, arguments, line),

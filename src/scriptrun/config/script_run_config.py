@@ -47,11 +47,19 @@ class ScriptRunConfig:
 
     #: how often a failed run is started again (the SDK v1 had nothing of the kind)
     retries: int = 0
-    #: for which causes: ``preempted``, ``node-lost``, ``time-limit``, ``exit:75``, ``signal:SIGBUS``
+    #: for which causes: ``preempted``, ``node-lost``, ``time-limit``, ``exit:75``,
+    #: ``signal:SIGBUS``
     retry_on: tuple[str, ...] = ("preempted", "node-lost")
     #: seconds before its time limit at which a job gets SIGTERM, to save; it is then started again
     #: while retries are left
     warn_before_seconds: float | None = None
+    #: what each node must give: whole CPUs, GPUs, and memory in bytes or as ``16G``; None: nothing
+    #: is asked for
+    cpus: int | None = None
+    gpus: int | None = None
+    memory: int | str | None = None
+    #: which GPUs of its node a rank sees: all ("node"), or its own share ("process")
+    gpu_binding: str = "node"
     #: what the SDK v1 took for a duration that nobody wrote; scriptrun takes no limit
     MAX_DURATION_SECONDS_DEFAULT = 2592000
 
@@ -124,10 +132,10 @@ def _apply(config: RunConfiguration, given: dict[str, Any]) -> None:
     if given["docker_runtime_config"] is not None:
         config.docker = given["docker_runtime_config"]
     config.max_run_duration_seconds = given["max_run_duration_seconds"]
-    _distribute(config, given["distributed_job_config"])
+    distribute(config, given["distributed_job_config"])
 
 
-def _distribute(config: RunConfiguration, distributed: object) -> None:
+def distribute(config: RunConfiguration, distributed: object) -> None:
     """Set framework, communicator and node count as the SDK v1 did (wrong kinds: see checks)."""
     if isinstance(distributed, MpiConfiguration):
         config.mpi = distributed

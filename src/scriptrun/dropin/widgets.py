@@ -59,15 +59,9 @@ def box(run: Run) -> str:
     if standing.reason:
         facts["Reason"] = standing.reason
     metrics = {name: _latest(value) for name, value in run.get_metrics().items()}
-    log = watching.last_lines(run.path / "user_logs" / _first_log(run), LINES)
+    log = watching.last_lines(run.path / watching.script_logs(run.job)[0], LINES)
     tables = _table(facts) + (_table(metrics) if metrics else "")
     return f"{tables}<pre>{escape(log)}</pre>" if log else tables
-
-
-def _first_log(run: Run) -> str:
-    """The log of the script, or of its first rank."""
-    names = sorted(each.name for each in (run.path / "user_logs").glob("std_log*.txt"))
-    return names[0] if names else "std_log.txt"
 
 
 def _latest(value: Any) -> str:

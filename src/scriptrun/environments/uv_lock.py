@@ -87,9 +87,7 @@ def _relaxed(
     return found.python, found.text, found.changes
 
 
-def _any_python(
-    request: Request, built: bool, log: Log, stop: Stop
-) -> tuple[Python, str, str]:
+def _any_python(request: Request, built: bool, log: Log, stop: Stop) -> tuple[Python, str, str]:
     """The first Python here for which the packages can be had, this code's own before all others.
 
     What is pinned to one version must have a wheel: an old release's source rarely builds on a

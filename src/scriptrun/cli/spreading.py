@@ -1,0 +1,44 @@
+"""--nodes, --processes, --mpi, --pytorch, --tensorflow: how a job of the command line is spread."""
+
+from __future__ import annotations
+
+import argparse
+
+from scriptrun.config.distributed import (
+    MpiConfiguration,
+    PyTorchConfiguration,
+    TensorflowConfiguration,
+)
+from scriptrun.config.run_configuration import RunConfiguration
+from scriptrun.config.script_run_config import ScriptRunConfig, distribute
+from scriptrun.spec.errors import UserErrorException
+
+
+def apply(args: argparse.Namespace, made: RunConfiguration) -> None:
+    """Let ``made`` say what the options do. Raises UserErrorException for what contradicts."""
+    nodes, processes = args.nodes, args.processes
+    if args.distributed == "mpi":
+        if processes is not None and nodes > 0 and processes % nodes:
+            raise UserErrorException(
+                f"--processes {processes} cannot be shared by --nodes {nodes}.",
+                "--processes is the total; give a multiple of --nodes.",
+            )
+        distribute(made, MpiConfiguration(max(1, (processes or nodes) // max(1, nodes)), nodes))
+    elif args.distributed == "pytorch":
+        backend = "Nccl" if args.gpus else "Gloo"
+        distribute(made, PyTorchConfiguration(backend, processes, nodes))
+    elif processes is not None:
+        raise UserErrorException(
+            "--processes goes with --mpi or --pytorch.", "Say how the processes find each other."
+        )
+    elif args.distributed == "tensorflow":
+        distribute(made, TensorflowConfiguration(nodes, 0))
+    elif nodes != 1:
+        made.node_count = nodes
+
+
+def ask(args: argparse.Namespace, config: ScriptRunConfig) -> None:
+    """Let ``config`` ask for what --cpus, --gpus and --memory say."""
+    for name in ("cpus", "gpus", "memory"):
+        if getattr(args, name) is not None:
+            setattr(config, name, getattr(args, name))
