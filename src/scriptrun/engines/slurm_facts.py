@@ -180,6 +180,7 @@ def mpi_starter(target: Slurm, job: JobSpec) -> list[str] | None:
         f"--ntasks-per-node={each}",
         f"--cpus-per-task={share}",
         f"--mpi={kind}",
+        *(["--overcommit"] if slurm_script.cpus(target, job) < each else []),
         "--export=ALL",
         "--kill-on-bad-exit=0",
     ]

@@ -108,8 +108,9 @@ def _output(log: Path | None) -> str:
 
 
 def cpus(target: Slurm, job: JobSpec) -> int:
-    """How many CPUs each node gives: what the job asks, else the target, else one a rank."""
-    return int(job.resources.get("cpus") or target.cpus or job.distribution.processes_per_node)
+    """How many CPUs each node gives: what the job asks, else the target's, and one a rank."""
+    asked = job.resources.get("cpus")
+    return int(asked or max(target.cpus or 1, job.distribution.processes_per_node))
 
 
 def _memory(target: Slurm, job: JobSpec) -> str | None:

@@ -40,6 +40,7 @@ from scriptrun.run import Run
 from scriptrun.spec.errors import RunConfigurationException, UserErrorException
 from scriptrun.testing import jobs
 from scriptrun.testing.jobs import Bench, log_of, until, wait
+from scriptrun.testing.ranks import RankCases
 from scriptrun.testing.scripts import COUNTS, DEAF, GATED, MARK, SAVES, SEEN
 
 ODD = ["", " ", '"quoted"', "it's", "$HOME", "${HOME}", "`id`", "a\nb", "%j", "%%", "é漢🙂", "\\n"]
@@ -62,7 +63,7 @@ def _handle(engine: Engine, run: Run, order: Order) -> str:
     return given[0]
 
 
-class EngineSuite:
+class EngineSuite(RankCases):
     """The cases, one method each. Overwrite ``bench`` and ``vanish``."""
 
     @pytest.fixture

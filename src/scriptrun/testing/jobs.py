@@ -18,6 +18,11 @@ from pathlib import Path
 from typing import Any
 
 from scriptrun import compute
+from scriptrun.config.distributed import (
+    MpiConfiguration,
+    PyTorchConfiguration,
+    TensorflowConfiguration,
+)
 from scriptrun.config.environment import Environment
 from scriptrun.config.script_run_config import ScriptRunConfig
 from scriptrun.engines import local
@@ -74,7 +79,7 @@ class Bench:
     ) -> Run:
         """Submit ``code`` as a job. Settings: ``command``, ``variables``, ``limit`` (seconds),
         ``python`` (the interpreter), ``requirements`` (a file: an environment is built),
-        ``source`` (a directory instead of ``code``).
+        ``source`` (a directory instead of ``code``); for ranks see ``_distributed``.
         """
         order = self.order(code, arguments, **settings)
         if not self.forks:
@@ -136,8 +141,21 @@ def _config(order: dict[str, Any]) -> ScriptRunConfig:
         environment=environment,
         compute_target=compute.engine_of(Target(*target)) if target else None,
         max_run_duration_seconds=order.get("limit"),
+        distributed_job_config=_distributed(order),
         **how,
     )
+
+
+def _distributed(order: dict[str, Any]) -> Any:
+    """``pytorch``: processes and nodes; ``mpi``: processes a node, and nodes; ``tensorflow``:
+    workers and servers; ``nodes``: a process on each."""
+    if "pytorch" in order:
+        return PyTorchConfiguration("Gloo", *order["pytorch"])
+    if "mpi" in order:
+        return MpiConfiguration(*order["mpi"])
+    if "tensorflow" in order:
+        return TensorflowConfiguration(*order["tensorflow"])
+    return PyTorchConfiguration("Gloo", None, order["nodes"]) if "nodes" in order else None
 
 
 def wait(run: Run, seconds: float = PATIENCE) -> str:
@@ -170,6 +188,11 @@ def log_of(run: Run) -> str:
         return (run.path / "user_logs" / "std_log.txt").read_text(encoding="utf-8")
     except FileNotFoundError:
         return ""
+
+
+def log_of_rank(run: Run, rank: int) -> str:
+    """What one of several ranks wrote to its standard streams."""
+    return (run.path / "user_logs" / f"std_log_process_{rank}.txt").read_text(encoding="utf-8")
 
 
 def living(mark: str) -> list[int]:

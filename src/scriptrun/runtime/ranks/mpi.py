@@ -51,7 +51,8 @@ def find(bin_folder, path):
 
 def _starter(world, order, environ):
     if order.get("mpi"):
-        return list(order["mpi"])
+        name, *words = order["mpi"]
+        return [shutil.which(name, path=environ.get("PATH")) or name, *words]
     program = find(order.get("bin"), environ.get("PATH"))
     if program is None:
         raise FileNotFoundError(2, "there is no mpirun in the environment or on PATH", "mpirun")

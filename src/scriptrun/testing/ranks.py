@@ -1,0 +1,185 @@
+"""The cases of the engines' suite for jobs of several ranks (``scriptrun.testing.engines``)."""
+
+# ruff: noqa: D102 (the name of a case says what it promises)
+
+from __future__ import annotations
+
+import json
+import os
+from typing import Any
+
+import pytest
+
+from scriptrun.run import Run
+from scriptrun.testing.jobs import Bench, log_of_rank, until, wait
+
+SHOWS = "import json, os, sys\nprint(json.dumps([dict(os.environ), sys.argv[1:], os.getcwd()]))\n"
+#: waits until as many processes have come here as the second argument says
+ALL_CAME = """
+import time
+sys.stdout.flush()
+open(f"{sys.argv[1]}/{os.getpid()}-{os.environ['SCRIPTRUN_RANK']}", "w").close()
+while len(os.listdir(sys.argv[1])) < int(sys.argv[2]):
+    time.sleep(0.01)
+"""
+#: rank 1 fails once all have begun; the others save when they are told to stop
+FAILS = """
+import os, signal, sys, time
+place, rank = sys.argv[1], int(os.environ["RANK"])
+def save(number, frame):
+    open(f"{place}/saved-{rank}", "w").close()
+    sys.exit(0)
+signal.signal(signal.SIGTERM, save)
+open(f"{place}/began-{rank}", "w").close()
+while not all(os.path.exists(f"{place}/began-{n}") for n in range(int(os.environ["WORLD_SIZE"]))):
+    time.sleep(0.01)
+if rank == 1:
+    print("what went wrong")
+    sys.exit(7)
+time.sleep(60)
+"""
+MEETS = """
+import os, socket, time
+address = os.environ["MASTER_ADDR"], int(os.environ["MASTER_PORT"])
+if os.environ["RANK"] == "0":
+    with socket.create_server(("", address[1])) as server:
+        connection, _ = server.accept()
+        print(connection.recv(100).decode())
+else:
+    for _ in range(600):
+        try:
+            connection = socket.create_connection(address, timeout=5)
+            break
+        except OSError:
+            time.sleep(0.05)
+    connection.sendall(b"rank 1 was here")
+"""
+LOGS = """
+import os
+from scriptrun import Run
+rank = os.environ["RANK"]
+Run.get_context().log("rank", int(rank))
+os.makedirs("outputs", exist_ok=True)
+open(f"outputs/of-{rank}.txt", "w").write(rank)
+open("outputs/same.txt", "w").write("same")
+open("outputs/differs.txt", "w").write(rank)
+"""
+MPI = """
+import os
+from mpi4py import MPI
+world = MPI.COMM_WORLD
+total = world.allreduce(world.rank)
+print(world.rank, world.size, total, os.environ["OMPI_COMM_WORLD_LOCAL_RANK"], os.environ["RANK"])
+"""
+
+
+def seen(run: Run, rank: int) -> tuple[dict[str, str], list[str], str]:
+    """The variables, arguments and working directory that a rank of SHOWS told."""
+    environ, words, folder = json.loads(log_of_rank(run, rank))
+    return environ, words, folder
+
+
+class RankCases:
+    """Mixed into the suite: needs ``bench``."""
+
+    def test_each_rank_knows_its_place_in_the_world(self, bench: Bench) -> None:
+        words = ["$LOCAL_RANK", "of-${AZ_BATCHAI_TASK_INDEX}", "$HOME", "a b"]
+        run = bench.run(SHOWS, words, pytorch=[4, 2])
+        assert run.get_status() == "Completed", run.standing.reason
+        told = [seen(run, rank) for rank in range(4)]
+        for rank, (environ, given, _) in enumerate(told):
+            node, local = divmod(rank, 2)
+            assert [environ[name] for name in ("RANK", "NODE_RANK", "LOCAL_RANK")] == [
+                str(rank),
+                str(node),
+                str(local),
+            ]
+            assert (environ["WORLD_SIZE"], environ["LOCAL_WORLD_SIZE"]) == ("4", "2")
+            assert environ["AZUREML_NODE_COUNT"] == "2"
+            assert given == [str(local), f"of-{rank}", "$HOME", "a b"]
+        places = {(env["MASTER_ADDR"], env["MASTER_PORT"]) for env, _, _ in told}
+        assert len(places) == 1
+        folders = [folder for _, _, folder in told]
+        assert folders[0] == folders[1] and folders[2] == folders[3]
+        assert folders[0] != folders[2]
+
+    def test_the_first_failure_ends_all_and_is_named(self, bench: Bench) -> None:
+        place = bench.root / "marks"
+        place.mkdir()
+        run = bench.run(FAILS, [place.as_posix()], pytorch=[4, 2])
+        assert run.get_status() == "Failed"
+        reason = run.standing.reason
+        assert "rank 1" in reason and "exit code 7" in reason and "node 0" in reason
+        assert run.get_details()["exitCode"] == 7
+        assert {path.name for path in place.glob("saved-*")} == {"saved-0", "saved-2", "saved-3"}
+        result = json.loads((run.path / "attempts" / "1" / "result.json").read_text())
+        assert result["rank"] == 1 and result["tail"] == ["what went wrong"]
+
+    def test_two_nodes_meet_over_a_socket(self, bench: Bench) -> None:
+        run = bench.run(MEETS, pytorch=[2, 2])
+        assert run.get_status() == "Completed", run.standing.reason
+        assert log_of_rank(run, 0) == "rank 1 was here\n"
+
+    def test_two_jobs_at_once_meet_each_on_its_own(self, bench: Bench) -> None:
+        runs = [bench.submit(MEETS, pytorch=[2, 1]) for _ in range(2)]
+        assert [wait(run) for run in runs] == ["Completed"] * 2
+        assert {log_of_rank(run, 0) for run in runs} == {"rank 1 was here\n"}
+
+    def test_metrics_and_artifacts_of_all_nodes_are_kept(self, bench: Bench) -> None:
+        run = bench.run(LOGS, pytorch=[2, 2])
+        assert run.get_status() == "Completed", run.standing.reason
+        assert sorted(run.get_metrics()["rank"]) == [0, 1]
+        names = [name for name in run.get_file_names() if name.startswith("outputs/")]
+        assert names == [
+            "outputs/differs.txt",
+            "outputs/node-1/differs.txt",
+            "outputs/of-0.txt",
+            "outputs/of-1.txt",
+            "outputs/same.txt",
+        ]
+        assert any("differs.txt" in each for each in run.get_details()["warnings"])
+
+    def test_tensorflows_tasks_know_the_cluster(self, bench: Bench) -> None:
+        place = bench.root / "marks"
+        place.mkdir()
+        run = bench.run(SHOWS + ALL_CAME, [place.as_posix(), "3"], tensorflow=[2, 1])
+        assert run.get_status() == "Completed", run.standing.reason
+        told = [json.loads(seen(run, rank)[0]["TF_CONFIG"]) for rank in range(3)]
+        tasks = [(each["task"]["type"], each["task"]["index"]) for each in told]
+        assert tasks == [("worker", 0), ("worker", 1), ("ps", 0)]
+        clusters = [each["cluster"] for each in told]
+        assert clusters[0] == clusters[1] == clusters[2]
+        assert [len(clusters[0][kind]) for kind in ("worker", "ps")] == [2, 1]
+        addresses = clusters[0]["worker"] + clusters[0]["ps"]
+        assert len(set(addresses)) == 3 and all(":" in each for each in addresses)
+
+    def test_a_command_runs_once_a_node_in_a_shell(self, bench: Bench) -> None:
+        run = bench.run(command="echo node $NODE_RANK of $AZUREML_NODE_COUNT", nodes=2)
+        assert run.get_status() == "Completed", run.standing.reason
+        assert [log_of_rank(run, n) for n in range(2)] == ["node 0 of 2\n", "node 1 of 2\n"]
+
+    def test_cancel_ends_every_rank(self, bench: Bench) -> None:
+        place = bench.root / "marks"
+        place.mkdir()
+        code = FAILS.replace("if rank == 1", "if rank == 99")
+        run = bench.submit(code, [place.as_posix()], pytorch=[2, 2])
+        until(lambda: len(list(place.glob("began-*"))) == 2, "the ranks have not begun")
+        run.cancel()
+        assert wait(run) == "Canceled"
+        assert {path.name for path in place.glob("saved-*")} == {"saved-0", "saved-1"}
+
+    def test_mpi_starts_exactly_the_ranks_that_were_asked_for(self, bench: Bench) -> None:
+        python = os.environ.get("SCRIPTRUN_TEST_MPI_PYTHON")
+        if not python:
+            pytest.skip("SCRIPTRUN_TEST_MPI_PYTHON names no interpreter that has mpi4py")
+        run = bench.run(MPI, mpi=[2, 2], python=python)
+        assert run.get_status() == "Completed", _why(run)
+        told = [log_of_rank(run, rank).split() for rank in range(4)]
+        assert [each[:3] for each in told] == [[str(n), "4", "6"] for n in range(4)]
+        assert [each[3] for each in told] == ["0", "1", "0", "1"]
+        assert [each[4] for each in told] == ["0", "1", "2", "3"]
+
+
+def _why(run: Run) -> Any:
+    said = run.path / "system_logs" / "mpi.txt"
+    return run.standing.reason + (said.read_text() if said.exists() else "")
