@@ -1,0 +1,291 @@
+"""Real FUSE mounts of datasets on Azurite, S3 and a misbehaving HTTP server."""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import mmap
+import os
+import random
+import signal
+import subprocess
+import sys
+import threading
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from scriptrun import Dataset, Datastore
+from scriptrun.data import mount as mounting
+from scriptrun.data import mount_table
+from scriptrun.data.errors import DatastoreException
+from scriptrun.testing.jobs import until
+
+pytestmark = [
+    pytest.mark.stores,
+    pytest.mark.skipif(sys.platform != "linux", reason="only on Linux there is FUSE"),
+]
+
+FILES = {
+    "a.txt": b"first",
+    "empty": b"",
+    "deep/er/b c.txt": b"two words",
+    "deep/\u00fc %20+&.bin": bytes(range(256)) * 50,
+    "deep/.hidden": b"leading dot",
+}
+BIG = random.Random(7).randbytes(24 << 20)
+
+
+@pytest.fixture(autouse=True)
+def nothing_is_left(tmp_path):
+    yield
+    places = [each.mountpoint for each in mount_table.ours()]
+    left = [place for place in places if place.startswith(f"{tmp_path}/")]
+    for place in left:
+        mount_table.unmount(place)
+    assert not left
+
+
+@pytest.fixture
+def mounted(tmp_path):
+    """Mount a dataset; all is unmounted at the end."""
+    made = []
+
+    def mount(dataset, name="here", **more):
+        found = mounting.mount(dataset._content, tmp_path / name, **more)
+        made.append(found)
+        return found, Path(found.mountpoint)
+
+    yield mount
+    for each in made:
+        each.close()
+
+
+@pytest.fixture(params=["blob_store", "s3_store"])
+def far(request, fill):
+    store = request.getfixturevalue(request.param)
+    fill(store.store, FILES)
+    return store
+
+
+def below(place):
+    return {
+        path.relative_to(place).as_posix(): path.read_bytes()
+        for path in place.rglob("*")
+        if path.is_file()
+    }
+
+
+def test_the_folder_holds_what_the_dataset_lists(far, mounted):
+    _, place = mounted(Dataset.File.from_files((far, "**")))
+    assert below(place) == FILES
+    assert sorted(os.listdir(place / "deep")) == sorted([".hidden", "er", "\u00fc %20+&.bin"])
+    assert (place / "deep" / "er").is_dir() and not (place / "gone").exists()
+    assert (place / "deep" / ".hidden").stat().st_size == len(b"leading dot")
+
+
+def test_a_registered_version_and_a_choice_of_its_files(far, workspace, mounted):
+    whole = Dataset.File.from_files((far, "**")).register(workspace, "files")
+    _, place = mounted(whole.take(2))
+    assert len(below(place)) == 2
+
+
+def test_nothing_can_be_written(far, mounted):
+    _, place = mounted(Dataset.File.from_files((far, "**")))
+    for attempt in (
+        lambda: (place / "new").write_text("x"),
+        lambda: (place / "a.txt").write_text("x"),
+        lambda: (place / "a.txt").unlink(),
+        lambda: (place / "folder").mkdir(),
+        lambda: os.rename(place / "a.txt", place / "b.txt"),
+    ):
+        with pytest.raises(OSError) as refused:
+            attempt()
+        assert refused.value.errno in (errno.EROFS, errno.EACCES, errno.EPERM)
+    assert (place / "a.txt").read_bytes() == b"first"
+
+
+@pytest.fixture
+def big(blob_store, fill):
+    fill(blob_store.store, {"big.bin": BIG, "small.bin": BIG[:20_000]})
+    return Dataset.File.from_files((blob_store, "*.bin"))
+
+
+def test_large_files_in_any_order(big, mounted, tmp_path):
+    _, place = mounted(big, cache=tmp_path / "cache")
+    with open(place / "big.bin", "rb", buffering=0) as file:
+        assert os.pread(file.fileno(), 10, len(BIG) - 5) == BIG[-5:]
+        assert os.pread(file.fileno(), 100, 12 << 20) == BIG[12 << 20 : (12 << 20) + 100]
+        assert file.read() == BIG or file.seek(0) == 0
+    assert (place / "big.bin").read_bytes() == BIG
+    with (
+        open(place / "big.bin", "rb") as file,
+        mmap.mmap(file.fileno(), 0, prot=mmap.PROT_READ) as seen,
+    ):
+        assert seen[5 << 20 : (5 << 20) + 10] == BIG[5 << 20 : (5 << 20) + 10]
+
+
+def test_many_readers_at_once(big, mounted, tmp_path):
+    _, place = mounted(big, cache=tmp_path / "cache")
+
+    def read(number):
+        start = number * (len(BIG) // 16)
+        with open(place / "big.bin", "rb") as file:
+            file.seek(start)
+            return file.read(100_000) == BIG[start : start + 100_000]
+
+    with ThreadPoolExecutor(8) as pool:
+        assert all(pool.map(read, range(16)))
+
+
+@pytest.fixture(scope="module")
+def standing(tmp_path_factory, azurite):
+    """A mount that stands for many examples: its mount point."""
+    import io
+    import uuid
+
+    import servers
+
+    from scriptrun import Workspace
+
+    root = tmp_path_factory.mktemp("standing")
+    patched = pytest.MonkeyPatch()
+    patched.setenv("SCRIPTRUN_SECRETS", str(root / "secrets"))
+    container = f"c{uuid.uuid4().hex[:12]}"
+    servers.make_container(azurite, container)
+    ws = Workspace.create("w", path=root / "home")
+    store = Datastore.register_azure_blob_container(
+        ws, "blob", container, servers.ACCOUNT, account_key=servers.ACCOUNT_KEY, endpoint=azurite
+    )
+    store.store.write("f.bin", io.BytesIO(BIG[: 9 << 20]))
+    content = Dataset.File.from_files((store, "*.bin"))._content
+    with mounting.mount(content, root / "here", root / "cache") as found:
+        yield Path(found.mountpoint)
+    patched.undo()
+
+
+@settings(
+    max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
+@given(st.lists(st.tuples(st.integers(0, 9 << 20), st.integers(0, 3 << 20)), max_size=6))
+def test_any_range_is_right(standing, reads):
+    with open(standing / "f.bin", "rb", buffering=0) as file:
+        for start, length in reads:
+            assert os.pread(file.fileno(), length, start) == BIG[: 9 << 20][start : start + length]
+
+
+def test_what_was_read_once_is_not_asked_for_again(web, workspace, mounted, tmp_path):
+    web.files = {"/big": BIG[: 6 << 20], "/small": b"x" * 1000}
+    far = Datastore.register_http(workspace, "far", web.address)
+    data = Dataset.File.from_files([(far, "big"), (far, "small")])
+    _, place = mounted(data, cache=tmp_path / "cache")
+    assert (place / "big").read_bytes() == BIG[: 6 << 20]
+    assert (place / "small").read_bytes() == b"x" * 1000
+    asked = len([line for line in web.seen if line.startswith("GET")])
+    _, again = mounted(data, "again", cache=tmp_path / "cache")
+    assert (again / "big").read_bytes() == BIG[: 6 << 20]
+    assert (again / "small").read_bytes() == b"x" * 1000
+    assert len([line for line in web.seen if line.startswith("GET")]) == asked
+
+
+def test_a_store_that_goes_away_is_an_io_error_in_time(web, workspace, mounted, tmp_path):
+    web.files = {"/big": BIG[: 6 << 20]}
+    far = Datastore.register_http(workspace, "far", web.address)
+    told = []
+    found, place = mounted(Dataset.File.from_files((far, "big")), time_limit=2.0, tell=told.append)
+    web.silent = True
+    with pytest.raises(OSError) as raised:
+        (place / "big").read_bytes()
+    assert raised.value.errno == errno.EIO
+    until(lambda: told, "nothing was told")
+    assert "far" in told[0]
+    web.silent = False
+    assert not found.problem()
+
+
+def test_a_file_that_changed_is_an_io_error_that_is_told(blob_store, fill, workspace, mounted):
+    fill(blob_store.store, {"a.txt": "as it was"})
+    kept = Dataset.File.from_files((blob_store, "*.txt")).register(workspace, "kept")
+    fill(blob_store.store, {"a.txt": "changed!!"})
+    told = []
+    _, place = mounted(kept, tell=told.append)
+    with pytest.raises(OSError):
+        (place / "a.txt").read_bytes()
+    until(lambda: told, "nothing was told")
+    assert "a.txt" in told[0] and "changed" in told[0]
+
+
+def test_a_busy_store_is_waited_for(web, workspace, mounted):
+    web.files = {"/a": b"content"}
+    far = Datastore.register_http(workspace, "far", web.address)
+    _, place = mounted(Dataset.File.from_files((far, "a")))
+    web.answers = [503, 429]
+    assert (place / "a").read_bytes() == b"content"
+
+
+def test_the_process_that_serves_it_may_die(big, mounted):
+    found, place = mounted(big)
+    assert (place / "small.bin").read_bytes() == BIG[:20_000]
+    os.kill(found.pid, signal.SIGKILL)
+    until(lambda: found.problem(), "its end was not seen")
+    assert "signal 9" in found.problem()
+    with pytest.raises(OSError):
+        (place / "big.bin").read_bytes()
+    assert found.mountpoint in mounting.clear_stale()
+    assert os.listdir(place) == []
+
+
+def test_it_is_unmounted_when_the_one_who_mounted_dies(big, tmp_path, workspace):
+    kept = big.register(workspace, "kept")
+    code = (
+        "import sys, time\nfrom scriptrun import Dataset, Workspace\n"
+        "from scriptrun.data import mount\n"
+        f"ws = Workspace({str(workspace.root)!r})\n"
+        f"content = Dataset.get_by_name(ws, {kept.name!r})._content\n"
+        f"found = mount.mount(content, {str(tmp_path / 'there')!r})\n"
+        "print('mounted', flush=True)\ntime.sleep(60)\n"
+    )
+    child = subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, text=True)
+    assert child.stdout.readline() == "mounted\n"
+    place = tmp_path / "there"
+    assert (place / "small.bin").read_bytes() == BIG[:20_000]
+    child.kill()
+    child.wait()
+    child.stdout.close()
+    until(lambda: not os.path.ismount(place), "it is still mounted")
+
+
+def test_closing_with_a_file_open_does_not_wait(big, mounted):
+    found, place = mounted(big)
+    file = open(place / "big.bin", "rb")  # noqa: SIM115
+    file.read(10)
+    closing = threading.Thread(target=found.close)
+    closing.start()
+    closing.join(20)
+    assert not closing.is_alive()
+    assert not os.path.ismount(place)
+    with contextlib.suppress(OSError):  # its file system is gone
+        file.close()
+
+
+def test_a_place_that_is_not_empty_is_refused(big, tmp_path):
+    (tmp_path / "full").mkdir()
+    (tmp_path / "full" / "mine.txt").write_text("mine")
+    with pytest.raises(DatastoreException, match="is not empty"):
+        mounting.mount(big._content, tmp_path / "full")
+    assert (tmp_path / "full" / "mine.txt").read_text() == "mine"
+
+
+def test_many_files_in_one_folder(tmp_path, workspace, mounted):
+    folder = tmp_path / "many"
+    folder.mkdir()
+    for number in range(3000):
+        (folder / f"{number:05d}.txt").write_text(str(number))
+    local = Datastore.register_local(workspace, "local", folder)
+    _, place = mounted(Dataset.File.from_files((local, "**")))
+    names = os.listdir(place)
+    assert len(names) == 3000
+    assert (place / "02999.txt").read_text() == "2999"
