@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime
 import shutil
+import time
 import threading
 from collections.abc import Iterator
 from pathlib import Path
@@ -96,10 +97,19 @@ class ForeignStore:
                 shutil.copyfileobj(file, out, PIECE)
         except Exception as error:
             self._failed(error, "write", path)
-        there = self.stat(path)
-        if there is None or there.size != file.tell() - begin:
+        there = self._written(path, file.tell() - begin)
+        if there is None:
             raise not_whole(path, self.name)
         return there
+
+    def _written(self, path: str, size: int) -> Entry | None:
+        """The file once it has ``size``: another who writes it at the same time may come between."""
+        for pause in (0.0, 0.1, 0.4, 1.0):
+            time.sleep(pause)
+            there = self.stat(path)
+            if there is not None and there.size == size:
+                return there
+        return None
 
     def delete(self, path: str) -> None:
         """Remove the file, if it is there."""
