@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import datetime
 import shutil
-import time
 import threading
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, BinaryIO, NoReturn
@@ -103,7 +103,7 @@ class ForeignStore:
         return there
 
     def _written(self, path: str, size: int) -> Entry | None:
-        """The file once it has ``size``: another who writes it at the same time may come between."""
+        """The file once it has ``size``: another writer may come between."""
         for pause in (0.0, 0.1, 0.4, 1.0):
             time.sleep(pause)
             there = self.stat(path)
