@@ -13,12 +13,13 @@ from scriptrun.spec.hints import TYPE_CHECKING, Any
 from scriptrun.spec.later import later
 
 if TYPE_CHECKING:
-    from scriptrun import catalog
+    from scriptrun import batch, catalog
     from scriptrun.config.environment import Environment
     from scriptrun.config.script_run_config import ScriptRunConfig
     from scriptrun.workspace import Workspace
 
 if not TYPE_CHECKING:
+    batch = later("scriptrun.batch")
     catalog = later("scriptrun.catalog")
 
 
@@ -80,10 +81,8 @@ class Experiment:
         """Submit every one of ``configs``, or none: all are checked before the first is started."""
         submissions = [submit.check(each, self.workspace, self.name, tags) for each in configs]
         self._make()
-        runs = []
-        for submission in submissions:
-            folder = submit.submit(submission, self.workspace)
-            runs.append(Run.at(self.workspace, folder))
+        folders = batch.submit_all(submissions, self.workspace)
+        runs = [Run.at(self.workspace, folder) for folder in folders]
         for environment in {id(each): each for each in map(_environment, configs)}.values():
             catalog.remember(self.workspace, environment)
         for message in {text for each in submissions for text in each.warnings}:

@@ -39,7 +39,16 @@ def start(
     ExperimentExecutionException when the engine refuses it.
     """
     engine = compute.engine_of(job.target)
-    order = Order(
+    order = order_of(workspace, folder, ready, ticket, attempt)
+    write_lock(folder, ready)
+    engine.submit(job, order)
+
+
+def order_of(
+    workspace: Home, folder: Path, ready: Ready, ticket: tickets.Ticket, attempt: int = 1
+) -> Order:
+    """What the engine needs to start the run at ``folder``."""
+    return Order(
         folder=folder,
         workspace=workspace.root,
         store=workspace.snapshots_folder,
@@ -53,8 +62,6 @@ def start(
         wake=wake(workspace),
         tool=(sys.executable, "-P"),
     )
-    write_lock(folder, ready)
-    engine.submit(job, order)
 
 
 def next_attempt(folder: Path) -> int:

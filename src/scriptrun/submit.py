@@ -44,6 +44,10 @@ if not TYPE_CHECKING:
 _EXPERIMENT = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,254}")
 
 
+#: a snapshot, and what git says of the source
+Taken = tuple[snapshots.Snapshot, dict[str, str]]
+
+
 class Origin(Value):
     """What a submission takes from where it is made, beside the job's description.
 
@@ -129,17 +133,29 @@ def source_folder(path: str | os.PathLike[str]) -> Path:
 
 def submit(submission: Submission, workspace: Home) -> Path:
     """Take the snapshot, write the run down and start it, or queue it; return the run's folder."""
+    return record(complete(submission, workspace), workspace, submission.warnings)
+
+
+def complete(
+    submission: Submission, workspace: Home, taken: dict[Path, Taken] | None = None
+) -> JobSpec:
+    """The job with its snapshot and its data's lists; ``taken`` keeps snapshots for the next."""
     job = submission.job
     if submission.data is not None:
         job = job.replace(data={**job.data, **submission.data.pinned()})
-    if submission.source is not None:
+    if submission.source is None:
+        return job
+    found = (taken or {}).get(submission.source)
+    if found is None:
         git = provenance.GitFacts(submission.source)  # asked while the snapshot is taken
         snapshot = snapshots.take(workspace.snapshots_folder, submission.source)
-        submission.warnings += snapshot.warnings
-        properties = {**job.properties, **git.properties()}
-        properties["ContentSnapshotId"] = snapshot.digest
-        job = job.replace(snapshot=snapshot.digest, properties=properties)
-    return record(job, workspace, submission.warnings)
+        found = snapshot, git.properties()
+        if taken is not None:
+            taken[submission.source] = found
+    snapshot, properties = found
+    submission.warnings += snapshot.warnings
+    properties = {**job.properties, **properties, "ContentSnapshotId": snapshot.digest}
+    return job.replace(snapshot=snapshot.digest, properties=properties)
 
 
 def record(
@@ -154,6 +170,25 @@ def record(
     """
     if job.target.options.get("ssh"):
         return distant.hand_over(job, workspace, warnings, lock)
+    written = write_down(job, workspace, warnings, lock)
+    start_or_queue(workspace, written)
+    _remark(written.job, written.folder, written.ready, warnings)
+    return written.folder
+
+
+class Written(Value):
+    """A run that is written down and not started yet."""
+
+    job: JobSpec
+    folder: Path
+    ready: environments.Ready | None
+    ticket: tickets.Ticket
+
+
+def write_down(
+    job: JobSpec, workspace: Home, warnings: list[str], lock: dict[str, Any] | None = None
+) -> Written:
+    """Write ``job`` down as a run that waits. Raises WorkspaceException; then nothing is left."""
     with shelves.lying_in(placing.shelf_of(job.target, workspace)):
         ready = find(job.environment, workspace.locks_folder, lock)
     queue = tickets.queue_of(workspace.id)
@@ -173,9 +208,7 @@ def record(
         if isinstance(error, OSError):
             raise folders.not_writable(folder, error) from error
         raise
-    _start_or_queue(workspace, job, folder, ready, ticket)
-    _remark(job, folder, ready, warnings)
-    return folder
+    return Written(job, folder, ready, ticket)
 
 
 def _remark(
@@ -203,22 +236,16 @@ def _write_down(
         files.publish(str(folder / starting.LOCK), files.to_json(lock))
 
 
-def _start_or_queue(
-    workspace: Home,
-    job: JobSpec,
-    folder: Path,
-    ready: environments.Ready | None,
-    ticket: tickets.Ticket,
-) -> None:
+def start_or_queue(workspace: Home, run: Written) -> None:
     """Start the run at once when its environment is ready and nobody waits before it.
 
     A run for other machines waits for nobody here.
     """
-    afar = placing.shelf_of(job.target, workspace) is not None
-    first = min(tickets.names(ticket.path.parent), default="") == ticket.path.name
-    if ready is not None and (first or afar):
+    afar = placing.shelf_of(run.job.target, workspace) is not None
+    first = min(tickets.names(run.ticket.path.parent), default="") == run.ticket.path.name
+    if run.ready is not None and (first or afar):
         try:
-            starting.start(workspace, job, folder, ready, ticket)
+            starting.start(workspace, run.job, run.folder, run.ready, run.ticket)
             return
         except (NoRoom, OSError):
             pass  # the runner tries again, and tells what stands in the way

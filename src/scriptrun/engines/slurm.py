@@ -10,6 +10,7 @@ from __future__ import annotations
 import sys
 from pathlib import Path
 
+from scriptrun.engines import slurm_arrays as arrays
 from scriptrun.engines import slurm_books as books
 from scriptrun.engines import slurm_facts as facts
 from scriptrun.engines import slurm_look as look
@@ -97,6 +98,26 @@ class Slurm(Value):
         text = scripts.script(self, job, place, log)
         files.write_atomic(str(script), text.encode("utf-8", "surrogateescape"), mode=0o755)
         return books.send(script, facts.passed(job, order), self.ssh)
+
+    def submit_together(self, pairs: list[tuple[JobSpec, Order]]) -> list[JobSpec]:
+        """Hand runs over as job arrays where that fits; the jobs of those that were.
+
+        The others are to be submitted one by one. Raises ExperimentExecutionException when Slurm
+        refuses an array.
+        """
+        groups: dict[str, list[tuple[JobSpec, Order]]] = {}
+        for job, order in pairs:
+            shape = arrays.shape(self, job, order)
+            if shape is not None:
+                groups.setdefault(shape, []).append((job, order))
+        done: list[JobSpec] = []
+        for group in groups.values():
+            for begin in range(0, len(group) if len(group) > 1 else 0, arrays.MOST):
+                part = group[begin : begin + arrays.MOST]
+                places = [scripts.place_of(order.folder, order.attempt) for _, order in part]
+                orders = [order_of(self, *pair, at) for pair, at in zip(part, places, strict=True)]
+                done += [job for job, _ in arrays.hand_over(self, part, orders)]
+        return done
 
     def poll(self, folders: list[Path]) -> list[View]:
         """What is seen of each run: one squeue for all."""

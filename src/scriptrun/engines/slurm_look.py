@@ -120,9 +120,14 @@ def _of_accounting(job: str, ssh: str | None) -> str:
 def cancel(folder: Path, ssh: str | None = None) -> None:
     """End the run's job if it waits: what runs sees the request in its folder."""
     handle = books.handle_of(folder)
-    if handle is not None:
-        slurm_commands.ask(["scancel", "--state=PENDING", str(handle["job"])], ssh)
-        _answers.clear()
+    if handle is None:
+        return
+    job = str(handle["job"])
+    if "_" not in job:
+        slurm_commands.ask(["scancel", "--state=PENDING", job], ssh)
+    elif views([folder], ssh)[0].what == WAITING:  # with --state the whole array would be meant
+        slurm_commands.ask(["scancel", job], ssh)
+    _answers.clear()
 
 
 def clear(folder: Path, ssh: str | None = None) -> None:

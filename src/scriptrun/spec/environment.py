@@ -21,10 +21,10 @@ class EnvironmentSpec(Value):
     installed) or PACKAGES (``python`` is a version such as "3.8" or None for "any", ``pip`` holds
     requirement lines, ``pip_options`` lines such as ``--index-url ...``, ``conda`` conda specs).
     ``pins`` is EXACT (what cannot be had is refused), RELAX or AUTO (it is relaxed as little as the
-    resolver allows; AUTO is what old code gets by itself). ``local`` holds the digests of requirements that are directories or files of this machine, by
-    their path. ``image`` holds the container image that was asked for and ``container`` whether a
-    container is wanted at all. ``name``, ``version`` and ``notes`` are for people and do not count
-    as content.
+    resolver allows; AUTO is what old code gets by itself). ``local`` holds the digests of
+    requirements that are directories or files of this machine, by their path. ``image`` holds the
+    container image that was asked for and ``container`` whether a container is wanted at all.
+    ``name``, ``version`` and ``notes`` are for people and do not count as content.
     """
 
     kind: str = INTERPRETER

@@ -1,0 +1,68 @@
+"""Many runs as one job array: one sbatch, one script, an order that lists the runs."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from scriptrun.engines import slurm_books as books
+from scriptrun.engines import slurm_facts as facts
+from scriptrun.engines import slurm_script as scripts
+from scriptrun.engines.base import NoRoom, Order
+from scriptrun.runtime import files
+from scriptrun.spec.job import JobSpec
+
+if TYPE_CHECKING:
+    from scriptrun.engines.slurm import Slurm
+
+Pair = tuple[JobSpec, Order]
+#: tasks of one array, below what Slurm allows by default (MaxArraySize=1001)
+MOST = 1000
+
+
+def shape(target: Slurm, job: JobSpec, order: Order) -> str | None:
+    """What runs of one array have in common, as text; None for a run that goes alone."""
+    if target.warn or job.retry or job.distribution.kind == "mpi" or target.ssh:
+        return None
+    text = scripts.script(target, job.replace(id="", experiment=job.experiment), Path("/"), None, 1)
+    return repr((text, sorted(facts.passed(job, order).items())))
+
+
+def hand_over(target: Slurm, pairs: list[Pair], orders: list[dict[str, Any]]) -> list[Pair]:
+    """Hand the runs to Slurm as one array; those that another process is at are left out.
+
+    ``orders`` is what the launchers read of each. Returns the pairs that were handed over.
+    Raises ExperimentExecutionException when Slurm refuses them.
+    """
+    mine = [(pair, order) for pair, order in zip(pairs, orders, strict=True) if _claimed(pair)]
+    if not mine:
+        return []
+    first = mine[0][0][1]
+    place = first.workspace / ".scriptrun" / "slurm" / files.unique(12)
+    place.mkdir(parents=True)
+    files.write_atomic(str(place / "order.json"), files.to_json(_together([o for _, o in mine])))
+    job = mine[0][0][0]
+    text = scripts.script(target, job, place, place / "slurm-%a.txt", len(mine))
+    files.write_atomic(str(place / "job.sh"), text.encode("utf-8", "surrogateescape"), mode=0o755)
+    number = books.send(place / "job.sh", facts.passed(job, first), target.ssh)
+    for task, ((_, order), _) in enumerate(mine):
+        books.keep(scripts.place_of(order.folder, order.attempt), f"{number}_{task}", order.attempt)
+        if order.ticket is not None:
+            order.ticket.unlink(missing_ok=True)
+    return [pair for pair, _ in mine]
+
+
+def _claimed(pair: Pair) -> bool:
+    order = pair[1]
+    try:
+        return books.claim(scripts.place_of(order.folder, order.attempt))
+    except NoRoom:
+        return False
+
+
+def _together(orders: list[dict[str, Any]]) -> dict[str, Any]:
+    """What is the same for all, and what each run has of its own."""
+    first = orders[0]
+    same = {name for name in first if all(order.get(name) == first[name] for order in orders)}
+    runs = [{name: order[name] for name in order if name not in same} for order in orders]
+    return {**{name: first[name] for name in same}, "runs": runs}
