@@ -22,6 +22,17 @@ import servers
 FILES = 1_000_000
 SMALL, SIZE = 10_000, 16 << 10
 
+HUGE, PIECE = 2 << 30, 1 << 20
+#: in a process of its own, for its memory
+DOWNLOAD = """
+import json, resource, sys, time
+from scriptrun import Dataset, Workspace
+data = Dataset.get_by_name(Workspace(sys.argv[1]), "huge")
+began = time.perf_counter()
+data.download(sys.argv[2], overwrite=True)
+taken = time.perf_counter() - began
+print(json.dumps([taken, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024]))
+"""
 #: in a process of its own, for its memory
 REGISTER = """
 import json, resource, sys, time
@@ -48,7 +59,52 @@ def measure() -> list[dict[str, object]]:
         for kind, server in (("Blob", blob), ("S3", s3)):
             with server(place / kind) as (store, remote):
                 rows.append(downloads(kind, place, store, remote))
-        return rows
+        return [*rows, *huge(place)]
+
+
+def huge(place: Path) -> list[dict[str, object]]:
+    """One large file from a real Ceph gateway in memory, beside rclone."""
+    (place / "ceph").mkdir()
+    (place / "source").mkdir()
+    key, _, secret = servers.S3_KEYS.partition(":")
+    options = f"provider=Other,access_key_id={key},secret_access_key={secret}"
+    with open(place / "source" / "huge.bin", "wb") as file:
+        block = os.urandom(PIECE)
+        for _ in range(HUGE // PIECE):
+            file.write(block)
+    with servers.ceph(place / "ceph") as address:
+        store = Datastore.register_s3(
+            Workspace(place), "ceph", "shared", endpoint=address, secret="bench"
+        )
+        store.upload(place / "source", "huge", show_progress=False)
+        shutil.rmtree(place / "source")
+        Dataset.File.from_files((store, "huge")).register(Workspace(place), "huge")
+        memory: list[float] = []
+
+        def ours() -> float:
+            words = [sys.executable, "-c", DOWNLOAD, str(place), str(place / "out")]
+            done = subprocess.run(words, check=True, stdout=subprocess.PIPE)
+            shutil.rmtree(place / "out")
+            taken, used = json.loads(done.stdout)
+            memory.append(used)
+            return float(taken)
+
+        def theirs() -> float:
+            remote = f":s3,{options},endpoint='{address}':shared/huge"
+            words = [os.environ.get("RCLONE", "rclone"), "copy", "--config", "/dev/null"]
+            began = time.perf_counter()
+            subprocess.run([*words, remote, str(place / "out")], check=True)
+            taken = time.perf_counter() - began
+            shutil.rmtree(place / "out")
+            return taken
+
+        found = timing.alternate({"ours": ours, "rclone": theirs}, 3)
+    return [
+        timing.row(
+            "one file of 2 GiB", found["ours"], "s", "rclone copy", found["rclone"], "ratio 1.1"
+        ),
+        timing.row("memory for it", max(memory), "MiB", "the limit", 200, "ratio 1"),
+    ]
 
 
 def million(place: Path) -> list[dict[str, object]]:
