@@ -193,7 +193,7 @@ class Cluster:
         It does within five seconds of a change; a job that it was told of in the meantime is
         forgotten when it is killed.
         """
-        state, deadline = self.directory / "state" / "job_state", time.monotonic() + 6
+        state, deadline = self.directory / "state" / "job_state", time.monotonic() + 12
         while time.monotonic() < deadline:  # nothing is written where nothing has changed
             if state.exists() and state.stat().st_mtime > since:
                 return

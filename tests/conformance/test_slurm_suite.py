@@ -18,7 +18,7 @@ pytestmark = [pytest.mark.slurm, pytest.mark.slow, pytest.mark.xdist_group("slur
 class TestSlurm(EngineSuite):
     @pytest.fixture
     def bench(self, tmp_path, slurm):
-        return Bench(tmp_path, Slurm(partition="main", cpus=1, memory="64M", requeue=False))
+        return Bench(tmp_path, Slurm(partition="main", cpus=1, memory="256M", requeue=False))
 
     @pytest.fixture
     def narrow(self, bench):

@@ -76,7 +76,7 @@ def test_a_node_that_drains_lets_its_run_end_and_gets_no_other(bench, slurm):
     waits = other.submit("print('hello')")
     until(lambda: "PENDING" in slurm.jobs().values())
     assert waits.get_status() == "Queued"
-    assert waits.standing.reason
+    until(lambda: waits.standing.reason, "nothing says why it waits")
     gate.touch()
     assert wait(run) == "Completed"
     slurm.resume(node)
@@ -122,7 +122,7 @@ def test_a_node_dies_truly_and_the_run_is_started_again(slurm_hosts, tmp_path):
     slurm_hosts.kill_node(node)
     slurm_hosts.down(node)  # as Slurm itself finds after its SlurmdTimeout
     until(lambda: slurm_hosts.jobs().get(job) == "PENDING")
-    assert run.get_status() == "Queued"
+    until(lambda: run.get_status() == "Queued", "the run does not say that it waits")
     slurm_hosts.release(job)
     until(lambda: log_of(run).count("began") == 2)
     gate.touch()
@@ -140,3 +140,33 @@ def test_a_node_dies_truly_and_nothing_is_started_again(slurm_hosts, tmp_path):
     assert wait(run) == "Failed"
     assert "a node of it was lost" in run.standing.reason
     assert node in run.standing.reason
+
+
+SAVES = """
+import os, signal, sys, time
+place = os.environ["SCRIPTRUN_CHECKPOINT_DIR"]
+saved = os.path.exists(place + "/saved")
+signal.signal(signal.SIGTERM, lambda *_: (open(place + "/saved", "w").close(), sys.exit(0)))
+print("began", "again" if saved else "anew", flush=True)
+while not saved:
+    time.sleep(0.02)
+"""
+
+
+def test_a_preempted_run_saves_and_goes_on(tmp_path, slurm):
+    bench = Bench(
+        tmp_path, Slurm(partition="scavenge", memory="64M", extra=("--nodelist=n1", "--exclusive"))
+    )
+    run, _, job = begun(bench, slurm, SAVES)
+    other = slurm.run(
+        *("sbatch", "--parsable", "--partition=main", "--nodelist=n1", "--exclusive"),
+        *("--mem=64M", "-o", "/dev/null", "--wrap", "sleep 1"),
+    ).strip()
+    until(lambda: slurm.jobs().get(job) == "PENDING", "it was not preempted")
+    until(lambda: run.get_status() == "Queued", "the run does not say that it waits")
+    until(lambda: other not in slurm.jobs(), "the other job did not end")
+    slurm.release(job)
+    assert wait(run) == "Completed"
+    assert log_of(run) == "began anew\nbegan again\n"
+    assert run.get_details()["attempts"] == 2
+    assert any("Slurm started the job again" in each for each in run.get_details()["notes"])

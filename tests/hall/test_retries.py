@@ -60,7 +60,7 @@ def kept_tickets(bench):
 
 def test_a_named_exit_code_starts_it_again_from_what_was_saved(bench):
     run = submit(bench, SAVES, retries=3, retry_on="exit:75")
-    assert wait(run) == "Completed"
+    assert wait(run) == "Completed", run.standing.reason
     assert log_of(run) == "from step 0\nfrom step 1\nfrom step 2\n"
     assert attempts(run) == [1, 2, 3]
     assert [(run.path / "attempts" / str(n) / "result.json").exists() for n in (1, 2, 3)] == [
@@ -144,10 +144,10 @@ def test_slurm_starts_it_again_too(slurm, bench):
     config.retries, config.retry_on = 2, ("exit:75",)
     run = Experiment(bench.workspace, "retries").submit(config)
     for times in (1, 2):
-        until(lambda: log_of(run).count("from step") == times)
-        until(lambda: "PENDING" in slurm.jobs().values())
-        assert run.get_status() == "Queued"
+        until(lambda: log_of(run).count("from step") == times)  # noqa: B023
+        until(lambda: "PENDING" in slurm.jobs().values(), str(run.standing))
+        until(lambda: run.get_status() == "Queued")
         (job,) = slurm.jobs()
         slurm.release(job)
-    assert wait(run) == "Completed"
+    assert wait(run) == "Completed", run.standing.reason
     assert log_of(run) == "from step 0\nfrom step 1\nfrom step 2\n"

@@ -79,6 +79,10 @@ def judge(order, value):
     facts = _facts(os.environ.get("SLURM_JOB_ID", ""))
     state = facts.get("JobState", "")
     again = facts.get("Requeue") == "1"
+    if state == "RUNNING" and facts.get("PreemptTime", "None") != "None":
+        state = "PREEMPTED"  # within its time to save
+        if again:
+            _requeue()
     if state == "CANCELLED":
         value.update(state=results.CANCELED, reason="it was canceled in Slurm (scancel)")
         return True
@@ -100,6 +104,22 @@ def _at_its_limit(order, value):
     if again:
         files.write_atomic(os.path.join(order["slurm"], "again"), b"")
     return not again
+
+
+def _requeue():
+    """Have Slurm start this job again: it does not where the job ends before its grace period."""
+    array, task = os.environ.get("SLURM_ARRAY_JOB_ID"), os.environ.get("SLURM_ARRAY_TASK_ID")
+    job = "{}_{}".format(array, task) if array else os.environ.get("SLURM_JOB_ID", "")
+    try:
+        subprocess.run(
+            ["scontrol", "requeue", job],
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+            stdin=subprocess.DEVNULL,
+            timeout=10,
+        )
+    except (OSError, subprocess.SubprocessError):
+        pass  # then the run is lost, and says so
 
 
 def _facts(job):
