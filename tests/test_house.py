@@ -34,7 +34,13 @@ ON_PYTHON_38 = [path for path in FILES if RUNTIME in path.parents and path not i
 
 #: what anyone may import of the runtime; the rest starts and watches jobs
 PURE_RUNTIME = ("files", "events", "identity", "injob", "workdir", "results", "retrying")
-STARTS_JOBS = ("scriptrun.engines", "scriptrun.runner", "scriptrun.runtime", "scriptrun.testing")
+STARTS_JOBS = (
+    "scriptrun.engines",
+    "scriptrun.runner",
+    "scriptrun.runtime",
+    "scriptrun.sweeps",
+    "scriptrun.testing",
+)
 
 #: never loaded by ``import scriptrun``, ``--help`` or a warm submission
 HEAVY = (

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from scriptrun import distant, runner, starting, submit
+from scriptrun import compute, distant, runner, starting, submit
 from scriptrun.home import Home
 from scriptrun.spec.errors import ExperimentExecutionException
 from scriptrun.spec.hints import Any
@@ -15,47 +15,47 @@ def submit_all(submissions: list[Submission], workspace: Home) -> list[Path]:
     """Write all of them down, then start them in their order, or queue them; their folders."""
     taken: dict[Path, Taken] = {}
     found: list[Path] = []
-    written: list[tuple[Submission, Written]] = []
+    written: list[Written] = []
     for each in submissions:
         job = submit.complete(each, workspace, taken)
         if job.target.options.get("ssh"):
             found.append(distant.hand_over(job, workspace, each.warnings, None))
             continue
         run = submit.write_down(job, workspace, each.warnings)
-        written.append((each, run))
+        written.append(run)
         found.append(run.folder)
-    _start(workspace, written)
+    start(workspace, written)
     return found
 
 
-def _start(workspace: Home, written: list[tuple[Submission, Written]]) -> None:
-    left = [(each, run) for each, run in written if not _is_for_many(each.engine, run)]
-    groups: dict[Any, list[tuple[Submission, Written]]] = {}
-    for each, run in written:
-        if _is_for_many(each.engine, run):
-            groups.setdefault(repr(each.engine), []).append((each, run))
+def start(workspace: Home, written: list[Written]) -> None:
+    """Start runs that are written down, in their order, or queue them; one array where it fits."""
+    groups: dict[Any, list[Written]] = {}
+    left = []
+    for run in written:
+        engine = compute.engine_of(run.job.target)
+        if run.ready is not None and hasattr(engine, "submit_together"):
+            groups.setdefault(repr(run.job.target), []).append(run)
+        else:
+            left.append(run)
     for group in groups.values():
         started = _together(workspace, group)
-        left += [(each, run) for each, run in group if run.job.id not in started]
-    for _, run in left:
+        left += [run for run in group if run.job.id not in started]
+    for run in left:
         submit.start_or_queue(workspace, run)
 
 
-def _is_for_many(engine: Any, run: Written) -> bool:
-    return run.ready is not None and hasattr(engine, "submit_together")
-
-
-def _together(workspace: Home, group: list[tuple[Submission, Written]]) -> set[str]:
+def _together(workspace: Home, group: list[Written]) -> set[str]:
     """Hand a group to its engine at once; the ids of those that it took."""
     pairs = []
-    for _, run in group:
+    for run in group:
         assert run.ready is not None
         starting.write_lock(run.folder, run.ready)
         order = starting.order_of(workspace, run.folder, run.ready, run.ticket)
         pairs.append((run.job, order))
-    engine: Any = group[0][0].engine
+    engine: Any = compute.engine_of(group[0].job.target)
     try:
         return {job.id for job in engine.submit_together(pairs)}
     except (ExperimentExecutionException, OSError):
         runner.see_to_it(workspace)  # it tries them one by one, and tells what stands in the way
-        return {run.job.id for _, run in group}
+        return {run.job.id for run in group}

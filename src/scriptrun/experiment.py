@@ -16,11 +16,13 @@ if TYPE_CHECKING:
     from scriptrun import batch, catalog
     from scriptrun.config.environment import Environment
     from scriptrun.config.script_run_config import ScriptRunConfig
+    from scriptrun.sweeps import submitting
     from scriptrun.workspace import Workspace
 
 if not TYPE_CHECKING:
     batch = later("scriptrun.batch")
     catalog = later("scriptrun.catalog")
+    submitting = later("scriptrun.sweeps.submitting")
 
 
 class Experiment:
@@ -56,18 +58,30 @@ class Experiment:
         return self._facts().get("archived")
 
     def submit(
-        self, config: ScriptRunConfig, tags: Mapping[str, Any] | None = None, **kwargs: Any
+        self,
+        config: Any,
+        tags: Mapping[str, Any] | None = None,
+        **kwargs: Any,
     ) -> Run:
         """Submit the job that ``config`` describes and return its Run at once.
 
+        ``config`` is a ScriptRunConfig, or a HyperDriveConfig: a sweep, with a HyperDriveRun.
         The environment is registered under its name. ``tags`` are text by name.
         ``show_output=True`` waits and streams the log. Warnings about the submission come as Python
         warnings and stand in the run's record. Raises RunConfigurationException with every reason
         why it cannot be submitted.
         """
-        submission = submit.check(config, self.workspace, self.name, tags, kwargs.get("origin"))
-        self._make()
-        run = Run.at(self.workspace, submit.submit(submission, self.workspace))
+        origin = kwargs.get("origin")
+        if hasattr(config, "hyperparameter_sampling"):
+            submission = submitting.check(config, self.workspace, self.name, tags, origin)
+            self._make()
+            folder = submitting.start(config, self.workspace, submission, origin)
+            config = config.run_config  # that of its runs
+        else:
+            submission = submit.check(config, self.workspace, self.name, tags, origin)
+            self._make()
+            folder = submit.submit(submission, self.workspace)
+        run = Run.at(self.workspace, folder)
         catalog.remember(self.workspace, config.run_config.environment)
         for message in submission.warnings:
             warnings.warn(message, stacklevel=2)

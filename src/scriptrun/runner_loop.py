@@ -33,6 +33,7 @@ from scriptrun.spec.errors import ScriptrunError
 from scriptrun.spec.hints import Any
 from scriptrun.spec.job import JobSpec
 from scriptrun.store import flocks
+from scriptrun.sweeps import tending
 from scriptrun.tracking import folders
 
 #: how many environments are built at once, and how often a run is tried that keeps being killed
@@ -48,6 +49,7 @@ def main(root: str) -> None:
     processes.call_me(processes.RUNNER)
     local.allow_fork()
     workspace = Home(root)
+    tending.see_to_all(workspace)
     queue = tickets.queue_of(workspace.id)
     _make_forks_cheap()
     while tickets.names(queue):

@@ -18,9 +18,11 @@ if TYPE_CHECKING:
     from scriptrun import distant
     from scriptrun.data import mount as mounting
     from scriptrun.home import Home
+    from scriptrun.sweeps import looking
 else:
     mounting = later("scriptrun.data.mount")
     distant = later("scriptrun.distant")
+    looking = later("scriptrun.sweeps.looking")
 
 #: seconds in which the submitter itself may be about to start what it has queued
 JUST_NOW = 1.0
@@ -34,6 +36,8 @@ def status_of(
     ``waiting`` are the ids that a glance at the queue found, where many runs are asked about.
     Raises Unreachable for one run of a cluster that cannot be reached.
     """
+    if job.kind == "hyperdrive":
+        return looking.status_of(workspace, folder, job)
     if job.target.options.get("ssh"):
         return _of_afar(folder, job, waiting is not None)
     for _ in range(3):  # a run may move between the looks

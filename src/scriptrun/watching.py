@@ -30,6 +30,8 @@ def script_logs(job: JobSpec, ranks: Sequence[int] | None = None) -> list[str]:
 
     Raises UserErrorException for a rank that the job does not have.
     """
+    if job.kind == "hyperdrive":
+        return ["user_logs/hyperdrive.txt"]
     count = ranks_of(job)
     if not job.distribution.kind:
         if any(ranks or ()):

@@ -14,7 +14,9 @@ _PR_SET_CHILD_SUBREAPER = 36
 GUARD, RUNNER, LAUNCHER = "scriptrun-guard", "scriptrun-queue", "scriptrun-run"
 #: the helper that holds a job's data: it ends when its launcher is gone
 DATA = "scriptrun-data"
-_KEEPERS = (GUARD.encode(), RUNNER.encode(), DATA.encode())
+#: the driver of a sweep
+SWEEP = "scriptrun-sweep"
+_KEEPERS = (GUARD.encode(), RUNNER.encode(), DATA.encode(), SWEEP.encode())
 
 
 def call_me(name):

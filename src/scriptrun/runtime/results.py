@@ -44,13 +44,23 @@ def result(state, reason="", exit_code=None, signal=None, began=None, ended=None
 def publish_node(folder, attempt, node, value):
     """Write how node ``node`` ended, unless that is known already."""
     path = os.path.join(attempt_folder(folder, attempt), "node-{}.json".format(node))
-    return files.publish(path, files.to_json(dict(value, attempt=attempt, node=node)))
+    value = dict(_with_reason(folder, value), attempt=attempt, node=node)
+    return files.publish(path, files.to_json(value))
 
 
 def publish(folder, attempt, value):
     """Write how the attempt ended; False when it was known already (the first word stands)."""
     path = os.path.join(attempt_folder(folder, attempt), "result.json")
-    return files.publish(path, files.to_json(dict(value, attempt=attempt)))
+    return files.publish(path, files.to_json(dict(_with_reason(folder, value), attempt=attempt)))
+
+
+def _with_reason(folder, value):
+    """Whoever asked a run to end may have said why (the driver of a sweep does)."""
+    if value["state"] != CANCELED:
+        return value
+    asked = files.read_json(os.path.join(folder, "cancel.json"))
+    reason = asked.get("reason") if isinstance(asked, dict) else None
+    return dict(value, reason=reason) if reason else value
 
 
 def publish_surely(folder, attempt, value, events, seconds=60.0, last=True):

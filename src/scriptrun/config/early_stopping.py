@@ -1,0 +1,190 @@
+"""When a sweep stops a run early. An interval is one value of the primary metric that a run logs.
+
+A policy is applied to a run at every interval that is a multiple of ``evaluation_interval`` and at
+least ``delay_evaluation``, as the SDK's page says:
+https://learn.microsoft.com/azure/machine-learning/how-to-tune-hyperparameters
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from scriptrun.spec.hints import Any, ClassVar
+
+
+class EarlyTerminationPolicy:
+    """Base of the policies: a name, and the settings that go with it."""
+
+    POLICY_NAME: ClassVar[str] = ""
+
+    def __init__(self, name: str, properties: Mapping[str, Any] | None = None) -> None:
+        self.name = name
+        self.properties = dict(properties or {})
+
+    @property
+    def evaluation_interval(self) -> int:
+        """At which multiples of intervals it is applied."""
+        return int(self.properties.get("evaluation_interval", 1))
+
+    @property
+    def delay_evaluation(self) -> int:
+        """The first interval at which it is applied."""
+        return int(self.properties.get("delay_evaluation", 0))
+
+    def problems(self) -> list[str]:
+        """Why it cannot be applied, every reason."""
+        reasons = []
+        for name, least in (("evaluation_interval", 1), ("delay_evaluation", 0)):
+            value = self.properties.get(name, least)
+            if not _is_whole(value) or value < least:
+                reasons.append(f"{name} is a whole number of at least {least}, not {value!r}")
+        return reasons
+
+    def as_dict(self) -> dict[str, Any]:
+        """What a sweep's record keeps."""
+        return {"name": self.name, "properties": dict(self.properties)}
+
+    def to_json(self) -> dict[str, Any]:
+        """The policy as a JSON value, in the SDK v1's words."""
+        return self.as_dict()
+
+    def __repr__(self) -> str:
+        shown = ", ".join(f"{name}={value!r}" for name, value in self.properties.items())
+        return f"{type(self).__name__}({shown})"
+
+
+class NoTerminationPolicy(EarlyTerminationPolicy):
+    """Every run goes on to its own end."""
+
+    POLICY_NAME = "Default"
+
+    def __init__(self) -> None:
+        super().__init__(self.POLICY_NAME)
+
+
+class BanditPolicy(EarlyTerminationPolicy):
+    """Stops a run whose best value so far is further from the best of all than the slack allows.
+
+    When maximizing the bound is ``best / (1 + slack_factor)`` or ``best - slack_amount``, when
+    minimizing ``best * (1 + slack_factor)`` or ``best + slack_amount``; exactly one is given.
+    """
+
+    POLICY_NAME = "Bandit"
+
+    def __init__(
+        self,
+        evaluation_interval: int = 1,
+        slack_factor: float | None = None,
+        slack_amount: float | None = None,
+        delay_evaluation: int = 0,
+    ) -> None:
+        slack = {"slack_factor": slack_factor, "slack_amount": slack_amount}
+        given = {name: value for name, value in slack.items() if value is not None}
+        intervals = _intervals(evaluation_interval, delay_evaluation)
+        super().__init__(self.POLICY_NAME, {**given, **intervals})
+
+    @property
+    def slack_factor(self) -> float | None:
+        """The slack as a share of the best value."""
+        return self.properties.get("slack_factor")
+
+    @property
+    def slack_amount(self) -> float | None:
+        """The slack as an amount."""
+        return self.properties.get("slack_amount")
+
+    def problems(self) -> list[str]:
+        """Why it cannot be applied, every reason."""
+        given = [name for name in ("slack_factor", "slack_amount") if name in self.properties]
+        reasons = super().problems()
+        if len(given) != 1:
+            said = "both are given" if given else "neither is given"
+            reasons.append(f"BanditPolicy wants slack_factor or slack_amount, and {said}")
+        reasons += [
+            f"{name} is a number of at least 0, not {self.properties[name]!r}"
+            for name in given
+            if not _is_number(self.properties[name]) or self.properties[name] < 0
+        ]
+        return reasons
+
+
+class MedianStoppingPolicy(EarlyTerminationPolicy):
+    """Stops a run whose best value is worse than the median of all runs' averages so far."""
+
+    POLICY_NAME = "MedianStopping"
+
+    def __init__(self, evaluation_interval: int = 1, delay_evaluation: int = 0) -> None:
+        super().__init__(self.POLICY_NAME, _intervals(evaluation_interval, delay_evaluation))
+
+
+class TruncationSelectionPolicy(EarlyTerminationPolicy):
+    """Stops the worst ``truncation_percentage`` (1 to 99) of the runs at each interval."""
+
+    POLICY_NAME = "TruncationSelection"
+
+    def __init__(
+        self, truncation_percentage: int, evaluation_interval: int = 1, delay_evaluation: int = 0
+    ) -> None:
+        intervals = _intervals(evaluation_interval, delay_evaluation)
+        super().__init__(
+            self.POLICY_NAME, {"truncation_percentage": truncation_percentage, **intervals}
+        )
+
+    @property
+    def truncation_percentage(self) -> int:
+        """The share of runs that are stopped, in percent."""
+        return int(self.properties["truncation_percentage"])
+
+    def problems(self) -> list[str]:
+        """Why it cannot be applied, every reason."""
+        share = self.properties["truncation_percentage"]
+        wrong = not _is_whole(share) or not 1 <= share <= 99
+        said = f"truncation_percentage is a whole number from 1 to 99, not {share!r}"
+        return super().problems() + ([said] if wrong else [])
+
+
+class AshaPolicy(EarlyTerminationPolicy):
+    """Asynchronous successive halving (not in the SDK v1): of all runs that reach a rung, the best
+    one in ``reduction_factor`` goes on.
+
+    The rungs are the intervals ``min_intervals``, times ``reduction_factor``, and so on
+    (https://arxiv.org/abs/1810.05934, as a stopping rule).
+    """
+
+    POLICY_NAME = "ASHA"
+
+    def __init__(self, min_intervals: int = 1, reduction_factor: int = 3) -> None:
+        super().__init__(
+            self.POLICY_NAME,
+            {"min_intervals": min_intervals, "reduction_factor": reduction_factor},
+        )
+
+    def problems(self) -> list[str]:
+        """Why it cannot be applied, every reason."""
+        least = {"min_intervals": 1, "reduction_factor": 2}
+        return [
+            f"{name} is a whole number of at least {least[name]}, not {value!r}"
+            for name, value in self.properties.items()
+            if not _is_whole(value) or value < least[name]
+        ]
+
+
+def _intervals(evaluation_interval: int, delay_evaluation: int) -> dict[str, int]:
+    return {"evaluation_interval": evaluation_interval, "delay_evaluation": delay_evaluation}
+
+
+def _is_whole(value: Any) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool)
+
+
+def _is_number(value: Any) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool)
+
+
+def from_dict(value: Mapping[str, Any]) -> EarlyTerminationPolicy:
+    """The policy that ``as_dict`` wrote."""
+    kinds = (NoTerminationPolicy, BanditPolicy, MedianStoppingPolicy, TruncationSelectionPolicy,
+             AshaPolicy)  # fmt: skip
+    made: Any = {each.POLICY_NAME: each for each in kinds}[value["name"]]
+    policy: EarlyTerminationPolicy = made(**value.get("properties") or {})
+    return policy

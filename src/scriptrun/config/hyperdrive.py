@@ -1,0 +1,148 @@
+"""HyperDriveConfig: a job that is run many times, each time with other parameters."""
+
+from __future__ import annotations
+
+from enum import Enum
+
+from scriptrun.config.early_stopping import EarlyTerminationPolicy, NoTerminationPolicy
+from scriptrun.config.sampling import HyperParameterSampling
+from scriptrun.config.script_run_config import ScriptRunConfig
+from scriptrun.spec.hints import Any
+
+#: what a sweep may ask for at most; a duration that nobody wrote is no limit
+MOST_RUNS, MOST_AT_ONCE, MOST_MINUTES = 1_000_000, 10_000, None
+
+
+class PrimaryMetricGoal(Enum):
+    """Whether the primary metric shall be large or small."""
+
+    MAXIMIZE = "MAXIMIZE"
+    MINIMIZE = "MINIMIZE"
+
+    @staticmethod
+    def from_str(goal: str) -> PrimaryMetricGoal:
+        """The goal of this name, in any case. Raises ValueError for another word."""
+        return PrimaryMetricGoal[str(goal).upper()]
+
+
+class HyperDriveConfig:
+    """A sweep: the job, the space of its parameters, what is aimed at, and how far it goes.
+
+    ``run_config`` is the ScriptRunConfig of every run (or ``estimator`` the Estimator); a sampled
+    parameter comes after its arguments, as ``--name value``. The script logs
+    ``primary_metric_name``. At most ``max_total_runs`` runs are made, ``max_concurrent_runs`` at
+    once (default: as many as there are), and after ``max_duration_minutes`` (default: no limit)
+    the rest is canceled. ``policy`` stops runs early. ``resume_from`` is a sweep, or a list of
+    them, whose runs count as seen; ``resume_child_runs`` is a run, or a list of them, that are
+    begun again with their parameters and ``--resume-from``.
+
+    Nothing is checked here: a sweep that cannot be is refused, with all reasons, when submitted.
+    """
+
+    def __init__(
+        self,
+        hyperparameter_sampling: HyperParameterSampling,
+        primary_metric_name: str,
+        primary_metric_goal: PrimaryMetricGoal,
+        max_total_runs: int,
+        max_concurrent_runs: int | None = None,
+        max_duration_minutes: float | None = None,
+        policy: EarlyTerminationPolicy | None = None,
+        estimator: Any = None,
+        run_config: ScriptRunConfig | None = None,
+        resume_from: Any = None,
+        resume_child_runs: Any = None,
+        pipeline: Any = None,
+        debug_flag: Any = None,
+        custom_run_id: str | None = None,
+    ) -> None:
+        self.hyperparameter_sampling = hyperparameter_sampling
+        self.primary_metric_name = primary_metric_name
+        self.primary_metric_goal = primary_metric_goal
+        self.max_total_runs = max_total_runs
+        self.max_concurrent_runs = max_concurrent_runs
+        self.max_duration_minutes = max_duration_minutes
+        self.policy = policy or NoTerminationPolicy()
+        self.estimator = estimator
+        self._run_config = run_config
+        self.resume_from = resume_from
+        self.resume_child_runs = resume_child_runs
+        self.pipeline = pipeline
+        self.debug_flag = debug_flag
+        self.custom_run_id = custom_run_id
+
+    @property
+    def run_config(self) -> Any:
+        """The ScriptRunConfig of every run: the one that was given, or what the estimator says."""
+        if self._run_config is None and hasattr(self.estimator, "to_script_run_config"):
+            self._run_config = self.estimator.to_script_run_config()
+        return self._run_config
+
+    @property
+    def source_directory(self) -> Any:
+        """The source directory of every run."""
+        return getattr(self.run_config, "source_directory", None)
+
+    @property
+    def goal(self) -> str:
+        """``maximize`` or ``minimize``; "" for what is neither."""
+        wanted = getattr(self.primary_metric_goal, "value", self.primary_metric_goal)
+        word = str(wanted).lower()
+        return word if word in ("maximize", "minimize") else ""
+
+    def problems(self) -> list[str]:
+        """Why the sweep cannot be submitted, every reason but those of its job."""
+        reasons = [] if self.pipeline is None else ["pipelines are out of scope: give run_config"]
+        if self._run_config is not None and self.estimator is not None:
+            reasons.append("run_config and estimator are both given; give one of them")
+        if not isinstance(self.run_config, ScriptRunConfig):
+            given = type(self.run_config).__name__
+            reasons.append(f"run_config wants a ScriptRunConfig, and is {given}")
+        reasons += _problems_of(self.hyperparameter_sampling, HyperParameterSampling, "sampling")
+        reasons += _problems_of(self.policy, EarlyTerminationPolicy, "policy")
+        if not isinstance(self.primary_metric_name, str) or not self.primary_metric_name:
+            reasons.append(f"{self.primary_metric_name!r} cannot name the primary metric")
+        if not self.goal:
+            reasons.append(
+                "primary_metric_goal is PrimaryMetricGoal.MAXIMIZE or MINIMIZE, not "
+                f"{self.primary_metric_goal!r}"
+            )
+        return reasons + _limit_problems(self)
+
+
+class HyperDriveRunConfig(HyperDriveConfig):
+    """The SDK's older name of HyperDriveConfig, with ``estimator`` first."""
+
+    def __init__(self, estimator: Any = None, *args: Any, **kwargs: Any) -> None:
+        if isinstance(estimator, HyperParameterSampling):
+            super().__init__(estimator, *args, **kwargs)
+        else:
+            kwargs["estimator"] = estimator
+            super().__init__(*args, **kwargs)
+
+
+def _problems_of(value: Any, wanted: type, what: str) -> list[str]:
+    if isinstance(value, wanted):
+        found: list[str] = value.problems()  # type: ignore[attr-defined]
+        return found
+    return [f"the {what} wants a {wanted.__name__}, and is {type(value).__name__}"]
+
+
+def _limit_problems(config: HyperDriveConfig) -> list[str]:
+    reasons = []
+    at_once, minutes = config.max_concurrent_runs, config.max_duration_minutes
+    if not _is_between(config.max_total_runs, 1, MOST_RUNS):
+        reasons.append(
+            f"max_total_runs is a whole number from 1 to {MOST_RUNS}, not {config.max_total_runs!r}"
+        )
+    if at_once is not None and not _is_between(at_once, 1, MOST_AT_ONCE):
+        reasons.append(
+            f"max_concurrent_runs is a whole number from 1 to {MOST_AT_ONCE}, not {at_once!r}"
+        )
+    if minutes is not None and (not isinstance(minutes, int | float) or minutes <= 0):
+        reasons.append(f"max_duration_minutes is a number above 0, not {minutes!r}")
+    return reasons
+
+
+def _is_between(value: Any, least: int, most: int) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool) and least <= value <= most

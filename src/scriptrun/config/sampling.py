@@ -1,0 +1,111 @@
+"""How a sweep chooses its points: at random, all of a grid, or guided by what it has seen."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+
+from scriptrun.config import search_space
+from scriptrun.spec.hints import Any, ClassVar
+
+
+class HyperParameterSampling:
+    """Base of the ways to choose points from ``parameter_space``, a dict by parameters' names.
+
+    ``properties`` may hold ``seed``, a whole number: the same seed gives the same points. A seed
+    that is drawn because none was given is kept in the sweep's record.
+    """
+
+    SAMPLING_NAME: ClassVar[str] = ""
+    #: the expressions that this way takes; empty for all
+    TAKES: ClassVar[tuple[str, ...]] = ()
+
+    def __init__(
+        self,
+        sampling_method_name: str,
+        parameter_space: Mapping[str, Any],
+        properties: Mapping[str, Any] | None = None,
+        supported_distributions: Any = None,
+        **kwargs: Any,
+    ) -> None:
+        self.name = sampling_method_name
+        self.parameter_space = parameter_space
+        self.properties = dict(properties or {})
+
+    def problems(self) -> list[str]:
+        """Why no point could be chosen, every reason."""
+        reasons = search_space.problems(self.parameter_space)
+        seed = self.properties.get("seed")
+        if seed is not None and (not isinstance(seed, int) or isinstance(seed, bool)):
+            reasons.append(f"a seed is a whole number, not {seed!r}")
+        if reasons or not self.TAKES:
+            return reasons
+        return [
+            f"{type(self).__name__} takes only {' and '.join(self.TAKES)}, and {name} is said by "
+            f"{expression[0]}"
+            for name, expression in self.parameter_space.items()
+            if expression[0] not in self.TAKES
+        ]
+
+    def as_dict(self) -> dict[str, Any]:
+        """What a sweep's record keeps."""
+        space = {name: search_space.plain(each) for name, each in self.parameter_space.items()}
+        return {"name": self.name, "space": space, "properties": self.properties}
+
+    def to_json(self) -> dict[str, Any]:
+        """The sampling in the SDK v1's words."""
+        made = self.as_dict()
+        return {"name": made["name"], "parameter_space": made["space"], **self.properties}
+
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}({json.dumps(self.as_dict()['space'])})"
+
+
+class RandomParameterSampling(HyperParameterSampling):
+    """Points at random, none of them twice where the space is finite."""
+
+    SAMPLING_NAME = "RANDOM"
+
+    def __init__(
+        self, parameter_space: Mapping[str, Any], properties: Mapping[str, Any] | None = None
+    ) -> None:
+        super().__init__(self.SAMPLING_NAME, parameter_space, properties)
+
+
+class GridParameterSampling(HyperParameterSampling):
+    """Every combination of choices, the last parameter changing fastest."""
+
+    SAMPLING_NAME = "GRID"
+    TAKES = ("choice",)
+
+    def __init__(
+        self, parameter_space: Mapping[str, Any], properties: Mapping[str, Any] | None = None
+    ) -> None:
+        super().__init__(self.SAMPLING_NAME, parameter_space, properties)
+
+
+class BayesianParameterSampling(HyperParameterSampling):
+    """Points where the runs so far promise most (Optuna's TPE; the extra ``sweep`` brings it).
+
+    With one run at a time the same seed gives the same points, if the script gives the same values.
+    """
+
+    SAMPLING_NAME = "BayesianOptimization"
+
+    def __init__(
+        self, parameter_space: Mapping[str, Any], properties: Mapping[str, Any] | None = None
+    ) -> None:
+        super().__init__(self.SAMPLING_NAME, parameter_space, properties)
+
+
+WAYS: dict[str, type[HyperParameterSampling]] = {
+    each.SAMPLING_NAME: each
+    for each in (RandomParameterSampling, GridParameterSampling, BayesianParameterSampling)
+}
+
+
+def from_dict(value: Mapping[str, Any]) -> HyperParameterSampling:
+    """The sampling that ``as_dict`` wrote."""
+    made: Any = WAYS[value["name"]]
+    sampling: HyperParameterSampling = made(value["space"], value.get("properties"))
+    return sampling

@@ -1,0 +1,182 @@
+"""The parameters that a sweep tries: ``choice``, ``uniform`` and the others of the SDK v1.
+
+Each gives a JSON value, ``[name, [arguments]]``, as the SDK v1 did, so that a space is a plain dict
+from the name of a parameter to such values. Their meanings are those of the SDK's page
+https://learn.microsoft.com/azure/machine-learning/how-to-tune-hyperparameters
+"""
+
+from __future__ import annotations
+
+import decimal
+import math
+from collections.abc import Mapping, Sequence
+
+from scriptrun.spec.hints import Any
+
+Expression = list[Any]
+
+
+def choice(*options: Any) -> Expression:
+    """One of ``options``; a single list, tuple or range stands for its items."""
+    if len(options) == 1 and isinstance(options[0], list | tuple | range | set | frozenset):
+        options = tuple(options[0])
+    return ["choice", [[plain(each) for each in options]]]
+
+
+def randint(upper: int) -> Expression:
+    """A whole number from 0 up to, and without, ``upper``."""
+    return ["randint", [plain(upper)]]
+
+
+def uniform(min_value: float, max_value: float) -> Expression:
+    """A number between the two, each as likely as the others."""
+    return ["uniform", [plain(min_value), plain(max_value)]]
+
+
+def quniform(min_value: float, max_value: float, q: float) -> Expression:
+    """``round(uniform(min_value, max_value) / q) * q``."""
+    return ["quniform", [plain(min_value), plain(max_value), plain(q)]]
+
+
+def loguniform(min_value: float, max_value: float) -> Expression:
+    """``exp(uniform(min_value, max_value))``: the bounds are natural logarithms."""
+    return ["loguniform", [plain(min_value), plain(max_value)]]
+
+
+def qloguniform(min_value: float, max_value: float, q: float) -> Expression:
+    """``round(exp(uniform(min_value, max_value)) / q) * q``."""
+    return ["qloguniform", [plain(min_value), plain(max_value), plain(q)]]
+
+
+def normal(mu: float, sigma: float) -> Expression:
+    """A number of the normal distribution with mean ``mu`` and deviation ``sigma``."""
+    return ["normal", [plain(mu), plain(sigma)]]
+
+
+def qnormal(mu: float, sigma: float, q: float) -> Expression:
+    """``round(normal(mu, sigma) / q) * q``."""
+    return ["qnormal", [plain(mu), plain(sigma), plain(q)]]
+
+
+def lognormal(mu: float, sigma: float) -> Expression:
+    """``exp(normal(mu, sigma))``."""
+    return ["lognormal", [plain(mu), plain(sigma)]]
+
+
+def qlognormal(mu: float, sigma: float, q: float) -> Expression:
+    """``round(exp(normal(mu, sigma)) / q) * q``."""
+    return ["qlognormal", [plain(mu), plain(sigma), plain(q)]]
+
+
+#: how many arguments each takes
+ARGUMENTS = {
+    "choice": 1,
+    "randint": 1,
+    "uniform": 2,
+    "quniform": 3,
+    "loguniform": 2,
+    "qloguniform": 3,
+    "normal": 2,
+    "qnormal": 3,
+    "lognormal": 2,
+    "qlognormal": 3,
+}
+
+
+def plain(value: Any) -> Any:
+    """``value`` as a JSON value: NumPy's numbers become Python's, tuples lists."""
+    if value is None or isinstance(value, bool | int | float | str):
+        return value
+    if isinstance(value, list | tuple | range):
+        return [plain(each) for each in value]
+    item = getattr(value, "item", None)
+    return plain(item()) if callable(item) else str(value)
+
+
+def flag(name: str) -> str:
+    """How the script is told the parameter ``name``: ``lr`` and ``--lr`` both as ``--lr``."""
+    return name if name.startswith("-") else f"--{name}"
+
+
+def text(value: Any) -> str:
+    """A parameter's value as the script gets it.
+
+    Negative numbers are written out: argparse takes ``-1e-05`` for an option.
+    """
+    if isinstance(value, float) and value < 0 and math.isfinite(value):
+        return format(decimal.Decimal(repr(value)), "f")
+    return str(value)
+
+
+def problems(space: object) -> list[str]:
+    """Why ``space`` cannot be searched, every reason; empty when it can."""
+    if not isinstance(space, Mapping) or not space:
+        return [f"a parameter space is a dict of parameters by name, not {_short(space)}"]
+    reasons = [
+        f"{name!r} cannot name a parameter: it is a text without blanks"
+        for name in space
+        if not isinstance(name, str) or not name.strip("-") or len(name.split()) != 1
+    ]
+    names = [name for name in space if isinstance(name, str)]
+    twice = {flag(name) for name in names if [flag(n) for n in names].count(flag(name)) > 1}
+    reasons += [f"the parameter {name} is given twice, with and without dashes" for name in twice]
+    for name, expression in space.items():
+        reasons += [f"the parameter {name}: {each}" for each in _wrong(expression)]
+    return reasons
+
+
+def _wrong(expression: Any) -> list[str]:
+    if not _is_expression(expression):
+        known = ", ".join(ARGUMENTS)
+        return [f"{_short(expression)} says nothing to choose from; use one of {known}"]
+    name, values = expression
+    if len(values) != ARGUMENTS[name]:
+        return [f"{name} takes {ARGUMENTS[name]} values, not {len(values)}"]
+    if name == "choice":
+        return _wrong_choice(values[0])
+    odd = [each for each in values if not _is_number(each)]
+    if odd:
+        return [f"{name} wants numbers, and {_short(odd[0])} is none"]
+    return _wrong_numbers(name, values)
+
+
+def _is_expression(expression: Any) -> bool:
+    return (
+        isinstance(expression, Sequence)
+        and not isinstance(expression, str)
+        and len(expression) == 2
+        and expression[0] in ARGUMENTS
+        and isinstance(expression[1], list | tuple)
+    )
+
+
+def _wrong_choice(options: Any) -> list[str]:
+    if not isinstance(options, list | tuple) or not options:
+        return ["choice has nothing to choose from"]
+    return []
+
+
+def _wrong_numbers(name: str, values: Sequence[float]) -> list[str]:
+    reasons = []
+    if name == "randint" and (values[0] < 1 or values[0] != int(values[0])):
+        reasons.append(f"randint wants a whole number above 0, not {values[0]}")
+    if name.endswith("uniform") and values[0] >= values[1]:
+        reasons.append(f"{name} wants a lower and an upper bound, not {values[0]} and {values[1]}")
+    if name.endswith("normal") and values[1] <= 0:
+        reasons.append(f"{name} wants a deviation above 0, not {values[1]}")
+    if name.startswith("q") and values[2] <= 0:
+        reasons.append(f"{name} wants a step above 0, not {values[2]}")
+    if name.endswith("loguniform") and values[1] > 700:
+        reasons.append(
+            f"{name} takes the natural logarithms of the bounds, and exp({values[1]}) is no number"
+        )
+    return reasons
+
+
+def _is_number(value: Any) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
+
+
+def _short(value: Any) -> str:
+    shown = repr(value)
+    return shown if len(shown) < 60 else f"{shown[:57]}..."

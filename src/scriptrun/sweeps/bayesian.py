@@ -1,0 +1,129 @@
+"""Points where the runs so far promise most: Optuna's TPE, asked and told.
+
+The study lives in memory and is made again from the sweep's journal, which is the truth: a driver
+that was killed loses nothing. The sampler of each point is seeded with the point's number, so the
+same history gives the same point.
+"""
+
+from __future__ import annotations
+
+import math
+import statistics
+import zlib
+from collections.abc import Mapping
+
+from scriptrun.spec.errors import UserErrorException
+from scriptrun.spec.hints import Any
+from scriptrun.sweeps import drawing
+
+#: a normal distribution is searched through its quantiles, which have bounds
+_QUANTILES = 1e-6
+
+
+class Adviser:
+    """What has been seen of a space, and where to look next."""
+
+    def __init__(self, space: Mapping[str, Any], seed: int, maximizes: bool) -> None:
+        self._optuna = load()
+        self._space, self._seed = dict(space), seed
+        direction = "maximize" if maximizes else "minimize"
+        self._study = self._optuna.create_study(direction=direction)
+        self._trials: dict[int, int] = {}
+        self._distributions = {name: self._distribution(each) for name, each in space.items()}
+
+    def ask(self, number: int) -> tuple[drawing.Point, dict[str, Any]]:
+        """The point ``number``, and the study's own numbers for it, which the journal keeps."""
+        seed = zlib.crc32(f"{self._seed}/{number}".encode())
+        sampler = self._optuna.samplers.TPESampler(seed=seed, constant_liar=True)
+        self._study.sampler = sampler
+        trial = self._study.ask(self._distributions)
+        point = {name: self._value(name, trial.params[name]) for name in self._space}
+        self._trials[number] = trial.number
+        return point, dict(trial.params)
+
+    def begun(
+        self, number: int, point: Mapping[str, Any], raw: Mapping[str, Any] | None = None
+    ) -> None:
+        """Take in a point of the journal, whose run has not ended."""
+        place = self._add(point, raw, self._optuna.trial.TrialState.RUNNING, None)
+        if place is not None:
+            self._trials[number] = place
+
+    def ended(self, number: int, best: float | None) -> None:
+        """Take in how a run ended: its best value, or None where it has none."""
+        known = self._trials.pop(number, None)
+        if known is None:
+            return
+        if best is None or math.isnan(best):
+            self._study.tell(known, state=self._optuna.trial.TrialState.FAIL)
+        else:
+            self._study.tell(known, best)
+
+    def elsewhere(self, point: Mapping[str, Any], best: float) -> None:
+        """Take in what a run of another sweep came to."""
+        self._add(point, None, self._optuna.trial.TrialState.COMPLETE, best)
+
+    def _add(
+        self,
+        point: Mapping[str, Any],
+        raw: Mapping[str, Any] | None,
+        state: Any,
+        best: float | None,
+    ) -> int | None:
+        try:
+            params = raw or {name: self._raw(name, point[name]) for name in self._space}
+            made = self._optuna.trial.create_trial(
+                state=state, params=params, distributions=self._distributions, value=best
+            )
+        except (KeyError, ValueError, TypeError):
+            return None  # a point of another sweep, which lies outside of this space
+        self._study.add_trial(made)
+        return len(self._study.get_trials(deepcopy=False)) - 1
+
+    def _distribution(self, expression: list[Any]) -> Any:
+        kinds = self._optuna.distributions
+        name, values = expression
+        if name == "choice":
+            return kinds.CategoricalDistribution([drawing.key({"": each}) for each in values[0]])
+        if name == "randint":
+            return kinds.IntDistribution(0, int(values[0]) - 1)
+        if "normal" in name:
+            return kinds.FloatDistribution(_QUANTILES, 1 - _QUANTILES)
+        return kinds.FloatDistribution(float(values[0]), float(values[1]))
+
+    def _value(self, name: str, raw: Any) -> Any:
+        """What the script gets for the study's own number."""
+        kind, values = self._space[name]
+        if kind == "choice":
+            return next(each for each in values[0] if drawing.key({"": each}) == raw)
+        if kind == "randint":
+            return int(raw)
+        if "normal" in kind:
+            raw = statistics.NormalDist(values[0], values[1]).inv_cdf(raw)
+        return drawing.shaped(kind, values, raw)
+
+    def _raw(self, name: str, value: Any) -> Any:
+        """The study's own number for what the script got."""
+        kind, values = self._space[name]
+        if kind == "choice":
+            return drawing.key({"": value})
+        if kind == "randint":
+            return int(value)
+        raw = drawing.unshaped(kind, float(value))
+        if "normal" in kind:
+            share = statistics.NormalDist(values[0], values[1]).cdf(raw)
+            return min(max(share, _QUANTILES), 1 - _QUANTILES)
+        return min(max(raw, float(values[0])), float(values[1]))
+
+
+def load() -> Any:
+    """The module ``optuna``. Raises UserErrorException where it is not installed."""
+    try:
+        import optuna
+    except ImportError:
+        raise UserErrorException(
+            "BayesianParameterSampling needs Optuna, which is not installed here.",
+            "pip install 'scriptrun[sweep]', or use RandomParameterSampling.",
+        ) from None
+    optuna.logging.set_verbosity(optuna.logging.ERROR)
+    return optuna

@@ -1,0 +1,125 @@
+"""The runs of a sweep: the job of each, how it is submitted, and what is seen of its metric."""
+
+from __future__ import annotations
+
+import json
+import os
+import shlex
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from scriptrun import batch, distant, submit, tickets
+from scriptrun.config import search_space
+from scriptrun.home import Home
+from scriptrun.runtime import identity
+from scriptrun.spec.hints import Any
+from scriptrun.spec.job import JobSpec
+from scriptrun.sweeps.journal import Child
+from scriptrun.tracking import metrics
+
+#: the variable by which a run that goes on from another finds that one's outputs, as in v1
+_MODEL = "AZUREML_DATAREFERENCE_MODEL_LOCATION"
+
+
+def job_of(template: JobSpec, parent: JobSpec, child: Child, outputs: str | None) -> JobSpec:
+    """The job of one point; ``outputs`` is the folder of the run that it goes on from."""
+    words = arguments_of(child.parameters)
+    data = template.data
+    if outputs is not None:
+        words += ["--resume-from", f"${_MODEL}"]
+        data = {**data, "variables": {**(data.get("variables") or {}), _MODEL: outputs}}
+    line = template.command and " ".join([template.command, *map(_shell_word, words)])
+    arguments = template.arguments if template.command else (*template.arguments, *words)
+    said = {name: search_space.text(value) for name, value in child.parameters.items()}
+    return template.replace(
+        id=child.id,
+        created=child.created,
+        display_name=f"{_name_of(parent)}_{child.number}",
+        arguments=arguments,
+        command=line,
+        data=data,
+        parent=parent.id,
+        root=parent.root or parent.id,
+        tags={**template.tags, **said, "hyperparameters": json.dumps(child.parameters)},
+        properties={**template.properties, "azureml.runsource": "hyperdrive"},
+        run_definition=_defined(template.run_definition, arguments, line),
+        submitted_by={**template.submitted_by, **identity.of_process()},
+    )
+
+
+def arguments_of(parameters: Mapping[str, Any]) -> list[str]:
+    """What the script gets: flag, value, flag, value."""
+    return [
+        word
+        for name, value in parameters.items()
+        for word in (search_space.flag(name), search_space.text(value))
+    ]
+
+
+def _shell_word(word: str) -> str:
+    return f'"{word}"' if word == f"${_MODEL}" else shlex.quote(word)
+
+
+def _name_of(parent: JobSpec) -> str:
+    return parent.display_name or parent.id
+
+
+def _defined(
+    definition: dict[str, Any], arguments: Sequence[str], line: str | None
+) -> dict[str, Any]:
+    return {**definition, "arguments": list(arguments), "command": line or ""}
+
+
+def start(workspace: Home, jobs: Sequence[JobSpec], lock: dict[str, Any] | None) -> None:
+    """Write the runs down and start them, or queue them; on Slurm as one array.
+
+    ``lock`` is what their environment is locked to, where that is settled.
+    """
+    written = []
+    for job in jobs:
+        if job.target.options.get("ssh"):
+            distant.hand_over(job, workspace, [], lock)
+            continue
+        clear(workspace, job)
+        written.append(submit.write_down(job, workspace, [], lock))
+    batch.start(workspace, written)
+
+
+def clear(workspace: Home, job: JobSpec) -> None:
+    """Take away what a driver left that was killed while it wrote this very run down."""
+    folder = workspace.runs_folder / job.created[:10] / job.id
+    if not os.path.isdir(folder) or (folder / "job.json").exists():
+        return
+    ticket = tickets.find(tickets.queue_of(workspace.id), job.id)
+    if ticket is not None:
+        tickets.drop(ticket)
+    import shutil
+
+    shutil.rmtree(folder, ignore_errors=True)
+
+
+class Values:
+    """The values of the primary metric that a run has logged so far."""
+
+    def __init__(self, folder: Path, name: str) -> None:
+        self._follower, self._name = metrics.Follower(folder), name
+        self.found: list[float] = []
+
+    def poll(self) -> list[float]:
+        """All values so far, in order; each is an interval of the policies."""
+        for point in self._follower.poll():
+            if point.name == self._name:
+                values = point.value if point.kind == "list" else [point.value]
+                self.found += [float(each) for each in values if _is_number(each)]
+        return self.found
+
+
+def values_of(folder: Path, name: str) -> list[float]:
+    """All values of the metric ``name`` of a run, those that mlflow logged among them."""
+    found = metrics.read(folder, name).get(name)
+    values: list[Any] = found if isinstance(found, list) else [found]
+    return [float(each) for each in values if _is_number(each)]
+
+
+def _is_number(value: Any) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool)

@@ -1,0 +1,123 @@
+"""When a sweep ends, and how: the limits, the request to cancel, and runs that all fail."""
+
+from __future__ import annotations
+
+import json
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from scriptrun import watching
+from scriptrun.spec import states
+from scriptrun.sweeps.journal import Child
+from scriptrun.tracking import folders, metrics
+from scriptrun.tracking.events import later_writer
+
+#: how many runs may fail before any has come to anything; then no other is begun
+FAILURES = 3
+
+
+@dataclass(frozen=True)
+class Ending:
+    """The state that a sweep ends in, and why."""
+
+    state: str
+    reason: str = ""
+
+
+def at_once(driver: Any) -> Ending | None:
+    """Why the sweep ends now, its living runs canceled; None where it does not."""
+    if (driver.folder / "cancel.json").exists():
+        return Ending(states.CANCELED, "the sweep was canceled")
+    minutes = driver.limits.max_duration_minutes
+    if minutes is not None and time.time() - driver.began >= 60 * minutes:
+        done = any(each.state == states.COMPLETED for each in _children(driver))
+        state = states.COMPLETED if done else states.CANCELED
+        return Ending(state, f"max_duration_minutes={minutes:g} was reached")
+    return None
+
+
+def may_go_on(driver: Any) -> bool:
+    """Whether new runs may begin."""
+    return not _all_fail(driver) and not _all_begun(driver)
+
+
+def _all_begun(driver: Any) -> bool:
+    begun: int = driver.journal.next_number
+    waiting = len(driver.flight.live) and driver.flight.lacks_any()
+    return not waiting and (driver.exhausted or begun >= driver.limits.max_total_runs)
+
+
+def _all_fail(driver: Any) -> bool:
+    """Whether so many have failed, and none has come to anything, that the next would fail too."""
+    over = [each for each in _children(driver) if each.is_over]
+    failed = [each for each in over if each.state == states.FAILED]
+    came_to_something = any(each.state == states.COMPLETED or each.values for each in over)
+    return len(failed) >= FAILURES and not came_to_something
+
+
+def when_idle(driver: Any) -> Ending | None:
+    """How the sweep ends, now that none of its runs is alive; None where it goes on."""
+    if _all_fail(driver):
+        return Ending(states.FAILED, _why_all_fail(driver))
+    if not _all_begun(driver):
+        return None
+    over = _children(driver)
+    if over and all(each.state == states.FAILED for each in over):
+        return Ending(states.FAILED, _why_all_fail(driver))
+    if over and all(each.state == states.CANCELED for each in over):
+        return Ending(states.CANCELED, "all of its runs were canceled")
+    if driver.exhausted and len(over) < driver.limits.max_total_runs:
+        return Ending(states.COMPLETED, f"the space has {len(over)} points, and all were tried")
+    return Ending(states.COMPLETED)
+
+
+def _why_all_fail(driver: Any) -> str:
+    failed = [each for each in _children(driver) if each.state == states.FAILED]
+    first = failed[0]
+    many = "its only run failed" if len(failed) == 1 else f"all of its first {len(failed)} failed"
+    told = f"{many}; {first.id}: {first.reason}"
+    tail = last_lines(driver, first)
+    return f"{told}. The last lines of its log:\n{tail}" if tail else told
+
+
+def last_lines(driver: Any, child: Child, count: int = 8) -> str:
+    """The end of the log of a run."""
+    folder: Path = child.folder(driver.workspace.runs_folder)
+    result = folders.read_result(folder) or {}
+    log = result.get("log") or watching.script_logs(driver.template)[0]
+    return watching.last_lines(folder / str(log), count)
+
+
+def warn_of_lost_metric(driver: Any, child: Child) -> None:
+    """Say, at the first run that completed without the primary metric, what it logged instead."""
+    if child.state != states.COMPLETED or child.values:
+        return
+    before = [each for each in _children(driver) if each.state == states.COMPLETED]
+    if len(before) != 1:
+        return
+    logged = ", ".join(metrics.read(child.folder(driver.workspace.runs_folder))) or "nothing"
+    message = f"{child.id} completed and logged no {driver.sweep.metric!r}; it logged {logged}"
+    driver.log.say(message)
+    later_writer(driver.folder, "driver").write("warning", message=message)
+
+
+def leave_word(driver: Any, ending: Ending) -> None:
+    """The sweep's last properties, in the SDK v1's words."""
+    best: Child | None = None
+    for child in _children(driver):
+        if driver.sweep.better(child.best, best.best if best else None):
+            best = child
+    writer = later_writer(driver.folder, "driver")
+    if best is None:
+        if ending.state == states.COMPLETED:
+            message = f"no run logged a number named {driver.sweep.metric!r}, so there is no best"
+            writer.write("warning", message=message)
+        return
+    facts = {"score": json.dumps(best.best), "best_child_run_id": best.id}
+    writer.write("tag", set=facts)
+
+
+def _children(driver: Any) -> list[Child]:
+    return [child for _, child in sorted(driver.journal.children.items())]

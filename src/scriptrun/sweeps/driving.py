@@ -1,0 +1,227 @@
+"""The driver of one sweep: a process of its own that makes points, starts runs and stops them.
+
+It may be killed at any moment, and the next one goes on: the run folders and the journal are the
+truth, and a point is written down before its run is submitted. It has one thread, forks launchers
+as the runner does, and holds no slot of the machine.
+"""
+
+from __future__ import annotations
+
+import os
+import time
+import traceback
+from pathlib import Path
+
+from scriptrun.engines import local
+from scriptrun.runtime import (  # noqa: F401 (the launcher is loaded once, before the forks)
+    events,
+    files,
+    launch,
+    launcher,
+    processes,
+    results,
+)
+from scriptrun.spec import states
+from scriptrun.spec.environment import INTERPRETER
+from scriptrun.spec.errors import ScriptrunError, WorkspaceException
+from scriptrun.spec.hints import Any
+from scriptrun.store import flocks
+from scriptrun.sweeps import children, deciding, record, tending
+from scriptrun.sweeps.flight import Flight
+from scriptrun.sweeps.journal import Journal
+from scriptrun.sweeps.points import Points, outputs_of
+from scriptrun.tracking import folders
+from scriptrun.tracking.events import later_writer
+from scriptrun.workspace import Workspace
+
+#: seconds between two looks, and after a disk that could not be written
+TICK, PAUSE = 0.1, 5.0
+#: how often a driver may break before the sweep is given up
+TRIES = 3
+
+
+def main(root: str, run_id: str) -> None:
+    """Drive the sweep ``run_id`` of the workspace in ``root`` to its end."""
+    processes.call_me(processes.SWEEP)
+    workspace = Workspace(root)
+    lock = flocks.try_flock(tending.lock_of(workspace.id, run_id))
+    if lock is None:
+        return
+    with lock:
+        folder = workspace.find_run(run_id)
+        ticket = tending.ticket_of(workspace.id, run_id)
+        if folder is None:
+            return
+        _take_environment((files.read_json(str(ticket)) or {}).get("environ"))
+        try:
+            Driver(workspace, folder).run()
+        except Exception as error:
+            if not _give_up(folder, error):
+                return
+        ticket.unlink(missing_ok=True)
+
+
+def _take_environment(environ: dict[str, str] | None) -> None:
+    """Runs inherit what the submitter of the sweep had; this process's own places stay."""
+    if environ is None:
+        return
+    ours = {name: value for name, value in os.environ.items() if name.startswith("SCRIPTRUN_")}
+    os.environ.clear()
+    os.environ.update({**environ, **ours})
+
+
+def _give_up(folder: Path, error: Exception) -> bool:
+    """Write down why the driver broke; whether it did so too often, and the sweep has ended."""
+    text = "".join(traceback.format_exception(error))
+    Log(folder, "system_logs/driver.txt").say(text.rstrip())
+    broke = folder / "system_logs" / "driver.txt"
+    times = broke.read_text("utf-8", "replace").count("Traceback (most recent call last)")
+    if times < TRIES:
+        return False
+    attempt = (folders.attempts(folder) or [1])[-1]
+    reason = f"its driver broke {times} times: {type(error).__name__}: {error}"
+    results.publish(str(folder), attempt, results.result(states.FAILED, reason, by="driver"))
+    folders.touch(folder)
+    return True
+
+
+class Log:
+    """A log of the sweep, a line at a time, with the time; a full disk does not matter."""
+
+    def __init__(self, folder: Path, name: str = record.LOG) -> None:
+        self._path = folder / name
+
+    def say(self, line: str) -> None:
+        """Append ``line``."""
+        moment = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())
+        try:
+            events.append(str(self._path), f"{moment} {line}\n".encode("utf-8", "replace"))
+        except OSError:
+            pass
+
+
+class Driver:
+    """One life of the driver."""
+
+    def __init__(self, workspace: Workspace, folder: Path) -> None:
+        self.workspace, self.folder = workspace, folder
+        self.sweep = record.read(folder)
+        job = folders.read_job(folder)
+        assert job is not None
+        self.job, self.template = job, self.sweep.template()
+        self.log = Log(folder)
+        self.journal = Journal(folder).read()
+        self.points = Points(workspace, job.id, self.sweep, self.journal)
+        if not self.points.is_advised:  # Optuna brings NumPy, and that threads
+            local.allow_fork()
+        self.flight = Flight(workspace, self.sweep, self.journal, self.log)
+        self.flight.remember(self.points.reports())
+        self.exhausted = False
+        self.ending: deciding.Ending | None = None
+        self._lock: dict[str, Any] | None = None
+
+    def run(self) -> None:
+        """Drive the sweep to its end."""
+        wake = processes.waker()
+        while True:
+            pause = TICK
+            try:
+                self._begin()
+                if self._round():
+                    return
+            except (OSError, WorkspaceException) as error:
+                self.journal.close()
+                self.log.say(f"waiting: {error}")
+                pause = PAUSE  # a full disk, say
+            processes.doze(wake, pause)
+
+    def _begin(self) -> None:
+        """Open the attempt: its number, when it began, and the limits that stand."""
+        self.attempt = (folders.attempts(self.folder) or [1])[-1]
+        place = Path(results.attempt_folder(str(self.folder), self.attempt))
+        begun = files.read_json(str(place / "begun.json"))
+        if begun is None:
+            place.mkdir(parents=True, exist_ok=True)
+            begun = {"t": time.time()}
+            files.publish(str(place / "begun.json"), files.to_json(begun))
+            later_writer(self.folder, "driver").write("state", state=states.RUNNING)
+        self.began = float(begun["t"])
+        self.changes, self.limits = record.limits(self.folder, self.sweep)
+
+    def _round(self) -> bool:
+        """Look, stop, start; whether the sweep has ended."""
+        for child in self.flight.look():
+            self.points.ended(child)
+            deciding.warn_of_lost_metric(self, child)
+        self.ending = self.ending or deciding.at_once(self)
+        if self.ending is not None:
+            self.flight.stop_all(self.ending.reason)
+        elif deciding.may_go_on(self):
+            self._fill()
+        if self.flight.live:
+            return False
+        ending = self.ending or deciding.when_idle(self)
+        return ending is not None and self._end(ending)
+
+    def _fill(self) -> None:
+        """Start what was written down and never submitted, then new points."""
+        waiting = self.flight.unsubmitted()
+        room = self.limits.at_once - len(self.flight.live) + len(waiting)
+        while len(waiting) < room and self.journal.next_number < self.limits.max_total_runs:
+            child = self.points.next()
+            if child is None:
+                self.exhausted = True
+                break
+            self.journal.add(child)
+            self.flight.live[child.number] = child
+            self.points.written(child)
+            waiting.append(child)
+        if waiting:
+            self._submit(waiting)
+
+    def _submit(self, found: list[Any]) -> None:
+        jobs = [self._job_of(child) for child in found]
+        for child in found:
+            words = " ".join(children.arguments_of(child.parameters))
+            self.log.say(f"{child.id} is submitted: {words}")
+        forked = set(launch.forked)
+        try:
+            if self.template.target.kind == "Local":
+                for child, job in zip(found, jobs, strict=True):
+                    self._start([job])
+                    self.flight.submitted(child, launch.forked - forked)
+                    forked = set(launch.forked)
+            else:
+                self._start(jobs)
+                for child in found:
+                    self.flight.submitted(child, set())
+        except WorkspaceException:
+            raise
+        except ScriptrunError as error:
+            self.ending = deciding.Ending(states.FAILED, f"no run can be submitted: {error}")
+
+    def _start(self, jobs: list[Any]) -> None:
+        if self._lock is None and self.template.environment.kind != INTERPRETER:
+            self._lock = self.flight.settled_lock()
+        children.start(self.workspace, jobs, self._lock)
+
+    def _job_of(self, child: Any) -> Any:
+        outputs = outputs_of(self.workspace, child.source) if child.source else None
+        return children.job_of(self.template, self.job, child, outputs)
+
+    def _end(self, ending: deciding.Ending) -> bool:
+        """Publish how the sweep ended; False where it was extended meanwhile."""
+        if record.limits(self.folder, self.sweep)[0] != self.changes:
+            return False
+        deciding.leave_word(self, ending)
+        value = results.result(ending.state, ending.reason, began=self.began, by="driver", node=0)
+        results.publish(str(self.folder), self.attempt, value)
+        folders.touch(self.folder)
+        self.log.say(
+            f"{self.job.id} is {ending.state}" + (f": {ending.reason}" if ending.reason else "")
+        )
+        if record.limits(self.folder, self.sweep)[0] != self.changes and not self.ending:
+            record.open_attempt(self.folder, self.attempt)
+            return False
+        self.journal.close()
+        return True

@@ -1,0 +1,189 @@
+"""The runs of a sweep that have not ended: what is seen of them, and stopping them early."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Iterable
+from pathlib import Path
+
+from scriptrun import standing, starting
+from scriptrun.run import Run
+from scriptrun.runtime import files, identity, launch
+from scriptrun.spec import states
+from scriptrun.spec.hints import Any
+from scriptrun.spec.job import JobSpec
+from scriptrun.sweeps import children, record, stopping
+from scriptrun.sweeps.journal import Child, Journal
+from scriptrun.tracking import folders, settle
+from scriptrun.workspace import Workspace
+
+#: seconds between two looks at the whole state of a run, here and behind ssh; at its metrics
+SETTLE, SETTLE_AFAR, METRICS = 1.0, 10.0, 0.2
+
+
+class Flight:
+    """The runs that are in the journal and have not ended there: ``live``, by their numbers."""
+
+    def __init__(self, home: Workspace, sweep: record.Sweep, journal: Journal, log: Any) -> None:
+        self.home, self.sweep, self.journal, self.log = home, sweep, journal, log
+        self.live = {n: child for n, child in journal.children.items() if not child.is_over}
+        self.policy = sweep.stopping()
+        self.reports: dict[str, list[float]] = {}
+        self._values: dict[int, children.Values] = {}
+        self._jobs: dict[int, JobSpec] = {}
+        self._own: dict[int, int] = {}
+        self._settled: dict[int, float] = {}
+        self._stopped: dict[int, str] = {}
+        self._next_metrics = 0.0
+        self.remember(each for each in journal.children.values() if each.is_over)
+
+    def remember(self, ended: Iterable[Child]) -> None:
+        """Let the policy compare with runs that have ended."""
+        if not stopping.watches(self.policy):
+            return
+        for child in ended:
+            folder = child.folder(self.home.runs_folder)
+            self.reports[child.id] = children.values_of(folder, self.sweep.metric)
+
+    def unsubmitted(self) -> list[Child]:
+        """The points that are written down and have no run: a driver died in between."""
+        found = [child for n, child in self.live.items() if n not in self._jobs]
+        lacking = []
+        for child in found:
+            job = folders.read_job(child.folder(self.home.runs_folder))
+            if job is None:
+                lacking.append(child)
+            else:
+                self._jobs[child.number] = job
+        return lacking
+
+    def lacks_any(self) -> bool:
+        """Whether a point is written down and has no run."""
+        return any(
+            number not in self._jobs
+            and not (child.folder(self.home.runs_folder) / "job.json").exists()
+            for number, child in self.live.items()
+        )
+
+    def submitted(self, child: Child, forked: set[int]) -> None:
+        """The run was submitted; ``forked`` is its guard, where that is a child of this process."""
+        for pid in forked:
+            self._own[pid] = child.number
+
+    def settled_lock(self) -> dict[str, Any] | None:
+        """What the environment of the sweep's runs was locked to, once one of them has it."""
+        for child in self.journal.children.values():
+            lock = starting.lock_of(child.folder(self.home.runs_folder))
+            if lock is not None:
+                return lock
+        return None
+
+    def look(self) -> list[Child]:
+        """See what ended, write it down, and stop what the policy says; what has ended."""
+        self._reap()
+        over = []
+        for number, child in list(self.live.items()):
+            status = self._status(number, child)
+            if status is not None and status.is_final:
+                self._end(child, status)
+                over.append(child)
+        if self.live and stopping.watches(self.policy) and time.monotonic() > self._next_metrics:
+            self._next_metrics = time.monotonic() + METRICS
+            for child in list(self.live.values()):
+                self._judge(child)
+        return over
+
+    def _reap(self) -> None:
+        while True:
+            try:
+                pid, _ = os.waitpid(-1, os.WNOHANG)
+            except ChildProcessError:
+                return
+            if pid == 0:
+                return
+            self._own.pop(pid, None)
+            launch.forked.discard(pid)
+
+    def _status(self, number: int, child: Child) -> settle.Status | None:
+        """How it stands, as far as a look is due; its slot is free once its guard is gone."""
+        folder = child.folder(self.home.runs_folder)
+        job = self._jobs.get(number) or folders.read_job(folder)
+        if job is None:
+            return None
+        self._jobs[number] = job
+        now, afar = time.monotonic(), bool(job.target.options.get("ssh"))
+        due = self._settled.setdefault(number, now + SETTLE)
+        if now < due:
+            own = number in self._own.values()
+            return None if own or folders.read_result(folder) is None else settle.told(folder)
+        self._settled[number] = now + (SETTLE_AFAR if afar else SETTLE)
+        return standing.status_of(self.home, folder, job)
+
+    def _end(self, child: Child, status: settle.Status) -> None:
+        folder = child.folder(self.home.runs_folder)
+        values = children.values_of(folder, self.sweep.metric)
+        child.state, child.reason = status.state, status.reason
+        if child.state == states.CANCELED:
+            child.reason = self._stopped.get(child.number, child.reason)
+        child.began, child.ended, child.values = status.began, status.ended, len(values)
+        for value in values:
+            if self.sweep.better(value, child.best):
+                child.best = value
+        try:
+            self.journal.end(child)
+        except OSError:
+            child.state = ""
+            raise
+        self.reports[child.id] = values
+        self.live.pop(child.number, None)
+        self._jobs.pop(child.number, None)
+        told = "" if child.best is None else f", {self.sweep.metric} {child.best:.6g}"
+        why = f" ({child.reason})" if child.reason else ""
+        self.log.say(f"{child.id} is {child.state}{why}{told}")
+
+    def _judge(self, child: Child) -> None:
+        """Apply the policy to what the run has logged since the last look."""
+        folder = child.folder(self.home.runs_folder)
+        if child.number not in self._values:
+            self._values[child.number] = children.Values(folder, self.sweep.metric)
+        before = len(self.reports.get(child.id, ()))
+        values = self._values[child.number].poll()
+        self.reports[child.id] = list(values)
+        if child.number in self._stopped:
+            return
+        for interval in stopping.due(self.policy, before, len(values)):
+            reason = stopping.verdict(
+                self.policy, child.id, interval, self.reports, self.sweep.maximizes
+            )
+            if reason:
+                self.stop(child, reason)
+                return
+
+    def stop(self, child: Child, reason: str) -> None:
+        """Ask for a run to end, and say why."""
+        if child.number in self._stopped:
+            return
+        folder = child.folder(self.home.runs_folder)
+        job = self._jobs.get(child.number) or folders.read_job(folder)
+        if job is None:
+            return
+        stop(self.home, folder, job, reason)
+        self._stopped[child.number] = reason
+
+    def stop_all(self, reason: str) -> None:
+        """Ask for all runs to end; a point whose run was never submitted ends at once."""
+        for child in self.unsubmitted():
+            child.state, child.reason = states.CANCELED, reason
+            self.journal.end(child)
+            self.live.pop(child.number, None)
+        for child in list(self.live.values()):
+            self.stop(child, reason)
+
+
+def stop(home: Workspace, folder: Path, job: JobSpec, reason: str) -> None:
+    """Ask for a run to end, with the reason that its result will give."""
+    if not job.target.options.get("ssh"):
+        value = {**identity.of_process(), "reason": reason}
+        files.publish(str(folder / "cancel.json"), files.to_json(value))
+    Run.at(home, folder).cancel()

@@ -1,0 +1,111 @@
+"""The runs of a sweep in their order, from its journal: ten thousand of them take no reading."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable
+from typing import TYPE_CHECKING, Any
+
+from scriptrun import standing
+from scriptrun.run import Run
+from scriptrun.spec import states
+from scriptrun.sweeps import children as runs
+from scriptrun.sweeps import points, record
+from scriptrun.sweeps.journal import Child, Journal
+from scriptrun.tracking import folders, metrics
+
+if TYPE_CHECKING:
+    from scriptrun.sweeps.sweep_run import HyperDriveRun
+
+
+def children(run: HyperDriveRun) -> list[Child]:
+    """The runs by their numbers; one that the journal knows no end of is looked at now."""
+    found = Journal(run.path).read().children
+    for child in found.values():
+        if not child.is_over:
+            _look(run, child)
+    return [found[number] for number in sorted(found)]
+
+
+def _look(run: HyperDriveRun, child: Child) -> None:
+    folder = child.folder(run.workspace.runs_folder)
+    job = folders.read_job(folder)
+    if job is None:
+        child.state = states.NOT_STARTED
+        return
+    status = standing.status_of(run.workspace, folder, job)
+    child.state, child.reason, child.began = status.state, status.reason, status.began
+    child.ended = status.ended
+    values = runs.values_of(folder, run.sweep.metric)
+    child.values = len(values)
+    for value in values:
+        if run.sweep.better(value, child.best):
+            child.best = value
+
+
+def ordered(sweep: record.Sweep, found: Iterable[Child], reverse: bool = False) -> list[Child]:
+    """The best first (``reverse``: the worst), those without a value last, by their numbers."""
+    downwards = sweep.maximizes != reverse
+
+    def place(child: Child) -> tuple[bool, float, int]:
+        lacks = child.best is None or child.best != child.best
+        value = 0.0 if lacks else float(child.best or 0.0)
+        return lacks, -value if downwards else value, child.number
+
+    return sorted(found, key=place)
+
+
+def listed(
+    run: HyperDriveRun, top: int, reverse: bool, discard_no_metric: bool
+) -> list[dict[str, Any]]:
+    """What ``get_children_sorted_by_primary_metric`` promises."""
+    found = ordered(run.sweep, children(run), reverse)
+    if discard_no_metric:
+        found = [each for each in found if each.best is not None]
+    return [
+        {
+            "run_id": each.id,
+            "hyperparameters": json.dumps(each.parameters),
+            "best_primary_metric": each.best,
+            "status": each.state,
+        }
+        for each in (found[:top] if top > 0 else found)
+    ]
+
+
+def best(
+    run: HyperDriveRun, include_failed: bool, include_canceled: bool, include_others: bool
+) -> Run | None:
+    """What ``get_best_run_by_primary_metric`` promises."""
+    wanted = set(states.ORDER)
+    wanted -= set() if include_failed else {states.FAILED}
+    wanted -= set() if include_canceled else {states.CANCELED}
+    pool = children(run)
+    if include_others:
+        for _, journal in points.others(run.workspace, run.sweep):
+            pool += journal.children.values()
+    found = ordered(run.sweep, [each for each in pool if each.state in wanted])
+    if not found or found[0].best is None:
+        return None
+    return Run.at(run.workspace, found[0].folder(run.workspace.runs_folder))
+
+
+def metrics_of(run: HyperDriveRun, name: str | None) -> dict[str, Any]:
+    """What ``get_metrics`` of a sweep promises."""
+    place = run.workspace.runs_folder
+    found = Journal(run.path).read().children
+    return {each.id: metrics.read(each.folder(place), name) for _, each in sorted(found.items())}
+
+
+def as_frame(run: HyperDriveRun) -> Any:
+    """The runs as a pandas DataFrame, a row each."""
+    import pandas
+
+    return pandas.DataFrame([as_row(run.sweep, each) for each in children(run)])
+
+
+def as_row(sweep: record.Sweep, child: Child) -> dict[str, Any]:
+    """One run as a flat dict."""
+    facts = {"run_id": child.id, "status": child.state, sweep.metric: child.best}
+    times = {"began": child.began, "ended": child.ended, "reason": child.reason}
+    return {**facts, **child.parameters, **times}

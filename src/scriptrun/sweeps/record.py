@@ -1,0 +1,142 @@
+"""What a sweep is: ``sweep.json`` in its folder, which never changes, and its limits, which may.
+
+The format is documented in docs/explanation/formats.md.
+"""
+
+from __future__ import annotations
+
+import math
+import os
+from dataclasses import dataclass, field, fields
+from pathlib import Path
+
+from scriptrun.config import early_stopping
+from scriptrun.config.sampling import HyperParameterSampling
+from scriptrun.config.sampling import from_dict as sampling_of
+from scriptrun.runtime import files
+from scriptrun.spec.errors import WorkspaceException
+from scriptrun.spec.hints import Any
+from scriptrun.spec.job import JobSpec
+from scriptrun.tracking import folders
+
+FILE, LOG, KIND = "sweep.json", "user_logs/hyperdrive.txt", "hyperdrive"
+FORMAT = 1
+
+
+@dataclass(frozen=True)
+class Limits:
+    """How far a sweep goes: runs in all, at once (None: all), and minutes (None: no limit)."""
+
+    max_total_runs: int
+    max_concurrent_runs: int | None = None
+    max_duration_minutes: float | None = None
+
+    @property
+    def at_once(self) -> int:
+        """How many runs may be alive."""
+        return self.max_concurrent_runs or self.max_total_runs
+
+
+@dataclass(frozen=True)
+class Sweep:
+    """The record. ``child`` is the JobSpec that every run is made of, as a JSON value.
+
+    ``resume_from`` are the ids of sweeps whose runs count as seen; ``resume_child_runs`` the ids
+    of runs that are begun again. ``seed`` decides all chance.
+    """
+
+    sampling: dict[str, Any]
+    policy: dict[str, Any]
+    metric: str
+    goal: str
+    limits: dict[str, Any]
+    seed: int
+    child: dict[str, Any] = field(default_factory=dict)
+    resume_from: list[str] = field(default_factory=list)
+    resume_child_runs: list[str] = field(default_factory=list)
+    format: int = FORMAT
+
+    @property
+    def space(self) -> dict[str, Any]:
+        """The parameters by name, each with its expression."""
+        found: dict[str, Any] = self.sampling["space"]
+        return found
+
+    @property
+    def maximizes(self) -> bool:
+        """Whether large values of the metric are good."""
+        return self.goal == "maximize"
+
+    def template(self) -> JobSpec:
+        """The job that every run is made of."""
+        return JobSpec.from_dict(self.child)
+
+    def way(self) -> HyperParameterSampling:
+        """The sampling as the object that the user gave."""
+        return sampling_of(self.sampling)
+
+    def stopping(self) -> early_stopping.EarlyTerminationPolicy:
+        """The policy as the object that the user gave."""
+        return early_stopping.from_dict(self.policy)
+
+    def better(self, one: float | None, other: float | None) -> bool:
+        """Whether the value ``one`` is better than ``other``; None and NaN are worse than any."""
+        if one is None or math.isnan(one):
+            return False
+        if other is None or math.isnan(other):
+            return True
+        return one > other if self.maximizes else one < other
+
+
+def write(folder: Path, sweep: Sweep) -> None:
+    """Keep the record of a new sweep."""
+    value = {each.name: getattr(sweep, each.name) for each in fields(sweep)}
+    files.publish(str(folder / FILE), files.to_json(value))
+
+
+def read(folder: Path) -> Sweep:
+    """The sweep in ``folder``. Raises WorkspaceException where there is none, or a newer one."""
+    value = files.read_json(str(folder / FILE))
+    if not isinstance(value, dict):
+        raise WorkspaceException(f"There is no sweep in {folder}.")
+    if value.get("format", FORMAT) > FORMAT:
+        raise WorkspaceException(
+            f"The sweep in {folder} was made by a newer scriptrun.", "Install a newer scriptrun."
+        )
+    return Sweep(**{each.name: value[each.name] for each in fields(Sweep) if each.name in value})
+
+
+def limits(folder: Path, sweep: Sweep) -> tuple[int, Limits]:
+    """The limits that stand, and how often they were changed."""
+    number = _changes(folder)
+    value = files.read_json(str(_change(folder, number))) if number else None
+    return number, Limits(**(value or sweep.limits))
+
+
+def change_limits(folder: Path, sweep: Sweep, **changes: Any) -> Limits:
+    """Set limits anew, from now on; the others stay."""
+    while True:
+        number, now = limits(folder, sweep)
+        new = Limits(**{**vars(now), **changes})
+        place = _change(folder, number + 1)
+        place.parent.mkdir(exist_ok=True)
+        if files.publish(str(place), files.to_json(vars(new))):
+            return new
+
+
+def _changes(folder: Path) -> int:
+    try:
+        names = os.listdir(folder / "limits")
+    except (FileNotFoundError, NotADirectoryError):
+        return 0
+    return max((int(name[:-5]) for name in names if name[:-5].isdigit()), default=0)
+
+
+def _change(folder: Path, number: int) -> Path:
+    return folder / "limits" / f"{number}.json"
+
+
+def open_attempt(folder: Path, after: int) -> None:
+    """Let a sweep that has ended go on: its next attempt has no result yet."""
+    (folder / "attempts" / str(after + 1)).mkdir(parents=True, exist_ok=True)
+    folders.touch(folder)

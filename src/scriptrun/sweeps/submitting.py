@@ -1,0 +1,182 @@
+"""Submitting a sweep: checked as a whole, one snapshot, then a driver of its own."""
+
+from __future__ import annotations
+
+import json
+import random
+import shutil
+import uuid
+import warnings
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any
+
+from scriptrun import submit
+from scriptrun.config.hyperdrive import HyperDriveConfig
+from scriptrun.config.sampling import BayesianParameterSampling
+from scriptrun.runtime import events
+from scriptrun.spec import states
+from scriptrun.spec.errors import RunConfigurationException, ScriptrunError, refuse
+from scriptrun.spec.job import JobSpec, Target
+from scriptrun.sweeps import bayesian, drawing, record, tending
+from scriptrun.tracking import folders
+from scriptrun.workspace import Workspace
+
+
+def check(
+    config: HyperDriveConfig,
+    workspace: Workspace,
+    experiment: str,
+    tags: Mapping[str, Any] | None = None,
+    origin: submit.Origin | None = None,
+) -> submit.Submission:
+    """The job of the sweep's runs, checked; nothing is written.
+
+    Raises RunConfigurationException with every reason why the sweep cannot be submitted.
+    """
+    reasons = config.problems()
+    if not reasons:
+        reasons += _warm_problems(config, workspace)
+        if isinstance(config.hyperparameter_sampling, BayesianParameterSampling):
+            bayesian.load()
+    found = None
+    if hasattr(config.run_config, "run_config"):
+        try:
+            found = submit.check(config.run_config, workspace, experiment, tags, origin)
+        except RunConfigurationException as error:
+            reasons += error.reasons or [str(error)]
+    refuse(reasons, "This sweep cannot be submitted")
+    assert found is not None
+    return found
+
+
+def start(
+    config: HyperDriveConfig,
+    workspace: Workspace,
+    submission: submit.Submission,
+    origin: submit.Origin | None = None,
+) -> Path:
+    """Write the sweep down and start its driver; its folder."""
+    origin = origin or submit.Origin()
+    child = submit.complete(submission, workspace)
+    sweep = _record(config, child)
+    job = _parent(config, child, sweep, origin)
+    folder = folders.make(workspace.runs_folder, job)
+    ticket = None
+    try:
+        record.write(folder, sweep)
+        writer = events.EventWriter(folder, "submit")
+        for note in (*job.notes, *_notes(sweep)):
+            writer.write("note", message=note)
+        for warning in submission.warnings:
+            writer.write("warning", message=warning)
+        writer.write("state", state=states.QUEUED)
+        ticket = tending.write_ticket(workspace.id, folder)
+        folders.publish(folder, job)
+    except (ScriptrunError, OSError) as error:
+        if ticket is not None:
+            ticket.unlink(missing_ok=True)
+        shutil.rmtree(folder, ignore_errors=True)
+        if isinstance(error, OSError):
+            raise folders.not_writable(folder, error) from error
+        raise
+    tending.see_to_it(workspace, job.id)
+    return folder
+
+
+def warn(submission: submit.Submission, stacklevel: int = 3) -> None:
+    """Give the submission's warnings to the caller."""
+    for message in submission.warnings:
+        warnings.warn(message, stacklevel=stacklevel)
+
+
+def _record(config: HyperDriveConfig, child: JobSpec) -> record.Sweep:
+    sampling = config.hyperparameter_sampling.as_dict()
+    seed = sampling["properties"].get("seed")
+    return record.Sweep(
+        sampling=sampling,
+        policy=config.policy.as_dict(),
+        metric=config.primary_metric_name,
+        goal=config.goal,
+        limits={
+            "max_total_runs": config.max_total_runs,
+            "max_concurrent_runs": config.max_concurrent_runs,
+            "max_duration_minutes": config.max_duration_minutes,
+        },
+        seed=random.SystemRandom().randrange(2**31) if seed is None else seed,
+        child=child.to_dict(),
+        resume_from=[each.id for each in _several(config.resume_from)],
+        resume_child_runs=[each.id for each in _several(config.resume_child_runs)],
+    )
+
+
+def _parent(
+    config: HyperDriveConfig, child: JobSpec, sweep: record.Sweep, origin: submit.Origin
+) -> JobSpec:
+    """The sweep itself as a run: nothing to execute, on this host."""
+    run_id = config.custom_run_id or f"HD_{uuid.uuid4()}"
+    goal = {"name": sweep.metric, "goal": sweep.goal}
+    return child.replace(
+        id=run_id,
+        kind=record.KIND,
+        script=None,
+        command=None,
+        arguments=(),
+        data={},
+        retry={},
+        resources={},
+        target=Target(name=child.target.name),
+        display_name=origin.display_name or run_id,
+        parent=origin.parent,
+        root=origin.root or origin.parent or run_id,
+        properties={
+            **child.properties,
+            "azureml.runsource": "hyperdrive",
+            "runTemplate": "HyperDrive",
+            "platform": "AML",
+            "primary_metric_config": json.dumps(goal),
+            "resume_from": json.dumps(sweep.resume_from or None),
+        },
+    )
+
+
+def _notes(sweep: record.Sweep) -> list[str]:
+    count = drawing.size(sweep.space)
+    found = [f"the seed of the sampling is {sweep.seed}"]
+    if sweep.sampling["name"] == "GRID" and count is not None:
+        wanted = sweep.limits["max_total_runs"]
+        if wanted != count:
+            found.append(f"the grid has {count} points, and max_total_runs is {wanted}")
+    return found
+
+
+def _warm_problems(config: HyperDriveConfig, workspace: Workspace) -> list[str]:
+    reasons = [
+        f"resume_from wants sweeps, and {_shown(each)} is none"
+        for each in _several(config.resume_from)
+        if not (hasattr(each, "path") and (each.path / record.FILE).exists())
+    ]
+    reasons += [
+        f"resume_child_runs wants runs of a sweep, and {_shown(each)} is none"
+        for each in _several(config.resume_child_runs)
+        if not (hasattr(each, "path") and each.job.parent)
+    ]
+    more = len(list(_several(config.resume_child_runs)))
+    if more > config.max_total_runs:
+        reasons.append(
+            f"{more} runs are to be resumed, and max_total_runs is {config.max_total_runs}"
+        )
+    wanted = config.custom_run_id
+    if wanted is not None and workspace.find_run(wanted) is not None:
+        reasons.append(f"there is a run {wanted!r} already")
+    return reasons
+
+
+def _several(value: Any) -> Iterable[Any]:
+    if value is None:
+        return []
+    return value if isinstance(value, list | tuple) else [value]
+
+
+def _shown(value: Any) -> str:
+    return str(getattr(value, "id", None) or type(value).__name__)

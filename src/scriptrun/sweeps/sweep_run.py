@@ -1,0 +1,202 @@
+"""HyperDriveRun: a sweep as a run, with its children's parameters, metrics and order."""
+
+from __future__ import annotations
+
+import builtins
+import json
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+from scriptrun import browsing
+from scriptrun.config.hyperdrive import HyperDriveConfig, PrimaryMetricGoal
+from scriptrun.run import Run
+from scriptrun.runtime import files, identity
+from scriptrun.spec import states
+from scriptrun.spec.errors import UserErrorException
+from scriptrun.sweeps import ranking, record, tending
+from scriptrun.sweeps.journal import Child
+from scriptrun.tracking import folders
+from scriptrun.workspace import Workspace
+
+
+class HyperDriveRun(Run):
+    """The sweep ``run_id`` of ``experiment``; ``Experiment.submit`` and ``Run.get`` give it.
+
+    Raises UserErrorException where there is no such sweep.
+    """
+
+    RUN_TYPE = record.KIND
+
+    def __init__(
+        self,
+        experiment: Any,
+        run_id: str,
+        hyperdrive_config: HyperDriveConfig | None = None,
+        **kwargs: object,
+    ) -> None:
+        super().__init__(experiment, run_id)
+        if not (self.path / record.FILE).exists():
+            raise UserErrorException(
+                f"The run {run_id!r} is no sweep.", "Run.get(workspace, run_id) gives any run."
+            )
+
+    def _open(self, workspace: Workspace, folder: Path) -> None:
+        super()._open(workspace, folder)
+        self._sweep: record.Sweep | None = None
+
+    @property
+    def sweep(self) -> record.Sweep:
+        """The sweep's record: what was submitted; it never changes."""
+        if self._sweep is None:
+            self._sweep = record.read(self.path)
+        return self._sweep
+
+    @property
+    def limits(self) -> record.Limits:
+        """How far the sweep goes, as it stands now."""
+        return record.limits(self.path, self.sweep)[1]
+
+    @property
+    def hyperdrive_config(self) -> HyperDriveConfig:
+        """What was submitted, but for the job of the runs."""
+        sweep, now = self.sweep, self.limits
+        return HyperDriveConfig(
+            sweep.way(),
+            sweep.metric,
+            PrimaryMetricGoal.from_str(sweep.goal),
+            now.max_total_runs,
+            now.max_concurrent_runs,
+            now.max_duration_minutes,
+            sweep.stopping(),
+        )
+
+    def get_children(
+        self,
+        recursive: bool = False,
+        tags: Mapping[str, Any] | str | None = None,
+        properties: Mapping[str, Any] | str | None = None,
+        type: str | None = None,
+        status: str | None = None,
+        **kwargs: Any,
+    ) -> Iterator[Run]:
+        """The sweep's runs, in the order in which they were begun."""
+        if recursive:
+            yield from super().get_children(True, tags, properties, type, status)
+            return
+        for child in ranking.children(self):
+            folder = child.folder(self.workspace.runs_folder)
+            if (folder / "job.json").exists():
+                run = Run.at(self.workspace, folder)
+                if browsing.matches(run, type, tags, properties, True) and status in (
+                    None,
+                    run.get_status(),
+                ):
+                    yield run
+
+    def get_best_run_by_primary_metric(
+        self,
+        include_failed: bool = True,
+        include_canceled: bool = True,
+        include_resume_from_runs: bool = True,
+    ) -> Run | None:
+        """The run with the best value of the primary metric, or None where none has logged it."""
+        return ranking.best(self, include_failed, include_canceled, include_resume_from_runs)
+
+    def get_children_sorted_by_primary_metric(
+        self, top: int = 0, reverse: bool = False, discard_no_metric: bool = False
+    ) -> builtins.list[dict[str, Any]]:
+        """The runs by their best value, the best first, those without one last.
+
+        Each is a dict: ``run_id``, ``hyperparameters`` (JSON), ``best_primary_metric`` and
+        ``status``. ``top`` bounds how many (0: all); ``reverse`` gives the worst first.
+        """
+        return ranking.listed(self, top, reverse, discard_no_metric)
+
+    def get_hyperparameters(self) -> dict[str, str]:
+        """The parameters of each run, as JSON, by the run's id."""
+        return {each.id: json.dumps(each.parameters) for each in ranking.children(self)}
+
+    def get_metrics(
+        self,
+        name: str | None = None,
+        recursive: bool = False,
+        run_type: str | None = None,
+        populate: bool = False,
+    ) -> dict[str, Any]:
+        """What each run has logged, by the run's id; with ``name`` that metric alone."""
+        return ranking.metrics_of(self, name)
+
+    def get_termination(self) -> dict[str, str]:
+        """Why runs were canceled, by their ids."""
+        over = ranking.children(self)
+        return {each.id: each.reason for each in over if each.state == states.CANCELED}
+
+    def get_diagnostics(self) -> str:
+        """The sweep's log: what was submitted, and how it ended."""
+        try:
+            return (self.path / record.LOG).read_text("utf-8", "replace")
+        except OSError:
+            return ""
+
+    def to_pandas(self) -> Any:
+        """The runs as a pandas DataFrame: id, state, parameters, best value, times."""
+        return ranking.as_frame(self)
+
+    def cancel(self) -> None:
+        """End the sweep: its living runs are canceled, and no other is begun."""
+        if self.standing.is_final:
+            return
+        files.publish(str(self.path / "cancel.json"), files.to_json(identity.of_process()))
+        self._see_to_it()
+
+    def extend(
+        self,
+        max_total_runs: int | None = None,
+        max_concurrent_runs: int | None = None,
+        max_duration_minutes: float | None = None,
+    ) -> None:
+        """Set limits anew; a sweep that has ended goes on with the runs that it may now make.
+
+        Raises UserErrorException for limits that nothing could follow.
+        """
+        changes = {
+            "max_total_runs": max_total_runs,
+            "max_concurrent_runs": max_concurrent_runs,
+            "max_duration_minutes": max_duration_minutes,
+        }
+        given = {name: value for name, value in changes.items() if value is not None}
+        wrong = [name for name, value in given.items() if value <= 0]
+        if wrong or not given:
+            raise UserErrorException(
+                f"{' and '.join(wrong) or 'Nothing'} can be set so.", "Give numbers above 0."
+            )
+        ended = self.standing.is_final
+        record.change_limits(self.path, self.sweep, **given)
+        if ended or self.standing.is_final:
+            self.resume()
+
+    def resume(self) -> None:
+        """Let a sweep that has ended, or was canceled, go on where it was.
+
+        Runs that have ended are not begun again. Nothing happens to one that is alive.
+        """
+        if not self.standing.is_final:
+            self._see_to_it()
+            return
+        attempt = (folders.attempts(self.path) or [1])[-1]
+        try:
+            (self.path / "cancel.json").rename(self.path / f"cancel-{attempt}.json")
+        except FileNotFoundError:
+            pass
+        tending.write_ticket(self.workspace.id, self.path)
+        record.open_attempt(self.path, attempt)
+        self._see_to_it()
+
+    def _see_to_it(self) -> None:
+        if identity.is_here(self.job.submitted_by):
+            tending.see_to_it(self.workspace, self.id)
+
+    def children_rows(self) -> builtins.list[Child]:
+        """The runs as the journal knows them, living ones as they stand now."""
+        return ranking.children(self)

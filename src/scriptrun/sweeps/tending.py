@@ -1,0 +1,115 @@
+"""Seeing to it that a sweep's driver lives: one process a sweep, on the host that submitted it.
+
+The driver's lock lies on the local disk. Its ticket, beside it, holds what the runs inherit, and so
+lies in the user's own runtime directory (mode 0600); it goes when the sweep has ended.
+"""
+
+from __future__ import annotations
+
+import atexit
+import os
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+from scriptrun.runtime import files, identity, processes
+from scriptrun.store import flocks, places
+from scriptrun.tracking import folders
+
+#: seconds in which a driver that was started is about to take its lock
+BOOT = 2.0
+
+
+def place(workspace_id: str) -> Path:
+    """Where the workspace's locks and tickets of sweeps lie on this host."""
+    return places.runtime_folder("sweeps", workspace_id)
+
+
+def lock_of(workspace_id: str, run_id: str) -> Path:
+    """The file whose lock the sweep's driver holds."""
+    return place(workspace_id) / f"{run_id}.lock"
+
+
+def ticket_of(workspace_id: str, run_id: str) -> Path:
+    """The file that says that the sweep wants a driver, and what its runs inherit."""
+    return place(workspace_id) / f"{run_id}.json"
+
+
+def write_ticket(workspace_id: str, folder: Path) -> Path:
+    """Say that the sweep in ``folder`` wants a driver; its runs inherit our variables."""
+    path = ticket_of(workspace_id, folder.name)
+    submitter = identity.of_process()
+    value = {"folder": str(folder), "environ": dict(os.environ), "submitter": submitter}
+    files.write_atomic(str(path), files.to_json(value), mode=0o600)
+    return path
+
+
+def see_to_all(workspace: Any) -> None:
+    """Start the drivers of all sweeps that want one and have none."""
+    try:
+        names = os.listdir(place(workspace.id))
+    except OSError:
+        return
+    for name in names:
+        if name.endswith(".json"):
+            see_to_it(workspace, name[: -len(".json")])
+
+
+def see_to_it(workspace: Any, run_id: str) -> None:
+    """Start the sweep's driver unless one lives."""
+    _started[:] = [each for each in _started if each[2].poll() is None]
+    now = time.monotonic()
+    if any(of == run_id and now - when < BOOT for of, when, _ in _started):
+        return
+    lock = flocks.try_flock(lock_of(workspace.id, run_id))
+    if lock is None:
+        return
+    lock.close()
+    if _is_abandoned(workspace.id, run_id):
+        return
+    process = subprocess.Popen(
+        command(workspace, run_id),
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+        start_new_session=True,
+        cwd="/" if os.name == "posix" else None,
+        env={name: os.environ[name] for name in os.environ if name not in identity.OF_A_JOB},
+    )
+    if processes.in_job():
+        processes.await_name(process.pid, processes.SWEEP)
+    _started.append((run_id, now, process))
+
+
+def command(workspace: Any, run_id: str) -> list[str]:
+    """The command line of the sweep's driver."""
+    home = str(Path(__file__).resolve().parents[2])
+    program = (
+        f"import sys; sys.path.insert(0, {home!r}); from scriptrun.sweeps import driving; "
+        f"driving.main({str(workspace.root)!r}, {run_id!r})"
+    )
+    return [sys.executable, "-I", "-c", program]
+
+
+def _is_abandoned(workspace_id: str, run_id: str) -> bool:
+    """Whether the sweep was deleted, or its submitter died before it was written down."""
+    path = ticket_of(workspace_id, run_id)
+    ticket = files.read_json(str(path))
+    if not isinstance(ticket, dict) or folders.read_job(Path(ticket["folder"])) is not None:
+        return False
+    if not identity.is_alive(ticket["submitter"]):
+        path.unlink(missing_ok=True)
+    return True
+
+
+#: the drivers that this process has started and that live: sweep, when, process
+_started: list[tuple[str, float, Any]] = []
+
+
+@atexit.register
+def _let_go() -> None:
+    """Drivers outlive this process, which is no cause for Python to warn."""
+    for _, _, process in _started:
+        process.returncode = 0
