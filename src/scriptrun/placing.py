@@ -2,18 +2,23 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from pathlib import Path
 
 from scriptrun import compute
 from scriptrun.environments import local_sources
-from scriptrun.spec.environment import EXACT, INTERPRETER, PACKAGES, EnvironmentSpec
+from scriptrun.spec.environment import EXACT, IMAGE, INTERPRETER, PACKAGES, EnvironmentSpec
 from scriptrun.spec.hints import TYPE_CHECKING
+from scriptrun.spec.later import later
 
 if TYPE_CHECKING:
     from scriptrun.config.planning import Described
     from scriptrun.home import Home
     from scriptrun.spec.job import Target
+    from scriptrun.store import containers
+else:
+    containers = later("scriptrun.store.containers")
 
 
 def placed(
@@ -26,16 +31,30 @@ def placed(
     Linux with conda": where there are no containers it means processes with the same packages.
     """
     spec, notes = described.environment, []
+    if spec.container and (spec.docker.get("own") or containers.tool() is not None):
+        return _in_a_container(spec), ()
     if spec.kind == INTERPRETER and spec.interpreter is None:
         spec = spec.replace(interpreter=interpreter or sys.executable)
         notes.append(f"the environment names no interpreter: the job runs in {spec.interpreter}")
-    if spec.container and not spec.docker.get("own"):
+    if spec.container:
         notes.append(f"{spec.image} is run as processes with the same packages, not as a container")
         spec = spec.replace(container=False)
     spec = spec.replace(local=local_sources.digests(spec.pip))
     if spec.kind == PACKAGES:
         spec = spec.replace(pins=pins)
     return spec, (*notes, *filter(None, map(_of_an_editable, spec.pip)))
+
+
+def _in_a_container(spec: EnvironmentSpec) -> EnvironmentSpec:
+    """The request for an image; one that was made here is meant as it is now."""
+    local = local_sources.digests(spec.pip)
+    context = spec.docker.get("build_context") or {}
+    if context and os.path.isdir(context["path"]):
+        local |= local_sources.digests((context["path"],))
+    made_here = containers.local_image(spec.image or "")
+    if made_here:
+        local[spec.image or ""] = made_here
+    return spec.replace(kind=IMAGE, local=local)
 
 
 def shelf_of(target: Target, workspace: Home) -> Path | None:

@@ -61,6 +61,7 @@ def order_of(
         ticket=ticket.path,
         wake=wake(workspace),
         tool=(sys.executable, "-P"),
+        container=ready.container,
     )
 
 

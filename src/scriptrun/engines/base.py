@@ -57,7 +57,8 @@ class Order(Value, frozen=False):
     environment that was made ready. ``nodes``, ``node``, ``address`` and ``head`` (of this node
     and of node 0) are the job's place in the cluster; a text that begins with ``$`` names the
     variable that holds it where the launcher starts (``"$SLURM_NODEID"``). ``tool`` begins the
-    command line of an interpreter that has scriptrun, on that node.
+    command line of an interpreter that has scriptrun, on that node. ``container`` says how the
+    job's processes become containers (docs/explanation/formats.md); None: they do not.
     """
 
     folder: Path
@@ -76,6 +77,7 @@ class Order(Value, frozen=False):
     address: str = "127.0.0.1"
     head: str = ""
     tool: tuple[str, ...] = ()
+    container: dict[str, Any] | None = None
 
 
 class NoRoom(Exception):

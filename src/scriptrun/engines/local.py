@@ -20,9 +20,10 @@ from scriptrun.spec.values import Value
 from scriptrun.store import places
 
 if TYPE_CHECKING:
-    from scriptrun.engines import gangs
+    from scriptrun.engines import gangs, in_containers
 else:
     gangs = later("scriptrun.engines.gangs")
+    in_containers = later("scriptrun.engines.in_containers")
 
 #: seconds without a heartbeat after which a run of another host counts as ended
 SILENCE = 300.0
@@ -67,11 +68,7 @@ class Local(Value):
         if job.distribution.kind or job.resources:
             reasons += gangs.problems(job)
         if job.environment.container:
-            reasons.append(
-                f"the image {job.environment.image or 'of the environment'} needs a container, and "
-                "containers cannot be run yet; name its packages instead, with "
-                "Environment.from_pip_requirements or from_conda_specification"
-            )
+            reasons += in_containers.problems(job)
         return reasons
 
     def render(self, job: JobSpec, folder: Path) -> str:
@@ -117,6 +114,7 @@ class Local(Value):
     def clean(self, folder: Path) -> None:
         """End what a run left alive when its launcher and its guard were both killed."""
         processes.end_run(str(folder), _living_scripts(folder))
+        in_containers.clean(folder)
         try:
             collect.collect(str(folder))
             if any(name.startswith("work-node-") for name in os.listdir(folder)):
@@ -157,6 +155,7 @@ def _as_dict(job: JobSpec, order: Order, held: slots.Held) -> dict[str, Any]:
         "ticket": str(order.ticket) if order.ticket else None,
         "wake": order.wake,
         "tool": list(order.tool),
+        "container": order.container,
     }
 
 

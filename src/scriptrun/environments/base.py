@@ -12,7 +12,7 @@ import sys
 from abc import ABC, abstractmethod
 from collections.abc import Callable
 
-from scriptrun.spec.environment import INTERPRETER, PACKAGES, EnvironmentSpec
+from scriptrun.spec.environment import IMAGE, INTERPRETER, PACKAGES, EnvironmentSpec
 from scriptrun.spec.errors import EnvironmentException
 from scriptrun.spec.hints import Any, ClassVar
 from scriptrun.spec.values import Value
@@ -26,6 +26,7 @@ Stop = Callable[[], bool]
 BUILDERS = {
     INTERPRETER: "scriptrun.environments.existing:Existing",
     PACKAGES: "scriptrun.environments.uv:Uv",
+    IMAGE: "scriptrun.environments.image:Image",
 }
 
 
@@ -35,6 +36,7 @@ class Ready(Value):
     ``python`` is the absolute path of its interpreter and ``bin`` that one's directory. ``place``
     is what was built (None for an interpreter that is simply there), ``sites`` are the directories
     that hold its packages, ``lock`` is a JSON value. ``seconds`` is how long getting it took now.
+    ``container`` is what an engine's Order says of containers, None for processes.
     """
 
     key: str
@@ -46,6 +48,7 @@ class Ready(Value):
     seconds: float = 0.0
     sites: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
+    container: dict[str, Any] | None = None
 
 
 class Stopped(EnvironmentException):

@@ -61,6 +61,8 @@ class Helper:
         if answer.get("error"):
             raise NotDelivered(answer["error"])
         order["environ"] = dict(self._environ(), **answer.get("environ") or {})
+        order["brought_plain"] = answer.get("environ") or {}  # for a container, that inherits none
+        order["binds"] = answer.get("binds") or []
         return answer.get("variables") or {}
 
     def finish(self, value):

@@ -142,6 +142,10 @@ def _clear_up(order, status):
     """The launcher is gone without a result: end what it ran, and say so."""
     at = time.time()
     processes.clear_descendants(events.groups_begun(order["folder"], order["node"]), patience=0.5)
+    if order.get("container"):
+        from scriptrun.runtime import containers
+
+        containers.remove(order["folder"], order.get("environ"), order["node"])
     if order.get("ticket") and os.path.exists(order["ticket"]):
         return  # the script had not begun: the run still waits, and the next runner starts it
     if os.WIFSIGNALED(status):

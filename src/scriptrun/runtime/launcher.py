@@ -53,6 +53,10 @@ def launch(order):
         _complain(folder, traceback.format_exc())
         value = results.result(results.FAILED, "it could not be started: {}".format(error))
     order["told_to_stop"] = supervise.asked()
+    if order.get("container"):
+        from scriptrun.runtime import contained
+
+        contained.settle(order, value)
     left = processes.clear_descendants(events.groups_begun(folder, order["node"]))
     if left:
         log.write("note", message="ended what the script left running: " + ", ".join(sorted(left)))
@@ -91,10 +95,15 @@ def move_in(order, log, data):
 
 def start(job, order, task, work, log):
     """Start ``task`` in the working directory ``work``, say that it began, and return its pid."""
-    environ = variables.process_environment(job, order, task.variables)
     output = open_log(order["folder"], task.log)
     try:
-        pid = processes.spawn(task.argv, work, environ, output)
+        if order.get("container"):
+            from scriptrun.runtime import contained  # only jobs in containers load it
+
+            pid = contained.start(job, order, task, work, output)
+        else:
+            environ = variables.process_environment(job, order, task.variables)
+            pid = processes.spawn(task.argv, work, environ, output)
     finally:
         os.close(output)
     more = {"rank": task.rank, "log": task.log} if task.name else {}
@@ -148,6 +157,10 @@ def watch(job, order, pids):
     made.warn = job.get("warn_before_seconds") or 0.0
     made.on_term = order.get("on_term", "")
     made.on_limit = lambda living: _stacks(order, living)
+    if order.get("container"):
+        from scriptrun.runtime import contained
+
+        contained.look_after(made, order)
     return made
 
 
@@ -237,6 +250,8 @@ def _complain(folder, error):
 def sentence(error, job, order):
     """Why the job could not be started, of the OSError that kept it."""
     name = error.filename
+    if order.get("container") and name == order["container"]["tool"]:
+        return "the container tool {} cannot be executed: {}".format(name, error.strerror)
     if name and name == order.get("python"):
         return "the interpreter {} cannot be executed: {}".format(name, error.strerror)
     where = ": {}".format(name) if name else ""

@@ -16,7 +16,9 @@ GUARD, RUNNER, LAUNCHER = "scriptrun-guard", "scriptrun-queue", "scriptrun-run"
 DATA = "scriptrun-data"
 #: the driver of a sweep
 SWEEP = "scriptrun-sweep"
-_KEEPERS = (GUARD.encode(), RUNNER.encode(), DATA.encode(), SWEEP.encode())
+#: what keeps rootless podman's user namespace for all its containers: it belongs to no run
+_PAUSE = (b"catatonit", b"podman pause")
+_KEEPERS = (GUARD.encode(), RUNNER.encode(), DATA.encode(), SWEEP.encode(), *_PAUSE)
 
 
 def call_me(name):
@@ -124,6 +126,18 @@ def descendants(pid=None):
         found.extend(each for each, lives in below if lives)
         waiting.extend(each for each, _ in below)
     return found
+
+
+def parent_of(pid):
+    """The parent of the living process ``pid``; None where it has ended."""
+    parent, _, lives = _status(str(pid))
+    return parent if lives else None
+
+
+def children(pid):
+    """The living children of ``pid``."""
+    found = [(int(each), _status(each)) for each in _listing("/proc") if each.isdigit()]
+    return [each for each, (parent, _, lives) in found if parent == pid and lives]
 
 
 def _listing(path):

@@ -75,6 +75,10 @@ class Watch:
     warn = 0.0
     #: why SIGTERM asks to stop, where it does
     on_term = ""
+    #: reads the wait status of a process that stands for another: (pid, status) to status
+    translate = None
+    #: says why what runs can't be watched any more; "" while it can
+    troubled = None
 
     def __init__(self, pids, limit, grace, cancel, beat):
         self.living, self.limit, self.grace = list(pids), limit, grace
@@ -110,6 +114,8 @@ class Watch:
         found = []
         for pid in self.living if self._deaths is None else self._deaths.seen(self.living):
             ended, status, usage = os.wait4(pid, os.WNOHANG)
+            if ended and self.translate is not None:
+                status = self.translate(pid, status)
             if ended:
                 found.append((pid, status, usage))
         return found
@@ -167,9 +173,12 @@ class Watch:
     def _look_around(self, now):
         """At what runs below the processes, and at the job's other nodes."""
         failed = self.inside() if self.inside is not None else None
+        lost = self.troubled() if self.troubled is not None else ""
         if failed is not None:
             self._first, self._at = failed, time.time()
             self._stop(now, "")
+        elif lost:
+            self._stop(now, lost)
         elif self.peers is not None:
             trouble = self.peers.look()
             if trouble:

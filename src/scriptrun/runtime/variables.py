@@ -1,5 +1,6 @@
 """What the script's process sees: its variables, and its arguments with references expanded."""
 
+import errno
 import json
 import os
 import re
@@ -114,8 +115,29 @@ def expand(argument, system):
 
 def command_line(job, order, system):
     """What to execute for the job: the program by its path, then its arguments."""
+    if order.get("container"):
+        return _in_a_container(job, order["container"], system)
     if job.get("command"):
         shell = "/bin/bash" if os.path.exists("/bin/bash") else "/bin/sh"
         return [shell, "-c", job["command"]]
     arguments = [expand(argument, system) for argument in job.get("arguments") or ()]
     return [order["python"], job["script"]] + arguments
+
+
+def _in_a_container(job, told, system):
+    """The image's Python and the script, or the image's shell and the command.
+
+    Raises OSError where the image lacks what is needed.
+    """
+    if job.get("command"):
+        if told.get("shell"):
+            return [told["shell"], "-c", job["command"]]
+        import shlex  # an image without a shell: the words of the command are executed
+
+        return shlex.split(expand(job["command"], system))
+    if not told.get("python"):
+        message = "the image {} holds no Python: take one that does, or name its path by "
+        message += "environment.python.interpreter_path"
+        raise OSError(errno.ENOENT, message.format(told["named"]))
+    arguments = [expand(argument, system) for argument in job.get("arguments") or ()]
+    return [told["python"], job["script"]] + arguments

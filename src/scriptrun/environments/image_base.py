@@ -1,0 +1,125 @@
+"""The image that an environment stands on: pulled, or built of a Dockerfile or a context."""
+
+from __future__ import annotations
+
+import json
+import os
+import tempfile
+
+from scriptrun.environments import image_tool
+from scriptrun.environments.base import Log, Stop
+from scriptrun.spec.digests import digest_of
+from scriptrun.spec.environment import EnvironmentSpec
+from scriptrun.spec.errors import EnvironmentException
+from scriptrun.spec.hints import Any
+from scriptrun.store import containers
+
+_ARCHITECTURES = {"x86_64": "amd64", "aarch64": "arm64"}
+
+
+def get(spec: EnvironmentSpec, log: Log, stop: Stop) -> str:
+    """The id of the base image, which is in the tool's store then.
+
+    An image that is there is not pulled again. Raises EnvironmentException.
+    """
+    if spec.docker.get("dockerfile") or spec.docker.get("build_context"):
+        return _built(spec, log, stop)
+    image = full_name(spec)
+    there = id_of(image)
+    if there:
+        return there
+    if image.startswith("localhost/"):
+        raise EnvironmentException(
+            f"There is no image {image} here.", "Build it, or name one of a registry."
+        )
+    registry = spec.docker.get("registry") or {}
+    log(f"Pulling {image}.")
+    secret = containers.passwords.get(registry.get("address") or "", "")
+    words = ["pull", "--quiet", *_platform(spec), image]
+    with image_tool.logged_in(
+        registry.get("address") or "", registry.get("username") or "", secret
+    ) as environ:
+        image_tool.run(
+            words, f"Pulling the image {image}", log, stop, environ=environ, told=(secret,)
+        )
+    pulled = id_of(image)
+    if not pulled:
+        raise EnvironmentException(f"The image {image} was pulled, and is not there.")
+    return pulled
+
+
+def named(spec: EnvironmentSpec) -> str:
+    """What the base is, in words."""
+    context = spec.docker.get("build_context")
+    if spec.docker.get("dockerfile"):
+        return "of the environment's Dockerfile"
+    return f"of the build context {context['path']}" if context else full_name(spec)
+
+
+def full_name(spec: EnvironmentSpec) -> str:
+    """The image's name with its registry: ``base_image_registry`` is put before a bare one."""
+    image = spec.image or ""
+    address = (spec.docker.get("registry") or {}).get("address")
+    first = image.partition("/")[0]
+    bare = "/" not in image or not ("." in first or ":" in first or first == "localhost")
+    return f"{address.rstrip('/')}/{image}" if address and bare else image
+
+
+def foreign(spec: EnvironmentSpec) -> str:
+    """The platform that was asked for, where it isn't this machine's; else ""."""
+    asked = spec.docker.get("platform") or {}
+    machine = os.uname().machine
+    wanted = str(asked.get("architecture") or "").lower()
+    if not wanted or wanted in ("amd64", _ARCHITECTURES.get(machine, machine)):
+        return ""  # amd64 is what the SDK writes by itself
+    return f"{str(asked.get('os') or 'linux').lower()}/{wanted}"
+
+
+def id_of(image: str) -> str:
+    """The id of an image in the tool's store; "" where it isn't there."""
+    said = containers.run(containers.require(), ["image", "inspect", "--format", "{{.Id}}", image])
+    return said.out.splitlines()[0].removeprefix("sha256:") if said.code == 0 and said.out else ""
+
+
+def inspect(image: str) -> dict[str, Any]:
+    """The image's configuration: Env, User, Entrypoint and the like."""
+    said = containers.run(
+        containers.require(), ["image", "inspect", "--format", "{{json .Config}}", image]
+    )
+    if said.code:
+        raise EnvironmentException(f"The image {image} cannot be looked at: {said.error}")
+    found: dict[str, Any] = json.loads(said.out) or {}
+    return found
+
+
+def _platform(spec: EnvironmentSpec) -> list[str]:
+    asked = foreign(spec)
+    return ["--platform", asked] if asked else []
+
+
+def _built(spec: EnvironmentSpec, log: Log, stop: Stop) -> str:
+    """Build the Dockerfile or the context; the tool's own cache knows which layers still hold."""
+    docker = spec.docker
+    asked = [docker.get("dockerfile"), docker.get("build_context"), spec.local, foreign(spec)]
+    tag = f"localhost/scriptrun-base:{digest_of(asked)[:32]}"
+    words = ["build", "--tag", tag, *_platform(spec)]
+    if containers.require().kind == "podman":
+        words += ["--format", "docker", "--layers"]
+    with tempfile.TemporaryDirectory(prefix="scriptrun-build-") as folder:
+        context = docker.get("build_context")
+        if context:
+            place = context["path"]
+            file = context.get("dockerfile") or "Dockerfile"
+            words += ["--file", file if _is_remote(place) else os.path.join(place, file), place]
+        else:
+            path = os.path.join(folder, "Dockerfile")
+            with open(path, "w", encoding="utf-8") as handle:
+                handle.write(docker["dockerfile"])
+            words += ["--file", path, folder]
+        log(f"Building the image {named(spec)}.")
+        image_tool.run(words, f"Building the image {named(spec)}", log, stop)
+    return id_of(tag)
+
+
+def _is_remote(place: str) -> bool:
+    return "://" in place or place.startswith("git@")

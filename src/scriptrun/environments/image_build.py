@@ -1,0 +1,142 @@
+"""Putting locked packages on top of an image, in layers that change as rarely as can be.
+
+Two steps in containers of the base, each kept as a layer: a virtual environment of the image's own
+Python (it sees the image's packages), and the packages by ``uv pip sync``. uv is this machine's: it
+is mounted, with its cache, and no trace of either stays in the image.
+"""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import tempfile
+
+from scriptrun.environments import image_base, image_tool, requests, uv_tool
+from scriptrun.environments.base import Lock, Log, Stop
+from scriptrun.environments.image_lock import VENV
+from scriptrun.runtime.files import write_atomic
+from scriptrun.spec.digests import digest_of
+from scriptrun.spec.environment import EnvironmentSpec
+from scriptrun.spec.errors import EnvironmentException
+from scriptrun.store import containers
+
+#: where this machine's uv, its cache and the requirements are, while packages are installed
+_HANDS = "/run/scriptrun"
+
+
+def build(spec: EnvironmentSpec, lock: Lock, key: str, log: Log, stop: Stop) -> str:
+    """The id of the image that ``lock`` describes; what is there already is not made again."""
+    base = lock["base"]
+    if not image_base.id_of(base):
+        base = image_base.get(spec, log, stop)
+        if base != lock["base"]:
+            raise EnvironmentException(
+                f"The image {lock['named']} is another one now, and the one that the environment "
+                "was locked to is gone.",
+                "Lock it anew: scriptrun env build --upgrade.",
+            )
+    if not lock.get("requirements"):
+        return str(base)
+    tag = f"localhost/scriptrun-env:{key}"
+    there = image_base.id_of(tag)
+    if there:
+        return there
+    venv = _with_venv(base, lock, log, stop)
+    return _layer(venv, tag, ["pip", "sync", *_flags(spec, lock)], lock, spec, log, stop)
+
+
+def _with_venv(base: str, lock: Lock, log: Log, stop: Stop) -> str:
+    python = lock["base_interpreter"]
+    tag = f"localhost/scriptrun-python:{digest_of([base, python])[:32]}"
+    there = image_base.id_of(tag)
+    if there:
+        return there
+    words = ["venv", "--system-site-packages", "--python", python, "--no-project", VENV]
+    return _layer(base, tag, words, lock, None, log, stop)
+
+
+def _flags(spec: EnvironmentSpec, lock: Lock) -> list[str]:
+    text = lock["requirements"]
+    lines = [each for each in text.replace("\\\n", " ").splitlines() if each.strip()]
+    hashed = all("--hash=" in line for line in lines if not line.startswith("#"))
+    flags = [word for word in requests.of(spec).flags if word not in ("--prerelease", "allow")]
+    return [
+        *("--python", f"{VENV}/bin/python"),
+        *(["--require-hashes"] if hashed else []),
+        *flags,
+        f"{_HANDS}/requirements.txt",
+    ]
+
+
+def _layer(
+    base: str,
+    tag: str,
+    words: list[str],
+    lock: Lock,
+    spec: EnvironmentSpec | None,
+    log: Log,
+    stop: Stop,
+) -> str:
+    """Run uv with ``words`` in a container of ``base``, and keep what it changed as ``tag``."""
+    name = f"scriptrun-build-{tag.rpartition(':')[2]}"
+    _remove(name)
+    with tempfile.TemporaryDirectory(prefix="scriptrun-build-") as folder:
+        text = [*(requests.of(spec).options if spec else ()), lock["requirements"]]
+        path = os.path.join(folder, "requirements.txt")
+        write_atomic(path, "\n".join(text).encode(), 0o600)
+        mounts = {
+            uv_tool.binary(): f"{_HANDS}/uv",
+            _cache(): f"{_HANDS}/cache",
+            path: f"{_HANDS}/requirements.txt",
+        }
+        told = uv_tool.variables(words)
+        told = {name: value for name, value in told.items() if name.startswith(("UV_", "SSL_"))}
+        told |= {"UV_CACHE_DIR": f"{_HANDS}/cache", "UV_LINK_MODE": "copy", "HOME": "/tmp"}
+        told |= {"UV_PYTHON_DOWNLOADS": "never", "UV_NO_PROGRESS": "1"}
+        line = ["run", "--name", name, "--pull=never", "--network=host", "--user", "0:0"]
+        line += ["--security-opt", "label=disable", "--workdir", "/", "--entrypoint", ""]
+        for source, target in mounts.items():
+            line += ["--volume", f"{source}:{target}" + ("" if target.endswith("cache") else ":ro")]
+        line += [word for each in told if each != "HOME" for word in ("--env", each)]
+        environ = {name: value for name, value in told.items() if name != "HOME"}
+        try:
+            image_tool.run(
+                [*line, "--env", "HOME=/tmp", base, f"{_HANDS}/uv", *words],
+                f"Putting the packages into the image {lock['named']}",
+                log,
+                stop,
+                environ=environ,
+            )
+            return _keep(name, tag, base, log, stop)
+        finally:
+            _remove(name)
+
+
+def _keep(name: str, tag: str, base: str, log: Log, stop: Stop) -> str:
+    """Make the container's changes an image: with the base's own settings, and a PATH that fits."""
+    config = image_base.inspect(base)
+    environ = dict(each.split("=", 1) for each in config.get("Env") or () if "=" in each)
+    path = environ.get("PATH", "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin")
+    first = f"{VENV}/bin"
+    if not path.startswith(first + ":"):
+        path = f"{first}:{path}"
+    changes = [f"ENV PATH={path}", f"ENV VIRTUAL_ENV={VENV}", "CMD []"]
+    words = ["commit", "--quiet"] if containers.require().kind == "podman" else ["commit"]
+    for change in changes:
+        words += ["--change", change]
+    image_tool.run([*words, name, tag], f"Keeping the image {tag}", lambda _: None, stop)
+    log(f"Made the image {tag}.")
+    return image_base.id_of(tag)
+
+
+def _remove(name: str) -> None:
+    """What a build that was killed left under the same name goes first."""
+    containers.run(containers.require(), ["rm", "--force", name])
+
+
+def _cache() -> str:
+    """uv's own cache on this machine: packages are fetched once for all."""
+    said = subprocess.run([uv_tool.binary(), "cache", "dir"], capture_output=True, text=True)
+    folder = os.environ.get("UV_CACHE_DIR") or said.stdout.strip()
+    os.makedirs(folder, exist_ok=True)
+    return folder

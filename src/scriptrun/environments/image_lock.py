@@ -1,0 +1,128 @@
+"""An image request made exact: the base by its id, what it holds, and the packages on top."""
+
+from __future__ import annotations
+
+import datetime
+import json
+import os
+
+from scriptrun.environments import image_base, image_tool, pythons, requests, uv_lock
+from scriptrun.environments.base import Lock, Log, Stop, platform_tag
+from scriptrun.environments.image import has_packages
+from scriptrun.environments.locks import FORMAT
+from scriptrun.spec.environment import IMAGE, EnvironmentSpec
+from scriptrun.spec.errors import EnvironmentException
+from scriptrun.spec.hints import Any
+from scriptrun.store import containers
+
+#: the virtual environment of packages that are put on top of an image
+VENV = "/opt/scriptrun"
+#: what is asked of an image with a shell: its shells, its Pythons, its mpirun
+_QUESTION = """
+for name in bash sh mpirun; do command -v $name | sed "s/^/$name=/"; done 2>/dev/null ||
+  for name in bash sh mpirun; do echo "$name=$(command -v $name)"; done
+mpirun --version 2>/dev/null | head -1
+"""
+_ASK_PYTHON = (
+    "import sys, json; print(json.dumps({'version': '.'.join(map(str, sys.version_info[:3])), "
+    "'executable': sys.executable}))"
+)
+
+
+def resolve(spec: EnvironmentSpec, log: Log, stop: Stop) -> Lock:
+    """The lock of ``spec``. Raises EnvironmentException where the base can't be had."""
+    tool = containers.require()
+    base = image_base.get(spec, log, stop)
+    facts = look(spec, base, log, stop)
+    lock: Lock = {
+        "format": FORMAT,
+        "kind": IMAGE,
+        "platform": platform_tag(),
+        "store": tool.kind,
+        "base": base,
+        "named": image_base.named(spec),
+        **facts,
+        "notes": [],
+        "created": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
+        "tool": f"{tool.kind} {tool.version}",
+    }
+    foreign = image_base.foreign(spec)
+    if foreign:
+        lock["foreign"] = foreign
+    if has_packages(spec):
+        lock |= _packages(spec, facts, log, stop)
+    elif spec.python and not _fits(spec.python, facts.get("python")):
+        lock["notes"].append(
+            f"Python {spec.python} was asked for, and the image has {facts.get('python') or 'none'}"
+        )
+    return lock
+
+
+def look(spec: EnvironmentSpec, base: str, log: Log, stop: Stop) -> dict[str, Any]:
+    """What the image ``base`` holds: shell, interpreter and version, mpirun, its own PATH."""
+    config = image_base.inspect(base)
+    environ = dict(each.split("=", 1) for each in config.get("Env") or () if "=" in each)
+    kept = {name: environ[name] for name in ("PATH", "PYTHONPATH") if name in environ}
+    found: dict[str, Any] = {"environ": kept, "shell": None, "mpi": None}
+    for shell in ("/bin/bash", "/bin/sh"):
+        said = _ask(base, [shell, "-c", "command -v mpirun && mpirun --version; exit 0"])
+        if said.code == 0:
+            found["shell"] = shell
+            if said.out.startswith("/"):
+                found["mpi"] = "open" if "open" in said.out.lower() else "other"
+            break
+    names = [spec.interpreter] if spec.interpreter else ["python", "python3"]
+    for name in names:
+        said = _ask(base, [name, "-c", _ASK_PYTHON])
+        if said.code == 0:
+            told = json.loads(said.out.splitlines()[-1])
+            return {**found, "interpreter": told["executable"], "python": told["version"]}
+    if spec.interpreter:
+        raise EnvironmentException(
+            f"The image {image_base.named(spec)} holds no interpreter {spec.interpreter}.",
+            "Set environment.python.interpreter_path to the one in the image, or to 'python'.",
+        )
+    return {**found, "interpreter": None, "python": None}
+
+
+def _ask(base: str, argv: list[str]) -> containers.Said:
+    words = ["run", "--rm", "--pull=never", "--network=none", "--user", "0:0"]
+    words += ["--security-opt", "label=disable", "--entrypoint", "", base, *argv]
+    return containers.run(containers.require(), words, patience=120)
+
+
+def _fits(wanted: str, there: str | None) -> bool:
+    numbers = pythons.parse(wanted) or ()
+    return bool(there) and tuple(map(int, str(there).split(".")))[: len(numbers)] == numbers
+
+
+def _packages(spec: EnvironmentSpec, facts: dict[str, Any], log: Log, stop: Stop) -> dict[str, Any]:
+    """The packages as uv locks them for the image's Python; pins are exact in containers."""
+    request = requests.of(spec)
+    there = facts["python"]
+    if there is None:
+        raise EnvironmentException(
+            f"The image {image_base.named(spec)} holds no Python, so no packages can be added.",
+            "Take an image that has one, such as python:3.11-slim.",
+        )
+    if request.python and not _fits(request.python, there):
+        raise EnvironmentException(
+            f"The environment asks for Python {request.python}, and the image "
+            f"{image_base.named(spec)} has {there}.",
+            "Take an image with that Python, or leave the version open.",
+        )
+    own, _ = pythons.choose(None)
+    flags = ("--python-version", there)
+    text = uv_lock.compiled(request, own, flags, log, stop)
+    python = f"{VENV}/bin/python"
+    kept = {**facts["environ"], "PATH": f"{VENV}/bin:{facts['environ'].get('PATH', os.defpath)}"}
+    return {
+        "requirements": text,
+        "requested": list(request.lines),
+        "base_interpreter": facts["interpreter"],
+        "interpreter": python,
+        "environ": kept,
+    }
+
+
+__all__ = ["VENV", "image_tool", "look", "resolve"]

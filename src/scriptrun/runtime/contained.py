@@ -1,0 +1,64 @@
+"""What the launcher does otherwise where the job's processes are containers (Python 3.8+)."""
+
+import os
+
+from . import containers, processes
+
+
+def start(job, order, task, work, output):
+    """Start ``task`` as a container; the pid of the tool's process, which ends as it does."""
+    argv, environ = containers.start_line(job, order, task, work)
+    pid = processes.spawn(argv, work, environ, output)
+    order.setdefault("tasks", {})[pid] = task
+    return pid
+
+
+def look_after(watch, order):
+    """Let ``watch`` read the tool's exit codes, and reach the processes in the containers."""
+    ranks = {pid: task.rank for pid, task in order["tasks"].items()}
+    watch.translate = lambda pid, status: _read(order, pid, status)
+    watch.terminate = lambda living: containers.terminate(
+        order, {pid: ranks[pid] for pid in living if pid in ranks}
+    )
+    watch.troubled = lambda: _trouble(order, watch.living, ranks)
+
+
+def _read(order, pid, status):
+    task = order["tasks"][pid]
+    if os.WIFSIGNALED(status):
+        order["cut"] = True  # the tool was killed: it has not removed its container
+    elif containers.not_started(order, task.rank, status):
+        order["not_started"] = task
+        order["cut"] = True
+    return containers.read_status(status)
+
+
+def _trouble(order, living, ranks):
+    if order["container"]["kind"] != "podman":
+        return ""
+    if any(containers.is_adrift(order, ranks[pid]) for pid in living if pid in ranks):
+        return "podman's monitor of its container (conmon) was killed, so its end cannot be known"
+    return ""
+
+
+def settle(order, value):
+    """The containers' end: what holds them goes, and the result ``value`` says what is the case."""
+    used = containers.settle(order)
+    usage = value.get("usage")
+    if usage:
+        for name in ("user_seconds", "system_seconds"):
+            usage[name] = round(usage[name] + used[name], 3)
+        usage["peak_memory_kb"] = max(usage["peak_memory_kb"], used["peak_memory_kb"])
+    if order.get("cut"):
+        processes.clear_descendants()
+        containers.remove(order["folder"], order.get("environ"), order["node"])
+    task = order.get("not_started")
+    if task is not None and value["state"] == "Failed":
+        path = os.path.join(order["folder"], *task.log.split("/"))
+        kind = order["container"]["kind"]
+        reason = "{} could not start the container of the image {}: {}".format(
+            kind, order["container"]["named"], containers.last_words(path, kind)
+        )
+        for each in (value, value.get("cause") or {}):
+            each.update({name: reason for name in ("reason",) if name in each})
+            each.pop("exit_code", None)
