@@ -54,10 +54,10 @@ def test_every_package_of_a_module_is_there_too():
 
 
 def test_errors_that_are_left_out_can_be_caught():
-    module = importlib.import_module("azureml.train.hyperdrive.exceptions")
+    module = importlib.import_module("azureml.train.automl.exceptions")
     try:
         raise ValueError("another")
-    except module.HyperDriveException:
+    except module.AutoMLException:
         pytest.fail("it caught what is none of its own")
     except ValueError:
         pass

@@ -64,7 +64,7 @@ class HyperDriveConfig:
         self.max_duration_minutes = max_duration_minutes
         self.policy = policy or NoTerminationPolicy()
         self.estimator = estimator
-        self._run_config = run_config
+        self._given, self._translated = run_config, None
         self.resume_from = resume_from
         self.resume_child_runs = resume_child_runs
         self.pipeline = pipeline
@@ -74,9 +74,11 @@ class HyperDriveConfig:
     @property
     def run_config(self) -> Any:
         """The ScriptRunConfig of every run: the one that was given, or what the estimator says."""
-        if self._run_config is None and hasattr(self.estimator, "to_script_run_config"):
-            self._run_config = self.estimator.to_script_run_config()
-        return self._run_config
+        if self._given is not None or not hasattr(self.estimator, "to_script_run_config"):
+            return self._given
+        if self._translated is None:
+            self._translated = self.estimator.to_script_run_config()
+        return self._translated
 
     @property
     def source_directory(self) -> Any:
@@ -93,7 +95,7 @@ class HyperDriveConfig:
     def problems(self) -> list[str]:
         """Why the sweep cannot be submitted, every reason but those of its job."""
         reasons = [] if self.pipeline is None else ["pipelines are out of scope: give run_config"]
-        if self._run_config is not None and self.estimator is not None:
+        if self._given is not None and self.estimator is not None:
             reasons.append("run_config and estimator are both given; give one of them")
         if not isinstance(self.run_config, ScriptRunConfig):
             given = type(self.run_config).__name__

@@ -29,7 +29,10 @@ class Experiment(experiment.Experiment):
         """
         if hasattr(config, "to_script_run_config"):
             config = config.to_script_run_config()
-        target = getattr(getattr(config, "run_config", None), "target", None)
+        described = config
+        if hasattr(config, "hyperparameter_sampling"):
+            described = config.run_config  # the job of a sweep's runs
+        target = getattr(getattr(described, "run_config", None), "target", None)
         if isinstance(target, str):
             compute.adopt(self.workspace, target)
         show_output = kwargs.pop("show_output", False)
@@ -84,4 +87,4 @@ def get_run(
     experiment: experiment.Experiment, run_id: str, rehydrate: bool = True, clean_up: bool = True
 ) -> Run:
     """The run with this id."""
-    return Run(experiment, run_id)
+    return Run.get(experiment.workspace, run_id)

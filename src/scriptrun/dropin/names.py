@@ -58,6 +58,23 @@ _ERRORS = {
     "UserDataErrorException=DatasetValidationError",
 }
 
+_SAMPLING = {
+    _CONFIG + "sampling": "BayesianParameterSampling GridParameterSampling "
+    "HyperParameterSampling RandomParameterSampling",
+}
+_POLICIES = {
+    _CONFIG + "early_stopping": "BanditPolicy EarlyTerminationPolicy MedianStoppingPolicy "
+    "NoTerminationPolicy TruncationSelectionPolicy",
+}
+_EXPRESSIONS = {
+    _CONFIG + "search_space": "choice lognormal loguniform normal qlognormal qloguniform qnormal "
+    "quniform randint uniform",
+}
+_SWEEPS = {
+    _CONFIG + "hyperdrive": "HyperDriveConfig HyperDriveRunConfig PrimaryMetricGoal",
+    "scriptrun.sweeps.sweep_run": "HyperDriveRun",
+}
+
 #: module, then the module that has the names (``name``, or ``name=its name there``)
 PROVIDED: dict[str, dict[str, str]] = {
     "azureml": {},
@@ -158,7 +175,23 @@ PROVIDED: dict[str, dict[str, str]] = {
         "scriptrun.dropin.telemetry": "set_diagnostics_collection UserType",
     },
     "azureml.train": {},
-    "azureml.train.hyperdrive": {},
+    "azureml.train.hyperdrive": {**_SAMPLING, **_POLICIES, **_SWEEPS, **_EXPRESSIONS},
+    "azureml.train.hyperdrive.sampling": _SAMPLING,
+    "azureml.train.hyperdrive.policy": _POLICIES,
+    "azureml.train.hyperdrive.runconfig": {
+        _CONFIG + "hyperdrive": "HyperDriveConfig HyperDriveRunConfig PrimaryMetricGoal",
+        **_SAMPLING,
+        **_POLICIES,
+    },
+    "azureml.train.hyperdrive.run": {"scriptrun.sweeps.sweep_run": "HyperDriveRun"},
+    "azureml.train.hyperdrive.parameter_expressions": _EXPRESSIONS,
+    "azureml.train.hyperdrive.exceptions": {
+        "scriptrun.spec.errors": "HyperDriveConfigException=RunConfigurationException "
+        "HyperDriveException=ScriptrunError HyperDriveServiceException=ScriptrunError "
+        "HyperDriveRehydrateException=UserErrorException "
+        "HyperDriveNotImplementedException=RunConfigurationException "
+        "HyperDriveScenarioNotSupportedException=RunConfigurationException",
+    },
     "azureml.train._distributed_training": {_ESTIMATORS: _DISTRIBUTED},
     "azureml.train.estimator": {
         _ESTIMATORS: f"Estimator MMLBaseEstimator=Estimator {_DISTRIBUTED}"
@@ -177,17 +210,6 @@ _WEB = "Serving is out of scope: load the model from the run's outputs in a serv
 _ESTIMATOR = (
     "Say the job as ScriptRunConfig(source_directory=..., script=..., arguments=[...], "
     "environment=...) and submit that."
-)
-_HYPERDRIVE = (
-    "Sweeps are not there yet: submit one ScriptRunConfig for each set of parameters, all at once "
-    "with Experiment.submit_many of scriptrun."
-)
-_SWEEPS = (
-    "BanditPolicy BayesianParameterSampling EarlyTerminationPolicy GridParameterSampling "
-    "HyperDriveConfig HyperDriveRun HyperDriveRunConfig HyperParameterSampling "
-    "MedianStoppingPolicy NoTerminationPolicy PrimaryMetricGoal RandomParameterSampling "
-    "TruncationSelectionPolicy choice lognormal loguniform normal qlognormal qloguniform qnormal "
-    "quniform randint uniform"
 )
 _PIPELINE = (
     "Pipelines are out of scope: submit the steps as ScriptRunConfigs one after the other, each "
@@ -219,7 +241,6 @@ LEFT_OUT: dict[str, dict[str, str]] = {
             ("InputDatasets LinkOutput OutputDatasets", _DATA),
         ],
         "azureml.data": [(_LINKS, _LINKED)],
-        "azureml.train.hyperdrive": [(_SWEEPS, _HYPERDRIVE)],
         "azureml.data.azure_storage_datastore": [("AbstractAzureStorageDatastore", _DATA)],
         "azureml.data.output_dataset_config": [
             (_LINKS, _LINKED),
@@ -236,7 +257,7 @@ LEFT_OUT_PACKAGES: dict[str, str] = {
     "azureml.core.webservice": _WEB,
     "azureml.core.compute": _ATTACHED,
     "azureml.train": _ESTIMATOR,
-    "azureml.train.hyperdrive": _HYPERDRIVE,
+    "azureml.train.hyperdrive": "Use the names of azureml.train.hyperdrive itself.",
     "azureml.train.automl": "Automated training is out of scope: use a library for it in a script.",
     "azureml.automl": "Automated training is out of scope: use a library for it in a script.",
     "azureml.pipeline": _PIPELINE,

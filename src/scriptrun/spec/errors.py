@@ -33,8 +33,14 @@ __all__ = [
 class RunConfigurationException(UserErrorException):
     """A job description that cannot be run: ``reasons`` lists every problem found, at once."""
 
-    def __init__(self, message: str, hint: str = "", reasons: Sequence[str] = ()) -> None:
-        super().__init__(message, hint)
+    def __init__(
+        self,
+        message: str = "",
+        hint: str = "",
+        reasons: Sequence[str] = (),
+        exception_message: str = "",
+    ) -> None:
+        super().__init__(message, hint, exception_message)
         self.reasons = tuple(reasons)
 
 

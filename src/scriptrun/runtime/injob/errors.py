@@ -5,12 +5,13 @@ class ScriptrunError(Exception):
     """Base of all errors raised on purpose.
 
     ``message`` is one or more sentences; ``hint`` says what to do, or is empty. ``exit_code`` is
-    what the command line ends with.
+    what the command line ends with. ``exception_message`` is the SDK v1's name of ``message``.
     """
 
     exit_code = 2
 
-    def __init__(self, message: str, hint: str = "") -> None:
+    def __init__(self, message: str = "", hint: str = "", exception_message: str = "") -> None:
+        message = message or exception_message
         super().__init__(message)
         self.message = message
         self.hint = hint
