@@ -45,6 +45,8 @@ class Bringing:
         self._layouts: list[tuple[str, Layout, Laid]] = []
         self._links: list[Path] = []
         self._mounts: list[tuple[str, mounting.Mounted]] = []
+        #: what a container must see: (path here, path there, whether it may write)
+        self.binds: list[tuple[str, str, bool]] = [(str(self.folder), str(self.folder), False)]
 
     def bring(self) -> None:
         """Bring every input. Raises a ScriptrunError that says which one could not be had."""
@@ -134,6 +136,7 @@ class Bringing:
         }
         if target is not None and mode == "download":
             _copy(content, laid.folder, target, bool(wanted.get("overwrite")))
+            self._seen_by_containers(target, target, True)
             return _one_file(target, content, pin), {**how, "copied": str(target)}
         return _one_file(self._linked(wanted, laid.folder), content, pin), how
 
@@ -169,6 +172,10 @@ class Bringing:
             )
 
         laid = layout.lay_out(progress)
+        for root in content.places():  # a layout may hold links to what is here anyway
+            folder = root.place.store().folder
+            if folder is not None:
+                self._seen_by_containers(folder, folder, False)
         self._layouts.append((name, layout, laid))
         return laid
 
@@ -182,7 +189,16 @@ class Bringing:
         else:
             self._links.append(asked)
         _link(asked, target, (self._cache.folder, self.folder.parent))
+        real = target.resolve()
+        self._seen_by_containers(real, real, not private)
+        if asked in self._links:
+            self._seen_by_containers(real, asked, not private)
         return asked
+
+    def _seen_by_containers(self, here: Path, there: Path, write: bool) -> None:
+        bind = (str(here), str(there), write)
+        if bind not in self.binds:
+            self.binds.append(bind)
 
 
 def _own_folder(named: str) -> Path:

@@ -48,7 +48,13 @@ class Delivering:
         kept = Path(order["folder"]) / "attempts" / str(order["attempt"])
         path = kept / f"node-{order['node']}.data.json"
         files.write_atomic(str(path), files.to_json({**brought, **self._sending.ready}))
-        return {**_variables(brought, self._sending.ready)}
+        return {**_variables(brought, self._sending.ready), "binds": self._binds()}
+
+    def _binds(self) -> list[tuple[str, str, bool]]:
+        """What a container must see of this machine for the job's data."""
+        assert self._bringing is not None and self._sending is not None
+        outputs = {os.path.realpath(each["path"]) for each in self._sending.ready.values()}
+        return [*self._bringing.binds, *((each, each, True) for each in sorted(outputs))]
 
     def finish(self, state: str) -> dict[str, Any]:
         """Upload and verify, look for what was changed, and let go; the first problem, or ""."""

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 def missing_imports(job: JobSpec, ready: Ready | None) -> list[str]:
     """A word for every module that the script imports and the environment does not hold."""
-    if not job.script or not job.snapshot:
+    if not job.script or not job.snapshot or job.environment.container:
         return []
     try:
         source = (Path(job.source_directory) / job.script).read_bytes()

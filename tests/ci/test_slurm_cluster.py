@@ -28,7 +28,8 @@ def test_a_controller_that_was_killed_knows_its_jobs(slurm, tmp_path):
     slurm.await_saved(time.time())
     slurm.kill_controller()
     slurm.start_controller()
-    assert slurm.jobs()[job] == "RUNNING"
+    assert job in slurm.jobs()
+    until(lambda: slurm.jobs().get(job) == "RUNNING")
 
 
 def test_a_node_that_dies_takes_its_jobs_along(slurm, tmp_path):

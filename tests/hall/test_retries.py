@@ -60,7 +60,8 @@ def kept_tickets(bench):
 
 def test_a_named_exit_code_starts_it_again_from_what_was_saved(bench):
     run = submit(bench, SAVES, retries=3, retry_on="exit:75")
-    assert wait(run) == "Completed", run.standing.reason
+    said = run.path / "system_logs" / "slurm.txt"
+    assert wait(run) == "Completed", run.standing.reason + said.read_text()
     assert log_of(run) == "from step 0\nfrom step 1\nfrom step 2\n"
     assert attempts(run) == [1, 2, 3]
     assert [(run.path / "attempts" / str(n) / "result.json").exists() for n in (1, 2, 3)] == [

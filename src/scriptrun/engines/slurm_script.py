@@ -61,7 +61,12 @@ def _start(target: Slurm, job: JobSpec) -> list[str]:
         "wait $!; code=$?",
         "while kill -0 $! 2>/dev/null; do wait $!; code=$?; done",
         'if [ -e "${order%/*}/again" ]; then',  # the launcher asks for it
-        '  rm -f "${order%/*}/again"; scontrol requeue "$SLURM_JOB_ID"; sleep 60',
+        '  rm -f "${order%/*}/again"',
+        # a busy controller may not answer at once; where it has, this shell is ended
+        "  for _ in 1 2 3 4 5 6 7 8 9 10; do",
+        '    scontrol requeue "$SLURM_JOB_ID" && break; sleep 2',
+        "  done",
+        "  sleep 60",
         "fi",
         "exit $code",
     ]

@@ -8,6 +8,7 @@ is mounted, with its cache, and no trace of either stays in the image.
 from __future__ import annotations
 
 import os
+import re
 import subprocess
 import tempfile
 
@@ -81,35 +82,76 @@ def _layer(
     name = f"scriptrun-build-{tag.rpartition(':')[2]}"
     _remove(name)
     with tempfile.TemporaryDirectory(prefix="scriptrun-build-") as folder:
-        text = [*(requests.of(spec).options if spec else ()), lock["requirements"]]
+        program, mounts = _uv()
+        told, text = _told(words), [*(requests.of(spec).options if spec else ())]
+        text.append(lock["requirements"])
+        here = _paths([*told.values(), *text])
+        mounts |= {each: f"{_HANDS}/here{each}" for each in here}
         path = os.path.join(folder, "requirements.txt")
-        write_atomic(path, "\n".join(text).encode(), 0o600)
-        mounts = {
-            uv_tool.binary(): f"{_HANDS}/uv",
-            _cache(): f"{_HANDS}/cache",
-            path: f"{_HANDS}/requirements.txt",
-        }
-        told = uv_tool.variables(words)
-        told = {name: value for name, value in told.items() if name.startswith(("UV_", "SSL_"))}
-        told |= {"UV_CACHE_DIR": f"{_HANDS}/cache", "UV_LINK_MODE": "copy", "HOME": "/tmp"}
-        told |= {"UV_PYTHON_DOWNLOADS": "never", "UV_NO_PROGRESS": "1"}
-        line = ["run", "--name", name, "--pull=never", "--network=host", "--user", "0:0"]
-        line += ["--security-opt", "label=disable", "--workdir", "/", "--entrypoint", ""]
-        for source, target in mounts.items():
-            line += ["--volume", f"{source}:{target}" + ("" if target.endswith("cache") else ":ro")]
-        line += [word for each in told if each != "HOME" for word in ("--env", each)]
-        environ = {name: value for name, value in told.items() if name != "HOME"}
+        write_atomic(path, _moved("\n".join(text), here).encode(), 0o600)
+        mounts[path] = f"{_HANDS}/requirements.txt"
         try:
             image_tool.run(
-                [*line, "--env", "HOME=/tmp", base, f"{_HANDS}/uv", *words],
+                [*_start(name, mounts, told), base, *program, *words],
                 f"Putting the packages into the image {lock['named']}",
                 log,
                 stop,
-                environ=environ,
+                environ={key: _moved(value, here) for key, value in told.items()},
             )
             return _keep(name, tag, base, log, stop)
         finally:
             _remove(name)
+
+
+def _start(name: str, mounts: dict[str, str], told: dict[str, str]) -> list[str]:
+    """The command line up to the image; nothing that is mounted leaves more than one folder."""
+    line = ["run", "--name", name, "--pull=never", "--network=host", "--user", "0:0"]
+    line += ["--security-opt", "label=disable", "--workdir", "/", "--entrypoint", ""]
+    line += ["--tmpfs", _HANDS, "--volume", f"{_cache()}:{_HANDS}/cache"]
+    for source, target in mounts.items():
+        line += ["--volume", f"{source}:{target}:ro"]
+    return [*line, *(word for each in told for word in ("--env", each)), "--env", "HOME=/tmp"]
+
+
+def _told(words: list[str]) -> dict[str, str]:
+    """What uv is told in the container: indexes, certificates and the like, and where its cache is.
+
+    Their values may hold credentials: they are in no command line, and in no image.
+    """
+    found = uv_tool.variables(words)
+    kept = {name: value for name, value in found.items() if name.startswith(("UV_", "SSL_CERT_"))}
+    for name in ("UV_PYTHON", "UV_PROJECT_ENVIRONMENT", "UV_TOOL_DIR", "UV_CONFIG_FILE"):
+        kept.pop(name, None)
+    return {
+        **kept,
+        "UV_CACHE_DIR": f"{_HANDS}/cache",
+        "UV_LINK_MODE": "copy",
+        "UV_PYTHON_DOWNLOADS": "never",
+        "UV_NO_PROGRESS": "1",
+    }
+
+
+def _paths(texts: list[str]) -> list[str]:
+    """The files and folders of this machine that ``texts`` name: longest first.
+
+    Of an index that is a folder (``file:///mirror/simple``) its pages name files beside it.
+    """
+    found = set()
+    for text in texts:
+        urls = re.findall(r"file://(/[^\s,\[\]#]+)", text)
+        found |= {os.path.dirname(each.rstrip("/")) for each in urls if os.path.isdir(each)}
+        found |= set(urls) | set(re.findall(r"(?:^|(?<=[\s,:=]))/[^\s,:;\[\]]+", text))
+    kept = {os.path.normpath(each) for each in found if each.count("/") > 1}
+    there = {each for each in kept if os.path.exists(each) and not each.startswith(_HANDS)}
+    return sorted(there, key=len, reverse=True)
+
+
+def _moved(text: str, paths: list[str]) -> str:
+    """``text`` with the paths as they are in the container."""
+    if not paths:
+        return text
+    pattern = "|".join(map(re.escape, paths))
+    return re.sub(rf"({pattern})(?![\w.-])", rf"{_HANDS}/here\1", text)
 
 
 def _keep(name: str, tag: str, base: str, log: Log, stop: Stop) -> str:
@@ -140,3 +182,20 @@ def _cache() -> str:
     folder = os.environ.get("UV_CACHE_DIR") or said.stdout.strip()
     os.makedirs(folder, exist_ok=True)
     return folder
+
+
+def _uv() -> tuple[list[str], dict[str, str]]:
+    """How this machine's uv is called in any image, and the files of it that are mounted there.
+
+    It brings its own C library: that of the image may be another, or older.
+    """
+    uv = uv_tool.binary()
+    files = {uv: f"{_HANDS}/uv"}
+    said = subprocess.run(["ldd", uv], capture_output=True, text=True, check=False).stdout
+    libraries = re.findall(r"(?:=> )?(/\S+) \(0x", said)
+    loader = next((each for each in libraries if "/ld-" in each), None)
+    if loader is None:  # linked statically
+        return [f"{_HANDS}/uv"], files
+    files |= {each: f"{_HANDS}/lib/{os.path.basename(each)}" for each in libraries}
+    started = [f"{_HANDS}/lib/{os.path.basename(loader)}", "--library-path", f"{_HANDS}/lib"]
+    return [*started, f"{_HANDS}/uv"], files

@@ -160,9 +160,7 @@ def _unheard(line: str) -> None:
     """What other Pythons are refused for is of no use to anybody."""
 
 
-def compiled(
-    request: Request, python: Python, flags: tuple[str, ...], log: Log, stop: Stop
-) -> str:
+def compiled(request: Request, python: Python, flags: tuple[str, ...], log: Log, stop: Stop) -> str:
     """``request`` locked as it is, by ``python`` with uv's ``flags``; the lock's text."""
     for note in request.notes:
         log(note)

@@ -76,16 +76,24 @@ def _choices(told):
 
 def _mounts(order):
     """The run's folder, what the script imports, and the data that was brought."""
-    wanted = [(order["folder"], True), (order["runtime"], False)]
-    wanted += [(path, bool(write)) for path, write in order.get("binds") or ()]
-    words, seen = [], set()
-    for path, write in wanted:
-        if path not in seen:
-            seen.add(path)
-            fields = ["type=bind", "source=" + path, "destination=" + path]
-            fields += [] if write else ["readonly=true"]
-            words += ["--mount", ",".join(map(_field, fields))]
+    folder, runtime = order["folder"], order["runtime"]
+    wanted = [(folder, folder, True), (runtime, runtime, False)]
+    wanted += [each for each in order.get("binds") or () if not _is_below(each[1], folder)]
+    found = {}
+    for source, place, write in wanted:  # what one input may write to stays open for it
+        before = found.get(place, (source, False))
+        found[place] = (source, bool(write) or before[1])
+    words = []
+    for place in sorted(found):
+        source, write = found[place]
+        fields = ["type=bind", "source=" + source, "destination=" + place]
+        fields += [] if write else ["readonly=true"]
+        words += ["--mount", ",".join(map(_field, fields))]
     return words
+
+
+def _is_below(path, folder):
+    return (path + os.sep).startswith(folder + os.sep)
 
 
 def _field(text):
