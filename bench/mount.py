@@ -1,8 +1,8 @@
 """Mounting: a dataset read through FUSE, beside a plain download and ``rclone mount``.
 
 The server is a real Ceph gateway in memory; a folder of 100,000 names is served by rclone, over a
-directory. Of a second reading both sides' pages may be in the kernel's cache, as in an epoch; those of
-many small files are dropped between their readings.
+directory. Of a second reading both sides' pages may be in the kernel's cache, as in an epoch; those
+of many small files are dropped between their readings.
 """
 
 from __future__ import annotations
