@@ -56,6 +56,11 @@ def start(run: Run, display_name: str = "") -> Again:
 def _job(run: Run, display_name: str) -> JobSpec:
     """The same job under a new id; nothing that decides its outcome is touched."""
     before = run.job
+    if before.kind == "hyperdrive":
+        raise UserErrorException(
+            f"The run {run.id} is a sweep.",
+            "Any of its runs can be run again; `scriptrun sweep resume` lets the sweep go on.",
+        )
     if before.script is None and before.command is None:
         raise UserErrorException(
             f"The run {run.id} was logged by a process of its own: there is nothing to start.",

@@ -68,7 +68,7 @@ def _cells(row: Row) -> tuple[str, ...]:
         out.ago(seconds_of(row.created)),
         out.duration(took),
         row.script or "(by a process)",
-        row.reason.removeprefix(f"{row.script} ended with "),
+        row.reason.removeprefix(f"{row.script} ended with ").partition("\n")[0],
     )
 
 

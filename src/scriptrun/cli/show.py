@@ -39,6 +39,7 @@ def record(run: Run) -> dict[str, Any]:
 def _print(run: Run) -> None:
     details, job, status = run.get_details(), run.job, run.standing
     what = job.command or " ".join([job.script or "", *map(_word, job.arguments)])
+    what = f"a sweep of {what}" if job.kind == "hyperdrive" else what
     name = details["displayName"]
     out.facts(
         [
@@ -105,6 +106,9 @@ def _tag(name: str, value: str | None) -> str:
 
 
 def _metrics(run: Run) -> None:
+    if run.type == "hyperdrive":
+        print(f"\nIts runs: scriptrun sweep show {run.id}")
+        return
     found = run.get_metrics()
     if found:
         print("\nmetrics")

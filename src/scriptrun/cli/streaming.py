@@ -211,13 +211,25 @@ def summary(run: Run, status: Status) -> None:
     if status.reason:
         lines.append(f"  {status.reason}")
     lines += _last_lines(run)
-    metrics = run.get_metrics()
+    lines += _best(run) if run.type == "hyperdrive" else []
+    metrics = {} if run.type == "hyperdrive" else run.get_metrics()
     if metrics:
         shown = [f"{name} {out.number(value)}" for name, value in list(metrics.items())[:6]]
         more = f" and {len(metrics) - 6} more" if len(metrics) > 6 else ""
         lines.append(f"  metrics: {', '.join(shown)}{more}")
     lines.append(f"  kept in {run.path}")
     failures.say("\n".join(lines))
+
+
+def _best(run: Run) -> list[str]:
+    """The best run of a sweep, and the way to see all of them."""
+    rows = run.get_children_sorted_by_primary_metric(1, False, True)
+    lines = [
+        f"  the best: {row['run_id']} with {out.number(row['best_primary_metric'])}, "
+        f"of {row['hyperparameters']}"
+        for row in rows
+    ]
+    return [*lines, f"  scriptrun sweep show {run.id}"]
 
 
 def _last_lines(run: Run) -> list[str]:

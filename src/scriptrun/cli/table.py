@@ -19,6 +19,7 @@ class Command(NamedTuple):
 #: commands on runs; ``runs NAME`` is another name of each
 RUNS = {
     "run": Command("run", "Run a script: snapshot, environment, log and record"),
+    "sweep": Command("sweep", "Run a script many times with other parameters, and find the best"),
     "list": Command("list_runs", "List the runs, newest first"),
     "show": Command("show", "Show a run: state, metrics, files, environment"),
     "logs": Command("logs", "Print a run's log, or follow it"),

@@ -50,9 +50,14 @@ def _all_begun(driver: Any) -> bool:
 
 
 def _all_fail(driver: Any) -> bool:
-    """Whether so many have failed, and none has come to anything, that the next would fail too."""
+    """Whether so many have failed, and none has come to anything, that the next would fail too.
+
+    A sweep that is resumed may try as many again.
+    """
     over = [each for each in _children(driver) if each.is_over]
-    failed = [each for each in over if each.state == states.FAILED]
+    failed = [
+        each for each in over if each.state == states.FAILED and (each.ended or 0) >= driver.began
+    ]
     came_to_something = any(each.state == states.COMPLETED or each.values for each in over)
     return len(failed) >= FAILURES and not came_to_something
 

@@ -119,8 +119,6 @@ def _parent(
     return child.replace(
         id=run_id,
         kind=record.KIND,
-        script=None,
-        command=None,
         arguments=(),
         data={},
         retry={},

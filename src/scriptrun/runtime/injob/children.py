@@ -66,8 +66,7 @@ def claim(folder):
 def is_begun_here(folder):
     """Whether the run in ``folder`` is one that a script began, and must end."""
     job = record.job(folder)
-    ours = job.get("kind") != "hyperdrive"  # a sweep is its driver's
-    return bool(job) and ours and not job.get("script") and not job.get("command")
+    return bool(job) and not job.get("script") and not job.get("command")
 
 
 def end(folder, state, reason):

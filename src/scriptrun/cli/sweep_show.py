@@ -1,0 +1,162 @@
+"""``scriptrun sweep show``: the runs in their order, the best so far, and its curve."""
+
+from __future__ import annotations
+
+import argparse
+import csv
+import sys
+import time
+from collections.abc import Sequence
+from pathlib import Path
+
+from scriptrun.cli import out
+from scriptrun.config import search_space
+from scriptrun.spec import states
+from scriptrun.spec.hints import Any
+from scriptrun.sweeps import picture, ranking
+from scriptrun.sweeps.journal import Child
+from scriptrun.sweeps.sweep_run import HyperDriveRun
+
+#: how many runs are shown (--json and --csv have all), and the size of the curve
+SHOWN, WIDE, HIGH = 20, 60, 8
+
+
+def run(args: argparse.Namespace, found: HyperDriveRun) -> int:
+    """Show the sweep, or write it to files; the exit code."""
+    if args.html:
+        Path(args.html).write_text(picture.page(found), "utf-8")
+        print(args.html)
+    if args.csv:
+        _write_table(found, args.csv)
+        print(args.csv)
+    if args.json:
+        rows = [ranking.as_row(found.sweep, each) for each in ranking.children(found)]
+        out.as_json({**found.get_details(), "runs": rows})
+    elif not (args.html or args.csv):
+        _follow(found) if args.follow else show(found)
+    return 0
+
+
+def _follow(run: HyperDriveRun) -> None:
+    while True:
+        over = run.standing.is_final
+        if sys.stdout.isatty():
+            print("\x1b[H\x1b[2J", end="")
+        show(run)
+        if over:
+            return
+        sys.stdout.flush()
+        time.sleep(1.0)
+
+
+def show(run: HyperDriveRun) -> None:
+    """Print the sweep as it stands."""
+    sweep, limits, status = run.sweep, run.limits, run.standing
+    found = ranking.children(run)
+    ordered = ranking.ordered(sweep, found)
+    out.facts(
+        [
+            ("sweep", run.id),
+            ("state", out.state(status.state)),
+            ("reason", status.reason),
+            ("runs", _counts(found, limits.max_total_runs)),
+            ("sampling", f"{sweep.sampling['name']}, seed {sweep.seed}"),
+            ("policy", repr(sweep.stopping())),
+            ("best", _best(sweep.metric, ordered)),
+            ("warnings", "\n".join(run.get_details()["warnings"])),
+        ]
+    )
+    if not found:
+        return
+    print()
+    _table(sweep.metric, list(sweep.space), ordered)
+    curve = best_so_far([each.best for each in found], sweep.maximizes)
+    if len(curve) > 1:
+        print(f"\nthe best {sweep.metric} so far, over {len(found)} runs")
+        print("\n".join(drawn(curve)))
+
+
+def _counts(found: Sequence[Child], most: int) -> str:
+    counts: dict[str, int] = {}
+    for each in found:
+        counts[each.state] = counts.get(each.state, 0) + 1
+    shown = ", ".join(f"{count} {state}" for state, count in counts.items())
+    return f"{len(found)} of at most {most}" + (f": {shown}" if shown else "")
+
+
+def _best(metric: str, ordered: Sequence[Child]) -> str:
+    if not ordered or ordered[0].best is None:
+        return ""
+    best = ordered[0]
+    said = " ".join(
+        f"{search_space.flag(name)} {search_space.text(value)}"
+        for name, value in best.parameters.items()
+    )
+    return f"{metric} {out.number(best.best)} by {best.id}\n{said}"
+
+
+def _table(metric: str, names: Sequence[str], ordered: Sequence[Child]) -> None:
+    heads = ["#", metric, *(name.lstrip("-") for name in names), "STATE", "TOOK", "REASON"]
+    rows = [_row(each, names) for each in ordered[:SHOWN]]
+    if not any(row[-1] for row in rows):
+        heads, rows = heads[:-1], [row[:-1] for row in rows]
+    out.table(heads, rows)
+    if len(ordered) > SHOWN:
+        print(f"and {len(ordered) - SHOWN} more (--json and --csv have all)")
+
+
+def _row(child: Child, names: Sequence[str]) -> list[str]:
+    took = ""
+    if child.began is not None:
+        end = child.ended if states.is_terminal(child.state) and child.ended else time.time()
+        took = out.duration(end - child.began)
+    return [
+        str(child.number),
+        "" if child.best is None else out.number(child.best),
+        *(_short(child.parameters.get(name)) for name in names),
+        child.state,
+        took,
+        child.reason.split("\n")[0],
+    ]
+
+
+def _short(value: Any) -> str:
+    return f"{value:.6g}" if isinstance(value, float) else str(value)
+
+
+def best_so_far(values: Sequence[float | None], maximizes: bool) -> list[float]:
+    """The best of all values up to each, from the first that there is."""
+    found: list[float] = []
+    for value in values:
+        if value is not None and value == value:  # noqa: PLR0124 (not a number)
+            better = max if maximizes else min
+            found.append(better(found[-1], value) if found else value)
+        elif found:
+            found.append(found[-1])
+    return found
+
+
+def drawn(curve: Sequence[float], wide: int = WIDE, high: int = HIGH) -> list[str]:
+    """The curve as lines of text, with its bounds at the left."""
+    columns = [curve[place * len(curve) // wide] for place in range(min(wide, wide))]
+    if len(curve) < wide:
+        columns = list(curve)
+    low, top = min(curve), max(curve)
+    span = (top - low) or 1.0
+    levels = [round((value - low) / span * (high - 1)) for value in columns]
+    names = [f"{top:.6g}", *[""] * (high - 2), f"{low:.6g}"]
+    margin = max(map(len, names))
+    return [
+        f"{names[row]:>{margin}} |"
+        + "".join("*" if level == high - 1 - row else " " for level in levels).rstrip()
+        for row in range(high)
+    ]
+
+
+def _write_table(run: HyperDriveRun, path: str) -> None:
+    rows = [ranking.as_row(run.sweep, each) for each in ranking.children(run)]
+    with open(path, "w", newline="", encoding="utf-8") as handle:
+        names = list(rows[0]) if rows else ["run_id", "status", run.sweep.metric]
+        writer = csv.DictWriter(handle, names, extrasaction="ignore")
+        writer.writeheader()
+        writer.writerows(rows)

@@ -1,0 +1,143 @@
+"""What --param, --sampling and --policy of ``scriptrun sweep`` mean."""
+
+from __future__ import annotations
+
+import math
+import re
+
+from scriptrun.config import early_stopping, sampling, search_space
+from scriptrun.spec.errors import UserErrorException
+from scriptrun.spec.hints import Any
+
+_RANGE = re.compile(
+    r"(?:(?P<log>log):)?(?P<low>[-+.\deE]+?)\.\.(?P<high>[-+.\deE]+)(?:/(?P<step>[.\deE+-]+))?$"
+)
+_NORMAL = re.compile(
+    r"(?P<name>(?:log)?normal):(?P<mu>[-+.\deE]+),(?P<sigma>[.\deE+-]+)(?:/(?P<step>[.\deE+-]+))?$"
+)
+#: whole numbers of so short a range are choices, which a grid can take
+_FEW = 1000
+SAMPLINGS = {
+    "random": sampling.RandomParameterSampling,
+    "grid": sampling.GridParameterSampling,
+    "bayes": sampling.BayesianParameterSampling,
+}
+POLICIES = {
+    "none": early_stopping.NoTerminationPolicy,
+    "bandit": early_stopping.BanditPolicy,
+    "median": early_stopping.MedianStoppingPolicy,
+    "truncation": early_stopping.TruncationSelectionPolicy,
+    "asha": early_stopping.AshaPolicy,
+}
+
+
+def space(texts: list[str]) -> dict[str, Any]:
+    """The parameter space that the texts of --param say."""
+    found: dict[str, Any] = {}
+    for text in texts:
+        name, mark, said = text.partition("=")
+        if not mark or not name or not said:
+            raise UserErrorException(
+                f"--param {text!r} says no parameter.",
+                "Write NAME=1,2,3 or NAME=0.1..0.9 or NAME=log:1e-6..1e-1.",
+            )
+        if name in found:
+            raise UserErrorException(f"The parameter {name!r} is given twice.")
+        found[name] = expression(said)
+    return found
+
+
+def expression(said: str) -> list[Any]:
+    """What the text after ``NAME=`` says, as an expression of ``config.search_space``."""
+    bounds, bell = _RANGE.match(said), _NORMAL.match(said)
+    if bounds:
+        return _range(said, **bounds.groupdict())
+    if bell:
+        return _bell(said, **bell.groupdict())
+    if ".." in said or said.partition(":")[0] in ("log", "normal", "lognormal"):
+        raise UserErrorException(
+            f"{said!r} is neither a range nor a list.",
+            "Write 1,2,3 or 0.1..0.9 or 0..1/0.05 or log:1e-6..1e-1 or normal:0,1.",
+        )
+    return search_space.choice([_value(each) for each in said.split(",")])
+
+
+def _range(said: str, log: str | None, low: str, high: str, step: str | None) -> list[Any]:
+    first, last = _number(low, said), _number(high, said)
+    if log:
+        if first <= 0 or last <= 0:
+            raise UserErrorException(f"{said!r}: a range of logarithms is above 0.")
+        first, last = math.log(first), math.log(last)
+        if step:
+            return search_space.qloguniform(first, last, _number(step, said))
+        return search_space.loguniform(first, last)
+    if step:
+        return search_space.quniform(first, last, _number(step, said))
+    if isinstance(first, int) and isinstance(last, int):
+        if 0 <= last - first < _FEW:
+            return search_space.choice(range(first, last + 1))
+        return search_space.quniform(first, last, 1)
+    return search_space.uniform(first, last)
+
+
+def _bell(said: str, name: str, mu: str, sigma: str, step: str | None) -> list[Any]:
+    values = [_number(mu, said), _number(sigma, said)]
+    if step:
+        return [f"q{name}", [*values, _number(step, said)]]
+    return [name, values]
+
+
+def _number(text: str, said: str) -> Any:
+    try:
+        return int(text) if re.fullmatch(r"[-+]?\d+", text) else float(text)
+    except ValueError:
+        raise UserErrorException(f"{said!r}: {text!r} is no number.") from None
+
+
+def _value(text: str) -> Any:
+    """A number where its text comes out again as it was written, else the text itself."""
+    for kind in (int, float):
+        try:
+            if str(kind(text)) == text:
+                return kind(text)
+        except ValueError:
+            continue
+    return text
+
+
+def sampling_of(name: str | None, texts: list[str], seed: int | None) -> Any:
+    """The sampling; without a name a grid where all is choices and small, else random."""
+    found = space(texts)
+    if not found:
+        raise UserErrorException(
+            "No parameter is given.", "For example: --param lr=log:1e-6..1e-1 --param size=32,64"
+        )
+    made = SAMPLINGS[name or "random"](found, {} if seed is None else {"seed": seed})
+    return made
+
+
+def policy_of(text: str | None) -> Any:
+    """``bandit:slack_factor=0.1,evaluation_interval=2`` and the like; ``truncation:20``."""
+    name, _, said = (text or "none").partition(":")
+    if name not in POLICIES:
+        raise UserErrorException(
+            f"There is no policy {name!r}.", f"Policies: {', '.join(sorted(POLICIES))}."
+        )
+    settings: dict[str, Any] = {}
+    for each in filter(None, said.split(",")):
+        key, mark, value = each.partition("=")
+        if not mark:
+            key, value = _FIRST.get(name, ""), each
+        settings[key] = _number(value, text or "")
+    made: Any = POLICIES[name]
+    try:
+        return made(**settings)
+    except TypeError:
+        raise UserErrorException(
+            f"The policy {text!r} cannot be read.",
+            "For example: bandit:slack_factor=0.1,evaluation_interval=2, median, truncation:20.",
+        ) from None
+
+
+#: the setting that a number alone means
+_FIRST = {"bandit": "slack_factor", "truncation": "truncation_percentage", "asha": "min_intervals"}

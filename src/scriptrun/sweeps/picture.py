@@ -1,0 +1,181 @@
+"""A sweep as one HTML file: its best value over time, parallel coordinates, and importance.
+
+Nothing is loaded from anywhere: the pictures are SVG in the page.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from html import escape
+from typing import TYPE_CHECKING, Any
+
+from scriptrun.sweeps import ranking
+from scriptrun.sweeps.journal import Child
+
+if TYPE_CHECKING:
+    from scriptrun.sweeps.sweep_run import HyperDriveRun
+
+_WIDE, _HIGH, _EDGE = 900, 320, 60
+_BINS = 4
+_PAGE = """<!doctype html>
+<html lang="en"><head><meta charset="utf-8"><title>{title}</title>
+<style>
+body {{ font: 14px system-ui, sans-serif; margin: 2em auto; max-width: 960px; color: #222 }}
+svg {{ background: #fafafa; width: 100% }} text {{ font-size: 11px; fill: #444 }}
+.line {{ fill: none; stroke-width: 1.5; opacity: .7 }}
+.line:hover {{ stroke-width: 4; opacity: 1 }}
+.axis {{ stroke: #999 }} .bar {{ fill: #3b78c3 }}
+table {{ border-collapse: collapse }} td, th {{ padding: 2px 10px; text-align: left }}
+tr:nth-child(even) {{ background: #f3f3f3 }}
+</style></head><body>
+<h1>{title}</h1><p>{summary}</p>
+<h2>Parallel coordinates</h2>{parallel}
+<h2>Importance</h2>
+<p>The share of the variance of {metric} that each parameter explains alone.</p>{importance}
+<h2>Runs</h2>{table}
+</body></html>
+"""
+
+
+def page(run: HyperDriveRun) -> str:
+    """The sweep as one HTML page."""
+    sweep, found = run.sweep, ranking.children(run)
+    ordered = ranking.ordered(sweep, found)
+    seen = [each for each in found if each.best is not None and math.isfinite(each.best)]
+    names = list(sweep.space)
+    best = ordered[0] if ordered and ordered[0].best is not None else None
+    summary = f"{run.id}: {run.get_status()}, {len(found)} runs"
+    if best is not None:
+        summary += f"; the best {sweep.metric} is {best.best:.6g}, by {best.id}"
+    return _PAGE.format(
+        title=escape(f"Sweep {run.name}"),
+        summary=escape(summary),
+        metric=escape(sweep.metric),
+        parallel=_parallel(names, sweep.metric, seen, sweep.maximizes),
+        importance=_bars(importance(names, seen)),
+        table=_table(names, sweep.metric, ordered),
+    )
+
+
+def importance(names: Sequence[str], seen: Sequence[Child]) -> dict[str, float]:
+    """How much of the variance of the best values each parameter explains alone, from 0 to 1.
+
+    The runs are put into groups by the parameter (numbers into quarters of their order), and the
+    variance of the groups' means is taken, less what chance alone would give.
+    """
+    values = [float(each.best or 0.0) for each in seen]
+    found = {}
+    for name in names:
+        groups = _groups([each.parameters.get(name) for each in seen], values)
+        found[name] = _explained(groups, values)
+    return dict(sorted(found.items(), key=lambda item: -item[1]))
+
+
+def _groups(points: Sequence[Any], values: Sequence[float]) -> list[list[float]]:
+    numbers = all(_is_number(each) for each in points) and len(set(points)) > _BINS
+    groups: dict[Any, list[float]] = {}
+    if numbers:
+        order = sorted(range(len(points)), key=lambda place: points[place])
+        for rank, place in enumerate(order):
+            groups.setdefault(rank * _BINS // len(order), []).append(values[place])
+    else:
+        for point, value in zip(points, values, strict=True):
+            groups.setdefault(repr(point), []).append(value)
+    return list(groups.values())
+
+
+def _explained(groups: Sequence[Sequence[float]], values: Sequence[float]) -> float:
+    count, kinds = len(values), len(groups)
+    if count <= kinds or kinds < 2:
+        return 0.0
+    mean = sum(values) / count
+    total = sum((value - mean) ** 2 for value in values)
+    between = sum(len(each) * (sum(each) / len(each) - mean) ** 2 for each in groups)
+    if total == 0:
+        return 0.0
+    chance = (kinds - 1) * (total - between) / (count - kinds)
+    return max(0.0, (between - chance) / total)
+
+
+def _is_number(value: Any) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool)
+
+
+def _parallel(names: Sequence[str], metric: str, seen: Sequence[Child], maximizes: bool) -> str:
+    if not seen:
+        return f"<p>No run has logged {escape(metric)} yet.</p>"
+    axes = [_axis([each.parameters.get(name) for each in seen]) for name in names]
+    axes.append(_axis([each.best for each in seen]))
+    step = (_WIDE - 2 * _EDGE) / max(1, len(axes) - 1)
+    places = [_EDGE + number * step for number in range(len(axes))]
+    lines = []
+    for row, child in enumerate(seen):
+        points = [
+            f"{x:.1f},{_height(axis[0][row]):.1f}" for x, axis in zip(places, axes, strict=True)
+        ]
+        share = axes[-1][0][row] if maximizes else 1 - axes[-1][0][row]
+        colour = f"hsl({240 - 240 * share:.0f} 70% 45%)"
+        lines.append(
+            f"<polyline class='line' stroke='{colour}' points='{' '.join(points)}'>"
+            f"<title>{escape(_told(child, metric))}</title></polyline>"
+        )
+    heads = [
+        f"<line class='axis' x1='{x:.1f}' x2='{x:.1f}' y1='30' y2='{_HIGH - 30}'/>"
+        f"<text x='{x:.1f}' y='14' text-anchor='middle'>{escape(name.lstrip('-'))}</text>"
+        f"<text x='{x:.1f}' y='27' text-anchor='middle'>{escape(axis[2])}</text>"
+        f"<text x='{x:.1f}' y='{_HIGH - 14}' text-anchor='middle'>{escape(axis[1])}</text>"
+        for x, name, axis in zip(places, [*names, metric], axes, strict=True)
+    ]
+    return f"<svg viewBox='0 0 {_WIDE} {_HIGH}'>{''.join(heads)}{''.join(lines)}</svg>"
+
+
+def _height(share: float) -> float:
+    return _HIGH - 30 - share * (_HIGH - 60)
+
+
+def _axis(points: Sequence[Any]) -> tuple[list[float], str, str]:
+    """Where each point lies from 0 to 1, and what stands at both ends.
+
+    Numbers above 0 that span more than two powers of ten lie by their logarithms.
+    """
+    if all(_is_number(each) for each in points):
+        low, high = min(points), max(points)
+        scale = math.log if low > 0 and high / low > 100 else float
+        first, span = scale(low), (scale(high) - scale(low)) or 1.0
+        return [(scale(each) - first) / span for each in points], f"{low:.4g}", f"{high:.4g}"
+    kinds = sorted({str(each) for each in points})
+    spans = max(1, len(kinds) - 1)
+    return [kinds.index(str(each)) / spans for each in points], kinds[0], kinds[-1]
+
+
+def _told(child: Child, metric: str) -> str:
+    said = ", ".join(f"{name.lstrip('-')} {value}" for name, value in child.parameters.items())
+    return f"{child.id}: {metric} {child.best:.6g}; {said}"
+
+
+def _bars(shares: dict[str, float]) -> str:
+    rows = [
+        f"<text x='0' y='{26 * row + 17}'>{escape(name.lstrip('-'))}</text>"
+        f"<rect class='bar' x='160' y='{26 * row + 4}' width='{600 * share:.1f}' height='18'/>"
+        f"<text x='{166 + 600 * share:.1f}' y='{26 * row + 17}'>{share:.2f}</text>"
+        for row, (name, share) in enumerate(shares.items())
+    ]
+    return f"<svg viewBox='0 0 {_WIDE} {26 * max(1, len(rows))}'>{''.join(rows)}</svg>"
+
+
+def _table(names: Sequence[str], metric: str, ordered: Sequence[Child]) -> str:
+    heads = "".join(f"<th>{escape(each)}</th>" for each in ("run", metric, *names, "state"))
+    rows = [
+        [
+            child.id,
+            "" if child.best is None else f"{child.best:.6g}",
+            *(str(child.parameters.get(name)) for name in names),
+            child.state,
+        ]
+        for child in ordered
+    ]
+    body = "".join(
+        f"<tr>{''.join(f'<td>{escape(cell)}</td>' for cell in row)}</tr>" for row in rows
+    )
+    return f"<table><tr>{heads}</tr>{body}</table>"
