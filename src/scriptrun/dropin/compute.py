@@ -130,9 +130,13 @@ class ComputeTarget:
             "name": self.name,
             "tags": self.tags,
             "location": self.location,
-            "properties": {"computeType": self.type, "properties": {"vmSize": self.vm_size}},
+            "properties": {"computeType": self.type, "properties": self._properties()},
             "provisioningState": self.provisioning_state,
         }
+
+    def _properties(self) -> dict[str, Any]:
+        """What ``serialize`` says of this type alone."""
+        return {"vmSize": self.vm_size}
 
     @staticmethod
     def deserialize(workspace: Home, object_dict: dict[str, Any]) -> ComputeTarget:
@@ -176,6 +180,14 @@ class AmlCompute(ComputeTarget):
             facts.get("idle_seconds_before_scaledown", 1800),
         )
 
+    def _properties(self) -> dict[str, Any]:
+        scale = self.scale_settings.serialize()
+        return {
+            **super()._properties(),
+            "vmPriority": self.vm_priority,
+            "scaleSettings": scale,
+        }
+
     def list_nodes(self) -> list[dict[str, Any]]:
         """No node is rented, so there is none."""
         return []
@@ -197,9 +209,9 @@ class AmlCompute(ComputeTarget):
         self.refresh_state()
 
     @staticmethod
-    def supported_vmsizes(workspace: Home, location: str | None = None) -> list[Any]:
-        """None: no machine is rented."""
-        return []
+    def supported_vmsizes(workspace: Home, location: str | None = None) -> list[dict[str, Any]]:
+        """The sizes whose meaning is known, as v1 listed them; no machine is rented."""
+        return vm_sizes.listed()
 
 
 @absent("update_sso_settings", "Logins belong to Azure, and no machine is rented here.")
@@ -218,9 +230,9 @@ class ComputeInstance(ComputeTarget):
         """It is this machine, and goes on."""
 
     @staticmethod
-    def supported_vmsizes(workspace: Home, location: str | None = None) -> list[Any]:
-        """None: no machine is rented."""
-        return []
+    def supported_vmsizes(workspace: Home, location: str | None = None) -> list[dict[str, Any]]:
+        """The sizes whose meaning is known, as v1 listed them; no machine is rented."""
+        return vm_sizes.listed()
 
 
 class Status:

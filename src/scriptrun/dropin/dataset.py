@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from enum import Enum
+
 from scriptrun import dataset
 from scriptrun.data.abstract_dataset import AbstractDataset
 from scriptrun.spec.absent import absent
@@ -58,3 +60,33 @@ class Dataset(dataset.Dataset):
     def list(workspace: Workspace) -> list[Any]:
         """The registered datasets, each in its latest version."""
         return [*AbstractDataset.get_all(workspace).values()]
+
+
+class PromoteHeadersBehavior(Enum):
+    """How delimited files have headers (``header=`` of ``from_delimited_files``)."""
+
+    NO_HEADERS = 0
+    ONLY_FIRST_FILE_HAS_HEADERS = 1
+    COMBINE_ALL_FILES_HEADERS = 2
+    ALL_FILES_HAVE_SAME_HEADERS = 3
+
+
+class SkipLinesBehavior(Enum):
+    """Which files' first lines are skipped; lines are not skipped here."""
+
+    NO_ROWS = 0
+    FROM_FIRST_FILE_ONLY = 1
+    FROM_ALL_FILES = 2
+
+
+class FileEncoding(Enum):
+    """How text files are encoded (``encoding=`` of ``from_delimited_files``)."""
+
+    UTF8 = 0
+    ISO88591 = 1
+    LATIN1 = 2
+    ASCII = 3
+    UTF16 = 4
+    UTF32 = 5
+    UTF8BOM = 6
+    WINDOWS1252 = 7

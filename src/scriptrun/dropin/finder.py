@@ -47,7 +47,7 @@ class Finder:
         """The spec of a module named ``azureml...`` that the table has, else None."""
         if fullname.split(".", maxsplit=1)[0] != "azureml" or not names.knows(fullname):
             return None
-        if fullname.startswith(names.INSTALLED_FIRST):
+        if names.installed_first(fullname):
             installed = importlib.machinery.PathFinder.find_spec(fullname, path)
             if installed is not None:
                 return installed

@@ -13,6 +13,7 @@ _SECTIONS = {
     "RegistrationOptions UploadOptions Uri Dataset DataPath",
 }
 _ESTIMATORS = "scriptrun.dropin.estimators"
+_PRIVATE = "scriptrun.dropin.private"
 _DISTRIBUTED = "Gloo Mpi Nccl ParameterServer"
 _ENVIRONMENT = {
     _CONFIG + "environment": "Environment DEFAULT_CPU_IMAGE DEFAULT_GPU_IMAGE",
@@ -80,7 +81,7 @@ PROVIDED: dict[str, dict[str, str]] = {
     "azureml": {},
     "azureml.core": {
         "scriptrun.dropin.workspace": "Workspace",
-        "scriptrun.dropin.experiment": "Experiment",
+        "scriptrun.dropin.experiment": "Experiment get_run",
         "scriptrun.dropin.compute": "ComputeTarget",
         "scriptrun.dropin.version": "VERSION __version__",
         "scriptrun.keyvault": "Keyvault",
@@ -150,6 +151,11 @@ PROVIDED: dict[str, dict[str, str]] = {
         "scriptrun.model_facts": "ResourceConfiguration",
     },
     "azureml.exceptions": _ERRORS,
+    "azureml.exceptions._azureml_exception": _ERRORS,
+    "azureml._base_sdk_common": {"scriptrun.dropin.version": "__version__"},
+    "azureml._base_sdk_common.user_agent": {_PRIVATE: "append get_user_agent"},
+    "azureml._restclient": {},
+    "azureml._restclient.constants": {_PRIVATE: "RunStatus"},
     "azureml._common": {},
     "azureml._common.exceptions": {"scriptrun.spec.errors": "AzureMLException=ScriptrunError"},
     "azureml.data": {**_DATASETS, **_CONSUMPTION},
@@ -169,6 +175,9 @@ PROVIDED: dict[str, dict[str, str]] = {
         "scriptrun.data.errors": "DatasetExecutionError DatasetValidationError",
     },
     "azureml.data.dataset_factory": _DATASETS,
+    "azureml.data.dataset_type_definitions": {
+        "scriptrun.dropin.dataset": "FileEncoding PromoteHeadersBehavior SkipLinesBehavior",
+    },
     "azureml.data.file_dataset": _DATASETS,
     "azureml.data.tabular_dataset": _DATASETS,
     "azureml.telemetry": {
@@ -283,6 +292,7 @@ LEFT_OUT_METHODS: dict[str, str] = {
 
 #: left-out packages that an installed azureml may have, and then has the say
 INSTALLED_FIRST = ("azureml.opendatasets", "azureml.interpret", "azureml.mlflow", "azureml.fsspec")
+_HIDDEN = "It is private to Microsoft's package: use a public name."
 
 
 def provided(module: str) -> dict[str, tuple[str, str]]:
@@ -308,7 +318,17 @@ def package_alternative(module: str) -> str | None:
         found = LEFT_OUT_PACKAGES.get(".".join(parts[:length]))
         if found:
             return found
-    return None
+    return _HIDDEN if is_private(module) else None
+
+
+def is_private(module: str) -> bool:
+    """Whether ``module`` is one that the SDK keeps to itself: a part of it begins with ``_``."""
+    return any(part.startswith("_") for part in module.split(".")[1:])
+
+
+def installed_first(module: str) -> bool:
+    """Whether an installed azureml that has ``module`` has the say."""
+    return module.startswith(INSTALLED_FIRST) or (is_private(module) and module not in PROVIDED)
 
 
 def knows(module: str) -> bool:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 
-from scriptrun.spec.hints import NamedTuple
+from scriptrun.spec.hints import Any, NamedTuple
 
 
 class Size(NamedTuple):
@@ -64,6 +64,16 @@ _LISTED = {
 #: GiB of memory a CPU, by the family's letter, for versions 3 and newer
 _PER_CPU = {"D": 4, "E": 8, "F": 2}
 _RULED = re.compile(r"(?P<family>[DEF])(?P<cpus>\d+)[A-Z]*(?:_V(?P<version>\d))?")
+#: sizes that follow a rule, of those that people ask for
+_COMMON = (
+    "DS1_V2 DS2_V2 DS3_V2 DS4_V2 DS5_V2 DS11_V2 DS12_V2 DS13_V2 DS14_V2 DS15_V2 "
+    "D1_V2 D2_V2 D3_V2 D4_V2 D5_V2 D11_V2 D12_V2 D13_V2 D14_V2 D15_V2 "
+    "D2_V3 D4_V3 D8_V3 D16_V3 D32_V3 D64_V3 D2S_V3 D4S_V3 D8S_V3 D16S_V3 D32S_V3 "
+    "E2_V3 E4_V3 E8_V3 E16_V3 E32_V3 E4S_V3 E8S_V3 E16S_V3 E32S_V3 "
+    "F2S_V2 F4S_V2 F8S_V2 F16S_V2 F32S_V2 F64S_V2 F72S_V2 "
+    "NC6 NC12 NC24 NC24R NC6S_V2 NC12S_V2 NC24S_V2 NC6S_V3 NC12S_V3 NC24S_V3 NC24RS_V3 "
+    "ND6S ND12S ND24S NV6 NV12 NV24"
+)
 #: six CPUs a GPU, with 56 GiB in the first version and 112 GiB later
 _OLD_GPU = re.compile(r"N[CDV](?P<cpus>6|12|24)R?S?(?:_PROMO)?(?:_V(?P<version>[123]))?")
 
@@ -85,3 +95,19 @@ def size_of(name: str) -> Size | None:
         return listed
     cpus = int(ruled["cpus"])
     return Size(cpus, cpus * _PER_CPU[ruled["family"]])
+
+
+def listed() -> list[dict[str, Any]]:
+    """The sizes that are known by name, as the SDK v1 described each."""
+    named = {name: size_of(name) for name in (*_COMMON.split(), *_LISTED)}
+    return [
+        {
+            "name": f"STANDARD_{name}",
+            "vCPUs": size.cpus,
+            "gpus": size.gpus,
+            "memoryGB": float(size.memory),
+            "maxResourceVolumeMB": 0,
+        }
+        for name, size in sorted(named.items())
+        if size is not None
+    ]

@@ -121,11 +121,19 @@ class _Finder(importlib.abc.MetaPathFinder, importlib.abc.Loader):
         module.__all__ = [name for name in names if not name.startswith("_")]
 
 
+#: the SDK's packages of which no module is at hand in a job, unless it is installed there
+_OTHERS = (
+    "automl _base_sdk_common contrib core data dataprep datadrift explain fsspec interpret mlflow "
+    "opendatasets pipeline _restclient studio tensorboard train widgets"
+).split()
+
+
 class _Rest(_Finder):
     """Makes modules that nobody has: their names can be imported, and say what to do."""
 
     def find_spec(self, fullname, path=None, target=None):
-        if not fullname.startswith(("azureml.core.", "azureml.data", "azureml.train")):
+        parts = fullname.split(".")
+        if parts[0] != "azureml" or parts[1] not in _OTHERS:
             return None
         return importlib.machinery.ModuleSpec(fullname, self, is_package=True)
 

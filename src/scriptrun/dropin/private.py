@@ -1,0 +1,46 @@
+"""Names of Microsoft's own modules that people import all the same."""
+
+from __future__ import annotations
+
+
+class RunStatus:
+    """``azureml._restclient.constants``: the states that a run can have."""
+
+    UNAPPROVED = "Unapproved"
+    NOT_STARTED = "NotStarted"
+    STARTING = "Starting"
+    PROVISIONING = "Provisioning"
+    PREPARING = "Preparing"
+    QUEUED = "Queued"
+    RUNNING = "Running"
+    PAUSED = "Paused"
+    FINALIZING = "Finalizing"
+    CANCEL_REQUESTED = "CancelRequested"
+    COMPLETED = "Completed"
+    FAILED = "Failed"
+    CANCELED = "Canceled"
+    NOT_RESPONDING = "NotResponding"
+
+    @classmethod
+    def list(cls) -> list[str]:
+        """All of them."""
+        return [value for name, value in vars(cls).items() if name.isupper()]
+
+    @classmethod
+    def get_running_statuses(cls) -> list[str]:
+        """Those of a run that has not ended."""
+        return [value for value in cls.list() if value not in cls.get_terminal_statuses()]
+
+    @classmethod
+    def get_terminal_statuses(cls) -> list[str]:
+        """Those of a run that has ended."""
+        return [cls.COMPLETED, cls.FAILED, cls.CANCELED]
+
+
+def append(key: str, value: str) -> None:
+    """``azureml._base_sdk_common.user_agent``: accepted, since nothing is sent anywhere."""
+
+
+def get_user_agent() -> str:
+    """``azureml._base_sdk_common.user_agent``: what would be sent."""
+    return "scriptrun"

@@ -1,0 +1,74 @@
+"""What public code for the SDK v1 does beside its documented names, in few words of our own."""
+
+from __future__ import annotations
+
+import importlib
+
+import pytest
+
+from scriptrun import Workspace
+from scriptrun.data.tabular_dataset import TabularDatasetFactory
+from scriptrun.dropin import finder
+from scriptrun.dropin.compute import AmlCompute, ComputeTarget
+from scriptrun.dropin.dataset import FileEncoding, PromoteHeadersBehavior
+
+
+@pytest.fixture(autouse=True)
+def enabled():
+    finder.enable()
+
+
+@pytest.fixture
+def ws(tmp_path):
+    return Workspace.create("ws", path=tmp_path)
+
+
+def test_names_of_the_sdks_own_modules_that_people_import():
+    agent = importlib.import_module("azureml._base_sdk_common").user_agent
+    agent.append("my-tool", "0.1")
+    constants = importlib.import_module("azureml._restclient.constants")
+    assert constants.RunStatus.COMPLETED == "Completed"
+    assert "Queued" in constants.RunStatus.get_running_statuses()
+    assert "Failed" in constants.RunStatus.get_terminal_statuses()
+    errors = importlib.import_module("azureml.exceptions._azureml_exception")
+    public = importlib.import_module("azureml.exceptions")
+    assert errors.UserErrorException is public.UserErrorException
+    from azureml.core import get_run
+
+    assert callable(get_run)
+
+
+def test_other_private_names_can_be_imported_and_say_what_to_do():
+    watcher = importlib.import_module("azureml._run_impl.run_watcher").RunWatcher
+    with pytest.raises(NotImplementedError, match="private to Microsoft's package"):
+        watcher()
+
+
+def test_the_sizes_of_machines_are_listed_with_their_gpus(ws):
+    config = AmlCompute.provisioning_configuration(vm_size="Standard_NC6", max_nodes=3)
+    cluster = ComputeTarget.create(ws, "gpu", config)
+    sizes = AmlCompute.supported_vmsizes(ws)
+    found = [each for each in sizes if each["name"].upper() == cluster.vm_size.upper()]
+    assert [each["gpus"] for each in found] == [1]
+    assert all(each["vCPUs"] > 0 for each in sizes)
+    scale = cluster.serialize()["properties"]["properties"]["scaleSettings"]
+    assert scale["maxNodeCount"] == 3
+
+
+def test_headers_and_encodings_by_their_old_words(tmp_path):
+    for name in ("a", "b"):
+        (tmp_path / f"{name}.csv").write_text(f"x;y\n1;{name}\u00e9\n", "cp1252")
+    table = TabularDatasetFactory.from_delimited_files(
+        str(tmp_path / "*.csv"),
+        separator=";",
+        header=PromoteHeadersBehavior.ALL_FILES_HAVE_SAME_HEADERS,
+        encoding=FileEncoding.WINDOWS1252,
+    )
+    assert table.to_pandas_dataframe()["y"].tolist() == ["a\u00e9", "b\u00e9"]
+    plain = TabularDatasetFactory.from_delimited_files(
+        str(tmp_path / "a.csv"),
+        separator=";",
+        header=PromoteHeadersBehavior.NO_HEADERS,
+        encoding=FileEncoding.ISO88591,
+    )
+    assert plain.to_pandas_dataframe().shape == (2, 2)
