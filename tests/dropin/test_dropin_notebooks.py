@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
 
@@ -46,7 +47,6 @@ def test_a_tutorial_runs_from_its_own_directory(tmp_path):
     done = run(path)
     assert done.returncode == 0, done.stderr
     assert "{'n': 3}" in done.stdout
-    assert "cell 1: passed over %matplotlib inline" in done.stderr
     assert "cell 2: passed over !pip install azureml-sdk" in done.stderr
     assert (path.parent / ".scriptrun").is_dir()
 
@@ -67,10 +67,69 @@ def test_lines_of_ipython_keep_their_place():
     assert notebooks.plain(source).count("\n") == source.count("\n")
 
 
-@pytest.mark.parametrize("source", ["%%bash\nrm -rf /\n", "%%html\n<b>x</b>"])
-def test_cells_of_other_languages_are_passed_over(source, capsys):
-    assert notebooks.plain(source).strip() == ""
-    assert "passed over %%" in capsys.readouterr().err
+def test_cells_of_other_languages_are_passed_over(tmp_path):
+    path = notebook(tmp_path / "a.ipynb", "%%html\n<b>x</b>", "%load_ext x", "print('goes on')")
+    done = run(path)
+    assert done.stdout == "goes on\n"
+    assert "cell 1: passed over %%html" in done.stderr
+    assert "cell 2: passed over %load_ext x" in done.stderr
+    assert notebooks.plain("%%bash\nrm -rf /\n").strip() == ""
+
+
+SHELL = """
+import os
+folder = "made here"
+names = ["a", "b"]
+!mkdir "$folder"
+for name in names:
+    !echo {name.upper()} \\
+        again > "{folder}/{name}.txt"
+found = !ls "{folder}"
+print("found", found)
+def inside(word):
+    !echo in {word}
+inside("function")
+%env COLOUR = blue
+!echo "$COLOUR ${COLOUR%lue} $HOME" > "{folder}/c.txt"
+%time total = sum(range(4))
+here = %pwd
+%cd "{folder}"
+print(total, here == os.path.dirname(os.getcwd()), open("a.txt").read().split())
+!false
+!{sys.executable} -m pip install nothing
+"""
+
+
+def test_shell_lines_and_magics_are_done_as_jupyter_does(tmp_path):
+    path = notebook(
+        tmp_path / "shell.ipynb",
+        f"import sys\n{SHELL}",
+        "%%bash\ncat c.txt\necho end >> c.txt",
+        "%%timeit -n 1\nprint('python')",
+        "%matplotlib inline\nos.environ['MPLBACKEND']",
+    )
+    done = run(path)
+    assert done.returncode == 0, done.stderr
+    home = os.environ["HOME"]
+    assert done.stdout.splitlines() == [
+        *("found ['a.txt', 'b.txt']", "in function", "6 True ['A', 'again']"),
+        *(f"blue b {home}", "python", "'agg'"),
+    ]
+    assert "!false ended with exit code 1" in done.stderr
+    assert "passed over !{sys.executable} -m pip install nothing" in done.stderr
+
+
+def test_another_notebook_and_a_script_are_run(tmp_path):
+    notebook(tmp_path / "common.ipynb", "shared = 5")
+    (tmp_path / "part.py").write_text(
+        "import sys\nwords = sys.argv[1:]\nassert __name__ == '__main__'\n"
+    )
+    path = notebook(
+        tmp_path / "main.ipynb",
+        "x = 'two words'\n%run common.ipynb\n%run ./part.py one \"$x\"\nprint(shared, words)",
+    )
+    done = run(path)
+    assert done.stdout == "5 ['one', 'two words']\n", done.stderr
 
 
 @given(st.text(alphabet="%!?ab=\n '\"", max_size=30))
@@ -80,7 +139,7 @@ def test_python_is_left_as_it_is(text):
 
 
 def test_variables_in_the_name_of_a_written_file(tmp_path, capsys):
-    notebooks._write("%%writefile {d}/a.py", "1", {"d": tmp_path})
+    notebooks._write("%%file {d}/a.py", "1", {"d": tmp_path})
     notebooks._write("%%writefile -a $d/a.py", "2\n", {"d": tmp_path})
     assert (tmp_path / "a.py").read_text() == "1\n2\n"
 

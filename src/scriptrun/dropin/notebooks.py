@@ -1,8 +1,8 @@
 """Running a notebook's cells one after the other, in one namespace, without Jupyter.
 
 A notebook is JSON (nbformat): ``cells``, each with ``cell_type`` and ``source``, a text or a list
-of lines. Of IPython's own lines, ``%%writefile`` is done, ``%%time`` and its like run their cell,
-and all others are passed over with a note.
+of lines. Of IPython's own lines ``%%writefile`` and ``%run`` are done here and some others by
+``magics``; the rest is passed over with a note.
 """
 
 from __future__ import annotations
@@ -12,18 +12,19 @@ import json
 import linecache
 import os
 import re
+import runpy
+import shlex
 import sys
+from collections.abc import Callable
 from typing import NamedTuple
 
-from scriptrun.dropin import notes
+from scriptrun.dropin import magics
 from scriptrun.spec.errors import UserErrorException
 from scriptrun.spec.hints import Any
 
-#: cell magics whose cell is Python all the same
-_TRANSPARENT = ("time", "timeit", "capture", "prun")
 _LINE = re.compile(r"^(?P<indent>\s*)(?P<target>[A-Za-z_][\w, ]*=\s*)?(?P<magic>[%!]\S.*)$")
 _HELP = re.compile(r"^\s*(\?{1,2}[\w.]+|[\w.]+\?{1,2})\s*$")
-_NAMED = re.compile(r"\$\{?([A-Za-z_]\w*)\}?|\{([A-Za-z_][\w.]*)\}")
+_DO = "__scriptrun_line__"
 
 
 class Cell(NamedTuple):
@@ -56,19 +57,27 @@ def cells(path: str) -> list[Cell]:
 
 def run(path: str) -> None:
     """Run all code cells of the notebook; the first that raises ends it."""
-    space: dict[str, Any] = {"__name__": "__main__", "display": print}
-    sys.modules["__main__"].__dict__.update(space)
     space = sys.modules["__main__"].__dict__  # so that what is pickled is found again
+    space.update({"__name__": "__main__", "display": print})
+    _run_in(path, space)
+
+
+def _run_in(path: str, space: dict[str, Any]) -> None:
     for cell in cells(path):
         _run_cell(cell, space, f"{path}, cell {cell.number}")
 
 
 def _run_cell(cell: Cell, space: dict[str, Any], name: str) -> None:
     first, _, rest = cell.source.lstrip().partition("\n")
-    if first.startswith("%%writefile"):
+    word = first[2:].split(maxsplit=1)[0] if first[:2] == "%%" and first[2:].strip() else ""
+    if word in ("writefile", "file"):
         _write(first, rest, space)
         return
-    source = plain(cell.source, name)
+    if word in magics.SHELLS:
+        magics.script(word, rest, name)
+        return
+    source = plain(cell.source, name, f"{_DO}({{text!r}}, dict(globals(), **locals()), {{kept}})")
+    space[_DO] = _doing(name, space)
     linecache.cache[name] = (len(source), None, source.splitlines(True), name)
     body = ast.parse(source, name)
     last = body.body[-1:] if not source.rstrip().endswith(";") else []
@@ -79,30 +88,79 @@ def _run_cell(cell: Cell, space: dict[str, Any], name: str) -> None:
         exec(compile(ast.Interactive(list(shown)), name, "single"), space)
 
 
-def plain(source: str, name: str = "the notebook") -> str:
-    """``source`` as Python alone; each line that is IPython's is noted, and its place kept."""
+def _doing(name: str, space: dict[str, Any]) -> Callable[[str, dict[str, Any], bool], Any]:
+    """What does the cell's lines of IPython's."""
+
+    def do(text: str, seen: dict[str, Any], kept: bool) -> Any:
+        word, _, rest = text.partition(" ")
+        if word == "%run" and rest.strip():
+            return _run_file(shlex.split(magics.filled(rest, seen)), space)
+        return magics.do(text, name, seen, kept)
+
+    return do
+
+
+def _run_file(words: list[str], space: dict[str, Any]) -> None:
+    """What ``%run FILE ARGS`` does: a notebook's cells here, a script by itself."""
+    named = [word for word in words if word not in ("-i", "-n")]
+    path = next((p for p in (named[0], f"{named[0]}.py") if os.path.isfile(p)), named[0])
+    if path.endswith(".ipynb"):
+        _run_in(path, space)
+        return
+    before = sys.argv[:]
+    sys.argv[:] = [path, *named[1:]]
+    try:
+        left = runpy.run_path(path, space if "-i" in words else None, "__main__")
+    finally:
+        sys.argv[:] = before
+    space.update({key: value for key, value in left.items() if not key.startswith("__")})
+
+
+def plain(source: str, name: str = "the notebook", do: str = "") -> str:
+    """``source`` as Python alone, each line in its place.
+
+    A line that is IPython's becomes the call ``do`` (a template of ``text`` and ``kept``), or
+    nothing where there is none.
+    """
     lines = source.split("\n")
     start = next((at for at, line in enumerate(lines) if line.strip()), 0)
     if lines[start].startswith("%%"):
         word = lines[start][2:].split()[:1]
-        if word and word[0] not in _TRANSPARENT:
-            _passed_over(lines[start], name)
+        if word and word[0] not in magics.TRANSPARENT:
+            if do:
+                magics.passed_over(lines[start], name)
             return "\n" * (len(lines) - 1)
         lines[start] = ""
     if _parses("\n".join(lines)):
         return "\n".join(lines)  # a text may hold a line that begins with %
-    return "\n".join(_line(line, name) for line in lines)
+    return "\n".join(_line(line, do) for line in _joined(lines))
 
 
-def _line(line: str, name: str) -> str:
+def _joined(lines: list[str]) -> list[str]:
+    """``lines`` with commands that go on after a backslash in one; empty lines keep the count."""
+    found: list[str] = []
+    held = 0
+    for line in lines:
+        if held:
+            found[-held] = found[-held].rstrip()[:-1] + line.strip()
+        found.append("" if held else line)
+        goes_on = line.rstrip().endswith("\\") and (held or _LINE.match(line))
+        held = held + 1 if goes_on else 0
+    return found
+
+
+def _line(line: str, do: str) -> str:
     if _HELP.match(line):
         return ""
     found = _LINE.match(line)
     if found is None:
         return line
-    _passed_over(line.strip(), name)
-    target = found["target"]
-    return f"{found['indent']}{target}None" if target else f"{found['indent']}pass"
+    target, text = found["target"] or "", found["magic"].rstrip()
+    statement = magics.STATEMENT.fullmatch(text)
+    if statement is not None:
+        return f"{found['indent']}{target}{statement['statement']}"
+    call = do.format(text=text, kept=bool(target)) if do else "None"
+    return f"{found['indent']}{target}{call}"
 
 
 def _parses(source: str) -> bool:
@@ -113,24 +171,12 @@ def _parses(source: str) -> bool:
     return True
 
 
-def _passed_over(line: str, name: str) -> None:
-    notes.say(f"{os.path.basename(name)}: passed over {line}")
-
-
 def _write(first: str, text: str, space: dict[str, Any]) -> None:
     """What ``%%writefile [-a] FILE`` does; ``$name`` and ``{name}`` in FILE are variables."""
     words = first.split()[1:]
     append = "-a" in words or "--append" in words
     named = " ".join(word for word in words if word not in ("-a", "--append")).strip("'\"")
-    path = os.path.expanduser(_NAMED.sub(lambda found: _variable(found, space), named))
+    path = os.path.expanduser(magics.filled(named, space))
     with open(path, "a" if append else "w", encoding="utf-8") as handle:
         handle.write(text if text.endswith("\n") else f"{text}\n")
     print(f"{'Appending to' if append else 'Writing'} {path}")
-
-
-def _variable(found: re.Match[str], space: dict[str, Any]) -> str:
-    name = found[1] or found[2]
-    try:
-        return str(eval(name, space))
-    except (NameError, AttributeError):
-        return found[0]

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import builtins
+
 
 class RunStatus:
     """``azureml._restclient.constants``: the states that a run can have."""
@@ -22,17 +24,17 @@ class RunStatus:
     NOT_RESPONDING = "NotResponding"
 
     @classmethod
-    def list(cls) -> list[str]:
+    def list(cls) -> builtins.list[str]:
         """All of them."""
         return [value for name, value in vars(cls).items() if name.isupper()]
 
     @classmethod
-    def get_running_statuses(cls) -> list[str]:
+    def get_running_statuses(cls) -> builtins.list[str]:
         """Those of a run that has not ended."""
         return [value for value in cls.list() if value not in cls.get_terminal_statuses()]
 
     @classmethod
-    def get_terminal_statuses(cls) -> list[str]:
+    def get_terminal_statuses(cls) -> builtins.list[str]:
         """Those of a run that has ended."""
         return [cls.COMPLETED, cls.FAILED, cls.CANCELED]
 

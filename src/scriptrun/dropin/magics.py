@@ -1,0 +1,100 @@
+"""IPython's own lines in a notebook's cell: those that scripts depend on are done, others noted.
+
+``!command`` and the cells ``%%bash`` and ``%%sh`` go to the shell; ``%env``, ``%cd``, ``%pwd`` and
+``%matplotlib`` do what they say. Installers (``!pip``, ``%conda``, ``!apt-get``) and logins
+(``!az``) are passed over with a note: what is installed here is no part of a job's environment. So
+is every other magic.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import sys
+
+from scriptrun.dropin import notes
+from scriptrun.spec.hints import TYPE_CHECKING, Any
+from scriptrun.spec.later import later
+
+if TYPE_CHECKING:
+    import subprocess
+else:
+    subprocess = later("subprocess")
+
+#: cell magics whose cell is Python all the same, and those whose cell is the shell's
+TRANSPARENT, SHELLS = ("time", "timeit", "capture", "prun"), ("bash", "sh")
+#: line magics whose rest is a Python statement, with options before it
+STATEMENT = re.compile(r"%(?:time|timeit|prun|memit)\s+(?:-\w+(?:\s+\d+)?\s+)*(?P<statement>.+)")
+#: programs that would change this machine, or log in somewhere
+_PASSED_OVER = ("pip", "pip3", "conda", "mamba", "apt", "apt-get", "az", "jupyter", "sudo")
+_MODULES = re.compile(r"\S+ -m (pip|conda|jupyter|ipykernel)\b")
+_NAMED = re.compile(r"\$(?P<plain>[A-Za-z_]\w*)|\$?\{(?P<inner>[A-Za-z_][^{}\n]*)\}")
+
+Space = dict[str, Any]
+
+
+def do(text: str, name: str, space: Space, kept: bool = False) -> Any:
+    """Do the line ``text``, which begins with ``!`` or ``%``, in the notebook ``name``.
+
+    With ``kept`` (``x = !command``) a command's output is returned as a list of its lines and not
+    shown.
+    """
+    if text.startswith("!"):
+        return _shell(filled(text.lstrip("!"), space), text, name, kept)
+    word, _, rest = text[1:].strip().partition(" ")
+    rest = filled(rest.strip(), space)
+    if word in ("env", "set_env") and rest:
+        key, _, value = rest.replace("=", " ", 1).partition(" ")
+        os.environ[key] = value.strip()
+    elif word == "cd" and rest:
+        os.chdir(os.path.expanduser(rest.strip("'\"")))
+    elif word == "pwd":
+        return os.getcwd()
+    elif word == "matplotlib":
+        os.environ.setdefault("MPLBACKEND", "agg")  # pictures are drawn, and no window waits
+    else:
+        passed_over(text, name)
+    return None
+
+
+def script(word: str, text: str, name: str) -> None:
+    """Give ``text`` to the shell ``word``, as the cell ``%%bash`` does."""
+    sys.stdout.flush()
+    done = subprocess.run([word], input=text, text=True, check=False)
+    _told(f"%%{word}", done.returncode, name)
+
+
+def filled(text: str, space: Space) -> str:
+    """``text`` with ``$name`` and ``{expression}`` as IPython fills them; ``$$`` is a dollar."""
+    return "$".join(
+        _NAMED.sub(lambda found: _value(found, space), part) for part in text.split("$$")
+    )
+
+
+def passed_over(text: str, name: str) -> None:
+    """Say that the line was not done."""
+    notes.say(f"{os.path.basename(name)}: passed over {text}")
+
+
+def _value(found: re.Match[str], space: Space) -> str:
+    try:
+        return str(eval(found["plain"] or found["inner"], space))
+    except Exception:  # it is the shell's own, as $HOME or ${x%.*}
+        return found[0]
+
+
+def _shell(command: str, text: str, name: str, kept: bool) -> list[str] | None:
+    first = os.path.basename(command.split(maxsplit=1)[0]) if command.strip() else ""
+    if not first or first in _PASSED_OVER or _MODULES.match(command.strip()):
+        passed_over(text, name)
+        return [] if kept else None
+    sys.stdout.flush()
+    shown = subprocess.PIPE if kept else None
+    done = subprocess.run(command, shell=True, stdout=shown, text=True, check=False)
+    _told(text, done.returncode, name)
+    return done.stdout.splitlines() if kept else None
+
+
+def _told(text: str, code: int, name: str) -> None:
+    if code:
+        notes.say(f"{os.path.basename(name)}: {text} ended with exit code {code}")
