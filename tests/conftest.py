@@ -12,6 +12,7 @@ from clusters import (  # noqa: F401 (fixtures)
     slurm_hosts,
     slurm_hosts_cluster,
 )
+from pods import podman, podman_store  # noqa: F401 (fixtures)
 
 
 @pytest.fixture(autouse=True)

@@ -33,6 +33,11 @@ SYSTEM = {
     "radosgw": "radosgw",
     "sshd": "openssh-server",
     "ssh": "openssh-client",
+    "podman": "podman",
+    "crun": "crun",
+    "newuidmap": "uidmap",
+    "catatonit": "catatonit",
+    "buildah": "buildah",
 }
 #: libraries that come along when any of these is installed: Slurm's pmix is one
 BESIDE = ("libpmix-dev",)

@@ -41,7 +41,13 @@ def start_line(job, order, task, work):
     words += ["--label", "scriptrun.run=" + job["id"], "--workdir", work, "--entrypoint", ""]
     words += ["--security-opt", "label=disable"]
     if podman:
-        words += ["--log-driver", "passthrough", "--pidfile", _pidfile(order, task.rank)]
+        words += [
+            "--sig-proxy=false",
+            "--log-driver",
+            "passthrough",
+            "--pidfile",
+            _pidfile(order, task.rank),
+        ]
         words += ["--umask", "{:04o}".format(_umask())]
         if told.get("rootless") and told.get("runtime") == "crun":
             words += ["--group-add", "keep-groups"]
@@ -192,21 +198,25 @@ def first_process(order, rank):
 def terminate(order, ranks):
     """SIGTERM to the script's process group in each container, as without one.
 
-    ``ranks`` are pids of the tool's processes to ranks. Where the script is not to be found so
-    (docker), the tool hands the signal to the container's first process.
+    ``ranks`` are pids of the tool's processes to ranks. docker's hand the signal to the container's
+    first process.
     """
     for pid, rank in ranks.items():
-        groups = _groups(first_process(order, rank))
+        first = first_process(order, rank)
+        if first is None:  # docker, or podman has not come so far
+            processes.end_group(pid, signal.SIGTERM)
+            continue
+        groups = _groups(first)
         for group in groups:
             processes.end_group(group, signal.SIGTERM)
-        if not groups:
-            processes.end_group(pid, signal.SIGTERM)
+        if not groups:  # it is about to begin, or has just ended
+            processes.send(first, signal.SIGTERM)
 
 
 def _groups(first):
     """The process groups of those that the container's init has started."""
     found = set()
-    for pid in [] if first is None else processes.children(first):
+    for pid in processes.children(first):
         try:
             found.add(os.getpgid(pid))
         except OSError:

@@ -186,7 +186,7 @@ def end_run(folder, groups=(), seconds=2.0):
             end_group(group, signal.SIGKILL)
         left = of_run(folder)
         for pid in left:
-            _signal(pid, signal.SIGKILL)
+            send(pid, signal.SIGKILL)
         if (not left and not of_run(folder)) or time.monotonic() > deadline:
             return
         time.sleep(0.01)
@@ -206,11 +206,12 @@ def end_descendants(number, groups=()):
         end_group(group, number)
     met = descendants()
     for pid in met:
-        _signal(pid, number)
+        send(pid, number)
     return met
 
 
-def _signal(pid, number):
+def send(pid, number):
+    """Send signal ``number`` to the process; nothing happens when it is gone."""
     try:
         os.kill(pid, number)
     except (ProcessLookupError, PermissionError):

@@ -188,13 +188,15 @@ class Watch:
         if self.servers and not self._released and self.servers.issuperset(self.living):
             if self.peers is None or self.peers.all_idle():
                 self._released = True
-                for pid in self.living:
-                    processes.end_group(pid, signal.SIGTERM)
+                self._terminate()
 
     def _stop(self, now, why):
         self.stopped = why
         self._at = self._at or time.time()
         self.kill_at = now + self.grace
+        self._terminate()
+
+    def _terminate(self):
         if self.terminate is not None:
             self.terminate(self.living)
             return

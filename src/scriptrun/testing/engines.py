@@ -248,6 +248,7 @@ class EngineSuite(RankCases):
             prefix=ready.place,
             environ=dict(os.environ),
             ticket=ticket or tickets.queue_of(workspace.id) / "taken.json",
+            container=ready.container,
         )
 
     def room(self, bench: Bench) -> bool:

@@ -39,6 +39,7 @@ PATIENCE = 60.0
 class Bench:
     """A workspace in ``root`` and the engine ``target`` to try.
 
+    With ``image`` the jobs run in containers of it, which see ``root``.
     With ``forks`` every submission is made by a process of its own that has one thread, so that
     the launcher is forked from it; else by this process, and the launcher is a fresh interpreter.
     """
@@ -47,6 +48,7 @@ class Bench:
     target: Any = None
     forks: bool = False
     experiment: str = "bench"
+    image: str = ""
     workspace: Workspace = field(init=False)
 
     def __post_init__(self) -> None:
@@ -71,6 +73,7 @@ class Bench:
             "source": str(source),
             "arguments": list(arguments),
             "target": [target.name, target.kind, target.options] if target else None,
+            "image": self.image,
             **settings,
         }
 
@@ -130,7 +133,11 @@ def _config(order: dict[str, Any]) -> ScriptRunConfig:
     else:
         environment = Environment("bench")
         environment.python.user_managed_dependencies = True
-        environment.python.interpreter_path = order.get("python") or sys.executable
+        here = "python" if order.get("image") else sys.executable
+        environment.python.interpreter_path = order.get("python") or here
+    if order.get("image"):
+        environment.docker.base_image = order["image"]
+        environment.docker.arguments = ["--volume", "{0}:{0}".format(order["workspace"])]
     environment.environment_variables = dict(order.get("variables") or {})
     target = order["target"]
     how: dict[str, Any] = {"script": "job.py", "arguments": order["arguments"]}

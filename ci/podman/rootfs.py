@@ -1,6 +1,6 @@
 """Container images of this machine's own files, with no registry: for the tests.
 
-``python image.py base DIRECTORY`` writes a root file system with the Python that runs this, a shell
+``python rootfs.py base DIRECTORY`` writes a root file system with this Python, a shell
 and a few commands to ``DIRECTORY/base.tar``; ``bare`` one that holds no Python. ``podman import``
 makes an image of either.
 """

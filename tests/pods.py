@@ -1,0 +1,67 @@
+"""A real podman for a worker's tests: its own store, with images of this machine's own files."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+sys.path.insert(0, str(Path(__file__).parent.parent / "ci" / "podman"))
+import own
+
+#: the image with a Python, and the one without
+BASE, BARE = own.BASE, own.BARE
+
+
+@dataclass
+class Podman:
+    """The program, and where its store lies."""
+
+    program: Path
+    root: Path
+
+    def say(self, *words: str) -> str:
+        """What podman answers; CalledProcessError where it refuses."""
+        done = subprocess.run([self.program, *words], capture_output=True, text=True)
+        if done.returncode:
+            raise subprocess.CalledProcessError(done.returncode, words, done.stdout, done.stderr)
+        return done.stdout.strip()
+
+    def names(self) -> list[str]:
+        """All containers, running or not."""
+        return self.say("ps", "--all", "--format", "{{.Names}}").split()
+
+    def image(self, name: str, dockerfile: str) -> str:
+        """Make the image ``name`` of a Dockerfile's text; its id."""
+        folder = self.root / "context"
+        folder.mkdir(exist_ok=True)
+        (folder / "Dockerfile").write_text(dockerfile)
+        self.say("build", "--quiet", "--tag", name, str(folder))
+        return self.say("image", "inspect", "--format", "{{.Id}}", name)
+
+
+@pytest.fixture(scope="session")
+def podman_store(tmp_path_factory):
+    """One podman a worker."""
+    for program in ("podman", "crun", "unshare"):
+        if not shutil.which(program):
+            pytest.skip(f"there is no {program}")
+    if os.geteuid() != 0:
+        pytest.skip("only as root: the store is mounted as overlays")
+    root = tmp_path_factory.mktemp("podman")
+    shutil.rmtree(root)
+    yield Podman(own.bring_up(root), root)
+    own.end(root)
+
+
+@pytest.fixture
+def podman(podman_store, monkeypatch):
+    """podman as this machine's container tool; nothing of a test's containers is left after it."""
+    monkeypatch.setenv("SCRIPTRUN_CONTAINER_TOOL", str(podman_store.program))
+    yield podman_store
+    podman_store.say("rm", "--all", "--force", "--time", "0")
