@@ -186,11 +186,19 @@ class Written(Value):
 
 
 def write_down(
-    job: JobSpec, workspace: Home, warnings: list[str], lock: dict[str, Any] | None = None
+    job: JobSpec,
+    workspace: Home,
+    warnings: list[str],
+    lock: dict[str, Any] | None = None,
+    ready: environments.Ready | None = None,
 ) -> Written:
-    """Write ``job`` down as a run that waits. Raises WorkspaceException; then nothing is left."""
-    with shelves.lying_in(placing.shelf_of(job.target, workspace)):
-        ready = find(job.environment, workspace.locks_folder, lock)
+    """Write ``job`` down as a run that waits. Raises WorkspaceException; then nothing is left.
+
+    ``ready`` is its environment, where that was looked for already.
+    """
+    if ready is None:
+        with shelves.lying_in(placing.shelf_of(job.target, workspace)):
+            ready = find(job.environment, workspace.locks_folder, lock)
     queue = tickets.queue_of(workspace.id)
     job = job.replace(submitted_by={**job.submitted_by, "queue": str(queue)})
     folder = folders.make(workspace.runs_folder, job)

@@ -8,7 +8,7 @@ import shlex
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from scriptrun import batch, distant, submit, tickets
+from scriptrun import tickets
 from scriptrun.config import search_space
 from scriptrun.home import Home
 from scriptrun.runtime import identity
@@ -68,21 +68,6 @@ def _defined(
     definition: dict[str, Any], arguments: Sequence[str], line: str | None
 ) -> dict[str, Any]:
     return {**definition, "arguments": list(arguments), "command": line or ""}
-
-
-def start(workspace: Home, jobs: Sequence[JobSpec], lock: dict[str, Any] | None) -> None:
-    """Write the runs down and start them, or queue them; on Slurm as one array.
-
-    ``lock`` is what their environment is locked to, where that is settled.
-    """
-    written = []
-    for job in jobs:
-        if job.target.options.get("ssh"):
-            distant.hand_over(job, workspace, [], lock)
-            continue
-        clear(workspace, job)
-        written.append(submit.write_down(job, workspace, [], lock))
-    batch.start(workspace, written)
 
 
 def clear(workspace: Home, job: JobSpec) -> None:

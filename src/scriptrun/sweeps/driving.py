@@ -13,6 +13,7 @@ import traceback
 from pathlib import Path
 
 from scriptrun.engines import local
+from scriptrun.engines.transport import Unreachable
 from scriptrun.runtime import (  # noqa: F401 (the launcher is loaded once, before the forks)
     events,
     files,
@@ -22,13 +23,13 @@ from scriptrun.runtime import (  # noqa: F401 (the launcher is loaded once, befo
     results,
 )
 from scriptrun.spec import states
-from scriptrun.spec.environment import INTERPRETER
 from scriptrun.spec.errors import ScriptrunError, WorkspaceException
 from scriptrun.spec.hints import Any
 from scriptrun.store import flocks
 from scriptrun.sweeps import children, deciding, record, tending
 from scriptrun.sweeps.flight import Flight
 from scriptrun.sweeps.journal import Journal
+from scriptrun.sweeps.launching import Launching
 from scriptrun.sweeps.points import Points, outputs_of
 from scriptrun.tracking import folders
 from scriptrun.tracking.events import later_writer
@@ -112,13 +113,14 @@ class Driver:
         self.log = Log(folder)
         self.journal = Journal(folder).read()
         self.points = Points(workspace, job.id, self.sweep, self.journal)
-        if not self.points.is_advised:  # Optuna brings NumPy, and that threads
+        forks = not self.points.is_advised  # Optuna brings NumPy, and that threads
+        if forks:
             local.allow_fork()
-        self.flight = Flight(workspace, self.sweep, self.journal, self.log)
+        self.launching = Launching(workspace, job.id, self.journal, forks)
+        self.flight = Flight(workspace, self.sweep, self.journal, self.launching, self.log)
         self.flight.remember(self.points.reports())
         self.exhausted = False
         self.ending: deciding.Ending | None = None
-        self._lock: dict[str, Any] | None = None
 
     def run(self) -> None:
         """Drive the sweep to its end."""
@@ -129,7 +131,7 @@ class Driver:
                 self._begin()
                 if self._round():
                     return
-            except (OSError, WorkspaceException) as error:
+            except (OSError, WorkspaceException, Unreachable) as error:
                 self.journal.close()
                 self.log.say(f"waiting: {error}")
                 pause = PAUSE  # a full disk, say
@@ -150,7 +152,9 @@ class Driver:
 
     def _round(self) -> bool:
         """Look, stop, start; whether the sweep has ended."""
-        for child in self.flight.look():
+        over = self.flight.look()
+        self.launching.retry()
+        for child in over:
             self.points.ended(child)
             deciding.warn_of_lost_metric(self, child)
         self.ending = self.ending or deciding.at_once(self)
@@ -184,26 +188,12 @@ class Driver:
         for child in found:
             words = " ".join(children.arguments_of(child.parameters))
             self.log.say(f"{child.id} is submitted: {words}")
-        forked = set(launch.forked)
         try:
-            if self.template.target.kind == "Local":
-                for child, job in zip(found, jobs, strict=True):
-                    self._start([job])
-                    self.flight.submitted(child, launch.forked - forked)
-                    forked = set(launch.forked)
-            else:
-                self._start(jobs)
-                for child in found:
-                    self.flight.submitted(child, set())
-        except WorkspaceException:
+            self.launching.start(found, jobs)
+        except (WorkspaceException, Unreachable):
             raise
         except ScriptrunError as error:
             self.ending = deciding.Ending(states.FAILED, f"no run can be submitted: {error}")
-
-    def _start(self, jobs: list[Any]) -> None:
-        if self._lock is None and self.template.environment.kind != INTERPRETER:
-            self._lock = self.flight.settled_lock()
-        children.start(self.workspace, jobs, self._lock)
 
     def _job_of(self, child: Any) -> Any:
         outputs = outputs_of(self.workspace, child.source) if child.source else None

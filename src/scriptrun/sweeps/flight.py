@@ -7,7 +7,7 @@ import time
 from collections.abc import Iterable
 from pathlib import Path
 
-from scriptrun import standing, starting
+from scriptrun import standing
 from scriptrun.run import Run
 from scriptrun.runtime import files, identity, launch
 from scriptrun.spec import states
@@ -15,6 +15,7 @@ from scriptrun.spec.hints import Any
 from scriptrun.spec.job import JobSpec
 from scriptrun.sweeps import children, record, stopping
 from scriptrun.sweeps.journal import Child, Journal
+from scriptrun.sweeps.launching import Launching
 from scriptrun.tracking import folders, settle
 from scriptrun.workspace import Workspace
 
@@ -25,14 +26,21 @@ SETTLE, SETTLE_AFAR, METRICS = 1.0, 10.0, 0.2
 class Flight:
     """The runs that are in the journal and have not ended there: ``live``, by their numbers."""
 
-    def __init__(self, home: Workspace, sweep: record.Sweep, journal: Journal, log: Any) -> None:
-        self.home, self.sweep, self.journal, self.log = home, sweep, journal, log
+    def __init__(
+        self,
+        home: Workspace,
+        sweep: record.Sweep,
+        journal: Journal,
+        launching: Launching,
+        log: Any,
+    ) -> None:
+        self.home, self.sweep, self.journal = home, sweep, journal
+        self.launching, self.log = launching, log
         self.live = {n: child for n, child in journal.children.items() if not child.is_over}
         self.policy = sweep.stopping()
         self.reports: dict[str, list[float]] = {}
         self._values: dict[int, children.Values] = {}
         self._jobs: dict[int, JobSpec] = {}
-        self._own: dict[int, int] = {}
         self._settled: dict[int, float] = {}
         self._stopped: dict[int, str] = {}
         self._next_metrics = 0.0
@@ -66,19 +74,6 @@ class Flight:
             for number, child in self.live.items()
         )
 
-    def submitted(self, child: Child, forked: set[int]) -> None:
-        """The run was submitted; ``forked`` is its guard, where that is a child of this process."""
-        for pid in forked:
-            self._own[pid] = child.number
-
-    def settled_lock(self) -> dict[str, Any] | None:
-        """What the environment of the sweep's runs was locked to, once one of them has it."""
-        for child in self.journal.children.values():
-            lock = starting.lock_of(child.folder(self.home.runs_folder))
-            if lock is not None:
-                return lock
-        return None
-
     def look(self) -> list[Child]:
         """See what ended, write it down, and stop what the policy says; what has ended."""
         self._reap()
@@ -102,7 +97,7 @@ class Flight:
                 return
             if pid == 0:
                 return
-            self._own.pop(pid, None)
+            self.launching.own.pop(pid, None)
             launch.forked.discard(pid)
 
     def _status(self, number: int, child: Child) -> settle.Status | None:
@@ -115,7 +110,7 @@ class Flight:
         now, afar = time.monotonic(), bool(job.target.options.get("ssh"))
         due = self._settled.setdefault(number, now + SETTLE)
         if now < due:
-            own = number in self._own.values()
+            own = number in self.launching.own.values()
             return None if own or folders.read_result(folder) is None else settle.told(folder)
         self._settled[number] = now + (SETTLE_AFAR if afar else SETTLE)
         return standing.status_of(self.home, folder, job)

@@ -1,0 +1,123 @@
+"""Starting the runs of a sweep: by fork from its driver, as the runner does, or through the queue.
+
+A run that finds no free slot is parked: it has its ticket, so that whoever looks can start it when
+this driver is gone, and is tried again whenever a run has ended.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from scriptrun import batch, compute, distant, placing, runner, starting, submit, tickets
+from scriptrun.engines.base import NoRoom
+from scriptrun.environments import shelves
+from scriptrun.environments.base import Ready
+from scriptrun.environments.find import find
+from scriptrun.runtime import launch
+from scriptrun.spec.environment import INTERPRETER
+from scriptrun.spec.job import JobSpec
+from scriptrun.submit import Written
+from scriptrun.sweeps import children, tending
+from scriptrun.sweeps.journal import Child, Journal
+from scriptrun.tracking import folders
+from scriptrun.workspace import Workspace
+
+#: seconds for which an environment that was found well is not looked at again
+FRESH = 1.0
+
+
+class Launching:
+    """Starts runs. ``own`` are the guards that this process has forked, with the runs' numbers."""
+
+    def __init__(self, home: Workspace, run_id: str, journal: Journal, forks: bool) -> None:
+        self.home, self.journal, self.forks = home, journal, forks
+        self.parked: dict[int, Written] = {}
+        self.own: dict[int, int] = {}
+        self._mine = f"-{run_id}_"
+        self._wake = {
+            "queue": str(tending.place(home.id)),
+            "lock": str(tending.lock_of(home.id, run_id)),
+            "command": tending.command(home, run_id),
+        }
+        self._lock: dict[str, Any] | None = None
+        self._ready: tuple[float, Ready | None] = (0.0, None)
+
+    def start(self, found: Sequence[Child], jobs: Sequence[JobSpec]) -> None:
+        """Write the runs down and start them, or queue them; on Slurm as one array."""
+        if self._lock is None and jobs and jobs[0].environment.kind != INTERPRETER:
+            self._lock = self._settled_lock()
+        written = []
+        for child, job in zip(found, jobs, strict=True):
+            if job.target.options.get("ssh"):
+                distant.hand_over(job, self.home, [], self._lock)
+                continue
+            children.clear(self.home, job)
+            run = submit.write_down(job, self.home, [], self._lock, self._found(job))
+            if self.forks and job.target.kind == "Local":
+                self.parked[child.number] = run
+            else:
+                written.append(run)
+        batch.start(self.home, written)
+        self.retry()
+
+    def adopt(self, child: Child, job: JobSpec) -> None:
+        """Take over a run that waits and that a driver before this one wrote down."""
+        if not self.forks or job.target.kind != "Local" or child.number in self.parked:
+            return
+        path = tickets.find(tickets.queue_of(self.home.id), child.id)
+        ticket = tickets.read(path) if path is not None else None
+        if ticket is not None:
+            folder = child.folder(self.home.runs_folder)
+            self.parked[child.number] = Written(job, folder, self._found(job), ticket)
+
+    def retry(self) -> None:
+        """Start what is parked, in order, as far as the machine has room."""
+        if not self.parked:
+            return
+        waiting = tickets.names(tickets.queue_of(self.home.id))
+        others = next((name for name in waiting if not name[20:].startswith(self._mine)), "~")
+        for number, run in sorted(self.parked.items()):
+            if run.ready is None or others < run.ticket.path.name:
+                runner.see_to_it(self.home)  # it builds what is missing, and keeps the order
+                del self.parked[number]
+            elif folders.read_result(run.folder) is not None:
+                del self.parked[number]
+            elif not self._fork(number, run):
+                return
+            else:
+                del self.parked[number]
+
+    def _fork(self, number: int, run: Written) -> bool:
+        assert run.ready is not None
+        before = set(launch.forked)
+        order = starting.order_of(self.home, run.folder, run.ready, run.ticket)
+        order.wake = self._wake
+        try:
+            starting.write_lock(run.folder, run.ready)
+            compute.engine_of(run.job.target).submit(run.job, order)
+        except (NoRoom, OSError):
+            return False
+        for pid in launch.forked - before:
+            self.own[pid] = number
+        return True
+
+    def _found(self, job: JobSpec) -> Ready | None:
+        """The runs' environment; one that was well a moment ago is taken to be so still."""
+        when, ready = self._ready
+        if ready is None or time.monotonic() - when > FRESH:
+            when = time.monotonic()
+            with shelves.lying_in(placing.shelf_of(job.target, self.home)):
+                ready = find(job.environment, self.home.locks_folder, self._lock)
+            self._ready = (when, ready)
+        return ready
+
+    def _settled_lock(self) -> dict[str, Any] | None:
+        """What the environment of the sweep's runs was locked to, once one of them has it."""
+        for child in self.journal.children.values():
+            lock = starting.lock_of(child.folder(Path(self.home.runs_folder)))
+            if lock is not None:
+                return lock
+        return None
