@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from scriptrun import placing
+from scriptrun import placing, registries
 from scriptrun.config import planning
 from scriptrun.config.script_run_config import ScriptRunConfig
 from scriptrun.environments import base, ensure
+from scriptrun.environments.find import find
 from scriptrun.spec.environment import EnvironmentSpec
 from scriptrun.spec.errors import refuse
-from scriptrun.spec.hints import TYPE_CHECKING
+from scriptrun.spec.hints import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from scriptrun.config.environment import Environment
@@ -37,4 +38,95 @@ def build(
     """
     spec = spec_of(environment, interpreter)
     refuse(base.check(spec), "This environment cannot be built")
+    registries.know(spec)
     return ensure.ensure(spec, workspace.locks_folder, log, upgrade=upgrade)
+
+
+class ImageBuildDetails:
+    """A build of an environment, as ``Environment.build`` gives it: it is over when it is given.
+
+    ``ready`` says where what was built lies; ``log_url`` is always None.
+    """
+
+    status = "Succeeded"
+    log_url = None
+
+    def __init__(self, ready: base.Ready, lines: list[str]) -> None:
+        self.ready, self._lines = ready, lines
+
+    def wait_for_completion(self, show_output: bool = True) -> ImageBuildDetails:
+        """Itself: nothing goes on any more. ``show_output`` prints what was done."""
+        if show_output and self._lines:
+            print(self.get_log())
+        return self
+
+    def get_log(self) -> str:
+        """The lines of the build; none where everything was there already."""
+        return "\n".join(self._lines)
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self.ready, name)
+
+
+class DockerImageDetails(dict[str, Any]):
+    """What was built for an environment: a dict, with properties as in the SDK v1."""
+
+    @property
+    def image_exist(self) -> bool:
+        """Whether an image of it is in the container tool's store on this machine."""
+        return bool(self["imageExist"])
+
+    @property
+    def image(self) -> str | None:
+        """The image's id; None for an environment that is no image."""
+        found: str | None = self["image"]
+        return found
+
+    @property
+    def repository(self) -> str | None:
+        """The name of the image that it stands on."""
+        found: str | None = self["repository"]
+        return found
+
+    @property
+    def registry(self) -> dict[str, Any]:
+        """The registry's address and user name; empty where none was named."""
+        return dict(self["registry"])
+
+    @property
+    def interpreter_path(self) -> str | None:
+        """The Python that jobs run in: in the image, or on this machine."""
+        found: str | None = self["interpreterPath"]
+        return found
+
+    @property
+    def environment_path(self) -> str | None:
+        """Where the packages lie: in the image, or on this machine."""
+        found: str | None = self["environmentPath"]
+        return found
+
+    @property
+    def dockerfile(self) -> str | None:
+        """The Dockerfile that the environment names."""
+        found: str | None = self["dockerfile"]
+        return found
+
+
+def image_details(workspace: Home, environment: Environment) -> DockerImageDetails:
+    """What is there of ``environment``, without building anything."""
+    spec = spec_of(environment)
+    ready = find(spec, workspace.locks_folder)
+    told = (ready.container if ready is not None else None) or {}
+    python = ready.python if ready is not None else None
+    place = ready.place if ready is not None and not told else None
+    if told and python:
+        place = python.rpartition("/bin/")[0] or None
+    return DockerImageDetails(
+        imageExist=bool(told.get("image")),
+        image=told.get("image"),
+        repository=spec.image,
+        registry=spec.docker.get("registry") or {},
+        interpreterPath=python,
+        environmentPath=place,
+        dockerfile=spec.docker.get("dockerfile"),
+    )

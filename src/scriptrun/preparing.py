@@ -6,7 +6,7 @@ import os
 import traceback
 from pathlib import Path
 
-from scriptrun import placing
+from scriptrun import placing, registries
 from scriptrun.config import curated
 from scriptrun.environments import ensure, shelves
 from scriptrun.runtime import events
@@ -30,6 +30,7 @@ def prepare(workspace: Home, job: JobSpec, folder: Path) -> int:
     log = _Log(folder)
     try:
         lock = lock_of(folder)
+        registries.know(job.environment)
         with shelves.lying_in(placing.shelf_of(job.target, workspace)):
             ready = ensure.ensure(job.environment, workspace.locks_folder, log.line, lock=lock)
         write_lock(folder, ready)

@@ -31,14 +31,15 @@ from scriptrun.tracking import folders
 from scriptrun.tracking.events import later_writer
 
 if TYPE_CHECKING:
-    from scriptrun import binding, distant, remarking
+    from scriptrun import binding, distant, registries, remarking
+    from scriptrun.config.environment import Environment
     from scriptrun.config.script_run_config import ScriptRunConfig
     from scriptrun.engines.base import Engine
     from scriptrun.home import Home
-
-if not TYPE_CHECKING:
+else:
     binding = later("scriptrun.binding")
     distant = later("scriptrun.distant")
+    registries = later("scriptrun.registries")
     remarking = later("scriptrun.remarking")
 
 _EXPERIMENT = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,254}")
@@ -77,6 +78,7 @@ class Submission(Value, frozen=False):
     source: Path | None
     warnings: list[str]
     data: binding.Binder | None = None
+    environment: Environment | None = None
 
 
 def check(
@@ -122,7 +124,7 @@ def check(
     job = job.replace(notes=(*job.notes, *config.overruled_warnings, *notes))
     reasons += engine.check(job)
     refuse(reasons)
-    return Submission(job, engine, source, [], data)
+    return Submission(job, engine, source, [], data, config.run_config.environment)
 
 
 def source_folder(path: str | os.PathLike[str]) -> Path:
@@ -141,6 +143,8 @@ def complete(
 ) -> JobSpec:
     """The job with its snapshot and its data's lists; ``taken`` keeps snapshots for the next."""
     job = submission.job
+    if submission.environment is not None and job.environment.docker.get("registry"):
+        registries.keep(submission.environment)
     if submission.data is not None:
         job = job.replace(data={**job.data, **submission.data.pinned()})
     if submission.source is None:

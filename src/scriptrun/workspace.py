@@ -106,13 +106,22 @@ class Workspace(Home):
         return catalog.every(self)
 
     def build_environment(self, environment: Environment) -> Any:
-        """Lock and build ``environment`` now, printing what is done; the path and the Python of it.
+        """Lock and build ``environment`` now, printing what is done; a build that is over.
 
         Raises EnvironmentException, which names the package and the reason.
         """
+        from scriptrun import building, registries
+
+        lines: list[str] = []
+        registries.keep(environment)
+        ready = building.build(self, environment, lines.append)
+        return building.ImageBuildDetails(ready, lines)
+
+    def get_image_details(self, environment: Environment) -> Any:
+        """What was built for ``environment`` on this machine."""
         from scriptrun import building
 
-        return building.build(self, environment, print)
+        return building.image_details(self, environment)
 
     def get_run(self, run_id: str) -> Run:
         """The run with this id. Raises UserErrorException when there is none."""

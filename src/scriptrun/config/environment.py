@@ -207,19 +207,19 @@ class Environment(Section):
         )
 
     def build(self, workspace: Any, image_build_compute: str | None = None) -> Any:
-        """Build this environment in ``workspace`` now, before any run needs it."""
+        """Build this environment in ``workspace`` now, before any run needs it.
+
+        The value has ``wait_for_completion``, ``status`` and ``get_log``, and is over already.
+        """
         return workspace.build_environment(self)
 
     def build_local(self, workspace: Any, platform: str | None = None, **kwargs: Any) -> Any:
-        """Build this environment on this machine now."""
-        return workspace.build_environment(self)
+        """Build this environment on this machine now, printing what is done."""
+        return workspace.build_environment(self).wait_for_completion(show_output=True)
 
     def get_image_details(self, workspace: Any) -> Any:
-        """Not available: NotImplementedError."""
-        raise NotImplementedError(
-            "Environment.get_image_details is not available: `scriptrun env show NAME` tells what "
-            "was built."
-        )
+        """What was built for this environment: its image, its Python; a dict with properties."""
+        return workspace.get_image_details(self)
 
     @staticmethod
     def add_private_pip_wheel(workspace: Any, file_path: Path, exist_ok: bool = False) -> str:

@@ -197,7 +197,7 @@ def _docker(
         made["registry"] = {"address": registry.address, "username": registry.username}
     if registry.password:
         notes.append(
-            "The registry's password is not kept in the record: the container tool must be logged "
-            f"in to {registry.address or 'it'} where the job runs."
+            f"The password for {registry.address or 'the registry'} is not kept in the record: it "
+            f"is this user's secret registry-{registry.address or ''} (scriptrun secret)."
         )
     return made

@@ -119,7 +119,10 @@ PROVIDED: dict[str, dict[str, str]] = {
         _CONFIG + "environment_sections": _ENVIRONMENT[_CONFIG + "environment_sections"]
         + " Cr=ContainerRegistry AzureContainerRegistry=ContainerRegistry",
     },
-    "azureml.core.environment": _ENVIRONMENT,
+    "azureml.core.environment": {
+        **_ENVIRONMENT,
+        "scriptrun.building": "DockerImageDetails ImageBuildDetails",
+    },
     "azureml.core.conda_dependencies": {_CONFIG + "conda_dependencies": "CondaDependencies"},
     "azureml.core.container_registry": {_CONFIG + "environment_sections": "ContainerRegistry"},
     "azureml.core.compute": _COMPUTE,
@@ -242,9 +245,7 @@ LEFT_OUT: dict[str, dict[str, str]] = {
         "azureml.core.model": [("InferenceConfig", _WEB)],
         "azureml.core.compute": [(_COMPUTES, _ATTACHED)],
         "azureml.core.runconfig": [("EnvironmentDefinition", "Use Environment.")],
-        "azureml.core.environment": [
-            ("DockerImageDetails EnvironmentReference ImageBuildDetails", _IMAGES)
-        ],
+        "azureml.core.environment": [("EnvironmentReference", _IMAGES)],
         "azureml.core.container_registry": [("RegistryIdentity", _IMAGES)],
         "azureml.core.run": [
             ("InputDatasets LinkOutput OutputDatasets", _DATA),
