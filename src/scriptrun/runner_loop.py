@@ -51,7 +51,7 @@ def main(root: str) -> None:
     workspace = Home(root)
     tending.see_to_all(workspace)
     queue = tickets.queue_of(workspace.id)
-    _make_forks_cheap()
+    make_forks_cheap()
     while tickets.names(queue):
         lock = flocks.try_flock(starting.runner_lock(workspace.id))
         if lock is None:
@@ -61,7 +61,7 @@ def main(root: str) -> None:
         # whoever queued a run while the lock was still held relies on this second look
 
 
-def _make_forks_cheap() -> None:
+def make_forks_cheap() -> None:
     """Load now what every launcher needs, and keep the collector off the pages that they share."""
     try:
         processes.libc()

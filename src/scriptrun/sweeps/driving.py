@@ -12,6 +12,7 @@ import time
 import traceback
 from pathlib import Path
 
+from scriptrun import runner_loop
 from scriptrun.engines import local
 from scriptrun.engines.transport import Unreachable
 from scriptrun.runtime import (  # noqa: F401 (the launcher is loaded once, before the forks)
@@ -35,8 +36,8 @@ from scriptrun.tracking import folders
 from scriptrun.tracking.events import later_writer
 from scriptrun.workspace import Workspace
 
-#: seconds between two looks, and after a disk that could not be written
-TICK, PAUSE = 0.1, 5.0
+#: seconds after a disk that could not be written
+PAUSE = 5.0
 #: how often a driver may break before the sweep is given up
 TRIES = 3
 
@@ -116,6 +117,7 @@ class Driver:
         forks = not self.points.is_advised  # Optuna brings NumPy, and that threads
         if forks:
             local.allow_fork()
+            runner_loop.make_forks_cheap()
         self.launching = Launching(workspace, job.id, self.journal, forks)
         self.flight = Flight(workspace, self.sweep, self.journal, self.launching, self.log)
         self.flight.remember(self.points.reports())
@@ -126,7 +128,7 @@ class Driver:
         """Drive the sweep to its end."""
         wake = processes.waker()
         while True:
-            pause = TICK
+            pause = self.flight.pause()
             try:
                 self._begin()
                 if self._round():

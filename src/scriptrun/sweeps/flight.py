@@ -21,6 +21,8 @@ from scriptrun.workspace import Workspace
 
 #: seconds between two looks at the whole state of a run, here and behind ssh; at its metrics
 SETTLE, SETTLE_AFAR, METRICS = 1.0, 10.0, 0.2
+#: seconds between two looks whether a run has ended: at least, and at most
+FAST, SLOW = 0.02, 0.2
 
 
 class Flight:
@@ -44,6 +46,7 @@ class Flight:
         self._settled: dict[int, float] = {}
         self._stopped: dict[int, str] = {}
         self._next_metrics = 0.0
+        self._lives: list[float] = []
         self.remember(each for each in journal.children.values() if each.is_over)
 
     def remember(self, ended: Iterable[Child]) -> None:
@@ -89,6 +92,17 @@ class Flight:
                 self._judge(child)
         return over
 
+    def pause(self) -> float:
+        """Seconds to the next look; the end of a run that this process forked wakes it anyway.
+
+        Others are looked at four times in the mean life of a run.
+        """
+        if len(self.launching.own) >= len(self.live):
+            return SLOW
+        lives = self._lives[-20:]
+        mean = sum(lives) / len(lives) if lives else SLOW
+        return min(SLOW, max(FAST, mean / 4))
+
     def _reap(self) -> None:
         while True:
             try:
@@ -131,6 +145,8 @@ class Flight:
             child.state = ""
             raise
         self.reports[child.id] = values
+        if child.began and child.ended:
+            self._lives.append(child.ended - child.began)
         self.live.pop(child.number, None)
         self._jobs.pop(child.number, None)
         told = "" if child.best is None else f", {self.sweep.metric} {child.best:.6g}"

@@ -1,0 +1,97 @@
+"""What a parameter space may say, and what is refused."""
+
+from __future__ import annotations
+
+import argparse
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from scriptrun.config import early_stopping, sampling, search_space
+from scriptrun.config.search_space import choice, loguniform, normal, quniform, randint, uniform
+
+
+def test_expressions_are_json_values():
+    assert choice(1, 2) == choice([1, 2]) == choice(range(1, 3)) == ["choice", [[1, 2]]]
+    assert choice("a") == ["choice", [["a"]]]
+    assert choice(np.float64(0.5), np.int64(3), None, True) == ["choice", [[0.5, 3, None, True]]]
+    assert loguniform(-6, -1) == ["loguniform", [-6, -1]]
+    assert quniform(1, 10, 2) == ["quniform", [1, 10, 2]]
+
+
+@pytest.mark.parametrize(
+    ("space", "said"),
+    [
+        ({}, "a dict of parameters"),
+        (None, "a dict of parameters"),
+        ({"lr": 0.1}, "lr: 0.1 says nothing to choose from"),
+        ({"lr": ["nonsense", [1]]}, "says nothing to choose from"),
+        ({"lr": choice()}, "nothing to choose from"),
+        ({"lr": uniform(2, 1)}, "a lower and an upper bound"),
+        ({"lr": uniform("a", 1)}, "'a' is none"),
+        ({"lr": uniform(float("nan"), 1)}, "wants numbers"),
+        ({"lr": normal(0, 0)}, "a deviation above 0"),
+        ({"lr": quniform(0, 1, 0)}, "a step above 0"),
+        ({"lr": randint(0)}, "a whole number above 0"),
+        ({"lr": loguniform(0, 1000)}, "natural logarithms"),
+        ({"lr": uniform(0, 1), "--lr": uniform(0, 1)}, "given twice"),
+        ({"two words": uniform(0, 1)}, "cannot name a parameter"),
+        ({3: uniform(0, 1)}, "cannot name a parameter"),
+    ],
+)
+def test_what_cannot_be_searched_is_refused(space, said):
+    assert any(said in each for each in search_space.problems(space)), search_space.problems(space)
+
+
+def test_a_good_space_is_taken():
+    space = {"lr": loguniform(-6, -1), "--size": choice(32, 64), "-n": normal(0, 1)}
+    assert search_space.problems(space) == []
+
+
+@given(st.floats(allow_nan=False, allow_infinity=False))
+def test_argparse_takes_every_number(value):
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--x", type=float)
+    words = [search_space.flag("x"), search_space.text(value)]
+    assert parser.parse_args(words).x == value
+
+
+def test_a_grid_takes_choices_only():
+    made = sampling.GridParameterSampling({"lr": uniform(0, 1), "n": choice(1)})
+    assert made.problems() == ["GridParameterSampling takes only choice, and lr is said by uniform"]
+    assert sampling.RandomParameterSampling({"n": choice(1)}, {"seed": "x"}).problems()
+
+
+@pytest.mark.parametrize(
+    ("policy", "said"),
+    [
+        (early_stopping.BanditPolicy(), "neither is given"),
+        (early_stopping.BanditPolicy(1, 0.1, 0.1), "both are given"),
+        (early_stopping.BanditPolicy(0, 0.1), "evaluation_interval"),
+        (early_stopping.BanditPolicy(1, -0.1), "slack_factor"),
+        (early_stopping.TruncationSelectionPolicy(0), "from 1 to 99"),
+        (early_stopping.TruncationSelectionPolicy(100), "from 1 to 99"),
+        (early_stopping.MedianStoppingPolicy(1, -1), "delay_evaluation"),
+        (early_stopping.AshaPolicy(1, 1), "reduction_factor"),
+    ],
+)
+def test_policies_that_cannot_be_applied(policy, said):
+    assert any(said in each for each in policy.problems()), policy.problems()
+
+
+@pytest.mark.parametrize(
+    "policy",
+    [
+        early_stopping.NoTerminationPolicy(),
+        early_stopping.BanditPolicy(2, slack_amount=0.1, delay_evaluation=3),
+        early_stopping.MedianStoppingPolicy(3, 4),
+        early_stopping.TruncationSelectionPolicy(20, 5),
+        early_stopping.AshaPolicy(2, 4),
+    ],
+)
+def test_policies_come_back_from_the_record(policy):
+    again = early_stopping.from_dict(policy.as_dict())
+    assert type(again) is type(policy) and again.properties == policy.properties
+    assert policy.problems() == []

@@ -1,0 +1,291 @@
+"""Sweeps from end to end, on this machine."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+
+import pytest
+from tuning import driver_of, ended, until
+
+from scriptrun import (
+    BanditPolicy,
+    BayesianParameterSampling,
+    GridParameterSampling,
+    HyperDriveRun,
+    Model,
+    PrimaryMetricGoal,
+    RandomParameterSampling,
+    Run,
+    choice,
+    uniform,
+)
+from scriptrun.spec.errors import (
+    ActivityFailedException,
+    RunConfigurationException,
+    UserErrorException,
+)
+from scriptrun.store import flocks
+from scriptrun.sweeps import tending
+
+
+def numbers(sweep):
+    return [int(each.id.rpartition("_")[2]) for each in sweep.get_children()]
+
+
+def test_a_sweep_runs_to_its_end_and_knows_its_best(tuner, tmp_path):
+    sweep = tuner.submit("--n", 5)
+    details = sweep.wait_for_completion()
+    assert isinstance(sweep, HyperDriveRun) and details["status"] == "Completed"
+    rows = sweep.get_children_sorted_by_primary_metric()
+    values = [row["best_primary_metric"] for row in rows]
+    assert len(values) == 4 and values == sorted(values, reverse=True)
+    assert all(
+        json.loads(row["hyperparameters"])["x"] == value
+        for row, value in zip(rows, values, strict=True)
+    )
+    best = sweep.get_best_run_by_primary_metric()
+    assert best.id == rows[0]["run_id"] and best.get_metrics()["accuracy"] == values[0]
+    arguments = best.get_details()["runDefinition"]["arguments"]
+    assert arguments == ["--n", "5", "--x", str(values[0])]
+    assert best.get_tags()["x"] == str(values[0])
+    assert best.parent.id == sweep.id and type(best.parent) is HyperDriveRun
+    assert type(Run.get(tuner.workspace, sweep.id)) is HyperDriveRun
+    assert numbers(sweep) == [0, 1, 2, 3]
+    assert sweep.get_metrics()[best.id] == {"accuracy": values[0]}
+    assert json.loads(sweep.get_hyperparameters()[best.id]) == {"x": values[0]}
+    assert sweep.get_tags()["best_child_run_id"] == best.id
+    model = best.register_model("digits", model_path="outputs/model.txt", tags={"by": "sweep"})
+    Model(tuner.workspace, "digits").download(target_dir=str(tmp_path / "got"), exist_ok=True)
+    assert (tmp_path / "got/model.txt").read_text() == str(values[0]) and model.run_id == best.id
+
+
+def test_the_same_seed_gives_the_same_points_and_all_share_a_snapshot(tuner):
+    one, two = tuner.run(), tuner.run()
+    assert list(one.get_hyperparameters().values()) == list(two.get_hyperparameters().values())
+    assert len({each.job.snapshot for each in one.get_children()}) == 1
+    drawn = tuner.run(
+        hyperparameter_sampling=RandomParameterSampling({"x": uniform(0, 1)}), max_total_runs=1
+    )
+    seed = drawn.sweep.seed
+    again = tuner.run(
+        hyperparameter_sampling=RandomParameterSampling({"x": uniform(0, 1)}, {"seed": seed}),
+        max_total_runs=1,
+    )
+    points = [list(each.get_hyperparameters().values()) for each in (drawn, again)]
+    assert points[0] == points[1]
+
+
+def test_a_grid_ends_when_all_points_were_tried(tuner):
+    grid = GridParameterSampling({"--x": choice(0.1, 0.2), "n": choice(1, 2)})
+    sweep = tuner.run(hyperparameter_sampling=grid, max_total_runs=100, max_concurrent_runs=None)
+    assert sweep.get_status() == "Completed"
+    assert sweep.standing.reason == "the space has 4 points, and all were tried"
+    assert len(sweep.get_hyperparameters()) == 4
+
+
+def test_bayesian_sampling_learns_here_and_from_other_sweeps(tuner):
+    first = tuner.run()
+    way = BayesianParameterSampling({"x": uniform(0, 1)}, {"seed": 2})
+    child = next(iter(first.get_children()))
+    sweep = tuner.run(
+        hyperparameter_sampling=way,
+        resume_from=first,
+        resume_child_runs=[child],
+        max_total_runs=3,
+        max_concurrent_runs=1,
+    )
+    children = list(sweep.get_children())
+    assert sweep.get_status() == "Completed" and len(children) == 3
+    assert json.loads(children[0].get_tags()["hyperparameters"]) == {
+        "x": float(child.get_tags()["x"])
+    }
+    log = (children[0].path / "user_logs/std_log.txt").read_text()
+    assert f"from {child.path / 'outputs'}" in log
+    everywhere = [*first.get_metrics().values(), *sweep.get_metrics().values()]
+    best = sweep.get_best_run_by_primary_metric()
+    assert best.get_metrics()["accuracy"] == max(each["accuracy"] for each in everywhere)
+    own = sweep.get_best_run_by_primary_metric(include_resume_from_runs=False)
+    assert own.parent.id == sweep.id
+
+
+def test_a_policy_stops_runs_while_they_live(tuner):
+    way = GridParameterSampling({"x": choice(0.9, 0.1)})
+    policy = BanditPolicy(evaluation_interval=2, slack_factor=0.1)
+    sweep = tuner.run("--steps", 60, "--sleep", 0.05, hyperparameter_sampling=way, policy=policy)
+    good, bad = sweep.get_children()
+    assert good.get_status() == "Completed"
+    assert bad.get_status() == "Canceled"
+    assert "stopped by BanditPolicy at interval 2" in bad.standing.reason
+    assert sweep.get_termination() == {bad.id: bad.standing.reason}
+    assert len(bad.get_metrics()["accuracy"]) < 60
+
+
+def test_a_parameter_that_the_script_refuses_stops_the_sweep_soon(tuner):
+    way = RandomParameterSampling({"learning": uniform(0, 1)})
+    sweep = tuner.submit(hyperparameter_sampling=way, max_total_runs=100)
+    with pytest.raises(ActivityFailedException, match="unrecognized arguments: --learning"):
+        sweep.wait_for_completion()
+    assert 3 <= len(sweep.get_hyperparameters()) <= 6
+    assert sweep.get_best_run_by_primary_metric() is None
+
+
+def test_single_failures_and_odd_values_do_no_harm(tuner):
+    tuner.script("""
+import sys
+from scriptrun import Run
+n = int(sys.argv[2])
+Run.get_context().log("accuracy", {0: float("nan"), 1: 0.5, 2: "much", 3: 0.7, 4: 0.9}[n])
+sys.exit(1 if n == 4 else 0)
+""")
+    sweep = tuner.run(
+        hyperparameter_sampling=GridParameterSampling({"n": choice(*range(5))}), max_total_runs=5
+    )
+    assert sweep.get_status() == "Completed"
+    rows = sweep.get_children_sorted_by_primary_metric()
+    assert [row["best_primary_metric"] for row in rows][:3] == [0.9, 0.7, 0.5]
+    assert rows[0]["status"] == "Failed"
+    kept = sweep.get_children_sorted_by_primary_metric(top=2, discard_no_metric=True)
+    assert [row["best_primary_metric"] for row in kept] == [0.9, 0.7]
+    worst = sweep.get_children_sorted_by_primary_metric(reverse=True)
+    assert worst[0]["best_primary_metric"] == 0.5
+    assert sweep.get_best_run_by_primary_metric(include_failed=False).get_tags()["n"] == "3"
+
+
+def test_a_metric_that_nobody_logs_is_said(tuner):
+    sweep = tuner.run(primary_metric_name="acc", max_total_runs=2)
+    warnings = sweep.get_details()["warnings"]
+    assert any("logged no 'acc'; it logged accuracy" in each for each in warnings), warnings
+    assert sweep.get_best_run_by_primary_metric() is None
+    assert all(
+        row["best_primary_metric"] is None for row in sweep.get_children_sorted_by_primary_metric()
+    )
+
+
+def test_canceling_one_run_and_then_all(tuner):
+    sweep = tuner.submit("--steps", 1, "--sleep", 30)
+    until(lambda: len(numbers(sweep)) == 2)
+    first = next(iter(sweep.get_children()))
+    first.cancel()
+    until(lambda: len(numbers(sweep)) == 3)
+    assert first.get_status() == "Canceled" and sweep.get_status() == "Running"
+    sweep.cancel()
+    assert ended(sweep).state == "Canceled"
+    assert {each.get_status() for each in sweep.get_children()} == {"Canceled"}
+    last = list(sweep.get_children())[-1]
+    assert "the sweep was canceled" in last.standing.reason
+    sweep.cancel()  # nothing happens
+    tuner.script("print('at once')")
+    sweep.resume()
+    assert sweep.get_status() == "Running"
+    sweep.cancel()
+    ended(sweep)
+
+
+def test_limits_are_extended_later(tuner):
+    sweep = tuner.run(max_total_runs=2)
+    sweep.extend(max_total_runs=5)
+    assert sweep.get_status() == "Running"
+    assert ended(sweep).state == "Completed"
+    assert numbers(sweep) == [0, 1, 2, 3, 4]
+    assert sweep.hyperdrive_config.max_total_runs == 5
+    with pytest.raises(UserErrorException):
+        sweep.extend(max_total_runs=0)
+    with pytest.raises(UserErrorException):
+        sweep.extend()
+
+
+def test_the_time_limit_cancels_the_rest(tuner):
+    sweep = tuner.run("--sleep", 30, max_duration_minutes=0.02)
+    assert sweep.get_status() == "Canceled"
+    assert "max_duration_minutes" in sweep.standing.reason
+    assert all("max_duration" in reason for reason in sweep.get_termination().values())
+
+
+def test_it_survives_its_submitter(tuner):
+    code = f"""
+import sys
+sys.path.insert(0, {os.path.dirname(__file__)!r})
+from tuning import Tuner
+from pathlib import Path
+print(Tuner(Path({str(tuner.root)!r})).submit("--sleep", 0.3).id, flush=True)
+import os, signal
+os.kill(os.getpid(), signal.SIGKILL)
+"""
+    done = subprocess.run([sys.executable, "-c", code], stdout=subprocess.PIPE, text=True)
+    sweep = Run.get(tuner.workspace, done.stdout.strip())
+    assert ended(sweep).state == "Completed" and numbers(sweep) == [0, 1, 2, 3]
+
+
+def test_two_drivers_at_once_are_one(tuner):
+    sweep = tuner.submit("--sleep", 0.3)
+    until(lambda: driver_of(sweep))
+    command = tending.command(tuner.workspace, sweep.id)
+    assert subprocess.run(command, timeout=30).returncode == 0  # it sees the lock and goes
+    assert ended(sweep).state == "Completed" and numbers(sweep) == [0, 1, 2, 3]
+
+
+def test_a_run_that_ends_starts_the_driver_again_without_anybody_looking(tuner, tmp_path):
+    mark = tmp_path / "ran"
+    sweep = tuner.submit("--sleep", 0.5, "--mark", str(mark))
+    until(lambda: mark.exists() and driver_of(sweep))
+    os.kill(driver_of(sweep)[0], signal.SIGKILL)
+    until(lambda: mark.read_text().count("\n") == 4)
+    lock = tending.lock_of(tuner.workspace.id, sweep.id)
+    until(lambda: (taken := flocks.try_flock(lock)) and not taken.release())
+    assert ended(sweep).state == "Completed"
+
+
+def test_commands_get_their_parameters_too(tuner):
+    job = tuner.job()
+    job.script, job.command = None, f"{sys.executable} train.py --n 3"
+    way = GridParameterSampling({"x": choice(0.25)})
+    sweep = tuner.run(job=job, hyperparameter_sampling=way, max_total_runs=1)
+    (child,) = sweep.get_children()
+    assert child.get_metrics() == {"accuracy": 0.25}
+    assert child.job.command.endswith("train.py --n 3 --x 0.25")
+
+
+def test_everything_wrong_is_refused_at_once_and_nothing_is_left(tuner):
+    config = tuner.config(
+        hyperparameter_sampling=GridParameterSampling({"x": uniform(0, 1)}),
+        policy=BanditPolicy(),
+        max_total_runs=0,
+        max_concurrent_runs="two",
+        max_duration_minutes=-1,
+        primary_metric_name="",
+        primary_metric_goal="UP",
+        resume_from="HD_1",
+        job=tuner.job(),
+    )
+    config.run_config.script = "gone.py"
+    with pytest.raises(RunConfigurationException) as raised:
+        tuner.experiment.submit(config)
+    said = str(raised.value)
+    for words in (
+        "takes only choice",
+        "slack_factor or slack_amount",
+        "max_total_runs",
+        "max_concurrent_runs",
+        "max_duration_minutes",
+        "primary metric",
+        "primary_metric_goal",
+        "gone.py",
+    ):
+        assert words in said
+    assert not list(tuner.workspace.runs_folder.glob("*/*"))
+    with pytest.raises(RunConfigurationException, match="resume_from wants sweeps"):
+        tuner.submit(resume_from=tuner.workspace)
+    with pytest.raises(RunConfigurationException, match="run_config wants a ScriptRunConfig"):
+        tuner.experiment.submit(tuner.config(job="train.py"))
+
+
+def test_a_small_metric_may_be_good(tuner):
+    sweep = tuner.run(primary_metric_goal=PrimaryMetricGoal.MINIMIZE)
+    values = [row["best_primary_metric"] for row in sweep.get_children_sorted_by_primary_metric()]
+    assert values == sorted(values)
+    frame = sweep.to_pandas()
+    assert list(frame["x"]) == list(frame["accuracy"])

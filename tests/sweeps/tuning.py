@@ -1,0 +1,112 @@
+"""A place to try sweeps in: a workspace, a script, and short words for configurations."""
+
+from __future__ import annotations
+
+import os
+import sys
+import time
+from pathlib import Path
+
+from scriptrun import (
+    Environment,
+    Experiment,
+    HyperDriveConfig,
+    PrimaryMetricGoal,
+    RandomParameterSampling,
+    ScriptRunConfig,
+    Workspace,
+    uniform,
+)
+
+SCRIPT = """
+import argparse, os, sys, time
+from scriptrun import Run
+parser = argparse.ArgumentParser()
+parser.add_argument("--x", type=float)
+parser.add_argument("--n", type=int, default=0)
+parser.add_argument("--steps", type=int, default=1)
+parser.add_argument("--sleep", type=float, default=0.0)
+parser.add_argument("--resume-from")
+parser.add_argument("--mark")
+options = parser.parse_args()
+if options.mark:
+    with open(options.mark, "a") as handle:
+        handle.write(os.environ["SCRIPTRUN_RUN_ID"] + "\\n")
+run = Run.get_context()
+open("outputs/model.txt", "w").write(str(options.x))
+for step in range(options.steps):
+    run.log("accuracy", options.x)
+    run.flush()
+    time.sleep(options.sleep)
+print("from", options.resume_from)
+"""
+
+
+class Tuner:
+    def __init__(self, root: Path, target: object = None) -> None:
+        self.root, self.target = root, target
+        self.workspace = Workspace.create("sweeps", path=root, exist_ok=True)
+        self.experiment = Experiment(self.workspace, "tune")
+        self.source = root / "source"
+        self.source.mkdir(exist_ok=True)
+        self.script(SCRIPT)
+
+    def script(self, code: str) -> None:
+        (self.source / "train.py").write_text(code, encoding="utf-8")
+
+    def job(self, *arguments: object, **settings: object) -> ScriptRunConfig:
+        environment = Environment("here")
+        environment.python.user_managed_dependencies = True
+        environment.python.interpreter_path = sys.executable
+        made = ScriptRunConfig(
+            str(self.source), "train.py", list(arguments), environment=environment, **settings
+        )
+        if self.target is not None:
+            made.run_config.target = self.target
+        return made
+
+    def config(self, *arguments: object, **settings: object) -> HyperDriveConfig:
+        ready = {
+            "run_config": settings.pop("job", None) or self.job(*arguments),
+            "hyperparameter_sampling": RandomParameterSampling({"x": uniform(0, 1)}, {"seed": 1}),
+            "primary_metric_name": "accuracy",
+            "primary_metric_goal": PrimaryMetricGoal.MAXIMIZE,
+            "max_total_runs": 4,
+            "max_concurrent_runs": 2,
+        }
+        return HyperDriveConfig(**{**ready, **settings})
+
+    def submit(self, *arguments: object, **settings: object):
+        return self.experiment.submit(self.config(*arguments, **settings))
+
+    def run(self, *arguments: object, **settings: object):
+        sweep = self.submit(*arguments, **settings)
+        ended(sweep)
+        return sweep
+
+
+def ended(sweep, seconds: float = 60.0):
+    until(lambda: sweep.standing.is_final, seconds)
+    return sweep.standing
+
+
+def until(condition, seconds: float = 60.0) -> None:
+    last = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < last, "it never happened"
+        time.sleep(0.05)
+
+
+def driver_of(sweep) -> list[int]:
+    """The process that drives the sweep, as a list."""
+    found = []
+    for name in os.listdir("/proc"):
+        if name.isdigit():
+            try:
+                if Path(f"/proc/{name}/comm").read_text().strip() != "scriptrun-sweep":
+                    continue
+                if sweep.id in Path(f"/proc/{name}/cmdline").read_text():
+                    found.append(int(name))
+            except OSError:
+                continue
+    return found
