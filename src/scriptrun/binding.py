@@ -16,6 +16,7 @@ from scriptrun.config import checks, data_sections
 from scriptrun.data import versions
 from scriptrun.data.abstract_dataset import AbstractDataset
 from scriptrun.data.consumption import DatasetConsumptionConfig, OutputFileDatasetConfig
+from scriptrun.data.datastores import AbstractDatastore
 from scriptrun.data.datastores import get as get_datastore
 from scriptrun.data.file_dataset import FileDataset, FileDatasetFactory
 from scriptrun.data.references import DataPath, DataReference
@@ -204,11 +205,13 @@ def _bind(value: object) -> Bound | None:
 
 
 def _is_place(value: object) -> bool:
-    return isinstance(value, DataPath | DataReference)
+    return isinstance(value, DataPath | DataReference | AbstractDatastore)
 
 
 def _reference(value: Any, name: str | None) -> DataReference:
-    """A data reference for ``value``, under ``name`` where that is given."""
+    """A data reference for ``value``, under ``name`` where that is given; all of a datastore."""
+    if isinstance(value, AbstractDatastore):
+        value = value.as_mount()
     if isinstance(value, DataPath):
         return value.create_data_reference(name or value.name or None)
     if name is None or name == value.data_reference_name:

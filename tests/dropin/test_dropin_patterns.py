@@ -11,6 +11,8 @@ from scriptrun.data.tabular_dataset import TabularDatasetFactory
 from scriptrun.dropin import finder
 from scriptrun.dropin.compute import AmlCompute, ComputeTarget
 from scriptrun.dropin.dataset import FileEncoding, PromoteHeadersBehavior
+from scriptrun.dropin.estimators import Estimator
+from scriptrun.dropin.experiment import Experiment
 
 
 @pytest.fixture(autouse=True)
@@ -53,6 +55,33 @@ def test_the_sizes_of_machines_are_listed_with_their_gpus(ws):
     assert all(each["vCPUs"] > 0 for each in sizes)
     scale = cluster.serialize()["properties"]["properties"]["scaleSettings"]
     assert scale["maxNodeCount"] == 3
+
+
+def test_what_notebooks_print_of_clusters_and_datastores(ws):
+    config = AmlCompute.provisioning_configuration(vm_size="STANDARD_D2_V2", max_nodes=4)
+    cluster = ComputeTarget.create(ws, "cpu", config)
+    assert cluster.status.serialize() == cluster.get_status().serialize()
+    store = ws.get_default_datastore()
+    facts = (store.datastore_type, store.account_name, store.container_name)
+    assert all(isinstance(each, str) and each for each in facts)
+
+
+def test_a_whole_datastore_is_an_argument(ws, tmp_path):
+    (tmp_path / "src").mkdir()
+    (tmp_path / "src" / "train.py").write_text("import os, sys\nprint(os.listdir(sys.argv[2]))\n")
+    store = ws.get_default_datastore()
+    store.upload_files([str(tmp_path / "src" / "train.py")], target_path="code")
+    with pytest.warns(DeprecationWarning):
+        estimator = Estimator(
+            str(tmp_path / "src"),
+            compute_target="local",
+            entry_script="train.py",
+            user_managed=True,
+            script_params={"--data": store},
+        )
+    run = Experiment(ws, "old").submit(estimator)
+    run.wait_for_completion()
+    assert "['code']" in (run.path / "user_logs" / "std_log.txt").read_text()
 
 
 def test_headers_and_encodings_by_their_old_words(tmp_path):

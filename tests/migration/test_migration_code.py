@@ -164,9 +164,17 @@ def test_properties_of_an_estimator_get_their_new_places():
     assert (LOOK, "PyTorch.get_supported_versions", 4) in kinds(text)
 
 
-def test_what_an_import_of_all_brings_is_told():
-    found = kinds(f"from azureml.train.estimator import *\ne = {CALL})\n")
-    assert found == [(LOOK, "Estimator", 2)]
+def test_an_import_of_all_is_named_where_that_is_certain():
+    text = f"from azureml.core import *\nfrom azureml.train.estimator import *\nws = Workspace\ne = {CALL})\n"
+    new = became(text)
+    assert "import *" not in new and "Estimator" not in new.replace("'estimator'", "")
+    assert "from azureml.core import Workspace\n" in new and "e = ScriptRunConfig(" in new
+    assert became(new) == new
+    starred = "from azureml.train.estimator import *\n"
+    for more in ("from mine import *\n", "what(1)\n"):  # Estimator may be another
+        text = f"{starred}{more}e = {CALL})\n"
+        assert became(text) == text
+        assert (LOOK, "Estimator", 3) in kinds(text)
 
 
 def test_a_new_argument_stands_as_those_around_it():

@@ -162,6 +162,22 @@ def test_what_cannot_be_run_is_said(tmp_path, code, words):
     assert words in str(proof)
 
 
+def test_each_version_has_a_workspace_of_its_own(project):
+    code = REGISTERS.encode()
+    proof = proving.prove(str(project / "submit.py"), code, code)
+    assert (proof.standing, proof.jobs) == (proving.SAME, 1), str(proof)
+
+
+REGISTERS = """
+from azureml.core import Dataset, Experiment, ScriptRunConfig, Workspace
+ws = Workspace.from_config()
+store = ws.get_default_datastore()
+store.upload_files(["src/train.py"], target_path="code")
+made = Dataset.File.from_files((store, "code")).register(ws, "code", create_new_version=True)
+config = ScriptRunConfig("src", "train.py", ["--code", made.as_mount()], compute_target="local")
+Experiment(ws, "registered").submit(config)
+"""
+
 # the command
 
 CALL = "est = Estimator('src', compute_target='c', entry_script='t.py')\n"

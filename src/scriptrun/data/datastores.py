@@ -168,6 +168,12 @@ class LocalDatastore(AbstractDatastore):
     """A directory as a datastore. ``root`` is the directory; it is made at the first upload."""
 
     datastore_type = kind = "Local"
+    account_name = "local"  # old code prints whose storage it is, whatever it is
+
+    @property
+    def container_name(self) -> str:
+        """The directory, as the place in the account ``local``."""
+        return self.settings["path"]  # type: ignore[no-any-return]
 
     @property
     def root(self) -> Path:

@@ -123,6 +123,8 @@ class ComputeTarget:
         """The state of it."""
         return Status(self)
 
+    status = property(get_status)
+
     def serialize(self) -> dict[str, Any]:
         """All that is known of it, as v1 wrote it."""
         return {

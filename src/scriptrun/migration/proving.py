@@ -57,19 +57,21 @@ class Unprovable(Exception):
 def prove(path: str, old: bytes, new: bytes) -> Proof:
     """Run both contents of the file ``path`` up to their submissions, and compare the jobs.
 
-    They are run in copies of the file's directory, in a workspace of their own.
+    Each is run in a copy of the file's directory, in a workspace of its own.
     """
     with tempfile.TemporaryDirectory(prefix="scriptrun-prove-") as scratch:
         try:
-            workspace = Workspace.create("prove", path=os.path.join(scratch, "workspace"))
-            before = _record(path, old, Path(scratch, "before"), str(workspace.root))
-            after = _record(path, new, Path(scratch, "after"), str(workspace.root))
+            first = Workspace.create("prove", path=Path(scratch, "first"))
+            before = _record(path, old, Path(scratch, "before"), first)
+            second = Workspace.create("prove", path=Path(scratch, "second"))
+            _same_targets(first, second)
+            after = _record(path, new, Path(scratch, "after"), second)
         except Unprovable as problem:
             return Proof(path, CANNOT, reasons=[str(problem)])
     return _compared(path, before, after)
 
 
-def _record(path: str, content: bytes, place: Path, workspace: str) -> dict[str, Any]:
+def _record(path: str, content: bytes, place: Path, home: Workspace) -> dict[str, Any]:
     folder = os.path.dirname(os.path.abspath(path))
     _check_size(folder)
     ignored = shutil.ignore_patterns(".git", ".scriptrun", "__pycache__", ".venv", "venv")
@@ -81,12 +83,22 @@ def _record(path: str, content: bytes, place: Path, workspace: str) -> dict[str,
     file.unlink(missing_ok=True)  # it may be a link, or read-only
     file.write_bytes(content)
     result = place.with_suffix(".json")
+    workspace = str(home.root)
     told = _run(file, result, workspace)
     if not result.exists():
         raise Unprovable(f"it could not be run: {told}")
-    found: dict[str, Any] = json.loads(result.read_text("utf-8").replace(str(place), "."))
+    text = result.read_text("utf-8").replace(str(place), ".").replace(workspace, "WORKSPACE")
+    found: dict[str, Any] = json.loads(text)
     found["told"] = told
     return found
+
+
+def _same_targets(first: Workspace, second: Workspace) -> None:
+    """Let ``second`` know the compute targets that ``first`` has come to know."""
+    for folder in ("compute", os.path.join("azureml", "compute")):
+        known = first.directory / folder
+        if known.is_dir():
+            shutil.copytree(known, second.directory / folder, dirs_exist_ok=True)
 
 
 def _check_size(folder: str) -> None:

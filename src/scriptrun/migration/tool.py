@@ -12,7 +12,7 @@ from typing import Any
 
 import libcst as cst
 
-from scriptrun.migration import files, moving, rewriting, searching
+from scriptrun.migration import files, moving, rewriting, searching, stars
 from scriptrun.migration.documents import Document
 from scriptrun.migration.findings import LEFT, LOOK, Finding
 from scriptrun.migration.program import Program, check
@@ -23,6 +23,7 @@ AZUREML, SCRIPTRUN = "azureml", "scriptrun"
 #: what a program holds that is rewritten, and what one holds whose imports move
 _CALLED = re.compile(r"azureml\.train|RunConfiguration|EstimatorStep")
 _IMPORTED = re.compile(r"^[ \t]*(from|import)[ \t]+azureml|;[ \t]*(from|import)[ \t]+azureml", re.M)
+_STARRED = re.compile(r"^[ \t]*from[ \t]+azureml[\w.]*[ \t]+import[ \t]*\*", re.M)
 #: gives what to do instead of a name that scriptrun lacks: module and name, or None
 Alternative = Callable[[str, str], str | None]
 
@@ -81,6 +82,11 @@ def rewritten(path: str, raw: bytes, to: str, alternative: Alternative) -> Outco
         for cell in document.broken
     ]
     start, original = list(document.pieces), text
+    if _STARRED.search(text):
+        result = stars.named(_parsed(Program, text))
+        findings += _placed(document, result.told, start)
+        document.apply(result.edits)
+        text = document.program()
     if _CALLED.search(text):
         program = _parsed(Program, text)
         result = rewriting.rewrite(program, to == SCRIPTRUN)

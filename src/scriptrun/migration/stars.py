@@ -1,0 +1,75 @@
+"""``from azureml... import *`` with the names that the program uses, where those are certain."""
+
+from __future__ import annotations
+
+import builtins
+
+import libcst as cst
+
+from scriptrun.migration.edits import Edit
+from scriptrun.migration.findings import REWRITTEN
+from scriptrun.migration.program import Program
+from scriptrun.migration.rewriting import Result, Told
+
+_KINDS = "Gloo Mpi Nccl ParameterServer"
+#: what the SDK's modules bring
+_BROUGHT = {
+    "azureml.core": "ComputeTarget ContainerRegistry Dataset Datastore Environment Experiment "
+    "Image Keyvault Model Run RunConfiguration ScriptRun ScriptRunConfig VERSION Webservice "
+    "Workspace",
+    "azureml.core.compute": "AksCompute AmlCompute ComputeInstance ComputeTarget DatabricksCompute "
+    "DataFactoryCompute KubernetesCompute RemoteCompute",
+    "azureml.core.conda_dependencies": "CondaDependencies",
+    "azureml.core.runconfig": "ContainerRegistry DataReferenceConfiguration DockerConfiguration "
+    "MpiConfiguration PyTorchConfiguration RunConfiguration TensorflowConfiguration",
+    "azureml.train.dnn": f"Chainer PyTorch TensorFlow {_KINDS}",
+    "azureml.train.estimator": f"Estimator {_KINDS}",
+    "azureml.train.sklearn": "SKLearn",
+    "azureml.widgets": "RunDetails",
+}
+#: names that a notebook has without any import
+_GIVEN = frozenset([*dir(builtins), "display", "get_ipython", "__file__", "__name__"])
+
+
+def named(program: Program) -> Result:
+    """The edits that name what the SDK's imports of ``*`` bring.
+
+    There are none where a name may come from elsewhere: the program has another import of ``*``, or
+    uses a name that nothing in it binds and that none of these modules is known to bring.
+    """
+    result = Result()
+    stars = [
+        each for each in program.nodes(cst.ImportFrom) if isinstance(each.names, cst.ImportStar)
+    ]
+    homes = [_BROUGHT.get(_module(program, each), "").split() for each in stars]
+    free = _free(program) if stars and all(homes) else set()
+    if not free or not free <= {name for names in homes for name in names}:
+        return result
+    for statement, names in zip(reversed(stars), reversed(homes), strict=True):
+        used = sorted(free & set(names))  # what a later import brings, an earlier one does not
+        free -= set(used)
+        if used:
+            result.edits.append(Edit(*program.span(statement.names), ", ".join(used)))
+            what = f"from {_module(program, statement)} import *"
+            reason = f"names what the program uses: {', '.join(used)}"
+            result.told.append(Told(program.line(statement), REWRITTEN, what, reason))
+    return result
+
+
+def _module(program: Program, statement: cst.ImportFrom) -> str:
+    if statement.module is None or statement.relative:
+        return ""
+    return program.source(statement.module)
+
+
+def _free(program: Program) -> set[str]:
+    """The names that the program uses and nothing in it binds."""
+    found = set()
+    for scope in program.all_scopes():
+        for access in scope.accesses:
+            node: cst.CSTNode = access.node
+            while isinstance(node, cst.Attribute):
+                node = node.value
+            if isinstance(node, cst.Name) and not access.referents:
+                found.add(node.value)
+    return found - _GIVEN
