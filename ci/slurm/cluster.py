@@ -246,7 +246,11 @@ class Cluster:
     # a job
 
     def release(self, job: object) -> None:
-        """Start a requeued job now, and not after the two minutes that Slurm has it wait."""
+        """Start a requeued job soon, and not after the two minutes that Slurm has it wait.
+
+        In the second of its end a node takes it for the job that was just killed, and it fails.
+        """
+        time.sleep(2.0)
 
         def released() -> bool:
             done = self.run("scontrol", "update", f"jobid={job}", "StartTime=now", check=False)
