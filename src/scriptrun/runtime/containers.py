@@ -53,7 +53,7 @@ def start_line(job, order, task, work):
             words += ["--group-add", "keep-groups"]
     else:
         words += ["--log-driver", "none", "--attach", "stdout", "--attach", "stderr"]
-    words += _choices(told)
+    words += _choices(told, job["distribution"]["processes_per_node"] > 1)
     words += _mounts(order) + _devices(order, told) + _named(given)
     words += [str(each) for each in told.get("arguments") or ()]
     _write_down(order, job, task)
@@ -62,7 +62,7 @@ def start_line(job, order, task, work):
     return [told["tool"], "run"] + words + [told["image"]] + list(task.argv), environ
 
 
-def _choices(told):
+def _choices(told, several):
     """What the user's own arguments may choose otherwise."""
     own = " ".join(str(each) for each in told.get("arguments") or ())
     words = []
@@ -71,7 +71,7 @@ def _choices(told):
     if not re.search(r"(^|\s)(--user\b|-u\b|--userns\b)", own):
         words += ["--user", told["user"]]
     if not re.search(r"(^|\s)--ipc\b", own):
-        if told.get("ranks"):
+        if several:  # ranks of a node share memory with one another
             words += ["--ipc", "host"]
         elif told.get("shm_size") and "--shm-size" not in own:
             words += ["--shm-size", told["shm_size"]]
@@ -249,6 +249,18 @@ def last_words(path, kind):
         return "{} said nothing".format(kind)
     told = [line for line in lines if line.startswith(("Error:", "docker:", "error"))]
     return (told or lines or ["{} said nothing".format(kind)])[-1].strip()
+
+
+def as_here(told):
+    """The pid on this machine of a process that told of itself in a container; None: it is gone.
+
+    ``told`` is its identity: pids there are others, while times of a start are the same.
+    """
+    for pid in processes.descendants():
+        if identity.of_process(pid).get("start") == told["start"]:
+            if told["pid"] in processes.pids_in_namespaces(pid):
+                return pid
+    return None
 
 
 def is_adrift(order, rank):

@@ -140,6 +140,16 @@ def children(pid):
     return [each for each, (parent, _, lives) in found if parent == pid and lives]
 
 
+def pids_in_namespaces(pid):
+    """The pids of the process ``pid`` in the namespaces below ours, outermost first (Linux)."""
+    try:
+        with open("/proc/{}/status".format(pid)) as handle:
+            lines = [line.split()[1:] for line in handle if line.startswith("NSpid:")]
+    except OSError:
+        return []
+    return [int(each) for line in lines for each in line]
+
+
 def _listing(path):
     try:
         return os.listdir(path)

@@ -8,10 +8,11 @@ import shutil
 import signal
 import sys
 
-from .. import files, identity, processes, results, variables
+from .. import containers, files, identity, processes, results, variables
 from .common import World, log_of
 
 LOG = "system_logs/mpi.txt"
+_OPEN_MPI = ["--allow-run-as-root", "--oversubscribe", "--bind-to", "none"]
 #: what an outer MPI job or scheduler's step left in the environment
 _OUTER = (
     "OMPI_COMM_WORLD_",
@@ -37,7 +38,11 @@ def tasks(job, order, meeting):
     kept = {name: value for name, value in environ.items() if not name.startswith(_OUTER)}
     order["environ"] = kept
     known = dict(world.system, **_settings(job))
-    argv = _starter(world, order, kept) + [sys.executable, "-I", "-S", _shim(), _plan(order)]
+    if order.get("container"):
+        argv = _contained(world, order)
+    else:
+        argv = _starter(world, order, kept) + [sys.executable, "-I", "-S", _shim()]
+    argv.append(_plan(order))
     task = variables.Task(0, 0, 0, argv, known, LOG)
     task.name = "mpirun"
     return [task]
@@ -58,8 +63,20 @@ def _starter(world, order, environ):
         raise FileNotFoundError(2, "there is no mpirun in the environment or on PATH", "mpirun")
     if not is_open_mpi(program):
         return [program, "-n", str(world.size)]
-    root = ["--allow-run-as-root"] if os.geteuid() == 0 else []
-    return [program, *root, "--oversubscribe", "--bind-to", "none", "-n", str(world.size)]
+    words = _OPEN_MPI if os.geteuid() == 0 else _OPEN_MPI[1:]
+    return [program, *words, "-n", str(world.size)]
+
+
+def _contained(world, order):
+    """All ranks in one container, by the image's own mpirun and Python."""
+    told = order["container"]
+    if not told.get("mpi") or not told.get("python"):
+        lacking = "mpirun" if not told.get("mpi") else "Python"
+        message = "there is no {} in the image {}".format(lacking, told["named"])
+        raise FileNotFoundError(2, message, "mpirun")
+    shim = os.path.join(order["runtime"], "scriptrun", "runtime", "ranks", "shim.py")
+    words = _OPEN_MPI if told["mpi"] == "open" else []
+    return ["mpirun", *words, "-n", str(world.size), told["python"], "-I", "-S", shim]
 
 
 def is_open_mpi(program):
@@ -119,7 +136,7 @@ def look_inside(watch, order, each):
     place = _place(order)
     watch.inside = lambda: first_failure(place, each)
     if not order.get("mpi"):
-        watch.terminate = lambda living: _terminate(place, living)
+        watch.terminate = lambda living: _terminate(place, living, order.get("container"))
 
 
 def first_failure(place, each):
@@ -133,18 +150,19 @@ def first_failure(place, each):
     return task, first["status"]
 
 
-def _terminate(place, living):
+def _terminate(place, living, contained=None):
     """SIGTERM to the ranks, so that they can save; mpirun ends when they have.
 
     mpirun itself would give them one second, or none.
     """
     ranks = [value["process"] for value in _told(place, ".start.json")]
-    alive = [each for each in ranks if identity.is_here(each) and identity.is_alive(each)]
-    for each in alive:
-        try:
-            os.kill(each["pid"], signal.SIGTERM)
-        except OSError:
-            pass
+    if contained:
+        alive = [pid for pid in map(containers.as_here, ranks) if pid]
+    else:
+        here = [each for each in ranks if identity.is_here(each) and identity.is_alive(each)]
+        alive = [each["pid"] for each in here]
+    for pid in alive:
+        processes.send(pid, signal.SIGTERM)
     if not alive:
         for pid in living:
             processes.end_group(pid, signal.SIGTERM)
