@@ -18,6 +18,10 @@ from . import (
 )
 
 
+#: seconds after the script's end in which the launcher is told what the script was told before
+TOLD = 0.1
+
+
 class Superseded(Exception):
     """Another attempt has the run, or nobody may: this one leaves without a word."""
 
@@ -52,6 +56,8 @@ def launch(order):
 
         _complain(folder, traceback.format_exc())
         value = results.result(results.FAILED, "it could not be started: {}".format(error))
+    if order.get("on_term") and not supervise.asked():
+        time.sleep(TOLD)
     order["told_to_stop"] = supervise.asked()
     if order.get("container"):
         from scriptrun.runtime import contained
