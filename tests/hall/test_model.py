@@ -1,5 +1,6 @@
 """Registered models: versions, content, tags, and where they came from."""
 
+import hashlib
 from pathlib import Path
 
 import pytest
@@ -205,3 +206,11 @@ def test_content_comes_back_by_its_digest(tmp_path_factory, pieces):
     assert size == source.stat().st_size
     assert blobs.put(root / "kept", source) == (digest, size)
     assert not list((root / "kept").glob("*.tmp"))
+
+
+def test_a_large_file_is_kept_whole_with_its_digest(tmp_path):
+    data = bytes(range(256)) * (80 << 10) + b"odd end"
+    (tmp_path / "large.bin").write_bytes(data)
+    digest, size = blobs.put(tmp_path / "kept", tmp_path / "large.bin")
+    assert (digest, size) == (hashlib.sha256(data).hexdigest(), len(data))
+    assert blobs.path_of(tmp_path / "kept", digest).read_bytes() == data

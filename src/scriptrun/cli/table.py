@@ -36,6 +36,7 @@ OTHERS = {
     "datastore": Command("datastore", "List, add and check datastores"),
     "secret": Command("secret", "Keep secrets of yours on this machine, by name"),
     "model": Command("model", "List, register and download models"),
+    "lineage": Command("lineage", "Show what a model came from: run, snapshot, lock, datasets"),
     "compute": Command("compute", "List, add and set compute targets"),
     "exec": Command("exec", "Run code written for the Azure ML SDK v1, as it is"),
     "migrate": Command("migrate", "Rewrite code of the Azure ML SDK v1"),

@@ -1,0 +1,85 @@
+"""Where a model came from: the run, its sweep, snapshot, environment lock and dataset versions."""
+
+from __future__ import annotations
+
+from scriptrun import comparing, data_words
+from scriptrun.model import Model
+from scriptrun.run import Run
+from scriptrun.spec.digests import digest_of
+from scriptrun.spec.errors import UserErrorException
+from scriptrun.spec.hints import Any
+from scriptrun.store import snapshots
+
+
+def of(model: Model) -> dict[str, Any]:
+    """The way back from ``model``, as JSON values: ``model``, ``datasets`` and ``run``.
+
+    ``run`` is None where the model was registered from a path; where its run is gone, it has the
+    ``id`` and ``gone`` alone.
+    """
+    return {
+        "model": {
+            "id": model.id,
+            "created": model.created_time.isoformat(),
+            "files": model.files,
+            "tags": model.tags,
+        },
+        "datasets": {word: [_dataset(each) for each in sets] for word, sets in _sets(model)},
+        "run": _of_model(model),
+    }
+
+
+def _of_model(model: Model) -> dict[str, Any] | None:
+    if not model.run_id:
+        return None
+    run = model.run
+    return {"id": model.run_id, "gone": True} if run is None else of_run(run)
+
+
+def of_run(run: Run) -> dict[str, Any]:
+    """The run, and all that decided what it did."""
+    job, properties = run.job, run.get_properties()
+    there = job.snapshot is not None and snapshots.exists(
+        run.workspace.snapshots_folder, job.snapshot
+    )
+    parent = run.parent
+    return {
+        "id": run.id,
+        "experiment": job.experiment,
+        "state": run.get_status(),
+        "created": job.created,
+        "target": job.target.name,
+        "script": job.script or job.command,
+        "arguments": list(job.arguments),
+        "rerun_of": job.rerun_of,
+        "parent": None if parent is None else {"id": parent.id, "kind": parent.job.kind},
+        "snapshot": {"digest": job.snapshot, "kept": there},
+        "commit": properties.get("azureml.git.commit"),
+        "dirty": properties.get("azureml.git.dirty") == "True",
+        "environment": _environment(run),
+        "datasets": [_input(each) for each in data_words.input_datasets(job)],
+    }
+
+
+def _environment(run: Run) -> dict[str, Any]:
+    lock = comparing.lock_of(run)
+    if not lock:
+        return {"lock": None, "python": None, "packages": {}}
+    packages = comparing.packages(lock)
+    return {"lock": digest_of(lock), "python": packages.pop("python", None), "packages": packages}
+
+
+def _input(found: dict[str, Any]) -> dict[str, Any]:
+    how = found["consumptionDetails"]
+    return {"input": how["inputName"], **found["dataset"]}
+
+
+def _dataset(dataset: Any) -> dict[str, Any]:
+    return {"id": dataset.id, "name": dataset.name, "version": dataset.version}
+
+
+def _sets(model: Model) -> list[tuple[str, list[Any]]]:
+    try:
+        return list(model.datasets.items())
+    except UserErrorException:
+        return []  # one of them was forgotten since; the run still knows what it read

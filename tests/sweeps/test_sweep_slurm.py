@@ -1,0 +1,51 @@
+"""A sweep on a real Slurm: its runs go as arrays, metrics are read while they run."""
+
+from __future__ import annotations
+
+import pytest
+from tuning import Tuner, ended
+
+from scriptrun import BanditPolicy, GridParameterSampling, choice
+from scriptrun.engines.slurm import Slurm
+from scriptrun.runtime import files
+
+pytestmark = [pytest.mark.slurm, pytest.mark.slow]
+
+
+@pytest.fixture
+def tuner(tmp_path, slurm):
+    yield Tuner(tmp_path, Slurm(partition="main", cpus=1, memory="64M"))
+    slurm.clear()
+
+
+def handle(run):
+    return files.read_json(str(run.path / "slurm" / "1" / "job.json"))["job"]
+
+
+def test_runs_go_as_one_array_and_give_their_best(tuner):
+    way = GridParameterSampling({"x": choice(0.1, 0.4, 0.2, 0.3)})
+    sweep = tuner.submit(hyperparameter_sampling=way, max_concurrent_runs=4)
+    assert ended(sweep, 120).state == "Completed"
+    children = list(sweep.get_children())
+    assert len({handle(each).partition("_")[0] for each in children}) == 1
+    assert sweep.get_best_run_by_primary_metric().get_tags()["x"] == "0.4"
+
+
+def test_a_policy_and_a_cancel_reach_the_cluster(tuner):
+    way = GridParameterSampling({"x": choice(0.9, 0.1)})
+    sweep = tuner.submit(
+        "--steps",
+        100,
+        "--sleep",
+        0.2,
+        hyperparameter_sampling=way,
+        policy=BanditPolicy(slack_factor=0.1),
+    )
+    children: list = []
+    while len(children) < 2 or not sweep.get_termination():
+        children = list(sweep.get_children())
+        assert not sweep.standing.is_final
+    assert "BanditPolicy" in sweep.get_termination()[children[1].id]
+    sweep.cancel()
+    assert ended(sweep, 120).state == "Canceled"
+    assert [each.get_status() for each in children] == ["Canceled", "Canceled"]
