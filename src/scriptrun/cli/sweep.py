@@ -98,12 +98,12 @@ def _experiment(workspace: Workspace, name: str) -> Any:
 
 
 def _submit(args: argparse.Namespace) -> int:
+    workspace = opening.here()
+    described = describing.describe(args, workspace)
     if not args.metric:
         raise UserErrorException(
             "No metric is given to find the best by.", "For example: --metric accuracy"
         )
-    workspace = opening.here()
-    described = describing.describe(args, workspace)
     config = _config(args, described.config, workspace)
     submission = submitting.check(
         config, workspace, described.experiment, described.tags, described.origin

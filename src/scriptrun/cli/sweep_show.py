@@ -138,12 +138,13 @@ def best_so_far(values: Sequence[float | None], maximizes: bool) -> list[float]:
 
 def drawn(curve: Sequence[float], wide: int = WIDE, high: int = HIGH) -> list[str]:
     """The curve as lines of text, with its bounds at the left."""
-    columns = [curve[place * len(curve) // wide] for place in range(min(wide, wide))]
-    if len(curve) < wide:
-        columns = list(curve)
+    columns = list(curve)
+    if len(curve) > wide:
+        columns = [curve[place * len(curve) // wide] for place in range(wide)]
     low, top = min(curve), max(curve)
     span = (top - low) or 1.0
     levels = [round((value - low) / span * (high - 1)) for value in columns]
+    levels = levels if top > low else [high - 1] * len(columns)
     names = [f"{top:.6g}", *[""] * (high - 2), f"{low:.6g}"]
     margin = max(map(len, names))
     return [

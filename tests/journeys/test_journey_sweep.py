@@ -1,0 +1,106 @@
+"""``scriptrun sweep`` as a user types it."""
+
+from __future__ import annotations
+
+import csv
+import html.parser
+
+import pytest
+
+SCRIPT = """
+import argparse
+from scriptrun import Run
+parser = argparse.ArgumentParser()
+parser.add_argument("--lr", type=float)
+parser.add_argument("--batch_size", type=int)
+parser.add_argument("--epochs", type=int, default=1)
+options = parser.parse_args()
+Run.get_context().log("accuracy", options.lr * options.epochs + options.batch_size / 1000)
+"""
+SPACE = ("--param", "lr=log:1e-6..1e-1", "--param", "batch_size=32,64")
+
+
+@pytest.fixture
+def swept(user):
+    (user.here / "train.py").write_text(SCRIPT)
+    words = ("--metric", "accuracy", "--max-runs", 6, "-j", 2, "--seed", 4)
+    done = user.types("sweep", "train.py", *SPACE, *words, "--", "--epochs", 3)
+    assert done.code == 0, done.err
+    return done
+
+
+def test_a_sweep_is_run_shown_and_extended(user, swept):
+    assert "Completed" in swept.err and "the best: HD_" in swept.err
+    shown = user.types("sweep", "show")
+    assert shown.code == 0 and "6 of at most 6: 6 Completed" in shown.out
+    assert "best       accuracy" in shown.out or "best " in shown.out
+    assert "seed 4" in shown.out and "so far, over 6 runs" in shown.out
+    record = user.types("sweep", "show", "--json").json
+    assert len(record["runs"]) == 6 and record["status"] == "Completed"
+    again = user.types("sweep", "resume", record["runId"], "--max-runs", 8, "--detach")
+    assert again.code == 0
+    user.types("logs", record["runId"], "--follow")
+    assert len(user.types("sweep", "show", "--json").json["runs"]) == 8
+    listed = user.types("list")
+    assert listed.out.count("HD_") == 1 and "train.py" in listed.out
+    assert "a sweep of train.py" in user.types("show").out
+
+
+def test_its_files_are_whole(user, swept):
+    done = user.types("sweep", "show", "--html", "page.html", "--csv", "runs.csv")
+    assert done.out.split() == ["page.html", "runs.csv"]
+    with open(user.here / "runs.csv", newline="") as handle:
+        rows = list(csv.DictReader(handle))
+    assert len(rows) == 6
+    assert {"run_id", "status", "accuracy", "lr", "batch_size"} <= set(rows[0])
+    page = (user.here / "page.html").read_text()
+    opened = []
+
+    class Reader(html.parser.HTMLParser):
+        def handle_starttag(self, tag, attributes):
+            opened.append(tag)
+            assert not any(name in ("src", "href") for name, _ in attributes)
+
+    Reader().feed(page)
+    assert opened.count("polyline") == 6 and opened.count("svg") == 2
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        ((), "Neither script nor command"),
+        (("train.py",), "No metric is given"),
+        (("train.py", "--metric", "m"), "No parameter is given"),
+        (("train.py", "--metric", "m", "--param", "lr"), "says no parameter"),
+        (("train.py", "--metric", "m", "--param", "lr=log:0..1"), "is above 0"),
+        (("train.py", "--metric", "m", "--param", "lr=a..b"), "neither a range nor a list"),
+        (("train.py", "--metric", "m", "--param", "x=1,2", "--param", "x=3"), "given twice"),
+        (
+            ("train.py", "--metric", "m", "--param", "x=0.1..2", "--sampling", "grid"),
+            "takes only choice",
+        ),
+        (("train.py", "--metric", "m", "--param", "x=1,2", "--policy", "lucky"), "no policy"),
+        (("train.py", "--metric", "m", "--param", "x=1,2", "--policy", "bandit"), "slack"),
+        (("train.py", "--metric", "m", "--param", "x=1,2", "--max-runs", "0"), "max_total_runs"),
+        (("train.py", "other", "--metric", "m", "--param", "x=1,2"), "does not know 'other'"),
+        (("show",), "no sweeps"),
+    ],
+)
+def test_wrong_words_are_sentences(user, words, said):
+    (user.here / "train.py").write_text(SCRIPT)
+    user.types("init", "here")
+    done = user.types("sweep", *words)
+    assert done.code == 2 and said in done.err, done.err
+
+
+def test_a_sweep_is_canceled_and_its_plan_starts_nothing(user):
+    (user.here / "train.py").write_text("import time\ntime.sleep(60)\n")
+    words = ("sweep", "train.py", "--param", "x=1,2,3", "--metric", "m")
+    planned = user.types(*words, "--plan")
+    assert planned.code == 0 and "Nothing was written" in planned.out
+    run_id = user.types(*words, "-j", 2, "--detach").out.strip()
+    user.types("cancel", run_id)
+    user.types("logs", run_id, "--follow")
+    assert user.types("show", run_id, "--json").json["status"] == "Canceled"
+    again = user.types("rerun", run_id)
+    assert again.code == 2 and "is a sweep" in again.err
