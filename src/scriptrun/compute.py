@@ -83,6 +83,27 @@ def all_of(workspace: Home) -> dict[str, Any]:
     return {name: resolve(workspace, name) for name in sorted(names)}
 
 
+class Targets(dict[str, Any]):
+    """A workspace's compute targets by name; a name that an alias stands for is there too."""
+
+    def __init__(self, workspace: Home) -> None:
+        super().__init__(all_of(workspace))
+        self._workspace = workspace
+
+    def __contains__(self, name: object) -> bool:
+        return super().__contains__(name) or is_alias(self._workspace, str(name))
+
+    def __missing__(self, name: str) -> Any:
+        if not is_alias(self._workspace, name):
+            raise KeyError(name)
+        return resolve(self._workspace, name)
+
+
+def is_alias(workspace: Home, name: str) -> bool:
+    """Whether ``name`` matches a pattern that stands for a compute target."""
+    return any(fnmatch.fnmatchcase(name, pattern) for pattern in aliases(workspace))
+
+
 def put(workspace: Home, engine: Any) -> None:
     """Keep ``engine`` in the workspace under its name, in place of what stood there."""
     target = target_of(engine)

@@ -23,10 +23,10 @@ class Workspace(Home):
 
     @property
     def compute_targets(self) -> dict[str, Any]:
-        """The compute targets by name; ``local`` is always there."""
+        """The compute targets by name; ``local`` is always there, and so are aliases."""
         from scriptrun import compute
 
-        return compute.all_of(self)
+        return compute.Targets(self)
 
     @property
     def datastores(self) -> dict[str, Any]:

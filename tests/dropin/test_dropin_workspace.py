@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import pytest
 
-from scriptrun import Run, ScriptRunConfig
+import scriptrun
+from scriptrun import Run, ScriptRunConfig, compute
 from scriptrun.dropin import notes
+from scriptrun.dropin.compute import ComputeTarget
 from scriptrun.dropin.experiment import Experiment
 from scriptrun.dropin.workspace import Workspace
+from scriptrun.engines.local import Local
 from scriptrun.spec.errors import UserErrorException, WorkspaceException
 
 AZURE = {"subscription_id": "s-1", "resource_group": "group"}
@@ -96,3 +99,21 @@ def test_an_experiment_with_runs_is_kept_and_one_without_can_go(here):
     assert Experiment.from_directory(here).name == here.name
     local = made.compute_targets["local"]
     assert [each.id for each in Run.list_by_compute(local)] == [run.id]
+
+
+def test_a_name_that_an_alias_stands_for_is_there(here):
+    made = Workspace.create("mine")
+    compute.put(made, Local(name="big", max_runs=3))
+    compute.set_alias(made, "gpu-*", "big")
+    for targets in (made.compute_targets, scriptrun.Workspace(here).compute_targets):
+        assert "gpu-7" in targets and "cpu" not in targets
+        assert sorted(targets) == ["big", "local"]
+    assert made.compute_targets["gpu-7"].name == "gpu-7"
+    assert scriptrun.Workspace(here).compute_targets["gpu-7"].name == "big"
+    found = ComputeTarget(made, "gpu-7")
+    (here / "train.py").write_text("")
+    run = Experiment(made, "e").submit(ScriptRunConfig(".", "train.py", compute_target=found))
+    run.wait_for_completion()
+    assert run.job.target.name == "big"
+    with pytest.raises(KeyError):
+        scriptrun.Workspace(here).compute_targets["cpu"]

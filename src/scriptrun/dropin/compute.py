@@ -31,7 +31,7 @@ class ComputeTarget:
     is_attached = False
 
     def __new__(cls, workspace: Home, name: str, **kwargs: Any) -> ComputeTarget:  # noqa: D102
-        if name not in compute.all_of(workspace):
+        if name not in compute.all_of(workspace) and not compute.is_alias(workspace, name):
             raise ComputeTargetException(
                 f"There is no compute target named {name!r} in the workspace {workspace.name!r}.",
                 "ComputeTarget.create(workspace, name, configuration) makes it.",
@@ -280,6 +280,9 @@ class Targets(dict[str, Any]):
     def __init__(self, workspace: Home) -> None:
         super().__init__({each.name: each for each in ComputeTarget.list(workspace)})
         self._workspace = workspace
+
+    def __contains__(self, name: object) -> bool:
+        return super().__contains__(name) or compute.is_alias(self._workspace, str(name))
 
     def __missing__(self, name: str) -> ComputeTarget:
         adopt(self._workspace, name)
