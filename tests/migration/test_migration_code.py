@@ -146,6 +146,18 @@ def test_sweeps_take_it_as_run_config():
     assert (LOOK, "HyperDriveConfig", 9) in kinds(text)
 
 
+def test_sweeps_become_scriptruns_own():
+    names = "HyperDriveConfig, PrimaryMetricGoal, RandomParameterSampling, choice"
+    text = (
+        f"from azureml.train.hyperdrive import {names}\n"
+        "from azureml.train.hyperdrive.parameter_expressions import uniform as u\n"
+    )
+    new = became(text, "scriptrun")
+    assert f"from scriptrun import {names}\n" in new
+    assert "from scriptrun import uniform as u\n" in new
+    assert "azureml" not in new
+
+
 def test_a_step_of_a_pipeline_takes_its_run_config():
     new = became(
         f"{HEAD}from azureml.pipeline.steps import EstimatorStep\na = {CALL})\n"

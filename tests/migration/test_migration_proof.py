@@ -21,6 +21,7 @@ from azureml.core.compute_target import ComputeTargetException
 from azureml.train.dnn import Mpi, PyTorch
 from azureml.train.estimator import Estimator
 from azureml.train.hyperdrive import HyperDriveConfig, PrimaryMetricGoal, choice
+from azureml.train.hyperdrive import RandomParameterSampling
 
 ws = Workspace.from_config()
 try:
@@ -40,7 +41,8 @@ for run in [exp.submit(pytorch)]:
 run = exp.submit(Estimator('src', compute_target='local', entry_script='train.py',
                            environment_variables={'A': '1'}))
 sweep = HyperDriveConfig(estimator=pytorch, primary_metric_goal=PrimaryMetricGoal.MAXIMIZE,
-                         hyperparameter_sampling={'--lr': choice(1, 2)}, max_total_runs=2)
+                         hyperparameter_sampling=RandomParameterSampling({'--lr': choice(1, 2)}),
+                         primary_metric_name='loss', max_total_runs=2)
 exp.submit(sweep)
 """
 GUIDE = """\

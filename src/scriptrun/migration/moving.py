@@ -25,6 +25,8 @@ _DROPIN = "import scriptrun.dropin  # for the names of azureml that are left"
 
 def home(module: str, name: str) -> str:
     """The module of scriptrun that has azureml's ``module.name``, or ""."""
+    if module.startswith("azureml.train.hyperdrive"):
+        return "scriptrun" if name in scriptrun.__all__ else ""
     if not module.startswith(("azureml.core", "azureml.data", "azureml.exceptions", "azureml._")):
         return ""
     if (module, name) in _OTHERS:

@@ -11,7 +11,6 @@ from __future__ import annotations
 import importlib
 import json
 import sys
-import types
 from pathlib import Path
 from typing import Any
 from unittest import mock
@@ -19,26 +18,6 @@ from unittest import mock
 from scriptrun import experiment, submit
 from scriptrun.environments import base
 from scriptrun.spec.errors import ScriptrunError
-
-_SWEEPS = ("azureml.train.hyperdrive", "azureml.train.hyperdrive.runconfig")
-
-
-class Sweep:
-    """Stands for what belongs to sweeps: it keeps what it was made with."""
-
-    def __init__(self, *args: Any, **kwargs: Any) -> None:
-        self.kwargs = kwargs
-
-    def __getattr__(self, name: str) -> Any:
-        if name.isupper():
-            return Sweep()  # PrimaryMetricGoal.MAXIMIZE
-        raise AttributeError(name)
-
-    @property
-    def config(self) -> Any:
-        """The job of which a sweep makes many."""
-        found: Any = self.kwargs.get("run_config") or self.kwargs.get("estimator")
-        return found.to_script_run_config() if hasattr(found, "to_script_run_config") else found
 
 
 class Recorder:
@@ -50,8 +29,8 @@ class Recorder:
 
     def submit(self, here: Any, config: Any, tags: Any = None, **kwargs: Any) -> Any:
         """Describe the job that ``config`` is, and give a stand-in for its run."""
-        if isinstance(config, Sweep):
-            config = config.config
+        if hasattr(config, "hyperparameter_sampling"):
+            config = config.run_config  # a sweep is recorded as the one job that it varies
         if hasattr(config, "to_script_run_config"):
             config = config.to_script_run_config()
         try:
@@ -73,21 +52,6 @@ def _stand_in() -> mock.MagicMock:
     return run
 
 
-def _no_sweeps() -> None:
-    """Sweeps are recorded as the one job that they vary."""
-    for name in _SWEEPS:
-        module = types.ModuleType(name)
-        module.__path__ = []
-        module.__dict__["__getattr__"] = _missing
-        sys.modules[name] = module
-
-
-def _missing(name: str) -> Any:
-    if name.startswith("__"):
-        raise AttributeError(name)
-    return Sweep() if name.endswith("Goal") else Sweep
-
-
 def _no_conditions() -> None:
     """Describe a job whether this machine could run it or not."""
     found = submit._engine
@@ -106,7 +70,6 @@ def main(file: str, result: str) -> int:
     """Run ``file``, write ``result``; the exit code."""
     recorder = Recorder()
     importlib.import_module("scriptrun.dropin")
-    _no_sweeps()
     _no_conditions()
     setattr(experiment.Experiment, "submit", _method(recorder.submit))  # noqa: B010
     setattr(experiment.Experiment, "submit_many", _method(recorder.submit_many))  # noqa: B010
