@@ -30,11 +30,16 @@ from scriptrun.runtime import (  # noqa: F401 (the launcher is loaded once, befo
 from scriptrun.spec import states
 from scriptrun.spec.digests import digest_of
 from scriptrun.spec.errors import ScriptrunError
-from scriptrun.spec.hints import Any
+from scriptrun.spec.hints import TYPE_CHECKING, Any
 from scriptrun.spec.job import JobSpec
-from scriptrun.store import flocks
-from scriptrun.sweeps import tending
+from scriptrun.spec.later import later
+from scriptrun.store import flocks, places
 from scriptrun.tracking import folders
+
+if TYPE_CHECKING:
+    from scriptrun.sweeps import tending
+else:
+    tending = later("scriptrun.sweeps.tending")
 
 #: how many environments are built at once, and how often a run is tried that keeps being killed
 BUILDERS, TRIES = 2, 3
@@ -49,7 +54,8 @@ def main(root: str) -> None:
     processes.call_me(processes.RUNNER)
     local.allow_fork()
     workspace = Home(root)
-    tending.see_to_all(workspace)
+    if os.path.isdir(places.runtime_root() / "sweeps" / workspace.id):
+        tending.see_to_all(workspace)
     queue = tickets.queue_of(workspace.id)
     make_forks_cheap()
     while tickets.names(queue):

@@ -58,10 +58,24 @@ def box(run: Run) -> str:
     facts = {"Run": run.id, "Experiment": run.job.experiment, "Status": standing.state}
     if standing.reason:
         facts["Reason"] = standing.reason
-    metrics = {name: _latest(value) for name, value in run.get_metrics().items()}
+    metrics = _best(run) if run.type == "hyperdrive" else _metrics(run)
     log = watching.last_lines(run.path / watching.script_logs(run.job)[0], LINES)
     tables = _table(facts) + (_table(metrics) if metrics else "")
     return f"{tables}<pre>{escape(log)}</pre>" if log else tables
+
+
+def _metrics(run: Run) -> dict[str, str]:
+    return {name: _latest(value) for name, value in run.get_metrics().items()}
+
+
+def _best(run: Any) -> dict[str, str]:
+    """The best runs of a sweep, with what they were given."""
+    rows = run.get_children_sorted_by_primary_metric(top=5)
+    return {
+        row["run_id"]: f"{_latest(row['best_primary_metric'])}  {row['hyperparameters']}  "
+        f"{row['status']}"
+        for row in rows
+    }
 
 
 def _latest(value: Any) -> str:

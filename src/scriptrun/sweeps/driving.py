@@ -38,6 +38,8 @@ from scriptrun.workspace import Workspace
 
 #: seconds after a disk that could not be written
 PAUSE = 5.0
+#: how many runs may wait for a slot of this machine; how many of an adviser are alive elsewhere
+AHEAD, ADVISED = 2, 4
 #: how often a driver may break before the sweep is given up
 TRIES = 3
 
@@ -163,16 +165,17 @@ class Driver:
         if self.ending is not None:
             self.flight.stop_all(self.ending.reason)
         elif deciding.may_go_on(self):
-            self._fill()
+            while self._fill():
+                pass  # there may be more room
         if self.flight.live:
             return False
         ending = self.ending or deciding.when_idle(self)
         return ending is not None and self._end(ending)
 
-    def _fill(self) -> None:
-        """Start what was written down and never submitted, then new points."""
+    def _fill(self) -> bool:
+        """Start what was written down and never submitted, then new points; False when none."""
         waiting = self.flight.unsubmitted()
-        room = self.limits.at_once - len(self.flight.live) + len(waiting)
+        room = self._room() + len(waiting)
         while len(waiting) < room and self.journal.next_number < self.limits.max_total_runs:
             child = self.points.next()
             if child is None:
@@ -184,6 +187,21 @@ class Driver:
             waiting.append(child)
         if waiting:
             self._submit(waiting)
+        return bool(waiting) and self.ending is None
+
+    def _room(self) -> int:
+        """How many points may be made now.
+
+        Here a few more than there are slots: the next then starts at once, and its point is chosen
+        late. Elsewhere as many as the sweep may have alive; for an adviser some must have ended.
+        """
+        room = self.limits.at_once - len(self.flight.live)
+        if self.template.target.kind == "Local":
+            ahead = 1 if self.points.is_advised else AHEAD
+            return min(room, ahead - self.flight.not_begun())
+        if self.points.is_advised and self.limits.max_concurrent_runs is None:
+            return min(room, ADVISED - len(self.flight.live))
+        return room
 
     def _submit(self, found: list[Any]) -> None:
         jobs = [self._job_of(child) for child in found]

@@ -77,6 +77,15 @@ class Flight:
             for number, child in self.live.items()
         )
 
+    def not_begun(self) -> int:
+        """How many runs wait for a slot of this machine."""
+        if self.launching.forks:
+            return len(self.launching.parked)
+        return sum(
+            not (child.folder(self.home.runs_folder) / "attempts").is_dir()
+            for child in self.live.values()
+        )
+
     def look(self) -> list[Child]:
         """See what ended, write it down, and stop what the policy says; what has ended."""
         self._reap()
