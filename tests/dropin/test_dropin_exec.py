@@ -257,6 +257,11 @@ def test_warnings_of_a_submission_name_the_callers_line(project):
     assert "a_module_that_is_nowhere" in done.stderr
 
 
+def test_the_scripts_own_path_is_whole_and_its_first_word_as_given(project):
+    text = "import os, sys\nprint(__file__ == os.path.abspath(sys.argv[0]), sys.argv[0], sys.path[0])\n"
+    assert execute(project, text).stdout == f"True submit.py {project}\n"
+
+
 def test_a_traceback_shows_the_scripts_own_lines_alone(project):
     done = execute(project, "def f():\n    1 / 0\n\nf()\n", ok=False)
     assert done.returncode == 1

@@ -70,7 +70,8 @@ STAND_INS = """
 from azureml.core import Workspace
 from azureml.core.authentication import MsiAuthentication
 from azureml.data.data_reference import DataReference
-from azureml.exceptions import ComputeTargetException, UserErrorException
+from azureml.exceptions import ComputeTargetException
+from azureml.exceptions._azureml_exception import UserErrorException
 from azureml.core import Run
 import azureml
 for use in (Workspace.from_config, MsiAuthentication, lambda: DataReference.create()):

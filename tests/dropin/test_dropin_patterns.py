@@ -46,6 +46,13 @@ def test_other_private_names_can_be_imported_and_say_what_to_do():
         watcher()
 
 
+def test_a_login_is_tried_before_it_is_used():
+    logins = importlib.import_module("azureml.core.authentication")
+    token = logins.AzureCliAuthentication().get_token("https://management.azure.com/.default")
+    assert token.token == "" and token.expires_on > 2**31
+    assert logins.InteractiveLoginAuthentication(force=True).get_authentication_header() == {}
+
+
 def test_the_sizes_of_machines_are_listed_with_their_gpus(ws):
     config = AmlCompute.provisioning_configuration(vm_size="Standard_NC6", max_nodes=3)
     cluster = ComputeTarget.create(ws, "gpu", config)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from enum import Enum
 
 from scriptrun.dropin import notes
-from scriptrun.spec.hints import Any
+from scriptrun.spec.hints import Any, NamedTuple
 
 
 class Audience(Enum):
@@ -13,6 +13,16 @@ class Audience(Enum):
 
     ARM = "ARM"
     AZUREML = "AZUREML"
+
+
+class AccessToken(NamedTuple):
+    """A token and the time at which it ends, in seconds."""
+
+    token: str
+    expires_on: int
+
+
+_NEVER = 253402300799  # the last second of the year 9999
 
 
 class AbstractAuthentication:
@@ -25,11 +35,13 @@ class AbstractAuthentication:
         """An empty dict: nothing here wants a token."""
         return {}
 
-    def get_token(self, *scopes: Any, **kwargs: Any) -> Any:
-        """There is no token to get."""
-        raise NotImplementedError("scriptrun logs in nowhere, so there is no token of Azure.")
+    def get_token(self, *scopes: Any, **kwargs: Any) -> AccessToken:
+        """An empty token: nothing here asks for one, and Azure itself refuses it."""
+        return AccessToken("", _NEVER)
 
-    signed_session = get_token
+    def signed_session(self, session: Any = None) -> Any:
+        """There is nothing to sign for."""
+        raise NotImplementedError("scriptrun logs in nowhere, so no session of Azure is signed.")
 
 
 class ArmTokenAuthentication(AbstractAuthentication):

@@ -25,12 +25,12 @@ def script(path: str, words: Sequence[str]) -> int:
         raise UserErrorException(
             f"There is no file {path}.", "Name a script, a notebook, or a module with -m."
         )
-    folder = os.path.dirname(os.path.abspath(path))
+    whole = os.path.abspath(path)  # which ``__file__`` is in Python, too
+    folder = os.path.dirname(whole)
     if path.endswith(".ipynb"):
-        whole = os.path.abspath(path)
         os.chdir(folder)  # as Jupyter does
         return _guarded(whole, folder, [path, *words], notebooks.run, whole)
-    return _guarded(path, folder, [path, *words], runpy.run_path, path, run_name="__main__")
+    return _guarded(whole, folder, [path, *words], runpy.run_path, whole, run_name="__main__")
 
 
 def module(name: str, words: Sequence[str]) -> int:

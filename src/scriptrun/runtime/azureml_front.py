@@ -48,6 +48,9 @@ _MODULES = {
         "TensorflowConfiguration": "TensorflowConfiguration",
     },
     "azureml.exceptions": {},
+    "azureml.exceptions._azureml_exception": {},
+    "azureml._common": {},
+    "azureml._common.exceptions": {},
     "azureml.telemetry": {},
 }
 _PLAIN = {
@@ -56,6 +59,12 @@ _PLAIN = {
 }
 
 
+#: modules of which every name is an error
+_ERRORS = (
+    "azureml.exceptions",
+    "azureml.exceptions._azureml_exception",
+    "azureml._common.exceptions",
+)
 _ABSENT = (
     "{}.{} is not at hand in this job: it needs scriptrun to be installed in the job's "
     "environment. Add scriptrun to the environment's packages."
@@ -83,7 +92,7 @@ class _Module(types.ModuleType):
             value = getattr(importlib.import_module("scriptrun"), known[name])
         elif name in _PLAIN.get(self.__name__, {}):
             value = _PLAIN[self.__name__][name]
-        elif self.__name__ == "azureml.exceptions":
+        elif self.__name__ in _ERRORS:
             value = _error(name)
         elif self.__name__ + "." + name in _MODULES:
             value = importlib.import_module(self.__name__ + "." + name)
