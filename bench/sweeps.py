@@ -1,4 +1,4 @@
-"""Sweeps: what the driver costs beside the plain queue and Optuna's own study; ten thousand runs."""
+"""Sweeps: the driver's cost beside the plain queue and Optuna's own study; ten thousand runs."""
 
 from __future__ import annotations
 
