@@ -257,9 +257,29 @@ def test_warnings_of_a_submission_name_the_callers_line(project):
     assert "a_module_that_is_nowhere" in done.stderr
 
 
-def test_the_scripts_own_path_is_whole_and_its_first_word_as_given(project):
+def test_the_scripts_own_path_is_whole(project):
     text = "import os, sys\nprint(__file__ == os.path.abspath(sys.argv[0]), sys.argv[0], sys.path[0])\n"
-    assert execute(project, text).stdout == f"True submit.py {project}\n"
+    assert execute(project, text).stdout == f"True {project}/submit.py {project}\n"
+
+
+CHILDREN = """
+import multiprocessing
+from azureml.core import Run
+
+def square(number):
+    return number * number, Run.__module__
+
+if __name__ == "__main__":
+    for method in ("fork", "spawn", "forkserver"):
+        with multiprocessing.get_context(method).Pool(2) as pool:
+            print(method, pool.map(square, [2, 3]))
+"""
+
+
+def test_processes_of_multiprocessing_find_it_too(project):
+    lines = execute(project, CHILDREN).stdout.splitlines()
+    found = [(4, "scriptrun.run"), (9, "scriptrun.run")]
+    assert lines == [f"{method} {found}" for method in ("fork", "spawn", "forkserver")]
 
 
 def test_a_traceback_shows_the_scripts_own_lines_alone(project):

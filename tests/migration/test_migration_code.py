@@ -205,9 +205,28 @@ def test_names_written_with_their_modules():
         "a = dnn.PyTorch('s', compute_target='c', entry_script='t', distributed_training=dnn.Mpi(2))\n"
         "b = azureml.train.dnn.PyTorch('s', compute_target='c', entry_script='t', user_managed=True)\n"
     )
-    assert new.startswith("from azureml.core import Environment, ScriptRunConfig\n")
+    assert new.count("from azureml.core import Environment, ScriptRunConfig\n") == 1
+    assert new.index("import Environment") < new.index("a = ScriptRunConfig")
     assert "distributed_job_config=MpiConfiguration(process_count_per_node=2)" in new
     assert new.count("ScriptRunConfig('s'") == 2
+
+
+def test_imports_of_branches_stay_in_their_branches():
+    new = became(
+        "def make(kind):\n"
+        "    if kind == 'a':\n"
+        "        from azureml.train.dnn import PyTorch\n"
+        "        return PyTorch('s', compute_target='c', entry_script='t', user_managed=True)\n"
+        "    elif kind == 'b':\n"
+        "        from azureml.train.estimator import Estimator\n"
+        "        for n in range(2):\n"
+        "            e = Estimator('s', compute_target='c', entry_script='t', user_managed=True)\n"
+        "        return e\n"
+    )
+    assert new.count("        from azureml.core import Environment, ScriptRunConfig\n") == 2
+    space = {}
+    exec(new.replace("azureml.core", "scriptrun"), space)
+    assert [space["make"](kind).script for kind in "ab"] == ["t", "t"]
 
 
 def test_subclasses_are_told():

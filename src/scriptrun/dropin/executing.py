@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import gc
+import multiprocessing
 import os
 import runpy
 import sys
 import traceback
 from collections.abc import Callable, Sequence
+from multiprocessing import spawn
 from types import TracebackType
 
 from scriptrun.dropin import notebooks
@@ -49,6 +51,7 @@ def _guarded(
 ) -> int:
     sys.argv[:] = argv
     sys.path.insert(0, folder)
+    _in_children()
     gc.enable()  # the command itself goes without
     try:
         action(*args, **kwargs)
@@ -60,6 +63,22 @@ def _guarded(
         traceback.print_exception(error)
         return 1
     return 0
+
+
+def _in_children() -> None:
+    """Have processes that multiprocessing starts anew find ``azureml`` too, as forked ones do."""
+    inner = spawn.get_command_line
+
+    def get_command_line(**kwargs: Any) -> list[str]:
+        words = inner(**kwargs)
+        return [
+            f"import scriptrun.dropin; {word}" if before == "-c" else word
+            for before, word in zip(["", *words], words, strict=False)
+        ]
+
+    spawn.get_command_line = get_command_line
+    if "forkserver" in multiprocessing.get_all_start_methods():
+        multiprocessing.set_forkserver_preload(["scriptrun.dropin"])
 
 
 def _code(code: object) -> int:

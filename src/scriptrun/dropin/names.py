@@ -308,6 +308,8 @@ def provided(module: str) -> dict[str, tuple[str, str]]:
 
 def alternative(module: str, name: str = "") -> str | None:
     """What to do without ``module.name``, or None where it isn't known at all."""
+    if f"{module}.{name}" in PROVIDED:
+        return None
     named = LEFT_OUT.get(module, {}).get(name)
     return named or package_alternative(module)
 

@@ -23,6 +23,9 @@ HOMES = {
 }
 
 
+_BLOCKS = (cst.IndentedBlock, cst.SimpleStatementSuite, cst.Module)
+
+
 class Imports:
     """What shall become of the imports of a program."""
 
@@ -45,18 +48,29 @@ class Imports:
 
     def need(self, name: str, before: cst.CSTNode, anchor: cst.CSTNode) -> None:
         """Have ``name`` imported for ``before``, at the import ``anchor`` where it is not yet."""
-        first = self.program.span(before)[0]
-        inside = any(isinstance(each, cst.FunctionDef) for each in self.program.above(before))
         scope = self.program.scope(self.program.module)
         for each in scope[name] if scope is not None else ():
             node = getattr(each, "node", None)
-            if node is not None and (inside or self.program.span(node)[0] < first):
+            if node is not None and self._reaches(node, before):
                 return
-        place = self.program.span(anchor)[0]
         for other, names in self._added.items():
-            if name in names and (inside or self.program.span(other)[0] <= place):
+            if name in names and (other is anchor or self._reaches(other, before)):
                 return
         self._added.setdefault(anchor, set()).add(name)
+
+    def _reaches(self, binding: cst.CSTNode, user: cst.CSTNode) -> bool:
+        """Whether what ``binding`` binds is certainly there at ``user``.
+
+        It stands before it, in its block or one around it; at the top it may stand anywhere before
+        what functions do.
+        """
+        blocks = (each for each in self.program.above(binding) if isinstance(each, _BLOCKS))
+        block = next(blocks, self.program.module)
+        above = list(self.program.above(user))
+        if block not in above:
+            return False
+        later = isinstance(block, cst.Module) and any(isinstance(a, cst.FunctionDef) for a in above)
+        return later or self.program.span(binding)[0] < self.program.span(user)[0]
 
     def drop(self, statement: cst.ImportFrom, name: str) -> None:
         """Take ``name`` (as the program calls it) out of the import ``statement``."""
@@ -78,7 +92,7 @@ class Imports:
         return made
 
     def _join(self) -> None:
-        """What an earlier import at the top brings, a later one need not."""
+        """What an earlier import at the top brings, a later one there need not."""
         top = [each for each in self._added if self.program.indent(each) == ""]
         brought: set[str] = set()
         for anchor in sorted(top, key=self.program.span):
