@@ -37,6 +37,9 @@ class TestInContainers(EngineSuite):
                 each.close()
         return None not in held
 
+    def test_mpi_starts_exactly_the_ranks_that_were_asked_for(self, bench):
+        pytest.skip("only on images that hold mpi4py: the suite's interpreter is this machine's")
+
     def beyond(self, bench):
         config = jobs._config(bench.order("print('never')"))
         config.cpus = 100_000
