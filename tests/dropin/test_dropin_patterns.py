@@ -73,6 +73,25 @@ def test_what_notebooks_print_of_clusters_and_datastores(ws):
     assert all(isinstance(each, str) and each for each in facts)
 
 
+def test_an_interactive_run_has_its_folder_of_outputs(ws, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "outputs").mkdir()
+    (tmp_path / "outputs" / "old.txt").write_text("of before")
+    with Experiment(ws, "e").start_logging() as run:
+        for name in ("one.txt", "two.txt"):
+            (tmp_path / "outputs" / name).write_text(name)
+        run.upload_file("outputs/one.txt", "outputs/one.txt")
+    assert run.get_file_names() == ["outputs/one.txt", "outputs/two.txt"]
+    other = Experiment(ws, "e").start_logging(outputs="elsewhere", snapshot_directory=None)
+    (tmp_path / "elsewhere" / "three.txt").write_text("3")
+    other.complete()
+    assert other.get_file_names() == ["outputs/three.txt"]
+    none = Experiment(ws, "e").start_logging(outputs=False)
+    (tmp_path / "outputs" / "four.txt").write_text("4")
+    none.complete()
+    assert none.get_file_names() == []
+
+
 def test_a_whole_datastore_is_an_argument(ws, tmp_path):
     (tmp_path / "src").mkdir()
     (tmp_path / "src" / "train.py").write_text("import os, sys\nprint(os.listdir(sys.argv[2]))\n")

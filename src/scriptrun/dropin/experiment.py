@@ -46,6 +46,23 @@ class Experiment(experiment.Experiment):
             run.wait_for_completion(show_output=True)
         return run
 
+    def start_logging(
+        self,
+        *args: object,
+        outputs: Any = None,
+        snapshot_directory: str | None = ".",
+        **kwargs: Any,
+    ) -> Run:
+        """Make this process a run, until its ``complete()`` or the end of its ``with``.
+
+        As in v1 the folder ``outputs`` is there then (``outputs`` names another, False none), and
+        what has been written to it goes along with the run when that is completed.
+        """
+        run = super().start_logging(
+            *args, outputs=outputs, snapshot_directory=snapshot_directory, **kwargs
+        )
+        return run if outputs is False else Interactive.of(run, str(outputs or "outputs"))
+
     @staticmethod
     def list(  # type: ignore[override]
         workspace: Workspace,
@@ -73,6 +90,37 @@ class Experiment(experiment.Experiment):
         """The experiment named like the directory ``path``, in the workspace there or above."""
         place = Path(path).absolute()
         return Experiment(Workspace.from_config(place), place.name)
+
+
+class Interactive(Run):
+    """A run of this process, which keeps what is new in a folder when it is completed."""
+
+    _tracked = ""
+    _before: Mapping[Path, int] = {}
+
+    @classmethod
+    def of(cls, run: Run, folder: str) -> Interactive:
+        """The same run, with ``folder`` made and watched."""
+        made = cls.at(run.workspace, run.path)
+        assert isinstance(made, Interactive)
+        os.makedirs(folder, exist_ok=True)
+        made._tracked, made._before = os.path.abspath(folder), _times(folder)
+        return made
+
+    def complete(self, *args: Any, **kwargs: Any) -> None:
+        """End the run, with the files that it has written."""
+        known = set(self.get_file_names())
+        for path, time in _times(self._tracked).items():
+            name = f"outputs/{path.relative_to(self._tracked).as_posix()}"
+            if self._before.get(path) != time and name not in known:
+                self.upload_file(name, str(path))
+        super().complete(*args, **kwargs)
+
+
+def _times(folder: str) -> dict[Path, int]:
+    """The files below ``folder`` and when each was last written."""
+    files = sorted(path for path in Path(folder).absolute().rglob("*") if path.is_file())
+    return {path: path.stat().st_mtime_ns for path in files}
 
 
 class ViewType:
