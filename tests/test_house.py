@@ -321,6 +321,7 @@ def test_a_warm_submission_loads_nothing_heavy(tmp_path, monkeypatch):
     loaded = json.loads(child(SUBMISSION).splitlines()[-1])
     assert "scriptrun.submit" in loaded
     assert not set(loaded) & set(HEAVY)
+    assert not [name for name in loaded if name.startswith("scriptrun.sweeps.")]
 
 
 def test_every_public_name_is_there():

@@ -131,6 +131,26 @@ def test_a_parameter_that_the_script_refuses_stops_the_sweep_soon(tuner):
         sweep.wait_for_completion()
     assert 3 <= len(sweep.get_hyperparameters()) <= 6
     assert sweep.get_best_run_by_primary_metric() is None
+    log = sweep.get_diagnostics()
+    assert log.index("unrecognized arguments") < log.index(f"{sweep.id} is Failed")
+
+
+def test_names_of_a_users_own(tuner):
+    sweep = tuner.run(custom_run_id="my-sweep.1", max_total_runs=1)
+    assert sweep.id == "my-sweep.1" and numbers(sweep) == [0]
+    for wrong, said in (("a/b", "custom_run_id takes"), ("my-sweep.1", "there is a run")):
+        with pytest.raises(RunConfigurationException, match=said):
+            tuner.submit(custom_run_id=wrong)
+
+
+def test_a_sweep_may_be_a_child_of_a_run(tuner):
+    with tuner.experiment.start_logging(snapshot_directory=None) as above:
+        sweep = above.submit_child(tuner.config(max_total_runs=1))
+        ended(sweep)
+    assert sweep.parent.id == above.id
+    (child,) = sweep.get_children()
+    assert child.job.root == above.id
+    assert {each.id for each in above.get_children(recursive=True)} == {sweep.id, child.id}
 
 
 def test_single_failures_and_odd_values_do_no_harm(tuner):

@@ -108,6 +108,15 @@ def warn_of_lost_metric(driver: Any, child: Child) -> None:
     later_writer(driver.folder, "driver").write("warning", message=message)
 
 
+def tell_first_failure(driver: Any, child: Child) -> None:
+    """Put the end of the log of the first run that fails into the sweep's own."""
+    if child.state != states.FAILED:
+        return
+    if [each.state for each in _children(driver)].count(states.FAILED) == 1:
+        tail = last_lines(driver, child)
+        driver.log.say(f"the last lines of its log:\n{tail}" if tail else "it printed nothing")
+
+
 def leave_word(driver: Any, ending: Ending) -> None:
     """The sweep's last properties, in the SDK v1's words."""
     best: Child | None = None

@@ -161,6 +161,7 @@ class Driver:
         for child in over:
             self.points.ended(child)
             deciding.warn_of_lost_metric(self, child)
+            deciding.tell_first_failure(self, child)
         self.ending = self.ending or deciding.at_once(self)
         if self.ending is not None:
             self.flight.stop_all(self.ending.reason)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import random
+import re
 import shutil
 import uuid
 import warnings
@@ -11,7 +12,7 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
-from scriptrun import submit
+from scriptrun import remarking, submit
 from scriptrun.config.hyperdrive import HyperDriveConfig
 from scriptrun.config.sampling import BayesianParameterSampling
 from scriptrun.runtime import events
@@ -20,7 +21,10 @@ from scriptrun.spec.errors import RunConfigurationException, ScriptrunError, ref
 from scriptrun.spec.job import JobSpec, Target
 from scriptrun.sweeps import bayesian, drawing, record, tending
 from scriptrun.tracking import folders
+from scriptrun.tracking.events import later_writer
 from scriptrun.workspace import Workspace
+
+_ID = re.compile(r"[A-Za-z0-9][\w.\-]{0,199}")
 
 
 def check(
@@ -81,7 +85,16 @@ def start(
             raise folders.not_writable(folder, error) from error
         raise
     tending.see_to_it(workspace, job.id)
+    _remark(child, folder, submission)
     return folder
+
+
+def _remark(child: JobSpec, folder: Path, submission: submit.Submission) -> None:
+    """Look for what is worth a word about the job, once its driver is on its way."""
+    found = remarking.missing_imports(child, None)
+    for message in found:
+        later_writer(folder, "remarks").write("warning", message=message)
+    submission.warnings += found
 
 
 def warn(submission: submit.Submission, stacklevel: int = 3) -> None:
@@ -165,7 +178,9 @@ def _warm_problems(config: HyperDriveConfig, workspace: Workspace) -> list[str]:
             f"{more} runs are to be resumed, and max_total_runs is {config.max_total_runs}"
         )
     wanted = config.custom_run_id
-    if wanted is not None and workspace.find_run(wanted) is not None:
+    if wanted is not None and not _ID.fullmatch(str(wanted)):
+        reasons.append(f"custom_run_id takes letters, digits, '_', '-' and '.', and is {wanted!r}")
+    elif wanted is not None and workspace.find_run(wanted) is not None:
         reasons.append(f"there is a run {wanted!r} already")
     return reasons
 
