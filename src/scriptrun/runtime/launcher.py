@@ -54,7 +54,7 @@ def launch(order):
         import traceback  # loaded only when something has gone wrong
 
         _complain(folder, traceback.format_exc())
-        value = results.result(results.FAILED, f"it could not be started: {error}")
+        value = results.result(results.FAILED, "it could not be started: {}".format(error))
     if order.get("on_term") and not supervise.asked():
         time.sleep(TOLD)
     order["told_to_stop"] = supervise.asked()
@@ -184,15 +184,15 @@ def outcome(ending, what):
         if ending.stopped.startswith(supervise.TOO_LONG):
             facts["ended_by"] = "time-limit"
         return results.result(
-            results.FAILED, f"{what} was stopped: {ending.stopped}", **facts
+            results.FAILED, "{} was stopped: {}".format(what, ending.stopped), **facts
         )
     if ending.signal:
-        reason = f"{what} was ended by {ending.signal}"
+        reason = "{} was ended by {}".format(what, ending.signal)
         if ending.signal == "SIGKILL":
             reason += " (by a person, or by the system for want of memory)"
         return results.result(results.FAILED, reason, **facts)
     if ending.exit_code:
-        reason = f"{what} ended with exit code {ending.exit_code}"
+        reason = "{} ended with exit code {}".format(what, ending.exit_code)
         return results.result(results.FAILED, reason, **facts)
     return results.result(results.COMPLETED, **facts)
 
@@ -247,7 +247,7 @@ def _try(folder, step):
 def _complain(folder, error):
     try:
         path = os.path.join(folder, "system_logs", "launcher.txt")
-        events.append(path, f"{error}\n".encode("utf-8", "backslashreplace"))
+        events.append(path, "{}\n".format(error).encode("utf-8", "backslashreplace"))
     except OSError:
         pass
 
@@ -256,10 +256,10 @@ def sentence(error, job, order):
     """Why the job could not be started, of the OSError that kept it."""
     name = error.filename
     if order.get("container") and name == order["container"]["tool"]:
-        return f"the container tool {name} cannot be executed: {error.strerror}"
+        return "the container tool {} cannot be executed: {}".format(name, error.strerror)
     if name and name == order.get("python"):
-        return f"the interpreter {name} cannot be executed: {error.strerror}"
-    where = f": {name}" if name else ""
+        return "the interpreter {} cannot be executed: {}".format(name, error.strerror)
+    where = ": {}".format(name) if name else ""
     return "{} could not be started: {}{}".format(
         job.get("script") or "the command", error.strerror or error, where
     )
