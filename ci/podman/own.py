@@ -29,7 +29,7 @@ cgroups = "disabled"
 default_ulimits = []
 [engine]
 cgroup_manager = "cgroupfs"
-events_logger = "file"
+events_logger = "none"
 runtime = "crun"
 lock_type = "file"
 tmp_dir = "{root}/tmp"

@@ -30,6 +30,8 @@ if TYPE_CHECKING:
 PREFIX = "AZUREML_DATAREFERENCE_"
 #: what a run that goes on from another's files gets them under, as in the SDK v1
 RESUME = "MODEL_LOCATION"
+#: how arguments in a .runconfig name an input and an output of its sections data and outputData
+_WRITTEN = ("DatasetConsumptionConfig", "DatasetOutputConfig")
 _NAMED = re.compile(rf"\$\{{?{PREFIX}(\w+)")
 #: what no input or output may be called, for it becomes a variable
 _TAKEN = ("PATH", "HOME", "USER", "SHELL", "PYTHONPATH", "PYTHONHOME", "LD_LIBRARY_PATH")
@@ -50,6 +52,10 @@ class Binder:
 
     def resolve(self, value: object) -> str | None:
         """What stands for ``value`` in the arguments; None for what is no data."""
+        if isinstance(value, str):
+            return self._placeholder(value)
+        if checks.is_plain(value):
+            return None
         if id(value) not in self._texts:
             bound = _bind(value)
             if bound is None:
@@ -57,6 +63,12 @@ class Binder:
             self._add(bound)
             self._texts[id(value)] = value, f"${PREFIX}{bound.name}"
         return self._texts[id(value)][1]
+
+    def _placeholder(self, text: str) -> str | None:
+        """What stands for ``DatasetConsumptionConfig:NAME`` of a run configuration."""
+        kind, _, name = text.partition(":")
+        there = kind in _WRITTEN and name in self._bound
+        return f"${PREFIX}{name}" if there else None
 
     def problems(self, here: bool, afar: bool = False) -> list[str]:
         """All that is wrong with the data.

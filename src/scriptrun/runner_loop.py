@@ -29,11 +29,12 @@ from scriptrun.runtime import (  # noqa: F401 (the launcher is loaded once, befo
 )
 from scriptrun.spec import states
 from scriptrun.spec.digests import digest_of
+from scriptrun.spec.environment import IMAGE
 from scriptrun.spec.errors import ScriptrunError
 from scriptrun.spec.hints import TYPE_CHECKING, Any
 from scriptrun.spec.job import JobSpec
 from scriptrun.spec.later import later
-from scriptrun.store import flocks, places
+from scriptrun.store import containers, flocks, places
 from scriptrun.tracking import folders
 
 if TYPE_CHECKING:
@@ -237,6 +238,8 @@ class Runner:
             if (item.ticket.folder / "cancel.json").exists():
                 _kill_group(pid)
                 os.waitpid(pid, 0)
+                if item.job.environment.kind == IMAGE:
+                    containers.end_builds(pid)
                 del self.building[digest]
                 self.tries.pop(digest, None)
 
@@ -297,9 +300,13 @@ def _drop_if_abandoned(ticket: tickets.Ticket) -> None:
 
 
 def _kill_group(pid: int) -> None:
+    """End a builder with all that it has started: steps of an image have groups of their own."""
+    below = processes.descendants(pid)
     for number in (signal.SIGTERM, signal.SIGKILL):
         try:
             os.killpg(pid, number)
         except (ProcessLookupError, PermissionError):
-            return
+            break
         time.sleep(0.2)
+    for each in below:
+        processes.send(each, signal.SIGKILL)

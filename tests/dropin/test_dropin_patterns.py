@@ -6,13 +6,14 @@ import importlib
 
 import pytest
 
-from scriptrun import Workspace
+from scriptrun import Model, ScriptRunConfig
 from scriptrun.data.tabular_dataset import TabularDatasetFactory
 from scriptrun.dropin import finder
 from scriptrun.dropin.compute import AmlCompute, ComputeTarget
-from scriptrun.dropin.dataset import FileEncoding, PromoteHeadersBehavior
+from scriptrun.dropin.dataset import Dataset, FileEncoding, PromoteHeadersBehavior
 from scriptrun.dropin.estimators import Estimator
 from scriptrun.dropin.experiment import Experiment
+from scriptrun.dropin.workspace import Workspace
 
 
 @pytest.fixture(autouse=True)
@@ -108,6 +109,40 @@ def test_a_whole_datastore_is_an_argument(ws, tmp_path):
     run = Experiment(ws, "old").submit(estimator)
     run.wait_for_completion()
     assert "['code']" in (run.path / "user_logs" / "std_log.txt").read_text()
+
+
+def test_a_run_configuration_that_names_its_data_in_words(ws, tmp_path):
+    (tmp_path / "src").mkdir()
+    (tmp_path / "src" / "train.py").write_text("import os, sys\nprint(os.listdir(sys.argv[2]))\n")
+    store = ws.get_default_datastore()
+    store.upload_files([str(tmp_path / "src" / "train.py")], target_path="code")
+    store.upload_files([str(tmp_path / "src" / "train.py")], target_path="code/deep")
+    made = Dataset.File.from_files((store, "code")).register(ws, "code")
+    written = importlib.import_module("azureml.core.runconfig")
+    words = ["--data", "DatasetConsumptionConfig:mine", "DatasetConsumptionConfig:theirs"]
+    config = ScriptRunConfig(str(tmp_path / "src"), "train.py", words)
+    location = written.DataLocation(dataset=written.Dataset(dataset_id=made.id))
+    config.run_config.data = {"mine": written.Data(location, mechanism="mount")}
+    whole = importlib.import_module("azureml.core.script_run_config")
+    run_config = whole.get_run_config_from_script_run(config)
+    assert (run_config.script, run_config.arguments) == ("train.py", words)
+    run = Experiment(ws, "old").submit(config)
+    run.wait_for_completion()
+    log = (run.path / "user_logs" / "std_log.txt").read_text()
+    assert "'train.py'" in log and "'deep'" in log
+    assert run.job.arguments[2] == words[2]  # no data of that name
+
+
+def test_old_limits_are_raised_and_missing_models_are_caught(ws):
+    client = importlib.import_module("azureml._restclient.snapshots_client")
+    client.SNAPSHOT_MAX_SIZE_BYTES = 2_000_000_000
+    errors = importlib.import_module("azureml.exceptions")
+    with pytest.raises(errors.WebserviceException):
+        Model(ws, "nothing")
+    assert issubclass(errors.NeverHeardOfException, Exception)
+    with pytest.raises(ImportError):
+        exec("from azureml.core import nothing_like_it")
+    assert {"id", "name", "location", "workspaceid", "friendlyName"} <= set(ws.get_details())
 
 
 def test_headers_and_encodings_by_their_old_words(tmp_path):

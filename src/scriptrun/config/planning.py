@@ -132,9 +132,9 @@ def _texts(values: Any, resolve: Resolve | None) -> tuple[str, ...]:
 def _text(value: Any, resolve: Resolve | None) -> str:
     if isinstance(value, os.PathLike):
         return str(os.fspath(value))
-    if checks.is_plain(value):
-        return str(value)
     found = resolve(value) if resolve is not None else None
+    if checks.is_plain(value):
+        return found or str(value)
     assert found is not None, "checked before"
     return found
 

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import copy
 import os
 import warnings
 from collections.abc import Mapping
 from pathlib import Path
 
 from scriptrun import browsing, experiment, experiment_file
+from scriptrun.config.run_configuration import RunConfiguration
+from scriptrun.config.script_run_config import ScriptRunConfig
 from scriptrun.dropin import compute
 from scriptrun.run import Run
 from scriptrun.spec.absent import absent
@@ -136,3 +139,12 @@ def get_run(
 ) -> Run:
     """The run with this id."""
     return Run.get(experiment.workspace, run_id)
+
+
+def get_run_config_from_script_run(script_run_config: ScriptRunConfig) -> RunConfiguration:
+    """A copy of its RunConfiguration that says the script and its arguments itself."""
+    found = copy.deepcopy(script_run_config.run_config)
+    found.script = os.fspath(script_run_config.script) if script_run_config.script else None
+    found.arguments = [str(each) for each in script_run_config.arguments or ()]
+    found.command = script_run_config.command or ""
+    return found

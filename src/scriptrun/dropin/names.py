@@ -54,7 +54,9 @@ _ERRORS = {
     "AzureMLException=ScriptrunError AzureMLAggregatedException=ScriptrunError "
     "ProjectSystemException=WorkspaceException TrainingException=RunConfigurationException "
     "ExperimentNotFoundException=UserErrorException ModelNotFoundException=UserErrorException "
-    "AuthenticationException=UserErrorException ServiceException=ScriptrunError",
+    "AuthenticationException=UserErrorException ServiceException=ScriptrunError "
+    "WebserviceException=UserErrorException ModelPathNotFoundException=UserErrorException "
+    "DiscoveryUrlNotFoundException=UserErrorException",
     "scriptrun.data.errors": "DatasetExecutionError DatasetValidationError DatastoreException "
     "UserDataErrorException=DatasetValidationError",
 }
@@ -107,7 +109,10 @@ PROVIDED: dict[str, dict[str, str]] = {
         _CONFIG + "environment": "Environment",
     },
     "azureml.core.script_run": {"scriptrun.run": "ScriptRun=Run"},
-    "azureml.core.script_run_config": {_CONFIG + "script_run_config": "ScriptRunConfig"},
+    "azureml.core.script_run_config": {
+        _CONFIG + "script_run_config": "ScriptRunConfig",
+        "scriptrun.dropin.experiment": "get_run_config_from_script_run",
+    },
     "azureml.core.runconfig": {
         _CONFIG + "run_configuration": "RunConfiguration",
         _CONFIG + "script_run_config": "ScriptRunConfig",
@@ -159,6 +164,7 @@ PROVIDED: dict[str, dict[str, str]] = {
     "azureml._base_sdk_common.user_agent": {_PRIVATE: "append get_user_agent"},
     "azureml._restclient": {},
     "azureml._restclient.constants": {_PRIVATE: "RunStatus"},
+    "azureml._restclient.snapshots_client": {_PRIVATE: "SNAPSHOT_MAX_SIZE_BYTES"},
     "azureml._common": {},
     "azureml._common.exceptions": {"scriptrun.spec.errors": "AzureMLException=ScriptrunError"},
     "azureml.data": {**_DATASETS, **_CONSUMPTION},
@@ -263,6 +269,7 @@ LEFT_OUT: dict[str, dict[str, str]] = {
 
 #: packages of which every module can be imported, and no name used
 LEFT_OUT_PACKAGES: dict[str, str] = {
+    "azureml.exceptions": "Nothing here raises it.",
     "azureml.core.image": _WEB,
     "azureml.core.webservice": _WEB,
     "azureml.core.compute": _ATTACHED,

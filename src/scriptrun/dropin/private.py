@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import builtins
 
+#: ``azureml._restclient.snapshots_client``: people raise it; no size is refused here
+SNAPSHOT_MAX_SIZE_BYTES = 1 << 50
+
 
 class RunStatus:
     """``azureml._restclient.constants``: the states that a run can have."""

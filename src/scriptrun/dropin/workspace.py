@@ -19,6 +19,8 @@ _CONNECTIONS = (
     "add_private_endpoint delete_connection delete_private_endpoint_connection get_connection "
     "list_connections list_keys set_connection sync_keys update_dependencies diagnose_workspace"
 )
+#: resources of Azure that belong to each of its workspaces
+_RESOURCES = ("applicationInsights", "containerRegistry", "keyVault", "storageAccount")
 #: attributes that only Azure's workspaces have
 _OF_AZURE = (
     *("discovery_url", "images", "linked_services"),
@@ -80,6 +82,22 @@ class Workspace(workspace.Workspace):
         if args or any(kwargs.get(key) for key in ("auth", "subscription_id", "location")):
             notes.cloud()
         return super().create(name, *args, **kwargs)
+
+    def get_details(self) -> dict[str, Any]:
+        """What is known of the workspace, in v1's words beside scriptrun's own."""
+        found = super().get_details()
+        return {
+            **dict.fromkeys(_RESOURCES, "local"),
+            "type": "Microsoft.MachineLearningServices/workspaces",
+            "workspaceid": found["id"],
+            "friendlyName": found["name"],
+            "description": "",
+            "creationTime": found["created"],
+            "provisioningState": "Succeeded",
+            "discoveryUrl": "",
+            "sku": "Basic",
+            **found,
+        }
 
     @property
     def compute_targets(self) -> dict[str, Any]:

@@ -22,7 +22,7 @@ def get(spec: EnvironmentSpec, log: Log, stop: Stop) -> str:
 
     An image that is there is not pulled again. Raises EnvironmentException.
     """
-    if spec.docker.get("dockerfile") or spec.docker.get("build_context"):
+    if is_made(spec):
         return _built(spec, log, stop)
     image = full_name(spec)
     there = id_of(image)
@@ -46,6 +46,11 @@ def get(spec: EnvironmentSpec, log: Log, stop: Stop) -> str:
     if not pulled:
         raise EnvironmentException(f"The image {image} was pulled, and is not there.")
     return pulled
+
+
+def is_made(spec: EnvironmentSpec) -> bool:
+    """Whether the base is built here: what steps download, and when, makes it another image."""
+    return bool(spec.docker.get("dockerfile") or spec.docker.get("build_context"))
 
 
 def named(spec: EnvironmentSpec) -> str:

@@ -30,12 +30,14 @@ def build(spec: EnvironmentSpec, lock: Lock, key: str, log: Log, stop: Stop) -> 
     base = lock["base"]
     if not image_base.id_of(base):
         base = image_base.get(spec, log, stop)
-        if base != lock["base"]:
+        if base != lock["base"] and not image_base.is_made(spec):
             raise EnvironmentException(
                 f"The image {lock['named']} is another one now, and the one that the environment "
                 "was locked to is gone.",
                 "Lock it anew: scriptrun env build --upgrade.",
             )
+        if base != lock["base"]:
+            log(f"The image {lock['named']} was made anew: {base[:12]}.")
     if not lock.get("requirements"):
         return str(base)
     tag = f"localhost/scriptrun-env:{key}"
@@ -106,6 +108,7 @@ def _layer(
 def _start(name: str, mounts: dict[str, str], told: dict[str, str]) -> list[str]:
     """The command line up to the image; nothing that is mounted leaves more than one folder."""
     line = ["run", "--name", name, "--pull=never", "--network=host", "--user", "0:0"]
+    line += ["--label", f"{containers.BUILDER}={os.getpid()}"]
     line += ["--security-opt", "label=disable", "--workdir", "/", "--entrypoint", ""]
     line += ["--tmpfs", _HANDS, "--volume", f"{_cache()}:{_HANDS}/cache"]
     for source, target in mounts.items():

@@ -35,7 +35,7 @@ def run(
     """
     tool = containers.require()
     process = subprocess.Popen(
-        [tool.path, *words],
+        [*tool.line, *words],
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
@@ -66,19 +66,21 @@ def failure(doing: str, kind: str, lines: Sequence[str], code: int) -> Environme
     text = "\n".join(lines[-SHOWN:])
     step = next((line for line in reversed(lines) if line.startswith(("STEP ", "Step "))), "")
     where = f" at {step}" if step else ""
-    hint = _hint(text.lower(), kind)
+    hint = _hint(text.lower(), kind, doing.startswith("Pulling") or "registry" in text)
     shown = "\n".join(f"  {line}" for line in lines[-SHOWN:]) or f"  (exit code {code})"
     return EnvironmentException(f"{doing} failed{where}:\n{shown}", hint)
 
 
-def _hint(text: str, kind: str) -> str:
+def _hint(text: str, kind: str, pulls: bool) -> str:
+    if "no space left" in text:
+        return f"The disk is full: `{kind} image prune` makes room in its store."
+    if not pulls:
+        return ""
     if any(word in text for word in ("unauthorized", "authentication required", "denied")):
         return (
             f"The registry refuses: log in where the job is prepared (`{kind} login REGISTRY`), or "
             "give base_image_registry.username and .password."
         )
-    if "no space left" in text:
-        return f"The disk is full: `{kind} image prune` makes room in its store."
     if any(word in text for word in ("no such host", "timeout", "connection refused", "dial tcp")):
         return "The registry cannot be reached from here."
     if "manifest unknown" in text or "not found" in text:

@@ -43,15 +43,16 @@ def _trouble(order, living, ranks):
 
 def settle(order, value):
     """The containers' end: what holds them goes, and the result ``value`` says what is the case."""
+    if order.get("cut"):
+        processes.clear_descendants(patience=0.2)
     used = containers.settle(order)
+    if order.get("cut"):
+        containers.remove(order["folder"], order.get("environ"), order["node"])
     usage = value.get("usage")
     if usage:
         for name in ("user_seconds", "system_seconds"):
             usage[name] = round(usage[name] + used[name], 3)
         usage["peak_memory_kb"] = max(usage["peak_memory_kb"], used["peak_memory_kb"])
-    if order.get("cut"):
-        processes.clear_descendants()
-        containers.remove(order["folder"], order.get("environ"), order["node"])
     task = order.get("not_started")
     if task is not None and value["state"] == "Failed":
         path = os.path.join(order["folder"], *task.log.split("/"))

@@ -23,6 +23,11 @@ _OWN_CODES = (125, 126, 127)
 HOLDERS = ("conmon", "podman", "crun", "runc", "slirp4netns", "fuse-overlayfs", "pasta")
 
 
+def line(told):
+    """How the tool's command line begins: podman is to keep no events of the containers."""
+    return [told["tool"]] + (["--events-backend=none"] if told["kind"] == "podman" else [])
+
+
 def name_of(job, order, task):
     """The container's name."""
     safe = re.sub(r"[^A-Za-z0-9_.-]", "-", job["id"])
@@ -59,7 +64,7 @@ def start_line(job, order, task, work):
     _write_down(order, job, task)
     environ = _clients(order)
     environ.update({name: value for name, value in given.items() if not _is_tools(name)})
-    return [told["tool"], "run"] + words + [told["image"]] + list(task.argv), environ
+    return line(told) + ["run"] + words + [told["image"]] + list(task.argv), environ
 
 
 def _choices(told, several):
@@ -328,7 +333,7 @@ def _names(folder):
 def _remove(value, environ):
     import subprocess
 
-    words = [value["tool"], "rm", "--force", "--volumes"]
+    words = line(value) + ["rm", "--force", "--volumes"]
     words += ["--ignore", "--time", "0"] if value["kind"] == "podman" else []
     for _ in range(2):  # podman may need a second look at what was killed under its hands
         try:

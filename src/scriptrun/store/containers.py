@@ -22,6 +22,8 @@ from scriptrun.store import places
 PATIENCE = 30.0
 #: passwords of registries by their address, for as long as this process lives: set by the hall
 passwords: dict[str, str] = {}
+#: the label of a container in which an image is built: the pid of the process that does it
+BUILDER = "scriptrun.builder"
 _SETTINGS = re.compile(r"CONTAINERS?_\w+|DOCKER_\w+|STORAGE_\w+|XDG_\w+|HOME")
 HOW_TO = (
     "Install podman (Debian: apt install podman; Fedora: dnf install podman) or Docker, or name "
@@ -43,6 +45,15 @@ class Tool(Value):
     root: str = ""
     driver: str = ""
     runtime: str = ""
+
+    @property
+    def line(self) -> list[str]:
+        """How its command line begins.
+
+        podman is to keep no events: reading its file of them, which some machines have, has been
+        seen to hold a container up for many seconds.
+        """
+        return [self.path, "--events-backend=none"] if self.kind == "podman" else [self.path]
 
 
 class Said(Value):
@@ -97,7 +108,7 @@ def run(
 
     try:
         done = subprocess.run(
-            [found.path, *words],
+            [*found.line, *words],
             stdin=subprocess.DEVNULL,
             capture_output=True,
             timeout=patience,
@@ -109,6 +120,16 @@ def run(
         return Said(127, "", f"{found.path}: {error.strerror}")
     texts = (text.decode("utf-8", "replace").strip() for text in (done.stdout, done.stderr))
     return Said(done.returncode, *texts)
+
+
+def end_builds(pid: int) -> None:
+    """Remove the containers in which the process ``pid``, which was killed, has built an image."""
+    found = tool()
+    if found is None:
+        return
+    said = run(found, ["ps", "--all", "--quiet", "--filter", f"label={BUILDER}={pid}"])
+    for name in said.out.split():
+        run(found, ["rm", "--force", name])
 
 
 def local_image(name: str) -> str:

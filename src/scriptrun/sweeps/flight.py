@@ -8,6 +8,7 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from scriptrun import standing
+from scriptrun.engines.base import one_glance
 from scriptrun.run import Run
 from scriptrun.runtime import files, identity, launch
 from scriptrun.spec import states
@@ -19,8 +20,10 @@ from scriptrun.sweeps.launching import Launching
 from scriptrun.tracking import folders, settle
 from scriptrun.workspace import Workspace
 
-#: seconds between two looks at the whole state of a run, here and behind ssh; at its metrics
-SETTLE, SETTLE_AFAR, METRICS = 1.0, 10.0, 0.2
+#: seconds between two looks at the whole state of all runs: here, on a cluster, behind ssh
+SETTLE, SETTLE_SHARED, SETTLE_AFAR = 1.0, 5.0, 10.0
+#: seconds between two looks at their metrics
+METRICS = 0.2
 #: seconds between two looks whether a run has ended: at least, and at most
 FAST, SLOW = 0.02, 0.2
 
@@ -43,7 +46,7 @@ class Flight:
         self.reports: dict[str, list[float]] = {}
         self._values: dict[int, children.Values] = {}
         self._jobs: dict[int, JobSpec] = {}
-        self._settled: dict[int, float] = {}
+        self._next_settle = 0.0
         self._stopped: dict[int, str] = {}
         self._next_metrics = 0.0
         self._lives: list[float] = []
@@ -89,17 +92,27 @@ class Flight:
     def look(self) -> list[Child]:
         """See what ended, write it down, and stop what the policy says; what has ended."""
         self._reap()
-        over = []
-        for number, child in list(self.live.items()):
-            status = self._status(number, child)
-            if status is not None and status.is_final:
-                self._end(child, status)
-                over.append(child)
-        if self.live and stopping.watches(self.policy) and time.monotonic() > self._next_metrics:
-            self._next_metrics = time.monotonic() + METRICS
+        now, over = time.monotonic(), []
+        due = now >= self._next_settle
+        if due:
+            self._next_settle = now + self._settle_every()
+        with one_glance():
+            for number, child in list(self.live.items()):
+                status = self._status(number, child, due)
+                if status is not None and status.is_final:
+                    self._end(child, status)
+                    over.append(child)
+        if self.live and stopping.watches(self.policy) and now > self._next_metrics:
+            self._next_metrics = now + METRICS
             for child in list(self.live.values()):
                 self._judge(child)
         return over
+
+    def _settle_every(self) -> float:
+        target = self.sweep.child.get("target") or {}
+        if (target.get("options") or {}).get("ssh"):
+            return SETTLE_AFAR
+        return SETTLE if target.get("kind") == "Local" else SETTLE_SHARED
 
     def pause(self) -> float:
         """Seconds to the next look; the end of a run that this process forked wakes it anyway.
@@ -123,19 +136,19 @@ class Flight:
             self.launching.own.pop(pid, None)
             launch.forked.discard(pid)
 
-    def _status(self, number: int, child: Child) -> settle.Status | None:
-        """How it stands, as far as a look is due; its slot is free once its guard is gone."""
+    def _status(self, number: int, child: Child, due: bool) -> settle.Status | None:
+        """How it stands: by its result, or where a whole look is ``due`` by all evidence.
+
+        The slot of a run that this process forked is free once its guard is gone.
+        """
         folder = child.folder(self.home.runs_folder)
         job = self._jobs.get(number) or folders.read_job(folder)
         if job is None:
             return None
         self._jobs[number] = job
-        now, afar = time.monotonic(), bool(job.target.options.get("ssh"))
-        due = self._settled.setdefault(number, now + SETTLE)
-        if now < due:
+        if not due:
             own = number in self.launching.own.values()
             return None if own or folders.read_result(folder) is None else settle.told(folder)
-        self._settled[number] = now + (SETTLE_AFAR if afar else SETTLE)
         return standing.status_of(self.home, folder, job)
 
     def _end(self, child: Child, status: settle.Status) -> None:
