@@ -45,6 +45,7 @@ def checks(workspace: Home, python: str) -> Iterator[Check]:
         ("queue", lambda: _queue(workspace)),
         ("compute", lambda: _engine(workspace)),
         ("slots", lambda: _slots(workspace)),
+        ("gpus", _gpus),
     ):
         yield _guarded(name, look)
 
@@ -54,6 +55,7 @@ def of_machine(workspace: Home) -> Iterator[Check]:
     yield _guarded("workspace", lambda: _workspace(workspace))
     yield _guarded("cache", lambda: _writable("cache", places.cache_folder()))
     yield _guarded("slots", lambda: _slots(workspace))
+    yield _guarded("gpus", _gpus)
 
 
 def _guarded(name: str, look: Callable[[], Check]) -> Check:
@@ -140,6 +142,19 @@ def _slots(workspace: Home) -> Check:
     held = slots.take(places.slots_root(), limit)
     if held is None:
         return Check("slots", "ok", "all are taken now: the next run waits")
-    gpus = f", GPU {held.gpus[0]}" if held.gpus else ", no NVIDIA GPU"
     held.close()
-    return Check("slots", "ok", f"one is free in {places.slots_root()}{gpus}")
+    return Check("slots", "ok", f"one is free in {places.slots_root()}")
+
+
+def _gpus() -> Check:
+    models = slots.machine_models()
+    if not models:
+        return Check("gpus", "ok", "no NVIDIA GPU")
+    visible = os.environ.get("CUDA_VISIBLE_DEVICES")
+    usable = slots.bounded(list(models), visible)
+    listed = "; ".join(f"{models[uuid]} {uuid}".strip() for uuid in usable)
+    if len(usable) == len(models):
+        return Check("gpus", "ok", listed)
+    hint = "Unset CUDA_VISIBLE_DEVICES to let runs have all of them."
+    said = f"{len(usable)} of {len(models)}, for CUDA_VISIBLE_DEVICES={visible}"
+    return Check("gpus", "warning", f"{said}: {listed}" if listed else said, hint)

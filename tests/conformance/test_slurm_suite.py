@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import dataclasses
+import json
+import re
 
 import pytest
 
@@ -39,6 +41,20 @@ class TestSlurm(EngineSuite):
 
     def room(self, bench):
         return not self.cluster.jobs()
+
+    def gpus(self):
+        return 2
+
+    def given(self, run):
+        job = (run.path / "slurm" / "1" / "job.json").read_text()
+        told = self.cluster.run("scontrol", "--oneliner", "show", "job", json.loads(job)["job"])
+        facts = dict(re.findall(r"(\w+)=(\S+)", told.partition("TRES=")[2]))
+        tres = dict(re.findall(r"([a-z/]+)=(\d+)", told.partition("TRES=")[2].partition(" ")[0]))
+        return {
+            "cpus": int(tres["cpu"]),
+            "gpus": int(tres["gres/gpu"]),
+            "memory": int(facts["MinMemoryNode"].removesuffix("M")) << 20,
+        }
 
     def beyond(self, bench):
         config = jobs._config(bench.order("print('never')"))

@@ -104,7 +104,9 @@ def test_gpus_are_handed_out_one_by_one(tmp_path, monkeypatch):
     bound = slots.take(root, None, visible="0,1")
     assert bound.gpus == (GPUS[1],)
     bound.close()
-    assert slots.take(root, 1, visible="") is not None, "a job that wants no GPU takes a slot"
+    assert slots.take(root, 1, visible="") is not None, "a job that may have no GPU takes a slot"
+    unasking = [slots.take(root, None, 0) for _ in range(3)]
+    assert [each and each.gpus for each in unasking] == [(), None, None]
 
 
 def test_a_slot_is_open_to_every_user(tmp_path):

@@ -131,6 +131,12 @@ def _gpus(job: JobSpec) -> int:
     return int(a_node) * job.distribution.nodes
 
 
+def _devices(job: JobSpec, held: slots.Held) -> str:
+    """CUDA_VISIBLE_DEVICES; -1, which CUDA takes for none, for a job that asked for no GPU."""
+    none = job.resources.get("gpus") == 0 and slots.machine_gpus()
+    return "-1" if none else ",".join(held.gpus)
+
+
 def _quoted(text: str) -> str:
     import shlex
 
@@ -151,7 +157,7 @@ def _as_dict(job: JobSpec, order: Order, held: slots.Held) -> dict[str, Any]:
         "node": 0,
         "nodes": job.distribution.nodes,
         "rehearsal": job.distribution.nodes > 1,
-        "devices": ",".join(held.gpus),
+        "devices": _devices(job, held),
         "ticket": str(order.ticket) if order.ticket else None,
         "wake": order.wake,
         "tool": list(order.tool),

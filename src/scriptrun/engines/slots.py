@@ -6,6 +6,7 @@ cleaned up after a crash.
 
 from __future__ import annotations
 
+import functools
 import os
 from pathlib import Path
 
@@ -34,9 +35,10 @@ def take(
 ) -> Held | None:
     """Hold a slot, and ``gpus_wanted`` GPUs where the machine has any; None when all are taken.
 
-    ``visible`` is the job's own CUDA_VISIBLE_DEVICES, which bounds what it may get.
+    ``visible`` is the job's own CUDA_VISIBLE_DEVICES, which bounds what it may get. Who wants no
+    GPU takes a slot, as on a machine without.
     """
-    machine = bounded(machine_gpus(), visible)
+    machine = bounded(machine_gpus(), visible) if gpus_wanted else []
     held: list[int] = []
     if max_runs is not None or not machine:
         slot = _first_free(root, [f"slot-{n}" for n in range(max_runs or DEFAULT_RUNS)], 1)
@@ -80,17 +82,41 @@ def _named(item: str, uuids: list[str]) -> str | None:
 
 def machine_gpus() -> list[str]:
     """The UUIDs of this machine's GPUs."""
+    return list(machine_models())
+
+
+def machine_models() -> dict[str, str]:
+    """This machine's GPUs: UUID to model. As the driver lists them in /proc, else by nvidia-smi."""
     try:
         folders = sorted(_GPUS.iterdir())
     except OSError:
-        return []
-    found = []
+        return dict(by_nvidia_smi())
+    found = {}
     for folder in folders:
-        for line in (folder / "information").read_text().splitlines():
-            name, _, value = line.partition(":")
-            if name.strip() == "GPU UUID":
-                found.append(value.strip())
+        told = (line.partition(":") for line in (folder / "information").read_text().splitlines())
+        facts = {name.strip(): value.strip() for name, _, value in told}
+        if facts.get("GPU UUID"):
+            found[facts["GPU UUID"]] = facts.get("Model", "")
     return found
+
+
+@functools.cache
+def by_nvidia_smi() -> tuple[tuple[str, str], ...]:
+    """(UUID, model) of each GPU; asked once a process, and only where there is a driver.
+
+    For systems whose /proc does not tell of GPUs: WSL, some sandboxes.
+    """
+    import subprocess
+
+    if not any(map(os.path.exists, ("/dev/nvidiactl", "/dev/dxg"))):
+        return ()
+    command = ["nvidia-smi", "--query-gpu=uuid,name", "--format=csv,noheader"]
+    try:
+        done = subprocess.run(command, capture_output=True, text=True, timeout=20)
+    except (OSError, subprocess.SubprocessError):
+        return ()
+    rows = (line.partition(",") for line in done.stdout.splitlines() if line.startswith("GPU-"))
+    return tuple((uuid.strip(), model.strip()) for uuid, _, model in rows)
 
 
 def _first_free(root: Path, names: list[str], wanted: int) -> list[tuple[str, int]] | None:

@@ -82,7 +82,8 @@ class Bench:
     ) -> Run:
         """Submit ``code`` as a job. Settings: ``command``, ``variables``, ``limit`` (seconds),
         ``python`` (the interpreter), ``requirements`` (a file: an environment is built),
-        ``source`` (a directory instead of ``code``); for ranks see ``_distributed``.
+        ``source`` (a directory instead of ``code``), ``resources`` (``cpus``, ``gpus``, ...); for
+        ranks see ``_distributed``.
         """
         order = self.order(code, arguments, **settings)
         if not self.forks:
@@ -143,7 +144,7 @@ def _config(order: dict[str, Any]) -> ScriptRunConfig:
     how: dict[str, Any] = {"script": "job.py", "arguments": order["arguments"]}
     if order.get("command"):
         how = {"command": order["command"]}
-    return ScriptRunConfig(
+    made = ScriptRunConfig(
         source_directory=order["source"],
         environment=environment,
         compute_target=compute.engine_of(Target(*target)) if target else None,
@@ -151,6 +152,9 @@ def _config(order: dict[str, Any]) -> ScriptRunConfig:
         distributed_job_config=_distributed(order),
         **how,
     )
+    for name, value in (order.get("resources") or {}).items():
+        setattr(made, name, value)
+    return made
 
 
 def _distributed(order: dict[str, Any]) -> Any:

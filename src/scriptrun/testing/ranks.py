@@ -79,6 +79,11 @@ def seen(run: Run, rank: int) -> tuple[dict[str, str], list[str], str]:
     return environ, words, folder
 
 
+def devices(run: Run, rank: int) -> list[str]:
+    """The GPUs that a rank of SHOWS saw."""
+    return [each for each in seen(run, rank)[0].get("CUDA_VISIBLE_DEVICES", "").split(",") if each]
+
+
 class RankCases:
     """Mixed into the suite: needs ``bench``."""
 
@@ -157,6 +162,30 @@ class RankCases:
         run = bench.run(command="echo node $NODE_RANK of $AZUREML_NODE_COUNT", nodes=2)
         assert run.get_status() == "Completed", run.standing.reason
         assert [log_of_rank(run, n) for n in range(2)] == ["node 0 of 2\n", "node 1 of 2\n"]
+
+    def gpus(self) -> int:
+        """How many GPUs a job of this engine may ask of a node (default: none)."""
+        return 0
+
+    def given(self, run: Run) -> dict[str, Any]:
+        """What the engine's own books say that a node of the run was given; {}: it keeps none."""
+        return {}
+
+    def test_resources_asked_are_resources_seen(self, bench: Bench) -> None:
+        gpus = self.gpus()
+        asked = {"cpus": 2, "gpus": gpus, "memory": "300M"}
+        run = bench.run(SHOWS, pytorch=[2, 1], resources=asked)
+        assert run.get_status() == "Completed", run.standing.reason
+        assert run.job.resources == {"cpus": 2, "gpus": gpus, "memory": 300 << 20}
+        assert {seen(run, rank)[0]["OMP_NUM_THREADS"] for rank in range(2)} == {"1"}
+        given = self.given(run)
+        assert given == {name: run.job.resources[name] for name in given}
+        together = [devices(run, rank) for rank in range(2)]
+        assert together[0] == together[1] and len(together[0]) == gpus
+        own = bench.run(SHOWS, pytorch=[2, 1], resources={**asked, "gpu_binding": "process"})
+        apart = [devices(own, rank) for rank in range(2)]
+        assert [len(each) for each in apart] == [max(gpus // 2, min(gpus, 1))] * 2
+        assert len(set(apart[0] + apart[1])) == min(gpus, 2 * len(apart[0]))
 
     def test_cancel_ends_every_rank(self, bench: Bench) -> None:
         place = bench.root / "marks"
