@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -95,26 +96,41 @@ def last_lines(driver: Any, child: Child, count: int = 8) -> str:
     return watching.last_lines(folder / str(log), count)
 
 
-def warn_of_lost_metric(driver: Any, child: Child) -> None:
-    """Say, at the first run that completed without the primary metric, what it logged instead."""
-    if child.state != states.COMPLETED or child.values:
-        return
-    before = [each for each in _children(driver) if each.state == states.COMPLETED]
-    if len(before) != 1:
-        return
-    logged = ", ".join(metrics.read(child.folder(driver.workspace.runs_folder))) or "nothing"
-    message = f"{child.id} completed and logged no {driver.sweep.metric!r}; it logged {logged}"
-    driver.log.say(message)
-    later_writer(driver.folder, "driver").write("warning", message=message)
+def tell_of_first(driver: Any, over: Sequence[Child]) -> None:
+    """Say what the first runs that end tell of all: a metric that is not logged, a failure.
 
-
-def tell_first_failure(driver: Any, child: Child) -> None:
-    """Put the end of the log of the first run that fails into the sweep's own."""
-    if child.state != states.FAILED:
-        return
-    if [each.state for each in _children(driver)].count(states.FAILED) == 1:
-        tail = last_lines(driver, child)
+    ``over`` are those that have ended since the last look; several may end between two looks.
+    """
+    failed, completed = (_first(driver, over, each) for each in (states.FAILED, states.COMPLETED))
+    if failed is not None:
+        tail = last_lines(driver, failed)
         driver.log.say(f"the last lines of its log:\n{tail}" if tail else "it printed nothing")
+    if completed is not None and not completed.values:
+        message = _without_metric(driver, completed)
+        driver.log.say(message)
+        later_writer(driver.folder, "driver").write("warning", message=message)
+
+
+def _first(driver: Any, over: Sequence[Child], state: str) -> Child | None:
+    """The first run in ``state``, if it is among those that are just ``over``."""
+    now = {each.number for each in over}
+    found = [each for each in _children(driver) if each.state == state]
+    return found[0] if found and all(each.number in now for each in found) else None
+
+
+def _without_metric(driver: Any, child: Child) -> str:
+    said = f"{child.id} completed and logged no number named {driver.sweep.metric!r}"
+    return f"{said}; it logged {_logged(driver, child)}"
+
+
+def _without_best(driver: Any) -> str:
+    said = f"no run logged a number named {driver.sweep.metric!r}, so there is no best"
+    first = next((each for each in _children(driver) if each.state == states.COMPLETED), None)
+    return said if first is None else f"{said}; {first.id} logged {_logged(driver, first)}"
+
+
+def _logged(driver: Any, child: Child) -> str:
+    return ", ".join(metrics.read(child.folder(driver.workspace.runs_folder))) or "nothing"
 
 
 def leave_word(driver: Any, ending: Ending) -> None:
@@ -126,8 +142,7 @@ def leave_word(driver: Any, ending: Ending) -> None:
     writer = later_writer(driver.folder, "driver")
     if best is None:
         if ending.state == states.COMPLETED:
-            message = f"no run logged a number named {driver.sweep.metric!r}, so there is no best"
-            writer.write("warning", message=message)
+            writer.write("warning", message=_without_best(driver))
         return
     facts = {"score": json.dumps(best.best), "best_child_run_id": best.id}
     writer.write("tag", set=facts)

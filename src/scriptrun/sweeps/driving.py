@@ -160,8 +160,7 @@ class Driver:
         self.launching.retry()
         for child in over:
             self.points.ended(child)
-            deciding.warn_of_lost_metric(self, child)
-            deciding.tell_first_failure(self, child)
+        deciding.tell_of_first(self, over)
         self.ending = self.ending or deciding.at_once(self)
         if self.ending is not None:
             self.flight.stop_all(self.ending.reason)
