@@ -38,6 +38,8 @@ SYSTEM = {
     "newuidmap": "uidmap",
     "catatonit": "catatonit",
     "buildah": "buildah",
+    "dbus-run-session": "dbus",
+    "gnome-keyring-daemon": "gnome-keyring",
 }
 #: libraries that come along when any of these is installed: Slurm's pmix is one
 BESIDE = ("libpmix-dev",)

@@ -5,12 +5,13 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
-from scriptrun.data import datastores, records, secrets
+from scriptrun.data import datastores, records
 from scriptrun.data.datastores import AbstractDatastore
 from scriptrun.data.errors import DatastoreException
 from scriptrun.data.references import DataPath, DataReference
 from scriptrun.spec.absent import absent
 from scriptrun.spec.hints import TYPE_CHECKING, Any
+from scriptrun.store import secrets
 
 if TYPE_CHECKING:
     from scriptrun.home import Home

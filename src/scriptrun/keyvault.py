@@ -4,27 +4,27 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 
-from scriptrun.data import secrets
 from scriptrun.home import Home
 from scriptrun.spec.hints import Any
+from scriptrun.store import secrets
 
 
 class Keyvault:
     """The secrets that ``scriptrun secret`` keeps: this user's on this machine, not a workspace's.
 
-    A value stands in a file that only its owner may read, or in a variable
-    (``SCRIPTRUN_SECRET_<NAME>``); it is written nowhere else.
+    A value is in the system's key store or in an encrypted file that only its owner may read, or in
+    a variable (``SCRIPTRUN_SECRET_<NAME>``); it is written nowhere else.
     """
 
     def __init__(self, workspace: Home) -> None:
         self.workspace = workspace
 
     def get_secret(self, name: str) -> str:
-        """The value. Raises DatastoreException, which says where it was looked for."""
+        """The value. Raises SecretException, which says where it was looked for."""
         return secrets.find(name)
 
     def get_secrets(self, secrets: Iterable[str]) -> dict[str, str]:
-        """The values by name. Raises DatastoreException for one that is not there."""
+        """The values by name. Raises SecretException for one that is not there."""
         return {name: self.get_secret(name) for name in secrets}
 
     def set_secret(self, name: str, value: str, content_type: str | None = None) -> None:

@@ -28,7 +28,7 @@ ROOT = "~/scriptrun"
 #: seconds that sending the tool may take
 LONG = 600.0
 _PACKAGE = Path(__file__).resolve().parent
-_NEEDED = ("psutil", "pyyaml", "rich-argparse", "uv")
+_NEEDED = ("cryptography", "psutil", "pyyaml", "rich-argparse", "uv")
 _FOR_DATA = ("fsspec", "obstore", "pyarrow")
 
 #: prints path, version, machine and C library of the first Python that will do

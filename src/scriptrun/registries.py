@@ -6,11 +6,10 @@ A password that code gives (``base_image_registry.password``) is kept as the sec
 
 from __future__ import annotations
 
-from scriptrun.data import secrets
-from scriptrun.data.errors import DatastoreException
 from scriptrun.spec.environment import EnvironmentSpec
+from scriptrun.spec.errors import SecretException
 from scriptrun.spec.hints import TYPE_CHECKING
-from scriptrun.store import containers
+from scriptrun.store import containers, secrets
 
 if TYPE_CHECKING:
     from scriptrun.config.environment import Environment
@@ -44,5 +43,5 @@ def know(spec: EnvironmentSpec) -> None:
 def _known(name: str) -> str:
     try:
         return secrets.find(name)
-    except DatastoreException:
+    except SecretException:
         return ""

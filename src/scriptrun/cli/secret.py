@@ -1,8 +1,9 @@
 """Keep secrets of yours on this machine, for datastores and scripts to name.
 
 A secret's value is read from a prompt or from standard input, never from the command line, which
-other users of the machine can see. It is kept in a file that only you can read, and never gets into
-a workspace, a job's record or a log.
+other users of the machine can see. It is kept in the system's key store where there is one (and the
+package keyring), else in an encrypted file that only you can read, and never gets into a workspace,
+a job's record or a log.
 
 examples:
   scriptrun secret set storage-key
@@ -16,9 +17,9 @@ import argparse
 import sys
 
 from scriptrun.cli import out, shared
-from scriptrun.data import secrets
 from scriptrun.spec.errors import UserErrorException
 from scriptrun.spec.hints import Any
+from scriptrun.store import secrets
 
 _LINES = {
     "list": "the names of your secrets; never a value",
@@ -61,8 +62,8 @@ def _set(args: argparse.Namespace) -> tuple[Any, str]:
             f"The secret {args.name!r} has no value.",
             f"Type it at the prompt, or: scriptrun secret set {args.name} < FILE",
         )
-    secrets.keep(args.name, value)
-    told = f"{args.name} is kept in {secrets.folder()}, for you alone."
+    where = secrets.keep(args.name, value)
+    told = f"{args.name} is kept in {where}, for you alone."
     variable = secrets.variable(args.name)
     if variable in secrets.variables():
         told += f"\nThe variable {variable} is set, and comes first while it is."

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import Any, ClassVar
 
-from scriptrun.data import openers, records, secrets, transfer
+from scriptrun.data import credentials, openers, records, transfer
 from scriptrun.data.errors import DatastoreException
 from scriptrun.data.foreign_store import ForeignStore
 from scriptrun.data.local_store import LocalStore
@@ -17,6 +17,7 @@ from scriptrun.data.references import DataReference
 from scriptrun.data.seam import Store, clean
 from scriptrun.data.web_store import WebStore
 from scriptrun.spec.errors import UserErrorException
+from scriptrun.store import secrets
 
 __all__ = ["DEFAULT", "FILES", "KINDS", "AbstractDatastore", "LocalDatastore", "every", "get"]
 
@@ -154,7 +155,7 @@ class AbstractDatastore:
         settings = self.__dict__.get("settings", {})
         if name in ("account_key", "sas_token", "client_secret"):
             mine = settings.get("secret") and settings.get("credential") == name
-            return secrets.find(settings["secret"]) if mine else None
+            return credentials.find(settings["secret"]) if mine else None
         if name in settings:
             return settings[name]
         raise AttributeError(f"{type(self).__name__} has no attribute {name!r}")
@@ -254,7 +255,7 @@ class HttpDatastore(AbstractDatastore):
 
     def _open(self) -> Store:
         named = self.settings.get("secret")
-        headers = {"Authorization": secrets.find(named)} if named else None
+        headers = {"Authorization": credentials.find(named)} if named else None
         return WebStore(self.name, self.settings["url"], headers)
 
 
@@ -266,7 +267,7 @@ class FsspecDatastore(AbstractDatastore):
     def _open(self) -> Store:
         options = dict(self.settings.get("options") or {})
         if self.settings.get("secret"):
-            options[self.settings.get("credential", "password")] = secrets.find(
+            options[self.settings.get("credential", "password")] = credentials.find(
                 self.settings["secret"]
             )
         return ForeignStore(self.name, self.settings["protocol"], self.settings["path"], options)

@@ -7,7 +7,7 @@ import os
 from datetime import timedelta
 from typing import Any
 
-from scriptrun.data import secrets
+from scriptrun.data import credentials
 from scriptrun.data.errors import DatastoreException, needs
 from scriptrun.data.patience import CONNECT, REQUEST, time_limit
 
@@ -93,7 +93,7 @@ def gcs(settings: Settings) -> Any:
 
 def _secret(settings: Settings) -> str:
     """The value of the secret that the settings name, or ""."""
-    return secrets.find(settings["secret"]) if settings.get("secret") else ""
+    return credentials.find(settings["secret"]) if settings.get("secret") else ""
 
 
 def _open(

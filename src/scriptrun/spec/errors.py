@@ -23,6 +23,7 @@ __all__ = [
     "RunConfigurationException",
     "RunEnvironmentException",
     "ScriptrunError",
+    "SecretException",
     "SnapshotException",
     "UserErrorException",
     "WorkspaceException",
@@ -54,6 +55,10 @@ class ComputeTargetException(UserErrorException):
 
 class EnvironmentException(UserErrorException):
     """The environment is unknown, or cannot be built here."""
+
+
+class SecretException(UserErrorException):
+    """A named secret is not there, or cannot be kept or read."""
 
 
 class SnapshotException(UserErrorException):

@@ -2,7 +2,9 @@
 
 A secret NAME is read from the variable ``SCRIPTRUN_SECRET_<NAME>`` (capitals; what is no letter or
 digit becomes ``_``), else from a file of that name below ``$SCRIPTRUN_SECRETS``, else below
-``~/.config/scriptrun/secrets``, which only its owner may read.
+``~/.config/scriptrun/secrets``. The file holds the value encrypted, or says that the system's key
+store has it (secret_forms.py). A file that something else wrote there, such as a secret that a
+container is given as a file, is read as it is.
 """
 
 from __future__ import annotations
@@ -12,9 +14,18 @@ import re
 import sys
 from pathlib import Path
 
-from scriptrun.data.errors import DatastoreException
 from scriptrun.runtime import files
+from scriptrun.spec.errors import SecretException
+from scriptrun.spec.hints import TYPE_CHECKING
+from scriptrun.spec.later import later
 from scriptrun.store import yaml_file
+
+if TYPE_CHECKING:
+    from scriptrun.store import secret_forms
+else:
+    secret_forms = later("scriptrun.store.secret_forms")
+
+_PREFIX = "SCRIPTRUN_SECRET_"
 
 
 def folder() -> Path:
@@ -29,37 +40,50 @@ def folder() -> Path:
 
 def variable(name: str) -> str:
     """The variable that holds the secret ``name``, where it is set."""
-    return "SCRIPTRUN_SECRET_" + re.sub(r"[^A-Z0-9]", "_", name.upper())
+    return _PREFIX + re.sub(r"[^A-Z0-9]", "_", name.upper())
 
 
-def keep(name: str, value: str) -> None:
-    """Keep the secret for this user: a file of mode 0600 in a folder of mode 0700."""
+def keep(name: str, value: str) -> str:
+    """Keep the secret for this user; where it is kept, in words ("a file that ...").
+
+    The system's key store has it where ``keyring`` finds one and no folder is named by
+    ``SCRIPTRUN_SECRETS``; else it is encrypted. Raises SecretException where it can't be kept.
+    """
     place = folder()
     try:
         place.mkdir(parents=True, exist_ok=True, mode=0o700)
-        path = place / yaml_file.file_name(name)
-        files.write_atomic(str(path), value.encode("utf-8"), 0o600)
+        form, where = secret_forms.put(place, name, value)
+        files.write_atomic(str(place / yaml_file.file_name(name)), form, 0o600)
     except OSError as error:
-        raise DatastoreException(
+        raise SecretException(
             f"The secret {name!r} cannot be kept in {place}: {error.strerror}.",
             f"Set the variable {variable(name)} instead, or SCRIPTRUN_SECRETS to another folder.",
         ) from None
+    return where
 
 
 def find(name: str) -> str:
-    """The secret's value. Raises DatastoreException, which says where it was looked for."""
+    """The secret's value. Raises SecretException, which says where it was looked for."""
     value = os.environ.get(variable(name))
     if value:
         return value
     path = folder() / yaml_file.file_name(name)
     try:
-        return path.read_text("utf-8").strip()
+        content = path.read_bytes()
     except OSError:
-        raise DatastoreException(
+        raise SecretException(
             f"There is no secret {name!r} here.",
-            f"Keep it with `scriptrun secret set {name}` (in {path}, for you alone), or set the "
+            f"Keep it with `scriptrun secret set {name}` (for you alone), or set the "
             f"variable {variable(name)}.",
         ) from None
+    return secret_forms.value(path.parent, name, content)
+
+
+def known(name: str) -> bool:
+    """Whether there is a secret ``name``; no value is read."""
+    if os.environ.get(variable(name)):
+        return True
+    return (folder() / yaml_file.file_name(name)).is_file()
 
 
 def names() -> list[str]:
@@ -73,9 +97,14 @@ def names() -> list[str]:
 
 def variables() -> list[str]:
     """The variables of this process that hold secrets, in order."""
-    return sorted(name for name in os.environ if name.startswith("SCRIPTRUN_SECRET_"))
+    return sorted(name for name in os.environ if name.startswith(_PREFIX))
 
 
 def forget(name: str) -> None:
-    """Remove the secret from this user's folder, if it is there."""
-    (folder() / yaml_file.file_name(name)).unlink(missing_ok=True)
+    """Remove the secret from this user's folder and key store, if it is there."""
+    path = folder() / yaml_file.file_name(name)
+    try:
+        secret_forms.forget(name, path.read_bytes())
+    except FileNotFoundError:
+        return
+    path.unlink(missing_ok=True)

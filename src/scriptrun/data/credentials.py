@@ -1,0 +1,15 @@
+"""The named secrets that open datastores."""
+
+from __future__ import annotations
+
+from scriptrun.data.errors import DatastoreException
+from scriptrun.spec.errors import SecretException
+from scriptrun.store import secrets
+
+
+def find(name: str) -> str:
+    """The secret's value. Raises DatastoreException, which says where it was looked for."""
+    try:
+        return secrets.find(name)
+    except SecretException as error:
+        raise DatastoreException(error.message, error.hint) from None

@@ -1,0 +1,173 @@
+"""How a secret's file holds its value: encrypted, or as a word that the system's key store has it.
+
+Encrypted means Fernet (https://github.com/fernet/spec): AES-128-CBC and HMAC-SHA256. Its key is
+made from the variable ``SCRIPTRUN_SECRETS_KEY`` where that is set, else it lies in a file of mode
+0600 beside the folder (``secrets.key``), made at the first use: what copies the folder, a backup
+or a sync, then has no value. Who may read both files, as the user and root may, has them.
+"""
+
+from __future__ import annotations
+
+import base64
+import os
+from pathlib import Path
+from typing import Any
+
+from scriptrun.runtime import files
+from scriptrun.spec.errors import SecretException
+from scriptrun.spec.hints import TYPE_CHECKING
+from scriptrun.spec.later import later
+
+if TYPE_CHECKING:
+    import hashlib
+else:
+    hashlib = later("hashlib")
+
+#: the first line of a file of ours; any other file is a value in itself
+_FERNET = b"scriptrun secret: fernet\n"
+_KEYRING = b"scriptrun secret: keyring\n"
+SERVICE = "scriptrun"
+KEY_VARIABLE = "SCRIPTRUN_SECRETS_KEY"
+
+
+def put(folder: Path, name: str, value: str) -> tuple[bytes, str]:
+    """What the secret's file is to hold, and where the value is then, in words."""
+    store = _key_store()
+    if store is not None:
+        try:
+            store.set_password(SERVICE, name, value)
+            return _KEYRING, f"the system's key store ({store.name.split()[0]})"
+        except Exception as error:  # whatever a key store raises, the file remains
+            raise _refused(name, error) from None
+    token = _cipher(folder, name, new=True).encrypt(value.encode("utf-8"))
+    return _FERNET + token + b"\n", f"{folder}, encrypted"
+
+
+def value(folder: Path, name: str, content: bytes) -> str:
+    """The value that a file of ``content`` stands for. Raises SecretException."""
+    if content.startswith(_FERNET):
+        return _decrypted(folder, name, content[len(_FERNET) :].strip())
+    if content.startswith(_KEYRING):
+        return _from_key_store(name)
+    return content.decode("utf-8", "replace").strip()
+
+
+def forget(name: str, content: bytes) -> None:
+    """Take the value out of the key store, where that has it."""
+    if not content.startswith(_KEYRING):
+        return
+    keyring = _keyring()
+    try:
+        keyring.delete_password(SERVICE, name)
+    except keyring.errors.PasswordDeleteError:
+        pass  # it has gone already
+    except Exception as error:
+        raise _refused(name, error) from None
+
+
+def key_file(folder: Path) -> Path:
+    """Where the key lies that no variable gives."""
+    return folder.parent / f"{folder.name}.key"
+
+
+def _cipher(folder: Path, name: str, new: bool = False) -> Any:
+    from cryptography.fernet import Fernet
+
+    given = os.environ.get(KEY_VARIABLE)
+    if given:
+        return Fernet(_derived(given))
+    path = key_file(folder)
+    if new and not path.exists():
+        files.publish(str(path), Fernet.generate_key() + b"\n", 0o600)
+    try:
+        return Fernet(path.read_bytes().strip())
+    except FileNotFoundError:
+        raise SecretException(
+            f"The secret {name!r} is encrypted, and its key {path} is not there.",
+            f"Set {KEY_VARIABLE} if it was kept with that, or keep it anew: "
+            f"scriptrun secret set {name}",
+        ) from None
+    except ValueError:
+        raise SecretException(
+            f"{path} is no key for secrets.",
+            "Bring it back from a copy, or remove it and keep your secrets anew.",
+        ) from None
+
+
+def _derived(text: str) -> bytes:
+    """A Fernet key of any text: made slowly, since people choose short ones."""
+    made = hashlib.scrypt(text.encode("utf-8"), salt=b"scriptrun secrets", n=2**14, r=8, p=1)
+    return base64.urlsafe_b64encode(made[:32])
+
+
+def _decrypted(folder: Path, name: str, token: bytes) -> str:
+    from cryptography.fernet import InvalidToken
+
+    try:
+        text: bytes = _cipher(folder, name).decrypt(token)
+    except InvalidToken:
+        key = KEY_VARIABLE if os.environ.get(KEY_VARIABLE) else str(key_file(folder))
+        raise SecretException(
+            f"The secret {name!r} was encrypted with another key than that of {key}.",
+            f"Give the key that it was kept with, or keep it anew: scriptrun secret set {name}",
+        ) from None
+    return text.decode("utf-8")
+
+
+def _keyring() -> Any:
+    try:
+        import keyring
+        import keyring.errors
+    except ImportError:
+        raise SecretException(
+            "The secret is in the system's key store, and the package keyring is not installed.",
+            "Install it: pip install 'scriptrun[keyring]'",
+        ) from None
+    return keyring
+
+
+def _key_store() -> Any:
+    """The system's key store, where there is one that is meant; else None.
+
+    Stores of low priority keep plain files: they count only where the user has chosen them.
+    """
+    if os.environ.get("SCRIPTRUN_SECRETS"):
+        return None
+    try:
+        import keyring
+    except ImportError:
+        return None
+    found = keyring.get_keyring()
+    enough = 0.1 if os.environ.get("PYTHON_KEYRING_BACKEND") else 1
+    backends = [each for each in getattr(found, "backends", (found,)) if _priority(each) >= enough]
+    return max(backends, key=_priority, default=None)
+
+
+def _priority(store: Any) -> float:
+    try:
+        return float(store.priority)
+    except Exception:  # one that isn't there says so when it is asked
+        return -1.0
+
+
+def _from_key_store(name: str) -> str:
+    try:
+        found: str | None = _keyring().get_password(SERVICE, name)
+    except SecretException:
+        raise
+    except Exception as error:
+        raise _refused(name, error) from None
+    if found is None:
+        raise SecretException(
+            f"The system's key store has no secret {name!r} any more.",
+            f"Keep it anew: scriptrun secret set {name}",
+        )
+    return found
+
+
+def _refused(name: str, error: Exception) -> SecretException:
+    return SecretException(
+        f"The system's key store did not answer for the secret {name!r}: "
+        f"{type(error).__name__}: {error}",
+        "Unlock it; or set SCRIPTRUN_SECRETS to a folder, where secrets are encrypted files.",
+    )
