@@ -88,6 +88,7 @@ def has(there: Mapping[str, str], wanted: Any) -> bool:
 def artifacts_of(run: Run, path: str) -> tuple[dict[str, Path], str]:
     """The files of a run at ``path`` (a name, or a folder of them), and their root's name."""
     name = artifacts.clean(path)
+    run.bring_home(name)
     root = name.rpartition("/")[2]
     alone = artifacts.path_of(run.path, name)
     if alone is not None:

@@ -12,7 +12,7 @@ import time
 from collections.abc import Mapping
 from pathlib import Path
 
-from scriptrun import compute, placing, provenance, runner, starting, tickets
+from scriptrun import compute, placing, provenance, resuming, runner, starting, tickets
 from scriptrun.config import checks, planning
 from scriptrun.engines.base import NoRoom
 from scriptrun.environments import base as environments
@@ -71,6 +71,7 @@ class Submission(Value, frozen=False):
     """A job that may be submitted: checked, with its engine and what is worth a word.
 
     ``data`` fixes which files the job means when it is submitted; None where it names no data.
+    ``before`` is what the job goes on from, or None.
     """
 
     job: JobSpec
@@ -79,6 +80,7 @@ class Submission(Value, frozen=False):
     warnings: list[str]
     data: binding.Binder | None = None
     environment: Environment | None = None
+    before: Any = None
 
 
 def check(
@@ -99,7 +101,6 @@ def check(
     reasons: list[str] = []
     described = planning.describe(config, resolve)
     source = source_folder(config.source_directory or ".")
-    reasons += _resume_problems(described.resume_from)
     reasons += _source_problems(source, described.script)
     engine = _engine(workspace, described.target, reasons)
     afar = bool(getattr(engine, "ssh", None))
@@ -115,7 +116,9 @@ def check(
         refuse(reasons)
     assert engine is not None
     job = _job(described, workspace, experiment, origin, source, tags or {})
-    job = job.replace(environment=environment, target=compute.target_of(engine))
+    before, target = described.resume_from, compute.target_of(engine)
+    reasons += resuming.problems(before, target)
+    job = job.replace(environment=environment, target=target, data=resuming.data_of(before, target))
     if data is not None:
         here = job.target.kind == "Local"
         reasons += data.problems(here, afar)
@@ -124,7 +127,7 @@ def check(
     job = job.replace(notes=(*job.notes, *config.overruled_warnings, *notes))
     reasons += engine.check(job)
     refuse(reasons)
-    return Submission(job, engine, source, [], data, config.run_config.environment)
+    return Submission(job, engine, source, [], data, config.run_config.environment, before)
 
 
 def source_folder(path: str | os.PathLike[str]) -> Path:
@@ -143,6 +146,8 @@ def complete(
 ) -> JobSpec:
     """The job with its snapshot and its data's lists; ``taken`` keeps snapshots for the next."""
     job = submission.job
+    if hasattr(submission.before, "get_metrics"):
+        resuming.bring(submission.before.job, submission.before.path, job.target)
     if submission.environment is not None and job.environment.docker.get("registry"):
         registries.keep(submission.environment)
     if submission.data is not None:
@@ -273,16 +278,6 @@ def _experiment_problems(name: object) -> list[str]:
     ]
 
 
-def _resume_problems(before: object) -> list[str]:
-    known = ("get_metrics", "path_on_datastore")
-    if before is None or isinstance(before, str | os.PathLike):
-        return []
-    if any(hasattr(before, name) for name in known):
-        return []
-    given = type(before).__name__
-    return [f"resume_from wants a Run, a DataPath or the path of a folder, and is {given}"]
-
-
 def _source_problems(source: Path, script: str | None) -> list[str]:
     if not source.is_dir():
         what = "is a file" if source.exists() else "does not exist"
@@ -329,7 +324,7 @@ def _job(
 ) -> JobSpec:
     run_id = new_id(experiment)
     script = described.script
-    arguments, data = _resumed(described)
+    more = () if described.resume_from is None else resuming.ARGUMENTS
     return JobSpec(
         id=run_id,
         experiment=experiment,
@@ -337,8 +332,7 @@ def _job(
         created=now(),
         source_directory=str(source),
         script=Path(os.path.normpath(script)).as_posix() if script else None,
-        arguments=arguments,
-        data=data,
+        arguments=(*described.arguments, *more),
         command=described.command,
         distribution=described.distribution,
         variables={**described.variables, **origin.variables},
@@ -357,22 +351,6 @@ def _job(
         run_definition=described.run_definition,
         submitted_by={**identity.of_process(), "user": _user()},
     )
-
-
-def _resumed(described: planning.Described) -> tuple[tuple[str, ...], dict[str, Any]]:
-    """The arguments with ``--resume-from`` where the job goes on from a run, and that path.
-
-    As in v1 the path is the variable AZUREML_DATAREFERENCE_MODEL_LOCATION, expanded on the node.
-    """
-    before = described.resume_from
-    if before is None:
-        return described.arguments, {}
-    variable = "AZUREML_DATAREFERENCE_MODEL_LOCATION"
-    added = ("--resume-from", f"${variable}")
-    if hasattr(before, "path_on_datastore"):  # it is brought with the job's data
-        return (*described.arguments, *added), {}
-    place = str(before.path / "outputs") if hasattr(before, "get_metrics") else os.fspath(before)
-    return (*described.arguments, *added), {"variables": {variable: place}}
 
 
 def new_id(experiment: str) -> str:

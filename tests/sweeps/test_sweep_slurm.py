@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from tuning import Tuner, ended
+from tuning import Tuner, ended, tuned_to_a_model
 
 from scriptrun import BanditPolicy, GridParameterSampling, choice
 from scriptrun.engines.slurm import Slurm
@@ -22,13 +22,9 @@ def handle(run):
     return files.read_json(str(run.path / "slurm" / "1" / "job.json"))["job"]
 
 
-def test_runs_go_as_one_array_and_give_their_best(tuner):
-    way = GridParameterSampling({"x": choice(0.1, 0.4, 0.2, 0.3)})
-    sweep = tuner.submit(hyperparameter_sampling=way, max_concurrent_runs=4)
-    assert ended(sweep, 120).state == "Completed"
-    children = list(sweep.get_children())
-    assert len({handle(each).partition("_")[0] for each in children}) == 1
-    assert sweep.get_best_run_by_primary_metric().get_tags()["x"] == "0.4"
+def test_runs_go_as_one_array_and_their_best_becomes_a_model(tuner):
+    sweep = tuned_to_a_model(tuner, max_concurrent_runs=3)
+    assert len({handle(each).partition("_")[0] for each in sweep.get_children()}) == 1
 
 
 def test_a_policy_and_a_cancel_reach_the_cluster(tuner):

@@ -2,19 +2,26 @@
 
 from __future__ import annotations
 
+import json
 import os
 import sys
 import time
 from pathlib import Path
 
 from scriptrun import (
+    BanditPolicy,
     Environment,
     Experiment,
     HyperDriveConfig,
+    HyperDriveRun,
+    Model,
     PrimaryMetricGoal,
     RandomParameterSampling,
+    Run,
     ScriptRunConfig,
     Workspace,
+    choice,
+    loguniform,
     uniform,
 )
 
@@ -38,7 +45,8 @@ for step in range(options.steps):
     run.log("accuracy", options.x)
     run.flush()
     time.sleep(options.sleep)
-print("from", options.resume_from)
+if options.resume_from:
+    print("from", options.resume_from, open(options.resume_from + "/model.txt").read())
 """
 
 
@@ -83,6 +91,41 @@ class Tuner:
         sweep = self.submit(*arguments, **settings)
         ended(sweep)
         return sweep
+
+
+def tuned_to_a_model(tuner: Tuner, **settings: object) -> HyperDriveRun:
+    """What the issue's page shows, wherever the runs are: a sweep, its best, a model, its files."""
+    sweep = tuner.submit(
+        hyperparameter_sampling=RandomParameterSampling(
+            {"--x": loguniform(-6, -1), "--n": choice(32, 64)}
+        ),
+        policy=BanditPolicy(evaluation_interval=2, slack_factor=0.1),
+        max_total_runs=3,
+        **settings,
+    )
+    details = sweep.wait_for_completion(show_output=True)
+    assert details["status"] == "Completed", sweep.get_diagnostics()
+    best = sweep.get_best_run_by_primary_metric()
+    model = best.register_model("digits", model_path="outputs/model.txt", tags={"by": "sweep"})
+    Model(tuner.workspace, "digits").download(target_dir=str(tuner.root), exist_ok=True)
+    point = json.loads(sweep.get_hyperparameters()[best.id])
+    assert (tuner.root / "model.txt").read_text() == str(point["--x"])
+    values = [each.get_metrics()["accuracy"] for each in sweep.get_children()]
+    assert len(values) == 3 and best.get_metrics()["accuracy"] == max(values) == point["--x"]
+    assert model.run_id == best.id and model.tags == {"by": "sweep"}
+    goes_on(tuner, best, **settings)
+    return sweep
+
+
+def goes_on(tuner: Tuner, before: Run, **settings: object) -> None:
+    """The run is begun again in another sweep, and finds its own outputs."""
+    more = {**settings, "resume_child_runs": before, "max_total_runs": 1}
+    sweep = tuner.run(**more)
+    (child,) = sweep.get_children()
+    assert child.get_status() == "Completed", child.standing.reason
+    assert child.get_tags()["hyperparameters"] == before.get_tags()["hyperparameters"]
+    child.download_file("user_logs/std_log.txt", str(tuner.root / "log"))
+    assert (tuner.root / "log").read_text().endswith(f" {before.get_tags()['--x']}\n")
 
 
 def ended(sweep, seconds: float = 60.0):

@@ -59,7 +59,7 @@ def start_line(job, order, task, work):
     else:
         words += ["--log-driver", "none", "--attach", "stdout", "--attach", "stderr"]
     words += _choices(told, job["distribution"]["processes_per_node"] > 1)
-    words += _mounts(order) + _devices(order, told) + _named(given)
+    words += _mounts(job, order) + _devices(order, told) + _named(given)
     words += [str(each) for each in told.get("arguments") or ()]
     _write_down(order, job, task)
     environ = _clients(order)
@@ -85,10 +85,13 @@ def _choices(told, several):
     return words
 
 
-def _mounts(order):
-    """The run's folder, what the script imports, and the data that was brought."""
+def _mounts(job, order):
+    """The run's folder, what the script imports, the data that was brought, and what it goes on
+    from."""
     folder, runtime = order["folder"], order["runtime"]
     wanted = [(folder, folder, True), (runtime, runtime, False)]
+    named = ((job.get("data") or {}).get("variables") or {}).values()
+    wanted += [(each, each, False) for each in named if os.path.isabs(each) and os.path.isdir(each)]
     wanted += [each for each in order.get("binds") or () if not _is_below(each[1], folder)]
     found = {}
     for source, place, write in wanted:  # what one input may write to stays open for it

@@ -66,7 +66,8 @@ def system_variables(job, order):
         names["CUDA_VISIBLE_DEVICES"] = order["devices"]
     if order.get("tool"):
         names["SCRIPTRUN_TOOL"] = json.dumps(list(order["tool"]))
-    names.update((job.get("data") or {}).get("variables") or {})
+    paths = (job.get("data") or {}).get("variables") or {}
+    names.update({name: os.path.expanduser(path) for name, path in paths.items()})
     names.update(order.get("brought") or {})
     return names
 

@@ -8,7 +8,7 @@ import shlex
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from scriptrun import tickets
+from scriptrun import resuming, tickets
 from scriptrun.config import search_space
 from scriptrun.home import Home
 from scriptrun.runtime import identity
@@ -17,17 +17,15 @@ from scriptrun.spec.job import JobSpec
 from scriptrun.sweeps.journal import Child
 from scriptrun.tracking import metrics
 
-#: the variable by which a run that goes on from another finds that one's outputs, as in v1
-_MODEL = "AZUREML_DATAREFERENCE_MODEL_LOCATION"
-
 
 def job_of(template: JobSpec, parent: JobSpec, child: Child, outputs: str | None) -> JobSpec:
     """The job of one point; ``outputs`` is the folder of the run that it goes on from."""
     words = arguments_of(child.parameters)
     data = template.data
     if outputs is not None:
-        words += ["--resume-from", f"${_MODEL}"]
-        data = {**data, "variables": {**(data.get("variables") or {}), _MODEL: outputs}}
+        words += resuming.ARGUMENTS
+        known = data.get("variables") or {}
+        data = {**data, "variables": {**known, resuming.VARIABLE: outputs}}
     line = template.command and " ".join([template.command, *map(_shell_word, words)])
     arguments = template.arguments if template.command else (*template.arguments, *words)
     said = {name: search_space.text(value) for name, value in child.parameters.items()}
@@ -57,7 +55,7 @@ def arguments_of(parameters: Mapping[str, Any]) -> list[str]:
 
 
 def _shell_word(word: str) -> str:
-    return f'"{word}"' if word == f"${_MODEL}" else shlex.quote(word)
+    return f'"{word}"' if word == f"${resuming.VARIABLE}" else shlex.quote(word)
 
 
 def _name_of(parent: JobSpec) -> str:

@@ -216,7 +216,9 @@ class Driver:
             self.ending = deciding.Ending(states.FAILED, f"no run can be submitted: {error}")
 
     def _job_of(self, child: Any) -> Any:
-        outputs = outputs_of(self.workspace, child.source) if child.source else None
+        outputs = None
+        if child.source:
+            outputs = outputs_of(self.workspace, child.source, self.template.target)
         return children.job_of(self.template, self.job, child, outputs)
 
     def _end(self, ending: deciding.Ending) -> bool:

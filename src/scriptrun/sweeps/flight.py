@@ -20,8 +20,9 @@ from scriptrun.sweeps.launching import Launching
 from scriptrun.tracking import folders, settle
 from scriptrun.workspace import Workspace
 
-#: seconds between two looks at the whole state of all runs: here, on a cluster, behind ssh
-SETTLE, SETTLE_SHARED, SETTLE_AFAR = 1.0, 5.0, 10.0
+#: seconds between two looks at the whole state of all runs: here, on a cluster, behind ssh (where
+#: nothing else tells of an end: at first, and as it grows while none has begun or ended)
+SETTLE, SETTLE_SHARED, SETTLE_AFAR = 1.0, 5.0, (1.0, 10.0)
 #: seconds between two looks at their metrics
 METRICS = 0.2
 #: seconds between two looks whether a run has ended: at least, and at most
@@ -46,7 +47,8 @@ class Flight:
         self.reports: dict[str, list[float]] = {}
         self._values: dict[int, children.Values] = {}
         self._jobs: dict[int, JobSpec] = {}
-        self._next_settle = 0.0
+        self._settled = float("-inf")
+        self._seen, self._moved = (0, -1), 0.0
         self._stopped: dict[int, str] = {}
         self._next_metrics = 0.0
         self._lives: list[float] = []
@@ -93,9 +95,9 @@ class Flight:
         """See what ended, write it down, and stop what the policy says; what has ended."""
         self._reap()
         now, over = time.monotonic(), []
-        due = now >= self._next_settle
+        due = now - self._settled >= self._settle_every(now)
         if due:
-            self._next_settle = now + self._settle_every()
+            self._settled = now
         with one_glance():
             for number, child in list(self.live.items()):
                 status = self._status(number, child, due)
@@ -108,10 +110,14 @@ class Flight:
                 self._judge(child)
         return over
 
-    def _settle_every(self) -> float:
+    def _settle_every(self, now: float) -> float:
         target = self.sweep.child.get("target") or {}
         if (target.get("options") or {}).get("ssh"):
-            return SETTLE_AFAR
+            seen = len(self.live), max(self.live, default=-1)
+            if seen != self._seen:
+                self._seen, self._moved = seen, now
+            least, most = SETTLE_AFAR
+            return min(most, max(least, (now - self._moved) / 4))
         return SETTLE if target.get("kind") == "Local" else SETTLE_SHARED
 
     def pause(self) -> float:

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from scriptrun import resuming
 from scriptrun.home import Home
 from scriptrun.spec.hints import TYPE_CHECKING, Any
+from scriptrun.spec.job import Target
 from scriptrun.spec.later import later
 from scriptrun.submit import now
 from scriptrun.sweeps import drawing, record
 from scriptrun.sweeps.journal import Child, Journal
+from scriptrun.tracking import folders
 
 if TYPE_CHECKING:
     from scriptrun.sweeps import bayesian
@@ -109,7 +112,11 @@ def parameters_of(home: Home, run_id: str) -> dict[str, Any]:
     return dict(child.parameters) if child else {}
 
 
-def outputs_of(home: Home, run_id: str) -> str | None:
-    """The folder with the outputs of a run that is gone on from."""
+def outputs_of(home: Home, run_id: str, target: Target) -> str | None:
+    """The folder with the outputs of a run that is gone on from, as runs on ``target`` see it."""
     folder = home.find_run(run_id)
-    return None if folder is None else str(folder / "outputs")
+    job = None if folder is None else folders.read_job(folder)
+    if folder is None or job is None:
+        return None
+    resuming.bring(job, folder, target)
+    return resuming.outputs_of(job, folder, target)

@@ -12,7 +12,7 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
-from scriptrun import remarking, submit
+from scriptrun import remarking, resuming, submit
 from scriptrun.config.hyperdrive import HyperDriveConfig
 from scriptrun.config.sampling import BayesianParameterSampling
 from scriptrun.runtime import events
@@ -47,6 +47,7 @@ def check(
     if hasattr(config.run_config, "run_config"):
         try:
             found = submit.check(config.run_config, workspace, experiment, tags, origin)
+            reasons += _outputs_problems(config, found.job.target)
         except RunConfigurationException as error:
             reasons += error.reasons or [str(error)]
     refuse(reasons, "This sweep cannot be submitted")
@@ -183,6 +184,11 @@ def _warm_problems(config: HyperDriveConfig, workspace: Workspace) -> list[str]:
     elif wanted is not None and workspace.find_run(wanted) is not None:
         reasons.append(f"there is a run {wanted!r} already")
     return reasons
+
+
+def _outputs_problems(config: HyperDriveConfig, target: Target) -> list[str]:
+    runs = [each for each in _several(config.resume_child_runs) if hasattr(each, "job")]
+    return [reason for each in runs for reason in resuming.lies_elsewhere(each, target)]
 
 
 def _several(value: Any) -> Iterable[Any]:
