@@ -1,8 +1,13 @@
-"""The environments that a workspace knows: its registered ones, and the curated ones."""
+"""The environments that a workspace knows: registered ones, a team's own, and the curated ones.
+
+A name that an alias stands for means another one, unless an environment is registered under it.
+"""
 
 from __future__ import annotations
 
-from scriptrun.config import curated
+import fnmatch
+
+from scriptrun.config import curated, team_environments
 from scriptrun.config.environment import Environment, is_reserved
 from scriptrun.config.run_configuration import DEFAULT_ENVIRONMENT
 from scriptrun.spec.errors import EnvironmentException, UserErrorException, WorkspaceException
@@ -10,7 +15,12 @@ from scriptrun.spec.hints import TYPE_CHECKING
 from scriptrun.store import registry, yaml_file
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from scriptrun.home import Home
+
+#: what holds the aliases, among the registered environments
+_ALIASES = ".aliases"
 
 
 def register(workspace: Home, environment: Environment) -> Environment:
@@ -59,7 +69,7 @@ def get(workspace: Home, name: str, version: str | None = None) -> Environment:
     """
     versions = _shelf(workspace).versions(name)
     if not versions:
-        found = curated.get(name)
+        found = _ready_made(workspace, unaliased(workspace, name))
         if found is not None:
             return found
         raise EnvironmentException(
@@ -75,15 +85,77 @@ def get(workspace: Home, name: str, version: str | None = None) -> Environment:
 
 
 def every(workspace: Home) -> dict[str, Environment]:
-    """The registered and the curated environments by name, each in its latest version."""
+    """All environments by name, each in its latest version."""
     found = {}
-    for name in curated.names():
-        environment = curated.get(name)
+    aliased = [name for name in aliases(workspace) if not _is_pattern(name)]
+    for name in (*curated.names(), *team_environments.names(_team(workspace)), *aliased):
+        environment = _ready_made(workspace, unaliased(workspace, name))
         if environment is not None:
             found[name] = environment
     for name in _shelf(workspace).names():
         found[name] = get(workspace, name)
     return found
+
+
+def _ready_made(workspace: Home, name: str) -> Environment | None:
+    """The latest registered one of that name, the team's, or the curated one."""
+    versions = _shelf(workspace).versions(name)
+    if versions:
+        return get(workspace, name, str(versions[-1]))
+    return team_environments.get(_team(workspace), name) or curated.get(name)
+
+
+def is_the_teams(workspace: Home, name: str) -> bool:
+    """Whether a file of the team's describes ``name``."""
+    return name in team_environments.names(_team(workspace))
+
+
+def _team(workspace: Home) -> list[Path]:
+    return team_environments.directories(workspace.directory / "curated")
+
+
+def aliases(workspace: Home) -> dict[str, str]:
+    """Names, or patterns of names (``AzureML-PyTorch-*``), and what each stands for."""
+    return dict(_aliases(workspace).get(_ALIASES) or {})
+
+
+def set_alias(workspace: Home, name: str, stands_for: str) -> None:
+    """Let ``name`` (or all names that match it) mean the environment ``stands_for``.
+
+    Raises EnvironmentException where there is no such environment, UserErrorException where the
+    name would mean itself.
+    """
+    get(workspace, stands_for)
+    if fnmatch.fnmatchcase(stands_for.lower(), name.lower()):
+        raise UserErrorException(
+            f"{name!r} cannot stand for {stands_for!r}: it is the same name, or matches it."
+        )
+    _aliases(workspace).put(_ALIASES, {**aliases(workspace), name: stands_for})
+
+
+def remove_alias(workspace: Home, name: str) -> None:
+    """Let ``name`` mean itself again. Raises UserErrorException where it is no alias."""
+    left = aliases(workspace)
+    if left.pop(name, None) is None:
+        known = ", ".join(left) or "none"
+        raise UserErrorException(f"{name!r} is no alias here.", f"The aliases are: {known}.")
+    _aliases(workspace).put(_ALIASES, left)
+
+
+def unaliased(workspace: Home, name: str) -> str:
+    """What ``name`` stands for: itself, where no alias says otherwise. Case does not count."""
+    for pattern, stands_for in aliases(workspace).items():
+        if fnmatch.fnmatchcase(name.lower(), pattern.lower()):
+            return stands_for
+    return name
+
+
+def _is_pattern(name: str) -> bool:
+    return any(letter in name for letter in "*?[")
+
+
+def _aliases(workspace: Home) -> registry.Shelf:
+    return registry.Shelf(workspace.directory / "environments")
 
 
 def _number(version: object) -> int:
@@ -95,7 +167,8 @@ def _number(version: object) -> int:
 def _hint(workspace: Home, name: str) -> str:
     import difflib
 
-    known = [*_shelf(workspace).names(), *curated.names()]
+    team = team_environments.names(_team(workspace))
+    known = [*_shelf(workspace).names(), *team, *curated.names()]
     near = difflib.get_close_matches(name, known, n=3, cutoff=0.5)
     meant = f"Did you mean {', '.join(near)}? " if near else ""
     return f"{meant}`scriptrun env list` shows all; environment.register(workspace) adds one."

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from scriptrun import compute, kit, tickets
 from scriptrun.engines.base import Order
+from scriptrun.environments import uses
 from scriptrun.runtime import events, files, results
 from scriptrun.spec import states
 from scriptrun.spec.hints import TYPE_CHECKING, Any
@@ -95,6 +96,8 @@ def write_lock(folder: Path, ready: Ready) -> None:
         cached=ready.cached,
         seconds=ready.seconds,
     )
+    if ready.place:
+        uses.note(ready.place, folder)
     for note in ready.notes:
         writer.write("note", message=note)
     relaxed = ready.lock.get("relaxed")

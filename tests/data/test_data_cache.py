@@ -8,17 +8,14 @@ import time
 
 import pytest
 import servers
-from hypothesis import HealthCheck, given, settings
-from hypothesis import strategies as st
 
 from scriptrun import Dataset
 from scriptrun.data import cache as caching
 from scriptrun.data import content as contents
 from scriptrun.data import mount as mounting
-from scriptrun.data.cache import Cache, size_of
+from scriptrun.data.cache import Cache
 from scriptrun.data.errors import DatastoreException, FileChanged
 from scriptrun.data.layout import Layout
-from scriptrun.spec.errors import UserErrorException
 
 
 @pytest.fixture
@@ -173,19 +170,6 @@ def test_what_is_larger_than_the_disk_is_a_sentence(web, cache, fixed):
     huge = [row._replace(size=1 << 60) for row in content.rows()]
     with pytest.raises(DatastoreException, match="more bytes in the data cache, and the disk"):
         layout._fetch(huge, None)
-
-
-@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=50)
-@given(number=st.integers(0, 10**15), unit=st.sampled_from(["", "k", "MB", "GiB", " TB", "tib"]))
-def test_sizes(number, unit):
-    factor = {"": 1, "k": 10**3, "MB": 10**6, "GiB": 1 << 30, " TB": 10**12, "tib": 1 << 40}[unit]
-    assert size_of(f"{number}{unit}") == pytest.approx(number * factor, rel=1e-9)
-
-
-@pytest.mark.parametrize("text", ["", "much", "5 potatoes", "-1", "1.2.3"])
-def test_no_sizes(text):
-    with pytest.raises(UserErrorException, match="is no size"):
-        size_of(text)
 
 
 def test_what_a_mount_has_read_is_not_fetched_again(web, cache, fixed, tmp_path):

@@ -59,11 +59,25 @@ def test_environments(user):
     assert found["built"] == []
     assert "scikit-learn" in user.does("env", "show", "scriptrun-sklearn").out
     user.writes("requirements.txt", "")
+    plan = user.does("env", "build", "--plan", "--requirements", "requirements.txt")
+    assert "Build from the lock." in plan.out
+    assert user.does("env", "list", "--built").out == "None is built on this machine yet.\n"
     built = user.does("env", "build", "--requirements", "requirements.txt", "--json").json
     assert os.path.exists(built["python"])
     (entry,) = user.does("env", "list", "--json").json["built"]
     assert built["place"] == entry["place"]
     assert "was there" in user.does("env", "build", "--requirements", "requirements.txt").out
+    user.writes("train.py", "")
+    user.does("run", "--requirements", "requirements.txt", "train.py")
+    (run,) = user.runs()
+    (entry,) = user.does("env", "list", "--json").json["built"]
+    assert entry["runs"] == [run["id"]]
+    assert run["id"] in user.does("env", "show", entry["key"][:10]).out
+    assert "same packages" in user.does("env", "diff", entry["key"][:10], run["id"]).out
+    user.does("env", "alias", "old", "scriptrun-minimal")
+    assert "old stands for scriptrun-minimal" in user.does("env", "alias").out
+    assert user.types("env", "diff", "old", "run?").code == 2
+    assert "less than a minute" in user.does("env", "prune", "--keep", "0").out
     user.does("env", "remove", entry["key"][:10])
     assert user.does("env", "list", "--built").out == "None is built on this machine yet.\n"
 

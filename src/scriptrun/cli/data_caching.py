@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 import argparse
-import re
 import time
 
 from scriptrun.cli import out
 from scriptrun.data import cache as caching
 from scriptrun.spec.errors import UserErrorException
 from scriptrun.spec.hints import Any
+from scriptrun.store import amounts
 from scriptrun.workspace import Workspace
-
-_SECONDS = {"s": 1, "min": 60, "m": 60, "h": 3600, "d": 86400, "w": 7 * 86400, "": 86400}
 
 
 def cache(workspace: Workspace, args: argparse.Namespace) -> tuple[Any, Any]:
@@ -44,29 +42,11 @@ def _prune(there: caching.Cache, args: argparse.Namespace) -> tuple[Any, str]:
     """Without a size or an age, all that no run uses goes."""
     freed = 0
     if args.older_than:
-        freed += there.prune(time.time() - _age(args.older_than))
+        freed += there.prune(time.time() - amounts.age(args.older_than, "--older-than"))
     if args.max_size:
-        freed += caching.Cache(there.folder, _size(args.max_size)).make_room(0)
+        freed += caching.Cache(there.folder, amounts.size(args.max_size, "--max-size")).make_room(0)
     if not args.older_than and not args.max_size:
         freed = there.clear()
     left = there.used()
     told = f"Removed {out.size(freed)}; {out.size(left)} are left in {there.folder}."
     return {"freed": freed, "left": left}, told
-
-
-def _size(text: str) -> int:
-    try:
-        return caching.size_of(text)
-    except UserErrorException:
-        raise UserErrorException(
-            f"--max-size {text!r} is no size.", "Write a number of bytes, as 50GB or 200GiB."
-        ) from None
-
-
-def _age(text: str) -> float:
-    found = re.fullmatch(r"\s*([0-9]+(?:\.[0-9]+)?)\s*(s|min|m|h|d|w|)\s*", text)
-    if found is None:
-        raise UserErrorException(
-            f"--older-than {text!r} is no age.", "Write 12h, 30d (days) or 4w."
-        )
-    return float(found[1]) * _SECONDS[found[2]]

@@ -1,154 +1,107 @@
-"""List, show and build environments.
+"""List, show, compare, build and remove environments.
 
-build locks and builds an environment before any run needs it; --upgrade resolves it anew. remove
-takes a built one out of this machine's cache.
+An environment is named NAME[:VERSION]; show and diff take the key of a built one, or a run, too.
+build locks and builds one before any run needs it; --plan only says what it would do, --upgrade
+resolves it anew. prune makes room in this machine's cache, and leaves what runs use.
+
+examples:
+  scriptrun env build --requirements requirements.txt
+  scriptrun env diff sklearn:1 sklearn:2
+  scriptrun env prune --older-than 30d --max-size 50GB
+  scriptrun env alias AzureML-PyTorch-1.6-GPU scriptrun-pytorch
 """
 
 from __future__ import annotations
 
 import argparse
-from dataclasses import asdict
-from pathlib import Path
+import importlib
 
-from scriptrun import building, catalog, opening
-from scriptrun.cli import describing, failures, out, pythons, shared
-from scriptrun.config import curated
-from scriptrun.environments import cache
-from scriptrun.spec.errors import UserErrorException
+from scriptrun import opening
+from scriptrun.cli import out, shared
 from scriptrun.spec.hints import Any
-from scriptrun.workspace import Workspace
+
+#: verb: its line, and the module that does it (loaded when it is used)
+_VERBS = {
+    "list": ("the environments by name, and those that are built", "env_looking"),
+    "show": ("what an environment holds and why, and whether it is built", "env_looking"),
+    "diff": ("which packages differ between two environments", "env_looking"),
+    "build": ("lock and build one", "env_building"),
+    "remove": ("take a built one out of the cache", "env_building"),
+    "prune": ("take built ones out of the cache, the longest unused first", "env_building"),
+    "alias": ("let an old name stand for another; without arguments: list them", "env_building"),
+}
+_NAME = "NAME[:VERSION]"
 
 
 def arguments(parser: Any) -> None:
     """Add the command's arguments."""
-    verbs = parser.add_subparsers(dest="verb", metavar="list|show|build|remove")
+    verbs = parser.add_subparsers(dest="verb", metavar="|".join(_VERBS))
+    for name, (line, _) in _VERBS.items():
+        verb = verbs.add_parser(name, help=line, description=f"{line[0].upper()}{line[1:]}.")
+        _ADD[name](verb)
+        shared.json_argument(verb)
 
-    def verb(name: str, line: str) -> Any:
-        return verbs.add_parser(name, help=line, description=f"{line[0].upper()}{line[1:]}.")
 
-    listed = verb("list", "the environments by name, and those that are built")
-    shared.json_argument(listed)
-    listed.add_argument("--built", action="store_true", help="only what is built on this machine")
-    show = verb("show", "what an environment holds, and whether it is built")
-    show.add_argument("environment", metavar="NAME[:VERSION]")
-    shared.json_argument(show)
-    build = verb("build", "lock and build one")
-    build.add_argument("environment", metavar="NAME[:VERSION]", nargs="?")
-    build.add_argument("--requirements", metavar="F", help="from a requirements file")
-    build.add_argument("--conda", metavar="F", help="from a conda environment file")
-    build.add_argument("--upgrade", action="store_true", help="resolve it anew")
-    shared.json_argument(build)
-    remove = verb("remove", "take a built one out of the cache")
-    remove.add_argument("key", metavar="KEY", help="as `env list` shows it, or its beginning")
-    shared.json_argument(remove)
+def _list(verb: Any) -> None:
+    verb.add_argument("--built", action="store_true", help="only what is built on this machine")
+    verb.add_argument("--all", action="store_true", help="the names of Azure's curated ones too")
+
+
+def _show(verb: Any) -> None:
+    verb.add_argument("environment", metavar=_NAME, help="or the key of a built one, or a run")
+
+
+def _diff(verb: Any) -> None:
+    verb.add_argument("first", metavar="A", help="NAME[:VERSION], the key of a built one, or a run")
+    verb.add_argument("second", metavar="B", help="the other one")
+    verb.add_argument("--exit-code", action="store_true", help="end with 1 where they differ")
+
+
+def _build(verb: Any) -> None:
+    verb.add_argument("environment", metavar=_NAME, nargs="?")
+    verb.add_argument("--requirements", metavar="F", help="from a requirements file")
+    verb.add_argument("--conda", metavar="F", help="from a conda environment file")
+    verb.add_argument("--upgrade", action="store_true", help="resolve it anew")
+    verb.add_argument("--plan", action="store_true", help="say what would be done, and do nothing")
+
+
+def _remove(verb: Any) -> None:
+    verb.add_argument("key", metavar="KEY", help="as `env list` shows it, or its beginning")
+
+
+def _prune(verb: Any) -> None:
+    verb.add_argument("--older-than", metavar="AGE", help="those unused for so long: 12h, 30d, 4w")
+    verb.add_argument("--keep", metavar="N", type=int, help="all but the N last used")
+    verb.add_argument("--max-size", metavar="SIZE", help="until the rest is no larger: 50GB")
+    verb.add_argument("--dry-run", action="store_true", help="say what would go, and do nothing")
+
+
+def _alias(verb: Any) -> None:
+    verb.add_argument("name", metavar="NAME", nargs="?", help="a name, or a pattern: AzureML-*")
+    verb.add_argument("stands_for", metavar="OTHER", nargs="?", help="the one that it stands for")
+    verb.add_argument("--remove", action="store_true", help="let NAME mean itself again")
+
+
+_ADD = {
+    "list": _list,
+    "show": _show,
+    "diff": _diff,
+    "build": _build,
+    "remove": _remove,
+    "prune": _prune,
+    "alias": _alias,
+}
 
 
 def run(args: argparse.Namespace) -> int:
     """Do what the verb says; the exit code."""
     verb = args.verb or "list"
-    return _VERBS[verb](args)
-
-
-def _list(args: argparse.Namespace) -> int:
-    built = cache.listing()
-    named = [] if getattr(args, "built", False) else _named(opening.here())
+    module = importlib.import_module(f"scriptrun.cli.{_VERBS[verb][1]}")
+    value, text = getattr(module, "list_all" if verb == "list" else verb)(opening.here(), args)
     if getattr(args, "json", False):
-        out.as_json({"named": named, "built": [asdict(entry) for entry in built]})
-        return 0
-    if named:
-        out.table(
-            ("NAME", "VERSION", "KIND"), [(e["name"], e["version"], e["kind"]) for e in named]
-        )
-        print()
-    if built:
-        heads = ("BUILT", "PYTHON", "PACKAGES", "SIZE", "USED", "NAMES")
-        out.table(heads, [_built(entry) for entry in built])
-    else:
-        print("None is built on this machine yet.")
-    return 0
-
-
-def _named(workspace: Workspace) -> list[dict[str, str]]:
-    """The registered environments, then the curated ones."""
-    found = []
-    for name, environment in catalog.every(workspace).items():
-        ours = curated.record(name) is None
-        kind = "registered" if ours else "curated" if curated.is_current(name) else "curated (old)"
-        found.append({"name": name, "version": str(environment.version or ""), "kind": kind})
-    order = ("registered", "curated", "curated (old)")
-    return sorted(found, key=lambda each: (order.index(each["kind"]), each["name"].lower()))
-
-
-def _built(entry: cache.Entry) -> tuple[str, ...]:
-    used = out.ago(entry.used)
-    return (
-        entry.key[:12],
-        entry.python,
-        str(entry.packages),
-        out.size(entry.size),
-        used,
-        ", ".join(entry.names),
-    )
-
-
-def _show(args: argparse.Namespace) -> int:
-    workspace = opening.here()
-    environment = describing.named_environment(workspace, args.environment)
-    spec = building.spec_of(environment, _python(workspace))
-    plan = cache.plan(spec, workspace.locks_folder)
-    if args.json:
-        out.as_json({**environment.to_dict(), "spec": spec.to_dict(), "plan": asdict(plan)})
-        return 0
-    out.facts(
-        [
-            ("name", f"{environment.name or ''}"),
-            ("version", str(environment.version or "")),
-            ("kind", spec.kind),
-            ("python", spec.python or ""),
-            ("interpreter", spec.interpreter or ""),
-            ("conda", "\n".join(spec.conda)),
-            ("pip", "\n".join(spec.pip)),
-            ("variables", ", ".join(environment.environment_variables or {})),
-            ("image", spec.image or ""),
-            ("notes", "\n".join(spec.notes)),
-            ("built", plan.place or ("" if plan.cached else "not yet")),
-            ("would be", "\n".join(plan.steps)),
-            ("cannot be", "\n".join(plan.reasons)),
-        ]
-    )
-    return 0
-
-
-def _build(args: argparse.Namespace) -> int:
-    workspace = opening.here()
-    environment = describing.environment_of(args, workspace)
-    if environment is None:
-        raise UserErrorException(
-            "`scriptrun env build` was not told what to build.",
-            "Name an environment, or give --requirements F or --conda F.",
-        )
-    ready = building.build(
-        opening.made(workspace), environment, failures.say, args.upgrade, _python(workspace)
-    )
-    if args.json:
-        out.as_json(asdict(ready))
-    else:
-        state = "was there" if ready.cached else f"took {out.duration(ready.seconds)}"
-        print(f"{ready.place or ready.python} ({state})")
-    return 0
-
-
-def _remove(args: argparse.Namespace) -> int:
-    cache.remove(args.key)
-    if args.json:
-        out.as_json({"removed": args.key})
-    else:
-        print(f"Removed {args.key}")
-    return 0
-
-
-def _python(workspace: Workspace) -> str:
-    return pythons.choose(Path.cwd(), workspace.root)[0]
-
-
-_VERBS = {"list": _list, "show": _show, "build": _build, "remove": _remove}
+        out.as_json(value)
+    elif callable(text):
+        text()
+    elif text:
+        print(text)
+    return 1 if getattr(args, "exit_code", False) and value["packages"] else 0

@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import hashlib
 import os
-import re
 import shutil
 import time
 from collections.abc import Iterator
@@ -20,8 +19,7 @@ from typing import NamedTuple
 
 from scriptrun.data.errors import DatastoreException
 from scriptrun.data.sources import Place
-from scriptrun.spec.errors import UserErrorException
-from scriptrun.store import flocks, places
+from scriptrun.store import amounts, flocks, places
 
 #: the time of every cached file, in nanoseconds since 1970: the first second of 2000
 FIXED = 946_684_800 * 10**9
@@ -29,8 +27,6 @@ FIXED = 946_684_800 * 10**9
 LIMIT = "SCRIPTRUN_DATA_CACHE_SIZE"
 #: seconds after which an unfinished file is taken for one that nobody goes on with
 _ABANDONED = 86400.0
-_UNITS = {"": 1, "k": 10**3, "m": 10**6, "g": 10**9, "t": 10**12}
-_BINARY = {"": 1, "k": 1 << 10, "m": 1 << 20, "g": 1 << 30, "t": 1 << 40}
 
 
 def origin_of(place: Place) -> str:
@@ -90,7 +86,7 @@ class Cache:
             return self._limit
         named = os.environ.get(LIMIT, "")
         if named:
-            return size_of(named)
+            return amounts.size(named, LIMIT)
         return (self.used() + shutil.disk_usage(self.folder).free) // 2
 
     def make_room(self, wanted: int) -> int:
@@ -169,19 +165,6 @@ def settle(place: str | os.PathLike[str]) -> None:
     """Give a whole file its fixed time, and take the right to write it."""
     os.chmod(place, 0o444)
     os.utime(place, ns=(time.time_ns(), FIXED))
-
-
-def size_of(text: str) -> int:
-    """A number of bytes as people write it: ``5000000``, ``50GB`` (10^9), ``50GiB`` (2^30)."""
-    found = re.fullmatch(r"\s*([0-9.]+)\s*([kKmMgGtT]?)(i?)[bB]?\s*", text)
-    try:
-        assert found is not None
-        unit = (_BINARY if found[3] else _UNITS)[found[2].lower()]
-        return int(float(found[1]) * unit)
-    except (AssertionError, ValueError):
-        raise UserErrorException(
-            f"{LIMIT}={text!r} is no size.", "Write a number of bytes, as 50GB or 200GiB."
-        ) from None
 
 
 def full(error: OSError, folder: Path) -> DatastoreException:

@@ -105,6 +105,19 @@ class Builder(ABC):
     def sites(self, place: str) -> tuple[str, ...]:
         """The directories that hold the packages of ``place``."""
 
+    @classmethod
+    def let_go(cls, place: str) -> None:
+        """Take away what lies elsewhere for ``place``, which is about to be removed.
+
+        Raises EnvironmentException where something still uses it.
+        """
+        return None  # nothing does, for most kinds
+
+    @classmethod
+    def size(cls, place: str) -> int | None:
+        """How many bytes lie elsewhere for ``place``; None where all lies in it."""
+        return None
+
     def ready(self, place: str | None, *, cached: bool, seconds: float) -> Ready:
         """The value that is handed out for ``place``."""
         python = self.python(place or "")

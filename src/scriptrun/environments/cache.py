@@ -7,8 +7,8 @@ import time
 from dataclasses import dataclass
 from pathlib import Path
 
-from scriptrun.environments import shelves
-from scriptrun.environments.base import builder_class, check
+from scriptrun.environments import shelves, uses
+from scriptrun.environments.base import Lock, builder_class, check
 from scriptrun.environments.find import known_builder, state
 from scriptrun.spec.environment import EnvironmentSpec
 from scriptrun.spec.errors import EnvironmentException
@@ -28,11 +28,15 @@ class Plan:
     last_seconds: float | None = None
     key: str | None = None
     place: str | None = None
+    lock: Lock | None = None
 
 
 @dataclass(frozen=True)
 class Entry:
-    """One built environment: sizes in bytes, times in seconds since 1970 (UTC)."""
+    """One built environment: sizes in bytes, times in seconds since 1970 (UTC).
+
+    ``runs`` are the ids of the runs that have used it, the last one first.
+    """
 
     key: str
     place: str
@@ -43,6 +47,8 @@ class Entry:
     built: float
     used: float
     seconds: float
+    kind: str = ""
+    runs: tuple[str, ...] = ()
 
 
 def plan(spec: EnvironmentSpec, locks: Path) -> Plan:
@@ -63,6 +69,7 @@ def plan(spec: EnvironmentSpec, locks: Path) -> Plan:
         last_seconds=there[1].get("seconds") if there else None,
         key=key,
         place=place,
+        lock=builder.lock,
     )
 
 
@@ -79,9 +86,10 @@ def listing() -> list[Entry]:
 def remove(key: str) -> None:
     """Take the environment of ``key`` (or a unique beginning of it) out of the cache.
 
-    Raises EnvironmentException where there is none, while it is built, and while it is used.
+    What lies elsewhere for it (an image in the container tool's store) goes too. Raises
+    EnvironmentException where there is none, while it is built, and while it is used.
     """
-    key = _whole_key(key)
+    key = whole_key(key)
     lock = flocks.try_flock(shelves.build_lock(key))
     if lock is None:
         raise EnvironmentException(
@@ -94,6 +102,9 @@ def remove(key: str) -> None:
                 f"The environment {key} is in use by process {', '.join(map(str, pids))}.",
                 "Cancel the runs that use it, or wait for their end.",
             )
+        there = shelves.current(key)
+        if there is not None and there[1].get("kind"):
+            builder_class(there[1]["kind"]).let_go(there[0])
         shelves.discard_all(key)
 
 
@@ -109,7 +120,8 @@ def users(folder: str) -> list[int]:
     return sorted(found)
 
 
-def _whole_key(beginning: str) -> str:
+def whole_key(beginning: str) -> str:
+    """The key that begins so. Raises EnvironmentException where none does, or several."""
     keys = os.listdir(shelves.root()) if os.path.isdir(shelves.root()) else []
     fitting = [key for key in keys if beginning and key.startswith(beginning)]
     if len(fitting) == 1:
@@ -132,14 +144,16 @@ def _entry(key: str) -> Entry | None:
         names=tuple(marker.get("names", ())),
         python=str(lock.get("python", "")),
         packages=_count(lock.get("requirements", "")),
-        size=_size(place),
+        size=int(marker.get("size") or size_of(place)),
         built=float(marker.get("built", 0.0)),
         used=shelves.last_use(place),
         seconds=float(marker.get("seconds", 0.0)),
+        kind=str(marker.get("kind", "")),
+        runs=tuple(os.path.basename(each) for each in uses.of(shelves.shelf(key))),
     )
 
 
-def _size(place: str) -> int:
+def size_of(place: str) -> int:
     """Bytes on the disk; what is linked from uv's cache counts too."""
     total = 0
     for folder, _, names in os.walk(place):

@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from scriptrun.environments import locks as lockfiles
-from scriptrun.environments import shelves
+from scriptrun.environments import pruning, shelves
 from scriptrun.environments.base import (
     Builder,
     Lock,
@@ -23,7 +23,7 @@ from scriptrun.environments.base import (
     never,
     platform_tag,
 )
-from scriptrun.environments.cache import users
+from scriptrun.environments.cache import size_of, users
 from scriptrun.environments.find import find, known_builder, state
 from scriptrun.runtime.files import read_json, write_atomic
 from scriptrun.spec.environment import EnvironmentSpec
@@ -142,6 +142,8 @@ def _build(builder: Builder, reason: str, log: Log, stop: Stop) -> str:
         raise
     log(f"Built in {seconds:.1f} s: {place}")
     _discard_older(key, place)
+    if not shelves.is_shared():
+        pruning.keep_within(place, log)
     return place
 
 
@@ -184,6 +186,7 @@ def _mark(builder: Builder, place: str, seconds: float) -> None:
             "names": [builder.spec.name] if builder.spec.name else [],
             "built": time.time(),
             "seconds": seconds,
+            "size": builder.size(place) or size_of(place),
             "lock": builder.lock,
         },
     )

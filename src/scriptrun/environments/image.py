@@ -15,6 +15,7 @@ from scriptrun.environments.base import Builder, Lock, Log, Ready, Stop
 from scriptrun.environments.locks import content_key
 from scriptrun.runtime.files import read_json, to_json, write_atomic
 from scriptrun.spec.environment import IMAGE, EnvironmentSpec
+from scriptrun.spec.errors import EnvironmentException
 from scriptrun.spec.hints import Any
 from scriptrun.store import containers
 
@@ -53,7 +54,28 @@ class Image(Builder):
         tool = containers.require()
         note = {"image": image, "tool": tool.path, "kind": tool.kind, "root": tool.root}
         note["kept"] = kept_as(tool, image)
+        note["tag"] = tag_of(self.key()) if self.lock.get("requirements") else ""
         write_atomic(os.path.join(place, NOTE), to_json(note))
+
+    @classmethod
+    def let_go(cls, place: str) -> None:
+        """Remove the image from the tool's store if it was built here; others' stay."""
+        note, tool = read_json(os.path.join(place, NOTE)) or {}, containers.tool()
+        tag = note.get("tag")
+        if not tag or tool is None or tool.kind != note["kind"]:
+            return
+        said = containers.run(tool, ["rmi", tag])
+        if said.code and "in use" in said.error:
+            raise EnvironmentException(
+                f"The image {tag} is in use by a container.", "Wait for the end of its run."
+            )
+
+    @classmethod
+    def size(cls, place: str) -> int | None:
+        """The image's bytes, its base included."""
+        note, tool = read_json(os.path.join(place, NOTE)) or {}, containers.require()
+        said = containers.run(tool, ["image", "inspect", "--format", "{{.Size}}", note["image"]])
+        return int(said.out) if said.out.strip().isdigit() else None
 
     def ill(self, place: str) -> str:
         """Whether the image has gone from the store, as far as files tell."""
@@ -102,6 +124,11 @@ class Image(Builder):
             "arguments": docker.get("arguments") or [],
             "platform": self.lock.get("foreign") or "",
         }
+
+
+def tag_of(key: str) -> str:
+    """The name of the image that was built for ``key``, in the tool's store."""
+    return f"localhost/scriptrun-env:{key}"
 
 
 def has_packages(spec: EnvironmentSpec) -> bool:

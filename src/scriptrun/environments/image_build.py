@@ -12,7 +12,7 @@ import re
 import subprocess
 import tempfile
 
-from scriptrun.environments import image_base, image_tool, requests, uv_tool
+from scriptrun.environments import image, image_base, image_tool, requests, uv_tool
 from scriptrun.environments.base import Lock, Log, Stop
 from scriptrun.environments.image_lock import VENV
 from scriptrun.runtime.files import write_atomic
@@ -40,7 +40,7 @@ def build(spec: EnvironmentSpec, lock: Lock, key: str, log: Log, stop: Stop) -> 
             log(f"The image {lock['named']} was made anew: {base[:12]}.")
     if not lock.get("requirements"):
         return str(base)
-    tag = f"localhost/scriptrun-env:{key}"
+    tag = image.tag_of(key)
     there = image_base.id_of(tag)
     if there:
         return there

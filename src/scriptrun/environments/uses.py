@@ -1,0 +1,49 @@
+"""Which runs have used a built environment: a line a run, beside its places.
+
+The file only tells people. It is kept short: where it has grown, the older half goes.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+
+from scriptrun.runtime import events
+from scriptrun.runtime.files import write_atomic
+
+NAME = "runs.jsonl"
+#: bytes above which the older half of the lines is dropped
+LIMIT = 1 << 20
+
+
+def note(place: str, folder: str | os.PathLike[str]) -> None:
+    """Note that the run at ``folder`` starts from ``place``; quietly where it can't be written."""
+    path = _file(os.path.dirname(place))
+    line = json.dumps(os.fspath(folder)).encode() + b"\n"
+    try:
+        events.append(path, line)
+        if os.path.getsize(path) > LIMIT:
+            _shorten(path)
+    except OSError:
+        pass
+
+
+def of(shelf: str) -> list[str]:
+    """The folders of the runs that have used what lies on ``shelf``, the last one first."""
+    try:
+        with open(_file(shelf), encoding="utf-8") as handle:
+            lines = handle.read().splitlines()
+    except OSError:
+        return []
+    folders = (json.loads(line) for line in reversed(lines) if line.endswith('"'))
+    return list(dict.fromkeys(folders))
+
+
+def _shorten(path: str) -> None:
+    with open(path, "rb") as handle:
+        lines = handle.readlines()
+    write_atomic(path, b"".join(lines[len(lines) // 2 :]))
+
+
+def _file(shelf: str) -> str:
+    return os.path.join(shelf, NAME)

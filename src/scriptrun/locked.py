@@ -1,0 +1,88 @@
+"""What an environment is locked to, whichever way a person names it, and how two of them differ."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from scriptrun import browsing, building, catalog, comparing, starting
+from scriptrun.environments import cache, reasons, shelves, sites
+from scriptrun.spec.environment import EnvironmentSpec
+from scriptrun.spec.errors import EnvironmentException, UserErrorException
+from scriptrun.spec.hints import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from scriptrun.workspace import Workspace
+
+
+@dataclass(frozen=True)
+class Locked:
+    """An environment as it is locked: ``lock`` is empty where it never was.
+
+    ``asked`` are the requirements that people wrote, ``place`` is where it is built, or None.
+    """
+
+    name: str
+    lock: dict[str, Any]
+    asked: tuple[str, ...]
+    key: str | None = None
+    place: str | None = None
+
+    @property
+    def packages(self) -> dict[str, str]:
+        """Its packages by name, with their versions; ``python`` is one of them."""
+        return comparing.packages(self.lock)
+
+    def why(self) -> dict[str, list[str]]:
+        """By package: the way from what was asked for down to it. Known once it is built."""
+        folders = sites.of_prefix(self.place) if self.place else ()
+        parents = reasons.pulled_by(folders, self.place or "")
+        return {name: reasons.chain(name, parents, self.asked) for name in sorted(parents)}
+
+
+def of(workspace: Workspace, text: str, interpreter: str | None = None) -> Locked:
+    """The environment that ``text`` means: ``NAME[:VERSION]``, a built one's key, or a run.
+
+    ``interpreter`` is the one of an environment that names none. Raises UserErrorException where
+    it means none.
+    """
+    name, _, version = text.partition(":")
+    try:
+        environment = catalog.get(workspace, name, version or None)
+    except EnvironmentException as error:
+        if version:
+            raise
+        return _built(text) or _of_run(workspace, text, error)
+    spec = building.spec_of(environment, interpreter)
+    plan = cache.plan(spec, workspace.locks_folder)
+    return Locked(text, plan.lock or {}, _asked(spec), plan.key, plan.place)
+
+
+def _built(text: str) -> Locked | None:
+    """The built environment whose key begins with ``text``; None where that is no key."""
+    try:
+        key = cache.whole_key(text)
+    except EnvironmentException:
+        return None
+    there = shelves.current(key)
+    if there is None:
+        return None
+    lock = there[1].get("lock", {})
+    return Locked(key[:12], lock, tuple(lock.get("requested", ())), key, there[0])
+
+
+def _of_run(workspace: Workspace, text: str, error: EnvironmentException) -> Locked:
+    try:
+        run = browsing.find(workspace, text)
+    except UserErrorException:
+        raise UserErrorException(
+            f"{text!r} is no environment, no key of a built one, and no run.", error.hint
+        ) from None
+    facts = run.get_details().get("environment") or {}
+    lock = starting.lock_of(run.path) or {}
+    key = facts.get("key")
+    there = shelves.current(key) if key else None
+    return Locked(run.id, lock, _asked(run.job.environment), key, there[0] if there else None)
+
+
+def _asked(spec: EnvironmentSpec) -> tuple[str, ...]:
+    return (*spec.conda, *spec.pip)

@@ -1,0 +1,37 @@
+"""Amounts as people write them: sizes and ages."""
+
+from __future__ import annotations
+
+import re
+
+from scriptrun.spec.errors import UserErrorException
+
+_UNITS = {"": 1, "k": 10**3, "m": 10**6, "g": 10**9, "t": 10**12}
+_BINARY = {"": 1, "k": 2**10, "m": 2**20, "g": 2**30, "t": 2**40}
+_SECONDS = {"s": 1, "min": 60, "m": 60, "h": 3600, "d": 86400, "w": 7 * 86400, "": 86400}
+
+
+def size(text: str, named: str) -> int:
+    """A number of bytes: ``5000000``, ``50GB`` (10^9), ``50GiB`` (2^30).
+
+    ``named`` is what the text was given as. Raises UserErrorException.
+    """
+    found = re.fullmatch(r"\s*([0-9.]+)\s*([kKmMgGtT]?)(i?)[bB]?\s*", text)
+    try:
+        assert found is not None
+        return int(float(found[1]) * (_BINARY if found[3] else _UNITS)[found[2].lower()])
+    except (AssertionError, ValueError):
+        raise UserErrorException(
+            f"{named}={text!r} is no size.", "Write a number of bytes, as 50GB or 200GiB."
+        ) from None
+
+
+def age(text: str, named: str) -> float:
+    """A number of seconds: ``90s``, ``20min``, ``12h``, ``30d``, ``4w``; days without a unit.
+
+    ``named`` is what the text was given as. Raises UserErrorException.
+    """
+    found = re.fullmatch(r"\s*([0-9]+(?:\.[0-9]+)?)\s*(s|min|m|h|d|w|)\s*", text)
+    if found is None:
+        raise UserErrorException(f"{named}={text!r} is no age.", "Write 12h, 30d (days) or 4w.")
+    return float(found[1]) * _SECONDS[found[2]]
