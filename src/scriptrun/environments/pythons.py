@@ -2,7 +2,8 @@
 
 Looked at, in this order: the one that runs this code, pyenv's, uv's, those on PATH by name
 (``python3.8``), and the usual system directories. pyenv's shims are left out: they are no
-interpreters. Installing a Python is not done here; the error says how.
+interpreters. A Python that is wanted is a version, whole or in part, or a condition (``>=3.9``).
+Installing one is not done here but in python_downloads.py.
 """
 
 from __future__ import annotations
@@ -12,7 +13,7 @@ import os
 import re
 from collections.abc import Iterator
 
-from scriptrun.environments import interpreters
+from scriptrun.environments import interpreters, version_conditions
 from scriptrun.spec.errors import EnvironmentException
 from scriptrun.spec.values import Value
 
@@ -44,6 +45,19 @@ def parse(text: str) -> tuple[int, ...] | None:
     return tuple(int(part) for part in found.groups() if part is not None) if found else None
 
 
+def is_version(wanted: str) -> bool:
+    """Whether ``wanted`` is a version or a condition on one."""
+    return parse(wanted) is not None or version_conditions.parse(wanted) is not None
+
+
+def fits(wanted: str, version: tuple[int, ...]) -> bool:
+    """Whether ``version`` (three numbers) is one that ``wanted`` means."""
+    numbers = parse(wanted)
+    if numbers is not None:
+        return version[: len(numbers)] == numbers
+    return version_conditions.fits(version, version_conditions.parse(wanted) or ())
+
+
 def found() -> Iterator[Python]:
     """All interpreters that are here, most wanted first; one path may come twice."""
     running = interpreters.running()
@@ -64,13 +78,16 @@ def choose(wanted: str | None) -> tuple[Python, str]:
     """The interpreter for ``wanted``, and a note where its patch is another than asked, else "".
 
     A minor version must be there; its patch is taken as near as there is one: the same, else the
-    newest. None asks for the minor version of the interpreter that runs this code. Raises
-    EnvironmentException where there is none.
+    newest. Of those that meet a condition it is the one that runs this code, else the newest. None
+    asks for the minor version of the interpreter that runs this code. Raises EnvironmentException
+    where there is none.
     """
     reason = missing(wanted)
     if reason:
         raise EnvironmentException(reason, _how_to_install(wanted))
     numbers = parse(wanted) if wanted else None
+    if wanted and numbers is None:
+        return _best(list(_meeting(wanted))), ""
     fitting = list(_fitting(numbers or interpreters_minor()))
     if numbers is None or len(numbers) < 3:
         return whole(fitting[0]), ""
@@ -92,17 +109,17 @@ def missing(wanted: str | None) -> str:
     if not wanted:
         return ""
     numbers = parse(wanted)
-    if numbers is None:
+    if not is_version(wanted):
         return (
-            f"The environment asks for Python '{wanted}', which is no version "
-            "such as 3.10 or 3.8.13."
+            f"The environment asks for Python '{wanted}', which is no version such as 3.10 or "
+            "3.8.13, and no condition such as >=3.9,<3.12."
         )
-    if numbers[:2] < OLDEST[: len(numbers)]:
+    if numbers is not None and numbers[:2] < OLDEST[: len(numbers)]:
         return (
             f"The environment asks for Python {wanted}, and environments are "
             "built for 3.6 and newer."
         )
-    if any(True for _ in _fitting(numbers)):
+    if any(True for _ in (_fitting(numbers) if numbers else _meeting(wanted))):
         return ""
     here = sorted({python.minor for python in found() if python.minor >= OLDEST})
     names = ", ".join(f"{major}.{minor}" for major, minor in here)
@@ -148,6 +165,19 @@ def _fitting(numbers: tuple[int, ...]) -> Iterator[Python]:
             yield python
 
 
+def _meeting(condition: str) -> Iterator[Python]:
+    """The interpreters here that meet ``condition``; asked where their version isn't known."""
+    for python in _fitting(()):
+        known = whole(python)
+        if fits(condition, (*known.minor, known.patch or 0)):
+            yield known
+
+
+def _best(fitting: list[Python]) -> Python:
+    own = interpreters_minor()
+    return max(fitting, key=lambda each: (each.minor == own, each.minor, each.patch or 0))
+
+
 def _managed() -> list[str]:
     home = os.path.expanduser("~")
     pyenv = os.environ.get("PYENV_ROOT") or os.path.join(home, ".pyenv")
@@ -178,7 +208,8 @@ def _natural(path: str) -> list[int]:
 
 
 def _how_to_install(wanted: str | None) -> str:
-    minor = ".".join(map(str, (parse(wanted or "") or ())[:2])) or "3.11"
+    minor = ".".join(map(str, (parse(wanted or "") or ())[:2]))
+    minor = minor or (f"'{wanted}'" if wanted and is_version(wanted) else "3.11")
     return (
         f"Install it (`uv python install {minor}` or `pyenv install {minor}`), "
         "or ask for a version that is here."

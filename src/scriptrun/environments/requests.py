@@ -4,9 +4,17 @@ from __future__ import annotations
 
 import re
 
-from scriptrun.environments import conda_names, pythons
+from scriptrun.environments import conda_names, index_credentials, pythons
 from scriptrun.spec.environment import EXACT, EnvironmentSpec
-from scriptrun.spec.values import Value
+from scriptrun.spec.hints import TYPE_CHECKING, Any
+from scriptrun.spec.later import later
+from scriptrun.spec.values import Value, fresh
+from scriptrun.store import secrets
+
+if TYPE_CHECKING:
+    from scriptrun.environments import python_downloads
+else:
+    python_downloads = later("scriptrun.environments.python_downloads")
 
 _OPTION = re.compile(r"-\w\b|--[\w-]+")
 _PATH = re.compile(r"(?:-e\s+|--editable[= ])?(?:file:)?(\.{1,2}(?:/.*)?|\.{1,2}\[.*)$")
@@ -14,21 +22,40 @@ _SECRET = re.compile(r"https?://(?!git@)(?![^/@\s]*\$\{)([^/@\s]+)@")
 _KNOWN_OPTIONS = {
     "-i", "--index-url", "--extra-index-url", "-f", "--find-links", "--no-index", "--no-binary",
     "--only-binary", "--pre", "--trusted-host", "--prefer-binary", "-c", "--constraint",
+    "--no-deps", "--index-strategy",
 }  # fmt: skip
 
 
 class Request(Value):
-    """Requirements, option lines that go into the file with them, and arguments for uv."""
+    """Requirements, option lines that go into the file with them, and arguments for uv.
+
+    ``uv`` is a table as ``[tool.uv]`` of pyproject.toml: it counts when the request is locked.
+    """
 
     python: str | None
     lines: tuple[str, ...]
     options: tuple[str, ...]
     flags: tuple[str, ...]
     notes: tuple[str, ...]
+    uv: dict[str, Any] = fresh(default_factory=dict)
 
     def direct(self) -> list[str]:
         """The requirements that are a path or an address: uv's errors don't name those."""
         return [line for line in self.lines if "/" in line]
+
+    def for_sync(self) -> tuple[tuple[str, ...], tuple[str, ...]]:
+        """Options and flags to install what was locked: nothing is resolved, so any index will do.
+
+        ``uv pip sync`` knows no pre-releases and no ``--no-deps``.
+        """
+        pairs = [
+            pair for pair in _pairs(self.flags) if pair[0] not in ("--prerelease", "--no-deps")
+        ]
+        options = [*self.options, *_of_indexes(self.uv)]
+        if self.uv and len(options) > 1:
+            pairs = [pair for pair in pairs if pair[0] != "--index-strategy"]
+            pairs.append(("--index-strategy", "unsafe-best-match"))
+        return tuple(dict.fromkeys(options)), tuple(word for pair in pairs for word in pair)
 
 
 def of(spec: EnvironmentSpec) -> Request:
@@ -43,6 +70,7 @@ def of(spec: EnvironmentSpec) -> Request:
         options=options,
         flags=flags,
         notes=conda.notes,
+        uv=spec.uv,
     )
 
 
@@ -52,10 +80,9 @@ def troubles(spec: EnvironmentSpec) -> list[str]:
     wanted = spec.python or conda.python
     found = [conda_names.refusal(conda.unknown)] if conda.unknown else []
     found += list(conda.troubles)
-    lacking = pythons.missing(wanted)
-    if lacking and not (spec.pins != EXACT and _is_a_python_3(wanted)):
-        found.append(f"{lacking} {pythons.hint(wanted)}")
-    for line in (*spec.pip, *spec.pip_options):
+    if not (spec.pins != EXACT and _is_a_python_3(wanted)) and pythons.missing(wanted):
+        found += filter(None, [python_downloads.trouble(wanted)])
+    for line in (*spec.pip, *spec.pip_options, *_of_indexes(spec.uv)):
         found += _trouble_of(line)
     return found
 
@@ -84,21 +111,55 @@ def _options(lines: list[str]) -> tuple[tuple[str, ...], tuple[str, ...]]:
             flags += ["--prerelease", "allow"]
         elif word == "--trusted-host":
             flags += ["--allow-insecure-host", value.strip()]
+        elif word == "--index-strategy":
+            flags += [word, value.strip()]
+        elif word == "--no-deps":
+            flags.append(word)
         elif word != "--prefer-binary" and _is_option(line):
             kept.append(line)
-            if word == "--extra-index-url" and "unsafe-best-match" not in flags:
-                flags += ["--index-strategy", "unsafe-best-match"]  # what pip does
+    if "--index-strategy" not in flags and any(o.startswith("--extra-index-url") for o in kept):
+        flags += ["--index-strategy", "unsafe-best-match"]  # what pip does
     return tuple(dict.fromkeys(kept)), tuple(flags)
+
+
+def _pairs(flags: tuple[str, ...]) -> list[tuple[str, ...]]:
+    """Each flag with its value, if it has one."""
+    pairs: list[tuple[str, ...]] = []
+    for word in flags:
+        if word.startswith("--") or not pairs:
+            pairs.append((word,))
+        else:
+            pairs[-1] += (word,)
+    return pairs
+
+
+def _of_indexes(uv: dict[str, Any]) -> list[str]:
+    """The indexes of a ``[tool.uv]`` as option lines of pip."""
+    found = [
+        ("--index-url " if each.get("default") else "--extra-index-url ") + str(each.get("url"))
+        for each in uv.get("index") or ()
+    ]
+    found += [f"--index-url {uv['index-url']}"] if uv.get("index-url") else []
+    found += [f"--extra-index-url {each}" for each in uv.get("extra-index-url") or ()]
+    return found + [f"--find-links {each}" for each in uv.get("find-links") or ()]
 
 
 def _trouble_of(line: str) -> list[str]:
     line = line.strip()
+    absent = [name for name in index_credentials.named(line) if not secrets.known(name)]
+    if absent:
+        return [
+            f"The requirement line '{line}' names the secret {each!r}, which is not here. "
+            f"Keep it: scriptrun secret set {each}"
+            for each in absent
+        ]
     secret = _SECRET.search(line)
     if secret:
         shown = line.replace(secret[1], "***")
         return [
-            f"The requirement line '{shown}' holds a password. Write a variable's "
-            f"name in its place: ${{NAME}}."
+            f"The requirement line '{shown}' holds a password. Keep it as a secret "
+            "(scriptrun secret set NAME), and write ${secret:NAME} in its place, or a variable's "
+            "name: ${NAME}."
         ]
     if _PATH.match(line):
         return [f"The requirement '{line}' is a relative path. Give an absolute one, or a URL."]

@@ -11,7 +11,14 @@ import importlib
 import os
 import re
 
-from scriptrun.environments import interpreters, local_sources, pythons, requests, sites
+from scriptrun.environments import (
+    index_credentials,
+    interpreters,
+    local_sources,
+    pythons,
+    requests,
+    sites,
+)
 from scriptrun.environments.base import Builder, Lock, Log, Stop
 from scriptrun.environments.locks import content_key
 from scriptrun.runtime.files import read_json, to_json, write_atomic
@@ -45,7 +52,7 @@ class Uv(Builder):
 
     def build(self, place: str, log: Log, stop: Stop) -> None:
         """Make the virtual environment and put into it what the lock says."""
-        python, remark = pythons.choose(self.lock["python"])
+        python, remark = _loaded("python_downloads").obtain(self.lock["python"], log, stop)
         if remark:
             log(remark)
         os.makedirs(os.path.dirname(place), exist_ok=True)
@@ -87,26 +94,15 @@ class Uv(Builder):
             )
 
     def _sync(self, place: str, log: Log, stop: Stop) -> None:
-        request = requests.of(self.spec)
+        options, flags = requests.of(self.spec).for_sync()
         text = self.lock["requirements"]
         path = os.path.join(place, "requirements.txt")
-        write_atomic(path, "\n".join([*request.options, text]).encode(), 0o600)
-        hashes = ["--require-hashes"] if _all_hashed(text) else []
-        _loaded("uv_tool").run(
-            [
-                "pip",
-                "sync",
-                "--python",
-                self.python(place),
-                *hashes,
-                *(["--refresh"] if self.lock.get("local") else []),
-                *_for_sync(request.flags),
-                path,
-            ],
-            place,
-            log,
-            stop,
-        )
+        told, private = index_credentials.filled("\n".join([*options, text]))
+        write_atomic(path, told.encode(), 0o600)
+        words = ["pip", "sync", "--python", self.python(place)]
+        words += ["--require-hashes"] if _all_hashed(text) else []
+        words += ["--refresh"] if self.lock.get("local") else []
+        _loaded("uv_tool").run([*words, *flags, path], place, log, stop, private)
 
     def _write_down(self, place: str, python: pythons.Python) -> None:
         built = {
@@ -129,12 +125,6 @@ def _all_hashed(text: str) -> bool:
     """Whether every requirement has a hash: repositories and folders have none."""
     lines = text.replace("\\\n", " ").splitlines()
     return all("--hash=" in line for line in lines if line.strip() and not line.startswith("#"))
-
-
-def _for_sync(flags: tuple[str, ...]) -> list[str]:
-    """The flags that ``uv pip sync`` knows: it resolves nothing, so it has no pre-releases."""
-    pairs = zip(flags[::2], flags[1::2], strict=True)
-    return [word for pair in pairs if pair[0] != "--prerelease" for word in pair]
 
 
 def _ill_python(python: str, built: dict[str, Any]) -> str:

@@ -18,7 +18,7 @@ def explain(lines: Sequence[str]) -> tuple[str, str]:
     """The message and the hint for what uv wrote before it failed."""
     causes = _causes(lines)
     whole = " ".join(causes)
-    for judge in (_disk, _network, _unsolvable, _build, _hashes, _syntax):
+    for judge in (_disk, _refused, _git, _network, _unsolvable, _build, _hashes, _syntax):
         answer = judge(whole, lines)
         if answer is not None:
             return answer
@@ -67,6 +67,38 @@ def _disk(whole: str, lines: Sequence[str]) -> tuple[str, str] | None:
     return (
         f"The environment could not be written{f' to {where[1]}' if where else ''}: {known[0]}.",
         "Make room there, or set SCRIPTRUN_CACHE and UV_CACHE_DIR to folders with more.",
+    )
+
+
+def _refused(whole: str, lines: Sequence[str]) -> tuple[str, str] | None:
+    everything = " ".join(lines)
+    found = re.search(
+        r"index URL \((\S+)\) could not be queried due to .*?\((40[13][^)]*)\)", everything
+    ) or re.search(r"HTTP status client error \(()(40[13][^)]*)\)", everything)
+    if found is None:
+        return None
+    address = (
+        found[1] or (re.search(r"Failed to fetch:? `?(\S+?)`?(?:\s|$)", everything) or "  ")[1]
+    )
+    host = re.sub(r"^\w+://(?:[^/@]*@)?([^/]*).*", r"\1", address)
+    return (
+        f"The package index {redact(address)} wants a name and password, or refuses those that it "
+        f"was given: it answered {found[2]}.",
+        f"Keep them as the secret index-{host}, whose value is USER:PASSWORD (`scriptrun secret "
+        f"set index-{host}`), or write ${{secret:NAME}} into the index's address.",
+    )
+
+
+def _git(whole: str, lines: Sequence[str]) -> tuple[str, str] | None:
+    if "Git operation failed" not in whole:
+        return None
+    said = re.findall(r"(?:fatal|error|remote|ERROR): ([^\n]+)", "\n".join(lines))
+    address = re.search(r"'((?:\w+://|git@)[^']+)'", whole)
+    reason = said[-1] if said else whole
+    named = redact(address[1]) if address else "of a requirement"
+    return (
+        f"The repository {named} could not be read: {_sentence(reason)}",
+        "Look at its address, at the branch, tag or commit behind @, and at your access to it.",
     )
 
 

@@ -3,17 +3,24 @@
 from __future__ import annotations
 
 import datetime
-import os
 import re
 import tempfile
 from collections.abc import Iterable
 
-from scriptrun.environments import local_sources, pythons, relaxing, requests, uv_tool
+from scriptrun.environments import (
+    index_credentials,
+    local_sources,
+    lock_sources,
+    python_downloads,
+    pythons,
+    relaxing,
+    requests,
+    uv_tool,
+)
 from scriptrun.environments.base import Lock, Log, Stop, Stopped, platform_tag
 from scriptrun.environments.locks import FORMAT
 from scriptrun.environments.pythons import Python
 from scriptrun.environments.requests import Request
-from scriptrun.runtime.files import write_atomic
 from scriptrun.spec.environment import EXACT, PACKAGES, EnvironmentSpec
 from scriptrun.spec.errors import EnvironmentException
 
@@ -65,7 +72,7 @@ def _exact(request: Request, built: bool, log: Log, stop: Stop) -> tuple[Python,
     """All pins as they are; unless they may be ``built``, what is pinned must have a wheel."""
     if not request.python:
         return _any_python(request, built, log, stop)
-    python, remark = pythons.choose(request.python)
+    python, remark = python_downloads.obtain(request.python, log, stop)
     flags = () if built else _wheels_of(_pins(request.lines))
     return python, remark, _compile(request, python, flags, log if built else _unheard, stop)
 
@@ -172,16 +179,15 @@ def _compile(request: Request, python: Python, flags: tuple[str, ...], log: Log,
     if not request.lines:
         return ""
     with tempfile.TemporaryDirectory(prefix="scriptrun-lock-") as folder:
-        path = os.path.join(folder, "requirements.in")
-        write_atomic(path, "\n".join([*request.options, *request.lines, ""]).encode(), 0o600)
+        sources, private = lock_sources.write(request, python.minor, folder)
         arguments = ["pip", "compile", "--python", python.path, "--generate-hashes"]
-        arguments += ["--no-header", "--no-annotate", *flags, *request.flags, path]
+        arguments += ["--no-header", "--no-annotate", *flags, *request.flags, *sources]
         if any(local_sources.path_of(line) for line in request.lines):
             arguments.append("--refresh")  # uv does not notice what has changed in a directory
         try:
-            text = uv_tool.run(arguments, folder, log, stop)
+            text = uv_tool.run(arguments, folder, log, stop, private)
         except uv_tool.UvFailure as failure:
             failure.name_package(request.direct())
             raise
     kept = (line for line in text.splitlines() if line.strip() and not line.startswith("--"))
-    return "".join(f"{line}\n" for line in kept)
+    return index_credentials.restored("".join(f"{line}\n" for line in kept))

@@ -9,10 +9,10 @@ import shutil
 import subprocess
 import sys
 import tempfile
-import threading
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
-from scriptrun.environments.base import Log, Stop, Stopped
+from scriptrun.environments import ending, index_credentials
+from scriptrun.environments.base import Log, Stop
 from scriptrun.environments.pip_settings import as_uv_variables
 from scriptrun.environments.uv_errors import (
     UNNAMED,
@@ -76,31 +76,39 @@ def variables(command: Sequence[str]) -> dict[str, str]:
     """What uv sees for ``command``: this process's variables, and what pip is told, in uv's words.
 
     Python is not downloaded unless the user has set UV_PYTHON_DOWNLOADS. Constraints count when a
-    lock is made, not when what was locked is installed.
+    lock is made, not when what was locked is installed. Addresses of indexes hold their secrets.
     """
     made = {"UV_PYTHON_DOWNLOADS": "never", **as_uv_variables(), **os.environ}
+    made = index_credentials.in_addresses(made)
     unwanted = {"VIRTUAL_ENV", "CONDA_PREFIX"}
     if "compile" not in command:
         unwanted |= {"UV_CONSTRAINT", "UV_OVERRIDE"}
     return {name: value for name, value in made.items() if name not in unwanted}
 
 
-def run(arguments: Sequence[str], cwd: str, log: Log, stop: Stop) -> str:
+def run(
+    arguments: Sequence[str],
+    cwd: str,
+    log: Log,
+    stop: Stop,
+    private: Mapping[str, str] | None = None,
+) -> str:
     """Run uv to its end; what it wrote to stdout. Its other lines go to ``log`` as they come.
 
-    Raises EnvironmentException with the package and the reason where uv fails, Stopped where
-    ``stop`` said so.
+    ``private`` are more variables for it, whose values are masked in what it says. Raises
+    EnvironmentException with the package and the reason where uv fails or takes too long, Stopped
+    where ``stop`` said so.
     """
     with tempfile.TemporaryFile() as out:
         process = subprocess.Popen(
             [binary(), *arguments],
             cwd=cwd,
-            env=variables(arguments),
+            env={**variables(arguments), **(private or {})},
             stdin=subprocess.DEVNULL,
             stdout=out,
             stderr=subprocess.PIPE,
         )
-        lines = _follow(process, log, stop)
+        lines = _follow(process, log, stop, index_credentials.told(private or {}))
         if process.returncode != 0:
             failure = UvFailure(*explain(lines))
             failure.another_python_may_do = another_python_may_do(lines)
@@ -110,39 +118,35 @@ def run(arguments: Sequence[str], cwd: str, log: Log, stop: Stop) -> str:
         return out.read().decode("utf-8", "replace")
 
 
-def _follow(process: subprocess.Popen[bytes], log: Log, stop: Stop) -> list[str]:
-    ended, stopped = threading.Event(), threading.Event()
-    watcher = threading.Thread(target=_watch, args=(process, stop, ended, stopped), daemon=True)
-    watcher.start()
+def _follow(
+    process: subprocess.Popen[bytes], log: Log, stop: Stop, masked: Sequence[str]
+) -> list[str]:
+    watch = ending.Watch(process, stop)
     lines: list[str] = []
     try:
         assert process.stderr is not None
         for raw in process.stderr:
             line = redact(re.sub(r"\x1b\[[0-9;]*m", "", raw.decode("utf-8", "replace")).rstrip())
+            for value in masked:
+                line = line.replace(value, "***")
             lines.append(line)
             if not line.startswith(_UNTOLD):
                 log(line)
         process.wait()
     except BaseException:
-        process.kill()
+        ending.end(process)
         raise
     finally:
-        ended.set()
+        watch.over()
         if process.stderr is not None:
             process.stderr.close()
         process.wait()
-    if stopped.is_set():
-        raise Stopped("Building the environment was stopped.")
+    watch.judge(_unfinished(lines))
     return lines
 
 
-def _watch(
-    process: subprocess.Popen[bytes], stop: Stop, ended: threading.Event, stopped: threading.Event
-) -> None:
-    while not ended.wait(0.1):
-        if stop():
-            stopped.set()
-            process.terminate()
-            if not ended.wait(5):
-                process.kill()
-            return
+def _unfinished(lines: Sequence[str]) -> str:
+    """The package that uv began to build and never said to have built; "" for none."""
+    begun = re.findall(r"^\s*Building (\S+)", "\n".join(lines), re.MULTILINE)
+    built = re.findall(r"^\s*Built (\S+)", "\n".join(lines), re.MULTILINE)
+    return next((name for name in begun if name not in built), "")

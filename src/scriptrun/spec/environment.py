@@ -27,6 +27,7 @@ class EnvironmentSpec(Value):
     resolver allows; AUTO is what old code gets by itself). ``local`` holds the digests of
     requirements that are directories or files of this machine, by their path. ``image`` holds the
     container image that was asked for and ``container`` whether a container is wanted at all.
+    ``uv`` is a table as ``[tool.uv]`` of pyproject.toml has it: sources, indexes, constraints.
     ``name``, ``version`` and ``notes`` are for people and do not count as content.
     """
 
@@ -44,6 +45,7 @@ class EnvironmentSpec(Value):
     docker: dict[str, Any] = fresh(default_factory=dict)
     pins: str = EXACT
     local: dict[str, str] = fresh(default_factory=dict)
+    uv: dict[str, Any] = fresh(default_factory=dict)
     notes: tuple[str, ...] = ()
 
     def digest(self) -> str:
@@ -51,6 +53,8 @@ class EnvironmentSpec(Value):
         content = self.as_dict()
         for key in ("name", "version", "notes"):
             del content[key]
+        if not self.uv:
+            del content["uv"]
         return digest_of(content)
 
     def to_dict(self) -> dict[str, Any]:

@@ -1,0 +1,92 @@
+"""Ending a tool that builds: when it is told to stop, and when it takes longer than is allowed.
+
+A package's build script may hang for ever, and it is a child of the tool's child: whatever the tool
+has started ends with it.
+"""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import threading
+import time
+
+from scriptrun.environments.base import Stop, Stopped
+from scriptrun.spec.errors import EnvironmentException
+
+#: seconds that one call of a tool may take where the user says nothing
+DEFAULT = 3600.0
+VARIABLE = "SCRIPTRUN_BUILD_TIMEOUT"
+
+
+def limit() -> float:
+    """Seconds that one call may take: the variable's, else an hour; 0 is no limit.
+
+    Raises EnvironmentException for what is no number.
+    """
+    text = os.environ.get(VARIABLE, "").strip()
+    try:
+        return float(text) if text else DEFAULT
+    except ValueError:
+        raise EnvironmentException(
+            f"{VARIABLE} is {text!r}, which is no number of seconds.",
+            "Give a number, or 0 for none.",
+        ) from None
+
+
+def end(process: subprocess.Popen[bytes], grace: float = 0.0) -> None:
+    """End ``process`` and all that it has started; ``grace`` is its time to do so by itself."""
+    import psutil
+
+    try:
+        family = psutil.Process(process.pid).children(recursive=True)
+    except psutil.NoSuchProcess:
+        family = []
+    process.terminate()
+    try:
+        process.wait(grace)
+    except subprocess.TimeoutExpired:
+        process.kill()
+    for each in family:
+        try:
+            each.kill()
+        except psutil.NoSuchProcess:
+            continue
+
+
+class Watch:
+    """A thread that looks several times a second whether ``process`` is to end, and ends it."""
+
+    def __init__(self, process: subprocess.Popen[bytes], stop: Stop) -> None:
+        self._process, self._stop, self._limit = process, stop, limit()
+        self._over = threading.Event()
+        self._reason = ""
+        self._thread = threading.Thread(target=self._look, daemon=True)
+        self._thread.start()
+
+    def over(self) -> None:
+        """The process has ended: look no more."""
+        self._over.set()
+        self._thread.join()
+
+    def judge(self, culprit: str = "") -> None:
+        """Raise Stopped, or EnvironmentException, where the process was ended from here."""
+        if self._reason == "stopped":
+            raise Stopped("Building the environment was stopped.")
+        if self._reason:
+            what = f"Building {culprit}" if culprit else "Building the environment"
+            raise EnvironmentException(
+                f"{what} took longer than {self._limit:g} s, and was ended.",
+                f"Look into the environment's log; {VARIABLE} sets another limit, 0 none.",
+            )
+
+    def _look(self) -> None:
+        began = time.monotonic()
+        while not self._over.wait(0.1):
+            if self._stop():
+                self._reason = "stopped"
+            elif self._limit and time.monotonic() - began > self._limit:
+                self._reason = "limit"
+            if self._reason:
+                end(self._process, grace=5)
+                return

@@ -1,0 +1,133 @@
+"""Names and passwords of package indexes: named secrets, which only uv's variables ever hold.
+
+Two ways to name one: ``${secret:NAME}`` anywhere in an address, and by the host alone, as the
+secret ``index-HOST`` (``index-pypi.example.org:8443``), whose value is ``USER:PASSWORD`` or a
+token. What uv reads from files and command lines names variables of its process, so that no value
+is on a disk or in the list of processes; a lock names the secret again.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Mapping
+
+from scriptrun.spec.hints import TYPE_CHECKING
+from scriptrun.spec.later import later
+from scriptrun.store import secrets
+
+if TYPE_CHECKING:
+    from urllib import parse
+else:
+    parse = later("urllib.parse")
+
+_NAMED = re.compile(r"\$\{secret:([^}]+)\}")
+_FILLED = re.compile(r"\$\{SCRIPTRUN_FILLED_([0-9A-F]+)\}")
+#: an address without a name or password: what stands before its host, and the host
+_BARE = re.compile(r"(https?://)([^\s/@,\"'$]+)(?=[/\s,\"']|$)")
+#: the variables of uv that hold addresses of indexes
+_INDEXES = (
+    "UV_DEFAULT_INDEX",
+    "UV_INDEX",
+    "UV_INDEX_URL",
+    "UV_EXTRA_INDEX_URL",
+    "UV_FIND_LINKS",
+)
+
+
+def named(text: str) -> list[str]:
+    """The secrets that ``text`` names by ``${secret:NAME}``."""
+    return _NAMED.findall(text)
+
+
+def by_host(host: str) -> str:
+    """The name of the secret for all indexes of ``host`` (with its port, where one is given)."""
+    return f"index-{host}"
+
+
+def filled(text: str) -> tuple[str, dict[str, str]]:
+    """``text`` with variables in the place of secrets, and the variables.
+
+    Lines that name an index get the secret of its host, where there is one. Raises SecretException
+    for a secret that is not there.
+    """
+    environ: dict[str, str] = {}
+
+    def by_name(match: re.Match[str]) -> str:
+        return f"${{{_variable(match[1], environ)}}}"
+
+    lines = [_with_host(line, environ) for line in _NAMED.sub(by_name, text).split("\n")]
+    return "\n".join(lines), environ
+
+
+def restored(text: str) -> str:
+    """``text`` with the secrets named again, where ``filled`` put variables."""
+    return _FILLED.sub(lambda match: f"${{secret:{bytes.fromhex(match[1]).decode()}}}", text)
+
+
+def expanded(text: str, variables: Mapping[str, str]) -> str:
+    """``text`` with the values of ``variables`` (and of this process's) for their names."""
+    every = {**os.environ, **variables}
+    return re.sub(r"\$\{([A-Z0-9_]+)\}", lambda match: every.get(match[1], match[0]), text)
+
+
+def unquoted(text: str) -> str:
+    """``text`` of an address as it was before it was made fit for one."""
+    return parse.unquote(text)
+
+
+def in_addresses(variables: Mapping[str, str]) -> dict[str, str]:
+    """uv's variables with the values of secrets in their addresses of indexes."""
+    return {
+        name: _with_values(value) if name in _INDEXES else value
+        for name, value in variables.items()
+    }
+
+
+def told(values: Mapping[str, str]) -> list[str]:
+    """What must not be shown of ``values``: each as it is sent, and as it was kept."""
+    parts = {part for value in values.values() for part in (value, *value.split(":"))}
+    whole = parts | {parse.unquote(part) for part in parts}
+    return sorted((part for part in whole if len(part) > 3), key=len, reverse=True)
+
+
+def of_host(host: str) -> str:
+    """``USER:PASSWORD`` for ``host``, fit for an address; "" where no secret is kept for it."""
+    name = by_host(host)
+    if not secrets.known(name):
+        return ""
+    user, colon, password = secrets.find(name).partition(":")
+    if not colon:
+        user, password = "__token__", user
+    return f"{parse.quote(user, safe='')}:{parse.quote(password, safe='')}"
+
+
+def _variable(name: str, environ: dict[str, str]) -> str:
+    made = "SCRIPTRUN_FILLED_" + name.encode().hex().upper()
+    environ[made] = parse.quote(secrets.find(name), safe="")
+    return made
+
+
+def _with_host(line: str, environ: dict[str, str]) -> str:
+    if not line.startswith("-") or line.startswith(("-e", "--editable", "--hash")):
+        return line
+
+    def put(match: re.Match[str]) -> str:
+        value = of_host(match[2])
+        if not value:
+            return match[0]
+        made = "SCRIPTRUN_INDEX_" + match[2].encode().hex().upper()
+        environ[made] = value
+        return f"{match[1]}${{{made}}}@{match[2]}"
+
+    return _BARE.sub(put, line)
+
+
+def _with_values(text: str) -> str:
+    text = _NAMED.sub(lambda match: parse.quote(secrets.find(match[1]), safe=""), text)
+
+    def put(match: re.Match[str]) -> str:
+        value = of_host(match[2])
+        return f"{match[1]}{value}@{match[2]}" if value else match[0]
+
+    return _BARE.sub(put, text)

@@ -1,0 +1,49 @@
+"""Conditions on a Python version, as ``requires-python`` and conda have them: ``>=3.9,<3.12``.
+
+The clauses are those of
+https://packaging.python.org/en/latest/specifications/version-specifiers/ as far as versions of
+Python need them: numbers, without pre-releases.
+"""
+
+from __future__ import annotations
+
+import operator
+import re
+
+Clause = tuple[str, tuple[int, ...], bool]
+Version = tuple[int, ...]
+
+_CLAUSE = re.compile(r"(~=|===?|!=|<=|>=|<|>|=)\s*(\d+(?:\.\d+){0,2})(\.\*)?")
+_COMPARED = {"<": operator.lt, "<=": operator.le, ">": operator.gt, ">=": operator.ge}
+
+
+def parse(text: str) -> tuple[Clause, ...] | None:
+    """The clauses of ``text``: sign, numbers and whether ``.*`` follows; None for anything else."""
+    found = [_CLAUSE.fullmatch(part.strip()) for part in text.split(",") if part.strip()]
+    if not found or None in found:
+        return None
+    clauses = [match for match in found if match is not None]
+    return tuple((m[1], tuple(map(int, m[2].split("."))), bool(m[3])) for m in clauses)
+
+
+def fits(version: Version, clauses: tuple[Clause, ...]) -> bool:
+    """Whether ``version`` (three numbers) meets all ``clauses``."""
+    return all(_meets(version, *clause) for clause in clauses)
+
+
+def _meets(version: Version, sign: str, numbers: Version, wildcard: bool) -> bool:
+    if sign in _COMPARED:
+        return bool(_COMPARED[sign](version, _padded(numbers)))
+    if sign == "~=":
+        return version >= _padded(numbers) and _begins(version, numbers[:-1])
+    # conda's "=3.8" means any 3.8, and so does everybody who writes "==3.8" of a Python
+    same = _begins(version, numbers) if wildcard or len(numbers) < 3 else version == numbers
+    return not same if sign == "!=" else same
+
+
+def _begins(version: Version, numbers: Version) -> bool:
+    return version[: len(numbers)] == numbers
+
+
+def _padded(numbers: Version) -> Version:
+    return (*numbers, 0, 0)[:3]

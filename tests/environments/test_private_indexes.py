@@ -1,0 +1,175 @@
+"""Indexes that want a password, a real server and real git: named secrets open them, and stay secret."""
+
+import os
+import re
+import subprocess
+import threading
+from pathlib import Path
+
+import psutil
+import pytest
+from index_server import serving
+from wheel_making import make_wheel
+
+from scriptrun.environments import ensure
+from scriptrun.spec.environment import EnvironmentSpec
+from scriptrun.spec.errors import EnvironmentException
+from scriptrun.store import secrets
+
+PASSWORD = "p@ss:w/ord-hunter2"
+QUOTED = "p%40ss%3Aw%2Ford-hunter2"
+
+
+@pytest.fixture
+def index(tmp_path, monkeypatch):
+    monkeypatch.setenv("SCRIPTRUN_SECRETS", str(tmp_path / "secrets"))
+    make_wheel(tmp_path / "index" / "violet", "violet", "1.0")
+    with serving(tmp_path / "index", "me", PASSWORD) as host:
+        yield host
+
+
+def of(*options: str, pip: tuple[str, ...] = ("violet",), **fields: object) -> EnvironmentSpec:
+    return EnvironmentSpec("packages", pip=pip, pip_options=options, **fields)
+
+
+class Eavesdropper(threading.Thread):
+    """Reads the command lines of this process's descendants for as long as it lives."""
+
+    def __init__(self) -> None:
+        super().__init__(daemon=True)
+        self.heard, self.done = set(), threading.Event()
+
+    def run(self) -> None:
+        while not self.done.is_set():
+            for child in psutil.Process().children(recursive=True):
+                try:
+                    self.heard.add(" ".join(child.cmdline()))
+                except psutil.Error:
+                    continue
+
+
+def leaks(*folders: Path) -> list[Path]:
+    """The files that hold the password in any form."""
+    forms = (PASSWORD.encode(), QUOTED.encode())
+    files = [path for folder in folders for path in folder.rglob("*") if path.is_file()]
+    return [path for path in files if any(form in path.read_bytes() for form in forms)]
+
+
+def test_a_named_secret_opens_the_index_and_is_found_nowhere(index, locks, said, tmp_path):
+    secrets.keep("team", PASSWORD)
+    line = f"--index-url http://me:${{secret:team}}@{index}/"
+    listener = Eavesdropper()
+    listener.start()
+    ready = ensure.ensure(of(line), locks, said.append)
+    listener.done.set()
+    listener.join()
+    assert "violet==1.0" in ready.lock["requirements"] and "--hash=" in ready.lock["requirements"]
+    heard = "\n".join(listener.heard)
+    assert "pip compile" in heard and "hunter2" not in heard + "\n".join(said)
+    cache = Path(os.environ["SCRIPTRUN_CACHE"])
+    assert leaks(tmp_path, cache, Path(os.environ["UV_CACHE_DIR"])) == []
+
+
+def test_the_secret_of_the_host_opens_it_too(index, locks, said, tmp_path):
+    secrets.keep(f"index-{index}", f"me:{PASSWORD}")
+    (tmp_path / "empty").mkdir()
+    options = (f"--index-url {(tmp_path / 'empty').as_uri()}", f"--extra-index-url http://{index}/")
+    ready = ensure.ensure(of(*options), locks, said.append)
+    assert "violet==1.0" in ready.lock["requirements"]
+
+
+@pytest.mark.parametrize("where", ["pip.conf", "variable", "direct"])
+def test_wherever_the_address_stands(where, index, locks, said, tmp_path, monkeypatch):
+    secrets.keep(f"index-{index}", f"me:{PASSWORD}")
+    secrets.keep("team", PASSWORD)
+    spec = of()
+    if where == "pip.conf":
+        (tmp_path / "pip.conf").write_text(f"[global]\nindex-url = http://{index}/\n")
+        monkeypatch.setenv("PIP_CONFIG_FILE", str(tmp_path / "pip.conf"))
+    elif where == "variable":
+        monkeypatch.setenv("UV_DEFAULT_INDEX", f"http://me:${{secret:team}}@{index}/")
+    else:
+        wheel = "violet/violet-1.0-py3-none-any.whl"
+        spec = of("--no-index", pip=(f"violet @ http://me:${{secret:team}}@{index}/{wheel}",))
+    ready = ensure.ensure(spec, locks, said.append)
+    assert "violet" in ready.lock["requirements"] and "hunter2" not in str(ready.lock)
+    assert where != "direct" or "${secret:team}" in ready.lock["requirements"]
+    assert leaks(tmp_path, Path(os.environ["SCRIPTRUN_CACHE"])) == []
+
+
+def test_a_refused_password_is_said_and_not_shown(index, locks, said):
+    line = f"--index-url http://{index}/"
+    with pytest.raises(EnvironmentException, match=r"wants a name and password.*401") as caught:
+        ensure.ensure(of(line), locks, said.append)
+    assert f"scriptrun secret set index-{index}" in caught.value.hint
+    secrets.keep(f"index-{index}", "me:wrong-hunter2")
+    with pytest.raises(EnvironmentException, match=r"refuses those .*401") as caught:
+        ensure.ensure(of(line), locks, said.append)
+    assert "hunter2" not in f"{caught.value}{said}"
+
+
+def test_a_secret_that_is_not_there_is_told_before_anything_starts(index):
+    reasons = ensure.check(of(f"--index-url http://me:${{secret:absent}}@{index}/"))
+    assert len(reasons) == 1 and "scriptrun secret set absent" in reasons[0]
+
+
+def test_a_repository_is_locked_to_its_commit(index, locks, said, tmp_path):
+    repository = tmp_path / "repository"
+    repository.mkdir()
+    (repository / "indigo.py").write_text("VERSION = '7'\n")
+    (repository / "backend.py").write_text(BACKEND)
+    (repository / "pyproject.toml").write_text(PROJECT)
+
+    def git(*words: str) -> str:
+        names = ("-c", "user.name=a", "-c", "user.email=a@b.c")
+        return subprocess.check_output(["git", *names, *words], cwd=repository, text=True).strip()
+
+    git("init", "-q")
+    git("add", "-A")
+    git("commit", "-qm", "seven")
+    commit = git("rev-parse", "HEAD")
+    url = f"git+file://{repository}"
+    ready = ensure.ensure(of("--no-index", pip=(f"indigo @ {url}",)), locks, said.append)
+    assert ready.lock["requirements"].strip() == f"indigo @ {url}@{commit}"
+    (repository / "indigo.py").write_text("VERSION = '8'\n")
+    git("commit", "-qam", "eight")
+    again = ensure.ensure(of("--no-index", pip=(f"indigo @ {url}",)), locks, said.append)
+    assert again.place == ready.place, "a lock stands until it is upgraded"
+    code = "import indigo; print(indigo.VERSION)"
+    assert subprocess.check_output([ready.python, "-c", code], text=True).strip() == "7"
+    upgraded = ensure.ensure(
+        of("--no-index", pip=(f"indigo @ {url}",)), locks, said.append, upgrade=True
+    )
+    assert subprocess.check_output([upgraded.python, "-c", code], text=True).strip() == "8"
+    with pytest.raises(EnvironmentException, match=r"repository .* could not be read") as caught:
+        ensure.ensure(of("--no-index", pip=(f"indigo @ {url}@nothing",)), locks, said.append)
+    assert re.search("nothing", str(caught.value))
+
+
+PROJECT = """\
+[build-system]
+requires = []
+build-backend = "backend"
+backend-path = ["."]
+[project]
+name = "indigo"
+version = "7"
+"""
+#: a build backend of its own, so that nothing has to be installed to build it
+BACKEND = """\
+import zipfile
+
+
+def build_wheel(place, settings=None, metadata=None):
+    name = "indigo-7-py3-none-any.whl"
+    files = {
+        "indigo.py": open("indigo.py").read(),
+        "indigo-7.dist-info/METADATA": "Metadata-Version: 2.1\\nName: indigo\\nVersion: 7\\n",
+        "indigo-7.dist-info/WHEEL": "Wheel-Version: 1.0\\nRoot-Is-Purelib: true\\nTag: py3-none-any\\n",
+    }
+    record = "".join(f"{path},,\\n" for path in [*files, "indigo-7.dist-info/RECORD"])
+    with zipfile.ZipFile(f"{place}/{name}", "w") as archive:
+        for path, text in {**files, "indigo-7.dist-info/RECORD": record}.items():
+            archive.writestr(path, text)
+    return name
+"""
