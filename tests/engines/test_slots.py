@@ -46,7 +46,7 @@ def take_elsewhere(root, runs):
     """Another process: how many slots it gets, of ``runs``."""
     code = (
         "import sys; from pathlib import Path; from scriptrun.engines import slots; "
-        "held = [slots.take(Path(sys.argv[1]), int(sys.argv[2])) for _ in range(int(sys.argv[2]))]; "
+        "held = [slots.take(Path(sys.argv[1]), int(sys.argv[2]), 0) for _ in range(int(sys.argv[2]))]; "
         "print(sum(each is not None for each in held))"
     )
     done = subprocess.run(
@@ -56,7 +56,7 @@ def take_elsewhere(root, runs):
 
 
 def test_processes_share_the_machines_slots(tmp_path):
-    mine = [slots.take(tmp_path, 3) for _ in range(2)]
+    mine = [slots.take(tmp_path, 3, 0) for _ in range(2)]
     assert None not in mine
     assert take_elsewhere(tmp_path, 3) == 1
     mine[0].close()
@@ -66,24 +66,24 @@ def test_processes_share_the_machines_slots(tmp_path):
 
 
 def test_a_target_with_more_room_shares_with_one_that_has_less(tmp_path):
-    narrow = slots.take(tmp_path, 1)
-    assert slots.take(tmp_path, 1) is None
-    wide = [slots.take(tmp_path, 3) for _ in range(3)]
+    narrow = slots.take(tmp_path, 1, 0)
+    assert slots.take(tmp_path, 1, 0) is None
+    wide = [slots.take(tmp_path, 3, 0) for _ in range(3)]
     assert [each is None for each in wide] == [False, False, True]
     for each in (narrow, *wide[:2]):
         each.close()
 
 
 def test_a_child_that_inherited_it_holds_on(tmp_path):
-    held = slots.take(tmp_path, 1)
+    held = slots.take(tmp_path, 1, 0)
     child = subprocess.Popen(["sleep", "600"], pass_fds=held.descriptors)
     held.close()
     try:
-        assert slots.take(tmp_path, 1) is None
+        assert slots.take(tmp_path, 1, 0) is None
     finally:
         child.kill()
         child.wait()
-    again = slots.take(tmp_path, 1)
+    again = slots.take(tmp_path, 1, 0)
     assert again is not None
     again.close()
 
@@ -112,7 +112,7 @@ def test_gpus_are_handed_out_one_by_one(tmp_path, monkeypatch):
 def test_a_slot_is_open_to_every_user(tmp_path):
     before = os.umask(0o077)
     try:
-        slots.take(tmp_path, 1).close()
+        slots.take(tmp_path, 1, 0).close()
     finally:
         os.umask(before)
     assert (tmp_path / "slot-0").stat().st_mode & 0o777 == 0o666
