@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+from channels import conda, conda_cache, conda_channel  # noqa: F401 (fixtures)
 from clusters import (  # noqa: F401 (fixtures)
     far_cluster,
     login,

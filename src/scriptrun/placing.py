@@ -8,16 +8,18 @@ from pathlib import Path
 
 from scriptrun import compute
 from scriptrun.environments import local_sources
-from scriptrun.spec.environment import EXACT, IMAGE, INTERPRETER, PACKAGES, EnvironmentSpec
+from scriptrun.spec.environment import CONDA, EXACT, IMAGE, INTERPRETER, PACKAGES, EnvironmentSpec
 from scriptrun.spec.hints import TYPE_CHECKING
 from scriptrun.spec.later import later
 
 if TYPE_CHECKING:
     from scriptrun.config.planning import Described
+    from scriptrun.environments import conda_wishes
     from scriptrun.home import Home
     from scriptrun.spec.job import Target
     from scriptrun.store import containers
 else:
+    conda_wishes = later("scriptrun.environments.conda_wishes")
     containers = later("scriptrun.store.containers")
 
 
@@ -40,7 +42,9 @@ def placed(
         notes.append(f"{spec.image} is run as processes with the same packages, not as a container")
         spec = spec.replace(container=False)
     spec = spec.replace(local=local_sources.digests(spec.pip))
-    if spec.kind == PACKAGES:
+    if spec.kind == PACKAGES and (spec.conda or spec.channels) and conda_wishes.wanted(spec):
+        spec = spec.replace(kind=CONDA)
+    elif spec.kind == PACKAGES:
         spec = spec.replace(pins=pins)
     return spec, (*notes, *filter(None, map(_of_an_editable, spec.pip)))
 

@@ -1,4 +1,4 @@
-"""Both builders pass the shipped suite, against the real uv, real interpreters and real packages."""
+"""All builders pass the shipped suite, against the real uv, real interpreters and real packages."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import sys
 
 import pytest
 
-from scriptrun.spec.environment import INTERPRETER, PACKAGES, EnvironmentSpec
+from scriptrun.spec.environment import CONDA, INTERPRETER, PACKAGES, EnvironmentSpec
 from scriptrun.testing.builders import BuilderSuite, BuildingSuite
 
 
@@ -50,3 +50,21 @@ class TestUv(BuildingSuite):
     @pytest.fixture
     def hopeless_word(self):
         return "six==99.0"
+
+
+class TestConda(BuildingSuite):
+    @pytest.fixture
+    def spec(self, conda):
+        return EnvironmentSpec(CONDA, conda=("pin",), channels=(conda,))
+
+    @pytest.fixture
+    def other(self, conda):
+        return EnvironmentSpec(CONDA, conda=("green=1.0=fast_0",), channels=(conda,))
+
+    @pytest.fixture
+    def hopeless(self, conda):
+        return EnvironmentSpec(CONDA, conda=("blue=2", "red=1"), channels=(conda,))
+
+    @pytest.fixture
+    def hopeless_word(self):
+        return "red"

@@ -129,13 +129,14 @@ def _interpreter(python: PythonSection) -> str | None:
 
 def _packages(conda: CondaDependencies, notes: list[str]) -> dict[str, Any]:
     pip = list(_without_sdk(conda.pip_packages, notes))
+    version = _python_version(conda, notes)
     others = [each for each in conda.conda_packages if conda_name(each) != "python"]
     return {
-        "python": _python_version(conda, notes),
+        "python": version,
         "pip": tuple(pip),
         "pip_options": tuple(conda.pip_options),
         "conda": tuple(others),
-        "channels": tuple(conda.conda_channels) if others else (),
+        "channels": tuple(conda.conda_channels) if others or version else (),
     }
 
 

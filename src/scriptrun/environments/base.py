@@ -12,7 +12,7 @@ import sys
 from abc import ABC, abstractmethod
 from collections.abc import Callable
 
-from scriptrun.spec.environment import IMAGE, INTERPRETER, PACKAGES, EnvironmentSpec
+from scriptrun.spec.environment import CONDA, IMAGE, INTERPRETER, PACKAGES, EnvironmentSpec
 from scriptrun.spec.errors import EnvironmentException
 from scriptrun.spec.hints import Any, ClassVar
 from scriptrun.spec.values import Value
@@ -27,6 +27,7 @@ BUILDERS = {
     INTERPRETER: "scriptrun.environments.existing:Existing",
     PACKAGES: "scriptrun.environments.uv:Uv",
     IMAGE: "scriptrun.environments.image:Image",
+    CONDA: "scriptrun.environments.conda:Conda",
 }
 
 

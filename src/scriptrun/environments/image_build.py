@@ -60,8 +60,7 @@ def _with_venv(base: str, lock: Lock, log: Log, stop: Stop) -> str:
 
 def _flags(spec: EnvironmentSpec, lock: Lock) -> list[str]:
     text = lock["requirements"]
-    lines = [each for each in text.replace("\\\n", " ").splitlines() if each.strip()]
-    hashed = all("--hash=" in line for line in lines if not line.startswith("#"))
+    hashed = requests.all_hashed(text)
     flags = [word for word in requests.of(spec).flags if word not in ("--prerelease", "allow")]
     return [
         *("--python", f"{VENV}/bin/python"),

@@ -6,6 +6,7 @@ import os
 import re
 from collections.abc import Iterable, Iterator
 
+from scriptrun.spec.errors import EnvironmentException
 from scriptrun.spec.hints import TYPE_CHECKING
 from scriptrun.spec.later import later
 
@@ -34,6 +35,20 @@ def digests(requirements: Iterable[str]) -> dict[str, str]:
     """The SHA-256 of what each requirement of this machine holds, by its path."""
     paths = sorted({path for path in map(path_of, requirements) if path})
     return {path: _digest(path) for path in paths}
+
+
+def refuse_changed(locked: dict[str, str]) -> None:
+    """A directory that was locked as it was then must not be installed as it is now.
+
+    Raises EnvironmentException for those of ``locked`` (path to digest) that have changed.
+    """
+    now = digests(locked) if locked else {}
+    changed = [path for path, digest in locked.items() if now.get(path) != digest]
+    if changed:
+        raise EnvironmentException(
+            f"{', '.join(changed)} has changed since the environment was locked.",
+            "Submit the job anew: it is locked with what is there now.",
+        )
 
 
 def _digest(path: str) -> str:

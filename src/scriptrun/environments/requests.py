@@ -87,6 +87,12 @@ def troubles(spec: EnvironmentSpec) -> list[str]:
     return found
 
 
+def all_hashed(locked: str) -> bool:
+    """Whether every locked requirement has a hash: repositories and folders have none."""
+    lines = locked.replace("\\\n", " ").splitlines()
+    return all("--hash=" in line for line in lines if line.strip() and not line.startswith("#"))
+
+
 def _is_a_python_3(wanted: str | None) -> bool:
     """Whether another Python may stand for it, where versions may be relaxed."""
     return (pythons.parse(wanted or "") or (0,))[0] == 3

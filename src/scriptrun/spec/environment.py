@@ -11,6 +11,8 @@ INTERPRETER = "interpreter"
 PACKAGES = "packages"
 #: a container's image: one that is there, or one that is built
 IMAGE = "image"
+#: packages of conda's channels, pip's on top, in a prefix of our own
+CONDA = "conda"
 
 #: what becomes of pins that can't be had: refused, or relaxed where they must be
 EXACT, RELAX, AUTO = "exact", "relax", "auto"
@@ -22,6 +24,7 @@ class EnvironmentSpec(Value):
     ``kind`` is INTERPRETER (``interpreter`` is the path or name of an existing Python; nothing is
     installed) or PACKAGES (``python`` is a version such as "3.8" or None for "any", ``pip`` holds
     requirement lines, ``pip_options`` lines such as ``--index-url ...``, ``conda`` conda specs).
+    CONDA is the same with the packages of ``conda`` taken from ``channels`` (names or addresses).
     IMAGE is a container: ``image``, or what ``docker`` says it is built from, and packages on top.
     ``pins`` is EXACT (what cannot be had is refused), RELAX or AUTO (it is relaxed as little as the
     resolver allows; AUTO is what old code gets by itself). ``local`` holds the digests of

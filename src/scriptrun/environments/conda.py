@@ -1,0 +1,108 @@
+"""Environments of conda packages, solved and installed by py-rattler: no conda is needed.
+
+rattler's cache is used (``RATTLER_CACHE_DIR``, else its default): files that one prefix has are
+linked into the next. What pip adds is installed by uv into the same prefix.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import importlib
+import os
+from collections.abc import Iterable
+from urllib.parse import unquote, urlsplit
+
+from scriptrun.environments import built, conda_channels, conda_wishes, local_sources, sites
+from scriptrun.environments.base import Builder, Lock, Log, Stop
+from scriptrun.environments.locks import content_key
+from scriptrun.spec.environment import CONDA, EnvironmentSpec
+from scriptrun.spec.errors import EnvironmentException
+from scriptrun.spec.hints import Any
+
+
+class Conda(Builder):
+    """A conda prefix of our own."""
+
+    kind = CONDA
+
+    @classmethod
+    def check(cls, spec: EnvironmentSpec) -> list[str]:
+        """py-rattler that is missing, channels with passwords, lines that can't be read."""
+        return conda_wishes.troubles(spec)
+
+    @classmethod
+    def resolve(cls, spec: EnvironmentSpec, log: Log, stop: Stop) -> Lock:
+        """All packages with build, address and digests, for this platform."""
+        lock: Lock = _loaded("conda_lock").resolve(spec, log, stop)
+        return lock
+
+    def key(self) -> str:
+        """The digest of platform and locked packages."""
+        return content_key(self.lock)
+
+    def build(self, place: str, log: Log, stop: Stop) -> None:
+        """Install what the lock says: conda's packages, then pip's."""
+        local_sources.refuse_changed(self.lock.get("local") or {})
+        install(self.spec, self.lock, place, log, stop)
+        _loaded("conda_pip").install(self.spec, self.lock, self.python(place), log, stop)
+        built.write_down(place, self.python(place), self._looked_at(place))
+
+    def ill(self, place: str) -> str:
+        """Interpreter, packages and their records are compared with those after the build."""
+        return built.ill(place, self.python(place), self._looked_at(place))
+
+    def python(self, place: str) -> str:
+        """``bin/python`` in the prefix."""
+        return os.path.join(place, "bin", "python")
+
+    def sites(self, place: str) -> tuple[str, ...]:
+        """The prefix's site-packages."""
+        return sites.of_prefix(place)
+
+    def _looked_at(self, place: str) -> tuple[str, ...]:
+        return (*self.sites(place), os.path.join(place, "conda-meta"))
+
+
+def install(
+    spec: EnvironmentSpec,
+    lock: Lock,
+    prefix: str,
+    log: Log,
+    stop: Stop,
+    elsewhere: str | None = None,
+) -> None:
+    """Lay conda's locked packages out in ``prefix``; ``elsewhere`` is where they will lie then."""
+    channels = conda_channels.of(spec.channels)
+    records = [_whole(each, channels) for each in lock["conda"]]
+    _refuse_changed(records)
+    with _loaded("conda_tool").asking(log, stop) as ask:
+        ask("install", records=records, prefix=prefix, elsewhere=elsewhere)
+
+
+def _whole(record: dict[str, Any], channels: tuple[str, ...]) -> dict[str, Any]:
+    """The record with the credentials that its channel asks for."""
+    told = {name: conda_channels.filled(record[name], channels) for name in ("url", "channel")}
+    return {**record, **told}
+
+
+def _refuse_changed(records: Iterable[dict[str, Any]]) -> None:
+    """rattler looks at digests of what it downloads; files of this machine are looked at here."""
+    changed = []
+    for each in records:
+        address = urlsplit(each["url"])
+        path = unquote(address.path)
+        if address.scheme != "file" or not each.get("sha256") or not os.path.exists(path):
+            continue
+        with open(path, "rb") as handle:
+            if hashlib.file_digest(handle, "sha256").hexdigest() != each["sha256"]:
+                changed.append(path)
+    if changed:
+        raise EnvironmentException(
+            f"{', '.join(changed)} is not what was locked: its digest is another one.",
+            "It was changed after the lock was made. Lock it anew: scriptrun env build --upgrade.",
+        )
+
+
+def _loaded(name: str) -> Any:
+    """What starts processes, by its module's name: a prefix that is there is found without it."""
+    return importlib.import_module(f"scriptrun.environments.{name}")

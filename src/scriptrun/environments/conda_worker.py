@@ -1,0 +1,127 @@
+"""A process of its own that asks py-rattler: one question a line of JSON, answers the same.
+
+It is started by its path and imports nothing of scriptrun. rattler's threads live here, where they
+can be killed at any moment, and where nobody forks.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+Told = dict[str, Any]
+Say = Callable[[Told], None]
+
+
+def main() -> None:
+    """Answer questions until there are no more."""
+    goal = os.fdopen(os.dup(1), "w", encoding="utf-8")
+    os.dup2(2, 1)  # whatever else is printed is no part of an answer
+
+    def say(told: Told) -> None:
+        goal.write(json.dumps(told) + "\n")
+        goal.flush()
+
+    for line in sys.stdin:
+        question = json.loads(line)
+        try:
+            say({"answer": asyncio.run(_VERBS[question["verb"]](question, say))})
+        except Exception as error:
+            say({"error": type(error).__name__, "message": str(error)})
+        except BaseException as error:  # a panic in rattler derives from no Exception
+            say({"error": "Panic", "message": str(error)})
+    os._exit(0)  # rattler's threads don't bear that Python is taken down around them
+
+
+def _client() -> Any:
+    from rattler import Client
+
+    return Client.default_client(max_retries=2, user_agent="scriptrun")
+
+
+async def _solve(question: Told, say: Say) -> Told:
+    """The exact packages for ``specs`` from ``channels``; the virtual packages that counted."""
+    import rattler
+
+    overrides = rattler.VirtualPackageOverrides.from_env()
+    virtual = [each.into_generic() for each in rattler.VirtualPackage.detect(overrides)]
+    specs = [rattler.MatchSpec(each) for each in question["specs"]]
+    priority = rattler.ChannelPriority
+    records = await rattler.solve(
+        sources=[rattler.Channel(each) for each in question["channels"]],
+        specs=specs,
+        gateway=rattler.Gateway(cache_dir=Path(question["cache"], "repodata"), client=_client()),
+        virtual_packages=virtual,
+        channel_priority=priority.Strict if question["strict"] else priority.Disabled,
+    )
+    return {
+        "records": [json.loads(each.to_json()) for each in records],
+        "virtual": [str(each) for each in virtual],
+    }
+
+
+async def _install(question: Told, say: Say) -> Told:
+    """Lay the locked packages out in ``prefix``, which may be meant to lie ``elsewhere``."""
+    import rattler
+
+    cache = rattler.PackageCache.new_layered(
+        [str(Path(question["cache"], "pkgs"))], validation_mode=rattler.ValidationMode.full()
+    )
+    records = [_record(each) for each in question["records"]]
+    await rattler.install(
+        records,
+        target_prefix=question["prefix"],
+        package_cache=cache,
+        execute_link_scripts=True,
+        client=_client(),
+        reporter=_Reporter([str(each) for each in records], say),
+        alternative_target_prefix=question.get("elsewhere"),
+    )
+    return {}
+
+
+def _record(told: Told) -> Any:
+    """A locked package as rattler wants it."""
+    from rattler import PackageRecord, RepoDataRecord
+    from rattler.package import BuildString
+
+    kept = ("build_number", "subdir", "arch", "platform", "noarch", "depends", "constrains")
+    also = ("size", "features", "license", "license_family", "python_site_packages_path")
+    record = PackageRecord(
+        name=told["name"],
+        version=told["version"],
+        build=BuildString(told["build"]),
+        sha256=bytes.fromhex(told["sha256"]) if told.get("sha256") else None,
+        md5=bytes.fromhex(told["md5"]) if told.get("md5") else None,
+        **{name: told[name] for name in (*kept, *also) if name in told},
+    )
+    return RepoDataRecord(record, told["fn"], told["url"], told["channel"])
+
+
+class _Reporter:
+    """What rattler does, as lines; it calls from threads of its own, and must never be let down."""
+
+    def __init__(self, names: list[str], say: Say) -> None:
+        self._names, self._say = names, say
+
+    def on_download_start(self, cache_entry: int) -> int:
+        return cache_entry
+
+    def on_link_start(self, operation: int, package_name: str) -> int:
+        found = next((each for each in self._names if each.startswith(f"{package_name}=")), "")
+        self._say({"said": f" + {found or package_name}"})
+        return operation
+
+    def __getattr__(self, name: str) -> Callable[..., int]:
+        return lambda *_: 0
+
+
+_VERBS = {"solve": _solve, "install": _install}
+
+if __name__ == "__main__":
+    main()
