@@ -10,7 +10,7 @@ from __future__ import annotations
 import importlib
 import os
 
-from scriptrun.environments import built, index_credentials, local_sources, pythons, requests, sites
+from scriptrun.environments import built, index_credentials, local_sources, requests, sites
 from scriptrun.environments.base import Builder, Lock, Log, Stop
 from scriptrun.environments.locks import content_key
 from scriptrun.runtime.files import write_atomic
@@ -85,5 +85,3 @@ _BIN = ("Scripts",) if os.name == "nt" else ("bin",)
 def _loaded(name: str) -> Any:
     """What starts uv, by its module's name: a cached environment is found without subprocess."""
     return importlib.import_module(f"scriptrun.environments.{name}")
-
-
