@@ -40,6 +40,7 @@ SYSTEM = {
     "buildah": "buildah",
     "dbus-run-session": "dbus",
     "gnome-keyring-daemon": "gnome-keyring",
+    "docker-registry": "docker-registry",
 }
 #: libraries that come along when any of these is installed: Slurm's pmix is one
 BESIDE = ("libpmix-dev",)

@@ -38,7 +38,7 @@ def build(
     """
     spec = spec_of(environment, interpreter)
     refuse(base.check(spec), "This environment cannot be built")
-    registries.know(spec)
+    registries.know(spec, workspace)
     return ensure.ensure(spec, workspace.locks_folder, log, upgrade=upgrade)
 
 

@@ -30,7 +30,7 @@ def prepare(workspace: Home, job: JobSpec, folder: Path) -> int:
     log = _Log(folder)
     try:
         lock = lock_of(folder)
-        registries.know(job.environment)
+        registries.know(job.environment, workspace)
         with shelves.lying_in(placing.shelf_of(job.target, workspace)):
             ready = ensure.ensure(job.environment, workspace.locks_folder, log.line, lock=lock)
         write_lock(folder, ready)

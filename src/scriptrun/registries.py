@@ -1,4 +1,4 @@
-"""Passwords of image registries: this user's secrets, by the registry's address.
+"""Image registries: the one that a workspace names, and passwords, by the registry's address.
 
 A password that code gives (``base_image_registry.password``) is kept as the secret
 ``registry-ADDRESS`` when the job is submitted, for the image is pulled later by another process.
@@ -9,10 +9,14 @@ from __future__ import annotations
 from scriptrun.spec.environment import EnvironmentSpec
 from scriptrun.spec.errors import SecretException
 from scriptrun.spec.hints import TYPE_CHECKING
-from scriptrun.store import containers, secrets
+from scriptrun.store import containers, registry, secrets
 
 if TYPE_CHECKING:
     from scriptrun.config.environment import Environment
+    from scriptrun.home import Home
+
+#: the setting of a workspace that names its registry
+_NAME = "container-registry"
 
 
 def secret_of(address: str) -> str:
@@ -22,22 +26,50 @@ def secret_of(address: str) -> str:
 
 def keep(environment: Environment) -> None:
     """Keep the password that ``environment`` gives for its registry, if it gives one."""
-    registry = environment.docker.base_image_registry
-    if not (registry.address and registry.password):
+    given = environment.docker.base_image_registry
+    if not (given.address and given.password):
         return
-    name = secret_of(registry.address)
-    if _known(name) != registry.password:
-        secrets.keep(name, registry.password)
+    secret = secret_of(given.address)
+    if _known(secret) != given.password:
+        secrets.keep(secret, given.password)
 
 
-def know(spec: EnvironmentSpec) -> None:
-    """Let the builders of this process know the password for the registry of ``spec``."""
-    address = (spec.docker.get("registry") or {}).get("address")
+def name(
+    workspace: Home, address: str | None, username: str | None = None, password: str | None = None
+) -> None:
+    """Let ``workspace`` share the images that are built for it in a registry; None: no longer.
+
+    ``password`` is kept as this user's secret, never in the workspace.
+    """
+    shelf = _shelf(workspace)
     if not address:
+        shelf.remove(_NAME)
         return
-    password = _known(secret_of(address))
+    address = address.partition("://")[2].rstrip("/") or address.rstrip("/")
+    shelf.put(_NAME, {"address": address, **({"username": username} if username else {})})
     if password:
-        containers.passwords[address] = password
+        secrets.keep(secret_of(address), password)
+
+
+def named(workspace: Home) -> dict[str, str]:
+    """The ``address`` and perhaps ``username`` of the workspace's registry; empty for none."""
+    return dict(_shelf(workspace).get(_NAME) or {})
+
+
+def know(spec: EnvironmentSpec, workspace: Home) -> None:
+    """Let the builders of this process know the workspace's registry, and the passwords."""
+    if not spec.container:
+        return
+    containers.shared = named(workspace)
+    own = spec.docker.get("registry") or {}
+    for address in filter(None, [own.get("address"), containers.shared.get("address")]):
+        password = _known(secret_of(address))
+        if password:
+            containers.passwords[address] = password
+
+
+def _shelf(workspace: Home) -> registry.Shelf:
+    return registry.Shelf(workspace.directory / "settings")
 
 
 def _known(name: str) -> str:

@@ -123,6 +123,25 @@ class Workspace(Home):
 
         return building.image_details(self, environment)
 
+    @property
+    def container_registry(self) -> dict[str, str]:
+        """Where images that are built for this workspace are shared: ``address``, ``username``."""
+        from scriptrun import registries
+
+        return registries.named(self)
+
+    def set_container_registry(
+        self, address: str | None, username: str | None = None, password: str | None = None
+    ) -> None:
+        """Push each image that is built from now on to the registry ``address``; None: no longer.
+
+        What somebody has built before is pulled from there. The password is kept as this user's
+        secret ``registry-ADDRESS``, never in the workspace.
+        """
+        from scriptrun import registries
+
+        registries.name(self, address, username, password)
+
     def get_run(self, run_id: str) -> Run:
         """The run with this id. Raises UserErrorException when there is none."""
         from scriptrun.run import Run

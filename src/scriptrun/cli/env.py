@@ -29,6 +29,7 @@ _VERBS = {
     "remove": ("take a built one out of the cache", "env_building"),
     "prune": ("take built ones out of the cache, the longest unused first", "env_building"),
     "alias": ("let an old name stand for another; without arguments: list them", "env_building"),
+    "registry": ("where built container images are shared; without ADDRESS: say", "env_registry"),
 }
 _NAME = "NAME[:VERSION]"
 
@@ -82,6 +83,12 @@ def _alias(verb: Any) -> None:
     verb.add_argument("--remove", action="store_true", help="let NAME mean itself again")
 
 
+def _registry(verb: Any) -> None:
+    verb.add_argument("address", metavar="ADDRESS", nargs="?", help="as registry.example.org/us")
+    verb.add_argument("--username", metavar="U", help="who pushes and pulls there")
+    verb.add_argument("--remove", action="store_true", help="share images no longer")
+
+
 _ADD = {
     "list": _list,
     "show": _show,
@@ -90,6 +97,7 @@ _ADD = {
     "remove": _remove,
     "prune": _prune,
     "alias": _alias,
+    "registry": _registry,
 }
 
 

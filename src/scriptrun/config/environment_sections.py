@@ -30,7 +30,11 @@ class DockerImagePlatform(Section):
 
 
 class DockerBuildContext(Section):
-    """A directory with a Dockerfile that an image is built from."""
+    """A directory with a Dockerfile that an image is built from, here or in a git repository.
+
+    ``location_type`` is "local" (``location`` is a path) or "git" (its address, as the container
+    tool takes it: ``https://HOST/REPOSITORY.git#BRANCH:FOLDER``).
+    """
 
     location_type: str | None = None
     location: str | None = None
@@ -52,6 +56,12 @@ class DockerBuildContext(Section):
     ) -> DockerBuildContext:
         """The build context in the directory ``path``; ``dockerfile_path`` is relative to it."""
         return DockerBuildContext("local", os.path.abspath(path), dockerfile_path)
+
+    @property
+    def is_remote(self) -> bool:
+        """Whether the context is a git repository's."""
+        place = str(self.location or "")
+        return self.location_type == "git" or "://" in place or place.startswith("git@")
 
 
 class DockerSection(Section):

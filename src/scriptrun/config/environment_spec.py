@@ -192,7 +192,11 @@ def _docker(
         made["dockerfile"] = dockerfile_text(section.base_dockerfile)
     if section.build_context:
         context = section.build_context
-        made["build_context"] = {"path": context.location, "dockerfile": context.dockerfile_path}
+        made["build_context"] = {
+            "type": "git" if context.is_remote else "local",
+            "path": context.location,
+            "dockerfile": context.dockerfile_path,
+        }
     registry = section.base_image_registry
     if registry.address:
         made["registry"] = {"address": registry.address, "username": registry.username}

@@ -55,6 +55,8 @@ class Image(Builder):
         note = {"image": image, "tool": tool.path, "kind": tool.kind, "root": tool.root}
         note["kept"] = kept_as(tool, image)
         note["tag"] = tag_of(self.key()) if self.lock.get("requirements") else ""
+        if has_packages(self.spec) or is_made(self.spec):
+            note["unpushed"] = _loaded("image_registry").push(image, self.key(), log, stop)
         write_atomic(os.path.join(place, NOTE), to_json(note))
 
     @classmethod
@@ -102,7 +104,8 @@ class Image(Builder):
         """The value that is handed out, with what the launcher needs to start containers."""
         made = super().ready(place, cached=cached, seconds=seconds)
         note: dict[str, Any] = read_json(os.path.join(place or "", NOTE)) or {}
-        return made.replace(bin="", container=self._told(note))
+        notes = (*made.notes, *filter(None, [note.get("unpushed")]))
+        return made.replace(bin="", container=self._told(note), notes=notes)
 
     def _told(self, note: dict[str, Any]) -> dict[str, Any]:
         docker, tool = self.spec.docker, containers.tool()
@@ -134,6 +137,11 @@ def tag_of(key: str) -> str:
 def has_packages(spec: EnvironmentSpec) -> bool:
     """Whether anything is put on top of the image."""
     return bool(spec.pip or spec.conda)
+
+
+def is_made(spec: EnvironmentSpec) -> bool:
+    """Whether the base is built here: what steps download, and when, makes it another image."""
+    return bool(spec.docker.get("dockerfile") or spec.docker.get("build_context"))
 
 
 def kept_as(tool: containers.Tool, image: str) -> str:

@@ -6,8 +6,10 @@ import json
 import os
 import tempfile
 
-from scriptrun.environments import image_tool
+from scriptrun.environments import image_context, image_registry, image_tool
 from scriptrun.environments.base import Log, Stop
+from scriptrun.environments.image import is_made
+from scriptrun.environments.image_registry import id_of
 from scriptrun.spec.digests import digest_of
 from scriptrun.spec.environment import EnvironmentSpec
 from scriptrun.spec.errors import EnvironmentException
@@ -34,23 +36,12 @@ def get(spec: EnvironmentSpec, log: Log, stop: Stop) -> str:
         )
     registry = spec.docker.get("registry") or {}
     log(f"Pulling {image}.")
-    secret = containers.passwords.get(registry.get("address") or "", "")
-    words = ["pull", "--quiet", *_platform(spec), image]
-    with image_tool.logged_in(
-        registry.get("address") or "", registry.get("username") or "", secret
-    ) as environ:
-        image_tool.run(
-            words, f"Pulling the image {image}", log, stop, environ=environ, told=(secret,)
-        )
+    address, user = registry.get("address") or "", registry.get("username") or ""
+    image_registry.pull(image, _platform(spec), address, user, log, stop)
     pulled = id_of(image)
     if not pulled:
         raise EnvironmentException(f"The image {image} was pulled, and is not there.")
     return pulled
-
-
-def is_made(spec: EnvironmentSpec) -> bool:
-    """Whether the base is built here: what steps download, and when, makes it another image."""
-    return bool(spec.docker.get("dockerfile") or spec.docker.get("build_context"))
 
 
 def named(spec: EnvironmentSpec) -> str:
@@ -64,7 +55,7 @@ def named(spec: EnvironmentSpec) -> str:
 def full_name(spec: EnvironmentSpec) -> str:
     """The image's name with its registry: ``base_image_registry`` is put before a bare one."""
     image = spec.image or ""
-    address = (spec.docker.get("registry") or {}).get("address")
+    address = ((spec.docker.get("registry") or {}).get("address") or "").rpartition("://")[2]
     first = image.partition("/")[0]
     bare = "/" not in image or not ("." in first or ":" in first or first == "localhost")
     return f"{address.rstrip('/')}/{image}" if address and bare else image
@@ -78,12 +69,6 @@ def foreign(spec: EnvironmentSpec) -> str:
     if not wanted or wanted in ("amd64", _ARCHITECTURES.get(machine, machine)):
         return ""  # amd64 is what the SDK writes by itself
     return f"{str(asked.get('os') or 'linux').lower()}/{wanted}"
-
-
-def id_of(image: str) -> str:
-    """The id of an image in the tool's store; "" where it isn't there."""
-    said = containers.run(containers.require(), ["image", "inspect", "--format", "{{.Id}}", image])
-    return said.out.splitlines()[0].removeprefix("sha256:") if said.code == 0 and said.out else ""
 
 
 def inspect(image: str) -> dict[str, Any]:
@@ -113,9 +98,9 @@ def _built(spec: EnvironmentSpec, log: Log, stop: Stop) -> str:
     with tempfile.TemporaryDirectory(prefix="scriptrun-build-") as folder:
         context = docker.get("build_context")
         if context:
-            place = context["path"]
-            file = context.get("dockerfile") or "Dockerfile"
-            words += ["--file", file if _is_remote(place) else os.path.join(place, file), place]
+            place = image_context.brought(context, folder, log, stop)
+            file = os.path.join(place, context.get("dockerfile") or "Dockerfile")
+            words += ["--file", file, place]
         else:
             path = os.path.join(folder, "Dockerfile")
             with open(path, "w", encoding="utf-8") as handle:
@@ -124,7 +109,3 @@ def _built(spec: EnvironmentSpec, log: Log, stop: Stop) -> str:
         log(f"Building the image {named(spec)}.")
         image_tool.run(words, f"Building the image {named(spec)}", log, stop)
     return id_of(tag)
-
-
-def _is_remote(place: str) -> bool:
-    return "://" in place or place.startswith("git@")

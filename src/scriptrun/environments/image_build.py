@@ -12,8 +12,9 @@ import re
 import subprocess
 import tempfile
 
-from scriptrun.environments import image, image_base, image_tool, requests, uv_tool
+from scriptrun.environments import image_base, image_registry, image_tool, requests, uv_tool
 from scriptrun.environments.base import Lock, Log, Stop
+from scriptrun.environments.image import is_made, tag_of
 from scriptrun.environments.image_lock import VENV
 from scriptrun.runtime.files import write_atomic
 from scriptrun.spec.digests import digest_of
@@ -27,31 +28,39 @@ _HANDS = "/run/scriptrun"
 
 def build(spec: EnvironmentSpec, lock: Lock, key: str, log: Log, stop: Stop) -> str:
     """The id of the image that ``lock`` describes; what is there already is not made again."""
-    base = lock["base"]
-    if not image_base.id_of(base):
-        base = image_base.get(spec, log, stop)
-        if base != lock["base"] and not image_base.is_made(spec):
-            raise EnvironmentException(
-                f"The image {lock['named']} is another one now, and the one that the environment "
-                "was locked to is gone.",
-                "Lock it anew: scriptrun env build --upgrade.",
-            )
-        if base != lock["base"]:
-            log(f"The image {lock['named']} was made anew: {base[:12]}.")
-    if not lock.get("requirements"):
-        return str(base)
-    tag = image.tag_of(key)
-    there = image_base.id_of(tag)
+    made_here = bool(lock.get("requirements")) or is_made(spec)
+    tag = tag_of(key)
+    there = image_registry.id_of(tag if lock.get("requirements") else lock["base"])
+    there = there or (image_registry.fetch(key, tag, log, stop) if made_here else "")
     if there:
         return there
+    base = _base(spec, lock, log, stop)
+    if not lock.get("requirements"):
+        return base
     venv = _with_venv(base, lock, log, stop)
     return _layer(venv, tag, ["pip", "sync", *_flags(spec, lock)], lock, spec, log, stop)
+
+
+def _base(spec: EnvironmentSpec, lock: Lock, log: Log, stop: Stop) -> str:
+    """The image that the lock names; one that was made here may be made anew."""
+    if image_registry.id_of(lock["base"]):
+        return str(lock["base"])
+    base = image_base.get(spec, log, stop)
+    if base != lock["base"] and not is_made(spec):
+        raise EnvironmentException(
+            f"The image {lock['named']} is another one now, and the one that the environment "
+            "was locked to is gone.",
+            "Lock it anew: scriptrun env build --upgrade.",
+        )
+    if base != lock["base"]:
+        log(f"The image {lock['named']} was made anew: {base[:12]}.")
+    return base
 
 
 def _with_venv(base: str, lock: Lock, log: Log, stop: Stop) -> str:
     python = lock["base_interpreter"]
     tag = f"localhost/scriptrun-python:{digest_of([base, python])[:32]}"
-    there = image_base.id_of(tag)
+    there = image_registry.id_of(tag)
     if there:
         return there
     words = ["venv", "--system-site-packages", "--python", python, "--no-project", VENV]
@@ -170,7 +179,7 @@ def _keep(name: str, tag: str, base: str, log: Log, stop: Stop) -> str:
         words += ["--change", change]
     image_tool.run([*words, name, tag], f"Keeping the image {tag}", lambda _: None, stop)
     log(f"Made the image {tag}.")
-    return image_base.id_of(tag)
+    return image_registry.id_of(tag)
 
 
 def _remove(name: str) -> None:

@@ -34,8 +34,23 @@ def run(
     nothing is shown. Raises EnvironmentException with the last lines, and Stopped.
     """
     tool = containers.require()
+    argv = [*tool.line, *words]
+    return execute(argv, tool.kind, doing, log, stop, environ=environ, told=told)
+
+
+def execute(
+    argv: Sequence[str],
+    kind: str,
+    doing: str,
+    log: Log,
+    stop: Stop,
+    *,
+    environ: Mapping[str, str] | None = None,
+    told: Sequence[str] = (),
+) -> list[str]:
+    """``run`` for any program; ``kind`` is what it is called."""
     process = subprocess.Popen(
-        [*tool.line, *words],
+        argv,
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
@@ -57,7 +72,7 @@ def run(
     if stopped.is_set():
         raise Stopped("Making the image was stopped.")
     if process.returncode != 0:
-        raise failure(doing, tool.kind, lines, process.returncode)
+        raise failure(doing, kind, lines, process.returncode)
     return lines
 
 

@@ -22,6 +22,8 @@ from scriptrun.store import places
 PATIENCE = 30.0
 #: passwords of registries by their address, for as long as this process lives: set by the hall
 passwords: dict[str, str] = {}
+#: the registry that the workspace names: ``address`` and ``username``; set by the hall
+shared: dict[str, str] = {}
 #: the label of a container in which an image is built: the pid of the process that does it
 BUILDER = "scriptrun.builder"
 _SETTINGS = re.compile(r"CONTAINERS?_\w+|DOCKER_\w+|STORAGE_\w+|XDG_\w+|HOME")

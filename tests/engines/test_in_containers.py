@@ -1,0 +1,129 @@
+"""What a job sees in a container, whatever the image says: by a real podman."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+
+import pytest
+from pods import BARE, BASE
+
+from scriptrun.config.environment import DockerBuildContext, Environment
+from scriptrun.config.script_run_config import ScriptRunConfig
+from scriptrun.config.sections import DockerConfiguration
+from scriptrun.engines.local import Local
+from scriptrun.experiment import Experiment
+from scriptrun.testing.jobs import Bench, log_of, wait
+
+pytestmark = pytest.mark.podman
+
+TELLS = """
+import json, os, sys
+from scriptrun import Run
+Run.get_context().log("seen", 1)
+os.makedirs("outputs", exist_ok=True)
+open("outputs/made.txt", "w").write("made")
+shm = os.statvfs("/dev/shm")
+print(json.dumps({
+    "user": os.getuid(), "home": os.path.expanduser("~"), "shm": shm.f_frsize * shm.f_blocks,
+    "own": os.environ.get("OWN"), "argument": os.environ.get("ARGUMENT"),
+    "image": os.environ.get("OF_THE_IMAGE"), "here": os.getcwd(), "pid": os.getpid(),
+    "shell": os.path.exists("/bin/sh"), "entered": os.path.exists("/tmp/entered"),
+}))
+"""
+
+
+@pytest.fixture
+def bench(tmp_path, podman):
+    return Bench(tmp_path, Local())
+
+
+def managed(environment):
+    environment.python.user_managed_dependencies = True
+    return environment
+
+
+def submit(bench, environment, code=TELLS, docker=None, **how):
+    source = bench.source(code)
+    what = how or {"script": "job.py"}
+    config = ScriptRunConfig(
+        str(source), environment=environment, docker_runtime_config=docker, **what
+    )
+    run = Experiment(bench.workspace, "containers").submit(config)
+    assert wait(run) == "Completed", run.standing.reason + log_of(run)
+    return run
+
+
+def seen(run):
+    return json.loads(log_of(run).splitlines()[-1])
+
+
+def test_an_image_with_another_user_an_entrypoint_and_no_shell(bench, podman):
+    podman.image(
+        "localhost/odd:1",
+        f'FROM {BASE}\nENV OF_THE_IMAGE=yes OWN=image\nENTRYPOINT ["touch", "/tmp/entered"]\n'
+        "RUN rm /usr/bin/sh /usr/bin/bash\nUSER app\nWORKDIR /nowhere\n",
+    )
+    environment = managed(Environment.from_docker_image("odd", "localhost/odd:1"))
+    environment.environment_variables = {"OWN": "the environment's"}
+    docker = DockerConfiguration(
+        use_docker=True, shm_size="48m", arguments=["--env", "ARGUMENT=given", "--hostname=inside"]
+    )
+    run = submit(bench, environment, docker=docker)
+    told = seen(run)
+    assert (
+        told.items()
+        >= {
+            "shm": 48 << 20,
+            "own": "the environment's",
+            "argument": "given",
+            "image": "yes",
+            "here": str(run.path / "work"),
+            "shell": False,
+            "entered": False,
+        }.items()
+    )
+    assert run.get_metrics() == {"seen": 1}
+    assert run.get_file_names().count("outputs/made.txt") == 1
+    for folder, _, names in os.walk(run.path):
+        for name in names:
+            assert os.stat(os.path.join(folder, name)).st_uid == os.getuid()
+    assert not podman.names()
+
+
+def test_a_command_that_is_no_python_in_an_image_without_one(bench):
+    environment = managed(Environment.from_docker_image("bare", BARE))
+    run = submit(bench, environment, command="echo $0 $AZUREML_RUN_ID > outputs/told; cat job.py")
+    assert log_of(run) == TELLS
+    assert (run.path / "outputs" / "told").read_text().split()[1] == run.id
+
+
+def test_dockerfiles_and_build_contexts_of_a_folder_and_of_git(bench, tmp_path):
+    context = tmp_path / "context"
+    (context / "docker").mkdir(parents=True)
+    (context / "docker" / "Dockerfile").write_text(f"FROM {BASE}\nCOPY word /etc/word\n")
+    (context / "word").write_text("first")
+    (tmp_path / "Dockerfile").write_text(f"FROM {BASE}\nRUN echo of a file > /etc/word\n")
+    local = DockerBuildContext.from_local_directory(None, context, "docker/Dockerfile")
+    says = "print(open('/etc/word').read())"
+
+    def word(environment):
+        return log_of(submit(bench, managed(environment), says)).strip()
+
+    assert word(Environment.from_dockerfile("file", tmp_path / "Dockerfile")) == "of a file"
+    assert word(Environment.from_docker_build_context("context", local)) == "first"
+    (context / "word").write_text("second")
+    assert word(Environment.from_docker_build_context("context", local)) == "second"
+    there = DockerBuildContext("git", f"file://{repository(context)}#main:docker")
+    (context / "docker" / "Dockerfile").unlink()
+    assert word(Environment.from_docker_build_context("git", there)) == "of git"
+
+
+def repository(folder):
+    """``folder`` as a git repository, in whose folder ``docker`` all lies that is needed."""
+    (folder / "docker" / "word").write_text("of git")
+    git = ["git", "-c", "user.name=t", "-c", "user.email=t@example.org", "-C", folder]
+    for words in (["init", "-q", "-b", "main"], ["add", "."], ["commit", "-qm", "context"]):
+        subprocess.run([*git, *words], check=True)
+    return folder

@@ -1,0 +1,144 @@
+"""Images by a real podman: what is built when, its layers, its digest, and a real registry."""
+
+from __future__ import annotations
+
+import json
+import re
+
+import pytest
+import registry as registries
+from pods import BASE, lacking
+
+from scriptrun.config.environment import ContainerRegistry, Environment
+from scriptrun.spec.errors import EnvironmentException
+from scriptrun.store import containers
+from scriptrun.workspace import Workspace
+
+pytestmark = pytest.mark.podman
+
+
+@pytest.fixture
+def served(tmp_path, monkeypatch):
+    """A registry with a password, and secrets of the test's own."""
+    if registries.missing():
+        lacking(registries.missing())
+    monkeypatch.setenv("SCRIPTRUN_SECRETS", str(tmp_path / "secrets"))
+    monkeypatch.setattr(containers, "passwords", {})
+    monkeypatch.setattr(containers, "shared", {})
+    with registries.Registry(tmp_path / "registry") as found:
+        yield found
+
+
+def workspace_at(place):
+    return Workspace.create("images", path=place, exist_ok=True)
+
+
+def with_packages(wheels, *names, image=BASE):
+    made = Environment("packed")
+    made.docker.base_image = image
+    for each in names:
+        made.python.conda_dependencies.add_pip_package(each)
+    for option in ("--no-index", f"--find-links {wheels}"):
+        made.python.conda_dependencies.set_pip_option(option)
+    return made
+
+
+def layers(podman, image):
+    return json.loads(podman.say("image", "inspect", "--format", "{{json .RootFS.Layers}}", image))
+
+
+def calls(podman, monkeypatch, tmp_path):
+    """Let each command of podman be noted in the file that is given."""
+    noted = tmp_path / "calls"
+    program = tmp_path / "noting" / "podman"
+    program.parent.mkdir()
+    program.write_text(f'#!/bin/sh\necho "$*" >> {noted}\nexec {podman.program} "$@"\n')
+    program.chmod(0o755)
+    monkeypatch.setenv("SCRIPTRUN_CONTAINER_TOOL", str(program))
+    return noted
+
+
+def test_one_more_package_is_one_more_layer_and_what_is_there_is_not_asked_for(
+    podman, tmp_path, wheels, monkeypatch
+):
+    noted = calls(podman, monkeypatch, tmp_path)
+    workspace = workspace_at(tmp_path / "workspace")
+    first = with_packages(wheels, "red==1.0").build(workspace)
+    built = noted.read_text()
+    again = with_packages(wheels, "red==1.0")
+    assert again.build(workspace).ready.container["image"] == first.ready.container["image"]
+    assert noted.read_text() == built
+    details = again.get_image_details(workspace)
+    assert noted.read_text() == built
+    assert (details.image_exist, details.image) == (True, first.ready.container["image"])
+    assert details.interpreter_path == "/opt/scriptrun/bin/python"
+
+    more = with_packages(wheels, "red==1.0", "blue").build_local(workspace)
+    added = noted.read_text().removeprefix(built)
+    assert "uv venv" not in added and len(re.findall(r"\bcommit\b", added)) == 1
+    one, two = (layers(podman, each.ready.container["image"]) for each in (first, more))
+    assert one[:-1] == two[:-1] and one[-1] != two[-1]
+    assert podman.say("image", "exists", f"localhost/scriptrun-env:{more.ready.key}") == ""
+    held = podman.say(
+        "run",
+        "--rm",
+        "--network=none",
+        more.ready.container["image"],
+        "python",
+        "-c",
+        "import red, blue; print(red.VERSION, blue.VERSION)",
+    )
+    assert held == "1.0 1.0"
+    words = ("run", "--rm", "--network=none", more.ready.container["image"], "ls")
+    assert podman.say(*words, "/run/scriptrun", "/tmp").split() == ["/run/scriptrun:", "/tmp:"]
+
+
+def test_a_registry_of_the_workspace_and_one_of_the_base(
+    podman, tmp_path, wheels, served, monkeypatch
+):
+    base = f"{served.address}/team/base:1"
+    podman.say(
+        "push",
+        "--quiet",
+        "--tls-verify=false",
+        "--creds",
+        f"{registries.USER}:{registries.PASSWORD}",
+        BASE,
+        base,
+    )
+    here, there = (workspace_at(tmp_path / each) for each in ("here", "there"))
+    environment = with_packages(wheels, "red==1.0", image="team/base:1")
+    environment.docker.base_image_registry = ContainerRegistry(
+        address=served.address, username=registries.USER, password="wrong"
+    )
+    with pytest.raises(
+        EnvironmentException, match=r"(?s)Pulling the image .*unauthorized"
+    ) as error:
+        environment.build(here)
+    assert "The registry refuses: log in" in str(error.value)
+    assert "wrong" not in str(error.value)
+
+    environment.docker.base_image_registry.password = registries.PASSWORD
+    here.set_container_registry(served.address, registries.USER)
+    built = environment.build(here)
+    assert not built.ready.notes
+    name = f"{served.address}/scriptrun-env:{built.ready.key}"
+    assert f"Pushing the image {name}." in built.get_log()
+    for text in (built.get_log(), json.dumps(built.ready.lock), repr(here.container_registry)):
+        assert registries.PASSWORD not in text
+
+    for image in (name, f"localhost/scriptrun-env:{built.ready.key}"):
+        podman.say("rmi", "--force", image)
+    monkeypatch.setenv("SCRIPTRUN_CACHE", str(tmp_path / "another machine's"))
+    there.set_container_registry(f"https://{served.address}/", registries.USER)
+    pulled = environment.build(there)
+    assert f"The image {name} was built before, and is pulled." in pulled.get_log()
+    assert "Made the image" not in pulled.get_log()
+    assert pulled.ready.container["image"] == built.ready.container["image"]
+
+    there.set_container_registry(served.address, "nobody")  # refused: the image is there anyway
+    environment.python.conda_dependencies.add_pip_package("blue")
+    other = environment.build(there)
+    assert f"could not be pushed to {served.address}: " in other.ready.notes[-1]
+    there.set_container_registry(None)
+    assert there.container_registry == {}
