@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from scriptrun import comparing, data_words
+from scriptrun.dataset import Dataset
 from scriptrun.model import Model
 from scriptrun.run import Run
 from scriptrun.spec.digests import digest_of
@@ -24,7 +25,7 @@ def of(model: Model) -> dict[str, Any]:
             "files": model.files,
             "tags": model.tags,
         },
-        "datasets": {word: [_dataset(each) for each in sets] for word, sets in _sets(model)},
+        "datasets": datasets_of(model),
         "run": _of_model(model),
     }
 
@@ -74,12 +75,20 @@ def _input(found: dict[str, Any]) -> dict[str, Any]:
     return {"input": how["inputName"], **found["dataset"]}
 
 
-def _dataset(dataset: Any) -> dict[str, Any]:
-    return {"id": dataset.id, "name": dataset.name, "version": dataset.version}
+def datasets_of(model: Model) -> dict[str, list[dict[str, Any]]]:
+    """The datasets that the model was said to come from, by the words that they were given with.
+
+    Of one that was forgotten since, ``name`` and ``version`` are None.
+    """
+    found: dict[str, list[dict[str, Any]]] = {}
+    for word, dataset_id in model.serialize().get("datasets") or ():
+        found.setdefault(word, []).append(_dataset(model, dataset_id))
+    return found
 
 
-def _sets(model: Model) -> list[tuple[str, list[Any]]]:
+def _dataset(model: Model, dataset_id: str) -> dict[str, Any]:
     try:
-        return list(model.datasets.items())
+        dataset = Dataset.get_by_id(model.workspace, dataset_id)
     except UserErrorException:
-        return []  # one of them was forgotten since; the run still knows what it read
+        return {"id": dataset_id, "name": None, "version": None}
+    return {"id": dataset_id, "name": dataset.name, "version": dataset.version}

@@ -192,13 +192,9 @@ class Model:
         sample_output_dataset: Any = None,
         resource_configuration: ResourceConfiguration | None = None,
     ) -> None:
-        """Set the tags or the description anew."""
-        words: Head = {}
-        if tags is not None:
-            words["tags"] = model_facts.texts(tags)
-        if description is not None:
-            words["description"] = description
-        self._change(words)
+        """Set what is given anew."""
+        given = {name: value for name, value in locals().items() if value is not None}
+        self._change(model_facts.changes(given))
 
     def add_tags(self, tags: Mapping[str, Any]) -> None:
         """Add tags; those that are there get their new values."""
@@ -275,6 +271,26 @@ class Model:
             found.setdefault(word, []).append(Dataset.get_by_id(self.workspace, dataset))
         return found
 
+    @property
+    def sample_input_dataset(self) -> Any:
+        """The dataset that shows what the model takes, or None."""
+        return self._dataset("sample_input")
+
+    @property
+    def sample_output_dataset(self) -> Any:
+        """The dataset that shows what the model gives, or None."""
+        return self._dataset("sample_output")
+
+    @property
+    def resource_configuration(self) -> ResourceConfiguration | None:
+        """What serving the model would want, or None."""
+        kept = self._head.get("resource")
+        return None if kept is None else ResourceConfiguration(**kept)
+
+    def _dataset(self, word: str) -> Any:
+        kept = self._head.get(word)
+        return None if kept is None else Dataset.get_by_id(self.workspace, kept)
+
     def serialize(self) -> dict[str, Any]:
         """The version's facts as JSON values."""
         return {**self._head, "id": self.id, "run_id": self.run_id}
@@ -316,9 +332,6 @@ _KEPT = {
     "created_by": "created_by",
     "model_framework": "framework",
     "model_framework_version": "framework_version",
-    "sample_input_dataset": "sample_input",
-    "sample_output_dataset": "sample_output",
-    "resource_configuration": "resource",
     "mime_type": "mime_type",
     "unpack": "unpack",
     "parent_id": "parent_id",

@@ -52,6 +52,19 @@ def facts(given: Mapping[str, Any]) -> Head:
     }
 
 
+def changes(given: Mapping[str, Any]) -> Head:
+    """What of a version is set anew, of the keywords of ``Model.update`` that were given."""
+    kept = {
+        "description": "description",
+        "tags": "tags",
+        "sample_input_dataset": "sample_input",
+        "sample_output_dataset": "sample_output",
+        "resource_configuration": "resource",
+    }
+    made = facts(given)
+    return {word: made[word] for name, word in kept.items() if name in given}
+
+
 def texts(given: Any) -> dict[str, str]:
     """Tags as texts by name. Raises UserErrorException for what is no dict."""
     if not given:

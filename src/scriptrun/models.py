@@ -17,7 +17,15 @@ if TYPE_CHECKING:
     from scriptrun.home import Home
 
 #: what may be said of a version after it was registered
-WORDS = ("description", "tags", "properties", "datasets")
+WORDS = (
+    "description",
+    "tags",
+    "properties",
+    "datasets",
+    "sample_input",
+    "sample_output",
+    "resource",
+)
 
 
 def keep(home: Home, name: str, paths: Mapping[str, Path], root: str, head: Head) -> Head:
@@ -110,7 +118,7 @@ def copy_to(home: Home, head: Head, target: Path, exist_ok: bool) -> Path:
     there = [target / file["path"] for file in head["files"] if (target / file["path"]).exists()]
     if there and not exist_ok:
         raise UserErrorException(
-            f"{there[0]} is there already.", "Download elsewhere, or say exist_ok=True."
+            f"{there[0]} is there already.", "Download elsewhere, or say exist_ok=True (--force)."
         )
     for file in head["files"]:
         place = target / file["path"]

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from scriptrun.cli import sweep_show, sweep_words
 from scriptrun.config import search_space
 from scriptrun.spec.errors import UserErrorException
+from scriptrun.sweeps import ranking
 
 
 @pytest.mark.parametrize(
@@ -61,7 +62,7 @@ def test_policies():
 
 @given(st.lists(st.one_of(st.none(), st.floats(-1e9, 1e9)), min_size=1, max_size=200))
 def test_the_curve_never_gets_worse_and_fits(values):
-    curve = sweep_show.best_so_far(values, True)
+    curve = ranking.best_so_far(values, True)
     assert curve == sorted(curve)
     if curve:
         lines = sweep_show.drawn(curve)

@@ -8,6 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from scriptrun import Dataset, Model, Run, Workspace
+from scriptrun.model_facts import ResourceConfiguration
 from scriptrun.spec.errors import UserErrorException
 from scriptrun.store import blobs
 from scriptrun.testing.jobs import Bench
@@ -161,6 +162,10 @@ def test_the_datasets_it_came_from_are_found_again(workspace, weights, tmp_path)
     kept = Model(workspace, "digits").datasets["training data"]
     assert [(each.name, each.version) for each in kept] == [("rows", 1)]
     assert [each.id for each in Model.list(workspace, dataset_id=data.id)] == [model.id]
+    model.update(sample_input_dataset=data, resource_configuration=ResourceConfiguration(gpu=1))
+    again = Model(workspace, "digits")
+    assert again.sample_input_dataset.id == data.id and again.sample_output_dataset is None
+    assert again.resource_configuration.gpu == 1 and again.description is None
     with pytest.raises(UserErrorException, match="pairs of a word and a dataset"):
         Model.register(workspace, weights, "digits", datasets=["rows"])
 

@@ -62,7 +62,7 @@ def test_its_files_are_whole(user, swept):
             assert not any(name in ("src", "href") for name, _ in attributes)
 
     Reader().feed(page)
-    assert opened.count("polyline") == 6 and opened.count("svg") == 2
+    assert opened.count("polyline") == 6 and opened.count("svg") == 3
 
 
 @pytest.mark.parametrize(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 from pods import BASE
-from tuning import Tuner, ended, tuned_to_a_model
+from tuning import Tuner, ended, tuned_to_a_model, until
 
 from scriptrun import BanditPolicy, Environment, GridParameterSampling, choice
 
@@ -38,4 +38,4 @@ def test_a_policy_stops_a_container_and_a_cancel_the_rest(tmp_path, podman):
     sweep.cancel()
     assert ended(sweep).state == "Canceled"
     assert {each.get_status() for each in sweep.get_children()} == {"Canceled"}
-    assert podman.names() == []
+    until(lambda: not podman.names())

@@ -25,6 +25,7 @@ def run(words: list[str]) -> int:
 
 def _run(words: list[str]) -> int:
     first = words[0] if words else "--help"
+    first = table.OTHERWISE.get(first, first)
     if first in ("-h", "--help", "help") and len(words) <= 1:
         print(overview())
         return 0 if words else 2

@@ -9,7 +9,7 @@ from __future__ import annotations
 import argparse
 from typing import Any
 
-from scriptrun import browsing, opening
+from scriptrun import browsing, lineage, opening
 from scriptrun.cli import out, shared
 from scriptrun.model import Model
 from scriptrun.spec.errors import UserErrorException
@@ -61,6 +61,8 @@ def _list(args: argparse.Namespace) -> int:
     elif found:
         heads = ("NAME", "VERSION", "SIZE", "CREATED", "RUN", "TAGS")
         out.table(heads, [_row(model) for model in found])
+    elif name or run_id or tags:
+        print("No model is like that: scriptrun model list has all")
     else:
         print("None is registered yet: scriptrun model register NAME PATH")
     return 0
@@ -86,6 +88,7 @@ def _show(args: argparse.Namespace) -> int:
     if args.json:
         out.as_json(model.serialize())
         return 0
+    found = lineage.datasets_of(model)
     files = [f"{each['path']}  {out.size(each['size'])}" for each in model.files]
     out.facts(
         [
@@ -96,7 +99,7 @@ def _show(args: argparse.Namespace) -> int:
             ("framework", " ".join(filter(None, (model.model_framework, _version(model))))),
             ("run", model.run_id or ""),
             ("experiment", model.experiment_name or ""),
-            ("datasets", "\n".join(f"{word}: {_names(sets)}" for word, sets in _datasets(model))),
+            ("datasets", "\n".join(f"{word}: {_names(sets)}" for word, sets in found.items())),
             ("tags", _tags(model)),
             ("properties", ", ".join(f"{k}={v}" for k, v in model.properties.items())),
             ("files", "\n".join(files)),
@@ -109,12 +112,11 @@ def _version(model: Model) -> str:
     return str(model.model_framework_version or "")
 
 
-def _datasets(model: Model) -> Any:
-    return model.datasets.items()
-
-
-def _names(datasets: list[Any]) -> str:
-    return ", ".join(f"{each.name}:{each.version}" for each in datasets)
+def _names(datasets: list[dict[str, Any]]) -> str:
+    return ", ".join(
+        f"{each['name']}:{each['version']}" if each["name"] else f"{each['id']} (not registered)"
+        for each in datasets
+    )
 
 
 def _register(args: argparse.Namespace) -> int:

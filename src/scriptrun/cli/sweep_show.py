@@ -70,7 +70,7 @@ def show(run: HyperDriveRun) -> None:
         return
     print()
     _table(sweep.metric, list(sweep.space), ordered)
-    curve = best_so_far([each.best for each in found], sweep.maximizes)
+    curve = ranking.best_so_far([each.best for each in found], sweep.maximizes)
     if len(curve) > 1:
         print(f"\nthe best {sweep.metric} so far, over {len(found)} runs")
         print("\n".join(drawn(curve)))
@@ -122,18 +122,6 @@ def _row(child: Child, names: Sequence[str]) -> list[str]:
 
 def _short(value: Any) -> str:
     return f"{value:.6g}" if isinstance(value, float) else str(value)
-
-
-def best_so_far(values: Sequence[float | None], maximizes: bool) -> list[float]:
-    """The best of all values up to each, from the first that there is."""
-    found: list[float] = []
-    for value in values:
-        if value is not None and value == value:  # noqa: PLR0124 (not a number)
-            better = max if maximizes else min
-            found.append(better(found[-1], value) if found else value)
-        elif found:
-            found.append(found[-1])
-    return found
 
 
 def drawn(curve: Sequence[float], wide: int = WIDE, high: int = HIGH) -> list[str]:

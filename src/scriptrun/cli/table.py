@@ -48,3 +48,5 @@ OTHERS = {
     "version": Command("version", "Print the version"),
 }
 COMMANDS = {**RUNS, **OTHERS}
+#: other words that people type for them
+OTHERWISE = {"models": "model"}

@@ -18,11 +18,14 @@ if TYPE_CHECKING:
 
 _WIDE, _HIGH, _EDGE = 900, 320, 60
 _BINS = 4
+#: as many kinds of an axis have their names beside it
+_NAMED = 12
 _PAGE = """<!doctype html>
 <html lang="en"><head><meta charset="utf-8"><title>{title}</title>
 <style>
 body {{ font: 14px system-ui, sans-serif; margin: 2em auto; max-width: 960px; color: #222 }}
-svg {{ background: #fafafa; width: 100% }} text {{ font-size: 11px; fill: #444 }}
+svg {{ background: #fafafa; width: 100% }}
+text {{ font-size: 11px; fill: #444; paint-order: stroke; stroke: #fafafa; stroke-width: 3px }}
 .line {{ fill: none; stroke-width: 1.5; opacity: .7 }}
 .line:hover {{ stroke-width: 4; opacity: 1 }}
 .axis {{ stroke: #999 }} .bar {{ fill: #3b78c3 }}
@@ -30,7 +33,9 @@ table {{ border-collapse: collapse }} td, th {{ padding: 2px 10px; text-align: l
 tr:nth-child(even) {{ background: #f3f3f3 }}
 </style></head><body>
 <h1>{title}</h1><p>{summary}</p>
-<h2>Parallel coordinates</h2>{parallel}
+<h2>The best so far</h2>{curve}
+<h2>Parallel coordinates</h2>
+<p>Each line is a run; red are the best, blue the worst.</p>{parallel}
 <h2>Importance</h2>
 <p>The share of the variance of {metric} that each parameter explains alone.</p>{importance}
 <h2>Runs</h2>{table}
@@ -45,13 +50,14 @@ def page(run: HyperDriveRun) -> str:
     seen = [each for each in found if each.best is not None and math.isfinite(each.best)]
     names = list(sweep.space)
     best = ordered[0] if ordered and ordered[0].best is not None else None
-    summary = f"{run.id}: {run.get_status()}, {len(found)} runs"
+    summary = f"{run.get_status()}, {len(found)} runs"
     if best is not None:
         summary += f"; the best {sweep.metric} is {best.best:.6g}, by {best.id}"
     return _PAGE.format(
         title=escape(f"Sweep {run.name}"),
         summary=escape(summary),
         metric=escape(sweep.metric),
+        curve=_curve(ranking.best_so_far([each.best for each in found], sweep.maximizes)),
         parallel=_parallel(names, sweep.metric, seen, sweep.maximizes),
         importance=_bars(importance(names, seen)),
         table=_table(names, sweep.metric, ordered),
@@ -110,7 +116,8 @@ def _parallel(names: Sequence[str], metric: str, seen: Sequence[Child], maximize
     step = (_WIDE - 2 * _EDGE) / max(1, len(axes) - 1)
     places = [_EDGE + number * step for number in range(len(axes))]
     lines = []
-    for row, child in enumerate(seen):
+    upwards = sorted(range(len(seen)), key=lambda row: axes[-1][0][row], reverse=not maximizes)
+    for row in upwards:  # the best lie on top
         points = [
             f"{x:.1f},{_height(axis[0][row]):.1f}" for x, axis in zip(places, axes, strict=True)
         ]
@@ -118,7 +125,7 @@ def _parallel(names: Sequence[str], metric: str, seen: Sequence[Child], maximize
         colour = f"hsl({240 - 240 * share:.0f} 70% 45%)"
         lines.append(
             f"<polyline class='line' stroke='{colour}' points='{' '.join(points)}'>"
-            f"<title>{escape(_told(child, metric))}</title></polyline>"
+            f"<title>{escape(_told(seen[row], metric))}</title></polyline>"
         )
     heads = [
         f"<line class='axis' x1='{x:.1f}' x2='{x:.1f}' y1='30' y2='{_HIGH - 30}'/>"
@@ -127,15 +134,35 @@ def _parallel(names: Sequence[str], metric: str, seen: Sequence[Child], maximize
         f"<text x='{x:.1f}' y='{_HIGH - 14}' text-anchor='middle'>{escape(axis[1])}</text>"
         for x, name, axis in zip(places, [*names, metric], axes, strict=True)
     ]
-    return f"<svg viewBox='0 0 {_WIDE} {_HIGH}'>{''.join(heads)}{''.join(lines)}</svg>"
+    heads += [
+        f"<text x='{x + 5:.1f}' y='{_height(share) + 4:.1f}'>{escape(kind)}</text>"
+        for x, axis in zip(places, axes, strict=True)
+        for kind, share in axis[3].items()
+    ]
+    return f"<svg viewBox='0 0 {_WIDE} {_HIGH}'>{''.join(lines)}{''.join(heads)}</svg>"
+
+
+def _curve(values: Sequence[float]) -> str:
+    """The best value so far over the runs, as steps."""
+    shares, low, high, _ = _axis(values) if values else ([], "", "", {})
+    step = (_WIDE - 2 * _EDGE) / max(1, len(shares) - 1)
+    points = [(_EDGE + number * step, _height(share)) for number, share in enumerate(shares)]
+    path = "".join(f"H{x:.1f}V{y:.1f}" for x, y in points[1:])
+    begin = f"M{points[0][0]:.1f} {points[0][1]:.1f}" if points else ""
+    return (
+        f"<svg viewBox='0 0 {_WIDE} {_HIGH}'>"
+        f"<path class='line' stroke='#3b78c3' d='{begin}{path}'/>"
+        f"<text x='{_EDGE - 6}' y='34' text-anchor='end'>{high}</text>"
+        f"<text x='{_EDGE - 6}' y='{_HIGH - 26}' text-anchor='end'>{low}</text></svg>"
+    )
 
 
 def _height(share: float) -> float:
     return _HIGH - 30 - share * (_HIGH - 60)
 
 
-def _axis(points: Sequence[Any]) -> tuple[list[float], str, str]:
-    """Where each point lies from 0 to 1, and what stands at both ends.
+def _axis(points: Sequence[Any]) -> tuple[list[float], str, str, dict[str, float]]:
+    """Where each point lies from 0 to 1, what stands at both ends, and where kinds lie between.
 
     Numbers above 0 that span more than two powers of ten lie by their logarithms.
     """
@@ -143,15 +170,22 @@ def _axis(points: Sequence[Any]) -> tuple[list[float], str, str]:
         low, high = min(points), max(points)
         scale = math.log if low > 0 and high / low > 100 else float
         first, span = scale(low), (scale(high) - scale(low)) or 1.0
-        return [(scale(each) - first) / span for each in points], f"{low:.4g}", f"{high:.4g}"
+        shares = [(scale(each) - first) / span for each in points]
+        return shares, f"{low:.4g}", f"{high:.4g}", {}
     kinds = sorted({str(each) for each in points})
     spans = max(1, len(kinds) - 1)
-    return [kinds.index(str(each)) / spans for each in points], kinds[0], kinds[-1]
+    places = {kind: number / spans for number, kind in enumerate(kinds)}
+    between = {kind: places[kind] for kind in kinds[1:-1]} if len(kinds) <= _NAMED else {}
+    return [places[str(each)] for each in points], kinds[0], kinds[-1], between
 
 
 def _told(child: Child, metric: str) -> str:
     said = ", ".join(f"{name.lstrip('-')} {value}" for name, value in child.parameters.items())
     return f"{child.id}: {metric} {child.best:.6g}; {said}"
+
+
+def _short(value: Any) -> str:
+    return f"{value:.6g}" if isinstance(value, float) else str(value)
 
 
 def _bars(shares: dict[str, float]) -> str:
@@ -170,7 +204,7 @@ def _table(names: Sequence[str], metric: str, ordered: Sequence[Child]) -> str:
         [
             child.id,
             "" if child.best is None else f"{child.best:.6g}",
-            *(str(child.parameters.get(name)) for name in names),
+            *(_short(child.parameters.get(name)) for name in names),
             child.state,
         ]
         for child in ordered

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Any
 
 from scriptrun import standing
@@ -53,6 +53,18 @@ def ordered(sweep: record.Sweep, found: Iterable[Child], reverse: bool = False) 
         return lacks, -value if downwards else value, child.number
 
     return sorted(found, key=place)
+
+
+def best_so_far(values: Sequence[float | None], maximizes: bool) -> list[float]:
+    """The best of all values up to each, from the first that there is."""
+    found: list[float] = []
+    for value in values:
+        if value is not None and value == value:  # noqa: PLR0124 (not a number)
+            better = max if maximizes else min
+            found.append(better(found[-1], value) if found else value)
+        elif found:
+            found.append(found[-1])
+    return found
 
 
 def listed(
