@@ -33,7 +33,10 @@ ON_PYTHON_36 = [
 ON_PYTHON_38 = [path for path in FILES if RUNTIME in path.parents and path not in ON_PYTHON_36]
 
 #: what anyone may import of the runtime; the rest starts and watches jobs
-PURE_RUNTIME = ("files", "events", "identity", "injob", "workdir", "results", "retrying")
+PURE_RUNTIME = (
+    *("files", "events", "identity", "injob", "workdir", "results", "retrying"),
+    "search_path",
+)
 STARTS_JOBS = (
     "scriptrun.engines",
     "scriptrun.runner",

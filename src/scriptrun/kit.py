@@ -12,8 +12,12 @@ from scriptrun.store import places
 from scriptrun.tracking.folders import not_writable
 
 _SOURCE = Path(__file__).resolve().parent / "runtime"
-#: files that are laid out as packages, for a job's script to import
-_FRONTS = {"script_front.py": "scriptrun", "azureml_front.py": "azureml"}
+#: files that are laid out as what a job's script imports
+_FRONTS = {
+    "script_front.py": "scriptrun/__init__.py",
+    "azureml_front.py": "azureml/__init__.py",
+    "old_front.py": "old/sitecustomize.py",
+}
 
 
 def place(directory: Path) -> Path:
@@ -83,8 +87,8 @@ def _copy(target: Path) -> None:
             goal.parent.mkdir(parents=True, exist_ok=True)
             shutil.copyfile(_SOURCE / name, goal)
         for front, name in _FRONTS.items():
-            (temporary / name).mkdir(exist_ok=True)
-            shutil.copyfile(_SOURCE / front, temporary / name / "__init__.py")
+            (temporary / name).parent.mkdir(exist_ok=True)
+            shutil.copyfile(_SOURCE / front, temporary / name)
         os.rename(temporary, target)
     except OSError:
         shutil.rmtree(temporary, ignore_errors=True)

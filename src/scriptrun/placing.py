@@ -8,7 +8,15 @@ from pathlib import Path
 
 from scriptrun import compute
 from scriptrun.environments import local_sources
-from scriptrun.spec.environment import CONDA, EXACT, IMAGE, INTERPRETER, PACKAGES, EnvironmentSpec
+from scriptrun.spec.environment import (
+    AUTO,
+    CONDA,
+    EXACT,
+    IMAGE,
+    INTERPRETER,
+    PACKAGES,
+    EnvironmentSpec,
+)
 from scriptrun.spec.hints import TYPE_CHECKING
 from scriptrun.spec.later import later
 
@@ -30,10 +38,13 @@ def placed(
 
     ``pins`` says what becomes of those that cannot be had. ``interpreter`` runs a job that names
     none (default: the interpreter of this process). An image of Azure's own says no more than "a
-    Linux with conda": where there are no containers it means processes with the same packages.
+    Linux with conda": where there are no containers it means processes with the same packages, and
+    for old code (AUTO) everywhere, for no pin can be relaxed in an image.
     """
     spec, notes = described.environment, []
-    if spec.container and (spec.docker.get("own") or containers.tool() is not None):
+    if pins == AUTO:
+        spec = spec.replace(pins=pins)  # whatever it comes to: the job finds old names
+    if spec.container and (spec.docker.get("own") or (pins != AUTO and containers.tool())):
         return _in_a_container(spec), ()
     if spec.kind == INTERPRETER and spec.interpreter is None:
         spec = spec.replace(interpreter=interpreter or sys.executable)

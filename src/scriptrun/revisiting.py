@@ -9,6 +9,7 @@ from pathlib import Path
 
 from scriptrun import kit, placing, starting
 from scriptrun.environments import base, ensure, shelves
+from scriptrun.runtime import search_path
 from scriptrun.spec.environment import INTERPRETER
 from scriptrun.spec.errors import UserErrorException, refuse
 from scriptrun.spec.hints import TYPE_CHECKING
@@ -65,8 +66,8 @@ def _environ(run: Run, ready: base.Ready) -> dict[str, str]:
     environ = {**os.environ, **run.job.variables, "SCRIPTRUN_SHELL_OF": run.id}
     for name in _TIES:
         environ.pop(name, None)
-    runtime = str(kit.place(run.workspace.directory))
-    environ["PYTHONPATH"] = _joined(runtime, environ.get("PYTHONPATH"))
+    runtime, rest = str(kit.place(run.workspace.directory)), environ.get("PYTHONPATH")
+    environ["PYTHONPATH"] = search_path.of(run.job.to_dict(), runtime, rest)
     environ["PATH"] = _joined(ready.bin, environ.get("PATH") or os.defpath)
     environ.pop("VIRTUAL_ENV", None)
     if ready.place:

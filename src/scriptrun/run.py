@@ -290,7 +290,7 @@ class Run(_ScriptRun):  # type: ignore[misc]
         """Submit ``config`` as a child of this run."""
         from scriptrun.submit import Origin
 
-        origin = Origin(parent=self.id, root=self.job.root)
+        origin = Origin(parent=self.id, root=self.job.root, pins=self.job.environment.pins)
         return self.experiment.submit(config, tags, origin=origin, **kwargs)
 
     def register_model(

@@ -6,7 +6,7 @@ import importlib
 
 import pytest
 
-from scriptrun import Model, ScriptRunConfig
+from scriptrun import Model, ScriptRunConfig, experiment
 from scriptrun.data.tabular_dataset import TabularDatasetFactory
 from scriptrun.dropin import finder
 from scriptrun.dropin.compute import AmlCompute, ComputeTarget
@@ -162,3 +162,35 @@ def test_headers_and_encodings_by_their_old_words(tmp_path):
         encoding=FileEncoding.ISO88591,
     )
     assert plain.to_pandas_dataframe().shape == (2, 2)
+
+
+OLD_WORDS = """
+import collections, inspect, time
+import numpy as np
+assert np.float is float and np.NaN != np.NaN and np.product([2, 3]) == 6 == np.asscalar(np.int64(6))
+assert issubclass(dict, collections.Mapping) and time.clock() >= 0
+assert inspect.getargspec(lambda a: 0)[0] == ["a"]
+print("all found")
+"""
+OLD_FRAMES = """
+import numpy as np, pandas as pd
+frame = pd.DataFrame({"a": [1]}).append({"a": 2}, ignore_index=True)
+assert [name for name, _ in frame.iteritems()] == ["a"] and pd.np is np
+assert frame.a.append(frame.a).tolist() == [1, 2, 1, 2] and frame.applymap(str).a[1] == "2"
+"""
+
+
+def test_names_that_went_from_packages_are_found_by_old_codes_jobs_alone(ws, tmp_path, monkeypatch):
+    (tmp_path / "src").mkdir()
+    (tmp_path / "src" / "train.py").write_text(OLD_WORDS)
+    (tmp_path / "own").mkdir()
+    (tmp_path / "own" / "sitecustomize.py").write_text("print('mine, too')")
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path / "own"))
+    config = ScriptRunConfig(str(tmp_path / "src"), "train.py")
+    run = Experiment(ws, "old").submit(config)
+    run.wait_for_completion()
+    assert "mine, too\nall found" in (run.path / "user_logs" / "std_log.txt").read_text()
+    (tmp_path / "src" / "new.py").write_text("import time; time.clock()")
+    new = experiment.Experiment(ws, "new").submit(ScriptRunConfig(str(tmp_path / "src"), "new.py"))
+    assert new.wait_for_completion(raise_on_error=False)["status"] == "Failed"
+    exec(OLD_WORDS + OLD_FRAMES, {})  # here, too

@@ -2,12 +2,15 @@
 
 ``import scriptrun.dropin``, as the first line of a program, makes ``azureml`` importable: it is
 found here, and nowhere else is it touched. ``scriptrun exec`` does the same for a whole script.
+Names that have gone from numpy, pandas, scikit-learn and Python since then are found, too.
 """
 
 from __future__ import annotations
 
 from scriptrun.dropin.finder import enable
+from scriptrun.runtime.injob import old_names
 
 __all__ = ["enable"]
 
 enable()
+old_names.install()

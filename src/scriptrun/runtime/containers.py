@@ -10,7 +10,7 @@ import re
 import signal
 import time
 
-from . import files, identity, processes, results, variables
+from . import files, identity, processes, results, search_path, variables
 
 #: what the tool itself heeds: of these it is told the job's value, and keeps its own
 _TOOLS_OWN = re.compile(
@@ -139,7 +139,7 @@ def _variables(job, order, task):
     found.pop("SCRIPTRUN_TOOL", None)  # that interpreter is none of the image's
     told = order["container"]
     rest = found.get("PYTHONPATH") or (told.get("environ") or {}).get("PYTHONPATH")
-    found["PYTHONPATH"] = order["runtime"] + (os.pathsep + rest if rest else "")
+    found["PYTHONPATH"] = search_path.of(job, order["runtime"], rest)
     if told["user"] != "0:0":
         found.setdefault("HOME", "/tmp")
     else:  # it is the user, whatever it is called inside

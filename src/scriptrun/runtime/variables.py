@@ -5,7 +5,7 @@ import json
 import os
 import re
 
-from scriptrun.runtime import collect, files, mlflow_store
+from scriptrun.runtime import collect, files, mlflow_store, search_path
 
 _NO_SUBSCRIPTION = "00000000-0000-0000-0000-000000000000"
 _REFERENCE = re.compile(r"\$(?:\{(\w+)\}|(\w+))")
@@ -92,7 +92,7 @@ def process_environment(job, order, system):
     environ.update(own)
     environ.update(mlflow_store.variables(job, order, environ))
     environ.update(system)
-    environ["PYTHONPATH"] = _join(order["runtime"], environ.get("PYTHONPATH"))
+    environ["PYTHONPATH"] = search_path.of(job, order["runtime"], environ.get("PYTHONPATH"))
     if order.get("bin"):
         environ["PATH"] = _join(order["bin"], environ.get("PATH") or os.defpath)
     environ.pop("VIRTUAL_ENV", None)

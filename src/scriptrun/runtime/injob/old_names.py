@@ -1,10 +1,14 @@
 """Names that went from packages, for scripts that were written before (Python 3.6+, stdlib only).
 
-This file is copied into environments whose pins were relaxed. It changes a module after its own
-import: it adds names that have gone, and never replaces one that is there.
+Jobs that old code submits find them, and so do environments whose pins were relaxed, into which
+this file is copied. It changes a module after its own import: it adds names that have gone, and
+never replaces one that is there.
 
-numpy      bool, int, float, complex, object, str, long, unicode (gone since 1.24): the builtins
-sklearn    sklearn.externals.joblib and .six: the packages joblib and six
+numpy      bool, int, float, complex, object, str, long, unicode (gone since 1.24): the builtins;
+           float_, NaN, Inf, product, in1d, asscalar, ... (gone since 2.0): what they are called now
+pandas     DataFrame.append, iteritems, applymap, Series.append, pandas.np (gone since 2.0 and 3.0)
+sklearn    sklearn.externals.joblib and .six: the packages joblib and six;
+           metrics.plot_confusion_matrix, plot_roc_curve, plot_precision_recall_curve (since 1.2)
 collections  Mapping, Iterable, ... (gone since Python 3.10): those of collections.abc
 time       clock (gone since 3.8): perf_counter
 inspect    getargspec (gone since 3.11): the first four fields of getfullargspec
@@ -27,6 +31,33 @@ _NUMPY = {
     "str": str,
     "long": int,
     "unicode": str,
+}
+#: names of numpy that are called otherwise since 2.0
+_RENAMED = {
+    "float_": "float64",
+    "complex_": "complex128",
+    "string_": "bytes_",
+    "unicode_": "str_",
+    "NaN": "nan",
+    "NAN": "nan",
+    "Inf": "inf",
+    "Infinity": "inf",
+    "infty": "inf",
+    "PINF": "inf",
+    "product": "prod",
+    "cumproduct": "cumprod",
+    "sometrue": "any",
+    "alltrue": "all",
+    "in1d": "isin",
+    "trapz": "trapezoid",
+    "round_": "round",
+    "row_stack": "vstack",
+    "mat": "asmatrix",
+}
+_PLOTS = {
+    "plot_confusion_matrix": "ConfusionMatrixDisplay",
+    "plot_roc_curve": "RocCurveDisplay",
+    "plot_precision_recall_curve": "PrecisionRecallDisplay",
 }
 _ABSTRACT = [  # fmt: skip
     "Awaitable",
@@ -60,13 +91,53 @@ MOVED = {"sklearn.externals.joblib": "joblib", "sklearn.externals.six": "six"}
 
 
 def _numpy(module):
-    for name, value in _NUMPY.items():
-        if name not in module.__dict__:
-            module.__dict__[name] = value
+    found = dict(_NUMPY, asscalar=lambda a: a.item())
+    for old, name in _RENAMED.items():
+        if name in module.__dict__:
+            found[old] = module.__dict__[name]
+    if "inf" in module.__dict__:
+        found["NINF"] = -module.__dict__["inf"]
+    for name, value in found.items():
+        module.__dict__.setdefault(name, value)
+
+
+def _pandas(module):
+    def append(self, to_append, ignore_index=False, verify_integrity=False, sort=False):
+        if isinstance(to_append, dict):
+            to_append = module.Series(to_append)
+        if isinstance(self, module.DataFrame) and isinstance(to_append, module.Series):
+            to_append = to_append.to_frame().T.infer_objects()
+        several = to_append if isinstance(to_append, (list, tuple)) else [to_append]
+        return module.concat(
+            [self] + list(several), ignore_index=ignore_index, verify_integrity=verify_integrity
+        )
+
+    for kind in (module.__dict__.get("DataFrame"), module.__dict__.get("Series")):
+        for old, value in (
+            ("append", append),
+            ("iteritems", getattr(kind, "items", None)),
+            ("applymap", getattr(kind, "map", None) if kind is not module.Series else None),
+        ):
+            if value is not None and not hasattr(kind, old):
+                setattr(kind, old, value)
+    if "numpy" in sys.modules:
+        module.__dict__.setdefault("np", sys.modules["numpy"])
+
+
+def _metrics(module):
+    for old, name in _PLOTS.items():
+        shown = module.__dict__.get(name)
+        if shown is not None:
+            module.__dict__.setdefault(old, shown.from_estimator)
+
+
+def _inspect(module):
+    if not hasattr(module, "getargspec"):
+        module.getargspec = lambda call: module.getfullargspec(call)[:4]
 
 
 #: modules that get names after their own import
-MENDED = {"numpy": _numpy}
+MENDED = {"numpy": _numpy, "pandas": _pandas, "sklearn.metrics": _metrics, "inspect": _inspect}
 
 
 class Finder(importlib.abc.MetaPathFinder):
@@ -122,15 +193,10 @@ def install():
             setattr(collections, name, getattr(collections.abc, name))
     if not hasattr(time, "clock"):
         time.clock = time.perf_counter
-    MENDED["inspect"] = _inspect
-    if "inspect" in sys.modules:
-        _inspect(sys.modules["inspect"])
+    for name, mend in MENDED.items():
+        if name in sys.modules:
+            mend(sys.modules[name])
     if not any(
         type(each).__name__ == "Finder" and hasattr(each, "_busy") for each in sys.meta_path
     ):
         sys.meta_path.insert(0, Finder())
-
-
-def _inspect(module):
-    if not hasattr(module, "getargspec"):
-        module.getargspec = lambda call: module.getfullargspec(call)[:4]
