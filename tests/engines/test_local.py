@@ -83,7 +83,8 @@ def job(**changes):
     return JobSpec(id="a_1", experiment="e", workspace="w", created="2026-01-01", **changes)
 
 
-def test_every_reason_against_a_job_is_told_at_once():
+def test_every_reason_against_a_job_is_told_at_once(tmp_path, monkeypatch):
+    monkeypatch.setenv("PATH", str(tmp_path))  # where no mpirun is
     reasons = Local(max_runs=0).check(job(distribution=Distribution(kind="mpi", nodes=2)))
     assert len(reasons) == 2
     assert not Local(max_runs=1).check(job())

@@ -3,7 +3,7 @@
 import os
 import time
 
-from . import launcher, meeting, processes, results, together
+from . import meeting, processes, results, steps, together
 from .peers import Peers
 from .ranks import mpi, nodes, pytorch, tensorflow
 
@@ -16,11 +16,14 @@ _KINDS = {
 }
 
 
-def run(job, order, log, data):
-    """Meet the other nodes, run this node's ranks, and give how they ended."""
+def run(job, order, log, data, fork):
+    """Meet the other nodes, run this node's ranks, and give how they ended.
+
+    ``fork(order, keep)`` starts the launcher of another node of a rehearsal.
+    """
     if order.get("rehearsal") and not order["node"]:
-        meeting.start_others(order)
-    work = launcher.move_in(order, log, data)
+        meeting.start_others(order, fork)
+    work = steps.move_in(order, log, data)
     peers = Peers(order)
     try:
         agreed = meeting.meet(job, order, peers)
@@ -32,9 +35,9 @@ def run(job, order, log, data):
     try:
         pids = _start(job, order, tasks, work, log)
     except OSError as error:
-        reason = launcher.sentence(error, job, order)
+        reason = steps.sentence(error, job, order)
         return _with_cause(results.result(results.FAILED, reason), order, peers)
-    watch = launcher.watch(job, order, list(pids))
+    watch = steps.watch(job, order, list(pids))
     watch.peers = peers
     watch.servers = frozenset(pid for pid, task in pids.items() if task.serves)
     peers.only_waits = not pids
@@ -48,7 +51,7 @@ def _start(job, order, tasks, work, log):
     found = {}
     for task in tasks:
         try:
-            found[launcher.start(job, order, task, work, log)] = task
+            found[steps.start(job, order, task, work, log)] = task
         except OSError:
             for pid in found:
                 processes.end_group(pid, 9)
@@ -79,7 +82,7 @@ def _tell(job, order, tasks, agreed, log):
 def _value(ending, job, order, pids, peers):
     """This node's result; ``cause`` is what went wrong here first, where anything did."""
     if ending.failed is None:
-        value = launcher.outcome(ending, job.get("script") or "the command")
+        value = steps.outcome(ending, job.get("script") or "the command")
         if ending.stopped and ending.at is None:  # for the sake of another node
             value["reason"] = ending.stopped
         return _with_cause(value, order, peers, ending.at)
@@ -90,7 +93,7 @@ def _value(ending, job, order, pids, peers):
         what = "{} on {}".format(job.get("script") or "the command", task.name)
     if order["nodes"] > 1:
         what += " (node {})".format(task.node)
-    value = launcher.outcome(ending, what)
+    value = steps.outcome(ending, what)
     path = os.path.join(order["folder"], *task.log.split("/"))
     value.update(rank=task.rank, failed_node=task.node, log=task.log, tail=together.tail_of(path))
     return _with_cause(value, order, peers, ending.at)

@@ -39,6 +39,14 @@ def guard(order, keep=()):
             os._exit(code)
 
 
+def fork(order, keep=()):
+    """Start the job of ``order`` from this process, which must have one thread; return the pid."""
+    pid = os.fork()
+    if pid == 0:
+        guard(order, keep)
+    return pid
+
+
 def _detach(keep):
     """Leave the terminal and every open file of the process that we were forked from."""
     try:
@@ -121,7 +129,7 @@ def _be_launcher(order):
         from scriptrun.runtime import launcher
 
         try:
-            launcher.launch(order)
+            launcher.launch(order, fork)
             code = 0
         except launcher.Superseded:
             code = SUPERSEDED

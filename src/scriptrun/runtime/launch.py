@@ -19,9 +19,7 @@ forked = set()
 
 def fork(order, keep=()):
     """Start the job of ``order`` from this process, which must have one thread; return the pid."""
-    pid = os.fork()
-    if pid == 0:
-        guard.guard(order, keep)
+    pid = guard.fork(order, keep)
     forked.add(pid)
     return pid
 

@@ -3,7 +3,7 @@
 import os
 import time
 
-from . import collect, files, identity, launch, ports, processes, results, supervise
+from . import collect, files, identity, ports, processes, results, supervise
 
 
 class Apart(Exception):
@@ -14,13 +14,13 @@ class Apart(Exception):
         self.value = value
 
 
-def start_others(order):
+def start_others(order, fork):
     """Start the launchers of a rehearsal's other nodes; they share the slot of node 0."""
     order["started"] = True
     processes.become_subreaper()  # what a lost node leaves behind comes to node 0
     for node in range(1, order["nodes"]):
         theirs = dict(order, node=node, ticket=None, wake=None)
-        launch.fork(theirs, order.get("held", ()))
+        fork(theirs, order.get("held", ()))
 
 
 def meet(job, order, peers):

@@ -1,10 +1,9 @@
-"""The launcher as srun starts it, once a node; and what Slurm's SIGTERM means (Python 3.8+)."""
+"""The launcher as srun starts it, once a node (Python 3.8+)."""
 
 import os
 import re
-import subprocess
 
-from . import collect, events, files, guard, results
+from . import collect, events, guard, slurm_end
 
 #: what says which task of srun's own step this is: the launcher is no rank of the job
 _OF_THE_STEP = re.compile(
@@ -19,7 +18,7 @@ def main(order):
     """Run this node's part of the job; never returns."""
     if "runs" in order:
         order = dict(order, **order["runs"][int(os.environ["SLURM_ARRAY_TASK_ID"])])
-    first, again = order["attempt"], restarts()
+    first, again = order["attempt"], slurm_end.restarts()
     order.update(
         attempt=first + again,
         node=int(os.environ.get("SLURM_NODEID", "0")),
@@ -36,11 +35,6 @@ def main(order):
     if again and not order["node"]:
         _tell_again(order)
     guard.guard(order)
-
-
-def restarts():
-    """How often Slurm has started this job again."""
-    return int(os.environ.get("SLURM_RESTART_COUNT") or 0)
 
 
 def _address():
@@ -64,74 +58,3 @@ def _tell_again(order):
             order["attempt"], collect.checkpoints(order["folder"])
         ),
     )
-
-
-def judge(order, value):
-    """Say in ``value`` why Slurm stopped the job; whether that is the run's end.
-
-    It is not where Slurm starts the job again: the next attempt tells then.
-    """
-    if os.path.exists(os.path.join(order["folder"], "cancel.json")):
-        value.update(state=results.CANCELED, reason="canceled while it ran")
-        return True
-    if os.path.exists(os.path.join(order["slurm"], "warned.{}".format(restarts()))):
-        return _at_its_limit(order, value)
-    facts = _facts(os.environ.get("SLURM_JOB_ID", ""))
-    state = facts.get("JobState", "")
-    again = facts.get("Requeue") == "1"
-    if state == "RUNNING" and facts.get("PreemptTime", "None") != "None":
-        state = "PREEMPTED"  # within its time to save
-        if again:
-            _requeue()
-    if state == "CANCELLED":
-        value.update(state=results.CANCELED, reason="it was canceled in Slurm (scancel)")
-        return True
-    reason, by, ends = {
-        "TIMEOUT": ("it ran longer than its time limit in Slurm", "time-limit", True),
-        "DEADLINE": ("its deadline in Slurm came", "time-limit", True),
-        "OUT_OF_MEMORY": ("it used more memory than it was given", "memory", True),
-        "PREEMPTED": ("it was preempted by a job of higher priority", "preempted", not again),
-        "NODE_FAIL": ("a node of it was lost", "node-lost", not again),
-    }.get(state, ("Slurm told it to stop ({})".format(state or "why is not known"), "", not again))
-    value.update(state=results.FAILED, reason=reason, ended_by=by)
-    return ends
-
-
-def _at_its_limit(order, value):
-    again = restarts() < order.get("requeues", 0)
-    reason = "its time limit in Slurm came"
-    value.update(state=results.FAILED, reason=reason, ended_by="time-limit")
-    if again:
-        files.write_atomic(os.path.join(order["slurm"], "again"), b"")
-    return not again
-
-
-def _requeue():
-    """Have Slurm start this job again: it does not where the job ends before its grace period."""
-    array, task = os.environ.get("SLURM_ARRAY_JOB_ID"), os.environ.get("SLURM_ARRAY_TASK_ID")
-    job = "{}_{}".format(array, task) if array else os.environ.get("SLURM_JOB_ID", "")
-    try:
-        subprocess.run(
-            ["scontrol", "requeue", job],
-            stdout=subprocess.DEVNULL,
-            stderr=subprocess.DEVNULL,
-            stdin=subprocess.DEVNULL,
-            timeout=10,
-        )
-    except (OSError, subprocess.SubprocessError):
-        pass  # then the run is lost, and says so
-
-
-def _facts(job):
-    """What Slurm says of the job, by name; {} where it does not answer."""
-    try:
-        said = subprocess.run(
-            ["scontrol", "--oneliner", "show", "job", job],
-            stdout=subprocess.PIPE,
-            stderr=subprocess.DEVNULL,
-            stdin=subprocess.DEVNULL,
-            timeout=5,
-        ).stdout.decode("utf-8", "replace")
-    except (OSError, subprocess.SubprocessError):
-        return {}
-    return dict(re.findall(r"(?:^| )(\w+)=(\S+)", said))

@@ -1,0 +1,107 @@
+"""The steps of a node's job that one process and several ranks have in common (Python 3.8+)."""
+
+import os
+
+from . import collect, identity, processes, results, supervise, variables
+
+
+def move_in(order, log, data):
+    """Make what was laid out this node's working directory and bring the data; give its path."""
+    work = collect.move_in(order["folder"], order["attempt"], order["node"])
+    if data.wanted:
+        log.write("state", state="Preparing", reason="its data is brought")
+    order["brought"] = data.bring(work)
+    return work
+
+
+def start(job, order, task, work, log):
+    """Start ``task`` in the working directory ``work``, say that it began, and return its pid."""
+    output = open_log(order["folder"], task.log)
+    try:
+        if order.get("container"):
+            from scriptrun.runtime import contained  # only jobs in containers load it
+
+            pid = contained.start(job, order, task, work, output)
+        else:
+            environ = variables.process_environment(job, order, task.variables)
+            pid = processes.spawn(task.argv, work, environ, output)
+    finally:
+        os.close(output)
+    more = {"rank": task.rank, "log": task.log} if task.name else {}
+    log.write(
+        "began",
+        attempt=order["attempt"],
+        node=order["node"],
+        pid=pid,
+        launcher=identity.of_process(),
+        script=identity.of_process(pid),
+        **more,
+    )
+    return pid
+
+
+def watch(job, order, pids):
+    """The supervision of this node's processes ``pids``."""
+    folder = order["folder"]
+    beat = os.path.join(
+        results.attempt_folder(folder, order["attempt"]), "node-{}.beat".format(order["node"])
+    )
+    cancel = os.path.join(folder, "cancel.json")
+    grace = job.get("grace_seconds", 10.0)
+    made = supervise.Watch(pids, job.get("max_run_duration_seconds"), grace, cancel, beat)
+    made.warn = job.get("warn_before_seconds") or 0.0
+    made.on_term = order.get("on_term", "")
+    made.on_limit = lambda living: _stacks(order, living)
+    if order.get("container"):
+        from scriptrun.runtime import contained
+
+        contained.look_after(made, order)
+    return made
+
+
+def _stacks(order, living):
+    from scriptrun.runtime import stacks  # only what hangs is looked into
+
+    stacks.collect(order, living)
+
+
+def outcome(ending, what):
+    """How it ended, as a result; ``what`` is "train.py", "train.py on rank 3" or the like."""
+    facts = {"exit_code": ending.exit_code, "signal": ending.signal, "usage": ending.usage}
+    if ending.canceled:
+        return results.result(results.CANCELED, "canceled while it ran", **facts)
+    if ending.stopped:
+        if ending.stopped.startswith(supervise.TOO_LONG):
+            facts["ended_by"] = "time-limit"
+        return results.result(
+            results.FAILED, "{} was stopped: {}".format(what, ending.stopped), **facts
+        )
+    if ending.signal:
+        reason = "{} was ended by {}".format(what, ending.signal)
+        if ending.signal == "SIGKILL":
+            reason += " (by a person, or by the system for want of memory)"
+        return results.result(results.FAILED, reason, **facts)
+    if ending.exit_code:
+        reason = "{} ended with exit code {}".format(what, ending.exit_code)
+        return results.result(results.FAILED, reason, **facts)
+    return results.result(results.COMPLETED, **facts)
+
+
+def sentence(error, job, order):
+    """Why the job could not be started, of the OSError that kept it."""
+    name = error.filename
+    if order.get("container") and name == order["container"]["tool"]:
+        return "the container tool {} cannot be executed: {}".format(name, error.strerror)
+    if name and name == order.get("python"):
+        return "the interpreter {} cannot be executed: {}".format(name, error.strerror)
+    where = ": {}".format(name) if name else ""
+    return "{} could not be started: {}{}".format(
+        job.get("script") or "the command", error.strerror or error, where
+    )
+
+
+def open_log(folder, name):
+    """The log ``name`` of the run, open for appending."""
+    path = os.path.join(folder, *name.split("/"))
+    os.makedirs(os.path.dirname(path), exist_ok=True)
+    return os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o644)
