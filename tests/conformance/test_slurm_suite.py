@@ -48,11 +48,10 @@ class TestSlurm(EngineSuite):
     def given(self, run):
         job = (run.path / "slurm" / "1" / "job.json").read_text()
         told = self.cluster.run("scontrol", "--oneliner", "show", "job", json.loads(job)["job"])
-        facts = dict(re.findall(r"(\w+)=(\S+)", told.partition("TRES=")[2]))
-        tres = dict(re.findall(r"([a-z/]+)=(\d+)", told.partition("TRES=")[2].partition(" ")[0]))
+        facts = dict(re.findall(r"(\w+)=(\S+)", told))
         return {
-            "cpus": int(tres["cpu"]),
-            "gpus": int(tres["gres/gpu"]),
+            "cpus": int(facts["NumCPUs"]),
+            "gpus": int(facts["TresPerNode"].rpartition(":")[2]),
             "memory": int(facts["MinMemoryNode"].removesuffix("M")) << 20,
         }
 

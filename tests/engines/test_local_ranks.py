@@ -131,10 +131,29 @@ def test_torch_meets_by_its_own_means(bench):
     python = os.environ.get("SCRIPTRUN_TEST_TORCH_PYTHON")
     if not python:
         pytest.skip("SCRIPTRUN_TEST_TORCH_PYTHON names no interpreter that has PyTorch")
-    run = bench.run(GLOO, pytorch=[4, 2], python=python)
+    run = bench.run(GLOO, pytorch=[2, 2], python=python)
     assert run.get_status() == "Completed", run.standing.reason
-    told = [log_of_rank(run, rank).split() for rank in range(4)]
-    assert told == [[str(rank), "4", "10.0"] for rank in range(4)]
+    told = [log_of_rank(run, rank).split() for rank in range(2)]
+    assert told == [[str(rank), "2", "3.0"] for rank in range(2)]
+
+
+@pytest.mark.slow
+@pytest.mark.needs_torch
+def test_torchrun_on_each_node_starts_the_ranks(bench):
+    """Without a number of processes each node runs the command once, told where to meet."""
+    python = os.environ.get("SCRIPTRUN_TEST_TORCH_PYTHON")
+    if not python:
+        pytest.skip("SCRIPTRUN_TEST_TORCH_PYTHON names no interpreter that has PyTorch")
+    source = bench.source(GLOO)
+    line = [
+        "torchrun --nnodes=$AZUREML_NODE_COUNT --nproc-per-node=2 --node-rank=$NODE_RANK",
+        *("--master-addr=$MASTER_ADDR --master-port", "$MASTER_PORT", "job.py"),
+    ]
+    run = bench.run(source=source, command=" ".join(line), nodes=2, python=python)
+    assert run.get_status() == "Completed", (run.standing.reason, log_of_rank(run, 0))
+    told = [line.split() for node in range(2) for line in log_of_rank(run, node).splitlines()]
+    seen = sorted(words for words in told if words[1:] == ["4", "10.0"])
+    assert [words[0] for words in seen] == list("0123")
 
 
 def config(bench, distributed, **more):

@@ -153,7 +153,7 @@ def order_of(target: Slurm, job: JobSpec, order: Order, place: Path) -> dict[str
         "wake": None,
     }
     if job.distribution.kind == "mpi":
-        made["mpi"] = facts.mpi_starter(target, job)
+        made.update(facts.mpi_starter(target, job))
     return made
 
 

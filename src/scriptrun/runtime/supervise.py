@@ -69,10 +69,13 @@ class Watch:
     on_limit = None
     #: called instead of SIGTERM to each process's group
     terminate = None
-    #: looks at what runs below the processes; gives what failed there, a value for ``failed``
+    #: looks at what runs below the processes; gives what failed there, a value for ``failed``. It
+    #: is told whether they have ended
     inside = None
     #: seconds before the limit at which what runs is told, by SIGTERM, to save and to end
     warn = 0.0
+    #: whether what ran below the processes lives on when these have ended
+    below = None
     #: why SIGTERM asks to stop, where it does
     on_term = ""
     #: reads the wait status of a process that stands for another: (pid, status) to status
@@ -102,11 +105,15 @@ class Watch:
                 self._reap_orphans()
                 self._look()
                 processes.doze(self._wake, LOOK)
+        if self._first and self.inside is not None:
+            self._first = self.inside(True) or self._first  # who of them it was may be known by now
         failed, status = self._first or (None, self._last)
         return Ending(status, self._usage, self.stopped, self.canceled, failed, self._at)
 
     def _held(self):
-        """Whether a node without processes of its own is still needed."""
+        """Whether there is more to wait for: ranks below, or a node without processes is needed."""
+        if self.below is not None and self.below():
+            return True
         return self.peers is not None and self.kill_at is None and self.peers.held()
 
     def _ended(self):
@@ -133,9 +140,9 @@ class Watch:
             self._last = 0 if self._released else status
 
     def _fail(self, pid, status):
-        seen = self.inside() if self.inside is not None else None
+        seen = self.inside(True) if self.inside is not None else None
         self._first, self._at = seen or (pid, status), time.time()
-        if self.living:
+        if self.living or (self.below is not None and self.below()):
             self._stop(time.monotonic(), "")
 
     def _reap_orphans(self):
@@ -172,7 +179,7 @@ class Watch:
 
     def _look_around(self, now):
         """At what runs below the processes, and at the job's other nodes."""
-        failed = self.inside() if self.inside is not None else None
+        failed = self.inside(False) if self.inside is not None else None
         lost = self.troubled() if self.troubled is not None else ""
         if failed is not None:
             self._first, self._at = failed, time.time()

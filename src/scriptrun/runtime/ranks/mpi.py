@@ -4,14 +4,15 @@ The shim adds our variables to the library's, opens the rank's log, and runs the
 """
 
 import os
+import re
 import shutil
 import signal
 import sys
 
-from .. import containers, files, identity, processes, results, variables
+from .. import containers, files, identity, processes, results, together, variables
 from .common import World, log_of
 
-LOG = "system_logs/mpi.txt"
+LOG, PLAN = "system_logs/mpi.txt", "ranks.json"
 _OPEN_MPI = ["--allow-run-as-root", "--oversubscribe", "--bind-to", "none"]
 #: what an outer MPI job or scheduler's step left in the environment
 _OUTER = (
@@ -33,10 +34,14 @@ def tasks(job, order, meeting):
     if order["node"]:
         return []
     world = World(job, order, meeting, job["distribution"]["processes_per_node"])
-    _write_plan(world)
     environ = os.environ if order["environ"] is None else order["environ"]
     kept = {name: value for name, value in environ.items() if not name.startswith(_OUTER)}
-    order["environ"] = kept
+    order["environ"], aside = kept, {}
+    if order.get("mpi_alone") and find(order.get("bin"), kept.get("PATH")):
+        order["mpi"] = None
+    if not order.get("mpi"):
+        aside = _of_slurm(world, kept)
+    _write_plan(world, aside)
     known = dict(world.system, **_settings(job))
     if order.get("container"):
         argv = _contained(world, order)
@@ -44,7 +49,7 @@ def tasks(job, order, meeting):
         argv = _starter(world, order, kept) + [sys.executable, "-I", "-S", _shim()]
     argv.append(_plan(order))
     task = variables.Task(0, 0, 0, argv, known, LOG)
-    task.name = "mpirun"
+    task.name = "srun" if order.get("mpi") else "mpirun"
     return [task]
 
 
@@ -54,17 +59,49 @@ def find(bin_folder, path):
     return shutil.which("mpirun", path=where) or shutil.which("mpiexec", path=where)
 
 
+def _of_slurm(world, environ):
+    """Let mpirun see Slurm's nodes as they are to be used; what it must not see, to be given back.
+
+    It would start its ranks where Slurm's variables say, or fail for want of those of a step.
+    """
+    order = world.order
+    if order.get("rehearsal") or order["nodes"] == 1:
+        return {name: environ.pop(name) for name in list(environ) if name.startswith("SLURM_")}
+    if "SLURM_JOB_ID" in environ:
+        nodes = str(order["nodes"])
+        environ.update(
+            SLURM_NNODES=nodes,
+            SLURM_JOB_NUM_NODES=nodes,
+            SLURM_NTASKS=str(world.size),
+            SLURM_TASKS_PER_NODE="{}(x{})".format(world.each, nodes),
+            SLURM_OVERLAP="1",  # its own srun must not wait for the step of the launchers to end
+        )
+    return {}
+
+
 def _starter(world, order, environ):
+    program = find(order.get("bin"), environ.get("PATH"))
     if order.get("mpi"):
         name, *words = order["mpi"]
-        return [shutil.which(name, path=environ.get("PATH")) or name, *words]
-    program = find(order.get("bin"), environ.get("PATH"))
+        kind = "--mpi={}".format(_kind_of_srun(program, order.get("mpi_kinds") or ["pmix"]))
+        return [shutil.which(name, path=environ.get("PATH")) or name, kind, *words]
     if program is None:
         raise FileNotFoundError(2, "there is no mpirun in the environment or on PATH", "mpirun")
+    apart = order["nodes"] > 1 and not order.get("rehearsal")
     if not is_open_mpi(program):
-        return [program, "-n", str(world.size)]
+        words = ["-ppn", str(world.each)] if apart else []
+        return [program, *words, "-n", str(world.size)]
     words = _OPEN_MPI if os.geteuid() == 0 else _OPEN_MPI[1:]
+    if apart:
+        words = [*words, "--map-by", "ppr:{}:node".format(world.each)]
     return [program, *words, "-n", str(world.size)]
+
+
+def _kind_of_srun(program, kinds):
+    """Of what srun can start, what the job's MPI library understands: MPICH's kin know PMI-2."""
+    if program is not None and not is_open_mpi(program) and "pmi2" in kinds:
+        return "pmi2"
+    return kinds[0]
 
 
 def _contained(world, order):
@@ -107,11 +144,11 @@ def _place(order):
 
 
 def _plan(order):
-    return os.path.join(_place(order), "ranks.json")
+    return os.path.join(_place(order), PLAN)
 
 
-def _write_plan(world):
-    """What each rank executes: read by the shims."""
+def _write_plan(world, aside):
+    """What each rank executes: read by the shims. ``aside``: variables that mpirun must not see."""
     listed = []
     for rank in range(world.size):
         task = world.task(rank)
@@ -125,47 +162,77 @@ def _write_plan(world):
         task.argv = variables.command_line(world.job, world.order, known)
         work = world.meeting["nodes"][task.node]["work"]
         log = os.path.join(world.order["folder"], *task.log.split("/"))
-        made = {"argv": task.argv, "variables": known, "work": work, "log": log}
+        seen = dict(aside, **known)
+        made = {"argv": task.argv, "variables": seen, "work": work, "log": log}
         listed.append(dict(made, node=task.node))
     os.makedirs(os.path.join(world.order["folder"], "user_logs"), exist_ok=True)
-    files.write_atomic(_plan(world.order), files.to_json({"ranks": listed}))
+    made = {"ranks": listed, "grace": world.job.get("grace_seconds", 10.0)}
+    files.write_atomic(_plan(world.order), files.to_json(made))
 
 
 def look_inside(watch, order, each):
     """Let ``watch`` see the ranks that run below mpirun, ``each`` of them on a node."""
     place = _place(order)
-    watch.inside = lambda: first_failure(place, each)
+    watch.inside = lambda over: first_failure(place, each, over)
+    watch.below = lambda: bool(_alive(place, order))
     if not order.get("mpi"):
-        watch.terminate = lambda living: _terminate(place, living, order.get("container"))
+        watch.terminate = lambda living: _terminate(living, _alive(place, order))
 
 
-def first_failure(place, each):
-    """(task, wait status) of the rank that failed first; None while none has."""
-    ended = [value for value in _told(place, ".end.json") if value["status"]]
-    if not ended:
+def first_failure(place, each, over=False):
+    """(task, wait status) of the rank that failed first; None while none has.
+
+    ``over``: what started them has ended. A rank that was told to stop before its end is not the
+    first, unless it had aborted.
+    """
+    told = _told(place, ".end.json")
+    own = [value for value in told if value["status"] and not value.get("stopped")]
+    if not own and (over or any(value.get("stopped") for value in told)):
+        own = _aborted(place) or [value for value in told if value["status"]]
+    if not own:
         return None
-    first = min(ended, key=lambda value: value["t"])
+    first = min(own, key=lambda value: value["t"])
     node, local = divmod(first["rank"], each)
     task = variables.Task(first["rank"], local, node, (), {}, log_of(first["rank"]))
     return task, first["status"]
 
 
-def _terminate(place, living, contained=None):
-    """SIGTERM to the ranks, so that they can save; mpirun ends when they have.
+def _aborted(place):
+    """The ranks that called MPI_Abort, as MPICH and its kin say in the rank's own log.
 
-    mpirun itself would give them one second, or none.
+    They ask mpirun to end all, and wait to be ended with them: their own status tells nothing.
     """
-    ranks = [value["process"] for value in _told(place, ".start.json")]
-    if contained:
-        alive = [pid for pid in map(containers.as_here, ranks) if pid]
-    else:
-        here = [each for each in ranks if identity.is_here(each) and identity.is_alive(each)]
-        alive = [each["pid"] for each in here]
-    for pid in alive:
+    found = []
+    for rank, task in enumerate((files.read_json(os.path.join(place, PLAN)) or {})["ranks"]):
+        tail = "\n".join(together.tail_of(task["log"]))
+        match = re.search(r"application called MPI_Abort\(.*, (\d+)\)", tail)
+        if match:
+            found.append({"rank": rank, "status": (int(match.group(1)) & 0xFF) << 8, "t": rank})
+    return found
+
+
+def _terminate(living, ranks):
+    """SIGTERM to the ranks, so that they can save; mpirun (``living``) ends when they have.
+
+    mpirun itself would give them one second, or none. Where it has gone, their keepers know.
+    """
+    if not living:
+        return
+    for pid in ranks:
         processes.send(pid, signal.SIGTERM)
-    if not alive:
+    if not ranks:
         for pid in living:
             processes.end_group(pid, signal.SIGTERM)
+
+
+def _alive(place, order):
+    """The pids of the ranks' keepers that live on this host."""
+    ended = {value["rank"] for value in _told(place, ".end.json")}
+    told = [each for each in _told(place, ".start.json") if each["rank"] not in ended]
+    if order.get("container"):
+        return [pid for pid in (containers.as_here(each["process"]) for each in told) if pid]
+    ranks = [each["process"] for each in told]
+    return [each["pid"] for each in ranks if identity.is_here(each) and identity.is_alive(each)]
 
 
 def _told(place, ending):

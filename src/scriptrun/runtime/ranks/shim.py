@@ -1,11 +1,14 @@
 """One rank of an MPI job: started by mpirun or srun, it runs the script and tells how that ended.
 
-As a program: ``python -I -S shim.py PLAN``, where PLAN is the attempt's ``ranks.json``. It stays
-the script's parent, hands signals on, and ends as the script did. Standard library only.
+As a program: ``python -I -S shim.py PLAN``, where PLAN is the attempt's ``ranks.json``. Between the
+process that mpirun knows and the script stands a keeper in a session of its own: where mpirun kills
+all ranks at once (MPI_Abort; MPICH at any failure), it lets the script save, and tells of its end.
+It hands signals on, and ends as the script did. Standard library only.
 """
 
 import json
 import os
+import select
 import signal
 import sys
 import time
@@ -13,29 +16,84 @@ import time
 #: where MPI libraries and Slurm say which rank this is
 RANKS = ("OMPI_COMM_WORLD_RANK", "PMIX_RANK", "PMI_RANK", "SLURM_PROCID")
 _HANDED_ON = (signal.SIGTERM, signal.SIGINT, signal.SIGUSR1, signal.SIGUSR2, signal.SIGHUP)
+#: seconds in which a script that caused the end of all has its own end
+_OWN_END = 0.1
 
 
 def main(path):
     """Run this rank of the plan at ``path``; never returns."""
     rank = next(int(os.environ[name]) for name in RANKS if name in os.environ)
     with open(path, "rb") as handle:
-        task = json.loads(handle.read().decode("utf-8", "surrogatepass"))["ranks"][rank]
-    place = os.path.dirname(path)
+        plan = json.loads(handle.read().decode("utf-8", "surrogatepass"))
+    reading, writing = os.pipe()
+    keeper = os.fork()
+    if keeper == 0:
+        os.close(writing)
+        os.setsid()
+        _keep(plan, rank, os.path.dirname(path), reading)
+    os.close(reading)
+    for number in _HANDED_ON:
+        signal.signal(number, lambda number, _: _send(keeper, number))
+    _end_like(_wait(keeper))
+
+
+def _keep(plan, rank, place, front):
+    """Look after the script of this rank; ``front`` is at its end when the one mpirun knows is."""
+    task = plan["ranks"][rank]
     log = os.open(task["log"], os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o644)
+    wake, waking = os.pipe()
+    os.set_blocking(waking, False)
     pid = os.fork()
     if pid == 0:
         _execute(task, log)
+    told = []
     for number in _HANDED_ON:
-        signal.signal(number, lambda number, _: _hand_on(pid, number))
-    _tell(place, rank, "start", process=_identity(pid))
+        signal.signal(number, lambda number, _: _hand_on(pid, number, told))
+    signal.signal(signal.SIGCHLD, lambda *_: None)
+    signal.set_wakeup_fd(waking, warn_on_full_buffer=False)
+    _tell(place, rank, "start", process=_identity(os.getpid()))
+    status = _watch(pid, front, wake, told, plan.get("grace", 10.0))
+    _tell(place, rank, "end", status=status, node=task["node"], stopped=bool(told))
+    _end_like(status)
+
+
+def _watch(pid, front, wake, told, grace):
+    """The wait status of the script, which is told to save where mpirun has let go of it."""
+    kill_at = None
+    while True:
+        ended, status = os.waitpid(pid, os.WNOHANG)
+        if ended:
+            return status
+        watched = [wake] if kill_at else [wake, front]
+        ready, _, _ = select.select(watched, [], [], 1.0 if kill_at else None)
+        if wake in ready:
+            os.read(wake, 4096)
+        elif front in ready:
+            time.sleep(_OWN_END)
+            ended, status = os.waitpid(pid, os.WNOHANG)
+            if ended:
+                return status
+            _hand_on(pid, signal.SIGTERM, told)
+            kill_at = time.monotonic() + grace
+        elif kill_at and time.monotonic() > kill_at:
+            _send(pid, signal.SIGKILL)
+
+
+def _wait(pid):
     while True:
         try:
-            _, status = os.waitpid(pid, 0)
-            break
+            return os.waitpid(pid, 0)[1]
         except InterruptedError:
             pass
-    _tell(place, rank, "end", status=status, node=task["node"])
-    _end_like(status)
+
+
+def _hand_on(pid, number, told):
+    """Send the script a signal; SIGTERM once, for several tell of the same end."""
+    if number == signal.SIGTERM:
+        if told:
+            return
+        told.append(number)
+    _send(pid, number)
 
 
 def _execute(task, log):
@@ -53,7 +111,7 @@ def _execute(task, log):
         os._exit(127)
 
 
-def _hand_on(pid, number):
+def _send(pid, number):
     try:
         os.kill(pid, number)
     except OSError:
