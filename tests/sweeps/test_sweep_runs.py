@@ -58,7 +58,12 @@ def test_a_sweep_runs_to_its_end_and_knows_its_best(tuner, tmp_path):
     assert numbers(sweep) == [0, 1, 2, 3]
     assert sweep.get_metrics()[best.id] == {"accuracy": values[0]}
     assert json.loads(sweep.get_hyperparameters()[best.id]) == {"x": values[0]}
-    assert sweep.get_tags()["best_child_run_id"] == best.id
+    properties = details["properties"]
+    assert properties["best_child_run_id"] == best.id == sweep.get_tags()["best_child_run_id"]
+    assert (float(properties["score"]), properties["space_size"]) == (
+        values[0],
+        "infinite_space_size",
+    )
     model = best.register_model("digits", model_path="outputs/model.txt", tags={"by": "sweep"})
     Model(tuner.workspace, "digits").download(target_dir=str(tmp_path / "got"), exist_ok=True)
     assert (tmp_path / "got/model.txt").read_text() == str(values[0]) and model.run_id == best.id

@@ -11,6 +11,7 @@ from typing import Any
 
 from scriptrun import watching
 from scriptrun.spec import states
+from scriptrun.sweeps import record
 from scriptrun.sweeps.journal import Child
 from scriptrun.tracking import folders, metrics
 from scriptrun.tracking.events import later_writer
@@ -144,8 +145,8 @@ def leave_word(driver: Any, ending: Ending) -> None:
         if ending.state == states.COMPLETED:
             writer.write("warning", message=_without_best(driver))
         return
-    facts = {"score": json.dumps(best.best), "best_child_run_id": best.id}
-    writer.write("tag", set=facts)
+    facts = (best.id, json.dumps(best.best), "Succeeded")
+    writer.write("tag", set=dict(zip(record.OF_BEST, facts, strict=True)))
 
 
 def _children(driver: Any) -> list[Child]:

@@ -21,6 +21,8 @@ from scriptrun.tracking import folders
 
 FILE, LOG, KIND = "sweep.json", "user_logs/hyperdrive.txt", "hyperdrive"
 FORMAT = 1
+#: tags of a sweep that has ended, which are properties too, as in v1
+OF_BEST = ("best_child_run_id", "score", "best_metric_status")
 
 
 @dataclass(frozen=True)

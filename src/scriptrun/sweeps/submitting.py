@@ -146,6 +146,7 @@ def _parent(
             "azureml.runsource": "hyperdrive",
             "runTemplate": "HyperDrive",
             "platform": "AML",
+            "space_size": str(drawing.size(sweep.space) or "infinite_space_size"),
             "primary_metric_config": json.dumps(goal),
             "resume_from": json.dumps(sweep.resume_from or None),
         },

@@ -57,6 +57,14 @@ class HyperDriveRun(Run):
         """How far the sweep goes, as it stands now."""
         return record.limits(self.path, self.sweep)[1]
 
+    def get_properties(self) -> dict[str, str]:
+        """The properties; of a sweep that has ended also ``best_child_run_id`` and ``score``."""
+        found: dict[str, str] = super().get_properties()
+        tags = self.get_tags()
+        return {**found, **{name: tags[name] for name in record.OF_BEST if name in tags}}
+
+    properties = property(get_properties)
+
     @property
     def hyperdrive_config(self) -> HyperDriveConfig:
         """What was submitted, but for the job of the runs."""
