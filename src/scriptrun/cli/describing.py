@@ -6,10 +6,9 @@ import argparse
 import importlib
 import os
 import re
-from pathlib import Path
 
 from scriptrun import compute
-from scriptrun.cli import pythons, settings, spreading
+from scriptrun.cli import environment_words, pythons, settings, spreading
 from scriptrun.config.environment import Environment
 from scriptrun.config.run_configuration import RunConfiguration
 from scriptrun.config.script_run_config import ScriptRunConfig
@@ -138,7 +137,7 @@ def _place(name: str) -> tuple[str, str | None]:
 def _given_twice(args: argparse.Namespace, loaded: RunConfiguration) -> list[str]:
     """A sentence for every argument that the command line and the file both give."""
     standard = RunConfiguration()
-    environment = next((f"--{n}" for n in _ENVIRONMENTS if getattr(args, n)), None)
+    environment = next(iter(environment_words.given(args)), None)
     pairs = [
         (args.script and "the script", loaded.script),
         (args.command and "--command", loaded.command),
@@ -163,9 +162,6 @@ def _short(value: Any) -> str:
     return repr(value.name) if isinstance(value, Environment) else repr(value)
 
 
-_ENVIRONMENTS = ("environment", "requirements", "conda")
-
-
 def _apply(args: argparse.Namespace, made: RunConfiguration, workspace: Workspace) -> None:
     if args.compute:
         made.target = args.compute
@@ -185,26 +181,14 @@ def named_environment(workspace: Workspace, text: str) -> Environment:
 
 
 def environment_of(args: argparse.Namespace, workspace: Workspace) -> Environment | None:
-    """What --environment, --requirements or --conda ask for, or None."""
-    given = [f"--{name}" for name in _ENVIRONMENTS if getattr(args, name)]
-    if len(given) > 1:
-        raise UserErrorException(
-            f"{' and '.join(given)} are both given.", "An environment comes from one of them."
-        )
+    """What --environment, --requirements and their kin ask for, or None."""
+    environment_words.given(args)
     if args.environment:
         return named_environment(workspace, args.environment)
-    made = None
-    if args.requirements:
-        made = Environment.from_pip_requirements(_stem(args.requirements), args.requirements)
-    elif args.conda:
-        made = Environment.from_conda_specification(_stem(args.conda), args.conda)
+    made = environment_words.made(args)
     if made is not None:
         made.environment_variables = {}
     return made
-
-
-def _stem(path: str) -> str:
-    return Path(path).stem
 
 
 def _variables(texts: list[str]) -> tuple[dict[str, str], tuple[str, ...]]:

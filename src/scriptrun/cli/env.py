@@ -17,7 +17,7 @@ import argparse
 import importlib
 
 from scriptrun import opening
-from scriptrun.cli import out, shared
+from scriptrun.cli import environment_words, out, shared
 from scriptrun.spec.hints import Any
 
 #: verb: its line, and the module that does it (loaded when it is used)
@@ -60,8 +60,8 @@ def _diff(verb: Any) -> None:
 
 def _build(verb: Any) -> None:
     verb.add_argument("environment", metavar=_NAME, nargs="?")
-    verb.add_argument("--requirements", metavar="F", help="from a requirements file")
-    verb.add_argument("--conda", metavar="F", help="from a conda environment file")
+    environment_words.arguments(verb.add_argument)
+    verb.add_argument("--script", metavar="F", dest="from_script", help="from a script's header")
     verb.add_argument("--upgrade", action="store_true", help="resolve it anew")
     verb.add_argument("--plan", action="store_true", help="say what would be done, and do nothing")
 

@@ -23,7 +23,7 @@ def build(workspace: Workspace, args: argparse.Namespace) -> tuple[Any, str | Ca
     if environment is None:
         raise UserErrorException(
             "`scriptrun env build` was not told what to build.",
-            "Name an environment, or give --requirements F or --conda F.",
+            "Name one, or give --requirements F, --conda F, --uv-project DIR or --script F.",
         )
     python = pythons.choose(Path.cwd(), workspace.root)[0]
     if args.plan:

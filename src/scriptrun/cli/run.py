@@ -7,6 +7,7 @@ script as it is.
 examples:
   scriptrun run train.py -- --alpha 0.5
   scriptrun run --requirements requirements.txt train.py
+  scriptrun run --uv-project . train.py
   scriptrun run -e digits --detach train.py
   scriptrun run --input digits=mnist train.py -- --data '{digits}'
   scriptrun run --plan train.py
@@ -18,7 +19,7 @@ import argparse
 import importlib
 
 from scriptrun import experiment_file, opening, submit
-from scriptrun.cli import describing, ticking
+from scriptrun.cli import describing, environment_words, ticking
 from scriptrun.engines import local
 from scriptrun.spec.hints import Any
 
@@ -34,8 +35,7 @@ def arguments(parser: Any) -> None:
     add("-c", "--config", metavar="FILE", help="a .runconfig file, or its name in .azureml/")
     add("--compute", "--target", metavar="T", help="the compute target (default: the workspace's)")
     add("--environment", metavar="ENV", help="a registered or curated environment: NAME[:VERSION]")
-    add("--requirements", metavar="F", help="build the environment from a requirements file")
-    add("--conda", metavar="F", help="build the environment from a conda environment file")
+    environment_words.arguments(add)
     _pins_argument(add)
     add(
         "--env",

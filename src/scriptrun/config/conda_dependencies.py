@@ -109,6 +109,20 @@ class CondaDependencies:
         """The lines among the pip requirements that are options of pip."""
         return [each for each in self._pip() if is_option(each)]
 
+    @property
+    def uv_settings(self) -> dict[str, Any]:
+        """A table as ``[tool.uv]`` of pyproject.toml: ``sources``, ``index`` and the like.
+
+        In a conda file it stands under the key ``uv``, which conda passes over.
+        """
+        return dict(self._content.get("uv") or {})
+
+    @uv_settings.setter
+    def uv_settings(self, settings: dict[str, Any]) -> None:
+        self._content.pop("uv", None)
+        if settings:
+            self._content["uv"] = dict(settings)
+
     def get_python_version(self) -> str | None:
         """The Python version as it stands there ("3.8.13"), or None."""
         for package in self.conda_packages:

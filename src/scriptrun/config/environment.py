@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Sequence
 
 from scriptrun.config import conda_export, environment_files
 from scriptrun.config.conda_dependencies import CondaDependencies
@@ -23,8 +24,12 @@ from scriptrun.spec.later import later
 
 if TYPE_CHECKING:
     import copy
+
+    from scriptrun.config import script_header, uv_project
 else:
     copy = later("copy")
+    script_header = later("scriptrun.config.script_header")
+    uv_project = later("scriptrun.config.uv_project")
 
 __all__ = [
     "DEFAULT_CPU_IMAGE",
@@ -87,6 +92,39 @@ class Environment(Section):
     def from_conda_specification(name: str, file_path: Path) -> Environment:
         """The packages of a conda environment file; UserErrorException for a bad one."""
         return _with_conda(name, CondaDependencies(file_path))
+
+    @staticmethod
+    def from_uv_project(
+        name: str,
+        path: Path = ".",
+        groups: Sequence[str] | None = None,
+        extras: Sequence[str] = (),
+        install_project: bool = True,
+    ) -> Environment:
+        """What ``uv sync --frozen`` would install for the project in the directory ``path``.
+
+        The versions and digests are those of its ``uv.lock``, the Python that of
+        ``.python-version`` or ``requires-python``. ``groups``: just these dependency groups
+        (default: the project's own defaults). ``install_project``: the project is installed too, if
+        it is a package. Raises EnvironmentException where there is no lock, and uv's own reasons.
+        """
+        conda = uv_project.of_project(path, groups, extras, install_project)
+        return _with_conda(name, conda)
+
+    @staticmethod
+    def from_script(name: str, path: Path) -> Environment:
+        """What the script at ``path`` asks for in its header (``# /// script``, PEP 723).
+
+        Where ``uv lock --script`` has made a lock beside it, that counts. Raises
+        EnvironmentException for a script without such a header.
+        """
+        conda = script_header.find(path)
+        if conda is None:
+            raise EnvironmentException(
+                f"{os.fspath(path)} has no header that says what it needs.",
+                "`uv add --script FILE PACKAGE` writes one: see https://peps.python.org/pep-0723/",
+            )
+        return _with_conda(name, conda)
 
     @staticmethod
     def from_docker_image(

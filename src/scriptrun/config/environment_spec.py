@@ -137,6 +137,7 @@ def _packages(conda: CondaDependencies, notes: list[str]) -> dict[str, Any]:
         "pip_options": tuple(conda.pip_options),
         "conda": tuple(others),
         "channels": tuple(conda.conda_channels) if others or version else (),
+        "uv": conda.uv_settings,
     }
 
 

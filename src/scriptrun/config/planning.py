@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import os
 
-from scriptrun.config import checks, distribution, resources
+from scriptrun.config import checks, distribution, resources, script_header
 from scriptrun.config.checks import Resolve, problems
-from scriptrun.config.environment_spec import environment_spec
+from scriptrun.config.environment import Environment
+from scriptrun.config.environment_spec import environment_spec, was_chosen
 from scriptrun.config.run_configuration import RunConfiguration
 from scriptrun.config.script_run_config import ScriptRunConfig
 from scriptrun.config.wire import to_wire
@@ -55,7 +56,8 @@ def describe(config: ScriptRunConfig, resolve: Resolve | None = None) -> Describ
     refuse(problems(config, resolve))
     run = config.run_config
     script, command = checks.chosen(config)
-    environment = environment_spec(run.environment, run.docker)
+    declared = _declared(config, script if not command else None)
+    environment = environment_spec(declared, run.docker)
     arguments = () if command else _words(checks.arguments(config), resolve)
     line = _command_line(command, resolve)
     return Described(
@@ -73,7 +75,7 @@ def describe(config: ScriptRunConfig, resolve: Resolve | None = None) -> Describ
         resources=resources.of(config),
         docker=environment.container,
         resume_from=config.resume_from,
-        run_definition=run_definition(run, script, arguments, line),
+        run_definition=run_definition(run, script, arguments, line, declared),
         notes=(*environment.notes, *distribution.notes(run)),
     )
 
@@ -101,15 +103,36 @@ def _value(value: Any, resolve: Resolve | None) -> str:
     return str(value) if found is None else found
 
 
+def _declared(config: ScriptRunConfig, script: Any) -> Environment:
+    """The environment that was chosen; where none was, the one of the script's own header."""
+    chosen: Environment = config.run_config.environment
+    if not script or was_chosen(chosen):
+        return chosen
+    conda = script_header.find(os.path.join(config.source_directory or ".", os.fspath(script)))
+    if conda is None:
+        return chosen
+    made = chosen.clone(os.path.basename(os.fspath(script)))
+    made.python.conda_dependencies = conda
+    return made
+
+
 def run_definition(
-    run: RunConfiguration, script: Any, arguments: tuple[str, ...], command: str | None
+    run: RunConfiguration,
+    script: Any,
+    arguments: tuple[str, ...],
+    command: str | None,
+    environment: Environment | None = None,
 ) -> dict[str, Any]:
-    """The run configuration as ``get_details()['runDefinition']`` shows it: no secret in it."""
-    made: dict[str, Any] = to_wire(run)
+    """The run configuration as ``get_details()['runDefinition']`` shows it: no secret in it.
+
+    ``environment`` stands in the place of its own.
+    """
+    chosen = environment or run.environment
+    made: dict[str, Any] = {**to_wire(run), "environment": to_wire(chosen)}
     made["script"] = to_wire(script) or None
     made["arguments"] = list(arguments)
     made["command"] = command or ""
-    conda = run.environment.python.conda_dependencies
+    conda = chosen.python.conda_dependencies
     made["environment"]["python"]["condaDependencies"] = conda.as_dict()
     registry = made["environment"]["docker"]["baseImageRegistry"]
     if isinstance(registry, dict) and registry.get("password"):

@@ -25,6 +25,7 @@ _NAMED = re.compile(r"\$\{secret:([^}]+)\}")
 _FILLED = re.compile(r"\$\{SCRIPTRUN_FILLED_([0-9A-F]+)\}")
 #: an address without a name or password: what stands before its host, and the host
 _BARE = re.compile(r"(https?://)([^\s/@,\"'$]+)(?=[/\s,\"']|$)")
+_DEFAULT = re.compile(r"(?:--index-url|-i)[\s=]+(\S+)")
 #: the variables of uv that hold addresses of indexes
 _INDEXES = (
     "UV_DEFAULT_INDEX",
@@ -48,8 +49,9 @@ def by_host(host: str) -> str:
 def filled(text: str) -> tuple[str, dict[str, str]]:
     """``text`` with variables in the place of secrets, and the variables.
 
-    Lines that name an index get the secret of its host, where there is one. Raises SecretException
-    for a secret that is not there.
+    Lines that name an index get the secret of its host, where there is one. A line ``--index-url``
+    becomes a variable too, which stands over the one that this process has: to uv a file's line
+    counts less than that. Raises SecretException for a secret that is not there.
     """
     environ: dict[str, str] = {}
 
@@ -57,6 +59,10 @@ def filled(text: str) -> tuple[str, dict[str, str]]:
         return f"${{{_variable(match[1], environ)}}}"
 
     lines = [_with_host(line, environ) for line in _NAMED.sub(by_name, text).split("\n")]
+    for line in lines:
+        option = _DEFAULT.match(line)
+        if option:
+            environ[_INDEXES[0]] = expanded(option[1], environ)
     return "\n".join(lines), environ
 
 
@@ -86,7 +92,8 @@ def in_addresses(variables: Mapping[str, str]) -> dict[str, str]:
 
 def told(values: Mapping[str, str]) -> list[str]:
     """What must not be shown of ``values``: each as it is sent, and as it was kept."""
-    parts = {part for value in values.values() for part in (value, *value.split(":"))}
+    private = [value for name, value in values.items() if name not in _INDEXES]
+    parts = {part for value in private for part in (value, *value.split(":"))}
     whole = parts | {parse.unquote(part) for part in parts}
     return sorted((part for part in whole if len(part) > 3), key=len, reverse=True)
 

@@ -18,7 +18,10 @@ else:
 #: a requirement's path, as ``/here/lib``, ``/here/lib[extra]; marker`` and ``lib @ file:///here/lib``
 _PLACE = r"(?:[\w.-]+(?:\[[^\]]*\])?\s*@\s*)?(?:file://)?(/[^\[;]*)"
 #: what building leaves behind, and what is no part of a package
-_PASSED_BY = frozenset({".git", ".hg", "__pycache__", "build", "dist", ".venv", "node_modules"})
+_PASSED_BY = {
+    ".git", ".hg", "__pycache__", "build", "dist", ".venv", "node_modules", ".scriptrun", ".tox",
+    ".nox", ".ruff_cache", ".mypy_cache", ".pytest_cache", ".ipynb_checkpoints",
+}  # fmt: skip
 
 
 def path_of(requirement: str) -> str | None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import re
+from collections.abc import Iterable
 
 from scriptrun.environments import index_credentials
 from scriptrun.environments.requests import Request
@@ -26,6 +27,28 @@ def write(
         paths.append(_written(folder, "pyproject.toml", _project(request, minor, table)))
         private |= more
     return paths, private
+
+
+def with_given_digests(locked: str, lines: Iterable[str]) -> str:
+    """``locked`` with the digests that ``lines`` name (``--hash=``), not those of the index.
+
+    uv checks packages against them when it installs, and gives out the index's when it locks.
+    """
+    given = {
+        _pin(line): line[line.index("--hash=") :].split() for line in lines if "--hash=" in line
+    }
+    if not given:
+        return locked
+    made = []
+    for line in locked.replace("\\\n", " ").splitlines():
+        digests = given.get(_pin(line)) or re.findall(r"--hash=\S+", line)
+        made.append(" \\\n    ".join([line.partition(" --hash=")[0].strip(), *digests]) + "\n")
+    return "".join(made)
+
+
+def _pin(line: str) -> str:
+    """The requirement's name, extras and version, as far as they tell it from others."""
+    return re.sub(r"\[[^\]]*\]|\s", "", line.partition(";")[0].partition(" --hash=")[0]).lower()
 
 
 def _written(folder: str, name: str, text: str) -> str:

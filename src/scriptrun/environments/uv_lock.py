@@ -190,4 +190,5 @@ def _compile(request: Request, python: Python, flags: tuple[str, ...], log: Log,
             failure.name_package(request.direct())
             raise
     kept = (line for line in text.splitlines() if line.strip() and not line.startswith("--"))
-    return index_credentials.restored("".join(f"{line}\n" for line in kept))
+    text = lock_sources.with_given_digests("".join(f"{line}\n" for line in kept), request.lines)
+    return index_credentials.restored(text)

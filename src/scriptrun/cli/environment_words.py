@@ -1,0 +1,62 @@
+"""The words of the command line that say what a job runs in."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+from scriptrun.config.environment import Environment
+from scriptrun.spec.errors import UserErrorException
+from scriptrun.spec.hints import Any
+
+#: the options that each say all of it; one of them is given
+SOURCES = ("environment", "requirements", "conda", "uv_project", "from_script")
+
+
+def arguments(add: Any) -> None:
+    """Add what `run` and `env build` share."""
+    add("--requirements", metavar="F", help="build the environment from a requirements file")
+    add("--conda", metavar="F", help="build the environment from a conda environment file")
+    add("--uv-project", metavar="DIR", help="build it from the uv.lock of a project of uv")
+    add("--group", metavar="NAME", action="append", dest="groups",
+        help="of --uv-project: just these dependency groups, not the default ones")  # fmt: skip
+    add("--extra", metavar="NAME", action="append", default=[], dest="extras",
+        help="of --uv-project: an extra of the project")  # fmt: skip
+
+
+def given(args: argparse.Namespace) -> list[str]:
+    """The options among SOURCES that are given. Raises UserErrorException for more than one."""
+    found = [option(name) for name in SOURCES if getattr(args, name, None)]
+    if len(found) > 1:
+        raise UserErrorException(
+            f"{' and '.join(found)} are both given.", "An environment comes from one of them."
+        )
+    if (args.groups or args.extras) and not args.uv_project:
+        raise UserErrorException(
+            "--group and --extra belong to a project of uv.", "Give --uv-project DIR too."
+        )
+    return found
+
+
+def option(name: str) -> str:
+    """The option as it is typed."""
+    return "--script" if name == "from_script" else "--" + name.replace("_", "-")
+
+
+def made(args: argparse.Namespace) -> Environment | None:
+    """The environment that a file or project describes; None where none is named."""
+    if args.requirements:
+        return Environment.from_pip_requirements(_stem(args.requirements), args.requirements)
+    if args.conda:
+        return Environment.from_conda_specification(_stem(args.conda), args.conda)
+    if args.uv_project:
+        name = Path(args.uv_project).absolute().name
+        return Environment.from_uv_project(name, args.uv_project, args.groups, args.extras)
+    script = getattr(args, "from_script", None)
+    if script:
+        return Environment.from_script(Path(script).name, script)
+    return None
+
+
+def _stem(path: str) -> str:
+    return Path(path).stem

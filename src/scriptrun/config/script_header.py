@@ -1,0 +1,70 @@
+"""What a script says it needs in its own header: ``# /// script``, as PEP 723 defines it.
+
+https://packaging.python.org/en/latest/specifications/inline-script-metadata/ ; the table
+``[tool.uv]`` in it is uv's: https://docs.astral.sh/uv/guides/scripts/
+"""
+
+from __future__ import annotations
+
+import os
+import re
+
+from scriptrun.config import uv_project
+from scriptrun.config.conda_dependencies import CondaDependencies
+from scriptrun.spec.errors import EnvironmentException
+from scriptrun.spec.hints import Any
+
+_MARK = "# /// script"
+_BLOCK = r"(?m)^# /// script\s*$\s(?P<content>(^#(| .*)$\s)+)^# ///\s*$"
+_HINT = "PEP 723 says how it is written: https://peps.python.org/pep-0723/"
+
+
+def find(path: str | os.PathLike[str]) -> CondaDependencies | None:
+    """The Python and packages that the script at ``path`` asks for; None where it has no header.
+
+    Where ``uv lock --script`` has made ``<script>.lock``, its versions are taken. Raises
+    EnvironmentException for a header that cannot be understood.
+    """
+    place = os.path.abspath(os.fspath(path))
+    try:
+        with open(place, encoding="utf-8-sig") as handle:
+            text = handle.read()
+    except (OSError, UnicodeDecodeError):
+        return None  # whoever runs it says what is wrong
+    table = read(text, place) if _MARK in text else None
+    if table is None:
+        return None
+    if os.path.isfile(f"{place}.lock"):
+        return uv_project.exported(["--script", place], f"{place}.lock", _python(table, place))
+    return dependencies(table, place)
+
+
+def read(text: str, where: str) -> dict[str, Any] | None:
+    """The header's content as TOML reads it; None where there is none."""
+    blocks = list(re.finditer(_BLOCK, text.replace("\r\n", "\n") + "\n"))
+    if not blocks:
+        return None
+    if len(blocks) > 1:
+        raise EnvironmentException(f"{where} has {len(blocks)} headers '{_MARK}'.", "Leave one.")
+    lines = blocks[0]["content"].splitlines()
+    content = "\n".join(line[2:] if line.startswith("# ") else line[1:] for line in lines)
+    return uv_project.toml(content, f"The header of {where}", _HINT)
+
+
+def dependencies(table: dict[str, Any], place: str) -> CondaDependencies:
+    """What the header's ``table`` asks for, as far as it can be had in an environment."""
+    needed = table.get("dependencies", [])
+    if not isinstance(needed, list) or not all(isinstance(each, str) for each in needed):
+        raise EnvironmentException(f"The header of {place}: 'dependencies' is no list of texts.")
+    settings = uv_project.settings((table.get("tool") or {}).get("uv") or {}, place)
+    made = uv_project.bare(_python(table, place))
+    made.set_pip_requirements(uv_project.with_paths(needed, settings))
+    made.uv_settings = settings
+    return made
+
+
+def _python(table: dict[str, Any], place: str) -> str:
+    found = table.get("requires-python", "")
+    if not isinstance(found, str):
+        raise EnvironmentException(f"The header of {place}: 'requires-python' is no text.", _HINT)
+    return found
