@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 
-from scriptrun.config import checks, distribution, resources, script_header
+from scriptrun.config import checks, distribution, resources
 from scriptrun.config.checks import Resolve, problems
 from scriptrun.config.environment import Environment
 from scriptrun.config.environment_spec import environment_spec, was_chosen
@@ -13,9 +13,15 @@ from scriptrun.config.script_run_config import ScriptRunConfig
 from scriptrun.config.wire import to_wire
 from scriptrun.spec.environment import EnvironmentSpec
 from scriptrun.spec.errors import refuse
-from scriptrun.spec.hints import Any
+from scriptrun.spec.hints import TYPE_CHECKING, Any
 from scriptrun.spec.job import Distribution
+from scriptrun.spec.later import later
 from scriptrun.spec.values import Value, fresh
+
+if TYPE_CHECKING:
+    from scriptrun.config import script_header
+else:
+    script_header = later("scriptrun.config.script_header")
 
 __all__ = ["Described", "describe", "problems", "run_definition", "variables"]
 
@@ -108,12 +114,22 @@ def _declared(config: ScriptRunConfig, script: Any) -> Environment:
     chosen: Environment = config.run_config.environment
     if not script or was_chosen(chosen):
         return chosen
-    conda = script_header.find(os.path.join(config.source_directory or ".", os.fspath(script)))
+    path = os.path.join(config.source_directory or ".", os.fspath(script))
+    conda = script_header.find(path) if _has_header(path) else None
     if conda is None:
         return chosen
     made = chosen.clone(os.path.basename(os.fspath(script)))
     made.python.conda_dependencies = conda
     return made
+
+
+def _has_header(path: str) -> bool:
+    """Whether it is worth a closer look: reading headers takes more than most scripts need."""
+    try:
+        with open(path, "rb") as handle:
+            return b"# /// script" in handle.read()
+    except OSError:
+        return False  # whoever looks for the script says so
 
 
 def run_definition(
