@@ -7,6 +7,7 @@ against these, so that it doesn't matter which index it is (docs.astral.sh/uv/co
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Sequence
 
 from scriptrun.config.conda_dependencies import CondaDependencies
@@ -32,7 +33,8 @@ SETTINGS = {
     "no-build-package", "no-binary", "no-binary-package", "no-build-isolation-package",
     "config-settings", "config-settings-package",
 }  # fmt: skip
-_PYPI = "https://pypi.org/simple"
+#: what a lock says where no index was named when it was made
+_PYPI = re.compile(r"https://pypi\.org/simple/?")
 
 
 def of_project(
@@ -172,7 +174,7 @@ def _indexes(lock: str) -> list[str]:
         if isinstance(source, dict) and "registry" in source:
             found.setdefault(str(source["registry"]), str(each.get("name")))
     folder = os.path.dirname(lock)
-    others = {each: name for each, name in found.items() if each.rstrip("/") != _PYPI}
+    others = {each: name for each, name in found.items() if not _PYPI.fullmatch(each)}
     lines = [_option(each, name, folder) for each, name in others.items()]
     if len(others) == len(found) and lines and lines[0].startswith("--extra-index-url"):
         lines[0] = lines[0].replace("--extra-index-url", "--index-url")
