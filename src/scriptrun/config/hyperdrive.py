@@ -74,6 +74,8 @@ class HyperDriveConfig:
     @property
     def run_config(self) -> Any:
         """The ScriptRunConfig of every run: the one that was given, or what the estimator says."""
+        if self._given is None and isinstance(self.estimator, ScriptRunConfig):
+            return self.estimator  # code of which one part has moved on, and the other has not
         if self._given is not None or not hasattr(self.estimator, "to_script_run_config"):
             return self._given
         if self._translated is None:

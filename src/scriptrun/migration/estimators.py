@@ -121,14 +121,7 @@ class Writer:
         if isinstance(node, cst.Dict) and (node in self.lists or is_here):
             changed = words.of_literal(self.program, node)
         if changed is None:
-            simple = isinstance(node, cst.Dict) or known.is_pure(found.node)
-            text = found.text if simple else f"({found.text})"
-            certain = isinstance(node, cst.Dict)
-            text = text if certain else f"({found.text} or {{}})"
-            self.values["arguments"] = words.whole(self.program, text)
-            self.made.notes.append(
-                "script_params becomes a list where it is used: what it holds is not certain"
-            )
+            self._any_words(found, isinstance(node, cst.Dict))
             return
         self._note(changed, node, is_here)
         self.values["arguments"] = found.text
@@ -136,6 +129,18 @@ class Writer:
             self.argument_edits += changed.edits
         elif isinstance(node, cst.Dict):
             self.made.list = node
+
+    def _any_words(self, found: Setting, is_dictionary: bool) -> None:
+        """The list of whatever dictionary it is when the code runs."""
+        if reading.value(self.program, found) is not known.UNKNOWN and not is_dictionary:
+            raise Refused(f"script_params is {found.text}, and not a dictionary")
+        text = found.text if known.is_pure(found.node) or is_dictionary else f"({found.text})"
+        self.values["arguments"] = words.whole(
+            self.program, text if is_dictionary else f"({text} or {{}})"
+        )
+        self.made.notes.append(
+            "script_params becomes a list where it is used: what it holds is not certain"
+        )
 
     def _note(self, changed: words.Changed, node: cst.BaseExpression, is_here: bool) -> None:
         if changed.unsure:
@@ -190,7 +195,7 @@ class Writer:
         made = Made(
             self.program,
             self.settings,
-            reading.family(self.program.qualified(self.call.func)) or "",
+            reading.family(self.program.qualified(reading.called(self.program, self.call))) or "",
             self._environment_name,
             workspaces.at(self.program, self.call),
         )
@@ -286,12 +291,9 @@ class Writer:
         before = "".join(f"{indent}{line}{newline}" for line in self.before)
         made = [Edit(start, start, before)] if before else []
         if self.after:
-            end = self.program.lines.line(self.program.span(statement)[1])
-            starts = self.program.lines.starts
-            place = starts[end] if end < len(starts) else len(self.program.text)
-            lines = [f"{indent}{self.target}.{line}{newline}" for line in self.after]
-            lead = "" if place and self.program.text[place - 1] in "\r\n" else newline
-            made.append(Edit(place, place, lead + "".join(lines)))
+            place = self.program.line_end(statement)
+            lines = [f"{newline}{indent}{self.target}.{line}" for line in self.after]
+            made.append(Edit(place, place, "".join(lines)))
         return made
 
     def _hoist(self, edits: list[Edit]) -> None:
@@ -314,7 +316,7 @@ class Writer:
         statement = self.program.statement(self.call)
         advice = "Give the Estimator a statement of its own."
         if statement is None:
-            raise Refused("it stands in the head of a compound statement", advice)
+            raise Refused("it stands in the line of a compound statement", advice)
         for each in self.program.above(self.call):
             if each is statement:
                 break

@@ -100,18 +100,18 @@ class Imports:
             brought |= self._added[anchor]
 
     def _edit(self, statement: cst.CSTNode, lines: list[str], gone: set[str]) -> list[Edit]:
-        indent = self.program.indent(statement) or ""
-        between = f"{self.program.newline}{indent}"
+        indent = self.program.indent(statement)
+        between = "; " if indent is None else f"{self.program.newline}{indent}"
         start, end = self.program.span(statement)
         if isinstance(statement, cst.ImportFrom) and not isinstance(
             statement.names, cst.ImportStar
         ):
             if {local(each) for each in statement.names} <= gone:
-                return (
-                    [Edit(*_line(self.program, statement), "")]
-                    if not lines
-                    else [Edit(start, end, between.join(lines))]
-                )
+                if lines:
+                    return [Edit(start, end, between.join(lines))]
+                if _must_stay(self.program, statement):
+                    return [Edit(start, end, "pass")]
+                return [Edit(*_line(self.program, statement), "")]
             made = without(self.program, statement, gone) if gone else []
         else:
             made = []
@@ -143,11 +143,17 @@ def _line(program: Program, statement: cst.CSTNode) -> tuple[int, int]:
     starts = program.lines.starts
     stop = starts[number] if number < len(starts) else len(program.text)
     alone = program.indent(statement) is not None and not program.text[end:stop].strip()
-    above = program.parent(program.parent(statement) or statement)
-    only = isinstance(above, cst.IndentedBlock) and len(above.body) == 1
-    if only or not alone:
-        return start, end
-    return program.line_start(statement), stop
+    return (program.line_start(statement), stop) if alone else (start, end)
+
+
+def _must_stay(program: Program, statement: cst.CSTNode) -> bool:
+    """Whether something must stand in its place: it is all of its block, or shares its line."""
+    line = program.parent(statement)
+    above = program.parent(line) if line is not None else None
+    if isinstance(line, cst.SimpleStatementSuite):
+        return True
+    assert isinstance(line, cst.SimpleStatementLine)
+    return len(line.body) > 1 or (isinstance(above, cst.IndentedBlock) and len(above.body) == 1)
 
 
 def local(alias: cst.ImportAlias) -> str:

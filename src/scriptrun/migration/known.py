@@ -16,7 +16,7 @@ UNKNOWN: Any = object()
 
 
 def follow(program: Program, node: cst.BaseExpression) -> cst.BaseExpression:
-    """What ``node`` stands for: a name's value where it is bound once, by a plain assignment."""
+    """What ``node`` stands for: a name's value where that is certain (see ``bound``)."""
     for _ in range(20):
         if not isinstance(node, cst.Name):
             break
@@ -28,28 +28,81 @@ def follow(program: Program, node: cst.BaseExpression) -> cst.BaseExpression:
 
 
 def bound(program: Program, name: cst.Name) -> cst.BaseExpression | None:
-    """The value of the one plain assignment that binds ``name``; None where that is not certain."""
+    """The value that ``name`` certainly has where it stands, from a plain assignment.
+
+    None where that is not certain. A name that is bound again and again has the last of the values
+    where all its bindings stand in one block, and the name below them in the same block.
+    """
+    target = _definition(program, name)
+    above = program.parent(target) if target is not None else None
+    if isinstance(above, cst.AnnAssign):
+        return above.value
+    if isinstance(above, cst.Element):
+        return _element_value(program, above)
+    whole = program.parent(above) if isinstance(above, cst.AssignTarget) else None
+    return whole.value if isinstance(whole, cst.Assign) and len(whole.targets) == 1 else None
+
+
+def _definition(program: Program, name: cst.Name) -> cst.CSTNode | None:
+    """The node that binds ``name`` as it is read where it stands."""
     found = program.assignments(name.value, name)
-    if len(found) != 1 or not isinstance(found[0], metadata.Assignment):
+    nodes = [each.node for each in found if isinstance(each, metadata.Assignment)]
+    if len(nodes) < len(found) or not nodes:
         return None
-    target = program.parent(found[0].node)
-    whole = program.parent(target) if target is not None else None
-    if isinstance(target, cst.AnnAssign):
-        return target.value
-    if isinstance(target, cst.AssignTarget) and isinstance(whole, cst.Assign):
-        return whole.value if len(whole.targets) == 1 else None
+    if len(nodes) == 1:
+        return nodes[0]
+    blocks = {id(_block(program, each)) for each in nodes}
+    user = _part_of(program, name, _block(program, nodes[0]))
+    if len(blocks) > 1 or user is None:
+        return None
+    before = [each for each in nodes if program.span(each)[0] < program.span(user)[0]]
+    return max(before, key=lambda each: program.span(each)[0], default=None)
+
+
+_BLOCKS = (cst.IndentedBlock, cst.Module, cst.SimpleStatementSuite)
+#: what runs at another time than where it stands
+_LATER = (cst.FunctionDef, cst.Lambda, cst.ClassDef, cst.GeneratorExp)
+
+
+def _block(program: Program, node: cst.CSTNode) -> cst.CSTNode | None:
+    return next((each for each in program.above(node) if isinstance(each, _BLOCKS)), None)
+
+
+def _part_of(program: Program, node: cst.CSTNode, block: cst.CSTNode | None) -> cst.CSTNode | None:
+    """The statement of ``block`` that ``node`` is a part of, and runs with; or None."""
+    last = node
+    for each in program.above(node):
+        if each is block:
+            return last
+        if isinstance(each, _LATER):
+            return None
+        last = each
     return None
 
 
-def binding(program: Program, name: cst.Name) -> cst.Assign | None:
-    """The one plain assignment that binds ``name``, or None."""
-    found = program.assignments(name.value, name)
-    if bound(program, name) is None:
+def _element_value(program: Program, element: cst.Element) -> cst.BaseExpression | None:
+    """What ``a`` of ``a, b = 1, 2`` is: the element of the right side at its place."""
+    listed = program.parent(element)
+    target = program.parent(listed) if listed is not None else None
+    whole = program.parent(target) if isinstance(target, cst.AssignTarget) else None
+    if not isinstance(whole, cst.Assign) or len(whole.targets) > 1:
         return None
-    assert isinstance(found[0], metadata.Assignment)
-    return next(
-        (each for each in program.above(found[0].node) if isinstance(each, cst.Assign)), None
-    )
+    assert isinstance(listed, cst.Tuple | cst.List)
+    right = whole.value
+    if not isinstance(right, cst.Tuple | cst.List) or len(right.elements) != len(listed.elements):
+        return None
+    if any(isinstance(each, cst.StarredElement) for each in (*listed.elements, *right.elements)):
+        return None
+    return right.elements[next(at for at, e in enumerate(listed.elements) if e is element)].value
+
+
+def binding(program: Program, name: cst.Name) -> cst.Assign | None:
+    """The one plain assignment that binds ``name`` and nothing else, or None."""
+    found = program.assignments(name.value, name)
+    target = _definition(program, name)
+    above = program.parent(target) if target is not None and len(found) == 1 else None
+    whole = program.parent(above) if isinstance(above, cst.AssignTarget) else None
+    return whole if isinstance(whole, cst.Assign) and len(whole.targets) == 1 else None
 
 
 def constant(program: Program, node: cst.BaseExpression) -> Any:

@@ -76,10 +76,20 @@ class Arguments:
         end = self._after(at)
         if at == 0 and "\n" not in text[begin : self._starts[0]] and len(self._starts) > 1:
             end = self._starts[1]  # the next one takes its place
+        elif self._leads(at):
+            begin, end = max(self._starts[at], self._cut_to), self._starts[at + 1]
         self.comments += _comments(self.program, text[begin : self._starts[at]])
         self.comments += _comments(self.program, text[self._ends[at] : end])
         self._edits.append(Edit(begin, end, ""))
         self._cut_to = end
+
+    def _leads(self, at: int) -> bool:
+        """Whether the argument and all before it go, and the comma stands before the next one."""
+        if at + 1 == len(self._starts) or not self._gone.issuperset(range(at + 1)):
+            return False
+        between = self.program.text[self._ends[at] : self._starts[at + 1]]
+        first, newline, _ = between.partition("\n")
+        return bool(newline) and "," not in first.partition("#")[0]
 
     def _open(self) -> int:
         """The offset right after the call's opening parenthesis."""
@@ -95,7 +105,8 @@ class Arguments:
         if not kept or kept[-1] == last or isinstance(self.call.args[last].comma, cst.Comma):
             return
         at = self.program.text.index(",", self._ends[kept[-1]])
-        self._edits.append(Edit(at, at + 1, ""))
+        if not any(each.start <= at < each.end for each in self._edits):  # gone with the next one
+            self._edits.append(Edit(at, at + 1, ""))
 
     # what comes
 

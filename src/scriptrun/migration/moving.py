@@ -7,8 +7,8 @@ from collections.abc import Callable
 import libcst as cst
 
 import scriptrun
-from scriptrun import exceptions, workspace
-from scriptrun.migration import imports, known
+from scriptrun import exceptions
+from scriptrun.migration import asking, imports, known, stars
 from scriptrun.migration.edits import Edit
 from scriptrun.migration.findings import LEFT, LOOK, REWRITTEN
 from scriptrun.migration.program import Program
@@ -108,8 +108,11 @@ def _from(
 ) -> None:
     module, line = _module(program, statement), program.line(statement)
     if isinstance(statement.names, cst.ImportStar):
-        reason = "which names it brings is not certain"
-        result.told.append(Told(line, LOOK, f"from {module} import *", reason, "Name them."))
+        kind, reason = LOOK, "which names it brings is not certain"
+        if not stars.free_names(program):
+            kind, reason = LEFT, "the program uses nothing that it brings"
+        advice = "Name them." if kind == LOOK else ""
+        result.told.append(Told(line, kind, f"from {module} import *", reason, advice))
         left.append(statement)
         return
     homes: dict[str, list[cst.ImportAlias]] = {}
@@ -146,28 +149,7 @@ def _in_the_way(program: Program, alias: cst.ImportAlias) -> str:
             return "Workspace(...) is made of Azure's names, which only the drop-in takes"
         if isinstance(above, cst.Attribute) and above.attr.value != "from_config":
             return f"Workspace.{above.attr.value} takes Azure's names, as the drop-in does"
-    for variable in _workspaces(program, local):
-        for user in program.references(variable.value, variable):
-            above = program.parent(user)
-            if isinstance(above, cst.Attribute) and not _has(above.attr.value):
-                return f"the workspace's {above.attr.value} is there in the drop-in only"
-    return ""
-
-
-def _has(name: str) -> bool:
-    """Whether a workspace of scriptrun has the attribute."""
-    return name in ("name", "root", "directory") or hasattr(workspace.Workspace, name)
-
-
-def _workspaces(program: Program, local: str) -> list[cst.Name]:
-    """The variables that hold what ``Workspace.from_config()`` gives."""
-    found = []
-    for each in program.nodes(cst.Assign):
-        if isinstance(each.value, cst.Call) and program.source(each.value.func).startswith(
-            f"{local}."
-        ):
-            found += [t.target for t in each.targets if isinstance(t.target, cst.Name)]
-    return found
+    return asking.beyond(program, local)
 
 
 def _edits(

@@ -18,6 +18,11 @@ from scriptrun.migration.reading import Refused
 _SPACE = re.compile(r"[ \t\r\n]*")
 _DECODER = json.JSONDecoder()
 _MAGIC = re.compile(r"^(?P<indent>[ \t]*)(?P<target>[A-Za-z_][\w, ]*=[ \t]*)?[%!]\S.*$")
+#: line magics whose line is Python all the same, and what stands in the magic's place
+_TIMED = re.compile(
+    r"^(?P<indent>[ \t]*)(?P<magic>%(?:time|timeit|prun)(?:[ \t]+-\w+(?:[ \t]*\d+)?)*[ \t]+)"
+    r"(?P<code>[^-\s].*)$"
+)
 _HELP = re.compile(r"^[ \t]*(\?{1,2}[\w.*]+|[\w.]+\?{1,2})[ \t]*$")
 #: cell magics whose cell is Python all the same
 _TRANSPARENT = ("time", "timeit", "capture", "prun")
@@ -142,8 +147,12 @@ def _without_magic(lines: list[str]) -> list[str]:
     made, going_on = [], False
     for line in lines:
         found = _MAGIC.match(line)
+        timed = _TIMED.match(line)
         if going_on or _HELP.match(line):
             made.append(_blank(line))
+        elif timed is not None and _parses(timed["code"]):
+            room = len(timed["magic"]) - 1
+            made.append(f"{timed['indent']}{'0':<{room}};{timed['code']}")
         elif found is None:
             made.append(line)
         else:

@@ -74,6 +74,14 @@ class Program:
         """The offset of the beginning of the line that ``node`` begins in."""
         return self.lines.starts[self.line(node) - 1]
 
+    def line_end(self, node: cst.CSTNode) -> int:
+        """The offset of the end of the line that ``node`` ends in, before what ends that line."""
+        starts, number = self.lines.starts, self.lines.line(self.span(node)[1])
+        if number == len(starts):
+            return len(self.text)
+        line = self.text[starts[number - 1] : starts[number]]
+        return starts[number - 1] + len(line.rstrip("\r\n"))
+
     def indent(self, node: cst.CSTNode) -> str | None:
         """The space before ``node`` on its line; None where something else stands there."""
         before = self.text[self.line_start(node) : self.span(node)[0]]
@@ -110,9 +118,12 @@ class Program:
         """Where the ``name`` that ``node`` sees is read or changed, but for its bindings."""
         found: dict[cst.CSTNode, None] = {}
         for assignment in self.assignments(name, node):
-            for access in assignment.references:
-                found[_whole(access.node, name)] = None
+            found.update((each, None) for each in self.read(assignment))
         return list(found)
+
+    def read(self, assignment: metadata.BaseAssignment) -> list[cst.CSTNode]:
+        """Where what ``assignment`` binds may be read: the names there, without attributes."""
+        return [_whole(each.node, assignment.name) for each in assignment.references]
 
     def all_scopes(self) -> set[metadata.Scope]:
         """Every scope of the program."""

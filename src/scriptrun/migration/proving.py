@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from scriptrun.config.images import is_azure_image
+from scriptrun.home import DIRECTORY
 from scriptrun.workspace import Workspace
 
 SAME, DIFFERS, CANNOT = "the same", "differs", "cannot be proved"
@@ -25,6 +26,10 @@ _NOT_COMPARED = frozenset(
 _RANDOM = re.compile(
     r"(?<![0-9a-f])[0-9a-f]{32}(?![0-9a-f])|(?<=input__)[0-9a-f]{8}\b|(?<=output_)[0-9a-f]{8}\b"
 )
+#: what a proof's workspace knows of the user's own; its datastores are not among it, so that
+#: nothing is written there
+_TARGETS = ("compute", os.path.join("azureml", "compute"))
+_KNOWN = (*_TARGETS, "environments", "datasets")
 _LARGEST = 300_000_000
 _SECONDS = 300
 
@@ -57,14 +62,18 @@ class Unprovable(Exception):
 def prove(path: str, old: bytes, new: bytes) -> Proof:
     """Run both contents of the file ``path`` up to their submissions, and compare the jobs.
 
-    Each is run in a copy of the file's directory, in a workspace of its own.
+    Each is run in a copy of the file's directory, in a workspace of its own, which knows the
+    compute targets, environments and datasets of the one that the file lies in.
     """
     with tempfile.TemporaryDirectory(prefix="scriptrun-prove-") as scratch:
         try:
+            own = _own_workspace(path)
             first = Workspace.create("prove", path=Path(scratch, "first"))
+            _tell(own, first, _KNOWN)
             before = _record(path, old, Path(scratch, "before"), first)
             second = Workspace.create("prove", path=Path(scratch, "second"))
-            _same_targets(first, second)
+            _tell(own, second, _KNOWN)
+            _tell(first.directory, second, _TARGETS)
             after = _record(path, new, Path(scratch, "after"), second)
         except Unprovable as problem:
             return Proof(path, CANNOT, reasons=[str(problem)])
@@ -93,12 +102,21 @@ def _record(path: str, content: bytes, place: Path, home: Workspace) -> dict[str
     return found
 
 
-def _same_targets(first: Workspace, second: Workspace) -> None:
-    """Let ``second`` know the compute targets that ``first`` has come to know."""
-    for folder in ("compute", os.path.join("azureml", "compute")):
-        known = first.directory / folder
-        if known.is_dir():
-            shutil.copytree(known, second.directory / folder, dirs_exist_ok=True)
+def _own_workspace(path: str) -> Path | None:
+    """Where the workspace that the file lies in, or below, keeps what it knows; or None."""
+    named = os.environ.get("SCRIPTRUN_WORKSPACE")
+    here = Path(path).absolute().parent
+    for place in [Path(named)] if named else [here, *here.parents]:
+        if (place / DIRECTORY / "workspace.json").exists():
+            return place / DIRECTORY
+    return None
+
+
+def _tell(source: Path | None, home: Workspace, known: tuple[str, ...]) -> None:
+    """Let ``home`` know what the workspace in ``source`` knows of ``known``."""
+    for folder in known if source is not None else ():
+        if source is not None and (source / folder).is_dir():
+            shutil.copytree(source / folder, home.directory / folder, dirs_exist_ok=True)
 
 
 def _check_size(folder: str) -> None:
@@ -159,6 +177,13 @@ def _compared(path: str, before: dict[str, Any], after: dict[str, Any]) -> Proof
 
 def differences(old: dict[str, Any], new: dict[str, Any], lead: str = "") -> list[str]:
     """What differs between two jobs (as ``JobSpec.to_dict``), a sentence for each field."""
+    if "refused" in old or "refused" in new:
+        told = [
+            f"{when} it is refused: {job['refused']}"
+            for when, job in (("before", old), ("after", new))
+            if "refused" in job
+        ]
+        return [] if old == new else [f"{lead}{'; '.join(told)}"]
     return [f"{lead}{each}" for each in _unlike(comparable(old), comparable(new), "")]
 
 
@@ -178,8 +203,6 @@ def _unlike(one: Any, other: Any, name: str) -> list[str]:
 
 def comparable(job: dict[str, Any]) -> dict[str, Any]:
     """What of a job must be the same: all but ids, times and names that are drawn."""
-    if "refused" in job:
-        return job
     names: dict[str, str] = {}
     text = json.dumps(job, sort_keys=True, default=str).replace(job["id"], "RUN")
 

@@ -58,9 +58,18 @@ def family(qualified: str) -> str | None:
     return FAMILIES.get(name) if package.startswith("azureml.train") else None
 
 
+def called(program: Program, call: cst.Call) -> cst.BaseExpression:
+    """What is called, as it is imported: after ``Kind = PyTorch``, ``Kind(...)`` is PyTorch."""
+    return known.follow(program, call.func)
+
+
 def estimator_calls(program: Program) -> list[cst.Call]:
     """The calls of Estimators, as they stand in the text."""
-    found = [each for each in program.calls if family(program.qualified(each.func)) is not None]
+    found = [
+        each
+        for each in program.calls
+        if family(program.qualified(called(program, each))) is not None
+    ]
     return sorted(found, key=program.span)
 
 

@@ -15,9 +15,9 @@ from pathlib import Path
 from typing import Any
 from unittest import mock
 
-from scriptrun import experiment, submit
+from scriptrun import binding, experiment, submit
 from scriptrun.environments import base
-from scriptrun.spec.errors import ScriptrunError
+from scriptrun.spec.errors import ScriptrunError, refuse
 
 
 class Recorder:
@@ -29,13 +29,15 @@ class Recorder:
 
     def submit(self, here: Any, config: Any, tags: Any = None, **kwargs: Any) -> Any:
         """Describe the job that ``config`` is, and give a stand-in for its run."""
-        if hasattr(config, "hyperparameter_sampling"):
-            config = config.run_config  # a sweep is recorded as the one job that it varies
-        if hasattr(config, "to_script_run_config"):
-            config = config.to_script_run_config()
+        sweep: dict[str, Any] = {}
         try:
+            if hasattr(config, "hyperparameter_sampling"):
+                sweep = {"sweep": _swept(config)}
+                config = config.run_config  # the one job that it varies
+            if hasattr(config, "to_script_run_config"):
+                config = config.to_script_run_config()
             job = submit.check(config, here.workspace, here.name, tags).job
-            self.jobs.append(job.to_dict())
+            self.jobs.append({**job.to_dict(), **sweep})
         except (ScriptrunError, NotImplementedError) as error:
             self.jobs.append({"refused": str(error)})
         return _stand_in()
@@ -43,6 +45,19 @@ class Recorder:
     def submit_many(self, here: Any, configs: Any, tags: Any = None) -> list[Any]:
         """Describe all of ``configs``."""
         return [self.submit(here, each, tags) for each in configs]
+
+
+def _swept(config: Any) -> dict[str, Any]:
+    """What a sweep says beside its job. Raises RunConfigurationException."""
+    refuse(config.problems(), "This sweep cannot be submitted")
+    limits = ("max_total_runs", "max_concurrent_runs", "max_duration_minutes")
+    return {
+        "sampling": config.hyperparameter_sampling.as_dict(),
+        "policy": config.policy.as_dict(),
+        "metric": config.primary_metric_name,
+        "goal": config.goal,
+        **{name: getattr(config, name) for name in limits},
+    }
 
 
 def _stand_in() -> mock.MagicMock:
@@ -53,7 +68,7 @@ def _stand_in() -> mock.MagicMock:
 
 
 def _no_conditions() -> None:
-    """Describe a job whether this machine could run it or not."""
+    """Describe a job whether this machine could run it or not, and its data be there or not."""
     found = submit._engine
 
     def willing(*args: Any) -> Any:
@@ -64,6 +79,7 @@ def _no_conditions() -> None:
 
     setattr(submit, "_engine", willing)  # noqa: B010
     setattr(base, "check", lambda environment: [])  # noqa: B010
+    setattr(binding.Binder, "problems", lambda self, here, afar=False: list(self.wrong))  # noqa: B010
 
 
 def main(file: str, result: str) -> int:

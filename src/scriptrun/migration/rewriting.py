@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 
 import libcst as cst
 
-from scriptrun.migration import known, reading, runconfigs, usages, words
+from scriptrun.migration import classes, known, reading, runconfigs, usages, words
 from scriptrun.migration.edits import Edit
 from scriptrun.migration.estimators import Rewriting, Writer
 from scriptrun.migration.findings import LEFT, LOOK, REWRITTEN
@@ -45,6 +45,8 @@ def rewrite(program: Program, ours: bool = False) -> Result:
         reason = "which names an import of * brings is not certain"
         _tell(result, program, call, LOOK, reason, "Import it by its name.")
     imports = Imports(program)
+    for place in classes.places(program):
+        result.told.append(Told(program.line(place.node), *place[1:]))
     used = usages.Usages(program, [each.call for each in done], list(refused))
     taken = imports.taken({name for each in done for name in each.needs})
     if taken:
@@ -192,7 +194,7 @@ def _root(node: cst.BaseExpression) -> cst.Name | None:
 
 def _anchor(program: Program, call: cst.Call) -> cst.CSTNode:
     """The import that binds what is called."""
-    root = _root(call.func)
+    root = _root(reading.called(program, call))
     assert root is not None, "its name comes from an import"
     found = program.assignments(root.value, root)
     anchor: cst.CSTNode = getattr(found[0], "node")  # noqa: B009
@@ -204,11 +206,13 @@ def _drop_imports(program: Program, calls: list[cst.Call], imports: Imports) -> 
     gone = {id(_root(each.func)) for each in calls}
     for call in calls:
         root = _root(call.func)
-        anchor = _anchor(program, call)
-        if root is None or not isinstance(anchor, cst.ImportFrom) or root is not call.func:
+        if root is None or root is not call.func:
             continue
         if all(id(user) in gone for user in program.references(root.value, root)):
-            imports.drop(anchor, root.value)
+            for each in program.assignments(root.value, root):
+                anchor = getattr(each, "node", None)
+                if isinstance(anchor, cst.ImportFrom):
+                    imports.drop(anchor, root.value)
 
 
 def _drop_kinds(program: Program, done: list[Rewriting], result: Result, imports: Imports) -> None:

@@ -42,7 +42,7 @@ def named(program: Program) -> Result:
         each for each in program.nodes(cst.ImportFrom) if isinstance(each.names, cst.ImportStar)
     ]
     homes = [_BROUGHT.get(_module(program, each), "").split() for each in stars]
-    free = _free(program) if stars and all(homes) else set()
+    free = free_names(program) if stars and all(homes) else set()
     if not free or not free <= {name for names in homes for name in names}:
         return result
     for statement, names in zip(reversed(stars), reversed(homes), strict=True):
@@ -62,7 +62,7 @@ def _module(program: Program, statement: cst.ImportFrom) -> str:
     return program.source(statement.module)
 
 
-def _free(program: Program) -> set[str]:
+def free_names(program: Program) -> set[str]:
     """The names that the program uses and nothing in it binds."""
     found = set()
     for scope in program.all_scopes():

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import libcst as cst
 
+from scriptrun.migration import known, parameters
 from scriptrun.migration.edits import Edit
 from scriptrun.migration.program import Program
 from scriptrun.migration.reading import family
@@ -51,16 +52,25 @@ class Usages:
         return found.pop() if len(found) == 1 else None
 
     def _named(self, node: cst.Name, depth: int) -> bool | None:
+        value = known.bound(self.program, node)
+        if value is not None:
+            return self.is_config(value, depth + 1)
         found: set[bool | None] = set()
         for each in self.program.assignments(node.value, node):
-            target = getattr(each, "node", None)
-            above = self.program.parent(target) if target is not None else None
-            whole = self.program.parent(above) if above is not None else None
-            if isinstance(whole, cst.Assign) and len(whole.targets) == 1:
-                found.add(self.is_config(whole.value, depth + 1))
-            else:
-                found.add(None)
+            for given in self._given(getattr(each, "node", None)):
+                found.add(None if given is None else self.is_config(given, depth + 1))
         return self._one(found)
+
+    def _given(self, target: cst.CSTNode | None) -> list[cst.BaseExpression | None]:
+        """The values that a binding may give; None for one that is not certain."""
+        above = self.program.parent(target) if target is not None else None
+        param = target if isinstance(target, cst.Param) else above
+        if isinstance(param, cst.Param):
+            return parameters.given(self.program, param) or [None]
+        whole = self.program.parent(above) if above is not None else None
+        if isinstance(whole, cst.Assign) and len(whole.targets) == 1:
+            return [whole.value if isinstance(above, cst.AssignTarget) else None]
+        return [None]
 
     def _attributed(self, node: cst.Attribute, depth: int) -> bool | None:
         text = self.program.source(node)
@@ -105,6 +115,20 @@ class Usages:
             assert isinstance(call.func, cst.Attribute)
             start = self.program.span(call.func.value)[1]
             self.edits.append(Edit(start, self.program.span(call)[1], ""))
+        else:
+            self._handed_on(call)
+
+    def _handed_on(self, call: cst.Call) -> None:
+        """What another module's function is given, that module may want as it was."""
+        home = self.program.qualified(call.func)
+        if not home or home.startswith(("azureml.", "scriptrun")):
+            return
+        for arg in call.args:
+            if isinstance(arg.value, cst.Name) and self.is_config(arg.value):
+                name = arg.value.value
+                reason = f"it is given {name}, which is a ScriptRunConfig now"
+                advice = "Look whether it wants an Estimator: a ScriptRunConfig is submitted alike."
+                self._look(call, self.program.source(call.func), reason, advice)
 
     def _is_translation(self, func: cst.BaseExpression) -> bool:
         """Whether it is ``to_script_run_config`` of one that is a ScriptRunConfig already."""
@@ -184,12 +208,12 @@ class Usages:
         """Whether ``node`` is a name that may hold a rewritten call, or something else."""
         if not isinstance(node, cst.Name) or self.is_config(node) is False:
             return False
-        for each in self.program.assignments(node.value, node):
-            target = getattr(each, "node", None)
-            above = list(self.program.above(target))[:2] if target is not None else []
-            if any(isinstance(one, cst.Assign) and one.value in self.calls for one in above):
-                return True
-        return False
+        given = [
+            each
+            for bound in self.program.assignments(node.value, node)
+            for each in self._given(getattr(bound, "node", None))
+        ]
+        return any(each is not None and self.is_config(each) for each in given)
 
     def _is_class(self, node: cst.BaseExpression) -> bool:
         return (

@@ -151,9 +151,13 @@ def _gives_one_word(program: Program, func: cst.BaseExpression) -> bool:
 
 
 def _is_counted(program: Program, name: cst.Name) -> bool:
-    """Whether ``name`` is bound by one loop over words that are certain."""
+    """Whether ``name`` is bound by nothing but loops over words that are certain."""
     found = program.assignments(name.value, name)
-    loop = program.parent(found[0].node) if len(found) == 1 and hasattr(found[0], "node") else None
+    loops = [program.parent(each.node) if hasattr(each, "node") else None for each in found]
+    return bool(loops) and all(_counts(program, each) for each in loops)
+
+
+def _counts(program: Program, loop: cst.CSTNode | None) -> bool:
     if not isinstance(loop, cst.For | cst.CompFor):
         return False
     values = known.follow(program, loop.iter)

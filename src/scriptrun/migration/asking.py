@@ -1,0 +1,123 @@
+"""What a program asks of its workspaces, wherever they are handed to.
+
+Names are taken for workspaces rather too often than too rarely: by what they are called, in every
+scope. A program of which this says too much keeps azureml's names, and works.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import libcst as cst
+
+from scriptrun import workspace
+from scriptrun.migration.program import Program
+
+
+def beyond(program: Program, local: str) -> str:
+    """What the program asks of a workspace that scriptrun's own lacks, or "".
+
+    ``local`` is what it calls the class.
+    """
+    names = _names(program, local)
+    for node in program.nodes(cst.Attribute):
+        if _called(node.value) not in names:
+            continue
+        if not _has(node.attr.value):
+            return f"the workspace's {node.attr.value} is there in the drop-in only"
+        if node.attr.value == "compute_targets" and _asks_targets(program, node):
+            return "it asks compute targets for what only the drop-in's tell"
+    return ""
+
+
+def _has(name: str) -> bool:
+    return name in ("name", "root", "directory") or hasattr(workspace.Workspace, name)
+
+
+def _called(node: cst.CSTNode | None) -> str:
+    """A variable's name; of an attribute ``.`` and its last word; of a call ``()``; else ""."""
+    if isinstance(node, cst.Call):
+        return f"{_called(node.func)}()"
+    if isinstance(node, cst.Attribute):
+        return f".{node.attr.value}"
+    return node.value if isinstance(node, cst.Name) else ""
+
+
+def _names(program: Program, local: str) -> set[str]:
+    """The names that may hold a workspace, and those of functions that may return one."""
+    found: set[str] = set()
+    flows = [*_assigned(program), *_passed(program), *_returned(program)]
+    size = -1
+    while size < len(found):
+        size = len(found)
+        for value, name in flows:
+            if _gives_one(program, value, local, found):
+                found.add(name)
+    return found
+
+
+def _gives_one(program: Program, value: cst.BaseExpression, local: str, found: set[str]) -> bool:
+    made = isinstance(value, cst.Call) and program.source(value.func).startswith(f"{local}.")
+    return made or _called(value) in found
+
+
+Flow = tuple[cst.BaseExpression, str]
+
+
+def _assigned(program: Program) -> Iterator[Flow]:
+    for each in program.nodes(cst.Assign):
+        for target in each.targets:
+            yield each.value, _called(target.target)
+
+
+def _passed(program: Program) -> Iterator[Flow]:
+    functions: dict[str, list[cst.FunctionDef]] = {}
+    for each in program.nodes(cst.FunctionDef):
+        around = next((a for a in program.above(each) if isinstance(a, cst.ClassDef)), None)
+        made = each.name.value == "__init__" and around is not None
+        name = around.name.value if made and around is not None else each.name.value
+        functions.setdefault(name, []).append(each)
+    for call in program.calls:
+        for function in functions.get(_called(call.func).lstrip("."), ()):
+            params = [*function.params.posonly_params, *function.params.params]
+            names = [each.name.value for each in params]
+            names = names[1:] if names[:1] in (["self"], ["cls"]) else names
+            for at, arg in enumerate(call.args):
+                if arg.keyword is not None:
+                    yield arg.value, arg.keyword.value
+                elif at < len(names):
+                    yield arg.value, names[at]
+
+
+def _returned(program: Program) -> Iterator[Flow]:
+    for each in program.nodes(cst.Return):
+        function = next((a for a in program.above(each) if isinstance(a, cst.FunctionDef)), None)
+        if function is not None and each.value is not None:
+            yield each.value, f"{function.name.value}()"
+            yield each.value, f".{function.name.value}()"
+
+
+def _asks_targets(program: Program, node: cst.Attribute) -> bool:
+    """Whether ``ws.compute_targets`` is more than looked into for a target to be handed on."""
+    above = program.parent(node)
+    if isinstance(above, cst.Subscript):
+        return _asks_one(program, above)
+    if isinstance(above, cst.Attribute):
+        return above.attr.value != "keys"
+    return isinstance(above, cst.Assign | cst.For | cst.CompFor)
+
+
+def _asks_one(program: Program, node: cst.CSTNode) -> bool:
+    above = program.parent(node)
+    if isinstance(above, cst.Attribute):
+        return above.attr.value != "name"
+    if not isinstance(above, cst.Assign):
+        return False
+    targets = [each.target for each in above.targets]
+    users = [
+        program.parent(user)
+        for target in targets
+        if isinstance(target, cst.Name)
+        for user in program.references(target.value, target)
+    ]
+    return any(isinstance(each, cst.Attribute) and each.attr.value != "name" for each in users)

@@ -1,0 +1,80 @@
+"""The classes of Estimators where nothing calls them: as values, in annotations."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import NamedTuple
+
+import libcst as cst
+from libcst import metadata
+
+from scriptrun.migration import known
+from scriptrun.migration.findings import LEFT, LOOK
+from scriptrun.migration.program import Program
+from scriptrun.migration.reading import family
+
+_ADVICE = "Make the ScriptRunConfig where it is called."
+
+
+class Place(NamedTuple):
+    """Where a class is named, and what is to be told of it."""
+
+    node: cst.CSTNode
+    kind: str
+    what: str
+    reason: str
+    advice: str = ""
+
+
+def places(program: Program) -> Iterator[Place]:
+    """Where the classes are more than called, derived from or asked for what they have."""
+    for node in _named(program):
+        above = program.parent(node)
+        name = program.source(node)
+        if isinstance(above, cst.Attribute) or _is_called_or_base(program, node):
+            continue
+        if isinstance(above, cst.Assign) and _is_other_name(program, above):
+            continue
+        if any(isinstance(each, cst.Annotation) for each in program.above(node)):
+            yield Place(node, LEFT, name, "an annotation names it, which nothing depends on")
+        elif _is_asked_for(program, node):
+            reason = "a ScriptRunConfig is none of its kind"
+            yield Place(node, LOOK, name, reason, "Ask for ScriptRunConfig.")
+        else:
+            reason = "it is used as a value, and what is made of it is not certain"
+            yield Place(node, LOOK, name, reason, _ADVICE)
+
+
+def _named(program: Program) -> list[cst.Name]:
+    """Where names that imports give to the classes are read."""
+    found: dict[cst.Name, None] = {}
+    for scope in program.all_scopes():
+        for each in scope.assignments:
+            if not isinstance(each, metadata.ImportAssignment):
+                continue
+            names = each.get_qualified_names_for(each.name)
+            if any(family(one.name) is not None for one in names):
+                found.update((n, None) for n in program.read(each) if isinstance(n, cst.Name))
+    return sorted(found, key=program.span)
+
+
+def _is_called_or_base(program: Program, node: cst.Name) -> bool:
+    above = program.parent(node)
+    if isinstance(above, cst.Call):
+        return above.func is node
+    return isinstance(above, cst.Arg) and isinstance(program.parent(above), cst.ClassDef)
+
+
+def _is_other_name(program: Program, statement: cst.Assign) -> bool:
+    """Whether the class gets another name, which always means it where it is read."""
+    target = statement.targets[0].target
+    if len(statement.targets) > 1 or not isinstance(target, cst.Name):
+        return False
+    users = [each for each in program.references(target.value, target) if each is not target]
+    names = [each for each in users if isinstance(each, cst.Name)]
+    return all(known.follow(program, each) is not each for each in names)
+
+
+def _is_asked_for(program: Program, node: cst.Name) -> bool:
+    call = next((each for each in program.above(node) if isinstance(each, cst.Call)), None)
+    return call is not None and program.source(call.func) in ("isinstance", "issubclass")

@@ -1,0 +1,126 @@
+"""How far names are followed, and what is told where they are not."""
+
+from __future__ import annotations
+
+import pytest
+from tests.migration.test_migration_files import notebook
+from tests.migration.versions import migrated
+
+from scriptrun.migration.findings import LEFT, LOOK, REWRITTEN
+
+HEAD = (
+    "from azureml.core import Workspace\n"
+    "from azureml.train.dnn import PyTorch, TensorFlow\n"
+    "from azureml.train.hyperdrive import HyperDriveConfig\n"
+    "ws = Workspace.from_config()\n"
+)
+ARGS = "'src', compute_target='c', entry_script='t.py'"
+
+
+def told(text: str, kind: str = LOOK, to: str = "azureml") -> list[tuple[int, str]]:
+    return [(each.line, each.what) for each in migrated(text, to).findings if each.kind == kind]
+
+
+def test_names_that_are_bound_again_mean_what_they_were_bound_to_last():
+    new = migrated(
+        f"{HEAD}p = {{'--a': 1}}\nest = PyTorch({ARGS}, script_params=p)\n"
+        f"p = {{'--b': ''}}\nest = PyTorch({ARGS}, script_params=p, use_gpu=True)\n"
+        "HyperDriveConfig(estimator=est)\n"
+    ).new.decode()
+    assert "p = ['--a', 1]\n" in new and "p = ['--b']\n" in new and new.count("arguments=p") == 2
+    assert "HyperDriveConfig(run_config=est)" in new
+
+
+@pytest.mark.parametrize(
+    "between", ["if x:\n    p = {'--b': 2}\n", "def change():\n    global p\n    p = None\n"]
+)
+def test_a_name_that_may_have_been_bound_elsewhere_is_not_followed(between):
+    text = f"{HEAD}x = 1\np = {{'--a': 1}}\n{between}est = PyTorch({ARGS}, script_params=p)\n"
+    assert "arguments=[word for flag, value in (p or {}).items()" in migrated(text).new.decode()
+
+
+def test_script_params_that_are_no_dictionary_are_told():
+    assert told(f"{HEAD}PyTorch({ARGS}, script_params='params.yml')\n") == [(5, "PyTorch")]
+
+
+def test_a_choice_of_dictionaries_keeps_its_parentheses():
+    new = migrated(f"{HEAD}PyTorch({ARGS}, script_params={{}} if ws else None)\n").new.decode()
+    assert "in (({} if ws else None) or {}).items()" in new
+
+
+def test_classes_that_are_values_are_told():
+    text = (
+        f"{HEAD}Kind = PyTorch\nest = Kind({ARGS})\n"
+        f"for each in (PyTorch, TensorFlow):\n    each({ARGS})\n"
+        "def show(given: PyTorch):\n    return isinstance(given, PyTorch)\n"
+    )
+    assert told(text) == [(7, "PyTorch"), (7, "TensorFlow"), (10, "PyTorch")]
+    assert told(text, REWRITTEN) == [(6, "Kind")] and told(text, LEFT) == [(9, "PyTorch")]
+
+
+def test_parameters_are_what_all_calls_give():
+    text = (
+        f"{HEAD}est = PyTorch({ARGS})\n"
+        "def tune(one):\n    print(one.conda_dependencies)\n"
+        "    return HyperDriveConfig(estimator=one)\n"
+        "class Tuning:\n    def tune(self, n, one=None):\n"
+        "        return HyperDriveConfig(estimator=one)\n"
+        "tune(est)\ntune(one=est)\nTuning().tune(2, est)\n"
+    )
+    new = migrated(text).new.decode()
+    assert new.count("HyperDriveConfig(run_config=one)") == 2 and not told(text)
+    assert "one.run_config.environment.python.conda_dependencies" in new
+    assert told(text + "tune(ws.other)\n") == [
+        (7, "one.conda_dependencies"),
+        (8, "HyperDriveConfig"),
+    ]
+
+
+def test_what_another_module_is_given_is_told():
+    text = f"{HEAD}import mine\nest = PyTorch({ARGS})\nmine.submit(est)\n"
+    assert told(text) == [(7, "mine.submit")]
+
+
+def test_imports_leave_no_empty_block_behind():
+    new = migrated(
+        "from azureml.core import Environment, ScriptRunConfig\n"
+        "try:\n    from azureml.train.estimator import Estimator\n"
+        "except ImportError:\n    raise\n"
+        "def again():\n    import os; from azureml.train.estimator import Estimator\n"
+        f"    return Estimator({ARGS})\nEstimator({ARGS})\n"
+    ).new.decode()
+    assert "try:\n    pass\nexcept" in new and "import os; pass\n" in new
+
+
+def test_lines_after_a_cells_last_statement_stay_in_the_cell():
+    text = notebook(
+        HEAD,
+        f"store = ws.get_default_datastore()\nest = PyTorch({ARGS}, "
+        "script_params={'--d': store.as_mount()})",
+        "%%bash\nls",
+        f"%time run = ws.submit(PyTorch({ARGS}))",
+    )
+    outcome = migrated(text, path="a.ipynb")
+    new = outcome.new.decode()
+    assert "to_config()" in new and '"%%bash\\n",\n' in new and "%time run = ws.submit(Scr" in new
+    assert "to_config()" in "".join(each for each in outcome.diff if "+est.run_config" in each)
+
+
+@pytest.mark.parametrize(
+    ("use", "stays"),
+    [
+        ("def go(w):\n    print(w.linked_services)\ngo(ws)\n", True),
+        ("class A:\n    def __init__(self, w):\n        self.w = w\n"
+         "    def go(self):\n        return self.w.linked_services\nA(ws)\n", True),
+        ("def get():\n    return ws\nget().linked_services\n", True),
+        ("one = get_it()\ndef get_it():\n    return Workspace.from_config()\n"
+         "one.linked_services\n", True),
+        ("for name, each in ws.compute_targets.items():\n    print(each.type)\n", True),
+        ("t = ws.compute_targets['c']\nt.get_status()\n", True),
+        ("t = ws.compute_targets['c']\nprint(t.name, 'd' in ws.compute_targets)\n", False),
+    ],
+)  # fmt: skip
+def test_a_workspace_that_is_asked_for_more_than_scriptruns_has_stays(use, stays):
+    text = f"from azureml.core import Workspace\nws = Workspace.from_config()\n{use}"
+    new = migrated(text, "scriptrun").new.decode()
+    assert ("from azureml.core import Workspace" in new) == stays
