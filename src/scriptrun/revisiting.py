@@ -9,7 +9,7 @@ from pathlib import Path
 
 from scriptrun import kit, placing, starting
 from scriptrun.environments import base, ensure, shelves
-from scriptrun.runtime import search_path
+from scriptrun.runtime import conda_prefix, search_path
 from scriptrun.spec.environment import INTERPRETER
 from scriptrun.spec.errors import UserErrorException, refuse
 from scriptrun.spec.hints import TYPE_CHECKING
@@ -63,14 +63,17 @@ def lay_out(run: Run, folder: Path, log: Callable[[str], None]) -> Visit:
 
 def _environ(run: Run, ready: base.Ready) -> dict[str, str]:
     """As the job's own process has them, but for what ties it to the run."""
-    environ = {**os.environ, **run.job.variables, "SCRIPTRUN_SHELL_OF": run.id}
+    prefix = conda_prefix.of(ready.bin)
+    there = conda_prefix.activated(prefix, dict(os.environ)) if prefix else os.environ
+    environ = {**there, **run.job.variables, "SCRIPTRUN_SHELL_OF": run.id}
     for name in _TIES:
         environ.pop(name, None)
     runtime, rest = str(kit.place(run.workspace.directory)), environ.get("PYTHONPATH")
     environ["PYTHONPATH"] = search_path.of(run.job.to_dict(), runtime, rest)
-    environ["PATH"] = _joined(ready.bin, environ.get("PATH") or os.defpath)
-    environ.pop("VIRTUAL_ENV", None)
-    if ready.place:
+    if not prefix:
+        environ["PATH"] = _joined(ready.bin, environ.get("PATH") or os.defpath)
+        environ.pop("VIRTUAL_ENV", None)
+    if ready.place and not prefix:
         environ["VIRTUAL_ENV"] = ready.place
     return environ
 

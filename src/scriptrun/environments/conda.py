@@ -10,6 +10,7 @@ import hashlib
 import importlib
 import os
 from collections.abc import Iterable
+from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
 from scriptrun.environments import built, conda_channels, conda_wishes, local_sources, sites
@@ -76,13 +77,23 @@ def install(
     records = [_whole(each, channels) for each in lock["conda"]]
     _refuse_changed(records)
     with _loaded("conda_tool").asking(log, stop) as ask:
-        ask("install", records=records, prefix=prefix, elsewhere=elsewhere)
+        logins = conda_channels.logins(channels)
+        ask("install", records=records, prefix=prefix, logins=logins, elsewhere=elsewhere)
+    _forget_tokens(prefix)
 
 
 def _whole(record: dict[str, Any], channels: tuple[str, ...]) -> dict[str, Any]:
-    """The record with the credentials that its channel asks for."""
+    """The record with the token that its channel asks for."""
     told = {name: conda_channels.filled(record[name], channels) for name in ("url", "channel")}
     return {**record, **told}
+
+
+def _forget_tokens(prefix: str) -> None:
+    """rattler notes where each package came from: by an address without what opens it."""
+    for path in Path(prefix, "conda-meta").glob("*.json"):
+        text = path.read_text("utf-8")
+        if conda_channels.bare(text) != text:
+            path.write_text(conda_channels.bare(text), "utf-8")
 
 
 def _refuse_changed(records: Iterable[dict[str, Any]]) -> None:

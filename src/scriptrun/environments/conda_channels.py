@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Iterable
-from urllib.parse import urlsplit
+from urllib.parse import unquote, urlsplit
 
 from scriptrun.environments import index_credentials
 from scriptrun.spec.errors import EnvironmentException
@@ -20,8 +20,9 @@ from scriptrun.store import secrets
 DEFAULTS = ("https://repo.anaconda.com/pkgs/main", "https://repo.anaconda.com/pkgs/r")
 _ALIAS = "https://conda.anaconda.org"
 _VARIABLE = re.compile(r"\$\{(\w+)\}")
-_SECRET = re.compile(r"(?<=://)(?![^/@\s]*\$\{)[^/@\s]*:([^/@\s]+)(?=@)|/t/(?!\$\{)([^/\s]+)")
-_CREDENTIALS = re.compile(r"(?<=://)[^/@\s]+@|/t/[^/\s]+(?=/)")
+_SECRET = re.compile(r"(?<=://)(?![^/@\s]*\$\{)[^/@\s]*:([^/@\s]+)(?=@)|/t/(?!\$\{)([^/\s]+)(?=/)")
+_LOGIN = re.compile(r"(?<=://)[^/@\s]+@")
+_TOKEN = re.compile(r"/t/[^/\s]+(?=/)")
 
 
 def of(asked: Iterable[str]) -> tuple[str, ...]:
@@ -71,21 +72,34 @@ def expanded(channel: str) -> str:
     if reasons:
         raise EnvironmentException(" ".join(reasons))
     text, values = index_credentials.filled(channel)
-    text = _VARIABLE.sub(lambda match: {**os.environ, **values}[match[1]], text)
-    address = urlsplit(text)
-    login = index_credentials.of_host(address.netloc) if "@" not in address.netloc else ""
-    return text.replace("://", f"://{login}@", 1) if login else text
+    return _VARIABLE.sub(lambda match: {**os.environ, **values}[match[1]], text)
+
+
+def logins(channels: Iterable[str]) -> dict[str, str]:
+    """``USER:PASSWORD`` by host, of the channels and of the secrets ``index-HOST``."""
+    found = {}
+    for address in map(urlsplit, map(expanded, channels)):
+        login, _, host = address.netloc.rpartition("@")
+        login = login or index_credentials.of_host(host)
+        if login:
+            found[address.hostname or host] = unquote(login)
+    return found
+
+
+def without_login(address: str) -> str:
+    """``address`` without name and password; a token stays, since it is a part of the path."""
+    return _LOGIN.sub("", address)
 
 
 def bare(address: str) -> str:
     """``address`` without name, password and token."""
-    return _CREDENTIALS.sub("", address)
+    return _TOKEN.sub("", without_login(address))
 
 
 def filled(address: str, channels: Iterable[str]) -> str:
-    """``address``, as a lock holds it, with the credentials of the channel that it lies in."""
+    """``address``, as a lock holds it, with the token of the channel that it lies in."""
     for channel in channels:
-        whole = expanded(channel).rstrip("/") + "/"
+        whole = without_login(expanded(channel)).rstrip("/") + "/"
         if address.startswith(bare(whole)):
             return whole + address.removeprefix(bare(whole))
     return address

@@ -98,7 +98,7 @@ _LOG_IN = (
 
 
 def _channel_of(url: str) -> str:
-    return re.sub(r"/(?:noarch|[a-z]+-[a-z0-9]+)(?:/.*)?$", "", url).rstrip("/'")
+    return re.sub(r"/(?:noarch|(?:linux|osx|win|emscripten)-\w+)(?:/.*)?$", "", url).rstrip("/'")
 
 
 def _malformed(kind: str, text: str) -> EnvironmentException | None:

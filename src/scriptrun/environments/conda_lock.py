@@ -60,12 +60,14 @@ def _solved(ask: Ask, wishes: Wishes, log: Log) -> tuple[list[dict[str, Any]], l
     if len(wishes.channels) > 1:
         note = "Packages are taken from later channels too: the first that has one does not do."
         tries.append((wishes.python or "python", False, note))
-    channels = [conda_channels.expanded(each) for each in wishes.channels]
+    found = map(conda_channels.expanded, wishes.channels)
+    channels = [conda_channels.without_login(each) for each in found]
+    logins = conda_channels.logins(wishes.channels)
     failure: Unsolvable | None = None
     for python, strict, note in tries:
         try:
             specs = [*wishes.specs, python]
-            answer = ask("solve", specs=specs, channels=channels, strict=strict)
+            answer = ask("solve", specs=specs, channels=channels, logins=logins, strict=strict)
         except Unsolvable as error:
             failure = error
             continue

@@ -143,6 +143,12 @@ def translate(specs: Iterable[str]) -> Translation:
     )
 
 
+def name_of(spec: str) -> str:
+    """The package that a conda spec names, in lower case; "" for what is no spec."""
+    found = _SPEC.fullmatch(spec.strip())
+    return found["name"].lower() if found else ""
+
+
 def refusal(unknown: Sequence[str]) -> str:
     """One sentence for all conda packages that no builder here can install, and what to do."""
     names = ", ".join(f"'{name}'" for name in unknown)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import importlib.util
 import os
-import re
 
 from scriptrun.environments import conda_channels, conda_names, pythons, requests
 from scriptrun.spec.environment import EnvironmentSpec
@@ -14,9 +13,6 @@ from scriptrun.spec.values import Value
 SETTING = "SCRIPTRUN_CONDA"
 INSTALL = "`pip install 'scriptrun[conda]'`"
 _WAYS = ("auto", "conda", "pypi")
-_SPEC = re.compile(
-    r"(?:(?P<channel>\S+)::)?(?P<name>[A-Za-z0-9_][\w.-]*?)(?:\[[^\]]*\])?(?:[\s=<>!~].*)?"
-)
 
 
 class Wishes(Value):
@@ -50,7 +46,7 @@ def of(spec: EnvironmentSpec) -> Wishes:
     """The wishes of ``spec``; a Python is always among them, since jobs run in it."""
     version = spec.python or ""
     python = f"python {version}" if version[:1] in "<>=!~" else f"python {version}.*"
-    named = [each for each in spec.conda if _name(each) == "python"]
+    named = [each for each in spec.conda if conda_names.name_of(each) == "python"]
     return Wishes(
         specs=tuple(each for each in spec.conda if each not in named),
         channels=conda_channels.of(spec.channels),
@@ -70,7 +66,7 @@ def troubles(spec: EnvironmentSpec) -> list[str]:
         f"The conda requirement '{each}' cannot be read. Write it as numpy=1.16, numpy>=1.16,<2 "
         "or numpy=1.16.2=py37_0."
         for each in spec.conda
-        if not _SPEC.fullmatch(each.strip())
+        if not conda_names.name_of(each)
     ]
     if spec.python and pythons.parse(spec.python) is None and spec.python[0] not in "<>=!~":
         found.append(f"'{spec.python}' is no version of Python such as 3.8 or 3.8.13.")
@@ -86,8 +82,3 @@ def _lacking(spec: EnvironmentSpec) -> str:
         f"The environment asks for {names}, which conda's channels have and PyPI is not known to: "
         f"{INSTALL} brings what installs them."
     )
-
-
-def _name(spec: str) -> str:
-    found = _SPEC.fullmatch(spec.strip())
-    return found["name"].lower() if found else ""

@@ -7,6 +7,7 @@ can be killed at any moment, and where nobody forks.
 from __future__ import annotations
 
 import asyncio
+import base64
 import json
 import os
 import sys
@@ -38,10 +39,20 @@ def main() -> None:
     os._exit(0)  # rattler's threads don't bear that Python is taken down around them
 
 
-def _client() -> Any:
+def _client(logins: dict[str, str]) -> Any:
+    """A client that opens the hosts of ``logins``, and those that rattler's own settings open."""
     from rattler import Client
+    from rattler.networking import AddHeadersMiddleware, AuthenticationMiddleware, RetryMiddleware
+    from rattler.networking.middleware import OciMiddleware
 
-    return Client.default_client(max_retries=2, user_agent="scriptrun")
+    def headers(host: str, path: str) -> dict[str, str] | None:
+        login = logins.get(host)
+        if login is None:
+            return None
+        return {"Authorization": "Basic " + base64.b64encode(login.encode()).decode()}
+
+    middlewares = [RetryMiddleware(2), AuthenticationMiddleware(), AddHeadersMiddleware(headers)]
+    return Client([*middlewares, OciMiddleware()], user_agent="scriptrun")
 
 
 async def _solve(question: Told, say: Say) -> Told:
@@ -51,11 +62,11 @@ async def _solve(question: Told, say: Say) -> Told:
     overrides = rattler.VirtualPackageOverrides.from_env()
     virtual = [each.into_generic() for each in rattler.VirtualPackage.detect(overrides)]
     specs = [rattler.MatchSpec(each) for each in question["specs"]]
-    priority = rattler.ChannelPriority
+    priority, client = rattler.ChannelPriority, _client(question["logins"])
     records = await rattler.solve(
         sources=[rattler.Channel(each) for each in question["channels"]],
         specs=specs,
-        gateway=rattler.Gateway(cache_dir=Path(question["cache"], "repodata"), client=_client()),
+        gateway=rattler.Gateway(cache_dir=Path(question["cache"], "repodata"), client=client),
         virtual_packages=virtual,
         channel_priority=priority.Strict if question["strict"] else priority.Disabled,
     )
@@ -78,7 +89,7 @@ async def _install(question: Told, say: Say) -> Told:
         target_prefix=question["prefix"],
         package_cache=cache,
         execute_link_scripts=True,
-        client=_client(),
+        client=_client(question["logins"]),
         reporter=_Reporter([str(each) for each in records], say),
         alternative_target_prefix=question.get("elsewhere"),
     )

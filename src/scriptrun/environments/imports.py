@@ -9,7 +9,7 @@ import re
 import sys
 from collections.abc import Iterable, Iterator
 
-from scriptrun.environments import requests, sites
+from scriptrun.environments import conda_names, requests, sites
 from scriptrun.environments.base import Ready
 from scriptrun.spec.environment import INTERPRETER, EnvironmentSpec
 
@@ -106,6 +106,7 @@ def missing(modules: Iterable[str], environment: Ready | EnvironmentSpec) -> lis
     if environment.kind == INTERPRETER or _cannot_tell(environment):
         return []
     asked = {_distribution_name(line) for line in requests.of(environment).lines}
+    asked.update(name.replace("_", "-") for name in map(conda_names.name_of, environment.conda))
     return sorted(name for name in wanted if not _asked_for(name, asked))
 
 

@@ -5,7 +5,7 @@ import json
 import os
 import re
 
-from scriptrun.runtime import collect, files, mlflow_store, search_path
+from scriptrun.runtime import collect, conda_prefix, files, mlflow_store, search_path
 
 _NO_SUBSCRIPTION = "00000000-0000-0000-0000-000000000000"
 _REFERENCE = re.compile(r"\$(?:\{(\w+)\}|(\w+))")
@@ -82,21 +82,26 @@ def _workspace_facts(root):
 
 
 def process_environment(job, order, system):
-    """The whole environment of the script: inherited, then the job's, then the system's."""
+    """The whole environment of the script: inherited, then the job's, then the system's.
+
+    Raises OSError where a conda prefix cannot be activated.
+    """
     environ = dict(os.environ if order["environ"] is None else order["environ"])
-    for name in ("__PYVENV_LAUNCHER__", "PYTHONHOME"):
+    for name in ("__PYVENV_LAUNCHER__", "PYTHONHOME", "VIRTUAL_ENV"):
         environ.pop(name, None)
     own = job.get("variables") or {}
+    prefix = conda_prefix.of(order.get("bin"))
+    if prefix:
+        environ = conda_prefix.activated(prefix, environ)
     if job.get("data"):
         own = {name: expand(value, system) for name, value in own.items()}
     environ.update(own)
     environ.update(mlflow_store.variables(job, order, environ))
     environ.update(system)
     environ["PYTHONPATH"] = search_path.of(job, order["runtime"], environ.get("PYTHONPATH"))
-    if order.get("bin"):
+    if order.get("bin") and (not prefix or "PATH" in own):
         environ["PATH"] = _join(order["bin"], environ.get("PATH") or os.defpath)
-    environ.pop("VIRTUAL_ENV", None)
-    if order.get("prefix"):
+    if order.get("prefix") and not prefix:
         environ["VIRTUAL_ENV"] = order["prefix"]
     return environ
 

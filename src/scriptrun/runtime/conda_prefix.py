@@ -1,0 +1,100 @@
+"""A conda prefix as its users expect to find it: activated, as ``conda activate`` does.
+
+What that is: https://docs.conda.io/projects/conda/en/stable/dev-guide/deep-dives/activation.html
+(variables in ``etc/conda/env_vars.d/*.json`` and ``conda-meta/state``, scripts in
+``etc/conda/activate.d``). The scripts are run by a shell when there are any, at the job's start.
+"""
+
+import errno
+import glob
+import json
+import os
+import sys
+
+#: seconds that all scripts of a prefix may take
+PATIENCE = 120.0
+_SOURCE = 'for each do . "$each" >&2; done; exec "$SCRIPTRUN_PYTHON" -I -S -c "$SCRIPTRUN_PRINT"'
+_PRINT = (
+    "import os, sys; "
+    "sys.stdout.buffer.write(b'\\0'.join(k + b'=' + v for k, v in os.environb.items()))"
+)
+_OURS = ("SCRIPTRUN_PYTHON", "SCRIPTRUN_PRINT", "_", "SHLVL", "PWD", "OLDPWD")
+
+
+def of(bin_folder):
+    """The conda prefix whose programs lie in ``bin_folder``; None where that is no conda's."""
+    prefix = os.path.dirname(bin_folder or "")
+    return prefix if prefix and os.path.isdir(os.path.join(prefix, "conda-meta")) else None
+
+
+def activated(prefix, environ):
+    """``environ`` as it is after ``conda activate prefix``.
+
+    Raises OSError where a script of the prefix ends the shell or hangs.
+    """
+    made = dict(environ)
+    for name in [each for each in made if each.startswith("CONDA_PREFIX_")]:
+        del made[name]
+    made.pop("VIRTUAL_ENV", None)
+    made.update(
+        CONDA_PREFIX=prefix,
+        CONDA_DEFAULT_ENV=prefix,
+        CONDA_SHLVL="1",
+        PATH=os.pathsep.join([os.path.join(prefix, "bin"), environ.get("PATH") or os.defpath]),
+    )
+    made.update(_settings(prefix))
+    scripts = sorted(glob.glob(os.path.join(glob.escape(prefix), "etc/conda/activate.d/*.sh")))
+    return _sourced(scripts, made) if scripts else made
+
+
+def _settings(prefix):
+    """The variables of its packages, and those that its user has set for it."""
+    found = {}
+    pattern = os.path.join(glob.escape(prefix), "etc/conda/env_vars.d/*.json")
+    for path in sorted(glob.glob(pattern)):
+        found.update(_read(path))
+    found.update(_read(os.path.join(prefix, "conda-meta", "state")).get("env_vars") or {})
+    return {str(name): str(value) for name, value in found.items() if value != "***unset***"}
+
+
+def _read(path):
+    try:
+        with open(path, encoding="utf-8") as handle:
+            value = json.load(handle)
+    except (OSError, ValueError):
+        return {}
+    return value if isinstance(value, dict) else {}
+
+
+def _sourced(scripts, environ):
+    import subprocess  # only prefixes with scripts load it
+
+    shell = "/bin/bash" if os.path.exists("/bin/bash") else "/bin/sh"
+    told = dict(environ, SCRIPTRUN_PYTHON=sys.executable, SCRIPTRUN_PRINT=_PRINT)
+    try:
+        done = subprocess.run(
+            [shell, "-c", _SOURCE, shell] + scripts,
+            env=told,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            timeout=PATIENCE,
+        )
+    except subprocess.TimeoutExpired:
+        raise OSError(errno.ETIMEDOUT, _failed(scripts, "it hangs")) from None
+    pairs = [each.split(b"=", 1) for each in done.stdout.split(b"\0") if b"=" in each]
+    if not pairs:
+        last = done.stderr.decode("utf-8", "replace").strip().splitlines()[-1:]
+        reason = last[0] if last else "exit code {}".format(done.returncode)
+        raise OSError(errno.ENOEXEC, _failed(scripts, reason))
+    made = {os.fsdecode(name): os.fsdecode(value) for name, value in pairs}
+    for name in _OURS:
+        made.pop(name, None)
+        if name in environ:
+            made[name] = environ[name]
+    return made
+
+
+def _failed(scripts, reason):
+    names = ", ".join(os.path.basename(each) for each in scripts)
+    return "the conda environment could not be activated by {}: {}".format(names, reason)
