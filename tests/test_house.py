@@ -35,6 +35,7 @@ ON_PYTHON_38 = [path for path in FILES if RUNTIME in path.parents and path not i
 #: what anyone may import of the runtime; the rest starts and watches jobs
 PURE_RUNTIME = (
     *("files", "events", "identity", "injob", "workdir", "results", "retrying"),
+    "conda_prefix",
     "search_path",
 )
 STARTS_JOBS = (
