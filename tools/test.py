@@ -31,6 +31,7 @@ SYSTEM = {
     "ceph-mgr": "ceph-mgr",
     "ceph-osd": "ceph-osd",
     "radosgw": "radosgw",
+    "fusermount3": "fuse3",
     "sshd": "openssh-server",
     "ssh": "openssh-client",
     "podman": "podman",

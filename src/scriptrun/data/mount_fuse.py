@@ -8,8 +8,10 @@ import stat
 from collections.abc import Callable, Iterator
 from typing import Any
 
+from scriptrun.data import fuse_library
 from scriptrun.data.errors import DatastoreException
 from scriptrun.data.manifest import Row
+from scriptrun.data.mount_answer import Answers, allow_splicing
 from scriptrun.data.mount_reader import Reader
 from scriptrun.data.mount_tree import Child, Tree
 
@@ -17,8 +19,10 @@ from scriptrun.data.mount_tree import Child, Tree
 _FOR_GOOD = 86400.0
 #: looked-up files that are remembered
 _REMEMBERED = 100_000
-#: bytes that the kernel asks for at once, at most
-_REQUEST = 1 << 20
+#: bytes that the kernel asks for at once, at most: what one pipe holds, with a header
+REQUEST = 512 << 10
+#: threads that answer the kernel, at most
+_THREADS = 64
 
 
 class ReadOnlyFiles:
@@ -39,12 +43,15 @@ class ReadOnlyFiles:
         times = dict.fromkeys(("st_mtime", "st_ctime", "st_atime"), int(changed * 1e9))
         self._common = {**owner, **times, "st_nlink": 1}
         self._folder = {**self._common, "st_mode": stat.S_IFDIR | 0o555, "st_nlink": 2}
+        self._answers = Answers()
         self._seen: dict[str, Child] = {}
         self._older: dict[str, Child] = {}
 
     def init_with_config(self, conn_info: Any, config_3: Any) -> None:
         """The kernel is there: what it is to do at once."""
         conn_info.max_background, conn_info.congestion_threshold = 64, 48
+        conn_info.max_read = REQUEST  # libfuse 3 wants the option's value once more
+        allow_splicing(conn_info)
         self._ready()
 
     def getattr(self, path: str, fh: int | None = None) -> dict[str, Any]:
@@ -66,13 +73,14 @@ class ReadOnlyFiles:
         """Opening needs no question: the kernel is told to ask for none, and keeps its pages."""
         raise OSError(errno.ENOSYS, path)
 
-    def read(self, path: str, size: int, offset: int, fh: int) -> bytes:
-        """Some of a file."""
+    def read_buf(self, path: str, answer: Any, size: int, offset: int, fh: int) -> int:
+        """Some of a file: where it is on the disk the kernel takes it from there itself."""
         row = self._find(path[1:]).row
         if row is None:
             raise OSError(errno.EISDIR, path)
-        data: bytes = self._guarded(lambda: self._reader.read(row, offset, size), row)
-        return data
+        found = self._guarded(lambda: self._reader.read(row, offset, size), row)
+        self._answers.give(answer, found)
+        return 0
 
     def _find(self, path: str) -> Child:
         child = self._seen.get(path) or self._older.get(path)
@@ -125,8 +133,8 @@ def serve(files: ReadOnlyFiles, mountpoint: str, name: str) -> None:
 
     ``name`` is what the system's list of mounts shows.
     """
-    import mfusepy
-
+    library = fuse_library.load()
+    version = library.fuse_version_major, library.fuse_version_minor
     options: dict[str, Any] = {
         "foreground": True,
         "ro": True,
@@ -136,10 +144,12 @@ def serve(files: ReadOnlyFiles, mountpoint: str, name: str) -> None:
         "attr_timeout": _FOR_GOOD,
         "entry_timeout": _FOR_GOOD,
         "negative_timeout": _FOR_GOOD,
-        "max_read": _REQUEST,
+        "max_read": REQUEST,
         "fsname": name,
         "subtype": "scriptrun",
     }
-    if (mfusepy.fuse_version_major, mfusepy.fuse_version_minor) >= (3, 12):
-        options["max_threads"] = 64
-    mfusepy.FUSE(files, mountpoint, **options)
+    if version >= (3, 2):
+        options["max_idle_threads"] = _THREADS
+    if version >= (3, 12):
+        options["max_threads"] = _THREADS
+    library.FUSE(files, mountpoint, **options)

@@ -83,20 +83,22 @@ class Blocks:
     def __init__(self, keep: Keep, key: str, path: str, size: int) -> None:
         self._keep, self._key, self._path = keep, key, path
         self.count = -(-size // BLOCK)
-        self._file, self._map = _grown(path), _grown(f"{path}.map")
-        self.descriptor = self._file.fileno()
+        self.file, self._map = _grown(path), _grown(f"{path}.map")
+        self.descriptor = self.file.fileno()
         if os.fstat(self.descriptor).st_size != size:
             os.ftruncate(self.descriptor, size)
         there = os.pread(self._map.fileno(), self.count, 0)
         self.there = bytearray(there.ljust(self.count, b"\0"))
         self._lock = threading.Lock()
 
-    def write(self, data: bytes | memoryview, offset: int) -> None:
-        """Put bytes at their place; they count once ``has`` says so."""
-        view = memoryview(data)
-        while view:
-            done = os.pwrite(self.descriptor, view, offset)
-            view, offset = view[done:], offset + done
+    def write(self, parts: list[bytes | memoryview], offset: int) -> None:
+        """Put bytes, one part after the other, at their place; they count once ``has`` says so."""
+        done = os.pwritev(self.descriptor, parts, offset)
+        left = b"".join(parts)[done:] if done < sum(map(len, parts)) else b""
+        while left:
+            offset += done
+            done = os.pwrite(self.descriptor, left, offset)
+            left = left[done:]
 
     def has(self, first: int, end: int) -> None:
         """Note that the blocks from ``first`` up to ``end`` are there."""

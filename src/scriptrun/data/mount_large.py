@@ -12,12 +12,15 @@ from dataclasses import dataclass
 
 from scriptrun.data.errors import DatastoreException, NoRanges, Unreachable
 from scriptrun.data.manifest import Row
+from scriptrun.data.mount_answer import OnDisk
 from scriptrun.data.mount_keep import BLOCK, Blocks
 from scriptrun.data.patience import Patience
 from scriptrun.data.seam import Store
 
-#: what one request fetches ahead of a reader, and how far ahead it goes: bytes
+#: bytes that one request fetches at most, and how far ahead of a reader they are asked for
 CHUNK, AHEAD = 4 << 20, 48 << 20
+#: the same for who has read so many bytes in order, of a file that has a place on the disk
+_LONG, _LONG_CHUNK, _LONG_AHEAD = 32 << 20, 16 << 20, 128 << 20
 #: a read this near to the last one's end goes on with it (the kernel asks out of order)
 _NEAR = 2 << 20
 #: readers of one file that are told apart
@@ -88,7 +91,7 @@ class Large:
         self._readers: list[_Reader] = []
         self._streaming = False
 
-    def read(self, offset: int, size: int, limit: float) -> bytes:
+    def read(self, offset: int, size: int, limit: float) -> bytes | OnDisk:
         """The bytes; raises DatastoreException where nothing has come for ``limit`` seconds."""
         end = min(offset + size, self._size)
         if end <= offset:
@@ -123,27 +126,29 @@ class Large:
 
     def _go_ahead(self, reader: _Reader, after: int) -> None:
         """Have fetched what a reader will want next: more, the longer it has read in order."""
-        ahead = min(4 * reader.read, AHEAD) // BLOCK if reader.read > BLOCK else 0
+        chunk, most = CHUNK, AHEAD
+        if reader.read > _LONG and self._blocks is not None:
+            chunk, most = _LONG_CHUNK, _LONG_AHEAD
+        ahead = min(4 * reader.read, most) // BLOCK if reader.read > BLOCK else 0
         begin, stop = max(after, reader.planned), min(self._count, after + ahead)
         if begin < stop and (
-            stop == self._count or stop - begin >= min(CHUNK // BLOCK, ahead // 2)
+            stop == self._count or stop - begin >= min(chunk // BLOCK, ahead // 2)
         ):
             reader.planned = stop
-            self._fetch(begin, stop, self._pools.ahead)
+            self._fetch(begin, stop, self._pools.ahead, chunk)
 
-    def _fetch(self, first: int, end: int, pool: ThreadPoolExecutor) -> None:
+    def _fetch(self, first: int, end: int, pool: ThreadPoolExecutor, chunk: int = CHUNK) -> None:
         """Have fetched what is missing of the blocks from ``first`` up to ``end``."""
-        for begin, stop in self._missing(first, end):
+        for begin, stop in self._missing(first, end, chunk // BLOCK):
             self._coming.update(range(begin, stop))
             pool.submit(self._bring, begin, stop, pool is self._pools.now)
 
-    def _missing(self, first: int, end: int) -> Iterator[tuple[int, int]]:
-        """Runs of blocks that are neither there nor coming, each of one chunk at most."""
-        step = CHUNK // BLOCK
+    def _missing(self, first: int, end: int, most: int) -> Iterator[tuple[int, int]]:
+        """Runs of blocks that are neither there nor coming, each of ``most`` at most."""
         begin = first
         for number in range(first, end + 1):
             wanted = number < end and number not in self._coming and not self._is_there(number)
-            if begin < number and (not wanted or number - begin == step):
+            if begin < number and (not wanted or number - begin == most):
                 yield begin, number
                 begin = number
             if not wanted:
@@ -164,10 +169,10 @@ class Large:
             self._failed = {n: error for n, error in self._failed.items() if error is not found}
             raise found
 
-    def _get(self, offset: int, end: int, limit: float) -> bytes:
+    def _get(self, offset: int, end: int, limit: float) -> bytes | OnDisk:
         first, last = offset // BLOCK, (end - 1) // BLOCK
         if self._blocks is not None and 0 not in self._blocks.there[first : last + 1]:
-            return os.pread(self._blocks.descriptor, end - offset, offset)
+            return OnDisk(self._blocks.file, offset, end - offset)
         return b"".join(self._part(number, offset, end, limit) for number in range(first, last + 1))
 
     def _part(self, number: int, offset: int, end: int, limit: float) -> bytes:
@@ -177,7 +182,7 @@ class Large:
             return os.pread(self._blocks.descriptor, stop - begin, begin)
         data = self._loose.get(self._place.path, number)
         if data is None:  # it had to go meanwhile
-            return self.read(begin, stop - begin, limit)
+            return bytes(self.read(begin, stop - begin, limit))
         return data[begin - number * BLOCK : stop - number * BLOCK]
 
     def _bring(self, first: int, end: int, awaited: bool) -> None:
@@ -221,25 +226,28 @@ class Large:
         rest = b""
         for piece in pieces:
             patience.renew()
-            data = rest + piece if rest else piece
-            begin = at * BLOCK
-            whole = len(data) if begin + len(data) >= stop else len(data) // BLOCK * BLOCK
-            self._put(at, memoryview(data)[:whole])
-            at, rest = at - (-whole // BLOCK), data[whole:]
+            begin, size = at * BLOCK, len(rest) + len(piece)
+            whole = size if begin + size >= stop else size // BLOCK * BLOCK
+            cut = whole - len(rest)
+            if whole:
+                self._put(at, [rest, memoryview(piece)[:cut]], whole)
+            rest = piece[cut:] if whole else rest + piece
+            at -= -whole // BLOCK
         if at * BLOCK < stop:
             raise Unreachable(f"{self._place.store.name} broke off in {self._place.path}.")
 
-    def _put(self, first: int, data: memoryview) -> None:
-        end = first - (-len(data) // BLOCK)
+    def _put(self, first: int, parts: list[bytes | memoryview], size: int) -> None:
+        end = first - (-size // BLOCK)
         try:
             if self._blocks is None:
                 raise OSError
-            self._blocks.write(data, first * BLOCK)
+            self._blocks.write(parts, first * BLOCK)
             self._blocks.has(first, end)
         except OSError:  # a full disk: memory will do
+            data = b"".join(parts)
             for number in range(first, end):
                 begin = (number - first) * BLOCK
-                self._loose.put(self._place.path, number, bytes(data[begin : begin + BLOCK]))
+                self._loose.put(self._place.path, number, data[begin : begin + BLOCK])
         with self._changed:
             self._arrived = time.monotonic()
             self._coming.difference_update(range(first, end))

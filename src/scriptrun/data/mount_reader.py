@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import os
 import threading
 from collections import OrderedDict
 from collections.abc import Callable
@@ -13,6 +12,7 @@ from pathlib import Path
 from scriptrun.data.content import Root
 from scriptrun.data.errors import DatastoreException, FileChanged
 from scriptrun.data.manifest import Row
+from scriptrun.data.mount_answer import OnDisk
 from scriptrun.data.mount_keep import Keep, key_of
 from scriptrun.data.mount_large import Large, Loose, Place, Pools
 from scriptrun.data.mount_plan import identity
@@ -30,9 +30,9 @@ class _Whole:
     def __init__(self, file: FileIO) -> None:
         self._file = file
 
-    def read(self, offset: int, size: int, limit: float) -> bytes:
+    def read(self, offset: int, size: int, limit: float) -> OnDisk:
         """The bytes; fewer where the file ends before."""
-        return os.pread(self._file.fileno(), size, offset)
+        return OnDisk(self._file, offset, size)
 
 
 class Reader:
@@ -62,7 +62,7 @@ class Reader:
         """The file of a row as its store tells now."""
         return self._stores[row.place].stat(self._roots[row.place].key_of(row))
 
-    def read(self, row: Row, offset: int, size: int) -> bytes:
+    def read(self, row: Row, offset: int, size: int) -> bytes | OnDisk:
         """Up to ``size`` bytes from ``offset`` on.
 
         Raises DatastoreException where the store refuses, or sends nothing in time.
@@ -71,7 +71,7 @@ class Reader:
             return b""
         if row.size <= SMALL:
             return self._small.read(self.place(row), self._limit)[offset : offset + size]
-        return self._opened(row).read(offset, size, self._limit)
+        return self._opened(row).read(offset, min(size, row.size - offset), self._limit)
 
     def _opened(self, row: Row) -> Large | _Whole:
         """The file, open; the one that was not read for the longest time is closed instead."""
