@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import ctypes
 import errno
 import mmap
 import os
@@ -12,6 +13,7 @@ import subprocess
 import sys
 import threading
 from concurrent.futures import ThreadPoolExecutor
+from io import FileIO
 from pathlib import Path
 
 import pytest
@@ -20,7 +22,7 @@ from hypothesis import strategies as st
 
 from scriptrun import Dataset, Datastore
 from scriptrun.data import mount as mounting
-from scriptrun.data import mount_table
+from scriptrun.data import mount_answer, mount_table
 from scriptrun.data.errors import DatastoreException
 from scriptrun.testing.jobs import until
 
@@ -126,6 +128,58 @@ def test_large_files_in_any_order(big, mounted, tmp_path):
         mmap.mmap(file.fileno(), 0, prot=mmap.PROT_READ) as seen,
     ):
         assert seen[5 << 20 : (5 << 20) + 10] == BIG[5 << 20 : (5 << 20) + 10]
+
+
+LIBRARIES = """
+import sys
+from scriptrun.data import fuse_library, mount
+print(fuse_library.load().fuse_version_major, flush=True)
+"""
+
+
+@pytest.mark.parametrize(
+    ("major", "names"), [(3, ["libfuse3.so.4", "libfuse3.so.3"]), (2, ["libfuse.so.2"])]
+)
+def test_each_libfuse_serves_a_large_file(big, mounted, tmp_path, monkeypatch, major, names):
+    found = next((name for name in names if loads(name)), "")
+    if not found:
+        pytest.skip(f"this machine has no libfuse {major}")
+    if major == 2:  # it is taken only when it is asked for
+        monkeypatch.setenv("FUSE_LIBRARY_PATH", found)
+    done = subprocess.run([sys.executable, "-c", LIBRARIES], stdout=subprocess.PIPE, text=True)
+    assert done.stdout == f"{major}\n"
+    _, place = mounted(big, cache=tmp_path / "cache")
+    assert (place / "big.bin").read_bytes() == BIG
+    again, place = mounted(big, "again", cache=tmp_path / "cache")
+    with open(place / "big.bin", "rb") as file:  # from the cache: the kernel takes it from there
+        assert file.read() == BIG
+        assert os.pread(file.fileno(), 100, len(BIG) - 50) == BIG[-50:]
+    assert not again.problem()
+
+
+def loads(name):
+    with contextlib.suppress(OSError):
+        return bool(ctypes.CDLL(name))
+    return False
+
+
+def test_a_file_stays_open_until_its_answer_is_sent(tmp_path):
+    (tmp_path / "f").write_bytes(b"0123456789")
+    answers, place = mount_answer.Answers(), ctypes.c_void_p()
+    answer = ctypes.pointer(place)
+    found = mount_answer.OnDisk(FileIO(tmp_path / "f"), 3, 4)
+    number = found.file.fileno()
+    answers.give(answer, found)
+    assert bytes(found) == b"3456"
+    del found
+    vector = mount_answer._Vector.from_address(place.value)
+    assert os.pread(vector.descriptor, vector.size, vector.position) == b"3456"
+    with ThreadPoolExecutor(1) as other:
+        other.submit(answers.give, answer, b"of another thread").result()
+    assert os.fstat(number).st_size == 10
+    answers.give(answer, b"more")
+    with pytest.raises(OSError):
+        os.fstat(number)
 
 
 def test_many_readers_at_once(big, mounted, tmp_path):

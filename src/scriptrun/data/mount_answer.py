@@ -51,29 +51,29 @@ class Answers:
     """Makes the answers. What they are made of is libfuse's, which frees it."""
 
     def __init__(self) -> None:
-        library = ctypes.CDLL(None)
-        self._make, self._malloc = library.calloc, library.malloc
-        for each in (self._make, self._malloc):
-            each.restype = ctypes.c_void_p
-        self._make.argtypes, self._malloc.argtypes = [ctypes.c_size_t] * 2, [ctypes.c_size_t]
+        self._make = ctypes.CDLL(None).calloc
+        self._make.restype, self._make.argtypes = ctypes.c_void_p, [ctypes.c_size_t] * 2
         #: by thread: the file of its last answer, which stays open until the thread asks again;
         #: only then has libfuse sent that answer
-        self._held: dict[int, FileIO] = {}
+        self._held: dict[int, FileIO | None] = {}
 
     def give(self, answer: Any, found: bytes | OnDisk) -> None:
         """Put what was found where ``answer``, a struct fuse_bufvec **, points."""
-        place = self._make(1, _VECTOR)
-        if not place:
-            raise MemoryError
+        on_disk = found if isinstance(found, OnDisk) else None
+        self._held[threading.get_ident()] = on_disk.file if on_disk else None
+        place = self._made(_VECTOR)
         vector = _Vector.from_address(place)
         vector.count, vector.memory, vector.descriptor = 1, None, -1
-        if isinstance(found, OnDisk):
-            self._held[threading.get_ident()] = found.file
-            vector.flags = _IS_FD | _FD_SEEK
-            vector.descriptor, vector.position = found.file.fileno(), found.offset
-            vector.size = found.size
-        elif found:
-            vector.size = len(found)
-            vector.memory = self._malloc(len(found))
+        if on_disk:
+            vector.flags, vector.size = _IS_FD | _FD_SEEK, on_disk.size
+            vector.descriptor, vector.position = on_disk.file.fileno(), on_disk.offset
+        elif found and isinstance(found, bytes):
+            vector.size, vector.memory = len(found), self._made(len(found))
             ctypes.memmove(vector.memory, found, len(found))
         ctypes.cast(answer, ctypes.POINTER(ctypes.c_void_p))[0] = place
+
+    def _made(self, size: int) -> int:
+        place: int | None = self._make(1, size)
+        if not place:
+            raise MemoryError
+        return place
