@@ -26,10 +26,11 @@ from scriptrun.store import parcels
 from scriptrun.tracking import folders, settle
 
 if TYPE_CHECKING:
-    from scriptrun import shipping
+    from scriptrun import shipping, wheels
     from scriptrun.home import Home
 else:
     shipping = later("scriptrun.shipping")
+    wheels = later("scriptrun.wheels")
 
 #: where the run is: ``{"host", "root", "tool"}``; written before anything is sent
 ADDRESS = "address.json"
@@ -63,9 +64,12 @@ def hand_over(
     folder = folders.make(workspace.runs_folder, job)
     files.write_atomic(str(folder / ADDRESS), files.to_json(address))
     folders.publish(folder, job)
+    here = wheels.named_by(job.environment)
+    kept = {path: wheels.keep(workspace, place) for path, place in here.items()}
+    there = {path: f"{given['root']}/.scriptrun/{name}" for path, name in kept.items()}
     question = {
         "verb": "submit",
-        "job": _as_there(job).to_dict(),
+        "job": _as_there(job, there).to_dict(),
         "warnings": warnings,
         "lock": lock,
         "environ": {name: os.environ[name] for name in job.passed},
@@ -73,7 +77,8 @@ def hand_over(
     if job.data.get("inputs") or job.data.get("outputs"):
         question["data"] = shipping.pack(workspace, job)
     parcel = io.BytesIO()
-    parcels.pack(parcel, workspace.snapshots_folder, given["missing"])
+    names = [f"snapshots/{name}" for name in given["missing"]]
+    parcels.pack(parcel, workspace.directory, [*names, *kept.values()])
     try:
         _ask(address, question, parcel.getvalue())
     except (ExperimentExecutionException, ComputeTargetException):
@@ -99,9 +104,11 @@ def _parts(workspace: Home, job: JobSpec) -> list[str]:
     return parcels.parts(workspace.snapshots_folder, job.snapshot) if job.snapshot else []
 
 
-def _as_there(job: JobSpec) -> JobSpec:
-    """The job as the login node itself would submit it."""
+def _as_there(job: JobSpec, places: dict[str, str]) -> JobSpec:
+    """The job as the login node itself would submit it; ``places``: where this one's files are."""
     options = {key: value for key, value in job.target.options.items() if key not in _HERE_ONLY}
+    if places:
+        job = job.replace(environment=wheels.moved(job.environment, places))
     return job.replace(target=Target(job.target.name, job.target.kind, options))
 
 

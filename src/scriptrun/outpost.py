@@ -34,6 +34,8 @@ LOOKED = 16 << 20
 #: how many bytes of an artifact come with one answer
 PIECE = 64 << 20
 NAME = "outpost"
+#: what may come with a job, below the workspace's directory
+_TAKEN_IN = ("snapshots/", "wheels/")
 
 Piece = tuple[Path, int, int]
 Answer = tuple[dict[str, Any], list[Piece]]
@@ -88,8 +90,8 @@ def _submit(question: dict[str, Any], source: IO[bytes]) -> Answer:
     with tarfile.open(fileobj=source, mode="r|") as tar:
         for member in tar:
             handle = tar.extractfile(member)
-            if handle is not None:
-                parcels.take_in(workspace.snapshots_folder, member.name, handle)
+            if handle is not None and member.name.startswith(_TAKEN_IN):
+                parcels.take_in(workspace.directory, member.name, handle)
     job = JobSpec.from_dict(question["job"])
     there = workspace.find_run(job.id)
     if there is None:  # a question that is asked again, as its answer was lost, has been done

@@ -93,6 +93,12 @@ class Workspace(Home):
 
         return catalog.register(self, environment)
 
+    def keep_wheel(self, path: str | os.PathLike[str], exist_ok: bool = False) -> str:
+        """Keep the wheel at ``path``; its address, for pip requirements of any environment."""
+        from scriptrun import wheels
+
+        return wheels.add(self, path, exist_ok)
+
     def get_environment(self, name: str, version: str | None = None) -> Environment:
         """The environment of that name, registered or curated; the latest unless told otherwise."""
         from scriptrun import catalog

@@ -5,20 +5,17 @@ import json
 import os
 import re
 import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 import yaml
+from wheel_making import make_wheel
 
 from scriptrun import Environment, ScriptRunConfig
 from scriptrun.config import planning, uv_project
 from scriptrun.config.environment_spec import environment_spec
 from scriptrun.environments import ensure, uv_tool
 from scriptrun.spec.errors import EnvironmentException
-
-sys.path.insert(0, str(Path(__file__).parent.parent / "environments"))
-from wheel_making import make_wheel
 
 HEADER = """\
 #!/usr/bin/env python

@@ -170,8 +170,6 @@ def test_reserved_and_missing_names_are_not_registered(name):
 def test_labels_are_refused_but_for_the_latest():
     with pytest.raises(UserErrorException, match="label 'prod'"):
         Environment.get(None, "x", label="prod")
-    with pytest.raises(NotImplementedError, match="path"):
-        Environment.add_private_pip_wheel(None, "x.whl")
 
 
 NAMES = st.text(string.ascii_letters + string.digits + "-_.", min_size=1, max_size=12)

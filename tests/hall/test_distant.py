@@ -8,8 +8,9 @@ import sys
 import uuid
 
 import pytest
+from wheel_making import make_wheel
 
-from scriptrun import Run, distant, standing
+from scriptrun import Environment, Run, distant, standing
 from scriptrun.engines.slurm import Slurm
 from scriptrun.engines.transport import Ssh, Unreachable
 from scriptrun.runtime import files
@@ -167,8 +168,13 @@ def test_a_host_that_is_not_known_is_a_sentence(bench, login):
 @pytest.mark.slow
 def test_an_environment_is_built_there(bench, login):
     requirements = bench.root / "requirements.txt"
-    requirements.write_text("six\n")
-    run = bench.submit("import six; print(six.__file__)", requirements=str(requirements))
+    wheel = make_wheel(bench.root, "mauve", "4")
+    address = Environment.add_private_pip_wheel(bench.workspace, wheel)
+    wheel.unlink()
+    requirements.write_text(f"six\n{address}\n")
+    code = "import mauve, six; print(six.__file__, mauve.VERSION)"
+    run = bench.submit(code, requirements=str(requirements))
     assert wait(run) == "Completed", run.standing
     assert str(login.cluster.directory) in log_of(run)
     assert "six" in (run.path / "environment.lock.json").read_text()
+    assert " 4" in log_of(run)

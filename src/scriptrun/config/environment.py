@@ -261,11 +261,13 @@ class Environment(Section):
 
     @staticmethod
     def add_private_pip_wheel(workspace: Any, file_path: Path, exist_ok: bool = False) -> str:
-        """Not available: NotImplementedError names what to do instead."""
-        raise NotImplementedError(
-            "Environment.add_private_pip_wheel is not available: name the wheel's path in the pip "
-            "requirements, as in conda.add_pip_package('/path/to/package.whl')."
-        )
+        """Keep the wheel at ``file_path`` in ``workspace``; its address, for add_pip_package.
+
+        It goes along to containers and clusters. Raises UserErrorException for what is no wheel,
+        and where a wheel of that name is there already, unless ``exist_ok``.
+        """
+        address: str = workspace.keep_wheel(file_path, exist_ok)
+        return address
 
     def __eq__(self, other: object) -> bool:
         if not isinstance(other, Environment):

@@ -12,8 +12,10 @@ from scriptrun.spec.later import later
 
 if TYPE_CHECKING:
     import hashlib
+    from urllib import parse
 else:
     hashlib = later("hashlib")
+    parse = later("urllib.parse")
 
 #: a requirement's path, as ``/here/lib``, ``/here/lib[extra]; marker`` and ``lib @ file:///here/lib``
 _PLACE = r"(?:[\w.-]+(?:\[[^\]]*\])?\s*@\s*)?(?:file://)?(/[^\[;]*)"
@@ -31,6 +33,8 @@ def path_of(requirement: str) -> str | None:
     """
     found = re.match(_PLACE, requirement)
     path = found[1].strip() if found else ""
+    if "%" in path and "file://" in requirement:
+        path = parse.unquote(path)
     return path if path and os.path.exists(path) else None
 
 

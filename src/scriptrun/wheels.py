@@ -1,0 +1,92 @@
+"""Wheels of one's own: kept in the workspace by their content, sent along where a job goes.
+
+``wheels/<digest>/<file>`` below the workspace's directory; the same wheel twice is one file.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import shutil
+import zipfile
+from pathlib import Path
+
+from scriptrun.environments import local_sources
+from scriptrun.home import Home
+from scriptrun.runtime import files
+from scriptrun.spec.environment import EnvironmentSpec
+from scriptrun.spec.errors import UserErrorException
+
+FOLDER = "wheels"
+
+
+def add(workspace: Home, path: str | os.PathLike[str], exist_ok: bool = False) -> str:
+    """Keep the wheel at ``path`` in the workspace; its address, for pip requirements.
+
+    Raises UserErrorException for what is no wheel, and where another wheel of the same name is
+    there and ``exist_ok`` is False.
+    """
+    place = Path(path).expanduser().absolute()
+    trouble = _trouble(place)
+    if trouble:
+        raise UserErrorException(trouble, "Give the path of a .whl file, as `uv build` makes it.")
+    goal = workspace.directory / name_of(place)
+    others = list((workspace.directory / FOLDER).glob(f"*/{place.name}"))
+    if others and not exist_ok:
+        same = "the same one" if goal in others else "another one"
+        raise UserErrorException(
+            f"A wheel {place.name} is in the workspace already, and it is {same}.",
+            "Give it another version; or exist_ok=True: what was asked for before stays as it was.",
+        )
+    keep(workspace, place)
+    return goal.as_uri()
+
+
+def keep(workspace: Home, place: Path) -> str:
+    """Keep a copy of the file under ``name_of``, which is returned: complete or absent."""
+    name = name_of(place)
+    goal = workspace.directory / name
+    if not goal.exists():
+        goal.parent.mkdir(parents=True, exist_ok=True)
+        temporary = f"{goal}.{files.unique()}.tmp"
+        shutil.copyfile(place, temporary)
+        os.replace(temporary, goal)
+    return name
+
+
+def name_of(place: Path) -> str:
+    """Where the file lies below a workspace's directory."""
+    with open(place, "rb") as handle:
+        digest = hashlib.file_digest(handle, "sha256").hexdigest()
+    return f"{FOLDER}/{digest[:32]}/{place.name}"
+
+
+def named_by(spec: EnvironmentSpec) -> dict[str, Path]:
+    """The files of this machine that the requirements name, by the path that they have there."""
+    paths = [path for path in map(local_sources.path_of, spec.pip) if path]
+    return {path: Path(path) for path in paths if os.path.isfile(path)}
+
+
+def moved(spec: EnvironmentSpec, places: dict[str, str]) -> EnvironmentSpec:
+    """``spec`` with each file where ``places`` says that it lies."""
+    pip = tuple(_moved(line, places) for line in spec.pip)
+    local = {places.get(path, path): digest for path, digest in spec.local.items()}
+    return spec.replace(pip=pip, local=local)
+
+
+def _moved(line: str, places: dict[str, str]) -> str:
+    path = local_sources.path_of(line)
+    if path is None or path not in places:
+        return line
+    name, mark, _ = line.partition("@")
+    before = f"{name.strip()} @ " if mark and "/" not in name else ""
+    _, semicolon, marker = line.partition(";")
+    return f"{before}{Path(places[path]).as_uri()}" + (f" ;{marker}" if semicolon else "")
+
+
+def _trouble(place: Path) -> str:
+    if not place.is_file():
+        return f"There is no file {place}."
+    if place.suffix != ".whl" or place.name.count("-") < 4:
+        return f"{place.name} is no name of a wheel."
+    return "" if zipfile.is_zipfile(place) else f"{place} is no wheel: it cannot be read as one."

@@ -1,0 +1,52 @@
+"""Wheels of one's own, kept in the workspace."""
+
+import pytest
+from wheel_making import make_wheel
+
+from scriptrun import Environment
+from scriptrun.spec.errors import UserErrorException
+from scriptrun.testing.jobs import Bench, log_of, wait
+
+
+@pytest.fixture
+def bench(tmp_path):
+    return Bench(tmp_path / "a bench")
+
+
+def test_a_wheel_is_kept_and_used_after_its_file_is_gone(bench, tmp_path):
+    wheel = make_wheel(tmp_path, "mauve", "4")
+    address = Environment.add_private_pip_wheel(bench.workspace, wheel)
+    assert address.startswith("file:///") and address.endswith("/mauve-4-py3-none-any.whl")
+    wheel.unlink()
+    (tmp_path / "requirements.txt").write_text(f"--no-index\n{address}\n")
+    run = bench.submit(
+        "import mauve; print('it is', mauve.VERSION)",
+        requirements=str(tmp_path / "requirements.txt"),
+    )
+    assert wait(run) == "Completed", run.standing
+    assert "it is 4" in log_of(run)
+
+
+def test_the_same_name_again(bench, tmp_path):
+    wheel = make_wheel(tmp_path, "mauve", "4")
+    first = Environment.add_private_pip_wheel(bench.workspace, str(wheel))
+    with pytest.raises(UserErrorException, match="already, and it is the same one"):
+        Environment.add_private_pip_wheel(bench.workspace, wheel)
+    assert Environment.add_private_pip_wheel(bench.workspace, wheel, exist_ok=True) == first
+    make_wheel(tmp_path, "mauve", "4", needs=("six",))
+    with pytest.raises(UserErrorException, match="already, and it is another one"):
+        Environment.add_private_pip_wheel(bench.workspace, wheel)
+    second = Environment.add_private_pip_wheel(bench.workspace, wheel, True)
+    assert second != first, "what was asked for before stays as it was"
+
+
+def test_what_is_no_wheel(bench, tmp_path):
+    (tmp_path / "x.txt").write_text("")
+    (tmp_path / "mauve-4-py3-none-any.whl").write_text("no zip")
+    for name, said in (
+        ("absent.whl", "no file"),
+        ("x.txt", "no name of a wheel"),
+        ("mauve-4-py3-none-any.whl", "cannot be read as one"),
+    ):
+        with pytest.raises(UserErrorException, match=said):
+            Environment.add_private_pip_wheel(bench.workspace, tmp_path / name)
