@@ -7,11 +7,15 @@ import re
 
 import pytest
 import registry as registries
+from index_server import serving
 from pods import BASE, lacking
+from wheel_making import make_wheel
 
+from scriptrun import building
 from scriptrun.config.environment import ContainerRegistry, Environment
+from scriptrun.environments import ensure
 from scriptrun.spec.errors import EnvironmentException
-from scriptrun.store import containers
+from scriptrun.store import containers, secrets
 from scriptrun.workspace import Workspace
 
 pytestmark = pytest.mark.podman
@@ -142,3 +146,27 @@ def test_a_registry_of_the_workspace_and_one_of_the_base(
     assert f"could not be pushed to {served.address}: " in other.ready.notes[-1]
     there.set_container_registry(None)
     assert there.container_registry == {}
+
+
+def test_packages_of_a_private_index_and_a_wheel_of_the_workspace(
+    podman, locks, said, tmp_path, monkeypatch
+):
+    """Neither the image nor its layers' history hold the password that opened the index."""
+    monkeypatch.setenv("SCRIPTRUN_SECRETS", str(tmp_path / "secrets"))
+    secrets.keep("team", "p@ss-hunter2")
+    workspace = Workspace.create("w", path=tmp_path / "home")
+    mauve = workspace.keep_wheel(make_wheel(tmp_path, "mauve", "4"))
+    make_wheel(tmp_path / "index" / "violet", "violet", "1.0")
+    with serving(tmp_path / "index", "me", "p@ss-hunter2") as host:
+        made = Environment("private")
+        made.docker.base_image = BASE
+        conda = made.python.conda_dependencies
+        conda.set_pip_requirements(["violet", mauve])
+        conda.set_pip_index_url(f"http://me:${{secret:team}}@{host}/")
+        spec = building.spec_of(made)
+        ready = ensure.ensure(spec, locks, said.append)
+    image = ready.container["image"]
+    code = "import violet, mauve; print(violet.VERSION, mauve.VERSION)"
+    assert podman.say("run", "--rm", image, "python", "-c", code).strip() == "1.0 4"
+    shown = podman.say("image", "inspect", image) + podman.say("history", "--no-trunc", image)
+    assert "hunter2" not in shown + str(ready.lock) + "\n".join(said)

@@ -12,7 +12,14 @@ import re
 import subprocess
 import tempfile
 
-from scriptrun.environments import image_base, image_registry, image_tool, requests, uv_tool
+from scriptrun.environments import (
+    image_base,
+    image_registry,
+    image_tool,
+    index_credentials,
+    requests,
+    uv_tool,
+)
 from scriptrun.environments.base import Lock, Log, Stop
 from scriptrun.environments.image import is_made, tag_of
 from scriptrun.environments.image_lock import VENV
@@ -70,7 +77,7 @@ def _with_venv(base: str, lock: Lock, log: Log, stop: Stop) -> str:
 def _flags(spec: EnvironmentSpec, lock: Lock) -> list[str]:
     text = lock["requirements"]
     hashed = requests.all_hashed(text)
-    flags = [word for word in requests.of(spec).flags if word not in ("--prerelease", "allow")]
+    _, flags = requests.of(spec).for_sync()
     return [
         *("--python", f"{VENV}/bin/python"),
         *(["--require-hashes"] if hashed else []),
@@ -91,14 +98,14 @@ def _layer(
     """Run uv with ``words`` in a container of ``base``, and keep what it changed as ``tag``."""
     name = f"scriptrun-build-{tag.rpartition(':')[2]}"
     _remove(name)
-    with tempfile.TemporaryDirectory(prefix="scriptrun-build-") as folder:
+    with tempfile.TemporaryDirectory(prefix="scriptrun-build-", dir=_memory()) as folder:
         program, mounts = _uv()
-        told, text = _told(words), [*(requests.of(spec).options if spec else ())]
-        text.append(lock["requirements"])
-        here = _paths([*told.values(), *text])
+        told, lines = index_credentials.as_lines(_told(words))
+        text, private = _requirements(spec, lock, lines) if spec else ("", {})
+        here = _paths([*told.values(), *text.splitlines()])
         mounts |= {each: f"{_HANDS}/here{each}" for each in here}
         path = os.path.join(folder, "requirements.txt")
-        write_atomic(path, _moved("\n".join(text), here).encode(), 0o600)
+        write_atomic(path, _moved(text, here).encode(), 0o600)
         mounts[path] = f"{_HANDS}/requirements.txt"
         try:
             image_tool.run(
@@ -107,10 +114,27 @@ def _layer(
                 log,
                 stop,
                 environ={key: _moved(value, here) for key, value in told.items()},
+                told=index_credentials.told(private),
             )
             return _keep(name, tag, base, log, stop)
         finally:
             _remove(name)
+
+
+def _requirements(
+    spec: EnvironmentSpec, lock: Lock, lines: list[str]
+) -> tuple[str, dict[str, str]]:
+    """What uv reads, with the secrets in it, and these: variables would be kept in the image."""
+    options, _ = requests.of(spec).for_sync()
+    if any(option.startswith(("--index-url", "-i ", "--no-index")) for option in options):
+        lines = [line for line in lines if not line.startswith("--index-url")]
+    text, private = index_credentials.filled("\n".join([*options, *lines, lock["requirements"]]))
+    return index_credentials.expanded(text, private), private
+
+
+def _memory() -> str | None:
+    """A folder that is in memory, for what is on no disk: None where there is none."""
+    return "/dev/shm" if os.access("/dev/shm", os.W_OK) else None
 
 
 def _start(name: str, mounts: dict[str, str], told: dict[str, str]) -> list[str]:

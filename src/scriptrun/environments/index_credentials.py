@@ -25,6 +25,8 @@ _NAMED = re.compile(r"\$\{secret:([^}]+)\}")
 _FILLED = re.compile(r"\$\{SCRIPTRUN_FILLED_([0-9A-F]+)\}")
 #: an address without a name or password: what stands before its host, and the host
 _BARE = re.compile(r"(https?://)([^\s/@,\"'$]+)(?=[/\s,\"']|$)")
+#: how uv is given the name of an index: ``house=https://...``
+_NAME = re.compile(r"^[\w-]+=")
 _DEFAULT = re.compile(r"(?:--index-url|-i)[\s=]+(\S+)")
 #: the variables of uv that hold addresses of indexes
 _INDEXES = (
@@ -88,6 +90,19 @@ def in_addresses(variables: Mapping[str, str]) -> dict[str, str]:
         name: _with_values(value) if name in _INDEXES else value
         for name, value in variables.items()
     }
+
+
+def as_lines(variables: Mapping[str, str]) -> tuple[dict[str, str], list[str]]:
+    """``variables`` without those that hold addresses of indexes, and these as lines of options."""
+    words = {"UV_FIND_LINKS": "--find-links", "UV_INDEX_URL": "--index-url"}
+    words |= {"UV_DEFAULT_INDEX": "--index-url"}
+    lines = [
+        f"{words.get(name, '--extra-index-url')} {_NAME.sub('', address)}"
+        for name in _INDEXES
+        for address in re.split(r"[\s,]+", variables.get(name, ""))
+        if address and not (name == "UV_INDEX_URL" and variables.get("UV_DEFAULT_INDEX"))
+    ]
+    return {name: each for name, each in variables.items() if name not in _INDEXES}, lines
 
 
 def told(values: Mapping[str, str]) -> list[str]:
