@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
-import stat
 import string
 from pathlib import Path
 
@@ -67,22 +65,18 @@ def test_images_and_dockerfiles(requirements, tmp_path):
 
 
 def test_a_conda_environment_that_is_there(tmp_path, monkeypatch):
-    """The tool is asked as conda is; here a small script stands in its place on PATH."""
-    tool = tmp_path / "conda"
-    tool.write_text(
-        "#!/bin/sh\n[ \"$1 $2 $3 $4\" = 'env export -n here' ] || exit 1\n"
-        "printf 'name: here\\nchannels:\\n- defaults\\ndependencies:\\n- python=3.10\\n"
-        "- pip:\\n  - numpy==1.1\\nprefix: /opt/here\\n'\n"
-    )
-    tool.chmod(tool.stat().st_mode | stat.S_IXUSR)
-    monkeypatch.setenv("PATH", f"{tmp_path}{os.pathsep}/usr/bin{os.pathsep}/bin")
+    meta = tmp_path / "envs" / "here" / "conda-meta"
+    meta.mkdir(parents=True)
+    told = {"version": "3.10.4", "channel": "https://conda.anaconda.org/conda-forge/linux-64"}
+    for name in ("python", "ffmpeg"):
+        (meta / f"{name}.json").write_text(json.dumps({"name": name, "build": "h0_0", **told}))
+    monkeypatch.setenv("MAMBA_ROOT_PREFIX", str(tmp_path))
     made = Environment.from_existing_conda_environment("mine", "here")
-    assert made.python.conda_dependencies.get_python_version() == "3.10"
-    assert "prefix" not in made.python.conda_dependencies.as_dict()
+    conda = made.python.conda_dependencies
+    assert conda.get_python_version() == "3.10.4"
+    assert conda.conda_packages == ["ffmpeg=3.10.4", "python=3.10.4"]
+    assert conda.conda_channels == ["conda-forge"]
     assert Environment.from_existing_conda_environment("mine", "gone") is None
-    monkeypatch.setenv("PATH", str(tmp_path / "empty"))
-    with pytest.raises(EnvironmentException, match="no conda"):
-        Environment.from_existing_conda_environment("mine", "here")
 
 
 def test_setting_a_conda_file_reads_it(tmp_path, monkeypatch):

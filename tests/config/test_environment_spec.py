@@ -174,3 +174,21 @@ def test_equal_content_has_equal_digests_through_a_file():
     again = Environment.from_dict(one.to_dict()).clone("other")
     assert environment_spec(one).digest() == environment_spec(again).digest()
     assert environment_spec(one).digest() != environment_spec(of_pip("numpy")).digest()
+
+
+def test_a_base_environment_is_built_upon_and_must_be_there(tmp_path, monkeypatch):
+    meta = tmp_path / "base" / "conda-meta"
+    meta.mkdir(parents=True)
+    for name, version in (("python", "3.10.4"), ("ffmpeg", "6.1"), ("numpy", "1.26.0")):
+        (meta / f"{name}.json").write_text(json.dumps({"name": name, "version": version}))
+    made = Environment("mine")
+    made.python.conda_dependencies.add_conda_package("numpy=1.25")
+    made.python.base_conda_environment = str(tmp_path / "base")
+    spec = environment_spec(made)
+    assert spec.python == "3.10.4"
+    assert spec.conda == ("ffmpeg=6.1", "numpy=1.25")
+    made.python.base_conda_environment = "nowhere-to-be-found"
+    assert "'nowhere-to-be-found'" in problems(made)[0]
+    made.python.base_conda_environment = str(tmp_path / "base")
+    made.python.user_managed_dependencies = True
+    assert environment_spec(made).interpreter == str(tmp_path / "base" / "bin" / "python")

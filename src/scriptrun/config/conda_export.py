@@ -1,31 +1,43 @@
-"""Asking conda what an environment on this machine holds."""
+"""Conda environments of this machine as dependencies: to be built again, or built upon."""
 
 from __future__ import annotations
 
-from scriptrun.config import yaml_text
-from scriptrun.spec.errors import EnvironmentException
-from scriptrun.spec.hints import Any
-
-_TOOLS = ("conda", "mamba", "micromamba")
+from scriptrun.config.conda_dependencies import CondaDependencies, conda_name
+from scriptrun.config.requirements import is_option, requirement_name
+from scriptrun.environments import conda_prefixes
 
 
-def of_environment(name: str) -> dict[str, Any] | None:
-    """What ``conda env export`` tells of the environment ``name``; None where there is no such one.
+def of_environment(name: str) -> CondaDependencies | None:
+    """What the environment ``name`` (or at that path) holds; None where there is no such one."""
+    prefix = conda_prefixes.find(name)
+    return None if prefix is None else CondaDependencies.from_dict(conda_prefixes.content(prefix))
 
-    Raises EnvironmentException where no conda is on PATH.
+
+def upon(base: CondaDependencies, conda: CondaDependencies, python: bool) -> CondaDependencies:
+    """``base`` with all of ``conda`` in it: of a package in both, the latter's wish counts.
+
+    ``python``: whether the version of Python that ``conda`` names counts.
     """
-    import shutil
-    import subprocess
+    made = CondaDependencies.from_dict(base.as_dict())
+    for channel in made.conda_channels:
+        made.remove_channel(channel)
+    for channel in (*conda.conda_channels, *base.conda_channels):
+        made.add_channel(channel)
+    for package in conda.conda_packages:
+        if python or conda_name(package) != "python":
+            made.add_conda_package(package)
+    own = [*conda.pip_options, *conda.pip_packages]
+    names = {requirement_name(each) for each in own if not is_option(each)}
+    kept = [each for each in base.pip_packages if requirement_name(each) not in names]
+    made.set_pip_requirements([*own, *kept])
+    return made
 
-    tool = next((found for each in _TOOLS if (found := shutil.which(each))), None)
-    if tool is None:
-        raise EnvironmentException(
-            f"The conda environment {name!r} cannot be read: no conda or mamba is on PATH.",
-            "Put conda on PATH, or use Environment.from_conda_specification with a file.",
-        )
-    command = [tool, "env", "export", "-n", name, "--no-builds"]
-    done = subprocess.run(command, capture_output=True, text=True, check=False)
-    if done.returncode != 0:
-        return None
-    content: dict[str, Any] = yaml_text.plain(yaml_text.load(done.stdout, "conda env export"))
-    return {key: content[key] for key in ("name", "dependencies", "channels") if key in content}
+
+def missing(name: str) -> str:
+    """What is to be said of a base environment that is not there; "" for one that is."""
+    if conda_prefixes.find(name) is not None:
+        return ""
+    return (
+        f"environment.python.base_conda_environment names the conda environment '{name}', and "
+        "there is none of that name here. Give its path, or make it."
+    )

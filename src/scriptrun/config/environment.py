@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Sequence
 
-from scriptrun.config import conda_export, environment_files
+from scriptrun.config import environment_files
 from scriptrun.config.conda_dependencies import CondaDependencies
 from scriptrun.config.environment_sections import (
     ContainerRegistry,
@@ -25,8 +25,9 @@ from scriptrun.spec.later import later
 if TYPE_CHECKING:
     import copy
 
-    from scriptrun.config import script_header, uv_project
+    from scriptrun.config import conda_export, script_header, uv_project
 else:
+    conda_export = later("scriptrun.config.conda_export")
     copy = later("copy")
     script_header = later("scriptrun.config.script_header")
     uv_project = later("scriptrun.config.uv_project")
@@ -170,12 +171,11 @@ class Environment(Section):
     ) -> Environment | None:
         """The packages of a conda environment on this machine; None where there is no such one.
 
-        Asks ``conda env export``. Raises EnvironmentException where conda is missing.
+        Environments of conda, mamba, micromamba and pixi are found, by their name or their path; no
+        conda is needed. All packages come with their versions, pip's too.
         """
-        content = conda_export.of_environment(conda_environment_name)
-        if content is None:
-            return None
-        return _with_conda(name, CondaDependencies.from_dict(content))
+        conda = conda_export.of_environment(conda_environment_name)
+        return None if conda is None else _with_conda(name, conda)
 
     def clone(self, new_name: str) -> Environment:
         """A copy under another name, without a version; it may be changed freely."""

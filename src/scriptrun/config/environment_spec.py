@@ -20,7 +20,15 @@ from scriptrun.config.run_configuration import DEFAULT_ENVIRONMENT
 from scriptrun.config.sections import DockerConfiguration
 from scriptrun.spec.environment import INTERPRETER, PACKAGES, EnvironmentSpec
 from scriptrun.spec.errors import UserErrorException
-from scriptrun.spec.hints import Any
+from scriptrun.spec.hints import TYPE_CHECKING, Any
+from scriptrun.spec.later import later
+
+if TYPE_CHECKING:
+    from scriptrun.config import conda_export
+    from scriptrun.environments import conda_prefixes
+else:
+    conda_export = later("scriptrun.config.conda_export")
+    conda_prefixes = later("scriptrun.environments.conda_prefixes")
 
 #: what came along with the SDK's packages and stays (those of which nothing stays are not listed)
 BROUGHT_ALONG = {
@@ -59,7 +67,7 @@ def environment_spec(
         )
     if not was_chosen(environment):
         return EnvironmentSpec(INTERPRETER, notes=tuple(notes), **common)
-    packages = _packages(python.conda_dependencies, notes)
+    packages = _packages(_with_base(python, notes), notes)
     return EnvironmentSpec(PACKAGES, notes=tuple(notes), **packages, **common)
 
 
@@ -76,6 +84,7 @@ def was_chosen(environment: Environment) -> bool:
         or conda.pip_options
         or [each for each in conda.conda_packages if conda_name(each) != "python"]
         or _python_version(conda, []) is not None
+        or python.base_conda_environment
     )
 
 
@@ -102,6 +111,8 @@ def problems(environment: Environment) -> list[str]:
             f"Environment {environment.name!r} names the conda file {python.missing_file}, and "
             "there is no such file. Put it there, or set environment.python.conda_dependencies."
         )
+    if python.base_conda_environment:
+        found += filter(None, [conda_export.missing(python.base_conda_environment)])
     if not isinstance(python.conda_dependencies, CondaDependencies):
         found.append("environment.python.conda_dependencies wants a CondaDependencies object.")
     if docker.base_image and docker.base_dockerfile:
@@ -124,7 +135,24 @@ def _dockerfile_problems(dockerfile: Any) -> list[str]:
 
 def _interpreter(python: PythonSection) -> str | None:
     path = os.fspath(python.interpreter_path or "")
-    return None if path in _DEFAULT_INTERPRETERS else path
+    if path not in _DEFAULT_INTERPRETERS:
+        return path
+    base = python.base_conda_environment
+    prefix = conda_prefixes.find(base) if base else None
+    return os.path.join(prefix, "bin", "python") if prefix else None
+
+
+def _with_base(python: PythonSection, notes: list[str]) -> CondaDependencies:
+    """The dependencies, upon those of the base environment where one is named."""
+    conda: CondaDependencies = python.conda_dependencies
+    name = python.base_conda_environment
+    base = conda_export.of_environment(name) if name else None
+    if base is None:
+        return conda
+    notes.append(
+        f"the packages of the conda environment '{name}' are built anew, with these on top"
+    )
+    return conda_export.upon(base, conda, _python_version(conda, []) is not None)
 
 
 def _packages(conda: CondaDependencies, notes: list[str]) -> dict[str, Any]:

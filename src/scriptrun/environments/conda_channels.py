@@ -11,7 +11,7 @@ import re
 from collections.abc import Iterable
 from urllib.parse import unquote, urlsplit
 
-from scriptrun.environments import index_credentials
+from scriptrun.environments import condarc, index_credentials
 from scriptrun.spec.errors import EnvironmentException
 from scriptrun.spec.hints import Any
 from scriptrun.store import secrets
@@ -31,10 +31,10 @@ def of(asked: Iterable[str]) -> tuple[str, ...]:
     Where none is named (``nodefaults`` is no channel) they are those of conda's settings, else
     conda-forge. Variables stay as ``${NAME}``.
     """
-    settings = _settings()
+    settings = condarc.settings()
     wanted = [each for each in map(str.strip, asked) if each and each != "nodefaults"]
     if not wanted:
-        wanted = [each for each in _listed(settings.get("channels")) if each != "nodefaults"]
+        wanted = [each for each in condarc.listed(settings.get("channels")) if each != "nodefaults"]
     found: list[str] = []
     for channel in wanted or ["conda-forge"]:
         found += _address(channel, settings)
@@ -109,7 +109,7 @@ def _address(channel: str, settings: dict[str, Any]) -> list[str]:
     if channel == "defaults":
         return [
             part
-            for each in _listed(settings.get("default_channels")) or DEFAULTS
+            for each in condarc.listed(settings.get("default_channels")) or DEFAULTS
             for part in _address(each, {**settings, "default_channels": None})
         ]
     if "://" in channel:
@@ -121,33 +121,3 @@ def _address(channel: str, settings: dict[str, Any]) -> list[str]:
     base = custom.get(first) if isinstance(custom, dict) else None
     base = base or settings.get("channel_alias") or _ALIAS
     return ["/".join(each for each in (str(base).rstrip("/"), first, rest) if each)]
-
-
-def _listed(value: object) -> list[str]:
-    return [str(each) for each in value] if isinstance(value, list) else []
-
-
-def _settings() -> dict[str, Any]:
-    """The user's ``.condarc``, or what CONDARC names; {} where there is none that can be read."""
-    home = os.path.expanduser("~")
-    if "CONDARC" in os.environ:
-        return _read(os.environ["CONDARC"])
-    for path in (
-        os.path.join(home, ".condarc"),
-        os.path.join(home, ".conda", "condarc"),
-        os.path.join(home, ".config", "conda", "condarc"),
-    ):
-        if os.path.isfile(path):
-            return _read(path)
-    return {}
-
-
-def _read(path: str) -> dict[str, Any]:
-    import yaml
-
-    try:
-        with open(path, encoding="utf-8") as handle:
-            found = yaml.safe_load(os.path.expandvars(handle.read()))
-    except (OSError, UnicodeDecodeError, yaml.YAMLError):
-        return {}
-    return found if isinstance(found, dict) else {}

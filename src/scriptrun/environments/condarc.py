@@ -1,0 +1,38 @@
+"""conda's own settings: the user's ``.condarc``, or the file that CONDARC names."""
+
+from __future__ import annotations
+
+import os
+
+from scriptrun.spec.hints import Any
+
+
+def settings() -> dict[str, Any]:
+    """What the file says; {} where there is none that can be read."""
+    home = os.path.expanduser("~")
+    if "CONDARC" in os.environ:
+        return _read(os.environ["CONDARC"])
+    for path in (
+        os.path.join(home, ".condarc"),
+        os.path.join(home, ".conda", "condarc"),
+        os.path.join(home, ".config", "conda", "condarc"),
+    ):
+        if os.path.isfile(path):
+            return _read(path)
+    return {}
+
+
+def listed(value: object) -> list[str]:
+    """A setting that is a list, as texts; [] for any other."""
+    return [str(each) for each in value] if isinstance(value, list) else []
+
+
+def _read(path: str) -> dict[str, Any]:
+    import yaml
+
+    try:
+        with open(path, encoding="utf-8") as handle:
+            found = yaml.safe_load(os.path.expandvars(handle.read()))
+    except (OSError, UnicodeDecodeError, yaml.YAMLError):
+        return {}
+    return found if isinstance(found, dict) else {}
