@@ -7,6 +7,7 @@ from collections.abc import Iterable, Mapping
 from scriptrun.home import Home
 from scriptrun.spec.hints import Any
 from scriptrun.store import secrets
+from scriptrun.tracking import masking
 
 
 class Keyvault:
@@ -20,8 +21,13 @@ class Keyvault:
         self.workspace = workspace
 
     def get_secret(self, name: str) -> str:
-        """The value. Raises SecretException, which says where it was looked for."""
-        return secrets.find(name)
+        """The value. Raises SecretException, which says where it was looked for.
+
+        In a job it is masked in what the job prints (stars; values of four characters and more).
+        """
+        value = secrets.find(name)
+        masking.hide(value)
+        return value
 
     def get_secrets(self, secrets: Iterable[str]) -> dict[str, str]:
         """The values by name. Raises SecretException for one that is not there."""

@@ -173,3 +173,34 @@ def build_wheel(place, settings=None, metadata=None):
             archive.writestr(path, text)
     return name
 """
+
+
+def test_a_build_script_that_hangs_is_ended_with_all_that_it_started(
+    index, locks, said, tmp_path, monkeypatch
+):
+    package = tmp_path / "hanging"
+    package.mkdir()
+    (package / "pyproject.toml").write_text(PROJECT)
+    (package / "backend.py").write_text(HANGING)
+    monkeypatch.setenv("SCRIPTRUN_BUILD_TIMEOUT", "3")
+    with pytest.raises(EnvironmentException, match=r"Building indigo\S* .*took longer than 3 s"):
+        ensure.ensure(of("--no-index", pip=(f"indigo @ file://{package}",)), locks, said.append)
+    pid = int((package / "pid").read_text())
+    assert not psutil.pid_exists(pid) or psutil.Process(pid).status() == psutil.STATUS_ZOMBIE
+    monkeypatch.setenv("SCRIPTRUN_BUILD_TIMEOUT", "soon")
+    with pytest.raises(EnvironmentException, match="no number of seconds"):
+        ensure.ensure(of("--no-index"), locks, said.append)
+
+
+HANGING = """\
+import os, pathlib, subprocess, sys
+
+
+def build_wheel(place, settings=None, metadata=None):
+    child = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(600)"])
+    pathlib.Path("pid").write_text(str(child.pid))
+    child.wait()
+
+
+prepare_metadata_for_build_wheel = build_wheel
+"""

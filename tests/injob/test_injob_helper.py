@@ -272,6 +272,9 @@ open('child.py', 'w').write("print('a child')")
 child = run.submit_child(ScriptRunConfig('.', script='child.py'), tags={'of': run.id})
 child.wait_for_completion()
 print(child.get_status(), sys.version_info[0])
+secret = run.get_secret('other')
+print('kept: ' + secret)
+os.system('printf "%s\\n" "$SCRIPTRUN_SECRET_OTHER"')
 """
 
 
@@ -279,6 +282,7 @@ def test_a_submitted_job_on_a_bare_python(tmp_path, python, monkeypatch):
     """Submitted as users do it: the launcher tells the script where the helper is."""
     monkeypatch.setenv("SCRIPTRUN_SECRETS", str(tmp_path / "secrets"))
     monkeypatch.setenv("SCRIPTRUN_SECRET_MINE", "value")
+    monkeypatch.setenv("SCRIPTRUN_SECRET_OTHER", "hunter2")
     workspace = Workspace.create("bare", path=tmp_path / "ws")
     source = tmp_path / "source"
     (source / "in").mkdir(parents=True)
@@ -297,7 +301,8 @@ def test_a_submitted_job_on_a_bare_python(tmp_path, python, monkeypatch):
     run = Experiment(workspace, "bare").submit(config)
     details = run.wait_for_completion(raise_on_error=False)
     log = (run.path / "user_logs" / "std_log.txt").read_text()
-    assert (details["status"], log) == ("Completed", "Completed 3\n"), log
+    told = sorted(log.splitlines())
+    assert (details["status"], told) == ("Completed", ["*******", "Completed 3", "kept: *******"])
     assert not details["warnings"] and not [n for n in details["notes"] if "left running" in n]
     assert sorted(e.path for e in workspace.get_default_datastore().store.list("up")) == [
         "up/1.txt",

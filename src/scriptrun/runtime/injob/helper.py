@@ -9,6 +9,7 @@ import atexit
 import json
 import os
 import subprocess
+import sys
 import threading
 
 from scriptrun.runtime.injob import errors
@@ -93,6 +94,7 @@ class _Helper(object):
         """Let the helper end, and wait a moment for it."""
         if os.getpid() != self.pid or self.gone:
             return
+        _flush()  # the helper masks in the log what must not be seen
         try:
             self._process.stdin.write(b'{"do": "end"}\n')
             self._leave()
@@ -108,6 +110,14 @@ class _Helper(object):
                 pipe.close()
             except (OSError, ValueError):
                 pass
+
+
+def _flush():
+    for stream in (sys.stdout, sys.stderr):
+        try:
+            stream.flush()
+        except (AttributeError, OSError, ValueError):
+            pass  # the script has closed it
 
 
 def _cwd():
