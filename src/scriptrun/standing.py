@@ -110,7 +110,7 @@ def _handed_and_gone(folder: Path, job: JobSpec, view: View) -> settle.Status | 
     compute.engine_of(job.target).clean(folder)
     if view.canceled or (folder / "cancel.json").exists():
         return settle.lost(folder, view.evidence, states.CANCELED)
-    return settle.lost(folder, _ended_without_result(job, view.evidence))
+    return settle.lost(folder, view.evidence)
 
 
 def _is_started_again(workspace: Home, folder: Path, job: JobSpec, evidence: str) -> bool:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import subprocess
 import sys
 import time
@@ -11,7 +12,9 @@ import pytest
 
 from scriptrun import Run
 from scriptrun.engines.slurm import Slurm
-from scriptrun.testing.jobs import Bench, log_of, until, wait
+from scriptrun.runtime import files, identity
+from scriptrun.testing.jobs import Bench, kill, log_of, until, wait
+from scriptrun.tracking import events
 
 pytestmark = [pytest.mark.slurm, pytest.mark.faults]
 
@@ -21,6 +24,18 @@ print("began", os.environ.get("SLURMD_NODENAME", ""), flush=True)
 while not os.path.exists(sys.argv[1]): time.sleep(0.02)
 print("went on")
 """
+
+SAVING = """
+import os, signal, sys, time
+signal.signal(signal.SIGTERM, lambda *_: (open("outputs/saved", "w").close(), sys.exit(0)))
+print("began", flush=True)
+time.sleep(90)
+"""
+
+
+def job_of(run):
+    """The run's job in Slurm."""
+    return files.read_json(str(run.path / "slurm" / "1" / "job.json"))["job"]
 
 
 @pytest.fixture
@@ -59,11 +74,49 @@ def test_the_controller_is_killed_while_a_run_goes_on(bench, slurm):
     assert run.get_status() == "Completed"
 
 
-def test_scancel_from_outside_is_a_cancel(bench, slurm):
-    run, _, job = begun(bench, slurm)
+@pytest.mark.parametrize("who", ["script", "launcher"])
+def test_a_kill_on_one_node_ends_the_others_and_is_named(bench, slurm, who):
+    run = bench.submit(GATED, [str(bench.root / "never")], pytorch=[2, 2])
+
+    def begun_on(node):
+        seen = (each for each in events.read(run.path) if each["kind"] == "began")
+        return next((each for each in seen if each["node"] == node), None)
+
+    until(lambda: begun_on(0) and begun_on(1))
+    kill(begun_on(1)[who]["pid"])
+    assert wait(run) == "Failed"
+    words = {"script": r"rank 1 \(node 1: n[123]\) was", "launcher": "the launcher of node 1 was"}
+    assert re.search(f"{words[who]} ended by SIGKILL", run.standing.reason)
+    until(lambda: not identity.is_alive(begun_on(0)["script"]), "rank 0 lives on")
+
+
+def test_scancel_from_outside_is_a_cancel_and_lets_it_save(bench, slurm):
+    run, _, job = begun(bench, slurm, SAVING)
     slurm.run("scancel", job)
     assert wait(run) == "Canceled"
-    assert "scancel" in run.standing.reason
+    assert run.standing.reason == "it was canceled in Slurm (scancel)"
+    assert (run.path / "outputs" / "saved").exists()
+
+
+@pytest.mark.slow
+def test_what_slurm_allows_is_told_in_words(tmp_path, slurm):
+    """Three runs wait for the same look of Slurm, which it takes every 30 seconds."""
+    much = "print('began', flush=True)\nhold = bytearray(500 << 20)\nimport time; time.sleep(90)"
+    target = Slurm(partition="main", memory="64M")
+    warned = Bench(tmp_path / "1", target.replace(time="1", warn=59)).submit(SAVES)
+    late = Bench(tmp_path / "2", target.replace(time="1")).submit(SAVING)
+    large = Bench(tmp_path / "3", target).submit(much)
+    until(lambda: log_of(late) and log_of(warned))
+    slurm.run("scontrol", "update", f"jobid={job_of(late)}", "EndTime=now")
+    assert wait(large) == "Failed"
+    assert "it used more memory than it was given" in large.standing.reason
+    assert wait(late) == "Failed"
+    assert late.standing.reason == "it ran longer than its time limit in Slurm"
+    assert (late.path / "outputs" / "saved").exists()
+    until(lambda: warned.get_status() == "Queued", "it was not started again")
+    slurm.release(job_of(warned))
+    assert wait(warned) == "Completed"
+    assert log_of(warned) == "began anew\nbegan again\n"
 
 
 def test_a_node_that_drains_lets_its_run_end_and_gets_no_other(bench, slurm):

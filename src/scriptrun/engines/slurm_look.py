@@ -7,7 +7,7 @@ import time
 from pathlib import Path
 
 from scriptrun.engines import slurm_books as books
-from scriptrun.engines import slurm_commands, slurm_words
+from scriptrun.engines import slurm_commands, slurm_script, slurm_words
 from scriptrun.engines.base import ALIVE, ENDED, QUEUED, UNKNOWN, WAITING, View, glance
 from scriptrun.runtime import files
 from scriptrun.spec.errors import ExperimentExecutionException
@@ -20,6 +20,7 @@ FRESH = 1.0
 PATIENCE, PATIENCE_SHARED = 2.0, 60.0
 #: seconds after which a job that was to save and end is ended by Slurm
 SAVING = 30.0
+UNTOLD = "the run ended without telling how"
 
 _answers: dict[tuple[str, str], tuple[float, object, dict[str, slurm_words.Row]]] = {}
 _ended_since: dict[str, float] = {}
@@ -97,9 +98,22 @@ def _ended(folder: Path, evidence: str, state: str) -> View:
         if now - since < patience:
             return View(UNKNOWN, f"{evidence}; its result is looked for")
     canceled = state.startswith("CANCELLED")
+    if state in ("COMPLETED", "FAILED", ""):
+        memory = slurm_words.of_memory(_log(folder))
+        evidence = f"{memory} ({evidence})" if memory else f"{UNTOLD}: {evidence}"
     if not began and not canceled:
-        evidence += f"; no launcher began (see {folder / 'system_logs' / 'slurm.txt'})"
+        evidence += f"; no launcher began (see {folder / slurm_script.LOG})"
     return View(ENDED, evidence, handed=True, canceled=canceled)
+
+
+def _log(folder: Path) -> str:
+    """The last of what Slurm itself said in the job."""
+    try:
+        with open(folder / slurm_script.LOG, "rb") as log:
+            log.seek(max(0, log.seek(0, os.SEEK_END) - 8192))
+            return log.read().decode("utf-8", "replace")
+    except OSError:
+        return ""
 
 
 def _of_accounting(job: str, ssh: str | None) -> str:

@@ -41,25 +41,29 @@ def script(target: Slurm, job: JobSpec, place: Path, log: Path | None, array: in
 
 
 def _start(target: Slurm, job: JobSpec) -> list[str]:
+    """The launcher: of one node by this shell itself, for Slurm's srun would kill it at SIGTERM."""
     python = shlex.quote(target.python or sys.executable)
-    srun = " ".join(
-        [
-            f"srun --nodes={job.distribution.nodes} --ntasks-per-node=1",
-            f"--cpus-per-task={cpus(target, job)} --mpi=none --kill-on-bad-exit=0 --export=ALL",
-            f'{python} -I -S -c "$program" "$order"',
-        ]
-    )
+    launcher = f'{python} -I -S -c "$program" "$order"'
+    stops = 'kill -USR1 "$launcher"'
+    if job.distribution.nodes > 1:
+        launcher = (
+            f"srun --nodes={job.distribution.nodes} --ntasks-per-node=1 "
+            f"--cpus-per-task={cpus(target, job)} --mpi=none --kill-on-bad-exit=0 --export=ALL "
+            f"{launcher}"
+        )
+        stops = 'scancel --signal=TERM "$SLURM_JOB_ID"'  # the job's steps, and not this shell
     lines = [f"program={shlex.quote(PROGRAM)}"]
     if not target.warn and not job.retry:
-        return [*lines, f"exec {srun}"]
+        return [*lines, f"exec {launcher}"]
     return [
         *lines,
-        f"{srun} &",
-        # sbatch --signal wakes this shell alone: the job's steps are told to stop and to save
-        'trap \'touch "${order%/*}/warned.$SLURM_RESTART_COUNT"; '
-        'scancel --signal=TERM "$SLURM_JOB_ID"\' USR1',
-        "wait $!; code=$?",
-        "while kill -0 $! 2>/dev/null; do wait $!; code=$?; done",
+        f"(trap '' USR1; exec {launcher}) &",
+        "launcher=$!",
+        # sbatch --signal wakes this shell alone: the launchers are told to stop and to save
+        f"trap 'touch \"${{order%/*}}/warned.${{SLURM_RESTART_COUNT:-0}}\"; {stops}' USR1",
+        "trap : TERM",  # it goes to the launchers as well, and this shell waits for them
+        "wait $launcher; code=$?",
+        "while kill -0 $launcher 2>/dev/null; do wait $launcher; code=$?; done",
         'if [ -e "${order%/*}/again" ]; then',  # the launcher asks for it
         '  rm -f "${order%/*}/again"',
         # a busy controller may not answer at once; where it has, this shell is ended

@@ -121,6 +121,12 @@ def how_it_ended(job: str, state: str, nodes: str = "") -> str:
     return f"{words} (job {job}{f' on {nodes}' if nodes else ''}: {state})"
 
 
+def of_memory(log: str) -> str:
+    """That the job was ended for its memory, where Slurm's words in its log say so; else ""."""
+    told = re.search(r"exceeded (?:job |step )?memory limit|oom.kill|out of memory", log, re.I)
+    return _ENDS["OUT_OF_MEMORY"] if told else ""
+
+
 def is_ended(state: str) -> bool:
     """Whether a job in this state neither runs nor will."""
     return state not in QUEUED and state not in ALIVE

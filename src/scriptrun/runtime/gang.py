@@ -43,7 +43,7 @@ def run(job, order, log, data, fork):
     peers.only_waits = not pids
     if kind is mpi and pids:
         mpi.look_inside(watch, order, job["distribution"]["processes_per_node"])
-    return _value(watch.wait(), job, order, pids, peers)
+    return _value(watch.wait(), job, order, pids, peers, agreed)
 
 
 def _start(job, order, tasks, work, log):
@@ -79,7 +79,7 @@ def _tell(job, order, tasks, agreed, log):
         log.write("warning", message=message.format(wanted, agreed["port"]))
 
 
-def _value(ending, job, order, pids, peers):
+def _value(ending, job, order, pids, peers, agreed):
     """This node's result; ``cause`` is what went wrong here first, where anything did."""
     if ending.failed is None:
         value = steps.outcome(ending, job.get("script") or "the command")
@@ -92,7 +92,8 @@ def _value(ending, job, order, pids, peers):
     else:
         what = "{} on {}".format(job.get("script") or "the command", task.name)
     if order["nodes"] > 1:
-        what += " (node {})".format(task.node)
+        name = agreed["nodes"][task.node].get("name")
+        what += " (node {}{})".format(task.node, ": " + name if name else "")
     value = steps.outcome(ending, what)
     path = os.path.join(order["folder"], *task.log.split("/"))
     value.update(rank=task.rank, failed_node=task.node, log=task.log, tail=together.tail_of(path))

@@ -91,6 +91,8 @@ def _claimed(order):
     if pid == 0:
         _be_launcher(order)
     processes.become_subreaper()
+    if order.get("on_term"):  # Slurm's warning, by the job's shell: the launcher alone is told
+        signal.signal(signal.SIGUSR1, lambda *_: processes.send(pid, signal.SIGTERM))
     status = _wait_for(pid)
     code = os.WEXITSTATUS(status) if os.WIFEXITED(status) else None
     if code == SUPERSEDED:

@@ -52,6 +52,7 @@ def _here(job, order):
     address = order.get("head") if not order["node"] else ""
     return {
         "node": order["node"],
+        "name": os.environ.get("SLURMD_NODENAME") or "",
         "address": address or order.get("address") or "127.0.0.1",
         "ports": servers,
         "work": collect.place(order["folder"], order["node"]),

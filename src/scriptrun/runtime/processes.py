@@ -94,7 +94,7 @@ def spawn(argv, cwd, environ, output):
         (os.POSIX_SPAWN_DUP2, output, 1),
         (os.POSIX_SPAWN_DUP2, output, 2),
     ]
-    ours = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGPIPE)
+    ours = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGPIPE, signal.SIGUSR1)
     kept = {"file_actions": actions, "setsigmask": (), "setsigdef": ours}
     os.chdir(cwd)
     try:

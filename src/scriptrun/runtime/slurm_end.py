@@ -25,6 +25,8 @@ def judge(order, value):
     facts = _facts(os.environ.get("SLURM_JOB_ID", ""))
     state = facts.get("JobState", "")
     again = facts.get("Requeue") == "1"
+    if state == "COMPLETING":
+        state = _why_it_completes(facts)
     if state == "RUNNING" and facts.get("PreemptTime", "None") != "None":
         state = "PREEMPTED"  # within its time to save
         if again:
@@ -38,9 +40,18 @@ def judge(order, value):
         "OUT_OF_MEMORY": ("it used more memory than it was given", "memory", True),
         "PREEMPTED": ("it was preempted by a job of higher priority", "preempted", not again),
         "NODE_FAIL": ("a node of it was lost", "node-lost", not again),
+        "REQUEUED": ("it was given back to Slurm's queue", "preempted", False),
     }.get(state, ("Slurm told it to stop ({})".format(state or "why is not known"), "", not again))
     value.update(state=results.FAILED, reason=reason, ended_by=by)
     return ends
+
+
+def _why_it_completes(facts):
+    """The state that Slurm does not show while processes of the job live on."""
+    why = {"TimeLimit": "TIMEOUT", "OutOfMemory": "OUT_OF_MEMORY", "NodeDown": "NODE_FAIL"}
+    if facts.get("Reason") in why:
+        return why[facts["Reason"]]
+    return "REQUEUED" if int(facts.get("Restarts", "0")) > restarts() else "CANCELLED"
 
 
 def _at_its_limit(order, value):
