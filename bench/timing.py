@@ -52,11 +52,11 @@ def references() -> Path:
 
 
 @functools.cache
-def scriptrun() -> Path:
-    """The ``bin`` of scriptrun as a user has it: this checkout's wheel, installed."""
-    place = environment("scriptrun", "pathspec")
+def scriptrun(extra: str = "") -> Path:
+    """The ``bin`` of scriptrun as a user has it: this checkout's wheel (with ``extra``)."""
+    place = environment(f"scriptrun-{extra}" if extra else "scriptrun", "pathspec")
     pip = ["uv", "pip", "install", "-q", "--compile-bytecode", "--reinstall-package", "scriptrun"]
-    subprocess.run([*pip, "--python", str(place / "python"), str(ROOT)], check=True)
+    subprocess.run([*pip, "--python", str(place / "python"), f"{ROOT}[{extra}]"], check=True)
     return place
 
 

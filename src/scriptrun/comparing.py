@@ -106,6 +106,8 @@ def packages(lock: Mapping[str, Any]) -> dict[str, str]:
         name, mark, version = text.partition("==")
         if text and not text.startswith(("#", "-")):
             found[sites.normal(name.partition("[")[0])] = version if mark else line.strip()
+    for each in lock.get("conda", ()):
+        found[sites.normal(each["name"])] = f"{each['version']}={each['build']}"
     return found
 
 

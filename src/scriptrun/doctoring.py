@@ -12,7 +12,7 @@ from pathlib import Path
 
 from scriptrun import compute, tickets
 from scriptrun.engines import slots
-from scriptrun.environments import existing, interpreters, uv_tool
+from scriptrun.environments import conda_tool, conda_wishes, existing, interpreters, uv_tool
 from scriptrun.home import Home
 from scriptrun.spec.environment import EnvironmentSpec
 from scriptrun.spec.errors import ScriptrunError
@@ -39,6 +39,7 @@ def checks(workspace: Home, python: str) -> Iterator[Check]:
         ("python", _tool),
         ("jobs' python", lambda: _interpreter(python)),
         ("uv", _uv),
+        ("conda", _conda),
         ("git", _git),
         ("workspace", lambda: _workspace(workspace)),
         ("cache", lambda: _writable("cache", places.cache_folder())),
@@ -87,6 +88,12 @@ def _interpreter(python: str) -> Check:
 def _uv() -> Check:
     path = uv_tool.binary()
     return Check("uv", "ok", f"{uv_tool.version()} {path}".strip())
+
+
+def _conda() -> Check:
+    if conda_wishes.is_here():
+        return Check("conda", "ok", f"py-rattler, packages in {conda_tool.cache()}")
+    return Check("conda", "ok", f"no py-rattler: {conda_wishes.INSTALL} for packages not on PyPI")
 
 
 def _git() -> Check:

@@ -22,7 +22,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from wheel_making import make_wheel
 
-from scriptrun.environments import cache, conda_channels, conda_names, conda_wishes, shelves
+from scriptrun.environments import (
+    cache,
+    conda_channels,
+    conda_names,
+    conda_wishes,
+    reasons,
+    shelves,
+)
 from scriptrun.environments.conda_errors import explain
 from scriptrun.environments.ensure import ensure, find
 from scriptrun.spec.environment import CONDA, EnvironmentSpec
@@ -63,9 +70,10 @@ def test_versions_and_builds_are_solved_and_pip_comes_ontop(conda, wheels, locks
     told = says(ready, "import red, green, ontop; print(red.VERSION, green.BUILD, ontop.VERSION)")
     assert told == "1.0 slow_0 1.0"
     assert any(line.startswith(" + green=1.0=slow_0") for line in said)
-    found = find(spec, locks)
-    assert found is not None
-    assert found.cached
+    assert cache.plan(spec, locks).cached
+    [entry] = cache.listing()
+    assert entry.packages == 5
+    assert reasons.pulled_by(ready.sites, ready.place)["red"] == ["blue", "ontop"]
 
 
 #: a channel whose ``red`` is newer than all others, and can't be had

@@ -8,7 +8,7 @@ import sys
 
 import pytest
 
-from scriptrun import Environment, Experiment, ScriptRunConfig, rerun
+from scriptrun import Environment, Experiment, ScriptRunConfig, comparing, rerun
 from scriptrun.config.conda_dependencies import CondaDependencies
 from scriptrun.runtime import conda_prefix
 from scriptrun.spec.environment import CONDA, PACKAGES
@@ -61,6 +61,7 @@ def test_a_job_runs_in_an_activated_prefix_and_is_repeated_from_its_lock(bench, 
     lock = json.loads((run.path / "environment.lock.json").read_text())
     assert [each["name"] for each in lock["conda"]] == ["blue", "pin", "python", "red", "tool"]
     assert all(each["url"] and each["sha256"] and each["build"] for each in lock["conda"])
+    assert comparing.packages(lock)["red"] == "1.0=py_0"
     again = rerun.start(run).run
     assert wait(again) == "Completed"
     assert json.loads((again.path / "environment.lock.json").read_text()) == lock

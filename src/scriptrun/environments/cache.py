@@ -65,7 +65,7 @@ def plan(spec: EnvironmentSpec, locks: Path) -> Plan:
     return Plan(
         locked=True,
         cached=well,
-        steps=_steps_known(builder.lock.get("requirements", ""), well, ill),
+        steps=_steps_known(builder.lock, well, ill),
         last_seconds=there[1].get("seconds") if there else None,
         key=key,
         place=place,
@@ -143,7 +143,7 @@ def _entry(key: str) -> Entry | None:
         place=place,
         names=tuple(marker.get("names", ())),
         python=str(lock.get("python", "")),
-        packages=_count(lock.get("requirements", "")),
+        packages=_count(lock),
         size=int(marker.get("size") or size_of(place)),
         built=float(marker.get("built", 0.0)),
         used=shelves.last_use(place),
@@ -165,8 +165,10 @@ def size_of(place: str) -> int:
     return total
 
 
-def _count(requirements: str) -> int:
-    return sum(1 for line in requirements.splitlines() if line[:1].strip() and line[:1] != "#")
+def _count(lock: Lock) -> int:
+    lines = str(lock.get("requirements", "")).splitlines()
+    own = sum(1 for line in lines if line[:1].strip() and line[:1] != "#")
+    return own + len(lock.get("conda", ()))
 
 
 def _steps_unknown(spec: EnvironmentSpec) -> tuple[str, ...]:
@@ -175,11 +177,11 @@ def _steps_unknown(spec: EnvironmentSpec) -> tuple[str, ...]:
     return ("Lock the requirements: resolve them with the package index.", "Build from the lock.")
 
 
-def _steps_known(requirements: str, well: bool, ill: str) -> tuple[str, ...]:
+def _steps_known(lock: Lock, well: bool, ill: str) -> tuple[str, ...]:
     if well:
         return ()
     again = f" again, because {ill}" if ill else ""
-    return (f"Build{again}: {_count(requirements)} packages from the lock.",)
+    return (f"Build{again}: {_count(lock)} packages from the lock.",)
 
 
 def age(entry: Entry) -> float:

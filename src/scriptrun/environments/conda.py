@@ -6,19 +6,24 @@ linked into the next. What pip adds is installed by uv into the same prefix.
 
 from __future__ import annotations
 
-import hashlib
 import importlib
 import os
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from pathlib import Path
-from urllib.parse import unquote, urlsplit
 
 from scriptrun.environments import built, conda_channels, conda_wishes, local_sources, sites
 from scriptrun.environments.base import Builder, Lock, Log, Stop
 from scriptrun.environments.locks import content_key
 from scriptrun.spec.environment import CONDA, EnvironmentSpec
 from scriptrun.spec.errors import EnvironmentException
-from scriptrun.spec.hints import Any
+from scriptrun.spec.hints import TYPE_CHECKING, Any
+from scriptrun.spec.later import later
+
+if TYPE_CHECKING:
+    import hashlib
+    from urllib import parse
+else:
+    hashlib, parse = later("hashlib"), later("urllib.parse")
 
 
 class Conda(Builder):
@@ -34,6 +39,8 @@ class Conda(Builder):
     @classmethod
     def resolve(cls, spec: EnvironmentSpec, log: Log, stop: Stop) -> Lock:
         """All packages with build, address and digests, for this platform."""
+        if not conda_wishes.troubles(spec):
+            _loaded("conda_tool").prepare()
         lock: Lock = _loaded("conda_lock").resolve(spec, log, stop)
         return lock
 
@@ -43,9 +50,11 @@ class Conda(Builder):
 
     def build(self, place: str, log: Log, stop: Stop) -> None:
         """Install what the lock says: conda's packages, then pip's."""
+        _loaded("conda_tool").prepare()
         local_sources.refuse_changed(self.lock.get("local") or {})
         install(self.spec, self.lock, place, log, stop)
-        _loaded("conda_pip").install(self.spec, self.lock, self.python(place), log, stop)
+        if self.lock["requirements"]:
+            _loaded("conda_pip").install(self.spec, self.lock, self.python(place), log, stop)
         built.write_down(place, self.python(place), self._looked_at(place))
 
     def ill(self, place: str) -> str:
@@ -98,20 +107,26 @@ def _forget_tokens(prefix: str) -> None:
 
 def _refuse_changed(records: Iterable[dict[str, Any]]) -> None:
     """rattler looks at digests of what it downloads; files of this machine are looked at here."""
-    changed = []
-    for each in records:
-        address = urlsplit(each["url"])
-        path = unquote(address.path)
-        if address.scheme != "file" or not each.get("sha256") or not os.path.exists(path):
-            continue
-        with open(path, "rb") as handle:
-            if hashlib.file_digest(handle, "sha256").hexdigest() != each["sha256"]:
-                changed.append(path)
+    changed = [path for path, digest in _here(records) if _digest(path) != digest]
     if changed:
         raise EnvironmentException(
             f"{', '.join(changed)} is not what was locked: its digest is another one.",
             "It was changed after the lock was made. Lock it anew: scriptrun env build --upgrade.",
         )
+
+
+def _here(records: Iterable[dict[str, Any]]) -> Iterator[tuple[str, str]]:
+    """The packages that lie on this machine: path and locked digest."""
+    for each in records:
+        address = parse.urlsplit(each["url"])
+        path = parse.unquote(address.path)
+        if address.scheme == "file" and each.get("sha256") and os.path.exists(path):
+            yield path, each["sha256"]
+
+
+def _digest(path: str) -> str:
+    with open(path, "rb") as handle:
+        return str(hashlib.file_digest(handle, "sha256").hexdigest())
 
 
 def _loaded(name: str) -> Any:

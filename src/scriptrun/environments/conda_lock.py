@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import datetime
 
-from scriptrun.environments import conda_channels, conda_pip, conda_tool, conda_wishes, pythons
+from scriptrun.environments import conda_channels, conda_tool, conda_wishes, pythons
 from scriptrun.environments.base import Lock, Log, Stop, platform_tag
 from scriptrun.environments.conda_errors import Unsolvable
 from scriptrun.environments.conda_tool import Ask
@@ -12,7 +12,13 @@ from scriptrun.environments.conda_wishes import Wishes
 from scriptrun.environments.locks import FORMAT
 from scriptrun.spec.environment import CONDA, EnvironmentSpec
 from scriptrun.spec.errors import EnvironmentException
-from scriptrun.spec.hints import Any
+from scriptrun.spec.hints import TYPE_CHECKING, Any
+from scriptrun.spec.later import later
+
+if TYPE_CHECKING:
+    from scriptrun.environments import conda_pip
+else:
+    conda_pip = later("scriptrun.environments.conda_pip")
 
 #: what a channel's list tells of a package and nothing is built from
 _UNKEPT = ("indexed_timestamp", "timestamp", "legacy_bz2_md5", "legacy_bz2_size")
@@ -26,27 +32,31 @@ def resolve(spec: EnvironmentSpec, log: Log, stop: Stop) -> Lock:
     wishes = conda_wishes.of(spec)
     log(f"Asking {', '.join(map(conda_channels.bare, wishes.channels))} for conda packages.")
     with conda_tool.asking(log, stop) as ask:
-        records, notes = _solved(ask, wishes, log)
+        answer, notes = _solved(ask, wishes, log)
+    records = answer["records"]
     python = _python(records)
     kept = sorted((_kept(each) for each in records), key=lambda each: str(each["name"]))
+    pip = ""
+    if spec.pip:
+        pip = conda_pip.locked(spec, python, kept, log, stop)
     lock: Lock = {
         "format": FORMAT,
         "kind": CONDA,
         "platform": platform_tag(),
         "python": python,
         "conda": kept,
-        "requirements": conda_pip.locked(spec, python, kept, log, stop),
+        "requirements": pip,
         **({"local": spec.local} if spec.local else {}),
         "requested": [*filter(None, [wishes.python]), *wishes.specs, *spec.pip],
         "notes": [_said(wishes), *notes],
         "created": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
-        "tool": conda_tool.version(),
+        "tool": answer["tool"],
     }
     return lock
 
 
-def _solved(ask: Ask, wishes: Wishes, log: Log) -> tuple[list[dict[str, Any]], list[str]]:
-    """The packages, and what is to be said of how they were found.
+def _solved(ask: Ask, wishes: Wishes, log: Log) -> tuple[dict[str, Any], list[str]]:
+    """rattler's answer, and what is to be said of how they were found.
 
     A Python that nobody asked for is of this code's own minor version if there is one that fits.
     Channels are strict: the first that has a package is the only one for it, unless that way there
@@ -73,7 +83,7 @@ def _solved(ask: Ask, wishes: Wishes, log: Log) -> tuple[list[dict[str, Any]], l
             continue
         if note:
             log(note)
-        return answer["records"], [note] if note else []
+        return answer, [note] if note else []
     assert failure is not None
     raise failure
 

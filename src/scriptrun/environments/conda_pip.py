@@ -22,12 +22,10 @@ from scriptrun.spec.hints import Any
 def locked(
     spec: EnvironmentSpec, python: str, records: list[dict[str, Any]], log: Log, stop: Stop
 ) -> str:
-    """The requirements of ``spec.pip`` with versions and hashes, "" where there are none.
+    """The requirements of ``spec.pip`` with versions and hashes.
 
     What conda installs stays as it is: pip's packages are chosen to go with it.
     """
-    if not spec.pip:
-        return ""
     request = requests.of(spec.replace(conda=(), python=None))
     brought = dict(_brought(records))
     own, _ = pythons.choose(None)
@@ -44,8 +42,6 @@ def locked(
 def install(spec: EnvironmentSpec, lock: Lock, python: str, log: Log, stop: Stop) -> None:
     """Put the locked requirements into the prefix of ``python``, over nothing of conda's."""
     text = lock["requirements"]
-    if not text.strip():
-        return
     options, flags = requests.of(spec.replace(conda=(), python=None)).for_sync()
     told, private = index_credentials.filled("\n".join([*options, text]))
     with tempfile.TemporaryDirectory(prefix="scriptrun-build-") as folder:

@@ -8,6 +8,7 @@ import queue
 import subprocess
 import sys
 import threading
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -17,14 +18,8 @@ from scriptrun.environments.conda_errors import explain
 from scriptrun.spec.errors import EnvironmentException
 from scriptrun.spec.hints import Any
 
+_WORKER = str(Path(__file__).with_name("conda_worker.py"))
 Ask = Callable[..., dict[str, Any]]
-
-
-def version() -> str:
-    """What made the lock, such as "py-rattler 0.28.0"."""
-    import importlib.metadata
-
-    return f"py-rattler {importlib.metadata.version('py-rattler')}"
 
 
 def cache() -> Path:
@@ -39,6 +34,45 @@ def cache() -> Path:
     return Path(base, "rattler", "cache")
 
 
+class _Worker:
+    """A process that answers questions, and the thread that reads what it says."""
+
+    def __init__(self) -> None:
+        self.owner, self.used = os.getpid(), time.monotonic()
+        self.process = subprocess.Popen(
+            [sys.executable, "-S", "-P", _WORKER, *filter(None, sys.path)],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,
+            env={**os.environ, "RUST_BACKTRACE": "0"},
+        )
+        self.lines: queue.SimpleQueue[bytes] = queue.SimpleQueue()
+        self.reader = threading.Thread(target=self._read, daemon=True)
+        self.reader.start()
+
+    def send(self, question: dict[str, Any]) -> None:
+        assert self.process.stdin is not None
+        self.process.stdin.write(json.dumps(question).encode() + b"\n")
+        self.process.stdin.flush()
+
+    def end(self) -> None:
+        self.process.kill()
+        self.process.communicate()
+        self.reader.join()
+
+    def _read(self) -> None:
+        assert self.process.stdout is not None
+        for line in iter(self.process.stdout.readline, b""):
+            self.lines.put(line)
+        self.lines.put(b"")
+
+
+#: seconds for which one that waits may be asked: less than it waits
+_FRESH = 2.0
+#: those that wait for the next question, for a moment
+_waiting: list[_Worker] = []
+
+
 @contextmanager
 def asking(log: Log, stop: Stop) -> Iterator[Ask]:
     """A way to ask rattler, for the block: ``ask("solve", specs=[...], ...)`` gives its answer.
@@ -46,50 +80,48 @@ def asking(log: Log, stop: Stop) -> Iterator[Ask]:
     What it does goes to ``log`` as it is done. Raises EnvironmentException with rattler's reason in
     words, Stopped where ``stop`` said so: then nothing goes on.
     """
-    worker = subprocess.Popen(
-        [sys.executable, "-P", str(Path(__file__).with_name("conda_worker.py"))],
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.DEVNULL,
-        env={**os.environ, "RUST_BACKTRACE": "0"},
-    )
-    lines: queue.SimpleQueue[bytes] = queue.SimpleQueue()
-    reader = threading.Thread(target=_read, args=(worker, lines), daemon=True)
-    reader.start()
+    worker = _taken()
 
     def ask(verb: str, **told: Any) -> dict[str, Any]:
         question = {"verb": verb, "cache": str(cache()), **told}
-        assert worker.stdin is not None
         try:
-            worker.stdin.write(json.dumps(question).encode() + b"\n")
-            worker.stdin.flush()
+            worker.send(question)
         except BrokenPipeError:
             raise _broken(worker) from None
-        return _answer(worker, lines, log, stop)
+        return _answer(worker, log, stop)
 
     try:
         yield ask
-    finally:
-        worker.kill()
-        worker.communicate()
-        reader.join()
+    except BaseException:
+        worker.end()
+        raise
+    worker.used = time.monotonic()
+    _waiting.append(worker)
 
 
-def _read(worker: subprocess.Popen[bytes], lines: queue.SimpleQueue[bytes]) -> None:
-    assert worker.stdout is not None
-    for line in iter(worker.stdout.readline, b""):
-        lines.put(line)
-    lines.put(b"")
+def prepare() -> None:
+    """Let a process that will be asked soon load rattler meanwhile."""
+    _waiting.append(_taken())
 
 
-def _answer(
-    worker: subprocess.Popen[bytes], lines: queue.SimpleQueue[bytes], log: Log, stop: Stop
-) -> dict[str, Any]:
+def _taken() -> _Worker:
+    """One that waits, else a new one; one that may be about to end is left alone."""
+    while _waiting:
+        worker = _waiting.pop()
+        if worker.owner != os.getpid():
+            continue  # this process was forked: it is its parent's
+        if worker.process.poll() is None and time.monotonic() - worker.used < _FRESH:
+            return worker
+        worker.end()
+    return _Worker()
+
+
+def _answer(worker: _Worker, log: Log, stop: Stop) -> dict[str, Any]:
     while True:
         if stop():
             raise Stopped("Making the conda environment was stopped.")
         try:
-            line = lines.get(timeout=0.1)
+            line = worker.lines.get(timeout=0.1)
         except queue.Empty:
             continue
         if not line:
@@ -104,8 +136,8 @@ def _answer(
             return found
 
 
-def _broken(worker: subprocess.Popen[bytes]) -> EnvironmentException:
-    code = worker.wait()
+def _broken(worker: _Worker) -> EnvironmentException:
+    code = worker.process.wait()
     return EnvironmentException(
         f"py-rattler ended without an answer (exit code {code}).",
         f"Is it well? {sys.executable} -c 'import rattler'",

@@ -1,7 +1,8 @@
 """A process of its own that asks py-rattler: one question a line of JSON, answers the same.
 
 It is started by its path and imports nothing of scriptrun. rattler's threads live here, where they
-can be killed at any moment, and where nobody forks.
+can be killed at any moment, and where nobody forks. It waits a moment for the next question, so
+that a lock and its build are made by one process.
 """
 
 from __future__ import annotations
@@ -10,17 +11,20 @@ import asyncio
 import base64
 import json
 import os
+import select
 import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+#: seconds without a question after which it ends
+IDLE = 3.0
 Told = dict[str, Any]
 Say = Callable[[Told], None]
 
 
 def main() -> None:
-    """Answer questions until there are no more."""
+    """Answer questions until there are no more, or none comes."""
     goal = os.fdopen(os.dup(1), "w", encoding="utf-8")
     os.dup2(2, 1)  # whatever else is printed is no part of an answer
 
@@ -28,7 +32,13 @@ def main() -> None:
         goal.write(json.dumps(told) + "\n")
         goal.flush()
 
-    for line in sys.stdin:
+    sys.path[:0] = sys.argv[1:]  # those of whoever asks: no site directories were looked for
+    import rattler  # noqa: F401 (loaded while the question is thought of)
+
+    while select.select([0], [], [], IDLE)[0]:
+        line = sys.stdin.buffer.readline()
+        if not line:
+            break
         question = json.loads(line)
         try:
             say({"answer": asyncio.run(_VERBS[question["verb"]](question, say))})
@@ -73,6 +83,7 @@ async def _solve(question: Told, say: Say) -> Told:
     return {
         "records": [json.loads(each.to_json()) for each in records],
         "virtual": [str(each) for each in virtual],
+        "tool": f"py-rattler {rattler.__version__}",
     }
 
 

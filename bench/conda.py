@@ -1,0 +1,87 @@
+"""Conda environments: solved and installed from a channel on disk, beside bare py-rattler."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+from bench import timing
+from bench.environments import BUILD, FIND, fresh
+
+PACKAGES = ("pin", "green=1.0=fast_0", "tool")
+
+BARE = """
+import asyncio, os, sys, time
+began = time.perf_counter()
+import rattler
+channel, place, *specs = sys.argv[1:]
+python = "python {}.{}.*".format(*sys.version_info)
+async def main():
+    records = await rattler.solve(
+        sources=[rattler.Channel(channel)],
+        specs=[rattler.MatchSpec(each) for each in (*specs, python)],
+        gateway=rattler.Gateway(cache_dir=place + "/cache/repodata"),
+        virtual_packages=[each.into_generic() for each in rattler.VirtualPackage.detect()],
+    )
+    await rattler.install(
+        records,
+        target_prefix=place + "/prefix",
+        cache_dir=place + "/cache/pkgs",
+        show_progress=False,
+    )
+asyncio.run(main())
+print(time.perf_counter() - began, flush=True)
+os._exit(0)
+"""
+
+
+def measure() -> list[dict[str, object]]:
+    """Rows on conda environments."""
+    python = str(timing.scriptrun("conda") / "python")
+    with timing.own_places(memory=True) as place:
+        channel = place / "channel"
+        maker = timing.ROOT / "ci" / "conda" / "channel.py"
+        subprocess.run([sys.executable, maker, channel], check=True)
+        return [cold(place, python, channel.as_uri()), warm(place, python, channel.as_uri())]
+
+
+def cold(place: Path, python: str, channel: str) -> dict[str, object]:
+    """Nothing cached; medians of seven, taking turns. Each side is a process, imports included."""
+
+    def bare() -> float:
+        words = [python, "-c", BARE, channel, str(fresh(place / "bare")), *PACKAGES]
+        return float(subprocess.check_output(words, text=True))
+
+    sides = {"ours": lambda: ours(fresh(place / "ours"), python, channel), "bare": bare}
+    found = timing.alternate(sides, 7)
+    name = "solve and install from a local channel"
+    return timing.row(name, found["ours"], "s", "py-rattler, bare", found["bare"], "ratio 1.2")
+
+
+def warm(place: Path, python: str, channel: str) -> dict[str, object]:
+    """Finding a prefix that is there, beside an empty interpreter; medians of fifteen."""
+    home = fresh(place / "warm")
+    ours(home, python, channel)
+    command = [python, "-c", FIND, request(channel), str(home / "locks")]
+    figures = sorted(json.loads(subprocess.check_output(command, text=True)) for _ in range(15))
+    empty = sorted(timing.seconds([python, "-c", "pass"]) for _ in range(15))[7]
+    alone = sorted(figure[1] for figure in figures)[7]
+    return timing.row(
+        "cached prefix found", 1000 * alone, "ms", "python -c pass", 1000 * empty, "20 ms"
+    )
+
+
+def ours(place: Path, python: str, channel: str) -> float:
+    """Seconds that ``ensure`` takes, its imports included."""
+    os.environ["SCRIPTRUN_CACHE"] = str(place / "cache")
+    os.environ["RATTLER_CACHE_DIR"] = str(place / "rattler")
+    command = [python, "-c", BUILD, request(channel), str(place / "locks")]
+    return float(subprocess.check_output(command, text=True))
+
+
+def request(channel: str) -> str:
+    """The request as JSON."""
+    return json.dumps({"kind": "conda", "conda": PACKAGES, "channels": [channel]})
