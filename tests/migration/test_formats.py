@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
+import shlex
 import subprocess
 import sys
+import venv
+import zipfile
 
 import pytest
 import yaml
@@ -12,25 +16,34 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from scriptrun import (
+    BanditPolicy,
     Environment,
     MpiConfiguration,
     PyTorchConfiguration,
+    RandomParameterSampling,
     ScriptRunConfig,
     TensorflowConfiguration,
+    choice,
+    qnormal,
+    uniform,
 )
 from scriptrun.config import planning
-from scriptrun.migration.formats import FORMATS, export
+from scriptrun.migration.formats import FORMATS, as_python, export, export_sweep, reading
 from scriptrun.migration.formats.facts import line_of
-from scriptrun.spec.errors import UserErrorException
+from scriptrun.spec.errors import RunConfigurationException, UserErrorException
 from scriptrun.spec.job import JobSpec, Target
+from scriptrun.sweeps.record import Sweep
 
 LOADER = """
 import sys
 from azure.ai.ml import load_job
-job = load_job(sys.argv[1])
-problems = job._validate()
-print(problems.passed, job.command, job.resources and job.resources.instance_count)
-print(type(job.distribution).__name__, job.limits and job.limits.timeout, sep="|")
+for each in sys.argv[1:]:
+    job = load_job(each)
+    passed = job.type == "sweep" or job._validate().passed  # a sweep's loading is all there is
+    trial = job.trial if job.type == "sweep" else job
+    print(passed, trial.command, trial.resources and trial.resources.instance_count)
+    kind = type(trial.distribution).__name__
+    print(kind, job.limits and job.limits.timeout, *(job.search_space if job.type == "sweep" else ()), sep="|")
 """
 DATA = {
     "inputs": [
@@ -60,6 +73,20 @@ def job_of(config: ScriptRunConfig, **more: object) -> JobSpec:
     return JobSpec(**{**fields, **more})
 
 
+def sweep_of(config: ScriptRunConfig) -> Sweep:
+    space = {"lr": uniform(0.1, 1), "--b": choice("x", 2), "n": qnormal(0, 1, 0.5)}
+    policy = BanditPolicy(slack_factor=0.1, evaluation_interval=2)
+    return Sweep(
+        sampling=RandomParameterSampling(space).as_dict(),
+        policy=policy.as_dict(),
+        metric="acc",
+        goal="maximize",
+        limits={"max_total_runs": 4, "max_concurrent_runs": 2, "max_duration_minutes": 2},
+        seed=7,
+        child=job_of(config, max_run_duration_seconds=60).to_dict(),
+    )
+
+
 def packages(*lines: str) -> Environment:
     made = Environment("packs")
     for line in lines:
@@ -80,12 +107,12 @@ def load():
     if not python:
         pytest.skip("SCRIPTRUN_TEST_V2_PYTHON names no interpreter that has azure-ai-ml")
 
-    def call(folder):
-        done = subprocess.run(
-            [python, "-c", LOADER, "job.yml"], cwd=folder, capture_output=True, text=True
-        )
+    def call(*folders):
+        files = [str(each / "job.yml") for each in folders]
+        done = subprocess.run([python, "-c", LOADER, *files], capture_output=True, text=True)
         assert done.returncode == 0, done.stderr[-2000:]
-        return done.stdout.splitlines()
+        lines = done.stdout.splitlines()
+        return list(zip(lines[::2], lines[1::2], strict=True))
 
     return call
 
@@ -98,21 +125,26 @@ def written(made, folder):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize(
-    ("distributed", "shown"),
-    [
-        (None, "NoneType"),
-        (PyTorchConfiguration("Gloo", 4, 2), "PyTorchDistribution"),
-        (MpiConfiguration(2, 2), "MpiDistribution"),
-        (TensorflowConfiguration(2, 1), "TensorFlowDistribution"),
-    ],
-)
-def test_the_v2_package_loads_what_is_written(tmp_path, load, distributed, shown):
-    config = usual(tmp_path, distributed_job_config=distributed, max_run_duration_seconds=90)
-    made = export(job_of(config, data=DATA, tags={"kind": "trial"}), "azureml-v2")
-    first, second = load(written(made, tmp_path / "v2"))
-    assert first.startswith("True python train.py --alpha 0.5")
-    assert second == f"{shown}|90"
+def test_the_v2_package_loads_what_is_written(tmp_path, load):
+    kinds = {
+        "NoneType": None,
+        "PyTorchDistribution": PyTorchConfiguration("Gloo", 4, 2),
+        "MpiDistribution": MpiConfiguration(2, 2),
+        "TensorFlowDistribution": TensorflowConfiguration(2, 1),
+    }
+    for name, distributed in kinds.items():
+        config = usual(tmp_path, distributed_job_config=distributed, max_run_duration_seconds=90)
+        made = export(job_of(config, data=DATA, tags={"kind": "trial"}), "azureml-v2")
+        written(made, tmp_path / name)
+    sweep = export_sweep(sweep_of(usual(tmp_path)), "azureml-v2")
+    *told, (first, second) = load(
+        *(tmp_path / name for name in kinds), written(sweep, tmp_path / "sweep")
+    )
+    assert first.startswith("True python train.py --alpha 0.5") and "search_space.lr" in first
+    assert second == "NoneType|120|lr|b|n"
+    for name, (first, second) in zip(kinds, told, strict=True):
+        assert first.startswith("True python train.py --alpha 0.5")
+        assert second == f"{name}|90"
 
 
 def test_data_becomes_inputs_and_outputs_of_v2(tmp_path):
@@ -128,6 +160,50 @@ def test_data_becomes_inputs_and_outputs_of_v2(tmp_path):
     assert made["outputs"]["made"]["mode"] == "upload"
     assert made["command"].endswith("--data=${{inputs.mnist}} ${{outputs.made}}")
     assert made["compute"] == "azureml:gpu-cluster"
+
+
+def test_a_sweep_goes_to_v2_and_comes_back(tmp_path):
+    sweep = sweep_of(usual(tmp_path))
+    folder = written(export_sweep(sweep, "azureml-v2"), tmp_path / "v2")
+    found = reading.read(folder / "job.yml")
+    assert found.lost == [] and found.sweep is not None
+    space: dict = {}
+    made = as_python.code(found.config, found.experiment, found.sweep)
+    assert ".submit(sweep)" in made.text
+    exec(made.text.replace("ws = ", "# ").partition("\nrun = ")[0], space)
+    again = space["sweep"]
+    flags = {"--lr": "lr", "--b": "--b", "--n": "n"}
+    assert again.hyperparameter_sampling.as_dict() == {
+        "name": "RANDOM",
+        "space": {name: sweep.space[flags[name]] for name in flags},
+        "properties": {"seed": 7},
+    }
+    assert again.policy.as_dict() == sweep.policy and again.goal == "maximize"
+    assert (again.max_total_runs, again.max_concurrent_runs) == (4, 2)
+    assert again.max_duration_minutes == 2 and again.problems() == []
+    assert again.run_config.run_config.max_run_duration_seconds == 60
+    assert again.run_config.command == line_of(sweep.template())
+    with pytest.raises(UserErrorException, match="cannot be written as shell"):
+        export_sweep(sweep, "shell")
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "said"),
+    [
+        ("type: uniform", "type: unfirom", "search_space.lr is none of choice"),
+        ("max_total_trials: 4", "max_total_trials: many", "must be a whole number"),
+        ("goal: maximize", "goal: best", "MAXIMIZE or MINIMIZE"),
+        ("  max_total_trials: 4\n", "", "no max_total_trials"),
+        ("type: random", "type: wild", "sampling_algorithm is random"),
+    ],
+)
+def test_a_sweep_that_is_none_is_a_sentence(tmp_path, old, new, said):
+    folder = written(export_sweep(sweep_of(usual(tmp_path)), "azureml-v2"), tmp_path / "v2")
+    text = (folder / "job.yml").read_text()
+    assert old in text
+    (folder / "job.yml").write_text(text.replace(old, new))
+    with pytest.raises((UserErrorException, RunConfigurationException), match=said):
+        reading.read(folder / "job.yml")
 
 
 def test_the_lock_names_the_very_packages(tmp_path):
@@ -171,6 +247,39 @@ def test_scripts_are_shell_that_parses(tmp_path, form):
     done = subprocess.run(["bash", "-n"], input=made.text, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
     assert any("mnist" in each for each in made.lost)
+
+
+@pytest.mark.slow
+def test_a_container_installs_the_very_packages_and_runs(tmp_path):
+    wheel = tmp_path / "tiny-1.0-py3-none-any.whl"
+    with zipfile.ZipFile(wheel, "w") as made:
+        made.writestr("tiny.py", "WORD = 'tiny'\n")
+        facts = "Metadata-Version: 2.1\nName: tiny\nVersion: 1.0\n"
+        made.writestr("tiny-1.0.dist-info/METADATA", facts)
+        made.writestr("tiny-1.0.dist-info/WHEEL", "Wheel-Version: 1.0\nTag: py3-none-any\n")
+        made.writestr("tiny-1.0.dist-info/RECORD", "")
+    digest = hashlib.sha256(wheel.read_bytes()).hexdigest()
+    lock = {"python": "3.11", "requirements": f"tiny @ {wheel.as_uri()} --hash=sha256:{digest}\n"}
+    venv.create(tmp_path / "venv", with_pip=True)
+    config = usual(tmp_path)
+    (tmp_path / "train.py").write_text("import sys, tiny; print(tiny.WORD, sys.argv[1:])")
+    job = job_of(config)
+    line = shlex.split(export(job, "podman", lock).text)[-1]
+    manifest = yaml.safe_load(export(job, "kubernetes", lock).text)
+    assert manifest["spec"]["template"]["spec"]["containers"][0]["command"][-1] == line
+    path = f"{tmp_path / 'venv' / 'bin'}:/usr/bin:/bin"
+    done = subprocess.run(
+        ["sh", "-c", line], cwd=tmp_path, env={"PATH": path}, capture_output=True, text=True
+    )
+    assert done.stdout == "tiny ['--alpha', '0.5', 'a b', \"it's\", '$HOME']\n", done.stderr
+
+
+def test_kubernetes_puts_no_variables_into_a_job(tmp_path):
+    config = ScriptRunConfig(tmp_path, command="echo $(A) $$")
+    made = export(job_of(config, variables={"A": "$(B)", "C": "$D"}), "kubernetes")
+    found = yaml.safe_load(made.text)["spec"]["template"]["spec"]["containers"][0]
+    assert found["command"][-1] == "echo $$(A) $$$$"
+    assert {each["name"]: each["value"] for each in found["env"]} == {"A": "$$(B)", "C": "$D"}
 
 
 def test_sbatch_says_what_the_job_asks_for(tmp_path):

@@ -97,13 +97,15 @@ def test_an_mlproject_with_its_parameters(tmp_path):
     assert list(conda.pip_packages)[-2:] == ["six", "red==1.0"]
     lacking = reading.read(tmp_path)
     assert any("--param data=VALUE" in each for each in lacking.lost)
+    with pytest.raises(UserErrorException, match="no parameter 'beta'"):
+        reading.read(tmp_path, {"beta": "1"})
 
 
 def test_what_is_printed_makes_the_same_job(tmp_path):
     (tmp_path / "src").mkdir()
     (tmp_path / "job.yml").write_text(V2)
     found = reading.read(tmp_path / "job.yml")
-    code = as_python.code(found.config, found.experiment)
+    code = as_python.code(found.config, found.experiment).text
     shown = code.replace("run = Experiment", "import json\nfrom scriptrun.config import planning\n"
                          "print(json.dumps(planning.describe(config).as_dict(), default=str))\n"
                          "raise SystemExit\nrun = Experiment")  # fmt: skip
@@ -119,12 +121,52 @@ def test_what_is_printed_makes_the_same_job(tmp_path):
     assert made["environment"]["pip"] == ["six"]
 
 
-def test_a_runconfig_is_read(tmp_path):
+RUNCONFIG = """
+script: train.py
+arguments: [--a, 1]
+target: cluster
+communicator: Nccl
+nodeCount: 2
+pytorch: {processCount: 4}
+history: {outputCollection: false}
+environmentVariables: {A: '1'}
+environment:
+  name: mine
+  environmentVariables: {B: '2'}
+  python: {condaDependenciesFile: conda.yml}
+  docker: {baseImageRegistry: {address: r.io, username: u, password: hush}}
+data:
+  x: {dataLocation: {dataset: {id: d}}}
+"""
+
+
+def test_a_runconfig_is_printed_with_all_that_it_says(tmp_path):
     (tmp_path / ".azureml").mkdir()
-    (tmp_path / ".azureml" / "train.runconfig").write_text("script: train.py\ntarget: local\n")
+    (tmp_path / ".azureml" / "train.runconfig").write_text(RUNCONFIG)
     found = reading.read(tmp_path / ".azureml" / "train.runconfig")
     assert found.config.source_directory == str(tmp_path)
     assert found.experiment == "train"
+    made = as_python.code(found.config, found.experiment)
+    assert [each.partition(":")[0] for each in made.lost] == [
+        "config.run_config.environment.docker.base_image_registry.password",
+        "config.run_config.data",
+    ]
+    assert "hush" not in made.text and "script='train.py'" in made.text
+    space: dict = {}
+    exec(made.text.replace("ws = ", "# ").partition("\nrun = ")[0], space)
+    meant, printed = found.config.run_config, space["config"].run_config
+    meant.data, meant.script, meant.arguments = {}, printed.script, printed.arguments
+    meant.environment.docker.base_image_registry.password = None
+    assert printed == meant and space["config"].arguments == ["--a", 1]
+
+
+def test_the_environment_that_every_job_has_is_not_printed(tmp_path):
+    (tmp_path / "job.yml").write_text("command: echo ${{inputs.n}} ${{inputs.gone}}\n"
+                                      "inputs: {n: {type: number, default: 3}}")  # fmt: skip
+    found = reading.read(tmp_path / "job.yml")
+    assert found.config.command == "echo 3 ${{inputs.gone}}"
+    assert found.lost == ["${{inputs.gone}} in the command: the job says nothing of it"]
+    assert "Environment" not in as_python.code(found.config, found.experiment).text
 
 
 @pytest.mark.parametrize(
@@ -134,6 +176,14 @@ def test_a_runconfig_is_read(tmp_path):
         ("job.yml", "a: [", "cannot be read"),
         ("job.yml", "type: pipeline\njobs: {}", "no job file that is known"),
         ("MLproject", "name: x\nentry_points: {}", "no entry_points"),
+        ("MLproject", "entry_points: [1]", "entry_points must be a mapping"),
+        ("MLproject", "entry_points: {main: {}}", "it has no command"),
+        ("job.yml", "type: command", "it has no command"),
+        (
+            "job.yml",
+            "command: [a]\ninputs: [1]\nresources: {instance_count: many}",
+            "command must be a text, not .*; inputs must be a mapping.*instance_count must be a whole",
+        ),
     ],
 )
 def test_what_is_no_job_is_a_sentence(tmp_path, name, text, said):

@@ -23,6 +23,8 @@ from scriptrun.spec.errors import UserErrorException
 from scriptrun.spec.hints import Any
 from scriptrun.spec.job import JobSpec
 
+#: the kind of a sweep's own job
+SWEEP = "hyperdrive"
 FORMATS = ("azureml-v2", "sbatch", "kubernetes", "docker", "podman", "shell")
 
 
@@ -39,8 +41,11 @@ def arguments(parser: Any) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Write it; the exit code."""
-    job, lock = _of_config(args.config) if args.config else _of_run(args)
-    made = importlib.import_module("scriptrun.migration.formats").export(job, args.to, lock)
+    formats = importlib.import_module("scriptrun.migration.formats")
+    if args.config:
+        made = formats.export(_of_config(args.config), args.to)
+    else:
+        made = _of_run(args, formats)
     if args.json:
         out.as_json({"files": made.files, "lost": made.lost})
         return 0
@@ -54,19 +59,23 @@ def run(args: argparse.Namespace) -> int:
     return 0
 
 
-def _of_run(args: argparse.Namespace) -> tuple[JobSpec, dict[str, Any] | None]:
+def _of_run(args: argparse.Namespace, formats: Any) -> Any:
     found = shared.run_of(args)
-    return found.job, files.read_json(str(found.path / "environment.lock.json"))
+    lock = files.read_json(str(found.path / "environment.lock.json"))
+    if found.job.kind == SWEEP:
+        sweep = importlib.import_module("scriptrun.sweeps.record").read(found.path)
+        return formats.export_sweep(sweep, args.to, lock)
+    return formats.export(found.job, args.to, lock)
 
 
-def _of_config(path: str) -> tuple[JobSpec, None]:
+def _of_config(path: str) -> JobSpec:
     place = Path(path)
     configuration = RunConfiguration.load(str(place.parent), place.name)
     source = (
         place.parent.parent if place.parent.name in (".azureml", "aml_config") else place.parent
     )
     config = ScriptRunConfig(str(source), run_config=configuration)
-    return submit.check(config, opening.here(), place.stem).job, None
+    return submit.check(config, opening.here(), place.stem).job
 
 
 def _write(made: dict[str, str], target: Path) -> None:

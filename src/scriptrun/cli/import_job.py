@@ -1,7 +1,7 @@
 """Read a job of another system, and print the Python that submits the same here.
 
-Known are command jobs of Azure ML v2 (YAML), .runconfig files and MLproject files. What cannot be
-taken over is listed on stderr.
+Known are command and sweep jobs of Azure ML v2 (YAML), .runconfig files and MLproject files. What
+cannot be taken over is listed on stderr.
 
 examples:
   scriptrun import job.yml > submit.py
@@ -36,13 +36,14 @@ def run(args: argparse.Namespace) -> int:
     reading = importlib.import_module("scriptrun.migration.formats.reading")
     as_python = importlib.import_module("scriptrun.migration.formats.as_python")
     found = reading.read(args.file, dict(map(_pair, args.param)))
-    code = as_python.code(found.config, found.experiment)
+    code = as_python.code(found.config, found.experiment, found.sweep)
+    lost = [*found.lost, *code.lost]
     if args.json:
-        out.as_json({"code": code, "lost": found.lost})
+        out.as_json({"code": code.text, "lost": lost})
         return 0
-    for line in found.lost:
+    for line in lost:
         failures.say(f"not taken over: {line}")
-    print(code, end="")
+    print(code.text, end="")
     return 0
 
 

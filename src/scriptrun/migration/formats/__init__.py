@@ -8,6 +8,7 @@ from typing import Any
 from scriptrun.migration.formats.facts import Exported
 from scriptrun.spec.errors import UserErrorException
 from scriptrun.spec.job import JobSpec
+from scriptrun.sweeps.record import Sweep
 
 #: each format, and where it is written
 FORMATS = {
@@ -33,4 +34,18 @@ def export(job: JobSpec, form: str, lock: dict[str, Any] | None = None) -> Expor
     module, name = FORMATS[form]
     write = getattr(importlib.import_module(f"{__name__}.{module}"), name)
     made: Exported = write(job, lock)
+    return made
+
+
+def export_sweep(sweep: Sweep, form: str, lock: dict[str, Any] | None = None) -> Exported:
+    """A sweep's record in the format ``form``, as ``export``.
+
+    Raises UserErrorException for a format that has no sweeps: all but azureml-v2.
+    """
+    if form != "azureml-v2":
+        raise UserErrorException(
+            f"A sweep cannot be written as {form}.",
+            "azureml-v2 has sweeps; or name one of its runs, which `scriptrun sweep show` lists.",
+        )
+    made: Exported = importlib.import_module(f"{__name__}.sweeps").sweep_job(sweep, lock)
     return made

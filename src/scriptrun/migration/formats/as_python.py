@@ -2,22 +2,51 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, NamedTuple
 
-from scriptrun.config.conda_dependencies import conda_name
+from scriptrun.config.conda_dependencies import CondaDependencies, conda_name
+from scriptrun.config.hyperdrive import HyperDriveConfig
 from scriptrun.config.images import is_azure_image
+from scriptrun.config.run_configuration import RunConfiguration
 from scriptrun.config.script_run_config import ScriptRunConfig
+from scriptrun.config.section import Section
+from scriptrun.migration.formats import sweeps
+
+#: what the ScriptRunConfig itself is given
+_ELSEWHERE = {f"config.run_config.{name}" for name in ("script", "arguments", "command")}
 
 
-def code(config: ScriptRunConfig, experiment: str) -> str:
-    """A script that submits ``config`` to ``experiment``."""
+class Code(NamedTuple):
+    """A script that submits a job, and in ``lost`` a sentence for each thing it does not say."""
+
+    text: str
+    lost: list[str]
+
+
+def code(config: ScriptRunConfig, experiment: str, sweep: HyperDriveConfig | None = None) -> Code:
+    """A script that submits ``config``, or the ``sweep`` of it, to ``experiment``."""
+    more, names = sweeps.code(sweep) if sweep is not None else ([], set[str]())
+    imports, lines = _made(config, names)
+    lost: list[str] = []
+    built: dict[str, Any] = {}
+    exec("\n".join([*imports, *lines]), built)
+    lines += _settings("config.run_config", config.run_config, built["config"].run_config, lost)
+    body = [*imports, "", "ws = Workspace.from_config()", *lines]
+    what = "config" if sweep is None else "sweep"
+    body += [*more, f"run = Experiment(ws, {experiment!r}).submit({what})"]
+    body += ["run.wait_for_completion()"]
+    return Code("\n".join(body) + "\n", lost)
+
+
+def _made(config: ScriptRunConfig, wanted: set[str]) -> tuple[list[str], list[str]]:
+    """The imports, and the lines that make ``config`` but for settings of its run_config."""
     run = config.run_config
     lines, names = _environment(run.environment)
     words: dict[str, Any] = {
         "source_directory": config.source_directory,
-        "script": config.script,
-        "arguments": config.arguments,
-        "command": config.command,
+        "script": config.script or run.script,
+        "arguments": config.arguments or run.arguments,
+        "command": config.command or run.command,
         "compute_target": getattr(run.target, "name", run.target),
         "distributed_job_config": config.distributed_job_config,
         "max_run_duration_seconds": run.max_run_duration_seconds,
@@ -28,28 +57,58 @@ def code(config: ScriptRunConfig, experiment: str) -> str:
     if lines:
         shown.append("    environment=environment,")
     after = _more(run, names)
-    imported = ", ".join(sorted({"Experiment", "ScriptRunConfig", "Workspace", *names}))
-    references = "from scriptrun.config.data_sections import DataReferenceConfiguration"
-    more = [references] if run.data_references else []
-    body = [f"from scriptrun import {imported}", *more, "", "ws = Workspace.from_config()", *lines]
-    body += ["config = ScriptRunConfig(", *shown, ")", *after]
-    body += [f"run = Experiment(ws, {experiment!r}).submit(config)", "run.wait_for_completion()"]
-    return "\n".join(body) + "\n"
+    imported = ", ".join(sorted({"Experiment", "ScriptRunConfig", "Workspace", *names, *wanted}))
+    imports = [f"from scriptrun import {imported}"]
+    if run.data_references:
+        imports.append("from scriptrun.config.data_sections import DataReferenceConfiguration")
+    return imports, [*lines, "config = ScriptRunConfig(", *shown, ")", *after]
+
+
+def _settings(place: str, meant: Section, made: Section, lost: list[str]) -> list[str]:
+    """The lines that set what ``made`` has otherwise than ``meant``; ``lost`` gets the rest."""
+    lines = []
+    for name, value in meant.values().items():
+        other = made.values()[name]
+        if value == other or f"{place}.{name}" in _ELSEWHERE:
+            continue
+        if isinstance(value, Section) and type(value) is type(other):
+            lines += _settings(f"{place}.{name}", value, other, lost)
+        elif name == "password":
+            lost.append(f"{place}.{name}: set it from where you keep it, not from a file of code")
+        elif _is_plain(value):
+            lines.append(f"{place}.{name} = {value!r}")
+        else:
+            lost.append(f"{place}.{name}: {value!r}")
+    return lines
+
+
+def _is_plain(value: Any) -> bool:
+    if isinstance(value, list | tuple):
+        return all(map(_is_plain, value))
+    if isinstance(value, dict):
+        return all(map(_is_plain, [*value, *value.values()]))
+    return value is None or isinstance(value, str | int | float)
 
 
 def _environment(environment: Any) -> tuple[list[str], set[str]]:
+    """The lines that make it, none for the one that every job has, and the names they need."""
+    if environment == RunConfiguration().environment:
+        return [], set()
     conda = environment.python.conda_dependencies
     lines = [f"environment = Environment({environment.name!r})"]
     if environment.python.user_managed_dependencies:
         lines.append("environment.python.user_managed_dependencies = True")
-    else:
+    elif not environment.python.conda_dependencies_file:
         made = {
             "conda_packages": [each for each in conda.conda_packages if not _is_python(each)],
             "pip_packages": list(conda.pip_packages),
             "python_version": conda.get_python_version(),
         }
         given = ", ".join(f"{name}={value!r}" for name, value in made.items() if value)
-        lines.append(f"environment.python.conda_dependencies = CondaDependencies.create({given})")
+        text = f"CondaDependencies.create({given})"
+        if CondaDependencies.create(**made) != conda:
+            text = f"CondaDependencies.from_dict({conda.as_dict()!r})"
+        lines.append(f"environment.python.conda_dependencies = {text}")
     if not is_azure_image(environment.docker.base_image):
         lines.append(f"environment.docker.base_image = {environment.docker.base_image!r}")
     names = {"CondaDependencies"} if any("CondaDependencies" in line for line in lines) else set()

@@ -8,6 +8,7 @@ from typing import Any
 from scriptrun.config.images import is_azure_image
 from scriptrun.migration.formats.facts import (
     Exported,
+    Packages,
     data_losses,
     data_of,
     line_of,
@@ -37,10 +38,8 @@ def command(job: JobSpec, lock: dict[str, Any] | None, tool: str = "docker") -> 
     words += [str(each) for each in settings.get("arguments") or ()]
     shown = " ".join(word if word == f"{source}:/work" else shlex.quote(word) for word in words)
     line = line_of(job, "/data/%s") if not data_of(job) else _with_data(job)
-    install = (
-        f"pip install -q {' '.join(map(shlex.quote, found.requirements))} && " if inside else ""
-    )
-    text = f"{' '.join([shown, *mounts])} {image} sh -c {shlex.quote(install + line)}\n"
+    inner = shlex.quote((installing(found) if inside else "") + line)
+    text = f"{' '.join([shown, *mounts])} {image} sh -c {inner}\n"
     lost = [*losses(job), *data_losses(job)]
     lost += [f"conda packages that PyPI lacks: {', '.join(found.conda)}"] if found.conda else []
     if job.distribution.kind:
@@ -50,6 +49,15 @@ def command(job: JobSpec, lock: dict[str, Any] | None, tool: str = "docker") -> 
     if found.interpreter:
         lost.append(f"the interpreter {found.interpreter}: the image's own Python is used")
     return Exported({f"{name_of(job)}.{tool}.sh": text}, lost)
+
+
+def installing(found: Packages) -> str:
+    """Lines of shell that install the packages with the image's own pip, or ""."""
+    if not found.requirements:
+        return ""
+    hashes = " --require-hashes" if found.is_hashed else ""
+    lines = ["set -e", f"pip install -q{hashes} -r /dev/stdin <<'END'"]
+    return "\n".join([*lines, *found.options, *found.requirements, "END", ""])
 
 
 def image_of(job: JobSpec, python: str | None) -> tuple[str, bool]:

@@ -41,6 +41,11 @@ class Packages:
     interpreter: str | None
     locked: bool
 
+    @property
+    def is_hashed(self) -> bool:
+        """Whether each package is named with its digest."""
+        return self.locked and all("--hash=" in line for line in self.requirements)
+
 
 def packages(job: JobSpec, lock: dict[str, Any] | None) -> Packages:
     """What ``job`` asks of its environment, or what it was locked to."""

@@ -5,12 +5,11 @@ https://kubernetes.io/docs/concepts/workloads/controllers/job/
 
 from __future__ import annotations
 
-import shlex
 from typing import Any
 
 import yaml
 
-from scriptrun.migration.formats.containers import image_of
+from scriptrun.migration.formats.containers import image_of, installing
 from scriptrun.migration.formats.facts import (
     Exported,
     data_of,
@@ -22,6 +21,7 @@ from scriptrun.migration.formats.facts import (
 from scriptrun.spec.job import JobSpec
 
 _PORT = 29500
+_INDEX = "metadata.annotations['batch.kubernetes.io/job-completion-index']"
 
 
 def manifest(job: JobSpec, lock: dict[str, Any] | None) -> Exported:
@@ -29,14 +29,11 @@ def manifest(job: JobSpec, lock: dict[str, Any] | None) -> Exported:
     found = packages(job, lock)
     image, inside = image_of(job, found.python)
     name, nodes = name_of(job), job.distribution.nodes
-    install = (
-        f"pip install -q {' '.join(map(shlex.quote, found.requirements))} && " if inside else ""
-    )
     container: dict[str, Any] = {
         "name": "main",
         "image": image,
         "workingDir": "/work",
-        "command": ["/bin/sh", "-c", install + _line(job)],
+        "command": ["/bin/sh", "-c", _plain((installing(found) if inside else "") + _line(job))],
         "env": _variables(job, name),
         "volumeMounts": [{"name": "source", "mountPath": "/work"}],
     }
@@ -60,8 +57,25 @@ def manifest(job: JobSpec, lock: dict[str, Any] | None) -> Exported:
         pod["subdomain"] = name
         made.insert(0, _service(name))
     lost = _losses(job, name, found.conda, found.interpreter)
-    text = yaml.safe_dump_all(made, sort_keys=False, allow_unicode=True, width=100)
+    text = yaml.dump_all(made, Dumper=_Dumper, sort_keys=False, allow_unicode=True, width=100)
     return Exported({f"{name}.yaml": text}, lost)
+
+
+class _Dumper(yaml.SafeDumper):
+    """Writes texts of several lines as such."""
+
+
+def _written(dumper: _Dumper, text: str) -> yaml.Node:
+    style = "|" if "\n" in text else None
+    return dumper.represent_scalar("tag:yaml.org,2002:str", text, style=style)
+
+
+_Dumper.add_representer(str, _written)
+
+
+def _plain(text: str) -> str:
+    """``text`` so that Kubernetes, which puts in variables for ``$(NAME)``, leaves it as it is."""
+    return text.replace("$", "$$") if "$(" in text or "$$" in text else text
 
 
 def _line(job: JobSpec) -> str:
@@ -73,7 +87,7 @@ def _line(job: JobSpec) -> str:
 
 def _variables(job: JobSpec, name: str) -> list[dict[str, Any]]:
     made: list[dict[str, Any]] = [
-        {"name": key, "value": value} for key, value in sorted(job.variables.items())
+        {"name": key, "value": _plain(value)} for key, value in sorted(job.variables.items())
     ]
     for key in job.passed:
         secret = {"secretKeyRef": {"name": f"{name}-passed", "key": key}}
@@ -83,16 +97,9 @@ def _variables(job: JobSpec, name: str) -> list[dict[str, Any]]:
             {"name": "MASTER_ADDR", "value": f"{name}-0.{name}"},
             {"name": "MASTER_PORT", "value": str(_PORT)},
             {"name": "WORLD_SIZE", "value": str(job.distribution.nodes)},
-            {
-                "name": "NODE_RANK",
-                "valueFrom": {
-                    "fieldRef": {
-                        "fieldPath": "metadata.annotations"
-                        "['batch.kubernetes.io/job-completion-index']"
-                    }
-                },
-            },
         ]
+        ranks = ["NODE_RANK"] if job.distribution.processes_per_node > 1 else ["NODE_RANK", "RANK"]
+        made += [{"name": each, "valueFrom": {"fieldRef": {"fieldPath": _INDEX}}} for each in ranks]
     return made
 
 
@@ -150,7 +157,11 @@ def _losses(job: JobSpec, name: str, conda: list[str], interpreter: str | None) 
         lost.append(f"conda packages that PyPI lacks: {', '.join(conda)}")
     if interpreter:
         lost.append(f"the interpreter {interpreter}: the image's own Python is used")
-    ranks = job.distribution.processes_per_node
-    if job.distribution.kind and ranks > 1:
+    kind, ranks = job.distribution.kind, job.distribution.processes_per_node
+    if kind == "tensorflow":
+        lost.append("TF_CONFIG: each pod must work it out from NODE_RANK")
+    if kind == "mpi" and ranks == 1 and job.distribution.nodes > 1:
+        lost.append("mpirun: each pod starts the script by itself")
+    if kind and ranks > 1:
         lost.append(f"{ranks} ranks a node: one process starts; let torchrun or mpirun start them")
     return lost

@@ -19,9 +19,11 @@ from scriptrun.config.distributed import (
     TensorflowConfiguration,
 )
 from scriptrun.config.environment import Environment
+from scriptrun.config.hyperdrive import HyperDriveConfig
 from scriptrun.config.run_configuration import RunConfiguration
 from scriptrun.config.script_run_config import Distributed, ScriptRunConfig
 from scriptrun.config.sections import DockerConfiguration
+from scriptrun.migration.formats import shapes, sweeps
 from scriptrun.spec.errors import UserErrorException
 
 _STORED = re.compile(r"azureml://datastores/(?P<store>[^/]+)/paths/(?P<path>.*)")
@@ -32,17 +34,22 @@ _TAKEN = {
     *("code", "command", "inputs", "outputs", "environment", "environment_variables"),
     *("compute", "distribution", "resources", "limits"),
 }
+_OF_SWEEP = {
+    *("type", "trial", "sampling_algorithm", "search_space", "objective", "early_termination"),
+    "limits",
+}
 _MODES = {"download": "download", "upload": "upload", "rw_mount": "upload"}
 
 
 @dataclass
 class Imported:
     """A job that was read: its ``config``, the experiment's name, and in ``lost`` a sentence for
-    each thing that could not be taken over."""
+    each thing that could not be taken over; ``sweep`` where it is tried many times."""
 
     config: ScriptRunConfig
     experiment: str
     lost: list[str] = field(default_factory=list)
+    sweep: HyperDriveConfig | None = None
 
 
 def read(path: str | os.PathLike[str], parameters: dict[str, str] | None = None) -> Imported:
@@ -60,11 +67,13 @@ def read(path: str | os.PathLike[str], parameters: dict[str, str] | None = None)
     found = _yaml(place)
     if "entry_points" in found or place.name == "MLproject":
         return _mlproject(place, found, parameters or {})
+    if found.get("type") == "sweep" or "search_space" in found:
+        return _v2_sweep(place, found)
     if found.get("type") == "command" or "command" in found:
         return _v2(place, found)
     raise UserErrorException(
         f"{place} is no job file that is known here.",
-        "Known are command jobs of Azure ML v2, .runconfig files and MLproject files.",
+        "Known are command and sweep jobs of Azure ML v2, .runconfig files and MLproject files.",
     )
 
 
@@ -86,14 +95,28 @@ def _runconfig(place: Path) -> Imported:
     return Imported(ScriptRunConfig(str(source), run_config=run), _plain(place.stem))
 
 
+def _v2_sweep(place: Path, found: dict[str, Any]) -> Imported:
+    shapes.check(place, found, shapes.SWEEP, ("trial", "search_space", "objective"))
+    limits = found.get("limits") or {}
+    common = {name: each for name, each in found.items() if name not in _OF_SWEEP}
+    trial = {**common, **found["trial"], "type": "command"}
+    shapes.check(place, trial, shapes.COMMAND, ("command",))
+    trial["command"], flags = sweeps.without_parameters(trial["command"])
+    trial["limits"] = {"timeout": limits["trial_timeout"]} if limits.get("trial_timeout") else {}
+    made = _v2(place, trial)
+    made.sweep = sweeps.read(found, made.config, flags, made.lost)
+    return made
+
+
 def _v2(place: Path, found: dict[str, Any]) -> Imported:
+    shapes.check(place, found, shapes.COMMAND, ("command",))
     lost: list[str] = []
     lost += [f"{name}: {found[name]!r}" for name in found if name not in _TAKEN]
     references: dict[str, DataReferenceConfiguration] = {}
     values = _inputs(found, references, lost)
     config = ScriptRunConfig(
         str((place.parent / str(found.get("code") or ".")).resolve()),
-        command=_PLACE.sub(lambda m: values.get(m[2], m[0]), str(found.get("command") or "")),
+        command=_PLACE.sub(lambda m: values.get(m[2], m[0]), found["command"]),
         compute_target=_target(found.get("compute")),
         environment=_environment(place, found.get("environment"), lost),
         distributed_job_config=_distribution(found, lost),
@@ -119,6 +142,10 @@ def _inputs(
     for side in ("inputs", "outputs"):
         for name, given in (found.get(side) or {}).items():
             values[name] = _value(side, name, given, references, lost)
+    for match in re.finditer(r"\$\{\{[^}]*\}\}", found["command"]):
+        named = _PLACE.fullmatch(match[0])
+        if named is None or named[2] not in values:
+            lost.append(f"{match[0]} in the command: the job says nothing of it")
     return values
 
 
@@ -131,6 +158,8 @@ def _value(
 ) -> str:
     if not isinstance(given, dict):
         return shlex.quote(str(given))
+    if given.get("path") is None and given.get("default") is not None:
+        return shlex.quote(str(given["default"]))
     path = str(given.get("path") or "")
     stored = _STORED.match(path)
     mode = str(given.get("mode") or ("rw_mount" if side == "outputs" else "ro_mount"))
@@ -165,6 +194,7 @@ def _environment(place: Path, given: Any, lost: list[str]) -> Environment | None
         made.python.conda_dependencies = CondaDependencies(str(place.parent / conda))
     if given.get("image"):
         made.docker.base_image = str(given["image"])
+        made.python.user_managed_dependencies = not conda
     if given.get("build"):
         lost.append(f"the image's build: {given['build']!r}")
     return made
@@ -198,13 +228,21 @@ def _docker(resources: dict[str, Any]) -> DockerConfiguration | None:
 
 def _mlproject(place: Path, found: dict[str, Any], parameters: dict[str, str]) -> Imported:
     """MLflow's format: https://mlflow.org/docs/latest/projects.html"""
+    shapes.check(place, found, shapes.PROJECT, ("entry_points",))
     lost: list[str] = []
-    entries = found.get("entry_points") or {}
+    entries = found["entry_points"]
     if not entries:
         raise UserErrorException(f"{place} has no entry_points.", "There is nothing to run in it.")
     name = "main" if "main" in entries else next(iter(entries))
     lost += [f"the entry point {other!r}" for other in entries if other != name]
-    entry = entries[name]
+    entry = entries[name] if isinstance(entries[name], dict) else {}
+    shapes.check(place, entry, {"command": shapes.TEXT, "parameters": shapes.MAPPING}, ("command",))
+    unknown = sorted(set(parameters) - set(entry.get("parameters") or {}))
+    if unknown:
+        known = ", ".join(entry.get("parameters") or {}) or "no parameters"
+        raise UserErrorException(
+            f"The entry point {name!r} has no parameter {unknown[0]!r}.", f"It has {known}."
+        )
     values = {key: _default(key, given, parameters, lost) for key, given in
               (entry.get("parameters") or {}).items()}  # fmt: skip
     command = re.sub(

@@ -71,14 +71,10 @@ def _environment(found: Packages) -> list[str]:
     python = f" --python {found.python}" if found.python else ""
     lines = ["", "if [ ! -x .venv/bin/python ]; then", f"  uv venv --quiet{python} .venv"]
     if found.requirements:
-        hashes = " --require-hashes" if found.locked and _hashed(found) else ""
+        hashes = " --require-hashes" if found.is_hashed else ""
         lines.append(f"  uv pip install --quiet --python .venv/bin/python{hashes} -r - <<'END'")
         lines += [*found.options, *found.requirements, "END"]
     return [*lines, "fi", 'PATH="$PWD/.venv/bin:$PATH"', "export PATH"]
-
-
-def _hashed(found: Packages) -> bool:
-    return all("--hash=" in line for line in found.requirements)
 
 
 def _environment_losses(job: JobSpec, found: Packages) -> list[str]:

@@ -34,12 +34,12 @@ def command_job(job: JobSpec, lock: dict[str, Any] | None) -> Exported:
     lost = [f"{name}: the value comes from the submitting shell" for name in job.passed]
     files: dict[str, str] = {}
     made: dict[str, Any] = {"$schema": SCHEMA, "type": "command"}
-    made["experiment_name"] = name_of(job)
+    made["experiment_name"] = job.experiment or name_of(job)
     if job.display_name and job.display_name != job.id:
         made["display_name"] = job.display_name
     if job.source_directory:
         made["code"] = job.source_directory
-    made["command"] = _line(job)
+    made["command"] = _line(job, lost)
     made.update(_data(job, lost))
     made["environment"] = _environment(job, found, files, lost)
     made["compute"] = "local" if job.target.kind == "Local" else f"azureml:{job.target.name}"
@@ -48,8 +48,10 @@ def command_job(job: JobSpec, lock: dict[str, Any] | None) -> Exported:
     return Exported({"job.yml": text, **files}, lost)
 
 
-def _line(job: JobSpec) -> str:
+def _line(job: JobSpec, lost: list[str]) -> str:
     line = line_of(job, "<%s>")
+    if "${{" in line:
+        lost.append("${{...}} in its command line: v2 takes it for a place of its own")
     for each in data_of(job):
         side = "inputs" if each["input"] else "outputs"
         line = line.replace(f"<{variable(each['name'])}>", f"${{{{{side}.{each['name']}}}}}")
@@ -94,6 +96,8 @@ def _environment(
     if found.interpreter:
         lost.append(f"the interpreter {found.interpreter}: the image's own Python is used")
         return made
+    if found.is_hashed:
+        lost.append("the digests of its packages: conda.yml names their versions alone")
     lines = [*found.options, *(re.sub(r"\s+--hash=\S+", "", each) for each in found.requirements)]
     dependencies: list[Any] = [f"python={found.python or '3.10'}", "pip", *found.conda]
     if lines:
