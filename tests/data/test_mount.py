@@ -21,6 +21,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from scriptrun import Dataset, Datastore
+from scriptrun.data import cache as caching
 from scriptrun.data import mount as mounting
 from scriptrun.data import mount_answer, mount_table
 from scriptrun.data.errors import DatastoreException
@@ -245,6 +246,42 @@ def test_what_was_read_once_is_not_asked_for_again(web, workspace, mounted, tmp_
     assert len([line for line in web.seen if line.startswith("GET")]) == asked
 
 
+def test_the_cache_keeps_its_limit(web, workspace, mounted, tmp_path, monkeypatch):
+    """What does not fit is read all the same; what a mount reads from is not taken away."""
+    monkeypatch.setenv("SCRIPTRUN_DATA_CACHE_SIZE", "8MB")
+    body = BIG[: 12 << 20]
+    web.files = {"/big": body, **{f"/{n}": bytes([n]) * 500_000 for n in range(20)}}
+    far = Datastore.register_http(workspace, "far", web.address)
+    data = Dataset.File.from_files([(far, "big"), *((far, str(n)) for n in range(20))])
+    cache = caching.Cache(tmp_path / "cache")
+    _, place = mounted(data, cache=cache.folder)
+    for _ in range(2):
+        assert all((place / str(n)).read_bytes() == bytes([n]) * 500_000 for n in range(20))
+        with open(place / "big", "rb") as file:
+            assert file.read(3 << 20) == body[: 3 << 20]
+    assert 4_000_000 < cache.used() <= 8_100_000
+    assert (place / "big").read_bytes() == body
+    assert cache.used() <= 8_100_000
+
+
+def test_blocks_without_their_map_are_fetched_anew(web, workspace, mounted, tmp_path):
+    web.files = {"/big": BIG[: 4 << 20]}
+    far = Datastore.register_http(workspace, "far", web.address)
+    data = Dataset.File.from_files((far, "big"))
+    found, place = mounted(data, cache=tmp_path / "cache")
+    with open(place / "big", "rb") as file:
+        assert file.read(100) == BIG[:100]
+    cache = caching.Cache(tmp_path / "cache")
+    assert cache.clear() == 0, "a mount reads from it"
+    found.close()
+    (part,) = (tmp_path / "cache" / "blocks").glob("*.map")
+    kept = part.read_bytes()
+    assert b"\1" in kept and cache.clear() > 0 and not part.exists()
+    part.write_bytes(kept)  # as a cleaner of disks may leave it
+    _, again = mounted(data, "again", cache=tmp_path / "cache")
+    assert (again / "big").read_bytes() == BIG[: 4 << 20]
+
+
 def test_a_store_that_goes_away_is_an_io_error_in_time(web, workspace, mounted, tmp_path):
     web.files = {"/big": BIG[: 6 << 20]}
     far = Datastore.register_http(workspace, "far", web.address)
@@ -272,12 +309,15 @@ def test_a_file_that_changed_is_an_io_error_that_is_told(blob_store, fill, works
     assert "a.txt" in told[0] and "changed" in told[0]
 
 
-def test_a_busy_store_is_waited_for(web, workspace, mounted):
-    web.files = {"/a": b"content"}
+def test_trouble_that_passes_is_not_noticed(web, workspace, mounted):
+    web.files = {"/a": b"content", "/big": BIG[: 5 << 20]}
     far = Datastore.register_http(workspace, "far", web.address)
-    _, place = mounted(Dataset.File.from_files((far, "a")))
-    web.answers = [503, 429]
+    found, place = mounted(Dataset.File.from_files([(far, "a"), (far, "big")]))
+    web.answers, web.drops = [503, 429], [3]
     assert (place / "a").read_bytes() == b"content"
+    web.answers, web.drops = [500], [0, 5000, 700_000, 1]
+    assert (place / "big").read_bytes() == BIG[: 5 << 20]
+    assert not web.drops and not found.troubles
 
 
 def test_the_process_that_serves_it_may_die(big, mounted):

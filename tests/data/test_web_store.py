@@ -2,14 +2,22 @@
 
 from __future__ import annotations
 
+import threading
 from pathlib import Path
 
 import pytest
 
 from scriptrun import Dataset, Datastore
-from scriptrun.data.errors import DatasetExecutionError, DatastoreException, FileChanged
+from scriptrun.data.errors import (
+    DatasetExecutionError,
+    DatasetValidationError,
+    DatastoreException,
+    FileChanged,
+)
 from scriptrun.data.fetching import steady
+from scriptrun.data.web_listing import links
 from scriptrun.data.web_store import WebStore
+from scriptrun.testing.stores import ODD
 
 BODY = bytes(range(256)) * 20_000
 
@@ -94,9 +102,56 @@ def test_a_datastore_of_addresses(web, store, workspace, monkeypatch):
     made = Datastore.register_http(workspace, "web", web.address, secret="web")
     assert Dataset.File.from_files((made, "x.csv")).to_path() == ["/x.csv"]
     assert web.authorization == "Bearer abc"
-    with pytest.raises(DatastoreException, match="cannot be listed"):
+    with pytest.raises(DatastoreException, match="gives no list of what it has"):
         Dataset.File.from_files((made, "*.csv"))
+    with pytest.raises(DatasetValidationError, match=r"There are no files at y\.csv in web"):
+        Dataset.File.from_files((made, "y.csv"))
     with pytest.raises(DatastoreException, match="can only be read"):
         made.upload_files([__file__], show_progress=False)
     with pytest.raises(DatastoreException, match="written down"):
         Datastore.register_http(workspace, "bad", "https://u:pw@host/")
+
+
+@pytest.fixture
+def indexed(tmp_path):
+    """A server of the standard library over a folder, whose index pages it makes."""
+    from functools import partial
+    from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
+
+    folder = tmp_path / "served"
+    for path in (*ODD, "mnist/train/a.gz", "mnist/b.gz", "mnist/readme", "z"):
+        (folder / path).parent.mkdir(parents=True, exist_ok=True)
+        (folder / path).write_text(path)
+    server = ThreadingHTTPServer(
+        ("127.0.0.1", 0), partial(SimpleHTTPRequestHandler, directory=folder)
+    )
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    yield f"http://127.0.0.1:{server.server_port}"
+    server.shutdown()
+    server.server_close()
+
+
+def test_folders_are_listed_where_the_server_has_index_pages(indexed, workspace, tmp_path):
+    far = Datastore.register_http(workspace, "far", indexed)
+    found = list(far.store.list())
+    wanted = sorted([*ODD, "mnist/train/a.gz", "mnist/b.gz", "mnist/readme", "z"])
+    assert [each.path for each in found] == wanted
+    assert all(each.etag and each.size == len(each.path.encode()) for each in found)
+    assert far.store.stat("mnist") is None and far.store.stat("mnist/b.gz")
+    zipped = Dataset.File.from_files((far, "mnist/**/*.gz")).register(workspace, "zipped")
+    assert zipped.to_path() == ["/b.gz", "/train/a.gz"]
+    assert Dataset.File.from_files((far, "mnist")).to_path() == ["/b.gz", "/readme", "/train/a.gz"]
+    assert Dataset.File.from_files(f"{indexed}/mnist/*").to_path() == ["/b.gz", "/readme"]
+    one, _ = zipped.download(tmp_path / "out")
+    assert Path(one).read_text() == "mnist/b.gz"
+
+
+PAGE = """<html><head><base2></head><body><h1>Index of /d%20x</h1>
+<a href="?C=N;O=D">Name</a> <a href="/">Parent</a> <a href="../">up</a>
+<A HREF="b%20%25.txt">b</A> <a href="/d%20x/a/">a/</a> <a href="./c#part">c</a> <a name="x">no</a>
+<a href="http://other/d%20x/e">e</a> <a href="deep/er">deeper</a> <a href="%2e%2e/f">f</a>
+<a href="javascript:void(0)">s</a> <a href="b%20%25.txt">again</a> unfinished <a href="""
+
+
+def test_only_what_lies_right_in_the_folder_counts():
+    assert links(PAGE, "http://host/d%20x/") == ["a/", "b %.txt", "c"]

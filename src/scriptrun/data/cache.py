@@ -113,10 +113,12 @@ class Cache:
         for item in sorted([*self._loose(), *self._blocks(), *self._laid_out()], key=_age):
             if freed >= wanted or item.used >= before:
                 break
-            if item.path.parent != self.layouts:
-                freed += _remove(item)
-            else:
+            if item.path.parent == self.layouts:
                 freed += self._let_go(item.path)
+            elif item.path.parent.name == "blocks":
+                freed += _remove_blocks(item)
+            else:
+                freed += _remove(item)
         return freed
 
     def _let_go(self, layout: Path) -> int:
@@ -156,9 +158,10 @@ class Cache:
             yield from _scan(root / name)
 
     def _blocks(self) -> Iterator[Item]:
-        """What mounts have read in part; those that a live mount writes to are young."""
+        """What mounts have read in part."""
         for path, status in _scan(self.folder / "blocks"):
-            yield Item(path, status.st_blocks * 512, status.st_mtime)
+            if path.suffix != ".map":
+                yield Item(path, status.st_blocks * 512, status.st_mtime)
 
 
 def settle(place: str | os.PathLike[str]) -> None:
@@ -199,6 +202,16 @@ def _remove(item: Item) -> int:
     except OSError:  # somebody else has removed it
         return 0
     return item.size
+
+
+def _remove_blocks(item: Item) -> int:
+    """Remove what mounts have read of a file, unless one has it open; bytes freed."""
+    lock = flocks.try_flock(item.path)
+    if lock is None:
+        return 0
+    with lock:
+        item.path.with_name(f"{item.path.name}.map").unlink(missing_ok=True)
+        return _remove(item)
 
 
 def _names(folder: Path) -> list[str]:

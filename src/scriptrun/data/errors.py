@@ -55,3 +55,7 @@ def needs(package: str, what: str) -> DatastoreException:
         "Install it: pip install 'scriptrun[data]'"
         + ("" if package in ("obstore", "fsspec", "pyarrow") else f" {package}"),
     )
+
+
+class NoListing(DatastoreException):
+    """The store cannot tell what a folder holds."""

@@ -4,28 +4,64 @@ Below the cache's folder: ``files/ab/KEY`` is a whole file; ``blocks/KEY.BOOT`` 
 blocks are there, and ``blocks/KEY.BOOT.map`` says which, a byte for each (1: there). A block's byte
 is written after the block. The key is a digest of the store, the path, the ETag and the size, so
 what is there never changes. Blocks of an earlier boot are not used: they may not have reached the
-disk.
+disk. Whoever reads blocks holds a lock on their file together with others (flock), so that nobody
+removes it; the cache's limit is kept, and where it leaves no room nothing is kept.
 """
 
 from __future__ import annotations
 
 import contextlib
+import errno
 import hashlib
 import os
 import threading
+import time
 import uuid
 from io import FileIO
+from pathlib import Path
 
-from scriptrun.data.cache import settle
+from scriptrun.data.cache import Cache, settle
 from scriptrun.runtime import identity
+from scriptrun.store import flocks
 
 #: bytes of one block
 BLOCK = 64 << 10
+#: bytes for which room is made at once, at most
+_STEP = 1 << 30
+#: seconds for which a full cache is taken for full
+_PAUSE = 5.0
 
 
 def key_of(store: str, path: str, etag: str, size: int) -> str:
     """The name under which a file is kept; ``store`` tells its store from others."""
     return hashlib.sha256("\0".join([store, path, etag, str(size)]).encode()).hexdigest()
+
+
+class Room:
+    """How much more may be kept in the cache's ``folder``; others may keep there too."""
+
+    def __init__(self, folder: str) -> None:
+        self._cache = Cache(Path(folder))
+        self._limit = self._cache.limit()
+        self._left, self._full_until = 0, 0.0
+        self._lock = threading.Lock()
+
+    def take(self, size: int) -> None:
+        """Count ``size`` bytes in; OSError where the limit leaves no room for them."""
+        with self._lock:
+            if size > self._left:
+                self._left = self._more(size)
+            self._left -= size
+
+    def _more(self, size: int) -> int:
+        if time.monotonic() >= self._full_until:
+            step = max(size, min(_STEP, self._limit // 20))
+            self._cache.make_room(step)
+            left = min(step, self._limit - self._cache.used())
+            if left >= size:
+                return left
+            self._full_until = time.monotonic() + _PAUSE
+        raise OSError(errno.ENOSPC, "the data cache is full")
 
 
 class Keep:
@@ -37,6 +73,7 @@ class Keep:
         if folder:
             for name in ("files", "blocks"):
                 os.makedirs(os.path.join(folder, name), exist_ok=True)
+            self.room = Room(folder)
 
     def file(self, key: str) -> str:
         """Where the whole file is, once it is there."""
@@ -55,6 +92,7 @@ class Keep:
         """Keep a whole file."""
         if not self._folder or not key:
             return
+        self.room.take(len(data))
         part = os.path.join(self._folder, "blocks", f"{uuid.uuid4().hex[:12]}.part")
         try:
             with open(part, "xb") as out:
@@ -83,9 +121,11 @@ class Blocks:
     def __init__(self, keep: Keep, key: str, path: str, size: int) -> None:
         self._keep, self._key, self._path = keep, key, path
         self.count = -(-size // BLOCK)
-        self.file, self._map = _grown(path), _grown(f"{path}.map")
+        self.file = FileIO(flocks.share(path).fileno(), "r+")  # locked until it is closed
+        self._map = _grown(f"{path}.map")
         self.descriptor = self.file.fileno()
-        if os.fstat(self.descriptor).st_size != size:
+        if os.fstat(self.descriptor).st_size != size:  # it is new; a map may be of one before
+            os.ftruncate(self._map.fileno(), 0)
             os.ftruncate(self.descriptor, size)
         there = os.pread(self._map.fileno(), self.count, 0)
         self.there = bytearray(there.ljust(self.count, b"\0"))
@@ -93,8 +133,10 @@ class Blocks:
 
     def write(self, parts: list[bytes | memoryview], offset: int) -> None:
         """Put bytes, one part after the other, at their place; they count once ``has`` says so."""
+        size = sum(map(len, parts))
+        self._keep.room.take(size)
         done = os.pwritev(self.descriptor, parts, offset)
-        left = b"".join(parts)[done:] if done < sum(map(len, parts)) else b""
+        left = b"".join(parts)[done:] if done < size else b""
         while left:
             offset += done
             done = os.pwrite(self.descriptor, left, offset)

@@ -21,6 +21,7 @@ from scriptrun.data.mount_keep import Keep
 from scriptrun.data.mount_plan import Plan
 from scriptrun.data.mount_reader import Reader
 from scriptrun.data.mount_tree import ManifestTree, Tree
+from scriptrun.spec.errors import UserErrorException
 
 
 def main() -> None:
@@ -32,7 +33,7 @@ def main() -> None:
     threading.Thread(target=_until_closed, args=(plan.mountpoint,), daemon=True).start()
     try:
         mount_fuse.serve(_files(plan), plan.mountpoint, name)
-    except (DatastoreException, RuntimeError, OSError) as error:
+    except (DatastoreException, UserErrorException, RuntimeError, OSError) as error:
         _say({"error": str(error)})
         os._exit(1)
     os._exit(0)  # threads that still wait for a store are not waited for

@@ -11,7 +11,7 @@ from urllib.parse import parse_qsl, unquote, urlsplit
 
 from scriptrun.data import datastores, globs
 from scriptrun.data.datastores import AbstractDatastore
-from scriptrun.data.errors import DatasetValidationError
+from scriptrun.data.errors import DatasetValidationError, NoListing
 from scriptrun.data.local_store import LocalStore
 from scriptrun.data.records import Home
 from scriptrun.data.references import DataPath, DataReference
@@ -94,8 +94,12 @@ class Source:
         one = store.stat(self.path) if self.path else None
         if one is not None:
             yield one
-        elif not isinstance(store, WebStore):
+            return
+        try:
             yield from store.list(self.path)
+        except NoListing:
+            if not self.path:
+                raise  # else there is neither such a file nor such a folder
 
     def value(self) -> Value:
         """A JSON value; ``source_of`` is the way back."""
@@ -170,10 +174,9 @@ def _by_address(text: str) -> Source:
             "Register a datastore (Datastore.register_http, ...) with a named secret.",
         )
     path = clean(unquote(parts.path), shown)
-    if globs.is_pattern(path) or not path:
+    if not path:
         raise DatasetValidationError(
-            f"{shown} names no single file, and an HTTP address cannot be listed.",
-            "Name each file, or register a datastore for the storage behind it.",
+            f"{shown} names no file.", "Name files, or a folder that the server lists."
         )
     query = f"?{parts.query}" if parts.query else ""
     return Source(Place(None, f"{parts.scheme}://{parts.netloc}", query), path)

@@ -1,8 +1,11 @@
-"""Files behind HTTP(S) addresses, read by the standard library: no listing, no writing."""
+"""Files behind HTTP(S) addresses, read by the standard library.
+
+They cannot be written, and are listed where the server has an index page for each folder.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -10,13 +13,17 @@ from scriptrun.data.errors import (
     DatastoreException,
     FileChanged,
     FileMissing,
+    NoListing,
     NoRanges,
     Unreachable,
 )
 from scriptrun.data.patience import Patience, time_limit
 from scriptrun.data.seam import PIECE, Entry
 from scriptrun.data.web_headers import announced, seconds
+from scriptrun.data.web_listing import links
 
+#: files whose headers are asked for together when a folder is listed
+_STATS = 256
 #: answers that may be different a moment later
 _AGAIN = (408, 429, 500, 502, 503, 504)
 
@@ -37,9 +44,40 @@ class WebStore:
         self._headers = headers or {}
 
     def list(self, folder: str = "") -> Iterator[Entry]:
-        """Refused: HTTP has no listing."""
-        raise DatastoreException(
-            f"{self.name} is an HTTP address, and those cannot be listed.",
+        """The files that the server's index pages link; refused where it has none."""
+        prefix = f"{folder}/" if folder else ""
+        names = self._index(folder)
+        files: Any = []
+        for name in names:
+            if not name.endswith("/"):
+                files.append(prefix + name)
+            if name.endswith("/") or name == names[-1] or len(files) == _STATS:
+                yield from self._entries(files)
+                files = []
+            if name.endswith("/"):
+                yield from self.list(prefix + name[:-1])
+
+    def _entries(self, paths: Sequence[str]) -> Sequence[Entry]:
+        """The files, each asked for; links that lead nowhere are left out."""
+        from concurrent.futures import ThreadPoolExecutor
+
+        if not paths:
+            return []
+        with ThreadPoolExecutor(self.at_once, "scriptrun-web") as pool:
+            return [entry for entry in pool.map(self.stat, paths) if entry is not None]
+
+    def _index(self, folder: str) -> Sequence[str]:
+        """What lies right in ``folder``, sorted; folders end with a slash."""
+        try:
+            with self._ask(f"{folder}/" if folder else "", "GET") as answer:
+                if answer.headers.get_content_type() in ("text/html", "application/xhtml+xml"):
+                    text = answer.read().decode("utf-8", "replace")
+                    return links(text, _with_slash(answer.url) if not folder else answer.url)
+        except FileMissing:
+            pass
+        raise NoListing(
+            f"{self.name} is an HTTP address, and its server gives no list of "
+            f"{folder or 'what it has'}.",
             "Name each file by its whole path, without * and without folders.",
         )
 
@@ -47,6 +85,8 @@ class WebStore:
         """The file as its headers tell; None where the server answers 404 or 410."""
         try:
             with self._ask(path, "HEAD") as answer:
+                if path and answer.url == _with_slash(address(self.root, path) + self._query):
+                    return None  # it is a folder, and the server leads to its index page
                 return _entry(path, answer.headers)
         except FileMissing:
             return None
@@ -169,6 +209,12 @@ def address(root: str, path: str) -> str:
     from urllib.parse import quote
 
     return f"{root}/{quote(path)}" if path else root
+
+
+def _with_slash(url: str) -> str:
+    """The address of a folder's index page."""
+    before, question, query = url.partition("?")
+    return before.rstrip("/") + "/" + question + query
 
 
 def _entry(path: str, headers: Any) -> Entry:
