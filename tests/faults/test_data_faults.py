@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 import random
@@ -11,9 +12,12 @@ import time
 from pathlib import Path
 
 import pytest
+from machine import lacking
 
 from scriptrun import Dataset, Datastore, Experiment, ScriptRunConfig, Workspace
+from scriptrun.data import mount as mounting
 from scriptrun.dataset import OutputFileDatasetConfig
+from scriptrun.testing.jobs import until
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "data"))
 import servers
@@ -54,6 +58,48 @@ def test_a_full_cache_disk_is_a_sentence(web, workspace, tmp_path, small_disk, m
     assert run.get_status() == "Failed"
     assert "more bytes in the data cache" in result(run)["reason"]
     assert "SCRIPTRUN_CACHE" in result(run)["reason"]
+
+
+READS = """
+import errno, hashlib, os, sys, time
+folder, begin, go = sys.argv[1:4]
+print(hashlib.sha256(open(os.path.join(folder, "one"), "rb").read()).hexdigest(), flush=True)
+open(begin, "w").close()
+while not os.path.exists(go): time.sleep(0.05)
+try:
+    open(os.path.join(folder, "two"), "rb").read()
+except OSError as error:
+    print(errno.errorcode[error.errno])
+"""
+
+
+def test_a_mount_with_a_full_disk_whose_store_goes_away(
+    web, workspace, tmp_path, small_disk, monkeypatch
+):
+    """The first file is read whole, from memory; the second is an I/O error, and the run says why."""
+    if mounting.available():
+        lacking("FUSE: " + mounting.available())
+    monkeypatch.setenv("SCRIPTRUN_DATA_TIMEOUT", "2")
+    monkeypatch.setenv("SCRIPTRUN_CACHE", str(small_disk("2m") / "cache"))
+    monkeypatch.setenv("SCRIPTRUN_DATA_CACHE_SIZE", "1GB")
+    web.files = {"/one": os.urandom(6_000_000), "/two": os.urandom(6_000_000)}
+    far = Datastore.register_http(workspace, "faraway", web.address)
+    data = Dataset.File.from_files([(far, "one"), (far, "two")]).as_mount()
+    began, go = tmp_path / "began", tmp_path / "go"
+    run = Experiment(workspace, "away").submit(config(tmp_path, READS, data, began, go))
+    until(began.exists, "the first file is not read")
+    web.silent = True
+    go.touch()
+    run.wait_for_completion(raise_on_error=False)
+    web.silent = False
+    first = hashlib.sha256(web.files["/one"]).hexdigest()
+    assert (run.path / "user_logs/std_log.txt").read_text() == f"{first}\nEIO\n"
+    warnings = [each for each in data_events(run) if each["kind"] == "warning"]
+    assert any("faraway" in each["message"] for each in warnings), warnings
+
+
+def data_events(run):
+    return map(json.loads, (run.path / "events" / "data-0.jsonl").read_text().splitlines())
 
 
 def test_an_output_that_finds_no_room_is_kept(workspace, tmp_path, small_disk):
