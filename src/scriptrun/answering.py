@@ -9,6 +9,7 @@ the run, experiment and workspace that the variables of the job name. Nothing el
 from __future__ import annotations
 
 import datetime
+import importlib
 import itertools
 import json
 import os
@@ -21,6 +22,7 @@ from typing import Any, BinaryIO
 import scriptrun
 from scriptrun.data import table_file
 from scriptrun.run import Run
+from scriptrun.spec.environment import AUTO
 from scriptrun.spec.errors import ScriptrunError, UserErrorException
 
 #: what is called besides public members
@@ -93,7 +95,7 @@ class Answers:
             return self._objects[ref["n"]]
         if ref["$"] == "root":
             return _root(ref["name"])
-        return getattr(scriptrun, _public(ref["name"]))
+        return _named(ref["name"])
 
     def _decoded(self, value: Any) -> Any:
         if isinstance(value, list):
@@ -106,6 +108,8 @@ class Answers:
             return {self._decoded(key): self._decoded(each) for key, each in value["of"]}
         if value["$"] == "time":
             return datetime.datetime.fromtimestamp(value["seconds"], datetime.UTC)
+        if value["$"] == "frame":
+            return table_file.Frame(value["path"])
         return self._object(value)
 
     def _encoded(self, value: Any) -> Any:
@@ -157,10 +161,26 @@ def _is_ours(value: object) -> bool:
     return kind.__module__.partition(".")[0] == "scriptrun"
 
 
+def _named(name: str) -> Any:
+    """What scriptrun calls ``name``, or the SDK v1 (``azureml.core.Model``)."""
+    module, _, last = name.rpartition(".")
+    if not module:
+        return getattr(scriptrun, _public(last))
+    importlib.import_module("scriptrun.dropin")  # makes azureml importable
+    return getattr(importlib.import_module(module), _public(last))
+
+
 def _root(name: str) -> Any:
+    """The job's own run, experiment or workspace; those of the SDK v1 where old code submitted it."""
     run = Run.get_context(allow_offline=False)
-    found = {"run": lambda: run, "experiment": lambda: run.experiment}
-    return found.get(name, lambda: run.workspace)()
+    if name == "run":
+        return run
+    if run.job.environment.pins != AUTO:
+        return run.experiment if name == "experiment" else run.workspace
+    workspace = _named("azureml.core.Workspace")(run.workspace.root)
+    if name == "workspace":
+        return workspace
+    return _named("azureml.core.Experiment")(workspace, run.job.experiment)
 
 
 def _error(kind: str, message: str, hint: str = "") -> dict[str, Any]:

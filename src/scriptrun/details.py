@@ -7,10 +7,16 @@ from pathlib import Path
 
 from scriptrun import data_words
 from scriptrun.spec.hints import TYPE_CHECKING, Any
+from scriptrun.spec.later import later
 from scriptrun.tracking import artifacts, events, folders
 
 if TYPE_CHECKING:
+    from scriptrun.data import datastores, records, references
     from scriptrun.run import Run
+else:
+    datastores = later("scriptrun.data.datastores")
+    records = later("scriptrun.data.records")
+    references = later("scriptrun.data.references")
 
 _LOGS = ("user_logs/", "system_logs/", "logs/")
 
@@ -100,3 +106,10 @@ def as_html(run: Run) -> str:
     head = "".join(f"<th>{escape(name)}</th>" for name in rows)
     cells = "".join(f"<td>{escape(value)}</td>" for value in rows.values())
     return f"<table><tr>{head}</tr><tr>{cells}</tr></table>"
+
+
+def outputs_of(run: Run) -> references.DataPath:
+    """The folder ``outputs`` of ``run``, as a place for data."""
+    store = datastores.get(run.workspace, records.RUNS)
+    folder = run.path.relative_to(run.workspace.directory / "runs")
+    return references.DataPath(store, (folder / "outputs").as_posix())

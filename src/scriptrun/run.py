@@ -360,9 +360,9 @@ class Run(_ScriptRun):  # type: ignore[misc]
         """The digest of the source snapshot that the run was made with."""
         return self.job.snapshot
 
-    def _get_outputs_datapath(self) -> Run:
-        """What old code gives to ``resume_from``, which takes the run itself."""
-        return self
+    def _get_outputs_datapath(self) -> Any:
+        """Where the run's outputs lie, as old code asks for it: a DataPath."""
+        return details.outputs_of(self)
 
     def restore_snapshot(self, snapshot_id: str | None = None, path: str | None = None) -> str:
         """Lay the source snapshot out in ``path`` (default: a folder of the run's name here)."""

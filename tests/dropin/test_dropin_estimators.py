@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import re
 import subprocess
 import sys
 import warnings
 
 import pytest
 
+from scriptrun import Dataset, Workspace
+from scriptrun.config import planning
 from scriptrun.config.distributed import (
     MpiConfiguration,
     PyTorchConfiguration,
@@ -53,12 +56,34 @@ def test_an_estimator_runs_and_shows_the_code_to_write(tmp_path):
     assert "submit.py:7:" in done.stderr
 
 
-def test_what_the_warning_shows_is_python():
+def test_what_the_warning_shows_gives_the_same_when_it_is_run(tmp_path):
+    ws = Workspace.create("ws", path=tmp_path)
+    store = ws.get_default_datastore()
+    store.upload_files([__file__], target_path="code")
+    files = Dataset.File.from_files((store, "code")).register(ws, "code")
     with pytest.warns(DeprecationWarning) as caught:
-        PyTorch("src", compute_target="c", entry_script="t.py", distributed_training=Mpi(2))
+        estimator = PyTorch(
+            "src",
+            compute_target="c",
+            entry_script="t.py",
+            distributed_training=Mpi(2),
+            script_params={"--data": store.path("code").as_download(), "--lr": 0.1},
+            inputs=[files.as_named_input("photos").as_mount(), store.path("code").as_mount()],
+            environment_variables={"A": "b"},
+            resume_from=store.path("code"),
+            max_run_duration_seconds=60,
+            custom_docker_image="me/mine",
+            shm_size="4g",
+        )
     _, _, code = str(caught[0].message).partition("\n")
-    compile(code, "shown", "exec")
-    assert "MpiConfiguration" in code
+    space = {"ws": ws}
+    exec(compile(f"from scriptrun import *\n{code}", "shown", "exec"), space)
+    by_chance = re.compile("[0-9a-f]{32}")  # the names of references that were given none
+    old, new = (
+        by_chance.sub("", repr(planning.describe(each, lambda value: repr(value))))
+        for each in (estimator.to_script_run_config(), space["config"])
+    )
+    assert old == new
 
 
 @pytest.mark.parametrize(

@@ -149,3 +149,22 @@ def test_what_is_no_notebook_is_refused(tmp_path, text):
     (tmp_path / "x.ipynb").write_text(text)
     with pytest.raises(UserErrorException, match="no notebook"):
         notebooks.cells(str(tmp_path / "x.ipynb"))
+
+
+def test_a_script_that_was_made_of_a_notebook(tmp_path):
+    """``jupyter nbconvert`` writes IPython's own lines as calls."""
+    (tmp_path / "made.py").write_text(
+        "where = 'src'\n"
+        "get_ipython().run_line_magic('matplotlib', 'inline')\n"
+        "get_ipython().magic('env COLOUR=red')\n"
+        "get_ipython().system('mkdir {where}')\n"
+        "get_ipython().run_cell_magic('writefile', '$where/train.py', 'print(1)\\n')\n"
+        "print(get_ipython().getoutput('cat $where/train.py; echo $COLOUR'))\n"
+    )
+    done = subprocess.run(
+        [sys.executable, "-m", "scriptrun", "exec", "made.py"],
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+    )
+    assert done.stdout == "Writing src/train.py\n['print(1)', 'red']\n", done.stderr

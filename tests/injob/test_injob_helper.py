@@ -309,3 +309,76 @@ def test_a_submitted_job_on_a_bare_python(tmp_path, python, monkeypatch):
         "up/2.txt",
     ]
     assert [child.get_tags() for child in run.get_children()] == [{"of": run.id}]
+
+
+OLD = """
+import copy
+from azureml.core import Run, Workspace, Experiment, Model, ScriptRunConfig
+from azureml.core.authentication import ServicePrincipalAuthentication
+from azureml.core.compute import ComputeTarget
+from azureml.core.compute_target import ComputeTargetException
+from azureml.data import FileDataset, TabularDataset
+from azureml.data.datapath import DataPath
+from azureml.opendatasets import MNIST
+import azureml.core.model
+
+run = Run.get_context()
+ws = run.experiment.workspace
+login = ServicePrincipalAuthentication('tenant', 'id', 'password')
+assert Workspace.get(name='ws', auth=login, subscription_id='s', resource_group='g').name == 'ws'
+assert Workspace('s', 'g', 'ws').name == ws.name == 'ws'
+assert Run(run.experiment, run.id).id == Run.get(ws, run.id).id == run.id == copy.copy(run).id
+assert run.number == 1 and Model is azureml.core.model.Model
+ws.get_default_datastore().upload_files(['train.py'], target_path='files')
+place = DataPath(ws.get_default_datastore(), 'files')
+files = __import__('scriptrun').Dataset.File.from_files(place)
+assert isinstance(files, FileDataset) and not isinstance(files, TabularDataset)
+try: ComputeTarget(ws, 'cluster')
+except ComputeTargetException as error: assert 'no compute target' in str(error)
+else: raise AssertionError('it was there')
+assert ws.compute_targets['cluster'].name == 'cluster'
+try: MNIST.get_file_dataset()
+except NotImplementedError as error: assert 'where they are published' in str(error)
+else: raise AssertionError('it was there')
+open('child.py', 'w').write('print(1)')
+child = run.submit_child(ScriptRunConfig(source_directory='.', script='child.py'))
+child.wait_for_completion()
+print(child.get_status(), child.parent.id == run.id)
+"""
+
+
+def test_names_of_the_sdk_v1_are_answered_for_too(tmp_path, python, monkeypatch):
+    """All that the table of the drop-in has, in a job that old code submitted."""
+    from scriptrun.dropin.experiment import Experiment as Old
+
+    monkeypatch.setenv("SCRIPTRUN_MAX_RUNS", "4")
+    (tmp_path / "src").mkdir()
+    (tmp_path / "src" / "train.py").write_text(OLD)
+    workspace = Workspace.create("ws", path=tmp_path)
+    environment = Environment("bare")
+    environment.python.user_managed_dependencies = True
+    environment.python.interpreter_path = python
+    config = ScriptRunConfig(str(tmp_path / "src"), "train.py", environment=environment)
+    run = Old(workspace, "old").submit(config)
+    run.wait_for_completion(raise_on_error=False)
+    log = (run.path / "user_logs" / "std_log.txt").read_text()
+    assert log.endswith("Completed True\n"), log
+    (child,) = run.get_children()
+    assert child.job.environment.pins == run.job.environment.pins == "auto"
+
+
+@pytest.mark.parametrize("readers", [("pyarrow",), ()])
+def test_a_data_frame_crosses_as_a_file(tmp_path, monkeypatch, readers):
+    import pandas
+
+    from scriptrun import answering
+    from scriptrun.runtime.injob import remote, tables
+
+    monkeypatch.setattr(tables, "_PARQUET", readers)
+    workspace = Workspace.create("ws", path=tmp_path)
+    sent = remote._encoded(pandas.DataFrame({"a": [1, 2], "b": ["x", "y"]}))
+    frame = answering.Answers()._decoded(sent)
+    assert not os.path.exists(sent["path"])
+    store = workspace.get_default_datastore()
+    made = Dataset.Tabular.register_pandas_dataframe(frame, (store, "kept"), "frame")
+    assert made.to_pandas_dataframe().to_dict("list") == {"a": [1, 2], "b": ["x", "y"]}

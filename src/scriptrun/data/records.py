@@ -11,6 +11,8 @@ from scriptrun.store.registry import Shelf
 
 #: a workspace always has these two, as in the SDK v1; the first is the default one
 DEFAULT, FILES = "workspaceblobstore", "workspacefilestore"
+#: the runs' folders, as the SDK v1 calls them; never listed, so that nobody uploads there
+RUNS = "workspaceartifactstore"
 _SETTING = ".default"
 
 Record = dict[str, Any]
@@ -38,6 +40,8 @@ def names(home: Home) -> list[str]:
 
 def get(home: Home, name: str) -> Record:
     """The record of a datastore. Raises DatastoreException where there is none."""
+    if name == RUNS:
+        return {"class": "Local", "path": str(home.directory / "runs")}
     own = name in (DEFAULT, FILES)
     record = _shelf(home).get(name) if own or is_name(name) else None
     if record is not None:
@@ -67,7 +71,7 @@ def check(home: Home, name: str, record: Record, overwrite: bool) -> None:
             f"{name!r} cannot be a datastore's name.",
             "Use letters, digits and underscores (1 to 255 of them).",
         )
-    there = get(home, name) if name in names(home) else None
+    there = get(home, name) if name in (*names(home), RUNS) else None
     if there is not None and there != record and not overwrite:
         raise DatastoreException(
             f"There is a datastore named {name!r} already, with other settings.",
@@ -78,7 +82,7 @@ def check(home: Home, name: str, record: Record, overwrite: bool) -> None:
 def remove(home: Home, name: str) -> None:
     """Forget the datastore; its files stay. The workspace's own two cannot be removed."""
     get(home, name)
-    if name in (DEFAULT, FILES):
+    if name in (DEFAULT, FILES, RUNS):
         raise DatastoreException(f"{name} is the workspace's own datastore: it always exists.")
     if default(home) == name:
         _shelf(home).remove(_SETTING)

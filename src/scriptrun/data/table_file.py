@@ -41,6 +41,25 @@ def write(table: Any, form: str) -> dict[str, Any]:
     }
 
 
+class Frame:
+    """A data frame of a job, read from the file that it wrote; the file is removed."""
+
+    def __init__(self, path: str) -> None:
+        from pyarrow import csv, parquet
+
+        read = parquet.read_table if path.endswith(".parquet") else csv.read_csv
+        try:
+            self._table = read(path)
+        finally:
+            os.unlink(path)
+
+    def to_parquet(self, file: Any, **kwargs: object) -> None:
+        """Write the rows to ``file``, as pandas does without an index."""
+        from pyarrow import parquet
+
+        parquet.write_table(self._table, file)
+
+
 def _kind(column: Any) -> str:
     """How the column stands in the CSV."""
     from pyarrow import types

@@ -12,7 +12,7 @@ from scriptrun.config.conda_dependencies import CondaDependencies
 from scriptrun.config.environment import Environment
 from scriptrun.config.run_configuration import RunConfiguration
 from scriptrun.config.script_run_config import ScriptRunConfig
-from scriptrun.dropin import translating
+from scriptrun.dropin import as_code, translating
 from scriptrun.spec.errors import RunConfigurationException
 from scriptrun.spec.hints import Any
 
@@ -69,7 +69,7 @@ class Estimator:
         translating.check(given)
         family = (self.FRAMEWORK_NAME, self._framework_version)
         self._config = translating.translated(given, family)
-        code = translating.as_code(self._config, type(self).__name__)
+        code = as_code.as_code(self._config, type(self).__name__)
         warnings.warn(code, DeprecationWarning, stacklevel=2)
 
     def _checked_version(self, wanted: str | None) -> str:

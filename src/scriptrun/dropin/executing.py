@@ -12,7 +12,7 @@ from collections.abc import Callable, Sequence
 from multiprocessing import spawn
 from types import TracebackType
 
-from scriptrun.dropin import notebooks
+from scriptrun.dropin import notebooks, notes, shell
 from scriptrun.spec.errors import UserErrorException
 from scriptrun.spec.hints import Any
 
@@ -32,7 +32,14 @@ def script(path: str, words: Sequence[str]) -> int:
     if path.endswith(".ipynb"):
         os.chdir(folder)  # as Jupyter does
         return _guarded(whole, folder, [path, *words], notebooks.run, whole)
-    return _guarded(whole, folder, [path, *words], runpy.run_path, whole, run_name="__main__")
+    given = {"get_ipython": shell.get_ipython} if _was_a_notebook(whole) else None
+    return _guarded(whole, folder, [path, *words], runpy.run_path, whole, given, "__main__")
+
+
+def _was_a_notebook(path: str) -> bool:
+    """Whether the script is one that ``jupyter nbconvert`` has made, which calls IPython."""
+    with open(path, "rb") as handle:
+        return b"get_ipython()" in handle.read()
 
 
 def module(name: str, words: Sequence[str]) -> int:
@@ -61,6 +68,8 @@ def _guarded(
         _flush()
         error.__traceback__ = _theirs(error.__traceback__, path)
         traceback.print_exception(error)
+        if isinstance(error, ModuleNotFoundError):
+            notes.say(f"{error.name} is not installed in {sys.executable}, which runs this code")
         return 1
     return 0
 

@@ -238,7 +238,10 @@ _COMPUTES = (
     "HDInsightCompute KubernetesCompute RemoteCompute SynapseCompute"
 )
 _ATTACHED = "Add the machine as a compute target of scriptrun: scriptrun compute add."
-_IMAGES = "Images are not built here: name the packages with CondaDependencies."
+_IMAGES = (
+    "Name the packages with CondaDependencies, or an image with environment.docker.base_image."
+)
+_BOARD = "Run tensorboard --logdir on the run's folder outputs/ or logs/: run.get_portal_url()."
 _DATA = "It is made by the job itself, never by hand: use scriptrun's Dataset and Datastore."
 _LINKS = "LinkFileOutputDatasetConfig LinkTabularOutputDatasetConfig"
 _LINKED = "Use OutputFileDatasetConfig, and register the files it leaves."
@@ -285,7 +288,8 @@ LEFT_OUT_PACKAGES: dict[str, str] = {
     "azureml.datadrift": "Drift is out of scope: compare the tables in a script.",
     "azureml.explain": "Use the package interpret in the script.",
     "azureml.interpret": "Use the package interpret in the script.",
-    "azureml.tensorboard": "Run tensorboard --logdir on the run's folder outputs/ or logs/.",
+    "azureml.tensorboard": _BOARD,
+    "azureml.contrib.tensorboard": _BOARD,
     "azureml.mlflow": "Use the package mlflow itself.",
     "azureml.dataprep": "Use Dataset.Tabular, or pandas in the script.",
     "azureml.fsspec": "Use fsspec itself, or Dataset.File.from_files.",

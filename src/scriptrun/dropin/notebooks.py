@@ -20,7 +20,13 @@ from typing import NamedTuple
 
 from scriptrun.dropin import magics
 from scriptrun.spec.errors import UserErrorException
-from scriptrun.spec.hints import Any
+from scriptrun.spec.hints import TYPE_CHECKING, Any
+from scriptrun.spec.later import later
+
+if TYPE_CHECKING:
+    from scriptrun.dropin import shell
+else:
+    shell = later("scriptrun.dropin.shell")
 
 _LINE = re.compile(r"^(?P<indent>\s*)(?P<target>[A-Za-z_][\w, ]*=\s*)?(?P<magic>[%!]\S.*)$")
 _HELP = re.compile(r"^\s*(\?{1,2}[\w.]+|[\w.]+\?{1,2})\s*$")
@@ -58,16 +64,17 @@ def cells(path: str) -> list[Cell]:
 def run(path: str) -> None:
     """Run all code cells of the notebook; the first that raises ends it."""
     space = sys.modules["__main__"].__dict__  # so that what is pickled is found again
-    space.update({"__name__": "__main__", "display": print})
+    space.update({"__name__": "__main__", "display": print, "get_ipython": shell.get_ipython})
     _run_in(path, space)
 
 
 def _run_in(path: str, space: dict[str, Any]) -> None:
     for cell in cells(path):
-        _run_cell(cell, space, f"{path}, cell {cell.number}")
+        run_cell(cell, space, f"{path}, cell {cell.number}")
 
 
-def _run_cell(cell: Cell, space: dict[str, Any], name: str) -> None:
+def run_cell(cell: Cell, space: dict[str, Any], name: str) -> None:
+    """Execute the cell in ``space``; tracebacks call it ``name``."""
     first, _, rest = cell.source.lstrip().partition("\n")
     word = first[2:].split(maxsplit=1)[0] if first[:2] == "%%" and first[2:].strip() else ""
     if word in ("writefile", "file"):
@@ -77,7 +84,7 @@ def _run_cell(cell: Cell, space: dict[str, Any], name: str) -> None:
         magics.script(word, rest, name)
         return
     source = plain(cell.source, name, f"{_DO}({{text!r}}, dict(globals(), **locals()), {{kept}})")
-    space[_DO] = _doing(name, space)
+    space[_DO] = doing(name, space)
     linecache.cache[name] = (len(source), None, source.splitlines(True), name)
     body = ast.parse(source, name)
     last = body.body[-1:] if not source.rstrip().endswith(";") else []
@@ -88,7 +95,7 @@ def _run_cell(cell: Cell, space: dict[str, Any], name: str) -> None:
         exec(compile(ast.Interactive(list(shown)), name, "single"), space)
 
 
-def _doing(name: str, space: dict[str, Any]) -> Callable[[str, dict[str, Any], bool], Any]:
+def doing(name: str, space: dict[str, Any]) -> Callable[[str, dict[str, Any], bool], Any]:
     """What does the cell's lines of IPython's."""
 
     def do(text: str, seen: dict[str, Any], kept: bool) -> Any:

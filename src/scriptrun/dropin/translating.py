@@ -12,7 +12,7 @@ from scriptrun.config.distributed import (
     TensorflowConfiguration,
 )
 from scriptrun.config.environment import Environment
-from scriptrun.config.images import DEFAULT_CPU_IMAGE, DEFAULT_GPU_IMAGE, is_azure_image
+from scriptrun.config.images import DEFAULT_CPU_IMAGE, DEFAULT_GPU_IMAGE
 from scriptrun.config.requirements import read_requirements
 from scriptrun.config.run_configuration import RunConfiguration
 from scriptrun.config.script_run_config import Distributed, ScriptRunConfig
@@ -188,36 +188,3 @@ def distributed(given: Settings) -> Distributed | None:
         workers, servers = int(said["worker_count"]), int(said["parameter_server_count"])
         return TensorflowConfiguration(worker_count=workers, parameter_server_count=servers)
     return PyTorchConfiguration(communication_backend=kind, node_count=nodes)
-
-
-def as_code(config: ScriptRunConfig, name: str) -> str:
-    """What to write instead of the Estimator ``name``."""
-    conda_section = config.run_config.environment.python
-    conda = conda_section.conda_dependencies
-    target = config.run_config.target
-    words = {
-        "source_directory": config.source_directory,
-        "script": config.script,
-        "arguments": config.arguments,
-        "compute_target": getattr(target, "name", target),
-    }
-    shown = [f"    {key}={value!r}," for key, value in words.items() if value]
-    if config.distributed_job_config is not None:
-        shown.append(f"    distributed_job_config={config.distributed_job_config!r},")
-    conda_packages, pip_packages = list(conda.conda_packages), list(conda.pip_packages)
-    image = config.run_config.environment.docker.base_image
-    settings = {
-        "python.user_managed_dependencies": conda_section.user_managed_dependencies,
-        "docker.base_image": not is_azure_image(image) and image,
-    }
-    lines = [
-        f"{name} is deprecated; the same as a ScriptRunConfig:",
-        f"environment = Environment({config.run_config.environment.name!r})",
-        "environment.python.conda_dependencies = CondaDependencies.create(",
-        f"    conda_packages={conda_packages!r}, pip_packages={pip_packages!r})",
-        *[f"environment.{key} = {value!r}" for key, value in settings.items() if value],
-        "config = ScriptRunConfig(",
-        *shown,
-        "    environment=environment)",
-    ]
-    return "\n".join(lines)

@@ -1,8 +1,9 @@
 """``azureml`` as a job's script finds it (Python 3.6+): this file stands beside ``scriptrun/``.
 
 Where scriptrun is installed in the job's environment, its drop-in has the say. Otherwise ``Run``
-works from the run's folder alone, and the other names can be imported and say at their first use
-what to do. Modules that are not provided here are looked for in an azureml that is installed.
+works from the run's folder alone, and the helper answers for the other classes; where there is none
+they can be imported, and say at their first use what to do. Modules that are not provided here are
+looked for in an azureml that is installed.
 """
 
 import importlib
@@ -12,11 +13,11 @@ import os
 import sys
 import types
 
-#: modules that old scripts import, and the names of ``scriptrun`` (as jobs find it) behind them
+#: modules that old scripts import, and what is meant by names that stand in several of them
 _MODULES = {
     "azureml": {},
     "azureml.core": {
-        name: name
+        name: "azureml.core." + name
         for name in (
             "Run",
             "Workspace",
@@ -30,29 +31,31 @@ _MODULES = {
             "ComputeTarget",
         )
     },
-    "azureml.core.run": {"Run": "Run", "_OfflineRun": "_OfflineRun"},
-    "azureml.core.workspace": {"Workspace": "Workspace"},
-    "azureml.core.experiment": {"Experiment": "Experiment"},
-    "azureml.core.dataset": {"Dataset": "Dataset"},
-    "azureml.core.datastore": {"Datastore": "Datastore"},
-    "azureml.core.environment": {"Environment": "Environment"},
-    "azureml.core.model": {"Model": "Model"},
-    "azureml.core.conda_dependencies": {"CondaDependencies": "CondaDependencies"},
-    "azureml.core.script_run_config": {"ScriptRunConfig": "ScriptRunConfig"},
-    "azureml.core.runconfig": {
-        "RunConfiguration": "RunConfiguration",
-        "CondaDependencies": "CondaDependencies",
-        "DockerConfiguration": "DockerConfiguration",
-        "MpiConfiguration": "MpiConfiguration",
-        "PyTorchConfiguration": "PyTorchConfiguration",
-        "TensorflowConfiguration": "TensorflowConfiguration",
+    "azureml.core.run": {"Run": "azureml.core.Run", "_OfflineRun": "azureml.core.run._OfflineRun"},
+    "azureml.core.workspace": {"Workspace": "azureml.core.Workspace"},
+    "azureml.core.experiment": {"Experiment": "azureml.core.Experiment"},
+    "azureml.core.dataset": {"Dataset": "azureml.core.Dataset"},
+    "azureml.core.datastore": {"Datastore": "azureml.core.Datastore"},
+    "azureml.core.environment": {
+        "Environment": "azureml.core.Environment",
+        "CondaDependencies": "azureml.core.conda_dependencies.CondaDependencies",
     },
+    "azureml.core.model": {"Model": "azureml.core.Model"},
+    "azureml.core.conda_dependencies": {},
+    "azureml.core.script_run_config": {"ScriptRunConfig": "azureml.core.ScriptRunConfig"},
+    "azureml.core.runconfig": {
+        "RunConfiguration": "azureml.core.RunConfiguration",
+        "CondaDependencies": "azureml.core.conda_dependencies.CondaDependencies",
+    },
+    "azureml.core.compute": {"ComputeTarget": "azureml.core.ComputeTarget"},
     "azureml.exceptions": {},
     "azureml.exceptions._azureml_exception": {},
     "azureml._common": {},
     "azureml._common.exceptions": {},
     "azureml.telemetry": {},
 }
+#: what a job has of its own, without a helper
+_OWN = {"azureml.core.Run": "Run", "azureml.core.run._OfflineRun": "_OfflineRun"}
 _PLAIN = {
     "azureml.core": {"VERSION": "1.61.0", "__version__": "1.61.0"},
     "azureml.telemetry": {"set_diagnostics_collection": lambda *args, **kwargs: None},
@@ -71,33 +74,59 @@ _ABSENT = (
 )
 
 
-class _Absent(type):
-    """The class of names that are only known of: importing them works, using them not."""
+class _StandIn(type):
+    """The class of names that live in the helper (``runtime.injob.helper``).
+
+    Importing them works everywhere; using one where there is no helper says what to do.
+    """
 
     def __call__(cls, *args, **kwargs):
-        raise NotImplementedError(cls.__doc__)
+        return _there(cls)(*args, **kwargs)
 
     def __getattr__(cls, name):
         if name.startswith("_"):
             raise AttributeError(name)
+        return getattr(_there(cls), name)
+
+    def __instancecheck__(cls, value):
+        return type.__instancecheck__(cls, value) or getattr(value, "_kind", "") == cls.__name__
+
+
+_stand_ins = {}
+
+
+def _stand_in(whole):
+    """What stands for ``azureml.core.Model``, say: the same wherever it was found."""
+    if whole not in _stand_ins:
+        module, _, name = whole.rpartition(".")
+        about = {"__doc__": _ABSENT.format(module, name), "__module__": module}
+        _stand_ins[whole] = _StandIn(str(name), (), about)
+    return _stand_ins[whole]
+
+
+def _there(cls):
+    """The class in the helper. Raises NotImplementedError where there is none."""
+    if not importlib.import_module("scriptrun.runtime.injob.helper").is_there():
         raise NotImplementedError(cls.__doc__)
+    remote = importlib.import_module("scriptrun.runtime.injob.remote")
+    return remote.named(cls.__module__ + "." + cls.__name__)
 
 
 class _Module(types.ModuleType):
     """A module that finds its names at their first use (modules of 3.6 have no __getattr__)."""
 
     def __getattr__(self, name):
-        known = _MODULES.get(self.__name__, {})
-        if name in known:
-            value = getattr(importlib.import_module("scriptrun"), known[name])
+        whole = _MODULES.get(self.__name__, {}).get(name, self.__name__ + "." + name)
+        if whole in _OWN:
+            value = getattr(importlib.import_module("scriptrun"), _OWN[whole])
         elif name in _PLAIN.get(self.__name__, {}):
             value = _PLAIN[self.__name__][name]
-        elif self.__name__ in _ERRORS:
+        elif self.__name__ in _ERRORS or name.endswith(("Exception", "Error")):
             value = _error(name)
-        elif self.__name__ + "." + name in _MODULES:
-            value = importlib.import_module(self.__name__ + "." + name)
+        elif whole in _MODULES:
+            value = importlib.import_module(whole)
         elif name[:1].isupper():
-            value = _Absent(name, (), {"__doc__": _ABSENT.format(self.__name__, name)})
+            value = _stand_in(whole)
         else:
             raise AttributeError("module {!r} has no attribute {!r}".format(self.__name__, name))
         setattr(self, name, value)

@@ -2,7 +2,8 @@
 
 Python 3.6+, standard library only. A value crosses as JSON; a list of texts as it is, a tuple as
 ``{"$": "tuple", "of": [...]}``, an object of scriptrun as ``{"$": "object", "n": 7, "kind": ...}``,
-a method as ``{"$": "method"}``, a moment as ``{"$": "time", "seconds": ...}``.
+a method as ``{"$": "method"}``, a moment as ``{"$": "time", "seconds": ...}``, a data frame as
+``{"$": "frame", "path": ...}``, a file that the helper removes.
 """
 
 import datetime
@@ -13,7 +14,9 @@ from scriptrun.runtime.injob.helper import helper
 
 
 def named(name):
-    """What scriptrun calls ``name`` ("Dataset"), for questions about it."""
+    """What scriptrun calls ``name`` ("Dataset"), or the SDK v1 ("azureml.core.Dataset"), for
+    questions about it.
+    """
     return Remote(None, {"$": "name", "name": name}, name)
 
 
@@ -126,6 +129,8 @@ def _encoded(value):
             return encode(value)
     if hasattr(value, "__scriptrun__"):
         return {"$": "root", "name": value.__scriptrun__}
+    if type(value).__module__.split(".")[0] == "pandas" and hasattr(value, "columns"):
+        return {"$": "frame", "path": tables.written(value)}
     if hasattr(value, "item") and not getattr(value, "shape", ()):
         return _encoded(value.item())  # a number of numpy
     raise TypeError(

@@ -12,7 +12,7 @@ from scriptrun.runtime.injob.metric_calls import MetricCalls
 from scriptrun.runtime.injob.metric_writer import writer_of
 from scriptrun.runtime.injob.offline import _OfflineRun
 from scriptrun.runtime.injob.record_calls import RecordCalls
-from scriptrun.runtime.injob.remote import root
+from scriptrun.runtime.injob.remote import named, root
 
 #: members of v1's Run that need more than the run's folder
 _ELSEWHERE = frozenset(
@@ -29,6 +29,7 @@ _ELSEWHERE = frozenset(
         "wait_for_completion",
         "get_all_logs",
         "get_details_with_logs",
+        "number",
     ]
 )
 
@@ -40,6 +41,13 @@ class Run(MetricCalls, ArtifactCalls, RecordCalls):
     """
 
     __scriptrun__ = "run"
+
+    def __new__(cls, *args, **kwargs):
+        """``Run(experiment, run_id)`` is another run, which the helper knows."""
+        if cls is not Run or len(args) + len(kwargs) < 2:
+            return object.__new__(cls)
+        helper("scriptrun.Run")
+        return named("Run")(*args, **kwargs)
 
     def __init__(self, folder):
         self.folder = os.path.abspath(str(folder))
@@ -65,6 +73,12 @@ class Run(MetricCalls, ArtifactCalls, RecordCalls):
                 "Submit the script, or leave allow_offline at True.",
             )
         return _OfflineRun()
+
+    @staticmethod
+    def get(workspace, run_id):
+        """The workspace's run with this id, from the helper."""
+        helper("scriptrun.Run.get")
+        return named("Run").get(workspace, run_id)
 
     def __repr__(self):
         return "Run(Experiment: {}, Id: {})".format(self.experiment.name, self.id)

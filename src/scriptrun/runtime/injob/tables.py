@@ -7,6 +7,7 @@ names, a null as ``\\N``, and the kind of each column beside it.
 import importlib
 import json
 import os
+import tempfile
 
 _PARQUET = ("pyarrow", "fastparquet")
 
@@ -27,6 +28,16 @@ def to_arrow(ask):
 def to_polars(ask):
     """The table as a data frame of polars."""
     return _read(ask, "parquet", _library("polars").read_parquet)
+
+
+def written(frame):
+    """The path of a temporary file with the data frame: Parquet, or CSV where nothing writes it."""
+    form = "parquet" if any(map(_has, _PARQUET)) else "csv"
+    number, path = tempfile.mkstemp(prefix="scriptrun-table-", suffix="." + form)
+    os.close(number)
+    write = frame.to_parquet if form == "parquet" else frame.to_csv
+    write(path, index=False)
+    return path
 
 
 def _library(name):

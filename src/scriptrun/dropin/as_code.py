@@ -1,0 +1,111 @@
+"""A ScriptRunConfig as the code to write instead of the Estimator that it was made of."""
+
+from __future__ import annotations
+
+from scriptrun.config.conda_dependencies import CondaDependencies
+from scriptrun.config.images import is_azure_image
+from scriptrun.config.script_run_config import ScriptRunConfig
+from scriptrun.data.consumption import DatasetConsumptionConfig
+from scriptrun.data.datastores import AbstractDatastore
+from scriptrun.data.references import DataPath, DataReference
+from scriptrun.spec.hints import Any
+
+
+def as_code(config: ScriptRunConfig, name: str) -> str:
+    """What to write instead of the Estimator ``name``; ``ws`` is the workspace in it."""
+    run_config = config.run_config
+    target = run_config.target
+    words = {
+        "source_directory": config.source_directory,
+        "script": config.script,
+        "arguments": config.arguments,
+        "compute_target": getattr(target, "name", target),
+        "distributed_job_config": config.distributed_job_config,
+        "max_run_duration_seconds": run_config.max_run_duration_seconds,
+        "resume_from": config.resume_from,
+    }
+    return "\n".join(
+        [
+            f"{name} is deprecated; the same as a ScriptRunConfig:",
+            *_environment(run_config.environment),
+            "config = ScriptRunConfig(",
+            *[f"    {key}={_said(value)}," for key, value in words.items() if value],
+            "    environment=environment)",
+            *_settings(run_config),
+        ]
+    )
+
+
+def _environment(environment: Any) -> list[str]:
+    python, docker = environment.python, environment.docker
+    registry = docker.base_image_registry
+    settings = {
+        "python.user_managed_dependencies": python.user_managed_dependencies,
+        "docker.base_image": not is_azure_image(docker.base_image) and docker.base_image,
+        "docker.base_dockerfile": docker.base_dockerfile,
+        "docker.shm_size": docker.shm_size != "2g" and docker.shm_size,
+        "docker.base_image_registry.address": registry.address,
+        "docker.base_image_registry.username": registry.username,
+    }
+    conda = python.conda_dependencies
+    return [
+        f"environment = Environment({environment.name!r})",
+        "environment.python.conda_dependencies = CondaDependencies.create(",
+        f"    conda_packages={list(conda.conda_packages)!r}, "
+        f"pip_packages={list(conda.pip_packages)!r})",
+        *_channels(conda),
+        *[f"environment.{key} = {value!r}" for key, value in settings.items() if value],
+    ]
+
+
+def _channels(conda: CondaDependencies) -> list[str]:
+    """What makes of the channels of ``CondaDependencies.create`` those of ``conda``."""
+    there, wanted = list(CondaDependencies.create().conda_channels), list(conda.conda_channels)
+    calls = [f"remove_channel({each!r})" for each in there if each not in wanted]
+    calls += [f"add_channel({each!r})" for each in wanted if each not in there]
+    return [f"environment.python.conda_dependencies.{call}" for call in calls]
+
+
+def _settings(run_config: Any) -> list[str]:
+    """What a ScriptRunConfig has no parameter for."""
+    found = []
+    if run_config.environment_variables:
+        found.append(f"environment_variables = {dict(run_config.environment_variables)!r}")
+    store = run_config.source_directory_data_store
+    if store is not None:
+        found.append(f"source_directory_data_store = {getattr(store, 'name', store)!r}")
+    for name, value in (run_config.data_references or {}).items():
+        found.append(f"data_references[{name!r}] = {_reference(value, name)}.to_config()")
+    for name, value in (run_config.data or {}).items():
+        found.append(f"data[{name!r}] = {_said(value)}")
+    return [f"config.run_config.{line}" for line in found]
+
+
+def _said(value: Any) -> str:
+    """``value`` as an expression."""
+    if isinstance(value, list | tuple):
+        return f"[{', '.join(map(_said, value))}]"
+    if isinstance(value, AbstractDatastore):
+        return f"Datastore.get(ws, {value.name!r})"
+    if isinstance(value, DataPath):
+        return f"DataPath({_said(value.datastore)}, {value.path_on_datastore!r})"
+    if isinstance(value, DataReference):
+        return f"{_said(value.datastore)}{_below(value)}"
+    if isinstance(value, DatasetConsumptionConfig):
+        known = getattr(value.dataset, "name", None)
+        dataset = f"Dataset.get_by_name(ws, {known!r})" if known else "dataset"
+        way = f".as_{value.mode}()" if value.mode in ("mount", "download") else ""
+        return f"{dataset}.as_named_input({value.name!r}){way}"
+    return repr(value)
+
+
+def _reference(value: Any, name: str) -> str:
+    """A DataReferenceConfiguration as the reference that it was made of."""
+    store = f"Datastore.get(ws, {value.data_store_name!r})"
+    return f"DataReference({store}, {name!r}, {value.path_on_data_store!r}, {value.mode!r})"
+
+
+def _below(value: DataReference) -> str:
+    path = "" if value.path_on_datastore is None else f".path({value.path_on_datastore!r})"
+    where = repr(value.path_on_compute) if value.path_on_compute else ""
+    return f"{path}.as_{value.mode}({where})"

@@ -1,0 +1,49 @@
+"""What ``get_ipython()`` gives in a notebook that runs here, and in a script made of one.
+
+``jupyter nbconvert --to script`` writes IPython's own lines as calls of it.
+"""
+
+from __future__ import annotations
+
+import sys
+
+from scriptrun.dropin import magics, notebooks
+from scriptrun.spec.hints import Any
+
+
+class Shell:
+    """IPython's own lines and cells as calls; ``space`` holds the variables that they see."""
+
+    def __init__(self, name: str, space: dict[str, Any]) -> None:
+        self._name = name
+        self.user_ns = space
+
+    def run_line_magic(self, magic_name: str, line: str, *args: object) -> Any:
+        """Do ``%magic_name line``."""
+        return notebooks.doing(self._name, self.user_ns)(
+            f"%{magic_name} {line}".rstrip(), self.user_ns, True
+        )
+
+    def magic(self, arg_s: str) -> Any:
+        """Do ``%arg_s``."""
+        return self.run_line_magic(*arg_s.lstrip("%").partition(" ")[::2])
+
+    def run_cell_magic(self, magic_name: str, line: str, cell: str) -> None:
+        """Do the cell ``%%magic_name line`` with the text ``cell``."""
+        text = f"%%{magic_name} {line}".rstrip()
+        notebooks.run_cell(notebooks.Cell(0, f"{text}\n{cell}"), self.user_ns, self._name)
+
+    def system(self, cmd: str) -> None:
+        """Do ``!cmd``."""
+        magics.do(f"!{cmd}", self._name, self.user_ns)
+
+    def getoutput(self, cmd: str) -> list[str]:
+        """The lines that ``!cmd`` writes."""
+        found: list[str] = magics.do(f"!{cmd}", self._name, self.user_ns, kept=True)
+        return found
+
+
+def get_ipython() -> Shell:
+    """The shell of the notebook or script that calls it."""
+    caller = sys._getframe(1)
+    return Shell(caller.f_code.co_filename, caller.f_globals)
