@@ -17,7 +17,7 @@ import signal
 import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any, BinaryIO, ClassVar
 
 import scriptrun
 from scriptrun.data import table_file
@@ -102,15 +102,17 @@ class Answers:
             return [self._decoded(each) for each in value]
         if not isinstance(value, dict):
             return value
-        if value["$"] == "tuple":
-            return tuple(map(self._decoded, value["of"]))
-        if value["$"] == "dict":
-            return {self._decoded(key): self._decoded(each) for key, each in value["of"]}
-        if value["$"] == "time":
-            return datetime.datetime.fromtimestamp(value["seconds"], datetime.UTC)
-        if value["$"] == "frame":
-            return table_file.Frame(value["path"])
-        return self._object(value)
+        return self._DECODERS.get(value["$"], Answers._object)(self, value)
+
+    #: what stands in questions for values that are no JSON, by their sign
+    _DECODERS: ClassVar[dict[str, Callable[[Answers, dict[str, Any]], Any]]] = {
+        "tuple": lambda self, value: tuple(map(self._decoded, value["of"])),
+        "dict": lambda self, value: {
+            self._decoded(key): self._decoded(each) for key, each in value["of"]
+        },
+        "time": lambda self, value: datetime.datetime.fromtimestamp(value["seconds"], datetime.UTC),
+        "frame": lambda self, value: table_file.Frame(value["path"]),
+    }
 
     def _encoded(self, value: Any) -> Any:
         for kinds, encode in self._ENCODERS:
@@ -171,7 +173,7 @@ def _named(name: str) -> Any:
 
 
 def _root(name: str) -> Any:
-    """The job's own run, experiment or workspace; those of the SDK v1 where old code submitted it."""
+    """The job's own run, experiment or workspace, as the SDK v1's where old code submitted it."""
     run = Run.get_context(allow_offline=False)
     if name == "run":
         return run
