@@ -53,7 +53,8 @@ def placed(
         notes.append(f"{spec.image} is run as processes with the same packages, not as a container")
         spec = spec.replace(container=False)
     spec = spec.replace(local=local_sources.digests(spec.pip))
-    if spec.kind == PACKAGES and (spec.conda or spec.channels) and conda_wishes.wanted(spec):
+    wanted = bool(spec.locked) or (bool(spec.conda or spec.channels) and conda_wishes.wanted(spec))
+    if spec.kind == PACKAGES and wanted:
         spec = spec.replace(kind=CONDA)
     elif spec.kind == PACKAGES:
         spec = spec.replace(pins=pins)

@@ -10,7 +10,7 @@ from scriptrun.spec.errors import UserErrorException
 from scriptrun.spec.hints import Any
 
 #: the options that each say all of it; one of them is given
-SOURCES = ("environment", "requirements", "conda", "uv_project", "from_script")
+SOURCES = ("environment", "requirements", "conda", "uv_project", "pixi_project", "from_script")
 
 
 def arguments(add: Any) -> None:
@@ -18,6 +18,7 @@ def arguments(add: Any) -> None:
     add("--requirements", metavar="F", help="build the environment from a requirements file")
     add("--conda", metavar="F", help="build the environment from a conda environment file")
     add("--uv-project", metavar="DIR", help="build it from the uv.lock of a project of uv")
+    add("--pixi-project", metavar="DIR[:ENV]", help="build it from the pixi.lock of a project")
     add("--group", metavar="NAME", action="append", dest="groups",
         help="of --uv-project: just these dependency groups, not the default ones")  # fmt: skip
     add("--extra", metavar="NAME", action="append", default=[], dest="extras",
@@ -52,6 +53,10 @@ def made(args: argparse.Namespace) -> Environment | None:
     if args.uv_project:
         name = Path(args.uv_project).absolute().name
         return Environment.from_uv_project(name, args.uv_project, args.groups, args.extras)
+    if args.pixi_project:
+        folder, _, environment = args.pixi_project.partition(":")
+        name = Path(folder).absolute().name
+        return Environment.from_pixi_project(name, folder, environment or "default")
     script = getattr(args, "from_script", None)
     if script:
         return Environment.from_script(Path(script).name, script)

@@ -123,6 +123,11 @@ class CondaDependencies:
         if settings:
             self._content["uv"] = dict(settings)
 
+    @property
+    def locked(self) -> dict[str, Any]:
+        """What a lock of pixi holds, by platform; empty where nothing is locked yet."""
+        return dict(self._content.get("locked") or {})
+
     def get_python_version(self) -> str | None:
         """The Python version as it stands there ("3.8.13"), or None."""
         for package in self.conda_packages:

@@ -25,10 +25,11 @@ from scriptrun.spec.later import later
 if TYPE_CHECKING:
     import copy
 
-    from scriptrun.config import conda_export, script_header, uv_project
+    from scriptrun.config import conda_export, pixi_project, script_header, uv_project
 else:
     conda_export = later("scriptrun.config.conda_export")
     copy = later("copy")
+    pixi_project = later("scriptrun.config.pixi_project")
     script_header = later("scriptrun.config.script_header")
     uv_project = later("scriptrun.config.uv_project")
 
@@ -111,6 +112,15 @@ class Environment(Section):
         """
         conda = uv_project.of_project(path, groups, extras, install_project)
         return _with_conda(name, conda)
+
+    @staticmethod
+    def from_pixi_project(name: str, path: Path = ".", environment: str = "default") -> Environment:
+        """What ``pixi install --frozen`` would install for the project in the directory ``path``.
+
+        ``environment`` is one of its environments; the packages are those of ``pixi.lock``, for
+        this platform and linux-64. Raises EnvironmentException where there is no lock for it.
+        """
+        return _with_conda(name, pixi_project.of_project(path, environment))
 
     @staticmethod
     def from_script(name: str, path: Path) -> Environment:

@@ -166,6 +166,7 @@ def _packages(conda: CondaDependencies, notes: list[str]) -> dict[str, Any]:
         "conda": tuple(others),
         "channels": tuple(conda.conda_channels) if others or version else (),
         "uv": conda.uv_settings,
+        "locked": conda.locked,
     }
 
 

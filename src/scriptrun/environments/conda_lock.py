@@ -4,7 +4,13 @@ from __future__ import annotations
 
 import datetime
 
-from scriptrun.environments import conda_channels, conda_tool, conda_wishes, pythons
+from scriptrun.environments import (
+    conda_channels,
+    conda_platforms,
+    conda_tool,
+    conda_wishes,
+    pythons,
+)
 from scriptrun.environments.base import Lock, Log, Stop, platform_tag
 from scriptrun.environments.conda_errors import Unsolvable
 from scriptrun.environments.conda_tool import Ask
@@ -29,6 +35,8 @@ def resolve(spec: EnvironmentSpec, log: Log, stop: Stop) -> Lock:
     reasons = conda_wishes.troubles(spec)
     if reasons:
         raise EnvironmentException("\n".join(reasons))
+    if spec.locked:
+        return _given(spec)
     wishes = conda_wishes.of(spec)
     log(f"Asking {', '.join(map(conda_channels.bare, wishes.channels))} for conda packages.")
     with conda_tool.asking(log, stop) as ask:
@@ -36,23 +44,56 @@ def resolve(spec: EnvironmentSpec, log: Log, stop: Stop) -> Lock:
     records = answer["records"]
     python = _python(records)
     kept = sorted((_kept(each) for each in records), key=lambda each: str(each["name"]))
-    pip = ""
-    if spec.pip:
-        pip = conda_pip.locked(spec, python, kept, log, stop)
-    lock: Lock = {
+    requirements = conda_pip.locked(spec, python, kept, log, stop) if spec.pip else ""
+    requested = [*filter(None, [wishes.python]), *wishes.specs, *spec.pip]
+    notes = [_said(wishes), *notes]
+    return _lock(spec, kept, requirements, requested, notes, answer["tool"])
+
+
+def _given(spec: EnvironmentSpec) -> Lock:
+    """The lock that the request brings itself. Raises EnvironmentException for other platforms."""
+    here = spec.locked.get(conda_platforms.subdir())
+    if here is None:
+        raise EnvironmentException(
+            f"The environment is locked for {', '.join(spec.locked)}, and this machine is "
+            f"{conda_platforms.subdir()}.",
+            "Lock it for this platform too: `pixi workspace platform add "
+            f"{conda_platforms.subdir()}`.",
+        )
+    kept = sorted(map(_kept, here["conda"]), key=lambda each: str(each["name"]))
+    if not _python(kept):
+        raise EnvironmentException(
+            "The environment's lock holds no Python, and jobs run in one.",
+            "Add python to the project's conda packages and lock it again.",
+        )
+    lines = (line.replace(" --hash", " \\\n    --hash") for line in here["pip"])
+    text = "".join(f"{line}\n" for line in lines)
+    names = [f"{each['name']}={each['version']}={each['build']}" for each in kept]
+    note = "Conda packages are installed by py-rattler just as the project's lock names them."
+    return _lock(spec, kept, text, [*names, *here["pip"]], [note], "pixi.lock")
+
+
+def _lock(
+    spec: EnvironmentSpec,
+    kept: list[dict[str, Any]],
+    requirements: str,
+    requested: list[str],
+    notes: list[str],
+    tool: str,
+) -> Lock:
+    return {
         "format": FORMAT,
         "kind": CONDA,
         "platform": platform_tag(),
-        "python": python,
+        "python": _python(kept),
         "conda": kept,
-        "requirements": pip,
+        "requirements": requirements,
         **({"local": spec.local} if spec.local else {}),
-        "requested": [*filter(None, [wishes.python]), *wishes.specs, *spec.pip],
-        "notes": [_said(wishes), *notes],
+        "requested": requested,
+        "notes": notes,
         "created": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
-        "tool": answer["tool"],
+        "tool": tool,
     }
-    return lock
 
 
 def _solved(ask: Ask, wishes: Wishes, log: Log) -> tuple[dict[str, Any], list[str]]:

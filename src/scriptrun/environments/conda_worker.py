@@ -107,6 +107,45 @@ async def _install(question: Told, say: Say) -> Told:
     return {}
 
 
+async def _read_lock(question: Told, say: Say) -> Told:
+    """What an environment of a ``pixi.lock`` holds for each platform; no channels: no such one."""
+    from rattler import LockFile
+
+    lock = LockFile.from_path(Path(question["path"]))
+    environment = lock.environment(question["environment"])
+    names = [name for name, _ in lock.environments()]
+    if environment is None:
+        return {"environments": names, "channels": None}
+    platforms = {
+        each.name: {
+            "conda": _locked(environment.conda_repodata_records_for_platform(each)),
+            "pypi": [_told(one) for one in environment.pypi_packages_for_platform(each) or ()],
+        }
+        for each in environment.platforms()
+    }
+    channels = [str(each) for each in environment.channels()]
+    return {"environments": names, "channels": channels, "platforms": platforms}
+
+
+def _locked(records: Any) -> list[Told]:
+    unkept = ("indexed_timestamp", "timestamp", "purls", "legacy_bz2_md5", "legacy_bz2_size")
+    found = [json.loads(each.to_json()) for each in records or ()]
+    return [{k: v for k, v in each.items() if k not in unkept} for each in found]
+
+
+def _told(package: Any) -> Told:
+    try:
+        digest = package.hashes.sha256
+    except AttributeError:  # one of this machine or of a repository has none
+        digest = None
+    return {
+        "name": package.name,
+        "version": str(package.version),
+        "location": str(package.location),
+        "sha256": digest.hex() if digest else None,
+    }
+
+
 def _record(told: Told) -> Any:
     """A locked package as rattler wants it."""
     from rattler import PackageRecord, RepoDataRecord
@@ -143,7 +182,7 @@ class _Reporter:
         return lambda *_: 0
 
 
-_VERBS = {"solve": _solve, "install": _install}
+_VERBS = {"solve": _solve, "install": _install, "read_lock": _read_lock}
 
 if __name__ == "__main__":
     main()

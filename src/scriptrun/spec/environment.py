@@ -31,6 +31,8 @@ class EnvironmentSpec(Value):
     requirements that are directories or files of this machine, by their path. ``image`` holds the
     container image that was asked for and ``container`` whether a container is wanted at all.
     ``uv`` is a table as ``[tool.uv]`` of pyproject.toml has it: sources, indexes, constraints.
+    ``locked``, of a project that is locked already, has by conda's name of each platform its
+    ``conda`` records and ``pip`` lines: nothing is resolved then.
     ``name``, ``version`` and ``notes`` are for people and do not count as content.
     """
 
@@ -49,6 +51,7 @@ class EnvironmentSpec(Value):
     pins: str = EXACT
     local: dict[str, str] = fresh(default_factory=dict)
     uv: dict[str, Any] = fresh(default_factory=dict)
+    locked: dict[str, Any] = fresh(default_factory=dict)
     notes: tuple[str, ...] = ()
 
     def digest(self) -> str:
@@ -56,8 +59,9 @@ class EnvironmentSpec(Value):
         content = self.as_dict()
         for key in ("name", "version", "notes"):
             del content[key]
-        if not self.uv:
-            del content["uv"]
+        for key in ("uv", "locked"):
+            if not content[key]:
+                del content[key]
         return digest_of(content)
 
     def to_dict(self) -> dict[str, Any]:
