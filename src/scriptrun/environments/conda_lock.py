@@ -30,8 +30,11 @@ else:
 _UNKEPT = ("indexed_timestamp", "timestamp", "legacy_bz2_md5", "legacy_bz2_size")
 
 
-def resolve(spec: EnvironmentSpec, log: Log, stop: Stop) -> Lock:
-    """The lock of ``spec`` for this platform. Raises EnvironmentException with the reason."""
+def resolve(spec: EnvironmentSpec, log: Log, stop: Stop, glibc: str = "") -> Lock:
+    """The lock of ``spec`` for this platform. Raises EnvironmentException with the reason.
+
+    ``glibc`` is the C library's version where it is to be used ("": this machine's).
+    """
     reasons = conda_wishes.troubles(spec)
     if reasons:
         raise EnvironmentException("\n".join(reasons))
@@ -40,7 +43,7 @@ def resolve(spec: EnvironmentSpec, log: Log, stop: Stop) -> Lock:
     wishes = conda_wishes.of(spec)
     log(f"Asking {', '.join(map(conda_channels.bare, wishes.channels))} for conda packages.")
     with conda_tool.asking(log, stop) as ask:
-        answer, notes = _solved(ask, wishes, log)
+        answer, notes = _solved(ask, wishes, glibc, log)
     records = answer["records"]
     python = _python(records)
     kept = sorted((_kept(each) for each in records), key=lambda each: str(each["name"]))
@@ -96,7 +99,7 @@ def _lock(
     }
 
 
-def _solved(ask: Ask, wishes: Wishes, log: Log) -> tuple[dict[str, Any], list[str]]:
+def _solved(ask: Ask, wishes: Wishes, glibc: str, log: Log) -> tuple[dict[str, Any], list[str]]:
     """rattler's answer, and what is to be said of how they were found.
 
     A Python that nobody asked for is of this code's own minor version if there is one that fits.
@@ -114,11 +117,12 @@ def _solved(ask: Ask, wishes: Wishes, log: Log) -> tuple[dict[str, Any], list[st
     found = map(conda_channels.expanded, wishes.channels)
     channels = [conda_channels.without_login(each) for each in found]
     logins = conda_channels.logins(wishes.channels)
+    more = {"logins": logins, "glibc": glibc}
     failure: Unsolvable | None = None
     for python, strict, note in tries:
         try:
             specs = [*wishes.specs, python]
-            answer = ask("solve", specs=specs, channels=channels, logins=logins, strict=strict)
+            answer = ask("solve", specs=specs, channels=channels, strict=strict, **more)
         except Unsolvable as error:
             failure = error
             continue

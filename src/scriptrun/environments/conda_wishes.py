@@ -29,9 +29,11 @@ def wanted(spec: EnvironmentSpec) -> bool:
     SCRIPTRUN_CONDA says otherwise: "conda" takes all that names conda packages or a Python from
     channels, "pypi" nothing.
     """
+    if not (spec.conda or spec.channels):
+        return False
     way = os.environ.get(SETTING) or "auto"
     if way == "conda":
-        return bool(spec.conda or spec.channels)
+        return True
     if way not in _WAYS:
         return bool(spec.conda)  # to be refused
     return way != "pypi" and bool(conda_names.translate(spec.conda).unknown)

@@ -70,6 +70,8 @@ async def _solve(question: Told, say: Say) -> Told:
     import rattler
 
     overrides = rattler.VirtualPackageOverrides.from_env()
+    if question.get("glibc"):
+        overrides.libc = rattler.Override.string(question["glibc"])
     virtual = [each.into_generic() for each in rattler.VirtualPackage.detect(overrides)]
     specs = [rattler.MatchSpec(each) for each in question["specs"]]
     priority, client = rattler.ChannelPriority, _client(question["logins"])

@@ -10,7 +10,7 @@ from __future__ import annotations
 import importlib
 import os
 
-from scriptrun.environments import requests
+from scriptrun.environments import conda_wishes, requests
 from scriptrun.environments.base import Builder, Lock, Log, Ready, Stop
 from scriptrun.environments.locks import content_key
 from scriptrun.runtime.files import read_json, to_json, write_atomic
@@ -21,6 +21,8 @@ from scriptrun.store import containers
 
 #: in the place: the image, by id and name, and which tool's store holds it
 NOTE = "image.json"
+#: in the image: where packages that are put on top of it lie
+VENV = "/opt/scriptrun"
 
 
 class Image(Builder):
@@ -31,7 +33,7 @@ class Image(Builder):
     @classmethod
     def check(cls, spec: EnvironmentSpec) -> list[str]:
         """Packages that cannot be had; whether containers can be run is the engine's business."""
-        found = requests.troubles(spec.replace(python=None)) if has_packages(spec) else []
+        found = _troubles(spec) if has_packages(spec) else []
         context = spec.docker.get("build_context") or {}
         path = context.get("path")
         if context and context.get("type", "local") == "local" and not os.path.isdir(path or ""):
@@ -54,7 +56,7 @@ class Image(Builder):
         tool = containers.require()
         note = {"image": image, "tool": tool.path, "kind": tool.kind, "root": tool.root}
         note["kept"] = kept_as(tool, image)
-        note["tag"] = tag_of(self.key()) if self.lock.get("requirements") else ""
+        note["tag"] = tag_of(self.key()) if is_packed(self.lock) else ""
         if has_packages(self.spec) or is_made(self.spec):
             note["unpushed"] = _loaded("image_registry").push(image, self.key(), log, stop)
         write_atomic(os.path.join(place, NOTE), to_json(note))
@@ -132,6 +134,17 @@ class Image(Builder):
 def tag_of(key: str) -> str:
     """The name of the image that was built for ``key``, in the tool's store."""
     return f"localhost/scriptrun-env:{key}"
+
+
+def _troubles(spec: EnvironmentSpec) -> list[str]:
+    if conda_wishes.wanted(spec):
+        return conda_wishes.troubles(spec)
+    return requests.troubles(spec.replace(python=None))
+
+
+def is_packed(lock: Lock) -> bool:
+    """Whether packages were locked that go on top of the base."""
+    return bool(lock.get("requirements") or lock.get("conda"))
 
 
 def has_packages(spec: EnvironmentSpec) -> bool:

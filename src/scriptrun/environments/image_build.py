@@ -14,6 +14,7 @@ import tempfile
 
 from scriptrun.environments import (
     image_base,
+    image_conda,
     image_registry,
     image_tool,
     index_credentials,
@@ -21,8 +22,7 @@ from scriptrun.environments import (
     uv_tool,
 )
 from scriptrun.environments.base import Lock, Log, Stop
-from scriptrun.environments.image import is_made, tag_of
-from scriptrun.environments.image_lock import VENV
+from scriptrun.environments.image import VENV, is_made, is_packed, tag_of
 from scriptrun.runtime.files import write_atomic
 from scriptrun.spec.digests import digest_of
 from scriptrun.spec.environment import EnvironmentSpec
@@ -35,15 +35,18 @@ _HANDS = "/run/scriptrun"
 
 def build(spec: EnvironmentSpec, lock: Lock, key: str, log: Log, stop: Stop) -> str:
     """The id of the image that ``lock`` describes; what is there already is not made again."""
-    made_here = bool(lock.get("requirements")) or is_made(spec)
+    packed = is_packed(lock)
+    made_here = packed or is_made(spec)
     tag = tag_of(key)
-    there = image_registry.id_of(tag if lock.get("requirements") else lock["base"])
+    there = image_registry.id_of(tag if packed else lock["base"])
     there = there or (image_registry.fetch(key, tag, log, stop) if made_here else "")
     if there:
         return there
     base = _base(spec, lock, log, stop)
-    if not lock.get("requirements"):
+    if not packed:
         return base
+    if lock.get("conda"):
+        return _with_conda(spec, lock, base, tag, log, stop)
     venv = _with_venv(base, lock, log, stop)
     return _layer(venv, tag, ["pip", "sync", *_flags(spec, lock)], lock, spec, log, stop)
 
@@ -72,6 +75,31 @@ def _with_venv(base: str, lock: Lock, log: Log, stop: Stop) -> str:
         return there
     words = ["venv", "--system-site-packages", "--python", python, "--no-project", VENV]
     return _layer(base, tag, words, lock, None, log, stop)
+
+
+def _with_conda(
+    spec: EnvironmentSpec, lock: Lock, base: str, tag: str, log: Log, stop: Stop
+) -> str:
+    """conda's packages as one layer, pip's as the next."""
+    if not lock["requirements"]:
+        return _conda_layer(spec, lock, base, tag, log, stop)
+    own = image_conda.tag(lock, base)
+    prefix = image_registry.id_of(own) or _conda_layer(spec, lock, base, own, log, stop)
+    words = ["pip", "install", "--no-deps", "--break-system-packages", *_flags(spec, lock)]
+    words[-1:] = ["-r", words[-1]]
+    return _layer(prefix, tag, words, lock, spec, log, stop)
+
+
+def _conda_layer(
+    spec: EnvironmentSpec, lock: Lock, base: str, tag: str, log: Log, stop: Stop
+) -> str:
+    name = f"scriptrun-build-{tag.rpartition(':')[2]}"
+    _remove(name)
+    try:
+        image_conda.fill(spec, lock, base, name, log, stop)
+        return _keep(name, tag, base, log, stop, "CONDA_PREFIX")
+    finally:
+        _remove(name)
 
 
 def _flags(spec: EnvironmentSpec, lock: Lock) -> list[str]:
@@ -116,7 +144,8 @@ def _layer(
                 environ={key: _moved(value, here) for key, value in told.items()},
                 told=index_credentials.told(private),
             )
-            return _keep(name, tag, base, log, stop)
+            variable = "CONDA_PREFIX" if lock.get("conda") else "VIRTUAL_ENV"
+            return _keep(name, tag, base, log, stop, variable)
         finally:
             _remove(name)
 
@@ -189,7 +218,7 @@ def _moved(text: str, paths: list[str]) -> str:
     return re.sub(rf"({pattern})(?![\w.-])", rf"{_HANDS}/here\1", text)
 
 
-def _keep(name: str, tag: str, base: str, log: Log, stop: Stop) -> str:
+def _keep(name: str, tag: str, base: str, log: Log, stop: Stop, variable: str) -> str:
     """Make the container's changes an image: with the base's own settings, and a PATH that fits."""
     config = image_base.inspect(base)
     environ = dict(each.split("=", 1) for each in config.get("Env") or () if "=" in each)
@@ -197,7 +226,7 @@ def _keep(name: str, tag: str, base: str, log: Log, stop: Stop) -> str:
     first = f"{VENV}/bin"
     if not path.startswith(first + ":"):
         path = f"{first}:{path}"
-    changes = [f"ENV PATH={path}", f"ENV VIRTUAL_ENV={VENV}", "CMD []"]
+    changes = [f"ENV PATH={path}", f"ENV {variable}={VENV}", "CMD []"]
     words = ["commit", "--quiet"] if containers.require().kind == "podman" else ["commit"]
     for change in changes:
         words += ["--change", change]

