@@ -25,7 +25,8 @@ def secret_of(address: str) -> str:
 
 
 def keep(environment: Environment) -> None:
-    """Keep the password that ``environment`` gives for its registry, if it gives one."""
+    """Keep the passwords that ``environment`` gives: of its registry, and of indexes."""
+    secrets.keep_offered()
     given = environment.docker.base_image_registry
     if not (given.address and given.password):
         return

@@ -20,7 +20,7 @@ from scriptrun.environments import shelves
 from scriptrun.environments.find import find
 from scriptrun.runtime import events, files, identity
 from scriptrun.spec import states
-from scriptrun.spec.environment import EXACT
+from scriptrun.spec.environment import EXACT, EnvironmentSpec
 from scriptrun.spec.errors import ScriptrunError, UserErrorException, refuse
 from scriptrun.spec.hints import TYPE_CHECKING, Any
 from scriptrun.spec.job import JobSpec
@@ -148,7 +148,7 @@ def complete(
     job = submission.job
     if hasattr(submission.before, "get_metrics"):
         resuming.bring(submission.before.job, submission.before.path, job.target)
-    if submission.environment is not None and job.environment.docker.get("registry"):
+    if submission.environment is not None and _gives_passwords(job.environment):
         registries.keep(submission.environment)
     if submission.data is not None:
         job = job.replace(data={**job.data, **submission.data.pinned()})
@@ -165,6 +165,13 @@ def complete(
     submission.warnings += snapshot.warnings
     properties = {**job.properties, **properties, "ContentSnapshotId": snapshot.digest}
     return job.replace(snapshot=snapshot.digest, properties=properties)
+
+
+def _gives_passwords(environment: EnvironmentSpec) -> bool:
+    """Whether the code may have given passwords, of a registry or of indexes."""
+    lines = (*environment.pip_options, *environment.pip)
+    named = any("${secret:login-" in line for line in lines)
+    return named or bool(environment.docker.get("registry"))
 
 
 def record(

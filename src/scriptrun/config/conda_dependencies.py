@@ -18,8 +18,11 @@ from scriptrun.spec.later import later
 
 if TYPE_CHECKING:
     import copy
+
+    from scriptrun.config import index_logins
 else:
     copy = later("copy")
+    index_logins = later("scriptrun.config.index_logins")
 
 PYTHON_DEFAULT_VERSION = "3.8.13"
 #: what SDK versions wrote when the user chose nothing: such a version counts as not written
@@ -246,6 +249,13 @@ class CondaDependencies:
     def as_dict(self) -> dict[str, Any]:
         """The content of a conda environment file: name, dependencies, channels."""
         return copy.deepcopy(self._content)
+
+    def without_logins(self) -> dict[str, Any]:
+        """``as_dict``, with secrets named in the place of passwords in addresses."""
+        pip = self._pip()
+        if not any("@" in line and "://" in line for line in pip):
+            return self.as_dict()
+        return index_logins.bare(self.as_dict())
 
     def serialize_to_string(self) -> str:
         """The conda environment file as YAML text."""

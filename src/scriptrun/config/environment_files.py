@@ -23,7 +23,7 @@ def to_dict(environment: Section, inline: bool = True) -> dict[str, Any]:
     made["python"]["condaDependenciesFile"] = None
     if inline:
         made["docker"]["baseImageRegistry"]["password"] = None
-        made["python"]["condaDependencies"] = environment.python.conda_dependencies.as_dict()
+        made["python"]["condaDependencies"] = environment.python.conda_dependencies.without_logins()
     return made
 
 

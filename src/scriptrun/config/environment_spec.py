@@ -24,11 +24,12 @@ from scriptrun.spec.hints import TYPE_CHECKING, Any
 from scriptrun.spec.later import later
 
 if TYPE_CHECKING:
-    from scriptrun.config import conda_export
+    from scriptrun.config import conda_export, index_logins
     from scriptrun.environments import conda_prefixes
 else:
     conda_export = later("scriptrun.config.conda_export")
     conda_prefixes = later("scriptrun.environments.conda_prefixes")
+    index_logins = later("scriptrun.config.index_logins")
 
 #: what came along with the SDK's packages and stays (those of which nothing stays are not listed)
 BROUGHT_ALONG = {
@@ -156,18 +157,27 @@ def _with_base(python: PythonSection, notes: list[str]) -> CondaDependencies:
 
 
 def _packages(conda: CondaDependencies, notes: list[str]) -> dict[str, Any]:
-    pip = list(_without_sdk(conda.pip_packages, notes))
+    pip = _without_logins(_without_sdk(conda.pip_packages, notes), notes)
     version = _python_version(conda, notes)
     others = [each for each in conda.conda_packages if conda_name(each) != "python"]
     return {
         "python": version,
         "pip": tuple(pip),
-        "pip_options": tuple(conda.pip_options),
+        "pip_options": tuple(_without_logins(conda.pip_options, notes)),
         "conda": tuple(others),
         "channels": tuple(conda.conda_channels) if others or version else (),
         "uv": conda.uv_settings,
         "locked": conda.locked,
     }
+
+
+def _without_logins(lines: list[str], notes: list[str]) -> list[str]:
+    """``lines`` without passwords: secrets stand there, which this process knows now."""
+    if not any("@" in line and "://" in line for line in lines):
+        return lines
+    kept, values = index_logins.parted(lines)
+    notes += index_logins.notes(values)
+    return kept
 
 
 def _python_version(conda: CondaDependencies, notes: list[str]) -> str | None:

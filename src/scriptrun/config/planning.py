@@ -149,7 +149,7 @@ def run_definition(
     made["arguments"] = list(arguments)
     made["command"] = command or ""
     conda = chosen.python.conda_dependencies
-    made["environment"]["python"]["condaDependencies"] = conda.as_dict()
+    made["environment"]["python"]["condaDependencies"] = conda.without_logins()
     registry = made["environment"]["docker"]["baseImageRegistry"]
     if isinstance(registry, dict) and registry.get("password"):
         registry["password"] = None

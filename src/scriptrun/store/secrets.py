@@ -62,9 +62,32 @@ def keep(name: str, value: str) -> str:
     return where
 
 
+_offered: dict[str, str] = {}
+
+
+def offer(name: str, value: str) -> None:
+    """Let this process know a secret that is not kept: what stands in the code that it runs."""
+    _offered[name] = value
+
+
+def keep_offered() -> None:
+    """Keep what was offered, so that later processes find it."""
+    for name, value in _offered.items():
+        if _kept(name) != value:
+            keep(name, value)
+
+
+def _kept(name: str) -> str | None:
+    path = folder() / yaml_file.file_name(name)
+    try:
+        return secret_forms.value(path.parent, name, path.read_bytes())
+    except (OSError, SecretException):
+        return None
+
+
 def find(name: str) -> str:
     """The secret's value. Raises SecretException, which says where it was looked for."""
-    value = os.environ.get(variable(name))
+    value = os.environ.get(variable(name)) or _offered.get(name)
     if value:
         return value
     path = folder() / yaml_file.file_name(name)
@@ -81,7 +104,7 @@ def find(name: str) -> str:
 
 def known(name: str) -> bool:
     """Whether there is a secret ``name``; no value is read."""
-    if os.environ.get(variable(name)):
+    if os.environ.get(variable(name)) or name in _offered:
         return True
     return (folder() / yaml_file.file_name(name)).is_file()
 

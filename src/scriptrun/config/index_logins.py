@@ -1,0 +1,50 @@
+"""Passwords that old code writes into the addresses of indexes: secrets from then on.
+
+``--extra-index-url https://user:token@host/simple`` becomes ``https://user:${secret:NAME}@...``: so
+it stands in requests and records. The value is offered to this process, and kept as this user's
+secret when the job is submitted.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from urllib.parse import unquote
+
+from scriptrun.spec.hints import Any
+from scriptrun.store import secrets
+
+_LOGIN = re.compile(r"(https?://)(?!git@)([^/@\s:$]+)(?::([^/@\s$]*))?@([^/\s]+)")
+
+
+def parted(lines: Iterable[str]) -> tuple[list[str], dict[str, str]]:
+    """``lines`` that name secrets in the place of passwords, and the secrets' values."""
+    values: dict[str, str] = {}
+    return [_LOGIN.sub(lambda match: _named(match, values), line) for line in lines], values
+
+
+def bare(content: dict[str, Any]) -> dict[str, Any]:
+    """The content of a conda file with secrets named in the place of passwords."""
+    made = [
+        {"pip": parted(each["pip"])[0]} if isinstance(each, dict) else each
+        for each in content.get("dependencies") or ()
+    ]
+    return {**content, "dependencies": made}
+
+
+def notes(values: Iterable[str]) -> list[str]:
+    """What is to be said of them."""
+    return [
+        f"A password in an index's address is not kept in the record: it is this user's secret "
+        f"{name} (scriptrun secret)."
+        for name in values
+    ]
+
+
+def _named(match: re.Match[str], values: dict[str, str]) -> str:
+    scheme, user, password, host = match.groups()
+    name = f"login-{unquote(user)}-{host}" if password else f"login-{host}"
+    values[name] = unquote(password or user)
+    secrets.offer(name, values[name])
+    before = f"{user}:" if password else ""
+    return f"{scheme}{before}${{secret:{name}}}@{host}"
