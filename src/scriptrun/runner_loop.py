@@ -16,7 +16,7 @@ from pathlib import Path
 
 from scriptrun import compute, placing, preparing, starting, tickets
 from scriptrun.engines import local
-from scriptrun.engines.base import ALIVE, NoRoom
+from scriptrun.engines.base import ALIVE, QUEUED, UNKNOWN, NoRoom
 from scriptrun.environments import shelves
 from scriptrun.environments.base import Ready
 from scriptrun.environments.find import find
@@ -174,7 +174,10 @@ class Runner:
             if folders.read_result(folder) is not None:
                 tickets.drop(item.ticket.path)
                 return True
-            if compute.engine_of(item.job.target).poll([folder])[0].what == ALIVE:
+            view = compute.engine_of(item.job.target).poll([folder])[0]
+            if view.handed:  # whoever handed it over was killed before it took the ticket away
+                tickets.drop(item.ticket.path)
+            if view.handed or view.what in (ALIVE, QUEUED, UNKNOWN):
                 return True
             cut = [each for each in numbers if not folders.has_ended(folder, each)]
             if len(cut) >= TRIES:

@@ -22,6 +22,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "sweeps"))
 from tuning import Tuner, driver_of, ended
 
 from scriptrun import BayesianParameterSampling, RandomParameterSampling, choice, uniform
+from scriptrun.engines.slurm import Slurm
 
 pytestmark = [pytest.mark.faults, pytest.mark.slow]
 
@@ -29,13 +30,16 @@ KILLS = max(4, int(os.environ.get("FAULT_ROUNDS", "20")) // 4)
 SPACE = {"x": uniform(0, 1), "n": choice(*range(9))}
 
 
-@pytest.mark.parametrize("way", [RandomParameterSampling, BayesianParameterSampling])
-def test_a_killed_driver_loses_nothing(tmp_path, request, way):
+@pytest.fixture
+def chance(request):
     seed = os.environ.get("FAULT_SEED") or str(secrets.randbelow(10**9))
     print(f"to repeat: FAULT_SEED={seed} pytest '{request.node.nodeid}'")
-    chance = random.Random(f"{seed}-{way.__name__}")
-    tuner, mark = Tuner(tmp_path), tmp_path / "ran"
-    runs = 3 * KILLS
+    return random.Random(f"{seed}-{request.node.name}")
+
+
+def killed_again_and_again(tuner, way, moment):
+    """A sweep that ends, though its driver is killed whenever ``moment`` has passed."""
+    mark, runs = tuner.root / "ran", 3 * KILLS
     sweep = tuner.submit(
         "--mark",
         str(mark),
@@ -45,20 +49,44 @@ def test_a_killed_driver_loses_nothing(tmp_path, request, way):
     )
     kills = 0
     while kills < KILLS and not sweep.standing.is_final:
-        time.sleep(chance.uniform(0, 0.6))
+        moment()
         for pid in driver_of(sweep):
             os.kill(pid, signal.SIGKILL)
             kills += 1
     assert ended(sweep, 120).state == "Completed"
     times = collections.Counter(mark.read_text().split())
-    wanted = {f"{sweep.id}_{number}": 1 for number in range(runs)}
-    assert times == wanted
+    assert times == {f"{sweep.id}_{number}": 1 for number in range(runs)}
     journal = Journal(sweep.path).read().children
     assert all(each.state == "Completed" and each.best is not None for each in journal.values())
+    return sweep
+
+
+@pytest.mark.parametrize("way", [RandomParameterSampling, BayesianParameterSampling])
+def test_a_killed_driver_loses_nothing(tmp_path, chance, way):
+    tuner = Tuner(tmp_path)
+    sweep = killed_again_and_again(tuner, way, lambda: time.sleep(chance.uniform(0, 0.6)))
     if way is RandomParameterSampling:
+        runs = len(sweep.get_hyperparameters())
         whole = tuner.run(hyperparameter_sampling=way(SPACE, {"seed": 5}), max_total_runs=runs)
         points = [list(each.get_hyperparameters().values()) for each in (sweep, whole)]
         assert points[0] == points[1]
+
+
+@pytest.mark.slurm
+def test_a_driver_killed_while_it_hands_an_array_to_slurm_loses_nothing(tmp_path, chance, slurm):
+    tuner = Tuner(tmp_path, Slurm(partition="main", cpus=1, memory="64M"))
+
+    def scripts():
+        return len(list(tuner.workspace.directory.glob("slurm/*/job.sh")))
+
+    def moment():
+        before, last = scripts(), time.monotonic() + 1
+        while scripts() == before and time.monotonic() < last:
+            time.sleep(0.001)
+        time.sleep(chance.uniform(0, 0.05))
+
+    killed_again_and_again(tuner, RandomParameterSampling, moment)
+    slurm.clear()
 
 
 def test_a_full_disk_lets_a_sweep_wait(tmp_path, small_disk):

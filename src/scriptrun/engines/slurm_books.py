@@ -3,7 +3,8 @@
 ``slurm/<attempt>/`` has ``job.sh`` (the script), ``order.json`` (what the launchers read),
 ``submitting.json`` (who hands it over; created exclusively) and ``job.json`` (the handle; published
 by exclusive link). A job whose submitter was killed between sbatch and the handle is found again by
-its name, which is the run's id.
+its name, which is the run's id; a job that begins publishes the handle itself where there is none,
+and the one that claims the run makes it its own.
 """
 
 from __future__ import annotations

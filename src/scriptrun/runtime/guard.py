@@ -83,6 +83,8 @@ def _claim(order):
 
 def _claimed(order):
     folder = order["folder"]
+    if order.get("handle"):
+        _say_whose(*order["handle"])
     if os.path.exists(os.path.join(folder, "cancel.json")):
         results.publish(folder, order["attempt"], _canceled(order))
         return 0
@@ -102,6 +104,16 @@ def _claimed(order):
     else:  # what left its parents before the launcher could adopt it has come to us
         processes.clear_descendants()
     return 0
+
+
+def _say_whose(path, handle):
+    """Of several jobs that a cluster has for one attempt, the one that has claimed it counts."""
+    if (files.read_json(path) or {}).get("job") == handle["job"]:
+        return
+    try:
+        files.write_atomic(path, files.to_json(handle))
+    except OSError:
+        pass  # a full disk
 
 
 def _step_back(order):

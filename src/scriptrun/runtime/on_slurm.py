@@ -3,7 +3,7 @@
 import os
 import re
 
-from . import collect, events, guard, slurm_end
+from . import collect, events, files, guard, identity, slurm_end
 
 #: what says which task of srun's own step this is: the launcher is no rank of the job
 _OF_THE_STEP = re.compile(
@@ -32,9 +32,27 @@ def main(order):
     )
     for name in [name for name in os.environ if _OF_THE_STEP.fullmatch(name)]:
         del os.environ[name]
-    if again and not order["node"]:
-        _tell_again(order)
+    if not order["node"]:
+        order["handle"] = _handle(order["slurm"], first)
+        if again:
+            _tell_again(order)
     guard.guard(order)
+
+
+def _handle(place, attempt):
+    """Where the run's handle lies, and what it says if it is this job's.
+
+    A submitter that was killed may have kept none; then it is here before the run is claimed.
+    """
+    path = os.path.join(place, "job.json")
+    user = os.environ.get("SLURM_JOB_USER") or os.environ.get("USER", "")
+    value = {"job": slurm_end.this_job(), "attempt": attempt, "user": user}
+    value["by"] = identity.of_process()
+    try:
+        files.publish(path, files.to_json(value))
+    except OSError:
+        pass  # a full disk: whoever looks finds the job by its name
+    return [path, value]
 
 
 def _address():

@@ -12,6 +12,12 @@ def restarts():
     return int(os.environ.get("SLURM_RESTART_COUNT") or 0)
 
 
+def this_job():
+    """This job's id in Slurm: "12", or "12_3" of an array."""
+    array, task = os.environ.get("SLURM_ARRAY_JOB_ID"), os.environ.get("SLURM_ARRAY_TASK_ID")
+    return "{}_{}".format(array, task) if array else os.environ.get("SLURM_JOB_ID", "")
+
+
 def judge(order, value):
     """Say in ``value`` why Slurm stopped the job; whether that is the run's end.
 
@@ -65,11 +71,9 @@ def _at_its_limit(order, value):
 
 def _requeue():
     """Have Slurm start this job again: it does not where the job ends before its grace period."""
-    array, task = os.environ.get("SLURM_ARRAY_JOB_ID"), os.environ.get("SLURM_ARRAY_TASK_ID")
-    job = "{}_{}".format(array, task) if array else os.environ.get("SLURM_JOB_ID", "")
     try:
         subprocess.run(
-            ["scontrol", "requeue", job],
+            ["scontrol", "requeue", this_job()],
             stdout=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL,
             stdin=subprocess.DEVNULL,
