@@ -146,7 +146,8 @@ def test_dockerfiles_and_contexts_are_recorded(tmp_path):
     assert "cannot be read" in problems(made)[0]
     context = DockerBuildContext.from_local_directory(None, tmp_path)
     spec = environment_spec(Environment.from_docker_build_context("x", context))
-    assert spec.docker["build_context"] == {"path": str(tmp_path), "dockerfile": "Dockerfile"}
+    wanted = {"type": "local", "path": str(tmp_path), "dockerfile": "Dockerfile"}
+    assert spec.docker["build_context"] == wanted
 
 
 def test_no_password_in_what_is_recorded():

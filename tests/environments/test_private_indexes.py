@@ -146,6 +146,37 @@ def test_a_repository_is_locked_to_its_commit(index, locks, said, tmp_path):
     assert re.search("nothing", str(caught.value))
 
 
+def test_a_private_repository_is_opened_and_git_is_not_told_how_on_its_command_line(
+    index, locks, said, tmp_path
+):
+    """git over plain HTTP, which wants the same name and password as the index beside it."""
+    place = tmp_path / "index" / "indigo.git"
+    for name, text in (("indigo.py", "VERSION = '7'\n"), ("backend.py", BACKEND)):
+        place.mkdir(exist_ok=True)
+        (place / name).write_text(text)
+    (place / "pyproject.toml").write_text(PROJECT)
+    git = ["git", "-c", "user.name=a", "-c", "user.email=a@b.c"]
+    for words in (["init", "-q"], ["add", "-A"], ["commit", "-qm", "x"], ["update-server-info"]):
+        subprocess.run([*git, *words], cwd=place, check=True)
+    secrets.keep("team", PASSWORD)
+    line = f"indigo @ git+http://me:${{secret:team}}@{index}/indigo.git/.git"
+    listener = Eavesdropper()
+    listener.start()
+    ready = ensure.ensure(of("--no-index", pip=(line,)), locks, said.append)
+    listener.done.set()
+    listener.join()
+    assert re.fullmatch(re.escape(line) + "@[0-9a-f]{40}", ready.lock["requirements"].strip())
+    heard = "\n".join(listener.heard)
+    assert f"http://{index}/indigo.git" in heard and "hunter2" not in heard + "\n".join(said)
+    cache = Path(os.environ["SCRIPTRUN_CACHE"])
+    assert leaks(tmp_path, cache, Path(os.environ["UV_CACHE_DIR"])) == []
+    with pytest.raises(EnvironmentException, match="could not be read"):
+        other = (
+            line.replace("${secret:team}@", "@").replace("indigo @", "indigo @ ").replace("me:", "")
+        )
+        ensure.ensure(of("--no-index", pip=(other.replace("//@", "//"),)), locks, said.append)
+
+
 PROJECT = """\
 [build-system]
 requires = []

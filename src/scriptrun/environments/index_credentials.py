@@ -8,9 +8,10 @@ is on a disk or in the list of processes; a lock names the secret again.
 
 from __future__ import annotations
 
+import base64
 import os
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 
 from scriptrun.spec.hints import TYPE_CHECKING
 from scriptrun.spec.later import later
@@ -23,6 +24,9 @@ else:
 
 _NAMED = re.compile(r"\$\{secret:([^}]+)\}")
 _FILLED = re.compile(r"\$\{SCRIPTRUN_FILLED_([0-9A-F]+)\}")
+_BASIC = "Authorization: Basic "
+#: a repository that a named secret opens: what stands before the login, the login, the host
+_REPOSITORY = re.compile(r"(git\+https?://)([^/@\s]*\$\{secret:[^}]+\}[^/@\s]*)@([^/\s]+)(?=/)")
 #: an address without a name or password: what stands before its host, and the host
 _BARE = re.compile(r"(https?://)([^\s/@,\"'$]+)(?=[/\s,\"']|$)")
 #: how uv is given the name of an index: ``house=https://...``
@@ -60,6 +64,7 @@ def filled(text: str) -> tuple[str, dict[str, str]]:
     def by_name(match: re.Match[str]) -> str:
         return f"${{{_variable(match[1], environ)}}}"
 
+    text = _for_git(text, environ)
     lines = [_with_host(line, environ) for line in _NAMED.sub(by_name, text).split("\n")]
     for line in lines:
         option = _DEFAULT.match(line)
@@ -68,8 +73,10 @@ def filled(text: str) -> tuple[str, dict[str, str]]:
     return "\n".join(lines), environ
 
 
-def restored(text: str) -> str:
-    """``text`` with the secrets named again, where ``filled`` put variables."""
+def restored(text: str, lines: Iterable[str] = ()) -> str:
+    """``text`` with the secrets named again that ``filled`` has taken out of ``lines``."""
+    for match in _REPOSITORY.finditer("\n".join(lines)):
+        text = text.replace(f"{match[1]}{match[3]}/", f"{match[0]}/")
     return _FILLED.sub(lambda match: f"${{secret:{bytes.fromhex(match[1]).decode()}}}", text)
 
 
@@ -107,7 +114,12 @@ def as_lines(variables: Mapping[str, str]) -> tuple[dict[str, str], list[str]]:
 
 def told(values: Mapping[str, str]) -> list[str]:
     """What must not be shown of ``values``: each as it is sent, and as it was kept."""
-    private = [value for name, value in values.items() if name not in _INDEXES]
+    git = ("GIT_CONFIG_KEY", "GIT_CONFIG_COUNT")
+    private = [
+        value.removeprefix(_BASIC)
+        for name, value in values.items()
+        if name not in _INDEXES and not name.startswith(git)
+    ]
     parts = {part for value in private for part in (value, *value.split(":"))}
     whole = parts | {parse.unquote(part) for part in parts}
     return sorted((part for part in whole if len(part) > 3), key=len, reverse=True)
@@ -122,6 +134,26 @@ def of_host(host: str) -> str:
     if not colon:
         user, password = "__token__", user
     return f"{parse.quote(user, safe='')}:{parse.quote(password, safe='')}"
+
+
+def _for_git(text: str, environ: dict[str, str]) -> str:
+    """``text`` with bare addresses of repositories; git gets their logins from its variables.
+
+    Else uv would hand them to git on its command line
+    (https://git-scm.com/docs/git-config#Documentation/git-config.txt-GITCONFIGCOUNT).
+    """
+    headers: dict[str, str] = {}
+    for match in _REPOSITORY.finditer(text):
+        login = _NAMED.sub(lambda named: secrets.find(named[1]), parse.unquote(match[2]))
+        pair = login if ":" in login else f"{login}:"
+        base = match[1].removeprefix("git+") + match[3] + "/"
+        token = base64.b64encode(pair.encode()).decode()
+        headers[f"http.{base}.extraHeader"] = f"{_BASIC}{token}"
+    first = int(os.environ.get("GIT_CONFIG_COUNT") or 0)
+    for number, (key, value) in enumerate(headers.items(), first):
+        environ[f"GIT_CONFIG_KEY_{number}"], environ[f"GIT_CONFIG_VALUE_{number}"] = key, value
+        environ["GIT_CONFIG_COUNT"] = str(number + 1)
+    return _REPOSITORY.sub(r"\1\3", text)
 
 
 def _variable(name: str, environ: dict[str, str]) -> str:

@@ -191,4 +191,4 @@ def _compile(request: Request, python: Python, flags: tuple[str, ...], log: Log,
             raise
     kept = (line for line in text.splitlines() if line.strip() and not line.startswith("--"))
     text = lock_sources.with_given_digests("".join(f"{line}\n" for line in kept), request.lines)
-    return index_credentials.restored(text)
+    return index_credentials.restored(text, request.lines)
