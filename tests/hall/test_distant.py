@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import subprocess
 import sys
 import uuid
@@ -10,7 +11,15 @@ import uuid
 import pytest
 from wheel_making import make_wheel
 
-from scriptrun import Environment, Run, distant, standing
+from scriptrun import (
+    CondaDependencies,
+    Environment,
+    Experiment,
+    Run,
+    ScriptRunConfig,
+    distant,
+    standing,
+)
 from scriptrun.engines.slurm import Slurm
 from scriptrun.engines.transport import Ssh, Unreachable
 from scriptrun.runtime import files
@@ -178,3 +187,24 @@ def test_an_environment_is_built_there(bench, login):
     assert str(login.cluster.directory) in log_of(run)
     assert "six" in (run.path / "environment.lock.json").read_text()
     assert " 4" in log_of(run)
+
+
+@pytest.mark.slow
+def test_a_conda_prefix_is_made_there(bench, login, conda_channel):
+    channel = login.cluster.directory / "channel"
+    shutil.copytree(conda_channel, channel)
+    environment = Environment("conda")
+    environment.python.conda_dependencies = CondaDependencies.from_dict(
+        {"dependencies": ["pin", "tool"], "channels": [channel.as_uri()]}
+    )
+    code = "import os, sys, red; print(red.VERSION, sys.prefix, os.environ['TOOL_HOME'], sep='|')"
+    config = ScriptRunConfig(
+        bench.source(code), script="job.py", environment=environment, compute_target=bench.target
+    )
+    run = Experiment(bench.workspace, "conda").submit(config)
+    assert wait(run, 120) == "Completed", run.reason
+    version, prefix, home = log_of(run).strip().split("|")
+    assert version == "1.0"
+    assert prefix.startswith(str(login.cluster.directory / "shared folder"))
+    assert home == f"{prefix}/share/tool"
+    assert files.read_json(str(run.path / "environment.lock.json"))["kind"] == "conda"
