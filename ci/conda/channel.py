@@ -1,5 +1,6 @@
 """A real conda channel on disk: this machine's own Python packed, and small packages.
 
+``python channel.py FOLDER`` makes it; ``... NAME VERSION [DEPENDS ...]`` adds a package to one.
 The formats are those of CEP 16 and of https://docs.conda.io/projects/conda/en/stable/dev-guide/:
 a .conda file is a zip of two zstd tars, the channel is indexed by py-rattler.
 """
@@ -176,6 +177,11 @@ def _bytes(content: bytes | str | Path) -> bytes:
 
 
 if __name__ == "__main__":
-    make(Path(sys.argv[1]).absolute())
+    place = Path(sys.argv[1]).absolute()
+    if sys.argv[2:]:
+        noarch(place, sys.argv[2], sys.argv[3], sys.argv[4:])
+        index(place)
+    else:
+        make(place)
     sys.stdout.flush()
     os._exit(0)  # rattler's threads don't bear that Python is taken down around them

@@ -10,6 +10,7 @@ import os
 import random
 import shutil
 import signal
+import socket
 import subprocess
 import sys
 import threading
@@ -76,22 +77,9 @@ def test_versions_and_builds_are_solved_and_pip_comes_ontop(conda, wheels, locks
     assert reasons.pulled_by(ready.sites, ready.place)["red"] == ["blue", "ontop"]
 
 
-#: a channel whose ``red`` is newer than all others, and can't be had
-BROKEN = """
-import os, sys
-from pathlib import Path
-sys.path.insert(0, sys.argv[1])
-import channel
-place = Path(sys.argv[2])
-channel.noarch(place, "red", "3.0", ["python", "gone"])
-channel.index(place)
-os._exit(0)
-"""
-
-
 def test_a_later_channel_helps_where_the_first_does_not_do(conda, locks, said, tmp_path):
     first = tmp_path / "first"
-    subprocess.run([sys.executable, "-c", BROKEN, MAKER.parent, first], check=True)
+    subprocess.run([sys.executable, MAKER, first, "red", "3.0", "python", "gone"], check=True)
     channels = (first.as_uri(), conda)
     spec = EnvironmentSpec(CONDA, conda=("red",), channels=channels)
     loose = ensure(spec, locks, said.append)
@@ -119,7 +107,7 @@ def test_a_virtual_package_may_be_said_by_a_variable(conda, locks, said, monkeyp
     assert "gpu-only" in names(ensure(spec, locks, said.append).lock)
 
 
-def test_channels_that_cannot_be_read_are_named(locks, said, tmp_path, conda):
+def test_channels_that_cannot_be_read_are_named(locks, said, tmp_path, conda, monkeypatch):
     nowhere = "http://127.0.0.1:9/channel"
     text = refusal(EnvironmentSpec(CONDA, conda=("red",), channels=(nowhere,)), locks, said)
     assert f"The conda channel {nowhere} could not be read: it cannot be reached" in text
@@ -127,6 +115,11 @@ def test_channels_that_cannot_be_read_are_named(locks, said, tmp_path, conda):
     text = refusal(EnvironmentSpec(CONDA, conda=("red",), channels=(gone,)), locks, said)
     assert "there is no conda channel there" in text
     assert "gone" in text
+    monkeypatch.setenv("SCRIPTRUN_BUILD_TIMEOUT", "1")
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        mute = f"http://127.0.0.1:{silent.getsockname()[1]}"
+        text = refusal(EnvironmentSpec(CONDA, conda=("red",), channels=(mute,)), locks, said)
+    assert "took longer than 1 s" in text
 
 
 class Guarded(http.server.SimpleHTTPRequestHandler):
@@ -196,16 +189,29 @@ def own_channel(conda_channel, tmp_path, monkeypatch) -> Path:
     return tmp_path / "channel"
 
 
-def test_a_package_that_was_changed_after_the_lock_is_refused(conda, own_channel, locks, said):
+def test_a_lock_stands_until_it_is_made_anew_and_its_packages_are_looked_at(
+    conda, own_channel, locks, said, tmp_path
+):
     spec = EnvironmentSpec(CONDA, conda=("red=1",), channels=(own_channel.as_uri(),))
     ready = ensure(spec, locks, said.append)
     cache.remove(ready.key)
     noarch = own_channel / "noarch"
+    whole = (noarch / "red-1.0-py_0.conda").read_bytes()
     shutil.copy(noarch / "red-2.0-py_0.conda", noarch / "red-1.0-py_0.conda")
+    shutil.rmtree(tmp_path / "rattler")
     text = refusal(spec, locks, said)
     assert "red-1.0-py_0.conda is not what was locked" in text
     assert "--upgrade" in text
+    (noarch / "red-1.0-py_0.conda").unlink()
+    assert "red-1.0-py_0.conda, which the environment is locked to, is gone" in refusal(
+        spec, locks, said
+    )
     assert find(spec, locks) is None
+    (noarch / "red-1.0-py_0.conda").write_bytes(whole)
+    subprocess.run([sys.executable, MAKER, own_channel, "red", "1.5", "python"], check=True)
+    assert ensure(spec, locks, said.append).key == ready.key
+    assert names(ensure(spec, locks, said.append, upgrade=True).lock)["red"] == "1.5=py_0"
+    assert find(spec, locks).key != ready.key
 
 
 def test_the_cache_of_packages_is_shared_and_its_content_looked_at(
@@ -341,7 +347,7 @@ def test_what_rattler_says_of_a_full_disk_and_a_wrong_digest_has_its_own_sentenc
         explain("IoError", "failed to link\nNo space left on device (os error 28)")
     )
     assert "not what was locked" in str(
-        explain("InstallerError", "hash mismatch, expected a, got b")
+        explain("InstallerError", "failed to fetch red-1.0-py_0.conda; hash mismatch")
     )
 
 

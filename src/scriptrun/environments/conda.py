@@ -15,7 +15,6 @@ from scriptrun.environments import built, conda_channels, conda_wishes, local_so
 from scriptrun.environments.base import Builder, Lock, Log, Stop
 from scriptrun.environments.locks import content_key
 from scriptrun.spec.environment import CONDA, EnvironmentSpec
-from scriptrun.spec.errors import EnvironmentException
 from scriptrun.spec.hints import TYPE_CHECKING, Any
 from scriptrun.spec.later import later
 
@@ -109,10 +108,7 @@ def _refuse_changed(records: Iterable[dict[str, Any]]) -> None:
     """rattler looks at digests of what it downloads; files of this machine are looked at here."""
     changed = [path for path, digest in _here(records) if _digest(path) != digest]
     if changed:
-        raise EnvironmentException(
-            f"{', '.join(changed)} is not what was locked: its digest is another one.",
-            "It was changed after the lock was made. Lock it anew: scriptrun env build --upgrade.",
-        )
+        raise _loaded("conda_errors").changed(", ".join(changed))
 
 
 def _here(records: Iterable[dict[str, Any]]) -> Iterator[tuple[str, str]]:

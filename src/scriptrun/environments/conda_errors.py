@@ -23,7 +23,7 @@ def hidden(text: str) -> str:
 def explain(kind: str, message: str) -> EnvironmentException:
     """rattler's error ``kind`` (its class's name) as one of ours."""
     text = hidden(message).strip()
-    for judge in (_disk, _unsolvable, _digest, _unreachable, _malformed):
+    for judge in (_disk, _unsolvable, _package, _unreachable, _malformed):
         found = judge(kind, text)
         if found is not None:
             return found
@@ -67,13 +67,30 @@ def _plain(line: str) -> str:
     return "  " * depth + words.strip()
 
 
-def _digest(kind: str, text: str) -> EnvironmentException | None:
-    if "hash mismatch" not in text and "sha256" not in text.lower():
-        return None
+def _package(kind: str, text: str) -> EnvironmentException | None:
+    """A locked package that is another one now, or none."""
+    found = re.search(r"failed to fetch ([^\s;]+?\.(?:conda|tar\.bz2))", text)
+    if "hash mismatch" in text:
+        return changed(found[1] if found else "A conda package")
+    if found and ("404" in text or "os error 2)" in text):
+        return EnvironmentException(
+            f"{found[1]}, which the environment is locked to, is gone from its channel.",
+            _ANEW.partition(". ")[2],
+        )
+    return None
+
+
+def changed(names: str) -> EnvironmentException:
+    """The sentence for packages whose digests are not those that were locked."""
     return EnvironmentException(
-        f"A conda package is not what was locked: {_joined(text)}.",
-        "It was changed after the lock was made. Lock it anew: scriptrun env build --upgrade.",
+        f"{names} is not what was locked: its digest is another one.", _ANEW
     )
+
+
+_ANEW = (
+    "It was changed after the lock was made. Lock the environment anew: scriptrun env build "
+    "--upgrade."
+)
 
 
 def _unreachable(kind: str, text: str) -> EnvironmentException | None:

@@ -13,6 +13,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from scriptrun.environments import ending
 from scriptrun.environments.base import Log, Stop, Stopped
 from scriptrun.environments.conda_errors import explain
 from scriptrun.spec.errors import EnvironmentException
@@ -56,7 +57,7 @@ class _Worker:
         self.process.stdin.flush()
 
     def end(self) -> None:
-        self.process.kill()
+        ending.end(self.process)  # and a package's link script that it has started
         self.process.communicate()
         self.reader.join()
 
@@ -117,9 +118,15 @@ def _taken() -> _Worker:
 
 
 def _answer(worker: _Worker, log: Log, stop: Stop) -> dict[str, Any]:
+    began, allowed = time.monotonic(), ending.limit()
     while True:
         if stop():
             raise Stopped("Making the conda environment was stopped.")
+        if allowed and time.monotonic() - began > allowed:
+            raise EnvironmentException(
+                f"Making the conda environment took longer than {allowed:g} s, and was ended.",
+                f"{ending.VARIABLE} sets another limit, 0 none.",
+            )
         try:
             line = worker.lines.get(timeout=0.1)
         except queue.Empty:
