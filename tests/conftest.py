@@ -13,7 +13,12 @@ from clusters import (  # noqa: F401 (fixtures)
     slurm_hosts,
     slurm_hosts_cluster,
 )
+from hypothesis import HealthCheck, settings
 from pods import podman, podman_store  # noqa: F401 (fixtures)
+
+# how long an example takes says how busy the machine is
+settings.register_profile("busy", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("busy")
 
 
 @pytest.fixture(autouse=True)
