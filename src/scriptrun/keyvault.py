@@ -7,6 +7,7 @@ from collections.abc import Iterable, Mapping
 from scriptrun.home import Home
 from scriptrun.spec.hints import Any
 from scriptrun.store import secrets
+from scriptrun.store.secrets import known
 from scriptrun.tracking import masking
 
 
@@ -29,9 +30,9 @@ class Keyvault:
         masking.hide(value)
         return value
 
-    def get_secrets(self, secrets: Iterable[str]) -> dict[str, str]:
-        """The values by name. Raises SecretException for one that is not there."""
-        return {name: self.get_secret(name) for name in secrets}
+    def get_secrets(self, secrets: Iterable[str]) -> dict[str, str | None]:
+        """The values by name; None for one that is not there, as the SDK v1 has it."""
+        return {name: self.get_secret(name) if known(name) else None for name in secrets}
 
     def set_secret(self, name: str, value: str, content_type: str | None = None) -> None:
         """Keep a secret for this user."""

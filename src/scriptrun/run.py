@@ -346,8 +346,8 @@ class Run(_ScriptRun):  # type: ignore[misc]
         """The value of this user's secret ``name`` (``Keyvault``)."""
         return self.workspace.get_default_keyvault().get_secret(name)
 
-    def get_secrets(self, secrets: builtins.list[str]) -> dict[str, str]:
-        """The values of several secrets by name."""
+    def get_secrets(self, secrets: builtins.list[str]) -> dict[str, str | None]:
+        """The values of several secrets by name; None for one that is not there."""
         return self.workspace.get_default_keyvault().get_secrets(secrets)
 
     def _dataset_of(self, name: str) -> Any:

@@ -8,6 +8,7 @@ from __future__ import annotations
 import hashlib
 import os
 import shutil
+import tarfile
 import zipfile
 from pathlib import Path
 
@@ -29,7 +30,9 @@ def add(workspace: Home, path: str | os.PathLike[str], exist_ok: bool = False) -
     place = Path(path).expanduser().absolute()
     trouble = _trouble(place)
     if trouble:
-        raise UserErrorException(trouble, "Give the path of a .whl file, as `uv build` makes it.")
+        raise UserErrorException(
+            trouble, "Give the path of a .whl (or .tar.gz), as `uv build` makes it."
+        )
     goal = workspace.directory / name_of(place)
     others = list((workspace.directory / FOLDER).glob(f"*/{place.name}"))
     if others and not exist_ok:
@@ -87,6 +90,8 @@ def _moved(line: str, places: dict[str, str]) -> str:
 def _trouble(place: Path) -> str:
     if not place.is_file():
         return f"There is no file {place}."
+    if place.name.endswith(".tar.gz"):  # as people give it, an archive of sources
+        return "" if tarfile.is_tarfile(place) else f"{place} cannot be read as an archive."
     if place.suffix != ".whl" or place.name.count("-") < 4:
         return f"{place.name} is no name of a wheel."
     return "" if zipfile.is_zipfile(place) else f"{place} is no wheel: it cannot be read as one."

@@ -113,7 +113,7 @@ def test_a_direct_reference_needs_no_hash(request_of, locks, said, wheels, tmp_p
         "[project]\nname = 'mine'\nversion = '1'\n"
     )
     (package / "backend.py").write_text(
-        f"import sys, pathlib\nsys.path.append({str(Path(__file__).parent)!r})\n"
+        f"import sys, pathlib\nsys.path.append({str(Path(__file__).parents[1])!r})\n"
         "from wheel_making import make_wheel\n"
         "def build_wheel(to, *rest):\n"
         "    return make_wheel(pathlib.Path(to), 'mine', '1').name\n"
@@ -162,7 +162,7 @@ def test_what_never_had_a_wheel_may_be_built_for_that_python(request_of, locks, 
 def make_source(folder: Path, name: str) -> None:
     """A source distribution, of which there is no wheel."""
     backend = (
-        f"import sys, pathlib\nsys.path.append({str(Path(__file__).parent)!r})\n"
+        f"import sys, pathlib\nsys.path.append({str(Path(__file__).parents[1])!r})\n"
         "from wheel_making import make_wheel\n"
         "def build_wheel(to, *rest):\n"
         f"    return make_wheel(pathlib.Path(to), {name!r}, '1').name\n"

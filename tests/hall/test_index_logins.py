@@ -33,7 +33,7 @@ def test_it_is_kept_for_the_user_and_stands_in_no_record(index, tmp_path, monkey
     made = Environment("old")
     conda = made.python.conda_dependencies
     conda.add_pip_package("violet")
-    conda.set_pip_option(f"--index-url https://build:{TOKEN}@{index}/".replace("https", "http"))
+    conda.set_pip_option(f'--index-url "http://build:{TOKEN}@{index}/"')
     registered = made.register(workspace)
     assert conda.pip_options[0].count(TOKEN) == 1, "the user's own object stays as it is"
     config = ScriptRunConfig(source, "train.py", environment=made)

@@ -20,6 +20,7 @@ def test_what_is_kept_comes_back_and_can_be_forgotten(vault):
     vault.set_secrets({"other": "x y\u00fc", "third": "3"})
     assert vault.get_secrets(["key", "other"]) == {"key": "s3cr3t", "other": "x y\u00fc"}
     assert [each["name"] for each in vault.list_secrets()] == ["key", "other", "third"]
+    assert vault.get_secrets(["third", "absent"]) == {"third": "3", "absent": None}
     vault.delete_secrets(["key", "third", "never there"])
     assert [each["name"] for each in vault.list_secrets()] == ["other"]
     with pytest.raises(UserErrorException, match="no secret 'key'"):

@@ -43,7 +43,9 @@ def test_the_same_name_again(bench, tmp_path):
 def test_what_is_no_wheel(bench, tmp_path):
     (tmp_path / "x.txt").write_text("")
     (tmp_path / "mauve-4-py3-none-any.whl").write_text("no zip")
+    (tmp_path / "mauve-4.tar.gz").write_text("no tar")
     for name, said in (
+        ("mauve-4.tar.gz", "cannot be read as an archive"),
         ("absent.whl", "no file"),
         ("x.txt", "no name of a wheel"),
         ("mauve-4-py3-none-any.whl", "cannot be read as one"),

@@ -111,7 +111,7 @@ def _options(lines: list[str]) -> tuple[tuple[str, ...], tuple[str, ...]]:
     """Lines for the requirement file, and arguments for what uv doesn't take from there."""
     kept: list[str] = []
     flags: list[str] = []
-    for line in (line.strip() for line in lines):
+    for line in (_unquoted(line.strip()) for line in lines):
         word, _, value = line.replace("=", " ", 1).partition(" ")
         if word == "--pre":
             flags += ["--prerelease", "allow"]
@@ -126,6 +126,11 @@ def _options(lines: list[str]) -> tuple[tuple[str, ...], tuple[str, ...]]:
     if "--index-strategy" not in flags and any(o.startswith("--extra-index-url") for o in kept):
         flags += ["--index-strategy", "unsafe-best-match"]  # what pip does
     return tuple(dict.fromkeys(kept)), tuple(flags)
+
+
+def _unquoted(line: str) -> str:
+    """An option line without the quotes around its value, which pip's own parser takes off."""
+    return line.replace('"', "").replace("'", "") if _is_option(line) else line
 
 
 def _pairs(flags: tuple[str, ...]) -> list[tuple[str, ...]]:
