@@ -99,6 +99,8 @@ EACH = {
     "environment_variables": ["{'A': '1'}", "{}", "None"],
     "environment_definition": ["Environment('mine')"],
     "shm_size": ["'8g'"],
+    "vm_size": ["'STANDARD_NC6'", "None"],
+    "vm_priority": ["'dedicated'"],
     "source_directory_data_store": ["ws.get_default_datastore()", "None"],
     "max_run_duration_seconds": ["600", "None"],
     "resume_from": ["'old/outputs'", "None"],

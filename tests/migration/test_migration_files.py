@@ -213,7 +213,7 @@ def test_overlapping_edits_are_refused():
 
 def test_findings_name_cells_and_lines():
     outcome = migrated(
-        notebook("import azureml.core", "x = 1\nprint 'two'"), "scriptrun", "a.ipynb"
+        notebook("import azureml.core", "x = azureml\nprint 'two'"), "scriptrun", "a.ipynb"
     )
     places = {(each.cell, each.line, each.kind) for each in outcome.findings}
     assert places == {(1, 1, LEFT), (2, 1, LOOK)}

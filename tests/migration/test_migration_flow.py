@@ -124,3 +124,76 @@ def test_a_workspace_that_is_asked_for_more_than_scriptruns_has_stays(use, stays
     text = f"from azureml.core import Workspace\nws = Workspace.from_config()\n{use}"
     new = migrated(text, "scriptrun").new.decode()
     assert ("from azureml.core import Workspace" in new) == stays
+
+
+def test_names_with_dots_move_where_scriptrun_has_them():
+    text = (
+        "import azureml.core\nimport azureml.train.dnn\nimport azureml.train.hyperdrive as hd\n"
+        "ws = azureml.core.Workspace.from_config()\nhd.choice(1)\n"
+        "try:\n    azureml.core.ComputeTarget\n"
+        "except azureml.core.compute_target.ComputeTargetException:\n    pass\n"
+    )
+    outcome = migrated(text, "scriptrun")
+    assert outcome.new.decode() == (
+        "import scriptrun\nimport scriptrun.exceptions\n"
+        "import scriptrun.dropin  # for the names of azureml that are left\nimport azureml.core\n"
+        "import azureml.train.dnn\nimport scriptrun as hd\n"
+        "ws = scriptrun.Workspace.from_config()\nhd.choice(1)\n"
+        "try:\n    azureml.core.ComputeTarget\n"
+        "except scriptrun.exceptions.ComputeTargetException:\n    pass\n"
+    )
+    left = [each for each in outcome.findings if each.kind == LEFT]
+    assert [each.line for each in left] == [1, 2]
+    assert "no core.ComputeTarget of its own" in left[0].reason
+    alone = "import azureml.core\nexp = azureml.core.Experiment\n"
+    new = migrated(alone, "scriptrun").new.decode()
+    assert new == "import scriptrun\nexp = scriptrun.Experiment\n"
+    unused = "try:\n    import azureml.core\nexcept ImportError:\n    pass\n"
+    assert migrated(unused, "scriptrun").new.decode() == unused.replace(
+        "import azureml.core", "pass"
+    )
+
+
+@pytest.mark.parametrize(
+    ("cell", "stays"),
+    [
+        ("print 'a', p, azureml", True),
+        ("!echo {p} $azureml", True),
+        ("%%timed\nazureml.core, p", True),
+        ("p?\nazureml?", True),
+        ("!pip install azureml p", False),
+        ("%%bash\necho azureml p", False),
+    ],
+)
+def test_names_in_lines_that_are_no_python_are_used(cell, stays):
+    text = notebook(
+        HEAD,
+        "import azureml.core",
+        f"p = {{'--a': 1}}\nPyTorch({ARGS}, script_params=p)",
+        cell,
+    )
+    new = migrated(text, "scriptrun", "a.ipynb").new.decode()
+    assert ("p = {'--a': 1}" in new) == stays and ("import azureml.core" in new) == stays
+
+
+@pytest.mark.parametrize(
+    "code",
+    [
+        "d = ws.datastores['images']\nPyTorch({args}d.as_mount()}})\n",
+        "def go(d):\n    return PyTorch({args}d.as_mount()}})\ngo(ws.get_default_datastore())\n",
+        "class A:\n    def __init__(self):\n        self.d = ws.get_default_datastore()\n"
+        "    def go(self):\n        e = PyTorch({args}self.d.as_mount()}})\n",
+    ],
+)
+def test_datastores_are_known_wherever_they_come_from(code):
+    args = f"{ARGS}, script_params={{'--d': "
+    new = migrated(HEAD + code.format(args=args)).new.decode()
+    assert "str(data_ref)" in new and "data_ref.to_config()" in new
+
+
+def test_a_parameter_that_may_be_a_dataset_is_passed_as_it_is():
+    new = migrated(
+        f"{HEAD}def go(d):\n    PyTorch({ARGS}, script_params={{'--d': d.as_mount()}})\n"
+        "go(ws.get_default_datastore())\ngo(ws.datasets['x'])\n"
+    ).new.decode()
+    assert "arguments=['--d', d.as_mount()]" in new

@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 import libcst as cst
 
-from scriptrun.migration import known
+from scriptrun.migration import known, parameters
 from scriptrun.migration.program import Program
 
 _MODES = ("as_mount", "as_download", "as_upload")
@@ -57,20 +57,48 @@ def _is_call_of(node: cst.BaseExpression, name: str) -> bool:
     return node.func.attr.value == name
 
 
-def _is_place(program: Program, node: cst.BaseExpression) -> bool:
-    """Whether ``node`` is a datastore, or a path on one."""
-    if not isinstance(node, cst.Call):
+def _is_place(program: Program, node: cst.BaseExpression, depth: int = 0) -> bool:
+    """Whether ``node`` certainly is a datastore, or a path on one."""
+    node = known.follow(program, node)
+    if depth > 8:
         return False
+    if isinstance(node, cst.Subscript):
+        return isinstance(node.value, cst.Attribute) and node.value.attr.value == "datastores"
+    if isinstance(node, cst.Call):
+        return _makes_place(program, node, depth)
+    given = _values(program, node)
+    return bool(given) and all(
+        each is not None and _is_place(program, each, depth + 1) for each in given
+    )
+
+
+def _makes_place(program: Program, node: cst.Call, depth: int) -> bool:
     name = program.qualified(node.func)
     if name.startswith("azureml.") and ".Datastore" in f".{name.partition('core')[2]}":
         return True
     if not isinstance(node.func, cst.Attribute):
         return False
-    if node.func.attr.value in _MAKERS:
-        return True
-    return node.func.attr.value == "path" and _is_place(
-        program, known.follow(program, node.func.value)
-    )
+    if node.func.attr.value == "path":
+        return _is_place(program, node.func.value, depth + 1)
+    return node.func.attr.value in _MAKERS
+
+
+def _values(program: Program, node: cst.BaseExpression) -> list[cst.BaseExpression | None]:
+    """All that a parameter or an attribute is given anywhere; empty where that is not seen."""
+    if isinstance(node, cst.Attribute):
+        text = program.source(node)
+        return [
+            each.value
+            for each in program.nodes(cst.Assign)
+            if any(program.source(target.target) == text for target in each.targets)
+        ]
+    if not isinstance(node, cst.Name):
+        return []
+    found = [getattr(each, "node", None) for each in program.assignments(node.value, node)]
+    params = [each for each in found if isinstance(each, cst.Param)]
+    if len(params) < len(found):
+        return []
+    return [value for each in params for value in parameters.given(program, each)]
 
 
 def named_input(program: Program, node: cst.BaseExpression) -> str:

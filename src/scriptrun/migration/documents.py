@@ -6,6 +6,7 @@ from collections.abc import Iterable
 
 from scriptrun.migration import files, notebooks
 from scriptrun.migration.edits import Edit, Lines, apply
+from scriptrun.migration.program import Program
 
 
 class Document:
@@ -18,6 +19,8 @@ class Document:
         self._cells = notebooks.cells(self.file.text) if self.is_notebook else []
         self.pieces = [cell.text for cell in self._cells] if self.is_notebook else [self.file.text]
         self.broken: list[int] = []
+        #: names that may stand where the program's text is out of the way
+        self.hidden: set[str] = set()
 
     def program(self) -> str:
         """The text that is parsed: the pieces one after the other, in their order."""
@@ -27,9 +30,14 @@ class Document:
         for number, piece in enumerate(self.pieces):
             text, good = notebooks.masked(piece)
             made.append(text + "\n")
+            self.hidden |= notebooks.hidden(piece, text)
             if not good:
                 self.broken.append(number)
         return "".join(made)
+
+    def parsed(self, text: str) -> Program:
+        """The program of ``text``, as ``program()`` gave it."""
+        return Program(text, self.hidden)
 
     def apply(self, edits: Iterable[Edit]) -> None:
         """Change the pieces; the edits are of ``program()``."""

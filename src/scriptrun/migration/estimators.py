@@ -91,13 +91,17 @@ class Writer:
         if "source_directory" not in self.settings:
             raise Refused("it has no source_directory")
         size = self._given("vm_size") or self._given("vm_priority")
-        if size is not None:
+        target = self._given("compute_target")
+        own = target is None or reading.value(self.program, target) == "amlcompute"
+        if size is not None and own:
             raise Refused(
                 f"{size.name} asks for a cluster that is made for this run alone",
                 "Name a compute target: compute_target=...",
             )
-        if self._given("compute_target") is None:
+        if target is None:
             raise Refused("it names no compute_target")
+        if size is not None:
+            self.made.notes.append(f"{size.name} is the compute target's own, and is left out")
 
     def _plain(self) -> None:
         for name in ("source_directory", "entry_script", "compute_target"):

@@ -74,6 +74,8 @@ class Imports:
 
     def drop(self, statement: cst.ImportFrom, name: str) -> None:
         """Take ``name`` (as the program calls it) out of the import ``statement``."""
+        if name in self.program.hidden:
+            return
         self._dropped.setdefault(statement, set()).add(name)
 
     def edits(self) -> list[Edit]:
@@ -109,9 +111,7 @@ class Imports:
             if {local(each) for each in statement.names} <= gone:
                 if lines:
                     return [Edit(start, end, between.join(lines))]
-                if _must_stay(self.program, statement):
-                    return [Edit(start, end, "pass")]
-                return [Edit(*_line(self.program, statement), "")]
+                return [removal(self.program, statement)]
             made = without(self.program, statement, gone) if gone else []
         else:
             made = []
@@ -144,6 +144,13 @@ def _line(program: Program, statement: cst.CSTNode) -> tuple[int, int]:
     stop = starts[number] if number < len(starts) else len(program.text)
     alone = program.indent(statement) is not None and not program.text[end:stop].strip()
     return (program.line_start(statement), stop) if alone else (start, end)
+
+
+def removal(program: Program, statement: cst.CSTNode) -> Edit:
+    """The edit that takes the import away."""
+    if _must_stay(program, statement):
+        return Edit(*program.span(statement), "pass")
+    return Edit(*_line(program, statement), "")
 
 
 def _must_stay(program: Program, statement: cst.CSTNode) -> bool:

@@ -123,6 +123,8 @@ def is_changed(program: Program, name: cst.Name, by: Iterable[cst.CSTNode] = ())
 
     Being an argument of one of the calls ``by`` is no change.
     """
+    if name.value in program.hidden:
+        return True
     allowed = list(by)
     for each in program.references(name.value, name):
         above = program.parent(each)

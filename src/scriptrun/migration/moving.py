@@ -8,7 +8,7 @@ import libcst as cst
 
 import scriptrun
 from scriptrun import exceptions
-from scriptrun.migration import asking, imports, known, stars
+from scriptrun.migration import asking, dotted, imports, known, stars
 from scriptrun.migration.edits import Edit
 from scriptrun.migration.findings import LEFT, LOOK, REWRITTEN
 from scriptrun.migration.program import Program
@@ -39,11 +39,12 @@ def home(module: str, name: str) -> str:
 def move(program: Program, alternative: Callable[[str, str], str | None]) -> Result:
     """The edits that make imports of azureml imports of scriptrun, and what is left, and why."""
     result = Result()
-    left: list[cst.CSTNode] = []
-    for statement in program.nodes(cst.ImportFrom, cst.Import):
-        if isinstance(statement, cst.Import):
-            left += _plain(program, statement, result)
-        elif _module(program, statement).split(".")[0] == "azureml":
+    written = dotted.move(program, home, _beyond)
+    result.edits += written.edits
+    result.told += written.told
+    left = written.left
+    for statement in program.nodes(cst.ImportFrom):
+        if _module(program, statement).split(".")[0] == "azureml":
             _from(program, statement, result, left, alternative)
     if result.edits:
         result.told += _targets(program)
@@ -86,17 +87,6 @@ def _module(program: Program, statement: cst.ImportFrom) -> str:
 def _has_dropin(program: Program) -> bool:
     names = [alias for each in program.nodes(cst.Import) for alias in each.names]
     return any(each.evaluated_name == "scriptrun.dropin" for each in names)
-
-
-def _plain(program: Program, statement: cst.Import, result: Result) -> list[cst.CSTNode]:
-    """``import azureml.core`` stays: what is written with its dots is azureml's."""
-    found = [each.evaluated_name for each in statement.names]
-    ours = [each for each in found if each.split(".")[0] == "azureml"]
-    if not ours:
-        return []
-    reason = "names written out with azureml. are left as they are"
-    result.told.append(Told(program.line(statement), LEFT, f"import {ours[0]}", reason))
-    return [statement]
 
 
 def _from(
@@ -143,7 +133,14 @@ def _in_the_way(program: Program, alias: cst.ImportAlias) -> str:
     if alias.evaluated_name != "Workspace":
         return ""
     local = imports.local(alias)
-    for user in program.references(local, alias):
+    return _beyond(program, program.references(local, alias), local)
+
+
+def _beyond(program: Program, users: list[cst.CSTNode], local: str) -> str:
+    """Why what is done with a class goes beyond what scriptrun's own does, or ""."""
+    if program.qualified(users[0]).rpartition(".")[2] != "Workspace" if users else True:
+        return ""
+    for user in users:
         above = program.parent(user)
         if isinstance(above, cst.Call) and above.func is user:
             return "Workspace(...) is made of Azure's names, which only the drop-in takes"

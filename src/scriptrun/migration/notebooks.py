@@ -139,6 +139,36 @@ def masked(source: str) -> tuple[str, bool]:
     return (text, True) if _parses(text) else (_blank(source), False)
 
 
+#: cell magics whose cell is another language, or a file
+_OTHERS = (
+    "bash sh script cmd system sx writefile file html javascript js latex markdown svg perl ruby R"
+)
+_FOREIGN = frozenset(_OTHERS.split())
+_SHELL = re.compile(r"^[ \t]*(?:[A-Za-z_][\w, ]*=[ \t]*)?(?:!|%(?:pip|conda|cd|env|matplotlib)\b)")
+_PUT_IN = re.compile(r"\{([^}]*)\}|\$(\w+)")
+_WORD = re.compile(r"[A-Za-z_]\w*")
+
+
+def hidden(source: str, masked_text: str) -> set[str]:
+    """The names that may stand in the lines of ``source`` that are out of the way.
+
+    Of shell lines these are what Jupyter puts in for ``{...}`` and ``$name``.
+    """
+    first = next((line for line in source.split("\n") if line.strip()), "").lstrip()
+    if first.startswith("%%") and (first[2:].split() or [""])[0] in _FOREIGN:
+        return set()
+    found: set[str] = set()
+    for line, seen in zip(source.split("\n"), masked_text.split("\n"), strict=True):
+        timed = _TIMED.match(line)
+        if line == seen or (timed is not None and seen.endswith(timed["code"])):
+            continue
+        text = line
+        if _SHELL.match(line):
+            text = " ".join(f"{one} {other}" for one, other in _PUT_IN.findall(line))
+        found.update(_WORD.findall(text))
+    return found
+
+
 def _blank(text: str) -> str:
     return re.sub(r"[^\r\n]", " ", text)
 

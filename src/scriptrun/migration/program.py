@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 import libcst as cst
@@ -20,10 +20,13 @@ def check(text: str) -> None:
 
 
 class Program:
-    """The parsed ``text``. Raises libcst.ParserSyntaxError for what is no Python 3."""
+    """The parsed ``text``. Raises libcst.ParserSyntaxError for what is no Python 3.
 
-    def __init__(self, text: str) -> None:
-        self.text = text
+    ``hidden`` are names that something outside of the text may use.
+    """
+
+    def __init__(self, text: str, hidden: Iterable[str] = ()) -> None:
+        self.text, self.hidden = text, frozenset(hidden)
         self.lines = Lines(text)
         wrapper = metadata.MetadataWrapper(cst.parse_module(text), unsafe_skip_copy=True)
         self.module = wrapper.module

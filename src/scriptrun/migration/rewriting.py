@@ -170,7 +170,12 @@ def _free(program: Program, done: list[Rewriting], result: Result) -> None:
         ]
         statement = known.binding(program, name)
         line = program.parent(statement) if statement is not None else None
-        if kept or statement is None or not isinstance(line, cst.SimpleStatementLine):
+        if (
+            kept
+            or name.value in program.hidden
+            or statement is None
+            or not isinstance(line, cst.SimpleStatementLine)
+        ):
             continue
         if (
             len(line.body) == 1

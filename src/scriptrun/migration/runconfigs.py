@@ -75,6 +75,8 @@ class _Apart:
         target = above.targets[0].target if isinstance(above, cst.Assign) else None
         if not isinstance(target, cst.Name) or known.bound(self.program, target) is not self.call:
             raise Refused("it has no name of its own")
+        if target.value in self.program.hidden:
+            raise Refused("a line that is no Python uses it")
         return target
 
     def _conda(self) -> str:
@@ -97,8 +99,11 @@ class _Apart:
             self._given(above)
             return
         if not isinstance(above, cst.Attribute) or above.attr.value not in _SETTINGS:
-            what = above.attr.value if isinstance(above, cst.Attribute) else "all of it"
-            raise Refused(f"{what} is used elsewhere")
+            if isinstance(above, cst.Attribute):
+                raise Refused(
+                    f"its {above.attr.value} is used, which a ScriptRunConfig keeps in it"
+                )
+            raise Refused("all of it is used elsewhere")
         statement = self._assigned(above)
         if statement is not None:
             self.set.append((above.attr.value, statement))

@@ -83,19 +83,19 @@ def rewritten(path: str, raw: bytes, to: str, alternative: Alternative) -> Outco
     ]
     start, original = list(document.pieces), text
     if _STARRED.search(text):
-        result = stars.named(_parsed(Program, text))
+        result = stars.named(_parsed(document.parsed, text))
         findings += _placed(document, result.told, start)
         document.apply(result.edits)
         text = document.program()
     if _CALLED.search(text):
-        program = _parsed(Program, text)
+        program = _parsed(document.parsed, text)
         result = rewriting.rewrite(program, to == SCRIPTRUN)
         findings += _placed(document, result.told, start)
         if result.edits:
             document.apply(result.edits)
             text, program = document.program(), None
     if to == SCRIPTRUN and _IMPORTED.search(text):
-        result = moving.move(program or _parsed(Program, text), alternative)
+        result = moving.move(program or _parsed(document.parsed, text), alternative)
         lines = _before(text, original)
         told = [dataclasses.replace(each, line=lines[each.line - 1]) for each in result.told]
         findings += _placed(document, told, start)

@@ -1,0 +1,160 @@
+"""Names of azureml that are written with their dots: ``azureml.core.Workspace``, ``hd.choice``."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+import libcst as cst
+
+from scriptrun.migration import imports
+from scriptrun.migration.edits import Edit
+from scriptrun.migration.findings import LEFT, REWRITTEN
+from scriptrun.migration.program import Program
+from scriptrun.migration.rewriting import Told
+
+Home = Callable[[str, str], str]
+#: why a use of a class, with what it is called, goes beyond scriptrun's own; or ""
+Hindrance = Callable[[Program, list[cst.CSTNode], str], str]
+
+
+@dataclass
+class Moved:
+    """The edits, what is told, and the imports that stay with azureml."""
+
+    edits: list[Edit] = field(default_factory=list)
+    told: list[Told] = field(default_factory=list)
+    left: list[cst.CSTNode] = field(default_factory=list)
+
+
+def move(program: Program, home: Home, hindrance: Hindrance) -> Moved:
+    """The edits that make ``import azureml...`` scriptrun's, as far as it has the names."""
+    return _Move(program, home, hindrance).made
+
+
+class _Move:
+    def __init__(self, program: Program, home: Home, hindrance: Hindrance) -> None:
+        self.program, self.home, self.hindrance = program, home, hindrance
+        self.made = Moved()
+        statements = [each for each in program.nodes(cst.Import) if self._aliases(each)]
+        if not statements:
+            return
+        self.uses = self._uses()
+        self.needs: set[str] = set()
+        plain = [node for node in self.uses if program.source(node).startswith("azureml")]
+        stays = self._rewrite(plain)
+        for statement in statements:
+            self._statement(statement, stays)
+
+    def _aliases(self, statement: cst.Import) -> list[cst.ImportAlias]:
+        names = list(statement.names)
+        return [each for each in names if each.evaluated_name.split(".")[0] == "azureml"]
+
+    def _uses(self) -> list[cst.Attribute]:
+        """The names of azureml that are written out, each with all of its dots."""
+        found = []
+        for node in self.program.nodes(cst.Attribute):
+            if isinstance(self.program.parent(node), cst.Attribute):
+                continue
+            inside = any(
+                isinstance(a, cst.Import | cst.ImportFrom) for a in self.program.above(node)
+            )
+            if not inside and self.program.qualified(node).startswith("azureml."):
+                found.append(node)
+        return found
+
+    def _class(self, node: cst.Attribute) -> tuple[cst.Attribute, str]:
+        """The part of a written name that scriptrun has, and the module that has it, or ""."""
+        inner: cst.BaseExpression = node
+        while isinstance(inner, cst.Attribute):
+            module, _, name = self.program.qualified(inner).rpartition(".")
+            if self.home(module, name):
+                return inner, self.home(module, name)
+            inner = inner.value
+        return node, ""
+
+    def _rewrite(self, uses: list[cst.Attribute]) -> list[str]:
+        """Put scriptrun's names for those that it has; why others stay."""
+        stays: list[str] = []
+        if "azureml" in self.program.hidden:
+            stays.append("a line that is no Python names it")
+        classes: dict[tuple[str, str], list[cst.CSTNode]] = {}
+        for node in uses:
+            found, home = self._class(node)
+            text = self.program.source(found)
+            if home:
+                classes.setdefault((text, home), []).append(found)
+            else:
+                stays.append(f"scriptrun has no {text.partition('.')[2]} of its own")
+        for (text, home), nodes in classes.items():
+            problem = self.hindrance(self.program, nodes, text)
+            if not problem and not self._is_free(nodes[0]):
+                problem = "the program calls something else scriptrun"
+            if problem:
+                stays.append(problem)
+                continue
+            self.needs.add(home)
+            new = f"{home}.{text.rpartition('.')[2]}"
+            self.made.edits += [Edit(*self.program.span(each), new) for each in nodes]
+        return stays
+
+    def _is_free(self, node: cst.CSTNode) -> bool:
+        """Whether the program calls nothing else scriptrun."""
+        bound = self.program.assignments("scriptrun", node)
+        return all(isinstance(getattr(each, "node", None), cst.Import) for each in bound)
+
+    def _statement(self, statement: cst.Import, stays: list[str]) -> None:
+        reasons = [self._reason(each, stays) for each in self._aliases(statement)]
+        others = len(reasons) < len(statement.names)
+        what = f"import {self._aliases(statement)[0].evaluated_name}"
+        line = self.program.line(statement)
+        told = next(filter(None, reasons), "")
+        if told or (others and not any(each.asname for each in statement.names)):
+            told = told or "it stands with others"
+            self.made.told.append(Told(line, LEFT, what, told))
+            self.made.left.append(statement)
+            self._before(statement)
+            return
+        self.made.told.append(Told(line, REWRITTEN, what, "scriptrun's, or needed no more"))
+        for alias in self._aliases(statement):
+            if alias.asname is not None:
+                self.made.edits.append(Edit(*self.program.span(alias.name), "scriptrun"))
+        if all(each.asname is None for each in statement.names):
+            self._replace(statement)
+
+    def _reason(self, alias: cst.ImportAlias, stays: list[str]) -> str:
+        """Why the import stays, or ""."""
+        if alias.asname is None:
+            return stays[0] if stays else ""
+        local = imports.local(alias)
+        for user in self.program.references(local, alias):
+            node = self.program.parent(user)
+            if not isinstance(node, cst.Attribute):
+                return f"{local} is used as a value"
+            module, _, name = self.program.qualified(node).rpartition(".")
+            problem = self.hindrance(self.program, [node], self.program.source(node))
+            if self.home(module, name) != "scriptrun" or problem:
+                return problem or f"scriptrun has no {name} of its own"
+        return ""
+
+    def _lines(self) -> list[str]:
+        lines = [f"import {each}" for each in sorted(self.needs)]
+        self.needs = set()
+        return lines
+
+    def _before(self, statement: cst.Import) -> None:
+        indent = self.program.indent(statement)
+        between = "; " if indent is None else f"{self.program.newline}{indent}"
+        start = self.program.span(statement)[0]
+        text = "".join(line + between for line in self._lines())
+        if text:
+            self.made.edits.append(Edit(start, start, text))
+
+    def _replace(self, statement: cst.Import) -> None:
+        lines = self._lines()
+        indent = self.program.indent(statement)
+        between = "; " if indent is None else f"{self.program.newline}{indent}"
+        if lines:
+            self.made.edits.append(Edit(*self.program.span(statement), between.join(lines)))
+        else:
+            self.made.edits.append(imports.removal(self.program, statement))
