@@ -6,6 +6,7 @@ import filecmp
 import os
 import shutil
 import time
+from collections.abc import Iterator
 from itertools import zip_longest
 from pathlib import Path
 
@@ -14,10 +15,11 @@ from scriptrun.data import datastores
 from scriptrun.data import mount as mounting
 from scriptrun.data.cache import Cache
 from scriptrun.data.content import Content
-from scriptrun.data.errors import FileChanged
+from scriptrun.data.errors import DatastoreException, FileChanged
 from scriptrun.data.globs import is_pattern
 from scriptrun.data.layout import Laid, Layout
 from scriptrun.data.patience import time_limit
+from scriptrun.data.seam import Entry
 from scriptrun.data_words import amount
 from scriptrun.home import Home
 from scriptrun.runtime import files, identity
@@ -256,13 +258,21 @@ def _folder_itself(content: Content) -> Path | None:
     store = root.place.store()
     if store.folder is None or root.under:
         return None
-    listed = iter(store.list(root.folder))
+    listed = _readable(store.list(root.folder))
     for row, entry in zip_longest(content.rows(), listed):
         if row is None or entry is None or root.path_of(entry) != row.path:
             return None
         if (entry.size, entry.etag) != (row.size, row.etag):
             raise FileChanged(f"The file {entry.path!r} in {store.name} has changed.")
     return store.folder / root.folder if root.folder else store.folder
+
+
+def _readable(entries: Iterator[Entry]) -> Iterator[Entry | None]:
+    """The entries; None at the end where more cannot be listed."""
+    try:
+        yield from entries
+    except DatastoreException:
+        yield None
 
 
 def _has_etags(content: Content) -> bool:

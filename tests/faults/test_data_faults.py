@@ -7,6 +7,7 @@ import json
 import os
 import random
 import signal
+import subprocess
 import sys
 import time
 from pathlib import Path
@@ -100,6 +101,36 @@ def test_a_mount_with_a_full_disk_whose_store_goes_away(
 
 def data_events(run):
     return map(json.loads, (run.path / "events" / "data-0.jsonl").read_text().splitlines())
+
+
+MOUNTS_ONE = """
+import sys
+from scriptrun import Dataset, Datastore, Experiment, ScriptRunConfig, Workspace
+home, shared, source = sys.argv[1:]
+ws = Workspace.create("w", path=home)
+store = Datastore.register_local(ws, "shared", shared)
+data = Dataset.File.from_files((store, "a.txt")).as_mount()
+config = ScriptRunConfig(source, "train.py", arguments=[data], compute_target="local")
+run = Experiment(ws, "e").submit(config)
+run.wait_for_completion(raise_on_error=False)
+print((run.path / "user_logs/std_log.txt").read_text())
+try:
+    Dataset.File.from_files((store, "closed/*"))
+except Exception as error:
+    print(error)
+"""
+
+
+def test_a_folder_that_may_not_be_read_matters_only_to_who_wants_it(tmp_path, bound_by_permissions):
+    (tmp_path / "shared" / "closed").mkdir(parents=True)
+    (tmp_path / "shared" / "a.txt").write_text("A")
+    (tmp_path / "shared" / "closed").chmod(0)
+    source = config(tmp_path, "import sys; print(open(sys.argv[1]).read())").source_directory
+    words = [*bound_by_permissions, sys.executable, "-c", MOUNTS_ONE]
+    words += [str(tmp_path / "home"), str(tmp_path / "shared"), str(source)]
+    done = subprocess.run(words, capture_output=True, text=True)
+    assert done.stdout.startswith("A\n"), done
+    assert "closed in shared cannot be listed: Permission denied." in done.stdout
 
 
 def test_an_output_that_finds_no_room_is_kept(workspace, tmp_path, small_disk):
