@@ -18,7 +18,7 @@ import servers
 def own_secrets(tmp_path, monkeypatch):
     """Secrets below the test's folder, and none from the environment."""
     monkeypatch.setenv("SCRIPTRUN_SECRETS", str(tmp_path / "secrets"))
-    monkeypatch.setenv("SCRIPTRUN_DATA_TIMEOUT", "5")
+    monkeypatch.setenv("SCRIPTRUN_DATA_TIMEOUT", "20")
     for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AZURE_STORAGE_ACCOUNT_KEY"):
         monkeypatch.delenv(name, raising=False)
     return tmp_path / "secrets"

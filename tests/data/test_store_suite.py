@@ -39,6 +39,7 @@ class TestBlob(StoreSuite):
 @pytest.mark.stores
 class TestS3(StoreSuite):
     heeds_new = False  # rclone's server ignores If-None-Match
+    listed = 1_050
 
     @pytest.fixture
     def store(self, s3_store):
@@ -50,6 +51,8 @@ class TestS3(StoreSuite):
 @pytest.mark.stores
 @pytest.mark.xdist_group("ceph")
 class TestCeph(StoreSuite):
+    listed = 1_050
+
     @pytest.fixture
     def store(self, ceph_store):
         return ceph_store.store
