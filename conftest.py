@@ -6,6 +6,8 @@ import os
 
 import pytest
 
+pytest_plugins = ["scriptrun.testing.table", "pytester"]
+
 #: a skip whose reason begins so stands everywhere: for another system or user, or other hardware
 ELSEWHERE = ("only on ", "only as ", "root may ", "this machine has no ")
 

@@ -15,9 +15,11 @@ import cluster as clusters
 
 from scriptrun import Environment, Experiment, ScriptRunConfig, Workspace
 from scriptrun.engines import slurm_commands
+from scriptrun.engines.base import ALIVE, QUEUED
 from scriptrun.engines.slurm import Slurm
 
-MANY = 500
+#: runs of one array, and active ones that one look is to tell of
+MANY, ACTIVE = 500, 1000
 
 
 def measure() -> list[dict[str, object]]:
@@ -45,7 +47,14 @@ def measure() -> list[dict[str, object]]:
         ),
         timing.row("the whole of it", found["ours"], "s", "sbatch --wrap", found["sbatch"]),
         timing.row(f"{MANY} runs submitted together", took, "s", "promised", 10, "ratio 1"),
-        timing.row(f"calls of squeue for a look at {MANY}", asked, "", "promised", 1, "ratio 1"),
+        timing.row(
+            f"calls of squeue for a look at {ACTIVE} active runs",
+            asked,
+            "",
+            "promised",
+            1,
+            "ratio 1",
+        ),
     ]
 
 
@@ -87,6 +96,7 @@ def many(workspace: Workspace, place: Path) -> tuple[float, int]:
     began = time.perf_counter()
     runs = Experiment(workspace, "many").submit_many([job] * MANY)
     took = time.perf_counter() - began
+    runs += Experiment(workspace, "more").submit_many([job] * (ACTIVE - MANY))
     calls: list[list[str]] = []
     ask = slurm_commands.ask
 
@@ -96,9 +106,10 @@ def many(workspace: Workspace, place: Path) -> tuple[float, int]:
 
     slurm_commands.ask = counted  # type: ignore[assignment]
     try:
-        Slurm(partition="main").poll([run.path for run in runs])
+        views = Slurm(partition="main").poll([run.path for run in runs])
     finally:
         slurm_commands.ask = ask
+    assert all(view.what in (QUEUED, ALIVE) for view in views[MANY:]), "they are no more active"
     for run in runs[::-1]:
         (run.path / "cancel.json").touch()
     return took, sum(1 for argv in calls if argv[0] == "squeue")

@@ -18,6 +18,8 @@ pytestmark = [pytest.mark.podman, pytest.mark.slow]
 
 
 class TestInContainers(EngineSuite):
+    engine = "local, in containers"
+
     @pytest.fixture
     def bench(self, tmp_path, podman):
         made = Bench(tmp_path, Local(), image=BASE)

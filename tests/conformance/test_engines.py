@@ -33,12 +33,16 @@ class OnThisMachine(EngineSuite):
 
 
 class TestLocalAsAFreshInterpreter(OnThisMachine):
+    engine = "local"
+
     @pytest.fixture
     def bench(self, tmp_path):
         return Bench(tmp_path, Local())
 
 
 class TestLocalByFork(OnThisMachine):
+    engine = "local, by fork"
+
     @pytest.fixture
     def bench(self, tmp_path):
         return Bench(tmp_path, Local(), forks=True)

@@ -18,6 +18,8 @@ pytestmark = [pytest.mark.slurm, pytest.mark.slow, pytest.mark.xdist_group("slur
 
 
 class TestSlurm(EngineSuite):
+    engine = "Slurm"
+
     @pytest.fixture
     def bench(self, tmp_path, slurm):
         return Bench(tmp_path, Slurm(partition="main", cpus=1, memory="256M", requeue=False))

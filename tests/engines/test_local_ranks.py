@@ -174,6 +174,9 @@ def config(bench, distributed, **more):
         (None, {"memory": "much"}, "memory is 'much'"),
         (None, {"memory": "900T"}, "of memory"),
         (None, {"gpus": 77}, "77 GPUs"),
+        (MpiConfiguration(3, 1), {"gpus_per_process": 26}, "78 GPUs"),
+        (None, {"cpus": 1, "cpus_per_process": 1}, "cpus is 1 and cpus_per_process is 1"),
+        (None, {"memory_per_process": 0}, "memory_per_process is 0"),
         (None, {"gpu_binding": "core"}, "gpu_binding is 'core'"),
     ],
 )
@@ -193,6 +196,12 @@ def test_what_was_asked_for_is_recorded(bench):
     run = Experiment(bench.workspace, "e").submit(config(bench, None, cpus=1, memory="64M"))
     wait(run)
     assert run.job.resources == {"cpus": 1, "memory": 64 << 20}
+    a_rank = config(
+        bench, PyTorchConfiguration("Gloo", 2), cpus_per_process=1, memory_per_process="9M"
+    )
+    run = Experiment(bench.workspace, "e").submit(a_rank)
+    assert wait(run) == "Completed"
+    assert run.job.resources == {"cpus": 2, "memory": 18 << 20}
 
 
 def scriptrun(bench, *words):
@@ -204,7 +213,8 @@ def test_the_command_line_spreads_a_job_and_shows_its_ranks(bench):
     (bench.root / "train.py").write_text(
         "import os\nprint('rank', os.environ['RANK'], 'of', os.environ['WORLD_SIZE'])\n"
     )
-    done = scriptrun(bench, "run", "--pytorch", "--nodes", "2", "--processes", "4", "train.py")
+    words = ("--nodes", "2", "--processes", "4", "--cpus-per-process", "1")
+    done = scriptrun(bench, "run", "--pytorch", *words, "train.py")
     assert done.stdout == "rank 0 of 4\n", done.stderr
     shown = scriptrun(bench, "logs", "--all").stdout
     assert sorted(shown.splitlines()) == [f"[{n}] rank {n} of 4" for n in range(4)]

@@ -89,9 +89,11 @@ def _rank_arguments(add: Any) -> None:
     )
     for name, line in kinds:
         add(name, action="store_const", const=name[2:], dest="distributed", help=line)
-    add("--cpus", metavar="N", type=int, help="what each node must have")
-    add("--gpus", metavar="N", type=int, help="what each node must have")
-    add("--memory", metavar="SIZE", help="what each node must have, as 16G")
+    for name, value in (("cpus", "N"), ("gpus", "N"), ("memory", "SIZE")):
+        kind = int if value == "N" else str
+        what = "as 16G, for each node" if kind is str else "for each node"
+        add(f"--{name}", metavar=value, type=kind, help=what)
+        add(f"--{name}-per-process", metavar=value, type=kind, help="the same for each rank")
 
 
 def _retry_arguments(add: Any) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 
+from scriptrun.config import resources
 from scriptrun.config.distributed import (
     MpiConfiguration,
     PyTorchConfiguration,
@@ -38,7 +39,7 @@ def apply(args: argparse.Namespace, made: RunConfiguration) -> None:
 
 
 def ask(args: argparse.Namespace, config: ScriptRunConfig) -> None:
-    """Let ``config`` ask for what --cpus, --gpus and --memory say."""
-    for name in ("cpus", "gpus", "memory"):
+    """Let ``config`` ask for what --cpus, --gpus and --memory say, for a node or a rank."""
+    for name in [each for kind in resources.NAMES for each in (kind, f"{kind}_per_process")]:
         if getattr(args, name) is not None:
             setattr(config, name, getattr(args, name))

@@ -1,27 +1,44 @@
-"""What each node of a job must give: CPUs, GPUs, memory."""
+"""What each node or rank of a job must be given: CPUs, GPUs, memory."""
 
 from __future__ import annotations
 
 import re
 
+from scriptrun.config import distribution
 from scriptrun.config.script_run_config import ScriptRunConfig
 from scriptrun.spec.hints import Any
+from scriptrun.spec.job import Distribution
 
 _SIZE = re.compile(r"(\d+(?:\.\d+)?)\s*([KMGT]?)I?B?", re.IGNORECASE)
 _POWERS = {"": 0, "K": 10, "M": 20, "G": 30, "T": 40}
+#: what can be asked for, for each node by this name, for each rank with _per_process behind it
+NAMES = ("cpus", "gpus", "memory")
 #: which GPUs of its node a rank sees: all of them, or its own share
 BINDINGS = ("node", "process")
 
 
 def of(config: ScriptRunConfig) -> dict[str, Any]:
-    """``JobSpec.resources``: what was asked for, and nothing else; memory in bytes."""
-    found: dict[str, Any] = {
-        "cpus": config.cpus,
-        "gpus": config.gpus,
-        "memory": size_of(config.memory),
-        "gpu_binding": config.gpu_binding if config.gpu_binding != "node" else None,
-    }
+    """``JobSpec.resources``: what a node is asked for, and nothing else; memory in bytes."""
+    ranks = _ranks(distribution.distribution(config.run_config))
+    found: dict[str, Any] = {}
+    for name in NAMES:
+        a_node, a_rank = getattr(config, name), getattr(config, f"{name}_per_process")
+        found[name] = _count(name, a_node)
+        if a_rank is not None:
+            found[name] = (_count(name, a_rank) or 0) * ranks[name]
+    found["gpu_binding"] = config.gpu_binding if config.gpu_binding != "node" else None
     return {name: value for name, value in found.items() if value is not None}
+
+
+def _count(name: str, value: Any) -> int | None:
+    return size_of(value) if name == "memory" else value
+
+
+def _ranks(spread: Distribution) -> dict[str, int]:
+    """How many ranks of a node, at most, need each of the resources; servers need no GPU."""
+    servers = -(-int(spread.settings.get("parameter_servers", 0)) // spread.nodes)
+    each = spread.processes_per_node
+    return {"cpus": each + servers, "gpus": each, "memory": each + servers}
 
 
 def size_of(value: object) -> int | None:
@@ -34,16 +51,30 @@ def size_of(value: object) -> int | None:
 
 def problems(config: ScriptRunConfig) -> list[str]:
     """What is wrong with them, as sentences."""
-    found = [
-        f"{name} is {value!r}; a whole number from {least} up is wanted, for each node."
-        for name, value, least in (("cpus", config.cpus, 1), ("gpus", config.gpus, 0))
-        if value is not None and not (type(value) is int and value >= least)
-    ]
-    if config.memory is not None and not size_of(config.memory):
-        found.append(f"memory is {config.memory!r}; a size such as 16G is wanted, for each node.")
+    found = []
+    for name in NAMES:
+        a_node, a_rank = getattr(config, name), getattr(config, f"{name}_per_process")
+        found += _bad(name, name, a_node, "node")
+        found += _bad(name, f"{name}_per_process", a_rank, "process")
+        if a_node is not None and a_rank is not None:
+            found.append(
+                f"{name} is {a_node!r} and {name}_per_process is {a_rank!r}; give one of them."
+            )
     if config.gpu_binding not in BINDINGS:
         found.append(
             f"gpu_binding is {config.gpu_binding!r}; it is 'node' (each rank sees all GPUs of its "
             "node) or 'process' (each rank sees its own share)."
         )
     return found
+
+
+def _bad(kind: str, name: str, value: Any, whose: str) -> list[str]:
+    least = 0 if kind == "gpus" else 1
+    if value is None or (size_of(value) if kind == "memory" else _is_count(value, least)):
+        return []
+    wanted = "a size such as 16G" if kind == "memory" else f"a whole number from {least} up"
+    return [f"{name} is {value!r}; {wanted} is wanted, for each {whose}."]
+
+
+def _is_count(value: Any, least: int) -> bool:
+    return type(value) is int and value >= least

@@ -58,6 +58,10 @@ class ScriptRunConfig:
     cpus: int | None = None
     gpus: int | None = None
     memory: int | str | None = None
+    #: the same for each rank, instead: a node gives as much as its ranks need together
+    cpus_per_process: int | None = None
+    gpus_per_process: int | None = None
+    memory_per_process: int | str | None = None
     #: which GPUs of its node a rank sees: all ("node"), or its own share ("process")
     gpu_binding: str = "node"
     #: what the SDK v1 took for a duration that nobody wrote; scriptrun takes no limit

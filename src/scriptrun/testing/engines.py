@@ -20,7 +20,6 @@ from __future__ import annotations
 import dataclasses
 import json
 import os
-import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -33,6 +32,8 @@ from hypothesis import strategies as st
 from scriptrun import compute, kit, tickets
 from scriptrun.config.distributed import MpiConfiguration
 from scriptrun.config.script_run_config import ScriptRunConfig
+from scriptrun.dataset import Dataset, OutputFileDatasetConfig
+from scriptrun.datastore import Datastore
 from scriptrun.engines.base import ALIVE, ENDED, Engine, NoRoom, Order
 from scriptrun.environments.find import find
 from scriptrun.experiment import Experiment
@@ -40,8 +41,9 @@ from scriptrun.run import Run
 from scriptrun.spec.errors import RunConfigurationException, UserErrorException
 from scriptrun.testing import jobs
 from scriptrun.testing.jobs import Bench, log_of, until, wait
+from scriptrun.testing.losses import LossCases
 from scriptrun.testing.ranks import RankCases
-from scriptrun.testing.scripts import COUNTS, DEAF, GATED, MARK, SAVES, SEEN
+from scriptrun.testing.scripts import COPIES, COUNTS, DEAF, GATED, MARK, SAVES, SEEN
 
 ODD = ["", " ", '"quoted"', "it's", "$HOME", "${HOME}", "`id`", "a\nb", "%j", "%%", "é漢🙂", "\\n"]
 #: anything that an argument can hold: no NUL, no half of a surrogate pair
@@ -63,8 +65,15 @@ def _handle(engine: Engine, run: Run, order: Order) -> str:
     return given[0]
 
 
-class EngineSuite(RankCases):
-    """The cases, one method each. Overwrite ``bench`` and ``vanish``."""
+class EngineSuite(RankCases, LossCases):
+    """The cases, one method each. Overwrite ``bench`` and ``vanish``; ``engine`` is its name."""
+
+    engine = ""
+
+    @pytest.fixture(autouse=True)
+    def told_in_the_table(self, record_property: Any) -> None:
+        """Let scriptrun.testing.table know whose case it is."""
+        record_property("engine", self.engine or type(self).__name__)
 
     @pytest.fixture
     def bench(self, tmp_path: Path) -> Bench:
@@ -75,14 +84,6 @@ class EngineSuite(RankCases):
     def narrow(self, bench: Bench) -> Bench:
         """As ``bench``, with room for one run at a time."""
         return dataclasses.replace(bench, target=dataclasses.replace(bench.target, max_runs=1))
-
-    def vanish(self, run: Run) -> None:
-        """Make the job disappear without a trace, as a crash of its node would."""
-        raise NotImplementedError
-
-    def began(self, run: Run) -> None:
-        """Wait until the script says so."""
-        until(lambda: "began" in log_of(run), f"{run.id} has not begun")
 
     def test_success(self, bench: Bench) -> None:
         run = bench.run("print('hello'); open('outputs/a.txt', 'w').write('kept')")
@@ -268,30 +269,19 @@ class EngineSuite(RankCases):
         assert done.stdout.endswith("Completed\n"), done.stderr
         assert "from the job" in done.stdout
 
-    def test_the_submitter_is_killed_and_the_job_goes_on(self, bench: Bench) -> None:
-        gate = bench.root / "gate"
-        order = {**bench.order(GATED, [gate.as_posix()]), "linger": 600}
-        with subprocess.Popen(
-            jobs.submitter(), stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
-        ) as process:
-            assert process.stdin is not None and process.stdout is not None
-            process.stdin.write(json.dumps(order))
-            process.stdin.close()
-            run = Run.get(bench.workspace, process.stdout.readline().strip())
-            self.began(run)
-            process.send_signal(signal.SIGKILL)
-        gate.touch()
-        assert wait(run) == "Completed"
-        assert log_of(run) == "began\nwent on\n"
-
-    def test_a_vanished_job_is_lost_with_a_reason(self, bench: Bench) -> None:
-        mark = f"lost-{os.urandom(6).hex()}"
-        run = bench.submit(DEAF, [mark])
-        self.began(run)
-        self.vanish(run)
-        assert wait(run) == "Failed"
-        assert run.standing.reason
-        until(lambda: not jobs.living(mark), "processes of the lost job go on")
+    def test_data_is_brought_and_outputs_go_home(self, bench: Bench) -> None:
+        pytest.importorskip("obstore")
+        given = bench.root / "given"
+        given.mkdir()
+        for name in ("a b.txt", "c.txt"):
+            (given / name).write_text("brought")
+        store = Datastore.register_local(bench.workspace, "suite", given)
+        config = jobs._config(bench.order(COPIES))
+        data = Dataset.File.from_files((store, "**")).as_named_input("given").as_download()
+        config.arguments = [data, OutputFileDatasetConfig("made", (store, "made")).as_upload()]
+        run = Experiment(bench.workspace, "data").submit(config)
+        assert wait(run) == "Completed", (run.standing.reason, log_of(run))
+        assert (given / "made" / "a b.txt").read_text() == "brought"
 
     def test_the_time_limit_ends_it(self, bench: Bench) -> None:
         run = bench.submit(SAVES, limit=1)

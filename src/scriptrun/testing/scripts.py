@@ -45,3 +45,9 @@ print("began", flush=True)
 time.sleep(600)
 """
 COUNTS = MARK + "mark(sys.argv[1], 'once')\n"
+#: copies the files of its first argument, a folder, into its second
+COPIES = """
+import os, shutil, sys
+for name in os.listdir(sys.argv[1]):
+    shutil.copy(os.path.join(sys.argv[1], name), sys.argv[2])
+"""

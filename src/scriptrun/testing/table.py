@@ -1,0 +1,80 @@
+"""The table of engine by capability, made of how the suite's cases ended: a plug-in for pytest.
+
+A test run that holds classes of ``EngineSuite`` prints the table at its end. With ``--conformance
+FILE`` it is also written into that page, between the lines ``<!-- table of the suite -->`` and
+``<!-- end of the table -->``; engines that were not tried this time keep what stands there.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+BEGIN, END = "<!-- table of the suite -->", "<!-- end of the table -->"
+PASSED, FAILED, ABSENT = "passed", "failed", "-"
+
+#: case to engine to how it ended
+Found = dict[str, dict[str, str]]
+_found: Found = {}
+
+
+def pytest_addoption(parser: Any) -> None:
+    """Add ``--conformance``."""
+    text = "write the table of engine by capability into this page"
+    parser.addoption("--conformance", metavar="FILE", help=text)
+
+
+def pytest_runtest_logreport(report: Any) -> None:
+    """Take down how a case of an engine ended."""
+    engine = dict(report.user_properties).get("engine")
+    if not engine or (report.when != "call" and report.passed):
+        return
+    ended = FAILED if report.failed else ABSENT if report.skipped else PASSED
+    case = words_of(report.nodeid.rpartition("::")[2].partition("[")[0])
+    row = _found.setdefault(case, {})
+    if row.get(engine) != FAILED:  # of a case with several values, all must pass
+        row[engine] = ended
+
+
+def pytest_terminal_summary(terminalreporter: Any, config: Any) -> None:
+    """Print the table, and write it where that is asked for."""
+    if not _found:
+        return
+    terminalreporter.section("engine by capability")
+    terminalreporter.write_line("\n".join(lines(_found)))
+    if config.getoption("--conformance"):
+        write(Path(config.getoption("--conformance")), _found)
+
+
+def words_of(name: str) -> str:
+    """The promise that a case's name makes."""
+    return name.removeprefix("test_").replace("_", " ")
+
+
+def lines(found: Found) -> list[str]:
+    """The table in Markdown: a row for each case, a column for each engine."""
+    engines = sorted({engine for row in found.values() for engine in row})
+    rows = [["", *engines], ["---", *["---"] * len(engines)]]
+    for case, ended in found.items():
+        rows.append([case, *(ended.get(engine, ABSENT) for engine in engines)])
+    return ["| " + " | ".join(row) + " |" for row in rows]
+
+
+def read(page: Path) -> Found:
+    """The table that stands in the page."""
+    inside = page.read_text(encoding="utf-8").partition(BEGIN)[2].partition(END)[0]
+    listed = [line.strip("| ").split(" | ") for line in inside.splitlines() if line.startswith("|")]
+    if len(listed) < 2:
+        return {}
+    engines = listed[0]
+    return {row[0]: dict(zip(engines, row[1:], strict=True)) for row in listed[2:]}
+
+
+def write(page: Path, found: Found) -> None:
+    """Put what was found into the page's table."""
+    known = read(page)
+    for case, row in found.items():
+        known.setdefault(case, {}).update(row)
+    head, _, rest = page.read_text(encoding="utf-8").partition(BEGIN)
+    table = "\n".join(lines(known))
+    page.write_text(f"{head}{BEGIN}\n{table}\n{END}{rest.partition(END)[2]}", encoding="utf-8")
