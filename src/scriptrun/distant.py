@@ -51,9 +51,16 @@ def host_of(target: Target) -> str | None:
 
 
 def hand_over(
-    job: JobSpec, workspace: Home, warnings: list[str], lock: dict[str, Any] | None
+    job: JobSpec,
+    workspace: Home,
+    warnings: list[str],
+    lock: dict[str, Any] | None,
+    repeats: bool = False,
 ) -> Path:
     """Write ``job`` down here, send it to the cluster and have it started there; its folder.
+
+    Who ``repeats`` hands over again what is not written down here, should it be killed meanwhile:
+    then the cluster has it first, which starts it once however often it is told.
 
     Raises Unreachable, or ExperimentExecutionException for what is refused there; then nothing is
     left of the run.
@@ -63,7 +70,8 @@ def hand_over(
     address["root"] = given["root"]
     folder = folders.make(workspace.runs_folder, job)
     files.write_atomic(str(folder / ADDRESS), files.to_json(address))
-    folders.publish(folder, job)
+    if not repeats:
+        folders.publish(folder, job)
     here = wheels.named_by(job.environment)
     kept = {path: wheels.keep(workspace, place) for path, place in here.items()}
     there = {path: f"{given['root']}/.scriptrun/{name}" for path, name in kept.items()}
@@ -82,11 +90,13 @@ def hand_over(
     try:
         _ask(address, question, parcel.getvalue())
     except (ExperimentExecutionException, ComputeTargetException):
-        if not _has_arrived(address, job.id):
+        if repeats or not _has_arrived(address, job.id):
             import shutil
 
             shutil.rmtree(folder, ignore_errors=True)
             raise
+    if repeats:
+        folders.publish(folder, job)
     return folder
 
 

@@ -9,8 +9,10 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import sys
 import tarfile
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import IO, Any
@@ -29,6 +31,8 @@ from scriptrun.workspace import Workspace
 
 #: what a mirror of a run's folder leaves out: results of the script, which are brought when asked
 NOT_MIRRORED = frozenset({"outputs", "logs", "artifacts", "inputs", "checkpoints", "job.json"})
+#: seconds that writing a run down may take
+WRITING = 10.0
 #: how many bytes of one file come with one look
 LOOKED = 16 << 20
 #: how many bytes of an artifact come with one answer
@@ -93,7 +97,7 @@ def _submit(question: dict[str, Any], source: IO[bytes]) -> Answer:
             if handle is not None and member.name.startswith(_TAKEN_IN):
                 parcels.take_in(workspace.directory, member.name, handle)
     job = JobSpec.from_dict(question["job"])
-    there = workspace.find_run(job.id)
+    there = _written(workspace, job)
     if there is None:  # a question that is asked again, as its answer was lost, has been done
         job = job.replace(submitted_by={**identity.of_process(), "user": os.environ.get("USER")})
         if question.get("data"):
@@ -102,6 +106,17 @@ def _submit(question: dict[str, Any], source: IO[bytes]) -> Answer:
         refuse([*reasons, *compute.engine_of(job.target).check(job)])
         there = submit.record(job, workspace, list(question["warnings"]), question.get("lock"))
     return {"folder": str(there)}, []
+
+
+def _written(workspace: Workspace, job: JobSpec) -> Path | None:
+    """The run, if it is here; one that is just being written down is waited for."""
+    place = folders.place_of(workspace.runs_folder, job)
+    last = time.monotonic() + WRITING
+    while place.is_dir() and not (place / "job.json").exists():
+        if time.monotonic() > last:  # whoever wrote it was killed
+            shutil.rmtree(place, ignore_errors=True)
+        time.sleep(0.05)
+    return workspace.find_run(job.id)
 
 
 def _look(question: dict[str, Any], _: IO[bytes]) -> Answer:

@@ -37,18 +37,31 @@ def chance(request):
     return random.Random(f"{seed}-{request.node.name}")
 
 
-def killed_again_and_again(tuner, way, moment):
-    """A sweep that ends, though its driver is killed whenever ``moment`` has passed."""
-    mark, runs = tuner.root / "ran", 3 * KILLS
+def something_new(folder, pattern):
+    """Wait until there is another file of the pattern, a second at the most."""
+    before, last = set(folder.glob(pattern)), time.monotonic() + 1
+    while set(folder.glob(pattern)) <= before and time.monotonic() < last:
+        time.sleep(0.001)
+
+
+def killed_again_and_again(tuner, way, moment, most=KILLS, far=None):
+    """A sweep that ends, though its driver is killed whenever ``moment`` has passed.
+
+    ``far``: a folder that runs behind ssh see.
+    """
+    runs = 3 * most if far is None else most
+    mark = (far or tuner.root) / "ran"
+    job = tuner.job("--mark", str(mark))
+    if far:
+        job.run_config.environment.python.interpreter_path = "/usr/bin/python3"
     sweep = tuner.submit(
-        "--mark",
-        str(mark),
+        job=job,
         hyperparameter_sampling=way(SPACE, {"seed": 5}),
         max_total_runs=runs,
         max_concurrent_runs=3,
     )
     kills = 0
-    while kills < KILLS and not sweep.standing.is_final:
+    while kills < most and not sweep.standing.is_final:
         moment()
         for pid in driver_of(sweep):
             os.kill(pid, signal.SIGKILL)
@@ -76,17 +89,28 @@ def test_a_killed_driver_loses_nothing(tmp_path, chance, way):
 def test_a_driver_killed_while_it_hands_an_array_to_slurm_loses_nothing(tmp_path, chance, slurm):
     tuner = Tuner(tmp_path, Slurm(partition="main", cpus=1, memory="64M"))
 
-    def scripts():
-        return len(list(tuner.workspace.directory.glob("slurm/*/job.sh")))
-
     def moment():
-        before, last = scripts(), time.monotonic() + 1
-        while scripts() == before and time.monotonic() < last:
-            time.sleep(0.001)
+        something_new(tuner.workspace.directory, "slurm/*/job.sh")
         time.sleep(chance.uniform(0, 0.05))
 
     killed_again_and_again(tuner, RandomParameterSampling, moment)
     slurm.clear()
+
+
+@pytest.mark.slurm
+def test_a_driver_killed_while_it_hands_runs_over_ssh_loses_nothing(login, chance):
+    root = login.cluster.directory / "shared"
+    place = login.laptop / "kills"
+    place.mkdir()
+    tuner = Tuner(place, Slurm(name="far", ssh="login", root=str(root), python="/usr/bin/python3"))
+
+    def moment():
+        something_new(tuner.workspace.runs_folder, "*/*_*")
+        time.sleep(chance.uniform(0, 0.3))
+
+    killed_again_and_again(
+        tuner, RandomParameterSampling, moment, most=max(3, KILLS // 2), far=root
+    )
 
 
 def test_a_full_disk_lets_a_sweep_wait(tmp_path, small_disk):

@@ -51,10 +51,10 @@ class Launching:
             self._lock = self._settled_lock()
         written = []
         for child, job in zip(found, jobs, strict=True):
-            if job.target.options.get("ssh"):
-                distant.hand_over(job, self.home, [], self._lock)
-                continue
             children.clear(self.home, job)
+            if job.target.options.get("ssh"):
+                distant.hand_over(job, self.home, [], self._lock, repeats=True)
+                continue
             run = submit.write_down(job, self.home, [], self._lock, self._found(job))
             if self.forks and job.target.kind == "Local":
                 self.parked[child.number] = run
