@@ -3,8 +3,8 @@
 ``python own.py DIRECTORY`` prints the path of the program to use; ``python own.py DIRECTORY end``
 removes what runs and what lies there. Needs Debian's podman, crun, catatonit and util-linux.
 
-Locks and temporary files are its own too: those that all podmans of a user share do not bear that a
-new store is made while another one is in use.
+Root's locks and temporary files are its own too: those that all podmans of a user share do not bear
+that a new store is made while another one is in use. Other users have one store at a time.
 
 Where a machine has both kinds of control groups mounted ("hybrid"), crun refuses to work: there
 the program runs podman in a mount namespace of its own that does not see the second kind.
@@ -31,13 +31,14 @@ default_ulimits = []
 cgroup_manager = "cgroupfs"
 events_logger = "none"
 runtime = "crun"
-lock_type = "file"
+lock_type = "{locks}"
 tmp_dir = "{root}/tmp"
 """
 _STORAGE = """
 [storage]
 driver = "overlay"
 graphroot = "{root}/graph"
+rootless_storage_path = "{root}/graph"
 runroot = "{root}/run"
 """
 _PROGRAM = """#!/bin/sh
@@ -50,10 +51,12 @@ _UNSEEN = f"""exec unshare -m --propagation slave sh -c \
 """
 
 
-def bring_up(root: Path) -> Path:
-    """Make the store below ``root`` with its images; the path of the program to use."""
+def bring_up(root: Path, images: tuple[str, ...] = (BASE, BARE)) -> Path:
+    """Make the store below ``root`` with ``images``; the path of the program to use."""
     (root / "bin").mkdir(parents=True)
-    (root / "containers.conf").write_text(_CONF.format(root=root))
+    (root / "containers.conf").write_text(
+        _CONF.format(root=root, locks="shm" if os.geteuid() else "file")
+    )
     (root / "storage.conf").write_text(_STORAGE.format(root=root))
     podman = shutil.which("podman") or "/usr/bin/podman"
     hybrid = os.path.ismount(_HYBRID) and os.geteuid() == 0
@@ -61,8 +64,8 @@ def bring_up(root: Path) -> Path:
     program = root / "bin" / "podman"
     program.write_text(_PROGRAM.format(root=root, start=start))
     program.chmod(0o755)
-    for image, python in ((BASE, True), (BARE, False)):
-        add_image(program, root, image, python)
+    for image in images:
+        add_image(program, root, image, python=image == BASE)
     return program
 
 
@@ -79,7 +82,8 @@ def add_image(program: Path, root: Path, image: str, python: bool) -> None:
 def end(root: Path) -> None:
     """Remove every container and the store."""
     program = root / "bin" / "podman"
-    for words in (["rm", "--all", "--force", "--time", "0"],):
+    last = [["system", "migrate"]] if os.geteuid() else []  # ends what holds a user's namespace
+    for words in (["rm", "--all", "--force", "--time", "0"], *last):
         subprocess.run([program, *words], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     with open("/proc/mounts") as mounts:
         below = [line.split()[1] for line in mounts if line.split()[1].startswith(f"{root}/")]

@@ -22,6 +22,7 @@ from scriptrun.spec.later import later
 
 if TYPE_CHECKING:
     from scriptrun.config.planning import Described
+    from scriptrun.engines.base import Engine
     from scriptrun.environments import conda_wishes
     from scriptrun.home import Home
     from scriptrun.spec.job import Target
@@ -32,20 +33,21 @@ else:
 
 
 def placed(
-    described: Described, interpreter: str | None, pins: str = EXACT
+    described: Described, interpreter: str | None, pins: str = EXACT, engine: Engine | None = None
 ) -> tuple[EnvironmentSpec, tuple[str, ...]]:
     """The environment request with all that is left open decided, and what the run should say.
 
     ``pins`` says what becomes of those that cannot be had. ``interpreter`` runs a job that names
-    none (default: the interpreter of this process). An image of Azure's own says no more than "a
-    Linux with conda": where there are no containers it means processes with the same packages, and
-    for old code (AUTO) everywhere, for no pin can be relaxed in an image.
+    none (default: the interpreter of this process). ``engine`` is where it will run. An image of
+    Azure's own says no more than "a Linux with conda": where there are no containers it means
+    processes with the same packages, and for old code (AUTO) everywhere, for no pin can be relaxed
+    in an image.
     """
     spec, notes = described.environment, []
     if pins == AUTO:
         spec = spec.replace(pins=pins)  # whatever it comes to: the job finds old names
-    if spec.container and (spec.docker.get("own") or (pins != AUTO and containers.tool())):
-        return _in_a_container(spec), ()
+    if spec.container and (spec.docker.get("own") or (pins != AUTO and _has_containers(engine))):
+        return _in_a_container(spec, engine), ()
     if spec.kind == INTERPRETER and spec.interpreter is None:
         spec = spec.replace(interpreter=interpreter or sys.executable)
         notes.append(f"the environment names no interpreter: the job runs in {spec.interpreter}")
@@ -61,8 +63,20 @@ def placed(
     return spec, (*notes, *filter(None, map(_of_an_editable, spec.pip)))
 
 
-def _in_a_container(spec: EnvironmentSpec) -> EnvironmentSpec:
+def _has_containers(engine: Engine | None) -> bool:
+    """Whether jobs may be containers there, as far as that is known here."""
+    if engine is not None and engine.shared:
+        return bool(getattr(engine, "containers", None))
+    return containers.tool() is not None
+
+
+def _in_a_container(spec: EnvironmentSpec, engine: Engine | None) -> EnvironmentSpec:
     """The request for an image; one that was made here is meant as it is now."""
+    nodes = getattr(engine, "containers", None)
+    if nodes:
+        spec = spec.replace(docker={**spec.docker, "nodes": nodes})
+    if getattr(engine, "ssh", None):
+        return spec.replace(kind=IMAGE)
     local = local_sources.digests(spec.pip)
     context = spec.docker.get("build_context") or {}
     if context and os.path.isdir(context["path"]):

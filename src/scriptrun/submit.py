@@ -105,7 +105,7 @@ def check(
     engine = _engine(workspace, described.target, reasons)
     afar = bool(getattr(engine, "ssh", None))
     interpreter = (engine.python or "python3") if afar else origin.interpreter  # type: ignore
-    environment, notes = placing.placed(described, interpreter, origin.pins)
+    environment, notes = placing.placed(described, interpreter, origin.pins, engine)
     reasons += [] if afar else environments.check(environment)  # else it is checked there
     reasons += [
         f"the variable {name} was to be passed on, and it is not set here"

@@ -5,9 +5,11 @@ from __future__ import annotations
 import json
 import os
 import subprocess
+import sys
+from pathlib import Path
 
 import pytest
-from pods import BARE, BASE
+from pods import BARE, BASE, as_user, lacking
 
 from scriptrun.config.environment import DockerBuildContext, Environment
 from scriptrun.config.script_run_config import ScriptRunConfig
@@ -127,3 +129,20 @@ def repository(folder):
     for words in (["init", "-q", "-b", "main"], ["add", "."], ["commit", "-qm", "context"]):
         subprocess.run([*git, *words], check=True)
     return folder
+
+
+def test_a_normal_user_needs_no_root(tmp_path):
+    """podman without root: in the container the user is called root, and owns what is written."""
+    if as_user.lacks():
+        lacking(as_user.lacks())
+    jobs = str(Path(__file__).with_name("rootless_jobs.py"))
+    argv = as_user.command(tmp_path, [sys.executable, jobs])
+    done = subprocess.run(argv, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    told = json.loads(done.stdout.splitlines()[-1])
+    assert told["rootless"] and (told["user"], told["canceled"]) == (0, "Canceled")
+    assert told["left"] == ""
+    run = tmp_path / "own" / Path(told["run"]).relative_to(as_user.HOME)
+    files = list(run.rglob("*"))
+    assert run / "outputs" / "made.txt" in files
+    assert {os.lstat(path).st_uid for path in files} == {as_user.UID}

@@ -1,4 +1,4 @@
-"""The local engine's part in containers: what it refuses before, what it removes after."""
+"""The engines' part in containers: what they refuse before, what is removed after."""
 
 from __future__ import annotations
 
@@ -10,6 +10,8 @@ from scriptrun.spec.hints import Any
 from scriptrun.spec.job import JobSpec
 from scriptrun.store import containers
 
+#: what nodes of a cluster may run containers with
+OF_NODES = ("podman", "apptainer", "enroot")
 #: where the devices of the Container Device Interface are described (its specification, v0.6)
 _CDI = ("/etc/cdi/*nvidia*", "/var/run/cdi/*nvidia*")
 
@@ -27,6 +29,30 @@ def problems(job: JobSpec) -> list[str]:
         found.append(
             "podman is not told of this machine's GPUs: "
             "`nvidia-ctk cdi generate --output=/etc/cdi/nvidia.yaml` does that"
+        )
+    return found
+
+
+def problems_of_nodes(job: JobSpec, nodes: str | None, afar: bool) -> list[str]:
+    """Why nodes that run containers with ``nodes`` can't have this one; empty when they can.
+
+    Images are made where environments are built: here, unless the cluster is ``afar``.
+    """
+    image = named(job.environment.image, job.environment.docker)
+    if nodes is None:
+        return [
+            f"{image} needs a container, and the compute target does not say what its nodes run "
+            f"containers with: `scriptrun compute set {job.target.name} --containers apptainer` "
+            f"({', '.join(OF_NODES)})"
+        ]
+    found = []
+    trouble = "" if afar else containers.trouble()
+    if trouble:
+        found.append(f"{image} is made ready where the job is submitted, and {trouble}")
+    if job.distribution.kind == "mpi" and job.distribution.nodes > 1:
+        found.append(
+            "MPI over several nodes is not started in containers: name the packages instead, with "
+            "Environment.from_pip_requirements or from_conda_specification"
         )
     return found
 

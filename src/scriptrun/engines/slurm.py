@@ -33,9 +33,10 @@ class Slurm(Value):
     (default: this process's). ``requeue`` lets Slurm start a job again that was preempted or lost a
     node. ``warn`` is how many seconds before the time limit a job is told to save; it is then
     started again, at most ``requeues`` times. ``mpi`` is srun's kind of MPI (``pmix``, ``pmi2``) or
-    ``mpirun`` for the environment's own. ``root`` is a directory that all nodes see, for built
-    environments (default: beside the workspace). ``ssh`` names a login node,
-    behind which ``tool`` is a Python that has scriptrun (default: one is made below ``root``).
+    ``mpirun`` for the environment's own. ``containers`` is what the nodes run images with:
+    ``podman``, ``apptainer`` or ``enroot`` (default: no containers). ``root`` is a directory that
+    all nodes see, for built environments (default: beside the workspace). ``ssh`` names a login
+    node, behind which ``tool`` is a Python that has scriptrun (default: one made below ``root``).
     """
 
     name: str = "slurm"
@@ -55,6 +56,7 @@ class Slurm(Value):
     warn: int | None = None
     requeues: int = 100
     mpi: str | None = None
+    containers: str | None = None
     root: str | None = None
     ssh: str | None = None
     tool: str | None = None
@@ -151,8 +153,9 @@ def order_of(target: Slurm, job: JobSpec, order: Order, place: Path) -> dict[str
         "tool": [target.tool or sys.executable, "-P"],
         "ticket": None,
         "wake": None,
+        "container": order.container,
     }
-    if job.distribution.kind == "mpi":
+    if job.distribution.kind == "mpi" and not order.container:
         made.update(facts.mpi_starter(target, job))
     return made
 

@@ -9,7 +9,7 @@ import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from scriptrun.engines import gangs, slurm_commands, slurm_script
+from scriptrun.engines import gangs, in_containers, slurm_commands, slurm_script
 from scriptrun.engines.base import Order
 from scriptrun.spec.errors import ExperimentExecutionException
 from scriptrun.spec.hints import Any
@@ -77,11 +77,7 @@ def problems(target: Slurm, job: JobSpec) -> list[str]:
     """Every reason why the job cannot run there."""
     found = _of_options(target)
     if job.environment.container:
-        found.append(
-            f"the image {job.environment.image or 'of the environment'} needs a container, and "
-            "containers cannot be run on Slurm yet; name its packages instead, with "
-            "Environment.from_pip_requirements or from_conda_specification"
-        )
+        found += in_containers.problems_of_nodes(job, target.containers, bool(target.ssh))
     nodes = job.distribution.nodes
     if target.max_nodes is not None and nodes > target.max_nodes:
         found.append(
@@ -102,6 +98,9 @@ def problems(target: Slurm, job: JobSpec) -> list[str]:
 
 def _of_options(target: Slurm) -> list[str]:
     found = []
+    if target.containers not in (None, *in_containers.OF_NODES):
+        known = ", ".join(in_containers.OF_NODES)
+        found.append(f"containers={target.containers!r} is none of {known}")
     if target.time and slurm_script.minutes_of(target.time) is None:
         found.append(
             f"time={target.time!r} is no time limit: write minutes, hours:minutes:seconds or "

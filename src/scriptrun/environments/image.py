@@ -19,6 +19,8 @@ from scriptrun.spec.errors import EnvironmentException
 from scriptrun.spec.hints import Any
 from scriptrun.store import containers
 
+#: in the place: the image as the nodes of a cluster take it, by their tool
+FILES = {"podman": "image.tar", "apptainer": "image.sif", "enroot": "image.sqsh"}
 #: in the place: the image, by id and name, and which tool's store holds it
 NOTE = "image.json"
 #: in the image: where packages that are put on top of it lie
@@ -59,7 +61,14 @@ class Image(Builder):
         note["tag"] = tag_of(self.key()) if is_packed(self.lock) else ""
         if has_packages(self.spec) or is_made(self.spec):
             note["unpushed"] = _loaded("image_registry").push(image, self.key(), log, stop)
+        if self.nodes:
+            _loaded("image_carry").carry(self.nodes, image, place, log, stop)
         write_atomic(os.path.join(place, NOTE), to_json(note))
+
+    @property
+    def nodes(self) -> str:
+        """What a cluster's nodes run containers with; "" where it is this machine's tool."""
+        return str(self.spec.docker.get("nodes") or "")
 
     @classmethod
     def let_go(cls, place: str) -> None:
@@ -86,6 +95,9 @@ class Image(Builder):
         note = read_json(os.path.join(place, NOTE))
         if not isinstance(note, dict):
             return "its build was cut short"
+        if self.nodes:
+            gone = not os.path.exists(os.path.join(place, FILES[self.nodes]))
+            return f"its file {FILES[self.nodes]} is gone" if gone else ""
         tool = containers.tool()
         if tool is not None and (tool.kind, tool.root) != (note["kind"], note["root"]):
             return f"its image lies in the store of {note['kind']} at {note['root'] or 'its place'}"
@@ -106,6 +118,9 @@ class Image(Builder):
         """The value that is handed out, with what the launcher needs to start containers."""
         made = super().ready(place, cached=cached, seconds=seconds)
         note: dict[str, Any] = read_json(os.path.join(place or "", NOTE)) or {}
+        if self.nodes:
+            file = os.path.join(place or "", FILES[self.nodes])
+            note |= {"kind": self.nodes, "tool": self.nodes, "file": file}
         notes = (*made.notes, *filter(None, [note.get("unpushed")]))
         return made.replace(bin="", container=self._told(note), notes=notes)
 
@@ -119,6 +134,7 @@ class Image(Builder):
             "rootless": rootless,
             "runtime": tool.runtime if tool is not None else "",
             "image": note.get("image"),
+            "file": note.get("file"),
             "named": self.spec.image or self.lock.get("named") or note.get("image"),
             "user": "0:0" if as_root else f"{os.getuid()}:{os.getgid()}",
             "python": self.lock.get("interpreter"),

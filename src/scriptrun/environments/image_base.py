@@ -94,7 +94,7 @@ def _built(spec: EnvironmentSpec, log: Log, stop: Stop) -> str:
     tag = f"localhost/scriptrun-base:{digest_of(asked)[:32]}"
     words = ["build", "--tag", tag, *_platform(spec)]
     if containers.require().kind == "podman":
-        words += ["--format", "docker", "--layers"]
+        words += ["--format", "docker", "--layers", "--network=host"]  # as jobs have it
     with tempfile.TemporaryDirectory(prefix="scriptrun-build-") as folder:
         context = docker.get("build_context")
         if context:

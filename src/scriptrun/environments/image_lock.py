@@ -40,6 +40,8 @@ def resolve(spec: EnvironmentSpec, log: Log, stop: Stop) -> Lock:
         "created": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
         "tool": f"{tool.kind} {tool.version}",
     }
+    if spec.docker.get("nodes"):
+        lock["nodes"] = spec.docker["nodes"]
     foreign = image_base.foreign(spec)
     if foreign:
         lock["foreign"] = foreign

@@ -2,12 +2,16 @@
 
 import os
 
-from . import containers, processes
+from . import containers, processes, sandboxes
 
 
 def start(job, order, task, work, output):
     """Start ``task`` as a container; the pid of the tool's process, which ends as it does."""
-    argv, environ = containers.start_line(job, order, task, work)
+    if _is_sandbox(order):
+        argv, environ = sandboxes.start_line(job, order, task, work)
+    else:
+        containers.bring(order)
+        argv, environ = containers.start_line(job, order, task, work)
     pid = processes.spawn(argv, work, environ, output)
     order.setdefault("tasks", {})[pid] = task
     return pid
@@ -17,15 +21,24 @@ def look_after(watch, order):
     """Let ``watch`` read the tool's exit codes, and reach the processes in the containers."""
     ranks = {pid: task.rank for pid, task in order.get("tasks", {}).items()}
     watch.translate = lambda pid, status: _read(order, pid, status)
+    if _is_sandbox(order):
+        return  # its processes are ours
     watch.terminate = lambda living: containers.terminate(
         order, {pid: ranks[pid] for pid in living if pid in ranks}
     )
     watch.troubled = lambda: _trouble(order, watch.living, ranks)
 
 
+def _is_sandbox(order):
+    return order["container"]["kind"] in sandboxes.KINDS
+
+
 def _read(order, pid, status):
     task = order["tasks"][pid]
-    if os.WIFSIGNALED(status):
+    if _is_sandbox(order):
+        if sandboxes.not_started(order, task.rank, status):
+            order["not_started"] = task
+    elif os.WIFSIGNALED(status):
         order["cut"] = True  # the tool was killed: it has not removed its container
     elif containers.not_started(order, task.rank, status):
         order["not_started"] = task
@@ -46,7 +59,7 @@ def settle(order, value):
     if order.get("cut"):
         processes.clear_descendants(patience=0.2)
     used = containers.settle(order)
-    if order.get("cut"):
+    if order.get("cut") and not _is_sandbox(order):
         containers.remove(order["folder"], order.get("environ"), order["node"])
     usage = value.get("usage")
     if usage:

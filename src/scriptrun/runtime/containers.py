@@ -7,6 +7,7 @@ log itself, and the container's processes are the launcher's descendants, as the
 
 import os
 import re
+import shutil
 import signal
 import time
 
@@ -28,6 +29,28 @@ def line(told):
     return [told["tool"]] + (["--events-backend=none"] if told["kind"] == "podman" else [])
 
 
+def bring(order):
+    """See to it that podman of this node has the image, which may lie beside the environment."""
+    told = order["container"]
+    if not told.get("file"):
+        return
+    import subprocess
+
+    named = os.environ.get("SCRIPTRUN_CONTAINER_TOOL")
+    told["tool"] = shutil.which(named or told["kind"]) or told["tool"]
+    quiet = {"stdin": subprocess.DEVNULL, "stdout": subprocess.DEVNULL}
+    there = line(told) + ["image", "exists", told["image"]]
+    if subprocess.run(there, stderr=subprocess.DEVNULL, **quiet).returncode == 0:
+        return
+    words = line(told) + ["load", "--quiet", "--input", told["file"]]
+    said = subprocess.run(words, stderr=subprocess.PIPE, **quiet)
+    if said.returncode:
+        why = said.stderr.decode("utf-8", "replace").strip().splitlines() or ["it says nothing"]
+        raise OSError(
+            "the image {} could not be loaded on this node: {}".format(told["named"], why[-1])
+        )
+
+
 def name_of(job, order, task):
     """The container's name."""
     safe = re.sub(r"[^A-Za-z0-9_.-]", "-", job["id"])
@@ -41,7 +64,7 @@ def start_line(job, order, task, work):
     """
     told = order["container"]
     podman = told["kind"] == "podman"
-    given = _variables(job, order, task)
+    given = given_variables(job, order, task)
     words = ["--rm", "--pull=never", "--init", "--name", name_of(job, order, task)]
     words += ["--label", "scriptrun.run=" + job["id"], "--workdir", work, "--entrypoint", ""]
     words += ["--security-opt", "label=disable"]
@@ -62,7 +85,7 @@ def start_line(job, order, task, work):
     words += _mounts(job, order) + _devices(order, told) + _named(given)
     words += [str(each) for each in told.get("arguments") or ()]
     _write_down(order, job, task)
-    environ = _clients(order)
+    environ = own_environment(order)
     environ.update({name: value for name, value in given.items() if not _is_tools(name)})
     return line(told) + ["run"] + words + [told["image"]] + list(task.argv), environ
 
@@ -85,9 +108,9 @@ def _choices(told, several):
     return words
 
 
-def _mounts(job, order):
-    """The run's folder, what the script imports, the data that was brought, and what it goes on
-    from."""
+def binds(job, order):
+    """(source, place, whether it may be written) of the run's folder, what the script imports, the
+    data that was brought, and what it goes on from."""
     folder, runtime = order["folder"], order["runtime"]
     wanted = [(folder, folder, True), (runtime, runtime, False)]
     named = ((job.get("data") or {}).get("variables") or {}).values()
@@ -97,12 +120,14 @@ def _mounts(job, order):
     for source, place, write in wanted:  # what one input may write to stays open for it
         before = found.get(place, (source, False))
         found[place] = (source, bool(write) or before[1])
+    return [(found[place][0], place, found[place][1]) for place in sorted(found)]
+
+
+def _mounts(job, order):
     words = []
-    for place in sorted(found):
-        source, write = found[place]
-        fields = ["type=bind", "source=" + source, "destination=" + place]
-        fields += [] if write else ["readonly=true"]
-        words += ["--mount", ",".join(map(_field, fields))]
+    for source, place, write in binds(job, order):
+        mount = ["type=bind", "source=" + source, "destination=" + place]
+        words += ["--mount", fields(mount + ([] if write else ["readonly=true"]))]
     return words
 
 
@@ -110,8 +135,12 @@ def _is_below(path, folder):
     return (path + os.sep).startswith(folder + os.sep)
 
 
+def fields(texts):
+    """One line of CSV, which is what ``--mount`` takes."""
+    return ",".join(map(_field, texts))
+
+
 def _field(text):
-    """``text`` as one field of a line of CSV, which is what ``--mount`` takes."""
     if any(each in text for each in ',"\n'):
         return '"{}"'.format(text.replace('"', '""'))
     return text
@@ -126,7 +155,7 @@ def _devices(order, told):
     return ["--gpus", "all"]
 
 
-def _variables(job, order, task):
+def given_variables(job, order, task):
     """What the container's process sees, beside what its image sets: only what was named."""
     there = os.environ if order["environ"] is None else order["environ"]
     found = {name: there[name] for name in job.get("passed") or () if name in there}
@@ -160,7 +189,7 @@ def _named(given):
     return words
 
 
-def _clients(order):
+def own_environment(order):
     """The variables of the tool's own process: those of whoever submitted."""
     environ = dict(os.environ if order["environ"] is None else order["environ"])
     environ.setdefault("PATH", os.defpath)
@@ -255,7 +284,7 @@ def last_words(path, kind):
             lines = handle.read().decode("utf-8", "replace").splitlines()
     except OSError:
         return "{} said nothing".format(kind)
-    told = [line for line in lines if line.startswith(("Error:", "docker:", "error"))]
+    told = [line for line in lines if line.startswith(("Error:", "docker:", "error", "FATAL:"))]
     return (told or lines or ["{} said nothing".format(kind)])[-1].strip()
 
 
