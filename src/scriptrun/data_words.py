@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 
 from scriptrun.spec.hints import Any
 from scriptrun.spec.job import JobSpec
@@ -57,6 +58,18 @@ def input_datasets(job: JobSpec) -> list[dict[str, Any]]:
         }
         found.append({"dataset": facts, "consumptionDetails": how})
     return found
+
+
+def used_datasets(every: Iterable[dict[str, Any]]) -> list[dict[str, Any]]:
+    """The datasets that the script itself has put among its inputs, of the run's events."""
+    return [
+        {
+            "dataset": event["dataset"],
+            "consumptionDetails": {"type": "Reference", "inputName": event["input"]},
+        }
+        for event in every
+        if event["kind"] == "input_dataset"
+    ]
 
 
 def output_datasets(job: JobSpec) -> list[dict[str, Any]]:

@@ -45,7 +45,7 @@ def details(run: Run) -> dict[str, Any]:
         "endTimeUtc": utc(status.ended),
         "services": {},
         "properties": run.get_properties(),
-        "inputDatasets": data_words.input_datasets(job),
+        "inputDatasets": [*data_words.input_datasets(job), *data_words.used_datasets(every)],
         "outputDatasets": data_words.output_datasets(job),
         "data": [each for each in every if each["kind"] == "data"],
         "runDefinition": job.run_definition,

@@ -194,3 +194,12 @@ def test_names_that_went_from_packages_are_found_by_old_codes_jobs_alone(ws, tmp
     new = experiment.Experiment(ws, "new").submit(ScriptRunConfig(str(tmp_path / "src"), "new.py"))
     assert new.wait_for_completion(raise_on_error=False)["status"] == "Failed"
     exec(OLD_WORDS + OLD_FRAMES, {})  # here, too
+
+
+def test_settings_by_their_older_and_private_names():
+    with pytest.warns(DeprecationWarning):
+        estimator = Estimator("src", compute_target="local", entry_script="train.py")
+    estimator._estimator_config.environment.python.interpreter_path = "/opt/python"
+    estimator.run_config.prepare_environment = True
+    python = estimator.to_script_run_config().run_config.environment.python
+    assert python.interpreter_path == "/opt/python"

@@ -1,6 +1,8 @@
 """Pins that can't be had: refused where they are exact, else relaxed as little as it takes."""
 
+import io
 import subprocess
+import tarfile
 from pathlib import Path
 
 import pytest
@@ -8,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from wheel_making import make_wheel
 
-from scriptrun.environments import relaxing
+from scriptrun.environments import pythons, relaxing
 from scriptrun.environments.ensure import ensure
 from scriptrun.spec.environment import AUTO, EXACT, RELAX
 from scriptrun.spec.errors import EnvironmentException
@@ -59,6 +61,39 @@ def test_pins_that_contradict_each_other_give_way_one_at_a_time(request_of, lock
     make_wheel(aged, "learn", "1.0", needs=("numeric",))
     ready = ensure(spec, locks, said.append)
     assert ready.lock["relaxed"] == {"learn": ["0.9", "1.0"]}
+
+
+def test_those_that_need_each_other_move_as_little_as_they_can(request_of, locks, said, aged):
+    make_wheel(aged, "learn", "1.1", needs=("numeric==1.2",))
+    make_wheel(aged, "learn", "2.0", needs=("numeric==2.0",))
+    make_wheel(aged, "learn", "1.0", tag="cp36")
+    spec = request_of("numeric==1.0", "learn==1.0", "red", python="3.11", pins=AUTO)
+    lock = ensure(spec, locks, said.append).lock
+    assert lock["relaxed"] == {"numeric": ["1.0", "1.2"], "learn": ["1.0", "1.1"]}
+    assert "red==2.0" in lock["requirements"]
+
+
+def test_what_once_had_a_wheel_is_not_built_for_a_later_python(
+    request_of, locks, said, aged, monkeypatch
+):
+    """Its source rarely builds there; this one has no way to. The machine has one Python."""
+    monkeypatch.setattr(pythons, "others", list)
+    about = b"Metadata-Version: 2.2\nName: numeric\nVersion: 1.0\n"
+    with tarfile.open(aged / "numeric-1.0.tar.gz", "w:gz") as file:
+        entry = tarfile.TarInfo("numeric-1.0/PKG-INFO")
+        entry.size = len(about)
+        file.addfile(entry, io.BytesIO(about))
+    lock = ensure(request_of("numeric==1.0", pins=AUTO), locks, said.append).lock
+    assert lock["relaxed"] == {"numeric": ["1.0", "1.1"]}
+
+
+def test_a_package_that_went_into_another_is_that(request_of, locks, said, aged):
+    make_wheel(aged, "tensorflow_gpu", "1.0", tag="cp36")
+    make_wheel(aged, "tensorflow", "2.0")
+    spec = request_of("tensorflow-gpu==1.0", python="3.11", pins=AUTO)
+    lock = ensure(spec, locks, said.append).lock
+    assert lock["relaxed"]["tensorflow"] == ["1.0", "2.0"]
+    assert "tensorflow-gpu" in lock["relaxed"]
 
 
 def test_a_python_that_is_not_here_gives_way_to_the_next(request_of, locks, said, aged):

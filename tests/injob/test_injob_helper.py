@@ -331,7 +331,9 @@ assert Run(run.experiment, run.id).id == Run.get(ws, run.id).id == run.id == cop
 assert run.number == 1 and Model is azureml.core.model.Model
 ws.get_default_datastore().upload_files(['train.py'], target_path='files')
 place = DataPath(ws.get_default_datastore(), 'files')
-files = __import__('scriptrun').Dataset.File.from_files(place)
+files = __import__('scriptrun').Dataset.File.from_files(place).register(ws, 'files')
+run.input_datasets['training'] = files
+assert run.input_datasets['training'].name == 'files'
 assert isinstance(files, FileDataset) and not isinstance(files, TabularDataset)
 try: ComputeTarget(ws, 'cluster')
 except ComputeTargetException as error: assert 'no compute target' in str(error)
@@ -363,6 +365,9 @@ def test_names_of_the_sdk_v1_are_answered_for_too(tmp_path, python, monkeypatch)
     run.wait_for_completion(raise_on_error=False)
     log = (run.path / "user_logs" / "std_log.txt").read_text()
     assert log.endswith("Completed True\n"), log
+    (used,) = run.get_details()["inputDatasets"]
+    assert used["dataset"]["name"] == "files"
+    assert used["consumptionDetails"]["inputName"] == "training"
     (child,) = run.get_children()
     assert child.job.environment.pins == run.job.environment.pins == "auto"
 

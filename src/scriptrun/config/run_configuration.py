@@ -101,6 +101,8 @@ class RunConfiguration(Section):
     def auto_prepare_environment(self, value: bool) -> None:
         pass
 
+    prepare_environment = auto_prepare_environment
+
     @staticmethod
     def load(path: str | os.PathLike[str], name: str | None = None) -> RunConfiguration:
         """The run configuration ``name`` of the project directory ``path``, or the file ``path``.

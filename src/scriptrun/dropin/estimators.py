@@ -89,6 +89,8 @@ class Estimator:
         """The settings of the job; they may be changed until it is submitted."""
         return self._config.run_config
 
+    _estimator_config = run_config
+
     @property
     def source_directory(self) -> str:
         """The directory that goes along."""

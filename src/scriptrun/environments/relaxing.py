@@ -6,8 +6,9 @@ leaves most pins alone is taken. What was changed is read from the lock itself.
 
 from __future__ import annotations
 
+import itertools
 import re
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 
 from scriptrun.environments import pythons
 from scriptrun.environments.base import Log
@@ -23,6 +24,10 @@ _LINE = re.compile(
     r"(?P<name>[A-Za-z0-9][\w.-]*)\s*(?P<extras>\[[^\]]*\])?\s*(?P<clauses>[=<>!~][^;@]*)(?P<rest>;.*)?$"
 )
 _LOWER = re.compile(r"(?:===?|~=|>=)\s*([\w.!+-]+?)(?:\.\*)?\s*$")
+#: the version of a pre-release (PEP 440)
+_UNFINISHED = re.compile(r"\d(?:a|b|rc|\.dev)\d")
+#: packages that have gone into others: their last releases are empty
+_MERGED = {"tensorflow-gpu": "tensorflow"}
 _LOCKED = re.compile(r"^([A-Za-z0-9][\w.-]*)==([^\s;\\]+)", re.MULTILINE)
 
 
@@ -59,13 +64,37 @@ def relaxed(request: Request, compile: Compile, log: Log) -> Relaxed:
     """
     pins = {line: pin for line in request.lines if (pin := pin_of(line)) is not None}
     python, lowest = _best(request, list(pins.values()), compile)
+    gone = {pin.name: _MERGED[_plain(pin.name)] for pin in pins.values() if _is_gone(pin, lowest)}
+    if gone:
+        found = relaxed(request.replace(lines=_merged(request.lines, gone)), compile, log)
+        changes = {old: (old, new) for old, new in gone.items()}
+        return found.replace(changes={**changes, **found.changes})
     log(f"The pins can't all be had: they are relaxed for Python {python.version}.")
-    text = _first_that_goes(request, python, _ways(request.lines, pins, lowest), compile)
+    nearest, *looser = _ways(request.lines, pins, lowest)
+    ways = itertools.chain(
+        [nearest], _closest(request, python, pins, lowest, compile), iter(looser)
+    )
+    text = _first_that_goes(request, python, ways, compile)
     changes = changed(pins.values(), text)
     wanted = pythons.parse(request.python or "") or ()
     if python.minor != wanted[:2] and wanted:
         changes["python"] = (str(request.python), python.version)
     return Relaxed(python, text, changes)
+
+
+def _is_gone(pin: Pin, lowest: dict[str, str]) -> bool:
+    return _plain(pin.name) in _MERGED and pin.name not in lowest
+
+
+def _merged(lines: tuple[str, ...], gone: dict[str, str]) -> tuple[str, ...]:
+    """``lines`` with the packages that took in those that are ``gone``."""
+    found = []
+    for line in lines:
+        pin = pin_of(line)
+        if pin is not None and pin.name in gone:
+            line = f"{gone[pin.name]}{line.strip().removeprefix(pin.name)}"
+        found.append(line)
+    return tuple(dict.fromkeys(found))
 
 
 def pin_of(line: str) -> Pin | None:
@@ -144,6 +173,36 @@ def _lowest_of(
     return {pin.name: locked[_plain(pin.name)] for pin in pins if _plain(pin.name) in locked}
 
 
+def _closest(
+    request: Request,
+    python: Python,
+    pins: dict[str, Pin],
+    lowest: dict[str, str],
+    compile: Compile,
+) -> Iterator[tuple[str, ...]]:
+    """The lowest releases that go together: first with what can be had as it is, then without."""
+    flags = ("--resolution", "lowest-direct", "--only-binary", ":all:")
+    for kept in (True, False):
+        wanted = tuple(
+            line if kept and lowest.get(pin.name) == pin.version else pin.at_least(lowest[pin.name])
+            for line, pin in pins.items()
+            if pin.name in lowest
+        )
+        try:
+            text = compile(request.replace(lines=wanted), python, flags)
+        except EnvironmentException:
+            continue
+        found = {_plain(name): version for name, version in _LOCKED.findall(text)}
+        if any(map(_UNFINISHED.search, found.values())):
+            continue
+        yield tuple(
+            pins[line].just(found[_plain(pins[line].name)])
+            if line in pins and _plain(pins[line].name) in found
+            else line
+            for line in request.lines
+        )
+
+
 def _ways(
     lines: tuple[str, ...], pins: dict[str, Pin], lowest: dict[str, str]
 ) -> list[tuple[str, ...]]:
@@ -171,16 +230,22 @@ def _ways(
 
 
 def _first_that_goes(
-    request: Request, python: Python, ways: list[tuple[str, ...]], compile: Compile
+    request: Request, python: Python, ways: Iterable[tuple[str, ...]], compile: Compile
 ) -> str:
-    wheels = ("--only-binary", ":all:")
-    *tries, last = [(way, flags) for flags in (wheels, ()) for way in ways]
-    for way, flags in tries:
+    seen: list[tuple[str, ...]] = []
+    for way in ways:
+        seen.append(way)
         try:
-            return compile(request.replace(lines=way), python, flags)
+            return compile(request.replace(lines=way), python, ("--only-binary", ":all:"))
         except EnvironmentException:
             continue
-    return compile(request.replace(lines=last[0]), python, last[1])
+    *tries, last = seen
+    for way in tries:
+        try:
+            return compile(request.replace(lines=way), python, ())
+        except EnvironmentException:
+            continue
+    return compile(request.replace(lines=last), python, ())
 
 
 def _plain(name: str) -> str:

@@ -24,6 +24,8 @@ from scriptrun.environments.requests import Request
 from scriptrun.spec.environment import EXACT, PACKAGES, EnvironmentSpec
 from scriptrun.spec.errors import EnvironmentException
 
+#: Pythons for which old releases have wheels, those of most of them first
+_VERSIONS = ("3.7", "3.6", "3.8", "3.9", "3.10", "3.11", "3.12", "3.13")
 _EXACT = re.compile(r"\s*([A-Za-z0-9][\w.-]*)\s*(?:\[[^\]]*\])?\s*===?\s*[\w.*+!-]+\s*$")
 
 
@@ -112,7 +114,7 @@ def _any_python(request: Request, built: bool, log: Log, stop: Stop) -> tuple[Py
     others = pythons.others()
     answer = _first(request, others, pins, stop)
     if answer is None:
-        with_wheels = {name: pin for name, pin in pins.items() if _had_a_wheel(pin, others, stop)}
+        with_wheels = {name: pin for name, pin in pins.items() if _had_a_wheel(pin, own, stop)}
         if with_wheels != pins:
             answer = _first(request, [own, *others], with_wheels, stop)
     if answer is None:
@@ -137,12 +139,14 @@ def _first(
     return None
 
 
-def _had_a_wheel(pin: str, candidates: list[Python], stop: Stop) -> bool:
-    """Whether the release that ``pin`` names has a wheel for any Python here."""
+def _had_a_wheel(pin: str, own: Python, stop: Stop) -> bool:
+    """Whether the release that ``pin`` names has a wheel for any Python, here or not."""
     alone = Request(None, (pin,), (), (), ())
     name = _EXACT.match(pin)
     flags = ("--no-deps", *_wheels_of({name[1]: pin} if name else {}))
-    return any(_can(alone, python, flags, stop) for python in candidates)
+    return any(
+        _can(alone, own, ("--python-version", version, *flags), stop) for version in _VERSIONS
+    )
 
 
 def _can(request: Request, python: Python, flags: tuple[str, ...], stop: Stop) -> bool:

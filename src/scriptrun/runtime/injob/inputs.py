@@ -9,6 +9,10 @@ from scriptrun.runtime.injob import record
 VARIABLE = "AZUREML_DATAREFERENCE_{}"
 
 
+#: datasets that the script itself has put among its inputs, by run folder and name
+_used = {}
+
+
 class _Named(Mapping):
     """What the run in ``folder`` was given by name."""
 
@@ -59,6 +63,16 @@ class Inputs(_Named):
     """
 
     _section = "inputs"
+
+    def __setitem__(self, name, dataset):
+        """Write down that the run has used ``dataset``, which no argument named."""
+        _used[self._folder, name] = dataset
+        facts = {each: getattr(dataset, each, None) for each in ("id", "name", "version")}
+        record.say(self._folder, "input_dataset", input=str(name), dataset=facts)
+
+    def __getitem__(self, name):
+        used = _used.get((self._folder, name))
+        return super(Inputs, self).__getitem__(name) if used is None else used
 
     def _value(self, described):
         path = None if described.get("mode") == "direct" else self._path(described["name"])
