@@ -88,13 +88,14 @@ def _is_gone(pin: Pin, lowest: dict[str, str]) -> bool:
 
 def _merged(lines: tuple[str, ...], gone: dict[str, str]) -> tuple[str, ...]:
     """``lines`` with the packages that took in those that are ``gone``."""
-    found = []
-    for line in lines:
+
+    def said(line: str) -> str:
         pin = pin_of(line)
-        if pin is not None and pin.name in gone:
-            line = f"{gone[pin.name]}{line.strip().removeprefix(pin.name)}"
-        found.append(line)
-    return tuple(dict.fromkeys(found))
+        if pin is None or pin.name not in gone:
+            return line
+        return f"{gone[pin.name]}{line.strip().removeprefix(pin.name)}"
+
+    return tuple(dict.fromkeys(map(said, lines)))
 
 
 def pin_of(line: str) -> Pin | None:

@@ -114,7 +114,9 @@ def _any_python(request: Request, built: bool, log: Log, stop: Stop) -> tuple[Py
     others = pythons.others()
     answer = _first(request, others, pins, stop)
     if answer is None:
-        with_wheels = {name: pin for name, pin in pins.items() if _had_a_wheel(pin, own, stop)}
+        with_wheels = {
+            name: pin for name, pin in pins.items() if _had_a_wheel(request, pin, own, stop)
+        }
         if with_wheels != pins:
             answer = _first(request, [own, *others], with_wheels, stop)
     if answer is None:
@@ -139,9 +141,9 @@ def _first(
     return None
 
 
-def _had_a_wheel(pin: str, own: Python, stop: Stop) -> bool:
+def _had_a_wheel(request: Request, pin: str, own: Python, stop: Stop) -> bool:
     """Whether the release that ``pin`` names has a wheel for any Python, here or not."""
-    alone = Request(None, (pin,), (), (), ())
+    alone = request.replace(python=None, lines=(pin,))
     name = _EXACT.match(pin)
     flags = ("--no-deps", *_wheels_of({name[1]: pin} if name else {}))
     return any(
