@@ -13,6 +13,26 @@ from bench.environments import BUILD, FIND, fresh
 
 PACKAGES = ("pin", "green=1.0=fast_0", "tool")
 
+#: a small environment, and one as people train in
+SIZES = (("Python alone", PACKAGES), ("with numpy, pandas and pyarrow", (*PACKAGES, "science")))
+
+#: this machine's own numpy, pandas and pyarrow as a package of the channel
+ADD = """
+import importlib.util, os, sys
+from pathlib import Path
+sys.path.insert(0, sys.argv[1])
+import channel
+files = {}
+for name in ("numpy", "numpy.libs", "pandas", "pyarrow"):
+    site = Path(importlib.util.find_spec("numpy").origin).parents[1]
+    for path in (site / name).rglob("*"):
+        if path.is_file() and "__pycache__" not in path.parts:
+            files[f"lib/python{channel.MINOR}/site-packages/{path.relative_to(site)}"] = path
+channel.package(Path(sys.argv[2]), "science", "1.0", files, ["python"])
+channel.index(Path(sys.argv[2]))
+os._exit(0)
+"""
+
 BARE = """
 import asyncio, os, sys, time
 began = time.perf_counter()
@@ -45,27 +65,31 @@ def measure() -> list[dict[str, object]]:
         channel = place / "channel"
         maker = timing.ROOT / "ci" / "conda" / "channel.py"
         subprocess.run([sys.executable, maker, channel], check=True)
-        return [cold(place, python, channel.as_uri()), warm(place, python, channel.as_uri())]
+        subprocess.run([sys.executable, "-c", ADD, maker.parent, channel], check=True)
+        rows = [cold(place, python, channel.as_uri(), *each) for each in SIZES]
+        return [*rows, warm(place, python, channel.as_uri())]
 
 
-def cold(place: Path, python: str, channel: str) -> dict[str, object]:
+def cold(
+    place: Path, python: str, channel: str, size: str, packages: tuple[str, ...]
+) -> dict[str, object]:
     """Nothing cached; medians of seven, taking turns. Each side is a process, imports included."""
 
     def bare() -> float:
-        words = [python, "-c", BARE, channel, str(fresh(place / "bare")), *PACKAGES]
+        words = [python, "-c", BARE, channel, str(fresh(place / "bare")), *packages]
         return float(subprocess.check_output(words, text=True))
 
-    sides = {"ours": lambda: ours(fresh(place / "ours"), python, channel), "bare": bare}
+    sides = {"ours": lambda: ours(fresh(place / "ours"), python, channel, packages), "bare": bare}
     found = timing.alternate(sides, 7)
-    name = "solve and install from a local channel"
+    name = f"solve and install from a local channel, {size}"
     return timing.row(name, found["ours"], "s", "py-rattler, bare", found["bare"], "ratio 1.2")
 
 
 def warm(place: Path, python: str, channel: str) -> dict[str, object]:
     """Finding a prefix that is there, beside an empty interpreter; medians of fifteen."""
     home = fresh(place / "warm")
-    ours(home, python, channel)
-    command = [python, "-c", FIND, request(channel), str(home / "locks")]
+    ours(home, python, channel, PACKAGES)
+    command = [python, "-c", FIND, request(channel, PACKAGES), str(home / "locks")]
     figures = sorted(json.loads(subprocess.check_output(command, text=True)) for _ in range(15))
     empty = sorted(timing.seconds([python, "-c", "pass"]) for _ in range(15))[7]
     alone = sorted(figure[1] for figure in figures)[7]
@@ -74,14 +98,14 @@ def warm(place: Path, python: str, channel: str) -> dict[str, object]:
     )
 
 
-def ours(place: Path, python: str, channel: str) -> float:
+def ours(place: Path, python: str, channel: str, packages: tuple[str, ...]) -> float:
     """Seconds that ``ensure`` takes, its imports included."""
     os.environ["SCRIPTRUN_CACHE"] = str(place / "cache")
     os.environ["RATTLER_CACHE_DIR"] = str(place / "rattler")
-    command = [python, "-c", BUILD, request(channel), str(place / "locks")]
+    command = [python, "-c", BUILD, request(channel, packages), str(place / "locks")]
     return float(subprocess.check_output(command, text=True))
 
 
-def request(channel: str) -> str:
+def request(channel: str, packages: tuple[str, ...]) -> str:
     """The request as JSON."""
-    return json.dumps({"kind": "conda", "conda": PACKAGES, "channels": [channel]})
+    return json.dumps({"kind": "conda", "conda": packages, "channels": [channel]})

@@ -11,7 +11,7 @@ from scriptrun import kit, placing, starting
 from scriptrun.environments import base, ensure, shelves
 from scriptrun.runtime import conda_prefix, search_path
 from scriptrun.spec.environment import INTERPRETER
-from scriptrun.spec.errors import UserErrorException, refuse
+from scriptrun.spec.errors import EnvironmentException, UserErrorException, refuse
 from scriptrun.spec.hints import TYPE_CHECKING
 from scriptrun.spec.later import later
 from scriptrun.store import snapshots
@@ -64,7 +64,10 @@ def lay_out(run: Run, folder: Path, log: Callable[[str], None]) -> Visit:
 def _environ(run: Run, ready: base.Ready) -> dict[str, str]:
     """As the job's own process has them, but for what ties it to the run."""
     prefix = conda_prefix.of(ready.bin)
-    there = conda_prefix.activated(prefix, dict(os.environ)) if prefix else os.environ
+    try:
+        there = conda_prefix.activated(prefix, dict(os.environ)) if prefix else os.environ
+    except OSError as error:
+        raise EnvironmentException(f"{run.id}: {error.strerror}.") from error
     environ = {**there, **run.job.variables, "SCRIPTRUN_SHELL_OF": run.id}
     for name in _TIES:
         environ.pop(name, None)

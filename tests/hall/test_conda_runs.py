@@ -8,8 +8,9 @@ import sys
 
 import pytest
 
-from scriptrun import Environment, Experiment, ScriptRunConfig, comparing, rerun
+from scriptrun import Environment, Experiment, ScriptRunConfig, comparing, rerun, revisiting
 from scriptrun.config.conda_dependencies import CondaDependencies
+from scriptrun.migration.formats import facts
 from scriptrun.runtime import conda_prefix
 from scriptrun.spec.environment import CONDA, PACKAGES
 from scriptrun.spec.errors import RunConfigurationException
@@ -62,6 +63,14 @@ def test_a_job_runs_in_an_activated_prefix_and_is_repeated_from_its_lock(bench, 
     assert [each["name"] for each in lock["conda"]] == ["blue", "pin", "python", "red", "tool"]
     assert all(each["url"] and each["sha256"] and each["build"] for each in lock["conda"])
     assert comparing.packages(lock)["red"] == "1.0=py_0"
+    visit = revisiting.lay_out(run, bench.root / "visit", print)
+    assert (visit.environ["CONDA_PREFIX"], visit.environ["TOOL_HOME"]) == (
+        prefix,
+        said["TOOL_HOME"],
+    )
+    exported = facts.packages(run.job, lock)
+    assert exported.conda[0] == "blue=1.0=py_0"
+    assert (exported.python, exported.channels) == (lock["python"], [conda, "nodefaults"])
     again = rerun.start(run).run
     assert wait(again) == "Completed"
     assert json.loads((again.path / "environment.lock.json").read_text()) == lock

@@ -10,7 +10,7 @@ from pathlib import Path
 from scriptrun.environments import shelves, uses
 from scriptrun.environments.base import Lock, builder_class, check
 from scriptrun.environments.find import known_builder, state
-from scriptrun.spec.environment import EnvironmentSpec
+from scriptrun.spec.environment import CONDA, EnvironmentSpec
 from scriptrun.spec.errors import EnvironmentException
 from scriptrun.store import flocks
 
@@ -174,6 +174,8 @@ def _count(lock: Lock) -> int:
 def _steps_unknown(spec: EnvironmentSpec) -> tuple[str, ...]:
     if not builder_class(spec.kind).builds:
         return ("Ask the interpreter for its packages, once.",)
+    if spec.kind == CONDA:
+        return ("Lock the conda packages: solve them with their channels.", "Build from the lock.")
     return ("Lock the requirements: resolve them with the package index.", "Build from the lock.")
 
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from scriptrun.environments import conda_names, requests
-from scriptrun.spec.environment import INTERPRETER
+from scriptrun.spec.environment import CONDA, INTERPRETER, EnvironmentSpec
 from scriptrun.spec.job import JobSpec
 
 _REFERENCE = re.compile(r"\$(?:\{AZUREML_DATAREFERENCE_(\w+)\}|AZUREML_DATAREFERENCE_(\w+))")
@@ -52,6 +52,8 @@ def packages(job: JobSpec, lock: dict[str, Any] | None) -> Packages:
     spec = job.environment
     if spec.kind == INTERPRETER:
         return Packages(None, [], [], [], [], spec.interpreter, False)
+    if spec.kind == CONDA:
+        return _of_conda(spec, lock)
     asked = requests.of(spec)
     if lock and lock.get("requirements"):
         lines = str(lock["requirements"]).replace(" \\\n    ", " ").splitlines()
@@ -66,6 +68,22 @@ def packages(job: JobSpec, lock: dict[str, Any] | None) -> Packages:
         None,
         False,
     )
+
+
+def _of_conda(spec: EnvironmentSpec, lock: dict[str, Any] | None) -> Packages:
+    asked, channels = requests.of(spec.replace(conda=())), list(spec.channels)
+    if not lock:
+        lines = list(asked.lines)
+        return Packages(
+            spec.python, lines, list(asked.options), list(spec.conda), channels, None, False
+        )
+    conda = [
+        f"{each['name']}={each['version']}={each['build']}"
+        for each in lock["conda"]
+        if each["name"] not in ("python", "pip")
+    ]
+    lines = str(lock["requirements"]).replace(" \\\n    ", " ").splitlines()
+    return Packages(lock["python"], lines, list(asked.options), conda, channels, None, True)
 
 
 def _on_pypi(specs: tuple[str, ...]) -> set[str]:
