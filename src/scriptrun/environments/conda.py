@@ -20,9 +20,11 @@ from scriptrun.spec.later import later
 
 if TYPE_CHECKING:
     import hashlib
+    from concurrent import futures
     from urllib import parse
 else:
     hashlib, parse = later("hashlib"), later("urllib.parse")
+    futures = later("concurrent.futures")
 
 
 class Conda(Builder):
@@ -106,7 +108,10 @@ def _forget_tokens(prefix: str) -> None:
 
 def _refuse_changed(records: Iterable[dict[str, Any]]) -> None:
     """rattler looks at digests of what it downloads; files of this machine are looked at here."""
-    changed = [path for path, digest in _here(records) if _digest(path) != digest]
+    here = dict(_here(records))
+    with futures.ThreadPoolExecutor() as several:
+        found = dict(zip(here, several.map(_digest, here), strict=True))
+    changed = [path for path, digest in here.items() if found[path] != digest]
     if changed:
         raise _loaded("conda_errors").changed(", ".join(changed))
 

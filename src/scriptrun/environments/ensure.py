@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from scriptrun.environments import locks as lockfiles
-from scriptrun.environments import pruning, shelves
+from scriptrun.environments import shelves
 from scriptrun.environments.base import (
     Builder,
     Lock,
@@ -23,7 +23,6 @@ from scriptrun.environments.base import (
     never,
     platform_tag,
 )
-from scriptrun.environments.cache import size_of, users
 from scriptrun.environments.find import find, known_builder, state
 from scriptrun.runtime.files import read_json, write_atomic
 from scriptrun.spec.environment import EnvironmentSpec
@@ -33,8 +32,11 @@ from scriptrun.spec.later import later
 from scriptrun.store import flocks, places
 
 if TYPE_CHECKING:
+    from scriptrun.environments import cache, pruning
     from scriptrun.store import leases
 else:
+    cache = later("scriptrun.environments.cache")
+    pruning = later("scriptrun.environments.pruning")
     leases = later("scriptrun.store.leases")
 
 __all__ = ["Ready", "check", "ensure", "find"]
@@ -172,7 +174,7 @@ def _discard_older(key: str, place: str) -> None:
         return  # nobody can tell what runs on other machines
     for number in shelves.numbers(key):
         older = os.path.join(shelves.shelf(key), str(number))
-        if older != place and not users(older):
+        if older != place and not cache.users(older):
             shelves.discard(older)
 
 
@@ -186,7 +188,7 @@ def _mark(builder: Builder, place: str, seconds: float) -> None:
             "names": [builder.spec.name] if builder.spec.name else [],
             "built": time.time(),
             "seconds": seconds,
-            "size": builder.size(place) or size_of(place),
+            "size": builder.size(place) or cache.size_of(place),
             "lock": builder.lock,
         },
     )
