@@ -75,6 +75,11 @@ class Journal:
             return []
         return sorted(name for name in names if name.endswith(".jsonl"))
 
+    def sizes(self) -> list[tuple[str, int]]:
+        """How long its files are by now; they only grow."""
+        place = self.folder / "journal"
+        return [(name, os.stat(place / name).st_size) for name in self._names()]
+
     def _take(self, line: Any) -> None:
         try:
             number = line["n"]

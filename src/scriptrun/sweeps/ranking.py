@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from scriptrun import standing
@@ -11,7 +12,7 @@ from scriptrun.run import Run
 from scriptrun.spec import states
 from scriptrun.sweeps import children as runs
 from scriptrun.sweeps import points, record
-from scriptrun.sweeps.journal import Child, Journal
+from scriptrun.sweeps.journal import Child
 from scriptrun.tracking import folders, metrics
 
 if TYPE_CHECKING:
@@ -20,19 +21,17 @@ if TYPE_CHECKING:
 
 def children(run: HyperDriveRun) -> list[Child]:
     """The runs by their numbers; one that the journal knows no end of is looked at now."""
-    found = Journal(run.path).read().children
-    for child in found.values():
-        if not child.is_over:
-            _look(run, child)
-    return [found[number] for number in sorted(found)]
+    known = [child for _, child in sorted(run.journal().children.items())]
+    return [each if each.is_over else _seen(run, each) for each in known]
 
 
-def _look(run: HyperDriveRun, child: Child) -> None:
+def _seen(run: HyperDriveRun, known: Child) -> Child:
+    child = replace(known)  # the journal says what it says
     folder = child.folder(run.workspace.runs_folder)
     job = folders.read_job(folder)
     if job is None:
         child.state = states.NOT_STARTED
-        return
+        return child
     status = standing.status_of(run.workspace, folder, job)
     child.state, child.reason, child.began = status.state, status.reason, status.began
     child.ended = status.ended
@@ -41,6 +40,7 @@ def _look(run: HyperDriveRun, child: Child) -> None:
     for value in values:
         if run.sweep.better(value, child.best):
             child.best = value
+    return child
 
 
 def ordered(sweep: record.Sweep, found: Iterable[Child], reverse: bool = False) -> list[Child]:
@@ -105,7 +105,7 @@ def best(
 def metrics_of(run: HyperDriveRun, name: str | None) -> dict[str, Any]:
     """What ``get_metrics`` of a sweep promises."""
     place = run.workspace.runs_folder
-    found = Journal(run.path).read().children
+    found = run.journal().children
     return {each.id: metrics.read(each.folder(place), name) for _, each in sorted(found.items())}
 
 

@@ -15,7 +15,7 @@ from scriptrun.runtime import files, identity
 from scriptrun.spec import states
 from scriptrun.spec.errors import UserErrorException
 from scriptrun.sweeps import ranking, record, tending
-from scriptrun.sweeps.journal import Child
+from scriptrun.sweeps.journal import Child, Journal
 from scriptrun.tracking import folders
 from scriptrun.workspace import Workspace
 
@@ -44,6 +44,7 @@ class HyperDriveRun(Run):
     def _open(self, workspace: Workspace, folder: Path) -> None:
         super()._open(workspace, folder)
         self._sweep: record.Sweep | None = None
+        self._read: tuple[Any, Journal] = (None, Journal(folder))
 
     @property
     def sweep(self) -> record.Sweep:
@@ -51,6 +52,16 @@ class HyperDriveRun(Run):
         if self._sweep is None:
             self._sweep = record.read(self.path)
         return self._sweep
+
+    def journal(self) -> Journal:
+        """The sweep's points and how their runs ended, as written down so far; it is for reading.
+
+        It is read again only where something was added.
+        """
+        sizes = self._read[1].sizes()
+        if sizes != self._read[0]:
+            self._read = sizes, Journal(self.path).read()
+        return self._read[1]
 
     @property
     def limits(self) -> record.Limits:
