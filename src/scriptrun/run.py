@@ -291,6 +291,7 @@ class Run(_ScriptRun):  # type: ignore[misc]
         from scriptrun.submit import Origin
 
         origin = Origin(parent=self.id, root=self.job.root, pins=self.job.environment.pins)
+        config = getattr(config, "to_script_run_config", lambda: config)()  # of an Estimator
         return self.experiment.submit(config, tags, origin=origin, **kwargs)
 
     def register_model(

@@ -107,13 +107,14 @@ def test_shell_lines_and_magics_are_done_as_jupyter_does(tmp_path):
         "%%bash\ncat c.txt\necho end >> c.txt",
         "%%timeit -n 1\nprint('python')",
         "%matplotlib inline\nos.environ['MPLBACKEND']",
+        "import asyncio\nawait asyncio.sleep(0, 'awaited')",
     )
     done = run(path)
     assert done.returncode == 0, done.stderr
     home = os.environ["HOME"]
     assert done.stdout.splitlines() == [
         *("found ['a.txt', 'b.txt']", "in function", "6 True ['A', 'again']"),
-        *(f"blue b {home}", "python", "'agg'"),
+        *(f"blue b {home}", "python", "'agg'", "'awaited'"),
     ]
     assert "!false ended with exit code 1" in done.stderr
     assert "passed over !{sys.executable} -m pip install nothing" in done.stderr

@@ -203,3 +203,21 @@ def test_settings_by_their_older_and_private_names():
     estimator.run_config.prepare_environment = True
     python = estimator.to_script_run_config().run_config.environment.python
     assert python.interpreter_path == "/opt/python"
+
+
+def test_an_estimator_is_submitted_as_a_child(ws, tmp_path):
+    (tmp_path / "src").mkdir()
+    (tmp_path / "src" / "train.py").write_text("print(1)")
+    with pytest.warns(DeprecationWarning):
+        estimator = Estimator(
+            str(tmp_path / "src"),
+            compute_target="cluster",
+            entry_script="train.py",
+            user_managed=True,
+        )
+    parent = Experiment(ws, "old").start_logging(outputs=str(tmp_path / "outputs"))
+    child = parent.submit_child(estimator, tags={"a": "b"})
+    child.wait_for_completion()
+    parent.complete()
+    assert (child.parent.id, child.get_tags()) == (parent.id, {"a": "b"})
+    assert child.job.environment.pins == "auto"

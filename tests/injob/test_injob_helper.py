@@ -349,6 +349,7 @@ print(child.get_status(), child.parent.id == run.id)
 """
 
 
+@pytest.mark.parametrize("python", ["3.8"], indirect=True)
 def test_names_of_the_sdk_v1_are_answered_for_too(tmp_path, python, monkeypatch):
     """All that the table of the drop-in has, in a job that old code submitted."""
     from scriptrun.dropin.experiment import Experiment as Old

@@ -39,7 +39,7 @@ class Experiment(experiment.Experiment):
         if isinstance(target, str):
             compute.adopt(self.workspace, target)
         show_output = kwargs.pop("show_output", False)
-        kwargs.setdefault("origin", Origin(pins=os.environ.get("SCRIPTRUN_PINS") or AUTO))
+        kwargs.setdefault("origin", Origin(pins=_pins()))
         with warnings.catch_warnings(record=True) as caught:
             warnings.simplefilter("always")
             run = super().submit(config, tags, **kwargs)
@@ -110,6 +110,14 @@ class Interactive(Run):
         made._tracked, made._before = os.path.abspath(folder), _times(folder)
         return made
 
+    def submit_child(
+        self, config: Any, tags: Mapping[str, Any] | None = None, **kwargs: Any
+    ) -> Run:
+        """Submit ``config``, which may be an Estimator, as a child of this run."""
+        origin = Origin(parent=self.id, root=self.job.root, pins=_pins())
+        experiment = Experiment(self.workspace, self.job.experiment)
+        return experiment.submit(config, tags, origin=origin, **kwargs)
+
     def complete(self, *args: Any, **kwargs: Any) -> None:
         """End the run, with the files that it has written."""
         known = set(self.get_file_names())
@@ -118,6 +126,11 @@ class Interactive(Run):
             if self._before.get(path) != time and name not in known:
                 self.upload_file(name, str(path))
         super().complete(*args, **kwargs)
+
+
+def _pins() -> str:
+    """What becomes of old code's pins that cannot be had."""
+    return os.environ.get("SCRIPTRUN_PINS") or AUTO
 
 
 def _times(folder: str) -> dict[Path, int]:

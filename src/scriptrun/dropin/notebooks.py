@@ -8,6 +8,7 @@ of lines. Of IPython's own lines ``%%writefile`` and ``%run`` are done here and 
 from __future__ import annotations
 
 import ast
+import inspect
 import json
 import linecache
 import os
@@ -16,6 +17,7 @@ import runpy
 import shlex
 import sys
 from collections.abc import Callable
+from types import CodeType
 from typing import NamedTuple
 
 from scriptrun.dropin import magics
@@ -24,13 +26,17 @@ from scriptrun.spec.hints import TYPE_CHECKING, Any
 from scriptrun.spec.later import later
 
 if TYPE_CHECKING:
+    import asyncio
+
     from scriptrun.dropin import shell
 else:
+    asyncio = later("asyncio")
     shell = later("scriptrun.dropin.shell")
 
 _LINE = re.compile(r"^(?P<indent>\s*)(?P<target>[A-Za-z_][\w, ]*=\s*)?(?P<magic>[%!]\S.*)$")
 _HELP = re.compile(r"^\s*(\?{1,2}[\w.]+|[\w.]+\?{1,2})\s*$")
 _DO = "__scriptrun_line__"
+_AWAIT = ast.PyCF_ALLOW_TOP_LEVEL_AWAIT
 
 
 class Cell(NamedTuple):
@@ -90,9 +96,17 @@ def run_cell(cell: Cell, space: dict[str, Any], name: str) -> None:
     last = body.body[-1:] if not source.rstrip().endswith(";") else []
     shown = last if last and isinstance(last[0], ast.Expr) else []
     body.body = body.body[: len(body.body) - len(shown)]
-    exec(compile(body, name, "exec"), space)
+    _execute(compile(body, name, "exec", _AWAIT), space)
     if shown:
-        exec(compile(ast.Interactive(list(shown)), name, "single"), space)
+        _execute(compile(ast.Interactive(list(shown)), name, "single", _AWAIT), space)
+
+
+def _execute(code: CodeType, space: dict[str, Any]) -> None:
+    """Run ``code``; what it awaits, as cells may, is waited for."""
+    if code.co_flags & inspect.CO_COROUTINE:
+        asyncio.run(eval(code, space))
+    else:
+        exec(code, space)
 
 
 def doing(name: str, space: dict[str, Any]) -> Callable[[str, dict[str, Any], bool], Any]:

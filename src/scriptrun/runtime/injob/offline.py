@@ -16,7 +16,7 @@ class _OfflineRun(object):
         self.id = run_id or "OfflineRun_{}".format(uuid.uuid4())
 
     def __repr__(self):
-        return "Run(Id: {})".format(self.id)
+        return "_OfflineRun(Id: {})".format(self.id)
 
     def __getattr__(self, name):
         raise AttributeError(
