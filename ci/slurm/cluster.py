@@ -163,6 +163,8 @@ class Cluster:
             self.stop()  # a controller that was started again takes long to find its nodes
             self.start()
             return
+        if self._is_clear():
+            return
         for name in self.names:
             if f"host-{name}" not in self.pids and self.hosts:
                 self._make_host(name)
@@ -174,6 +176,13 @@ class Cluster:
             if self.state_of(name).rstrip("*") not in ("idle", "mix", "alloc", "comp"):
                 self.resume(name)
         self.await_idle()
+
+    def _is_clear(self) -> bool:
+        """Whether all daemons run, all nodes are idle, and no job is there."""
+        if not all(f"slurmd-{name}" in self.pids for name in self.names) or self.jobs():
+            return False
+        rows = self.run("sinfo", "-h", "-p", "main", "-N", "-o", "%N %t", check=False)
+        return sorted(rows.split()) == sorted(each for n in self.names for each in (n, "idle"))
 
     # the controller
 

@@ -38,8 +38,6 @@ class TestSlurm(EngineSuite):
     @pytest.fixture(autouse=True)
     def own_cluster(self, slurm):
         self.cluster = slurm
-        yield
-        slurm.clear()
 
     def room(self, bench):
         return not self.cluster.jobs()

@@ -35,8 +35,11 @@ class Slurm(Value):
     started again, at most ``requeues`` times. ``mpi`` is srun's kind of MPI (``pmix``, ``pmi2``) or
     ``mpirun`` for the environment's own. ``containers`` is what the nodes run images with:
     ``podman``, ``apptainer`` or ``enroot`` (default: no containers). ``root`` is a directory that
-    all nodes see, for built environments (default: beside the workspace). ``ssh`` names a login
-    node, behind which ``tool`` is a Python that has scriptrun (default: one made below ``root``).
+    all nodes see, for built environments (default: beside the workspace). ``scratch`` is a
+    directory of each node's own disk (``/local/$USER``; variables are the node's), in which a run's
+    working directory and the cache of its data lie; default: both where all nodes see them. ``ssh``
+    names a login node, behind which ``tool`` is a Python that has scriptrun (default: one made
+    below ``root``).
     """
 
     name: str = "slurm"
@@ -58,6 +61,7 @@ class Slurm(Value):
     mpi: str | None = None
     containers: str | None = None
     root: str | None = None
+    scratch: str | None = None
     ssh: str | None = None
     tool: str | None = None
 
@@ -149,6 +153,7 @@ def order_of(target: Slurm, job: JobSpec, order: Order, place: Path) -> dict[str
         "prefix": order.prefix,
         "attempt": order.attempt,
         "slurm": str(place),
+        "scratch": target.scratch,
         "requeues": target.requeues if target.warn and target.requeue else 0,
         "tool": [target.tool or sys.executable, "-P"],
         "ticket": None,

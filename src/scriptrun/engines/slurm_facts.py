@@ -108,6 +108,8 @@ def _of_options(target: Slurm) -> list[str]:
         )
     if target.warn is not None and not target.time:
         found.append("warn tells a job to save before its time limit, and no time is given")
+    if target.scratch and not target.scratch.startswith(("/", "$")):
+        found.append(f"scratch={target.scratch!r} is no absolute path on the nodes")
     for option in target.extra:
         if not option.startswith("-") or "\n" in option:
             found.append(f"extra has {option!r}, which is no option of sbatch such as --exclusive")

@@ -1,5 +1,6 @@
 """What stays of a working directory: outputs/ and logs/ become the run's; the rest goes."""
 
+import errno
 import os
 
 KEPT = ("outputs", "logs")
@@ -26,6 +27,42 @@ def staging(folder, attempt, node=0):
     return os.path.join(folder, "work.{}".format(attempt) + ("-{}".format(node) if node else ""))
 
 
+def make(order, staged):
+    """Make the directory ``staged``; on the node's own disk where the order says so, and linked."""
+    place = order.get("scratch")
+    if not place:
+        os.makedirs(staged)
+        return
+    if "$" in place or not os.path.isabs(place):
+        raise OSError(errno.ENOENT, "the scratch directory is not known on this node", place)
+    run, node = os.path.basename(order["folder"]), order["node"]
+    own = os.path.join(place, "{}.{}.{}".format(run, order["attempt"], node))
+    _remove(own)
+    os.makedirs(own, mode=0o700)
+    os.symlink(own, staged)
+
+
+def come_home(work):
+    """Make a working directory that lies on the node's own disk one of the run's folder again.
+
+    What is no artifact goes at once; a link to another node's disk, which is lost, goes too.
+    """
+    if not os.path.islink(work):
+        return
+    own, home = os.readlink(work), work + ".home"
+    if os.path.isdir(own):
+        import shutil
+
+        for name in KEPT:
+            source = os.path.join(own, name)
+            if os.path.isdir(source) and not os.path.islink(source):
+                shutil.copytree(source, os.path.join(home, name), symlinks=True)
+    os.unlink(work)
+    if os.path.isdir(home):
+        os.rename(home, work)
+    _remove(own)
+
+
 def move_in(folder, attempt, node=0):
     """Make what was staged the node's working directory; give its path."""
     work = place(folder, node)
@@ -38,6 +75,7 @@ def move_in(folder, attempt, node=0):
 def collect(folder):
     """Move the artifacts from the working directory into the run's folder, and remove the rest."""
     work = os.path.join(folder, "work")
+    come_home(work)
     for name in KEPT:
         source, target = os.path.join(work, name), os.path.join(folder, name)
         if os.path.islink(source) or not os.path.isdir(source):

@@ -93,7 +93,7 @@ def _run(job, order, log, data, fork):
 
 def _lay_out(job, order):
     work = collect.staging(order["folder"], order["attempt"], order["node"])
-    os.makedirs(work)
+    collect.make(order, work)
     os.makedirs(collect.checkpoints(order["folder"]), exist_ok=True)
     if job.get("snapshot"):
         workdir.materialise(order["store"], job["snapshot"], work)

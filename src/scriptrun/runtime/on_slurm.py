@@ -30,6 +30,9 @@ def main(order):
         ended_by="on_slurm",
         environ=None,
     )
+    if order.get("scratch"):
+        order["scratch"] = os.path.expandvars(order["scratch"])
+        os.environ.setdefault("SCRIPTRUN_CACHE", os.path.join(order["scratch"], "cache"))
     for name in [name for name in os.environ if _OF_THE_STEP.fullmatch(name)]:
         del os.environ[name]
     if not order["node"]:

@@ -14,7 +14,11 @@ PATIENCE = 30.0
 def end_node(order, value, log):
     """Publish how this node ended; its artifacts stay in its working directory for node 0."""
     work = collect.place(order["folder"], order["node"])
-    _keep_artifacts(work)
+    try:
+        _keep_artifacts(work)
+    except OSError as error:  # a full disk must not keep the result from being told
+        message = "the artifacts of node {} could not be kept: {}"
+        value["reason"] = value["reason"] or message.format(order["node"], error.strerror)
     results.publish_surely(order["folder"], order["attempt"], value, log, last=False)
 
 
@@ -115,7 +119,8 @@ def _same(path, place):
 
 
 def _keep_artifacts(work):
-    """Remove all but the artifacts of a node's working directory."""
+    """Remove all but the artifacts of a node's working directory, and have them in the run."""
+    collect.come_home(work)
     try:
         names = os.listdir(work)
     except OSError:

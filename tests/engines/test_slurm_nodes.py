@@ -1,0 +1,58 @@
+"""Where a run lies on the nodes of a real Slurm: on the shared directory, or on their own disks."""
+
+from __future__ import annotations
+
+import pytest
+
+from scriptrun.engines.slurm import Slurm
+from scriptrun.spec.errors import RunConfigurationException
+from scriptrun.testing.jobs import Bench, kill, log_of, log_of_rank, until, wait
+from scriptrun.testing.ranks import LOGS
+from scriptrun.tracking import events
+
+pytestmark = pytest.mark.slurm
+
+WAITS = """
+import time
+open("outputs/so-far.txt", "w").write("kept")
+print("began", flush=True)
+time.sleep(60)
+"""
+
+
+@pytest.fixture
+def scratch(tmp_path):
+    place = tmp_path / "own disk"
+    place.mkdir()
+    return place
+
+
+def test_artifacts_come_home_from_the_nodes_own_disks(tmp_path, slurm, scratch):
+    """The variable is the node's: each has a disk of its own."""
+    setup = (f"export DISK='{scratch}'",)
+    bench = Bench(tmp_path / "w", Slurm(partition="main", scratch="$DISK/runs", setup=setup))
+    run = bench.run(LOGS + "print(os.getcwd())\n", pytorch=[2, 2])
+    assert run.get_status() == "Completed", run.standing.reason
+    places = [log_of_rank(run, rank).strip() for rank in range(2)]
+    assert all(place.startswith(f"{scratch}/runs/") for place in places) and len({*places}) == 2
+    assert (run.path / "outputs" / "of-0.txt").read_text() == "0"
+    assert (run.path / "outputs" / "of-1.txt").read_text() == "1"
+    assert not [each for each in (scratch / "runs").iterdir() if each.name != "cache"]
+    assert not [each for each in run.path.iterdir() if each.name.startswith("work")]
+
+
+def test_what_was_saved_comes_home_when_the_launcher_is_killed(tmp_path, slurm, scratch):
+    bench = Bench(tmp_path / "w", Slurm(partition="main", scratch=str(scratch)))
+    run = bench.submit(WAITS)
+    until(lambda: "began" in log_of(run))
+    kill(events.facts(events.read(run.path)).began["launcher"]["pid"])
+    assert wait(run) == "Failed"
+    assert (run.path / "outputs" / "so-far.txt").read_text() == "kept"
+
+
+def test_a_scratch_that_cannot_be_is_told(tmp_path, slurm):
+    with pytest.raises(RunConfigurationException, match="'local' is no absolute path"):
+        Bench(tmp_path / "w", Slurm(partition="main", scratch="local")).submit("print(1)")
+    run = Bench(tmp_path / "x", Slurm(partition="main", scratch="$NO_SUCH/x")).run("print(1)")
+    assert run.get_status() == "Failed"
+    assert "scratch directory is not known on this node: $NO_SUCH/x" in run.standing.reason
