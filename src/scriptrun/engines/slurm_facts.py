@@ -78,6 +78,8 @@ def problems(target: Slurm, job: JobSpec) -> list[str]:
     found = _of_options(target)
     if job.environment.container:
         found += in_containers.problems_of_nodes(job, target.containers, bool(target.ssh))
+        if target.scratch:
+            found.append("a job in containers cannot lie on a node's own disk: leave out scratch")
     nodes = job.distribution.nodes
     if target.max_nodes is not None and nodes > target.max_nodes:
         found.append(
