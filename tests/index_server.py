@@ -12,8 +12,15 @@ from pathlib import Path
 from urllib.parse import unquote
 
 
+class Address(str):
+    """A host and its port; ``hold`` is called before each answer."""
+
+    def hold(self) -> None:
+        pass
+
+
 @contextmanager
-def serving(folder: Path, user: str = "", password: str = "") -> Iterator[str]:
+def serving(folder: Path, user: str = "", password: str = "") -> Iterator[Address]:
     """Serve the wheels of ``folder``, one folder a package; the host and port, as an address has it."""
     wanted = "Basic " + base64.b64encode(f"{user}:{password}".encode()).decode() if user else ""
 
@@ -22,6 +29,7 @@ def serving(folder: Path, user: str = "", password: str = "") -> Iterator[str]:
             super().__init__(*args, directory=str(folder))
 
         def do_GET(self) -> None:
+            address.hold()
             if wanted and self.headers.get("Authorization") != wanted:
                 self.send_response(401)
                 self.send_header("WWW-Authenticate", "Basic")
@@ -44,9 +52,10 @@ def serving(folder: Path, user: str = "", password: str = "") -> Iterator[str]:
             pass
 
     server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    address = Address(f"127.0.0.1:{server.server_port}")
     threading.Thread(target=server.serve_forever, daemon=True).start()
     try:
-        yield f"127.0.0.1:{server.server_port}"
+        yield address
     finally:
         server.shutdown()
         server.server_close()

@@ -4,6 +4,8 @@ import os
 import re
 import subprocess
 import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import psutil
@@ -15,6 +17,7 @@ from scriptrun.environments import ensure
 from scriptrun.spec.environment import EnvironmentSpec
 from scriptrun.spec.errors import EnvironmentException
 from scriptrun.store import secrets
+from scriptrun.testing.jobs import until
 
 PASSWORD = "p@ss:w/ord-hunter2"
 QUOTED = "p%40ss%3Aw%2Ford-hunter2"
@@ -32,20 +35,27 @@ def of(*options: str, pip: tuple[str, ...] = ("violet",), **fields: object) -> E
     return EnvironmentSpec("packages", pip=pip, pip_options=options, **fields)
 
 
-class Eavesdropper(threading.Thread):
-    """Reads the command lines of this process's descendants for as long as it lives."""
+@contextmanager
+def overheard(index, words: str) -> Iterator[set[str]]:
+    """The command lines of this process's descendants; none is answered before ``words`` is one."""
+    heard: set[str] = set()
+    over = threading.Event()
 
-    def __init__(self) -> None:
-        super().__init__(daemon=True)
-        self.heard, self.done = set(), threading.Event()
-
-    def run(self) -> None:
-        while not self.done.is_set():
+    def listen() -> None:
+        while not over.is_set():
             for child in psutil.Process().children(recursive=True):
                 try:
-                    self.heard.add(" ".join(child.cmdline()))
+                    heard.add(" ".join(child.cmdline()))
                 except psutil.Error:
                     continue
+
+    index.hold = lambda: until(lambda: any(words in line for line in list(heard)))
+    listener = threading.Thread(target=listen, daemon=True)
+    listener.start()
+    yield heard
+    over.set()
+    listener.join()
+    del index.hold
 
 
 def leaks(*folders: Path) -> list[Path]:
@@ -58,14 +68,10 @@ def leaks(*folders: Path) -> list[Path]:
 def test_a_named_secret_opens_the_index_and_is_found_nowhere(index, locks, said, tmp_path):
     secrets.keep("team", PASSWORD)
     line = f"--index-url http://me:${{secret:team}}@{index}/"
-    listener = Eavesdropper()
-    listener.start()
-    ready = ensure.ensure(of(line), locks, said.append)
-    listener.done.set()
-    listener.join()
+    with overheard(index, "pip compile") as heard:
+        ready = ensure.ensure(of(line), locks, said.append)
     assert "violet==1.0" in ready.lock["requirements"] and "--hash=" in ready.lock["requirements"]
-    heard = "\n".join(listener.heard)
-    assert "pip compile" in heard and "hunter2" not in heard + "\n".join(said)
+    assert heard and "hunter2" not in "\n".join([*heard, *said])
     cache = Path(os.environ["SCRIPTRUN_CACHE"])
     assert leaks(tmp_path, cache, Path(os.environ["UV_CACHE_DIR"])) == []
 
@@ -160,14 +166,10 @@ def test_a_private_repository_is_opened_and_git_is_not_told_how_on_its_command_l
         subprocess.run([*git, *words], cwd=place, check=True)
     secrets.keep("team", PASSWORD)
     line = f"indigo @ git+http://me:${{secret:team}}@{index}/indigo.git/.git"
-    listener = Eavesdropper()
-    listener.start()
-    ready = ensure.ensure(of("--no-index", pip=(line,)), locks, said.append)
-    listener.done.set()
-    listener.join()
+    with overheard(index, f"http://{index}/indigo.git") as heard:
+        ready = ensure.ensure(of("--no-index", pip=(line,)), locks, said.append)
     assert re.fullmatch(re.escape(line) + "@[0-9a-f]{40}", ready.lock["requirements"].strip())
-    heard = "\n".join(listener.heard)
-    assert f"http://{index}/indigo.git" in heard and "hunter2" not in heard + "\n".join(said)
+    assert heard and "hunter2" not in "\n".join([*heard, *said])
     cache = Path(os.environ["SCRIPTRUN_CACHE"])
     assert leaks(tmp_path, cache, Path(os.environ["UV_CACHE_DIR"])) == []
     with pytest.raises(EnvironmentException, match="could not be read"):

@@ -1,6 +1,7 @@
 """A password that old code writes into an index's address is the user's secret from then on."""
 
 import os
+from pathlib import Path
 
 import pytest
 from index_server import serving
@@ -18,6 +19,7 @@ def index(tmp_path, monkeypatch):
     for name in [name for name in os.environ if name.startswith(("UV_", "PIP_"))]:
         monkeypatch.delenv(name)
     monkeypatch.setenv("PIP_CONFIG_FILE", os.devnull)
+    monkeypatch.setenv("UV_CACHE_DIR", str(tmp_path / "uv"))
     monkeypatch.setenv("SCRIPTRUN_SECRETS", str(tmp_path / "secrets"))
     monkeypatch.setattr(secrets, "_offered", {})
     make_wheel(tmp_path / "index" / "violet", "violet", "1.0")
@@ -49,6 +51,7 @@ def test_it_is_kept_for_the_user_and_stands_in_no_record(index, tmp_path, monkey
     assert "violet 1.0" in log_of(other) and registered.version
     details = Run.get(workspace, run.id).get_details()
     assert f"${{secret:{name}}}" in str(details["runDefinition"])
-    files = [path for path in (tmp_path / "home").rglob("*") if path.is_file()]
+    places = (tmp_path / "home", tmp_path / "uv", Path(os.environ["SCRIPTRUN_CACHE"]))
+    files = [path for place in places for path in place.rglob("*") if path.is_file()]
     assert [path for path in files if TOKEN.encode() in path.read_bytes()] == []
     assert TOKEN not in str(details)

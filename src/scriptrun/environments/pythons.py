@@ -13,9 +13,16 @@ import os
 import re
 from collections.abc import Iterator
 
-from scriptrun.environments import interpreters, version_conditions
+from scriptrun.environments import interpreters
 from scriptrun.spec.errors import EnvironmentException
+from scriptrun.spec.hints import TYPE_CHECKING
+from scriptrun.spec.later import later
 from scriptrun.spec.values import Value
+
+if TYPE_CHECKING:
+    from scriptrun.environments import version_conditions
+else:
+    version_conditions = later("scriptrun.environments.version_conditions")
 
 _SYSTEM = ("/usr/bin", "/usr/local/bin", "/opt/homebrew/bin")
 _VERSION = re.compile(

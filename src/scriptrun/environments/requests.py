@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-from scriptrun.environments import conda_names, index_credentials, pythons
+from scriptrun.environments import conda_names, pythons
 from scriptrun.spec.environment import EXACT, EnvironmentSpec
 from scriptrun.spec.hints import TYPE_CHECKING, Any
 from scriptrun.spec.later import later
@@ -12,8 +12,9 @@ from scriptrun.spec.values import Value, fresh
 from scriptrun.store import secrets
 
 if TYPE_CHECKING:
-    from scriptrun.environments import python_downloads
+    from scriptrun.environments import index_credentials, python_downloads
 else:
+    index_credentials = later("scriptrun.environments.index_credentials")
     python_downloads = later("scriptrun.environments.python_downloads")
 
 _OPTION = re.compile(r"-\w\b|--[\w-]+")
@@ -157,7 +158,8 @@ def _of_indexes(uv: dict[str, Any]) -> list[str]:
 
 def _trouble_of(line: str) -> list[str]:
     line = line.strip()
-    absent = [name for name in index_credentials.named(line) if not secrets.known(name)]
+    names = index_credentials.named(line) if "${secret:" in line else []
+    absent = [name for name in names if not secrets.known(name)]
     if absent:
         return [
             f"The requirement line '{line}' names the secret {each!r}, which is not here. "

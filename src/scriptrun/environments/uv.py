@@ -10,7 +10,7 @@ from __future__ import annotations
 import importlib
 import os
 
-from scriptrun.environments import built, index_credentials, local_sources, requests, sites
+from scriptrun.environments import built, local_sources, requests, sites
 from scriptrun.environments.base import Builder, Lock, Log, Stop
 from scriptrun.environments.locks import content_key
 from scriptrun.runtime.files import write_atomic
@@ -71,7 +71,7 @@ class Uv(Builder):
         options, flags = requests.of(self.spec).for_sync()
         text = self.lock["requirements"]
         path = os.path.join(place, "requirements.txt")
-        told, private = index_credentials.filled("\n".join([*options, text]))
+        told, private = _loaded("index_credentials").filled("\n".join([*options, text]))
         write_atomic(path, told.encode(), 0o600)
         words = ["pip", "sync", "--python", self.python(place)]
         words += ["--require-hashes"] if requests.all_hashed(text) else []
