@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 from tests.migration.versions import migrated
 
+from scriptrun import Environment, Workspace
 from scriptrun.migration import proving
 
 SUBMIT = """\
@@ -138,16 +139,23 @@ def test_jobs_with_data_are_proved(project, to):
     [
         ("'a.py'", "'a.py', arguments=['x']", "arguments was []"),
         ("'a.py'", "'b.py'", "script was 'a.py', and is 'b.py'"),
+        ("'a.py'", "'none.py'", "after it is refused: "),
+        ("total_runs=2", "total_runs=3", "sweep.max_total_runs was 2, and is 3"),
     ],
 )
 def test_what_differs_is_named(tmp_path, old, new, words):
     (tmp_path / "a.py").write_text("")
     (tmp_path / "b.py").write_text("")
     code = (
-        "from azureml.core import Experiment, ScriptRunConfig, Workspace\n"
-        f"config = ScriptRunConfig('.', script={old})\n"
-        "Experiment(Workspace.from_config(), 'x').submit(config)\n"
+        "from azureml.core import Environment, Experiment, ScriptRunConfig, Workspace\n"
+        "from azureml.train.hyperdrive import HyperDriveConfig, GridParameterSampling, choice\n"
+        "ws = Workspace.from_config()\n"
+        "config = ScriptRunConfig('.', script='a.py', environment=Environment.get(ws, 'mine'))\n"
+        "sweep = HyperDriveConfig(GridParameterSampling({'a': choice(1)}), 'm', 'MINIMIZE',\n"
+        "                         max_total_runs=2, run_config=config)\n"
+        f"Experiment(ws, 'x').submit({'sweep' if 'total' in old else 'config'})\n"
     )
+    Environment("mine").register(Workspace.create("own", path=tmp_path))  # proofs know it
     path = str(tmp_path / "submit.py")
     proof = proving.prove(path, code.encode(), code.replace(old, new).encode())
     assert proof.standing == proving.DIFFERS
