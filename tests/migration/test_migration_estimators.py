@@ -181,7 +181,18 @@ SPREAD = st.fixed_dictionaries(
     optional={"distributed_backend": st.sampled_from(["mpi", "nccl", "gloo"])},
 )
 LAYOUTS = (
-    *("line", "lines", "aligned", "leading", "kwargs", "tuple", "variables", "again", "alias"),
+    *(
+        "line",
+        "lines",
+        "aligned",
+        "leading",
+        "kwargs",
+        "tuple",
+        "variables",
+        "again",
+        "alias",
+        "pair",
+    ),
     "function",
 )
 
@@ -199,6 +210,9 @@ def written(cls: str, given: dict, layout: str, comment: str) -> str:
         return f"est = {cls}({f',{comment}{chr(10)}{indent}'.join(pairs)})\n"
     if layout == "kwargs":
         return f"settings = {given!r}\nest = {cls}(**settings)\n"
+    if layout == "pair":
+        other = "'src', compute_target='c', entry_script='t.py', pip_packages=['tqdm', 'rich']"
+        return f"first, est = {cls}({other}), {cls}({', '.join(pairs)})\n"
     if layout == "leading":
         inner = "".join(f"\n    , {pair}{comment}" for pair in pairs[1:])
         return f"est = {cls}(\n      {pairs[0]}{inner}\n    , **{{}}\n)\n"

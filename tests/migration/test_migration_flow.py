@@ -197,3 +197,30 @@ def test_a_parameter_that_may_be_a_dataset_is_passed_as_it_is():
         "go(ws.get_default_datastore())\ngo(ws.datasets['x'])\n"
     ).new.decode()
     assert "arguments=['--d', d.as_mount()]" in new
+
+
+def test_several_in_one_statement_have_names_of_their_own():
+    new = migrated(
+        f"{HEAD}d = {{'a': PyTorch({ARGS}, pip_packages=['x']), 'b': PyTorch({ARGS}, pip_packages=['y'])}}\n"
+        f"d['c'] = PyTorch({ARGS}, pip_packages=['z'])\n"
+    ).new.decode()
+    assert "estimator_env.python.conda_dependencies.add_pip_package('x')" in new
+    assert "estimator_env_2.python.conda_dependencies.add_pip_package('y')" in new
+    assert (
+        "'b': ScriptRunConfig('src', compute_target='c', script='t.py', environment=estimator_env_2)"
+        in new
+    )
+    assert "estimator_env.python.conda_dependencies.add_pip_package('z')" in new
+
+
+def test_references_to_datastores_have_names_of_their_own():
+    text = (
+        f"{HEAD}d = ws.get_default_datastore()\n"
+        "p = {'--d': d.path('x').as_mount()}\nq = {'--d': d.path('y').as_mount()}\n"
+        f"a = PyTorch({ARGS}, script_params=p)\nb = PyTorch({ARGS}, script_params=q)\n"
+    )
+    new = migrated(text).new.decode()
+    assert "data_ref = d.path('x').as_mount()\np = ['--d', str(data_ref)]" in new
+    assert "data_ref_2 = d.path('y').as_mount()\nq = ['--d', str(data_ref_2)]" in new
+    assert "a.run_config.data_references[data_ref.data_reference_name] = data_ref." in new
+    assert "b.run_config.data_references[data_ref_2.data_reference_name] = data_ref_2." in new

@@ -24,16 +24,14 @@ class Reference(NamedTuple):
     made: str
 
 
-def reference(
-    program: Program, node: cst.BaseExpression, taken: tuple[str, ...] = ()
-) -> Reference | None:
+def reference(program: Program, node: cst.BaseExpression) -> Reference | None:
     """The DataReference that ``node`` certainly is, or None."""
     if not is_reference(program, known.follow(program, node)):
         return None
     text = program.source(node)
     if isinstance(node, cst.Name):
         return Reference(text, "")
-    return Reference(free_name(program, node, "data_ref", taken), text)
+    return Reference(program.name_for(node, "data_ref"), text)
 
 
 def is_reference(program: Program, node: cst.BaseExpression) -> bool:
@@ -111,12 +109,3 @@ def named_input(program: Program, node: cst.BaseExpression) -> str:
             return ""
         found = known.follow(program, found.func.value)
     return ""
-
-
-def free_name(program: Program, node: cst.CSTNode, wanted: str, taken: tuple[str, ...] = ()) -> str:
-    """``wanted``, or with a number after it, so that no name of the program is it."""
-    used = {each.value for each in program.nodes(cst.Name)} | set(taken)
-    name, number = wanted, 2
-    while name in used:
-        name, number = f"{wanted}_{number}", number + 1
-    return name

@@ -8,7 +8,7 @@ from typing import Any
 import libcst as cst
 
 from scriptrun.config import curated, frameworks
-from scriptrun.migration import datastores, known
+from scriptrun.migration import known
 from scriptrun.migration.program import Program
 from scriptrun.migration.reading import Refused, Setting, value
 
@@ -257,8 +257,8 @@ class Packages:
     def __init__(self, made: Made, title: str) -> None:
         self.made, self.base = made, ""
         self.lines: list[str] = []
-        self.each = datastores.free_name(made.program, made.program.module, "package")
-        self.conda = datastores.free_name(made.program, made.program.module, "conda")
+        self.each = made.program.name_for(made.program.module, "package")
+        self.conda = made.program.name_for(made.program.module, "conda")
         self.curated = getattr(made, "_curated", None)
         self.is_framework = title != frameworks.environment_name("")
         conda = self._file("conda_dependencies_file", "conda_dependencies_file_path")

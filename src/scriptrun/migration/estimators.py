@@ -180,8 +180,7 @@ class Writer:
         if not isinstance(node, cst.List | cst.Tuple):
             raise Refused("what inputs holds is not certain", "Pass each as an argument.")
         for each in node.elements:
-            taken = tuple(line.partition(" =")[0] for line in self.before)
-            reference = datastores.reference(self.program, each.value, taken)
+            reference = datastores.reference(self.program, each.value)
             named = datastores.named_input(self.program, each.value) if self.ours else ""
             if named:
                 text = self.program.source(each.value)
@@ -210,7 +209,11 @@ class Writer:
 
     def _environment_name(self) -> str:
         stem = self.target.rpartition(".")[2] if self.target else "estimator"
-        return datastores.free_name(self.program, self.call, f"{stem}_env")
+        return self.program.name_for(self.call, f"{stem}_env", self._among())
+
+    def _among(self) -> cst.CSTNode:
+        """Where the names that lines before the call bind must differ from others of that kind."""
+        return self.program.statement(self.call) or self.call
 
     def _store(self, store: Setting) -> str:
         node = known.follow(self.program, store.node)
@@ -304,7 +307,7 @@ class Writer:
         """A configuration that needs lines after it gets a name, and a statement of its own."""
         statement, indent = self._place()
         start, end = self.program.span(self.call)
-        name = datastores.free_name(self.program, self.call, "config")
+        name = self.program.name_for(self.call, "config", self._among())
         text = self.program.text[start:end]
         made = apply(text, [*edits, *self.argument_edits], start)
         outside = [each for each in self.argument_edits if not start <= each.start < end]

@@ -35,6 +35,7 @@ class Program:
         self._parents: Mapping[cst.CSTNode, cst.CSTNode] = known[metadata.ParentNodeProvider]
         self._scopes: Mapping[cst.CSTNode, metadata.Scope | None] = known[metadata.ScopeProvider]
         self.newline = self.module.default_newline
+        self._names: dict[tuple[cst.CSTNode, str], tuple[str, cst.CSTNode | None]] = {}
         self.calls = [node for node in self._positions if isinstance(node, cst.Call)]
 
     # where things are
@@ -89,6 +90,21 @@ class Program:
         """The space before ``node`` on its line; None where something else stands there."""
         before = self.text[self.line_start(node) : self.span(node)[0]]
         return None if before.strip() else before
+
+    def name_for(self, node: cst.CSTNode, wanted: str, among: cst.CSTNode | None = None) -> str:
+        """A new name for what is made of ``node``: ``wanted``, or that with a number after it.
+
+        No name of the program is it, nor one that was given before; with ``among``, none that was
+        given before for the same ``among``. Asked again, it gives the same.
+        """
+        if (node, wanted) not in self._names:
+            used = {each.value for each in self.nodes(cst.Name)} | self.hidden
+            rivals = [n for n, where in self._names.values() if among is None or where is among]
+            name, number = wanted, 2
+            while name in used or name in rivals:
+                name, number = f"{wanted}_{number}", number + 1
+            self._names[node, wanted] = name, among
+        return self._names[node, wanted][0]
 
     # what names mean
 

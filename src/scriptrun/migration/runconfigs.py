@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 
 import libcst as cst
 
-from scriptrun.migration import datastores, known
+from scriptrun.migration import known
 from scriptrun.migration.edits import Edit
 from scriptrun.migration.program import Program
 from scriptrun.migration.reading import Refused
@@ -160,9 +160,7 @@ class _Apart:
         if steady and self._delete(statement):
             self.values[_SETTINGS[name]] = text
             return
-        variable = datastores.free_name(
-            self.program, statement, _SETTINGS[name], tuple(self.values.values())
-        )
+        variable = self.program.name_for(statement, _SETTINGS[name])
         target = statement.targets[0].target
         self.made.edits.append(Edit(*self.program.span(target), variable))
         self.values[_SETTINGS[name]] = variable
@@ -184,7 +182,7 @@ class _Apart:
         """What was done to its environment is done to one with a name."""
         given = self.values.get("environment")
         if given is None and (self.inner or conda):
-            given = datastores.free_name(self.program, self.call, f"{self.name.value}_env")
+            given = self.program.name_for(self.call, f"{self.name.value}_env")
             self.made.needs.add("Environment")
             quote = "'" if self.program.text.count("'") >= self.program.text.count('"') else '"'
             self.made.edits.append(Edit(*self.program.span(self.name), given))

@@ -78,8 +78,7 @@ def _element(program: Program, each: cst.DictElement, changed: Changed) -> None:
     value_start, value_end = key_end, program.span(each)[1]
     between = program.source(each.value)
     value_start = value_end - len(between)
-    taken = tuple(one.name for one in changed.references)
-    reference = datastores.reference(program, each.value, taken)
+    reference = datastores.reference(program, each.value)
     if reference is not None:
         changed.references.append(reference)
         changed.edits.append(Edit(value_start, value_end, f"str({reference.name})"))
