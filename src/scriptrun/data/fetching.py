@@ -58,18 +58,20 @@ def fetch(each: Incoming, place: Path, part: Path | None = None, told: Told | No
     longer what its entry says, and DatastoreException where the store or the disk refuses.
     """
     mine = part or _own_part(each, place)
-    keep = False
+    keep, left = False, True
     try:
-        place.parent.mkdir(parents=True, exist_ok=True)
-        mine.parent.mkdir(parents=True, exist_ok=True)
+        for folder in {place.parent, mine.parent}:
+            folder.mkdir(parents=True, exist_ok=True)
         try:
             _fill(each, mine, told or _nobody)
             mine.replace(place)
+            left = _in_blocks(each)
         except (Unreachable, Stopped, KeyboardInterrupt, SystemExit):
             keep = _in_blocks(each)
             raise
         finally:
-            _leave(mine, keep)
+            if left:
+                _leave(mine, keep)
     except OSError as error:
         raise DatastoreException(f"{place} cannot be written: {error.strerror}.") from None
 
