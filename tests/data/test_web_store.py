@@ -150,8 +150,9 @@ PAGE = """<html><head><base2></head><body><h1>Index of /d%20x</h1>
 <a href="?C=N;O=D">Name</a> <a href="/">Parent</a> <a href="../">up</a>
 <A HREF="b%20%25.txt">b</A> <a href="/d%20x/a/">a/</a> <a href="./c#part">c</a> <a name="x">no</a>
 <a href="http://other/d%20x/e">e</a> <a href="deep/er">deeper</a> <a href="%2e%2e/f">f</a>
-<a href="javascript:void(0)">s</a> <a href="b%20%25.txt">again</a> unfinished <a href="""
+<a href="javascript:void(0)">s</a> <a href="b%20%25.txt">again</a>
+<a class="x" href='q&amp;r.gz'>q</a> <a href=plain.bin>p</a> <abbr href="no">n</abbr> unfinished <a href="""
 
 
 def test_only_what_lies_right_in_the_folder_counts():
-    assert links(PAGE, "http://host/d%20x/") == ["a/", "b %.txt", "c"]
+    assert links(PAGE, "http://host/d%20x/") == ["a/", "b %.txt", "c", "plain.bin", "q&r.gz"]

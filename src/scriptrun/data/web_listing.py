@@ -6,17 +6,21 @@ no standard for it, so only links to what lies right in the folder count.
 
 from __future__ import annotations
 
-from html.parser import HTMLParser
+import re
 from urllib.parse import unquote, urljoin, urlsplit
 
 from scriptrun.data.seam import is_safe
 
+#: where a link leads: the attribute href of an element a, quoted in one way, the other, or not
+_HREF = re.compile(r"""<a\s(?:[^>]*?\s)?href\s*=\s*(?:"([^"]*)"|'([^']*)'|([^\s>"']+))""", re.I)
+
 
 def links(page: str, url: str) -> list[str]:
     """The names that the page at ``url`` links in its folder, sorted; folders end with a slash."""
-    parser = _Links()
-    parser.feed(page)
-    found = {_name(urljoin(url, each), url) for each in parser.found}
+    import html
+
+    hrefs = ("".join(groups) for groups in _HREF.findall(page))
+    found = {_name(urljoin(url, html.unescape(each)), url) for each in hrefs}
     return sorted(found - {""})
 
 
@@ -29,16 +33,3 @@ def _name(link: str, url: str) -> str:
         return ""  # another server, or the same page in another order
     name = path[len(folder) :]
     return name if is_safe(name.removesuffix("/")) and "/" not in name[:-1] else ""
-
-
-class _Links(HTMLParser):
-    """Collects where the links of a page lead."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.found: list[str] = []
-
-    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        """As HTMLParser calls it."""
-        if tag == "a":
-            self.found += [value for name, value in attrs if name == "href" and value]

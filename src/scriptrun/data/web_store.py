@@ -20,6 +20,7 @@ from scriptrun.data.errors import (
 from scriptrun.data.patience import Patience, time_limit
 from scriptrun.data.seam import PIECE, Entry
 from scriptrun.data.web_headers import announced, seconds
+from scriptrun.data.web_listing import links
 
 #: files whose headers are asked for together when a folder is listed
 _STATS = 256
@@ -67,8 +68,6 @@ class WebStore:
 
     def _index(self, folder: str) -> Sequence[str]:
         """What lies right in ``folder``, sorted; folders end with a slash."""
-        from scriptrun.data.web_listing import links
-
         try:
             with self._ask(f"{folder}/" if folder else "", "GET") as answer:
                 if answer.headers.get_content_type() in ("text/html", "application/xhtml+xml"):
