@@ -178,6 +178,7 @@ def test_conda_packages_become_a_layer_of_an_image(podman, tmp_path, wheels, con
     made = with_packages(wheels, "ontop", image=BASE)
     dependencies = made.python.conda_dependencies
     dependencies.add_conda_package("pin")
+    dependencies.add_conda_package("tool")
     for channel in dependencies.conda_channels:
         dependencies.remove_channel(channel)
     dependencies.add_channel(conda)
@@ -187,5 +188,7 @@ def test_conda_packages_become_a_layer_of_an_image(podman, tmp_path, wheels, con
     code = "import red, ontop, os; print(red.VERSION, ontop.VERSION, os.environ['CONDA_PREFIX'])"
     assert podman.say(*say, "python", "-c", code) == "1.0 1.0 /opt/scriptrun"
     assert podman.say(*say, "pin") == "pin 1.0 py_0"
+    code = "import os; print(os.environ['TOOL_HOME'], os.environ['TOOL_WORDS'], sep=', ')"
+    assert podman.say(*say, "python", "-c", code) == "/opt/scriptrun/share/tool, two words"
     assert built.python == "/opt/scriptrun/bin/python"
     assert len(layers(podman, image)) == len(layers(podman, BASE)) + 2

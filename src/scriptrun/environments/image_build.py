@@ -96,8 +96,10 @@ def _conda_layer(
     name = f"scriptrun-build-{tag.rpartition(':')[2]}"
     _remove(name)
     try:
-        image_conda.fill(spec, lock, base, name, log, stop)
-        return _keep(name, tag, base, log, stop, "CONDA_PREFIX")
+        variables, has_scripts = image_conda.fill(spec, lock, base, name, log, stop)
+        made = _keep(name, tag, base, log, stop, {"CONDA_PREFIX": VENV, **variables})
+        more = image_conda.activated(made) if has_scripts else {}
+        return _keep(name, tag, made, log, stop, {"CONDA_PREFIX": VENV, **more}) if more else made
     finally:
         _remove(name)
 
@@ -144,8 +146,8 @@ def _layer(
                 environ={key: _moved(value, here) for key, value in told.items()},
                 told=index_credentials.told(private),
             )
-            variable = "CONDA_PREFIX" if lock.get("conda") else "VIRTUAL_ENV"
-            return _keep(name, tag, base, log, stop, variable)
+            told = {"CONDA_PREFIX" if lock.get("conda") else "VIRTUAL_ENV": VENV}
+            return _keep(name, tag, base, log, stop, told)
         finally:
             _remove(name)
 
@@ -218,7 +220,7 @@ def _moved(text: str, paths: list[str]) -> str:
     return re.sub(rf"({pattern})(?![\w.-])", rf"{_HANDS}/here\1", text)
 
 
-def _keep(name: str, tag: str, base: str, log: Log, stop: Stop, variable: str) -> str:
+def _keep(name: str, tag: str, base: str, log: Log, stop: Stop, variables: dict[str, str]) -> str:
     """Make the container's changes an image: with the base's own settings, and a PATH that fits."""
     config = image_base.inspect(base)
     environ = dict(each.split("=", 1) for each in config.get("Env") or () if "=" in each)
@@ -226,13 +228,22 @@ def _keep(name: str, tag: str, base: str, log: Log, stop: Stop, variable: str) -
     first = f"{VENV}/bin"
     if not path.startswith(first + ":"):
         path = f"{first}:{path}"
-    changes = [f"ENV PATH={path}", f"ENV {variable}={VENV}", "CMD []"]
-    words = ["commit", "--quiet"] if containers.require().kind == "podman" else ["commit"]
+    podman = containers.require().kind == "podman"
+    told = {"PATH": path, **variables}
+    changes = [_env(name, value, quoted=not podman) for name, value in told.items()] + ["CMD []"]
+    words = ["commit", "--quiet"] if podman else ["commit"]
     for change in changes:
         words += ["--change", change]
     image_tool.run([*words, name, tag], f"Keeping the image {tag}", lambda _: None, stop)
     log(f"Made the image {tag}.")
     return image_registry.id_of(tag)
+
+
+def _env(name: str, value: str, *, quoted: bool) -> str:
+    """An ENV change: docker reads it as a line of a Dockerfile, podman takes it as it stands."""
+    if quoted:
+        value = '"' + re.sub(r'(["\\$])', r"\\\1", value) + '"'
+    return f"ENV {name}={value}"
 
 
 def _remove(name: str) -> None:

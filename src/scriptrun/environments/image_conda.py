@@ -6,17 +6,25 @@ rattler lays the locked packages out on this machine with the paths that they wi
 
 from __future__ import annotations
 
+import json
 import os
 import tempfile
 
 from scriptrun.environments import conda, conda_lock, image_base, image_tool
 from scriptrun.environments.base import Lock, Log, Stop
 from scriptrun.environments.image import VENV
+from scriptrun.runtime import conda_prefix
 from scriptrun.spec.digests import digest_of
 from scriptrun.spec.environment import EnvironmentSpec
 from scriptrun.spec.errors import EnvironmentException
 from scriptrun.spec.hints import Any
+from scriptrun.store import containers
 
+_PRINT = "import json, os; print(json.dumps(dict(os.environ)))"
+_SOURCE = (
+    'for each in "$CONDA_PREFIX"/etc/conda/activate.d/*.sh; do . "$each" >&2; done; '
+    'exec "$0" -c "$1"'
+)
 #: what a conda lock and an image's have in common
 _TAKEN = ("conda", "python", "requirements", "requested", "notes")
 _MPI = {"openmpi": "open", "mpich": "other", "impi_rt": "other"}
@@ -49,8 +57,13 @@ def tag(lock: Lock, base: str) -> str:
     return f"localhost/scriptrun-conda:{digest_of([base, lock['conda']])[:32]}"
 
 
-def fill(spec: EnvironmentSpec, lock: Lock, base: str, name: str, log: Log, stop: Stop) -> None:
-    """Make the container ``name`` of ``base``, with the prefix in it; it is not started."""
+def fill(
+    spec: EnvironmentSpec, lock: Lock, base: str, name: str, log: Log, stop: Stop
+) -> tuple[dict[str, str], bool]:
+    """Make the container ``name`` of ``base``, with the prefix in it; it is not started.
+
+    The variables that the packages set, and whether scripts of theirs set more.
+    """
     with tempfile.TemporaryDirectory(prefix="scriptrun-build-") as folder:
         root = os.path.join(folder, "root")
         prefix = os.path.join(root, *VENV.split("/"))
@@ -60,3 +73,31 @@ def fill(spec: EnvironmentSpec, lock: Lock, base: str, name: str, log: Log, stop
         image_tool.run(create, f"Taking the image {lock['named']}", log, stop)
         copy = ["cp", f"{root}/.", f"{name}:/"]
         image_tool.run(copy, f"Copying conda's packages into {lock['named']}", log, stop)
+        return conda_prefix.settings(prefix), bool(conda_prefix.scripts(prefix))
+
+
+def activated(image: str) -> dict[str, str]:
+    """What the scripts of the prefix in ``image`` set. Raises EnvironmentException if they fail."""
+    python = f"{VENV}/bin/python"
+    before = _variables(image, [python, "-c", _PRINT])
+    after = _variables(image, ["/bin/sh", "-c", _SOURCE, python, _PRINT])
+    return {
+        name: value
+        for name, value in after.items()
+        if before.get(name) != value and name not in ("_", "PWD", "OLDPWD", "SHLVL")
+    }
+
+
+def _variables(image: str, argv: list[str]) -> dict[str, str]:
+    words = ["run", "--rm", "--pull=never", "--network=none", "--user", "0:0"]
+    words += ["--security-opt", "label=disable", "--env", f"CONDA_PREFIX={VENV}"]
+    said = containers.run(
+        containers.require(), [*words, "--entrypoint", "", image, *argv], patience=120
+    )
+    if said.code or not said.out.startswith("{"):
+        raise EnvironmentException(
+            f"The conda environment could not be activated in the image: {said.error}",
+            "Its scripts lie in etc/conda/activate.d, and are run by /bin/sh.",
+        )
+    found: dict[str, str] = json.loads(said.out)
+    return found

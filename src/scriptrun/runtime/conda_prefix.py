@@ -42,12 +42,17 @@ def activated(prefix, environ):
         CONDA_SHLVL="1",
         PATH=os.pathsep.join([os.path.join(prefix, "bin"), environ.get("PATH") or os.defpath]),
     )
-    made.update(_settings(prefix))
-    scripts = sorted(glob.glob(os.path.join(glob.escape(prefix), "etc/conda/activate.d/*.sh")))
-    return _sourced(scripts, made) if scripts else made
+    made.update(settings(prefix))
+    found = scripts(prefix)
+    return _sourced(found, made) if found else made
 
 
-def _settings(prefix):
+def scripts(prefix):
+    """The scripts that activate ``prefix``, in their order."""
+    return sorted(glob.glob(os.path.join(glob.escape(prefix), "etc/conda/activate.d/*.sh")))
+
+
+def settings(prefix):
     """The variables of its packages, and those that its user has set for it."""
     found = {}
     pattern = os.path.join(glob.escape(prefix), "etc/conda/env_vars.d/*.json")
@@ -66,14 +71,14 @@ def _read(path):
     return value if isinstance(value, dict) else {}
 
 
-def _sourced(scripts, environ):
+def _sourced(files, environ):
     import subprocess  # only prefixes with scripts load it
 
     shell = "/bin/bash" if os.path.exists("/bin/bash") else "/bin/sh"
     told = dict(environ, SCRIPTRUN_PYTHON=sys.executable, SCRIPTRUN_PRINT=_PRINT)
     try:
         done = subprocess.run(
-            [shell, "-c", _SOURCE, shell] + scripts,
+            [shell, "-c", _SOURCE, shell] + files,
             env=told,
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
@@ -81,12 +86,12 @@ def _sourced(scripts, environ):
             timeout=PATIENCE,
         )
     except subprocess.TimeoutExpired:
-        raise OSError(errno.ETIMEDOUT, _failed(scripts, "it hangs")) from None
+        raise OSError(errno.ETIMEDOUT, _failed(files, "it hangs")) from None
     pairs = [each.split(b"=", 1) for each in done.stdout.split(b"\0") if b"=" in each]
     if not pairs:
         last = done.stderr.decode("utf-8", "replace").strip().splitlines()[-1:]
         reason = last[0] if last else "exit code {}".format(done.returncode)
-        raise OSError(errno.ENOEXEC, _failed(scripts, reason))
+        raise OSError(errno.ENOEXEC, _failed(files, reason))
     made = {os.fsdecode(name): os.fsdecode(value) for name, value in pairs}
     for name in _OURS:
         made.pop(name, None)
@@ -95,6 +100,6 @@ def _sourced(scripts, environ):
     return made
 
 
-def _failed(scripts, reason):
-    names = ", ".join(os.path.basename(each) for each in scripts)
+def _failed(files, reason):
+    names = ", ".join(os.path.basename(each) for each in files)
     return "the conda environment could not be activated by {}: {}".format(names, reason)
