@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+from pathlib import Path
 
 import pytest
 
@@ -221,3 +222,28 @@ def test_an_estimator_is_submitted_as_a_child(ws, tmp_path):
     parent.complete()
     assert (child.parent.id, child.get_tags()) == (parent.id, {"a": "b"})
     assert child.job.environment.pins == "auto"
+
+
+def test_what_mlflow_logs_in_a_notebook_is_a_run_of_its_experiment(ws):
+    """mlflow itself is not here: the files are those that its file store leaves."""
+    store = Path(ws.get_mlflow_tracking_uri().removeprefix("file://"))
+    for status, name in ((3, "done"), (1, "running"), (4, "failed")):
+        place = store / "77" / name
+        for folder in ("metrics", "tags", "artifacts/model", "params"):
+            (place / folder).mkdir(parents=True)
+        (place / "meta.yaml").write_text(f"run_name: {name}\nstatus: {status}\nstart_time: 5\n")
+        (place / "metrics" / "loss").write_text("1700000000000 0.5 0\n1700000001000 0.25 1\n")
+        (place / "tags" / "team").write_text("red")
+        (place / "tags" / "mlflow.user").write_text("me")
+        (place / "artifacts" / "model" / "m.txt").write_text("x")
+    (store / "77" / "meta.yaml").write_text("name: notebook\n")
+    experiment = Experiment(ws, "notebook")
+    for _ in range(2):
+        found = {run.display_name: run for run in experiment.get_runs()}
+        assert {name: run.get_status() for name, run in found.items()} == {
+            "done": "Completed",
+            "failed": "Failed",
+        }
+    done = found["done"]
+    assert done.get_metrics() == {"loss": [0.5, 0.25]} and done.get_tags() == {"team": "red"}
+    assert done.get_file_names() == ["model/m.txt"]

@@ -5,13 +5,13 @@ from __future__ import annotations
 import copy
 import os
 import warnings
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 from scriptrun import browsing, experiment, experiment_file
 from scriptrun.config.run_configuration import RunConfiguration
 from scriptrun.config.script_run_config import ScriptRunConfig
-from scriptrun.dropin import compute
+from scriptrun.dropin import compute, mlflow_runs
 from scriptrun.run import Run
 from scriptrun.spec.absent import absent
 from scriptrun.spec.environment import AUTO
@@ -65,6 +65,12 @@ class Experiment(experiment.Experiment):
             *args, outputs=outputs, snapshot_directory=snapshot_directory, **kwargs
         )
         return run if outputs is False else Interactive.of(run, str(outputs or "outputs"))
+
+    def get_runs(self, *args: Any, **kwargs: Any) -> Iterator[Run]:
+        """The experiment's runs, newest first, and what mlflow has logged to it outside of jobs."""
+        if (self.workspace.directory / "mlflow").is_dir():
+            mlflow_runs.adopt(self)
+        return super().get_runs(*args, **kwargs)
 
     @staticmethod
     def list(  # type: ignore[override]

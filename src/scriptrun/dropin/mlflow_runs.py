@@ -1,0 +1,76 @@
+"""What mlflow has logged to the workspace outside of jobs, as runs of its experiment.
+
+Old code sets mlflow's tracking URI to ``ws.get_mlflow_tracking_uri()``, starts runs with mlflow and
+looks for them with ``experiment.get_runs()``. That URI is a file store of mlflow's: a folder an
+experiment, in it a folder a run, each with a ``meta.yaml``
+(https://mlflow.org/docs/latest/self-hosting/architecture/backend-store/).
+"""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+
+from scriptrun import experiment
+from scriptrun.runtime.injob import mlflow_reader
+from scriptrun.spec.hints import TYPE_CHECKING, Any
+from scriptrun.spec.later import later
+
+if TYPE_CHECKING:
+    import yaml
+else:
+    yaml = later("yaml")
+
+#: how mlflow numbers the states of runs that have ended
+_FINISHED, _ENDED = 3, (3, 4, 5)
+#: mlflow's tag of a run that has been taken over: the run's id here
+_MARK = "scriptrun.run"
+#: tags that say nothing of the user's
+_OWN = ("mlflow.", _MARK)
+
+
+def adopt(owner: experiment.Experiment) -> None:
+    """Make a run of each that has ended in mlflow's experiment of that name, once."""
+    for place, facts in _ended(owner.workspace.directory / "mlflow", owner.name):
+        mark = place / "tags" / _MARK
+        try:
+            mark.touch(exist_ok=False)
+        except OSError:
+            continue  # it is here, or another process is about it
+        mark.write_text(_taken(owner, place, facts), "utf-8")
+
+
+def _ended(root: Path, name: str) -> Iterator[tuple[Path, dict[str, Any]]]:
+    """The folder and the facts of each run that has ended, the oldest first."""
+    mine = [path.parent for path in root.glob("*/meta.yaml") if _facts(path).get("name") == name]
+    found = [(path.parent, _facts(path)) for each in mine for path in each.glob("*/meta.yaml")]
+    found.sort(key=lambda each: each[1].get("start_time") or 0)
+    return (each for each in found if each[1].get("status") in _ENDED)
+
+
+def _facts(path: Path) -> dict[str, Any]:
+    try:
+        found = yaml.safe_load(path.read_text("utf-8"))
+    except (OSError, ValueError, yaml.YAMLError):
+        return {}  # it is being written
+    return found if isinstance(found, dict) else {}
+
+
+def _taken(owner: experiment.Experiment, place: Path, facts: dict[str, Any]) -> str:
+    """The id of the run that has what mlflow has in ``place``."""
+    title = str(facts.get("run_name") or "")
+    run = experiment.Experiment.start_logging(owner, snapshot_directory=None, display_name=title)
+    kept = run.path / mlflow_reader.ROOT / "0" / place.name
+    shutil.copytree(place / "metrics", kept / "metrics", dirs_exist_ok=True)
+    for path in sorted((place / "artifacts").rglob("*")):
+        if path.is_file():
+            run.upload_file(path.relative_to(place / "artifacts").as_posix(), str(path))
+    tags = {path.name: path.read_text("utf-8") for path in (place / "tags").glob("*")}
+    run.set_tags({key: value for key, value in tags.items() if not key.startswith(_OWN)})
+    run.add_properties({"mlflow.runId": place.name})
+    if facts["status"] == _FINISHED:
+        run.complete()
+    else:
+        run.fail("mlflow ended it as failed or killed")
+    return str(run.id)
