@@ -158,6 +158,15 @@ def test_a_canceled_build_ends(bench, podman):
     until(lambda: not jobs.living(f"sleep\0{mark}"), "the build goes on")
 
 
+def test_a_build_that_hangs_is_ended_after_its_time(bench, podman, monkeypatch):
+    monkeypatch.setenv("SCRIPTRUN_BUILD_TIMEOUT", "4")
+    mark = str(700 + int.from_bytes(os.urandom(2)) / 1e5)
+    run = submitted(bench, of_dockerfile(f"FROM {BASE}\nRUN sleep {mark}\n"))
+    assert wait(run) == "Failed"
+    assert "took longer than 4 s" in run.standing.reason
+    until(lambda: not jobs.living(f"sleep\0{mark}"), "the build goes on")
+
+
 def test_a_builder_is_killed_and_the_next_builds(bench, podman):
     environment = of_dockerfile(f"FROM {BASE}\nRUN sleep 1.5\n")
     builder = subprocess.Popen(

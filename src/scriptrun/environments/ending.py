@@ -69,14 +69,13 @@ class Watch:
         self._over.set()
         self._thread.join()
 
-    def judge(self, culprit: str = "") -> None:
+    def judge(self, doing: str = "Building the environment") -> None:
         """Raise Stopped, or EnvironmentException, where the process was ended from here."""
         if self._reason == "stopped":
-            raise Stopped("Building the environment was stopped.")
+            raise Stopped(f"{doing} was stopped.")
         if self._reason:
-            what = f"Building {culprit}" if culprit else "Building the environment"
             raise EnvironmentException(
-                f"{what} took longer than {self._limit:g} s, and was ended.",
+                f"{doing} took longer than {self._limit:g} s, and was ended.",
                 f"Look into the environment's log; {VARIABLE} sets another limit, 0 none.",
             )
 

@@ -7,11 +7,11 @@ import json
 import os
 import subprocess
 import tempfile
-import threading
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 
-from scriptrun.environments.base import Log, Stop, Stopped
+from scriptrun.environments import ending
+from scriptrun.environments.base import Log, Stop
 from scriptrun.spec.errors import EnvironmentException
 from scriptrun.store import containers
 
@@ -56,21 +56,21 @@ def execute(
         stderr=subprocess.STDOUT,
         env={**os.environ, **(environ or {})},
     )
-    stopped = threading.Event()
-    watcher = threading.Thread(target=_watch, args=(process, stop, stopped), daemon=True)
-    watcher.start()
+    watch = ending.Watch(process, stop)
     lines = []
     assert process.stdout is not None
-    with process.stdout:
-        for raw in process.stdout:
-            line = raw.decode("utf-8", "replace").rstrip()
-            for secret in told:
-                line = line.replace(secret, "***") if secret else line
-            lines.append(line)
-            log(line)
-    process.wait()
-    if stopped.is_set():
-        raise Stopped("Making the image was stopped.")
+    try:
+        with process.stdout:
+            for raw in process.stdout:
+                line = raw.decode("utf-8", "replace").rstrip()
+                for secret in told:
+                    line = line.replace(secret, "***") if secret else line
+                lines.append(line)
+                log(line)
+        process.wait()
+    finally:
+        watch.over()
+    watch.judge(doing)
     if process.returncode != 0:
         raise failure(doing, kind, lines, process.returncode)
     return lines
@@ -101,23 +101,6 @@ def _hint(text: str, kind: str, pulls: bool) -> str:
     if "manifest unknown" in text or "not found" in text:
         return "Look at the image's name and tag."
     return ""
-
-
-def _watch(process: subprocess.Popen[bytes], stop: Stop, stopped: threading.Event) -> None:
-    while True:
-        try:
-            process.wait(0.1)
-            return
-        except subprocess.TimeoutExpired:
-            pass
-        if stop():
-            stopped.set()
-            process.terminate()
-            try:
-                process.wait(5)
-            except subprocess.TimeoutExpired:
-                process.kill()
-            return
 
 
 @contextmanager

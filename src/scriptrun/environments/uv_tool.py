@@ -141,7 +141,7 @@ def _follow(
         if process.stderr is not None:
             process.stderr.close()
         process.wait()
-    watch.judge(_unfinished(lines))
+    watch.judge(f"Building {_unfinished(lines) or 'the environment'}")
     return lines
 
 
