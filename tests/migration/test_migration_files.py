@@ -12,7 +12,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from tests.migration.versions import migrated
 
-from scriptrun.migration import edits, files, many, notebooks, searching
+from scriptrun.cli import migrate
+from scriptrun.migration import edits, files, many, notebooks, searching, tool
 from scriptrun.migration.findings import LEFT, LOOK
 from scriptrun.migration.reading import Refused
 
@@ -118,8 +119,14 @@ def test_loops_of_links_end_and_no_file_comes_twice(tmp_path):
     for name in (".git", "site-packages"):
         (tmp_path / name).mkdir()
         (tmp_path / name / "y.py").write_text(OLD)
+    (tmp_path / ".azureml").mkdir()
+    run = tmp_path / ".azureml" / "t.runconfig"
+    run.write_text("script: x.py\n")
     found = list(searching.files([str(tmp_path), str(inner)]))
-    assert [os.path.realpath(each) for each in found] == [str(inner / "x.py")]
+    assert [os.path.realpath(each) for each in found] == [str(run), str(inner / "x.py")]
+    told = tool.look_at(found[0], "azureml", migrate.alternative)
+    assert told is not None and not told.is_changed and told.findings[0].kind == LEFT
+    assert f"scriptrun import {run}" in told.findings[0].advice
 
 
 # notebooks

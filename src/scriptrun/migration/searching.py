@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 from scriptrun.spec.errors import UserErrorException
 
-ENDINGS = (".py", ".ipynb")
+ENDINGS = (".py", ".ipynb", ".runconfig")
 #: directories that hold nobody's own code
 _NAMES = (
     ".git .hg .svn .venv venv env .tox .nox __pycache__ node_modules site-packages "
@@ -19,7 +19,7 @@ MARK = b"azureml"
 
 
 def files(paths: list[str]) -> Iterator[str]:
-    """The scripts and notebooks below ``paths``, each once, in their order.
+    """The scripts, notebooks and run configurations below ``paths``, each once, in their order.
 
     A file that is named is taken whatever it is called; a directory that links back is passed over.
     Raises UserErrorException for a path where nothing is.
