@@ -1,4 +1,7 @@
-"""A real podman for a worker's tests: its own store, with images of this machine's own files."""
+"""A real podman for a worker's tests: its own store, with images of this machine's own files.
+
+With ``SCRIPTRUN_TEST_CONTAINERS=docker`` it is docker, whose daemon is started for it.
+"""
 
 from __future__ import annotations
 
@@ -13,6 +16,7 @@ import pytest
 
 sys.path.insert(0, str(Path(__file__).parent.parent / "ci" / "podman"))
 import as_user  # noqa: F401 (for tests)
+import dockerd
 import own
 
 #: the image with a Python, and the one without
@@ -45,6 +49,13 @@ class Podman:
         self.say("build", "--quiet", "--tag", name, str(folder))
         return self.say("image", "inspect", "--format", "{{.Id}}", name)
 
+    def clear(self) -> None:
+        """Remove every container."""
+        left = self.say("ps", "--all", "--quiet").split()
+        if left:
+            patience = [] if self.program.name == "docker" else ["--time", "0"]
+            self.say("rm", "--force", *patience, *left)
+
 
 def lacking(program: str) -> None:
     """Skip the test, for a program that is not there; where everything is asked for, fail."""
@@ -56,15 +67,17 @@ def lacking(program: str) -> None:
 @pytest.fixture(scope="session")
 def podman_store(tmp_path_factory):
     """One podman a worker."""
-    for program in ("podman", "crun", "unshare"):
+    docker = os.environ.get("SCRIPTRUN_TEST_CONTAINERS") == "docker"
+    for program in ("docker", "dockerd") if docker else ("podman", "crun", "unshare"):
         if not shutil.which(program):
             lacking(program)
     if os.geteuid() != 0 and not Path("/etc/subuid").read_text().strip():
         pytest.skip("only as root, or as a user with further ids (/etc/subuid)")
     root = tmp_path_factory.mktemp("podman")
     shutil.rmtree(root)
-    yield Podman(own.bring_up(root), root)
-    own.end(root)
+    there = dockerd if docker else own
+    yield Podman(there.bring_up(root), root)
+    there.end(root)
 
 
 @pytest.fixture
@@ -72,4 +85,4 @@ def podman(podman_store, monkeypatch):
     """podman as this machine's container tool; nothing of a test's containers is left after it."""
     monkeypatch.setenv("SCRIPTRUN_CONTAINER_TOOL", str(podman_store.program))
     yield podman_store
-    podman_store.say("rm", "--all", "--force", "--time", "0")
+    podman_store.clear()

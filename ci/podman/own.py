@@ -73,7 +73,7 @@ def add_image(program: Path, root: Path, image: str, python: bool) -> None:
     """Make ``image`` of this machine's own files."""
     tar = root / "rootfs.tar"
     rootfs.write(tar, python=python)
-    words = ["import", "--quiet", "--change", "ENV PATH=/usr/local/bin:/usr/bin:/bin"]
+    words = ["import", "--change", "ENV PATH=/usr/local/bin:/usr/bin:/bin"]
     words += ["--change", "ENV LD_LIBRARY_PATH=/usr/local/lib"] if python else []
     subprocess.run([program, *words, tar, image], check=True, stdout=subprocess.DEVNULL)
     tar.unlink()
