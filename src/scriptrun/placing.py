@@ -55,8 +55,7 @@ def placed(
         notes.append(f"{spec.image} is run as processes with the same packages, not as a container")
         spec = spec.replace(container=False)
     spec = spec.replace(local=local_sources.digests(spec.pip))
-    wanted = bool(spec.locked) or (bool(spec.conda or spec.channels) and conda_wishes.wanted(spec))
-    if spec.kind == PACKAGES and wanted:
+    if spec.kind == PACKAGES and (spec.locked or _is_for_conda(spec)):
         spec = spec.replace(kind=CONDA)
     elif spec.kind == PACKAGES:
         spec = spec.replace(pins=pins)
@@ -70,8 +69,15 @@ def _has_containers(engine: Engine | None) -> bool:
     return containers.tool() is not None
 
 
+def _is_for_conda(spec: EnvironmentSpec) -> bool:
+    """Whether the packages come from conda's channels: settled at submission, once."""
+    return bool(spec.conda or spec.channels) and conda_wishes.wanted(spec)
+
+
 def _in_a_container(spec: EnvironmentSpec, engine: Engine | None) -> EnvironmentSpec:
     """The request for an image; one that was made here is meant as it is now."""
+    if _is_for_conda(spec):
+        spec = spec.replace(docker={**spec.docker, "packages": CONDA})
     nodes = getattr(engine, "containers", None)
     if nodes:
         spec = spec.replace(docker={**spec.docker, "nodes": nodes})

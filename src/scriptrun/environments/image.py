@@ -14,7 +14,7 @@ from scriptrun.environments import conda_wishes, requests
 from scriptrun.environments.base import Builder, Lock, Log, Ready, Stop
 from scriptrun.environments.locks import content_key
 from scriptrun.runtime.files import read_json, to_json, write_atomic
-from scriptrun.spec.environment import IMAGE, EnvironmentSpec
+from scriptrun.spec.environment import CONDA, IMAGE, EnvironmentSpec
 from scriptrun.spec.errors import EnvironmentException
 from scriptrun.spec.hints import Any
 from scriptrun.store import containers
@@ -153,7 +153,7 @@ def tag_of(key: str) -> str:
 
 
 def _troubles(spec: EnvironmentSpec) -> list[str]:
-    if conda_wishes.wanted(spec):
+    if spec.docker.get("packages") == CONDA:
         return conda_wishes.troubles(spec)
     return requests.troubles(spec.replace(python=None))
 

@@ -6,11 +6,11 @@ import datetime
 import json
 import os
 
-from scriptrun.environments import conda_wishes, image_base, image_conda, pythons, requests, uv_lock
+from scriptrun.environments import image_base, image_conda, pythons, requests, uv_lock
 from scriptrun.environments.base import Lock, Log, Stop, platform_tag
 from scriptrun.environments.image import VENV, has_packages
 from scriptrun.environments.locks import FORMAT
-from scriptrun.spec.environment import IMAGE, EnvironmentSpec
+from scriptrun.spec.environment import CONDA, IMAGE, EnvironmentSpec
 from scriptrun.spec.errors import EnvironmentException
 from scriptrun.spec.hints import Any
 from scriptrun.store import containers
@@ -45,7 +45,7 @@ def resolve(spec: EnvironmentSpec, log: Log, stop: Stop) -> Lock:
     foreign = image_base.foreign(spec)
     if foreign:
         lock["foreign"] = foreign
-    if has_packages(spec) and conda_wishes.wanted(spec):
+    if has_packages(spec) and spec.docker.get("packages") == CONDA:
         lock |= image_conda.locked(spec, facts, _glibc(base), log, stop)
     elif has_packages(spec):
         lock |= _packages(spec, facts, log, stop)
