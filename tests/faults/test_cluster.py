@@ -27,6 +27,7 @@ print("went on")
 
 SAVING = """
 import os, signal, sys, time
+def sleeps_in_here(seconds): time.sleep(seconds)
 signal.signal(signal.SIGTERM, lambda *_: (open("outputs/saved", "w").close(), sys.exit(0)))
 print("began", flush=True)
 time.sleep(90)
@@ -100,19 +101,27 @@ def test_scancel_from_outside_is_a_cancel_and_lets_it_save(bench, slurm):
 
 @pytest.mark.slow
 def test_what_slurm_allows_is_told_in_words(tmp_path, slurm):
-    """Three runs wait for the same look of Slurm, which it takes every 30 seconds."""
+    """All runs wait for the same look of Slurm, which it takes every 30 seconds."""
     much = "print('began', flush=True)\nhold = bytearray(500 << 20)\nimport time; time.sleep(90)"
     target = Slurm(partition="main", memory="64M")
     warned = Bench(tmp_path / "1", target.replace(time="1", warn=59)).submit(SAVES)
     late = Bench(tmp_path / "2", target.replace(time="1")).submit(SAVING)
     large = Bench(tmp_path / "3", target).submit(much)
-    until(lambda: log_of(late) and log_of(warned))
+    last = target.replace(time="1", warn=59, requeue=False)
+    hangs = Bench(tmp_path / "4", last).submit(
+        SAVING.replace("time.sleep(90)", "sleeps_in_here(90)")
+    )
+    until(lambda: log_of(late) and log_of(warned) and log_of(hangs))
     slurm.run("scontrol", "update", f"jobid={job_of(late)}", "EndTime=now")
     assert wait(large) == "Failed"
     assert "it used more memory than it was given" in large.standing.reason
     assert wait(late) == "Failed"
     assert late.standing.reason == "it ran longer than its time limit in Slurm"
     assert (late.path / "outputs" / "saved").exists()
+    assert wait(hangs) == "Failed"
+    assert hangs.standing.reason == "its time limit in Slurm came"
+    assert "sleeps_in_here" in (hangs.path / "system_logs" / "stacks.txt").read_text()
+    assert (hangs.path / "outputs" / "saved").exists()
     until(lambda: warned.get_status() == "Queued", "it was not started again")
     slurm.release(job_of(warned))
     assert wait(warned) == "Completed"

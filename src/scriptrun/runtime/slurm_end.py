@@ -26,7 +26,7 @@ def judge(order, value):
     if os.path.exists(os.path.join(order["folder"], "cancel.json")):
         value.update(state=results.CANCELED, reason="canceled while it ran")
         return True
-    if os.path.exists(os.path.join(order["slurm"], "warned.{}".format(restarts()))):
+    if _is_warned(order):
         return _at_its_limit(order, value)
     facts = _facts(os.environ.get("SLURM_JOB_ID", ""))
     state = facts.get("JobState", "")
@@ -58,6 +58,15 @@ def _why_it_completes(facts):
     if facts.get("Reason") in why:
         return why[facts["Reason"]]
     return "REQUEUED" if int(facts.get("Restarts", "0")) > restarts() else "CANCELLED"
+
+
+def _is_warned(order):
+    return os.path.exists(os.path.join(order["slurm"], "warned.{}".format(restarts())))
+
+
+def is_the_last_warning(order):
+    """Whether the job's time limit is near, and it is not started again."""
+    return _is_warned(order) and restarts() >= order.get("requeues", 0)
 
 
 def _at_its_limit(order, value):

@@ -52,6 +52,8 @@ def watch(job, order, pids):
     made.warn = job.get("warn_before_seconds") or 0.0
     made.on_term = order.get("on_term", "")
     made.on_limit = lambda living: _stacks(order, living)
+    if order.get("slurm"):
+        made.on_told = lambda living: _stacks_of_slurm(order, living)
     if order.get("container"):
         from scriptrun.runtime import contained
 
@@ -63,6 +65,14 @@ def _stacks(order, living):
     from scriptrun.runtime import stacks  # only what hangs is looked into
 
     stacks.collect(order, living)
+
+
+def _stacks_of_slurm(order, living):
+    """The stacks of what hangs until its warning, where nothing goes on after it."""
+    from scriptrun.runtime import slurm_end
+
+    if slurm_end.is_the_last_warning(order):
+        _stacks(order, living)
 
 
 def outcome(ending, what):

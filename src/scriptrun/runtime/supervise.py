@@ -67,6 +67,8 @@ class Watch:
     servers = frozenset()
     #: called before what ran too long is stopped
     on_limit = None
+    #: called before SIGTERM's wish is heard
+    on_told = None
     #: called instead of SIGTERM to each process's group
     terminate = None
     #: looks at what runs below the processes; gives what failed there, a value for ``failed``. It
@@ -173,7 +175,9 @@ class Watch:
             self._stop(time.monotonic(), TOO_LONG + "{:g}".format(self.limit))
             self.kill_at += max(0.0, self.warn - self.grace)
         elif _asked and self.on_term:
-            self._stop(now, self.on_term)
+            if self.on_told is not None:
+                self.on_told(self.living)
+            self._stop(time.monotonic(), self.on_term)
         else:
             self._look_around(now)
 

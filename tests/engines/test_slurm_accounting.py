@@ -1,0 +1,33 @@
+"""A Slurm that keeps accounts: sacct tells of jobs that squeue has forgotten, and accounts count."""
+
+from __future__ import annotations
+
+import pytest
+
+from scriptrun import surveying
+from scriptrun.engines import slurm_look
+from scriptrun.engines.slurm import Slurm
+from scriptrun.runtime import files
+from scriptrun.spec.errors import ExperimentExecutionException
+from scriptrun.testing.jobs import Bench, until
+
+pytestmark = [pytest.mark.slurm, pytest.mark.slow]
+
+
+def test_accounts_count_and_tell_of_what_was(tmp_path, slurm_accounting):
+    bench = Bench(tmp_path / "w", Slurm(partition="main", account="lab"))
+    run = bench.run("raise SystemExit(3)")
+    assert (run.get_status(), run.standing.exit_code) == ("Failed", 3)
+    job = files.read_json(str(run.path / "slurm" / "1" / "job.json"))["job"]
+
+    def told():
+        slurm_look._forgotten.pop(job, None)
+        return slurm_look._of_accounting(job, None) == "COMPLETED"
+
+    until(told, "sacct does not know the job")
+    assert slurm_look._of_accounting("999999", None) == ""
+    stranger = Slurm(partition="main", account="nobody")
+    with pytest.raises(ExperimentExecutionException, match=r"Slurm refused the job: .*account"):
+        Bench(tmp_path / "x", stranger).submit("print('never')")
+    found = {each.name: each for each in surveying.survey(bench.workspace, stranger)}
+    assert found["account"].verdict == "bad" and "sacctmgr" in found["account"].hint
