@@ -211,6 +211,8 @@ class Web:
     headers: dict[str, str] = field(default_factory=dict)
     #: whether to take questions for content, and answer nothing
     silent: bool = False
+    #: seconds to wait after each eighth of a file
+    pause: float = 0.0
 
 
 @contextlib.contextmanager
@@ -263,7 +265,10 @@ def web():
                 self.connection.shutdown(socket.SHUT_RDWR)
                 self.close_connection = True
                 return
-            self.wfile.write(data)
+            step = -(-len(data) // 8) if state.pause else len(data)
+            for begin in range(0, len(data), step or 1):
+                self.wfile.write(data[begin : begin + step])
+                time.sleep(state.pause)
 
         def log_message(self, *words):
             pass

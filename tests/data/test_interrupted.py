@@ -7,6 +7,7 @@ import signal
 import subprocess
 import sys
 import time
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 import servers
@@ -69,6 +70,24 @@ def test_a_server_that_says_when_is_asked_then(web, workspace, tmp_path):
     began = time.monotonic()
     assert store.read("small", 0, 1) == b"x"
     assert time.monotonic() - began >= 1
+
+
+def test_a_slow_store_is_waited_for_while_something_comes(web, workspace, tmp_path, monkeypatch):
+    monkeypatch.setenv("SCRIPTRUN_DATA_TIMEOUT", "3")
+    web.files, web.pause = {"/b/slow": BODY[:800_000]}, 0.45
+    address = web.address
+    far = [
+        Datastore.register_http(workspace, "web", f"{address}/b").store,
+        Datastore.register_s3(workspace, "s3", "b", endpoint=address, anonymous=True).store,
+    ]
+
+    def get(store):
+        fetching.fetch(incoming(store, "slow"), tmp_path / store.name)
+        return (tmp_path / store.name).read_bytes() == BODY[:800_000]
+
+    with ThreadPoolExecutor(2) as pool:
+        assert all(pool.map(get, far))
+    assert web.seen.count("GET /b/slow") == 2
 
 
 def test_a_server_that_goes_silent_is_given_up(far, web, tmp_path):
