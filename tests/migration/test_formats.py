@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import hashlib
 import os
+import platform
 import shlex
 import subprocess
 import sys
-import venv
 import zipfile
+from importlib.util import find_spec
+from pathlib import Path
 
 import pytest
 import yaml
@@ -249,8 +251,11 @@ def test_scripts_are_shell_that_parses(tmp_path, form):
     assert any("mnist" in each for each in made.lost)
 
 
-@pytest.mark.slow
-def test_a_container_installs_the_very_packages_and_runs(tmp_path):
+WANTED = "tiny ['--alpha', '0.5', 'a b', \"it's\", '$HOME']\n"
+
+
+def of_a_wheel(tmp_path):
+    """A job that needs a package of this machine's own, and what it was locked to."""
     wheel = tmp_path / "tiny-1.0-py3-none-any.whl"
     with zipfile.ZipFile(wheel, "w") as made:
         made.writestr("tiny.py", "WORD = 'tiny'\n")
@@ -259,19 +264,42 @@ def test_a_container_installs_the_very_packages_and_runs(tmp_path):
         made.writestr("tiny-1.0.dist-info/WHEEL", "Wheel-Version: 1.0\nTag: py3-none-any\n")
         made.writestr("tiny-1.0.dist-info/RECORD", "")
     digest = hashlib.sha256(wheel.read_bytes()).hexdigest()
-    lock = {"python": "3.11", "requirements": f"tiny @ {wheel.as_uri()} --hash=sha256:{digest}\n"}
-    venv.create(tmp_path / "venv", with_pip=True)
     config = usual(tmp_path)
     (tmp_path / "train.py").write_text("import sys, tiny; print(tiny.WORD, sys.argv[1:])")
-    job = job_of(config)
+    line = f"tiny @ {wheel.as_uri()} --hash=sha256:{digest}\n"
+    return job_of(config), {"python": platform.python_version(), "requirements": line}
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(find_spec("pip") is None, reason="this machine has no pip")
+def test_a_container_installs_the_very_packages_and_runs(tmp_path):
+    job, lock = of_a_wheel(tmp_path)
+    pip = tmp_path / "bin" / "pip"  # the image's own, as far as this machine has one
+    pip.parent.mkdir()
+    pip.write_text(f'#!/bin/sh\nexec {sys.executable} -m pip "$@" --target {tmp_path / "site"}\n')
+    pip.chmod(0o755)
+    (tmp_path / "bin" / "python").symlink_to(sys.executable)
     line = shlex.split(export(job, "podman", lock).text)[-1]
     manifest = yaml.safe_load(export(job, "kubernetes", lock).text)
     assert manifest["spec"]["template"]["spec"]["containers"][0]["command"][-1] == line
-    path = f"{tmp_path / 'venv' / 'bin'}:/usr/bin:/bin"
+    inside = {"PATH": f"{tmp_path / 'bin'}:/usr/bin:/bin", "PYTHONPATH": str(tmp_path / "site")}
     done = subprocess.run(
-        ["sh", "-c", line], cwd=tmp_path, env={"PATH": path}, capture_output=True, text=True
+        ["sh", "-c", line], cwd=tmp_path, env=inside, capture_output=True, text=True
     )
-    assert done.stdout == "tiny ['--alpha', '0.5', 'a b', \"it's\", '$HOME']\n", done.stderr
+    assert done.stdout == WANTED, done.stderr
+
+
+def test_the_shell_script_makes_its_environment_with_uv(tmp_path):
+    job, lock = of_a_wheel(tmp_path)
+    text = export(job, "shell", lock).text
+    path = os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]])  # uv is there
+    alone = {"PATH": path, "UV_OFFLINE": "1", "UV_PYTHON_DOWNLOADS": "never"}
+    for _ in range(2):  # made, then found
+        done = subprocess.run(
+            ["sh", "-c", text], env={**os.environ, **alone}, capture_output=True, text=True
+        )
+        assert done.stdout == WANTED, done.stderr
+    assert (tmp_path / ".venv" / "bin" / "python").exists() and "--require-hashes" in text
 
 
 def test_kubernetes_puts_no_variables_into_a_job(tmp_path):
