@@ -53,7 +53,7 @@ def refusal(spec, locks, said) -> str:
     return f"{caught.value.message} {caught.value.hint}"
 
 
-def test_versions_and_builds_are_solved_and_pip_comes_ontop(conda, wheels, locks, said):
+def test_versions_and_builds_are_solved_and_pip_comes_on_top(conda, wheels, locks, said):
     make_wheel(wheels, "ontop", needs=("red<2",))
     make_wheel(wheels, "red", "1.5")
     spec = EnvironmentSpec(
