@@ -237,7 +237,7 @@ def test_what_mlflow_logs_in_a_notebook_is_a_run_of_its_experiment(ws):
         (place / "tags" / "mlflow.user").write_text("me")
         (place / "artifacts" / "model" / "m.txt").write_text("x")
     (store / "77" / "meta.yaml").write_text("name: notebook\n")
-    experiment = Experiment(ws, "notebook")
+    experiment = ws.experiments["notebook"]
     for _ in range(2):
         found = {run.display_name: run for run in experiment.get_runs()}
         assert {name: run.get_status() for name, run in found.items()} == {

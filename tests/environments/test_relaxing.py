@@ -114,11 +114,13 @@ def test_old_names_work_in_what_was_relaxed(request_of, locks, said, aged, tmp_p
     lines = ("numeric==1.0", "numpy", "joblib")
     (tmp_path / "sklearn" / "externals").mkdir(parents=True)
     (tmp_path / "sklearn" / "externals" / "__init__.py").touch()
+    (tmp_path / "sklearn" / "externals" / "six.py").write_text("WHOSE = 'its own'")
     ready = ensure(request_of(*lines, python="3.11", pins=AUTO), locks, said.append)
     code = (
         "import numpy as np, collections, time, inspect\n"
         "assert np.float is float and np.bool is bool and np.object is object\n"
-        "from sklearn.externals import joblib\n"
+        "from sklearn.externals import joblib, six\n"
+        "assert six.WHOSE == 'its own'\n"
         "import joblib as today\n"
         "assert joblib is today\n"
         "assert collections.Mapping is collections.abc.Mapping\n"

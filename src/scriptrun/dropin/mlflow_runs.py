@@ -41,6 +41,12 @@ def adopt(owner: experiment.Experiment) -> None:
         mark.write_text(_taken(owner, place, facts), "utf-8")
 
 
+def names(root: Path) -> set[str]:
+    """The experiments in mlflow's file store ``root``, but for the one that it makes by itself."""
+    made = {str(_facts(path).get("name") or "") for path in root.glob("*/meta.yaml")}
+    return made - {"", "Default"}
+
+
 def _ended(root: Path, name: str) -> Iterator[tuple[Path, dict[str, Any]]]:
     """The folder and the facts of each run that has ended, the oldest first."""
     mine = [path.parent for path in root.glob("*/meta.yaml") if _facts(path).get("name") == name]

@@ -6,7 +6,7 @@ import os
 from pathlib import Path
 
 from scriptrun import workspace
-from scriptrun.dropin import compute, notes
+from scriptrun.dropin import compute, mlflow_runs, notes
 from scriptrun.dropin.experiment import Experiment
 from scriptrun.spec.absent import absent
 from scriptrun.spec.hints import TYPE_CHECKING, Any
@@ -106,8 +106,9 @@ class Workspace(workspace.Workspace):
 
     @property
     def experiments(self) -> dict[str, Any]:
-        """The experiments by name."""
-        return {name: Experiment(self, name) for name in super().experiments}
+        """The experiments by name, those that mlflow has begun among them."""
+        begun = mlflow_runs.names(self.directory / "mlflow")
+        return {name: Experiment(self, name) for name in [*super().experiments, *sorted(begun)]}
 
     def get_default_compute_target(self, type: str = "CPU") -> compute.ComputeTarget:
         """The compute target that stands for the workspace's cluster of that type."""

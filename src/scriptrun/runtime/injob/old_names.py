@@ -18,6 +18,7 @@ import collections
 import collections.abc
 import importlib
 import importlib.abc
+import importlib.machinery
 import importlib.util
 import sys
 import time
@@ -149,6 +150,8 @@ class Finder(importlib.abc.MetaPathFinder):
     def find_spec(self, fullname, path=None, target=None):
         """The spec of a module of the tables, else None."""
         if fullname in MOVED:
+            if importlib.machinery.PathFinder.find_spec(fullname, path) is not None:
+                return None  # this release still has it
             return importlib.util.spec_from_loader(fullname, Moved(MOVED[fullname]))
         if fullname not in MENDED or fullname in self._busy:
             return None
