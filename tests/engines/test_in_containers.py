@@ -32,6 +32,7 @@ print(json.dumps({
     "own": os.environ.get("OWN"), "argument": os.environ.get("ARGUMENT"),
     "image": os.environ.get("OF_THE_IMAGE"), "here": os.getcwd(), "pid": os.getpid(),
     "shell": os.path.exists("/bin/sh"), "entered": os.path.exists("/tmp/entered"),
+    "mlflow": os.environ.get("MLFLOW_RUN_ID"),
 }))
 """
 
@@ -65,6 +66,7 @@ def test_an_image_with_another_user_an_entrypoint_and_no_shell(bench, podman):
     podman.image(
         "localhost/odd:1",
         f'FROM {BASE}\nENV OF_THE_IMAGE=yes OWN=image\nENTRYPOINT ["touch", "/tmp/entered"]\n'
+        "RUN mkdir -p $(python -c 'import sysconfig; print(sysconfig.get_path(\"purelib\"))')/mlflow\n"
         "RUN rm /usr/bin/sh /usr/bin/bash\nUSER app\nWORKDIR /nowhere\n",
     )
     environment = managed(Environment.from_docker_image("odd", "localhost/odd:1"))
@@ -84,6 +86,7 @@ def test_an_image_with_another_user_an_entrypoint_and_no_shell(bench, podman):
             "here": str(run.path / "work"),
             "shell": False,
             "entered": False,
+            "mlflow": run.id,
         }.items()
     )
     assert run.get_metrics() == {"seen": 1}

@@ -140,6 +140,7 @@ class Image(Builder):
             "python": self.lock.get("interpreter"),
             "shell": self.lock.get("shell"),
             "mpi": self.lock.get("mpi"),
+            "mlflow": self.lock.get("mlflow"),
             "environ": self.lock.get("environ") or {},
             "shm_size": docker.get("shm_size"),
             "arguments": docker.get("arguments") or [],

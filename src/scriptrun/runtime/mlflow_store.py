@@ -34,6 +34,8 @@ def variables(job, order, environ):
 
 
 def _is_present(order):
+    if order.get("container"):
+        return bool(order["container"].get("mlflow"))
     python = order.get("python") or ""
     prefix = order.get("prefix") or os.path.dirname(os.path.dirname(python))
     if not prefix:

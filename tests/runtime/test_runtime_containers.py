@@ -1,0 +1,46 @@
+"""The command lines of containers: what a machine without GPUs cannot show otherwise."""
+
+from __future__ import annotations
+
+import os
+
+import pytest
+
+from scriptrun.runtime import containers, sandboxes, variables
+
+JOB = {"id": "run", "distribution": {"processes_per_node": 1}, "variables": {"KEY": "secret"}}
+
+
+@pytest.mark.parametrize(
+    ("kind", "expected"),
+    [
+        ("podman", ["--device", "nvidia.com/gpu=all"]),
+        ("docker", ["--gpus", "all"]),
+        ("apptainer", ["--nv"]),
+    ],
+)
+def test_the_gpus_of_a_job_are_handed_to_its_container(tmp_path, monkeypatch, kind, expected):
+    """All of the machine, of which a variable names the job's; no value is on the command line."""
+    (tmp_path / "attempts" / "1").mkdir(parents=True)
+    program = tmp_path / "bin" / kind
+    program.parent.mkdir()
+    program.touch(0o755)
+    monkeypatch.setenv("SCRIPTRUN_CONTAINER_TOOL", str(program))
+    told = {"kind": kind, "tool": str(program), "image": "i", "file": "/i.sif", "user": "0:0"}
+    order = {
+        "folder": str(tmp_path),
+        "runtime": str(tmp_path / "kit"),
+        "attempt": 1,
+        "node": 0,
+        "environ": {"PATH": os.defpath},
+        "devices": "GPU-1,GPU-3",
+        "container": told,
+    }
+    task = variables.Task(0, 0, 0, ["true"], {"CUDA_VISIBLE_DEVICES": "GPU-1,GPU-3"}, "log")
+    make = sandboxes.start_line if kind in sandboxes.KINDS else containers.start_line
+    argv, environ = make(JOB, order, task, str(tmp_path / "work"))
+    text = "\0".join(argv)
+    assert "\0".join(expected) in text
+    assert "secret" not in text and "GPU-1" not in text
+    assert {"secret", "GPU-1,GPU-3"} <= set(environ.values())
+    assert expected[-1] not in make(JOB, {**order, "devices": ""}, task, str(tmp_path))[0]
