@@ -106,10 +106,10 @@ def by_nvidia_smi() -> tuple[tuple[str, str], ...]:
 
     For systems whose /proc does not tell of GPUs: WSL, some sandboxes.
     """
-    import subprocess
-
     if not any(map(os.path.exists, ("/dev/nvidiactl", "/dev/dxg"))):
         return ()
+    import subprocess
+
     command = ["nvidia-smi", "--query-gpu=uuid,name", "--format=csv,noheader"]
     try:
         done = subprocess.run(command, capture_output=True, text=True, timeout=20)
