@@ -75,8 +75,8 @@ def test_the_sdks_packages_go_and_what_they_brought_stays():
         "azureml-core==1.20" in note and "stays: mlflow-skinny, pyarrow." in note
         for note in spec.notes
     )
-    assert environment_spec(of_pip("azureml-dataprep[pandas]")).pip == ("pandas", "pyarrow")
-    assert environment_spec(of_pip("azureml-dataprep")).pip == ()
+    for line in ("azureml-dataprep[fuse,pandas]", "azureml-dataprep==1.1.31"):
+        assert environment_spec(of_pip(line)).pip == ("pandas", "pyarrow")
 
 
 def test_lines_and_options_are_kept_apart():

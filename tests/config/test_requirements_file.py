@@ -6,7 +6,6 @@ import pytest
 
 from scriptrun.config.requirements import (
     read_requirements,
-    requirement_extras,
     requirement_name,
     split_option,
 )
@@ -83,9 +82,7 @@ def test_names(line, name):
     assert requirement_name(line) == name
 
 
-def test_extras_and_options():
-    assert requirement_extras("azureml-dataprep[fuse, Pandas]>=1") == {"fuse", "pandas"}
-    assert requirement_extras("a") == requirement_extras("./a") == frozenset()
+def test_options():
     assert split_option("--index-url=https://x/?a=b") == ("--index-url", "https://x/?a=b")
     assert split_option("-rfile.txt") == ("-r", "file.txt")
     assert split_option("--pre") == ("--pre", "")

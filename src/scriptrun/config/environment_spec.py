@@ -15,7 +15,7 @@ from scriptrun.config.conda_dependencies import (
 from scriptrun.config.environment import Environment, dockerfile_text
 from scriptrun.config.environment_sections import DockerSection, PythonSection
 from scriptrun.config.images import is_azure_image
-from scriptrun.config.requirements import requirement_extras, requirement_name
+from scriptrun.config.requirements import requirement_name
 from scriptrun.config.run_configuration import DEFAULT_ENVIRONMENT
 from scriptrun.config.sections import DockerConfiguration
 from scriptrun.spec.environment import INTERPRETER, PACKAGES, EnvironmentSpec
@@ -34,6 +34,7 @@ else:
 #: what came along with the SDK's packages and stays (those of which nothing stays are not listed)
 BROUGHT_ALONG = {
     "azureml-mlflow": ("mlflow-skinny",),
+    "azureml-dataprep": ("pandas", "pyarrow"),  # its first releases needed them always
     "azureml-dataset-runtime": ("pandas", "pyarrow"),
     "azureml-opendatasets": ("pandas", "pyarrow"),
     "azureml-tensorboard": ("tensorboard",),
@@ -211,10 +212,7 @@ def _without_sdk(requirements: list[str], notes: list[str]) -> list[str]:
 
 
 def _brought_along(requirement: str) -> tuple[str, ...]:
-    name = requirement_name(requirement)
-    if name == "azureml-dataprep" and "pandas" in requirement_extras(requirement):
-        return ("pandas", "pyarrow")
-    return BROUGHT_ALONG.get(name, ())
+    return BROUGHT_ALONG.get(requirement_name(requirement), ())
 
 
 def _docker(

@@ -33,15 +33,6 @@ def requirement_name(line: str) -> str:
     return "-".join(filter(None, name.lower().replace("_", "-").replace(".", "-").split("-")))
 
 
-def requirement_extras(line: str) -> frozenset[str]:
-    """The extras that ``line`` asks for."""
-    name, rest = split_name(line)
-    if not name or not rest.startswith("["):
-        return frozenset()
-    extras = rest[1:].partition("]")[0].split(",")
-    return frozenset(each.strip().lower() for each in extras if each.strip())
-
-
 def is_option(line: str) -> bool:
     """Whether ``line`` is an option of pip and no requirement (``-e ...`` is one)."""
     return line.lstrip().startswith("-") and split_option(line)[0] not in _EDITABLE
