@@ -52,4 +52,4 @@ def end(root: Path) -> None:
     deadline = time.monotonic() + 60
     while (root / "pid").exists() and time.monotonic() < deadline:
         time.sleep(0.1)
-    shutil.rmtree(root, ignore_errors=True)
+    own.discard(root)

@@ -85,6 +85,11 @@ def end(root: Path) -> None:
     last = [["system", "migrate"]] if os.geteuid() else []  # ends what holds a user's namespace
     for words in (["rm", "--all", "--force", "--time", "0"], *last):
         subprocess.run([program, *words], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    discard(root)
+
+
+def discard(root: Path) -> None:
+    """Unmount what is mounted below ``root``, and remove it."""
     with open("/proc/mounts") as mounts:
         below = [line.split()[1] for line in mounts if line.split()[1].startswith(f"{root}/")]
     for place in sorted(below, reverse=True):
