@@ -17,7 +17,7 @@ from scriptrun.home import Home
 from scriptrun.spec.environment import EnvironmentSpec
 from scriptrun.spec.errors import ScriptrunError
 from scriptrun.spec.job import JobSpec
-from scriptrun.store import places
+from scriptrun.store import containers, places
 
 #: bytes free below which a build or a run is likely to fail
 ROOM = 1_000_000_000
@@ -40,6 +40,7 @@ def checks(workspace: Home, python: str) -> Iterator[Check]:
         ("jobs' python", lambda: _interpreter(python)),
         ("uv", _uv),
         ("conda", _conda),
+        ("containers", _containers),
         ("git", _git),
         ("workspace", lambda: _workspace(workspace)),
         ("cache", lambda: _writable("cache", places.cache_folder())),
@@ -94,6 +95,14 @@ def _conda() -> Check:
     if conda_wishes.is_here():
         return Check("conda", "ok", f"py-rattler, packages in {conda_tool.cache()}")
     return Check("conda", "ok", f"no py-rattler: {conda_wishes.INSTALL} for packages not on PyPI")
+
+
+def _containers() -> Check:
+    tool = containers.tool()
+    if tool is None:  # only those who name an image need one
+        return Check("containers", "ok", f"none: {containers.trouble()}")
+    how = " without root" if tool.rootless else ""
+    return Check("containers", "ok", f"{tool.kind} {tool.version}{how}, {tool.path}")
 
 
 def _git() -> Check:
