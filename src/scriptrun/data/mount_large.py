@@ -88,6 +88,8 @@ class Large:
         self._failed: dict[int, DatastoreException] = {}
         self._changed = threading.Condition()
         self._arrived = 0.0
+        #: the first and last block of each read that waits
+        self._wanted: list[tuple[int, int]] = []
         self._readers: list[_Reader] = []
         self._streaming = False
 
@@ -97,9 +99,18 @@ class Large:
         if end <= offset:
             return b""
         first, last = offset // BLOCK, (end - 1) // BLOCK
-        began = time.monotonic()
         with self._changed:
             reader = self._reader(offset, end)
+            if not self._ready(first, last):
+                self._wait(first, last, limit)
+            self._go_ahead(reader, last + 1)
+        return self._get(offset, end, limit)
+
+    def _wait(self, first: int, last: int, limit: float) -> None:
+        """Have the blocks fetched, and wait until they are there."""
+        began, wanted = time.monotonic(), (first, last)
+        self._wanted.append(wanted)
+        try:
             while not self._ready(first, last):
                 self._raise_failed(first, last)
                 self._fetch(first, last + 1, self._pools.now)
@@ -107,8 +118,8 @@ class Large:
                 if left <= 0:
                     raise Unreachable(f"{self._place.store.name} does not send {self._place.path}.")
                 self._changed.wait(left)
-            self._go_ahead(reader, last + 1)
-        return self._get(offset, end, limit)
+        finally:
+            self._wanted.remove(wanted)
 
     def _reader(self, offset: int, end: int) -> _Reader:
         """Whoever has read up to here, or near it; else a new one."""
@@ -251,7 +262,8 @@ class Large:
         with self._changed:
             self._arrived = time.monotonic()
             self._coming.difference_update(range(first, end))
-            self._changed.notify_all()
+            if any(begin < end and first <= last for begin, last in self._wanted):
+                self._changed.notify_all()
 
     def _whole(self) -> DatastoreException | None:
         """The server gives whole files only: all of it comes, once, and every reader waits."""
