@@ -3,8 +3,8 @@
 ``python own.py DIRECTORY`` prints the path of the program to use; ``python own.py DIRECTORY end``
 removes what runs and what lies there. Needs Debian's podman, crun, catatonit and util-linux.
 
-Root's locks and temporary files are its own too: those that all podmans of a user share do not bear
-that a new store is made while another one is in use. Other users have one store at a time.
+Locks and temporary files are its own too: those that all podmans of a user share do not bear that a
+new store is made while another one is in use.
 
 Where a machine has both kinds of control groups mounted ("hybrid"), crun refuses to work: there
 the program runs podman in a mount namespace of its own that does not see the second kind.
@@ -31,7 +31,7 @@ default_ulimits = []
 cgroup_manager = "cgroupfs"
 events_logger = "none"
 runtime = "crun"
-lock_type = "{locks}"
+lock_type = "file"
 tmp_dir = "{root}/tmp"
 """
 _STORAGE = """
