@@ -9,6 +9,7 @@ import os
 import shutil
 import subprocess
 import sys
+import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -65,7 +66,7 @@ def lacking(program: str) -> None:
 
 
 @pytest.fixture(scope="session")
-def podman_store(tmp_path_factory):
+def podman_store():
     """One podman a worker."""
     docker = os.environ.get("SCRIPTRUN_TEST_CONTAINERS") == "docker"
     for program in ("docker", "dockerd") if docker else ("podman", "crun", "unshare"):
@@ -73,8 +74,8 @@ def podman_store(tmp_path_factory):
             lacking(program)
     if os.geteuid() != 0 and not Path("/etc/subuid").read_text().strip():
         pytest.skip("only as root, or as a user with further ids (/etc/subuid)")
-    root = tmp_path_factory.mktemp("podman")
-    shutil.rmtree(root)
+    root = Path(tempfile.mkdtemp(prefix="pod-"))  # podman waits for ever at the end of long paths
+    root.rmdir()
     there = dockerd if docker else own
     yield Podman(there.bring_up(root), root)
     there.end(root)
