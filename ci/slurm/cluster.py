@@ -17,33 +17,29 @@ from __future__ import annotations
 import contextlib
 import json
 import os
-import random
 import secrets
-import shutil
-import signal
 import socket
 import subprocess
 import sys
 import time
-from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import accounting as bookkeeping
+import hosts
+import machine
 import settings
 from keeper import descendants
 
 _HERE = Path(__file__).resolve().parent
 #: the programs that a cluster needs
 PROGRAMS = ("slurmctld", "slurmd", "sbatch", "munged")
-_NETWORK = "10.77.0."
-_CLIENTS = ("sbatch", "srun", "squeue", "scancel", "sinfo", "scontrol", "sacct", "sacctmgr")
 
 
 def missing() -> str:
     """What this machine lacks for a cluster; empty where it has all."""
-    absent = [name for name in PROGRAMS if not _which(name)]
+    absent = [name for name in PROGRAMS if not machine.which(name)]
     if absent:
         return f"{', '.join(absent)} (Debian: slurmd slurmctld slurm-client munge)"
     return "" if os.geteuid() == 0 else "root"
@@ -123,7 +119,7 @@ class Cluster:
         self._keep()
         try:
             if self.hosts:
-                self._make_hosts()
+                hosts.make(self)
             self._configure()
             self._start_munge()
             if self.accounting:
@@ -155,7 +151,7 @@ class Cluster:
             rows = self.run("sinfo", "-h", "-p", "main", "-N", "-o", "%N %t", check=False)
             return wanted <= {row.split()[0] for row in rows.split("\n") if row.endswith(" idle")}
 
-        _until(idle, f"the nodes did not become idle: {self._last_words()}", seconds)
+        machine.until(idle, f"the nodes did not become idle: {self._last_words()}", seconds)
 
     def clear(self) -> None:
         """Cancel all jobs, start what was stopped and wait until every node is idle again."""
@@ -167,7 +163,7 @@ class Cluster:
             return
         for name in self.names:
             if f"host-{name}" not in self.pids and self.hosts:
-                self._make_host(name)
+                hosts.make_one(self, name)
             if f"slurmd-{name}" not in self.pids:
                 self.start_slurmd(name)
         self.run("scancel", "--user=root", "--full", "--signal=KILL", check=False)
@@ -188,10 +184,10 @@ class Cluster:
 
     def start_controller(self, fresh: bool = False) -> None:
         """Start slurmctld; it knows its jobs again unless ``fresh``."""
-        argv = [_which("slurmctld"), "-D", *(["-c"] if fresh else [])]
+        argv = [machine.which("slurmctld"), "-D", *(["-c"] if fresh else [])]
         self.controllers = 1 if fresh else self.controllers + 1
-        self.pids["slurmctld"] = self.spawn("slurmctld-out", self._inside("ctl", argv))
-        _until(
+        self.pids["slurmctld"] = self.spawn("slurmctld-out", self.inside("ctl", argv))
+        machine.until(
             lambda: "UP" in self.run("scontrol", "ping", check=False),
             f"slurmctld does not answer: {self._last_words()}",
         )
@@ -210,31 +206,31 @@ class Cluster:
 
     def kill_controller(self) -> None:
         """kill -9 of slurmctld."""
-        _kill(self.pids.pop("slurmctld"))
+        machine.kill(self.pids.pop("slurmctld"))
 
     # a node
 
     def start_slurmd(self, name: str) -> None:
         """Start a node's slurmd."""
-        argv = self._inside(name, [_which("slurmd"), "-D", "-N", name])
+        argv = self.inside(name, [machine.which("slurmd"), "-D", "-N", name])
         self.pids[f"slurmd-{name}"] = self.spawn(f"slurmd-{name}-out", argv)
 
     def kill_slurmd(self, name: str) -> None:
         """kill -9 of a node's slurmd alone: its jobs go on, as on a real node."""
         pid = self.pids.pop(f"slurmd-{name}")
         for each in (*(descendants(pid) if self.hosts else ()), pid):
-            if _comm(each) in ("slurmd", "nsenter"):
-                _kill(each)
+            if machine.comm(each) in ("slurmd", "nsenter"):
+                machine.kill(each)
 
     def kill_node(self, name: str) -> None:
         """A node's death: its slurmd and everything that ran there are gone at once."""
         self.pids.pop(f"slurmd-{name}", None)
         if self.hosts:
-            _kill(self.pids.pop(f"host-{name}"))
+            machine.kill(self.pids.pop(f"host-{name}"))
             return
         for _ in range(3):  # what was about to be started when we looked
             for pid in self._of_node(name):
-                _kill(pid)
+                machine.kill(pid)
 
     def drain(self, name: str, reason: str = "maintenance") -> None:
         """Let a node take no new job."""
@@ -266,7 +262,7 @@ class Cluster:
             rows = self.run("squeue", "-h", "-j", job, "-o", "%T %r", check=False)
             return not done and "BeginTime" not in rows and "COMPLETING" not in rows
 
-        _until(released, f"the job {job} was not released")
+        machine.until(released, f"the job {job} was not released")
 
     # within
 
@@ -279,7 +275,7 @@ class Cluster:
     def end(self, pid: int) -> None:
         """kill -9 of a process that was spawned, and of all below it."""
         for each in (*descendants(pid), pid):
-            _kill(each)
+            machine.kill(each)
 
     def order(self, *argv: object) -> str:
         """Run a command to its end where the cluster's daemons live; what it said."""
@@ -322,13 +318,13 @@ class Cluster:
         if self.hosts:
             ports = {"port": 6817, "slurmd_port": 6818}
             nodes = {
-                name: f"NodeAddr={_NETWORK}{10 + number}"
+                name: f"NodeAddr={hosts.NETWORK}{10 + number}"
                 for number, name in enumerate(self.names, 1)
             }
-            controller = f"ctl({_NETWORK}1)"
+            controller = f"ctl({hosts.NETWORK}1)"
         else:
             host = socket.gethostname().partition(".")[0]
-            free = free_ports(len(ports) + self.nodes)
+            free = machine.free_ports(len(ports) + self.nodes)
             ports = dict(zip(ports, free, strict=False))
             nodes = {
                 name: f"NodeHostName={host} NodeAddr=127.0.0.1 Port={free[2 + number]}"
@@ -336,7 +332,7 @@ class Cluster:
             }
             controller = f"{host}(127.0.0.1)"
         if self.accounting:
-            ports["dbd_port"], ports["sql_port"] = free_ports(2)
+            ports["dbd_port"], ports["sql_port"] = machine.free_ports(2)
         self.ports = ports
         settings.write(self.directory, "ci", controller, ports, nodes, self.accounting)
 
@@ -347,75 +343,28 @@ class Cluster:
         key.chmod(0o600)
         socket_file = place / "run" / "munge.sock"
         socket_file.unlink(missing_ok=True)
-        argv = [_which("munged"), "-F", "--force", "--num-threads=2", f"--key-file={key}"]
+        argv = [machine.which("munged"), "-F", "--force", "--num-threads=2", f"--key-file={key}"]
         argv += [f"--socket={socket_file}", f"--pid-file={place}/run/munged.pid"]
         argv += [f"--log-file={place}/log/munged.log", f"--seed-file={place}/munge/seed"]
         self.pids["munged"] = self.spawn("munged-out", argv)
-        _until(socket_file.exists, "munged does not answer")
+        machine.until(socket_file.exists, "munged does not answer")
 
-    def _inside(self, host: str, argv: list[str]) -> list[str]:
+    def inside(self, host: str, argv: list[str]) -> list[str]:
         """``argv`` as it is run on a host (``ctl`` is the controller's)."""
         if not self.hosts:
             return argv
         spaces = ["-n", "-u"] if host == "ctl" else ["-n", "-u", "-p", "-m"]
         return ["nsenter", "-t", str(self.pids[f"host-{host}"]), *spaces, *argv]
 
-    def _make_hosts(self) -> None:
-        lines = ["127.0.0.1 localhost", f"{_NETWORK}1 ctl"]
-        lines += [f"{_NETWORK}{10 + number} {name}" for number, name in enumerate(self.names, 1)]
-        (self.directory / "hosts").write_text("\n".join(lines) + "\n")
-        script = (
-            "hostname ctl; ip link set lo up; ip link add br0 type bridge; "
-            f"ip addr add {_NETWORK}1/24 dev br0; ip link set br0 up; exec sleep infinity"
-        )
-        pid = self.spawn("ctl", ["unshare", "--net", "--uts", "sh", "-c", script])
-        _until(lambda: _comm(pid) == "sleep", "the controller's host did not start")
-        self.pids["host-ctl"] = pid
-        for name in self.names:
-            self._make_host(name)
-        self._make_clients()
-
-    def _make_host(self, name: str) -> None:
-        script = (
-            f"hostname {name}; ip link set lo up; "
-            f"mount --bind {self.directory}/hosts /etc/hosts; exec sleep infinity"
-        )
-        spaces = ["--net", "--uts", "--pid", "--mount", "--fork", "--kill-child", "--mount-proc"]
-        outer = self.spawn(f"host-{name}", ["unshare", *spaces, "sh", "-c", script])
-
-        def first() -> int:
-            return next((pid for pid in descendants(outer) if _comm(pid) == "sleep"), 0)
-
-        inner = _until(first, f"the host {name} did not start")
-        self.pids[f"host-{name}"] = inner
-        number = int(name[1:])
-        near = ["nsenter", "-t", str(self.pids["host-ctl"]), "-n", "ip", "link"]
-        far = ["nsenter", "-t", str(inner), "-n", "ip"]
-        self.order(*near, "add", f"v{number}", "type", "veth", "peer", "eth0", "netns", inner)
-        self.order(*near, "set", f"v{number}", "master", "br0", "up")
-        self.order(*far, "addr", "add", f"{_NETWORK}{10 + number}/24", "dev", "eth0")
-        self.order(*far, "link", "set", "eth0", "up")
-
-    def _make_clients(self) -> None:
-        """Commands that enter the controller's host first, for a PATH outside."""
-        for name in _CLIENTS:
-            path = shutil.which(name)
-            if path:
-                within = f'[ -n "$SLURMD_NODENAME" ] && exec {path} "$@"'  # in a job, on a node
-                line = " ".join(self._inside("ctl", [path]))
-                script = self.directory / "bin" / name
-                script.write_text(f'#!/bin/sh\n{within}\nexec {line} "$@"\n')
-                script.chmod(0o755)
-
     def _of_node(self, name: str) -> list[int]:
         """Every process of a node: slurmd, slurmstepd, tasks and what they started."""
         mark = f"SLURMD_NODENAME={name}".encode()
         everything = descendants(self._keeper.pid)
-        marked = {pid for pid in everything if mark in _environ(pid)}
-        parents = {_parent(pid) for pid in marked}
-        roots = marked | {pid for pid in parents if _comm(pid).startswith("slurmstep")}
+        marked = {pid for pid in everything if mark in machine.environ(pid)}
+        parents = {machine.parent(pid) for pid in marked}
+        roots = marked | {pid for pid in parents if machine.comm(pid).startswith("slurmstep")}
         line = f"\0-N\0{name}\0".encode()
-        roots |= {pid for pid in everything if _cmdline(pid).endswith(line)}
+        roots |= {pid for pid in everything if machine.cmdline(pid).endswith(line)}
         below = {each for pid in roots for each in descendants(pid)}
         return sorted(roots | below)
 
@@ -423,64 +372,3 @@ class Cluster:
         with contextlib.suppress(OSError):
             return " | ".join(self.log().strip().split("\n")[-3:])
         return ""
-
-
-def free_ports(count: int) -> list[int]:
-    """Ports below the range from which the kernel gives out its own."""
-    held, found = [], []
-    try:
-        while len(found) < count:
-            one = socket.socket()
-            held.append(one)
-            with contextlib.suppress(OSError):
-                one.bind(("0.0.0.0", random.SystemRandom().randrange(20000, 32000)))
-                found.append(one.getsockname()[1])
-    finally:
-        for one in held:
-            one.close()
-    return found
-
-
-def _which(name: str) -> str:
-    path = os.environ.get("PATH", os.defpath) + ":/usr/sbin:/sbin"
-    return shutil.which(name, path=path) or ""
-
-
-def _until(what: Callable[[], Any], why: str, seconds: float = 30) -> Any:
-    deadline = time.monotonic() + seconds
-    while True:
-        found = what()
-        if found:
-            return found
-        if time.monotonic() > deadline:
-            raise TimeoutError(why)
-        time.sleep(0.02)
-
-
-def _kill(pid: int) -> None:
-    with contextlib.suppress(ProcessLookupError):
-        os.kill(pid, signal.SIGKILL)
-
-
-def _read(pid: int, name: str) -> bytes:
-    try:
-        return Path(f"/proc/{pid}/{name}").read_bytes()
-    except OSError:
-        return b""
-
-
-def _comm(pid: int) -> str:
-    return _read(pid, "comm").decode(errors="replace").strip()
-
-
-def _cmdline(pid: int) -> bytes:
-    return _read(pid, "cmdline")
-
-
-def _environ(pid: int) -> list[bytes]:
-    return _read(pid, "environ").split(b"\0")
-
-
-def _parent(pid: int) -> int:
-    stat = _read(pid, "stat").decode(errors="replace")
-    return int(stat.rpartition(")")[2].split()[1]) if stat else 0

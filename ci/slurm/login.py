@@ -13,7 +13,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from cluster import Cluster, _which, free_ports
+from cluster import Cluster
+from machine import free_ports, which
 
 _SSHD = """\
 Port {port}
@@ -41,7 +42,7 @@ Host login
 
 def missing() -> str:
     """What this machine lacks for a login node; empty where it has all."""
-    absent = [name for name in ("sshd", "ssh", "ssh-keygen") if not _which(name)]
+    absent = [name for name in ("sshd", "ssh", "ssh-keygen") if not which(name)]
     return f"{', '.join(absent)} (Debian: openssh-server openssh-client)" if absent else ""
 
 
@@ -88,7 +89,7 @@ class Login:
         key = (self.place / "host_key.pub").read_text()
         (self.place / "known").write_text(f"[127.0.0.1]:{self.port} {key}")
         Path("/run/sshd").mkdir(exist_ok=True)
-        argv = [_which("sshd"), "-D", "-e", "-f", str(self.place / "sshd.conf")]
+        argv = [which("sshd"), "-D", "-e", "-f", str(self.place / "sshd.conf")]
         self.pid = self.cluster.spawn("sshd", argv)
         self._await()
 

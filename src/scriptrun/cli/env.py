@@ -14,10 +14,8 @@ examples:
 from __future__ import annotations
 
 import argparse
-import importlib
 
-from scriptrun import opening
-from scriptrun.cli import environment_words, out, shared
+from scriptrun.cli import environment_words, shared
 from scriptrun.spec.hints import Any
 
 #: verb: its line, and the module that does it (loaded when it is used)
@@ -103,13 +101,5 @@ _ADD = {
 
 def run(args: argparse.Namespace) -> int:
     """Do what the verb says; the exit code."""
-    verb = args.verb or "list"
-    module = importlib.import_module(f"scriptrun.cli.{_VERBS[verb][1]}")
-    value, text = getattr(module, "list_all" if verb == "list" else verb)(opening.here(), args)
-    if getattr(args, "json", False):
-        out.as_json(value)
-    elif callable(text):
-        text()
-    elif text:
-        print(text)
+    value = shared.do_verb(args, _VERBS)
     return 1 if getattr(args, "exit_code", False) and value["packages"] else 0

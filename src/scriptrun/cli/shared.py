@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import argparse
+import importlib
+from collections.abc import Mapping
 
 from scriptrun import browsing, opening
+from scriptrun.cli import out
 from scriptrun.run import Run
 from scriptrun.spec.hints import Any
 
@@ -27,3 +30,22 @@ def json_argument(parser: Any) -> None:
 def run_of(args: argparse.Namespace) -> Run:
     """The run that the user means. Raises UserErrorException when there is none, or several."""
     return browsing.find(opening.existing(), args.run_name)
+
+
+def do_verb(args: argparse.Namespace, verbs: Mapping[str, tuple[str, str]]) -> Any:
+    """Do what the verb of ``args`` says, print its answer, and return that as a JSON value.
+
+    ``verbs`` names for each the module of this package that does it; its function is named like
+    the verb (``list_all`` for ``list``, which is meant where none is given), and gives the value
+    and its text, or what prints that.
+    """
+    verb = args.verb or "list"
+    module = importlib.import_module(f"scriptrun.cli.{verbs[verb][1]}")
+    value, text = getattr(module, "list_all" if verb == "list" else verb)(opening.here(), args)
+    if getattr(args, "json", False):
+        out.as_json(value)
+    elif callable(text):
+        text()
+    elif text:
+        print(text)
+    return value
