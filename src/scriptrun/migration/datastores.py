@@ -44,12 +44,20 @@ def is_reference(program: Program, node: cst.BaseExpression) -> bool:
     if not isinstance(func, cst.Attribute) or func.attr.value not in _MODES:
         return False
     place = known.follow(program, func.value)
-    if func.attr.value == "as_upload" or _is_call_of(place, "path"):
+    if func.attr.value == "as_upload" or is_call_of(place, "path"):
         return True  # datasets have neither
     return _is_place(program, place)
 
 
-def _is_call_of(node: cst.BaseExpression, name: str) -> bool:
+def is_datastore(program: Program, node: cst.BaseExpression) -> bool:
+    """Whether ``node`` is seen to be a datastore, and no path on one."""
+    node = known.follow(program, node)
+    made = isinstance(node, cst.Call | cst.Subscript) and not is_call_of(node, "path")
+    return made and _is_place(program, node)
+
+
+def is_call_of(node: cst.BaseExpression, name: str) -> bool:
+    """Whether ``node`` calls a method of that name."""
     if not isinstance(node, cst.Call) or not isinstance(node.func, cst.Attribute):
         return False
     return node.func.attr.value == name

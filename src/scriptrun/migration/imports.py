@@ -12,6 +12,7 @@ from scriptrun.migration.program import Program
 #: where the SDK has the names that rewritten code needs
 HOMES = {
     "ScriptRunConfig": "azureml.core",
+    "Dataset": "azureml.core",
     "Environment": "azureml.core",
     "CondaDependencies": "azureml.core.conda_dependencies",
     "MpiConfiguration": "azureml.core.runconfig",

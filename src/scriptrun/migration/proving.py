@@ -24,7 +24,7 @@ _NOT_COMPARED = frozenset(
 )
 #: names that are drawn anew each time
 _RANDOM = re.compile(
-    r"(?<![0-9a-f])[0-9a-f]{32}(?![0-9a-f])|(?<=input__)[0-9a-f]{8}\b|(?<=output_)[0-9a-f]{8}\b"
+    r"(?<![0-9a-f])[0-9a-f]{32}(?![0-9a-f])|input__[0-9a-f]{8}\b|(?<=output_)[0-9a-f]{8}\b"
 )
 #: what a proof's workspace knows of the user's own; its datastores are not among it, so that
 #: nothing is written there
@@ -219,9 +219,21 @@ def comparable(job: dict[str, Any]) -> dict[str, Any]:
     for name in ("inputs", "outputs"):
         if isinstance(data.get(name), list):
             data[name].sort(key=lambda each: str(each.get("name")))
+    for each in data.get("inputs") or ():
+        if each.get("name") in names.values() and each.get("found_by"):
+            _only_what_is_got(each)
     definition["framework"] = str(definition.get("framework")).lower()
     _environment(definition.get("environment") or {})
     return made
+
+
+def _only_what_is_got(wanted: dict[str, Any]) -> None:
+    """Keep of a downloaded input without a name what the script gets: from where, which, to where.
+
+    A data reference and a dataset are brought alike; they are only described in other words.
+    """
+    for name in ("kind", "what", "datastore", "path"):
+        wanted.pop(name, None)
 
 
 def _environment(section: dict[str, Any]) -> None:

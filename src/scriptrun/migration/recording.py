@@ -16,6 +16,9 @@ from typing import Any
 from unittest import mock
 
 from scriptrun import binding, experiment, submit
+from scriptrun.bound import Bound, BoundDataset, BoundReference
+from scriptrun.data.consumption import DOWNLOAD
+from scriptrun.data.content import Content
 from scriptrun.environments import base
 from scriptrun.spec.errors import ScriptrunError, refuse
 
@@ -80,6 +83,28 @@ def _no_conditions() -> None:
     setattr(submit, "_engine", willing)  # noqa: B010
     setattr(base, "check", lambda environment: [])  # noqa: B010
     setattr(binding.Binder, "problems", lambda self, here, afar=False: list(self.wrong))  # noqa: B010
+    for kind in (BoundReference, BoundDataset):
+        setattr(kind, "described", _with_files(kind.described))  # noqa: B010
+
+
+def _with_files(described: Any) -> Any:
+    """A description that also says how a downloaded input's files are found (``found_by``)."""
+
+    def method(self: Any, home: Any) -> dict[str, Any]:
+        found = _found_by(self)
+        return {**described(self, home), **({"found_by": found} if found else {})}
+
+    return method
+
+
+def _found_by(bound: Bound) -> dict[str, Any]:
+    """Where a download looks, and how it chooses; {} for others, and for registered versions."""
+    if isinstance(bound, BoundReference) and bound.reference.mode == DOWNLOAD:
+        return Content([bound._source()]).definition()
+    if isinstance(bound, BoundDataset) and bound.config.mode == DOWNLOAD:
+        dataset = bound.config.dataset
+        return {} if dataset.name else dataset._definition()
+    return {}
 
 
 def main(file: str, result: str) -> int:

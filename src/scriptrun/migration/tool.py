@@ -12,7 +12,7 @@ from typing import Any
 
 import libcst as cst
 
-from scriptrun.migration import files, moving, rewriting, searching, stars
+from scriptrun.migration import files, moving, references, rewriting, searching, stars
 from scriptrun.migration.documents import Document
 from scriptrun.migration.findings import LEFT, LOOK, Finding
 from scriptrun.migration.program import Program, check
@@ -22,6 +22,7 @@ from scriptrun.migration.reading import Refused
 AZUREML, SCRIPTRUN = "azureml", "scriptrun"
 #: what a program holds that is rewritten, and what one holds whose imports move
 _CALLED = re.compile(r"azureml\.train|RunConfiguration|EstimatorStep")
+_REFERRED = re.compile(r"DataReference\(|\.as_(download|mount|upload)\(")
 _IMPORTED = re.compile(r"^[ \t]*(from|import)[ \t]+azureml|;[ \t]*(from|import)[ \t]+azureml", re.M)
 _STARRED = re.compile(r"^[ \t]*from[ \t]+azureml[\w.]*[ \t]+import[ \t]*\*", re.M)
 #: gives what to do instead of a name that scriptrun lacks: module and name, or None
@@ -87,18 +88,21 @@ def rewritten(path: str, raw: bytes, to: str, alternative: Alternative) -> Outco
         findings += _placed(document, result.told, start)
         document.apply(result.edits)
         text = document.program()
+    if to == SCRIPTRUN and _REFERRED.search(text):
+        result = references.rewrite(_parsed(document.parsed, text))
+        findings += _placed(document, result.told, start)
+        document.apply(result.edits)
+        text = document.program()
     if _CALLED.search(text):
         program = _parsed(document.parsed, text)
         result = rewriting.rewrite(program, to == SCRIPTRUN)
-        findings += _placed(document, result.told, start)
+        findings += _placed(document, _as_it_was(result.told, text, original), start)
         if result.edits:
             document.apply(result.edits)
             text, program = document.program(), None
     if to == SCRIPTRUN and _IMPORTED.search(text):
         result = moving.move(program or _parsed(document.parsed, text), alternative)
-        lines = _before(text, original)
-        told = [dataclasses.replace(each, line=lines[each.line - 1]) for each in result.told]
-        findings += _placed(document, told, start)
+        findings += _placed(document, _as_it_was(result.told, text, original), start)
         document.apply(result.edits)
     _parsed(check, document.program())
     new = document.bytes()
@@ -115,6 +119,14 @@ def _parsed(parse: Callable[[str], Any], text: str) -> Any:
         raise Refused(f"it is no Python 3 (line {error.raw_line}: {reason})", hint) from None
     except (RecursionError, cst.CSTValidationError) as error:
         raise Refused(f"it cannot be parsed: {error}") from None
+
+
+def _as_it_was(told: list[rewriting.Told], new: str, old: str) -> list[rewriting.Told]:
+    """What is told of ``new``, by the lines of ``old``."""
+    if new == old or not told:
+        return told
+    lines = _before(new, old)
+    return [dataclasses.replace(each, line=lines[each.line - 1]) for each in told]
 
 
 def _before(new: str, old: str) -> list[int]:

@@ -1,0 +1,236 @@
+"""From downloaded data references to datasets, where a job certainly gets the same from both.
+
+A reference that is downloaded is brought by the same code as a dataset of its path: the files are
+listed when the job is submitted, and one file is handed over as that file, either way. What is
+mounted is another matter (of a local datastore it is the folder itself, which the job may write
+to), and so is what has a name, under which the script may look for it.
+"""
+
+from __future__ import annotations
+
+import libcst as cst
+
+from scriptrun.migration import datastores, known, reading
+from scriptrun.migration.edits import Edit
+from scriptrun.migration.findings import LEFT, REWRITTEN
+from scriptrun.migration.imports import Imports
+from scriptrun.migration.program import Program
+from scriptrun.migration.reading import Refused
+from scriptrun.migration.rewriting import Result, Told
+
+_DATASETS = frozenset(("azureml.core.Dataset", "azureml.core.dataset.Dataset", "scriptrun.Dataset"))
+_WORDS = ("arguments", "script_params")
+_UPLOADED = "OutputFileDatasetConfig(destination=(datastore, path)).as_upload()"
+
+
+def rewrite(program: Program) -> Result:
+    """The edits that make datasets of references, and why each that stays one does."""
+    result, imports = Result(), Imports(program)
+    anchor = _anchor(program)
+    for call in sorted(program.calls, key=program.span):
+        if not datastores.is_reference(program, call):
+            continue
+        line, what = program.line(call), " ".join(program.source(call.func).split())
+        try:
+            text = _dataset(program, call)
+            _check_uses(program, call, f"Where a job's arguments alone do: {text}")
+            if "#" in program.source(call) and "\n" in program.source(call):
+                raise Refused("a comment stands in it", f"Without that: {text}")
+            _check_import(program, anchor)
+        except Refused as problem:
+            result.told.append(Told(line, LEFT, what, problem.reason, problem.advice))
+            continue
+        assert anchor is not None, "it was checked"
+        imports.need("Dataset", call, anchor)
+        result.edits.append(Edit(*program.span(call), text))
+        reason = "is now a dataset: a download brings the job the same files"
+        result.told.append(Told(line, REWRITTEN, what, reason))
+    result.edits += imports.edits()
+    return result
+
+
+def _dataset(program: Program, call: cst.Call) -> str:
+    """The dataset that stands for the reference ``call``. Raises Refused where none does."""
+    func = call.func
+    if program.qualified(func).endswith(".DataReference"):
+        return _by_name(program, call)
+    assert isinstance(func, cst.Attribute)
+    path = known.follow(program, func.value)
+    is_path = datastores.is_call_of(path, "path")
+    place = f"({program.source(func.value)}, '')"
+    if is_path:
+        place = _place(program, func.value, path)
+    if func.attr.value != "as_download":
+        raise _other_mode(func.attr.value.removeprefix("as_"), place)
+    if not is_path:
+        raise _named("the datastore's", place)
+    assert isinstance(path, cst.Call)
+    _check_path(program, path, place)
+    name = func.value
+    if isinstance(name, cst.Name) and len(program.references(name.value, name)) > 1:
+        raise Refused(
+            f"{name.value} is used elsewhere, too, and all that is made of it has one name",
+            f"Where that does not matter: {_written(place, '')}",
+        )
+    return _written(place, _where(program, call, place))
+
+
+def _written(place: str, where: str) -> str:
+    return f"Dataset.File.from_files({place}, validate=False).as_download({where})"
+
+
+def _other_mode(mode: str, place: str) -> Refused:
+    if mode == "upload":
+        return Refused("it uploads, which no dataset does", f"An output does: {_UPLOADED}")
+    return Refused(
+        "it is mounted, and through it the job may write to the datastore",
+        f"Where it only reads: Dataset.File.from_files({place}).as_mount()",
+    )
+
+
+def _named(name: str, place: str) -> Refused:
+    return Refused(
+        f"it has a name ({name}), and the script may read AZUREML_DATAREFERENCE_<name>",
+        f"Where it does not: {_written(place, '')}",
+    )
+
+
+def _place(program: Program, node: cst.BaseExpression, path: cst.BaseExpression) -> str:
+    """What ``from_files`` takes for ``node``, which is ``path``: a path on a datastore."""
+    if node is not path or not isinstance(path, cst.Call) or len(path.args) != 1:
+        return program.source(node)
+    assert isinstance(path.func, cst.Attribute)
+    store = path.func.value
+    if not datastores.is_datastore(program, store):
+        return program.source(node)
+    return f"({program.source(store)}, {program.source(path.args[0].value)})"
+
+
+def _check_path(program: Program, path: cst.Call, place: str) -> None:
+    """See that the reference has no name of its own, and a path."""
+    if any(each.star for each in path.args):
+        raise Refused("what its path is given is not certain")
+    names = [each.keyword.value if each.keyword else "path" for each in path.args]
+    if len(path.args) > 1 or "data_reference_name" in names:
+        raise _named(program.source(path.args[-1].value), place)
+    _check_text(program, path.args[0].value if path.args else None, place)
+
+
+def _check_text(program: Program, node: cst.BaseExpression | None, place: str) -> None:
+    """See that ``node`` is a text: without a path a reference has the datastore's name."""
+    if node is None:
+        raise _named("the datastore's", place)
+    value = known.follow(program, node)
+    if not isinstance(value, cst.FormattedString | cst.ConcatenatedString) and not isinstance(
+        known.constant(program, value), str
+    ):
+        reason = "whether it has a path is not certain; without one it has the datastore's name"
+        raise Refused(reason, f"Where it has: {_written(place, '')}")
+
+
+def _where(program: Program, call: cst.Call, place: str) -> str:
+    """The argument of ``as_download``, which a dataset's takes, too; "" for none."""
+    names = [each.keyword.value if each.keyword else "path_on_compute" for each in call.args]
+    if names not in ([], ["path_on_compute"]) or any(each.star for each in call.args):
+        raise _overwriting(place)
+    return program.source(call.args[0].value) if call.args else ""
+
+
+def _overwriting(place: str) -> Refused:
+    return Refused(
+        "it may overwrite what lies at path_on_compute, which a dataset does not",
+        f"Where nothing does: {_written(place, '')}",
+    )
+
+
+def _by_name(program: Program, call: cst.Call) -> str:
+    """The dataset for ``DataReference(...)``, where each argument is named and it downloads."""
+    given = {each.keyword.value: each.value for each in call.args if each.keyword is not None}
+    if len(given) < len(call.args) or "datastore" not in given:
+        raise Refused("what it is given is not certain", "Name its arguments.")
+    text = {name: program.source(each) for name, each in given.items()}
+    place = f"({text['datastore']}, {text.get('path_on_datastore', repr(''))})"
+    mode = known.constant(program, given["mode"]) if "mode" in given else "mount"
+    if mode is known.UNKNOWN:
+        raise Refused("whether it downloads is not certain", f"If so: {_written(place, '')}")
+    if mode != "download":
+        raise _other_mode(str(mode), place)
+    if "data_reference_name" in given:
+        raise _named(text["data_reference_name"], place)
+    if "overwrite" in given:
+        raise _overwriting(place)
+    _check_text(program, given.get("path_on_datastore"), place)
+    return _written(place, text.get("path_on_compute", ""))
+
+
+def _check_uses(program: Program, call: cst.Call, advice: str) -> None:
+    """See that nothing but the arguments of jobs ever holds the reference."""
+    if _is_word(program, call):
+        return
+    name = _name_of(program, call)
+    users = program.references(name.value, name) if name is not None else []
+    if not users:
+        raise Refused("what takes it is not seen, or takes more than its path", advice)
+    for each in users:
+        if not _is_word(program, each):
+            user = next(a for a in program.above(each) if not isinstance(a, cst.Arg))
+            what = " ".join(program.source(user).split())[:80]
+            raise Refused(f"more than a job's arguments takes it: {what}", advice)
+
+
+def _is_word(program: Program, node: cst.CSTNode) -> bool:
+    """Whether ``node`` is a word of a job's arguments, and nothing else."""
+    above = program.parent(node)
+    if not isinstance(above, cst.Element | cst.DictElement) or above.value is not node:
+        return False
+    listed = program.parent(above)
+    if not isinstance(listed, cst.List | cst.Dict):
+        return False
+    if _is_given(program, listed):
+        return True
+    name = _name_of(program, listed)
+    users = program.references(name.value, name) if name is not None else []
+    return bool(users) and all(_is_given(program, each) for each in users)
+
+
+def _is_given(program: Program, node: cst.CSTNode) -> bool:
+    """Whether an Estimator or a ScriptRunConfig is given ``node`` as its arguments."""
+    arg = program.parent(node)
+    call = program.parent(arg) if isinstance(arg, cst.Arg) else None
+    if not isinstance(arg, cst.Arg) or not isinstance(call, cst.Call) or arg.keyword is None:
+        return False
+    called = program.qualified(reading.called(program, call))
+    is_one = reading.family(called) is not None or called.rpartition(".")[2] == "ScriptRunConfig"
+    return is_one and not arg.star and arg.keyword.value in _WORDS
+
+
+def _name_of(program: Program, value: cst.CSTNode) -> cst.Name | None:
+    """The name that is bound to ``value``, once and to nothing else, and that all is seen of."""
+    above = program.parent(value)
+    if not isinstance(above, cst.Assign) or len(above.targets) != 1:
+        return None
+    name = above.targets[0].target
+    if not isinstance(name, cst.Name) or name.value in program.hidden:
+        return None
+    return name if len(program.assignments(name.value, name)) == 1 else None
+
+
+def _check_import(program: Program, anchor: cst.CSTNode | None) -> None:
+    scope = program.scope(program.module)
+    homes = {
+        found.name
+        for each in (scope["Dataset"] if scope is not None else ())
+        for found in each.get_qualified_names_for("Dataset")
+    }
+    if anchor is None:
+        raise Refused("no import of azureml at the top, beside which Dataset could stand")
+    if not homes <= _DATASETS:
+        raise Refused("the program uses the name Dataset for something else")
+
+
+def _anchor(program: Program) -> cst.CSTNode | None:
+    """The first import of azureml at the top."""
+    for each in program.nodes(cst.Import, cst.ImportFrom):
+        if program.indent(each) == "" and "azureml" in program.source(each):
+            return each  # type: ignore[no-any-return]
+    return None
