@@ -28,8 +28,8 @@ from typing import Any
 
 import accounting as bookkeeping
 import hosts
-import machine
 import settings
+import system
 from keeper import descendants
 
 _HERE = Path(__file__).resolve().parent
@@ -39,7 +39,7 @@ PROGRAMS = ("slurmctld", "slurmd", "sbatch", "munged")
 
 def missing() -> str:
     """What this machine lacks for a cluster; empty where it has all."""
-    absent = [name for name in PROGRAMS if not machine.which(name)]
+    absent = [name for name in PROGRAMS if not system.which(name)]
     if absent:
         return f"{', '.join(absent)} (Debian: slurmd slurmctld slurm-client munge)"
     return "" if os.geteuid() == 0 else "root"
@@ -151,7 +151,7 @@ class Cluster:
             rows = self.run("sinfo", "-h", "-p", "main", "-N", "-o", "%N %t", check=False)
             return wanted <= {row.split()[0] for row in rows.split("\n") if row.endswith(" idle")}
 
-        machine.until(idle, f"the nodes did not become idle: {self._last_words()}", seconds)
+        system.until(idle, f"the nodes did not become idle: {self._last_words()}", seconds)
 
     def clear(self) -> None:
         """Cancel all jobs, start what was stopped and wait until every node is idle again."""
@@ -184,10 +184,10 @@ class Cluster:
 
     def start_controller(self, fresh: bool = False) -> None:
         """Start slurmctld; it knows its jobs again unless ``fresh``."""
-        argv = [machine.which("slurmctld"), "-D", *(["-c"] if fresh else [])]
+        argv = [system.which("slurmctld"), "-D", *(["-c"] if fresh else [])]
         self.controllers = 1 if fresh else self.controllers + 1
         self.pids["slurmctld"] = self.spawn("slurmctld-out", self.inside("ctl", argv))
-        machine.until(
+        system.until(
             lambda: "UP" in self.run("scontrol", "ping", check=False),
             f"slurmctld does not answer: {self._last_words()}",
         )
@@ -206,31 +206,31 @@ class Cluster:
 
     def kill_controller(self) -> None:
         """kill -9 of slurmctld."""
-        machine.kill(self.pids.pop("slurmctld"))
+        system.kill(self.pids.pop("slurmctld"))
 
     # a node
 
     def start_slurmd(self, name: str) -> None:
         """Start a node's slurmd."""
-        argv = self.inside(name, [machine.which("slurmd"), "-D", "-N", name])
+        argv = self.inside(name, [system.which("slurmd"), "-D", "-N", name])
         self.pids[f"slurmd-{name}"] = self.spawn(f"slurmd-{name}-out", argv)
 
     def kill_slurmd(self, name: str) -> None:
         """kill -9 of a node's slurmd alone: its jobs go on, as on a real node."""
         pid = self.pids.pop(f"slurmd-{name}")
         for each in (*(descendants(pid) if self.hosts else ()), pid):
-            if machine.comm(each) in ("slurmd", "nsenter"):
-                machine.kill(each)
+            if system.comm(each) in ("slurmd", "nsenter"):
+                system.kill(each)
 
     def kill_node(self, name: str) -> None:
         """A node's death: its slurmd and everything that ran there are gone at once."""
         self.pids.pop(f"slurmd-{name}", None)
         if self.hosts:
-            machine.kill(self.pids.pop(f"host-{name}"))
+            system.kill(self.pids.pop(f"host-{name}"))
             return
         for _ in range(3):  # what was about to be started when we looked
             for pid in self._of_node(name):
-                machine.kill(pid)
+                system.kill(pid)
 
     def drain(self, name: str, reason: str = "maintenance") -> None:
         """Let a node take no new job."""
@@ -253,16 +253,18 @@ class Cluster:
     def release(self, job: object) -> None:
         """Start a requeued job soon, and not after the two minutes that Slurm has it wait.
 
-        In the second of its end a node takes it for the job that was just killed, and it fails.
+        In the second of its end a node may take it for the job that was just killed: then it fails
+        and waits again, and is released again.
         """
         time.sleep(2.0)
 
-        def released() -> bool:
-            done = self.run("scontrol", "update", f"jobid={job}", "StartTime=now", check=False)
-            rows = self.run("squeue", "-h", "-j", job, "-o", "%T %r", check=False)
-            return not done and "BeginTime" not in rows and "COMPLETING" not in rows
+        def begun() -> bool:
+            self.run("scontrol", "update", f"jobid={job}", "StartTime=now", check=False)
+            time.sleep(0.3)
+            state = self.run("squeue", "-h", "-j", job, "-o", "%T", check=False).strip()
+            return state not in ("PENDING", "COMPLETING", "REQUEUED")
 
-        machine.until(released, f"the job {job} was not released")
+        system.until(begun, f"the job {job} was not released", seconds=90)
 
     # within
 
@@ -275,7 +277,7 @@ class Cluster:
     def end(self, pid: int) -> None:
         """kill -9 of a process that was spawned, and of all below it."""
         for each in (*descendants(pid), pid):
-            machine.kill(each)
+            system.kill(each)
 
     def order(self, *argv: object) -> str:
         """Run a command to its end where the cluster's daemons live; what it said."""
@@ -324,7 +326,7 @@ class Cluster:
             controller = f"ctl({hosts.NETWORK}1)"
         else:
             host = socket.gethostname().partition(".")[0]
-            free = machine.free_ports(len(ports) + self.nodes)
+            free = system.free_ports(len(ports) + self.nodes)
             ports = dict(zip(ports, free, strict=False))
             nodes = {
                 name: f"NodeHostName={host} NodeAddr=127.0.0.1 Port={free[2 + number]}"
@@ -332,7 +334,7 @@ class Cluster:
             }
             controller = f"{host}(127.0.0.1)"
         if self.accounting:
-            ports["dbd_port"], ports["sql_port"] = machine.free_ports(2)
+            ports["dbd_port"], ports["sql_port"] = system.free_ports(2)
         self.ports = ports
         settings.write(self.directory, "ci", controller, ports, nodes, self.accounting)
 
@@ -343,11 +345,11 @@ class Cluster:
         key.chmod(0o600)
         socket_file = place / "run" / "munge.sock"
         socket_file.unlink(missing_ok=True)
-        argv = [machine.which("munged"), "-F", "--force", "--num-threads=2", f"--key-file={key}"]
+        argv = [system.which("munged"), "-F", "--force", "--num-threads=2", f"--key-file={key}"]
         argv += [f"--socket={socket_file}", f"--pid-file={place}/run/munged.pid"]
         argv += [f"--log-file={place}/log/munged.log", f"--seed-file={place}/munge/seed"]
         self.pids["munged"] = self.spawn("munged-out", argv)
-        machine.until(socket_file.exists, "munged does not answer")
+        system.until(socket_file.exists, "munged does not answer")
 
     def inside(self, host: str, argv: list[str]) -> list[str]:
         """``argv`` as it is run on a host (``ctl`` is the controller's)."""
@@ -360,11 +362,11 @@ class Cluster:
         """Every process of a node: slurmd, slurmstepd, tasks and what they started."""
         mark = f"SLURMD_NODENAME={name}".encode()
         everything = descendants(self._keeper.pid)
-        marked = {pid for pid in everything if mark in machine.environ(pid)}
-        parents = {machine.parent(pid) for pid in marked}
-        roots = marked | {pid for pid in parents if machine.comm(pid).startswith("slurmstep")}
+        marked = {pid for pid in everything if mark in system.environ(pid)}
+        parents = {system.parent(pid) for pid in marked}
+        roots = marked | {pid for pid in parents if system.comm(pid).startswith("slurmstep")}
         line = f"\0-N\0{name}\0".encode()
-        roots |= {pid for pid in everything if machine.cmdline(pid).endswith(line)}
+        roots |= {pid for pid in everything if system.cmdline(pid).endswith(line)}
         below = {each for pid in roots for each in descendants(pid)}
         return sorted(roots | below)
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import shutil
 from typing import TYPE_CHECKING
 
-import machine
+import system
 from keeper import descendants
 
 if TYPE_CHECKING:
@@ -25,7 +25,7 @@ def make(cluster: Cluster) -> None:
         f"ip addr add {NETWORK}1/24 dev br0; ip link set br0 up; exec sleep infinity"
     )
     pid = cluster.spawn("ctl", ["unshare", "--net", "--uts", "sh", "-c", script])
-    machine.until(lambda: machine.comm(pid) == "sleep", "the controller's host did not start")
+    system.until(lambda: system.comm(pid) == "sleep", "the controller's host did not start")
     cluster.pids["host-ctl"] = pid
     for name in cluster.names:
         make_one(cluster, name)
@@ -42,9 +42,9 @@ def make_one(cluster: Cluster, name: str) -> None:
     outer = cluster.spawn(f"host-{name}", ["unshare", *spaces, "sh", "-c", script])
 
     def first() -> int:
-        return next((pid for pid in descendants(outer) if machine.comm(pid) == "sleep"), 0)
+        return next((pid for pid in descendants(outer) if system.comm(pid) == "sleep"), 0)
 
-    inner = machine.until(first, f"the host {name} did not start")
+    inner = system.until(first, f"the host {name} did not start")
     cluster.pids[f"host-{name}"] = inner
     number = int(name[1:])
     near = ["nsenter", "-t", str(cluster.pids["host-ctl"]), "-n", "ip", "link"]

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from cluster import Cluster
-from machine import free_ports, which
+from system import free_ports, which
 
 _SSHD = """\
 Port {port}

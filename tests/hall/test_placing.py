@@ -7,7 +7,6 @@ import pytest
 from scriptrun import Environment, ScriptRunConfig, placing
 from scriptrun.config import planning
 from scriptrun.spec.environment import AUTO, EXACT, IMAGE, PACKAGES
-from scriptrun.store import containers
 
 
 def placed(requirement):
@@ -43,13 +42,13 @@ def test_all_others_are_worth_no_word(text):
     assert "later changes" not in notes(text)
 
 
+@pytest.mark.podman
 @pytest.mark.parametrize(
     ("image", "pins", "kind"),
     [("", EXACT, IMAGE), ("", AUTO, PACKAGES), ("me/mine:1", AUTO, IMAGE)],
 )
-def test_an_image_of_azures_is_no_container_for_old_code(monkeypatch, image, pins, kind):
+def test_an_image_of_azures_is_no_container_for_old_code(podman, image, pins, kind):
     """In an image no pin can be relaxed; one of the user's own is what it is."""
-    monkeypatch.setattr(containers, "tool", lambda: containers.Tool("/bin/true", "docker"))
     environment = Environment("old")
     environment.docker.enabled = True
     environment.docker.base_image = image or environment.docker.base_image

@@ -40,7 +40,8 @@ def test_bash_completes_commands_options_and_names(user):
     assert bash(user, "run", "--compute", "l") == ["local"]
     assert bash(user, "compute", "al") == ["alias"]
     assert bash(user, "compute", "add", "--cl") == ["--class"]
-    assert bash(user, "env", "show", "scriptrun-sk") == ["scriptrun-sklearn"]
+    found = bash(user, "env", "show", "scriptrun-sk")
+    assert found == ["scriptrun-sklearn", "scriptrun-sklearn-minimal"]
     assert bash(user, "completion", "z") == ["zsh"]
     assert bash(user, "run", "train.py", "--", "--al") == []
     assert bash(user, "nothing", "x") == []

@@ -38,6 +38,15 @@ def test_bandit_goes_by_the_best_so_far_not_by_the_last():
     assert stopped(BanditPolicy(slack_amount=0.1), reports, 2) == {"late"}
 
 
+def test_a_run_that_is_ahead_is_judged_again_by_all_that_it_has_logged():
+    policy = BanditPolicy(slack_factor=0.1)
+    reports = {"bad": [0.1] * 9, "rising": [0.1] * 8 + [0.9], "good": [0.9] * 3}
+    assert stopping.looks_back(policy) and not stopping.looks_back(AshaPolicy())
+    assert stopping.verdict(policy, "bad", 3, reports, True, again=True)
+    assert not stopping.verdict(policy, "rising", 3, reports, True, again=True)
+    assert stopping.verdict(policy, "rising", 3, reports, True)
+
+
 def test_bandit_when_minimizing():
     reports = {"best": [1.0], "near": [1.19], "far": [1.21]}
     assert stopped(BanditPolicy(slack_factor=0.2), reports, 1, maximizes=False) == {"far"}

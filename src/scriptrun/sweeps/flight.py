@@ -106,8 +106,7 @@ class Flight:
                     over.append(child)
         if self.live and stopping.watches(self.policy) and now > self._next_metrics:
             self._next_metrics = now + METRICS
-            for child in list(self.live.values()):
-                self._judge(child)
+            self._apply_policy()
         return over
 
     def _settle_every(self, now: float) -> float:
@@ -181,19 +180,34 @@ class Flight:
         why = f" ({child.reason})" if child.reason else ""
         self.log.say(f"{child.id} is {child.state}{why}{told}")
 
-    def _judge(self, child: Child) -> None:
-        """Apply the policy to what the run has logged since the last look."""
+    def _apply_policy(self) -> None:
+        """Read what all have logged since the last look, and stop those that are not worth it."""
+        living = list(self.live.values())
+        news = {child.id: self._hear(child) for child in living}
+        reached = {each for span in news.values() for each in stopping.due(self.policy, *span)}
+        for child in living:
+            if child.number not in self._stopped:
+                self._judge(child, *news[child.id], sorted(reached))
+
+    def _hear(self, child: Child) -> tuple[int, int]:
+        """How many values of the metric the run had logged, and how many it has now."""
         folder = child.folder(self.home.runs_folder)
         if child.number not in self._values:
             self._values[child.number] = children.Values(folder, self.sweep.metric)
         before = len(self.reports.get(child.id, ()))
         values = self._values[child.number].poll()
         self.reports[child.id] = list(values)
-        if child.number in self._stopped:
-            return
-        for interval in stopping.due(self.policy, before, len(values)):
+        return before, len(values)
+
+    def _judge(self, child: Child, before: int, now: int, reached: list[int]) -> None:
+        """Apply the policy at the intervals ``reached`` by any run, as far as this one has come."""
+        own = set(stopping.due(self.policy, before, now))
+        for interval in reached:
+            again = interval not in own
+            if interval > now or (again and not stopping.looks_back(self.policy)):
+                continue
             reason = stopping.verdict(
-                self.policy, child.id, interval, self.reports, self.sweep.maximizes
+                self.policy, child.id, interval, self.reports, self.sweep.maximizes, again
             )
             if reason:
                 self.stop(child, reason)

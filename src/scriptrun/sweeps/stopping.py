@@ -36,10 +36,27 @@ def due(policy: EarlyTerminationPolicy, before: int, now: int) -> list[int]:
     return [each for each in found if each % every == 0 and each >= first]
 
 
+def looks_back(policy: EarlyTerminationPolicy) -> bool:
+    """Whether a run is judged once more at an interval that it has passed, when others come there.
+
+    Else a bad run that is always ahead of the good ones would never be stopped. ASHA decides at a
+    rung once, with those that have come there by then.
+    """
+    return not isinstance(policy, AshaPolicy)
+
+
 def verdict(
-    policy: EarlyTerminationPolicy, run: str, interval: int, reports: Reports, maximizes: bool
+    policy: EarlyTerminationPolicy,
+    run: str,
+    interval: int,
+    reports: Reports,
+    maximizes: bool,
+    again: bool = False,
 ) -> str:
-    """Why the run is to be stopped at ``interval``; "" where it goes on."""
+    """Why the run is to be stopped at ``interval``; "" where it goes on.
+
+    ``again``: it has passed the interval, so the best of all that it has logged since counts.
+    """
     sign = 1.0 if maximizes else -1.0
     as_far = {
         name: [sign * value for value in _numbers(values[:interval])]
@@ -48,9 +65,11 @@ def verdict(
     }
     bests = {name: max(values, default=float("-inf")) for name, values in as_far.items()}
     bound = _bound(policy, as_far, bests)
-    if bound is None or bests[run] >= bound:
+    own = [sign * value for value in _numbers(reports[run])] if again else as_far[run]
+    best = max(own, default=float("-inf"))
+    if bound is None or best >= bound:
         return ""
-    shown = f"{sign * bests[run]:.6g}" if as_far[run] else "no number"
+    shown = f"{sign * best:.6g}" if own else "no number"
     return (
         f"stopped by {type(policy).__name__} at interval {interval}: its best is {shown}, "
         f"and {sign * bound:.6g} was wanted"
