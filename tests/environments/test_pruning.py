@@ -79,7 +79,7 @@ def test_a_build_keeps_the_cache_within_its_limit(
     )
     monkeypatch.setenv(pruning.LIMIT, "much")
     with pytest.raises(UserErrorException, match="is no size"):
-        pruning.limit()
+        pruning.limit(cache.listing())
 
 
 def test_runs_that_used_it_are_remembered(three, tmp_path):

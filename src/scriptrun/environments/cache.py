@@ -155,13 +155,17 @@ def _entry(key: str) -> Entry | None:
 
 def size_of(place: str) -> int:
     """Bytes on the disk; what is linked from uv's cache counts too."""
-    total = 0
-    for folder, _, names in os.walk(place):
-        for name in names:
-            try:
-                total += os.lstat(os.path.join(folder, name)).st_size
-            except OSError:
-                continue
+    total, folders = 0, [place]
+    while folders:
+        try:
+            with os.scandir(folders.pop()) as entries:
+                for entry in entries:
+                    if entry.is_dir(follow_symlinks=False):
+                        folders.append(entry.path)
+                    else:
+                        total += entry.stat(follow_symlinks=False).st_size
+        except OSError:
+            continue  # it goes as we look
     return total
 
 

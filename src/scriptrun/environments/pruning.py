@@ -93,23 +93,24 @@ def _in_use(entry: Entry) -> str:
     return f"process {', '.join(map(str, pids))} runs in it" if pids else ""
 
 
-def limit() -> int:
-    """How many bytes all built environments may take together.
+def limit(entries: Sequence[Entry]) -> int:
+    """How many bytes all built environments may take together; ``entries`` are there now.
 
     Raises UserErrorException where the variable that says it is no size.
     """
     named = os.environ.get(LIMIT, "")
     if named:
         return amounts.size(named, LIMIT)
-    used = sum(entry.size for entry in cache.listing())
+    used = sum(entry.size for entry in entries)
     return (used + shutil.disk_usage(places.cache_root()).free) // 2
 
 
 def keep_within(place: str, log: Log) -> None:
     """After a build in ``place``: let go what is over the limit, the longest unused first."""
-    entries = [entry for entry in cache.listing() if entry.place != place]
-    own = cache.size_of(place)
-    over = list(_chosen(entries, None, None, max(0, limit() - own)))
+    entries = cache.listing()
+    own = sum(entry.size for entry in entries if entry.place == place)
+    others = [entry for entry in entries if entry.place != place]
+    over = list(_chosen(others, None, None, max(0, limit(entries) - own)))
     for entry in _remove(reversed(over)).removed:
         since = time.strftime("%Y-%m-%d", time.localtime(entry.used))
         names = ", ".join(entry.names) or entry.key[:12]
