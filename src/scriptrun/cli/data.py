@@ -34,12 +34,7 @@ TABULAR = ("delimited", "parquet", "json")
 
 def arguments(parser: Any) -> None:
     """Add the command's arguments."""
-    verbs = parser.add_subparsers(dest="verb", metavar="|".join(_VERBS))
-    for name, (line, _) in _VERBS.items():
-        verb = verbs.add_parser(name, help=line, description=f"{line[0].upper()}{line[1:]}.")
-        _ADD[name](verb)
-        if name != "mount":
-            shared.json_argument(verb)
+    shared.add_verbs(parser, _VERBS, _ADD, without_json=("mount",))
 
 
 def _nothing(verb: Any) -> None:

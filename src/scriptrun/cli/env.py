@@ -34,11 +34,7 @@ _NAME = "NAME[:VERSION]"
 
 def arguments(parser: Any) -> None:
     """Add the command's arguments."""
-    verbs = parser.add_subparsers(dest="verb", metavar="|".join(_VERBS))
-    for name, (line, _) in _VERBS.items():
-        verb = verbs.add_parser(name, help=line, description=f"{line[0].upper()}{line[1:]}.")
-        _ADD[name](verb)
-        shared.json_argument(verb)
+    shared.add_verbs(parser, _VERBS, _ADD)
 
 
 def _list(verb: Any) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 import importlib
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 
 from scriptrun import browsing, opening
 from scriptrun.cli import out
@@ -30,6 +30,21 @@ def json_argument(parser: Any) -> None:
 def run_of(args: argparse.Namespace) -> Run:
     """The run that the user means. Raises UserErrorException when there is none, or several."""
     return browsing.find(opening.existing(), args.run_name)
+
+
+def add_verbs(
+    parser: Any,
+    verbs: Mapping[str, tuple[str, str]],
+    adders: Mapping[str, Callable[[Any], None]],
+    without_json: tuple[str, ...] = (),
+) -> None:
+    """Add a parser for each of ``verbs``, by its line; ``adders`` add its arguments."""
+    added = parser.add_subparsers(dest="verb", metavar="|".join(verbs))
+    for name, (line, _) in verbs.items():
+        verb = added.add_parser(name, help=line, description=f"{line[0].upper()}{line[1:]}.")
+        adders[name](verb)
+        if name not in without_json:
+            json_argument(verb)
 
 
 def do_verb(args: argparse.Namespace, verbs: Mapping[str, tuple[str, str]]) -> Any:
