@@ -22,6 +22,7 @@ import socket
 import subprocess
 import sys
 import time
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -250,21 +251,30 @@ class Cluster:
 
     # a job
 
-    def release(self, job: object) -> None:
+    def release(self, job: object, begun: Callable[[], object]) -> None:
         """Start a requeued job soon, and not after the two minutes that Slurm has it wait.
 
-        In the second of its end a node may take it for the job that was just killed: then it fails
-        and waits again, and is released again.
+        Until ``begun()``, which looks at what the job does: in the second of its end a node may
+        take it for the job that was just killed; then it fails, after Slurm has called it running
+        for a moment, and waits once more.
         """
         time.sleep(2.0)
 
-        def begun() -> bool:
-            self.run("scontrol", "update", f"jobid={job}", "StartTime=now", check=False)
+        def done() -> bool:
+            if begun():
+                return True
+            if self.jobs().get(str(job)) == "PENDING":
+                self.run("scontrol", "update", f"jobid={job}", "StartTime=now", check=False)
+                self.run("scontrol", "release", str(job), check=False)  # held after it failed
             time.sleep(0.3)
-            state = self.run("squeue", "-h", "-j", job, "-o", "%T", check=False).strip()
-            return state not in ("PENDING", "COMPLETING", "REQUEUED")
+            return False
 
-        system.until(begun, f"the job {job} was not released", seconds=90)
+        try:
+            system.until(done, "", seconds=90)
+        except TimeoutError:
+            said = self.run("scontrol", "show", "job", str(job), check=False)
+            nodes = self.run("sinfo", "-N", "-l", check=False)
+            raise TimeoutError(f"the job {job} was not released:\n{said}\n{nodes}") from None
 
     # within
 

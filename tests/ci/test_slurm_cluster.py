@@ -43,8 +43,7 @@ def test_a_node_that_dies_takes_its_jobs_along(slurm, tmp_path):
     slurm.down("n2")
     until(lambda: slurm.jobs().get(job) == "PENDING")
     slurm.start_slurmd("n2")
-    slurm.release(job)
-    until(lambda: slurm.jobs().get(job) == "RUNNING")
+    slurm.release(job, lambda: living(mark))
 
 
 def test_it_ends_with_whoever_started_it(tmp_path):

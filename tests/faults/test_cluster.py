@@ -123,7 +123,7 @@ def test_what_slurm_allows_is_told_in_words(tmp_path, slurm):
     assert "sleeps_in_here" in (hangs.path / "system_logs" / "stacks.txt").read_text()
     assert (hangs.path / "outputs" / "saved").exists()
     until(lambda: warned.get_status() == "Queued", "it was not started again")
-    slurm.release(job_of(warned))
+    slurm.release(job_of(warned), lambda: "again" in log_of(warned))
     assert wait(warned) == "Completed"
     assert log_of(warned) == "began anew\nbegan again\n"
 
@@ -185,8 +185,7 @@ def test_a_node_dies_truly_and_the_run_is_started_again(slurm_hosts, tmp_path):
     slurm_hosts.down(node)  # as Slurm itself finds after its SlurmdTimeout
     until(lambda: slurm_hosts.jobs().get(job) == "PENDING")
     until(lambda: run.get_status() == "Queued", "the run does not say that it waits")
-    slurm_hosts.release(job)
-    until(lambda: log_of(run).count("began") == 2)
+    slurm_hosts.release(job, lambda: log_of(run).count("began") == 2)
     gate.touch()
     assert wait(run) == "Completed"
     assert sorted(os.listdir(run.path / "attempts")) == ["1", "2"]
@@ -227,7 +226,7 @@ def test_a_preempted_run_saves_and_goes_on(tmp_path, slurm):
     until(lambda: slurm.jobs().get(job) == "PENDING", "it was not preempted")
     until(lambda: run.get_status() == "Queued", "the run does not say that it waits")
     until(lambda: other not in slurm.jobs(), "the other job did not end")
-    slurm.release(job)
+    slurm.release(job, lambda: "again" in log_of(run))
     assert wait(run) == "Completed"
     assert log_of(run) == "began anew\nbegan again\n"
     assert run.get_details()["attempts"] == 2

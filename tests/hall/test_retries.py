@@ -144,11 +144,9 @@ def test_slurm_starts_it_again_too(slurm, bench):
     config = ScriptRunConfig(source, "job.py", environment=environment, compute_target=target)
     config.retries, config.retry_on = 2, ("exit:75",)
     run = Experiment(bench.workspace, "retries").submit(config)
-    for times in (1, 2):
-        until(lambda: log_of(run).count("from step") == times)  # noqa: B023
-        until(lambda: "PENDING" in slurm.jobs().values(), str(run.standing))
-        until(lambda: run.get_status() == "Queued")
-        (job,) = slurm.jobs()
-        slurm.release(job)
+    until(lambda: log_of(run) and "PENDING" in slurm.jobs().values(), "Slurm forgot the job")
+    until(lambda: run.get_status() == "Queued", "it does not say that it waits")
+    (job,) = slurm.jobs()
+    slurm.release(job, lambda: log_of(run).count("from step") == 3)
     assert wait(run) == "Completed", run.standing.reason
     assert log_of(run) == "from step 0\nfrom step 1\nfrom step 2\n"
