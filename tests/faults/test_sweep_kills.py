@@ -19,7 +19,7 @@ import pytest
 from scriptrun.sweeps.journal import Journal
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "sweeps"))
-from tuning import Tuner, driver_of, ended
+from tuning import Tuner, driver_of, ended, until
 
 from scriptrun import BayesianParameterSampling, RandomParameterSampling, choice, uniform
 from scriptrun.engines.slurm import Slurm
@@ -113,9 +113,16 @@ def test_a_driver_killed_while_it_hands_runs_over_ssh_loses_nothing(login, chanc
     )
 
 
+def children_of(pid):
+    """The living children of a process."""
+    found = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
+    return [each for each in found if Path(f"/proc/{each}/stat").read_text().split()[2] != "Z"]
+
+
 def test_a_full_disk_lets_a_sweep_wait(tmp_path, small_disk):
     tuner = Tuner(small_disk("12m"))
     sweep = tuner.submit("--sleep", 0.1, max_total_runs=6)
+    until(lambda: driver_of(sweep) and children_of(*driver_of(sweep)))
     ballast = tuner.root / "ballast"
     with open(ballast, "wb") as handle:
         try:
@@ -124,7 +131,9 @@ def test_a_full_disk_lets_a_sweep_wait(tmp_path, small_disk):
                 handle.flush()
         except OSError:
             pass
-    time.sleep(2.0)
+    (driver,) = driver_of(sweep)
+    until(lambda: not children_of(driver))  # on a full disk no other can begin
+    assert driver_of(sweep) == [driver] and not sweep.standing.is_final
     ballast.unlink()
     status = ended(sweep, 90)
     assert status.state in ("Completed", "Failed"), status

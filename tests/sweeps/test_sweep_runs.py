@@ -4,26 +4,29 @@ from __future__ import annotations
 
 import json
 import os
-import re
 import signal
 import subprocess
 import sys
 
 import pytest
-from tuning import driver_of, ended, until
+from tuning import Tuner, driver_of, ended, until
 
 from scriptrun import (
+    AshaPolicy,
     BanditPolicy,
     BayesianParameterSampling,
     GridParameterSampling,
     HyperDriveRun,
+    MedianStoppingPolicy,
     Model,
     PrimaryMetricGoal,
     RandomParameterSampling,
     Run,
+    TruncationSelectionPolicy,
     choice,
     uniform,
 )
+from scriptrun.engines.local import Local
 from scriptrun.spec.errors import (
     ActivityFailedException,
     RunConfigurationException,
@@ -111,24 +114,50 @@ def test_bayesian_sampling_learns_here_and_from_other_sweeps(tuner):
     assert own.parent.id == sweep.id
 
 
-def test_a_policy_stops_runs_while_they_live(tuner):
-    tuner.script(f"""
+STEPWISE = """
 import os, sys, time
 from scriptrun import Run
-while not os.path.exists({str(tuner.root / "go")!r}):
-    Run.get_context().log("accuracy", float(sys.argv[2]))
-    time.sleep(0.05)
-""")
-    way = GridParameterSampling({"x": choice(0.9, 0.1)})
-    policy = BanditPolicy(evaluation_interval=2, slack_factor=0.1)
-    sweep = tuner.submit(hyperparameter_sampling=way, policy=policy)
-    until(sweep.get_termination)
-    (tuner.root / "go").touch()
+def wait(name):
+    while not os.path.exists(os.path.join({place!r}, name)):
+        time.sleep(0.02)
+n = int(sys.argv[2])
+wait(f"gate-{{n}}")
+for value in [[0.9, 0.9], [0.85, 0.45], [0.1, 0.5]][n]:
+    Run.get_context().log("accuracy", value)
+Run.get_context().flush()
+open(os.path.join({place!r}, f"gate-{{n + 1}}"), "w").close()
+wait("go")
+"""
+
+
+@pytest.mark.parametrize(
+    ("policy", "stopped"),
+    [
+        (BanditPolicy(evaluation_interval=2, slack_factor=0.5), {2}),
+        (MedianStoppingPolicy(evaluation_interval=2), {2}),
+        (TruncationSelectionPolicy(34, evaluation_interval=2), {2}),
+        (AshaPolicy(min_intervals=2, reduction_factor=2), {1, 2}),
+    ],
+    ids=lambda value: getattr(value, "name", None),
+)
+def test_a_policy_stops_runs_while_they_live(tmp_path, policy, stopped):
+    """Of three that have logged in turn and go on living; best: 0.9, 0.85, 0.5."""
+    tuner = Tuner(tmp_path, Local(max_runs=3))
+    tuner.script(STEPWISE.format(place=str(tmp_path)))
+    way = GridParameterSampling({"n": choice(0, 1, 2)})
+    settings = {"max_total_runs": 3, "max_concurrent_runs": 3, "policy": policy}
+    sweep = tuner.submit(hyperparameter_sampling=way, **settings)
+    (tmp_path / "gate-0").touch()
+    until(lambda: len(sweep.get_termination()) >= len(stopped))
+    (tmp_path / "go").touch()
     assert ended(sweep).state == "Completed"
-    good, bad = sweep.get_children()
-    assert [each.get_status() for each in (good, bad)] == ["Completed", "Canceled"]
-    assert re.match(r"stopped by BanditPolicy at interval \d*[02468]:", bad.standing.reason)
-    assert sweep.get_termination() == {bad.id: bad.standing.reason}
+    children = list(sweep.get_children())
+    wanted = ["Canceled" if number in stopped else "Completed" for number in range(3)]
+    assert [each.get_status() for each in children] == wanted
+    said = f"stopped by {type(policy).__name__} at interval 2: its best is 0.5, and 0."
+    assert children[2].standing.reason.startswith(said)
+    reasons = {children[number].id: children[number].standing.reason for number in stopped}
+    assert sweep.get_termination() == reasons
 
 
 def test_a_parameter_that_the_script_refuses_stops_the_sweep_soon(tuner):
