@@ -161,13 +161,14 @@ def _standing(config: Any) -> dict[str, Any]:
     return {
         "compute_target": config.target,
         "environment": config.environment,
-        "distributed_job_config": _distributed_in(config),
+        "distributed_job_config": distributed_in(config),
         "docker_runtime_config": config.docker,
         "max_run_duration_seconds": config.max_run_duration_seconds,
     }
 
 
-def _distributed_in(config: RunConfiguration) -> Distributed | None:
+def distributed_in(config: RunConfiguration) -> Distributed | None:
+    """The section of ``config`` that says how the job is distributed, by its communicator."""
     by_communicator: dict[str, Distributed] = {
         "intelmpi": config.mpi,
         "openmpi": config.mpi,

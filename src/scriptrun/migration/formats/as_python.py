@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import os
 from typing import Any, NamedTuple
 
 from scriptrun.config.conda_dependencies import CondaDependencies, conda_name
 from scriptrun.config.hyperdrive import HyperDriveConfig
 from scriptrun.config.images import is_azure_image
 from scriptrun.config.run_configuration import RunConfiguration
-from scriptrun.config.script_run_config import ScriptRunConfig
+from scriptrun.config.script_run_config import ScriptRunConfig, distributed_in
 from scriptrun.config.section import Section
 from scriptrun.migration.formats import sweeps
 
@@ -23,45 +24,77 @@ class Code(NamedTuple):
     lost: list[str]
 
 
+class Parts(NamedTuple):
+    """What a ScriptRunConfig says, as code, and in ``lost`` a sentence for what it cannot say.
+
+    ``environment`` are the lines that make ``environment`` (none: the one that every job has),
+    ``words`` the ScriptRunConfig's arguments, ``after`` the lines that set more of ``config``;
+    ``names`` are those that all this needs.
+    """
+
+    environment: list[str]
+    words: dict[str, str]
+    after: list[str]
+    names: set[str]
+    lost: list[str]
+
+
 def code(config: ScriptRunConfig, experiment: str, sweep: HyperDriveConfig | None = None) -> Code:
     """A script that submits ``config``, or the ``sweep`` of it, to ``experiment``."""
     more, names = sweeps.code(sweep) if sweep is not None else ([], set[str]())
-    imports, lines = _made(config, names)
-    lost: list[str] = []
-    built: dict[str, Any] = {}
-    exec("\n".join([*imports, *lines]), built)
-    lines += _settings("config.run_config", config.run_config, built["config"].run_config, lost)
-    body = [*imports, "", "ws = Workspace.from_config()", *lines]
+    made = parts(config)
+    imports = _imports({"Experiment", "Workspace", *names, *made.names})
     what = "config" if sweep is None else "sweep"
+    body = [*imports, "", "ws = Workspace.from_config()", *_lines(made)]
     body += [*more, f"run = Experiment(ws, {experiment!r}).submit({what})"]
     body += ["run.wait_for_completion()"]
-    return Code("\n".join(body) + "\n", lost)
+    return Code("\n".join(body) + "\n", made.lost)
 
 
-def _made(config: ScriptRunConfig, wanted: set[str]) -> tuple[list[str], list[str]]:
-    """The imports, and the lines that make ``config`` but for settings of its run_config."""
+def parts(config: ScriptRunConfig) -> Parts:
+    """The parts of the code that makes ``config``."""
     run = config.run_config
     lines, names = _environment(run.environment)
+    distributed = config.distributed_job_config or _distributed(run)
     words: dict[str, Any] = {
         "source_directory": config.source_directory,
         "script": config.script or run.script,
         "arguments": config.arguments or run.arguments,
         "command": config.command or run.command,
         "compute_target": getattr(run.target, "name", run.target),
-        "distributed_job_config": config.distributed_job_config,
+        "distributed_job_config": distributed,
         "max_run_duration_seconds": run.max_run_duration_seconds,
     }
-    shown = [f"    {name}={value!r}," for name, value in words.items() if value]
-    if config.distributed_job_config is not None:
-        names.add(type(config.distributed_job_config).__name__)
+    shown = {name: repr(value) for name, value in words.items() if value}
+    if distributed is not None:
+        names.add(type(distributed).__name__)
     if lines:
-        shown.append("    environment=environment,")
-    after = _more(run, names)
-    imported = ", ".join(sorted({"Experiment", "ScriptRunConfig", "Workspace", *names, *wanted}))
-    imports = [f"from scriptrun import {imported}"]
-    if run.data_references:
-        imports.append("from scriptrun.config.data_sections import DataReferenceConfiguration")
-    return imports, [*lines, "config = ScriptRunConfig(", *shown, ")", *after]
+        shown["environment"] = "environment"
+    made = Parts(lines, shown, _more(run, names), {"ScriptRunConfig", *names}, [])
+    built: dict[str, Any] = {}
+    exec("\n".join([*_imports(made.names), *_lines(made)]), built)
+    made.after.extend(_settings("config.run_config", run, built["config"].run_config, made.lost))
+    return made
+
+
+def _distributed(run: RunConfiguration) -> Any:
+    """What a ScriptRunConfig takes to have the job distributed so, or None."""
+    found: Any = distributed_in(run)
+    nodes = getattr(found, "worker_count", getattr(found, "node_count", None))
+    return found if nodes == run.node_count else None
+
+
+def _imports(names: set[str]) -> list[str]:
+    other = names & {"DataReferenceConfiguration"}
+    lines = [f"from scriptrun import {', '.join(sorted(names - other))}"]
+    if other:
+        lines.append("from scriptrun.config.data_sections import DataReferenceConfiguration")
+    return lines
+
+
+def _lines(made: Parts) -> list[str]:
+    shown = [f"    {name}={text}," for name, text in made.words.items()]
+    return [*made.environment, "config = ScriptRunConfig(", *shown, ")", *made.after]
 
 
 def _settings(place: str, meant: Section, made: Section, lost: list[str]) -> list[str]:
@@ -71,6 +104,8 @@ def _settings(place: str, meant: Section, made: Section, lost: list[str]) -> lis
         other = made.values()[name]
         if value == other or f"{place}.{name}" in _ELSEWHERE:
             continue
+        if name == "conda_dependencies_file" and meant.missing_file is None:
+            continue  # what it holds is said
         if isinstance(value, Section) and type(value) is type(other):
             lines += _settings(f"{place}.{name}", value, other, lost)
         elif name == "password":
@@ -98,7 +133,10 @@ def _environment(environment: Any) -> tuple[list[str], set[str]]:
     lines = [f"environment = Environment({environment.name!r})"]
     if environment.python.user_managed_dependencies:
         lines.append("environment.python.user_managed_dependencies = True")
-    elif not environment.python.conda_dependencies_file:
+    elif _is_in_file(environment.python):
+        given = f"{environment.name!r}, {environment.python.conda_dependencies_file!r}"
+        lines = [f"environment = Environment.from_conda_specification({given})"]
+    elif environment.python.missing_file is None:
         made = {
             "conda_packages": [each for each in conda.conda_packages if not _is_python(each)],
             "pip_packages": list(conda.pip_packages),
@@ -113,6 +151,12 @@ def _environment(environment: Any) -> tuple[list[str], set[str]]:
         lines.append(f"environment.docker.base_image = {environment.docker.base_image!r}")
     names = {"CondaDependencies"} if any("CondaDependencies" in line for line in lines) else set()
     return lines, {"Environment", *names}
+
+
+def _is_in_file(python: Any) -> bool:
+    """Whether the conda file that it names is here, and holds its packages."""
+    file = python.conda_dependencies_file
+    return bool(file) and os.path.isfile(file) and CondaDependencies(file) == python.conda_dependencies
 
 
 def _reference(each: Any) -> str:
@@ -133,6 +177,7 @@ def _is_python(spec: str) -> bool:
 def _more(run: Any, names: set[str]) -> list[str]:
     lines = []
     if run.data_references:
+        names.add("DataReferenceConfiguration")
         lines += ["config.run_config.data_references = {"]
         lines += [
             f"    {name!r}: {_reference(each)}," for name, each in run.data_references.items()
