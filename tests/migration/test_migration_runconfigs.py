@@ -1,10 +1,14 @@
-"""RunConfigurations that hold no more than a ScriptRunConfig says are taken apart; others stay."""
+"""RunConfigurations that hold no more than a ScriptRunConfig says are taken apart; others stay.
+
+So are those that a file beside the code says.
+"""
 
 from __future__ import annotations
 
 import pytest
 from tests.migration.versions import jobs, migrated
 
+from scriptrun.migration import proving
 from scriptrun.migration.findings import LEFT
 from scriptrun.workspace import Workspace
 
@@ -81,3 +85,121 @@ def test_what_is_not_certain_stays(code, reason):
     assert not outcome.is_changed, outcome.diff
     (finding,) = outcome.findings
     assert finding.kind == LEFT and reason in finding.reason
+
+
+# read from a file
+
+FULL = """\
+script: other.py
+arguments: [--a, 1, it's]
+target: gpu
+framework: PyTorch
+communicator: Nccl
+nodeCount: 2
+maxRunDurationSeconds: 600
+pytorch: {communicationBackend: Nccl, processCount: 4, nodeCount: 2}
+history: {outputCollection: false}
+environmentVariables: {A: '1'}
+docker: {useDocker: true, shmSize: 4g}
+environment:
+  name: mine
+  environmentVariables: {B: '2'}
+  python: {condaDependenciesFile: conda.yml}
+"""
+MPI = "communicator: IntelMpi\nnodeCount: 3\nmpi: {processCountPerNode: 2, nodeCount: 3}\n"
+OWN = "environment: {python: {userManagedDependencies: true, condaDependenciesFile: gone.yml}}\n"
+CONDA = """\
+environment:
+  name: theirs
+  python:
+    condaDependencies: {channels: [c], dependencies: [python=3.9, {pip: [tqdm==4.66.1]}]}
+"""
+DATA = "dataReferences: {d: {dataStoreName: workspaceblobstore, pathOnDataStore: x, mode: mount}}\n"
+LOAD = "rc = RunConfiguration.load('.', 'train')\n"
+
+
+@pytest.fixture
+def beside(tmp_path, monkeypatch):
+    """A function that puts a run configuration beside the code, which runs there."""
+
+    def put(content: str):
+        (tmp_path / ".azureml").mkdir()
+        (tmp_path / ".azureml" / "train.runconfig").write_text(content)
+        (tmp_path / "conda.yml").write_text("name: x\ndependencies: [{pip: [six, 'tqdm>4']}]\n")
+        monkeypatch.chdir(tmp_path)
+        return tmp_path
+
+    return put
+
+
+@pytest.mark.parametrize(
+    ("content", "code"),
+    [
+        (FULL, LOAD + TAKE),
+        (FULL, LOAD + "src = ScriptRunConfig(source_directory='.', run_config=rc)\n"),
+        (FULL, LOAD + "src = ScriptRunConfig('.', 'a.py', ['--b', ws.name], run_config=rc)\n"),
+        (FULL, LOAD + "src = ScriptRunConfig('.', command='echo', run_config=rc)\n"),
+        (FULL, LOAD + "rc.target = 'cpu'\nrc.environment = env\n" + TAKE),
+        (MPI, LOAD + "rc.environment.python.user_managed_dependencies = True\n" + TAKE),
+        (OWN, "where = '.azureml/train.runconfig'\nrc = RunConfiguration.load(where)\n" + TAKE),
+        (CONDA, "rc = RunConfiguration.load(name='train', path='./.azureml/..')\n" + TAKE),
+        (MPI, LOAD + TAKE + "other = ScriptRunConfig('.', 'test.py', run_config=rc)\n"),
+        ("command: [echo, hi]\n", LOAD + "src = ScriptRunConfig('.', run_config=rc)\n"),
+        (
+            DATA,
+            "def make():\n    rc = RunConfiguration.load('.', 'train')\n"
+            "    made = ScriptRunConfig('.', 'train.py', run_config=rc)\n    return made\n"
+            "src = make()\n",
+        ),
+    ],
+)
+def test_what_a_file_says_the_code_says(beside, content, code):
+    beside(content)
+    old = jobs(HEAD + code)
+    outcome = migrated(HEAD + code, to="scriptrun")
+    new = outcome.new.decode()
+    assert "RunConfiguration.load" not in new and "run_config=" not in new, outcome.findings
+    assert jobs(new) == old and old, new
+    assert not migrated(new, to="scriptrun").is_changed
+
+
+@pytest.mark.parametrize(
+    ("content", "code", "reason"),
+    [
+        (FULL, "rc = RunConfiguration.load(ws.name, 'train')\n" + TAKE, "which file"),
+        (FULL, "rc = RunConfiguration.load('.', 'gone')\n" + TAKE, "is not there"),
+        (FULL, "rc = RunConfiguration.load('/', 'train')\n" + TAKE, "is not there"),
+        (FULL, "rc = RunConfiguration.load(__file__, 'train')\n" + TAKE, "which file"),
+        (FULL, LOAD + "src = ScriptRunConfig('.', ws.name, run_config=rc)\n", "its own script"),
+        (FULL, LOAD + "print(ScriptRunConfig('.', 'a.py', run_config=rc))\n", "has no name"),
+        (FULL, LOAD + TAKE + "other = ScriptRunConfig('.', 'b.py', run_config=rc)\n", "several"),
+        (FULL, LOAD + "rc.node_count = 1\n" + TAKE, "node_count"),
+        ("nonsense: 1\n", LOAD + TAKE, "no such key"),
+        (OWN.replace("true", "false"), LOAD + TAKE, "gone.yml is not there"),
+        ("data: {x: {dataLocation: {dataset: {id: d}}}}\n", LOAD + TAKE, "more than"),
+        (CONDA, LOAD + TAKE, "no words"),
+    ],
+)
+def test_what_a_file_says_stays_where_it_is_not_certain(beside, content, code, reason):
+    beside(content)
+    outcome = migrated(HEAD + code)
+    assert not outcome.is_changed, outcome.diff
+    (finding,) = outcome.findings
+    assert finding.kind == LEFT and reason in finding.reason and finding.advice
+
+
+def test_a_file_elsewhere_is_not_taken_for_the_one_beside_the_code(beside):
+    (beside(MPI) / "inner").mkdir()
+    outcome = migrated(HEAD + LOAD.replace("'.'", "'..'") + TAKE, path="inner/submit.py")
+    assert not outcome.is_changed and "not lie beside" in outcome.findings[0].reason
+
+
+def test_the_proof_of_a_file_that_was_read(beside):
+    place = beside(FULL + DATA) / "submit.py"
+    text = (
+        HEAD + LOAD + TAKE + "from azureml.core import Experiment\nExperiment(ws, 'x').submit(src)"
+    )
+    (place.parent / "train.py").touch()
+    outcome = migrated(text, to="scriptrun", path=str(place))
+    proof = proving.prove(str(place), outcome.old, outcome.new)
+    assert outcome.is_changed and proof.standing == proving.SAME, proof

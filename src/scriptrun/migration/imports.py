@@ -18,6 +18,8 @@ HOMES = {
     "MpiConfiguration": "azureml.core.runconfig",
     "PyTorchConfiguration": "azureml.core.runconfig",
     "TensorflowConfiguration": "azureml.core.runconfig",
+    "DockerConfiguration": "azureml.core.runconfig",
+    "DataReferenceConfiguration": "azureml.core.runconfig",
     "DEFAULT_GPU_IMAGE": "azureml.core.environment",
     "PythonScriptStep": "azureml.pipeline.steps",
     "os": "",

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 
 import libcst as cst
 
-from scriptrun.migration import classes, known, reading, runconfigs, usages, words
+from scriptrun.migration import classes, known, loaded, reading, runconfigs, usages, words
 from scriptrun.migration.edits import Edit
 from scriptrun.migration.estimators import Rewriting, Writer
 from scriptrun.migration.findings import LEFT, LOOK, REWRITTEN
@@ -34,8 +34,11 @@ class Result:
     told: list[Told] = field(default_factory=list)
 
 
-def rewrite(program: Program, ours: bool = False) -> Result:
-    """The Estimators of ``program`` as ScriptRunConfigs; as scriptrun's where ``ours`` says so."""
+def rewrite(program: Program, ours: bool = False, folder: str = ".") -> Result:
+    """The Estimators of ``program`` as ScriptRunConfigs; as scriptrun's where ``ours`` says so.
+
+    ``folder`` is where it runs: its own.
+    """
     calls = reading.estimator_calls(program)
     done, refused = _write_all(program, calls, ours)
     result = Result()
@@ -63,7 +66,7 @@ def rewrite(program: Program, ours: bool = False) -> Result:
         _tell(result, program, each.call, REWRITTEN, notes)
     result.edits = list(dict.fromkeys(result.edits))
     _free(program, done, result)
-    taken_apart = _run_configurations(program, result, imports)
+    taken_apart = _run_configurations(program, result, imports, folder, ours)
     for name, node in used.needs:
         imports.need(name, node, _anchor(program, node))
     result.edits += used.edits
@@ -75,25 +78,27 @@ def rewrite(program: Program, ours: bool = False) -> Result:
     return result
 
 
-def _run_configurations(program: Program, result: Result, imports: Imports) -> list[cst.Call]:
+def _run_configurations(
+    program: Program, result: Result, imports: Imports, folder: str, ours: bool
+) -> list[cst.Call]:
     """Do without the RunConfigurations that nobody needs; the calls that are gone."""
     gone = []
-    for call in program.calls:
-        if program.qualified(call.func).endswith(".RunConfiguration.load"):
-            reason = "a ScriptRunConfig takes what the file says as run_config"
-            _tell(result, program, call, LEFT, reason, "scriptrun import FILE shows it as code.")
     for call in runconfigs.calls(program):
         try:
-            taken = runconfigs.take_apart(program, call)
-            if imports.taken(taken.needs):
-                raise Refused("the program uses the name Environment for something else")
+            taken = runconfigs.take_apart(program, call, folder, ours)
+            for name in imports.taken(sorted(taken.needs)):
+                raise Refused(f"the program uses the name {name} for something else")
         except Refused as problem:
-            _tell(result, program, call, LEFT, problem.reason)
+            advice = problem.advice
+            if loaded.is_load(program, call) and not advice:
+                advice = "scriptrun import FILE shows it as code."
+            _tell(result, program, call, LEFT, problem.reason, advice)
             continue
         result.edits += taken.edits
         for name in sorted(taken.needs):
             imports.need(name, call, _anchor(program, call))
-        _tell(result, program, call, REWRITTEN, "the ScriptRunConfig says it itself")
+        what = f"what {taken.file} says" if taken.file else "it"
+        _tell(result, program, call, REWRITTEN, f"the ScriptRunConfig says {what} itself")
         gone.append(call)
     return gone
 
@@ -211,7 +216,8 @@ def _drop_imports(program: Program, calls: list[cst.Call], imports: Imports) -> 
     gone = {id(_root(each.func)) for each in calls}
     for call in calls:
         root = _root(call.func)
-        if root is None or root is not call.func:
+        is_plain = isinstance(call.func, cst.Name) or loaded.is_load(program, call)
+        if root is None or not is_plain:
             continue
         if all(id(user) in gone for user in program.references(root.value, root)):
             for each in program.assignments(root.value, root):

@@ -1,7 +1,8 @@
 """RunConfiguration objects that hold no more than ScriptRunConfig says itself.
 
 One is taken apart only where all that is ever done with it is in sight: it is made without anything
-special, its target and environment are set, and ScriptRunConfigs take it.
+special or read from a file that lies beside the code, its target and environment are set, and
+ScriptRunConfigs take it.
 """
 
 from __future__ import annotations
@@ -10,27 +11,39 @@ from dataclasses import dataclass, field
 
 import libcst as cst
 
-from scriptrun.migration import known
+from scriptrun.migration import known, overruling
 from scriptrun.migration.edits import Edit
+from scriptrun.migration.loaded import Said, is_load, said
 from scriptrun.migration.program import Program
 from scriptrun.migration.reading import Refused
 
 _SETTINGS = {"target": "compute_target", "environment": "environment"}
-_OVERRULED = ("compute_target", "environment", "distributed_job_config", "docker_runtime_config")
+_OVERRULED = (
+    *("compute_target", "environment", "distributed_job_config", "docker_runtime_config"),
+    "max_run_duration_seconds",
+)
 
 
 @dataclass
 class Taken:
-    """One that is taken apart: its ``edits``, the names that it ``needs``, and who needs them."""
+    """One that is taken apart: its ``edits``, the names that it ``needs``, and who needs them.
+
+    ``file`` is the file that it was read from, or "".
+    """
 
     call: cst.Call
     edits: list[Edit] = field(default_factory=list)
     needs: set[str] = field(default_factory=set)
+    file: str = ""
 
 
 def calls(program: Program) -> list[cst.Call]:
-    """The calls that make a RunConfiguration, as they stand in the text."""
-    found = [each for each in program.calls if _is_one(program, each.func, "RunConfiguration")]
+    """The calls that make or read a RunConfiguration, as they stand in the text."""
+    found = [
+        each
+        for each in program.calls
+        if _is_one(program, each.func, "RunConfiguration") or is_load(program, each)
+    ]
     return sorted(found, key=program.span)
 
 
@@ -39,29 +52,43 @@ def _is_one(program: Program, node: cst.BaseExpression, name: str) -> bool:
     return last == name and package.startswith("azureml.core")
 
 
-def take_apart(program: Program, call: cst.Call) -> Taken:
-    """The edits that do without the RunConfiguration of ``call``. Raises Refused."""
-    return _Apart(program, call).take()
+def take_apart(program: Program, call: cst.Call, folder: str, ours: bool) -> Taken:
+    """The edits that do without the RunConfiguration of ``call``. Raises Refused.
+
+    The code runs in ``folder``; ``ours`` says that it becomes scriptrun's.
+    """
+    return _Apart(program, call).take(folder, ours)
 
 
 class _Apart:
     def __init__(self, program: Program, call: cst.Call) -> None:
         self.program, self.call = program, call
         self.made = Taken(call)
+        self.said = Said()
         self.values: dict[str, str] = {}
         self.inner: list[cst.Attribute] = []
         self.configs: list[cst.Arg] = []
         self.set: list[tuple[str, cst.Assign]] = []
         self.name = self._name()
 
-    def take(self) -> Taken:
-        conda = self._conda()
+    def take(self, folder: str, ours: bool) -> Taken:
+        is_read = is_load(self.program, self.call)
+        conda = "" if is_read else self._conda()
         for each in self.program.references(self.name.value, self.name):
             if each is not self.name:
                 self._user(each)
         if not self.configs:
             raise Refused("no ScriptRunConfig takes it")
+        if len(self.configs) > 1 and any(
+            each.attr.value == "run_config" for each in self.program.nodes(cst.Attribute)
+        ):
+            raise Refused("several ScriptRunConfigs share it, and run_config is used")
         self._check_order()
+        if is_read:
+            chosen = any(name == "environment" for name, _ in self.set)
+            self.said = said(self.program, self.call, folder, ours, chosen)
+            self.made.file, self.made.needs = self.said.file, set(self.said.names)
+            self.values.update(self.said.words)
         for name, statement in self.set:
             self._move(name, statement)
         self._environment(conda)
@@ -181,29 +208,42 @@ class _Apart:
     def _environment(self, conda: str) -> None:
         """What was done to its environment is done to one with a name."""
         given = self.values.get("environment")
-        if given is None and (self.inner or conda):
+        if given is None and (self.inner or conda or self.said.environment):
             given = self.program.name_for(self.call, f"{self.name.value}_env")
             self.made.needs.add("Environment")
-            quote = "'" if self.program.text.count("'") >= self.program.text.count('"') else '"'
-            self.made.edits.append(Edit(*self.program.span(self.name), given))
-            text = f"Environment({quote}default-environment{quote})"
-            if conda:
-                statement = self.program.statement(self.call)
-                indent = self.program.indent(statement) if statement is not None else None
-                if indent is None:
-                    raise Refused("it shares its line with other statements")
-                line = f"{given}.python.conda_dependencies = {conda}"
-                text = f"{text}{self.program.newline}{indent}{line}"
-            self.made.edits.append(Edit(*self.program.span(self.call), text))
+            self._named_environment(given, conda)
             self.values["environment"] = given
         elif conda or not self._delete(self.call):
             raise Refused("its packages are replaced, or it shares its line with something else")
         for node in self.inner:
             self.made.edits.append(Edit(*self.program.span(node), str(given)))
 
+    def _named_environment(self, given: str, conda: str) -> None:
+        """Where the RunConfiguration was made, ``given`` is."""
+        quote = "'" if self.program.text.count("'") >= self.program.text.count('"') else '"'
+        lines = [f"{given} = Environment({quote}default-environment{quote})"]
+        if conda:
+            lines.append(f"{given}.python.conda_dependencies = {conda}")
+        lines = self.said.environment_as(given) or lines
+        statement = self.program.statement(self.call)
+        indent = self.program.indent(statement) if statement is not None else None
+        if len(lines) > 1 and indent is None:
+            raise Refused("it shares its line with other statements")
+        first = lines[0].removeprefix(f"{given} = ")
+        text = f"{self.program.newline}{indent}".join([first, *lines[1:]])
+        self.made.edits.append(Edit(*self.program.span(self.name), given))
+        self.made.edits.append(Edit(*self.program.span(self.call), text))
+
     def _in_config(self, arg: cst.Arg, texts: list[str]) -> None:
+        call = self.program.parent(arg)
+        assert isinstance(call, cst.Call)
+        texts = [*overruling.script(self.program, call, self.said), *texts]
         if not texts:
             raise Refused("nothing is set in it")
+        if self.said.after:
+            if len(self.configs) > 1:
+                raise Refused("several ScriptRunConfigs take what only their run_config says")
+            self.made.edits.append(overruling.after(self.program, call, self.said))
         start, end = self.program.span(arg)
         column = start - self.program.line_start(arg)
         before = self.program.text[self.program.line_start(arg) : start]

@@ -95,7 +95,7 @@ def rewritten(path: str, raw: bytes, to: str, alternative: Alternative) -> Outco
         text = document.program()
     if _CALLED.search(text):
         program = _parsed(document.parsed, text)
-        result = rewriting.rewrite(program, to == SCRIPTRUN)
+        result = rewriting.rewrite(program, to == SCRIPTRUN, os.path.dirname(path) or ".")
         findings += _placed(document, _as_it_was(result.told, text, original), start)
         if result.edits:
             document.apply(result.edits)

@@ -156,7 +156,9 @@ def _environment(environment: Any) -> tuple[list[str], set[str]]:
 def _is_in_file(python: Any) -> bool:
     """Whether the conda file that it names is here, and holds its packages."""
     file = python.conda_dependencies_file
-    return bool(file) and os.path.isfile(file) and CondaDependencies(file) == python.conda_dependencies
+    return (
+        bool(file) and os.path.isfile(file) and CondaDependencies(file) == python.conda_dependencies
+    )
 
 
 def _reference(each: Any) -> str:

@@ -1,0 +1,65 @@
+"""What a ScriptRunConfig takes over from a file: where its own words do not stand against it."""
+
+from __future__ import annotations
+
+import libcst as cst
+
+from scriptrun.migration import known
+from scriptrun.migration.edits import Edit
+from scriptrun.migration.loaded import Said
+from scriptrun.migration.program import Program
+from scriptrun.migration.reading import Refused
+
+_BY_POSITION = ("source_directory", "script", "arguments")
+
+
+def script(program: Program, call: cst.Call, said: Said) -> list[str]:
+    """The arguments of ``call`` that say the file's script, command and arguments.
+
+    The file's count where the call has none. Raises Refused where that is not certain.
+    """
+    own = {arg.keyword.value: arg.value for arg in call.args if arg.keyword}
+    own.update(zip(_BY_POSITION, [a.value for a in call.args if not a.keyword], strict=False))
+    made: list[str] = []
+    for names in (("script", "command"), ("arguments",)):
+        if names == ("arguments",) and (
+            "command" in own or any(each.startswith("command=") for each in made)
+        ):
+            break  # a command has none
+        taken = [f"{name}={said.script[name]}" for name in names if name in said.script]
+        given = [own[name] for name in names if name in own]
+        if taken and given and not any(_is_something(program, each) for each in given):
+            raise Refused(
+                f"whether its own {names[0]} or that of {said.file} counts is not certain"
+            )
+        made += [] if given else taken
+    return made
+
+
+def _is_something(program: Program, node: cst.BaseExpression) -> bool:
+    """Whether ``node`` certainly is no empty text, no empty list and not None."""
+    node = known.follow(program, node)
+    if isinstance(node, cst.List | cst.Tuple):
+        return any(isinstance(each, cst.Element) for each in node.elements)
+    if isinstance(node, cst.FormattedString):
+        return any(isinstance(each, cst.FormattedStringText) for each in node.parts)
+    value = known.constant(program, node)
+    return value is not known.UNKNOWN and bool(value)
+
+
+def after(program: Program, call: cst.Call, said: Said) -> Edit:
+    """The lines that set more, after the statement that gives ``call`` its name."""
+    above, statement = program.parent(call), program.statement(call)
+    target = above.targets[0].target if isinstance(above, cst.Assign) else None
+    indent = program.indent(statement) if statement is not None else None
+    plain = isinstance(target, cst.Name | cst.Attribute) and indent is not None
+    if statement is None or not plain or target is None or len(statement.body) > 1:
+        raise Refused(
+            f"what {said.file} says is set after the ScriptRunConfig is made, which has no name",
+            "Give it a statement and a name of its own.",
+        )
+    name = program.source(target)
+    lines = [line.replace("config.", f"{name}.", 1) if line.startswith("config.") else line
+             for line in said.after]  # fmt: skip
+    place = program.line_end(statement)
+    return Edit(place, place, "".join(f"{program.newline}{indent}{line}" for line in lines))
