@@ -6,6 +6,7 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
 
@@ -244,3 +245,30 @@ def test_no_error_holds_a_secret(web, workspace, trouble, monkeypatch, caplog):
         shown = caught.value.__suppress_context__ or caught.value.__context__ is None
         said = f"{chain!r} {caught.value} {each!r} {each.store!r} {caplog.text}"
         assert shown and "TopSecret" not in said and each.name in str(caught.value)
+
+
+def test_the_first_error_ends_work_in_parallel_and_is_raised():
+    """Not the Stopped of those at work then; what was not begun stays so."""
+    began, halt = [], threading.Event()
+
+    def work(number):
+        began.append(number)
+        if number == 5:
+            raise DatastoreException("the fifth")
+        if number > 5 and halt.wait(20):
+            raise fetching.Stopped
+
+    with pytest.raises(DatastoreException, match="the fifth"):
+        transfer.in_parallel(work, list(range(1000)), 4, halt)
+    assert set(range(6)) <= set(began) and len(began) <= 9
+
+
+def test_a_link_in_the_target_is_not_followed_in_any_folder(local_store, fill, tmp_path):
+    fill(local_store.store, {"a/1": "x", "a/2": "x", "b/c/1": "x"})
+    (tmp_path / "out").mkdir()
+    (tmp_path / "elsewhere").mkdir()
+    (tmp_path / "out" / "b").symlink_to(tmp_path / "elsewhere")
+    files = [incoming(local_store.store, path) for path in ("a/1", "a/2", "b/c/1")]
+    with pytest.raises(DatastoreException, match="b/c/1 leads out of"):
+        transfer.download(files, tmp_path / "out", False)
+    assert not list((tmp_path / "elsewhere").iterdir()) and not (tmp_path / "out" / "a").exists()

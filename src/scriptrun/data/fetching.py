@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
+import os
 import re
 import threading
 from collections.abc import Callable, Iterator
@@ -61,7 +62,8 @@ def fetch(each: Incoming, place: Path, part: Path | None = None, told: Told | No
     keep, left = False, True
     try:
         for folder in {place.parent, mine.parent}:
-            folder.mkdir(parents=True, exist_ok=True)
+            if not os.path.isdir(folder):
+                folder.mkdir(parents=True, exist_ok=True)
         try:
             _fill(each, mine, told or _nobody)
             mine.replace(place)
@@ -126,9 +128,11 @@ def _fill(each: Incoming, path: Path, told: Told) -> None:
 def _whole(each: Incoming, path: Path, told: Told, digest: Any) -> int:
     """Write all of the file, in one go; its size."""
     size = 0
-    with open(path, "wb") as out:
+    with open(path, "wb", buffering=0) as out:
         for piece in steady(each.store, each.entry.path, each.entry.etag):
-            out.write(piece)
+            done = out.write(piece)
+            while done < len(piece):  # a disk that is nearly full
+                done += out.write(piece[done:])
             size += len(piece)
             told(len(piece))
             if digest is not None:

@@ -156,7 +156,7 @@ def download(
             f"{outside[0]!r} is no path below a folder, so it is not written anywhere.",
             "Leave such files out, with narrower patterns.",
         )
-    places = [_place(target, each.path) for each in files]
+    places = _places(target, [each.path for each in files])
     wanted = [
         (each, place)
         for each, place in zip(files, places, strict=True)
@@ -181,13 +181,21 @@ def download(
     return places
 
 
-def _place(target: Path, path: str) -> Path:
-    """Where the file goes; a link below ``target`` that leads elsewhere is not followed."""
-    place = target / path
-    base, real = os.path.realpath(target), os.path.realpath(place.parent)
-    if real != base and not real.startswith(base.rstrip(os.sep) + os.sep):
-        raise DatastoreException(f"{place} leads out of {target} through a link.")
-    return place
+def _places(target: Path, paths: Iterable[str]) -> list[Path]:
+    """Where the files go; a link below ``target`` that leads elsewhere is not followed."""
+    base = os.path.realpath(target)
+    places: list[Path] = []
+    inside: set[str] = set()
+    for path in paths:
+        place = target / path
+        folder = os.path.dirname(path)
+        if folder not in inside:
+            real = os.path.realpath(place.parent)
+            if real != base and not real.startswith(base.rstrip(os.sep) + os.sep):
+                raise DatastoreException(f"{place} leads out of {target} through a link.")
+            inside.add(folder)
+        places.append(place)
+    return places
 
 
 def in_parallel(
@@ -209,16 +217,27 @@ def in_parallel(
         for item in items:
             work(item)
         return
-    with ThreadPoolExecutor(max(1, threads), "scriptrun-data") as pool:
-        futures = [pool.submit(work, item) for item in items]
+    halt = stop or threading.Event()
+    left = iter(items)  # shared by all: a future for each item would cost as much as a small file
+    errors: list[BaseException] = []
+
+    def some() -> None:
         try:
-            for future in futures:
-                future.result()
-        except BaseException:
-            if stop is not None:
-                stop.set()
-            pool.shutdown(wait=True, cancel_futures=True)
+            while not halt.is_set() and (item := next(left, None)) is not None:
+                work(item)
+        except BaseException as error:
+            errors.append(error)
+            halt.set()
+
+    with ThreadPoolExecutor(max(1, threads), "scriptrun-data") as pool:
+        try:
+            for each in [pool.submit(some) for _ in range(threads)]:
+                each.result()
+        except BaseException:  # Ctrl-C
+            halt.set()
             raise
+    if errors:
+        raise errors[0]
 
 
 def _threads(at_once: int) -> int:
