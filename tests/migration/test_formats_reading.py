@@ -160,6 +160,12 @@ def test_a_runconfig_is_printed_with_all_that_it_says(tmp_path):
     assert printed == meant and space["config"].arguments == ["--a", 1]
 
 
+def test_what_is_no_plain_value_is_told(tmp_path):
+    (tmp_path / "odd.runconfig").write_text("arguments: [2026-01-01]\ntarget: x\n")
+    made = as_python.code(reading.read(tmp_path / "odd.runconfig").config, "odd")
+    assert made.lost == ["arguments: [datetime.date(2026, 1, 1)]"] and "target='x'" in made.text
+
+
 def test_the_environment_that_every_job_has_is_not_printed(tmp_path):
     (tmp_path / "job.yml").write_text("command: echo ${{inputs.n}} ${{inputs.gone}}\n"
                                       "inputs: {n: {type: number, default: 3}}")  # fmt: skip

@@ -122,7 +122,7 @@ def _settle(run: RunConfiguration, file: Path, chosen: bool) -> None:
 def _sorted(parts: as_python.Parts, file: str) -> Said:
     words = dict(parts.words)
     script: dict[str, str] = {}
-    del words["source_directory"]
+    words.pop("source_directory", None)
     for name in ("script", "command", "arguments"):
         if name in words:
             script[name] = words.pop(name)

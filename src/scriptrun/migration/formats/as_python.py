@@ -65,12 +65,15 @@ def parts(config: ScriptRunConfig) -> Parts:
         "distributed_job_config": distributed,
         "max_run_duration_seconds": run.max_run_duration_seconds,
     }
-    shown = {name: repr(value) for name, value in words.items() if value}
+    given = {name: value for name, value in words.items() if value}
+    odd = [name for name, value in given.items() if not (value is distributed or _is_plain(value))]
+    lost = [f"{name}: {given.pop(name)!r}" for name in odd]
+    shown = {name: repr(value) for name, value in given.items()}
     if distributed is not None:
         names.add(type(distributed).__name__)
     if lines:
         shown["environment"] = "environment"
-    made = Parts(lines, shown, _more(run, names), {"ScriptRunConfig", *names}, [])
+    made = Parts(lines, shown, _more(run, names), {"ScriptRunConfig", *names}, lost)
     built: dict[str, Any] = {}
     exec("\n".join([*_imports(made.names), *_lines(made)]), built)
     made.after.extend(_settings("config.run_config", run, built["config"].run_config, made.lost))
