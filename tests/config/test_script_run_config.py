@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import warnings
 from dataclasses import dataclass
 from fractions import Fraction
@@ -238,3 +239,37 @@ def test_all_reasons_come_at_once():
 def test_resume_from_is_handed_on():
     source = object()
     assert describe(bad(resume_from=source)).resume_from is source
+
+
+@pytest.mark.parametrize(
+    ("name", "told"),
+    [
+        ("argument", "no attribute 'argument', and setting it means nothing; did you mean 'argum"),
+        ("evironment", "did you mean 'run_config.environment'"),
+        ("environment", "set run_config.environment."),
+        ("compute_target", "set run_config.target."),
+        ("distributed_job_config", "of run_config"),
+        ("qqq", "'qqq', and setting it means nothing."),
+    ],
+)
+def test_a_name_that_it_does_not_have_is_warned_of_once_and_kept(name, told):
+    config = ScriptRunConfig(".", "train.py")
+    with pytest.warns(UserWarning) as warned:
+        setattr(config, name, 1)
+    assert [told in str(each.message) for each in warned] == [True] and getattr(config, name) == 1
+    assert warned[0].filename == __file__
+
+
+def test_names_that_it_has_are_set_without_a_word(recwarn):
+    class Mine(ScriptRunConfig):
+        def __init__(self):
+            super().__init__(".", "train.py")
+            self.flavour = self.compute_target = "sweet"
+
+    config = copy.deepcopy(ScriptRunConfig(".", "train.py"))
+    for name in ("source_directory", "script", "command", "arguments", "run_config", "identity"):
+        setattr(config, name, None)
+    config.retries, config.memory, config._own = 2, "1G", 3
+    assert Mine().flavour == "sweet" and not recwarn.list
+    with pytest.raises(AttributeError, match="did you mean 'environment'"):
+        ScriptRunConfig(".").run_config.evironment = None

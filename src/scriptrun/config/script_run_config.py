@@ -12,6 +12,7 @@ from scriptrun.config.distributed import (
 )
 from scriptrun.config.environment import Environment
 from scriptrun.config.run_configuration import RunConfiguration
+from scriptrun.config.section import did_you_mean
 from scriptrun.config.sections import DockerConfiguration
 from scriptrun.spec.hints import Any, NamedTuple
 
@@ -43,8 +44,22 @@ class ScriptRunConfig:
     with compute_target, environment, distributed_job_config, docker_runtime_config or
     max_run_duration_seconds, it wins; one warning names what it overrules, and ``overruled`` lists
     it. Nothing is looked up here: a bad job is refused, with all reasons, when it is submitted.
+
+    A name that it does not have can be set, as in v1, and means nothing; a warning says so, with
+    the name that was probably meant. A subclass may have more of its own.
     """
 
+    source_directory: str | os.PathLike[str]
+    script: str | os.PathLike[str] | None
+    arguments: Any
+    command: Any
+    resume_from: Any
+    distributed_job_config: Distributed | None
+    docker_runtime_config: DockerConfiguration | None
+    overruled: tuple[Overruled, ...]
+    run_config: RunConfiguration
+    #: as whom an Azure cluster runs the job; taken, and without meaning here
+    identity: Any = None
     #: how often a failed run is started again (the SDK v1 had nothing of the kind)
     retries: int = 0
     #: for which causes: ``preempted``, ``node-lost``, ``time-limit``, ``exit:75``,
@@ -81,14 +96,18 @@ class ScriptRunConfig:
         command: Any = None,
         docker_runtime_config: DockerConfiguration | None = None,
     ) -> None:
-        self.source_directory = "." if source_directory is None else source_directory
-        self.script = script
-        self.arguments: Any = [] if arguments is None else arguments
-        self.command = command
-        self.resume_from = resume_from
-        self.distributed_job_config = distributed_job_config
-        self.docker_runtime_config = docker_runtime_config
-        self.overruled: tuple[Overruled, ...] = ()
+        # not one by one: that would ask of each whether it is known
+        self.__dict__.update(
+            source_directory="." if source_directory is None else source_directory,
+            script=script,
+            arguments=[] if arguments is None else arguments,
+            command=command,
+            resume_from=resume_from,
+            distributed_job_config=distributed_job_config,
+            docker_runtime_config=docker_runtime_config,
+            overruled=(),
+            run_config=RunConfiguration() if run_config is None else run_config,
+        )
         given = {
             "compute_target": compute_target,
             "environment": environment,
@@ -96,11 +115,15 @@ class ScriptRunConfig:
             "docker_runtime_config": docker_runtime_config,
             "max_run_duration_seconds": max_run_duration_seconds,
         }
-        self.run_config: RunConfiguration = RunConfiguration() if run_config is None else run_config
         if run_config is None:
             _apply(self.run_config, given)
         else:
             self._overrule(given)
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        if not _is_known(self, name):
+            warnings.warn(_unknown(name), stacklevel=2)
+        object.__setattr__(self, name, value)
 
     @property
     def overruled_warnings(self) -> list[str]:
@@ -126,6 +149,38 @@ class ScriptRunConfig:
     def __repr__(self) -> str:
         what = f"command={self.command!r}" if self.command else f"script={self.script!r}"
         return f"ScriptRunConfig(source_directory={self.source_directory!r}, {what})"
+
+
+#: what is only taken when it is made, and what to set afterwards
+_ONCE = {
+    "distributed_job_config": "framework, communicator, node_count and mpi, pytorch or tensorflow "
+    "of run_config",
+    "docker_runtime_config": "run_config.docker",
+    "compute_target": "run_config.target",
+}
+
+
+def _is_known(config: ScriptRunConfig, name: str) -> bool:
+    if type(config) is not ScriptRunConfig:
+        return True  # a subclass has what it wants to have
+    has = name in config.__dict__ or name[:1] == "_" or hasattr(ScriptRunConfig, name)
+    return has and name not in _ONCE
+
+
+def _unknown(name: str) -> str:
+    """What to say of a name that was set and means nothing."""
+    instead = f"run_config.{name}" if name in RunConfiguration.fields else _ONCE.get(name, "")
+    if instead:
+        return f"Setting {name!r} of a ScriptRunConfig means nothing; set {instead}."
+    told = f"ScriptRunConfig has no attribute {name!r}, and setting it means nothing"
+    own = [each for each in ScriptRunConfig.__annotations__ if each not in ("overruled", *_ONCE)]
+    inside = [each for each in RunConfiguration.fields if each not in own]
+    near = did_you_mean(name, [*own, *inside])
+    if "did you mean" not in near:
+        return f"{told}."
+    for each in inside:
+        near = near.replace(repr(each), f"'run_config.{each}'")
+    return told + near
 
 
 def _apply(config: RunConfiguration, given: dict[str, Any]) -> None:
