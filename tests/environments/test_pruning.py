@@ -7,7 +7,7 @@ import time
 import pytest
 from wheel_making import make_wheel
 
-from scriptrun.environments import cache, ensure, pruning, shelves, uses
+from scriptrun.environments import base, cache, cache_size, ensure, pruning, shelves, uses
 from scriptrun.spec.errors import UserErrorException
 
 DAY = 86400.0
@@ -71,15 +71,18 @@ def test_a_build_keeps_the_cache_within_its_limit(
 ):
     make_wheel(wheels, "green", "1.0")
     sizes = {entry.names[0]: entry.size for entry in cache.listing()}
-    monkeypatch.setenv(pruning.LIMIT, str(sum(sizes.values()) + 1000))
+    monkeypatch.setenv(cache_size.LIMIT, str(sum(sizes.values()) + 1000))
     ensure.ensure(request_of("green", name="last"), locks, said.append)
     assert "old" not in left() and {"last", "new"} <= set(left())
     assert any(
-        "old from the cache, unused since" in line and pruning.LIMIT in line for line in said
+        "old from the cache, unused since" in line and cache_size.LIMIT in line for line in said
     )
-    monkeypatch.setenv(pruning.LIMIT, "much")
+    monkeypatch.setenv(cache_size.LIMIT, "much")
+    assert any("='much' is no size" in reason for reason in base.check(request_of("green")))
+    before = (left(), list(said))
     with pytest.raises(UserErrorException, match="is no size"):
-        pruning.limit(cache.listing())
+        ensure.ensure(request_of("green==1.0"), locks, said.append)
+    assert (left(), said) == before  # nothing was locked, and nothing built
 
 
 def test_runs_that_used_it_are_remembered(three, tmp_path):

@@ -12,6 +12,7 @@ import sys
 from abc import ABC, abstractmethod
 from collections.abc import Callable
 
+from scriptrun.environments import cache_size
 from scriptrun.spec.environment import CONDA, IMAGE, INTERPRETER, PACKAGES, EnvironmentSpec
 from scriptrun.spec.errors import EnvironmentException
 from scriptrun.spec.hints import Any, ClassVar
@@ -149,7 +150,9 @@ def builder_class(kind: str) -> type[Builder]:
 
 def check(spec: EnvironmentSpec) -> list[str]:
     """Every reason, known without resolving anything, why ``spec`` can't be had on this machine."""
-    return builder_class(spec.kind).check(spec)
+    cls = builder_class(spec.kind)
+    size = cache_size.trouble() if cls.builds else ""
+    return [*cls.check(spec), *filter(None, [size])]
 
 
 def never() -> bool:

@@ -9,8 +9,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from scriptrun.environments import cache_size, shelves
 from scriptrun.environments import locks as lockfiles
-from scriptrun.environments import shelves
 from scriptrun.environments.base import (
     Builder,
     Lock,
@@ -62,6 +62,8 @@ def ensure(
     there = None if upgrade else find(spec, locks, lock)
     if there is not None:
         return there
+    if builder_class(spec.kind).builds:
+        cache_size.given()  # refused now, and not when the build is done
     builder = _locked(spec, locks, log, stop, upgrade=upgrade, lock=lock)
     place, built = _built(builder, log, stop) if builder.builds else (None, False)
     return builder.ready(place, cached=not built, seconds=time.monotonic() - began)

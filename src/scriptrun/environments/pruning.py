@@ -2,20 +2,17 @@
 
 from __future__ import annotations
 
-import os
 import shutil
 import time
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
-from scriptrun.environments import cache, shelves
+from scriptrun.environments import cache, cache_size, shelves
 from scriptrun.environments.base import Log
 from scriptrun.environments.cache import Entry
 from scriptrun.spec.errors import EnvironmentException
-from scriptrun.store import amounts, places
+from scriptrun.store import places
 
-#: what may be kept in all, in bytes ("50GB", "200 GiB"); default: half of what the disk has
-LIMIT = "SCRIPTRUN_ENVIRONMENT_CACHE_SIZE"
 #: seconds in which what was handed out counts as used, though no process runs in it yet
 FRESH = 60.0
 
@@ -98,9 +95,9 @@ def limit(entries: Sequence[Entry]) -> int:
 
     Raises UserErrorException where the variable that says it is no size.
     """
-    named = os.environ.get(LIMIT, "")
-    if named:
-        return amounts.size(named, LIMIT)
+    named = cache_size.given()
+    if named is not None:
+        return named
     used = sum(entry.size for entry in entries)
     return (used + shutil.disk_usage(places.cache_root()).free) // 2
 
@@ -114,4 +111,4 @@ def keep_within(place: str, log: Log) -> None:
     for entry in _remove(reversed(over)).removed:
         since = time.strftime("%Y-%m-%d", time.localtime(entry.used))
         names = ", ".join(entry.names) or entry.key[:12]
-        log(f"Removed the environment {names} from the cache, unused since {since}: see {LIMIT}.")
+        log(f"Removed the environment {names} from the cache, unused since {since}: see {cache_size.LIMIT}.")
