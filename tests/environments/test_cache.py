@@ -1,11 +1,13 @@
 from __future__ import annotations
 
 import os
+import platform
+import re
 import subprocess
 
 import pytest
 
-from scriptrun.environments import cache, ensure, shelves
+from scriptrun.environments import cache, ensure, interpreters, pythons, shelves
 from scriptrun.spec.environment import EnvironmentSpec
 from scriptrun.spec.errors import EnvironmentException
 
@@ -14,14 +16,22 @@ def test_plan_tells_locked_cached_and_what_would_be_done(request_of, locks, said
     spec = request_of("blue")
     before = cache.plan(spec, locks)
     assert (before.locked, before.cached, before.last_seconds) == (False, False, None)
-    assert len(before.steps) == 2
+    python = f"Use Python {platform.python_version()}, {interpreters.running().python}"
+    assert [step.partition(":")[0] for step in before.steps] == [
+        f"{python}, or another one here that the packages can be had for.",
+        "Lock the requirements",
+        "Build from the lock.",
+    ]
     ready = ensure.ensure(spec, locks, said.append)
     after = cache.plan(spec, locks)
     assert (after.locked, after.cached, after.steps) == (True, True, ())
     assert after.last_seconds > 0
     os.unlink(os.path.join(ready.sites[0], "red.py"))
     ill = cache.plan(spec, locks)
-    assert ill.steps == ("Build again, because it lacks red.py: 2 packages from the lock.",)
+    assert ill.steps == (
+        f"{python}.",
+        "Build again, because it lacks red.py: 2 packages from the lock.",
+    )
     assert not locks.joinpath("more").exists()
 
 
@@ -29,6 +39,19 @@ def test_plan_writes_nothing(request_of, locks, own_places):
     cache.plan(request_of("blue"), locks)
     assert not locks.exists()
     assert not (own_places / "cache" / "environments").exists()
+
+
+def test_plan_says_that_a_python_would_be_downloaded(request_of, locks):
+    versions = ("3.14", "3.9", "3.10", "3.8", "3.7")
+    wanted = next((each for each in versions if pythons.missing(each)), None)
+    if wanted is None:
+        pytest.skip("this machine has no version of Python missing")
+    first, *_ = cache.plan(request_of("blue", python=wanted), locks).steps
+    assert re.fullmatch(
+        rf"Download Python {re.escape(wanted)}\.\d+ with uv: Python {re.escape(wanted)} "
+        r"is not on this machine\.",
+        first,
+    )
 
 
 def test_plan_of_what_is_refused(locks):

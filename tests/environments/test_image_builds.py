@@ -13,7 +13,7 @@ from wheel_making import make_wheel
 
 from scriptrun import building
 from scriptrun.config.environment import ContainerRegistry, Environment
-from scriptrun.environments import ensure
+from scriptrun.environments import cache, ensure
 from scriptrun.spec.errors import EnvironmentException
 from scriptrun.store import containers, secrets
 from scriptrun.workspace import Workspace
@@ -47,6 +47,11 @@ def with_packages(wheels, *names, image=BASE):
     return made
 
 
+def steps_for(environment, workspace):
+    """What `env build --plan` says would be done."""
+    return cache.plan(building.spec_of(environment), workspace.locks_folder).steps
+
+
 def layers(podman, image):
     return json.loads(podman.say("image", "inspect", "--format", "{{json .RootFS.Layers}}", image))
 
@@ -72,6 +77,10 @@ def test_one_more_package_is_one_more_layer_and_what_is_there_is_not_asked_for(
     again = with_packages(wheels, "red==1.0")
     assert again.build(workspace).ready.container["image"] == first.ready.container["image"]
     assert noted.read_text() == built
+    before = steps_for(with_packages(wheels, "red==1.0", "blue"), workspace)
+    assert before[0] == f"Keep the base, the image {BASE}."
+    assert before[-1].startswith("Build the layers on top of it that are not here yet: a virtual")
+    built = noted.read_text()
     details = again.get_image_details(workspace)
     assert noted.read_text() == built
     assert (details.image_exist, details.image) == (True, first.ready.container["image"])
@@ -95,6 +104,12 @@ def test_one_more_package_is_one_more_layer_and_what_is_there_is_not_asked_for(
     assert held == "1.0 1.0"
     words = ("run", "--rm", "--network=none", more.ready.container["image"], "ls")
     assert podman.say(*words, "/run/scriptrun", "/tmp").split() == ["/run/scriptrun:", "/tmp:"]
+
+    cache.remove(more.ready.key)
+    _, base, venv, packages = steps_for(with_packages(wheels, "red==1.0", "blue"), workspace)
+    assert base == before[0]
+    assert re.fullmatch(r"Keep the layer of a virtual environment of its Python 3\S+ in .*", venv)
+    assert packages == "Build the layer of 2 packages, put there by uv."
 
 
 def test_a_registry_of_the_workspace_and_one_of_the_base(

@@ -7,10 +7,10 @@ import time
 from dataclasses import dataclass
 from pathlib import Path
 
-from scriptrun.environments import shelves, uses
+from scriptrun.environments import planned_steps, shelves, uses
 from scriptrun.environments.base import Lock, builder_class, check
 from scriptrun.environments.find import known_builder, state
-from scriptrun.spec.environment import CONDA, EnvironmentSpec
+from scriptrun.spec.environment import EnvironmentSpec
 from scriptrun.spec.errors import EnvironmentException
 from scriptrun.store import flocks
 
@@ -52,11 +52,15 @@ class Entry:
 
 
 def plan(spec: EnvironmentSpec, locks: Path) -> Plan:
-    """What would happen for ``spec`` now; nothing is started and nothing written."""
+    """What would happen for ``spec`` now; nothing is built, downloaded or written.
+
+    Programs may be asked: an interpreter for its version, uv for the Pythons that it could bring,
+    the container tool for the layers that are in its store.
+    """
     reasons = tuple(check(spec))
     builder = None if reasons else known_builder(spec, locks)
     if builder is None:
-        steps = () if reasons else _steps_unknown(spec)
+        steps = () if reasons else planned_steps.unlocked(spec)
         return Plan(locked=False, cached=False, steps=steps, reasons=reasons)
     place, ill = state(builder)
     key = builder.key()
@@ -65,7 +69,7 @@ def plan(spec: EnvironmentSpec, locks: Path) -> Plan:
     return Plan(
         locked=True,
         cached=well,
-        steps=_steps_known(builder.lock, well, ill),
+        steps=() if well else planned_steps.locked(spec, builder.lock, key, ill),
         last_seconds=there[1].get("seconds") if there else None,
         key=key,
         place=place,
@@ -143,7 +147,7 @@ def _entry(key: str) -> Entry | None:
         place=place,
         names=tuple(marker.get("names", ())),
         python=str(lock.get("python", "")),
-        packages=_count(lock),
+        packages=planned_steps.count(lock),
         size=int(marker.get("size") or size_of(place)),
         built=float(marker.get("built", 0.0)),
         used=shelves.last_use(place),
@@ -167,27 +171,6 @@ def size_of(place: str) -> int:
         except OSError:
             continue  # it goes as we look
     return total
-
-
-def _count(lock: Lock) -> int:
-    lines = str(lock.get("requirements", "")).splitlines()
-    own = sum(1 for line in lines if line[:1].strip() and line[:1] != "#")
-    return own + len(lock.get("conda", ()))
-
-
-def _steps_unknown(spec: EnvironmentSpec) -> tuple[str, ...]:
-    if not builder_class(spec.kind).builds:
-        return ("Ask the interpreter for its packages, once.",)
-    if spec.kind == CONDA:
-        return ("Lock the conda packages: solve them with their channels.", "Build from the lock.")
-    return ("Lock the requirements: resolve them with the package index.", "Build from the lock.")
-
-
-def _steps_known(lock: Lock, well: bool, ill: str) -> tuple[str, ...]:
-    if well:
-        return ()
-    again = f" again, because {ill}" if ill else ""
-    return (f"Build{again}: {_count(lock)} packages from the lock.",)
 
 
 def age(entry: Entry) -> float:

@@ -69,12 +69,17 @@ def _base(spec: EnvironmentSpec, lock: Lock, log: Log, stop: Stop) -> str:
 
 def _with_venv(base: str, lock: Lock, log: Log, stop: Stop) -> str:
     python = lock["base_interpreter"]
-    tag = f"localhost/scriptrun-python:{digest_of([base, python])[:32]}"
+    tag = venv_tag(base, python)
     there = image_registry.id_of(tag)
     if there:
         return there
     words = ["venv", "--system-site-packages", "--python", python, "--no-project", VENV]
     return _layer(base, tag, words, lock, None, log, stop)
+
+
+def venv_tag(base: str, python: str) -> str:
+    """The name of the layer that is a virtual environment of ``python`` in the image ``base``."""
+    return f"localhost/scriptrun-python:{digest_of([base, python])[:32]}"
 
 
 def _with_conda(

@@ -111,4 +111,5 @@ def keep_within(place: str, log: Log) -> None:
     for entry in _remove(reversed(over)).removed:
         since = time.strftime("%Y-%m-%d", time.localtime(entry.used))
         names = ", ".join(entry.names) or entry.key[:12]
-        log(f"Removed the environment {names} from the cache, unused since {since}: see {cache_size.LIMIT}.")
+        gone = f"Removed the environment {names} from the cache, unused since {since}"
+        log(f"{gone}: see {cache_size.LIMIT}.")
