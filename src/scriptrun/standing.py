@@ -75,10 +75,11 @@ def _look(  # noqa: PLR0911 (one return for each answer)
         return settle.Status(states.QUEUED, view.evidence)
     if view.handed:
         return _handed_and_gone(folder, job, view)
-    if not identity.is_here(job.submitted_by):
+    here = identity.is_here(job.submitted_by)
+    if not here and (view.what != ENDED or job.retry):
         return status  # its queue is on another host
     try:
-        waits = _waits(workspace, job, waiting)
+        waits = here and _waits(workspace, job, waiting)
     except PermissionError:
         return status  # its queue is another user's, who alone can tell
     if waits:

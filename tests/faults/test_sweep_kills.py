@@ -6,6 +6,7 @@ FAULT_ROUNDS bounds how many kills there are; FAULT_SEED repeats those of a fail
 from __future__ import annotations
 
 import collections
+import contextlib
 import os
 import random
 import secrets
@@ -113,16 +114,20 @@ def test_a_driver_killed_while_it_hands_runs_over_ssh_loses_nothing(login, chanc
     )
 
 
-def children_of(pid):
-    """The living children of a process."""
-    found = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
-    return [each for each in found if Path(f"/proc/{each}/stat").read_text().split()[2] != "Z"]
+def working_in(folder):
+    """The processes that stand somewhere in the folder: the runs' scripts."""
+    found = []
+    for name in filter(str.isdigit, os.listdir("/proc")):
+        with contextlib.suppress(OSError):
+            if os.readlink(f"/proc/{name}/cwd").startswith(str(folder)):
+                found.append(int(name))
+    return found
 
 
 def test_a_full_disk_lets_a_sweep_wait(tmp_path, small_disk):
     tuner = Tuner(small_disk("12m"))
-    sweep = tuner.submit("--sleep", 0.1, max_total_runs=6)
-    until(lambda: driver_of(sweep) and children_of(*driver_of(sweep)))
+    sweep = tuner.submit("--sleep", 0.5, max_total_runs=6)
+    until(lambda: working_in(tuner.root))
     ballast = tuner.root / "ballast"
     with open(ballast, "wb") as handle:
         try:
@@ -132,7 +137,7 @@ def test_a_full_disk_lets_a_sweep_wait(tmp_path, small_disk):
         except OSError:
             pass
     (driver,) = driver_of(sweep)
-    until(lambda: not children_of(driver))  # on a full disk no other can begin
+    until(lambda: not working_in(tuner.root))  # on a full disk no other can begin
     assert driver_of(sweep) == [driver] and not sweep.standing.is_final
     ballast.unlink()
     status = ended(sweep, 90)

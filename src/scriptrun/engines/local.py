@@ -6,7 +6,6 @@ import atexit
 import json
 import os
 import sys
-import time
 from pathlib import Path
 
 from scriptrun.engines import slots
@@ -21,15 +20,16 @@ from scriptrun.store import places
 
 if TYPE_CHECKING:
     from scriptrun.engines import gangs, in_containers
+    from scriptrun.store import stillness
 else:
     gangs = later("scriptrun.engines.gangs")
     in_containers = later("scriptrun.engines.in_containers")
+    stillness = later("scriptrun.store.stillness")
 
 #: seconds without a heartbeat after which a run of another host counts as ended
 SILENCE = 300.0
 
 _forking = {"allowed": False}
-_beats: dict[str, tuple[str, float]] = {}
 
 
 def allow_fork() -> None:
@@ -264,16 +264,12 @@ def _launcher(folder: Path) -> dict[str, Any] | None:
 
 
 def _distant_view(attempt: Path, owner: dict[str, Any]) -> View:
-    """Judge a run of another host by its heartbeat alone, against this process's own clock."""
+    """Judge a run of another host by its heartbeat alone, against this machine's own clock."""
     try:
         beat = (attempt / "node-0.beat").read_text()
     except OSError:
         beat = ""
-    now = time.monotonic()
-    last, since = _beats.get(str(attempt), (None, now))
-    if last != beat:
-        _beats[str(attempt)] = (beat, now)
-    elif now - since > SILENCE:
+    if stillness.seconds(str(attempt), beat) > SILENCE:
         return View(
             ENDED, f"its launcher on {owner['host']} has given no sign of life for 5 minutes"
         )

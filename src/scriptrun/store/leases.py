@@ -15,11 +15,12 @@ import threading
 import time
 import uuid
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from scriptrun.runtime import files, identity
 from scriptrun.spec.hints import Any
+from scriptrun.store import stillness
 
 BEAT_SECONDS = 10.0
 STALE_SECONDS = 300.0
@@ -27,14 +28,19 @@ _STANDS = (errno.ENOTEMPTY, errno.EEXIST)
 
 
 class Lease:
-    """A lease that is ours until ``release``; a thread keeps its counter moving."""
+    """A lease that is ours until ``release``; a thread keeps its counter moving.
 
-    def __init__(self, path: Path, token: str) -> None:
+    Without ``thread`` the holder calls ``beat`` again and again, as one that forks has to.
+    """
+
+    def __init__(self, path: Path, token: str, thread: bool = True) -> None:
         self.path = path
         self._token = token
+        self._count, self._next = 0, time.monotonic() + BEAT_SECONDS
         self._over = threading.Event()
-        self._thread = threading.Thread(target=self._beat, name="lease", daemon=True)
-        self._thread.start()
+        self._thread = threading.Thread(target=self._beats, name="lease", daemon=True)
+        if thread:
+            self._thread.start()
 
     def is_ours(self) -> bool:
         """Whether it still is: a host that was cut off for long may find it taken over."""
@@ -44,19 +50,30 @@ class Lease:
     def release(self) -> None:
         """Give it back; nothing happens where somebody else has taken it over."""
         self._over.set()
-        self._thread.join()
+        if self._thread.ident is not None:
+            self._thread.join()
         if self.is_ours():
             _remove(self.path)
 
-    def _beat(self) -> None:
-        count = 0
+    def beat(self) -> bool:
+        """Raise the counter where it is time to; whether the lease still is ours.
+
+        A disk that cannot be written holds the counter, and the next beat tries again.
+        """
+        if not self.is_ours():
+            return False
+        if time.monotonic() >= self._next:
+            self._next = time.monotonic() + BEAT_SECONDS
+            self._count += 1
+            with suppress(OSError):
+                files.write_atomic(self.path / "beat.json", files.to_json({"count": self._count}))
+        return True
+
+    def _beats(self) -> None:
         while not self._over.wait(BEAT_SECONDS):
-            count += 1
-            try:
-                if self.is_ours():
-                    files.write_atomic(self.path / "beat.json", files.to_json({"count": count}))
-            except OSError:
-                pass  # the next beat tries again
+            self._next = 0.0
+            with suppress(OSError):
+                self.beat()
 
 
 class Watch:
@@ -82,7 +99,35 @@ class Watch:
         return token if time.monotonic() - self._since >= STALE_SECONDS else None
 
 
-def try_lease(path: str | os.PathLike[str]) -> Lease | None:
+def holder(path: str | os.PathLike[str]) -> tuple[dict[str, Any], float] | None:
+    """The identity of the process that holds the lease ``path``; for how long it stands still.
+
+    The seconds are infinite for a process of this host that is gone, and 0 for one that lives; for
+    one of another host they count from this machine's first look. None where nobody holds it.
+    """
+    owner = files.read_json(os.path.join(path, "owner.json"))
+    if not isinstance(owner, dict):
+        return None
+    who: dict[str, Any] = owner.get("identity") or {}
+    if identity.is_here(who):
+        return who, 0.0 if identity.is_alive(who) else float("inf")
+    now = [owner.get("token"), files.read_json(os.path.join(path, "beat.json"))]
+    return who, stillness.seconds(os.path.abspath(path), now)
+
+
+def inherit(path: str | os.PathLike[str], thread: bool = True) -> Lease | None:
+    """Take the lease ``path``, also from a holder that is gone; None: one lives, or may live."""
+    held = try_lease(path, thread)
+    if held is None:
+        owner = files.read_json(os.path.join(path, "owner.json"))
+        found = holder(path)
+        if isinstance(owner, dict) and found is not None and found[1] >= STALE_SECONDS:
+            _take_away(Path(path), str(owner.get("token", "")))
+        held = try_lease(path, thread)
+    return held
+
+
+def try_lease(path: str | os.PathLike[str], thread: bool = True) -> Lease | None:
     """Take the lease ``path`` at once, or None: somebody else has it."""
     whole = Path(path)
     whole.parent.mkdir(parents=True, exist_ok=True)
@@ -98,7 +143,7 @@ def try_lease(path: str | os.PathLike[str]) -> Lease | None:
         if error.errno in _STANDS or whole.is_dir():
             return None
         raise
-    return Lease(whole, token)
+    return Lease(whole, token, thread)
 
 
 @contextmanager

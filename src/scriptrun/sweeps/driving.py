@@ -7,6 +7,7 @@ as the runner does, and holds no slot of the machine.
 
 from __future__ import annotations
 
+import errno
 import os
 import time
 import traceback
@@ -26,7 +27,7 @@ from scriptrun.runtime import (  # noqa: F401 (the launcher is loaded once, befo
 from scriptrun.spec import states
 from scriptrun.spec.errors import ScriptrunError, WorkspaceException
 from scriptrun.spec.hints import Any
-from scriptrun.store import flocks
+from scriptrun.store import flocks, leases
 from scriptrun.sweeps import children, deciding, record, tending
 from scriptrun.sweeps.flight import Flight
 from scriptrun.sweeps.journal import Journal
@@ -57,12 +58,26 @@ def main(root: str, run_id: str) -> None:
         if folder is None:
             return
         _take_environment((files.read_json(str(ticket)) or {}).get("environ"))
-        try:
-            Driver(workspace, folder).run()
-        except Exception as error:
-            if not _give_up(folder, error):
-                return
+        lease = _lease(folder)
+        if lease is not None:
+            try:
+                Driver(workspace, folder, lease).run()
+            except Exception as error:
+                if not _give_up(folder, error):
+                    return  # its lease says on which host the next one begins
+            lease.release()
         ticket.unlink(missing_ok=True)
+
+
+def _lease(folder: Path) -> leases.Lease | None:
+    """The lease of driving; None where another host's driver has it, or this user may not."""
+    while True:
+        try:
+            return leases.inherit(tending.lease_of(folder), thread=False)
+        except OSError as error:
+            if error.errno not in (errno.ENOSPC, errno.EDQUOT):
+                return None
+            time.sleep(PAUSE)
 
 
 def _take_environment(environ: dict[str, str] | None) -> None:
@@ -107,8 +122,8 @@ class Log:
 class Driver:
     """One life of the driver."""
 
-    def __init__(self, workspace: Workspace, folder: Path) -> None:
-        self.workspace, self.folder = workspace, folder
+    def __init__(self, workspace: Workspace, folder: Path, lease: leases.Lease) -> None:
+        self.workspace, self.folder, self.lease = workspace, folder, lease
         self.sweep = record.read(folder)
         job = folders.read_job(folder)
         assert job is not None
@@ -127,11 +142,12 @@ class Driver:
         self.ending: deciding.Ending | None = None
 
     def run(self) -> None:
-        """Drive the sweep to its end."""
+        """Drive the sweep to its end, or until another host's driver has taken it over."""
         wake = processes.waker()
-        while True:
+        while self.lease.beat():
             pause = self.flight.pause()
             try:
+                self.flight.queue_here()
                 self._begin()
                 if self._round():
                     return
@@ -140,6 +156,7 @@ class Driver:
                 self.log.say(f"waiting: {error}")
                 pause = PAUSE  # a full disk, say
             processes.doze(wake, pause)
+        self.log.say("this driver ends: another host's has taken over")
 
     def _begin(self) -> None:
         """Open the attempt: its number, when it began, and the limits that stand."""
@@ -174,6 +191,8 @@ class Driver:
 
     def _fill(self) -> bool:
         """Start what was written down and never submitted, then new points; False when none."""
+        if not self.lease.beat():
+            return False
         waiting = self.flight.unsubmitted()
         room = self._room() + len(waiting)
         while len(waiting) < room and self.journal.next_number < self.limits.max_total_runs:

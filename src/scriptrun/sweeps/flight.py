@@ -52,6 +52,7 @@ class Flight:
         self._stopped: dict[int, str] = {}
         self._next_metrics = 0.0
         self._lives: list[float] = []
+        self._inherited = False
         self.remember(each for each in journal.children.values() if each.is_over)
 
     def remember(self, ended: Iterable[Child]) -> None:
@@ -61,6 +62,16 @@ class Flight:
         for child in ended:
             folder = child.folder(self.home.runs_folder)
             self.reports[child.id] = children.values_of(folder, self.sweep.metric)
+
+    def queue_here(self) -> None:
+        """Let the runs wait here, once, that another host's driver has left waiting there."""
+        if self._inherited or (self.sweep.child.get("target") or {}).get("kind") != "Local":
+            return
+        for child in self.live.values():
+            job = folders.read_job(child.folder(self.home.runs_folder))
+            if job is not None and not identity.is_here(job.submitted_by):
+                self.launching.queue_here(child)
+        self._inherited = True
 
     def unsubmitted(self) -> list[Child]:
         """The points that are written down and have no run: a driver died in between."""

@@ -6,6 +6,7 @@ this driver is gone, and is tried again whenever a run has ended.
 
 from __future__ import annotations
 
+import os
 import time
 from collections.abc import Sequence
 from pathlib import Path
@@ -63,15 +64,16 @@ class Launching:
         batch.start(self.home, written)
         self.retry()
 
-    def adopt(self, child: Child, job: JobSpec) -> None:
-        """Take over a run that waits and that a driver before this one wrote down."""
-        if not self.forks or job.target.kind != "Local" or child.number in self.parked:
-            return
-        path = tickets.find(tickets.queue_of(self.home.id), child.id)
-        ticket = tickets.read(path) if path is not None else None
-        if ticket is not None:
-            folder = child.folder(self.home.runs_folder)
-            self.parked[child.number] = Written(job, folder, self._found(job), ticket)
+    def queue_here(self, child: Child) -> None:
+        """Let a run wait here that waited on another host, which is gone.
+
+        Should that come back, only one of the two can claim the run's first attempt.
+        """
+        queue = tickets.queue_of(self.home.id)
+        folder = child.folder(self.home.runs_folder)
+        if tickets.find(queue, child.id) is None and not folders.attempts(folder):
+            tickets.write(queue, folder, dict(os.environ))
+            runner.see_to_it(self.home)
 
     def retry(self) -> None:
         """Start what is parked, in order, as far as the machine has room."""

@@ -5,15 +5,28 @@ from __future__ import annotations
 from pathlib import Path
 
 from scriptrun.home import Home
-from scriptrun.runtime import identity
 from scriptrun.spec.job import JobSpec
+from scriptrun.store import leases
 from scriptrun.sweeps import tending
 from scriptrun.tracking import settle
 
 
 def status_of(workspace: Home, folder: Path, job: JobSpec) -> settle.Status:
-    """The sweep's state; where it goes on, and was submitted here, its driver is seen to."""
+    """The sweep's state; where it goes on, and is driven here, its driver is seen to.
+
+    One that another host drives, and that gives no sign of life, is said to stand still.
+    """
     status = settle.told(folder)
-    if not status.is_final and identity.is_here(job.submitted_by):
+    if status.is_final:
+        return status
+    far = tending.far_driver(folder, job.submitted_by)
+    if far is None:
         tending.see_to_it(workspace, folder.name)
-    return status
+        return status
+    host, silence = far
+    if silence < leases.STALE_SECONDS:
+        return status
+    return status.replace(
+        reason=f"it stands still: its driver on {host} has given no sign of life for 5 minutes; "
+        f"`scriptrun sweep resume {folder.name}` lets it go on from here"
+    )

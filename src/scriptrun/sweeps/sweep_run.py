@@ -14,6 +14,7 @@ from scriptrun.run import Run
 from scriptrun.runtime import files, identity
 from scriptrun.spec import states
 from scriptrun.spec.errors import UserErrorException
+from scriptrun.store import leases
 from scriptrun.sweeps import ranking, record, tending
 from scriptrun.sweeps.journal import Child, Journal
 from scriptrun.tracking import folders
@@ -167,7 +168,9 @@ class HyperDriveRun(Run):
         if self.standing.is_final:
             return
         files.publish(str(self.path / "cancel.json"), files.to_json(identity.of_process()))
-        self._see_to_it()
+        far = tending.far_driver(self.path, self.job.submitted_by)
+        if far is None or self._stands_still():
+            self._drive_here(far)
 
     def extend(
         self,
@@ -192,29 +195,50 @@ class HyperDriveRun(Run):
             )
         ended = self.standing.is_final
         record.change_limits(self.path, self.sweep, **given)
-        if ended or self.standing.is_final:
+        if ended or self.standing.is_final or self._stands_still():
             self.resume()
 
     def resume(self) -> None:
-        """Let a sweep that has ended, or was canceled, go on where it was.
+        """Let a sweep that has ended, was canceled, or stands still go on where it was, from here.
 
-        Runs that have ended are not begun again. Nothing happens to one that is alive.
+        Runs that have ended are not begun again. Nothing happens to one that this host drives. One
+        that another host drove is taken over once that has given no sign of life for 5 minutes of
+        this machine's own looks, ``standing`` being such a look; until then it raises
+        UserErrorException.
         """
-        if not self.standing.is_final:
-            self._see_to_it()
-            return
+        far = tending.far_driver(self.path, self.job.submitted_by)
+        over = self.standing.is_final
+        if far is not None and leases.holder(tending.lease_of(self.path)) is None and over:
+            far = None  # its driver has ended as well
+        if far is not None and far[1] < leases.STALE_SECONDS:
+            raise UserErrorException(
+                f"The sweep {self.id} is driven on {far[0]}, which has given no sign of life for "
+                f"{far[1]:.0f} s as seen from here.",
+                f"On {far[0]} it goes on by itself; where that is gone for good, try again when it "
+                f"has been silent for {leases.STALE_SECONDS:.0f} s.",
+            )
+        if over:
+            self._open_again()
+        self._drive_here(far, over)
+
+    def _stands_still(self) -> bool:
+        """Whether another host has driven it, and gives no sign of life any more."""
+        far = tending.far_driver(self.path, self.job.submitted_by)
+        return far is not None and far[1] >= leases.STALE_SECONDS
+
+    def _open_again(self) -> None:
         attempt = (folders.attempts(self.path) or [1])[-1]
         try:
             (self.path / "cancel.json").rename(self.path / f"cancel-{attempt}.json")
         except FileNotFoundError:
             pass
-        tending.write_ticket(self.workspace.id, self.path)
         record.open_attempt(self.path, attempt)
-        self._see_to_it()
 
-    def _see_to_it(self) -> None:
-        if identity.is_here(self.job.submitted_by):
-            tending.see_to_it(self.workspace, self.id)
+    def _drive_here(self, far: tuple[str, float] | None, anew: bool = False) -> None:
+        """See to the driver on this host; one that was elsewhere, or is anew, inherits ours."""
+        if far is not None or anew:
+            tending.write_ticket(self.workspace.id, self.path)
+        tending.see_to_it(self.workspace, self.id)
 
     def children_rows(self) -> builtins.list[Child]:
         """The runs as the journal knows them, living ones as they stand now."""

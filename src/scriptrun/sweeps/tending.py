@@ -1,7 +1,8 @@
 """Seeing to it that a sweep's driver lives: one process a sweep, on the host that submitted it.
 
 The driver's lock lies on the local disk. Its ticket, beside it, holds what the runs inherit, and so
-lies in the user's own runtime directory (mode 0600); it goes when the sweep has ended.
+lies in the user's own runtime directory (mode 0600); it goes when the sweep has ended. For other
+hosts the driver holds a lease in the sweep's folder, and keeps its counter moving.
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from scriptrun.runtime import files, identity, processes
-from scriptrun.store import flocks, places
+from scriptrun.store import flocks, leases, places, stillness
 from scriptrun.tracking import folders
 
 #: seconds in which a driver that was started is about to take its lock
@@ -35,6 +36,24 @@ def lock_of(workspace_id: str, run_id: str) -> Path:
 def ticket_of(workspace_id: str, run_id: str) -> Path:
     """The file that says that the sweep wants a driver, and what its runs inherit."""
     return place(workspace_id) / f"{run_id}.json"
+
+
+def lease_of(folder: Path) -> Path:
+    """The lease that the driver of the sweep in ``folder`` holds."""
+    return folder / "driver"
+
+
+def far_driver(folder: Path, submitter: dict[str, Any]) -> tuple[str, float] | None:
+    """The other host that drives the sweep, and the seconds without a sign of life; None: this one.
+
+    A sweep whose driver holds no lease, just before its first, is its submitter's.
+    """
+    found = leases.holder(lease_of(folder))
+    who = found[0] if found else submitter
+    if identity.is_here(who):
+        return None
+    silence = found[1] if found else stillness.seconds(str(lease_of(folder)), None)
+    return str(who.get("host")), silence
 
 
 def write_ticket(workspace_id: str, folder: Path) -> Path:

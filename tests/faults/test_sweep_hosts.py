@@ -1,0 +1,114 @@
+"""A sweep in a shared workspace whose driver's host goes for good, and another takes it over."""
+
+from __future__ import annotations
+
+import collections
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from machine import lacking
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "sweeps"))
+from tuning import Tuner, driver_of, ended, until
+
+from scriptrun import HyperDriveRun, Run
+from scriptrun.runtime import identity
+from scriptrun.spec.errors import UserErrorException
+from scriptrun.store import leases, places
+from scriptrun.sweeps import tending
+
+TUNING = Path(__file__).resolve().parents[1] / "sweeps"
+SUBMITS = """
+import os, sys
+from pathlib import Path
+sys.path.insert(0, sys.argv[1])
+from tuning import Tuner
+arguments = ("--sleep", 60, "--mark", sys.argv[2] + "/ran")
+sweep = Tuner(Path(sys.argv[2])).submit(*arguments, max_concurrent_runs=4)
+print(os.readlink("/proc/self/ns/uts"), sweep.id)
+"""
+
+
+@pytest.fixture
+def far(tmp_path):
+    """A host of another name, with a local disk of its own: submits there, and is cut off."""
+    words = ["unshare", "--uts", "sh", "-c", 'hostname far && exec "$@"', "sh"]
+    able = shutil.which("unshare") and subprocess.run([*words, "true"], capture_output=True)
+    if not able or able.returncode != 0:
+        lacking("a host name of its own cannot be given here (it takes root)")
+    own = {"SCRIPTRUN_RUNTIME": str(tmp_path / "far"), "SCRIPTRUN_SLOTS": str(tmp_path / "slots")}
+
+    class Far:
+        names: list[str] = []
+
+        def submits(self, root):
+            command = [*words, sys.executable, "-c", SUBMITS, str(TUNING), str(root)]
+            said = subprocess.check_output(command, env={**os.environ, **own}, text=True)
+            self.names.append(said.split()[0])
+            return said.split()[1]
+
+        def all_get(self, number):
+            for name in os.listdir("/proc"):
+                if name.isdigit() and lives_in(name, self.names):
+                    os.kill(int(name), number)
+
+    made = Far()
+    yield made
+    made.all_get(signal.SIGKILL)
+
+
+def lives_in(pid, hosts):
+    try:
+        return os.readlink(f"/proc/{pid}/ns/uts") in hosts
+    except OSError:
+        return False
+
+
+def five_minutes_pass():
+    """All that this machine has seen standing still was seen so much earlier."""
+    for path in places.runtime_folder("seen").glob("*.json"):
+        seen = json.loads(path.read_text())
+        path.write_text(json.dumps({**seen, "since": seen["since"] - leases.STALE_SECONDS - 1}))
+
+
+def test_a_sweep_whose_host_is_gone_stands_still_and_goes_on_elsewhere(tmp_path, far):
+    """Two of its runs had begun there and two waited; its driver comes back too late."""
+    tuner, mark = Tuner(tmp_path), tmp_path / "ran"
+    sweep = Run.get(tuner.workspace, far.submits(tmp_path))
+    assert isinstance(sweep, HyperDriveRun)
+    until(lambda: mark.exists() and mark.read_text().count("\n") == 2)
+    until(lambda: len(list(sweep.get_children())) == 4)
+    assert (sweep.standing.state, sweep.standing.reason) == ("Running", "")
+    with pytest.raises(UserErrorException, match="is driven on far"):
+        sweep.resume()
+    (late,) = driver_of(sweep)
+    far.all_get(signal.SIGSTOP)
+    assert sweep.standing.reason == ""  # not known yet
+    five_minutes_pass()
+    assert sweep.standing.state == "Running" and driver_of(sweep) == [late]
+    assert "its driver on far has given no sign of life" in sweep.standing.reason
+    sweep.resume()
+    until(lambda: five_minutes_pass() or mark.read_text().count("\n") == 4)
+    assert leases.holder(tending.lease_of(sweep.path))[0]["host"] == identity.host()
+    os.kill(late, signal.SIGCONT)
+    until(lambda: late not in driver_of(sweep))
+    assert "another host's has taken over" in sweep.get_diagnostics()
+    assert sweep.standing.reason == "" and driver_of(sweep)
+    until(lambda: five_minutes_pass() or len(failed(sweep)) == 2)
+    sweep.cancel()
+    assert ended(sweep).state == "Canceled"
+    ran = collections.Counter(mark.read_text().split())
+    assert ran == {f"{sweep.id}_{number}": 1 for number in range(4)}  # none twice, none forgotten
+    states = collections.Counter(each.get_status() for each in sweep.get_children())
+    assert states == {"Failed": 2, "Canceled": 2}
+    assert all("its launcher on far has given no sign of" in said for said in failed(sweep))
+
+
+def failed(sweep):
+    return [each.standing.reason for each in sweep.get_children() if each.get_status() == "Failed"]
