@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 
 import libcst as cst
 
-from scriptrun.migration import classes, known, loaded, reading, runconfigs, usages, words
+from scriptrun.migration import classes, filling, known, loaded, reading, runconfigs, usages, words
 from scriptrun.migration.edits import Edit
 from scriptrun.migration.estimators import Rewriting, Writer
 from scriptrun.migration.findings import LEFT, LOOK, REWRITTEN
@@ -59,7 +59,7 @@ def rewrite(program: Program, ours: bool = False, folder: str = ".") -> Result:
         return result
     for each in done:
         result.edits += each.edits
-        result.edits += _lists(program, each)
+        result.edits += _lists(program, each, calls)
         for name in sorted(each.needs):
             imports.need(name, each.call, _anchor(program, each.call))
         notes = "; ".join(["is now a ScriptRunConfig", *each.notes])
@@ -133,16 +133,21 @@ def _write_all(
 
 
 def _shared(program: Program, calls: list[cst.Call]) -> set[cst.Dict]:
-    """Dictionaries with a name that nothing but script_params of the calls ever takes."""
+    """Dictionaries with a name that nothing but script_params of the calls ever takes.
+
+    They may be filled step by step.
+    """
     found = set()
     for call in calls:
         for arg in call.args:
             if arg.keyword is None or arg.keyword.value != "script_params":
                 continue
-            if not isinstance(arg.value, cst.Name) or known.is_changed(program, arg.value, calls):
+            if not isinstance(arg.value, cst.Name):
                 continue
             literal = known.bound(program, arg.value)
-            if isinstance(literal, cst.Dict) and words.of_literal(program, literal) is not None:
+            if not isinstance(literal, cst.Dict) or words.of_literal(program, literal) is None:
+                continue
+            if filling.steps(program, arg.value, calls) is not None:
                 found.add(literal)
     return found
 
@@ -155,12 +160,19 @@ def _takes(program: Program, literal: cst.Dict, calls: dict[cst.Call, Refused]) 
     return False
 
 
-def _lists(program: Program, made: Rewriting) -> list[Edit]:
+def _lists(program: Program, made: Rewriting, calls: list[cst.Call]) -> list[Edit]:
     """The edits of the dictionary that a call takes by name and that becomes a list."""
     if made.list is None:
         return []
     changed = words.of_literal(program, made.list)
-    return changed.edits if changed is not None else []
+    added = [
+        edit
+        for arg in made.call.args
+        if isinstance(arg.value, cst.Name) and known.bound(program, arg.value) is made.list
+        for step in filling.steps(program, arg.value, calls) or ()
+        for edit in filling.edits(program, step)
+    ]
+    return [*(changed.edits if changed is not None else []), *added]
 
 
 def _free(program: Program, done: list[Rewriting], result: Result) -> None:

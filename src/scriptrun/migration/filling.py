@@ -1,0 +1,111 @@
+"""Dictionaries that are filled step by step, where each step certainly adds one more key."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import libcst as cst
+
+from scriptrun.migration import datastores, known, words
+from scriptrun.migration.edits import Edit
+from scriptrun.migration.program import Program
+
+#: what is run at another time than where it stands, or again and again
+_ELSEWHEN = (cst.For, cst.While, cst.FunctionDef, cst.Lambda, cst.ClassDef, cst.BaseComp)
+
+
+class Step(NamedTuple):
+    """``name[key] = value``, which is all of a statement."""
+
+    statement: cst.Assign
+    name: cst.Name
+    key: cst.BaseExpression
+
+
+def steps(program: Program, name: cst.Name, calls: list[cst.Call]) -> list[Step] | None:
+    """The steps in which the dictionary ``name`` is filled before any of the ``calls`` takes it.
+
+    None where it is not certain that nothing but them and script_params of the ``calls`` uses it,
+    or that each key is set once, after its making and in the same run of its block.
+    """
+    literal = known.bound(program, name)
+    if not isinstance(literal, cst.Dict) or name.value in program.hidden:
+        return None
+    found, first = [], len(program.text)
+    for each in program.references(name.value, name):
+        if _is_given(program, each, calls):
+            first = min(first, program.span(each)[0])
+            continue
+        step = _step(program, each)
+        if step is None:
+            return None
+        found.append(step)
+    if not found:
+        return []
+    if len(program.assignments(name.value, name)) != 1:
+        return None
+    keys = [known.constant(program, each.key) for each in found]
+    keys += [
+        known.constant(program, each.key)
+        for each in literal.elements
+        if isinstance(each, cst.DictElement)
+    ]
+    if len(set(keys)) < len(keys) or not all(isinstance(key, str) for key in keys):
+        return None
+    return found if all(_runs_so(program, literal, each, first) for each in found) else None
+
+
+def _is_given(program: Program, node: cst.CSTNode, calls: list[cst.Call]) -> bool:
+    arg = program.parent(node)
+    if not isinstance(arg, cst.Arg) or arg.keyword is None:
+        return False
+    return arg.keyword.value == "script_params" and program.parent(arg) in calls
+
+
+def _step(program: Program, name: cst.CSTNode) -> Step | None:
+    """The step that ``name`` is the dictionary of, or None."""
+    item = program.parent(name)
+    above = program.parent(item) if isinstance(item, cst.Subscript) else None
+    whole = program.parent(above) if isinstance(above, cst.AssignTarget) else None
+    if not isinstance(item, cst.Subscript) or not isinstance(whole, cst.Assign):
+        return None
+    index = item.slice[0].slice
+    one = len(item.slice) == len(whole.targets) == 1 and isinstance(index, cst.Index)
+    if not one or not isinstance(name, cst.Name) or item.value is not name:
+        return None
+    assert isinstance(index, cst.Index)
+    return Step(whole, name, index.value)
+
+
+def _runs_so(program: Program, literal: cst.Dict, step: Step, first: int) -> bool:
+    """Whether the step is taken at most once for each making, and before the dictionary is used."""
+    made, taken = program.span(literal)[1], program.span(step.statement)
+    if not made <= taken[0] or taken[1] > first:
+        return False
+    value = step.statement.value
+    if datastores.reference(program, value) is not None:
+        return False
+    is_list = isinstance(value, cst.Name) and isinstance(known.follow(program, value), cst.List)
+    if is_list and isinstance(value, cst.Name) and known.is_changed(program, value):
+        return False
+    block = next(each for each in program.above(literal) if isinstance(each, _BLOCKS))
+    for each in program.above(step.statement):
+        if each is block:
+            return True
+        if isinstance(each, _ELSEWHEN):
+            return False
+    return False
+
+
+_BLOCKS = (cst.IndentedBlock, cst.Module, cst.SimpleStatementSuite)
+
+
+def edits(program: Program, step: Step) -> list[Edit]:
+    """The step as one that adds to a list."""
+    start, end = program.span(step.statement)
+    value = step.statement.value
+    lead = f"{step.name.value} += [{program.source(step.key)}"
+    text = words.word(program, value)
+    if text is not None:
+        return [Edit(start, end, f"{lead}, {text}]" if text else f"{lead}]")]
+    return [Edit(start, end - len(program.source(value)), f"{lead}, "), Edit(end, end, "]")]
