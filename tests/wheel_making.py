@@ -4,8 +4,37 @@ from __future__ import annotations
 
 import base64
 import hashlib
+import subprocess
 import zipfile
 from pathlib import Path
+
+PROJECT = """\
+[build-system]
+requires = []
+build-backend = "backend"
+backend-path = ["."]
+[project]
+name = "indigo"
+version = "7"
+"""
+#: a build backend of its own, so that nothing has to be installed to build it
+BACKEND = """\
+import zipfile
+
+
+def build_wheel(place, settings=None, metadata=None):
+    name = "indigo-7-py3-none-any.whl"
+    files = {
+        "indigo.py": open("indigo.py").read(),
+        "indigo-7.dist-info/METADATA": "Metadata-Version: 2.1\\nName: indigo\\nVersion: 7\\n",
+        "indigo-7.dist-info/WHEEL": "Wheel-Version: 1.0\\nRoot-Is-Purelib: true\\nTag: py3-none-any\\n",
+    }
+    record = "".join(f"{path},,\\n" for path in [*files, "indigo-7.dist-info/RECORD"])
+    with zipfile.ZipFile(f"{place}/{name}", "w") as archive:
+        for path, text in {**files, "indigo-7.dist-info/RECORD": record}.items():
+            archive.writestr(path, text)
+    return name
+"""
 
 
 def make_wheel(
@@ -32,6 +61,18 @@ def make_wheel(
         for file, text in {**files, f"{info}/RECORD": f"{record}{info}/RECORD,,\n"}.items():
             archive.writestr(file, text)
     return path
+
+
+def make_repository(place: Path) -> Path:
+    """A git repository of the package ``indigo``, whose files a plain web server can serve."""
+    place.mkdir(parents=True)
+    files = {"indigo.py": "VERSION = '7'\n", "backend.py": BACKEND, "pyproject.toml": PROJECT}
+    for name, text in files.items():
+        (place / name).write_text(text)
+    git = ["git", "-c", "user.name=a", "-c", "user.email=a@b.c"]
+    for words in (["init", "-q"], ["add", "-A"], ["commit", "-qm", "x"], ["update-server-info"]):
+        subprocess.run([*git, *words], cwd=place, check=True)
+    return place
 
 
 def _digest(text: str) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import json
 import re
 
@@ -9,7 +10,7 @@ import pytest
 import registry as registries
 from index_server import serving
 from pods import BASE, lacking
-from wheel_making import make_wheel
+from wheel_making import make_repository, make_wheel
 
 from scriptrun import building
 from scriptrun.config.environment import ContainerRegistry, Environment
@@ -166,25 +167,38 @@ def test_a_registry_of_the_workspace_and_one_of_the_base(
 def test_packages_of_a_private_index_and_a_wheel_of_the_workspace(
     podman, locks, said, tmp_path, monkeypatch
 ):
-    """Neither the image nor its layers' history hold the password that opened the index."""
+    """Neither the image, its history nor podman's command line hold what opened index and git."""
+    noted = calls(podman, monkeypatch, tmp_path)
     monkeypatch.setenv("SCRIPTRUN_SECRETS", str(tmp_path / "secrets"))
     secrets.keep("team", "p@ss-hunter2")
     workspace = Workspace.create("w", path=tmp_path / "home")
     mauve = workspace.keep_wheel(make_wheel(tmp_path, "mauve", "4"))
     make_wheel(tmp_path / "index" / "violet", "violet", "1.0")
+    make_repository(tmp_path / "index" / "indigo.git")
     with serving(tmp_path / "index", "me", "p@ss-hunter2") as host:
         made = Environment("private")
         made.docker.base_image = BASE
         conda = made.python.conda_dependencies
-        conda.set_pip_requirements(["violet", mauve])
+        repository = f"git+http://me:${{secret:team}}@{host}/indigo.git/.git"
+        conda.set_pip_requirements(["violet", mauve, f"indigo @ {repository}"])
         conda.set_pip_index_url(f"http://me:${{secret:team}}@{host}/")
         spec = building.spec_of(made)
         ready = ensure.ensure(spec, locks, said.append)
     image = ready.container["image"]
-    code = "import violet, mauve; print(violet.VERSION, mauve.VERSION)"
-    assert podman.say("run", "--rm", image, "python", "-c", code).strip() == "1.0 4"
+    code = "import violet, mauve, indigo; print(violet.VERSION, mauve.VERSION, indigo.VERSION)"
+    assert podman.say("run", "--rm", image, "python", "-c", code).strip() == "1.0 4 7"
+    login = base64.b64encode(b"me:p@ss-hunter2").decode()
+    saved = tmp_path / "image.tar"
+    docker = podman.program.name == "docker"
+    save = ["save"] if docker else ["save", "--quiet", "--format", "docker-archive"]
+    podman.say(*save, "--output", str(saved), image)
+    layered = saved.read_bytes()
+    assert b"VERSION = '7'" in layered  # they are not compressed
+    assert b"hunter2" not in layered and login.encode() not in layered
     shown = podman.say("image", "inspect", image) + podman.say("history", "--no-trunc", image)
-    assert "hunter2" not in shown + str(ready.lock) + "\n".join(said)
+    told = "\n".join([shown, str(ready.lock), *said, noted.read_text()])
+    assert "hunter2" not in told and login not in told
+    assert "indigo @ file:///run/scriptrun" not in str(ready.lock)
 
 
 def test_conda_packages_become_a_layer_of_an_image(podman, tmp_path, wheels, conda):

@@ -11,7 +11,7 @@ from pathlib import Path
 import psutil
 import pytest
 from index_server import serving
-from wheel_making import make_wheel
+from wheel_making import PROJECT, make_repository, make_wheel
 
 from scriptrun.environments import ensure
 from scriptrun.spec.environment import EnvironmentSpec
@@ -120,19 +120,12 @@ def test_a_secret_that_is_not_there_is_told_before_anything_starts(index):
 
 
 def test_a_repository_is_locked_to_its_commit(index, locks, said, tmp_path):
-    repository = tmp_path / "repository"
-    repository.mkdir()
-    (repository / "indigo.py").write_text("VERSION = '7'\n")
-    (repository / "backend.py").write_text(BACKEND)
-    (repository / "pyproject.toml").write_text(PROJECT)
+    repository = make_repository(tmp_path / "repository")
 
     def git(*words: str) -> str:
         names = ("-c", "user.name=a", "-c", "user.email=a@b.c")
         return subprocess.check_output(["git", *names, *words], cwd=repository, text=True).strip()
 
-    git("init", "-q")
-    git("add", "-A")
-    git("commit", "-qm", "seven")
     commit = git("rev-parse", "HEAD")
     url = f"git+file://{repository}"
     ready = ensure.ensure(of("--no-index", pip=(f"indigo @ {url}",)), locks, said.append)
@@ -156,14 +149,7 @@ def test_a_private_repository_is_opened_and_git_is_not_told_how_on_its_command_l
     index, locks, said, tmp_path
 ):
     """git over plain HTTP, which wants the same name and password as the index beside it."""
-    place = tmp_path / "index" / "indigo.git"
-    for name, text in (("indigo.py", "VERSION = '7'\n"), ("backend.py", BACKEND)):
-        place.mkdir(exist_ok=True)
-        (place / name).write_text(text)
-    (place / "pyproject.toml").write_text(PROJECT)
-    git = ["git", "-c", "user.name=a", "-c", "user.email=a@b.c"]
-    for words in (["init", "-q"], ["add", "-A"], ["commit", "-qm", "x"], ["update-server-info"]):
-        subprocess.run([*git, *words], cwd=place, check=True)
+    make_repository(tmp_path / "index" / "indigo.git")
     secrets.keep("team", PASSWORD)
     line = f"indigo @ git+http://me:${{secret:team}}@{index}/indigo.git/.git"
     with overheard(index, f"http://{index}/indigo.git") as heard:
@@ -177,35 +163,6 @@ def test_a_private_repository_is_opened_and_git_is_not_told_how_on_its_command_l
             line.replace("${secret:team}@", "@").replace("indigo @", "indigo @ ").replace("me:", "")
         )
         ensure.ensure(of("--no-index", pip=(other.replace("//@", "//"),)), locks, said.append)
-
-
-PROJECT = """\
-[build-system]
-requires = []
-build-backend = "backend"
-backend-path = ["."]
-[project]
-name = "indigo"
-version = "7"
-"""
-#: a build backend of its own, so that nothing has to be installed to build it
-BACKEND = """\
-import zipfile
-
-
-def build_wheel(place, settings=None, metadata=None):
-    name = "indigo-7-py3-none-any.whl"
-    files = {
-        "indigo.py": open("indigo.py").read(),
-        "indigo-7.dist-info/METADATA": "Metadata-Version: 2.1\\nName: indigo\\nVersion: 7\\n",
-        "indigo-7.dist-info/WHEEL": "Wheel-Version: 1.0\\nRoot-Is-Purelib: true\\nTag: py3-none-any\\n",
-    }
-    record = "".join(f"{path},,\\n" for path in [*files, "indigo-7.dist-info/RECORD"])
-    with zipfile.ZipFile(f"{place}/{name}", "w") as archive:
-        for path, text in {**files, "indigo-7.dist-info/RECORD": record}.items():
-            archive.writestr(path, text)
-    return name
-"""
 
 
 def test_a_build_script_that_hangs_is_ended_with_all_that_it_started(

@@ -15,6 +15,7 @@ import tempfile
 from scriptrun.environments import (
     image_base,
     image_conda,
+    image_git,
     image_registry,
     image_tool,
     index_credentials,
@@ -133,10 +134,14 @@ def _layer(
     """Run uv with ``words`` in a container of ``base``, and keep what it changed as ``tag``."""
     name = f"scriptrun-build-{tag.rpartition(':')[2]}"
     _remove(name)
-    with tempfile.TemporaryDirectory(prefix="scriptrun-build-", dir=_memory()) as folder:
+    with (
+        tempfile.TemporaryDirectory(prefix="scriptrun-build-", dir=_memory()) as folder,
+        tempfile.TemporaryDirectory(prefix="scriptrun-git-", ignore_cleanup_errors=True) as cloned,
+    ):
         program, mounts = _uv()
         told, lines = index_credentials.as_lines(_told(words))
         text, private = _requirements(spec, lock, lines) if spec else ("", {})
+        text, trees = image_git.fetched(text, private, cloned, f"{_HANDS}/git", log, stop)
         here = _paths([*told.values(), *text.splitlines()])
         mounts |= {each: f"{_HANDS}/here{each}" for each in here}
         path = os.path.join(folder, "requirements.txt")
@@ -144,7 +149,7 @@ def _layer(
         mounts[path] = f"{_HANDS}/requirements.txt"
         try:
             image_tool.run(
-                [*_start(name, mounts, told), base, *program, *words],
+                [*_start(name, mounts, told, trees), base, *program, *words],
                 f"Putting the packages into the image {lock['named']}",
                 log,
                 stop,
@@ -173,14 +178,21 @@ def _memory() -> str | None:
     return "/dev/shm" if os.access("/dev/shm", os.W_OK) else None
 
 
-def _start(name: str, mounts: dict[str, str], told: dict[str, str]) -> list[str]:
-    """The command line up to the image; nothing that is mounted leaves more than one folder."""
+def _start(
+    name: str, mounts: dict[str, str], told: dict[str, str], trees: dict[str, str]
+) -> list[str]:
+    """The command line up to the image; nothing that is mounted leaves more than one folder.
+
+    Of what is mounted only ``trees`` may be written to.
+    """
     line = ["run", "--name", name, "--pull=never", "--network=host", "--user", "0:0"]
     line += ["--label", f"{containers.BUILDER}={os.getpid()}"]
     line += ["--security-opt", "label=disable", "--workdir", "/", "--entrypoint", ""]
     line += ["--tmpfs", _HANDS, "--volume", f"{_cache()}:{_HANDS}/cache"]
     for source, target in mounts.items():
         line += ["--volume", f"{source}:{target}:ro"]
+    for source, target in trees.items():
+        line += ["--volume", f"{source}:{target}"]
     return [*line, *(word for each in told for word in ("--env", each)), "--env", "HOME=/tmp"]
 
 
