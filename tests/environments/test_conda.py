@@ -33,7 +33,7 @@ from scriptrun.environments import (
 )
 from scriptrun.environments.conda_errors import explain
 from scriptrun.environments.ensure import ensure, find
-from scriptrun.spec.environment import CONDA, EnvironmentSpec
+from scriptrun.spec.environment import AUTO, CONDA, EnvironmentSpec
 from scriptrun.spec.errors import EnvironmentException
 from scriptrun.store import places, secrets
 
@@ -99,6 +99,27 @@ def test_no_solution_is_told_in_the_solvers_reasons(conda, locks, said):
     assert "No channel has nosuch" in told("nosuch")
     assert "__cuda >=12, which no channel has" in told("gpu-only")
     assert "No channel has python 2.7.*" in told("red", python="2.7")
+
+
+def test_pins_that_no_channel_has_are_relaxed_to_the_nearest_version(conda, locks, said):
+    """As with pip's: exact where nobody said so, and nothing but what is gone changes."""
+    asked = ("red=1.5", "green=1.0=slow_0", "blue")
+    exact = EnvironmentSpec(CONDA, conda=asked, channels=(conda,))
+    assert "No channel has red 1.5" in refusal(exact, locks, said)
+    ready = ensure(exact.replace(pins=AUTO), locks, said.append)
+    assert names(ready.lock).items() >= {"red": "2.0=py_0", "green": "1.0=slow_0"}.items()
+    assert ready.lock["relaxed"] == {"red": ["1.5", "2.0"]}
+    assert "pins relaxed: red 1.5 -> 2.0" in said and "pins relaxed: red 1.5 -> 2.0" in ready.notes
+    assert says(ready, "import red, sys; print(red.VERSION)") == "2.0"
+
+    pins = ("red=0.5", "green=1.0=gone_7", "python=2.7")
+    lowest = ensure(exact.replace(pins=AUTO, conda=pins), locks, said.append)
+    python = names(lowest.lock)["python"].partition("=")[0]
+    assert lowest.lock["relaxed"].items() >= {"python": ["2.7", python]}.items()
+    assert lowest.lock["relaxed"]["red"] == ["0.5", "1.0"]  # and not the newest one
+    assert lowest.lock["relaxed"]["green"][0] == "1.0=gone_7"
+    lost = exact.replace(pins=AUTO, conda=("nosuch=1", "red=1.5"))
+    assert "No channel has nosuch" in refusal(lost, locks, said)
 
 
 def test_a_virtual_package_may_be_said_by_a_variable(conda, locks, said, monkeypatch):

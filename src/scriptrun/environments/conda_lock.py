@@ -3,20 +3,25 @@
 from __future__ import annotations
 
 import datetime
+from collections.abc import Sequence
 
 from scriptrun.environments import (
     conda_channels,
+    conda_names,
     conda_platforms,
+    conda_relaxing,
     conda_tool,
     conda_wishes,
     pythons,
+    relaxing,
 )
 from scriptrun.environments.base import Lock, Log, Stop, platform_tag
 from scriptrun.environments.conda_errors import Unsolvable
+from scriptrun.environments.conda_relaxing import Changes
 from scriptrun.environments.conda_tool import Ask
 from scriptrun.environments.conda_wishes import Wishes
 from scriptrun.environments.locks import FORMAT
-from scriptrun.spec.environment import CONDA, EnvironmentSpec
+from scriptrun.spec.environment import CONDA, EXACT, EnvironmentSpec
 from scriptrun.spec.errors import EnvironmentException
 from scriptrun.spec.hints import TYPE_CHECKING, Any
 from scriptrun.spec.later import later
@@ -43,14 +48,20 @@ def resolve(spec: EnvironmentSpec, log: Log, stop: Stop, glibc: str = "") -> Loc
     wishes = conda_wishes.of(spec)
     log(f"Asking {', '.join(map(conda_channels.bare, wishes.channels))} for conda packages.")
     with conda_tool.asking(log, stop) as ask:
-        answer, notes = _solved(ask, wishes, glibc, log)
+        may_relax = spec.pins != EXACT
+        answer, notes, changes = _solved(ask, wishes, glibc, log, may_relax=may_relax)
     records = answer["records"]
     python = _python(records)
     kept = sorted((_kept(each) for each in records), key=lambda each: str(each["name"]))
     requirements = conda_pip.locked(spec, python, kept, log, stop) if spec.pip else ""
     requested = [*filter(None, [wishes.python]), *wishes.specs, *spec.pip]
     notes = [_said(wishes), *notes]
-    return _lock(spec, kept, requirements, requested, notes, answer["tool"])
+    lock = _lock(spec, kept, requirements, requested, notes, answer["tool"])
+    return (
+        {**lock, "relaxed": {name: list(pair) for name, pair in changes.items()}}
+        if changes
+        else lock
+    )
 
 
 def _given(spec: EnvironmentSpec) -> Lock:
@@ -99,14 +110,49 @@ def _lock(
     }
 
 
-def _solved(ask: Ask, wishes: Wishes, glibc: str, log: Log) -> tuple[dict[str, Any], list[str]]:
-    """rattler's answer, and what is to be said of how they were found.
+def _solved(
+    ask: Ask, wishes: Wishes, glibc: str, log: Log, *, may_relax: bool
+) -> tuple[dict[str, Any], list[str], Changes]:
+    """rattler's answer, what is to be said of how they were found, and the pins that changed."""
+    own = ".".join(map(str, pythons.interpreters_minor()))
+    found = map(conda_channels.expanded, wishes.channels)
+    more = {
+        "channels": [conda_channels.without_login(each) for each in found],
+        "logins": conda_channels.logins(wishes.channels),
+        "glibc": glibc,
+    }
+    try:
+        return *_exact(ask, wishes, own, more, log), {}
+    except Unsolvable:
+        if not may_relax:
+            raise
+    python = wishes.python or "python"
+
+    def solve(specs: Sequence[str], lowest: bool) -> list[dict[str, Any]]:
+        several = [*specs, *_any_python(specs)]
+        answer = ask("solve", specs=several, strict=False, lowest=lowest, **more)
+        records: list[dict[str, Any]] = answer["records"]
+        return records
+
+    specs, changes = conda_relaxing.relaxed([*wishes.specs, python], solve)
+    note = f"pins relaxed: {relaxing.sentence(changes)}"
+    log(note)
+    return ask("solve", specs=specs, strict=False, **more), [note], changes
+
+
+def _any_python(specs: Sequence[str]) -> list[str]:
+    return [] if any(conda_names.name_of(each) == "python" for each in specs) else ["python"]
+
+
+def _exact(
+    ask: Ask, wishes: Wishes, own: str, more: dict[str, Any], log: Log
+) -> tuple[dict[str, Any], list[str]]:
+    """All as it was asked for.
 
     A Python that nobody asked for is of this code's own minor version if there is one that fits.
     Channels are strict: the first that has a package is the only one for it, unless that way there
     is no solution.
     """
-    own = ".".join(map(str, pythons.interpreters_minor()))
     first = wishes.python or f"python {own}.*"
     tries = [(first, True, "")]
     if not wishes.python:
@@ -114,15 +160,10 @@ def _solved(ask: Ask, wishes: Wishes, glibc: str, log: Log) -> tuple[dict[str, A
     if len(wishes.channels) > 1:
         note = "Packages are taken from later channels too: the first that has one does not do."
         tries.append((wishes.python or "python", False, note))
-    found = map(conda_channels.expanded, wishes.channels)
-    channels = [conda_channels.without_login(each) for each in found]
-    logins = conda_channels.logins(wishes.channels)
-    more = {"logins": logins, "glibc": glibc}
     failure: Unsolvable | None = None
     for python, strict, note in tries:
         try:
-            specs = [*wishes.specs, python]
-            answer = ask("solve", specs=specs, channels=channels, strict=strict, **more)
+            answer = ask("solve", specs=[*wishes.specs, python], strict=strict, **more)
         except Unsolvable as error:
             failure = error
             continue

@@ -81,6 +81,7 @@ async def _solve(question: Told, say: Say) -> Told:
         gateway=rattler.Gateway(cache_dir=Path(question["cache"], "repodata"), client=client),
         virtual_packages=virtual,
         channel_priority=priority.Strict if question["strict"] else priority.Disabled,
+        strategy="lowest-direct" if question.get("lowest") else "highest",
     )
     return {
         "records": [json.loads(each.to_json()) for each in records],

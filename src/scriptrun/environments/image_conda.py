@@ -26,7 +26,7 @@ _SOURCE = (
     'exec "$0" -c "$1"'
 )
 #: what a conda lock and an image's have in common
-_TAKEN = ("conda", "python", "requirements", "requested", "notes")
+_TAKEN = ("conda", "python", "requirements", "requested", "notes", "relaxed")
 _MPI = {"openmpi": "open", "mpich": "other", "impi_rt": "other"}
 
 
@@ -45,7 +45,7 @@ def locked(
     own_mpi = next((kind for name, kind in _MPI.items() if name in names), facts["mpi"])
     path = f"{VENV}/bin:{facts['environ'].get('PATH', os.defpath)}"
     return {
-        **{name: found[name] for name in _TAKEN},
+        **{name: found[name] for name in _TAKEN if name in found},
         "interpreter": f"{VENV}/bin/python",
         "environ": {**facts["environ"], "PATH": path},
         "mpi": own_mpi,
