@@ -53,8 +53,8 @@ def rows(
 def find(workspace: Workspace, wanted: str | None = None) -> Run:
     """The run that a person means: an id, a unique beginning of one, a display name, or nothing.
 
-    Nothing means the latest that has no parent. Raises UserErrorException when there is none, or
-    several.
+    Nothing means the latest that has no parent; of several with a beginning the only one without a
+    parent is meant. Raises UserErrorException when there is none, or several.
     """
     from scriptrun.run import Run
 
@@ -89,7 +89,13 @@ def _candidates(found: index.Index, wanted: str | None) -> list[str]:
     if not wanted:
         return [row.id for row in found.rows(limit=1, children=False)]
     named = found.named(wanted)
-    return named[:1] if named else found.like(wanted)
+    if named:
+        return named[:1]
+    ids = found.like(wanted)
+    if len(ids) > 1:  # a sweep's id begins those of its runs
+        above = found.like(wanted, limit=2, children=False)
+        return above if len(above) == 1 else ids
+    return ids
 
 
 def matches(

@@ -66,6 +66,6 @@ def test_the_curve_never_gets_worse_and_fits(values):
     assert curve == sorted(curve)
     if curve:
         lines = sweep_show.drawn(curve)
-        assert len(lines) == sweep_show.HIGH
+        assert len(lines) == (sweep_show.HIGH if curve[-1] > curve[0] else 1)
         assert all(len(line.partition("|")[2]) <= sweep_show.WIDE for line in lines)
         assert "*" in lines[0]

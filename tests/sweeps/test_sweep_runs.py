@@ -23,6 +23,7 @@ from scriptrun import (
     RandomParameterSampling,
     Run,
     TruncationSelectionPolicy,
+    browsing,
     choice,
     uniform,
 )
@@ -33,7 +34,7 @@ from scriptrun.spec.errors import (
     UserErrorException,
 )
 from scriptrun.store import flocks
-from scriptrun.sweeps import tending
+from scriptrun.sweeps import picture, tending
 
 
 def numbers(sweep):
@@ -204,6 +205,10 @@ sys.exit(1 if n == 4 else 0)
     rows = sweep.get_children_sorted_by_primary_metric()
     assert [row["best_primary_metric"] for row in rows][:3] == [0.9, 0.7, 0.5]
     assert rows[0]["status"] == "Failed"
+    page = picture.page(sweep)
+    assert "5 runs; the best accuracy is 0.9" in page and "2 without a number" in page
+    assert page.count("<td>NaN</td>") == 1 and page.count("<polyline") == 3
+    assert browsing.find(tuner.workspace, sweep.id[:-2]).id == sweep.id  # not one of its runs
     kept = sweep.get_children_sorted_by_primary_metric(top=2, discard_no_metric=True)
     assert [row["best_primary_metric"] for row in kept] == [0.9, 0.7]
     worst = sweep.get_children_sorted_by_primary_metric(reverse=True)

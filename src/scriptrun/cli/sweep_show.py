@@ -112,7 +112,7 @@ def _row(child: Child, names: Sequence[str]) -> list[str]:
         took = out.duration(end - child.began)
     return [
         str(child.number),
-        "" if child.best is None else out.number(child.best),
+        picture.shown(child),
         *(_short(child.parameters.get(name)) for name in names),
         child.state,
         took,
@@ -125,14 +125,14 @@ def _short(value: Any) -> str:
 
 
 def drawn(curve: Sequence[float], wide: int = WIDE, high: int = HIGH) -> list[str]:
-    """The curve as lines of text, with its bounds at the left."""
+    """The curve as lines of text, with its bounds at the left; one line where it is flat."""
     columns = list(curve)
     if len(curve) > wide:
         columns = [curve[place * len(curve) // wide] for place in range(wide)]
     low, top = min(curve), max(curve)
-    span = (top - low) or 1.0
-    levels = [round((value - low) / span * (high - 1)) for value in columns]
-    levels = levels if top > low else [high - 1] * len(columns)
+    if top == low:
+        return [f"{top:.6g} |{'*' * len(columns)}"]
+    levels = [round((value - low) / (top - low) * (high - 1)) for value in columns]
     names = [f"{top:.6g}", *[""] * (high - 2), f"{low:.6g}"]
     margin = max(map(len, names))
     return [

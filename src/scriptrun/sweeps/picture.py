@@ -30,6 +30,7 @@ text {{ font-size: 11px; fill: #444; paint-order: stroke; stroke: #fafafa; strok
 .line:hover {{ stroke-width: 4; opacity: 1 }}
 .axis {{ stroke: #999 }} .bar {{ fill: #3b78c3 }}
 table {{ border-collapse: collapse }} td, th {{ padding: 2px 10px; text-align: left }}
+td:first-child {{ white-space: nowrap }}
 tr:nth-child(even) {{ background: #f3f3f3 }}
 </style></head><body>
 <h1>{title}</h1><p>{summary}</p>
@@ -37,7 +38,8 @@ tr:nth-child(even) {{ background: #f3f3f3 }}
 <h2>Parallel coordinates</h2>
 <p>Each line is a run; red are the best, blue the worst.</p>{parallel}
 <h2>Importance</h2>
-<p>The share of the variance of {metric} that each parameter explains alone.</p>{importance}
+<p>The share of the variance of {metric} that each parameter explains alone.</p>
+{importance}
 <h2>Runs</h2>{table}
 </body></html>
 """
@@ -50,18 +52,32 @@ def page(run: HyperDriveRun) -> str:
     seen = [each for each in found if each.best is not None and math.isfinite(each.best)]
     names = list(sweep.space)
     best = ordered[0] if ordered and ordered[0].best is not None else None
-    summary = f"{run.get_status()}, {len(found)} runs"
+    summary = f"{run.get_status()}, {len(found)} {'run' if len(found) == 1 else 'runs'}"
     if best is not None:
         summary += f"; the best {sweep.metric} is {best.best:.6g}, by {best.id}"
+    if len(seen) < len(found):
+        summary += f"; {len(found) - len(seen)} without a number for it are in no picture"
     return _PAGE.format(
         title=escape(f"Sweep {run.name}"),
         summary=escape(summary),
         metric=escape(sweep.metric),
         curve=_curve(ranking.best_so_far([each.best for each in found], sweep.maximizes)),
         parallel=_parallel(names, sweep.metric, seen, sweep.maximizes),
-        importance=_bars(importance(names, seen)),
+        importance=_bars(importance(names, seen)) if _differ(seen) else "<p>There is none yet.</p>",
         table=_table(names, sweep.metric, ordered),
     )
+
+
+def shown(child: Child) -> str:
+    """The best value of a run as text: "" where it logged none, NaN where it logged no other."""
+    if child.best is not None:
+        return f"{child.best:.6g}"
+    return "NaN" if child.values else ""
+
+
+def _differ(seen: Sequence[Child]) -> bool:
+    """Whether there is a variance to explain."""
+    return len({each.best for each in seen}) > 1
 
 
 def importance(names: Sequence[str], seen: Sequence[Child]) -> dict[str, float]:
@@ -122,6 +138,7 @@ def _parallel(names: Sequence[str], metric: str, seen: Sequence[Child], maximize
             f"{x:.1f},{_height(axis[0][row]):.1f}" for x, axis in zip(places, axes, strict=True)
         ]
         share = axes[-1][0][row] if maximizes else 1 - axes[-1][0][row]
+        share = share if axes[-1][1] != axes[-1][2] else 1.0  # all are the best
         colour = f"hsl({240 - 240 * share:.0f} 70% 45%)"
         lines.append(
             f"<polyline class='line' stroke='{colour}' points='{' '.join(points)}'>"
@@ -130,12 +147,12 @@ def _parallel(names: Sequence[str], metric: str, seen: Sequence[Child], maximize
     heads = [
         f"<line class='axis' x1='{x:.1f}' x2='{x:.1f}' y1='30' y2='{_HIGH - 30}'/>"
         f"<text x='{x:.1f}' y='14' text-anchor='middle'>{escape(name.lstrip('-'))}</text>"
-        f"<text x='{x:.1f}' y='27' text-anchor='middle'>{escape(axis[2])}</text>"
-        f"<text x='{x:.1f}' y='{_HIGH - 14}' text-anchor='middle'>{escape(axis[1])}</text>"
+        f"<text x='{x:.1f}' y='27' text-anchor='middle'>{_cut(axis[2], step)}</text>"
+        f"<text x='{x:.1f}' y='{_HIGH - 14}' text-anchor='middle'>{_cut(axis[1], step)}</text>"
         for x, name, axis in zip(places, [*names, metric], axes, strict=True)
     ]
     heads += [
-        f"<text x='{x + 5:.1f}' y='{_height(share) + 4:.1f}'>{escape(kind)}</text>"
+        f"<text x='{x + 5:.1f}' y='{_height(share) + 4:.1f}'>{_cut(kind, step)}</text>"
         for x, axis in zip(places, axes, strict=True)
         for kind, share in axis[3].items()
     ]
@@ -144,16 +161,23 @@ def _parallel(names: Sequence[str], metric: str, seen: Sequence[Child], maximize
 
 def _curve(values: Sequence[float]) -> str:
     """The best value so far over the runs, as steps."""
-    shares, low, high, _ = _axis(values) if values else ([], "", "", {})
+    if not values:
+        return "<p>There is none yet.</p>"
+    shares, low, high, _ = _axis(values)
+    if len(shares) == 1:
+        shares *= 2  # a line, not a point
     step = (_WIDE - 2 * _EDGE) / max(1, len(shares) - 1)
     points = [(_EDGE + number * step, _height(share)) for number, share in enumerate(shares)]
     path = "".join(f"H{x:.1f}V{y:.1f}" for x, y in points[1:])
-    begin = f"M{points[0][0]:.1f} {points[0][1]:.1f}" if points else ""
+    begin = f"M{points[0][0]:.1f} {points[0][1]:.1f}"
+    names = {_height(1): high, _height(0): low} if low != high else {_height(0.5): low}
+    told = "".join(
+        f"<text x='{_EDGE - 6}' y='{y + 4:.0f}' text-anchor='end'>{name}</text>"
+        for y, name in names.items()
+    )
     return (
         f"<svg viewBox='0 0 {_WIDE} {_HIGH}'>"
-        f"<path class='line' stroke='#3b78c3' d='{begin}{path}'/>"
-        f"<text x='{_EDGE - 6}' y='34' text-anchor='end'>{high}</text>"
-        f"<text x='{_EDGE - 6}' y='{_HIGH - 26}' text-anchor='end'>{low}</text></svg>"
+        f"<path class='line' stroke='#3b78c3' d='{begin}{path}'/>{told}</svg>"
     )
 
 
@@ -164,8 +188,12 @@ def _height(share: float) -> float:
 def _axis(points: Sequence[Any]) -> tuple[list[float], str, str, dict[str, float]]:
     """Where each point lies from 0 to 1, what stands at both ends, and where kinds lie between.
 
-    Numbers above 0 that span more than two powers of ten lie by their logarithms.
+    Numbers above 0 that span more than two powers of ten lie by their logarithms. What all have
+    alike lies in the middle.
     """
+    if len({str(each) for each in points}) == 1:
+        name = _short(points[0])
+        return [0.5] * len(points), name, name, {}
     if all(_is_number(each) for each in points):
         low, high = min(points), max(points)
         scale = math.log if low > 0 and high / low > 100 else float
@@ -188,6 +216,14 @@ def _short(value: Any) -> str:
     return f"{value:.6g}" if isinstance(value, float) else str(value)
 
 
+def _cut(name: str, wide: float) -> str:
+    """The name of an axis' end, so that it does not run into the next axis'."""
+    most = max(8, int(wide / 6.5))
+    if len(name) <= most:
+        return escape(name)
+    return f"{escape(name[: most - 1])}\N{HORIZONTAL ELLIPSIS}<title>{escape(name)}</title>"
+
+
 def _bars(shares: dict[str, float]) -> str:
     rows = [
         f"<text x='0' y='{26 * row + 17}'>{escape(name.lstrip('-'))}</text>"
@@ -203,7 +239,7 @@ def _table(names: Sequence[str], metric: str, ordered: Sequence[Child]) -> str:
     rows = [
         [
             child.id,
-            "" if child.best is None else f"{child.best:.6g}",
+            shown(child),
             *(_short(child.parameters.get(name)) for name in names),
             child.state,
         ]

@@ -141,10 +141,11 @@ class Index:
         for found in rows:
             yield self._row(dict(zip(_COLUMNS, found, strict=True)))
 
-    def like(self, prefix: str, limit: int = 10) -> list[str]:
-        """Ids of runs that begin with ``prefix``, newest first."""
+    def like(self, prefix: str, limit: int = 10, children: bool = True) -> list[str]:
+        """Ids of runs that begin with ``prefix``, newest first; ``children`` as in ``rows``."""
         end = prefix[:-1] + chr(ord(prefix[-1]) + 1) if prefix else chr(0x10FFFF)
-        query = "select id from runs where id >= ? and id < ? order by created desc limit ?"
+        own = "" if children else "and parent is null "
+        query = f"select id from runs where id >= ? and id < ? {own}order by created desc limit ?"
         return [found[0] for found in self._db.execute(query, (_sound(prefix), _sound(end), limit))]
 
     def named(self, display_name: str, limit: int = 10) -> list[str]:
