@@ -28,10 +28,14 @@ print("went on")
 SAVING = """
 import os, signal, sys, time
 def sleeps_in_here(seconds): time.sleep(seconds)
-signal.signal(signal.SIGTERM, lambda *_: (open("outputs/saved", "w").close(), sys.exit(0)))
+mine = "outputs/saved" + os.environ.get("RANK", "")
+signal.signal(signal.SIGTERM, lambda *_: (time.sleep(1), open(mine, "w").close(), sys.exit(0)))
 print("began", flush=True)
 time.sleep(90)
 """
+
+#: a job of one process; of two on two nodes; of two of MPI's, which srun starts
+SHAPES = ({}, {"pytorch": [2, 2]}, {"mpi": [1, 2]})
 
 
 def job_of(run):
@@ -44,11 +48,23 @@ def bench(tmp_path, slurm):
     return Bench(tmp_path / "work space, with 'quotes'", Slurm(partition="main", cpus=1))
 
 
+def logs_of(run):
+    """What the script has written, or each rank of it."""
+    return [path.read_text() for path in sorted(run.path.glob("user_logs/std_log*.txt"))]
+
+
+def saved_of(run):
+    """The names of what the script has saved."""
+    return sorted(path.name for path in (run.path / "outputs").iterdir())
+
+
 def begun(bench, slurm, code=GATED, **how):
     """A run whose script has begun, the gate that it waits for, and its job in Slurm."""
     gate = bench.root / "the gate"
     run = bench.submit(code, [str(gate)], **how)
-    until(lambda: run.get_status() == "Running" and "began" in log_of(run))
+    ranks = 2 if how else 1
+    until(lambda: sum("began" in each for each in logs_of(run)) == ranks)
+    assert run.get_status() == "Running"
     (job,) = slurm.jobs()
     return run, gate, job
 
@@ -91,12 +107,22 @@ def test_a_kill_on_one_node_ends_the_others_and_is_named(bench, slurm, who):
     until(lambda: not identity.is_alive(begun_on(0)["script"]), "rank 0 lives on")
 
 
-def test_scancel_from_outside_is_a_cancel_and_lets_it_save(bench, slurm):
-    run, _, job = begun(bench, slurm, SAVING)
+@pytest.mark.parametrize("shape", SHAPES[:2], ids=["alone", "pytorch"])
+def test_scancel_from_outside_is_a_cancel_and_lets_it_save(bench, slurm, shape):
+    run, _, job = begun(bench, slurm, SAVING, **shape)
     slurm.run("scancel", job)
     assert wait(run) == "Canceled"
     assert run.standing.reason == "it was canceled in Slurm (scancel)"
-    assert (run.path / "outputs" / "saved").exists()
+    assert saved_of(run) == (["saved0", "saved1"] if shape else ["saved"])
+
+
+def test_ranks_that_srun_has_started_save_when_the_run_is_canceled(tmp_path, slurm):
+    """srun itself would kill them at once."""
+    bench = Bench(tmp_path, Slurm(partition="main", memory="64M", mpi="pmi2"))
+    run, _, _ = begun(bench, slurm, SAVING, **SHAPES[2])
+    run.cancel()
+    assert wait(run) == "Canceled"
+    assert saved_of(run) == ["saved0", "saved1"]
 
 
 @pytest.mark.slow
@@ -105,19 +131,20 @@ def test_what_slurm_allows_is_told_in_words(tmp_path, slurm):
     much = "print('began', flush=True)\nhold = bytearray(500 << 20)\nimport time; time.sleep(90)"
     target = Slurm(partition="main", memory="64M")
     warned = Bench(tmp_path / "1", target.replace(time="1", warn=59)).submit(SAVES)
-    late = Bench(tmp_path / "2", target.replace(time="1")).submit(SAVING)
+    late = Bench(tmp_path / "2", target.replace(time="1")).submit(SAVING, **SHAPES[1])
     large = Bench(tmp_path / "3", target).submit(much)
     last = target.replace(time="1", warn=59, requeue=False)
     hangs = Bench(tmp_path / "4", last).submit(
         SAVING.replace("time.sleep(90)", "sleeps_in_here(90)")
     )
-    until(lambda: log_of(late) and log_of(warned) and log_of(hangs))
+    until(lambda: len(logs_of(late)) == 2 and all(logs_of(late)))
+    until(lambda: log_of(warned) and log_of(hangs))
     slurm.run("scontrol", "update", f"jobid={job_of(late)}", "EndTime=now")
     assert wait(large) == "Failed"
     assert "it used more memory than it was given" in large.standing.reason
     assert wait(late) == "Failed"
     assert late.standing.reason == "it ran longer than its time limit in Slurm"
-    assert (late.path / "outputs" / "saved").exists()
+    assert saved_of(late) == ["saved0", "saved1"]
     assert wait(hangs) == "Failed"
     assert hangs.standing.reason == "its time limit in Slurm came"
     assert "sleeps_in_here" in (hangs.path / "system_logs" / "stacks.txt").read_text()
@@ -205,20 +232,22 @@ def test_a_node_dies_truly_and_nothing_is_started_again(slurm_hosts, tmp_path):
 
 SAVES = """
 import os, signal, sys, time
-place = os.environ["SCRIPTRUN_CHECKPOINT_DIR"]
-saved = os.path.exists(place + "/saved")
-signal.signal(signal.SIGTERM, lambda *_: (open(place + "/saved", "w").close(), sys.exit(0)))
+mine = os.environ["SCRIPTRUN_CHECKPOINT_DIR"] + "/saved" + os.environ.get("RANK", "")
+saved = os.path.exists(mine)
+signal.signal(signal.SIGTERM, lambda *_: (time.sleep(1), open(mine, "w").close(), sys.exit(0)))
 print("began", "again" if saved else "anew", flush=True)
 while not saved:
     time.sleep(0.02)
 """
 
 
-def test_a_preempted_run_saves_and_goes_on(tmp_path, slurm):
+@pytest.mark.parametrize("shape", SHAPES, ids=["alone", "pytorch", "mpi"])
+def test_a_preempted_run_saves_and_goes_on(tmp_path, slurm, shape):
+    extra = (f"--nodelist={'n1,n2' if shape else 'n1'}", "--exclusive")
     bench = Bench(
-        tmp_path, Slurm(partition="scavenge", memory="64M", extra=("--nodelist=n1", "--exclusive"))
+        tmp_path, Slurm(partition="scavenge", memory="64M", mpi="pmi2", cpus=1, extra=extra)
     )
-    run, _, job = begun(bench, slurm, SAVES)
+    run, _, job = begun(bench, slurm, SAVES, **shape)
     other = slurm.run(
         *("sbatch", "--parsable", "--partition=main", "--nodelist=n1", "--exclusive"),
         *("--mem=64M", "-o", "/dev/null", "--wrap", "sleep 1"),
@@ -226,8 +255,8 @@ def test_a_preempted_run_saves_and_goes_on(tmp_path, slurm):
     until(lambda: slurm.jobs().get(job) == "PENDING", "it was not preempted")
     until(lambda: run.get_status() == "Queued", "the run does not say that it waits")
     until(lambda: other not in slurm.jobs(), "the other job did not end")
-    slurm.release(job, lambda: "again" in log_of(run))
+    slurm.release(job, lambda: all("began again" in each for each in logs_of(run)))
     assert wait(run) == "Completed"
-    assert log_of(run) == "began anew\nbegan again\n"
+    assert {*logs_of(run)} == {"began anew\nbegan again\n"}
     assert run.get_details()["attempts"] == 2
     assert any("Slurm started the job again" in each for each in run.get_details()["notes"])

@@ -8,6 +8,7 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from scriptrun.runtime import on_slurm
 from scriptrun.spec.job import JobSpec
 
 if TYPE_CHECKING:
@@ -41,24 +42,46 @@ def script(target: Slurm, job: JobSpec, place: Path, log: Path | None, array: in
 
 
 def _start(target: Slurm, job: JobSpec) -> list[str]:
-    """The launcher: of one node by this shell itself, for Slurm's srun would kill it at SIGTERM."""
+    """The launchers, one a node: of one node by this shell itself, of several by srun.
+
+    An srun that is told to stop while its job runs kills its step at once, and Slurm tells the
+    steps alone when a job is preempted. The launcher that starts MPI's ranks by srun is therefore
+    in none: it is this shell's, and what it starts lives on.
+    """
     python = shlex.quote(target.python or sys.executable)
-    launcher = f'{python} -I -S -c "$program" "$order"'
-    stops = 'kill -USR1 "$launcher"'
-    if job.distribution.nodes > 1:
-        launcher = (
-            f"srun --nodes={job.distribution.nodes} --ntasks-per-node=1 "
-            f"--cpus-per-task={cpus(target, job)} --mpi=none --kill-on-bad-exit=0 --export=ALL "
-            f"{launcher}"
-        )
+    program = f'{python} -I -S -c "$program" "$order"'
+    nodes, launcher = job.distribution.nodes, program
+    stops, others = 'kill -USR1 "$launcher"', []
+    if nodes > 1 and job.distribution.kind == "mpi":
+        theirs = _by_srun(target, job, nodes - 1, "--relative=1")
+        lost = 'kill -USR1 "$launcher"'  # nobody comes: node 0 need not wait
+        others = [f"(trap '' USR1; {on_slurm.FIRST}=1 {theirs} {program} || {lost}) &"]
+    elif nodes > 1:
+        launcher = f"{_by_srun(target, job, nodes)} {program}"
         stops = 'scancel --signal=TERM "$SLURM_JOB_ID"'  # the job's steps, and not this shell
     lines = [f"program={shlex.quote(PROGRAM)}"]
     if not target.warn and not job.retry:
+        lines += ["launcher=$$", *others] if others else []
         return [*lines, f"exec {launcher}"]
     return [
         *lines,
         f"(trap '' USR1; exec {launcher}) &",
         "launcher=$!",
+        *others,
+        *_waiting(stops),
+    ]
+
+
+def _by_srun(target: Slurm, job: JobSpec, nodes: int, *more: str) -> str:
+    """srun, before what it starts once on each of ``nodes``."""
+    words = [f"--nodes={nodes}", *more, f"--ntasks={nodes}", "--ntasks-per-node=1"]
+    words += [f"--cpus-per-task={cpus(target, job)}", "--mpi=none", "--kill-on-bad-exit=0"]
+    return " ".join(["srun", *words, "--export=ALL"])
+
+
+def _waiting(stops: str) -> list[str]:
+    """Wait for the launcher, hand Slurm's warning on by ``stops``, requeue where it asks to."""
+    return [
         # sbatch --signal wakes this shell alone: the launchers are told to stop and to save
         f"trap 'touch \"${{order%/*}}/warned.${{SLURM_RESTART_COUNT:-0}}\"; {stops}' USR1",
         "trap : TERM",  # it goes to the launchers as well, and this shell waits for them

@@ -58,7 +58,7 @@ def launch(order, fork):
         value = results.result(results.FAILED, "it could not be started: {}".format(error))
     if order.get("on_term") and not supervise.asked():
         time.sleep(TOLD)
-    order["told_to_stop"] = supervise.asked()
+    order["told_to_stop"] = supervise.asked() or _told_below(job, order)
     if order.get("container"):
         from scriptrun.runtime import contained
 
@@ -68,6 +68,15 @@ def launch(order, fork):
         log.write("note", message="ended what the script left running: " + ", ".join(sorted(left)))
     value.update(began=began, ended=time.time(), node=order["node"], by="launcher")
     _end(job, order, value, log, data)
+
+
+def _told_below(job, order):
+    """Whether MPI's ranks, which srun has started, were told to stop: the launcher is not, then."""
+    if not order.get("slurm") or order["node"] or job["distribution"]["kind"] != "mpi":
+        return False
+    from scriptrun.runtime import slurm_end
+
+    return slurm_end.is_preempted()
 
 
 def _run(job, order, log, data, fork):

@@ -41,6 +41,8 @@ def meet(job, order, peers):
         others = _await(lambda: _ready(place, order["nodes"]), job, order, peers)
     else:
         others = []
+    # the others may know this node's address better than it does itself
+    here["address"] = next((each["head"] for each in others if each.get("head")), here["address"])
     agreed = {"address": here["address"], "port": port, "nodes": [here] + others}
     files.publish(head, files.to_json(agreed))
     return agreed
@@ -54,6 +56,7 @@ def _here(job, order):
         "node": order["node"],
         "name": os.environ.get("SLURMD_NODENAME") or "",
         "address": address or order.get("address") or "127.0.0.1",
+        "head": order.get("head") or "",
         "ports": servers,
         "work": collect.place(order["folder"], order["node"]),
         "cpus": cpus(),

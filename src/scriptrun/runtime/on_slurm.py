@@ -11,6 +11,8 @@ _OF_THE_STEP = re.compile(
     r"STEPID|SRUN_.*|LAUNCH_NODE_IPADDR|UMASK|PRIO_PROCESS|CPU_BIND.*|DISTRIBUTION|MPI_TYPE|"
     r"CPUS_PER_TASK|MEM_PER_.*|EXPORT_ENV|NNODES|JOB_CPUS_PER_NODE|OVERCOMMIT|OVERLAP)|PMI_.*|PMIX_.*"
 )
+#: the variable that holds the number of srun's first node among the job's
+FIRST = "SCRIPTRUN_FIRST_NODE"
 _STOPPED = "Slurm told it to stop"
 
 
@@ -21,8 +23,8 @@ def main(order):
     first, again = order["attempt"], slurm_end.restarts()
     order.update(
         attempt=first + again,
-        node=int(os.environ.get("SLURM_NODEID", "0")),
-        nodes=int(os.environ.get("SLURM_NNODES", "1")),
+        node=int(os.environ.get("SLURM_NODEID", "0")) + int(os.environ.pop(FIRST, "0")),
+        nodes=int(os.environ.get("SLURM_JOB_NUM_NODES") or os.environ.get("SLURM_NNODES", "1")),
         head=os.environ.get("SLURM_LAUNCH_NODE_IPADDR", ""),
         address=_address(),
         devices=os.environ.get("CUDA_VISIBLE_DEVICES", ""),

@@ -33,8 +33,8 @@ def judge(order, value):
     again = facts.get("Requeue") == "1"
     if state == "COMPLETING":
         state = _why_it_completes(facts)
-    if state == "RUNNING" and facts.get("PreemptTime", "None") != "None":
-        state = "PREEMPTED"  # within its time to save
+    if _within_its_time_to_save(facts):
+        state = "PREEMPTED"
         if again:
             _requeue()
     if state == "CANCELLED":
@@ -50,6 +50,15 @@ def judge(order, value):
     }.get(state, ("Slurm told it to stop ({})".format(state or "why is not known"), "", not again))
     value.update(state=results.FAILED, reason=reason, ended_by=by)
     return ends
+
+
+def is_preempted():
+    """Whether this job runs on only to save."""
+    return _within_its_time_to_save(_facts(os.environ.get("SLURM_JOB_ID", "")))
+
+
+def _within_its_time_to_save(facts):
+    return facts.get("JobState") == "RUNNING" and facts.get("PreemptTime", "None") != "None"
 
 
 def _why_it_completes(facts):

@@ -7,6 +7,7 @@ import os
 import re
 import shutil
 import signal
+import subprocess
 import sys
 
 from .. import containers, files, identity, processes, results, together, variables
@@ -175,7 +176,9 @@ def look_inside(watch, order, each):
     place = _place(order)
     watch.inside = lambda over: first_failure(place, each, over)
     watch.below = lambda: bool(_alive(place, order))
-    if not order.get("mpi"):
+    if order.get("mpi"):
+        watch.terminate = lambda living: _terminate_step(living, place)
+    else:
         watch.terminate = lambda living: _terminate(living, _alive(place, order))
 
 
@@ -223,6 +226,24 @@ def _terminate(living, ranks):
     if not ranks:
         for pid in living:
             processes.end_group(pid, signal.SIGTERM)
+
+
+def _terminate_step(living, place):
+    """SIGTERM to the ranks that srun (``living``) has started on all nodes, past srun itself.
+
+    An srun that gets it kills them at once.
+    """
+    steps = {value["step"] for value in _told(place, ".start.json") if value.get("step")}
+    for step in steps if living else ():
+        try:
+            argv = ["scancel", "--signal=TERM", step]
+            done = subprocess.run(argv, stdin=subprocess.DEVNULL, timeout=10)
+        except (OSError, subprocess.SubprocessError):
+            continue
+        if not done.returncode:
+            return
+    for pid in living:
+        processes.end_group(pid, signal.SIGTERM)
 
 
 def _alive(place, order):

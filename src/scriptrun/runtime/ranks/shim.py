@@ -51,7 +51,7 @@ def _keep(plan, rank, place, front):
         signal.signal(number, lambda number, _: _hand_on(pid, number, told))
     signal.signal(signal.SIGCHLD, lambda *_: None)
     signal.set_wakeup_fd(waking, warn_on_full_buffer=False)
-    _tell(place, rank, "start", process=_identity(os.getpid()))
+    _tell(place, rank, "start", process=_identity(os.getpid()), step=_step())
     status = _watch(pid, front, wake, told, plan.get("grace", 10.0))
     _tell(place, rank, "end", status=status, node=task["node"], stopped=bool(told))
     _end_like(status)
@@ -127,6 +127,12 @@ def _tell(place, rank, what, **facts):
         os.rename(target + ".tmp", target)
     except OSError:
         pass  # a full disk: mpirun's own words must do
+
+
+def _step():
+    """The step of Slurm's that this rank belongs to ("12.1"); "" where there is none."""
+    names = ("SLURM_JOB_ID", "SLURM_STEP_ID")
+    return ".".join(os.environ[name] for name in names) if names[1] in os.environ else ""
 
 
 def _identity(pid):
