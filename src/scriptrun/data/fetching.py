@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
+import itertools
 import os
 import re
 import threading
@@ -31,6 +32,8 @@ LARGE = 2 * BLOCK
 #: threads that help with blocks, for all files of this process together
 HELPERS = 7
 _helpers = threading.BoundedSemaphore(HELPERS)
+#: what tells this process's parts from those of others, also forked ones (with its number)
+_OURS, _numbers = unique(), itertools.count()
 _MD5 = re.compile("[0-9a-f]{32}")
 
 #: is told how many bytes have arrived, from several threads
@@ -61,12 +64,15 @@ def fetch(each: Incoming, place: Path, part: Path | None = None, told: Told | No
     mine = part or _own_part(each, place)
     keep, left = False, True
     try:
-        for folder in {place.parent, mine.parent}:
-            if not os.path.isdir(folder):
-                folder.mkdir(parents=True, exist_ok=True)
+        if part is not None:
+            _make_folders(place, mine)
         try:
-            _fill(each, mine, told or _nobody)
-            mine.replace(place)
+            try:
+                _fill(each, mine, told or _nobody)
+            except FileNotFoundError:  # before anything was asked for
+                _make_folders(place, mine)
+                _fill(each, mine, told or _nobody)
+            os.replace(mine, place)
             left = _in_blocks(each)
         except (Unreachable, Stopped, KeyboardInterrupt, SystemExit):
             keep = _in_blocks(each)
@@ -76,6 +82,11 @@ def fetch(each: Incoming, place: Path, part: Path | None = None, told: Told | No
                 _leave(mine, keep)
     except OSError as error:
         raise DatastoreException(f"{place} cannot be written: {error.strerror}.") from None
+
+
+def _make_folders(*files: Path) -> None:
+    for file in files:
+        file.parent.mkdir(parents=True, exist_ok=True)
 
 
 def _nobody(_: int) -> None:
@@ -98,7 +109,7 @@ def _own_part(each: Incoming, place: Path) -> Path:
         found = place.with_name(f".{named}.part")
         if not parts.is_taken(found):
             return found
-    return place.with_name(f".{unique()}.part")
+    return place.with_name(f".{_OURS}-{os.getpid():x}-{next(_numbers):x}.part")
 
 
 def _in_blocks(each: Incoming) -> bool:
@@ -126,17 +137,24 @@ def _fill(each: Incoming, path: Path, told: Told) -> None:
 
 
 def _whole(each: Incoming, path: Path, told: Told, digest: Any) -> int:
-    """Write all of the file, in one go; its size."""
+    """Write all of the file, in one go; its size.
+
+    With as few calls as can be: after each one threads queue for the interpreter.
+    """
     size = 0
-    with open(path, "wb", buffering=0) as out:
+    flags = os.O_WRONLY | os.O_CREAT | os.O_TRUNC | getattr(os, "O_BINARY", 0)
+    descriptor = os.open(path, flags, 0o666)
+    try:
         for piece in steady(each.store, each.entry.path, each.entry.etag):
-            done = out.write(piece)
+            done = os.write(descriptor, piece)
             while done < len(piece):  # a disk that is nearly full
-                done += out.write(piece[done:])
+                done += os.write(descriptor, piece[done:])
             size += len(piece)
             told(len(piece))
             if digest is not None:
                 digest.update(piece)
+    finally:
+        os.close(descriptor)
     return size
 
 

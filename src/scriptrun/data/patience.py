@@ -31,11 +31,12 @@ class Patience:
     """Waiting between attempts, longer each time, until the limit has passed without progress."""
 
     def __init__(self) -> None:
+        self._limit = time_limit()
         self.renew()
 
     def renew(self) -> None:
         """Something has arrived: the limit begins anew."""
-        self._until = time.monotonic() + time_limit()
+        self._until = time.monotonic() + self._limit
         self._wait = _FIRST
 
     def wait(self, asked: float = 0.0) -> bool:
