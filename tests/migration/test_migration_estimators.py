@@ -258,3 +258,45 @@ def test_generated_calls_say_the_same_job(place, cls, call, several, layout, com
     assert all(new.count(mark) == text.count(mark) for mark in ("# about", "# why")), new
     again = migrated(new)
     assert not again.is_changed, again.diff
+
+
+INIT = "super().__init__(source_directory='src', compute_target=target, entry_script='t.py'"
+KIND = f"class Ours(PyTorch):\n    def __init__(self, target):\n        {INIT})\n"
+
+
+@pytest.mark.parametrize(
+    "kind",
+    [
+        KIND,
+        KIND.replace("super()", "super(Ours, self)"),
+        KIND.replace("        super", "        'Text.'\n        super").replace(
+            "'t.py'", "'t.py', pip_packages=['six'], source_directory_data_store='s'"
+        ),
+        KIND.replace(
+            "'t.py'",
+            "'t.py', script_params={'--t': str(target)}, node_count=2, distributed_training=Mpi()",
+        ),
+    ],
+)
+def test_a_kind_that_only_has_settings_of_its_own_becomes_one_of_script_run_config(kind):
+    new = same(f"{HEAD}{kind}e = Ours('a')\ndef make(t):\n    return Ours(t)\nf = make('b')\n")
+    assert "class Ours(ScriptRunConfig):" in new
+
+
+@pytest.mark.parametrize(
+    "code",
+    [
+        KIND + "    x = 1\n",
+        KIND + "        self.x = 1\n",
+        KIND + "known = [Ours]\n",
+        KIND + "class Theirs(Ours): pass\n",
+        "@some\n" + KIND,
+        KIND.replace("(PyTorch)", "(PyTorch, Mixin)"),
+        KIND.replace("def __init__", "def start"),
+    ],
+)
+def test_other_kinds_need_a_look(code):
+    outcome = migrated(HEAD + code)
+    assert not outcome.is_changed and (LOOK, "class Ours") in {
+        (each.kind, each.what) for each in outcome.findings
+    }

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 
 import libcst as cst
 
-from scriptrun.migration import datastores, known, reading, words, workspaces
+from scriptrun.migration import datastores, kinds, known, reading, words, workspaces
 from scriptrun.migration.distributing import NAMES as DISTRIBUTED
 from scriptrun.migration.distributing import Distributed
 from scriptrun.migration.edits import Edit, apply
@@ -228,6 +228,8 @@ class Writer:
     def _target(self) -> tuple[str, bool]:
         """What the call is assigned to, as text, and whether it is the whole value."""
         above = self.program.parent(self.call)
+        if kinds.base(self.program, self.call) is not None:
+            return kinds.own_name(self.program, self.call), True
         if isinstance(above, cst.Assign) and len(above.targets) == 1:
             target = above.targets[0].target
             if isinstance(target, cst.Name | cst.Attribute):
@@ -240,8 +242,11 @@ class Writer:
             self._argument(layout, arg)
         for name, text in self.values.items():
             layout.add(f"{name}={text}")
-        func = self.call.func
-        edits = layout.edits(self.config, func)
+        func, base = self.call.func, kinds.base(self.program, self.call)
+        name = self.config if base is None else self.program.source(func)
+        edits = layout.edits(name, func)
+        if base is not None:
+            edits.append(Edit(*self.program.span(base), self.config))
         self.before = [*layout.comments, *self.before]
         if self.after and not self.is_named:
             self._hoist(edits)

@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 
 import libcst as cst
 
-from scriptrun.migration import known
+from scriptrun.migration import kinds, known
 from scriptrun.migration.findings import LOOK
 from scriptrun.migration.program import Program
 
@@ -59,8 +59,11 @@ def family(qualified: str) -> str | None:
 
 
 def called(program: Program, call: cst.Call) -> cst.BaseExpression:
-    """What is called, as it is imported: after ``Kind = PyTorch``, ``Kind(...)`` is PyTorch."""
-    return known.follow(program, call.func)
+    """What is called, as it is imported: after ``Kind = PyTorch``, ``Kind(...)`` is PyTorch.
+
+    So is ``super().__init__(...)`` where that is all that a kind of PyTorch has.
+    """
+    return known.follow(program, kinds.base(program, call) or call.func)
 
 
 def estimator_calls(program: Program) -> list[cst.Call]:

@@ -6,7 +6,17 @@ from dataclasses import dataclass, field
 
 import libcst as cst
 
-from scriptrun.migration import classes, filling, known, loaded, reading, runconfigs, usages, words
+from scriptrun.migration import (
+    classes,
+    filling,
+    kinds,
+    known,
+    loaded,
+    reading,
+    runconfigs,
+    usages,
+    words,
+)
 from scriptrun.migration.edits import Edit
 from scriptrun.migration.estimators import Rewriting, Writer
 from scriptrun.migration.findings import LEFT, LOOK, REWRITTEN
@@ -225,10 +235,11 @@ def _anchor(program: Program, call: cst.Call) -> cst.CSTNode:
 
 def _drop_imports(program: Program, calls: list[cst.Call], imports: Imports) -> None:
     """Take what the rewritten calls called out of the imports, unless something still uses it."""
-    gone = {id(_root(each.func)) for each in calls}
+    gone = {id(kinds.base(program, each) or _root(each.func)) for each in calls}
     for call in calls:
-        root = _root(call.func)
-        is_plain = isinstance(call.func, cst.Name) or loaded.is_load(program, call)
+        base = kinds.base(program, call)
+        root = base or _root(call.func)
+        is_plain = base or isinstance(call.func, cst.Name) or loaded.is_load(program, call)
         if root is None or not is_plain:
             continue
         if all(id(user) in gone for user in program.references(root.value, root)):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import libcst as cst
 
-from scriptrun.migration import known, parameters
+from scriptrun.migration import kinds, known, parameters
 from scriptrun.migration.edits import Edit
 from scriptrun.migration.program import Program
 from scriptrun.migration.reading import family
@@ -46,6 +46,9 @@ class Usages:
     def _called(self, node: cst.Call, depth: int) -> bool | None:
         if node in self.calls or node in self.left:
             return node in self.calls
+        made = kinds.of(self.program, node.func)
+        if made is not None and made in self.calls:
+            return True
         return self._returned(node, depth)
 
     def _one(self, found: set[bool | None]) -> bool | None:
@@ -222,8 +225,9 @@ class Usages:
 
     def _classes(self) -> None:
         for each in self.program.nodes(cst.ClassDef):
+            made = kinds.made(self.program, each)
             for base in each.bases:
-                if self._is_class(base.value):
+                if self._is_class(base.value) and made not in {*self.calls, *self.left}:
                     self._look(
                         each,
                         f"class {each.name.value}",
