@@ -178,3 +178,43 @@ def test_text_round_trip(content):
     again = conda_file.checked(yaml_text.load(conda.serialize_to_string(), "x"))
     assert CondaDependencies.from_dict(again) == conda
     assert conda.as_dict() == content
+
+
+def test_comments_stay_with_their_lines(tmp_path):
+    (tmp_path / "env.yml").write_text(COMMENTED)
+    conda = CondaDependencies(tmp_path / "env.yml")
+    assert conda.serialize_to_string() == COMMENTED
+    conda.remove_conda_package("scipy")
+    conda.add_conda_package("numpy=1.17")
+    conda.add_pip_package("tqdm")
+    conda.save(tmp_path / "again.yml")
+    text = COMMENTED.replace("- scipy  # unused soon\n", "").replace(
+        "- tools\n", "- tools\n  - tqdm\n"
+    )
+    written = (tmp_path / "again.yml").read_text()
+    assert sorted(written.splitlines()) == sorted(text.replace("1.16", "1.17").splitlines())
+    assert CondaDependencies(tmp_path / "again.yml") == conda
+    odd = "name: 'a # b'\ndependencies: [red, 'blue']  # both\nchannels:\n- defaults\n"
+    (tmp_path / "odd.yml").write_text(odd)
+    assert (
+        "dependencies:  # both\n- red\n"
+        in CondaDependencies(tmp_path / "odd.yml").serialize_to_string()
+    )
+
+
+COMMENTED = """\
+# of the whole team
+# ask before you change it
+name: team
+dependencies:
+- python=3.8  # the cluster's
+# newer ones are slow here
+- numpy=1.16
+- scipy  # unused soon
+- pip:
+  # our own
+  - tools
+channels:  # in this order
+- conda-forge
+# the end
+"""

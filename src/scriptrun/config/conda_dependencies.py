@@ -49,7 +49,8 @@ class CondaDependencies:
 
     Without a file it holds the SDK's default: a Python that nobody chose, and azureml-defaults.
     Of a file, requirement files that it names (``-r``) are read in, and relative paths are made
-    absolute. Equal by content. Raises UserErrorException for a file that is missing or malformed.
+    absolute; its comments are written again with the lines that stay. Equal by content. Raises
+    UserErrorException for a file that is missing or malformed.
     """
 
     DEFAULT_NUMBER_OF_CONDA_PACKAGES = 0
@@ -57,10 +58,11 @@ class CondaDependencies:
 
     def __init__(self, conda_dependencies_file_path: str | os.PathLike[str] | None = None) -> None:
         self._content: dict[str, Any]
+        self._source = ""
         if conda_dependencies_file_path is None:
             self._content = _default()
         else:
-            self._content = conda_file.read(conda_dependencies_file_path)
+            self._content, self._source = conda_file.read(conda_dependencies_file_path)
             self._set_pip(settle(self._pip(), conda_dependencies_file_path))
 
     @staticmethod
@@ -259,14 +261,14 @@ class CondaDependencies:
 
     def serialize_to_string(self) -> str:
         """The conda environment file as YAML text."""
-        return conda_file.to_text(self._content)
+        return conda_file.to_text(self._content, self._source)
 
     def save_to_file(
         self, base_directory: str | os.PathLike[str], conda_file_path: str | None = None
     ) -> str:
         """Write the file below ``base_directory``; its path relative to that is returned."""
         name = conda_file_path or CONDA_FILE_NAME
-        conda_file.write(os.path.join(base_directory, name), self._content)
+        conda_file.write(os.path.join(base_directory, name), self._content, self._source)
         return name
 
     def save(self, path: str | os.PathLike[str] | None = None) -> str:
@@ -274,7 +276,7 @@ class CondaDependencies:
         place = os.fspath(path or CONDA_FILE_NAME)
         if os.path.isdir(place):
             place = os.path.join(place, CONDA_FILE_NAME)
-        conda_file.write(place, self._content)
+        conda_file.write(place, self._content, self._source)
         return place
 
     def _pip(self) -> list[str]:

@@ -6,11 +6,20 @@ import os
 
 from scriptrun.config import yaml_text
 from scriptrun.spec.errors import UserErrorException
-from scriptrun.spec.hints import Any
+from scriptrun.spec.hints import TYPE_CHECKING, Any
+from scriptrun.spec.later import later
+
+if TYPE_CHECKING:
+    from scriptrun.config import conda_comments
+else:
+    conda_comments = later("scriptrun.config.conda_comments")
 
 
-def read(path: str | os.PathLike[str]) -> dict[str, Any]:
-    """The content of the conda environment file at ``path``; UserErrorException if it is none."""
+def read(path: str | os.PathLike[str]) -> tuple[dict[str, Any], str]:
+    """The content of the conda environment file at ``path``, and its text.
+
+    Raises UserErrorException if it is none.
+    """
     place = os.fspath(path)
     try:
         with open(place, encoding="utf-8-sig") as handle:
@@ -20,7 +29,7 @@ def read(path: str | os.PathLike[str]) -> dict[str, Any]:
             f"The conda file {place} cannot be read: {getattr(error, 'strerror', None) or error}.",
             "Give the path of a conda environment file (YAML).",
         ) from None
-    return checked(yaml_text.load(text, place), place)
+    return checked(yaml_text.load(text, place), place), text
 
 
 def checked(content: Any, where: str = "The conda specification") -> dict[str, Any]:
@@ -35,14 +44,15 @@ def checked(content: Any, where: str = "The conda specification") -> dict[str, A
     return made
 
 
-def to_text(content: dict[str, Any]) -> str:
-    """The file's text."""
-    return yaml_text.dump(content)
+def to_text(content: dict[str, Any], source: str = "") -> str:
+    """The file's text, with the comments of ``source``, the text that was read."""
+    text = yaml_text.dump(content)
+    return conda_comments.carried(source, text) if "#" in source else text
 
 
-def write(path: str | os.PathLike[str], content: dict[str, Any]) -> None:
+def write(path: str | os.PathLike[str], content: dict[str, Any], source: str = "") -> None:
     """Write the file, making its directory where that is missing."""
-    yaml_text.write(path, to_text(content))
+    yaml_text.write(path, to_text(content, source))
 
 
 def _dependencies(value: Any, where: str) -> list[Any]:
