@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -15,6 +16,7 @@ from scriptrun.config.environment import DockerBuildContext, Environment
 from scriptrun.config.script_run_config import ScriptRunConfig
 from scriptrun.config.sections import DockerConfiguration
 from scriptrun.engines.local import Local
+from scriptrun.environments import pythons
 from scriptrun.experiment import Experiment
 from scriptrun.testing.jobs import Bench, log_of, wait
 
@@ -95,6 +97,33 @@ def test_an_image_with_another_user_an_entrypoint_and_no_shell(bench, podman):
         for name in names:
             assert os.stat(os.path.join(folder, name)).st_uid == os.getuid()
     assert not podman.names()
+
+
+def test_the_oldest_python_in_an_image(bench, tmp_path):
+    """The script, with its metrics and outputs, runs on an image's own Python 3.8."""
+    if pythons.missing("3.8"):
+        lacking("Python 3.8")
+    prefix = Path(os.path.realpath(pythons.choose("3.8")[0].path)).parent.parent
+    small = shutil.ignore_patterns("test", "tests", "site-packages", "__pycache__", "*.a", "share")
+    shutil.copytree(prefix, tmp_path / "context" / "old", ignore=small, symlinks=True)
+    (tmp_path / "context" / "Dockerfile").write_text(
+        f"FROM {BASE}\nCOPY old /opt/old\n"
+        "ENV PATH=/opt/old/bin:/usr/bin:/bin LD_LIBRARY_PATH=/opt/old/lib\n"
+    )
+    context = DockerBuildContext.from_local_directory(None, tmp_path / "context")
+    environment = managed(Environment.from_docker_build_context("old", context))
+    run = submit(bench, environment, TELLS + VERSION)
+    assert log_of(run).splitlines()[-1] == "3.8 /opt/old 1 {'of': 'it'}"
+    assert run.get_metrics() == {"seen": 1}
+    assert run.get_file_names().count("outputs/made.txt") == 1
+
+
+VERSION = """
+run = Run.get_context()
+run.tag("of", "it")
+run.upload_file("kept.txt", "outputs/made.txt")
+print("%d.%d" % sys.version_info[:2], sys.prefix, run.get_metrics()["seen"], run.get_tags())
+"""
 
 
 def test_a_command_that_is_no_python_in_an_image_without_one(bench):
