@@ -11,7 +11,9 @@ from pathlib import Path
 
 import pytest
 from pods import BARE, BASE, as_user, lacking
+from wheel_making import make_wheel
 
+from scriptrun.config.conda_dependencies import CondaDependencies
 from scriptrun.config.environment import DockerBuildContext, Environment
 from scriptrun.config.script_run_config import ScriptRunConfig
 from scriptrun.config.sections import DockerConfiguration
@@ -100,7 +102,7 @@ def test_an_image_with_another_user_an_entrypoint_and_no_shell(bench, podman):
 
 
 def test_the_oldest_python_in_an_image(bench, tmp_path):
-    """The script, with its metrics and outputs, runs on an image's own Python 3.8."""
+    """The script runs on an image's own Python 3.8, with a package on top of it."""
     if pythons.missing("3.8"):
         lacking("Python 3.8")
     prefix = Path(os.path.realpath(pythons.choose("3.8")[0].path)).parent.parent
@@ -111,18 +113,24 @@ def test_the_oldest_python_in_an_image(bench, tmp_path):
         "ENV PATH=/opt/old/bin:/usr/bin:/bin LD_LIBRARY_PATH=/opt/old/lib\n"
     )
     context = DockerBuildContext.from_local_directory(None, tmp_path / "context")
-    environment = managed(Environment.from_docker_build_context("old", context))
+    environment = Environment.from_docker_build_context("old", context)
+    environment.python.user_managed_dependencies = False
+    make_wheel(tmp_path / "wheels", "red", "2.0")
+    environment.python.conda_dependencies = CondaDependencies.create(
+        pip_packages=["red", "--no-index", f"--find-links {tmp_path / 'wheels'}"]
+    )
     run = submit(bench, environment, TELLS + VERSION)
-    assert log_of(run).splitlines()[-1] == "3.8 /opt/old 1 {'of': 'it'}"
+    assert log_of(run).splitlines()[-1] == "3.8 /opt/old 2.0 1 {'of': 'it'}"
     assert run.get_metrics() == {"seen": 1}
     assert run.get_file_names().count("outputs/made.txt") == 1
 
 
 VERSION = """
+import red
 run = Run.get_context()
 run.tag("of", "it")
 run.upload_file("kept.txt", "outputs/made.txt")
-print("%d.%d" % sys.version_info[:2], sys.prefix, run.get_metrics()["seen"], run.get_tags())
+print("%d.%d" % sys.version_info[:2], sys.base_prefix, red.VERSION, run.get_metrics()["seen"], run.get_tags())
 """
 
 
