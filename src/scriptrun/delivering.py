@@ -21,8 +21,14 @@ from scriptrun.home import Home
 from scriptrun.runtime import files
 from scriptrun.sending import Sending
 from scriptrun.spec.errors import ScriptrunError
-from scriptrun.spec.hints import Any
+from scriptrun.spec.hints import TYPE_CHECKING, Any
+from scriptrun.spec.later import later
 from scriptrun.tellings import Telling
+
+if TYPE_CHECKING:
+    from scriptrun import settling
+else:
+    settling = later("scriptrun.settling")
 
 NAME = "scriptrun-data"
 
@@ -55,6 +61,11 @@ class Delivering:
         assert self._bringing is not None and self._sending is not None
         outputs = {os.path.realpath(each["path"]) for each in self._sending.ready.values()}
         return [*self._bringing.binds, *((each, each, True) for each in sorted(outputs))]
+
+    def environment(self, order: dict[str, Any]) -> dict[str, Any]:
+        """Build the run's environment on this node; where it stands."""
+        folder = Path(order["folder"])
+        return settling.build(Home(order["workspace"]), folder, order["node"])
 
     def finish(self, state: str) -> dict[str, Any]:
         """Upload and verify, look for what was changed, and let go; the first problem, or ""."""
@@ -165,6 +176,8 @@ def _answer(delivering: Delivering, question: dict[str, Any]) -> dict[str, Any]:
     try:
         if question["do"] == "deliver":
             return delivering.deliver(question)
+        if question["do"] == "environment":
+            return delivering.environment(question)
         if question["do"] == "register":
             return delivering.register(question["state"])
         return delivering.finish(question["state"])

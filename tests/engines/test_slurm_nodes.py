@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+from wheel_making import make_wheel
 
 from scriptrun.engines.slurm import Slurm
 from scriptrun.spec.errors import RunConfigurationException
@@ -56,3 +57,33 @@ def test_a_scratch_that_cannot_be_is_told(tmp_path, slurm):
     run = Bench(tmp_path / "x", Slurm(partition="main", scratch="$NO_SUCH/x")).run("print(1)")
     assert run.get_status() == "Failed"
     assert "scratch directory is not known on this node: $NO_SUCH/x" in run.standing.reason
+
+
+def test_the_environment_is_built_once_on_each_node(tmp_path, slurm):
+    """Two ranks on each of two nodes, which are told apart by a directory of their own."""
+    wheel = make_wheel(tmp_path, "mauve", "4")
+    asked = tmp_path / "requirements.txt"
+    asked.write_text(f"mauve @ {wheel.as_uri()}\n")
+    disk = f"{tmp_path}/disks/$SLURMD_NODENAME"
+    target = Slurm(partition="main", cpus=2, scratch=disk, own_environments=True)
+    bench = Bench(tmp_path / "w", target)
+    code = "import mauve, sys\nprint(sys.prefix)\n"
+    run = bench.run(code, pytorch=[4, 2], requirements=str(asked))
+    assert run.get_status() == "Completed", run.standing.reason
+    places = [log_of_rank(run, rank).strip() for rank in range(4)]
+    assert places[0] == places[1] != places[2] == places[3]
+    assert all(
+        f"{tmp_path}/disks/n" in place and "/cache/environments/" in place for place in places
+    )
+    said = (run.path / "system_logs" / "environment.txt").read_text()
+    assert [said.count(f"node {node}: Building") for node in (0, 1)] == [1, 1]
+    assert "built once on each node" in (run.path / "slurm" / "1" / "job.sh").read_text()
+    (tmp_path / "full" / "cache").mkdir(parents=True)
+    (tmp_path / "full" / "cache" / "environments").touch()  # nothing can be built below it
+    bench.target = target.replace(scratch=f"{tmp_path}/full")
+    failed = bench.run(code, requirements=str(asked))
+    assert failed.get_status() == "Failed"
+    assert "the environment could not be built on node 0: " in failed.standing.reason
+    with pytest.raises(RunConfigurationException, match="say where that is with scratch"):
+        bench.target = Slurm(partition="main", own_environments=True)
+        bench.submit("print(1)")

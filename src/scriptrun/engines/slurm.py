@@ -37,9 +37,10 @@ class Slurm(Value):
     ``podman``, ``apptainer`` or ``enroot`` (default: no containers). ``root`` is a directory that
     all nodes see, for built environments (default: beside the workspace). ``scratch`` is a
     directory of each node's own disk (``/local/$USER``; variables are the node's), in which a run's
-    working directory and the cache of its data lie; default: both where all nodes see them. ``ssh``
-    names a login node, behind which ``tool`` is a Python that has scriptrun (default: one made
-    below ``root``).
+    working directory and the cache of its data lie; default: both where all nodes see them. With
+    ``own_environments`` the job's environment is built there as well, from its lock, once a node.
+    ``ssh`` names a login node, behind which ``tool`` is a Python that has scriptrun (default: one
+    made below ``root``).
     """
 
     name: str = "slurm"
@@ -62,6 +63,7 @@ class Slurm(Value):
     containers: str | None = None
     root: str | None = None
     scratch: str | None = None
+    own_environments: bool = False
     ssh: str | None = None
     tool: str | None = None
 
@@ -154,6 +156,7 @@ def order_of(target: Slurm, job: JobSpec, order: Order, place: Path) -> dict[str
         "attempt": order.attempt,
         "slurm": str(place),
         "scratch": target.scratch,
+        "own_environment": bool(target.own_environments and order.prefix),
         "requeues": target.requeues if target.warn and target.requeue else 0,
         "tool": [target.tool or sys.executable, "-P"],
         "ticket": None,

@@ -112,6 +112,10 @@ def _of_options(target: Slurm) -> list[str]:
         found.append("warn tells a job to save before its time limit, and no time is given")
     if target.scratch and not target.scratch.startswith(("/", "$")):
         found.append(f"scratch={target.scratch!r} is no absolute path on the nodes")
+    if target.own_environments and not target.scratch:
+        found.append(
+            "own_environments builds on each node's own disk: say where that is with scratch"
+        )
     for option in target.extra:
         if not option.startswith("-") or "\n" in option:
             found.append(f"extra has {option!r}, which is no option of sbatch such as --exclusive")

@@ -36,6 +36,8 @@ def script(target: Slurm, job: JobSpec, place: Path, log: Path | None, array: in
     options = [*_options(target, job, log, array), *target.extra]
     lines = ["#!/bin/bash", *(f"#SBATCH {each}" for each in options), ""]
     lines += [f"# {each}" for each in _about(job, array)]
+    if target.own_environments:
+        lines.append(f"# environment: built once on each node, below {_flat(str(target.scratch))}")
     lines += target.setup
     lines += [f"order={shlex.quote(str(place / 'order.json'))}", *_start(target, job)]
     return "\n".join(lines) + "\n"

@@ -37,6 +37,21 @@ class Helper:
         self._finished = False
         self._beats, self._next_beat = 0, 0.0
 
+    def build(self):
+        """Have the run's environment built on this node; the order then says where it stands.
+
+        Raises NotDelivered.
+        """
+        order = self._order
+        self._start()
+        question = {name: order[name] for name in ("folder", "workspace", "node")}
+        answer = self._ask(
+            dict(question, do="environment"), "canceled while its environment was built"
+        )
+        if answer.get("error"):
+            raise NotDelivered(answer["error"])
+        order.update(answer)
+
     def bring(self, work):
         """Bring the data for the working directory ``work``; the variables that name it.
 
@@ -44,7 +59,8 @@ class Helper:
         """
         if not self.wanted:
             return {}
-        self._start()
+        if self._pid is None:
+            self._start()
         order = self._order
         answer = self._ask(
             {

@@ -8,6 +8,9 @@ from . import collect, identity, processes, results, supervise, variables
 def move_in(order, log, data):
     """Make what was laid out this node's working directory and bring the data; give its path."""
     work = collect.move_in(order["folder"], order["attempt"], order["node"])
+    if order.get("own_environment"):
+        log.write("state", state="Preparing", reason="its environment is built on the node")
+        data.build()
     if data.wanted:
         log.write("state", state="Preparing", reason="its data is brought")
     order["brought"] = data.bring(work)

@@ -1,0 +1,46 @@
+"""A run's environment on a node's own disk: built there from the run's lock, once a node.
+
+The launcher of the node asks for it (``runtime/delivery.py``). Jobs that come to a node at once
+wait for one build, whose lock is a file of that node.
+"""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+from scriptrun import registries
+from scriptrun.environments import ensure
+from scriptrun.runtime import events
+from scriptrun.spec.errors import EnvironmentException, ScriptrunError
+from scriptrun.spec.hints import TYPE_CHECKING
+from scriptrun.starting import ENVIRONMENT_LOG, lock_of
+from scriptrun.tracking import folders
+
+if TYPE_CHECKING:
+    from scriptrun.home import Home
+
+
+def build(workspace: Home, folder: Path, node: int) -> dict[str, str | None]:
+    """The ``python``, ``bin`` and ``prefix`` of the run's environment in this node's cache.
+
+    What is done is said in the run's system_logs/environment.txt. Raises EnvironmentException.
+    """
+    job = folders.read_job(folder)
+    assert job is not None, "the launcher has read it before"
+    environment = job.environment
+    registries.know(environment, workspace)
+    path = os.path.join(folder, ENVIRONMENT_LOG)
+
+    def say(text: str) -> None:
+        line = f"node {node}: {text.rstrip()}\n"
+        events.append(path, line.encode("utf-8", "surrogatepass"))
+
+    try:
+        ready = ensure.ensure(environment, workspace.locks_folder, say, lock=lock_of(folder))
+    except (ScriptrunError, OSError) as error:
+        say(str(error))
+        why, hint = getattr(error, "message", str(error)), getattr(error, "hint", "")
+        message = f"the environment could not be built on node {node}: {why}"
+        raise EnvironmentException(message, hint) from error
+    return {"python": ready.python, "bin": ready.bin, "prefix": ready.place}
