@@ -18,6 +18,7 @@ import contextlib
 import json
 import os
 import secrets
+import shutil
 import socket
 import subprocess
 import sys
@@ -34,6 +35,8 @@ import system
 from keeper import descendants
 
 _HERE = Path(__file__).resolve().parent
+#: seconds for which a requeued job waits before it is released
+_QUIET = 2.5
 #: the programs that a cluster needs
 PROGRAMS = ("slurmctld", "slurmd", "sbatch", "munged")
 
@@ -232,6 +235,12 @@ class Cluster:
         for _ in range(3):  # what was about to be started when we looked
             for pid in self._of_node(name):
                 system.kill(pid)
+        # a slurmd that finds these removes the script of the job when that comes again
+        for path in (self.directory / "spool" / name).iterdir():
+            if path.is_socket():
+                path.unlink()
+            elif path.is_dir():
+                shutil.rmtree(path)
 
     def drain(self, name: str, reason: str = "maintenance") -> None:
         """Let a node take no new job."""
@@ -254,27 +263,29 @@ class Cluster:
     def release(self, job: object, begun: Callable[[], object]) -> None:
         """Start a requeued job soon, and not after the two minutes that Slurm has it wait.
 
-        Until ``begun()``, which looks at what the job does: in the second of its end a node may
-        take it for the job that was just killed; then it fails, after Slurm has called it running
-        for a moment, and waits once more.
+        Until ``begun()``, which looks at what the job does. It has waited for some seconds before
+        it is released: a node takes a job that comes in the second in which it was killed for the
+        killed one, and Slurm calls it failed.
         """
-        time.sleep(2.0)
+        quiet = time.monotonic()
 
         def done() -> bool:
+            nonlocal quiet
             if begun():
                 return True
-            if self.jobs().get(str(job)) == "PENDING":
+            if self.jobs().get(str(job)) != "PENDING":
+                quiet = time.monotonic()
+            elif time.monotonic() - quiet > _QUIET:
                 self.run("scontrol", "update", f"jobid={job}", "StartTime=now", check=False)
-                self.run("scontrol", "release", str(job), check=False)  # held after it failed
-            time.sleep(0.3)
+                quiet = time.monotonic()
+            time.sleep(0.1)
             return False
 
         try:
             system.until(done, "", seconds=90)
         except TimeoutError:
             said = self.run("scontrol", "show", "job", str(job), check=False)
-            nodes = self.run("sinfo", "-N", "-l", check=False)
-            raise TimeoutError(f"the job {job} was not released:\n{said}\n{nodes}") from None
+            raise TimeoutError(f"the job {job} was not released:\n{said}") from None
 
     # within
 

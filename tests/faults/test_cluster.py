@@ -139,7 +139,7 @@ def test_what_slurm_allows_is_told_in_words(tmp_path, slurm):
     )
     until(lambda: len(logs_of(late)) == 2 and all(logs_of(late)))
     until(lambda: log_of(warned) and log_of(hangs))
-    slurm.run("scontrol", "update", f"jobid={job_of(late)}", "EndTime=now")
+    slurm.run("scontrol", "update", f"jobid={job_of(late)}", "EndTime=now+1")
     assert wait(large) == "Failed"
     assert "it used more memory than it was given" in large.standing.reason
     assert wait(late) == "Failed"
