@@ -18,7 +18,6 @@ import contextlib
 import json
 import os
 import secrets
-import shutil
 import socket
 import subprocess
 import sys
@@ -232,15 +231,10 @@ class Cluster:
         if self.hosts:
             system.kill(self.pids.pop(f"host-{name}"))
             return
-        for _ in range(3):  # what was about to be started when we looked
-            for pid in self._of_node(name):
-                system.kill(pid)
+        # again and again: what was about to be started when we looked, what is still dying
+        system.until(lambda: not self._killed(name), f"processes of node {name} go on")
         # a slurmd that finds these removes the script of the job when that comes again
-        for path in (self.directory / "spool" / name).iterdir():
-            if path.is_socket():
-                path.unlink()
-            elif path.is_dir():
-                shutil.rmtree(path)
+        system.remove_jobs(self.directory / "spool" / name)
 
     def drain(self, name: str, reason: str = "maintenance") -> None:
         """Let a node take no new job."""
@@ -378,6 +372,13 @@ class Cluster:
             return argv
         spaces = ["-n", "-u"] if host == "ctl" else ["-n", "-u", "-p", "-m"]
         return ["nsenter", "-t", str(self.pids[f"host-{host}"]), *spaces, *argv]
+
+    def _killed(self, name: str) -> list[int]:
+        """The processes of a node that were still there to be killed."""
+        found = self._of_node(name)
+        for pid in found:
+            system.kill(pid)
+        return found
 
     def _of_node(self, name: str) -> list[int]:
         """Every process of a node: slurmd, slurmstepd, tasks and what they started."""

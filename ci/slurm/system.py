@@ -54,6 +54,15 @@ def kill(pid: int) -> None:
         os.kill(pid, signal.SIGKILL)
 
 
+def remove_jobs(spool: Path) -> None:
+    """Remove the sockets and the folders of jobs that a killed slurmd left in its folder."""
+    for path in spool.iterdir():
+        if path.is_socket():
+            path.unlink()
+        elif path.is_dir():
+            shutil.rmtree(path)
+
+
 def read_proc(pid: int, name: str) -> bytes:
     """A file of the process in /proc; b"" once it is gone."""
     try:

@@ -6,13 +6,18 @@ has started ends with it.
 
 from __future__ import annotations
 
+import contextlib
 import os
 import subprocess
 import threading
 import time
+from typing import TYPE_CHECKING
 
 from scriptrun.environments.base import Stop, Stopped
 from scriptrun.spec.errors import EnvironmentException
+
+if TYPE_CHECKING:
+    import psutil
 
 #: seconds that one call of a tool may take where the user says nothing
 DEFAULT = 3600.0
@@ -35,23 +40,50 @@ def limit() -> float:
 
 
 def end(process: subprocess.Popen[bytes], grace: float = 0.0) -> None:
-    """End ``process`` and all that it has started; ``grace`` is its time to do so by itself."""
+    """End ``process`` and all that it has started; ``grace`` is its time to do so by itself.
+
+    When this returns they are gone, as far as the system ends what is killed within 5 s.
+    """
     import psutil
 
-    try:
-        family = psutil.Process(process.pid).children(recursive=True)
-    except psutil.NoSuchProcess:
-        family = []
+    family = _below(process.pid)
     process.terminate()
     try:
         process.wait(grace)
     except subprocess.TimeoutExpired:
         process.kill()
-    for each in family:
-        try:
-            each.kill()
-        except psutil.NoSuchProcess:
-            continue
+    while family:  # what they had started meanwhile is theirs, too
+        more = {child for each in family for child in _below(each.pid)} - family
+        for each in family:
+            with contextlib.suppress(psutil.NoSuchProcess):
+                each.kill()
+        _wait(family)
+        family = more
+
+
+def _below(pid: int) -> set[psutil.Process]:
+    import psutil
+
+    try:
+        return set(psutil.Process(pid).children(recursive=True))
+    except psutil.NoSuchProcess:
+        return set()
+
+
+def _wait(family: set[psutil.Process], patience: float = 5.0) -> None:
+    """Until none of them lives; the dead whom nobody has asked after yet are no longer alive."""
+    until = time.monotonic() + patience
+    while any(_lives(each) for each in family) and time.monotonic() < until:
+        time.sleep(0.01)
+
+
+def _lives(one: psutil.Process) -> bool:
+    import psutil
+
+    try:
+        return one.is_running() and one.status() != psutil.STATUS_ZOMBIE
+    except psutil.NoSuchProcess:
+        return False
 
 
 class Watch:
