@@ -41,7 +41,7 @@ class Registry:
         with open(self.place / "log.txt", "wb") as log:
             words = ["docker-registry", "serve", str(config)]
             self.process = subprocess.Popen(words, stdout=log, stderr=log)
-        deadline = time.monotonic() + 30
+        deadline = time.monotonic() + 60
         while not _answers(int(port)):
             if self.process.poll() is not None or time.monotonic() > deadline:
                 raise RuntimeError((self.place / "log.txt").read_text())

@@ -102,7 +102,7 @@ class Login:
 
     def _await(self) -> None:
         argv = ["ssh", "-F", str(self.config), "-o", "BatchMode=yes", "login", "true"]
-        deadline = time.monotonic() + 20
+        deadline = time.monotonic() + 60
         while subprocess.run(argv, capture_output=True).returncode:
             if time.monotonic() > deadline:
                 raise TimeoutError((self.cluster.directory / "log" / "sshd.txt").read_text())

@@ -36,7 +36,7 @@ def which(name: str) -> str:
     return shutil.which(name, path=path) or ""
 
 
-def until(what: Callable[[], Any], why: str, seconds: float = 30) -> Any:
+def until(what: Callable[[], Any], why: str, seconds: float = 60) -> Any:
     """What ``what`` gives once that is true; TimeoutError with ``why`` after ``seconds``."""
     deadline = time.monotonic() + seconds
     while True:

@@ -166,7 +166,7 @@ def test_kills_while_data_comes_leave_nothing_behind(web, workspace, tmp_path):
         again = Experiment(workspace, "kills").submit(config(tmp_path, code, dataset.as_download()))
         again.wait_for_completion()
         assert (again.path / "user_logs/std_log.txt").read_text() == f"{len(data) + 1}\n"
-    until = time.monotonic() + 20
+    until = time.monotonic() + 60
     while helpers(tmp_path):
         assert time.monotonic() < until, helpers(tmp_path)
         time.sleep(0.1)
