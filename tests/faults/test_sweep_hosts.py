@@ -18,7 +18,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "sweeps"))
 from tuning import Tuner, driver_of, ended, until
 
 from scriptrun import HyperDriveRun, Run
-from scriptrun.runtime import identity
+from scriptrun.runtime import files, identity
 from scriptrun.spec.errors import UserErrorException
 from scriptrun.store import leases, places
 from scriptrun.sweeps import tending
@@ -74,7 +74,8 @@ def five_minutes_pass():
     """All that this machine has seen standing still was seen so much earlier."""
     for path in places.runtime_folder("seen").glob("*.json"):
         seen = json.loads(path.read_text())
-        path.write_text(json.dumps({**seen, "since": seen["since"] - leases.STALE_SECONDS - 1}))
+        earlier = {**seen, "since": seen["since"] - leases.STALE_SECONDS - 1}
+        files.write_atomic(path, files.to_json(earlier))  # a driver may be reading it
 
 
 def test_a_sweep_whose_host_is_gone_stands_still_and_goes_on_elsewhere(tmp_path, far):
