@@ -25,6 +25,7 @@ _HOMES = {
     "DEFAULT_GPU_IMAGE": "scriptrun.config.images",
     "CondaDependencies": "scriptrun.config.conda_dependencies",
     "ContainerRegistry": "scriptrun.config.environment_sections",
+    "DockerBuildContext": "scriptrun.config.environment_sections",
     "DockerConfiguration": "scriptrun.config.sections",
     "Model": "scriptrun.model",
     "MpiConfiguration": "scriptrun.config.distributed",

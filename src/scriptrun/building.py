@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import tempfile
 from collections.abc import Callable
+from pathlib import Path
 
 from scriptrun import placing, registries
 from scriptrun.config import planning
 from scriptrun.config.script_run_config import ScriptRunConfig
-from scriptrun.environments import base, ensure
+from scriptrun.environments import base, cache, ensure, locks
 from scriptrun.environments.find import find
 from scriptrun.spec.environment import EnvironmentSpec
 from scriptrun.spec.errors import refuse
@@ -36,10 +38,34 @@ def build(
     ``upgrade`` resolves it anew and replaces the workspace's lock. Raises EnvironmentException,
     which names the package and the reason.
     """
-    spec = spec_of(environment, interpreter)
-    refuse(base.check(spec), "This environment cannot be built")
-    registries.know(spec, workspace)
+    spec = _checked(workspace, environment, interpreter)
     return ensure.ensure(spec, workspace.locks_folder, log, upgrade=upgrade)
+
+
+def build_first(
+    to_be: Home,
+    make: Callable[[], Home],
+    environment: Environment,
+    log: Callable[[str], None],
+    interpreter: str | None = None,
+) -> base.Ready:
+    """``build`` where there is no workspace yet: ``make`` makes it when the environment is there.
+
+    What is refused, or cannot be built, leaves none behind.
+    """
+    spec = _checked(to_be, environment, interpreter)
+    with tempfile.TemporaryDirectory(prefix="scriptrun-lock-") as folder:
+        ready = ensure.ensure(spec, Path(folder), log)
+    if base.builder_class(spec.kind).builds:
+        locks.keep(make().locks_folder, spec, ready.lock)
+    return ready
+
+
+def _checked(workspace: Home, environment: Environment, interpreter: str | None) -> EnvironmentSpec:
+    spec = spec_of(environment, interpreter)
+    refuse(cache.troubles(spec), "This environment cannot be built")
+    registries.know(spec, workspace)
+    return spec
 
 
 class ImageBuildDetails:

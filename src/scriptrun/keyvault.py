@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 
 from scriptrun.home import Home
+from scriptrun.spec.errors import SecretException
 from scriptrun.spec.hints import Any
 from scriptrun.store import secrets
 from scriptrun.store.secrets import known
@@ -35,7 +36,12 @@ class Keyvault:
         return {name: self.get_secret(name) if known(name) else None for name in secrets}
 
     def set_secret(self, name: str, value: str, content_type: str | None = None) -> None:
-        """Keep a secret for this user."""
+        """Keep a secret for this user. Raises SecretException for a value that is no text."""
+        if not isinstance(value, str):
+            raise SecretException(
+                f"The secret {name!r} is a {type(value).__name__}, and secrets are texts.",
+                "Write it as one: str(value), or json.dumps(value).",
+            )
         secrets.keep(name, value)
 
     def set_secrets(self, secrets_batch: Mapping[str, str] | Iterable[Any]) -> None:

@@ -58,16 +58,21 @@ def of(workspace: Workspace, text: str, interpreter: str | None = None) -> Locke
 
 
 def _built(text: str) -> Locked | None:
-    """The built environment whose key begins with ``text``; None where that is no key."""
-    try:
-        key = cache.whole_key(text)
-    except EnvironmentException:
-        return None
-    there = shelves.current(key)
-    if there is None:
+    """The built environment that ``text`` means by its key or name; None where it means none."""
+    key = _key(text)
+    there = shelves.current(key) if key else None
+    if key is None or there is None:
         return None
     lock = there[1].get("lock", {})
     return Locked(key[:12], lock, tuple(lock.get("requested", ())), key, there[0])
+
+
+def _key(text: str) -> str | None:
+    """The key that begins with ``text``, else that of the last used one of that name."""
+    try:
+        return cache.whole_key(text)
+    except EnvironmentException:
+        return next((each.key for each in cache.listing() if text in each.names), None)
 
 
 def _of_run(workspace: Workspace, text: str, error: EnvironmentException) -> Locked:

@@ -6,8 +6,10 @@ A password that code gives (``base_image_registry.password``) is kept as the sec
 
 from __future__ import annotations
 
+import re
+
 from scriptrun.spec.environment import EnvironmentSpec
-from scriptrun.spec.errors import SecretException
+from scriptrun.spec.errors import SecretException, UserErrorException
 from scriptrun.spec.hints import TYPE_CHECKING
 from scriptrun.store import containers, registry, secrets
 
@@ -17,6 +19,7 @@ if TYPE_CHECKING:
 
 #: the setting of a workspace that names its registry
 _NAME = "container-registry"
+_ADDRESS = re.compile(r"(?:[a-z0-9.-]+|\[[0-9a-f:]+\])(?::\d+)?(?:/[a-z0-9]+(?:[._-]+[a-z0-9]+)*)*")
 
 
 def secret_of(address: str) -> str:
@@ -40,13 +43,19 @@ def name(
 ) -> None:
     """Let ``workspace`` share the images that are built for it in a registry; None: no longer.
 
-    ``password`` is kept as this user's secret, never in the workspace.
+    ``password`` is kept as this user's secret, never in the workspace. Raises UserErrorException
+    for what is no address.
     """
     shelf = _shelf(workspace)
     if not address:
         shelf.remove(_NAME)
         return
     address = address.partition("://")[2].rstrip("/") or address.rstrip("/")
+    if not _ADDRESS.fullmatch(address):
+        raise UserErrorException(
+            f"{address!r} is no address of a registry.",
+            "Write HOST[:PORT][/PATH] in small letters, as registry.example.org/team.",
+        )
     shelf.put(_NAME, {"address": address, **({"username": username} if username else {})})
     if password:
         secrets.keep(secret_of(address), password)

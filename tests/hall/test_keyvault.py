@@ -4,7 +4,7 @@ import pytest
 
 from scriptrun import Workspace
 from scriptrun.keyvault import Keyvault
-from scriptrun.spec.errors import UserErrorException
+from scriptrun.spec.errors import SecretException, UserErrorException
 from scriptrun.testing.jobs import Bench
 
 
@@ -25,6 +25,12 @@ def test_what_is_kept_comes_back_and_can_be_forgotten(vault):
     assert [each["name"] for each in vault.list_secrets()] == ["other"]
     with pytest.raises(UserErrorException, match="no secret 'key'"):
         vault.get_secret("key")
+
+
+def test_a_secret_is_a_text(vault):
+    with pytest.raises(SecretException, match="'port' is a int, and secrets are texts"):
+        vault.set_secret("port", 8080)
+    assert vault.list_secrets() == []
 
 
 def test_nothing_of_it_lies_in_the_workspace(vault):

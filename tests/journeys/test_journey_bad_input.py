@@ -49,6 +49,8 @@ CASES = {
     "no number": (["compute", "set", "local", "--max-runs", "two"], "--max-runs", "whole number"),
     "no slot at all": (["compute", "set", "local", "--max-runs", "0"], "max_runs=0", "1 or more"),
     "nothing to build": (["env", "build"], "what to build", "--requirements"),
+    "no script to read": (["env", "build", "--script", "x.py"], "no script x.py", "path"),
+    "no registry": (["env", "registry", "no good"], "'no good'", "HOST"),
     "no shell": (["completion", "csh"], "csh", "bash"),
     "two many words": (["init", "a", "b"], "b", "--help"),
 }  # fmt: skip

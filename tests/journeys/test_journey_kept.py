@@ -104,3 +104,21 @@ def test_the_doctor(user):
     done = user.types("doctor", SCRIPTRUN_CACHE=str(path / "cache"))
     assert done.code == 1
     assert "SCRIPTRUN_CACHE" in done.out
+
+
+def test_a_build_that_is_refused_makes_no_workspace(user):
+    user.writes("no.yml", "dependencies:\n- python=9.9\n")
+    refused = user.types("env", "build", "--conda", "no.yml")
+    assert "Python 9.9" in refused.err
+    user.writes("none.txt", "./nowhere\n")
+    assert user.types("env", "build", "--requirements", "none.txt").code == 2
+    assert not (user.here / ".scriptrun").exists()
+    user.writes("empty.txt", "")
+    built = user.does("env", "build", "--requirements", "empty.txt")
+    assert "Made the workspace" in built.err
+    assert len(list((user.here / ".scriptrun" / "locks").iterdir())) == 1
+    assert user.does("env", "show", "empty").out.split()[1] in built.out
+    assert (
+        "nothing: it is there"
+        in user.does("env", "build", "--plan", "--requirements", "empty.txt").out
+    )

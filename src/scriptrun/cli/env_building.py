@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 from collections.abc import Callable
 from dataclasses import asdict
+from functools import partial
 from pathlib import Path
 
 from scriptrun import building, catalog, opening
@@ -28,7 +29,11 @@ def build(workspace: Workspace, args: argparse.Namespace) -> tuple[Any, str | Ca
     python = pythons.choose(Path.cwd(), workspace.root)[0]
     if args.plan:
         return _plan(workspace, environment, python, args.upgrade)
-    ready = building.build(opening.made(workspace), environment, failures.say, args.upgrade, python)
+    if opening.is_made(workspace):
+        ready = building.build(workspace, environment, failures.say, args.upgrade, python)
+    else:
+        make = partial(opening.made, workspace)
+        ready = building.build_first(workspace, make, environment, failures.say, python)
     state = "was there" if ready.cached else f"took {out.duration(ready.seconds)}"
     return asdict(ready), f"{ready.place or ready.python} ({state})"
 
@@ -36,14 +41,15 @@ def build(workspace: Workspace, args: argparse.Namespace) -> tuple[Any, str | Ca
 def _plan(
     workspace: Workspace, environment: Environment, python: str, upgrade: bool
 ) -> tuple[Any, Callable[[], None]]:
-    plan = cache.plan(building.spec_of(environment, python), workspace.locks_folder)
+    spec = building.spec_of(environment, python)
+    plan = cache.plan(spec, workspace.locks_folder)
     steps = ("Resolve it anew with the package index.", *plan.steps) if upgrade else plan.steps
     last = plan.last_seconds
     pairs = [
         ("environment", environment.name or ""),
         ("locked", "yes" if plan.locked else "no"),
         ("built", plan.place or "no"),
-        ("would be done", "\n".join(steps) or "nothing: it is there"),
+        ("would be done", "\n".join(steps) or ("" if plan.reasons else "nothing: it is there")),
         ("cannot be", "\n".join(plan.reasons)),
         ("last build", f"took {out.duration(last)}" if last else "none on this machine"),
     ]

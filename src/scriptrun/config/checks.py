@@ -33,7 +33,8 @@ def problems(config: ScriptRunConfig, resolve: Resolve | None = None) -> list[st
     found += _distributed(config) + _duration(run) + _retry(config)
     found += resources.problems(config) + _variables(run) + _docker(run)
     if isinstance(run.environment, Environment):
-        return found + environment_spec.problems(run.environment)
+        docker = run.docker if isinstance(run.docker, DockerConfiguration) else None
+        return found + environment_spec.problems(run.environment, docker)
     given = _what(run.environment)
     hint = " Environment.get(workspace, name) gives the one that is registered."
     return [*found, f"environment wants an Environment, and is {given}.{hint}"]

@@ -129,6 +129,10 @@ class Environment(Section):
         Where ``uv lock --script`` has made a lock beside it, that counts. Raises
         EnvironmentException for a script without such a header.
         """
+        if not os.path.isfile(path):
+            raise EnvironmentException(
+                f"There is no script {os.fspath(path)} here.", "Give the path of a Python script."
+            )
         conda = script_header.find(path)
         if conda is None:
             raise EnvironmentException(

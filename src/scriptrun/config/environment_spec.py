@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 
-from scriptrun.config import curated
+from scriptrun.config import curated, docker_checks
 from scriptrun.config.conda_dependencies import (
     PYTHON_DEFAULT_VERSION,
     SDK_PYTHON_VERSIONS,
@@ -102,8 +102,11 @@ def wants_container(environment: Environment, docker: DockerConfiguration | None
     return bool(asked or has_own_image(environment.docker))
 
 
-def problems(environment: Environment) -> list[str]:
-    """What can be known to be wrong with ``environment`` without building it, as sentences."""
+def problems(environment: Environment, job: DockerConfiguration | None = None) -> list[str]:
+    """What can be known to be wrong with ``environment`` without building it, as sentences.
+
+    ``job`` is the DockerConfiguration of the job that it is for.
+    """
     found: list[str] = []
     python, docker = environment.python, environment.docker
     if curated.is_reserved(environment.name or ""):
@@ -124,6 +127,8 @@ def problems(environment: Environment) -> list[str]:
         )
     if docker.base_dockerfile:
         found += _dockerfile_problems(docker.base_dockerfile)
+    if wants_container(environment, job):
+        found += docker_checks.problems(docker, job)
     return found
 
 
@@ -223,7 +228,7 @@ def _docker(
         "own": has_own_image(section),
         "shm_size": source.shm_size,
         "shared_volumes": source.shared_volumes,
-        "arguments": [str(each) for each in source.arguments or ()],
+        "arguments": docker_checks.words(source.arguments),
         "platform": {"os": section.platform.os, "architecture": section.platform.architecture},
     }
     if section.base_dockerfile:

@@ -5,13 +5,20 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from scriptrun.config.section import Section, fresh
-from scriptrun.spec.hints import Any
+from scriptrun.spec.hints import TYPE_CHECKING, Any
+from scriptrun.spec.later import later
+
+if TYPE_CHECKING:
+    import shlex
+else:
+    shlex = later("shlex")
 
 
 class DockerConfiguration(Section):
     """Whether the job runs in a container, and how that is started.
 
-    ``shm_size`` is Docker's notation ("2g"); ``arguments`` go to ``docker run`` as they are.
+    ``shm_size`` is Docker's notation ("2g"); ``arguments`` go to ``docker run`` as they are;
+    a line of them is split as a shell would.
     """
 
     use_docker: bool = False
@@ -29,7 +36,7 @@ class DockerConfiguration(Section):
         super().__init__(
             use_docker=use_docker,
             shared_volumes=shared_volumes,
-            arguments=list(arguments or ()),
+            arguments=shlex.split(arguments) if isinstance(arguments, str) else list(arguments),
             shm_size=shm_size or "2g",
         )
 

@@ -10,9 +10,9 @@ from pathlib import Path
 from scriptrun.environments import planned_steps, shelves, uses
 from scriptrun.environments.base import Lock, builder_class, check
 from scriptrun.environments.find import known_builder, state
-from scriptrun.spec.environment import EnvironmentSpec
+from scriptrun.spec.environment import IMAGE, EnvironmentSpec
 from scriptrun.spec.errors import EnvironmentException
-from scriptrun.store import flocks
+from scriptrun.store import containers, flocks
 
 
 @dataclass(frozen=True)
@@ -57,7 +57,7 @@ def plan(spec: EnvironmentSpec, locks: Path) -> Plan:
     Programs may be asked: an interpreter for its version, uv for the Pythons that it could bring,
     the container tool for the layers that are in its store.
     """
-    reasons = tuple(check(spec))
+    reasons = tuple(troubles(spec))
     builder = None if reasons else known_builder(spec, locks)
     if builder is None:
         steps = () if reasons else planned_steps.unlocked(spec)
@@ -75,6 +75,14 @@ def plan(spec: EnvironmentSpec, locks: Path) -> Plan:
         place=place,
         lock=builder.lock,
     )
+
+
+def troubles(spec: EnvironmentSpec) -> list[str]:
+    """Why ``spec`` can't be built here, as far as that is known without resolving it."""
+    lacking = containers.trouble() if spec.kind == IMAGE else ""
+    if lacking:
+        return [f"An image needs a container tool, and {lacking}. {containers.HOW_TO}."]
+    return check(spec)
 
 
 def listing() -> list[Entry]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import json
 import os
+import re
 import subprocess
 import tempfile
 from collections.abc import Iterator, Mapping, Sequence
@@ -17,6 +18,8 @@ from scriptrun.store import containers
 
 #: how many of the last lines an error shows
 SHOWN = 20
+#: a line of podman's own log, such as a warning that it tries again
+_REMARK = re.compile(r'time="[^"]*" level=')
 
 
 def run(
@@ -78,6 +81,7 @@ def execute(
 
 def failure(doing: str, kind: str, lines: Sequence[str], code: int) -> EnvironmentException:
     """``doing`` failed: which step it was, the last lines, and what to do."""
+    lines = [line for line in lines if not _REMARK.match(line)] or lines
     text = "\n".join(lines[-SHOWN:])
     step = next((line for line in reversed(lines) if line.startswith(("STEP ", "Step "))), "")
     where = f" at {step}" if step else ""

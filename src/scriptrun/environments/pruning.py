@@ -85,7 +85,7 @@ def _remove(entries: Iterable[Entry], dry: bool = False) -> Pruned:
 
 def _in_use(entry: Entry) -> str:
     if cache.age(entry) < FRESH:
-        return "a run was given it less than a minute ago"
+        return "it was built, or a run was given it, less than a minute ago"
     pids = cache.users(shelves.shelf(entry.key))
     return f"process {', '.join(map(str, pids))} runs in it" if pids else ""
 

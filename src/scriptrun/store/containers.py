@@ -14,6 +14,7 @@ from collections.abc import Sequence
 
 from scriptrun.runtime import files
 from scriptrun.spec.digests import digest_of
+from scriptrun.spec.errors import EnvironmentException
 from scriptrun.spec.hints import Any
 from scriptrun.spec.values import Value
 from scriptrun.store import places
@@ -91,10 +92,10 @@ def trouble() -> str:
 
 
 def require() -> Tool:
-    """The tool. Raises RuntimeError where there is none (``trouble`` was not asked before)."""
+    """The tool. Raises EnvironmentException where there is none."""
     found, why = _asked()
     if found is None:
-        raise RuntimeError(why)
+        raise EnvironmentException(f"An image needs a container tool, and {why}.", f"{HOW_TO}.")
     return found
 
 
@@ -204,7 +205,7 @@ def _ask(path: str) -> tuple[Tool | None, str]:
     said = run(asked, ["info", "--format", shape])
     if said.code:
         last = (said.error or said.out).splitlines()[-1:] or [f"exit code {said.code}"]
-        return None, f"{path} is there and does not work: {last[0]}"
+        return None, f"{path} is there and does not work: {last[0].rstrip('.?!')}"
     try:
         info: dict[str, Any] = json.loads(said.out)
     except ValueError:

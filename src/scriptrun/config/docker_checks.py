@@ -1,0 +1,73 @@
+"""What can be known to be wrong with a container before anything is built or pulled."""
+
+from __future__ import annotations
+
+import os
+import re
+
+from scriptrun.config.environment_sections import DockerBuildContext, DockerSection
+from scriptrun.config.sections import DockerConfiguration
+from scriptrun.spec.hints import TYPE_CHECKING, Any
+from scriptrun.spec.later import later
+
+if TYPE_CHECKING:
+    import shlex
+else:
+    shlex = later("shlex")
+
+#: name, tag and digest of an image (https://pkg.go.dev/github.com/distribution/reference)
+_PART = r"[a-z0-9]+(?:(?:\.|_|__|-+)[a-z0-9]+)*"
+_REFERENCE = re.compile(
+    rf"(?:[A-Za-z0-9.\-\[\]:]+/)?{_PART}(?:/{_PART})*(?::\w[\w.-]{{0,127}})?(?:@\w+:[0-9a-fA-F]{{32,}})?"
+)
+_ID = re.compile(r"(?:sha256:)?[0-9a-f]{12,64}")
+#: a size as docker takes it (https://docs.docker.com/reference/cli/docker/container/run/)
+_SIZE = re.compile(r"\d+(?:\.\d+)?\s*(?:[bkmgt]|[kmgt]i?b)?", re.IGNORECASE)
+_KINDS = ("local", "git")
+
+
+def problems(section: DockerSection, job: DockerConfiguration | None = None) -> list[str]:
+    """Every reason, as sentences, why no container can be made of what was written."""
+    found = [*_of_image(section.base_image), *_of_context(section.build_context)]
+    for source in filter(None, (section, job)):
+        found += _of_size(source.shm_size)
+    return list(dict.fromkeys(found))
+
+
+def words(arguments: Any) -> list[str]:
+    """Options for the container tool: a list of words, or one line as a shell would read it."""
+    if isinstance(arguments, str):
+        return shlex.split(arguments)
+    return [str(each) for each in arguments or ()]
+
+
+def _of_image(image: Any) -> list[str]:
+    if not image or _REFERENCE.fullmatch(str(image)) or _ID.fullmatch(str(image)):
+        return []
+    return [
+        f"{str(image)!r} is no name of an image. "
+        "Write REGISTRY/NAME:TAG in small letters, as docker.io/library/python:3.12."
+    ]
+
+
+def _of_size(size: Any) -> list[str]:
+    if not size or _SIZE.fullmatch(str(size).strip()):
+        return []
+    return [f"shm_size={str(size)!r} is no size. Write a number and a unit, as '2g' or '512m'."]
+
+
+def _of_context(context: DockerBuildContext | None) -> list[str]:
+    if context is None:
+        return []
+    place, kind = str(context.location or ""), context.location_type
+    if kind not in (None, *_KINDS) and not context.is_remote:
+        return [f"DockerBuildContext: location_type={kind!r} is neither 'local' nor 'git'."]
+    if not place:
+        return ["The DockerBuildContext has no location. Give a directory, or a repository's URL."]
+    file = os.path.join(place, context.dockerfile_path or "Dockerfile")
+    if not context.is_remote and os.path.isdir(place) and not os.path.isfile(file):
+        return [
+            f"The build context {place} holds no {context.dockerfile_path or 'Dockerfile'}. "
+            "Name its Dockerfile by dockerfile_path, relative to the context."
+        ]
+    return []
