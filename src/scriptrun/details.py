@@ -31,6 +31,16 @@ def log_files(run: Run) -> dict[str, str]:
     return found
 
 
+class Definition(dict[str, Any]):
+    """A run definition, which answers to the SDK v1's earlier names too (``Arguments``)."""
+
+    def __missing__(self, name: str) -> Any:
+        now = name[:1].lower() + name[1:]
+        if now == name:
+            raise KeyError(name)
+        return self[now]
+
+
 def details(run: Run) -> dict[str, Any]:
     """What ``Run.get_details`` promises."""
     job, status = run.job, run.standing
@@ -48,7 +58,7 @@ def details(run: Run) -> dict[str, Any]:
         "inputDatasets": [*data_words.input_datasets(job), *data_words.used_datasets(every)],
         "outputDatasets": data_words.output_datasets(job),
         "data": [each for each in every if each["kind"] == "data"],
-        "runDefinition": job.run_definition,
+        "runDefinition": Definition(job.run_definition),
         "logFiles": log_files(run),
         "submittedBy": job.submitted_by.get("user", ""),
         "displayName": run.display_name,

@@ -93,12 +93,18 @@ def test_arguments_of_a_run(job, tmp_path):
     store = ws.get_default_datastore()
     store.upload_files([str(tmp_path / "src" / "train.py")], target_path="rows")
     job.arguments += ["--data", store.path("rows").as_mount()]
-    way = GridParameterSampling({"--lr": choice(0.1), "n": choice(3), "c": choice(-1e-5)})
+    dicts = choice({"depth": 2, 3: ("é", None)})
+    way = GridParameterSampling(
+        {"--lr": choice(0.1), "n": choice(3), "c": choice(-1e-5), "d": dicts}
+    )
     sweep = Experiment(ws, "e").submit(config_of(job, way))
     sweep.wait_for_completion()
     (child,) = sweep.get_children()
     sampled = ["--lr", "0.1", "--n", "3", "--c", "-0.00001"]
-    head = child.get_details()["runDefinition"]["arguments"]
+    sampled += ["--d", '{"depth": 2, "3": ["é", null]}']
+    definition = child.get_details()["runDefinition"]
+    head = definition["arguments"]
+    assert head is definition["Arguments"]  # as the SDK's page had it until 2020
     assert head[:3] == ["--epochs", "3", "--data"] and head[4:] == sampled
     assert head[3].startswith("$AZUREML_DATAREFERENCE_")
     got = json.loads((child.path / "user_logs" / "std_log.txt").read_text())

@@ -29,8 +29,11 @@ import os, sys
 from pathlib import Path
 sys.path.insert(0, sys.argv[1])
 from tuning import Tuner
-arguments = ("--sleep", 60, "--mark", sys.argv[2] + "/ran")
-sweep = Tuner(Path(sys.argv[2])).submit(*arguments, max_concurrent_runs=4)
+from scriptrun.engines.slurm import Slurm
+target = Slurm(partition="main", cpus=4, memory="64M") if "slurm" in sys.argv else None
+arguments = ("--sleep", 0.5, "--steps", sys.argv[3], "--mark", sys.argv[2] + "/ran")
+tuner = Tuner(Path(sys.argv[2]), target)
+sweep = tuner.submit(*arguments, max_concurrent_runs=4, max_total_runs=int(sys.argv[4]))
 print(os.readlink("/proc/self/ns/uts"), sweep.id)
 """
 
@@ -47,8 +50,8 @@ def far(tmp_path):
     class Far:
         names: list[str] = []
 
-        def submits(self, root):
-            command = [*words, sys.executable, "-c", SUBMITS, str(TUNING), str(root)]
+        def submits(self, root, *more):
+            command = [*words, sys.executable, "-c", SUBMITS, str(TUNING), str(root), *more]
             said = subprocess.check_output(command, env={**os.environ, **own}, text=True)
             self.names.append(said.split()[0])
             return said.split()[1]
@@ -81,7 +84,7 @@ def five_minutes_pass():
 def test_a_sweep_whose_host_is_gone_stands_still_and_goes_on_elsewhere(tmp_path, far):
     """Two of its runs had begun there and two waited; its driver comes back too late."""
     tuner, mark = Tuner(tmp_path), tmp_path / "ran"
-    sweep = Run.get(tuner.workspace, far.submits(tmp_path))
+    sweep = Run.get(tuner.workspace, far.submits(tmp_path, "120", "4"))
     assert isinstance(sweep, HyperDriveRun)
     until(lambda: mark.exists() and mark.read_text().count("\n") == 2)
     until(lambda: len(list(sweep.get_children())) == 4)
@@ -108,7 +111,25 @@ def test_a_sweep_whose_host_is_gone_stands_still_and_goes_on_elsewhere(tmp_path,
     assert ran == {f"{sweep.id}_{number}": 1 for number in range(4)}  # none twice, none forgotten
     states = collections.Counter(each.get_status() for each in sweep.get_children())
     assert states == {"Failed": 2, "Canceled": 2}
-    assert all("its launcher on far has given no sign of" in said for said in failed(sweep))
+    assert all("so far is taken to be gone; `scriptrun rerun HD_" in said for said in failed(sweep))
+
+
+@pytest.mark.slurm
+def test_runs_of_a_cluster_outlive_the_host_that_submitted_them(tmp_path, far, slurm):
+    """Three run, one waits in the cluster's queue, and two were not begun when the host went."""
+    tuner, mark = Tuner(tmp_path), tmp_path / "ran"
+    sweep = Run.get(tuner.workspace, far.submits(tmp_path, "20", "6", "slurm"))
+    assert isinstance(sweep, HyperDriveRun)
+    until(lambda: mark.exists() and mark.read_text().count("\n") == 3)
+    assert sweep.standing.reason == ""
+    far.all_get(signal.SIGKILL)
+    five_minutes_pass()
+    assert "its driver on far has given no sign of life" in sweep.standing.reason
+    sweep.resume()
+    assert ended(sweep, 120).state == "Completed", sweep.get_diagnostics()
+    ran = collections.Counter(mark.read_text().split())
+    assert ran == {f"{sweep.id}_{number}": 1 for number in range(6)}
+    assert sweep.get_best_run_by_primary_metric() is not None
 
 
 def failed(sweep):

@@ -43,17 +43,19 @@ def test_a_sweep_is_run_shown_and_extended(user, swept):
     assert len(user.types("sweep", "show", "--json").json["runs"]) == 8
     listed = user.types("list")
     assert listed.out.count("HD_") == 1 and "train.py" in listed.out
+    done = user.types("sweep", "resume", "--max-runs", 8)
+    assert done.code == 2 and "nothing is left to go on with" in done.err
     assert "a sweep of train.py" in user.types("show").out
 
 
 def test_its_files_are_whole(user, swept):
-    done = user.types("sweep", "show", "--html", "page.html", "--csv", "runs.csv")
-    assert done.out.split() == ["page.html", "runs.csv"]
+    done = user.types("sweep", "show", "--html", "new/page.html", "--csv", "runs.csv")
+    assert done.out.split() == ["new/page.html", "runs.csv"]
     with open(user.here / "runs.csv", newline="") as handle:
         rows = list(csv.DictReader(handle))
     assert len(rows) == 6
     assert {"run_id", "status", "accuracy", "lr", "batch_size"} <= set(rows[0])
-    page = (user.here / "page.html").read_text()
+    page = (user.here / "new/page.html").read_text()
     opened = []
 
     class Reader(html.parser.HTMLParser):
@@ -68,9 +70,10 @@ def test_its_files_are_whole(user, swept):
 @pytest.mark.parametrize(
     ("words", "said"),
     [
-        ((), "Neither script nor command"),
-        (("train.py",), "No metric is given"),
-        (("train.py", "--metric", "m"), "No parameter is given"),
+        ((), "nothing is given to run"),
+        (("stop",), "has no 'stop'"),
+        (("train.py",), "no metric is given"),
+        (("train.py", "--metric", "m"), "no parameter is given"),
         (("train.py", "--metric", "m", "--param", "lr"), "says no parameter"),
         (("train.py", "--metric", "m", "--param", "lr=log:0..1"), "is above 0"),
         (("train.py", "--metric", "m", "--param", "lr=a..b"), "neither a range nor a list"),
@@ -98,6 +101,7 @@ def test_a_sweep_is_canceled_and_its_plan_starts_nothing(user):
     words = ("sweep", "train.py", "--param", "x=1,2,3", "--metric", "m")
     planned = user.types(*words, "--plan")
     assert planned.code == 0 and "Nothing was written" in planned.out
+    assert "RANDOM of 3 points, at most 20 runs" in planned.out
     run_id = user.types(*words, "-j", 2, "--detach").out.strip()
     user.types("cancel", run_id)
     user.types("logs", run_id, "--follow")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import collections
 import json
 import os
 import signal
@@ -163,10 +164,15 @@ def test_a_policy_stops_runs_while_they_live(tmp_path, policy, stopped):
 
 def test_a_parameter_that_the_script_refuses_stops_the_sweep_soon(tuner):
     way = RandomParameterSampling({"learning": uniform(0, 1)})
-    sweep = tuner.submit(hyperparameter_sampling=way, max_total_runs=100)
+    sweep = tuner.submit(
+        hyperparameter_sampling=way, max_total_runs=100, max_concurrent_runs=None
+    )
     with pytest.raises(ActivityFailedException, match="unrecognized arguments: --learning"):
         sweep.wait_for_completion()
-    assert 3 <= len(sweep.get_hyperparameters()) <= 6
+    states = collections.Counter(each.get_status() for each in sweep.get_children())
+    assert 3 <= states["Failed"] <= 6 and states.keys() <= {"Failed", "Canceled"}, states
+    (row,) = browsing.rows(tuner.workspace, children=False)
+    assert "failed; run 0: train.py ended with" in row.reason.splitlines()[0]
     assert sweep.get_best_run_by_primary_metric() is None
     log = sweep.get_diagnostics()
     assert log.index("unrecognized arguments") < log.index(f"{sweep.id} is Failed")
@@ -272,10 +278,14 @@ def test_limits_are_extended_later(tuner):
     assert values == sorted(values)
     frame = sweep.to_pandas()
     assert list(frame["x"]) == list(frame["accuracy"])
-    with pytest.raises(UserErrorException):
-        sweep.extend(max_total_runs=0)
-    with pytest.raises(UserErrorException):
-        sweep.extend()
+    for wrong, said in (
+        ({"max_total_runs": 0, "max_duration_minutes": "x"}, "for 2 reasons"),
+        ({}, "No limit is given"),
+        ({"max_total_runs": 5}, "nothing is left"),
+    ):
+        with pytest.raises(UserErrorException, match=said):
+            sweep.extend(**wrong)
+    assert sweep.get_status() == "Completed"
 
 
 def test_the_time_limit_cancels_the_rest(tuner):

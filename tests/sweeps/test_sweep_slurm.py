@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import collections
+
 import pytest
 from tuning import Tuner, ended, tuned_to_a_model
 
@@ -25,6 +27,15 @@ def handle(run):
 def test_runs_go_as_one_array_and_their_best_becomes_a_model(tuner):
     sweep = tuned_to_a_model(tuner, max_concurrent_runs=3)
     assert len({handle(each).partition("_")[0] for each in sweep.get_children()}) == 1
+
+
+def test_what_waits_is_not_begun_where_all_that_had_begun_has_failed(tuner):
+    tuner.script("import sys, time\ntime.sleep(3)\nsys.exit(1)\n")
+    sweep = tuner.submit(max_total_runs=24, max_concurrent_runs=None)
+    assert ended(sweep, 120).state == "Failed" and "run 0: train.py ended" in sweep.standing.reason
+    states = collections.Counter(each.get_status() for each in sweep.get_children())
+    assert states["Failed"] >= 3 and states["Failed"] + states["Canceled"] == 24, states
+    assert states["Canceled"] >= 4, states
 
 
 def test_a_policy_and_a_cancel_reach_the_cluster(tuner):

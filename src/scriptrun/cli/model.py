@@ -9,7 +9,7 @@ from __future__ import annotations
 import argparse
 from typing import Any
 
-from scriptrun import browsing, lineage, opening
+from scriptrun import browsing, lineage, models, opening
 from scriptrun.cli import out, shared
 from scriptrun.model import Model
 from scriptrun.spec.errors import UserErrorException
@@ -126,8 +126,9 @@ def _register(args: argparse.Namespace) -> int:
         run = browsing.find(opening.existing(), args.run)
         model = run.register_model(args.name, args.path, tags, **facts)
     else:
-        workspace = opening.made(opening.here())
-        model = Model.register(workspace, args.path, args.name, tags, **facts)
+        workspace = opening.here()
+        models.files_of(args.path)  # refused before a workspace is made
+        model = Model.register(opening.made(workspace), args.path, args.name, tags, **facts)
     return _said(args, model, f"Registered {model.id}")
 
 

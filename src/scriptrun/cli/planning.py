@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import asdict
 
 from scriptrun import planned
@@ -14,11 +15,16 @@ from scriptrun.workspace import Workspace
 SHOWN = 20
 
 
-def show(submission: Submission, workspace: Workspace, as_json: bool) -> int:
-    """Print what the submission would do; the exit code."""
+def show(
+    submission: Submission,
+    workspace: Workspace,
+    as_json: bool,
+    more: Mapping[str, list[str]] | None = None,
+) -> int:
+    """Print what the submission would do, and ``more`` by their titles; the exit code."""
     plan = planned.plan(submission, workspace)
     if as_json:
-        out.as_json(asdict(plan))
+        out.as_json({**asdict(plan), **(more or {})})
         return 0
     files = f"{len(plan.files):,} file{'' if len(plan.files) == 1 else 's'}"
     print(f"snapshot of {plan.source}: {files}, {out.size(plan.size)}")
@@ -32,7 +38,7 @@ def show(submission: Submission, workspace: Workspace, as_json: bool) -> int:
         print("\ndata")
         _listed([f"{name}: {each}" for name, each in plan.data.items()])
     print(f"\nwould be executed {plan.execution}")
-    for title, lines in (("notes", plan.notes), ("warnings", plan.warnings)):
+    for title, lines in {**(more or {}), "notes": plan.notes, "warnings": plan.warnings}.items():
         if lines:
             print(f"\n{title}")
             _listed(lines)

@@ -17,12 +17,15 @@ from __future__ import annotations
 
 import argparse
 import importlib
+import json
+import os
 
 from scriptrun import browsing, experiment_file, opening
 from scriptrun.cli import describing, out, streaming, sweep_words
 from scriptrun.cli import run as run_command
+from scriptrun.config import search_space
 from scriptrun.config.hyperdrive import HyperDriveConfig, PrimaryMetricGoal
-from scriptrun.spec.errors import UserErrorException
+from scriptrun.spec.errors import UserErrorException, refuse
 from scriptrun.spec.hints import Any
 from scriptrun.sweeps import drawing, record, submitting
 from scriptrun.sweeps.sweep_run import HyperDriveRun
@@ -98,27 +101,52 @@ def _experiment(workspace: Workspace, name: str) -> Any:
 
 
 def _submit(args: argparse.Namespace) -> int:
+    _refuse_half_a_sentence(args)
     workspace = opening.here()
     described = describing.describe(args, workspace)
-    if not args.metric:
-        raise UserErrorException(
-            "No metric is given to find the best by.", "For example: --metric accuracy"
-        )
     config = _config(args, described.config, workspace)
     submission = submitting.check(
         config, workspace, described.experiment, described.tags, described.origin
     )
     submission.warnings += [*described.warnings, *_remarks(args)]
     if args.plan:
-        return int(
-            importlib.import_module("scriptrun.cli.planning").show(submission, workspace, args.json)
-        )
+        planning = importlib.import_module("scriptrun.cli.planning")
+        return int(planning.show(submission, workspace, args.json, {"sweep": _told(config)}))
     workspace = opening.made(workspace)
     experiment_file.make(workspace, described.experiment)
     folder = submitting.start(config, workspace, submission, described.origin)
     for message in submission.warnings:
         streaming.warn(message)
     return _finish(args, HyperDriveRun.at(workspace, folder))
+
+
+def _refuse_half_a_sentence(args: argparse.Namespace) -> None:
+    """Say all that lacks for a sweep; a first word that is no script may be meant as a verb."""
+    if args.script and not (args.params or args.metric or os.path.exists(args.script)):
+        raise UserErrorException(
+            f"`scriptrun sweep` has no {args.script!r}, and there is no such script.",
+            "It has show and resume; `scriptrun list`, `logs` and `cancel` take sweeps too.",
+        )
+    lacks = {
+        "nothing is given to run: train.py": args.script or args.command or args.config,
+        "no parameter is given: --param lr=log:1e-6..1e-1 --param size=32,64": args.params,
+        "no metric is given to find the best by: --metric accuracy": args.metric,
+    }
+    refuse([said for said, given in lacks.items() if not given], "This sweep cannot be submitted")
+
+
+def _told(config: HyperDriveConfig) -> list[str]:
+    """What --plan says of a sweep."""
+    way = config.hyperparameter_sampling
+    shape = way.as_dict()
+    at_once = config.max_concurrent_runs or "as many as there is room"
+    count = drawing.size(shape["space"])
+    points = "" if count is None else f" of {count} points"
+    return [
+        f"{shape['name']}{points}, at most {config.max_total_runs} runs, at once {at_once}",
+        *(f"{search_space.flag(name)} from {json.dumps(each)}" for name, each in shape["space"].items()),
+        f"{config.goal} {config.primary_metric_name}, {config.policy!r}",
+    ]
 
 
 def _config(args: argparse.Namespace, job: Any, workspace: Workspace) -> HyperDriveConfig:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import csv
+import io
 import sys
 import time
 from collections.abc import Sequence
@@ -12,6 +13,7 @@ from pathlib import Path
 from scriptrun.cli import out
 from scriptrun.config import search_space
 from scriptrun.spec import states
+from scriptrun.spec.errors import UserErrorException
 from scriptrun.spec.hints import Any
 from scriptrun.sweeps import picture, ranking
 from scriptrun.sweeps.journal import Child
@@ -24,11 +26,9 @@ SHOWN, WIDE, HIGH = 20, 60, 8
 def run(args: argparse.Namespace, found: HyperDriveRun) -> int:
     """Show the sweep, or write it to files; the exit code."""
     if args.html:
-        Path(args.html).write_text(picture.page(found), "utf-8")
-        print(args.html)
+        _write(args.html, picture.page(found))
     if args.csv:
-        _write_table(found, args.csv)
-        print(args.csv)
+        _write(args.csv, _as_csv(found))
     if args.json:
         rows = [ranking.as_row(found.sweep, each) for each in ranking.children(found)]
         out.as_json({**found.get_details(), "runs": rows})
@@ -121,7 +121,7 @@ def _row(child: Child, names: Sequence[str]) -> list[str]:
 
 
 def _short(value: Any) -> str:
-    return f"{value:.6g}" if isinstance(value, float) else str(value)
+    return f"{value:.6g}" if isinstance(value, float) else search_space.text(value)
 
 
 def drawn(curve: Sequence[float], wide: int = WIDE, high: int = HIGH) -> list[str]:
@@ -142,10 +142,22 @@ def drawn(curve: Sequence[float], wide: int = WIDE, high: int = HIGH) -> list[st
     ]
 
 
-def _write_table(run: HyperDriveRun, path: str) -> None:
+def _as_csv(run: HyperDriveRun) -> str:
     rows = [ranking.as_row(run.sweep, each) for each in ranking.children(run)]
-    with open(path, "w", newline="", encoding="utf-8") as handle:
-        names = list(rows[0]) if rows else ["run_id", "status", run.sweep.metric]
-        writer = csv.DictWriter(handle, names, extrasaction="ignore")
-        writer.writeheader()
-        writer.writerows(rows)
+    names = list(rows[0]) if rows else ["run_id", "status", run.sweep.metric]
+    made = io.StringIO()
+    writer = csv.DictWriter(made, names, extrasaction="ignore")
+    writer.writeheader()
+    for row in rows:
+        lists = {name: each for name, each in row.items() if isinstance(each, list | dict)}
+        writer.writerow({**row, **{name: search_space.text(each) for name, each in lists.items()}})
+    return made.getvalue()
+
+
+def _write(path: str, text: str) -> None:
+    try:
+        Path(path).parent.mkdir(parents=True, exist_ok=True)
+        Path(path).write_text(text, "utf-8", newline="")
+    except OSError as error:
+        raise UserErrorException(f"{path} cannot be written: {error.strerror}.") from None
+    print(path)

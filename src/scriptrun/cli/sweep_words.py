@@ -108,10 +108,6 @@ def _value(text: str) -> Any:
 def sampling_of(name: str | None, texts: list[str], seed: int | None) -> Any:
     """The sampling; without a name a grid where all is choices and small, else random."""
     found = space(texts)
-    if not found:
-        raise UserErrorException(
-            "No parameter is given.", "For example: --param lr=log:1e-6..1e-1 --param size=32,64"
-        )
     made = SAMPLINGS[name or "random"](found, {} if seed is None else {"seed": seed})
     return made
 

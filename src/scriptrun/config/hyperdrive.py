@@ -102,8 +102,14 @@ class HyperDriveConfig:
         if not isinstance(self.run_config, ScriptRunConfig):
             given = type(self.run_config).__name__
             reasons.append(f"run_config wants a ScriptRunConfig, and is {given}")
-        reasons += _problems_of(self.hyperparameter_sampling, HyperParameterSampling, "sampling")
-        reasons += _problems_of(self.policy, EarlyTerminationPolicy, "policy")
+        reasons += _problems_of(
+            self.hyperparameter_sampling,
+            HyperParameterSampling,
+            "hyperparameter_sampling wants one like RandomParameterSampling({'--lr': ...})",
+        )
+        reasons += _problems_of(
+            self.policy, EarlyTerminationPolicy, "policy wants one like BanditPolicy(...), or None"
+        )
         if not isinstance(self.primary_metric_name, str) or not self.primary_metric_name:
             reasons.append(f"{self.primary_metric_name!r} cannot name the primary metric")
         if not self.goal:
@@ -111,7 +117,7 @@ class HyperDriveConfig:
                 "primary_metric_goal is PrimaryMetricGoal.MAXIMIZE or MINIMIZE, not "
                 f"{self.primary_metric_goal!r}"
             )
-        return reasons + _limit_problems(self)
+        return reasons + limit_problems(self)
 
 
 class HyperDriveRunConfig(HyperDriveConfig):
@@ -125,14 +131,15 @@ class HyperDriveRunConfig(HyperDriveConfig):
             super().__init__(*args, **kwargs)
 
 
-def _problems_of(value: Any, wanted: type, what: str) -> list[str]:
+def _problems_of(value: Any, wanted: type, wish: str) -> list[str]:
     if isinstance(value, wanted):
         found: list[str] = value.problems()  # type: ignore[attr-defined]
         return found
-    return [f"the {what} wants a {wanted.__name__}, and is {type(value).__name__}"]
+    return [f"{wish}, and is a {type(value).__name__}"]
 
 
-def _limit_problems(config: HyperDriveConfig) -> list[str]:
+def limit_problems(config: Any) -> list[str]:
+    """Why the limits that ``config`` has as its attributes cannot be, every reason."""
     reasons = []
     at_once, minutes = config.max_concurrent_runs, config.max_duration_minutes
     if not _is_between(config.max_total_runs, 1, MOST_RUNS):
@@ -143,9 +150,13 @@ def _limit_problems(config: HyperDriveConfig) -> list[str]:
         reasons.append(
             f"max_concurrent_runs is a whole number from 1 to {MOST_AT_ONCE}, not {at_once!r}"
         )
-    if minutes is not None and (not isinstance(minutes, int | float) or minutes <= 0):
+    if minutes is not None and not (_is_number(minutes) and minutes > 0):
         reasons.append(f"max_duration_minutes is a number above 0, not {minutes!r}")
     return reasons
+
+
+def _is_number(value: Any) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool)
 
 
 def _is_between(value: Any, least: int, most: int) -> bool:

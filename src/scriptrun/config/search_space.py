@@ -8,6 +8,7 @@ https://learn.microsoft.com/azure/machine-learning/how-to-tune-hyperparameters
 from __future__ import annotations
 
 import decimal
+import json
 import math
 from collections.abc import Mapping, Sequence
 
@@ -17,7 +18,10 @@ Expression = list[Any]
 
 
 def choice(*options: Any) -> Expression:
-    """One of ``options``; a single list, tuple or range stands for its items."""
+    """One of ``options``; a single list, tuple or range stands for its items.
+
+    An option that is a list or a dict reaches the script as JSON.
+    """
     if len(options) == 1 and isinstance(options[0], list | tuple | range | set | frozenset):
         options = tuple(options[0])
     return ["choice", [[plain(each) for each in options]]]
@@ -84,11 +88,13 @@ ARGUMENTS = {
 
 
 def plain(value: Any) -> Any:
-    """``value`` as a JSON value: NumPy's numbers become Python's, tuples lists."""
+    """``value`` as a JSON value: NumPy's numbers become Python's, tuples lists, keys texts."""
     if value is None or isinstance(value, bool | int | float | str):
         return value
     if isinstance(value, list | tuple | range):
         return [plain(each) for each in value]
+    if isinstance(value, Mapping):
+        return {str(name): plain(each) for name, each in value.items()}
     item = getattr(value, "item", None)
     return plain(item()) if callable(item) else str(value)
 
@@ -101,10 +107,13 @@ def flag(name: str) -> str:
 def text(value: Any) -> str:
     """A parameter's value as the script gets it.
 
-    Negative numbers are written out: argparse takes ``-1e-05`` for an option.
+    Negative numbers are written out: argparse takes ``-1e-05`` for an option. Lists and dicts are
+    JSON, which any script can read.
     """
     if isinstance(value, float) and value < 0 and math.isfinite(value):
         return format(decimal.Decimal(repr(value)), "f")
+    if isinstance(value, list | dict):
+        return json.dumps(value, ensure_ascii=False)
     return str(value)
 
 

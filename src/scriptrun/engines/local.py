@@ -270,7 +270,10 @@ def _distant_view(attempt: Path, owner: dict[str, Any]) -> View:
     except OSError:
         beat = ""
     if stillness.seconds(str(attempt), beat) > SILENCE:
+        host, run_id = owner["host"], attempt.parent.parent.name
         return View(
-            ENDED, f"its launcher on {owner['host']} has given no sign of life for 5 minutes"
+            ENDED,
+            f"its launcher on {host} has given no sign of life for 5 minutes, so {host} is taken "
+            f"to be gone; `scriptrun rerun {run_id}` runs it again",
         )
     return View(UNKNOWN, f"it runs on {owner['host']}")

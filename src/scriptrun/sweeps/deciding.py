@@ -32,6 +32,8 @@ def at_once(driver: Any) -> Ending | None:
     """Why the sweep ends now, its living runs canceled; None where it does not."""
     if (driver.folder / "cancel.json").exists():
         return Ending(states.CANCELED, "the sweep was canceled")
+    if _is_hopeless(driver):
+        return Ending(states.FAILED, _why_all_fail(driver))
     minutes = driver.limits.max_duration_minutes
     if minutes is not None and time.time() - driver.began >= 60 * minutes:
         done = any(each.state == states.COMPLETED for each in _children(driver))
@@ -42,7 +44,7 @@ def at_once(driver: Any) -> Ending | None:
 
 def may_go_on(driver: Any) -> bool:
     """Whether new runs may begin."""
-    return not _all_fail(driver) and not _all_begun(driver)
+    return not all_fail(driver) and not _all_begun(driver)
 
 
 def _all_begun(driver: Any) -> bool:
@@ -51,30 +53,47 @@ def _all_begun(driver: Any) -> bool:
     return not waiting and (driver.exhausted or begun >= driver.limits.max_total_runs)
 
 
-def _all_fail(driver: Any) -> bool:
+def all_fail(driver: Any) -> bool:
     """Whether so many have failed, and none has come to anything, that the next would fail too.
 
     A sweep that is resumed may try as many again.
     """
-    over = [each for each in _children(driver) if each.is_over]
+    over = [each for each in driver.journal.children.values() if each.is_over]
+    if any(map(_came_to_something, over)):
+        return False
     failed = [
         each for each in over if each.state == states.FAILED and (each.ended or 0) >= driver.began
     ]
-    came_to_something = any(each.state == states.COMPLETED or each.values for each in over)
-    return len(failed) >= FAILURES and not came_to_something
+    return len(failed) >= FAILURES
+
+
+def _came_to_something(child: Child) -> bool:
+    return child.state == states.COMPLETED or child.values > 0
+
+
+def _is_hopeless(driver: Any) -> bool:
+    """Whether all runs fail, those too that had begun when that was seen.
+
+    The others wait, here or in a cluster's queue, and would fail as well.
+    """
+    if not all_fail(driver):
+        driver.hopes = None
+        return False
+    if driver.hopes is None:
+        driver.hopes = driver.flight.begun()
+    return driver.hopes.isdisjoint(driver.flight.live)
 
 
 def when_idle(driver: Any) -> Ending | None:
     """How the sweep ends, now that none of its runs is alive; None where it goes on."""
-    if _all_fail(driver):
-        return Ending(states.FAILED, _why_all_fail(driver))
     if not _all_begun(driver):
         return None
     over = _children(driver)
-    if over and all(each.state == states.FAILED for each in over):
-        return Ending(states.FAILED, _why_all_fail(driver))
-    if over and all(each.state == states.CANCELED for each in over):
+    kinds = {each.state for each in over}
+    if kinds == {states.CANCELED}:
         return Ending(states.CANCELED, "all of its runs were canceled")
+    if kinds == {states.FAILED} or (kinds and not any(map(_came_to_something, over))):
+        return Ending(states.FAILED, _why_all_fail(driver))
     if driver.exhausted and len(over) < driver.limits.max_total_runs:
         return Ending(states.COMPLETED, f"the space has {len(over)} points, and all were tried")
     return Ending(states.COMPLETED)
@@ -84,9 +103,9 @@ def _why_all_fail(driver: Any) -> str:
     failed = [each for each in _children(driver) if each.state == states.FAILED]
     first = failed[0]
     many = "its only run failed" if len(failed) == 1 else f"all of its first {len(failed)} failed"
-    told = f"{many}; {first.id}: {first.reason}"
+    told = f"{many}; run {first.number}: {first.reason}"
     tail = last_lines(driver, first)
-    return f"{told}. The last lines of its log:\n{tail}" if tail else told
+    return f"{told}\nThe last lines of its log:\n{tail}" if tail else told
 
 
 def last_lines(driver: Any, child: Child, count: int = 8) -> str:

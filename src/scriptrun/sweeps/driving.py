@@ -139,6 +139,7 @@ class Driver:
         self.flight = Flight(workspace, self.sweep, self.journal, self.launching, self.log)
         self.flight.remember(self.points.reports())
         self.exhausted = False
+        self.hopes: set[int] | None = None
         self.ending: deciding.Ending | None = None
 
     def run(self) -> None:
@@ -174,13 +175,14 @@ class Driver:
     def _round(self) -> bool:
         """Look, stop, start; whether the sweep has ended."""
         over = self.flight.look()
-        self.launching.retry()
+        if not deciding.all_fail(self):
+            self.launching.retry()
         for child in over:
             self.points.ended(child)
         deciding.tell_of_first(self, over)
         self.ending = self.ending or deciding.at_once(self)
         if self.ending is not None:
-            self.flight.stop_all(self.ending.reason)
+            self.flight.stop_all(self.ending.reason.partition("\n")[0])
         elif deciding.may_go_on(self):
             while self._fill():
                 pass  # there may be more room

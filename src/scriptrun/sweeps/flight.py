@@ -65,7 +65,7 @@ class Flight:
 
     def queue_here(self) -> None:
         """Let the runs wait here, once, that another host's driver has left waiting there."""
-        if self._inherited or (self.sweep.child.get("target") or {}).get("kind") != "Local":
+        if self._inherited or self._is_afar:
             return
         for child in self.live.values():
             job = folders.read_job(child.folder(self.home.runs_folder))
@@ -102,6 +102,13 @@ class Flight:
             for child in self.live.values()
         )
 
+    def begun(self) -> set[int]:
+        """The numbers of those that no longer wait, as a whole look at all tells."""
+        with one_glance():
+            found = {n: self._status(n, child, True) for n, child in self.live.items()}
+        waiting = (states.NOT_STARTED, states.QUEUED)
+        return {n for n, status in found.items() if status and status.state not in waiting}
+
     def look(self) -> list[Child]:
         """See what ended, write it down, and stop what the policy says; what has ended."""
         self._reap()
@@ -121,14 +128,20 @@ class Flight:
         return over
 
     def _settle_every(self, now: float) -> float:
-        target = self.sweep.child.get("target") or {}
-        if (target.get("options") or {}).get("ssh"):
+        if self._is_afar:
             seen = len(self.live), max(self.live, default=-1)
             if seen != self._seen:
                 self._seen, self._moved = seen, now
             least, most = SETTLE_AFAR
             return min(most, max(least, (now - self._moved) / 4))
-        return SETTLE if target.get("kind") == "Local" else SETTLE_SHARED
+        kind = (self.sweep.child.get("target") or {}).get("kind")
+        return SETTLE if kind == "Local" else SETTLE_SHARED
+
+    @property
+    def _is_afar(self) -> bool:
+        """Whether the runs are on a cluster behind ssh, where the queue is that cluster's."""
+        target = self.sweep.child.get("target") or {}
+        return bool((target.get("options") or {}).get("ssh"))
 
     def pause(self) -> float:
         """Seconds to the next look; the end of a run that this process forked wakes it anyway.

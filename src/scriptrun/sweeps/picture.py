@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from html import escape
 from typing import TYPE_CHECKING, Any
 
+from scriptrun.config import search_space
 from scriptrun.sweeps import ranking
 from scriptrun.sweeps.journal import Child
 
@@ -213,7 +214,7 @@ def _told(child: Child, metric: str) -> str:
 
 
 def _short(value: Any) -> str:
-    return f"{value:.6g}" if isinstance(value, float) else str(value)
+    return f"{value:.6g}" if isinstance(value, float) else search_space.text(value)
 
 
 def _cut(name: str, wide: float) -> str:

@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 import builtins
+import dataclasses
 import json
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 from scriptrun import browsing
-from scriptrun.config.hyperdrive import HyperDriveConfig, PrimaryMetricGoal
+from scriptrun.config.hyperdrive import HyperDriveConfig, PrimaryMetricGoal, limit_problems
 from scriptrun.run import Run
 from scriptrun.runtime import files, identity
 from scriptrun.spec import states
-from scriptrun.spec.errors import UserErrorException
+from scriptrun.spec.errors import UserErrorException, refuse
 from scriptrun.store import leases
 from scriptrun.sweeps import ranking, record, tending
 from scriptrun.sweeps.journal import Child, Journal
@@ -188,12 +189,13 @@ class HyperDriveRun(Run):
             "max_duration_minutes": max_duration_minutes,
         }
         given = {name: value for name, value in changes.items() if value is not None}
-        wrong = [name for name, value in given.items() if value <= 0]
-        if wrong or not given:
-            raise UserErrorException(
-                f"{' and '.join(wrong) or 'Nothing'} can be set so.", "Give numbers above 0."
-            )
+        if not given:
+            raise UserErrorException("No limit is given to set.", f"It takes {', '.join(changes)}.")
+        new = dataclasses.replace(self.limits, **given)
+        refuse(limit_problems(new), "These limits cannot be set")
         ended = self.standing.is_final
+        if ended:
+            self._see_what_is_left(new)
         record.change_limits(self.path, self.sweep, **given)
         if ended or self.standing.is_final or self._stands_still():
             self.resume()
@@ -201,7 +203,8 @@ class HyperDriveRun(Run):
     def resume(self) -> None:
         """Let a sweep that has ended, was canceled, or stands still go on where it was, from here.
 
-        Runs that have ended are not begun again. Nothing happens to one that this host drives. One
+        Runs that have ended are not begun again, and where nothing is left to begin it raises
+        UserErrorException. Nothing happens to one that this host drives. One
         that another host drove is taken over once that has given no sign of life for 5 minutes of
         this machine's own looks, ``standing`` being such a look; until then it raises
         UserErrorException.
@@ -218,8 +221,21 @@ class HyperDriveRun(Run):
                 f"has been silent for {leases.STALE_SECONDS:.0f} s.",
             )
         if over:
+            self._see_what_is_left(self.limits)
             self._open_again()
         self._drive_here(far, over)
+
+    def _see_what_is_left(self, limits: record.Limits) -> None:
+        """Raise where a sweep that has ended could begin no other run within ``limits``."""
+        journal, most = self.journal(), limits.max_total_runs
+        if not all(each.is_over for each in journal.children.values()):
+            return
+        if journal.next_number >= most:
+            raise UserErrorException(
+                f"The sweep {self.id} has begun {journal.next_number} runs, and max_total_runs is "
+                f"{most}: nothing is left to go on with.",
+                "Allow more: `scriptrun sweep resume RUN --max-runs N`, extend(max_total_runs=N).",
+            )
 
     def _stands_still(self) -> bool:
         """Whether another host has driven it, and gives no sign of life any more."""
