@@ -164,9 +164,7 @@ def test_a_policy_stops_runs_while_they_live(tmp_path, policy, stopped):
 
 def test_a_parameter_that_the_script_refuses_stops_the_sweep_soon(tuner):
     way = RandomParameterSampling({"learning": uniform(0, 1)})
-    sweep = tuner.submit(
-        hyperparameter_sampling=way, max_total_runs=100, max_concurrent_runs=None
-    )
+    sweep = tuner.submit(hyperparameter_sampling=way, max_total_runs=100, max_concurrent_runs=None)
     with pytest.raises(ActivityFailedException, match="unrecognized arguments: --learning"):
         sweep.wait_for_completion()
     states = collections.Counter(each.get_status() for each in sweep.get_children())

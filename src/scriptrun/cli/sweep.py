@@ -144,7 +144,10 @@ def _told(config: HyperDriveConfig) -> list[str]:
     points = "" if count is None else f" of {count} points"
     return [
         f"{shape['name']}{points}, at most {config.max_total_runs} runs, at once {at_once}",
-        *(f"{search_space.flag(name)} from {json.dumps(each)}" for name, each in shape["space"].items()),
+        *(
+            f"{search_space.flag(name)} from {json.dumps(each)}"
+            for name, each in shape["space"].items()
+        ),
         f"{config.goal} {config.primary_metric_name}, {config.policy!r}",
     ]
 

@@ -81,7 +81,7 @@ def _is_hopeless(driver: Any) -> bool:
         return False
     if driver.hopes is None:
         driver.hopes = driver.flight.begun()
-    return driver.hopes.isdisjoint(driver.flight.live)
+    return not any(number in driver.hopes for number in driver.flight.live)
 
 
 def when_idle(driver: Any) -> Ending | None:

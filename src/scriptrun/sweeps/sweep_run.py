@@ -188,7 +188,7 @@ class HyperDriveRun(Run):
             "max_concurrent_runs": max_concurrent_runs,
             "max_duration_minutes": max_duration_minutes,
         }
-        given = {name: value for name, value in changes.items() if value is not None}
+        given: dict[str, Any] = {n: value for n, value in changes.items() if value is not None}
         if not given:
             raise UserErrorException("No limit is given to set.", f"It takes {', '.join(changes)}.")
         new = dataclasses.replace(self.limits, **given)
