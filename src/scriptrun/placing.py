@@ -40,12 +40,12 @@ def placed(
     ``pins`` says what becomes of those that cannot be had. ``interpreter`` runs a job that names
     none (default: the interpreter of this process). ``engine`` is where it will run. An image of
     Azure's own says no more than "a Linux with conda": where there are no containers it means
-    processes with the same packages, and for old code (AUTO) everywhere, for no pin can be relaxed
-    in an image.
+    processes with the same packages, and for old code (AUTO) everywhere, for an image has one
+    Python, and with another one fewer pins need be relaxed.
     """
     spec, notes = described.environment, []
-    if pins == AUTO:
-        spec = spec.replace(pins=pins)  # whatever it comes to: the job finds old names
+    if pins == AUTO or (pins != EXACT and (spec.pip or spec.conda)):
+        spec = spec.replace(pins=pins)  # AUTO whatever it comes to: the job finds old names
     if spec.container and (spec.docker.get("own") or (pins != AUTO and _has_containers(engine))):
         return _in_a_container(spec, engine), ()
     if spec.kind == INTERPRETER and spec.interpreter is None:
@@ -57,8 +57,6 @@ def placed(
     spec = spec.replace(local=local_sources.digests(spec.pip))
     if spec.kind == PACKAGES and (spec.locked or _is_for_conda(spec)):
         spec = spec.replace(kind=CONDA)
-    elif spec.kind == PACKAGES:
-        spec = spec.replace(pins=pins)
     return spec, (*notes, *filter(None, map(_of_an_editable, spec.pip)))
 
 

@@ -33,7 +33,7 @@ from scriptrun.environments import (
 )
 from scriptrun.environments.conda_errors import explain
 from scriptrun.environments.ensure import ensure, find
-from scriptrun.spec.environment import AUTO, CONDA, EnvironmentSpec
+from scriptrun.spec.environment import AUTO, CONDA, RELAX, EnvironmentSpec
 from scriptrun.spec.errors import EnvironmentException
 from scriptrun.store import places, secrets
 
@@ -120,6 +120,25 @@ def test_pins_that_no_channel_has_are_relaxed_to_the_nearest_version(conda, lock
     assert lowest.lock["relaxed"]["green"][0] == "1.0=gone_7"
     lost = exact.replace(pins=AUTO, conda=("nosuch=1", "red=1.5"))
     assert "No channel has nosuch" in refusal(lost, locks, said)
+
+
+def test_what_pip_adds_is_relaxed_to_go_with_what_conda_brings(conda, wheels, locks, said):
+    make_wheel(wheels, "numeric", "1.0", tag="cp36")
+    make_wheel(wheels, "numeric", "1.1")
+    make_wheel(wheels, "numeric", "2.0", needs=("red>=2",))
+    exact = EnvironmentSpec(
+        CONDA,
+        conda=("red=1",),
+        channels=(conda,),
+        pip=("numeric==1.0", "red==1.5", "blue"),
+        pip_options=("--no-index", f"--find-links {wheels}"),
+    )
+    assert "red==1.5" in refusal(exact, locks, said)
+    ready = ensure(exact.replace(pins=RELAX), locks, said.append)
+    assert ready.lock["relaxed"] == {"red": ["1.5", "1.0"], "numeric": ["1.0", "1.1"]}
+    assert "pins relaxed: red 1.5 -> 1.0, numeric 1.0 -> 1.1" in ready.notes
+    code = "import numeric, red, collections; print(numeric.VERSION, red.BUILD)"
+    assert says(ready, f"{code}; collections.Mapping") == "1.1 py_0"
 
 
 def test_a_virtual_package_may_be_said_by_a_variable(conda, locks, said, monkeypatch):

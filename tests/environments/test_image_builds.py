@@ -15,6 +15,7 @@ from wheel_making import make_repository, make_wheel
 from scriptrun import building
 from scriptrun.config.environment import ContainerRegistry, Environment
 from scriptrun.environments import cache, ensure
+from scriptrun.spec.environment import AUTO
 from scriptrun.spec.errors import EnvironmentException
 from scriptrun.store import containers, secrets
 from scriptrun.workspace import Workspace
@@ -221,3 +222,32 @@ def test_conda_packages_become_a_layer_of_an_image(podman, tmp_path, wheels, con
     assert podman.say(*say, "python", "-c", code) == "/opt/scriptrun/share/tool, two words"
     assert built.python == "/opt/scriptrun/bin/python"
     assert len(layers(podman, image)) == len(layers(podman, BASE)) + 2
+
+
+def test_pins_are_relaxed_in_images_too_and_old_names_are_there(podman, tmp_path, wheels, conda):
+    make_wheel(wheels, "numeric", "1.0", tag="cp36")
+    make_wheel(wheels, "numeric", "1.1")
+    workspace = workspace_at(tmp_path / "workspace")
+    made = with_packages(wheels, "numeric==1.0")
+    look = (
+        "import numeric, collections, red; collections.Mapping; print(numeric.VERSION, red.VERSION)"
+    )
+
+    def relaxed(says):
+        spec = building.spec_of(made)
+        with pytest.raises(EnvironmentException):
+            ensure.ensure(spec, workspace.locks_folder, print)
+        ready = ensure.ensure(spec.replace(pins=AUTO), workspace.locks_folder, print)
+        words = ["run", "--rm", "--network=none", ready.container["image"], "python", "-c", look]
+        assert podman.say(*words) == says
+        return ready.lock["relaxed"]
+
+    made.python.conda_dependencies.add_pip_package("red==1.0")
+    assert relaxed("1.1 1.0") == {"numeric": ["1.0", "1.1"]}
+    made.python.conda_dependencies.remove_pip_package("red")
+    made.python.conda_dependencies.add_conda_package("red=1.5")
+    made.python.conda_dependencies.add_conda_package("tool")
+    for channel in made.python.conda_dependencies.conda_channels:
+        made.python.conda_dependencies.remove_channel(channel)
+    made.python.conda_dependencies.add_channel(conda)
+    assert relaxed("1.1 2.0") == {"red": ["1.5", "2.0"], "numeric": ["1.0", "1.1"]}

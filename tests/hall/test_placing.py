@@ -6,7 +6,7 @@ import pytest
 
 from scriptrun import Environment, ScriptRunConfig, placing
 from scriptrun.config import planning
-from scriptrun.spec.environment import AUTO, EXACT, IMAGE, PACKAGES
+from scriptrun.spec.environment import AUTO, EXACT, IMAGE, PACKAGES, RELAX
 
 
 def placed(requirement):
@@ -57,3 +57,12 @@ def test_an_image_of_azures_is_no_container_for_old_code(podman, image, pins, ki
     spec, said = placing.placed(described, None, pins)
     assert (spec.kind, spec.pins) == (kind, pins)
     assert any("as processes" in each for each in said) is (kind == PACKAGES)
+
+
+@pytest.mark.parametrize("package", ["six", "conda-forge::six"])
+def test_pins_may_be_relaxed_whoever_installs(package):
+    environment = Environment("old")
+    environment.python.conda_dependencies.add_conda_package(package)
+    described = planning.describe(ScriptRunConfig(".", "train.py", environment=environment))
+    assert placing.placed(described, None, RELAX)[0].pins == RELAX
+    assert placing.placed(described, None)[0].pins == EXACT

@@ -57,7 +57,7 @@ def plan(spec: EnvironmentSpec, locks: Path) -> Plan:
     Programs may be asked: an interpreter for its version, uv for the Pythons that it could bring,
     the container tool for the layers that are in its store.
     """
-    reasons = tuple(troubles(spec))
+    reasons = tuple(check(spec))
     builder = None if reasons else known_builder(spec, locks)
     if builder is None:
         steps = () if reasons else planned_steps.unlocked(spec)

@@ -53,7 +53,13 @@ def resolve(spec: EnvironmentSpec, log: Log, stop: Stop, glibc: str = "") -> Loc
     records = answer["records"]
     python = _python(records)
     kept = sorted((_kept(each) for each in records), key=lambda each: str(each["name"]))
-    requirements = conda_pip.locked(spec, python, kept, log, stop) if spec.pip else ""
+    requirements = ""
+    if spec.pip:
+        requirements, more = conda_pip.locked(spec, python, kept, log, stop)
+        changes = {**changes, **more}
+    if changes:
+        notes = [*notes, f"pins relaxed: {relaxing.sentence(changes)}"]
+        log(notes[-1])
     requested = [*filter(None, [wishes.python]), *wishes.specs, *spec.pip]
     notes = [_said(wishes), *notes]
     lock = _lock(spec, kept, requirements, requested, notes, answer["tool"])
@@ -135,9 +141,7 @@ def _solved(
         return records
 
     specs, changes = conda_relaxing.relaxed([*wishes.specs, python], solve)
-    note = f"pins relaxed: {relaxing.sentence(changes)}"
-    log(note)
-    return ask("solve", specs=specs, strict=False, **more), [note], changes
+    return ask("solve", specs=specs, strict=False, **more), [], changes
 
 
 def _any_python(specs: Sequence[str]) -> list[str]:

@@ -8,35 +8,37 @@ import tempfile
 from scriptrun.environments import (
     conda_names,
     index_credentials,
-    pythons,
+    relaxing,
     requests,
     uv_lock,
     uv_tool,
 )
 from scriptrun.environments.base import Lock, Log, Stop
 from scriptrun.runtime.files import write_atomic
-from scriptrun.spec.environment import EnvironmentSpec
+from scriptrun.spec.environment import EXACT, EnvironmentSpec
 from scriptrun.spec.hints import Any
 
 
 def locked(
     spec: EnvironmentSpec, python: str, records: list[dict[str, Any]], log: Log, stop: Stop
-) -> str:
-    """The requirements of ``spec.pip`` with versions and hashes.
+) -> tuple[str, uv_lock.Changes]:
+    """The requirements of ``spec.pip`` with versions and hashes, and the pins that changed.
 
     What conda installs stays as it is: pip's packages are chosen to go with it.
     """
     request = requests.of(spec.replace(conda=(), python=None))
     brought = dict(_brought(records))
-    own, _ = pythons.choose(None)
     with tempfile.TemporaryDirectory(prefix="scriptrun-lock-") as folder:
         path = os.path.join(folder, "brought.txt")
         lines = [f"{name}=={version}\n" for name, version in brought.items()]
         write_atomic(path, "".join(lines).encode())
-        flags = ["--python-version", python, "--constraints", path]
+        flags = ["--constraints", path]
         for name in brought:
             flags += ["--no-emit-package", name]
-        return uv_lock.compiled(request, own, tuple(flags), log, stop)
+        text, changes = uv_lock.for_one(request, python, tuple(flags), spec.pins, log, stop)
+    if spec.pins == EXACT:
+        return text, {}
+    return text, {**relaxing.changed(relaxing.pins_of(request.lines), "".join(lines)), **changes}
 
 
 def install(spec: EnvironmentSpec, lock: Lock, python: str, log: Log, stop: Stop) -> None:

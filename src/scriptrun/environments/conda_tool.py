@@ -40,12 +40,13 @@ class _Worker:
 
     def __init__(self) -> None:
         self.owner, self.used = os.getpid(), time.monotonic()
+        self.environ = dict(os.environ)
         self.process = subprocess.Popen(
             [sys.executable, "-S", "-P", _WORKER, *filter(None, sys.path)],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.DEVNULL,
-            env={**os.environ, "RUST_BACKTRACE": "0"},
+            env={**self.environ, "RUST_BACKTRACE": "0"},
         )
         self.lines: queue.SimpleQueue[bytes] = queue.SimpleQueue()
         self.reader = threading.Thread(target=self._read, daemon=True)
@@ -106,12 +107,16 @@ def prepare() -> None:
 
 
 def _taken() -> _Worker:
-    """One that waits, else a new one; one that may be about to end is left alone."""
+    """One that waits, else a new one; one that may be about to end is left alone.
+
+    So is one that was started with other variables (CONDA_OVERRIDE_CUDA, a proxy, ...).
+    """
     while _waiting:
         worker = _waiting.pop()
         if worker.owner != os.getpid():
             continue  # this process was forked: it is its parent's
-        if worker.process.poll() is None and time.monotonic() - worker.used < _FRESH:
+        fresh = time.monotonic() - worker.used < _FRESH and worker.environ == os.environ
+        if fresh and worker.process.poll() is None:
             return worker
         worker.end()
     return _Worker()

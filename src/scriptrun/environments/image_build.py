@@ -20,6 +20,7 @@ from scriptrun.environments import (
     image_tool,
     index_credentials,
     requests,
+    shim,
     uv_tool,
 )
 from scriptrun.environments.base import Lock, Log, Stop
@@ -103,11 +104,24 @@ def _conda_layer(
     _remove(name)
     try:
         variables, has_scripts = image_conda.fill(spec, lock, base, name, log, stop)
+        if not lock["requirements"]:
+            _add_old_names(name, lock, log, stop)
         made = _keep(name, tag, base, log, stop, {"CONDA_PREFIX": VENV, **variables})
         more = image_conda.activated(made) if has_scripts else {}
         return _keep(name, tag, made, log, stop, {"CONDA_PREFIX": VENV, **more}) if more else made
     finally:
         _remove(name)
+
+
+def _add_old_names(name: str, lock: Lock, log: Log, stop: Stop) -> None:
+    """Into the last layer of relaxed pins: the names that old scripts use."""
+    if not lock.get("relaxed"):
+        return
+    minor = ".".join(str(lock["python"]).split(".")[:2])
+    with tempfile.TemporaryDirectory(prefix="scriptrun-build-") as folder:
+        shim.put(folder)
+        words = ["cp", f"{folder}/.", f"{name}:{VENV}/lib/python{minor}/site-packages"]
+        image_tool.run(words, f"Putting old names into {lock['named']}", log, stop)
 
 
 def _flags(spec: EnvironmentSpec, lock: Lock) -> list[str]:
@@ -156,6 +170,8 @@ def _layer(
                 environ={key: _moved(value, here) for key, value in told.items()},
                 told=index_credentials.told(private),
             )
+            if spec:
+                _add_old_names(name, lock, log, stop)
             told = {"CONDA_PREFIX" if lock.get("conda") else "VIRTUAL_ENV": VENV}
             return _keep(name, tag, base, log, stop, told)
         finally:

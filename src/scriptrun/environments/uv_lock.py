@@ -5,7 +5,7 @@ from __future__ import annotations
 import datetime
 import re
 import tempfile
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 from scriptrun.environments import (
     index_credentials,
@@ -24,6 +24,9 @@ from scriptrun.environments.requests import Request
 from scriptrun.spec.environment import EXACT, PACKAGES, EnvironmentSpec
 from scriptrun.spec.errors import EnvironmentException
 
+#: the pins that changed, by name: what was asked for, and what is given
+Changes = dict[str, tuple[str, str]]
+
 #: Pythons for which old releases have wheels, those of most of them first
 _VERSIONS = ("3.7", "3.6", "3.8", "3.9", "3.10", "3.11", "3.12", "3.13")
 _EXACT = re.compile(r"\s*([A-Za-z0-9][\w.-]*)\s*(?:\[[^\]]*\])?\s*===?\s*[\w.*+!-]+\s*$")
@@ -41,7 +44,7 @@ def resolve(spec: EnvironmentSpec, log: Log, stop: Stop) -> Lock:
     request = requests.of(spec)
     for note in request.notes:
         log(note)
-    changes: dict[str, tuple[str, str]] = {}
+    changes: Changes = {}
     try:
         python, remark, text = _exact(request, spec.pins == EXACT, log, stop)
     except Stopped:
@@ -85,14 +88,18 @@ def _is_no_matter_of_versions(failure: EnvironmentException) -> bool:
 
 
 def _relaxed(
-    request: Request, log: Log, stop: Stop
-) -> tuple[Python, str, dict[str, tuple[str, str]]]:
+    request: Request,
+    log: Log,
+    stop: Stop,
+    more: tuple[str, ...] = (),
+    candidates: Sequence[Python] = (),
+) -> tuple[Python, str, Changes]:
     def compile(request: Request, python: Python, flags: tuple[str, ...]) -> str:
         if stop():
             raise Stopped("Locking the environment was given up.")
-        return _compile(request, python, flags, _unheard, stop)
+        return _compile(request, python, (*more, *flags), _unheard, stop)
 
-    found = relaxing.relaxed(request, compile, log)
+    found = relaxing.relaxed(request, compile, log, candidates)
     return found.python, found.text, found.changes
 
 
@@ -178,6 +185,29 @@ def compiled(request: Request, python: Python, flags: tuple[str, ...], log: Log,
     for note in request.notes:
         log(note)
     return _compile(request, python, flags, log, stop)
+
+
+def for_one(
+    request: Request, version: str, flags: tuple[str, ...], pins: str, log: Log, stop: Stop
+) -> tuple[str, Changes]:
+    """``request`` locked for the Python ``version``, which need not be here, with uv's ``flags``.
+
+    The lock's text, and the pins that changed: none where ``pins`` says EXACT.
+    """
+    own, _ = pythons.choose(None)
+    flags = ("--python-version", version, *flags)
+    if pins == EXACT:
+        return compiled(request, own, flags, log, stop), {}
+    wheels = _wheels_of(_pins(request.lines))
+    try:
+        return compiled(request, own, (*flags, *wheels), _unheard, stop), {}
+    except uv_tool.UvFailure as failure:
+        if _is_no_matter_of_versions(failure):
+            raise
+    major, minor, *patch = map(int, re.findall(r"\d+", version)[:3])
+    there = Python(own.path, (major, minor), patch[0] if patch else None)
+    _, text, changes = _relaxed(request, log, stop, flags, [there])
+    return text, changes
 
 
 def _compile(request: Request, python: Python, flags: tuple[str, ...], log: Log, stop: Stop) -> str:
