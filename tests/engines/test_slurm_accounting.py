@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from scriptrun import surveying
-from scriptrun.engines import slurm_look
+from scriptrun.engines import slurm_facts, slurm_look
 from scriptrun.engines.slurm import Slurm
 from scriptrun.runtime import files
 from scriptrun.spec.errors import ExperimentExecutionException
@@ -14,14 +14,14 @@ from scriptrun.testing.jobs import Bench, until
 pytestmark = [pytest.mark.slurm, pytest.mark.slow]
 
 
-def test_accounts_count_and_tell_of_what_was(tmp_path, slurm_accounting):
+def test_accounts_count_and_tell_of_what_was(tmp_path, slurm, slurm_accounting, monkeypatch):
     bench = Bench(tmp_path / "w", Slurm(partition="main", account="lab"))
     run = bench.run("raise SystemExit(3)")
     assert (run.get_status(), run.standing.exit_code) == ("Failed", 3)
     job = files.read_json(str(run.path / "slurm" / "1" / "job.json"))["job"]
 
     def told():
-        slurm_look._forgotten.pop(job, None)
+        slurm_look._forgotten.clear()
         return slurm_look._of_accounting(job, None) == "COMPLETED"
 
     until(told, "sacct does not know the job")
@@ -31,3 +31,10 @@ def test_accounts_count_and_tell_of_what_was(tmp_path, slurm_accounting):
         Bench(tmp_path / "x", stranger).submit("print('never')")
     found = {each.name: each for each in surveying.survey(bench.workspace, stranger)}
     assert found["account"].verdict == "bad" and "sacctmgr" in found["account"].hint
+
+    def nodes():
+        return sum(each.nodes for each in slurm_facts.kinds())
+
+    assert nodes() == 1  # and an answer of this cluster is none of another's
+    monkeypatch.setenv("SLURM_CONF", slurm.environ["SLURM_CONF"])
+    assert nodes() == 3

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shlex
 
 from scriptrun.engines.transport import Done, Here, Ssh, Transport
@@ -27,6 +28,11 @@ _SILENCE = (
 
 class Unreachable(ExperimentExecutionException):
     """Slurm does not answer: nothing is known of its jobs, and none of them has failed for it."""
+
+
+def cluster(ssh: str | None) -> str:
+    """Which cluster a target's commands ask: one process may meet several, also without ssh."""
+    return ssh or ":".join(os.environ.get(name, "") for name in ("SLURM_CONF", "SLURM_CLUSTERS"))
 
 
 def transport(ssh: str | None) -> Transport:

@@ -46,7 +46,7 @@ def kinds(ssh: str | None = None) -> list[Kind]:
 
     Raises ExperimentExecutionException where Slurm cannot be asked.
     """
-    where = ssh or ""
+    where = slurm_commands.cluster(ssh)
     when, found = _known.get(where, (0.0, []))
     if not found or time.monotonic() - when > FRESH:
         said = slurm_commands.ask(["sinfo", "--noheader", f"--format={_SINFO}"], ssh)
@@ -199,7 +199,7 @@ def mpi_starter(target: Slurm, job: JobSpec) -> dict[str, Any]:
 
 def _kinds_of_srun(ssh: str | None) -> list[str]:
     """The kinds of MPI that this Slurm's srun can start, pmix before pmi2."""
-    where = ssh or ""
+    where = slurm_commands.cluster(ssh)
     if where not in _mpi_of_srun:
         said = slurm_commands.ask(["srun", "--mpi=list"], ssh)
         listed = f"{said.text} {said.complaint}".split()

@@ -24,7 +24,7 @@ UNTOLD = "the run ended without telling how"
 
 _answers: dict[tuple[str, str], tuple[float, object, dict[str, slurm_words.Row]]] = {}
 _ended_since: dict[str, float] = {}
-_forgotten: dict[str, str] = {}
+_forgotten: dict[tuple[str, str], str] = {}
 
 
 def views(folders: list[Path], ssh: str | None = None) -> list[View]:
@@ -43,7 +43,7 @@ def views(folders: list[Path], ssh: str | None = None) -> list[View]:
 def _rows(users: str, ssh: str | None, fresh: bool = False) -> dict[str, slurm_words.Row]:
     """Squeue's answer for the users' jobs; within one glance, and one second, the same one."""
     now, at = time.monotonic(), glance()
-    when, then, found = _answers.get((ssh or "", users), (-FRESH, None, {}))
+    when, then, found = _answers.get((slurm_commands.cluster(ssh), users), (-FRESH, None, {}))
     if not fresh and (now - when < FRESH or (at is not None and then is at)):
         return found
     argv = ["squeue", "--noheader", "--array", "--states=all", f"--user={users}"]
@@ -51,7 +51,7 @@ def _rows(users: str, ssh: str | None, fresh: bool = False) -> dict[str, slurm_w
     if said.code:
         raise slurm_commands.Unreachable(f"Slurm does not answer: {slurm_commands.trouble(said)}")
     found = slurm_words.rows(said.text)
-    _answers[ssh or "", users] = (now, at, found)
+    _answers[slurm_commands.cluster(ssh), users] = (now, at, found)
     return found
 
 
@@ -83,7 +83,7 @@ def _view(
 
 
 def _is_old(users: str, ssh: str | None) -> bool:
-    return time.monotonic() - _answers[ssh or "", users][0] > 0.05
+    return time.monotonic() - _answers[slurm_commands.cluster(ssh), users][0] > 0.05
 
 
 def _ended(folder: Path, evidence: str, state: str) -> View:
@@ -118,8 +118,9 @@ def _log(folder: Path) -> str:
 
 def _of_accounting(job: str, ssh: str | None) -> str:
     """The job's state by sacct; "" where there is no accounting, or it does not know the job."""
-    if job in _forgotten:
-        return _forgotten[job]
+    which = (slurm_commands.cluster(ssh), job)
+    if which in _forgotten:
+        return _forgotten[which]
     argv = ["sacct", "--noheader", "--parsable2", "--allocations", f"--jobs={job}"]
     try:
         said = slurm_commands.ask([*argv, "--format=State"], ssh)
@@ -127,7 +128,7 @@ def _of_accounting(job: str, ssh: str | None) -> str:
         return ""
     state = said.text.split("\n")[0].strip() if not said.code else ""
     if not state or slurm_words.is_ended(state):
-        _forgotten[job] = state
+        _forgotten[which] = state
     return state
 
 
