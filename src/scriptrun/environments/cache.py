@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import time
-from dataclasses import dataclass
 from pathlib import Path
 
 from scriptrun.environments import planned_steps, shelves, uses
@@ -12,11 +11,11 @@ from scriptrun.environments.base import Lock, builder_class, check
 from scriptrun.environments.find import known_builder, state
 from scriptrun.spec.environment import IMAGE, EnvironmentSpec
 from scriptrun.spec.errors import EnvironmentException
+from scriptrun.spec.values import Value
 from scriptrun.store import containers, flocks
 
 
-@dataclass(frozen=True)
-class Plan:
+class Plan(Value):
     """What ``ensure`` would do: ``steps`` are sentences; ``last_seconds`` is how long the last
     build took.
     """
@@ -31,8 +30,7 @@ class Plan:
     lock: Lock | None = None
 
 
-@dataclass(frozen=True)
-class Entry:
+class Entry(Value):
     """One built environment: sizes in bytes, times in seconds since 1970 (UTC).
 
     ``runs`` are the ids of the runs that have used it, the last one first.

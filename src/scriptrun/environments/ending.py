@@ -11,10 +11,10 @@ import os
 import subprocess
 import threading
 import time
-from typing import TYPE_CHECKING
 
 from scriptrun.environments.base import Stop, Stopped
 from scriptrun.spec.errors import EnvironmentException
+from scriptrun.spec.hints import TYPE_CHECKING
 
 if TYPE_CHECKING:
     import psutil

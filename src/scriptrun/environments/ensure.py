@@ -24,6 +24,7 @@ from scriptrun.environments.base import (
     platform_tag,
 )
 from scriptrun.environments.find import find, known_builder, state
+from scriptrun.runtime import identity
 from scriptrun.runtime.files import read_json, write_atomic
 from scriptrun.spec.environment import EnvironmentSpec
 from scriptrun.spec.errors import EnvironmentException
@@ -214,12 +215,9 @@ def _alone(path: Path, doing: str, log: Log, stop: Stop) -> Iterator[None]:
                 raise Stopped("Waiting for the environment was stopped.")
             time.sleep(0.05)
             taken = flocks.try_flock(path)
-    import socket
-
     with taken:
-        write_atomic(
-            f"{path}.owner", json.dumps({"pid": os.getpid(), "host": socket.gethostname()}).encode()
-        )
+        owner = {"pid": os.getpid(), "host": identity.host()}
+        write_atomic(f"{path}.owner", json.dumps(owner).encode())
         yield
 
 

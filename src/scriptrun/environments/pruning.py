@@ -5,20 +5,19 @@ from __future__ import annotations
 import shutil
 import time
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
 
 from scriptrun.environments import cache, cache_size, shelves
 from scriptrun.environments.base import Log
 from scriptrun.environments.cache import Entry
 from scriptrun.spec.errors import EnvironmentException
+from scriptrun.spec.values import Value
 from scriptrun.store import places
 
 #: seconds in which what was handed out counts as used, though no process runs in it yet
 FRESH = 60.0
 
 
-@dataclass(frozen=True)
-class Pruned:
+class Pruned(Value):
     """What was removed, and what stayed though it should have gone, with the reason."""
 
     removed: tuple[Entry, ...]

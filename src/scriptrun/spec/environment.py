@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from scriptrun.spec.digests import digest_of
 from scriptrun.spec.hints import Any
-from scriptrun.spec.values import Value, fresh
+from scriptrun.spec.values import Value, fresh, names_of
 
 #: kinds of environment: an interpreter that is there, or packages to be built into one of our own
 INTERPRETER = "interpreter"
@@ -71,7 +71,7 @@ class EnvironmentSpec(Value):
     @classmethod
     def from_dict(cls, data: dict[str, Any]) -> EnvironmentSpec:
         """The request that ``to_dict`` wrote; unknown keys (a newer format) are ignored."""
-        known = {name: data[name] for name in cls.__dataclass_fields__ if name in data}
+        known = {name: data[name] for name in names_of(cls) if name in data}
         for name in ("pip", "pip_options", "conda", "channels", "notes"):
             if name in known:
                 known[name] = tuple(known[name])

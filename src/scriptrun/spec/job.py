@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from scriptrun.spec.environment import EnvironmentSpec
 from scriptrun.spec.hints import Any
-from scriptrun.spec.values import Value, fresh
+from scriptrun.spec.values import Value, fresh, names_of
 
 FORMAT = 1
 
@@ -89,7 +89,7 @@ class JobSpec(Value):
             raise ValueError(
                 f"job.json has format {data['format']}, and this scriptrun knows up to {FORMAT}"
             )
-        known = {name: data[name] for name in cls.__dataclass_fields__ if name in data}
+        known = {name: data[name] for name in names_of(cls) if name in data}
         for name in ("arguments", "passed", "notes"):
             if name in known:
                 known[name] = tuple(known[name])
