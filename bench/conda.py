@@ -34,8 +34,9 @@ os._exit(0)
 """
 
 BARE = """
-import asyncio, os, sys, time
+import time
 began = time.perf_counter()
+import asyncio, os, sys
 import rattler
 channel, place, *specs = sys.argv[1:]
 python = "python {}.{}.*".format(*sys.version_info)

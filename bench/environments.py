@@ -14,8 +14,9 @@ from bench import timing
 REQUIREMENTS = ("scikit-learn", "pandas", "six")
 
 BUILD = """
-import json, sys, time
+import time
 began = time.perf_counter()
+import json, sys
 from pathlib import Path
 from scriptrun.environments.ensure import ensure
 from scriptrun.spec.environment import EnvironmentSpec
