@@ -239,9 +239,16 @@ def test_a_lock_stands_until_it_is_made_anew_and_its_packages_are_looked_at(
     whole = (noarch / "red-1.0-py_0.conda").read_bytes()
     shutil.copy(noarch / "red-2.0-py_0.conda", noarch / "red-1.0-py_0.conda")
     shutil.rmtree(tmp_path / "rattler")
+    since = len(said)
     text = refusal(spec, locks, said)
     assert "red-1.0-py_0.conda is not what was locked" in text
     assert "--upgrade" in text
+    assert not any(line.startswith(" + red=") for line in said[since:])  # nor linked anywhere
+    (noarch / "red-1.0-py_0.conda").write_bytes(whole)
+    again = ensure(spec, locks, said.append)  # what was unpacked under the wrong digest is not used
+    assert (again.key, says(again, "import red; print(red.VERSION)")) == (ready.key, "1.0")
+    cache.remove(ready.key)
+    shutil.rmtree(tmp_path / "rattler")
     (noarch / "red-1.0-py_0.conda").unlink()
     assert "red-1.0-py_0.conda, which the environment is locked to, is gone" in refusal(
         spec, locks, said

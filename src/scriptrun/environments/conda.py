@@ -11,7 +11,6 @@ import os
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
-from scriptrun.environments import built, conda_channels, conda_wishes, local_sources, sites
 from scriptrun.environments.base import Builder, Lock, Log, Stop
 from scriptrun.environments.locks import content_key
 from scriptrun.spec.environment import CONDA, EnvironmentSpec
@@ -19,12 +18,15 @@ from scriptrun.spec.hints import TYPE_CHECKING, Any
 from scriptrun.spec.later import later
 
 if TYPE_CHECKING:
-    import hashlib
-    from concurrent import futures
     from urllib import parse
-else:
-    hashlib, parse = later("hashlib"), later("urllib.parse")
-    futures = later("concurrent.futures")
+
+    from scriptrun.environments import built, conda_channels, conda_wishes, local_sources, sites
+else:  # after a process for rattler has been started, which has more to load
+    parse = later("urllib.parse")
+    built, conda_channels, conda_wishes, local_sources, sites = (
+        later(f"scriptrun.environments.{name}")
+        for name in ("built", "conda_channels", "conda_wishes", "local_sources", "sites")
+    )
 
 
 class Conda(Builder):
@@ -40,8 +42,7 @@ class Conda(Builder):
     @classmethod
     def resolve(cls, spec: EnvironmentSpec, log: Log, stop: Stop) -> Lock:
         """All packages with build, address and digests, for this platform."""
-        if not conda_wishes.troubles(spec):
-            _loaded("conda_tool").prepare()
+        _loaded("conda_tool").prepare()
         lock: Lock = _loaded("conda_lock").resolve(spec, log, stop)
         return lock
 
@@ -87,11 +88,11 @@ def install(
     """Lay conda's locked packages out in ``prefix``; ``elsewhere`` is where they will lie then."""
     channels = conda_channels.of(spec.channels)
     records = [_whole(each, channels) for each in lock["conda"]]
-    _refuse_changed(records)
+    told = {"records": records, "files": dict(_here(records)), "elsewhere": elsewhere}
     with _loaded("conda_tool").asking(log, stop) as ask:
-        logins = conda_channels.logins(channels)
-        ask("install", records=records, prefix=prefix, logins=logins, elsewhere=elsewhere)
-    _forget_tokens(prefix)
+        ask("install", prefix=prefix, logins=conda_channels.logins(channels), **told)
+    if records != lock["conda"]:
+        _forget_tokens(prefix)
 
 
 def _whole(record: dict[str, Any], channels: tuple[str, ...]) -> dict[str, Any]:
@@ -108,28 +109,14 @@ def _forget_tokens(prefix: str) -> None:
             path.write_text(conda_channels.bare(text), "utf-8")
 
 
-def _refuse_changed(records: Iterable[dict[str, Any]]) -> None:
-    """rattler looks at digests of what it downloads; files of this machine are looked at here."""
-    here = dict(_here(records))
-    with futures.ThreadPoolExecutor() as several:
-        found = dict(zip(here, several.map(_digest, here), strict=True))
-    changed = [path for path, digest in here.items() if found[path] != digest]
-    if changed:
-        raise _loaded("conda_errors").changed(", ".join(changed))
-
-
-def _here(records: Iterable[dict[str, Any]]) -> Iterator[tuple[str, str]]:
-    """The packages that lie on this machine: path and locked digest."""
+def _here(records: Iterable[dict[str, Any]]) -> Iterator[tuple[str, tuple[str, str, str]]]:
+    """The packages that lie on this machine: name, and the values of a conda_digests.File."""
     for each in records:
         address = parse.urlsplit(each["url"])
         path = parse.unquote(address.path)
         if address.scheme == "file" and each.get("sha256") and os.path.exists(path):
-            yield path, each["sha256"]
-
-
-def _digest(path: str) -> str:
-    with open(path, "rb") as handle:
-        return str(hashlib.file_digest(handle, "sha256").hexdigest())
+            entry = "-".join(str(each[name]) for name in ("name", "version", "build"))
+            yield each["name"], (entry, path, each["sha256"])
 
 
 def _loaded(name: str) -> Any:

@@ -69,6 +69,8 @@ def _plain(line: str) -> str:
 
 def _package(kind: str, text: str) -> EnvironmentException | None:
     """A locked package that is another one now, or none."""
+    if kind == "Changed":
+        return changed(text)
     found = re.search(r"failed to fetch ([^\s;]+?\.(?:conda|tar\.bz2))", text)
     if "hash mismatch" in text:
         return changed(found[1] if found else "A conda package")

@@ -15,9 +15,14 @@ from pathlib import Path
 
 from scriptrun.environments import ending
 from scriptrun.environments.base import Log, Stop, Stopped
-from scriptrun.environments.conda_errors import explain
 from scriptrun.spec.errors import EnvironmentException
-from scriptrun.spec.hints import Any
+from scriptrun.spec.hints import TYPE_CHECKING, Any
+from scriptrun.spec.later import later
+
+if TYPE_CHECKING:
+    from scriptrun.environments import conda_errors
+else:
+    conda_errors = later("scriptrun.environments.conda_errors")
 
 _WORKER = str(Path(__file__).with_name("conda_worker.py"))
 Ask = Callable[..., dict[str, Any]]
@@ -142,7 +147,7 @@ def _answer(worker: _Worker, log: Log, stop: Stop) -> dict[str, Any]:
         if "said" in told:
             log(told["said"])
         elif "error" in told:
-            raise explain(told["error"], told["message"])
+            raise conda_errors.explain(told["error"], told["message"])
         else:
             found: dict[str, Any] = told["answer"]
             return found

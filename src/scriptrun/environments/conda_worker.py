@@ -1,14 +1,14 @@
 """A process of its own that asks py-rattler: one question a line of JSON, answers the same.
 
-It is started by its path and imports nothing of scriptrun. rattler's threads live here, where they
-can be killed at any moment, and where nobody forks. It waits a moment for the next question, so
-that a lock and its build are made by one process.
+It is started by its path, before anything of scriptrun can be imported. rattler's threads live
+here, where they can be killed at any moment, and where nobody forks. It waits a moment for the next
+question, so that a lock and its build are made by one process.
 """
 
 from __future__ import annotations
 
-import asyncio
 import base64
+import importlib
 import json
 import os
 import select
@@ -33,6 +33,10 @@ def main() -> None:
         goal.flush()
 
     sys.path[:0] = sys.argv[1:]  # those of whoever asks: no site directories were looked for
+    sys.path.append(str(Path(__file__).parents[2]))  # there "" may have stood for it
+    sys.modules["ssl"] = None  # type: ignore[assignment]  # asyncio goes without: rattler has its own
+    import asyncio
+
     import rattler  # noqa: F401 (loaded while the question is thought of)
 
     while select.select([0], [], [], IDLE)[0]:
@@ -46,11 +50,27 @@ def main() -> None:
             say({"error": type(error).__name__, "message": str(error)})
         except BaseException as error:  # a panic in rattler derives from no Exception
             say({"error": "Panic", "message": str(error)})
+        _digests()  # loaded before the next question comes
     os._exit(0)  # rattler's threads don't bear that Python is taken down around them
+
+
+def _digests() -> Any:
+    """The module that looks at digests: its package can be found only now."""
+    return importlib.import_module("scriptrun.environments.conda_digests")
+
+
+_clients: dict[str, Any] = {}
 
 
 def _client(logins: dict[str, str]) -> Any:
     """A client that opens the hosts of ``logins``, and those that rattler's own settings open."""
+    named = json.dumps(logins)
+    if named not in _clients:
+        _clients[named] = _new_client(logins)
+    return _clients[named]
+
+
+def _new_client(logins: dict[str, str]) -> Any:
     from rattler import Client
     from rattler.networking import AddHeadersMiddleware, AuthenticationMiddleware, RetryMiddleware
     from rattler.networking.middleware import OciMiddleware
@@ -94,19 +114,24 @@ async def _install(question: Told, say: Say) -> Told:
     """Lay the locked packages out in ``prefix``, which may be meant to lie ``elsewhere``."""
     import rattler
 
+    conda_digests = _digests()
+    place = Path(question["cache"])
     cache = rattler.PackageCache.new_layered(
-        [str(Path(question["cache"], "pkgs"))], validation_mode=rattler.ValidationMode.full()
+        [str(place / conda_digests.PACKAGES)], validation_mode=rattler.ValidationMode.full()
     )
     records = [_record(each) for each in question["records"]]
-    await rattler.install(
+    conda_digests.drop(place)
+    digests = conda_digests.Digests(place, question["files"])
+    installing = rattler.install(
         records,
         target_prefix=question["prefix"],
         package_cache=cache,
         execute_link_scripts=True,
         client=_client(question["logins"]),
-        reporter=_Reporter([str(each) for each in records], say),
+        reporter=_Reporter([str(each) for each in records], say, digests.wait),
         alternative_target_prefix=question.get("elsewhere"),
     )
+    await digests.look_during(installing)
     return {}
 
 
@@ -170,13 +195,14 @@ def _record(told: Told) -> Any:
 class _Reporter:
     """What rattler does, as lines; it calls from threads of its own, and must never be let down."""
 
-    def __init__(self, names: list[str], say: Say) -> None:
-        self._names, self._say = names, say
+    def __init__(self, names: list[str], say: Say, wait: Callable[[str], None]) -> None:
+        self._names, self._say, self._wait = names, say, wait
 
     def on_download_start(self, cache_entry: int) -> int:
         return cache_entry
 
     def on_link_start(self, operation: int, package_name: str) -> int:
+        self._wait(package_name)
         found = next((each for each in self._names if each.startswith(f"{package_name}=")), "")
         self._say({"said": f" + {found or package_name}"})
         return operation

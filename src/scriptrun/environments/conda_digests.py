@@ -1,0 +1,115 @@
+"""Digests of packages that lie on this machine, looked at while rattler unpacks them.
+
+rattler looks at the digests of what it downloads, and takes a file of this machine as it is. Here
+such files are looked at meanwhile, and none is linked into a prefix before that. What it has
+unpacked by then lies in its cache under the digest that was asked for: a note beside the cache says
+so until the digests are seen. Where they are others, or whoever looks is killed, ``drop`` takes it
+out again before the cache is used the next time.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import json
+import os
+import threading
+from collections.abc import Awaitable, Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+from scriptrun.runtime.files import read_json, unique
+from scriptrun.store import flocks
+from scriptrun.store.flocks import Flock
+
+#: the folder of notes in rattler's cache, and that of unpacked packages
+NOTES, PACKAGES = "scriptrun-unseen", "pkgs"
+
+
+class Changed(Exception):
+    """Files that are not what was locked."""
+
+
+class File(NamedTuple):
+    """A package on this machine: its entry in rattler's cache, its path, its SHA-256."""
+
+    entry: str
+    path: str
+    sha256: str
+
+
+class Digests:
+    """Looks at ``files``: the values of a File each, by the package's name."""
+
+    def __init__(self, cache: Path, files: dict[str, Sequence[str]]) -> None:
+        self._files, self._cache = {name: File(*each) for name, each in files.items()}, cache
+        self._seen = {name: threading.Event() for name in files}
+
+    def wait(self, name: str) -> None:
+        """Return when the package may be linked: its digest is right, or not to be looked at."""
+        if name in self._seen:
+            self._seen[name].wait()
+
+    async def look_during(self, installing: Awaitable[object]) -> None:
+        """Look at them while ``installing`` goes on; before it, where no note can be written.
+
+        Raises Changed.
+        """
+        note = self._noted() if self._files else None
+        if note is None:
+            await self._look_at_all()
+            await installing
+        else:
+            await asyncio.gather(self._look_at_all(note), installing)
+
+    async def _look_at_all(self, note: Flock | None = None) -> None:
+        found = await asyncio.gather(*(asyncio.to_thread(self._look, name) for name in self._files))
+        changed = [each for each in found if each]
+        if changed:
+            raise Changed(", ".join(changed))
+        if note is not None:
+            note.path.unlink()
+            note.release()
+
+    def _noted(self) -> Flock | None:
+        """The note, written and held by this process."""
+        try:
+            note = flocks.share(self._cache / NOTES / f"{unique()}.json")
+            os.write(
+                note.fileno(), json.dumps([each.entry for each in self._files.values()]).encode()
+            )
+        except OSError:
+            return None
+        return note
+
+    def _look(self, name: str) -> str:
+        """The file's path where it has changed, else ""."""
+        with open(self._files[name].path, "rb") as handle:
+            found = hashlib.file_digest(handle, "sha256").hexdigest()
+        if found != self._files[name].sha256:
+            return self._files[name].path
+        self._seen[name].set()
+        return ""
+
+
+def drop(cache: Path) -> None:
+    """Take out of rattler's cache what was unpacked by processes that are gone, and never seen."""
+    folder = cache / NOTES
+    for path in folder.iterdir() if folder.exists() else ():
+        lock = flocks.try_flock(path)
+        if lock is None:
+            continue  # it is being looked at
+        with lock:
+            for entry in read_json(path) or ():
+                _drop(cache / PACKAGES, entry)
+            path.unlink(missing_ok=True)
+
+
+def _drop(packages: Path, entry: str) -> None:
+    import shutil
+
+    for path in packages.iterdir() if packages.exists() else ():
+        if path.name.startswith(entry) and path.is_dir():
+            with flocks.flock(packages / f"{path.name}.lock") as lock:  # rattler's own
+                os.ftruncate(lock.fileno(), 0)  # for rattler nothing is there then
+                shutil.rmtree(path)
