@@ -38,8 +38,9 @@ def test_names_of_the_sdks_own_modules_that_people_import():
     public = importlib.import_module("azureml.exceptions")
     assert errors.UserErrorException is public.UserErrorException
     from azureml.core import get_run
+    from azureml.train.hyperdrive.run import HyperDriveRun, PrimaryMetricGoal
 
-    assert callable(get_run)
+    assert callable(get_run) and HyperDriveRun and PrimaryMetricGoal.MAXIMIZE
 
 
 def test_other_private_names_can_be_imported_and_say_what_to_do():

@@ -182,6 +182,8 @@ def test_an_import_of_all_is_named_where_that_is_certain():
     assert "import *" not in new and "Estimator" not in new.replace("'estimator'", "")
     assert "from azureml.core import Workspace\n" in new and "e = ScriptRunConfig(" in new
     assert became(new) == new
+    text = "from azureml.train.hyperdrive import *\nRandomParameterSampling({'a': choice(1)})\n"
+    assert "hyperdrive import RandomParameterSampling, choice\n" in became(text)
     starred = "from azureml.train.estimator import *\n"
     for more in ("from mine import *\n", "what(1)\n"):  # Estimator may be another
         text = f"{starred}{more}e = {CALL})\n"

@@ -117,6 +117,8 @@ def test_lines_after_a_cells_last_statement_stay_in_the_cell():
          "one.linked_services\n", True),
         ("for name, each in ws.compute_targets.items():\n    print(each.type)\n", True),
         ("t = ws.compute_targets['c']\nt.get_status()\n", True),
+        ("from azureml.core.workspace import Workspace\nws = Workspace.from_config()\n"
+         "every = ws.compute_targets\n", True),
         ("t = ws.compute_targets['c']\nprint(t.name, 'd' in ws.compute_targets)\n", False),
     ],
 )  # fmt: skip

@@ -10,6 +10,7 @@ import sys
 from pathlib import Path
 
 import pytest
+from tests.migration.test_migration_files import notebook
 from tests.migration.versions import migrated
 
 from scriptrun import Environment, Workspace
@@ -187,6 +188,73 @@ made = Dataset.File.from_files((store, "code")).register(ws, "code", create_new_
 config = ScriptRunConfig("src", "train.py", ["--code", made.as_mount()], compute_target="local")
 Experiment(ws, "registered").submit(config)
 """
+
+AWAY = (
+    "%matplotlib inline\nimport nowhere_plots as plt\nfrom nowhere.core import Widget\n"
+    "class Mine(Widget):\n    pass\n",
+    "from azureml.core import Dataset, Datastore, Experiment, Workspace\n"
+    "from azureml.core.compute import ComputeTarget\nfrom azureml.train.sklearn import SKLearn\n"
+    "ws = Workspace.from_config()\ntarget = ComputeTarget(workspace=ws, name='gpu')\n",
+    "import urllib.request\n"
+    "urllib.request.urlretrieve('http://nowhere.invalid/a.gz', filename='a.gz')\n"
+    "Datastore.get(ws, 'ours').upload(src_dir='./not/there', target_path='d')\n"
+    "web = Dataset.File.from_files('http://nowhere.invalid/*.csv')\n"
+    "web.download(target_path='not/there')\n",
+    "params = {'--in': ws.datasets['digits'].as_mount(), '--web': web.as_mount()}\n"
+    "est = SKLearn(source_directory='src', script_params=params, compute_target=target,\n"
+    "              entry_script='train.py')\n",
+    "open('no/such/file')\n",
+    "run = Experiment(ws, 'away').submit(est)\nplt.plot(run.get_metrics()['loss'])\n",
+)
+
+
+@pytest.mark.parametrize("to", ["azureml", "scriptrun"])
+def test_a_notebook_away_from_home_is_proved_with_what_is_taken_for_given(project, to):
+    old = notebook(*AWAY)
+    new = migrated(old, to, "away.ipynb").new
+    assert b"SKLearn(" not in new
+    proof = proving.prove(str(project / "away.ipynb"), old.encode(), new)
+    assert (proof.standing, proof.jobs) == (proving.SAME, 1), str(proof)
+    given = str(proof)
+    for words in ("compute target 'gpu'", "datastore 'ours'", "dataset 'digits'", "nowhere_plots"):
+        assert words in given
+    assert "files at http://nowhere.invalid" in given and "uploaded" in given
+    assert len(proof.stopped) == 1 and "cell 5 fails: FileNotFoundError" in proof.stopped[0]
+
+
+def test_a_cell_that_fails_only_afterwards_is_told(project):
+    old = notebook(*AWAY)
+    new = old.replace("open('no/such/file')", "1 / 0")
+    proof = proving.prove(str(project / "away.ipynb"), old.encode(), new.encode())
+    assert (proof.standing, proof.jobs) == (proving.DIFFERS, 0)
+    assert proof.reasons == ["after: cell 5 fails: ZeroDivisionError: division by zero"]
+
+
+PIPELINE = """\
+from azureml.core import Workspace
+from azureml.pipeline.core import Pipeline, PipelineData
+from azureml.pipeline.steps import EstimatorStep
+from azureml.train.estimator import Estimator
+ws = Workspace.from_config()
+target = ws.compute_targets['cpu']
+out = PipelineData('model', datastore=ws.get_default_datastore())
+est = Estimator('src', compute_target=target, entry_script='train.py', pip_packages=['six'])
+step = EstimatorStep(name='fit', estimator=est, estimator_entry_script_arguments=['--out', out],
+                     outputs=[out], compute_target=target)
+Pipeline(workspace=ws, steps=[[step]]).validate()
+"""
+
+
+def test_the_steps_of_a_pipeline_are_proved(project):
+    new = migrated(PIPELINE, "azureml").new
+    assert b"PythonScriptStep(" in new
+    path = str(project / "pipeline.py")
+    proof = proving.prove(path, PIPELINE.encode(), new)
+    assert (proof.standing, proof.jobs) == (proving.SAME, 1), str(proof)
+    proof = proving.prove(path, PIPELINE.encode(), new.replace(b"'--out', out", b"'--out', 1"))
+    words = "arguments was ['--out', 'PipelineData:model'], and is ['--out', '1']"
+    assert proof.reasons[0] == words, str(proof)
+
 
 # the command
 

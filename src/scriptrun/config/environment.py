@@ -72,6 +72,7 @@ class Environment(Section):
     asset_id: str | None = None
 
     def __init__(self, name: str | None = None, **values: Any) -> None:
+        values.pop("workspace", None)  # old code names one, though none is asked
         super().__init__(name=name, **values)
 
     # made from something

@@ -34,7 +34,8 @@ class ComputeTarget:
         if name not in compute.all_of(workspace) and not compute.is_alias(workspace, name):
             raise ComputeTargetException(
                 f"There is no compute target named {name!r} in the workspace {workspace.name!r}.",
-                "ComputeTarget.create(workspace, name, configuration) makes it.",
+                "ComputeTarget.create(workspace, name, configuration) makes it, and so does, with "
+                f"the code as it is, `scriptrun compute alias {name} local`.",
             )
         kept = _shelf(workspace).get(name) or {}
         instance = kept.get("type") == ComputeInstance.type
@@ -44,6 +45,9 @@ class ComputeTarget:
         self.workspace = workspace
         self.name = self.id = name
         self._facts: dict[str, Any] = dict(_shelf(workspace).get(name) or {})
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> ComputeTarget:
+        return self  # copies of a RunConfiguration mean the same one
 
     @staticmethod
     def create(workspace: Home, name: str, provisioning_configuration: Any) -> ComputeTarget:

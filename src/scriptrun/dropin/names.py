@@ -77,6 +77,7 @@ _SWEEPS = {
     _CONFIG + "hyperdrive": "HyperDriveConfig HyperDriveRunConfig PrimaryMetricGoal",
     "scriptrun.sweeps.sweep_run": "HyperDriveRun",
 }
+_HYPERDRIVE = {**_SAMPLING, **_POLICIES, **_SWEEPS, **_EXPRESSIONS}
 
 #: module, then the module that has the names (``name``, or ``name=its name there``)
 PROVIDED: dict[str, dict[str, str]] = {
@@ -193,15 +194,12 @@ PROVIDED: dict[str, dict[str, str]] = {
         "scriptrun.dropin.telemetry": "set_diagnostics_collection UserType",
     },
     "azureml.train": {},
-    "azureml.train.hyperdrive": {**_SAMPLING, **_POLICIES, **_SWEEPS, **_EXPRESSIONS},
-    "azureml.train.hyperdrive.sampling": _SAMPLING,
-    "azureml.train.hyperdrive.policy": _POLICIES,
-    "azureml.train.hyperdrive.runconfig": {
-        _CONFIG + "hyperdrive": "HyperDriveConfig HyperDriveRunConfig PrimaryMetricGoal",
-        **_SAMPLING,
-        **_POLICIES,
-    },
-    "azureml.train.hyperdrive.run": {"scriptrun.sweeps.sweep_run": "HyperDriveRun"},
+    "azureml.train.hyperdrive": _HYPERDRIVE,
+    # its modules import from each other, and old code from any of them
+    "azureml.train.hyperdrive.sampling": _HYPERDRIVE,
+    "azureml.train.hyperdrive.policy": _HYPERDRIVE,
+    "azureml.train.hyperdrive.runconfig": _HYPERDRIVE,
+    "azureml.train.hyperdrive.run": _HYPERDRIVE,
     "azureml.train.hyperdrive.parameter_expressions": _EXPRESSIONS,
     "azureml.train.hyperdrive.exceptions": {
         "scriptrun.spec.errors": "HyperDriveConfigException=RunConfigurationException "

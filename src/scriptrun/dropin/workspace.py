@@ -147,9 +147,11 @@ class Workspace(workspace.Workspace):
 
 def _root(name: str, facts: dict[str, Any]) -> Path:
     """Where the workspace ``name`` is; it is made here when there is none at all."""
-    found = workspace.Workspace.search(Path.cwd())
+    named = os.environ.get("SCRIPTRUN_WORKSPACE")
+    plain = workspace.Workspace
+    found = plain.from_config() if named else plain.search(Path.cwd())
     if found is None:
-        found = workspace.Workspace.create(name, path=Path.cwd(), **facts)
+        found = plain.create(name, path=Path.cwd(), **facts)
         notes.say(f"made the local workspace {name!r} in {found.directory}")
     elif found.name != name:
         notes.once(

@@ -133,13 +133,18 @@ def _in_the_way(program: Program, alias: cst.ImportAlias) -> str:
     if alias.evaluated_name != "Workspace":
         return ""
     local = imports.local(alias)
-    return _beyond(program, program.references(local, alias), local)
+    return _asked(program, program.references(local, alias), local)
 
 
 def _beyond(program: Program, users: list[cst.CSTNode], local: str) -> str:
     """Why what is done with a class goes beyond what scriptrun's own does, or ""."""
-    if program.qualified(users[0]).rpartition(".")[2] != "Workspace" if users else True:
+    if not users or program.qualified(users[0]).rpartition(".")[2] != "Workspace":
         return ""
+    return _asked(program, users, local)
+
+
+def _asked(program: Program, users: list[cst.CSTNode], local: str) -> str:
+    """What of ``Workspace``, which the program calls ``local``, only the drop-in has, or ""."""
     for user in users:
         above = program.parent(user)
         if isinstance(above, cst.Call) and above.func is user:

@@ -15,6 +15,7 @@ from typing import Any
 
 from scriptrun.config.images import is_azure_image
 from scriptrun.home import DIRECTORY
+from scriptrun.migration.uninstalled import MARK
 from scriptrun.workspace import Workspace
 
 SAME, DIFFERS, CANNOT = "the same", "differs", "cannot be proved"
@@ -31,6 +32,8 @@ _RANDOM = re.compile(
 _TARGETS = ("compute", os.path.join("azureml", "compute"))
 _KNOWN = (*_TARGETS, "environments", "datasets")
 _LARGEST = 300_000_000
+#: how often a file may stop for want of another name
+_ROUNDS = 6
 _SECONDS = 300
 
 
@@ -38,21 +41,27 @@ _SECONDS = 300
 class Proof:
     """What the comparison of the file ``path`` gave: ``standing``, and why, field by field.
 
-    ``stopped`` is the error that ended both versions after their last submission, or "".
+    ``stopped`` are the errors that ended both versions after their last submission, or cells of
+    both. ``assumed`` is what both were given that is not here.
     """
 
     path: str
     standing: str
     jobs: int = 0
     reasons: list[str] = field(default_factory=list)
-    stopped: str = ""
+    stopped: list[str] = field(default_factory=list)
+    assumed: list[str] = field(default_factory=list)
 
     def __str__(self) -> str:
         if self.standing == SAME:
             jobs = "1 job is" if self.jobs == 1 else f"{self.jobs} jobs are"
-            told = f"{self.path}: proved: {jobs} the same before and after"
-            return f"{told}\n    then both stop: {self.stopped}" if self.stopped else told
-        return "\n    ".join([f"{self.path}: {self.standing}:", *self.reasons])
+            lines = [f"{self.path}: proved: {jobs} the same before and after"]
+        else:
+            lines = [f"{self.path}: {self.standing}:", *self.reasons]
+        if self.assumed and self.jobs:
+            lines.append(f"taken for given: {'; '.join(self.assumed)}")
+        lines += [f"both stop: {each}" for each in self.stopped]
+        return "\n    ".join(lines)
 
 
 class Unprovable(Exception):
@@ -63,24 +72,43 @@ def prove(path: str, old: bytes, new: bytes) -> Proof:
     """Run both contents of the file ``path`` up to their submissions, and compare the jobs.
 
     Each is run in a copy of the file's directory, in a workspace of its own, which knows the
-    compute targets, environments and datasets of the one that the file lies in.
+    compute targets, environments and datasets of the one that the file lies in. Where the file
+    stops for want of another, both are run again with one of that name.
     """
-    with tempfile.TemporaryDirectory(prefix="scriptrun-prove-") as scratch:
+    granted: list[list[str]] = []
+    for _ in range(_ROUNDS):
         try:
-            own = _own_workspace(path)
-            first = Workspace.create("prove", path=Path(scratch, "first"))
-            _tell(own, first, _KNOWN)
-            before = _record(path, old, Path(scratch, "before"), first)
-            second = Workspace.create("prove", path=Path(scratch, "second"))
-            _tell(own, second, _KNOWN)
-            _tell(first.directory, second, _TARGETS)
-            after = _record(path, new, Path(scratch, "after"), second)
+            before, after = _both(path, old, new, granted)
         except Unprovable as problem:
             return Proof(path, CANNOT, reasons=[str(problem)])
+        told = "\n".join(before["stopped"])
+        lacked = [
+            each for each in before["lacked"] if each not in granted and repr(each[1]) in told
+        ]
+        if not lacked:
+            break
+        granted = [*granted, *lacked]
     return _compared(path, before, after)
 
 
-def _record(path: str, content: bytes, place: Path, home: Workspace) -> dict[str, Any]:
+def _both(
+    path: str, old: bytes, new: bytes, granted: list[list[str]]
+) -> tuple[dict[str, Any], dict[str, Any]]:
+    """What both contents submit, with the names ``granted`` (each a kind and a name)."""
+    with tempfile.TemporaryDirectory(prefix="scriptrun-prove-") as scratch:
+        own = _own_workspace(path)
+        first = Workspace.create("prove", path=Path(scratch, "first"))
+        _tell(own, first, _KNOWN)
+        before = _record(path, old, Path(scratch, "before"), first, granted)
+        second = Workspace.create("prove", path=Path(scratch, "second"))
+        _tell(own, second, _KNOWN)
+        _tell(first.directory, second, _TARGETS)
+        return before, _record(path, new, Path(scratch, "after"), second, granted)
+
+
+def _record(
+    path: str, content: bytes, place: Path, home: Workspace, granted: list[list[str]]
+) -> dict[str, Any]:
     folder = os.path.dirname(os.path.abspath(path))
     _check_size(folder)
     ignored = shutil.ignore_patterns(".git", ".scriptrun", "__pycache__", ".venv", "venv")
@@ -93,7 +121,7 @@ def _record(path: str, content: bytes, place: Path, home: Workspace) -> dict[str
     file.write_bytes(content)
     result = place.with_suffix(".json")
     workspace = str(home.root)
-    told = _run(file, result, workspace)
+    told = _run([str(file), str(result), json.dumps(granted)], file.parent, workspace)
     if not result.exists():
         raise Unprovable(f"it could not be run: {told}")
     text = result.read_text("utf-8").replace(str(place), ".").replace(workspace, "WORKSPACE")
@@ -132,14 +160,14 @@ def _check_size(folder: str) -> None:
             raise Unprovable(f"{folder} holds more than 300 MB, too much to be copied")
 
 
-def _run(file: Path, result: Path, workspace: str) -> str:
+def _run(words: list[str], folder: Path, workspace: str) -> str:
     """Run the recorder; the last line of what it said."""
     command = [sys.executable, "-P", "-W", "ignore", "-m", "scriptrun.migration.recording"]
     variables = {**os.environ, "SCRIPTRUN_WORKSPACE": workspace, "MPLBACKEND": "Agg"}
     try:
         done = subprocess.run(
-            [*command, str(file), str(result)],
-            cwd=file.parent,
+            [*command, *words],
+            cwd=folder,
             env=variables,
             capture_output=True,
             stdin=subprocess.DEVNULL,
@@ -154,25 +182,37 @@ def _run(file: Path, result: Path, workspace: str) -> str:
 
 def _compared(path: str, before: dict[str, Any], after: dict[str, Any]) -> Proof:
     old, new = before["jobs"], after["jobs"]
-    for name, found in (("before", before), ("after", after)):
-        if found["stopped"] and not (found["jobs"] and before["stopped"] == after["stopped"]):
-            standing = CANNOT if before["stopped"] else DIFFERS
-            reason = f"{name}: {found['stopped']}: {found['told']}"
-            return Proof(path, standing, reasons=[reason])
+    stopped: list[str] = before["stopped"]
+    if stopped and not old:
+        return Proof(path, CANNOT, reasons=[f"before: {each}" for each in stopped])
+    if stopped != after["stopped"]:
+        reasons = [each for each in after["stopped"] if each not in stopped]
+        gone = ["nothing stops it where it stopped before"]
+        return Proof(path, DIFFERS, reasons=[f"after: {each}" for each in reasons or gone])
     if not old and not new:
         return Proof(path, CANNOT, reasons=["it submits nothing when it is run"])
     if len(old) != len(new):
         return Proof(path, DIFFERS, reasons=[f"{len(old)} jobs before, {len(new)} after"])
-    refused = [each["refused"] for each in old if "refused" in each]
-    if refused:
-        return Proof(path, CANNOT, reasons=[f"the job is refused before, too: {refused[0]}"])
+    unsure = _unsure(old)
+    if unsure:
+        return Proof(path, CANNOT, reasons=[unsure])
     reasons = [
         reason
         for number, (one, other) in enumerate(zip(old, new, strict=True), 1)
         for reason in differences(one, other, f"job {number}: " if len(old) > 1 else "")
     ]
-    stopped = before["told"] if before["stopped"] else ""
-    return Proof(path, DIFFERS if reasons else SAME, len(old), reasons, stopped)
+    standing = DIFFERS if reasons else SAME
+    return Proof(path, standing, len(old), reasons, stopped, before["assumed"])
+
+
+def _unsure(jobs: list[dict[str, Any]]) -> str:
+    """Why nothing can be said of the jobs, or ""."""
+    refused = [each["refused"] for each in jobs if "refused" in each]
+    if refused:
+        return f"the job is refused before, too: {refused[0]}"
+    if MARK in json.dumps(jobs):
+        return "a job depends on a module that is not installed"
+    return ""
 
 
 def differences(old: dict[str, Any], new: dict[str, Any], lead: str = "") -> list[str]:

@@ -1,9 +1,11 @@
 """Runs one file of old code up to its submissions, and writes down what would be submitted.
 
-``python -m scriptrun.migration.recording FILE RESULT`` executes FILE as ``scriptrun exec`` does,
-but nothing is submitted: each job is checked and described, and a stand-in for its run goes on.
-RESULT gets JSON: ``jobs``, each a JobSpec or ``{"refused": why}``, and ``stopped``, the error that
-ended the file, or "".
+``python -m scriptrun.migration.recording FILE RESULT [GRANTED]`` executes FILE as
+``scriptrun exec`` does, but nothing is submitted: each job is checked and described, and a stand-in
+for its run goes on. A notebook goes on after a cell that fails. GRANTED is JSON, a list of kinds
+and names that the workspace is to have. RESULT gets JSON: ``jobs``, each a JobSpec or
+``{"refused": why}``; ``stopped``, the errors that ended the file or its cells; ``assumed``, what
+was taken for given; and ``lacked``, the kinds and names that were looked up in vain.
 """
 
 from __future__ import annotations
@@ -11,6 +13,8 @@ from __future__ import annotations
 import importlib
 import json
 import sys
+import traceback
+import types
 from pathlib import Path
 from typing import Any
 from unittest import mock
@@ -20,7 +24,9 @@ from scriptrun.bound import Bound, BoundDataset, BoundReference
 from scriptrun.data.consumption import DOWNLOAD
 from scriptrun.data.content import Content
 from scriptrun.environments import base
+from scriptrun.migration import assuming, steps, uninstalled
 from scriptrun.spec.errors import ScriptrunError, refuse
+from scriptrun.workspace import Workspace
 
 
 class Recorder:
@@ -28,22 +34,28 @@ class Recorder:
 
     def __init__(self) -> None:
         self.jobs: list[dict[str, Any]] = []
-        self.last: mock.MagicMock = mock.MagicMock()
 
     def submit(self, here: Any, config: Any, tags: Any = None, **kwargs: Any) -> Any:
         """Describe the job that ``config`` is, and give a stand-in for its run."""
-        sweep: dict[str, Any] = {}
+        if not isinstance(config, steps.Pipeline):  # whose steps are told already
+            self.tell(config, here.workspace, {}, here.name, tags)
+        return _stand_in()
+
+    def tell(
+        self, config: Any, workspace: Any, step: Any, experiment: str = "pipeline", tags: Any = None
+    ) -> None:
+        """Describe the job that ``config`` is; of a pipeline's ``step`` what else it says."""
+        sweep: dict[str, Any] = {"step": step} if step else {}
         try:
             if hasattr(config, "hyperparameter_sampling"):
-                sweep = {"sweep": _swept(config)}
+                sweep["sweep"] = _swept(config)
                 config = config.run_config  # the one job that it varies
             if hasattr(config, "to_script_run_config"):
                 config = config.to_script_run_config()
-            job = submit.check(config, here.workspace, here.name, tags).job
+            job = submit.check(config, workspace, experiment, tags).job
             self.jobs.append({**job.to_dict(), **sweep})
         except (ScriptrunError, NotImplementedError) as error:
             self.jobs.append({"refused": str(error)})
-        return _stand_in()
 
     def submit_many(self, here: Any, configs: Any, tags: Any = None) -> list[Any]:
         """Describe all of ``configs``."""
@@ -107,20 +119,55 @@ def _found_by(bound: Bound) -> dict[str, Any]:
     return {}
 
 
-def main(file: str, result: str) -> int:
+def _going_on(stopped: list[str]) -> None:
+    """Have a notebook go on after a cell that fails, as in Jupyter, and keep what failed."""
+    notebooks = importlib.import_module("scriptrun.dropin.notebooks")
+
+    def run_in(path: str, space: dict[str, Any]) -> None:
+        for cell in notebooks.cells(path):
+            name = f"{path}, cell {cell.number}"
+            try:
+                notebooks.run_cell(cell, space, name)
+            except Exception as error:
+                stopped.append(f"cell {cell.number} fails: {_in_a_line(error)}")
+
+    setattr(notebooks, "_run_in", run_in)  # noqa: B010
+
+
+def _in_a_line(error: BaseException) -> str:
+    return "".join(traceback.format_exception_only(error)).strip().splitlines()[0]
+
+
+def main(file: str, result: str, granted: str = "[]") -> int:
     """Run ``file``, write ``result``; the exit code."""
-    recorder = Recorder()
+    recorder, given, stopped = Recorder(), assuming.Given(), list[str]()
     importlib.import_module("scriptrun.dropin")
     _no_conditions()
     setattr(experiment.Experiment, "submit", _method(recorder.submit))  # noqa: B010
     setattr(experiment.Experiment, "submit_many", _method(recorder.submit_many))  # noqa: B010
+    get_runs = _method(lambda *_, **__: iter([_stand_in() for _ in recorder.jobs]))
+    setattr(experiment.Experiment, "get_runs", get_runs)  # noqa: B010
+    assuming.assume(given)
+    assuming.grant(Workspace.from_config(), json.loads(granted), given)
+    steps.follow(recorder.tell)
+    uninstalled.stand_in(str(Path(file).absolute().parent), given.say)
+    _going_on(stopped)
     running = importlib.import_module("scriptrun.dropin.executing")
+    ended: list[str] = []
+    said = types.SimpleNamespace(print_exception=lambda error: ended.append(_in_a_line(error)))
+    setattr(running, "traceback", said)  # noqa: B010
     code = 1
     try:
         code = running.script(file, [])
     finally:
-        stopped = "" if code == 0 else f"it ended with exit code {code}"
-        content = {"jobs": recorder.jobs, "stopped": stopped}
+        if code:
+            stopped += ended or [f"it ended with exit code {code}"]
+        content = {
+            "jobs": recorder.jobs,
+            "stopped": stopped,
+            "assumed": list(given.said),
+            "lacked": given.lacked,
+        }
         Path(result).write_text(json.dumps(content, default=str), "utf-8")
     return 0
 
@@ -133,4 +180,4 @@ def _method(function: Any) -> Any:
 
 
 if __name__ == "__main__":
-    sys.exit(main(*sys.argv[1:3]))
+    sys.exit(main(*sys.argv[1:4]))

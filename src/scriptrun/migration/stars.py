@@ -24,6 +24,11 @@ _BROUGHT = {
     "MpiConfiguration PyTorchConfiguration RunConfiguration TensorflowConfiguration",
     "azureml.train.dnn": f"Chainer PyTorch TensorFlow {_KINDS}",
     "azureml.train.estimator": f"Estimator {_KINDS}",
+    "azureml.train.hyperdrive": "BanditPolicy BayesianParameterSampling EarlyTerminationPolicy "
+    "GridParameterSampling HyperDriveConfig HyperDriveRun HyperDriveRunConfig "
+    "MedianStoppingPolicy NoTerminationPolicy PrimaryMetricGoal RandomParameterSampling "
+    "TruncationSelectionPolicy choice lognormal loguniform normal qlognormal qloguniform qnormal "
+    "quniform randint uniform",
     "azureml.train.sklearn": "SKLearn",
     "azureml.widgets": "RunDetails",
 }

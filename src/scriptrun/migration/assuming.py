@@ -1,0 +1,201 @@
+"""What a proof takes for given, so that code goes on to its submissions where it is not at home.
+
+A job says which data it wants, and whether that is there is not asked of either version: files
+that are missing or lie elsewhere are taken to be one, and what is sent or fetched stays where it
+is. Names that the workspace lacks are noted; the next run may be granted them.
+"""
+
+from __future__ import annotations
+
+import functools
+import importlib
+import os
+import urllib.request
+from collections.abc import Callable, Iterable, Iterator
+from pathlib import Path
+from typing import Any
+
+from scriptrun import catalog
+from scriptrun.config.environment import Environment
+from scriptrun.data import content, records, versions
+from scriptrun.data.datastores import AbstractDatastore
+from scriptrun.data.file_dataset import FileDataset, FileDatasetFactory
+from scriptrun.data.seam import Entry
+from scriptrun.data.sources import Place, Source
+from scriptrun.datastore import Datastore
+from scriptrun.spec.errors import ScriptrunError
+from scriptrun.workspace import Workspace
+
+COMPUTE, DATASET, DATASTORE, ENVIRONMENT = "compute target", "dataset", "datastore", "environment"
+#: where that of which nothing is known is said to lie
+_PLACE = "stand-in"
+
+
+class Given:
+    """What was taken for given (``said``, in words), and which names the workspace lacks."""
+
+    def __init__(self) -> None:
+        self.said: dict[str, None] = {}
+        self.lacked: list[tuple[str, str]] = []
+
+    def say(self, words: str) -> None:
+        """Note that ``words`` was taken for given."""
+        self.said[words] = None
+
+    def lack(self, kind: str, name: object) -> None:
+        """Note that the workspace has no ``kind`` called ``name``."""
+        if isinstance(name, str) and (kind, name) not in self.lacked:
+            self.lacked.append((kind, name))
+
+
+def assume(given: Given) -> None:
+    """Take data for given from here on, and note which names the workspace lacks."""
+    _entries(given)
+    _moves(given)
+    _names(given)
+
+
+def grant(home: Workspace, names: Iterable[tuple[str, str]], given: Given) -> None:
+    """Let the workspace ``home`` have something of each kind and name."""
+    for kind, name in names:
+        given.say(f"the {kind} {name!r}")
+        if kind == COMPUTE:
+            importlib.import_module("scriptrun.dropin.compute").make(home, name, {})
+        elif kind == ENVIRONMENT:
+            Environment(name).register(home)
+        elif kind == DATASTORE:
+            folder = home.directory / _PLACE / name
+            folder.mkdir(parents=True, exist_ok=True)
+            Datastore.register_local(home, name, folder, overwrite=True)
+        else:
+            place = (Datastore.get_default(home), f"{_PLACE}/{name}")
+            FileDatasetFactory.from_files(place, validate=False).register(home, name)
+
+
+def _is_here(place: Place) -> bool:
+    """Whether the place is a directory of this machine."""
+    if place.datastore is not None:
+        return place.datastore.kind == "Local"
+    return place.url == "file://"
+
+
+def _entries(given: Given) -> None:
+    """A source that lies elsewhere, or holds nothing, has one empty file."""
+    listed, folder_of = Source.entries, content._folder
+
+    def entries(self: Source) -> Iterator[Entry]:
+        found = False
+        for entry in listed(self) if _is_here(self.place) else ():
+            found = True
+            yield entry
+        if not found:
+            if _PLACE not in self.path:
+                given.say(f"files at {self}")
+            yield Entry("/".join(filter(None, [self.folder, _PLACE])), 0)
+
+    def folder(source: Source) -> str:
+        return folder_of(source) if _is_here(source.place) else source.folder
+
+    setattr(Source, "entries", entries)  # noqa: B010
+    setattr(content, "_folder", folder)  # noqa: B010
+
+
+def _moves(given: Given) -> None:
+    """What cannot be sent or fetched stays where it is."""
+
+    def wrap(kind: Any, name: str, words: str, instead: Callable[..., Any]) -> None:
+        inner = getattr(kind, name)
+
+        @functools.wraps(inner)
+        def moved(self: Any, *args: Any, **kwargs: Any) -> Any:
+            try:
+                if _moves_here(self):
+                    return inner(self, *args, **kwargs)
+            except (ScriptrunError, OSError):
+                pass
+            given.say(words)
+            return instead(self, *args, **kwargs)
+
+        setattr(kind, name, moved)
+
+    def path(self: Any, *args: Any, target_path: str | None = None, **kwargs: Any) -> Any:
+        return self.path(target_path)
+
+    def directory(
+        self: Any, src_dir: Any, target_path: str | None = None, *_: Any, **__: Any
+    ) -> Any:
+        return self.path(target_path)
+
+    wrap(AbstractDatastore, "upload", "files that are uploaded", directory)
+    wrap(AbstractDatastore, "upload_files", "files that are uploaded", path)
+    wrap(AbstractDatastore, "download", "files that are downloaded", lambda *_, **__: 0)
+    wrap(FileDataset, "download", "files that are downloaded", lambda *_, **__: [])
+    setattr(urllib.request, "urlretrieve", functools.partial(_retrieve, given))  # noqa: B010
+
+
+def _moves_here(thing: AbstractDatastore | FileDataset) -> bool:
+    if isinstance(thing, AbstractDatastore):
+        return _is_here(Place(thing))
+    return all(_is_here(source.place) for source in thing._content.sources)
+
+
+def _retrieve(given: Given, url: str, filename: Any = None, *_: Any, **__: Any) -> tuple[str, Any]:
+    """What ``urllib.request.urlretrieve`` does, but that the file is empty."""
+    given.say("files that are downloaded")
+    target = Path(filename or os.path.basename(url) or _PLACE)
+    target.write_bytes(b"")
+    return str(target), {}
+
+
+def _names(given: Given) -> None:
+    """Note what is looked up in vain."""
+
+    def wrap(owner: Any, name: str, kind: str) -> None:
+        inner = getattr(owner, name)
+
+        def found(home: Any, wanted: Any, *args: Any, **kwargs: Any) -> Any:
+            try:
+                return inner(home, wanted, *args, **kwargs)
+            except ScriptrunError:
+                given.lack(kind, wanted)
+                raise
+
+        setattr(owner, name, found)
+
+    wrap(records, "get", DATASTORE)
+    wrap(versions, "get", DATASET)
+    wrap(catalog, "get", ENVIRONMENT)
+    for attribute, kind in _LISTED.items():
+        setattr(
+            Workspace, attribute, property(_listing(getattr(Workspace, attribute), kind, given))
+        )
+    targets = importlib.import_module("scriptrun.dropin.compute").ComputeTarget
+    made = targets.__new__
+
+    def new(cls: Any, workspace: Any, name: str, **kwargs: Any) -> Any:
+        try:
+            return made(cls, workspace, name, **kwargs)
+        except ScriptrunError:
+            given.lack(COMPUTE, name)
+            raise
+
+    setattr(targets, "__new__", new)  # noqa: B010
+
+
+_LISTED = {"datasets": DATASET, "datastores": DATASTORE, "environments": ENVIRONMENT}
+
+
+def _listing(listed: Any, kind: str, given: Given) -> Callable[[Any], dict[str, Any]]:
+    """What ``listed`` gives, noting which names it lacks."""
+
+    class Names(dict[str, Any]):
+        def __missing__(self, name: str) -> Any:
+            given.lack(kind, name)
+            raise KeyError(name)
+
+        def get(self, name: str, default: Any = None) -> Any:
+            if name not in self:
+                given.lack(kind, name)
+            return super().get(name, default)
+
+    return lambda home: Names(listed.fget(home))

@@ -1,0 +1,140 @@
+"""Pipelines while a file is proved: each step that runs a script is told as the job that it is."""
+
+from __future__ import annotations
+
+import copy
+import importlib
+from collections.abc import Callable, Iterator
+from typing import Any
+from unittest import mock
+
+from scriptrun.config.script_run_config import ScriptRunConfig
+
+#: the parameters of steps, as they may be given without a name
+_PARAMETERS = {
+    "EstimatorStep": "name estimator estimator_entry_script_arguments runconfig_pipeline_params "
+    "inputs outputs compute_target allow_reuse version",
+    "PythonScriptStep": "script_name name arguments compute_target runconfig "
+    "runconfig_pipeline_params inputs outputs params source_directory allow_reuse version",
+    "HyperDriveStep": "name hyperdrive_config estimator_entry_script_arguments inputs outputs "
+    "metrics_output allow_reuse version",
+}
+#: tells of one step: its configuration, the workspace, and what else there is to compare
+Tell = Callable[[Any, Any, dict[str, Any]], None]
+
+
+def follow(tell: Tell) -> None:
+    """From here on, ``tell`` hears of each step of each pipeline that is made."""
+    missing = importlib.import_module("scriptrun.dropin.missing")
+    inner = missing.missing
+
+    class Followed(Pipeline):
+        def __init__(self, workspace: Any = None, steps: Any = (), *_: Any, **__: Any) -> None:
+            super().__init__()
+            for step in _flat(steps):
+                tell(step.config(), workspace, step.facts())
+
+    def found(module: str, name: str, alternative: str) -> Any:
+        if not module.startswith("azureml.pipeline"):
+            return inner(module, name, alternative)
+        if name == "Pipeline":
+            return Followed
+        if name in _PARAMETERS:
+            return type(name, (Step,), {"parameters": _PARAMETERS[name].split()})
+        return type(name, (Part,), {})
+
+    setattr(missing, "missing", found)  # noqa: B010
+
+
+class Pipeline:
+    """A pipeline, of which no more is known than its steps."""
+
+    def validate(self) -> list[Any]:
+        """Nothing is against it."""
+        return []
+
+    def publish(self, *_: Any, **__: Any) -> Any:
+        """Something that stands in for what it gives."""
+        return mock.MagicMock(name="pipeline")
+
+    submit = save = publish
+
+
+class Part:
+    """What goes from step to step: data, a parameter. Its text is its kind and name."""
+
+    def __init__(self, name: Any = None, *_: Any, **kwargs: Any) -> None:
+        self.name = name
+
+    def __getattr__(self, name: str) -> Any:
+        if name.startswith("__"):
+            raise AttributeError(name)
+        return lambda *_, **__: self  # as_input, as_mount, ...: the same thing
+
+    def __str__(self) -> str:
+        return f"{type(self).__name__}:{self.name}"
+
+
+class Step:
+    """A step that runs a script."""
+
+    parameters: list[str] = []
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        self.given = {**dict(zip(self.parameters, args, strict=False)), **kwargs}
+
+    def run_after(self, step: Any) -> None:
+        """Its place among the others is not looked at."""
+
+    def config(self) -> Any:
+        """The job, or the sweep, that it is."""
+        given = self.given
+        words = given.get("estimator_entry_script_arguments")
+        if given.get("hyperdrive_config") is not None:
+            sweep = copy.copy(given["hyperdrive_config"])
+            sweep.run_config = _with(sweep.run_config, words, None)
+            return sweep
+        if given.get("estimator") is not None:
+            config = given["estimator"].to_script_run_config()
+            return _with(config, words, given.get("compute_target"))
+        config = ScriptRunConfig(
+            given.get("source_directory"),
+            given.get("script_name"),
+            run_config=copy.deepcopy(given.get("runconfig")),
+        )
+        return _with(config, given.get("arguments") or [], given.get("compute_target"))
+
+    def facts(self) -> dict[str, Any]:
+        """What else it says."""
+        named = {key: [_name(each) for each in self.given.get(key) or ()] for key in _DATA}
+        return {"name": self.given.get("name"), **named}
+
+
+_DATA = ("inputs", "outputs")
+
+
+def _with(config: Any, words: Any, target: Any) -> Any:
+    config = copy.copy(config)
+    if words is not None:
+        config.arguments = [str(each) if isinstance(each, Part) else each for each in words]
+    if target is not None:
+        config.run_config = copy.deepcopy(config.run_config)
+        config.run_config.target = target
+    return config
+
+
+def _name(thing: Any) -> str:
+    """What an input or output of a step is called."""
+    for attribute in ("data_reference_name", "name"):
+        found = getattr(thing, attribute, None)
+        if isinstance(found, str):
+            return found
+    return str(thing)
+
+
+def _flat(steps: Any) -> Iterator[Step]:
+    for each in steps or ():
+        if isinstance(each, Step):
+            yield each
+        elif isinstance(each, list | tuple):
+            yield from _flat(each)

@@ -1,0 +1,90 @@
+"""Stand-ins for modules that a file imports and this Python does not have, while it is proved.
+
+Plots, models and tables go on without meaning; a job that holds something of a stand-in can be told
+by ``MARK`` in it.
+"""
+
+from __future__ import annotations
+
+import importlib.abc
+import importlib.machinery
+import importlib.util
+import sys
+import types
+from collections.abc import Callable
+from typing import Any
+from unittest import mock
+
+#: what the text of everything that stands in for something holds
+MARK = "<MagicMock"
+
+
+def stand_in(folder: str, say: Callable[[str], None]) -> None:
+    """Have what is imported from below ``folder`` and not found be something that does nothing."""
+    sys.meta_path.append(_Finder(folder, say))
+
+
+class _Finder:
+    def __init__(self, folder: str, say: Callable[[str], None]) -> None:
+        self.folder, self.say = folder, say
+
+    def find_spec(
+        self, fullname: str, path: Any = None, target: Any = None
+    ) -> importlib.machinery.ModuleSpec | None:
+        top = fullname.partition(".")[0]
+        ours = top in ("azureml", "scriptrun") or top in sys.stdlib_module_names
+        real = top in sys.modules and not isinstance(sys.modules[top], _Module)
+        if ours or real or not self._is_theirs():
+            return None
+        self.say(f"the module {top}, which is not installed")
+        return importlib.util.spec_from_loader(fullname, _Loader(), is_package=True)
+
+    def _is_theirs(self) -> bool:
+        """Whether the code that is proved imports it, and not a package that can do without."""
+        frame = sys._getframe(2)
+        while frame.f_back is not None and "importlib" in frame.f_code.co_filename:
+            frame = frame.f_back
+        return frame.f_code.co_filename.startswith(self.folder)
+
+
+class _Loader(importlib.abc.Loader):
+    def create_module(self, spec: importlib.machinery.ModuleSpec) -> types.ModuleType:
+        return _Module(spec.name)
+
+    def exec_module(self, module: types.ModuleType) -> None:
+        module.__dict__["__all__"] = []
+
+
+class _Module(types.ModuleType):
+    def __getattr__(self, name: str) -> Any:
+        return _thing(f"{self.__name__}.{name}")
+
+
+class _Kind(type):
+    """A class of which nothing is known, which others may be derived from."""
+
+    def __getattr__(cls, name: str) -> Any:
+        return _thing(f"{cls.__name__}.{name}")
+
+    def __call__(cls, *args: Any, **kwargs: Any) -> Any:
+        if "stands_in" in cls.__dict__:
+            return mock.MagicMock(name=f"{cls.__name__}()")
+        return super().__call__(*args, **kwargs)
+
+
+class _Object(metaclass=_Kind):
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        pass
+
+    def __getattr__(self, name: str) -> Any:
+        return _thing(f"{type(self).__name__}.{name}")
+
+
+def _thing(name: str) -> Any:
+    """What stands in for ``name``: a class where it is called like one."""
+    last = name.rpartition(".")[2]
+    if last.startswith("__"):
+        raise AttributeError(name)
+    if last[:1].isupper():
+        return _Kind(last, (_Object,), {"stands_in": True})
+    return mock.MagicMock(name=name)
