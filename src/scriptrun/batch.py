@@ -51,7 +51,7 @@ def _together(workspace: Home, group: list[Written]) -> set[str]:
     for run in group:
         assert run.ready is not None
         starting.write_lock(run.folder, run.ready)
-        order = starting.order_of(workspace, run.folder, run.ready, run.ticket)
+        order = starting.order_of(workspace, run.job, run.folder, run.ready, run.ticket)
         pairs.append((run.job, order))
     engine: Any = compute.engine_of(group[0].job.target)
     try:

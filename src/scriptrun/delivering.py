@@ -27,8 +27,9 @@ from scriptrun.tellings import Telling
 
 if TYPE_CHECKING:
     from scriptrun import settling
+    from scriptrun.store import secrets
 else:
-    settling = later("scriptrun.settling")
+    secrets, settling = later("scriptrun.store.secrets"), later("scriptrun.settling")
 
 NAME = "scriptrun-data"
 
@@ -63,9 +64,13 @@ class Delivering:
         return [*self._bringing.binds, *((each, each, True) for each in sorted(outputs))]
 
     def environment(self, order: dict[str, Any]) -> dict[str, Any]:
-        """Build the run's environment on this node; where it stands."""
+        """Build the run's environment on this node; where it stands.
+
+        ``secrets`` of the order are known to this process while it does.
+        """
         folder = Path(order["folder"])
-        return settling.build(Home(order["workspace"]), folder, order["node"])
+        with secrets.lent(order["secrets"]):
+            return settling.build(Home(order["workspace"]), folder, order["node"])
 
     def finish(self, state: str) -> dict[str, Any]:
         """Upload and verify, look for what was changed, and let go; the first problem, or ""."""

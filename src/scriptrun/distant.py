@@ -26,9 +26,10 @@ from scriptrun.store import parcels
 from scriptrun.tracking import folders, settle
 
 if TYPE_CHECKING:
-    from scriptrun import shipping, wheels
+    from scriptrun import lending, shipping, wheels
     from scriptrun.home import Home
 else:
+    lending = later("scriptrun.lending")
     shipping = later("scriptrun.shipping")
     wheels = later("scriptrun.wheels")
 
@@ -81,6 +82,7 @@ def hand_over(
         "warnings": warnings,
         "lock": lock,
         "environ": {name: os.environ[name] for name in job.passed},
+        "secrets": lending.as_variables(lending.of(job.environment)),
     }
     if job.data.get("inputs") or job.data.get("outputs"):
         question["data"] = shipping.pack(workspace, job)

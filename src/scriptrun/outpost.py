@@ -50,7 +50,7 @@ def main() -> None:
     source, goal = sys.stdin.buffer, os.fdopen(os.dup(1), "wb")
     os.dup2(2, 1)  # whatever else is printed is no part of the answer
     question = json.loads(source.readline())
-    os.environ.update(question.get("environ") or {})
+    os.environ.update({**(question.get("environ") or {}), **(question.get("secrets") or {})})
     try:
         answer, pieces = _VERBS[question["verb"]](question, source)
     except ScriptrunError as error:

@@ -12,12 +12,16 @@ from scriptrun.runtime import events, files, results
 from scriptrun.spec import states
 from scriptrun.spec.hints import TYPE_CHECKING, Any
 from scriptrun.spec.job import JobSpec
+from scriptrun.spec.later import later
 from scriptrun.store import places
 from scriptrun.tracking import folders
 
 if TYPE_CHECKING:
+    from scriptrun import lending
     from scriptrun.environments.base import Ready
     from scriptrun.home import Home
+else:
+    lending = later("scriptrun.lending")
 
 
 LOCK = "environment.lock.json"
@@ -40,15 +44,21 @@ def start(
     ExperimentExecutionException when the engine refuses it.
     """
     engine = compute.engine_of(job.target)
-    order = order_of(workspace, folder, ready, ticket, attempt)
+    order = order_of(workspace, job, folder, ready, ticket, attempt)
     write_lock(folder, ready)
     engine.submit(job, order)
 
 
 def order_of(
-    workspace: Home, folder: Path, ready: Ready, ticket: tickets.Ticket, attempt: int = 1
+    workspace: Home,
+    job: JobSpec,
+    folder: Path,
+    ready: Ready,
+    ticket: tickets.Ticket,
+    attempt: int = 1,
 ) -> Order:
     """What the engine needs to start the run at ``folder``."""
+    elsewhere = getattr(compute.engine_of(job.target), "own_environments", False)
     return Order(
         folder=folder,
         workspace=workspace.root,
@@ -63,6 +73,7 @@ def order_of(
         wake=wake(workspace),
         tool=(sys.executable, "-P"),
         container=ready.container,
+        secrets=lending.of(job.environment, ticket.environ) if elsewhere else {},
     )
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+from index_server import serving
 from wheel_making import make_wheel
 
 from scriptrun.engines.slurm import Slurm
@@ -12,6 +13,8 @@ from scriptrun.testing.ranks import LOGS
 from scriptrun.tracking import events
 
 pytestmark = pytest.mark.slurm
+
+PASSWORD = "hunter2-for-the-index"
 
 WAITS = """
 import time
@@ -59,15 +62,28 @@ def test_a_scratch_that_cannot_be_is_told(tmp_path, slurm):
     assert "scratch directory is not known on this node: $NO_SUCH/x" in run.standing.reason
 
 
-def test_the_environment_is_built_once_on_each_node(tmp_path, slurm):
-    """Two ranks on each of two nodes, which are told apart by a directory of their own."""
-    wheel = make_wheel(tmp_path, "mauve", "4")
+@pytest.fixture
+def index(tmp_path, monkeypatch):
+    """An index whose password only this process knows, by a variable."""
+    monkeypatch.setenv("SCRIPTRUN_SECRETS", str(tmp_path / "secrets"))
+    monkeypatch.setenv("SCRIPTRUN_SECRET_TEAM", PASSWORD)
+    make_wheel(tmp_path / "index" / "mauve", "mauve", "4")
+    with serving(tmp_path / "index", "me", PASSWORD) as host:
+        yield f"http://me:${{secret:team}}@{host}"
+
+
+def test_the_environment_is_built_once_on_each_node(tmp_path, slurm, index):
+    """Two ranks on each of two nodes, which are told apart by a directory of their own.
+
+    The index's password reaches the builds there, and neither the script nor any file.
+    """
     asked = tmp_path / "requirements.txt"
-    asked.write_text(f"mauve @ {wheel.as_uri()}\n")
+    asked.write_text(f"--index-url {index}\nmauve\n")
     disk = f"{tmp_path}/disks/$SLURMD_NODENAME"
-    target = Slurm(partition="main", cpus=2, scratch=disk, own_environments=True)
+    own_cache = (f"export UV_CACHE_DIR='{tmp_path}/uv'",)
+    target = Slurm(partition="main", cpus=2, scratch=disk, own_environments=True, setup=own_cache)
     bench = Bench(tmp_path / "w", target)
-    code = "import mauve, sys\nprint(sys.prefix)\n"
+    code = f"import mauve, os, sys\nassert '{PASSWORD[:5]}' not in str(os.environ)\nprint(sys.prefix)\n"
     run = bench.run(code, pytorch=[4, 2], requirements=str(asked))
     assert run.get_status() == "Completed", run.standing.reason
     places = [log_of_rank(run, rank).strip() for rank in range(4)]
@@ -77,6 +93,9 @@ def test_the_environment_is_built_once_on_each_node(tmp_path, slurm):
     )
     said = (run.path / "system_logs" / "environment.txt").read_text()
     assert [said.count(f"node {node}: Building") for node in (0, 1)] == [1, 1]
+    kept = [path for path in (tmp_path / "w" / ".scriptrun").rglob("*") if path.is_file()]
+    assert (run.path / "job.json") in kept
+    assert not [path for path in kept if PASSWORD.encode() in path.read_bytes()]
     assert "built once on each node" in (run.path / "slurm" / "1" / "job.sh").read_text()
     (tmp_path / "full" / "cache").mkdir(parents=True)
     (tmp_path / "full" / "cache" / "environments").touch()  # nothing can be built below it

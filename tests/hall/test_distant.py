@@ -9,6 +9,7 @@ import sys
 import uuid
 
 import pytest
+from index_server import serving
 from wheel_making import make_wheel
 
 from scriptrun import (
@@ -175,15 +176,22 @@ def test_a_host_that_is_not_known_is_a_sentence(bench, login):
 
 @pytest.mark.network
 @pytest.mark.slow
-def test_an_environment_is_built_there(bench, login):
+def test_an_environment_is_built_there(bench, login, tmp_path, monkeypatch):
+    """The password of an index comes along with the job that names it."""
+    monkeypatch.setenv("SCRIPTRUN_SECRET_TEAM", "hunter2-for-the-index")
+    make_wheel(tmp_path / "index" / "teal", "teal", "7")
     requirements = bench.root / "requirements.txt"
     wheel = make_wheel(bench.root, "mauve", "4")
     address = Environment.add_private_pip_wheel(bench.workspace, wheel)
     wheel.unlink()
-    requirements.write_text(f"six\n{address}\n")
-    code = "import mauve, six; print(six.__file__, mauve.VERSION)"
-    run = bench.submit(code, requirements=str(requirements))
-    assert wait(run) == "Completed", run.standing
+    code = "import mauve, six, teal; print(six.__file__, mauve.VERSION)"
+    with serving(tmp_path / "index", "me", "hunter2-for-the-index") as host:
+        index = f"--extra-index-url http://me:${{secret:team}}@{host}"
+        requirements.write_text(f"{index}\nsix\nteal\n{address}\n")
+        run = bench.submit(code, requirements=str(requirements))
+        assert wait(run) == "Completed", run.standing
+    below = [path for path in login.cluster.directory.rglob("*.json*") if path.is_file()]
+    assert not [path for path in below if b"hunter2-for" in path.read_bytes()]
     assert str(login.cluster.directory) in log_of(run)
     assert "six" in (run.path / "environment.lock.json").read_text()
     assert " 4" in log_of(run)

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from scriptrun.spec.hints import Any, Protocol
 from scriptrun.spec.job import JobSpec
-from scriptrun.spec.values import Value
+from scriptrun.spec.values import Value, fresh
 
 #: what an engine may say of a job: nothing more is its business
 WAITING, ALIVE, ENDED, UNKNOWN = "waiting", "alive", "ended", "unknown"
@@ -58,7 +58,9 @@ class Order(Value, frozen=False):
     and of node 0) are the job's place in the cluster; a text that begins with ``$`` names the
     variable that holds it where the launcher starts (``"$SLURM_NODEID"``). ``tool`` begins the
     command line of an interpreter that has scriptrun, on that node. ``container`` says how the
-    job's processes become containers (docs/explanation/formats.md); None: they do not.
+    job's processes become containers (docs/explanation/formats.md); None: they do not. ``secrets``
+    are those that the environment's build on the nodes asks for: never written, and not the
+    script's.
     """
 
     folder: Path
@@ -78,6 +80,7 @@ class Order(Value, frozen=False):
     head: str = ""
     tool: tuple[str, ...] = ()
     container: dict[str, Any] | None = None
+    secrets: dict[str, str] = fresh(default_factory=dict)
 
 
 class NoRoom(Exception):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import math
 import re
 import shutil
@@ -11,6 +12,7 @@ from typing import TYPE_CHECKING
 
 from scriptrun.engines import gangs, in_containers, slurm_commands, slurm_script
 from scriptrun.engines.base import Order
+from scriptrun.runtime import on_slurm
 from scriptrun.spec.errors import ExperimentExecutionException
 from scriptrun.spec.hints import Any
 from scriptrun.spec.job import JobSpec
@@ -168,9 +170,13 @@ def _of_nodes(target: Slurm, job: JobSpec, mine: list[Kind]) -> list[str]:
 
 
 def passed(job: JobSpec, order: Order) -> dict[str, str]:
-    """The variables that the job takes from the process that submitted it."""
+    """The variables that the job takes from the process that submitted it.
+
+    Secrets for the environment's build are in one that the launcher takes away (``on_slurm``).
+    """
     inherited = order.environ or {}
-    return {name: inherited[name] for name in job.passed if name in inherited}
+    found = {name: inherited[name] for name in job.passed if name in inherited}
+    return {**found, on_slurm.LENT: json.dumps(order.secrets)} if order.secrets else found
 
 
 def mpi_starter(target: Slurm, job: JobSpec) -> dict[str, Any]:

@@ -46,7 +46,8 @@ class Helper:
         self._start()
         question = {name: order[name] for name in ("folder", "workspace", "node")}
         answer = self._ask(
-            dict(question, do="environment"), "canceled while its environment was built"
+            dict(question, do="environment", secrets=order.get("lent") or {}),
+            "canceled while its environment was built",
         )
         if answer.get("error"):
             raise NotDelivered(answer["error"])

@@ -1,5 +1,6 @@
 """The launcher as srun starts it, once a node (Python 3.8+)."""
 
+import json
 import os
 import re
 
@@ -13,6 +14,8 @@ _OF_THE_STEP = re.compile(
 )
 #: the variable that holds the number of srun's first node among the job's
 FIRST = "SCRIPTRUN_FIRST_NODE"
+#: the variable that holds secrets for the build of the job's environment, as JSON: name to value
+LENT = "SCRIPTRUN_LENT_SECRETS"
 _STOPPED = "Slurm told it to stop"
 
 
@@ -31,6 +34,7 @@ def main(order):
         on_term=_STOPPED,
         ended_by="on_slurm",
         environ=None,
+        lent=json.loads(os.environ.pop(LENT, "{}")),
     )
     if order.get("scratch"):
         order["scratch"] = os.path.expandvars(order["scratch"])

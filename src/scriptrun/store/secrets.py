@@ -12,6 +12,8 @@ from __future__ import annotations
 import os
 import re
 import sys
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 
 from scriptrun.runtime import files
@@ -63,11 +65,24 @@ def keep(name: str, value: str) -> str:
 
 
 _offered: dict[str, str] = {}
+_lent: dict[str, str] = {}
 
 
 def offer(name: str, value: str) -> None:
     """Let this process know a secret that is not kept: what stands in the code that it runs."""
     _offered[name] = value
+
+
+@contextmanager
+def lent(values: Mapping[str, str]) -> Iterator[None]:
+    """Let this process know secrets of another machine, for the block; nothing is kept."""
+    before = dict(_lent)
+    _lent.update(values)
+    try:
+        yield
+    finally:
+        _lent.clear()
+        _lent.update(before)
 
 
 def keep_offered() -> None:
@@ -87,7 +102,7 @@ def _kept(name: str) -> str | None:
 
 def find(name: str) -> str:
     """The secret's value. Raises SecretException, which says where it was looked for."""
-    value = os.environ.get(variable(name)) or _offered.get(name)
+    value = os.environ.get(variable(name)) or _offered.get(name) or _lent.get(name)
     if value:
         return value
     path = folder() / yaml_file.file_name(name)
@@ -104,7 +119,7 @@ def find(name: str) -> str:
 
 def known(name: str) -> bool:
     """Whether there is a secret ``name``; no value is read."""
-    if os.environ.get(variable(name)) or name in _offered:
+    if os.environ.get(variable(name)) or name in _offered or name in _lent:
         return True
     return (folder() / yaml_file.file_name(name)).is_file()
 

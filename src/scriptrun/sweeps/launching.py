@@ -95,7 +95,7 @@ class Launching:
     def _fork(self, number: int, run: Written) -> bool:
         assert run.ready is not None
         before = set(launch.forked)
-        order = starting.order_of(self.home, run.folder, run.ready, run.ticket)
+        order = starting.order_of(self.home, run.job, run.folder, run.ready, run.ticket)
         order.wake = self._wake
         try:
             starting.write_lock(run.folder, run.ready)

@@ -1,0 +1,53 @@
+"""The secrets that an environment's build needs where it is built: only those that it names.
+
+They go to the one process that builds, over a pipe or in a variable that no script inherits, and
+are written down nowhere: a job's record holds their names (``${secret:NAME}``) or hosts alone.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+from collections.abc import Iterable, Mapping
+
+from scriptrun import registries
+from scriptrun.environments import conda_channels, index_credentials
+from scriptrun.spec.environment import CONDA, EnvironmentSpec
+from scriptrun.store import secrets
+
+#: the host of each address in a text, with its port, behind a login if there is one
+_HOST = re.compile(r"https?://(?:[^/@\s\"]*@)?([\w.:\[\]-]+)")
+
+
+def of(spec: EnvironmentSpec, environ: Mapping[str, str] | None = None) -> dict[str, str]:
+    """By name: the values of the secrets that ``spec`` names, as far as they are known here.
+
+    It names them by ``${secret:NAME}``, by the hosts of its indexes and channels (``index-HOST``)
+    and by its image's registry. ``environ`` are the submitter's variables (default: this
+    process's).
+    """
+    seen = os.environ if environ is None else environ
+    found = {}
+    for name in dict.fromkeys(_names(spec)):
+        value = seen.get(secrets.variable(name))
+        if not value and secrets.known(name):
+            value = secrets.find(name)
+        if value:
+            found[name] = value
+    return found
+
+
+def as_variables(lent: Mapping[str, str]) -> dict[str, str]:
+    """The same as variables, under which any process finds them."""
+    return {secrets.variable(name): value for name, value in lent.items()}
+
+
+def _names(spec: EnvironmentSpec) -> Iterable[str]:
+    channels = conda_channels.of(spec.channels) if spec.kind == CONDA else spec.channels
+    text = json.dumps([spec.pip, spec.pip_options, channels, spec.uv], ensure_ascii=False)
+    yield from index_credentials.named(text)
+    yield from map(index_credentials.by_host, _HOST.findall(text))
+    address = (spec.docker.get("registry") or {}).get("address")
+    if address:
+        yield registries.secret_of(address)

@@ -1,0 +1,49 @@
+"""The secrets that go where an environment is built: those that it names, and no others."""
+
+from __future__ import annotations
+
+import pytest
+
+from scriptrun import lending
+from scriptrun.spec.environment import CONDA, IMAGE, PACKAGES, EnvironmentSpec
+from scriptrun.spec.errors import SecretException
+from scriptrun.store import secrets
+
+
+@pytest.fixture(autouse=True)
+def kept(tmp_path, monkeypatch):
+    monkeypatch.setenv("SCRIPTRUN_SECRETS", str(tmp_path / "secrets"))
+    for name in ("team", "git", "index-a.io", "index-b.io:8443", "registry-c.io", "of no concern"):
+        secrets.keep(name, f"value of {name}")
+
+
+@pytest.mark.parametrize(
+    ("spec", "names"),
+    [
+        (EnvironmentSpec(PACKAGES, pip=("six",)), set()),
+        (EnvironmentSpec(PACKAGES, pip_options=("-i https://u:${secret:team}@x.io/s",)), {"team"}),
+        (EnvironmentSpec(PACKAGES, pip_options=("-i https://a.io/s",)), {"index-a.io"}),
+        (EnvironmentSpec(PACKAGES, pip=("x @ git+https://me:${secret:git}@g.io/x",)), {"git"}),
+        (EnvironmentSpec(PACKAGES, pip=("x @ https://b.io:8443/x.whl",)), {"index-b.io:8443"}),
+        (EnvironmentSpec(CONDA, conda=("x",), channels=("https://me@a.io/c",)), {"index-a.io"}),
+        (EnvironmentSpec(IMAGE, docker={"registry": {"address": "c.io"}}), {"registry-c.io"}),
+        (EnvironmentSpec(PACKAGES, pip_options=("-i https://${secret:unknown}@x.io",)), set()),
+    ],
+)
+def test_only_what_is_named_and_known(spec, names):
+    assert lending.of(spec, {}) == {name: f"value of {name}" for name in names}
+
+
+def test_the_submitters_variables_come_first():
+    spec = EnvironmentSpec(PACKAGES, pip_options=("-i https://a.io/s",))
+    assert lending.of(spec, {"SCRIPTRUN_SECRET_INDEX_A_IO": "theirs"}) == {"index-a.io": "theirs"}
+    assert lending.as_variables({"index-a.io": "x"}) == {"SCRIPTRUN_SECRET_INDEX_A_IO": "x"}
+
+
+def test_what_is_lent_is_known_for_a_while():
+    with secrets.lent({"far": "away"}):
+        assert (secrets.known("far"), secrets.find("far")) == (True, "away")
+        secrets.keep_offered()
+    assert "far" not in secrets.names()
+    with pytest.raises(SecretException):
+        secrets.find("far")
