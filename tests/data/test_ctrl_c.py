@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import signal
+import socket
 import threading
 import time
+import uuid
 
 import pytest
 import servers
@@ -66,3 +69,42 @@ def test_bytes_that_were_sent_in_vain_do_not_count(workspace, tmp_path, monkeypa
     with pytest.raises(DatastoreException):
         transfer.put(gone.store, big(tmp_path, 1), "up", told=told.append)
     assert any(told) and sum(told) == 0
+
+
+class Silent:
+    """A server that takes connections and answers nothing; the first presses Ctrl-C."""
+
+    def __init__(self):
+        self._socket = socket.create_server(("127.0.0.1", 0))
+        self.address = f"http://127.0.0.1:{self._socket.getsockname()[1]}"
+        self._taken = []
+        threading.Thread(target=self._take, daemon=True).start()
+
+    def _take(self):
+        with contextlib.suppress(OSError):
+            while True:
+                self._taken.append(self._socket.accept())
+                if len(self._taken) == 1:
+                    signal.pthread_kill(threading.main_thread().ident, signal.SIGINT)
+
+    def close(self):
+        self._socket.close()
+        for connection, _ in self._taken:
+            connection.close()
+
+
+@pytest.mark.parametrize("deed", ["list", "upload"])
+def test_a_server_that_says_nothing_is_not_waited_for(workspace, tmp_path, monkeypatch, deed):
+    """The request is still under way when Ctrl-C has ended the call."""
+    monkeypatch.setenv("SCRIPTRUN_SECRET_NOBODY", servers.S3_KEYS)
+    monkeypatch.setenv("SCRIPTRUN_DATA_TIMEOUT", "60")
+    with contextlib.closing(Silent()) as server:
+        name, address = uuid.uuid4().hex, server.address
+        found = Datastore.register_s3(workspace, name, "b", endpoint=address, secret="nobody")
+        with pytest.raises(KeyboardInterrupt):
+            if deed == "list":
+                list(found.store.list("x"))
+            else:
+                transfer.upload(found.store, [(big(tmp_path, 1), "up")], "", True, False)
+        waiting = {each.name for each in threading.enumerate()}
+        assert {"list": "scriptrun-call", "upload": "scriptrun-data"}[deed] in waiting

@@ -35,12 +35,26 @@ def guarded(command: Callable[[list[str]], int], words: list[str]) -> int:
     except ScriptrunError as error:
         return wrong(error.message, error.hint, error.exit_code)
     except KeyboardInterrupt:
+        _leave_threads()
         return INTERRUPTED
     except BrokenPipeError:
         _forget_output()
         return PIPE
     except Exception as error:
         return _unexpected(error)
+
+
+def _leave_threads() -> None:
+    """End at once where a thread still waits for a store; what it writes is whole, or not there."""
+    threading = sys.modules.get("threading")
+    alive = threading.enumerate() if threading else []
+    if any(each.name.startswith("scriptrun-") for each in alive):
+        for stream in (sys.stdout, sys.stderr):
+            try:
+                stream.flush()
+            except (OSError, ValueError):
+                pass
+        os._exit(INTERRUPTED)
 
 
 def wrong(sentence: str, hint: str = "", code: int = WRONG) -> int:

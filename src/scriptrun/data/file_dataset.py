@@ -132,11 +132,16 @@ class MountContext:
         self.mount_point = os.fspath(mount_point or tempfile.mkdtemp(prefix="scriptrun-mount-"))
 
     def start(self) -> None:
-        """Lay the files out. Raises UserErrorException where the folder holds something."""
+        """Lay the files out. Raises UserErrorException where no empty folder can be had."""
         target = Path(self.mount_point)
-        target.mkdir(parents=True, exist_ok=True)
-        if any(target.iterdir()):
-            raise UserErrorException(f"The mount point {target} is not empty.")
+        try:
+            target.mkdir(parents=True, exist_ok=True)
+            if any(target.iterdir()):
+                raise UserErrorException(f"The mount point {target} is not empty.")
+        except OSError as error:
+            raise UserErrorException(
+                f"{target} cannot be a mount point: {error.strerror}."
+            ) from None
         files = list(self._dataset._content.incoming())
         if not all(each.store.folder is not None for each in files):
             self._from_afar(target)

@@ -17,6 +17,7 @@ from scriptrun.data.errors import (
     Unreachable,
     not_whole,
 )
+from scriptrun.data.patience import waited
 from scriptrun.data.seam import PIECE, Entry
 from scriptrun.data.sums import Sums, part_size, size_of
 
@@ -46,7 +47,8 @@ class ObjectStore:
         import obstore
 
         try:
-            for page in obstore.list(self._store(), folder or None, chunk_size=1000):
+            pages = iter(obstore.list(self._store(), folder or None, chunk_size=1000))
+            while page := waited(lambda: next(pages, None)):
                 for entry in map(_entry, page):
                     if entry.size or not self._is_marker(entry.path):
                         yield entry
@@ -65,7 +67,7 @@ class ObjectStore:
         import obstore
 
         try:
-            return _entry(obstore.head(self._store(), path))
+            return _entry(waited(lambda: obstore.head(self._store(), path)))
         except FileNotFoundError:
             return None
         except Exception as error:
@@ -125,7 +127,7 @@ class ObjectStore:
             raise FileExists(f"There is a file {path!r} in {self.name} already.")
         try:
             data: Any = sent.read() if size <= sent.part else sent
-            done = obstore.put(self._store(), path, data, **how)
+            done = waited(lambda: obstore.put(self._store(), path, data, **how))
         except Exception as error:
             self._failed(error, "write", path)
         if sent.size != size:
@@ -157,7 +159,7 @@ class ObjectStore:
         import obstore
 
         try:
-            obstore.delete(self._store(), path)
+            waited(lambda: obstore.delete(self._store(), path))
         except FileNotFoundError:
             pass
         except Exception as error:

@@ -7,7 +7,11 @@ answered "later" (429, 503), broken off or not answered is made again until so l
 from __future__ import annotations
 
 import os
+import queue
+import threading
 import time
+from collections.abc import Callable
+from typing import Any, TypeVar
 
 #: seconds in which a connection must stand
 CONNECT = 10.0
@@ -17,6 +21,7 @@ REQUEST = 3600.0
 _FIRST, _MOST = 0.2, 5.0
 #: the longest that a server's own word (Retry-After) is followed, in seconds
 _ASKED = 120.0
+Answer = TypeVar("Answer")
 
 
 def time_limit() -> float:
@@ -25,6 +30,28 @@ def time_limit() -> float:
         return max(1.0, float(os.environ.get("SCRIPTRUN_DATA_TIMEOUT", "60")))
     except ValueError:
         return 60.0
+
+
+def waited(call: Callable[[], Answer]) -> Answer:
+    """What ``call`` returns or raises; it may be a library's that heeds no Ctrl-C for long.
+
+    The main thread only waits for it, so that Ctrl-C ends that at once.
+    """
+    if threading.current_thread() is not threading.main_thread():
+        return call()
+    done: queue.SimpleQueue[tuple[Any, BaseException | None]] = queue.SimpleQueue()
+
+    def work() -> None:
+        try:
+            done.put((call(), None))
+        except BaseException as error:
+            done.put((None, error))
+
+    threading.Thread(target=work, name="scriptrun-call", daemon=True).start()
+    answer, error = done.get()
+    if error is not None:
+        raise error
+    return answer  # type: ignore[no-any-return]
 
 
 class Patience:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import os
+import queue
 import threading
+import time
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import Any, BinaryIO, TypeVar, cast
@@ -20,6 +22,8 @@ _FEW = 20
 #: files of several parts that are sent at once: each part is held in memory
 _LARGE_AT_ONCE = 4
 _LARGE = 8 << 20
+#: seconds for what is under way to end after Ctrl-C
+_MOMENT = 2.0
 Item = TypeVar("Item")
 #: is told what is done, from several threads: so many files more, so many bytes more
 Watch = Callable[[int, int], object]
@@ -207,11 +211,9 @@ def in_parallel(
     """``work`` on every item, by ``at_once`` threads; the first error ends it and is raised.
 
     ``stop`` is set then, for those at work to see; with it this thread only waits, so that Ctrl-C
-    finds it and never a driver in the middle of its work. AZUREML_DOWNLOAD_CONCURRENCY bounds the
-    number of threads.
+    finds it and never a driver in the middle of its work. One that is in the middle of a request
+    is given a moment then. AZUREML_DOWNLOAD_CONCURRENCY bounds the number of threads.
     """
-    from concurrent.futures import ThreadPoolExecutor
-
     threads = min(len(items), _threads(at_once))
     if threads < 2 and stop is None:
         for item in items:
@@ -220,6 +222,7 @@ def in_parallel(
     halt = stop or threading.Event()
     left = iter(items)  # shared by all: a future for each item would cost as much as a small file
     errors: list[BaseException] = []
+    ended: queue.SimpleQueue[None] = queue.SimpleQueue()
 
     def some() -> None:
         try:
@@ -228,16 +231,32 @@ def in_parallel(
         except BaseException as error:
             errors.append(error)
             halt.set()
+        finally:
+            ended.put(None)
 
-    with ThreadPoolExecutor(max(1, threads), "scriptrun-data") as pool:
-        try:
-            for each in [pool.submit(some) for _ in range(threads)]:
-                each.result()
-        except BaseException:  # Ctrl-C
-            halt.set()
-            raise
+    began = 0
+    try:
+        for _ in range(threads):
+            began += 1
+            threading.Thread(target=some, name="scriptrun-data", daemon=True).start()
+        for _ in range(threads):  # never by join, which when interrupted takes a thread for ended
+            ended.get()
+            began -= 1
+    except BaseException:  # Ctrl-C
+        halt.set()
+        _give_a_moment(ended, began)
+        raise
     if errors:
         raise errors[0]
+
+
+def _give_a_moment(ended: queue.SimpleQueue[None], count: int) -> None:
+    until = time.monotonic() + _MOMENT
+    try:
+        for _ in range(count):
+            ended.get(timeout=max(0.0, until - time.monotonic()))
+    except queue.Empty:
+        pass
 
 
 def _threads(at_once: int) -> int:
