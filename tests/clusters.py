@@ -50,6 +50,20 @@ def slurm(slurm_cluster, monkeypatch):
     slurm_cluster.clear()
 
 
+@pytest.fixture
+def slurm_groups(tmp_path, monkeypatch):
+    """A cluster of two nodes whose jobs control groups keep to their memory; it takes a second."""
+    if not os.access("/sys/fs/cgroup/memory", os.W_OK):
+        pytest.skip("this machine has no control groups (version 1) for memory that may be made")
+    with _up(tmp_path / "slurm", nodes=2, cgroups=True) as cluster:
+        yield _lent(cluster, monkeypatch)
+    for name in cluster.names:
+        for top in Path("/sys/fs/cgroup").glob(f"*/slurm_{name}"):
+            for below in sorted(top.rglob("*/"), reverse=True):
+                below.rmdir()
+            top.rmdir()
+
+
 @pytest.fixture(scope="session")
 def slurm_hosts_cluster(tmp_path_factory):
     """The worker's cluster of hosts; tests take ``slurm_hosts``."""

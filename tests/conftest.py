@@ -10,6 +10,7 @@ from clusters import (  # noqa: F401 (fixtures)
     slurm,
     slurm_accounting,
     slurm_cluster,
+    slurm_groups,
     slurm_hosts,
     slurm_hosts_cluster,
 )

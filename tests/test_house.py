@@ -67,6 +67,7 @@ LATE_OF_OURS = {
     "src/scriptrun/engines/local.py": "the launcher is loaded only where a process is forked into",
     "src/scriptrun/runtime/guard.py": "the guard forks before the launcher is loaded",
     "src/scriptrun/runtime/launcher.py": "only jobs of several ranks load what these need",
+    "src/scriptrun/runtime/ranks/shim.py": "a rank's start must not wait for the package to load",
     "src/scriptrun/runtime/steps.py": "only jobs in containers, and those that hang, load these",
 }
 #: of the standard library, what may be imported where it is used: slow to load, or POSIX only

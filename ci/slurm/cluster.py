@@ -54,12 +54,14 @@ class Cluster:
 
     ``hide`` are directories that the cluster's daemons and jobs find empty, as they would if they
     were the submitter's own: with ``hosts`` or a login node behind ssh nothing else is shared.
+    With ``cgroups`` control groups hold the jobs, and keep them to their memory.
     """
 
     directory: Path
     nodes: int = 2
     hosts: bool = False
     accounting: bool = False
+    cgroups: bool = False
     hide: tuple[Path, ...] = ()
     pids: dict[str, int] = field(default_factory=dict)
     controllers: int = 0
@@ -76,8 +78,9 @@ class Cluster:
 
     @property
     def names(self) -> list[str]:
-        """The nodes' names."""
-        return [f"n{number}" for number in range(1, self.nodes + 1)]
+        """The nodes' names; control groups are named after them, so no two clusters' are alike."""
+        prefix = f"c{os.getpid()}n" if self.cgroups else "n"
+        return [f"{prefix}{number}" for number in range(1, self.nodes + 1)]
 
     @property
     def environ(self) -> dict[str, str]:
@@ -219,7 +222,7 @@ class Cluster:
         self.pids[f"slurmd-{name}"] = self.spawn(f"slurmd-{name}-out", argv)
 
     def kill_slurmd(self, name: str) -> None:
-        """kill -9 of a node's slurmd alone: its jobs go on, as on a real node."""
+        """kill -9 of a node's slurmd alone: its jobs go on."""
         pid = self.pids.pop(f"slurmd-{name}")
         for each in (*(descendants(pid) if self.hosts else ()), pid):
             if system.comm(each) in ("slurmd", "nsenter"):
@@ -331,7 +334,6 @@ class Cluster:
             self.order("mount", "-t", "tmpfs", "-o", "size=1m", "tmpfs", path)
 
     def _configure(self) -> None:
-        ports = dict.fromkeys(("port", "slurmd_port"), 0)
         if self.hosts:
             ports = {"port": 6817, "slurmd_port": 6818}
             nodes = {
@@ -341,8 +343,8 @@ class Cluster:
             controller = f"ctl({hosts.NETWORK}1)"
         else:
             host = socket.gethostname().partition(".")[0]
-            free = system.free_ports(len(ports) + self.nodes)
-            ports = dict(zip(ports, free, strict=False))
+            free = system.free_ports(2 + self.nodes)
+            ports = {"port": free[0], "slurmd_port": free[1]}
             nodes = {
                 name: f"NodeHostName={host} NodeAddr=127.0.0.1 Port={free[2 + number]}"
                 for number, name in enumerate(self.names)
@@ -351,7 +353,7 @@ class Cluster:
         if self.accounting:
             ports["dbd_port"], ports["sql_port"] = system.free_ports(2)
         self.ports = ports
-        settings.write(self.directory, "ci", controller, ports, nodes, self.accounting)
+        settings.write(self.directory, controller, ports, nodes, self.accounting, self.cgroups)
 
     def _start_munge(self) -> None:
         place = self.directory

@@ -8,7 +8,7 @@ from pathlib import Path
 CPUS, MEMORY, GPUS = 4, 16384, 2
 
 _COMMON = """\
-ClusterName={name}
+ClusterName=ci
 SlurmctldHost={controller}
 SlurmctldPort={port}
 SlurmdPort={slurmd_port}
@@ -54,10 +54,17 @@ SlurmctldDebug=info
 SlurmdDebug=info
 """
 
+#: what becomes of these lines where control groups hold the jobs
+_CGROUPS = {
+    "ProctrackType=proctrack/linuxproc": "ProctrackType=proctrack/cgroup",
+    "TaskPlugin=task/none": "TaskPlugin=task/cgroup",
+    "JobAcctGatherParams=OverMemoryKill\n": "",
+}
+
 _PARTITIONS = """\
 PartitionName=DEFAULT Nodes=ALL MaxTime=INFINITE State=UP OverSubscribe=NO
 PartitionName=main Default=YES PriorityTier=10
-PartitionName=scavenge PriorityTier=1 GraceTime=2
+PartitionName=scavenge PriorityTier=1 GraceTime=300
 PartitionName=closed State=DOWN
 """
 
@@ -96,19 +103,23 @@ StorageLoc=slurm_acct
 
 def write(
     place: Path,
-    name: str,
     controller: str,
     ports: dict[str, int],
     nodes: dict[str, str],
     accounting: bool,
+    cgroups: bool = False,
 ) -> None:
     """Write slurm.conf and its like into ``place``.
 
     ``nodes`` holds, for each node's name, where it is (``NodeAddr=... Port=...``); ``ports`` are
-    ``port`` and ``slurmd_port``, with accounting also ``dbd_port`` and ``sql_port``.
+    ``port`` and ``slurmd_port``, with accounting also ``dbd_port`` and ``sql_port``. With
+    ``cgroups`` jobs are kept together, and to their memory, by control groups (cgroup.conf).
     """
-    facts = {"place": place, "name": name, "controller": controller, **ports}
-    conf = _COMMON.format(**facts) + (_ACCOUNTING if accounting else _NO_ACCOUNTING).format(**facts)
+    facts = {"place": place, "controller": controller, **ports}
+    common = _COMMON
+    for plain, grouped in _CGROUPS.items() if cgroups else ():
+        common = common.replace(plain, grouped)
+    conf = common.format(**facts) + (_ACCOUNTING if accounting else _NO_ACCOUNTING).format(**facts)
     for node, where in nodes.items():
         conf += (
             f"NodeName={node} {where} CPUs={CPUS} Boards=1 SocketsPerBoard=1 "
@@ -118,7 +129,8 @@ def write(
     (place / "slurm.conf").write_text(conf + _PARTITIONS)
     lines = [f"NodeName={node} Name=gpu File={place}/run/gpu[0-{GPUS - 1}]" for node in nodes]
     (place / "gres.conf").write_text("\n".join(lines) + "\n")
-    (place / "cgroup.conf").write_text("CgroupAutomount=no\nCgroupPlugin=cgroup/v1\n")
+    limits = "ConstrainRAMSpace=yes\n" if cgroups else ""
+    (place / "cgroup.conf").write_text(f"CgroupAutomount=no\nCgroupPlugin=cgroup/v1\n{limits}")
     if accounting:
         (place / "slurmdbd.conf").write_text(_DBD.format(**facts))
         (place / "slurmdbd.conf").chmod(0o600)

@@ -29,7 +29,10 @@ def submit_all(submissions: list[Submission], workspace: Home) -> list[Path]:
 
 
 def start(workspace: Home, written: list[Written]) -> None:
-    """Start runs that are written down, in their order, or queue them; one array where it fits."""
+    """Start runs that are written down, in their order, or queue them; one array where it fits.
+
+    Raises ExperimentExecutionException when one is refused that has no company; the others go on.
+    """
     groups: dict[Any, list[Written]] = {}
     left = []
     for run in written:
@@ -41,8 +44,14 @@ def start(workspace: Home, written: list[Written]) -> None:
     for group in groups.values():
         started = _together(workspace, group)
         left += [run for run in group if run.job.id not in started]
+    refused: list[ExperimentExecutionException] = []
     for run in left:
-        submit.start_or_queue(workspace, run)
+        try:
+            submit.start_or_queue(workspace, run)
+        except ExperimentExecutionException as error:
+            refused.append(error)  # this one has failed, and the others have their own fate
+    if refused:
+        raise refused[0]
 
 
 def _together(workspace: Home, group: list[Written]) -> set[str]:

@@ -198,7 +198,8 @@ def _cancel(question: dict[str, Any], _: IO[bytes]) -> Answer:
 
 
 def _version(_: dict[str, Any], __: IO[bytes]) -> Answer:
-    return {"python": sys.version.split()[0], "prefix": sys.prefix}, []
+    facts = {"python": sys.version.split()[0], "prefix": sys.prefix, "executable": sys.executable}
+    return facts, []
 
 
 _VERBS: dict[str, Callable[[dict[str, Any], IO[bytes]], Answer]] = {

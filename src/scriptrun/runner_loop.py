@@ -16,7 +16,7 @@ from pathlib import Path
 
 from scriptrun import compute, placing, preparing, starting, tickets
 from scriptrun.engines import local
-from scriptrun.engines.base import ALIVE, QUEUED, UNKNOWN, NoRoom
+from scriptrun.engines.base import ALIVE, QUEUED, UNKNOWN, NoAnswer, NoRoom
 from scriptrun.environments import shelves
 from scriptrun.environments.base import Ready
 from scriptrun.environments.find import find
@@ -101,6 +101,8 @@ class Runner:
     tries: dict[str, int] = field(default_factory=dict)
     failed: dict[str, tuple[float, str]] = field(default_factory=dict)
     ready: dict[str, tuple[float, Ready | None]] = field(default_factory=dict)
+    #: when a run is tried again whose cluster did not answer
+    silent: dict[str, float] = field(default_factory=dict)
 
     def run(self) -> None:
         """Start what waits until nothing does."""
@@ -123,7 +125,7 @@ class Runner:
         missing: set[str] = set()
         full = False
         for name in waiting:
-            if name in started:
+            if name in started or time.monotonic() < self.silent.get(name, 0.0):
                 continue
             item = self._know(self.queue / name)
             if item is None or (full and item.shelf is None):
@@ -199,6 +201,9 @@ class Runner:
             starting.start(self.workspace, item.job, folder, found, item.ticket, attempt)
         except NoRoom:
             return False
+        except NoAnswer:
+            self.silent[name] = time.monotonic() + PAUSE
+            return True
         except ScriptrunError as error:
             self._end(item, error.message)
             return True

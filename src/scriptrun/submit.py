@@ -14,14 +14,19 @@ from pathlib import Path
 
 from scriptrun import compute, placing, provenance, resuming, runner, starting, tickets
 from scriptrun.config import checks, planning
-from scriptrun.engines.base import NoRoom
+from scriptrun.engines.base import NoAnswer, NoRoom
 from scriptrun.environments import base as environments
 from scriptrun.environments import shelves
 from scriptrun.environments.find import find
 from scriptrun.runtime import events, files, identity
 from scriptrun.spec import states
 from scriptrun.spec.environment import EXACT, EnvironmentSpec
-from scriptrun.spec.errors import ScriptrunError, UserErrorException, refuse
+from scriptrun.spec.errors import (
+    ExperimentExecutionException,
+    ScriptrunError,
+    UserErrorException,
+    refuse,
+)
 from scriptrun.spec.hints import TYPE_CHECKING, Any
 from scriptrun.spec.job import JobSpec
 from scriptrun.spec.later import later
@@ -263,7 +268,8 @@ def _write_down(
 def start_or_queue(workspace: Home, run: Written) -> None:
     """Start the run at once when its environment is ready and nobody waits before it.
 
-    A run for other machines waits for nobody here.
+    A run for other machines waits for nobody here. Raises ExperimentExecutionException when it is
+    refused; the run has failed then.
     """
     afar = placing.shelf_of(run.job.target, workspace) is not None
     first = min(tickets.names(run.ticket.path.parent), default="") == run.ticket.path.name
@@ -271,8 +277,12 @@ def start_or_queue(workspace: Home, run: Written) -> None:
         try:
             starting.start(workspace, run.job, run.folder, run.ready, run.ticket)
             return
-        except (NoRoom, OSError):
+        except (NoRoom, NoAnswer, OSError):
             pass  # the runner tries again, and tells what stands in the way
+        except ExperimentExecutionException as error:
+            starting.end_failed(run.folder, error.message)
+            tickets.drop(run.ticket.path)
+            raise
     runner.see_to_it(workspace)
 
 

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import shlex
+import sys
 from collections.abc import Callable, Iterator
+from urllib.parse import urlsplit
 
 from scriptrun import distant, doctoring, outfit
 from scriptrun.doctoring import Check
 from scriptrun.engines.base import Engine
 from scriptrun.engines.transport import Done, Here, Ssh, Transport
+from scriptrun.environments import pip_settings
 from scriptrun.home import Home
 from scriptrun.runtime import files
 from scriptrun.spec.errors import ScriptrunError
@@ -24,14 +27,22 @@ mkdir -p "$1" && : > "$1/$2" || exit 9
 df -Pk "$1" | awk 'NR == 2 {print $4}'
 quota -s 2>/dev/null | tail -n 1
 """
-#: run on a node: whether it sees that file, its Python, and whether it has a way out
+#: run on a node: whether it sees that file, its Python, and whether it reaches $3:$4, the
+#: package index (where none is named: whether it has a way out at all)
 _NODE = """\
 echo node "$SLURMD_NODENAME"
 [ -e "$1" ] && echo sees yes || echo sees no
 "$2" -c 'import sys; print("python", "%d.%d.%d" % sys.version_info[:3])' 2>/dev/null
-[ -n "$https_proxy$HTTPS_PROXY" ] && echo way by a proxy && exit 0
-awk '$2 == "00000000" {found = 1} END {print found ? "way yes" : "way no"}' /proc/net/route
+[ -n "$https_proxy$HTTPS_PROXY" ] && echo way proxy && exit 0
+[ -z "$3" ] && awk '$2 == "00000000" {found = 1}
+    END {print found ? "way yes" : "way no"}' /proc/net/route && exit 0
+python=$2; "$python" -c '' 2>/dev/null || python=python3
+timeout 8 "$python" -c 'import socket, sys
+socket.create_connection((sys.argv[1], int(sys.argv[2])), 4)' "$3" "$4" 2>/dev/null &&
+echo way yes || echo way no
 """
+#: states of nodes that take a job, now or when others have ended (man sinfo: node state codes)
+_USABLE = ("idle", "mix", "alloc", "comp", "plnd", "resv")
 
 
 def survey(workspace: Home, engine: Engine) -> Iterator[Check]:
@@ -64,15 +75,22 @@ def _slurm(workspace: Home, engine: Any) -> Iterator[Check]:
     yield from found
     if any(each.verdict == "bad" for each in found):
         return
+    there = list(_guarded("nodes", lambda: [_states(transport, engine)]))
+    yield from there
     yield from _guarded("account", lambda: [_account(transport, engine)])
     root = engine.root or (outfit.ROOT if engine.ssh else str(workspace.root))
+    python = engine.python or sys.executable
     if engine.ssh:
         root = outfit.absolute(transport, root)
-        yield from _guarded("tool", lambda: [_tool(engine)])
+        tool = list(_guarded("tool", lambda: [_tool(engine)]))
+        yield from tool
+        python = engine.python or _python_of_tool(engine, tool)
     name = f".scriptrun-check-{files.unique(8)}"
     try:
         yield from _guarded("root", lambda: [_root(transport, root, name)])
-        yield from _guarded("nodes", lambda: _nodes(transport, engine, root, name))
+        if all(each.verdict == "ok" for each in there):
+            order = [f"{root}/{name}", python, *_index(engine)]
+            yield from _guarded("a node", lambda: _node(transport, engine, order))
     finally:
         transport.run(["rm", "-f", f"{root}/{name}"])
 
@@ -96,11 +114,57 @@ def _account(transport: Transport, engine: Any) -> Check:
     done = transport.run(argv)
     said = done.complaint.removeprefix("sbatch: ")
     if done.code:
-        hint = "Ask for a partition, account or quality of service that you have: sacctmgr show "
-        return Check(
-            "account", "bad", f"Slurm would refuse a job: {said}", f"{hint}assoc user=$USER"
-        )
+        return Check("account", "bad", f"Slurm would refuse a job: {said}", _what_to_do(said))
     return Check("account", "ok", "partition, account and quality of service are accepted")
+
+
+def _what_to_do(said: str) -> str:
+    """What helps where sbatch refuses in these words."""
+    if "option" in said or ("nvalid" in said and "argument" in said):
+        return "Change the target's further options: scriptrun compute set ... --extra."
+    if "onfiguration" in said or "feature" in said:
+        fields = "%P %D %t %c %m %G %f"
+        return f"No node that is up has that. What each has: sinfo -o {shlex.quote(fields)}"
+    hint = "Ask for a partition, account or quality of service that you have: sacctmgr show "
+    return f"{hint}assoc user=$USER"
+
+
+def _states(transport: Transport, engine: Any) -> Check:
+    """How many nodes there are for the target's jobs, and which of them take none."""
+    asked = [f"--partition={engine.partition}"] if engine.partition else []
+    done = transport.run(["sinfo", "--noheader", *asked, "--format=%P|%t|%D|%E"])
+    if done.code:
+        return Check("nodes", "bad", f"sinfo did not work: {done.complaint}")
+    rows = [line.split("|", 3) for line in done.text.splitlines() if line.count("|") >= 3]
+    mine = [row for row in rows if engine.partition or row[0].endswith("*")]
+    usable = sum(int(row[2]) for row in mine if row[1].startswith(_USABLE) and row[1][-1] != "*")
+    out = [
+        f"{row[2]} {row[1]}" + (f" ({row[3]})" if row[3] not in ("none", "") else "")
+        for row in mine
+        if not row[1].startswith(_USABLE) or row[1][-1] == "*"
+    ]
+    total = sum(int(row[2]) for row in mine)
+    said = f"{usable} of {total} up" + (f"; {', '.join(out)}" if out else "")
+    if usable:
+        return Check("nodes", "ok", said)
+    hint = "Jobs wait until an administrator resumes nodes, and none was looked at: sinfo -R"
+    return Check("nodes", "warning", f"0 of {total} up: {', '.join(out)}", hint)
+
+
+def _python_of_tool(engine: Any, found: list[Check]) -> str:
+    """The launcher's Python where none is named: the tool's own, as far as there is one."""
+    if any(each.verdict == "bad" for each in found):
+        return "python3"
+    return str(distant.version(engine).get("executable") or "python3")
+
+
+def _index(engine: Any) -> tuple[str, str]:
+    """Host and port of the package index that pip is told of here; "" where it is told of none."""
+    told = "" if engine.ssh else pip_settings.settings().get("index-url", "")
+    parts = urlsplit(told)
+    if not parts.hostname:
+        return "", ""
+    return parts.hostname, str(parts.port or (443 if parts.scheme == "https" else 80))
 
 
 def _tool(engine: Any) -> Check:
@@ -122,34 +186,47 @@ def _root(transport: Transport, root: str, name: str) -> Check:
     return Check("root", "ok", said)
 
 
-def _nodes(transport: Transport, engine: Any, root: str, name: str) -> Iterator[Check]:
-    python = engine.python or "python3"
+def _node(transport: Transport, engine: Any, order: list[str]) -> Iterator[Check]:
+    """What a node says; ``order``: a file in the root, the launcher's Python, the index."""
     argv = ["srun", f"--immediate={AT_ONCE}", "--nodes=1", "--ntasks=1", "--time=1", "--mpi=none"]
-    argv += [*_asked(engine), "--chdir=/", "sh", "-c", _NODE, "check", f"{root}/{name}", python]
+    argv += [*_asked(engine), "--chdir=/", "sh", "-c", _NODE, "check", *order]
     done = transport.run(argv, timeout=ANSWERED + AT_ONCE)
     if done.code:
         yield _no_node(done)
         return
     facts = dict(line.split(" ", 1) for line in done.text.splitlines() if " " in line)
-    node = facts.get("node", "a node")
+    node, root = facts.get("node", "a node"), order[0].rpartition("/")[0]
     if facts.get("sees") == "yes":
         yield Check("shared paths", "ok", f"{node} sees {root}")
     else:
         hint = "Name a directory on a file system that all nodes mount: --root DIR."
         yield Check("shared paths", "bad", f"{node} does not see {root}", hint)
-    yield _python(node, facts.get("python", ""), python)
-    way = facts.get("way", "no")
-    said = {"yes": "has a way out", "by a proxy": "goes out by a proxy"}.get(way, "has no way out")
-    note = "" if way != "no" else "; environments are built on the login node, so none is needed"
-    yield Check("internet", "ok", f"{node} {said}{note}")
+    yield _python(node, facts.get("python", ""), order[1])
+    yield _way(node, facts.get("way", "no"), order[2], engine.own_environments)
+
+
+def _way(node: str, way: str, index: str, needed: bool) -> Check:
+    """Whether a node reaches the package index; ``needed``: environments are built on it."""
+    if way == "proxy":
+        return Check("internet", "ok", f"{node} goes out by a proxy")
+    if way == "yes":
+        return Check("internet", "ok", f"{node} {f'reaches {index}' if index else 'has a way out'}")
+    said = f"{node} {f'does not reach {index}' if index else 'has no way out'}"
+    if not needed:
+        note = "environments are built where jobs are submitted, so none is needed"
+        return Check("internet", "ok", f"{said}; {note}")
+    hint = "Leave out own_environments, or let nodes reach an index (a proxy, PIP_INDEX_URL)."
+    return Check("internet", "bad", f"{said}, and environments are to be built there", hint)
 
 
 def _no_node(done: Done) -> Check:
-    if "Unable to allocate resources" in done.complaint or "immediate" in done.complaint.lower():
-        hint = "The nodes were not looked at: try again when one is free."
-        return Check("nodes", "warning", f"no node was free within {AT_ONCE} s", hint)
-    hint = f"Try: srun {shlex.join(['hostname'])}"
-    return Check("nodes", "bad", f"srun did not work: {done.complaint}", hint)
+    told = done.complaint.lower()
+    if any(word in told for word in ("immediate", "busy", "temporarily unavailable")):
+        hint = "No node was looked at: try again when one is free."
+        return Check("a node", "warning", f"none was free within {AT_ONCE} s", hint)
+    words = done.complaint.removeprefix("srun: ").removeprefix("error: ")
+    hint = "No node was looked at. Try it by hand: srun hostname"
+    return Check("a node", "bad", f"srun did not work: {words}", hint)
 
 
 def _python(node: str, version: str, python: str) -> Check:

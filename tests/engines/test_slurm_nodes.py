@@ -6,8 +6,9 @@ import pytest
 from index_server import serving
 from wheel_making import make_wheel
 
+from scriptrun import Experiment
 from scriptrun.engines.slurm import Slurm
-from scriptrun.spec.errors import RunConfigurationException
+from scriptrun.spec.errors import ExperimentExecutionException, RunConfigurationException
 from scriptrun.testing.jobs import Bench, kill, log_of, log_of_rank, until, wait
 from scriptrun.testing.ranks import LOGS
 from scriptrun.tracking import events
@@ -106,3 +107,37 @@ def test_the_environment_is_built_once_on_each_node(tmp_path, slurm, index):
     with pytest.raises(RunConfigurationException, match="say where that is with scratch"):
         bench.target = Slurm(partition="main", own_environments=True)
         bench.submit("print(1)")
+
+
+TOO_MUCH = """
+import os, time
+hold = bytearray(900 << 20) if os.environ.get("RANK", "1") == "1" else None
+time.sleep(60)
+"""
+
+
+def test_who_takes_too_much_memory_is_named_with_the_cause(tmp_path, slurm_groups):
+    """Alone, as a rank of its node's launcher, and as one that srun has started."""
+    bench = Bench(tmp_path / "w", Slurm(partition="main", cpus=1, memory="128M", mpi="pmi2"))
+    shapes = ({}, {"pytorch": [2, 2]}, {"mpi": [1, 2]})
+    runs = [bench.submit(TOO_MUCH, **shape) for shape in shapes]
+    assert {wait(run) for run in runs} == {"Failed"}
+    rank = f"job.py on rank 1 (node 1: {slurm_groups.names[1]})"
+    for run, who in zip(runs, ("job.py", rank, rank), strict=True):
+        said = f"{who} was ended by SIGKILL: it used more memory than it was given"
+        assert run.standing.reason == said
+
+
+def test_what_slurm_refuses_has_failed_at_once(tmp_path, slurm):
+    bench = Bench(tmp_path / "1", Slurm(partition="main", constraint="no-such-feature"))
+    with pytest.raises(ExperimentExecutionException, match="Invalid feature"):
+        bench.submit("print(1)")
+    (run,) = Experiment(bench.workspace, bench.experiment).get_runs()
+    assert run.get_status() == "Failed"
+    assert run.standing.reason.startswith("Slurm refused the job: ")
+    with pytest.raises(RunConfigurationException, match="9 GPUs, and those of main have 2"):
+        Bench(tmp_path / "2", Slurm(partition="main", gres="gpu:9")).submit("print(1)")
+    lost = Bench(tmp_path / "3", Slurm(partition="main", python="/no/python")).run("print(1)")
+    assert lost.get_status() == "Failed"
+    assert "no launcher began: " in lost.standing.reason
+    assert "/no/python: No such file" in lost.standing.reason

@@ -10,9 +10,10 @@ import time
 
 import pytest
 
-from scriptrun import Run
+from scriptrun import Run, submit
 from scriptrun.engines.slurm import Slurm
 from scriptrun.runtime import files, identity
+from scriptrun.testing import jobs
 from scriptrun.testing.jobs import Bench, kill, log_of, until, wait
 from scriptrun.tracking import events
 
@@ -82,13 +83,17 @@ def test_slurmd_is_killed_and_comes_back(bench, slurm):
 
 def test_the_controller_is_killed_while_a_run_goes_on(bench, slurm):
     run, gate, _ = begun(bench, slurm)
+    asked = submit.check(jobs._config(bench.order("print('late')")), bench.workspace, "late")
     slurm.await_saved(time.time())
     slurm.kill_controller()
     assert run.get_status() == "Running"  # nobody answers: nothing is known, and nothing has failed
+    late = Run.get(bench.workspace, submit.submit(asked, bench.workspace).name)
     gate.touch()
     assert wait(run) == "Completed"  # the run's own result needs no Slurm
+    assert late.get_status() == "Queued"
     slurm.start_controller()
     assert run.get_status() == "Completed"
+    assert wait(late) == "Completed"  # though its submitter, which gave up, lives on
 
 
 @pytest.mark.parametrize("who", ["script", "launcher"])

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import sys
+
 import pytest
 
 from scriptrun import Workspace, surveying
@@ -28,6 +30,8 @@ def test_this_machine_is_looked_at(workspace):
 def test_a_cluster_is_looked_at(workspace, slurm):
     found = verdicts(workspace, Slurm(partition="main"))
     assert {name: check.verdict for name, check in found.items() if check.verdict != "ok"} == {}
+    assert found["nodes"].said == "3 of 3 up"
+    assert sys.executable in found["python"].said
     assert {"slurm", "account", "root", "shared paths", "python", "internet"} <= set(found)
 
 
@@ -40,6 +44,11 @@ def test_what_is_wrong_is_said_with_what_to_do(workspace, slurm):
     assert "cannot be written" in found["root"].said and "--root" in found["root"].hint
     assert "no /opt/no-python" in found["python"].said
     assert not list(workspace.root.glob(".scriptrun-check-*"))
+    slurm.drain("n1", "a broken fan")
+    found = verdicts(workspace, Slurm(constraint="no-such"))
+    assert found["nodes"].said == "2 of 3 up; 1 drain (a broken fan)"
+    assert "Invalid feature" in found["account"].said and "sinfo" in found["account"].hint
+    assert "Invalid feature" in found["a node"].said
 
 
 @pytest.mark.slurm

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from scriptrun.spec.errors import ExperimentExecutionException
 from scriptrun.spec.hints import Any, Protocol
 from scriptrun.spec.job import JobSpec
 from scriptrun.spec.values import Value, fresh
@@ -87,6 +88,10 @@ class NoRoom(Exception):
     """The engine can't take the job now; it is asked again later."""
 
 
+class NoAnswer(ExperimentExecutionException):
+    """The engine does not answer: nothing is known of its jobs, and none has failed for it."""
+
+
 class Engine(Protocol):
     """See the module's text; `scriptrun.testing.engines` is the suite that an engine must pass."""
 
@@ -114,7 +119,8 @@ class Engine(Protocol):
     def submit(self, job: JobSpec, order: Order) -> str:
         """Start the job and return its handle; the same job twice gives the same handle.
 
-        Raises NoRoom when the job has to wait, ExperimentExecutionException when it is refused.
+        Raises NoRoom when the job has to wait, NoAnswer when nobody knows whether it was taken (it
+        is handed over again later), ExperimentExecutionException when it is refused.
         """
         ...
 

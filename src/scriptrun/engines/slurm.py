@@ -17,6 +17,7 @@ from scriptrun.engines import slurm_look as look
 from scriptrun.engines import slurm_script as scripts
 from scriptrun.engines.base import Order, View
 from scriptrun.runtime import files
+from scriptrun.spec.errors import ExperimentExecutionException
 from scriptrun.spec.hints import Any
 from scriptrun.spec.job import JobSpec
 from scriptrun.spec.values import Value
@@ -83,8 +84,8 @@ class Slurm(Value):
     def submit(self, job: JobSpec, order: Order) -> str:
         """Hand the job to Slurm and return its id there; the same job twice gives the same id.
 
-        Raises NoRoom when another process is at it, ExperimentExecutionException when Slurm
-        refuses it or does not answer.
+        Raises NoRoom when another process is at it, NoAnswer when Slurm is silent, so that nobody
+        knows whether it has the job, ExperimentExecutionException when it refuses the job.
         """
         place = scripts.place_of(order.folder, order.attempt)
         handle = books.read_handle(place) or books.handle_of(order.folder)
@@ -99,6 +100,13 @@ class Slurm(Value):
             again = books.found_again(job.id, self.ssh)
             if again is not None:
                 return again
+        try:
+            return self._send(job, order, place)
+        except (ExperimentExecutionException, OSError):
+            books.give_up(place)
+            raise
+
+    def _send(self, job: JobSpec, order: Order, place: Path) -> str:
         write(place / "order.json", order_of(self, job, order, place))
         script = place / "job.sh"
         log = order.folder / scripts.LOG

@@ -10,6 +10,7 @@ from scriptrun.engines import slurm_facts as facts
 from scriptrun.engines import slurm_script as scripts
 from scriptrun.engines.base import NoRoom, Order
 from scriptrun.runtime import files
+from scriptrun.spec.errors import ExperimentExecutionException
 from scriptrun.spec.job import JobSpec
 
 if TYPE_CHECKING:
@@ -37,6 +38,15 @@ def hand_over(target: Slurm, pairs: list[Pair], orders: list[dict[str, Any]]) ->
     mine = [(pair, order) for pair, order in zip(pairs, orders, strict=True) if _claimed(pair)]
     if not mine:
         return []
+    try:
+        return _send(target, mine)
+    except (ExperimentExecutionException, OSError):
+        for (_, order), _ in mine:
+            books.give_up(scripts.place_of(order.folder, order.attempt))
+        raise
+
+
+def _send(target: Slurm, mine: list[tuple[Pair, dict[str, Any]]]) -> list[Pair]:
     first = mine[0][0][1]
     place = first.workspace / ".scriptrun" / "slurm" / files.unique(12)
     place.mkdir(parents=True)

@@ -63,6 +63,11 @@ def claim(place: Path) -> bool:
     return False
 
 
+def give_up(place: Path) -> None:
+    """Leave it to others to hand the run over: whoever does looks first whether Slurm has it."""
+    files.write_atomic(str(place / "submitting.json"), files.to_json({}))
+
+
 def found_again(name: str, ssh: str | None = None) -> str | None:
     """The id of the job ``name``, if Slurm knows one that has not ended."""
     said = slurm_commands.ask(["squeue", "--noheader", f"--name={name}", "--format=%i"], ssh)

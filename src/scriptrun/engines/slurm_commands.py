@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import shlex
 
+from scriptrun.engines.base import NoAnswer
 from scriptrun.engines.transport import Done, Here, Ssh, Transport
 from scriptrun.engines.transport import Unreachable as MachineUnreachable
 from scriptrun.spec.errors import ExperimentExecutionException
@@ -26,8 +27,8 @@ _SILENCE = (
 )
 
 
-class Unreachable(ExperimentExecutionException):
-    """Slurm does not answer: nothing is known of its jobs, and none of them has failed for it."""
+class Unreachable(NoAnswer):
+    """Slurm does not answer, or its machine."""
 
 
 def cluster(ssh: str | None) -> str:

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
 #: seconds for which an answer of sinfo is good enough to check a job against
 FRESH = 10.0
+_GPU = re.compile(r"\bgpu(?::[A-Za-z][^:,()]*)?(?::(\d+))?(?=[,(]|$)")
 _SINFO = "%R|%a|%l|%D|%c|%m|%G|%P"
 
 
@@ -62,7 +63,6 @@ def kinds(ssh: str | None = None) -> list[Kind]:
 
 
 def _kind(words: list[str]) -> Kind:
-    gpus = sum(int(n) for n in re.findall(r"gpu(?::[A-Za-z][^:,()]*)?:(\d+)", words[6]))
     return Kind(
         partition=words[0],
         up=words[1] == "up",
@@ -70,9 +70,14 @@ def _kind(words: list[str]) -> Kind:
         nodes=int(words[3]),
         cpus=int(words[4].rstrip("+")),
         memory=int(words[5].rstrip("+")) << 20,
-        gpus=gpus,
+        gpus=_gpus(words[6]),
         default=words[7].endswith("*"),
     )
+
+
+def _gpus(gres: str | None) -> int:
+    """How many GPUs a list of Slurm's generic resources holds ("gpu:a100:4(S:0-1),gpu:2")."""
+    return sum(int(n or 1) for n in _GPU.findall(gres or ""))
 
 
 def problems(target: Slurm, job: JobSpec) -> list[str]:
@@ -153,7 +158,7 @@ def _is_mine(target: Slurm, kind: Kind) -> bool:
 def _of_nodes(target: Slurm, job: JobSpec, mine: list[Kind]) -> list[str]:
     wanted = {
         "CPUs": (slurm_script.cpus(target, job), max(each.cpus for each in mine)),
-        "GPUs": (job.resources.get("gpus", 0), max(each.gpus for each in mine)),
+        "GPUs": (_gpus(slurm_script.gres(target, job)), max(each.gpus for each in mine)),
     }
     found = [
         f"each node is to give {asked} {what}, and those of {mine[0].partition} have {has}"

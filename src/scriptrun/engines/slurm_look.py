@@ -102,8 +102,14 @@ def _ended(folder: Path, evidence: str, state: str) -> View:
         memory = slurm_words.of_memory(_log(folder))
         evidence = f"{memory} ({evidence})" if memory else f"{UNTOLD}: {evidence}"
     if not began and not canceled:
-        evidence += f"; no launcher began (see {folder / slurm_script.LOG})"
+        evidence += f"; no launcher began{_last_words(folder)}"
     return View(ENDED, evidence, handed=True, canceled=canceled)
+
+
+def _last_words(folder: Path) -> str:
+    """What Slurm's log of the job ends with, to be told behind a sentence."""
+    told = [line.strip() for line in _log(folder).splitlines() if line.strip()]
+    return f": {'; '.join(told[-2:])}" if told else f" (see {folder / slurm_script.LOG})"
 
 
 def _log(folder: Path) -> str:

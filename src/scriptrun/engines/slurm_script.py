@@ -60,7 +60,8 @@ def _start(target: Slurm, job: JobSpec) -> list[str]:
         others = [f"(trap '' USR1; {on_slurm.FIRST}=1 {theirs} {program} || {lost}) &"]
     elif nodes > 1:
         launcher = f"{_by_srun(target, job, nodes)} {program}"
-        stops = 'scancel --signal=TERM "$SLURM_JOB_ID"'  # the job's steps, and not this shell
+        # the job's steps, and not this shell; ranks are not told by it, but by their launchers
+        stops = 'scancel --signal=URG "$SLURM_JOB_ID"'
     lines = [f"program={shlex.quote(PROGRAM)}"]
     if not target.warn and not job.retry:
         lines += ["launcher=$$", *others] if others else []
@@ -111,7 +112,7 @@ def _options(target: Slurm, job: JobSpec, log: Path | None, array: int) -> list[
         "ntasks-per-node": "1",
         "cpus-per-task": str(cpus(target, job)),
         "mem": _memory(target, job),
-        "gres": _gres(target, job),
+        "gres": gres(target, job),
         "time": _time(target, job),
         "partition": target.partition,
         "account": target.account,
@@ -152,7 +153,8 @@ def _memory(target: Slurm, job: JobSpec) -> str | None:
     return f"{math.ceil(asked / 2**20)}M" if asked else target.memory
 
 
-def _gres(target: Slurm, job: JobSpec) -> str | None:
+def gres(target: Slurm, job: JobSpec) -> str | None:
+    """The generic resources of each node: the target's, with the GPUs that the job asks."""
     asked = job.resources.get("gpus")
     if not asked:
         return target.gres

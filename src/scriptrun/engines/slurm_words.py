@@ -49,6 +49,7 @@ _REASONS = {
     "PartitionNodeLimit": "it asks for more nodes than the partition gives",
     "PartitionTimeLimit": "it asks for more time than the partition gives",
     "ReqNodeNotAvail": "for nodes that are down, drained or reserved",
+    "Nodes required for job are DOWN": "for nodes that are down, drained or reserved",
     "NodeDown": "for a node that is down",
     "Reservation": "for its reservation to begin",
     "Licenses": "for licenses",

@@ -77,8 +77,9 @@ def _tell(job, order, tasks, agreed, log):
         log.write("note", message=message.format(threads[0]))
     wanted = (job.get("variables") or {}).get("MASTER_PORT")
     if wanted and wanted != str(agreed["port"]):
-        message = "MASTER_PORT {} is taken on node 0, so the ranks were given {}"
-        log.write("warning", message=message.format(wanted, agreed["port"]))
+        why = "is taken on node 0" if wanted.isdigit() else "is no port"
+        message = "MASTER_PORT {} {}, so the ranks were given {}"
+        log.write("warning", message=message.format(wanted, why, agreed["port"]))
 
 
 def _value(ending, job, order, pids, peers, agreed):

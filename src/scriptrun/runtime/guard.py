@@ -93,9 +93,10 @@ def _claimed(order):
     if pid == 0:
         _be_launcher(order)
     processes.become_subreaper()
-    if order.get("on_term"):  # Slurm's warning, by the job's shell: the launcher alone is told
-        signal.signal(signal.SIGUSR1, lambda *_: processes.send(pid, signal.SIGTERM))
-    status = _wait_for(pid)
+    if order.get("on_term"):  # Slurm's warning: the launcher alone is told (slurm_script.py)
+        for number in (signal.SIGUSR1, signal.SIGURG):
+            signal.signal(number, lambda *_: processes.send(pid, signal.SIGTERM))
+    status = _wait_for(pid, order["listen"]() if order.get("listen") else None)
     code = os.WEXITSTATUS(status) if os.WIFEXITED(status) else None
     if code == SUPERSEDED:
         _step_back(order)
@@ -153,11 +154,14 @@ def _be_launcher(order):
         os._exit(code)
 
 
-def _wait_for(pid):
+def _wait_for(pid, listener=None):
+    """The wait status of the launcher, which is told to stop when ``listener`` ends well."""
     while True:
         ended, status = os.waitpid(-1, 0)
         if ended == pid:
             return status
+        if ended == listener and not status:
+            processes.send(pid, signal.SIGTERM)
 
 
 def _clear_up(order, status):

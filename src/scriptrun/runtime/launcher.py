@@ -8,6 +8,7 @@ from . import (
     delivery,
     events,
     files,
+    memory,
     processes,
     results,
     retrying,
@@ -38,6 +39,7 @@ def launch(order, fork):
     folder = order["folder"]
     log = events.EventWriter(folder, "node-{}".format(order["node"]))
     job = files.read_json(os.path.join(folder, "job.json"))
+    memory.begin()
     began = time.time()
     data = delivery.Helper(job, order)
     try:

@@ -3,8 +3,9 @@
 import json
 import os
 import re
+import shutil
 
-from . import collect, events, files, guard, identity, slurm_end
+from . import collect, events, files, guard, identity, processes, slurm_end
 
 #: what says which task of srun's own step this is: the launcher is no rank of the job
 _OF_THE_STEP = re.compile(
@@ -35,6 +36,7 @@ def main(order):
         ended_by="on_slurm",
         environ=None,
         lent=json.loads(os.environ.pop(LENT, "{}")),
+        listen=_listen if os.environ.get("SLURM_JOB_NUM_NODES") == "1" else None,
     )
     if order.get("scratch"):
         order["scratch"] = os.path.expandvars(order["scratch"])
@@ -46,6 +48,32 @@ def main(order):
         if again:
             _tell_again(order)
     guard.guard(order)
+
+
+def _listen():
+    """Start what hears of preemption at once; its pid, or None where there is nothing to hear.
+
+    Slurm tells a job's steps at once, and its shell, which this is, when the partition's GraceTime
+    is over. A step beside the launcher ends well when it is told.
+    """
+    if not slurm_end.has_time_to_save():
+        return None
+    srun = shutil.which("srun")
+    words = ["--overlap", "--nodes=1", "--ntasks=1", "--mpi=none", "--gres=none", "--quiet"]
+    waits = "trap 'exit 0' TERM; while :; do sleep 3600 & wait; done"
+    null = os.open(os.devnull, os.O_RDWR)
+    try:
+        return processes.spawn([srun, *words, "sh", "-c", waits], "/", _of_the_job(), null)
+    except (OSError, TypeError):
+        return None  # as where there is no srun: it is told later
+    finally:
+        os.close(null)
+
+
+def _of_the_job():
+    """What srun must know; no variable of the user's that says how steps are to be."""
+    names = ("PATH", "HOME", "USER", "SLURM_CONF", "SLURM_JOB_ID", "SLURM_JOBID")
+    return {name: os.environ[name] for name in names if name in os.environ}
 
 
 def _handle(place, attempt):

@@ -57,6 +57,12 @@ def is_preempted():
     return _within_its_time_to_save(_facts(os.environ.get("SLURM_JOB_ID", "")))
 
 
+def has_time_to_save():
+    """Whether the partition of this job lets preempted jobs go on for a while."""
+    facts = _ask("partition", os.environ.get("SLURM_JOB_PARTITION", ""))
+    return facts.get("PreemptMode", "OFF") != "OFF" and facts.get("GraceTime", "0") != "0"
+
+
 def _within_its_time_to_save(facts):
     return facts.get("JobState") == "RUNNING" and facts.get("PreemptTime", "None") != "None"
 
@@ -103,9 +109,13 @@ def _requeue():
 
 def _facts(job):
     """What Slurm says of the job, by name; {} where it does not answer."""
+    return _ask("job", job)
+
+
+def _ask(what, name):
     try:
         said = subprocess.run(
-            ["scontrol", "--oneliner", "show", "job", job],
+            ["scontrol", "--oneliner", "show", what, name],
             stdout=subprocess.PIPE,
             stderr=subprocess.DEVNULL,
             stdin=subprocess.DEVNULL,

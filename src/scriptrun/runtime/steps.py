@@ -2,7 +2,7 @@
 
 import os
 
-from . import collect, identity, processes, results, supervise, variables
+from . import collect, identity, memory, processes, results, supervise, variables
 
 
 def move_in(order, log, data):
@@ -91,11 +91,15 @@ def outcome(ending, what):
         )
     if ending.signal:
         reason = "{} was ended by {}".format(what, ending.signal)
-        if ending.signal == "SIGKILL":
+        if ending.starved or (ending.signal == "SIGKILL" and memory.ended()):
+            reason += ": it used more memory than it was given"
+        elif ending.signal == "SIGKILL":
             reason += " (by a person, or by the system for want of memory)"
         return results.result(results.FAILED, reason, **facts)
     if ending.exit_code:
         reason = "{} ended with exit code {}".format(what, ending.exit_code)
+        if memory.ended():  # what a script started may be ended, and the script tells of it
+            reason += ", after a process was ended that used more memory than it was given"
         return results.result(results.FAILED, reason, **facts)
     return results.result(results.COMPLETED, **facts)
 

@@ -33,11 +33,13 @@ class Ending:
     ``status`` is the wait status of the one that failed first, else of the last (None: there was
     none); ``failed`` is its pid and ``at`` the time (seconds since 1970) if it failed by itself.
     ``stopped`` is what stopped them ("" or a sentence), since ``at``; ``usage`` is that of all.
+    ``starved``: the one that failed was ended for want of memory, as is known of it alone.
     """
 
     def __init__(self, status, usage, stopped="", canceled=False, failed=None, at=None):
         self.status, self.usage, self.stopped, self.canceled = status, usage, stopped, canceled
         self.failed, self.at = failed, at
+        self.starved = getattr(failed, "starved", False)
 
     @property
     def exit_code(self):

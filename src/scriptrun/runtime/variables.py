@@ -16,12 +16,13 @@ class Task:
 
     ``variables`` are the system's own; ``log`` is an artifact's name. ``serves``: it ends only when
     it is told to. ``name`` is how people are told of it ("rank 3"); "" for a job's only process.
+    ``starved``: it was ended for want of memory.
     """
 
     def __init__(self, rank, local_rank, node, argv, variables, log):
         self.rank, self.local_rank, self.node = rank, local_rank, node
         self.argv, self.variables, self.log = argv, variables, log
-        self.name, self.serves = "rank {}".format(rank), False
+        self.name, self.serves, self.starved = "rank {}".format(rank), False, False
 
 
 def single(job, order):

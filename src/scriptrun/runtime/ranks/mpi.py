@@ -197,6 +197,7 @@ def first_failure(place, each, over=False):
     first = min(own, key=lambda value: value["t"])
     node, local = divmod(first["rank"], each)
     task = variables.Task(first["rank"], local, node, (), {}, log_of(first["rank"]))
+    task.starved = first.get("starved", False)
     return task, first["status"]
 
 

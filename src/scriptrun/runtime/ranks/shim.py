@@ -53,8 +53,23 @@ def _keep(plan, rank, place, front):
     signal.set_wakeup_fd(waking, warn_on_full_buffer=False)
     _tell(place, rank, "start", process=_identity(os.getpid()), step=_step())
     status = _watch(pid, front, wake, told, plan.get("grace", 10.0))
-    _tell(place, rank, "end", status=status, node=task["node"], stopped=bool(told))
+    facts = {"status": status, "node": task["node"], "stopped": bool(told)}
+    _tell(place, rank, "end", starved=_is_starved(status), **facts)
     _end_like(status)
+
+
+def _is_starved(status):
+    """Whether the script was ended for want of memory, where only this process can tell.
+
+    A step of Slurm's has a control group of its own; elsewhere the launcher shares that.
+    """
+    if status != signal.SIGKILL or not _step():
+        return False
+    here = os.path.abspath(__file__)
+    sys.path.insert(0, here[: -len(os.path.join("scriptrun", "runtime", "ranks", "shim.py"))])
+    from scriptrun.runtime import memory  # loaded only where something was killed
+
+    return memory.so_far() > 0
 
 
 def _watch(pid, front, wake, told, grace):
