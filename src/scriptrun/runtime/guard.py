@@ -96,7 +96,7 @@ def _claimed(order):
     if order.get("on_term"):  # Slurm's warning: the launcher alone is told (slurm_script.py)
         for number in (signal.SIGUSR1, signal.SIGURG):
             signal.signal(number, lambda *_: processes.send(pid, signal.SIGTERM))
-    status = _wait_for(pid, order["listen"]() if order.get("listen") else None)
+    status = _wait_for(pid, *(order["listen"]() if order.get("listen") else ()))
     code = os.WEXITSTATUS(status) if os.WIFEXITED(status) else None
     if code == SUPERSEDED:
         _step_back(order)
@@ -154,13 +154,16 @@ def _be_launcher(order):
         os._exit(code)
 
 
-def _wait_for(pid, listener=None):
-    """The wait status of the launcher, which is told to stop when ``listener`` ends well."""
+def _wait_for(pid, listener=None, has_heard=None):
+    """The wait status of the launcher, which is told to stop when ``listener`` ends of that.
+
+    ``has_heard(status)`` says whether it did.
+    """
     while True:
         ended, status = os.waitpid(-1, 0)
         if ended == pid:
             return status
-        if ended == listener and not status:
+        if ended == listener and has_heard(status):
             processes.send(pid, signal.SIGTERM)
 
 

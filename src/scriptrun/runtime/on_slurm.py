@@ -17,6 +17,10 @@ _OF_THE_STEP = re.compile(
 FIRST = "SCRIPTRUN_FIRST_NODE"
 #: the variable that holds secrets for the build of the job's environment, as JSON: name to value
 LENT = "SCRIPTRUN_LENT_SECRETS"
+#: in a shell: ends it well where the job was told before there was anybody to hear it
+_TOLD_BEFORE = (
+    'case "$(scontrol --oneliner show job "$SLURM_JOB_ID")" in *PreemptTime=[0-9]*) exit 0;; esac'
+)
 _STOPPED = "Slurm told it to stop"
 
 
@@ -51,23 +55,28 @@ def main(order):
 
 
 def _listen():
-    """Start what hears of preemption at once; its pid, or None where there is nothing to hear.
+    """Start what hears of preemption at once: its pid, and what judges its end; () where none can.
 
     Slurm tells a job's steps at once, and its shell, which this is, when the partition's GraceTime
     is over. A step beside the launcher ends well when it is told.
     """
     if not slurm_end.has_time_to_save():
-        return None
+        return ()
     srun = shutil.which("srun")
     words = ["--overlap", "--nodes=1", "--ntasks=1", "--mpi=none", "--gres=none", "--quiet"]
-    waits = "trap 'exit 0' TERM; while :; do sleep 3600 & wait; done"
+    waits = "trap 'exit 0' TERM; {}; while :; do sleep 3600 & wait; done".format(_TOLD_BEFORE)
     null = os.open(os.devnull, os.O_RDWR)
     try:
-        return processes.spawn([srun, *words, "sh", "-c", waits], "/", _of_the_job(), null)
+        return processes.spawn([srun, *words, "sh", "-c", waits], "/", _of_the_job(), null), _heard
     except (OSError, TypeError):
-        return None  # as where there is no srun: it is told later
+        return ()  # as where there is no srun: it is told later
     finally:
         os.close(null)
+
+
+def _heard(status):
+    """Whether the listener ended of what it was to hear; a signal may have come before its trap."""
+    return not status or slurm_end.is_preempted()
 
 
 def _of_the_job():
