@@ -3,25 +3,23 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from scriptrun.engines import slurm_books as books
 from scriptrun.engines import slurm_facts as facts
 from scriptrun.engines import slurm_script as scripts
 from scriptrun.engines.base import NoRoom, Order
+from scriptrun.engines.slurm_options import SlurmOptions
 from scriptrun.runtime import files
 from scriptrun.spec.errors import ExperimentExecutionException
 from scriptrun.spec.job import JobSpec
-
-if TYPE_CHECKING:
-    from scriptrun.engines.slurm import Slurm
 
 Pair = tuple[JobSpec, Order]
 #: tasks of one array, below what Slurm allows by default (MaxArraySize=1001)
 MOST = 1000
 
 
-def shape(target: Slurm, job: JobSpec, order: Order) -> str | None:
+def shape(target: SlurmOptions, job: JobSpec, order: Order) -> str | None:
     """What runs of one array have in common, as text; None for a run that goes alone."""
     if target.warn or job.retry or job.distribution.kind == "mpi" or target.ssh:
         return None
@@ -29,7 +27,7 @@ def shape(target: Slurm, job: JobSpec, order: Order) -> str | None:
     return repr((text, sorted(facts.passed(job, order).items())))
 
 
-def hand_over(target: Slurm, pairs: list[Pair], orders: list[dict[str, Any]]) -> list[Pair]:
+def hand_over(target: SlurmOptions, pairs: list[Pair], orders: list[dict[str, Any]]) -> list[Pair]:
     """Hand the runs to Slurm as one array; those that another process is at are left out.
 
     ``orders`` is what the launchers read of each. Returns the pairs that were handed over.
@@ -46,7 +44,7 @@ def hand_over(target: Slurm, pairs: list[Pair], orders: list[dict[str, Any]]) ->
         raise
 
 
-def _send(target: Slurm, mine: list[tuple[Pair, dict[str, Any]]]) -> list[Pair]:
+def _send(target: SlurmOptions, mine: list[tuple[Pair, dict[str, Any]]]) -> list[Pair]:
     first = mine[0][0][1]
     place = first.workspace / ".scriptrun" / "slurm" / files.unique(12)
     place.mkdir(parents=True)

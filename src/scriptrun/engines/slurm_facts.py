@@ -8,17 +8,14 @@ import re
 import shutil
 import time
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 from scriptrun.engines import gangs, in_containers, slurm_commands, slurm_script
 from scriptrun.engines.base import Order
+from scriptrun.engines.slurm_options import SlurmOptions
 from scriptrun.runtime import on_slurm
 from scriptrun.spec.errors import ExperimentExecutionException
 from scriptrun.spec.hints import Any
 from scriptrun.spec.job import JobSpec
-
-if TYPE_CHECKING:
-    from scriptrun.engines.slurm import Slurm
 
 #: seconds for which an answer of sinfo is good enough to check a job against
 FRESH = 10.0
@@ -80,7 +77,7 @@ def _gpus(gres: str | None) -> int:
     return sum(int(n or 1) for n in _GPU.findall(gres or ""))
 
 
-def problems(target: Slurm, job: JobSpec) -> list[str]:
+def problems(target: SlurmOptions, job: JobSpec) -> list[str]:
     """Every reason why the job cannot run there."""
     found = _of_options(target)
     if job.environment.container:
@@ -105,7 +102,7 @@ def problems(target: Slurm, job: JobSpec) -> list[str]:
         return [*found, error.message]
 
 
-def _of_options(target: Slurm) -> list[str]:
+def _of_options(target: SlurmOptions) -> list[str]:
     found = []
     if target.containers not in (None, *in_containers.OF_NODES):
         known = ", ".join(in_containers.OF_NODES)
@@ -131,7 +128,7 @@ def _of_options(target: Slurm) -> list[str]:
     return found
 
 
-def _of_cluster(target: Slurm, job: JobSpec, there: list[Kind]) -> list[str]:
+def _of_cluster(target: SlurmOptions, job: JobSpec, there: list[Kind]) -> list[str]:
     mine = [each for each in there if _is_mine(target, each)]
     if not mine:
         names = ", ".join(sorted({each.partition for each in there}))
@@ -149,13 +146,13 @@ def _of_cluster(target: Slurm, job: JobSpec, there: list[Kind]) -> list[str]:
     return found + _of_nodes(target, job, mine)
 
 
-def _is_mine(target: Slurm, kind: Kind) -> bool:
+def _is_mine(target: SlurmOptions, kind: Kind) -> bool:
     if target.partition:
         return kind.partition in target.partition.split(",")
     return kind.default
 
 
-def _of_nodes(target: Slurm, job: JobSpec, mine: list[Kind]) -> list[str]:
+def _of_nodes(target: SlurmOptions, job: JobSpec, mine: list[Kind]) -> list[str]:
     wanted = {
         "CPUs": (slurm_script.cpus(target, job), max(each.cpus for each in mine)),
         "GPUs": (_gpus(slurm_script.gres(target, job)), max(each.gpus for each in mine)),
@@ -184,7 +181,7 @@ def passed(job: JobSpec, order: Order) -> dict[str, str]:
     return {**found, on_slurm.LENT: json.dumps(order.secrets)} if order.secrets else found
 
 
-def mpi_starter(target: Slurm, job: JobSpec) -> dict[str, Any]:
+def mpi_starter(target: SlurmOptions, job: JobSpec) -> dict[str, Any]:
     """How MPI's ranks are started from node 0, for the launcher's order (docs: engines.md).
 
     By srun, as the first of ``mpi_kinds`` that the job's library understands; else by its mpirun.
@@ -218,7 +215,7 @@ def _kinds_of_srun(ssh: str | None) -> list[str]:
     return _mpi_of_srun[where]
 
 
-def _of_mpi(target: Slurm, job: JobSpec) -> list[str]:
+def _of_mpi(target: SlurmOptions, job: JobSpec) -> list[str]:
     """Why nothing there could start the ranks of an MPI job; behind ssh only the node can tell."""
     if job.distribution.kind != "mpi" or target.ssh or mpi_starter(target, job):
         return []

@@ -6,13 +6,10 @@ import math
 import shlex
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING
 
+from scriptrun.engines.slurm_options import SlurmOptions
 from scriptrun.runtime import on_slurm
 from scriptrun.spec.job import JobSpec
-
-if TYPE_CHECKING:
-    from scriptrun.engines.slurm import Slurm
 
 #: what starts on each node: the launcher that travels with the workspace, for the order given
 PROGRAM = (
@@ -31,7 +28,9 @@ def place_of(folder: Path, attempt: int = 1) -> Path:
     return folder / "slurm" / str(attempt)
 
 
-def script(target: Slurm, job: JobSpec, place: Path, log: Path | None, array: int = 0) -> str:
+def script(
+    target: SlurmOptions, job: JobSpec, place: Path, log: Path | None, array: int = 0
+) -> str:
     """The script that sbatch takes; ``place`` holds the order, ``array`` counts its tasks."""
     options = [*_options(target, job, log, array), *target.extra]
     lines = ["#!/bin/bash", *(f"#SBATCH {each}" for each in options), ""]
@@ -43,7 +42,7 @@ def script(target: Slurm, job: JobSpec, place: Path, log: Path | None, array: in
     return "\n".join(lines) + "\n"
 
 
-def _start(target: Slurm, job: JobSpec) -> list[str]:
+def _start(target: SlurmOptions, job: JobSpec) -> list[str]:
     """The launchers, one a node: of one node by this shell itself, of several by srun.
 
     An srun that is told to stop while its job runs kills its step at once, and Slurm tells the
@@ -75,7 +74,7 @@ def _start(target: Slurm, job: JobSpec) -> list[str]:
     ]
 
 
-def _by_srun(target: Slurm, job: JobSpec, nodes: int, *more: str) -> str:
+def _by_srun(target: SlurmOptions, job: JobSpec, nodes: int, *more: str) -> str:
     """srun, before what it starts once on each of ``nodes``."""
     words = [f"--nodes={nodes}", *more, f"--ntasks={nodes}", "--ntasks-per-node=1"]
     words += [f"--cpus-per-task={cpus(target, job)}", "--mpi=none", "--kill-on-bad-exit=0"]
@@ -102,7 +101,7 @@ def _waiting(stops: str) -> list[str]:
     ]
 
 
-def _options(target: Slurm, job: JobSpec, log: Path | None, array: int) -> list[str]:
+def _options(target: SlurmOptions, job: JobSpec, log: Path | None, array: int) -> list[str]:
     nodes = job.distribution.nodes
     given = {
         "job-name": job.experiment if array else job.id,
@@ -142,18 +141,18 @@ def _output(log: Path | None) -> str:
     return text.replace("%", "%%")
 
 
-def cpus(target: Slurm, job: JobSpec) -> int:
+def cpus(target: SlurmOptions, job: JobSpec) -> int:
     """How many CPUs each node gives: what the job asks, else the target's, and one a rank."""
     asked = job.resources.get("cpus")
     return int(asked or max(target.cpus or 1, job.distribution.processes_per_node))
 
 
-def _memory(target: Slurm, job: JobSpec) -> str | None:
+def _memory(target: SlurmOptions, job: JobSpec) -> str | None:
     asked = job.resources.get("memory")
     return f"{math.ceil(asked / 2**20)}M" if asked else target.memory
 
 
-def gres(target: Slurm, job: JobSpec) -> str | None:
+def gres(target: SlurmOptions, job: JobSpec) -> str | None:
     """The generic resources of each node: the target's, with the GPUs that the job asks."""
     asked = job.resources.get("gpus")
     if not asked:
@@ -163,7 +162,7 @@ def gres(target: Slurm, job: JobSpec) -> str | None:
     return ":".join([*kind, str(asked)]) if kind[0] == "gpu" else f"{target.gres},gpu:{asked}"
 
 
-def _time(target: Slurm, job: JobSpec) -> str | None:
+def _time(target: SlurmOptions, job: JobSpec) -> str | None:
     """The smaller of the target's limit and the job's own, which the launcher keeps exactly."""
     limit = job.max_run_duration_seconds
     if limit is None:
