@@ -61,7 +61,7 @@ def layers(podman, image):
 def calls(podman, monkeypatch, tmp_path):
     """Let each command of podman be noted in the file that is given."""
     noted = tmp_path / "calls"
-    program = tmp_path / "noting" / "podman"
+    program = tmp_path / "noting" / podman.program.name
     program.parent.mkdir()
     program.write_text(f'#!/bin/sh\necho "$*" >> {noted}\nexec {podman.program} "$@"\n')
     program.chmod(0o755)
