@@ -14,6 +14,7 @@ from scriptrun.environments.find import find
 from scriptrun.spec.environment import EnvironmentSpec
 from scriptrun.spec.errors import refuse
 from scriptrun.spec.hints import TYPE_CHECKING, Any
+from scriptrun.store import secrets
 
 if TYPE_CHECKING:
     from scriptrun.config.environment import Environment
@@ -38,8 +39,9 @@ def build(
     ``upgrade`` resolves it anew and replaces the workspace's lock. Raises EnvironmentException,
     which names the package and the reason.
     """
-    spec = _checked(workspace, environment, interpreter)
-    return ensure.ensure(spec, workspace.locks_folder, log, upgrade=upgrade)
+    with secrets.of_workspace(workspace.id):
+        spec = _checked(workspace, environment, interpreter)
+        return ensure.ensure(spec, workspace.locks_folder, log, upgrade=upgrade)
 
 
 def build_first(
@@ -59,6 +61,12 @@ def build_first(
     if base.builder_class(spec.kind).builds:
         locks.keep(make().locks_folder, spec, ready.lock)
     return ready
+
+
+def plan(workspace: Home, spec: EnvironmentSpec) -> cache.Plan:
+    """What making the environment of ``spec`` ready would take now; nothing is done."""
+    with secrets.of_workspace(workspace.id):
+        return cache.plan(spec, workspace.locks_folder)
 
 
 def _checked(workspace: Home, environment: Environment, interpreter: str | None) -> EnvironmentSpec:

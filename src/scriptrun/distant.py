@@ -82,7 +82,7 @@ def hand_over(
         "warnings": warnings,
         "lock": lock,
         "environ": {name: os.environ[name] for name in job.passed},
-        "secrets": lending.as_variables(lending.of(job.environment)),
+        "secrets": lending.as_variables(lending.of(job.environment, workspace)),
     }
     if job.data.get("inputs") or job.data.get("outputs"):
         question["data"] = shipping.pack(workspace, job)

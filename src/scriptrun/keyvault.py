@@ -1,8 +1,9 @@
-"""``Keyvault``: this user's named secrets, as the SDK v1 gives them out."""
+"""``Keyvault``: a workspace's named secrets, as the SDK v1 gives them out."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from contextlib import AbstractContextManager
 
 from scriptrun.home import Home
 from scriptrun.spec.errors import SecretException
@@ -13,8 +14,11 @@ from scriptrun.tracking import masking
 
 
 class Keyvault:
-    """The secrets that ``scriptrun secret`` keeps: this user's on this machine, not a workspace's.
+    """This user's secrets for ``workspace`` on this machine.
 
+    What is set here is for this workspace alone, so that another one may have another value under
+    the same name. What it lacks is looked for among the user's secrets for all workspaces, which
+    ``scriptrun secret`` keeps.
     A value is in the system's key store or in an encrypted file that only its owner may read, or in
     a variable (``SCRIPTRUN_SECRET_<NAME>``); it is written nowhere else.
     """
@@ -27,41 +31,49 @@ class Keyvault:
 
         In a job it is masked in what the job prints (stars; values of four characters and more).
         """
-        value = secrets.find(name)
+        with self._its_own():
+            value = secrets.find(name)
         masking.hide(value)
         return value
 
     def get_secrets(self, secrets: Iterable[str]) -> dict[str, str | None]:
         """The values by name; None for one that is not there, as the SDK v1 has it."""
-        return {name: self.get_secret(name) if known(name) else None for name in secrets}
+        with self._its_own():
+            there = {name: known(name) for name in secrets}
+        return {
+            name: self.get_secret(name) if is_there else None for name, is_there in there.items()
+        }
 
     def set_secret(self, name: str, value: str, content_type: str | None = None) -> None:
-        """Keep a secret for this user. Raises SecretException for a value that is no text."""
+        """Keep a secret for this workspace. Raises SecretException for a value that is no text."""
         if not isinstance(value, str):
             raise SecretException(
                 f"The secret {name!r} is a {type(value).__name__}, and secrets are texts.",
                 "Write it as one: str(value), or json.dumps(value).",
             )
-        secrets.keep(name, value)
+        secrets.keep(secrets.owned(self.workspace.id, name), value)
 
     def set_secrets(self, secrets_batch: Mapping[str, str] | Iterable[Any]) -> None:
-        """Keep several secrets for this user: a dict, or pairs of name and value."""
+        """Keep several secrets for this workspace: a dict, or pairs of name and value."""
         for name, value in dict(secrets_batch).items():
             self.set_secret(name, value)
 
     def list_secrets(self) -> list[dict[str, str]]:
-        """The names, each in a dict as v1 gives them; no values."""
-        return [{"name": name} for name in secrets.names()]
+        """The names of this workspace's own, each in a dict as v1 gives them; no values."""
+        return [{"name": name} for name in secrets.names(self.workspace.id)]
 
     def delete_secret(self, name: str) -> None:
-        """Forget a secret; nothing happens where there is none."""
-        secrets.forget(name)
+        """Forget a secret of this workspace; nothing happens where it has none of that name."""
+        secrets.forget(secrets.owned(self.workspace.id, name))
 
     def delete_secrets(self, secrets: Iterable[str]) -> None:
-        """Forget several secrets."""
+        """Forget several secrets of this workspace."""
         for name in secrets:
             self.delete_secret(name)
 
     def get_secret_content_type(self, name: str) -> tuple[str, str | None]:
         """The value, and None: what kind of text it is isn't kept."""
         return self.get_secret(name), None
+
+    def _its_own(self) -> AbstractContextManager[None]:
+        return secrets.of_workspace(self.workspace.id)

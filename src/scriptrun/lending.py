@@ -13,6 +13,7 @@ from collections.abc import Iterable, Mapping
 
 from scriptrun import registries
 from scriptrun.environments import conda_channels, index_credentials
+from scriptrun.home import Home
 from scriptrun.spec.environment import CONDA, EnvironmentSpec
 from scriptrun.store import secrets
 
@@ -20,7 +21,9 @@ from scriptrun.store import secrets
 _HOST = re.compile(r"https?://(?:[^/@\s\"]*@)?([\w.:\[\]-]+)")
 
 
-def of(spec: EnvironmentSpec, environ: Mapping[str, str] | None = None) -> dict[str, str]:
+def of(
+    spec: EnvironmentSpec, workspace: Home, environ: Mapping[str, str] | None = None
+) -> dict[str, str]:
     """By name: the values of the secrets that ``spec`` names, as far as they are known here.
 
     It names them by ``${secret:NAME}``, by the hosts of its indexes and channels (``index-HOST``)
@@ -29,12 +32,13 @@ def of(spec: EnvironmentSpec, environ: Mapping[str, str] | None = None) -> dict[
     """
     seen = os.environ if environ is None else environ
     found = {}
-    for name in dict.fromkeys(_names(spec)):
-        value = seen.get(secrets.variable(name))
-        if not value and secrets.known(name):
-            value = secrets.find(name)
-        if value:
-            found[name] = value
+    with secrets.of_workspace(workspace.id):
+        for name in dict.fromkeys(_names(spec)):
+            value = seen.get(secrets.variable(name))
+            if not value and secrets.known(name):
+                value = secrets.find(name)
+            if value:
+                found[name] = value
     return found
 
 

@@ -53,7 +53,7 @@ def of(workspace: Workspace, text: str, interpreter: str | None = None) -> Locke
             raise
         return _built(text) or _of_run(workspace, text, error)
     spec = building.spec_of(environment, interpreter)
-    plan = cache.plan(spec, workspace.locks_folder)
+    plan = building.plan(workspace, spec)
     return Locked(text, plan.lock or {}, _asked(spec), plan.key, plan.place)
 
 

@@ -25,7 +25,7 @@ from scriptrun.runtime import identity
 from scriptrun.runtime.injob import artifacts
 from scriptrun.spec.errors import ScriptrunError, refuse
 from scriptrun.spec.job import JobSpec
-from scriptrun.store import parcels
+from scriptrun.store import parcels, secrets
 from scriptrun.tracking import folders
 from scriptrun.workspace import Workspace
 
@@ -102,7 +102,8 @@ def _submit(question: dict[str, Any], source: IO[bytes]) -> Answer:
         job = job.replace(submitted_by={**identity.of_process(), "user": os.environ.get("USER")})
         if question.get("data"):
             shipping.unpack(workspace, question["data"])
-        reasons = environments.check(job.environment)
+        with secrets.of_workspace(workspace.id):
+            reasons = environments.check(job.environment)
         refuse([*reasons, *compute.engine_of(job.target).check(job)])
         there = submit.record(job, workspace, list(question["warnings"]), question.get("lock"))
     return {"folder": str(there)}, []

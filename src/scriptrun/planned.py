@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from scriptrun import data_words, distant
-from scriptrun.environments import cache
+from scriptrun import building, data_words, distant
 from scriptrun.spec.hints import Any
 from scriptrun.store import inspecting, snapshots
 from scriptrun.submit import Submission
@@ -67,7 +66,7 @@ def plan(submission: Submission, workspace: Workspace) -> Plan:
 
 def _environment(submission: Submission, workspace: Workspace) -> dict[str, Any]:
     spec = submission.job.environment
-    told = cache.plan(spec, workspace.locks_folder)
+    told = building.plan(workspace, spec)
     return {
         "kind": spec.kind,
         "name": spec.name,

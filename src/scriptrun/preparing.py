@@ -15,6 +15,7 @@ from scriptrun.spec.errors import ScriptrunError
 from scriptrun.spec.hints import TYPE_CHECKING
 from scriptrun.spec.job import JobSpec
 from scriptrun.starting import ENVIRONMENT_LOG, end_failed, lock_of, write_lock
+from scriptrun.store import secrets
 
 if TYPE_CHECKING:
     from scriptrun.home import Home
@@ -31,7 +32,8 @@ def prepare(workspace: Home, job: JobSpec, folder: Path) -> int:
     try:
         lock = lock_of(folder)
         registries.know(job.environment, workspace)
-        with shelves.lying_in(placing.shelf_of(job.target, workspace)):
+        shelf = placing.shelf_of(job.target, workspace)
+        with secrets.of_workspace(workspace.id), shelves.lying_in(shelf):
             ready = ensure.ensure(job.environment, workspace.locks_folder, log.line, lock=lock)
         write_lock(folder, ready)
     except ScriptrunError as error:

@@ -14,7 +14,7 @@ from scriptrun.spec.environment import INTERPRETER
 from scriptrun.spec.errors import UserErrorException, refuse
 from scriptrun.spec.hints import TYPE_CHECKING, Any
 from scriptrun.spec.job import JobSpec
-from scriptrun.store import snapshots
+from scriptrun.store import secrets, snapshots
 
 if TYPE_CHECKING:
     from scriptrun.workspace import Workspace
@@ -81,7 +81,9 @@ def _job(run: Run, display_name: str) -> JobSpec:
 
 
 def _reasons(job: JobSpec, workspace: Workspace) -> list[str]:
-    reasons = base.check(job.environment) + compute.engine_of(job.target).check(job)
+    with secrets.of_workspace(workspace.id):
+        reasons = base.check(job.environment)
+    reasons += compute.engine_of(job.target).check(job)
     if job.snapshot is None or not snapshots.exists(workspace.snapshots_folder, job.snapshot):
         reasons.append(f"its snapshot {(job.snapshot or '')[:16]} is gone from the workspace")
     reasons += _data_reasons(job, workspace)

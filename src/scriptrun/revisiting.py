@@ -14,7 +14,7 @@ from scriptrun.spec.environment import INTERPRETER
 from scriptrun.spec.errors import EnvironmentException, UserErrorException, refuse
 from scriptrun.spec.hints import TYPE_CHECKING
 from scriptrun.spec.later import later
-from scriptrun.store import snapshots
+from scriptrun.store import secrets, snapshots
 
 if TYPE_CHECKING:
     from scriptrun import delivering
@@ -51,7 +51,8 @@ def lay_out(run: Run, folder: Path, log: Callable[[str], None]) -> Visit:
     missing = [name for name in job.passed if name not in os.environ]
     refuse([f"the variable {name} is passed on, and not set here" for name in missing])
     lock = None if job.environment.kind == INTERPRETER else starting.lock_of(run.path)
-    with shelves.lying_in(placing.shelf_of(job.target, workspace)):
+    shelf = placing.shelf_of(job.target, workspace)
+    with secrets.of_workspace(workspace.id), shelves.lying_in(shelf):
         ready = ensure.ensure(job.environment, workspace.locks_folder, log, lock=lock)
     snapshots.restore(workspace.snapshots_folder, job.snapshot, folder)
     environ = _environ(run, ready)

@@ -73,7 +73,7 @@ def order_of(
         wake=wake(workspace),
         tool=(sys.executable, "-P"),
         container=ready.container,
-        secrets=lending.of(job.environment, ticket.environ) if elsewhere else {},
+        secrets=lending.of(job.environment, workspace, ticket.environ) if elsewhere else {},
     )
 
 

@@ -31,7 +31,7 @@ from scriptrun.spec.hints import TYPE_CHECKING, Any
 from scriptrun.spec.job import JobSpec
 from scriptrun.spec.later import later
 from scriptrun.spec.values import Value, fresh
-from scriptrun.store import snapshots
+from scriptrun.store import secrets, snapshots
 from scriptrun.tracking import folders
 from scriptrun.tracking.events import later_writer
 
@@ -111,7 +111,8 @@ def check(
     afar = bool(getattr(engine, "ssh", None))
     interpreter = (engine.python or "python3") if afar else origin.interpreter  # type: ignore
     environment, notes = placing.placed(described, interpreter, origin.pins, engine)
-    reasons += [] if afar else environments.check(environment)  # else it is checked there
+    with secrets.of_workspace(workspace.id):
+        reasons += [] if afar else environments.check(environment)  # else it is checked there
     reasons += [
         f"the variable {name} was to be passed on, and it is not set here"
         for name in origin.passed

@@ -62,7 +62,7 @@ class Workspace(Home):
         return Datastore.get_default(self)
 
     def get_default_keyvault(self) -> Keyvault:
-        """This user's named secrets (``scriptrun secret``)."""
+        """This user's secrets for this workspace, before those for all (``scriptrun secret``)."""
         from scriptrun.keyvault import Keyvault
 
         return Keyvault(self)

@@ -100,6 +100,11 @@ def test_a_secret_is_kept_for_its_owner_alone_and_never_shown(types, does, tmp_p
     assert "s3cr3t" not in kept.read_text() and stat.S_IMODE(kept.stat().st_mode) == 0o600
     listed = does("secret", "list")
     assert "blob-key" in listed.out and "s3cr3t" not in listed.out + said.out
+    does("init")
+    does("secret", "set", "blob-key", "--workspace", stdin="0ther\n")
+    assert does("secret", "list").out.count("blob-key") == 2
+    does("secret", "remove", "blob-key", "--workspace")
+    assert kept.is_file() and does("secret", "list").out.count("blob-key") == 1
     does("secret", "remove", "blob-key")
     gone = types("secret", "remove", "blob-key")
     assert gone.code == 2 and "no secret 'blob-key'" in gone.err

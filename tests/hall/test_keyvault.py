@@ -1,10 +1,12 @@
-"""Named secrets as the SDK v1 gives them out; they are this user's, and in no workspace."""
+"""Named secrets as the SDK v1 gives them out: a user's for a workspace, and not in it."""
 
 import pytest
 
-from scriptrun import Workspace
+from scriptrun import Datastore, Environment, Workspace, building, lending
+from scriptrun.environments import base
 from scriptrun.keyvault import Keyvault
-from scriptrun.spec.errors import SecretException, UserErrorException
+from scriptrun.spec.errors import SecretException, UserErrorException, WorkspaceException
+from scriptrun.store import secrets
 from scriptrun.testing.jobs import Bench
 
 
@@ -37,6 +39,40 @@ def test_nothing_of_it_lies_in_the_workspace(vault):
     vault.set_secret("key", "s3cr3t-value")
     for path in vault.workspace.directory.rglob("*"):
         assert path.is_dir() or b"s3cr3t-value" not in path.read_bytes()
+
+
+def test_another_workspace_has_its_own(vault, tmp_path):
+    """As in v1; what the user keeps for all is found where a workspace has none of that name."""
+    other = Workspace.create("prod", path=tmp_path / "prod").get_default_keyvault()
+    secrets.keep("password", "for all")
+    assert (vault.get_secret("password"), vault.list_secrets()) == ("for all", [])
+    vault.set_secret("password", "dev")
+    other.set_secret("password", "prod")
+    assert (vault.get_secret("password"), other.get_secret("password")) == ("dev", "prod")
+    assert secrets.find("password") == "for all"
+    assert secrets.names() == ["password"]
+    other.delete_secret("password")
+    other.delete_secret("password")
+    assert other.get_secrets(["password"]) == {"password": "for all"}
+    assert [each["name"] for each in vault.list_secrets()] == ["password"]
+    with pytest.raises(WorkspaceException, match="cannot be a name"):
+        vault.set_secret("", "x")
+
+
+def test_what_a_workspace_does_finds_its_own(vault):
+    """``${secret:NAME}`` of a requirement, and a datastore's secret."""
+    vault.set_secret("mine", "s3cr3t")
+    vault.set_secret("headers", "Bearer abc")
+    environment = Environment("e")
+    environment.python.conda_dependencies.set_pip_requirements(
+        ["-i https://me:${secret:mine}@127.0.0.1:9/simple", "six"]
+    )
+    spec = building.spec_of(environment)
+    assert not building.plan(vault.workspace, spec).reasons
+    assert lending.of(spec, vault.workspace) == {"mine": "s3cr3t"}
+    assert "secret 'mine'" in " ".join(base.check(spec))  # out of any workspace
+    store = Datastore.register_http(vault.workspace, "web", "http://127.0.0.1:9/", secret="headers")
+    assert store.store is not None
 
 
 def test_a_run_gives_them_out(tmp_path, monkeypatch):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from scriptrun import lending
+from scriptrun import Workspace, lending
 from scriptrun.spec.environment import CONDA, IMAGE, PACKAGES, EnvironmentSpec
 from scriptrun.spec.errors import SecretException
 from scriptrun.store import secrets
@@ -15,6 +15,11 @@ def kept(tmp_path, monkeypatch):
     monkeypatch.setenv("SCRIPTRUN_SECRETS", str(tmp_path / "secrets"))
     for name in ("team", "git", "index-a.io", "index-b.io:8443", "registry-c.io", "of no concern"):
         secrets.keep(name, f"value of {name}")
+
+
+@pytest.fixture
+def home(tmp_path):
+    return Workspace.create("w", path=tmp_path / "home")
 
 
 @pytest.mark.parametrize(
@@ -30,13 +35,15 @@ def kept(tmp_path, monkeypatch):
         (EnvironmentSpec(PACKAGES, pip_options=("-i https://${secret:unknown}@x.io",)), set()),
     ],
 )
-def test_only_what_is_named_and_known(spec, names):
-    assert lending.of(spec, {}) == {name: f"value of {name}" for name in names}
+def test_only_what_is_named_and_known(home, spec, names):
+    assert lending.of(spec, home, {}) == {name: f"value of {name}" for name in names}
 
 
-def test_the_submitters_variables_come_first():
+def test_the_submitters_variables_come_first(home):
     spec = EnvironmentSpec(PACKAGES, pip_options=("-i https://a.io/s",))
-    assert lending.of(spec, {"SCRIPTRUN_SECRET_INDEX_A_IO": "theirs"}) == {"index-a.io": "theirs"}
+    assert lending.of(spec, home, {"SCRIPTRUN_SECRET_INDEX_A_IO": "theirs"}) == {
+        "index-a.io": "theirs"
+    }
     assert lending.as_variables({"index-a.io": "x"}) == {"SCRIPTRUN_SECRET_INDEX_A_IO": "x"}
 
 

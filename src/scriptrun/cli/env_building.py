@@ -42,7 +42,7 @@ def _plan(
     workspace: Workspace, environment: Environment, python: str, upgrade: bool
 ) -> tuple[Any, Callable[[], None]]:
     spec = building.spec_of(environment, python)
-    plan = cache.plan(spec, workspace.locks_folder)
+    plan = building.plan(workspace, spec)
     steps = ("Resolve it anew with the package index.", *plan.steps) if upgrade else plan.steps
     last = plan.last_seconds
     pairs = [

@@ -110,7 +110,7 @@ def _described(
     workspace: Workspace, environment: Environment
 ) -> tuple[dict[str, Any], list[tuple[str, str]]]:
     spec = building.spec_of(environment, _python(workspace))
-    plan = cache.plan(spec, workspace.locks_folder)
+    plan = building.plan(workspace, spec)
     value = {**environment.to_dict(), "spec": spec.to_dict(), "plan": asdict(plan)}
     return value, [
         ("name", f"{environment.name or ''}"),

@@ -3,7 +3,8 @@
 A secret's value is read from a prompt or from standard input, never from the command line, which
 other users of the machine can see. It is kept in the system's key store where there is one (and the
 package keyring), else in an encrypted file that only you can read, and never gets into a workspace,
-a job's record or a log.
+a job's record or a log. It is for all your workspaces, or with --workspace for this one alone (as
+Keyvault.set_secret keeps it), whose own come first.
 
 examples:
   scriptrun secret set storage-key
@@ -16,6 +17,7 @@ from __future__ import annotations
 import argparse
 import sys
 
+from scriptrun import opening
 from scriptrun.cli import out, shared
 from scriptrun.spec.errors import UserErrorException
 from scriptrun.spec.hints import Any
@@ -35,6 +37,7 @@ def arguments(parser: Any) -> None:
         verb = verbs.add_parser(name, help=line, description=f"{line[0].upper()}{line[1:]}.")
         if name != "list":
             verb.add_argument("name", metavar="NAME")
+            verb.add_argument("--workspace", action="store_true", help="of this workspace alone")
         shared.json_argument(verb)
 
 
@@ -49,7 +52,12 @@ def run(args: argparse.Namespace) -> int:
 
 
 def _list(args: argparse.Namespace) -> tuple[Any, str]:
-    found = [{"name": name, "from": str(secrets.folder())} for name in secrets.names()]
+    place = str(secrets.folder())
+    found = [{"name": name, "from": place} for name in secrets.names()]
+    here = opening.here()
+    if opening.is_made(here):
+        which = f"{place}, of the workspace {here.name}"
+        found += [{"name": name, "from": which} for name in secrets.names(here.id)]
     found += [{"name": name, "from": "the environment"} for name in secrets.variables()]
     lines = [f"{each['name']}  ({each['from']})" for each in found]
     return found, "\n".join(lines) or "There are no secrets of yours on this machine yet."
@@ -62,12 +70,17 @@ def _set(args: argparse.Namespace) -> tuple[Any, str]:
             f"The secret {args.name!r} has no value.",
             f"Type it at the prompt, or: scriptrun secret set {args.name} < FILE",
         )
-    where = secrets.keep(args.name, value)
+    where = secrets.keep(_kept_as(args), value)
     told = f"{args.name} is kept in {where}, for you alone."
     variable = secrets.variable(args.name)
     if variable in secrets.variables():
         told += f"\nThe variable {variable} is set, and comes first while it is."
     return {"name": args.name}, told
+
+
+def _kept_as(args: argparse.Namespace) -> str:
+    """The secret's name, or that of the workspace's own."""
+    return secrets.owned(opening.existing().id, args.name) if args.workspace else str(args.name)
 
 
 def _asked(name: str) -> str:
@@ -85,12 +98,13 @@ def _asked(name: str) -> str:
 
 
 def _remove(args: argparse.Namespace) -> tuple[Any, str]:
-    if args.name not in secrets.names():
-        known = ", ".join(secrets.names()) or "none"
+    owner = opening.existing().id if args.workspace else ""
+    if args.name not in secrets.names(owner):
+        known = ", ".join(secrets.names(owner)) or "none"
         raise UserErrorException(
             f"There is no secret {args.name!r} in {secrets.folder()}.", f"There are: {known}."
         )
-    secrets.forget(args.name)
+    secrets.forget(_kept_as(args))
     return {"removed": args.name}, f"Forgot {args.name}."
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterable, Iterator
+from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -41,8 +42,13 @@ class AbstractDatastore:
     def store(self) -> Store:
         """The files, through the seam; nothing is connected before the first question."""
         if self._store is None:
-            self._store = self._open()
+            with self._secrets():
+                self._store = self._open()
         return self._store
+
+    def _secrets(self) -> AbstractContextManager[None]:
+        """The workspace's own secrets come first."""
+        return secrets.of_workspace(self.workspace.id if self.workspace else "")
 
     def _open(self) -> Store:
         raise NotImplementedError
@@ -155,7 +161,8 @@ class AbstractDatastore:
         settings = self.__dict__.get("settings", {})
         if name in ("account_key", "sas_token", "client_secret"):
             mine = settings.get("secret") and settings.get("credential") == name
-            return credentials.find(settings["secret"]) if mine else None
+            with self._secrets():
+                return credentials.find(settings["secret"]) if mine else None
         if name in settings:
             return settings[name]
         raise AttributeError(f"{type(self).__name__} has no attribute {name!r}")

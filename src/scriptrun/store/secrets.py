@@ -1,5 +1,8 @@
 """Named secrets of this user on this machine: never in a workspace, a spec, an event or a log.
 
+Some are for one workspace alone (``owned``): while something is done for it (``of_workspace``) they
+stand before those for all.
+
 A secret NAME is read from the variable ``SCRIPTRUN_SECRET_<NAME>`` (capitals; what is no letter or
 digit becomes ``_``), else from a file of that name below ``$SCRIPTRUN_SECRETS``, else below
 ``~/.config/scriptrun/secrets``. The file holds the value encrypted, or says that the system's key
@@ -14,6 +17,7 @@ import re
 import sys
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from contextvars import ContextVar
 from pathlib import Path
 
 from scriptrun.runtime import files
@@ -28,6 +32,8 @@ else:
     secret_forms = later("scriptrun.store.secret_forms")
 
 _PREFIX = "SCRIPTRUN_SECRET_"
+_OWNED = "workspace-"
+_workspace: ContextVar[str] = ContextVar("workspace", default="")
 
 
 def folder() -> Path:
@@ -43,6 +49,22 @@ def folder() -> Path:
 def variable(name: str) -> str:
     """The variable that holds the secret ``name``, where it is set."""
     return _PREFIX + re.sub(r"[^A-Z0-9]", "_", name.upper())
+
+
+def owned(workspace: str, name: str) -> str:
+    """The name under which the secret ``name`` of the workspace with that id is kept."""
+    yaml_file.file_name(name)  # refuses what is no name
+    return f"{_OWNED}{workspace}-{name}"
+
+
+@contextmanager
+def of_workspace(workspace: str) -> Iterator[None]:
+    """For the block, secrets of the workspace with that id stand before the others."""
+    token = _workspace.set(workspace)
+    try:
+        yield
+    finally:
+        _workspace.reset(token)
 
 
 def keep(name: str, value: str) -> str:
@@ -105,7 +127,7 @@ def find(name: str) -> str:
     value = os.environ.get(variable(name)) or _offered.get(name) or _lent.get(name)
     if value:
         return value
-    path = folder() / yaml_file.file_name(name)
+    path = _path(name)
     try:
         content = path.read_bytes()
     except OSError:
@@ -114,23 +136,37 @@ def find(name: str) -> str:
             f"Keep it with `scriptrun secret set {name}` (for you alone), or set the "
             f"variable {variable(name)}.",
         ) from None
-    return secret_forms.value(path.parent, name, content)
+    return secret_forms.value(path.parent, yaml_file.name_of(path.name), content)
+
+
+def _path(name: str) -> Path:
+    """Where the secret's file is: the workspace's own, where it has one of that name."""
+    place = folder()
+    if _workspace.get() and name:
+        own = place / yaml_file.file_name(owned(_workspace.get(), name))
+        if own.is_file():
+            return own
+    return place / yaml_file.file_name(name)
 
 
 def known(name: str) -> bool:
     """Whether there is a secret ``name``; no value is read."""
     if os.environ.get(variable(name)) or name in _offered or name in _lent:
         return True
-    return (folder() / yaml_file.file_name(name)).is_file()
+    return _path(name).is_file()
 
 
-def names() -> list[str]:
-    """The names of the secrets in this user's folder, in order."""
+def names(workspace: str = "") -> list[str]:
+    """This user's secrets for all workspaces, or for the one with that id: the names, sorted."""
     try:
         found = os.listdir(folder())
     except OSError:
         return []
-    return sorted(yaml_file.name_of(name) for name in found if not name.endswith(".tmp"))
+    every = sorted(yaml_file.name_of(name) for name in found if not name.endswith(".tmp"))
+    if not workspace:
+        return [name for name in every if not name.startswith(_OWNED)]
+    own = f"{_OWNED}{workspace}-"
+    return [name.removeprefix(own) for name in every if name.startswith(own)]
 
 
 def variables() -> list[str]:
