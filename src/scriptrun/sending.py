@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import os
+import queue
 import shutil
 import threading
 import time
 from pathlib import Path
 
 from scriptrun.data import datastores, sources, transfer
-from scriptrun.data.errors import FileExists
+from scriptrun.data.errors import FileExists, Refused, Unreachable
 from scriptrun.data.file_dataset import FileDatasetFactory
 from scriptrun.data.local_store import LocalStore
+from scriptrun.data.object_store import ObjectStore
 from scriptrun.data_words import fill_in
 from scriptrun.home import Home
 from scriptrun.spec.errors import ScriptrunError, UserErrorException
@@ -20,6 +22,8 @@ from scriptrun.tellings import Telling
 
 #: seconds between two looks at an output that is uploaded as files are closed
 LOOK = 2.0
+#: seconds that a script waits for what is to tell whether its output's store is there
+SOON = 5.0
 
 
 class Sending:
@@ -47,6 +51,8 @@ class Sending:
                 "value": str(place),
                 "path": str(place),
             }
+            if isinstance(store, ObjectStore):
+                _see_that_it_is_there(wanted["name"], store, path)
             output = Output(wanted, store, path, place, direct is not None, self._telling)
             output.again = self._order["attempt"] > 1
             self._outputs.append(output)
@@ -121,6 +127,31 @@ class Sending:
             except OSError:
                 pass
         return f"{text} Its files are kept in {place}."
+
+
+def _see_that_it_is_there(name: str, store: ObjectStore, path: str) -> None:
+    """Find out before the script starts what would be in the way when it has ended.
+
+    A store that does not answer soon may do so by then, and one that may not be listed may be one
+    to write to. Raises UserErrorException where there is no such bucket, no key, or a wrong one.
+    """
+    answers: queue.SimpleQueue[Exception | None] = queue.SimpleQueue()
+
+    def ask() -> None:
+        try:
+            next(iter(store.list(path)), None)
+            answers.put(None)
+        except Exception as error:
+            answers.put(error)
+
+    threading.Thread(target=ask, daemon=True).start()
+    try:
+        error = answers.get(timeout=SOON)
+    except queue.Empty:
+        return
+    if isinstance(error, ScriptrunError) and not isinstance(error, Unreachable | Refused):
+        message = f"the output {name!r} could not be uploaded: {error.message}"
+        raise UserErrorException(message, error.hint)
 
 
 class Output:

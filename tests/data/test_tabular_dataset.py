@@ -49,6 +49,13 @@ def test_delimited_files(datastore, fill):
     assert list(frame.columns) == ["name", "age", "city"] and len(frame) == 4
 
 
+def test_dates_are_times_as_in_v1(store, fill):
+    fill(store.store, {"d.csv": "day,at\n2020-01-31,2020-01-31 10:00:00\n,\n"})
+    frame = Dataset.Tabular.from_delimited_files((store, "d.csv")).to_pandas_dataframe()
+    assert list(frame["day"].dt.month)[0] == 1 and list(frame["at"].dt.hour)[0] == 10
+    assert frame["day"].isna().tolist() == [False, True]
+
+
 def test_parquet_and_json_lines(datastore, fill):
     lines = "".join(json.dumps({"a": n, "b": [n]}) + "\n" for n in range(3))
     fill(datastore.store, {"p/x.parquet": parquet({"a": [1, 2, 3]}), "j/x.jsonl": lines})

@@ -612,6 +612,18 @@ def test_a_run_is_canceled_while_its_outputs_are_sent(workspace, job, monkeypatc
     assert kept.read_text() == "done"
 
 
+@pytest.mark.stores
+def test_a_wrong_key_of_an_output_is_found_before_the_script_starts(
+    s3, workspace, job, run, tmp_path, monkeypatch
+):
+    monkeypatch.setenv("SCRIPTRUN_SECRET_MINE", servers.S3_KEYS + "not")
+    shut = Datastore.register_s3(workspace, "shut", "shared", endpoint=s3, secret="mine")
+    out = OutputFileDatasetConfig(destination=(shut, "x")).as_upload()
+    done = run(job("import sys; open(sys.argv[1], 'w')", str(tmp_path / "ran"), out))
+    assert "in shut: the key is wrong" in done.standing.reason, done.standing
+    assert not (tmp_path / "ran").exists()
+
+
 def log_of(pid):
     """The run whose helper the process is."""
     try:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import uuid
 from typing import TYPE_CHECKING, Any
@@ -51,7 +52,9 @@ class DatasetConsumptionConfig:
         self.name = checked_name(name, "an input")
         self.dataset = dataset
         self.mode = mode
-        self.path_on_compute = path_on_compute
+        if path_on_compute is not None and not isinstance(path_on_compute, str | os.PathLike):
+            raise DatasetValidationError(f"path_on_compute is a path, not {path_on_compute!r}.")
+        self.path_on_compute = path_on_compute and os.fspath(path_on_compute)
 
     def as_mount(self, path_on_compute: str | None = None) -> DatasetConsumptionConfig:
         """The same, its files mounted: read when they are asked for."""

@@ -9,6 +9,10 @@ class DatastoreException(UserErrorException):
     """A datastore is unknown, cannot be reached, or refuses what was asked."""
 
 
+class Refused(DatastoreException):
+    """The credentials are wrong, or they may not do this: the server does not tell which."""
+
+
 class FileMissing(DatastoreException):
     """There is no such file in the datastore."""
 

@@ -14,6 +14,7 @@ from scriptrun.data.errors import (
     FileExists,
     FileMissing,
     NoRanges,
+    Refused,
     Unreachable,
     not_whole,
 )
@@ -214,7 +215,8 @@ def _sentence(error: Exception, name: str, did: str, what: str) -> DatastoreExce
     refused = kind in ("PermissionDeniedError", "UnauthenticatedError") or status in ("401", "403")
     reason = _CODES.get(code) or _reason(text, status, refused)
     later = status in _LATER or reason in _BROKEN
-    return (Unreachable if later else DatastoreException)(
+    kinds = {_MAY_NOT: Refused, _CODES["AuthorizationFailure"]: Refused}
+    return (Unreachable if later else kinds.get(reason, DatastoreException))(
         f"Could not {did} {what} in {name}: {reason}.",
         _CREDENTIALS if refused or reason == _NONE_FOUND else "",
     )
@@ -224,7 +226,7 @@ def _reason(text: str, status: str, refused: bool) -> str:
     if _METADATA in text:
         return _NONE_FOUND
     if refused:
-        return "the credentials are wrong, or may not do this"
+        return _MAY_NOT
     if status:
         return f"the server answered {status}"
     for pattern, reason in _REASONS.items():
@@ -237,6 +239,7 @@ def _reason(text: str, status: str, refused: bool) -> str:
 _LATER = ("408", "429", "500", "502", "503", "504")
 #: where machines of a cloud ask for the credentials of their role: the last place that is looked at
 _METADATA = "169.254.169.254"
+_MAY_NOT = "the credentials are wrong, or may not do this"
 _NONE_FOUND = "no credentials were found, or none that work"
 _BREAK = "the connection broke, or the answer could not be read"
 _REASONS = {

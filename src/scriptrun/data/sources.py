@@ -133,7 +133,8 @@ def parse(path: Any) -> list[Source]:
         return [_on_datastore(path, "")]
     if isinstance(path, tuple) and len(path) == 2:
         paths = path[1] if isinstance(path[1], list | tuple) else [path[1]]
-        return [_on_datastore(path[0], os.fspath(each or "")) for each in paths]
+        if all(each is None or isinstance(each, str | os.PathLike) for each in paths):
+            return [_on_datastore(path[0], os.fspath(each or "")) for each in paths]
     if isinstance(path, str | os.PathLike):
         return [_by_text(os.fspath(path))]
     raise DatasetValidationError(

@@ -94,6 +94,9 @@ def columns(options: Options, system: Any, paths: list[str]) -> tuple[Any, Any]:
         shape = file_format(options, names)
     if not options.get("infer", True):
         schema = pa.schema([(name, pa.string()) for name in schema.names])
+    elif options["format"] == "delimited":
+        kinds = [type_of({"type": "datetime"}) if pa.types.is_date(t) else t for t in schema.types]
+        schema = pa.schema(list(zip(schema.names, kinds, strict=True)))  # v1 knew no plain dates
     return shape, _typed(schema, options.get("types", {}))
 
 
