@@ -91,7 +91,7 @@ def test_nothing_leads_out_of_a_datastore(store):
         Dataset.File.from_files((store, "../x"))
     with pytest.raises(UserErrorException, match="leads out of"):
         store.path("a/../../b")
-    with pytest.raises(DatasetValidationError, match="path is .datastore, 'path'."):
+    with pytest.raises(DatasetValidationError, match="or a list of these, not"):
         Dataset.File.from_files((store, 5))
     with pytest.raises(DatasetValidationError, match="path_on_compute is a path, not 5"):
         Dataset.File.from_files((store, "x"), validate=False).as_mount(5)

@@ -52,7 +52,7 @@ def test_delimited_files(datastore, fill):
 def test_dates_are_times_as_in_v1(store, fill):
     fill(store.store, {"d.csv": "day,at\n2020-01-31,2020-01-31 10:00:00\n,\n"})
     frame = Dataset.Tabular.from_delimited_files((store, "d.csv")).to_pandas_dataframe()
-    assert list(frame["day"].dt.month)[0] == 1 and list(frame["at"].dt.hour)[0] == 10
+    assert frame["day"].dt.month[0] == 1 and frame["at"].dt.hour[0] == 10
     assert frame["day"].isna().tolist() == [False, True]
 
 
