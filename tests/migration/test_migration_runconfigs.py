@@ -69,7 +69,11 @@ def test_it_is_taken_apart(code):
     ("code", "reason"),
     [
         ("rc.target = 'x'\n", "no ScriptRunConfig"),
-        ("rc.node_count = 2\n" + TAKE, "node_count"),
+        ("rc.node_count += 2\n" + TAKE, "node_count"),
+        ("rc.script = 'a.py'\n" + TAKE, "script"),
+        ("rc.node_count = 2\nrun(ScriptRunConfig('.', 't.py', run_config=rc))\n", "has no name"),
+        ("rc.node_count = 2\n" + TAKE + TAKE.replace("src", "two"), "several"),
+        (TAKE + "rc.node_count = 2\n", "elsewhere"),
         ("step = PythonScriptStep(runconfig=rc)\n" + TAKE, "something other"),
         ("rc.target = 'a'\nrc.target = 'b'\n" + TAKE, "just once"),
         ("if ws:\n    rc.target = 'a'\n" + TAKE, "just once"),
@@ -85,6 +89,23 @@ def test_what_is_not_certain_stays(code, reason):
     assert not outcome.is_changed, outcome.diff
     (finding,) = outcome.findings
     assert finding.kind == LEFT and reason in finding.reason
+
+
+@pytest.mark.parametrize("lead", ["", "rc.target = 'gpu'\n"])
+def test_what_only_its_run_config_says_is_set_there_afterwards(lead):
+    code = (
+        f"rc = RunConfiguration()\n{lead}rc.node_count = 2\n"
+        "rc.mpi.process_count_per_node = 2  # both\nrc.communicator = 'OpenMpi'\n"
+        "rc.environment_variables['B'] = '2'\nrc.environment_variables['A'] = ws.name.upper()\n"
+        "rc.history.output_collection = False\n" + TAKE
+    )
+    outcome = migrated(HEAD + code)
+    new = outcome.new.decode()
+    assert "RunConfiguration(" not in new, outcome.findings
+    assert "rc_process_count_per_node = 2  # both\nrc_A = ws.name.upper()\nsrc = Scr" in new
+    assert new.index("src.run_config.node_count = 2\n") < new.index("run_config.communicator")
+    assert jobs(new) == jobs(HEAD + code), new
+    assert not migrated(new).is_changed
 
 
 # read from a file
@@ -137,6 +158,8 @@ def beside(tmp_path, monkeypatch):
     [
         (FULL, LOAD + TAKE),
         (FULL, LOAD + "src = ScriptRunConfig(source_directory='.', run_config=rc)\n"),
+        (FULL, TAKE.replace("rc)", "RunConfiguration.load('.', 'train'))")),
+        (OWN, LOAD + "rc.history.output_collection = False\n" + TAKE),
         (FULL, LOAD + "src = ScriptRunConfig('.', 'a.py', ['--b', ws.name], run_config=rc)\n"),
         (FULL, LOAD + "src = ScriptRunConfig('.', command='echo', run_config=rc)\n"),
         (FULL, LOAD + "rc.target = 'cpu'\nrc.environment = env\n" + TAKE),
@@ -173,7 +196,7 @@ def test_what_a_file_says_the_code_says(beside, content, code):
         (FULL, LOAD + "src = ScriptRunConfig('.', ws.name, run_config=rc)\n", "its own script"),
         (FULL, LOAD + "print(ScriptRunConfig('.', 'a.py', run_config=rc))\n", "has no name"),
         (FULL, LOAD + TAKE + "other = ScriptRunConfig('.', 'b.py', run_config=rc)\n", "several"),
-        (FULL, LOAD + "rc.node_count = 1\n" + TAKE, "node_count"),
+        (FULL, LOAD + "rc.node_count = 1\n" + TAKE, "distributed"),
         ("nonsense: 1\n", LOAD + TAKE, "no such key"),
         (OWN.replace("true", "false"), LOAD + TAKE, "gone.yml is not there"),
         ("data: {x: {dataLocation: {dataset: {id: d}}}}\n", LOAD + TAKE, "more than"),

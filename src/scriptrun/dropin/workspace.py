@@ -22,10 +22,7 @@ _CONNECTIONS = (
 #: resources of Azure that belong to each of its workspaces
 _RESOURCES = ("applicationInsights", "containerRegistry", "keyVault", "storageAccount")
 #: attributes that only Azure's workspaces have
-_OF_AZURE = (
-    *("discovery_url", "images", "linked_services"),
-    *("private_endpoints", "service_context", "webservices"),
-)
+_OF_AZURE = (*("discovery_url", "linked_services", "private_endpoints", "service_context"),)
 
 
 @absent(_CONNECTIONS, "It belongs to Azure, and a directory has nothing like it.")
@@ -124,6 +121,13 @@ class Workspace(workspace.Workspace):
     ) -> None:
         """Accepted and explained: a workspace's name and tags are those it was created with."""
         notes.once("update", "Workspace.update changes nothing: a workspace is a directory.")
+
+    @property
+    def webservices(self) -> dict[str, Any]:
+        """There are none."""
+        return {}
+
+    images = webservices
 
     @staticmethod
     def list(subscription_id: str = "", *args: Any, **kwargs: Any) -> dict[str, Any]:

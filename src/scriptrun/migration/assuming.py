@@ -23,6 +23,7 @@ from scriptrun.data.file_dataset import FileDataset, FileDatasetFactory
 from scriptrun.data.seam import Entry
 from scriptrun.data.sources import Place, Source
 from scriptrun.datastore import Datastore
+from scriptrun.home import Home
 from scriptrun.spec.errors import ScriptrunError
 from scriptrun.workspace import Workspace
 
@@ -53,6 +54,15 @@ def assume(given: Given) -> None:
     _entries(given)
     _moves(given)
     _names(given)
+
+
+def only_workspace() -> Workspace:
+    """The workspace that SCRIPTRUN_WORKSPACE names, which the code gets wherever it looks."""
+    found = Workspace.from_config()
+    setattr(Home, "search", classmethod(lambda cls, start: cls(found.root)))  # noqa: B010
+    config = classmethod(lambda cls, config: cls(found.root))
+    setattr(Home, "_of_azure_config", config)  # noqa: B010
+    return found
 
 
 def grant(home: Workspace, names: Iterable[tuple[str, str]], given: Given) -> None:

@@ -55,7 +55,7 @@ def after(program: Program, call: cst.Call, said: Said) -> Edit:
     plain = isinstance(target, cst.Name | cst.Attribute) and indent is not None
     if statement is None or not plain or target is None or len(statement.body) > 1:
         raise Refused(
-            f"what {said.file} says is set after the ScriptRunConfig is made, which has no name",
+            "it says more than is set before the ScriptRunConfig is made, which has no name",
             "Give it a statement and a name of its own.",
         )
     name = program.source(target)

@@ -24,9 +24,8 @@ from scriptrun.bound import Bound, BoundDataset, BoundReference
 from scriptrun.data.consumption import DOWNLOAD
 from scriptrun.data.content import Content
 from scriptrun.environments import base
-from scriptrun.migration import assuming, steps, uninstalled
+from scriptrun.migration import assuming, pipelines, uninstalled
 from scriptrun.spec.errors import ScriptrunError, refuse
-from scriptrun.workspace import Workspace
 
 
 class Recorder:
@@ -37,7 +36,7 @@ class Recorder:
 
     def submit(self, here: Any, config: Any, tags: Any = None, **kwargs: Any) -> Any:
         """Describe the job that ``config`` is, and give a stand-in for its run."""
-        if not isinstance(config, steps.Pipeline):  # whose steps are told already
+        if not isinstance(config, pipelines.Pipeline):  # whose steps are told already
             self.tell(config, here.workspace, {}, here.name, tags)
         return _stand_in()
 
@@ -148,8 +147,8 @@ def main(file: str, result: str, granted: str = "[]") -> int:
     get_runs = _method(lambda *_, **__: iter([_stand_in() for _ in recorder.jobs]))
     setattr(experiment.Experiment, "get_runs", get_runs)  # noqa: B010
     assuming.assume(given)
-    assuming.grant(Workspace.from_config(), json.loads(granted), given)
-    steps.follow(recorder.tell)
+    assuming.grant(assuming.only_workspace(), json.loads(granted), given)
+    pipelines.follow(recorder.tell)
     uninstalled.stand_in(str(Path(file).absolute().parent), given.say)
     _going_on(stopped)
     running = importlib.import_module("scriptrun.dropin.executing")

@@ -1,18 +1,20 @@
 """RunConfiguration objects that hold no more than ScriptRunConfig says itself.
 
 One is taken apart only where all that is ever done with it is in sight: it is made without anything
-special or read from a file that lies beside the code, its target and environment are set, and
-ScriptRunConfigs take it.
+special or read from a file that lies beside the code, things are set in it, and ScriptRunConfigs
+take it. What these have no words for is set in their own ``run_config`` afterwards.
 """
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass, field
 
 import libcst as cst
 
 from scriptrun.migration import known, overruling
 from scriptrun.migration.edits import Edit
+from scriptrun.migration.layout import Arguments
 from scriptrun.migration.loaded import Said, is_load, said
 from scriptrun.migration.program import Program
 from scriptrun.migration.reading import Refused
@@ -22,6 +24,10 @@ _OVERRULED = (
     *("compute_target", "environment", "distributed_job_config", "docker_runtime_config"),
     "max_run_duration_seconds",
 )
+#: what is set in an object
+_PLACES = (cst.Attribute, cst.Subscript)
+#: what a ScriptRunConfig is given, and so does not look for in its run_config
+_ELSEWHERE = frozenset(("script", "arguments", "command"))
 
 
 @dataclass
@@ -69,21 +75,26 @@ class _Apart:
         self.inner: list[cst.Attribute] = []
         self.configs: list[cst.Arg] = []
         self.set: list[tuple[str, cst.Assign]] = []
+        self.more: list[tuple[cst.Assign, cst.CSTNode]] = []
         self.name = self._name()
 
     def take(self, folder: str, ours: bool) -> Taken:
         is_read = is_load(self.program, self.call)
         conda = "" if is_read else self._conda()
-        for each in self.program.references(self.name.value, self.name):
-            if each is not self.name:
-                self._user(each)
+        if self.name is None:
+            self._given(self._argument())
+        else:
+            for each in self.program.references(self.name.value, self.name):
+                if each is not self.name:
+                    self._user(each)
         if not self.configs:
             raise Refused("no ScriptRunConfig takes it")
         if len(self.configs) > 1 and any(
             each.attr.value == "run_config" for each in self.program.nodes(cst.Attribute)
         ):
             raise Refused("several ScriptRunConfigs share it, and run_config is used")
-        self._check_order()
+        if self.name is not None:
+            self._check_order()
         if is_read:
             chosen = any(name == "environment" for name, _ in self.set)
             self.said = said(self.program, self.call, folder, ours, chosen)
@@ -91,14 +102,24 @@ class _Apart:
             self.values.update(self.said.words)
         for name, statement in self.set:
             self._move(name, statement)
+        self.more.sort(key=lambda each: self.program.span(each[0]))
+        self.said.after += [self._later(*each) for each in self.more]
         self._environment(conda)
         texts = [f"{name}={text}" for name, text in self.values.items()]
         for arg in self.configs:
             self._in_config(arg, texts)
         return self.made
 
-    def _name(self) -> cst.Name:
+    def _argument(self) -> cst.Arg:
         above = self.program.parent(self.call)
+        assert isinstance(above, cst.Arg), "it has no name"
+        return above
+
+    def _name(self) -> cst.Name | None:
+        """What it is called; None where a call is given it as it is read."""
+        above = self.program.parent(self.call)
+        if isinstance(above, cst.Arg) and is_load(self.program, self.call):
+            return None
         target = above.targets[0].target if isinstance(above, cst.Assign) else None
         if not isinstance(target, cst.Name) or known.bound(self.program, target) is not self.call:
             raise Refused("it has no name of its own")
@@ -125,12 +146,11 @@ class _Apart:
         if isinstance(above, cst.Arg):
             self._given(above)
             return
-        if not isinstance(above, cst.Attribute) or above.attr.value not in _SETTINGS:
-            if isinstance(above, cst.Attribute):
-                raise Refused(
-                    f"its {above.attr.value} is used, which a ScriptRunConfig keeps in it"
-                )
+        if not isinstance(above, cst.Attribute):
             raise Refused("all of it is used elsewhere")
+        if above.attr.value not in _SETTINGS:
+            self._other(name, above)
+            return
         statement = self._assigned(above)
         if statement is not None:
             self.set.append((above.attr.value, statement))
@@ -138,6 +158,20 @@ class _Apart:
             self.inner.append(above)
         else:
             raise Refused(f"its {above.attr.value} is read")
+
+    def _other(self, name: cst.CSTNode, above: cst.Attribute) -> None:
+        """Something that a ScriptRunConfig keeps in its run_config: it may be set there."""
+        what = above.attr.value
+        whole: cst.CSTNode = above
+        inner = self.program.parent(whole)
+        while isinstance(inner, cst.Attribute | cst.Subscript) and inner.value is whole:
+            whole, inner = inner, self.program.parent(inner)
+        statement = self._assigned(whole) if isinstance(whole, _PLACES) else None
+        if statement is None:
+            raise Refused(f"its {what} is used, which a ScriptRunConfig keeps in it")
+        if what in _ELSEWHERE:
+            raise Refused(f"its {what} is set, which the ScriptRunConfig may say, too")
+        self.more.append((statement, name))
 
     def _given(self, arg: cst.Arg) -> None:
         call = self.program.parent(arg)
@@ -152,7 +186,7 @@ class _Apart:
             raise Refused("the ScriptRunConfig says some of it, too")
         self.configs.append(arg)
 
-    def _assigned(self, node: cst.Attribute) -> cst.Assign | None:
+    def _assigned(self, node: cst.Attribute | cst.Subscript) -> cst.Assign | None:
         """The assignment of which ``node`` is the one target, or None."""
         target = self.program.parent(node)
         whole = self.program.parent(target) if isinstance(target, cst.AssignTarget) else None
@@ -164,6 +198,10 @@ class _Apart:
         """All must stand in one block, each thing set once, before it is handed on."""
         block = self._block(self.call)
         first = min(self.program.span(each)[0] for each in self.configs)
+        for statement, _ in self.more:
+            before = self.program.span(statement)[0] < first
+            if not before or self._block(statement) is not block:
+                raise Refused("it is changed elsewhere than before it is handed on")
         for name, statement in self.set:
             once = [each for each, _ in self.set].count(name) == 1
             before = self.program.span(statement)[0] < first
@@ -179,6 +217,19 @@ class _Apart:
         return next((each for each in self.program.above(node) if isinstance(each, kinds)), None)
 
     # the changes
+
+    def _later(self, statement: cst.Assign, name: cst.CSTNode) -> str:
+        """The line that sets it in the ScriptRunConfig's own ``run_config`` instead."""
+        if "distributed_job_config" in self.values:
+            raise Refused(f"{self.said.file} says how it is distributed, and more is set")
+        target, value = statement.targets[0].target, self.program.source(statement.value)
+        place = self.program.source(target).removeprefix(self.program.source(name))
+        steady = known.is_steady(self.program, statement.value) and "\n" not in value
+        if not steady or not self._delete(statement):
+            last = re.findall(r"\w+", place)[-1]
+            value = self.program.name_for(statement, f"{self.program.source(name)}_{last}")
+            self.made.edits.append(Edit(*self.program.span(target), value))
+        return f"config.run_config{place} = {value}"
 
     def _move(self, name: str, statement: cst.Assign) -> None:
         """What was set becomes an argument; where it may not move, it gets a name first."""
@@ -209,11 +260,12 @@ class _Apart:
         """What was done to its environment is done to one with a name."""
         given = self.values.get("environment")
         if given is None and (self.inner or conda or self.said.environment):
-            given = self.program.name_for(self.call, f"{self.name.value}_env")
+            stem = self.name.value if self.name is not None else "run_config"
+            given = self.program.name_for(self.call, f"{stem}_env")
             self.made.needs.add("Environment")
             self._named_environment(given, conda)
             self.values["environment"] = given
-        elif conda or not self._delete(self.call):
+        elif self.name is not None and (conda or not self._delete(self.call)):
             raise Refused("its packages are replaced, or it shares its line with something else")
         for node in self.inner:
             self.made.edits.append(Edit(*self.program.span(node), str(given)))
@@ -227,8 +279,14 @@ class _Apart:
         lines = self.said.environment_as(given) or lines
         statement = self.program.statement(self.call)
         indent = self.program.indent(statement) if statement is not None else None
-        if len(lines) > 1 and indent is None:
+        if indent is None and (len(lines) > 1 or self.name is None):
             raise Refused("it shares its line with other statements")
+        if self.name is None:
+            assert statement is not None and indent is not None
+            place = self.program.line_start(statement)
+            text = "".join(f"{indent}{line}{self.program.newline}" for line in lines)
+            self.made.edits.append(Edit(place, place, text))
+            return
         first = lines[0].removeprefix(f"{given} = ")
         text = f"{self.program.newline}{indent}".join([first, *lines[1:]])
         self.made.edits.append(Edit(*self.program.span(self.name), given))
@@ -238,12 +296,18 @@ class _Apart:
         call = self.program.parent(arg)
         assert isinstance(call, cst.Call)
         texts = [*overruling.script(self.program, call, self.said), *texts]
-        if not texts:
+        if not texts and not self.said.after:
             raise Refused("nothing is set in it")
         if self.said.after:
             if len(self.configs) > 1:
-                raise Refused("several ScriptRunConfigs take what only their run_config says")
+                what = self.said.after[0].partition("run_config.")[2].partition(" =")[0]
+                raise Refused(f"several ScriptRunConfigs take {what}, which only run_config says")
             self.made.edits.append(overruling.after(self.program, call, self.said))
+        if not texts:
+            layout = Arguments(self.program, call)
+            layout.drop(arg)
+            self.made.edits += layout.edits(self.program.source(call.func), call.func)
+            return
         start, end = self.program.span(arg)
         column = start - self.program.line_start(arg)
         before = self.program.text[self.program.line_start(arg) : start]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import copy
 import importlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any
 from unittest import mock
 
@@ -31,7 +31,7 @@ def follow(tell: Tell) -> None:
     class Followed(Pipeline):
         def __init__(self, workspace: Any = None, steps: Any = (), *_: Any, **__: Any) -> None:
             super().__init__()
-            for step in _flat(steps):
+            for step in _all(steps):
                 tell(step.config(), workspace, step.facts())
 
     def found(module: str, name: str, alternative: str) -> Any:
@@ -64,7 +64,8 @@ class Part:
     """What goes from step to step: data, a parameter. Its text is its kind and name."""
 
     def __init__(self, name: Any = None, *_: Any, **kwargs: Any) -> None:
-        self.name = name
+        self.name, self.steps = name, kwargs.get("steps")
+        self.made_by: Step | None = None
 
     def __getattr__(self, name: str) -> Any:
         if name.startswith("__"):
@@ -82,9 +83,19 @@ class Step:
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         self.given = {**dict(zip(self.parameters, args, strict=False)), **kwargs}
+        self.before: list[Any] = []
+        for each in self.given.get("outputs") or ():
+            if isinstance(each, Part):
+                each.made_by = self
 
     def run_after(self, step: Any) -> None:
-        """Its place among the others is not looked at."""
+        """``step`` runs first."""
+        self.before.append(step)
+
+    def needed(self) -> list[Any]:
+        """The steps that run before it, as a pipeline takes them along."""
+        made = [each.made_by for each in self.given.get("inputs") or () if isinstance(each, Part)]
+        return [*self.before, *made]
 
     def config(self) -> Any:
         """The job, or the sweep, that it is."""
@@ -92,7 +103,8 @@ class Step:
         words = given.get("estimator_entry_script_arguments")
         if given.get("hyperdrive_config") is not None:
             sweep = copy.copy(given["hyperdrive_config"])
-            sweep.run_config = _with(sweep.run_config, words, None)
+            sweep._given = _with(sweep.run_config, words, None)
+            sweep.estimator = None
             return sweep
         if given.get("estimator") is not None:
             config = given["estimator"].to_script_run_config()
@@ -132,9 +144,19 @@ def _name(thing: Any) -> str:
     return str(thing)
 
 
-def _flat(steps: Any) -> Iterator[Step]:
-    for each in steps or ():
-        if isinstance(each, Step):
-            yield each
-        elif isinstance(each, list | tuple):
-            yield from _flat(each)
+def _all(steps: Any) -> list[Step]:
+    """The steps and those that they need, each once, what is needed first."""
+    found: dict[Step, None] = {}
+
+    def visit(each: Any) -> None:
+        if isinstance(each, list | tuple):
+            for one in each:
+                visit(one)
+        elif isinstance(each, Part):
+            visit(each.steps)
+        elif isinstance(each, Step) and each not in found:
+            visit([one for one in each.needed() if one is not each])
+            found[each] = None
+
+    visit(steps)
+    return list(found)
