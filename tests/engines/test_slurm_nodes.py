@@ -6,9 +6,10 @@ import pytest
 from index_server import serving
 from wheel_making import make_wheel
 
-from scriptrun import Experiment
+from scriptrun import Dataset, Datastore, Experiment
 from scriptrun.engines.slurm import Slurm
 from scriptrun.spec.errors import ExperimentExecutionException, RunConfigurationException
+from scriptrun.testing import jobs
 from scriptrun.testing.jobs import Bench, kill, log_of, log_of_rank, until, wait
 from scriptrun.testing.ranks import LOGS
 from scriptrun.tracking import events
@@ -73,6 +74,33 @@ def index(tmp_path, monkeypatch):
         yield f"http://me:${{secret:team}}@{host}"
 
 
+#: where the rank finds its data, its cache and the programs of its environment; that it is there
+SEES = """
+import os
+paths = [sys.argv[1], os.environ["GIVEN"], os.environ["SCRIPTRUN_CACHE"], os.environ["VIRTUAL_ENV"]]
+print(*paths, os.environ["PATH"].split(":")[0], sep="\\n")
+assert open(sys.argv[1] + "/a b.txt").read() == "brought"
+"""
+
+
+def _of_mpi(bench, target, code, requirements):
+    """What each of two ranks says that srun has started on two nodes, in lines."""
+    given = bench.root / "given"
+    given.mkdir()
+    for name in ("a b.txt", "c.txt"):
+        (given / name).write_text("brought")
+    store = Datastore.register_local(bench.workspace, "given", given)
+    order = Bench(bench.root, target.replace(mpi="pmi2")).order(
+        code, mpi=[1, 2], requirements=requirements
+    )
+    config = jobs._config(order)
+    data = Dataset.File.from_files((store, "**")).as_named_input("given").as_download()
+    config.arguments = [data]
+    run = Experiment(bench.workspace, "data").submit(config)
+    assert wait(run) == "Completed", run.standing.reason
+    return [log_of_rank(run, rank).splitlines() for rank in range(2)]
+
+
 def test_the_environment_is_built_once_on_each_node(tmp_path, slurm, index):
     """Two ranks on each of two nodes, which are told apart by a directory of their own.
 
@@ -92,6 +120,10 @@ def test_the_environment_is_built_once_on_each_node(tmp_path, slurm, index):
     assert all(
         f"{tmp_path}/disks/n" in place and "/cache/environments/" in place for place in places
     )
+    again = _of_mpi(bench, target, code + SEES, str(asked))
+    assert [each[0] for each in again] == [places[0], places[2]]
+    for disk, own in zip((places[0], places[2]), again, strict=True):
+        assert all(path.startswith(disk.partition("/cache/")[0]) for path in own[1:])
     said = (run.path / "system_logs" / "environment.txt").read_text()
     assert [said.count(f"node {node}: Building") for node in (0, 1)] == [1, 1]
     kept = [path for path in (tmp_path / "w" / ".scriptrun").rglob("*") if path.is_file()]

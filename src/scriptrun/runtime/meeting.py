@@ -5,6 +5,9 @@ import time
 
 from . import collect, files, identity, ports, processes, results, supervise
 
+#: what of a node's order is its own: where its data, its environment and its own disk are
+OWN = ("brought", "brought_plain", "python", "bin", "prefix", "scratch")
+
 
 class Apart(Exception):
     """They do not meet: ``value`` is how this node ended."""
@@ -60,6 +63,7 @@ def _here(job, order):
         "ports": servers,
         "work": collect.place(order["folder"], order["node"]),
         "cpus": cpus(),
+        "own": {name: order[name] for name in OWN if order.get(name)},
         "launcher": identity.of_process(),
     }
 

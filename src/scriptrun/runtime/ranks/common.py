@@ -13,6 +13,11 @@ class World:
         self.nodes, self.each, self.size = order["nodes"], each, order["nodes"] * each
         self.system = variables.system_variables(job, order)
 
+    def on(self, node):
+        """The same world as ``node`` sees it, with its own data and environment."""
+        own = self.meeting["nodes"][node].get("own") or {}
+        return World(self.job, dict(self.order, node=node, **own), self.meeting, self.each)
+
     def variables(self, rank):
         """The system's variables for ``rank``; ranks are numbered node by node."""
         node, local = divmod(rank, self.each)

@@ -151,8 +151,10 @@ def _plan(order):
 def _write_plan(world, aside):
     """What each rank executes: read by the shims. ``aside``: variables that mpirun must not see."""
     listed = []
+    seen_by = [world.on(node) for node in range(world.nodes)]
     for rank in range(world.size):
-        task = world.task(rank)
+        there = seen_by[rank // world.each]
+        task = there.task(rank)
         local = {
             "OMPI_COMM_WORLD_RANK": rank,
             "OMPI_COMM_WORLD_SIZE": world.size,
@@ -160,15 +162,32 @@ def _write_plan(world, aside):
             "OMPI_COMM_WORLD_LOCAL_SIZE": world.each,
         }
         known = dict(task.variables, **{name: str(each) for name, each in local.items()})
-        task.argv = variables.command_line(world.job, world.order, known)
+        task.argv = variables.command_line(world.job, there.order, known)
         work = world.meeting["nodes"][task.node]["work"]
         log = os.path.join(world.order["folder"], *task.log.split("/"))
-        seen = dict(aside, **known)
-        made = {"argv": task.argv, "variables": seen, "work": work, "log": log}
-        listed.append(dict(made, node=task.node))
+        seen = dict(aside, **_of_its_data(world, there, known))
+        seen.update(known)
+        made = {"argv": task.argv, "variables": seen, "work": work, "log": log, "node": task.node}
+        listed.append(dict(made, moved=_moved(world.order, there.order)))
     os.makedirs(os.path.join(world.order["folder"], "user_logs"), exist_ok=True)
     made = {"ranks": listed, "grace": world.job.get("grace_seconds", 10.0)}
     files.write_atomic(_plan(world.order), files.to_json(made))
+
+
+def _moved(here, there):
+    """What lies elsewhere on a rank's node than on node 0, from which its variables come."""
+    pairs = [(here.get(name), there.get(name)) for name in ("prefix", "scratch")]
+    return [[was, now] for was, now in pairs if was and now and was != now]
+
+
+def _of_its_data(world, there, known):
+    """The variables of a rank that tell of data, where its node has that at other places."""
+    if there.order.get("brought") == world.order.get("brought"):
+        return {}
+    own = (world.job.get("variables") or {}).items()
+    referring = {name: value for name, value in own if "$" in value}
+    expanded = {name: variables.expand(value, known) for name, value in referring.items()}
+    return dict(there.order.get("brought_plain") or {}, **expanded)
 
 
 def look_inside(watch, order, each):

@@ -118,6 +118,8 @@ def _execute(task, log):
         os.dup2(log, 2)
         os.chdir(task["work"])
         environ = dict(os.environ)
+        for was, now in task.get("moved") or ():
+            environ = {name: value.replace(was, now) for name, value in environ.items()}
         environ.update(task["variables"])
         os.execve(task["argv"][0], task["argv"], environ)
     except OSError as error:
