@@ -95,6 +95,8 @@ def test_an_environment_that_was_chosen_stands_over_the_header(folder):
         ("# /// script\n# dependencies = [\n# ///\n", "is no TOML"),
         ("# /// script\n# dependencies = 'numpy'\n# ///\n", "no list of texts"),
         ("# /// script\n# requires-python = 3\n# ///\n", "'requires-python' is no text"),
+        ("# /// script\n# requires-python = 'new'\n# ///\n", "'new' is no condition"),
+        ("# /// script\n# dependencies = []\nimport six\n", "does not end it"),
         ("# /// script\n# dependencies = []\n# ///\n\n" * 2, "has 2 headers"),
         ("# /// script\n# [tool.uv.sources]\n# a = {workspace = true}\n# ///\n", "workspace"),
         ("print('none')\n", "no header"),

@@ -191,12 +191,12 @@ def test_everything_wrong_is_said_at_once():
         "packages",
         python="tomorrow",
         conda=("r-base=4", "numpy=1.16", "gcc"),
-        pip=("./mine", "git+https://user:hunter2@example.org/x", "--frobnicate", "red"),
+        pip=("./mine", "git+https://user:hunter2@example.org/x", "--frobnicate", "!red", "red"),
     )
     reasons = ensure.check(spec)
     text = "\n".join(reasons)
-    assert len(reasons) == 5
-    for word in ("'r-base=4', 'gcc'", "tomorrow", "./mine", "--frobnicate", "${NAME}"):
+    assert len(reasons) == 6
+    for word in ("'r-base=4', 'gcc'", "tomorrow", "./mine", "--frobnicate", "${NAME}", "'!red'"):
         assert word in text
     assert "hunter2" not in text
 

@@ -94,7 +94,7 @@ def show(workspace: Workspace, args: argparse.Namespace) -> tuple[Any, Callable[
         value |= more
     else:
         pairs = [("name", found.name), ("asked", "\n".join(found.asked))]
-        pairs += [("python", str(found.lock.get("python", ""))), ("built", found.place or "")]
+        pairs += [("python", str(found.lock.get("python") or "")), ("built", found.place or "")]
     pairs += [("locked", "\n".join(_packages(found, why))), ("used by", "\n".join(_some(runs)))]
     return value, lambda: out.facts(pairs)
 

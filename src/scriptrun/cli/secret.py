@@ -101,8 +101,10 @@ def _remove(args: argparse.Namespace) -> tuple[Any, str]:
     owner = opening.existing().id if args.workspace else ""
     if args.name not in secrets.names(owner):
         known = ", ".join(secrets.names(owner)) or "none"
+        where = f"of this workspace in {secrets.folder()}" if owner else f"in {secrets.folder()}"
         raise UserErrorException(
-            f"There is no secret {args.name!r} in {secrets.folder()}.", f"There are: {known}."
+            f"There is no secret {args.name!r} {where}.",
+            f"There are: {known}." + ("" if owner else " --workspace means this workspace's own."),
         )
     secrets.forget(_kept_as(args))
     return {"removed": args.name}, f"Forgot {args.name}."

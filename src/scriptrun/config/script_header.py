@@ -12,9 +12,16 @@ import re
 from scriptrun.config import uv_project
 from scriptrun.config.conda_dependencies import CondaDependencies
 from scriptrun.spec.errors import EnvironmentException
-from scriptrun.spec.hints import Any
+from scriptrun.spec.hints import TYPE_CHECKING, Any
+from scriptrun.spec.later import later
+
+if TYPE_CHECKING:
+    from scriptrun.environments import pythons
+else:
+    pythons = later("scriptrun.environments.pythons")
 
 _MARK = "# /// script"
+_OPENED = r"^# /// script\s*$"
 _BLOCK = r"(?m)^# /// script\s*$\s(?P<content>(^#(| .*)$\s)+)^# ///\s*$"
 _HINT = "PEP 723 says how it is written: https://peps.python.org/pep-0723/"
 
@@ -42,6 +49,11 @@ def find(path: str | os.PathLike[str]) -> CondaDependencies | None:
 def read(text: str, where: str) -> dict[str, Any] | None:
     """The header's content as TOML reads it; None where there is none."""
     blocks = list(re.finditer(_BLOCK, text.replace("\r\n", "\n") + "\n"))
+    if not blocks and re.search(_OPENED, text, re.MULTILINE):
+        raise EnvironmentException(
+            f"{where} begins a header with '{_MARK}', and does not end it.",
+            f"Its last line is '# ///', and each between begins with '#'. {_HINT}",
+        )
     if not blocks:
         return None
     if len(blocks) > 1:
@@ -67,4 +79,9 @@ def _python(table: dict[str, Any], place: str) -> str:
     found = table.get("requires-python", "")
     if not isinstance(found, str):
         raise EnvironmentException(f"The header of {place}: 'requires-python' is no text.", _HINT)
+    if found and not pythons.is_version(found):
+        raise EnvironmentException(
+            f"The header of {place}: requires-python = {found!r} is no condition on a version.",
+            'Write one such as ">=3.9" or ">=3.9,<3.13".',
+        )
     return found

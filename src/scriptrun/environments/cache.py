@@ -152,7 +152,7 @@ def _entry(key: str) -> Entry | None:
         key=key,
         place=place,
         names=tuple(marker.get("names", ())),
-        python=str(lock.get("python", "")),
+        python=str(lock.get("python") or ""),
         packages=planned_steps.count(lock),
         size=int(marker.get("size") or size_of(place)),
         built=float(marker.get("built", 0.0)),

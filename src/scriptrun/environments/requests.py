@@ -18,6 +18,8 @@ else:
     python_downloads = later("scriptrun.environments.python_downloads")
 
 _OPTION = re.compile(r"-\w\b|--[\w-]+")
+#: how a requirement, an option, a path, a comment or a variable begins
+_BEGINS = re.compile(r"[\w./~$#\\-]")
 _PATH = re.compile(r"(?:-e\s+|--editable[= ])?(?:file:)?(\.{1,2}(?:/.*)?|\.{1,2}\[.*)$")
 _SECRET = re.compile(r"https?://(?!git@)(?![^/@\s]*\$\{)([^/@\s]+)@")
 _KNOWN_OPTIONS = {
@@ -173,6 +175,11 @@ def _trouble_of(line: str) -> list[str]:
             f"The requirement line '{shown}' holds a password. Keep it as a secret "
             "(scriptrun secret set NAME), and write ${secret:NAME} in its place, or a variable's "
             "name: ${NAME}."
+        ]
+    if line and not _BEGINS.match(line):
+        return [
+            f"The requirement {line!r} cannot be read: it begins with {line[0]!r}. "
+            "Requirements look like numpy, numpy==1.26.4 or numpy>=1.26,<2."
         ]
     if _PATH.match(line):
         return [f"The requirement '{line}' is a relative path. Give an absolute one, or a URL."]

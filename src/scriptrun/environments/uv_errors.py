@@ -23,7 +23,9 @@ def explain(lines: Sequence[str]) -> tuple[str, str]:
         if answer is not None:
             return answer
     said = causes[0] if causes else "it gave no reason"
-    return f"The environment could not be built: uv says: {_sentence(said)}", _READ_LOG
+    return f"The environment could not be built: uv says: {_sentence(said)}", _READ_LOG if causes[
+        1:
+    ] else ""
 
 
 def another_python_may_do(lines: Sequence[str]) -> bool:
