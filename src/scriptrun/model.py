@@ -13,6 +13,7 @@ from scriptrun.dataset import Dataset
 from scriptrun.home import Home
 from scriptrun.model_facts import ResourceConfiguration
 from scriptrun.run import Run
+from scriptrun.spec.absent import absent
 from scriptrun.spec.errors import UserErrorException
 from scriptrun.spec.hints import Any
 from scriptrun.store.heads import Head
@@ -24,6 +25,7 @@ _SERVING = (
 )
 
 
+@absent("deploy package profile print_configuration get_sas_urls", _SERVING)
 class Model:
     """The registered model ``name`` in ``version`` (default: the latest), or the one with ``id``
     (``name:version``).
@@ -313,13 +315,6 @@ class Model:
 
     def _change(self, words: Head) -> None:
         self._head = models.change(self.workspace, self._head, words)
-
-    @staticmethod
-    def deploy(*args: object, **kwargs: object) -> Any:
-        """Refused: serving is outside this system."""
-        raise NotImplementedError(f"Model.deploy cannot be done here. {_SERVING}")
-
-    package = profile = print_configuration = get_sas_urls = deploy
 
 
 #: attributes that are read from the version's facts

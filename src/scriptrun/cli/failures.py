@@ -41,7 +41,7 @@ def guarded(command: Callable[[list[str]], int], words: list[str]) -> int:
         _forget_output()
         return PIPE
     except Exception as error:
-        return _unexpected(error)
+        return _unexpected(error, words)
 
 
 def _leave_threads() -> None:
@@ -84,14 +84,20 @@ def _forget_output() -> None:
         pass
 
 
-def _unexpected(error: Exception) -> int:
-    """The machine's trouble is told in a sentence, our own is a bug."""
-    if isinstance(error, OSError) and error.errno in _THEIRS:
+def _unexpected(error: Exception, words: list[str]) -> int:
+    """The machine's trouble, and a path's that was typed, is told in a sentence; ours is a bug."""
+    if isinstance(error, OSError) and (error.errno in _THEIRS or _is_typed(error, words)):
         if error.filename is None:
             _forget_output()  # it was stdout that could not be written
         where = f"{error.filename}: " if error.filename else ""
         return wrong(f"{where}{error.strerror}.")
     return _bug(error)
+
+
+def _is_typed(error: OSError, words: list[str]) -> bool:
+    """Whether the path that is not there, or in the way, is one of the command line's."""
+    path = str(error.filename or "")
+    return any(path and path in (word, os.path.abspath(word)) for word in words if word)
 
 
 def _bug(error: BaseException) -> int:
