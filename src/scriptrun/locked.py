@@ -68,11 +68,12 @@ def _built(text: str) -> Locked | None:
 
 
 def _key(text: str) -> str | None:
-    """The key that begins with ``text``, else that of the last used one of that name."""
+    """The key of the last used one of the name ``text``, else the one that begins so."""
     try:
-        return cache.whole_key(text)
+        named = (each.key for each in cache.listing() if text in each.names)
+        return next(named, "") or cache.whole_key(text)
     except EnvironmentException:
-        return next((each.key for each in cache.listing() if text in each.names), None)
+        return None
 
 
 def _of_run(workspace: Workspace, text: str, error: EnvironmentException) -> Locked:

@@ -218,3 +218,17 @@ channels:  # in this order
 - conda-forge
 # the end
 """
+
+
+def test_what_is_no_list_and_no_text():
+    conda = CondaDependencies()
+    conda.set_pip_requirements("six")
+    assert list(conda.pip_packages) == ["six"]
+    conda.set_python_version("3.9")
+    conda.set_python_version(None)
+    assert not conda.get_python_version()
+    conda.set_python_version("3.10")
+    assert conda.conda_packages == ["python=3.10"]
+    for add in (conda.add_pip_package, conda.add_conda_package):
+        with pytest.raises(UserErrorException, match="None is a NoneType"):
+            add(None)

@@ -13,6 +13,7 @@ from scriptrun.config.requirements import (
     split_name,
     split_option,
 )
+from scriptrun.spec.errors import UserErrorException
 from scriptrun.spec.hints import TYPE_CHECKING, Any
 from scriptrun.spec.later import later
 
@@ -146,9 +147,9 @@ class CondaDependencies:
 
     # changing it
 
-    def set_python_version(self, version: str) -> None:
-        """Ask for Python ``version``: "3.8", or a condition such as ">=3.8"."""
-        version = str(version).strip()
+    def set_python_version(self, version: str | None) -> None:
+        """Ask for Python ``version``: "3.8", or a condition such as ">=3.8"; None for any."""
+        version = "" if version is None else str(version).strip()
         spec = f"python={version}" if version[:1].isdigit() else f"python{version}"
         kept = [each for each in self._content["dependencies"] if not _is_conda(each, "python")]
         self._content["dependencies"] = [spec, *kept]
@@ -164,7 +165,7 @@ class CondaDependencies:
 
     def add_conda_package(self, conda_package: str) -> None:
         """Add a conda package; one of the same name is replaced."""
-        name = conda_name(conda_package)
+        name = conda_name(_text(conda_package))
         if name == "python":
             self.set_python_version(conda_version(conda_package).lstrip("="))
             return
@@ -180,7 +181,7 @@ class CondaDependencies:
 
     def add_pip_package(self, pip_package: str) -> None:
         """Add a pip requirement or option; a requirement of the same name is replaced."""
-        if is_option(pip_package):
+        if is_option(_text(pip_package)):
             self._set_pip([*self._pip(), pip_package])
             return
         self.remove_pip_package(pip_package)
@@ -193,7 +194,7 @@ class CondaDependencies:
 
     def set_pip_requirements(self, pip_requirements: Iterable[str]) -> None:
         """Put ``pip_requirements`` in place of all pip requirements and options."""
-        self._set_pip(list(pip_requirements))
+        self._set_pip(list(_listed(pip_requirements)))
 
     def set_pip_index_url(self, index_url: str) -> None:
         """Take packages from the index ``index_url`` (``--index-url`` may stand before it)."""
@@ -308,8 +309,17 @@ def _default() -> dict[str, Any]:
     }
 
 
-def _listed(packages: Sequence[str] | None) -> Sequence[str]:
+def _listed(packages: Iterable[str] | None) -> Iterable[str]:
     return [packages] if isinstance(packages, str) else packages or ()
+
+
+def _text(package: object) -> str:
+    if isinstance(package, str):
+        return package
+    raise UserErrorException(
+        f"A package is asked for by a text, and {package!r} is a {type(package).__name__}.",
+        "Write it as 'numpy' or 'numpy==1.26.4'.",
+    )
 
 
 def _is_conda(entry: object, name: str) -> bool:
