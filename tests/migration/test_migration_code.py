@@ -106,7 +106,8 @@ def test_a_dictionary_that_nobody_needs_any_more_goes():
     ("code", "reason"),
     [
         ("e = Estimator(**settings())\n", "not certain"),
-        ("kw = {}\nkw['a'] = 1\ne = Estimator(**kw)\n", "changed or handed on"),
+        ("kw = {}\nkw.update(a=1)\ne = Estimator(**kw)\n", "changed or handed on"),
+        ("kw = {}\nif kw:\n    kw['use_gpu'] = True\ne = Estimator(**kw)\n", "changed or handed"),
         ("e = Estimator('s', 'c', entry_script='x')\n", "by position"),
         (f"e = {CALL}, nodes=2)\n", "no parameter"),
         (f"e = {CALL}, node_count=2)\n", "how the job is distributed"),

@@ -56,6 +56,16 @@ def test_each_step_adds_its_words():
     assert WHOLE not in new
 
 
+def test_settings_that_are_filled_step_by_step_are_read_from_where_they_are():
+    new = same(
+        f"{HEAD}kw = dict(entry_script='t.py', compute_target='c')\nkw['use_gpu'] = True\n"
+        "kw['pip_packages'] = words\nkw['script_params'] = {'--a': ws.name}\n"
+        "e = Estimator('src', **kw)\n"
+    )
+    assert "script=kw['entry_script'], compute_target=kw['compute_target']" in new
+    assert "pip_packages=kw['pip_packages']" in new and "DEFAULT_GPU_IMAGE" in new
+
+
 def test_one_that_is_made_in_a_loop_is_filled_there():
     new = same(f"{HEAD}for x in [1, 2]:\n    p = {{}}\n    p['--x'] = x\n    e = {CALL}\n")
     assert "    p += ['--x', x]\n" in new and WHOLE not in new

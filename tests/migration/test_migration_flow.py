@@ -156,6 +156,23 @@ def test_names_with_dots_move_where_scriptrun_has_them():
     )
 
 
+def test_the_sdks_version_is_scriptruns_where_it_is_only_shown():
+    text = (
+        "import azureml.core\nfrom azureml.core import VERSION, Workspace\n"
+        "import azureml.core as az\nprint('SDK', azureml.core.VERSION, f'{VERSION}', az.VERSION)\n"
+    )
+    assert migrated(text, "scriptrun").new.decode() == (
+        "import scriptrun\nfrom scriptrun import __version__ as VERSION, Workspace\n"
+        "import scriptrun as az\nprint('SDK', scriptrun.__version__, f'{VERSION}', az.__version__)\n"
+    )
+    assert (
+        "azureml.core.VERSION"
+        in migrated(
+            "import azureml.core\nold = azureml.core.VERSION < '1.20'\n", "scriptrun"
+        ).new.decode()
+    )
+
+
 @pytest.mark.parametrize(
     ("cell", "stays"),
     [

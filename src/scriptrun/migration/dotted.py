@@ -16,6 +16,9 @@ from scriptrun.migration.rewriting import Told
 Home = Callable[[str, str], str]
 #: why a use of a class, with what it is called, goes beyond scriptrun's own; or ""
 Hindrance = Callable[[Program, list[cst.CSTNode], str], str]
+#: what old code shows of the SDK, and what of scriptrun is shown instead
+_SHOWN = ("azureml.core.VERSION", "azureml.core.__version__")
+VERSION = "__version__"
 
 
 @dataclass
@@ -30,6 +33,18 @@ class Moved:
 def move(program: Program, home: Home, hindrance: Hindrance) -> Moved:
     """The edits that make ``import azureml...`` scriptrun's, as far as it has the names."""
     return _Move(program, home, hindrance).made
+
+
+def is_shown(program: Program, node: cst.CSTNode) -> bool:
+    """Whether what ``node`` names is the SDK's version, and is only printed or logged there."""
+    if program.qualified(node) not in _SHOWN:
+        return False
+    for each in program.above(node):
+        if isinstance(each, cst.Expr):
+            return True
+        if isinstance(each, cst.BaseSmallStatement | cst.BaseCompoundStatement | cst.Lambda):
+            return False
+    return False
 
 
 class _Move:
@@ -80,6 +95,10 @@ class _Move:
             stays.append("a line that is no Python names it")
         classes: dict[tuple[str, str], list[cst.CSTNode]] = {}
         for node in uses:
+            if is_shown(self.program, node) and self._is_free(node):
+                self.needs.add("scriptrun")
+                self.made.edits.append(Edit(*self.program.span(node), f"scriptrun.{VERSION}"))
+                continue
             found, home = self._class(node)
             text = self.program.source(found)
             if home:
@@ -119,6 +138,7 @@ class _Move:
         for alias in self._aliases(statement):
             if alias.asname is not None:
                 self.made.edits.append(Edit(*self.program.span(alias.name), "scriptrun"))
+                self._versions(alias)
         if all(each.asname is None for each in statement.names):
             self._replace(statement)
 
@@ -131,11 +151,19 @@ class _Move:
             node = self.program.parent(user)
             if not isinstance(node, cst.Attribute):
                 return f"{local} is used as a value"
+            if is_shown(self.program, node):
+                continue
             module, _, name = self.program.qualified(node).rpartition(".")
             problem = self.hindrance(self.program, [node], self.program.source(node))
             if self.home(module, name) != "scriptrun" or problem:
                 return problem or f"scriptrun has no {name} of its own"
         return ""
+
+    def _versions(self, alias: cst.ImportAlias) -> None:
+        for user in self.program.references(imports.local(alias), alias):
+            node = self.program.parent(user)
+            if isinstance(node, cst.Attribute) and is_shown(self.program, node):
+                self.made.edits.append(Edit(*self.program.span(node.attr), VERSION))
 
     def _lines(self) -> list[str]:
         lines = [f"import {each}" for each in sorted(self.needs)]

@@ -22,18 +22,22 @@ class Step(NamedTuple):
     key: cst.BaseExpression
 
 
-def steps(program: Program, name: cst.Name, calls: list[cst.Call]) -> list[Step] | None:
+def steps(
+    program: Program, name: cst.Name, calls: list[cst.Call], spread: bool = False
+) -> list[Step] | None:
     """The steps in which the dictionary ``name`` is filled before any of the ``calls`` takes it.
 
-    None where it is not certain that nothing but them and script_params of the ``calls`` uses it,
-    or that each key is set once, after its making and in the same run of its block.
+    They take it as script_params, or with ``spread`` as ``**``. None where it is not certain that
+    nothing else uses it, or that each key is set once, after its making and in the same run of its
+    block.
     """
     literal = known.bound(program, name)
-    if not isinstance(literal, cst.Dict) or name.value in program.hidden:
+    made = _keys(program, literal, spread) if literal is not None else None
+    if literal is None or made is None or name.value in program.hidden:
         return None
     found, first = [], len(program.text)
     for each in program.references(name.value, name):
-        if _is_given(program, each, calls):
+        if _is_given(program, each, calls, spread):
             first = min(first, program.span(each)[0])
             continue
         step = _step(program, each)
@@ -44,19 +48,28 @@ def steps(program: Program, name: cst.Name, calls: list[cst.Call]) -> list[Step]
         return []
     if len(program.assignments(name.value, name)) != 1:
         return None
-    keys = [known.constant(program, each.key) for each in found]
-    keys += [
-        known.constant(program, each.key)
-        for each in literal.elements
-        if isinstance(each, cst.DictElement)
-    ]
+    keys = [*made, *[known.constant(program, each.key) for each in found]]
     if len(set(keys)) < len(keys) or not all(isinstance(key, str) for key in keys):
         return None
-    return found if all(_runs_so(program, literal, each, first) for each in found) else None
+    certain = all(_runs_so(program, literal, each, first, spread) for each in found)
+    return found if certain else None
 
 
-def _is_given(program: Program, node: cst.CSTNode, calls: list[cst.Call]) -> bool:
+def _keys(program: Program, literal: cst.BaseExpression, spread: bool) -> list[object] | None:
+    """The keys that the dictionary is made with; None where it is no plain one."""
+    if isinstance(literal, cst.Dict):
+        pairs = [each for each in literal.elements if isinstance(each, cst.DictElement)]
+        return [known.constant(program, each.key) for each in pairs]
+    is_call = isinstance(literal, cst.Call) and program.source(literal.func) == "dict"
+    if not spread or not is_call or not isinstance(literal, cst.Call):
+        return None
+    return [arg.keyword.value if arg.keyword else known.UNKNOWN for arg in literal.args]
+
+
+def _is_given(program: Program, node: cst.CSTNode, calls: list[cst.Call], spread: bool) -> bool:
     arg = program.parent(node)
+    if spread:
+        return isinstance(arg, cst.Arg) and arg.star == "**" and program.parent(arg) in calls
     if not isinstance(arg, cst.Arg) or arg.keyword is None:
         return False
     return arg.keyword.value == "script_params" and program.parent(arg) in calls
@@ -77,8 +90,13 @@ def _step(program: Program, name: cst.CSTNode) -> Step | None:
     return Step(whole, name, index.value)
 
 
-def _runs_so(program: Program, literal: cst.Dict, step: Step, first: int) -> bool:
-    """Whether the step is taken at most once for each making, and before the dictionary is used."""
+def _runs_so(
+    program: Program, literal: cst.BaseExpression, step: Step, first: int, always: bool
+) -> bool:
+    """Whether the step is taken at most once for each making, and before the dictionary is used.
+
+    With ``always`` it is certainly taken.
+    """
     made, taken = program.span(literal)[1], program.span(step.statement)
     if not made <= taken[0] or taken[1] > first:
         return False
@@ -92,7 +110,7 @@ def _runs_so(program: Program, literal: cst.Dict, step: Step, first: int) -> boo
     for each in program.above(step.statement):
         if each is block:
             return True
-        if isinstance(each, _ELSEWHEN):
+        if isinstance(each, _ELSEWHEN) or (always and isinstance(each, _BLOCKS)):
             return False
     return False
 

@@ -108,7 +108,7 @@ def _from(
     homes: dict[str, list[cst.ImportAlias]] = {}
     for alias in statement.names:
         name = alias.evaluated_name
-        new = home(module, name)
+        new = "scriptrun" if _is_version(program, alias) else home(module, name)
         reason = _in_the_way(program, alias) if new else ""
         if new and not reason:
             homes.setdefault(new, []).append(alias)
@@ -126,6 +126,12 @@ def _from(
         result.told.append(Told(line, REWRITTEN, f"{module}: {names}", f"now from {new}"))
     if homes:
         result.edits += _edits(program, statement, homes)
+
+
+def _is_version(program: Program, alias: cst.ImportAlias) -> bool:
+    """Whether it is the SDK's version, which is only shown, and scriptrun's does for that."""
+    users = program.references(imports.local(alias), alias)
+    return alias.evaluated_name == "VERSION" and all(dotted.is_shown(program, u) for u in users)
 
 
 def _in_the_way(program: Program, alias: cst.ImportAlias) -> str:
@@ -159,10 +165,11 @@ def _edits(
 ) -> list[Edit]:
     assert not isinstance(statement.names, cst.ImportStar) and statement.module is not None
     moved = [alias for aliases in homes.values() for alias in aliases]
-    if len(homes) == 1 and len(moved) == len(statement.names):
+    renamed = any(_is_version(program, each) for each in moved)
+    if len(homes) == 1 and len(moved) == len(statement.names) and not renamed:
         return [Edit(*program.span(statement.module), next(iter(homes)))]
     lines = [
-        f"from {new} import {', '.join(map(_said, aliases))}"
+        f"from {new} import {', '.join(_said(program, each) for each in aliases)}"
         for new, aliases in sorted(homes.items())
     ]
     between = f"{program.newline}{program.indent(statement) or ''}"
@@ -174,7 +181,7 @@ def _edits(
     return [*stay, Edit(start, start, between.join([*lines, ""]))]
 
 
-def _said(alias: cst.ImportAlias) -> str:
+def _said(program: Program, alias: cst.ImportAlias) -> str:
     local = imports.local(alias)
-    name = alias.evaluated_name
+    name = dotted.VERSION if _is_version(program, alias) else alias.evaluated_name
     return name if local == name else f"{name} as {local}"

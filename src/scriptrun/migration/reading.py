@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 
 import libcst as cst
 
-from scriptrun.migration import kinds, known
+from scriptrun.migration import filling, kinds, known
 from scriptrun.migration.findings import LOOK
 from scriptrun.migration.program import Program
 
@@ -139,7 +139,15 @@ def _spread(
     inline = node is arg.value
     name = arg.value if isinstance(arg.value, cst.Name) else None
     if name is not None and known.is_changed(program, name, estimator_calls(program)):
-        raise Refused(f"the dictionary {name.value} is changed or handed on before it is used here")
+        steps = filling.steps(program, name, estimator_calls(program), spread=True)
+        if steps is None:
+            raise Refused(
+                f"the dictionary {name.value} is changed or handed on before it is used here",
+                f"Let {name.value}['setting'] = ... be all that is done with it, each once.",
+            )
+        pairs += [(known.constant(program, each.key), each.statement.value) for each in steps]
+        yield from [Setting(key, value, f"{name.value}[{key!r}]", None) for key, value in pairs]
+        return
     texts = []
     for key, value in pairs:
         steady = inline or known.is_steady(program, value)
