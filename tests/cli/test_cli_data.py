@@ -214,6 +214,8 @@ def test_files_go_up_are_registered_and_come_back(types, does, s3, web):
     assert (made["version"], made["files"], made["bytes"]) == (1, 4, 15)
     shown = does("data", "show", "all", "--json").json
     assert "bucket/in/a/1.bin" in [each["path"] for each in shown["listed"]]
+    shown = does("data", "show", "bucket:in").out
+    assert "3, 11 B" in shown and "ä b%.bin" in shown
     down = does("data", "download", "all@1", "out", "--json").json
     assert (down["files"], down["bytes"]) == (4, 15)
     assert Path("out/bucket/in/ä b%.bin").read_text() == "two"
@@ -239,6 +241,7 @@ def test_versions_are_numbered_and_what_is_the_same_keeps_its_number(types, does
     assert does("data", "list", "--json").json[0]["version"] == 2
     shown = does("data", "show", "t@1")
     assert "1 of 1, 2" in shown.out and "separator: ;" in shown.out and "k=v" in shown.out
+    assert "A version is t@2" in types("data", "show", "t:2").err
 
 
 def test_wrong_names_are_one_sentence_each(types, does):

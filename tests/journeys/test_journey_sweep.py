@@ -48,6 +48,15 @@ def test_a_sweep_is_run_shown_and_extended(user, swept):
     assert "a sweep of train.py" in user.types("show").out
 
 
+def test_a_sweep_without_a_number_says_so_at_its_end(user):
+    (user.here / "train.py").write_text(
+        "import scriptrun as s; s.Run.get_context().log('a', 'high')"
+    )
+    done = user.types("sweep", "train.py", "--param", "x=1", "--metric", "a", "--max-runs", 1)
+    assert done.code == 0 and "a number named 'a', so there is no best" in done.err
+    assert "_0 logged a as high" in done.err
+
+
 def test_its_files_are_whole(user, swept):
     done = user.types("sweep", "show", "--html", "new/page.html", "--csv", "runs.csv")
     assert done.out.split() == ["new/page.html", "runs.csv"]

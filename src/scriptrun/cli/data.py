@@ -42,7 +42,7 @@ def _nothing(verb: Any) -> None:
 
 
 def _show(verb: Any) -> None:
-    verb.add_argument("name", metavar="NAME[@VERSION]")
+    verb.add_argument("name", metavar="NAME[@VERSION]", help="a dataset, or DATASTORE:PATH")
     verb.add_argument("--files", action="store_true", help="all files, not only the first")
 
 

@@ -46,8 +46,10 @@ def _record(head: dict[str, Any]) -> dict[str, Any]:
 
 
 def show(workspace: Workspace, args: argparse.Namespace) -> tuple[Any, Any]:
-    """One version, whole."""
-    dataset = naming.dataset(workspace, args.name)
+    """One version, whole; or the files that a source names now."""
+    dataset = naming.any_dataset(workspace, args.name)
+    if dataset.name is None:
+        return _show_source(dataset, args)
     head = versions.get(workspace, dataset.name, dataset.version)
     used = using.runs_of(workspace, head)
     limit = None if args.files or args.json else SHOWN
@@ -62,21 +64,30 @@ def show(workspace: Workspace, args: argparse.Namespace) -> tuple[Any, Any]:
     return value, lambda: _print(value, dataset.sources)
 
 
+def _show_source(dataset: Any, args: argparse.Namespace) -> tuple[Any, Any]:
+    rows = list(dataset.listed())
+    shown = rows if args.files or args.json else rows[:SHOWN]
+    sizes = [row.size for row in rows]
+    value = {
+        "type": dataset.kind,
+        "files": len(rows),
+        "bytes": sum(sizes) if min(sizes, default=0) >= 0 else -1,
+        "listed": [{"path": row.path, "size": row.size, "etag": row.etag} for row in shown],
+    }
+    return value, lambda: _print(value, dataset.sources)
+
+
 def _print(value: dict[str, Any], sources: Any) -> None:
-    options = value["definition"].get("options") or {}
     out.facts(
         [
-            ("name", value["name"]),
-            ("version", f"{value['version']} of {', '.join(map(str, value['versions']))}"),
-            ("id", value["id"]),
-            ("type", value["type"]),
-            ("description", value["description"] or ""),
-            ("tags", ", ".join(f"{name}={each}" for name, each in value["tags"].items())),
-            ("created", value["created"]),
+            *(
+                _kept(value)
+                if "name" in value
+                else [("registered", "no: these are the files as they are now")]
+            ),
             ("files", f"{value['files']:,}, {_size(value['bytes'])}"),
             ("from", "\n".join(sources)),
-            ("read as", ", ".join(f"{name}: {each}" for name, each in options.items())),
-            ("used by", "\n".join(value["used_by"])),
+            ("used by", "\n".join(value.get("used_by", ()))),
         ]
     )
     print()
@@ -84,3 +95,18 @@ def _print(value: dict[str, Any], sources: Any) -> None:
         print(f"  {_size(each['size']):>9}  {each['path']}")
     if value["files"] > len(value["listed"]):
         print(f"  and {value['files'] - len(value['listed']):,} more (--files has all)")
+
+
+def _kept(value: dict[str, Any]) -> list[tuple[str, str]]:
+    """What stands of a version."""
+    options = value["definition"].get("options") or {}
+    return [
+        ("name", value["name"]),
+        ("version", f"{value['version']} of {', '.join(map(str, value['versions']))}"),
+        ("id", value["id"]),
+        ("type", value["type"]),
+        ("description", value["description"] or ""),
+        ("tags", ", ".join(f"{name}={each}" for name, each in value["tags"].items())),
+        ("created", value["created"]),
+        ("read as", ", ".join(f"{name}: {each}" for name, each in options.items())),
+    ]

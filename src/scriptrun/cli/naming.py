@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import re
 
-from scriptrun.data import datastores, globs, records
+from scriptrun.data import datastores, globs, records, versions
 from scriptrun.data.datastores import AbstractDatastore
 from scriptrun.dataset import Dataset
 from scriptrun.spec.errors import UserErrorException
@@ -60,6 +60,9 @@ def on_datastore(workspace: Workspace, text: str) -> tuple[AbstractDatastore, st
 
 def any_dataset(workspace: Workspace, text: str) -> Any:
     """What ``text`` names as a dataset: a registered one first, else the files it stands for."""
+    name, _, version = text.partition(":")
+    if version.isdigit() and name in versions.names(workspace):
+        raise UserErrorException(f"{text!r} names no data.", f"A version is {name}@{version}.")
     if ":" not in text and not os.path.isabs(text):
         try:
             return dataset(workspace, text)

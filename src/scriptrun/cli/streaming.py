@@ -229,6 +229,8 @@ def _best(run: Run) -> list[str]:
         f"of {row['hyperparameters']}"
         for row in rows
     ]
+    if not rows:
+        lines = [f"  {each}" for each in run.get_details()["warnings"][-1:]]
     return [*lines, f"  scriptrun sweep show {run.id}"]
 
 

@@ -150,7 +150,13 @@ def _without_best(driver: Any) -> str:
 
 
 def _logged(driver: Any, child: Child) -> str:
-    return ", ".join(metrics.read(child.folder(driver.workspace.runs_folder))) or "nothing"
+    """What the run has logged: names, and what stands under the wanted one instead of a number."""
+    found = metrics.read(child.folder(driver.workspace.runs_folder))
+    named = [
+        name if name != driver.sweep.metric else f"{name} as {str(value)[:60]}"
+        for name, value in found.items()
+    ]
+    return ", ".join(named) or "nothing"
 
 
 def leave_word(driver: Any, ending: Ending) -> None:
