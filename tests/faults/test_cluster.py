@@ -248,11 +248,23 @@ while not saved:
 
 @pytest.mark.parametrize("shape", SHAPES, ids=["alone", "pytorch", "mpi"])
 def test_a_preempted_run_saves_and_goes_on(tmp_path, slurm, shape):
+    """It is told at once: the partition's GraceTime is longer than anybody here waits."""
     extra = (f"--nodelist={'n1,n2' if shape else 'n1'}", "--exclusive")
-    bench = Bench(
-        tmp_path, Slurm(partition="scavenge", memory="64M", mpi="pmi2", cpus=1, extra=extra)
-    )
-    run, _, job = begun(bench, slurm, SAVES, **shape)
+    target = Slurm(partition="scavenge", memory="64M", mpi="pmi2", cpus=1, extra=extra)
+    _is_preempted_and_goes_on(Bench(tmp_path, target), slurm, **shape)
+
+
+@pytest.mark.slow
+def test_the_ranks_of_an_mpirun_of_two_nodes_save_when_they_are_preempted(tmp_path, slurm_hosts):
+    python = os.environ.get("SCRIPTRUN_TEST_MPI_PYTHON")
+    if not python:
+        pytest.skip("SCRIPTRUN_TEST_MPI_PYTHON names no interpreter that has mpi4py")
+    target = Slurm(partition="scavenge", memory="512M", mpi="mpirun", extra=("--exclusive",))
+    _is_preempted_and_goes_on(Bench(tmp_path, target), slurm_hosts, mpi=[1, 2], python=python)
+
+
+def _is_preempted_and_goes_on(bench, slurm, **how):
+    run, _, job = begun(bench, slurm, SAVES, **how)
     other = slurm.run(
         *("sbatch", "--parsable", "--partition=main", "--nodelist=n1", "--exclusive"),
         *("--mem=64M", "-o", "/dev/null", "--wrap", "sleep 1"),
