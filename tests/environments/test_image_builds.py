@@ -112,6 +112,9 @@ def test_one_more_package_is_one_more_layer_and_what_is_there_is_not_asked_for(
     assert base == before[0]
     assert re.fullmatch(r"Keep the layer of a virtual environment of its Python 3\S+ in .*", venv)
     assert packages == "Build the layer of 2 packages, put there by uv."
+    cache.remove(first.ready.key)
+    named = podman.say("images", "--format", "{{.Repository}}")
+    assert "localhost/base" in named and "scriptrun-" not in named
 
 
 def test_a_registry_of_the_workspace_and_one_of_the_base(

@@ -12,6 +12,7 @@ from scriptrun.cli import describing, out, pythons
 from scriptrun.config import curated
 from scriptrun.config.environment import Environment
 from scriptrun.environments import cache
+from scriptrun.spec.environment import EnvironmentSpec
 from scriptrun.spec.errors import EnvironmentException
 from scriptrun.spec.hints import Any
 from scriptrun.workspace import Workspace
@@ -121,12 +122,20 @@ def _described(
         ("conda", "\n".join(spec.conda)),
         ("pip", "\n".join(spec.pip)),
         ("variables", ", ".join(environment.environment_variables or {})),
-        ("image", spec.image or ""),
+        ("image", _image(spec)),
         ("notes", "\n".join(spec.notes)),
         ("built", plan.place or ("" if plan.cached else "not yet")),
         ("would be", "\n".join(plan.steps)),
         ("cannot be", "\n".join(plan.reasons)),
     ]
+
+
+def _image(spec: EnvironmentSpec) -> str:
+    """The image, or what it is built of."""
+    context = spec.docker.get("build_context")
+    if context:
+        return f"built of {context['path']}"
+    return "built of a Dockerfile" if spec.docker.get("dockerfile") else spec.image or ""
 
 
 def _packages(found: locked.Locked, why: dict[str, list[str]]) -> list[str]:

@@ -80,7 +80,10 @@ class Local(Value):
         names = ", ".join(sorted({*job.variables, *job.passed})) or "none but the inherited ones"
         limit = job.max_run_duration_seconds
         until = "no time limit" if limit is None else f"at most {limit:g} s"
-        return f"on this machine, in {folder / 'work'}:\n  {line}\n  variables: {names}; {until}"
+        spec, where = job.environment, f"on this machine, in {folder / 'work'}"
+        if spec.container:
+            where += f", in a container of {in_containers.named(spec.image, spec.docker)}"
+        return f"{where}:\n  {line}\n  variables: {names}; {until}"
 
     def submit(self, job: JobSpec, order: Order) -> str:
         """Start the job and return its handle, its id.

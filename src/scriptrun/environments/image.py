@@ -72,16 +72,17 @@ class Image(Builder):
 
     @classmethod
     def let_go(cls, place: str) -> None:
-        """Remove the image from the tool's store if it was built here; others' stay."""
+        """Remove what was built here from the tool's store; others' images stay."""
         note, tool = read_json(os.path.join(place, NOTE)) or {}, containers.tool()
         tag = note.get("tag")
-        if not tag or tool is None or tool.kind != note["kind"]:
+        if tool is None or tool.kind != note.get("kind"):
             return
-        said = containers.run(tool, ["rmi", tag])
+        said = containers.run(tool, ["rmi", tag]) if tag else containers.Said(0, "", "")
         if said.code and "in use" in said.error:
             raise EnvironmentException(
                 f"The image {tag} is in use by a container.", "Wait for the end of its run."
             )
+        _loaded("image_leaving").remove_layers(tool, place)
 
     @classmethod
     def size(cls, place: str) -> int | None:
