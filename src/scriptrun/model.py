@@ -5,6 +5,7 @@ from __future__ import annotations
 import builtins
 import datetime
 import os
+import warnings
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 
@@ -267,10 +268,16 @@ class Model:
 
     @property
     def datasets(self) -> dict[str, builtins.list[Any]]:
-        """The datasets that it came from, by the words that they were given with."""
+        """The datasets that it came from, by the words that they were given with.
+
+        Of one that is not registered, or no more, only the id is known: a warning says so.
+        """
         found: dict[str, builtins.list[Any]] = {}
         for word, dataset in self._head.get("datasets") or ():
-            found.setdefault(word, []).append(Dataset.get_by_id(self.workspace, dataset))
+            try:
+                found.setdefault(word, []).append(Dataset.get_by_id(self.workspace, dataset))
+            except UserErrorException as error:
+                warnings.warn(f"{word} of the model {self.id}: {error.message}", stacklevel=2)
         return found
 
     @property

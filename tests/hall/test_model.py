@@ -166,6 +166,10 @@ def test_the_datasets_it_came_from_are_found_again(workspace, weights, tmp_path)
     again = Model(workspace, "digits")
     assert again.sample_input_dataset.id == data.id and again.sample_output_dataset is None
     assert again.resource_configuration.gpu == 1 and again.description is None
+    plain = Dataset.File.from_files((store, "rows"))
+    other = Model.register(workspace, weights, "other", datasets=[("test", plain)])
+    with pytest.warns(UserWarning, match="test of the model other:1: There is no registered"):
+        assert other.datasets == {"test": []}
     with pytest.raises(UserErrorException, match="pairs of a word and a dataset"):
         Model.register(workspace, weights, "digits", datasets=["rows"])
 
