@@ -7,6 +7,7 @@ import pytest
 from scriptrun import DockerBuildContext, DockerConfiguration, Environment, ScriptRunConfig
 from scriptrun.config import planning
 from scriptrun.config.docker_checks import problems
+from scriptrun.spec.errors import RunConfigurationException
 
 GOOD = [
     "python",
@@ -78,3 +79,5 @@ def test_options_in_one_line_are_read_as_a_shell_would():
         "-e",
         "A=b c",
     ]
+    with pytest.raises(RunConfigurationException, match="not closed"):
+        DockerConfiguration(arguments="-e 'A")

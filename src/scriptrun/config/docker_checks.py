@@ -7,13 +7,7 @@ import re
 
 from scriptrun.config.environment_sections import DockerBuildContext, DockerSection
 from scriptrun.config.sections import DockerConfiguration
-from scriptrun.spec.hints import TYPE_CHECKING, Any
-from scriptrun.spec.later import later
-
-if TYPE_CHECKING:
-    import shlex
-else:
-    shlex = later("shlex")
+from scriptrun.spec.hints import Any
 
 #: name, tag and digest of an image (https://pkg.go.dev/github.com/distribution/reference)
 _PART = r"[a-z0-9]+(?:(?:\.|_|__|-+)[a-z0-9]+)*"
@@ -32,13 +26,6 @@ def problems(section: DockerSection, job: DockerConfiguration | None = None) -> 
     for source in filter(None, (section, job)):
         found += _of_size(source.shm_size)
     return list(dict.fromkeys(found))
-
-
-def words(arguments: Any) -> list[str]:
-    """Options for the container tool: a list of words, or one line as a shell would read it."""
-    if isinstance(arguments, str):
-        return shlex.split(arguments)
-    return [str(each) for each in arguments or ()]
 
 
 def _of_image(image: Any) -> list[str]:

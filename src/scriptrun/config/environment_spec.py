@@ -17,7 +17,7 @@ from scriptrun.config.environment_sections import DockerSection, PythonSection
 from scriptrun.config.images import is_azure_image
 from scriptrun.config.requirements import requirement_name
 from scriptrun.config.run_configuration import DEFAULT_ENVIRONMENT
-from scriptrun.config.sections import DockerConfiguration
+from scriptrun.config.sections import DockerConfiguration, words
 from scriptrun.spec.environment import INTERPRETER, PACKAGES, EnvironmentSpec
 from scriptrun.spec.errors import UserErrorException
 from scriptrun.spec.hints import TYPE_CHECKING, Any
@@ -228,7 +228,7 @@ def _docker(
         "own": has_own_image(section),
         "shm_size": source.shm_size,
         "shared_volumes": source.shared_volumes,
-        "arguments": docker_checks.words(source.arguments),
+        "arguments": words(source.arguments),
         "platform": {"os": section.platform.os, "architecture": section.platform.architecture},
     }
     if section.base_dockerfile:

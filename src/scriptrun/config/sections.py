@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from scriptrun.config.section import Section, fresh
+from scriptrun.spec.errors import RunConfigurationException
 from scriptrun.spec.hints import TYPE_CHECKING, Any
 from scriptrun.spec.later import later
 
@@ -12,6 +13,22 @@ if TYPE_CHECKING:
     import shlex
 else:
     shlex = later("shlex")
+
+
+def words(options: Any) -> list[str]:
+    """Options for the container tool: a list of words, or one line as a shell would read it.
+
+    Raises RunConfigurationException for a line whose quotes are not closed.
+    """
+    if not isinstance(options, str):
+        return [str(each) for each in options or ()]
+    try:
+        return shlex.split(options)
+    except ValueError:
+        raise RunConfigurationException(
+            f"The options {options!r} for the container tool have a quote that is not closed.",
+            "Write them as a list: arguments=['--cap-add=SYS_PTRACE'].",
+        ) from None
 
 
 class DockerConfiguration(Section):
@@ -36,7 +53,7 @@ class DockerConfiguration(Section):
         super().__init__(
             use_docker=use_docker,
             shared_volumes=shared_volumes,
-            arguments=shlex.split(arguments) if isinstance(arguments, str) else list(arguments),
+            arguments=words(arguments),
             shm_size=shm_size or "2g",
         )
 
