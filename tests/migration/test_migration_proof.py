@@ -309,3 +309,26 @@ def test_many_files_on_all_processors(tmp_path):
 def test_wrong_usage(tmp_path, words, told):
     done = command(*words, cwd=tmp_path)
     assert done.returncode == 2 and told in done.stderr
+
+
+ARGUED = """\
+import argparse, os
+from azureml.core import Experiment, Workspace
+from azureml.train.estimator import Estimator
+parser = argparse.ArgumentParser()
+parser.add_argument('--to', required=True)
+folder = os.path.join('..', 'src')
+est = Estimator(folder, compute_target=parser.parse_args().to, entry_script='train.py')
+est._estimator_config.node_count = 1
+Experiment(Workspace.from_config(), 'argued').submit(est)
+"""
+
+
+def test_arguments_and_the_project_around_a_file_are_there_when_it_is_proved(project):
+    (project / "jobs").mkdir()
+    (project / "jobs" / "submit.py").write_text(ARGUED)
+    words = ("--prove", "--to", "azureml", "jobs/submit.py")
+    done = command(*words, cwd=project)
+    assert "are required: --to (--args says" in done.stdout and done.returncode == 0
+    done = command(*words, "--args", "--to 'local'", cwd=project)
+    assert "proved: 1 job is the same" in done.stdout, done.stdout + done.stderr

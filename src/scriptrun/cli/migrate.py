@@ -17,6 +17,7 @@ from __future__ import annotations
 import argparse
 import importlib
 import importlib.util
+import shlex
 import sys
 
 from scriptrun.cli import out
@@ -47,6 +48,9 @@ def arguments(parser: Any) -> None:
         action="store_true",
         help="run each file before and after, up to what it submits, and compare the jobs",
     )
+    parser.add_argument(
+        "--args", default="", metavar="TEXT", help="what --prove gives each file as its arguments"
+    )
 
 
 def run(args: argparse.Namespace) -> int:
@@ -62,7 +66,7 @@ def run(args: argparse.Namespace) -> int:
     report = migration.look(args.paths, args.to, alternative, progress.step, args.write)
     progress.end()
     if args.prove:
-        report.prove()
+        report.prove(shlex.split(args.args))
     if args.report == "json":
         out.as_json(report.as_dict())
     else:

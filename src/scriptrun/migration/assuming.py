@@ -15,9 +15,9 @@ from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
-from scriptrun import catalog
+from scriptrun import catalog, datastore
 from scriptrun.config.environment import Environment
-from scriptrun.data import content, records, versions
+from scriptrun.data import content, datastores, records, versions
 from scriptrun.data.datastores import AbstractDatastore
 from scriptrun.data.file_dataset import FileDataset, FileDatasetFactory
 from scriptrun.data.seam import Entry
@@ -140,7 +140,17 @@ def _moves(given: Given) -> None:
     wrap(AbstractDatastore, "upload_files", "files that are uploaded", path)
     wrap(AbstractDatastore, "download", "files that are downloaded", lambda *_, **__: 0)
     wrap(FileDataset, "download", "files that are downloaded", lambda *_, **__: [])
+    setattr(datastore, "_keep", _kept)  # noqa: B010
     setattr(urllib.request, "urlretrieve", functools.partial(_retrieve, given))  # noqa: B010
+
+
+def _kept(
+    workspace: Any, name: str, record: dict[str, Any], overwrite: bool, *_: Any, **__: Any
+) -> AbstractDatastore:
+    """A datastore that is registered is not looked at, and no key of it is kept."""
+    record = {key: value for key, value in record.items() if value not in (None, False, {})}
+    records.put(workspace, name, record, overwrite)
+    return datastores.of_record(workspace, name, record)
 
 
 def _moves_here(thing: AbstractDatastore | FileDataset) -> bool:

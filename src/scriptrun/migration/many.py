@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
@@ -26,9 +26,13 @@ class Report:
     looked_at: int = 0
     proofs: list[proving.Proof] = field(default_factory=list)
 
-    def prove(self) -> None:
-        """Run both versions of each changed file up to what they submit, and compare that."""
-        self.proofs = [proving.prove(each.path, each.old, each.new) for each in self.changed]
+    def prove(self, words: Sequence[str] = ()) -> None:
+        """Run both versions of each changed file up to what they submit, and compare that.
+
+        They are given the arguments ``words``.
+        """
+        files = self.changed
+        self.proofs = [proving.prove(each.path, each.old, each.new, words) for each in files]
 
     @property
     def changed(self) -> list[Outcome]:

@@ -9,6 +9,7 @@ import shutil
 import subprocess
 import sys
 import tempfile
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -32,6 +33,8 @@ _RANDOM = re.compile(
 _TARGETS = ("compute", os.path.join("azureml", "compute"))
 _KNOWN = (*_TARGETS, "environments", "datasets")
 _LARGEST = 300_000_000
+#: what a file says that looks for files above its own directory
+_ABOVE = re.compile(rb"""["']\.\.["'/\\]|\.parents?\b|dirname\(""")
 #: how often a file may stop for want of another name
 _ROUNDS = 6
 _SECONDS = 300
@@ -68,17 +71,18 @@ class Unprovable(Exception):
     """The file cannot be run here."""
 
 
-def prove(path: str, old: bytes, new: bytes) -> Proof:
+def prove(path: str, old: bytes, new: bytes, words: Sequence[str] = ()) -> Proof:
     """Run both contents of the file ``path`` up to their submissions, and compare the jobs.
 
-    Each is run in a copy of the file's directory, in a workspace of its own, which knows the
-    compute targets, environments and datasets of the one that the file lies in. Where the file
-    stops for want of another, both are run again with one of that name.
+    Each is run with the arguments ``words`` in a copy of the file's directory (of the whole
+    project where it looks above that), in a workspace of its own, which knows the compute targets,
+    environments and datasets of the one that the file lies in. Where the file stops for want of
+    another, both are run again with one of that name.
     """
     granted: list[list[str]] = []
     for _ in range(_ROUNDS):
         try:
-            before, after = _both(path, old, new, granted)
+            before, after = _both(path, old, new, [json.dumps(granted), *words])
         except Unprovable as problem:
             return Proof(path, CANNOT, reasons=[str(problem)])
         told = "\n".join(before["stopped"])
@@ -92,42 +96,57 @@ def prove(path: str, old: bytes, new: bytes) -> Proof:
 
 
 def _both(
-    path: str, old: bytes, new: bytes, granted: list[list[str]]
+    path: str, old: bytes, new: bytes, words: list[str]
 ) -> tuple[dict[str, Any], dict[str, Any]]:
-    """What both contents submit, with the names ``granted`` (each a kind and a name)."""
+    """What both contents submit, with these last words of the recorder's."""
     with tempfile.TemporaryDirectory(prefix="scriptrun-prove-") as scratch:
         own = _own_workspace(path)
         first = Workspace.create("prove", path=Path(scratch, "first"))
         _tell(own, first, _KNOWN)
-        before = _record(path, old, Path(scratch, "before"), first, granted)
+        before = _record(path, old, Path(scratch, "before"), first, words)
         second = Workspace.create("prove", path=Path(scratch, "second"))
         _tell(own, second, _KNOWN)
         _tell(first.directory, second, _TARGETS)
-        return before, _record(path, new, Path(scratch, "after"), second, granted)
+        return before, _record(path, new, Path(scratch, "after"), second, words)
 
 
 def _record(
-    path: str, content: bytes, place: Path, home: Workspace, granted: list[list[str]]
+    path: str, content: bytes, place: Path, home: Workspace, words: list[str]
 ) -> dict[str, Any]:
-    folder = os.path.dirname(os.path.abspath(path))
-    _check_size(folder)
+    root, file = _root(path, content), Path(path).absolute()
+    _check_size(root)
     ignored = shutil.ignore_patterns(".git", ".scriptrun", "__pycache__", ".venv", "venv")
     try:
-        shutil.copytree(folder, place, symlinks=True, ignore=ignored)
+        shutil.copytree(root, place, symlinks=True, ignore=ignored)
     except (OSError, shutil.Error) as error:
-        raise Unprovable(f"{folder} cannot be copied: {error}") from None
-    file = place / os.path.basename(path)
+        raise Unprovable(f"{root} cannot be copied: {error}") from None
+    file = place / file.relative_to(root)
     file.unlink(missing_ok=True)  # it may be a link, or read-only
     file.write_bytes(content)
     result = place.with_suffix(".json")
     workspace = str(home.root)
-    told = _run([str(file), str(result), json.dumps(granted)], file.parent, workspace)
+    told = _run([str(file), str(result), *words], file.parent, workspace)
     if not result.exists():
         raise Unprovable(f"it could not be run: {told}")
     text = result.read_text("utf-8").replace(str(place), ".").replace(workspace, "WORKSPACE")
     found: dict[str, Any] = json.loads(text)
     found["told"] = told
     return found
+
+
+def _root(path: str, content: bytes) -> Path:
+    """The directory that is copied: the file's own, or the project's where it looks above."""
+    folder = Path(path).absolute().parent
+    if not _ABOVE.search(content):
+        return folder
+    above = [folder, *folder.parents]
+    project = next((each for each in above if (each / ".git").exists()), Path.cwd())
+    root = project if project in above else folder
+    try:
+        _check_size(root)
+    except Unprovable:
+        return folder
+    return root
 
 
 def _own_workspace(path: str) -> Path | None:
@@ -147,7 +166,7 @@ def _tell(source: Path | None, home: Workspace, known: tuple[str, ...]) -> None:
             shutil.copytree(source / folder, home.directory / folder, dirs_exist_ok=True)
 
 
-def _check_size(folder: str) -> None:
+def _check_size(folder: Path) -> None:
     size = 0
     for root, folders, names in os.walk(folder):
         folders[:] = [each for each in folders if each not in (".git", ".scriptrun", ".venv")]
@@ -184,7 +203,10 @@ def _compared(path: str, before: dict[str, Any], after: dict[str, Any]) -> Proof
     old, new = before["jobs"], after["jobs"]
     stopped: list[str] = before["stopped"]
     if stopped and not old:
-        return Proof(path, CANNOT, reasons=[f"before: {each}" for each in stopped])
+        reasons = [f"before: {each}" for each in stopped]
+        if before["told"].startswith("usage") or stopped[-1].endswith("exit code 2"):
+            reasons.append(f"{before['told']} (--args says what it is run with)")
+        return Proof(path, CANNOT, reasons=reasons)
     if stopped != after["stopped"]:
         reasons = [each for each in after["stopped"] if each not in stopped]
         gone = ["nothing stops it where it stopped before"]

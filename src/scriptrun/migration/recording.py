@@ -1,6 +1,6 @@
 """Runs one file of old code up to its submissions, and writes down what would be submitted.
 
-``python -m scriptrun.migration.recording FILE RESULT [GRANTED]`` executes FILE as
+``python -m scriptrun.migration.recording FILE RESULT [GRANTED [ARGS]]`` executes FILE as
 ``scriptrun exec`` does, but nothing is submitted: each job is checked and described, and a stand-in
 for its run goes on. A notebook goes on after a cell that fails. GRANTED is JSON, a list of kinds
 and names that the workspace is to have. RESULT gets JSON: ``jobs``, each a JobSpec or
@@ -137,8 +137,8 @@ def _in_a_line(error: BaseException) -> str:
     return "".join(traceback.format_exception_only(error)).strip().splitlines()[0]
 
 
-def main(file: str, result: str, granted: str = "[]") -> int:
-    """Run ``file``, write ``result``; the exit code."""
+def main(file: str, result: str, granted: str = "[]", *words: str) -> int:
+    """Run ``file`` with the arguments ``words``, write ``result``; the exit code."""
     recorder, given, stopped = Recorder(), assuming.Given(), list[str]()
     importlib.import_module("scriptrun.dropin")
     _no_conditions()
@@ -157,7 +157,7 @@ def main(file: str, result: str, granted: str = "[]") -> int:
     setattr(running, "traceback", said)  # noqa: B010
     code = 1
     try:
-        code = running.script(file, [])
+        code = running.script(file, words)
     finally:
         if code:
             stopped += ended or [f"it ended with exit code {code}"]
@@ -179,4 +179,4 @@ def _method(function: Any) -> Any:
 
 
 if __name__ == "__main__":
-    sys.exit(main(*sys.argv[1:4]))
+    sys.exit(main(*sys.argv[1:]))

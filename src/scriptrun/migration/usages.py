@@ -10,7 +10,10 @@ from scriptrun.migration.program import Program
 from scriptrun.migration.reading import family
 
 _SWEEPS = ("HyperDriveConfig", "HyperDriveRunConfig")
-_PROPERTIES = {"conda_dependencies": "run_config.environment.python.conda_dependencies"}
+_PROPERTIES = {
+    "conda_dependencies": "run_config.environment.python.conda_dependencies",
+    "_estimator_config": "run_config",
+}
 _GONE = ("framework_version", "get_supported_versions", "DEFAULT_VERSION", "FRAMEWORK_NAME")
 
 
