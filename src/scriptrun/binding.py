@@ -20,6 +20,7 @@ from scriptrun.data.datastores import AbstractDatastore
 from scriptrun.data.datastores import get as get_datastore
 from scriptrun.data.file_dataset import FileDataset, FileDatasetFactory
 from scriptrun.data.references import DataPath, DataReference
+from scriptrun.data.sources import HERE
 from scriptrun.spec.errors import ScriptrunError, UserErrorException
 from scriptrun.spec.hints import TYPE_CHECKING, Any
 
@@ -249,9 +250,11 @@ def _not_there(bound: Bound, home: Home) -> str:
         return ""  # told by ``check``
     if not names:
         return ""
+    # a path that was given as it is has no datastore of its own
+    said = "lies on this machine" if names[0] == HERE else f"lies in {names[0]}, on this machine"
     return (
-        f"{bound.what}: {names[0]} is a directory of this machine, which the compute target does "
-        "not see; bring the files into storage that both reach"
+        f"{bound.what} {said}, which the compute target does not see; bring the files into storage "
+        "that both reach"
     )
 
 

@@ -77,7 +77,8 @@ def _slurm(workspace: Home, engine: Any) -> Iterator[Check]:
         return
     there = list(_guarded("nodes", lambda: [_states(transport, engine)]))
     yield from there
-    yield from _guarded("account", lambda: [_account(transport, engine)])
+    taken = list(_guarded("account", lambda: [_account(transport, engine)]))
+    yield from taken
     root = engine.root or (outfit.ROOT if engine.ssh else str(workspace.root))
     python = engine.python or sys.executable
     if engine.ssh:
@@ -90,7 +91,9 @@ def _slurm(workspace: Home, engine: Any) -> Iterator[Check]:
         yield from _guarded("root", lambda: [_root(transport, root, name)])
         if all(each.verdict == "ok" for each in there):
             order = [f"{root}/{name}", python, *_index(engine)]
-            yield from _guarded("a node", lambda: _node(transport, engine, order))
+            seen = list(_guarded("a node", lambda: _node(transport, engine, order)))
+            told = any(each.verdict == "bad" for each in taken)  # srun says the same once more
+            yield from (each for each in seen if not (told and each.name == "a node"))
     finally:
         transport.run(["rm", "-f", f"{root}/{name}"])
 

@@ -20,6 +20,8 @@ from scriptrun.data.web_store import WebStore
 
 #: parts of a query that are credentials: they would be written down
 _TELLING = ("sig", "signature", "token", "key", "secret", "password", "credential")
+#: the name of the store that paths of this machine lie in, which have no datastore
+HERE = "this machine"
 Value = dict[str, Any]
 
 
@@ -47,7 +49,7 @@ class Place:
         if self.datastore is not None:
             return self.datastore.store
         if self.url == "file://":
-            return LocalStore("this machine", Path("/"))
+            return LocalStore(HERE, Path("/"))
         return WebStore(self.url, self.url, query=self.query)
 
     def value(self) -> Value:
@@ -162,7 +164,7 @@ def _by_text(text: str) -> Source:
             "Name files as (datastore, 'path'); Dataset.File.upload_directory brings local ones "
             "into a datastore.",
         )
-    return Source(Place(None, "file://"), clean(local, "this machine"))
+    return Source(Place(None, "file://"), clean(local, HERE))
 
 
 def _by_address(text: str) -> Source:
