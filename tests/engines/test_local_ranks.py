@@ -223,6 +223,8 @@ def test_the_command_line_spreads_a_job_and_shows_its_ranks(bench):
     assert wrong.returncode == 2 and "the ranks 0 to 3" in wrong.stderr
     wrong = scriptrun(bench, "run", "--processes", "4", "train.py")
     assert wrong.returncode == 2 and "--mpi or --pytorch" in wrong.stderr
+    wrong = scriptrun(bench, "run", "--mpi", "--pytorch", "train.py")
+    assert wrong.returncode == 2 and "not allowed with" in wrong.stderr
 
 
 def test_a_failed_ranks_last_lines_are_shown(bench):

@@ -61,7 +61,7 @@ def arguments(parser: Any) -> None:
         help="tag the run",
     )
     _data_arguments(add)
-    _rank_arguments(add)
+    _rank_arguments(parser)
     _retry_arguments(add)
     add("--source", metavar="DIR", help="the directory that goes along (default: here)")
     add("--command", metavar="LINE", help="a shell line to run instead of a script")
@@ -79,7 +79,8 @@ def _pins_argument(add: Any) -> None:
     )
 
 
-def _rank_arguments(add: Any) -> None:
+def _rank_arguments(parser: Any) -> None:
+    add = parser.add_argument
     add("--nodes", metavar="N", type=int, default=1, help="on this machine they are simulated")
     add("--processes", metavar="N", type=int, help="ranks in all (default: one a node)")
     kinds = (
@@ -87,13 +88,16 @@ def _rank_arguments(add: Any) -> None:
         ("--pytorch", "the ranks get what torch.distributed reads"),
         ("--tensorflow", "one worker a node, told by TF_CONFIG"),
     )
+    one = parser.add_mutually_exclusive_group().add_argument
     for name, line in kinds:
-        add(name, action="store_const", const=name[2:], dest="distributed", help=line)
+        one(name, action="store_const", const=name[2:], dest="distributed", help=line)
     for name, value in (("cpus", "N"), ("gpus", "N"), ("memory", "SIZE")):
         kind = int if value == "N" else str
         what = "as 16G, for each node" if kind is str else "for each node"
         add(f"--{name}", metavar=value, type=kind, help=what)
         add(f"--{name}-per-process", metavar=value, type=kind, help="the same for each rank")
+    sees = "which GPUs of its node a rank sees: all (default), or its own share"
+    add("--gpu-binding", choices=("node", "process"), help=sees)
 
 
 def _retry_arguments(add: Any) -> None:

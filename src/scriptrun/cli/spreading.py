@@ -39,7 +39,8 @@ def apply(args: argparse.Namespace, made: RunConfiguration) -> None:
 
 
 def ask(args: argparse.Namespace, config: ScriptRunConfig) -> None:
-    """Let ``config`` ask for what --cpus, --gpus and --memory say, for a node or a rank."""
-    for name in [each for kind in resources.NAMES for each in (kind, f"{kind}_per_process")]:
+    """Let ``config`` ask for what --cpus, --gpus, --memory and --gpu-binding say."""
+    asked = [each for kind in resources.NAMES for each in (kind, f"{kind}_per_process")]
+    for name in (*asked, "gpu_binding"):
         if getattr(args, name) is not None:
             setattr(config, name, getattr(args, name))

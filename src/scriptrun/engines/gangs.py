@@ -56,5 +56,5 @@ def _memory() -> int:
 
 def _shown(name: str, value: int) -> str:
     if name == "memory":
-        return f"{value / 2**30:.3g} GiB of memory"
+        return f"{value / 2**30:.4g} GiB of memory"
     return f"{value} {name[:-1].upper()}{'' if value == 1 else 's'}"

@@ -165,8 +165,8 @@ def _of_nodes(target: SlurmOptions, job: JobSpec, mine: list[Kind]) -> list[str]
     memory, has = job.resources.get("memory", 0), max(each.memory for each in mine)
     if memory > has:
         found.append(
-            f"each node is to give {memory / 2**30:.3g} GiB of memory, and those of "
-            f"{mine[0].partition} have {has / 2**30:.3g}"
+            f"each node is to give {memory / 2**30:.4g} GiB of memory, and those of "
+            f"{mine[0].partition} have {has / 2**30:.4g}"
         )
     return found
 

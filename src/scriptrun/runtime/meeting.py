@@ -5,8 +5,8 @@ import time
 
 from . import collect, files, identity, ports, processes, results, supervise
 
-#: what of a node's order is its own: where its data, its environment and its own disk are
-OWN = ("brought", "brought_plain", "python", "bin", "prefix", "scratch")
+#: what of a node's order is its own: its GPUs, and where its data, environment and own disk are
+OWN = ("devices", "brought", "brought_plain", "python", "bin", "prefix", "scratch")
 
 
 class Apart(Exception):
