@@ -206,7 +206,8 @@ def raise_if_failed(run: Run, raise_on_error: bool) -> None:
         is_sweep = run.job.kind == "hyperdrive"  # its reason has the lines of its run's log
         tail = "" if is_sweep else last_lines(run.path / _log_of_the_end(run))
         shown = f"\nThe last lines of its log:\n{tail}" if tail else ""
-        raise ActivityFailedException(f"The run {run.id} failed: {status.reason}.{shown}")
+        reason = status.reason.rstrip(".")
+        raise ActivityFailedException(f"The run {run.id} failed: {reason}.{shown}")
 
 
 def _log_of_the_end(run: Run) -> str:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from scriptrun import Model, ScriptRunConfig, experiment
+from scriptrun import Model, ScriptRunConfig, compute, experiment
 from scriptrun.data.tabular_dataset import TabularDatasetFactory
 from scriptrun.dropin import finder
 from scriptrun.dropin.compute import AmlCompute, ComputeTarget
@@ -15,6 +15,7 @@ from scriptrun.dropin.dataset import Dataset, FileEncoding, PromoteHeadersBehavi
 from scriptrun.dropin.estimators import Estimator
 from scriptrun.dropin.experiment import Experiment
 from scriptrun.dropin.workspace import Workspace
+from scriptrun.exceptions import ComputeTargetException
 
 
 @pytest.fixture(autouse=True)
@@ -41,6 +42,16 @@ def test_names_of_the_sdks_own_modules_that_people_import():
     from azureml.train.hyperdrive.run import HyperDriveRun, PrimaryMetricGoal
 
     assert callable(get_run) and HyperDriveRun and PrimaryMetricGoal.MAXIMIZE
+
+
+def test_a_machine_that_was_attached_is_the_compute_target_of_its_name(ws):
+    kinds = importlib.import_module("azureml.core.compute")
+    with pytest.raises(ComputeTargetException):
+        kinds.RemoteCompute(workspace=ws, name="vm")
+    with pytest.raises(NotImplementedError, match="scriptrun compute add"):
+        kinds.RemoteCompute.attach_configuration(address="x")
+    compute.set_alias(ws, "vm", "local")
+    assert kinds.RemoteCompute(ws, "vm").name == "vm"
 
 
 def test_other_private_names_can_be_imported_and_say_what_to_do():
@@ -135,9 +146,9 @@ def test_a_run_configuration_that_names_its_data_in_words(ws, tmp_path):
     assert run.job.arguments[2] == words[2]  # no data of that name
 
 
-def test_old_limits_are_raised_and_missing_models_are_caught(ws):
+def test_old_limits_are_raised_and_missing_models_are_caught(ws, monkeypatch):
     client = importlib.import_module("azureml._restclient.snapshots_client")
-    client.SNAPSHOT_MAX_SIZE_BYTES = 2_000_000_000
+    monkeypatch.setattr(client, "SNAPSHOT_MAX_SIZE_BYTES", 2_000_000_000)
     errors = importlib.import_module("azureml.exceptions")
     with pytest.raises(errors.WebserviceException):
         Model(ws, "nothing")

@@ -5,7 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from scriptrun.spec.errors import ScriptrunError
-from scriptrun.spec.hints import Any, NoReturn
+from scriptrun.spec.hints import TYPE_CHECKING, Any, NoReturn
+from scriptrun.spec.later import later
+
+if TYPE_CHECKING:
+    from scriptrun.dropin import compute
+else:
+    compute = later("scriptrun.dropin.compute")
 
 
 class _Missing(type):
@@ -22,6 +28,15 @@ class _Missing(type):
         return cls.__call__
 
 
+class _MissingCompute(_Missing):
+    """A kind of machine that Azure attaches: one that scriptrun was told of by that name is it."""
+
+    def __call__(cls, workspace: Any = None, name: Any = None, **kwargs: Any) -> Any:
+        if workspace is None or not isinstance(name, str):
+            raise NotImplementedError(cls.__doc__)
+        return compute.ComputeTarget(workspace, name)
+
+
 class _LeftOutError(ScriptrunError):
     """An error of a part that is left out: it is never raised here, and can be caught and made."""
 
@@ -34,4 +49,5 @@ def missing(module: str, name: str, alternative: str) -> type:
     if name.endswith(("Exception", "Error")):  # ``except`` clauses name it
         return type(name, (_LeftOutError,), {"__module__": module})
     sentence = f"{module}.{name} is not provided by scriptrun. {alternative}"
-    return _Missing(name, (), {"__doc__": sentence, "__module__": module})
+    kind = _MissingCompute if name.endswith("Compute") else _Missing
+    return kind(name, (), {"__doc__": sentence, "__module__": module})

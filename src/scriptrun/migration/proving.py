@@ -86,9 +86,9 @@ def prove(path: str, old: bytes, new: bytes, words: Sequence[str] = ()) -> Proof
         except Unprovable as problem:
             return Proof(path, CANNOT, reasons=[str(problem)])
         told = "\n".join(before["stopped"])
-        lacked = [
-            each for each in before["lacked"] if each not in granted and repr(each[1]) in told
-        ]
+        lacked = [each for each in before["lacked"] if each not in granted]
+        if before["jobs"] or not told:  # else any of them may be why it gets nowhere
+            lacked = [each for each in lacked if repr(each[1]) in told]
         if not lacked:
             break
         granted = [*granted, *lacked]
