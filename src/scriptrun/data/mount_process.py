@@ -7,6 +7,8 @@ closes, for any reason, it unmounts lazily and ends.
 
 from __future__ import annotations
 
+import contextlib
+import ctypes
 import json
 import os
 import sys
@@ -23,12 +25,15 @@ from scriptrun.data.mount_reader import Reader
 from scriptrun.data.mount_tree import ManifestTree, Tree
 from scriptrun.spec.errors import UserErrorException
 
+#: of glibc's malloc.h
+_TRIM_THRESHOLD, _MMAP_THRESHOLD = -1, -3
+
 
 def main() -> None:
     """Read the plan, mount, and serve until the input closes."""
     plan = mount_plan.of_value(json.loads(sys.stdin.readline()))
     os.environ["SCRIPTRUN_DATA_TIMEOUT"] = str(plan.time_limit)
-    sys.setswitchinterval(0.0005)
+    _keep_freed_memory()
     name = mount_table.name_of_this_process()
     threading.Thread(target=_until_closed, args=(plan.mountpoint,), daemon=True).start()
     try:
@@ -37,6 +42,18 @@ def main() -> None:
         _say({"error": str(error)})
         os._exit(1)
     os._exit(0)  # threads that still wait for a store are not waited for
+
+
+def _keep_freed_memory() -> None:
+    """Have the C library use memory again that was freed, for the pieces that come and go.
+
+    By itself it gives a piece of a megabyte back to the system, and takes cleared pages for the
+    next: a tenth of what a mount costs (glibc, mallopt(3)).
+    """
+    with contextlib.suppress(AttributeError):  # another C library has no such function
+        library = ctypes.CDLL(None)
+        library.mallopt(_MMAP_THRESHOLD, 32 << 20)
+        library.mallopt(_TRIM_THRESHOLD, 64 << 20)
 
 
 def _files(plan: Plan) -> mount_fuse.ReadOnlyFiles:

@@ -17,6 +17,7 @@ from scriptrun.data.mount_keep import Keep, key_of
 from scriptrun.data.mount_large import Large, Loose, Place, Pools
 from scriptrun.data.mount_plan import identity
 from scriptrun.data.mount_small import SMALL, Small
+from scriptrun.data.object_store import ObjectStore
 from scriptrun.data.seam import Entry, Store
 
 Following = Callable[[str, int], list[Row]]
@@ -50,6 +51,9 @@ class Reader:
         )
         self._lock = threading.Lock()
         self._open: OrderedDict[str, Large | _Whole] = OrderedDict()
+        for store in self._stores:
+            if isinstance(store, ObjectStore):  # what it loads takes longer than many a file
+                self._pools.now.submit(store.prepare)
 
     def place(self, row: Row) -> Place:
         """Where the file of a row lies."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import re
 import threading
 from collections.abc import Callable, Iterator
@@ -42,6 +43,11 @@ class ObjectStore:
         self._sealed = sealed
         self._lock = threading.Lock()
         self._opened: Any = None
+
+    def prepare(self) -> None:
+        """Load what the first request needs, so that it need not wait; nothing is asked yet."""
+        with contextlib.suppress(Exception):  # said when it is used
+            self._store()
 
     def list(self, folder: str = "") -> Iterator[Entry]:
         """Every object below ``folder``, a page of 1,000 at a time."""
