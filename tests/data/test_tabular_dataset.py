@@ -6,6 +6,8 @@ import datetime
 import io
 import json
 import random
+import subprocess
+import sys
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -272,3 +274,20 @@ def test_a_web_file_is_a_table(web, workspace):
     assert len(rows(table)) == 3
     assert rows(Dataset.Tabular.from_parquet_files(f"{web.address}/x.parquet"))[1] == {"a": 2}
     assert Entry("x", 1).etag == ""
+
+
+def test_a_process_ends_after_pyarrows_threads_have_let_go_of_their_files():
+    """Else one that does so too late takes the process down: SIGABRT, in one of five under load."""
+    code = """
+import io, threading, time
+from scriptrun.data import arrow_files
+
+def later(files):
+    time.sleep(0.3)
+    print("let go", flush=True)
+    files.clear()
+
+threading.Thread(target=later, args=[[arrow_files.Handle(io.BufferedReader(io.BytesIO()))]],
+                 daemon=True).start()
+"""
+    assert subprocess.check_output([sys.executable, "-c", code], text=True) == "let go\n"

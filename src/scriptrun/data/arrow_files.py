@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
+import atexit
 import io
+import time
+import weakref
 from collections.abc import Iterator
 from typing import Any
 
 from scriptrun.data.errors import DatasetExecutionError
 from scriptrun.data.fetching import Incoming, steady
 from scriptrun.data.seam import Entry, Store
+
+#: seconds for which pyarrow's threads are waited for at the end of the process
+_LAST = 5.0
 
 
 class Ranges(io.RawIOBase):
@@ -68,6 +74,33 @@ class Stream(io.RawIOBase):
         return len(taken)
 
 
+class Handle:
+    """What pyarrow is given of a file. Nothing else holds it, no traceback either."""
+
+    closed = False
+
+    def __init__(self, file: io.RawIOBase | io.BufferedReader) -> None:
+        self.read, self.close = file.read, file.close
+        self.seek, self.tell = file.seek, file.tell
+        _held.add(self)
+
+
+#: the files that pyarrow's threads may still hold
+_held: weakref.WeakSet[Handle] = weakref.WeakSet()
+
+
+@atexit.register
+def _wait_for_threads() -> None:
+    """Let pyarrow's threads let go of their files, which they may do after the rows were given.
+
+    One that does so while the interpreter ends is taken down there, and the whole process with it
+    (SIGABRT: "terminate called without an active exception").
+    """
+    until = time.monotonic() + _LAST
+    while len(_held) and time.monotonic() < until:
+        time.sleep(0.005)
+
+
 def file_system(files: dict[str, Incoming]) -> Any:
     """A read-only file system of pyarrow that holds ``files`` by their paths in the dataset."""
     from pyarrow import PythonFile, fs
@@ -84,12 +117,12 @@ def file_system(files: dict[str, Incoming]) -> Any:
 
     def open_file(self: Any, path: str) -> Any:
         each = files[path]
-        return PythonFile(Ranges(each.store, _sized(each)), mode="r")
+        return PythonFile(Handle(Ranges(each.store, _sized(each))), mode="r")
 
     def open_stream(self: Any, path: str) -> Any:
         each = files[path]
         pieces = steady(each.store, each.entry.path, each.entry.etag)
-        return PythonFile(io.BufferedReader(Stream(pieces), 1 << 20), mode="r")
+        return PythonFile(Handle(io.BufferedReader(Stream(pieces), 1 << 20)), mode="r")
 
     methods: dict[str, Any] = dict.fromkeys(fs.FileSystemHandler.__abstractmethods__, refused)
     methods |= {
