@@ -156,6 +156,13 @@ def test_names_with_dots_move_where_scriptrun_has_them():
     )
 
 
+@pytest.mark.parametrize(("use", "moves"), [("hd.choice(1)", True), ("hd.what(hd)", False)])
+def test_the_module_of_sweeps_is_scriptrun_where_that_has_all_of_it(use, moves):
+    text = f"from azureml.train import hyperdrive as hd\n{use}\n"
+    new = migrated(text, "scriptrun").new.decode()
+    assert ("import scriptrun as hd\n" in new) == moves == ("azureml" not in new)
+
+
 def test_the_sdks_version_is_scriptruns_where_it_is_only_shown():
     text = (
         "import azureml.core\nfrom azureml.core import VERSION, Workspace\n"

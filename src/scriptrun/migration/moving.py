@@ -105,6 +105,12 @@ def _from(
         result.told.append(Told(line, kind, f"from {module} import *", reason, advice))
         left.append(statement)
         return
+    if _is_hyperdrive(program, module, list(statement.names)):
+        local = imports.local(statement.names[0])
+        result.edits.append(Edit(*program.span(statement), f"import scriptrun as {local}"))
+        told = f"now scriptrun, which has all that the program asks of {local}"
+        result.told.append(Told(line, REWRITTEN, f"{module}.hyperdrive", told))
+        return
     homes: dict[str, list[cst.ImportAlias]] = {}
     for alias in statement.names:
         name = alias.evaluated_name
@@ -126,6 +132,18 @@ def _from(
         result.told.append(Told(line, REWRITTEN, f"{module}: {names}", f"now from {new}"))
     if homes:
         result.edits += _edits(program, statement, homes)
+
+
+def _is_hyperdrive(program: Program, module: str, aliases: list[cst.ImportAlias]) -> bool:
+    """Whether it imports ``azureml.train.hyperdrive``, of which scriptrun has all that is used."""
+    if module != "azureml.train" or [each.evaluated_name for each in aliases] != ["hyperdrive"]:
+        return False
+    local = imports.local(aliases[0])
+    users = [program.parent(user) for user in program.references(local, aliases[0])]
+    return bool(users) and all(
+        isinstance(each, cst.Attribute) and home(f"{module}.hyperdrive", each.attr.value)
+        for each in users
+    )
 
 
 def _is_version(program: Program, alias: cst.ImportAlias) -> bool:

@@ -33,10 +33,11 @@ class _Finder:
     ) -> importlib.machinery.ModuleSpec | None:
         top = fullname.partition(".")[0]
         ours = top in ("azureml", "scriptrun") or top in sys.stdlib_module_names
-        real = top in sys.modules and not isinstance(sys.modules[top], _Module)
-        if ours or real or not self._is_theirs():
+        if ours or not self._is_theirs():
             return None
-        self.say(f"the module {top}, which is not installed")
+        package = fullname.rpartition(".")[0]
+        if not isinstance(sys.modules.get(package), _Module):  # else that has been told
+            self.say(f"the module {fullname}, which is not installed")
         return importlib.util.spec_from_loader(fullname, _Loader(), is_package=True)
 
     def _is_theirs(self) -> bool:
