@@ -177,14 +177,33 @@ def test_a_node_that_drains_lets_its_run_end_and_gets_no_other(bench, slurm):
     assert wait(waits) == "Completed"
 
 
+FILLS = """
+import os, time
+print("began", flush=True)
+if os.environ.get("RANK") == "0":
+    time.sleep(300)
+others = os.environ["SCRIPTRUN_RUN_FOLDER"] + "/user_logs/std_log_process_0.txt"
+while "RANK" in os.environ and not (os.path.exists(others) and os.path.getsize(others)):
+    time.sleep(0.02)
+with open("outputs/big", "wb") as big:
+    while True:
+        big.write(bytes(1 << 12))
+        big.flush()
+"""
+
+
 def test_a_full_disk_ends_the_run_and_says_so(slurm, small_disk):
+    """Of MPI's ranks as well: the other one would wait for the rank that failed."""
     disk = small_disk("6m")
-    bench = Bench(disk, Slurm(partition="main", cpus=1))
-    fill = "print('began', flush=True)\nwith open('outputs/big', 'wb') as f:\n    while True: f.write(bytes(1 << 16)); f.flush()"
-    run = bench.submit(fill)
-    assert wait(run) == "Failed"
-    assert "exit code 1" in run.standing.reason
-    assert (run.path / "attempts" / "1" / "result.json").exists()
+    bench = Bench(disk, Slurm(partition="main", cpus=1, mpi="pmi2"))
+    for shape, who in (({}, "job.py"), (SHAPES[2], "job.py on rank 1")):
+        run = bench.submit(FILLS, **shape)
+        assert wait(run) == "Failed"
+        assert run.standing.reason.startswith(who)
+        assert "exit code 1" in run.standing.reason
+        assert (run.path / "attempts" / "1" / "result.json").exists()
+        for path in run.path.rglob("big"):
+            path.unlink()
 
 
 def test_the_submitter_is_killed(bench, slurm):

@@ -8,7 +8,9 @@ from . import files
 
 COMPLETED, FAILED, CANCELED = "Completed", "Failed", "Canceled"
 #: freed just before the result is written, so that a full disk cannot keep it from being told
-_RESERVE = 16384
+_RESERVE = 32768
+#: of which so much is given back, each time, where there is no room for a node's end before that
+_SHARE = 8192
 
 
 def attempt_folder(folder, attempt):
@@ -28,6 +30,17 @@ def release(folder, attempt):
         os.unlink(_reserve_path(folder, attempt))
     except OSError:
         pass
+
+
+def _give_back_some(folder, attempt):
+    """Give a part of the room back, and keep half of it for the result."""
+    path = _reserve_path(folder, attempt)
+    try:
+        left = os.path.getsize(path) - _SHARE
+        if left >= _RESERVE // 2:
+            os.truncate(path, left)
+    except OSError:
+        pass  # it has been given back
 
 
 def _reserve_path(folder, attempt):
@@ -80,4 +93,5 @@ def publish_surely(folder, attempt, value, events, seconds=60.0, last=True):
         except OSError as error:
             if error.errno not in (errno.ENOSPC, errno.EDQUOT) or time.monotonic() > deadline:
                 raise
-            time.sleep(0.5)
+            _give_back_some(folder, attempt)
+            time.sleep(0.2)

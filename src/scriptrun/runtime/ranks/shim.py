@@ -18,6 +18,8 @@ RANKS = ("OMPI_COMM_WORLD_RANK", "PMIX_RANK", "PMI_RANK", "SLURM_PROCID")
 _HANDED_ON = (signal.SIGTERM, signal.SIGINT, signal.SIGUSR1, signal.SIGUSR2, signal.SIGHUP)
 #: seconds in which a script that caused the end of all has its own end
 _OWN_END = 0.1
+#: bytes that the telling of a rank's end is given in advance: it must not fail of a full disk
+_ROOM = 512
 
 
 def main(path):
@@ -47,6 +49,7 @@ def _keep(plan, rank, place, front):
     if pid == 0:
         _execute(task, log)
     told = []
+    _make_room(place, rank)
     for number in _HANDED_ON:
         signal.signal(number, lambda number, _: _hand_on(pid, number, told))
     signal.signal(signal.SIGCHLD, lambda *_: None)
@@ -139,11 +142,24 @@ def _tell(place, rank, what, **facts):
     """Write ``rank-<rank>.<what>.json`` so that it is there whole or not at all."""
     target = os.path.join(place, "rank-{}.{}.json".format(rank, what))
     try:
-        with open(target + ".tmp", "wb") as handle:
-            handle.write(json.dumps(dict(facts, rank=rank, t=time.time())).encode())
+        handle = os.open(target + ".tmp", os.O_WRONLY | os.O_CREAT, 0o644)
+        try:
+            data = json.dumps(dict(facts, rank=rank, t=time.time())).encode()
+            os.write(handle, data.ljust(_ROOM if what == "end" else 0))
+        finally:
+            os.close(handle)
         os.rename(target + ".tmp", target)
     except OSError:
         pass  # a full disk: mpirun's own words must do
+
+
+def _make_room(place, rank):
+    """Write the file that will tell of the end, as long as it will be."""
+    try:
+        with open(os.path.join(place, "rank-{}.end.json.tmp".format(rank)), "wb") as handle:
+            handle.write(b" " * _ROOM)
+    except OSError:
+        pass  # a full disk
 
 
 def _step():
