@@ -358,6 +358,47 @@ def test_it_is_unmounted_when_the_one_who_mounted_dies(big, tmp_path, workspace)
     until(lambda: not os.path.ismount(place), "it is still mounted")
 
 
+#: in a name space of its own: the test's folder and a /dev/fuse that all may open, then another user,
+#: who may read everything (for an interpreter below /root) and mount nothing
+AS_NOBODY = """
+mount --bind "$1" /mnt && { [ "$(stat -c %a /dev/fuse)" = 666 ] ||
+    { mknod -m 666 /mnt/fuse c 10 229 && mount --bind /mnt/fuse /dev/fuse; }; } &&
+cd /mnt/home && exec setpriv --reuid 65534 --regid 65534 --clear-groups \\
+    --inh-caps +dac_read_search --ambient-caps +dac_read_search \\
+    env HOME=/mnt/home TMPDIR=/mnt/home "$2" -c "$3" "$4"
+"""
+MOUNT_AND_DIE = """
+import os, signal, sys
+from pathlib import Path
+from scriptrun import Dataset, Datastore, Workspace
+from scriptrun.data import mount
+assert mount.available() == ""
+far = Datastore.register_http(Workspace.create("mine", path="ws"), "far", sys.argv[1])
+data = Dataset.File.from_files([(far, "big"), (far, "small")])
+first = mount.mount(data._content, "first", cache="cache")
+print([len(path.read_bytes()) for path in sorted(Path("first").rglob("*")) if path.is_file()])
+os.kill(first.pid, signal.SIGKILL)
+os.waitpid(first.pid, 0)
+print([Path(place).name for place in mount.clear_stale()], os.listdir("first"))
+with mount.mount(data._content, "second", cache="cache"):
+    print([line.split("user_id=")[1][:5] for line in open("/proc/mounts") if "/second " in line])
+print([line for line in open("/proc/mounts") if "/second " in line])
+"""
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="all these tests run as a normal user anyway")
+def test_a_normal_user_mounts_and_clears_away(web, tmp_path):
+    web.files = {"/big": BIG[: 6 << 20], "/small": b"x" * 1000}
+    home = tmp_path / "nobody" / "home"
+    home.mkdir(parents=True)
+    os.chown(home, 65534, 65534)
+    words = ["unshare", "--mount", "sh", "-c", AS_NOBODY, "sh", home.parent, sys.executable]
+    said = subprocess.run(
+        [*words, MOUNT_AND_DIE, web.address], capture_output=True, text=True, timeout=120
+    )
+    assert said.stdout.splitlines() == ["[6291456, 1000]", "['first'] []", "['65534']", "[]"], said
+
+
 def test_closing_with_a_file_open_does_not_wait(big, mounted):
     found, place = mounted(big)
     file = open(place / "big.bin", "rb")  # noqa: SIM115
