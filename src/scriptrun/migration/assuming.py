@@ -82,6 +82,12 @@ def grant(home: Workspace, names: Iterable[tuple[str, str]], given: Given) -> No
             FileDatasetFactory.from_files(place, validate=False).register(home, name)
 
 
+def adopt(home: Any, target: Any) -> None:
+    """Let the workspace ``home`` know a compute target of that name."""
+    if isinstance(target, str):
+        importlib.import_module("scriptrun.dropin.compute").adopt(home, target)
+
+
 def _is_here(place: Place) -> bool:
     """Whether the place is a directory of this machine."""
     if place.datastore is not None:

@@ -51,6 +51,8 @@ class Recorder:
                 config = config.run_config  # the one job that it varies
             if hasattr(config, "to_script_run_config"):
                 config = config.to_script_run_config()
+            if step:  # as an experiment does for the jobs that it is given
+                assuming.adopt(workspace, config.run_config.target)
             job = submit.check(config, workspace, experiment, tags).job
             self.jobs.append({**job.to_dict(), **sweep})
         except (ScriptrunError, NotImplementedError) as error:
