@@ -149,7 +149,7 @@ class Cluster:
                 self._keeper = None
                 self.pids.clear()
 
-    def await_idle(self, *names: str, seconds: float = 30) -> None:
+    def await_idle(self, *names: str, seconds: float = 90) -> None:
         """Wait until these nodes (default: all) are idle."""
         wanted = set(names or self.names)
 
@@ -157,7 +157,7 @@ class Cluster:
             rows = self.run("sinfo", "-h", "-p", "main", "-N", "-o", "%N %t", check=False)
             return wanted <= {row.split()[0] for row in rows.split("\n") if row.endswith(" idle")}
 
-        system.until(idle, f"the nodes did not become idle: {self._last_words()}", seconds)
+        system.until(idle, lambda: f"not idle: {self.jobs()} {self._last_words()}", seconds)
 
     def clear(self) -> None:
         """Cancel all jobs, start what was stopped and wait until every node is idle again."""

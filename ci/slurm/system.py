@@ -36,7 +36,7 @@ def which(name: str) -> str:
     return shutil.which(name, path=path) or ""
 
 
-def until(what: Callable[[], Any], why: str, seconds: float = 60) -> Any:
+def until(what: Callable[[], Any], why: str | Callable[[], str], seconds: float = 60) -> Any:
     """What ``what`` gives once that is true; TimeoutError with ``why`` after ``seconds``."""
     deadline = time.monotonic() + seconds
     while True:
@@ -44,7 +44,7 @@ def until(what: Callable[[], Any], why: str, seconds: float = 60) -> Any:
         if found:
             return found
         if time.monotonic() > deadline:
-            raise TimeoutError(why)
+            raise TimeoutError(why() if callable(why) else why)
         time.sleep(0.02)
 
 

@@ -23,7 +23,7 @@ def test_nodes_run_jobs_with_gpus_of_their_own(slurm):
 
 
 def test_a_controller_that_was_killed_knows_its_jobs(slurm, tmp_path):
-    job = slurm.run("sbatch", "--parsable", "-o", tmp_path / "o", "--wrap", "sleep 60").strip()
+    job = slurm.run("sbatch", "--parsable", "-o", tmp_path / "o", "--wrap", "sleep 600").strip()
     until(lambda: slurm.jobs().get(job) == "RUNNING")
     slurm.await_saved(time.time())
     slurm.kill_controller()
