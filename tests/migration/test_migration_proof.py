@@ -200,6 +200,7 @@ AWAY = (
     "Datastore.get(ws, 'ours').upload(src_dir='./not/there', target_path='d')\n"
     "web = Dataset.File.from_files('http://nowhere.invalid/*.csv')\n"
     "web.download(target_path='not/there')\n",
+    "ws.datasets['digits'].to_pandas_dataframe().head()\n"
     "params = {'--in': ws.datasets['digits'].as_mount(), '--web': web.as_mount()}\n"
     "est = SKLearn(source_directory='src', script_params=params, compute_target=target,\n"
     "              entry_script='train.py')\n",
