@@ -59,6 +59,12 @@ def saved_of(run):
     return sorted(path.name for path in (run.path / "outputs").iterdir())
 
 
+def stacks_of(run):
+    """What py-spy has said of the run's processes."""
+    path = run.path / "system_logs" / "stacks.txt"
+    return path.read_text() if path.exists() else ""
+
+
 def begun(bench, slurm, code=GATED, **how):
     """A run whose script has begun, the gate that it waits for, and its job in Slurm."""
     gate = bench.root / "the gate"
@@ -139,11 +145,11 @@ def test_what_slurm_allows_is_told_in_words(tmp_path, slurm):
     late = Bench(tmp_path / "2", target.replace(time="1")).submit(SAVING, **SHAPES[1])
     large = Bench(tmp_path / "3", target).submit(much)
     last = target.replace(time="1", warn=59, requeue=False)
-    hangs = Bench(tmp_path / "4", last).submit(
-        SAVING.replace("time.sleep(90)", "sleeps_in_here(90)")
-    )
+    hanging = SAVING.replace("time.sleep(90)", "sleeps_in_here(90)")
+    hangs = Bench(tmp_path / "4", last).submit(hanging, **SHAPES[1])
+    ends = Bench(tmp_path / "5", target.replace(time="1", mpi="pmi2")).submit(hanging, **SHAPES[2])
     until(lambda: len(logs_of(late)) == 2 and all(logs_of(late)))
-    until(lambda: log_of(warned) and log_of(hangs))
+    until(lambda: log_of(warned) and len(logs_of(hangs)) == 2 and all(logs_of(hangs)))
     slurm.run("scontrol", "update", f"jobid={job_of(late)}", "EndTime=now+1")
     assert wait(large) == "Failed"
     assert "it used more memory than it was given" in large.standing.reason
@@ -152,8 +158,10 @@ def test_what_slurm_allows_is_told_in_words(tmp_path, slurm):
     assert saved_of(late) == ["saved0", "saved1"]
     assert wait(hangs) == "Failed"
     assert hangs.standing.reason == "its time limit in Slurm came"
-    assert "sleeps_in_here" in (hangs.path / "system_logs" / "stacks.txt").read_text()
-    assert (hangs.path / "outputs" / "saved").exists()
+    assert stacks_of(hangs).count("sleeps_in_here") == 2
+    assert saved_of(hangs) == ["saved0", "saved1"]
+    until(lambda: stacks_of(ends).count("sleeps_in_here") == 2, "it was not looked at", 120)
+    ends.cancel()
     until(lambda: warned.get_status() == "Queued", "it was not started again")
     slurm.release(job_of(warned), lambda: "again" in log_of(warned))
     assert wait(warned) == "Completed"

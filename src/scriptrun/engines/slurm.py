@@ -126,6 +126,7 @@ def order_of(target: Slurm, job: JobSpec, order: Order, place: Path) -> dict[str
         "slurm": str(place),
         "scratch": target.scratch,
         "own_environment": bool(target.own_environments and order.prefix),
+        "seconds": scripts.last_limit(target, job),
         "requeues": target.requeues if target.warn and target.requeue else 0,
         "tool": [target.tool or sys.executable, "-P"],
         "ticket": None,

@@ -172,6 +172,14 @@ def _time(target: SlurmOptions, job: JobSpec) -> str | None:
     return target.time if own is not None and own <= minutes else str(minutes)
 
 
+def last_limit(target: SlurmOptions, job: JobSpec) -> float | None:
+    """Seconds after which Slurm ends a job for good, unless its launcher does so before."""
+    if target.warn or not target.time or _time(target, job) != target.time:
+        return None
+    minutes = minutes_of(target.time)
+    return minutes * 60 if minutes else None
+
+
 def minutes_of(text: str) -> float | None:
     """A time limit in Slurm's words ("90", "1:30:00", "2-12") in minutes; None: no such."""
     days, mark, rest = text.partition("-")

@@ -41,10 +41,13 @@ def run(job, order, log, data, fork):
     watch.peers = peers
     watch.servers = frozenset(pid for pid, task in pids.items() if task.serves)
     peers.only_waits = not pids
-    if kind is mpi and not pids:
-        watch.on_term = ""  # node 0 tells the ranks, and may need this node until they have saved
-    if kind is mpi and pids:
-        mpi.look_inside(watch, order, job["distribution"]["processes_per_node"])
+    if kind is mpi:
+        each = job["distribution"]["processes_per_node"]
+        order["ranks_here"] = lambda: mpi.living_on(order, each)
+        if pids:
+            mpi.look_inside(watch, order, each)
+        else:  # node 0 tells the ranks, and may need this node until they have saved
+            watch.on_term = ""
     return _value(watch.wait(), job, order, pids, peers, agreed)
 
 

@@ -4,6 +4,9 @@ import os
 
 from . import collect, identity, memory, processes, results, supervise, variables
 
+#: seconds before a time limit of the engine's own at which the stacks are looked at
+PEEK = 20.0
+
 
 def move_in(order, log, data):
     """Make what was laid out this node's working directory and bring the data; give its path."""
@@ -55,6 +58,8 @@ def watch(job, order, pids):
     made.warn = job.get("warn_before_seconds") or 0.0
     made.on_term = order.get("on_term", "")
     made.on_limit = lambda living: _stacks(order, living)
+    if order.get("seconds"):
+        made.peek_at = made.started + max(0.0, order["seconds"] - PEEK)
     if order.get("slurm"):
         made.on_told = lambda living: _stacks_of_slurm(order, living)
     if order.get("container"):
@@ -67,7 +72,8 @@ def watch(job, order, pids):
 def _stacks(order, living):
     from scriptrun.runtime import stacks  # only what hangs is looked into
 
-    stacks.collect(order, living)
+    below = order["ranks_here"]() if order.get("ranks_here") else []
+    stacks.collect(order, [*living, *below])
 
 
 def _stacks_of_slurm(order, living):

@@ -69,6 +69,8 @@ class Watch:
     servers = frozenset()
     #: called before what ran too long is stopped
     on_limit = None
+    #: when (monotonic) that is called as well, though nothing is stopped then
+    peek_at = None
     #: called before SIGTERM's wish is heard
     on_told = None
     #: called instead of SIGTERM to each process's group
@@ -164,6 +166,9 @@ class Watch:
         now = time.monotonic()
         if now >= self._next_beat:
             self._heartbeat(now)
+        if self.peek_at is not None and now >= self.peek_at:
+            self.peek_at = None
+            self.on_limit(self.living)
         if self.kill_at is not None:
             if now >= self.kill_at:
                 processes.end_descendants(signal.SIGKILL, self.living)

@@ -266,14 +266,22 @@ def _terminate_step(living, place):
         processes.end_group(pid, signal.SIGTERM)
 
 
-def _alive(place, order):
-    """The pids of the ranks' keepers that live on this host."""
+def living_on(order, each):
+    """The pids of this node's ranks, ``each`` of them: those of srun are below no launcher."""
+    first = order["node"] * each
+    keepers = _alive(_place(order), order, range(first, first + each))
+    return [pid for keeper in keepers for pid in processes.children(keeper)]
+
+
+def _alive(place, order, ranks=None):
+    """The pids of the keepers that live on this host, of ``ranks`` (default: of all)."""
     ended = {value["rank"] for value in _told(place, ".end.json")}
     told = [each for each in _told(place, ".start.json") if each["rank"] not in ended]
+    told = [each for each in told if ranks is None or each["rank"] in ranks]
     if order.get("container"):
         return [pid for pid in (containers.as_here(each["process"]) for each in told) if pid]
-    ranks = [each["process"] for each in told]
-    return [each["pid"] for each in ranks if identity.is_here(each) and identity.is_alive(each)]
+    found = [each["process"] for each in told]
+    return [each["pid"] for each in found if identity.is_here(each) and identity.is_alive(each)]
 
 
 def _told(place, ending):
