@@ -47,10 +47,10 @@ _USABLE = ("idle", "mix", "alloc", "comp", "plnd", "resv")
 
 def survey(workspace: Home, engine: Engine) -> Iterator[Check]:
     """Every check of the target, as it is made."""
-    yield from _guarded("options", lambda: [_options(workspace, engine)])
     if type(engine).__name__ == "Slurm":
         yield from _slurm(workspace, engine)
     else:
+        yield from _guarded("options", lambda: [_options(workspace, engine)])
         yield from _guarded("this machine", lambda: doctoring.of_machine(workspace))
 
 
@@ -75,6 +75,7 @@ def _slurm(workspace: Home, engine: Any) -> Iterator[Check]:
     yield from found
     if any(each.verdict == "bad" for each in found):
         return
+    yield from _guarded("options", lambda: [_options(workspace, engine)])
     there = list(_guarded("nodes", lambda: [_states(transport, engine)]))
     yield from there
     taken = list(_guarded("account", lambda: [_account(transport, engine)]))
@@ -103,7 +104,13 @@ def _commands(transport: Transport) -> Check:
     if done.code:
         hint = "Install Slurm's clients there, or name a login node with --ssh."
         return Check("slurm", "bad", f"sinfo does not work on {transport.place}", hint)
-    return Check("slurm", "ok", f"{done.text.strip()} on {transport.place}")
+    version = done.text.strip()
+    ping = transport.run(["sinfo", "--noheader", "--format=%P"])
+    if ping.code:
+        hint = "It may be maintained, or a firewall be between: scontrol ping"
+        said = f"{version} on {transport.place}, whose controller does not answer"
+        return Check("slurm", "bad", f"{said}: {ping.complaint}", hint)
+    return Check("slurm", "ok", f"{version} on {transport.place}")
 
 
 def _asked(engine: Any) -> list[str]:

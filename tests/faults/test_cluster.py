@@ -10,7 +10,7 @@ import time
 
 import pytest
 
-from scriptrun import Run, submit
+from scriptrun import Run, submit, surveying
 from scriptrun.engines.slurm import Slurm
 from scriptrun.runtime import files, identity
 from scriptrun.testing import jobs
@@ -94,6 +94,9 @@ def test_the_controller_is_killed_while_a_run_goes_on(bench, slurm):
     slurm.kill_controller()
     assert run.get_status() == "Running"  # nobody answers: nothing is known, and nothing has failed
     late = Run.get(bench.workspace, submit.submit(asked, bench.workspace).name)
+    looked = list(surveying.survey(bench.workspace, bench.target))
+    assert [each.verdict for each in looked] == ["bad"]
+    assert "whose controller does not answer" in looked[0].said
     gate.touch()
     assert wait(run) == "Completed"  # the run's own result needs no Slurm
     assert late.get_status() == "Queued"

@@ -139,13 +139,20 @@ def _of_accounting(job: str, ssh: str | None) -> str:
 
 
 def cancel(folder: Path, ssh: str | None = None) -> None:
-    """End the run's job if it waits: what runs sees the request in its folder."""
+    """End the run's job if it waits: what runs sees the request in its folder.
+
+    Raises Unreachable when Slurm does not answer: the request stands.
+    """
     handle = books.handle_of(folder)
     if handle is None:
         return
     job = str(handle["job"])
     if "_" not in job:
-        slurm_commands.ask(["scancel", "--state=PENDING", job], ssh)
+        try:
+            slurm_commands.ask(["scancel", "--state=PENDING", job], ssh)
+        except slurm_commands.Unreachable as error:
+            hint = "It has been asked to cancel all the same: a run that has begun ends by itself."
+            raise slurm_commands.Unreachable(error.message, hint) from None
     elif views([folder], ssh)[0].what == WAITING:  # with --state the whole array would be meant
         slurm_commands.ask(["scancel", job], ssh)
     _answers.clear()
