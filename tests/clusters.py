@@ -51,11 +51,11 @@ def slurm(slurm_cluster, monkeypatch):
 
 
 @pytest.fixture
-def slurm_groups(tmp_path, monkeypatch):
+def slurm_groups(tmp_path_factory, monkeypatch):
     """A cluster of two nodes whose jobs control groups keep to their memory; it takes a second."""
     if not os.access("/sys/fs/cgroup/memory", os.W_OK):
         pytest.skip("this machine has no control groups (version 1) for memory that may be made")
-    with _up(tmp_path / "slurm", nodes=2, cgroups=True) as cluster:
+    with _up(tmp_path_factory.mktemp("slurm-groups"), nodes=2, cgroups=True) as cluster:
         yield _lent(cluster, monkeypatch)
     for name in cluster.names:
         for top in Path("/sys/fs/cgroup").glob(f"*/slurm_{name}"):
@@ -110,9 +110,9 @@ def login(far_cluster, monkeypatch):
 
 
 @pytest.fixture
-def slurm_accounting(tmp_path, monkeypatch):
+def slurm_accounting(tmp_path_factory, monkeypatch):
     """A cluster of one node with slurmdbd, so that ``sacct`` answers; it takes some seconds."""
     if slurm_clusters.bookkeeping.missing():
         _lacking(slurm_clusters.bookkeeping.missing())
-    with _up(tmp_path / "slurm", nodes=1, accounting=True) as cluster:
+    with _up(tmp_path_factory.mktemp("slurm-accounting"), nodes=1, accounting=True) as cluster:
         yield _lent(cluster, monkeypatch)
