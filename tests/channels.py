@@ -11,6 +11,8 @@ from pathlib import Path
 import pytest
 
 MAKER = Path(__file__).parent.parent / "ci" / "conda" / "channel.py"
+sys.path.insert(0, str(MAKER.parent))
+from channel import ODD  # noqa: E402, F401 (for tests)
 
 
 @pytest.fixture(scope="session")

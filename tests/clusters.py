@@ -6,6 +6,7 @@ from the test before. ``slurm_hosts`` has nodes that are hosts of their own, whi
 
 from __future__ import annotations
 
+import contextlib
 import os
 import sys
 from pathlib import Path
@@ -15,6 +16,7 @@ import pytest
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "ci" / "slurm"))
 import cluster as slurm_clusters
 import login as logins
+from system import until
 
 
 def _lacking(what):
@@ -59,9 +61,15 @@ def slurm_groups(tmp_path_factory, monkeypatch):
         yield _lent(cluster, monkeypatch)
     for name in cluster.names:
         for top in Path("/sys/fs/cgroup").glob(f"*/slurm_{name}"):
-            for below in sorted(top.rglob("*/"), reverse=True):
-                below.rmdir()
-            top.rmdir()
+            until(lambda top=top: _removed(top), f"{top} is still in use")
+
+
+def _removed(group):
+    """Whether the control group is gone: what was killed in it may not have ended yet."""
+    for each in (*sorted(group.rglob("*/"), reverse=True), group):
+        with contextlib.suppress(OSError):
+            each.rmdir()
+    return not group.exists()
 
 
 @pytest.fixture(scope="session")

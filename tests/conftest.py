@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import signal
+
+import old_pythons
 import pytest
 from channels import conda, conda_cache, conda_channel  # noqa: F401 (fixtures)
 from clusters import (  # noqa: F401 (fixtures)
@@ -20,6 +23,17 @@ from pods import podman, podman_store  # noqa: F401 (fixtures)
 # how long an example takes says how busy the machine is
 settings.register_profile("busy", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("busy")
+
+
+def pytest_configure():
+    """Let Ctrl-C work: a shell starts its background jobs with it ignored, which all inherit."""
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
+def pytest_terminal_summary(terminalreporter):
+    """Say which old Pythons were not tried, for want of them."""
+    for sentence in old_pythons.stand_ins():
+        terminalreporter.write_line(sentence)
 
 
 @pytest.fixture(autouse=True)

@@ -20,6 +20,8 @@ import as_user  # noqa: F401 (for tests)
 import dockerd
 import own
 
+from scriptrun.testing.jobs import until
+
 #: the image with a Python, and the one without
 BASE, BARE = own.BASE, own.BARE
 
@@ -40,7 +42,19 @@ class Podman:
 
     def names(self) -> list[str]:
         """All containers, running or not."""
-        return self.say("ps", "--all", "--format", "{{.Names}}").split()
+        return self._listed("{{.Names}}")
+
+    def _listed(self, form: str) -> list[str]:
+        """What podman lists: it may fail where a container goes that it has just seen."""
+        words = [self.program, "ps", "--all", "--format", form]
+
+        def asked() -> subprocess.CompletedProcess[str] | None:
+            nonlocal done
+            done = subprocess.run(words, capture_output=True, text=True)
+            return None if done.returncode else done
+
+        done = None
+        return until(asked, lambda: done and done.stderr).stdout.split()
 
     def image(self, name: str, dockerfile: str) -> str:
         """Make the image ``name`` of a Dockerfile's text; its id."""
@@ -52,10 +66,26 @@ class Podman:
 
     def clear(self) -> None:
         """Remove every container."""
-        left = self.say("ps", "--all", "--quiet").split()
-        if left:
-            patience = [] if self.program.name == "docker" else ["--time", "0"]
-            self.say("rm", "--force", *patience, *left)
+        patience = [] if self.program.name == "docker" else ["--time", "0"]
+        said = ""
+
+        def cleared() -> bool:
+            """Again and again: podman fails to remove what has just lost its monitor."""
+            nonlocal said
+            left = self._listed("{{.ID}}")
+            if left:
+                words = [self.program, "rm", "--force", *patience, *left]
+                said = subprocess.run(words, capture_output=True, text=True).stderr
+            return not left
+
+        until(cleared, lambda: f"containers are left: {said}")
+
+
+def short_path() -> Path:
+    """Where a store may be made: at the end of long paths podman waits, a minute or for ever."""
+    root = Path(tempfile.mkdtemp(prefix="pod-"))
+    root.rmdir()
+    return root
 
 
 def lacking(program: str) -> None:
@@ -74,8 +104,7 @@ def podman_store():
             lacking(program)
     if os.geteuid() != 0 and not Path("/etc/subuid").read_text().strip():
         pytest.skip("only as root, or as a user with further ids (/etc/subuid)")
-    root = Path(tempfile.mkdtemp(prefix="pod-"))  # podman waits for ever at the end of long paths
-    root.rmdir()
+    root = short_path()
     there = dockerd if docker else own
     yield Podman(there.bring_up(root), root)
     there.end(root)

@@ -38,6 +38,7 @@ SYSTEM = {
     "crun": "crun",
     "newuidmap": "uidmap",
     "catatonit": "catatonit",
+    "nft": "nftables",
     "buildah": "buildah",
     "dbus-run-session": "dbus",
     "gnome-keyring-daemon": "gnome-keyring",

@@ -14,6 +14,7 @@ import json
 import os
 import platform
 import shutil
+import site
 import subprocess
 import sys
 import tarfile
@@ -30,6 +31,13 @@ _LEFT_OUT = {
     "test", "tests", "site-packages", "dist-packages", "__pycache__", "idlelib", "lib2to3",
     "ensurepip", "tkinter", "turtledemo", "pydoc_data", "EXTERNALLY-MANAGED",
 }  # fmt: skip
+
+#: a variable's value with all that a Dockerfile's line would quote
+ODD = 'a "b" $HOME \\ # c `d`'
+#: Debian's Python installs packages into folders of its own, unless this is true
+_DEBIANS = b'sys.base_prefix != sys.prefix or hasattr(sys, "real_prefix")'
+#: and looks for them there, of which this makes ``site-packages`` one
+_PTH = f"import site, sys; site.addsitedir(sys.prefix + '/lib/python{MINOR}/site-packages')\n"
 
 Files = dict[str, bytes | str | Path]
 
@@ -48,7 +56,8 @@ def make(channel: Path) -> Path:
     noarch(channel, "gpu-only", "1.0", [here, "__cuda >=12"])
     package(channel, "tool", "1.0", {"bin/tool": "#!/bin/sh\necho the tool of $CONDA_PREFIX\n",
         "etc/conda/activate.d/tool.sh": "export TOOL_HOME=$CONDA_PREFIX/share/tool\n"
-        "export TOOL_WORDS='two words'\n", "share/tool/data": b"1\n"})  # fmt: skip
+        "export TOOL_WORDS='two words'\n" f"export TOOL_ODD='{ODD}'\n",
+        "share/tool/data": b"1\n"})  # fmt: skip
     index(channel)
     return channel
 
@@ -58,6 +67,8 @@ def interpreter(channel: Path, version: str, build: str = "0_cpython") -> None:
     files: Files = dict(_stdlib(Path(sys.base_prefix)))
     files[f"bin/python{MINOR}"] = _movable(files[f"bin/python{MINOR}"])
     files["bin/python"] = files["bin/python3"] = f"-> python{MINOR}"
+    if any("dist-packages" in folder for folder in site.getsitepackages([sys.base_prefix])):
+        files["lib/python3/dist-packages/upstream.pth"] = _PTH
     package(channel, "python", version, files, build=build)
 
 
@@ -124,7 +135,7 @@ def _movable(program: object) -> bytes:
         return Path(copy).read_bytes()
 
 
-def _stdlib(base: Path) -> Iterator[tuple[str, Path | str]]:
+def _stdlib(base: Path) -> Iterator[tuple[str, Path | bytes]]:
     yield f"bin/python{MINOR}", base / "bin" / f"python{MINOR}"
     for library in base.glob(f"lib/libpython{MINOR}*.so*"):
         yield f"lib/{library.name}", library
@@ -133,7 +144,15 @@ def _stdlib(base: Path) -> Iterator[tuple[str, Path | str]]:
         for name in names:
             path = Path(folder, name)
             if _is_wanted(name) and path.exists():
-                yield str(path.relative_to(base)), path
+                yield str(path.relative_to(base)), _as_upstream(path)
+
+
+def _as_upstream(path: Path) -> Path | bytes:
+    """The file, as Python's own developers have it: packages lie in ``site-packages``."""
+    if path.name not in ("sysconfig.py", "__init__.py"):
+        return path
+    text = path.read_bytes()
+    return text.replace(_DEBIANS, b"True") if _DEBIANS in text else path
 
 
 def _is_wanted(name: str) -> bool:

@@ -15,6 +15,8 @@ from pathlib import Path
 
 import own
 
+#: seconds after which what should have happened never will; see scriptrun.testing.jobs
+PATIENCE = 300.0
 _PROGRAM = """#!/bin/sh
 export DOCKER_HOST="unix://{root}/docker.sock"
 exec {docker} "$@"
@@ -32,7 +34,7 @@ def bring_up(root: Path) -> Path:
     words += ["--bridge=none", "--iptables=false", "--ip6tables=false"]
     with open(root / "log.txt", "wb") as log:
         subprocess.Popen(words, stdout=log, stderr=log, start_new_session=True)
-    deadline = time.monotonic() + 60
+    deadline = time.monotonic() + PATIENCE
     while subprocess.run([program, "version"], capture_output=True).returncode:
         if time.monotonic() > deadline:
             raise RuntimeError((root / "log.txt").read_text()[-2000:])
@@ -49,7 +51,7 @@ def end(root: Path) -> None:
     if left:
         subprocess.run([program, "rm", "--force", *left], stdout=subprocess.DEVNULL)
     os.kill(int((root / "pid").read_text()), signal.SIGTERM)
-    deadline = time.monotonic() + 60
+    deadline = time.monotonic() + PATIENCE
     while (root / "pid").exists() and time.monotonic() < deadline:
         time.sleep(0.1)
     own.discard(root)

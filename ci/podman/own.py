@@ -13,6 +13,7 @@ the program runs podman in a mount namespace of its own that does not see the se
 from __future__ import annotations
 
 import os
+import resource
 import shutil
 import subprocess
 import sys
@@ -41,8 +42,20 @@ graphroot = "{root}/graph"
 rootless_storage_path = "{root}/graph"
 runroot = "{root}/run"
 """
+#: builds keep the limits of this process: buildah 1.39 sets higher ones, which not every root may
 _PROGRAM = """#!/bin/sh
 export CONTAINERS_CONF="{root}/containers.conf" CONTAINERS_STORAGE_CONF="{root}/storage.conf"
+export PODMAN_IGNORE_CGROUPSV1_WARNING=1
+command=
+for word do
+    shift
+    set -- "$@" "$word"
+    case "$command$word" in
+        -*) ;;
+        build) command=build; set -- "$@" {limits} ;;
+        *) command=other ;;
+    esac
+done
 {start}
 """
 _HYBRID = "/sys/fs/cgroup/unified"
@@ -62,11 +75,22 @@ def bring_up(root: Path, images: tuple[str, ...] = (BASE, BARE)) -> Path:
     hybrid = os.path.ismount(_HYBRID) and os.geteuid() == 0
     start = _UNSEEN.format(podman=podman) if hybrid else f'exec {podman} "$@"'
     program = root / "bin" / "podman"
-    program.write_text(_PROGRAM.format(root=root, start=start))
+    program.write_text(_PROGRAM.format(root=root, start=start, limits=_limits()))
     program.chmod(0o755)
     for image in images:
         add_image(program, root, image, python=image == BASE)
     return program
+
+
+def _limits() -> str:
+    """This process's own limits as options of ``podman build``.
+
+    podman 4 lowers its own limit of processes to 32768, and cannot raise it again.
+    """
+    _, files = resource.getrlimit(resource.RLIMIT_NOFILE)
+    _, most = resource.getrlimit(resource.RLIMIT_NPROC)
+    processes = 32768 if most == resource.RLIM_INFINITY else min(most, 32768)
+    return f"--ulimit nofile={files}:{files} --ulimit nproc={processes}:{processes}"
 
 
 def add_image(program: Path, root: Path, image: str, python: bool) -> None:

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import shutil
 import subprocess
-import time
 from pathlib import Path
 from typing import Any
+
+import system
 
 _SQL = """\
 create database if not exists slurm_acct;
@@ -48,10 +49,10 @@ def start(cluster: Any) -> None:
         ],
     )
     client = ["mariadb", "--no-defaults", "-S", str(socket), "-e"]
-    _until(lambda: _succeeds([*client, "select 1"]))
+    system.until(lambda: _succeeds([*client, "select 1"]), "mariadbd does not answer")
     subprocess.run([*client, _SQL], check=True)
     cluster.pids["slurmdbd"] = cluster.spawn("slurmdbd", [_which("slurmdbd"), "-D"])
-    _until(lambda: _answers(cluster))
+    system.until(lambda: _answers(cluster), "slurmdbd does not answer")
     for words in (
         ["cluster", "ci"],
         ["account", "lab", "description=lab", "organization=lab"],
@@ -74,11 +75,3 @@ def _which(name: str) -> str:
 
 def _succeeds(argv: list[str]) -> bool:
     return subprocess.run(argv, capture_output=True).returncode == 0
-
-
-def _until(what: Any) -> None:
-    deadline = time.monotonic() + 60
-    while not what():
-        if time.monotonic() > deadline:
-            raise TimeoutError("the accounting did not start")
-        time.sleep(0.05)

@@ -36,6 +36,8 @@ from keeper import descendants
 _HERE = Path(__file__).resolve().parent
 #: seconds for which a requeued job waits before it is released
 _QUIET = 2.5
+#: the name of jobs that never run: of the questions whether the controller has saved its state
+_MARK = "is-it-saved"
 #: the programs that a cluster needs
 PROGRAMS = ("slurmctld", "slurmd", "sbatch", "munged")
 
@@ -90,22 +92,26 @@ class Cluster:
             path = f"{self.directory / 'bin'}{os.pathsep}{path}"
         return {"SLURM_CONF": str(self.directory / "slurm.conf"), "PATH": path}
 
-    def run(self, *argv: object, check: bool = True, timeout: float = 60) -> str:
+    def run(self, *argv: object, check: bool = True) -> str:
         """What a Slurm command (``"sinfo", "-h"``) says on its standard output."""
         done = subprocess.run(
             [str(word) for word in argv],
             env={**os.environ, **self.environ},
             capture_output=True,
             text=True,
-            timeout=timeout,
+            timeout=system.PATIENCE,
         )
         if check and done.returncode:
             raise RuntimeError(f"{argv[0]}: {done.stderr.strip() or done.returncode}")
         return done.stdout
 
-    def state_of(self, node: str) -> str:
-        """A node's state in sinfo's short words: idle, mix, alloc, drain, down*, ..."""
-        return self.run("sinfo", "-h", "-n", node, "-p", "main", "-o", "%t").strip()
+    def states(self) -> dict[str, str]:
+        """Each node's state in sinfo's short words: idle, mix, alloc, drain, down*, ...
+
+        "" while the controller does not answer.
+        """
+        rows = self.run("sinfo", "-h", "-p", "main", "-N", "-o", "%N %t", check=False).split("\n")
+        return {**dict.fromkeys(self.names, ""), **dict(row.split() for row in rows if row)}
 
     def jobs(self) -> dict[str, str]:
         """The jobs that wait or run: id to state (PENDING, RUNNING, ...)."""
@@ -133,7 +139,10 @@ class Cluster:
             self.start_controller(fresh=True)
             for name in self.names:
                 self.start_slurmd(name)
-            self.await_idle()
+            system.until(
+                lambda: {*self.states().values()} == {"idle"},
+                lambda: f"not idle: {self.states()} {self.jobs()} {self._last_words()}",
+            )
         except BaseException:
             self.stop()
             raise
@@ -143,21 +152,11 @@ class Cluster:
         if self._keeper is not None:
             self._keeper.stdin.close()
             try:
-                self._keeper.wait(30)
+                self._keeper.wait(system.PATIENCE)
             finally:
                 self._keeper.stdout.close()
                 self._keeper = None
                 self.pids.clear()
-
-    def await_idle(self, *names: str, seconds: float = 90) -> None:
-        """Wait until these nodes (default: all) are idle."""
-        wanted = set(names or self.names)
-
-        def idle() -> bool:
-            rows = self.run("sinfo", "-h", "-p", "main", "-N", "-o", "%N %t", check=False)
-            return wanted <= {row.split()[0] for row in rows.split("\n") if row.endswith(" idle")}
-
-        system.until(idle, lambda: f"not idle: {self.jobs()} {self._last_words()}", seconds)
 
     def clear(self) -> None:
         """Cancel all jobs, start what was stopped and wait until every node is idle again."""
@@ -165,54 +164,68 @@ class Cluster:
             self.stop()  # a controller that was started again takes long to find its nodes
             self.start()
             return
-        if self._is_clear():
-            return
         for name in self.names:
             if f"host-{name}" not in self.pids and self.hosts:
                 hosts.make_one(self, name)
             if f"slurmd-{name}" not in self.pids:
                 self.start_slurmd(name)
-        self.run("scancel", "--user=root", "--full", "--signal=KILL", check=False)
-        self.run("scancel", "--user=root", check=False)
-        for name in self.names:
-            if self.state_of(name).rstrip("*") not in ("idle", "mix", "alloc", "comp"):
-                self.resume(name)
-        self.await_idle()
+        seen: dict[str, str] = {}
+        killed = time.monotonic()
 
-    def _is_clear(self) -> bool:
-        """Whether all daemons run, all nodes are idle, and no job is there."""
-        if not all(f"slurmd-{name}" in self.pids for name in self.names) or self.jobs():
+        def cleared() -> bool:
+            nonlocal seen, killed
+            states, jobs = self.states(), self.jobs()
+            if not jobs and {*states.values()} == {"idle"}:
+                return True
+            if {**states, **jobs} != seen:  # a node may be lost, a job may come, while we wait
+                seen = {**states, **jobs}
+                self.run("scancel", "--user=root", "--full", "--signal=KILL", check=False)
+                self.run("scancel", "--user=root", check=False)
+                for name, state in states.items():
+                    if state.rstrip("*") not in ("", "idle", "mix", "alloc", "comp"):
+                        self.resume(name)
+            elif time.monotonic() - killed > 1:  # a step that began just then has heard nothing
+                for pid in self._tasks(*self.names):
+                    system.kill(pid)
+                killed = time.monotonic()
             return False
-        rows = self.run("sinfo", "-h", "-p", "main", "-N", "-o", "%N %t", check=False)
-        return sorted(rows.split()) == sorted(each for n in self.names for each in (n, "idle"))
+
+        system.until(cleared, lambda: f"not clear: {seen} {self._last_words()}")
 
     # the controller
 
     def start_controller(self, fresh: bool = False) -> None:
         """Start slurmctld; it knows its jobs again unless ``fresh``."""
+        settings.wait_for_answers(self.directory, settings.IMPATIENCE, settings.PATIENCE)
         argv = [system.which("slurmctld"), "-D", *(["-c"] if fresh else [])]
         self.controllers = 1 if fresh else self.controllers + 1
         self.pids["slurmctld"] = self.spawn("slurmctld-out", self.inside("ctl", argv))
         system.until(
             lambda: "UP" in self.run("scontrol", "ping", check=False),
-            f"slurmctld does not answer: {self._last_words()}",
+            lambda: f"slurmctld does not answer: {self._last_words()}",
+        )
+        self.run("scancel", f"--name={_MARK}")
+
+    def await_saved(self) -> None:
+        """Wait until the controller has written down all jobs that it knows of by now.
+
+        It does some seconds after a change; a job that it was told of in the meantime is forgotten
+        when it is killed. A job that never runs is told to it, and looked for in its file.
+        """
+        mark = secrets.token_hex(16)
+        argv = ("sbatch", "--hold", f"--job-name={_MARK}", f"--comment={mark}", "-o", "/dev/null")
+        self.run(*argv, "--wrap=true")
+        self.run("scancel", f"--name={_MARK}")
+        state = self.directory / "state" / "job_state"
+        system.until(
+            lambda: state.exists() and mark.encode() in state.read_bytes(),
+            lambda: f"the jobs were not written down: {self._last_words()}",
         )
 
-    def await_saved(self, since: float) -> None:
-        """Wait until the controller has written its jobs down, later than ``since`` (time.time()).
-
-        It does within five seconds of a change; a job that it was told of in the meantime is
-        forgotten when it is killed.
-        """
-        state, deadline = self.directory / "state" / "job_state", time.monotonic() + 12
-        while time.monotonic() < deadline:  # nothing is written where nothing has changed
-            if state.exists() and state.stat().st_mtime > since:
-                return
-            time.sleep(0.05)
-
     def kill_controller(self) -> None:
-        """kill -9 of slurmctld."""
+        """kill -9 of slurmctld; it is known to be dead, so Slurm's commands soon give up."""
         system.kill(self.pids.pop("slurmctld"))
+        settings.wait_for_answers(self.directory, settings.PATIENCE, settings.IMPATIENCE)
 
     # a node
 
@@ -279,7 +292,7 @@ class Cluster:
             return False
 
         try:
-            system.until(done, "", seconds=90)
+            system.until(done, "")
         except TimeoutError:
             said = self.run("scontrol", "show", "job", str(job), check=False)
             raise TimeoutError(f"the job {job} was not released:\n{said}") from None
@@ -384,15 +397,19 @@ class Cluster:
 
     def _of_node(self, name: str) -> list[int]:
         """Every process of a node: slurmd, slurmstepd, tasks and what they started."""
-        mark = f"SLURMD_NODENAME={name}".encode()
-        everything = descendants(self._keeper.pid)
-        marked = {pid for pid in everything if mark in system.environ(pid)}
+        everything, marked = descendants(self._keeper.pid), self._tasks(name)
         parents = {system.parent(pid) for pid in marked}
         roots = marked | {pid for pid in parents if system.comm(pid).startswith("slurmstep")}
         line = f"\0-N\0{name}\0".encode()
         roots |= {pid for pid in everything if system.cmdline(pid).endswith(line)}
         below = {each for pid in roots for each in descendants(pid)}
         return sorted(roots | below)
+
+    def _tasks(self, *names: str) -> set[int]:
+        """What jobs have started on these nodes."""
+        marks = {f"SLURMD_NODENAME={name}".encode() for name in names}
+        everything = descendants(self._keeper.pid)
+        return {pid for pid in everything if marks & {*system.environ(pid)}}
 
     def _last_words(self) -> str:
         with contextlib.suppress(OSError):

@@ -18,6 +18,8 @@ import sys
 import time
 
 _SUBREAPER = 36
+#: seconds until a process that SIGKILL does not end is left alone
+PATIENCE = 240.0
 
 
 def main() -> None:
@@ -62,7 +64,7 @@ def reap() -> None:
 
 def end_all() -> None:
     """Kill every descendant, until none is left."""
-    deadline = time.monotonic() + 20
+    deadline = time.monotonic() + PATIENCE
     while time.monotonic() < deadline:
         left = descendants(os.getpid())
         if not left:

@@ -8,13 +8,12 @@ from __future__ import annotations
 
 import shutil
 import subprocess
-import time
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from cluster import Cluster
-from system import free_ports, which
+from system import free_ports, until, which
 
 _SSHD = """\
 Port {port}
@@ -102,8 +101,5 @@ class Login:
 
     def _await(self) -> None:
         argv = ["ssh", "-F", str(self.config), "-o", "BatchMode=yes", "login", "true"]
-        deadline = time.monotonic() + 60
-        while subprocess.run(argv, capture_output=True).returncode:
-            if time.monotonic() > deadline:
-                raise TimeoutError((self.cluster.directory / "log" / "sshd.txt").read_text())
-            time.sleep(0.05)
+        log = self.cluster.directory / "log" / "sshd.txt"
+        until(lambda: not subprocess.run(argv, capture_output=True).returncode, log.read_text)

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from pathlib import Path
 
+#: seconds for which Slurm's commands wait for an answer, on a machine that may be heavily loaded;
+#: and for a controller that is known to be dead, which they ask again and again in all that time
+PATIENCE, IMPATIENCE = 15, 2
 #: what a node has; slurmd believes it (config_overrides), whatever the machine has
 CPUS, MEMORY, GPUS = 4, 16384, 2
 
@@ -40,12 +43,14 @@ SelectTypeParameters=CR_Core_Memory
 DefMemPerCPU=2048
 PreemptType=preempt/partition_prio
 PreemptMode=REQUEUE
-SlurmctldTimeout=30
-SlurmdTimeout=3
-MessageTimeout=2
-TCPTimeout=1
+SlurmctldTimeout=60
+SlurmdTimeout=60
+MessageTimeout={patience}
+TCPTimeout=5
+BatchStartTimeout=120
+UnkillableStepTimeout=180
 InactiveLimit=0
-KillWait=2
+KillWait=30
 MinJobAge=600
 Waittime=0
 GresTypes=gpu
@@ -115,7 +120,7 @@ def write(
     ``port`` and ``slurmd_port``, with accounting also ``dbd_port`` and ``sql_port``. With
     ``cgroups`` jobs are kept together, and to their memory, by control groups (cgroup.conf).
     """
-    facts = {"place": place, "controller": controller, **ports}
+    facts = {"place": place, "controller": controller, "patience": PATIENCE, **ports}
     common = _COMMON
     for plain, grouped in _CGROUPS.items() if cgroups else ():
         common = common.replace(plain, grouped)
@@ -134,3 +139,12 @@ def write(
     if accounting:
         (place / "slurmdbd.conf").write_text(_DBD.format(**facts))
         (place / "slurmdbd.conf").chmod(0o600)
+
+
+def wait_for_answers(place: Path, before: int, seconds: int) -> None:
+    """Have Slurm's commands wait for ``seconds``, and not for ``before``, from now on."""
+    conf = place / "slurm.conf"
+    line = "MessageTimeout={}\n"
+    new = place / "slurm.conf.new"  # whoever reads finds the one or the other
+    new.write_text(conf.read_text().replace(line.format(before), line.format(seconds)))
+    new.replace(conf)

@@ -13,20 +13,28 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+#: seconds after which what should have happened never will; see scriptrun.testing.jobs
+PATIENCE = 300.0
+
+
+#: what says to other processes of this machine that a port is meant for this one
+_taken: list[socket.socket] = []
+
 
 def free_ports(count: int) -> list[int]:
-    """Ports below the range from which the kernel gives out its own."""
-    held, found = [], []
-    try:
-        while len(found) < count:
-            one = socket.socket()
-            held.append(one)
-            with contextlib.suppress(OSError):
-                one.bind(("0.0.0.0", random.SystemRandom().randrange(20000, 32000)))
-                found.append(one.getsockname()[1])
-    finally:
-        for one in held:
-            one.close()
+    """Ports below the range from which the kernel gives out its own.
+
+    None of them is given to two processes, also while nobody listens there yet.
+    """
+    found: list[int] = []
+    while len(found) < count:
+        port = random.SystemRandom().randrange(20000, 32000)
+        mine = socket.socket(socket.AF_UNIX)
+        with socket.socket() as one, contextlib.suppress(OSError):
+            mine.bind(f"\0scriptrun-port-{port}")  # a name without a file, gone with the process
+            _taken.append(mine)
+            one.bind(("0.0.0.0", port))
+            found.append(port)
     return found
 
 
@@ -36,7 +44,7 @@ def which(name: str) -> str:
     return shutil.which(name, path=path) or ""
 
 
-def until(what: Callable[[], Any], why: str | Callable[[], str], seconds: float = 60) -> Any:
+def until(what: Callable[[], Any], why: str | Callable[[], str], seconds: float = PATIENCE) -> Any:
     """What ``what`` gives once that is true; TimeoutError with ``why`` after ``seconds``."""
     deadline = time.monotonic() + seconds
     while True:

@@ -6,7 +6,6 @@ import os
 import signal
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import pytest
@@ -23,9 +22,9 @@ def test_nodes_run_jobs_with_gpus_of_their_own(slurm):
 
 
 def test_a_controller_that_was_killed_knows_its_jobs(slurm, tmp_path):
-    job = slurm.run("sbatch", "--parsable", "-o", tmp_path / "o", "--wrap", "sleep 600").strip()
+    job = slurm.run("sbatch", "--parsable", "-o", tmp_path / "o", "--wrap", "sleep 3600").strip()
     until(lambda: slurm.jobs().get(job) == "RUNNING")
-    slurm.await_saved(time.time())
+    slurm.await_saved()
     slurm.kill_controller()
     slurm.start_controller()
     assert job in slurm.jobs()
@@ -33,7 +32,7 @@ def test_a_controller_that_was_killed_knows_its_jobs(slurm, tmp_path):
 
 
 def test_a_node_that_dies_takes_its_jobs_along(slurm, tmp_path):
-    mark = f"sleep 61.{os.getpid()}"
+    mark = f"sleep 3600.{int.from_bytes(os.urandom(6))}"
     argv = ("--parsable", "-w", "n2", "-o", tmp_path / "o", "--wrap", f"setsid {mark}")
     job = slurm.run("sbatch", *argv).strip()
     mark = mark.replace(" ", "\0")

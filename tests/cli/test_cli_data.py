@@ -19,6 +19,7 @@ import servers
 
 from scriptrun.cli import main, run_data
 from scriptrun.data import mount as mounting
+from scriptrun.testing.jobs import PATIENCE
 
 COMMAND = Path(sys.executable).parent / "scriptrun"
 KEY = servers.ACCOUNT_KEY
@@ -40,7 +41,7 @@ class Typed:
 def types(tmp_path, monkeypatch, capsys):
     """``types(word, ..., stdin=text)`` runs a command in a fresh project."""
     monkeypatch.setenv("SCRIPTRUN_SECRETS", str(tmp_path / "secrets"))
-    monkeypatch.setenv("SCRIPTRUN_DATA_TIMEOUT", "3")
+    monkeypatch.setenv("SCRIPTRUN_DATA_TIMEOUT", str(PATIENCE))
     (tmp_path / "project").mkdir()
     monkeypatch.chdir(tmp_path / "project")
 
@@ -306,7 +307,7 @@ def test_a_mount_is_there_until_it_is_ended(does, s3, end):
         process.send_signal(signal.SIGINT)
     else:
         subprocess.run(["umount", "m"], check=True)
-    _, err = process.communicate(timeout=60)
+    _, err = process.communicate(timeout=PATIENCE)
     assert process.returncode == 0 and b"Traceback" not in err, err
     assert not os.path.ismount("m") and os.listdir("m") == []
 
@@ -326,7 +327,7 @@ def test_local_files_are_linked_and_nothing_is_left(does):
     process.stdout.readline()
     assert Path("m/a/1.txt").read_text() == "one"
     process.terminate()
-    process.communicate(timeout=60)
+    process.communicate(timeout=PATIENCE)
     assert process.returncode == 0 and os.listdir("m") == [] and Path("in/a/1.txt").exists()
 
 

@@ -16,13 +16,17 @@ from scriptrun.testing.jobs import Bench
 
 pytestmark = [pytest.mark.slurm, pytest.mark.slow, pytest.mark.xdist_group("slurm-suite")]
 
+#: Open MPI takes two nodes of one host's name for one, and shares memory between their ranks
+NODES_OF_ONE_HOST = ("export OMPI_MCA_btl=tcp,self",)
+
 
 class TestSlurm(EngineSuite):
     engine = "Slurm"
 
     @pytest.fixture
     def bench(self, tmp_path, slurm):
-        return Bench(tmp_path, Slurm(partition="main", cpus=1, memory="256M", requeue=False))
+        target = Slurm(partition="main", cpus=1, memory="256M", requeue=False)
+        return Bench(tmp_path, target.replace(setup=NODES_OF_ONE_HOST))
 
     @pytest.fixture
     def narrow(self, bench):

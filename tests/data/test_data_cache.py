@@ -16,6 +16,7 @@ from scriptrun.data import mount as mounting
 from scriptrun.data.cache import Cache
 from scriptrun.data.errors import DatastoreException, FileChanged
 from scriptrun.data.layout import Layout
+from scriptrun.testing.jobs import PATIENCE
 
 
 @pytest.fixture
@@ -177,7 +178,7 @@ def test_what_a_mount_has_read_is_not_fetched_again(web, cache, fixed, tmp_path)
         servers.missing("FUSE: " + mounting.available())
     web.files |= {"/a": b"A" * 1000, "/b": b"B"}
     content = fixed([f"{web.address}/a", f"{web.address}/b"])
-    with mounting.mount(content, tmp_path / "mount", cache.folder):
+    with mounting.mount(content, tmp_path / "mount", cache.folder, PATIENCE):
         assert (tmp_path / "mount" / "a").read_bytes() == b"A" * 1000
         assert (tmp_path / "mount" / "b").read_bytes() == b"B"
     before = sum(each.startswith("GET") for each in web.seen)

@@ -27,7 +27,7 @@ from scriptrun.data import cache as caching
 from scriptrun.data import mount as mounting
 from scriptrun.data import mount_answer, mount_table
 from scriptrun.data.errors import DatastoreException
-from scriptrun.testing.jobs import until
+from scriptrun.testing.jobs import PATIENCE, until
 
 pytestmark = [
     pytest.mark.stores,
@@ -60,6 +60,7 @@ def mounted(tmp_path):
     made = []
 
     def mount(dataset, name="here", **more):
+        more = {"time_limit": PATIENCE, **more}
         found = mounting.mount(dataset._content, tmp_path / name, **more)
         made.append(found)
         return found, Path(found.mountpoint)
@@ -224,7 +225,9 @@ def standing(tmp_path_factory, filled):
     with pytest.MonkeyPatch.context() as patched:
         patched.setenv("SCRIPTRUN_SECRETS", str(root / "secrets"))
         data = Dataset.File.from_files((filled(Workspace.create("w", path=root)), "*.bin"))
-        with mounting.mount(data._content, root / "here", root / "cache") as found:
+        with mounting.mount(
+            data._content, root / "here", root / "cache", time_limit=PATIENCE
+        ) as found:
             yield Path(found.mountpoint)
 
 
@@ -334,7 +337,9 @@ def test_the_process_that_serves_it_may_die(big, mounted):
     assert "signal 9" in found.problem()
     with pytest.raises(OSError):
         (place / "big.bin").read_bytes()
-    assert found.mountpoint in mounting.clear_stale()
+    cleared = mounting.clear_stale()
+    if found.mountpoint not in cleared:  # whoever else on this machine looked first
+        assert not os.path.ismount(place)
     assert os.listdir(place) == []
 
 
@@ -346,7 +351,7 @@ def test_it_is_unmounted_when_the_one_who_mounted_dies(big, tmp_path, workspace)
         f"ws = Workspace({str(workspace.root)!r})\n"
         f"content = Dataset.get_by_name(ws, {kept.name!r})._content\n"
         f"found = mount.mount(content, {str(tmp_path / 'there')!r})\n"
-        "print('mounted', flush=True)\ntime.sleep(60)\n"
+        "print('mounted', flush=True)\ntime.sleep(3600)\n"
     )
     child = subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, text=True)
     assert child.stdout.readline() == "mounted\n"
@@ -394,7 +399,7 @@ def test_a_normal_user_mounts_and_clears_away(web, tmp_path):
     os.chown(home, 65534, 65534)
     words = ["unshare", "--mount", "sh", "-c", AS_NOBODY, "sh", home.parent, sys.executable]
     said = subprocess.run(
-        [*words, MOUNT_AND_DIE, web.address], capture_output=True, text=True, timeout=120
+        [*words, MOUNT_AND_DIE, web.address], capture_output=True, text=True, timeout=PATIENCE
     )
     assert said.stdout.splitlines() == ["[6291456, 1000]", "['first'] []", "['65534']", "[]"], said
 
@@ -405,7 +410,7 @@ def test_closing_with_a_file_open_does_not_wait(big, mounted):
     file.read(10)
     closing = threading.Thread(target=found.close)
     closing.start()
-    closing.join(20)
+    closing.join(PATIENCE)
     assert not closing.is_alive()
     assert not os.path.ismount(place)
     with contextlib.suppress(OSError):  # its file system is gone

@@ -282,8 +282,11 @@ def test_a_process_ends_after_pyarrows_threads_have_let_go_of_their_files():
 import io, threading, time
 from scriptrun.data import arrow_files
 
+arrow_files._LAST = 300.0
+
 def later(files):
-    time.sleep(0.3)
+    threading.main_thread().join()
+    time.sleep(0.3)  # in which the process would be gone
     print("let go", flush=True)
     files.clear()
 

@@ -189,7 +189,7 @@ def test_variables_of_the_system_are_expanded(ws):
 
 def test_time_limits(ws):
     assert ScriptRunConfig("src", "train.py").run_config.max_run_duration_seconds is None
-    config = ScriptRunConfig("src", command="sleep 60", max_run_duration_seconds=1)
+    config = ScriptRunConfig("src", command="sleep 3600", max_run_duration_seconds=1)
     run = Experiment(ws, "e").submit(config)
     run.wait_for_completion(raise_on_error=False)
     assert (

@@ -155,7 +155,7 @@ def test_cancel_and_fail(ws, ran):
     run = ran("")
     run.fail("no good", "Bad")
     assert run.get_status() == "Failed" and "no good" in str(run.get_details()["error"])
-    slow = Experiment(ws, "e").submit(ScriptRunConfig("src", command="sleep 60"))
+    slow = Experiment(ws, "e").submit(ScriptRunConfig("src", command="sleep 3600"))
     slow.cancel()
     slow.wait_for_completion(raise_on_error=False)
     assert slow.get_status() == "Canceled"

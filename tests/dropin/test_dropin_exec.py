@@ -217,7 +217,7 @@ for nodes in ("4", 1):
     print(target.scale_settings.maximum_node_count, target.vm_size)
 target.update(max_nodes=3)
 print(ComputeTarget(ws, "gpu").scale_settings.maximum_node_count)
-src = ScriptRunConfig(source_directory="src", command="sleep 60", compute_target=target)
+src = ScriptRunConfig(source_directory="src", command="sleep 3600", compute_target=target)
 run = Experiment(ws, "active").submit(src)
 print([each.id == run.id for each in target.get_active_runs()])
 run.cancel()

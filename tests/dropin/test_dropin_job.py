@@ -3,34 +3,19 @@
 from __future__ import annotations
 
 import os
-import shutil
 import subprocess
 import sys
-from pathlib import Path
 
+import old_pythons
 import pytest
 
 from scriptrun import kit
 
 
-def older(version):
-    """Where this machine has that Python."""
-    home = Path(os.environ.get("PYENV_ROOT", Path.home() / ".pyenv"))
-    found = [
-        *sorted(home.glob(f"versions/{version}.*/bin/python")),
-        shutil.which(f"python{version}"),
-    ]
-    return [
-        str(each) for each in found if each and subprocess.run([each, "-c", ""]).returncode == 0
-    ]
-
-
-@pytest.fixture(params=["here", "3.6", "3.8", "3.13"])
+@pytest.fixture(params=old_pythons.to_try(), ids=old_pythons.version_of)
 def bare(request, tmp_path):
     """Runs code as a job does, in a Python that has no packages."""
-    command = [sys.executable, "-S"] if request.param == "here" else older(request.param)[:1]
-    if not command:
-        pytest.skip(f"this machine has no Python {request.param}")
+    command = [request.param, "-S"]
 
     def run(code, site=None):
         path = [str(kit.place(tmp_path)), *([str(site)] if site else [])]

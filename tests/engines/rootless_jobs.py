@@ -35,14 +35,14 @@ def told(bench: Bench) -> dict[str, object]:
     run = submit(bench, managed(Environment.from_dockerfile("made", MADE)), TELLS)
     until(lambda: "began" in log_of(deaf))
     deaf.cancel()
-    tool = containers.require()
-    return {
-        **seen(run),
-        "run": str(run.path),
-        "canceled": wait(deaf),
-        "rootless": tool.rootless,
-        "left": containers.run(tool, ["ps", "--all", "--quiet"]).out,
-    }
+    tool, ended = containers.require(), wait(deaf)
+
+    def none_left() -> bool:
+        said = containers.run(tool, ["ps", "--all", "--quiet"])
+        return not said.code and not said.out
+
+    until(none_left, "containers are left")
+    return {**seen(run), "run": str(run.path), "canceled": ended, "rootless": tool.rootless}
 
 
 if __name__ == "__main__":

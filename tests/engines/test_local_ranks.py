@@ -21,10 +21,10 @@ from scriptrun.tracking import events
 
 WAITS = """
 import os, sys, time
-open(f"{sys.argv[1]}/{os.environ['RANK']}", "w").write(str(os.getpid()))
-print("rank", os.environ["RANK"], "waits", flush=True)
 def hangs_in_here():
-    time.sleep(60)
+    print("rank", os.environ["RANK"], "waits", flush=True)
+    open(f"{sys.argv[1]}/{os.environ['RANK']}", "w").write(str(os.getpid()))
+    time.sleep(3600)
 hangs_in_here()
 """
 GLOO = """
@@ -53,7 +53,7 @@ def waiting(bench):
     yield run, {int(path.name): int(path.read_text()) for path in place.glob("?")}
     run.cancel()
     wait(run)
-    assert not living(place.as_posix())
+    until(lambda: not living(place.as_posix()), "some live on")
 
 
 def test_a_rank_that_is_killed_ends_the_others(waiting):
@@ -88,11 +88,20 @@ def test_a_node_whose_keeper_is_killed_does_not_hold_the_run(waiting, who, node)
 def test_hanging_ranks_leave_their_stacks(bench):
     place = bench.root / "marks"
     place.mkdir()
-    run = bench.run(WAITS, [place.as_posix()], pytorch=[2, 1], limit=2)
+
+    def came(run):
+        logs = [path.read_text() for path in run.path.glob("user_logs/std_log*.txt")]
+        hang = sum("waits" in each for each in logs) == 2
+        return hang and "py-spy gave nothing in" not in stacks_of(run)
+
+    run = bench.overrun(WAITS, [place.as_posix()], pytorch=[2, 1], came=came)
     assert run.get_status() == "Failed"
     assert "max_run_duration_seconds" in run.standing.reason
-    stacks = (run.path / "system_logs" / "stacks.txt").read_text()
-    assert stacks.count("hangs_in_here") == 2
+    assert stacks_of(run).count("hangs_in_here") == 2
+
+
+def stacks_of(run):
+    return (run.path / "system_logs" / "stacks.txt").read_text()
 
 
 def test_a_port_that_is_taken_is_told_and_another_one_is_agreed(bench):

@@ -10,7 +10,7 @@ from scriptrun.config.distributed import MpiConfiguration
 from scriptrun.engines.slurm import Slurm
 from scriptrun.spec.errors import RunConfigurationException
 from scriptrun.testing import jobs
-from scriptrun.testing.jobs import Bench, log_of_rank
+from scriptrun.testing.jobs import TIME_TO_SAVE, Bench, log_of_rank
 from scriptrun.testing.ranks import MPI
 
 pytestmark = pytest.mark.slow
@@ -29,7 +29,7 @@ world.barrier()
 if world.rank == 1:
     print("what went wrong", flush=True)
     world.Abort(7)
-time.sleep(60)
+time.sleep(3600)
 """
 
 
@@ -53,7 +53,7 @@ def test_who_aborts_is_named_and_the_others_save(tmp_path, library):
     python = python_of(library)
     place = bench.root / "marks"
     place.mkdir()
-    run = bench.run(ABORTS, [place.as_posix()], mpi=[2, 2], python=python)
+    run = bench.run(ABORTS, [place.as_posix()], mpi=[2, 2], python=python, variables=TIME_TO_SAVE)
     assert run.get_status() == "Failed"
     assert "rank 1 (node 0) ended with exit code 7" in run.standing.reason
     assert {path.name for path in place.iterdir()} >= {"saved-0", "saved-2", "saved-3"}

@@ -76,7 +76,7 @@ def test_a_target_with_more_room_shares_with_one_that_has_less(tmp_path):
 
 def test_a_child_that_inherited_it_holds_on(tmp_path):
     held = slots.take(tmp_path, 1, 0)
-    child = subprocess.Popen(["sleep", "600"], pass_fds=held.descriptors)
+    child = subprocess.Popen(["sleep", "3600"], pass_fds=held.descriptors)
     held.close()
     try:
         assert slots.take(tmp_path, 1, 0) is None

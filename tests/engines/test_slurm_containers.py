@@ -6,7 +6,7 @@ import json
 import shutil
 
 import pytest
-from pods import BASE, own
+from pods import BASE, own, short_path
 
 from scriptrun.config.distributed import PyTorchConfiguration
 from scriptrun.config.environment import Environment
@@ -14,7 +14,7 @@ from scriptrun.config.script_run_config import ScriptRunConfig
 from scriptrun.engines.slurm import Slurm
 from scriptrun.experiment import Experiment
 from scriptrun.spec.errors import RunConfigurationException
-from scriptrun.testing.jobs import Bench, log_of, log_of_rank, until, wait
+from scriptrun.testing.jobs import TIME_TO_SAVE, Bench, log_of, log_of_rank, until, wait
 
 pytestmark = [pytest.mark.podman, pytest.mark.slurm]
 
@@ -34,7 +34,7 @@ signal.signal(signal.SIGTERM, save)
 import os
 os.makedirs("outputs", exist_ok=True)
 print("began", flush=True)
-time.sleep(600)
+time.sleep(3600)
 """
 ODD = 'a "b" $HOME\n%j é'
 
@@ -47,7 +47,7 @@ def bench(tmp_path, slurm, podman):
 def config(bench, target, code, arguments=(), **how):
     environment = Environment.from_docker_image("base", BASE)
     environment.python.user_managed_dependencies = True
-    environment.environment_variables = {"WORD": ODD}
+    environment.environment_variables = {"WORD": ODD, **TIME_TO_SAVE}
     return ScriptRunConfig(
         str(bench.source(code)),
         "job.py",
@@ -65,7 +65,7 @@ def submit(bench, *args, **how):
 def passes(bench, target, slurm):
     """A job that tells, one that fails, one that is killed, and one that is canceled and saves."""
     run = submit(bench, target, TELLS, [ODD])
-    assert wait(run, 120) == "Completed", run.standing.reason + log_of(run)
+    assert wait(run) == "Completed", run.standing.reason + log_of(run)
     python, here, word, argument, _ = json.loads(log_of(run))
     assert (python, here) == ("/usr/local/bin/python", str(run.path / "work"))
     assert word == argument == ODD
@@ -90,8 +90,8 @@ def passes(bench, target, slurm):
     assert (saves.path / "outputs" / "saved").read_text() == "yes"
 
 
-def test_podman_on_nodes_that_have_to_load_the_image(bench, slurm, tmp_path_factory):
-    root = tmp_path_factory.mktemp("nodes") / "podman"
+def test_podman_on_nodes_that_have_to_load_the_image(bench, slurm):
+    root = short_path()
     program = own.bring_up(root, images=())
     target = Slurm(containers="podman", setup=(f"export SCRIPTRUN_CONTAINER_TOOL={program}",))
     try:

@@ -22,7 +22,7 @@ WAITS = """
 import time
 open("outputs/so-far.txt", "w").write("kept")
 print("began", flush=True)
-time.sleep(60)
+time.sleep(3600)
 """
 
 
@@ -144,7 +144,7 @@ def test_the_environment_is_built_once_on_each_node(tmp_path, slurm, index):
 TOO_MUCH = """
 import os, time
 hold = bytearray(900 << 20) if os.environ.get("RANK", "1") == "1" else None
-time.sleep(60)
+time.sleep(3600)
 """
 
 

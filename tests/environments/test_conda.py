@@ -294,7 +294,7 @@ def start_build(spec, locks) -> subprocess.Popen[str]:
 
 @pytest.mark.faults
 def test_a_killed_build_is_never_taken_for_good(conda, own_channel, tmp_path):
-    seed = int(os.environ.get("SCRIPTRUN_FAULT_SEED", random.randrange(10**6)))
+    seed = int(os.environ.get("SCRIPTRUN_FAULT_SEED", random.SystemRandom().randrange(10**6)))
     print(f"seed {seed}")  # shown when the test fails
     moments = random.Random(seed)
     for number in range(int(os.environ.get("SCRIPTRUN_FAULT_MOMENTS", 5))):

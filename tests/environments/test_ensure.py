@@ -21,7 +21,7 @@ from scriptrun.environments.base import Stopped
 from scriptrun.spec.environment import EnvironmentSpec
 from scriptrun.spec.errors import EnvironmentException
 from scriptrun.store import flocks
-from scriptrun.testing.jobs import until
+from scriptrun.testing.jobs import PATIENCE, until
 
 BUILD = """
 import json, sys
@@ -122,7 +122,7 @@ def test_a_broken_lock_file_is_made_anew(request_of, locks, said, text):
 def test_eight_processes_build_it_once(request_of, locks):
     spec = request_of("blue", name="colours")
     processes = [start_build(spec, locks) for _ in range(8)]
-    outputs = [process.communicate(timeout=120)[0] for process in processes]
+    outputs = [process.communicate(timeout=PATIENCE)[0] for process in processes]
     assert [process.returncode for process in processes] == [0] * 8, "\n".join(outputs)
     answers = [json.loads(output.splitlines()[-1]) for output in outputs]
     assert len({answer["place"] for answer in answers}) == 1
@@ -141,10 +141,8 @@ def test_who_waits_says_for_whom(request_of, locks, said):
         Path(f"{shelves.build_lock(ready.key)}.owner").write_text('{"pid": 4711, "host": "there"}')
         thread = threading.Thread(target=ensure.ensure, args=(spec, locks, waited.append))
         thread.start()
-        until = time.monotonic() + 30
-        while not waited and time.monotonic() < until:
-            time.sleep(0.01)
-    thread.join(60)
+        until(lambda: waited)
+    thread.join(PATIENCE)
     assert waited[0] == "Waiting for process 4711 on there, which builds this environment."
     assert ensure.find(spec, locks) is not None
 
@@ -159,7 +157,7 @@ def test_waiting_can_be_given_up(request_of, locks, said):
 
 @pytest.mark.faults
 def test_a_killed_build_is_never_taken_for_good(request_of, tmp_path):
-    seed = int(os.environ.get("SCRIPTRUN_FAULT_SEED", random.randrange(10**6)))
+    seed = int(os.environ.get("SCRIPTRUN_FAULT_SEED", random.SystemRandom().randrange(10**6)))
     print(f"seed {seed}")  # shown when the test fails
     moments = random.Random(seed)
     for number in range(int(os.environ.get("SCRIPTRUN_FAULT_MOMENTS", 12))):
@@ -213,13 +211,13 @@ print(sorted(heavy & set(sys.modules)))
     assert subprocess.check_output(command, text=True).strip() == "[]"
 
 
-def test_failure_leaves_no_place_behind(request_of, locks, said, wheels):
+def test_failure_leaves_no_place_behind(request_of, locks, said, wheels, monkeypatch):
     spec = request_of("red==1.0")
     ready = ensure.ensure(spec, locks, said.append)
     cache.remove(ready.key)
     for wheel in wheels.glob("red-1.0*"):
         wheel.unlink()
-    os.environ["UV_CACHE_DIR"] = str(wheels / "empty-cache")
+    monkeypatch.setenv("UV_CACHE_DIR", str(wheels / "empty-cache"))
     with pytest.raises(EnvironmentException):
         ensure.ensure(spec, locks, said.append)
     assert shelves.numbers(ready.key) == []
@@ -247,4 +245,4 @@ def test_a_running_process_keeps_its_place_through_a_rebuild(request_of, locks, 
     again = ensure.ensure(spec, locks, said.append)
     assert "again, because it lacks red.py" in "\n".join(said)
     assert again.place != ready.place
-    assert running.communicate("\n", timeout=30)[0] == "1.0\n"
+    assert running.communicate("\n", timeout=PATIENCE)[0] == "1.0\n"

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import ast
 import base64
 import json
 import re
 
 import pytest
 import registry as registries
+from channels import ODD
 from index_server import serving
 from pods import BASE, lacking
 from wheel_making import make_repository, make_wheel
@@ -141,7 +143,8 @@ def test_a_registry_of_the_workspace_and_one_of_the_base(
         address=served.address, username=registries.USER, password="wrong"
     )
     with pytest.raises(
-        EnvironmentException, match=r"(?s)Pulling the image .*unauthorized"
+        EnvironmentException,
+        match=r"(?s)Pulling the image .*(unauthorized|authentication required)",
     ) as error:
         environment.build(here)
     assert "The registry refuses: log in" in str(error.value)
@@ -226,8 +229,9 @@ def test_conda_packages_become_a_layer_of_an_image(podman, tmp_path, wheels, con
     code = "import red, ontop, os; print(red.VERSION, ontop.VERSION, os.environ['CONDA_PREFIX'])"
     assert podman.say(*say, "python", "-c", code) == "1.0 1.0 /opt/scriptrun"
     assert podman.say(*say, "pin") == "pin 1.0 py_0"
-    code = "import os; print(os.environ['TOOL_HOME'], os.environ['TOOL_WORDS'], sep=', ')"
-    assert podman.say(*say, "python", "-c", code) == "/opt/scriptrun/share/tool, two words"
+    code = "import os; print([os.environ[f'TOOL_{name}'] for name in ('HOME', 'WORDS', 'ODD')])"
+    seen = ast.literal_eval(podman.say(*say, "python", "-c", code))
+    assert seen == ["/opt/scriptrun/share/tool", "two words", ODD]
     assert built.python == "/opt/scriptrun/bin/python"
     assert len(layers(podman, image)) == len(layers(podman, BASE)) + 2
 

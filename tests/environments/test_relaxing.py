@@ -2,6 +2,7 @@
 
 import io
 import subprocess
+import sys
 import tarfile
 from pathlib import Path
 
@@ -15,6 +16,9 @@ from scriptrun.environments.ensure import ensure
 from scriptrun.spec.environment import AUTO, EXACT, RELAX
 from scriptrun.spec.errors import EnvironmentException
 
+#: the Python that every machine has
+OWN = "{}.{}".format(*sys.version_info)
+
 
 @pytest.fixture
 def aged(wheels):
@@ -27,7 +31,7 @@ def aged(wheels):
 
 
 def test_exact_pins_are_refused(request_of, locks, said, aged):
-    spec = request_of("numeric==1.0", python="3.11", pins=EXACT)
+    spec = request_of("numeric==1.0", python=OWN, pins=EXACT)
     with pytest.raises(EnvironmentException, match="numeric"):
         ensure(spec, locks, said.append)
 
@@ -40,17 +44,17 @@ def test_what_can_be_had_exactly_is_not_touched(request_of, locks, said, aged):
 
 
 def test_a_pin_is_moved_to_the_lowest_version_that_there_is(request_of, locks, said, aged):
-    spec = request_of("numeric==1.0", "red==1.0", "blue", python="3.11", pins=RELAX)
+    spec = request_of("numeric==1.0", "red==1.0", "blue", python=OWN, pins=RELAX)
     ready = ensure(spec, locks, said.append)
     assert ready.lock["relaxed"] == {"numeric": ["1.0", "1.1"]}
     assert "red==1.0" in ready.lock["requirements"]
-    assert ready.lock["python"].startswith("3.11.")
+    assert ready.lock["python"].startswith(f"{OWN}.")
     assert "pins relaxed: numeric 1.0 -> 1.1" in ready.notes
     assert "pins relaxed: numeric 1.0 -> 1.1" in said
 
 
 def test_what_the_user_left_free_stays_free(request_of, locks, said, aged):
-    spec = request_of("numeric==1.0", "red", python="3.11", pins=AUTO)
+    spec = request_of("numeric==1.0", "red", python=OWN, pins=AUTO)
     assert "red==2.0" in ensure(spec, locks, said.append).lock["requirements"]
 
 
@@ -67,7 +71,7 @@ def test_those_that_need_each_other_move_as_little_as_they_can(request_of, locks
     make_wheel(aged, "learn", "1.1", needs=("numeric==1.2",))
     make_wheel(aged, "learn", "2.0", needs=("numeric==2.0",))
     make_wheel(aged, "learn", "1.0", tag="cp36")
-    spec = request_of("numeric==1.0", "learn==1.0", "red", python="3.11", pins=AUTO)
+    spec = request_of("numeric==1.0", "learn==1.0", "red", python=OWN, pins=AUTO)
     lock = ensure(spec, locks, said.append).lock
     assert lock["relaxed"] == {"numeric": ["1.0", "1.2"], "learn": ["1.0", "1.1"]}
     assert "red==2.0" in lock["requirements"]
@@ -90,7 +94,7 @@ def test_what_once_had_a_wheel_is_not_built_for_a_later_python(
 def test_a_package_that_went_into_another_is_that(request_of, locks, said, aged):
     make_wheel(aged, "tensorflow_gpu", "1.0", tag="cp36")
     make_wheel(aged, "tensorflow", "2.0")
-    spec = request_of("tensorflow-gpu==1.0", python="3.11", pins=AUTO)
+    spec = request_of("tensorflow-gpu==1.0", python=OWN, pins=AUTO)
     lock = ensure(spec, locks, said.append).lock
     assert lock["relaxed"]["tensorflow"] == ["1.0", "2.0"]
     assert "tensorflow-gpu" in lock["relaxed"]
@@ -115,7 +119,7 @@ def test_old_names_work_in_what_was_relaxed(request_of, locks, said, aged, tmp_p
     (tmp_path / "sklearn" / "externals").mkdir(parents=True)
     (tmp_path / "sklearn" / "externals" / "__init__.py").touch()
     (tmp_path / "sklearn" / "externals" / "six.py").write_text("WHOSE = 'its own'")
-    ready = ensure(request_of(*lines, python="3.11", pins=AUTO), locks, said.append)
+    ready = ensure(request_of(*lines, python=OWN, pins=AUTO), locks, said.append)
     code = (
         "import numpy as np, collections, time, inspect\n"
         "assert np.float is float and np.bool is bool and np.object is object\n"
@@ -129,7 +133,7 @@ def test_old_names_work_in_what_was_relaxed(request_of, locks, said, aged, tmp_p
     )
     done = subprocess.run([ready.python, "-c", code], capture_output=True, text=True, cwd=tmp_path)
     assert done.stdout == "['a', 'b']\n", done.stderr
-    assert ensure(request_of(*lines, python="3.11", pins=AUTO), locks, said.append).cached
+    assert ensure(request_of(*lines, python=OWN, pins=AUTO), locks, said.append).cached
 
 
 @pytest.mark.parametrize(

@@ -105,7 +105,7 @@ def test_processes_that_fork_as_fast_as_they_are_killed(bench, podman):
     code = (
         "import os, signal, sys, time\nsignal.signal(signal.SIGTERM, signal.SIG_IGN)\n"
         "print('began', flush=True)\nfor _ in range(200):\n"
-        "    if os.fork(): time.sleep(0.01)\n    else: os.setsid()\ntime.sleep(600)\n"
+        "    if os.fork(): time.sleep(0.01)\n    else: os.setsid()\ntime.sleep(3600)\n"
     )
     mark = f"forks-{os.urandom(6).hex()}"
     grace = {"AZUREML_RUN_KILL_SIGNAL_TIMEOUT_SEC": "0.3"}
@@ -150,7 +150,7 @@ def test_a_script_in_an_image_without_python(bench):
 
 
 def test_a_canceled_build_ends(bench, podman):
-    mark = str(600 + int.from_bytes(os.urandom(2)) / 1e5)
+    mark = f"3600.{int.from_bytes(os.urandom(6))}"
     run = submitted(bench, of_dockerfile(f"FROM {BASE}\nRUN sleep {mark}\n"))
     until(lambda: jobs.living(f"sleep\0{mark}"), "the build has not begun")
     run.cancel()
@@ -160,7 +160,7 @@ def test_a_canceled_build_ends(bench, podman):
 
 def test_a_build_that_hangs_is_ended_after_its_time(bench, podman, monkeypatch):
     monkeypatch.setenv("SCRIPTRUN_BUILD_TIMEOUT", "4")
-    mark = str(700 + int.from_bytes(os.urandom(2)) / 1e5)
+    mark = f"3600.{int.from_bytes(os.urandom(6))}"
     run = submitted(bench, of_dockerfile(f"FROM {BASE}\nRUN sleep {mark}\n"))
     assert wait(run) == "Failed"
     assert "took longer than 4 s" in run.standing.reason
@@ -168,15 +168,23 @@ def test_a_build_that_hangs_is_ended_after_its_time(bench, podman, monkeypatch):
 
 
 def test_a_builder_is_killed_and_the_next_builds(bench, podman):
-    environment = of_dockerfile(f"FROM {BASE}\nRUN sleep 1.5\n")
+    mark = f"3600.{int.from_bytes(os.urandom(6))}"
+    environment = of_dockerfile(f"FROM {BASE}\nRUN sleep {mark} || true\n")
     builder = subprocess.Popen(
         [sys.executable, "-c", BUILDS, str(bench.root), environment.docker.base_dockerfile],
         stdout=subprocess.DEVNULL,
     )
-    until(lambda: jobs.living("sleep\0001.5"), "the build has not begun")
+    until(lambda: jobs.living(f"sleep\0{mark}"), "the build has not begun")
     builder.kill()
     builder.wait()
     run = submitted(bench, environment)
+
+    def goes_on():
+        for pid in jobs.living(f"sleep\0{mark}"):
+            jobs.kill(pid)
+        return run.standing.is_final
+
+    until(goes_on, "it is not built")
     assert wait(run) == "Completed", run.standing.reason
 
 

@@ -163,8 +163,9 @@ def test_a_log_of_a_gigabyte(small_disk):
 
 def test_a_deaf_script_is_killed_at_its_time_limit(tmp_path):
     bench = Bench(tmp_path, Local())
-    code = "import signal, time; signal.signal(signal.SIGTERM, signal.SIG_IGN); print('deaf', flush=True); time.sleep(600)"
-    run = bench.run(code, limit=1, variables={"AZUREML_RUN_KILL_SIGNAL_TIMEOUT_SEC": "0.2"})
+    code = "import signal, time; signal.signal(signal.SIGTERM, signal.SIG_IGN); print('deaf', flush=True); time.sleep(3600)"
+    grace = {"AZUREML_RUN_KILL_SIGNAL_TIMEOUT_SEC": "0.2"}
+    run = bench.overrun(code, variables=grace, came=lambda run: log_of(run))
     assert run.get_status() == "Failed"
     assert "max_run_duration_seconds" in run.standing.reason
     assert log_of(run) == "deaf\n"

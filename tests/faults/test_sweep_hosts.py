@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import collections
+import contextlib
 import json
 import os
 import shutil
@@ -25,52 +26,53 @@ from scriptrun.sweeps import tending
 
 TUNING = Path(__file__).resolve().parents[1] / "sweeps"
 SUBMITS = """
-import os, sys
+import sys
 from pathlib import Path
 sys.path.insert(0, sys.argv[1])
 from tuning import Tuner
 from scriptrun.engines.slurm import Slurm
 target = Slurm(partition="main", cpus=4, memory="64M") if "slurm" in sys.argv else None
-arguments = ("--sleep", 0.5, "--steps", sys.argv[3], "--mark", sys.argv[2] + "/ran")
 tuner = Tuner(Path(sys.argv[2]), target)
-sweep = tuner.submit(*arguments, max_concurrent_runs=4, max_total_runs=int(sys.argv[4]))
-print(os.readlink("/proc/self/ns/uts"), sweep.id)
+arguments = ("--mark", sys.argv[2] + "/ran", "--gate", sys.argv[2] + "/gate")
+sweep = tuner.submit(*arguments, max_concurrent_runs=4, max_total_runs=int(sys.argv[3]))
+print(sweep.id)
 """
 
 
 @pytest.fixture
 def far(tmp_path):
     """A host of another name, with a local disk of its own: submits there, and is cut off."""
-    words = ["unshare", "--uts", "sh", "-c", 'hostname far && exec "$@"', "sh"]
-    able = shutil.which("unshare") and subprocess.run([*words, "true"], capture_output=True)
-    if not able or able.returncode != 0:
-        lacking("a host name of its own cannot be given here (it takes root)")
+    words = ["unshare", "--uts", "sh", "-c", "hostname far && echo far && exec sleep infinity"]
+    if not shutil.which("unshare"):
+        lacking("unshare is not here")
+    with subprocess.Popen(words, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL) as holder:
+        if holder.stdout.read(4) != b"far\n":
+            lacking("a host name of its own cannot be given here (it takes root)")
+        # while it is open no other host is taken for it
+        with open(f"/proc/{holder.pid}/ns/uts") as space:
+            holder.kill()
+            made = far_host(tmp_path, f"/proc/{os.getpid()}/fd/{space.fileno()}")
+            yield made
+            made.all_get(signal.SIGKILL)
+
+
+def far_host(tmp_path, space):
     own = {"SCRIPTRUN_RUNTIME": str(tmp_path / "far"), "SCRIPTRUN_SLOTS": str(tmp_path / "slots")}
 
     class Far:
-        names: list[str] = []
-
         def submits(self, root, *more):
-            command = [*words, sys.executable, "-c", SUBMITS, str(TUNING), str(root), *more]
+            words = ["nsenter", f"--uts={space}", sys.executable, "-c", SUBMITS, str(TUNING)]
+            command = [*words, str(root), *more]
             said = subprocess.check_output(command, env={**os.environ, **own}, text=True)
-            self.names.append(said.split()[0])
-            return said.split()[1]
+            return said.strip()
 
         def all_get(self, number):
-            for name in os.listdir("/proc"):
-                if name.isdigit() and lives_in(name, self.names):
-                    os.kill(int(name), number)
+            for name in filter(str.isdigit, os.listdir("/proc")):
+                with contextlib.suppress(OSError):
+                    if os.path.samefile(f"/proc/{name}/ns/uts", space):
+                        os.kill(int(name), number)
 
-    made = Far()
-    yield made
-    made.all_get(signal.SIGKILL)
-
-
-def lives_in(pid, hosts):
-    try:
-        return os.readlink(f"/proc/{pid}/ns/uts") in hosts
-    except OSError:
-        return False
+    return Far()
 
 
 def five_minutes_pass():
@@ -84,7 +86,7 @@ def five_minutes_pass():
 def test_a_sweep_whose_host_is_gone_stands_still_and_goes_on_elsewhere(tmp_path, far):
     """Two of its runs had begun there and two waited; its driver comes back too late."""
     tuner, mark = Tuner(tmp_path), tmp_path / "ran"
-    sweep = Run.get(tuner.workspace, far.submits(tmp_path, "120", "4"))
+    sweep = Run.get(tuner.workspace, far.submits(tmp_path, "4"))
     assert isinstance(sweep, HyperDriveRun)
     until(lambda: mark.exists() and mark.read_text().count("\n") == 2)
     until(lambda: len(list(sweep.get_children())) == 4)
@@ -118,7 +120,7 @@ def test_a_sweep_whose_host_is_gone_stands_still_and_goes_on_elsewhere(tmp_path,
 def test_runs_of_a_cluster_outlive_the_host_that_submitted_them(tmp_path, far, slurm):
     """Three run, one waits in the cluster's queue, and two were not begun when the host went."""
     tuner, mark = Tuner(tmp_path), tmp_path / "ran"
-    sweep = Run.get(tuner.workspace, far.submits(tmp_path, "20", "6", "slurm"))
+    sweep = Run.get(tuner.workspace, far.submits(tmp_path, "6", "slurm"))
     assert isinstance(sweep, HyperDriveRun)
     until(lambda: mark.exists() and mark.read_text().count("\n") == 3)
     assert sweep.standing.reason == ""
@@ -126,7 +128,8 @@ def test_runs_of_a_cluster_outlive_the_host_that_submitted_them(tmp_path, far, s
     five_minutes_pass()
     assert "its driver on far has given no sign of life" in sweep.standing.reason
     sweep.resume()
-    assert ended(sweep, 120).state == "Completed", sweep.get_diagnostics()
+    (tmp_path / "gate").touch()
+    assert ended(sweep).state == "Completed", sweep.get_diagnostics()
     ran = collections.Counter(mark.read_text().split())
     assert ran == {f"{sweep.id}_{number}": 1 for number in range(6)}
     assert sweep.get_best_run_by_primary_metric() is not None

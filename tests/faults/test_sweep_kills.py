@@ -20,7 +20,7 @@ import pytest
 from scriptrun.sweeps.journal import Journal
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "sweeps"))
-from tuning import Tuner, driver_of, ended, until
+from tuning import SCRIPT, Tuner, driver_of, ended, until
 
 from scriptrun import BayesianParameterSampling, RandomParameterSampling, choice, uniform
 from scriptrun.engines.slurm import Slurm
@@ -67,7 +67,7 @@ def killed_again_and_again(tuner, way, moment, most=KILLS, far=None):
         for pid in driver_of(sweep):
             os.kill(pid, signal.SIGKILL)
             kills += 1
-    assert ended(sweep, 120).state == "Completed"
+    assert ended(sweep).state == "Completed"
     times = collections.Counter(mark.read_text().split())
     assert times == {f"{sweep.id}_{number}": 1 for number in range(runs)}
     journal = Journal(sweep.path).read().children
@@ -125,22 +125,21 @@ def working_in(folder):
 
 
 def test_a_full_disk_lets_a_sweep_wait(tmp_path, small_disk):
-    tuner = Tuner(small_disk("12m"))
-    sweep = tuner.submit("--sleep", 0.5, max_total_runs=6)
+    tuner, gate = Tuner(small_disk("12m")), tmp_path / "gate"
+    wait = f"while not os.path.exists({str(gate)!r}):\n    time.sleep(0.05)\n"
+    tuner.script(SCRIPT + wait)
+    sweep = tuner.submit(max_total_runs=6)
     until(lambda: working_in(tuner.root))
     ballast = tuner.root / "ballast"
-    with open(ballast, "wb") as handle:
-        try:
-            while True:
-                handle.write(b"\0" * 65536)
-                handle.flush()
-        except OSError:
-            pass
+    with open(ballast, "wb", buffering=0) as handle, contextlib.suppress(OSError):
+        while True:
+            handle.write(b"\0" * 65536)
+    gate.touch()
     (driver,) = driver_of(sweep)
     until(lambda: not working_in(tuner.root))  # on a full disk no other can begin
     assert driver_of(sweep) == [driver] and not sweep.standing.is_final
     ballast.unlink()
-    status = ended(sweep, 90)
+    status = ended(sweep)
     assert status.state in ("Completed", "Failed"), status
     states = collections.Counter(each.get_status() for each in sweep.get_children())
     assert sum(states.values()) == 6 or status.state == "Failed"

@@ -48,7 +48,7 @@ def submit(bench, environment):
 
 def test_a_job_runs_in_an_activated_prefix_and_is_repeated_from_its_lock(bench, conda):
     run = submit(bench, environment(conda, "pin", "red", "tool"))
-    assert wait(run) == "Completed", run.reason
+    assert wait(run) == "Completed", run.standing.reason
     said = json.loads(log_of(run).splitlines()[-1])
     prefix = said["CONDA_PREFIX"]
     assert said["prefix"] == prefix

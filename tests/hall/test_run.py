@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shlex
 import subprocess
 import sys
 
@@ -284,10 +285,12 @@ def test_what_a_run_has_not_is_no_attribute(trained):
 
 def test_a_program_that_ends_before_its_runs_is_not_warned(bench):
     """Launchers and runners outlive who submitted: Python must not tell of children left behind."""
+    gate = bench.root / "gate"
+    waits = f"while [ ! -e {shlex.quote(str(gate))} ]; do sleep 0.05; done"
     program = (
         "from scriptrun import Experiment, ScriptRunConfig, Workspace\n"
         f"ws = Workspace({str(bench.workspace.root)!r})\n"
-        "job = ScriptRunConfig('.', command='sleep 1')\n"
+        f"job = ScriptRunConfig('.', command={waits!r})\n"
         "print(*[Experiment(ws, 'e').submit(job).id for _ in range(4)])\n"
     )
     done = subprocess.run(
@@ -298,6 +301,7 @@ def test_a_program_that_ends_before_its_runs_is_not_warned(bench):
     )
     assert done.returncode == 0
     assert "still running" not in done.stderr
+    gate.touch()
     for run_id in done.stdout.split():
         wait(Run.get(bench.workspace, run_id))
 

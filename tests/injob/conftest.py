@@ -2,62 +2,25 @@
 
 from __future__ import annotations
 
-import functools
-import glob
 import json
 import os
 import shutil
 import subprocess
-import sys
 from pathlib import Path
 
+import old_pythons
 import pytest
 
 import scriptrun.runtime
+from scriptrun.testing.jobs import PATIENCE
 
 RUNTIME = Path(scriptrun.runtime.__file__).parent
 
 
-def _candidates(version: str) -> list[str]:
-    pyenv = os.environ.get("PYENV_ROOT") or os.path.expanduser("~/.pyenv")
-    found = sorted(glob.glob(f"{pyenv}/versions/{version}.*/bin/python"))
-    found += glob.glob(
-        os.path.expanduser(f"~/.local/share/uv/python/cpython-{version}.*/bin/python3")
-    )
-    for name in (f"python{version}",):
-        place = shutil.which(name)
-        found += [place] if place else []
-    return found
-
-
-def _answers(python: str, version: str) -> bool:
-    code = "import sys; print('%d.%d' % sys.version_info[:2])"
-    done = subprocess.run([python, "-I", "-c", code], capture_output=True, text=True)
-    return done.returncode == 0 and done.stdout.strip() == version
-
-
-@functools.cache
-def find_python(version: str) -> str | None:
-    """An interpreter of ``version`` on this machine, or None."""
-    return next((place for place in _candidates(version) if _answers(place, version)), None)
-
-
-@functools.cache
-def newest() -> str:
-    """Where none is newer than this one it is the Python behind it: in this one is scriptrun."""
-    found = (find_python(f"3.{minor}") for minor in range(19, sys.version_info.minor, -1))
-    return next((place for place in found if place), os.path.realpath(sys.executable))
-
-
-@pytest.fixture(params=["3.6", "3.8", "newest"])
+@pytest.fixture(params=old_pythons.to_try(), ids=old_pythons.version_of)
 def python(request) -> str:
     """An interpreter that jobs run on: the oldest, the launcher's oldest, and the newest here."""
-    place = newest() if request.param == "newest" else find_python(request.param)
-    if place is None:
-        if os.environ.get("CI") == "true" and request.param != "3.6":
-            pytest.fail(f"there is no Python {request.param} on this machine")
-        pytest.skip(f"there is no Python {request.param} on this machine")
-    return place
+    return request.param
 
 
 class Job:
@@ -109,7 +72,7 @@ class Job:
     def run(self, python: str, code: str, **more: str) -> str:
         """The output of ``code``, which must end well and be silent on stderr."""
         process = self.start(python, code, **more)
-        out, err = process.communicate(timeout=60)
+        out, err = process.communicate(timeout=PATIENCE)
         assert process.returncode == 0, err
         assert err == ""
         return out

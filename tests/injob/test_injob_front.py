@@ -7,6 +7,8 @@ from pathlib import Path
 
 import pytest
 
+from scriptrun.testing.jobs import PATIENCE
+
 WHICH = "import scriptrun; print(getattr(scriptrun, 'WHO', 'front'))"
 
 
@@ -68,7 +70,7 @@ def test_a_broken_one_says_so_itself(job, python):
     (site / "__init__.py").write_text("import a_module_that_is_not_there\n")
     path = os.pathsep.join([str(job.runtime), str(site.parent)])
     process = job.start(python, WHICH, PYTHONPATH=path)
-    assert "a_module_that_is_not_there" in process.communicate(timeout=60)[1]
+    assert "a_module_that_is_not_there" in process.communicate(timeout=PATIENCE)[1]
     assert process.returncode == 1
 
 

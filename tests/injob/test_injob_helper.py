@@ -6,12 +6,13 @@ import json
 import os
 import subprocess
 import sys
-import time
 from pathlib import Path
 
+import old_pythons
 import pytest
 
 from scriptrun import Dataset, Datastore, Environment, Experiment, ScriptRunConfig, Workspace
+from scriptrun.testing.jobs import PATIENCE, until
 
 BEGIN = "from scriptrun import Run, Dataset, Datastore\nrun = Run.get_context()\nws = run.experiment.workspace\n"
 #: a table with what is lost on the way most easily
@@ -203,11 +204,8 @@ def test_it_ends_with_the_script_even_when_that_is_killed(job, python, places, t
         **variables,
     )
     pid = int(process.stdout.readline())
-    process.communicate(timeout=60)
-    until = time.monotonic() + 60
-    while Path(f"/proc/{pid}").exists() and "State:\tZ" not in state(pid):
-        assert time.monotonic() < until, "the helper lives on"
-        time.sleep(0.05)
+    process.communicate(timeout=PATIENCE)
+    until(lambda: "State:\tZ" in state(pid), "the helper lives on")
 
 
 def state(pid: int) -> str:
@@ -349,8 +347,7 @@ print(child.get_status(), child.parent.id == run.id)
 """
 
 
-@pytest.mark.parametrize("python", ["3.8"], indirect=True)
-def test_names_of_the_sdk_v1_are_answered_for_too(tmp_path, python, monkeypatch):
+def test_names_of_the_sdk_v1_are_answered_for_too(tmp_path, monkeypatch):
     """All that the table of the drop-in has, in a job that old code submitted."""
     from scriptrun.dropin.experiment import Experiment as Old
 
@@ -360,7 +357,7 @@ def test_names_of_the_sdk_v1_are_answered_for_too(tmp_path, python, monkeypatch)
     workspace = Workspace.create("ws", path=tmp_path)
     environment = Environment("bare")
     environment.python.user_managed_dependencies = True
-    environment.python.interpreter_path = python
+    environment.python.interpreter_path = old_pythons.oldest(old_pythons.LAUNCHER)
     config = ScriptRunConfig(str(tmp_path / "src"), "train.py", environment=environment)
     run = Old(workspace, "old").submit(config)
     run.wait_for_completion(raise_on_error=False)

@@ -4,13 +4,25 @@ from __future__ import annotations
 
 import json
 import signal
-import time
 
 import pytest
 
+from scriptrun.testing.jobs import PATIENCE, until
 from scriptrun.tracking import metrics
 
 HEAD = "import os, sys, threading, time\nfrom scriptrun import Run\nrun = Run.get_context()\n"
+#: lets the script wait until what it has logged can be read
+WRITTEN = """
+def until_written(words, count):
+    folder = os.path.join(run.folder, 'metrics')
+    for _ in range(6000):
+        if os.path.isdir(folder) and count <= sum(
+            open(os.path.join(folder, name), 'rb').read().count(words) for name in os.listdir(folder)
+        ):
+            return
+        time.sleep(0.05)
+    sys.exit('it is not written')
+"""
 
 
 def lines(job) -> list[dict]:
@@ -129,7 +141,7 @@ def test_ranks_write_at_once(job, python):
     code = HEAD + "for i in range(2000): run.log('loss', i, step=i)\n"
     ranks = [job.start(python, code, SCRIPTRUN_RANK=str(rank)) for rank in range(3)]
     for process in ranks:
-        assert process.communicate(timeout=60)[1] == "" and process.returncode == 0
+        assert process.communicate(timeout=PATIENCE)[1] == "" and process.returncode == 0
     series = metrics.series(job.folder, "loss")
     for rank in range(3):
         mine = [value for value, at in zip(series.values, series.ranks, strict=True) if at == rank]
@@ -137,17 +149,10 @@ def test_ranks_write_at_once(job, python):
     assert series.times == sorted(series.times)
 
 
-def wait_for(condition, seconds=20.0):
-    deadline = time.monotonic() + seconds
-    while not condition() and time.monotonic() < deadline:
-        time.sleep(0.02)
-    return condition()
-
-
 def test_a_lone_point_can_be_read_while_the_script_does_something_else(job, python):
-    process = job.start(python, HEAD + "run.log('alone', 1)\nsys.stdin.read()\ntime.sleep(60)")
+    process = job.start(python, HEAD + "run.log('alone', 1)\nsys.stdin.read()\ntime.sleep(3600)")
     try:
-        assert wait_for(lambda: metrics.read(job.folder) == {"alone": 1})
+        until(lambda: metrics.read(job.folder) == {"alone": 1})
     finally:
         process.kill()
         process.communicate()
@@ -157,13 +162,14 @@ def test_a_kill_loses_only_the_last_moment(job, python):
     process = job.start(
         python,
         HEAD
+        + WRITTEN
         + """
 for i in range(10 ** 9):
     run.log('i', i)
-    if i == 20000: time.sleep(0.5); sys.stdout.write('x'); sys.stdout.flush()
+    if i == 20000: until_written(b'\\n', i + 1); sys.stdout.write('x'); sys.stdout.flush()
 """,
     )
-    process.stdout.read(1)
+    assert process.stdout.read(1) == "x"
     process.send_signal(signal.SIGKILL)
     process.communicate()
     found = metrics.read(job.folder)["i"]
@@ -174,9 +180,10 @@ def test_a_child_that_leaves_at_once_loses_only_the_last_moment(job, python):
     job.run(
         python,
         HEAD
+        + WRITTEN
         + """
 if os.fork() == 0:
-    run.log('early', 1); time.sleep(0.6); run.log('late', 1); os._exit(0)
+    run.log('early', 1); until_written(b'early', 1); run.log('late', 1); os._exit(0)
 os.wait()
 """,
     )
@@ -206,7 +213,7 @@ import atexit
 atexit.register(lambda: run.log('registered before', 1))
 run.log('main', 1)
 atexit.register(lambda: run.log('registered after', 1))
-def later(): time.sleep(0.3); run.log('thread', 1)
+def later(): threading.main_thread().join(); run.log('thread', 1)
 threading.Thread(target=later).start()
 """,
     )
@@ -225,7 +232,7 @@ def test_the_first_line_is_logged_while_the_interpreter_ends(job, python):
 
 def test_an_exception_that_ends_the_script_keeps_what_was_logged(job, python):
     process = job.start(python, HEAD + "run.log('a', 1)\nraise ValueError('the end')")
-    assert "the end" in process.communicate(timeout=60)[1]
+    assert "the end" in process.communicate(timeout=PATIENCE)[1]
     assert metrics.read(job.folder) == {"a": 1}
 
 
@@ -235,12 +242,18 @@ def test_a_signal_handler_that_logs_never_hangs(job, python):
         HEAD
         + """
 import signal
-seen = []
-def handler(number, frame): run.log('signal', len(seen)); seen.append(1); run.flush()
-signal.signal(signal.SIGALRM, handler); signal.setitimer(signal.ITIMER_REAL, 0.001, 0.001)
+seen, inside, done = [], [], []
+def soon(): return done or signal.setitimer(signal.ITIMER_REAL, 0.001)
+def handler(number, frame):
+    inside.append(1)
+    if len(inside) < 4: soon()  # one more may interrupt this one, and that another
+    run.log('signal', len(seen)); seen.append(1); run.flush()
+    inside.pop()
+    soon()
+signal.signal(signal.SIGALRM, handler); soon()
 count = 0
 while len(seen) < 200: run.log('main', count); run.flush(); count += 1
-signal.setitimer(signal.ITIMER_REAL, 0)
+done.append(1); signal.setitimer(signal.ITIMER_REAL, 0)
 run.log('count', count); run.log('seen', len(seen))
 """,
     )
@@ -261,7 +274,7 @@ for block in range(2000): run.log_list('big', ['x' * 1000] * 10); run.flush()
 print('trained')
 """,
     )
-    out, err = process.communicate(timeout=60)
+    out, err = process.communicate(timeout=PATIENCE)
     assert (out, process.returncode) == ("trained\n", 0), err
     said = err.splitlines()
     assert len(said) == 2 and "the script goes on" in said[0]
@@ -282,7 +295,7 @@ resource.setrlimit(resource.RLIMIT_FSIZE, (resource.RLIM_INFINITY, resource.RLIM
 for i in range(500, 1000): run.log('i', i)
 """,
     )
-    err = process.communicate(timeout=60)[1]
+    err = process.communicate(timeout=PATIENCE)[1]
     assert process.returncode == 0 and len(err.splitlines()) == 1
     assert metrics.read(job.folder) == {"i": list(range(1000))}
 
@@ -292,7 +305,7 @@ def test_a_folder_that_cannot_be_written(job, python):
     process = job.start(
         python, HEAD + "for i in range(10): run.log('i', i); run.flush()\nprint('trained')"
     )
-    out, err = process.communicate(timeout=60)
+    out, err = process.communicate(timeout=PATIENCE)
     assert (out, process.returncode) == ("trained\n", 0)
     assert len(err.splitlines()) == 2 and "10 metric lines could not be written" in err
 
@@ -306,7 +319,7 @@ import shutil
 shutil.rmtree(run.folder); run.log('i', 1); run.flush(); print(os.path.exists(run.folder))
 """,
     )
-    assert process.communicate(timeout=60)[0] == "False\n"
+    assert process.communicate(timeout=PATIENCE)[0] == "False\n"
 
 
 def test_a_process_without_threads_still_writes(job, python):

@@ -6,11 +6,12 @@ import json
 import os
 import subprocess
 import sys
-import time
 from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
+
+from scriptrun.testing.jobs import PATIENCE, until
 
 COMMAND = Path(sys.executable).parent / "scriptrun"
 
@@ -44,7 +45,7 @@ class User:
             env={**self.environ, **environ},
             stdin=subprocess.DEVNULL,
             capture_output=True,
-            timeout=120,
+            timeout=PATIENCE,
         )
         out, err = (text.decode("utf-8", "surrogateescape") for text in (done.stdout, done.stderr))
         assert "Traceback" not in err, err
@@ -70,14 +71,15 @@ class User:
 
     def waits_for(self, state: str, run: str = "") -> dict:
         """The record of the run once it has that state."""
-        until = time.monotonic() + 60
-        while time.monotonic() < until:
+
+        def there():
             found = self.does("show", *([run] if run else []), "--json").json
             if found["status"] == state:
                 return found
             assert found["status"] not in ("Completed", "Failed", "Canceled"), found
-            time.sleep(0.1)
-        raise AssertionError(f"not {state} within a minute: {found['status']}")
+            return None
+
+        return until(there, f"not {state}")
 
 
 @pytest.fixture

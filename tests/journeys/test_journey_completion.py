@@ -7,6 +7,8 @@ import subprocess
 
 import pytest
 
+from scriptrun.testing.jobs import PATIENCE
+
 ASK = """
 eval "$(scriptrun completion bash)"
 COMP_WORDS=("$@"); COMP_CWORD=$(($# - 1))
@@ -21,7 +23,7 @@ def bash(user, *words):
     path = f"{user.argv()[0].rpartition('/')[0]}:{user.environ['PATH']}"
     done = subprocess.run(
         ["bash", "--norc", "-c", ASK, "bash", "scriptrun", *words],
-        cwd=user.here, env={**user.environ, "PATH": path}, capture_output=True, text=True, timeout=60,
+        cwd=user.here, env={**user.environ, "PATH": path}, capture_output=True, text=True, timeout=PATIENCE,
     )  # fmt: skip
     return done.stdout.split("\n")[:-1]
 

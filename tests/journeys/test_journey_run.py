@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import json
 import os
+import subprocess
 import sys
 
 import pytest
+
+from scriptrun.testing.jobs import PATIENCE
 
 HELLO = "print('hello')\n"
 
@@ -113,7 +116,7 @@ def test_a_command_instead_of_a_script(user):
 
 
 def test_names_tags_and_settings(user):
-    user.writes("train.py", "import time; time.sleep(30)\n")
+    user.writes("train.py", "import time; time.sleep(3600)\n")
     words = ["-e", "mine", "-n", "first try", "--tag", "a=1", "--tag", "b"]
     done = user.types("run", *words, "--set", "max_run_duration_seconds=1", "--json", "train.py")
     assert done.code == 1
@@ -187,8 +190,17 @@ def test_what_the_script_imports_and_nobody_has_is_told_before_it_fails(user):
 
 def test_a_run_that_must_wait_says_so(user):
     user.does("compute", "set", "local", "--max-runs", "1")
-    user.writes("slow.py", "import time; time.sleep(2.5)\n")
+    gate = user.here / "gate"
+    user.writes(
+        "slow.py", f"import os, time\nwhile not os.path.exists({str(gate)!r}): time.sleep(0.05)\n"
+    )
     first = user.does("run", "-d", "slow.py").out.strip()
     user.waits_for("Running", first)
-    done = user.does("run", "slow.py")
-    assert "waits for its turn" in done.err
+    second = subprocess.Popen(
+        user.argv("run", "slow.py"), cwd=user.here, env=user.environ, stdin=subprocess.DEVNULL,
+        stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True,
+    )  # fmt: skip
+    assert any("waits for its turn" in line for line in second.stderr)
+    gate.touch()
+    _, err = second.communicate(timeout=PATIENCE)
+    assert second.returncode == 0, err

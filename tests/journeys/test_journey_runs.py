@@ -7,11 +7,13 @@ import subprocess
 
 import pytest
 
+from scriptrun.testing.jobs import PATIENCE
+
 SLEEPY = """
 import signal, sys, time
 signal.signal(signal.SIGTERM, lambda *_: (print('saved', flush=True), sys.exit(0)))
 print('started', flush=True)
-time.sleep(60)
+time.sleep(3600)
 """
 MODEL = """
 import os, sys
@@ -29,7 +31,8 @@ print('trained', sys.argv[1])
 
 def test_detach_follow_and_cancel(user):
     user.writes("train.py", SLEEPY)
-    run = user.does("run", "--detach", "train.py").out.strip()
+    grace = f"AZUREML_RUN_KILL_SIGNAL_TIMEOUT_SEC={PATIENCE:g}"
+    run = user.does("run", "--detach", "--env", grace, "train.py").out.strip()
     user.waits_for("Running", run)
     follower = subprocess.Popen(
         user.argv("logs", "-f"),
@@ -40,7 +43,7 @@ def test_detach_follow_and_cancel(user):
     )
     assert follower.stdout.readline() == b"started\n"
     assert user.does("cancel", run).out == f"{run}: is asked to end\n"
-    out, err = follower.communicate(timeout=60)
+    out, err = follower.communicate(timeout=PATIENCE)
     assert out == b"saved\n"
     assert b"Canceled" in err
     assert follower.returncode == 1
@@ -253,7 +256,7 @@ def test_the_time_to_save_can_be_set_on_the_command_line(user):
         "deaf.py",
         "import signal, time\n"
         "signal.signal(signal.SIGTERM, signal.SIG_IGN)\n"
-        "print('deaf', flush=True)\ntime.sleep(60)\n",
+        "print('deaf', flush=True)\ntime.sleep(3600)\n",
     )
     grace = "AZUREML_RUN_KILL_SIGNAL_TIMEOUT_SEC=0.5"
     run = user.does("run", "--detach", "--env", grace, "deaf.py").out.strip()

@@ -106,7 +106,7 @@ def test_wrong_words_are_sentences(user, words, said):
 
 
 def test_a_sweep_is_canceled_and_its_plan_starts_nothing(user):
-    (user.here / "train.py").write_text("import time\ntime.sleep(60)\n")
+    (user.here / "train.py").write_text("import time\ntime.sleep(3600)\n")
     words = ("sweep", "train.py", "--param", "x=1,2,3", "--metric", "m")
     planned = user.types(*words, "--plan")
     assert planned.code == 0 and "Nothing was written" in planned.out

@@ -9,31 +9,46 @@ import sys
 
 import pytest
 
+from scriptrun.testing.jobs import PATIENCE
+
 #: stands for the launcher, in a process of its own: adopts, spawns, watches, clears
 WATCHER = """
-import json, os, sys
+import json, os, sys, time
 from scriptrun.runtime import processes, supervise
-folder, code, limit, grace, first = json.loads(sys.argv[1])
+folder, code, limit, grace, first, ready = json.loads(sys.argv[1])
 output = os.open(os.path.join(folder, "log"), os.O_WRONLY | os.O_CREAT | os.O_APPEND)
 if first:
     processes.become_subreaper()
 pid = processes.spawn([sys.executable, "-c", code], folder, dict(os.environ), output)
 processes.become_subreaper()
+open(os.path.join(folder, "adopts"), "w").close()
+while ready and not os.path.exists(os.path.join(folder, "ready")):
+    time.sleep(0.01)
 cancel, beat = os.path.join(folder, "cancel.json"), os.path.join(folder, "beat")
 supervise.BEAT = 0.2
 ending = supervise.Watch([pid], limit, grace, cancel, beat).wait()
 left = processes.clear_descendants([pid], patience=0.2)
+for _ in range(3000):  # what was killed may take long to go
+    if not processes._any_left():
+        break
+    time.sleep(0.1)
 print(json.dumps([ending.exit_code, ending.signal, ending.stopped, ending.canceled, left,
                   processes.descendants()]))
 """
 
 
-def watch(folder, code, limit=None, grace=0.3, first=True):
+def watch(folder, code, limit=None, grace=0.3, first=True, ready=False):
+    """How ``code`` ended; with ``ready`` it is watched once it has made the file of that name."""
     done = subprocess.run(
-        [sys.executable, "-c", WATCHER, json.dumps([str(folder), code, limit, grace, first])],
+        [
+            sys.executable,
+            "-c",
+            WATCHER,
+            json.dumps([str(folder), code, limit, grace, first, ready]),
+        ],
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=PATIENCE,
     )
     assert done.returncode == 0, done.stderr
     names = ("exit_code", "signal", "stopped", "canceled", "left", "below")
@@ -54,16 +69,20 @@ def test_a_request_to_cancel_lets_it_save(tmp_path):
     code = (
         "import signal, sys, time\n"
         "signal.signal(signal.SIGTERM, lambda *_: (print('saved', flush=True), sys.exit(0)))\n"
-        "time.sleep(600)"
+        "open('ready', 'w').close()\n"
+        "time.sleep(3600)"
     )
-    code = "import signal, time, sys\n" + code
-    seen = watch(tmp_path, code, grace=10)
+    seen = watch(tmp_path, code, grace=PATIENCE, ready=True)
     assert seen["canceled"] and not seen["stopped"]
+    assert seen["exit_code"] == 0 and (tmp_path / "log").read_text() == "saved\n"
 
 
 def test_the_limit_stops_a_deaf_process(tmp_path):
-    code = "import signal, time; signal.signal(signal.SIGTERM, signal.SIG_IGN); time.sleep(600)"
-    seen = watch(tmp_path, code, limit=0.5)
+    code = (
+        "import signal, time; signal.signal(signal.SIGTERM, signal.SIG_IGN)\n"
+        "open('ready', 'w').close(); time.sleep(3600)"
+    )
+    seen = watch(tmp_path, code, limit=0.5, ready=True)
     assert seen["signal"] == "SIGKILL"
     assert "max_run_duration_seconds=0.5" in seen["stopped"]
     assert (tmp_path / "beat").exists(), "it gave signs of life"
@@ -73,13 +92,18 @@ def test_the_limit_stops_a_deaf_process(tmp_path):
 def test_daemons_are_cleared_up(tmp_path, first):
     code = (
         "import os, signal, time\n"
-        "for _ in range(3):\n"
+        "def until(*names):\n"
+        "    while not all(map(os.path.exists, names)): time.sleep(0.01)\n"
+        "until('adopts')\n"
+        "for name in 'abc':\n"
         "    if os.fork() == 0:\n"
         "        os.setsid()\n"
         "        if os.fork(): os._exit(0)\n"
         "        signal.signal(signal.SIGTERM, signal.SIG_IGN)\n"
-        "        time.sleep(600)\n"
-        "time.sleep(0.3)"
+        "        open(name, 'w').close()\n"
+        "        time.sleep(3600)\n"
+        "    os.wait()\n"
+        "until(*'abc')"
     )
     seen = watch(tmp_path, code, first=first)
     assert seen["exit_code"] == 0

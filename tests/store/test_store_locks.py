@@ -8,11 +8,13 @@ import subprocess
 import sys
 import threading
 import time
+from types import SimpleNamespace
 
 import pytest
 
 from scriptrun.spec.errors import WorkspaceException
 from scriptrun.store import flocks, leases, places
+from scriptrun.testing.jobs import PATIENCE, until
 
 
 def test_one_holder_at_a_time(tmp_path):
@@ -39,9 +41,10 @@ def test_waiting_is_told_once_and_ends(tmp_path):
 
     thread = threading.Thread(target=wait)
     thread.start()
-    assert not got.wait(0.2)
+    until(lambda: told)
+    assert not got.is_set()
     held.release()
-    assert got.wait(10)
+    assert got.wait(PATIENCE)
     thread.join()
     assert told == ["waiting"]
 
@@ -49,7 +52,7 @@ def test_waiting_is_told_once_and_ends(tmp_path):
 def test_a_child_holds_on_after_we_close_and_its_death_frees(tmp_path):
     path = tmp_path / "slot"
     held = flocks.try_flock(path)
-    child = subprocess.Popen(["sleep", "60"], pass_fds=[held.fileno()])
+    child = subprocess.Popen(["sleep", "3600"], pass_fds=[held.fileno()])
     held.close()
     try:
         assert flocks.try_flock(path) is None
@@ -62,13 +65,13 @@ def test_a_child_holds_on_after_we_close_and_its_death_frees(tmp_path):
 def test_children_do_not_inherit_unless_told(tmp_path):
     path = tmp_path / "slot"
     held = flocks.try_flock(path)
-    child = subprocess.Popen(["sleep", "60"], close_fds=False)
+    child = subprocess.Popen(["sleep", "3600"], close_fds=False)
     try:
         held.close()
         again = flocks.try_flock(path)
         assert again is not None
         again.set_inheritable(True)
-        heir = subprocess.Popen(["sleep", "60"], close_fds=False)
+        heir = subprocess.Popen(["sleep", "3600"], close_fds=False)
         again.close()
         assert flocks.try_flock(path) is None
         heir.kill()
@@ -81,19 +84,19 @@ def test_children_do_not_inherit_unless_told(tmp_path):
 def test_a_lock_file_that_a_cleaner_removed_does_not_lock_twice(tmp_path):
     path = tmp_path / "a.lock"
     held = flocks.try_flock(path)
-    got = threading.Event()
+    waits, got = threading.Event(), threading.Event()
 
     def wait() -> None:
-        with flocks.flock(path):
+        with flocks.flock(path, waits.set):
             assert flocks.try_flock(path) is None, "the lock is on the file that is there now"
             got.set()
 
     thread = threading.Thread(target=wait)
     thread.start()
-    time.sleep(0.1)
+    assert waits.wait(PATIENCE)
     path.unlink()
     held.release()
-    assert got.wait(10)
+    assert got.wait(PATIENCE)
     thread.join()
 
 
@@ -106,12 +109,12 @@ print(flocks.try_flock(sys.argv[1]) is not None)
 
 
 @pytest.mark.skipif(os.name != "posix" or os.geteuid() != 0, reason="needs root to be two users")
-def test_two_users_share_a_lock(tmp_path):
+def test_two_users_share_a_lock(tmp_path, monkeypatch):
     for folder in [tmp_path, *tmp_path.parents]:
         if not folder.stat().st_mode & 0o001:
             folder.chmod(0o755)
     root = tmp_path / "slots"
-    os.environ["SCRIPTRUN_SLOTS"] = str(root)
+    monkeypatch.setenv("SCRIPTRUN_SLOTS", str(root))
     assert places.slots_root() == root
     assert root.stat().st_mode & 0o7777 == 0o1777
     mask = os.umask(0o077)
@@ -168,16 +171,19 @@ def test_lease_is_exclusive_and_given_back(tmp_path):
 def test_lease_of_a_process_that_was_killed_is_taken_over(tmp_path):
     script = (
         "import sys, time; from scriptrun.store import leases;"
-        "leases.try_lease(sys.argv[1]); print(1, flush=True); time.sleep(60)"
+        "leases.try_lease(sys.argv[1]); print(1, flush=True); time.sleep(3600)"
     )
     child = subprocess.Popen(
         [sys.executable, "-c", script, tmp_path / "build"], stdout=subprocess.PIPE
     )
     assert child.stdout.read(1) == b"1"
     told: list[int] = []
-    killer = threading.Timer(0.3, child.kill)
-    killer.start()
-    with leases.lease(tmp_path / "build", lambda: told.append(1), every=0.02) as held:
+
+    def waiting() -> None:
+        told.append(1)
+        child.kill()
+
+    with leases.lease(tmp_path / "build", waiting, every=0.02) as held:
         assert child.wait() == -9
         assert held.is_ours()
     child.stdout.close()
@@ -185,7 +191,13 @@ def test_lease_of_a_process_that_was_killed_is_taken_over(tmp_path):
 
 
 def test_lease_of_another_host_is_judged_by_its_counter(tmp_path, monkeypatch):
-    monkeypatch.setattr(leases, "STALE_SECONDS", 0.3)
+    now = [1000.0]
+
+    def sleep(seconds: float) -> None:
+        now[0] += seconds
+
+    clock = SimpleNamespace(monotonic=lambda: now[0], sleep=sleep)
+    monkeypatch.setattr(leases, "time", clock)
     path = tmp_path / "build"
     leases.try_lease(path).release()
     path.mkdir()
@@ -195,19 +207,18 @@ def test_lease_of_another_host_is_judged_by_its_counter(tmp_path, monkeypatch):
     for count in range(5):
         (path / "beat.json").write_text(json.dumps({"count": count}))
         assert watch.left_behind() is None
-        time.sleep(0.1)
-    time.sleep(0.35)
+        sleep(leases.STALE_SECONDS - 1)
+        assert watch.left_behind() is None
+    sleep(1)
     assert watch.left_behind() == "theirs"
-    with leases.lease(path, every=0.05) as held:
+    with leases.lease(path, every=60) as held:
         assert held.is_ours()
 
 
 def test_lease_beats_while_it_is_held(tmp_path, monkeypatch):
     monkeypatch.setattr(leases, "BEAT_SECONDS", 0.02)
     with leases.lease(tmp_path / "build"):
-        limit = time.monotonic() + 60
-        while not (tmp_path / "build" / "beat.json").exists() and time.monotonic() < limit:
-            time.sleep(0.01)
+        until((tmp_path / "build" / "beat.json").exists)
         assert json.loads((tmp_path / "build" / "beat.json").read_text())["count"] >= 1
 
 

@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from scriptrun.spec.errors import WorkspaceException
 from scriptrun.store import yaml_file
 from scriptrun.store.registry import Registry, Shelf
+from scriptrun.testing.jobs import PATIENCE
 
 TEXTS = st.text(st.characters(exclude_categories=["Cs"]), max_size=20)
 VALUES = st.dictionaries(
@@ -168,7 +169,7 @@ def test_many_writers_each_get_versions_of_their_own(tmp_path):
     children = [context.Process(target=_add_some, args=(tmp_path, n, answers)) for n in range(4)]
     for child in children:
         child.start()
-    numbers = [number for _ in children for number in answers.get(timeout=60)]
+    numbers = [number for _ in children for number in answers.get(timeout=PATIENCE)]
     for child in children:
         child.join()
     assert sorted(numbers) == list(range(1, 41))

@@ -19,6 +19,7 @@ from hypothesis import strategies as st
 from scriptrun.runtime import workdir
 from scriptrun.spec.errors import SnapshotException
 from scriptrun.store import packs, places, snapshots
+from scriptrun.testing.jobs import PATIENCE
 
 
 @pytest.fixture
@@ -434,7 +435,7 @@ def test_many_at_once_keep_the_content_once(source, store, tmp_path):
     ]
     for child in children:
         child.start()
-    digests = {answers.get(timeout=60) for _ in children}
+    digests = {answers.get(timeout=PATIENCE) for _ in children}
     for child in children:
         child.join()
     assert len(digests) == 1

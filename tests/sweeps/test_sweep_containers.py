@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import pytest
 from pods import BASE
-from tuning import Tuner, ended, tuned_to_a_model, until
+from tuning import Tuner, ended, tuned_to_a_model
 
 from scriptrun import BanditPolicy, Environment, GridParameterSampling, choice
+from scriptrun.testing.jobs import until
 
 pytestmark = [pytest.mark.podman, pytest.mark.slow]
 
@@ -27,12 +28,12 @@ def test_from_the_sweep_to_the_model(tmp_path, podman):
 def test_a_policy_stops_a_container_and_a_cancel_the_rest(tmp_path, podman):
     tuner = Tuner(tmp_path)
     sweep = tuner.submit(
-        job=in_containers(tuner.job("--steps", 1000, "--sleep", 0.1)),
+        job=in_containers(tuner.job("--steps", 36000, "--sleep", 0.1)),
         hyperparameter_sampling=GridParameterSampling({"x": choice(0.9, 0.1)}),
         policy=BanditPolicy(slack_factor=0.1),
     )
-    while not sweep.get_termination():
-        assert not sweep.standing.is_final, sweep.get_diagnostics()
+    until(lambda: sweep.standing.is_final or sweep.get_termination(), sweep.get_diagnostics)
+    assert not sweep.standing.is_final, sweep.get_diagnostics()
     (stopped,) = sweep.get_termination()
     assert stopped == f"{sweep.id}_1"
     sweep.cancel()

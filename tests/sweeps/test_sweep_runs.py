@@ -10,7 +10,7 @@ import subprocess
 import sys
 
 import pytest
-from tuning import Tuner, driver_of, ended, until
+from tuning import Tuner, driver_of, ended
 
 from scriptrun import (
     AshaPolicy,
@@ -36,6 +36,7 @@ from scriptrun.spec.errors import (
 )
 from scriptrun.store import flocks
 from scriptrun.sweeps import picture, tending
+from scriptrun.testing.jobs import PATIENCE, until
 
 
 def numbers(sweep):
@@ -246,7 +247,7 @@ Run.get_context().log("accuracy", 1)
 
 
 def test_canceling_one_run_and_then_all(tuner):
-    sweep = tuner.submit("--steps", 1, "--sleep", 30)
+    sweep = tuner.submit("--steps", 1, "--sleep", 3600)
     until(lambda: len(numbers(sweep)) == 2)
     first = next(iter(sweep.get_children()))
     first.cancel()
@@ -265,10 +266,14 @@ def test_canceling_one_run_and_then_all(tuner):
     ended(sweep)
 
 
-def test_limits_are_extended_later(tuner):
-    sweep = tuner.run(primary_metric_goal=PrimaryMetricGoal.MINIMIZE, max_total_runs=2)
+def test_limits_are_extended_later(tuner, tmp_path):
+    gate, goal = tmp_path / "gate", PrimaryMetricGoal.MINIMIZE
+    gate.touch()
+    sweep = tuner.run("--gate", gate, primary_metric_goal=goal, max_total_runs=2)
+    gate.unlink()
     sweep.extend(max_total_runs=5)
     assert sweep.get_status() == "Running"
+    gate.touch()
     assert ended(sweep).state == "Completed"
     assert numbers(sweep) == [0, 1, 2, 3, 4]
     assert sweep.hyperdrive_config.max_total_runs == 5
@@ -287,7 +292,7 @@ def test_limits_are_extended_later(tuner):
 
 
 def test_the_time_limit_cancels_the_rest(tuner):
-    sweep = tuner.run("--sleep", 30, max_duration_minutes=0.02)
+    sweep = tuner.run("--sleep", 3600, max_duration_minutes=0.02)
     assert sweep.get_status() == "Canceled"
     assert "max_duration_minutes" in sweep.standing.reason
     assert all("max_duration" in reason for reason in sweep.get_termination().values())
@@ -308,19 +313,32 @@ os.kill(os.getpid(), signal.SIGKILL)
     assert ended(sweep).state == "Completed" and numbers(sweep) == [0, 1, 2, 3]
 
 
-def test_two_drivers_at_once_are_one(tuner):
-    sweep = tuner.submit("--sleep", 0.3)
-    until(lambda: driver_of(sweep))
+def test_two_drivers_at_once_are_one(tuner, tmp_path):
+    gate = tmp_path / "gate"
+    sweep = tuner.submit("--gate", gate)
+    lock = tending.lock_of(tuner.workspace.id, sweep.id)
+
+    def is_driven():
+        taken = flocks.try_flock(lock)
+        if taken is not None:  # one that came to it in this moment has gone: there is another
+            taken.release()
+            tending.see_to_it(tuner.workspace, sweep.id)
+        return taken is None
+
+    until(is_driven)
     command = tending.command(tuner.workspace, sweep.id)
-    assert subprocess.run(command, timeout=30).returncode == 0  # it sees the lock and goes
+    assert subprocess.run(command, timeout=PATIENCE).returncode == 0  # it sees the lock and goes
+    gate.touch()
     assert ended(sweep).state == "Completed" and numbers(sweep) == [0, 1, 2, 3]
 
 
 def test_a_run_that_ends_starts_the_driver_again_without_anybody_looking(tuner, tmp_path):
-    mark = tmp_path / "ran"
-    sweep = tuner.submit("--sleep", 0.5, "--mark", str(mark))
+    mark, gate = tmp_path / "ran", tmp_path / "gate"
+    sweep = tuner.submit("--gate", gate, "--mark", mark)
     until(lambda: mark.exists() and driver_of(sweep))
     os.kill(driver_of(sweep)[0], signal.SIGKILL)
+    until(lambda: not driver_of(sweep))
+    gate.touch()
     until(lambda: mark.read_text().count("\n") == 4)
     lock = tending.lock_of(tuner.workspace.id, sweep.id)
     until(lambda: (taken := flocks.try_flock(lock)) and not taken.release())

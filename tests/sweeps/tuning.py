@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import os
 import sys
-import time
 from pathlib import Path
 
 from scriptrun import (
@@ -24,6 +23,7 @@ from scriptrun import (
     loguniform,
     uniform,
 )
+from scriptrun.testing.jobs import until
 
 SCRIPT = """
 import argparse, os, sys, time
@@ -33,12 +33,15 @@ parser.add_argument("--x", type=float)
 parser.add_argument("--n", type=int, default=0)
 parser.add_argument("--steps", type=int, default=1)
 parser.add_argument("--sleep", type=float, default=0.0)
+parser.add_argument("--gate")
 parser.add_argument("--resume-from")
 parser.add_argument("--mark")
 options = parser.parse_args()
 if options.mark:
     with open(options.mark, "a") as handle:
         handle.write(os.environ["SCRIPTRUN_RUN_ID"] + "\\n")
+while options.gate and not os.path.exists(options.gate):
+    time.sleep(0.02)
 run = Run.get_context()
 open("outputs/model.txt", "w").write(str(options.x))
 for step in range(options.steps):
@@ -128,16 +131,9 @@ def goes_on(tuner: Tuner, before: Run, **settings: object) -> None:
     assert (tuner.root / "log").read_text().endswith(f" {before.get_tags()['--x']}\n")
 
 
-def ended(sweep, seconds: float = 60.0):
-    until(lambda: sweep.standing.is_final, seconds)
+def ended(sweep):
+    until(lambda: sweep.standing.is_final, sweep.get_diagnostics)
     return sweep.standing
-
-
-def until(condition, seconds: float = 60.0) -> None:
-    last = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < last, "it never happened"
-        time.sleep(0.05)
 
 
 def driver_of(sweep) -> list[int]:

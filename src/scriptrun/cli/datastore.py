@@ -37,7 +37,7 @@ REFUSED = 3
 
 def arguments(parser: Any) -> None:
     """Add the command's arguments."""
-    verbs = parser.add_subparsers(dest="verb", metavar="|".join(_LINES))
+    verbs = parser.add_subparsers(dest="verb", metavar="COMMAND")
     for name, line in _LINES.items():
         verb = verbs.add_parser(name, help=line, description=f"{line[0].upper()}{line[1:]}.")
         if name != "list":

@@ -17,7 +17,7 @@ from scriptrun.spec.errors import UserErrorException
 
 def arguments(parser: Any) -> None:
     """Add the command's arguments."""
-    verbs = parser.add_subparsers(dest="verb", metavar="list|show|register|download|delete")
+    verbs = parser.add_subparsers(dest="verb", metavar="COMMAND")
 
     def verb(name: str, line: str) -> Any:
         made = verbs.add_parser(name, help=line, description=f"{line[0].upper()}{line[1:]}.")

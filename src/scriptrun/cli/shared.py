@@ -39,7 +39,7 @@ def add_verbs(
     without_json: tuple[str, ...] = (),
 ) -> None:
     """Add a parser for each of ``verbs``, by its line; ``adders`` add its arguments."""
-    added = parser.add_subparsers(dest="verb", metavar="|".join(verbs))
+    added = parser.add_subparsers(dest="verb", metavar="COMMAND")
     for name, (line, _) in verbs.items():
         verb = added.add_parser(name, help=line, description=f"{line[0].upper()}{line[1:]}.")
         adders[name](verb)

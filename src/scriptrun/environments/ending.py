@@ -70,7 +70,7 @@ def _below(pid: int) -> set[psutil.Process]:
         return set()
 
 
-def _wait(family: set[psutil.Process], patience: float = 5.0) -> None:
+def _wait(family: set[psutil.Process], patience: float = 60.0) -> None:
     """Until none of them lives; the dead whom nobody has asked after yet are no longer alive."""
     until = time.monotonic() + patience
     while any(_lives(each) for each in family) and time.monotonic() < until:

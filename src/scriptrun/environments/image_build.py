@@ -261,22 +261,45 @@ def _keep(name: str, tag: str, base: str, log: Log, stop: Stop, variables: dict[
     first = f"{VENV}/bin"
     if not path.startswith(first + ":"):
         path = f"{first}:{path}"
-    podman = containers.require().kind == "podman"
-    told = {"PATH": path, **variables}
-    changes = [_env(name, value, quoted=not podman) for name, value in told.items()] + ["CMD []"]
-    words = ["commit", "--quiet"] if podman else ["commit"]
-    for change in changes:
-        words += ["--change", change]
-    image_tool.run([*words, name, tag], f"Keeping the image {tag}", lambda _: None, stop)
+    environ = {"PATH": path, **variables}
+    made = _commit(name, environ, f"Keeping the image {tag}", stop)
+    image_tool.run(["tag", made, tag], f"Naming the image {tag}", lambda _: None, stop)
     log(f"Made the image {tag}.")
     return image_registry.id_of(tag)
 
 
-def _env(name: str, value: str, *, quoted: bool) -> str:
-    """An ENV change: docker reads it as a line of a Dockerfile, podman takes it as it stands."""
-    if quoted:
-        value = '"' + re.sub(r'(["\\$])', r"\\\1", value) + '"'
-    return f"ENV {name}={value}"
+def _commit(name: str, environ: dict[str, str], doing: str, stop: Stop) -> str:
+    """The id of the image of container ``name`` with exactly the variables ``environ`` set."""
+    podman = containers.require().kind == "podman"
+    for write_env in (_env_escaped, _env_plain) if podman else (_env_escaped,):
+        changes = [write_env(key, value) for key, value in environ.items()] + ["CMD []"]
+        words = ["commit", *(["--quiet"] if podman else [])]
+        words += [word for change in changes for word in ("--change", change)]
+        image = image_tool.run([*words, name], doing, lambda _: None, stop)[-1]
+        wrong = _wrong_variables(image, environ)
+        if not wrong:
+            return image
+        image_tool.run(["rmi", image], doing, lambda _: None, stop)
+    raise EnvironmentException(
+        f"{doing} failed: the container tool changed the value of {', '.join(wrong)}.",
+        "Set the variable for the job and not in the environment, or simplify its value.",
+    )
+
+
+def _env_escaped(name: str, value: str) -> str:
+    """An ENV change as a Dockerfile has it, which docker and podman 5 parse."""
+    return f'ENV {name}="' + re.sub(r'(["\\$])', r"\\\1", value) + '"'
+
+
+def _env_plain(name: str, value: str) -> str:
+    """An ENV change for podman 4, which takes off the outer quotes and knows no escapes."""
+    return f'ENV {name}="{value}"'
+
+
+def _wrong_variables(image: str, wanted: dict[str, str]) -> list[str]:
+    """The names in ``wanted`` for which the image has another value."""
+    found = dict(each.partition("=")[::2] for each in image_base.inspect(image).get("Env") or ())
+    return [name for name, value in wanted.items() if found.get(name) != value]
 
 
 def _remove(name: str) -> None:

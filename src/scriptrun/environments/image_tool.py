@@ -13,6 +13,7 @@ from contextlib import contextmanager
 
 from scriptrun.environments import ending
 from scriptrun.environments.base import Log, Stop
+from scriptrun.runtime import podman
 from scriptrun.spec.errors import EnvironmentException
 from scriptrun.store import containers
 
@@ -57,7 +58,7 @@ def execute(
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
-        env={**os.environ, **(environ or {})},
+        env={**podman.VARIABLES, **os.environ, **(environ or {})},
     )
     watch = ending.Watch(process, stop)
     lines = []

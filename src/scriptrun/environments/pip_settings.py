@@ -11,6 +11,7 @@ from __future__ import annotations
 import configparser
 import os
 import sys
+import urllib.parse
 
 _OWN = (
     "UV_INDEX",
@@ -37,9 +38,8 @@ def as_uv_variables() -> dict[str, str]:
     if any(os.environ.get(name) for name in _OWN) or _uv_has_a_file():
         return {}
     told = settings()
-    variables = {
-        _WORDS[name]: _joined(name, value) for name, value in told.items() if name in _WORDS
-    }
+    named = {_WORDS[name]: _joined(name, value) for name, value in told.items() if name in _WORDS}
+    variables = {name: value for name, value in named.items() if value}
     if told.get("no-index", "").lower() in ("1", "true", "yes", "on"):
         variables["UV_NO_INDEX"] = "1"
     if "UV_EXTRA_INDEX_URL" in variables:
@@ -92,8 +92,20 @@ def _read(path: str) -> dict[str, str]:
 
 
 def _joined(name: str, value: str) -> str:
-    separator = "," if name == "find-links" else " "
-    return separator.join(value.split())
+    words = value.split()
+    if name == "find-links":
+        return ",".join(each for each in words if not _is_missing_folder(each))
+    return " ".join(words)
+
+
+def _is_missing_folder(place: str) -> bool:
+    """Whether ``place`` is a path or a file:// address where nothing lies: pip ignores such ones,
+    uv refuses to build with them."""
+    address = urllib.parse.urlsplit(place)
+    if address.scheme not in ("", "file"):
+        return False
+    path = urllib.parse.unquote(address.path) if address.scheme else place
+    return not os.path.exists(os.path.expanduser(path))
 
 
 def _uv_has_a_file() -> bool:

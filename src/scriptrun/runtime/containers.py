@@ -11,7 +11,7 @@ import shutil
 import signal
 import time
 
-from . import files, identity, mlflow_store, processes, results, search_path, variables
+from . import files, identity, mlflow_store, podman, processes, results, search_path, variables
 
 #: what the tool itself heeds: of these it is told the job's value, and keeps its own
 _TOOLS_OWN = re.compile(
@@ -25,8 +25,8 @@ HOLDERS = ("conmon", "podman", "crun", "runc", "slirp4netns", "fuse-overlayfs", 
 
 
 def line(told):
-    """How the tool's command line begins: podman is to keep no events of the containers."""
-    return [told["tool"]] + (["--events-backend=none"] if told["kind"] == "podman" else [])
+    """How the tool's command line begins."""
+    return [told["tool"]] + (podman.OPTIONS if told["kind"] == "podman" else [])
 
 
 def bring(order):
@@ -194,6 +194,8 @@ def own_environment(order):
     """The variables of the tool's own process: those of whoever submitted."""
     environ = dict(os.environ if order["environ"] is None else order["environ"])
     environ.setdefault("PATH", os.defpath)
+    for name, value in podman.VARIABLES.items():
+        environ.setdefault(name, value)
     return environ
 
 
@@ -366,19 +368,23 @@ def _names(folder):
 def _remove(value, environ):
     import subprocess
 
+    podman_has_it = value["kind"] == "podman"
     words = line(value) + ["rm", "--force", "--volumes"]
-    words += ["--ignore", "--time", "0"] if value["kind"] == "podman" else []
-    for _ in range(2):  # podman may need a second look at what was killed under its hands
+    words += ["--ignore", "--time", "0"] if podman_has_it else []
+    for _ in range(20 if podman_has_it else 2):  # podman fails where its monitor was killed
         try:
             done = subprocess.run(
                 words + [value["name"]],
                 stdin=subprocess.DEVNULL,
                 stdout=subprocess.DEVNULL,
                 stderr=subprocess.DEVNULL,
-                timeout=20,
+                timeout=60,
                 env=environ,
             )
-        except (OSError, subprocess.SubprocessError):
+        except OSError:
             return
+        except subprocess.SubprocessError:
+            continue
         if done.returncode == 0:
             return
+        time.sleep(0.1)

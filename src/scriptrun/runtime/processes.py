@@ -50,7 +50,7 @@ def become_subreaper():
         return False
 
 
-def await_name(pid, name, seconds=3.0):
+def await_name(pid, name, seconds=60.0):
     """Wait until the process ``pid`` has taken ``name``, or has gone (Linux).
 
     For a keeper that is started within a job: until then it looks like a leftover of the script.
@@ -188,7 +188,7 @@ def of_run(folder):
     return found
 
 
-def end_run(folder, groups=(), seconds=2.0):
+def end_run(folder, groups=(), seconds=20.0):
     """Kill what is left of a run whose launcher and guard are gone."""
     deadline = time.monotonic() + seconds
     while True:
@@ -241,7 +241,7 @@ def clear_descendants(groups=(), patience=1.0):
     end_descendants(signal.SIGTERM, groups)
     if _gone_within(patience):
         return names
-    for _ in range(40):  # again and again: there may be some that fork as fast
+    for _ in range(400):  # again and again: there may be some that fork as fast
         end_descendants(signal.SIGKILL, groups)
         if _gone_within(0.05):
             break

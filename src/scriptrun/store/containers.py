@@ -12,7 +12,7 @@ import os
 import re
 from collections.abc import Sequence
 
-from scriptrun.runtime import files
+from scriptrun.runtime import files, podman
 from scriptrun.spec.digests import digest_of
 from scriptrun.spec.errors import EnvironmentException
 from scriptrun.spec.hints import Any
@@ -51,12 +51,8 @@ class Tool(Value):
 
     @property
     def line(self) -> list[str]:
-        """How its command line begins.
-
-        podman is to keep no events: reading its file of them, which some machines have, has been
-        seen to hold a container up for many seconds.
-        """
-        return [self.path, "--events-backend=none"] if self.kind == "podman" else [self.path]
+        """How its command line begins."""
+        return [self.path, *podman.OPTIONS] if self.kind == "podman" else [self.path]
 
 
 class Said(Value):
@@ -115,7 +111,7 @@ def run(
             stdin=subprocess.DEVNULL,
             capture_output=True,
             timeout=patience,
-            env={**os.environ, **(environ or {})},
+            env={**podman.VARIABLES, **os.environ, **(environ or {})},
         )
     except subprocess.TimeoutExpired:
         return Said(124, "", f"{found.kind} gave no answer in {patience:g} s")

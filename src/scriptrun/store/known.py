@@ -65,7 +65,9 @@ class KnownObjects:
                 base = sqlite3.connect(path, timeout=10)
                 self._update(base, there)
                 return base
-            except sqlite3.DatabaseError:
+            except sqlite3.DatabaseError as error:
+                if getattr(error, "sqlite_errorcode", None) == sqlite3.SQLITE_BUSY:
+                    return None  # another process writes it, and it is in order
                 path.unlink(missing_ok=True)
             except OSError:
                 return None

@@ -40,7 +40,7 @@ from scriptrun.experiment import Experiment
 from scriptrun.run import Run
 from scriptrun.spec.errors import RunConfigurationException, UserErrorException
 from scriptrun.testing import jobs
-from scriptrun.testing.jobs import Bench, log_of, until, wait
+from scriptrun.testing.jobs import TIME_TO_SAVE, Bench, log_of, until, wait
 from scriptrun.testing.losses import LossCases
 from scriptrun.testing.ranks import RankCases
 from scriptrun.testing.scripts import COPIES, COUNTS, DEAF, GATED, MARK, SAVES, SEEN
@@ -178,7 +178,7 @@ class EngineSuite(RankCases, LossCases):
         assert log_of(first) == log_of(second) == "'first'\n"
 
     def test_cancel_lets_it_save(self, bench: Bench) -> None:
-        run = bench.submit(SAVES)
+        run = bench.submit(SAVES, variables=TIME_TO_SAVE)
         self.began(run)
         run.cancel()
         assert wait(run) == "Canceled"
@@ -195,7 +195,7 @@ class EngineSuite(RankCases, LossCases):
 
     def test_what_a_job_leaves_running_is_ended_and_told(self, bench: Bench) -> None:
         mark = f"left-{os.urandom(6).hex()}"
-        code = DEAF.replace("time.sleep(600)\n", "") + "\nos._exit(0)"
+        code = DEAF.replace("time.sleep(3600)\n", "") + "\nos._exit(0)"
         run = bench.run(code, [mark])
         assert run.get_status() == "Completed"
         until(lambda: not jobs.living(mark), "processes of the job go on")
@@ -287,8 +287,9 @@ class EngineSuite(RankCases, LossCases):
         assert (given / "made" / "a b.txt").read_text() == "brought"
 
     def test_the_time_limit_ends_it(self, bench: Bench) -> None:
-        run = bench.submit(SAVES, limit=1)
-        assert wait(run) == "Failed"
+        came: Any = {"variables": TIME_TO_SAVE, "came": lambda run: "began" in log_of(run)}
+        run = bench.overrun(SAVES, **came)
+        assert run.get_status() == "Failed"
         assert "max_run_duration_seconds" in run.standing.reason
         assert (run.path / "outputs" / "saved.txt").exists()
 

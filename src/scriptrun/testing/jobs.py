@@ -31,8 +31,11 @@ from scriptrun.run import Run
 from scriptrun.spec.job import Target
 from scriptrun.workspace import Workspace
 
-#: seconds after which something that should have happened counts as never happening
-PATIENCE = 60.0
+#: seconds after which something that should have happened counts as never happening: the bound is
+#: there to end a hang, so it is far beyond what a heavily loaded machine needs
+PATIENCE = 300.0
+#: variables of a job that is to save when it is told to stop: as much time as that may need
+TIME_TO_SAVE = {"AZUREML_RUN_KILL_SIGNAL_TIMEOUT_SEC": f"{PATIENCE:g}"}
 
 
 @dataclass
@@ -106,6 +109,19 @@ class Bench:
         run = self.submit(*arguments, **settings)
         wait(run)
         return run
+
+    def overrun(self, *arguments: Any, came: Callable[[Run], Any], **settings: Any) -> Run:
+        """A run that its time limit has ended when ``came(run)`` was true: that it was as far.
+
+        It has a second to come there, and is tried again with a longer limit where a loaded machine
+        needs more.
+        """
+        limit = 1
+        while True:
+            run = self.run(*arguments, limit=limit, **settings)
+            limit *= 3
+            if came(run) or limit > PATIENCE:
+                return run
 
 
 def submitter() -> list[str]:
@@ -181,15 +197,20 @@ def wait(run: Run, seconds: float = PATIENCE) -> str:
         time.sleep(0.02)
 
 
-def until(what: Callable[[], Any], why: str = "", seconds: float = PATIENCE) -> Any:
-    """Wait until ``what()`` is true, and give it. Raises TimeoutError."""
+def until(
+    what: Callable[[], Any], why: str | Callable[[], object] = "", seconds: float = PATIENCE
+) -> Any:
+    """Wait until ``what()`` is true, and return its value.
+
+    ``why`` is the message of the TimeoutError that is raised otherwise, or makes it.
+    """
     deadline = time.monotonic() + seconds
     while True:
         found = what()
         if found:
             return found
         if time.monotonic() > deadline:
-            raise TimeoutError(why or "it did not come")
+            raise TimeoutError(str(why() if callable(why) else why) or "it did not happen")
         time.sleep(0.01)
 
 

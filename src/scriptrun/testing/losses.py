@@ -29,7 +29,7 @@ class LossCases:
 
     def test_the_submitter_is_killed_and_the_job_goes_on(self, bench: Bench) -> None:
         gate = bench.root / "gate"
-        order = {**bench.order(GATED, [gate.as_posix()]), "linger": 600}
+        order = {**bench.order(GATED, [gate.as_posix()]), "linger": 3600}
         with subprocess.Popen(
             jobs.submitter(), stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
         ) as process:

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from scriptrun.run import Run
-from scriptrun.testing.jobs import Bench, log_of_rank, until, wait
+from scriptrun.testing.jobs import TIME_TO_SAVE, Bench, log_of_rank, until, wait
 
 SHOWS = "import json, os, sys\nprint(json.dumps([dict(os.environ), sys.argv[1:], os.getcwd()]))\n"
 #: waits until as many processes have come here as the second argument says
@@ -36,7 +36,7 @@ while not all(os.path.exists(f"{place}/began-{n}") for n in range(int(os.environ
 if rank == 1:
     print("what went wrong")
     sys.exit(7)
-time.sleep(60)
+time.sleep(3600)
 """
 MEETS = """
 import os, socket, time
@@ -46,11 +46,13 @@ if os.environ["RANK"] == "0":
         connection, _ = server.accept()
         print(connection.recv(100).decode())
 else:
-    for _ in range(600):
+    last = time.monotonic() + 300
+    while True:
         try:
-            connection = socket.create_connection(address, timeout=5)
+            connection = socket.create_connection(address, timeout=300)
             break
         except OSError:
+            assert time.monotonic() < last, "nobody listens"
             time.sleep(0.05)
     connection.sendall(b"rank 1 was here")
 """
@@ -111,7 +113,7 @@ class RankCases:
     def test_the_first_failure_ends_all_and_is_named(self, bench: Bench) -> None:
         place = bench.root / "marks"
         place.mkdir()
-        run = bench.run(FAILS, [place.as_posix()], pytorch=[4, 2])
+        run = bench.run(FAILS, [place.as_posix()], pytorch=[4, 2], variables=TIME_TO_SAVE)
         assert run.get_status() == "Failed"
         reason = run.standing.reason
         assert "rank 1" in reason and "exit code 7" in reason and "node 0" in reason
@@ -191,7 +193,7 @@ class RankCases:
         place = bench.root / "marks"
         place.mkdir()
         code = FAILS.replace("if rank == 1", "if rank == 99")
-        run = bench.submit(code, [place.as_posix()], pytorch=[2, 2])
+        run = bench.submit(code, [place.as_posix()], pytorch=[2, 2], variables=TIME_TO_SAVE)
         until(lambda: len(list(place.glob("began-*"))) == 2, "the ranks have not begun")
         run.cancel()
         assert wait(run) == "Canceled"

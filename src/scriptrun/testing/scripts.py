@@ -25,7 +25,7 @@ print("went on")
 DEAF = """
 import os, signal, subprocess, sys, time
 signal.signal(signal.SIGTERM, signal.SIG_IGN)
-code = "import signal, time; signal.signal(signal.SIGTERM, signal.SIG_IGN); time.sleep(600)"
+code = "import signal, time; signal.signal(signal.SIGTERM, signal.SIG_IGN); time.sleep(3600)"
 subprocess.Popen([sys.executable, "-c", code, sys.argv[1]])
 if os.fork() == 0:  # a grandchild that has left its parents, its group and its session
     os.setsid()
@@ -33,7 +33,7 @@ if os.fork() == 0:  # a grandchild that has left its parents, its group and its 
         os.execv(sys.executable, [sys.executable, "-c", code, sys.argv[1]])
     os._exit(0)
 print("began", flush=True)
-time.sleep(600)
+time.sleep(3600)
 """
 SAVES = """
 import signal, sys, time
@@ -42,7 +42,7 @@ def save(*_):
     sys.exit(0)
 signal.signal(signal.SIGTERM, save)
 print("began", flush=True)
-time.sleep(600)
+time.sleep(3600)
 """
 COUNTS = MARK + "mark(sys.argv[1], 'once')\n"
 #: copies the files of its first argument, a folder, into its second
