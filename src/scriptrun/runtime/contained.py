@@ -40,9 +40,10 @@ def _read(order, pid, status):
             order["not_started"] = task
     elif os.WIFSIGNALED(status):
         order["cut"] = True  # the tool was killed: it has not removed its container
-    elif containers.not_started(order, task.rank, status):
-        order["not_started"] = task
-        order["cut"] = True
+    elif containers.is_tools_own(status):
+        order["cut"] = True  # podman 5 ends so when its monitor is killed, and removes nothing
+        if containers.not_started(order, task.rank, status):
+            order["not_started"] = task
     return containers.read_status(status)
 
 

@@ -270,9 +270,14 @@ def read_status(status):
     return code - 128 if 128 < code <= 128 + 31 else status
 
 
+def is_tools_own(status: int) -> bool:
+    """Whether the tool may have ended with an exit code of its own, and not with the script's."""
+    return os.WIFEXITED(status) and os.WEXITSTATUS(status) in _OWN_CODES
+
+
 def not_started(order, rank, status):
     """Whether the tool itself failed, and no process of the job has ever begun."""
-    if not os.WIFEXITED(status) or os.WEXITSTATUS(status) not in _OWN_CODES:
+    if not is_tools_own(status):
         return False
     if order["container"]["kind"] == "podman":
         return first_process(order, rank) is None
