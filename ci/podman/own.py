@@ -45,7 +45,6 @@ runroot = "{root}/run"
 #: builds keep the limits of this process: buildah 1.39 sets higher ones, which not every root may
 _PROGRAM = """#!/bin/sh
 export CONTAINERS_CONF="{root}/containers.conf" CONTAINERS_STORAGE_CONF="{root}/storage.conf"
-export PODMAN_IGNORE_CGROUPSV1_WARNING=1
 command=
 for word do
     shift

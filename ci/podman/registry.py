@@ -83,7 +83,7 @@ def _free() -> int:
 
 def _asks_for(port: int) -> str:
     """How whoever listens on ``port`` asks for a password: it names the realm."""
-    asked = http.client.HTTPConnection("127.0.0.1", port, timeout=PATIENCE)
+    asked = http.client.HTTPConnection("127.0.0.1", port, timeout=5)
     with contextlib.closing(asked), contextlib.suppress(OSError, http.client.HTTPException):
         asked.request("GET", "/v2/")
         return asked.getresponse().getheader("WWW-Authenticate") or ""

@@ -174,7 +174,10 @@ class Cluster:
 
         def cleared() -> bool:
             nonlocal seen, killed
-            states, jobs = self.states(), self.jobs()
+            try:
+                states, jobs = self.states(), self.jobs()
+            except RuntimeError:  # the controller did not answer in time
+                return False
             if not jobs and {*states.values()} == {"idle"}:
                 return True
             if {**states, **jobs} != seen:  # a node may be lost, a job may come, while we wait

@@ -35,7 +35,8 @@ class Pressed:
             self.bytes += size
             if next(self._press, False):
                 signal.pthread_kill(threading.main_thread().ident, signal.SIGINT)
-        self._heard.wait(PATIENCE)
+        if not self._heard.wait(PATIENCE):
+            raise TimeoutError("Ctrl-C does not reach the work")
 
     def _hear(self, *words):
         self._heard.set()

@@ -149,20 +149,23 @@ def test_pyenv_and_uv_versions_are_found_without_starting_them(tmp_path, monkeyp
 def test_pips_settings_reach_uv(tmp_path, monkeypatch):
     conf, wheels = tmp_path / "pip.conf", tmp_path / "wheels"
     wheels.mkdir()
+    (tmp_path / "mine").mkdir()
     conf.write_text(
         "[global]\nindex-url = https://one.example/simple\n"
         "extra-index-url =\n    https://two.example/simple\n    https://three.example/simple\n"
         "[install]\nfind-links = https://four.example/links "
-        f"{wheels} {wheels.as_uri()} {tmp_path}/none {(tmp_path / 'none').as_uri()}\n"
+        f"{wheels} {wheels.as_uri()} ~/mine ~/none {tmp_path}/none {(tmp_path / 'none').as_uri()}\n"
     )
     monkeypatch.setenv("PIP_CONFIG_FILE", str(conf))
     monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path))
+    monkeypatch.setenv("HOME", str(tmp_path))
     monkeypatch.setenv("PIP_INDEX_URL", "https://zero.example/simple")
     told = pip_settings.as_uv_variables()
     assert told["UV_DEFAULT_INDEX"] == "https://zero.example/simple"
     assert told["UV_EXTRA_INDEX_URL"] == "https://two.example/simple https://three.example/simple"
     # pip ignores a folder that does not exist, and uv refuses to work with one
-    assert told["UV_FIND_LINKS"] == f"https://four.example/links,{wheels},{wheels.as_uri()}"
+    links = ["https://four.example/links", wheels, wheels.as_uri(), tmp_path / "mine"]
+    assert told["UV_FIND_LINKS"] == ",".join(map(str, links))
     assert told["UV_INDEX_STRATEGY"] == "unsafe-best-match"
     monkeypatch.setenv("UV_DEFAULT_INDEX", "https://own.example/simple")
     assert pip_settings.as_uv_variables() == {}

@@ -13,7 +13,7 @@ from scriptrun import Run, submit, surveying
 from scriptrun.engines.slurm import Slurm
 from scriptrun.runtime import files, identity
 from scriptrun.testing import jobs
-from scriptrun.testing.jobs import TIME_TO_SAVE, Bench, kill, log_of, until, wait
+from scriptrun.testing.jobs import PATIENCE, TIME_TO_SAVE, Bench, kill, log_of, until, wait
 from scriptrun.tracking import events, folders
 
 pytestmark = [pytest.mark.slurm, pytest.mark.faults]
@@ -180,13 +180,17 @@ def are_looked_at(run, place):
 
     Where a loaded machine has not begun it by then, it is tried again with more time.
     """
-    for minutes in (2, 4, 8):
-        until(lambda run=run: stacks_of(run).count("sleeps_in_here") == 2 or run.standing.is_final)
+    for minutes in (2, 4, None):
+        until(
+            lambda run=run: stacks_of(run).count("sleeps_in_here") == 2 or run.standing.is_final,
+            seconds=2 * PATIENCE,
+        )
         if stacks_of(run).count("sleeps_in_here") == 2:
             run.cancel()
             return True
-        target = Slurm(partition="main", memory="64M", mpi="pmi2", time=str(minutes))
-        run = Bench(place, target).submit(SAVING, **SHAPES[2])
+        if minutes:
+            target = Slurm(partition="main", memory="64M", mpi="pmi2", time=str(minutes))
+            run = Bench(place, target).submit(SAVING, **SHAPES[2])
     return False
 
 

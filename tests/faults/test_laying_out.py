@@ -63,7 +63,7 @@ def stopped(bench):
 
     On a busy machine all may be laid out before we look; then it is another run's turn.
     """
-    while True:
+    for _ in range(30):
         run, guard = begun(bench)
         until(lambda guard=guard: below(guard) or is_still(guard))
         both = [*below(guard), guard]
@@ -77,6 +77,7 @@ def stopped(bench):
         assert wait(run) == "Completed", run.standing.reason
         (bench.root / "ran").unlink()
         bench.before.append(run)
+    return pytest.fail("every run was laid out before it could be stopped")
 
 
 def is_still(pid):

@@ -9,7 +9,7 @@ import sys
 
 import pytest
 
-from scriptrun.testing.jobs import PATIENCE
+from scriptrun.testing.jobs import PATIENCE, until
 
 HELLO = "print('hello')\n"
 
@@ -196,11 +196,14 @@ def test_a_run_that_must_wait_says_so(user):
     )
     first = user.does("run", "-d", "slow.py").out.strip()
     user.waits_for("Running", first)
-    second = subprocess.Popen(
-        user.argv("run", "slow.py"), cwd=user.here, env=user.environ, stdin=subprocess.DEVNULL,
-        stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True,
-    )  # fmt: skip
-    assert any("waits for its turn" in line for line in second.stderr)
-    gate.touch()
-    _, err = second.communicate(timeout=PATIENCE)
-    assert second.returncode == 0, err
+    heard = user.here / "heard"
+    with open(heard, "w") as err:
+        second = subprocess.Popen(
+            user.argv("run", "slow.py"), cwd=user.here, env=user.environ, stdin=subprocess.DEVNULL,
+            stdout=subprocess.DEVNULL, stderr=err,
+        )  # fmt: skip
+    try:
+        until(lambda: "waits for its turn" in heard.read_text(), heard.read_text)
+    finally:
+        gate.touch()
+    assert second.wait(PATIENCE) == 0, heard.read_text()

@@ -22,15 +22,15 @@ if first:
 pid = processes.spawn([sys.executable, "-c", code], folder, dict(os.environ), output)
 processes.become_subreaper()
 open(os.path.join(folder, "adopts"), "w").close()
-while ready and not os.path.exists(os.path.join(folder, "ready")):
+last = time.monotonic() + 100
+while ready and not os.path.exists(os.path.join(folder, "ready")) and time.monotonic() < last:
     time.sleep(0.01)
 cancel, beat = os.path.join(folder, "cancel.json"), os.path.join(folder, "beat")
 supervise.BEAT = 0.2
 ending = supervise.Watch([pid], limit, grace, cancel, beat).wait()
 left = processes.clear_descendants([pid], patience=0.2)
-for _ in range(3000):  # what was killed may take long to go
-    if not processes._any_left():
-        break
+last = time.monotonic() + 100  # what was killed may take long to go
+while processes._any_left() and time.monotonic() < last:
     time.sleep(0.1)
 print(json.dumps([ending.exit_code, ending.signal, ending.stopped, ending.canceled, left,
                   processes.descendants()]))
@@ -119,8 +119,8 @@ def test_a_guard_of_another_run_is_no_leftover(tmp_path):
         "    os.setsid()\n"
         "    open('/proc/self/comm', 'w').write('scriptrun-guard')\n"
         "    open('pid', 'w').write(str(os.getpid()))\n"
-        "    if os.fork() == 0: time.sleep(600)\n"
-        "    time.sleep(600)\n"
+        "    if os.fork() == 0: time.sleep(3600)\n"
+        "    time.sleep(3600)\n"
         "while not (os.path.exists('pid') and open('pid').read()): time.sleep(0.01)\n"
     )
     seen = watch(tmp_path, code)

@@ -42,7 +42,7 @@ def limit() -> float:
 def end(process: subprocess.Popen[bytes], grace: float = 0.0) -> None:
     """End ``process`` and all that it has started; ``grace`` is its time to do so by itself.
 
-    When this returns they are gone, as far as the system ends what is killed within 5 s.
+    When this returns they are gone, as far as the system ends what is killed within a minute.
     """
     import psutil
 

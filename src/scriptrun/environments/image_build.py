@@ -265,7 +265,7 @@ def _keep(name: str, tag: str, base: str, log: Log, stop: Stop, variables: dict[
     made = _commit(name, environ, f"Keeping the image {tag}", stop)
     image_tool.run(["tag", made, tag], f"Naming the image {tag}", lambda _: None, stop)
     log(f"Made the image {tag}.")
-    return image_registry.id_of(tag)
+    return made
 
 
 def _commit(name: str, environ: dict[str, str], doing: str, stop: Stop) -> str:
@@ -275,7 +275,7 @@ def _commit(name: str, environ: dict[str, str], doing: str, stop: Stop) -> str:
         changes = [write_env(key, value) for key, value in environ.items()] + ["CMD []"]
         words = ["commit", *(["--quiet"] if podman else [])]
         words += [word for change in changes for word in ("--change", change)]
-        image = image_tool.run([*words, name], doing, lambda _: None, stop)[-1]
+        image = _id_in(image_tool.run([*words, name], doing, lambda _: None, stop))
         wrong = _wrong_variables(image, environ)
         if not wrong:
             return image
@@ -284,6 +284,12 @@ def _commit(name: str, environ: dict[str, str], doing: str, stop: Stop) -> str:
         f"{doing} failed: the container tool changed the value of {', '.join(wrong)}.",
         "Set the variable for the job and not in the environment, or simplify its value.",
     )
+
+
+def _id_in(lines: list[str]) -> str:
+    """The image's id in what the tool printed, warnings of its own among it."""
+    found = [re.fullmatch(r"(?:sha256:)?([0-9a-f]{64})", line.strip()) for line in lines]
+    return [each[1] for each in found if each][-1]
 
 
 def _env_escaped(name: str, value: str) -> str:

@@ -92,20 +92,19 @@ def _read(path: str) -> dict[str, str]:
 
 
 def _joined(name: str, value: str) -> str:
-    words = value.split()
-    if name == "find-links":
-        return ",".join(each for each in words if not _is_missing_folder(each))
-    return " ".join(words)
+    if name != "find-links":
+        return " ".join(value.split())
+    places = map(os.path.expanduser, value.split())
+    return ",".join(each for each in places if not _is_missing(each))
 
 
-def _is_missing_folder(place: str) -> bool:
+def _is_missing(place: str) -> bool:
     """Whether ``place`` is a path or a file:// address where nothing lies: pip ignores such ones,
     uv refuses to build with them."""
-    address = urllib.parse.urlsplit(place)
-    if address.scheme not in ("", "file"):
-        return False
-    path = urllib.parse.unquote(address.path) if address.scheme else place
-    return not os.path.exists(os.path.expanduser(path))
+    if "://" not in place:
+        return not os.path.exists(place)
+    path = place.partition("://")[2].partition("#")[0]
+    return place.startswith("file://") and not os.path.exists(urllib.parse.unquote(path))
 
 
 def _uv_has_a_file() -> bool:

@@ -40,10 +40,11 @@ def _read(order, pid, status):
             order["not_started"] = task
     elif os.WIFSIGNALED(status):
         order["cut"] = True  # the tool was killed: it has not removed its container
-    elif containers.is_tools_own(status):
-        order["cut"] = True  # podman 5 ends so when its monitor is killed, and removes nothing
-        if containers.not_started(order, task.rank, status):
-            order["not_started"] = task
+    elif containers.not_started(order, task.rank, status):
+        order["not_started"] = task
+        order["cut"] = True
+    elif containers.is_tools_own(status) and order["container"]["kind"] == "podman":
+        order["left"] = True  # podman 5 ends so when its monitor is killed, and removes nothing
     return containers.read_status(status)
 
 
@@ -60,7 +61,7 @@ def settle(order, value):
     if order.get("cut"):
         processes.clear_descendants(patience=0.2)
     used = containers.settle(order)
-    if order.get("cut") and not _is_sandbox(order):
+    if (order.get("cut") or order.get("left")) and not _is_sandbox(order):
         containers.remove(order["folder"], order.get("environ"), order["node"])
     usage = value.get("usage")
     if usage:

@@ -18,6 +18,8 @@ _TOOLS_OWN = re.compile(
     r"PATH|HOME|TMPDIR|USER|LOGNAME|NOTIFY_SOCKET|REGISTRY_AUTH_FILE|LISTEN_\w+|"
     r"(LD|XDG|CONTAINERS?|DOCKER|STORAGE|BUILDAH|PODMAN|GO)[A-Z_]*"
 )
+#: seconds that removing a container may take
+_REMOVING = 60.0
 #: exit codes by which the tool says that it failed itself, if nothing was started
 _OWN_CODES = (125, 126, 127)
 #: what podman leaves running in between, which is no part of a job
@@ -63,12 +65,11 @@ def start_line(job, order, task, work):
     What is started is written down beside the attempt first, so that whoever looks can remove it.
     """
     told = order["container"]
-    podman = told["kind"] == "podman"
     given = given_variables(job, order, task)
     words = ["--rm", "--pull=never", "--init", "--name", name_of(job, order, task)]
     words += ["--label", "scriptrun.run=" + job["id"], "--workdir", work, "--entrypoint", ""]
     words += ["--security-opt", "label=disable"]
-    if podman:
+    if told["kind"] == "podman":
         words += [
             "--sig-proxy=false",
             "--log-driver",
@@ -373,23 +374,25 @@ def _names(folder):
 def _remove(value, environ):
     import subprocess
 
-    podman_has_it = value["kind"] == "podman"
     words = line(value) + ["rm", "--force", "--volumes"]
-    words += ["--ignore", "--time", "0"] if podman_has_it else []
-    for _ in range(20 if podman_has_it else 2):  # podman fails where its monitor was killed
+    words += ["--ignore", "--time", "0"] if value["kind"] == "podman" else []
+    deadline = time.monotonic() + _REMOVING
+    for attempt in range(20 if value["kind"] == "podman" else 2):
+        if attempt:  # podman fails where its monitor was killed, until it has seen that
+            time.sleep(0.1)
+        left = deadline - time.monotonic()
+        if left <= 0:
+            return
         try:
             done = subprocess.run(
                 words + [value["name"]],
                 stdin=subprocess.DEVNULL,
                 stdout=subprocess.DEVNULL,
                 stderr=subprocess.DEVNULL,
-                timeout=60,
+                timeout=left,
                 env=environ,
             )
-        except OSError:
+        except (OSError, subprocess.SubprocessError):
             return
-        except subprocess.SubprocessError:
-            continue
         if done.returncode == 0:
             return
-        time.sleep(0.1)

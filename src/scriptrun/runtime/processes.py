@@ -50,7 +50,7 @@ def become_subreaper():
         return False
 
 
-def await_name(pid, name, seconds=60.0):
+def await_name(pid, name, seconds=30.0):
     """Wait until the process ``pid`` has taken ``name``, or has gone (Linux).
 
     For a keeper that is started within a job: until then it looks like a leftover of the script.

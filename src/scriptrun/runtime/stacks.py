@@ -8,7 +8,7 @@ import sys
 from . import events, processes
 
 #: seconds for all dumps together
-PATIENCE = 10.0
+PATIENCE = 20.0
 LOG = os.path.join("system_logs", "stacks.txt")
 
 

@@ -66,7 +66,7 @@ class KnownObjects:
                 self._update(base, there)
                 return base
             except sqlite3.DatabaseError as error:
-                if getattr(error, "sqlite_errorcode", None) == sqlite3.SQLITE_BUSY:
+                if (getattr(error, "sqlite_errorcode", None) or 0) & 0xFF == sqlite3.SQLITE_BUSY:
                     return None  # another process writes it, and it is in order
                 path.unlink(missing_ok=True)
             except OSError:

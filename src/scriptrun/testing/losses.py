@@ -36,9 +36,11 @@ class LossCases:
             assert process.stdin is not None and process.stdout is not None
             process.stdin.write(json.dumps(order))
             process.stdin.close()
-            run = Run.get(bench.workspace, process.stdout.readline().strip())
-            self.began(run)
-            process.send_signal(signal.SIGKILL)
+            try:
+                run = Run.get(bench.workspace, process.stdout.readline().strip())
+                self.began(run)
+            finally:
+                process.send_signal(signal.SIGKILL)
         gate.touch()
         assert wait(run) == "Completed"
         assert log_of(run) == "began\nwent on\n"
