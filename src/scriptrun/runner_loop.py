@@ -170,8 +170,12 @@ class Runner:
         return self.known[path.name]
 
     def _is_over(self, item: _Waiting, numbers: list[int]) -> bool:
-        """Whether the run has ended, been canceled or been claimed by a launcher that lives."""
+        """Whether the run has ended, been deleted, canceled or claimed by a launcher that lives."""
         folder = item.ticket.folder
+        if not (folder / "job.json").exists():
+            self.known.pop(item.ticket.path.name, None)
+            tickets.drop(item.ticket.path)
+            return True
         if numbers:
             if folders.read_result(folder) is not None:
                 tickets.drop(item.ticket.path)

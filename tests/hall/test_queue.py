@@ -11,7 +11,7 @@ import sys
 
 import pytest
 
-from scriptrun import Experiment, Run, runner, starting, tickets
+from scriptrun import Experiment, Run, runner, runner_loop, starting, tickets
 from scriptrun.engines.local import Local
 from scriptrun.runtime import files
 from scriptrun.store import flocks
@@ -260,6 +260,21 @@ def test_many_are_submitted_or_none(bench, tmp_path):
     assert [wait(run) for run in runs] == ["Completed"] * 3
     assert len({run.id for run in runs}) == 3
     assert all(run.get_tags() == {"sweep": "1"} for run in runs)
+
+
+def test_a_run_that_the_runner_knows_is_deleted(bench, blocked, tmp_path):
+    run = bench.submit("print('never')")
+    end_runners(bench)
+    lock = until(lambda: flocks.try_flock(starting.runner_lock(bench.workspace.id)))
+    with lock:
+        living = runner_loop.Runner(bench.workspace, queue(bench), lock)
+        (name,) = tickets.names(queue(bench))
+        assert living._know(queue(bench) / name)
+        shutil.rmtree(run.path)
+        living._round([name])
+    assert not tickets.names(queue(bench))
+    assert not run.path.exists()
+    (tmp_path / "gate").touch()
 
 
 def test_a_run_that_is_deleted_while_it_waits(bench, blocked, tmp_path):

@@ -61,6 +61,8 @@ def settle(order, value):
     if order.get("cut"):
         processes.clear_descendants(patience=0.2)
     used = containers.settle(order)
+    if order.get("left"):  # podman does not remove a container whose processes nobody has reaped
+        processes.clear_descendants(patience=0.2)
     if (order.get("cut") or order.get("left")) and not _is_sandbox(order):
         containers.remove(order["folder"], order.get("environ"), order["node"])
     usage = value.get("usage")
