@@ -4,6 +4,8 @@ import os
 
 from . import containers, processes, sandboxes
 
+_ADRIFT = "podman's monitor of its container (conmon) was killed, so its end cannot be known"
+
 
 def start(job, order, task, work, output):
     """Start ``task`` as a container; the pid of the tool's process, which ends as it does."""
@@ -43,8 +45,8 @@ def _read(order, pid, status):
     elif containers.not_started(order, task.rank, status):
         order["not_started"] = task
         order["cut"] = True
-    elif containers.is_tools_own(status) and order["container"]["kind"] == "podman":
-        order["left"] = True  # podman 5 ends so when its monitor is killed, and removes nothing
+    elif containers.is_tools_own(status) and containers.is_adrift(order, task.rank):
+        order["adrift"] = True  # podman 5 ends when its monitor is killed, and removes nothing
     return containers.read_status(status)
 
 
@@ -52,7 +54,8 @@ def _trouble(order, living, ranks):
     if order["container"]["kind"] != "podman":
         return ""
     if any(containers.is_adrift(order, ranks[pid]) for pid in living if pid in ranks):
-        return "podman's monitor of its container (conmon) was killed, so its end cannot be known"
+        order["adrift"] = True
+        return _ADRIFT
     return ""
 
 
@@ -61,9 +64,10 @@ def settle(order, value):
     if order.get("cut"):
         processes.clear_descendants(patience=0.2)
     used = containers.settle(order)
-    if order.get("left"):  # podman does not remove a container whose processes nobody has reaped
+    if order.get("adrift"):  # podman does not remove a container whose processes are not reaped
         processes.clear_descendants(patience=0.2)
-    if (order.get("cut") or order.get("left")) and not _is_sandbox(order):
+        _say_why(value, _ADRIFT)
+    if (order.get("cut") or order.get("adrift")) and not _is_sandbox(order):
         containers.remove(order["folder"], order.get("environ"), order["node"])
     usage = value.get("usage")
     if usage:
@@ -71,12 +75,19 @@ def settle(order, value):
             usage[name] = round(usage[name] + used[name], 3)
         usage["peak_memory_kb"] = max(usage["peak_memory_kb"], used["peak_memory_kb"])
     task = order.get("not_started")
-    if task is not None and value["state"] == "Failed":
+    if task is not None:
         path = os.path.join(order["folder"], *task.log.split("/"))
         kind = order["container"]["kind"]
         reason = "{} could not start the container of the image {}: {}".format(
             kind, order["container"]["named"], containers.last_words(path, kind)
         )
-        for each in (value, value.get("cause") or {}):
-            each.update({name: reason for name in ("reason",) if name in each})
-            each.pop("exit_code", None)
+        _say_why(value, reason)
+
+
+def _say_why(value: dict, reason: str) -> None:
+    """Let ``reason`` be why the run failed, and no exit code of the tool's."""
+    if value["state"] != "Failed":
+        return
+    for each in (value, value.get("cause") or {}):
+        each.update({name: reason for name in ("reason",) if name in each})
+        each.pop("exit_code", None)
