@@ -12,7 +12,7 @@ import pytest
 from scriptrun import kit
 
 
-@pytest.fixture(params=old_pythons.to_try(), ids=old_pythons.version_of)
+@pytest.fixture(params=[*old_pythons.to_try(), sys.executable], ids=old_pythons.version_of)
 def bare(request, tmp_path):
     """Runs code as a job does, in a Python that has no packages."""
     command = [request.param, "-S"]

@@ -6,6 +6,7 @@ import os
 import random
 import shutil
 import subprocess
+import sys
 from pathlib import Path
 
 import old_pythons
@@ -34,7 +35,9 @@ def test_names_stand_on_one_line_and_come_back(name):
 
 
 @pytest.mark.parametrize(
-    "python", old_pythons.to_try(old_pythons.LAUNCHER), ids=old_pythons.version_of
+    "python",
+    [*old_pythons.to_try(old_pythons.LAUNCHER), sys.executable],
+    ids=old_pythons.version_of,
 )
 def test_it_needs_no_more_than_a_bare_interpreter(taken, tmp_path, python):
     store, digest, source = taken
