@@ -9,6 +9,7 @@ import pytest
 from scriptrun import Workspace, surveying
 from scriptrun.engines.local import Local
 from scriptrun.engines.slurm import Slurm
+from scriptrun.testing.jobs import until
 
 
 def verdicts(workspace, engine):
@@ -45,6 +46,7 @@ def test_what_is_wrong_is_said_with_what_to_do(workspace, slurm):
     assert "no /opt/no-python" in found["python"].said
     assert not list(workspace.root.glob(".scriptrun-check-*"))
     slurm.drain("n1", "a broken fan")
+    until(lambda: slurm.states()["n1"] == "drain")  # and not draining: its last job has ended
     found = verdicts(workspace, Slurm(constraint="no-such"))
     assert found["nodes"].said == "2 of 3 up; 1 drain (a broken fan)"
     assert "Invalid feature" in found["account"].said and "sinfo" in found["account"].hint

@@ -17,6 +17,7 @@ import os
 import threading
 import time
 import uuid
+from collections.abc import Iterator
 from io import FileIO
 from pathlib import Path
 
@@ -44,20 +45,29 @@ class Room:
         self._cache = Cache(Path(folder))
         self._limit = self._cache.limit()
         self._left, self._full_until = 0, 0.0
+        #: bytes that were counted in, and may not be on the disk yet
+        self._being_written = 0
         self._lock = threading.Lock()
 
-    def take(self, size: int) -> None:
-        """Count ``size`` bytes in; OSError where the limit leaves no room for them."""
+    @contextlib.contextmanager
+    def taken(self, size: int) -> Iterator[None]:
+        """Count in ``size`` bytes, which the block writes; OSError where the limit has no room."""
         with self._lock:
             if size > self._left:
                 self._left = self._more(size)
             self._left -= size
+            self._being_written += size
+        try:
+            yield
+        finally:
+            with self._lock:
+                self._being_written -= size
 
     def _more(self, size: int) -> int:
         if time.monotonic() >= self._full_until:
             step = max(size, min(_STEP, self._limit // 20))
-            self._cache.make_room(step)
-            left = min(step, self._limit - self._cache.used())
+            self._cache.make_room(step + self._being_written)
+            left = min(step, self._limit - self._cache.used() - self._being_written)
             if left >= size:
                 return left
             self._full_until = time.monotonic() + _PAUSE
@@ -92,12 +102,12 @@ class Keep:
         """Keep a whole file."""
         if not self._folder or not key:
             return
-        self.room.take(len(data))
         part = os.path.join(self._folder, "blocks", f"{uuid.uuid4().hex[:12]}.part")
         try:
-            with open(part, "xb") as out:
-                out.write(data)
-            self._publish(part, key)
+            with self.room.taken(len(data)):
+                with open(part, "xb") as out:
+                    out.write(data)
+                self._publish(part, key)
         finally:
             with contextlib.suppress(OSError):
                 os.unlink(part)
@@ -134,13 +144,13 @@ class Blocks:
     def write(self, parts: list[bytes | memoryview], offset: int) -> None:
         """Put bytes, one part after the other, at their place; they count once ``has`` says so."""
         size = sum(map(len, parts))
-        self._keep.room.take(size)
-        done = os.pwritev(self.descriptor, parts, offset)
-        left = b"".join(parts)[done:] if done < size else b""
-        while left:
-            offset += done
-            done = os.pwrite(self.descriptor, left, offset)
-            left = left[done:]
+        with self._keep.room.taken(size):
+            done = os.pwritev(self.descriptor, parts, offset)
+            left = b"".join(parts)[done:] if done < size else b""
+            while left:
+                offset += done
+                done = os.pwrite(self.descriptor, left, offset)
+                left = left[done:]
 
     def has(self, first: int, end: int) -> None:
         """Note that the blocks from ``first`` up to ``end`` are there."""
