@@ -34,7 +34,7 @@ from scriptrun.workspace import Workspace
 #: seconds after which something that should have happened counts as never happening: the bound is
 #: there to end a hang, so it is far beyond what a heavily loaded machine needs
 PATIENCE = 300.0
-#: variables of a job that is to save when it is told to stop: as much time as that may need
+#: variables for a job that saves on SIGTERM: time enough on any machine
 TIME_TO_SAVE = {"AZUREML_RUN_KILL_SIGNAL_TIMEOUT_SEC": f"{PATIENCE:g}"}
 
 
