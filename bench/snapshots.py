@@ -52,7 +52,7 @@ def _make_tree(tree: Path) -> None:
 
 def _first(base: Path) -> list[dict[str, Any]]:
     from scriptrun.runtime import workdir
-    from scriptrun.store import snapshots
+    from scriptrun.store.snapshots import snapshots
 
     digest = ""
 
@@ -82,7 +82,7 @@ def _first(base: Path) -> list[dict[str, Any]]:
 
 
 def _unchanged(base: Path) -> list[dict[str, Any]]:
-    from scriptrun.store import snapshots
+    from scriptrun.store.snapshots import snapshots
 
     git = ["git", "-C", str(base / "tree"), "-c", "user.name=a", "-c", "user.email=a@example.org"]
     for words in (["init", "-q"], ["add", "-A"], ["commit", "-q", "-m", "all"]):
@@ -105,7 +105,8 @@ def _memory(base: Path) -> list[dict[str, Any]]:
     small = base / "small"
     shutil.copytree(base / "tree" / "part000", small / "part000")
     script = (
-        "import sys; from scriptrun.store import snapshots; snapshots.take(*sys.argv[1:]);"
+        "import sys; from scriptrun.store.snapshots import snapshots; "
+        "snapshots.take(*sys.argv[1:]);"
         "print(next(x.split()[1] for x in open('/proc/self/status') if x.startswith('VmHWM')))"
     )
     peaks = []

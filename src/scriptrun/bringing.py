@@ -25,7 +25,7 @@ from scriptrun.home import Home
 from scriptrun.runtime import files, identity
 from scriptrun.spec.errors import ScriptrunError, UserErrorException
 from scriptrun.spec.hints import Any
-from scriptrun.store import places
+from scriptrun.store import paths
 from scriptrun.tellings import Telling
 
 _OWNER = "owner.json"
@@ -205,7 +205,7 @@ class Bringing:
 
 def _own_folder(named: str) -> Path:
     """A folder for what this run is handed; what dead helpers have left beside it goes."""
-    folder = places.runtime_folder("data", named)
+    folder = paths.runtime_folder("data", named)
     files.write_atomic(str(folder / _OWNER), files.to_json(identity.of_process()))
     for other in folder.parent.iterdir():
         owner = files.read_json(str(other / _OWNER))

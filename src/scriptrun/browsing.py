@@ -9,7 +9,7 @@ from scriptrun import standing, tickets
 from scriptrun.spec.errors import UserErrorException
 from scriptrun.spec.hints import TYPE_CHECKING, Any
 from scriptrun.spec.job import JobSpec
-from scriptrun.store import places
+from scriptrun.store import paths
 from scriptrun.tracking import index, settle
 
 if TYPE_CHECKING:
@@ -32,7 +32,7 @@ def opened(workspace: Workspace) -> index.Index:
 
 def index_path(workspace: Workspace) -> Path:
     """Where the workspace's index lies: on the local disk, for it is a cache."""
-    return places.cache_root() / "index" / f"{workspace.id}.sqlite"
+    return paths.cache_root() / "index" / f"{workspace.id}.sqlite"
 
 
 def rows(

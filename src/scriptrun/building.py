@@ -14,7 +14,7 @@ from scriptrun.environments.find import find
 from scriptrun.spec.environment import EnvironmentSpec
 from scriptrun.spec.errors import refuse
 from scriptrun.spec.hints import TYPE_CHECKING, Any
-from scriptrun.store import secrets
+from scriptrun.store.secrets import vault
 
 if TYPE_CHECKING:
     from scriptrun.config.environment import Environment
@@ -39,7 +39,7 @@ def build(
     ``upgrade`` resolves it anew and replaces the workspace's lock. Raises EnvironmentException,
     which names the package and the reason.
     """
-    with secrets.of_workspace(workspace.id):
+    with vault.of_workspace(workspace.id):
         spec = _checked(workspace, environment, interpreter)
         return ensure.ensure(spec, workspace.locks_folder, log, upgrade=upgrade)
 
@@ -65,7 +65,7 @@ def build_first(
 
 def plan(workspace: Home, spec: EnvironmentSpec) -> cache.Plan:
     """What making the environment of ``spec`` ready would take now; nothing is done."""
-    with secrets.of_workspace(workspace.id):
+    with vault.of_workspace(workspace.id):
         return cache.plan(spec, workspace.locks_folder)
 
 

@@ -12,7 +12,8 @@ from scriptrun.config.environment import Environment, is_reserved
 from scriptrun.config.run_configuration import DEFAULT_ENVIRONMENT
 from scriptrun.spec.errors import EnvironmentException, UserErrorException, WorkspaceException
 from scriptrun.spec.hints import TYPE_CHECKING
-from scriptrun.store import registry, secrets, yaml_file
+from scriptrun.store import registry, yaml_file
+from scriptrun.store.secrets import vault
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -35,7 +36,7 @@ def register(workspace: Home, environment: Environment) -> Environment:
             "Give it another one: environment.clone('my-name').",
         )
     value = environment.to_dict()
-    secrets.keep_offered()
+    vault.keep_offered()
     value.pop("version", None)
     version = _shelf(workspace).add(name, value)
     kept = Environment.from_dict({**value, "version": str(version)})

@@ -10,7 +10,7 @@ from pathlib import Path
 from scriptrun import data_words, starting
 from scriptrun.environments import sites
 from scriptrun.spec.hints import TYPE_CHECKING, Any
-from scriptrun.store import contents, snapshots
+from scriptrun.store.snapshots import contents, snapshots
 from scriptrun.tracking import artifacts, metrics
 
 if TYPE_CHECKING:

@@ -11,7 +11,7 @@ from scriptrun.data.errors import DatastoreException
 from scriptrun.data.references import DataPath, DataReference
 from scriptrun.spec.absent import absent
 from scriptrun.spec.hints import TYPE_CHECKING, Any
-from scriptrun.store import secrets
+from scriptrun.store.secrets import vault
 
 if TYPE_CHECKING:
     from scriptrun.home import Home
@@ -280,7 +280,7 @@ def _keep(
     for kind, value in credentials.items():
         record |= {"credential": kind, "secret": datastores.own_secret(workspace, name)}
         records.check(workspace, name, record, overwrite)
-        secrets.keep(record["secret"], value)
+        vault.keep(record["secret"], value)
         break
     made = datastores.of_record(workspace, name, record)
     if validate:

@@ -27,9 +27,9 @@ from scriptrun.tellings import Telling
 
 if TYPE_CHECKING:
     from scriptrun import settling
-    from scriptrun.store import secrets
+    from scriptrun.store.secrets import vault
 else:
-    secrets, settling = later("scriptrun.store.secrets"), later("scriptrun.settling")
+    vault, settling = later("scriptrun.store.secrets.vault"), later("scriptrun.settling")
 
 NAME = "scriptrun-data"
 
@@ -69,7 +69,7 @@ class Delivering:
         ``secrets`` of the order are known to this process while it does.
         """
         folder = Path(order["folder"])
-        with secrets.lent(order["secrets"]):
+        with vault.lent(order["secrets"]):
             return settling.build(Home(order["workspace"]), folder, order["node"])
 
     def finish(self, state: str) -> dict[str, Any]:

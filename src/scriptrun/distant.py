@@ -22,7 +22,7 @@ from scriptrun.spec.errors import ComputeTargetException, ExperimentExecutionExc
 from scriptrun.spec.hints import TYPE_CHECKING, Any
 from scriptrun.spec.job import JobSpec, Target
 from scriptrun.spec.later import later
-from scriptrun.store import parcels
+from scriptrun.store.snapshots import bundle as snapshot_bundle
 from scriptrun.tracking import folders, settle
 
 if TYPE_CHECKING:
@@ -88,7 +88,7 @@ def hand_over(
         question["data"] = shipping.pack(workspace, job)
     parcel = io.BytesIO()
     names = [f"snapshots/{name}" for name in given["missing"]]
-    parcels.pack(parcel, workspace.directory, [*names, *kept.values()])
+    snapshot_bundle.pack(parcel, workspace.directory, [*names, *kept.values()])
     try:
         _ask(address, question, parcel.getvalue())
     except (ExperimentExecutionException, ComputeTargetException):
@@ -113,7 +113,7 @@ def _has_arrived(address: dict[str, Any], run_id: str) -> bool:
 
 
 def _parts(workspace: Home, job: JobSpec) -> list[str]:
-    return parcels.parts(workspace.snapshots_folder, job.snapshot) if job.snapshot else []
+    return snapshot_bundle.parts(workspace.snapshots_folder, job.snapshot) if job.snapshot else []
 
 
 def _as_there(job: JobSpec, places: dict[str, str]) -> JobSpec:

@@ -17,7 +17,7 @@ from scriptrun.home import Home
 from scriptrun.spec.environment import EnvironmentSpec
 from scriptrun.spec.errors import ScriptrunError
 from scriptrun.spec.job import JobSpec
-from scriptrun.store import containers, places
+from scriptrun.store import container_tool, paths
 
 #: bytes free below which a build or a run is likely to fail
 ROOM = 1_000_000_000
@@ -43,7 +43,7 @@ def checks(workspace: Home, python: str) -> Iterator[Check]:
         ("containers", _containers),
         ("git", _git),
         ("workspace", lambda: _workspace(workspace)),
-        ("cache", lambda: _writable("cache", places.cache_folder())),
+        ("cache", lambda: _writable("cache", paths.cache_folder())),
         ("queue", lambda: _queue(workspace)),
         ("compute", lambda: _engine(workspace)),
         ("slots", lambda: _slots(workspace)),
@@ -55,7 +55,7 @@ def checks(workspace: Home, python: str) -> Iterator[Check]:
 def of_machine(workspace: Home) -> Iterator[Check]:
     """What runs need of this machine when it is the compute target."""
     yield _guarded("workspace", lambda: _workspace(workspace))
-    yield _guarded("cache", lambda: _writable("cache", places.cache_folder()))
+    yield _guarded("cache", lambda: _writable("cache", paths.cache_folder()))
     yield _guarded("slots", lambda: _slots(workspace))
     yield _guarded("gpus", _gpus)
 
@@ -98,9 +98,9 @@ def _conda() -> Check:
 
 
 def _containers() -> Check:
-    tool = containers.tool()
+    tool = container_tool.tool()
     if tool is None:  # only those who name an image need one
-        return Check("containers", "ok", f"none: {containers.trouble()}")
+        return Check("containers", "ok", f"none: {container_tool.trouble()}")
     how = " without root" if tool.rootless else ""
     return Check("containers", "ok", f"{tool.kind} {tool.version}{how}, {tool.path}")
 
@@ -136,7 +136,7 @@ def _writable(name: str, folder: Path, said: str = "") -> Check:
 
 
 def _queue(workspace: Home) -> Check:
-    root = places.runtime_root()
+    root = paths.runtime_root()
     if not workspace.id:
         return Check("queue", "ok", str(root))
     waiting = len(tickets.waiting(tickets.queue_of(workspace.id)))
@@ -155,11 +155,11 @@ def _slots(workspace: Home) -> Check:
     if os.name != "posix":
         return Check("slots", "warning", "jobs run locally on Linux and macOS only")
     limit = getattr(compute.resolve(workspace, None), "max_runs", None)
-    held = slots.take(places.slots_root(), limit)
+    held = slots.take(paths.slots_root(), limit)
     if held is None:
         return Check("slots", "ok", "all are taken now: the next run waits")
     held.close()
-    return Check("slots", "ok", f"one is free in {places.slots_root()}")
+    return Check("slots", "ok", f"one is free in {paths.slots_root()}")
 
 
 def _gpus() -> Check:

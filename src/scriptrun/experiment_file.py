@@ -7,7 +7,7 @@ from pathlib import Path
 from scriptrun import submit
 from scriptrun.runtime import files
 from scriptrun.spec.hints import TYPE_CHECKING, Any
-from scriptrun.tracking.folders import not_writable
+from scriptrun.store import paths
 
 if TYPE_CHECKING:
     from scriptrun.home import Home
@@ -32,7 +32,7 @@ def put(workspace: Home, name: str, **changes: Any) -> None:
         path.parent.mkdir(exist_ok=True)
         files.write_atomic(str(path), files.to_json({**read(workspace, name), **changes}))
     except OSError as error:
-        raise not_writable(path, error) from error
+        raise paths.not_writable(path, error) from error
 
 
 def remove(workspace: Home, name: str) -> None:

@@ -14,6 +14,7 @@ from pathlib import Path
 from scriptrun.runtime import files
 from scriptrun.spec.errors import UserErrorException, WorkspaceException
 from scriptrun.spec.hints import TYPE_CHECKING, Any, TypeVar
+from scriptrun.store import paths
 from scriptrun.tracking import folders
 
 if TYPE_CHECKING:
@@ -283,7 +284,7 @@ def _make(root: Path, facts: dict[str, Any]) -> None:
         files.write_atomic(str(directory / ".gitignore"), b"*\n")
         files.publish(str(directory / "workspace.json"), files.to_json(facts))
     except OSError as error:
-        raise folders.not_writable(directory, error) from error
+        raise paths.not_writable(directory, error) from error
 
 
 def _check_name(name: object) -> None:

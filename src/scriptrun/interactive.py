@@ -13,7 +13,7 @@ from scriptrun.runtime.injob import children
 from scriptrun.spec import states
 from scriptrun.spec.hints import TYPE_CHECKING
 from scriptrun.spec.job import JobSpec, Target
-from scriptrun.store import snapshots
+from scriptrun.store.snapshots import snapshots
 from scriptrun.tracking import folders
 
 if TYPE_CHECKING:

@@ -8,8 +8,8 @@ from contextlib import AbstractContextManager
 from scriptrun.home import Home
 from scriptrun.spec.errors import SecretException
 from scriptrun.spec.hints import Any
-from scriptrun.store import secrets
-from scriptrun.store.secrets import known
+from scriptrun.store.secrets import vault
+from scriptrun.store.secrets.vault import known
 from scriptrun.tracking import masking
 
 
@@ -32,7 +32,7 @@ class Keyvault:
         In a job it is masked in what the job prints (stars; values of four characters and more).
         """
         with self._its_own():
-            value = secrets.find(name)
+            value = vault.find(name)
         masking.hide(value)
         return value
 
@@ -51,7 +51,7 @@ class Keyvault:
                 f"The secret {name!r} is a {type(value).__name__}, and secrets are texts.",
                 "Write it as one: str(value), or json.dumps(value).",
             )
-        secrets.keep(secrets.owned(self.workspace.id, name), value)
+        vault.keep(vault.owned(self.workspace.id, name), value)
 
     def set_secrets(self, secrets_batch: Mapping[str, str] | Iterable[Any]) -> None:
         """Keep several secrets for this workspace: a dict, or pairs of name and value."""
@@ -60,11 +60,11 @@ class Keyvault:
 
     def list_secrets(self) -> list[dict[str, str]]:
         """The names of this workspace's own, each in a dict as v1 gives them; no values."""
-        return [{"name": name} for name in secrets.names(self.workspace.id)]
+        return [{"name": name} for name in vault.names(self.workspace.id)]
 
     def delete_secret(self, name: str) -> None:
         """Forget a secret of this workspace; nothing happens where it has none of that name."""
-        secrets.forget(secrets.owned(self.workspace.id, name))
+        vault.forget(vault.owned(self.workspace.id, name))
 
     def delete_secrets(self, secrets: Iterable[str]) -> None:
         """Forget several secrets of this workspace."""
@@ -76,4 +76,4 @@ class Keyvault:
         return self.get_secret(name), None
 
     def _its_own(self) -> AbstractContextManager[None]:
-        return secrets.of_workspace(self.workspace.id)
+        return vault.of_workspace(self.workspace.id)

@@ -15,7 +15,7 @@ from scriptrun import registries
 from scriptrun.environments import conda_channels, index_credentials
 from scriptrun.home import Home
 from scriptrun.spec.environment import CONDA, EnvironmentSpec
-from scriptrun.store import secrets
+from scriptrun.store.secrets import vault
 
 #: the host of each address in a text, with its port, behind a login if there is one
 _HOST = re.compile(r"https?://(?:[^/@\s\"]*@)?([\w.:\[\]-]+)")
@@ -32,11 +32,11 @@ def of(
     """
     seen = os.environ if environ is None else environ
     found = {}
-    with secrets.of_workspace(workspace.id):
+    with vault.of_workspace(workspace.id):
         for name in dict.fromkeys(_names(spec)):
-            value = seen.get(secrets.variable(name))
-            if not value and secrets.known(name):
-                value = secrets.find(name)
+            value = seen.get(vault.variable(name))
+            if not value and vault.known(name):
+                value = vault.find(name)
             if value:
                 found[name] = value
     return found
@@ -44,7 +44,7 @@ def of(
 
 def as_variables(lent: Mapping[str, str]) -> dict[str, str]:
     """The same as variables, under which any process finds them."""
-    return {secrets.variable(name): value for name, value in lent.items()}
+    return {vault.variable(name): value for name, value in lent.items()}
 
 
 def _names(spec: EnvironmentSpec) -> Iterable[str]:

@@ -9,7 +9,7 @@ from scriptrun.run import Run
 from scriptrun.spec.digests import digest_of
 from scriptrun.spec.errors import UserErrorException
 from scriptrun.spec.hints import Any
-from scriptrun.store import snapshots
+from scriptrun.store.snapshots import snapshots
 
 
 def of(model: Model) -> dict[str, Any]:

@@ -17,7 +17,7 @@ from scriptrun.run import Run
 from scriptrun.spec.absent import absent
 from scriptrun.spec.errors import UserErrorException
 from scriptrun.spec.hints import Any
-from scriptrun.store.heads import Head
+from scriptrun.store.versions import Head
 from scriptrun.workspace import Workspace
 
 _SERVING = (

@@ -10,7 +10,7 @@ from scriptrun.runtime.injob import artifacts
 from scriptrun.spec.errors import UserErrorException
 from scriptrun.spec.hints import TYPE_CHECKING, Any
 from scriptrun.spec.values import Value
-from scriptrun.store.heads import Head
+from scriptrun.store.versions import Head
 
 if TYPE_CHECKING:
     from scriptrun.run import Run

@@ -10,8 +10,8 @@ from pathlib import Path
 from scriptrun.runtime.files import unique
 from scriptrun.spec.errors import UserErrorException
 from scriptrun.spec.hints import TYPE_CHECKING, Any
-from scriptrun.store import blobs, places
-from scriptrun.store.heads import Head, Heads
+from scriptrun.store import blobs, paths
+from scriptrun.store.versions import Head, Heads
 
 if TYPE_CHECKING:
     from scriptrun.home import Home
@@ -131,7 +131,7 @@ def copy_to(home: Home, head: Head, target: Path, exist_ok: bool) -> Path:
 
 def laid_out(home: Home, head: Head) -> Path:
     """The path of a version's root in this machine's cache, where it lies as links."""
-    folder = Path(places.cache_root()) / "models" / str(head["key"])
+    folder = Path(paths.cache_root()) / "models" / str(head["key"])
     if not (folder / ".ready").exists():
         for file in head["files"]:
             place = folder / file["path"]

@@ -25,7 +25,8 @@ from scriptrun.runtime import identity
 from scriptrun.runtime.injob import artifacts
 from scriptrun.spec.errors import ScriptrunError, refuse
 from scriptrun.spec.job import JobSpec
-from scriptrun.store import parcels, secrets
+from scriptrun.store.secrets import vault
+from scriptrun.store.snapshots import bundle as snapshot_bundle
 from scriptrun.tracking import folders
 from scriptrun.workspace import Workspace
 
@@ -84,7 +85,7 @@ def _workspace(question: dict[str, Any]) -> Workspace:
 def _have(question: dict[str, Any], _: IO[bytes]) -> Answer:
     """Which parts of a snapshot are missing here, and where the root is."""
     workspace = _workspace(question)
-    missing = parcels.missing(workspace.snapshots_folder, question["parts"])
+    missing = snapshot_bundle.missing(workspace.snapshots_folder, question["parts"])
     return {"missing": missing, "root": str(workspace.root)}, []
 
 
@@ -95,14 +96,14 @@ def _submit(question: dict[str, Any], source: IO[bytes]) -> Answer:
         for member in tar:
             handle = tar.extractfile(member)
             if handle is not None and member.name.startswith(_TAKEN_IN):
-                parcels.take_in(workspace.directory, member.name, handle)
+                snapshot_bundle.take_in(workspace.directory, member.name, handle)
     job = JobSpec.from_dict(question["job"])
     there = _written(workspace, job)
     if there is None:  # a question that is asked again, as its answer was lost, has been done
         job = job.replace(submitted_by={**identity.of_process(), "user": os.environ.get("USER")})
         if question.get("data"):
             shipping.unpack(workspace, question["data"])
-        with secrets.of_workspace(workspace.id):
+        with vault.of_workspace(workspace.id):
             reasons = environments.check(job.environment)
         refuse([*reasons, *compute.engine_of(job.target).check(job)])
         there = submit.record(job, workspace, list(question["warnings"]), question.get("lock"))

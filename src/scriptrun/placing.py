@@ -26,10 +26,10 @@ if TYPE_CHECKING:
     from scriptrun.environments import conda_wishes
     from scriptrun.home import Home
     from scriptrun.spec.job import Target
-    from scriptrun.store import containers
+    from scriptrun.store import container_tool
 else:
     conda_wishes = later("scriptrun.environments.conda_wishes")
-    containers = later("scriptrun.store.containers")
+    container_tool = later("scriptrun.store.container_tool")
 
 
 def placed(
@@ -64,7 +64,7 @@ def _has_containers(engine: Engine | None) -> bool:
     """Whether jobs may be containers there, as far as that is known here."""
     if engine is not None and engine.shared:
         return bool(getattr(engine, "containers", None))
-    return containers.tool() is not None
+    return container_tool.tool() is not None
 
 
 def _is_for_conda(spec: EnvironmentSpec) -> bool:
@@ -85,7 +85,7 @@ def _in_a_container(spec: EnvironmentSpec, engine: Engine | None) -> Environment
     context = spec.docker.get("build_context") or {}
     if context and os.path.isdir(context["path"]):
         local |= local_sources.digests((context["path"],))
-    made_here = containers.local_image(spec.image or "")
+    made_here = container_tool.local_image(spec.image or "")
     if made_here:
         local[spec.image or ""] = made_here
     return spec.replace(kind=IMAGE, local=local)

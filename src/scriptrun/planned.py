@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 
 from scriptrun import building, data_words, distant
 from scriptrun.spec.hints import Any
-from scriptrun.store import inspecting, snapshots
+from scriptrun.store.snapshots import preview, snapshots
 from scriptrun.submit import Submission
 from scriptrun.tracking import folders
 from scriptrun.workspace import Workspace
@@ -82,7 +82,7 @@ def _environment(submission: Submission, workspace: Workspace) -> dict[str, Any]
     }
 
 
-def _left_out(submission: Submission, found: inspecting.Inspection) -> list[str]:
+def _left_out(submission: Submission, found: preview.Inspection) -> list[str]:
     """A word for a script that the ignore rules leave out of its own snapshot."""
     script = submission.job.script
     if not script or script in found.files:

@@ -15,7 +15,7 @@ from scriptrun.spec.errors import ScriptrunError
 from scriptrun.spec.hints import TYPE_CHECKING
 from scriptrun.spec.job import JobSpec
 from scriptrun.starting import ENVIRONMENT_LOG, end_failed, lock_of, write_lock
-from scriptrun.store import secrets
+from scriptrun.store.secrets import vault
 
 if TYPE_CHECKING:
     from scriptrun.home import Home
@@ -33,7 +33,7 @@ def prepare(workspace: Home, job: JobSpec, folder: Path) -> int:
         lock = lock_of(folder)
         registries.know(job.environment, workspace)
         shelf = placing.shelf_of(job.target, workspace)
-        with secrets.of_workspace(workspace.id), shelves.lying_in(shelf):
+        with vault.of_workspace(workspace.id), shelves.lying_in(shelf):
             ready = ensure.ensure(job.environment, workspace.locks_folder, log.line, lock=lock)
         write_lock(folder, ready)
     except ScriptrunError as error:

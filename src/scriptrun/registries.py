@@ -11,7 +11,8 @@ import re
 from scriptrun.spec.environment import EnvironmentSpec
 from scriptrun.spec.errors import SecretException, UserErrorException
 from scriptrun.spec.hints import TYPE_CHECKING
-from scriptrun.store import containers, registry, secrets
+from scriptrun.store import container_tool, registry
+from scriptrun.store.secrets import vault
 
 if TYPE_CHECKING:
     from scriptrun.config.environment import Environment
@@ -29,13 +30,13 @@ def secret_of(address: str) -> str:
 
 def keep(environment: Environment) -> None:
     """Keep the passwords that ``environment`` gives: of its registry, and of indexes."""
-    secrets.keep_offered()
+    vault.keep_offered()
     given = environment.docker.base_image_registry
     if not (given.address and given.password):
         return
     secret = secret_of(given.address)
     if _known(secret) != given.password:
-        secrets.keep(secret, given.password)
+        vault.keep(secret, given.password)
 
 
 def name(
@@ -58,7 +59,7 @@ def name(
         )
     shelf.put(_NAME, {"address": address, **({"username": username} if username else {})})
     if password:
-        secrets.keep(secret_of(address), password)
+        vault.keep(secret_of(address), password)
 
 
 def named(workspace: Home) -> dict[str, str]:
@@ -70,12 +71,12 @@ def know(spec: EnvironmentSpec, workspace: Home) -> None:
     """Let the builders of this process know the workspace's registry, and the passwords."""
     if not spec.container:
         return
-    containers.shared = named(workspace)
+    container_tool.shared = named(workspace)
     own = spec.docker.get("registry") or {}
-    for address in filter(None, [own.get("address"), containers.shared.get("address")]):
+    for address in filter(None, [own.get("address"), container_tool.shared.get("address")]):
         password = _known(secret_of(address))
         if password:
-            containers.passwords[address] = password
+            container_tool.passwords[address] = password
 
 
 def _shelf(workspace: Home) -> registry.Shelf:
@@ -84,6 +85,6 @@ def _shelf(workspace: Home) -> registry.Shelf:
 
 def _known(name: str) -> str:
     try:
-        return secrets.find(name)
+        return vault.find(name)
     except SecretException:
         return ""

@@ -14,7 +14,8 @@ from scriptrun.spec.environment import INTERPRETER
 from scriptrun.spec.errors import UserErrorException, refuse
 from scriptrun.spec.hints import TYPE_CHECKING, Any
 from scriptrun.spec.job import JobSpec
-from scriptrun.store import secrets, snapshots
+from scriptrun.store.secrets import vault
+from scriptrun.store.snapshots import snapshots
 
 if TYPE_CHECKING:
     from scriptrun.workspace import Workspace
@@ -81,7 +82,7 @@ def _job(run: Run, display_name: str) -> JobSpec:
 
 
 def _reasons(job: JobSpec, workspace: Workspace) -> list[str]:
-    with secrets.of_workspace(workspace.id):
+    with vault.of_workspace(workspace.id):
         reasons = base.check(job.environment)
     reasons += compute.engine_of(job.target).check(job)
     if job.snapshot is None or not snapshots.exists(workspace.snapshots_folder, job.snapshot):

@@ -7,14 +7,16 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from scriptrun import kit, placing, starting
+from scriptrun import placing, starting
 from scriptrun.environments import base, ensure, shelves
 from scriptrun.runtime import conda_prefix, search_path
 from scriptrun.spec.environment import INTERPRETER
 from scriptrun.spec.errors import EnvironmentException, UserErrorException, refuse
 from scriptrun.spec.hints import TYPE_CHECKING
 from scriptrun.spec.later import later
-from scriptrun.store import secrets, snapshots
+from scriptrun.store import job_runtime
+from scriptrun.store.secrets import vault
+from scriptrun.store.snapshots import snapshots
 
 if TYPE_CHECKING:
     from scriptrun import delivering
@@ -52,7 +54,7 @@ def lay_out(run: Run, folder: Path, log: Callable[[str], None]) -> Visit:
     refuse([f"the variable {name} is passed on, and not set here" for name in missing])
     lock = None if job.environment.kind == INTERPRETER else starting.lock_of(run.path)
     shelf = placing.shelf_of(job.target, workspace)
-    with secrets.of_workspace(workspace.id), shelves.lying_in(shelf):
+    with vault.of_workspace(workspace.id), shelves.lying_in(shelf):
         ready = ensure.ensure(job.environment, workspace.locks_folder, log, lock=lock)
     snapshots.restore(workspace.snapshots_folder, job.snapshot, folder)
     environ = _environ(run, ready)
@@ -72,7 +74,7 @@ def _environ(run: Run, ready: base.Ready) -> dict[str, str]:
     environ = {**there, **run.job.variables, "SCRIPTRUN_SHELL_OF": run.id}
     for name in _TIES:
         environ.pop(name, None)
-    runtime, rest = str(kit.place(run.workspace.directory)), environ.get("PYTHONPATH")
+    runtime, rest = str(job_runtime.place(run.workspace.directory)), environ.get("PYTHONPATH")
     environ["PYTHONPATH"] = search_path.of(run.job.to_dict(), runtime, rest)
     if not prefix:
         environ["PATH"] = _joined(ready.bin, environ.get("PATH") or os.defpath)

@@ -16,7 +16,7 @@ from scriptrun.spec.errors import UserErrorException
 from scriptrun.spec.hints import TYPE_CHECKING, Any
 from scriptrun.spec.job import JobSpec
 from scriptrun.spec.later import later
-from scriptrun.store import snapshots
+from scriptrun.store.snapshots import snapshots
 from scriptrun.tracking import events, folders, settle
 
 if TYPE_CHECKING:

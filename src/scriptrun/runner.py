@@ -9,7 +9,7 @@ import time
 from scriptrun import starting
 from scriptrun.runtime import identity, processes
 from scriptrun.spec.hints import TYPE_CHECKING, Any
-from scriptrun.store import flocks
+from scriptrun.store.locks import flocks
 
 if TYPE_CHECKING:
     from scriptrun.home import Home

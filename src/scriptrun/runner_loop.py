@@ -34,7 +34,8 @@ from scriptrun.spec.errors import ScriptrunError
 from scriptrun.spec.hints import TYPE_CHECKING, Any
 from scriptrun.spec.job import JobSpec
 from scriptrun.spec.later import later
-from scriptrun.store import containers, flocks, places
+from scriptrun.store import container_tool, paths
+from scriptrun.store.locks import flocks
 from scriptrun.tracking import folders
 
 if TYPE_CHECKING:
@@ -55,7 +56,7 @@ def main(root: str) -> None:
     processes.call_me(processes.RUNNER)
     local.allow_fork()
     workspace = Home(root)
-    if os.path.isdir(places.runtime_root() / "sweeps" / workspace.id):
+    if os.path.isdir(paths.runtime_root() / "sweeps" / workspace.id):
         tending.see_to_all(workspace)
     queue = tickets.queue_of(workspace.id)
     make_forks_cheap()
@@ -251,7 +252,7 @@ class Runner:
                 _kill_group(pid)
                 os.waitpid(pid, 0)
                 if item.job.environment.kind == IMAGE:
-                    containers.end_builds(pid)
+                    container_tool.end_builds(pid)
                 del self.building[digest]
                 self.tries.pop(digest, None)
 

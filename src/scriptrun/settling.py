@@ -15,7 +15,7 @@ from scriptrun.runtime import events
 from scriptrun.spec.errors import EnvironmentException, ScriptrunError
 from scriptrun.spec.hints import TYPE_CHECKING
 from scriptrun.starting import ENVIRONMENT_LOG, lock_of
-from scriptrun.store import secrets
+from scriptrun.store.secrets import vault
 from scriptrun.tracking import folders
 
 if TYPE_CHECKING:
@@ -38,7 +38,7 @@ def build(workspace: Home, folder: Path, node: int) -> dict[str, str | None]:
         events.append(path, line.encode("utf-8", "surrogatepass"))
 
     try:
-        with secrets.of_workspace(workspace.id):
+        with vault.of_workspace(workspace.id):
             ready = ensure.ensure(environment, workspace.locks_folder, say, lock=lock_of(folder))
     except (ScriptrunError, OSError) as error:
         say(str(error))

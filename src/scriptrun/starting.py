@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 from pathlib import Path
 
-from scriptrun import compute, kit, tickets
+from scriptrun import compute, tickets
 from scriptrun.engines.base import Order
 from scriptrun.environments import uses
 from scriptrun.runtime import events, files, results
@@ -13,7 +13,7 @@ from scriptrun.spec import states
 from scriptrun.spec.hints import TYPE_CHECKING, Any
 from scriptrun.spec.job import JobSpec
 from scriptrun.spec.later import later
-from scriptrun.store import places
+from scriptrun.store import job_runtime, paths
 from scriptrun.tracking import folders
 
 if TYPE_CHECKING:
@@ -63,7 +63,7 @@ def order_of(
         folder=folder,
         workspace=workspace.root,
         store=workspace.snapshots_folder,
-        runtime=kit.place(workspace.directory),
+        runtime=job_runtime.place(workspace.directory),
         python=ready.python,
         bin=ready.bin,
         prefix=ready.place,
@@ -134,7 +134,7 @@ def wake(workspace: Home) -> dict[str, Any]:
 
 def runner_lock(workspace_id: str) -> Path:
     """The file whose lock the workspace's runner on this host holds."""
-    return places.runtime_folder("runners") / f"{workspace_id}.lock"
+    return paths.runtime_folder("runners") / f"{workspace_id}.lock"
 
 
 def runner_command(workspace: Home) -> list[str]:

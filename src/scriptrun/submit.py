@@ -31,7 +31,9 @@ from scriptrun.spec.hints import TYPE_CHECKING, Any
 from scriptrun.spec.job import JobSpec
 from scriptrun.spec.later import later
 from scriptrun.spec.values import Value, fresh
-from scriptrun.store import secrets, snapshots
+from scriptrun.store import paths
+from scriptrun.store.secrets import vault
+from scriptrun.store.snapshots import snapshots
 from scriptrun.tracking import folders
 from scriptrun.tracking.events import later_writer
 
@@ -111,7 +113,7 @@ def check(
     afar = bool(getattr(engine, "ssh", None))
     interpreter = (engine.python or "python3") if afar else origin.interpreter  # type: ignore
     environment, notes = placing.placed(described, interpreter, origin.pins, engine)
-    with secrets.of_workspace(workspace.id):
+    with vault.of_workspace(workspace.id):
         reasons += [] if afar else environments.check(environment)  # else it is checked there
     reasons += [
         f"the variable {name} was to be passed on, and it is not set here"
@@ -236,7 +238,7 @@ def write_down(
 
         shutil.rmtree(folder, ignore_errors=True)
         if isinstance(error, OSError):
-            raise folders.not_writable(folder, error) from error
+            raise paths.not_writable(folder, error) from error
         raise
     return Written(job, folder, ready, ticket)
 

@@ -14,7 +14,7 @@ from pathlib import Path
 from scriptrun.runtime import files, identity
 from scriptrun.spec.hints import Any
 from scriptrun.spec.values import Value
-from scriptrun.store import places
+from scriptrun.store import paths
 
 
 class Ticket(Value):
@@ -28,7 +28,7 @@ class Ticket(Value):
 
 def queue_of(workspace_id: str) -> Path:
     """The directory of the workspace's tickets on this host."""
-    return places.runtime_folder("queue", workspace_id)
+    return paths.runtime_folder("queue", workspace_id)
 
 
 def write(queue: Path, folder: Path, environ: dict[str, str]) -> Ticket:

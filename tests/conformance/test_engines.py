@@ -7,7 +7,7 @@ import pytest
 from scriptrun.engines import slots
 from scriptrun.engines.local import Local
 from scriptrun.runtime import files
-from scriptrun.store import places
+from scriptrun.store import paths
 from scriptrun.testing import jobs
 from scriptrun.testing.engines import EngineSuite
 from scriptrun.testing.jobs import Bench
@@ -22,7 +22,7 @@ class OnThisMachine(EngineSuite):
             jobs.kill(who["pid"])
 
     def room(self, bench):
-        held = [slots.take(places.slots_root(), None) for _ in range(slots.DEFAULT_RUNS)]
+        held = [slots.take(paths.slots_root(), None) for _ in range(slots.DEFAULT_RUNS)]
         for each in held:
             if each is not None:
                 each.close()

@@ -13,7 +13,7 @@ from test_in_containers import TELLS, managed, seen, submit
 
 from scriptrun.config.environment import Environment
 from scriptrun.engines.local import Local
-from scriptrun.store import containers
+from scriptrun.store import container_tool
 from scriptrun.testing.jobs import Bench, log_of, until, wait
 from scriptrun.testing.scripts import DEAF
 
@@ -35,10 +35,10 @@ def told(bench: Bench) -> dict[str, object]:
     run = submit(bench, managed(Environment.from_dockerfile("made", MADE)), TELLS)
     until(lambda: "began" in log_of(deaf))
     deaf.cancel()
-    tool, ended = containers.require(), wait(deaf)
+    tool, ended = container_tool.require(), wait(deaf)
 
     def none_left() -> bool:
-        said = containers.run(tool, ["ps", "--all", "--quiet"])
+        said = container_tool.run(tool, ["ps", "--all", "--quiet"])
         return not said.code and not said.out
 
     until(none_left, "containers are left")

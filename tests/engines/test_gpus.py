@@ -13,7 +13,7 @@ import pytest
 from scriptrun import surveying
 from scriptrun.engines import slots
 from scriptrun.engines.local import Local
-from scriptrun.store import places
+from scriptrun.store import paths
 from scriptrun.testing.jobs import Bench, log_of, log_of_rank, until, wait
 
 pytestmark = pytest.mark.skipif(not slots.machine_gpus(), reason="this machine has no NVIDIA GPU")
@@ -61,7 +61,7 @@ def test_each_gpu_has_one_run_at_a_time_and_the_others_wait(bench):
 
 
 def test_a_run_waits_while_somebody_else_holds_the_gpus(bench):
-    held = [slots.take(places.slots_root(), None) for _ in slots.machine_gpus()]
+    held = [slots.take(paths.slots_root(), None) for _ in slots.machine_gpus()]
     try:
         waits = bench.submit(SPAN)
         until(lambda: waits.get_status() == "Queued")

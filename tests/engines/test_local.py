@@ -9,7 +9,7 @@ from scriptrun.engines.base import ALIVE, ENDED, UNKNOWN, WAITING
 from scriptrun.engines.local import Local
 from scriptrun.runtime import files, identity
 from scriptrun.spec.job import Distribution, JobSpec
-from scriptrun.store import stillness
+from scriptrun.store.locks import silence
 from scriptrun.testing.jobs import Bench, until
 
 
@@ -58,7 +58,7 @@ def test_a_zombie_does_not_live(tmp_path):
 
 def test_another_host_is_judged_by_its_heartbeat_alone(tmp_path, monkeypatch):
     now = [1000.0]
-    monkeypatch.setattr(stillness.time, "monotonic", lambda: now[0])
+    monkeypatch.setattr(silence.time, "monotonic", lambda: now[0])
     place = claimed(tmp_path, {**identity.of_process(), "host": "another-host", "pid": 1})
     (place / "node-0.beat").write_text("1")
     assert look(tmp_path).what == UNKNOWN

@@ -35,7 +35,8 @@ from scriptrun.environments.conda_errors import explain
 from scriptrun.environments.ensure import ensure, find
 from scriptrun.spec.environment import AUTO, CONDA, RELAX, EnvironmentSpec
 from scriptrun.spec.errors import EnvironmentException
-from scriptrun.store import places, secrets
+from scriptrun.store import paths
+from scriptrun.store.secrets import vault
 
 
 def names(lock) -> dict[str, str]:
@@ -210,14 +211,14 @@ def test_passwords_of_channels_open_them_and_are_written_nowhere(
     assert ready.key == by_netrc.key
     kept = [
         *locks.rglob("*"),
-        *places.cache_root().rglob("*.json"),
+        *paths.cache_root().rglob("*.json"),
         *Path(ready.place).glob("*/*.json"),
     ]
     texts = [path.read_text() for path in kept if path.is_file()] + said
     assert not [text for text in texts if "sesame" in text]
     cache.remove(ready.key)
     shutil.rmtree(tmp_path / "rattler")
-    monkeypatch.setenv(secrets.variable(f"index-{guarded}"), "me:open-sesame")
+    monkeypatch.setenv(vault.variable(f"index-{guarded}"), "me:open-sesame")
     assert ensure(spec, locks, said.append).key == ready.key
 
 

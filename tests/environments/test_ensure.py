@@ -20,7 +20,7 @@ from scriptrun.environments import cache, ensure, shelves
 from scriptrun.environments.base import Stopped
 from scriptrun.spec.environment import EnvironmentSpec
 from scriptrun.spec.errors import EnvironmentException
-from scriptrun.store import flocks
+from scriptrun.store.locks import flocks
 from scriptrun.testing.jobs import PATIENCE, until
 
 BUILD = """

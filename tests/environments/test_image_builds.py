@@ -19,7 +19,8 @@ from scriptrun.config.environment import ContainerRegistry, Environment
 from scriptrun.environments import cache, ensure
 from scriptrun.spec.environment import AUTO
 from scriptrun.spec.errors import EnvironmentException
-from scriptrun.store import containers, secrets
+from scriptrun.store import container_tool
+from scriptrun.store.secrets import vault
 from scriptrun.workspace import Workspace
 
 pytestmark = pytest.mark.podman
@@ -31,8 +32,8 @@ def served(tmp_path, monkeypatch):
     if registries.missing():
         lacking(registries.missing())
     monkeypatch.setenv("SCRIPTRUN_SECRETS", str(tmp_path / "secrets"))
-    monkeypatch.setattr(containers, "passwords", {})
-    monkeypatch.setattr(containers, "shared", {})
+    monkeypatch.setattr(container_tool, "passwords", {})
+    monkeypatch.setattr(container_tool, "shared", {})
     with registries.Registry(tmp_path / "registry") as found:
         yield found
 
@@ -182,7 +183,7 @@ def test_packages_of_a_private_index_and_a_wheel_of_the_workspace(
     """Neither the image, its history nor podman's command line hold what opened index and git."""
     noted = calls(podman, monkeypatch, tmp_path)
     monkeypatch.setenv("SCRIPTRUN_SECRETS", str(tmp_path / "secrets"))
-    secrets.keep("team", "p@ss-hunter2")
+    vault.keep("team", "p@ss-hunter2")
     workspace = Workspace.create("w", path=tmp_path / "home")
     mauve = workspace.keep_wheel(make_wheel(tmp_path, "mauve", "4"))
     make_wheel(tmp_path / "index" / "violet", "violet", "1.0")

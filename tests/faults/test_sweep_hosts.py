@@ -21,7 +21,8 @@ from tuning import Tuner, driver_of, ended, until
 from scriptrun import HyperDriveRun, Run
 from scriptrun.runtime import files, identity
 from scriptrun.spec.errors import UserErrorException
-from scriptrun.store import leases, places
+from scriptrun.store import paths
+from scriptrun.store.locks import leases
 from scriptrun.sweeps import tending
 
 TUNING = Path(__file__).resolve().parents[1] / "sweeps"
@@ -77,7 +78,7 @@ def far_host(tmp_path, space):
 
 def five_minutes_pass():
     """All that this machine has seen standing still was seen so much earlier."""
-    for path in places.runtime_folder("seen").glob("*.json"):
+    for path in paths.runtime_folder("seen").glob("*.json"):
         seen = json.loads(path.read_text())
         earlier = {**seen, "since": seen["since"] - leases.STALE_SECONDS - 1}
         files.write_atomic(path, files.to_json(earlier))  # a driver may be reading it

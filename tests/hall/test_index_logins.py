@@ -8,7 +8,7 @@ from index_server import serving
 from wheel_making import make_wheel
 
 from scriptrun import Environment, Experiment, Run, ScriptRunConfig, Workspace
-from scriptrun.store import secrets
+from scriptrun.store.secrets import vault
 from scriptrun.testing.jobs import log_of
 
 TOKEN = "t0ken-of-hunter2"
@@ -21,7 +21,7 @@ def index(tmp_path, monkeypatch):
     monkeypatch.setenv("PIP_CONFIG_FILE", os.devnull)
     monkeypatch.setenv("UV_CACHE_DIR", str(tmp_path / "uv"))
     monkeypatch.setenv("SCRIPTRUN_SECRETS", str(tmp_path / "secrets"))
-    monkeypatch.setattr(secrets, "_offered", {})
+    monkeypatch.setattr(vault, "_offered", {})
     make_wheel(tmp_path / "index" / "violet", "violet", "1.0")
     with serving(tmp_path / "index", "build", TOKEN) as host:
         yield host
@@ -43,8 +43,8 @@ def test_it_is_kept_for_the_user_and_stands_in_no_record(index, tmp_path, monkey
     run.wait_for_completion()
     assert "violet 1.0" in log_of(run)
     name = f"login-build-{index}"
-    monkeypatch.setattr(secrets, "_offered", {})  # as another process has it
-    assert secrets.find(name) == TOKEN
+    monkeypatch.setattr(vault, "_offered", {})  # as another process has it
+    assert vault.find(name) == TOKEN
     again = ScriptRunConfig(source, "train.py", environment=Environment.get(workspace, "old"))
     other = Experiment(workspace, "e").submit(again)
     other.wait_for_completion()

@@ -6,7 +6,7 @@ from scriptrun import Datastore, Environment, Workspace, building, lending
 from scriptrun.environments import base
 from scriptrun.keyvault import Keyvault
 from scriptrun.spec.errors import SecretException, UserErrorException, WorkspaceException
-from scriptrun.store import secrets
+from scriptrun.store.secrets import vault as secret_vault
 from scriptrun.testing.jobs import Bench
 
 
@@ -44,13 +44,13 @@ def test_nothing_of_it_lies_in_the_workspace(vault):
 def test_another_workspace_has_its_own(vault, tmp_path):
     """As in v1; what the user keeps for all is found where a workspace has none of that name."""
     other = Workspace.create("prod", path=tmp_path / "prod").get_default_keyvault()
-    secrets.keep("password", "for all")
+    secret_vault.keep("password", "for all")
     assert (vault.get_secret("password"), vault.list_secrets()) == ("for all", [])
     vault.set_secret("password", "dev")
     other.set_secret("password", "prod")
     assert (vault.get_secret("password"), other.get_secret("password")) == ("dev", "prod")
-    assert secrets.find("password") == "for all"
-    assert secrets.names() == ["password"]
+    assert secret_vault.find("password") == "for all"
+    assert secret_vault.names() == ["password"]
     other.delete_secret("password")
     other.delete_secret("password")
     assert other.get_secrets(["password"]) == {"password": "for all"}

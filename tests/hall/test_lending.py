@@ -7,14 +7,14 @@ import pytest
 from scriptrun import Workspace, lending
 from scriptrun.spec.environment import CONDA, IMAGE, PACKAGES, EnvironmentSpec
 from scriptrun.spec.errors import SecretException
-from scriptrun.store import secrets
+from scriptrun.store.secrets import vault
 
 
 @pytest.fixture(autouse=True)
 def kept(tmp_path, monkeypatch):
     monkeypatch.setenv("SCRIPTRUN_SECRETS", str(tmp_path / "secrets"))
     for name in ("team", "git", "index-a.io", "index-b.io:8443", "registry-c.io", "of no concern"):
-        secrets.keep(name, f"value of {name}")
+        vault.keep(name, f"value of {name}")
 
 
 @pytest.fixture
@@ -48,9 +48,9 @@ def test_the_submitters_variables_come_first(home):
 
 
 def test_what_is_lent_is_known_for_a_while():
-    with secrets.lent({"far": "away"}):
-        assert (secrets.known("far"), secrets.find("far")) == (True, "away")
-        secrets.keep_offered()
-    assert "far" not in secrets.names()
+    with vault.lent({"far": "away"}):
+        assert (vault.known("far"), vault.find("far")) == (True, "away")
+        vault.keep_offered()
+    assert "far" not in vault.names()
     with pytest.raises(SecretException):
-        secrets.find("far")
+        vault.find("far")

@@ -14,7 +14,7 @@ import pytest
 from scriptrun import Experiment, Run, runner, runner_loop, starting, tickets
 from scriptrun.engines.local import Local
 from scriptrun.runtime import files
-from scriptrun.store import flocks
+from scriptrun.store.locks import flocks
 from scriptrun.testing import jobs
 from scriptrun.testing.jobs import PATIENCE, Bench, log_of, until, wait
 from scriptrun.testing.scripts import GATED

@@ -15,7 +15,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from scriptrun.runtime import workdir
-from scriptrun.store import snapshots
+from scriptrun.store.snapshots import snapshots
 
 
 @pytest.fixture

@@ -9,7 +9,7 @@ import sys
 import pytest
 
 from scriptrun.spec.errors import SecretException
-from scriptrun.store import secrets
+from scriptrun.store.secrets import vault
 
 VALUE = "hunter2-is-a-poor-secret"
 
@@ -22,43 +22,43 @@ def place(tmp_path, monkeypatch):
 
 
 def test_a_file_is_encrypted_and_its_key_lies_apart(place):
-    told = secrets.keep("s", f" {VALUE}\n")
-    assert "encrypted" in told and secrets.find("s") == f" {VALUE}\n"
+    told = vault.keep("s", f" {VALUE}\n")
+    assert "encrypted" in told and vault.find("s") == f" {VALUE}\n"
     key = place.with_name("secrets.key")
     for path in (place / "s", key):
         assert stat.S_IMODE(path.stat().st_mode) == 0o600
         assert VALUE.encode() not in path.read_bytes()
     key.write_bytes(b"k" * 43 + b"=\n")
     with pytest.raises(SecretException, match="another key"):
-        secrets.find("s")
+        vault.find("s")
     key.write_bytes(b"nonsense")
     with pytest.raises(SecretException, match="no key for secrets"):
-        secrets.find("s")
+        vault.find("s")
     key.unlink()
     with pytest.raises(SecretException, match=r"its key .* is not there"):
-        secrets.find("s")
+        vault.find("s")
 
 
 def test_the_key_may_come_from_the_environment(place, monkeypatch):
     monkeypatch.setenv("SCRIPTRUN_SECRETS_KEY", "whatever people type")
-    secrets.keep("s", VALUE)
-    assert secrets.find("s") == VALUE and not place.with_name("secrets.key").exists()
+    vault.keep("s", VALUE)
+    assert vault.find("s") == VALUE and not place.with_name("secrets.key").exists()
     monkeypatch.setenv("SCRIPTRUN_SECRETS_KEY", "something else")
     with pytest.raises(SecretException, match="another key than that of SCRIPTRUN_SECRETS_KEY"):
-        secrets.find("s")
+        vault.find("s")
 
 
 def test_a_file_of_somebody_else_is_the_value(place):
     place.mkdir()
     (place / "mounted").write_text(f"{VALUE}\n")
-    assert secrets.find("mounted") == VALUE and secrets.known("mounted")
+    assert vault.find("mounted") == VALUE and vault.known("mounted")
 
 
 SESSION = """\
 set -e
 printf pw | gnome-keyring-daemon --unlock --components=secrets >/dev/null
 printf %s "$VALUE" | "$PYTHON" -m scriptrun secret set mine
-"$PYTHON" -c 'import os; from scriptrun.store import secrets; assert secrets.find("mine") == os.environ["VALUE"]'
+"$PYTHON" -c 'import os; from scriptrun.store.secrets import vault as secrets; assert secrets.find("mine") == os.environ["VALUE"]'
 "$PYTHON" -m scriptrun secret list
 grep -rF "$VALUE" "$HOME" && exit 9
 "$PYTHON" -m scriptrun secret remove mine
@@ -94,13 +94,13 @@ def test_a_store_that_is_chosen_by_name_has_it(tmp_path):
         "PYTHON_KEYRING_BACKEND": "keyrings.alt.file.PlaintextKeyring",
     }
     environ.pop("SCRIPTRUN_SECRETS", None)
-    code = "from scriptrun.store import secrets as s; print(s.keep('n', 'v1')); print(s.find('n'))"
+    code = "from scriptrun.store.secrets import vault as s; print(s.keep('n', 'v1')); print(s.find('n'))"
     line = [sys.executable, "-c", code]
     done = subprocess.run(line, env=environ, capture_output=True, text=True, check=True)
     assert done.stdout.splitlines()[1] == "v1"
     assert (tmp_path / "data" / "python_keyring" / "keyring_pass.cfg").exists()
     absent = {**environ, "PYTHON_KEYRING_BACKEND": "keyring.backends.fail.Keyring"}
-    code = "from scriptrun.store import secrets as s; s.find('n')"
+    code = "from scriptrun.store.secrets import vault as s; s.find('n')"
     line = [sys.executable, "-c", code]
     done = subprocess.run(line, env=absent, capture_output=True, text=True)
     assert "did not answer for the secret 'n'" in done.stderr

@@ -13,7 +13,7 @@ from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from scriptrun.spec.errors import SnapshotException
-from scriptrun.store import snapshots
+from scriptrun.store.snapshots import snapshots
 
 GIT = shutil.which("git")
 needs_git = pytest.mark.skipif(GIT is None, reason="git is not installed")

@@ -13,7 +13,8 @@ from types import SimpleNamespace
 import pytest
 
 from scriptrun.spec.errors import WorkspaceException
-from scriptrun.store import flocks, leases, places
+from scriptrun.store import paths
+from scriptrun.store.locks import flocks, leases
 from scriptrun.testing.jobs import PATIENCE, until
 
 
@@ -102,7 +103,7 @@ def test_a_lock_file_that_a_cleaner_removed_does_not_lock_twice(tmp_path):
 
 AS_ANOTHER = """
 import fcntl, os, sys
-from scriptrun.store import flocks
+from scriptrun.store.locks import flocks
 os.setgroups([]); os.setegid(65534); os.seteuid(65534)
 print(flocks.try_flock(sys.argv[1]) is not None)
 """
@@ -115,7 +116,7 @@ def test_two_users_share_a_lock(tmp_path, monkeypatch):
             folder.chmod(0o755)
     root = tmp_path / "slots"
     monkeypatch.setenv("SCRIPTRUN_SLOTS", str(root))
-    assert places.slots_root() == root
+    assert paths.slots_root() == root
     assert root.stat().st_mode & 0o7777 == 0o1777
     mask = os.umask(0o077)
     try:
@@ -139,24 +140,24 @@ def test_two_users_share_a_lock(tmp_path, monkeypatch):
 
 def test_runtime_is_private(tmp_path, monkeypatch):
     monkeypatch.setenv("SCRIPTRUN_RUNTIME", str(tmp_path / "a" / "runtime"))
-    root = places.runtime_root()
+    root = paths.runtime_root()
     assert root.stat().st_mode & 0o777 == 0o700
     root.chmod(0o755)
-    assert places.runtime_folder("queue", "x").is_dir()
+    assert paths.runtime_folder("queue", "x").is_dir()
     assert root.stat().st_mode & 0o777 == 0o700
     monkeypatch.delenv("SCRIPTRUN_RUNTIME")
-    assert places.runtime_root() == places.cache_root() / "runtime"
+    assert paths.runtime_root() == paths.cache_root() / "runtime"
     if os.geteuid() == 0:
-        os.chown(places.runtime_root(), 65534, 65534)
+        os.chown(paths.runtime_root(), 65534, 65534)
         with pytest.raises(WorkspaceException, match="belongs to another user"):
-            places.runtime_root()
+            paths.runtime_root()
 
 
 def test_a_cache_that_cannot_be_made_is_a_sentence(tmp_path, monkeypatch):
     (tmp_path / "file").write_text("x")
     monkeypatch.setenv("SCRIPTRUN_CACHE", str(tmp_path / "file" / "cache"))
     with pytest.raises(WorkspaceException, match="SCRIPTRUN_CACHE"):
-        places.cache_folder("environments")
+        paths.cache_folder("environments")
 
 
 def test_lease_is_exclusive_and_given_back(tmp_path):
@@ -170,7 +171,7 @@ def test_lease_is_exclusive_and_given_back(tmp_path):
 
 def test_lease_of_a_process_that_was_killed_is_taken_over(tmp_path):
     script = (
-        "import sys, time; from scriptrun.store import leases;"
+        "import sys, time; from scriptrun.store.locks import leases;"
         "leases.try_lease(sys.argv[1]); print(1, flush=True); time.sleep(3600)"
     )
     child = subprocess.Popen(

@@ -18,7 +18,8 @@ from hypothesis import strategies as st
 
 from scriptrun.runtime import workdir
 from scriptrun.spec.errors import SnapshotException
-from scriptrun.store import packs, places, snapshots
+from scriptrun.store import paths
+from scriptrun.store.snapshots import packs, snapshots
 from scriptrun.testing.jobs import PATIENCE
 
 
@@ -117,7 +118,7 @@ def test_the_same_tree_has_the_same_digest_anywhere(source, store, tmp_path):
         path.write_text(name)
     first = snapshots.take(store, source).digest
     shutil.copytree(source, tmp_path / "copy")
-    shutil.rmtree(places.cache_root())
+    shutil.rmtree(paths.cache_root())
     assert snapshots.take(tmp_path / "other store", tmp_path / "copy").digest == first
     (source / "a").chmod(0o755)
     assert snapshots.take(store, source).digest != first
@@ -177,7 +178,7 @@ def test_content_is_kept_once(source, store, tmp_path):
     (source / "new").write_text("new")
     snapshots.take(store, source)
     assert sum(_stored(store).values()) < size + 200
-    shutil.rmtree(places.cache_root())  # as on another machine
+    shutil.rmtree(paths.cache_root())  # as on another machine
     shutil.copytree(source, tmp_path / "copy")
     (tmp_path / "copy" / "newer").write_text("newer")
     taken = snapshots.take(store, tmp_path / "copy")
@@ -332,7 +333,7 @@ def test_a_large_file_is_warned_of_and_taken(source, store):
 AS_NOBODY = """
 import fcntl, os, sqlite3, sys
 from scriptrun.spec.errors import SnapshotException
-from scriptrun.store import inspecting, snapshots, taking
+from scriptrun.store.snapshots import preview as inspecting; from scriptrun.store.snapshots import snapshots; from scriptrun.store.snapshots import take as taking
 if os.geteuid() == 0:
     os.setgroups([]); os.setegid(65534); os.seteuid(65534)
 try:
@@ -453,7 +454,7 @@ def test_killed_at_any_moment_no_half_snapshot_stands(source, store, tmp_path):
     for number in range(400):
         (source / f"{number}").write_bytes(rng.randbytes(20_000))
     (source / "big").write_bytes(rng.randbytes(8 << 20))
-    script = "import sys; from scriptrun.store import snapshots; print(1, flush=True); snapshots.take(*sys.argv[1:])"
+    script = "import sys; from scriptrun.store.snapshots import snapshots; print(1, flush=True); snapshots.take(*sys.argv[1:])"
     for _ in range(12):
         child = subprocess.Popen(
             [sys.executable, "-c", script, store, source], stdout=subprocess.PIPE
@@ -514,7 +515,7 @@ def test_a_store_that_lost_something_is_made_whole(source, store, tmp_path, gone
     _age(source)
     first = snapshots.take(store, source)
     if gone == "cache":
-        for path in places.cache_root().rglob("*.stat"):
+        for path in paths.cache_root().rglob("*.stat"):
             path.write_bytes(path.read_bytes()[: path.stat().st_size // 2] + b"rubbish")
     elif gone == "indexes":
         for path in store.rglob("*.index"):
@@ -557,7 +558,7 @@ def test_inspect_agrees_with_take_and_writes_nothing(source, store, tmp_path):
     assert seen.files == {"a": 3, "sub/b": 2}
     assert seen.size == 5
     assert list(seen.ignored) == ["sub/__pycache__/"]
-    assert not places.cache_root().exists()
+    assert not paths.cache_root().exists()
     taken = snapshots.take(store, source)
     assert (taken.files, taken.size) == (2, 5)
     assert [entry.path for entry in snapshots.manifest(store, taken.digest)] == [
@@ -572,7 +573,7 @@ def test_inspect_agrees_with_take_and_writes_nothing(source, store, tmp_path):
 def test_memory_stays_flat(tmp_path):
     """Ten times the files, and about the same memory at the highest."""
     script = (
-        "import sys; from scriptrun.store import snapshots; snapshots.take(*sys.argv[1:]);"
+        "import sys; from scriptrun.store.snapshots import snapshots; snapshots.take(*sys.argv[1:]);"
         "print(next(x.split()[1] for x in open('/proc/self/status') if x.startswith('VmHWM')))"
     )
     used = []

@@ -34,7 +34,7 @@ from scriptrun.spec.errors import (
     RunConfigurationException,
     UserErrorException,
 )
-from scriptrun.store import flocks
+from scriptrun.store.locks import flocks
 from scriptrun.sweeps import picture, tending
 from scriptrun.testing.jobs import PATIENCE, until
 

@@ -9,7 +9,7 @@ from scriptrun.cli import out
 from scriptrun.data import cache as caching
 from scriptrun.spec.errors import UserErrorException
 from scriptrun.spec.hints import Any
-from scriptrun.store import amounts
+from scriptrun.store import sizes
 from scriptrun.workspace import Workspace
 
 
@@ -42,9 +42,9 @@ def _prune(there: caching.Cache, args: argparse.Namespace) -> tuple[Any, str]:
     """Without a size or an age, all that no run uses goes."""
     freed = 0
     if args.older_than:
-        freed += there.prune(time.time() - amounts.age(args.older_than, "--older-than"))
+        freed += there.prune(time.time() - sizes.age(args.older_than, "--older-than"))
     if args.max_size:
-        freed += caching.Cache(there.folder, amounts.size(args.max_size, "--max-size")).make_room(0)
+        freed += caching.Cache(there.folder, sizes.size(args.max_size, "--max-size")).make_room(0)
     if not args.older_than and not args.max_size:
         freed = there.clear()
     left = there.used()

@@ -14,7 +14,7 @@ from scriptrun.config.environment import Environment
 from scriptrun.environments import cache, pruning
 from scriptrun.spec.errors import UserErrorException
 from scriptrun.spec.hints import Any
-from scriptrun.store import amounts
+from scriptrun.store import sizes
 from scriptrun.workspace import Workspace
 
 
@@ -67,9 +67,9 @@ def prune(workspace: Workspace, args: argparse.Namespace) -> tuple[Any, Callable
     if args.keep is not None and args.keep < 0:
         raise UserErrorException(f"--keep {args.keep} is no number of environments.")
     done = pruning.prune(
-        older_than=amounts.age(args.older_than, "--older-than") if args.older_than else None,
+        older_than=sizes.age(args.older_than, "--older-than") if args.older_than else None,
         keep=args.keep,
-        max_size=amounts.size(args.max_size, "--max-size") if args.max_size else None,
+        max_size=sizes.size(args.max_size, "--max-size") if args.max_size else None,
         dry=args.dry_run,
     )
     value = {

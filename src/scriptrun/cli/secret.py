@@ -21,7 +21,7 @@ from scriptrun import opening
 from scriptrun.cli import out, shared
 from scriptrun.spec.errors import UserErrorException
 from scriptrun.spec.hints import Any
-from scriptrun.store import secrets
+from scriptrun.store.secrets import vault
 
 _LINES = {
     "list": "the names of your secrets; never a value",
@@ -52,13 +52,13 @@ def run(args: argparse.Namespace) -> int:
 
 
 def _list(args: argparse.Namespace) -> tuple[Any, str]:
-    place = str(secrets.folder())
-    found = [{"name": name, "from": place} for name in secrets.names()]
+    place = str(vault.folder())
+    found = [{"name": name, "from": place} for name in vault.names()]
     here = opening.here()
     if opening.is_made(here):
         which = f"{place}, of the workspace {here.name}"
-        found += [{"name": name, "from": which} for name in secrets.names(here.id)]
-    found += [{"name": name, "from": "the environment"} for name in secrets.variables()]
+        found += [{"name": name, "from": which} for name in vault.names(here.id)]
+    found += [{"name": name, "from": "the environment"} for name in vault.variables()]
     lines = [f"{each['name']}  ({each['from']})" for each in found]
     return found, "\n".join(lines) or "There are no secrets of yours on this machine yet."
 
@@ -70,17 +70,17 @@ def _set(args: argparse.Namespace) -> tuple[Any, str]:
             f"The secret {args.name!r} has no value.",
             f"Type it at the prompt, or: scriptrun secret set {args.name} < FILE",
         )
-    where = secrets.keep(_kept_as(args), value)
+    where = vault.keep(_kept_as(args), value)
     told = f"{args.name} is kept in {where}, for you alone."
-    variable = secrets.variable(args.name)
-    if variable in secrets.variables():
+    variable = vault.variable(args.name)
+    if variable in vault.variables():
         told += f"\nThe variable {variable} is set, and comes first while it is."
     return {"name": args.name}, told
 
 
 def _kept_as(args: argparse.Namespace) -> str:
     """The secret's name, or that of the workspace's own."""
-    return secrets.owned(opening.existing().id, args.name) if args.workspace else str(args.name)
+    return vault.owned(opening.existing().id, args.name) if args.workspace else str(args.name)
 
 
 def _asked(name: str) -> str:
@@ -99,14 +99,14 @@ def _asked(name: str) -> str:
 
 def _remove(args: argparse.Namespace) -> tuple[Any, str]:
     owner = opening.existing().id if args.workspace else ""
-    if args.name not in secrets.names(owner):
-        known = ", ".join(secrets.names(owner)) or "none"
-        where = f"of this workspace in {secrets.folder()}" if owner else f"in {secrets.folder()}"
+    if args.name not in vault.names(owner):
+        known = ", ".join(vault.names(owner)) or "none"
+        where = f"of this workspace in {vault.folder()}" if owner else f"in {vault.folder()}"
         raise UserErrorException(
             f"There is no secret {args.name!r} {where}.",
             f"There are: {known}." + ("" if owner else " --workspace means this workspace's own."),
         )
-    secrets.forget(_kept_as(args))
+    vault.forget(_kept_as(args))
     return {"removed": args.name}, f"Forgot {args.name}."
 
 

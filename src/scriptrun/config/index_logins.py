@@ -12,7 +12,7 @@ from collections.abc import Iterable
 from urllib.parse import unquote
 
 from scriptrun.spec.hints import Any
-from scriptrun.store import secrets
+from scriptrun.store.secrets import vault
 
 _LOGIN = re.compile(r"(https?://)(?!git@)([^/@\s:$]+)(?::([^/@\s$]*))?@([^/\s]+)")
 
@@ -45,6 +45,6 @@ def _named(match: re.Match[str], values: dict[str, str]) -> str:
     scheme, user, password, host = match.groups()
     name = f"login-{unquote(user)}-{host}" if password else f"login-{host}"
     values[name] = unquote(password or user)
-    secrets.offer(name, values[name])
+    vault.offer(name, values[name])
     before = f"{user}:" if password else ""
     return f"{scheme}{before}${{secret:{name}}}@{host}"

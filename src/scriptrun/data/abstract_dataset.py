@@ -18,7 +18,7 @@ from scriptrun.data.records import Home
 from scriptrun.runtime import files
 from scriptrun.spec.absent import absent
 from scriptrun.spec.digests import canonical
-from scriptrun.store.heads import Head
+from scriptrun.store.versions import Head
 
 Self = TypeVar("Self", bound="AbstractDataset")
 _NAMESPACE = uuid.UUID("3b7a9a3e-52d5-4b60-8f0b-1f4d9d1c6a11")

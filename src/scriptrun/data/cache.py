@@ -19,7 +19,8 @@ from typing import NamedTuple
 
 from scriptrun.data.errors import DatastoreException
 from scriptrun.data.sources import Place
-from scriptrun.store import amounts, flocks, places
+from scriptrun.store import paths, sizes
+from scriptrun.store.locks import flocks
 
 #: the time of every cached file, in nanoseconds since 1970: the first second of 2000
 FIXED = 946_684_800 * 10**9
@@ -55,7 +56,7 @@ class Cache:
     """The folder ``folder`` (default: this user's), at most ``limit`` bytes large where it can."""
 
     def __init__(self, folder: Path | None = None, limit: int | None = None) -> None:
-        self.folder = folder or places.cache_folder("data")
+        self.folder = folder or paths.cache_folder("data")
         self._limit = limit
 
     @property
@@ -86,7 +87,7 @@ class Cache:
             return self._limit
         named = os.environ.get(LIMIT, "")
         if named:
-            return amounts.size(named, LIMIT)
+            return sizes.size(named, LIMIT)
         return (self.used() + shutil.disk_usage(self.folder).free) // 2
 
     def make_room(self, wanted: int) -> int:

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from scriptrun.data.errors import DatastoreException
 from scriptrun.spec.errors import SecretException
-from scriptrun.store import secrets
+from scriptrun.store.secrets import vault
 
 
 def find(name: str) -> str:
     """The secret's value. Raises DatastoreException, which says where it was looked for."""
     try:
-        return secrets.find(name)
+        return vault.find(name)
     except SecretException as error:
         raise DatastoreException(error.message, error.hint) from None

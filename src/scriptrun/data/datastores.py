@@ -18,7 +18,7 @@ from scriptrun.data.references import DataReference
 from scriptrun.data.seam import Store, clean
 from scriptrun.data.web_store import WebStore
 from scriptrun.spec.errors import UserErrorException
-from scriptrun.store import secrets
+from scriptrun.store.secrets import vault
 
 __all__ = ["DEFAULT", "FILES", "KINDS", "AbstractDatastore", "LocalDatastore", "every", "get"]
 
@@ -48,7 +48,7 @@ class AbstractDatastore:
 
     def _secrets(self) -> AbstractContextManager[None]:
         """The workspace's own secrets come first."""
-        return secrets.of_workspace(self.workspace.id if self.workspace else "")
+        return vault.of_workspace(self.workspace.id if self.workspace else "")
 
     def _open(self) -> Store:
         raise NotImplementedError
@@ -146,7 +146,7 @@ class AbstractDatastore:
         records.remove(self._home(), self.name)
         own = own_secret(self._home(), self.name)
         if self.settings.get("secret") == own:
-            secrets.forget(own)
+            vault.forget(own)
 
     def _target(self, path: str | None) -> str:
         """Where files are uploaded to. Raises DatastoreException where nothing can be."""

@@ -28,8 +28,8 @@ from scriptrun.data.fetching import Incoming, Stopped, fetch
 from scriptrun.data.manifest import Row
 from scriptrun.data.seam import Entry, Store, is_safe
 from scriptrun.spec.digests import digest_of
-from scriptrun.store import flocks
-from scriptrun.store.flocks import Flock
+from scriptrun.store.locks import flocks
+from scriptrun.store.locks.flocks import Flock
 
 #: is told how many bytes and files there are to fetch, and have come so far
 Progress = Callable[[int, int, int, int], object]

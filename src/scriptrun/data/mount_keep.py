@@ -23,7 +23,7 @@ from pathlib import Path
 
 from scriptrun.data.cache import Cache, settle
 from scriptrun.runtime import identity
-from scriptrun.store import flocks
+from scriptrun.store.locks import flocks
 
 #: bytes of one block
 BLOCK = 64 << 10

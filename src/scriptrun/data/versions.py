@@ -9,7 +9,7 @@ from scriptrun.data.errors import DatasetValidationError
 from scriptrun.data.records import Home
 from scriptrun.spec.errors import UserErrorException
 from scriptrun.store import yaml_file
-from scriptrun.store.heads import Head, Heads
+from scriptrun.store.versions import Head, Heads
 
 
 def add(home: Home, name: str, head: Head, create_new_version: bool) -> Head:

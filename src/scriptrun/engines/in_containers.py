@@ -8,7 +8,7 @@ from pathlib import Path
 from scriptrun.runtime import containers as started
 from scriptrun.spec.hints import Any
 from scriptrun.spec.job import JobSpec
-from scriptrun.store import containers
+from scriptrun.store import container_tool
 
 #: what nodes of a cluster may run containers with
 OF_NODES = ("podman", "apptainer", "enroot")
@@ -19,11 +19,11 @@ _CDI = ("/etc/cdi/*nvidia*", "/var/run/cdi/*nvidia*")
 def problems(job: JobSpec) -> list[str]:
     """Why this machine can't run the job in a container, every reason; empty when it can."""
     image = named(job.environment.image, job.environment.docker)
-    trouble = containers.trouble()
+    trouble = container_tool.trouble()
     if trouble:
-        return [f"{image} needs a container, and {trouble}. {containers.HOW_TO}"]
+        return [f"{image} needs a container, and {trouble}. {container_tool.HOW_TO}"]
     found = []
-    tool = containers.require()
+    tool = container_tool.require()
     gpus = job.resources.get("gpus")
     if gpus and tool.kind == "podman" and not any(map(glob.glob, _CDI)):
         found.append(
@@ -46,7 +46,7 @@ def problems_of_nodes(job: JobSpec, nodes: str | None, afar: bool) -> list[str]:
             f"({', '.join(OF_NODES)})"
         ]
     found = []
-    trouble = "" if afar else containers.trouble()
+    trouble = "" if afar else container_tool.trouble()
     if trouble:
         found.append(f"{image} is made ready where the job is submitted, and {trouble}")
     if job.distribution.kind == "mpi" and job.distribution.nodes > 1:

@@ -16,15 +16,15 @@ from scriptrun.spec.hints import TYPE_CHECKING, Any
 from scriptrun.spec.job import JobSpec
 from scriptrun.spec.later import later
 from scriptrun.spec.values import Value
-from scriptrun.store import places
+from scriptrun.store import paths
 
 if TYPE_CHECKING:
     from scriptrun.engines import gangs, in_containers
-    from scriptrun.store import stillness
+    from scriptrun.store.locks import silence
 else:
     gangs = later("scriptrun.engines.gangs")
     in_containers = later("scriptrun.engines.in_containers")
-    stillness = later("scriptrun.store.stillness")
+    silence = later("scriptrun.store.locks.silence")
 
 #: seconds without a heartbeat after which a run of another host counts as ended
 SILENCE = 300.0
@@ -94,7 +94,7 @@ class Local(Value):
         visible = job.variables.get(
             "CUDA_VISIBLE_DEVICES", (order.environ or {}).get("CUDA_VISIBLE_DEVICES")
         )
-        held = slots.take(places.slots_root(), self.max_runs, _gpus(job), visible)
+        held = slots.take(paths.slots_root(), self.max_runs, _gpus(job), visible)
         if held is None:
             raise NoRoom(f"all slots of this machine are taken; {job.id} waits")
         try:
@@ -272,7 +272,7 @@ def _distant_view(attempt: Path, owner: dict[str, Any]) -> View:
         beat = (attempt / "node-0.beat").read_text()
     except OSError:
         beat = ""
-    if stillness.seconds(str(attempt), beat) > SILENCE:
+    if silence.seconds(str(attempt), beat) > SILENCE:
         host, run_id = owner["host"], attempt.parent.parent.name
         return View(
             ENDED,

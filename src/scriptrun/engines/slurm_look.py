@@ -12,7 +12,7 @@ from scriptrun.engines.base import ALIVE, ENDED, QUEUED, UNKNOWN, WAITING, View,
 from scriptrun.runtime import files
 from scriptrun.spec.errors import ExperimentExecutionException
 from scriptrun.spec.hints import Any
-from scriptrun.store import mounts
+from scriptrun.store import filesystem_kind
 
 #: seconds for which an answer is good enough, where it says that a job is there
 FRESH = 1.0
@@ -92,7 +92,7 @@ def _ended(folder: Path, evidence: str, state: str) -> View:
     began = any((folder / "attempts").glob("*/node-0.start.json"))
     if books.has_result(folder):
         return View(ENDED, evidence, handed=True)
-    patience = PATIENCE_SHARED if mounts.is_shared(folder) else PATIENCE
+    patience = PATIENCE_SHARED if filesystem_kind.is_shared(folder) else PATIENCE
     if began or state in ("COMPLETED", "FAILED", ""):
         since = _ended_since.setdefault(str(folder), now)
         if now - since < patience:

@@ -12,7 +12,8 @@ from scriptrun.environments.find import known_builder, state
 from scriptrun.spec.environment import IMAGE, EnvironmentSpec
 from scriptrun.spec.errors import EnvironmentException
 from scriptrun.spec.values import Value
-from scriptrun.store import containers, flocks
+from scriptrun.store import container_tool
+from scriptrun.store.locks import flocks
 
 
 class Plan(Value):
@@ -77,9 +78,9 @@ def plan(spec: EnvironmentSpec, locks: Path) -> Plan:
 
 def troubles(spec: EnvironmentSpec) -> list[str]:
     """Why ``spec`` can't be built here, as far as that is known without resolving it."""
-    lacking = containers.trouble() if spec.kind == IMAGE else ""
+    lacking = container_tool.trouble() if spec.kind == IMAGE else ""
     if lacking:
-        return [f"An image needs a container tool, and {lacking}. {containers.HOW_TO}."]
+        return [f"An image needs a container tool, and {lacking}. {container_tool.HOW_TO}."]
     return check(spec)
 
 

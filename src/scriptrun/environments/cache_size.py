@@ -9,9 +9,9 @@ from scriptrun.spec.hints import TYPE_CHECKING
 from scriptrun.spec.later import later
 
 if TYPE_CHECKING:
-    from scriptrun.store import amounts
+    from scriptrun.store import sizes
 else:
-    amounts = later("scriptrun.store.amounts")
+    sizes = later("scriptrun.store.sizes")
 
 #: what may be kept in all, in bytes ("50GB", "200 GiB"); default: half of what the disk has
 LIMIT = "SCRIPTRUN_ENVIRONMENT_CACHE_SIZE"
@@ -23,7 +23,7 @@ def given() -> int | None:
     Raises UserErrorException where it is no size.
     """
     named = os.environ.get(LIMIT, "")
-    return amounts.size(named, LIMIT) if named else None
+    return sizes.size(named, LIMIT) if named else None
 
 
 def trouble() -> str:

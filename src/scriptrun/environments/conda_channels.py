@@ -14,7 +14,7 @@ from urllib.parse import unquote, urlsplit
 from scriptrun.environments import condarc, index_credentials
 from scriptrun.spec.errors import EnvironmentException
 from scriptrun.spec.hints import Any
-from scriptrun.store import secrets
+from scriptrun.store.secrets import vault
 
 #: what ``defaults`` stands for, unless conda's settings say otherwise
 DEFAULTS = ("https://repo.anaconda.com/pkgs/main", "https://repo.anaconda.com/pkgs/r")
@@ -61,7 +61,7 @@ def troubles(asked: Iterable[str]) -> list[str]:
             f"The channel '{channel}' names the secret {name}, which is not kept here: "
             f"`scriptrun secret set {name}`."
             for name in index_credentials.named(channel)
-            if not secrets.known(name)
+            if not vault.known(name)
         ]
     return found
 

@@ -19,8 +19,8 @@ from pathlib import Path
 from typing import NamedTuple
 
 from scriptrun.runtime.files import read_json, unique
-from scriptrun.store import flocks
-from scriptrun.store.flocks import Flock
+from scriptrun.store.locks import flocks
+from scriptrun.store.locks.flocks import Flock
 
 #: the folder of notes in rattler's cache, and that of unpacked packages
 NOTES, PACKAGES = "scriptrun-unseen", "pkgs"

@@ -30,15 +30,16 @@ from scriptrun.spec.environment import EnvironmentSpec
 from scriptrun.spec.errors import EnvironmentException
 from scriptrun.spec.hints import TYPE_CHECKING
 from scriptrun.spec.later import later
-from scriptrun.store import flocks, places
+from scriptrun.store import paths
+from scriptrun.store.locks import flocks
 
 if TYPE_CHECKING:
     from scriptrun.environments import cache, pruning
-    from scriptrun.store import leases
+    from scriptrun.store.locks import leases
 else:
     cache = later("scriptrun.environments.cache")
     pruning = later("scriptrun.environments.pruning")
-    leases = later("scriptrun.store.leases")
+    leases = later("scriptrun.store.locks.leases")
 
 __all__ = ["Ready", "check", "ensure", "find"]
 
@@ -81,7 +82,7 @@ def _locked(
     cls = builder_class(spec.kind)
     if not cls.builds:
         return cls(spec, cls.resolve(spec, log, stop))
-    path = places.cache_root() / "locks" / f"environment-request-{spec.digest()[:32]}"
+    path = paths.cache_root() / "locks" / f"environment-request-{spec.digest()[:32]}"
     with _alone(path, "locks this environment", log, stop):
         builder = None if upgrade else known_builder(spec, locks)
         if builder is not None:

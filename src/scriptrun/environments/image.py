@@ -17,7 +17,7 @@ from scriptrun.runtime.files import read_json, to_json, write_atomic
 from scriptrun.spec.environment import CONDA, IMAGE, EnvironmentSpec
 from scriptrun.spec.errors import EnvironmentException
 from scriptrun.spec.hints import Any
-from scriptrun.store import containers
+from scriptrun.store import container_tool
 
 #: in the place: the image as the nodes of a cluster take it, by their tool
 FILES = {"podman": "image.tar", "apptainer": "image.sif", "enroot": "image.sqsh"}
@@ -55,7 +55,7 @@ class Image(Builder):
     def build(self, place: str, log: Log, stop: Stop) -> None:
         """See to it that the image is in the tool's store; note its id."""
         image = _loaded("image_build").build(self.spec, self.lock, self.key(), log, stop)
-        tool = containers.require()
+        tool = container_tool.require()
         note = {"image": image, "tool": tool.path, "kind": tool.kind, "root": tool.root}
         note["kept"] = kept_as(tool, image)
         note["tag"] = tag_of(self.key()) if is_packed(self.lock) else ""
@@ -73,11 +73,11 @@ class Image(Builder):
     @classmethod
     def let_go(cls, place: str) -> None:
         """Remove what was built here from the tool's store; others' images stay."""
-        note, tool = read_json(os.path.join(place, NOTE)) or {}, containers.tool()
+        note, tool = read_json(os.path.join(place, NOTE)) or {}, container_tool.tool()
         tag = note.get("tag")
         if tool is None or tool.kind != note.get("kind"):
             return
-        said = containers.run(tool, ["rmi", tag]) if tag else containers.Said(0, "", "")
+        said = container_tool.run(tool, ["rmi", tag]) if tag else container_tool.Said(0, "", "")
         if said.code and "in use" in said.error:
             raise EnvironmentException(
                 f"The image {tag} is in use by a container.", "Wait for the end of its run."
@@ -87,8 +87,10 @@ class Image(Builder):
     @classmethod
     def size(cls, place: str) -> int | None:
         """The image's bytes, its base included."""
-        note, tool = read_json(os.path.join(place, NOTE)) or {}, containers.require()
-        said = containers.run(tool, ["image", "inspect", "--format", "{{.Size}}", note["image"]])
+        note, tool = read_json(os.path.join(place, NOTE)) or {}, container_tool.require()
+        said = container_tool.run(
+            tool, ["image", "inspect", "--format", "{{.Size}}", note["image"]]
+        )
         return int(said.out) if said.out.strip().isdigit() else None
 
     def ill(self, place: str) -> str:
@@ -99,7 +101,7 @@ class Image(Builder):
         if self.nodes:
             gone = not os.path.exists(os.path.join(place, FILES[self.nodes]))
             return f"its file {FILES[self.nodes]} is gone" if gone else ""
-        tool = containers.tool()
+        tool = container_tool.tool()
         if tool is not None and (tool.kind, tool.root) != (note["kind"], note["root"]):
             return f"its image lies in the store of {note['kind']} at {note['root'] or 'its place'}"
         kept = note["kept"]
@@ -126,7 +128,7 @@ class Image(Builder):
         return made.replace(bin="", container=self._told(note), notes=notes)
 
     def _told(self, note: dict[str, Any]) -> dict[str, Any]:
-        docker, tool = self.spec.docker, containers.tool()
+        docker, tool = self.spec.docker, container_tool.tool()
         rootless = tool.rootless if tool is not None else False
         as_root = rootless or note.get("kind") == "podman"
         return {
@@ -175,7 +177,7 @@ def is_made(spec: EnvironmentSpec) -> bool:
     return bool(spec.docker.get("dockerfile") or spec.docker.get("build_context"))
 
 
-def kept_as(tool: containers.Tool, image: str) -> str:
+def kept_as(tool: container_tool.Tool, image: str) -> str:
     """What is in podman's store as long as the image is ("" where that is not to be known)."""
     if tool.kind != "podman" or not tool.root:
         return ""

@@ -14,7 +14,7 @@ from scriptrun.spec.digests import digest_of
 from scriptrun.spec.environment import EnvironmentSpec
 from scriptrun.spec.errors import EnvironmentException
 from scriptrun.spec.hints import Any
-from scriptrun.store import containers
+from scriptrun.store import container_tool
 
 _ARCHITECTURES = {"x86_64": "amd64", "aarch64": "arm64"}
 
@@ -73,8 +73,8 @@ def foreign(spec: EnvironmentSpec) -> str:
 
 def inspect(image: str) -> dict[str, Any]:
     """The image's configuration: Env, User, Entrypoint and the like."""
-    said = containers.run(
-        containers.require(), ["image", "inspect", "--format", "{{json .Config}}", image]
+    said = container_tool.run(
+        container_tool.require(), ["image", "inspect", "--format", "{{json .Config}}", image]
     )
     if said.code:
         raise EnvironmentException(f"The image {image} cannot be looked at: {said.error}")
@@ -93,7 +93,7 @@ def _built(spec: EnvironmentSpec, log: Log, stop: Stop) -> str:
     asked = [docker.get("dockerfile"), docker.get("build_context"), spec.local, foreign(spec)]
     tag = f"localhost/scriptrun-base:{digest_of(asked)[:32]}"
     words = ["build", "--tag", tag, *_platform(spec)]
-    if containers.require().kind == "podman":
+    if container_tool.require().kind == "podman":
         words += ["--format", "docker", "--layers", "--network=host"]  # as jobs have it
     with tempfile.TemporaryDirectory(prefix="scriptrun-build-") as folder:
         context = docker.get("build_context")

@@ -29,7 +29,7 @@ from scriptrun.runtime.files import write_atomic
 from scriptrun.spec.digests import digest_of
 from scriptrun.spec.environment import EnvironmentSpec
 from scriptrun.spec.errors import EnvironmentException
-from scriptrun.store import containers
+from scriptrun.store import container_tool
 
 #: where this machine's uv, its cache and the requirements are, while packages are installed
 _HANDS = "/run/scriptrun"
@@ -202,7 +202,7 @@ def _start(
     Of what is mounted only ``trees`` may be written to.
     """
     line = ["run", "--name", name, "--pull=never", "--network=host", "--user", "0:0"]
-    line += ["--label", f"{containers.BUILDER}={os.getpid()}"]
+    line += ["--label", f"{container_tool.BUILDER}={os.getpid()}"]
     line += ["--security-opt", "label=disable", "--workdir", "/", "--entrypoint", ""]
     line += ["--tmpfs", _HANDS, "--volume", f"{_cache()}:{_HANDS}/cache"]
     for source, target in mounts.items():
@@ -270,7 +270,7 @@ def _keep(name: str, tag: str, base: str, log: Log, stop: Stop, variables: dict[
 
 def _commit(name: str, environ: dict[str, str], doing: str, stop: Stop) -> str:
     """The id of the image of container ``name`` with exactly the variables ``environ`` set."""
-    podman = containers.require().kind == "podman"
+    podman = container_tool.require().kind == "podman"
     for write_env in (_env_escaped, _env_plain) if podman else (_env_escaped,):
         changes = [write_env(key, value) for key, value in environ.items()] + ["CMD []"]
         words = ["commit", *(["--quiet"] if podman else [])]
@@ -310,7 +310,7 @@ def _wrong_variables(image: str, wanted: dict[str, str]) -> list[str]:
 
 def _remove(name: str) -> None:
     """What a build that was killed left under the same name goes first."""
-    containers.run(containers.require(), ["rm", "--force", name])
+    container_tool.run(container_tool.require(), ["rm", "--force", name])
 
 
 def _cache() -> str:

@@ -14,7 +14,7 @@ from scriptrun.environments import image_tool
 from scriptrun.environments.base import Log, Stop
 from scriptrun.environments.image import FILES
 from scriptrun.spec.errors import EnvironmentException
-from scriptrun.store import containers
+from scriptrun.store import container_tool
 
 
 def carry(kind: str, image: str, place: str, log: Log, stop: Stop) -> None:
@@ -22,7 +22,7 @@ def carry(kind: str, image: str, place: str, log: Log, stop: Stop) -> None:
 
     Raises EnvironmentException, also where the tool that makes such a file is not here.
     """
-    goal, tool = os.path.join(place, FILES[kind]), containers.require()
+    goal, tool = os.path.join(place, FILES[kind]), container_tool.require()
     log(f"Writing the image for {kind} on the nodes: {goal}")
     if kind == "enroot":
         source = f"podman://{image}" if tool.kind == "podman" else f"dockerd://{image}"

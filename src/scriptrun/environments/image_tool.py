@@ -15,7 +15,7 @@ from scriptrun.environments import ending
 from scriptrun.environments.base import Log, Stop
 from scriptrun.runtime import podman
 from scriptrun.spec.errors import EnvironmentException
-from scriptrun.store import containers
+from scriptrun.store import container_tool
 
 #: how many of the last lines an error shows
 SHOWN = 20
@@ -37,7 +37,7 @@ def run(
     ``doing`` is what failed where it fails, as in "pulling the image x"; of ``told`` (secrets)
     nothing is shown. Raises EnvironmentException with the last lines, and Stopped.
     """
-    tool = containers.require()
+    tool = container_tool.require()
     argv = [*tool.line, *words]
     return execute(argv, tool.kind, doing, log, stop, environ=environ, told=told)
 

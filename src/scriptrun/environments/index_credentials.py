@@ -15,7 +15,7 @@ from collections.abc import Iterable, Mapping
 
 from scriptrun.spec.hints import TYPE_CHECKING
 from scriptrun.spec.later import later
-from scriptrun.store import secrets
+from scriptrun.store.secrets import vault
 
 if TYPE_CHECKING:
     from urllib import parse
@@ -128,9 +128,9 @@ def told(values: Mapping[str, str]) -> list[str]:
 def of_host(host: str) -> str:
     """``USER:PASSWORD`` for ``host``, fit for an address; "" where no secret is kept for it."""
     name = by_host(host)
-    if not secrets.known(name):
+    if not vault.known(name):
         return ""
-    user, colon, password = secrets.find(name).partition(":")
+    user, colon, password = vault.find(name).partition(":")
     if not colon:
         user, password = "__token__", user
     return f"{parse.quote(user, safe='')}:{parse.quote(password, safe='')}"
@@ -144,7 +144,7 @@ def _for_git(text: str, environ: dict[str, str]) -> str:
     """
     headers: dict[str, str] = {}
     for match in _REPOSITORY.finditer(text):
-        login = _NAMED.sub(lambda named: secrets.find(named[1]), parse.unquote(match[2]))
+        login = _NAMED.sub(lambda named: vault.find(named[1]), parse.unquote(match[2]))
         pair = login if ":" in login else f"{login}:"
         base = match[1].removeprefix("git+") + match[3] + "/"
         token = base64.b64encode(pair.encode()).decode()
@@ -158,7 +158,7 @@ def _for_git(text: str, environ: dict[str, str]) -> str:
 
 def _variable(name: str, environ: dict[str, str]) -> str:
     made = "SCRIPTRUN_FILLED_" + name.encode().hex().upper()
-    environ[made] = parse.quote(secrets.find(name), safe="")
+    environ[made] = parse.quote(vault.find(name), safe="")
     return made
 
 
@@ -178,7 +178,7 @@ def _with_host(line: str, environ: dict[str, str]) -> str:
 
 
 def _with_values(text: str) -> str:
-    text = _NAMED.sub(lambda match: parse.quote(secrets.find(match[1]), safe=""), text)
+    text = _NAMED.sub(lambda match: parse.quote(vault.find(match[1]), safe=""), text)
 
     def put(match: re.Match[str]) -> str:
         value = of_host(match[2])

@@ -18,7 +18,7 @@ from scriptrun.spec.errors import EnvironmentException
 from scriptrun.spec.hints import TYPE_CHECKING
 from scriptrun.spec.later import later
 from scriptrun.spec.values import Value
-from scriptrun.store import places
+from scriptrun.store import paths
 
 if TYPE_CHECKING:
     import glob
@@ -129,7 +129,7 @@ def _user_site(version: str) -> tuple[str, ...]:
 
 
 def _memory(python: str) -> str:
-    return os.path.join(places.cache_root(), "interpreters", digest_of(python)[:32] + ".json")
+    return os.path.join(paths.cache_root(), "interpreters", digest_of(python)[:32] + ".json")
 
 
 def _remembered(python: str) -> Facts | None:

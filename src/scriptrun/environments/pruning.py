@@ -11,7 +11,7 @@ from scriptrun.environments.base import Log
 from scriptrun.environments.cache import Entry
 from scriptrun.spec.errors import EnvironmentException
 from scriptrun.spec.values import Value
-from scriptrun.store import places
+from scriptrun.store import paths
 
 #: seconds in which what was handed out counts as used, though no process runs in it yet
 FRESH = 60.0
@@ -98,7 +98,7 @@ def limit(entries: Sequence[Entry]) -> int:
     if named is not None:
         return named
     used = sum(entry.size for entry in entries)
-    return (used + shutil.disk_usage(places.cache_root()).free) // 2
+    return (used + shutil.disk_usage(paths.cache_root()).free) // 2
 
 
 def keep_within(place: str, log: Log) -> None:

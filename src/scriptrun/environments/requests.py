@@ -9,7 +9,7 @@ from scriptrun.spec.environment import EXACT, EnvironmentSpec
 from scriptrun.spec.hints import TYPE_CHECKING, Any
 from scriptrun.spec.later import later
 from scriptrun.spec.values import Value, fresh
-from scriptrun.store import secrets
+from scriptrun.store.secrets import vault
 
 if TYPE_CHECKING:
     from scriptrun.environments import index_credentials, python_downloads
@@ -161,7 +161,7 @@ def _of_indexes(uv: dict[str, Any]) -> list[str]:
 def _trouble_of(line: str) -> list[str]:
     line = line.strip()
     names = index_credentials.named(line) if "${secret:" in line else []
-    absent = [name for name in names if not secrets.known(name)]
+    absent = [name for name in names if not vault.known(name)]
     if absent:
         return [
             f"The requirement line '{line}' names the secret {each!r}, which is not here. "

@@ -12,7 +12,7 @@ from pathlib import Path
 
 from scriptrun.runtime.files import read_json, to_json, write_atomic
 from scriptrun.spec.hints import Any
-from scriptrun.store import places
+from scriptrun.store import paths
 
 MARKER = "ready.json"
 
@@ -45,7 +45,7 @@ def is_shared() -> bool:
 
 def root() -> str:
     """The directory of all built environments: this machine's, or where ``lying_in`` says."""
-    return os.path.join(_elsewhere[-1] if _elsewhere else places.cache_root(), "environments")
+    return os.path.join(_elsewhere[-1] if _elsewhere else paths.cache_root(), "environments")
 
 
 def shelf(key: str) -> str:
@@ -107,7 +107,7 @@ def last_use(place: str) -> float:
 
 def build_lock(key: str) -> Path:
     """The lock file that whoever builds or removes ``key`` holds."""
-    return places.cache_root() / "locks" / f"environment-build-{key}"
+    return paths.cache_root() / "locks" / f"environment-build-{key}"
 
 
 def discard_all(key: str) -> None:

@@ -27,7 +27,7 @@ from scriptrun.runtime import (  # noqa: F401 (the launcher is loaded once, befo
 from scriptrun.spec import states
 from scriptrun.spec.errors import ScriptrunError, WorkspaceException
 from scriptrun.spec.hints import Any
-from scriptrun.store import flocks, leases
+from scriptrun.store.locks import flocks, leases
 from scriptrun.sweeps import children, deciding, record, tending
 from scriptrun.sweeps.flight import Flight
 from scriptrun.sweeps.journal import Journal

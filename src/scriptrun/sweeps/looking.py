@@ -6,7 +6,7 @@ from pathlib import Path
 
 from scriptrun.home import Home
 from scriptrun.spec.job import JobSpec
-from scriptrun.store import leases
+from scriptrun.store.locks import leases
 from scriptrun.sweeps import tending
 from scriptrun.tracking import settle
 

@@ -19,6 +19,7 @@ from scriptrun.runtime import events
 from scriptrun.spec import states
 from scriptrun.spec.errors import RunConfigurationException, ScriptrunError, refuse
 from scriptrun.spec.job import JobSpec, Target
+from scriptrun.store import paths
 from scriptrun.sweeps import bayesian, drawing, record, tending
 from scriptrun.tracking import folders
 from scriptrun.tracking.events import later_writer
@@ -83,7 +84,7 @@ def start(
             ticket.unlink(missing_ok=True)
         shutil.rmtree(folder, ignore_errors=True)
         if isinstance(error, OSError):
-            raise folders.not_writable(folder, error) from error
+            raise paths.not_writable(folder, error) from error
         raise
     tending.see_to_it(workspace, job.id)
     _remark(child, folder, submission)

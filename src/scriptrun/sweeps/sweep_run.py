@@ -15,7 +15,7 @@ from scriptrun.run import Run
 from scriptrun.runtime import files, identity
 from scriptrun.spec import states
 from scriptrun.spec.errors import UserErrorException, refuse
-from scriptrun.store import leases
+from scriptrun.store.locks import leases
 from scriptrun.sweeps import ranking, record, tending
 from scriptrun.sweeps.journal import Child, Journal
 from scriptrun.tracking import folders

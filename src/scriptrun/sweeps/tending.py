@@ -16,7 +16,9 @@ from pathlib import Path
 from typing import Any
 
 from scriptrun.runtime import files, identity, processes
-from scriptrun.store import flocks, leases, places, stillness
+from scriptrun.store import paths
+from scriptrun.store.locks import flocks, leases
+from scriptrun.store.locks import silence as lease_silence
 from scriptrun.tracking import folders
 
 #: seconds in which a driver that was started is about to take its lock
@@ -25,7 +27,7 @@ BOOT = 2.0
 
 def place(workspace_id: str) -> Path:
     """Where the workspace's locks and tickets of sweeps lie on this host."""
-    return places.runtime_folder("sweeps", workspace_id)
+    return paths.runtime_folder("sweeps", workspace_id)
 
 
 def lock_of(workspace_id: str, run_id: str) -> Path:
@@ -52,7 +54,7 @@ def far_driver(folder: Path, submitter: dict[str, Any]) -> tuple[str, float] | N
     who = found[0] if found else submitter
     if identity.is_here(who):
         return None
-    silence = found[1] if found else stillness.seconds(str(lease_of(folder)), None)
+    silence = found[1] if found else lease_silence.seconds(str(lease_of(folder)), None)
     return str(who.get("host")), silence
 
 

@@ -29,7 +29,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from scriptrun import compute, kit, tickets
+from scriptrun import compute, tickets
 from scriptrun.config.distributed import MpiConfiguration
 from scriptrun.config.script_run_config import ScriptRunConfig
 from scriptrun.dataset import Dataset, OutputFileDatasetConfig
@@ -39,6 +39,7 @@ from scriptrun.environments.find import find
 from scriptrun.experiment import Experiment
 from scriptrun.run import Run
 from scriptrun.spec.errors import RunConfigurationException, UserErrorException
+from scriptrun.store import job_runtime
 from scriptrun.testing import jobs
 from scriptrun.testing.jobs import TIME_TO_SAVE, Bench, log_of, until, wait
 from scriptrun.testing.losses import LossCases
@@ -246,7 +247,7 @@ class EngineSuite(RankCases, LossCases):
             folder=run.path,
             workspace=workspace.root,
             store=workspace.snapshots_folder,
-            runtime=kit.place(workspace.directory),
+            runtime=job_runtime.place(workspace.directory),
             python=ready.python,
             bin=ready.bin,
             prefix=ready.place,

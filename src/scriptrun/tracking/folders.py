@@ -10,6 +10,7 @@ from scriptrun.runtime import files
 from scriptrun.spec.errors import WorkspaceException
 from scriptrun.spec.hints import Any
 from scriptrun.spec.job import JobSpec
+from scriptrun.store import paths
 
 
 def place_of(runs: Path, job: JobSpec) -> Path:
@@ -28,7 +29,7 @@ def make(runs: Path, job: JobSpec) -> Path:
         folder.mkdir()
         (folder / "events").mkdir()
     except OSError as error:
-        raise not_writable(runs, error) from error
+        raise paths.not_writable(runs, error) from error
     return folder
 
 
@@ -37,18 +38,9 @@ def publish(folder: Path, job: JobSpec) -> None:
     try:
         done = files.publish(str(folder / "job.json"), files.to_json(job.to_dict()))
     except OSError as error:
-        raise not_writable(folder, error) from error
+        raise paths.not_writable(folder, error) from error
     if not done:
         raise WorkspaceException(f"a run with the id {job.id} is there already")
-
-
-def not_writable(place: Path, error: OSError) -> WorkspaceException:
-    """The sentence for a workspace that cannot be written."""
-    return WorkspaceException(
-        f"the workspace cannot be written: {error.filename or place}: {error.strerror}",
-        "Free some space, change the permissions, or name another workspace "
-        "with SCRIPTRUN_WORKSPACE.",
-    )
 
 
 def read_job(folder: Path) -> JobSpec | None:

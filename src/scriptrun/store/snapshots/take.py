@@ -10,10 +10,12 @@ import marshal
 from pathlib import Path
 
 from scriptrun.runtime import workdir
-from scriptrun.store import listing, publishing, reading, remarks, statcache
-from scriptrun.store.ignore import rules_for
-from scriptrun.store.packs import PackWriter
-from scriptrun.store.unchanged import Taken
+from scriptrun.store.snapshots import folder as snapshot_folder
+from scriptrun.store.snapshots import publish, read_file, stat_cache
+from scriptrun.store.snapshots import warnings as snapshot_warnings
+from scriptrun.store.snapshots.ignore import rules_for
+from scriptrun.store.snapshots.packs import PackWriter
+from scriptrun.store.snapshots.unchanged import Taken
 
 
 class Taking:
@@ -22,12 +24,12 @@ class Taking:
     def __init__(self, store: Path, source: bytes, cache: Path) -> None:
         self.failed: dict[bytes, str] = {}
         self._source = source
-        self._reader = statcache.Reader(cache)
+        self._reader = stat_cache.Reader(cache)
         self._ahead = self._reader.next()
-        self._publication = publishing.Publication(store)
+        self._publication = publish.Publication(store)
         self._packs = PackWriter(store)
-        self._writer = statcache.Writer(cache)
-        self._folders = remarks.Folders()
+        self._writer = stat_cache.Writer(cache)
+        self._folders = snapshot_warnings.Folders()
         self._secrets: list[bytes] = []
         self._outside: list[bytes] = []
         self._unusual: list[bytes] = []
@@ -55,7 +57,7 @@ class Taking:
             path, above = stack.pop()
             record = self._record_of(path)
             try:
-                seen = listing.list_folder(self._source, path, above, _decided(record))
+                seen = snapshot_folder.list_folder(self._source, path, above, _decided(record))
             except FileNotFoundError:
                 continue
             except OSError as error:
@@ -63,25 +65,25 @@ class Taking:
                 continue
             if seen.environment is None:
                 self._take_folder(seen, record)
-                listing.push_folders(stack, seen)
+                snapshot_folder.push_folders(stack, seen)
 
-    def _record_of(self, path: bytes) -> statcache.Record | None:
+    def _record_of(self, path: bytes) -> stat_cache.Record | None:
         """The last look at ``path``; those of folders that are gone are passed over."""
-        order = listing.walk_order(path)
-        while self._ahead is not None and listing.walk_order(self._ahead.path) < order:
+        order = snapshot_folder.walk_order(path)
+        while self._ahead is not None and snapshot_folder.walk_order(self._ahead.path) < order:
             self._ahead = self._reader.next()
         return self._ahead if self._ahead is not None and self._ahead.path == path else None
 
-    def _take_folder(self, seen: listing.Listing, record: statcache.Record | None) -> None:
+    def _take_folder(self, seen: snapshot_folder.Listing, record: stat_cache.Record | None) -> None:
         if seen.path:
             self._publication.write(b"d %s\n" % workdir.escaped(seen.path))
         before = {each[0]: each for each in record.files()} if record is not None else {}
-        kept: list[statcache.FileRecord] = []
+        kept: list[stat_cache.FileRecord] = []
         files = size = 0
         for name, look in seen.files:
             had = before.get(name)
             if had is None or had[1] != look or not self._still_kept(had):
-                had = self._take_file(listing.join(seen.path, name), name, look)
+                had = self._take_file(snapshot_folder.join(seen.path, name), name, look)
             if had is None:
                 continue
             kept.append(had)
@@ -91,7 +93,7 @@ class Taking:
         self._folders.add(seen.path, files, size)
         self._remember(seen, kept)
 
-    def _still_kept(self, had: statcache.FileRecord) -> bool:
+    def _still_kept(self, had: stat_cache.FileRecord) -> bool:
         _, _, line, place = had
         if not place:
             return bool(line)
@@ -99,38 +101,38 @@ class Taking:
         return self._packs.has(place[:-1], digest, int(size))
 
     def _take_file(
-        self, path: bytes, name: bytes, look: listing.Look
-    ) -> statcache.FileRecord | None:
+        self, path: bytes, name: bytes, look: snapshot_folder.Look
+    ) -> stat_cache.FileRecord | None:
         try:
-            return reading.take(self._packs, self._source, path, look)
-        except reading.Unreadable as error:
+            return read_file.take(self._packs, self._source, path, look)
+        except read_file.Unreadable as error:
             self.failed[path] = str(error)
-        except reading.Unusual:
+        except read_file.Unusual:
             self._unusual.append(path)
             return name, look, b"", b""
         except FileNotFoundError:
             pass  # it went away while we looked
         return None
 
-    def _write(self, folder: bytes, had: statcache.FileRecord) -> int:
+    def _write(self, folder: bytes, had: stat_cache.FileRecord) -> int:
         """Write one file's or link's lines; its size in bytes."""
         name, _, line, place = had
         self._publication.write(line, place)
         if not place:
             if line.partition(b"\0")[2].startswith(b"/"):
-                self._outside.append(listing.join(folder, name))
+                self._outside.append(snapshot_folder.join(folder, name))
             return 0
-        if remarks.looks_secret(name):
-            self._secrets.append(listing.join(folder, name))
+        if snapshot_warnings.looks_secret(name):
+            self._secrets.append(snapshot_folder.join(folder, name))
         return int(line.split(b" ", 3)[2])
 
-    def _remember(self, seen: listing.Listing, kept: list[statcache.FileRecord]) -> None:
+    def _remember(self, seen: snapshot_folder.Listing, kept: list[stat_cache.FileRecord]) -> None:
         seen.files = [(name, look) for name, look, _, _ in kept]
         self._writer.add(
-            statcache.Record(
+            stat_cache.Record(
                 seen.path,
                 seen.rules.stamp,
-                statcache.appearance(seen),
+                stat_cache.appearance(seen),
                 frozenset(seen.left_out),
                 marshal.dumps(kept, 2),
             )
@@ -140,9 +142,9 @@ class Taking:
         digest, packs, ours = self._publication.publish(self._packs)
         warnings = [
             *self._folders.warnings(),
-            *remarks.secret_like(self._secrets),
-            *remarks.outside(self._outside),
-            *remarks.unusual(self._unusual),
+            *snapshot_warnings.secret_like(self._secrets),
+            *snapshot_warnings.outside(self._outside),
+            *snapshot_warnings.unusual(self._unusual),
         ]
         files, size = self._folders.files, self._folders.size
         taken = Taken(digest, files, size, tuple(warnings), tuple(sorted(packs)))
@@ -153,10 +155,10 @@ class Taking:
         return taken
 
 
-def _decided(record: statcache.Record | None) -> listing.Decided | None:
+def _decided(record: stat_cache.Record | None) -> snapshot_folder.Decided | None:
     """What the last look decided: of all names that were there then."""
     if record is None:
         return None
     files, folders = marshal.loads(record.appearance)
     kept = {name for name, _ in files} | {name + b"/" for name in folders}
-    return listing.Decided(record.stamp, record.left_out, kept)
+    return snapshot_folder.Decided(record.stamp, record.left_out, kept)

@@ -12,7 +12,7 @@ import os
 import time
 
 from scriptrun.spec.hints import NamedTuple
-from scriptrun.store.patterns import Pattern, PatternList
+from scriptrun.store.snapshots.gitignore import Pattern, PatternList
 
 ALWAYS = frozenset({b".scriptrun"})
 BY_DEFAULT = frozenset(

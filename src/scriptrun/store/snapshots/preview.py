@@ -6,8 +6,10 @@ import os
 import stat
 
 from scriptrun.spec.values import Value, fresh
-from scriptrun.store import links, listing, remarks
-from scriptrun.store.ignore import Reason, rules_for
+from scriptrun.store.snapshots import folder as snapshot_folder
+from scriptrun.store.snapshots import symlinks
+from scriptrun.store.snapshots import warnings as snapshot_warnings
+from scriptrun.store.snapshots.ignore import Reason, rules_for
 
 
 class Inspection(Value, frozen=False):
@@ -31,14 +33,14 @@ def inspect(source: bytes) -> Inspection:
     while stack:
         path, above = stack.pop()
         try:
-            seen = listing.list_folder(source, path, above)
+            seen = snapshot_folder.list_folder(source, path, above)
         except FileNotFoundError:
             continue
         except OSError as error:
             found.made.failed[path] = error.strerror or str(error)
             continue
         found.add(seen)
-        listing.push_folders(stack, seen)
+        snapshot_folder.push_folders(stack, seen)
     return found.finished()
 
 
@@ -48,7 +50,7 @@ def why_ignored(source: bytes, path: bytes) -> Reason | None:
     folder = b""
     for name in path.split(b"/"):
         try:
-            seen = listing.list_folder(source, folder, rules)
+            seen = snapshot_folder.list_folder(source, folder, rules)
         except OSError:
             return None
         if seen.environment is not None:
@@ -56,7 +58,7 @@ def why_ignored(source: bytes, path: bytes) -> Reason | None:
         reason = seen.reasons.get(name) or seen.reasons.get(name + b"/")
         if reason is not None:
             return reason
-        rules, folder = seen.rules, listing.join(folder, name)
+        rules, folder = seen.rules, snapshot_folder.join(folder, name)
     return None
 
 
@@ -64,21 +66,23 @@ class _Inspecting:
     def __init__(self, source: bytes) -> None:
         self.made = Inspection()
         self._source = source
-        self._folders = remarks.Folders()
+        self._folders = snapshot_warnings.Folders()
         self._secrets: list[bytes] = []
         self._outside: list[bytes] = []
         self._unusual: list[bytes] = []
 
-    def add(self, seen: listing.Listing) -> None:
+    def add(self, seen: snapshot_folder.Listing) -> None:
         if seen.environment is not None:
             self.made.ignored[os.fsdecode(seen.path) + "/"] = seen.environment
             return
         for name in seen.left_out:
-            self.made.ignored[os.fsdecode(listing.join(seen.path, name))] = seen.reasons[name]
+            self.made.ignored[os.fsdecode(snapshot_folder.join(seen.path, name))] = seen.reasons[
+                name
+            ]
         size = 0
         count = 0
         for name, look in seen.files:
-            path = listing.join(seen.path, name)
+            path = snapshot_folder.join(seen.path, name)
             taken = self._size(path, look)
             if taken is not None:
                 self.made.files[os.fsdecode(path)] = taken
@@ -86,22 +90,22 @@ class _Inspecting:
                 count += 1
         self._folders.add(seen.path, count, size)
 
-    def _size(self, path: bytes, look: listing.Look) -> int | None:
+    def _size(self, path: bytes, look: snapshot_folder.Look) -> int | None:
         if stat.S_ISLNK(look[0]):
             return self._size_of_link(path, look)
         if not stat.S_ISREG(look[0]):
             self._unusual.append(path)
             return None
-        if remarks.looks_secret(path.rpartition(b"/")[2]):
+        if snapshot_warnings.looks_secret(path.rpartition(b"/")[2]):
             self._secrets.append(path)
         return look[1]
 
-    def _size_of_link(self, path: bytes, look: listing.Look) -> int | None:
+    def _size_of_link(self, path: bytes, look: snapshot_folder.Look) -> int | None:
         try:
-            link = links.read(self._source, path)
+            link = symlinks.read(self._source, path)
         except OSError:
             return None
-        if isinstance(link, links.Followed):
+        if isinstance(link, symlinks.Followed):
             return look[1]
         if os.path.isabs(link.target):
             self._outside.append(path)
@@ -111,8 +115,8 @@ class _Inspecting:
         self.made.size = self._folders.size
         self.made.warnings = [
             *self._folders.warnings(),
-            *remarks.secret_like(self._secrets),
-            *remarks.outside(self._outside),
-            *remarks.unusual(self._unusual),
+            *snapshot_warnings.secret_like(self._secrets),
+            *snapshot_warnings.outside(self._outside),
+            *snapshot_warnings.unusual(self._unusual),
         ]
         return self.made

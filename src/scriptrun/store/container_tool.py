@@ -17,7 +17,7 @@ from scriptrun.spec.digests import digest_of
 from scriptrun.spec.errors import EnvironmentException
 from scriptrun.spec.hints import Any
 from scriptrun.spec.values import Value
-from scriptrun.store import places
+from scriptrun.store import paths
 
 #: seconds that the tool may take to say something of itself
 PATIENCE = 30.0
@@ -163,7 +163,7 @@ def _asked() -> tuple[Tool | None, str]:
     if path is None:
         return None, _no_program()
     stamp = _stamp(path)
-    note = str(places.cache_root() / "container-tool.json")
+    note = str(paths.cache_root() / "container-tool.json")
     known = files.read_json(note)
     if isinstance(known, dict) and known.get("stamp") == stamp:
         return Tool(**known["tool"]), ""

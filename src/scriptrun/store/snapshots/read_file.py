@@ -6,9 +6,10 @@ import os
 import stat
 
 from scriptrun.runtime import workdir
-from scriptrun.store import links, listing
-from scriptrun.store.packs import LARGE, PackWriter
-from scriptrun.store.statcache import FileRecord
+from scriptrun.store.snapshots import folder as snapshot_folder
+from scriptrun.store.snapshots import symlinks
+from scriptrun.store.snapshots.packs import LARGE, PackWriter
+from scriptrun.store.snapshots.stat_cache import FileRecord
 
 _FLAGS = (
     os.O_RDONLY
@@ -26,7 +27,7 @@ class Unusual(Exception):
     """No file, folder or link: a socket, a pipe or a device."""
 
 
-def take(packs: PackWriter, source: bytes, path: bytes, look: listing.Look) -> FileRecord:
+def take(packs: PackWriter, source: bytes, path: bytes, look: snapshot_folder.Look) -> FileRecord:
     """Keep the file or link ``path`` of ``source``, which looked like ``look``.
 
     Raises Unreadable, Unusual, FileNotFoundError where it is gone, and OSError where the store
@@ -39,21 +40,25 @@ def take(packs: PackWriter, source: bytes, path: bytes, look: listing.Look) -> F
     return _take_file(packs, source + b"/" + path, path, look)
 
 
-def _take_link(packs: PackWriter, source: bytes, path: bytes, look: listing.Look) -> FileRecord:
+def _take_link(
+    packs: PackWriter, source: bytes, path: bytes, look: snapshot_folder.Look
+) -> FileRecord:
     try:
-        link = links.read(source, path)
+        link = symlinks.read(source, path)
     except FileNotFoundError:
         raise
     except OSError as error:
         raise Unreadable(error.strerror) from None
-    if isinstance(link, links.Followed):
+    if isinstance(link, symlinks.Followed):
         return _take_file(packs, link.path, path, look)
     name = path.rpartition(b"/")[2]
     line = b"l %s\0%s\n" % (workdir.escaped(name), workdir.escaped(link.target))
-    return name, look if listing.trusted(look) else listing.UNTRUSTED, line, b""
+    return name, look if snapshot_folder.trusted(look) else snapshot_folder.UNTRUSTED, line, b""
 
 
-def _take_file(packs: PackWriter, whole: bytes, path: bytes, look: listing.Look) -> FileRecord:
+def _take_file(
+    packs: PackWriter, whole: bytes, path: bytes, look: snapshot_folder.Look
+) -> FileRecord:
     name = path.rpartition(b"/")[2]
     try:
         handle = os.open(whole, _FLAGS)
@@ -67,11 +72,11 @@ def _take_file(packs: PackWriter, whole: bytes, path: bytes, look: listing.Look)
     finally:
         os.close(handle)
     if stat.S_ISLNK(look[0]):
-        steady = listing.mixed(after) == look[4]
+        steady = snapshot_folder.mixed(after) == look[4]
     else:
-        steady = listing.look_at(after) == look
-    if not (steady and listing.trusted(look)):
-        look = listing.UNTRUSTED
+        steady = snapshot_folder.look_at(after) == look
+    if not (steady and snapshot_folder.trusted(look)):
+        look = snapshot_folder.UNTRUSTED
     kind = b"x" if after.st_mode & stat.S_IXUSR else b"f"
     return name, look, b"%s %s %d %s\n" % (kind, digest, size, workdir.escaped(name)), place + b"\n"
 

@@ -17,12 +17,13 @@ from types import TracebackType
 from scriptrun.runtime.files import unique
 from scriptrun.spec.digests import sha256
 from scriptrun.spec.hints import Any, BinaryIO, NamedTuple
-from scriptrun.store import listing, places
+from scriptrun.store import paths
+from scriptrun.store.snapshots import folder as snapshot_folder
 
 _HEAD = struct.Struct("<II")
 _FORMAT = b"scriptrun stat 2\n"
 
-FileRecord = tuple[bytes, listing.Look, bytes, bytes]
+FileRecord = tuple[bytes, snapshot_folder.Look, bytes, bytes]
 """Name, look, line in the manifest, line in the places."""
 
 
@@ -41,7 +42,7 @@ class Record(NamedTuple):
         return loaded
 
 
-def appearance(seen: listing.Listing) -> bytes:
+def appearance(seen: snapshot_folder.Listing) -> bytes:
     """What is compared to see that a folder is unchanged."""
     return marshal.dumps((seen.files, seen.folders), 2)
 
@@ -49,7 +50,7 @@ def appearance(seen: listing.Listing) -> bytes:
 def cache_file(store: Path, source: bytes) -> Path:
     """Where the cache of ``source`` as kept in ``store`` lies."""
     both = os.fsencode(store) + b"\0" + source
-    return places.cache_root() / "stat" / f"{sha256(both).hexdigest()[:32]}.stat"
+    return paths.cache_root() / "stat" / f"{sha256(both).hexdigest()[:32]}.stat"
 
 
 class Reader:

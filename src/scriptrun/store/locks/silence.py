@@ -14,7 +14,7 @@ import uuid
 
 from scriptrun.runtime import files, identity
 from scriptrun.spec.hints import Any
-from scriptrun.store import places
+from scriptrun.store import paths
 
 #: stands for the boot where the system tells none: then only this process's own looks count
 _PROCESS = uuid.uuid4().hex
@@ -28,7 +28,7 @@ def seconds(what: str, value: Any) -> float:
     name = hashlib.sha256(what.encode("utf-8", "surrogatepass")).hexdigest()[:32]
     boot, now = identity.boot() or _PROCESS, time.monotonic()
     with contextlib.suppress(OSError):
-        path = str(places.runtime_folder("seen") / f"{name}.json")
+        path = str(paths.runtime_folder("seen") / f"{name}.json")
         seen = files.read_json(path)
         if isinstance(seen, dict) and (seen.get("value"), seen.get("boot")) == (value, boot):
             return max(0.0, now - float(seen["since"]))

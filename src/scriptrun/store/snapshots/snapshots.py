@@ -16,15 +16,19 @@ from scriptrun.runtime import workdir
 from scriptrun.spec.errors import SnapshotException, WorkspaceException
 from scriptrun.spec.later import later
 from scriptrun.spec.values import Value
-from scriptrun.store import flocks, places, statcache, unchanged
+from scriptrun.store import paths
+from scriptrun.store.locks import flocks
+from scriptrun.store.snapshots import stat_cache, unchanged
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from scriptrun.store import inspecting, remarks, taking
+    from scriptrun.store.snapshots import preview
+    from scriptrun.store.snapshots import take as snapshots_take
+    from scriptrun.store.snapshots import warnings as snapshot_warnings
 else:
-    inspecting = later("scriptrun.store.inspecting")
-    remarks = later("scriptrun.store.remarks")
-    taking = later("scriptrun.store.taking")
+    preview = later("scriptrun.store.snapshots.preview")
+    snapshot_warnings = later("scriptrun.store.snapshots.warnings")
+    snapshots_take = later("scriptrun.store.snapshots.take")
 
 _NAMED = 10
 
@@ -63,20 +67,20 @@ def take(store: str | os.PathLike[str], source: str | os.PathLike[str]) -> Snaps
     then nothing is left behind.
     """
     whole, folder = _source(source), Path(os.path.abspath(store))
-    cache = statcache.cache_file(folder, whole)
+    cache = stat_cache.cache_file(folder, whole)
     taken = unchanged.unchanged(whole, cache)
     if taken is None or not _kept(folder, taken):
         taken = _take_anew(folder, whole, cache)
     return Snapshot(taken.digest, taken.files, taken.size, taken.warnings)
 
 
-def inspect(source: str | os.PathLike[str]) -> inspecting.Inspection:
+def inspect(source: str | os.PathLike[str]) -> preview.Inspection:
     """What a snapshot of the directory ``source`` would hold and leave out; nothing is written.
 
     Raises SnapshotException as ``take`` would for what cannot be looked into.
     """
     whole = _source(source)
-    inspection = inspecting.inspect(whole)
+    inspection = preview.inspect(whole)
     if inspection.failed:
         raise _not_read(os.fsdecode(whole), inspection.failed)
     return inspection
@@ -87,7 +91,7 @@ def why_ignored(source: str | os.PathLike[str], path: str) -> str | None:
 
     For example ``data/ (.gitignore:3)``.
     """
-    reason = inspecting.why_ignored(_source(source), os.fsencode(path))
+    reason = preview.why_ignored(_source(source), os.fsencode(path))
     return None if reason is None else str(reason)
 
 
@@ -156,7 +160,7 @@ def _take_anew(store: Path, source: bytes, cache: Path) -> unchanged.Taken:
             if taken is not None and _kept(store, taken):
                 return taken
         try:
-            work = taking.Taking(store, source, cache)
+            work = snapshots_take.Taking(store, source, cache)
             taken = work.run()
         except OSError as error:
             raise _not_written(store, error) from None
@@ -170,7 +174,7 @@ def _wait_for_others(stack: ExitStack, cache: Path) -> bool:
 
     A shortcut, no safeguard: without it the same content would be kept several times.
     """
-    lock = places.cache_root() / "locks" / f"{cache.stem}.lock"
+    lock = paths.cache_root() / "locks" / f"{cache.stem}.lock"
     waited: list[bool] = []
     try:
         stack.enter_context(flocks.flock(lock, lambda: waited.append(True)))
@@ -180,7 +184,7 @@ def _wait_for_others(stack: ExitStack, cache: Path) -> bool:
 
 
 def _not_read(source: str, failed: dict[bytes, str]) -> SnapshotException:
-    named = [f"  - {remarks.shown(path) or '.'}: {why}" for path, why in failed.items()]
+    named = [f"  - {snapshot_warnings.shown(path) or '.'}: {why}" for path, why in failed.items()]
     if len(named) > _NAMED:
         named[_NAMED:] = [f"  - and {len(named) - _NAMED} more"]
     count = "One thing" if len(failed) == 1 else f"{len(failed)} things"

@@ -8,10 +8,9 @@ from pathlib import Path
 
 from scriptrun.runtime import files
 from scriptrun.spec.digests import digest_of, sha256
-from scriptrun.store import places
-from scriptrun.tracking.folders import not_writable
+from scriptrun.store import paths
 
-_SOURCE = Path(__file__).resolve().parent / "runtime"
+_SOURCE = Path(__file__).resolve().parent.parent / "runtime"
 #: files that are laid out as what a job's script imports
 _FRONTS = {
     "script_front.py": "scriptrun/__init__.py",
@@ -27,7 +26,7 @@ def place(directory: Path) -> Path:
         try:
             _copy(target)
         except OSError as error:
-            raise not_writable(target, error) from error
+            raise paths.not_writable(target, error) from error
     return target
 
 
@@ -53,7 +52,7 @@ def _look(folder: str = "") -> list[tuple[str, int, int]]:
 def _digest() -> str:
     """The digest of all that travels; read anew only when a file of it looks different."""
     stamp = digest_of([str(_SOURCE), *_look()])
-    note = str(places.cache_root() / "kit.json")
+    note = str(paths.cache_root() / "kit.json")
     known = files.read_json(note)
     if isinstance(known, dict) and known.get("stamp") == stamp:
         return str(known["digest"])

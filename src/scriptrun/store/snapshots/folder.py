@@ -12,7 +12,7 @@ from collections.abc import Collection
 from operator import attrgetter
 
 from scriptrun.spec.hints import NamedTuple
-from scriptrun.store.ignore import FRESH, Reason, Rules
+from scriptrun.store.snapshots.ignore import FRESH, Reason, Rules
 
 Look = tuple[int, int, int, int, int]
 """Mode, size, modification and change time (ns) and inode: equal looks, equal content."""

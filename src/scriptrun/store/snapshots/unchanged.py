@@ -1,6 +1,6 @@
 """Whether a source still looks as it did when its last snapshot was taken: nothing is read.
 
-Apart from ``taking``, since a warm submission needs no more than this.
+Apart from ``take``, since a warm submission needs no more than this.
 """
 
 from __future__ import annotations
@@ -10,8 +10,9 @@ from pathlib import Path
 
 from scriptrun.runtime import workdir
 from scriptrun.spec.hints import NamedTuple
-from scriptrun.store import listing, statcache
-from scriptrun.store.ignore import Rules, rules_for
+from scriptrun.store.snapshots import folder as snapshot_folder
+from scriptrun.store.snapshots import stat_cache
+from scriptrun.store.snapshots.ignore import Rules, rules_for
 
 
 class Taken(NamedTuple):
@@ -27,7 +28,7 @@ class Taken(NamedTuple):
 def unchanged(source: bytes, cache: Path) -> Taken | None:
     """What the last snapshot was, if every folder of ``source`` still looks the same."""
     stack = [(b"", rules_for(source))]
-    with statcache.Reader(cache) as reader:
+    with stat_cache.Reader(cache) as reader:
         record = reader.next()
         while stack:
             path, above = stack.pop()
@@ -35,28 +36,28 @@ def unchanged(source: bytes, cache: Path) -> Taken | None:
             if seen is None:
                 return None
             if seen.environment is None:
-                listing.push_folders(stack, seen)
+                snapshot_folder.push_folders(stack, seen)
                 record = reader.next()
         closing = reader.closing() if record is None else None
     return Taken(*closing) if closing is not None else None
 
 
 def _same(
-    source: bytes, path: bytes, above: Rules, record: statcache.Record | None
-) -> listing.Listing | None:
+    source: bytes, path: bytes, above: Rules, record: stat_cache.Record | None
+) -> snapshot_folder.Listing | None:
     """The folder ``path``, if it looks as in ``record`` or is a virtual environment."""
     decided = None
     if record is not None and record.path == path:
-        decided = listing.Decided(record.stamp, record.left_out, None)
+        decided = snapshot_folder.Decided(record.stamp, record.left_out, None)
     try:
-        seen = listing.list_folder(source, path, above, decided)
+        seen = snapshot_folder.list_folder(source, path, above, decided)
     except OSError:
         return None
     if seen.environment is not None:
         return seen
     if record is None or decided is None or seen.rules.stamp != record.stamp:
         return None
-    return seen if statcache.appearance(seen) == record.appearance else None
+    return seen if stat_cache.appearance(seen) == record.appearance else None
 
 
 def standing(store: Path, packs: set[str] | None) -> bool:

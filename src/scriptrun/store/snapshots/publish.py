@@ -12,8 +12,8 @@ import uuid
 from pathlib import Path
 
 from scriptrun.runtime import workdir
-from scriptrun.store.packs import PackWriter
-from scriptrun.store.unchanged import standing, touched
+from scriptrun.store.snapshots.packs import PackWriter
+from scriptrun.store.snapshots.unchanged import standing, touched
 
 
 class Publication:

@@ -20,7 +20,7 @@ from pathlib import Path
 
 from scriptrun.runtime import files, identity
 from scriptrun.spec.hints import Any
-from scriptrun.store import stillness
+from scriptrun.store.locks import silence
 
 BEAT_SECONDS = 10.0
 STALE_SECONDS = 300.0
@@ -112,7 +112,7 @@ def holder(path: str | os.PathLike[str]) -> tuple[dict[str, Any], float] | None:
     if identity.is_here(who):
         return who, 0.0 if identity.is_alive(who) else float("inf")
     now = [owner.get("token"), files.read_json(os.path.join(path, "beat.json"))]
-    return who, stillness.seconds(os.path.abspath(path), now)
+    return who, silence.seconds(os.path.abspath(path), now)
 
 
 def inherit(path: str | os.PathLike[str], thread: bool = True) -> Lease | None:

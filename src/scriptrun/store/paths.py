@@ -95,3 +95,12 @@ def _chmod_quietly(folder: Path, mode: int) -> None:
         folder.chmod(mode)
     except OSError:
         pass  # it is somebody else's, who has set it as it should be
+
+
+def not_writable(place: Path, error: OSError) -> WorkspaceException:
+    """The sentence for a workspace that cannot be written."""
+    return WorkspaceException(
+        f"the workspace cannot be written: {error.filename or place}: {error.strerror}",
+        "Free some space, change the permissions, or name another workspace "
+        "with SCRIPTRUN_WORKSPACE.",
+    )

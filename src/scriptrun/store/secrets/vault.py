@@ -27,9 +27,9 @@ from scriptrun.spec.later import later
 from scriptrun.store import yaml_file
 
 if TYPE_CHECKING:
-    from scriptrun.store import secret_forms
+    from scriptrun.store.secrets import encryption
 else:
-    secret_forms = later("scriptrun.store.secret_forms")
+    encryption = later("scriptrun.store.secrets.encryption")
 
 _PREFIX = "SCRIPTRUN_SECRET_"
 _OWNED = "workspace-"
@@ -76,7 +76,7 @@ def keep(name: str, value: str) -> str:
     place = folder()
     try:
         place.mkdir(parents=True, exist_ok=True, mode=0o700)
-        form, where = secret_forms.put(place, name, value)
+        form, where = encryption.put(place, name, value)
         files.write_atomic(str(place / yaml_file.file_name(name)), form, 0o600)
     except OSError as error:
         raise SecretException(
@@ -117,7 +117,7 @@ def keep_offered() -> None:
 def _kept(name: str) -> str | None:
     path = folder() / yaml_file.file_name(name)
     try:
-        return secret_forms.value(path.parent, name, path.read_bytes())
+        return encryption.value(path.parent, name, path.read_bytes())
     except (OSError, SecretException):
         return None
 
@@ -136,7 +136,7 @@ def find(name: str) -> str:
             f"Keep it with `scriptrun secret set {name}` (for you alone), or set the "
             f"variable {variable(name)}.",
         ) from None
-    return secret_forms.value(path.parent, yaml_file.name_of(path.name), content)
+    return encryption.value(path.parent, yaml_file.name_of(path.name), content)
 
 
 def _path(name: str) -> Path:
@@ -178,7 +178,7 @@ def forget(name: str) -> None:
     """Remove the secret from this user's folder and key store, if it is there."""
     path = folder() / yaml_file.file_name(name)
     try:
-        secret_forms.forget(name, path.read_bytes())
+        encryption.forget(name, path.read_bytes())
     except FileNotFoundError:
         return
     path.unlink(missing_ok=True)

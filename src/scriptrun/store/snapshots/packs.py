@@ -16,8 +16,8 @@ from pathlib import Path
 
 from scriptrun.runtime import workdir
 from scriptrun.spec.hints import BinaryIO
-from scriptrun.store.known import KnownObjects
-from scriptrun.store.unchanged import touched
+from scriptrun.store.snapshots.pack_index import KnownObjects
+from scriptrun.store.snapshots.unchanged import touched
 
 LARGE = 1 << 20
 """Files of this size (bytes) and above are kept by themselves: they can be cloned."""

@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from scriptrun.spec.hints import TYPE_CHECKING
-from scriptrun.store import places
+from scriptrun.store import paths
 
 if TYPE_CHECKING:
     import sqlite3
@@ -75,7 +75,7 @@ class KnownObjects:
 
     def _path(self) -> Path:
         name = hashlib.sha256(os.fsencode(self._store)).hexdigest()[:32]
-        return places.cache_root() / "stat" / f"{name}.packs.sqlite"
+        return paths.cache_root() / "stat" / f"{name}.packs.sqlite"
 
     def _indexes(self) -> set[str]:
         try:

@@ -1,0 +1,1 @@
+"""Locks and leases: flocks on a local disk, lease folders on a shared one."""

@@ -1,0 +1,1 @@
+"""Secrets: the vault and its encryption."""

@@ -1,0 +1,1 @@
+"""Snapshots of source directories: taken, stored, laid out."""
