@@ -71,7 +71,9 @@ def run_folder(place: Path) -> Path:
     runtime = Path(scriptrun.runtime.__file__).parent
     if not (place / "runtime").exists():
         shutil.copytree(runtime, place / "runtime" / "scriptrun" / "runtime")
-        shutil.copy(runtime / "script_front.py", place / "runtime" / "scriptrun" / "__init__.py")
+        shutil.copy(
+            runtime / "fronts" / "script_front.py", place / "runtime" / "scriptrun" / "__init__.py"
+        )
     return folder
 
 

@@ -144,7 +144,7 @@ from scriptrun import *
 from scriptrun.spec.job import JobSpec
 from scriptrun.sweeps import record, submitting
 from scriptrun.sweeps.journal import Child, Journal
-from scriptrun.tracking import folders
+from scriptrun.tracking import run_folder as folders
 from scriptrun.submit import now
 from scriptrun.runtime import results
 workspace = Workspace.create("many", path=".")

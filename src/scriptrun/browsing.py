@@ -10,7 +10,7 @@ from scriptrun.spec.errors import UserErrorException
 from scriptrun.spec.hints import TYPE_CHECKING, Any
 from scriptrun.spec.job import JobSpec
 from scriptrun.store import paths
-from scriptrun.tracking import index, settle
+from scriptrun.tracking import index, run_state
 
 if TYPE_CHECKING:
     from scriptrun.run import Run
@@ -22,7 +22,7 @@ def opened(workspace: Workspace) -> index.Index:
     queue = tickets.queue_of(workspace.id)
     waiting = frozenset(map(tickets.run_of, tickets.waiting(queue)))
 
-    def status(folder: Path, job: dict[str, Any]) -> settle.Status:
+    def status(folder: Path, job: dict[str, Any]) -> run_state.Status:
         return standing.status_of(workspace, folder, JobSpec.from_dict(job), waiting)
 
     found = index.Index(workspace.runs_folder, index_path(workspace), status)

@@ -1,8 +1,9 @@
 """The helper process of one node: brings a job's data, holds it, and uploads what the job wrote.
 
-Started by the launcher (``runtime/delivery.py``) as ``python -m scriptrun.delivering``; it reads
-questions as JSON lines on stdin and answers on stdout. Credentials are in its environment: for a
-local job that of the submitter. When stdin closes it lets go of everything and ends.
+Started by the launcher (``runtime/launcher/delivery_client.py``) as
+``python -m scriptrun.delivering``; it reads questions as JSON lines on stdin and answers on stdout.
+Credentials are in its environment: for a local job that of the submitter. When stdin closes it lets
+go of everything and ends.
 """
 
 from __future__ import annotations

@@ -8,7 +8,7 @@ from pathlib import Path
 from scriptrun import data_words
 from scriptrun.spec.hints import TYPE_CHECKING, Any
 from scriptrun.spec.later import later
-from scriptrun.tracking import artifacts, events, folders
+from scriptrun.tracking import artifacts, events, run_folder
 
 if TYPE_CHECKING:
     from scriptrun.data import datastores, records, references
@@ -69,7 +69,7 @@ def details(run: Run) -> dict[str, Any]:
         "snapshotId": job.snapshot,
         "folder": str(run.path),
         "exitCode": status.exit_code,
-        "attempts": len(folders.attempts(run.path)),
+        "attempts": len(run_folder.attempts(run.path)),
     }
     if status.reason:
         found["reason"] = status.reason

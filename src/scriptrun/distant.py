@@ -23,7 +23,7 @@ from scriptrun.spec.hints import TYPE_CHECKING, Any
 from scriptrun.spec.job import JobSpec, Target
 from scriptrun.spec.later import later
 from scriptrun.store.snapshots import bundle as snapshot_bundle
-from scriptrun.tracking import folders, settle
+from scriptrun.tracking import run_folder, run_state
 
 if TYPE_CHECKING:
     from scriptrun import lending, shipping, wheels
@@ -42,7 +42,7 @@ FRESH = 0.5
 #: seconds that sending a snapshot or bringing files may take
 LONG = 3600.0
 
-_looked: dict[str, tuple[float, settle.Status]] = {}
+_looked: dict[str, tuple[float, run_state.Status]] = {}
 
 
 def host_of(target: Target) -> str | None:
@@ -69,10 +69,10 @@ def hand_over(
     address = address_of(job.target)
     given = _ask(address, {"verb": "have", "parts": _parts(workspace, job)})
     address["root"] = given["root"]
-    folder = folders.make(workspace.runs_folder, job)
+    folder = run_folder.make(workspace.runs_folder, job)
     files.write_atomic(str(folder / ADDRESS), files.to_json(address))
     if not repeats:
-        folders.publish(folder, job)
+        run_folder.publish(folder, job)
     here = wheels.named_by(job.environment)
     kept = {path: wheels.keep(workspace, place) for path, place in here.items()}
     there = {path: f"{given['root']}/.scriptrun/{name}" for path, name in kept.items()}
@@ -98,7 +98,7 @@ def hand_over(
             shutil.rmtree(folder, ignore_errors=True)
             raise
     if repeats:
-        folders.publish(folder, job)
+        run_folder.publish(folder, job)
     return folder
 
 
@@ -157,7 +157,7 @@ def _ask(address: dict[str, Any], question: dict[str, Any], data: bytes = b"") -
 def folder_there(job: JobSpec) -> Path:
     """Where the run's folder lies on the cluster, as far as can be said without asking it."""
     root = Path(address_of(job.target)["root"])
-    return folders.place_of(root / ".scriptrun" / "runs", job)
+    return run_folder.place_of(root / ".scriptrun" / "runs", job)
 
 
 def version(engine: Any) -> dict[str, Any]:
@@ -172,9 +172,9 @@ def address(folder: Path) -> dict[str, Any] | None:
     return found
 
 
-def status_of(folder: Path, job: JobSpec) -> settle.Status:
+def status_of(folder: Path, job: JobSpec) -> run_state.Status:
     """How the run stands there; its mirror here is as new as that. Raises Unreachable."""
-    status = settle.told(folder)
+    status = run_state.told(folder)
     if status.is_final:
         return status
     when, last = _looked.get(str(folder), (-FRESH, status))
@@ -189,19 +189,19 @@ def status_of(folder: Path, job: JobSpec) -> settle.Status:
     if found is None:
         return _never_arrived(folder, job, status)
     more = _take_in(folder, known, found["files"], answer["data"])
-    status = settle.Status(**found["status"])
+    status = run_state.Status(**found["status"])
     if more and status.is_final:
-        return status_of(folder, job) if not settle.told(folder).is_final else status
+        return status_of(folder, job) if not run_state.told(folder).is_final else status
     _looked[str(folder)] = (time.monotonic(), status)
-    return settle.told(folder) if status.is_final else status
+    return run_state.told(folder) if status.is_final else status
 
 
-def _never_arrived(folder: Path, job: JobSpec, status: settle.Status) -> settle.Status:
+def _never_arrived(folder: Path, job: JobSpec, status: run_state.Status) -> run_state.Status:
     if identity.is_here(job.submitted_by) and identity.is_alive(job.submitted_by):
         return status
     if not identity.is_here(job.submitted_by):
-        return settle.Status(states.NOT_STARTED, "it may be on its way to the cluster")
-    return settle.lost(folder, "its submitter ended before the cluster had it")
+        return run_state.Status(states.NOT_STARTED, "it may be on its way to the cluster")
+    return run_state.lost(folder, "its submitter ended before the cluster had it")
 
 
 def _take_in(
@@ -224,7 +224,7 @@ def _take_in(
         for name, piece in late:
             _put(folder / name, 0, piece)
         if late:
-            folders.touch(folder)
+            run_folder.touch(folder)
     else:
         for name, _ in late:
             known.pop(name, None)

@@ -15,7 +15,7 @@ from scriptrun.runtime import files
 from scriptrun.spec.errors import UserErrorException, WorkspaceException
 from scriptrun.spec.hints import TYPE_CHECKING, Any, TypeVar
 from scriptrun.store import paths
-from scriptrun.tracking import folders
+from scriptrun.tracking import run_folder
 
 if TYPE_CHECKING:
     from typing import Self
@@ -238,7 +238,7 @@ class Home:
 
     def find_run(self, run_id: str) -> Path | None:
         """The folder of the run with exactly this id, or None."""
-        return folders.find(self.runs_folder, run_id)
+        return run_folder.find(self.runs_folder, run_id)
 
     def get_details(self) -> dict[str, Any]:
         """The workspace's facts as a dict."""

@@ -9,12 +9,12 @@ from pathlib import Path
 
 from scriptrun import provenance, submit
 from scriptrun.runtime import events, identity
-from scriptrun.runtime.injob import children
+from scriptrun.runtime.injob import child_runs
 from scriptrun.spec import states
 from scriptrun.spec.hints import TYPE_CHECKING
 from scriptrun.spec.job import JobSpec, Target
 from scriptrun.store.snapshots import snapshots
-from scriptrun.tracking import folders
+from scriptrun.tracking import run_folder
 
 if TYPE_CHECKING:
     from scriptrun.home import Home
@@ -50,12 +50,12 @@ def begin(
         root=(parent.root or parent.id) if parent else run_id,
         submitted_by=identity.of_process(),
     )
-    folder = folders.make(workspace.runs_folder, job)
-    children.claim(str(folder))
+    folder = run_folder.make(workspace.runs_folder, job)
+    child_runs.claim(str(folder))
     writer = events.EventWriter(folder, "submit")
     for remark in remarks:
         warnings.warn(remark, stacklevel=3)
         writer.write("warning", message=remark)
     writer.write("state", state=states.RUNNING)
-    folders.publish(folder, job)
+    run_folder.publish(folder, job)
     return folder

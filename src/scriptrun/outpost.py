@@ -27,7 +27,7 @@ from scriptrun.spec.errors import ScriptrunError, refuse
 from scriptrun.spec.job import JobSpec
 from scriptrun.store.secrets import vault
 from scriptrun.store.snapshots import bundle as snapshot_bundle
-from scriptrun.tracking import folders
+from scriptrun.tracking import run_folder
 from scriptrun.workspace import Workspace
 
 #: what a mirror of a run's folder leaves out: results of the script, which are brought when asked
@@ -112,7 +112,7 @@ def _submit(question: dict[str, Any], source: IO[bytes]) -> Answer:
 
 def _written(workspace: Workspace, job: JobSpec) -> Path | None:
     """The run, if it is here; one that is just being written down is waited for."""
-    place = folders.place_of(workspace.runs_folder, job)
+    place = run_folder.place_of(workspace.runs_folder, job)
     last = time.monotonic() + WRITING
     while place.is_dir() and not (place / "job.json").exists():
         if time.monotonic() > last:  # whoever wrote it was killed
@@ -129,7 +129,7 @@ def _look(question: dict[str, Any], _: IO[bytes]) -> Answer:
     with one_glance():
         for run_id, known in question["runs"].items():
             folder = workspace.find_run(run_id)
-            job = folders.read_job(folder) if folder else None
+            job = run_folder.read_job(folder) if folder else None
             if folder is None or job is None:
                 found[run_id] = None
                 continue

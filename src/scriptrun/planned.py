@@ -8,7 +8,7 @@ from scriptrun import building, data_words, distant
 from scriptrun.spec.hints import Any
 from scriptrun.store.snapshots import preview, snapshots
 from scriptrun.submit import Submission
-from scriptrun.tracking import folders
+from scriptrun.tracking import run_folder
 from scriptrun.workspace import Workspace
 
 
@@ -38,7 +38,7 @@ def plan(submission: Submission, workspace: Workspace) -> Plan:
     job = submission.job
     found = snapshots.inspect(submission.source or job.source_directory)
     ignored = {path: str(reason) for path, reason in found.ignored.items()}
-    folder = folders.place_of(workspace.runs_folder, job)
+    folder = run_folder.place_of(workspace.runs_folder, job)
     if job.target.options.get("ssh"):
         folder = distant.folder_there(job)
     warnings = [*submission.warnings, *found.warnings, *_left_out(submission, found)]

@@ -17,7 +17,7 @@ from scriptrun.spec.hints import TYPE_CHECKING, Any
 from scriptrun.spec.job import JobSpec
 from scriptrun.spec.later import later
 from scriptrun.store.snapshots import snapshots
-from scriptrun.tracking import events, folders, settle
+from scriptrun.tracking import events, run_folder, run_state
 
 if TYPE_CHECKING:
     from scriptrun import distant
@@ -146,7 +146,7 @@ class Run(_ScriptRun):  # type: ignore[misc]
     def job(self) -> JobSpec:
         """What was submitted; it never changes."""
         if self._job is None:
-            self._job = folders.read_job(self.path)
+            self._job = run_folder.read_job(self.path)
         if self._job is None:
             raise UserErrorException(f"The run {self.id!r} has gone from {self.path}.")
         return self._job
@@ -177,7 +177,7 @@ class Run(_ScriptRun):  # type: ignore[misc]
         return Run.at(self.workspace, folder) if folder else None
 
     @property
-    def standing(self) -> settle.Status:
+    def standing(self) -> run_state.Status:
         """The state with its reason and times; a run that was left behind is settled here."""
         return standing.status_of(self.workspace, self.path, self.job)
 

@@ -21,11 +21,10 @@ from scriptrun.environments import shelves
 from scriptrun.environments.base import Ready
 from scriptrun.environments.find import find
 from scriptrun.home import Home
-from scriptrun.runtime import (  # noqa: F401 (the launcher is loaded once, before the forks)
-    identity,
-    launch,
-    launcher,
-    processes,
+from scriptrun.runtime import identity, processes
+from scriptrun.runtime.launcher import (
+    entry,
+    launcher,  # noqa: F401 (loaded once, before the forks)
 )
 from scriptrun.spec import states
 from scriptrun.spec.digests import digest_of
@@ -36,7 +35,7 @@ from scriptrun.spec.job import JobSpec
 from scriptrun.spec.later import later
 from scriptrun.store import container_tool, paths
 from scriptrun.store.locks import flocks
-from scriptrun.tracking import folders
+from scriptrun.tracking import run_folder
 
 if TYPE_CHECKING:
     from scriptrun.sweeps import tending
@@ -131,7 +130,7 @@ class Runner:
             item = self._know(self.queue / name)
             if item is None or (full and item.shelf is None):
                 continue  # those for other machines do not wait for this one
-            numbers = folders.attempts(item.ticket.folder)
+            numbers = run_folder.attempts(item.ticket.folder)
             if self._is_over(item, numbers):
                 continue
             found = None if item.digest in missing else self._find(item)
@@ -158,7 +157,7 @@ class Runner:
         if ticket is None:
             return None
         try:
-            job = folders.read_job(ticket.folder)
+            job = run_folder.read_job(ticket.folder)
         except ValueError:
             job = None
         if job is None:
@@ -178,7 +177,7 @@ class Runner:
             tickets.drop(item.ticket.path)
             return True
         if numbers:
-            if folders.read_result(folder) is not None:
+            if run_folder.read_result(folder) is not None:
                 tickets.drop(item.ticket.path)
                 return True
             view = compute.engine_of(item.job.target).poll([folder])[0]
@@ -186,7 +185,7 @@ class Runner:
                 tickets.drop(item.ticket.path)
             if view.handed or view.what in (ALIVE, QUEUED, UNKNOWN):
                 return True
-            cut = [each for each in numbers if not folders.has_ended(folder, each)]
+            cut = [each for each in numbers if not run_folder.has_ended(folder, each)]
             if len(cut) >= TRIES:
                 self._end(item, f"its launcher was ended {len(cut)} times before it began")
                 return True
@@ -212,8 +211,8 @@ class Runner:
         except ScriptrunError as error:
             self._end(item, error.message)
             return True
-        self.launched.update(dict.fromkeys(launch.forked, name))
-        launch.forked.clear()
+        self.launched.update(dict.fromkeys(entry.forked, name))
+        entry.forked.clear()
         return True
 
     def _build(self, item: _Waiting) -> None:
@@ -275,7 +274,7 @@ class Runner:
                 continue
             del self.building[digest]
             if os.WIFEXITED(status) and os.WEXITSTATUS(status) == 1:
-                result = folders.read_result(item.ticket.folder) or {}
+                result = run_folder.read_result(item.ticket.folder) or {}
                 self.failed[digest] = (time.time(), result.get("reason", ""))
                 self.tries.pop(digest, None)
                 tickets.drop(item.ticket.path)
@@ -304,7 +303,7 @@ def _take_environment(environ: dict[str, str]) -> None:
 
 def _drop_if_abandoned(ticket: tickets.Ticket) -> None:
     """Drop the ticket of a run that was deleted, or that its submitter died over."""
-    if folders.read_job(ticket.folder) is not None:
+    if run_folder.read_job(ticket.folder) is not None:
         return
     if ticket.folder.exists() and identity.is_alive(ticket.submitter):
         return  # it is being written down

@@ -1,7 +1,7 @@
 """A run's environment on a node's own disk: built there from the run's lock, once a node.
 
-The launcher of the node asks for it (``runtime/delivery.py``). Jobs that come to a node at once
-wait for one build, whose lock is a file of that node.
+The launcher of the node asks for it (``runtime/launcher/delivery_client.py``). Jobs that
+come to a node at once wait for one build, whose lock is a file of that node.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from scriptrun.spec.errors import EnvironmentException, ScriptrunError
 from scriptrun.spec.hints import TYPE_CHECKING
 from scriptrun.starting import ENVIRONMENT_LOG, lock_of
 from scriptrun.store.secrets import vault
-from scriptrun.tracking import folders
+from scriptrun.tracking import run_folder
 
 if TYPE_CHECKING:
     from scriptrun.home import Home
@@ -27,7 +27,7 @@ def build(workspace: Home, folder: Path, node: int) -> dict[str, str | None]:
 
     What is done is said in the run's system_logs/environment.txt. Raises EnvironmentException.
     """
-    job = folders.read_job(folder)
+    job = run_folder.read_job(folder)
     assert job is not None, "the launcher has read it before"
     environment = job.environment
     registries.know(environment, workspace)

@@ -6,13 +6,14 @@ from pathlib import Path
 
 from scriptrun import compute, runner, tickets
 from scriptrun.engines.base import ALIVE, ENDED, QUEUED, UNKNOWN, View
-from scriptrun.runtime import identity, results, retrying
+from scriptrun.runtime import identity, results
+from scriptrun.runtime.launcher import retry
 from scriptrun.spec import states
 from scriptrun.spec.errors import ScriptrunError
 from scriptrun.spec.hints import TYPE_CHECKING
 from scriptrun.spec.job import JobSpec
 from scriptrun.spec.later import later
-from scriptrun.tracking import folders, settle
+from scriptrun.tracking import run_folder, run_state
 
 if TYPE_CHECKING:
     from scriptrun import distant
@@ -30,7 +31,7 @@ JUST_NOW = 1.0
 
 def status_of(
     workspace: Home, folder: Path, job: JobSpec, waiting: frozenset[str] | None = None
-) -> settle.Status:
+) -> run_state.Status:
     """The run's state. A run that was left behind is settled here, once and for all.
 
     ``waiting`` are the ids that a glance at the queue found, where many runs are asked about.
@@ -41,38 +42,38 @@ def status_of(
     if job.target.options.get("ssh"):
         return _of_afar(folder, job, waiting is not None)
     for _ in range(3):  # a run may move between the looks
-        status = settle.told(folder)
+        status = run_state.told(folder)
         if status.is_final:
             return status
         verdict = _look(workspace, folder, job, status, waiting)
         if verdict is not None:
             return verdict
-    return settle.told(folder)
+    return run_state.told(folder)
 
 
-def _of_afar(folder: Path, job: JobSpec, many: bool) -> settle.Status:
+def _of_afar(folder: Path, job: JobSpec, many: bool) -> run_state.Status:
     """The state of a run behind ssh; among many, one that cannot be asked stands as last told."""
     try:
         return distant.status_of(folder, job)
     except ScriptrunError as error:
         if not many:
             raise
-        return settle.told(folder).replace(reason=error.message)
+        return run_state.told(folder).replace(reason=error.message)
 
 
 def _look(  # noqa: PLR0911 (one return for each answer)
     workspace: Home,
     folder: Path,
     job: JobSpec,
-    status: settle.Status,
+    status: run_state.Status,
     waiting: frozenset[str] | None,
-) -> settle.Status | None:
+) -> run_state.Status | None:
     engine = compute.engine_of(job.target)
     view = engine.poll([folder])[0]
     if view.what in (ALIVE, UNKNOWN):
         return _with_word(status, view)
     if view.what == QUEUED:
-        return settle.Status(states.QUEUED, view.evidence)
+        return run_state.Status(states.QUEUED, view.evidence)
     if view.handed:
         return _handed_and_gone(folder, job, view)
     here = identity.is_here(job.submitted_by)
@@ -83,45 +84,47 @@ def _look(  # noqa: PLR0911 (one return for each answer)
     except PermissionError:
         return status  # its queue is another user's, who alone can tell
     if waits:
-        return status if view.what != ENDED else settle.Status(states.QUEUED, "it is started again")
-    again = settle.told(folder)
+        return (
+            status if view.what != ENDED else run_state.Status(states.QUEUED, "it is started again")
+        )
+    again = run_state.told(folder)
     if again.is_final or engine.poll([folder])[0] != view:
         return None
     if view.what == ENDED:
         engine.clean(folder)
         if _is_started_again(workspace, folder, job, view.evidence):
-            return settle.Status(states.QUEUED, "it is started again")
+            return run_state.Status(states.QUEUED, "it is started again")
         if job.data.get("inputs"):
             mounting.clear_stale()
-        return settle.lost(folder, _ended_without_result(job, view.evidence))
+        return run_state.lost(folder, _ended_without_result(job, view.evidence))
     if identity.is_alive(job.submitted_by):
         return status
-    return settle.lost(folder, "it waited, and its place in the queue is gone")
+    return run_state.lost(folder, "it waited, and its place in the queue is gone")
 
 
-def _with_word(status: settle.Status, view: View) -> settle.Status:
+def _with_word(status: run_state.Status, view: View) -> run_state.Status:
     """``status``, with what the engine cannot tell."""
     return status.replace(reason=view.evidence) if view.what == UNKNOWN and view.handed else status
 
 
-def _handed_and_gone(folder: Path, job: JobSpec, view: View) -> settle.Status | None:
+def _handed_and_gone(folder: Path, job: JobSpec, view: View) -> run_state.Status | None:
     """The run is over where it was handed to: its result decides, if it has come meanwhile."""
-    if settle.told(folder).is_final:
+    if run_state.told(folder).is_final:
         return None
     compute.engine_of(job.target).clean(folder)
     if view.canceled or (folder / "cancel.json").exists():
-        return settle.lost(folder, view.evidence, states.CANCELED)
-    return settle.lost(folder, view.evidence)
+        return run_state.lost(folder, view.evidence, states.CANCELED)
+    return run_state.lost(folder, view.evidence)
 
 
 def _is_started_again(workspace: Home, folder: Path, job: JobSpec, evidence: str) -> bool:
     """Put a run whose launcher and guard are gone back into the queue, where it asks for that."""
     if not job.retry:
         return False
-    attempt = (folders.attempts(folder) or [1])[-1]
+    attempt = (run_folder.attempts(folder) or [1])[-1]
     value = results.result(states.FAILED, evidence, by="guard")
     order = {"folder": str(folder), "attempt": attempt}
-    if not retrying.wanted(job.to_dict(), order, value):
+    if not retry.wanted(job.to_dict(), order, value):
         return False
     queue = Path(job.submitted_by.get("queue") or tickets.queue_of(workspace.id))
     if tickets.put_back(queue, job.id):

@@ -14,7 +14,7 @@ from scriptrun.spec.hints import TYPE_CHECKING, Any
 from scriptrun.spec.job import JobSpec
 from scriptrun.spec.later import later
 from scriptrun.store import job_runtime, paths
-from scriptrun.tracking import folders
+from scriptrun.tracking import run_folder
 
 if TYPE_CHECKING:
     from scriptrun import lending
@@ -79,7 +79,7 @@ def order_of(
 
 def next_attempt(folder: Path) -> int:
     """The number of the attempt that would be the run's next."""
-    return (folders.attempts(folder) or [0])[-1] + 1
+    return (run_folder.attempts(folder) or [0])[-1] + 1
 
 
 def end_failed(folder: Path, reason: str, state: str = states.FAILED) -> int:
@@ -88,7 +88,7 @@ def end_failed(folder: Path, reason: str, state: str = states.FAILED) -> int:
     place = Path(results.attempt_folder(str(folder), attempt))
     place.mkdir(parents=True, exist_ok=True)
     results.publish(str(folder), attempt, results.result(state, reason, by="runner"))
-    folders.touch(folder)
+    run_folder.touch(folder)
     return 1
 
 

@@ -34,7 +34,7 @@ from scriptrun.spec.values import Value, fresh
 from scriptrun.store import paths
 from scriptrun.store.secrets import vault
 from scriptrun.store.snapshots import snapshots
-from scriptrun.tracking import folders
+from scriptrun.tracking import run_folder
 from scriptrun.tracking.events import later_writer
 
 if TYPE_CHECKING:
@@ -225,12 +225,12 @@ def write_down(
             ready = find(job.environment, workspace.locks_folder, lock)
     queue = tickets.queue_of(workspace.id)
     job = job.replace(submitted_by={**job.submitted_by, "queue": str(queue)})
-    folder = folders.make(workspace.runs_folder, job)
+    folder = run_folder.make(workspace.runs_folder, job)
     ticket = None
     try:
         _write_down(job, folder, warnings, lock)
         ticket = tickets.write(queue, folder, dict(os.environ))
-        folders.publish(folder, job)
+        run_folder.publish(folder, job)
     except (ScriptrunError, OSError) as error:
         if ticket is not None:
             tickets.drop(ticket.path)

@@ -8,7 +8,7 @@ from typing import Any
 
 from scriptrun.home import Home
 from scriptrun.runtime import files
-from scriptrun.tracking import folders
+from scriptrun.tracking import run_folder
 
 #: how many of the newest runs are looked at
 LOOK = 2_000
@@ -20,7 +20,7 @@ def runs_of(home: Home, head: dict[str, Any], look: int = LOOK) -> list[str]:
     About the ``look`` newest runs of the workspace are looked at.
     """
     found = []
-    for folder in itertools.islice(folders.every(home.runs_folder), look):
+    for folder in itertools.islice(run_folder.every(home.runs_folder), look):
         job = files.read_json(str(folder / "job.json")) or {}
         if any(_is(each, head) for each in _datasets(job)):
             found.append((str(job.get("created")), folder.name))

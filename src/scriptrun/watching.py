@@ -14,12 +14,12 @@ from scriptrun.spec import states
 from scriptrun.spec.errors import ActivityFailedException, UserErrorException
 from scriptrun.spec.hints import IO, TYPE_CHECKING
 from scriptrun.starting import ENVIRONMENT_LOG, end_failed
-from scriptrun.tracking import folders
+from scriptrun.tracking import run_folder
 
 if TYPE_CHECKING:
     from scriptrun.run import Run
     from scriptrun.spec.job import JobSpec
-    from scriptrun.tracking.settle import Status
+    from scriptrun.tracking.run_state import Status
 
 #: seconds between two looks: at first, and at most; and between two looks at the whole state
 FAST, SLOW, SETTLE = 0.01, 0.25, 1.0
@@ -151,7 +151,7 @@ def follow(
 
 
 def _has_result(run: Run) -> bool:
-    return folders.read_result(run.path) is not None
+    return run_folder.read_result(run.path) is not None
 
 
 def wait(run: Run, show_output: bool) -> Status:
@@ -212,7 +212,7 @@ def raise_if_failed(run: Run, raise_on_error: bool) -> None:
 
 def _log_of_the_end(run: Run) -> str:
     """The log that tells of a failure: that of the rank that failed first, else the script's."""
-    result = folders.read_result(run.path) or {}
+    result = run_folder.read_result(run.path) or {}
     return str(result.get("log") or script_logs(run.job)[0])
 
 
@@ -235,7 +235,7 @@ def end_if_waiting(run: Run) -> None:
     """
     if any(
         (run.path / "attempts" / str(n) / "node-0.start.json").exists()
-        for n in folders.attempts(run.path)
+        for n in run_folder.attempts(run.path)
     ):
         return
     if not files.read_json(str(run.path / "job.json")):

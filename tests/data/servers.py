@@ -24,7 +24,7 @@ from pathlib import Path
 import psutil
 import pytest
 
-from scriptrun.runtime import ports
+from scriptrun.runtime.multinode import ports
 from scriptrun.testing.jobs import PATIENCE, until
 
 ROOT = Path(__file__).resolve().parents[2]

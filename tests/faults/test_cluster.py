@@ -14,7 +14,7 @@ from scriptrun.engines.slurm import Slurm
 from scriptrun.runtime import files, identity
 from scriptrun.testing import jobs
 from scriptrun.testing.jobs import PATIENCE, TIME_TO_SAVE, Bench, kill, log_of, until, wait
-from scriptrun.tracking import events, folders
+from scriptrun.tracking import events, run_folder
 
 pytestmark = [pytest.mark.slurm, pytest.mark.faults]
 
@@ -273,7 +273,9 @@ def test_a_node_dies_truly_and_the_run_is_started_again(slurm_hosts, tmp_path):
     slurm_hosts.release(job, lambda: log_of(run).count("began") == 2)
     gate.touch()
     assert wait(run) == "Completed"
-    first, last = folders.attempts(run.path)  # Slurm may have begun one on the dead node, in vain
+    first, last = run_folder.attempts(
+        run.path
+    )  # Slurm may have begun one on the dead node, in vain
     assert first == 1 and log_of(run).count("began") == 2
     assert not (run.path / "attempts" / "1" / "result.json").exists()
     assert (run.path / "attempts" / str(last) / "result.json").exists()

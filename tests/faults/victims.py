@@ -6,7 +6,7 @@ from pathlib import Path
 
 from scriptrun.runtime import files
 from scriptrun.testing import jobs
-from scriptrun.tracking import folders
+from scriptrun.tracking import run_folder
 
 
 def comm(pid: int) -> str:
@@ -57,5 +57,7 @@ def runners(workspace) -> list[int]:
 
 def every_run(workspace) -> list[Path]:
     return [
-        folder for folder in folders.every(workspace.runs_folder) if (folder / "job.json").exists()
+        folder
+        for folder in run_folder.every(workspace.runs_folder)
+        if (folder / "job.json").exists()
     ]

@@ -45,7 +45,7 @@ class Job:
         """Put the runtime where a job finds it, as submission does."""
         inner = place / "scriptrun" / "runtime"
         shutil.copytree(RUNTIME, inner, ignore=shutil.ignore_patterns("__pycache__"))
-        shutil.copy(RUNTIME / "script_front.py", place / "scriptrun" / "__init__.py")
+        shutil.copy(RUNTIME / "fronts" / "script_front.py", place / "scriptrun" / "__init__.py")
 
     def environ(self, **more: str) -> dict[str, str]:
         return {

@@ -176,7 +176,7 @@ def test_a_helper_that_cannot_start_and_one_that_was_killed(job, python, places,
         BEGIN
         + """
 import json, os, signal
-from scriptrun.runtime.injob import helper
+from scriptrun.runtime.injob import proxy_process as helper
 from scriptrun.exceptions import UserErrorException
 assert ws.get_default_datastore().name
 os.kill(helper.helper('')._process.pid, signal.SIGKILL)
@@ -199,7 +199,7 @@ def test_it_ends_with_the_script_even_when_that_is_killed(job, python, places, t
     process = job.start(
         python,
         BEGIN
-        + "import os, signal\nfrom scriptrun.runtime.injob import helper\nws.get_default_datastore()\n"
+        + "import os, signal\nfrom scriptrun.runtime.injob import proxy_process as helper\nws.get_default_datastore()\n"
         "print(helper.helper('')._process.pid, flush=True)\nos.kill(os.getpid(), signal.SIGKILL)\n",
         **variables,
     )
@@ -375,11 +375,11 @@ def test_a_data_frame_crosses_as_a_file(tmp_path, monkeypatch, readers):
     import pandas
 
     from scriptrun import answering
-    from scriptrun.runtime.injob import remote, tables
+    from scriptrun.runtime.injob import proxy, tables
 
     monkeypatch.setattr(tables, "_PARQUET", readers)
     workspace = Workspace.create("ws", path=tmp_path)
-    sent = remote._encoded(pandas.DataFrame({"a": [1, 2], "b": ["x", "y"]}))
+    sent = proxy._encoded(pandas.DataFrame({"a": [1, 2], "b": ["x", "y"]}))
     frame = answering.Answers()._decoded(sent)
     assert not os.path.exists(sent["path"])
     store = workspace.get_default_datastore()

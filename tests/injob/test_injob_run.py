@@ -225,7 +225,7 @@ print(json.dumps([child.id, grandchild.id, everything, status, [r.status for r i
 
 
 def test_a_childs_folder_is_a_run_to_the_rest_of_the_house(job, python):
-    from scriptrun.tracking import folders, settle
+    from scriptrun.tracking import run_folder, run_state
 
     child = job.run(
         python,
@@ -239,10 +239,10 @@ except ValueError: print(child.folder, end='')
     from pathlib import Path
 
     folder = Path(child)
-    spec = folders.read_job(folder)
+    spec = run_folder.read_job(folder)
     assert spec is not None and spec.display_name == "c" and spec.parent == job.folder.name
-    assert folders.place_of(folder.parent.parent, spec) == folder
-    status = settle.told(folder)
+    assert run_folder.place_of(folder.parent.parent, spec) == folder
+    status = run_state.told(folder)
     assert (status.state, status.reason) == ("Failed", "ValueError: broken")
 
 

@@ -11,7 +11,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from scriptrun.runtime.injob import values
-from scriptrun.runtime.injob.metric_writer import MetricWriter
+from scriptrun.runtime.injob.metrics.writer import MetricWriter
 from scriptrun.tracking import metrics
 
 #: any text, half surrogates too; the texts that stand for special numbers come up often

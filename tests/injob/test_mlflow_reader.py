@@ -3,7 +3,7 @@
 import math
 
 from scriptrun.runtime import mlflow_store
-from scriptrun.runtime.injob import metric_reader
+from scriptrun.runtime.injob.metrics import reader as metric_reader
 
 
 def store(folder, name, text):

@@ -6,7 +6,8 @@ import os
 
 import pytest
 
-from scriptrun.runtime import containers, sandboxes, variables
+from scriptrun.runtime.containers import apptainer_enroot, docker
+from scriptrun.runtime.launcher import variables
 
 JOB = {"id": "run", "distribution": {"processes_per_node": 1}, "variables": {"KEY": "secret"}}
 
@@ -37,7 +38,7 @@ def test_the_gpus_of_a_job_are_handed_to_its_container(tmp_path, monkeypatch, ki
         "container": told,
     }
     task = variables.Task(0, 0, 0, ["true"], {"CUDA_VISIBLE_DEVICES": "GPU-1,GPU-3"}, "log")
-    make = sandboxes.start_line if kind in sandboxes.KINDS else containers.start_line
+    make = apptainer_enroot.start_line if kind in apptainer_enroot.KINDS else docker.start_line
     argv, environ = make(JOB, order, task, str(tmp_path / "work"))
     text = "\0".join(argv)
     assert "\0".join(expected) in text

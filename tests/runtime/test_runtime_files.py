@@ -6,7 +6,8 @@ import sys
 
 import pytest
 
-from scriptrun.runtime import collect, files, results
+from scriptrun.runtime import files, results
+from scriptrun.runtime.launcher import collect
 
 
 def test_of_many_publishers_one_wins(tmp_path):

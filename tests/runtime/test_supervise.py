@@ -14,7 +14,7 @@ from scriptrun.testing.jobs import PATIENCE
 #: stands for the launcher, in a process of its own: adopts, spawns, watches, clears
 WATCHER = """
 import json, os, sys, time
-from scriptrun.runtime import processes, supervise
+from scriptrun.runtime.launcher import supervise; from scriptrun.runtime import processes
 folder, code, limit, grace, first, ready = json.loads(sys.argv[1])
 output = os.open(os.path.join(folder, "log"), os.O_WRONLY | os.O_CREAT | os.O_APPEND)
 if first:

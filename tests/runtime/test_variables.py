@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from scriptrun.runtime import variables
+from scriptrun.runtime.launcher import variables
 
 JOB = {"id": "exp_1", "experiment": "exp", "workspace": "ws", "script": "train.py"}
 ORDER = {

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from scriptrun.runtime import events as writing
-from scriptrun.tracking import events, settle
+from scriptrun.tracking import events, run_state
 
 
 def write(folder, writer, *lines):
@@ -83,14 +83,14 @@ def test_fail_counts_after_the_end_and_not_before(tmp_path):
     log = writing.EventWriter(tmp_path, "script-x")
     log.write("state", state="Running")
     log.write("fail", message="it was no good")
-    assert settle.told(tmp_path).state == "Running"
-    status = settle.lost(tmp_path, "the machine went away")
+    assert run_state.told(tmp_path).state == "Running"
+    status = run_state.lost(tmp_path, "the machine went away")
     assert (status.state, status.reason) == ("Failed", "it was no good")
 
 
 def test_what_is_lost_is_settled_once(tmp_path):
-    first = settle.lost(tmp_path, "the first evidence")
-    second = settle.lost(tmp_path, "the second evidence")
+    first = run_state.lost(tmp_path, "the first evidence")
+    second = run_state.lost(tmp_path, "the second evidence")
     assert first.reason == second.reason == "the first evidence"
     assert first.state == "Failed"
 
@@ -101,6 +101,6 @@ def test_the_newest_attempt_decides(tmp_path):
     for attempt, state in ((1, "Failed"), (2, "Completed"), (10, "Canceled")):
         (tmp_path / "attempts" / str(attempt)).mkdir(parents=True)
         results.publish(str(tmp_path), attempt, results.result(state))
-    assert settle.told(tmp_path).state == "Canceled"
+    assert run_state.told(tmp_path).state == "Canceled"
     (tmp_path / "attempts" / "11").mkdir()
-    assert settle.told(tmp_path).state == "NotStarted"
+    assert run_state.told(tmp_path).state == "NotStarted"

@@ -14,8 +14,8 @@ from scriptrun.cli import failures, out
 from scriptrun.run import Run
 from scriptrun.spec import states
 from scriptrun.spec.hints import Any
-from scriptrun.tracking import folders
-from scriptrun.tracking.settle import Status
+from scriptrun.tracking import run_folder
+from scriptrun.tracking.run_state import Status
 
 #: seconds in which a second Ctrl-C cancels the run
 AGAIN = 3.0
@@ -236,7 +236,7 @@ def _best(run: Run) -> list[str]:
 
 def _last_lines(run: Run) -> list[str]:
     """The end of the log of the rank that failed first; rank 0's has been shown."""
-    result = folders.read_result(run.path) or {}
+    result = run_folder.read_result(run.path) or {}
     if not result.get("rank") or not result.get("tail"):
         return []
     lines = [f"    {line}" for line in result["tail"][-TAIL:]]

@@ -8,9 +8,9 @@ Names that have gone from numpy, pandas, scikit-learn and Python since then are 
 from __future__ import annotations
 
 from scriptrun.dropin.finder import enable
-from scriptrun.runtime.injob import old_names
+from scriptrun.runtime.injob import compat_names
 
 __all__ = ["enable"]
 
 enable()
-old_names.install()
+compat_names.install()

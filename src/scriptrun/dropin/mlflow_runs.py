@@ -13,7 +13,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from scriptrun import experiment
-from scriptrun.runtime.injob import mlflow_reader
+from scriptrun.runtime.injob.metrics import mlflow_reader
 from scriptrun.spec.hints import TYPE_CHECKING, Any
 from scriptrun.spec.later import later
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import glob
 from pathlib import Path
 
-from scriptrun.runtime import containers as started
+from scriptrun.runtime.containers import docker as started
 from scriptrun.spec.hints import Any
 from scriptrun.spec.job import JobSpec
 from scriptrun.store import container_tool

@@ -10,7 +10,8 @@ from pathlib import Path
 
 from scriptrun.engines import slots
 from scriptrun.engines.base import ALIVE, ENDED, UNKNOWN, WAITING, NoRoom, Order, View
-from scriptrun.runtime import collect, files, identity, processes
+from scriptrun.runtime import files, identity, processes
+from scriptrun.runtime.launcher import collect
 from scriptrun.spec.errors import ExperimentExecutionException
 from scriptrun.spec.hints import TYPE_CHECKING, Any
 from scriptrun.spec.job import JobSpec
@@ -121,9 +122,9 @@ class Local(Value):
         try:
             collect.collect(str(folder))
             if any(name.startswith("work-node-") for name in os.listdir(folder)):
-                from scriptrun.runtime import together
+                from scriptrun.runtime.multinode import gather
 
-                together.gather(str(folder))
+                gather.gather(str(folder))
         except OSError:
             pass  # what was written stays where the script wrote it
 
@@ -170,9 +171,9 @@ def _as_dict(job: JobSpec, order: Order, held: slots.Held) -> dict[str, Any]:
 
 def _start(order: dict[str, Any], held: slots.Held) -> None:
     if _forking["allowed"]:
-        from scriptrun.runtime import launch
+        from scriptrun.runtime.launcher import entry
 
-        launch.fork(order, held.descriptors)
+        entry.fork(order, held.descriptors)
     else:
         _start_fresh(order, held)
 
@@ -184,7 +185,7 @@ def _start_fresh(order: dict[str, Any], held: slots.Held) -> None:
     home = str(Path(__file__).resolve().parents[2])
     program = (
         f"import sys; sys.path.insert(0, {home!r}); "
-        "from scriptrun.runtime import launch; launch.main()"
+        "from scriptrun.runtime.launcher import entry; entry.main()"
     )
     order = {**order, "keep": list(held.descriptors)}
     process = subprocess.Popen(

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from scriptrun.engines import gangs, in_containers, slurm_commands, slurm_script
 from scriptrun.engines.base import Order
 from scriptrun.engines.slurm_options import SlurmOptions
-from scriptrun.runtime import on_slurm
+from scriptrun.runtime.schedulers import slurm
 from scriptrun.spec.errors import ExperimentExecutionException
 from scriptrun.spec.hints import Any
 from scriptrun.spec.job import JobSpec
@@ -174,11 +174,12 @@ def _of_nodes(target: SlurmOptions, job: JobSpec, mine: list[Kind]) -> list[str]
 def passed(job: JobSpec, order: Order) -> dict[str, str]:
     """The variables that the job takes from the process that submitted it.
 
-    Secrets for the environment's build are in one that the launcher takes away (``on_slurm``).
+    Secrets for the environment's build are in one that the launcher takes away
+    (``schedulers/slurm.py``).
     """
     inherited = order.environ or {}
     found = {name: inherited[name] for name in job.passed if name in inherited}
-    return {**found, on_slurm.LENT: json.dumps(order.secrets)} if order.secrets else found
+    return {**found, slurm.LENT: json.dumps(order.secrets)} if order.secrets else found
 
 
 def mpi_starter(target: SlurmOptions, job: JobSpec) -> dict[str, Any]:

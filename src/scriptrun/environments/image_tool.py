@@ -13,7 +13,7 @@ from contextlib import contextmanager
 
 from scriptrun.environments import ending
 from scriptrun.environments.base import Log, Stop
-from scriptrun.runtime import podman
+from scriptrun.runtime.containers import podman
 from scriptrun.spec.errors import EnvironmentException
 from scriptrun.store import container_tool
 

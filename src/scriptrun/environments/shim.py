@@ -1,6 +1,6 @@
 """Names that old scripts use and newer packages lack, put into environments of relaxed pins.
 
-What is put there is ``old_names.py``, which Python loads at its start by a ``.pth`` file
+What is put there is ``compat_names.py``, which Python loads at its start by a ``.pth`` file
 (https://docs.python.org/3/library/site.html). Only environments whose pins were relaxed have it.
 """
 
@@ -15,6 +15,6 @@ NAME = "scriptrun_old_names"
 
 def put(site: str) -> None:
     """Put the names into the site-packages ``site``."""
-    text = Path(injob.__file__).with_name("old_names.py").read_text("utf-8")
+    text = Path(injob.__file__).with_name("compat_names.py").read_text("utf-8")
     Path(site, f"{NAME}.py").write_text(text, "utf-8")
     Path(site, f"{NAME}.pth").write_text(f"import {NAME}; {NAME}.install()\n", "utf-8")

@@ -6,7 +6,8 @@ import os
 def of(job, runtime, rest):
     """PYTHONPATH for ``job`` (as JSON): the folder ``runtime``, then ``rest`` (None for nothing).
 
-    Old code's job also finds the names that have gone from packages (``old_front``).
+    Old code's job also finds the names that have gone from packages
+    (``fronts/sitecustomize_front.py``).
     """
     old = (job.get("environment") or {}).get("pins") == "auto"
     folders = [runtime, os.path.join(runtime, "old")] if old else [runtime]

@@ -12,7 +12,8 @@ import os
 import re
 from collections.abc import Sequence
 
-from scriptrun.runtime import files, podman
+from scriptrun.runtime import files
+from scriptrun.runtime.containers import podman
 from scriptrun.spec.digests import digest_of
 from scriptrun.spec.errors import EnvironmentException
 from scriptrun.spec.hints import Any

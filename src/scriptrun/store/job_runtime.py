@@ -13,9 +13,9 @@ from scriptrun.store import paths
 _SOURCE = Path(__file__).resolve().parent.parent / "runtime"
 #: files that are laid out as what a job's script imports
 _FRONTS = {
-    "script_front.py": "scriptrun/__init__.py",
-    "azureml_front.py": "azureml/__init__.py",
-    "old_front.py": "old/sitecustomize.py",
+    "fronts/script_front.py": "scriptrun/__init__.py",
+    "fronts/azureml_front.py": "azureml/__init__.py",
+    "fronts/sitecustomize_front.py": "old/sitecustomize.py",
 }
 
 

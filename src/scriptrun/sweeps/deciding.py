@@ -13,7 +13,7 @@ from scriptrun import watching
 from scriptrun.spec import states
 from scriptrun.sweeps import record
 from scriptrun.sweeps.journal import Child
-from scriptrun.tracking import folders, metrics
+from scriptrun.tracking import metrics, run_folder
 from scriptrun.tracking.events import later_writer
 
 #: how many runs may fail before any has come to anything; then no other is begun
@@ -111,7 +111,7 @@ def _why_all_fail(driver: Any) -> str:
 def last_lines(driver: Any, child: Child, count: int = 8) -> str:
     """The end of the log of a run."""
     folder: Path = child.folder(driver.workspace.runs_folder)
-    result = folders.read_result(folder) or {}
+    result = run_folder.read_result(folder) or {}
     log = result.get("log") or watching.script_logs(driver.template)[0]
     return watching.last_lines(folder / str(log), count)
 

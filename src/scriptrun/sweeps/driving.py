@@ -16,13 +16,10 @@ from pathlib import Path
 from scriptrun import runner_loop
 from scriptrun.engines import local
 from scriptrun.engines.transport import Unreachable
-from scriptrun.runtime import (  # noqa: F401 (the launcher is loaded once, before the forks)
-    events,
-    files,
-    launch,
+from scriptrun.runtime import events, files, processes, results
+from scriptrun.runtime.launcher import (  # noqa: F401 (loaded once, before the forks)
+    entry,
     launcher,
-    processes,
-    results,
 )
 from scriptrun.spec import states
 from scriptrun.spec.errors import ScriptrunError, WorkspaceException
@@ -33,7 +30,7 @@ from scriptrun.sweeps.flight import Flight
 from scriptrun.sweeps.journal import Journal
 from scriptrun.sweeps.launching import Launching
 from scriptrun.sweeps.points import Points, outputs_of
-from scriptrun.tracking import folders
+from scriptrun.tracking import run_folder
 from scriptrun.tracking.events import later_writer
 from scriptrun.workspace import Workspace
 
@@ -97,10 +94,10 @@ def _give_up(folder: Path, error: Exception) -> bool:
     times = broke.read_text("utf-8", "replace").count("Traceback (most recent call last)")
     if times < TRIES:
         return False
-    attempt = (folders.attempts(folder) or [1])[-1]
+    attempt = (run_folder.attempts(folder) or [1])[-1]
     reason = f"its driver broke {times} times: {type(error).__name__}: {error}"
     results.publish(str(folder), attempt, results.result(states.FAILED, reason, by="driver"))
-    folders.touch(folder)
+    run_folder.touch(folder)
     return True
 
 
@@ -125,7 +122,7 @@ class Driver:
     def __init__(self, workspace: Workspace, folder: Path, lease: leases.Lease) -> None:
         self.workspace, self.folder, self.lease = workspace, folder, lease
         self.sweep = record.read(folder)
-        job = folders.read_job(folder)
+        job = run_folder.read_job(folder)
         assert job is not None
         self.job, self.template = job, self.sweep.template()
         self.log = Log(folder)
@@ -161,7 +158,7 @@ class Driver:
 
     def _begin(self) -> None:
         """Open the attempt: its number, when it began, and the limits that stand."""
-        self.attempt = (folders.attempts(self.folder) or [1])[-1]
+        self.attempt = (run_folder.attempts(self.folder) or [1])[-1]
         place = Path(results.attempt_folder(str(self.folder), self.attempt))
         begun = files.read_json(str(place / "begun.json"))
         if begun is None:
@@ -249,7 +246,7 @@ class Driver:
         deciding.leave_word(self, ending)
         value = results.result(ending.state, ending.reason, began=self.began, by="driver", node=0)
         results.publish(str(self.folder), self.attempt, value)
-        folders.touch(self.folder)
+        run_folder.touch(self.folder)
         self.log.say(
             f"{self.job.id} is {ending.state}" + (f": {ending.reason}" if ending.reason else "")
         )

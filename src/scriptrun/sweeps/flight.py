@@ -10,14 +10,15 @@ from pathlib import Path
 from scriptrun import standing
 from scriptrun.engines.base import one_glance
 from scriptrun.run import Run
-from scriptrun.runtime import files, identity, launch
+from scriptrun.runtime import files, identity
+from scriptrun.runtime.launcher import entry
 from scriptrun.spec import states
 from scriptrun.spec.hints import Any
 from scriptrun.spec.job import JobSpec
 from scriptrun.sweeps import children, record, stopping
 from scriptrun.sweeps.journal import Child, Journal
 from scriptrun.sweeps.launching import Launching
-from scriptrun.tracking import folders, settle
+from scriptrun.tracking import run_folder, run_state
 from scriptrun.workspace import Workspace
 
 #: seconds between two looks at the whole state of all runs: here, on a cluster, behind ssh (where
@@ -68,7 +69,7 @@ class Flight:
         if self._inherited or self._is_afar:
             return
         for child in self.live.values():
-            job = folders.read_job(child.folder(self.home.runs_folder))
+            job = run_folder.read_job(child.folder(self.home.runs_folder))
             if job is not None and not identity.is_here(job.submitted_by):
                 self.launching.queue_here(child)
         self._inherited = True
@@ -78,7 +79,7 @@ class Flight:
         found = [child for n, child in self.live.items() if n not in self._jobs]
         lacking = []
         for child in found:
-            job = folders.read_job(child.folder(self.home.runs_folder))
+            job = run_folder.read_job(child.folder(self.home.runs_folder))
             if job is None:
                 lacking.append(child)
             else:
@@ -163,24 +164,24 @@ class Flight:
             if pid == 0:
                 return
             self.launching.own.pop(pid, None)
-            launch.forked.discard(pid)
+            entry.forked.discard(pid)
 
-    def _status(self, number: int, child: Child, due: bool) -> settle.Status | None:
+    def _status(self, number: int, child: Child, due: bool) -> run_state.Status | None:
         """How it stands: by its result, or where a whole look is ``due`` by all evidence.
 
         The slot of a run that this process forked is free once its guard is gone.
         """
         folder = child.folder(self.home.runs_folder)
-        job = self._jobs.get(number) or folders.read_job(folder)
+        job = self._jobs.get(number) or run_folder.read_job(folder)
         if job is None:
             return None
         self._jobs[number] = job
         if not due:
             own = number in self.launching.own.values()
-            return None if own or folders.read_result(folder) is None else settle.told(folder)
+            return None if own or run_folder.read_result(folder) is None else run_state.told(folder)
         return standing.status_of(self.home, folder, job)
 
-    def _end(self, child: Child, status: settle.Status) -> None:
+    def _end(self, child: Child, status: run_state.Status) -> None:
         folder = child.folder(self.home.runs_folder)
         values = children.values_of(folder, self.sweep.metric)
         child.state, child.reason = status.state, status.reason
@@ -242,7 +243,7 @@ class Flight:
         if child.number in self._stopped:
             return
         folder = child.folder(self.home.runs_folder)
-        job = self._jobs.get(child.number) or folders.read_job(folder)
+        job = self._jobs.get(child.number) or run_folder.read_job(folder)
         if job is None:
             return
         stop(self.home, folder, job, reason)

@@ -12,7 +12,7 @@ import os
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from scriptrun.runtime.injob import metric_reader
+from scriptrun.runtime.injob.metrics import reader as metric_reader
 from scriptrun.spec.hints import Any
 
 _FLAGS = os.O_WRONLY | os.O_APPEND | getattr(os, "O_CLOEXEC", 0)

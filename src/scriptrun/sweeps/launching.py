@@ -17,13 +17,13 @@ from scriptrun.engines.base import NoRoom
 from scriptrun.environments import shelves
 from scriptrun.environments.base import Ready
 from scriptrun.environments.find import find
-from scriptrun.runtime import launch
+from scriptrun.runtime.launcher import entry
 from scriptrun.spec.environment import INTERPRETER
 from scriptrun.spec.job import JobSpec
 from scriptrun.submit import Written
 from scriptrun.sweeps import children, tending
 from scriptrun.sweeps.journal import Child, Journal
-from scriptrun.tracking import folders
+from scriptrun.tracking import run_folder
 from scriptrun.workspace import Workspace
 
 #: seconds for which an environment that was found well is not looked at again
@@ -71,7 +71,7 @@ class Launching:
         """
         queue = tickets.queue_of(self.home.id)
         folder = child.folder(self.home.runs_folder)
-        if tickets.find(queue, child.id) is None and not folders.attempts(folder):
+        if tickets.find(queue, child.id) is None and not run_folder.attempts(folder):
             tickets.write(queue, folder, dict(os.environ))
             runner.see_to_it(self.home)
 
@@ -85,7 +85,7 @@ class Launching:
             if run.ready is None or others < run.ticket.path.name:
                 runner.see_to_it(self.home)  # it builds what is missing, and keeps the order
                 del self.parked[number]
-            elif folders.read_result(run.folder) is not None:
+            elif run_folder.read_result(run.folder) is not None:
                 del self.parked[number]
             elif not self._fork(number, run):
                 return
@@ -94,7 +94,7 @@ class Launching:
 
     def _fork(self, number: int, run: Written) -> bool:
         assert run.ready is not None
-        before = set(launch.forked)
+        before = set(entry.forked)
         order = starting.order_of(self.home, run.job, run.folder, run.ready, run.ticket)
         order.wake = self._wake
         try:
@@ -102,7 +102,7 @@ class Launching:
             compute.engine_of(run.job.target).submit(run.job, order)
         except (NoRoom, OSError):
             return False
-        for pid in launch.forked - before:
+        for pid in entry.forked - before:
             self.own[pid] = number
         return True
 

@@ -8,15 +8,15 @@ from scriptrun.home import Home
 from scriptrun.spec.job import JobSpec
 from scriptrun.store.locks import leases
 from scriptrun.sweeps import tending
-from scriptrun.tracking import settle
+from scriptrun.tracking import run_state
 
 
-def status_of(workspace: Home, folder: Path, job: JobSpec) -> settle.Status:
+def status_of(workspace: Home, folder: Path, job: JobSpec) -> run_state.Status:
     """The sweep's state; where it goes on, and is driven here, its driver is seen to.
 
     One that another host drives, and that gives no sign of life, is said to stand still.
     """
-    status = settle.told(folder)
+    status = run_state.told(folder)
     if status.is_final:
         return status
     far = tending.far_driver(folder, job.submitted_by)

@@ -12,7 +12,7 @@ from scriptrun.spec.later import later
 from scriptrun.submit import now
 from scriptrun.sweeps import drawing, record
 from scriptrun.sweeps.journal import Child, Journal
-from scriptrun.tracking import folders
+from scriptrun.tracking import run_folder
 
 if TYPE_CHECKING:
     from scriptrun.sweeps import bayesian
@@ -115,7 +115,7 @@ def parameters_of(home: Home, run_id: str) -> dict[str, Any]:
 def outputs_of(home: Home, run_id: str, target: Target) -> str | None:
     """The folder with the outputs of a run that is gone on from, as runs on ``target`` see it."""
     folder = home.find_run(run_id)
-    job = None if folder is None else folders.read_job(folder)
+    job = None if folder is None else run_folder.read_job(folder)
     if folder is None or job is None:
         return None
     resuming.bring(job, folder, target)

@@ -13,7 +13,7 @@ from scriptrun.spec import states
 from scriptrun.sweeps import children as runs
 from scriptrun.sweeps import points, record
 from scriptrun.sweeps.journal import Child
-from scriptrun.tracking import folders, metrics
+from scriptrun.tracking import metrics, run_folder
 
 if TYPE_CHECKING:
     from scriptrun.sweeps.sweep_run import HyperDriveRun
@@ -28,7 +28,7 @@ def children(run: HyperDriveRun) -> list[Child]:
 def _seen(run: HyperDriveRun, known: Child) -> Child:
     child = replace(known)  # the journal says what it says
     folder = child.folder(run.workspace.runs_folder)
-    job = folders.read_job(folder)
+    job = run_folder.read_job(folder)
     if job is None:
         child.state = states.NOT_STARTED
         return child

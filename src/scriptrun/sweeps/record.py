@@ -17,7 +17,7 @@ from scriptrun.runtime import files
 from scriptrun.spec.errors import WorkspaceException
 from scriptrun.spec.hints import Any
 from scriptrun.spec.job import JobSpec
-from scriptrun.tracking import folders
+from scriptrun.tracking import run_folder
 
 FILE, LOG, KIND = "sweep.json", "user_logs/hyperdrive.txt", "hyperdrive"
 FORMAT = 1
@@ -141,4 +141,4 @@ def _change(folder: Path, number: int) -> Path:
 def open_attempt(folder: Path, after: int) -> None:
     """Let a sweep that has ended go on: its next attempt has no result yet."""
     (folder / "attempts" / str(after + 1)).mkdir(parents=True, exist_ok=True)
-    folders.touch(folder)
+    run_folder.touch(folder)

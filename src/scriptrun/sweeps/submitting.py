@@ -21,7 +21,7 @@ from scriptrun.spec.errors import RunConfigurationException, ScriptrunError, ref
 from scriptrun.spec.job import JobSpec, Target
 from scriptrun.store import paths
 from scriptrun.sweeps import bayesian, drawing, record, tending
-from scriptrun.tracking import folders
+from scriptrun.tracking import run_folder
 from scriptrun.tracking.events import later_writer
 from scriptrun.workspace import Workspace
 
@@ -67,7 +67,7 @@ def start(
     child = submit.complete(submission, workspace)
     sweep = _record(config, child)
     job = _parent(config, child, sweep, origin)
-    folder = folders.make(workspace.runs_folder, job)
+    folder = run_folder.make(workspace.runs_folder, job)
     ticket = None
     try:
         record.write(folder, sweep)
@@ -78,7 +78,7 @@ def start(
             writer.write("warning", message=warning)
         writer.write("state", state=states.QUEUED)
         ticket = tending.write_ticket(workspace.id, folder)
-        folders.publish(folder, job)
+        run_folder.publish(folder, job)
     except (ScriptrunError, OSError) as error:
         if ticket is not None:
             ticket.unlink(missing_ok=True)

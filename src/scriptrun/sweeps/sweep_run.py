@@ -18,7 +18,7 @@ from scriptrun.spec.errors import UserErrorException, refuse
 from scriptrun.store.locks import leases
 from scriptrun.sweeps import ranking, record, tending
 from scriptrun.sweeps.journal import Child, Journal
-from scriptrun.tracking import folders
+from scriptrun.tracking import run_folder
 from scriptrun.workspace import Workspace
 
 
@@ -243,7 +243,7 @@ class HyperDriveRun(Run):
         return far is not None and far[1] >= leases.STALE_SECONDS
 
     def _open_again(self) -> None:
-        attempt = (folders.attempts(self.path) or [1])[-1]
+        attempt = (run_folder.attempts(self.path) or [1])[-1]
         try:
             (self.path / "cancel.json").rename(self.path / f"cancel-{attempt}.json")
         except FileNotFoundError:

@@ -19,7 +19,7 @@ from scriptrun.runtime import files, identity, processes
 from scriptrun.store import paths
 from scriptrun.store.locks import flocks, leases
 from scriptrun.store.locks import silence as lease_silence
-from scriptrun.tracking import folders
+from scriptrun.tracking import run_folder
 
 #: seconds in which a driver that was started is about to take its lock
 BOOT = 2.0
@@ -118,7 +118,7 @@ def _is_abandoned(workspace_id: str, run_id: str) -> bool:
     """Whether the sweep was deleted, or its submitter died before it was written down."""
     path = ticket_of(workspace_id, run_id)
     ticket = files.read_json(str(path))
-    if not isinstance(ticket, dict) or folders.read_job(Path(ticket["folder"])) is not None:
+    if not isinstance(ticket, dict) or run_folder.read_job(Path(ticket["folder"])) is not None:
         return False
     if not identity.is_alive(ticket["submitter"]):
         path.unlink(missing_ok=True)

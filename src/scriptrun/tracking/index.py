@@ -14,7 +14,7 @@ from pathlib import Path
 from scriptrun.runtime import files
 from scriptrun.spec.hints import TYPE_CHECKING, Any
 from scriptrun.spec.values import Value, fresh
-from scriptrun.tracking import events, folders, settle
+from scriptrun.tracking import events, run_folder, run_state
 
 if TYPE_CHECKING:
     import sqlite3
@@ -79,7 +79,7 @@ class Index:
     """
 
     def __init__(
-        self, runs: Path, path: Path, status: Callable[[Path, dict[str, Any]], settle.Status]
+        self, runs: Path, path: Path, status: Callable[[Path, dict[str, Any]], run_state.Status]
     ) -> None:
         self._runs, self._path, self._status = runs, path, status
         self._db = _open(path)
@@ -107,7 +107,7 @@ class Index:
     def _refresh(self) -> None:
         with self._db:
             seen = dict(self._db.execute("select day, changed from days"))
-            for day in folders.days(self._runs):
+            for day in run_folder.days(self._runs):
                 self._refresh_day(day, seen.pop(day, None))
             for day in seen:
                 self._db.execute("delete from runs where day = ?", (day,))
@@ -198,7 +198,7 @@ class Index:
     def _values(
         self, day: str, folder: Path, stamp: int, job: dict[str, Any], facts: events.Facts
     ) -> tuple[Any, ...]:
-        status = settle.told(folder, facts)
+        status = run_state.told(folder, facts)
         if not status.is_final:
             status = self._status(folder, job)
         values = (

@@ -1,7 +1,7 @@
 """Reading a run's metrics: all at once, one as a series, or only what is new.
 
 The format is documented in docs/explanation/formats.md; the merging is that of the in-job
-``get_metrics`` (``scriptrun.runtime.injob.metric_reader``), so both sides give the same.
+``get_metrics`` (``scriptrun.runtime.injob.metrics.reader``), so both sides give the same.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from scriptrun.runtime.injob import metric_reader
+from scriptrun.runtime.injob.metrics import reader as metric_reader
 from scriptrun.spec.hints import Any, NamedTuple
 
 

@@ -1,7 +1,7 @@
 """The experiment as a job's script sees it (Python 3.6+)."""
 
-from scriptrun.runtime.injob.helper import helper
-from scriptrun.runtime.injob.remote import root
+from scriptrun.runtime.injob.proxy import root
+from scriptrun.runtime.injob.proxy_process import helper
 from scriptrun.runtime.injob.workspace import Workspace
 
 

@@ -2,7 +2,8 @@
 
 import uuid
 
-from scriptrun.runtime.injob import metric_calls, values
+from scriptrun.runtime.injob import values
+from scriptrun.runtime.injob.metrics import calls as metric_calls
 
 
 class _OfflineRun(object):

@@ -2,17 +2,18 @@
 
 import os
 
-from scriptrun.runtime.injob import artifacts, children, inputs, metric_reader, record
+from scriptrun.runtime.injob import artifacts, child_runs, inputs, record
 from scriptrun.runtime.injob.artifact_calls import ArtifactCalls
-from scriptrun.runtime.injob.beat import BEAT
 from scriptrun.runtime.injob.errors import RunEnvironmentException
 from scriptrun.runtime.injob.experiment import Experiment
-from scriptrun.runtime.injob.helper import helper
-from scriptrun.runtime.injob.metric_calls import MetricCalls
-from scriptrun.runtime.injob.metric_writer import writer_of
+from scriptrun.runtime.injob.metrics import reader as metric_reader
+from scriptrun.runtime.injob.metrics.calls import MetricCalls
+from scriptrun.runtime.injob.metrics.flusher import BEAT
+from scriptrun.runtime.injob.metrics.writer import writer_of
 from scriptrun.runtime.injob.offline import _OfflineRun
+from scriptrun.runtime.injob.proxy import named, root
+from scriptrun.runtime.injob.proxy_process import helper
 from scriptrun.runtime.injob.record_calls import RecordCalls
-from scriptrun.runtime.injob.remote import named, root
 
 #: members of v1's Run that need more than the run's folder
 _ELSEWHERE = frozenset(
@@ -129,7 +130,7 @@ class Run(MetricCalls, ArtifactCalls, RecordCalls):
     def parent(self):
         """The run that this one is a child of, or None."""
         parent = record.job(self.folder).get("parent")
-        folder = children.find(self.folder, parent) if parent else None
+        folder = child_runs.find(self.folder, parent) if parent else None
         return None if folder is None else Run(folder)
 
     def get_metrics(self, name=None, recursive=False, run_type=None, populate=False):
@@ -141,7 +142,7 @@ class Run(MetricCalls, ArtifactCalls, RecordCalls):
         BEAT.flush()
         if not recursive:
             return metric_reader.read(self.folder, name)
-        folders = [self.folder] + children.below(self.folder)
+        folders = [self.folder] + child_runs.below(self.folder)
         return {
             os.path.basename(folder): metric_reader.read(folder, name)
             for folder in folders
@@ -157,7 +158,7 @@ class Run(MetricCalls, ArtifactCalls, RecordCalls):
 
         Used in a ``with`` statement it ends with the block; else ``complete()`` ends it.
         """
-        return Run(children.begin(self.folder, self.id, name, run_id))
+        return Run(child_runs.begin(self.folder, self.id, name, run_id))
 
     def create_children(self, count=None, tag_key=None, tag_values=None):
         """Begin several children: ``count`` of them, or one for each of ``tag_values``, which
@@ -172,14 +173,14 @@ class Run(MetricCalls, ArtifactCalls, RecordCalls):
 
     def get_children(self, recursive=False, **kwargs):
         """The runs below this one, in the order in which they were begun."""
-        folders = children.below(self.folder) if recursive else children.of(self.folder)
+        folders = child_runs.below(self.folder) if recursive else child_runs.of(self.folder)
         return iter([Run(folder) for folder in folders])
 
     def complete(self, **kwargs):
         """Say that this run has done what it should; a job also completes by itself."""
         self.flush()
         record.say(self.folder, "complete")
-        children.end(self.folder, "Completed", "")
+        child_runs.end(self.folder, "Completed", "")
 
     def fail(self, error_details=None, error_code=None, **kwargs):
         """Mark the run as failed, with a message: it stays so, even if the script goes on."""
@@ -187,12 +188,12 @@ class Run(MetricCalls, ArtifactCalls, RecordCalls):
         message = "" if error_details is None else str(error_details)
         more = {} if error_code is None else {"code": str(error_code)}
         record.say(self.folder, "fail", message=message, **more)
-        children.end(self.folder, "Failed", message)
+        child_runs.end(self.folder, "Failed", message)
 
     def cancel(self):
         """Ask for this run to be cancelled: the script gets SIGTERM, and time to save."""
         self.flush()
-        children.cancel(self.folder)
+        child_runs.cancel(self.folder)
 
     def get_details(self):
         """What is known of the run, in v1's words."""

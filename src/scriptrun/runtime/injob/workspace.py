@@ -2,8 +2,8 @@
 
 import os
 
-from scriptrun.runtime.injob.helper import helper
-from scriptrun.runtime.injob.remote import root
+from scriptrun.runtime.injob.proxy import root
+from scriptrun.runtime.injob.proxy_process import helper
 
 
 class Workspace(object):

@@ -2,7 +2,7 @@
 
 import os
 
-from .. import variables
+from ..launcher import variables
 
 
 class World:

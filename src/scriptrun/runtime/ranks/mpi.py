@@ -10,7 +10,10 @@ import signal
 import subprocess
 import sys
 
-from .. import containers, files, identity, processes, results, together, variables
+from .. import files, identity, processes, results
+from ..containers import docker
+from ..launcher import variables
+from ..multinode import gather
 from .common import World, log_of
 
 LOG, PLAN = "system_logs/mpi.txt", "ranks.json"
@@ -227,7 +230,7 @@ def _aborted(place):
     """
     found = []
     for rank, task in enumerate((files.read_json(os.path.join(place, PLAN)) or {})["ranks"]):
-        tail = "\n".join(together.tail_of(task["log"]))
+        tail = "\n".join(gather.tail_of(task["log"]))
         match = re.search(r"application called MPI_Abort\(.*, (\d+)\)", tail)
         if match:
             found.append({"rank": rank, "status": (int(match.group(1)) & 0xFF) << 8, "t": rank})
@@ -279,7 +282,7 @@ def _alive(place, order, ranks=None):
     told = [each for each in _told(place, ".start.json") if each["rank"] not in ended]
     told = [each for each in told if ranks is None or each["rank"] in ranks]
     if order.get("container"):
-        return [pid for pid in (containers.as_here(each["process"]) for each in told) if pid]
+        return [pid for pid in (docker.as_here(each["process"]) for each in told) if pid]
     found = [each["process"] for each in told]
     return [each["pid"] for each in found if identity.is_here(each) and identity.is_alive(each)]
 

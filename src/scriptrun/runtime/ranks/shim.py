@@ -70,9 +70,9 @@ def _is_starved(status):
         return False
     here = os.path.abspath(__file__)
     sys.path.insert(0, here[: -len(os.path.join("scriptrun", "runtime", "ranks", "shim.py"))])
-    from scriptrun.runtime import memory  # loaded only where something was killed
+    from scriptrun.runtime.launcher import oom  # loaded only where something was killed
 
-    return memory.so_far() > 0
+    return oom.so_far() > 0
 
 
 def _watch(pid, front, wake, told, grace):

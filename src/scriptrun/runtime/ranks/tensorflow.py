@@ -7,7 +7,7 @@ server ``j`` run on nodes ``i`` and ``j`` modulo the number of nodes, as in the 
 
 import json
 
-from .. import variables
+from ..launcher import variables
 from .common import World, log_of
 
 

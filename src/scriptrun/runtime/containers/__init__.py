@@ -1,0 +1,1 @@
+"""Container tools as a launcher uses them: docker, podman, apptainer, enroot."""

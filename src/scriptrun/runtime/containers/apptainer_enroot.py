@@ -1,0 +1,83 @@
+"""A task in an image by apptainer or enroot, as they run on clusters (Python 3.8+).
+
+Both need no daemon and no root: what they start are processes of ours like any other, so there is
+nothing to remove, and signals go the usual way. ``apptainer exec`` (also called singularity):
+https://apptainer.org/docs/user/main/cli.html; ``enroot start``:
+https://github.com/NVIDIA/enroot/blob/master/doc/cmd/start.md.
+"""
+
+import os
+import shutil
+
+from .. import files, results
+from . import docker
+
+KINDS = ("apptainer", "enroot")
+#: the exit code of apptainer for what is no end of the script
+_FAILED = 255
+#: what enroot runs in the container: the image's own entrypoint has no part in a job
+_RC = 'cd "$SCRIPTRUN_WORK" && exec "$@"\n'
+
+
+def start_line(job, order, task, work):
+    """The command line that runs ``task`` in the image, and that command's own variables."""
+    given = docker.given_variables(job, order, task)
+    make = _apptainer if order["container"]["kind"] == "apptainer" else _enroot
+    return make(job, order, task, work, given)
+
+
+def program(kind):
+    """The program of this node: apptainer may still be called singularity."""
+    named = os.environ.get("SCRIPTRUN_CONTAINER_TOOL")
+    names = [named] if named else [kind] + (["singularity"] if kind == "apptainer" else [])
+    for name in names:
+        found = shutil.which(name)
+        if found:
+            return found
+    raise FileNotFoundError(2, "there is no {} on this node".format(" or ".join(names)), names[0])
+
+
+def _apptainer(job, order, task, work, given):
+    """Variables cross as APPTAINERENV_NAME, their values never on a command line."""
+    told = order["container"]
+    name = program("apptainer")
+    words = [name, "--silent", "exec", "--cleanenv", "--no-eval", "--no-home", "--pwd", work]
+    words += [] if os.geteuid() else ["--userns"]  # root of a container may lack what it asks for
+    for source, place, write in docker.binds(job, order):
+        mount = ["type=bind", "source=" + source, "destination=" + place]
+        words += ["--mount", docker.fields(mount + ([] if write else ["ro"]))]
+    words += ["--nv"] if order.get("devices") else []
+    words += [str(each) for each in told.get("arguments") or ()]
+    prefix = "SINGULARITYENV_" if name.endswith("singularity") else "APPTAINERENV_"
+    environ = docker.own_environment(order)
+    given = {name: value for name, value in given.items() if name != "HOME"}
+    environ.update({prefix + name: value for name, value in given.items()})
+    return words + [told["file"]] + list(task.argv), environ
+
+
+def _enroot(job, order, task, work, given):
+    """Variables cross by their names; the image is started as it lies, without being unpacked."""
+    told = order["container"]
+    place = results.attempt_folder(order["folder"], order["attempt"])
+    script = os.path.join(place, "container-{}.rc".format(task.rank))
+    files.write_atomic(script, _RC.encode())
+    words = [program("enroot"), "start", "--rw", "--rc", script]
+    for source, where, write in docker.binds(job, order):
+        how = "x-create=dir,bind,rprivate" if write else "x-create=dir,bind,rprivate,ro"
+        words += ["--mount", "{}:{}:none:{}".format(source, where, how)]
+    given = dict(given, SCRIPTRUN_WORK=work)
+    if order.get("devices"):
+        given.setdefault("NVIDIA_VISIBLE_DEVICES", "all")
+    for name in given:
+        words += ["--env", name]
+    words += [str(each) for each in told.get("arguments") or ()]
+    return words + [told["file"]] + list(task.argv), dict(docker.own_environment(order), **given)
+
+
+def not_started(order, rank, status):
+    """Whether the tool failed before any process of the job began: it says FATAL then."""
+    if not os.WIFEXITED(status) or os.WEXITSTATUS(status) != _FAILED:
+        return False
+    task = next(each for each in order["tasks"].values() if each.rank == rank)
+    log = os.path.join(order["folder"], *task.log.split("/"))
+    return docker.last_words(log, "").startswith("FATAL")

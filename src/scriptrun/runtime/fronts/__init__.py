@@ -1,0 +1,1 @@
+"""What a job's script imports as ``scriptrun`` and ``azureml``."""

@@ -1,0 +1,201 @@
+"""``azureml`` as a job's script finds it (Python 3.6+): this file stands beside ``scriptrun/``.
+
+Where scriptrun is installed in the job's environment, its drop-in has the say. Otherwise ``Run``
+works from the run's folder alone, and the helper answers for the other classes; where there is none
+they can be imported, and say at their first use what to do. Modules that are not provided here are
+looked for in an azureml that is installed.
+"""
+
+import importlib
+import importlib.abc
+import importlib.machinery
+import os
+import sys
+import types
+
+#: modules that old scripts import, and what is meant by names that stand in several of them
+_MODULES = {
+    "azureml": {},
+    "azureml.core": {
+        name: "azureml.core." + name
+        for name in (
+            "Run",
+            "Workspace",
+            "Experiment",
+            "Dataset",
+            "Datastore",
+            "Environment",
+            "Model",
+            "ScriptRunConfig",
+            "RunConfiguration",
+            "ComputeTarget",
+        )
+    },
+    "azureml.core.run": {"Run": "azureml.core.Run", "_OfflineRun": "azureml.core.run._OfflineRun"},
+    "azureml.core.workspace": {"Workspace": "azureml.core.Workspace"},
+    "azureml.core.experiment": {"Experiment": "azureml.core.Experiment"},
+    "azureml.core.dataset": {"Dataset": "azureml.core.Dataset"},
+    "azureml.core.datastore": {"Datastore": "azureml.core.Datastore"},
+    "azureml.core.environment": {
+        "Environment": "azureml.core.Environment",
+        "CondaDependencies": "azureml.core.conda_dependencies.CondaDependencies",
+    },
+    "azureml.core.model": {"Model": "azureml.core.Model"},
+    "azureml.core.conda_dependencies": {},
+    "azureml.core.script_run_config": {"ScriptRunConfig": "azureml.core.ScriptRunConfig"},
+    "azureml.core.runconfig": {
+        "RunConfiguration": "azureml.core.RunConfiguration",
+        "CondaDependencies": "azureml.core.conda_dependencies.CondaDependencies",
+    },
+    "azureml.core.compute": {"ComputeTarget": "azureml.core.ComputeTarget"},
+    "azureml.exceptions": {},
+    "azureml.exceptions._azureml_exception": {},
+    "azureml._common": {},
+    "azureml._common.exceptions": {},
+    "azureml.telemetry": {},
+}
+#: what a job has of its own, without a helper
+_OWN = {"azureml.core.Run": "Run", "azureml.core.run._OfflineRun": "_OfflineRun"}
+_PLAIN = {
+    "azureml.core": {"VERSION": "1.61.0", "__version__": "1.61.0"},
+    "azureml.telemetry": {"set_diagnostics_collection": lambda *args, **kwargs: None},
+}
+
+
+#: modules of which every name is an error
+_ERRORS = (
+    "azureml.exceptions",
+    "azureml.exceptions._azureml_exception",
+    "azureml._common.exceptions",
+)
+_ABSENT = (
+    "{}.{} is not at hand in this job: it needs scriptrun to be installed in the job's "
+    "environment. Add scriptrun to the environment's packages."
+)
+
+
+class _StandIn(type):
+    """The class of names that live in the helper (``runtime.injob.helper``).
+
+    Importing them works everywhere; using one where there is no helper says what to do.
+    """
+
+    def __call__(cls, *args, **kwargs):
+        return _there(cls)(*args, **kwargs)
+
+    def __getattr__(cls, name):
+        if name.startswith("_"):
+            raise AttributeError(name)
+        return getattr(_there(cls), name)
+
+    def __instancecheck__(cls, value):
+        return type.__instancecheck__(cls, value) or getattr(value, "_kind", "") == cls.__name__
+
+
+_stand_ins = {}
+
+
+def _stand_in(whole):
+    """What stands for ``azureml.core.Model``, say: the same wherever it was found."""
+    if whole not in _stand_ins:
+        module, _, name = whole.rpartition(".")
+        about = {"__doc__": _ABSENT.format(module, name), "__module__": module}
+        _stand_ins[whole] = _StandIn(str(name), (), about)
+    return _stand_ins[whole]
+
+
+def _there(cls):
+    """The class in the helper. Raises NotImplementedError where there is none."""
+    if not importlib.import_module("scriptrun.runtime.injob.proxy_process").is_there():
+        raise NotImplementedError(cls.__doc__)
+    remote = importlib.import_module("scriptrun.runtime.injob.proxy")
+    return remote.named(cls.__module__ + "." + cls.__name__)
+
+
+class _Module(types.ModuleType):
+    """A module that finds its names at their first use (modules of 3.6 have no __getattr__)."""
+
+    def __getattr__(self, name):
+        whole = _MODULES.get(self.__name__, {}).get(name, self.__name__ + "." + name)
+        if whole in _OWN:
+            value = getattr(importlib.import_module("scriptrun"), _OWN[whole])
+        elif name in _PLAIN.get(self.__name__, {}):
+            value = _PLAIN[self.__name__][name]
+        elif self.__name__ in _ERRORS or name.endswith(("Exception", "Error")):
+            value = _error(name)
+        elif whole in _MODULES:
+            value = importlib.import_module(whole)
+        elif name[:1].isupper():
+            value = _stand_in(whole)
+        else:
+            raise AttributeError("module {!r} has no attribute {!r}".format(self.__name__, name))
+        setattr(self, name, value)
+        return value
+
+
+def _error(name):
+    """The error class of that name, or the base of all, so that ``except`` clauses work."""
+    errors = importlib.import_module("scriptrun.runtime.injob.errors")
+    if name.startswith("__"):
+        raise AttributeError(name)
+    return getattr(errors, name, errors.ScriptrunError)
+
+
+class _Finder(importlib.abc.MetaPathFinder, importlib.abc.Loader):
+    """Finds the modules of the table below ``azureml``."""
+
+    def find_spec(self, fullname, path=None, target=None):
+        if fullname not in _MODULES or fullname == "azureml":
+            return None
+        spec = importlib.machinery.ModuleSpec(fullname, self, is_package=True)
+        spec.submodule_search_locations = _folders(fullname.rpartition(".")[2], path or [])
+        return spec
+
+    def create_module(self, spec):
+        return _Module(spec.name)
+
+    def exec_module(self, module):
+        names = _MODULES.get(module.__name__, {})
+        module.__all__ = [name for name in names if not name.startswith("_")]
+
+
+#: the SDK's packages of which no module is at hand in a job, unless it is installed there
+_OTHERS = (
+    "automl _base_sdk_common contrib core data dataprep datadrift explain fsspec interpret mlflow "
+    "opendatasets pipeline _restclient studio tensorboard train widgets"
+).split()
+
+
+class _Rest(_Finder):
+    """Makes modules that nobody has: their names can be imported, and say what to do."""
+
+    def find_spec(self, fullname, path=None, target=None):
+        parts = fullname.split(".")
+        if parts[0] != "azureml" or parts[1] not in _OTHERS:
+            return None
+        return importlib.machinery.ModuleSpec(fullname, self, is_package=True)
+
+
+def _folders(name, places):
+    """Where an installed azureml has the package ``name``."""
+    found = [os.path.join(os.path.abspath(each or os.curdir), name) for each in places]
+    return [each for each in found if os.path.isdir(each)]
+
+
+def _stand():
+    """Let the installed scriptrun's drop-in take this module's place, or be the front."""
+    here = os.path.dirname(os.path.abspath(__file__))
+    front = sys.modules.pop(__name__)
+    try:
+        importlib.import_module("scriptrun.dropin")
+        importlib.import_module(__name__)  # the drop-in's own, found before this one
+    except ImportError:
+        sys.modules[__name__] = front
+        front.__class__ = _Module
+        front.__path__ = [each for each in _folders("azureml", sys.path) if each != here]
+        sys.meta_path.insert(0, _Finder())
+        sys.meta_path.append(_Rest())
+
+
+if __name__ == "azureml":
+    _stand()

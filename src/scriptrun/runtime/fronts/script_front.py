@@ -1,0 +1,160 @@
+"""``scriptrun`` as a job's script finds it (Python 3.6+): this file stands beside ``runtime/``.
+
+It stands aside for a scriptrun that is installed in the job's own environment. Otherwise it offers
+what needs no more than the run's folder: ``Run`` and ``exceptions``. The other public names of
+scriptrun are there too, so that old imports work, and say at their first use what to do.
+"""
+
+import importlib
+import importlib.machinery
+import importlib.util
+import os
+import sys
+import types
+
+#: how this file knows another copy of itself (jobs may start jobs): scriptrun-front-of-a-job
+_MARK = b"scriptrun-front-of-a-job"
+
+_HOMES = {
+    "Run": ("scriptrun.runtime.injob.run", "Run"),
+    "_OfflineRun": ("scriptrun.runtime.injob.offline", "_OfflineRun"),
+    "exceptions": ("scriptrun.exceptions", None),
+}
+_ELSEWHERE = (
+    "Workspace",
+    "Experiment",
+    "ScriptRunConfig",
+    "RunConfiguration",
+    "Environment",
+    "CondaDependencies",
+    "DockerConfiguration",
+    "MpiConfiguration",
+    "PyTorchConfiguration",
+    "TensorflowConfiguration",
+    "Local",
+    "DataPath",
+    "DataReference",
+    "Dataset",
+    "Datastore",
+    "Model",
+    "OutputFileDatasetConfig",
+    "ComputeTarget",
+)
+
+
+def _sentence(name):
+    return (
+        "scriptrun.{} is not at hand in this job: it needs scriptrun, and there is none on this "
+        "node but what the job brought. Add scriptrun to the environment's packages.".format(name)
+    )
+
+
+class _Elsewhere(type):
+    """The class of names that live in the helper (``runtime.injob.helper``), where there is one."""
+
+    def __call__(cls, *args, **kwargs):
+        return _asked(cls.__name__)(*args, **kwargs)
+
+    def __getattr__(cls, name):
+        if name.startswith("__"):
+            raise AttributeError(name)
+        return getattr(_asked(cls.__name__, "." + name), name)
+
+
+def _asked(name, more=""):
+    """The class in the helper. Raises AttributeError where there is none."""
+    helper = importlib.import_module("scriptrun.runtime.injob.proxy_process")
+    helper.helper("scriptrun." + name + more)
+    return importlib.import_module("scriptrun.runtime.injob.proxy").named(name)
+
+
+class _Front(types.ModuleType):
+    """A module that finds its names at their first use (modules of 3.6 have no __getattr__)."""
+
+    def __getattr__(self, name):
+        if name in _ELSEWHERE:
+            value = _Elsewhere(name, (), {"__doc__": _sentence(name)})
+        elif name in _HOMES:
+            home, attribute = _HOMES[name]
+            value = importlib.import_module(home)
+            value = getattr(value, attribute) if attribute else value
+        elif name.startswith("__"):
+            raise AttributeError("module 'scriptrun' has no attribute {!r}".format(name))
+        else:
+            raise AttributeError(_sentence(name))
+        setattr(self, name, value)
+        return value
+
+    def __dir__(self):
+        return sorted(set(list(self.__dict__) + ["Run", "exceptions"]))
+
+
+class _Errors(types.ModuleType):
+    """``scriptrun.exceptions``: the classes that ``except`` clauses name."""
+
+    def __getattr__(self, name):
+        if not name.endswith(("Exception", "Error")):
+            raise AttributeError("module 'scriptrun.exceptions' has no {!r}".format(name))
+        return importlib.import_module("scriptrun.runtime.injob.proxy_process").error_named(name)
+
+
+def _installed():
+    """The spec of a scriptrun that is installed in this environment, or None."""
+    here = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
+    for entry in sys.path:
+        if os.path.abspath(entry or os.curdir) != here:
+            spec = importlib.machinery.PathFinder.find_spec("scriptrun", [entry])
+            if _is_real(spec):
+                return spec
+    return _installed_by_finder()
+
+
+def _installed_by_finder():
+    """The spec that another finder has: some editable installs bring their own."""
+    for finder in sys.meta_path:
+        find = getattr(finder, "find_spec", None)
+        if find is None or finder is importlib.machinery.PathFinder:
+            continue
+        try:
+            spec = find("scriptrun", None)
+        except Exception:
+            continue  # somebody else's finder; it does not know us
+        if _is_real(spec):
+            return spec
+    return None
+
+
+def _is_real(spec):
+    """Whether ``spec`` is a whole package and not a bare folder or another such front."""
+    if spec is None or spec.loader is None or not spec.origin:
+        return False
+    try:
+        with open(spec.origin, "rb") as handle:
+            return _MARK not in handle.read(4096)
+    except OSError:
+        return os.path.isabs(spec.origin)  # in a zip, say
+
+
+def _load(spec):
+    """Put the installed package in this module's place."""
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[__name__] = module
+    try:
+        spec.loader.exec_module(module)
+    except BaseException:
+        sys.modules.pop(__name__, None)
+        raise
+
+
+def _stand():
+    """Load the installed package, or be the front."""
+    spec = _installed()
+    if spec is not None:
+        _load(spec)
+    else:
+        sys.modules[__name__].__class__ = _Front
+        sys.modules[__name__ + ".exceptions"] = _Errors(__name__ + ".exceptions")
+
+
+if __name__ == "scriptrun":
+    _stand()

@@ -1,0 +1,121 @@
+"""The ``log_*`` methods of every kind of run (Python 3.6+)."""
+
+import os
+import time
+
+from scriptrun.runtime.injob import artifacts, values
+from scriptrun.runtime.injob.errors import UserErrorException
+from scriptrun.runtime.injob.metrics import images
+from scriptrun.runtime.injob.metrics.writer import writer_of
+
+
+class MetricCalls(object):
+    """Mixed into a run: needs ``folder``, the run's folder as a text."""
+
+    folder = None
+
+    def log(self, name, value, description="", step=None):
+        """Log one value under ``name``; logged again, the values make a list, in order.
+
+        Numbers (numpy's and tensors of one element too), texts, bools and None are kept as such,
+        any other object as its text. ``step`` is a number for charts. Never raises for a disk
+        that is full: that is said on stderr.
+        """
+        writer_of(self.folder).scalar(name, value, description, step)
+
+    def log_list(self, name, value, description=""):
+        """Log the items of any iterable; blocks of the same name are joined."""
+        self._write("list", name, values.sequence(value), description)
+
+    def log_row(self, name, description=None, **kwargs):
+        """Log one row of the table ``name``, a column for each keyword."""
+        row = {column: values.nested(cell) for column, cell in kwargs.items()}
+        self._write("row", name, row, description)
+
+    def log_table(self, name, value, description=""):
+        """Log a table: a dict (or data frame) from column to a list of its cells.
+
+        Raises UserErrorException where the columns differ in length.
+        """
+        self._write("table", name, table_of(name, value), description)
+
+    def log_image(self, name, path=None, plot=None, description=""):
+        """Keep a picture with the run: a file at ``path``, or ``plot``, a matplotlib figure or
+        ``pyplot`` itself.
+
+        Raises UserErrorException where neither or both are given, or the file is not there.
+        """
+        check_image(name, path, plot)
+        ending = os.path.splitext(str(path))[1] if path is not None else ".png"
+        artifact = "{}_{}{}".format(_as_file_name(name), int(time.time()), ending or ".png")
+        artifact = images.free_name(self.folder, artifact)
+        artifacts.store(self.folder, artifact, images.drawn(plot) if path is None else path)
+        self._write("image", name, artifact, description)
+
+    def log_confusion_matrix(self, name, value, description=""):
+        """Log a confusion matrix: a dict (or its JSON text) with schema_type and data."""
+        self._write("confusion_matrix", name, schema_value(name, value), description)
+
+    def log_accuracy_table(self, name, value, description=""):
+        """Log an accuracy table: a dict (or its JSON text) with schema_type and data."""
+        self._write("accuracy_table", name, schema_value(name, value), description)
+
+    def log_predictions(self, name, value, description=""):
+        """Log predictions: a dict (or its JSON text) with schema_type and data."""
+        self._write("predictions", name, schema_value(name, value), description)
+
+    def log_residuals(self, name, value, description=""):
+        """Log residuals: a dict (or its JSON text) with schema_type and data."""
+        self._write("residuals", name, schema_value(name, value), description)
+
+    def _write(self, kind, name, value, description):
+        writer_of(self.folder).write(kind, name, value, description or "")
+
+
+def table_of(name, value):
+    """``value`` as a dict from column to list; UserErrorException where it is no table."""
+    if not hasattr(value, "items"):
+        raise UserErrorException(
+            "log_table({!r}) takes a dict from column to a list of cells, and was given {}".format(
+                name, type(value).__name__
+            )
+        )
+    table = {values.text(column): values.sequence(cells) for column, cells in value.items()}
+    if len({len(cells) for cells in table.values()}) > 1:
+        lengths = ", ".join("{}: {}".format(*item) for item in _lengths(table))
+        raise UserErrorException(
+            "the columns of the table {!r} differ in length ({})".format(name, lengths),
+            "Give each column as many cells as the others.",
+        )
+    return table
+
+
+def _lengths(table):
+    return [(column, len(cells)) for column, cells in table.items()]
+
+
+def schema_value(name, value):
+    """A dict as it is to be kept; a JSON text of one is read first, as v1 allowed."""
+    if isinstance(value, str):
+        value = images.parsed(name, value)
+    return values.nested(value)
+
+
+def check_image(name, path, plot):
+    """Raise UserErrorException unless exactly one of ``path`` and ``plot`` is given."""
+    if (path is None) == (plot is None):
+        raise UserErrorException(
+            "log_image({!r}) takes either path= or plot=, and was given {}".format(
+                name, "neither" if path is None else "both"
+            )
+        )
+
+
+def _as_file_name(name):
+    """``name`` as one component of a path that every system takes."""
+    text = "".join(
+        "_" if letter in '/\\:*?"<>|\0' or letter < " " else letter for letter in values.text(name)
+    ).strip(". ")
+    while len(text.encode("utf-8", "surrogatepass")) > 150:
+        text = text[:-1]
+    return text.encode("utf-8", "replace").decode("utf-8") or "image"

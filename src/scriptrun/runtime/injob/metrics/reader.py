@@ -1,0 +1,235 @@
+"""Reading a run's metrics: merging its files into the shapes of ``get_metrics`` (Python 3.6+).
+
+The format, and the order in which lines are merged, are in docs/explanation/formats.md.
+"""
+
+import collections
+import heapq
+import itertools
+import json
+import os
+
+from scriptrun.runtime.injob import values
+from scriptrun.runtime.injob.metrics import mlflow_reader
+
+BLOCK = 1 << 20
+
+#: one line of a metrics file, as it was logged
+Point = collections.namedtuple("Point", "t name kind value step description writer")
+
+
+def read(folder, name=None):
+    """The metrics of the run in ``folder`` by name; with ``name`` at most that one.
+
+    A value that was logged once is that value, one logged several times the list of them in order;
+    lists of one name are joined; rows and tables give ``{column: [...]}``, with None where a row
+    lacks a column; what mlflow logged comes after that; an image is the address of its artifact.
+    """
+    fold = Fold(os.path.basename(os.path.normpath(str(folder))))
+    for lines in merged(folder):
+        fold.add(lines, name)
+    for lines in mlflow_reader.lines(folder):
+        fold.add(lines, name)
+    return fold.metrics()
+
+
+def points(folder, name=None):
+    """Each line of the run's metrics as a ``Point``, in order; with ``name`` only its own."""
+    for line in _in_order([(path, tail(path)) for path in files(folder)]):
+        point = point_of(line)
+        if point is not None and name in (None, point.name):
+            yield point
+
+
+def files(folder):
+    """The metrics files of the run in ``folder``, sorted by writer."""
+    place = os.path.join(str(folder), "metrics")
+    try:
+        names = os.listdir(place)
+    except OSError:
+        return []
+    return [os.path.join(place, name) for name in sorted(names) if name.endswith(".jsonl")]
+
+
+def merged(folder):
+    """The lines (dicts) of all files, in order, as an iterable of lists."""
+    paths = files(folder)
+    if len(paths) == 1:
+        return tail(paths[0])
+    ordered = _in_order([(path, tail(path)) for path in paths])
+    return iter(lambda: list(itertools.islice(ordered, 10000)), [])
+
+
+def new_lines(folder, progress):
+    """The lines (dicts) that came since ``progress`` (see ``tail``), in order, as a list."""
+    return list(_in_order([(path, tail(path, progress)) for path in files(folder)]))
+
+
+def tail(path, progress=None):
+    """The complete, readable lines of ``path`` as dicts, a list a block.
+
+    ``progress`` (a dict from path to bytes read) is where to begin, and is kept up to date. A last
+    line without its newline is not there yet.
+    """
+    start = 0 if progress is None else progress.get(path, 0)
+    try:
+        handle = open(path, "rb")
+    except OSError:
+        return
+    with handle:
+        handle.seek(start)
+        rest = b""
+        while True:
+            block = handle.read(BLOCK)
+            if not block:
+                return
+            whole, newline, rest = (rest + block).rpartition(b"\n")
+            start += len(whole) + len(newline)
+            if progress is not None:
+                progress[path] = start
+            yield _parsed(whole)
+
+
+def _parsed(data):
+    lines = [line for line in data.split(b"\n") if line]
+    try:
+        text = (b"[" + b",".join(lines) + b"]").decode("utf-8", "surrogatepass")
+        found = json.loads(text)
+        if len(found) == len(lines):
+            return found
+    except ValueError:
+        pass
+    return [line for line in map(_parsed_line, lines) if isinstance(line, dict)]
+
+
+def _parsed_line(line):
+    try:
+        return json.loads(line.decode("utf-8", "surrogatepass"))
+    except ValueError:
+        return None
+
+
+def _in_order(tails):
+    """The lines of several files, merged by time; within a file its own order stands."""
+    if len(tails) == 1:
+        return _with_writer(*tails[0])
+    dated = [_dated(place, path, blocks) for place, (path, blocks) in enumerate(tails)]
+    return (entry[3] for entry in heapq.merge(*dated))
+
+
+def _dated(place, path, blocks):
+    latest = 0.0
+    for number, line in enumerate(_with_writer(path, blocks)):
+        t = line.get("t")
+        if isinstance(t, (int, float)) and t > latest:  # a clock may jump back; a file's order not
+            latest = t
+        yield latest, place, number, line
+
+
+def _with_writer(path, blocks):
+    writer = os.path.basename(path)[: -len(".jsonl")]
+    for block in blocks:
+        for line in block:
+            if isinstance(line, dict):
+                line["writer"] = writer
+                yield line
+
+
+def point_of(line):
+    """The ``Point`` of a line, or None where it is none."""
+    try:
+        value = values.from_json(line["v"]) if "f" in line else line["v"]
+        return Point(
+            line.get("t", 0.0),
+            line["m"],
+            line["k"],
+            value,
+            line.get("s"),
+            line.get("d", ""),
+            line.get("writer", ""),
+        )
+    except (KeyError, TypeError, AttributeError):
+        return None
+
+
+class Fold:
+    """Gathers lines, in order, into the metrics of the run called ``run_id``."""
+
+    def __init__(self, run_id):
+        self._run_id = run_id
+        self._pieces = {}  # name -> list of (family, gathered), more than one where kinds are mixed
+
+    def add(self, lines, only=None):
+        """Take ``lines`` (dicts) in; with ``only`` those of that name."""
+        pieces = self._pieces
+        for line in lines:
+            try:
+                name, kind, value = line["m"], line["k"], line["v"]
+                if type(name) is not str or (only is not None and name != only):
+                    continue
+                mine = pieces.get(name)
+                if kind == "scalar" and mine and mine[-1][0] == "one" and "f" not in line:
+                    mine[-1][1].append(value)
+                else:
+                    self._add(name, kind, values.from_json(value) if "f" in line else value)
+            except (KeyError, TypeError, AttributeError):
+                continue  # not a line of ours
+
+    def _add(self, name, kind, value):
+        family, start, gather = _FAMILIES.get(kind, _ONE)
+        if kind == "image":
+            value = image_address(self._run_id, value)
+        pieces = self._pieces.get(name, [])
+        if pieces and pieces[-1][0] == family:
+            gather(pieces[-1][1], value)
+        else:
+            gathered = start()
+            gather(gathered, value)
+            self._pieces.setdefault(name, []).append((family, gathered))
+
+    def metrics(self):
+        """What was gathered, by name."""
+        return {name: _shape(pieces) for name, pieces in self._pieces.items()}
+
+
+class _Table:
+    def __init__(self):
+        self.columns = {}
+        self.rows = 0
+
+    def add_row(self, row):
+        self.add_table({column: [cell] for column, cell in row.items()})
+
+    def add_table(self, table):
+        added = max([len(cells) for cells in table.values()] or [0])
+        for column, cells in table.items():
+            mine = self.columns.setdefault(column, [None] * self.rows)
+            mine.extend(cells)
+        self.rows += added
+        for cells in self.columns.values():
+            cells.extend([None] * (self.rows - len(cells)))
+
+
+_ONE = ("one", list, list.append)
+_FAMILIES = {
+    "list": ("list", list, list.extend),
+    "row": ("table", _Table, _Table.add_row),
+    "table": ("table", _Table, _Table.add_table),
+}
+
+
+def _shape(pieces):
+    if len(pieces) == 1:
+        family, gathered = pieces[0]
+        if family == "table":
+            return {column: list(cells) for column, cells in gathered.columns.items()}
+        return gathered[0] if family == "one" and len(gathered) == 1 else list(gathered)
+    parts = []
+    for family, gathered in pieces:
+        parts.extend([gathered.columns] if family == "table" else gathered)
+    return parts
+
+
+def image_address(run_id, artifact):
+    """How v1 names an image among the metrics."""
+    return "aml://artifactId/ExperimentRun/dcid.{}/{}".format(run_id, artifact)

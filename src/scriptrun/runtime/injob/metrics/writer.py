@@ -1,0 +1,236 @@
+"""Writing metrics: ``metrics/<rank>-<pid>-<8 hex>.jsonl``, one file a process (Python 3.6+).
+
+A call only appends a line to a list, which is safe among threads; the beat writes the list out, and
+the call itself does where little is logged.
+Nothing here ever raises into a training: what cannot be written is kept for a while, tried again,
+said once on stderr and, in the end, counted. The format is in docs/explanation/formats.md.
+"""
+
+import os
+import sys
+import threading
+import time
+
+from scriptrun.runtime.files import unique
+from scriptrun.runtime.injob import values
+from scriptrun.runtime.injob.metrics.flusher import BEAT
+
+#: lines that may wait before the thread that logs writes them itself
+MANY = 50000
+#: bytes that are kept for another try when they cannot be written
+KEPT = 8 << 20
+#: seconds after which the thread that logs writes, should the beat be held up
+LATE = 0.2
+#: lines after a pause that the thread that logs writes itself: a worker that is ended with no
+#: warning, as those of a multiprocessing.Pool are, loses none of the few that it logs
+FEW = 10
+
+_BIG = 10**300
+_INFINITY = float("inf")
+
+_time = time.time
+_getpid = os.getpid
+
+
+class MetricWriter:
+    """Appends one process's metrics below ``folder`` (a run's); use ``writer_of``."""
+
+    def __init__(self, folder):
+        self.folder = str(folder)
+        self._heads = {}
+        self._fresh()
+
+    def _fresh(self):
+        """Begin anew, with a file of this process's own and nothing waiting."""
+        self._pid = _getpid()
+        self._lines = []
+        self._lock = threading.RLock()
+        self._busy = False
+        self._due = 0.0
+        self._few = 0
+        self._rest = b""
+        self._lost = 0
+        self._warned = False
+        name = "{}-{}-{}.jsonl".format(_rank(), self._pid, unique(8))
+        self.path = os.path.join(self.folder, "metrics", name)
+
+    def scalar(self, name, value, description="", step=None):
+        """Log one value: the fast path for plain numbers, ``write`` for all else."""
+        now = _time()
+        kind = type(value)
+        if kind is not float and kind is not int:
+            value = values.scalar(value)
+            kind = type(value)
+        if description or not (
+            (kind is float and -_INFINITY < value < _INFINITY)
+            or (kind is int and -_BIG < value < _BIG)
+        ):
+            self.write("scalar", name, values.scalar(value), description, step)
+            return
+        try:
+            head = self._heads[name]
+        except (KeyError, TypeError):
+            head = self._head(name)
+        if self._pid != _getpid():
+            self._after_fork()
+        if step is None:
+            self._lines.append('{"t":%r%s%r}\n' % (now, head, value))
+        else:
+            self._lines.append('{"t":%r%s%r%s}\n' % (now, head, value, _step(step)))
+        if self._few or BEAT.idle or now > self._due or len(self._lines) > MANY:
+            self._nudge(now)
+
+    def write(self, kind, name, value, description="", step=None):
+        """Log ``value`` (of the functions in ``values``) as a line of ``kind``."""
+        now = _time()
+        text, special = values.to_json(value)
+        line = ['{"t":%r,"k":"%s","m":%s,"v":%s' % (now, kind, _quoted(name), text), _step(step)]
+        if description:
+            line.append(',"d":' + _quoted(description))
+        line.append(',"f":1}\n' if special else "}\n")
+        if self._pid != _getpid():
+            self._after_fork()
+        self._lines.append("".join(line))
+        self._nudge(now)
+
+    def _head(self, name):
+        head = ',"k":"scalar","m":%s,"v":' % _quoted(name)
+        if len(self._heads) > 10000:
+            self._heads.clear()
+        if type(name) is str:
+            self._heads[name] = head
+        return head
+
+    def _nudge(self, now):
+        """Wake the beat, or write where it would come too late."""
+        if BEAT.idle:
+            self._due = now + LATE
+            self._few = FEW
+            BEAT.wake()
+        if self._few:
+            self._few -= 1
+            self.flush()
+        elif BEAT.direct or len(self._lines) > MANY or now > self._due:
+            self.flush()
+
+    def _after_fork(self):
+        """In a forked child: the waiting lines are the parent's, and so is the file."""
+        BEAT.after_fork()
+        self._fresh()
+
+    def waiting(self):
+        """Whether lines wait to be written."""
+        return bool(self._lines)
+
+    def flush(self):
+        """Write what waits. True if there was something; never raises."""
+        if self._pid != _getpid():
+            self._after_fork()
+            return False
+        # a thread that died at the interpreter's end may hold the lock for ever
+        locked = self._lock.acquire(timeout=2.0)
+        try:
+            return False if self._busy and locked else self._flush()
+        finally:
+            if locked:
+                self._lock.release()
+
+    def _flush(self):
+        self._busy = True  # a signal handler that logs comes back here on the same thread
+        try:
+            batch = self._lines[:]
+            if batch:
+                del self._lines[: len(batch)]
+            if batch or self._rest:
+                self._put("".join(batch).encode("utf-8", "surrogatepass"))
+            self._due = _time() + LATE
+            return bool(batch)
+        finally:
+            self._busy = False
+
+    def _put(self, data):
+        if len(self._rest) > KEPT:
+            data, dropped = b"", data
+            self._lost += dropped.count(b"\n")
+        self._rest = _append(self.path, self._rest + data, self._warn)
+
+    def _warn(self, error):
+        if self._warned:
+            return
+        self._warned = True
+        _say(
+            "metrics of this run cannot be written now ({}: {}); the script goes on, and it is "
+            "tried again".format(error.strerror or error, self.path)
+        )
+
+    def say_lost(self):
+        """At the end: say on stderr how many lines could not be written, if any."""
+        lost = self._lost + self._rest.count(b"\n")
+        if lost:
+            _say("{} metric lines could not be written to {}".format(lost, self.path))
+            self._lost, self._rest = 0, b""
+
+    def close(self):
+        """Write what waits and leave the beat."""
+        self.flush()
+        BEAT.writers.pop(self.folder, None)
+
+
+def writer_of(folder):
+    """This process's writer for the run in ``folder``: always the same one."""
+    folder = str(folder)
+    writer = BEAT.writers.get(folder)
+    return writer or BEAT.writers.setdefault(folder, MetricWriter(folder))
+
+
+def _append(path, data, warn):
+    """Append ``data``; what could not be written is returned, after ``warn(error)``."""
+    flags = os.O_WRONLY | os.O_CREAT | os.O_APPEND
+    flags |= getattr(os, "O_CLOEXEC", 0) | getattr(os, "O_BINARY", 0)
+    view = memoryview(data)
+    try:
+        handle = _open(path, flags)
+        try:
+            while view:
+                view = view[os.write(handle, view) :]
+        finally:
+            os.close(handle)
+    except OSError as error:
+        warn(error)
+    return bytes(view)
+
+
+def _open(path, flags):
+    try:
+        return os.open(path, flags, 0o644)
+    except FileNotFoundError:
+        try:
+            os.mkdir(os.path.dirname(path))  # never the run's folder: someone may have deleted it
+        except FileExistsError:
+            pass
+        return os.open(path, flags, 0o644)
+
+
+def _quoted(text):
+    return values.to_json(text if isinstance(text, str) else values.text(text))[0]
+
+
+def _step(step):
+    """The part of a line that says the step; empty where it is no number."""
+    step = values.scalar(step)
+    if isinstance(step, (bool, int, float)) and -_BIG < step < _BIG:
+        return ',"s":%r' % (int(step) if isinstance(step, bool) else step)
+    return ""
+
+
+def _rank():
+    rank = os.environ.get("SCRIPTRUN_RANK", "0")
+    return rank if rank.isdigit() else "0"
+
+
+def _say(message):
+    try:
+        sys.stderr.write("scriptrun: {}\n".format(message))
+        sys.stderr.flush()
+    except Exception:
+        pass

@@ -1,0 +1,193 @@
+"""Objects that live in the helper (``helper``): what is asked of them is asked there.
+
+Python 3.6+, standard library only. A value crosses as JSON; a list of texts as it is, a tuple as
+``{"$": "tuple", "of": [...]}``, an object of scriptrun as ``{"$": "object", "n": 7, "kind": ...}``,
+a method as ``{"$": "method"}``, a moment as ``{"$": "time", "seconds": ...}``, a data frame as
+``{"$": "frame", "path": ...}``, a file that the helper removes.
+"""
+
+import datetime
+import os
+
+from scriptrun.runtime.injob import tables
+from scriptrun.runtime.injob.proxy_process import helper
+
+
+def named(name):
+    """What scriptrun calls ``name`` ("Dataset"), or the SDK v1 ("azureml.core.Dataset"), for
+    questions about it.
+    """
+    return Remote(None, {"$": "name", "name": name}, name)
+
+
+def root(name):
+    """The job's own ``run``, ``experiment`` or ``workspace``, as the helper has them."""
+    return Remote(None, {"$": "root", "name": name}, name)
+
+
+class Remote(object):
+    """An object in the helper."""
+
+    def __init__(self, to, ref, kind, text=""):
+        put = object.__setattr__
+        put(self, "_to", to)
+        put(self, "_ref", ref)
+        put(self, "_kind", kind)
+        put(self, "_text", text)
+
+    def _ask(self, do, **more):
+        to = self._to or helper("scriptrun.{}".format(self._kind))
+        return _decoded(to.ask(dict(more, do=do, of=self._ref)), self, to)
+
+    def _call(self, method, *args, **kwargs):
+        kwargs = {name: _encoded(value) for name, value in kwargs.items()}
+        return self._ask("call", name=method, args=[_encoded(a) for a in args], kwargs=kwargs)
+
+    def __getattr__(self, name):
+        if name.startswith("_"):
+            raise AttributeError(name)
+        return self._ask("get", name=name)
+
+    def __setattr__(self, name, value):
+        self._ask("set", name=name, value=_encoded(value))
+
+    def __getitem__(self, key):
+        return self._ask("item", key=_encoded(key))
+
+    def __call__(self, *args, **kwargs):
+        """What calling it gives: a class of scriptrun makes an object."""
+        return self._call("", *args, **kwargs)
+
+    def __contains__(self, key):
+        return self._call("__contains__", key)
+
+    def __iter__(self):
+        return iter(self._call("__iter__"))
+
+    def __len__(self):
+        return self._call("__len__")
+
+    def __bool__(self):
+        return True
+
+    def __enter__(self):
+        return self._call("__enter__")
+
+    def __exit__(self, exit_type, value, traceback):
+        self._call("__exit__", None, None, None)
+
+    def __repr__(self):
+        return self._text or "scriptrun.{}".format(self._kind)
+
+    def __del__(self):
+        if self._to is not None:
+            self._to.dropped.append(self._ref["n"])
+
+
+class Table(Remote):
+    """A tabular dataset in the helper; its rows come as a file, for the job's own libraries."""
+
+    def to_pandas_dataframe(self, on_error="null", out_of_range_datetime="null"):
+        """The rows as a data frame of the job's own pandas."""
+        return tables.to_pandas(self._file)
+
+    def to_arrow(self):
+        """The rows as a table of the job's own pyarrow."""
+        return tables.to_arrow(self._file)
+
+    def to_polars(self):
+        """The rows as a data frame of the job's own polars."""
+        return tables.to_polars(self._file)
+
+    def _file(self, form):
+        return self._ask("table", format=form)
+
+
+class Column(Remote):
+    """A condition on columns in the helper: ``ds['age'] > 30``."""
+
+    __hash__ = None
+
+
+def _operator(name):
+    def ask(self, *others):
+        return self._call(name, *others)
+
+    return ask
+
+
+for _name in "eq ne lt le gt ge and or invert".split():
+    setattr(Column, "__{}__".format(_name), _operator("__{}__".format(_name)))
+
+_KINDS = {"TabularDataset": Table, "Expression": Column}
+
+
+def _encoded(value):
+    """``value`` as JSON. Raises TypeError for what cannot be sent."""
+    for kinds, encode in _ENCODERS:
+        if isinstance(value, kinds):
+            return encode(value)
+    if hasattr(value, "__scriptrun__"):
+        return {"$": "root", "name": value.__scriptrun__}
+    if type(value).__module__.split(".")[0] == "pandas" and hasattr(value, "columns"):
+        return {"$": "frame", "path": tables.written(value)}
+    if hasattr(value, "item") and not getattr(value, "shape", ()):
+        return _encoded(value.item())  # a number of numpy
+    raise TypeError(
+        "A {} cannot be handed to scriptrun from this job: it wants texts, numbers, lists, dicts "
+        "and objects that scriptrun gave. With scriptrun in the environment's packages it "
+        "can.".format(type(value).__name__)
+    )
+
+
+def _list(values):
+    return [_encoded(each) for each in values]
+
+
+#: how values cross to the helper, the first that fits
+_ENCODERS = (
+    (Remote, lambda value: value._ref),
+    ((type(None), bool, int, float, str), lambda value: value),
+    (os.PathLike, os.fspath),
+    (tuple, lambda value: {"$": "tuple", "of": _list(value)}),
+    ((list, set, frozenset), _list),
+    (dict, lambda value: {"$": "dict", "of": [_list(each) for each in value.items()]}),
+    (datetime.datetime, lambda value: {"$": "time", "seconds": value.timestamp()}),
+)
+
+
+def _decoded(value, of, to):
+    """What the helper answered to a question about ``of``."""
+    if isinstance(value, list):
+        return [_decoded(each, of, to) for each in value]
+    if not isinstance(value, dict):
+        return value
+    return _DECODERS[value["$"]](value, of, to)
+
+
+def _object(value, of, to):
+    made = _KINDS.get(value["kind"], Remote)
+    return made(to, {"$": "object", "n": value["n"]}, value["kind"], value["text"])
+
+
+def _time(value, of, to):
+    return datetime.datetime.fromtimestamp(value["seconds"], datetime.timezone.utc)
+
+
+_DECODERS = {
+    "object": _object,
+    "time": _time,
+    "method": lambda value, of, to: _Method(of, value["name"]),
+    "tuple": lambda value, of, to: tuple(_decoded(value["of"], of, to)),
+    "dict": lambda value, of, to: dict(_decoded(value["of"], of, to)),
+}
+
+
+class _Method(object):
+    """A method of an object in the helper."""
+
+    def __init__(self, of, name):
+        self._of, self._name = of, name
+
+    def __call__(self, *args, **kwargs):
+        return self._of._call(self._name, *args, **kwargs)

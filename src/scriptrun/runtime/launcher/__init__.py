@@ -1,0 +1,1 @@
+"""The launcher: starts one job, supervises it, writes its result."""

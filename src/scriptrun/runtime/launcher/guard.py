@@ -1,0 +1,282 @@
+"""The launcher's parent: claims the run, watches the launcher, and clears up if that is killed.
+
+It is a subreaper, so when the launcher dies the script and all it started become its children; it
+ends them and publishes what happened. When the guard itself is killed, the launcher goes on alone.
+"""
+
+import os
+import signal
+import sys
+import time
+
+from .. import events, files, identity, processes, results
+from . import collect
+
+#: the launcher's exit code when the run is not its attempt's to start
+SUPERSEDED = 75
+
+
+def guard(order, keep=()):
+    """Run the job of ``order`` in this process and one child, and exit: it never returns.
+
+    ``keep`` are open descriptors (the machine's slots) that are held until all is over.
+    """
+    code = 70
+    try:
+        _detach(keep)
+        order["held"] = list(keep)
+        if order.get("on_term"):
+            signal.signal(signal.SIGTERM, signal.SIG_IGN)  # the launcher's business
+        processes.call_me(processes.GUARD)
+        code = _claimed(order) if _claim(order) else 0
+    except BaseException:  # the last line of defence: what went wrong is written down
+        _write_down(order)
+    finally:
+        for descriptor in keep:
+            os.close(descriptor)
+        try:
+            _wake(order)
+        finally:
+            os._exit(code)
+
+
+def fork(order, keep=()):
+    """Start the job of ``order`` from this process, which must have one thread; return the pid."""
+    pid = os.fork()
+    if pid == 0:
+        guard(order, keep)
+    return pid
+
+
+def _detach(keep):
+    """Leave the terminal and every open file of the process that we were forked from."""
+    try:
+        os.setsid()
+    except PermissionError:
+        pass  # started as the leader of its group, as by srun
+    for number in (signal.SIGHUP, signal.SIGINT):
+        signal.signal(number, signal.SIG_IGN)
+    for number in (signal.SIGTERM, signal.SIGCHLD):
+        signal.signal(number, signal.SIG_DFL)
+    signal.set_wakeup_fd(-1)
+    null = os.open(os.devnull, os.O_RDWR)
+    for descriptor in (0, 1, 2):
+        os.dup2(null, descriptor)
+    low = 3
+    for descriptor in sorted(keep):
+        os.set_inheritable(descriptor, False)
+        os.closerange(low, descriptor)
+        low = descriptor + 1
+    os.closerange(low, os.sysconf("SC_OPEN_MAX"))
+
+
+def _claim(order):
+    """Say that this process runs the node; False when another one does."""
+    place = results.attempt_folder(order["folder"], order["attempt"])
+    os.makedirs(place, exist_ok=True)
+    path = os.path.join(place, "node-{}.start.json".format(order["node"]))
+    try:
+        return files.publish(path, files.to_json(identity.of_process()))
+    except OSError:
+        _remove_if_empty(place)  # a full disk: this was no attempt, and the run goes on waiting
+        raise
+
+
+def _claimed(order):
+    folder = order["folder"]
+    if order.get("handle"):
+        _say_whose(*order["handle"])
+    if os.path.exists(os.path.join(folder, "cancel.json")):
+        results.publish(folder, order["attempt"], _canceled(order))
+        return 0
+    order["guard"] = os.getpid()
+    pid = os.fork()
+    if pid == 0:
+        _be_launcher(order)
+    processes.become_subreaper()
+    if order.get("on_term"):  # Slurm's warning: the launcher alone is told (slurm_script.py)
+        for number in (signal.SIGUSR1, signal.SIGURG):
+            signal.signal(number, lambda *_: processes.send(pid, signal.SIGTERM))
+    status = _wait_for(pid, *(order["listen"]() if order.get("listen") else ()))
+    code = os.WEXITSTATUS(status) if os.WIFEXITED(status) else None
+    if code == SUPERSEDED:
+        _step_back(order)
+    elif code != 0:
+        _clear_up(order, status)
+    else:  # what left its parents before the launcher could adopt it has come to us
+        processes.clear_descendants()
+    return 0
+
+
+def _say_whose(path, handle):
+    """Of several jobs that a cluster has for one attempt, the one that has claimed it counts."""
+    if (files.read_json(path) or {}).get("job") == handle["job"]:
+        return
+    try:
+        files.write_atomic(path, files.to_json(handle))
+    except OSError:
+        pass  # a full disk
+
+
+def _step_back(order):
+    """Take the claim away: the run is another attempt's, or still waits for one."""
+    place = results.attempt_folder(order["folder"], order["attempt"])
+    for name in ("reserve", "node-{}.start.json".format(order["node"])):
+        _drop(os.path.join(place, name))
+    _remove_if_empty(place)
+
+
+def _remove_if_empty(place):
+    try:
+        os.rmdir(place)
+    except OSError:
+        pass  # it holds a result
+
+
+def _canceled(order):
+    _drop(order.get("ticket"))
+    reason = "canceled before it started"
+    return results.result(results.CANCELED, reason, node=order["node"], by="guard")
+
+
+def _be_launcher(order):
+    code = 70
+    try:
+        from scriptrun.runtime.launcher import launcher
+
+        try:
+            launcher.launch(order, fork)
+            code = 0
+        except launcher.Superseded:
+            code = SUPERSEDED
+    except BaseException:
+        _write_down(order)
+    finally:
+        os._exit(code)
+
+
+def _wait_for(pid, listener=None, has_heard=None):
+    """The wait status of the launcher, which is told to stop when ``listener`` ends of that.
+
+    ``has_heard(status)`` says whether it did.
+    """
+    while True:
+        ended, status = os.waitpid(-1, 0)
+        if ended == pid:
+            return status
+        if ended == listener and has_heard(status):
+            processes.send(pid, signal.SIGTERM)
+
+
+def _clear_up(order, status):
+    """The launcher is gone without a result: end what it ran, and say so."""
+    at = time.time()
+    processes.clear_descendants(events.groups_begun(order["folder"], order["node"]), patience=0.5)
+    if order.get("container"):
+        from scriptrun.runtime.containers import docker
+
+        docker.remove(order["folder"], order.get("environ"), order["node"])
+    if order.get("ticket") and os.path.exists(order["ticket"]):
+        return  # the script had not begun: the run still waits, and the next runner starts it
+    if os.WIFSIGNALED(status):
+        reason = "the launcher was ended by " + processes.signal_name(os.WTERMSIG(status))
+    else:
+        reason = "the launcher ended with exit code {}".format(os.WEXITSTATUS(status))
+    if order["nodes"] > 1:
+        reason = reason.replace("the launcher", "the launcher of node {}".format(order["node"]))
+    value = results.result(results.FAILED, reason, node=order["node"], by="guard")
+    log = events.EventWriter(order["folder"], "guard-{}".format(order["node"]))
+    if order["nodes"] > 1:
+        from scriptrun.runtime.multinode import gang, gather
+
+        value["cause"] = gang.cause_of(value, at)
+        job = files.read_json(os.path.join(order["folder"], "job.json"))
+        order["started"] = True
+        if gang.end(job, order, value, log):
+            return
+    try:
+        collect.collect(order["folder"])
+        if order["nodes"] > 1:
+            gather.gather(order["folder"], log)
+    finally:
+        from scriptrun.runtime.launcher import launcher
+
+        job = files.read_json(os.path.join(order["folder"], "job.json")) or {}
+        launcher.publish(job, order, value, log)
+
+
+def _write_down(order):
+    import traceback  # loaded only when something has gone wrong
+
+    try:
+        path = os.path.join(order["folder"], "system_logs", "launcher.txt")
+        events.append(path, traceback.format_exc().encode("utf-8", "surrogateescape"))
+    except OSError:
+        pass
+
+
+def _wake(order):
+    """Whoever ends sees to it that a runner lives while anything waits."""
+    wake = order.get("wake")
+    if not wake:
+        return
+    try:
+        waiting = any(name.endswith(".json") for name in os.listdir(wake["queue"]))
+    except OSError:
+        return
+    if waiting and not _is_locked(wake["lock"]):
+        start_detached(wake["command"], _runners_environment(order["environ"]))
+
+
+def _is_locked(path):
+    """Whether a runner lives: it looks at the queue once more after it has let go of its lock."""
+    import fcntl
+
+    try:
+        handle = os.open(path, os.O_RDWR | os.O_CLOEXEC)
+    except OSError:
+        return False
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        return False
+    except OSError:
+        return True
+    finally:
+        os.close(handle)
+
+
+def _runners_environment(environ):
+    """``environ`` without what would make the runner look like a part of a job."""
+    return {name: value for name, value in environ.items() if name not in identity.OF_A_JOB}
+
+
+def start_detached(command, environ=None):
+    """Start ``command`` in a session of its own with no terminal; do not wait for it."""
+    pid = os.fork()
+    if pid:
+        os.waitpid(pid, 0)
+        return
+    try:
+        os.setsid()
+        if os.fork():
+            os._exit(0)
+        null = os.open(os.devnull, os.O_RDWR)
+        for descriptor in (0, 1, 2):
+            os.dup2(null, descriptor)
+        os.execve(command[0], command, os.environ if environ is None else environ)
+    except OSError:
+        pass
+    finally:
+        os._exit(127)
+
+
+def _drop(path):
+    if path:
+        try:
+            os.unlink(path)
+        except OSError:
+            pass
+
+
+if sys.version_info < (3, 8):
+    raise ImportError("the launcher needs Python 3.8 or newer")

@@ -1,0 +1,171 @@
+"""One node's job as a straight line: working directory, start, supervise, outputs, result."""
+
+import os
+import time
+
+from .. import events, files, processes, results, workdir
+from . import collect, delivery_client, oom, retry, steps, supervise, variables
+
+#: seconds after the script's end in which the launcher is told what the script was told before
+TOLD = 0.1
+
+
+class Superseded(Exception):
+    """Another attempt has the run, or nobody may: this one leaves without a word."""
+
+
+def launch(order, fork):
+    """Run the job of ``order`` on this node, to its published result.
+
+    ``fork(order, keep)`` starts a launcher beside this one, for a rehearsal's other nodes. Raises
+    nothing for what goes wrong with the job itself: that is the result's business. Raises
+    Superseded when the run is not this attempt's to start.
+    """
+    processes.call_me(processes.LAUNCHER)
+    if order.get("on_term"):
+        supervise.listen()
+    folder = order["folder"]
+    log = events.EventWriter(folder, "node-{}".format(order["node"]))
+    job = files.read_json(os.path.join(folder, "job.json"))
+    oom.begin()
+    began = time.time()
+    data = delivery_client.Helper(job, order)
+    try:
+        value = _run(job, order, log, data, fork)
+    except Superseded:
+        import shutil
+
+        shutil.rmtree(collect.staging(folder, order["attempt"]), ignore_errors=True)
+        raise
+    except delivery_client.NotDelivered as error:
+        value = results.result(error.state, str(error))
+    except OSError as error:
+        value = results.result(results.FAILED, steps.sentence(error, job, order))
+    except Exception as error:  # a damaged snapshot, or our own bug: the run must end all the same
+        import traceback  # loaded only when something has gone wrong
+
+        _complain(folder, traceback.format_exc())
+        value = results.result(results.FAILED, "it could not be started: {}".format(error))
+    if order.get("on_term") and not supervise.asked():
+        time.sleep(TOLD)
+    order["told_to_stop"] = supervise.asked() or _told_below(job, order)
+    if order.get("container"):
+        from scriptrun.runtime.containers import launcher_hooks
+
+        launcher_hooks.settle(order, value)
+    left = processes.clear_descendants(events.groups_begun(folder, order["node"]))
+    if left:
+        log.write("note", message="ended what the script left running: " + ", ".join(sorted(left)))
+    value.update(began=began, ended=time.time(), node=order["node"], by="launcher")
+    _end(job, order, value, log, data)
+
+
+def _told_below(job, order):
+    """Whether MPI's ranks, which srun has started, were told to stop: the launcher is not, then."""
+    if not order.get("slurm") or order["node"] or job["distribution"]["kind"] != "mpi":
+        return False
+    from scriptrun.runtime.schedulers import slurm_signals
+
+    return slurm_signals.is_preempted()
+
+
+def _run(job, order, log, data, fork):
+    folder = order["folder"]
+    try:
+        if not order["node"]:
+            results.reserve(folder, order["attempt"])
+        _lay_out(job, order)
+    finally:
+        _take_ticket(job, order)  # from here on the run is never started a second time
+    if order["nodes"] > 1 or job["distribution"]["kind"]:
+        from scriptrun.runtime.multinode import gang  # only jobs of several ranks load it
+
+        return gang.run(job, order, log, data, fork)
+    work = steps.move_in(order, log, data)
+    task = variables.single(job, order)
+    log.write("state", state="Running")
+    pid = steps.start(job, order, task, work, log)
+    processes.become_subreaper()
+    ending = steps.watch(job, order, [pid]).wait()
+    return steps.outcome(ending, job.get("script") or "the command")
+
+
+def _lay_out(job, order):
+    work = collect.staging(order["folder"], order["attempt"], order["node"])
+    collect.make(order, work)
+    os.makedirs(collect.checkpoints(order["folder"]), exist_ok=True)
+    if job.get("snapshot"):
+        workdir.materialise(order["store"], job["snapshot"], work)
+    collect.prepare(work)
+
+
+def _take_ticket(job, order):
+    """Take the run's ticket: of all who may try, the one that removes it starts the script.
+
+    Raises Superseded for all others, and for one whose guard is gone: to those who look, its
+    attempt has ended, and the next is on its way.
+    """
+    ticket = order.get("ticket")
+    if not ticket:
+        return
+    if os.getppid() != order.get("guard"):
+        raise Superseded("its guard is gone")
+    try:
+        retry.take(job, ticket)
+    except FileNotFoundError:
+        raise Superseded("its ticket is gone") from None
+
+
+def _end(job, order, value, log, data):
+    """The last steps, to the result; a full disk must not keep the result from being told."""
+    folder = order["folder"]
+    if order["nodes"] > 1:
+        from scriptrun.runtime.multinode import gang
+
+        _try(folder, lambda: data.finish(value))
+        if gang.end(job, order, value, log):
+            return
+    _try(folder, lambda: log.write("state", state="Finalizing"))
+    _try(folder, lambda: data.finish(value))
+    _try(folder, lambda: collect.collect(folder))
+    if order["nodes"] > 1:
+        from scriptrun.runtime.multinode import gather
+
+        _try(folder, lambda: gather.gather(folder, log))
+    last = _judge(order, value) if order.get("told_to_stop") else True
+    publish(job, order, value, log, last)
+
+
+def publish(job, order, value, log, last=True):
+    """Publish how the attempt ended; where it is the run's end, unless that is started again."""
+    folder, attempt = order["folder"], order["attempt"]
+    if last and retry.wanted(job, order, value):
+        results.publish_surely(folder, attempt, value, log, last=False)
+        last = not retry.start_again(job, order, value, log)
+        if not last:
+            return
+    if last:
+        retry.forget(order)
+    results.publish_surely(folder, attempt, value, log, last=last)
+
+
+def _judge(order, value):
+    """Let what told the job to stop say why; whether that is the run's end."""
+    from scriptrun.runtime.schedulers import slurm_signals
+
+    return slurm_signals.judge(order, value)
+
+
+def _try(folder, step):
+    try:
+        step()
+    except OSError as error:
+        _complain(folder, error)
+
+
+def _complain(folder, error):
+    try:
+        path = os.path.join(folder, "system_logs", "launcher.txt")
+        events.append(path, "{}\n".format(error).encode("utf-8", "backslashreplace"))
+    except OSError:
+        pass

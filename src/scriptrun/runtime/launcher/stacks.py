@@ -1,0 +1,65 @@
+"""The Python stacks of processes that hang, by py-spy where it is installed (Python 3.8+)."""
+
+import os
+import shutil
+import subprocess
+import sys
+
+from .. import events, processes
+
+#: seconds for all dumps together
+PATIENCE = 20.0
+LOG = os.path.join("system_logs", "stacks.txt")
+
+
+def collect(order, pids):
+    """Append the stacks of the Python processes in and below ``pids`` to the run's log."""
+    path = os.path.join(order["folder"], LOG)
+    spy = find(order)
+    if spy is None:
+        text = "node {}: py-spy is not installed, so nothing is known of the stacks\n"
+        _write(path, text.format(order["node"]))
+        return
+    seen = list(dict.fromkeys(each for top in pids for each in _with_below(top)))
+    started = [(pid, _start(spy, pid)) for pid in seen if "python" in processes.name_of(pid)]
+    for pid, process in started:
+        _write(path, "node {}, process {}:\n{}\n".format(order["node"], pid, _read(process)))
+
+
+def find(order):
+    """py-spy of the job's environment, on its PATH, or beside scriptrun itself; None."""
+    path = (order.get("environ") or os.environ).get("PATH") or os.defpath
+    tool = os.path.dirname((order.get("tool") or [sys.executable])[0] or "")
+    places = [order.get("bin"), path, tool]
+    return shutil.which("py-spy", path=os.pathsep.join(each for each in places if each))
+
+
+def _with_below(pid):
+    return [pid] + processes.descendants(pid)
+
+
+def _start(spy, pid):
+    try:
+        return subprocess.Popen(
+            [spy, "dump", "--pid", str(pid)], stdout=subprocess.PIPE, stderr=subprocess.STDOUT
+        )
+    except OSError as error:
+        return error
+
+
+def _read(process):
+    if isinstance(process, OSError):
+        return str(process)
+    try:
+        return process.communicate(timeout=PATIENCE)[0].decode("utf-8", "replace")
+    except subprocess.TimeoutExpired:
+        process.kill()
+        process.wait()
+        return "py-spy gave nothing in {:g} s".format(PATIENCE)
+
+
+def _write(path, text):
+    try:
+        events.append(path, text.encode("utf-8", "backslashreplace"))
+    except OSError:
+        pass

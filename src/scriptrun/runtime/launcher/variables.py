@@ -1,0 +1,151 @@
+"""What the script's process sees: its variables, and its arguments with references expanded."""
+
+import errno
+import json
+import os
+import re
+
+from scriptrun.runtime import conda_prefix, files, mlflow_store, search_path
+from scriptrun.runtime.launcher import collect
+
+_NO_SUBSCRIPTION = "00000000-0000-0000-0000-000000000000"
+_REFERENCE = re.compile(r"\$(?:\{(\w+)\}|(\w+))")
+
+
+class Task:
+    """One process of the job on this node: its place, what to execute, and its variables.
+
+    ``variables`` are the system's own; ``log`` is an artifact's name. ``serves``: it ends only when
+    it is told to. ``name`` is how people are told of it ("rank 3"); "" for a job's only process.
+    ``starved``: it was ended for want of memory.
+    """
+
+    def __init__(self, rank, local_rank, node, argv, variables, log):
+        self.rank, self.local_rank, self.node = rank, local_rank, node
+        self.argv, self.variables, self.log = argv, variables, log
+        self.name, self.serves, self.starved = "rank {}".format(rank), False, False
+
+
+def single(job, order):
+    """The only process of a job that is not distributed."""
+    system = system_variables(job, order)
+    argv = command_line(job, order, system)
+    task = Task(0, 0, 0, argv, system, "user_logs/std_log.txt")
+    task.name = ""
+    return task
+
+
+def system_variables(job, order):
+    """The variables that the system itself sets for the job, on this node and rank."""
+    folder = order["folder"]
+    facts = _workspace_facts(order["workspace"])
+    names = {
+        "SCRIPTRUN_RUN_ID": job["id"],
+        "SCRIPTRUN_RUN_FOLDER": folder,
+        "SCRIPTRUN_WORKSPACE": order["workspace"],
+        "SCRIPTRUN_EXPERIMENT": job["experiment"],
+        "SCRIPTRUN_RANK": "0",
+        "SCRIPTRUN_NODE": str(order["node"]),
+        "SCRIPTRUN_ATTEMPT": str(order.get("attempt", 1)),
+        "SCRIPTRUN_CHECKPOINT_DIR": collect.checkpoints(folder),
+        "AZUREML_RUN_ID": job["id"],
+        "AZUREML_ARM_WORKSPACE_NAME": job["workspace"],
+        "AZUREML_ARM_PROJECT_NAME": job["experiment"],
+        "AZUREML_ARM_RESOURCEGROUP": facts.get("resource_group") or "scriptrun",
+        "AZUREML_ARM_SUBSCRIPTION": facts.get("subscription_id") or _NO_SUBSCRIPTION,
+        "AZUREML_EXPERIMENT_ID": job["experiment"],
+        "AZUREML_WORKSPACE_ID": job["workspace"],
+        "AZUREML_LOGDIRECTORY_PATH": os.path.join(folder, "user_logs"),
+        "AZUREML_NODE_COUNT": str(order["nodes"]),
+        "AZUREML_CR_NODE_RANK": str(order["node"]),
+        "AZ_BATCHAI_TASK_INDEX": str(order["node"]),
+        "PYTHONUNBUFFERED": "True",
+    }
+    definition = job.get("run_definition") or {}
+    names["AZUREML_FRAMEWORK"] = str(definition.get("framework") or "Python")
+    names["AZUREML_COMMUNICATOR"] = str(definition.get("communicator") or "None")
+    if order.get("devices"):
+        names["CUDA_VISIBLE_DEVICES"] = order["devices"]
+    if order.get("tool"):
+        names["SCRIPTRUN_TOOL"] = json.dumps(list(order["tool"]))
+    paths = (job.get("data") or {}).get("variables") or {}
+    names.update({name: os.path.expanduser(path) for name, path in paths.items()})
+    names.update(order.get("brought") or {})
+    return names
+
+
+def _workspace_facts(root):
+    """What the workspace was created with; empty where that cannot be read."""
+    try:
+        place = os.path.join(root, ".scriptrun", "workspace.json")
+        return files.read_json(place) or {}
+    except OSError:
+        return {}
+
+
+def process_environment(job, order, system):
+    """The whole environment of the script: inherited, then the job's, then the system's.
+
+    Raises OSError where a conda prefix cannot be activated.
+    """
+    environ = dict(os.environ if order["environ"] is None else order["environ"])
+    for name in ("__PYVENV_LAUNCHER__", "PYTHONHOME", "VIRTUAL_ENV"):
+        environ.pop(name, None)
+    own = job.get("variables") or {}
+    prefix = conda_prefix.of(order.get("bin"))
+    if prefix:
+        environ = conda_prefix.activated(prefix, environ)
+    if job.get("data"):
+        own = {name: expand(value, system) for name, value in own.items()}
+    environ.update(own)
+    environ.update(mlflow_store.variables(job, order, environ))
+    environ.update(system)
+    environ["PYTHONPATH"] = search_path.of(job, order["runtime"], environ.get("PYTHONPATH"))
+    if order.get("bin") and (not prefix or "PATH" in own):
+        environ["PATH"] = _join(order["bin"], environ.get("PATH") or os.defpath)
+    if order.get("prefix") and not prefix:
+        environ["VIRTUAL_ENV"] = order["prefix"]
+    return environ
+
+
+def _join(first, rest):
+    return first + os.pathsep + rest if rest else first
+
+
+def expand(argument, system):
+    """``argument`` with references to the system's own variables expanded, all else as it is."""
+
+    def value(match):
+        return system.get(match.group(1) or match.group(2), match.group(0))
+
+    return _REFERENCE.sub(value, argument) if "$" in argument else argument
+
+
+def command_line(job, order, system):
+    """What to execute for the job: the program by its path, then its arguments."""
+    if order.get("container"):
+        return _in_a_container(job, order["container"], system)
+    if job.get("command"):
+        shell = "/bin/bash" if os.path.exists("/bin/bash") else "/bin/sh"
+        return [shell, "-c", job["command"]]
+    arguments = [expand(argument, system) for argument in job.get("arguments") or ()]
+    return [order["python"], job["script"]] + arguments
+
+
+def _in_a_container(job, told, system):
+    """The image's Python and the script, or the image's shell and the command.
+
+    Raises OSError where the image lacks what is needed.
+    """
+    if job.get("command"):
+        if told.get("shell"):
+            return [told["shell"], "-c", job["command"]]
+        import shlex  # an image without a shell: the words of the command are executed
+
+        return shlex.split(expand(job["command"], system))
+    if not told.get("python"):
+        message = "the image {} holds no Python: take one that does, or name its path by "
+        message += "environment.python.interpreter_path"
+        raise OSError(errno.ENOENT, message.format(told["named"]))
+    arguments = [expand(argument, system) for argument in job.get("arguments") or ()]
+    return [told["python"], job["script"]] + arguments

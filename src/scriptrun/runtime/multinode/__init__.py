@@ -1,0 +1,1 @@
+"""Jobs on several nodes: rendezvous, peers, ports."""

@@ -1,0 +1,120 @@
+"""The job's other nodes, as their files in the attempt's folder show them (Python 3.8+)."""
+
+import os
+import time
+
+from .. import files, identity, results
+
+#: seconds between two looks at whether the others live; of silence on another host until it is lost
+ALIVE, SILENCE = 1.0, 300.0
+#: a node's loss is noticed this much later than what it causes elsewhere, at most
+LATE = 3.0
+
+
+class Peers:
+    """What is known of the nodes of ``order``'s attempt other than its own."""
+
+    def __init__(self, order):
+        self.place = results.attempt_folder(order["folder"], order["attempt"])
+        self.node, self.nodes = order["node"], order["nodes"]
+        self.others = [node for node in range(self.nodes) if node != self.node]
+        #: node to how it ended, as far as that is known; and to why it is lost
+        self.ended, self.lost = {}, {}
+        #: whether this node has no ranks of its own (they run below node 0's mpirun)
+        self.only_waits = False
+        self._next, self._owners, self._beats = 0.0, {}, {}
+
+    def held(self):
+        """Whether this node, which has no ranks, must stay until node 0 has ended."""
+        return self.only_waits and 0 not in self.ended
+
+    def look(self):
+        """Why this node has to stop for another's sake; "" while it does not."""
+        names = self._names()
+        for node in self.others:
+            if node not in self.ended and "node-{}.json".format(node) in names:
+                self._take(node)
+        for node, value in self.ended.items():
+            if value.get("state") != results.COMPLETED:
+                return "node {} did not go on: {}".format(node, value.get("reason") or "it ended")
+        if "result.json" in names:
+            return "the run was ended from outside"
+        now = time.monotonic()
+        if now >= self._next:
+            self._next = now + ALIVE
+            self._look_for_lost()
+        return next(iter(self.lost.values()), "")
+
+    def all_idle(self):
+        """Say that this node runs only servers; whether all others have ended, or say the same."""
+        files.publish(os.path.join(self.place, "node-{}.idle".format(self.node)), b"{}\n")
+        names = self._names()
+        marks = ("node-{}.idle", "node-{}.json")
+        return all(any(mark.format(node) in names for mark in marks) for node in self.others)
+
+    def wait(self, seconds=None):
+        """Wait until all have ended or are lost, or for ``seconds``."""
+        deadline = None if seconds is None else time.monotonic() + seconds
+        pause = 0.002
+        while not set(self.others) <= set(self.ended) | set(self.lost):
+            self.look()
+            if deadline is not None and time.monotonic() > deadline:
+                return
+            time.sleep(pause)
+            pause = min(pause * 1.5, 0.1)
+
+    def _names(self):
+        try:
+            return set(os.listdir(self.place))
+        except OSError:
+            return set()
+
+    def _take(self, node):
+        value = files.read_json(os.path.join(self.place, "node-{}.json".format(node)))
+        if value is not None:
+            self.ended[node] = value
+
+    def _look_for_lost(self):
+        for node in self.others:
+            if node in self.ended or node in self.lost:
+                continue
+            why = self._gone(node)
+            if why:
+                self._take(node)  # it may have ended a moment ago
+                if node not in self.ended:
+                    self.lost[node] = "node {} is lost: {}".format(node, why)
+
+    def _gone(self, node):
+        owners = self._owners.setdefault(node, {})
+        for kind in ("start", "ready"):
+            if kind not in owners:
+                self._read_owner(node, kind)
+        if not owners:
+            return ""  # it has not come yet
+        here = [owner for owner in owners.values() if identity.is_here(owner)]
+        if not here:
+            return self._silent(node)
+        if any(identity.is_alive(owner) for owner in here):
+            return ""
+        return "its launcher (process {pid} on {host}) is gone".format(**here[-1])
+
+    def _read_owner(self, node, kind):
+        path = os.path.join(self.place, "node-{}.{}.json".format(node, kind))
+        value = files.read_json(path)
+        owner = value.get("launcher") if value and kind == "ready" else value
+        if owner:
+            self._owners[node][kind] = owner
+
+    def _silent(self, node):
+        try:
+            with open(os.path.join(self.place, "node-{}.beat".format(node)), "rb") as handle:
+                beat = handle.read()
+        except OSError:
+            beat = b""
+        now = time.monotonic()
+        last, since = self._beats.setdefault(node, (beat, now))
+        if beat != last:
+            self._beats[node] = (beat, now)
+        elif now - since > SILENCE:
+            return "it has given no sign of life for {:g} s".format(SILENCE)
+        return ""

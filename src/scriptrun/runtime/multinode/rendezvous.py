@@ -1,0 +1,121 @@
+"""How the launchers of a job's nodes meet before any rank starts (docs/explanation/engines.md)."""
+
+import os
+import time
+
+from .. import files, identity, processes, results
+from ..launcher import collect, supervise
+from . import ports
+
+#: what of a node's order is its own: its GPUs, and where its data, environment and own disk are
+OWN = ("devices", "brought", "brought_plain", "python", "bin", "prefix", "scratch")
+
+
+class Apart(Exception):
+    """They do not meet: ``value`` is how this node ended."""
+
+    def __init__(self, value):
+        super().__init__(value.get("reason"))
+        self.value = value
+
+
+def start_others(order, fork):
+    """Start the launchers of a rehearsal's other nodes; they share the slot of node 0."""
+    order["started"] = True
+    processes.become_subreaper()  # what a lost node leaves behind comes to node 0
+    for node in range(1, order["nodes"]):
+        theirs = dict(order, node=node, ticket=None, wake=None)
+        fork(theirs, order.get("held", ()))
+
+
+def meet(job, order, peers):
+    """Wait for the other nodes; give what all agreed on, the value of ``head.json``.
+
+    Raises Apart when the run was canceled, or another node is in trouble.
+    """
+    place = results.attempt_folder(order["folder"], order["attempt"])
+    head = os.path.join(place, "head.json")
+    here = _here(job, order)
+    if order["node"]:
+        path = os.path.join(place, "node-{}.ready.json".format(order["node"]))
+        files.publish(path, files.to_json(here))
+        return _await(lambda: files.read_json(head), job, order, peers)
+    wanted = _wanted_port(job)
+    port = ports.free(1, wanted)[0]
+    if order["nodes"] > 1:
+        others = _await(lambda: _ready(place, order["nodes"]), job, order, peers)
+    else:
+        others = []
+    # the others may know this node's address better than it does itself
+    here["address"] = next((each["head"] for each in others if each.get("head")), here["address"])
+    agreed = {"address": here["address"], "port": port, "nodes": [here] + others}
+    files.publish(head, files.to_json(agreed))
+    return agreed
+
+
+def _here(job, order):
+    """What this node tells the others of itself."""
+    servers = ports.free(_ports_needed(job, order["node"]))
+    address = order.get("head") if not order["node"] else ""
+    return {
+        "node": order["node"],
+        "name": os.environ.get("SLURMD_NODENAME") or "",
+        "address": address or order.get("address") or "127.0.0.1",
+        "head": order.get("head") or "",
+        "ports": servers,
+        "work": collect.place(order["folder"], order["node"]),
+        "cpus": cpus(),
+        "own": {name: order[name] for name in OWN if order.get(name)},
+        "launcher": identity.of_process(),
+    }
+
+
+def cpus():
+    """How many CPUs this process may use."""
+    try:
+        return len(os.sched_getaffinity(0))
+    except AttributeError:  # macOS
+        return os.cpu_count() or 1
+
+
+def _ports_needed(job, node):
+    """How many of the job's processes on ``node`` need a port of their own."""
+    distribution = job["distribution"]
+    if distribution["kind"] != "tensorflow":
+        return 0
+    servers = distribution["settings"].get("parameter_servers", 0)
+    return 1 + len(range(node, servers, distribution["nodes"]))
+
+
+def _wanted_port(job):
+    wanted = (job.get("variables") or {}).get("MASTER_PORT", "")
+    return int(wanted) if wanted.isdigit() and 0 < int(wanted) < 65536 else None
+
+
+def _ready(place, nodes):
+    found = [
+        files.read_json(os.path.join(place, "node-{}.ready.json".format(node)))
+        for node in range(1, nodes)
+    ]
+    return found if all(found) else None
+
+
+def _await(what, job, order, peers):
+    """What ``what()`` gives, once it is something."""
+    cancel = os.path.join(order["folder"], "cancel.json")
+    pause, beats, next_beat = 0.001, 0, time.monotonic() + supervise.BEAT
+    while True:
+        found = what()
+        if found:
+            return found
+        if os.path.exists(cancel):
+            raise Apart(results.result(results.CANCELED, "canceled before it started"))
+        trouble = order.get("on_term", "") if supervise.asked() else peers.look()
+        if trouble:
+            raise Apart(results.result(results.FAILED, trouble))
+        if time.monotonic() > next_beat:
+            beats, next_beat = beats + 1, time.monotonic() + supervise.BEAT
+            path = "{}/node-{}.beat".format(peers.place, order["node"])
+            files.write_atomic(path, "meeting {}".format(beats).encode())
+        time.sleep(pause)
+        pause = min(pause * 1.3, 0.1)

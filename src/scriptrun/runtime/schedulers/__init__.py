@@ -1,0 +1,1 @@
+"""What a launcher does differently under each scheduler."""

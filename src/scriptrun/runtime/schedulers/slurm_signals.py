@@ -1,0 +1,126 @@
+"""What Slurm's SIGTERM to a launcher means: why, and whether the job goes on (Python 3.8+)."""
+
+import os
+import re
+import subprocess
+
+from .. import files, results
+
+
+def restarts():
+    """How often Slurm has started this job again."""
+    return int(os.environ.get("SLURM_RESTART_COUNT") or 0)
+
+
+def this_job():
+    """This job's id in Slurm: "12", or "12_3" of an array."""
+    array, task = os.environ.get("SLURM_ARRAY_JOB_ID"), os.environ.get("SLURM_ARRAY_TASK_ID")
+    return "{}_{}".format(array, task) if array else os.environ.get("SLURM_JOB_ID", "")
+
+
+def judge(order, value):
+    """Say in ``value`` why Slurm stopped the job; whether that is the run's end.
+
+    It is not where Slurm starts the job again: the next attempt tells then.
+    """
+    if os.path.exists(os.path.join(order["folder"], "cancel.json")):
+        value.update(state=results.CANCELED, reason="canceled while it ran")
+        return True
+    if _is_warned(order):
+        return _at_its_limit(order, value)
+    facts = _facts(os.environ.get("SLURM_JOB_ID", ""))
+    state = facts.get("JobState", "")
+    again = facts.get("Requeue") == "1"
+    if state == "COMPLETING":
+        state = _why_it_completes(facts)
+    if _within_its_time_to_save(facts):
+        state = "PREEMPTED"
+        if again:
+            _requeue()
+    if state == "CANCELLED":
+        value.update(state=results.CANCELED, reason="it was canceled in Slurm (scancel)")
+        return True
+    reason, by, ends = {
+        "TIMEOUT": ("it ran longer than its time limit in Slurm", "time-limit", True),
+        "DEADLINE": ("its deadline in Slurm came", "time-limit", True),
+        "OUT_OF_MEMORY": ("it used more memory than it was given", "memory", True),
+        "PREEMPTED": ("it was preempted by a job of higher priority", "preempted", not again),
+        "NODE_FAIL": ("a node of it was lost", "node-lost", not again),
+        "REQUEUED": ("it was given back to Slurm's queue", "preempted", False),
+    }.get(state, ("Slurm told it to stop ({})".format(state or "why is not known"), "", not again))
+    value.update(state=results.FAILED, reason=reason, ended_by=by)
+    return ends
+
+
+def is_preempted():
+    """Whether this job runs on only to save."""
+    return _within_its_time_to_save(_facts(os.environ.get("SLURM_JOB_ID", "")))
+
+
+def has_time_to_save():
+    """Whether the partition of this job lets preempted jobs go on for a while."""
+    facts = _ask("partition", os.environ.get("SLURM_JOB_PARTITION", ""))
+    return facts.get("PreemptMode", "OFF") != "OFF" and facts.get("GraceTime", "0") != "0"
+
+
+def _within_its_time_to_save(facts):
+    return facts.get("JobState") == "RUNNING" and facts.get("PreemptTime", "None") != "None"
+
+
+def _why_it_completes(facts):
+    """The state that Slurm does not show while processes of the job live on."""
+    why = {"TimeLimit": "TIMEOUT", "OutOfMemory": "OUT_OF_MEMORY", "NodeDown": "NODE_FAIL"}
+    if facts.get("Reason") in why:
+        return why[facts["Reason"]]
+    return "REQUEUED" if int(facts.get("Restarts", "0")) > restarts() else "CANCELLED"
+
+
+def _is_warned(order):
+    return os.path.exists(os.path.join(order["slurm"], "warned.{}".format(restarts())))
+
+
+def is_the_last_warning(order):
+    """Whether the job's time limit is near, and it is not started again."""
+    return _is_warned(order) and restarts() >= order.get("requeues", 0)
+
+
+def _at_its_limit(order, value):
+    again = restarts() < order.get("requeues", 0)
+    reason = "its time limit in Slurm came"
+    value.update(state=results.FAILED, reason=reason, ended_by="time-limit")
+    if again:
+        files.write_atomic(os.path.join(order["slurm"], "again"), b"")
+    return not again
+
+
+def _requeue():
+    """Have Slurm start this job again: it does not where the job ends before its grace period."""
+    try:
+        subprocess.run(
+            ["scontrol", "requeue", this_job()],
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+            stdin=subprocess.DEVNULL,
+            timeout=10,
+        )
+    except (OSError, subprocess.SubprocessError):
+        pass  # then the run is lost, and says so
+
+
+def _facts(job):
+    """What Slurm says of the job, by name; {} where it does not answer."""
+    return _ask("job", job)
+
+
+def _ask(what, name):
+    try:
+        said = subprocess.run(
+            ["scontrol", "--oneliner", "show", what, name],
+            stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,
+            stdin=subprocess.DEVNULL,
+            timeout=5,
+        ).stdout.decode("utf-8", "replace")
+    except (OSError, subprocess.SubprocessError):
+        return {}
+    return dict(re.findall(r"(?:^| )(\w+)=(\S+)", said))

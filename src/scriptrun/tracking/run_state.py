@@ -1,0 +1,76 @@
+"""The only place that decides a run's state: the result decides; without one, the evidence does."""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+
+from scriptrun.runtime import results
+from scriptrun.spec import states
+from scriptrun.spec.hints import Any
+from scriptrun.spec.values import Value
+from scriptrun.tracking import events, run_folder
+
+
+class Status(Value):
+    """A run's state, with its cause and its times (seconds since 1970, None where not known)."""
+
+    state: str
+    reason: str = ""
+    began: float | None = None
+    ended: float | None = None
+    exit_code: int | None = None
+    result: dict[str, Any] | None = None
+
+    @property
+    def is_final(self) -> bool:
+        """Whether the run has ended for good."""
+        return states.is_terminal(self.state)
+
+
+def told(folder: Path, facts: events.Facts | None = None) -> Status:
+    """What the run's own files say, asking nobody: a final state, or the last one reached."""
+    facts = events.facts(events.read(folder)) if facts is None else facts
+    result = run_folder.read_result(folder)
+    status = _by_result(result, facts) if result else _by_events(facts)
+    if facts.failure is not None and (result is not None or status.is_final):
+        return _failed_by_hand(status, facts.failure)
+    return status
+
+
+def _by_result(result: dict[str, Any], facts: events.Facts) -> Status:
+    return Status(
+        state=result["state"],
+        reason=result.get("reason", ""),
+        began=facts.running or result.get("began"),
+        ended=result.get("ended"),
+        exit_code=result.get("exit_code"),
+        result=result,
+    )
+
+
+def _by_events(facts: events.Facts) -> Status:
+    state = facts.state or states.NOT_STARTED
+    return Status(state=state, reason=facts.state_reason, began=facts.running)
+
+
+def _failed_by_hand(status: Status, failure: dict[str, Any]) -> Status:
+    reason = failure.get("message") or status.reason or "the run was marked as failed"
+    ended = status.ended or failure.get("t")
+    return Status(states.FAILED, reason, status.began, ended, status.exit_code, status.result)
+
+
+def lost(folder: Path, evidence: str, state: str = states.FAILED) -> Status:
+    """Write down that a run ended without a result of its own, with the evidence; and its status.
+
+    The first word stands: a result that came in the meantime wins.
+    """
+    attempt = (run_folder.attempts(folder) or [1])[-1]
+    value = results.result(state, evidence, by="settle")
+    try:
+        Path(results.attempt_folder(str(folder), attempt)).mkdir(parents=True, exist_ok=True)
+        results.publish(str(folder), attempt, value)
+        run_folder.touch(folder)
+    except OSError:
+        return Status(state, evidence, ended=time.time())  # told, if not written
+    return told(folder)
