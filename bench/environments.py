@@ -39,7 +39,7 @@ print(json.dumps([time.perf_counter() - began, time.perf_counter() - loaded]))
 
 SETTINGS = """
 import json
-from scriptrun.environments import uv_tool
+from scriptrun.environments.uv import tool as uv_tool
 print(json.dumps([uv_tool.binary(), uv_tool.variables(["pip", "compile"])]))
 """
 

@@ -9,8 +9,9 @@ from pathlib import Path
 from scriptrun import placing, registries
 from scriptrun.config import planning
 from scriptrun.config.script_run_config import ScriptRunConfig
-from scriptrun.environments import base, cache, ensure, locks
-from scriptrun.environments.find import find
+from scriptrun.environments import builder, ensure, locks
+from scriptrun.environments.cache import listing as cache_listing
+from scriptrun.environments.lookup import find
 from scriptrun.spec.environment import EnvironmentSpec
 from scriptrun.spec.errors import refuse
 from scriptrun.spec.hints import TYPE_CHECKING, Any
@@ -33,7 +34,7 @@ def build(
     log: Callable[[str], None],
     upgrade: bool = False,
     interpreter: str | None = None,
-) -> base.Ready:
+) -> builder.Ready:
     """Lock and build ``environment`` unless that is done; ``log`` gets each line of the work.
 
     ``upgrade`` resolves it anew and replaces the workspace's lock. Raises EnvironmentException,
@@ -50,7 +51,7 @@ def build_first(
     environment: Environment,
     log: Callable[[str], None],
     interpreter: str | None = None,
-) -> base.Ready:
+) -> builder.Ready:
     """``build`` where there is no workspace yet: ``make`` makes it when the environment is there.
 
     What is refused, or cannot be built, leaves none behind.
@@ -58,20 +59,20 @@ def build_first(
     spec = _checked(to_be, environment, interpreter)
     with tempfile.TemporaryDirectory(prefix="scriptrun-lock-") as folder:
         ready = ensure.ensure(spec, Path(folder), log)
-    if base.builder_class(spec.kind).builds:
+    if builder.builder_class(spec.kind).builds:
         locks.keep(make().locks_folder, spec, ready.lock)
     return ready
 
 
-def plan(workspace: Home, spec: EnvironmentSpec) -> cache.Plan:
+def plan(workspace: Home, spec: EnvironmentSpec) -> cache_listing.Plan:
     """What making the environment of ``spec`` ready would take now; nothing is done."""
     with vault.of_workspace(workspace.id):
-        return cache.plan(spec, workspace.locks_folder)
+        return cache_listing.plan(spec, workspace.locks_folder)
 
 
 def _checked(workspace: Home, environment: Environment, interpreter: str | None) -> EnvironmentSpec:
     spec = spec_of(environment, interpreter)
-    refuse(cache.troubles(spec), "This environment cannot be built")
+    refuse(cache_listing.troubles(spec), "This environment cannot be built")
     registries.know(spec, workspace)
     return spec
 
@@ -85,7 +86,7 @@ class ImageBuildDetails:
     status = "Succeeded"
     log_url = None
 
-    def __init__(self, ready: base.Ready, lines: list[str]) -> None:
+    def __init__(self, ready: builder.Ready, lines: list[str]) -> None:
         self.ready, self._lines = ready, lines
 
     def wait_for_completion(self, show_output: bool = True) -> ImageBuildDetails:

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from scriptrun import data_words, starting
-from scriptrun.environments import sites
+from scriptrun.environments import site_packages
 from scriptrun.spec.hints import TYPE_CHECKING, Any
 from scriptrun.store.snapshots import contents, snapshots
 from scriptrun.tracking import artifacts, metrics
@@ -105,9 +105,9 @@ def packages(lock: Mapping[str, Any]) -> dict[str, str]:
         text = line.partition(" ")[0].rstrip("\\")
         name, mark, version = text.partition("==")
         if text and not text.startswith(("#", "-")):
-            found[sites.normal(name.partition("[")[0])] = version if mark else line.strip()
+            found[site_packages.normal(name.partition("[")[0])] = version if mark else line.strip()
     for each in lock.get("conda", ()):
-        found[sites.normal(each["name"])] = f"{each['version']}={each['build']}"
+        found[site_packages.normal(each["name"])] = f"{each['version']}={each['build']}"
     return found
 
 

@@ -12,7 +12,11 @@ from pathlib import Path
 
 from scriptrun import compute, tickets
 from scriptrun.engines import slots
-from scriptrun.environments import conda_tool, conda_wishes, existing, interpreters, uv_tool
+from scriptrun.environments.conda import client as conda_client
+from scriptrun.environments.conda import request as conda_request
+from scriptrun.environments.interpreter import existing as interpreter_existing
+from scriptrun.environments.interpreter import facts as interpreter_facts
+from scriptrun.environments.uv import tool as uv_tool
 from scriptrun.home import Home
 from scriptrun.spec.environment import EnvironmentSpec
 from scriptrun.spec.errors import ScriptrunError
@@ -76,10 +80,10 @@ def _tool() -> Check:
 
 def _interpreter(python: str) -> Check:
     spec = EnvironmentSpec(interpreter=python)
-    trouble = existing.Existing.check(spec)
+    trouble = interpreter_existing.Existing.check(spec)
     if trouble:
         return Check("jobs' python", "bad", trouble[0])
-    facts = interpreters.ask(python)
+    facts = interpreter_facts.ask(python)
     said = f"{facts.version}, {python}"
     if tuple(map(int, facts.version.split(".")[:2])) < (3, 6):
         return Check("jobs' python", "bad", said, "Jobs need Python 3.6 or newer.")
@@ -92,9 +96,9 @@ def _uv() -> Check:
 
 
 def _conda() -> Check:
-    if conda_wishes.is_here():
-        return Check("conda", "ok", f"py-rattler, packages in {conda_tool.cache()}")
-    return Check("conda", "ok", f"no py-rattler: {conda_wishes.INSTALL} for packages not on PyPI")
+    if conda_request.is_here():
+        return Check("conda", "ok", f"py-rattler, packages in {conda_client.cache()}")
+    return Check("conda", "ok", f"no py-rattler: {conda_request.INSTALL} for packages not on PyPI")
 
 
 def _containers() -> Check:

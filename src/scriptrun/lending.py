@@ -12,7 +12,8 @@ import re
 from collections.abc import Iterable, Mapping
 
 from scriptrun import registries
-from scriptrun.environments import conda_channels, index_credentials
+from scriptrun.environments.conda import channels as conda_channels
+from scriptrun.environments.uv import index_credentials
 from scriptrun.home import Home
 from scriptrun.spec.environment import CONDA, EnvironmentSpec
 from scriptrun.store.secrets import vault

@@ -5,7 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from scriptrun import browsing, building, catalog, comparing, starting
-from scriptrun.environments import cache, reasons, shelves, sites
+from scriptrun.environments import dependency_paths, site_packages
+from scriptrun.environments.cache import folders as cache_folders
+from scriptrun.environments.cache import listing as cache_listing
 from scriptrun.spec.environment import EnvironmentSpec
 from scriptrun.spec.errors import EnvironmentException, UserErrorException
 from scriptrun.spec.hints import TYPE_CHECKING, Any
@@ -34,9 +36,9 @@ class Locked:
 
     def why(self) -> dict[str, list[str]]:
         """By package: the way from what was asked for down to it. Known once it is built."""
-        folders = sites.of_prefix(self.place) if self.place else ()
-        parents = reasons.pulled_by(folders, self.place or "")
-        return {name: reasons.chain(name, parents, self.asked) for name in sorted(parents)}
+        folders = site_packages.of_prefix(self.place) if self.place else ()
+        parents = dependency_paths.pulled_by(folders, self.place or "")
+        return {name: dependency_paths.chain(name, parents, self.asked) for name in sorted(parents)}
 
 
 def of(workspace: Workspace, text: str, interpreter: str | None = None) -> Locked:
@@ -60,7 +62,7 @@ def of(workspace: Workspace, text: str, interpreter: str | None = None) -> Locke
 def _built(text: str) -> Locked | None:
     """The built environment that ``text`` means by its key or name; None where it means none."""
     key = _key(text)
-    there = shelves.current(key) if key else None
+    there = cache_folders.current(key) if key else None
     if key is None or there is None:
         return None
     lock = there[1].get("lock", {})
@@ -70,8 +72,8 @@ def _built(text: str) -> Locked | None:
 def _key(text: str) -> str | None:
     """The key of the last used one of the name ``text``, else the one that begins so."""
     try:
-        named = (each.key for each in cache.listing() if text in each.names)
-        return next(named, "") or cache.whole_key(text)
+        named = (each.key for each in cache_listing.listing() if text in each.names)
+        return next(named, "") or cache_listing.whole_key(text)
     except EnvironmentException:
         return None
 
@@ -86,7 +88,7 @@ def _of_run(workspace: Workspace, text: str, error: EnvironmentException) -> Loc
     facts = run.get_details().get("environment") or {}
     lock = starting.lock_of(run.path) or {}
     key = facts.get("key")
-    there = shelves.current(key) if key else None
+    there = cache_folders.current(key) if key else None
     return Locked(run.id, lock, _asked(run.job.environment), key, there[0] if there else None)
 
 

@@ -18,7 +18,7 @@ import tempfile
 from pathlib import Path
 
 from scriptrun.engines.transport import Done, Ssh, Transport
-from scriptrun.environments import uv_tool
+from scriptrun.environments.uv import tool as uv_tool
 from scriptrun.spec.digests import digest_of, sha256
 from scriptrun.spec.errors import ComputeTargetException, ExperimentExecutionException
 from scriptrun.spec.hints import Any

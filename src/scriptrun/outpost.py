@@ -19,7 +19,7 @@ from typing import IO, Any
 
 from scriptrun import compute, shipping, standing, submit
 from scriptrun.engines.base import one_glance
-from scriptrun.environments import base as environments
+from scriptrun.environments import builder as environments
 from scriptrun.run import Run
 from scriptrun.runtime import identity
 from scriptrun.runtime.injob import artifacts

@@ -7,7 +7,7 @@ import sys
 from pathlib import Path
 
 from scriptrun import compute
-from scriptrun.environments import local_sources
+from scriptrun.environments.uv import local_sources
 from scriptrun.spec.environment import (
     AUTO,
     CONDA,
@@ -23,12 +23,12 @@ from scriptrun.spec.later import later
 if TYPE_CHECKING:
     from scriptrun.config.planning import Described
     from scriptrun.engines.base import Engine
-    from scriptrun.environments import conda_wishes
+    from scriptrun.environments.conda import request as conda_request
     from scriptrun.home import Home
     from scriptrun.spec.job import Target
     from scriptrun.store import container_tool
 else:
-    conda_wishes = later("scriptrun.environments.conda_wishes")
+    conda_request = later("scriptrun.environments.conda.request")
     container_tool = later("scriptrun.store.container_tool")
 
 
@@ -69,7 +69,7 @@ def _has_containers(engine: Engine | None) -> bool:
 
 def _is_for_conda(spec: EnvironmentSpec) -> bool:
     """Whether the packages come from conda's channels: settled at submission, once."""
-    return bool(spec.conda or spec.channels) and conda_wishes.wanted(spec)
+    return bool(spec.conda or spec.channels) and conda_request.wanted(spec)
 
 
 def _in_a_container(spec: EnvironmentSpec, engine: Engine | None) -> EnvironmentSpec:

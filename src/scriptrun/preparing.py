@@ -8,7 +8,8 @@ from pathlib import Path
 
 from scriptrun import placing, registries
 from scriptrun.config import curated
-from scriptrun.environments import ensure, shelves
+from scriptrun.environments import ensure
+from scriptrun.environments.cache import folders as cache_folders
 from scriptrun.runtime import events
 from scriptrun.spec import states
 from scriptrun.spec.errors import ScriptrunError
@@ -33,7 +34,7 @@ def prepare(workspace: Home, job: JobSpec, folder: Path) -> int:
         lock = lock_of(folder)
         registries.know(job.environment, workspace)
         shelf = placing.shelf_of(job.target, workspace)
-        with vault.of_workspace(workspace.id), shelves.lying_in(shelf):
+        with vault.of_workspace(workspace.id), cache_folders.lying_in(shelf):
             ready = ensure.ensure(job.environment, workspace.locks_folder, log.line, lock=lock)
         write_lock(folder, ready)
     except ScriptrunError as error:

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from scriptrun.environments import imports
+from scriptrun.environments import import_check
 from scriptrun.spec.hints import TYPE_CHECKING
 from scriptrun.spec.job import JobSpec
 
 if TYPE_CHECKING:
-    from scriptrun.environments.base import Ready
+    from scriptrun.environments.builder import Ready
 
 
 def missing_imports(job: JobSpec, ready: Ready | None) -> list[str]:
@@ -23,8 +23,8 @@ def missing_imports(job: JobSpec, ready: Ready | None) -> list[str]:
     beside = Path(job.source_directory)
     wanted = {
         name
-        for name in imports.script_imports(source)
+        for name in import_check.script_imports(source)
         if not (beside / name).exists() and not (beside / f"{name}.py").exists()
     }
-    missing = imports.missing(wanted - {"scriptrun", "azureml"}, ready or job.environment)
+    missing = import_check.missing(wanted - {"scriptrun", "azureml"}, ready or job.environment)
     return [f"{job.script} imports {name}, which the environment does not hold" for name in missing]

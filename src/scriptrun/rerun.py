@@ -6,7 +6,7 @@ import os
 from dataclasses import dataclass, field, replace
 
 from scriptrun import comparing, compute, submit
-from scriptrun.environments import base, ensure
+from scriptrun.environments import builder, ensure
 from scriptrun.run import Run
 from scriptrun.runtime import identity
 from scriptrun.spec import states
@@ -83,7 +83,7 @@ def _job(run: Run, display_name: str) -> JobSpec:
 
 def _reasons(job: JobSpec, workspace: Workspace) -> list[str]:
     with vault.of_workspace(workspace.id):
-        reasons = base.check(job.environment)
+        reasons = builder.check(job.environment)
     reasons += compute.engine_of(job.target).check(job)
     if job.snapshot is None or not snapshots.exists(workspace.snapshots_folder, job.snapshot):
         reasons.append(f"its snapshot {(job.snapshot or '')[:16]} is gone from the workspace")

@@ -8,7 +8,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from scriptrun import placing, starting
-from scriptrun.environments import base, ensure, shelves
+from scriptrun.environments import builder, ensure
+from scriptrun.environments.cache import folders as cache_folders
 from scriptrun.runtime import conda_prefix, search_path
 from scriptrun.spec.environment import INTERPRETER
 from scriptrun.spec.errors import EnvironmentException, UserErrorException, refuse
@@ -54,7 +55,7 @@ def lay_out(run: Run, folder: Path, log: Callable[[str], None]) -> Visit:
     refuse([f"the variable {name} is passed on, and not set here" for name in missing])
     lock = None if job.environment.kind == INTERPRETER else starting.lock_of(run.path)
     shelf = placing.shelf_of(job.target, workspace)
-    with vault.of_workspace(workspace.id), shelves.lying_in(shelf):
+    with vault.of_workspace(workspace.id), cache_folders.lying_in(shelf):
         ready = ensure.ensure(job.environment, workspace.locks_folder, log, lock=lock)
     snapshots.restore(workspace.snapshots_folder, job.snapshot, folder)
     environ = _environ(run, ready)
@@ -64,7 +65,7 @@ def lay_out(run: Run, folder: Path, log: Callable[[str], None]) -> Visit:
     return Visit(folder, {**environ, **data}, ready.python, let_go)
 
 
-def _environ(run: Run, ready: base.Ready) -> dict[str, str]:
+def _environ(run: Run, ready: builder.Ready) -> dict[str, str]:
     """As the job's own process has them, but for what ties it to the run."""
     prefix = conda_prefix.of(ready.bin)
     try:

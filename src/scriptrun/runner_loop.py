@@ -17,9 +17,9 @@ from pathlib import Path
 from scriptrun import compute, placing, preparing, starting, tickets
 from scriptrun.engines import local
 from scriptrun.engines.base import ALIVE, QUEUED, UNKNOWN, NoAnswer, NoRoom
-from scriptrun.environments import shelves
-from scriptrun.environments.base import Ready
-from scriptrun.environments.find import find
+from scriptrun.environments.builder import Ready
+from scriptrun.environments.cache import folders as cache_folders
+from scriptrun.environments.lookup import find
 from scriptrun.home import Home
 from scriptrun.runtime import identity, processes
 from scriptrun.runtime.launcher import (
@@ -145,7 +145,7 @@ class Runner:
         when, found = self.ready.get(item.digest, (0.0, None))
         if found is None or time.monotonic() - when > FRESH:
             when = time.monotonic()
-            with shelves.lying_in(item.shelf):
+            with cache_folders.lying_in(item.shelf):
                 found = find(item.job.environment, self.workspace.locks_folder, item.lock)
             self.ready[item.digest] = (when, found)
         return found

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from scriptrun import compute, tickets
 from scriptrun.engines.base import Order
-from scriptrun.environments import uses
+from scriptrun.environments.cache import usage as cache_usage
 from scriptrun.runtime import events, files, results
 from scriptrun.spec import states
 from scriptrun.spec.hints import TYPE_CHECKING, Any
@@ -18,7 +18,7 @@ from scriptrun.tracking import run_folder
 
 if TYPE_CHECKING:
     from scriptrun import lending
-    from scriptrun.environments.base import Ready
+    from scriptrun.environments.builder import Ready
     from scriptrun.home import Home
 else:
     lending = later("scriptrun.lending")
@@ -108,7 +108,7 @@ def write_lock(folder: Path, ready: Ready) -> None:
         seconds=ready.seconds,
     )
     if ready.place:
-        uses.note(ready.place, folder)
+        cache_usage.note(ready.place, folder)
     for note in ready.notes:
         writer.write("note", message=note)
     relaxed = ready.lock.get("relaxed")

@@ -15,9 +15,9 @@ from pathlib import Path
 from scriptrun import compute, placing, provenance, resuming, runner, starting, tickets
 from scriptrun.config import checks, planning
 from scriptrun.engines.base import NoAnswer, NoRoom
-from scriptrun.environments import base as environments
-from scriptrun.environments import shelves
-from scriptrun.environments.find import find
+from scriptrun.environments import builder as environments
+from scriptrun.environments.cache import folders as cache_folders
+from scriptrun.environments.lookup import find
 from scriptrun.runtime import events, files, identity
 from scriptrun.spec import states
 from scriptrun.spec.environment import EXACT, EnvironmentSpec
@@ -221,7 +221,7 @@ def write_down(
     ``ready`` is its environment, where that was looked for already.
     """
     if ready is None:
-        with shelves.lying_in(placing.shelf_of(job.target, workspace)):
+        with cache_folders.lying_in(placing.shelf_of(job.target, workspace)):
             ready = find(job.environment, workspace.locks_folder, lock)
     queue = tickets.queue_of(workspace.id)
     job = job.replace(submitted_by={**job.submitted_by, "queue": str(queue)})

@@ -11,7 +11,7 @@ from scriptrun import distant, doctoring, outfit
 from scriptrun.doctoring import Check
 from scriptrun.engines.base import Engine
 from scriptrun.engines.transport import Done, Here, Ssh, Transport
-from scriptrun.environments import pip_settings
+from scriptrun.environments.uv import index_settings
 from scriptrun.home import Home
 from scriptrun.runtime import files
 from scriptrun.spec.errors import ScriptrunError
@@ -170,7 +170,7 @@ def _python_of_tool(engine: Any, found: list[Check]) -> str:
 
 def _index(engine: Any) -> tuple[str, str]:
     """Host and port of the package index that pip is told of here; "" where it is told of none."""
-    told = "" if engine.ssh else pip_settings.settings().get("index-url", "")
+    told = "" if engine.ssh else index_settings.settings().get("index-url", "")
     parts = urlsplit(told)
     if not parts.hostname:
         return "", ""

@@ -12,7 +12,7 @@ import tarfile
 import zipfile
 from pathlib import Path
 
-from scriptrun.environments import local_sources
+from scriptrun.environments.uv import local_sources
 from scriptrun.home import Home
 from scriptrun.runtime import files
 from scriptrun.spec.environment import EnvironmentSpec

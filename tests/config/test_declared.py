@@ -14,7 +14,8 @@ from wheel_making import make_wheel
 from scriptrun import Environment, ScriptRunConfig
 from scriptrun.config import planning, uv_project
 from scriptrun.config.environment_spec import environment_spec
-from scriptrun.environments import ensure, uv_tool
+from scriptrun.environments import ensure
+from scriptrun.environments.uv import tool as uv_tool
 from scriptrun.spec.errors import EnvironmentException
 
 HEADER = """\

@@ -10,7 +10,8 @@ from index_server import serving
 from wheel_making import make_wheel
 
 from scriptrun import Environment, building
-from scriptrun.environments import conda_platforms, ensure
+from scriptrun.environments import ensure
+from scriptrun.environments.conda import platforms as conda_platforms
 from scriptrun.spec.errors import EnvironmentException
 
 #: writes a lock of version 7 as pixi does, with conda's blue 1.0 (not the newest) and red

@@ -18,7 +18,7 @@ from scriptrun.config.environment import DockerBuildContext, Environment
 from scriptrun.config.script_run_config import ScriptRunConfig
 from scriptrun.config.sections import DockerConfiguration
 from scriptrun.engines.local import Local
-from scriptrun.environments import pythons
+from scriptrun.environments.interpreter import discovery as interpreter_discovery
 from scriptrun.experiment import Experiment
 from scriptrun.testing.jobs import Bench, log_of, until, wait
 
@@ -103,9 +103,9 @@ def test_an_image_with_another_user_an_entrypoint_and_no_shell(bench, podman):
 
 def test_the_oldest_python_in_an_image(bench, tmp_path):
     """The script runs on an image's own Python 3.8, with a package on top of it."""
-    if pythons.missing("3.8"):
+    if interpreter_discovery.missing("3.8"):
         pytest.skip("this machine has no Python 3.8")
-    prefix = Path(os.path.realpath(pythons.choose("3.8")[0].path)).parent.parent
+    prefix = Path(os.path.realpath(interpreter_discovery.choose("3.8")[0].path)).parent.parent
     small = shutil.ignore_patterns("test", "tests", "site-packages", "__pycache__", "*.a", "share")
     shutil.copytree(prefix, tmp_path / "context" / "old", ignore=small, symlinks=True)
     (tmp_path / "context" / "Dockerfile").write_text(

@@ -23,15 +23,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from wheel_making import make_wheel
 
-from scriptrun.environments import (
-    cache,
-    conda_channels,
-    conda_names,
-    conda_wishes,
-    reasons,
-    shelves,
-)
-from scriptrun.environments.conda_errors import explain
+from scriptrun.environments import dependency_paths
+from scriptrun.environments.cache import folders as cache_folders
+from scriptrun.environments.cache import listing as cache_listing
+from scriptrun.environments.conda import channels as conda_channels
+from scriptrun.environments.conda import pypi_names
+from scriptrun.environments.conda import request as conda_request
+from scriptrun.environments.conda.errors import explain
 from scriptrun.environments.ensure import ensure, find
 from scriptrun.spec.environment import AUTO, CONDA, RELAX, EnvironmentSpec
 from scriptrun.spec.errors import EnvironmentException
@@ -72,10 +70,10 @@ def test_versions_and_builds_are_solved_and_pip_comes_on_top(conda, wheels, lock
     told = says(ready, "import red, green, ontop; print(red.VERSION, green.BUILD, ontop.VERSION)")
     assert told == "1.0 slow_0 1.0"
     assert any(line.startswith(" + green=1.0=slow_0") for line in said)
-    assert cache.plan(spec, locks).cached
-    [entry] = cache.listing()
+    assert cache_listing.plan(spec, locks).cached
+    [entry] = cache_listing.listing()
     assert entry.packages == 5
-    assert reasons.pulled_by(ready.sites, ready.place)["red"] == ["blue", "ontop"]
+    assert dependency_paths.pulled_by(ready.sites, ready.place)["red"] == ["blue", "ontop"]
 
 
 def test_a_later_channel_helps_where_the_first_does_not_do(conda, locks, said, tmp_path):
@@ -203,7 +201,7 @@ def test_passwords_of_channels_open_them_and_are_written_nowhere(
     monkeypatch.setenv("NETRC", str(netrc))
     by_netrc = ensure(spec, locks, said.append)
     netrc.unlink()
-    cache.remove(by_netrc.key)
+    cache_listing.remove(by_netrc.key)
     shutil.rmtree(tmp_path / "rattler")
     monkeypatch.setenv("PASSWORD", "open-sesame")
     named = spec.replace(channels=(f"http://me:${{PASSWORD}}@{guarded}",))
@@ -216,7 +214,7 @@ def test_passwords_of_channels_open_them_and_are_written_nowhere(
     ]
     texts = [path.read_text() for path in kept if path.is_file()] + said
     assert not [text for text in texts if "sesame" in text]
-    cache.remove(ready.key)
+    cache_listing.remove(ready.key)
     shutil.rmtree(tmp_path / "rattler")
     monkeypatch.setenv(vault.variable(f"index-{guarded}"), "me:open-sesame")
     assert ensure(spec, locks, said.append).key == ready.key
@@ -235,7 +233,7 @@ def test_a_lock_stands_until_it_is_made_anew_and_its_packages_are_looked_at(
 ):
     spec = EnvironmentSpec(CONDA, conda=("red=1",), channels=(own_channel.as_uri(),))
     ready = ensure(spec, locks, said.append)
-    cache.remove(ready.key)
+    cache_listing.remove(ready.key)
     noarch = own_channel / "noarch"
     whole = (noarch / "red-1.0-py_0.conda").read_bytes()
     shutil.copy(noarch / "red-2.0-py_0.conda", noarch / "red-1.0-py_0.conda")
@@ -248,7 +246,7 @@ def test_a_lock_stands_until_it_is_made_anew_and_its_packages_are_looked_at(
     (noarch / "red-1.0-py_0.conda").write_bytes(whole)
     again = ensure(spec, locks, said.append)  # what was unpacked under the wrong digest is not used
     assert (again.key, says(again, "import red; print(red.VERSION)")) == (ready.key, "1.0")
-    cache.remove(ready.key)
+    cache_listing.remove(ready.key)
     shutil.rmtree(tmp_path / "rattler")
     (noarch / "red-1.0-py_0.conda").unlink()
     assert "red-1.0-py_0.conda, which the environment is locked to, is gone" in refusal(
@@ -309,8 +307,8 @@ def test_a_killed_build_is_never_taken_for_good(conda, own_channel, tmp_path):
         ready = find(spec, locks) or ensure(spec, locks, print)
         told = says(ready, "import red, blue, pin; print(red.VERSION, blue.VERSION)")
         assert told == "1.0 1.0", f"seed {seed}, moment {number}"
-        assert shelves.unfinished(ready.key) == []
-        cache.remove(ready.key)
+        assert cache_folders.unfinished(ready.key) == []
+        cache_listing.remove(ready.key)
         if number % 2:
             shutil.rmtree(tmp_path / "rattler")
 
@@ -372,7 +370,7 @@ def test_condas_own_settings_count(tmp_path, monkeypatch):
 def test_the_name_in_a_spec_is_the_one_that_rattler_reads(name, version, channel):
     rattler = pytest.importorskip("rattler")
     spec = rattler.MatchSpec(channel + name + version)
-    assert conda_names.name_of(channel + name + version) == spec.name.normalized
+    assert pypi_names.name_of(channel + name + version) == spec.name.normalized
 
 
 def test_secrets_are_told_from_channels_without():
@@ -401,5 +399,5 @@ def test_what_rattler_says_of_a_full_disk_and_a_wrong_digest_has_its_own_sentenc
 
 def test_a_python_is_always_wished_for():
     spec = EnvironmentSpec(CONDA, conda=("r-base",), python="3.8")
-    assert conda_wishes.of(spec).python == "python 3.8.*"
-    assert conda_wishes.of(spec.replace(python=">=3.8,<3.10")).python == "python >=3.8,<3.10"
+    assert conda_request.of(spec).python == "python 3.8.*"
+    assert conda_request.of(spec.replace(python=">=3.8,<3.10")).python == "python >=3.8,<3.10"

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from packaging.requirements import Requirement
 from packaging.version import Version
 
-from scriptrun.environments import conda_names
+from scriptrun.environments.conda import pypi_names
 
 
 @pytest.mark.parametrize(
@@ -39,14 +39,14 @@ from scriptrun.environments import conda_names
     ],
 )
 def test_a_conda_spec_means_the_same_to_pip(conda, pip):
-    translation = conda_names.translate([conda])
+    translation = pypi_names.translate([conda])
     assert translation.requirements == (pip,)
     assert translation.unknown == translation.troubles == ()
     Requirement(pip)
 
 
 def test_python_and_what_wheels_bring_along_are_no_requirements():
-    translation = conda_names.translate(
+    translation = pypi_names.translate(
         ["python=3.6.2", "cudatoolkit=9.0", "mkl", "numpy", "_libgcc_mutex=0.1=main"]
     )
     assert translation.python == "3.6.2"
@@ -55,15 +55,15 @@ def test_python_and_what_wheels_bring_along_are_no_requirements():
 
 
 def test_all_unknown_packages_are_listed_at_once():
-    translation = conda_names.translate(["r-base=4.1", "numpy", "gcc_linux-64", "ffmpeg"])
+    translation = pypi_names.translate(["r-base=4.1", "numpy", "gcc_linux-64", "ffmpeg"])
     assert translation.unknown == ("r-base=4.1", "gcc_linux-64", "ffmpeg")
-    text = conda_names.refusal(translation.unknown)
+    text = pypi_names.refusal(translation.unknown)
     assert "'r-base=4.1', 'gcc_linux-64', 'ffmpeg'" in text
 
 
 @pytest.mark.parametrize("spec", ["numpy>1.2|<1.0", "", "=1.2", "numpy==abc", "numpy >= "])
 def test_what_cannot_be_said_is_a_trouble_and_not_dropped(spec):
-    translation = conda_names.translate([spec])
+    translation = pypi_names.translate([spec])
     assert translation.requirements == ()
     assert f"'{spec.strip()}'" in translation.troubles[0]
 
@@ -71,7 +71,7 @@ def test_what_cannot_be_said_is_a_trouble_and_not_dropped(spec):
 @given(st.lists(st.integers(0, 99), min_size=2, max_size=3), st.integers(0, 99))
 def test_one_equals_sign_means_that_line_of_releases(parts, more):
     text = ".".join(map(str, parts))
-    requirement = Requirement(conda_names.translate([f"numpy={text}"]).requirements[0])
+    requirement = Requirement(pypi_names.translate([f"numpy={text}"]).requirements[0])
     assert requirement.specifier.contains(Version(text))
     assert requirement.specifier.contains(Version(f"{text}.{more}"))
     above = ".".join(map(str, [*parts[:-1], parts[-1] + 1]))
@@ -80,7 +80,7 @@ def test_one_equals_sign_means_that_line_of_releases(parts, more):
 
 @given(st.text(max_size=30))
 def test_no_text_whatever_raises(text):
-    translation = conda_names.translate([text])
+    translation = pypi_names.translate([text])
     for requirement in translation.requirements:
         Requirement(requirement)
 
@@ -92,7 +92,7 @@ def test_the_old_curated_environments_are_understood():
         for path in facts.rglob("*.json")
         for spec in _conda_specs(json.loads(path.read_text("utf-8")))
     }
-    translation = conda_names.translate(sorted(specs))
+    translation = pypi_names.translate(sorted(specs))
     assert translation.troubles == ()
     for requirement in translation.requirements:
         Requirement(requirement)

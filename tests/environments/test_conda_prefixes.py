@@ -10,8 +10,9 @@ from pathlib import Path
 import pytest
 from wheel_making import make_wheel
 
-from scriptrun.environments import conda_prefixes, uv_tool
+from scriptrun.environments.conda import prefixes as conda_prefixes
 from scriptrun.environments.ensure import ensure
+from scriptrun.environments.uv import tool as uv_tool
 from scriptrun.spec.environment import CONDA, EnvironmentSpec
 
 

@@ -16,8 +16,10 @@ from pathlib import Path
 import pytest
 from wheel_making import make_wheel
 
-from scriptrun.environments import cache, ensure, shelves
-from scriptrun.environments.base import Stopped
+from scriptrun.environments import ensure
+from scriptrun.environments.builder import Stopped
+from scriptrun.environments.cache import folders as cache_folders
+from scriptrun.environments.cache import listing as cache_listing
 from scriptrun.spec.environment import EnvironmentSpec
 from scriptrun.spec.errors import EnvironmentException
 from scriptrun.store.locks import flocks
@@ -129,16 +131,18 @@ def test_eight_processes_build_it_once(request_of, locks):
     assert [answer["cached"] for answer in answers].count(False) == 1
     assert sum("Building environment" in output for output in outputs) == 1
     assert sum("Locking environment" in output for output in outputs) == 1
-    assert shelves.numbers(answers[0]["key"]) == [1]
+    assert cache_folders.numbers(answers[0]["key"]) == [1]
 
 
 def test_who_waits_says_for_whom(request_of, locks, said):
     spec = request_of("red")
     ready = ensure.ensure(spec, locks, said.append)
-    cache.remove(ready.key)
+    cache_listing.remove(ready.key)
     waited: list[str] = []
-    with flocks.flock(shelves.build_lock(ready.key)):
-        Path(f"{shelves.build_lock(ready.key)}.owner").write_text('{"pid": 4711, "host": "there"}')
+    with flocks.flock(cache_folders.build_lock(ready.key)):
+        Path(f"{cache_folders.build_lock(ready.key)}.owner").write_text(
+            '{"pid": 4711, "host": "there"}'
+        )
         thread = threading.Thread(target=ensure.ensure, args=(spec, locks, waited.append))
         thread.start()
         until(lambda: waited)
@@ -150,8 +154,8 @@ def test_who_waits_says_for_whom(request_of, locks, said):
 def test_waiting_can_be_given_up(request_of, locks, said):
     spec = request_of("red")
     ready = ensure.ensure(spec, locks, said.append)
-    cache.remove(ready.key)
-    with flocks.flock(shelves.build_lock(ready.key)), pytest.raises(Stopped):
+    cache_listing.remove(ready.key)
+    with flocks.flock(cache_folders.build_lock(ready.key)), pytest.raises(Stopped):
         ensure.ensure(spec, locks, said.append, stop=lambda: True)
 
 
@@ -171,25 +175,25 @@ def test_a_killed_build_is_never_taken_for_good(request_of, tmp_path):
         ready = found or ensure.ensure(spec, locks, said.append)
         assert imported(ready, "blue") == "1.0", f"seed {seed}, moment {number}"
         assert imported(ready, "red") == "1.0", f"seed {seed}, moment {number}"
-        assert shelves.unfinished(ready.key) == []
+        assert cache_folders.unfinished(ready.key) == []
         # uv, orphaned by the kill, may still be at work in what it began
         until(
-            lambda key=ready.key: not cache.users(shelves.shelf(key)),
+            lambda key=ready.key: not cache_listing.users(cache_folders.shelf(key)),
             "the killed build's uv goes on",
         )
-        cache.remove(ready.key)
+        cache_listing.remove(ready.key)
 
 
 def test_a_build_killed_halfway_is_built_again_with_a_reason(request_of, locks, said):
     spec = request_of("blue")
     key = ensure.ensure(spec, locks, said.append).key
-    cache.remove(key)
-    os.makedirs(os.path.join(shelves.shelf(key), "1", "bin"))  # what uv venv had made so far
+    cache_listing.remove(key)
+    os.makedirs(os.path.join(cache_folders.shelf(key), "1", "bin"))  # what uv venv had made so far
     assert ensure.find(spec, locks) is None
     said.clear()
     ready = ensure.ensure(spec, locks, said.append)
     assert "Building the environment again, because its build was cut short." in said
-    assert shelves.numbers(key) == [2]
+    assert cache_folders.numbers(key) == [2]
     assert imported(ready, "blue") == "1.0"
 
 
@@ -214,13 +218,13 @@ print(sorted(heavy & set(sys.modules)))
 def test_failure_leaves_no_place_behind(request_of, locks, said, wheels, monkeypatch):
     spec = request_of("red==1.0")
     ready = ensure.ensure(spec, locks, said.append)
-    cache.remove(ready.key)
+    cache_listing.remove(ready.key)
     for wheel in wheels.glob("red-1.0*"):
         wheel.unlink()
     monkeypatch.setenv("UV_CACHE_DIR", str(wheels / "empty-cache"))
     with pytest.raises(EnvironmentException):
         ensure.ensure(spec, locks, said.append)
-    assert shelves.numbers(ready.key) == []
+    assert cache_folders.numbers(ready.key) == []
     assert ensure.find(spec, locks) is None
 
 

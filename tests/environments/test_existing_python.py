@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from scriptrun.environments import base
+from scriptrun.environments import builder
 from scriptrun.spec.environment import INTERPRETER, EnvironmentSpec
 
 
@@ -18,5 +18,5 @@ def test_python_2_is_refused_in_a_sentence(tmp_path):
     (tmp_path / "venv" / "pyvenv.cfg").write_text(f"home = {root / 'bin'}\nversion = 2.7.18\n")
     (tmp_path / "venv" / "lib" / "python2.7" / "site-packages").mkdir(parents=True)
     spec = EnvironmentSpec(INTERPRETER, interpreter=str(tmp_path / "venv" / "bin" / "python"))
-    (reason,) = base.check(spec)
+    (reason,) = builder.check(spec)
     assert "is Python 2.7.18, and jobs run on 3.6 and newer" in reason

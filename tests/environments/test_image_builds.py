@@ -16,7 +16,8 @@ from wheel_making import make_repository, make_wheel
 
 from scriptrun import building
 from scriptrun.config.environment import ContainerRegistry, Environment
-from scriptrun.environments import cache, ensure
+from scriptrun.environments import ensure
+from scriptrun.environments.cache import listing as cache_listing
 from scriptrun.spec.environment import AUTO
 from scriptrun.spec.errors import EnvironmentException
 from scriptrun.store import container_tool
@@ -54,7 +55,7 @@ def with_packages(wheels, *names, image=BASE):
 
 def steps_for(environment, workspace):
     """What `env build --plan` says would be done."""
-    return cache.plan(building.spec_of(environment), workspace.locks_folder).steps
+    return cache_listing.plan(building.spec_of(environment), workspace.locks_folder).steps
 
 
 def layers(podman, image):
@@ -116,12 +117,12 @@ def test_one_more_package_is_one_more_layer_and_what_is_there_is_not_asked_for(
     words = ("run", "--rm", "--network=none", more.ready.container["image"], "ls")
     assert podman.say(*words, "/run/scriptrun", "/tmp").split() == ["/run/scriptrun:", "/tmp:"]
 
-    cache.remove(more.ready.key)
+    cache_listing.remove(more.ready.key)
     _, base, venv, packages = steps_for(with_packages(wheels, "red==1.0", "blue"), workspace)
     assert base == before[0]
     assert re.fullmatch(r"Keep the layer of a virtual environment of its Python 3\S+ in .*", venv)
     assert packages == "Build the layer of 2 packages, put there by uv."
-    cache.remove(first.ready.key)
+    cache_listing.remove(first.ready.key)
     assert BASE in images(podman) and images(podman) <= others
 
 

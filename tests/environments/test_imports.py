@@ -5,7 +5,7 @@ import sys
 
 import pytest
 
-from scriptrun.environments import ensure, imports
+from scriptrun.environments import ensure, import_check
 from scriptrun.spec.environment import INTERPRETER, EnvironmentSpec
 
 SCRIPT = b"""
@@ -42,7 +42,7 @@ elif x:
 
 
 def test_top_level_names_of_what_must_be_there():
-    assert imports.script_imports(SCRIPT) == set(
+    assert import_check.script_imports(SCRIPT) == set(
         "__future__ os numpy sklearn PIL typing polars json strict_one torch scipy yaml "
         "first second".split()
     )
@@ -52,11 +52,11 @@ def test_top_level_names_of_what_must_be_there():
     "source", [b"print 'two'\nimport numpy", b"\x00", b"\xff\xfe", b"def (", b"(" * 5000, b""]
 )
 def test_what_is_no_python_3_imports_nothing(source):
-    assert imports.script_imports(source) == set()
+    assert import_check.script_imports(source) == set()
 
 
 def test_a_declared_encoding_is_read():
-    assert imports.script_imports(
+    assert import_check.script_imports(
         "# -*- coding: latin-1 -*-\n# é\nimport red".encode("latin-1")
     ) == {"red"}
 
@@ -64,20 +64,20 @@ def test_a_declared_encoding_is_read():
 def test_of_what_is_built_the_directories_decide(request_of, locks, said):
     ready = ensure.ensure(request_of("blue"), locks, said.append)
     wanted = {"red", "blue", "sklearn", "os", "scriptrun", "azureml", "distutils"}
-    assert imports.missing(wanted, ready) == ["sklearn"]
+    assert import_check.missing(wanted, ready) == ["sklearn"]
     site = ready.sites[0]
     os.mkdir(os.path.join(site, "namespace"))
     open(os.path.join(site, "fast.cpython-311-x86_64-linux-gnu.so"), "w").close()
     with open(os.path.join(site, "elsewhere.pth"), "w") as pth:
         pth.write(f"{os.path.dirname(locks)}/src\nimport os\n")
     os.makedirs(os.path.join(os.path.dirname(locks), "src", "linked"))
-    assert imports.missing({"namespace", "fast", "linked", "fas"}, ready) == ["fas"]
+    assert import_check.missing({"namespace", "fast", "linked", "fas"}, ready) == ["fas"]
 
 
 def test_of_an_interpreter_too(locks, said):
     spec = EnvironmentSpec(INTERPRETER, interpreter=sys.executable)
     ready = ensure.ensure(spec, locks, said.append)
-    assert imports.missing({"pytest", "yaml", "_pytest", "no_such_module"}, ready) == [
+    assert import_check.missing({"pytest", "yaml", "_pytest", "no_such_module"}, ready) == [
         "no_such_module"
     ]
 
@@ -89,7 +89,7 @@ def test_an_editable_install_counts(tmp_path, locks, said):
     site.mkdir()
     (site / "__editable___mine_1_finder.py").write_text("MAPPING = {'mine': '/src/mine'}\n")
     ready = type(ready)(**{**vars(ready), "sites": (str(site),)})
-    assert imports.missing({"mine", "min"}, ready) == ["min"]
+    assert import_check.missing({"mine", "min"}, ready) == ["min"]
 
 
 @pytest.mark.parametrize(
@@ -104,9 +104,9 @@ def test_an_editable_install_counts(tmp_path, locks, said):
     ],
 )
 def test_before_it_is_built_the_names_decide(pip, wanted, missing):
-    assert imports.missing(wanted, EnvironmentSpec("packages", pip=pip)) == missing
+    assert import_check.missing(wanted, EnvironmentSpec("packages", pip=pip)) == missing
 
 
 def test_conda_names_count_before_the_build():
     spec = EnvironmentSpec("packages", conda=("pytorch=1.6", "scikit-learn"))
-    assert imports.missing({"torch", "sklearn", "bs4"}, spec) == ["bs4"]
+    assert import_check.missing({"torch", "sklearn", "bs4"}, spec) == ["bs4"]

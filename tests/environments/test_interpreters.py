@@ -8,7 +8,10 @@ from importlib import metadata
 
 import pytest
 
-from scriptrun.environments import ensure, interpreters, pip_settings, pythons, sites
+from scriptrun.environments import ensure, site_packages
+from scriptrun.environments.interpreter import discovery as interpreter_discovery
+from scriptrun.environments.interpreter import facts as interpreter_facts
+from scriptrun.environments.uv import index_settings
 from scriptrun.spec.environment import INTERPRETER, EnvironmentSpec
 
 
@@ -20,7 +23,7 @@ def test_what_is_told_from_files_is_what_the_interpreter_says(locks, said):
     ready = ensure.ensure(spec_of(sys.executable), locks, said.append)
     assert ready.lock["version"] == "{}.{}.{}".format(*sys.version_info[:3])
     own = {
-        f"{sites.normal(each.name)}=={each.version}"
+        f"{site_packages.normal(each.name)}=={each.version}"
         for each in metadata.distributions()
         if os.path.dirname(str(each._path)) in ready.sites
     }
@@ -30,14 +33,14 @@ def test_what_is_told_from_files_is_what_the_interpreter_says(locks, said):
     assert ready.cached
 
 
-@pytest.mark.parametrize("path", sorted({python.path for python in pythons.found()}))
+@pytest.mark.parametrize("path", sorted({python.path for python in interpreter_discovery.found()}))
 def test_every_interpreter_here_is_told_truly(path):
-    told = interpreters.look(path)
-    started = interpreters._started(path)
+    told = interpreter_facts.look(path)
+    started = interpreter_facts._started(path)
     if told is not None:
         assert told.version == started.version
         assert set(told.sites) >= {s for s in started.sites if os.path.isdir(s)}
-    assert interpreters.ask(path).version == started.version
+    assert interpreter_facts.ask(path).version == started.version
 
 
 def test_an_interpreter_is_asked_once_and_again_when_it_changed(tmp_path, monkeypatch):
@@ -51,10 +54,10 @@ def test_an_interpreter_is_asked_once_and_again_when_it_changed(tmp_path, monkey
 
     write("")
     for _ in range(3):
-        interpreters.ask(str(odd))
+        interpreter_facts.ask(str(odd))
     assert log.read_text() == "start\n"
     write("# another\n")
-    interpreters.ask(str(odd))
+    interpreter_facts.ask(str(odd))
     assert log.read_text() == "start\nstart\n"
 
 
@@ -125,7 +128,7 @@ def test_a_venv_over_the_system_sees_the_systems_packages(tmp_path, locks, said,
     ],
 )
 def test_versions_are_read(text, numbers):
-    assert pythons.parse(text) == numbers
+    assert interpreter_discovery.parse(text) == numbers
 
 
 def test_pyenv_and_uv_versions_are_found_without_starting_them(tmp_path, monkeypatch):
@@ -139,10 +142,10 @@ def test_pyenv_and_uv_versions_are_found_without_starting_them(tmp_path, monkeyp
         path.parent.mkdir(parents=True)
         path.write_text("#!/bin/sh\nexit 1\n")
         path.chmod(0o755)
-    assert pythons.choose("3.30")[0].version == "3.30.10"
-    assert pythons.choose("3.30.2") == (pythons.choose("3.30.2")[0], "")
-    assert pythons.choose("3.32")[0].path.startswith(str(tmp_path / "uv"))
-    note = pythons.choose("3.30.5")[1]
+    assert interpreter_discovery.choose("3.30")[0].version == "3.30.10"
+    assert interpreter_discovery.choose("3.30.2") == (interpreter_discovery.choose("3.30.2")[0], "")
+    assert interpreter_discovery.choose("3.32")[0].path.startswith(str(tmp_path / "uv"))
+    note = interpreter_discovery.choose("3.30.5")[1]
     assert "3.30.10 is used" in note
 
 
@@ -160,7 +163,7 @@ def test_pips_settings_reach_uv(tmp_path, monkeypatch):
     monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path))
     monkeypatch.setenv("HOME", str(tmp_path))
     monkeypatch.setenv("PIP_INDEX_URL", "https://zero.example/simple")
-    told = pip_settings.as_uv_variables()
+    told = index_settings.as_uv_variables()
     assert told["UV_DEFAULT_INDEX"] == "https://zero.example/simple"
     assert told["UV_EXTRA_INDEX_URL"] == "https://two.example/simple https://three.example/simple"
     # pip ignores a folder that does not exist, and uv refuses to work with one
@@ -168,7 +171,7 @@ def test_pips_settings_reach_uv(tmp_path, monkeypatch):
     assert told["UV_FIND_LINKS"] == ",".join(map(str, links))
     assert told["UV_INDEX_STRATEGY"] == "unsafe-best-match"
     monkeypatch.setenv("UV_DEFAULT_INDEX", "https://own.example/simple")
-    assert pip_settings.as_uv_variables() == {}
+    assert index_settings.as_uv_variables() == {}
 
 
 def test_a_wheel_of_pips_folder_is_built_in(request_of, locks, said, wheels, monkeypatch, tmp_path):

@@ -6,7 +6,8 @@ import subprocess
 
 import pytest
 
-from scriptrun.environments import ensure, local_sources
+from scriptrun.environments import ensure
+from scriptrun.environments.uv import local_sources
 from scriptrun.spec.environment import PACKAGES, EnvironmentSpec
 from scriptrun.spec.errors import EnvironmentException
 

@@ -7,7 +7,12 @@ import time
 import pytest
 from wheel_making import make_wheel
 
-from scriptrun.environments import base, cache, cache_size, ensure, pruning, shelves, uses
+from scriptrun.environments import builder, ensure
+from scriptrun.environments.cache import folders as cache_folders
+from scriptrun.environments.cache import limit as cache_limit
+from scriptrun.environments.cache import listing as cache_listing
+from scriptrun.environments.cache import prune as cache_prune
+from scriptrun.environments.cache import usage as cache_usage
 from scriptrun.spec.errors import UserErrorException
 
 DAY = 86400.0
@@ -25,11 +30,11 @@ def three(request_of, locks, said):
 
 
 def unused(place, seconds):
-    os.utime(os.path.join(place, shelves.MARKER), (1, time.time() - seconds))
+    os.utime(os.path.join(place, cache_folders.MARKER), (1, time.time() - seconds))
 
 
 def left():
-    return sorted(entry.names[0] for entry in cache.listing())
+    return sorted(entry.names[0] for entry in cache_listing.listing())
 
 
 @pytest.mark.parametrize(
@@ -44,9 +49,9 @@ def left():
     ],
 )
 def test_what_goes(three, asked, stay):
-    would = pruning.prune(**asked, dry=True)
+    would = cache_prune.prune(**asked, dry=True)
     assert left() == ["mid", "new", "old"]
-    done = pruning.prune(**asked)
+    done = cache_prune.prune(**asked)
     assert left() == stay
     assert would.removed == done.removed
     assert [entry.used for entry in done.removed] == sorted(entry.used for entry in done.removed)
@@ -55,10 +60,10 @@ def test_what_goes(three, asked, stay):
 
 def test_what_is_in_use_stays(three, request_of, locks):
     ready = ensure.find(request_of("red==2.0"), locks)  # handed out just now
-    (running,) = (entry for entry in cache.listing() if entry.names == ("mid",))
+    (running,) = (entry for entry in cache_listing.listing() if entry.names == ("mid",))
     python = os.path.join(running.place, "bin", "python")
     with subprocess.Popen([python, "-c", "input()"], stdin=subprocess.PIPE) as process:
-        done = pruning.prune()
+        done = cache_prune.prune()
         process.communicate(b"\n")
     assert left() == ["mid", "old"] and os.path.exists(ready.python)
     reasons = {entry.names[0]: reason for entry, reason in done.kept}
@@ -70,15 +75,15 @@ def test_a_build_keeps_the_cache_within_its_limit(
     three, request_of, locks, said, wheels, monkeypatch
 ):
     make_wheel(wheels, "green", "1.0")
-    sizes = {entry.names[0]: entry.size for entry in cache.listing()}
-    monkeypatch.setenv(cache_size.LIMIT, str(sum(sizes.values()) + 1000))
+    sizes = {entry.names[0]: entry.size for entry in cache_listing.listing()}
+    monkeypatch.setenv(cache_limit.LIMIT, str(sum(sizes.values()) + 1000))
     ensure.ensure(request_of("green", name="last"), locks, said.append)
     assert "old" not in left() and {"last", "new"} <= set(left())
     assert any(
-        "old from the cache, unused since" in line and cache_size.LIMIT in line for line in said
+        "old from the cache, unused since" in line and cache_limit.LIMIT in line for line in said
     )
-    monkeypatch.setenv(cache_size.LIMIT, "much")
-    assert any("='much' is no size" in reason for reason in base.check(request_of("green")))
+    monkeypatch.setenv(cache_limit.LIMIT, "much")
+    assert any("='much' is no size" in reason for reason in builder.check(request_of("green")))
     before = (left(), list(said))
     with pytest.raises(UserErrorException, match="is no size"):
         ensure.ensure(request_of("green==1.0"), locks, said.append)
@@ -86,25 +91,25 @@ def test_a_build_keeps_the_cache_within_its_limit(
 
 
 def test_runs_that_used_it_are_remembered(three, tmp_path):
-    place = shelves.current(three["new"])[0]
+    place = cache_folders.current(three["new"])[0]
     for number in (1, 2, 1):
-        uses.note(place, tmp_path / f"run_{number}")
-    (entry,) = (entry for entry in cache.listing() if entry.names == ("new",))
+        cache_usage.note(place, tmp_path / f"run_{number}")
+    (entry,) = (entry for entry in cache_listing.listing() if entry.names == ("new",))
     assert entry.runs == ("run_1", "run_2")
-    path = os.path.join(os.path.dirname(place), uses.NAME)
+    path = os.path.join(os.path.dirname(place), cache_usage.NAME)
     with open(path, "a") as handle:
         handle.write('"half a li')
-    uses.note("/dev/null/nowhere/1", tmp_path)
-    assert [os.path.basename(each) for each in uses.of(os.path.dirname(place))] == [
+    cache_usage.note("/dev/null/nowhere/1", tmp_path)
+    assert [os.path.basename(each) for each in cache_usage.of(os.path.dirname(place))] == [
         "run_1",
         "run_2",
     ]
 
 
 def test_what_is_remembered_stays_short(three, tmp_path, monkeypatch):
-    monkeypatch.setattr(uses, "LIMIT", 1000)
-    place = shelves.current(three["new"])[0]
+    monkeypatch.setattr(cache_usage, "LIMIT", 1000)
+    place = cache_folders.current(three["new"])[0]
     for number in range(100):
-        uses.note(place, tmp_path / f"run_{number}")
-    kept = uses.of(os.path.dirname(place))
+        cache_usage.note(place, tmp_path / f"run_{number}")
+    kept = cache_usage.of(os.path.dirname(place))
     assert kept[0].endswith("run_99") and 0 < len(kept) < 40

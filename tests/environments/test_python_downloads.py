@@ -11,7 +11,9 @@ from pathlib import Path
 
 import pytest
 
-from scriptrun.environments import ensure, python_downloads, pythons
+from scriptrun.environments import ensure
+from scriptrun.environments.interpreter import discovery as interpreter_discovery
+from scriptrun.environments.interpreter import download as interpreter_download
 from scriptrun.spec.environment import EnvironmentSpec
 from scriptrun.spec.errors import EnvironmentException
 
@@ -22,7 +24,7 @@ def only_own(tmp_path, monkeypatch):
     monkeypatch.setenv("PYENV_ROOT", str(tmp_path / "pyenv"))
     monkeypatch.setenv("UV_PYTHON_INSTALL_DIR", str(tmp_path / "pythons"))
     monkeypatch.setenv("PATH", "/usr/bin:/bin")
-    monkeypatch.setattr(pythons, "_SYSTEM", ())
+    monkeypatch.setattr(interpreter_discovery, "_SYSTEM", ())
 
 
 def packed(prefix: Path, target: Path) -> None:
@@ -90,7 +92,7 @@ def test_uv_brings_a_python_that_is_not_here(offer, only_own, locks, said, tmp_p
     code = "import sys; print(sys.base_prefix, sys.version_info[:3])"
     where = subprocess.check_output([ready.python, "-c", code], text=True)
     assert str(tmp_path / "pythons") in where and str(tuple(map(int, version.split(".")))) in where
-    assert pythons.missing(f"=={minor}.*") == "" and python_downloads.obtain(
+    assert interpreter_discovery.missing(f"=={minor}.*") == "" and interpreter_download.obtain(
         minor, said.append, lambda: False
     )
 

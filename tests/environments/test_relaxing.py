@@ -11,8 +11,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from wheel_making import make_wheel
 
-from scriptrun.environments import pythons, relaxing
 from scriptrun.environments.ensure import ensure
+from scriptrun.environments.interpreter import discovery as interpreter_discovery
+from scriptrun.environments.uv import relax_pins as uv_relax_pins
 from scriptrun.spec.environment import AUTO, EXACT, RELAX
 from scriptrun.spec.errors import EnvironmentException
 
@@ -81,7 +82,7 @@ def test_what_once_had_a_wheel_is_not_built_for_a_later_python(
     request_of, locks, said, aged, monkeypatch
 ):
     """Its source rarely builds there; this one has no way to. The machine has one Python."""
-    monkeypatch.setattr(pythons, "others", list)
+    monkeypatch.setattr(interpreter_discovery, "others", list)
     about = b"Metadata-Version: 2.2\nName: numeric\nVersion: 1.0\n"
     with tarfile.open(aged / "numeric-1.0.tar.gz", "w:gz") as file:
         entry = tarfile.TarInfo("numeric-1.0/PKG-INFO")
@@ -147,7 +148,7 @@ def test_old_names_work_in_what_was_relaxed(request_of, locks, said, aged, tmp_p
     ],
 )
 def test_pins_are_recognised(line, name, version):
-    pin = relaxing.pin_of(line)
+    pin = uv_relax_pins.pin_of(line)
     assert (pin.name, pin.version) == (name, version)
 
 
@@ -155,13 +156,13 @@ def test_pins_are_recognised(line, name, version):
     "line", ["numpy", "numpy>=1.2", "numpy!=1.3", "-e .", "a @ file:///x==1", "./x==1"]
 )
 def test_what_bounds_nothing_is_no_pin(line):
-    assert relaxing.pin_of(line) is None
+    assert uv_relax_pins.pin_of(line) is None
 
 
 @given(st.from_regex(r"[a-z][a-z0-9]{0,5}==\d{1,2}(\.\d{1,2}){0,2}", fullmatch=True))
 def test_a_relaxed_pin_still_allows_what_was_asked(line):
-    pin = relaxing.pin_of(line)
+    pin = uv_relax_pins.pin_of(line)
     assert pin.just(pin.version) == line
     assert pin.at_least() == line.replace("==", ">=")
     locked = f"{pin.name}=={pin.version} \\\n    --hash=sha256:00\n"
-    assert relaxing.changed([pin], locked) == {}
+    assert uv_relax_pins.changed([pin], locked) == {}

@@ -12,11 +12,12 @@ from pathlib import Path
 import pytest
 from wheel_making import make_wheel
 
-from scriptrun.environments import ensure, pythons
+from scriptrun.environments import ensure
+from scriptrun.environments.interpreter import discovery as interpreter_discovery
 from scriptrun.spec.environment import EnvironmentSpec
 from scriptrun.spec.errors import EnvironmentException
 
-HERE = sorted({".".join(map(str, python.minor)) for python in pythons.found()})
+HERE = sorted({".".join(map(str, python.minor)) for python in interpreter_discovery.found()})
 needs_38 = pytest.mark.skipif("3.8" not in HERE, reason="this machine has no Python 3.8")
 
 

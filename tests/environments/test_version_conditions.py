@@ -2,7 +2,8 @@
 
 import pytest
 
-from scriptrun.environments import pythons, version_conditions
+from scriptrun.environments.interpreter import discovery as interpreter_discovery
+from scriptrun.environments.interpreter import version_ranges
 
 
 @pytest.mark.parametrize(
@@ -18,16 +19,24 @@ from scriptrun.environments import pythons, version_conditions
 )
 def test_which_versions_fit(text, fitting, others):
     for version in (*fitting, *others):
-        assert pythons.fits(text, tuple(map(int, version.split(".")))) == (version in fitting)
+        assert interpreter_discovery.fits(text, tuple(map(int, version.split(".")))) == (
+            version in fitting
+        )
 
 
 @pytest.mark.parametrize("text", ["", "tomorrow", ">=3.8 or so", "<=>3"])
 def test_what_is_no_condition(text):
-    assert version_conditions.parse(text) is None and not pythons.is_version(text)
+    assert version_ranges.parse(text) is None and not interpreter_discovery.is_version(text)
 
 
 def test_the_own_python_comes_first_and_then_the_newest():
-    own = pythons.interpreters_minor()
-    assert pythons.choose(">=3.6")[0].minor == own
-    other = pythons.choose(f"!={own[0]}.{own[1]}.*")[0] if pythons.others() else None
-    assert other is None or other.minor == max(each.minor for each in pythons.others())
+    own = interpreter_discovery.interpreters_minor()
+    assert interpreter_discovery.choose(">=3.6")[0].minor == own
+    other = (
+        interpreter_discovery.choose(f"!={own[0]}.{own[1]}.*")[0]
+        if interpreter_discovery.others()
+        else None
+    )
+    assert other is None or other.minor == max(
+        each.minor for each in interpreter_discovery.others()
+    )

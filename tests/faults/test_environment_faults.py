@@ -7,7 +7,7 @@ import pytest
 from wheel_making import make_wheel
 
 from scriptrun.environments import ensure
-from scriptrun.environments.find import find
+from scriptrun.environments.lookup import find
 from scriptrun.spec.environment import EnvironmentSpec
 from scriptrun.spec.errors import EnvironmentException
 

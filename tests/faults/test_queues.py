@@ -14,7 +14,7 @@ import pytest
 import victims
 
 from scriptrun.engines.local import Local
-from scriptrun.environments import shelves
+from scriptrun.environments.cache import folders as cache_folders
 from scriptrun.run import Run
 from scriptrun.testing import jobs
 from scriptrun.testing.jobs import Bench, log_of, until, wait
@@ -133,6 +133,6 @@ def test_the_cache_holds_one_whole_environment_after_a_killed_build(tmp_path, re
     bench = Bench(tmp_path, Local())
     assert wait(bench.submit(USES, requirements=requirements)) == "Completed"
     (place,) = places(bench)
-    os.unlink(os.path.join(place, shelves.MARKER))
+    os.unlink(os.path.join(place, cache_folders.MARKER))
     run = bench.submit(USES, requirements=requirements)
     assert (wait(run), log_of(run)) == ("Completed", "7\n")

@@ -3,7 +3,7 @@
 import pytest
 
 from scriptrun import Datastore, Environment, Workspace, building, lending
-from scriptrun.environments import base
+from scriptrun.environments import builder
 from scriptrun.keyvault import Keyvault
 from scriptrun.spec.errors import SecretException, UserErrorException, WorkspaceException
 from scriptrun.store.secrets import vault as secret_vault
@@ -70,7 +70,7 @@ def test_what_a_workspace_does_finds_its_own(vault):
     spec = building.spec_of(environment)
     assert not building.plan(vault.workspace, spec).reasons
     assert lending.of(spec, vault.workspace) == {"mine": "s3cr3t"}
-    assert "secret 'mine'" in " ".join(base.check(spec))  # out of any workspace
+    assert "secret 'mine'" in " ".join(builder.check(spec))  # out of any workspace
     store = Datastore.register_http(vault.workspace, "web", "http://127.0.0.1:9/", secret="headers")
     assert store.store is not None
 

@@ -11,7 +11,8 @@ from pathlib import Path
 from scriptrun import building, catalog, opening
 from scriptrun.cli import describing, failures, out, pythons
 from scriptrun.config.environment import Environment
-from scriptrun.environments import cache, pruning
+from scriptrun.environments.cache import listing as cache_listing
+from scriptrun.environments.cache import prune as cache_prune
 from scriptrun.spec.errors import UserErrorException
 from scriptrun.spec.hints import Any
 from scriptrun.store import sizes
@@ -58,7 +59,7 @@ def _plan(
 
 def remove(workspace: Workspace, args: argparse.Namespace) -> tuple[Any, str]:
     """Take one out of the cache."""
-    cache.remove(args.key)
+    cache_listing.remove(args.key)
     return {"removed": args.key}, f"Removed {args.key}"
 
 
@@ -66,7 +67,7 @@ def prune(workspace: Workspace, args: argparse.Namespace) -> tuple[Any, Callable
     """Make room in the cache."""
     if args.keep is not None and args.keep < 0:
         raise UserErrorException(f"--keep {args.keep} is no number of environments.")
-    done = pruning.prune(
+    done = cache_prune.prune(
         older_than=sizes.age(args.older_than, "--older-than") if args.older_than else None,
         keep=args.keep,
         max_size=sizes.size(args.max_size, "--max-size") if args.max_size else None,
@@ -80,7 +81,7 @@ def prune(workspace: Workspace, args: argparse.Namespace) -> tuple[Any, Callable
     return value, lambda: _print_pruned(done, args.dry_run)
 
 
-def _print_pruned(done: pruning.Pruned, dry: bool) -> None:
+def _print_pruned(done: cache_prune.Pruned, dry: bool) -> None:
     for entry in done.removed:
         print(f"{'Would remove' if dry else 'Removed'} {_named(entry)}, {out.size(entry.size)}")
     for entry, reason in done.kept:
@@ -89,7 +90,7 @@ def _print_pruned(done: pruning.Pruned, dry: bool) -> None:
     print(f"{freed} would be freed." if dry else f"{freed} were freed.")
 
 
-def _named(entry: cache.Entry) -> str:
+def _named(entry: cache_listing.Entry) -> str:
     return f"{entry.key[:12]} ({', '.join(entry.names)})" if entry.names else entry.key[:12]
 
 

@@ -11,7 +11,7 @@ from scriptrun import building, catalog, comparing, locked
 from scriptrun.cli import describing, out, pythons
 from scriptrun.config import curated
 from scriptrun.config.environment import Environment
-from scriptrun.environments import cache
+from scriptrun.environments.cache import listing as cache_listing
 from scriptrun.spec.environment import EnvironmentSpec
 from scriptrun.spec.errors import EnvironmentException
 from scriptrun.spec.hints import Any
@@ -23,14 +23,14 @@ _SHOWN = 5
 
 def list_all(workspace: Workspace, args: argparse.Namespace) -> tuple[Any, Callable[[], None]]:
     """The environments by name, and the built ones with size, age, last use and runs."""
-    built = cache.listing()
+    built = cache_listing.listing()
     named = [] if getattr(args, "built", False) else _named(workspace)
     value = {"named": named, "built": [asdict(entry) for entry in built]}
     whole = getattr(args, "all", False)
     return value, lambda: _print_list(named, built, whole)
 
 
-def _print_list(named: list[dict[str, str]], built: list[cache.Entry], whole: bool) -> None:
+def _print_list(named: list[dict[str, str]], built: list[cache_listing.Entry], whole: bool) -> None:
     shown = [each for each in named if whole or each["kind"] != "curated (old)"]
     if shown:
         heads = ("NAME", "VERSION", "KIND")
@@ -68,7 +68,7 @@ def _kind(workspace: Workspace, name: str, environment: Environment) -> str:
     return "curated" if curated.is_current(name) else "curated (old)"
 
 
-def _built(entry: cache.Entry) -> tuple[str, ...]:
+def _built(entry: cache_listing.Entry) -> tuple[str, ...]:
     return (
         entry.key[:12],
         entry.python,
@@ -148,7 +148,7 @@ def _packages(found: locked.Locked, why: dict[str, list[str]]) -> list[str]:
 
 
 def _runs(key: str | None) -> list[str]:
-    there = [entry for entry in cache.listing() if entry.key == key] if key else []
+    there = [entry for entry in cache_listing.listing() if entry.key == key] if key else []
     return list(there[0].runs) if there else []
 
 

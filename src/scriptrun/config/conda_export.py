@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from scriptrun.config.conda_dependencies import CondaDependencies, conda_name
 from scriptrun.config.requirements import is_option, requirement_name
-from scriptrun.environments import conda_prefixes
+from scriptrun.environments.conda import prefixes as conda_prefixes
 
 
 def of_environment(name: str) -> CondaDependencies | None:

@@ -25,10 +25,10 @@ from scriptrun.spec.later import later
 
 if TYPE_CHECKING:
     from scriptrun.config import conda_export, index_logins
-    from scriptrun.environments import conda_prefixes
+    from scriptrun.environments.conda import prefixes as conda_prefixes
 else:
     conda_export = later("scriptrun.config.conda_export")
-    conda_prefixes = later("scriptrun.environments.conda_prefixes")
+    conda_prefixes = later("scriptrun.environments.conda.prefixes")
     index_logins = later("scriptrun.config.index_logins")
 
 #: what came along with the SDK's packages and stays (those of which nothing stays are not listed)

@@ -10,15 +10,16 @@ import os
 
 from scriptrun.config import yaml_text
 from scriptrun.config.conda_dependencies import CondaDependencies
-from scriptrun.environments import conda_platforms, conda_wishes
+from scriptrun.environments.conda import platforms as conda_platforms
+from scriptrun.environments.conda import request as conda_request
 from scriptrun.spec.errors import EnvironmentException
 from scriptrun.spec.hints import TYPE_CHECKING, Any
 from scriptrun.spec.later import later
 
 if TYPE_CHECKING:
-    from scriptrun.environments import conda_tool
+    from scriptrun.environments.conda import client as conda_client
 else:
-    conda_tool = later("scriptrun.environments.conda_tool")
+    conda_client = later("scriptrun.environments.conda.client")
 
 
 def of_project(path: str | os.PathLike[str], environment: str) -> CondaDependencies:
@@ -29,13 +30,13 @@ def of_project(path: str | os.PathLike[str], environment: str) -> CondaDependenc
     lock = os.path.join(os.path.abspath(os.fspath(path)), "pixi.lock")
     if not os.path.isfile(lock):
         raise EnvironmentException(f"There is no {lock}.", "`pixi lock` makes it.")
-    if not conda_wishes.is_here():
+    if not conda_request.is_here():
         raise EnvironmentException(
-            f"Reading {lock} needs py-rattler.", f"Install it: {conda_wishes.INSTALL}."
+            f"Reading {lock} needs py-rattler.", f"Install it: {conda_request.INSTALL}."
         )
     own = conda_platforms.subdir()
     try:
-        with conda_tool.asking(lambda _: None, lambda: False) as ask:
+        with conda_client.asking(lambda _: None, lambda: False) as ask:
             found = ask("read_lock", path=lock, environment=environment)
     except EnvironmentException as error:
         raise EnvironmentException(

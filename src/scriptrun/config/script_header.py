@@ -16,9 +16,9 @@ from scriptrun.spec.hints import TYPE_CHECKING, Any
 from scriptrun.spec.later import later
 
 if TYPE_CHECKING:
-    from scriptrun.environments import pythons
+    from scriptrun.environments.interpreter import discovery as interpreter_discovery
 else:
-    pythons = later("scriptrun.environments.pythons")
+    interpreter_discovery = later("scriptrun.environments.interpreter.discovery")
 
 _MARK = "# /// script"
 _OPENED = r"^# /// script\s*$"
@@ -79,7 +79,7 @@ def _python(table: dict[str, Any], place: str) -> str:
     found = table.get("requires-python", "")
     if not isinstance(found, str):
         raise EnvironmentException(f"The header of {place}: 'requires-python' is no text.", _HINT)
-    if found and not pythons.is_version(found):
+    if found and not interpreter_discovery.is_version(found):
         raise EnvironmentException(
             f"The header of {place}: requires-python = {found!r} is no condition on a version.",
             'Write one such as ">=3.9" or ">=3.9,<3.13".',

@@ -12,7 +12,7 @@ from collections.abc import Sequence
 
 from scriptrun.config.conda_dependencies import CondaDependencies
 from scriptrun.config.requirements import requirement_name, settle, split_name
-from scriptrun.environments import pythons
+from scriptrun.environments.interpreter import discovery as interpreter_discovery
 from scriptrun.spec.errors import EnvironmentException
 from scriptrun.spec.hints import TYPE_CHECKING, Any
 from scriptrun.spec.later import later
@@ -20,10 +20,10 @@ from scriptrun.spec.later import later
 if TYPE_CHECKING:
     import tomllib
 
-    from scriptrun.environments import uv_tool
+    from scriptrun.environments.uv import tool as uv_tool
 else:
     tomllib = later("tomllib")
-    uv_tool = later("scriptrun.environments.uv_tool")
+    uv_tool = later("scriptrun.environments.uv.tool")
 
 #: what of [tool.uv] decides which versions are taken and where from; the rest is a project's own
 SETTINGS = {
@@ -161,7 +161,7 @@ def _pinned(place: str) -> str:
     except OSError:
         return ""
     first = next((line for line in lines if line), "").removeprefix("cpython@")
-    return first if pythons.is_version(first) else ""
+    return first if interpreter_discovery.is_version(first) else ""
 
 
 def _indexes(lock: str) -> list[str]:

@@ -9,9 +9,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from scriptrun.environments import cache_size, shelves
 from scriptrun.environments import locks as lockfiles
-from scriptrun.environments.base import (
+from scriptrun.environments.builder import (
     Builder,
     Lock,
     Log,
@@ -23,7 +22,9 @@ from scriptrun.environments.base import (
     never,
     platform_tag,
 )
-from scriptrun.environments.find import find, known_builder, state
+from scriptrun.environments.cache import folders as cache_folders
+from scriptrun.environments.cache import limit as cache_limit
+from scriptrun.environments.lookup import find, known_builder, state
 from scriptrun.runtime import identity
 from scriptrun.runtime.files import read_json, write_atomic
 from scriptrun.spec.environment import EnvironmentSpec
@@ -34,11 +35,12 @@ from scriptrun.store import paths
 from scriptrun.store.locks import flocks
 
 if TYPE_CHECKING:
-    from scriptrun.environments import cache, pruning
+    from scriptrun.environments.cache import listing as cache_listing
+    from scriptrun.environments.cache import prune as cache_prune
     from scriptrun.store.locks import leases
 else:
-    cache = later("scriptrun.environments.cache")
-    pruning = later("scriptrun.environments.pruning")
+    cache_listing = later("scriptrun.environments.cache.listing")
+    cache_prune = later("scriptrun.environments.cache.prune")
     leases = later("scriptrun.store.locks.leases")
 
 __all__ = ["Ready", "check", "ensure", "find"]
@@ -65,7 +67,7 @@ def ensure(
     if there is not None:
         return there
     if builder_class(spec.kind).builds:
-        cache_size.given()  # refused now, and not when the build is done
+        cache_limit.given()  # refused now, and not when the build is done
     builder = _locked(spec, locks, log, stop, upgrade=upgrade, lock=lock)
     place, built = _built(builder, log, stop) if builder.builds else (None, False)
     return builder.ready(place, cached=not built, seconds=time.monotonic() - began)
@@ -104,12 +106,15 @@ def _built(builder: Builder, log: Log, stop: Stop) -> tuple[str, bool]:
     key = builder.key()
     place, reason = state(builder)
     if place is not None and not reason:
-        shelves.touch(place)
+        cache_folders.touch(place)
         return place, False
-    with _alone(shelves.build_lock(key), "builds this environment", log, stop), _leased(key, log):
+    with (
+        _alone(cache_folders.build_lock(key), "builds this environment", log, stop),
+        _leased(key, log),
+    ):
         place, reason = state(builder)
         if place is not None and not reason:
-            shelves.touch(place)
+            cache_folders.touch(place)
             return place, False
         return _build(builder, reason, log, stop), True
 
@@ -117,15 +122,15 @@ def _built(builder: Builder, log: Log, stop: Stop) -> tuple[str, bool]:
 @contextmanager
 def _leased(key: str, log: Log) -> Iterator[None]:
     """Where other machines may build the same environment: hold its lease for the block."""
-    if not shelves.is_shared():
+    if not cache_folders.is_shared():
         yield
         return
-    path = os.path.join(shelves.root(), f"{key}.lease")
+    path = os.path.join(cache_folders.root(), f"{key}.lease")
     try:
         with leases.lease(path, lambda: log("Waiting for another machine that builds it.")):
             yield
     except PermissionError as error:
-        raise _cannot_write(shelves.root(), error) from error
+        raise _cannot_write(cache_folders.root(), error) from error
 
 
 def _build(builder: Builder, reason: str, log: Log, stop: Stop) -> str:
@@ -141,27 +146,27 @@ def _build(builder: Builder, reason: str, log: Log, stop: Stop) -> str:
         seconds = round(time.monotonic() - began, 3)
         _mark(builder, place, seconds)
     except OSError as error:
-        shelves.discard(place)
+        cache_folders.discard(place)
         raise _cannot_write(place, error) from error
     except BaseException:
-        shelves.discard(place)
+        cache_folders.discard(place)
         raise
     log(f"Built in {seconds:.1f} s: {place}")
     _discard_older(key, place)
-    if not shelves.is_shared():
-        pruning.keep_within(place, log)
+    if not cache_folders.is_shared():
+        cache_prune.keep_within(place, log)
     return place
 
 
 def _new_place(key: str) -> str:
     """An empty place, and the end of what killed builds left."""
-    left = shelves.unfinished(key)
+    left = cache_folders.unfinished(key)
     try:
-        place = shelves.reserve(key)
+        place = cache_folders.reserve(key)
     except OSError as error:
-        raise _cannot_write(shelves.shelf(key), error) from error
+        raise _cannot_write(cache_folders.shelf(key), error) from error
     for old in left:
-        shelves.discard(old)
+        cache_folders.discard(old)
     return place
 
 
@@ -174,16 +179,16 @@ def _cannot_write(place: str, error: OSError) -> EnvironmentException:
 
 def _discard_older(key: str, place: str) -> None:
     """Take away the places that ``place`` stands for now, but for those that a process runs in."""
-    if shelves.is_shared():
+    if cache_folders.is_shared():
         return  # nobody can tell what runs on other machines
-    for number in shelves.numbers(key):
-        older = os.path.join(shelves.shelf(key), str(number))
-        if older != place and not cache.users(older):
-            shelves.discard(older)
+    for number in cache_folders.numbers(key):
+        older = os.path.join(cache_folders.shelf(key), str(number))
+        if older != place and not cache_listing.users(older):
+            cache_folders.discard(older)
 
 
 def _mark(builder: Builder, place: str, seconds: float) -> None:
-    shelves.mark(
+    cache_folders.mark(
         place,
         {
             "format": 1,
@@ -192,7 +197,7 @@ def _mark(builder: Builder, place: str, seconds: float) -> None:
             "names": [builder.spec.name] if builder.spec.name else [],
             "built": time.time(),
             "seconds": seconds,
-            "size": builder.size(place) or cache.size_of(place),
+            "size": builder.size(place) or cache_listing.size_of(place),
             "lock": builder.lock,
         },
     )

@@ -6,7 +6,7 @@ import os
 from collections.abc import Mapping
 from pathlib import Path
 
-from scriptrun.environments.base import Lock, platform_tag
+from scriptrun.environments.builder import Lock, platform_tag
 from scriptrun.runtime.files import publish, read_json, to_json, write_atomic
 from scriptrun.spec.digests import digest_of
 from scriptrun.spec.environment import EnvironmentSpec

@@ -23,7 +23,7 @@ from scriptrun import binding, experiment, submit
 from scriptrun.bound import Bound, BoundDataset, BoundReference
 from scriptrun.data.consumption import DOWNLOAD
 from scriptrun.data.content import Content
-from scriptrun.environments import base
+from scriptrun.environments import builder
 from scriptrun.migration import assuming, pipelines, uninstalled
 from scriptrun.spec.errors import ScriptrunError, refuse
 
@@ -94,7 +94,7 @@ def _no_conditions() -> None:
         return engine
 
     setattr(submit, "_engine", willing)  # noqa: B010
-    setattr(base, "check", lambda environment: [])  # noqa: B010
+    setattr(builder, "check", lambda environment: [])  # noqa: B010
     setattr(binding.Binder, "problems", lambda self, here, afar=False: list(self.wrong))  # noqa: B010
     for kind in (BoundReference, BoundDataset):
         setattr(kind, "described", _with_files(kind.described))  # noqa: B010

@@ -14,9 +14,9 @@ from typing import Any
 
 from scriptrun import batch, compute, distant, placing, runner, starting, submit, tickets
 from scriptrun.engines.base import NoRoom
-from scriptrun.environments import shelves
-from scriptrun.environments.base import Ready
-from scriptrun.environments.find import find
+from scriptrun.environments.builder import Ready
+from scriptrun.environments.cache import folders as cache_folders
+from scriptrun.environments.lookup import find
 from scriptrun.runtime.launcher import entry
 from scriptrun.spec.environment import INTERPRETER
 from scriptrun.spec.job import JobSpec
@@ -111,7 +111,7 @@ class Launching:
         when, ready = self._ready
         if ready is None or time.monotonic() - when > FRESH:
             when = time.monotonic()
-            with shelves.lying_in(placing.shelf_of(job.target, self.home)):
+            with cache_folders.lying_in(placing.shelf_of(job.target, self.home)):
                 ready = find(job.environment, self.home.locks_folder, self._lock)
             self._ready = (when, ready)
         return ready

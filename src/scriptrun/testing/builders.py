@@ -4,7 +4,7 @@
         @pytest.fixture
         def spec(self): return EnvironmentSpec("mine", pip=("six",))
 
-The builder must be registered in ``scriptrun.environments.base.BUILDERS`` under its kind.
+The builder must be registered in ``scriptrun.environments.builder.BUILDERS`` under its kind.
 """
 
 from __future__ import annotations
@@ -18,8 +18,8 @@ from pathlib import Path
 
 import pytest
 
-from scriptrun.environments import shelves
-from scriptrun.environments.base import Builder, Ready, Stopped, builder_class, check, never
+from scriptrun.environments.builder import Builder, Ready, Stopped, builder_class, check, never
+from scriptrun.environments.cache import folders as cache_folders
 from scriptrun.environments.ensure import ensure, find
 from scriptrun.spec.environment import EnvironmentSpec
 from scriptrun.spec.errors import EnvironmentException
@@ -140,7 +140,7 @@ class BuildingSuite(BuilderSuite):
     ) -> None:
         """Without its marker a place is rubbish: it is replaced, and the log says so."""
         assert ready.place is not None
-        os.unlink(os.path.join(ready.place, shelves.MARKER))
+        os.unlink(os.path.join(ready.place, cache_folders.MARKER))
         assert find(spec, locks) is None
         said: list[str] = []
         again = ensure(spec, locks, said.append)

@@ -35,7 +35,7 @@ from scriptrun.config.script_run_config import ScriptRunConfig
 from scriptrun.dataset import Dataset, OutputFileDatasetConfig
 from scriptrun.datastore import Datastore
 from scriptrun.engines.base import ALIVE, ENDED, Engine, NoRoom, Order
-from scriptrun.environments.find import find
+from scriptrun.environments.lookup import find
 from scriptrun.experiment import Experiment
 from scriptrun.run import Run
 from scriptrun.spec.errors import RunConfigurationException, UserErrorException

@@ -7,7 +7,8 @@ import shlex
 from dataclasses import dataclass, field
 from typing import Any
 
-from scriptrun.environments import conda_names, requests
+from scriptrun.environments.conda import pypi_names
+from scriptrun.environments.uv import requirements as uv_requirements
 from scriptrun.spec.environment import CONDA, INTERPRETER, EnvironmentSpec
 from scriptrun.spec.job import JobSpec
 
@@ -54,7 +55,7 @@ def packages(job: JobSpec, lock: dict[str, Any] | None) -> Packages:
         return Packages(None, [], [], [], [], spec.interpreter, False)
     if spec.kind == CONDA:
         return _of_conda(spec, lock)
-    asked = requests.of(spec)
+    asked = uv_requirements.of(spec)
     if lock and lock.get("requirements"):
         lines = str(lock["requirements"]).replace(" \\\n    ", " ").splitlines()
         return Packages(lock.get("python"), lines, list(asked.options), [], [], None, True)
@@ -71,7 +72,7 @@ def packages(job: JobSpec, lock: dict[str, Any] | None) -> Packages:
 
 
 def _of_conda(spec: EnvironmentSpec, lock: dict[str, Any] | None) -> Packages:
-    asked, channels = requests.of(spec.replace(conda=())), list(spec.channels)
+    asked, channels = uv_requirements.of(spec.replace(conda=())), list(spec.channels)
     if not lock:
         lines = list(asked.lines)
         return Packages(
@@ -87,7 +88,7 @@ def _of_conda(spec: EnvironmentSpec, lock: dict[str, Any] | None) -> Packages:
 
 
 def _on_pypi(specs: tuple[str, ...]) -> set[str]:
-    return set(specs) - set(conda_names.translate(specs).unknown)
+    return set(specs) - set(pypi_names.translate(specs).unknown)
 
 
 def name_of(job: JobSpec) -> str:

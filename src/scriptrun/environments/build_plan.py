@@ -1,0 +1,67 @@
+"""What a build of an environment would do, in sentences; nothing is built, pulled or written."""
+
+from __future__ import annotations
+
+import importlib
+
+from scriptrun.environments.builder import Lock, builder_class
+from scriptrun.spec.environment import CONDA, IMAGE, PACKAGES, EnvironmentSpec
+from scriptrun.spec.errors import EnvironmentException
+from scriptrun.spec.hints import Any
+
+
+def unlocked(spec: EnvironmentSpec) -> tuple[str, ...]:
+    """The steps for a request that nobody has locked yet."""
+    if not builder_class(spec.kind).builds:
+        return ("Ask the interpreter for its packages, once.",)
+    if spec.kind == IMAGE:
+        steps: tuple[str, ...] = _loaded("image_layers").unlocked(spec)
+        return steps
+    if spec.kind == CONDA:
+        return (
+            "Lock the conda packages, Python among them: solve them with their channels.",
+            "Build from the lock.",
+        )
+    return (
+        *_python(spec.python),
+        "Lock the requirements: resolve them with the package index.",
+        "Build from the lock.",
+    )
+
+
+def locked(spec: EnvironmentSpec, lock: Lock, key: str, ill: str) -> tuple[str, ...]:
+    """The steps from ``lock``; ``ill`` is why what was built of it will not do, or ""."""
+    again = f" again, because {ill}" if ill else ""
+    step = f"Build{again}: {count(lock)} packages from the lock."
+    if spec.kind == IMAGE:
+        return (step, *_loaded("image_layers").locked(spec, lock, key))
+    return (*(_python(lock["python"]) if spec.kind == PACKAGES else ()), step)
+
+
+def count(lock: Lock) -> int:
+    """How many packages ``lock`` names."""
+    lines = str(lock.get("requirements", "")).splitlines()
+    own = sum(1 for line in lines if line[:1].strip() and line[:1] != "#")
+    return own + len(lock.get("conda", ()))
+
+
+def _python(wanted: str | None) -> tuple[str, ...]:
+    """Which interpreter would be used, or be downloaded by uv; () where that can't be told."""
+    pythons = _loaded("pythons")
+    if pythons.missing(wanted):
+        version = _loaded("python_downloads").offered(wanted or "")
+        lacks = f"Python {wanted} is not on this machine"
+        return (f"Download Python {version} with uv: {lacks}.",) if version else ()
+    try:
+        python, remark = pythons.choose(wanted)
+    except EnvironmentException:  # one that does not start
+        return ()
+    use = f"Use Python {python.version}, {python.path}"
+    if not wanted:
+        return (f"{use}, or another one here that the packages can be had for.",)
+    return (f"{use}.", *filter(None, [remark]))
+
+
+def _loaded(name: str) -> Any:
+    """What starts processes, by its module's name: most plans need it not."""
+    return importlib.import_module(f"scriptrun.environments.{name}")

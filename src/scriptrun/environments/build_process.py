@@ -1,0 +1,123 @@
+"""Ending a tool that builds: when it is told to stop, and when it takes longer than is allowed.
+
+A package's build script may hang for ever, and it is a child of the tool's child: whatever the tool
+has started ends with it.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import subprocess
+import threading
+import time
+
+from scriptrun.environments.builder import Stop, Stopped
+from scriptrun.spec.errors import EnvironmentException
+from scriptrun.spec.hints import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    import psutil
+
+#: seconds that one call of a tool may take where the user says nothing
+DEFAULT = 3600.0
+VARIABLE = "SCRIPTRUN_BUILD_TIMEOUT"
+
+
+def limit() -> float:
+    """Seconds that one call may take: the variable's, else an hour; 0 is no limit.
+
+    Raises EnvironmentException for what is no number.
+    """
+    text = os.environ.get(VARIABLE, "").strip()
+    try:
+        return float(text) if text else DEFAULT
+    except ValueError:
+        raise EnvironmentException(
+            f"{VARIABLE} is {text!r}, which is no number of seconds.",
+            "Give a number, or 0 for none.",
+        ) from None
+
+
+def end(process: subprocess.Popen[bytes], grace: float = 0.0) -> None:
+    """End ``process`` and all that it has started; ``grace`` is its time to do so by itself.
+
+    When this returns they are gone, as far as the system ends what is killed within a minute.
+    """
+    import psutil
+
+    family = _below(process.pid)
+    process.terminate()
+    try:
+        process.wait(grace)
+    except subprocess.TimeoutExpired:
+        process.kill()
+    while family:  # what they had started meanwhile is theirs, too
+        more = {child for each in family for child in _below(each.pid)} - family
+        for each in family:
+            with contextlib.suppress(psutil.NoSuchProcess):
+                each.kill()
+        _wait(family)
+        family = more
+
+
+def _below(pid: int) -> set[psutil.Process]:
+    import psutil
+
+    try:
+        return set(psutil.Process(pid).children(recursive=True))
+    except psutil.NoSuchProcess:
+        return set()
+
+
+def _wait(family: set[psutil.Process], patience: float = 60.0) -> None:
+    """Until none of them lives; the dead whom nobody has asked after yet are no longer alive."""
+    until = time.monotonic() + patience
+    while any(_lives(each) for each in family) and time.monotonic() < until:
+        time.sleep(0.01)
+
+
+def _lives(one: psutil.Process) -> bool:
+    import psutil
+
+    try:
+        return one.is_running() and one.status() != psutil.STATUS_ZOMBIE
+    except psutil.NoSuchProcess:
+        return False
+
+
+class Watch:
+    """A thread that looks several times a second whether ``process`` is to end, and ends it."""
+
+    def __init__(self, process: subprocess.Popen[bytes], stop: Stop) -> None:
+        self._process, self._stop, self._limit = process, stop, limit()
+        self._over = threading.Event()
+        self._reason = ""
+        self._thread = threading.Thread(target=self._look, daemon=True)
+        self._thread.start()
+
+    def over(self) -> None:
+        """The process has ended: look no more."""
+        self._over.set()
+        self._thread.join()
+
+    def judge(self, doing: str = "Building the environment") -> None:
+        """Raise Stopped, or EnvironmentException, where the process was ended from here."""
+        if self._reason == "stopped":
+            raise Stopped(f"{doing} was stopped.")
+        if self._reason:
+            raise EnvironmentException(
+                f"{doing} took longer than {self._limit:g} s, and was ended.",
+                f"Look into the environment's log; {VARIABLE} sets another limit, 0 none.",
+            )
+
+    def _look(self) -> None:
+        began = time.monotonic()
+        while not self._over.wait(0.1):
+            if self._stop():
+                self._reason = "stopped"
+            elif self._limit and time.monotonic() - began > self._limit:
+                self._reason = "limit"
+            if self._reason:
+                end(self._process, grace=5)
+                return

@@ -1,0 +1,1 @@
+"""The environment cache: its folders, usage, size limit, pruning."""

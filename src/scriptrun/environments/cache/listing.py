@@ -1,0 +1,187 @@
+"""The cache of built environments: what is in it, what a request would cost, taking one away."""
+
+from __future__ import annotations
+
+import os
+import time
+from pathlib import Path
+
+from scriptrun.environments import build_plan
+from scriptrun.environments.builder import Lock, builder_class, check
+from scriptrun.environments.cache import folders as cache_folders
+from scriptrun.environments.cache import usage as cache_usage
+from scriptrun.environments.lookup import known_builder, state
+from scriptrun.spec.environment import IMAGE, EnvironmentSpec
+from scriptrun.spec.errors import EnvironmentException
+from scriptrun.spec.values import Value
+from scriptrun.store import container_tool
+from scriptrun.store.locks import flocks
+
+
+class Plan(Value):
+    """What ``ensure`` would do: ``steps`` are sentences; ``last_seconds`` is how long the last
+    build took.
+    """
+
+    locked: bool
+    cached: bool
+    steps: tuple[str, ...]
+    reasons: tuple[str, ...] = ()
+    last_seconds: float | None = None
+    key: str | None = None
+    place: str | None = None
+    lock: Lock | None = None
+
+
+class Entry(Value):
+    """One built environment: sizes in bytes, times in seconds since 1970 (UTC).
+
+    ``runs`` are the ids of the runs that have used it, the last one first.
+    """
+
+    key: str
+    place: str
+    names: tuple[str, ...]
+    python: str
+    packages: int
+    size: int
+    built: float
+    used: float
+    seconds: float
+    kind: str = ""
+    runs: tuple[str, ...] = ()
+
+
+def plan(spec: EnvironmentSpec, locks: Path) -> Plan:
+    """What would happen for ``spec`` now; nothing is built, downloaded or written.
+
+    Programs may be asked: an interpreter for its version, uv for the Pythons that it could bring,
+    the container tool for the layers that are in its store.
+    """
+    reasons = tuple(check(spec))
+    builder = None if reasons else known_builder(spec, locks)
+    if builder is None:
+        steps = () if reasons else build_plan.unlocked(spec)
+        return Plan(locked=False, cached=False, steps=steps, reasons=reasons)
+    place, ill = state(builder)
+    key = builder.key()
+    well = not ill and (place is not None or not builder.builds)
+    there = cache_folders.current(key)
+    return Plan(
+        locked=True,
+        cached=well,
+        steps=() if well else build_plan.locked(spec, builder.lock, key, ill),
+        last_seconds=there[1].get("seconds") if there else None,
+        key=key,
+        place=place,
+        lock=builder.lock,
+    )
+
+
+def troubles(spec: EnvironmentSpec) -> list[str]:
+    """Why ``spec`` can't be built here, as far as that is known without resolving it."""
+    lacking = container_tool.trouble() if spec.kind == IMAGE else ""
+    if lacking:
+        return [f"An image needs a container tool, and {lacking}. {container_tool.HOW_TO}."]
+    return check(spec)
+
+
+def listing() -> list[Entry]:
+    """All built environments of this machine's cache, the last used first."""
+    try:
+        keys = os.listdir(cache_folders.root())
+    except FileNotFoundError:
+        return []
+    entries = [entry for key in keys if (entry := _entry(key)) is not None]
+    return sorted(entries, key=lambda entry: entry.used, reverse=True)
+
+
+def remove(key: str) -> None:
+    """Take the environment of ``key`` (or a unique beginning of it) out of the cache.
+
+    What lies elsewhere for it (an image in the container tool's store) goes too. Raises
+    EnvironmentException where there is none, while it is built, and while it is used.
+    """
+    key = whole_key(key)
+    lock = flocks.try_flock(cache_folders.build_lock(key))
+    if lock is None:
+        raise EnvironmentException(
+            f"The environment {key} is being built.", "Wait until it is done."
+        )
+    with lock:
+        pids = users(cache_folders.shelf(key))
+        if pids:
+            raise EnvironmentException(
+                f"The environment {key} is in use by process {', '.join(map(str, pids))}.",
+                "Cancel the runs that use it, or wait for their end.",
+            )
+        there = cache_folders.current(key)
+        if there is not None and there[1].get("kind"):
+            builder_class(there[1]["kind"]).let_go(there[0])
+        cache_folders.discard_all(key)
+
+
+def users(folder: str) -> list[int]:
+    """The processes on this machine whose interpreter or script lies below ``folder``."""
+    import psutil
+
+    inside = folder + os.sep
+    found = []
+    for process in psutil.process_iter(["pid", "cmdline"]):
+        if any(word.startswith(inside) for word in process.info["cmdline"] or ()):
+            found.append(int(process.info["pid"]))
+    return sorted(found)
+
+
+def whole_key(beginning: str) -> str:
+    """The key that begins so. Raises EnvironmentException where none does, or several."""
+    keys = os.listdir(cache_folders.root()) if os.path.isdir(cache_folders.root()) else []
+    fitting = [key for key in keys if beginning and key.startswith(beginning)]
+    if len(fitting) == 1:
+        return fitting[0]
+    what = "Several built environments begin" if fitting else "No built environment begins"
+    raise EnvironmentException(
+        f"{what} with '{beginning}'.", "`scriptrun env list` shows them all."
+    )
+
+
+def _entry(key: str) -> Entry | None:
+    there = cache_folders.current(key)
+    if there is None:
+        return None
+    place, marker = there
+    lock = marker.get("lock", {})
+    return Entry(
+        key=key,
+        place=place,
+        names=tuple(marker.get("names", ())),
+        python=str(lock.get("python") or ""),
+        packages=build_plan.count(lock),
+        size=int(marker.get("size") or size_of(place)),
+        built=float(marker.get("built", 0.0)),
+        used=cache_folders.last_use(place),
+        seconds=float(marker.get("seconds", 0.0)),
+        kind=str(marker.get("kind", "")),
+        runs=tuple(os.path.basename(each) for each in cache_usage.of(cache_folders.shelf(key))),
+    )
+
+
+def size_of(place: str) -> int:
+    """Bytes on the disk; what is linked from uv's cache counts too."""
+    total, folders = 0, [place]
+    while folders:
+        try:
+            with os.scandir(folders.pop()) as entries:
+                for entry in entries:
+                    if entry.is_dir(follow_symlinks=False):
+                        folders.append(entry.path)
+                    else:
+                        total += entry.stat(follow_symlinks=False).st_size
+        except OSError:
+            continue  # it goes as we look
+    return total
+
+
+def age(entry: Entry) -> float:
+    """Seconds since ``entry`` was used last."""
+    return max(0.0, time.time() - entry.used)

@@ -1,0 +1,1 @@
+"""Conda environments, solved and installed by rattler."""

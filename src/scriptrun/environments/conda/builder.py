@@ -1,0 +1,127 @@
+"""Environments of conda packages, solved and installed by py-rattler: no conda is needed.
+
+rattler's cache is used (``RATTLER_CACHE_DIR``, else its default): files that one prefix has are
+linked into the next. What pip adds is installed by uv into the same prefix.
+"""
+
+from __future__ import annotations
+
+import importlib
+import os
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+
+from scriptrun.environments.builder import Builder, Lock, Log, Stop
+from scriptrun.environments.locks import content_key
+from scriptrun.spec.environment import CONDA, EnvironmentSpec
+from scriptrun.spec.hints import TYPE_CHECKING, Any
+from scriptrun.spec.later import later
+
+if TYPE_CHECKING:
+    from urllib import parse
+
+    from scriptrun.environments import health, site_packages
+    from scriptrun.environments.conda import channels as conda_channels
+    from scriptrun.environments.conda import request as conda_request
+    from scriptrun.environments.uv import local_sources
+else:  # after a process for rattler has been started, which has more to load
+    parse = later("urllib.parse")
+    health, conda_channels, conda_request, local_sources, site_packages = (
+        later(f"scriptrun.environments.{name}")
+        for name in ("built", "conda_channels", "conda_wishes", "local_sources", "sites")
+    )
+
+
+class Conda(Builder):
+    """A conda prefix of our own."""
+
+    kind = CONDA
+
+    @classmethod
+    def check(cls, spec: EnvironmentSpec) -> list[str]:
+        """py-rattler that is missing, channels with passwords, lines that can't be read."""
+        return conda_request.troubles(spec)
+
+    @classmethod
+    def resolve(cls, spec: EnvironmentSpec, log: Log, stop: Stop) -> Lock:
+        """All packages with build, address and digests, for this platform."""
+        _loaded("conda_tool").prepare()
+        lock: Lock = _loaded("conda_lock").resolve(spec, log, stop)
+        return lock
+
+    def key(self) -> str:
+        """The digest of platform and locked packages."""
+        return content_key(self.lock)
+
+    def build(self, place: str, log: Log, stop: Stop) -> None:
+        """Install what the lock says: conda's packages, then pip's."""
+        _loaded("conda_tool").prepare()
+        local_sources.refuse_changed(self.lock.get("local") or {})
+        install(self.spec, self.lock, place, log, stop)
+        if self.lock["requirements"]:
+            _loaded("conda_pip").install(self.spec, self.lock, self.python(place), log, stop)
+        if self.lock.get("relaxed"):
+            _loaded("shim").put(self.sites(place)[0])
+        health.write_down(place, self.python(place), self._looked_at(place))
+
+    def ill(self, place: str) -> str:
+        """Interpreter, packages and their records are compared with those after the build."""
+        return health.ill(place, self.python(place), self._looked_at(place))
+
+    def python(self, place: str) -> str:
+        """``bin/python`` in the prefix."""
+        return os.path.join(place, "bin", "python")
+
+    def sites(self, place: str) -> tuple[str, ...]:
+        """The prefix's site-packages."""
+        return site_packages.of_prefix(place)
+
+    def _looked_at(self, place: str) -> tuple[str, ...]:
+        return (*self.sites(place), os.path.join(place, "conda-meta"))
+
+
+def install(
+    spec: EnvironmentSpec,
+    lock: Lock,
+    prefix: str,
+    log: Log,
+    stop: Stop,
+    elsewhere: str | None = None,
+) -> None:
+    """Lay conda's locked packages out in ``prefix``; ``elsewhere`` is where they will lie then."""
+    channels = conda_channels.of(spec.channels)
+    records = [_whole(each, channels) for each in lock["conda"]]
+    told = {"records": records, "files": dict(_here(records)), "elsewhere": elsewhere}
+    with _loaded("conda_tool").asking(log, stop) as ask:
+        ask("install", prefix=prefix, logins=conda_channels.logins(channels), **told)
+    if records != lock["conda"]:
+        _forget_tokens(prefix)
+
+
+def _whole(record: dict[str, Any], channels: tuple[str, ...]) -> dict[str, Any]:
+    """The record with the token that its channel asks for."""
+    told = {name: conda_channels.filled(record[name], channels) for name in ("url", "channel")}
+    return {**record, **told}
+
+
+def _forget_tokens(prefix: str) -> None:
+    """rattler notes where each package came from: by an address without what opens it."""
+    for path in Path(prefix, "conda-meta").glob("*.json"):
+        text = path.read_text("utf-8")
+        if conda_channels.bare(text) != text:
+            path.write_text(conda_channels.bare(text), "utf-8")
+
+
+def _here(records: Iterable[dict[str, Any]]) -> Iterator[tuple[str, tuple[str, str, str]]]:
+    """The packages that lie on this machine: name, and the values of a conda_digests.File."""
+    for each in records:
+        address = parse.urlsplit(each["url"])
+        path = parse.unquote(address.path)
+        if address.scheme == "file" and each.get("sha256") and os.path.exists(path):
+            entry = "-".join(str(each[name]) for name in ("name", "version", "build"))
+            yield each["name"], (entry, path, each["sha256"])
+
+
+def _loaded(name: str) -> Any:
+    """What starts processes, by its module's name: a prefix that is there is found without it."""
+    return importlib.import_module(f"scriptrun.environments.{name}")

@@ -1,0 +1,126 @@
+"""Conda channels: names as addresses, conda's own settings, passwords put in and taken out again.
+
+What a name means is conda's: https://docs.conda.io/projects/conda/en/stable/user-guide/concepts/channels.html
+and its ``.condarc`` (channel_alias, channels, default_channels, custom_channels).
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Iterable
+from urllib.parse import unquote, urlsplit
+
+from scriptrun.environments.conda import settings as conda_settings
+from scriptrun.environments.uv import index_credentials
+from scriptrun.spec.errors import EnvironmentException
+from scriptrun.spec.hints import Any
+from scriptrun.store.secrets import vault
+
+#: what ``defaults`` stands for, unless conda's settings say otherwise
+DEFAULTS = ("https://repo.anaconda.com/pkgs/main", "https://repo.anaconda.com/pkgs/r")
+_ALIAS = "https://conda.anaconda.org"
+_VARIABLE = re.compile(r"\$\{(\w+)\}")
+_SECRET = re.compile(r"(?<=://)(?![^/@\s]*\$\{)[^/@\s]*:([^/@\s]+)(?=@)|/t/(?!\$\{)([^/\s]+)(?=/)")
+_LOGIN = re.compile(r"(?<=://)[^/@\s]+@")
+_TOKEN = re.compile(r"/t/[^/\s]+(?=/)")
+
+
+def of(asked: Iterable[str]) -> tuple[str, ...]:
+    """The channels as they are written down: in order, each once, ``defaults`` by its parts.
+
+    Where none is named (``nodefaults`` is no channel) they are those of conda's settings, else
+    conda-forge. Variables stay as ``${NAME}``.
+    """
+    settings = conda_settings.settings()
+    wanted = [each for each in map(str.strip, asked) if each and each != "nodefaults"]
+    if not wanted:
+        wanted = [
+            each for each in conda_settings.listed(settings.get("channels")) if each != "nodefaults"
+        ]
+    found: list[str] = []
+    for channel in wanted or ["conda-forge"]:
+        found += _address(channel, settings)
+    return tuple(dict.fromkeys(found))
+
+
+def troubles(asked: Iterable[str]) -> list[str]:
+    """Channels that cannot be used: with a password, or with a variable that isn't set."""
+    found = []
+    for channel in asked:
+        secret = _SECRET.search(channel)
+        if secret:
+            shown = channel.replace(secret[1] or secret[2], "***")
+            found.append(
+                f"The channel '{shown}' holds a password. Write a variable's name in its place "
+                "(${NAME} or ${secret:NAME}), or put it into ~/.netrc."
+            )
+        found += [
+            f"The channel '{channel}' names the variable {name}, which is not set here."
+            for name in _VARIABLE.findall(channel)
+            if name not in os.environ
+        ]
+        found += [
+            f"The channel '{channel}' names the secret {name}, which is not kept here: "
+            f"`scriptrun secret set {name}`."
+            for name in index_credentials.named(channel)
+            if not vault.known(name)
+        ]
+    return found
+
+
+def expanded(channel: str) -> str:
+    """The channel with its variables put in: for rattler alone, never written down."""
+    reasons = troubles([channel])
+    if reasons:
+        raise EnvironmentException(" ".join(reasons))
+    text, values = index_credentials.filled(channel)
+    return _VARIABLE.sub(lambda match: {**os.environ, **values}[match[1]], text)
+
+
+def logins(channels: Iterable[str]) -> dict[str, str]:
+    """``USER:PASSWORD`` by host, of the channels and of the secrets ``index-HOST``."""
+    found = {}
+    for address in map(urlsplit, map(expanded, channels)):
+        login, _, host = address.netloc.rpartition("@")
+        login = login or index_credentials.of_host(host)
+        if login:
+            found[address.hostname or host] = unquote(login)
+    return found
+
+
+def without_login(address: str) -> str:
+    """``address`` without name and password; a token stays, since it is a part of the path."""
+    return _LOGIN.sub("", address)
+
+
+def bare(address: str) -> str:
+    """``address`` without name, password and token."""
+    return _TOKEN.sub("", without_login(address))
+
+
+def filled(address: str, channels: Iterable[str]) -> str:
+    """``address``, as a lock holds it, with the token of the channel that it lies in."""
+    for channel in channels:
+        whole = without_login(expanded(channel)).rstrip("/") + "/"
+        if address.startswith(bare(whole)):
+            return whole + address.removeprefix(bare(whole))
+    return address
+
+
+def _address(channel: str, settings: dict[str, Any]) -> list[str]:
+    if channel == "defaults":
+        return [
+            part
+            for each in conda_settings.listed(settings.get("default_channels")) or DEFAULTS
+            for part in _address(each, {**settings, "default_channels": None})
+        ]
+    if "://" in channel:
+        return [channel.rstrip("/")]
+    if channel.startswith(("/", "~", "./", "../")):
+        return ["file://" + os.path.abspath(os.path.expanduser(channel))]
+    first, _, rest = channel.partition("/")
+    custom = settings.get("custom_channels")
+    base = custom.get(first) if isinstance(custom, dict) else None
+    base = base or settings.get("channel_alias") or _ALIAS
+    return ["/".join(each for each in (str(base).rstrip("/"), first, rest) if each)]

@@ -1,0 +1,161 @@
+"""Talking to py-rattler, which works in a process of its own (worker.py)."""
+
+from __future__ import annotations
+
+import json
+import os
+import queue
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from scriptrun.environments import build_process
+from scriptrun.environments.builder import Log, Stop, Stopped
+from scriptrun.spec.errors import EnvironmentException
+from scriptrun.spec.hints import TYPE_CHECKING, Any
+from scriptrun.spec.later import later
+
+if TYPE_CHECKING:
+    from scriptrun.environments.conda import errors as conda_errors
+else:
+    conda_errors = later("scriptrun.environments.conda.errors")
+
+_WORKER = str(Path(__file__).with_name("worker.py"))
+Ask = Callable[..., dict[str, Any]]
+
+
+def cache() -> Path:
+    """Where packages and channels' lists are kept: rattler's own cache, which pixi shares.
+
+    RATTLER_CACHE_DIR, else ``rattler/cache`` in the user's cache directory.
+    """
+    given = os.environ.get("RATTLER_CACHE_DIR")
+    if given:
+        return Path(given).absolute()
+    base = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
+    return Path(base, "rattler", "cache")
+
+
+class _Worker:
+    """A process that answers questions, and the thread that reads what it says."""
+
+    def __init__(self) -> None:
+        self.owner, self.used = os.getpid(), time.monotonic()
+        self.environ = dict(os.environ)
+        self.process = subprocess.Popen(
+            [sys.executable, "-S", "-P", _WORKER, *filter(None, sys.path)],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,
+            env={**self.environ, "RUST_BACKTRACE": "0"},
+        )
+        self.lines: queue.SimpleQueue[bytes] = queue.SimpleQueue()
+        self.reader = threading.Thread(target=self._read, daemon=True)
+        self.reader.start()
+
+    def send(self, question: dict[str, Any]) -> None:
+        assert self.process.stdin is not None
+        self.process.stdin.write(json.dumps(question).encode() + b"\n")
+        self.process.stdin.flush()
+
+    def end(self) -> None:
+        build_process.end(self.process)  # and a package's link script that it has started
+        self.process.communicate()
+        self.reader.join()
+
+    def _read(self) -> None:
+        assert self.process.stdout is not None
+        for line in iter(self.process.stdout.readline, b""):
+            self.lines.put(line)
+        self.lines.put(b"")
+
+
+#: seconds for which one that waits may be asked: less than it waits
+_FRESH = 2.0
+#: those that wait for the next question, for a moment
+_waiting: list[_Worker] = []
+
+
+@contextmanager
+def asking(log: Log, stop: Stop) -> Iterator[Ask]:
+    """A way to ask rattler, for the block: ``ask("solve", specs=[...], ...)`` gives its answer.
+
+    What it does goes to ``log`` as it is done. Raises EnvironmentException with rattler's reason in
+    words, Stopped where ``stop`` said so: then nothing goes on.
+    """
+    worker = _taken()
+
+    def ask(verb: str, **told: Any) -> dict[str, Any]:
+        question = {"verb": verb, "cache": str(cache()), **told}
+        try:
+            worker.send(question)
+        except BrokenPipeError:
+            raise _broken(worker) from None
+        return _answer(worker, log, stop)
+
+    try:
+        yield ask
+    except BaseException:
+        worker.end()
+        raise
+    worker.used = time.monotonic()
+    _waiting.append(worker)
+
+
+def prepare() -> None:
+    """Let a process that will be asked soon load rattler meanwhile."""
+    _waiting.append(_taken())
+
+
+def _taken() -> _Worker:
+    """One that waits, else a new one; one that may be about to end is left alone.
+
+    So is one that was started with other variables (CONDA_OVERRIDE_CUDA, a proxy, ...).
+    """
+    while _waiting:
+        worker = _waiting.pop()
+        if worker.owner != os.getpid():
+            continue  # this process was forked: it is its parent's
+        fresh = time.monotonic() - worker.used < _FRESH and worker.environ == os.environ
+        if fresh and worker.process.poll() is None:
+            return worker
+        worker.end()
+    return _Worker()
+
+
+def _answer(worker: _Worker, log: Log, stop: Stop) -> dict[str, Any]:
+    began, allowed = time.monotonic(), build_process.limit()
+    while True:
+        if stop():
+            raise Stopped("Making the conda environment was stopped.")
+        if allowed and time.monotonic() - began > allowed:
+            raise EnvironmentException(
+                f"Making the conda environment took longer than {allowed:g} s, and was ended.",
+                f"{build_process.VARIABLE} sets another limit, 0 none.",
+            )
+        try:
+            line = worker.lines.get(timeout=0.1)
+        except queue.Empty:
+            continue
+        if not line:
+            raise _broken(worker)
+        told = json.loads(line)
+        if "said" in told:
+            log(told["said"])
+        elif "error" in told:
+            raise conda_errors.explain(told["error"], told["message"])
+        else:
+            found: dict[str, Any] = told["answer"]
+            return found
+
+
+def _broken(worker: _Worker) -> EnvironmentException:
+    code = worker.process.wait()
+    return EnvironmentException(
+        f"py-rattler ended without an answer (exit code {code}).",
+        f"Is it well? {sys.executable} -c 'import rattler'",
+    )

@@ -1,0 +1,133 @@
+"""rattler's errors as sentences: the solver's or the network's reason, what to do."""
+
+from __future__ import annotations
+
+import re
+
+from scriptrun.environments.uv.errors import redact
+from scriptrun.spec.errors import EnvironmentException
+
+_TOKEN = re.compile(r"(?<=/t/)[^/\s]+")
+_LEAD = "Cannot solve the request because of: "
+
+
+class Unsolvable(EnvironmentException):
+    """The channels hold no packages that meet all wishes."""
+
+
+def hidden(text: str) -> str:
+    """``text`` without the passwords and tokens in its URLs."""
+    return _TOKEN.sub("***", redact(text))
+
+
+def explain(kind: str, message: str) -> EnvironmentException:
+    """rattler's error ``kind`` (its class's name) as one of ours."""
+    text = hidden(message).strip()
+    for judge in (_disk, _unsolvable, _package, _unreachable, _malformed):
+        found = judge(kind, text)
+        if found is not None:
+            return found
+    return EnvironmentException(
+        f"The conda environment could not be made: {_joined(text) or kind}.",
+        "The environment's log holds what was done until then.",
+    )
+
+
+def _disk(kind: str, text: str) -> EnvironmentException | None:
+    if "os error 28" not in text and "o space left" not in text and "os error 122" not in text:
+        return None
+    return EnvironmentException(
+        "The conda environment could not be made: the disk is full, or a quota is used up.",
+        "Make room in SCRIPTRUN_CACHE, or where conda packages are kept (RATTLER_CACHE_DIR).",
+    )
+
+
+def _unsolvable(kind: str, text: str) -> EnvironmentException | None:
+    if kind != "SolverError":
+        return None
+    return Unsolvable(
+        f"The conda packages cannot be had together:\n{in_words(text)}",
+        "Loosen a version, or add the channel that has the package.",
+    )
+
+
+def in_words(text: str) -> str:
+    """The solver's reason, a line a step, without its drawing."""
+    lines = text.removeprefix(_LEAD).splitlines()
+    return "\n".join("  " + _plain(line) for line in lines if line.strip())
+
+
+def _plain(line: str) -> str:
+    found = re.match(r"([\s│├└─]*)(.*)", line)
+    depth, words = (len(found[1]) // 3, found[2]) if found else (0, line)
+    words = re.sub(r" \*(?= |,|\.|$)", "", words)
+    words = words.replace("there are no viable options", "of what follows")
+    words = words.replace("for which no candidates were found", "which no channel has")
+    words = re.sub(r"^No candidates were found for (.*?)\.?$", r"No channel has \1.", words)
+    return "  " * depth + words.strip()
+
+
+def _package(kind: str, text: str) -> EnvironmentException | None:
+    """A locked package that is another one now, or none."""
+    if kind == "Changed":
+        return changed(text)
+    found = re.search(r"failed to fetch ([^\s;]+?\.(?:conda|tar\.bz2))", text)
+    if "hash mismatch" in text:
+        return changed(found[1] if found else "A conda package")
+    if found and ("404" in text or "os error 2)" in text):
+        return EnvironmentException(
+            f"{found[1]}, which the environment is locked to, is gone from its channel.",
+            _ANEW.partition(". ")[2],
+        )
+    return None
+
+
+def changed(names: str) -> EnvironmentException:
+    """The sentence for packages whose digests are not those that were locked."""
+    return EnvironmentException(
+        f"{names} is not what was locked: its digest is another one.", _ANEW
+    )
+
+
+_ANEW = (
+    "It was changed after the lock was made. Lock the environment anew: scriptrun env build "
+    "--upgrade."
+)
+
+
+def _unreachable(kind: str, text: str) -> EnvironmentException | None:
+    if kind not in ("GatewayError", "FetchRepoDataError") and "error sending request" not in text:
+        return None
+    where = re.search(r"(?:https?|file)://[^\s')]+|/\S+repodata\.json", text)
+    place = _channel_of(where[0]) if where else "a channel"
+    if "401" in text or "403" in text:
+        why, hint = "it refuses", _LOG_IN
+    elif "could not find subdir" in text or "404" in text:
+        why, hint = "there is no conda channel there", "Look at its name or URL."
+    else:
+        why = "it cannot be reached from here: " + text.splitlines()[-1].removeprefix("Caused by: ")
+        hint = "Name a channel that can be reached (a mirror's URL, or file:///path)."
+    return EnvironmentException(f"The conda channel {place} could not be read: {why}.", hint)
+
+
+_LOG_IN = (
+    "Keep USER:PASSWORD as the secret index-HOST (`scriptrun secret set index-HOST`), name it in "
+    "the channel's URL (${NAME}, ${secret:NAME}), or put it into ~/.netrc."
+)
+
+
+def _channel_of(url: str) -> str:
+    return re.sub(r"/(?:noarch|(?:linux|osx|win|emscripten)-\w+)(?:/.*)?$", "", url).rstrip("/'")
+
+
+def _malformed(kind: str, text: str) -> EnvironmentException | None:
+    if kind not in ("InvalidMatchSpecError", "InvalidPackageNameError", "InvalidChannelError"):
+        return None
+    return EnvironmentException(
+        f"A conda requirement cannot be read: {_joined(text)}.",
+        "Write it as numpy=1.16, numpy>=1.16,<2 or numpy=1.16.2=py37_0.",
+    )
+
+
+def _joined(text: str) -> str:
+    return "; ".join(line.strip() for line in text.splitlines() if line.strip()).rstrip(".")

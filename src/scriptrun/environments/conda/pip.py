@@ -1,0 +1,72 @@
+"""pip's packages on top of a conda prefix: locked against what conda brings, installed by uv."""
+
+from __future__ import annotations
+
+import os
+import tempfile
+
+from scriptrun.environments.builder import Lock, Log, Stop
+from scriptrun.environments.conda import pypi_names
+from scriptrun.environments.uv import index_credentials
+from scriptrun.environments.uv import lock as uv_lock
+from scriptrun.environments.uv import relax_pins as uv_relax_pins
+from scriptrun.environments.uv import requirements as uv_requirements
+from scriptrun.environments.uv import tool as uv_tool
+from scriptrun.runtime.files import write_atomic
+from scriptrun.spec.environment import EXACT, EnvironmentSpec
+from scriptrun.spec.hints import Any
+
+
+def locked(
+    spec: EnvironmentSpec, python: str, records: list[dict[str, Any]], log: Log, stop: Stop
+) -> tuple[str, uv_lock.Changes]:
+    """The requirements of ``spec.pip`` with versions and hashes, and the pins that changed.
+
+    What conda installs stays as it is: pip's packages are chosen to go with it.
+    """
+    request = uv_requirements.of(spec.replace(conda=(), python=None))
+    brought = dict(_brought(records))
+    with tempfile.TemporaryDirectory(prefix="scriptrun-lock-") as folder:
+        path = os.path.join(folder, "brought.txt")
+        lines = [f"{name}=={version}\n" for name, version in brought.items()]
+        write_atomic(path, "".join(lines).encode())
+        flags = ["--constraints", path]
+        for name in brought:
+            flags += ["--no-emit-package", name]
+        text, changes = uv_lock.for_one(request, python, tuple(flags), spec.pins, log, stop)
+    if spec.pins == EXACT:
+        return text, {}
+    return text, {
+        **uv_relax_pins.changed(uv_relax_pins.pins_of(request.lines), "".join(lines)),
+        **changes,
+    }
+
+
+def install(spec: EnvironmentSpec, lock: Lock, python: str, log: Log, stop: Stop) -> None:
+    """Put the locked requirements into the prefix of ``python``, over nothing of conda's."""
+    text = lock["requirements"]
+    options, flags = uv_requirements.of(spec.replace(conda=(), python=None)).for_sync()
+    told, private = index_credentials.filled("\n".join([*options, text]))
+    with tempfile.TemporaryDirectory(prefix="scriptrun-build-") as folder:
+        path = os.path.join(folder, "requirements.txt")
+        write_atomic(path, told.encode(), 0o600)
+        words = ["pip", "install", "--python", python, "--no-deps", "--break-system-packages"]
+        words += ["--require-hashes"] if uv_requirements.all_hashed(text) else []
+        words += ["--refresh"] if lock.get("local") else []
+        uv_tool.run([*words, *flags, "-r", path], folder, log, stop, private)
+
+
+def _brought(records: list[dict[str, Any]]) -> list[tuple[str, str]]:
+    """The Python packages among conda's, by the names that they have on PyPI."""
+    return [
+        (pypi_names.RENAMED.get(each["name"], each["name"]), each["version"])
+        for each in records
+        if each["name"] != "python"
+        and (each.get("noarch") == "python" or _needs_python(each))
+        and not each["name"].startswith("_")
+    ]
+
+
+def _needs_python(record: dict[str, Any]) -> bool:
+    names = {need.split()[0] for need in record.get("depends") or ()}
+    return "python" in names or "python_abi" in names

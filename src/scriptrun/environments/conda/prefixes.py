@@ -1,0 +1,162 @@
+"""The conda environments of this machine, found and read without conda.
+
+Where they lie: ``~/.conda/environments.txt``, which conda and mamba keep; the active one; ``envs``
+below the usual roots and where ``envs_dirs`` says; pixi's in ``.pixi/envs`` of a project. What is
+in one is told by ``conda-meta`` (https://docs.conda.io/projects/conda/en/stable/dev-guide/specs/conda-meta.html).
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+from scriptrun.environments import site_packages
+from scriptrun.environments.conda import settings as conda_settings
+from scriptrun.spec.hints import Any
+
+_ROOTS = (
+    *("~/miniforge3", "~/mambaforge", "~/miniconda3", "~/miniconda", "~/anaconda3", "~/anaconda"),
+    *("~/micromamba", "~/.local/share/mamba", "~/.conda"),
+    *("/opt/conda", "/opt/miniforge3", "/opt/miniconda3", "/opt/anaconda3", "/opt/mamba"),
+)
+_BASE = ("base", "root")
+
+
+def find(name: str) -> str | None:
+    """The prefix of the environment ``name`` ("base" is conda's own; a path is taken as it is)."""
+    if os.sep in name:
+        path = os.path.abspath(os.path.expanduser(name))
+        return path if is_prefix(path) else None
+    for prefix in _base() if name in _BASE else _named(name):
+        if is_prefix(prefix):
+            return prefix
+    return None
+
+
+def is_prefix(path: str) -> bool:
+    """Whether ``path`` is a conda environment."""
+    return os.path.isdir(os.path.join(path, "conda-meta"))
+
+
+def content(prefix: str) -> dict[str, Any]:
+    """The packages of ``prefix`` in the words of a conda file: versions without builds, pip's too.
+
+    The channels are those that the packages came from, the one of most packages first.
+    """
+    records = list(_records(prefix))
+    conda = sorted(f"{each['name']}={each['version']}" for each in records)
+    counts: dict[str, int] = {}
+    for each in records:
+        name = channel_name(str(each.get("channel") or ""))
+        counts[name] = counts.get(name, 0) + 1
+    channels = sorted(filter(None, counts), key=lambda name: -counts[name])
+    pip = _of_pip(prefix, records)
+    return {
+        "name": os.path.basename(prefix),
+        "dependencies": [*conda, {"pip": pip}] if pip else conda,
+        "channels": channels,
+    }
+
+
+def channel_name(address: str) -> str:
+    """A channel as people write it: its name on conda's usual server, else its URL; "" for none."""
+    address = re.sub(r"/(?:noarch|(?:linux|osx|win)-\w+)/?$", "", address).rstrip("/")
+    if re.search(r"//repo\.(anaconda\.com|continuum\.io)/pkgs/", address):
+        return "defaults"
+    name = re.sub(r"^https?://conda\.anaconda\.org/", "", address)
+    return "" if name in ("<unknown>", "pypi", "@") else name
+
+
+def _records(prefix: str) -> Iterator[dict[str, Any]]:
+    for path in sorted(Path(prefix, "conda-meta").glob("*.json")):
+        try:
+            found = json.loads(path.read_text("utf-8"))
+        except (OSError, ValueError):
+            continue
+        if isinstance(found, dict) and found.get("name") and found.get("version"):
+            yield found
+
+
+def _of_pip(prefix: str, records: list[dict[str, Any]]) -> list[str]:
+    """The distributions that no conda package brought; one from an address is named by that."""
+    brought = {
+        name
+        for each in records
+        for file in each.get("files") or ()
+        for name in file.split("/")
+        if site_packages.is_metadata(name)
+    }
+    found = []
+    for site in site_packages.of_prefix(prefix):
+        for entry in site_packages.names([site]):
+            parsed = site_packages.distribution(entry)
+            if parsed is not None and entry not in brought:
+                found.append(_requirement(Path(site, entry), *parsed))
+    return sorted(found)
+
+
+def _requirement(metadata: Path, name: str, version: str) -> str:
+    """``name==version``; the address where it came from one (PEP 610's direct_url.json)."""
+    try:
+        told = json.loads((metadata / "direct_url.json").read_text("utf-8"))
+    except (OSError, ValueError):
+        return f"{name}=={version}"
+    address = str(told.get("url", ""))
+    if told.get("dir_info", {}).get("editable"):
+        return f"-e {address.removeprefix('file://')}"
+    commit = told.get("vcs_info", {}).get("commit_id")
+    return f"{name} @ git+{address}@{commit}" if commit else f"{name} @ {address}"
+
+
+def _named(name: str) -> Iterator[str]:
+    for prefix in (*_active(), *_noted()):
+        if os.path.basename(prefix) == name:
+            yield prefix
+    for folder in _folders():
+        yield os.path.join(folder, name)
+    here = Path.cwd()
+    for project in (here, *here.parents):
+        yield str(project / ".pixi" / "envs" / name)
+
+
+def _base() -> Iterator[str]:
+    for prefix in (*_active(), *_noted()):
+        if any(os.path.isdir(os.path.join(prefix, each)) for each in ("condabin", "envs")):
+            yield prefix
+    yield from _roots()
+
+
+def _active() -> list[str]:
+    return [os.environ["CONDA_PREFIX"]] if os.environ.get("CONDA_PREFIX") else []
+
+
+def _noted() -> list[str]:
+    try:
+        text = Path("~/.conda/environments.txt").expanduser().read_text("utf-8")
+    except (OSError, UnicodeDecodeError):
+        return []
+    return [line.strip() for line in text.splitlines() if line.strip()]
+
+
+def _folders() -> Iterator[str]:
+    for variable in ("CONDA_ENVS_DIRS", "CONDA_ENVS_PATH"):
+        yield from filter(None, os.environ.get(variable, "").split(os.pathsep))
+    yield from map(
+        os.path.expanduser, conda_settings.listed(conda_settings.settings().get("envs_dirs"))
+    )
+    for root in _roots():
+        yield os.path.join(root, "envs")
+
+
+def _roots() -> Iterator[str]:
+    if os.environ.get("MAMBA_ROOT_PREFIX"):
+        yield os.environ["MAMBA_ROOT_PREFIX"]
+    if os.environ.get("CONDA_EXE"):
+        yield os.path.dirname(os.path.dirname(os.environ["CONDA_EXE"]))
+    for prefix in (*_active(), *_noted()):
+        if os.path.basename(os.path.dirname(prefix)) == "envs":
+            yield os.path.dirname(os.path.dirname(prefix))
+    yield from map(os.path.expanduser, _ROOTS)

@@ -1,0 +1,93 @@
+"""When conda is asked at all, and what is asked of it for a request."""
+
+from __future__ import annotations
+
+import importlib.util
+import os
+
+from scriptrun.environments.conda import channels as conda_channels
+from scriptrun.environments.conda import pypi_names
+from scriptrun.environments.interpreter import discovery as interpreter_discovery
+from scriptrun.environments.uv import requirements as uv_requirements
+from scriptrun.spec.environment import EnvironmentSpec
+from scriptrun.spec.values import Value
+
+#: the variable that says who installs conda packages
+SETTING = "SCRIPTRUN_CONDA"
+INSTALL = "`pip install 'scriptrun[conda]'`"
+_WAYS = ("auto", "conda", "pypi")
+
+
+class Wishes(Value):
+    """What rattler is asked for: match specifications and channels (variables not put in yet)."""
+
+    specs: tuple[str, ...]
+    channels: tuple[str, ...]
+    python: str
+
+
+def wanted(spec: EnvironmentSpec) -> bool:
+    """Whether ``spec`` is for conda: it names packages that are not known to stand on PyPI.
+
+    SCRIPTRUN_CONDA says otherwise: "conda" takes all that names conda packages or a Python from
+    channels, "pypi" nothing.
+    """
+    if not (spec.conda or spec.channels):
+        return False
+    way = os.environ.get(SETTING) or "auto"
+    if way == "conda":
+        return True
+    if way not in _WAYS:
+        return bool(spec.conda)  # to be refused
+    return way != "pypi" and bool(pypi_names.translate(spec.conda).unknown)
+
+
+def is_here() -> bool:
+    """Whether py-rattler is installed beside scriptrun; it is not imported."""
+    return importlib.util.find_spec("rattler") is not None
+
+
+def of(spec: EnvironmentSpec) -> Wishes:
+    """The wishes of ``spec``; a Python is always among them, since jobs run in it."""
+    version = spec.python or ""
+    python = f"python {version}" if version[:1] in "<>=!~" else f"python {version}.*"
+    named = [each for each in spec.conda if pypi_names.name_of(each) == "python"]
+    return Wishes(
+        specs=tuple(each for each in spec.conda if each not in named),
+        channels=conda_channels.of(spec.channels),
+        python=named[0] if named else python if version else "",
+    )
+
+
+def troubles(spec: EnvironmentSpec) -> list[str]:
+    """Every reason why conda can't meet ``spec``, as far as that is known without asking it."""
+    found = []
+    way = os.environ.get(SETTING) or "auto"
+    if way not in _WAYS:
+        found.append(f"{SETTING} is '{way}', and may be {', '.join(_WAYS[:-1])} or {_WAYS[-1]}.")
+    if not is_here():
+        found.append(_lacking(spec))
+    found += [
+        f"The conda requirement '{each}' cannot be read. Write it as numpy=1.16, numpy>=1.16,<2 "
+        "or numpy=1.16.2=py37_0."
+        for each in spec.conda
+        if not pypi_names.name_of(each)
+    ]
+    if (
+        spec.python
+        and interpreter_discovery.parse(spec.python) is None
+        and spec.python[0] not in "<>=!~"
+    ):
+        found.append(f"'{spec.python}' is no version of Python such as 3.8 or 3.8.13.")
+    found += conda_channels.troubles(spec.channels)
+    found += uv_requirements.troubles(spec.replace(conda=(), python=None))
+    return found
+
+
+def _lacking(spec: EnvironmentSpec) -> str:
+    unknown = pypi_names.translate(spec.conda).unknown or spec.conda
+    names = ", ".join(f"'{each}'" for each in unknown) or "a Python of conda's"
+    return (
+        f"The environment asks for {names}, which conda's channels have and PyPI is not known to: "
+        f"{INSTALL} brings what installs them."
+    )

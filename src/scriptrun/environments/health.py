@@ -1,0 +1,57 @@
+"""What was true of a place after its build, written down in it, and what has become of that."""
+
+from __future__ import annotations
+
+import os
+import re
+
+from scriptrun.environments import site_packages
+from scriptrun.environments.interpreter import facts as interpreter_facts
+from scriptrun.runtime.files import read_json, to_json, write_atomic
+from scriptrun.spec.hints import Any
+
+#: in the place
+BUILT = "built.json"
+
+
+def write_down(place: str, python: str, folders: tuple[str, ...]) -> None:
+    """Note the interpreter ``python`` and what lies in ``folders`` of ``place``."""
+    made = {
+        "python": os.path.realpath(python),
+        "stamp": interpreter_facts.stamp(python),
+        "names": site_packages.names(folders),
+    }
+    write_atomic(os.path.join(place, BUILT), to_json(made))
+
+
+def ill(place: str, python: str, folders: tuple[str, ...]) -> str:
+    """Why ``place`` must be built again, in words; "" if all is as it was."""
+    made = read_json(os.path.join(place, BUILT))
+    if not isinstance(made, dict):
+        return "its build was cut short"
+    return _ill_python(python, made) or _ill_folders(folders, made)
+
+
+def _ill_python(python: str, made: dict[str, Any]) -> str:
+    try:
+        now = interpreter_facts.stamp(python)
+    except OSError:
+        return f"its interpreter {made.get('python')} is gone"
+    return "" if now == made.get("stamp") else f"its interpreter {made.get('python')} has changed"
+
+
+def _ill_folders(folders: tuple[str, ...], made: dict[str, Any]) -> str:
+    """Packages that were taken away, and packages that somebody installed over it."""
+    if not folders:
+        return "its site-packages is gone"
+    now, then = set(site_packages.names(folders)), set(made.get("names", ()))
+    lost = sorted(then - now)
+    if lost:
+        return f"it lacks {_few(lost)}"
+    added = sorted(name for name in now - then if site_packages.is_metadata(name))
+    return f"something was installed into it: {_few(added)}" if added else ""
+
+
+def _few(names: list[str]) -> str:
+    shown = ", ".join(re.sub(r"\.(dist|egg)-info$", "", name) for name in names[:3])
+    return f"{shown} and {len(names) - 3} more" if len(names) > 3 else shown

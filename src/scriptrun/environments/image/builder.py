@@ -1,0 +1,190 @@
+"""Environments that are container images: one that is there, or one that is built.
+
+The lock names the base image by its id and lists the packages; layers change as rarely as can be:
+the base, a virtual environment of its Python, the locked packages. Nothing of the job's source is
+in an image. What is built lies in the container tool's own store; the place holds a note of it.
+"""
+
+from __future__ import annotations
+
+import importlib
+import os
+
+from scriptrun.environments.builder import Builder, Lock, Log, Ready, Stop
+from scriptrun.environments.conda import request as conda_request
+from scriptrun.environments.locks import content_key
+from scriptrun.environments.uv import requirements as uv_requirements
+from scriptrun.runtime.files import read_json, to_json, write_atomic
+from scriptrun.spec.environment import CONDA, IMAGE, EnvironmentSpec
+from scriptrun.spec.errors import EnvironmentException
+from scriptrun.spec.hints import Any
+from scriptrun.store import container_tool
+
+#: in the place: the image as the nodes of a cluster take it, by their tool
+FILES = {"podman": "image.tar", "apptainer": "image.sif", "enroot": "image.sqsh"}
+#: in the place: the image, by id and name, and which tool's store holds it
+NOTE = "image.json"
+#: in the image: where packages that are put on top of it lie
+VENV = "/opt/scriptrun"
+
+
+class Image(Builder):
+    """An image of the user's, of a Dockerfile or of a build context, with packages on top."""
+
+    kind = IMAGE
+
+    @classmethod
+    def check(cls, spec: EnvironmentSpec) -> list[str]:
+        """Packages that cannot be had; whether containers can be run is the engine's business."""
+        found = _troubles(spec) if has_packages(spec) else []
+        context = spec.docker.get("build_context") or {}
+        path = context.get("path")
+        if context and context.get("type", "local") == "local" and not os.path.isdir(path or ""):
+            found.append(f"The build context {path} is no directory here.")
+        return found
+
+    @classmethod
+    def resolve(cls, spec: EnvironmentSpec, log: Log, stop: Stop) -> Lock:
+        """The base by its id, what it holds, and the packages with version and hashes."""
+        lock: Lock = _loaded("image_lock").resolve(spec, log, stop)
+        return lock
+
+    def key(self) -> str:
+        """The digest of base, platform and locked packages."""
+        return content_key(self.lock)
+
+    def build(self, place: str, log: Log, stop: Stop) -> None:
+        """See to it that the image is in the tool's store; note its id."""
+        image = _loaded("image_build").build(self.spec, self.lock, self.key(), log, stop)
+        tool = container_tool.require()
+        note = {"image": image, "tool": tool.path, "kind": tool.kind, "root": tool.root}
+        note["kept"] = kept_as(tool, image)
+        note["tag"] = tag_of(self.key()) if is_packed(self.lock) else ""
+        if has_packages(self.spec) or is_made(self.spec):
+            note["unpushed"] = _loaded("image_registry").push(image, self.key(), log, stop)
+        if self.nodes:
+            _loaded("image_carry").carry(self.nodes, image, place, log, stop)
+        write_atomic(os.path.join(place, NOTE), to_json(note))
+
+    @property
+    def nodes(self) -> str:
+        """What a cluster's nodes run containers with; "" where it is this machine's tool."""
+        return str(self.spec.docker.get("nodes") or "")
+
+    @classmethod
+    def let_go(cls, place: str) -> None:
+        """Remove what was built here from the tool's store; others' images stay."""
+        note, tool = read_json(os.path.join(place, NOTE)) or {}, container_tool.tool()
+        tag = note.get("tag")
+        if tool is None or tool.kind != note.get("kind"):
+            return
+        said = container_tool.run(tool, ["rmi", tag]) if tag else container_tool.Said(0, "", "")
+        if said.code and "in use" in said.error:
+            raise EnvironmentException(
+                f"The image {tag} is in use by a container.", "Wait for the end of its run."
+            )
+        _loaded("image_leaving").remove_layers(tool, place)
+
+    @classmethod
+    def size(cls, place: str) -> int | None:
+        """The image's bytes, its base included."""
+        note, tool = read_json(os.path.join(place, NOTE)) or {}, container_tool.require()
+        said = container_tool.run(
+            tool, ["image", "inspect", "--format", "{{.Size}}", note["image"]]
+        )
+        return int(said.out) if said.out.strip().isdigit() else None
+
+    def ill(self, place: str) -> str:
+        """Whether the image has gone from the store, as far as files tell."""
+        note = read_json(os.path.join(place, NOTE))
+        if not isinstance(note, dict):
+            return "its build was cut short"
+        if self.nodes:
+            gone = not os.path.exists(os.path.join(place, FILES[self.nodes]))
+            return f"its file {FILES[self.nodes]} is gone" if gone else ""
+        tool = container_tool.tool()
+        if tool is not None and (tool.kind, tool.root) != (note["kind"], note["root"]):
+            return f"its image lies in the store of {note['kind']} at {note['root'] or 'its place'}"
+        kept = note["kept"]
+        if kept and os.path.isdir(os.path.dirname(kept)) and not os.path.exists(kept):
+            return f"its image is no longer in {note['kind']}'s store"
+        return ""
+
+    def python(self, place: str) -> str:
+        """The path of the interpreter in the image; "python3" where none was found."""
+        return str(self.lock.get("interpreter") or "python3")
+
+    def sites(self, place: str) -> tuple[str, ...]:
+        """None that this machine could look into."""
+        return ()
+
+    def ready(self, place: str | None, *, cached: bool, seconds: float) -> Ready:
+        """The value that is handed out, with what the launcher needs to start containers."""
+        made = super().ready(place, cached=cached, seconds=seconds)
+        note: dict[str, Any] = read_json(os.path.join(place or "", NOTE)) or {}
+        if self.nodes:
+            file = os.path.join(place or "", FILES[self.nodes])
+            note |= {"kind": self.nodes, "tool": self.nodes, "file": file}
+        notes = (*made.notes, *filter(None, [note.get("unpushed")]))
+        return made.replace(bin="", container=self._told(note), notes=notes)
+
+    def _told(self, note: dict[str, Any]) -> dict[str, Any]:
+        docker, tool = self.spec.docker, container_tool.tool()
+        rootless = tool.rootless if tool is not None else False
+        as_root = rootless or note.get("kind") == "podman"
+        return {
+            "tool": note.get("tool"),
+            "kind": note.get("kind"),
+            "rootless": rootless,
+            "runtime": tool.runtime if tool is not None else "",
+            "image": note.get("image"),
+            "file": note.get("file"),
+            "named": self.spec.image or self.lock.get("named") or note.get("image"),
+            "user": "0:0" if as_root else f"{os.getuid()}:{os.getgid()}",
+            "python": self.lock.get("interpreter"),
+            "shell": self.lock.get("shell"),
+            "mpi": self.lock.get("mpi"),
+            "mlflow": self.lock.get("mlflow"),
+            "environ": self.lock.get("environ") or {},
+            "shm_size": docker.get("shm_size"),
+            "arguments": docker.get("arguments") or [],
+            "platform": self.lock.get("foreign") or "",
+        }
+
+
+def tag_of(key: str) -> str:
+    """The name of the image that was built for ``key``, in the tool's store."""
+    return f"localhost/scriptrun-env:{key}"
+
+
+def _troubles(spec: EnvironmentSpec) -> list[str]:
+    if spec.docker.get("packages") == CONDA:
+        return conda_request.troubles(spec)
+    return uv_requirements.troubles(spec.replace(python=None))
+
+
+def is_packed(lock: Lock) -> bool:
+    """Whether packages were locked that go on top of the base."""
+    return bool(lock.get("requirements") or lock.get("conda"))
+
+
+def has_packages(spec: EnvironmentSpec) -> bool:
+    """Whether anything is put on top of the image."""
+    return bool(spec.pip or spec.conda)
+
+
+def is_made(spec: EnvironmentSpec) -> bool:
+    """Whether the base is built here: what steps download, and when, makes it another image."""
+    return bool(spec.docker.get("dockerfile") or spec.docker.get("build_context"))
+
+
+def kept_as(tool: container_tool.Tool, image: str) -> str:
+    """What is in podman's store as long as the image is ("" where that is not to be known)."""
+    if tool.kind != "podman" or not tool.root:
+        return ""
+    return os.path.join(tool.root, f"{tool.driver}-images", image.removeprefix("sha256:"))
+
+
+def _loaded(name: str) -> Any:
+    """What starts the tool, by its module's name: an image that is there is found without it."""
+    return importlib.import_module(f"scriptrun.environments.{name}")

@@ -1,0 +1,106 @@
+"""Conda packages in an image: a prefix made here for its place there, and kept as one layer.
+
+rattler lays the locked packages out on this machine with the paths that they will have in the image
+(``/opt/scriptrun``), so the image needs neither a Python nor conda, nor the network.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import tempfile
+
+from scriptrun.environments.builder import Lock, Log, Stop
+from scriptrun.environments.conda import builder as conda_builder
+from scriptrun.environments.conda import lock as conda_lock
+from scriptrun.environments.image import base as image_base
+from scriptrun.environments.image import tool as image_tool
+from scriptrun.environments.image.builder import VENV
+from scriptrun.runtime import conda_prefix
+from scriptrun.spec.digests import digest_of
+from scriptrun.spec.environment import EnvironmentSpec
+from scriptrun.spec.errors import EnvironmentException
+from scriptrun.spec.hints import Any
+from scriptrun.store import container_tool
+
+_PRINT = "import json, os; print(json.dumps(dict(os.environ)))"
+_SOURCE = (
+    'for each in "$CONDA_PREFIX"/etc/conda/activate.d/*.sh; do . "$each" >&2; done; '
+    'exec "$0" -c "$1"'
+)
+#: what a conda lock and an image's have in common
+_TAKEN = ("conda", "python", "requirements", "requested", "notes", "relaxed")
+_MPI = {"openmpi": "open", "mpich": "other", "impi_rt": "other"}
+
+
+def locked(
+    spec: EnvironmentSpec, facts: dict[str, Any], glibc: str, log: Log, stop: Stop
+) -> dict[str, Any]:
+    """What the lock of an image with conda packages says of them; ``glibc`` is the image's."""
+    if image_base.foreign(spec):
+        raise EnvironmentException(
+            f"Conda packages are put into images of this machine's kind only, and the image is to "
+            f"be for {image_base.foreign(spec)}.",
+            "Leave environment.docker.platform as it is, or build the image by a Dockerfile.",
+        )
+    found = conda_lock.resolve(spec, log, stop, glibc=glibc)
+    names = {each["name"] for each in found["conda"]}
+    own_mpi = next((kind for name, kind in _MPI.items() if name in names), facts["mpi"])
+    path = f"{VENV}/bin:{facts['environ'].get('PATH', os.defpath)}"
+    return {
+        **{name: found[name] for name in _TAKEN if name in found},
+        "interpreter": f"{VENV}/bin/python",
+        "environ": {**facts["environ"], "PATH": path},
+        "mpi": own_mpi,
+    }
+
+
+def tag(lock: Lock, base: str) -> str:
+    """The name of the layer with conda's packages alone."""
+    return f"localhost/scriptrun-conda:{digest_of([base, lock['conda']])[:32]}"
+
+
+def fill(
+    spec: EnvironmentSpec, lock: Lock, base: str, name: str, log: Log, stop: Stop
+) -> tuple[dict[str, str], bool]:
+    """Make the container ``name`` of ``base``, with the prefix in it; it is not started.
+
+    The variables that the packages set, and whether scripts of theirs set more.
+    """
+    with tempfile.TemporaryDirectory(prefix="scriptrun-build-") as folder:
+        root = os.path.join(folder, "root")
+        prefix = os.path.join(root, *VENV.split("/"))
+        os.makedirs(prefix)
+        conda_builder.install(spec, lock, prefix, log, stop, elsewhere=VENV)
+        create = ["create", "--name", name, "--pull=never", "--network=none", base, "true"]
+        image_tool.run(create, f"Taking the image {lock['named']}", log, stop)
+        copy = ["cp", f"{root}/.", f"{name}:/"]
+        image_tool.run(copy, f"Copying conda's packages into {lock['named']}", log, stop)
+        return conda_prefix.settings(prefix), bool(conda_prefix.scripts(prefix))
+
+
+def activated(image: str) -> dict[str, str]:
+    """What the scripts of the prefix in ``image`` set. Raises EnvironmentException if they fail."""
+    python = f"{VENV}/bin/python"
+    before = _variables(image, [python, "-c", _PRINT])
+    after = _variables(image, ["/bin/sh", "-c", _SOURCE, python, _PRINT])
+    return {
+        name: value
+        for name, value in after.items()
+        if before.get(name) != value and name not in ("_", "PWD", "OLDPWD", "SHLVL")
+    }
+
+
+def _variables(image: str, argv: list[str]) -> dict[str, str]:
+    words = ["run", "--rm", "--pull=never", "--network=none", "--user", "0:0"]
+    words += ["--security-opt", "label=disable", "--env", f"CONDA_PREFIX={VENV}"]
+    said = container_tool.run(
+        container_tool.require(), [*words, "--entrypoint", "", image, *argv], patience=120
+    )
+    if said.code or not said.out.startswith("{"):
+        raise EnvironmentException(
+            f"The conda environment could not be activated in the image: {said.error}",
+            "Its scripts lie in etc/conda/activate.d, and are run by /bin/sh.",
+        )
+    found: dict[str, str] = json.loads(said.out)
+    return found

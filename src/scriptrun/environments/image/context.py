@@ -1,0 +1,50 @@
+"""The folder that an image is built of: one of this machine, or a git repository's."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Mapping
+
+from scriptrun.environments.builder import Log, Stop
+from scriptrun.environments.image import tool as image_tool
+from scriptrun.spec.errors import EnvironmentException
+from scriptrun.spec.hints import Any
+
+
+def brought(context: Mapping[str, Any], folder: str, log: Log, stop: Stop) -> str:
+    """The context's folder on this machine; one of a git repository is fetched below ``folder``.
+
+    It is fetched by this machine's git, as the user who is logged in to it, and not by the
+    container tool. ``URL#REF:FOLDER`` is docker's notation. Raises EnvironmentException.
+    """
+    place = str(context["path"])
+    if context.get("type") != "git":
+        return place
+    git = shutil.which("git")
+    if git is None:
+        raise EnvironmentException(
+            f"The build context {place} lies in git, and there is no git on this machine.",
+            "Install git, or name a directory: DockerBuildContext.from_local_directory.",
+        )
+    address, _, rest = place.partition("#")
+    ref, _, below = rest.partition(":")
+    tree = os.path.join(folder, "tree")
+    started = [git, "-C", tree]
+    os.mkdir(tree)
+    for words in (
+        ["init", "--quiet"],
+        ["fetch", "--quiet", "--depth", "1", "--", address, ref or "HEAD"],
+        ["checkout", "--quiet", "FETCH_HEAD"],
+        ["submodule", "--quiet", "update", "--init", "--recursive", "--depth", "1"],
+        ["log", "-1", "--format=The build context is the commit %H."],
+    ):
+        image_tool.execute(
+            [*started, *words],
+            "git",
+            f"Fetching the build context {place}",
+            log,
+            stop,
+            environ={"GIT_TERMINAL_PROMPT": "0"},
+        )
+    return os.path.join(tree, below.strip("/"))

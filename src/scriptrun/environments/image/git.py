@@ -1,0 +1,82 @@
+"""Git requirements of an image: fetched by this machine's git, mounted while they are installed.
+
+So the image needs no git, and what opens a private repository comes near no container: neither its
+command line nor its variables, files or layers hold it.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+from collections.abc import Mapping
+
+from scriptrun.environments.builder import Log, Stop, Stopped
+from scriptrun.environments.image import tool as image_tool
+from scriptrun.environments.uv import index_credentials
+from scriptrun.spec.errors import EnvironmentException
+
+#: a repository as uv locks it: its address, the commit, and where in it the package lies
+_LOCKED = re.compile(r"git\+(\S+?)@([0-9a-f]{40})(#[^\s;]*)?(?=[\s;]|$)")
+_BELOW = re.compile(r"[#&]subdirectory=([^&\s]+)")
+
+
+def fetched(
+    text: str, private: Mapping[str, str], folder: str, goal: str, log: Log, stop: Stop
+) -> tuple[str, dict[str, str]]:
+    """The locked ``text`` with folders for repositories, and where these are to be mounted.
+
+    Each is fetched below ``folder``, with the variables ``private`` for git, and meant to lie below
+    ``goal`` in the container, writable: builds write beside their sources. Raises
+    EnvironmentException.
+    """
+    trees: dict[str, str] = {}
+
+    def put(match: re.Match[str]) -> str:
+        address, commit, rest = match[1], match[2], match[3] or ""
+        tree = os.path.join(folder, f"{len(trees)}-{commit}")
+        _fetch(address, commit, tree, private, log, stop)
+        trees[tree] = f"{goal}/{os.path.basename(tree)}"
+        below = _BELOW.search(rest)
+        return f"file://{trees[tree]}{'/' + below[1].strip('/') if below else ''}"
+
+    return _LOCKED.sub(put, text), trees
+
+
+def _fetch(
+    address: str, commit: str, tree: str, private: Mapping[str, str], log: Log, stop: Stop
+) -> None:
+    git = shutil.which("git")
+    if git is None:
+        raise EnvironmentException(
+            f"A requirement lies in the git repository {address}, and there is no git on this "
+            "machine.",
+            "Install git, or name a release of the package.",
+        )
+    os.makedirs(tree)
+
+    def run(*words: str) -> None:
+        image_tool.execute(
+            [git, "-C", tree, *words],
+            "git",
+            f"Fetching the repository {address}",
+            log,
+            stop,
+            environ={"GIT_TERMINAL_PROMPT": "0", **_variables(private)},
+            told=index_credentials.told(private),
+        )
+
+    log(f"Fetching {address} at {commit}.")
+    run("init", "--quiet")
+    try:
+        run("fetch", "--quiet", "--depth", "1", "--", address, commit)
+    except Stopped:
+        raise
+    except EnvironmentException:  # a server that gives whole branches only
+        run("fetch", "--quiet", "--", address, "+refs/*:refs/fetched/*")
+    run("checkout", "--quiet", "--detach", commit)
+    run("submodule", "--quiet", "update", "--init", "--recursive")
+
+
+def _variables(private: Mapping[str, str]) -> dict[str, str]:
+    return {name: value for name, value in private.items() if name.startswith("GIT_CONFIG")}

@@ -1,0 +1,107 @@
+"""Images that come from a registry, and those that go to the one that the workspace names."""
+
+from __future__ import annotations
+
+import re
+
+from scriptrun.environments.builder import Log, Stop
+from scriptrun.environments.image import tool as image_tool
+from scriptrun.spec.errors import EnvironmentException
+from scriptrun.store import container_tool
+
+_HERE = re.compile(r"(localhost|127\.\d+\.\d+\.\d+|\[::1\])(:\d+)?(/|$)")
+
+
+def pull(image: str, words: list[str], address: str, username: str, log: Log, stop: Stop) -> None:
+    """Pull ``image`` as ``username`` of the registry ``address``; ``words`` are further options.
+
+    The password is that of ``container_tool.passwords``. Raises EnvironmentException.
+    """
+    _with_login(["pull", "--quiet", *words], image, address, username, "Pulling", log, stop)
+
+
+def fetch(key: str, tag: str, log: Log, stop: Stop) -> str:
+    """The id of the image that somebody built for ``key`` and pushed, here as ``tag``.
+
+    "" where nobody has.
+    """
+    image = shared_name(key)
+    if not image:
+        return ""
+    named = container_tool.shared
+    try:
+        pull(image, [], named["address"], named.get("username") or "", lambda _: None, stop)
+    except EnvironmentException as error:
+        if not re.search(r"manifest unknown|not found|name unknown", error.message):
+            log(error.message)
+        return ""
+    log(f"The image {image} was built before, and is pulled.")
+    _rename(image, tag)
+    return id_of(tag)
+
+
+def push(image: str, key: str, log: Log, stop: Stop) -> str:
+    """Push ``image`` to the workspace's registry, under a tag that is the digest ``key``.
+
+    Why it could not be pushed, as a sentence: a job that runs here can do without. "" when it was,
+    or when the workspace names no registry.
+    """
+    name = shared_name(key)
+    if not name:
+        return ""
+    named = container_tool.shared
+    try:
+        said = container_tool.run(container_tool.require(), ["tag", image, name])
+        if said.code:
+            raise EnvironmentException(f"{name} is no name for an image: {said.error}")
+        words = ["push", *(["--quiet"] if container_tool.require().kind == "podman" else [])]
+        log(f"Pushing the image {name}.")
+        user = named.get("username") or ""
+        _with_login(words, name, named["address"], user, "Pushing", lambda _: None, stop)
+    except EnvironmentException as error:
+        log(str(error))
+        return f"the image could not be pushed to {named['address']}: {_last(error.message)}"
+    finally:
+        container_tool.run(container_tool.require(), ["rmi", name])  # a name less, the image stays
+    return ""
+
+
+def _rename(image: str, tag: str) -> None:
+    for words in (["tag", image, tag], ["rmi", image]):
+        container_tool.run(container_tool.require(), words)
+
+
+def shared_name(key: str) -> str:
+    """What the image for ``key`` is called in the workspace's registry; "" where none is named."""
+    address = container_tool.shared.get("address")
+    return f"{address}/scriptrun-env:{key}" if address else ""
+
+
+def id_of(image: str) -> str:
+    """The id of an image in the tool's store; "" where it isn't there."""
+    said = container_tool.run(
+        container_tool.require(), ["image", "inspect", "--format", "{{.Id}}", image]
+    )
+    return said.out.splitlines()[0].removeprefix("sha256:") if said.code == 0 and said.out else ""
+
+
+def _with_login(
+    words: list[str], image: str, address: str, username: str, doing: str, log: Log, stop: Stop
+) -> None:
+    secret = container_tool.passwords.get(address, "")
+    words = [*words, *_unencrypted(image), image]
+    host = address.rpartition("://")[2].partition("/")[0]
+    with image_tool.logged_in(host, username, secret) as environ:
+        image_tool.run(
+            words, f"{doing} the image {image}", log, stop, environ=environ, told=(secret,)
+        )
+
+
+def _unencrypted(image: str) -> list[str]:
+    """A registry of this very machine needs no TLS, as docker has it too."""
+    there = _HERE.match(image) and container_tool.require().kind == "podman"
+    return ["--tls-verify=false"] if there else []
+
+
+def _last(message: str) -> str:
+    return message.strip().splitlines()[-1].strip()

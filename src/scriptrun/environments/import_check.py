@@ -1,0 +1,199 @@
+"""Which imports of a script its environment does not hold: worth a warning before it runs."""
+
+from __future__ import annotations
+
+import ast
+import glob
+import os
+import re
+import sys
+from collections.abc import Iterable, Iterator
+
+from scriptrun.environments import site_packages
+from scriptrun.environments.builder import Ready
+from scriptrun.environments.conda import pypi_names
+from scriptrun.environments.uv import requirements as uv_requirements
+from scriptrun.spec.environment import INTERPRETER, EnvironmentSpec
+
+#: import name to the distributions that bring it, where the names differ
+DISTRIBUTIONS: dict[str, tuple[str, ...]] = {
+    "Crypto": ("pycryptodome", "pycrypto"),
+    "IPython": ("ipython", "jupyter", "ipykernel", "notebook"),
+    "OpenSSL": ("pyopenssl",),
+    "PIL": ("pillow", "torchvision", "matplotlib", "scikit-image"),
+    "absl": ("absl-py", "tensorflow"),
+    "attr": ("attrs",),
+    "bs4": ("beautifulsoup4",),
+    "cv2": ("opencv-python", "opencv-python-headless", "opencv-contrib-python"),
+    "dateutil": ("python-dateutil", "pandas", "matplotlib"),
+    "dotenv": ("python-dotenv",),
+    "faiss": ("faiss-cpu", "faiss-gpu"),
+    "git": ("gitpython",),
+    "google": ("protobuf", "google-cloud-storage"),
+    "grpc": ("grpcio",),
+    "hydra": ("hydra-core",),
+    "imblearn": ("imbalanced-learn",),
+    "jwt": ("pyjwt",),
+    "lightning_fabric": ("pytorch-lightning", "lightning"),
+    "mlflow": ("mlflow", "mlflow-skinny"),
+    "mpl_toolkits": ("matplotlib",),
+    "msgpack": ("msgpack",),
+    "pkg_resources": ("setuptools",),
+    "psycopg2": ("psycopg2", "psycopg2-binary"),
+    "pydensecrf": ("pydensecrf",),
+    "pylab": ("matplotlib",),
+    "serial": ("pyserial",),
+    "skimage": ("scikit-image",),
+    "sklearn": ("scikit-learn",),
+    "skopt": ("scikit-optimize",),
+    "tables": ("tables",),
+    "tensorboardX": ("tensorboardx",),
+    "tensorflow": ("tensorflow", "tensorflow-cpu", "tensorflow-gpu", "tf-nightly"),
+    "xgboost": ("xgboost", "xgboost-cpu"),
+    "yaml": ("pyyaml",),
+    "zmq": ("pyzmq",),
+}
+
+#: what packages bring along so surely that scripts use it unnamed
+BROUGHT: dict[str, tuple[str, ...]] = {
+    "numpy": ("pandas", "scipy", "scikit-learn", "tensorflow", "matplotlib", "xgboost", "lightgbm"),
+    "scipy": ("scikit-learn", "statsmodels", "xgboost", "lightgbm", "scikit-image"),
+    "joblib": ("scikit-learn",),
+    "pandas": ("seaborn", "statsmodels", "mlflow", "datasets"),
+    "matplotlib": ("seaborn",),
+    "six": ("python-dateutil", "pandas"),
+    "pytz": ("pandas",),
+    "keras": ("tensorflow",),
+    "h5py": ("tensorflow", "keras"),
+    "requests": ("transformers", "datasets", "mlflow", "mlflow-skinny"),
+    "tqdm": ("transformers", "datasets", "spacy", "nltk"),
+    "huggingface_hub": ("transformers", "datasets"),
+    "torch": ("torchvision", "torchaudio", "pytorch-lightning", "lightning", "accelerate"),
+    "yaml": ("transformers", "mlflow", "mlflow-skinny", "pytorch-lightning"),
+    "tensorboard": ("tensorflow",),
+    "google": ("tensorflow", "tensorboard"),
+    "setuptools": ("torch", "tensorflow"),
+}
+
+#: the standard library of older Pythons, and what every job finds
+_ALSO_THERE = frozenset(
+    ["asynchat", "asyncore", "distutils", "imp", "smtpd", "scriptrun", "azureml", "_winreg"]
+)
+
+
+def script_imports(source: bytes) -> set[str]:
+    """The top-level modules that ``source`` imports when it runs; {} for what is no Python 3.
+
+    Left out are imports that may fail (inside a ``try`` that catches ImportError) and those for
+    type checkers alone (``if TYPE_CHECKING``), and relative ones.
+    """
+    try:
+        tree = ast.parse(source)
+    except (SyntaxError, ValueError, RecursionError, MemoryError):
+        return set()
+    return set(_imported(tree.body))
+
+
+def missing(modules: Iterable[str], environment: Ready | EnvironmentSpec) -> list[str]:
+    """Those of ``modules`` (top-level names) that ``environment`` does not hold, sorted.
+
+    What is built or there is looked at in its site directories; for a request that isn't built yet
+    the names of its packages decide, and what those bring along may be taken for missing.
+    """
+    wanted = {name for name in modules if name and not _in_standard_library(name)}
+    if not wanted:
+        return []
+    if isinstance(environment, Ready):
+        return sorted(name for name in wanted if not _held(name, _paths(environment.sites)))
+    if environment.kind == INTERPRETER or _cannot_tell(environment):
+        return []
+    asked = {_distribution_name(line) for line in uv_requirements.of(environment).lines}
+    asked.update(name.replace("_", "-") for name in map(pypi_names.name_of, environment.conda))
+    return sorted(name for name in wanted if not _asked_for(name, asked))
+
+
+def distributions_for(module: str) -> tuple[str, ...]:
+    """The distributions that ``module`` may come from, the likeliest first."""
+    return DISTRIBUTIONS.get(module, (module.lower().replace("_", "-"),))
+
+
+def _imported(body: Iterable[ast.AST]) -> Iterator[str]:
+    for node in body:
+        if isinstance(node, ast.Import):
+            yield from (alias.name.partition(".")[0] for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            if node.level == 0 and node.module:
+                yield node.module.partition(".")[0]
+        elif isinstance(node, ast.Try):
+            parts = [node.orelse, node.finalbody, *(handler.body for handler in node.handlers)]
+            for part in parts if _forgives(node) else [node.body, *parts]:
+                yield from _imported(part)
+        elif isinstance(node, ast.If) and "TYPE_CHECKING" in ast.dump(node.test):
+            yield from _imported(node.orelse)
+        else:
+            yield from _imported(ast.iter_child_nodes(node))
+
+
+def _forgives(node: ast.Try) -> bool:
+    """Whether the ``try`` goes on without what could not be imported."""
+    forgiving = {"ImportError", "ModuleNotFoundError", "Exception", "BaseException"}
+    for handler in node.handlers:
+        if handler.type is None:
+            return True
+        names = {each.id for each in ast.walk(handler.type) if isinstance(each, ast.Name)}
+        if names & forgiving:
+            return True
+    return False
+
+
+def _in_standard_library(name: str) -> bool:
+    return name in sys.stdlib_module_names or name in _ALSO_THERE
+
+
+def _paths(folders: Iterable[str]) -> list[str]:
+    """Site directories, and the directories that their ``.pth`` files add."""
+    found: list[str] = []
+    for folder in folders:
+        found.append(folder)
+        for pth in glob.glob(os.path.join(glob.escape(folder), "*.pth")):
+            found += [line for line in _lines(pth) if line.startswith(os.sep)]
+    return found
+
+
+def _held(name: str, folders: Iterable[str]) -> bool:
+    return any(_in_folder(name, folder) for folder in folders)
+
+
+def _in_folder(name: str, folder: str) -> bool:
+    for leaf in (name, f"{name}.py", f"{name}.pyc"):
+        if os.path.exists(os.path.join(folder, leaf)):
+            return True
+    stem = os.path.join(glob.escape(folder), glob.escape(name))
+    if glob.glob(f"{stem}.*.so") or glob.glob(f"{stem}.so") or glob.glob(f"{stem}.*.pyd"):
+        return True
+    finders = glob.glob(os.path.join(glob.escape(folder), "__editable__*.py"))
+    return any(f"'{name}'" in line for path in finders for line in _lines(path))
+
+
+def _lines(path: str) -> list[str]:
+    try:
+        with open(path, encoding="utf-8", errors="replace") as handle:
+            return [line.strip() for line in handle]
+    except OSError:
+        return []
+
+
+def _cannot_tell(spec: EnvironmentSpec) -> bool:
+    """Whether the request holds what can't be told from its names: paths, containers."""
+    return spec.container or any(
+        not _distribution_name(line) for line in uv_requirements.of(spec).lines
+    )
+
+
+def _distribution_name(line: str) -> str:
+    found = re.match(r"\s*([A-Za-z0-9][\w.-]*)\s*(?=$|[\s\[<>=!~;@])", line)
+    return site_packages.normal(found[1]) if found else ""
+
+
+def _asked_for(module: str, asked: set[str]) -> bool:
+    return bool(asked & {*distributions_for(module), *BROUGHT.get(module, ())})

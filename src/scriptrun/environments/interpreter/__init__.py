@@ -1,0 +1,1 @@
+"""Python interpreters: discovery, facts, downloads."""

@@ -1,0 +1,223 @@
+"""Which Python interpreters are here to build environments with, found without starting any.
+
+Looked at, in this order: the one that runs this code, pyenv's, uv's, those on PATH by name
+(``python3.8``), and the usual system directories. pyenv's shims are left out: they are no
+interpreters. A Python that is wanted is a version, whole or in part, or a condition (``>=3.9``).
+Installing one is not done here but in python_downloads.py.
+"""
+
+from __future__ import annotations
+
+import glob
+import os
+import re
+from collections.abc import Iterator
+
+from scriptrun.environments.interpreter import facts as interpreter_facts
+from scriptrun.spec.errors import EnvironmentException
+from scriptrun.spec.hints import TYPE_CHECKING
+from scriptrun.spec.later import later
+from scriptrun.spec.values import Value
+
+if TYPE_CHECKING:
+    from scriptrun.environments.interpreter import version_ranges
+else:
+    version_ranges = later("scriptrun.environments.interpreter.version_ranges")
+
+_SYSTEM = ("/usr/bin", "/usr/local/bin", "/opt/homebrew/bin")
+_VERSION = re.compile(
+    r"(?:python)?\s*={0,3}\s*(\d+)(?:\.(\d+))?(?:\.(\d+))?(?:\.?\*)?", re.IGNORECASE
+)
+
+#: the oldest Python that uv can build for
+OLDEST = (3, 6)
+
+
+class Python(Value):
+    """An interpreter: its path and its version, of which the patch may not be known yet (None)."""
+
+    path: str
+    minor: tuple[int, int]
+    patch: int | None
+
+    @property
+    def version(self) -> str:
+        """The version as text, such as "3.8.18"."""
+        return ".".join(str(part) for part in (*self.minor, self.patch) if part is not None)
+
+
+def parse(text: str) -> tuple[int, ...] | None:
+    """The numbers of a wanted version ("3.8", "==3.8.13", "3.8.*"); None for anything else."""
+    found = _VERSION.fullmatch(text.strip())
+    return tuple(int(part) for part in found.groups() if part is not None) if found else None
+
+
+def is_version(wanted: str) -> bool:
+    """Whether ``wanted`` is a version or a condition on one."""
+    return parse(wanted) is not None or version_ranges.parse(wanted) is not None
+
+
+def fits(wanted: str, version: tuple[int, ...]) -> bool:
+    """Whether ``version`` (three numbers) is one that ``wanted`` means."""
+    numbers = parse(wanted)
+    if numbers is not None:
+        return version[: len(numbers)] == numbers
+    return version_ranges.fits(version, version_ranges.parse(wanted) or ())
+
+
+def found() -> Iterator[Python]:
+    """All interpreters that are here, most wanted first; one path may come twice."""
+    running = interpreter_facts.running()
+    yield _python(running.python, running.version)
+    for pattern in _managed():
+        for path in sorted(glob.glob(pattern), key=_natural, reverse=True):
+            version = re.search(
+                r"(\d+\.\d+\.\d+)", os.path.basename(os.path.dirname(os.path.dirname(path)))
+            )
+            if version and path.endswith("python" + version[1].rpartition(".")[0]):
+                yield _python(path, version[1])
+    for folder in (*os.environ.get("PATH", "").split(os.pathsep), *_SYSTEM):
+        if folder and os.path.basename(folder) != "shims":
+            yield from _named(folder)
+
+
+def choose(wanted: str | None) -> tuple[Python, str]:
+    """The interpreter for ``wanted``, and a note where its patch is another than asked, else "".
+
+    A minor version must be there; its patch is taken as near as there is one: the same, else the
+    newest. Of those that meet a condition it is the one that runs this code, else the newest. None
+    asks for the minor version of the interpreter that runs this code. Raises EnvironmentException
+    where there is none.
+    """
+    reason = missing(wanted)
+    if reason:
+        raise EnvironmentException(reason, _how_to_install(wanted))
+    numbers = parse(wanted) if wanted else None
+    if wanted and numbers is None:
+        return _best(list(_meeting(wanted))), ""
+    fitting = list(_fitting(numbers or interpreters_minor()))
+    if numbers is None or len(numbers) < 3:
+        return whole(fitting[0]), ""
+    exact = (python for python in map(whole, fitting) if python.patch == numbers[2])
+    first = next(exact, None)  # those behind it are not asked for their versions
+    if first is not None:
+        return first, ""
+    newest = max((whole(python) for python in fitting), key=lambda python: python.patch or 0)
+    asked = ".".join(map(str, numbers))
+    return (
+        newest,
+        f"Python {asked} was asked for; {newest.version} is used, the one of its "
+        "line that is here.",
+    )
+
+
+def missing(wanted: str | None) -> str:
+    """Why no interpreter here fits ``wanted``: a sentence, or ""."""
+    if not wanted:
+        return ""
+    numbers = parse(wanted)
+    if not is_version(wanted):
+        return (
+            f"The environment asks for Python '{wanted}', which is no version such as 3.10 or "
+            "3.8.13, and no condition such as >=3.9,<3.12."
+        )
+    if numbers is not None and numbers[:2] < OLDEST[: len(numbers)]:
+        return (
+            f"The environment asks for Python {wanted}, and environments are "
+            "built for 3.6 and newer."
+        )
+    if any(True for _ in (_fitting(numbers) if numbers else _meeting(wanted))):
+        return ""
+    here = sorted({python.minor for python in found() if python.minor >= OLDEST})
+    names = ", ".join(f"{major}.{minor}" for major, minor in here)
+    return (
+        f"The environment asks for Python {wanted}, which is not on this machine (here: {names})."
+    )
+
+
+def hint(wanted: str | None) -> str:
+    """What to do where ``missing`` gave a reason."""
+    return _how_to_install(wanted)
+
+
+def others() -> list[Python]:
+    """One Python of each other minor version here: older ones from the newest down, then newer."""
+    own = interpreters_minor()
+    minors = {python.minor for python in found() if python.minor >= OLDEST} - {own}
+    older = sorted((minor for minor in minors if minor < own), reverse=True)
+    newer = sorted(minor for minor in minors if minor > own)
+    return [choose(f"{minor[0]}.{minor[1]}")[0] for minor in (*older, *newer)]
+
+
+def interpreters_minor() -> tuple[int, ...]:
+    """The minor version of the interpreter that runs this code."""
+    return parse(interpreter_facts.running().version.rpartition(".")[0]) or ()
+
+
+def whole(python: Python) -> Python:
+    """``python`` with its patch; the interpreter is asked where that isn't known yet."""
+    if python.patch is not None:
+        return python
+    return _python(python.path, interpreter_facts.ask(python.path).version)
+
+
+def _fitting(numbers: tuple[int, ...]) -> Iterator[Python]:
+    seen = set()
+    for python in found():
+        if python.minor[: len(numbers)] != numbers[:2] or python.minor < OLDEST:
+            continue
+        real = os.path.realpath(python.path)
+        if real not in seen and os.access(real, os.X_OK):
+            seen.add(real)
+            yield python
+
+
+def _meeting(condition: str) -> Iterator[Python]:
+    """The interpreters here that meet ``condition``; asked where their version isn't known."""
+    for python in _fitting(()):
+        known = whole(python)
+        if fits(condition, (*known.minor, known.patch or 0)):
+            yield known
+
+
+def _best(fitting: list[Python]) -> Python:
+    own = interpreters_minor()
+    return max(fitting, key=lambda each: (each.minor == own, each.minor, each.patch or 0))
+
+
+def _managed() -> list[str]:
+    home = os.path.expanduser("~")
+    pyenv = os.environ.get("PYENV_ROOT") or os.path.join(home, ".pyenv")
+    data = os.environ.get("XDG_DATA_HOME") or os.path.join(home, ".local", "share")
+    uv = os.environ.get("UV_PYTHON_INSTALL_DIR") or os.path.join(data, "uv", "python")
+    return [
+        os.path.join(glob.escape(pyenv), "versions", "[0-9]*", "bin", "python3.*"),
+        os.path.join(glob.escape(uv), "cpython-*", "bin", "python3.*"),
+    ]
+
+
+def _named(folder: str) -> Iterator[Python]:
+    for path in sorted(
+        glob.glob(os.path.join(glob.escape(folder), "python3.*")), key=_natural, reverse=True
+    ):
+        minor = re.fullmatch(r"python3\.(\d+)", os.path.basename(path))
+        if minor and not os.path.exists(os.path.join(os.path.dirname(folder), "pyvenv.cfg")):
+            yield Python(path, (3, int(minor[1])), None)
+
+
+def _python(path: str, version: str) -> Python:
+    major, minor, patch = (int(part) for part in version.split(".")[:3])
+    return Python(path, (major, minor), patch)
+
+
+def _natural(path: str) -> list[int]:
+    return [int(part) for part in re.findall(r"\d+", path)]
+
+
+def _how_to_install(wanted: str | None) -> str:
+    minor = ".".join(map(str, (parse(wanted or "") or ())[:2]))
+    minor = minor or (f"'{wanted}'" if wanted and is_version(wanted) else "3.11")
+    return (
+        f"Install it (`uv python install {minor}` or `pyenv install {minor}`), "
+        "or ask for a version that is here."
+    )

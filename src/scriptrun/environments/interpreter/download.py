@@ -1,0 +1,105 @@
+"""Pythons that are not on this machine: uv knows which there are, and brings them.
+
+uv's own settings count (https://docs.astral.sh/uv/concepts/python-versions/):
+``UV_PYTHON_DOWNLOADS`` (``automatic`` as here by default, else nothing is brought), ``UV_OFFLINE``,
+and where from and where to (``UV_PYTHON_INSTALL_MIRROR``, ``UV_PYTHON_DOWNLOADS_JSON_URL``,
+``UV_PYTHON_INSTALL_DIR``).
+"""
+
+from __future__ import annotations
+
+import functools
+import json
+import os
+import subprocess
+
+from scriptrun.environments.builder import Log, Stop, Stopped
+from scriptrun.environments.interpreter import discovery as interpreter_discovery
+from scriptrun.environments.interpreter.discovery import Python
+from scriptrun.environments.uv import tool as uv_tool
+from scriptrun.spec.errors import EnvironmentException
+
+_NO = ("never", "manual", "false")
+
+
+def obtain(wanted: str | None, log: Log, stop: Stop) -> tuple[Python, str]:
+    """The interpreter for ``wanted``, brought by uv where none is here, and a note or "".
+
+    Raises EnvironmentException, which names the versions that are here, where it can't be had.
+    """
+    lacking = interpreter_discovery.missing(wanted)
+    version = offered(wanted or "") if lacking else ""
+    if version:
+        log(f"Python {wanted} is not on this machine: uv downloads {version}.")
+        try:
+            uv_tool.run(["python", "install", version], os.getcwd(), log, stop, _settings())
+        except Stopped:
+            raise
+        except EnvironmentException as failure:
+            raise _not_brought(lacking, version, failure) from None
+    return interpreter_discovery.choose(wanted)
+
+
+def trouble(wanted: str | None) -> str:
+    """Why ``wanted`` can neither be found nor be asked of uv: a sentence and what to do, or ""."""
+    lacking = interpreter_discovery.missing(wanted)
+    if not lacking or offered(wanted or ""):
+        return ""
+    return f"{lacking} {_why_not()}{interpreter_discovery.hint(wanted)}"
+
+
+def offered(wanted: str) -> str:
+    """The version that uv could download for ``wanted``, the newest; "" for none."""
+    if not allowed() or not interpreter_discovery.is_version(wanted):
+        return ""
+    fitting = [each for each in _downloads() if interpreter_discovery.fits(wanted, each)]
+    return ".".join(map(str, max(fitting))) if fitting else ""
+
+
+def allowed() -> bool:
+    """Whether the user's settings let Pythons be downloaded."""
+    offline = os.environ.get("UV_OFFLINE", "").lower() in ("1", "true", "yes")
+    return not offline and os.environ.get("UV_PYTHON_DOWNLOADS", "").lower() not in _NO
+
+
+def _why_not() -> str:
+    if os.environ.get("UV_PYTHON_DOWNLOADS", "").lower() in _NO:
+        return f"UV_PYTHON_DOWNLOADS={os.environ['UV_PYTHON_DOWNLOADS']} keeps uv from getting it. "
+    return "" if allowed() else "UV_OFFLINE keeps uv from downloading it. "
+
+
+def _downloads() -> list[tuple[int, ...]]:
+    """The released versions of CPython that uv knows for this machine."""
+    return _listed(os.environ.get("UV_PYTHON_DOWNLOADS_JSON_URL", ""))
+
+
+@functools.cache
+def _listed(source: str) -> list[tuple[int, ...]]:
+    words = [uv_tool.binary(), "python", "list", "--only-downloads", "--all-versions"]
+    words += ["--no-config", "--output-format", "json"]
+    environ = {**uv_tool.variables(words), **_settings()}
+    try:
+        done = subprocess.run(words, capture_output=True, text=True, env=environ, timeout=60)
+        found = json.loads(done.stdout or "[]")
+    except (OSError, ValueError, subprocess.TimeoutExpired):
+        return []
+    return [
+        tuple(map(int, each["version"].split(".")))
+        for each in found
+        if each["implementation"] == "cpython"
+        and each.get("variant", "default") == "default"
+        and each["version"].replace(".", "").isdigit()
+    ]
+
+
+def _settings() -> dict[str, str]:
+    """What is asked for by name is meant; no links to it are put on the user's PATH."""
+    return {"UV_PYTHON_DOWNLOADS": "manual", "UV_PYTHON_INSTALL_BIN": "0"}
+
+
+def _not_brought(lacking: str, version: str, failure: EnvironmentException) -> EnvironmentException:
+    return EnvironmentException(
+        f"{lacking} uv could not download {version}: {failure.message}",
+        "Ask for a version that is here, install it by other means (pyenv, a package of the "
+        "system), or name a place that has it: UV_PYTHON_INSTALL_MIRROR.",
+    )

@@ -1,0 +1,126 @@
+"""An interpreter that is there: nothing is checked into it and nothing is built, only recorded."""
+
+from __future__ import annotations
+
+import os
+
+from scriptrun.environments import site_packages
+from scriptrun.environments.builder import Builder, Lock, Log, Stop, platform_tag
+from scriptrun.environments.interpreter import facts as interpreter_facts
+from scriptrun.environments.interpreter.facts import Facts
+from scriptrun.environments.locks import FORMAT, content_key
+from scriptrun.spec.environment import INTERPRETER, EnvironmentSpec
+from scriptrun.spec.errors import EnvironmentException
+
+
+class Existing(Builder):
+    """The interpreter that the request names, by path or by a name on PATH."""
+
+    kind = INTERPRETER
+    builds = False
+
+    @classmethod
+    def check(cls, spec: EnvironmentSpec) -> list[str]:
+        """The one reason why the interpreter can't be used, if there is one."""
+        reason = _trouble(spec)
+        return [reason] if reason else []
+
+    @classmethod
+    def known(cls, spec: EnvironmentSpec) -> Lock | None:
+        """The lock from files alone; None where the interpreter must be asked once."""
+        python = locate(spec)
+        facts = interpreter_facts.look(python) if python else None
+        return _lock(facts) if facts else None
+
+    @classmethod
+    def resolve(cls, spec: EnvironmentSpec, log: Log, stop: Stop) -> Lock:
+        """Version and installed distributions of the interpreter."""
+        python, trouble = locate(spec), _trouble(spec)
+        if python is None or trouble:
+            raise EnvironmentException(trouble)
+        return _lock(interpreter_facts.ask(python))
+
+    def key(self) -> str:
+        """Changes with the interpreter and with what is installed for it."""
+        return content_key(self.lock)
+
+    def build(self, place: str, log: Log, stop: Stop) -> None:
+        """Nothing is built."""
+
+    def ill(self, place: str) -> str:
+        """Whether the interpreter went away."""
+        return "" if _runnable(self.lock["python"]) else f"{self.lock['python']} is gone"
+
+    def python(self, place: str) -> str:
+        """The interpreter's own path."""
+        return str(self.lock["python"])
+
+    def sites(self, place: str) -> tuple[str, ...]:
+        """The directories of its packages."""
+        return tuple(self.lock["sites"])
+
+
+def locate(spec: EnvironmentSpec) -> str | None:
+    """The absolute path of the request's interpreter, links kept; None where it isn't there."""
+    name = os.path.expanduser(spec.interpreter or "")
+    if os.sep not in name:
+        import shutil
+
+        found = shutil.which(name or "python3") or shutil.which(name or "python")
+        return os.path.abspath(found) if found else None
+    return os.path.abspath(name) if _runnable(name) else None
+
+
+def _lock(facts: Facts) -> Lock:
+    return {
+        "format": FORMAT,
+        "kind": INTERPRETER,
+        "platform": platform_tag(),
+        "python": facts.python,
+        "version": facts.version,
+        "prefix": facts.prefix,
+        "sites": list(facts.sites),
+        "distributions": site_packages.distributions(facts.sites),
+    }
+
+
+def _too_old(python: str) -> str:
+    facts = interpreter_facts.look(python)
+    version = facts.version.split(".") if facts else []
+    if [int(part) for part in version[:2] if part.isdigit()] >= [3, 6] or len(version) < 2:
+        return ""
+    return (
+        f"The interpreter {python} is Python {'.'.join(version)}, and jobs run on 3.6 and newer. "
+        "Name another one."
+    )
+
+
+def _trouble(spec: EnvironmentSpec) -> str:
+    python = locate(spec)
+    if python is not None:
+        return _too_old(python)
+    name = spec.interpreter or "python3"
+    asked = f"The environment asks for the interpreter '{name}', "
+    path = os.path.expanduser(name)
+    if os.sep not in name:
+        return (
+            f"{asked}and no such command is on PATH. Give the path of an "
+            "interpreter, or one that is there."
+        )
+    if os.path.isdir(path):
+        return (
+            f"{asked}which is a directory. Give the path of the interpreter in "
+            f"it, such as {path}/bin/python."
+        )
+    if os.path.exists(path):
+        return f"{asked}which is not executable. Give the path of a Python interpreter."
+    if os.path.lexists(path):
+        return (
+            f"{asked}which is a link to {os.path.realpath(path)}, and that is "
+            "gone. Make the environment anew."
+        )
+    return f"{asked}and there is no such file. Give the path of a Python interpreter."
+
+
+def _runnable(path: str) -> bool:
+    return os.path.isfile(path) and os.access(path, os.X_OK)

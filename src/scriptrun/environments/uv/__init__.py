@@ -1,0 +1,1 @@
+"""Environments of PyPI packages, resolved and installed by uv."""

@@ -1,0 +1,89 @@
+"""Environments of packages, built by uv.
+
+``uv pip compile`` makes the lock (uv_lock.py), ``uv venv`` and ``uv pip sync`` the place. uv's own
+cache is used (``UV_CACHE_DIR``, else uv's default): packages that one environment has are linked
+into the next, not copied.
+"""
+
+from __future__ import annotations
+
+import importlib
+import os
+
+from scriptrun.environments import health, site_packages
+from scriptrun.environments.builder import Builder, Lock, Log, Stop
+from scriptrun.environments.locks import content_key
+from scriptrun.environments.uv import local_sources
+from scriptrun.environments.uv import requirements as uv_requirements
+from scriptrun.runtime.files import write_atomic
+from scriptrun.spec.environment import PACKAGES, EnvironmentSpec
+from scriptrun.spec.hints import Any
+
+
+class Uv(Builder):
+    """Packages of the index in a virtual environment of our own."""
+
+    kind = PACKAGES
+
+    @classmethod
+    def check(cls, spec: EnvironmentSpec) -> list[str]:
+        """Conda packages not on PyPI, a Python that isn't here, lines that can't be used."""
+        return uv_requirements.troubles(spec)
+
+    @classmethod
+    def resolve(cls, spec: EnvironmentSpec, log: Log, stop: Stop) -> Lock:
+        """All packages with version and hashes, for one Python and this platform."""
+        lock: Lock = _loaded("uv_lock").resolve(spec, log, stop)
+        return lock
+
+    def key(self) -> str:
+        """The digest of python, platform and locked packages."""
+        return content_key(self.lock)
+
+    def build(self, place: str, log: Log, stop: Stop) -> None:
+        """Make the virtual environment and put into it what the lock says."""
+        python, remark = _loaded("python_downloads").obtain(self.lock["python"], log, stop)
+        if remark:
+            log(remark)
+        os.makedirs(os.path.dirname(place), exist_ok=True)
+        local_sources.refuse_changed(self.lock.get("local") or {})
+        cwd = os.path.dirname(place)
+        _loaded("uv_tool").run(
+            ["venv", "--python", python.path, "--no-project", place], cwd, log, stop
+        )
+        if self.lock["requirements"].strip():
+            self._sync(place, log, stop)
+        if self.lock.get("relaxed"):
+            _loaded("shim").put(self.sites(place)[0])
+        health.write_down(place, self.python(place), self.sites(place))
+
+    def ill(self, place: str) -> str:
+        """Interpreter, packages and settings are compared with what was there after the build."""
+        return health.ill(place, self.python(place), self.sites(place))
+
+    def python(self, place: str) -> str:
+        """``bin/python`` in the place."""
+        return os.path.join(place, *_BIN, "python.exe" if os.name == "nt" else "python")
+
+    def sites(self, place: str) -> tuple[str, ...]:
+        """The place's site-packages."""
+        return site_packages.of_prefix(place)
+
+    def _sync(self, place: str, log: Log, stop: Stop) -> None:
+        options, flags = uv_requirements.of(self.spec).for_sync()
+        text = self.lock["requirements"]
+        path = os.path.join(place, "requirements.txt")
+        told, private = _loaded("index_credentials").filled("\n".join([*options, text]))
+        write_atomic(path, told.encode(), 0o600)
+        words = ["pip", "sync", "--python", self.python(place)]
+        words += ["--require-hashes"] if uv_requirements.all_hashed(text) else []
+        words += ["--refresh"] if self.lock.get("local") else []
+        _loaded("uv_tool").run([*words, *flags, path], place, log, stop, private)
+
+
+_BIN = ("Scripts",) if os.name == "nt" else ("bin",)
+
+
+def _loaded(name: str) -> Any:
+    """What starts uv, by its module's name: a cached environment is found without subprocess."""
+    return importlib.import_module(f"scriptrun.environments.{name}")

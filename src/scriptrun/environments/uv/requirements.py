@@ -1,0 +1,196 @@
+"""What is asked of uv for a request: requirement lines, options and a Python version."""
+
+from __future__ import annotations
+
+import re
+
+from scriptrun.environments.conda import pypi_names
+from scriptrun.environments.interpreter import discovery as interpreter_discovery
+from scriptrun.spec.environment import EXACT, EnvironmentSpec
+from scriptrun.spec.hints import TYPE_CHECKING, Any
+from scriptrun.spec.later import later
+from scriptrun.spec.values import Value, fresh
+from scriptrun.store.secrets import vault
+
+if TYPE_CHECKING:
+    from scriptrun.environments.interpreter import download as interpreter_download
+    from scriptrun.environments.uv import index_credentials
+else:
+    index_credentials = later("scriptrun.environments.uv.index_credentials")
+    interpreter_download = later("scriptrun.environments.interpreter.download")
+
+_OPTION = re.compile(r"-\w\b|--[\w-]+")
+#: how a requirement, an option, a path, a comment or a variable begins
+_BEGINS = re.compile(r"[\w./~$#\\-]")
+_PATH = re.compile(r"(?:-e\s+|--editable[= ])?(?:file:)?(\.{1,2}(?:/.*)?|\.{1,2}\[.*)$")
+_SECRET = re.compile(r"https?://(?!git@)(?![^/@\s]*\$\{)([^/@\s]+)@")
+_KNOWN_OPTIONS = {
+    "-i", "--index-url", "--extra-index-url", "-f", "--find-links", "--no-index", "--no-binary",
+    "--only-binary", "--pre", "--trusted-host", "--prefer-binary", "-c", "--constraint",
+    "--no-deps", "--index-strategy",
+}  # fmt: skip
+
+
+class Request(Value):
+    """Requirements, option lines that go into the file with them, and arguments for uv.
+
+    ``uv`` is a table as ``[tool.uv]`` of pyproject.toml: it counts when the request is locked.
+    """
+
+    python: str | None
+    lines: tuple[str, ...]
+    options: tuple[str, ...]
+    flags: tuple[str, ...]
+    notes: tuple[str, ...]
+    uv: dict[str, Any] = fresh(default_factory=dict)
+
+    def direct(self) -> list[str]:
+        """The requirements that are a path or an address: uv's errors don't name those."""
+        return [line for line in self.lines if "/" in line]
+
+    def for_sync(self) -> tuple[tuple[str, ...], tuple[str, ...]]:
+        """Options and flags to install what was locked: nothing is resolved, so any index will do.
+
+        ``uv pip sync`` knows no pre-releases and no ``--no-deps``.
+        """
+        pairs = [
+            pair for pair in _pairs(self.flags) if pair[0] not in ("--prerelease", "--no-deps")
+        ]
+        options = [*self.options, *_of_indexes(self.uv)]
+        if self.uv and len(options) > 1:
+            pairs = [pair for pair in pairs if pair[0] != "--index-strategy"]
+            pairs.append(("--index-strategy", "unsafe-best-match"))
+        return tuple(dict.fromkeys(options)), tuple(word for pair in pairs for word in pair)
+
+
+def of(spec: EnvironmentSpec) -> Request:
+    """The request that ``spec`` makes of uv; what ``troubles`` refuses is left out."""
+    conda = pypi_names.translate(spec.conda)
+    options, flags = _options(
+        [*spec.pip_options, *(line for line in spec.pip if line.startswith("-"))]
+    )
+    return Request(
+        python=spec.python or conda.python,
+        lines=tuple(dict.fromkeys([*conda.requirements, *_requirements(spec.pip)])),
+        options=options,
+        flags=flags,
+        notes=conda.notes,
+        uv=spec.uv,
+    )
+
+
+def troubles(spec: EnvironmentSpec) -> list[str]:
+    """Every reason why the request can't be met, as far as that is known without resolving it."""
+    conda = pypi_names.translate(spec.conda)
+    wanted = spec.python or conda.python
+    found = [pypi_names.refusal(conda.unknown)] if conda.unknown else []
+    found += list(conda.troubles)
+    if not (spec.pins != EXACT and _is_a_python_3(wanted)) and interpreter_discovery.missing(
+        wanted
+    ):
+        found += filter(None, [interpreter_download.trouble(wanted)])
+    for line in (*spec.pip, *spec.pip_options, *_of_indexes(spec.uv)):
+        found += _trouble_of(line)
+    return found
+
+
+def all_hashed(locked: str) -> bool:
+    """Whether every locked requirement has a hash: repositories and folders have none."""
+    lines = locked.replace("\\\n", " ").splitlines()
+    return all("--hash=" in line for line in lines if line.strip() and not line.startswith("#"))
+
+
+def _is_a_python_3(wanted: str | None) -> bool:
+    """Whether another Python may stand for it, where versions may be relaxed."""
+    return (interpreter_discovery.parse(wanted or "") or (0,))[0] == 3
+
+
+def _requirements(lines: tuple[str, ...]) -> list[str]:
+    kept = (line.strip() for line in lines)
+    return [line for line in kept if line and not line.startswith("#") and not _is_option(line)]
+
+
+def _is_option(line: str) -> bool:
+    return line.startswith("-") and not line.startswith(("-e", "--editable"))
+
+
+def _options(lines: list[str]) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """Lines for the requirement file, and arguments for what uv doesn't take from there."""
+    kept: list[str] = []
+    flags: list[str] = []
+    for line in (_unquoted(line.strip()) for line in lines):
+        word, _, value = line.replace("=", " ", 1).partition(" ")
+        if word == "--pre":
+            flags += ["--prerelease", "allow"]
+        elif word == "--trusted-host":
+            flags += ["--allow-insecure-host", value.strip()]
+        elif word == "--index-strategy":
+            flags += [word, value.strip()]
+        elif word == "--no-deps":
+            flags.append(word)
+        elif word != "--prefer-binary" and _is_option(line):
+            kept.append(line)
+    if "--index-strategy" not in flags and any(o.startswith("--extra-index-url") for o in kept):
+        flags += ["--index-strategy", "unsafe-best-match"]  # what pip does
+    return tuple(dict.fromkeys(kept)), tuple(flags)
+
+
+def _unquoted(line: str) -> str:
+    """An option line without the quotes around its value, which pip's own parser takes off."""
+    return line.replace('"', "").replace("'", "") if _is_option(line) else line
+
+
+def _pairs(flags: tuple[str, ...]) -> list[tuple[str, ...]]:
+    """Each flag with its value, if it has one."""
+    pairs: list[tuple[str, ...]] = []
+    for word in flags:
+        if word.startswith("--") or not pairs:
+            pairs.append((word,))
+        else:
+            pairs[-1] += (word,)
+    return pairs
+
+
+def _of_indexes(uv: dict[str, Any]) -> list[str]:
+    """The indexes of a ``[tool.uv]`` as option lines of pip."""
+    found = [
+        ("--index-url " if each.get("default") else "--extra-index-url ") + str(each.get("url"))
+        for each in uv.get("index") or ()
+    ]
+    found += [f"--index-url {uv['index-url']}"] if uv.get("index-url") else []
+    found += [f"--extra-index-url {each}" for each in uv.get("extra-index-url") or ()]
+    return found + [f"--find-links {each}" for each in uv.get("find-links") or ()]
+
+
+def _trouble_of(line: str) -> list[str]:
+    line = line.strip()
+    names = index_credentials.named(line) if "${secret:" in line else []
+    absent = [name for name in names if not vault.known(name)]
+    if absent:
+        return [
+            f"The requirement line '{line}' names the secret {each!r}, which is not here. "
+            f"Keep it: scriptrun secret set {each}"
+            for each in absent
+        ]
+    secret = _SECRET.search(line)
+    if secret:
+        shown = line.replace(secret[1], "***")
+        return [
+            f"The requirement line '{shown}' holds a password. Keep it as a secret "
+            "(scriptrun secret set NAME), and write ${secret:NAME} in its place, or a variable's "
+            "name: ${NAME}."
+        ]
+    if line and not _BEGINS.match(line):
+        return [
+            f"The requirement {line!r} cannot be read: it begins with {line[0]!r}. "
+            "Requirements look like numpy, numpy==1.26.4 or numpy>=1.26,<2."
+        ]
+    if _PATH.match(line):
+        return [f"The requirement '{line}' is a relative path. Give an absolute one, or a URL."]
+    if _is_option(line):
+        word = _OPTION.match(line)
+        if word is None or word[0] not in _KNOWN_OPTIONS:
+            return [
+                f"The requirement line '{line}' is an option that is not known here. Leave it out."
+            ]
+    return []

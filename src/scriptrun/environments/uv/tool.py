@@ -1,0 +1,153 @@
+"""Running uv: its binary, its variables, its lines as they come, and its errors as sentences."""
+
+from __future__ import annotations
+
+import glob
+import os
+import re
+import shutil
+import subprocess
+import sys
+import tempfile
+from collections.abc import Mapping, Sequence
+
+from scriptrun.environments import build_process
+from scriptrun.environments.builder import Log, Stop
+from scriptrun.environments.uv import index_credentials
+from scriptrun.environments.uv.errors import (
+    UNNAMED,
+    another_python_may_do,
+    explain,
+    other_versions_may_do,
+    redact,
+)
+from scriptrun.environments.uv.index_settings import as_uv_variables
+from scriptrun.spec.errors import EnvironmentException
+
+#: lines of uv that would mislead: its place is a relative one, and nobody is to activate it
+_UNTOLD = ("Creating virtual environment at", "Activate with:", "Using Python ")
+
+
+class UvFailure(EnvironmentException):
+    """uv ended with an error.
+
+    ``another_python_may_do``: it may lie at the Python's version; ``other_versions_may_do``: at the
+    packages' versions.
+    """
+
+    another_python_may_do = False
+    other_versions_may_do = False
+
+    def name_package(self, direct: Sequence[str]) -> None:
+        """Say which package it was where uv did not: one of those given by path or address."""
+        if direct:
+            names = " or ".join(f"'{line}'" for line in direct)
+            self.message = self.message.replace(UNNAMED, redact(names), 1)
+
+
+def binary() -> str:
+    """The path of uv: that of the ``uv`` package, else beside this Python, else on PATH."""
+    try:
+        import uv
+
+        return os.fspath(uv.find_uv_bin())
+    except (ImportError, FileNotFoundError):
+        beside = os.path.join(os.path.dirname(sys.executable), "uv")
+        path = beside if os.path.exists(beside) else shutil.which("uv")
+    if not path:
+        raise EnvironmentException(
+            "Environments are built by uv, which is not installed here.",
+            "Install it: `pip install uv`.",
+        )
+    return path
+
+
+def version() -> str:
+    """uv's version as text, from the name of its package's metadata; "" where uv is no package."""
+    try:
+        import uv
+    except ImportError:
+        return ""
+    site = os.path.dirname(os.path.dirname(os.fspath(uv.__file__)))
+    found = glob.glob(os.path.join(glob.escape(site), "uv-*.dist-info"))
+    return os.path.basename(found[0]).removesuffix(".dist-info")[3:] if found else ""
+
+
+def variables(command: Sequence[str]) -> dict[str, str]:
+    """What uv sees for ``command``: this process's variables, and what pip is told, in uv's words.
+
+    Python is not downloaded unless the user has set UV_PYTHON_DOWNLOADS. Constraints count when a
+    lock is made, not when what was locked is installed. Addresses of indexes hold their secrets.
+    """
+    made = {"UV_PYTHON_DOWNLOADS": "never", **as_uv_variables(), **os.environ}
+    made = index_credentials.in_addresses(made)
+    unwanted = {"VIRTUAL_ENV", "CONDA_PREFIX"}
+    if "compile" not in command:
+        unwanted |= {"UV_CONSTRAINT", "UV_OVERRIDE"}
+    return {name: value for name, value in made.items() if name not in unwanted}
+
+
+def run(
+    arguments: Sequence[str],
+    cwd: str,
+    log: Log,
+    stop: Stop,
+    private: Mapping[str, str] | None = None,
+) -> str:
+    """Run uv to its end; what it wrote to stdout. Its other lines go to ``log`` as they come.
+
+    ``private`` are more variables for it, whose values are masked in what it says. Raises
+    EnvironmentException with the package and the reason where uv fails or takes too long, Stopped
+    where ``stop`` said so.
+    """
+    with tempfile.TemporaryFile() as out:
+        process = subprocess.Popen(
+            [binary(), *arguments],
+            cwd=cwd,
+            env={**variables(arguments), **(private or {})},
+            stdin=subprocess.DEVNULL,
+            stdout=out,
+            stderr=subprocess.PIPE,
+        )
+        lines = _follow(process, log, stop, index_credentials.told(private or {}))
+        if process.returncode != 0:
+            failure = UvFailure(*explain(lines))
+            failure.another_python_may_do = another_python_may_do(lines)
+            failure.other_versions_may_do = other_versions_may_do(lines)
+            raise failure
+        out.seek(0)
+        return out.read().decode("utf-8", "replace")
+
+
+def _follow(
+    process: subprocess.Popen[bytes], log: Log, stop: Stop, masked: Sequence[str]
+) -> list[str]:
+    watch = build_process.Watch(process, stop)
+    lines: list[str] = []
+    try:
+        assert process.stderr is not None
+        for raw in process.stderr:
+            line = redact(re.sub(r"\x1b\[[0-9;]*m", "", raw.decode("utf-8", "replace")).rstrip())
+            for value in masked:
+                line = line.replace(value, "***")
+            lines.append(line)
+            if not line.startswith(_UNTOLD):
+                log(line)
+        process.wait()
+    except BaseException:
+        build_process.end(process)
+        raise
+    finally:
+        watch.over()
+        if process.stderr is not None:
+            process.stderr.close()
+        process.wait()
+    watch.judge(f"Building {_unfinished(lines) or 'the environment'}")
+    return lines
+
+
+def _unfinished(lines: Sequence[str]) -> str:
+    """The package that uv began to build and never said to have built; "" for none."""
+    begun = re.findall(r"^\s*Building (\S+)", "\n".join(lines), re.MULTILINE)
+    built = re.findall(r"^\s*Built (\S+)", "\n".join(lines), re.MULTILINE)
+    return next((name for name in begun if name not in built), "")
