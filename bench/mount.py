@@ -19,7 +19,7 @@ from pathlib import Path
 
 from bench import timing
 from scriptrun import Dataset, Datastore, Workspace
-from scriptrun.data import mount
+from scriptrun.data.mount import mount
 
 sys.path.insert(0, str(timing.ROOT / "tests" / "data"))
 import servers

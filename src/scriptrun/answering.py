@@ -20,7 +20,7 @@ from pathlib import Path
 from typing import Any, BinaryIO, ClassVar
 
 import scriptrun
-from scriptrun.data import table_file
+from scriptrun.data.tables import parquet_file
 from scriptrun.run import Run
 from scriptrun.spec.environment import AUTO
 from scriptrun.spec.errors import ScriptrunError, UserErrorException
@@ -87,7 +87,7 @@ class Answers:
         return self._encoded(called(*args, **kwargs))
 
     def _do_table(self, of: Any, question: dict[str, Any]) -> Any:
-        told = table_file.write(of.to_arrow(), question["format"])
+        told = parquet_file.write(of.to_arrow(), question["format"])
         return {"$": "dict", "of": [[key, value] for key, value in told.items()]}
 
     def _object(self, ref: dict[str, Any]) -> Any:
@@ -111,7 +111,7 @@ class Answers:
             self._decoded(key): self._decoded(each) for key, each in value["of"]
         },
         "time": lambda self, value: datetime.datetime.fromtimestamp(value["seconds"], datetime.UTC),
-        "frame": lambda self, value: table_file.Frame(value["path"]),
+        "frame": lambda self, value: parquet_file.Frame(value["path"]),
     }
 
     def _encoded(self, value: Any) -> Any:

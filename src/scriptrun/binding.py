@@ -13,14 +13,14 @@ from pathlib import Path
 
 from scriptrun.bound import Bound, BoundDataset, BoundOutput, BoundReference
 from scriptrun.config import checks, data_sections
-from scriptrun.data import versions
-from scriptrun.data.abstract_dataset import AbstractDataset
-from scriptrun.data.consumption import DatasetConsumptionConfig, OutputFileDatasetConfig
-from scriptrun.data.datastores import AbstractDatastore
-from scriptrun.data.datastores import get as get_datastore
-from scriptrun.data.file_dataset import FileDataset, FileDatasetFactory
-from scriptrun.data.references import DataPath, DataReference
-from scriptrun.data.sources import HERE
+from scriptrun.data.datasets import versions as dataset_versions
+from scriptrun.data.datasets.base import AbstractDataset
+from scriptrun.data.datasets.consumption import DatasetConsumptionConfig, OutputFileDatasetConfig
+from scriptrun.data.datasets.file import FileDataset, FileDatasetFactory
+from scriptrun.data.datasets.sources import HERE
+from scriptrun.data.datastores.classes import AbstractDatastore
+from scriptrun.data.datastores.classes import get as get_datastore
+from scriptrun.data.datastores.references import DataPath, DataReference
 from scriptrun.spec.errors import ScriptrunError, UserErrorException
 from scriptrun.spec.hints import TYPE_CHECKING, Any
 
@@ -156,10 +156,10 @@ class Binder:
         if location.dataset is not None:
             named = location.dataset
             if named.id:
-                head = versions.by_id(self._workspace, named.id)
+                head = dataset_versions.by_id(self._workspace, named.id)
             else:
-                number = versions.as_number(named.version)
-                head = versions.get(self._workspace, str(named.name), number)
+                number = dataset_versions.as_number(named.version)
+                head = dataset_versions.get(self._workspace, str(named.name), number)
             return AbstractDataset.of_head(self._workspace, head)
         if location.data_path is not None:
             store = get_datastore(self._workspace, str(location.data_path.datastore_name))

@@ -4,23 +4,24 @@ from __future__ import annotations
 
 import os
 
-from scriptrun.data import datastores, records
-from scriptrun.data import mount as mounting
-from scriptrun.data.consumption import (
+from scriptrun.data.datasets.consumption import (
     DOWNLOAD,
     MOUNT,
     UPLOAD,
     DatasetConsumptionConfig,
     OutputFileDatasetConfig,
 )
-from scriptrun.data.content import Content
-from scriptrun.data.datastores import AbstractDatastore
+from scriptrun.data.datasets.content import Content
+from scriptrun.data.datasets.file import FileDataset
+from scriptrun.data.datasets.sources import Place, Source
+from scriptrun.data.datastores import classes as datastore_classes
+from scriptrun.data.datastores import records as datastore_records
+from scriptrun.data.datastores.classes import AbstractDatastore
+from scriptrun.data.datastores.references import DataReference
 from scriptrun.data.errors import DatasetValidationError, DatastoreException
-from scriptrun.data.file_dataset import FileDataset
-from scriptrun.data.globs import is_pattern
-from scriptrun.data.references import DataReference
-from scriptrun.data.seam import Store, clean
-from scriptrun.data.sources import Place, Source
+from scriptrun.data.mount import mount as mounting
+from scriptrun.data.stores.globs import is_pattern
+from scriptrun.data.stores.protocol import Store, clean
 from scriptrun.spec.hints import TYPE_CHECKING, Any, Protocol
 
 if TYPE_CHECKING:
@@ -249,7 +250,7 @@ class BoundOutput:
     def _datastore(self, home: Home) -> AbstractDatastore:
         if self.config.destination:
             return self.config.destination[0]
-        return datastores.get(home, records.default(home))
+        return datastore_classes.get(home, datastore_records.default(home))
 
     def stores(self, home: Home) -> list[Store]:
         """That of its destination."""
@@ -320,7 +321,7 @@ def check_places(content: Content, home: Home) -> None:
 
 def check_datastore(store: AbstractDatastore, home: Home) -> None:
     """Raise DatastoreException unless ``store`` is known to the workspace, with these settings."""
-    there = datastores.get(home, store.name)
+    there = datastore_classes.get(home, store.name)
     if there.record() != store.record():
         raise DatastoreException(
             f"The datastore {store.name!r} of the workspace {home.name!r} is another one.",

@@ -10,17 +10,17 @@ from collections.abc import Iterator
 from itertools import zip_longest
 from pathlib import Path
 
-from scriptrun.data import content as contents
-from scriptrun.data import datastores
-from scriptrun.data import mount as mounting
-from scriptrun.data.cache import Cache
-from scriptrun.data.content import Content
+from scriptrun.data.cache.files import Cache
+from scriptrun.data.cache.layout import Laid, Layout
+from scriptrun.data.datasets import content as contents
+from scriptrun.data.datasets.content import Content
+from scriptrun.data.datastores import classes as datastore_classes
 from scriptrun.data.errors import DatastoreException, FileChanged
-from scriptrun.data.globs import is_pattern
-from scriptrun.data.layout import Laid, Layout
-from scriptrun.data.patience import time_limit
-from scriptrun.data.seam import Entry
-from scriptrun.data_words import amount
+from scriptrun.data.mount import mount as mounting
+from scriptrun.data.stores.globs import is_pattern
+from scriptrun.data.stores.protocol import Entry
+from scriptrun.data.stores.timeouts import time_limit
+from scriptrun.data.summary import amount
 from scriptrun.home import Home
 from scriptrun.runtime import files, identity
 from scriptrun.spec.errors import ScriptrunError, UserErrorException
@@ -112,7 +112,7 @@ class Bringing:
 
     def _live(self, wanted: dict[str, Any]) -> Path:
         """A path of a local datastore, as it is: the job may write there too."""
-        store = datastores.get(self._home, wanted["datastore"]).store
+        store = datastore_classes.get(self._home, wanted["datastore"]).store
         assert store.folder is not None
         place = store.folder / wanted["path"]
         if not place.exists():

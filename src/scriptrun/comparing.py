@@ -7,7 +7,8 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from scriptrun import data_words, starting
+from scriptrun import starting
+from scriptrun.data import summary
 from scriptrun.environments import site_packages
 from scriptrun.spec.hints import TYPE_CHECKING, Any
 from scriptrun.store.snapshots import contents, snapshots
@@ -56,12 +57,12 @@ def compare(first: Run, second: Run) -> Comparison:
     job = {name: (getattr(one, name), getattr(two, name)) for name in facts}
     job["compute_target"] = (one.target.name, two.target.name)
     job["state"] = (first.get_status(), second.get_status())
-    arguments = data_words.plain(one), data_words.plain(two)
+    arguments = summary.plain(one), summary.plain(two)
     return Comparison(
         code=list(code_changes(first, second)),
         job={name: pair for name, pair in job.items() if pair[0] != pair[1]},
         arguments=None if arguments[0] == arguments[1] else arguments,
-        data=differing(data_words.words(one), data_words.words(two)),
+        data=differing(summary.words(one), summary.words(two)),
         packages=differing(packages(lock_of(first)), packages(lock_of(second))),
         variables=_variables(one, two),
         metrics=differing(metrics.read(first.path), metrics.read(second.path)),

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from typing import Any
 
-from scriptrun.data import datastores
-from scriptrun.data.abstract_dataset import AbstractDataset
-from scriptrun.data.consumption import DatasetConsumptionConfig, OutputFileDatasetConfig
-from scriptrun.data.file_dataset import FileDataset, FileDatasetFactory
-from scriptrun.data.records import Home
-from scriptrun.data.tabular_dataset import DataType, TabularDataset, TabularDatasetFactory
+from scriptrun.data.datasets.base import AbstractDataset
+from scriptrun.data.datasets.consumption import DatasetConsumptionConfig, OutputFileDatasetConfig
+from scriptrun.data.datasets.file import FileDataset, FileDatasetFactory
+from scriptrun.data.datasets.tabular import DataType, TabularDataset, TabularDatasetFactory
+from scriptrun.data.datastores import classes as datastore_classes
+from scriptrun.data.datastores.records import Home
 
 __all__ = [
     "DataType",
@@ -29,7 +29,7 @@ def of_input(workspace: Home, inputs: list[dict[str, Any]], name: str) -> Any:
     wanted = next(each for each in inputs if each["name"] == name)
     if wanted.get("dataset"):
         return AbstractDataset.of_pin(workspace, wanted["dataset"])
-    store = datastores.get(workspace, wanted["datastore"])
+    store = datastore_classes.get(workspace, wanted["datastore"])
     return FileDatasetFactory.from_files((store, wanted["path"]), validate=False)
 
 

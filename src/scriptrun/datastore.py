@@ -5,10 +5,11 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
-from scriptrun.data import datastores, records
-from scriptrun.data.datastores import AbstractDatastore
+from scriptrun.data.datastores import classes as datastore_classes
+from scriptrun.data.datastores import records as datastore_records
+from scriptrun.data.datastores.classes import AbstractDatastore
+from scriptrun.data.datastores.references import DataPath, DataReference
 from scriptrun.data.errors import DatastoreException
-from scriptrun.data.references import DataPath, DataReference
 from scriptrun.spec.absent import absent
 from scriptrun.spec.hints import TYPE_CHECKING, Any
 from scriptrun.store.secrets import vault
@@ -31,7 +32,7 @@ class Datastore:
     """``Datastore(workspace, name)`` is the datastore of that name (the default one without).
 
     A key or token that is given to a ``register_...`` call is kept for this user on this machine
-    (``scriptrun.data.secrets``), never in the workspace. Without one, credentials come from the
+    (``scriptrun.store.secrets``), never in the workspace. Without one, credentials come from the
     secret named by ``secret=``, the environment, or the provider's own login.
     """
 
@@ -43,12 +44,12 @@ class Datastore:
     @staticmethod
     def get(workspace: Home, datastore_name: str) -> AbstractDatastore:
         """The datastore of that name. Raises DatastoreException where there is none."""
-        return datastores.get(workspace, datastore_name)
+        return datastore_classes.get(workspace, datastore_name)
 
     @staticmethod
     def get_default(workspace: Home) -> AbstractDatastore:
         """The workspace's default datastore."""
-        return datastores.get(workspace, records.default(workspace))
+        return datastore_classes.get(workspace, datastore_records.default(workspace))
 
     set_as_default = AbstractDatastore.set_as_default
     unregister = AbstractDatastore.unregister
@@ -278,15 +279,15 @@ def _keep(
         )
     credentials = {kind: value for kind, value in (given or {}).items() if value}
     for kind, value in credentials.items():
-        record |= {"credential": kind, "secret": datastores.own_secret(workspace, name)}
-        records.check(workspace, name, record, overwrite)
+        record |= {"credential": kind, "secret": datastore_classes.own_secret(workspace, name)}
+        datastore_records.check(workspace, name, record, overwrite)
         vault.keep(record["secret"], value)
         break
-    made = datastores.of_record(workspace, name, record)
+    made = datastore_classes.of_record(workspace, name, record)
     if validate:
-        records.check(workspace, name, record, overwrite)
+        datastore_records.check(workspace, name, record, overwrite)
         next(iter(made.store.list()), None)
-    records.put(workspace, name, record, overwrite)
+    datastore_records.put(workspace, name, record, overwrite)
     return made
 
 

@@ -5,18 +5,20 @@ from __future__ import annotations
 import time
 from pathlib import Path
 
-from scriptrun import data_words
+from scriptrun.data import summary
 from scriptrun.spec.hints import TYPE_CHECKING, Any
 from scriptrun.spec.later import later
 from scriptrun.tracking import artifacts, events, run_folder
 
 if TYPE_CHECKING:
-    from scriptrun.data import datastores, records, references
+    from scriptrun.data.datastores import classes as datastore_classes
+    from scriptrun.data.datastores import records as datastore_records
+    from scriptrun.data.datastores import references
     from scriptrun.run import Run
 else:
-    datastores = later("scriptrun.data.datastores")
-    records = later("scriptrun.data.records")
-    references = later("scriptrun.data.references")
+    datastore_classes = later("scriptrun.data.datastores.classes")
+    datastore_records = later("scriptrun.data.datastores.records")
+    references = later("scriptrun.data.datastores.references")
 
 _LOGS = ("user_logs/", "system_logs/", "logs/")
 
@@ -55,8 +57,8 @@ def details(run: Run) -> dict[str, Any]:
         "endTimeUtc": utc(status.ended),
         "services": {},
         "properties": run.get_properties(),
-        "inputDatasets": [*data_words.input_datasets(job), *data_words.used_datasets(every)],
-        "outputDatasets": data_words.output_datasets(job),
+        "inputDatasets": [*summary.input_datasets(job), *summary.used_datasets(every)],
+        "outputDatasets": summary.output_datasets(job),
         "data": [each for each in every if each["kind"] == "data"],
         "runDefinition": Definition(job.run_definition),
         "logFiles": log_files(run),
@@ -120,6 +122,6 @@ def as_html(run: Run) -> str:
 
 def outputs_of(run: Run) -> references.DataPath:
     """The folder ``outputs`` of ``run``, as a place for data."""
-    store = datastores.get(run.workspace, records.RUNS)
+    store = datastore_classes.get(run.workspace, datastore_records.RUNS)
     folder = run.path.relative_to(run.workspace.directory / "runs")
     return references.DataPath(store, (folder / "outputs").as_posix())

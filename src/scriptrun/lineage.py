@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from scriptrun import comparing, data_words
+from scriptrun import comparing
+from scriptrun.data import summary
 from scriptrun.dataset import Dataset
 from scriptrun.model import Model
 from scriptrun.run import Run
@@ -58,7 +59,7 @@ def of_run(run: Run) -> dict[str, Any]:
         "commit": properties.get("azureml.git.commit"),
         "dirty": properties.get("azureml.git.dirty") == "True",
         "environment": _environment(run),
-        "datasets": [_input(each) for each in data_words.input_datasets(job)],
+        "datasets": [_input(each) for each in summary.input_datasets(job)],
     }
 
 

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from scriptrun import building, data_words, distant
+from scriptrun import building, distant
+from scriptrun.data import summary
 from scriptrun.spec.hints import Any
 from scriptrun.store.snapshots import preview, snapshots
 from scriptrun.submit import Submission
@@ -58,7 +59,7 @@ def plan(submission: Submission, workspace: Workspace) -> Plan:
             "arguments": list(job.arguments),
             "variables": sorted({*job.variables, *job.passed}),
         },
-        data=data_words.words(job),
+        data=summary.words(job),
         warnings=warnings,
         notes=list(job.notes),
     )

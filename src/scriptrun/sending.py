@@ -9,12 +9,14 @@ import threading
 import time
 from pathlib import Path
 
-from scriptrun.data import datastores, sources, transfer
+from scriptrun.data.cache import transfer
+from scriptrun.data.datasets import sources
+from scriptrun.data.datasets.file import FileDatasetFactory
+from scriptrun.data.datastores import classes as datastore_classes
 from scriptrun.data.errors import FileExists, Refused, Unreachable
-from scriptrun.data.file_dataset import FileDatasetFactory
-from scriptrun.data.local_store import LocalStore
-from scriptrun.data.object_store import ObjectStore
-from scriptrun.data_words import fill_in
+from scriptrun.data.stores.local import LocalStore
+from scriptrun.data.stores.object import ObjectStore
+from scriptrun.data.summary import fill_in
 from scriptrun.home import Home
 from scriptrun.spec.errors import ScriptrunError, UserErrorException
 from scriptrun.spec.hints import Any
@@ -41,7 +43,7 @@ class Sending:
         """Make the folders that the job writes into."""
         for wanted in self._job["data"].get("outputs") or ():
             path = fill_in(wanted["path"], self._job["id"], wanted["name"])
-            store = datastores.get(self._home, wanted["datastore"]).store
+            store = datastore_classes.get(self._home, wanted["datastore"]).store
             mounted = wanted["mode"] == "mount"
             direct = store.folder / path if store.folder is not None and mounted else None
             place = self._place(wanted, direct)
@@ -108,7 +110,7 @@ class Sending:
         asked = output.wanted.get("registration")
         if not asked:
             return
-        store = datastores.get(self._home, output.wanted["datastore"])
+        store = datastore_classes.get(self._home, output.wanted["datastore"])
         made = FileDatasetFactory.from_files((store, output.path))
         kept = made.register(
             self._home, asked["name"], asked.get("description"), asked.get("tags"), True

@@ -7,7 +7,8 @@ from __future__ import annotations
 import base64
 from pathlib import Path
 
-from scriptrun.data import manifest, records
+from scriptrun.data.datasets import manifest
+from scriptrun.data.datastores import records as datastore_records
 from scriptrun.home import Home
 from scriptrun.runtime import files
 from scriptrun.spec.hints import Any
@@ -24,14 +25,14 @@ def pack(home: Home, job: JobSpec) -> dict[str, Any]:
     names = sorted({each["datastore"] for each in named if each.get("datastore")})
     return {
         "manifests": {each: _text(_file(home, each)) for each in sorted(digests)},
-        "datastores": {name: records.get(home, name) for name in names},
+        "datastores": {name: datastore_records.get(home, name) for name in names},
     }
 
 
 def unpack(home: Home, value: dict[str, Any]) -> None:
     """Keep in the workspace what ``pack`` gave. A list that is there already stays."""
     for name, record in value["datastores"].items():
-        records.put(home, name, record, overwrite=True)
+        datastore_records.put(home, name, record, overwrite=True)
     for digest, text in value["manifests"].items():
         path = _file(home, digest)
         path.parent.mkdir(parents=True, exist_ok=True)

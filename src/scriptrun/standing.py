@@ -17,11 +17,11 @@ from scriptrun.tracking import run_folder, run_state
 
 if TYPE_CHECKING:
     from scriptrun import distant
-    from scriptrun.data import mount as mounting
+    from scriptrun.data.mount import mount as mounting
     from scriptrun.home import Home
     from scriptrun.sweeps import looking
 else:
-    mounting = later("scriptrun.data.mount")
+    mounting = later("scriptrun.data.mount.mount")
     distant = later("scriptrun.distant")
     looking = later("scriptrun.sweeps.looking")
 

@@ -31,9 +31,9 @@ class Workspace(Home):
     @property
     def datastores(self) -> dict[str, Any]:
         """The datastores by name; the workspace's own two always exist."""
-        from scriptrun.data import datastores
+        from scriptrun.data.datastores import classes as datastore_classes
 
-        return dict(datastores.every(self))
+        return dict(datastore_classes.every(self))
 
     @property
     def datasets(self) -> dict[str, Any]:

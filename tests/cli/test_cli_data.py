@@ -18,7 +18,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "data"))
 import servers
 
 from scriptrun.cli import main, run_data
-from scriptrun.data import mount as mounting
+from scriptrun.data.mount import mount as mounting
 from scriptrun.testing.jobs import PATIENCE
 
 COMMAND = Path(sys.executable).parent / "scriptrun"

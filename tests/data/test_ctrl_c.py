@@ -12,9 +12,9 @@ import pytest
 import servers
 
 from scriptrun import Datastore
-from scriptrun.data import transfer
+from scriptrun.data.cache import transfer
+from scriptrun.data.cache.transfer import Incoming
 from scriptrun.data.errors import DatastoreException
-from scriptrun.data.transfer import Incoming
 from scriptrun.testing.jobs import PATIENCE
 
 GIVE_A_MOMENT = transfer._give_a_moment

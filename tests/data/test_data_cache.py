@@ -10,12 +10,12 @@ import pytest
 import servers
 
 from scriptrun import Dataset
-from scriptrun.data import cache as caching
-from scriptrun.data import content as contents
-from scriptrun.data import mount as mounting
-from scriptrun.data.cache import Cache
+from scriptrun.data.cache import files as caching
+from scriptrun.data.cache.files import Cache
+from scriptrun.data.cache.layout import Layout
+from scriptrun.data.datasets import content as contents
 from scriptrun.data.errors import DatastoreException, FileChanged
-from scriptrun.data.layout import Layout
+from scriptrun.data.mount import mount as mounting
 from scriptrun.testing.jobs import PATIENCE
 
 

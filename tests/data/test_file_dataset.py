@@ -11,8 +11,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from scriptrun import Dataset, Datastore, Workspace
-from scriptrun.data import globs, manifest
+from scriptrun.data.datasets import manifest
 from scriptrun.data.errors import DatasetExecutionError, DatasetValidationError
+from scriptrun.data.stores import globs
 from scriptrun.exceptions import UserErrorException
 
 FILES = {

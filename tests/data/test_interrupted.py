@@ -16,9 +16,11 @@ import pytest
 import servers
 
 from scriptrun import Datastore
-from scriptrun.data import fetching, parts, patience, transfer
+from scriptrun.data.cache import download as cache_download
+from scriptrun.data.cache import partial, transfer
+from scriptrun.data.cache.download import Incoming
 from scriptrun.data.errors import DatastoreException, FileChanged, FileMissing, Unreachable
-from scriptrun.data.fetching import Incoming
+from scriptrun.data.stores import timeouts
 from scriptrun.testing.jobs import PATIENCE
 
 BODY = os.urandom(6 << 20)
@@ -26,8 +28,8 @@ BODY = os.urandom(6 << 20)
 
 @pytest.fixture(autouse=True)
 def small_blocks(monkeypatch):
-    monkeypatch.setattr(fetching, "BLOCK", 1 << 20)
-    monkeypatch.setattr(fetching, "LARGE", 2 << 20)
+    monkeypatch.setattr(cache_download, "BLOCK", 1 << 20)
+    monkeypatch.setattr(cache_download, "LARGE", 2 << 20)
 
 
 @pytest.fixture(params=["http", "s3"])
@@ -56,7 +58,7 @@ def test_trouble_that_passes_is_not_noticed(far, web, tmp_path, path, trouble):
         web.drops = [0, 5000, 700_000, 1] if path == "big" else [0, 5000, 1]
     else:
         web.answers = [503, 429, 500, 503]
-    fetching.fetch(each, tmp_path / "out")
+    cache_download.fetch(each, tmp_path / "out")
     assert (tmp_path / "out").read_bytes() == web.files[f"/b/{path}"]
     assert not web.drops and not web.answers
 
@@ -67,7 +69,7 @@ def test_a_server_that_stays_busy_is_named(far, web, workspace, tmp_path, code, 
     web.answers = [code] * 9999
     for _ in servers.limits(monkeypatch):
         with pytest.raises(Unreachable) as caught:
-            fetching.fetch(anew(workspace, each), tmp_path / "out")
+            cache_download.fetch(anew(workspace, each), tmp_path / "out")
         if re.search(named, str(caught.value)):
             break
     assert re.search(named, str(caught.value))
@@ -80,7 +82,7 @@ def test_a_server_that_says_when_is_asked_then(web, workspace, tmp_path, monkeyp
     web.answers, web.retry_after = [429], "30"
     slept = []
     clock = SimpleNamespace(monotonic=time.monotonic, sleep=slept.append)
-    monkeypatch.setattr(patience, "time", clock)
+    monkeypatch.setattr(timeouts, "time", clock)
     assert store.read("small", 0, 1) == b"x"
     assert slept == [30]
 
@@ -94,7 +96,7 @@ def test_a_slow_store_is_waited_for_while_something_comes(web, workspace, tmp_pa
     def get(name):
         store = Datastore.get(workspace, name).store
         try:
-            fetching.fetch(incoming(store, "slow"), tmp_path / name)
+            cache_download.fetch(incoming(store, "slow"), tmp_path / name)
         except DatastoreException as error:
             return error
         return (tmp_path / name).read_bytes() == BODY[:800_000]
@@ -117,9 +119,9 @@ def test_a_server_that_goes_silent_is_given_up(far, web, workspace, tmp_path, mo
     with monkeypatch.context() as short:
         short.setenv("SCRIPTRUN_DATA_TIMEOUT", "2")
         with pytest.raises(DatastoreException, match=r"far(.|\n)*(in time|broke|reached)"):
-            fetching.fetch(anew(workspace, each), tmp_path / "out")
+            cache_download.fetch(anew(workspace, each), tmp_path / "out")
     web.silent = False
-    fetching.fetch(each, tmp_path / "out")
+    cache_download.fetch(each, tmp_path / "out")
     assert (tmp_path / "out").read_bytes() == BODY
 
 
@@ -130,14 +132,16 @@ def test_blocks_of_two_versions_are_never_mixed(far, web, tmp_path):
         web.files["/b/big"] = BODY[::-1]
 
     with pytest.raises(FileChanged, match="'big' in far has changed"):
-        fetching.fetch(each, tmp_path / "to" / "out", told=change)
+        cache_download.fetch(each, tmp_path / "to" / "out", told=change)
     assert not list((tmp_path / "to").iterdir())
 
 
 def test_an_object_that_is_deleted_midway_is_named(far, web, tmp_path):
     each = incoming(far, "big")
     with pytest.raises(FileMissing, match="no file 'big' in far"):
-        fetching.fetch(each, tmp_path / "to" / "out", told=lambda _: web.files.pop("/b/big", None))
+        cache_download.fetch(
+            each, tmp_path / "to" / "out", told=lambda _: web.files.pop("/b/big", None)
+        )
     assert not list((tmp_path / "to").iterdir())
 
 
@@ -157,12 +161,12 @@ def test_what_came_before_the_store_went_away_is_kept(far, web, workspace, tmp_p
             came.clear()
             place = tmp_path / str(limit) / "out"
             with pytest.raises(Unreachable):
-                fetching.fetch(anew(workspace, each), place, told=told)
+                cache_download.fetch(anew(workspace, each), place, told=told)
             if sum(came) > 3 << 20:
                 break
     web.answers = []
     again = []
-    fetching.fetch(each, place, told=again.append)
+    cache_download.fetch(each, place, told=again.append)
     assert place.read_bytes() == BODY * 3
     assert again[0] >= 1 << 20
 
@@ -172,12 +176,12 @@ def test_a_part_of_another_version_is_not_gone_on_with(far, web, tmp_path):
     part = tmp_path / "its.part"
 
     def stop(_: int) -> None:
-        raise fetching.Stopped
+        raise cache_download.Stopped
 
-    with pytest.raises(fetching.Stopped):
-        fetching.fetch(each, tmp_path / "out", part, stop)
+    with pytest.raises(cache_download.Stopped):
+        cache_download.fetch(each, tmp_path / "out", part, stop)
     web.files["/b/big"] = BODY[::-1]
-    fetching.fetch(incoming(far, "big"), tmp_path / "out", part)
+    cache_download.fetch(incoming(far, "big"), tmp_path / "out", part)
     assert (tmp_path / "out").read_bytes() == BODY[::-1]
 
 
@@ -188,10 +192,10 @@ def test_content_that_is_not_as_announced_is_refused(web, workspace, tmp_path, h
     web.files, web.headers = {"/small": b"x" * 100}, {header: wrong[header]}
     store = Datastore.register_http(workspace, "far", web.address).store
     with pytest.raises(DatastoreException, match=r"'small' did not arrive from far"):
-        fetching.fetch(incoming(store, "small"), tmp_path / "out")
+        cache_download.fetch(incoming(store, "small"), tmp_path / "out")
     assert not (tmp_path / "out").exists()
     web.files["/small"] = b""
-    fetching.fetch(incoming(store, "small"), tmp_path / "out")
+    cache_download.fetch(incoming(store, "small"), tmp_path / "out")
 
 
 def test_a_full_disk_is_a_sentence(far, tmp_path):
@@ -202,7 +206,7 @@ def test_a_full_disk_is_a_sentence(far, tmp_path):
         pytest.skip("only as root, who may mount a small disk")
     try:
         with pytest.raises(DatastoreException, match="out cannot be written: No space left"):
-            fetching.fetch(incoming(far, "big"), place / "out")
+            cache_download.fetch(incoming(far, "big"), place / "out")
         assert not list(place.iterdir())
     finally:
         subprocess.run(["umount", str(place)], check=True)
@@ -210,8 +214,8 @@ def test_a_full_disk_is_a_sentence(far, tmp_path):
 
 KILLED = """
 import sys, threading
-from scriptrun.data import fetching
-from scriptrun.data.web_store import WebStore
+from scriptrun.data.cache import download as fetching
+from scriptrun.data.stores.web import WebStore
 fetching.BLOCK, fetching.LARGE = 1 << 20, 2 << 20
 store = WebStore("far", sys.argv[1])
 came, first = [], threading.Lock()
@@ -233,13 +237,13 @@ def test_a_killed_download_goes_on(web, workspace, tmp_path):
     process = subprocess.Popen(words, stdin=subprocess.PIPE, stdout=subprocess.PIPE)
     assert process.stdout.readline() == b"half\n"
     (part,) = place.parent.glob(".*.part")
-    assert parts.is_taken(part)
+    assert partial.is_taken(part)
     process.send_signal(signal.SIGKILL)
     process.wait()
-    assert not parts.is_taken(part) and not place.exists()
+    assert not partial.is_taken(part) and not place.exists()
     store = Datastore.register_http(workspace, "far", web.address).store
     again = []
-    fetching.fetch(incoming(store, "big"), place, told=again.append)
+    cache_download.fetch(incoming(store, "big"), place, told=again.append)
     assert place.read_bytes() == BODY and again[0] >= 1 << 20
     assert list(place.parent.iterdir()) == [place]
 
@@ -289,7 +293,7 @@ def test_the_first_error_ends_work_in_parallel_and_is_raised():
         if number == 5:
             raise DatastoreException("the fifth")
         if number > 5 and halt.wait(PATIENCE):
-            raise fetching.Stopped
+            raise cache_download.Stopped
 
     with pytest.raises(DatastoreException, match="the fifth"):
         transfer.in_parallel(work, list(range(1000)), 4, halt)

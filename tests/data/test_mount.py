@@ -23,10 +23,11 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from scriptrun import Dataset, Datastore, Workspace
-from scriptrun.data import cache as caching
-from scriptrun.data import mount as mounting
-from scriptrun.data import mount_answer, mount_table
+from scriptrun.data.cache import files as caching
 from scriptrun.data.errors import DatastoreException
+from scriptrun.data.mount import answer as mount_answer
+from scriptrun.data.mount import mount as mounting
+from scriptrun.data.mount import system_table
 from scriptrun.testing.jobs import PATIENCE, until
 
 pytestmark = [
@@ -47,10 +48,10 @@ BIG = random.Random(7).randbytes(24 << 20)
 @pytest.fixture(autouse=True)
 def nothing_is_left(tmp_path):
     yield
-    places = [each.mountpoint for each in mount_table.ours()]
+    places = [each.mountpoint for each in system_table.ours()]
     left = [place for place in places if place.startswith(f"{tmp_path}/")]
     for place in left:
-        mount_table.unmount(place)
+        system_table.unmount(place)
     assert not left
 
 
@@ -155,7 +156,7 @@ def test_large_files_in_any_order(big, mounted, tmp_path):
 
 LIBRARIES = """
 import sys
-from scriptrun.data import fuse_library, mount
+from scriptrun.data.mount import fuse_library; from scriptrun.data.mount import mount
 print(fuse_library.load().fuse_version_major, flush=True)
 """
 
@@ -347,7 +348,7 @@ def test_it_is_unmounted_when_the_one_who_mounted_dies(big, tmp_path, workspace)
     kept = big.register(workspace, "kept")
     code = (
         "import sys, time\nfrom scriptrun import Dataset, Workspace\n"
-        "from scriptrun.data import mount\n"
+        "from scriptrun.data.mount import mount\n"
         f"ws = Workspace({str(workspace.root)!r})\n"
         f"content = Dataset.get_by_name(ws, {kept.name!r})._content\n"
         f"found = mount.mount(content, {str(tmp_path / 'there')!r})\n"
@@ -376,7 +377,7 @@ MOUNT_AND_DIE = """
 import os, signal, sys
 from pathlib import Path
 from scriptrun import Dataset, Datastore, Workspace
-from scriptrun.data import mount
+from scriptrun.data.mount import mount
 assert mount.available() == ""
 far = Datastore.register_http(Workspace.create("mine", path="ws"), "far", sys.argv[1])
 data = Dataset.File.from_files([(far, "big"), (far, "small")])

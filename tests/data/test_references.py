@@ -8,8 +8,8 @@ import pytest
 
 from scriptrun import Datastore, RunConfiguration
 from scriptrun.config.wire import to_wire
+from scriptrun.data.datastores.references import DataPath, DataPathComputeBinding, DataReference
 from scriptrun.data.errors import DatasetValidationError, DatastoreException
-from scriptrun.data.references import DataPath, DataPathComputeBinding, DataReference
 from scriptrun.dataset import Dataset, OutputFileDatasetConfig
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from scriptrun.data.web_store import WebStore, address
+from scriptrun.data.stores.web import WebStore, address
 from scriptrun.testing.stores import ReadingSuite, StoreSuite
 
 

@@ -14,9 +14,9 @@ import pyarrow.parquet as pq
 import pytest
 
 from scriptrun import Dataset
-from scriptrun.data import partitions
 from scriptrun.data.errors import DatasetExecutionError, DatasetValidationError, DatastoreException
-from scriptrun.data.seam import Entry
+from scriptrun.data.stores.protocol import Entry
+from scriptrun.data.tables import partitions
 from scriptrun.dataset import DataType
 from scriptrun.exceptions import UserErrorException
 
@@ -280,7 +280,7 @@ def test_a_process_ends_after_pyarrows_threads_have_let_go_of_their_files():
     """Else one that does so too late takes the process down: SIGABRT, in one of five under load."""
     code = """
 import io, threading, time
-from scriptrun.data import arrow_files
+from scriptrun.data.tables import arrow_filesystem as arrow_files
 
 arrow_files._LAST = 300.0
 

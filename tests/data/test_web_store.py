@@ -9,15 +9,15 @@ import pytest
 import servers
 
 from scriptrun import Dataset, Datastore
+from scriptrun.data.cache.download import steady
 from scriptrun.data.errors import (
     DatasetExecutionError,
     DatasetValidationError,
     DatastoreException,
     FileChanged,
 )
-from scriptrun.data.fetching import steady
-from scriptrun.data.web_listing import links
-from scriptrun.data.web_store import WebStore
+from scriptrun.data.stores.web import WebStore
+from scriptrun.data.stores.web_listing import links
 from scriptrun.testing.stores import ODD
 
 BODY = bytes(range(256)) * 20_000

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from scriptrun import Model, ScriptRunConfig, compute, experiment
-from scriptrun.data.tabular_dataset import TabularDatasetFactory
+from scriptrun.data.datasets.tabular import TabularDatasetFactory
 from scriptrun.dropin import finder
 from scriptrun.dropin.compute import AmlCompute, ComputeTarget
 from scriptrun.dropin.dataset import Dataset, FileEncoding, PromoteHeadersBehavior

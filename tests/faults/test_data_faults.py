@@ -16,7 +16,7 @@ import pytest
 from machine import lacking
 
 from scriptrun import Dataset, Datastore, Experiment, ScriptRunConfig, Workspace
-from scriptrun.data import mount as mounting
+from scriptrun.data.mount import mount as mounting
 from scriptrun.dataset import OutputFileDatasetConfig
 from scriptrun.testing.jobs import until
 

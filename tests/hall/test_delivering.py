@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from scriptrun import Dataset, Datastore, Experiment, ScriptRunConfig, Workspace
-from scriptrun.data import mount as mounting
+from scriptrun.data.mount import mount as mounting
 from scriptrun.dataset import OutputFileDatasetConfig
 from scriptrun.spec.errors import RunConfigurationException, UserErrorException
 from scriptrun.testing.jobs import PATIENCE, until

@@ -7,7 +7,7 @@ import json
 import pytest
 
 from scriptrun import Dataset, Datastore, ScriptRunConfig, Workspace, binding, shipping
-from scriptrun.data import content
+from scriptrun.data.datasets import content
 from scriptrun.dataset import OutputFileDatasetConfig
 from scriptrun.spec.job import JobSpec
 

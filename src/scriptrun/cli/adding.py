@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 from collections.abc import Callable, Sequence
 
-from scriptrun.data.datastores import AbstractDatastore
+from scriptrun.data.datastores.classes import AbstractDatastore
 from scriptrun.datastore import Datastore
 from scriptrun.spec.errors import UserErrorException, refuse
 from scriptrun.spec.hints import Any

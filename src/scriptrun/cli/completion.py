@@ -13,7 +13,8 @@ import importlib
 
 from scriptrun import browsing, catalog, compute, opening
 from scriptrun.cli import table
-from scriptrun.data import records, versions
+from scriptrun.data.datasets import versions as dataset_versions
+from scriptrun.data.datastores import records as datastore_records
 from scriptrun.spec import states
 from scriptrun.spec.errors import ScriptrunError
 from scriptrun.spec.hints import Any
@@ -52,9 +53,9 @@ _NAMES: dict[str, Any] = {
     "targets": compute.all_of,
     "environments": catalog.every,
     "experiments": lambda workspace: workspace.experiments,
-    "datasets": versions.names,
-    "datastores": records.names,
-    "places": lambda workspace: [f"{name}:" for name in records.names(workspace)],
+    "datasets": dataset_versions.names,
+    "datastores": datastore_records.names,
+    "places": lambda workspace: [f"{name}:" for name in datastore_records.names(workspace)],
 }
 
 

@@ -6,7 +6,7 @@ import argparse
 import time
 
 from scriptrun.cli import out
-from scriptrun.data import cache as caching
+from scriptrun.data.cache import files as caching
 from scriptrun.spec.errors import UserErrorException
 from scriptrun.spec.hints import Any
 from scriptrun.store import sizes

@@ -7,7 +7,7 @@ import itertools
 
 from scriptrun import using
 from scriptrun.cli import naming, out
-from scriptrun.data import versions
+from scriptrun.data.datasets import versions as dataset_versions
 from scriptrun.spec.hints import Any
 from scriptrun.workspace import Workspace
 
@@ -17,7 +17,7 @@ SHOWN = 15
 
 def list_all(workspace: Workspace, args: argparse.Namespace) -> tuple[Any, Any]:
     """The datasets, each in its latest version."""
-    found = [versions.get(workspace, name) for name in versions.names(workspace)]
+    found = [dataset_versions.get(workspace, name) for name in dataset_versions.names(workspace)]
     if not found:
         return [], "There are no datasets yet: scriptrun data register NAME SOURCE ..."
     rows = [
@@ -50,7 +50,7 @@ def show(workspace: Workspace, args: argparse.Namespace) -> tuple[Any, Any]:
     dataset = naming.any_dataset(workspace, args.name)
     if dataset.name is None:
         return _show_source(dataset, args)
-    head = versions.get(workspace, dataset.name, dataset.version)
+    head = dataset_versions.get(workspace, dataset.name, dataset.version)
     used = using.runs_of(workspace, head)
     limit = None if args.files or args.json else SHOWN
     rows = [(row.path, row.size, row.etag) for row in itertools.islice(dataset.listed(), limit)]

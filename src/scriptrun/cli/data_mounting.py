@@ -9,9 +9,9 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from scriptrun.cli import failures, naming
-from scriptrun.data import mount as mounting
+from scriptrun.data.datasets.file import MountContext
 from scriptrun.data.errors import DatastoreException
-from scriptrun.data.file_dataset import MountContext
+from scriptrun.data.mount import mount as mounting
 from scriptrun.spec.errors import UserErrorException
 from scriptrun.spec.hints import Any
 from scriptrun.workspace import Workspace

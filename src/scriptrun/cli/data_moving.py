@@ -8,11 +8,11 @@ from pathlib import Path
 
 from scriptrun import opening
 from scriptrun.cli import naming, out, progress
-from scriptrun.data import transfer
+from scriptrun.data.cache import transfer
+from scriptrun.data.cache.transfer import Incoming
 from scriptrun.data.errors import DatasetExecutionError, FileChanged, FileMissing
-from scriptrun.data.local_store import LocalStore
-from scriptrun.data.seam import clean
-from scriptrun.data.transfer import Incoming
+from scriptrun.data.stores.local import LocalStore
+from scriptrun.data.stores.protocol import clean
 from scriptrun.spec.errors import UserErrorException
 from scriptrun.spec.hints import Any
 from scriptrun.workspace import Workspace

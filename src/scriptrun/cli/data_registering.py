@@ -6,7 +6,7 @@ import argparse
 
 from scriptrun import opening
 from scriptrun.cli import describing, naming, out
-from scriptrun.data import versions
+from scriptrun.data.datasets import versions as dataset_versions
 from scriptrun.dataset import Dataset
 from scriptrun.spec.errors import refuse
 from scriptrun.spec.hints import Any
@@ -17,12 +17,12 @@ def register(workspace: Workspace, args: argparse.Namespace) -> tuple[Any, Any]:
     """Keep the files that the sources name as the next version."""
     _check(args)
     workspace = opening.made(workspace)
-    latest = max(versions.numbers(workspace, args.name), default=0)
+    latest = max(dataset_versions.numbers(workspace, args.name), default=0)
     sources = [naming.source(workspace, text) for text in args.sources]
     made = _described(args, sources).register(
         workspace, args.name, args.description, describing.tags(args.tags), create_new_version=True
     )
-    head = versions.get(workspace, made.name, made.version)
+    head = dataset_versions.get(workspace, made.name, made.version)
     files = f"{head['files']:,} file{'' if head['files'] == 1 else 's'}"
     size = f"{files}, {out.size(max(0, head['bytes']))}"
     same = " (as it was: nothing has changed)" if made.version == latest else ""

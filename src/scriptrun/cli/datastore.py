@@ -17,8 +17,10 @@ from dataclasses import asdict
 
 from scriptrun import opening
 from scriptrun.cli import adding, failures, out, shared
-from scriptrun.data import datastores, probing, records
-from scriptrun.data.datastores import AbstractDatastore
+from scriptrun.data.datastores import classes as datastore_classes
+from scriptrun.data.datastores import records as datastore_records
+from scriptrun.data.datastores.classes import AbstractDatastore
+from scriptrun.data.stores import probe
 from scriptrun.spec.errors import UserErrorException
 from scriptrun.spec.hints import Any
 from scriptrun.workspace import Workspace
@@ -66,12 +68,12 @@ def run(args: argparse.Namespace) -> int:
 
 
 def _told(workspace: Workspace, name: str) -> dict[str, Any]:
-    record = records.get(workspace, name)
-    return {"name": name, **record, "default": records.default(workspace) == name}
+    record = datastore_records.get(workspace, name)
+    return {"name": name, **record, "default": datastore_records.default(workspace) == name}
 
 
 def _list(workspace: Workspace, args: argparse.Namespace) -> tuple[Any, Any]:
-    found = [_told(workspace, name) for name in records.names(workspace)]
+    found = [_told(workspace, name) for name in datastore_records.names(workspace)]
     rows = [
         (each["name"], each["class"], "yes" if each["default"] else "", _shown(each))
         for each in found
@@ -85,7 +87,7 @@ def _shown(record: dict[str, Any]) -> str:
 
 
 def _named(workspace: Workspace, args: argparse.Namespace) -> AbstractDatastore:
-    return datastores.get(workspace, args.name or records.default(workspace))
+    return datastore_classes.get(workspace, args.name or datastore_records.default(workspace))
 
 
 def _show(workspace: Workspace, args: argparse.Namespace) -> tuple[Any, Any]:
@@ -96,7 +98,7 @@ def _show(workspace: Workspace, args: argparse.Namespace) -> tuple[Any, Any]:
 
 def _add(workspace: Workspace, args: argparse.Namespace) -> tuple[Any, Any]:
     call = adding.call_of(args)
-    if args.name in records.names(workspace) and not args.overwrite:
+    if args.name in datastore_records.names(workspace) and not args.overwrite:
         raise UserErrorException(
             f"There is a datastore named {args.name!r} already.",
             "Use another name, or --overwrite.",
@@ -108,17 +110,17 @@ def _add(workspace: Workspace, args: argparse.Namespace) -> tuple[Any, Any]:
 
 def _check(workspace: Workspace, args: argparse.Namespace) -> tuple[Any, Any]:
     chosen = _named(workspace, args)
-    found = probing.probe(chosen, args.path, not args.read_only)
+    found = probe.probe(chosen, args.path, not args.read_only)
 
     def show() -> None:
-        out.facts([(deed, _word(found, deed)) for deed in probing.DEEDS])
+        out.facts([(deed, _word(found, deed)) for deed in probe.DEEDS])
         if found.refused:
             failures.wrong(" ".join(dict.fromkeys(found.reasons.values())), found.hint)
 
     return {"name": chosen.name, **asdict(found)}, show
 
 
-def _word(found: probing.Probe, deed: str) -> str:
+def _word(found: probe.Probe, deed: str) -> str:
     may = found.may[deed]
     if may is None:
         return found.notes.get(deed, "not tried")
@@ -127,14 +129,14 @@ def _word(found: probing.Probe, deed: str) -> str:
 
 def _default(workspace: Workspace, args: argparse.Namespace) -> tuple[Any, Any]:
     if args.name:
-        records.get(workspace, args.name)
-        records.set_default(opening.made(workspace), args.name)
-    name = records.default(workspace)
+        datastore_records.get(workspace, args.name)
+        datastore_records.set_default(opening.made(workspace), args.name)
+    name = datastore_records.default(workspace)
     return {"default": name}, name
 
 
 def _remove(workspace: Workspace, args: argparse.Namespace) -> tuple[Any, Any]:
-    datastores.get(workspace, args.name).unregister()
+    datastore_classes.get(workspace, args.name).unregister()
     return {"removed": args.name}, f"Forgot {args.name}; its files stay where they are."
 
 

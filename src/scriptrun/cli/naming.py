@@ -5,8 +5,11 @@ from __future__ import annotations
 import os
 import re
 
-from scriptrun.data import datastores, globs, records, versions
-from scriptrun.data.datastores import AbstractDatastore
+from scriptrun.data.datasets import versions as dataset_versions
+from scriptrun.data.datastores import classes as datastore_classes
+from scriptrun.data.datastores import records as datastore_records
+from scriptrun.data.datastores.classes import AbstractDatastore
+from scriptrun.data.stores import globs
 from scriptrun.dataset import Dataset
 from scriptrun.spec.errors import UserErrorException
 from scriptrun.spec.hints import Any
@@ -51,17 +54,17 @@ def on_datastore(workspace: Workspace, text: str) -> tuple[AbstractDatastore, st
     Raises DatastoreException where there is no such datastore, and no such file here either.
     """
     name, mark, path = text.partition(":")
-    if not mark or not records.is_name(name):
+    if not mark or not datastore_records.is_name(name):
         return None
-    if name not in records.names(workspace) and (os.path.exists(text) or len(name) == 1):
+    if name not in datastore_records.names(workspace) and (os.path.exists(text) or len(name) == 1):
         return None  # a file with a colon in its name, or C:\\
-    return datastores.get(workspace, name), path
+    return datastore_classes.get(workspace, name), path
 
 
 def any_dataset(workspace: Workspace, text: str) -> Any:
     """What ``text`` names as a dataset: a registered one first, else the files it stands for."""
     name, _, version = text.partition(":")
-    if version.isdigit() and name in versions.names(workspace):
+    if version.isdigit() and name in dataset_versions.names(workspace):
         raise UserErrorException(f"{text!r} names no data.", f"A version is {name}@{version}.")
     if ":" not in text and not os.path.isabs(text):
         try:

@@ -6,7 +6,7 @@ import re
 
 from scriptrun.cli import naming
 from scriptrun.config.run_configuration import RunConfiguration
-from scriptrun.data.consumption import (
+from scriptrun.data.datasets.consumption import (
     AUTO,
     DIRECT,
     DOWNLOAD,

@@ -5,8 +5,8 @@ from __future__ import annotations
 import argparse
 import time
 
-from scriptrun import data_words
 from scriptrun.cli import out, shared
+from scriptrun.data import summary
 from scriptrun.run import Run
 from scriptrun.spec import states
 from scriptrun.spec.hints import Any
@@ -57,7 +57,7 @@ def _print(run: Run) -> None:
             ("commit", _commit(details["properties"])),
             ("rerun of", job.rerun_of or ""),
             ("parent", job.parent or ""),
-            ("data", "\n".join(data_words.delivered(each) for each in details["data"])),
+            ("data", "\n".join(summary.delivered(each) for each in details["data"])),
             ("variables", ", ".join(sorted({*job.variables, *job.passed}))),
             ("tags", ", ".join(_tag(*each) for each in details["tags"].items())),
             ("notes", "\n".join(details["notes"])),

@@ -5,9 +5,9 @@ from __future__ import annotations
 from scriptrun.config.conda_dependencies import CondaDependencies
 from scriptrun.config.images import is_azure_image
 from scriptrun.config.script_run_config import ScriptRunConfig
-from scriptrun.data.consumption import DatasetConsumptionConfig
-from scriptrun.data.datastores import AbstractDatastore
-from scriptrun.data.references import DataPath, DataReference
+from scriptrun.data.datasets.consumption import DatasetConsumptionConfig
+from scriptrun.data.datastores.classes import AbstractDatastore
+from scriptrun.data.datastores.references import DataPath, DataReference
 from scriptrun.spec.hints import Any
 
 

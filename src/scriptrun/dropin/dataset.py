@@ -5,7 +5,7 @@ from __future__ import annotations
 from enum import Enum
 
 from scriptrun import dataset
-from scriptrun.data.abstract_dataset import AbstractDataset
+from scriptrun.data.datasets.base import AbstractDataset
 from scriptrun.spec.absent import absent
 from scriptrun.spec.hints import TYPE_CHECKING, Any
 

@@ -30,17 +30,19 @@ _COMPUTE = {
     "scriptrun.spec.errors": "ComputeTargetException",
 }
 _DATASTORES = {
-    "scriptrun.data.datastores": "AbstractDatastore AzureBlobDatastore AzureFileDatastore "
+    "scriptrun.data.datastores.classes": "AbstractDatastore AzureBlobDatastore AzureFileDatastore "
     "AzureDataLakeGen2Datastore",
 }
-_REFERENCES = {"scriptrun.data.references": "DataPath DataPathComputeBinding DataReference"}
+_REFERENCES = {
+    "scriptrun.data.datastores.references": "DataPath DataPathComputeBinding DataReference"
+}
 _DATASETS = {
-    "scriptrun.data.file_dataset": "FileDataset FileDatasetFactory",
-    "scriptrun.data.tabular_dataset": "DataType TabularDataset TabularDatasetFactory",
-    "scriptrun.data.abstract_dataset": "AbstractDataset",
+    "scriptrun.data.datasets.file": "FileDataset FileDatasetFactory",
+    "scriptrun.data.datasets.tabular": "DataType TabularDataset TabularDatasetFactory",
+    "scriptrun.data.datasets.base": "AbstractDataset",
 }
 _CONSUMPTION = {
-    "scriptrun.data.consumption": "DatasetConsumptionConfig OutputFileDatasetConfig",
+    "scriptrun.data.datasets.consumption": "DatasetConsumptionConfig OutputFileDatasetConfig",
 }
 _AUTHENTICATION = {
     "scriptrun.dropin.authentication": "AbstractAuthentication ArmTokenAuthentication Audience "
@@ -105,8 +107,8 @@ PROVIDED: dict[str, dict[str, str]] = {
         "scriptrun.runtime.injob.offline": "_OfflineRun",
         "scriptrun.dropin.experiment": "get_run",
         "scriptrun.datastore": "Datastore",
-        "scriptrun.data.abstract_dataset": "AbstractDataset",
-        "scriptrun.data.references": "DataPath",
+        "scriptrun.data.datasets.base": "AbstractDataset",
+        "scriptrun.data.datastores.references": "DataPath",
         _CONFIG + "environment": "Environment",
     },
     "azureml.core.script_run": {"scriptrun.run": "ScriptRun=Run"},
@@ -118,7 +120,7 @@ PROVIDED: dict[str, dict[str, str]] = {
         _CONFIG + "run_configuration": "RunConfiguration",
         _CONFIG + "script_run_config": "ScriptRunConfig",
         "scriptrun.dropin.compute": "ComputeTarget AbstractComputeTarget=ComputeTarget",
-        "scriptrun.data.consumption": "DatasetConsumptionConfig",
+        "scriptrun.data.datasets.consumption": "DatasetConsumptionConfig",
         "scriptrun.run": "Run",
         **_SECTIONS,
         **_ENVIRONMENT,
@@ -148,8 +150,8 @@ PROVIDED: dict[str, dict[str, str]] = {
         "scriptrun.model_facts": "ResourceConfiguration",
         "scriptrun.dropin.experiment": "Experiment",
         "scriptrun.dropin.dataset": "Dataset",
-        "scriptrun.data.file_dataset": "FileDataset",
-        "scriptrun.data.tabular_dataset": "TabularDataset",
+        "scriptrun.data.datasets.file": "FileDataset",
+        "scriptrun.data.datasets.tabular": "TabularDataset",
         _CONFIG + "environment": "Environment",
         _CONFIG + "environment_sections": "ContainerRegistry",
     },
@@ -170,10 +172,10 @@ PROVIDED: dict[str, dict[str, str]] = {
     "azureml._common.exceptions": {"scriptrun.spec.errors": "AzureMLException=ScriptrunError"},
     "azureml.data": {**_DATASETS, **_CONSUMPTION},
     "azureml.data.context_managers": {
-        "scriptrun.data.file_dataset": "DatasetContextManager=MountContext "
+        "scriptrun.data.datasets.file": "DatasetContextManager=MountContext "
         "DatastoreContextManager=MountContext",
     },
-    "azureml.data.abstract_dataset": {"scriptrun.data.abstract_dataset": "AbstractDataset"},
+    "azureml.data.abstract_dataset": {"scriptrun.data.datasets.base": "AbstractDataset"},
     "azureml.data.abstract_datastore": _DATASTORES,
     "azureml.data.azure_storage_datastore": _DATASTORES,
     "azureml.data.azure_data_lake_datastore": _DATASTORES,

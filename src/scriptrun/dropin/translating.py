@@ -16,8 +16,8 @@ from scriptrun.config.images import DEFAULT_CPU_IMAGE, DEFAULT_GPU_IMAGE
 from scriptrun.config.requirements import read_requirements
 from scriptrun.config.run_configuration import RunConfiguration
 from scriptrun.config.script_run_config import Distributed, ScriptRunConfig
-from scriptrun.data.consumption import DatasetConsumptionConfig
-from scriptrun.data.references import DataReference
+from scriptrun.data.datasets.consumption import DatasetConsumptionConfig
+from scriptrun.data.datastores.references import DataReference
 from scriptrun.spec.errors import refuse
 from scriptrun.spec.hints import Any
 

@@ -15,7 +15,7 @@ def unlocked(spec: EnvironmentSpec) -> tuple[str, ...]:
     if not builder_class(spec.kind).builds:
         return ("Ask the interpreter for its packages, once.",)
     if spec.kind == IMAGE:
-        steps: tuple[str, ...] = _loaded("image_layers").unlocked(spec)
+        steps: tuple[str, ...] = _loaded("image.plan").unlocked(spec)
         return steps
     if spec.kind == CONDA:
         return (
@@ -34,7 +34,7 @@ def locked(spec: EnvironmentSpec, lock: Lock, key: str, ill: str) -> tuple[str, 
     again = f" again, because {ill}" if ill else ""
     step = f"Build{again}: {count(lock)} packages from the lock."
     if spec.kind == IMAGE:
-        return (step, *_loaded("image_layers").locked(spec, lock, key))
+        return (step, *_loaded("image.plan").locked(spec, lock, key))
     return (*(_python(lock["python"]) if spec.kind == PACKAGES else ()), step)
 
 
@@ -47,9 +47,9 @@ def count(lock: Lock) -> int:
 
 def _python(wanted: str | None) -> tuple[str, ...]:
     """Which interpreter would be used, or be downloaded by uv; () where that can't be told."""
-    pythons = _loaded("pythons")
+    pythons = _loaded("interpreter.discovery")
     if pythons.missing(wanted):
-        version = _loaded("python_downloads").offered(wanted or "")
+        version = _loaded("interpreter.download").offered(wanted or "")
         lacks = f"Python {wanted} is not on this machine"
         return (f"Download Python {version} with uv: {lacks}.",) if version else ()
     try:

@@ -18,13 +18,16 @@ from unittest import mock
 
 from scriptrun import catalog, datastore
 from scriptrun.config.environment import Environment
-from scriptrun.data import content, datastores, records, versions
-from scriptrun.data.abstract_dataset import AbstractDataset
-from scriptrun.data.datastores import AbstractDatastore
-from scriptrun.data.file_dataset import FileDataset, FileDatasetFactory
-from scriptrun.data.seam import Entry
-from scriptrun.data.sources import Place, Source
-from scriptrun.data.tabular_dataset import TabularDataset
+from scriptrun.data.datasets import content
+from scriptrun.data.datasets import versions as dataset_versions
+from scriptrun.data.datasets.base import AbstractDataset
+from scriptrun.data.datasets.file import FileDataset, FileDatasetFactory
+from scriptrun.data.datasets.sources import Place, Source
+from scriptrun.data.datasets.tabular import TabularDataset
+from scriptrun.data.datastores import classes as datastore_classes
+from scriptrun.data.datastores import records as datastore_records
+from scriptrun.data.datastores.classes import AbstractDatastore
+from scriptrun.data.stores.protocol import Entry
 from scriptrun.datastore import Datastore
 from scriptrun.home import Home
 from scriptrun.spec.errors import ScriptrunError
@@ -176,8 +179,8 @@ def _kept(
 ) -> AbstractDatastore:
     """A datastore that is registered is not looked at, and no key of it is kept."""
     record = {key: value for key, value in record.items() if value not in (None, False, {})}
-    records.put(workspace, name, record, overwrite)
-    return datastores.of_record(workspace, name, record)
+    datastore_records.put(workspace, name, record, overwrite)
+    return datastore_classes.of_record(workspace, name, record)
 
 
 def _moves_here(thing: AbstractDatastore | AbstractDataset) -> bool:
@@ -209,8 +212,8 @@ def _names(given: Given) -> None:
 
         setattr(owner, name, found)
 
-    wrap(records, "get", DATASTORE)
-    wrap(versions, "get", DATASET)
+    wrap(datastore_records, "get", DATASTORE)
+    wrap(dataset_versions, "get", DATASET)
     wrap(catalog, "get", ENVIRONMENT)
     for attribute, kind in _LISTED.items():
         setattr(

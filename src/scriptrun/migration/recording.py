@@ -21,8 +21,8 @@ from unittest import mock
 
 from scriptrun import binding, experiment, submit
 from scriptrun.bound import Bound, BoundDataset, BoundReference
-from scriptrun.data.consumption import DOWNLOAD
-from scriptrun.data.content import Content
+from scriptrun.data.datasets.consumption import DOWNLOAD
+from scriptrun.data.datasets.content import Content
 from scriptrun.environments import builder
 from scriptrun.migration import assuming, pipelines, uninstalled
 from scriptrun.spec.errors import ScriptrunError, refuse

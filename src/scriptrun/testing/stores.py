@@ -1,7 +1,7 @@
 """The shared suites that every kind of storage passes against the real thing.
 
-A store's author (``scriptrun.data.seam.Store``) subclasses ``StoreSuite`` in a test module and
-gives it a ``store`` fixture, an empty one for each test::
+A store's author (``scriptrun.data.stores.protocol.Store``) subclasses ``StoreSuite`` in a test
+module and gives it a ``store`` fixture, an empty one for each test::
 
     class TestMine(StoreSuite):
         @pytest.fixture
@@ -22,10 +22,11 @@ from pathlib import Path
 
 import pytest
 
-from scriptrun.data import fetching, parts, transfer
+from scriptrun.data.cache import download as cache_download
+from scriptrun.data.cache import partial, transfer
+from scriptrun.data.cache.download import Incoming
 from scriptrun.data.errors import DatastoreException, FileChanged, FileExists, FileMissing, NoRanges
-from scriptrun.data.fetching import Incoming
-from scriptrun.data.seam import Entry, Store
+from scriptrun.data.stores.protocol import Entry, Store
 
 #: names that some part of a chain of tools gets wrong, in the order of their paths
 ODD = [
@@ -107,8 +108,8 @@ class ReadingSuite:
     def test_a_large_file_in_blocks(
         self, store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        monkeypatch.setattr(fetching, "BLOCK", 1 << 20)
-        monkeypatch.setattr(fetching, "LARGE", 2 << 20)
+        monkeypatch.setattr(cache_download, "BLOCK", 1 << 20)
+        monkeypatch.setattr(cache_download, "LARGE", 2 << 20)
         data = random.Random(1).randbytes((17 << 20) + 1)
         entry = self.put(store, "large", data)
         came: list[int] = []
@@ -121,8 +122,8 @@ class ReadingSuite:
     def test_what_broke_off_goes_on(
         self, store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        monkeypatch.setattr(fetching, "BLOCK", 1 << 20)
-        monkeypatch.setattr(fetching, "LARGE", 2 << 20)
+        monkeypatch.setattr(cache_download, "BLOCK", 1 << 20)
+        monkeypatch.setattr(cache_download, "LARGE", 2 << 20)
         data = random.Random(2).randbytes(6 << 20)
         each = Incoming(store, self.put(store, "large", data), "large")
         came: list[int] = []
@@ -130,17 +131,17 @@ class ReadingSuite:
         def stop(size: int) -> None:
             came.append(size)
             if sum(came) > 4 << 20:
-                raise fetching.Stopped
+                raise cache_download.Stopped
 
         part = tmp_path / "its.part"
-        with pytest.raises(fetching.Stopped):
+        with pytest.raises(cache_download.Stopped):
             transfer.fetch(each, tmp_path / "out", part, stop)
         assert not (tmp_path / "out").exists()
-        left = parts.log_of(part).exists()
+        left = partial.log_of(part).exists()
         again: list[int] = []
         transfer.fetch(each, tmp_path / "out", part, again.append)
         assert (tmp_path / "out").read_bytes() == data
-        assert not part.exists() and not parts.log_of(part).exists()
+        assert not part.exists() and not partial.log_of(part).exists()
         if left:
             assert again[0] > 0  # what was there, before anything has arrived
 

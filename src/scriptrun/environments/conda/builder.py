@@ -28,7 +28,13 @@ else:  # after a process for rattler has been started, which has more to load
     parse = later("urllib.parse")
     health, conda_channels, conda_request, local_sources, site_packages = (
         later(f"scriptrun.environments.{name}")
-        for name in ("built", "conda_channels", "conda_wishes", "local_sources", "sites")
+        for name in (
+            "health",
+            "conda.channels",
+            "conda.request",
+            "uv.local_sources",
+            "site_packages",
+        )
     )
 
 
@@ -45,8 +51,8 @@ class Conda(Builder):
     @classmethod
     def resolve(cls, spec: EnvironmentSpec, log: Log, stop: Stop) -> Lock:
         """All packages with build, address and digests, for this platform."""
-        _loaded("conda_tool").prepare()
-        lock: Lock = _loaded("conda_lock").resolve(spec, log, stop)
+        _loaded("conda.client").prepare()
+        lock: Lock = _loaded("conda.lock").resolve(spec, log, stop)
         return lock
 
     def key(self) -> str:
@@ -55,13 +61,13 @@ class Conda(Builder):
 
     def build(self, place: str, log: Log, stop: Stop) -> None:
         """Install what the lock says: conda's packages, then pip's."""
-        _loaded("conda_tool").prepare()
+        _loaded("conda.client").prepare()
         local_sources.refuse_changed(self.lock.get("local") or {})
         install(self.spec, self.lock, place, log, stop)
         if self.lock["requirements"]:
-            _loaded("conda_pip").install(self.spec, self.lock, self.python(place), log, stop)
+            _loaded("conda.pip").install(self.spec, self.lock, self.python(place), log, stop)
         if self.lock.get("relaxed"):
-            _loaded("shim").put(self.sites(place)[0])
+            _loaded("uv.compat_names").put(self.sites(place)[0])
         health.write_down(place, self.python(place), self._looked_at(place))
 
     def ill(self, place: str) -> str:
@@ -92,7 +98,7 @@ def install(
     channels = conda_channels.of(spec.channels)
     records = [_whole(each, channels) for each in lock["conda"]]
     told = {"records": records, "files": dict(_here(records)), "elsewhere": elsewhere}
-    with _loaded("conda_tool").asking(log, stop) as ask:
+    with _loaded("conda.client").asking(log, stop) as ask:
         ask("install", prefix=prefix, logins=conda_channels.logins(channels), **told)
     if records != lock["conda"]:
         _forget_tokens(prefix)

@@ -1,8 +1,8 @@
 """Pins of conda packages that cannot be had any more, relaxed as little as the solver allows.
 
-The rule is that of pip's packages (uv/relax_pins.py): exact first; what the channels lack becomes the
-lowest version from the asked one on, all else stays as it was asked. Only where that does not go
-together are all pins taken as lower bounds, and last as names.
+The rule is that of pip's packages (uv/relax_pins.py): exact first; what the channels lack becomes
+the lowest version from the asked one on, all else stays as it was asked. Only where that does not
+go together are all pins taken as lower bounds, and last as names.
 """
 
 from __future__ import annotations

@@ -46,7 +46,7 @@ class Image(Builder):
     @classmethod
     def resolve(cls, spec: EnvironmentSpec, log: Log, stop: Stop) -> Lock:
         """The base by its id, what it holds, and the packages with version and hashes."""
-        lock: Lock = _loaded("image_lock").resolve(spec, log, stop)
+        lock: Lock = _loaded("image.lock").resolve(spec, log, stop)
         return lock
 
     def key(self) -> str:
@@ -55,15 +55,15 @@ class Image(Builder):
 
     def build(self, place: str, log: Log, stop: Stop) -> None:
         """See to it that the image is in the tool's store; note its id."""
-        image = _loaded("image_build").build(self.spec, self.lock, self.key(), log, stop)
+        image = _loaded("image.build").build(self.spec, self.lock, self.key(), log, stop)
         tool = container_tool.require()
         note = {"image": image, "tool": tool.path, "kind": tool.kind, "root": tool.root}
         note["kept"] = kept_as(tool, image)
         note["tag"] = tag_of(self.key()) if is_packed(self.lock) else ""
         if has_packages(self.spec) or is_made(self.spec):
-            note["unpushed"] = _loaded("image_registry").push(image, self.key(), log, stop)
+            note["unpushed"] = _loaded("image.registry").push(image, self.key(), log, stop)
         if self.nodes:
-            _loaded("image_carry").carry(self.nodes, image, place, log, stop)
+            _loaded("image.export").carry(self.nodes, image, place, log, stop)
         write_atomic(os.path.join(place, NOTE), to_json(note))
 
     @property
@@ -83,7 +83,7 @@ class Image(Builder):
             raise EnvironmentException(
                 f"The image {tag} is in use by a container.", "Wait for the end of its run."
             )
-        _loaded("image_leaving").remove_layers(tool, place)
+        _loaded("image.removal").remove_layers(tool, place)
 
     @classmethod
     def size(cls, place: str) -> int | None:

@@ -33,7 +33,7 @@ class Uv(Builder):
     @classmethod
     def resolve(cls, spec: EnvironmentSpec, log: Log, stop: Stop) -> Lock:
         """All packages with version and hashes, for one Python and this platform."""
-        lock: Lock = _loaded("uv_lock").resolve(spec, log, stop)
+        lock: Lock = _loaded("uv.lock").resolve(spec, log, stop)
         return lock
 
     def key(self) -> str:
@@ -42,19 +42,19 @@ class Uv(Builder):
 
     def build(self, place: str, log: Log, stop: Stop) -> None:
         """Make the virtual environment and put into it what the lock says."""
-        python, remark = _loaded("python_downloads").obtain(self.lock["python"], log, stop)
+        python, remark = _loaded("interpreter.download").obtain(self.lock["python"], log, stop)
         if remark:
             log(remark)
         os.makedirs(os.path.dirname(place), exist_ok=True)
         local_sources.refuse_changed(self.lock.get("local") or {})
         cwd = os.path.dirname(place)
-        _loaded("uv_tool").run(
+        _loaded("uv.tool").run(
             ["venv", "--python", python.path, "--no-project", place], cwd, log, stop
         )
         if self.lock["requirements"].strip():
             self._sync(place, log, stop)
         if self.lock.get("relaxed"):
-            _loaded("shim").put(self.sites(place)[0])
+            _loaded("uv.compat_names").put(self.sites(place)[0])
         health.write_down(place, self.python(place), self.sites(place))
 
     def ill(self, place: str) -> str:
@@ -73,12 +73,12 @@ class Uv(Builder):
         options, flags = uv_requirements.of(self.spec).for_sync()
         text = self.lock["requirements"]
         path = os.path.join(place, "requirements.txt")
-        told, private = _loaded("index_credentials").filled("\n".join([*options, text]))
+        told, private = _loaded("uv.index_credentials").filled("\n".join([*options, text]))
         write_atomic(path, told.encode(), 0o600)
         words = ["pip", "sync", "--python", self.python(place)]
         words += ["--require-hashes"] if uv_requirements.all_hashed(text) else []
         words += ["--refresh"] if self.lock.get("local") else []
-        _loaded("uv_tool").run([*words, *flags, path], place, log, stop, private)
+        _loaded("uv.tool").run([*words, *flags, path], place, log, stop, private)
 
 
 _BIN = ("Scripts",) if os.name == "nt" else ("bin",)

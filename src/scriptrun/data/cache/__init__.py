@@ -1,0 +1,1 @@
+"""The data cache of this machine: downloads, layout, size limit."""

@@ -1,0 +1,1 @@
+"""Datasets: definitions, versions, and their content."""

@@ -1,0 +1,268 @@
+"""What file and tabular datasets share: registration, versions, tags, named inputs."""
+
+from __future__ import annotations
+
+import datetime
+import os
+import uuid
+from collections.abc import Iterator
+from typing import Any, ClassVar, TypeVar
+
+from scriptrun.data.cache.download import Incoming
+from scriptrun.data.datasets import content
+from scriptrun.data.datasets import versions as dataset_versions
+from scriptrun.data.datasets.consumption import DatasetConsumptionConfig
+from scriptrun.data.datasets.content import Content
+from scriptrun.data.datasets.manifest import Row
+from scriptrun.data.datastores.records import Home
+from scriptrun.data.errors import DatasetValidationError
+from scriptrun.runtime import files
+from scriptrun.spec.absent import absent
+from scriptrun.spec.digests import canonical
+from scriptrun.store.versions import Head
+
+Self = TypeVar("Self", bound="AbstractDataset")
+_NAMESPACE = uuid.UUID("3b7a9a3e-52d5-4b60-8f0b-1f4d9d1c6a11")
+
+
+@absent("__getitem__ get_partition_key_values", "Make a table: Dataset.Tabular.")
+class AbstractDataset:
+    """A list of files that can be registered: made by ``Dataset.File`` and ``Dataset.Tabular``.
+
+    It is a description; data is read when it is asked for. What was got by name or id, or returned
+    by ``register``, is fixed: the files that it lists, with their sizes and ETags.
+    """
+
+    kind: ClassVar[str] = ""
+    _kinds: ClassVar[dict[str, type[AbstractDataset]]] = {}
+
+    def __init_subclass__(cls) -> None:
+        AbstractDataset._kinds[cls.kind] = cls
+
+    def __init__(
+        self,
+        files: Content,
+        options: dict[str, Any] | None = None,
+        head: Head | None = None,
+        workspace: Home | None = None,
+    ) -> None:
+        self._content = files
+        self._options = options or {}
+        self._head: Head = head or {}
+        self._workspace = workspace
+
+    @staticmethod
+    def of_head(workspace: Home, head: Head) -> AbstractDataset:
+        """The dataset of a registered version."""
+        kind = AbstractDataset._kinds.get(head["type"])
+        if kind is None:
+            raise DatasetValidationError(f"{head['name']!r} has the unknown type {head['type']!r}.")
+        files = content.of_facts(head, head["definition"], workspace)
+        return kind(files, head["definition"].get("options"), head, workspace)
+
+    @staticmethod
+    def of_pin(workspace: Home, pin: dict[str, Any]) -> AbstractDataset:
+        """The dataset that ``pin`` fixed: with exactly those files, whatever became of its name."""
+        kind = AbstractDataset._kinds[pin["type"]]
+        files = content.of_facts(pin, pin["definition"], workspace)
+        head = {"description": None, "tags": {}, **pin} if pin.get("version") else None
+        return kind(files, pin["definition"].get("options"), head, workspace)
+
+    @staticmethod
+    def get_by_name(
+        workspace: Home, name: str, version: int | str | None = "latest", **kwargs: object
+    ) -> Any:
+        """The registered dataset. Raises UserErrorException for an unknown name or version."""
+        head = dataset_versions.get(workspace, name, dataset_versions.as_number(version))
+        return AbstractDataset.of_head(workspace, head)
+
+    @staticmethod
+    def get_by_id(workspace: Home, id: str, **kwargs: object) -> Any:
+        """The registered version with this id; in a job also an input of the job.
+
+        Raises UserErrorException where there is none.
+        """
+        pin = _of_this_job(id)
+        if pin is not None:
+            return AbstractDataset.of_pin(workspace, pin)
+        return AbstractDataset.of_head(workspace, dataset_versions.by_id(workspace, id))
+
+    @staticmethod
+    def get_all(workspace: Home) -> dict[str, Any]:
+        """The registered datasets by name, each in its latest version."""
+        return {
+            name: AbstractDataset.get_by_name(workspace, name)
+            for name in dataset_versions.names(workspace)
+        }
+
+    @property
+    def id(self) -> str:
+        """Of a registered version its own; else one that depends on the description alone."""
+        if self._head:
+            return str(self._head["id"])
+        return str(uuid.uuid5(_NAMESPACE, canonical([self.kind, self._definition()])))
+
+    @property
+    def name(self) -> str | None:
+        """The name that it is registered under, or None."""
+        return self._head.get("name")
+
+    @property
+    def version(self) -> int | None:
+        """The number of the registered version, or None."""
+        return self._head.get("version")
+
+    @property
+    def description(self) -> str | None:
+        """What its owner says of it."""
+        return self._head.get("description")
+
+    @property
+    def tags(self) -> dict[str, str]:
+        """Its tags: a copy."""
+        return dict(self._head.get("tags") or {})
+
+    @property
+    def data_changed_time(self) -> datetime.datetime | None:
+        """When the version's files were listed, in UTC; None for what is not registered."""
+        made = self._head.get("created")
+        return datetime.datetime.fromisoformat(made) if made else None
+
+    @property
+    def sources(self) -> list[str]:
+        """Where its files come from, in words."""
+        return [str(source) for source in self._content.sources]
+
+    def listed(self) -> Iterator[Row]:
+        """Its files in order: path, size in bytes (-1 where unknown) and ETag of each.
+
+        Raises DatasetValidationError for a source that finds nothing.
+        """
+        return self._content.rows()
+
+    def incoming(self) -> list[Incoming]:
+        """Its files as ``transfer.download`` fetches them."""
+        return list(self._content.incoming())
+
+    def register(
+        self: Self,
+        workspace: Home,
+        name: str,
+        description: str | None = None,
+        tags: dict[str, str] | None = None,
+        create_new_version: bool = False,
+    ) -> Self:
+        """List the files, and keep that list as the next version of ``name``.
+
+        What equals the latest version keeps its number. Raises UserErrorException where the name
+        is taken and ``create_new_version`` is false, DatasetValidationError where there are no
+        files.
+        """
+        facts = self._facts(workspace)
+        head = {
+            "type": self.kind,
+            "description": description,
+            "tags": dict(tags or {}),
+            **facts,
+            "definition": self._definition(),
+        }
+        kept = dataset_versions.add(workspace, name, head, create_new_version)
+        made = AbstractDataset.of_head(workspace, kept)
+        assert isinstance(made, type(self))
+        return made
+
+    def pin(self, workspace: Home) -> dict[str, Any]:
+        """This dataset as a small JSON value that says for ever which files it means.
+
+        ``type``, ``id``, ``name``, ``version`` (None where it is not registered), ``files``,
+        ``bytes``, ``manifest`` (the digest of the list, which lies in the workspace), ``roots`` and
+        ``definition``. Of a registered version nothing is listed; else its files are, now.
+        """
+        facts = self._facts(workspace)
+        if not facts["files"]:
+            raise DatasetValidationError(f"{self!r} has no files.")
+        return {
+            "type": self.kind,
+            "id": self.id,
+            "name": self.name,
+            "version": self.version,
+            **facts,
+            "definition": self._definition(),
+        }
+
+    def _facts(self, workspace: Home) -> dict[str, Any]:
+        names = ("files", "bytes", "manifest", "roots")
+        if self._head and not self._content.steps and workspace.id == self._id_of_home():
+            return {name: self._head[name] for name in names}
+        return self._content.fix(workspace)[1]
+
+    def _id_of_home(self) -> str:
+        return self._workspace.id if self._workspace is not None else ""
+
+    def _definition(self) -> dict[str, Any]:
+        if self._head and not self._content.steps:
+            made: dict[str, Any] = dict(self._head["definition"])
+        else:
+            made = self._content.definition()
+        made.pop("options", None)
+        return {**made, "options": self._options} if self._options else made
+
+    def versions(self) -> list[int]:
+        """The numbers of all versions of this name; [] for what is not registered."""
+        return dataset_versions.numbers(self._home(), self._head["name"]) if self._head else []
+
+    def unregister_all_versions(self) -> None:
+        """Forget every version of this name. The data itself stays."""
+        dataset_versions.remove(self._home(), self._head["name"])
+        self._head = {}
+
+    def add_tags(self, tags: dict[str, str] | None = None) -> None:
+        """Add to the version's tags, or change them."""
+        self.update(tags={**self.tags, **(tags or {})})
+
+    def remove_tags(self, tags: list[str] | None = None) -> None:
+        """Take tags away from the version."""
+        gone = set(tags or ())
+        self.update(tags={key: each for key, each in self.tags.items() if key not in gone})
+
+    def update(self, description: str | None = None, tags: dict[str, str] | None = None) -> None:
+        """Set the version's description, its tags, or both."""
+        words: dict[str, Any] = {}
+        if description is not None:
+            words["description"] = description
+        if tags is not None:
+            words["tags"] = tags
+        self._head = dataset_versions.change(self._home(), self._head, words)
+
+    def as_named_input(self, name: str) -> DatasetConsumptionConfig:
+        """This dataset as a job's input of that name: ``run.input_datasets[name]``."""
+        return DatasetConsumptionConfig(name, self)
+
+    def _home(self) -> Home:
+        if self._workspace is None or not self._head:
+            raise DatasetValidationError(
+                "This dataset is not registered.", "Register it: dataset.register(workspace, name)."
+            )
+        return self._workspace
+
+    def _with(self: Self, files: Content, **options: Any) -> Self:
+        """The same with other files or options: not the registered version any more."""
+        return type(self)(files, {**self._options, **options}, None, self._workspace)
+
+    def __repr__(self) -> str:
+        shown = ", ".join(map(str, self._content.sources[:3]))
+        more = "..." if len(self._content.sources) > 3 else ""
+        named = f"{self.name!r}, version {self.version}, " if self._head else ""
+        return f"{type(self).__name__}({named}{shown}{more})"
+
+
+def _of_this_job(dataset_id: str) -> dict[str, Any] | None:
+    """The input with this id of the job that this process belongs to, as it was pinned, or None.
+
+    A table that nobody registered is handed to scripts by its id all the same.
+    """
+    folder = os.environ.get("SCRIPTRUN_RUN_FOLDER")
+    job = files.read_json(os.path.join(folder, "job.json")) if folder else None
+    inputs = ((job or {}).get("data") or {}).get("inputs") or []
+    pins = (each.get("dataset") or {} for each in inputs)
+    return next((pin for pin in pins if pin.get("id") == dataset_id), None)

@@ -1,0 +1,185 @@
+"""How datasets reach a job, and its results a datastore: values that a job's arguments hold."""
+
+from __future__ import annotations
+
+import os
+import re
+import uuid
+from typing import TYPE_CHECKING, Any
+
+from scriptrun.data.datastores.references import DataReference
+from scriptrun.data.errors import DatasetValidationError
+from scriptrun.data.stores.protocol import clean
+from scriptrun.spec.absent import absent
+
+if TYPE_CHECKING:
+    from scriptrun.data.datasets.base import AbstractDataset
+    from scriptrun.data.datastores.classes import AbstractDatastore
+
+DIRECT, MOUNT, DOWNLOAD, UPLOAD, AUTO = "direct", "mount", "download", "upload", "auto"
+
+
+def checked_name(name: str, what: str) -> str:
+    """``name`` where it can be a variable's. Raises DatasetValidationError else."""
+    if isinstance(name, str) and re.fullmatch(r"[A-Za-z_][A-Za-z0-9_]*", name):
+        return name
+    raise DatasetValidationError(
+        f"{name!r} cannot name {what}.",
+        "It becomes a variable in the job: letters, digits and underscores, no digit first.",
+    )
+
+
+@absent("as_hdfs", "There is no Spark here: use as_mount or as_download.")
+class DatasetConsumptionConfig:
+    """A dataset as a job's input.
+
+    ``mode`` is ``direct`` (the dataset itself, for tabular ones), ``mount``, ``download`` or
+    ``auto`` (by size). ``path_on_compute``: an absolute path is that place, a relative one lies in
+    the working directory; variables in it are expanded there.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        dataset: AbstractDataset,
+        mode: str = DIRECT,
+        path_on_compute: str | None = None,
+    ) -> None:
+        if mode not in (DIRECT, MOUNT, DOWNLOAD, AUTO):
+            raise DatasetValidationError(
+                f"{mode!r} is no mode of an input: direct, mount, download or auto."
+            )
+        self.name = checked_name(name, "an input")
+        self.dataset = dataset
+        self.mode = mode
+        if path_on_compute is not None and not isinstance(path_on_compute, str | os.PathLike):
+            raise DatasetValidationError(f"path_on_compute is a path, not {path_on_compute!r}.")
+        self.path_on_compute = path_on_compute and os.fspath(path_on_compute)
+
+    def as_mount(self, path_on_compute: str | None = None) -> DatasetConsumptionConfig:
+        """The same, its files mounted: read when they are asked for."""
+        return self._in(MOUNT, path_on_compute)
+
+    def as_download(self, path_on_compute: str | None = None) -> DatasetConsumptionConfig:
+        """The same, its files downloaded before the script starts."""
+        return self._in(DOWNLOAD, path_on_compute)
+
+    def _in(self, mode: str, path: str | None) -> DatasetConsumptionConfig:
+        if self.dataset.kind != "file":
+            raise DatasetValidationError(
+                f"The input {self.name!r} is a table, which cannot be {mode}ed as files.",
+                "Pass it as it is: run.input_datasets[name] is the dataset in the script.",
+            )
+        return DatasetConsumptionConfig(self.name, self.dataset, mode, path)
+
+    @property
+    def arg_val(self) -> str:
+        """What stands for this input in texts until it is resolved."""
+        return f"DatasetConsumptionConfig:{self.name}"
+
+    def describe(self, workspace: Any) -> dict[str, Any]:
+        """The JSON value that a job's record holds: the input's way, and its dataset, pinned."""
+        return {
+            "name": self.name,
+            "mode": self.mode,
+            "path_on_compute": self.path_on_compute,
+            "dataset": self.dataset.pin(workspace),
+        }
+
+    def __repr__(self) -> str:
+        return f"DatasetConsumptionConfig({self.name!r}, {self.dataset!r}, {self.mode!r})"
+
+
+@absent(
+    "read_delimited_files read_parquet_files",
+    "Register the files with register_on_complete, and read them with Dataset.Tabular.",
+)
+class OutputFileDatasetConfig:
+    """A folder that the job writes, and where its files go: mounted, or uploaded at the end.
+
+    ``destination`` is ``(datastore, path)`` or a DataReference; the path may hold ``{run-id}`` and
+    ``{output-name}``; default: the default datastore, under ``dataset/{run-id}/{output-name}``.
+    ``source`` is the folder in the job (default: a fresh one).
+    """
+
+    def __init__(
+        self,
+        name: str | None = None,
+        destination: Any = None,
+        source: str | None = None,
+        partition_format: str | None = None,
+    ) -> None:
+        self.name = checked_name(name or f"output_{uuid.uuid4().hex[:8]}", "an output")
+        self.destination = _destination(destination)
+        self.source = source
+        self.mode = MOUNT
+        self.partition_format = partition_format
+        self.overwrite = False
+        self.source_globs: list[str] | None = None
+        self.disable_metadata_cache = False
+        self.registration: dict[str, Any] | None = None
+
+    def as_upload(
+        self, overwrite: bool = False, source_globs: str | list[str] | None = None
+    ) -> OutputFileDatasetConfig:
+        """The same, uploaded when the script has ended; ``source_globs`` choose among its files."""
+        globs = [source_globs] if isinstance(source_globs, str) else source_globs
+        return self._copy(mode=UPLOAD, overwrite=overwrite, source_globs=globs)
+
+    def as_mount(self, disable_metadata_cache: bool = False) -> OutputFileDatasetConfig:
+        """The same, each file uploaded when it is closed."""
+        return self._copy(mode=MOUNT, disable_metadata_cache=disable_metadata_cache)
+
+    def register_on_complete(
+        self, name: str, description: str | None = None, tags: dict[str, str] | None = None
+    ) -> OutputFileDatasetConfig:
+        """The same; the files become the next version of the dataset ``name`` when the run ends."""
+        kept = {"name": name, "description": description, "tags": dict(tags or {})}
+        return self._copy(registration=kept)
+
+    def as_input(self, name: str | None = None) -> Any:
+        """Refused: this joins the steps of a pipeline, and there are none here."""
+        raise DatasetValidationError(
+            "An output becomes another job's input once it is registered.",
+            "Use register_on_complete('name') here, and Dataset.get_by_name there.",
+        )
+
+    @property
+    def arg_val(self) -> str:
+        """What stands for this output in texts until it is resolved."""
+        return f"OutputFileDatasetConfig:{self.name}"
+
+    def describe(self, workspace: Any) -> dict[str, Any]:
+        """The JSON value that a job's record holds. ``{run-id}`` is still to be filled in."""
+        datastore, path = self.destination or (None, "dataset/{run-id}/{output-name}")
+        return {
+            "name": self.name,
+            "mode": self.mode,
+            "datastore": (datastore or workspace.get_default_datastore()).name,
+            "path": path,
+            "source": self.source,
+            "overwrite": self.overwrite,
+            "source_globs": self.source_globs,
+            "registration": self.registration,
+        }
+
+    def _copy(self, **changes: Any) -> OutputFileDatasetConfig:
+        made = OutputFileDatasetConfig.__new__(type(self))
+        made.__dict__.update(self.__dict__, **changes)
+        return made
+
+    def __repr__(self) -> str:
+        return f"OutputFileDatasetConfig({self.name!r}, {self.destination!r}, {self.mode!r})"
+
+
+def _destination(given: Any) -> tuple[AbstractDatastore, str] | None:
+    if given is None:
+        return None
+    if isinstance(given, DataReference):
+        given = (given.datastore, given.path_on_datastore or "")
+    if isinstance(given, tuple) and len(given) == 2 and hasattr(given[0], "store"):
+        return given[0], clean(str(given[1] or ""), given[0].name)
+    raise DatasetValidationError(
+        f"An output's destination is (datastore, 'path'), not {given!r}.",
+        "Get the datastore by its name: Datastore.get(workspace, 'name').",
+    )

@@ -1,0 +1,200 @@
+"""What a dataset consists of: its files now, or those of a version that was fixed."""
+
+from __future__ import annotations
+
+import heapq
+from collections.abc import Iterator
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+from scriptrun.data.cache.transfer import Incoming
+from scriptrun.data.datasets import manifest, selection
+from scriptrun.data.datasets.manifest import Manifest, Row
+from scriptrun.data.datasets.selection import Step
+from scriptrun.data.datasets.sources import Place, Source, Value, place_of, source_of
+from scriptrun.data.datastores.records import Home
+from scriptrun.data.errors import DatasetValidationError
+from scriptrun.data.stores.protocol import Entry, Store, is_safe
+
+
+@dataclass(frozen=True)
+class Root:
+    """Where rows of one place lie: ``folder`` in the place is ``under`` in the dataset."""
+
+    place: Place
+    folder: str
+    under: str
+
+    def path_of(self, entry: Entry) -> str:
+        """The path in the dataset of a file of the place."""
+        return self.under + entry.path[len(self.folder) :]
+
+    def key_of(self, row: Row) -> str:
+        """The path in the place of a file of the dataset."""
+        return self.folder + row.path[len(self.under) :]
+
+    def value(self) -> Value:
+        """A JSON value."""
+        return {**self.place.value(), "folder": self.folder, "under": self.under}
+
+
+@dataclass(frozen=True)
+class Content:
+    """The files of a dataset: of ``sources`` as they are now, or as ``fixed`` (a manifest) lists.
+
+    ``steps`` narrow them down.
+    """
+
+    sources: list[Source]
+    steps: list[Step] = field(default_factory=list)
+    fixed: Manifest | None = None
+    roots: list[Root] = field(default_factory=list)
+
+    def then(self, step: Step) -> Content:
+        """The same files, narrowed down once more."""
+        return replace(self, steps=[*self.steps, step])
+
+    def rows(self) -> Iterator[Row]:
+        """The files in the order of their paths.
+
+        Raises DatasetValidationError for a source that finds nothing.
+        """
+        first = self.steps[0] if self.steps else {}
+        if self.fixed is not None and "skip" in first:
+            return selection.apply(self.fixed.skip(first["skip"]), self.steps[1:])
+        return selection.apply(self._all(), self.steps)
+
+    def _all(self) -> Iterator[Row]:
+        if self.fixed is not None:
+            return self.fixed.rows()
+        return _merged(self.sources, self.places())
+
+    def places(self) -> list[Root]:
+        """The place of each source, or those of the fixed version."""
+        return self.roots or roots_of(self.sources)
+
+    def incoming(self) -> Iterator[Incoming]:
+        """The files as what ``transfer.download`` fetches."""
+        roots = self.places()
+        stores: list[Store] = [root.place.store() for root in roots]
+        for row in self.rows():
+            entry = Entry(roots[row.place].key_of(row), row.size, row.etag)
+            yield Incoming(stores[row.place], entry, row.path)
+
+    def check(self) -> None:
+        """See that each source finds something, else raise DatasetValidationError."""
+        for source in self.sources:
+            if next(source.entries(), None) is None:
+                raise nothing_in(source)
+
+    def fix(self, home: Home) -> tuple[Content, Value]:
+        """The same content with its files listed once and for all in the workspace, and its facts.
+
+        The facts are JSON: ``files``, ``bytes``, ``manifest`` (a digest) and ``roots``. A row whose
+        path would lead out of a folder is refused.
+        """
+        folder = home.directory / "manifests"
+        try:
+            done = manifest.write(folder, _safe(self.rows()))
+        except manifest.Disorder:
+            done = manifest.write(folder, sorted(_safe(self.rows())))
+        roots = self.places()
+        facts: Value = {
+            "files": done.files,
+            "bytes": done.bytes,
+            "manifest": done.digest,
+            "roots": [root.value() for root in roots],
+        }
+        listed = Manifest(manifest.file_of(folder, done.digest))
+        return Content(self.sources, [], listed, roots), facts
+
+    def definition(self) -> Value:
+        """How the files were chosen, as a JSON value."""
+        made: Value = {"sources": [source.value() for source in self.sources]}
+        if self.steps and self.fixed is not None:
+            made["of"] = self.fixed.path.stem
+        return {**made, "steps": self.steps} if self.steps else made
+
+
+def of_facts(facts: Value, definition: Value, home: Home) -> Content:
+    """The content of a version: what ``Content.fix`` returned, read back. Nothing is listed."""
+    file = manifest.file_of(Path(home.directory) / "manifests", facts["manifest"])
+    roots = [Root(place_of(root, home), root["folder"], root["under"]) for root in facts["roots"]]
+    sources = [source_of(each, home) for each in definition["sources"]]
+    return Content(sources, [], Manifest(file), roots)
+
+
+def nothing_in(source: Source) -> DatasetValidationError:
+    """The error for a source that has no files."""
+    return DatasetValidationError(
+        f"There are no files at {source}.", "Look at its spelling; names are case-sensitive."
+    )
+
+
+def roots_of(sources: list[Source]) -> list[Root]:
+    """Where each source's files lie, there and in the dataset.
+
+    All in one place: paths are relative to the deepest folder that holds all. Else each place's
+    name comes first.
+    """
+    places = list(dict.fromkeys(source.place for source in sources))
+    if len(places) > 1:
+        return [Root(source.place, "", f"{source.place.name}/") for source in sources]
+    shared = _shared([_folder(source) for source in sources])
+    cut = f"{shared}/" if shared else ""
+    return [Root(source.place, cut, "") for source in sources]
+
+
+def _folder(source: Source) -> str:
+    """The folder of a source; that of a single file is the one that holds it."""
+    if "*" in source.path or not source.path:
+        return source.folder
+    alone = source.place.store().stat(source.path) is not None
+    return source.path.rpartition("/")[0] if alone else source.path
+
+
+def _shared(folders: list[str]) -> str:
+    first, *rest = [folder.split("/") for folder in folders]
+    length = len(first)
+    for other in rest:
+        same = [a == b for a, b in zip(first, other, strict=False)]
+        length = min(length, [*same, False].index(False))
+    return "/".join(first[:length])
+
+
+def _merged(sources: list[Source], roots: list[Root]) -> Iterator[Row]:
+    streams = [
+        _rows(source, root, number)
+        for number, (source, root) in enumerate(zip(sources, roots, strict=True))
+    ]
+    if len(streams) == 1:
+        return streams[0]
+    return _once(heapq.merge(*streams))
+
+
+def _once(rows: Iterator[Row]) -> Iterator[Row]:
+    """Without those that two sources found."""
+    last = None
+    for row in rows:
+        if row.path != last:
+            yield row
+        last = row.path
+
+
+def _rows(source: Source, root: Root, number: int) -> Iterator[Row]:
+    found = False
+    for entry in source.entries():
+        found = True
+        yield Row(root.path_of(entry), entry.size, entry.etag, number)
+    if not found:
+        raise nothing_in(source)
+
+
+def _safe(rows: Iterator[Row]) -> Iterator[Row]:
+    for row in rows:
+        if not is_safe(row.path):
+            raise DatasetValidationError(
+                f"The dataset's file {row.path!r} has a name that leads out of any folder.",
+                "Leave it out, with narrower patterns.",
+            )
+        yield row

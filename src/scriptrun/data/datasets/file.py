@@ -1,0 +1,240 @@
+"""Datasets of files as they are: ``Dataset.File.from_files``."""
+
+from __future__ import annotations
+
+import os
+import random
+import shutil
+import uuid
+from pathlib import Path
+from typing import Any
+
+from scriptrun.data.cache import transfer
+from scriptrun.data.cache.files import Cache
+from scriptrun.data.datasets import selection, sources
+from scriptrun.data.datasets.base import AbstractDataset
+from scriptrun.data.datasets.consumption import DatasetConsumptionConfig
+from scriptrun.data.datasets.content import Content
+from scriptrun.data.datastores.classes import AbstractDatastore
+from scriptrun.data.errors import DatasetExecutionError, FileChanged, FileMissing
+from scriptrun.data.mount import mount as mounting
+from scriptrun.data.stores.local import LocalStore
+from scriptrun.data.stores.protocol import clean
+from scriptrun.data.stores.timeouts import time_limit
+from scriptrun.spec.absent import absent
+from scriptrun.spec.errors import UserErrorException
+
+
+@absent(
+    "as_cache as_hdfs hydrate",
+    "Use as_mount or as_download: both keep what was read on the machine.",
+)
+@absent(
+    "filter file_metadata get_partition_key_values __getitem__",
+    "Choose files by patterns: Dataset.File.from_files((datastore, 'folder/**/*.png')).",
+)
+class FileDataset(AbstractDataset):
+    """A list of files. Its methods give new datasets; none changes this one."""
+
+    kind = "file"
+
+    def to_path(self) -> list[str]:
+        """The paths of the files in the dataset, each with a slash in front, in order."""
+        return [f"/{row.path}" for row in self._content.rows()]
+
+    def take(self, count: int) -> FileDataset:
+        """The first ``count`` files."""
+        return self._with(self._content.then(selection.take(count)))
+
+    def skip(self, count: int) -> FileDataset:
+        """All but the first ``count`` files."""
+        return self._with(self._content.then(selection.skip(count)))
+
+    def take_sample(self, probability: float, seed: int | None = None) -> FileDataset:
+        """Each file with this probability; the same ``seed`` chooses the same."""
+        share = selection.fraction(probability, "probability")
+        return self._with(self._content.then(selection.part(0, share, _seed(seed))))
+
+    def random_split(
+        self, percentage: float, seed: int | None = None
+    ) -> tuple[FileDataset, FileDataset]:
+        """Two datasets that share no file; the first has about ``percentage`` (0 to 1) of them."""
+        share, chosen = selection.fraction(percentage, "percentage"), _seed(seed)
+        return (
+            self._with(self._content.then(selection.part(0, share, chosen))),
+            self._with(self._content.then(selection.part(share, 1, chosen))),
+        )
+
+    def download(
+        self,
+        target_path: str | os.PathLike[str] | None = None,
+        overwrite: bool = False,
+        ignore_not_found: bool = False,
+    ) -> list[str]:
+        """Copy the files below ``target_path`` (default: a fresh temporary folder).
+
+        Returns their paths there. Raises UserErrorException where one is there already and
+        ``overwrite`` is false, DatasetExecutionError where a file of a registered version has
+        changed or is gone (``ignore_not_found`` leaves those out that are gone).
+        """
+        import tempfile
+
+        target = Path(target_path or tempfile.mkdtemp(prefix="scriptrun-"))
+        files = list(self._content.incoming())
+        if ignore_not_found:
+            files = [each for each in files if each.store.stat(each.entry.path) is not None]
+        there = [each.path for each in files if not overwrite and (target / each.path).exists()]
+        if there:
+            raise UserErrorException(
+                f"{target / there[0]} exists already.", "Use overwrite=True, or another folder."
+            )
+        try:
+            return [str(path) for path in transfer.download(files, target, overwrite)]
+        except (FileChanged, FileMissing) as error:
+            raise self._no_longer(error) from None
+
+    def mount(
+        self, mount_point: str | os.PathLike[str] | None = None, **kwargs: object
+    ) -> MountContext:
+        """The files as a folder, for a ``with`` block.
+
+        They are linked where they are local, else mounted; where this machine cannot mount, they
+        are downloaded.
+        """
+        return MountContext(self, mount_point)
+
+    def as_mount(self, path_on_compute: str | None = None) -> DatasetConsumptionConfig:
+        """This dataset as an unnamed input of a job, mounted."""
+        return self.as_named_input(_unnamed()).as_mount(path_on_compute)
+
+    def as_download(self, path_on_compute: str | None = None) -> DatasetConsumptionConfig:
+        """This dataset as an unnamed input of a job, downloaded before the script starts."""
+        return self.as_named_input(_unnamed()).as_download(path_on_compute)
+
+    def _no_longer(self, error: UserErrorException) -> DatasetExecutionError:
+        if self._head:
+            return DatasetExecutionError(
+                f"{error.message} Version {self.version} of {self.name!r} lists it as it was.",
+                "Register the files as they are now: dataset.register(ws, name, "
+                "create_new_version=True) on a fresh Dataset.File.from_files(...).",
+            )
+        return DatasetExecutionError(error.message, error.hint)
+
+
+class MountContext:
+    """A dataset's files as a folder, ``mount_point``, between ``start()`` and ``stop()``."""
+
+    def __init__(self, dataset: FileDataset, mount_point: str | os.PathLike[str] | None) -> None:
+        import tempfile
+
+        self._dataset = dataset
+        self._own = mount_point is None
+        self.mounted: mounting.Mounted | None = None
+        self.mount_point = os.fspath(mount_point or tempfile.mkdtemp(prefix="scriptrun-mount-"))
+
+    def start(self) -> None:
+        """Lay the files out. Raises UserErrorException where no empty folder can be had."""
+        target = Path(self.mount_point)
+        try:
+            target.mkdir(parents=True, exist_ok=True)
+            if any(target.iterdir()):
+                raise UserErrorException(f"The mount point {target} is not empty.")
+        except OSError as error:
+            raise UserErrorException(
+                f"{target} cannot be a mount point: {error.strerror}."
+            ) from None
+        files = list(self._dataset._content.incoming())
+        if not all(each.store.folder is not None for each in files):
+            self._from_afar(target)
+            return
+        for each in files:
+            place = target / clean(each.path, "the dataset")
+            place.parent.mkdir(parents=True, exist_ok=True)
+            assert each.store.folder is not None
+            place.symlink_to(each.store.folder / each.entry.path)
+
+    def _from_afar(self, target: Path) -> None:
+        if mounting.available():
+            self._dataset.download(target)
+        else:
+            files = self._dataset._content
+            self.mounted = mounting.mount(files, target, Cache().folder, time_limit())
+
+    def stop(self) -> None:
+        """Take the folder's contents away again; the files themselves stay where they are."""
+        if self.mounted is not None:
+            self.mounted.close()
+            self.mounted = None
+        for each in Path(self.mount_point).iterdir():
+            shutil.rmtree(each) if each.is_dir() and not each.is_symlink() else each.unlink()
+        if self._own:
+            os.rmdir(self.mount_point)
+
+    def __enter__(self) -> MountContext:
+        self.start()
+        return self
+
+    def __exit__(self, *details: object) -> None:
+        self.stop()
+
+
+class FileDatasetFactory:
+    """``Dataset.File``: makes datasets of files."""
+
+    @staticmethod
+    def from_files(
+        path: Any,
+        validate: bool = True,
+        partition_format: str | None = None,
+        is_file: bool = False,
+    ) -> FileDataset:
+        """The files at ``path``: ``(datastore, 'a/**/*.gz')``, an address, or a list of these.
+
+        ``*`` stays within a name, ``**`` spans folders; a folder stands for all below it. Nothing
+        is copied. With ``validate`` each is looked at: DatasetValidationError where one finds
+        nothing.
+        """
+        if partition_format is not None:
+            raise UserErrorException(
+                "partition_format is there for tables only (Dataset.Tabular), not for files."
+            )
+        files = Content(sources.parse(path))
+        if validate:
+            files.check()
+        return FileDataset(files)
+
+    @staticmethod
+    def upload_directory(
+        src_dir: str | os.PathLike[str],
+        target: Any,
+        pattern: str | None = None,
+        overwrite: bool = False,
+        show_progress: bool = True,
+    ) -> FileDataset:
+        """Copy the files below ``src_dir`` to ``target`` (``(datastore, path)``), as a dataset.
+
+        ``pattern`` (``*``, ``**``) chooses among them.
+        """
+        source = sources.parse(target)[0]
+        if not isinstance(source.place.datastore, AbstractDatastore):
+            raise UserErrorException("The target is (datastore, 'path'), not an address.")
+        root = Path(src_dir)
+        if not root.is_dir():
+            raise UserErrorException(f"There is no directory {root} to upload.")
+        wanted = sources.matching(pattern) if pattern else None
+        names = [entry.path for entry in LocalStore(str(root), root).list()]
+        chosen = [root / name for name in names if wanted is None or wanted(name)]
+        if not chosen:
+            raise UserErrorException(f"There are no files {pattern or ''} below {root} to upload.")
+        source.place.datastore.upload_files(
+            chosen, root, source.path, overwrite, show_progress=show_progress
+        )
+        return FileDataset(Content([source]))
+
+
+def _unnamed() -> str:
+    return f"input__{uuid.uuid4().hex[:8]}"
+
+
+def _seed(seed: int | None) -> int:
+    return random.randrange(1 << 31) if seed is None else int(seed)

@@ -1,0 +1,69 @@
+"""What narrows a list of files down: skip, take, a sample, a part of a split; as JSON values."""
+
+from __future__ import annotations
+
+import hashlib
+import itertools
+from collections.abc import Iterable, Iterator
+from typing import Any
+
+from scriptrun.data.datasets.manifest import Row
+from scriptrun.data.errors import DatasetValidationError
+
+Step = dict[str, Any]
+
+
+def skip(count: int) -> Step:
+    """All but the first ``count``."""
+    return {"skip": _count(count)}
+
+
+def take(count: int) -> Step:
+    """The first ``count``."""
+    return {"take": _count(count)}
+
+
+def part(low: float, high: float, seed: int) -> Step:
+    """Those whose paths, hashed with ``seed``, fall between two shares of the whole."""
+    return {"part": [low, high], "seed": seed}
+
+
+def apply(rows: Iterable[Row], steps: list[Step]) -> Iterator[Row]:
+    """The rows that are left after all steps, in their order."""
+    found = iter(rows)
+    for step in steps:
+        if "skip" in step:
+            found = itertools.islice(found, step["skip"], None)
+        elif "take" in step:
+            found = itertools.islice(found, step["take"])
+        elif "part" in step:
+            low, high = step["part"]
+            found = _parted(found, low, high, step["seed"])
+    return found
+
+
+def _parted(rows: Iterator[Row], low: float, high: float, seed: int) -> Iterator[Row]:
+    key = str(seed).encode("ascii")
+    for row in rows:
+        if low <= share(row.path, key) < high:
+            yield row
+
+
+def share(path: str, key: bytes) -> float:
+    """A number from 0 up to 1 that depends on ``path`` and ``key`` only."""
+    data = path.encode("utf-8", "surrogatepass")
+    digest = hashlib.blake2b(data, digest_size=8, key=key[:64]).digest()
+    return (int.from_bytes(digest, "big") >> 11) / (1 << 53)
+
+
+def fraction(value: float, name: str) -> float:
+    """``value`` where it lies between 0 and 1. Raises DatasetValidationError else."""
+    if not 0 <= value <= 1:
+        raise DatasetValidationError(f"{name} is a number from 0 to 1, not {value!r}.")
+    return float(value)
+
+
+def _count(count: int) -> int:
+    if isinstance(count, bool) or not isinstance(count, int) or count < 0:
+        raise DatasetValidationError(f"The number of files is 0 or more, not {count!r}.")
+    return count

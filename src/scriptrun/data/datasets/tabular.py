@@ -1,0 +1,331 @@
+"""Datasets of rows and columns in files: delimited text, Parquet, JSON lines."""
+
+from __future__ import annotations
+
+import io
+import random
+import uuid
+from typing import Any
+
+from scriptrun.data.datasets import selection, sources
+from scriptrun.data.datasets.base import AbstractDataset
+from scriptrun.data.datasets.content import Content
+from scriptrun.data.errors import (
+    DatasetExecutionError,
+    DatasetValidationError,
+    FileChanged,
+    FileMissing,
+    needs,
+)
+from scriptrun.data.tables import expressions, partitions
+from scriptrun.data.tables import format as table_format
+from scriptrun.data.tables import reader as table_reader
+from scriptrun.data.tables.expressions import Expression
+from scriptrun.data.tables.time_columns import TimeColumns
+from scriptrun.spec.absent import absent
+from scriptrun.spec.errors import UserErrorException
+
+#: what v1 calls the ways in which files have headers, and whether we read them so
+_HEADERS = {0: False, 2: True, 3: True}
+
+
+@absent(
+    "to_spark_dataframe to_dask_dataframe",
+    "There is no Spark here: use to_pandas_dataframe, to_arrow or to_polars.",
+)
+@absent(
+    "get_profile get_profile_runs submit_profile_run",
+    "Describe it: to_pandas_dataframe().describe().",
+)
+@absent("download mount", "A table is read, not copied: to_pandas_dataframe(), or a FileDataset.")
+@absent(
+    "to_csv_files to_parquet_files partition_by",
+    "Write the rows in the script, with pyarrow or pandas, and register the files.",
+)
+class TabularDataset(TimeColumns, AbstractDataset):
+    """A table in files. Its methods give new datasets; none reads before the rows are asked for."""
+
+    kind = "tabular"
+
+    def __getitem__(self, key: str) -> Expression:
+        """The column ``key``, for ``filter``."""
+        return expressions.column(key)
+
+    def to_arrow(self) -> Any:
+        """The rows as a ``pyarrow.Table``.
+
+        Raises DatasetExecutionError where the files are no such table, or a file of a registered
+        version has changed or is gone; DatasetValidationError for a column that is not there.
+        """
+        try:
+            return table_reader.read(self._content, self._options)
+        except (FileChanged, FileMissing) as error:
+            version = f" Version {self.version} of {self.name!r} lists it." if self._head else ""
+            raise DatasetExecutionError(
+                f"{error.message}{version}",
+                "Register the files as they are now, as a new version.",
+            ) from None
+
+    def to_pandas_dataframe(
+        self, on_error: str = "null", out_of_range_datetime: str = "null"
+    ) -> Any:
+        """The rows as a ``pandas.DataFrame``."""
+        return self._through("pandas", self.to_arrow)
+
+    def to_polars(self) -> Any:
+        """The rows as a ``polars.DataFrame``."""
+        return self._through("polars", self.to_arrow)
+
+    @staticmethod
+    def _through(library: str, table: Any) -> Any:
+        import importlib
+
+        try:
+            module = importlib.import_module(library)
+        except ImportError:
+            raise needs(library, f"A table for {library}") from None
+        return module.from_arrow(table()) if library == "polars" else table().to_pandas()
+
+    def keep_columns(self, columns: str | list[str], validate: bool = False) -> TabularDataset:
+        """Only these columns, in this order; others are not read."""
+        made = self._then({"keep": _names(columns)})
+        if validate:
+            made.take(0).to_arrow()
+        return made
+
+    def drop_columns(self, columns: str | list[str]) -> TabularDataset:
+        """All columns but these."""
+        return self._then({"drop": _names(columns)})
+
+    def filter(self, expression: Expression) -> TabularDataset:
+        """The rows for which ``expression`` is true, as ``ds['age'] > 30``.
+
+        Files and row groups that cannot hold any are not read.
+        """
+        if not isinstance(expression, Expression):
+            raise DatasetValidationError(
+                f"filter wants a condition on columns as ds['age'] > 30, not {expression!r}."
+            )
+        return self._then({"filter": expression.value})
+
+    def take(self, count: int) -> TabularDataset:
+        """The first ``count`` rows."""
+        return self._then(selection.take(count))
+
+    def skip(self, count: int) -> TabularDataset:
+        """All but the first ``count`` rows."""
+        return self._then(selection.skip(count))
+
+    def take_sample(self, probability: float, seed: int | None = None) -> TabularDataset:
+        """Each row with this probability; the same ``seed`` chooses the same."""
+        share = selection.fraction(probability, "probability")
+        return self._then(selection.part(0, share, _seed(seed)))
+
+    def random_split(
+        self, percentage: float, seed: int | None = None
+    ) -> tuple[TabularDataset, TabularDataset]:
+        """Two datasets that share no row; the first has about ``percentage`` (0 to 1) of them."""
+        share, chosen = selection.fraction(percentage, "percentage"), _seed(seed)
+        return (
+            self._then(selection.part(0, share, chosen)),
+            self._then(selection.part(share, 1, chosen)),
+        )
+
+    @property
+    def partition_keys(self) -> list[str]:
+        """The columns that stand in the files' paths (``partition_format``)."""
+        text = self._options.get("partition_format")
+        return list(partitions.compiled(text).columns) if text else []
+
+    def get_partition_key_values(
+        self, partition_keys: list[str] | None = None
+    ) -> list[dict[str, Any]]:
+        """The different values that these columns have together; only paths are looked at."""
+        text = self._options.get("partition_format")
+        if not text:
+            return []
+        form = partitions.compiled(text)
+        wanted = partition_keys or list(form.columns)
+        found: dict[tuple[Any, ...], dict[str, Any]] = {}
+        for row in self._content.rows():
+            values = form.values(row.path)
+            unknown = [name for name in wanted if name not in values]
+            if unknown:
+                raise table_format.no_column(unknown[0], list(values))
+            found[tuple(values[name] for name in wanted)] = {name: values[name] for name in wanted}
+        return list(found.values())
+
+    def _then(self, op: dict[str, Any]) -> TabularDataset:
+        return self._with(self._content, ops=[*self._options.get("ops", []), op])
+
+
+@absent(
+    "to_stream", "Streams of a table's cells belong to Azure: keep the files, as a FileDataset."
+)
+class DataType:
+    """Types for ``set_column_types``: ``{'price': DataType.to_float()}``."""
+
+    def __init__(self, value: dict[str, Any]) -> None:
+        self.value = value
+
+    @staticmethod
+    def to_bool() -> DataType:
+        """True or false."""
+        return DataType({"type": "bool"})
+
+    @staticmethod
+    def to_long() -> DataType:
+        """Whole numbers, of 64 bits."""
+        return DataType({"type": "long"})
+
+    @staticmethod
+    def to_float(decimal_mark: str = ".") -> DataType:
+        """Numbers."""
+        return DataType({"type": "float"})
+
+    @staticmethod
+    def to_string() -> DataType:
+        """Text."""
+        return DataType({"type": "string"})
+
+    @staticmethod
+    def to_datetime(formats: str | list[str] | None = None) -> DataType:
+        """Moments; ``formats`` (``%d.%m.%Y``) beside ISO 8601."""
+        listed = [formats] if isinstance(formats, str) else formats
+        return DataType({"type": "datetime", "formats": listed or []})
+
+
+@absent("from_sql_query", "Read the database in the script, or export the table to files.")
+@absent(
+    "register_dask_dataframe register_spark_dataframe",
+    "Write it to Parquet files, and register those: Dataset.Tabular.from_parquet_files.",
+)
+class TabularDatasetFactory:
+    """``Dataset.Tabular``: makes tables."""
+
+    @staticmethod
+    def from_delimited_files(
+        path: Any,
+        validate: bool = True,
+        include_path: bool = False,
+        infer_column_types: bool = True,
+        set_column_types: dict[str, DataType] | None = None,
+        separator: str = ",",
+        header: Any = True,
+        partition_format: str | None = None,
+        support_multi_line: bool = False,
+        empty_as_string: bool = False,
+        encoding: str = "utf8",
+    ) -> TabularDataset:
+        """Text in columns: CSV and its kin. ``path`` as for ``Dataset.File.from_files``.
+
+        Without a ``header`` columns are called Column1, Column2, ... Empty fields are nulls, unless
+        ``empty_as_string``. ``partition_format`` adds columns from paths, ``include_path`` the
+        column Path.
+        """
+        options = {
+            "format": "delimited",
+            "separator": separator,
+            "header": _header(header),
+            "infer": infer_column_types,
+            "multi_line": support_multi_line,
+            "empty_as_string": empty_as_string,
+            "encoding": getattr(encoding, "name", encoding),
+        }
+        return _made(path, validate, options, include_path, set_column_types, partition_format)
+
+    @staticmethod
+    def from_parquet_files(
+        path: Any,
+        validate: bool = True,
+        include_path: bool = False,
+        set_column_types: dict[str, DataType] | None = None,
+        partition_format: str | None = None,
+    ) -> TabularDataset:
+        """Parquet files; only the columns and row groups that are needed are read."""
+        options = {"format": "parquet"}
+        return _made(path, validate, options, include_path, set_column_types, partition_format)
+
+    @staticmethod
+    def from_json_lines_files(
+        path: Any,
+        validate: bool = True,
+        include_path: bool = False,
+        set_column_types: dict[str, DataType] | None = None,
+        partition_format: str | None = None,
+        invalid_lines: str = "error",
+        encoding: str = "utf8",
+    ) -> TabularDataset:
+        """One JSON object a line."""
+        if invalid_lines != "error" or encoding != "utf8":
+            raise UserErrorException(
+                "JSON lines are read as UTF-8, and a line that is no JSON is an error.",
+                "Leave invalid_lines and encoding out.",
+            )
+        options = {"format": "json"}
+        return _made(path, validate, options, include_path, set_column_types, partition_format)
+
+    @staticmethod
+    def register_pandas_dataframe(
+        dataframe: Any,
+        target: Any,
+        name: str,
+        description: str | None = None,
+        tags: dict[str, str] | None = None,
+        show_progress: bool = True,
+        **more: object,
+    ) -> TabularDataset:
+        """Write ``dataframe`` as Parquet below ``target``, and register it under ``name``."""
+        source = sources.parse(target)[0]
+        datastore = source.place.datastore
+        if datastore is None or datastore.workspace is None:
+            raise UserErrorException("The target is (datastore, 'path'), not an address.")
+        table_format.arrow()
+        file = io.BytesIO()
+        dataframe.to_parquet(file, engine="pyarrow", index=False)
+        file.seek(0)
+        path = "/".join(filter(None, (source.path, uuid.uuid4().hex, "data.parquet")))
+        datastore.store.write(path, file)
+        made = TabularDatasetFactory.from_parquet_files((datastore, path))
+        return made.register(datastore.workspace, name, description, tags, True)
+
+
+def _made(
+    path: Any,
+    validate: bool,
+    options: dict[str, Any],
+    include_path: bool,
+    types: dict[str, DataType] | None,
+    partition_format: str | None,
+) -> TabularDataset:
+    if include_path:
+        options["include_path"] = True
+    if types:
+        options["types"] = {name: kind.value for name, kind in types.items()}
+    if partition_format:
+        partitions.compiled(partition_format)
+        options["partition_format"] = partition_format
+    files = Content(sources.parse(path))
+    if validate:
+        files.check()
+    return TabularDataset(files, options)
+
+
+def _header(header: Any) -> bool:
+    number = getattr(header, "value", header)
+    if isinstance(number, bool):
+        return number
+    if number not in _HEADERS:
+        raise UserErrorException(
+            "Files of which only the first has a header cannot be read as one table here.",
+            "Give all of them the same header, or none.",
+        )
+    return _HEADERS[number]
+
+
+def _names(columns: str | list[str]) -> list[str]:
+    return [columns] if isinstance(columns, str) else list(columns)
+
+
+def _seed(seed: int | None) -> int:
+    return random.randrange(1 << 31) if seed is None else int(seed)

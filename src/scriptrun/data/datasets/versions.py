@@ -1,0 +1,117 @@
+"""Registered datasets: ``datasets/<name>/<version>.yaml`` in the workspace, tags beside them."""
+
+from __future__ import annotations
+
+import time
+import uuid
+
+from scriptrun.data.datastores.records import Home
+from scriptrun.data.errors import DatasetValidationError
+from scriptrun.spec.errors import UserErrorException
+from scriptrun.store import yaml_file
+from scriptrun.store.versions import Head, Heads
+
+
+def add(home: Home, name: str, head: Head, create_new_version: bool) -> Head:
+    """Keep ``head`` as the next version of ``name``; one that equals the latest keeps that number.
+
+    Raises UserErrorException where the name is taken and ``create_new_version`` is false. Returns
+    the head with ``name``, ``version`` and ``id``.
+    """
+    if not isinstance(name, str) or not name.strip():
+        raise UserErrorException(f"A dataset's name is a text, not {name!r}.")
+    shelf = _shelf(home)
+    latest = max(shelf.versions(name), default=0)
+    if latest and not create_new_version:
+        raise UserErrorException(
+            f"There is a dataset named {name!r} already, in version {latest}.",
+            "Register it with create_new_version=True, or under another name.",
+        )
+    if latest and _same(shelf.fixed(name, latest), head):
+        return get(home, name, latest)
+    made = {"id": str(uuid.uuid4()), **head, "created": _now()}
+    number = shelf.add(name, made)
+    return get(home, name, number)
+
+
+def _same(there: Head, head: Head) -> bool:
+    """Whether a version says what ``head`` would say: the files decide, not where words differ."""
+    made = yaml_file.plain(head)
+    return {key: there.get(key) for key in made} == made
+
+
+def get(home: Home, name: str, version: int | None = None) -> Head:
+    """The head of a version (the latest without), its tags as they are now.
+
+    Raises UserErrorException, which says what there is, for an unknown name or version.
+    """
+    found = _shelf(home).versions(name) if isinstance(name, str) and name else []
+    if not found:
+        known = _some(names(home)) or "none yet"
+        raise UserErrorException(
+            f"There is no dataset named {name!r} in the workspace {home.name!r}.",
+            f"Registered: {known}.",
+        )
+    number = found[-1] if version is None else version
+    if number not in found:
+        raise UserErrorException(
+            f"The dataset {name!r} has no version {version}.",
+            f"It has {', '.join(map(str, found))}.",
+        )
+    return {"description": None, "tags": {}, **_shelf(home).get(name, number)}
+
+
+def _some(names: list[str]) -> str:
+    return ", ".join(names[:20]) + (f" and {len(names) - 20} more" if len(names) > 20 else "")
+
+
+def by_id(home: Home, dataset_id: str) -> Head:
+    """The version with this id. Raises UserErrorException where there is none."""
+    for name in names(home):
+        for number in reversed(_shelf(home).versions(name)):
+            if _shelf(home).fixed(name, number).get("id") == dataset_id:
+                return get(home, name, number)
+    raise UserErrorException(
+        f"There is no registered dataset with the id {dataset_id!r} in {home.name!r}."
+    )
+
+
+def names(home: Home) -> list[str]:
+    """The names of all registered datasets."""
+    return _shelf(home).names()
+
+
+def numbers(home: Home, name: str) -> list[int]:
+    """The versions of ``name``, the latest last."""
+    return _shelf(home).versions(name)
+
+
+def change(home: Home, head: Head, words: Head) -> Head:
+    """Set ``description`` or ``tags`` of a version; all else of it is fixed."""
+    name, number = head["name"], head["version"]
+    _shelf(home).change(name, number, words)
+    return get(home, name, number)
+
+
+def remove(home: Home, name: str) -> None:
+    """Forget all versions of ``name``. The data itself stays."""
+    get(home, name)
+    for number in _shelf(home).versions(name):
+        _shelf(home).remove(name, number)
+
+
+def as_number(version: object) -> int | None:
+    """A version as v1 writes it (3, "3", "latest", None). Raises DatasetValidationError else."""
+    if version is None or version == "latest":
+        return None
+    if isinstance(version, int) or (isinstance(version, str) and version.isdigit()):
+        return int(version)
+    raise DatasetValidationError(f"A version is a number or 'latest', not {version!r}.")
+
+
+def _shelf(home: Home) -> Heads:
+    return Heads(home.directory / "datasets")
+
+
+def _now() -> str:
+    return time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())

@@ -1,0 +1,1 @@
+"""Datastores: their classes, their records, and references into them."""

@@ -1,0 +1,345 @@
+"""Datastores: named places for files. The workspace's own are directories in the workspace."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import AbstractContextManager
+from pathlib import Path
+from typing import Any, ClassVar
+
+from scriptrun.data.cache import transfer
+from scriptrun.data.datastores import records as datastore_records
+from scriptrun.data.datastores.records import DEFAULT, FILES, Home, Record
+from scriptrun.data.datastores.references import DataReference
+from scriptrun.data.errors import DatastoreException
+from scriptrun.data.stores import credentials as store_credentials
+from scriptrun.data.stores import object_settings
+from scriptrun.data.stores.fsspec import ForeignStore
+from scriptrun.data.stores.local import LocalStore
+from scriptrun.data.stores.object import ObjectStore
+from scriptrun.data.stores.protocol import Store, clean
+from scriptrun.data.stores.web import WebStore
+from scriptrun.spec.errors import UserErrorException
+from scriptrun.store.secrets import vault
+
+__all__ = ["DEFAULT", "FILES", "KINDS", "AbstractDatastore", "LocalDatastore", "every", "get"]
+
+
+class AbstractDatastore:
+    """A named place for files in ``workspace``. Its settings are attributes, as in the SDK v1.
+
+    ``store`` is the small protocol below it (``scriptrun.data.stores.protocol.Store``).
+    """
+
+    datastore_type: ClassVar[str] = ""
+    kind: ClassVar[str] = ""
+
+    def __init__(self, workspace: Home | None, name: str, settings: Record) -> None:
+        self.workspace = workspace
+        self.name = name
+        self.settings = {key: value for key, value in settings.items() if key != "class"}
+        self._store: Store | None = None
+
+    @property
+    def store(self) -> Store:
+        """The files, through the seam; nothing is connected before the first question."""
+        if self._store is None:
+            with self._secrets():
+                self._store = self._open()
+        return self._store
+
+    def _secrets(self) -> AbstractContextManager[None]:
+        """The workspace's own secrets come first."""
+        return vault.of_workspace(self.workspace.id if self.workspace else "")
+
+    def _open(self) -> Store:
+        raise NotImplementedError
+
+    def record(self) -> Record:
+        """What the workspace keeps of this datastore; no secret is in it."""
+        return {"class": self.kind, **self.settings}
+
+    def upload(
+        self,
+        src_dir: str | os.PathLike[str],
+        target_path: str | None = None,
+        overwrite: bool = False,
+        show_progress: bool = True,
+    ) -> DataReference:
+        """Copy all files below ``src_dir`` to ``target_path`` in the datastore (default: its root).
+
+        Files that are there already stay, unless ``overwrite``. Returns a reference to
+        ``target_path``. Raises UserErrorException where ``src_dir`` is no directory, and
+        DatastoreException where the datastore refuses.
+        """
+        source = Path(src_dir)
+        if not source.is_dir():
+            raise UserErrorException(f"There is no directory {source} to upload.")
+        folder = self._target(target_path)
+        pairs = [(path, _joined(folder, name)) for path, name in _below(source)]
+        transfer.upload(self.store, pairs, folder, overwrite, show_progress)
+        return self.path(target_path)
+
+    def upload_files(
+        self,
+        files: Iterable[str | os.PathLike[str]],
+        relative_root: str | os.PathLike[str] | None = None,
+        target_path: str | None = None,
+        overwrite: bool = False,
+        show_progress: bool = True,
+    ) -> DataReference:
+        """Copy ``files`` to ``target_path``; below ``relative_root`` they keep their folders.
+
+        Returns a reference to ``target_path``. Raises UserErrorException with every file that is
+        missing.
+        """
+        listed = [Path(each) for each in files]
+        missing = [str(path) for path in listed if not path.is_file()]
+        if missing:
+            raise UserErrorException(f"There are no such files to upload: {', '.join(missing)}.")
+        folder = self._target(target_path)
+        pairs = [(path, _joined(folder, _relative(path, relative_root))) for path in listed]
+        transfer.upload(self.store, pairs, folder, overwrite, show_progress)
+        return self.path(target_path)
+
+    def download(
+        self,
+        target_path: str | os.PathLike[str],
+        prefix: str | None = None,
+        overwrite: bool = False,
+        show_progress: bool = True,
+    ) -> int:
+        """Copy the files whose paths begin with ``prefix`` below ``target_path``.
+
+        They keep their paths. Returns how many files there are.
+        """
+        wanted = clean(prefix or "", self.name)
+        folder = wanted.rpartition("/")[0]
+        found = [each for each in self.store.list(folder) if each.path.startswith(wanted)]
+        incoming = [transfer.Incoming(self.store, each, each.path) for each in found]
+        say = self.name if show_progress else ""
+        transfer.download(incoming, Path(target_path), overwrite, say)
+        return len(found)
+
+    def path(
+        self, path: str | None = None, data_reference_name: str | None = None
+    ) -> DataReference:
+        """A reference to ``path`` on this datastore, for a job's arguments and for datasets."""
+        return DataReference(self, data_reference_name, path)
+
+    def as_mount(self) -> DataReference:
+        """A reference to the whole datastore, mounted."""
+        return self.path().as_mount()
+
+    def as_download(self, path_on_compute: str | None = None) -> DataReference:
+        """A reference to the whole datastore, downloaded."""
+        return self.path().as_download(path_on_compute)
+
+    def as_upload(self, path_on_compute: str | None = None) -> DataReference:
+        """A reference to the whole datastore, uploaded to when the job ends."""
+        return self.path().as_upload(path_on_compute)
+
+    def set_as_default(self) -> None:
+        """Make this the workspace's default datastore."""
+        datastore_records.set_default(self._home(), self.name)
+
+    def unregister(self) -> None:
+        """Forget this datastore; its files stay, a secret kept for it goes."""
+        datastore_records.remove(self._home(), self.name)
+        own = own_secret(self._home(), self.name)
+        if self.settings.get("secret") == own:
+            vault.forget(own)
+
+    def _target(self, path: str | None) -> str:
+        """Where files are uploaded to. Raises DatastoreException where nothing can be."""
+        return clean(path or "", self.name)
+
+    def _home(self) -> Home:
+        if self.workspace is None:
+            raise DatastoreException(f"{self.name} belongs to no workspace.")
+        return self.workspace
+
+    def __getattr__(self, name: str) -> Any:
+        settings = self.__dict__.get("settings", {})
+        if name in ("account_key", "sas_token", "client_secret"):
+            mine = settings.get("secret") and settings.get("credential") == name
+            with self._secrets():
+                return store_credentials.find(settings["secret"]) if mine else None
+        if name in settings:
+            return settings[name]
+        raise AttributeError(f"{type(self).__name__} has no attribute {name!r}")
+
+    def __repr__(self) -> str:
+        shown = "".join(f", {key}={value!r}" for key, value in self.settings.items())
+        return f"{type(self).__name__}(name={self.name!r}{shown})"
+
+
+class LocalDatastore(AbstractDatastore):
+    """A directory as a datastore. ``root`` is the directory; it is made at the first upload."""
+
+    datastore_type = kind = "Local"
+    account_name = "local"  # old code prints whose storage it is, whatever it is
+
+    @property
+    def container_name(self) -> str:
+        """The directory, as the place in the account ``local``."""
+        return self.settings["path"]  # type: ignore[no-any-return]
+
+    @property
+    def root(self) -> Path:
+        """The directory."""
+        return Path(self.settings["path"])
+
+    def _open(self) -> Store:
+        return LocalStore(self.name, self.root)
+
+
+class AzureBlobDatastore(AbstractDatastore):
+    """A container of Azure Blob Storage."""
+
+    datastore_type = kind = "AzureBlob"
+    protocol = "https"
+    endpoint = "core.windows.net"
+
+    def _open(self) -> Store:
+        return _objects(self, object_settings.azure, object_settings.azure_endpoint(self.settings))
+
+
+class AzureDataLakeGen2Datastore(AzureBlobDatastore):
+    """A file system of Azure Data Lake Gen2, read through its Blob address."""
+
+    datastore_type = kind = "AzureDataLakeGen2"
+
+
+class AzureFileDatastore(AbstractDatastore):
+    """An Azure file share. It is kept for old code; there is no driver, so it has to be mounted."""
+
+    datastore_type = kind = "AzureFile"
+
+    def _open(self) -> Store:
+        raise DatastoreException(
+            f"{self.name} is an Azure file share, which cannot be read directly.",
+            "Mount the share (SMB or NFS) and use Datastore.register_local with its path.",
+        )
+
+
+class S3Datastore(AbstractDatastore):
+    """A bucket of Amazon S3, or of what speaks like it (``endpoint``)."""
+
+    datastore_type = kind = "S3"
+
+    def _open(self) -> Store:
+        return _objects(self, object_settings.s3, self.settings.get("endpoint"))
+
+
+class GcsDatastore(AbstractDatastore):
+    """A bucket of Google Cloud Storage."""
+
+    datastore_type = kind = "GCS"
+
+    def _open(self) -> Store:
+        return _objects(self, object_settings.gcs, self.settings.get("endpoint"))
+
+
+def _objects(
+    datastore: AbstractDatastore, opener: Callable[[Record], Any], endpoint: str | None
+) -> Store:
+    sealed = not (endpoint or "").startswith("http://")
+    return ObjectStore(datastore.name, lambda: opener(datastore.settings), sealed)
+
+
+class HttpDatastore(AbstractDatastore):
+    """The files below an HTTP(S) address: they are read one by one, never listed or written.
+
+    Its secret is the value of the ``Authorization`` header.
+    """
+
+    datastore_type = kind = "HTTP"
+
+    def _target(self, path: str | None) -> str:
+        raise DatastoreException(
+            f"{self.name} is an HTTP address: it can only be read.",
+            "Upload to a datastore for the storage behind it.",
+        )
+
+    def _open(self) -> Store:
+        named = self.settings.get("secret")
+        headers = {"Authorization": store_credentials.find(named)} if named else None
+        return WebStore(self.name, self.settings["url"], headers)
+
+
+class FsspecDatastore(AbstractDatastore):
+    """Whatever fsspec has a driver for. Its secret is the option that ``credential`` names."""
+
+    datastore_type = kind = "Fsspec"
+
+    def _open(self) -> Store:
+        options = dict(self.settings.get("options") or {})
+        if self.settings.get("secret"):
+            options[self.settings.get("credential", "password")] = store_credentials.find(
+                self.settings["secret"]
+            )
+        return ForeignStore(self.name, self.settings["protocol"], self.settings["path"], options)
+
+
+KINDS: dict[str, Callable[[Home | None, str, Record], AbstractDatastore]] = {
+    each.kind: each
+    for each in (
+        LocalDatastore,
+        AzureBlobDatastore,
+        AzureDataLakeGen2Datastore,
+        AzureFileDatastore,
+        S3Datastore,
+        GcsDatastore,
+        HttpDatastore,
+        FsspecDatastore,
+    )
+}
+
+
+def of_record(home: Home | None, name: str, record: Record) -> AbstractDatastore:
+    """The datastore that ``record`` describes.
+
+    Raises DatastoreException for a class that this version does not have.
+    """
+    make = KINDS.get(str(record.get("class")))
+    if make is None:
+        raise DatastoreException(
+            f"The datastore {name!r} has the class {record.get('class')!r}, which is unknown.",
+            f"Known classes: {', '.join(KINDS)}.",
+        )
+    return make(home, name, record)
+
+
+def get(home: Home, name: str) -> AbstractDatastore:
+    """The datastore of that name. Raises DatastoreException, which lists those that there are."""
+    return of_record(home, name, datastore_records.get(home, name))
+
+
+def every(home: Home) -> dict[str, AbstractDatastore]:
+    """All datastores by name."""
+    return {name: get(home, name) for name in datastore_records.names(home)}
+
+
+def own_secret(home: Home, name: str) -> str:
+    """The name under which a key that was given at registration is kept for this user."""
+    return f"datastore-{home.id}-{name}"
+
+
+def _below(folder: Path) -> Iterator[tuple[Path, str]]:
+    for entry in LocalStore(str(folder), folder).list():
+        yield folder / entry.path, entry.path
+
+
+def _joined(folder: str, name: str) -> str:
+    return f"{folder}/{name}" if folder else name
+
+
+def _relative(path: Path, root: str | os.PathLike[str] | None) -> str:
+    if root is None:
+        return path.name
+    try:
+        return path.absolute().relative_to(Path(root).absolute()).as_posix()
+    except ValueError:
+        raise UserErrorException(f"{path} is not below relative_root={root}.") from None

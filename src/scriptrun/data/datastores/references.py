@@ -1,0 +1,215 @@
+"""Paths on datastores as values: DataPath, DataReference, and what they become in a run_config."""
+
+from __future__ import annotations
+
+import uuid
+from typing import TYPE_CHECKING, Any
+
+from scriptrun.data.errors import DatastoreException
+from scriptrun.data.stores.protocol import clean
+
+if TYPE_CHECKING:
+    from scriptrun.data.datastores.classes import AbstractDatastore
+
+MODES = ("mount", "download", "upload")
+
+
+class DataPath:
+    """A path on a datastore: ``datastore`` (an object), ``path_on_datastore``, and a name."""
+
+    def __init__(
+        self,
+        datastore: AbstractDatastore | None = None,
+        path_on_datastore: str | None = None,
+        name: str | None = None,
+    ) -> None:
+        if path_on_datastore is not None and datastore is not None:
+            clean(path_on_datastore, datastore.name)
+        self.datastore = datastore
+        self.path_on_datastore = path_on_datastore
+        self.name = name
+
+    @property
+    def datastore_name(self) -> str | None:
+        """The datastore's name."""
+        return self.datastore.name if self.datastore is not None else None
+
+    @staticmethod
+    def create_from_data_reference(data_reference: DataReference) -> DataPath:
+        """The place that ``data_reference`` speaks of."""
+        return DataPath(
+            data_reference.datastore,
+            data_reference.path_on_datastore,
+            data_reference.data_reference_name,
+        )
+
+    def create_data_reference(
+        self,
+        data_reference_name: str | None = None,
+        datapath_compute_binding: DataPathComputeBinding | None = None,
+    ) -> DataReference:
+        """A reference to this place, by default one that is mounted."""
+        return DataReference.create(data_reference_name, self, datapath_compute_binding)
+
+    def __repr__(self) -> str:
+        return f"DataPath({self.datastore_name!r}, {self.path_on_datastore!r})"
+
+
+class DataPathComputeBinding:
+    """How a DataPath reaches the job: ``mode``, ``path_on_compute`` and ``overwrite``."""
+
+    def __init__(
+        self, mode: str = "mount", path_on_compute: str | None = None, overwrite: bool = False
+    ) -> None:
+        self.mode = _checked(mode)
+        self.path_on_compute = path_on_compute
+        self.overwrite = overwrite
+
+    @staticmethod
+    def create_from_data_reference(data_reference: DataReference) -> DataPathComputeBinding:
+        """The way in which ``data_reference`` reaches the job."""
+        return DataPathComputeBinding(
+            data_reference.mode, data_reference.path_on_compute, data_reference.overwrite
+        )
+
+    def create_data_reference(
+        self, data_reference_name: str | None = None, datapath: DataPath | None = None
+    ) -> DataReference:
+        """A reference to ``datapath`` that reaches the job in this way."""
+        return DataReference.create(data_reference_name, datapath, self)
+
+
+class DataReference:
+    """A path on a datastore that a job sees as a path on its machine.
+
+    ``str()`` of it is ``$AZUREML_DATAREFERENCE_<name>``, which becomes that path in the job's
+    arguments. Without a name it gets the datastore's for the root, else a random one.
+    """
+
+    def __init__(
+        self,
+        datastore: AbstractDatastore,
+        data_reference_name: str | None = None,
+        path_on_datastore: str | None = None,
+        mode: str = "mount",
+        path_on_compute: str | None = None,
+        overwrite: bool = False,
+    ) -> None:
+        if path_on_datastore is not None:
+            clean(path_on_datastore, datastore.name)
+        root = datastore.name if path_on_datastore is None else uuid.uuid4().hex
+        self.datastore = datastore
+        self.data_reference_name = _name(data_reference_name or root)
+        self.path_on_datastore = path_on_datastore
+        self.mode = _checked(mode)
+        self.path_on_compute = path_on_compute
+        self.overwrite = overwrite
+
+    @staticmethod
+    def create(
+        data_reference_name: str | None = None,
+        datapath: DataPath | None = None,
+        datapath_compute_binding: DataPathComputeBinding | None = None,
+    ) -> DataReference:
+        """A reference to ``datapath``. Raises DatastoreException where it names no datastore."""
+        if datapath is None or datapath.datastore is None:
+            raise DatastoreException("A data reference needs a DataPath with a datastore.")
+        how = datapath_compute_binding or DataPathComputeBinding()
+        return DataReference(
+            datapath.datastore,
+            data_reference_name,
+            datapath.path_on_datastore,
+            how.mode,
+            how.path_on_compute,
+            how.overwrite,
+        )
+
+    def path(
+        self, path: str | None = None, data_reference_name: str | None = None
+    ) -> DataReference:
+        """A reference to ``path`` below this one; a plain path below where this has none."""
+        base = (self.path_on_datastore or "").rstrip("/")
+        both = f"{base}/{path}" if base and path else path or self.path_on_datastore
+        return DataReference(self.datastore, data_reference_name, both)
+
+    def as_mount(self) -> DataReference:
+        """The same, mounted in the job."""
+        return self._with("mount", None, False)
+
+    def as_download(
+        self, path_on_compute: str | None = None, overwrite: bool = False
+    ) -> DataReference:
+        """The same, downloaded before the job starts, to ``path_on_compute`` where given."""
+        return self._with("download", path_on_compute, overwrite)
+
+    def as_upload(
+        self, path_on_compute: str | None = None, overwrite: bool = False
+    ) -> DataReference:
+        """The other way: what the job leaves in ``path_on_compute`` is uploaded when it ends."""
+        return self._with("upload", path_on_compute, overwrite)
+
+    def _with(self, mode: str, path: str | None, overwrite: bool) -> DataReference:
+        return DataReference(
+            self.datastore,
+            self.data_reference_name,
+            self.path_on_datastore,
+            mode,
+            path,
+            overwrite,
+        )
+
+    def to_config(self) -> ReferenceConfig:
+        """The entry for ``run_config.data_references``."""
+        return ReferenceConfig(
+            dataStoreName=self.datastore.name,
+            pathOnDataStore=self.path_on_datastore,
+            mode=self.mode,
+            overwrite=self.overwrite,
+            pathOnCompute=self.path_on_compute,
+        )
+
+    def __str__(self) -> str:
+        return f"$AZUREML_DATAREFERENCE_{self.data_reference_name}"
+
+    def __repr__(self) -> str:
+        return str(self)
+
+
+class ReferenceConfig(dict[str, Any]):
+    """One entry of ``run_config.data_references``, with the keys of a ``.runconfig`` file.
+
+    The names that DataReferenceConfiguration has are attributes here too.
+    """
+
+    _KEYS = {
+        "data_store_name": "dataStoreName",
+        "path_on_data_store": "pathOnDataStore",
+        "mode": "mode",
+        "overwrite": "overwrite",
+        "path_on_compute": "pathOnCompute",
+    }
+
+    def __getattr__(self, name: str) -> Any:
+        if name not in self._KEYS:
+            raise AttributeError(f"ReferenceConfig has no attribute {name!r}")
+        return self[self._KEYS[name]]
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        if name not in self._KEYS:
+            raise AttributeError(f"ReferenceConfig has no attribute {name!r}")
+        self[self._KEYS[name]] = value
+
+
+def _checked(mode: str) -> str:
+    if mode not in MODES:
+        raise DatastoreException(f"{mode!r} is no mode of a data reference: {', '.join(MODES)}.")
+    return mode
+
+
+def _name(name: str) -> str:
+    if not name.replace("_", "a").isalnum() or not name.isascii():
+        raise DatastoreException(
+            f"{name!r} cannot name a data reference.",
+            "It becomes part of a variable's name: letters, digits and underscores only.",
+        )
+    return name

@@ -1,0 +1,194 @@
+"""Mounting: the files of a dataset as a folder, read from their stores when they are asked for."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+import threading
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from scriptrun.data.datasets.content import Content
+from scriptrun.data.errors import DatastoreException
+from scriptrun.data.mount import fuse_library, system_table
+from scriptrun.data.mount import operations as mount_operations
+from scriptrun.data.mount import plan as mount_plan
+from scriptrun.data.mount.plan import Plan
+
+#: called with a sentence that names the store, once for each kind of trouble
+Tell = Callable[[str], None]
+
+
+def available() -> str:
+    """Why nothing can be mounted here, as a sentence; "" where it can."""
+    if sys.platform != "linux":
+        return "Mounting needs Linux; elsewhere data is downloaded."
+    try:
+        major = fuse_library.load().fuse_version_major
+    except ImportError:
+        return "The package mfusepy is not installed (pip install 'scriptrun[mount]')."
+    except OSError:
+        return "The system's library libfuse3 is not installed (Debian: apt install fuse3)."
+    if not os.access("/dev/fuse", os.R_OK | os.W_OK):
+        return "There is no /dev/fuse here, or this user may not use it."
+    tool = "fusermount3" if major == 3 else "fusermount"
+    if os.geteuid() != 0 and not shutil.which(tool):
+        return f"The command {tool} is not installed (Debian: apt install fuse3)."
+    return ""
+
+
+def mount(
+    content: Content,
+    mountpoint: str | os.PathLike[str],
+    cache: str | os.PathLike[str] | None = None,
+    time_limit: float = 60.0,
+    tell: Tell | None = None,
+) -> Mounted:
+    """Mount the files of ``content`` at ``mountpoint``, a folder that is empty or not there.
+
+    A process of its own serves them until ``close``, or until this one ends. ``cache`` is the
+    folder on the local disk where what was read is kept (default: nothing is). A read to which the
+    store has sent nothing for ``time_limit`` seconds is an I/O error in the script, and ``tell`` is
+    called with what happened, in a thread of its own.
+    Raises DatasetValidationError where there are no files, DatastoreException where mounting fails.
+    """
+    scratch = tempfile.mkdtemp(prefix="scriptrun-mount-")
+    try:
+        listed, roots = mount_plan.listed(content, Path(scratch))
+        place = _folder(mountpoint)
+        kept = os.fspath(cache) if cache is not None else ""
+        plan = Plan(place, roots, str(listed.path), kept, time_limit)
+        return Mounted(plan, scratch, tell)
+    except BaseException:
+        shutil.rmtree(scratch, ignore_errors=True)
+        raise
+
+
+def clear_stale() -> list[str]:
+    """Unmount what processes of ours left behind that are gone; the mount points, for a message."""
+    gone = [each.mountpoint for each in system_table.ours() if not each.is_served]
+    return [place for place in gone if system_table.unmount(place)]
+
+
+def _folder(mountpoint: str | os.PathLike[str]) -> str:
+    place = Path(mountpoint)
+    try:
+        place.mkdir(parents=True, exist_ok=True)
+        if any(place.iterdir()):
+            raise DatastoreException(f"The mount point {place} is not empty.")
+    except OSError as error:
+        raise DatastoreException(f"{place} cannot be a mount point: {error.strerror}.") from None
+    return os.path.realpath(place)
+
+
+def _read_ahead(place: str) -> None:
+    """Have the kernel read ahead in steps of a whole request, where this user may set that.
+
+    By itself it takes 128 KiB (Linux, Documentation/ABI/testing/sysfs-class-bdi).
+    """
+    with contextlib.suppress(OSError):
+        device = os.stat(place).st_dev
+        knob = f"/sys/class/bdi/{os.major(device)}:{os.minor(device)}/read_ahead_kb"
+        Path(knob).write_text(str(mount_operations.REQUEST >> 10))
+
+
+class Mounted:
+    """A folder that is mounted. ``troubles`` are the sentences about what went wrong so far."""
+
+    def __init__(self, plan: Plan, scratch: str, tell: Tell | None) -> None:
+        self.mountpoint = plan.mountpoint
+        self.troubles: list[str] = []
+        self._tell, self._scratch = tell, scratch
+        self._closing = False
+        self._stderr = tempfile.TemporaryFile()  # noqa: SIM115
+        command = [sys.executable, "-P", "-m", "scriptrun.data.mount.server"]
+        self._process = subprocess.Popen(
+            command,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=self._stderr,
+            start_new_session=True,
+        )
+        self._write(plan)
+        self._listener = threading.Thread(target=self._listen, name="scriptrun-mount", daemon=True)
+        self._until_ready()
+        _read_ahead(self.mountpoint)
+        self._listener.start()
+
+    @property
+    def pid(self) -> int:
+        """The process that serves the mount."""
+        return self._process.pid
+
+    def problem(self) -> str:
+        """Why the mount is no more, as a sentence; "" while it is served, and after ``close``."""
+        ended = None if self._closing else self._process.poll()
+        if ended is None:
+            return ""
+        how = f"was killed by signal {-ended}" if ended < 0 else f"ended with code {ended}"
+        return f"The process that served the mount {self.mountpoint} (pid {self.pid}) {how}."
+
+    def close(self) -> None:
+        """Unmount, lazily where files are open; the process ends. Once is enough."""
+        if self._closing:
+            return
+        self._closing = True
+        assert self._process.stdin is not None and self._process.stdout is not None
+        self._process.stdin.close()
+        try:
+            self._process.wait(10)
+        except subprocess.TimeoutExpired:
+            self._process.kill()
+            self._process.wait()
+        if any(each.mountpoint == self.mountpoint for each in system_table.ours()):
+            system_table.unmount(self.mountpoint)
+        if self._listener.is_alive():
+            self._listener.join(5)
+        self._process.stdout.close()
+        self._stderr.close()
+        shutil.rmtree(self._scratch, ignore_errors=True)
+
+    def __enter__(self) -> Mounted:
+        return self
+
+    def __exit__(self, *details: object) -> None:
+        self.close()
+
+    def _write(self, plan: Plan) -> None:
+        assert self._process.stdin is not None
+        self._process.stdin.write(json.dumps(plan.value()).encode() + b"\n")
+        self._process.stdin.flush()
+
+    def _until_ready(self) -> None:
+        answer = self._answer() or {}
+        if not answer.get("ready"):
+            reason = self._reason(answer.get("error", ""))
+            self.close()
+            raise DatastoreException(
+                f"{self.mountpoint} could not be mounted: {reason}.",
+                "Without FUSE the data can be downloaded: as_download().",
+            )
+
+    def _reason(self, error: str) -> str:
+        self._stderr.seek(0)
+        said = self._stderr.read().decode("utf-8", "replace").strip().splitlines()
+        return (said[-1] if said else error or "its process ended").rstrip(".")
+
+    def _answer(self) -> dict[str, Any] | None:
+        assert self._process.stdout is not None
+        line = self._process.stdout.readline()
+        return json.loads(line) if line else None
+
+    def _listen(self) -> None:
+        while (answer := self._answer()) is not None:
+            trouble = answer.get("trouble")
+            if trouble and trouble not in self.troubles and len(self.troubles) < 100:
+                self.troubles.append(trouble)
+                if self._tell is not None:
+                    self._tell(trouble)

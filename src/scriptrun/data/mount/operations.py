@@ -1,0 +1,155 @@
+"""The file system that the kernel sees: FUSE's operations, answered from a tree and a reader."""
+
+from __future__ import annotations
+
+import errno
+import os
+import stat
+from collections.abc import Callable, Iterator
+from typing import Any
+
+from scriptrun.data.datasets.manifest import Row
+from scriptrun.data.errors import DatastoreException
+from scriptrun.data.mount import fuse_library
+from scriptrun.data.mount.answer import Answers, allow_splicing
+from scriptrun.data.mount.reader import Reader
+from scriptrun.data.mount.tree import Child, Tree
+
+#: seconds for which the kernel keeps what it was told: what is mounted does not change
+_FOR_GOOD = 86400.0
+#: looked-up files that are remembered
+_REMEMBERED = 100_000
+#: bytes that the kernel asks for at once, at most: what one pipe holds, with a header
+REQUEST = 512 << 10
+#: threads that answer the kernel, at most
+_THREADS = 64
+
+
+class ReadOnlyFiles:
+    """The operations, as mfusepy calls them: ``ready`` once mounted, ``tell`` on trouble."""
+
+    use_ns = True
+
+    def __init__(
+        self,
+        tree: Tree,
+        reader: Reader,
+        changed: float,
+        ready: Callable[[], None],
+        tell: Callable[[Row | None, DatastoreException], None],
+    ) -> None:
+        self._tree, self._reader, self._ready, self._tell = tree, reader, ready, tell
+        owner = {"st_uid": os.getuid(), "st_gid": os.getgid()}
+        times = dict.fromkeys(("st_mtime", "st_ctime", "st_atime"), int(changed * 1e9))
+        self._common = {**owner, **times, "st_nlink": 1}
+        self._folder = {**self._common, "st_mode": stat.S_IFDIR | 0o555, "st_nlink": 2}
+        self._answers = Answers()
+        self._seen: dict[str, Child] = {}
+        self._older: dict[str, Child] = {}
+
+    def init_with_config(self, conn_info: Any, config_3: Any) -> None:
+        """The kernel is there: what it is to do at once."""
+        conn_info.max_background, conn_info.congestion_threshold = 64, 48
+        conn_info.max_read = REQUEST  # libfuse 3 wants the option's value once more
+        allow_splicing(conn_info)
+        self._ready()
+
+    def getattr(self, path: str, fh: int | None = None) -> dict[str, Any]:
+        """A file's or folder's attributes."""
+        return self._attributes(self._find(path[1:]))
+
+    def readdir(self, path: str, fh: int) -> Iterator[tuple[str, dict[str, Any], int]]:
+        """What a folder holds."""
+        folder = path[1:]
+        if self._find(folder).row is not None:
+            raise OSError(errno.ENOTDIR, path)
+        yield ".", self._folder, 0
+        yield "..", self._folder, 0
+        for child in self._guarded(lambda: list(self._tree.children(folder)), None):
+            self._remember(f"{folder}/{child.name}" if folder else child.name, child)
+            yield child.name, self._attributes(child), 0
+
+    def open(self, path: str, flags: int) -> int:
+        """Opening needs no question: the kernel is told to ask for none, and keeps its pages."""
+        raise OSError(errno.ENOSYS, path)
+
+    def read_buf(self, path: str, answer: Any, size: int, offset: int, fh: int) -> int:
+        """Some of a file: where it is on the disk the kernel takes it from there itself."""
+        row = self._find(path[1:]).row
+        if row is None:
+            raise OSError(errno.EISDIR, path)
+        found = self._guarded(lambda: self._reader.read(row, offset, size), row)
+        self._answers.give(answer, found)
+        return 0
+
+    def _find(self, path: str) -> Child:
+        child = self._seen.get(path) or self._older.get(path)
+        if child is None:
+            child = self._guarded(lambda: self._looked_up(path), None)
+            if child is None:
+                raise OSError(errno.ENOENT, path)
+            self._remember(path, child)
+        return child
+
+    def _looked_up(self, path: str) -> Child | None:
+        child = self._tree.find(path)
+        if child is None or child.row is None or child.row.size >= 0:
+            return child
+        entry = self._reader.stat(child.row)  # a store that did not tell the size when it listed
+        size = entry.size if entry is not None else 0
+        return Child(child.name, child.row._replace(size=max(0, size)))
+
+    def _remember(self, path: str, child: Child) -> None:
+        self._seen[path] = child
+        if len(self._seen) > _REMEMBERED:
+            self._older, self._seen = self._seen, {}
+
+    def _attributes(self, child: Child) -> dict[str, Any]:
+        if child.row is None:
+            return self._folder
+        size = child.row.size
+        return {
+            **self._common,
+            "st_mode": stat.S_IFREG | 0o444,
+            "st_size": size,
+            "st_blocks": -(-size // 512),
+        }
+
+    def _guarded(self, work: Callable[[], Any], row: Row | None) -> Any:
+        """What ``work`` returns; a store's trouble is told, and is an I/O error to the script."""
+        try:
+            return work()
+        except DatastoreException as error:
+            self._tell(row, error)
+            raise OSError(errno.EIO, str(error)) from None
+        except OSError as error:
+            if error.errno is None:
+                raise OSError(errno.EIO, str(error)) from None
+            raise
+
+
+def serve(files: ReadOnlyFiles, mountpoint: str, name: str) -> None:
+    """Mount and serve until unmounted. Raises RuntimeError where it cannot be mounted.
+
+    ``name`` is what the system's list of mounts shows.
+    """
+    library = fuse_library.load()
+    version = library.fuse_version_major, library.fuse_version_minor
+    options: dict[str, Any] = {
+        "foreground": True,
+        "ro": True,
+        "nosuid": True,
+        "nodev": True,
+        "kernel_cache": True,
+        "attr_timeout": _FOR_GOOD,
+        "entry_timeout": _FOR_GOOD,
+        "negative_timeout": _FOR_GOOD,
+        "max_read": REQUEST,
+        "fsname": name,
+        "subtype": "scriptrun",
+    }
+    if version >= (3, 2):
+        options["max_idle_threads"] = _THREADS
+    if version >= (3, 12):
+        options["max_threads"] = _THREADS
+    library.FUSE(files, mountpoint, **options)

@@ -1,0 +1,94 @@
+"""What a mount is to show, as a JSON value: it is handed to the process that serves it."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from scriptrun.data.datasets.content import Content, Root
+from scriptrun.data.datasets.manifest import Manifest
+from scriptrun.data.datasets.sources import Place
+from scriptrun.data.datastores import classes as datastore_classes
+
+Value = dict[str, Any]
+
+
+class _Temporary:
+    """A home for the manifest of a content that is in no workspace."""
+
+    name = id = "mount"
+
+    def __init__(self, directory: Path) -> None:
+        self.directory = directory
+
+
+@dataclass(frozen=True)
+class Plan:
+    """``manifest`` (a file) lists what is shown; "" shows the whole of the only root's folder.
+
+    ``cache`` is the folder on the local disk where files that were read are kept, or "". A read
+    that the store has not answered after ``time_limit`` seconds is an I/O error.
+    """
+
+    mountpoint: str
+    roots: list[Root]
+    manifest: str = ""
+    cache: str = ""
+    time_limit: float = 60.0
+    log: Value = field(default_factory=dict)
+
+    def value(self) -> Value:
+        """A JSON value, without secrets; ``of_value`` is the way back."""
+        return {
+            "mountpoint": self.mountpoint,
+            "roots": [
+                {**_place(root.place), "folder": root.folder, "under": root.under}
+                for root in self.roots
+            ],
+            "manifest": self.manifest,
+            "cache": self.cache,
+            "time_limit": self.time_limit,
+        }
+
+
+def of_value(value: Value) -> Plan:
+    """The plan that ``Plan.value`` described."""
+    roots = [Root(_place_of(each), each["folder"], each["under"]) for each in value["roots"]]
+    return Plan(value["mountpoint"], roots, value["manifest"], value["cache"], value["time_limit"])
+
+
+def listed(content: Content, folder: Path) -> tuple[Manifest, list[Root]]:
+    """The files of ``content`` as a manifest: its own, or one that is written below ``folder``.
+
+    Raises DatasetValidationError where a source finds nothing, DatastoreException where a store
+    cannot be listed.
+    """
+    if content.fixed is not None and not content.steps:
+        return content.fixed, content.places()
+    fixed, _ = content.fix(_Temporary(folder))
+    assert fixed.fixed is not None
+    return fixed.fixed, fixed.places()
+
+
+def _place(place: Place) -> Value:
+    if place.datastore is None:
+        return {"url": place.url, "query": place.query}
+    return {"name": place.datastore.name, "record": place.datastore.record()}
+
+
+def _place_of(value: Value) -> Place:
+    if "url" in value:
+        return Place(None, value["url"], value["query"])
+    return Place(datastore_classes.of_record(None, value["name"], value["record"]))
+
+
+def identity(root: Root) -> str:
+    """What tells the root's store from others; no secret is in it."""
+    return repr(sorted(_place(root.place).items()))
+
+
+def absolute(path: str | os.PathLike[str]) -> str:
+    """``path`` without links above it, as the kernel names it in its list of mounts."""
+    return os.path.realpath(path)

@@ -1,0 +1,95 @@
+"""The process that serves one mount: ``python -m scriptrun.data.mount.server``.
+
+Its first line of input is the plan, as JSON. It answers with lines of JSON: ``{"ready": true}``
+when it is mounted, ``{"trouble": SENTENCE, "store": NAME}`` where a store fails. When its input
+closes, for any reason, it unmounts lazily and ends.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import ctypes
+import json
+import os
+import sys
+import threading
+from pathlib import Path
+from typing import Any
+
+from scriptrun.data.datasets.manifest import Manifest, Row
+from scriptrun.data.errors import DatastoreException
+from scriptrun.data.mount import operations as mount_operations
+from scriptrun.data.mount import plan as mount_plan
+from scriptrun.data.mount import system_table
+from scriptrun.data.mount.block_cache import Keep
+from scriptrun.data.mount.plan import Plan
+from scriptrun.data.mount.reader import Reader
+from scriptrun.data.mount.tree import ManifestTree, Tree
+from scriptrun.spec.errors import UserErrorException
+
+#: of glibc's malloc.h
+_TRIM_THRESHOLD, _MMAP_THRESHOLD, _ARENAS = -1, -3, -8
+
+
+def main() -> None:
+    """Read the plan, mount, and serve until the input closes."""
+    plan = mount_plan.of_value(json.loads(sys.stdin.readline()))
+    os.environ["SCRIPTRUN_DATA_TIMEOUT"] = str(plan.time_limit)
+    _keep_freed_memory()
+    name = system_table.name_of_this_process()
+    threading.Thread(target=_until_closed, args=(plan.mountpoint,), daemon=True).start()
+    try:
+        mount_operations.serve(_files(plan), plan.mountpoint, name)
+    except (DatastoreException, UserErrorException, RuntimeError, OSError) as error:
+        _say({"error": str(error)})
+        os._exit(1)
+    os._exit(0)  # threads that still wait for a store are not waited for
+
+
+def _keep_freed_memory() -> None:
+    """Have the C library use memory again that was freed, for the pieces that come and go.
+
+    By itself it gives a piece of a megabyte back to the system, and takes cleared pages for the
+    next: a tenth of what a mount costs (glibc, mallopt(3)). Few arenas: little lies idle in each.
+    """
+    with contextlib.suppress(AttributeError):  # another C library has no such function
+        library = ctypes.CDLL(None)
+        library.mallopt(_ARENAS, 4)
+        library.mallopt(_MMAP_THRESHOLD, 32 << 20)
+        library.mallopt(_TRIM_THRESHOLD, 64 << 20)
+
+
+def _files(plan: Plan) -> mount_operations.ReadOnlyFiles:
+    tree: Tree = ManifestTree(Manifest(Path(plan.manifest)))
+    reader = Reader(plan.roots, Keep(plan.cache), plan.time_limit, tree.following)
+
+    def tell(row: Row | None, error: DatastoreException) -> None:
+        root = plan.roots[row.place if row is not None else 0]
+        _say({"trouble": str(error), "store": root.place.name})
+
+    return mount_operations.ReadOnlyFiles(
+        tree, reader, os.stat(plan.manifest).st_mtime, lambda: _say({"ready": True}), tell
+    )
+
+
+def _until_closed(mountpoint: str) -> None:
+    """Whoever started this process is gone, or wants no more: unmount, and end."""
+    while os.read(0, 4096):
+        pass
+    system_table.unmount(mountpoint)
+    os._exit(0)
+
+
+_lock = threading.Lock()
+
+
+def _say(value: dict[str, Any]) -> None:
+    with _lock:
+        try:
+            os.write(1, json.dumps(value).encode() + b"\n")
+        except OSError:
+            pass  # nobody listens any more
+
+
+if __name__ == "__main__":
+    main()

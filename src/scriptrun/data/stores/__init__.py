@@ -1,0 +1,1 @@
+"""Storage protocols: local folders, object stores, the web, fsspec."""

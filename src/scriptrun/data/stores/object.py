@@ -1,0 +1,272 @@
+"""Object storage through obstore: Azure Blob, S3 and what speaks like it, Google Cloud Storage."""
+
+from __future__ import annotations
+
+import contextlib
+import re
+import threading
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any, BinaryIO, NoReturn
+
+from scriptrun.data.errors import (
+    DatastoreException,
+    FileChanged,
+    FileExists,
+    FileMissing,
+    NoRanges,
+    Refused,
+    Unreachable,
+    not_whole,
+)
+from scriptrun.data.stores.checksums import Sums, part_size, size_of
+from scriptrun.data.stores.protocol import PIECE, Entry
+from scriptrun.data.stores.timeouts import waited
+
+#: makes the store of obstore; only when it is first used, since that loads a large library
+Opener = Callable[[], Any]
+#: parts of one file that are sent at once
+_PARTS_AT_ONCE = 4
+
+
+class ObjectStore:
+    """The objects of one bucket or container, from ``root`` (a prefix, "" for all) downwards."""
+
+    folder: Path | None = None
+    sums = True
+    at_once = 32
+
+    def __init__(self, name: str, opener: Opener, sealed: bool = True) -> None:
+        """``sealed``: the connection itself keeps bytes from being changed on the way (TLS)."""
+        self.name = name
+        self._opener = opener
+        self._sealed = sealed
+        self._lock = threading.Lock()
+        self._opened: Any = None
+
+    def prepare(self) -> None:
+        """Load what the first request needs, so that it need not wait; nothing is asked yet."""
+        with contextlib.suppress(Exception):  # said when it is used
+            self._store()
+
+    def list(self, folder: str = "") -> Iterator[Entry]:
+        """Every object below ``folder``, a page of 1,000 at a time."""
+        import obstore
+
+        try:
+            pages = iter(obstore.list(self._store(), folder or None, chunk_size=1000))
+            while page := waited(lambda: next(pages, None)):
+                for entry in map(_entry, page):
+                    if entry.size or not self._is_marker(entry.path):
+                        yield entry
+        except Exception as error:
+            self._failed(error, "list", folder or "its files")
+
+    def _is_marker(self, path: str) -> bool:
+        """Whether an empty object is one that only marks a folder: its key ends with a slash.
+
+        obstore lists it without the slash, and there is nothing under that name.
+        """
+        return self.stat(path) is None
+
+    def stat(self, path: str) -> Entry | None:
+        """The object at ``path``, or None."""
+        import obstore
+
+        try:
+            return _entry(waited(lambda: obstore.head(self._store(), path)))
+        except FileNotFoundError:
+            return None
+        except Exception as error:
+            self._failed(error, "read", path)
+
+    def read(self, path: str, start: int, end: int, etag: str = "") -> bytes:
+        """A range of the object; from a server that does not know ranges, cut from the whole."""
+        if end <= start:
+            return b""
+        try:
+            return b"".join(self._get(path, etag, {"range": (start, end)}))
+        except NoRanges:
+            return b"".join(self._get(path, etag, {}))[start:end]
+
+    def pieces(
+        self, path: str, etag: str = "", start: int = 0, end: int | None = None
+    ) -> Iterator[bytes]:
+        """The object, or a range of it, as it arrives."""
+        options: dict[str, Any] = {}
+        if end is not None:
+            options["range"] = (start, end)
+        elif start:
+            options["range"] = {"offset": start}
+        yield from self._get(path, etag, options)
+
+    def _get(self, path: str, etag: str, options: dict[str, Any]) -> Iterator[bytes]:
+        import obstore
+
+        wanted: Any = {**options, "if_match": f'"{etag}"'} if etag else options
+        try:
+            found = obstore.get(self._store(), path, options=wanted)
+            if etag and _bare(found.meta["e_tag"]) != etag:  # not every server heeds If-Match
+                raise FileChanged(f"The file {path!r} in {self.name} has changed.")
+            begin, end = found.range
+            if end - begin <= PIECE:  # at once: of many small files a stream would be half the cost
+                yield bytes(found.bytes())
+                return
+            for piece in found.stream(PIECE):
+                yield bytes(piece)
+        except Exception as error:
+            self._failed(error, "read", path)
+
+    def write(self, path: str, file: BinaryIO, new: bool = False) -> Entry:
+        """Put the object; a large one in parts, and seen when the last has arrived.
+
+        Its ETag is its MD5 (of parts: that of theirs) where the store says so. Where it is not, the
+        size is compared, and over a connection without TLS the object is read back.
+        """
+        import obstore
+
+        size = size_of(file)
+        sent = Sums(file, part_size(size))
+        how: dict[str, Any] = {"chunk_size": sent.part, "max_concurrency": _PARTS_AT_ONCE}
+        if new and size <= sent.part:
+            how["mode"] = "create"
+        elif new and self.stat(path) is not None:
+            raise FileExists(f"There is a file {path!r} in {self.name} already.")
+        try:
+            data: Any = sent.read() if size <= sent.part else sent
+            done = waited(lambda: obstore.put(self._store(), path, data, **how))
+        except Exception as error:
+            self._failed(error, "write", path)
+        if sent.size != size:
+            raise DatastoreException(f"The file for {path!r} changed while it was read.")
+        return self._checked(Entry(path, size, _bare(done["e_tag"])), sent)
+
+    def _checked(self, entry: Entry, sent: Sums) -> Entry:
+        """The entry of what was sent; raises DatastoreException where something else is there."""
+        if entry.etag == sent.etag():
+            return entry if "-" not in entry.etag else self.stat(entry.path) or entry
+        there = entry
+        if entry.size > sent.part:  # in parts: not every server gives that ETag again
+            there = self.stat(entry.path) or Entry(entry.path, -1)
+        if there.size != entry.size or not (self._sealed or self._reads_as(there, sent)):
+            raise not_whole(entry.path, self.name)
+        return there
+
+    def _reads_as(self, entry: Entry, sent: Sums) -> bool:
+        back = Sums(None, sent.part)
+        try:
+            for piece in self.pieces(entry.path, entry.etag):
+                back.add(piece)
+        except (FileChanged, FileMissing):  # another has written or removed it since
+            return True
+        return back.etag() == sent.etag()
+
+    def delete(self, path: str) -> None:
+        """Remove the object, if it is there."""
+        import obstore
+
+        try:
+            waited(lambda: obstore.delete(self._store(), path))
+        except FileNotFoundError:
+            pass
+        except Exception as error:
+            self._failed(error, "remove", path)
+
+    def _store(self) -> Any:
+        with self._lock:
+            if self._opened is None:
+                self._opened = self._opener()
+            return self._opened
+
+    def _failed(self, error: Exception, did: str, what: str) -> NoReturn:
+        if isinstance(error, DatastoreException):
+            raise error
+        if type(error).__name__ == "AlreadyExistsError":
+            raise FileExists(f"There is a file {what!r} in {self.name} already.") from None
+        if type(error).__name__ == "PreconditionError" and self.stat(what) is None:
+            error = FileNotFoundError()
+        raise _sentence(error, self.name, did, what) from None
+
+
+#: codes in the answers of S3 and Azure Blob, and what they mean to the user
+_CODES = {
+    "NoSuchBucket": "its bucket does not exist",
+    "ContainerNotFound": "its container does not exist",
+    "ContainerBeingDeleted": "its container is being deleted",
+    "SignatureDoesNotMatch": "the key is wrong",
+    "InvalidAccessKeyId": "the access key is unknown",
+    "AuthorizationFailure": "the key is wrong, or may not do this",
+    "AuthenticationFailed": "the key or token is wrong, or has run out",
+    "ExpiredToken": "the token has run out",
+    "RequestTimeTooSkewed": "this machine's clock is wrong",
+    "NoAuthenticationInformation": "it wants credentials",
+}
+_CREDENTIALS = (
+    "Credentials come from the environment, the provider's own chain (a login, a role), or a named "
+    "secret (`scriptrun secret set`); see docs/how-to/datastores.md."
+)
+
+
+def _sentence(error: Exception, name: str, did: str, what: str) -> DatastoreException:
+    """``error`` of obstore in our words: nothing of its text, which shows addresses and headers."""
+    kind, text = type(error).__name__, str(error)
+    if kind == "PreconditionError":
+        return FileChanged(f"The file {what!r} in {name} has changed.")
+    code = next(iter(re.findall(r"<Code>(\w+)</Code>", text)), "")
+    if code not in _CODES and isinstance(error, FileNotFoundError):
+        return FileMissing(f"There is no file {what!r} in {name}.")
+    if "non-partial response" in text:
+        return NoRanges(f"The server of {name} does not know ranges.")
+    status = next(iter(re.findall(r"status code: (\d{3})", text)), "")
+    refused = kind in ("PermissionDeniedError", "UnauthenticatedError") or status in ("401", "403")
+    reason = _CODES.get(code) or _reason(text, status, refused)
+    later = status in _LATER or reason in _BROKEN
+    kinds = {_MAY_NOT: Refused, _CODES["AuthorizationFailure"]: Refused}
+    return (Unreachable if later else kinds.get(reason, DatastoreException))(
+        f"Could not {did} {what} in {name}: {reason}.",
+        _CREDENTIALS if refused or reason == _NONE_FOUND else "",
+    )
+
+
+def _reason(text: str, status: str, refused: bool) -> str:
+    if _METADATA in text:
+        return _NONE_FOUND
+    if refused:
+        return _MAY_NOT
+    if status:
+        return f"the server answered {status}"
+    for pattern, reason in _REASONS.items():
+        if re.search(pattern, text):
+            return reason
+    return _BREAK
+
+
+#: answers that may be others a moment later
+_LATER = ("408", "429", "500", "502", "503", "504")
+#: where machines of a cloud ask for the credentials of their role: the last place that is looked at
+_METADATA = "169.254.169.254"
+_MAY_NOT = "the credentials are wrong, or may not do this"
+_NONE_FOUND = "no credentials were found, or none that work"
+_BREAK = "the connection broke, or the answer could not be read"
+_REASONS = {
+    "Error parsing Path|empty path segment": "it holds a key that is no path (as ../x or a//b)",
+    "kind: Connect|Connection refused|dns error": "the server cannot be reached",
+    "kind: Timeout|timed out": "the server did not answer in time",
+    r"[Cc]redential|[Tt]oken": _NONE_FOUND,
+}
+_BROKEN = (_BREAK, "the server cannot be reached", "the server did not answer in time")
+
+
+def _entry(meta: Any) -> Entry:
+    modified = meta.get("last_modified")
+    return Entry(
+        meta["path"],
+        meta["size"],
+        _bare(meta.get("e_tag")),
+        modified.timestamp() if modified else 0.0,
+    )
+
+
+def _bare(etag: str | None) -> str:
+    """An ETag as it is compared: servers quote it in headers, and not always in listings."""
+    return (etag or "").removeprefix("W/").strip('"')

@@ -1,0 +1,142 @@
+"""How a datastore's settings become a store of obstore: credentials are looked for here."""
+
+from __future__ import annotations
+
+import importlib
+import os
+from datetime import timedelta
+from typing import Any
+
+from scriptrun.data.errors import DatastoreException, needs
+from scriptrun.data.stores import credentials as store_credentials
+from scriptrun.data.stores.timeouts import CONNECT, REQUEST, time_limit
+
+Settings = dict[str, Any]
+
+#: what each provider's own login library is called, and the class of obstore that asks it
+_CHAINS = {
+    "Azure": ("azure.identity", "obstore.auth.azure", "AzureCredentialProvider"),
+    "S3": ("boto3", "obstore.auth.boto3", "Boto3CredentialProvider"),
+    "GCS": ("google.auth", "obstore.auth.google", "GoogleCredentialProvider"),
+}
+#: any of these says that the environment brings credentials
+_VARIABLES = {
+    "Azure": ("AZURE_STORAGE_", "AZURE_CLIENT_", "AZURE_FEDERATED_TOKEN_FILE"),
+    "S3": ("AWS_ACCESS_KEY_ID", "AWS_WEB_IDENTITY_TOKEN_FILE", "AWS_CONTAINER_CREDENTIALS_"),
+    "GCS": ("GOOGLE_SERVICE_ACCOUNT", "GOOGLE_APPLICATION_CREDENTIALS"),
+}
+
+
+def azure(settings: Settings) -> Any:
+    """An Azure Blob container: ``container_name``, ``account_name``, and what is below."""
+    config: Settings = {"account_name": settings["account_name"]}
+    endpoint = azure_endpoint(settings)
+    if endpoint:
+        config["endpoint"] = endpoint
+    for option in ("tenant_id", "client_id", "authority_host"):
+        if settings.get(option):
+            config[option] = settings[option]
+    names = {"account_key": "account_key", "sas_token": "sas_key", "client_secret": "client_secret"}
+    value = _secret(settings)
+    if value:
+        kind = settings.get("credential") or ("sas_token" if "sig=" in value else "account_key")
+        config[names[kind]] = value.lstrip("?")
+    return _open("Azure", "AzureStore", settings["container_name"], config, settings, endpoint)
+
+
+def azure_endpoint(settings: Settings) -> str:
+    """The address of the account, where it is not the public cloud's.
+
+    As in the SDK v1 ``endpoint`` is a suffix (``core.chinacloudapi.cn``); a whole address (an
+    emulator's) is taken as it is.
+    """
+    endpoint = settings.get("endpoint") or ""
+    if "://" in endpoint:
+        return str(endpoint)
+    protocol = settings.get("protocol") or "https"
+    if not endpoint and protocol == "https":
+        return ""
+    suffix = endpoint or "core.windows.net"
+    return f"{protocol}://{settings['account_name']}.blob.{suffix}"
+
+
+def s3(settings: Settings) -> Any:
+    """A bucket of S3 or what speaks like it. Its secret is ``ACCESS_KEY_ID:SECRET_ACCESS_KEY``."""
+    endpoint = settings.get("endpoint") or ""
+    config: Settings = {"region": settings.get("region") or os.environ.get("AWS_REGION")}
+    config["region"] = config["region"] or os.environ.get("AWS_DEFAULT_REGION") or "us-east-1"
+    if endpoint:
+        config |= {"endpoint": endpoint, "virtual_hosted_style_request": False}
+    value = _secret(settings)
+    if value:
+        key, colon, secret = value.partition(":")
+        if not colon:
+            raise DatastoreException(
+                f"The secret {settings['secret']!r} is no pair of S3 keys.",
+                "It should read ACCESS_KEY_ID:SECRET_ACCESS_KEY.",
+            )
+        config |= {"access_key_id": key, "secret_access_key": secret}
+    return _open("S3", "S3Store", settings["bucket"], config, settings, endpoint)
+
+
+def gcs(settings: Settings) -> Any:
+    """A bucket of Google Cloud Storage. Its secret is a service account's key, as JSON."""
+    config: Settings = {}
+    endpoint = settings.get("endpoint") or ""
+    if endpoint:
+        config["base_url"] = endpoint
+    value = _secret(settings)
+    if value:
+        config["service_account_key"] = value
+    return _open("GCS", "GCSStore", settings["bucket"], config, settings, endpoint)
+
+
+def _secret(settings: Settings) -> str:
+    """The value of the secret that the settings name, or ""."""
+    return store_credentials.find(settings["secret"]) if settings.get("secret") else ""
+
+
+def _open(
+    kind: str, store: str, place: str, config: Settings, settings: Settings, endpoint: str
+) -> Any:
+    try:
+        import obstore.store as stores
+    except ImportError:
+        raise needs("obstore", f"A datastore on {kind}") from None
+    limit = timedelta(seconds=time_limit())
+    options: Settings = {
+        "client_options": {
+            "connect_timeout": timedelta(seconds=CONNECT),
+            "timeout": timedelta(seconds=REQUEST),
+            "read_timeout": limit,
+        },
+        "retry_config": {"retry_timeout": limit},
+    }
+    if endpoint.startswith("http://"):
+        options["client_options"]["allow_http"] = True
+    if settings.get("root"):
+        options["prefix"] = settings["root"]
+    if settings.get("anonymous"):
+        config["skip_signature"] = True
+    elif not settings.get("secret"):
+        options |= _chain(kind)
+    try:
+        return getattr(stores, store)(place, config=config, **options)
+    except Exception as error:
+        raise DatastoreException(
+            f"The settings of this datastore on {kind} ({place}) do not make one: "
+            f"{type(error).__name__}.",
+            "Look at its address, its names, and at the form of its secret.",
+        ) from None
+
+
+def _chain(kind: str) -> Settings:
+    """The provider's own login, where its library is installed and no variable says otherwise."""
+    if any(name.startswith(_VARIABLES[kind]) for name in os.environ):
+        return {}
+    library, module, provider = _CHAINS[kind]
+    try:
+        importlib.import_module(library)
+        return {"credential_provider": getattr(importlib.import_module(module), provider)()}
+    except Exception:
+        return {}  # not installed, or not logged in: obstore's own chain is asked

@@ -1,0 +1,113 @@
+"""What a datastore lets us do: it is tried with one small file, which is removed again."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+from scriptrun.data.datastores.classes import AbstractDatastore, HttpDatastore
+from scriptrun.data.errors import DatastoreException
+from scriptrun.data.stores.protocol import Store
+from scriptrun.runtime import files
+
+#: what is tried, in this order
+DEEDS = ("list", "write", "read", "delete")
+_CONTENT = b"scriptrun wrote this file to see whether it may, and removes it at once.\n"
+
+
+@dataclass
+class Probe:
+    """What came of it: ``may`` says of each deed True, False, or None where it was not tried.
+
+    ``reasons`` has a sentence for each that was refused, ``notes`` for each that was not tried.
+    """
+
+    may: dict[str, bool | None] = field(default_factory=lambda: dict.fromkeys(DEEDS))
+    reasons: dict[str, str] = field(default_factory=dict)
+    notes: dict[str, str] = field(default_factory=dict)
+    hint: str = ""
+
+    @property
+    def refused(self) -> bool:
+        """Whether the datastore refused something, or could not be reached."""
+        return bool(self.reasons)
+
+
+def probe(datastore: AbstractDatastore, path: str = "", writes: bool = True) -> Probe:
+    """Try to list, to write one small file, to read it and to remove it.
+
+    ``path`` is a file to read where nothing is written: of an HTTP address, of an ``anonymous``
+    datastore, and without ``writes``. Never raises for what the datastore refuses.
+    """
+    tried = _Trial(Probe())
+    store = tried.does("list", lambda: datastore.store)
+    if store is None:
+        return tried.found
+    if isinstance(datastore, HttpDatastore):
+        _by_address(tried, store, path)
+        return tried.found
+    first = tried.does("list", lambda: next(iter(store.list()), None))
+    if tried.found.refused:
+        return tried.found  # with wrong credentials all else would only say so again
+    if writes and not datastore.settings.get("anonymous"):
+        _by_file(tried, store)
+        return tried.found
+    why = "not tried: it is read anonymously" if writes else "not tried"
+    tried.found.notes |= {"write": why, "delete": why}
+    _read(tried, store, path or (first.path if first is not None else ""))
+    return tried.found
+
+
+class _Trial:
+    """Tries deeds, and notes what comes of them."""
+
+    def __init__(self, found: Probe) -> None:
+        self.found = found
+
+    def does(self, deed: str, work: Callable[[], Any]) -> Any:
+        """What ``work`` returns; None where the store refuses."""
+        try:
+            made = work()
+        except DatastoreException as error:
+            self.found.may[deed] = False
+            self.found.reasons[deed] = error.message
+            self.found.hint = error.hint or self.found.hint
+            return None
+        self.found.may[deed] = True
+        return made
+
+
+def _by_file(tried: _Trial, store: Store) -> None:
+    path = f"scriptrun-check-{files.unique(12)}.txt"
+    if tried.does("write", lambda: store.write(path, io.BytesIO(_CONTENT))) is None:
+        tried.found.notes |= {"delete": "not tried: nothing could be written"}
+        first = next(iter(store.list()), None)
+        _read(tried, store, first.path if first is not None else "")
+        return
+    data = tried.does("read", lambda: store.read(path, 0, len(_CONTENT)))
+    if data is not None and data != _CONTENT:
+        tried.found.may["read"] = False
+        tried.found.reasons["read"] = f"What was read from {store.name} is not what was written."
+    tried.does("delete", lambda: store.delete(path))
+    if tried.found.may["delete"] is False:
+        tried.found.reasons["delete"] += f" The file {path} is left there."
+
+
+def _by_address(tried: _Trial, store: Store, path: str) -> None:
+    only = "an HTTP address can only be read"
+    tried.found.may["list"] = None
+    tried.found.notes |= {"list": only, "write": only, "delete": only}
+    if path:
+        _read(tried, store, path)
+    elif tried.does("read", lambda: (store.stat(""), True)):
+        tried.found.may["read"] = None
+        tried.found.notes["read"] = "the server answers; name a file to read one: --path a/file"
+
+
+def _read(tried: _Trial, store: Store, path: str) -> None:
+    if path:
+        tried.does("read", lambda: store.read(path, 0, 1))
+    else:
+        tried.found.notes["read"] = "not tried: it holds no file"

@@ -1,0 +1,231 @@
+"""Files behind HTTP(S) addresses, read by the standard library.
+
+They cannot be written, and are listed where the server has an index page for each folder.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any, BinaryIO
+
+from scriptrun.data.errors import (
+    DatastoreException,
+    FileChanged,
+    FileMissing,
+    NoListing,
+    NoRanges,
+    Unreachable,
+)
+from scriptrun.data.stores.protocol import PIECE, Entry
+from scriptrun.data.stores.timeouts import Patience, time_limit
+from scriptrun.data.stores.web_headers import announced, seconds
+from scriptrun.data.stores.web_listing import links
+
+#: files whose headers are asked for together when a folder is listed
+_STATS = 256
+#: answers that may be different a moment later
+_AGAIN = (408, 429, 500, 502, 503, 504)
+
+
+class WebStore:
+    """The files below ``root``, an address. ``headers`` go with every request (credentials)."""
+
+    folder: Path | None = None
+    sums = False
+    at_once = 16
+
+    def __init__(
+        self, name: str, root: str, headers: dict[str, str] | None = None, query: str = ""
+    ) -> None:
+        self.name = name
+        self._query = query
+        self.root = root.rstrip("/")
+        self._headers = headers or {}
+
+    def list(self, folder: str = "") -> Iterator[Entry]:
+        """The files that the server's index pages link; refused where it has none."""
+        prefix = f"{folder}/" if folder else ""
+        names = self._index(folder)
+        files: Any = []
+        for name in names:
+            if not name.endswith("/"):
+                files.append(prefix + name)
+            if name.endswith("/") or name == names[-1] or len(files) == _STATS:
+                yield from self._entries(files)
+                files = []
+            if name.endswith("/"):
+                yield from self.list(prefix + name[:-1])
+
+    def _entries(self, paths: Sequence[str]) -> Sequence[Entry]:
+        """The files, each asked for; links that lead nowhere are left out."""
+        from concurrent.futures import ThreadPoolExecutor
+
+        if not paths:
+            return []
+        with ThreadPoolExecutor(self.at_once, "scriptrun-web") as pool:
+            return [entry for entry in pool.map(self.stat, paths) if entry is not None]
+
+    def _index(self, folder: str) -> Sequence[str]:
+        """What lies right in ``folder``, sorted; folders end with a slash."""
+        try:
+            with self._ask(f"{folder}/" if folder else "", "GET") as answer:
+                if answer.headers.get_content_type() in ("text/html", "application/xhtml+xml"):
+                    text = answer.read().decode("utf-8", "replace")
+                    return links(text, _with_slash(answer.url) if not folder else answer.url)
+        except FileMissing:
+            pass
+        raise NoListing(
+            f"{self.name} is an HTTP address, and its server gives no list of "
+            f"{folder or 'what it has'}.",
+            "Name each file by its whole path, without * and without folders.",
+        )
+
+    def stat(self, path: str) -> Entry | None:
+        """The file as its headers tell; None where the server answers 404 or 410."""
+        try:
+            with self._ask(path, "HEAD") as answer:
+                if path and answer.url == _with_slash(address(self.root, path) + self._query):
+                    return None  # it is a folder, and the server leads to its index page
+                return _entry(path, answer.headers)
+        except FileMissing:
+            return None
+
+    def read(self, path: str, start: int, end: int, etag: str = "") -> bytes:
+        """A range of the file; from a server without ranges, cut from the whole."""
+        if end <= start:
+            return b""
+        with self._ask(path, "GET", {"Range": f"bytes={start}-{end - 1}"}) as answer:
+            self._check(path, answer.headers, etag)
+            if answer.status != 206:
+                answer.read(start)
+            return bytes(answer.read(end - start))
+
+    def pieces(
+        self, path: str, etag: str = "", start: int = 0, end: int | None = None
+    ) -> Iterator[bytes]:
+        """The file, or a range of it, from one answer; it is checked where a digest is given."""
+        begin = f"bytes={start}-"
+        wanted = {"Range": begin if end is None else f"{begin}{end - 1}"}
+        with self._ask(path, "GET", wanted if start or end is not None else {}) as answer:
+            self._check(path, answer.headers, etag)
+            if answer.status != 206 and (start or end is not None):
+                raise NoRanges(f"The server of {self.name} does not know ranges.")
+            digest = announced(answer.headers) if answer.status == 200 else None
+            try:
+                for piece in _body(answer):
+                    if digest is not None:
+                        digest.add(piece)
+                    yield piece
+            except OSError as error:
+                raise self._unreachable(_why(error)) from None
+            if digest is not None and not digest.is_right():
+                raise DatastoreException(
+                    f"The file {path!r} did not arrive from {self.name} as its digest says.",
+                    "Try again; if it stays so, the connection or a proxy changes the data.",
+                )
+
+    def write(self, path: str, file: BinaryIO, new: bool = False) -> Entry:
+        """Refused."""
+        raise self._read_only()
+
+    def delete(self, path: str) -> None:
+        """Refused."""
+        raise self._read_only()
+
+    def _read_only(self) -> DatastoreException:
+        return DatastoreException(f"{self.name} is an HTTP address: it can only be read.")
+
+    def _check(self, path: str, headers: Any, etag: str) -> None:
+        if etag and _entry(path, headers).etag != etag:
+            raise FileChanged(f"The file {path!r} in {self.name} has changed.")
+
+    def _ask(self, path: str, method: str, headers: dict[str, str] | None = None) -> Any:
+        """The answer to one request, which is repeated while the server asks for patience."""
+        import urllib.error
+        import urllib.request
+
+        url = address(self.root, path) + self._query
+        every = {"User-Agent": "scriptrun", "Accept-Encoding": "identity", **self._headers}
+        request = urllib.request.Request(url, method=method, headers={**every, **(headers or {})})
+        patience = Patience()
+        while True:
+            asked = 0.0
+            try:
+                return urllib.request.urlopen(request, timeout=time_limit())
+            except urllib.error.HTTPError as error:
+                error.close()
+                if error.code not in _AGAIN:
+                    raise self._refused(path, error.code) from None
+                reason = f"it answered {error.code}"
+                asked = seconds(error.headers.get("Retry-After"))
+            except OSError as error:
+                reason = _why(error)
+            if reason == _NOBODY or not patience.wait(asked):
+                raise self._unreachable(reason) from None
+
+    def _refused(self, path: str, code: int) -> DatastoreException:
+        if code in (404, 410):
+            return FileMissing(f"There is no file {path!r} in {self.name}.")
+        what = "wants credentials, or refuses these" if code in (401, 403) else f"answered {code}"
+        return DatastoreException(f"Could not read {path} in {self.name}: the server {what}.")
+
+    def _unreachable(self, reason: str) -> DatastoreException:
+        kind = DatastoreException if reason == _NOBODY else Unreachable
+        return kind(f"Could not read from {self.name}: {reason}.")
+
+
+def _body(answer: Any) -> Iterator[bytes]:
+    """What the server sends; OSError where less arrives than it announced."""
+    import http.client
+
+    left = int(answer.headers.get("Content-Length") or -1)
+    try:
+        while piece := answer.read(PIECE):
+            left -= len(piece) if left > 0 else 0
+            yield piece
+    except http.client.HTTPException:
+        raise ConnectionError from None
+    if left > 0:
+        raise ConnectionError
+
+
+_NOBODY = "no server of this name, or none that listens there"
+
+
+def _why(error: OSError) -> str:
+    import socket
+
+    cause = getattr(error, "reason", error)
+    if isinstance(cause, ConnectionRefusedError | socket.gaierror):
+        return _NOBODY
+    if isinstance(cause, TimeoutError):
+        return "it did not answer in time"
+    return "the connection broke"
+
+
+def address(root: str, path: str) -> str:
+    """The URL of the file at ``path`` below ``root``."""
+    from urllib.parse import quote
+
+    return f"{root}/{quote(path)}" if path else root
+
+
+def _with_slash(url: str) -> str:
+    """The address of a folder's index page."""
+    before, question, query = url.partition("?")
+    return before.rstrip("/") + "/" + question + query
+
+
+def _entry(path: str, headers: Any) -> Entry:
+    from email.utils import parsedate_to_datetime
+
+    etag = (headers.get("ETag") or "").removeprefix("W/").strip('"')
+    changed = headers.get("Last-Modified")
+    try:
+        modified = parsedate_to_datetime(changed).timestamp() if changed else 0.0
+    except ValueError:
+        modified = 0.0
+    length = headers.get("Content-Range", "").rpartition("/")[2] or headers.get("Content-Length")
+    size = int(length) if length and length.isdigit() else -1
+    return Entry(path, size, etag or (f"{modified:.0f}" if modified else ""), modified)

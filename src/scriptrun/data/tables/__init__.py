@@ -1,0 +1,1 @@
+"""Tables: reading, writing and querying the files of tabular datasets."""

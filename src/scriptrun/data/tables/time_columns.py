@@ -1,0 +1,104 @@
+"""Tables with a column of times: the rows of a span are chosen by it."""
+
+from __future__ import annotations
+
+import datetime
+from typing import Any, Self
+
+from scriptrun.data.errors import DatasetValidationError
+from scriptrun.data.tables.expressions import Expression, column
+
+
+class TimeColumns:
+    """Mixed into a table: needs ``filter``, ``_with``, ``_content`` and ``_options``."""
+
+    _options: dict[str, Any]
+    _content: Any
+
+    def with_timestamp_columns(
+        self,
+        timestamp: str | None = None,
+        partition_timestamp: str | None = None,
+        validate: bool = False,
+        **kwargs: Any,
+    ) -> Self:
+        """The same table; ``timestamp`` names its column of times.
+
+        ``partition_timestamp`` names one that stands in the files' paths: by it whole files are
+        passed over. With ``validate`` the columns are looked for now.
+        """
+        old = kwargs.get("fine_grain_timestamp"), kwargs.get("coarse_grain_timestamp")
+        names = [timestamp or old[0], partition_timestamp or old[1]]
+        made: Self = self._with(self._content, timestamps=names)  # type: ignore[attr-defined]
+        if validate:
+            made.keep_columns([name for name in names if name], validate=True)  # type: ignore[attr-defined]
+        return made
+
+    @property
+    def timestamp_columns(self) -> tuple[str | None, str | None]:
+        """The column of times, and the one in the files' paths; None for what was not said."""
+        fine, coarse = self._options.get("timestamps") or (None, None)
+        return fine, coarse
+
+    def time_before(
+        self, end_time: datetime.datetime, include_boundary: bool = True, validate: bool = True
+    ) -> Self:
+        """The rows up to ``end_time``. Raises DatasetValidationError without a column of times."""
+        return self._between(None, end_time, include_boundary)
+
+    def time_after(
+        self, start_time: datetime.datetime, include_boundary: bool = True, validate: bool = True
+    ) -> Self:
+        """The rows from ``start_time`` on."""
+        return self._between(start_time, None, include_boundary)
+
+    def time_between(
+        self,
+        start_time: datetime.datetime,
+        end_time: datetime.datetime,
+        include_boundary: bool = True,
+        validate: bool = True,
+    ) -> Self:
+        """The rows from ``start_time`` up to ``end_time``."""
+        return self._between(start_time, end_time, include_boundary)
+
+    def time_recent(
+        self, time_delta: datetime.timedelta, include_boundary: bool = True, validate: bool = True
+    ) -> Self:
+        """The rows of the last ``time_delta``, by this machine's clock in UTC."""
+        now = datetime.datetime.now(datetime.UTC).replace(tzinfo=None)
+        return self._between(now - time_delta, None, include_boundary)
+
+    def _between(
+        self, start: datetime.datetime | None, end: datetime.datetime | None, bounds: bool
+    ) -> Self:
+        fine, coarse = self.timestamp_columns
+        if fine is None and coarse is None:
+            raise DatasetValidationError(
+                "The table has no column of times.",
+                "Name it first: dataset.with_timestamp_columns(timestamp='when').",
+            )
+        made = self
+        if coarse is not None:  # whole files: the boundary's own file may hold both sides
+            made = made._where(coarse, start, end, True)
+        if fine is not None:
+            made = made._where(fine, start, end, bounds)
+        return made
+
+    def _where(
+        self,
+        name: str,
+        start: datetime.datetime | None,
+        end: datetime.datetime | None,
+        bounds: bool,
+    ) -> Self:
+        conditions: list[Expression] = []
+        if start is not None:
+            conditions.append(column(name) >= start if bounds else column(name) > start)
+        if end is not None:
+            conditions.append(column(name) <= end if bounds else column(name) < end)
+        made: Any = self
+        for condition in conditions:
+            made = made.filter(condition)
+        found: Self = made
+        return found
