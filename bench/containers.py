@@ -21,7 +21,7 @@ import wheel_making
 SUBMIT = """
 import sys, time
 began = time.time()
-from scriptrun.engines import local
+from scriptrun.engines.local import engine as local
 local.allow_fork()
 from scriptrun import Environment, Experiment, ScriptRunConfig, Workspace
 environment = Environment.from_docker_image("bench", sys.argv[2])

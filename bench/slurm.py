@@ -14,9 +14,9 @@ sys.path.insert(0, str(timing.ROOT / "ci" / "slurm"))
 import cluster as clusters
 
 from scriptrun import Environment, Experiment, ScriptRunConfig, Workspace
-from scriptrun.engines import slurm_commands
 from scriptrun.engines.base import ALIVE, QUEUED
-from scriptrun.engines.slurm import Slurm
+from scriptrun.engines.slurm import commands as slurm_commands
+from scriptrun.engines.slurm.engine import Slurm
 
 #: runs of one array, and active ones that one look is to tell of
 MANY, ACTIVE = 500, 1000

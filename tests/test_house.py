@@ -65,7 +65,7 @@ LATE_OF_OURS = {
     "src/scriptrun/experiment.py": "Run, Experiment and Workspace give each other out",
     "src/scriptrun/run.py": "Run, Experiment and Workspace give each other out",
     "src/scriptrun/workspace.py": "Run, Experiment and Workspace give each other out",
-    "src/scriptrun/engines/local.py": "the launcher is loaded only where a process is forked into",
+    "src/scriptrun/engines/local/engine.py": "the launcher is loaded only where a process is forked into",
     "src/scriptrun/runtime/launcher/guard.py": "the guard forks before the launcher is loaded",
     "src/scriptrun/runtime/launcher/launcher.py": "only jobs of several ranks load what these need",
     "src/scriptrun/runtime/ranks/shim.py": "a rank's start must not wait for the package to load",

@@ -31,7 +31,7 @@ _HOMES = {
     "MpiConfiguration": "scriptrun.config.distributed",
     "PyTorchConfiguration": "scriptrun.config.distributed",
     "TensorflowConfiguration": "scriptrun.config.distributed",
-    "Local": "scriptrun.engines.local",
+    "Local": "scriptrun.engines.local.engine",
     "HyperDriveConfig": "scriptrun.config.hyperdrive",
     "PrimaryMetricGoal": "scriptrun.config.hyperdrive",
     "HyperDriveRun": "scriptrun.sweeps.sweep_run",

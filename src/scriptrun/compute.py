@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from scriptrun.home import Home
 
 #: the classes of compute targets by name, imported when they are used
-ENGINES = {"Local": "scriptrun.engines.local", "Slurm": "scriptrun.engines.slurm"}
+ENGINES = {"Local": "scriptrun.engines.local.engine", "Slurm": "scriptrun.engines.slurm.engine"}
 DEFAULT = "local"
 
 

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from scriptrun import compute, tickets
-from scriptrun.engines import slots
+from scriptrun.engines.local import slots
 from scriptrun.environments.conda import client as conda_client
 from scriptrun.environments.conda import request as conda_request
 from scriptrun.environments.interpreter import existing as interpreter_existing

@@ -15,8 +15,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from scriptrun import compute, placing, preparing, starting, tickets
-from scriptrun.engines import local
 from scriptrun.engines.base import ALIVE, QUEUED, UNKNOWN, NoAnswer, NoRoom
+from scriptrun.engines.local import engine as local_engine
 from scriptrun.environments.builder import Ready
 from scriptrun.environments.cache import folders as cache_folders
 from scriptrun.environments.lookup import find
@@ -53,7 +53,7 @@ FRESH = 1.0
 def main(root: str) -> None:
     """Run the queue of the workspace in ``root`` until nothing waits."""
     processes.call_me(processes.RUNNER)
-    local.allow_fork()
+    local_engine.allow_fork()
     workspace = Home(root)
     if os.path.isdir(paths.runtime_root() / "sweeps" / workspace.id):
         tending.see_to_all(workspace)

@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 from pods import BASE
 
-from scriptrun.engines import slots
-from scriptrun.engines.local import Local
+from scriptrun.engines.local import slots
+from scriptrun.engines.local.engine import Local
 from scriptrun.runtime import files
 from scriptrun.store import paths
 from scriptrun.testing import jobs

@@ -9,7 +9,7 @@ import re
 import pytest
 
 from scriptrun.config.distributed import MpiConfiguration
-from scriptrun.engines.slurm import Slurm
+from scriptrun.engines.slurm.engine import Slurm
 from scriptrun.testing import jobs
 from scriptrun.testing.engines import EngineSuite
 from scriptrun.testing.jobs import Bench

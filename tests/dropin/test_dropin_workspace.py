@@ -10,7 +10,7 @@ from scriptrun.dropin import notes
 from scriptrun.dropin.compute import ComputeTarget
 from scriptrun.dropin.experiment import Experiment
 from scriptrun.dropin.workspace import Workspace
-from scriptrun.engines.local import Local
+from scriptrun.engines.local.engine import Local
 from scriptrun.spec.errors import UserErrorException, WorkspaceException
 
 AZURE = {"subscription_id": "s-1", "resource_group": "group"}

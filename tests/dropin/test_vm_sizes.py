@@ -40,7 +40,7 @@ def test_what_is_no_size(name):
 def test_a_cluster_is_asked_for_what_the_size_means(tmp_path):
     from scriptrun import Workspace, compute
     from scriptrun.dropin.compute import make
-    from scriptrun.engines.slurm import Slurm
+    from scriptrun.engines.slurm.engine import Slurm
 
     ws = Workspace.create("w", path=tmp_path)
     compute.put(ws, Slurm(name="ours", partition="gpu", memory="8G"))

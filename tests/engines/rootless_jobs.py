@@ -12,7 +12,7 @@ from pods import BASE, own
 from test_in_containers import TELLS, managed, seen, submit
 
 from scriptrun.config.environment import Environment
-from scriptrun.engines.local import Local
+from scriptrun.engines.local.engine import Local
 from scriptrun.store import container_tool
 from scriptrun.testing.jobs import Bench, log_of, until, wait
 from scriptrun.testing.scripts import DEAF

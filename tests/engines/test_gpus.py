@@ -11,8 +11,8 @@ import sys
 import pytest
 
 from scriptrun import surveying
-from scriptrun.engines import slots
-from scriptrun.engines.local import Local
+from scriptrun.engines.local import slots
+from scriptrun.engines.local.engine import Local
 from scriptrun.store import paths
 from scriptrun.testing.jobs import Bench, log_of, log_of_rank, until, wait
 

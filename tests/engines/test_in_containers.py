@@ -17,7 +17,7 @@ from scriptrun.config.conda_dependencies import CondaDependencies
 from scriptrun.config.environment import DockerBuildContext, Environment
 from scriptrun.config.script_run_config import ScriptRunConfig
 from scriptrun.config.sections import DockerConfiguration
-from scriptrun.engines.local import Local
+from scriptrun.engines.local.engine import Local
 from scriptrun.environments.interpreter import discovery as interpreter_discovery
 from scriptrun.experiment import Experiment
 from scriptrun.testing.jobs import Bench, log_of, until, wait

@@ -7,7 +7,7 @@ import os
 import pytest
 
 from scriptrun.config.distributed import MpiConfiguration
-from scriptrun.engines.slurm import Slurm
+from scriptrun.engines.slurm.engine import Slurm
 from scriptrun.spec.errors import RunConfigurationException
 from scriptrun.testing import jobs
 from scriptrun.testing.jobs import TIME_TO_SAVE, Bench, log_of_rank

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from scriptrun.engines import slots
+from scriptrun.engines.local import slots
 
 GPUS = ["GPU-aa11", "GPU-aa22", "GPU-bb33"]
 
@@ -45,7 +45,7 @@ def test_no_text_breaks_it_and_nothing_is_handed_out_twice(visible):
 def take_elsewhere(root, runs):
     """Another process: how many slots it gets, of ``runs``."""
     code = (
-        "import sys; from pathlib import Path; from scriptrun.engines import slots; "
+        "import sys; from pathlib import Path; from scriptrun.engines.local import slots; "
         "held = [slots.take(Path(sys.argv[1]), int(sys.argv[2]), 0) for _ in range(int(sys.argv[2]))]; "
         "print(sum(each is not None for each in held))"
     )

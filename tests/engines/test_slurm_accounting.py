@@ -5,8 +5,9 @@ from __future__ import annotations
 import pytest
 
 from scriptrun import surveying
-from scriptrun.engines import slurm_facts, slurm_look
-from scriptrun.engines.slurm import Slurm
+from scriptrun.engines.slurm import cluster as slurm_cluster
+from scriptrun.engines.slurm import poll as slurm_poll
+from scriptrun.engines.slurm.engine import Slurm
 from scriptrun.runtime import files
 from scriptrun.spec.errors import ExperimentExecutionException
 from scriptrun.testing.jobs import Bench, until
@@ -21,11 +22,11 @@ def test_accounts_count_and_tell_of_what_was(tmp_path, slurm, slurm_accounting, 
     job = files.read_json(str(run.path / "slurm" / "1" / "job.json"))["job"]
 
     def told():
-        slurm_look._forgotten.clear()
-        return slurm_look._of_accounting(job, None) == "COMPLETED"
+        slurm_poll._forgotten.clear()
+        return slurm_poll._of_accounting(job, None) == "COMPLETED"
 
     until(told, "sacct does not know the job")
-    assert slurm_look._of_accounting("999999", None) == ""
+    assert slurm_poll._of_accounting("999999", None) == ""
     stranger = Slurm(partition="main", account="nobody")
     with pytest.raises(ExperimentExecutionException, match=r"Slurm refused the job: .*account"):
         Bench(tmp_path / "x", stranger).submit("print('never')")
@@ -33,7 +34,7 @@ def test_accounts_count_and_tell_of_what_was(tmp_path, slurm, slurm_accounting, 
     assert found["account"].verdict == "bad" and "sacctmgr" in found["account"].hint
 
     def nodes():
-        return [each.nodes for each in slurm_facts.kinds() if each.partition == "main"]
+        return [each.nodes for each in slurm_cluster.kinds() if each.partition == "main"]
 
     assert nodes() == [1]  # and an answer of this cluster is none of another's
     monkeypatch.setenv("SLURM_CONF", slurm.environ["SLURM_CONF"])

@@ -7,7 +7,7 @@ import json
 import pytest
 
 from scriptrun import Experiment, ScriptRunConfig
-from scriptrun.engines.slurm import Slurm
+from scriptrun.engines.slurm.engine import Slurm
 from scriptrun.runtime import files
 from scriptrun.testing.jobs import Bench, log_of, wait
 

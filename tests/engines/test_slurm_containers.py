@@ -11,7 +11,7 @@ from pods import BASE, own, short_path
 from scriptrun.config.distributed import PyTorchConfiguration
 from scriptrun.config.environment import Environment
 from scriptrun.config.script_run_config import ScriptRunConfig
-from scriptrun.engines.slurm import Slurm
+from scriptrun.engines.slurm.engine import Slurm
 from scriptrun.experiment import Experiment
 from scriptrun.spec.errors import RunConfigurationException
 from scriptrun.testing.jobs import TIME_TO_SAVE, Bench, log_of, log_of_rank, until, wait

@@ -7,7 +7,7 @@ from index_server import serving
 from wheel_making import make_wheel
 
 from scriptrun import Dataset, Datastore, Experiment
-from scriptrun.engines.slurm import Slurm
+from scriptrun.engines.slurm.engine import Slurm
 from scriptrun.spec.errors import ExperimentExecutionException, RunConfigurationException
 from scriptrun.testing import jobs
 from scriptrun.testing.jobs import Bench, kill, log_of, log_of_rank, until, wait

@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 from machine import lacking
 
-from scriptrun.engines.local import Local
+from scriptrun.engines.local.engine import Local
 from scriptrun.run import Run
 from scriptrun.testing import jobs
 from scriptrun.testing.jobs import Bench, log_of, until, wait

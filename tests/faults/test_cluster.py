@@ -10,7 +10,7 @@ import sys
 import pytest
 
 from scriptrun import Run, submit, surveying
-from scriptrun.engines.slurm import Slurm
+from scriptrun.engines.slurm.engine import Slurm
 from scriptrun.runtime import files, identity
 from scriptrun.testing import jobs
 from scriptrun.testing.jobs import PATIENCE, TIME_TO_SAVE, Bench, kill, log_of, until, wait

@@ -12,7 +12,7 @@ from pods import BARE, BASE, own
 
 from scriptrun.config.environment import Environment
 from scriptrun.config.script_run_config import ScriptRunConfig
-from scriptrun.engines.local import Local
+from scriptrun.engines.local.engine import Local
 from scriptrun.experiment import Experiment
 from scriptrun.runtime import files
 from scriptrun.spec.errors import RunConfigurationException

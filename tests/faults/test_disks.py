@@ -11,7 +11,7 @@ import sys
 import pytest
 
 from scriptrun import tickets
-from scriptrun.engines.local import Local
+from scriptrun.engines.local.engine import Local
 from scriptrun.spec.errors import UserErrorException
 from scriptrun.testing import jobs
 from scriptrun.testing.jobs import Bench, log_of, until, wait

@@ -13,7 +13,7 @@ import zipfile
 import pytest
 import victims
 
-from scriptrun.engines.local import Local
+from scriptrun.engines.local.engine import Local
 from scriptrun.environments.cache import folders as cache_folders
 from scriptrun.run import Run
 from scriptrun.testing import jobs

@@ -17,7 +17,7 @@ import pytest
 import victims
 
 from scriptrun import tickets
-from scriptrun.engines.local import Local
+from scriptrun.engines.local.engine import Local
 from scriptrun.run import Run
 from scriptrun.testing import jobs
 from scriptrun.testing.jobs import Bench, until, wait

@@ -31,7 +31,7 @@ import sys
 from pathlib import Path
 sys.path.insert(0, sys.argv[1])
 from tuning import Tuner
-from scriptrun.engines.slurm import Slurm
+from scriptrun.engines.slurm.engine import Slurm
 target = Slurm(partition="main", cpus=4, memory="64M") if "slurm" in sys.argv else None
 tuner = Tuner(Path(sys.argv[2]), target)
 arguments = ("--mark", sys.argv[2] + "/ran", "--gate", sys.argv[2] + "/gate")

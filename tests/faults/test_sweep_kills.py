@@ -23,7 +23,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "sweeps"))
 from tuning import SCRIPT, Tuner, driver_of, ended, until
 
 from scriptrun import BayesianParameterSampling, RandomParameterSampling, choice, uniform
-from scriptrun.engines.slurm import Slurm
+from scriptrun.engines.slurm.engine import Slurm
 
 pytestmark = [pytest.mark.faults, pytest.mark.slow]
 

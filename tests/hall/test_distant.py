@@ -21,7 +21,7 @@ from scriptrun import (
     distant,
     standing,
 )
-from scriptrun.engines.slurm import Slurm
+from scriptrun.engines.slurm.engine import Slurm
 from scriptrun.engines.transport import Ssh, Unreachable
 from scriptrun.runtime import files
 from scriptrun.spec.errors import ScriptrunError, UserErrorException

@@ -12,7 +12,7 @@ import sys
 import pytest
 
 from scriptrun import Experiment, Run, runner, runner_loop, starting, tickets
-from scriptrun.engines.local import Local
+from scriptrun.engines.local.engine import Local
 from scriptrun.runtime import files
 from scriptrun.store.locks import flocks
 from scriptrun.testing import jobs

@@ -140,7 +140,7 @@ def test_what_cannot_be_meant_is_refused_at_once(bench):
 
 @pytest.mark.slurm
 def test_slurm_starts_it_again_too(slurm, bench):
-    from scriptrun.engines.slurm import Slurm
+    from scriptrun.engines.slurm.engine import Slurm
 
     environment = Environment("bench")
     environment.python.user_managed_dependencies = True

@@ -7,8 +7,8 @@ import sys
 import pytest
 
 from scriptrun import Workspace, surveying
-from scriptrun.engines.local import Local
-from scriptrun.engines.slurm import Slurm
+from scriptrun.engines.local.engine import Local
+from scriptrun.engines.slurm.engine import Slurm
 from scriptrun.testing.jobs import until
 
 

@@ -6,7 +6,7 @@ import os
 import pytest
 
 from scriptrun import Workspace
-from scriptrun.engines.local import Local
+from scriptrun.engines.local.engine import Local
 from scriptrun.spec.errors import UserErrorException, WorkspaceException
 from scriptrun.testing.jobs import Bench, log_of, until
 from scriptrun.testing.scripts import GATED

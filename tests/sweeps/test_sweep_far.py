@@ -7,7 +7,7 @@ import uuid
 import pytest
 from tuning import Tuner, tuned_to_a_model
 
-from scriptrun.engines.slurm import Slurm
+from scriptrun.engines.slurm.engine import Slurm
 
 pytestmark = [pytest.mark.slurm, pytest.mark.slow]
 

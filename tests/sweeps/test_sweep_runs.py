@@ -28,7 +28,7 @@ from scriptrun import (
     choice,
     uniform,
 )
-from scriptrun.engines.local import Local
+from scriptrun.engines.local.engine import Local
 from scriptrun.spec.errors import (
     ActivityFailedException,
     RunConfigurationException,

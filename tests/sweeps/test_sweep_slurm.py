@@ -8,7 +8,7 @@ import pytest
 from tuning import Tuner, ended, tuned_to_a_model
 
 from scriptrun import BanditPolicy, GridParameterSampling, choice
-from scriptrun.engines.slurm import Slurm
+from scriptrun.engines.slurm.engine import Slurm
 from scriptrun.runtime import files
 from scriptrun.sweeps.journal import Journal
 from scriptrun.testing.jobs import until

@@ -7,7 +7,7 @@ import sys
 import pytest
 
 from scriptrun import browsing
-from scriptrun.engines.local import Local
+from scriptrun.engines.local.engine import Local
 from scriptrun.run import Run
 from scriptrun.testing.jobs import Bench
 

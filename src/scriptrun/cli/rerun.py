@@ -11,7 +11,7 @@ from dataclasses import asdict
 
 from scriptrun import rerun
 from scriptrun.cli import finishing, out, shared, streaming
-from scriptrun.engines import local
+from scriptrun.engines.local import engine as local_engine
 from scriptrun.spec.hints import Any
 
 _CODES = {"same": 0, "drifted": 1, "cannot": 2}
@@ -29,7 +29,7 @@ def arguments(parser: Any) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Start it again; the exit code."""
-    local.allow_fork()
+    local_engine.allow_fork()
     first = shared.run_of(args)
     again = rerun.start(first, args.name)
     if not args.verify:

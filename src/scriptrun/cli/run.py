@@ -20,7 +20,7 @@ import importlib
 
 from scriptrun import experiment_file, opening, submit
 from scriptrun.cli import describing, environment_words, ticking
-from scriptrun.engines import local
+from scriptrun.engines.local import engine as local_engine
 from scriptrun.spec.hints import Any
 
 
@@ -145,7 +145,7 @@ def run(args: argparse.Namespace) -> int:
     submission.warnings += described.warnings
     if args.plan:
         return int(_loaded("planning").show(submission, workspace, args.json))
-    local.allow_fork()  # one thread, and nothing else of ours runs here
+    local_engine.allow_fork()  # one thread, and nothing else of ours runs here
     workspace = opening.made(workspace)
     experiment_file.make(workspace, described.experiment)
     with ticking.telling("Taking a snapshot"):

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from scriptrun import compute
 from scriptrun.dropin import notes, provisioning, vm_sizes
-from scriptrun.engines.slots import DEFAULT_RUNS
+from scriptrun.engines.local.slots import DEFAULT_RUNS
 from scriptrun.home import Home
 from scriptrun.run import Run
 from scriptrun.spec import values

@@ -139,7 +139,7 @@ PROVIDED: dict[str, dict[str, str]] = {
     "azureml.core.compute.computeinstance": _COMPUTE,
     "azureml.core.compute_target": {
         "scriptrun.dropin.compute": "AbstractComputeTarget=ComputeTarget",
-        "scriptrun.engines.local": "LocalTarget=Local",
+        "scriptrun.engines.local.engine": "LocalTarget=Local",
         "scriptrun.spec.errors": "ComputeTargetException",
     },
     "azureml.core.dataset": {"scriptrun.dropin.dataset": "Dataset"},

@@ -14,7 +14,7 @@ import traceback
 from pathlib import Path
 
 from scriptrun import runner_loop
-from scriptrun.engines import local
+from scriptrun.engines.local import engine as local_engine
 from scriptrun.engines.transport import Unreachable
 from scriptrun.runtime import events, files, processes, results
 from scriptrun.runtime.launcher import (  # noqa: F401 (loaded once, before the forks)
@@ -130,7 +130,7 @@ class Driver:
         self.points = Points(workspace, job.id, self.sweep, self.journal)
         forks = not self.points.is_advised  # Optuna brings NumPy, and that threads
         if forks:
-            local.allow_fork()
+            local_engine.allow_fork()
             runner_loop.make_forks_cheap()
         self.launching = Launching(workspace, job.id, self.journal, forks)
         self.flight = Flight(workspace, self.sweep, self.journal, self.launching, self.log)

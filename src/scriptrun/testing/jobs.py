@@ -25,7 +25,7 @@ from scriptrun.config.distributed import (
 )
 from scriptrun.config.environment import Environment
 from scriptrun.config.script_run_config import ScriptRunConfig
-from scriptrun.engines import local
+from scriptrun.engines.local import engine as local_engine
 from scriptrun.experiment import Experiment
 from scriptrun.run import Run
 from scriptrun.spec.job import Target
@@ -131,7 +131,7 @@ def submitter() -> list[str]:
 
 def main() -> None:
     """Submit the order on standard input, as the command line would: by fork."""
-    local.allow_fork()
+    local_engine.allow_fork()
     order = json.load(sys.stdin)
     for _ in range(order.get("count", 1)):
         print(place_order(order).id, flush=True)

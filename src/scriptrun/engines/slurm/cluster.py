@@ -9,9 +9,12 @@ import shutil
 import time
 from dataclasses import dataclass
 
-from scriptrun.engines import gangs, in_containers, slurm_commands, slurm_script
+from scriptrun.engines import containers
 from scriptrun.engines.base import Order
-from scriptrun.engines.slurm_options import SlurmOptions
+from scriptrun.engines.local import requirements as local_requirements
+from scriptrun.engines.slurm import commands as slurm_commands
+from scriptrun.engines.slurm import script as slurm_script
+from scriptrun.engines.slurm.options import SlurmOptions
 from scriptrun.runtime.schedulers import slurm
 from scriptrun.spec.errors import ExperimentExecutionException
 from scriptrun.spec.hints import Any
@@ -81,7 +84,7 @@ def problems(target: SlurmOptions, job: JobSpec) -> list[str]:
     """Every reason why the job cannot run there."""
     found = _of_options(target)
     if job.environment.container:
-        found += in_containers.problems_of_nodes(job, target.containers, bool(target.ssh))
+        found += containers.problems_of_nodes(job, target.containers, bool(target.ssh))
         if target.scratch:
             found.append("a job in containers cannot lie on a node's own disk: leave out scratch")
     nodes = job.distribution.nodes
@@ -104,8 +107,8 @@ def problems(target: SlurmOptions, job: JobSpec) -> list[str]:
 
 def _of_options(target: SlurmOptions) -> list[str]:
     found = []
-    if target.containers not in (None, *in_containers.OF_NODES):
-        known = ", ".join(in_containers.OF_NODES)
+    if target.containers not in (None, *containers.OF_NODES):
+        known = ", ".join(containers.OF_NODES)
         found.append(f"containers={target.containers!r} is none of {known}")
     if target.time and slurm_script.minutes_of(target.time) is None:
         found.append(
@@ -220,7 +223,7 @@ def _of_mpi(target: SlurmOptions, job: JobSpec) -> list[str]:
     """Why nothing there could start the ranks of an MPI job; behind ssh only the node can tell."""
     if job.distribution.kind != "mpi" or target.ssh or mpi_starter(target, job):
         return []
-    if gangs.has_mpi(job.environment):
+    if local_requirements.has_mpi(job.environment):
         return []
     return [
         "an MPI job needs mpirun, or a kind of MPI that srun can start, and there is neither: add "

@@ -8,8 +8,8 @@ import os
 import sys
 from pathlib import Path
 
-from scriptrun.engines import slots
 from scriptrun.engines.base import ALIVE, ENDED, UNKNOWN, WAITING, NoRoom, Order, View
+from scriptrun.engines.local import slots
 from scriptrun.runtime import files, identity, processes
 from scriptrun.runtime.launcher import collect
 from scriptrun.spec.errors import ExperimentExecutionException
@@ -20,11 +20,12 @@ from scriptrun.spec.values import Value
 from scriptrun.store import paths
 
 if TYPE_CHECKING:
-    from scriptrun.engines import gangs, in_containers
+    from scriptrun.engines import containers
+    from scriptrun.engines.local import requirements as local_requirements
     from scriptrun.store.locks import silence
 else:
-    gangs = later("scriptrun.engines.gangs")
-    in_containers = later("scriptrun.engines.in_containers")
+    local_requirements = later("scriptrun.engines.local.requirements")
+    containers = later("scriptrun.engines.containers")
     silence = later("scriptrun.store.locks.silence")
 
 #: seconds without a heartbeat after which a run of another host counts as ended
@@ -67,9 +68,9 @@ class Local(Value):
                 "could ever run; set it to 1 or more"
             )
         if job.distribution.kind or job.resources:
-            reasons += gangs.problems(job)
+            reasons += local_requirements.problems(job)
         if job.environment.container:
-            reasons += in_containers.problems(job)
+            reasons += containers.problems(job)
         return reasons
 
     def render(self, job: JobSpec, folder: Path) -> str:
@@ -83,7 +84,7 @@ class Local(Value):
         until = "no time limit" if limit is None else f"at most {limit:g} s"
         spec, where = job.environment, f"on this machine, in {folder / 'work'}"
         if spec.container:
-            where += f", in a container of {in_containers.named(spec.image, spec.docker)}"
+            where += f", in a container of {containers.named(spec.image, spec.docker)}"
         return f"{where}:\n  {line}\n  variables: {names}; {until}"
 
     def submit(self, job: JobSpec, order: Order) -> str:
@@ -118,7 +119,7 @@ class Local(Value):
     def clean(self, folder: Path) -> None:
         """End what a run left alive when its launcher and its guard were both killed."""
         processes.end_run(str(folder), _living_scripts(folder))
-        in_containers.clean(folder)
+        containers.clean(folder)
         try:
             collect.collect(str(folder))
             if any(name.startswith("work-node-") for name in os.listdir(folder)):
@@ -182,7 +183,7 @@ def _start_fresh(order: dict[str, Any], held: slots.Held) -> None:
     """Start the launcher as an interpreter of its own: this process may have threads."""
     import subprocess
 
-    home = str(Path(__file__).resolve().parents[2])
+    home = str(Path(__file__).resolve().parents[3])
     program = (
         f"import sys; sys.path.insert(0, {home!r}); "
         "from scriptrun.runtime.launcher import entry; entry.main()"

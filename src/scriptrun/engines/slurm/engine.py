@@ -10,13 +10,13 @@ from __future__ import annotations
 import sys
 from pathlib import Path
 
-from scriptrun.engines import slurm_arrays as arrays
-from scriptrun.engines import slurm_books as books
-from scriptrun.engines import slurm_facts as facts
-from scriptrun.engines import slurm_look as look
-from scriptrun.engines import slurm_script as scripts
 from scriptrun.engines.base import Order, View
-from scriptrun.engines.slurm_options import SlurmOptions
+from scriptrun.engines.slurm import arrays
+from scriptrun.engines.slurm import cluster as facts
+from scriptrun.engines.slurm import handles as books
+from scriptrun.engines.slurm import poll as look
+from scriptrun.engines.slurm import script as scripts
+from scriptrun.engines.slurm.options import SlurmOptions
 from scriptrun.runtime import files
 from scriptrun.spec.errors import ExperimentExecutionException
 from scriptrun.spec.hints import Any

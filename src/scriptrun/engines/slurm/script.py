@@ -7,7 +7,7 @@ import shlex
 import sys
 from pathlib import Path
 
-from scriptrun.engines.slurm_options import SlurmOptions
+from scriptrun.engines.slurm.options import SlurmOptions
 from scriptrun.runtime.schedulers import slurm
 from scriptrun.spec.job import JobSpec
 

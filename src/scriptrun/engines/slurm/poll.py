@@ -6,9 +6,11 @@ import os
 import time
 from pathlib import Path
 
-from scriptrun.engines import slurm_books as books
-from scriptrun.engines import slurm_commands, slurm_script, slurm_words
 from scriptrun.engines.base import ALIVE, ENDED, QUEUED, UNKNOWN, WAITING, View, glance
+from scriptrun.engines.slurm import commands as slurm_commands
+from scriptrun.engines.slurm import handles as books
+from scriptrun.engines.slurm import script as slurm_script
+from scriptrun.engines.slurm import states as slurm_states
 from scriptrun.runtime import files
 from scriptrun.spec.errors import ExperimentExecutionException
 from scriptrun.spec.hints import Any
@@ -22,7 +24,7 @@ PATIENCE, PATIENCE_SHARED = 2.0, 60.0
 SAVING = 30.0
 UNTOLD = "the run ended without telling how"
 
-_answers: dict[tuple[str, str], tuple[float, object, dict[str, slurm_words.Row]]] = {}
+_answers: dict[tuple[str, str], tuple[float, object, dict[str, slurm_states.Row]]] = {}
 _ended_since: dict[str, float] = {}
 _forgotten: dict[tuple[str, str], str] = {}
 
@@ -40,17 +42,17 @@ def views(folders: list[Path], ssh: str | None = None) -> list[View]:
         return [View(UNKNOWN if x else WAITING, error.message, handed=bool(x)) for x in handles]
 
 
-def _rows(users: str, ssh: str | None, fresh: bool = False) -> dict[str, slurm_words.Row]:
+def _rows(users: str, ssh: str | None, fresh: bool = False) -> dict[str, slurm_states.Row]:
     """Squeue's answer for the users' jobs; within one glance, and one second, the same one."""
     now, at = time.monotonic(), glance()
     when, then, found = _answers.get((slurm_commands.cluster(ssh), users), (-FRESH, None, {}))
     if not fresh and (now - when < FRESH or (at is not None and then is at)):
         return found
     argv = ["squeue", "--noheader", "--array", "--states=all", f"--user={users}"]
-    said = slurm_commands.ask([*argv, f"--format={slurm_words.FORMAT}"], ssh)
+    said = slurm_commands.ask([*argv, f"--format={slurm_states.FORMAT}"], ssh)
     if said.code:
         raise slurm_commands.Unreachable(f"Slurm does not answer: {slurm_commands.trouble(said)}")
-    found = slurm_words.rows(said.text)
+    found = slurm_states.rows(said.text)
     _answers[slurm_commands.cluster(ssh), users] = (now, at, found)
     return found
 
@@ -58,27 +60,29 @@ def _rows(users: str, ssh: str | None, fresh: bool = False) -> dict[str, slurm_w
 def _view(
     folder: Path,
     handle: dict[str, Any] | None,
-    found: dict[str, slurm_words.Row],
+    found: dict[str, slurm_states.Row],
     users: str,
     ssh: str | None,
 ) -> View:
     if handle is None:
         return View(WAITING)
     job = str(handle["job"])
-    row = slurm_words.of_task(found, job)
-    if row is None or slurm_words.is_ended(row.state):  # an older answer is not enough for that
-        row = slurm_words.of_task(_rows(users, ssh, fresh=row is None and _is_old(users, ssh)), job)
-    if row is not None and row.state in slurm_words.QUEUED:
-        return View(QUEUED, slurm_words.why_it_waits(row))
-    if row is not None and row.state in slurm_words.ALIVE:
+    row = slurm_states.of_task(found, job)
+    if row is None or slurm_states.is_ended(row.state):  # an older answer is not enough for that
+        row = slurm_states.of_task(
+            _rows(users, ssh, fresh=row is None and _is_old(users, ssh)), job
+        )
+    if row is not None and row.state in slurm_states.QUEUED:
+        return View(QUEUED, slurm_states.why_it_waits(row))
+    if row is not None and row.state in slurm_states.ALIVE:
         _see_to_cancel(folder, job, ssh)
         return View(ALIVE, f"job {job} on {row.nodes}: {row.state}")
     if row is not None:
-        return _ended(folder, slurm_words.how_it_ended(job, row.state, row.nodes), row.state)
+        return _ended(folder, slurm_states.how_it_ended(job, row.state, row.nodes), row.state)
     state = _of_accounting(job, ssh)
-    if state and not slurm_words.is_ended(state):
+    if state and not slurm_states.is_ended(state):
         return View(UNKNOWN, f"job {job}: {state}")
-    said = slurm_words.how_it_ended(job, state) if state else f"Slurm no longer knows job {job}"
+    said = slurm_states.how_it_ended(job, state) if state else f"Slurm no longer knows job {job}"
     return _ended(folder, said, state)
 
 
@@ -99,7 +103,7 @@ def _ended(folder: Path, evidence: str, state: str) -> View:
             return View(UNKNOWN, f"{evidence}; its result is looked for")
     canceled = state.startswith("CANCELLED")
     if state in ("COMPLETED", "FAILED", ""):
-        memory = slurm_words.of_memory(_log(folder))
+        memory = slurm_states.of_memory(_log(folder))
         evidence = f"{memory} ({evidence})" if memory else f"{UNTOLD}: {evidence}"
     if not began and not canceled:
         evidence += f"; no launcher began{_last_words(folder)}"
@@ -133,7 +137,7 @@ def _of_accounting(job: str, ssh: str | None) -> str:
     except ExperimentExecutionException:
         return ""
     state = said.text.split("\n")[0].strip() if not said.code else ""
-    if not state or slurm_words.is_ended(state):
+    if not state or slurm_states.is_ended(state):
         _forgotten[which] = state
     return state
 

@@ -13,8 +13,9 @@ import os
 from pathlib import Path
 from typing import Any
 
-from scriptrun.engines import slurm_commands, slurm_script
 from scriptrun.engines.base import NoRoom
+from scriptrun.engines.slurm import commands as slurm_commands
+from scriptrun.engines.slurm import script as slurm_script
 from scriptrun.runtime import files, identity
 from scriptrun.spec.errors import ExperimentExecutionException
 

@@ -5,11 +5,11 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from scriptrun.engines import slurm_books as books
-from scriptrun.engines import slurm_facts as facts
-from scriptrun.engines import slurm_script as scripts
 from scriptrun.engines.base import NoRoom, Order
-from scriptrun.engines.slurm_options import SlurmOptions
+from scriptrun.engines.slurm import cluster as facts
+from scriptrun.engines.slurm import handles as books
+from scriptrun.engines.slurm import script as scripts
+from scriptrun.engines.slurm.options import SlurmOptions
 from scriptrun.runtime import files
 from scriptrun.spec.errors import ExperimentExecutionException
 from scriptrun.spec.job import JobSpec

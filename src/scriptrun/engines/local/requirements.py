@@ -6,7 +6,7 @@ import os
 import re
 from pathlib import Path
 
-from scriptrun.engines import slots
+from scriptrun.engines.local import slots
 from scriptrun.runtime.ranks import mpi
 from scriptrun.spec.environment import EnvironmentSpec
 from scriptrun.spec.job import JobSpec
