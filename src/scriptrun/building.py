@@ -7,7 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from scriptrun import placing, registries
-from scriptrun.config import planning
+from scriptrun.config import describe
 from scriptrun.config.script_run_config import ScriptRunConfig
 from scriptrun.environments import builder, ensure, locks
 from scriptrun.environments.cache import listing as cache_listing
@@ -18,14 +18,14 @@ from scriptrun.spec.hints import TYPE_CHECKING, Any
 from scriptrun.store.secrets import vault
 
 if TYPE_CHECKING:
-    from scriptrun.config.environment import Environment
+    from scriptrun.config.environments.environment import Environment
     from scriptrun.home import Home
 
 
 def spec_of(environment: Environment, interpreter: str | None = None) -> EnvironmentSpec:
     """What a job in ``environment`` would ask for here. Raises RunConfigurationException."""
     config = ScriptRunConfig(".", command="true", environment=environment)
-    return placing.placed(planning.describe(config), interpreter)[0]
+    return placing.placed(describe.describe(config), interpreter)[0]
 
 
 def build(

@@ -7,8 +7,9 @@ from __future__ import annotations
 
 import fnmatch
 
-from scriptrun.config import curated, team_environments
-from scriptrun.config.environment import Environment, is_reserved
+from scriptrun.config.environments import curated
+from scriptrun.config.environments import team as team_environments
+from scriptrun.config.environments.environment import Environment, is_reserved
 from scriptrun.config.run_configuration import DEFAULT_ENVIRONMENT
 from scriptrun.spec.errors import EnvironmentException, UserErrorException, WorkspaceException
 from scriptrun.spec.hints import TYPE_CHECKING

@@ -14,7 +14,7 @@ from scriptrun.spec.later import later
 
 if TYPE_CHECKING:
     from scriptrun import batch, catalog
-    from scriptrun.config.environment import Environment
+    from scriptrun.config.environments.environment import Environment
     from scriptrun.config.script_run_config import ScriptRunConfig
     from scriptrun.sweeps import submitting
     from scriptrun.workspace import Workspace

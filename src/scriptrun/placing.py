@@ -21,7 +21,7 @@ from scriptrun.spec.hints import TYPE_CHECKING
 from scriptrun.spec.later import later
 
 if TYPE_CHECKING:
-    from scriptrun.config.planning import Described
+    from scriptrun.config.describe import Described
     from scriptrun.engines.base import Engine
     from scriptrun.environments.conda import request as conda_request
     from scriptrun.home import Home

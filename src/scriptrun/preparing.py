@@ -7,7 +7,7 @@ import traceback
 from pathlib import Path
 
 from scriptrun import placing, registries
-from scriptrun.config import curated
+from scriptrun.config.environments import curated
 from scriptrun.environments import ensure
 from scriptrun.environments.cache import folders as cache_folders
 from scriptrun.runtime import events

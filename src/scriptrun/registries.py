@@ -15,7 +15,7 @@ from scriptrun.store import container_tool, registry
 from scriptrun.store.secrets import vault
 
 if TYPE_CHECKING:
-    from scriptrun.config.environment import Environment
+    from scriptrun.config.environments.environment import Environment
     from scriptrun.home import Home
 
 #: the setting of a workspace that names its registry

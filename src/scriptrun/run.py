@@ -21,7 +21,7 @@ from scriptrun.tracking import events, run_folder, run_state
 
 if TYPE_CHECKING:
     from scriptrun import distant
-    from scriptrun.config.environment import Environment
+    from scriptrun.config.environments.environment import Environment
     from scriptrun.config.script_run_config import ScriptRunConfig
     from scriptrun.experiment import Experiment
     from scriptrun.model import Model
@@ -376,7 +376,7 @@ class Run(_ScriptRun):  # type: ignore[misc]
 
     def get_environment(self) -> Environment:
         """The environment that the run was submitted with."""
-        from scriptrun.config.environment import Environment
+        from scriptrun.config.environments.environment import Environment
 
         return Environment.from_dict(self.job.run_definition["environment"])
 

@@ -13,7 +13,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from scriptrun import compute, placing, provenance, resuming, runner, starting, tickets
-from scriptrun.config import checks, planning
+from scriptrun.config import checks, describe
 from scriptrun.engines.base import NoAnswer, NoRoom
 from scriptrun.environments import builder as environments
 from scriptrun.environments.cache import folders as cache_folders
@@ -39,7 +39,7 @@ from scriptrun.tracking.events import later_writer
 
 if TYPE_CHECKING:
     from scriptrun import binding, distant, registries, remarking
-    from scriptrun.config.environment import Environment
+    from scriptrun.config.environments.environment import Environment
     from scriptrun.config.script_run_config import ScriptRunConfig
     from scriptrun.engines.base import Engine
     from scriptrun.home import Home
@@ -106,7 +106,7 @@ def check(
     resolve = data.resolve if data else None
     refuse([*checks.problems(config, resolve), *_experiment_problems(experiment)])
     reasons: list[str] = []
-    described = planning.describe(config, resolve)
+    described = describe.describe(config, resolve)
     source = source_folder(config.source_directory or ".")
     reasons += _source_problems(source, described.script)
     engine = _engine(workspace, described.target, reasons)
@@ -335,7 +335,7 @@ def _engine(workspace: Home, target: object, reasons: list[str]) -> Engine | Non
 
 
 def _job(
-    described: planning.Described,
+    described: describe.Described,
     workspace: Home,
     experiment: str,
     origin: Origin,

@@ -9,7 +9,7 @@ from scriptrun.spec.errors import WorkspaceException
 from scriptrun.spec.hints import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from scriptrun.config.environment import Environment
+    from scriptrun.config.environments.environment import Environment
     from scriptrun.keyvault import Keyvault
     from scriptrun.run import Run
 

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from scriptrun.cli import sweep_show, sweep_words
-from scriptrun.config import search_space
+from scriptrun.config.sweeps import search_space
 from scriptrun.spec.errors import UserErrorException
 from scriptrun.sweeps import ranking
 

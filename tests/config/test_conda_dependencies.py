@@ -9,7 +9,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from scriptrun import CondaDependencies
-from scriptrun.config import conda_file, yaml_text
+from scriptrun.config import yaml_text
+from scriptrun.config.environments import conda_file
 from scriptrun.spec.errors import UserErrorException
 
 DATA = Path(__file__).parent / "data"

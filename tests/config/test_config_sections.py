@@ -86,8 +86,8 @@ def test_positional_arguments_are_those_of_the_sdk():
 def test_describing_a_job_loads_no_yaml_and_nothing_slow():
     code = (
         "import sys, json; before = set(sys.modules)\n"
-        "from scriptrun.config import planning, script_run_config as s\n"
-        "from scriptrun.config.environment import Environment\n"
+        "from scriptrun.config import describe as planning; from scriptrun.config import script_run_config as s\n"
+        "from scriptrun.config.environments.environment import Environment\n"
         "planning.describe(s.ScriptRunConfig('.', 'a.py', ['--x', 1], environment=Environment('e')))\n"
         "print(json.dumps(sorted(set(sys.modules) - before)))"
     )

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from scriptrun.config import curated
-from scriptrun.config.environment_spec import environment_spec, problems
+from scriptrun.config.environments import curated
+from scriptrun.config.environments.request import environment_spec, problems
 from scriptrun.spec.environment import PACKAGES
 from scriptrun.spec.errors import UserErrorException
 

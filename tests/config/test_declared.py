@@ -12,8 +12,9 @@ import yaml
 from wheel_making import make_wheel
 
 from scriptrun import Environment, ScriptRunConfig
-from scriptrun.config import planning, uv_project
-from scriptrun.config.environment_spec import environment_spec
+from scriptrun.config import describe
+from scriptrun.config.environments import uv_project
+from scriptrun.config.environments.request import environment_spec
 from scriptrun.environments import ensure
 from scriptrun.environments.uv import tool as uv_tool
 from scriptrun.spec.errors import EnvironmentException
@@ -69,7 +70,7 @@ def test_a_scripts_header_says_what_it_runs_in(folder):
     script = folder / "train.py"
     script.write_text(HEADER.format(index=(folder / "index").as_uri()))
     config = ScriptRunConfig(str(folder), script="train.py")
-    described = planning.describe(config)
+    described = describe.describe(config)
     assert described.environment.python == ">=3.8" and described.environment.name == "train.py"
     conda = described.run_definition["environment"]["python"]["condaDependencies"]
     assert conda["uv"]["index"][0]["explicit"] is True
@@ -86,7 +87,7 @@ def test_an_environment_that_was_chosen_stands_over_the_header(folder):
     (folder / "train.py").write_text(HEADER.format(index="https://index.invalid/simple"))
     mine = Environment("mine")
     mine.python.user_managed_dependencies = True
-    described = planning.describe(ScriptRunConfig(str(folder), script="train.py", environment=mine))
+    described = describe.describe(ScriptRunConfig(str(folder), script="train.py", environment=mine))
     assert described.environment.kind == "interpreter" and described.environment.name == "mine"
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from scriptrun import DockerBuildContext, DockerConfiguration, Environment, ScriptRunConfig
-from scriptrun.config import planning
+from scriptrun.config import describe
 from scriptrun.config.docker_checks import problems
 from scriptrun.spec.errors import RunConfigurationException
 
@@ -68,7 +68,7 @@ def test_a_submission_is_refused_with_all_of_it():
     config = ScriptRunConfig(
         ".", command="true", environment=environment, docker_runtime_config=docker
     )
-    said = " ".join(planning.problems(config))
+    said = " ".join(describe.problems(config))
     assert "'No Image'" in said
     assert "shm_size='much'" in said
 

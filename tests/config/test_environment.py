@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from scriptrun import CondaDependencies, Environment
-from scriptrun.config.environment_sections import ContainerRegistry, DockerBuildContext
+from scriptrun.config.environments.sections import ContainerRegistry, DockerBuildContext
 from scriptrun.spec.errors import (
     EnvironmentException,
     RunConfigurationException,

@@ -13,10 +13,10 @@ from scriptrun import (
     RunConfiguration,
     ScriptRunConfig,
 )
-from scriptrun.config.environment import DEFAULT_GPU_IMAGE
-from scriptrun.config.environment_sections import ContainerRegistry, DockerBuildContext
-from scriptrun.config.environment_spec import environment_spec, problems
-from scriptrun.config.planning import describe
+from scriptrun.config.describe import describe
+from scriptrun.config.environments.environment import DEFAULT_GPU_IMAGE
+from scriptrun.config.environments.request import environment_spec, problems
+from scriptrun.config.environments.sections import ContainerRegistry, DockerBuildContext
 from scriptrun.spec.environment import INTERPRETER, PACKAGES, EnvironmentSpec
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from scriptrun.config.requirements import (
+from scriptrun.config.environments.requirements import (
     read_requirements,
     requirement_name,
     split_option,

@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 
 from scriptrun import CondaDependencies, Environment, RunConfiguration
 from scriptrun.config import yaml_text
+from scriptrun.config.camel_case import from_wire, to_wire
 from scriptrun.config.data_sections import Data, DataReferenceConfiguration, OutputData
-from scriptrun.config.wire import from_wire, to_wire
 from scriptrun.spec.errors import RunConfigurationException
 
 DATA = Path(__file__).parent / "data"

@@ -19,7 +19,7 @@ from scriptrun import (
     ScriptRunConfig,
     TensorflowConfiguration,
 )
-from scriptrun.config.planning import describe, problems
+from scriptrun.config.describe import describe, problems
 from scriptrun.spec.errors import RunConfigurationException
 from scriptrun.spec.job import Distribution
 

@@ -9,8 +9,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from scriptrun.config import early_stopping, sampling, search_space
-from scriptrun.config.search_space import choice, loguniform, normal, quniform, randint, uniform
+from scriptrun.config.sweeps import early_stopping, sampling, search_space
+from scriptrun.config.sweeps.search_space import (
+    choice,
+    loguniform,
+    normal,
+    quniform,
+    randint,
+    uniform,
+)
 
 
 def test_expressions_are_json_values():

@@ -7,7 +7,7 @@ import re
 import pytest
 
 from scriptrun import Datastore, RunConfiguration
-from scriptrun.config.wire import to_wire
+from scriptrun.config.camel_case import to_wire
 from scriptrun.data.datastores.references import DataPath, DataPathComputeBinding, DataReference
 from scriptrun.data.errors import DatasetValidationError, DatastoreException
 from scriptrun.dataset import Dataset, OutputFileDatasetConfig

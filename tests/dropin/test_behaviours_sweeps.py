@@ -9,13 +9,20 @@ import behaviours
 import pytest
 
 from scriptrun import Environment, ScriptRunConfig, Workspace
-from scriptrun.config.hyperdrive import HyperDriveConfig, PrimaryMetricGoal
-from scriptrun.config.sampling import (
+from scriptrun.config.sweeps.hyperdrive import HyperDriveConfig, PrimaryMetricGoal
+from scriptrun.config.sweeps.sampling import (
     BayesianParameterSampling,
     GridParameterSampling,
     RandomParameterSampling,
 )
-from scriptrun.config.search_space import choice, lognormal, normal, qnormal, randint, uniform
+from scriptrun.config.sweeps.search_space import (
+    choice,
+    lognormal,
+    normal,
+    qnormal,
+    randint,
+    uniform,
+)
 from scriptrun.dropin.experiment import Experiment
 
 LINES = {

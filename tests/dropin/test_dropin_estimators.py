@@ -10,7 +10,7 @@ import warnings
 import pytest
 
 from scriptrun import Dataset, Workspace
-from scriptrun.config import planning
+from scriptrun.config import describe
 from scriptrun.config.distributed import (
     MpiConfiguration,
     PyTorchConfiguration,
@@ -80,7 +80,7 @@ def test_what_the_warning_shows_gives_the_same_when_it_is_run(tmp_path):
     exec(compile(f"from scriptrun import *\n{code}", "shown", "exec"), space)
     by_chance = re.compile("[0-9a-f]{32}")  # the names of references that were given none
     old, new = (
-        by_chance.sub("", repr(planning.describe(each, lambda value: repr(value))))
+        by_chance.sub("", repr(describe.describe(each, lambda value: repr(value))))
         for each in (estimator.to_script_run_config(), space["config"])
     )
     assert old == new

@@ -11,7 +11,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 from pods import BASE, own
 from test_in_containers import TELLS, managed, seen, submit
 
-from scriptrun.config.environment import Environment
+from scriptrun.config.environments.environment import Environment
 from scriptrun.engines.local.engine import Local
 from scriptrun.store import container_tool
 from scriptrun.testing.jobs import Bench, log_of, until, wait

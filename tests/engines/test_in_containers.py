@@ -13,8 +13,8 @@ import pytest
 from pods import BARE, BASE, as_user, lacking
 from wheel_making import make_wheel
 
-from scriptrun.config.conda_dependencies import CondaDependencies
-from scriptrun.config.environment import DockerBuildContext, Environment
+from scriptrun.config.environments.conda_dependencies import CondaDependencies
+from scriptrun.config.environments.environment import DockerBuildContext, Environment
 from scriptrun.config.script_run_config import ScriptRunConfig
 from scriptrun.config.sections import DockerConfiguration
 from scriptrun.engines.local.engine import Local

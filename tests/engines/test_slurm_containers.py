@@ -9,7 +9,7 @@ import pytest
 from pods import BASE, own, short_path
 
 from scriptrun.config.distributed import PyTorchConfiguration
-from scriptrun.config.environment import Environment
+from scriptrun.config.environments.environment import Environment
 from scriptrun.config.script_run_config import ScriptRunConfig
 from scriptrun.engines.slurm.engine import Slurm
 from scriptrun.experiment import Experiment

@@ -15,7 +15,7 @@ from pods import BASE, lacking
 from wheel_making import make_repository, make_wheel
 
 from scriptrun import building
-from scriptrun.config.environment import ContainerRegistry, Environment
+from scriptrun.config.environments.environment import ContainerRegistry, Environment
 from scriptrun.environments import ensure
 from scriptrun.environments.cache import listing as cache_listing
 from scriptrun.spec.environment import AUTO

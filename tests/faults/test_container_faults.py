@@ -10,7 +10,7 @@ import sys
 import pytest
 from pods import BARE, BASE, own
 
-from scriptrun.config.environment import Environment
+from scriptrun.config.environments.environment import Environment
 from scriptrun.config.script_run_config import ScriptRunConfig
 from scriptrun.engines.local.engine import Local
 from scriptrun.experiment import Experiment

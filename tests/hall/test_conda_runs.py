@@ -9,7 +9,7 @@ import sys
 import pytest
 
 from scriptrun import Environment, Experiment, ScriptRunConfig, comparing, rerun, revisiting
-from scriptrun.config.conda_dependencies import CondaDependencies
+from scriptrun.config.environments.conda_dependencies import CondaDependencies
 from scriptrun.migration.formats import facts
 from scriptrun.runtime import conda_prefix
 from scriptrun.spec.environment import CONDA, PACKAGES

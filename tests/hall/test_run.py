@@ -10,8 +10,8 @@ import sys
 import pytest
 
 from scriptrun import Environment, Experiment, Run, ScriptRunConfig
-from scriptrun.config import curated
-from scriptrun.config.environment import is_reserved
+from scriptrun.config.environments import curated
+from scriptrun.config.environments.environment import is_reserved
 from scriptrun.engines.local.engine import Local
 from scriptrun.spec.errors import ActivityFailedException, EnvironmentException, UserErrorException
 from scriptrun.testing.jobs import Bench, log_of, until, wait

@@ -29,7 +29,7 @@ from scriptrun import (
     qnormal,
     uniform,
 )
-from scriptrun.config import planning
+from scriptrun.config import describe
 from scriptrun.migration.formats import FORMATS, as_python, export, export_sweep, reading
 from scriptrun.migration.formats.facts import line_of
 from scriptrun.spec.errors import RunConfigurationException, UserErrorException
@@ -56,7 +56,7 @@ DATA = {
 
 
 def job_of(config: ScriptRunConfig, **more: object) -> JobSpec:
-    described = planning.describe(config)
+    described = describe.describe(config)
     fields = {
         "id": "digits_1_abc",
         "experiment": "digits",

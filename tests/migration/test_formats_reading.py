@@ -8,7 +8,7 @@ import sys
 
 import pytest
 
-from scriptrun.config import planning
+from scriptrun.config import describe
 from scriptrun.migration.formats import as_python, reading
 from scriptrun.spec.errors import UserErrorException
 
@@ -78,7 +78,7 @@ def test_a_v2_command_job(tmp_path):
     assert run.environment.docker.base_image == "python:3.11"
     assert run.docker.shm_size == "2g"
     assert [each.split(":")[0] for each in found.lost] == ["identity", "services"]
-    described = planning.describe(found.config)
+    described = describe.describe(found.config)
     assert described.environment.pip == ("six",)
     assert (described.distribution.kind, described.distribution.processes) == ("pytorch", 4)
 
@@ -106,7 +106,7 @@ def test_what_is_printed_makes_the_same_job(tmp_path):
     (tmp_path / "job.yml").write_text(V2)
     found = reading.read(tmp_path / "job.yml")
     code = as_python.code(found.config, found.experiment).text
-    shown = code.replace("run = Experiment", "import json\nfrom scriptrun.config import planning\n"
+    shown = code.replace("run = Experiment", "import json\nfrom scriptrun.config import describe as planning\n"
                          "print(json.dumps(planning.describe(config).as_dict(), default=str))\n"
                          "raise SystemExit\nrun = Experiment")  # fmt: skip
     subprocess.run([sys.executable, "-m", "scriptrun", "init"], cwd=tmp_path, check=True)
@@ -114,7 +114,7 @@ def test_what_is_printed_makes_the_same_job(tmp_path):
         [sys.executable, "-c", shown], cwd=tmp_path, capture_output=True, text=True
     )
     assert done.returncode == 0, done.stderr
-    made, meant = json.loads(done.stdout), planning.describe(found.config).as_dict()
+    made, meant = json.loads(done.stdout), describe.describe(found.config).as_dict()
     for name in ("command", "arguments", "variables", "max_run_duration_seconds", "target"):
         assert made[name] == json.loads(json.dumps(meant[name], default=str)), name
     assert made["distribution"] == json.loads(json.dumps(meant["distribution"], default=str))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import warnings
 
 from scriptrun.cli import migrate
-from scriptrun.config import planning
+from scriptrun.config import describe
 from scriptrun.config.script_run_config import ScriptRunConfig
 from scriptrun.migration import proving, tool
 from scriptrun.spec.errors import ScriptrunError
@@ -34,7 +34,7 @@ def jobs(text: str) -> dict[str, dict]:
 def said(config: ScriptRunConfig) -> dict:
     """A configuration as the job it stands for, without what no two submissions share."""
     try:
-        described = planning.describe(config)
+        described = describe.describe(config)
     except ScriptrunError as error:
         return {"refused": str(error)}
     job = described.as_dict()

@@ -4,7 +4,14 @@ from __future__ import annotations
 
 import math
 
-from scriptrun.config.search_space import choice, loguniform, normal, quniform, randint, uniform
+from scriptrun.config.sweeps.search_space import (
+    choice,
+    loguniform,
+    normal,
+    quniform,
+    randint,
+    uniform,
+)
 from scriptrun.sweeps import bayesian
 
 SPACE = {

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from scriptrun.config.search_space import (
+from scriptrun.config.sweeps.search_space import (
     choice,
     lognormal,
     loguniform,

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from scriptrun.config.early_stopping import (
+from scriptrun.config.sweeps.early_stopping import (
     AshaPolicy,
     BanditPolicy,
     MedianStoppingPolicy,

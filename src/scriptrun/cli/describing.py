@@ -9,7 +9,7 @@ import re
 
 from scriptrun import compute
 from scriptrun.cli import environment_words, pythons, settings, spreading
-from scriptrun.config.environment import Environment
+from scriptrun.config.environments.environment import Environment
 from scriptrun.config.run_configuration import RunConfiguration
 from scriptrun.config.script_run_config import ScriptRunConfig
 from scriptrun.spec.errors import UserErrorException, refuse

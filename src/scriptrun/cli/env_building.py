@@ -10,7 +10,7 @@ from pathlib import Path
 
 from scriptrun import building, catalog, opening
 from scriptrun.cli import describing, failures, out, pythons
-from scriptrun.config.environment import Environment
+from scriptrun.config.environments.environment import Environment
 from scriptrun.environments.cache import listing as cache_listing
 from scriptrun.environments.cache import prune as cache_prune
 from scriptrun.spec.errors import UserErrorException

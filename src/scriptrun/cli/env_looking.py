@@ -9,8 +9,8 @@ from pathlib import Path
 
 from scriptrun import building, catalog, comparing, locked
 from scriptrun.cli import describing, out, pythons
-from scriptrun.config import curated
-from scriptrun.config.environment import Environment
+from scriptrun.config.environments import curated
+from scriptrun.config.environments.environment import Environment
 from scriptrun.environments.cache import listing as cache_listing
 from scriptrun.spec.environment import EnvironmentSpec
 from scriptrun.spec.errors import EnvironmentException

@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from scriptrun.config.environment import Environment
+from scriptrun.config.environments.environment import Environment
 from scriptrun.spec.errors import UserErrorException
 from scriptrun.spec.hints import Any
 

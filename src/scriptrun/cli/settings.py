@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import json
 
-from scriptrun.config import wire
+from scriptrun.config import camel_case
 from scriptrun.config.run_configuration import RunConfiguration
-from scriptrun.config.section import Section, did_you_mean
+from scriptrun.config.section_base import Section, did_you_mean
 from scriptrun.spec.errors import UserErrorException, refuse
 from scriptrun.spec.hints import Any
 
@@ -50,7 +50,7 @@ def _field(place: Section, name: str, path: str) -> str:
     if name in place.fields:
         return name
     kind: Any = type(place)
-    keys = wire.keys_of(kind)
+    keys = camel_case.keys_of(kind)
     if name in keys:
         return keys[name]
     raise UserErrorException(
@@ -60,7 +60,7 @@ def _field(place: Section, name: str, path: str) -> str:
 
 def _converted(kind: Any, field: str, text: str, path: str) -> Any:
     """``text`` as what the field wants: text as it stands, anything else as JSON."""
-    wanted = wire._kinds(kind)[field]
+    wanted = camel_case._kinds(kind)[field]
     problems: list[str] = []
     if wanted is str or "str" in str(wanted).replace("dict[str", "").replace("list[str", ""):
         return text
@@ -68,6 +68,6 @@ def _converted(kind: Any, field: str, text: str, path: str) -> Any:
         value = json.loads(text)
     except ValueError:
         value = text
-    found = wire.convert(value, wanted, f"--set {path}", problems)
+    found = camel_case.convert(value, wanted, f"--set {path}", problems)
     refuse(problems)
     return found

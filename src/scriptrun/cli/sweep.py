@@ -23,8 +23,8 @@ import os
 from scriptrun import browsing, experiment_file, opening
 from scriptrun.cli import describing, out, streaming, sweep_words
 from scriptrun.cli import run as run_command
-from scriptrun.config import search_space
-from scriptrun.config.hyperdrive import HyperDriveConfig, PrimaryMetricGoal
+from scriptrun.config.sweeps import search_space
+from scriptrun.config.sweeps.hyperdrive import HyperDriveConfig, PrimaryMetricGoal
 from scriptrun.spec.errors import UserErrorException, refuse
 from scriptrun.spec.hints import Any
 from scriptrun.sweeps import drawing, record, submitting

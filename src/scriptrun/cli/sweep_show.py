@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from scriptrun.cli import out
-from scriptrun.config import search_space
+from scriptrun.config.sweeps import search_space
 from scriptrun.spec import states
 from scriptrun.spec.errors import UserErrorException
 from scriptrun.spec.hints import Any

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import re
 
-from scriptrun.config import early_stopping, sampling, search_space
+from scriptrun.config.sweeps import early_stopping, sampling, search_space
 from scriptrun.spec.errors import UserErrorException
 from scriptrun.spec.hints import Any
 

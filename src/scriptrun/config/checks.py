@@ -6,13 +6,14 @@ import os
 import re
 from collections.abc import Callable
 
-from scriptrun.config import distribution, environment_spec, resources
+from scriptrun.config import distribution_spec, resources
 from scriptrun.config.distributed import (
     MpiConfiguration,
     PyTorchConfiguration,
     TensorflowConfiguration,
 )
-from scriptrun.config.environment import Environment
+from scriptrun.config.environments import request as environment_request
+from scriptrun.config.environments.environment import Environment
 from scriptrun.config.run_configuration import RunConfiguration
 from scriptrun.config.script_run_config import ScriptRunConfig
 from scriptrun.config.sections import DockerConfiguration
@@ -34,7 +35,7 @@ def problems(config: ScriptRunConfig, resolve: Resolve | None = None) -> list[st
     found += resources.problems(config) + _variables(run) + _docker(run)
     if isinstance(run.environment, Environment):
         docker = run.docker if isinstance(run.docker, DockerConfiguration) else None
-        return found + environment_spec.problems(run.environment, docker)
+        return found + environment_request.problems(run.environment, docker)
     given = _what(run.environment)
     hint = " Environment.get(workspace, name) gives the one that is registered."
     return [*found, f"environment wants an Environment, and is {given}.{hint}"]
@@ -162,7 +163,7 @@ def _distributed(config: ScriptRunConfig) -> list[str]:
             "distributed_job_config wants an MpiConfiguration, PyTorchConfiguration or "
             f"TensorflowConfiguration, and is {_what(given)}."
         ]
-    return distribution.problems(config.run_config)
+    return distribution_spec.problems(config.run_config)
 
 
 def _duration(run: RunConfiguration) -> list[str]:

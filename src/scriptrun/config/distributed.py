@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from scriptrun.config.section import Section
+from scriptrun.config.section_base import Section
 from scriptrun.spec.errors import RunConfigurationException
 
 BACKENDS = ("nccl", "gloo")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import re
 
-from scriptrun.config.environment_sections import DockerBuildContext, DockerSection
+from scriptrun.config.environments.sections import DockerBuildContext, DockerSection
 from scriptrun.config.sections import DockerConfiguration
 from scriptrun.spec.hints import Any
 

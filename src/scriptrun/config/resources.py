@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-from scriptrun.config import distribution
+from scriptrun.config import distribution_spec
 from scriptrun.config.script_run_config import ScriptRunConfig
 from scriptrun.spec.hints import Any
 from scriptrun.spec.job import Distribution
@@ -19,7 +19,7 @@ BINDINGS = ("node", "process")
 
 def of(config: ScriptRunConfig) -> dict[str, Any]:
     """``JobSpec.resources``: what a node is asked for, and nothing else; memory in bytes."""
-    ranks = _ranks(distribution.distribution(config.run_config))
+    ranks = _ranks(distribution_spec.distribution(config.run_config))
     found: dict[str, Any] = {}
     for name in NAMES:
         a_node, a_rank = getattr(config, name), getattr(config, f"{name}_per_process")

@@ -5,15 +5,15 @@ from __future__ import annotations
 import os
 
 from scriptrun.config import runconfig_file
-from scriptrun.config.conda_dependencies import CondaDependencies
 from scriptrun.config.data_sections import Data, DataReferenceConfiguration, OutputData
 from scriptrun.config.distributed import (
     MpiConfiguration,
     PyTorchConfiguration,
     TensorflowConfiguration,
 )
-from scriptrun.config.environment import Environment
-from scriptrun.config.section import Section, fresh
+from scriptrun.config.environments.conda_dependencies import CondaDependencies
+from scriptrun.config.environments.environment import Environment
+from scriptrun.config.section_base import Section, fresh
 from scriptrun.config.sections import (
     AmlComputeConfiguration,
     DockerConfiguration,

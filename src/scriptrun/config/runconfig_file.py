@@ -5,10 +5,10 @@ from __future__ import annotations
 import os
 
 from scriptrun.config import yaml_text
-from scriptrun.config.conda_dependencies import CONDA_FILE_NAME, CondaDependencies
-from scriptrun.config.environment_files import to_dict
-from scriptrun.config.section import Section, did_you_mean
-from scriptrun.config.wire import from_wire, to_wire
+from scriptrun.config.camel_case import from_wire, to_wire
+from scriptrun.config.environments.conda_dependencies import CONDA_FILE_NAME, CondaDependencies
+from scriptrun.config.environments.files import to_dict
+from scriptrun.config.section_base import Section, did_you_mean
 from scriptrun.spec.errors import RunConfigurationException, refuse
 from scriptrun.spec.hints import Any, TypeVar
 

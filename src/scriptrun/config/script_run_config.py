@@ -10,9 +10,9 @@ from scriptrun.config.distributed import (
     PyTorchConfiguration,
     TensorflowConfiguration,
 )
-from scriptrun.config.environment import Environment
+from scriptrun.config.environments.environment import Environment
 from scriptrun.config.run_configuration import RunConfiguration
-from scriptrun.config.section import did_you_mean
+from scriptrun.config.section_base import did_you_mean
 from scriptrun.config.sections import DockerConfiguration
 from scriptrun.spec.hints import Any, NamedTuple
 

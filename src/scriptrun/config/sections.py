@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from scriptrun.config.section import Section, fresh
+from scriptrun.config.section_base import Section, fresh
 from scriptrun.spec.errors import RunConfigurationException
 from scriptrun.spec.hints import TYPE_CHECKING, Any
 from scriptrun.spec.later import later

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from scriptrun.config.conda_dependencies import CondaDependencies
-from scriptrun.config.images import is_azure_image
+from scriptrun.config.environments.conda_dependencies import CondaDependencies
+from scriptrun.config.environments.images import is_azure_image
 from scriptrun.config.script_run_config import ScriptRunConfig
 from scriptrun.data.datasets.consumption import DatasetConsumptionConfig
 from scriptrun.data.datastores.classes import AbstractDatastore

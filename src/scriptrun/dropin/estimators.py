@@ -8,8 +8,8 @@ from __future__ import annotations
 import warnings
 
 from scriptrun.config import frameworks
-from scriptrun.config.conda_dependencies import CondaDependencies
-from scriptrun.config.environment import Environment
+from scriptrun.config.environments.conda_dependencies import CondaDependencies
+from scriptrun.config.environments.environment import Environment
 from scriptrun.config.run_configuration import RunConfiguration
 from scriptrun.config.script_run_config import ScriptRunConfig
 from scriptrun.dropin import as_code, translating

@@ -16,9 +16,9 @@ _ESTIMATORS = "scriptrun.dropin.estimators"
 _PRIVATE = "scriptrun.dropin.private"
 _DISTRIBUTED = "Gloo Mpi Nccl ParameterServer"
 _ENVIRONMENT = {
-    _CONFIG + "environment": "Environment DEFAULT_CPU_IMAGE DEFAULT_GPU_IMAGE",
-    _CONFIG + "conda_dependencies": "CondaDependencies",
-    _CONFIG + "environment_sections": "ContainerRegistry DockerBuildContext DockerImagePlatform "
+    _CONFIG + "environments.environment": "Environment DEFAULT_CPU_IMAGE DEFAULT_GPU_IMAGE",
+    _CONFIG + "environments.conda_dependencies": "CondaDependencies",
+    _CONFIG + "environments.sections": "ContainerRegistry DockerBuildContext DockerImagePlatform "
     "DockerSection PythonSection SparkSection DatabricksSection "
     "DockerEnvironment=DockerSection PythonEnvironment=PythonSection",
 }
@@ -64,19 +64,19 @@ _ERRORS = {
 }
 
 _SAMPLING = {
-    _CONFIG + "sampling": "BayesianParameterSampling GridParameterSampling "
+    _CONFIG + "sweeps.sampling": "BayesianParameterSampling GridParameterSampling "
     "HyperParameterSampling RandomParameterSampling",
 }
 _POLICIES = {
-    _CONFIG + "early_stopping": "BanditPolicy EarlyTerminationPolicy MedianStoppingPolicy "
+    _CONFIG + "sweeps.early_stopping": "BanditPolicy EarlyTerminationPolicy MedianStoppingPolicy "
     "NoTerminationPolicy TruncationSelectionPolicy",
 }
 _EXPRESSIONS = {
-    _CONFIG + "search_space": "choice lognormal loguniform normal qlognormal qloguniform qnormal "
+    _CONFIG + "sweeps.search_space": "choice lognormal loguniform normal qlognormal qloguniform qnormal "
     "quniform randint uniform",
 }
 _SWEEPS = {
-    _CONFIG + "hyperdrive": "HyperDriveConfig HyperDriveRunConfig PrimaryMetricGoal",
+    _CONFIG + "sweeps.hyperdrive": "HyperDriveConfig HyperDriveRunConfig PrimaryMetricGoal",
     "scriptrun.sweeps.sweep_run": "HyperDriveRun",
 }
 _HYPERDRIVE = {**_SAMPLING, **_POLICIES, **_SWEEPS, **_EXPRESSIONS}
@@ -96,8 +96,8 @@ PROVIDED: dict[str, dict[str, str]] = {
         "scriptrun.datastore": "Datastore",
         _CONFIG + "script_run_config": "ScriptRunConfig",
         _CONFIG + "run_configuration": "RunConfiguration",
-        _CONFIG + "environment": "Environment",
-        _CONFIG + "environment_sections": "ContainerRegistry",
+        _CONFIG + "environments.environment": "Environment",
+        _CONFIG + "environments.sections": "ContainerRegistry",
     },
     "azureml.core.workspace": {"scriptrun.dropin.workspace": "Workspace"},
     "azureml.core.experiment": {"scriptrun.dropin.experiment": "Experiment ViewType"},
@@ -109,7 +109,7 @@ PROVIDED: dict[str, dict[str, str]] = {
         "scriptrun.datastore": "Datastore",
         "scriptrun.data.datasets.base": "AbstractDataset",
         "scriptrun.data.datastores.references": "DataPath",
-        _CONFIG + "environment": "Environment",
+        _CONFIG + "environments.environment": "Environment",
     },
     "azureml.core.script_run": {"scriptrun.run": "ScriptRun=Run"},
     "azureml.core.script_run_config": {
@@ -124,15 +124,15 @@ PROVIDED: dict[str, dict[str, str]] = {
         "scriptrun.run": "Run",
         **_SECTIONS,
         **_ENVIRONMENT,
-        _CONFIG + "environment_sections": _ENVIRONMENT[_CONFIG + "environment_sections"]
+        _CONFIG + "environments.sections": _ENVIRONMENT[_CONFIG + "environments.sections"]
         + " Cr=ContainerRegistry AzureContainerRegistry=ContainerRegistry",
     },
     "azureml.core.environment": {
         **_ENVIRONMENT,
         "scriptrun.building": "DockerImageDetails ImageBuildDetails",
     },
-    "azureml.core.conda_dependencies": {_CONFIG + "conda_dependencies": "CondaDependencies"},
-    "azureml.core.container_registry": {_CONFIG + "environment_sections": "ContainerRegistry"},
+    "azureml.core.conda_dependencies": {_CONFIG + "environments.conda_dependencies": "CondaDependencies"},
+    "azureml.core.container_registry": {_CONFIG + "environments.sections": "ContainerRegistry"},
     "azureml.core.compute": _COMPUTE,
     "azureml.core.compute.amlcompute": _COMPUTE,
     "azureml.core.compute.compute": _COMPUTE,
@@ -152,8 +152,8 @@ PROVIDED: dict[str, dict[str, str]] = {
         "scriptrun.dropin.dataset": "Dataset",
         "scriptrun.data.datasets.file": "FileDataset",
         "scriptrun.data.datasets.tabular": "TabularDataset",
-        _CONFIG + "environment": "Environment",
-        _CONFIG + "environment_sections": "ContainerRegistry",
+        _CONFIG + "environments.environment": "Environment",
+        _CONFIG + "environments.sections": "ContainerRegistry",
     },
     "azureml.core.keyvault": {"scriptrun.keyvault": "Keyvault"},
     "azureml.core.image": {},

@@ -4,16 +4,17 @@ from __future__ import annotations
 
 import os
 
-from scriptrun.config import curated, frameworks
-from scriptrun.config.conda_dependencies import CondaDependencies
+from scriptrun.config import frameworks
 from scriptrun.config.distributed import (
     MpiConfiguration,
     PyTorchConfiguration,
     TensorflowConfiguration,
 )
-from scriptrun.config.environment import Environment
-from scriptrun.config.images import DEFAULT_CPU_IMAGE, DEFAULT_GPU_IMAGE
-from scriptrun.config.requirements import read_requirements
+from scriptrun.config.environments import curated
+from scriptrun.config.environments.conda_dependencies import CondaDependencies
+from scriptrun.config.environments.environment import Environment
+from scriptrun.config.environments.images import DEFAULT_CPU_IMAGE, DEFAULT_GPU_IMAGE
+from scriptrun.config.environments.requirements import read_requirements
 from scriptrun.config.run_configuration import RunConfiguration
 from scriptrun.config.script_run_config import Distributed, ScriptRunConfig
 from scriptrun.data.datasets.consumption import DatasetConsumptionConfig

@@ -17,7 +17,7 @@ from typing import Any
 from unittest import mock
 
 from scriptrun import catalog, datastore
-from scriptrun.config.environment import Environment
+from scriptrun.config.environments.environment import Environment
 from scriptrun.data.datasets import content
 from scriptrun.data.datasets import versions as dataset_versions
 from scriptrun.data.datasets.base import AbstractDataset

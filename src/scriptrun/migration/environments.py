@@ -7,7 +7,8 @@ from typing import Any
 
 import libcst as cst
 
-from scriptrun.config import curated, frameworks
+from scriptrun.config import frameworks
+from scriptrun.config.environments import curated
 from scriptrun.migration import known
 from scriptrun.migration.program import Program
 from scriptrun.migration.reading import Refused, Setting, value

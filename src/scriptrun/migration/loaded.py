@@ -13,7 +13,7 @@ from pathlib import Path
 import libcst as cst
 
 from scriptrun.config import runconfig_file
-from scriptrun.config.conda_dependencies import CondaDependencies
+from scriptrun.config.environments.conda_dependencies import CondaDependencies
 from scriptrun.config.run_configuration import RunConfiguration
 from scriptrun.migration import known
 from scriptrun.migration.findings import LEFT

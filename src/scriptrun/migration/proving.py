@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from scriptrun.config.images import is_azure_image
+from scriptrun.config.environments.images import is_azure_image
 from scriptrun.home import DIRECTORY
 from scriptrun.migration.uninstalled import MARK
 from scriptrun.workspace import Workspace

@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from scriptrun import resuming, tickets
-from scriptrun.config import search_space
+from scriptrun.config.sweeps import search_space
 from scriptrun.home import Home
 from scriptrun.runtime import identity
 from scriptrun.spec.hints import Any

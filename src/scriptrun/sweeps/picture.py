@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from html import escape
 from typing import TYPE_CHECKING, Any
 
-from scriptrun.config import search_space
+from scriptrun.config.sweeps import search_space
 from scriptrun.sweeps import ranking
 from scriptrun.sweeps.journal import Child
 

@@ -10,9 +10,9 @@ import os
 from dataclasses import dataclass, field, fields
 from pathlib import Path
 
-from scriptrun.config import early_stopping
-from scriptrun.config.sampling import HyperParameterSampling
-from scriptrun.config.sampling import from_dict as sampling_of
+from scriptrun.config.sweeps import early_stopping
+from scriptrun.config.sweeps.sampling import HyperParameterSampling
+from scriptrun.config.sweeps.sampling import from_dict as sampling_of
 from scriptrun.runtime import files
 from scriptrun.spec.errors import WorkspaceException
 from scriptrun.spec.hints import Any

@@ -10,7 +10,7 @@ import math
 import statistics
 from collections.abc import Mapping, Sequence
 
-from scriptrun.config.early_stopping import (
+from scriptrun.config.sweeps.early_stopping import (
     AshaPolicy,
     BanditPolicy,
     EarlyTerminationPolicy,

@@ -13,8 +13,8 @@ from pathlib import Path
 from typing import Any
 
 from scriptrun import remarking, resuming, submit
-from scriptrun.config.hyperdrive import HyperDriveConfig
-from scriptrun.config.sampling import BayesianParameterSampling
+from scriptrun.config.sweeps.hyperdrive import HyperDriveConfig
+from scriptrun.config.sweeps.sampling import BayesianParameterSampling
 from scriptrun.runtime import events
 from scriptrun.spec import states
 from scriptrun.spec.errors import RunConfigurationException, ScriptrunError, refuse

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from scriptrun import browsing
-from scriptrun.config.hyperdrive import HyperDriveConfig, PrimaryMetricGoal, limit_problems
+from scriptrun.config.sweeps.hyperdrive import HyperDriveConfig, PrimaryMetricGoal, limit_problems
 from scriptrun.run import Run
 from scriptrun.runtime import files, identity
 from scriptrun.spec import states

@@ -23,7 +23,7 @@ from scriptrun.config.distributed import (
     PyTorchConfiguration,
     TensorflowConfiguration,
 )
-from scriptrun.config.environment import Environment
+from scriptrun.config.environments.environment import Environment
 from scriptrun.config.script_run_config import ScriptRunConfig
 from scriptrun.engines.local import engine as local_engine
 from scriptrun.experiment import Experiment

@@ -5,12 +5,12 @@ from __future__ import annotations
 import os
 from typing import Any, NamedTuple
 
-from scriptrun.config.conda_dependencies import CondaDependencies, conda_name
-from scriptrun.config.hyperdrive import HyperDriveConfig
-from scriptrun.config.images import is_azure_image
+from scriptrun.config.environments.conda_dependencies import CondaDependencies, conda_name
+from scriptrun.config.environments.images import is_azure_image
 from scriptrun.config.run_configuration import RunConfiguration
 from scriptrun.config.script_run_config import ScriptRunConfig, distributed_in
-from scriptrun.config.section import Section
+from scriptrun.config.section_base import Section
+from scriptrun.config.sweeps.hyperdrive import HyperDriveConfig
 from scriptrun.migration.formats import sweeps
 
 #: what the ScriptRunConfig itself is given

@@ -5,7 +5,7 @@ from __future__ import annotations
 import shlex
 from typing import Any
 
-from scriptrun.config.images import is_azure_image
+from scriptrun.config.environments.images import is_azure_image
 from scriptrun.migration.formats.facts import (
     Exported,
     Packages,

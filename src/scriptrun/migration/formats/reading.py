@@ -11,18 +11,18 @@ from typing import Any
 
 import yaml
 
-from scriptrun.config.conda_dependencies import CondaDependencies
 from scriptrun.config.data_sections import DataReferenceConfiguration
 from scriptrun.config.distributed import (
     MpiConfiguration,
     PyTorchConfiguration,
     TensorflowConfiguration,
 )
-from scriptrun.config.environment import Environment
-from scriptrun.config.hyperdrive import HyperDriveConfig
+from scriptrun.config.environments.conda_dependencies import CondaDependencies
+from scriptrun.config.environments.environment import Environment
 from scriptrun.config.run_configuration import RunConfiguration
 from scriptrun.config.script_run_config import Distributed, ScriptRunConfig
 from scriptrun.config.sections import DockerConfiguration
+from scriptrun.config.sweeps.hyperdrive import HyperDriveConfig
 from scriptrun.migration.formats import shapes, sweeps
 from scriptrun.spec.errors import UserErrorException
 

@@ -10,9 +10,9 @@ from typing import Any
 
 import yaml
 
-from scriptrun.config import early_stopping, sampling, search_space
-from scriptrun.config.hyperdrive import HyperDriveConfig
 from scriptrun.config.script_run_config import ScriptRunConfig
+from scriptrun.config.sweeps import early_stopping, sampling, search_space
+from scriptrun.config.sweeps.hyperdrive import HyperDriveConfig
 from scriptrun.migration.formats import v2
 from scriptrun.migration.formats.facts import Exported
 from scriptrun.spec.errors import UserErrorException, refuse

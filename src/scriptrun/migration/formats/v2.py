@@ -10,7 +10,7 @@ from typing import Any
 
 import yaml
 
-from scriptrun.config.images import DEFAULT_CPU_IMAGE
+from scriptrun.config.environments.images import DEFAULT_CPU_IMAGE
 from scriptrun.migration.formats.facts import (
     Exported,
     Packages,

@@ -6,8 +6,8 @@ import functools
 import os
 import types
 
-from scriptrun.config.conda_dependencies import CondaDependencies
-from scriptrun.config.section import Section, did_you_mean
+from scriptrun.config.environments.conda_dependencies import CondaDependencies
+from scriptrun.config.section_base import Section, did_you_mean
 from scriptrun.config.yaml_text import Plain, plain
 from scriptrun.spec.errors import UserErrorException
 from scriptrun.spec.hints import TYPE_CHECKING, Any, TypeVar

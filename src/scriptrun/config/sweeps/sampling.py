@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 
-from scriptrun.config import search_space
+from scriptrun.config.sweeps import search_space
 from scriptrun.spec.hints import Any, ClassVar
 
 

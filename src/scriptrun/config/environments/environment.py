@@ -5,9 +5,11 @@ from __future__ import annotations
 import os
 from collections.abc import Sequence
 
-from scriptrun.config import environment_files
-from scriptrun.config.conda_dependencies import CondaDependencies
-from scriptrun.config.environment_sections import (
+from scriptrun.config.environments import files as environment_files
+from scriptrun.config.environments.conda_dependencies import CondaDependencies
+from scriptrun.config.environments.images import DEFAULT_CPU_IMAGE, DEFAULT_GPU_IMAGE
+from scriptrun.config.environments.requirements import read_requirements
+from scriptrun.config.environments.sections import (
     ContainerRegistry,
     DatabricksSection,
     DockerBuildContext,
@@ -15,9 +17,7 @@ from scriptrun.config.environment_sections import (
     PythonSection,
     SparkSection,
 )
-from scriptrun.config.images import DEFAULT_CPU_IMAGE, DEFAULT_GPU_IMAGE
-from scriptrun.config.requirements import read_requirements
-from scriptrun.config.section import Section, fresh
+from scriptrun.config.section_base import Section, fresh
 from scriptrun.spec.errors import EnvironmentException, UserErrorException
 from scriptrun.spec.hints import TYPE_CHECKING, Any
 from scriptrun.spec.later import later
@@ -25,13 +25,13 @@ from scriptrun.spec.later import later
 if TYPE_CHECKING:
     import copy
 
-    from scriptrun.config import conda_export, pixi_project, script_header, uv_project
+    from scriptrun.config.environments import conda_export, pixi_project, script_header, uv_project
 else:
-    conda_export = later("scriptrun.config.conda_export")
+    conda_export = later("scriptrun.config.environments.conda_export")
     copy = later("copy")
-    pixi_project = later("scriptrun.config.pixi_project")
-    script_header = later("scriptrun.config.script_header")
-    uv_project = later("scriptrun.config.uv_project")
+    pixi_project = later("scriptrun.config.environments.pixi_project")
+    script_header = later("scriptrun.config.environments.script_header")
+    uv_project = later("scriptrun.config.environments.uv_project")
 
 __all__ = [
     "DEFAULT_CPU_IMAGE",

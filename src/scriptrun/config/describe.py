@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import os
 
-from scriptrun.config import checks, distribution, resources
+from scriptrun.config import checks, distribution_spec, resources
+from scriptrun.config.camel_case import to_wire
 from scriptrun.config.checks import Resolve, problems
-from scriptrun.config.environment import Environment
-from scriptrun.config.environment_spec import environment_spec, was_chosen
+from scriptrun.config.environments.environment import Environment
+from scriptrun.config.environments.request import environment_spec, was_chosen
 from scriptrun.config.run_configuration import RunConfiguration
 from scriptrun.config.script_run_config import ScriptRunConfig
-from scriptrun.config.wire import to_wire
 from scriptrun.spec.environment import EnvironmentSpec
 from scriptrun.spec.errors import refuse
 from scriptrun.spec.hints import TYPE_CHECKING, Any
@@ -19,9 +19,9 @@ from scriptrun.spec.later import later
 from scriptrun.spec.values import Value, fresh
 
 if TYPE_CHECKING:
-    from scriptrun.config import script_header
+    from scriptrun.config.environments import script_header
 else:
-    script_header = later("scriptrun.config.script_header")
+    script_header = later("scriptrun.config.environments.script_header")
 
 __all__ = ["Described", "describe", "problems", "run_definition", "variables"]
 
@@ -73,7 +73,7 @@ def describe(config: ScriptRunConfig, resolve: Resolve | None = None) -> Describ
         command=line,
         environment=environment,
         target=run.target or "local",
-        distribution=distribution.distribution(run),
+        distribution=distribution_spec.distribution(run),
         variables=variables(run, resolve),
         max_run_duration_seconds=run.max_run_duration_seconds,
         warn_before_seconds=config.warn_before_seconds,
@@ -82,7 +82,7 @@ def describe(config: ScriptRunConfig, resolve: Resolve | None = None) -> Describ
         docker=environment.container,
         resume_from=config.resume_from,
         run_definition=run_definition(run, script, arguments, line, declared),
-        notes=(*environment.notes, *distribution.notes(run)),
+        notes=(*environment.notes, *distribution_spec.notes(run)),
     )
 
 

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import os
 
-from scriptrun.config.conda_dependencies import CondaDependencies
-from scriptrun.config.images import DEFAULT_CPU_IMAGE
-from scriptrun.config.section import Section, fresh
+from scriptrun.config.environments.conda_dependencies import CondaDependencies
+from scriptrun.config.environments.images import DEFAULT_CPU_IMAGE
+from scriptrun.config.section_base import Section, fresh
 from scriptrun.spec.hints import Any
 
 

@@ -11,7 +11,7 @@ import os
 from collections.abc import Iterable
 from pathlib import Path
 
-from scriptrun.config.environment import Environment
+from scriptrun.config.environments.environment import Environment
 
 #: directories of environments, separated like those of PATH
 VARIABLE = "SCRIPTRUN_ENVIRONMENTS"

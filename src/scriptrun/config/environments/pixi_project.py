@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 
 from scriptrun.config import yaml_text
-from scriptrun.config.conda_dependencies import CondaDependencies
+from scriptrun.config.environments.conda_dependencies import CondaDependencies
 from scriptrun.environments.conda import platforms as conda_platforms
 from scriptrun.environments.conda import request as conda_request
 from scriptrun.spec.errors import EnvironmentException

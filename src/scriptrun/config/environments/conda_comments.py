@@ -10,7 +10,7 @@ import re
 from collections.abc import Iterator
 
 from scriptrun.config import yaml_text
-from scriptrun.config.requirements import split_name
+from scriptrun.config.environments.requirements import split_name
 from scriptrun.spec.errors import UserErrorException
 
 #: what a line is of: its section, its list in that ("pip"), and its own name

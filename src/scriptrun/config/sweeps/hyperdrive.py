@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from enum import Enum
 
-from scriptrun.config.early_stopping import EarlyTerminationPolicy, NoTerminationPolicy
-from scriptrun.config.sampling import HyperParameterSampling
 from scriptrun.config.script_run_config import ScriptRunConfig
+from scriptrun.config.sweeps.early_stopping import EarlyTerminationPolicy, NoTerminationPolicy
+from scriptrun.config.sweeps.sampling import HyperParameterSampling
 from scriptrun.spec.hints import Any
 
 #: what a sweep may ask for at most; a duration that nobody wrote is no limit

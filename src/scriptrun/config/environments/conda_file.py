@@ -10,9 +10,9 @@ from scriptrun.spec.hints import TYPE_CHECKING, Any
 from scriptrun.spec.later import later
 
 if TYPE_CHECKING:
-    from scriptrun.config import conda_comments
+    from scriptrun.config.environments import conda_comments
 else:
-    conda_comments = later("scriptrun.config.conda_comments")
+    conda_comments = later("scriptrun.config.environments.conda_comments")
 
 
 def read(path: str | os.PathLike[str]) -> tuple[dict[str, Any], str]:

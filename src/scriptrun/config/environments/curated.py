@@ -7,9 +7,9 @@ import json
 import os
 
 import scriptrun.environments
-from scriptrun.config.conda_dependencies import CondaDependencies
-from scriptrun.config.environment import Environment, is_reserved
-from scriptrun.config.images import DEFAULT_CPU_IMAGE
+from scriptrun.config.environments.conda_dependencies import CondaDependencies
+from scriptrun.config.environments.environment import Environment, is_reserved
+from scriptrun.config.environments.images import DEFAULT_CPU_IMAGE
 from scriptrun.spec.hints import Any
 
 __all__ = [

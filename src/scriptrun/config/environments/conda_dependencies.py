@@ -5,8 +5,8 @@ from __future__ import annotations
 import os
 from collections.abc import Iterable, Sequence
 
-from scriptrun.config import conda_file
-from scriptrun.config.requirements import (
+from scriptrun.config.environments import conda_file
+from scriptrun.config.environments.requirements import (
     is_option,
     requirement_name,
     settle,
@@ -20,10 +20,10 @@ from scriptrun.spec.later import later
 if TYPE_CHECKING:
     import copy
 
-    from scriptrun.config import index_logins
+    from scriptrun.config.environments import index_logins
 else:
     copy = later("copy")
-    index_logins = later("scriptrun.config.index_logins")
+    index_logins = later("scriptrun.config.environments.index_logins")
 
 PYTHON_DEFAULT_VERSION = "3.8.13"
 #: what SDK versions wrote when the user chose nothing: such a version counts as not written

@@ -4,18 +4,19 @@ from __future__ import annotations
 
 import os
 
-from scriptrun.config import curated, docker_checks
-from scriptrun.config.conda_dependencies import (
+from scriptrun.config import docker_checks
+from scriptrun.config.environments import curated
+from scriptrun.config.environments.conda_dependencies import (
     PYTHON_DEFAULT_VERSION,
     SDK_PYTHON_VERSIONS,
     CondaDependencies,
     conda_name,
     conda_version,
 )
-from scriptrun.config.environment import Environment, dockerfile_text
-from scriptrun.config.environment_sections import DockerSection, PythonSection
-from scriptrun.config.images import is_azure_image
-from scriptrun.config.requirements import requirement_name
+from scriptrun.config.environments.environment import Environment, dockerfile_text
+from scriptrun.config.environments.images import is_azure_image
+from scriptrun.config.environments.requirements import requirement_name
+from scriptrun.config.environments.sections import DockerSection, PythonSection
 from scriptrun.config.run_configuration import DEFAULT_ENVIRONMENT
 from scriptrun.config.sections import DockerConfiguration, words
 from scriptrun.spec.environment import INTERPRETER, PACKAGES, EnvironmentSpec
@@ -24,12 +25,12 @@ from scriptrun.spec.hints import TYPE_CHECKING, Any
 from scriptrun.spec.later import later
 
 if TYPE_CHECKING:
-    from scriptrun.config import conda_export, index_logins
+    from scriptrun.config.environments import conda_export, index_logins
     from scriptrun.environments.conda import prefixes as conda_prefixes
 else:
-    conda_export = later("scriptrun.config.conda_export")
+    conda_export = later("scriptrun.config.environments.conda_export")
     conda_prefixes = later("scriptrun.environments.conda.prefixes")
-    index_logins = later("scriptrun.config.index_logins")
+    index_logins = later("scriptrun.config.environments.index_logins")
 
 #: what came along with the SDK's packages and stays (those of which nothing stays are not listed)
 BROUGHT_ALONG = {

@@ -9,8 +9,8 @@ from __future__ import annotations
 import os
 import re
 
-from scriptrun.config import uv_project
-from scriptrun.config.conda_dependencies import CondaDependencies
+from scriptrun.config.environments import uv_project
+from scriptrun.config.environments.conda_dependencies import CondaDependencies
 from scriptrun.spec.errors import EnvironmentException
 from scriptrun.spec.hints import TYPE_CHECKING, Any
 from scriptrun.spec.later import later

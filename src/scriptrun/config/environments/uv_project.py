@@ -10,8 +10,8 @@ import os
 import re
 from collections.abc import Sequence
 
-from scriptrun.config.conda_dependencies import CondaDependencies
-from scriptrun.config.requirements import requirement_name, settle, split_name
+from scriptrun.config.environments.conda_dependencies import CondaDependencies
+from scriptrun.config.environments.requirements import requirement_name, settle, split_name
 from scriptrun.environments.interpreter import discovery as interpreter_discovery
 from scriptrun.spec.errors import EnvironmentException
 from scriptrun.spec.hints import TYPE_CHECKING, Any

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from scriptrun.config.conda_dependencies import CondaDependencies, conda_name
-from scriptrun.config.requirements import is_option, requirement_name
+from scriptrun.config.environments.conda_dependencies import CondaDependencies, conda_name
+from scriptrun.config.environments.requirements import is_option, requirement_name
 from scriptrun.environments.conda import prefixes as conda_prefixes
 
 

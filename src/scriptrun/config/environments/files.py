@@ -6,9 +6,9 @@ import json
 import os
 
 from scriptrun.config import yaml_text
-from scriptrun.config.conda_dependencies import CONDA_FILE_NAME, CondaDependencies
-from scriptrun.config.section import Section
-from scriptrun.config.wire import from_wire, to_wire
+from scriptrun.config.camel_case import from_wire, to_wire
+from scriptrun.config.environments.conda_dependencies import CONDA_FILE_NAME, CondaDependencies
+from scriptrun.config.section_base import Section
 from scriptrun.runtime import files
 from scriptrun.spec.errors import UserErrorException, refuse
 from scriptrun.spec.hints import Any, TypeVar

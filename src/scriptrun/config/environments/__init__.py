@@ -1,0 +1,1 @@
+"""Environments as the user describes them, and the files that describe them."""

@@ -1,0 +1,1 @@
+"""Sweeps as the user describes them: search space, sampling, early termination."""
