@@ -142,7 +142,7 @@ import json, sys, os
 from pathlib import Path
 from scriptrun import *
 from scriptrun.spec.job import JobSpec
-from scriptrun.sweeps import record, submitting
+from scriptrun.sweeps import submit as submitting; from scriptrun.sweeps import record
 from scriptrun.sweeps.journal import Child, Journal
 from scriptrun.tracking import run_folder as folders
 from scriptrun.submit import now

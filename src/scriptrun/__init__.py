@@ -34,7 +34,7 @@ _HOMES = {
     "Local": "scriptrun.engines.local.engine",
     "HyperDriveConfig": "scriptrun.config.sweeps.hyperdrive",
     "PrimaryMetricGoal": "scriptrun.config.sweeps.hyperdrive",
-    "HyperDriveRun": "scriptrun.sweeps.sweep_run",
+    "HyperDriveRun": "scriptrun.sweeps.hyperdrive_run",
     "RandomParameterSampling": "scriptrun.config.sweeps.sampling",
     "GridParameterSampling": "scriptrun.config.sweeps.sampling",
     "BayesianParameterSampling": "scriptrun.config.sweeps.sampling",

@@ -16,13 +16,13 @@ if TYPE_CHECKING:
     from scriptrun import batch, catalog
     from scriptrun.config.environments.environment import Environment
     from scriptrun.config.script_run_config import ScriptRunConfig
-    from scriptrun.sweeps import submitting
+    from scriptrun.sweeps import submit as sweep_submit
     from scriptrun.workspace import Workspace
 
 if not TYPE_CHECKING:
     batch = later("scriptrun.batch")
     catalog = later("scriptrun.catalog")
-    submitting = later("scriptrun.sweeps.submitting")
+    sweep_submit = later("scriptrun.sweeps.submit")
 
 
 class Experiment:
@@ -73,9 +73,9 @@ class Experiment:
         """
         origin = kwargs.get("origin")
         if hasattr(config, "hyperparameter_sampling"):
-            submission = submitting.check(config, self.workspace, self.name, tags, origin)
+            submission = sweep_submit.check(config, self.workspace, self.name, tags, origin)
             self._make()
-            folder = submitting.start(config, self.workspace, submission, origin)
+            folder = sweep_submit.start(config, self.workspace, submission, origin)
             config = config.run_config  # that of its runs
         else:
             submission = submit.check(config, self.workspace, self.name, tags, origin)

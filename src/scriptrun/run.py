@@ -25,11 +25,11 @@ if TYPE_CHECKING:
     from scriptrun.config.script_run_config import ScriptRunConfig
     from scriptrun.experiment import Experiment
     from scriptrun.model import Model
-    from scriptrun.sweeps import sweep_run
+    from scriptrun.sweeps import hyperdrive_run
     from scriptrun.workspace import Workspace
 else:
     distant = later("scriptrun.distant")
-    sweep_run = later("scriptrun.sweeps.sweep_run")
+    hyperdrive_run = later("scriptrun.sweeps.hyperdrive_run")
 
 
 _ScriptRun: Any = ScriptRun  # what travels with jobs is not typed
@@ -63,7 +63,7 @@ class Run(_ScriptRun):  # type: ignore[misc]
     def at(cls, workspace: Workspace, folder: Path) -> Run:
         """The run whose folder this is; of a sweep a HyperDriveRun."""
         if cls is Run and os.path.exists(folder / "sweep.json"):
-            cls = sweep_run.HyperDriveRun  # noqa: PLW0642
+            cls = hyperdrive_run.HyperDriveRun  # noqa: PLW0642
         run = cls.__new__(cls)
         run._open(workspace, folder)
         return run

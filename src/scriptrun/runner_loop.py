@@ -38,9 +38,9 @@ from scriptrun.store.locks import flocks
 from scriptrun.tracking import run_folder
 
 if TYPE_CHECKING:
-    from scriptrun.sweeps import tending
+    from scriptrun.sweeps import ensure_driver
 else:
-    tending = later("scriptrun.sweeps.tending")
+    ensure_driver = later("scriptrun.sweeps.ensure_driver")
 
 #: how many environments are built at once, and how often a run is tried that keeps being killed
 BUILDERS, TRIES = 2, 3
@@ -56,7 +56,7 @@ def main(root: str) -> None:
     local_engine.allow_fork()
     workspace = Home(root)
     if os.path.isdir(paths.runtime_root() / "sweeps" / workspace.id):
-        tending.see_to_all(workspace)
+        ensure_driver.see_to_all(workspace)
     queue = tickets.queue_of(workspace.id)
     make_forks_cheap()
     while tickets.names(queue):

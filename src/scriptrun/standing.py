@@ -19,11 +19,11 @@ if TYPE_CHECKING:
     from scriptrun import distant
     from scriptrun.data.mount import mount as mounting
     from scriptrun.home import Home
-    from scriptrun.sweeps import looking
+    from scriptrun.sweeps import status as sweep_status
 else:
     mounting = later("scriptrun.data.mount.mount")
     distant = later("scriptrun.distant")
-    looking = later("scriptrun.sweeps.looking")
+    sweep_status = later("scriptrun.sweeps.status")
 
 #: seconds in which the submitter itself may be about to start what it has queued
 JUST_NOW = 1.0
@@ -38,7 +38,7 @@ def status_of(
     Raises Unreachable for one run of a cluster that cannot be reached.
     """
     if job.kind == "hyperdrive":
-        return looking.status_of(workspace, folder, job)
+        return sweep_status.status_of(workspace, folder, job)
     if job.target.options.get("ssh"):
         return _of_afar(folder, job, waiting is not None)
     for _ in range(3):  # a run may move between the looks

@@ -23,7 +23,7 @@ from scriptrun.runtime import files, identity
 from scriptrun.spec.errors import UserErrorException
 from scriptrun.store import paths
 from scriptrun.store.locks import leases
-from scriptrun.sweeps import tending
+from scriptrun.sweeps import ensure_driver
 
 TUNING = Path(__file__).resolve().parents[1] / "sweeps"
 SUBMITS = """
@@ -102,7 +102,7 @@ def test_a_sweep_whose_host_is_gone_stands_still_and_goes_on_elsewhere(tmp_path,
     assert "its driver on far has given no sign of life" in sweep.standing.reason
     sweep.resume()
     until(lambda: five_minutes_pass() or mark.read_text().count("\n") == 4)
-    assert leases.holder(tending.lease_of(sweep.path))[0]["host"] == identity.host()
+    assert leases.holder(ensure_driver.lease_of(sweep.path))[0]["host"] == identity.host()
     os.kill(late, signal.SIGCONT)
     until(lambda: late not in driver_of(sweep))
     assert "another host's has taken over" in sweep.get_diagnostics()

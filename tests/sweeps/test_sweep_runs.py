@@ -35,7 +35,8 @@ from scriptrun.spec.errors import (
     UserErrorException,
 )
 from scriptrun.store.locks import flocks
-from scriptrun.sweeps import picture, tending
+from scriptrun.sweeps import ensure_driver
+from scriptrun.sweeps import plot as sweep_plot
 from scriptrun.testing.jobs import PATIENCE, until
 
 
@@ -210,7 +211,7 @@ sys.exit(1 if n == 4 else 0)
     rows = sweep.get_children_sorted_by_primary_metric()
     assert [row["best_primary_metric"] for row in rows][:3] == [0.9, 0.7, 0.5]
     assert rows[0]["status"] == "Failed"
-    page = picture.page(sweep)
+    page = sweep_plot.page(sweep)
     assert "5 runs; the best accuracy is 0.9" in page and "2 without a number" in page
     assert page.count("<td>NaN</td>") == 1 and page.count("<polyline") == 3
     assert browsing.find(tuner.workspace, sweep.id[:-2]).id == sweep.id  # not one of its runs
@@ -316,17 +317,17 @@ os.kill(os.getpid(), signal.SIGKILL)
 def test_two_drivers_at_once_are_one(tuner, tmp_path):
     gate = tmp_path / "gate"
     sweep = tuner.submit("--gate", gate)
-    lock = tending.lock_of(tuner.workspace.id, sweep.id)
+    lock = ensure_driver.lock_of(tuner.workspace.id, sweep.id)
 
     def is_driven():
         taken = flocks.try_flock(lock)
         if taken is not None:  # one that came to it in this moment has gone: there is another
             taken.release()
-            tending.see_to_it(tuner.workspace, sweep.id)
+            ensure_driver.see_to_it(tuner.workspace, sweep.id)
         return taken is None
 
     until(is_driven)
-    command = tending.command(tuner.workspace, sweep.id)
+    command = ensure_driver.command(tuner.workspace, sweep.id)
     assert subprocess.run(command, timeout=PATIENCE).returncode == 0  # it sees the lock and goes
     gate.touch()
     assert ended(sweep).state == "Completed" and numbers(sweep) == [0, 1, 2, 3]
@@ -340,7 +341,7 @@ def test_a_run_that_ends_starts_the_driver_again_without_anybody_looking(tuner, 
     until(lambda: not driver_of(sweep))
     gate.touch()
     until(lambda: mark.read_text().count("\n") == 4)
-    lock = tending.lock_of(tuner.workspace.id, sweep.id)
+    lock = ensure_driver.lock_of(tuner.workspace.id, sweep.id)
     until(lambda: (taken := flocks.try_flock(lock)) and not taken.release())
     assert ended(sweep).state == "Completed"
 

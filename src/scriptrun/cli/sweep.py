@@ -27,8 +27,10 @@ from scriptrun.config.sweeps import search_space
 from scriptrun.config.sweeps.hyperdrive import HyperDriveConfig, PrimaryMetricGoal
 from scriptrun.spec.errors import UserErrorException, refuse
 from scriptrun.spec.hints import Any
-from scriptrun.sweeps import drawing, record, submitting
-from scriptrun.sweeps.sweep_run import HyperDriveRun
+from scriptrun.sweeps import record
+from scriptrun.sweeps import sampling as sweep_sampling
+from scriptrun.sweeps import submit as sweep_submit
+from scriptrun.sweeps.hyperdrive_run import HyperDriveRun
 from scriptrun.workspace import Workspace
 
 #: words of metrics that people want small
@@ -105,7 +107,7 @@ def _submit(args: argparse.Namespace) -> int:
     workspace = opening.here()
     described = describing.describe(args, workspace)
     config = _config(args, described.config, workspace)
-    submission = submitting.check(
+    submission = sweep_submit.check(
         config, workspace, described.experiment, described.tags, described.origin
     )
     submission.warnings += [*described.warnings, *_remarks(args)]
@@ -114,7 +116,7 @@ def _submit(args: argparse.Namespace) -> int:
         return int(planning.show(submission, workspace, args.json, {"sweep": _told(config)}))
     workspace = opening.made(workspace)
     experiment_file.make(workspace, described.experiment)
-    folder = submitting.start(config, workspace, submission, described.origin)
+    folder = sweep_submit.start(config, workspace, submission, described.origin)
     for message in submission.warnings:
         streaming.warn(message)
     return _finish(args, HyperDriveRun.at(workspace, folder))
@@ -140,7 +142,7 @@ def _told(config: HyperDriveConfig) -> list[str]:
     way = config.hyperparameter_sampling
     shape = way.as_dict()
     at_once = config.max_concurrent_runs or "as many as there is room"
-    count = drawing.size(shape["space"])
+    count = sweep_sampling.size(shape["space"])
     points = "" if count is None else f" of {count} points"
     return [
         f"{shape['name']}{points}, at most {config.max_total_runs} runs, at once {at_once}",
@@ -154,7 +156,7 @@ def _told(config: HyperDriveConfig) -> list[str]:
 
 def _config(args: argparse.Namespace, job: Any, workspace: Workspace) -> HyperDriveConfig:
     sampling = sweep_words.sampling_of(args.sampling, args.params, args.seed)
-    count = drawing.size(sampling.parameter_space) if args.sampling == "grid" else None
+    count = sweep_sampling.size(sampling.parameter_space) if args.sampling == "grid" else None
     return HyperDriveConfig(
         sampling,
         args.metric,

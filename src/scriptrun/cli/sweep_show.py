@@ -15,9 +15,10 @@ from scriptrun.config.sweeps import search_space
 from scriptrun.spec import states
 from scriptrun.spec.errors import UserErrorException
 from scriptrun.spec.hints import Any
-from scriptrun.sweeps import picture, ranking
+from scriptrun.sweeps import plot as sweep_plot
+from scriptrun.sweeps import ranking
+from scriptrun.sweeps.hyperdrive_run import HyperDriveRun
 from scriptrun.sweeps.journal import Child
-from scriptrun.sweeps.sweep_run import HyperDriveRun
 
 #: how many runs are shown (--json and --csv have all), and the size of the curve
 SHOWN, WIDE, HIGH = 20, 60, 8
@@ -26,7 +27,7 @@ SHOWN, WIDE, HIGH = 20, 60, 8
 def run(args: argparse.Namespace, found: HyperDriveRun) -> int:
     """Show the sweep, or write it to files; the exit code."""
     if args.html:
-        _write(args.html, picture.page(found))
+        _write(args.html, sweep_plot.page(found))
     if args.csv:
         _write(args.csv, _as_csv(found))
     if args.json:
@@ -112,7 +113,7 @@ def _row(child: Child, names: Sequence[str]) -> list[str]:
         took = out.duration(end - child.began)
     return [
         str(child.number),
-        picture.shown(child),
+        sweep_plot.shown(child),
         *(_short(child.parameters.get(name)) for name in names),
         child.state,
         took,

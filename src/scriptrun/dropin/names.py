@@ -72,12 +72,13 @@ _POLICIES = {
     "NoTerminationPolicy TruncationSelectionPolicy",
 }
 _EXPRESSIONS = {
-    _CONFIG + "sweeps.search_space": "choice lognormal loguniform normal qlognormal qloguniform qnormal "
+    _CONFIG
+    + "sweeps.search_space": "choice lognormal loguniform normal qlognormal qloguniform qnormal "
     "quniform randint uniform",
 }
 _SWEEPS = {
     _CONFIG + "sweeps.hyperdrive": "HyperDriveConfig HyperDriveRunConfig PrimaryMetricGoal",
-    "scriptrun.sweeps.sweep_run": "HyperDriveRun",
+    "scriptrun.sweeps.hyperdrive_run": "HyperDriveRun",
 }
 _HYPERDRIVE = {**_SAMPLING, **_POLICIES, **_SWEEPS, **_EXPRESSIONS}
 
@@ -131,7 +132,9 @@ PROVIDED: dict[str, dict[str, str]] = {
         **_ENVIRONMENT,
         "scriptrun.building": "DockerImageDetails ImageBuildDetails",
     },
-    "azureml.core.conda_dependencies": {_CONFIG + "environments.conda_dependencies": "CondaDependencies"},
+    "azureml.core.conda_dependencies": {
+        _CONFIG + "environments.conda_dependencies": "CondaDependencies"
+    },
     "azureml.core.container_registry": {_CONFIG + "environments.sections": "ContainerRegistry"},
     "azureml.core.compute": _COMPUTE,
     "azureml.core.compute.amlcompute": _COMPUTE,

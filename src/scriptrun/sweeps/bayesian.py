@@ -14,7 +14,7 @@ from collections.abc import Mapping
 
 from scriptrun.spec.errors import UserErrorException
 from scriptrun.spec.hints import Any
-from scriptrun.sweeps import drawing
+from scriptrun.sweeps import sampling as sweep_sampling
 
 #: a normal distribution is searched through its quantiles, which have bounds
 _QUANTILES = 1e-6
@@ -31,7 +31,7 @@ class Adviser:
         self._trials: dict[int, int] = {}
         self._distributions = {name: self._distribution(each) for name, each in space.items()}
 
-    def ask(self, number: int) -> tuple[drawing.Point, dict[str, Any]]:
+    def ask(self, number: int) -> tuple[sweep_sampling.Point, dict[str, Any]]:
         """The point ``number``, and the study's own numbers for it, which the journal keeps."""
         seed = zlib.crc32(f"{self._seed}/{number}".encode())
         sampler = self._optuna.samplers.TPESampler(seed=seed, constant_liar=True)
@@ -84,7 +84,9 @@ class Adviser:
         kinds = self._optuna.distributions
         name, values = expression
         if name == "choice":
-            return kinds.CategoricalDistribution([drawing.key({"": each}) for each in values[0]])
+            return kinds.CategoricalDistribution(
+                [sweep_sampling.key({"": each}) for each in values[0]]
+            )
         if name == "randint":
             return kinds.IntDistribution(0, int(values[0]) - 1)
         if "normal" in name:
@@ -95,21 +97,21 @@ class Adviser:
         """What the script gets for the study's own number."""
         kind, values = self._space[name]
         if kind == "choice":
-            return next(each for each in values[0] if drawing.key({"": each}) == raw)
+            return next(each for each in values[0] if sweep_sampling.key({"": each}) == raw)
         if kind == "randint":
             return int(raw)
         if "normal" in kind:
             raw = statistics.NormalDist(values[0], values[1]).inv_cdf(raw)
-        return drawing.shaped(kind, values, raw)
+        return sweep_sampling.shaped(kind, values, raw)
 
     def _raw(self, name: str, value: Any) -> Any:
         """The study's own number for what the script got."""
         kind, values = self._space[name]
         if kind == "choice":
-            return drawing.key({"": value})
+            return sweep_sampling.key({"": value})
         if kind == "randint":
             return int(value)
-        raw = drawing.unshaped(kind, float(value))
+        raw = sweep_sampling.unshaped(kind, float(value))
         if "normal" in kind:
             share = statistics.NormalDist(values[0], values[1]).cdf(raw)
             return min(max(share, _QUANTILES), 1 - _QUANTILES)

@@ -11,12 +11,12 @@ from scriptrun import standing
 from scriptrun.run import Run
 from scriptrun.spec import states
 from scriptrun.sweeps import children as runs
-from scriptrun.sweeps import points, record
+from scriptrun.sweeps import proposals, record
 from scriptrun.sweeps.journal import Child
 from scriptrun.tracking import metrics, run_folder
 
 if TYPE_CHECKING:
-    from scriptrun.sweeps.sweep_run import HyperDriveRun
+    from scriptrun.sweeps.hyperdrive_run import HyperDriveRun
 
 
 def children(run: HyperDriveRun) -> list[Child]:
@@ -94,7 +94,7 @@ def best(
     wanted -= set() if include_canceled else {states.CANCELED}
     pool = children(run)
     if include_others:
-        for _, journal in points.others(run.workspace, run.sweep):
+        for _, journal in proposals.others(run.workspace, run.sweep):
             pool += journal.children.values()
     found = ordered(run.sweep, [each for each in pool if each.state in wanted])
     if not found or found[0].best is None:

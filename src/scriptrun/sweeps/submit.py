@@ -20,7 +20,8 @@ from scriptrun.spec import states
 from scriptrun.spec.errors import RunConfigurationException, ScriptrunError, refuse
 from scriptrun.spec.job import JobSpec, Target
 from scriptrun.store import paths
-from scriptrun.sweeps import bayesian, drawing, record, tending
+from scriptrun.sweeps import bayesian, ensure_driver, record
+from scriptrun.sweeps import sampling as sweep_sampling
 from scriptrun.tracking import run_folder
 from scriptrun.tracking.events import later_writer
 from scriptrun.workspace import Workspace
@@ -77,7 +78,7 @@ def start(
         for warning in submission.warnings:
             writer.write("warning", message=warning)
         writer.write("state", state=states.QUEUED)
-        ticket = tending.write_ticket(workspace.id, folder)
+        ticket = ensure_driver.write_ticket(workspace.id, folder)
         run_folder.publish(folder, job)
     except (ScriptrunError, OSError) as error:
         if ticket is not None:
@@ -86,7 +87,7 @@ def start(
         if isinstance(error, OSError):
             raise paths.not_writable(folder, error) from error
         raise
-    tending.see_to_it(workspace, job.id)
+    ensure_driver.see_to_it(workspace, job.id)
     _remark(child, folder, submission)
     return folder
 
@@ -147,7 +148,7 @@ def _parent(
             "azureml.runsource": "hyperdrive",
             "runTemplate": "HyperDrive",
             "platform": "AML",
-            "space_size": str(drawing.size(sweep.space) or "infinite_space_size"),
+            "space_size": str(sweep_sampling.size(sweep.space) or "infinite_space_size"),
             "primary_metric_config": json.dumps(goal),
             "resume_from": json.dumps(sweep.resume_from or None),
         },
@@ -155,7 +156,7 @@ def _parent(
 
 
 def _notes(sweep: record.Sweep) -> list[str]:
-    count = drawing.size(sweep.space)
+    count = sweep_sampling.size(sweep.space)
     found = [f"the seed of the sampling is {sweep.seed}"]
     if sweep.sampling["name"] == "GRID" and count is not None:
         wanted = sweep.limits["max_total_runs"]

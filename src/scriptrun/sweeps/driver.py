@@ -25,11 +25,11 @@ from scriptrun.spec import states
 from scriptrun.spec.errors import ScriptrunError, WorkspaceException
 from scriptrun.spec.hints import Any
 from scriptrun.store.locks import flocks, leases
-from scriptrun.sweeps import children, deciding, record, tending
-from scriptrun.sweeps.flight import Flight
+from scriptrun.sweeps import children, ensure_driver, record, termination
+from scriptrun.sweeps.active_runs import Flight
 from scriptrun.sweeps.journal import Journal
-from scriptrun.sweeps.launching import Launching
-from scriptrun.sweeps.points import Points, outputs_of
+from scriptrun.sweeps.launch import Launching
+from scriptrun.sweeps.proposals import Points, outputs_of
 from scriptrun.tracking import run_folder
 from scriptrun.tracking.events import later_writer
 from scriptrun.workspace import Workspace
@@ -46,12 +46,12 @@ def main(root: str, run_id: str) -> None:
     """Drive the sweep ``run_id`` of the workspace in ``root`` to its end."""
     processes.call_me(processes.SWEEP)
     workspace = Workspace(root)
-    lock = flocks.try_flock(tending.lock_of(workspace.id, run_id))
+    lock = flocks.try_flock(ensure_driver.lock_of(workspace.id, run_id))
     if lock is None:
         return
     with lock:
         folder = workspace.find_run(run_id)
-        ticket = tending.ticket_of(workspace.id, run_id)
+        ticket = ensure_driver.ticket_of(workspace.id, run_id)
         if folder is None:
             return
         _take_environment((files.read_json(str(ticket)) or {}).get("environ"))
@@ -70,7 +70,7 @@ def _lease(folder: Path) -> leases.Lease | None:
     """The lease of driving; None where another host's driver has it, or this user may not."""
     while True:
         try:
-            return leases.inherit(tending.lease_of(folder), thread=False)
+            return leases.inherit(ensure_driver.lease_of(folder), thread=False)
         except OSError as error:
             if error.errno not in (errno.ENOSPC, errno.EDQUOT):
                 return None
@@ -137,7 +137,7 @@ class Driver:
         self.flight.remember(self.points.reports())
         self.exhausted = False
         self.hopes: set[int] | None = None
-        self.ending: deciding.Ending | None = None
+        self.ending: termination.Ending | None = None
 
     def run(self) -> None:
         """Drive the sweep to its end, or until another host's driver has taken it over."""
@@ -172,20 +172,20 @@ class Driver:
     def _round(self) -> bool:
         """Look, stop, start; whether the sweep has ended."""
         over = self.flight.look()
-        if not deciding.all_fail(self):
+        if not termination.all_fail(self):
             self.launching.retry()
         for child in over:
             self.points.ended(child)
-        deciding.tell_of_first(self, over)
-        self.ending = self.ending or deciding.at_once(self)
+        termination.tell_of_first(self, over)
+        self.ending = self.ending or termination.at_once(self)
         if self.ending is not None:
             self.flight.stop_all(self.ending.reason.partition("\n")[0])
-        elif deciding.may_go_on(self):
+        elif termination.may_go_on(self):
             while self._fill():
                 pass  # there may be more room
         if self.flight.live:
             return False
-        ending = self.ending or deciding.when_idle(self)
+        ending = self.ending or termination.when_idle(self)
         return ending is not None and self._end(ending)
 
     def _fill(self) -> bool:
@@ -231,7 +231,7 @@ class Driver:
         except (WorkspaceException, Unreachable):
             raise
         except ScriptrunError as error:
-            self.ending = deciding.Ending(states.FAILED, f"no run can be submitted: {error}")
+            self.ending = termination.Ending(states.FAILED, f"no run can be submitted: {error}")
 
     def _job_of(self, child: Any) -> Any:
         outputs = None
@@ -239,11 +239,11 @@ class Driver:
             outputs = outputs_of(self.workspace, child.source, self.template.target)
         return children.job_of(self.template, self.job, child, outputs)
 
-    def _end(self, ending: deciding.Ending) -> bool:
+    def _end(self, ending: termination.Ending) -> bool:
         """Publish how the sweep ended; False where it was extended meanwhile."""
         if record.limits(self.folder, self.sweep)[0] != self.changes:
             return False
-        deciding.leave_word(self, ending)
+        termination.leave_word(self, ending)
         value = results.result(ending.state, ending.reason, began=self.began, by="driver", node=0)
         results.publish(str(self.folder), self.attempt, value)
         run_folder.touch(self.folder)

@@ -10,7 +10,8 @@ from scriptrun.spec.hints import TYPE_CHECKING, Any
 from scriptrun.spec.job import Target
 from scriptrun.spec.later import later
 from scriptrun.submit import now
-from scriptrun.sweeps import drawing, record
+from scriptrun.sweeps import record
+from scriptrun.sweeps import sampling as sweep_sampling
 from scriptrun.sweeps.journal import Child, Journal
 from scriptrun.tracking import run_folder
 
@@ -27,9 +28,9 @@ class Points:
         self._home, self._id, self._sweep, self._journal = home, run_id, sweep, journal
         self._space = sweep.space
         self._before = [each for other in self._others() for each in other.children.values()]
-        self._seen = {drawing.key(each.parameters) for each in self._before}
-        self._seen |= {drawing.key(each.parameters) for each in journal.children.values()}
-        self._draw = drawing.sampler(sweep.sampling["name"], self._space, sweep.seed)
+        self._seen = {sweep_sampling.key(each.parameters) for each in self._before}
+        self._seen |= {sweep_sampling.key(each.parameters) for each in journal.children.values()}
+        self._draw = sweep_sampling.sampler(sweep.sampling["name"], self._space, sweep.seed)
         self._adviser = self._advised() if self.is_advised else None
 
     @property
@@ -47,14 +48,14 @@ class Points:
         source, raw = None, None
         if number < len(self._sweep.resume_child_runs):
             source = self._sweep.resume_child_runs[number]
-            point: drawing.Point | None = parameters_of(self._home, source)
+            point: sweep_sampling.Point | None = parameters_of(self._home, source)
         elif self._adviser is not None:
             point, raw = self._adviser.ask(number)
         else:
             point = self._draw(number, self._seen)
         if point is None:
             return None
-        self._seen.add(drawing.key(point))
+        self._seen.add(sweep_sampling.key(point))
         return Child(number, f"{self._id}_{number}", point, now(), source, raw)
 
     def written(self, child: Child) -> None:

@@ -16,7 +16,7 @@ from scriptrun.runtime import files, identity
 from scriptrun.spec import states
 from scriptrun.spec.errors import UserErrorException, refuse
 from scriptrun.store.locks import leases
-from scriptrun.sweeps import ranking, record, tending
+from scriptrun.sweeps import ensure_driver, ranking, record
 from scriptrun.sweeps.journal import Child, Journal
 from scriptrun.tracking import run_folder
 from scriptrun.workspace import Workspace
@@ -169,7 +169,7 @@ class HyperDriveRun(Run):
         if self.standing.is_final:
             return
         files.publish(str(self.path / "cancel.json"), files.to_json(identity.of_process()))
-        far = tending.far_driver(self.path, self.job.submitted_by)
+        far = ensure_driver.far_driver(self.path, self.job.submitted_by)
         if far is None or self._stands_still():
             self._drive_here(far)
 
@@ -209,9 +209,9 @@ class HyperDriveRun(Run):
         this machine's own looks, ``standing`` being such a look; until then it raises
         UserErrorException.
         """
-        far = tending.far_driver(self.path, self.job.submitted_by)
+        far = ensure_driver.far_driver(self.path, self.job.submitted_by)
         over = self.standing.is_final
-        if far is not None and leases.holder(tending.lease_of(self.path)) is None and over:
+        if far is not None and leases.holder(ensure_driver.lease_of(self.path)) is None and over:
             far = None  # its driver has ended as well
         if far is not None and far[1] < leases.STALE_SECONDS:
             raise UserErrorException(
@@ -239,7 +239,7 @@ class HyperDriveRun(Run):
 
     def _stands_still(self) -> bool:
         """Whether another host has driven it, and gives no sign of life any more."""
-        far = tending.far_driver(self.path, self.job.submitted_by)
+        far = ensure_driver.far_driver(self.path, self.job.submitted_by)
         return far is not None and far[1] >= leases.STALE_SECONDS
 
     def _open_again(self) -> None:
@@ -253,8 +253,8 @@ class HyperDriveRun(Run):
     def _drive_here(self, far: tuple[str, float] | None, anew: bool = False) -> None:
         """See to the driver on this host; one that was elsewhere, or is anew, inherits ours."""
         if far is not None or anew:
-            tending.write_ticket(self.workspace.id, self.path)
-        tending.see_to_it(self.workspace, self.id)
+            ensure_driver.write_ticket(self.workspace.id, self.path)
+        ensure_driver.see_to_it(self.workspace, self.id)
 
     def children_rows(self) -> builtins.list[Child]:
         """The runs as the journal knows them, living ones as they stand now."""

@@ -108,8 +108,8 @@ def command(workspace: Any, run_id: str) -> list[str]:
     """The command line of the sweep's driver."""
     home = str(Path(__file__).resolve().parents[2])
     program = (
-        f"import sys; sys.path.insert(0, {home!r}); from scriptrun.sweeps import driving; "
-        f"driving.main({str(workspace.root)!r}, {run_id!r})"
+        f"import sys; sys.path.insert(0, {home!r}); from scriptrun.sweeps import driver; "
+        f"driver.main({str(workspace.root)!r}, {run_id!r})"
     )
     return [sys.executable, "-I", "-c", program]
 

@@ -15,9 +15,9 @@ from scriptrun.runtime.launcher import entry
 from scriptrun.spec import states
 from scriptrun.spec.hints import Any
 from scriptrun.spec.job import JobSpec
-from scriptrun.sweeps import children, record, stopping
+from scriptrun.sweeps import children, early_stopping, record
 from scriptrun.sweeps.journal import Child, Journal
-from scriptrun.sweeps.launching import Launching
+from scriptrun.sweeps.launch import Launching
 from scriptrun.tracking import run_folder, run_state
 from scriptrun.workspace import Workspace
 
@@ -58,7 +58,7 @@ class Flight:
 
     def remember(self, ended: Iterable[Child]) -> None:
         """Let the policy compare with runs that have ended."""
-        if not stopping.watches(self.policy):
+        if not early_stopping.watches(self.policy):
             return
         for child in ended:
             folder = child.folder(self.home.runs_folder)
@@ -123,7 +123,7 @@ class Flight:
                 if status is not None and status.is_final:
                     self._end(child, status)
                     over.append(child)
-        if self.live and stopping.watches(self.policy) and now > self._next_metrics:
+        if self.live and early_stopping.watches(self.policy) and now > self._next_metrics:
             self._next_metrics = now + METRICS
             self._apply_policy()
         return over
@@ -209,7 +209,9 @@ class Flight:
         """Read what all have logged since the last look, and stop those that are not worth it."""
         living = list(self.live.values())
         news = {child.id: self._hear(child) for child in living}
-        reached = {each for span in news.values() for each in stopping.due(self.policy, *span)}
+        reached = {
+            each for span in news.values() for each in early_stopping.due(self.policy, *span)
+        }
         for child in living:
             if child.number not in self._stopped:
                 self._judge(child, *news[child.id], sorted(reached))
@@ -226,12 +228,12 @@ class Flight:
 
     def _judge(self, child: Child, before: int, now: int, reached: list[int]) -> None:
         """Apply the policy at the intervals ``reached`` by any run, as far as this one has come."""
-        own = set(stopping.due(self.policy, before, now))
+        own = set(early_stopping.due(self.policy, before, now))
         for interval in reached:
             again = interval not in own
-            if interval > now or (again and not stopping.looks_back(self.policy)):
+            if interval > now or (again and not early_stopping.looks_back(self.policy)):
                 continue
-            reason = stopping.verdict(
+            reason = early_stopping.verdict(
                 self.policy, child.id, interval, self.reports, self.sweep.maximizes, again
             )
             if reason:

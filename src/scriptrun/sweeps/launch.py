@@ -21,7 +21,7 @@ from scriptrun.runtime.launcher import entry
 from scriptrun.spec.environment import INTERPRETER
 from scriptrun.spec.job import JobSpec
 from scriptrun.submit import Written
-from scriptrun.sweeps import children, tending
+from scriptrun.sweeps import children, ensure_driver
 from scriptrun.sweeps.journal import Child, Journal
 from scriptrun.tracking import run_folder
 from scriptrun.workspace import Workspace
@@ -39,9 +39,9 @@ class Launching:
         self.own: dict[int, int] = {}
         self._mine = f"-{run_id}_"
         self._wake = {
-            "queue": str(tending.place(home.id)),
-            "lock": str(tending.lock_of(home.id, run_id)),
-            "command": tending.command(home, run_id),
+            "queue": str(ensure_driver.place(home.id)),
+            "lock": str(ensure_driver.lock_of(home.id, run_id)),
+            "command": ensure_driver.command(home, run_id),
         }
         self._lock: dict[str, Any] | None = None
         self._ready: tuple[float, Ready | None] = (0.0, None)

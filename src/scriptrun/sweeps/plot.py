@@ -15,7 +15,7 @@ from scriptrun.sweeps import ranking
 from scriptrun.sweeps.journal import Child
 
 if TYPE_CHECKING:
-    from scriptrun.sweeps.sweep_run import HyperDriveRun
+    from scriptrun.sweeps.hyperdrive_run import HyperDriveRun
 
 _WIDE, _HIGH, _EDGE = 900, 320, 60
 _BINS = 4

@@ -7,7 +7,7 @@ from pathlib import Path
 from scriptrun.home import Home
 from scriptrun.spec.job import JobSpec
 from scriptrun.store.locks import leases
-from scriptrun.sweeps import tending
+from scriptrun.sweeps import ensure_driver
 from scriptrun.tracking import run_state
 
 
@@ -19,9 +19,9 @@ def status_of(workspace: Home, folder: Path, job: JobSpec) -> run_state.Status:
     status = run_state.told(folder)
     if status.is_final:
         return status
-    far = tending.far_driver(folder, job.submitted_by)
+    far = ensure_driver.far_driver(folder, job.submitted_by)
     if far is None:
-        tending.see_to_it(workspace, folder.name)
+        ensure_driver.see_to_it(workspace, folder.name)
         return status
     host, silence = far
     if silence < leases.STALE_SECONDS:
