@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from scriptrun.dropin import estimators
+from scriptrun.dropin.azureml import estimators
 
 PAGE = (Path(__file__).resolve().parents[2] / "docs" / "migrating.md").read_text("utf-8")
 TABLE = PAGE[PAGE.index("## Each parameter") : PAGE.index("And around it")]

@@ -16,12 +16,19 @@ from scriptrun import (
     ScriptRunConfig,
     TensorflowConfiguration,
 )
-from scriptrun.dropin import notes
-from scriptrun.dropin.compute import AmlCompute, ComputeTarget
-from scriptrun.dropin.dataset import Dataset
-from scriptrun.dropin.estimators import Chainer, Estimator, Mpi, PyTorch, SKLearn, TensorFlow
-from scriptrun.dropin.experiment import Experiment
-from scriptrun.dropin.workspace import Workspace
+from scriptrun.dropin import one_time_notes
+from scriptrun.dropin.azureml.compute import AmlCompute, ComputeTarget
+from scriptrun.dropin.azureml.dataset import Dataset
+from scriptrun.dropin.azureml.estimators import (
+    Chainer,
+    Estimator,
+    Mpi,
+    PyTorch,
+    SKLearn,
+    TensorFlow,
+)
+from scriptrun.dropin.azureml.experiment import Experiment
+from scriptrun.dropin.azureml.workspace import Workspace
 from scriptrun.spec.errors import RunConfigurationException
 
 LINES = {
@@ -83,7 +90,7 @@ def test_every_line_is_held():
 
 @pytest.fixture(autouse=True)
 def quiet(monkeypatch):
-    monkeypatch.setattr(notes, "_said", {"cloud", "vm_size"})
+    monkeypatch.setattr(one_time_notes, "_said", {"cloud", "vm_size"})
 
 
 @pytest.fixture

@@ -8,10 +8,10 @@ import behaviours
 import pytest
 
 from scriptrun import Run, ScriptRunConfig
-from scriptrun.dropin import notes
-from scriptrun.dropin.compute import AmlCompute, ComputeTarget
-from scriptrun.dropin.experiment import Experiment
-from scriptrun.dropin.workspace import Workspace
+from scriptrun.dropin import one_time_notes
+from scriptrun.dropin.azureml.compute import AmlCompute, ComputeTarget
+from scriptrun.dropin.azureml.experiment import Experiment
+from scriptrun.dropin.azureml.workspace import Workspace
 from scriptrun.spec.errors import (
     ActivityFailedException,
     ComputeTargetException,
@@ -65,7 +65,7 @@ def test_every_line_is_held():
 
 @pytest.fixture
 def ws(tmp_path, monkeypatch):
-    monkeypatch.setattr(notes, "_said", {"cloud", "vm_size"})
+    monkeypatch.setattr(one_time_notes, "_said", {"cloud", "vm_size"})
     (tmp_path / "src").mkdir()
     monkeypatch.chdir(tmp_path)
     return Workspace.create("ws")

@@ -23,7 +23,7 @@ from scriptrun.config.sweeps.search_space import (
     randint,
     uniform,
 )
-from scriptrun.dropin.experiment import Experiment
+from scriptrun.dropin.azureml.experiment import Experiment
 
 LINES = {
     "values come after the base arguments, as flag and value; names with and without dashes": (

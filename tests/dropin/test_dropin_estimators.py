@@ -16,8 +16,8 @@ from scriptrun.config.distributed import (
     PyTorchConfiguration,
     TensorflowConfiguration,
 )
-from scriptrun.dropin import estimators
-from scriptrun.dropin.estimators import Estimator, Mpi, PyTorch, SKLearn, TensorFlow
+from scriptrun.dropin.azureml import estimators
+from scriptrun.dropin.azureml.estimators import Estimator, Mpi, PyTorch, SKLearn, TensorFlow
 from scriptrun.spec.errors import RunConfigurationException
 
 

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from scriptrun.dropin import finder, names, page
+from scriptrun.dropin import api_table, docs_page, finder
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -20,17 +20,17 @@ def enabled():
     finder.enable()
 
 
-@pytest.mark.parametrize("module", sorted(names.PROVIDED))
+@pytest.mark.parametrize("module", sorted(api_table.PROVIDED))
 def test_every_name_of_a_module_is_there(module):
-    for name, (home, actual) in names.provided(module).items():
+    for name, (home, actual) in api_table.provided(module).items():
         found = getattr(importlib.import_module(module), name)
         assert found is getattr(importlib.import_module(home), actual)
 
 
 @pytest.mark.parametrize(
     ("module", "name"),
-    [(module, name) for module, found in names.LEFT_OUT.items() for name in found]
-    + [(f"{package}.deep.module", "Thing") for package in names.LEFT_OUT_PACKAGES],
+    [(module, name) for module, found in api_table.LEFT_OUT.items() for name in found]
+    + [(f"{package}.deep.module", "Thing") for package in api_table.LEFT_OUT_PACKAGES],
 )
 def test_what_is_left_out_can_be_imported_and_says_what_to_do(module, name):
     found = getattr(importlib.import_module(module), name)
@@ -43,14 +43,14 @@ def test_what_is_left_out_can_be_imported_and_says_what_to_do(module, name):
 
 
 def test_no_name_is_both_there_and_not_there():
-    for module, found in names.LEFT_OUT.items():
-        assert not set(found) & set(names.provided(module)), module
+    for module, found in api_table.LEFT_OUT.items():
+        assert not set(found) & set(api_table.provided(module)), module
 
 
 def test_every_package_of_a_module_is_there_too():
-    for module in names.PROVIDED:
+    for module in api_table.PROVIDED:
         parent = module.rpartition(".")[0]
-        assert not parent or names.knows(parent), parent
+        assert not parent or api_table.knows(parent), parent
 
 
 def test_errors_that_are_left_out_can_be_caught():
@@ -115,4 +115,4 @@ def in_child(code, folder):
 
 def test_the_page_is_up_to_date():
     text = (ROOT / "docs" / "reference" / "dropin.md").read_text("utf-8")
-    assert text == page.with_table(text), f"run: {page.__doc__}"
+    assert text == docs_page.with_table(text), f"run: {docs_page.__doc__}"

@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from scriptrun.dropin import notebooks
+from scriptrun.dropin.notebook import cells as notebook_cells
 from scriptrun.spec.errors import UserErrorException
 
 
@@ -62,9 +62,9 @@ def test_a_failing_cell_ends_it_and_shows_its_line(tmp_path):
 def test_lines_of_ipython_keep_their_place():
     source = "if True:\n    !ls\n    x = 1\nfiles = !ls\nprint?\n?print\ny = 5 % 3"
     space = {}
-    exec(notebooks.plain(source), space)
+    exec(notebook_cells.plain(source), space)
     assert (space["x"], space["y"], space["files"]) == (1, 2, None)
-    assert notebooks.plain(source).count("\n") == source.count("\n")
+    assert notebook_cells.plain(source).count("\n") == source.count("\n")
 
 
 def test_cells_of_other_languages_are_passed_over(tmp_path):
@@ -73,7 +73,7 @@ def test_cells_of_other_languages_are_passed_over(tmp_path):
     assert done.stdout == "goes on\n"
     assert "cell 1: passed over %%html" in done.stderr
     assert "cell 2: passed over %load_ext x" in done.stderr
-    assert notebooks.plain("%%bash\nrm -rf /\n").strip() == ""
+    assert notebook_cells.plain("%%bash\nrm -rf /\n").strip() == ""
 
 
 SHELL = """
@@ -136,12 +136,12 @@ def test_another_notebook_and_a_script_are_run(tmp_path):
 @given(st.text(alphabet="%!?ab=\n '\"", max_size=30))
 def test_python_is_left_as_it_is(text):
     source = f"x = {text!r}\ns = '''\n%time\n!ls\n'''\n"
-    assert notebooks.plain(source) == source
+    assert notebook_cells.plain(source) == source
 
 
 def test_variables_in_the_name_of_a_written_file(tmp_path, capsys):
-    notebooks._write("%%file {d}/a.py", "1", {"d": tmp_path})
-    notebooks._write("%%writefile -a $d/a.py", "2\n", {"d": tmp_path})
+    notebook_cells._write("%%file {d}/a.py", "1", {"d": tmp_path})
+    notebook_cells._write("%%writefile -a $d/a.py", "2\n", {"d": tmp_path})
     assert (tmp_path / "a.py").read_text() == "1\n2\n"
 
 
@@ -149,7 +149,7 @@ def test_variables_in_the_name_of_a_written_file(tmp_path, capsys):
 def test_what_is_no_notebook_is_refused(tmp_path, text):
     (tmp_path / "x.ipynb").write_text(text)
     with pytest.raises(UserErrorException, match="no notebook"):
-        notebooks.cells(str(tmp_path / "x.ipynb"))
+        notebook_cells.cells(str(tmp_path / "x.ipynb"))
 
 
 def test_a_script_that_was_made_of_a_notebook(tmp_path):

@@ -10,11 +10,11 @@ import pytest
 from scriptrun import Model, ScriptRunConfig, compute, experiment
 from scriptrun.data.datasets.tabular import TabularDatasetFactory
 from scriptrun.dropin import finder
-from scriptrun.dropin.compute import AmlCompute, ComputeTarget
-from scriptrun.dropin.dataset import Dataset, FileEncoding, PromoteHeadersBehavior
-from scriptrun.dropin.estimators import Estimator
-from scriptrun.dropin.experiment import Experiment
-from scriptrun.dropin.workspace import Workspace
+from scriptrun.dropin.azureml.compute import AmlCompute, ComputeTarget
+from scriptrun.dropin.azureml.dataset import Dataset, FileEncoding, PromoteHeadersBehavior
+from scriptrun.dropin.azureml.estimators import Estimator
+from scriptrun.dropin.azureml.experiment import Experiment
+from scriptrun.dropin.azureml.workspace import Workspace
 from scriptrun.exceptions import ComputeTargetException
 
 

@@ -8,7 +8,7 @@ import nbformat
 import pytest
 from nbclient import NotebookClient
 
-from scriptrun.dropin import widgets
+from scriptrun.dropin.azureml import widgets
 from scriptrun.testing.jobs import PATIENCE, Bench
 
 CELLS = [

@@ -6,10 +6,10 @@ import pytest
 
 import scriptrun
 from scriptrun import Run, ScriptRunConfig, compute
-from scriptrun.dropin import notes
-from scriptrun.dropin.compute import ComputeTarget
-from scriptrun.dropin.experiment import Experiment
-from scriptrun.dropin.workspace import Workspace
+from scriptrun.dropin import one_time_notes
+from scriptrun.dropin.azureml.compute import ComputeTarget
+from scriptrun.dropin.azureml.experiment import Experiment
+from scriptrun.dropin.azureml.workspace import Workspace
 from scriptrun.engines.local.engine import Local
 from scriptrun.spec.errors import UserErrorException, WorkspaceException
 
@@ -19,7 +19,7 @@ AZURE = {"subscription_id": "s-1", "resource_group": "group"}
 @pytest.fixture(autouse=True)
 def here(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr(notes, "_said", set())
+    monkeypatch.setattr(one_time_notes, "_said", set())
     return tmp_path
 
 

@@ -2,7 +2,7 @@
 
 import pytest
 
-from scriptrun.dropin.vm_sizes import size_of
+from scriptrun.dropin.azureml.vm_sizes import size_of
 
 
 @pytest.mark.parametrize(
@@ -39,7 +39,7 @@ def test_what_is_no_size(name):
 
 def test_a_cluster_is_asked_for_what_the_size_means(tmp_path):
     from scriptrun import Workspace, compute
-    from scriptrun.dropin.compute import make
+    from scriptrun.dropin.azureml.compute import make
     from scriptrun.engines.slurm.engine import Slurm
 
     ws = Workspace.create("w", path=tmp_path)

@@ -349,7 +349,7 @@ print(child.get_status(), child.parent.id == run.id)
 
 def test_names_of_the_sdk_v1_are_answered_for_too(tmp_path, monkeypatch):
     """All that the table of the drop-in has, in a job that old code submitted."""
-    from scriptrun.dropin.experiment import Experiment as Old
+    from scriptrun.dropin.azureml.experiment import Experiment as Old
 
     monkeypatch.setenv("SCRIPTRUN_MAX_RUNS", "4")
     (tmp_path / "src").mkdir()

@@ -47,16 +47,16 @@ def run(args: argparse.Namespace) -> int:
     if args.check:
         return _check(args.words)
     if args.install_kernel:
-        print(importlib.import_module("scriptrun.dropin.kernel").install())
+        print(importlib.import_module("scriptrun.dropin.notebook.kernel").install())
         return 0
-    running = importlib.import_module("scriptrun.dropin.executing")
+    running = importlib.import_module("scriptrun.dropin.exec")
     if args.module:
         return int(running.module(args.module, args.words))
     return int(running.script(_first(args.words), args.words[1:]))
 
 
 def _check(words: list[str]) -> int:
-    checking = importlib.import_module("scriptrun.dropin.checking")
+    checking = importlib.import_module("scriptrun.dropin.scan")
     found = checking.check(_first(words))
     for each in found:
         print(f"{each.place}: {each.name}\n    {each.instead}")

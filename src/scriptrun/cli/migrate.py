@@ -77,7 +77,7 @@ def run(args: argparse.Namespace) -> int:
 
 def alternative(module: str, name: str) -> str | None:
     """What to do without azureml's ``module.name``; None where the drop-in has it."""
-    names = importlib.import_module("scriptrun.dropin.names")
+    names = importlib.import_module("scriptrun.dropin.api_table")
     if name in names.provided(module):
         return None
     found: str | None = names.alternative(module, name)

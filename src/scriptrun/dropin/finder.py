@@ -14,7 +14,8 @@ import os
 import sys
 import types
 
-from scriptrun.dropin import missing, names
+from scriptrun.dropin import api_table
+from scriptrun.dropin.azureml import unsupported
 from scriptrun.spec.errors import UserErrorException
 from scriptrun.spec.hints import Any
 
@@ -45,9 +46,9 @@ class Finder:
         self, fullname: str, path: Any = None, target: Any = None
     ) -> importlib.machinery.ModuleSpec | None:
         """The spec of a module named ``azureml...`` that the table has, else None."""
-        if fullname.split(".", maxsplit=1)[0] != "azureml" or not names.knows(fullname):
+        if fullname.split(".", maxsplit=1)[0] != "azureml" or not api_table.knows(fullname):
             return None
-        if names.installed_first(fullname):
+        if api_table.installed_first(fullname):
             installed = importlib.machinery.PathFinder.find_spec(fullname, path)
             if installed is not None:
                 return installed
@@ -72,7 +73,10 @@ class Loader(importlib.abc.Loader):
 
     def exec_module(self, module: types.ModuleType) -> None:
         """Fill ``module``: it finds each name when it is first asked for."""
-        offered = [*names.provided(module.__name__), *names.LEFT_OUT.get(module.__name__, {})]
+        offered = [
+            *api_table.provided(module.__name__),
+            *api_table.LEFT_OUT.get(module.__name__, {}),
+        ]
 
         def find(name: str) -> object:
             value = _value(module.__name__, name)
@@ -92,12 +96,12 @@ class Loader(importlib.abc.Loader):
 
 
 def _value(module: str, name: str) -> object:
-    home = names.provided(module).get(name)
+    home = api_table.provided(module).get(name)
     if home is not None:
         return getattr(importlib.import_module(home[0]), home[1])
-    if f"{module}.{name}" in names.PROVIDED:
+    if f"{module}.{name}" in api_table.PROVIDED:
         return importlib.import_module(f"{module}.{name}")
-    instead = None if name.startswith("__") else names.alternative(module, name)
+    instead = None if name.startswith("__") else api_table.alternative(module, name)
     if instead is None:
         raise AttributeError(f"module {module!r} has no attribute {name!r}")
-    return missing.missing(module, name, instead)
+    return unsupported.missing(module, name, instead)

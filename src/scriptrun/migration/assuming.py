@@ -77,7 +77,7 @@ def grant(home: Workspace, names: Iterable[tuple[str, str]], given: Given) -> No
     for kind, name in names:
         given.say(f"the {kind} {name!r}")
         if kind == COMPUTE:
-            importlib.import_module("scriptrun.dropin.compute").make(home, name, {})
+            importlib.import_module("scriptrun.dropin.azureml.compute").make(home, name, {})
         elif kind == ENVIRONMENT:
             Environment(name).register(home)
         elif kind == DATASTORE:
@@ -92,7 +92,7 @@ def grant(home: Workspace, names: Iterable[tuple[str, str]], given: Given) -> No
 def adopt(home: Any, target: Any) -> None:
     """Let the workspace ``home`` know a compute target of that name."""
     if isinstance(target, str):
-        importlib.import_module("scriptrun.dropin.compute").adopt(home, target)
+        importlib.import_module("scriptrun.dropin.azureml.compute").adopt(home, target)
 
 
 def _is_here(place: Place) -> bool:
@@ -219,7 +219,7 @@ def _names(given: Given) -> None:
         setattr(
             Workspace, attribute, property(_listing(getattr(Workspace, attribute), kind, given))
         )
-    targets = importlib.import_module("scriptrun.dropin.compute").ComputeTarget
+    targets = importlib.import_module("scriptrun.dropin.azureml.compute").ComputeTarget
     made = targets.__new__
 
     def new(cls: Any, workspace: Any, name: str, **kwargs: Any) -> Any:

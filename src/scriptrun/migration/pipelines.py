@@ -25,7 +25,7 @@ Tell = Callable[[Any, Any, dict[str, Any]], None]
 
 def follow(tell: Tell) -> None:
     """From here on, ``tell`` hears of each step of each pipeline that is made."""
-    missing = importlib.import_module("scriptrun.dropin.missing")
+    missing = importlib.import_module("scriptrun.dropin.azureml.unsupported")
     inner = missing.missing
 
     class Followed(Pipeline):

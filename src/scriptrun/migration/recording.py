@@ -122,7 +122,7 @@ def _found_by(bound: Bound) -> dict[str, Any]:
 
 def _going_on(stopped: list[str]) -> None:
     """Have a notebook go on after a cell that fails, as in Jupyter, and keep what failed."""
-    notebooks = importlib.import_module("scriptrun.dropin.notebooks")
+    notebooks = importlib.import_module("scriptrun.dropin.notebook.cells")
 
     def run_in(path: str, space: dict[str, Any]) -> None:
         for cell in notebooks.cells(path):
@@ -153,7 +153,7 @@ def main(file: str, result: str, granted: str = "[]", *words: str) -> int:
     pipelines.follow(recorder.tell)
     uninstalled.stand_in(str(Path(file).absolute().parent), given.say)
     _going_on(stopped)
-    running = importlib.import_module("scriptrun.dropin.executing")
+    running = importlib.import_module("scriptrun.dropin.exec")
     ended: list[str] = []
     said = types.SimpleNamespace(print_exception=lambda error: ended.append(_in_a_line(error)))
     setattr(running, "traceback", said)  # noqa: B010

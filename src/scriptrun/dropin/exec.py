@@ -12,7 +12,9 @@ from collections.abc import Callable, Sequence
 from multiprocessing import spawn
 from types import TracebackType
 
-from scriptrun.dropin import notebooks, notes, shell
+from scriptrun.dropin import one_time_notes
+from scriptrun.dropin.notebook import cells as notebook_cells
+from scriptrun.dropin.notebook import ipython_shell
 from scriptrun.spec.errors import UserErrorException
 from scriptrun.spec.hints import Any
 
@@ -31,8 +33,8 @@ def script(path: str, words: Sequence[str]) -> int:
     folder = os.path.dirname(whole)
     if path.endswith(".ipynb"):
         os.chdir(folder)  # as Jupyter does
-        return _guarded(whole, folder, [path, *words], notebooks.run, whole)
-    given = {"get_ipython": shell.get_ipython} if _was_a_notebook(whole) else None
+        return _guarded(whole, folder, [path, *words], notebook_cells.run, whole)
+    given = {"get_ipython": ipython_shell.get_ipython} if _was_a_notebook(whole) else None
     return _guarded(whole, folder, [path, *words], runpy.run_path, whole, given, "__main__")
 
 
@@ -69,7 +71,9 @@ def _guarded(
         error.__traceback__ = _theirs(error.__traceback__, path)
         traceback.print_exception(error)
         if isinstance(error, ModuleNotFoundError):
-            notes.say(f"{error.name} is not installed in {sys.executable}, which runs this code")
+            one_time_notes.say(
+                f"{error.name} is not installed in {sys.executable}, which runs this code"
+            )
         return 1
     return 0
 
@@ -109,7 +113,7 @@ def _flush() -> None:
 
 def _theirs(trace: TracebackType | None, path: str) -> TracebackType | None:
     """``trace`` from where the user's own code begins."""
-    here = (__file__, notebooks.__file__, runpy.__file__)
+    here = (__file__, notebook_cells.__file__, runpy.__file__)
     first = trace
     while first is not None and _is_ours(first.tb_frame.f_code.co_filename, here):
         first = first.tb_next

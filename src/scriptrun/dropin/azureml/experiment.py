@@ -11,7 +11,8 @@ from pathlib import Path
 from scriptrun import browsing, experiment, experiment_file
 from scriptrun.config.run_configuration import RunConfiguration
 from scriptrun.config.script_run_config import ScriptRunConfig
-from scriptrun.dropin import compute, mlflow_runs
+from scriptrun.dropin import mlflow_runs
+from scriptrun.dropin.azureml import compute
 from scriptrun.run import Run
 from scriptrun.spec.absent import absent
 from scriptrun.spec.environment import AUTO

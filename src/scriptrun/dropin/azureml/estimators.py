@@ -12,7 +12,8 @@ from scriptrun.config.environments.conda_dependencies import CondaDependencies
 from scriptrun.config.environments.environment import Environment
 from scriptrun.config.run_configuration import RunConfiguration
 from scriptrun.config.script_run_config import ScriptRunConfig
-from scriptrun.dropin import as_code, translating
+from scriptrun.dropin import as_code
+from scriptrun.dropin.azureml import estimator_to_config
 from scriptrun.spec.errors import RunConfigurationException
 from scriptrun.spec.hints import Any
 
@@ -66,9 +67,9 @@ class Estimator:
     ) -> None:
         given = {name: value for name, value in locals().items() if name != "self"}
         self._framework_version = self._checked_version(framework_version)
-        translating.check(given)
+        estimator_to_config.check(given)
         family = (self.FRAMEWORK_NAME, self._framework_version)
-        self._config = translating.translated(given, family)
+        self._config = estimator_to_config.translated(given, family)
         code = as_code.as_code(self._config, type(self).__name__)
         warnings.warn(code, DeprecationWarning, stacklevel=2)
 

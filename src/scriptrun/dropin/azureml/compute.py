@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from scriptrun import compute
-from scriptrun.dropin import notes, provisioning, vm_sizes
+from scriptrun.dropin import one_time_notes
+from scriptrun.dropin.azureml import provisioning, vm_sizes
 from scriptrun.engines.local.slots import DEFAULT_RUNS
 from scriptrun.home import Home
 from scriptrun.run import Run
@@ -300,7 +301,7 @@ def adopt(workspace: Home, name: str) -> None:
         compute.resolve(workspace, name)
     except ComputeTargetException:
         make(workspace, name, {"type": AmlCompute.type})
-        notes.say(
+        one_time_notes.say(
             f"the compute target {name!r} is unknown here; it now stands for "
             f"{compute.default_name(workspace)!r} (scriptrun compute list)."
         )

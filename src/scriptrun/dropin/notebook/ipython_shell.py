@@ -7,7 +7,8 @@ from __future__ import annotations
 
 import sys
 
-from scriptrun.dropin import magics, notebooks
+from scriptrun.dropin.notebook import cells as notebook_cells
+from scriptrun.dropin.notebook import magics
 from scriptrun.spec.hints import Any
 
 
@@ -20,7 +21,7 @@ class Shell:
 
     def run_line_magic(self, magic_name: str, line: str, *args: object) -> Any:
         """Do ``%magic_name line``."""
-        return notebooks.doing(self._name, self.user_ns)(
+        return notebook_cells.doing(self._name, self.user_ns)(
             f"%{magic_name} {line}".rstrip(), self.user_ns, True
         )
 
@@ -31,7 +32,7 @@ class Shell:
     def run_cell_magic(self, magic_name: str, line: str, cell: str) -> None:
         """Do the cell ``%%magic_name line`` with the text ``cell``."""
         text = f"%%{magic_name} {line}".rstrip()
-        notebooks.run_cell(notebooks.Cell(0, f"{text}\n{cell}"), self.user_ns, self._name)
+        notebook_cells.run_cell(notebook_cells.Cell(0, f"{text}\n{cell}"), self.user_ns, self._name)
 
     def system(self, cmd: str) -> None:
         """Do ``!cmd``."""

@@ -9,9 +9,9 @@ from scriptrun.spec.hints import TYPE_CHECKING, Any, NoReturn
 from scriptrun.spec.later import later
 
 if TYPE_CHECKING:
-    from scriptrun.dropin import compute
+    from scriptrun.dropin.azureml import compute
 else:
-    compute = later("scriptrun.dropin.compute")
+    compute = later("scriptrun.dropin.azureml.compute")
 
 
 class _Missing(type):

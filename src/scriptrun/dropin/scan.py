@@ -7,7 +7,8 @@ import tokenize
 from collections.abc import Iterator
 from typing import NamedTuple
 
-from scriptrun.dropin import names, notebooks
+from scriptrun.dropin import api_table
+from scriptrun.dropin.notebook import cells as notebook_cells
 from scriptrun.spec.errors import UserErrorException
 
 
@@ -38,8 +39,8 @@ def check(path: str) -> list[Found]:
 def _sources(path: str) -> list[tuple[str, str]]:
     if path.endswith(".ipynb"):
         return [
-            (f"{path}, cell {each.number}", notebooks.plain(each.source, path))
-            for each in notebooks.cells(path)
+            (f"{path}, cell {each.number}", notebook_cells.plain(each.source, path))
+            for each in notebook_cells.cells(path)
         ]
     try:
         with tokenize.open(path) as handle:
@@ -62,12 +63,12 @@ def _imported(tree: ast.Module) -> Iterator[Place]:
 
 
 def _unless_provided(line: int, module: str, name: str) -> Iterator[Place]:
-    if module.split(".", maxsplit=1)[0] != "azureml" or name in names.provided(module):
+    if module.split(".", maxsplit=1)[0] != "azureml" or name in api_table.provided(module):
         return
     whole = f"{module}.{name}" if name else module
-    if whole in names.PROVIDED or (name == "*" and module in names.PROVIDED):
+    if whole in api_table.PROVIDED or (name == "*" and module in api_table.PROVIDED):
         return
-    instead = names.alternative(module, name) or names.package_alternative(whole)
+    instead = api_table.alternative(module, name) or api_table.package_alternative(whole)
     yield line, whole, instead or "It is not known here; it is found where azureml is installed."
 
 
@@ -76,8 +77,8 @@ def _looked_at(tree: ast.Module) -> Iterator[Place]:
     for node in ast.walk(tree):
         if isinstance(node, ast.Attribute):
             module = _dotted(node.value)
-            if module in names.PROVIDED and node.attr in names.LEFT_OUT.get(module, {}):
-                yield node.lineno, f"{module}.{node.attr}", names.LEFT_OUT[module][node.attr]
+            if module in api_table.PROVIDED and node.attr in api_table.LEFT_OUT.get(module, {}):
+                yield node.lineno, f"{module}.{node.attr}", api_table.LEFT_OUT[module][node.attr]
 
 
 def _dotted(node: ast.expr) -> str:
@@ -89,6 +90,6 @@ def _dotted(node: ast.expr) -> str:
 def _called(tree: ast.Module) -> Iterator[Place]:
     for node in ast.walk(tree):
         if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute):
-            instead = names.LEFT_OUT_METHODS.get(node.func.attr)
+            instead = api_table.LEFT_OUT_METHODS.get(node.func.attr)
             if instead:
                 yield node.lineno, f".{node.func.attr}()", instead

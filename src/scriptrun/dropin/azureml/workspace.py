@@ -6,8 +6,9 @@ import os
 from pathlib import Path
 
 from scriptrun import workspace
-from scriptrun.dropin import compute, mlflow_runs, notes
-from scriptrun.dropin.experiment import Experiment
+from scriptrun.dropin import mlflow_runs, one_time_notes
+from scriptrun.dropin.azureml import compute
+from scriptrun.dropin.azureml.experiment import Experiment
 from scriptrun.spec.absent import absent
 from scriptrun.spec.hints import TYPE_CHECKING, Any
 
@@ -46,7 +47,7 @@ class Workspace(workspace.Workspace):
     ) -> None:
         root: str | os.PathLike[str] = subscription_id
         if workspace_name is not None:
-            notes.cloud()
+            one_time_notes.cloud()
             facts = {"subscription_id": str(subscription_id), "resource_group": resource_group}
             root = _root(workspace_name, facts)
         super().__init__(root)
@@ -60,7 +61,7 @@ class Workspace(workspace.Workspace):
         ``_file_name`` is that file's name where it has another.
         """
         if auth is not None:
-            notes.cloud()
+            one_time_notes.cloud()
         named = Path(path or ".") / str(kwargs.get("_file_name") or "")
         return super().from_config(named if named.is_file() else path)
 
@@ -68,7 +69,7 @@ class Workspace(workspace.Workspace):
     def get(cls, name: str, *args: Any, path: Any = None, **kwargs: Any) -> Self:
         """The workspace ``name``, found here or above, and made here when there is none."""
         if args or kwargs:
-            notes.cloud()
+            one_time_notes.cloud()
         known = ("subscription_id", "resource_group", "location")
         facts = {key: value for key, value in kwargs.items() if key in known}
         return super().get(name, path=path) if path else cls(_root(name, facts))
@@ -77,7 +78,7 @@ class Workspace(workspace.Workspace):
     def create(cls, name: str, *args: Any, **kwargs: Any) -> Self:
         """Make the workspace ``name`` here; what only Azure needs is kept as facts."""
         if args or any(kwargs.get(key) for key in ("auth", "subscription_id", "location")):
-            notes.cloud()
+            one_time_notes.cloud()
         return super().create(name, *args, **kwargs)
 
     def get_details(self) -> dict[str, Any]:
@@ -120,7 +121,9 @@ class Workspace(workspace.Workspace):
         **kwargs: Any,
     ) -> None:
         """Accepted and explained: a workspace's name and tags are those it was created with."""
-        notes.once("update", "Workspace.update changes nothing: a workspace is a directory.")
+        one_time_notes.once(
+            "update", "Workspace.update changes nothing: a workspace is a directory."
+        )
 
     @property
     def webservices(self) -> dict[str, Any]:
@@ -132,7 +135,7 @@ class Workspace(workspace.Workspace):
     @staticmethod
     def list(subscription_id: str = "", *args: Any, **kwargs: Any) -> dict[str, Any]:
         """The workspace that is found here or above, as v1 lists them: by name, each in a list."""
-        notes.cloud()
+        one_time_notes.cloud()
         found = Workspace.search(Path.cwd())
         return {found.name: [found]} if found else {}
 
@@ -156,9 +159,9 @@ def _root(name: str, facts: dict[str, Any]) -> Path:
     found = plain.from_config() if named else plain.search(Path.cwd())
     if found is None:
         found = plain.create(name, path=Path.cwd(), **facts)
-        notes.say(f"made the local workspace {name!r} in {found.directory}")
+        one_time_notes.say(f"made the local workspace {name!r} in {found.directory}")
     elif found.name != name:
-        notes.once(
+        one_time_notes.once(
             f"workspace {name}",
             f"{name!r} is taken to be the workspace of this directory, {found.name!r}.",
         )

@@ -1,6 +1,6 @@
 """The table of docs/reference/dropin.md, written from the table that imports go by.
 
-``python -m scriptrun.dropin.page docs/reference/dropin.md`` puts it into the page.
+``python -m scriptrun.dropin.docs_page docs/reference/dropin.md`` puts it into the page.
 """
 
 from __future__ import annotations
@@ -8,7 +8,7 @@ from __future__ import annotations
 import sys
 from pathlib import Path
 
-from scriptrun.dropin import names
+from scriptrun.dropin import api_table
 
 BEGIN, END = "<!-- begin of the table -->", "<!-- end of the table -->"
 
@@ -16,20 +16,20 @@ BEGIN, END = "<!-- begin of the table -->", "<!-- end of the table -->"
 def table() -> str:
     """Each name of the SDK v1 in a row: whether it works, and as what; or what to do instead."""
     rows = ["| name | | what stands for it, or what to do |", "| --- | --- | --- |"]
-    for module in sorted(names.PROVIDED):
+    for module in sorted(api_table.PROVIDED):
         rows += [
             f"| `{module}.{name}` | works | `{home}.{actual}` |"
-            for name, (home, actual) in sorted(names.provided(module).items())
+            for name, (home, actual) in sorted(api_table.provided(module).items())
             if not name.startswith("_")
         ]
         rows += [
             f"| `{module}.{name}` | not there | {instead} |"
-            for name, instead in sorted(names.LEFT_OUT.get(module, {}).items())
+            for name, instead in sorted(api_table.LEFT_OUT.get(module, {}).items())
         ]
-    for package, instead in sorted(names.LEFT_OUT_PACKAGES.items()):
-        others = "all others of " if package in names.PROVIDED else ""
+    for package, instead in sorted(api_table.LEFT_OUT_PACKAGES.items()):
+        others = "all others of " if package in api_table.PROVIDED else ""
         rows.append(f"| {others}`{package}` | not there | {instead} |")
-    for method, instead in sorted(names.LEFT_OUT_METHODS.items()):
+    for method, instead in sorted(api_table.LEFT_OUT_METHODS.items()):
         rows.append(f"| `.{method}()` | not there | {instead} |")
     return "\n".join(rows)
 

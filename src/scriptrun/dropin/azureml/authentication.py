@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from enum import Enum
 
-from scriptrun.dropin import notes
+from scriptrun.dropin import one_time_notes
 from scriptrun.spec.hints import Any, NamedTuple
 
 
@@ -29,7 +29,7 @@ class AbstractAuthentication:
     """A login that nobody asks for."""
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
-        notes.cloud()
+        one_time_notes.cloud()
 
     def get_authentication_header(self) -> dict[str, str]:
         """An empty dict: nothing here wants a token."""

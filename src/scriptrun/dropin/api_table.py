@@ -12,8 +12,8 @@ _SECTIONS = {
     "DatasetRegistrationOptions GlobsOptions MountOptions OutputData OutputOptions "
     "RegistrationOptions UploadOptions Uri Dataset DataPath",
 }
-_ESTIMATORS = "scriptrun.dropin.estimators"
-_PRIVATE = "scriptrun.dropin.private"
+_ESTIMATORS = "scriptrun.dropin.azureml.estimators"
+_PRIVATE = "scriptrun.dropin.azureml.private_names"
 _DISTRIBUTED = "Gloo Mpi Nccl ParameterServer"
 _ENVIRONMENT = {
     _CONFIG + "environments.environment": "Environment DEFAULT_CPU_IMAGE DEFAULT_GPU_IMAGE",
@@ -23,9 +23,9 @@ _ENVIRONMENT = {
     "DockerEnvironment=DockerSection PythonEnvironment=PythonSection",
 }
 _COMPUTE = {
-    "scriptrun.dropin.compute": "AmlCompute ComputeInstance ComputeTarget "
+    "scriptrun.dropin.azureml.compute": "AmlCompute ComputeInstance ComputeTarget "
     "AmlComputeStatus=Status ComputeInstanceStatus=Status",
-    "scriptrun.dropin.provisioning": "AmlComputeProvisioningConfiguration "
+    "scriptrun.dropin.azureml.provisioning": "AmlComputeProvisioningConfiguration "
     "ComputeInstanceProvisioningConfiguration ComputeTargetProvisioningConfiguration ScaleSettings",
     "scriptrun.spec.errors": "ComputeTargetException",
 }
@@ -45,7 +45,8 @@ _CONSUMPTION = {
     "scriptrun.data.datasets.consumption": "DatasetConsumptionConfig OutputFileDatasetConfig",
 }
 _AUTHENTICATION = {
-    "scriptrun.dropin.authentication": "AbstractAuthentication ArmTokenAuthentication Audience "
+    "scriptrun.dropin.azureml.authentication": "AbstractAuthentication "
+    "ArmTokenAuthentication Audience "
     "AzureCliAuthentication AzureMLTokenAuthentication InteractiveLoginAuthentication "
     "MsiAuthentication ServicePrincipalAuthentication TokenAuthentication",
 }
@@ -86,27 +87,27 @@ _HYPERDRIVE = {**_SAMPLING, **_POLICIES, **_SWEEPS, **_EXPRESSIONS}
 PROVIDED: dict[str, dict[str, str]] = {
     "azureml": {},
     "azureml.core": {
-        "scriptrun.dropin.workspace": "Workspace",
-        "scriptrun.dropin.experiment": "Experiment get_run",
-        "scriptrun.dropin.compute": "ComputeTarget",
-        "scriptrun.dropin.version": "VERSION __version__",
+        "scriptrun.dropin.azureml.workspace": "Workspace",
+        "scriptrun.dropin.azureml.experiment": "Experiment get_run",
+        "scriptrun.dropin.azureml.compute": "ComputeTarget",
+        "scriptrun.dropin.azureml.version": "VERSION __version__",
         "scriptrun.keyvault": "Keyvault",
         "scriptrun.model": "Model",
         "scriptrun.run": "Run ScriptRun=Run",
-        "scriptrun.dropin.dataset": "Dataset",
+        "scriptrun.dropin.azureml.dataset": "Dataset",
         "scriptrun.datastore": "Datastore",
         _CONFIG + "script_run_config": "ScriptRunConfig",
         _CONFIG + "run_configuration": "RunConfiguration",
         _CONFIG + "environments.environment": "Environment",
         _CONFIG + "environments.sections": "ContainerRegistry",
     },
-    "azureml.core.workspace": {"scriptrun.dropin.workspace": "Workspace"},
-    "azureml.core.experiment": {"scriptrun.dropin.experiment": "Experiment ViewType"},
+    "azureml.core.workspace": {"scriptrun.dropin.azureml.workspace": "Workspace"},
+    "azureml.core.experiment": {"scriptrun.dropin.azureml.experiment": "Experiment ViewType"},
     "azureml.core.run": {
         "scriptrun.keyvault": "Keyvault",
         "scriptrun.run": "Run",
         "scriptrun.runtime.injob.offline": "_OfflineRun",
-        "scriptrun.dropin.experiment": "get_run",
+        "scriptrun.dropin.azureml.experiment": "get_run",
         "scriptrun.datastore": "Datastore",
         "scriptrun.data.datasets.base": "AbstractDataset",
         "scriptrun.data.datastores.references": "DataPath",
@@ -115,12 +116,12 @@ PROVIDED: dict[str, dict[str, str]] = {
     "azureml.core.script_run": {"scriptrun.run": "ScriptRun=Run"},
     "azureml.core.script_run_config": {
         _CONFIG + "script_run_config": "ScriptRunConfig",
-        "scriptrun.dropin.experiment": "get_run_config_from_script_run",
+        "scriptrun.dropin.azureml.experiment": "get_run_config_from_script_run",
     },
     "azureml.core.runconfig": {
         _CONFIG + "run_configuration": "RunConfiguration",
         _CONFIG + "script_run_config": "ScriptRunConfig",
-        "scriptrun.dropin.compute": "ComputeTarget AbstractComputeTarget=ComputeTarget",
+        "scriptrun.dropin.azureml.compute": "ComputeTarget AbstractComputeTarget=ComputeTarget",
         "scriptrun.data.datasets.consumption": "DatasetConsumptionConfig",
         "scriptrun.run": "Run",
         **_SECTIONS,
@@ -141,18 +142,18 @@ PROVIDED: dict[str, dict[str, str]] = {
     "azureml.core.compute.compute": _COMPUTE,
     "azureml.core.compute.computeinstance": _COMPUTE,
     "azureml.core.compute_target": {
-        "scriptrun.dropin.compute": "AbstractComputeTarget=ComputeTarget",
+        "scriptrun.dropin.azureml.compute": "AbstractComputeTarget=ComputeTarget",
         "scriptrun.engines.local.engine": "LocalTarget=Local",
         "scriptrun.spec.errors": "ComputeTargetException",
     },
-    "azureml.core.dataset": {"scriptrun.dropin.dataset": "Dataset"},
+    "azureml.core.dataset": {"scriptrun.dropin.azureml.dataset": "Dataset"},
     "azureml.core.datastore": {"scriptrun.datastore": "Datastore"},
     "azureml.core.authentication": _AUTHENTICATION,
     "azureml.core.model": {
         "scriptrun.model": "Model",
         "scriptrun.model_facts": "ResourceConfiguration",
-        "scriptrun.dropin.experiment": "Experiment",
-        "scriptrun.dropin.dataset": "Dataset",
+        "scriptrun.dropin.azureml.experiment": "Experiment",
+        "scriptrun.dropin.azureml.dataset": "Dataset",
         "scriptrun.data.datasets.file": "FileDataset",
         "scriptrun.data.datasets.tabular": "TabularDataset",
         _CONFIG + "environments.environment": "Environment",
@@ -166,7 +167,7 @@ PROVIDED: dict[str, dict[str, str]] = {
     },
     "azureml.exceptions": _ERRORS,
     "azureml.exceptions._azureml_exception": _ERRORS,
-    "azureml._base_sdk_common": {"scriptrun.dropin.version": "__version__"},
+    "azureml._base_sdk_common": {"scriptrun.dropin.azureml.version": "__version__"},
     "azureml._base_sdk_common.user_agent": {_PRIVATE: "append get_user_agent"},
     "azureml._restclient": {},
     "azureml._restclient.constants": {_PRIVATE: "RunStatus"},
@@ -191,12 +192,12 @@ PROVIDED: dict[str, dict[str, str]] = {
     },
     "azureml.data.dataset_factory": _DATASETS,
     "azureml.data.dataset_type_definitions": {
-        "scriptrun.dropin.dataset": "FileEncoding PromoteHeadersBehavior SkipLinesBehavior",
+        "scriptrun.dropin.azureml.dataset": "FileEncoding PromoteHeadersBehavior SkipLinesBehavior",
     },
     "azureml.data.file_dataset": _DATASETS,
     "azureml.data.tabular_dataset": _DATASETS,
     "azureml.telemetry": {
-        "scriptrun.dropin.telemetry": "set_diagnostics_collection UserType",
+        "scriptrun.dropin.azureml.telemetry": "set_diagnostics_collection UserType",
     },
     "azureml.train": {},
     "azureml.train.hyperdrive": _HYPERDRIVE,
@@ -224,7 +225,7 @@ PROVIDED: dict[str, dict[str, str]] = {
     "azureml.train.dnn._pytorch": {_ESTIMATORS: "PyTorch"},
     "azureml.train.dnn._tensorflow": {_ESTIMATORS: "TensorFlow"},
     "azureml.train.sklearn": {_ESTIMATORS: "SKLearn"},
-    "azureml.widgets": {"scriptrun.dropin.widgets": "RunDetails"},
+    "azureml.widgets": {"scriptrun.dropin.azureml.widgets": "RunDetails"},
 }
 
 _WEB = "Serving is out of scope: load the model from the run's outputs in a server of your choice."

@@ -20,7 +20,7 @@ from collections.abc import Callable
 from types import CodeType
 from typing import NamedTuple
 
-from scriptrun.dropin import magics
+from scriptrun.dropin.notebook import magics
 from scriptrun.spec.errors import UserErrorException
 from scriptrun.spec.hints import TYPE_CHECKING, Any
 from scriptrun.spec.later import later
@@ -28,10 +28,10 @@ from scriptrun.spec.later import later
 if TYPE_CHECKING:
     import asyncio
 
-    from scriptrun.dropin import shell
+    from scriptrun.dropin.notebook import ipython_shell
 else:
     asyncio = later("asyncio")
-    shell = later("scriptrun.dropin.shell")
+    ipython_shell = later("scriptrun.dropin.notebook.ipython_shell")
 
 _LINE = re.compile(r"^(?P<indent>\s*)(?P<target>[A-Za-z_][\w, ]*=\s*)?(?P<magic>[%!]\S.*)$")
 _HELP = re.compile(r"^\s*(\?{1,2}[\w.]+|[\w.]+\?{1,2})\s*$")
@@ -70,7 +70,9 @@ def cells(path: str) -> list[Cell]:
 def run(path: str) -> None:
     """Run all code cells of the notebook; the first that raises ends it."""
     space = sys.modules["__main__"].__dict__  # so that what is pickled is found again
-    space.update({"__name__": "__main__", "display": print, "get_ipython": shell.get_ipython})
+    space.update(
+        {"__name__": "__main__", "display": print, "get_ipython": ipython_shell.get_ipython}
+    )
     _run_in(path, space)
 
 

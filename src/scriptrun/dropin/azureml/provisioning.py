@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-from scriptrun.dropin import notes
+from scriptrun.dropin import one_time_notes
 from scriptrun.spec.errors import ComputeTargetException
 from scriptrun.spec.hints import Any
 
@@ -131,7 +131,7 @@ def machine(
 
 
 def _explain(vm_size: str) -> None:
-    notes.once(
+    one_time_notes.once(
         "vm_size",
         f"No machine is rented: the size {vm_size} is asked of a cluster and means nothing on this "
         "machine, networks and logins are not used, and jobs run on the workspace's default "

@@ -12,7 +12,7 @@ import os
 import re
 import sys
 
-from scriptrun.dropin import notes
+from scriptrun.dropin import one_time_notes
 from scriptrun.spec.hints import TYPE_CHECKING, Any
 from scriptrun.spec.later import later
 
@@ -73,7 +73,7 @@ def filled(text: str, space: Space) -> str:
 
 def passed_over(text: str, name: str) -> None:
     """Say that the line was not done."""
-    notes.say(f"{os.path.basename(name)}: passed over {text}")
+    one_time_notes.say(f"{os.path.basename(name)}: passed over {text}")
 
 
 def _value(found: re.Match[str], space: Space) -> str:
@@ -97,4 +97,4 @@ def _shell(command: str, text: str, name: str, kept: bool) -> list[str] | None:
 
 def _told(text: str, code: int, name: str) -> None:
     if code:
-        notes.say(f"{os.path.basename(name)}: {text} ended with exit code {code}")
+        one_time_notes.say(f"{os.path.basename(name)}: {text} ended with exit code {code}")

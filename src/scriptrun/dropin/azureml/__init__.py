@@ -1,0 +1,1 @@
+"""The classes of the ``azureml`` packages that differ from their scriptrun counterparts."""

@@ -1,0 +1,1 @@
+"""Notebooks and IPython: cells, magics, the Jupyter kernel."""
