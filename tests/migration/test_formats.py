@@ -30,7 +30,7 @@ from scriptrun import (
     uniform,
 )
 from scriptrun.config import describe
-from scriptrun.migration.formats import FORMATS, as_python, export, export_sweep, reading
+from scriptrun.migration.formats import FORMATS, as_python, export, export_sweep, read_job
 from scriptrun.migration.formats.facts import line_of
 from scriptrun.spec.errors import RunConfigurationException, UserErrorException
 from scriptrun.spec.job import JobSpec, Target
@@ -167,7 +167,7 @@ def test_data_becomes_inputs_and_outputs_of_v2(tmp_path):
 def test_a_sweep_goes_to_v2_and_comes_back(tmp_path):
     sweep = sweep_of(usual(tmp_path))
     folder = written(export_sweep(sweep, "azureml-v2"), tmp_path / "v2")
-    found = reading.read(folder / "job.yml")
+    found = read_job.read(folder / "job.yml")
     assert found.lost == [] and found.sweep is not None
     space: dict = {}
     made = as_python.code(found.config, found.experiment, found.sweep)
@@ -205,7 +205,7 @@ def test_a_sweep_that_is_none_is_a_sentence(tmp_path, old, new, said):
     assert old in text
     (folder / "job.yml").write_text(text.replace(old, new))
     with pytest.raises((UserErrorException, RunConfigurationException), match=said):
-        reading.read(folder / "job.yml")
+        read_job.read(folder / "job.yml")
 
 
 def test_the_lock_names_the_very_packages(tmp_path):

@@ -9,7 +9,7 @@ import sys
 import pytest
 
 from scriptrun.config import describe
-from scriptrun.migration.formats import as_python, reading
+from scriptrun.migration.formats import as_python, read_job
 from scriptrun.spec.errors import UserErrorException
 
 V2 = """
@@ -57,7 +57,7 @@ entry_points:
 def test_a_v2_command_job(tmp_path):
     (tmp_path / "src").mkdir()
     (tmp_path / "job.yml").write_text(V2)
-    found = reading.read(tmp_path / "job.yml")
+    found = read_job.read(tmp_path / "job.yml")
     run = found.config.run_config
     assert found.experiment == "digits"
     assert found.config.source_directory == str(tmp_path / "src")
@@ -89,22 +89,22 @@ def test_an_mlproject_with_its_parameters(tmp_path):
         "python: '3.11'\ndependencies:\n  - six\n  - -r req.txt\n"
     )
     (tmp_path / "req.txt").write_text("# packages\nred==1.0\n")
-    found = reading.read(tmp_path, {"data": "a b"})
+    found = read_job.read(tmp_path, {"data": "a b"})
     assert found.config.command == "python train.py --alpha 0.5 'a b'"
     assert found.lost == ["the entry point 'validate'"]
     assert found.experiment == "My-Project"
     conda = found.config.run_config.environment.python.conda_dependencies
     assert list(conda.pip_packages)[-2:] == ["six", "red==1.0"]
-    lacking = reading.read(tmp_path)
+    lacking = read_job.read(tmp_path)
     assert any("--param data=VALUE" in each for each in lacking.lost)
     with pytest.raises(UserErrorException, match="no parameter 'beta'"):
-        reading.read(tmp_path, {"beta": "1"})
+        read_job.read(tmp_path, {"beta": "1"})
 
 
 def test_what_is_printed_makes_the_same_job(tmp_path):
     (tmp_path / "src").mkdir()
     (tmp_path / "job.yml").write_text(V2)
-    found = reading.read(tmp_path / "job.yml")
+    found = read_job.read(tmp_path / "job.yml")
     code = as_python.code(found.config, found.experiment).text
     shown = code.replace("run = Experiment", "import json\nfrom scriptrun.config import describe as planning\n"
                          "print(json.dumps(planning.describe(config).as_dict(), default=str))\n"
@@ -143,7 +143,7 @@ data:
 def test_a_runconfig_is_printed_with_all_that_it_says(tmp_path):
     (tmp_path / ".azureml").mkdir()
     (tmp_path / ".azureml" / "train.runconfig").write_text(RUNCONFIG)
-    found = reading.read(tmp_path / ".azureml" / "train.runconfig")
+    found = read_job.read(tmp_path / ".azureml" / "train.runconfig")
     assert found.config.source_directory == str(tmp_path)
     assert found.experiment == "train"
     made = as_python.code(found.config, found.experiment)
@@ -162,14 +162,14 @@ def test_a_runconfig_is_printed_with_all_that_it_says(tmp_path):
 
 def test_what_is_no_plain_value_is_told(tmp_path):
     (tmp_path / "odd.runconfig").write_text("arguments: [2026-01-01]\ntarget: x\n")
-    made = as_python.code(reading.read(tmp_path / "odd.runconfig").config, "odd")
+    made = as_python.code(read_job.read(tmp_path / "odd.runconfig").config, "odd")
     assert made.lost == ["arguments: [datetime.date(2026, 1, 1)]"] and "target='x'" in made.text
 
 
 def test_the_environment_that_every_job_has_is_not_printed(tmp_path):
     (tmp_path / "job.yml").write_text("command: echo ${{inputs.n}} ${{inputs.gone}}\n"
                                       "inputs: {n: {type: number, default: 3}}")  # fmt: skip
-    found = reading.read(tmp_path / "job.yml")
+    found = read_job.read(tmp_path / "job.yml")
     assert found.config.command == "echo 3 ${{inputs.gone}}"
     assert found.lost == ["${{inputs.gone}} in the command: the job says nothing of it"]
     assert "Environment" not in as_python.code(found.config, found.experiment).text
@@ -195,9 +195,9 @@ def test_the_environment_that_every_job_has_is_not_printed(tmp_path):
 def test_what_is_no_job_is_a_sentence(tmp_path, name, text, said):
     (tmp_path / name).write_text(text)
     with pytest.raises(UserErrorException, match=said):
-        reading.read(tmp_path / name)
+        read_job.read(tmp_path / name)
     with pytest.raises(UserErrorException, match="no file"):
-        reading.read(tmp_path / "gone.yml")
+        read_job.read(tmp_path / "gone.yml")
 
 
 def scriptrun(folder, *words):

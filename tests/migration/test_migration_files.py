@@ -13,16 +13,17 @@ from hypothesis import strategies as st
 from tests.migration.versions import migrated
 
 from scriptrun.cli import migrate
-from scriptrun.migration import edits, files, many, notebooks, searching, tool
+from scriptrun.migration import batch, candidates, rewrite_file
+from scriptrun.migration.code import edits, files, notebooks
+from scriptrun.migration.estimators.call import Refused
 from scriptrun.migration.findings import LEFT, LOOK
-from scriptrun.migration.reading import Refused
 
 CALL = "est = Estimator('src', compute_target='c', entry_script='t.py')\n"
 OLD = f"from azureml.train.estimator import Estimator\n{CALL}"
 
 
 def looked(path, write=True, to="azureml"):
-    return many.look([str(path)], to, lambda module, name: None, lambda done, total: None, write)
+    return batch.look([str(path)], to, lambda module, name: None, lambda done, total: None, write)
 
 
 @pytest.mark.parametrize(
@@ -122,9 +123,9 @@ def test_loops_of_links_end_and_no_file_comes_twice(tmp_path):
     (tmp_path / ".azureml").mkdir()
     run = tmp_path / ".azureml" / "t.runconfig"
     run.write_text("script: x.py\n")
-    found = list(searching.files([str(tmp_path), str(inner)]))
+    found = list(candidates.files([str(tmp_path), str(inner)]))
     assert [os.path.realpath(each) for each in found] == [str(run), str(inner / "x.py")]
-    told = tool.look_at(found[0], "azureml", migrate.alternative)
+    told = rewrite_file.look_at(found[0], "azureml", migrate.alternative)
     assert told is not None and not told.is_changed and told.findings[0].kind == LEFT
     assert f"scriptrun import {run}" in told.findings[0].advice
 

@@ -14,7 +14,7 @@ from tests.migration.test_migration_files import notebook
 from tests.migration.versions import migrated
 
 from scriptrun import Environment, Workspace
-from scriptrun.migration import proving
+from scriptrun.migration.proof import prove
 
 SUBMIT = """\
 from azureml.core import Experiment, Workspace
@@ -98,8 +98,8 @@ def test_the_guides_own_code_is_proved(project):
     assert not migrated(GUIDE, "azureml").is_changed
     new = migrated(GUIDE, "scriptrun").new
     path = project / "guide.py"
-    proof = proving.prove(str(path), GUIDE.encode(), new)
-    assert proof.standing == proving.SAME, str(proof)
+    proof = prove.prove(str(path), GUIDE.encode(), new)
+    assert proof.standing == prove.SAME, str(proof)
 
 
 DATA = """\
@@ -124,14 +124,14 @@ def test_named_datasets_go_along_without_an_argument(project):
     new = migrated(text, "scriptrun").new
     line = b"est.run_config.data['one'] = dataset.as_named_input('one').as_download()\n"
     assert line in new
-    proof = proving.prove(str(project / "submit.py"), text.encode(), new)
-    assert (proof.standing, proof.jobs) == (proving.SAME, 2), str(proof)
+    proof = prove.prove(str(project / "submit.py"), text.encode(), new)
+    assert (proof.standing, proof.jobs) == (prove.SAME, 2), str(proof)
 
 
 @pytest.mark.parametrize("to", ["azureml", "scriptrun"])
 def test_jobs_with_data_are_proved(project, to):
-    proof = proving.prove(str(project / "submit.py"), DATA.encode(), migrated(DATA, to).new)
-    assert proof.standing == proving.SAME, str(proof)
+    proof = prove.prove(str(project / "submit.py"), DATA.encode(), migrated(DATA, to).new)
+    assert proof.standing == prove.SAME, str(proof)
     assert proof.jobs == 2
 
 
@@ -158,8 +158,8 @@ def test_what_differs_is_named(tmp_path, old, new, words):
     )
     Environment("mine").register(Workspace.create("own", path=tmp_path))  # proofs know it
     path = str(tmp_path / "submit.py")
-    proof = proving.prove(path, code.encode(), code.replace(old, new).encode())
-    assert proof.standing == proving.DIFFERS
+    proof = prove.prove(path, code.encode(), code.replace(old, new).encode())
+    assert proof.standing == prove.DIFFERS
     assert any(words in each for each in proof.reasons), proof
 
 
@@ -168,15 +168,15 @@ def test_what_differs_is_named(tmp_path, old, new, words):
     [("import azureml\n", "submits nothing"), ("import azureml\n1 / 0\n", "ZeroDivisionError")],
 )
 def test_what_cannot_be_run_is_said(tmp_path, code, words):
-    proof = proving.prove(str(tmp_path / "a.py"), code.encode(), code.encode())
-    assert proof.standing == proving.CANNOT
+    proof = prove.prove(str(tmp_path / "a.py"), code.encode(), code.encode())
+    assert proof.standing == prove.CANNOT
     assert words in str(proof)
 
 
 def test_each_version_has_a_workspace_of_its_own(project):
     code = REGISTERS.encode()
-    proof = proving.prove(str(project / "submit.py"), code, code)
-    assert (proof.standing, proof.jobs) == (proving.SAME, 1), str(proof)
+    proof = prove.prove(str(project / "submit.py"), code, code)
+    assert (proof.standing, proof.jobs) == (prove.SAME, 1), str(proof)
 
 
 REGISTERS = """
@@ -214,8 +214,8 @@ def test_a_notebook_away_from_home_is_proved_with_what_is_taken_for_given(projec
     old = notebook(*AWAY)
     new = migrated(old, to, "away.ipynb").new
     assert b"SKLearn(" not in new
-    proof = proving.prove(str(project / "away.ipynb"), old.encode(), new)
-    assert (proof.standing, proof.jobs) == (proving.SAME, 1), str(proof)
+    proof = prove.prove(str(project / "away.ipynb"), old.encode(), new)
+    assert (proof.standing, proof.jobs) == (prove.SAME, 1), str(proof)
     given = str(proof)
     for words in ("compute target 'gpu'", "datastore 'ours'", "dataset 'digits'", "nowhere_plots"):
         assert words in given
@@ -226,8 +226,8 @@ def test_a_notebook_away_from_home_is_proved_with_what_is_taken_for_given(projec
 def test_a_cell_that_fails_only_afterwards_is_told(project):
     old = notebook(*AWAY)
     new = old.replace("open('no/such/file')", "1 / 0")
-    proof = proving.prove(str(project / "away.ipynb"), old.encode(), new.encode())
-    assert (proof.standing, proof.jobs) == (proving.DIFFERS, 0)
+    proof = prove.prove(str(project / "away.ipynb"), old.encode(), new.encode())
+    assert (proof.standing, proof.jobs) == (prove.DIFFERS, 0)
     assert proof.reasons == ["after: cell 5 fails: ZeroDivisionError: division by zero"]
 
 
@@ -250,9 +250,9 @@ def test_the_steps_of_a_pipeline_are_proved(project):
     new = migrated(PIPELINE, "azureml").new
     assert b"PythonScriptStep(" in new
     path = str(project / "pipeline.py")
-    proof = proving.prove(path, PIPELINE.encode(), new)
-    assert (proof.standing, proof.jobs) == (proving.SAME, 1), str(proof)
-    proof = proving.prove(path, PIPELINE.encode(), new.replace(b"'--out', out", b"'--out', 1"))
+    proof = prove.prove(path, PIPELINE.encode(), new)
+    assert (proof.standing, proof.jobs) == (prove.SAME, 1), str(proof)
+    proof = prove.prove(path, PIPELINE.encode(), new.replace(b"'--out', out", b"'--out', 1"))
     words = "arguments was ['--out', 'PipelineData:model'], and is ['--out', '1']"
     assert proof.reasons[0] == words, str(proof)
 

@@ -8,7 +8,7 @@ import pytest
 from tests.migration.versions import migrated
 
 from scriptrun import Dataset, Datastore, Experiment, ScriptRunConfig, Workspace
-from scriptrun.migration import proving
+from scriptrun.migration.proof import prove
 
 START = """\
 from azureml.core import Workspace, ScriptRunConfig, Experiment
@@ -49,12 +49,12 @@ def test_downloads_become_datasets_and_are_proved(tmp_path):
     assert lines == [7, 8, 9, 12]
     assert not migrated(new, "scriptrun").is_changed
     path = str(tmp_path / "submit.py")
-    proof = proving.prove(path, text.encode(), made.new)
-    assert (proof.standing, proof.jobs) == (proving.SAME, 2), str(proof)
+    proof = prove.prove(path, text.encode(), made.new)
+    assert (proof.standing, proof.jobs) == (prove.SAME, 2), str(proof)
     for old, other in (("'one.txt'", "'two.txt'"), ("'here'", "'there'"), ("mnist/", "mnist/*")):
         assert old in new
-        proof = proving.prove(path, text.encode(), new.replace(old, other).encode())
-        assert proof.standing == proving.DIFFERS, other
+        proof = prove.prove(path, text.encode(), new.replace(old, other).encode())
+        assert proof.standing == prove.DIFFERS, other
 
 
 def test_azure_ml_hands_them_over_differently_and_keeps_them():

@@ -8,8 +8,8 @@ from __future__ import annotations
 import pytest
 from tests.migration.versions import jobs, migrated
 
-from scriptrun.migration import proving
 from scriptrun.migration.findings import LEFT
+from scriptrun.migration.proof import prove
 from scriptrun.workspace import Workspace
 
 HEAD = """\
@@ -224,5 +224,5 @@ def test_the_proof_of_a_file_that_was_read(beside):
     )
     (place.parent / "train.py").touch()
     outcome = migrated(text, to="scriptrun", path=str(place))
-    proof = proving.prove(str(place), outcome.old, outcome.new)
-    assert outcome.is_changed and proof.standing == proving.SAME, proof
+    proof = prove.prove(str(place), outcome.old, outcome.new)
+    assert outcome.is_changed and proof.standing == prove.SAME, proof

@@ -7,13 +7,14 @@ import warnings
 from scriptrun.cli import migrate
 from scriptrun.config import describe
 from scriptrun.config.script_run_config import ScriptRunConfig
-from scriptrun.migration import proving, tool
+from scriptrun.migration import rewrite_file
+from scriptrun.migration.proof import prove
 from scriptrun.spec.errors import ScriptrunError
 
 
-def migrated(text: str, to: str = "azureml", path: str = "submit.py") -> tool.Outcome:
+def migrated(text: str, to: str = "azureml", path: str = "submit.py") -> rewrite_file.Outcome:
     """What becomes of the program ``text``."""
-    return tool.rewritten(path, text.encode(), to, migrate.alternative)
+    return rewrite_file.rewritten(path, text.encode(), to, migrate.alternative)
 
 
 def jobs(text: str) -> dict[str, dict]:
@@ -41,4 +42,4 @@ def said(config: ScriptRunConfig) -> dict:
     job["target"] = str(job["target"])
     job["environment"] = described.environment.as_dict()
     job["distribution"] = described.distribution.as_dict()
-    return proving.comparable({"id": "no id at all", **job})
+    return prove.comparable({"id": "no id at all", **job})

@@ -61,7 +61,7 @@ def run(args: argparse.Namespace) -> int:
         raise UserErrorException(
             "Rewriting needs LibCST, which is not installed.", "pip install 'scriptrun[migrate]'"
         )
-    migration = importlib.import_module("scriptrun.migration.many")
+    migration = importlib.import_module("scriptrun.migration.batch")
     progress = _Progress(args.report == "text" and sys.stderr.isatty())
     report = migration.look(args.paths, args.to, alternative, progress.step, args.write)
     progress.end()

@@ -6,8 +6,8 @@ from typing import NamedTuple
 
 import libcst as cst
 
-from scriptrun.migration import known, parameters
-from scriptrun.migration.program import Program
+from scriptrun.migration.code import constants, parameters
+from scriptrun.migration.code.program import Program
 
 _MODES = ("as_mount", "as_download", "as_upload")
 _MAKERS = (
@@ -26,7 +26,7 @@ class Reference(NamedTuple):
 
 def reference(program: Program, node: cst.BaseExpression) -> Reference | None:
     """The DataReference that ``node`` certainly is, or None."""
-    if not is_reference(program, known.follow(program, node)):
+    if not is_reference(program, constants.follow(program, node)):
         return None
     text = program.source(node)
     if isinstance(node, cst.Name):
@@ -43,7 +43,7 @@ def is_reference(program: Program, node: cst.BaseExpression) -> bool:
     func = node.func
     if not isinstance(func, cst.Attribute) or func.attr.value not in _MODES:
         return False
-    place = known.follow(program, func.value)
+    place = constants.follow(program, func.value)
     if func.attr.value == "as_upload" or is_call_of(place, "path"):
         return True  # datasets have neither
     return _is_place(program, place)
@@ -51,7 +51,7 @@ def is_reference(program: Program, node: cst.BaseExpression) -> bool:
 
 def is_datastore(program: Program, node: cst.BaseExpression) -> bool:
     """Whether ``node`` is seen to be a datastore, and no path on one."""
-    node = known.follow(program, node)
+    node = constants.follow(program, node)
     made = isinstance(node, cst.Call | cst.Subscript) and not is_call_of(node, "path")
     return made and _is_place(program, node)
 
@@ -65,7 +65,7 @@ def is_call_of(node: cst.BaseExpression, name: str) -> bool:
 
 def _is_place(program: Program, node: cst.BaseExpression, depth: int = 0) -> bool:
     """Whether ``node`` certainly is a datastore, or a path on one."""
-    node = known.follow(program, node)
+    node = constants.follow(program, node)
     if depth > 8:
         return False
     if isinstance(node, cst.Subscript):
@@ -109,11 +109,11 @@ def _values(program: Program, node: cst.BaseExpression) -> list[cst.BaseExpressi
 
 def named_input(program: Program, node: cst.BaseExpression) -> str:
     """The name, as code, of the dataset input that ``node`` certainly is, or ""."""
-    found = known.follow(program, node)
+    found = constants.follow(program, node)
     while isinstance(found, cst.Call) and isinstance(found.func, cst.Attribute):
         if found.func.attr.value == "as_named_input":
             return program.source(found.args[0].value) if len(found.args) == 1 else ""
         if found.func.attr.value not in _MODES:
             return ""
-        found = known.follow(program, found.func.value)
+        found = constants.follow(program, found.func.value)
     return ""

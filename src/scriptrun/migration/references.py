@@ -10,13 +10,15 @@ from __future__ import annotations
 
 import libcst as cst
 
-from scriptrun.migration import datastores, known, reading
-from scriptrun.migration.edits import Edit
+from scriptrun.migration import datastores
+from scriptrun.migration.code import constants
+from scriptrun.migration.code.edits import Edit
+from scriptrun.migration.code.imports import Imports
+from scriptrun.migration.code.program import Program
+from scriptrun.migration.estimators import call as estimator_call
+from scriptrun.migration.estimators.call import Refused
 from scriptrun.migration.findings import LEFT, REWRITTEN
-from scriptrun.migration.imports import Imports
-from scriptrun.migration.program import Program
-from scriptrun.migration.reading import Refused
-from scriptrun.migration.rewriting import Result, Told
+from scriptrun.migration.rewrite_program import Result, Told
 
 _DATASETS = frozenset(("azureml.core.Dataset", "azureml.core.dataset.Dataset", "scriptrun.Dataset"))
 _WORDS = ("arguments", "script_params")
@@ -55,7 +57,7 @@ def _dataset(program: Program, call: cst.Call) -> str:
     if program.qualified(func).endswith(".DataReference"):
         return _by_name(program, call)
     assert isinstance(func, cst.Attribute)
-    path = known.follow(program, func.value)
+    path = constants.follow(program, func.value)
     is_path = datastores.is_call_of(path, "path")
     place = f"({program.source(func.value)}, '')"
     if is_path:
@@ -120,9 +122,9 @@ def _check_text(program: Program, node: cst.BaseExpression | None, place: str) -
     """See that ``node`` is a text: without a path a reference has the datastore's name."""
     if node is None:
         raise _named("the datastore's", place)
-    value = known.follow(program, node)
+    value = constants.follow(program, node)
     if not isinstance(value, cst.FormattedString | cst.ConcatenatedString) and not isinstance(
-        known.constant(program, value), str
+        constants.constant(program, value), str
     ):
         reason = "whether it has a path is not certain; without one it has the datastore's name"
         raise Refused(reason, f"Where it has: {_written(place, '')}")
@@ -150,8 +152,8 @@ def _by_name(program: Program, call: cst.Call) -> str:
         raise Refused("what it is given is not certain", "Name its arguments.")
     text = {name: program.source(each) for name, each in given.items()}
     place = f"({text['datastore']}, {text.get('path_on_datastore', repr(''))})"
-    mode = known.constant(program, given["mode"]) if "mode" in given else "mount"
-    if mode is known.UNKNOWN:
+    mode = constants.constant(program, given["mode"]) if "mode" in given else "mount"
+    if mode is constants.UNKNOWN:
         raise Refused("whether it downloads is not certain", f"If so: {_written(place, '')}")
     if mode != "download":
         raise _other_mode(str(mode), place)
@@ -199,8 +201,10 @@ def _is_given(program: Program, node: cst.CSTNode) -> bool:
     call = program.parent(arg) if isinstance(arg, cst.Arg) else None
     if not isinstance(arg, cst.Arg) or not isinstance(call, cst.Call) or arg.keyword is None:
         return False
-    called = program.qualified(reading.called(program, call))
-    is_one = reading.family(called) is not None or called.rpartition(".")[2] == "ScriptRunConfig"
+    called = program.qualified(estimator_call.called(program, call))
+    is_one = (
+        estimator_call.family(called) is not None or called.rpartition(".")[2] == "ScriptRunConfig"
+    )
     return is_one and not arg.star and arg.keyword.value in _WORDS
 
 

@@ -12,12 +12,13 @@ from dataclasses import dataclass, field
 
 import libcst as cst
 
-from scriptrun.migration import known, overruling
-from scriptrun.migration.edits import Edit
-from scriptrun.migration.layout import Arguments
-from scriptrun.migration.loaded import Said, is_load, said
-from scriptrun.migration.program import Program
-from scriptrun.migration.reading import Refused
+from scriptrun.migration import runconfig_precedence
+from scriptrun.migration.code import constants
+from scriptrun.migration.code.call_layout import Arguments
+from scriptrun.migration.code.edits import Edit
+from scriptrun.migration.code.program import Program
+from scriptrun.migration.estimators.call import Refused
+from scriptrun.migration.loaded_runconfigs import Said, is_load, said
 
 _SETTINGS = {"target": "compute_target", "environment": "environment"}
 _OVERRULED = (
@@ -121,7 +122,10 @@ class _Apart:
         if isinstance(above, cst.Arg) and is_load(self.program, self.call):
             return None
         target = above.targets[0].target if isinstance(above, cst.Assign) else None
-        if not isinstance(target, cst.Name) or known.bound(self.program, target) is not self.call:
+        if (
+            not isinstance(target, cst.Name)
+            or constants.bound(self.program, target) is not self.call
+        ):
             raise Refused("it has no name of its own")
         if target.value in self.program.hidden:
             raise Refused("a line that is no Python uses it")
@@ -136,7 +140,7 @@ class _Apart:
                 found = self.program.source(arg.value)
             elif (
                 name != "framework"
-                or str(known.constant(self.program, arg.value)).lower() != "python"
+                or str(constants.constant(self.program, arg.value)).lower() != "python"
             ):
                 raise Refused("it is made with more than packages")
         return found
@@ -224,7 +228,7 @@ class _Apart:
             raise Refused(f"{self.said.file} says how it is distributed, and more is set")
         target, value = statement.targets[0].target, self.program.source(statement.value)
         place = self.program.source(target).removeprefix(self.program.source(name))
-        steady = known.is_steady(self.program, statement.value) and "\n" not in value
+        steady = constants.is_steady(self.program, statement.value) and "\n" not in value
         if not steady or not self._delete(statement):
             last = re.findall(r"\w+", place)[-1]
             value = self.program.name_for(statement, f"{self.program.source(name)}_{last}")
@@ -234,7 +238,7 @@ class _Apart:
     def _move(self, name: str, statement: cst.Assign) -> None:
         """What was set becomes an argument; where it may not move, it gets a name first."""
         text = self.program.source(statement.value)
-        steady = known.is_steady(self.program, statement.value) and "\n" not in text
+        steady = constants.is_steady(self.program, statement.value) and "\n" not in text
         if steady and self._delete(statement):
             self.values[_SETTINGS[name]] = text
             return
@@ -295,14 +299,14 @@ class _Apart:
     def _in_config(self, arg: cst.Arg, texts: list[str]) -> None:
         call = self.program.parent(arg)
         assert isinstance(call, cst.Call)
-        texts = [*overruling.script(self.program, call, self.said), *texts]
+        texts = [*runconfig_precedence.script(self.program, call, self.said), *texts]
         if not texts and not self.said.after:
             raise Refused("nothing is set in it")
         if self.said.after:
             if len(self.configs) > 1:
                 what = self.said.after[0].partition("run_config.")[2].partition(" =")[0]
                 raise Refused(f"several ScriptRunConfigs take {what}, which only run_config says")
-            self.made.edits.append(overruling.after(self.program, call, self.said))
+            self.made.edits.append(runconfig_precedence.after(self.program, call, self.said))
         if not texts:
             layout = Arguments(self.program, call)
             layout.drop(arg)

@@ -12,11 +12,12 @@ from typing import Any
 
 import libcst as cst
 
-from scriptrun.migration import files, moving, references, rewriting, searching, stars
-from scriptrun.migration.documents import Document
+from scriptrun.migration import azureml_imports, candidates, references, rewrite_program
+from scriptrun.migration.code import files, star_imports
+from scriptrun.migration.code.documents import Document
+from scriptrun.migration.code.program import Program, check
+from scriptrun.migration.estimators.call import Refused
 from scriptrun.migration.findings import LEFT, LOOK, Finding
-from scriptrun.migration.program import Program, check
-from scriptrun.migration.reading import Refused
 
 #: the last words of what each pass may leave for the next one
 AZUREML, SCRIPTRUN = "azureml", "scriptrun"
@@ -58,7 +59,7 @@ def look_at(path: str, to: str, alternative: Alternative) -> Outcome | None:
         raw = files.read(path)
     except Refused as problem:
         return Outcome(path, b"", b"", [_refused(path, problem)])
-    if searching.MARK not in raw:
+    if candidates.MARK not in raw:
         return None
     try:
         return rewritten(path, raw, to, alternative)
@@ -84,7 +85,7 @@ def rewritten(path: str, raw: bytes, to: str, alternative: Alternative) -> Outco
     ]
     start, original = list(document.pieces), text
     if _STARRED.search(text):
-        result = stars.named(_parsed(document.parsed, text))
+        result = star_imports.named(_parsed(document.parsed, text))
         findings += _placed(document, result.told, start)
         document.apply(result.edits)
         text = document.program()
@@ -95,13 +96,13 @@ def rewritten(path: str, raw: bytes, to: str, alternative: Alternative) -> Outco
         text = document.program()
     if _CALLED.search(text):
         program = _parsed(document.parsed, text)
-        result = rewriting.rewrite(program, to == SCRIPTRUN, os.path.dirname(path) or ".")
+        result = rewrite_program.rewrite(program, to == SCRIPTRUN, os.path.dirname(path) or ".")
         findings += _placed(document, _as_it_was(result.told, text, original), start)
         if result.edits:
             document.apply(result.edits)
             text, program = document.program(), None
     if to == SCRIPTRUN and _IMPORTED.search(text):
-        result = moving.move(program or _parsed(document.parsed, text), alternative)
+        result = azureml_imports.move(program or _parsed(document.parsed, text), alternative)
         findings += _placed(document, _as_it_was(result.told, text, original), start)
         document.apply(result.edits)
     _parsed(check, document.program())
@@ -121,7 +122,7 @@ def _parsed(parse: Callable[[str], Any], text: str) -> Any:
         raise Refused(f"it cannot be parsed: {error}") from None
 
 
-def _as_it_was(told: list[rewriting.Told], new: str, old: str) -> list[rewriting.Told]:
+def _as_it_was(told: list[rewrite_program.Told], new: str, old: str) -> list[rewrite_program.Told]:
     """What is told of ``new``, by the lines of ``old``."""
     if new == old or not told:
         return told
@@ -139,7 +140,9 @@ def _before(new: str, old: str) -> list[int]:
     return [*found, len(old.splitlines()) or 1]
 
 
-def _placed(document: Document, told: list[rewriting.Told], pieces: list[str]) -> list[Finding]:
+def _placed(
+    document: Document, told: list[rewrite_program.Told], pieces: list[str]
+) -> list[Finding]:
     found = []
     for each in told:
         cell, line = document.place(each.line, pieces)

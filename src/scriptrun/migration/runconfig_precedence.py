@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import libcst as cst
 
-from scriptrun.migration import known
-from scriptrun.migration.edits import Edit
-from scriptrun.migration.loaded import Said
-from scriptrun.migration.program import Program
-from scriptrun.migration.reading import Refused
+from scriptrun.migration.code import constants
+from scriptrun.migration.code.edits import Edit
+from scriptrun.migration.code.program import Program
+from scriptrun.migration.estimators.call import Refused
+from scriptrun.migration.loaded_runconfigs import Said
 
 _BY_POSITION = ("source_directory", "script", "arguments")
 
@@ -38,13 +38,13 @@ def script(program: Program, call: cst.Call, said: Said) -> list[str]:
 
 def _is_something(program: Program, node: cst.BaseExpression) -> bool:
     """Whether ``node`` certainly is no empty text, no empty list and not None."""
-    node = known.follow(program, node)
+    node = constants.follow(program, node)
     if isinstance(node, cst.List | cst.Tuple):
         return any(isinstance(each, cst.Element) for each in node.elements)
     if isinstance(node, cst.FormattedString):
         return any(isinstance(each, cst.FormattedStringText) for each in node.parts)
-    value = known.constant(program, node)
-    return value is not known.UNKNOWN and bool(value)
+    value = constants.constant(program, node)
+    return value is not constants.UNKNOWN and bool(value)
 
 
 def after(program: Program, call: cst.Call, said: Said) -> Edit:

@@ -11,7 +11,7 @@ from collections.abc import Iterator
 import libcst as cst
 
 from scriptrun import workspace
-from scriptrun.migration.program import Program
+from scriptrun.migration.code.program import Program
 
 
 def beyond(program: Program, local: str) -> str:

@@ -12,8 +12,8 @@ import re
 from json.decoder import scanstring  # type: ignore[attr-defined]
 from typing import Any, NamedTuple
 
-from scriptrun.migration.edits import Edit, apply
-from scriptrun.migration.reading import Refused
+from scriptrun.migration.code.edits import Edit, apply
+from scriptrun.migration.estimators.call import Refused
 
 _SPACE = re.compile(r"[ \t\r\n]*")
 _DECODER = json.JSONDecoder()

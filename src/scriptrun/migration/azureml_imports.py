@@ -8,11 +8,12 @@ import libcst as cst
 
 import scriptrun
 from scriptrun import exceptions
-from scriptrun.migration import asking, dotted, imports, known, stars
-from scriptrun.migration.edits import Edit
+from scriptrun.migration import workspace_usage
+from scriptrun.migration.code import constants, dotted_names, imports, star_imports
+from scriptrun.migration.code.edits import Edit
+from scriptrun.migration.code.program import Program
 from scriptrun.migration.findings import LEFT, LOOK, REWRITTEN
-from scriptrun.migration.program import Program
-from scriptrun.migration.rewriting import Result, Told
+from scriptrun.migration.rewrite_program import Result, Told
 
 #: names of scriptrun's front door that mean something else in a module of azureml
 _OTHERS = {
@@ -39,7 +40,7 @@ def home(module: str, name: str) -> str:
 def move(program: Program, alternative: Callable[[str, str], str | None]) -> Result:
     """The edits that make imports of azureml imports of scriptrun, and what is left, and why."""
     result = Result()
-    written = dotted.move(program, home, _beyond)
+    written = dotted_names.move(program, home, _beyond)
     result.edits += written.edits
     result.told += written.told
     left = written.left
@@ -65,10 +66,12 @@ def _targets(program: Program) -> list[Told]:
         name: object = None
         if isinstance(node, cst.Arg):
             if node.keyword is not None and node.keyword.value == "compute_target":
-                name = known.constant(program, node.value)
+                name = constants.constant(program, node.value)
         elif isinstance(node.value, cst.Attribute) and node.value.attr.value == "compute_targets":
             inner = node.slice[0].slice
-            name = known.constant(program, inner.value) if isinstance(inner, cst.Index) else None
+            name = (
+                constants.constant(program, inner.value) if isinstance(inner, cst.Index) else None
+            )
         if isinstance(name, str) and name not in ("local", "amlcompute"):
             found.setdefault(name, program.line(node))
     advice = "scriptrun compute add, or scriptrun compute alias, under that name"
@@ -99,7 +102,7 @@ def _from(
     module, line = _module(program, statement), program.line(statement)
     if isinstance(statement.names, cst.ImportStar):
         kind, reason = LOOK, "which names it brings is not certain"
-        if not stars.free_names(program):
+        if not star_imports.free_names(program):
             kind, reason = LEFT, "the program uses nothing that it brings"
         advice = "Name them." if kind == LOOK else ""
         result.told.append(Told(line, kind, f"from {module} import *", reason, advice))
@@ -149,7 +152,9 @@ def _is_hyperdrive(program: Program, module: str, aliases: list[cst.ImportAlias]
 def _is_version(program: Program, alias: cst.ImportAlias) -> bool:
     """Whether it is the SDK's version, which is only shown, and scriptrun's does for that."""
     users = program.references(imports.local(alias), alias)
-    return alias.evaluated_name == "VERSION" and all(dotted.is_shown(program, u) for u in users)
+    return alias.evaluated_name == "VERSION" and all(
+        dotted_names.is_shown(program, u) for u in users
+    )
 
 
 def _in_the_way(program: Program, alias: cst.ImportAlias) -> str:
@@ -175,7 +180,7 @@ def _asked(program: Program, users: list[cst.CSTNode], local: str) -> str:
             return "Workspace(...) is made of Azure's names, which only the drop-in takes"
         if isinstance(above, cst.Attribute) and above.attr.value != "from_config":
             return f"Workspace.{above.attr.value} takes Azure's names, as the drop-in does"
-    return asking.beyond(program, local)
+    return workspace_usage.beyond(program, local)
 
 
 def _edits(
@@ -201,5 +206,5 @@ def _edits(
 
 def _said(program: Program, alias: cst.ImportAlias) -> str:
     local = imports.local(alias)
-    name = dotted.VERSION if _is_version(program, alias) else alias.evaluated_name
+    name = dotted_names.VERSION if _is_version(program, alias) else alias.evaluated_name
     return name if local == name else f"{name} as {local}"

@@ -9,9 +9,9 @@ import libcst as cst
 
 from scriptrun.config import frameworks
 from scriptrun.config.environments import curated
-from scriptrun.migration import known
-from scriptrun.migration.program import Program
-from scriptrun.migration.reading import Refused, Setting, value
+from scriptrun.migration.code import constants
+from scriptrun.migration.code.program import Program
+from scriptrun.migration.estimators.call import Refused, Setting, value
 
 NAMES = (
     "use_gpu",
@@ -91,7 +91,9 @@ class Made:
     def tight(self, setting: Setting) -> str:
         """The setting's text, in parentheses where it is more than a name or a literal."""
         text, node = setting.text, setting.node
-        simple = known.is_pure(node) or isinstance(node, cst.Call | cst.Dict | cst.List | cst.Tuple)
+        simple = constants.is_pure(node) or isinstance(
+            node, cst.Call | cst.Dict | cst.List | cst.Tuple
+        )
         return text if simple or text.startswith("(") else f"({text})"
 
     def _check_excluded(self) -> None:
@@ -124,7 +126,7 @@ class Made:
 
     def _base(self) -> tuple[str, str]:
         managed = self._value("user_managed", False)
-        if self.framework and managed is known.UNKNOWN:
+        if self.framework and managed is constants.UNKNOWN:
             raise Refused("user_managed decides on the packages, and its value is not certain")
         plain = not self.framework or bool(managed)
         title = frameworks.environment_name("" if plain else self.framework)
@@ -145,23 +147,23 @@ class Made:
         default, known_versions = frameworks.VERSIONS[self.framework]
         if version in (None, ""):
             return default
-        if version is not known.UNKNOWN and version not in known_versions:
+        if version is not constants.UNKNOWN and version not in known_versions:
             raise Refused(f"{self.framework} has no framework_version {version!r}")
         return version
 
     def _curated_name(self) -> str:
         """The curated environment's name as code; what is not certain is put in when it runs."""
         version, gpu = self._versions(), self._value("use_gpu", False)
-        if version is not known.UNKNOWN and gpu is not known.UNKNOWN:
+        if version is not constants.UNKNOWN and gpu is not constants.UNKNOWN:
             return self._quoted(frameworks.curated_name(self.framework, version, bool(gpu)))
         parts = frameworks.curated_name(self.framework, "\0", True).split("\0")
         middle = version
-        if version is known.UNKNOWN:
+        if version is constants.UNKNOWN:
             default = frameworks.VERSIONS[self.framework][0]
             text = self.tight(self.settings["framework_version"])
             middle = f"{{{text} or {self._other(default)}}}"
         end = parts[1].replace("GPU", "CPU") if not gpu else parts[1]
-        if gpu is known.UNKNOWN and end:
+        if gpu is constants.UNKNOWN and end:
             text = self.tight(self.settings["use_gpu"])
             end = f"-{{{self._other('GPU')} if {text} else {self._other('CPU')}}}"
         whole = f"{parts[0]}{middle}{end}"
@@ -176,7 +178,7 @@ class Made:
     def _spelled(self, title: str) -> str:
         """The framework's packages, spelled out: no workspace is in sight to ask for them."""
         version, gpu = self._versions(), self._value("use_gpu", False)
-        if known.UNKNOWN in (version, gpu):
+        if constants.UNKNOWN in (version, gpu):
             raise Refused(
                 "framework_version or use_gpu is not certain, and no workspace is in sight",
                 "Make the Environment with Environment.get(workspace, name), and give that.",
@@ -215,8 +217,10 @@ class Made:
 
     def _set(self, place: str, given: Setting) -> str:
         """The line that sets ``place``; what may be None leaves it as it is."""
-        node = known.follow(self.program, given.node)
-        certain = isinstance(node, cst.Call) or isinstance(known.constant(self.program, node), str)
+        node = constants.follow(self.program, given.node)
+        certain = isinstance(node, cst.Call) or isinstance(
+            constants.constant(self.program, node), str
+        )
         other = "" if certain else f" or {{env}}.{place}"
         return f"{{env}}.{place} = {given.text if certain else self.tight(given)}{other}"
 
@@ -226,7 +230,7 @@ class Made:
             return []
         self.needs.add("DEFAULT_GPU_IMAGE")
         line = "{env}.docker.base_image = DEFAULT_GPU_IMAGE"
-        if self._value("use_gpu") is known.UNKNOWN:
+        if self._value("use_gpu") is constants.UNKNOWN:
             line += f" if {self.tight(found)} else {{env}}.docker.base_image"
         return [line]
 
@@ -248,7 +252,7 @@ def _may_be_left_out(program: Program, node: cst.BaseExpression) -> bool:
             target if isinstance(target, cst.Param) else program.parent(target) if target else None
         )
         if isinstance(param, cst.Param) and param.default is not None:
-            return known.constant(program, param.default) is None
+            return constants.constant(program, param.default) is None
     return False
 
 
@@ -278,14 +282,14 @@ class Packages:
         if found is None:
             return ""
         program, folder = self.made.program, self.made.settings.get("source_directory")
-        file = known.constant(program, found.node)
+        file = constants.constant(program, found.node)
         if not isinstance(file, str):
             raise Refused(f"{found.name} is not certain", "Read the file into an Environment.")
-        root = known.constant(program, folder.node) if folder is not None else "."
+        root = constants.constant(program, folder.node) if folder is not None else "."
         if isinstance(root, str):
             return self.made._quoted(file if root in (".", "") else f"{root.rstrip('/')}/{file}")
         assert folder is not None
-        if not known.is_pure(folder.node):
+        if not constants.is_pure(folder.node):
             raise Refused("source_directory is made anew each time it is named", "Name it once.")
         self.made.needs.add("os")
         return f"os.path.join({folder.text}, {self.made._quoted(file)})"

@@ -7,11 +7,11 @@ from dataclasses import dataclass, field
 
 import libcst as cst
 
-from scriptrun.migration import imports
-from scriptrun.migration.edits import Edit
+from scriptrun.migration.code import imports
+from scriptrun.migration.code.edits import Edit
+from scriptrun.migration.code.program import Program
 from scriptrun.migration.findings import LEFT, REWRITTEN
-from scriptrun.migration.program import Program
-from scriptrun.migration.rewriting import Told
+from scriptrun.migration.rewrite_program import Told
 
 Home = Callable[[str, str], str]
 #: why a use of a class, with what it is called, goes beyond scriptrun's own; or ""

@@ -10,9 +10,10 @@ from typing import NamedTuple
 
 import libcst as cst
 
-from scriptrun.migration import datastores, known
-from scriptrun.migration.edits import Edit
-from scriptrun.migration.program import Program
+from scriptrun.migration import datastores
+from scriptrun.migration.code import constants
+from scriptrun.migration.code.edits import Edit
+from scriptrun.migration.code.program import Program
 
 _WHOLE = (
     "[word for flag, value in {pairs}.items() for word in "
@@ -60,9 +61,9 @@ def of_literal(program: Program, node: cst.Dict) -> Changed | None:
     """How the literal ``node`` becomes a list; None where its keys are not certain."""
     keys = []
     for each in node.elements:
-        key = known.constant(program, each.key) if isinstance(each, cst.DictElement) else None
+        key = constants.constant(program, each.key) if isinstance(each, cst.DictElement) else None
         keys.append(key)
-    if known.UNKNOWN in keys or len(set(keys)) < len(keys) or None in keys:
+    if constants.UNKNOWN in keys or len(set(keys)) < len(keys) or None in keys:
         return None
     start, end = program.span(node)
     edits = [Edit(start, start + 1, "["), Edit(end - 1, end, "]")]
@@ -106,20 +107,20 @@ def _whole_end(program: Program, node: cst.BaseExpression) -> int:
 def word(program: Program, node: cst.BaseExpression) -> str | None:
     """What stands for the value in a list: None for itself, "" for nothing, or another text."""
     text = program.source(node)
-    value = known.constant(program, node)
+    value = constants.constant(program, node)
     if value is None or (isinstance(value, str) and value == "") or value == []:
         return ""
     if isinstance(node, cst.List):
         inside = [program.source(each.value) for each in node.elements]
         plain = all(isinstance(each, cst.Element) for each in node.elements)
         return ", ".join(inside) if plain and "#" not in text else f"*{text}"
-    if isinstance(known.follow(program, node), cst.List) and _never_changed(program, node):
+    if isinstance(constants.follow(program, node), cst.List) and _never_changed(program, node):
         return f"*{text}"
-    if value is not known.UNKNOWN and not isinstance(value, list):
+    if value is not constants.UNKNOWN and not isinstance(value, list):
         return None
-    if _is_one_word(program, known.follow(program, node)):
+    if _is_one_word(program, constants.follow(program, node)):
         return None
-    form = _EITHER if known.is_pure(node) else _ONCE
+    form = _EITHER if constants.is_pure(node) else _ONCE
     return form.format(text, empty=empty(program))
 
 
@@ -159,10 +160,10 @@ def _is_counted(program: Program, name: cst.Name) -> bool:
 def _counts(program: Program, loop: cst.CSTNode | None) -> bool:
     if not isinstance(loop, cst.For | cst.CompFor):
         return False
-    values = known.follow(program, loop.iter)
+    values = constants.follow(program, loop.iter)
     if isinstance(values, cst.Call):
         return program.source(values.func) == "range"
-    listed = known.constant(program, values)
+    listed = constants.constant(program, values)
     if not isinstance(listed, list):
         return False
     return all(each is not None and each != "" and not isinstance(each, list) for each in listed)

@@ -1,6 +1,6 @@
 """Runs one file of old code up to its submissions, and writes down what would be submitted.
 
-``python -m scriptrun.migration.recording FILE RESULT [GRANTED [ARGS]]`` executes FILE as
+``python -m scriptrun.migration.proof.recorder FILE RESULT [GRANTED [ARGS]]`` executes FILE as
 ``scriptrun exec`` does, but nothing is submitted: each job is checked and described, and a stand-in
 for its run goes on. A notebook goes on after a cell that fails. GRANTED is JSON, a list of kinds
 and names that the workspace is to have. RESULT gets JSON: ``jobs``, each a JobSpec or
@@ -24,7 +24,8 @@ from scriptrun.bound import Bound, BoundDataset, BoundReference
 from scriptrun.data.datasets.consumption import DOWNLOAD
 from scriptrun.data.datasets.content import Content
 from scriptrun.environments import builder
-from scriptrun.migration import assuming, pipelines, uninstalled
+from scriptrun.migration.proof import missing_modules, pipelines
+from scriptrun.migration.proof import stubs as proof_stubs
 from scriptrun.spec.errors import ScriptrunError, refuse
 
 
@@ -52,7 +53,7 @@ class Recorder:
             if hasattr(config, "to_script_run_config"):
                 config = config.to_script_run_config()
             if step:  # as an experiment does for the jobs that it is given
-                assuming.adopt(workspace, config.run_config.target)
+                proof_stubs.adopt(workspace, config.run_config.target)
             job = submit.check(config, workspace, experiment, tags).job
             self.jobs.append({**job.to_dict(), **sweep})
         except (ScriptrunError, NotImplementedError) as error:
@@ -141,17 +142,17 @@ def _in_a_line(error: BaseException) -> str:
 
 def main(file: str, result: str, granted: str = "[]", *words: str) -> int:
     """Run ``file`` with the arguments ``words``, write ``result``; the exit code."""
-    recorder, given, stopped = Recorder(), assuming.Given(), list[str]()
+    recorder, given, stopped = Recorder(), proof_stubs.Given(), list[str]()
     importlib.import_module("scriptrun.dropin")
     _no_conditions()
     setattr(experiment.Experiment, "submit", _method(recorder.submit))  # noqa: B010
     setattr(experiment.Experiment, "submit_many", _method(recorder.submit_many))  # noqa: B010
     get_runs = _method(lambda *_, **__: iter([_stand_in() for _ in recorder.jobs]))
     setattr(experiment.Experiment, "get_runs", get_runs)  # noqa: B010
-    assuming.assume(given)
-    assuming.grant(assuming.only_workspace(), json.loads(granted), given)
+    proof_stubs.assume(given)
+    proof_stubs.grant(proof_stubs.only_workspace(), json.loads(granted), given)
     pipelines.follow(recorder.tell)
-    uninstalled.stand_in(str(Path(file).absolute().parent), given.say)
+    missing_modules.stand_in(str(Path(file).absolute().parent), given.say)
     _going_on(stopped)
     running = importlib.import_module("scriptrun.dropin.exec")
     ended: list[str] = []

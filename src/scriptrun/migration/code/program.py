@@ -8,7 +8,7 @@ from typing import Any
 import libcst as cst
 from libcst import metadata
 
-from scriptrun.migration.edits import Lines
+from scriptrun.migration.code.edits import Lines
 
 Span = tuple[int, int]
 _PROVIDERS = (metadata.PositionProvider, metadata.ParentNodeProvider, metadata.ScopeProvider)

@@ -6,23 +6,17 @@ from dataclasses import dataclass, field
 
 import libcst as cst
 
-from scriptrun.migration import (
-    classes,
-    filling,
-    kinds,
-    known,
-    loaded,
-    reading,
-    runconfigs,
-    usages,
-    words,
-)
-from scriptrun.migration.edits import Edit
-from scriptrun.migration.estimators import Rewriting, Writer
+from scriptrun.migration import loaded_runconfigs, runconfigs
+from scriptrun.migration.code import constants, dict_building, subclasses
+from scriptrun.migration.code.edits import Edit
+from scriptrun.migration.code.imports import Imports
+from scriptrun.migration.code.program import Program
+from scriptrun.migration.estimators import call as estimator_call
+from scriptrun.migration.estimators import class_references, script_params
+from scriptrun.migration.estimators import usages as estimator_usages
+from scriptrun.migration.estimators.call import Refused
+from scriptrun.migration.estimators.conversion import Rewriting, Writer
 from scriptrun.migration.findings import LEFT, LOOK, REWRITTEN
-from scriptrun.migration.imports import Imports
-from scriptrun.migration.program import Program
-from scriptrun.migration.reading import Refused
 
 
 @dataclass(frozen=True)
@@ -49,18 +43,18 @@ def rewrite(program: Program, ours: bool = False, folder: str = ".") -> Result:
 
     ``folder`` is where it runs: its own.
     """
-    calls = reading.estimator_calls(program)
+    calls = estimator_call.estimator_calls(program)
     done, refused = _write_all(program, calls, ours)
     result = Result()
     for call, problem in refused.items():
         _tell(result, program, call, problem.kind, problem.reason, problem.advice)
-    for call in reading.unnamed(program):
+    for call in estimator_call.unnamed(program):
         reason = "which names an import of * brings is not certain"
         _tell(result, program, call, LOOK, reason, "Import it by its name.")
     imports = Imports(program)
-    for place in classes.places(program):
+    for place in class_references.places(program):
         result.told.append(Told(program.line(place.node), *place[1:]))
-    used = usages.Usages(program, [each.call for each in done], list(refused))
+    used = estimator_usages.Usages(program, [each.call for each in done], list(refused))
     taken = imports.taken({name for each in done for name in each.needs})
     if taken:
         for each in done:
@@ -100,7 +94,7 @@ def _run_configurations(
                 raise Refused(f"the program uses the name {name} for something else")
         except Refused as problem:
             advice = problem.advice
-            if loaded.is_load(program, call) and not advice:
+            if loaded_runconfigs.is_load(program, call) and not advice:
                 advice = "scriptrun import FILE shows it as code."
             _tell(result, program, call, LEFT, problem.reason, advice)
             continue
@@ -154,10 +148,13 @@ def _shared(program: Program, calls: list[cst.Call]) -> set[cst.Dict]:
                 continue
             if not isinstance(arg.value, cst.Name):
                 continue
-            literal = known.bound(program, arg.value)
-            if not isinstance(literal, cst.Dict) or words.of_literal(program, literal) is None:
+            literal = constants.bound(program, arg.value)
+            if (
+                not isinstance(literal, cst.Dict)
+                or script_params.of_literal(program, literal) is None
+            ):
                 continue
-            if filling.steps(program, arg.value, calls) is not None:
+            if dict_building.steps(program, arg.value, calls) is not None:
                 found.add(literal)
     return found
 
@@ -165,7 +162,7 @@ def _shared(program: Program, calls: list[cst.Call]) -> set[cst.Dict]:
 def _takes(program: Program, literal: cst.Dict, calls: dict[cst.Call, Refused]) -> bool:
     for call in calls:
         for arg in call.args:
-            if isinstance(arg.value, cst.Name) and known.bound(program, arg.value) is literal:
+            if isinstance(arg.value, cst.Name) and constants.bound(program, arg.value) is literal:
                 return True
     return False
 
@@ -174,13 +171,13 @@ def _lists(program: Program, made: Rewriting, calls: list[cst.Call]) -> list[Edi
     """The edits of the dictionary that a call takes by name and that becomes a list."""
     if made.list is None:
         return []
-    changed = words.of_literal(program, made.list)
+    changed = script_params.of_literal(program, made.list)
     added = [
         edit
         for arg in made.call.args
-        if isinstance(arg.value, cst.Name) and known.bound(program, arg.value) is made.list
-        for step in filling.steps(program, arg.value, calls) or ()
-        for edit in filling.edits(program, step)
+        if isinstance(arg.value, cst.Name) and constants.bound(program, arg.value) is made.list
+        for step in dict_building.steps(program, arg.value, calls) or ()
+        for edit in dict_building.edits(program, step)
     ]
     return [*(changed.edits if changed is not None else []), *added]
 
@@ -195,7 +192,7 @@ def _free(program: Program, done: list[Rewriting], result: Result) -> None:
             for each in users
             if not any(call is above for above in program.above(each) for call in calls)
         ]
-        statement = known.binding(program, name)
+        statement = constants.binding(program, name)
         line = program.parent(statement) if statement is not None else None
         if (
             kept
@@ -226,7 +223,7 @@ def _root(node: cst.BaseExpression) -> cst.Name | None:
 
 def _anchor(program: Program, call: cst.Call) -> cst.CSTNode:
     """The import that binds what is called."""
-    root = _root(reading.called(program, call))
+    root = _root(estimator_call.called(program, call))
     assert root is not None, "its name comes from an import"
     found = program.assignments(root.value, root)
     anchor: cst.CSTNode = getattr(found[0], "node")  # noqa: B009
@@ -235,11 +232,13 @@ def _anchor(program: Program, call: cst.Call) -> cst.CSTNode:
 
 def _drop_imports(program: Program, calls: list[cst.Call], imports: Imports) -> None:
     """Take what the rewritten calls called out of the imports, unless something still uses it."""
-    gone = {id(kinds.base(program, each) or _root(each.func)) for each in calls}
+    gone = {id(subclasses.base(program, each) or _root(each.func)) for each in calls}
     for call in calls:
-        base = kinds.base(program, call)
+        base = subclasses.base(program, call)
         root = base or _root(call.func)
-        is_plain = base or isinstance(call.func, cst.Name) or loaded.is_load(program, call)
+        is_plain = (
+            base or isinstance(call.func, cst.Name) or loaded_runconfigs.is_load(program, call)
+        )
         if root is None or not is_plain:
             continue
         if all(id(user) in gone for user in program.references(root.value, root)):

@@ -9,7 +9,7 @@ from typing import Any
 import libcst as cst
 from libcst import metadata
 
-from scriptrun.migration.program import Program
+from scriptrun.migration.code.program import Program
 
 #: nothing certain is known
 UNKNOWN: Any = object()

@@ -6,15 +6,18 @@ from dataclasses import dataclass, field
 
 import libcst as cst
 
-from scriptrun.migration import datastores, kinds, known, reading, words, workspaces
-from scriptrun.migration.distributing import NAMES as DISTRIBUTED
-from scriptrun.migration.distributing import Distributed
-from scriptrun.migration.edits import Edit, apply
-from scriptrun.migration.environments import NAMES as OF_ENVIRONMENT
-from scriptrun.migration.environments import Made
-from scriptrun.migration.layout import Arguments
-from scriptrun.migration.program import Program
-from scriptrun.migration.reading import Read, Refused, Setting
+from scriptrun.migration import datastores, workspaces
+from scriptrun.migration.code import constants, subclasses
+from scriptrun.migration.code.call_layout import Arguments
+from scriptrun.migration.code.edits import Edit, apply
+from scriptrun.migration.code.program import Program
+from scriptrun.migration.estimators import call as estimator_call
+from scriptrun.migration.estimators import script_params
+from scriptrun.migration.estimators.call import Read, Refused, Setting
+from scriptrun.migration.estimators.distributed_training import NAMES as DISTRIBUTED
+from scriptrun.migration.estimators.distributed_training import Distributed
+from scriptrun.migration.estimators.environment import NAMES as OF_ENVIRONMENT
+from scriptrun.migration.estimators.environment import Made
 
 #: names of the ScriptRunConfig's parameters where they are others
 _RENAMED = {"entry_script": "script", "script_params": "arguments"}
@@ -52,7 +55,7 @@ class Writer:
     ) -> None:
         self.ours = ours
         self.program, self.call, self.lists, self.config = program, call, lists, config
-        self.read: Read = reading.read(program, call)
+        self.read: Read = estimator_call.read(program, call)
         self.settings = self.read.settings
         self.made = Rewriting(call, needs={"ScriptRunConfig"})
         self.before: list[str] = []
@@ -83,7 +86,7 @@ class Writer:
 
     def _given(self, name: str) -> Setting | None:
         found = self.settings.get(name)
-        if found is None or reading.value(self.program, found) is None:
+        if found is None or estimator_call.value(self.program, found) is None:
             return None
         return found
 
@@ -92,7 +95,7 @@ class Writer:
             raise Refused("it has no source_directory")
         size = self._given("vm_size") or self._given("vm_priority")
         target = self._given("compute_target")
-        own = target is None or reading.value(self.program, target) == "amlcompute"
+        own = target is None or estimator_call.value(self.program, target) == "amlcompute"
         if size is not None and own:
             raise Refused(
                 f"{size.name} asks for a cluster that is made for this run alone",
@@ -112,18 +115,18 @@ class Writer:
             found = self._given(name)
             if found is not None:
                 self.values[name] = found.text
-        if reading.value(self.program, self.settings.get("use_docker"), True) is False:
+        if estimator_call.value(self.program, self.settings.get("use_docker"), True) is False:
             self.made.notes.append("use_docker=False has no counterpart")
 
     def _words(self) -> None:
         found = self._given("script_params")
         if found is None:
             return
-        node = known.follow(self.program, found.node)
+        node = constants.follow(self.program, found.node)
         changed = None
         is_here = found.arg is not None and node is found.node
         if isinstance(node, cst.Dict) and (node in self.lists or is_here):
-            changed = words.of_literal(self.program, node)
+            changed = script_params.of_literal(self.program, node)
         if changed is None:
             self._any_words(found, isinstance(node, cst.Dict))
             return
@@ -136,17 +139,19 @@ class Writer:
 
     def _any_words(self, found: Setting, is_dictionary: bool) -> None:
         """The list of whatever dictionary it is when the code runs."""
-        if reading.value(self.program, found) is not known.UNKNOWN and not is_dictionary:
+        if estimator_call.value(self.program, found) is not constants.UNKNOWN and not is_dictionary:
             raise Refused(f"script_params is {found.text}, and not a dictionary")
-        text = found.text if known.is_pure(found.node) or is_dictionary else f"({found.text})"
-        self.values["arguments"] = words.whole(
+        text = found.text if constants.is_pure(found.node) or is_dictionary else f"({found.text})"
+        self.values["arguments"] = script_params.whole(
             self.program, text if is_dictionary else f"({text} or {{}})"
         )
         self.made.notes.append(
             "script_params becomes a list where it is used: what it holds is not certain"
         )
 
-    def _note(self, changed: words.Changed, node: cst.BaseExpression, is_here: bool) -> None:
+    def _note(
+        self, changed: script_params.Changed, node: cst.BaseExpression, is_here: bool
+    ) -> None:
         if changed.unsure:
             self.made.notes.append(
                 f"{', '.join(changed.unsure)}: where it is certainly one word, plain "
@@ -174,9 +179,9 @@ class Writer:
 
     def _inputs(self) -> None:
         found = self._given("inputs")
-        if found is None or reading.value(self.program, found) == []:
+        if found is None or estimator_call.value(self.program, found) == []:
             return
-        node = known.follow(self.program, found.node)
+        node = constants.follow(self.program, found.node)
         if not isinstance(node, cst.List | cst.Tuple):
             raise Refused("what inputs holds is not certain", "Pass each as an argument.")
         for each in node.elements:
@@ -198,7 +203,10 @@ class Writer:
         made = Made(
             self.program,
             self.settings,
-            reading.family(self.program.qualified(reading.called(self.program, self.call))) or "",
+            estimator_call.family(
+                self.program.qualified(estimator_call.called(self.program, self.call))
+            )
+            or "",
             self._environment_name,
             workspaces.at(self.program, self.call),
         )
@@ -216,8 +224,8 @@ class Writer:
         return self.program.statement(self.call) or self.call
 
     def _store(self, store: Setting) -> str:
-        node = known.follow(self.program, store.node)
-        if isinstance(known.constant(self.program, node), str):
+        node = constants.follow(self.program, store.node)
+        if isinstance(constants.constant(self.program, node), str):
             return store.text
         if isinstance(node, cst.Call):
             return f"{store.text}.name"
@@ -228,8 +236,8 @@ class Writer:
     def _target(self) -> tuple[str, bool]:
         """What the call is assigned to, as text, and whether it is the whole value."""
         above = self.program.parent(self.call)
-        if kinds.base(self.program, self.call) is not None:
-            return kinds.own_name(self.program, self.call), True
+        if subclasses.base(self.program, self.call) is not None:
+            return subclasses.own_name(self.program, self.call), True
         if isinstance(above, cst.Assign) and len(above.targets) == 1:
             target = above.targets[0].target
             if isinstance(target, cst.Name | cst.Attribute):
@@ -242,7 +250,7 @@ class Writer:
             self._argument(layout, arg)
         for name, text in self.values.items():
             layout.add(f"{name}={text}")
-        func, base = self.call.func, kinds.base(self.program, self.call)
+        func, base = self.call.func, subclasses.base(self.program, self.call)
         name = self.config if base is None else self.program.source(func)
         edits = layout.edits(name, func)
         if base is not None:

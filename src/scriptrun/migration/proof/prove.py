@@ -16,7 +16,7 @@ from typing import Any
 
 from scriptrun.config.environments.images import is_azure_image
 from scriptrun.home import DIRECTORY
-from scriptrun.migration.uninstalled import MARK
+from scriptrun.migration.proof.missing_modules import MARK
 from scriptrun.workspace import Workspace
 
 SAME, DIFFERS, CANNOT = "the same", "differs", "cannot be proved"
@@ -181,7 +181,7 @@ def _check_size(folder: Path) -> None:
 
 def _run(words: list[str], folder: Path, workspace: str) -> str:
     """Run the recorder; the last line of what it said."""
-    command = [sys.executable, "-P", "-W", "ignore", "-m", "scriptrun.migration.recording"]
+    command = [sys.executable, "-P", "-W", "ignore", "-m", "scriptrun.migration.proof.recorder"]
     variables = {**os.environ, "SCRIPTRUN_WORKSPACE": workspace, "MPLBACKEND": "Agg"}
     try:
         done = subprocess.run(

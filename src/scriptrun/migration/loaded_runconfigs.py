@@ -15,11 +15,11 @@ import libcst as cst
 from scriptrun.config import runconfig_file
 from scriptrun.config.environments.conda_dependencies import CondaDependencies
 from scriptrun.config.run_configuration import RunConfiguration
-from scriptrun.migration import known
+from scriptrun.migration.code import constants
+from scriptrun.migration.code.program import Program
+from scriptrun.migration.estimators.call import Refused
 from scriptrun.migration.findings import LEFT
-from scriptrun.migration.formats import as_python, reading
-from scriptrun.migration.program import Program
-from scriptrun.migration.reading import Refused
+from scriptrun.migration.formats import as_python, read_job
 from scriptrun.spec.errors import ScriptrunError
 
 _OF_ENVIRONMENT = "config.run_config.environment."
@@ -62,7 +62,7 @@ def said(program: Program, call: cst.Call, folder: str, ours: bool, chosen: bool
     file = _file(program, call, folder)
     shown = os.path.relpath(file, folder).replace(os.sep, "/")
     try:
-        config = reading.read(file).config
+        config = read_job.read(file).config
         _settle(config.run_config, Path(file), chosen)
         parts = as_python.parts(config)
     except ScriptrunError as problem:
@@ -83,7 +83,7 @@ def _file(program: Program, call: cst.Call, folder: str) -> str:
     given: dict[str, object] = {}
     for place, arg in zip(("path", "name"), call.args, strict=False):
         keyword = arg.keyword.value if arg.keyword else place
-        given[keyword] = known.UNKNOWN if arg.star else known.constant(program, arg.value)
+        given[keyword] = constants.UNKNOWN if arg.star else constants.constant(program, arg.value)
     path, name = given.get("path"), given.get("name")
     if not isinstance(path, str) or not isinstance(name, str | None):
         raise _left("which file it reads is not certain")

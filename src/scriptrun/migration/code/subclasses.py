@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import libcst as cst
 
-from scriptrun.migration.program import Program
+from scriptrun.migration.code.program import Program
 
 
 def base(program: Program, call: cst.Call) -> cst.Name | None:

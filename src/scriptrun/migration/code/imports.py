@@ -6,8 +6,8 @@ from collections.abc import Iterable
 
 import libcst as cst
 
-from scriptrun.migration.edits import Edit
-from scriptrun.migration.program import Program
+from scriptrun.migration.code.edits import Edit
+from scriptrun.migration.code.program import Program
 
 #: where the SDK has the names that rewritten code needs
 HOMES = {

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import libcst as cst
 
-from scriptrun.migration.edits import Edit
-from scriptrun.migration.program import Program
+from scriptrun.migration.code.edits import Edit
+from scriptrun.migration.code.program import Program
 
 
 class Arguments:

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import libcst as cst
 
-from scriptrun.migration import kinds, known, parameters
-from scriptrun.migration.edits import Edit
-from scriptrun.migration.program import Program
-from scriptrun.migration.reading import family
+from scriptrun.migration.code import constants, parameters, subclasses
+from scriptrun.migration.code.edits import Edit
+from scriptrun.migration.code.program import Program
+from scriptrun.migration.estimators.call import family
 
 _SWEEPS = ("HyperDriveConfig", "HyperDriveRunConfig")
 _PROPERTIES = {
@@ -49,7 +49,7 @@ class Usages:
     def _called(self, node: cst.Call, depth: int) -> bool | None:
         if node in self.calls or node in self.left:
             return node in self.calls
-        made = kinds.of(self.program, node.func)
+        made = subclasses.of(self.program, node.func)
         if made is not None and made in self.calls:
             return True
         return self._returned(node, depth)
@@ -58,7 +58,7 @@ class Usages:
         return found.pop() if len(found) == 1 else None
 
     def _named(self, node: cst.Name, depth: int) -> bool | None:
-        value = known.bound(self.program, node)
+        value = constants.bound(self.program, node)
         if value is not None:
             return self.is_config(value, depth + 1)
         found: set[bool | None] = set()
@@ -228,7 +228,7 @@ class Usages:
 
     def _classes(self) -> None:
         for each in self.program.nodes(cst.ClassDef):
-            made = kinds.made(self.program, each)
+            made = subclasses.made(self.program, each)
             for base in each.bases:
                 if self._is_class(base.value) and made not in {*self.calls, *self.left}:
                     self._look(

@@ -6,9 +6,11 @@ from typing import NamedTuple
 
 import libcst as cst
 
-from scriptrun.migration import datastores, known, words
-from scriptrun.migration.edits import Edit
-from scriptrun.migration.program import Program
+from scriptrun.migration import datastores
+from scriptrun.migration.code import constants
+from scriptrun.migration.code.edits import Edit
+from scriptrun.migration.code.program import Program
+from scriptrun.migration.estimators import script_params
 
 #: what is run at another time than where it stands, or again and again
 _ELSEWHEN = (cst.For, cst.While, cst.FunctionDef, cst.Lambda, cst.ClassDef, cst.BaseComp)
@@ -31,7 +33,7 @@ def steps(
     nothing else uses it, or that each key is set once, after its making and in the same run of its
     block.
     """
-    literal = known.bound(program, name)
+    literal = constants.bound(program, name)
     made = _keys(program, literal, spread) if literal is not None else None
     if literal is None or made is None or name.value in program.hidden:
         return None
@@ -48,7 +50,7 @@ def steps(
         return []
     if len(program.assignments(name.value, name)) != 1:
         return None
-    keys = [*made, *[known.constant(program, each.key) for each in found]]
+    keys = [*made, *[constants.constant(program, each.key) for each in found]]
     if len(set(keys)) < len(keys) or not all(isinstance(key, str) for key in keys):
         return None
     certain = all(_runs_so(program, literal, each, first, spread) for each in found)
@@ -59,11 +61,11 @@ def _keys(program: Program, literal: cst.BaseExpression, spread: bool) -> list[o
     """The keys that the dictionary is made with; None where it is no plain one."""
     if isinstance(literal, cst.Dict):
         pairs = [each for each in literal.elements if isinstance(each, cst.DictElement)]
-        return [known.constant(program, each.key) for each in pairs]
+        return [constants.constant(program, each.key) for each in pairs]
     is_call = isinstance(literal, cst.Call) and program.source(literal.func) == "dict"
     if not spread or not is_call or not isinstance(literal, cst.Call):
         return None
-    return [arg.keyword.value if arg.keyword else known.UNKNOWN for arg in literal.args]
+    return [arg.keyword.value if arg.keyword else constants.UNKNOWN for arg in literal.args]
 
 
 def _is_given(program: Program, node: cst.CSTNode, calls: list[cst.Call], spread: bool) -> bool:
@@ -103,8 +105,8 @@ def _runs_so(
     value = step.statement.value
     if datastores.reference(program, value) is not None:
         return False
-    is_list = isinstance(value, cst.Name) and isinstance(known.follow(program, value), cst.List)
-    if is_list and isinstance(value, cst.Name) and known.is_changed(program, value):
+    is_list = isinstance(value, cst.Name) and isinstance(constants.follow(program, value), cst.List)
+    if is_list and isinstance(value, cst.Name) and constants.is_changed(program, value):
         return False
     block = next(each for each in program.above(literal) if isinstance(each, _BLOCKS))
     for each in program.above(step.statement):
@@ -123,7 +125,7 @@ def edits(program: Program, step: Step) -> list[Edit]:
     start, end = program.span(step.statement)
     value = step.statement.value
     lead = f"{step.name.value} += [{program.source(step.key)}"
-    text = words.word(program, value)
+    text = script_params.word(program, value)
     if text is not None:
         return [Edit(start, end, f"{lead}, {text}]" if text else f"{lead}]")]
     return [Edit(start, end - len(program.source(value)), f"{lead}, "), Edit(end, end, "]")]

@@ -6,9 +6,9 @@ from typing import Any
 
 import libcst as cst
 
-from scriptrun.migration import known
-from scriptrun.migration.program import Program
-from scriptrun.migration.reading import Refused, Setting
+from scriptrun.migration.code import constants
+from scriptrun.migration.code.program import Program
+from scriptrun.migration.estimators.call import Refused, Setting
 
 NAMES = (
     "node_count",
@@ -63,7 +63,7 @@ class Distributed:
                 if isinstance(value, int) and value > 1:
                     raise Refused(f"{name} is {value}, and nothing says how the job is distributed")
             return ""
-        node = known.follow(self.program, asked.node)
+        node = constants.follow(self.program, asked.node)
         kind, given = self._kind(node)
         if kind == "tensorflow" or (kind == "mpi" and self._is_all(node)):
             return asked.text
@@ -89,11 +89,11 @@ class Distributed:
 
     def _value(self, name: str, default: Any) -> Any:
         found = self.settings.get(name)
-        return default if found is None else known.constant(self.program, found.node)
+        return default if found is None else constants.constant(self.program, found.node)
 
     def _kind(self, node: cst.BaseExpression) -> Any:
         """What was asked for, and how to get at the arguments that it was made with."""
-        text = known.constant(self.program, node)
+        text = constants.constant(self.program, node)
         if isinstance(text, str):
             kind = _KINDS.get(text.lower())
             if kind is None:
@@ -122,7 +122,9 @@ class Distributed:
                 if (arg.keyword.value if arg.keyword else None) == name or (
                     arg.keyword is None and at == place
                 ):
-                    if not known.is_steady(self.program, arg.value) and not self._is_inline(call):
+                    if not constants.is_steady(self.program, arg.value) and not self._is_inline(
+                        call
+                    ):
                         raise Refused("how the job is distributed is not certain", _ADVICE)
                     return self.program.source(arg.value)
             return ""

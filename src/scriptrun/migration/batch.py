@@ -8,10 +8,12 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
-from scriptrun.migration import files, proving, searching, tool
+from scriptrun.migration import candidates, rewrite_file
+from scriptrun.migration.code import files
+from scriptrun.migration.estimators.call import Refused
 from scriptrun.migration.findings import LEFT, LOOK, REWRITTEN, Finding
-from scriptrun.migration.reading import Refused
-from scriptrun.migration.tool import Alternative, Outcome
+from scriptrun.migration.proof import prove as proof
+from scriptrun.migration.rewrite_file import Alternative, Outcome
 
 Step = Callable[[int, int], None]
 #: how many files make another process worth its start
@@ -24,7 +26,7 @@ class Report:
 
     outcomes: list[Outcome] = field(default_factory=list)
     looked_at: int = 0
-    proofs: list[proving.Proof] = field(default_factory=list)
+    proofs: list[proof.Proof] = field(default_factory=list)
 
     def prove(self, words: Sequence[str] = ()) -> None:
         """Run both versions of each changed file up to what they submit, and compare that.
@@ -32,7 +34,7 @@ class Report:
         They are given the arguments ``words``.
         """
         files = self.changed
-        self.proofs = [proving.prove(each.path, each.old, each.new, words) for each in files]
+        self.proofs = [proof.prove(each.path, each.old, each.new, words) for each in files]
 
     @property
     def changed(self) -> list[Outcome]:
@@ -72,11 +74,11 @@ def look(
 
     ``step`` is told how far it is. Raises UserErrorException for a path where nothing is.
     """
-    found = list(searching.files(paths))
+    found = list(candidates.files(paths))
     report = Report(looked_at=len(found))
     wanted = []
     for number, path in enumerate(found, 1):
-        if searching.may_matter(path):
+        if candidates.may_matter(path):
             wanted.append(path)
         step(number, len(found))
     for number, outcome in enumerate(_outcomes(wanted, to, alternative), 1):
@@ -90,7 +92,7 @@ def look(
 
 def _outcomes(paths: list[str], to: str, alternative: Alternative) -> Iterator[Outcome | None]:
     """What becomes of each file: on all processors, where there are many files."""
-    look_at = functools.partial(tool.look_at, to=to, alternative=alternative)
+    look_at = functools.partial(rewrite_file.look_at, to=to, alternative=alternative)
     workers = min(len(paths) // _EACH, os.cpu_count() or 1)
     if workers < 2:
         yield from map(look_at, paths)

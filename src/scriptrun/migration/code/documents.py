@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from scriptrun.migration import files, notebooks
-from scriptrun.migration.edits import Edit, Lines, apply
-from scriptrun.migration.program import Program
+from scriptrun.migration.code import files, notebooks
+from scriptrun.migration.code.edits import Edit, Lines, apply
+from scriptrun.migration.code.program import Program
 
 
 class Document:

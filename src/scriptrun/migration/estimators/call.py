@@ -7,9 +7,9 @@ from typing import Any, NamedTuple
 
 import libcst as cst
 
-from scriptrun.migration import filling, kinds, known
+from scriptrun.migration.code import constants, dict_building, subclasses
+from scriptrun.migration.code.program import Program
 from scriptrun.migration.findings import LOOK
-from scriptrun.migration.program import Program
 
 #: Estimator classes to their frameworks
 FAMILIES = {
@@ -63,7 +63,7 @@ def called(program: Program, call: cst.Call) -> cst.BaseExpression:
 
     So is ``super().__init__(...)`` where that is all that a kind of PyTorch has.
     """
-    return known.follow(program, kinds.base(program, call) or call.func)
+    return constants.follow(program, subclasses.base(program, call) or call.func)
 
 
 def estimator_calls(program: Program) -> list[cst.Call]:
@@ -129,7 +129,7 @@ def _spread(
     program: Program, call: cst.Call, arg: cst.Arg, freed: list[cst.Name]
 ) -> Iterator[Setting]:
     """The settings in a dictionary that is given with ``**``."""
-    node = known.follow(program, arg.value)
+    node = constants.follow(program, arg.value)
     pairs = _pairs(program, node)
     if pairs is None:
         raise Refused(
@@ -138,19 +138,19 @@ def _spread(
         )
     inline = node is arg.value
     name = arg.value if isinstance(arg.value, cst.Name) else None
-    if name is not None and known.is_changed(program, name, estimator_calls(program)):
-        steps = filling.steps(program, name, estimator_calls(program), spread=True)
+    if name is not None and constants.is_changed(program, name, estimator_calls(program)):
+        steps = dict_building.steps(program, name, estimator_calls(program), spread=True)
         if steps is None:
             raise Refused(
                 f"the dictionary {name.value} is changed or handed on before it is used here",
                 f"Let {name.value}['setting'] = ... be all that is done with it, each once.",
             )
-        pairs += [(known.constant(program, each.key), each.statement.value) for each in steps]
+        pairs += [(constants.constant(program, each.key), each.statement.value) for each in steps]
         yield from [Setting(key, value, f"{name.value}[{key!r}]", None) for key, value in pairs]
         return
     texts = []
     for key, value in pairs:
-        steady = inline or known.is_steady(program, value)
+        steady = inline or constants.is_steady(program, value)
         text = program.source(value) if steady else f"{program.source(arg.value)}[{key!r}]"
         texts.append(steady)
         yield Setting(key, value, text, None)
@@ -169,7 +169,7 @@ def _pairs(
         return None
     found = []
     for each in node.elements:
-        key = known.constant(program, each.key) if isinstance(each, cst.DictElement) else None
+        key = constants.constant(program, each.key) if isinstance(each, cst.DictElement) else None
         if not isinstance(key, str):
             return None
         found.append((key, each.value))
@@ -178,4 +178,4 @@ def _pairs(
 
 def value(program: Program, setting: Setting | None, default: Any = None) -> Any:
     """The setting's value where that is certain, ``default`` where it is not given, or UNKNOWN."""
-    return default if setting is None else known.constant(program, setting.node)
+    return default if setting is None else constants.constant(program, setting.node)

@@ -9,7 +9,7 @@ import tempfile
 import tokenize
 from typing import NamedTuple
 
-from scriptrun.migration.reading import Refused
+from scriptrun.migration.estimators.call import Refused
 
 
 class Text(NamedTuple):

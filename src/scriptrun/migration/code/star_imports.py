@@ -6,10 +6,10 @@ import builtins
 
 import libcst as cst
 
-from scriptrun.migration.edits import Edit
+from scriptrun.migration.code.edits import Edit
+from scriptrun.migration.code.program import Program
 from scriptrun.migration.findings import REWRITTEN
-from scriptrun.migration.program import Program
-from scriptrun.migration.rewriting import Result, Told
+from scriptrun.migration.rewrite_program import Result, Told
 
 _KINDS = "Gloo Mpi Nccl ParameterServer"
 #: what the SDK's modules bring

@@ -8,10 +8,10 @@ from typing import NamedTuple
 import libcst as cst
 from libcst import metadata
 
-from scriptrun.migration import known
+from scriptrun.migration.code import constants
+from scriptrun.migration.code.program import Program
+from scriptrun.migration.estimators.call import family
 from scriptrun.migration.findings import LEFT, LOOK
-from scriptrun.migration.program import Program
-from scriptrun.migration.reading import family
 
 _ADVICE = "Make the ScriptRunConfig where it is called."
 
@@ -72,7 +72,7 @@ def _is_other_name(program: Program, statement: cst.Assign) -> bool:
         return False
     users = [each for each in program.references(target.value, target) if each is not target]
     names = [each for each in users if isinstance(each, cst.Name)]
-    return all(known.follow(program, each) is not each for each in names)
+    return all(constants.follow(program, each) is not each for each in names)
 
 
 def _is_asked_for(program: Program, node: cst.Name) -> bool:

@@ -1,0 +1,1 @@
+"""Python source as LibCST sees it: programs, names, constants, edits."""

@@ -1,0 +1,1 @@
+"""Estimator calls, rewritten to ScriptRunConfig."""

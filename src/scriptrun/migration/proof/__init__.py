@@ -1,0 +1,1 @@
+"""Proof that a rewritten file submits the same jobs."""
