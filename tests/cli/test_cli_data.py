@@ -17,7 +17,8 @@ import pytest
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "data"))
 import servers
 
-from scriptrun.cli import main, run_data
+from scriptrun.cli import main
+from scriptrun.cli.options import data as data_options
 from scriptrun.data.mount import mount as mounting
 from scriptrun.testing.jobs import PATIENCE
 
@@ -377,4 +378,4 @@ def test_a_run_gets_inputs_and_leaves_outputs(types, does):
     ],
 )
 def test_ways_are_told_from_paths(text, parts):
-    assert run_data._mode(text, ("mount", "download")) == parts
+    assert data_options._mode(text, ("mount", "download")) == parts

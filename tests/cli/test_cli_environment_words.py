@@ -4,31 +4,31 @@ import argparse
 
 import pytest
 
-from scriptrun.cli import environment_words
+from scriptrun.cli.options import environment as environment_options
 from scriptrun.spec.errors import UserErrorException
 
 
 def parsed(*words):
     parser = argparse.ArgumentParser()
     parser.add_argument("--environment")
-    environment_words.arguments(parser.add_argument)
+    environment_options.arguments(parser.add_argument)
     return parser.parse_args(words)
 
 
 def test_one_source_at_a_time():
-    assert environment_words.given(parsed("--uv-project", ".")) == ["--uv-project"]
-    assert environment_words.given(parsed()) == [] and environment_words.made(parsed()) is None
+    assert environment_options.given(parsed("--uv-project", ".")) == ["--uv-project"]
+    assert environment_options.given(parsed()) == [] and environment_options.made(parsed()) is None
     with pytest.raises(UserErrorException, match="--conda and --pixi-project are both given"):
-        environment_words.given(parsed("--conda", "e.yml", "--pixi-project", "."))
+        environment_options.given(parsed("--conda", "e.yml", "--pixi-project", "."))
     with pytest.raises(UserErrorException, match="belong to a project of uv"):
-        environment_words.given(parsed("--requirements", "r.txt", "--group", "dev"))
+        environment_options.given(parsed("--requirements", "r.txt", "--group", "dev"))
 
 
 def test_a_file_gives_the_environment_its_name(tmp_path):
     (tmp_path / "train.txt").write_text("six\n")
-    made = environment_words.made(parsed("--requirements", str(tmp_path / "train.txt")))
+    made = environment_options.made(parsed("--requirements", str(tmp_path / "train.txt")))
     assert made.name == "train" and made.python.conda_dependencies.pip_packages == ["six"]
     with pytest.raises(UserErrorException, match=r"no .*pixi\.lock"):
-        environment_words.made(parsed("--pixi-project", f"{tmp_path}:gpu"))
+        environment_options.made(parsed("--pixi-project", f"{tmp_path}:gpu"))
     with pytest.raises(UserErrorException, match=r"no .*pyproject\.toml"):
-        environment_words.made(parsed("--uv-project", str(tmp_path), "--group", "dev"))
+        environment_options.made(parsed("--uv-project", str(tmp_path), "--group", "dev"))

@@ -12,24 +12,27 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from scriptrun import watching
-from scriptrun.cli import completion, describing, front, out, parsers, pythons, settings, table
+from scriptrun.cli import commands, completion, dispatch, parsers
+from scriptrun.cli.options import default_python, set_field
+from scriptrun.cli.options import run as run_options
+from scriptrun.cli.terminal import output
 from scriptrun.config.run_configuration import RunConfiguration
 from scriptrun.spec.errors import UserErrorException
 
 
-@pytest.mark.parametrize("name", table.COMMANDS)
+@pytest.mark.parametrize("name", commands.COMMANDS)
 def test_every_command_has_what_the_table_promises(name):
-    module = front.module_of(name)
+    module = dispatch.module_of(name)
     assert callable(module.run)
-    text = front.parser_of(name).format_help()
-    assert table.COMMANDS[name].line in " ".join(text.split())
+    text = dispatch.parser_of(name).format_help()
+    assert commands.COMMANDS[name].line in " ".join(text.split())
 
 
 def test_every_metavar_that_is_completed_is_used():
     used = {
         str(action.metavar)
-        for name in table.COMMANDS
-        for action in all_actions(front.parser_of(name))
+        for name in commands.COMMANDS
+        for action in all_actions(dispatch.parser_of(name))
     }
     assert set(completion._VALUES) <= used
 
@@ -44,7 +47,7 @@ def all_actions(parser):
 
 
 def parsed(*words):
-    return front.parser_of("run").parse(list(words))
+    return dispatch.parser_of("run").parse(list(words))
 
 
 @given(st.lists(st.text()))
@@ -66,7 +69,7 @@ def test_argparse_errors_are_ours():
     with pytest.raises(UserErrorException) as caught:
         parsed("-e")
     assert "--help" in caught.value.hint
-    assert isinstance(front.parser_of("list"), parsers.Parser)
+    assert isinstance(dispatch.parser_of("list"), parsers.Parser)
 
 
 # --set
@@ -75,7 +78,7 @@ def test_argparse_errors_are_ours():
 def set_in(*texts):
     made = RunConfiguration()
     for text in texts:
-        settings.put(made, text)
+        set_field.put(made, text)
     return made
 
 
@@ -127,14 +130,14 @@ def test_source_of(tmp_path, monkeypatch, named, script, source, inside):
         path.write_text("")
     monkeypatch.chdir(here)
     script = script and script.format(here=here)
-    assert describing.source_of(named, script) == (source, inside)
+    assert run_options.source_of(named, script) == (source, inside)
 
 
 @given(st.text(min_size=1).filter(lambda name: "/" not in name and "\0" not in name))
 def test_any_directory_gives_a_name_that_an_experiment_can_have(name):
     from scriptrun import submit
 
-    assert submit._experiment_problems(describing.experiment_name(f"/x/{name}")) == []
+    assert submit._experiment_problems(run_options.experiment_name(f"/x/{name}")) == []
 
 
 @pytest.mark.parametrize(
@@ -147,7 +150,7 @@ def test_any_directory_gives_a_name_that_an_experiment_can_have(name):
     ],
 )
 def test_a_directory_in_another_script_keeps_what_it_can(folder, name):
-    assert describing.experiment_name(f"/x/{folder}") == name
+    assert run_options.experiment_name(f"/x/{folder}") == name
 
 
 # which Python
@@ -169,19 +172,19 @@ def test_the_order_of_pythons(tmp_path, monkeypatch):
     monkeypatch.delenv("VIRTUAL_ENV", raising=False)
     on_path = python_at(tmp_path / "path")
     monkeypatch.setenv("PATH", str(on_path.parent))
-    assert pythons.choose(source, root)[0] == str(on_path)
+    assert default_python.choose(source, root)[0] == str(on_path)
     python_at(tmp_path / ".venv")  # above the workspace: not ours
-    assert pythons.choose(source, root)[0] == str(on_path)
+    assert default_python.choose(source, root)[0] == str(on_path)
     above = python_at(root / ".venv")
-    assert pythons.choose(source, root)[0] == str(above)
+    assert default_python.choose(source, root)[0] == str(above)
     beside = python_at(source / ".venv")
-    assert pythons.choose(source, root)[0] == str(beside)
+    assert default_python.choose(source, root)[0] == str(beside)
     conda = python_at(tmp_path / "conda")
     monkeypatch.setenv("CONDA_PREFIX", str(tmp_path / "conda"))
-    assert pythons.choose(source, root)[0] == str(conda)
+    assert default_python.choose(source, root)[0] == str(conda)
     active = python_at(tmp_path / "active")
     monkeypatch.setenv("VIRTUAL_ENV", str(tmp_path / "active"))
-    assert pythons.choose(source, root) == (str(active), [])
+    assert default_python.choose(source, root) == (str(active), [])
 
 
 def test_the_tools_own_python_is_passed_over(tmp_path, monkeypatch):
@@ -190,14 +193,14 @@ def test_the_tools_own_python_is_passed_over(tmp_path, monkeypatch):
     for name in ("CONDA_PREFIX", "VIRTUAL_ENV"):
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setenv("PATH", str(Path(sys.prefix, "bin")))
-    python, warnings = pythons.choose(tmp_path, tmp_path)
+    python, warnings = default_python.choose(tmp_path, tmp_path)
     assert not python.startswith(sys.prefix)
     assert "no Python was found on PATH" in warnings[0]
     link = tmp_path / "bin" / "python"
     link.parent.mkdir()
     link.symlink_to(Path(sys.prefix, "bin", "python"))
     monkeypatch.setenv("PATH", str(link.parent))
-    assert pythons.choose(tmp_path, tmp_path)[0] == python
+    assert default_python.choose(tmp_path, tmp_path)[0] == python
 
 
 # what is printed
@@ -205,7 +208,7 @@ def test_the_tools_own_python_is_passed_over(tmp_path, monkeypatch):
 
 @given(st.integers(0, 10**15))
 def test_sizes_are_short(count):
-    number, unit = out.size(count).split()
+    number, unit = output.size(count).split()
     assert unit in ("B", "kB", "MB", "GB")
     assert unit == "GB" or float(number) <= 1000
 
@@ -223,15 +226,15 @@ def test_sizes_are_short(count):
     ],
 )
 def test_durations(seconds, text):
-    assert out.duration(seconds) == text
+    assert output.duration(seconds) == text
 
 
 def test_tables_align_wide_characters_and_keep_to_one_line(capsys):
-    out.table(("A", "B"), [("日本", "x"), ("a\nb\x1b[31m", "y")])
+    output.table(("A", "B"), [("日本", "x"), ("a\nb\x1b[31m", "y")])
     lines = capsys.readouterr().out.splitlines()
     assert len(lines) == 3
     assert "\x1b" not in "".join(lines)
-    assert out.width(lines[1].partition("x")[0]) == out.width(lines[2].partition("y")[0])
+    assert output.width(lines[1].partition("x")[0]) == output.width(lines[2].partition("y")[0])
 
 
 class Wide(io.StringIO):
@@ -248,17 +251,19 @@ def test_tables_fit_the_terminal(rows, columns):
         patch.setenv("COLUMNS", str(columns))
         patch.setenv("NO_COLOR", "1")
         patch.setattr(sys, "stdout", Wide())
-        out.table(("NAME", "STATE", "REASON"), rows, ("NAME", "REASON"))
+        output.table(("NAME", "STATE", "REASON"), rows, ("NAME", "REASON"))
         lines = sys.stdout.getvalue().split("\n")
     assert len(lines) == len(rows) + 2
-    assert max(map(out.width, lines)) <= columns
+    assert max(map(output.width, lines)) <= columns
     assert all("Completed" in line for line in lines[1:-1])
 
 
 def test_json_without_what_json_lacks(capsys):
     import json
 
-    out.as_json({"a": float("nan"), "b": [float("-inf"), 1.5, {"c": float("inf")}], 3: Path("x")})
+    output.as_json(
+        {"a": float("nan"), "b": [float("-inf"), 1.5, {"c": float("inf")}], 3: Path("x")}
+    )
     found = json.loads(capsys.readouterr().out, parse_constant=pytest.fail)
     assert found == {"a": "NaN", "b": ["-Infinity", 1.5, {"c": "Infinity"}], "3": "x"}
 
@@ -283,24 +288,24 @@ def test_the_last_lines(parts, count):
 
 
 def test_looking_makes_nothing(tmp_path, monkeypatch):
-    from scriptrun import opening
+    from scriptrun.cli import workspace_here
 
     monkeypatch.chdir(tmp_path)
-    found = opening.here()
-    assert not opening.is_made(found)
+    found = workspace_here.here()
+    assert not workspace_here.is_made(found)
     assert found.root == Path(os.path.abspath(tmp_path))
     assert list(found.compute_targets) == ["local"]
     assert list(tmp_path.iterdir()) == []
-    made = opening.made(found)
+    made = workspace_here.made(found)
     assert made.name == found.name
-    assert opening.here().id == made.id
+    assert workspace_here.here().id == made.id
 
 
 # pyenv's shims
 
 
 def test_the_interpreter_behind_a_shim(tmp_path, monkeypatch):
-    from scriptrun.cli import shims
+    from scriptrun.cli.options import pyenv_shims
 
     monkeypatch.delenv("PYENV_VERSION", raising=False)
     root, source = tmp_path / "pyenv", tmp_path / "a" / "b"
@@ -309,13 +314,13 @@ def test_the_interpreter_behind_a_shim(tmp_path, monkeypatch):
     (root / "shims").mkdir()
     shim = shim.rename(root / "shims" / "python")
     old, new = python_at(root / "versions" / "3.9.1"), python_at(root / "versions" / "3.12.2")
-    assert shims.behind(str(shim), source) is None
+    assert pyenv_shims.behind(str(shim), source) is None
     (root / "version").write_text("# mine\nmissing:3.9.1\n")
-    assert shims.behind(str(shim), source) == str(old)
+    assert pyenv_shims.behind(str(shim), source) == str(old)
     (tmp_path / "a" / ".python-version").write_text("3.12.2\n")
-    assert shims.behind(str(shim), source) == str(new)
+    assert pyenv_shims.behind(str(shim), source) == str(new)
     monkeypatch.setenv("PYENV_VERSION", "3.9.1")
-    assert shims.behind(str(shim), source) == str(old)
+    assert pyenv_shims.behind(str(shim), source) == str(old)
     monkeypatch.setenv("PYENV_VERSION", "system")
-    assert shims.behind(str(shim), source) is None
-    assert shims.behind(str(old), source) == str(old)
+    assert pyenv_shims.behind(str(shim), source) is None
+    assert pyenv_shims.behind(str(old), source) == str(old)

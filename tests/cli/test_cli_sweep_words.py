@@ -8,7 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from scriptrun.cli import sweep_show, sweep_words
+from scriptrun.cli.options import sweep as sweep_options
+from scriptrun.cli.sweep import show as sweep_show
 from scriptrun.config.sweeps import search_space
 from scriptrun.spec.errors import UserErrorException
 from scriptrun.sweeps import ranking
@@ -31,12 +32,12 @@ from scriptrun.sweeps import ranking
     ],
 )
 def test_expressions(said, meant):
-    assert sweep_words.expression(said) == meant
+    assert sweep_options.expression(said) == meant
     assert search_space.problems({"x": meant}) == []
 
 
 def test_a_range_of_logarithms_is_said_in_plain_numbers():
-    name, (low, high) = sweep_words.expression("log:1e-6..1e-1")
+    name, (low, high) = sweep_options.expression("log:1e-6..1e-1")
     assert name == "loguniform"
     assert (math.exp(low), math.exp(high)) == (pytest.approx(1e-6), pytest.approx(0.1))
 
@@ -46,18 +47,18 @@ def test_choices_reach_the_script_as_they_were_written(texts):
     said = ",".join(texts)
     if ".." in said:
         return
-    (options,) = sweep_words.expression(said)[1]
+    (options,) = sweep_options.expression(said)[1]
     assert [search_space.text(each) for each in options] == texts
 
 
 def test_policies():
-    policy = sweep_words.policy_of("bandit:slack_factor=0.1,evaluation_interval=2")
+    policy = sweep_options.policy_of("bandit:slack_factor=0.1,evaluation_interval=2")
     assert policy.slack_factor == 0.1 and policy.evaluation_interval == 2
-    assert sweep_words.policy_of("truncation:20").truncation_percentage == 20
-    assert sweep_words.policy_of(None).name == "Default"
+    assert sweep_options.policy_of("truncation:20").truncation_percentage == 20
+    assert sweep_options.policy_of(None).name == "Default"
     for wrong in ("bandit:speed=1", "median:x", "nobody"):
         with pytest.raises(UserErrorException):
-            sweep_words.policy_of(wrong)
+            sweep_options.policy_of(wrong)
 
 
 @given(st.lists(st.one_of(st.none(), st.floats(-1e9, 1e9)), min_size=1, max_size=200))

@@ -32,7 +32,9 @@ def test_a_warm_run(user, environment):
     user.does("run", *environment, "train.py")
     names = loaded(user, "run", *environment, "train.py")
     assert not set(names) & HEAVY
-    before = set(names[: names.index("scriptrun.cli.out")])  # the first that shows the run
+    before = set(
+        names[: names.index("scriptrun.cli.terminal.output")]
+    )  # the first that shows the run
     assert "scriptrun.submit" in before
     assert sorted(before & LATE) == []
 

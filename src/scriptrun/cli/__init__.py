@@ -17,7 +17,7 @@ def main(argv: list[str] | None = None) -> int:
     """
     gc.disable()  # all that is loaded now stays; looking for garbage in it takes 2 ms
     try:
-        front = importlib.import_module("scriptrun.cli.front")
+        front = importlib.import_module("scriptrun.cli.dispatch")
         code: int = front.run(sys.argv[1:] if argv is None else argv)
         return code
     finally:

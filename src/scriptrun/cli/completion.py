@@ -11,8 +11,8 @@ import argparse
 import contextlib
 import importlib
 
-from scriptrun import browsing, catalog, compute, opening
-from scriptrun.cli import table
+from scriptrun import browsing, catalog, compute
+from scriptrun.cli import commands, workspace_here
 from scriptrun.data.datasets import versions as dataset_versions
 from scriptrun.data.datastores import records as datastore_records
 from scriptrun.spec import states
@@ -80,15 +80,15 @@ def candidates(words: list[str]) -> list[str]:
     """What may stand in the place of the last of ``words`` (which may be begun)."""
     *before, begun = words
     if before[:1] == ["runs"]:
-        before, known = before[1:], table.RUNS
+        before, known = before[1:], commands.RUNS
     else:
-        known = {**table.COMMANDS, "runs": table.COMMANDS["list"]}
+        known = {**commands.COMMANDS, "runs": commands.COMMANDS["list"]}
     if not before:
         found = [*known, *(["--help", "--version"] if begun.startswith("-") else [])]
-    elif "--" in before or before[0] not in table.COMMANDS:
+    elif "--" in before or before[0] not in commands.COMMANDS:
         found = []
     else:
-        parser = importlib.import_module("scriptrun.cli.front").parser_of(before[0])
+        parser = importlib.import_module("scriptrun.cli.dispatch").parser_of(before[0])
         found = _of_parser(parser, before[1:], begun)
     return [word for word in found if word.startswith(begun)]
 
@@ -129,7 +129,7 @@ def _values(action: argparse.Action) -> list[str]:
 def _names(kind: str) -> list[str]:
     if kind == "states":
         return list(states.ORDER)
-    workspace = opening.existing()
+    workspace = workspace_here.existing()
     if kind in _NAMES:
         return list(_NAMES[kind](workspace))
     rows = browsing.rows(workspace, limit=100)

@@ -13,8 +13,9 @@ import argparse
 import json
 from dataclasses import asdict, fields
 
-from scriptrun import compute, opening, surveying
-from scriptrun.cli import out, shared
+from scriptrun import compute, surveying
+from scriptrun.cli import common_arguments, workspace_here
+from scriptrun.cli.terminal import output
 from scriptrun.engines.base import Engine
 from scriptrun.spec.errors import ComputeTargetException, UserErrorException, refuse
 from scriptrun.spec.hints import Any
@@ -40,7 +41,7 @@ def arguments(parser: Any) -> None:
             verb.add_argument(
                 "--slurm", dest="kind", action="store_const", const="Slurm", help="--class Slurm"
             )
-        shared.json_argument(verb)
+        common_arguments.json_argument(verb)
     parser.takes_options = True
 
 
@@ -71,9 +72,9 @@ def _class(kind: str) -> Any:
 def run(args: argparse.Namespace) -> int:
     """Do what the verb says; the exit code."""
     verb = args.verb or "list"
-    value, text = _VERBS[verb](opening.here(), args)
+    value, text = _VERBS[verb](workspace_here.here(), args)
     if getattr(args, "json", False):
-        out.as_json(value)
+        output.as_json(value)
     elif callable(text):
         text()
     else:
@@ -98,7 +99,7 @@ def _list(workspace: Workspace, args: argparse.Namespace) -> tuple[Any, Any]:
         (each["name"], each["class"], "yes" if each["default"] else "", _shown(each["options"]))
         for each in found
     ]
-    return found, lambda: out.table(("NAME", "CLASS", "DEFAULT", "OPTIONS"), rows)
+    return found, lambda: output.table(("NAME", "CLASS", "DEFAULT", "OPTIONS"), rows)
 
 
 def _shown(options: dict[str, Any]) -> str:
@@ -109,7 +110,7 @@ def _show(workspace: Workspace, args: argparse.Namespace) -> tuple[Any, Any]:
     told = _told(workspace, compute.resolve(workspace, args.name))
     pairs = [("name", told["name"]), ("class", told["class"])]
     pairs += [("default", "yes" if told["default"] else "no"), ("options", _shown(told["options"]))]
-    return told, lambda: out.facts(pairs)
+    return told, lambda: output.facts(pairs)
 
 
 def _add(workspace: Workspace, args: argparse.Namespace) -> tuple[Any, Any]:
@@ -133,7 +134,7 @@ def _put(
     kept = {key: each for key, each in {**options, **given}.items() if each is not None}
     engine = compute.engine_of(Target(name, kind, kept))
     refuse(_reasons(workspace, engine), "This compute target could not take a job")
-    compute.put(opening.made(workspace), engine)
+    compute.put(workspace_here.made(workspace), engine)
     told = _told(workspace, engine)
     return told, f"{name}: {kind}({_shown(told['options'])})"
 
@@ -183,7 +184,7 @@ def _check(workspace: Workspace, args: argparse.Namespace) -> tuple[Any, Any]:
     for check in surveying.survey(workspace, engine):
         found.append(check)
         if not args.json:
-            out.verdict(check)  # as it comes: a node may take its time
+            output.verdict(check)  # as it comes: a node may take its time
     reasons = [check.said for check in found if check.verdict == "bad"]
     checks = [asdict(check) for check in found]
     return {"name": engine.name, "reasons": reasons, "checks": checks}, lambda: None
@@ -196,7 +197,7 @@ def _reasons(workspace: Workspace, engine: Engine) -> list[str]:
 def _default(workspace: Workspace, args: argparse.Namespace) -> tuple[Any, Any]:
     if args.name:
         compute.resolve(workspace, args.name)
-        compute.set_default(opening.made(workspace), args.name)
+        compute.set_default(workspace_here.made(workspace), args.name)
     name = compute.default_name(workspace)
     return {"default": name}, name
 
@@ -214,7 +215,7 @@ def _alias(workspace: Workspace, args: argparse.Namespace) -> tuple[Any, Any]:
         )
     if args.name:
         compute.resolve(workspace, args.name)
-        compute.set_alias(opening.made(workspace), args.pattern, args.name)
+        compute.set_alias(workspace_here.made(workspace), args.pattern, args.name)
     found = compute.aliases(workspace)
     return found, "\n".join(f"{key} stands for {name}" for key, name in found.items()) or "None."
 

@@ -15,8 +15,10 @@ from __future__ import annotations
 import argparse
 from dataclasses import asdict
 
-from scriptrun import opening
-from scriptrun.cli import adding, failures, out, shared
+from scriptrun.cli import common_arguments, workspace_here
+from scriptrun.cli import errors as cli_errors
+from scriptrun.cli.options import datastore as datastore_options
+from scriptrun.cli.terminal import output
 from scriptrun.data.datastores import classes as datastore_classes
 from scriptrun.data.datastores import records as datastore_records
 from scriptrun.data.datastores.classes import AbstractDatastore
@@ -47,19 +49,19 @@ def arguments(parser: Any) -> None:
             shown = "NAME" if name == "add" else "DATASTORE"
             verb.add_argument("name", metavar=shown, nargs="?" if optional else None)
         if name == "add":
-            adding.arguments(verb)
+            datastore_options.arguments(verb)
         if name == "check":
             verb.add_argument("--path", metavar="PATH", default="", help="a file there to read")
             verb.add_argument("--read-only", action="store_true", help="write nothing there")
-        shared.json_argument(verb)
+        common_arguments.json_argument(verb)
 
 
 def run(args: argparse.Namespace) -> int:
     """Do what the verb says; the exit code."""
-    workspace = opening.here()
+    workspace = workspace_here.here()
     value, text = _VERBS[args.verb or "list"](workspace, args)
     if getattr(args, "json", False):
-        out.as_json(value)
+        output.as_json(value)
     elif callable(text):
         text()
     else:
@@ -78,7 +80,7 @@ def _list(workspace: Workspace, args: argparse.Namespace) -> tuple[Any, Any]:
         (each["name"], each["class"], "yes" if each["default"] else "", _shown(each))
         for each in found
     ]
-    return found, lambda: out.table(("NAME", "CLASS", "DEFAULT", "SETTINGS"), rows)
+    return found, lambda: output.table(("NAME", "CLASS", "DEFAULT", "SETTINGS"), rows)
 
 
 def _shown(record: dict[str, Any]) -> str:
@@ -93,17 +95,17 @@ def _named(workspace: Workspace, args: argparse.Namespace) -> AbstractDatastore:
 def _show(workspace: Workspace, args: argparse.Namespace) -> tuple[Any, Any]:
     told = _told(workspace, _named(workspace, args).name)
     pairs = [(name, "yes" if value is True else str(value)) for name, value in told.items()]
-    return told, lambda: out.facts([pair for pair in pairs if pair[1] != "False"])
+    return told, lambda: output.facts([pair for pair in pairs if pair[1] != "False"])
 
 
 def _add(workspace: Workspace, args: argparse.Namespace) -> tuple[Any, Any]:
-    call = adding.call_of(args)
+    call = datastore_options.call_of(args)
     if args.name in datastore_records.names(workspace) and not args.overwrite:
         raise UserErrorException(
             f"There is a datastore named {args.name!r} already.",
             "Use another name, or --overwrite.",
         )
-    made = call(opening.made(workspace))
+    made = call(workspace_here.made(workspace))
     told = _told(workspace, made.name)
     return told, f"{made.name}: {told['class']}\nTry it: scriptrun datastore check {made.name}"
 
@@ -113,9 +115,9 @@ def _check(workspace: Workspace, args: argparse.Namespace) -> tuple[Any, Any]:
     found = probe.probe(chosen, args.path, not args.read_only)
 
     def show() -> None:
-        out.facts([(deed, _word(found, deed)) for deed in probe.DEEDS])
+        output.facts([(deed, _word(found, deed)) for deed in probe.DEEDS])
         if found.refused:
-            failures.wrong(" ".join(dict.fromkeys(found.reasons.values())), found.hint)
+            cli_errors.wrong(" ".join(dict.fromkeys(found.reasons.values())), found.hint)
 
     return {"name": chosen.name, **asdict(found)}, show
 
@@ -130,7 +132,7 @@ def _word(found: probe.Probe, deed: str) -> str:
 def _default(workspace: Workspace, args: argparse.Namespace) -> tuple[Any, Any]:
     if args.name:
         datastore_records.get(workspace, args.name)
-        datastore_records.set_default(opening.made(workspace), args.name)
+        datastore_records.set_default(workspace_here.made(workspace), args.name)
     name = datastore_records.default(workspace)
     return {"default": name}, name
 

@@ -13,7 +13,8 @@ from __future__ import annotations
 import argparse
 import importlib
 
-from scriptrun.cli import failures, out
+from scriptrun.cli import errors as cli_errors
+from scriptrun.cli.terminal import output
 from scriptrun.spec.errors import UserErrorException
 from scriptrun.spec.hints import Any
 
@@ -39,10 +40,10 @@ def run(args: argparse.Namespace) -> int:
     code = as_python.code(found.config, found.experiment, found.sweep)
     lost = [*found.lost, *code.lost]
     if args.json:
-        out.as_json({"code": code.text, "lost": lost})
+        output.as_json({"code": code.text, "lost": lost})
         return 0
     for line in lost:
-        failures.say(f"not taken over: {line}")
+        cli_errors.say(f"not taken over: {line}")
     print(code.text, end="")
     return 0
 

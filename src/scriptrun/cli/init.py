@@ -5,7 +5,8 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from scriptrun.cli import out, shared
+from scriptrun.cli import common_arguments
+from scriptrun.cli.terminal import output
 from scriptrun.spec.hints import Any
 from scriptrun.workspace import Workspace
 
@@ -13,7 +14,7 @@ from scriptrun.workspace import Workspace
 def arguments(parser: Any) -> None:
     """Add the command's arguments."""
     parser.add_argument("name", metavar="NAME", nargs="?", help="default: the directory's name")
-    shared.json_argument(parser)
+    common_arguments.json_argument(parser)
 
 
 def run(args: argparse.Namespace) -> int:
@@ -21,7 +22,7 @@ def run(args: argparse.Namespace) -> int:
     name = args.name or Path.cwd().name or "workspace"
     made = Workspace.create(name, exist_ok=True)
     if args.json:
-        out.as_json({"name": made.name, "id": made.id, "path": str(made.root)})
+        output.as_json({"name": made.name, "id": made.id, "path": str(made.root)})
     else:
         print(f"The workspace {made.name!r} is in {made.directory}")
     return 0

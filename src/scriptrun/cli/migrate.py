@@ -20,7 +20,7 @@ import importlib.util
 import shlex
 import sys
 
-from scriptrun.cli import out
+from scriptrun.cli.terminal import output
 from scriptrun.spec.errors import UserErrorException
 from scriptrun.spec.hints import Any
 
@@ -68,7 +68,7 @@ def run(args: argparse.Namespace) -> int:
     if args.prove:
         report.prove(shlex.split(args.args))
     if args.report == "json":
-        out.as_json(report.as_dict())
+        output.as_json(report.as_dict())
     else:
         _tell(report, shown=not args.write)
     differs = any(each.standing == "differs" for each in report.proofs)
@@ -87,7 +87,7 @@ def alternative(module: str, name: str) -> str | None:
 def _tell(report: Any, shown: bool) -> None:
     for each in report.changed if shown else []:
         for line in each.diff:
-            print(out.painted(line, _COLOURS.get(line[:1], "")))
+            print(output.painted(line, _COLOURS.get(line[:1], "")))
     for finding in report.findings:
         print(finding)
     for proof in report.proofs:

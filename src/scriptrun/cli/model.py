@@ -9,8 +9,9 @@ from __future__ import annotations
 import argparse
 from typing import Any
 
-from scriptrun import browsing, lineage, models, opening
-from scriptrun.cli import out, shared
+from scriptrun import browsing, lineage, models
+from scriptrun.cli import common_arguments, workspace_here
+from scriptrun.cli.terminal import output
 from scriptrun.model import Model
 from scriptrun.spec.errors import UserErrorException
 
@@ -21,7 +22,7 @@ def arguments(parser: Any) -> None:
 
     def verb(name: str, line: str) -> Any:
         made = verbs.add_parser(name, help=line, description=f"{line[0].upper()}{line[1:]}.")
-        shared.json_argument(made)
+        common_arguments.json_argument(made)
         return made
 
     listed = verb("list", "the models by name, each in its latest version")
@@ -51,16 +52,16 @@ def run(args: argparse.Namespace) -> int:
 
 
 def _list(args: argparse.Namespace) -> int:
-    workspace = opening.here()
+    workspace = workspace_here.here()
     name, run_name = getattr(args, "name", None), getattr(args, "run", None)
     run_id = browsing.find(workspace, run_name).id if run_name else None
     tags = [each.split("=", 1) if "=" in each else each for each in getattr(args, "tag", ())]
     found = Model.list(workspace, name, tags, run_id=run_id, latest=name is None)
     if getattr(args, "json", False):
-        out.as_json([model.serialize() for model in found])
+        output.as_json([model.serialize() for model in found])
     elif found:
         heads = ("NAME", "VERSION", "SIZE", "CREATED", "RUN", "TAGS")
-        out.table(heads, [_row(model) for model in found])
+        output.table(heads, [_row(model) for model in found])
     elif name or run_id or tags:
         print("No model is like that: scriptrun model list has all")
     else:
@@ -72,8 +73,8 @@ def _row(model: Model) -> tuple[str, ...]:
     return (
         model.name,
         str(model.version),
-        out.size(sum(file["size"] for file in model.files)),
-        out.ago(model.created_time.timestamp()),
+        output.size(sum(file["size"] for file in model.files)),
+        output.ago(model.created_time.timestamp()),
         model.run_id or "",
         _tags(model),
     )
@@ -86,11 +87,11 @@ def _tags(model: Model) -> str:
 def _show(args: argparse.Namespace) -> int:
     model = _named(args.model)
     if args.json:
-        out.as_json(model.serialize())
+        output.as_json(model.serialize())
         return 0
     found = lineage.datasets_of(model)
-    files = [f"{each['path']}  {out.size(each['size'])}" for each in model.files]
-    out.facts(
+    files = [f"{each['path']}  {output.size(each['size'])}" for each in model.files]
+    output.facts(
         [
             ("name", model.name),
             ("version", str(model.version)),
@@ -123,12 +124,12 @@ def _register(args: argparse.Namespace) -> int:
     tags = dict(_pair(each) for each in args.tag)
     facts = {"description": args.description, "model_framework": args.framework}
     if args.run:
-        run = browsing.find(opening.existing(), args.run)
+        run = browsing.find(workspace_here.existing(), args.run)
         model = run.register_model(args.name, args.path, tags, **facts)
     else:
-        workspace = opening.here()
+        workspace = workspace_here.here()
         models.files_of(args.path)  # refused before a workspace is made
-        model = Model.register(opening.made(workspace), args.path, args.name, tags, **facts)
+        model = Model.register(workspace_here.made(workspace), args.path, args.name, tags, **facts)
     return _said(args, model, f"Registered {model.id}")
 
 
@@ -136,7 +137,7 @@ def _download(args: argparse.Namespace) -> int:
     model = _named(args.model)
     path = model.download(args.target, args.force)
     if args.json:
-        out.as_json({"id": model.id, "path": path})
+        output.as_json({"id": model.id, "path": path})
     else:
         print(path)
     return 0
@@ -154,7 +155,7 @@ def _delete(args: argparse.Namespace) -> int:
 
 def _said(args: argparse.Namespace, model: Model, line: str) -> int:
     if args.json:
-        out.as_json(model.serialize())
+        output.as_json(model.serialize())
     else:
         print(line)
     return 0
@@ -162,7 +163,7 @@ def _said(args: argparse.Namespace, model: Model, line: str) -> int:
 
 def _named(text: str) -> Model:
     name, _, version = text.partition(":")
-    return Model(opening.existing(), name, version=version or None)
+    return Model(workspace_here.existing(), name, version=version or None)
 
 
 def _pair(text: str) -> tuple[str, str]:

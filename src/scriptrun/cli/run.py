@@ -18,8 +18,11 @@ from __future__ import annotations
 import argparse
 import importlib
 
-from scriptrun import experiment_file, opening, submit
-from scriptrun.cli import describing, environment_words, ticking
+from scriptrun import experiment_file, submit
+from scriptrun.cli import workspace_here
+from scriptrun.cli.options import environment as environment_options
+from scriptrun.cli.options import run as run_options
+from scriptrun.cli.terminal import spinner
 from scriptrun.engines.local import engine as local_engine
 from scriptrun.spec.hints import Any
 
@@ -35,7 +38,7 @@ def arguments(parser: Any) -> None:
     add("-c", "--config", metavar="FILE", help="a .runconfig file, or its name in .azureml/")
     add("--compute", "--target", metavar="T", help="the compute target (default: the workspace's)")
     add("--environment", metavar="ENV", help="a registered or curated environment: NAME[:VERSION]")
-    environment_words.arguments(add)
+    environment_options.arguments(add)
     _pins_argument(add)
     add(
         "--env",
@@ -137,20 +140,20 @@ def _data_arguments(add: Any) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Submit, and unless detached stream the log; the exit code."""
-    workspace = opening.here()
-    described = describing.describe(args, workspace)
+    workspace = workspace_here.here()
+    described = run_options.describe(args, workspace)
     submission = submit.check(
         described.config, workspace, described.experiment, described.tags, described.origin
     )
     submission.warnings += described.warnings
     if args.plan:
-        return int(_loaded("planning").show(submission, workspace, args.json))
+        return int(_loaded("terminal.plan_view").show(submission, workspace, args.json))
     local_engine.allow_fork()  # one thread, and nothing else of ours runs here
-    workspace = opening.made(workspace)
+    workspace = workspace_here.made(workspace)
     experiment_file.make(workspace, described.experiment)
-    with ticking.telling("Taking a snapshot"):
+    with spinner.telling("Taking a snapshot"):
         folder = submit.submit(submission, workspace)
-    return int(_loaded("finishing").finish(workspace, folder, submission.warnings, args))
+    return int(_loaded("runs.after_submit").finish(workspace, folder, submission.warnings, args))
 
 
 def _loaded(name: str) -> Any:

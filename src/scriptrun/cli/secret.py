@@ -17,8 +17,8 @@ from __future__ import annotations
 import argparse
 import sys
 
-from scriptrun import opening
-from scriptrun.cli import out, shared
+from scriptrun.cli import common_arguments, workspace_here
+from scriptrun.cli.terminal import output
 from scriptrun.spec.errors import UserErrorException
 from scriptrun.spec.hints import Any
 from scriptrun.store.secrets import vault
@@ -38,14 +38,14 @@ def arguments(parser: Any) -> None:
         if name != "list":
             verb.add_argument("name", metavar="NAME")
             verb.add_argument("--workspace", action="store_true", help="of this workspace alone")
-        shared.json_argument(verb)
+        common_arguments.json_argument(verb)
 
 
 def run(args: argparse.Namespace) -> int:
     """Do what the verb says; the exit code."""
     value, text = _VERBS[args.verb or "list"](args)
     if getattr(args, "json", False):
-        out.as_json(value)
+        output.as_json(value)
     else:
         print(text)
     return 0
@@ -54,8 +54,8 @@ def run(args: argparse.Namespace) -> int:
 def _list(args: argparse.Namespace) -> tuple[Any, str]:
     place = str(vault.folder())
     found = [{"name": name, "from": place} for name in vault.names()]
-    here = opening.here()
-    if opening.is_made(here):
+    here = workspace_here.here()
+    if workspace_here.is_made(here):
         which = f"{place}, of the workspace {here.name}"
         found += [{"name": name, "from": which} for name in vault.names(here.id)]
     found += [{"name": name, "from": "the environment"} for name in vault.variables()]
@@ -80,7 +80,9 @@ def _set(args: argparse.Namespace) -> tuple[Any, str]:
 
 def _kept_as(args: argparse.Namespace) -> str:
     """The secret's name, or that of the workspace's own."""
-    return vault.owned(opening.existing().id, args.name) if args.workspace else str(args.name)
+    return (
+        vault.owned(workspace_here.existing().id, args.name) if args.workspace else str(args.name)
+    )
 
 
 def _asked(name: str) -> str:
@@ -98,7 +100,7 @@ def _asked(name: str) -> str:
 
 
 def _remove(args: argparse.Namespace) -> tuple[Any, str]:
-    owner = opening.existing().id if args.workspace else ""
+    owner = workspace_here.existing().id if args.workspace else ""
     if args.name not in vault.names(owner):
         known = ", ".join(vault.names(owner)) or "none"
         where = f"of this workspace in {vault.folder()}" if owner else f"in {vault.folder()}"

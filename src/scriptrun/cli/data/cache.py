@@ -1,0 +1,52 @@
+"""``scriptrun data cache``: what this machine keeps of datasets, for all runs."""
+
+from __future__ import annotations
+
+import argparse
+import time
+
+from scriptrun.cli.terminal import output
+from scriptrun.data.cache import files as caching
+from scriptrun.spec.errors import UserErrorException
+from scriptrun.spec.hints import Any
+from scriptrun.store import sizes
+from scriptrun.workspace import Workspace
+
+
+def cache(workspace: Workspace, args: argparse.Namespace) -> tuple[Any, Any]:
+    """How much is kept, or less of it."""
+    there = caching.Cache()
+    if args.do == "prune":
+        return _prune(there, args)
+    if args.max_size or args.older_than:
+        raise UserErrorException(
+            "--max-size and --older-than say what to prune.",
+            "Write: scriptrun data cache prune ...",
+        )
+    used, limit = there.used(), _limit(there)
+    pairs = [
+        ("folder", str(there.folder)),
+        ("size", output.size(used)),
+        ("limit", f"{output.size(limit)} ({caching.LIMIT} sets it)"),
+    ]
+    value = {"folder": str(there.folder), "bytes": used, "limit": limit}
+    return value, lambda: output.facts(pairs)
+
+
+def _limit(there: caching.Cache) -> int:
+    there.folder.mkdir(parents=True, exist_ok=True)  # else the disk cannot be asked
+    return there.limit()
+
+
+def _prune(there: caching.Cache, args: argparse.Namespace) -> tuple[Any, str]:
+    """Without a size or an age, all that no run uses goes."""
+    freed = 0
+    if args.older_than:
+        freed += there.prune(time.time() - sizes.age(args.older_than, "--older-than"))
+    if args.max_size:
+        freed += caching.Cache(there.folder, sizes.size(args.max_size, "--max-size")).make_room(0)
+    if not args.older_than and not args.max_size:
+        freed = there.clear()
+    left = there.used()
+    told = f"Removed {output.size(freed)}; {output.size(left)} are left in {there.folder}."
+    return {"freed": freed, "left": left}, told

@@ -1,0 +1,73 @@
+"""``scriptrun data mount``: in the foreground, until Ctrl-C or until somebody unmounts."""
+
+from __future__ import annotations
+
+import argparse
+import signal
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from scriptrun.cli import errors as cli_errors
+from scriptrun.cli.options import data_names
+from scriptrun.data.datasets.file import MountContext
+from scriptrun.data.errors import DatastoreException
+from scriptrun.data.mount import mount as mounting
+from scriptrun.spec.errors import UserErrorException
+from scriptrun.spec.hints import Any
+from scriptrun.workspace import Workspace
+
+#: seconds between two looks whether the mount is still there
+LOOK = 0.5
+
+
+def mount(workspace: Workspace, args: argparse.Namespace) -> tuple[None, str]:
+    """Show the files as a folder for as long as the command runs."""
+    dataset = data_names.any_dataset(workspace, args.name)
+    if dataset.kind != "file":
+        raise UserErrorException(
+            f"{args.name} is a table, which cannot be mounted as files.",
+            "Read it with Dataset.get_by_name(...).to_pandas_dataframe().",
+        )
+    files = dataset.incoming()
+    why_not = mounting.available()
+    if why_not and any(each.store.folder is None for each in files):
+        raise DatastoreException(
+            f"{args.name} cannot be mounted here: {why_not}",
+            f"Copy it instead: scriptrun data download {args.name} {args.path}",
+        )
+    mounting.clear_stale()
+    with _interrupted() as stopped, dataset.mount(args.path) as context:
+        print(f"{args.name} is at {args.path}: {len(files):,} files. Ctrl-C ends it.", flush=True)
+        _wait(context, stopped)
+    return None, ""
+
+
+def _wait(context: MountContext, stopped: threading.Event) -> None:
+    told = 0
+    while not stopped.wait(LOOK):
+        mounted = context.mounted
+        if mounted is None:
+            continue
+        for trouble in mounted.troubles[told:]:
+            cli_errors.say(f"warning: {trouble}")
+        told = len(mounted.troubles)
+        if mounted.problem():
+            cli_errors.say("It is mounted no more.")
+            return
+
+
+@contextmanager
+def _interrupted() -> Iterator[threading.Event]:
+    """An event that Ctrl-C, SIGTERM and a closed terminal set."""
+    stopped = threading.Event()
+    names = ("SIGINT", "SIGTERM", "SIGHUP")
+    numbers = [getattr(signal, name) for name in names if hasattr(signal, name)]
+    before: dict[Any, Any] = {}
+    for number in numbers:
+        before[number] = signal.signal(number, lambda *_: stopped.set())
+    try:
+        yield stopped
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)

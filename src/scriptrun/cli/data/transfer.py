@@ -1,0 +1,99 @@
+"""``scriptrun data download`` and ``scriptrun data upload``."""
+
+from __future__ import annotations
+
+import argparse
+import os
+from pathlib import Path
+
+from scriptrun.cli import workspace_here
+from scriptrun.cli.options import data_names
+from scriptrun.cli.terminal import output, progress
+from scriptrun.data.cache import transfer
+from scriptrun.data.cache.transfer import Incoming
+from scriptrun.data.errors import DatasetExecutionError, FileChanged, FileMissing
+from scriptrun.data.stores.local import LocalStore
+from scriptrun.data.stores.protocol import clean
+from scriptrun.spec.errors import UserErrorException
+from scriptrun.spec.hints import Any
+from scriptrun.workspace import Workspace
+
+
+def download(workspace: Workspace, args: argparse.Namespace) -> tuple[Any, Any]:
+    """Copy a dataset's files below the target."""
+    dataset = data_names.any_dataset(workspace, args.name)
+    target = Path(args.target)
+    files = dataset.incoming()
+    _refuse_those_there(files, target, args.overwrite)
+    size = sum(max(0, each.entry.size) for each in files)
+    with progress.shown(f"Downloading {args.name}", len(files), size, args.json) as moved:
+        try:
+            transfer.download(files, target, args.overwrite, watch=moved.watch)
+        except (FileChanged, FileMissing) as error:
+            raise _no_longer(dataset, error) from None
+    value = {"files": moved.files, "bytes": moved.bytes, "target": str(target)}
+    return value, f"{_count(moved)} to {target}"
+
+
+def _refuse_those_there(files: list[Incoming], target: Path, overwrite: bool) -> None:
+    there = [] if overwrite else [each.path for each in files if (target / each.path).exists()]
+    if there:
+        more = f" and {len(there) - 1:,} more files of the dataset are" if there[1:] else " is"
+        raise UserErrorException(
+            f"{target / there[0]}{more} there already.", "Use --overwrite, or another folder."
+        )
+
+
+def _no_longer(dataset: Any, error: UserErrorException) -> DatasetExecutionError:
+    if dataset.name is None:
+        return DatasetExecutionError(error.message, error.hint)
+    return DatasetExecutionError(
+        f"{error.message} Version {dataset.version} of {dataset.name!r} lists it as it was.",
+        f"Register the files as they are now: scriptrun data register {dataset.name} SOURCE ...",
+    )
+
+
+def upload(workspace: Workspace, args: argparse.Namespace) -> tuple[Any, Any]:
+    """Copy local files and folders below a path of a datastore."""
+    on = data_names.on_datastore(workspace, args.destination)
+    if on is None:
+        raise UserErrorException(
+            f"{args.destination!r} names no datastore.", "Write DATASTORE:PATH, as photos:images."
+        )
+    datastore, path = on
+    folder = clean(path, datastore.name)
+    pairs = _pairs(args.paths, folder)
+    workspace_here.made(workspace)
+    size = sum(file.stat().st_size for file, _ in pairs)
+    with progress.shown(f"Uploading to {datastore.name}", len(pairs), size, args.json) as moved:
+        transfer.upload(datastore.store, pairs, folder, args.overwrite, False, moved.watch)
+    left = len(pairs) - moved.files
+    value = {"files": moved.files, "bytes": moved.bytes, "left": left}
+    told = f"{_count(moved)} to {datastore.name}:{folder}"
+    return value, told + (f"; {left:,} were there already (--overwrite replaces them)" * bool(left))
+
+
+def _pairs(paths: list[str], folder: str) -> list[tuple[Path, str]]:
+    """Each local file with its path on the datastore. Raises for all that are missing at once."""
+    missing = [path for path in paths if not os.path.exists(path)]
+    if missing:
+        raise UserErrorException(f"There is no file or folder {', '.join(missing)} here.")
+    found: dict[str, Path] = {}
+    for path in map(Path, paths):
+        names = [path.name] if path.is_file() else [e.path for e in LocalStore("", path).list()]
+        for name in names:
+            goal = f"{folder}/{name}" if folder else name
+            file = path if path.is_file() else path / name
+            if found.setdefault(goal, file) != file:
+                raise UserErrorException(
+                    f"{found[goal]} and {file} would both become {goal}.", "Upload them apart."
+                )
+    if not found:
+        raise UserErrorException(f"There are no files below {', '.join(paths)}.")
+    return [(file, goal) for goal, file in found.items()]
+
+
+def _count(moved: progress.Counter) -> str:
+    return (
+        f"Copied {moved.files:,} file{'' if moved.files == 1 else 's'}, {output.size(moved.bytes)},"
+    )

@@ -1,0 +1,116 @@
+"""From the words of the command line to a command's module."""
+
+from __future__ import annotations
+
+import importlib
+import os
+import sys
+
+import scriptrun
+from scriptrun.cli import commands as cli_commands
+from scriptrun.cli import errors as cli_errors
+from scriptrun.spec.hints import Any
+
+USAGE = "usage: scriptrun COMMAND ...   (scriptrun COMMAND --help tells more)"
+
+
+def run(words: list[str]) -> int:
+    """Run the command that ``words`` name; the exit code."""
+    if sys.stdout is None:  # closed by whoever started us
+        sys.stdout = open(os.devnull, "w")  # noqa: SIM115
+    for stream in (sys.stdout, sys.stderr):
+        if hasattr(stream, "reconfigure"):
+            stream.reconfigure(errors="backslashreplace")  # a name in any script must not break us
+    return cli_errors.guarded(_run, words)
+
+
+def _run(words: list[str]) -> int:
+    first = words[0] if words else "--help"
+    first = cli_commands.OTHERWISE.get(first, first)
+    if first in ("-h", "--help", "help") and len(words) <= 1:
+        print(overview())
+        return 0 if words else 2
+    if first == "help":
+        return _run([words[1], "--help"])
+    if first in ("-V", "--version"):
+        print(f"scriptrun {scriptrun.__version__}")
+        return 0
+    if first == "runs":
+        return _run_of_runs(words[1:])
+    if first not in cli_commands.COMMANDS:
+        return cli_errors.wrong(*unknown(first, cli_commands.COMMANDS))
+    return use(first, words[1:])
+
+
+def _run_of_runs(words: list[str]) -> int:
+    """``runs list`` is ``list``, and so on; ``runs`` alone lists."""
+    first = words[0] if words else "list"
+    if first in ("-h", "--help"):
+        print(overview(cli_commands.RUNS))
+        return 0
+    if first not in cli_commands.RUNS:
+        return cli_errors.wrong(*unknown(first, cli_commands.RUNS, "runs "))
+    return use(first, words[1:])
+
+
+def use(name: str, words: list[str]) -> int:
+    """Parse ``words`` for the command ``name`` and run it."""
+    module = module_of(name)
+    args = parser_of(name, words).parse(words)
+    code: int = module.run(args)
+    return code
+
+
+def module_of(name: str) -> Any:
+    """The module of the command ``name``."""
+    return importlib.import_module(f"scriptrun.cli.{cli_commands.COMMANDS[name].module}")
+
+
+def parser_of(name: str, words: list[str] | None = None) -> Any:
+    """The parser of the command ``name``; ``words`` tell whether its help will be shown."""
+    parsers = importlib.import_module("scriptrun.cli.parsers")
+    module = module_of(name)
+    made = parsers.make(name, cli_commands.COMMANDS[name].line, words or [], module.__doc__ or "")
+    module.arguments(made)
+    return made
+
+
+def overview(commands: dict[str, cli_commands.Command] | None = None) -> str:
+    """The help of ``scriptrun`` itself: all commands, a line each."""
+    if commands is not None:
+        return "\n".join(["usage: scriptrun runs COMMAND ...", "", *_lines(commands)])
+    return "\n".join(
+        [
+            "scriptrun: describe a training job once, run it anywhere, keep a record of it.",
+            "",
+            USAGE,
+            "",
+            "Runs (RUN is an id, a unique beginning of one or a name; left out: the latest):",
+            *_lines(cli_commands.RUNS),
+            "",
+            "More:",
+            *_lines(cli_commands.OTHERS),
+            "",
+            "A first run:  scriptrun run train.py -- --alpha 0.5",
+        ]
+    )
+
+
+def _lines(commands: dict[str, cli_commands.Command]) -> list[str]:
+    return [f"  {name:<12}{command.line}" for name, command in commands.items()]
+
+
+def unknown(word: str, known: dict[str, cli_commands.Command], above: str = "") -> tuple[str, str]:
+    """The sentence and the hint for a command that there isn't."""
+    import difflib
+
+    if word.startswith("-"):
+        return f"`scriptrun` has no option {word!r} before a command.", USAGE
+    near = difflib.get_close_matches(word, known, n=1, cutoff=0.5)
+    if near:
+        hint = f"Did you mean `scriptrun {above}{near[0]}`?"
+    elif word.endswith(".py"):
+        hint = f"To run a script: scriptrun run {word}"
+    else:
+        hint = f"The commands are {', '.join(known)}."
+    return f"There is no command {word!r}.", hint

@@ -1,0 +1,114 @@
+"""``scriptrun env build``, ``remove``, ``prune`` and ``alias``."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Callable
+from dataclasses import asdict
+from functools import partial
+from pathlib import Path
+
+from scriptrun import building, catalog
+from scriptrun.cli import errors as cli_errors
+from scriptrun.cli import workspace_here
+from scriptrun.cli.options import default_python
+from scriptrun.cli.options import run as run_options
+from scriptrun.cli.terminal import output
+from scriptrun.config.environments.environment import Environment
+from scriptrun.environments.cache import listing as cache_listing
+from scriptrun.environments.cache import prune as cache_prune
+from scriptrun.spec.errors import UserErrorException
+from scriptrun.spec.hints import Any
+from scriptrun.store import sizes
+from scriptrun.workspace import Workspace
+
+
+def build(workspace: Workspace, args: argparse.Namespace) -> tuple[Any, str | Callable[[], None]]:
+    """Lock and build it, or say what that would be."""
+    environment = run_options.environment_of(args, workspace)
+    if environment is None:
+        raise UserErrorException(
+            "`scriptrun env build` was not told what to build.",
+            "Name one, or give --requirements F, --conda F, --uv-project DIR or --script F.",
+        )
+    python = default_python.choose(Path.cwd(), workspace.root)[0]
+    if args.plan:
+        return _plan(workspace, environment, python, args.upgrade)
+    if workspace_here.is_made(workspace):
+        ready = building.build(workspace, environment, cli_errors.say, args.upgrade, python)
+    else:
+        make = partial(workspace_here.made, workspace)
+        ready = building.build_first(workspace, make, environment, cli_errors.say, python)
+    state = "was there" if ready.cached else f"took {output.duration(ready.seconds)}"
+    return asdict(ready), f"{ready.place or ready.python} ({state})"
+
+
+def _plan(
+    workspace: Workspace, environment: Environment, python: str, upgrade: bool
+) -> tuple[Any, Callable[[], None]]:
+    spec = building.spec_of(environment, python)
+    plan = building.plan(workspace, spec)
+    steps = ("Resolve it anew with the package index.", *plan.steps) if upgrade else plan.steps
+    last = plan.last_seconds
+    pairs = [
+        ("environment", environment.name or ""),
+        ("locked", "yes" if plan.locked else "no"),
+        ("built", plan.place or "no"),
+        ("would be done", "\n".join(steps) or ("" if plan.reasons else "nothing: it is there")),
+        ("cannot be", "\n".join(plan.reasons)),
+        ("last build", f"took {output.duration(last)}" if last else "none on this machine"),
+    ]
+    return {**asdict(plan), "steps": list(steps)}, lambda: output.facts(pairs)
+
+
+def remove(workspace: Workspace, args: argparse.Namespace) -> tuple[Any, str]:
+    """Take one out of the cache."""
+    cache_listing.remove(args.key)
+    return {"removed": args.key}, f"Removed {args.key}"
+
+
+def prune(workspace: Workspace, args: argparse.Namespace) -> tuple[Any, Callable[[], None]]:
+    """Make room in the cache."""
+    if args.keep is not None and args.keep < 0:
+        raise UserErrorException(f"--keep {args.keep} is no number of environments.")
+    done = cache_prune.prune(
+        older_than=sizes.age(args.older_than, "--older-than") if args.older_than else None,
+        keep=args.keep,
+        max_size=sizes.size(args.max_size, "--max-size") if args.max_size else None,
+        dry=args.dry_run,
+    )
+    value = {
+        "removed": [asdict(entry) for entry in done.removed],
+        "kept": [{**asdict(entry), "reason": reason} for entry, reason in done.kept],
+        "freed": done.freed,
+    }
+    return value, lambda: _print_pruned(done, args.dry_run)
+
+
+def _print_pruned(done: cache_prune.Pruned, dry: bool) -> None:
+    for entry in done.removed:
+        print(f"{'Would remove' if dry else 'Removed'} {_named(entry)}, {output.size(entry.size)}")
+    for entry, reason in done.kept:
+        print(f"Kept {_named(entry)}: {reason}")
+    freed = output.size(done.freed)
+    print(f"{freed} would be freed." if dry else f"{freed} were freed.")
+
+
+def _named(entry: cache_listing.Entry) -> str:
+    return f"{entry.key[:12]} ({', '.join(entry.names)})" if entry.names else entry.key[:12]
+
+
+def alias(workspace: Workspace, args: argparse.Namespace) -> tuple[Any, str]:
+    """List the aliases; set one; remove one."""
+    if args.name and args.remove:
+        catalog.remove_alias(workspace, args.name)
+    elif args.name and not args.stands_for:
+        raise UserErrorException(
+            f"`env alias {args.name}` does not say what it stands for.",
+            f"Write scriptrun env alias {args.name!r} OTHER, or --remove.",
+        )
+    elif args.name:
+        catalog.set_alias(workspace_here.made(workspace), args.name, args.stands_for)
+    found = catalog.aliases(workspace)
+    lines = [f"{name} stands for {other}" for name, other in found.items()]
+    return found, "\n".join(lines) or "None."

@@ -1,0 +1,25 @@
+"""``scriptrun env registry``: where the images that are built for a workspace are shared."""
+
+from __future__ import annotations
+
+import argparse
+
+from scriptrun import registries
+from scriptrun.cli import workspace_here
+from scriptrun.spec.hints import Any
+from scriptrun.workspace import Workspace
+
+
+def registry(workspace: Workspace, args: argparse.Namespace) -> tuple[Any, str]:
+    """Name, forget or show the registry."""
+    workspace = workspace_here.made(workspace)
+    if args.remove or args.address:
+        registries.name(workspace, None if args.remove else args.address, args.username)
+    named = registries.named(workspace)
+    if not named:
+        return named, "The workspace names no registry: images stay where they were built."
+    secret = registries.secret_of(named["address"])
+    return named, (
+        f"Images that are built go to {named['address']}. Its password is the secret of yours that "
+        f"`scriptrun secret set {secret}` keeps, or else the container tool's login."
+    )

@@ -1,0 +1,109 @@
+"""What goes wrong, as a sentence on stderr and an exit code; never a traceback for a mistake."""
+
+from __future__ import annotations
+
+import errno
+import importlib
+import os
+import sys
+from collections.abc import Callable
+
+from scriptrun.spec.errors import ScriptrunError
+
+WRONG, BUG, INTERRUPTED, PIPE = 2, 70, 130, 141
+#: errors of the system that are the user's to mend, not ours
+_THEIRS = {
+    errno.EACCES,
+    errno.EPERM,
+    errno.EROFS,
+    errno.ENOSPC,
+    errno.ENAMETOOLONG,
+    errno.EMFILE,
+    errno.EIO,
+    errno.EISDIR,
+    errno.ENOTDIR,
+    getattr(errno, "EDQUOT", errno.ENOSPC),
+}
+
+
+def guarded(command: Callable[[list[str]], int], words: list[str]) -> int:
+    """What ``command(words)`` returns, or the exit code for what it raised."""
+    try:
+        code = command(words)
+        sys.stdout.flush()
+        return code
+    except ScriptrunError as error:
+        return wrong(error.message, error.hint, error.exit_code)
+    except KeyboardInterrupt:
+        _leave_threads()
+        return INTERRUPTED
+    except BrokenPipeError:
+        _forget_output()
+        return PIPE
+    except Exception as error:
+        return _unexpected(error, words)
+
+
+def _leave_threads() -> None:
+    """End at once where a thread still waits for a store; what it writes is whole, or not there."""
+    threading = sys.modules.get("threading")
+    alive = threading.enumerate() if threading else []
+    if any(each.name.startswith("scriptrun-") for each in alive):
+        for stream in (sys.stdout, sys.stderr):
+            try:
+                stream.flush()
+            except (OSError, ValueError):
+                pass
+        os._exit(INTERRUPTED)
+
+
+def wrong(sentence: str, hint: str = "", code: int = WRONG) -> int:
+    """Say ``sentence`` and ``hint`` on stderr; the exit code."""
+    say(f"scriptrun: {sentence}" + (f"\n  {hint}" if hint else ""))
+    return code
+
+
+def say(text: str) -> None:
+    """A line for people, on stderr, after all that stands on stdout."""
+    try:
+        sys.stdout.flush()
+    except (OSError, ValueError):
+        pass
+    try:
+        print(text, file=sys.stderr, flush=True)
+    except (OSError, ValueError):
+        pass
+
+
+def _forget_output() -> None:
+    """Nobody reads stdout any more: nothing may be written there when the process ends."""
+    nowhere = os.open(os.devnull, os.O_WRONLY)
+    try:
+        os.dup2(nowhere, sys.stdout.fileno())
+    except (OSError, ValueError):
+        pass
+
+
+def _unexpected(error: Exception, words: list[str]) -> int:
+    """The machine's trouble, and a path's that was typed, is told in a sentence; ours is a bug."""
+    if isinstance(error, OSError) and (error.errno in _THEIRS or _is_typed(error, words)):
+        if error.filename is None:
+            _forget_output()  # it was stdout that could not be written
+        where = f"{error.filename}: " if error.filename else ""
+        return wrong(f"{where}{error.strerror}.")
+    return _bug(error)
+
+
+def _is_typed(error: OSError, words: list[str]) -> bool:
+    """Whether the path that is not there, or in the way, is one of the command line's."""
+    path = str(error.filename or "")
+    return any(path and path in (word, os.path.abspath(word)) for word in words if word)
+
+
+def _bug(error: BaseException) -> int:
+    place, text = importlib.import_module("scriptrun.cli.crash_report").write_down(error)
+    say(
+        f"scriptrun: this is a bug in scriptrun: {type(error).__name__}: {error}\n"
+        f"  {'What happened is written down in ' + place if place else text}"
+    )
+    return BUG

@@ -1,0 +1,85 @@
+"""Which Python runs a job for which no environment is given: the user's, never the tool's own."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+from scriptrun.cli.options import pyenv_shims
+
+_NAMES = ("python", "python3")
+
+
+def choose(source: Path, root: Path) -> tuple[str, list[str]]:
+    """The interpreter, and what is worth a word about it.
+
+    It is that of the active virtual or conda environment, else of ``.venv`` beside the source (or
+    above it, up to ``root``), else ``python`` on PATH. An activated environment counts even where
+    the tool is installed in it; else the tool's own is passed over.
+    """
+    for prefix in _active():
+        python = _in(prefix)
+        if python is not None:
+            return python, []
+    for folder in _upwards(source, root):
+        python = _in(str(folder / ".venv"))
+        if python is not None:
+            return python, []
+    python = _on_path(source)
+    if python is not None:
+        return python, []
+    base = str(getattr(sys, "_base_executable", "") or sys.executable)
+    return base, [f"no Python was found on PATH: the job runs with {base}, which holds no packages"]
+
+
+def _active() -> Iterator[str]:
+    for name in ("VIRTUAL_ENV", "CONDA_PREFIX"):
+        prefix = os.environ.get(name)
+        if prefix:
+            yield prefix
+
+
+def _upwards(source: Path, root: Path) -> Iterator[Path]:
+    yield source
+    for folder in source.parents:
+        if folder != root and root not in folder.parents:
+            return
+        yield folder
+
+
+def _in(prefix: str) -> str | None:
+    """The interpreter of the environment at ``prefix``."""
+    for name in _NAMES:
+        path = os.path.join(prefix, "bin", name)
+        if _runs(path):
+            return path
+    return None
+
+
+def _on_path(source: Path) -> str | None:
+    own = os.path.realpath(os.path.join(sys.prefix, "bin")) if sys.prefix != sys.base_prefix else ""
+    folders = [each for each in os.environ.get("PATH", os.defpath).split(os.pathsep) if each]
+    folders = [each for each in folders if os.path.realpath(each) != own]
+    for name in _NAMES:
+        for folder in folders:
+            path = os.path.join(os.path.abspath(folder), name)
+            found = pyenv_shims.behind(path, source) if _runs(path) and not _is_own(path) else None
+            if found is not None:
+                return found
+    return None
+
+
+def _is_own(path: str) -> bool:
+    """Whether a link leads into the tool's own environment (as one in ~/.local/bin may)."""
+    if sys.prefix == sys.base_prefix or not os.path.islink(path):
+        return False
+    target = os.path.join(os.path.dirname(path), os.readlink(path))
+    return os.path.realpath(os.path.dirname(target)) == os.path.realpath(
+        os.path.join(sys.prefix, "bin")
+    )
+
+
+def _runs(path: str) -> bool:
+    return os.path.isfile(path) and os.access(path, os.X_OK)

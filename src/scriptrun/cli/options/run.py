@@ -1,0 +1,218 @@
+"""From the arguments of ``scriptrun run`` to a ScriptRunConfig."""
+
+from __future__ import annotations
+
+import argparse
+import importlib
+import os
+import re
+
+from scriptrun import compute
+from scriptrun.cli.options import default_python, set_field
+from scriptrun.cli.options import distribution as distribution_options
+from scriptrun.cli.options import environment as environment_options
+from scriptrun.config.environments.environment import Environment
+from scriptrun.config.run_configuration import RunConfiguration
+from scriptrun.config.script_run_config import ScriptRunConfig
+from scriptrun.spec.errors import UserErrorException, refuse
+from scriptrun.spec.hints import TYPE_CHECKING, Any
+from scriptrun.spec.later import later
+from scriptrun.spec.values import Value, fresh
+from scriptrun.submit import Origin, source_folder
+from scriptrun.workspace import Workspace
+
+if TYPE_CHECKING:
+    from scriptrun.cli.options import data as data_options
+else:
+    data_options = later("scriptrun.cli.options.data")
+
+
+class Described(Value, frozen=False):
+    """What the command line asks for."""
+
+    config: ScriptRunConfig
+    experiment: str
+    origin: Origin
+    tags: dict[str, str | None]
+    warnings: list[str] = fresh(default_factory=list)
+
+
+def describe(args: argparse.Namespace, workspace: Workspace) -> Described:
+    """Everything that the command line says. Raises UserErrorException for what it can't mean."""
+    if not (args.script or args.command or args.config):
+        raise UserErrorException(
+            "Neither script nor command is given.",
+            "Say what to run: scriptrun run train.py, or scriptrun run --command 'make train'.",
+        )
+    loaded = RunConfiguration.load(*_place(args.config)) if args.config else None
+    configuration = loaded or _bare(workspace)
+    refuse(_given_twice(args, configuration) if loaded else [])
+    _apply(args, configuration, workspace)
+    distribution_options.apply(args, configuration)
+    for text in args.settings:
+        set_field.put(configuration, text)
+    script = args.script or configuration.script
+    source, script = source_of(args.source, script)
+    rest, command, texts = _with_data(args, configuration, workspace)
+    config = ScriptRunConfig(
+        source_directory=source,
+        script=args.script and script,
+        arguments=rest,
+        run_config=configuration,
+        command=command,
+    )
+    distribution_options.ask(args, config)
+    config.retries, config.warn_before_seconds = args.retries, args.warn_before
+    if args.retry_on:
+        config.retry_on = tuple(args.retry_on.split(","))
+    if loaded is not None and script and not args.script:
+        configuration.script = script
+    variables, passed = _variables(texts)
+    python, warnings = default_python.choose(source_folder(source), workspace.root)
+    origin = Origin(python, variables, passed, args.name or "", pins=args.pins)
+    experiment = args.experiment or experiment_name(source)
+    return Described(config, experiment, origin, tags(args.tags), warnings)
+
+
+def _with_data(
+    args: argparse.Namespace, made: RunConfiguration, workspace: Workspace
+) -> tuple[list[str], str | None, list[str]]:
+    """The script's arguments, the command and --env, with ``{NAME}`` of data filled in."""
+    rest = args.rest or []
+    if not (args.inputs or args.outputs):
+        return rest, args.command, args.env
+    names = data_options.put(made, args.inputs, args.outputs, workspace)
+    line = args.command and data_options.filled(args.command, names)
+    return (
+        [data_options.filled(text, names) for text in rest],
+        line,
+        [data_options.filled(text, names) for text in args.env],
+    )
+
+
+def source_of(named: str | None, script: str | None) -> tuple[str, str | None]:
+    """The source directory and the script in it, as the user meant them.
+
+    Without --source it is the current directory where the script lies below it, else the
+    script's own directory.
+    """
+    if script is None:
+        return named or ".", None
+    if named is None:
+        inside = _below(script, ".")
+        if inside is not None or not os.path.isfile(script):
+            return ".", inside or script
+        return os.path.dirname(script), os.path.basename(script)
+    if not os.path.exists(os.path.join(named, script)) and os.path.isfile(script):
+        return named, os.path.relpath(script, named)
+    return named, script
+
+
+def _below(path: str, folder: str) -> str | None:
+    """``path`` relative to ``folder`` when it lies below it; links in it are kept."""
+    relative = os.path.relpath(path, folder)
+    return None if relative.split(os.sep)[0] == os.pardir else relative
+
+
+def experiment_name(source: str) -> str:
+    """The source directory's name, as far as an experiment can have it."""
+    name = source_folder(source).name
+    if not name.isascii():  # "größe" is better known as "grosse" than as "gr-e"
+        normal = importlib.import_module("unicodedata").normalize("NFKD", name.replace("ß", "ss"))
+        name = "".join(c for c in normal if not 0x300 <= ord(c) < 0x370)
+    name = re.sub(r"[^A-Za-z0-9_.-]+", "-", name)
+    return name.strip("-._")[:255] or "default"
+
+
+def _bare(workspace: Workspace) -> RunConfiguration:
+    made = RunConfiguration()
+    made.target = compute.default_name(workspace)
+    made.environment.environment_variables = {}  # v1's EXAMPLE_ENV_VAR is of no use to anybody
+    return made
+
+
+def _place(name: str) -> tuple[str, str | None]:
+    """What RunConfiguration.load wants for a file, or a name in the project's folders."""
+    return (name, None) if os.path.exists(name) or os.sep in name else (".", name)
+
+
+def _given_twice(args: argparse.Namespace, loaded: RunConfiguration) -> list[str]:
+    """A sentence for every argument that the command line and the file both give."""
+    standard = RunConfiguration()
+    environment = next(iter(environment_options.given(args)), None)
+    pairs = [
+        (args.script and "the script", loaded.script),
+        (args.command and "--command", loaded.command),
+        (args.command and "--command", loaded.script),
+        (args.script and "the script", loaded.command),
+        (args.rest and "the script's arguments after --", loaded.arguments),
+        (args.compute and f"--compute {args.compute}", _unlike(loaded.target, standard.target)),
+        (environment, _unlike(loaded.environment, standard.environment)),
+    ]
+    return [
+        f"{ours} and {args.config} both say it ({_short(theirs)} there); give one of them"
+        for ours, theirs in pairs
+        if ours and theirs
+    ]
+
+
+def _unlike(value: Any, standard: Any) -> Any:
+    return None if value == standard else value
+
+
+def _short(value: Any) -> str:
+    return repr(value.name) if isinstance(value, Environment) else repr(value)
+
+
+def _apply(args: argparse.Namespace, made: RunConfiguration, workspace: Workspace) -> None:
+    if args.compute:
+        made.target = args.compute
+    environment = environment_of(args, workspace)
+    if environment is not None:
+        made.environment = environment
+
+
+def named_environment(workspace: Workspace, text: str) -> Environment:
+    """The environment that ``NAME[:VERSION]`` means."""
+    name, _, version = text.partition(":")
+    if version and not version.isdigit():
+        raise UserErrorException(
+            f"{version!r} is no version of an environment.", "Versions are 1, 2, 3 and so on."
+        )
+    return workspace.get_environment(name, version or None)
+
+
+def environment_of(args: argparse.Namespace, workspace: Workspace) -> Environment | None:
+    """What --environment, --requirements and their kin ask for, or None."""
+    environment_options.given(args)
+    if args.environment:
+        return named_environment(workspace, args.environment)
+    made = environment_options.made(args)
+    if made is not None:
+        made.environment_variables = {}
+    return made
+
+
+def _variables(texts: list[str]) -> tuple[dict[str, str], tuple[str, ...]]:
+    """What --env gives: values by name, and the names that are passed on."""
+    values, passed = {}, []
+    for text in texts:
+        name, mark, value = text.partition("=")
+        if not name:
+            raise UserErrorException(f"--env {text!r} has no name.", "Write --env NAME=VALUE.")
+        if mark:
+            values[name] = value
+        else:
+            passed.append(name)
+    return values, tuple(passed)
+
+
+def tags(texts: list[str]) -> dict[str, str | None]:
+    """What --tag gives: values by name, None for a tag alone."""
+    found: dict[str, str | None] = {}
+    for text in texts:
+        name, mark, value = text.partition("=")
+        if not name:
+            raise UserErrorException(f"--tag {text!r} has no name.", "Write --tag NAME[=VALUE].")
+        found[name] = value if mark else None
+    return found

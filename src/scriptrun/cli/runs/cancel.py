@@ -1,0 +1,49 @@
+"""End runs that have not ended: SIGTERM, time to save, SIGKILL."""
+
+from __future__ import annotations
+
+import argparse
+
+from scriptrun import browsing
+from scriptrun.cli import common_arguments, workspace_here
+from scriptrun.cli.terminal import output
+from scriptrun.run import Run
+from scriptrun.spec.hints import Any
+
+
+def arguments(parser: Any) -> None:
+    """Add the command's arguments."""
+    parser.add_argument(
+        "run_names",
+        metavar="RUN",
+        nargs="*",
+        help="ids, unique beginnings of them, or display names (default: the latest)",
+    )
+    parser.add_argument("-a", "--all", action="store_true", help="every run that has not ended")
+    common_arguments.json_argument(parser)
+
+
+def run(args: argparse.Namespace) -> int:
+    """Ask the runs to end; the exit code."""
+    workspace = workspace_here.existing()
+    if args.all:
+        found = list(Run.unfinished(workspace))
+    else:
+        found = [browsing.find(workspace, name) for name in args.run_names or [None]]
+    told = [_cancel(each) for each in found]
+    if args.json:
+        output.as_json(told)
+    elif not told:
+        print("No run is left to cancel.")
+    for each in told if not args.json else ():
+        print(f"{each['id']}: {each['did']}")
+    return 0
+
+
+def _cancel(run: Run) -> dict[str, str]:
+    status = run.standing
+    if status.is_final:
+        return {"id": run.id, "did": f"had ended already: {status.state}"}
+    run.cancel()
+    state = run.get_status()
+    return {"id": run.id, "did": "canceled" if state == "Canceled" else "is asked to end"}

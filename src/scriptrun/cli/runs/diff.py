@@ -1,0 +1,114 @@
+"""Show what differs between two runs: code, arguments, data, environment, metrics, outputs.
+
+With --exit-code it ends with 1 where something differs, as `git diff` does.
+"""
+
+from __future__ import annotations
+
+import argparse
+from dataclasses import asdict
+
+from scriptrun import browsing, comparing
+from scriptrun.cli import common_arguments, workspace_here
+from scriptrun.cli.terminal import output
+from scriptrun.run import Run
+from scriptrun.spec.errors import UserErrorException
+from scriptrun.spec.hints import Any
+from scriptrun.workspace import Workspace
+
+
+def arguments(parser: Any) -> None:
+    """Add the command's arguments."""
+    parser.add_argument("first", metavar="A", nargs="?", help="a run (neither named: the last two)")
+    parser.add_argument(
+        "second", metavar="B", nargs="?", help="the other run (default: the latest)"
+    )
+    parser.add_argument("--exit-code", action="store_true", help="end with 1 where they differ")
+    common_arguments.json_argument(parser)
+
+
+def run(args: argparse.Namespace) -> int:
+    """Print the differences; the exit code."""
+    workspace = workspace_here.existing()
+    first, second = _two(workspace, args.first, args.second)
+    found = comparing.compare(first, second)
+    if args.json:
+        output.as_json({"a": first.id, "b": second.id, **asdict(found)})
+    else:
+        _print(first, second, found)
+    return 1 if found and args.exit_code else 0
+
+
+def _two(workspace: Workspace, first: str | None, second: str | None) -> tuple[Run, Run]:
+    if first is None:
+        return _last_two(workspace)
+    found = browsing.find(workspace, first), browsing.find(workspace, second)
+    if second is None and found[0].id == found[1].id:
+        raise UserErrorException(
+            f"{first!r} means the latest run, {found[0].id}: there is nothing to compare it with.",
+            "Name both: scriptrun diff A B. Where runs share a name, the newest is meant by it.",
+        )
+    return found
+
+
+def _last_two(workspace: Workspace) -> tuple[Run, Run]:
+    ids = [row.id for row in browsing.rows(workspace, limit=2, children=False)]
+    if len(ids) < 2:
+        raise UserErrorException("There are no two runs to compare yet.")
+    return browsing.find(workspace, ids[1]), browsing.find(workspace, ids[0])
+
+
+def _print(first: Run, second: Run, found: comparing.Comparison) -> None:
+    if not found:
+        print(f"{first.id} and {second.id} do not differ.")
+        return
+    print(output.painted(f"--- {first.id}", "31"))
+    print(output.painted(f"+++ {second.id}", "32"))
+    _section("job", found.job)
+    if found.arguments is not None:
+        _section("arguments", {"": tuple(" ".join(map(_word, each)) for each in found.arguments)})
+    _section("data", found.data)
+    _section("environment", found.packages)
+    _section("variables", found.variables)
+    _section("metrics", {n: tuple(map(_number, pair)) for n, pair in found.metrics.items()})
+    outputs = {name: tuple(_short(each) for each in pair) for name, pair in found.outputs.items()}
+    _section("outputs", outputs)
+    _code(found.code)
+
+
+def _section(title: str, pairs: dict[str, Any]) -> None:
+    if pairs:
+        print(f"\n{output.painted(title, '1')}")
+    for name, (before, after) in pairs.items():
+        head = f"{name} " if name else ""
+        if before == after:  # they differ in what is not shown in short
+            print(f"~ {head}{after}")
+            continue
+        if before is not None:
+            print(output.painted(f"- {head}{before}", "31"))
+        if after is not None:
+            print(output.painted(f"+ {head}{after}", "32"))
+
+
+def _code(changes: list[comparing.Change]) -> None:
+    if changes:
+        print(f"\n{output.painted('code', '1')}")
+    for change in changes:
+        print(f"{change.how}: {change.path}")
+        for line in change.diff.splitlines():
+            colour = {"+": "32", "-": "31", "@": "36"}.get(line[:1], "")
+            print(output.painted(line, colour))
+
+
+def _number(value: Any) -> str | None:
+    return None if value is None else output.number(value)
+
+
+def _short(digest: str | None) -> str | None:
+    return digest and digest[:12]
+
+
+def _word(text: str) -> str:
+    import shlex
+
+    return shlex.quote(text)

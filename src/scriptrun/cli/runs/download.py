@@ -1,0 +1,70 @@
+"""Copy a run's files here.
+
+NAME is a file's name as `scriptrun show` lists them, or the beginning of several; left out, all of
+outputs/ is copied. A single file keeps its last name, several keep their folders.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+from pathlib import Path
+
+from scriptrun import browsing
+from scriptrun.cli import common_arguments, workspace_here
+from scriptrun.cli.terminal import output
+from scriptrun.run import Run
+from scriptrun.spec.errors import UserErrorException
+from scriptrun.spec.hints import Any
+from scriptrun.tracking import artifacts
+
+
+def arguments(parser: Any) -> None:
+    """Add the command's arguments."""
+    common_arguments.run_argument(parser)
+    parser.add_argument("name", metavar="NAME", nargs="?", help="a file, or a beginning: outputs/")
+    parser.add_argument("-o", "--output", metavar="DIR", help="where to (default: here)")
+    common_arguments.json_argument(parser)
+
+
+def run(args: argparse.Namespace) -> int:
+    """Copy the files; the exit code."""
+    found, name = _meant(args)
+    copied = _copy(found, name, args.output or ".")
+    if args.json:
+        output.as_json([str(path) for path in copied])
+    else:
+        for path in copied:
+            print(path)
+    return 0
+
+
+def _meant(args: argparse.Namespace) -> tuple[Run, str | None]:
+    """The run and the name. A single word that names a file of the latest run is that file."""
+    workspace = workspace_here.existing()
+    if args.run_name and not args.name:
+        try:
+            return browsing.find(workspace, args.run_name), None
+        except UserErrorException:
+            latest = browsing.find(workspace)
+            if _names(latest, args.run_name):
+                return latest, args.run_name
+            raise
+    return browsing.find(workspace, args.run_name), args.name
+
+
+def _names(run: Run, beginning: str) -> list[str]:
+    return [name for name in run.get_file_names() if name.startswith(beginning)]
+
+
+def _copy(run: Run, name: str | None, place: str) -> list[Path]:
+    run.bring_home("outputs/" if name is None else name)
+    if name is not None and artifacts.path_of(run.path, name) is not None:
+        return [artifacts.download(run.path, name, os.path.join(place, ""))]
+    prefix = "outputs/" if name is None else name
+    if not _names(run, prefix):
+        there = ", ".join(run.get_file_names()[:5]) or "none"
+        raise UserErrorException(
+            f"The run {run.id} has no file that begins with {prefix!r}.", f"It has: {there}."
+        )
+    return artifacts.download_all(run.path, prefix, place)

@@ -1,0 +1,83 @@
+"""Show what a model came from.
+
+It walks back from the model to the run, the sweep, the source snapshot, the lock of the environment
+and the versions of the datasets.
+
+example:
+  scriptrun lineage digits:3
+"""
+
+from __future__ import annotations
+
+import argparse
+import shlex
+from typing import Any
+
+from scriptrun import lineage
+from scriptrun.cli import common_arguments, workspace_here
+from scriptrun.cli.terminal import output
+from scriptrun.model import Model
+
+#: how many packages of the environment are shown; --json has all
+SHOWN = 8
+
+
+def arguments(parser: Any) -> None:
+    """Add the command's arguments."""
+    parser.add_argument("model", metavar="NAME[:VERSION]")
+    common_arguments.json_argument(parser)
+
+
+def run(args: argparse.Namespace) -> int:
+    """Print the way back from the model; the exit code."""
+    name, _, version = args.model.partition(":")
+    found = lineage.of(Model(workspace_here.existing(), name, version=version or None))
+    if args.json:
+        output.as_json(found)
+        return 0
+    files = [
+        f"{each['path']}  {output.size(each['size'])}  {each['sha256'][:16]}"
+        for each in found["model"]["files"]
+    ]
+    given = [f"{word}: {_named(each)}" for word, sets in found["datasets"].items() for each in sets]
+    pairs = [("model", found["model"]["id"]), ("files", "\n".join(files))]
+    output.facts([*pairs, ("said of it", "\n".join(given)), *_of_run(found["run"])])
+    return 0
+
+
+def _of_run(run: dict[str, Any] | None) -> list[tuple[str, str]]:
+    if run is None:
+        return [("run", "none: it was registered from a path of this machine")]
+    if run.get("gone"):
+        return [("run", f"{run['id']}, which is gone from the workspace")]
+    parent, snapshot = run["parent"] or {}, run["snapshot"]
+    above = "sweep" if parent.get("kind") == "hyperdrive" else "parent"
+    kept = "" if snapshot["kept"] else " (gone from the workspace)"
+    return [
+        ("run", f"{run['id']}, {run['state']}, in {run['experiment']} on {run['target']}"),
+        (above, parent.get("id", "")),
+        ("rerun of", run["rerun_of"] or ""),
+        ("ran", " ".join([run["script"] or "", *map(shlex.quote, run["arguments"])])),
+        ("snapshot", f"{snapshot['digest']}{kept}" if snapshot["digest"] else ""),
+        ("commit", _commit(run) if run["commit"] else ""),
+        ("environment", "\n".join(_environment(run["environment"]))),
+        ("datasets", "\n".join(f"{each['input']}: {_named(each)}" for each in run["datasets"])),
+    ]
+
+
+def _commit(run: dict[str, Any]) -> str:
+    return f"{run['commit'][:12]}{', with changes' if run['dirty'] else ''}"
+
+
+def _environment(found: dict[str, Any]) -> list[str]:
+    if not found["lock"]:
+        return ["never locked"]
+    packages = [f"{name} {version}" for name, version in sorted(found["packages"].items())]
+    more = f" and {len(packages) - SHOWN} more" if len(packages) > SHOWN else ""
+    lines = [f"lock {found['lock']}", f"Python {found['python']}"]
+    return [*lines, ", ".join(packages[:SHOWN]) + more]
+
+
+def _named(dataset: dict[str, Any]) -> str:
+    name = dataset.get("name") or "unregistered"
+    return f"{name}:{dataset.get('version')} {dataset.get('id') or ''}".rstrip()

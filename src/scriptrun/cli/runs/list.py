@@ -1,0 +1,92 @@
+"""List the runs, newest first."""
+
+from __future__ import annotations
+
+import argparse
+import calendar
+import time
+from dataclasses import asdict
+
+from scriptrun import browsing
+from scriptrun.cli import common_arguments, workspace_here
+from scriptrun.cli import errors as cli_errors
+from scriptrun.cli.terminal import output
+from scriptrun.spec import states
+from scriptrun.spec.errors import UserErrorException
+from scriptrun.spec.hints import Any
+from scriptrun.tracking.index import Row
+
+
+def arguments(parser: Any) -> None:
+    """Add the command's arguments."""
+    add = parser.add_argument
+    add("-e", "--experiment", metavar="E", help="only runs of this experiment")
+    add("-s", "--status", metavar="S", help=f"only runs in this state: {', '.join(states.ORDER)}")
+    add("-l", "--limit", metavar="N", type=int, default=50, help="how many (default: 50)")
+    add("-a", "--all", action="store_true", help="all runs, however many")
+    add("--children", action="store_true", help="also the runs that other runs began")
+    common_arguments.json_argument(parser)
+
+
+def run(args: argparse.Namespace) -> int:
+    """Print the runs; the exit code."""
+    if args.limit < 1:
+        raise UserErrorException(f"--limit {args.limit} shows nothing.", "Give 1 or more.")
+    limit, state = None if args.all else args.limit, _state(args.status)
+    more = limit and limit + 1
+    found = browsing.rows(workspace_here.existing(), args.experiment, state, more, args.children)
+    rows = found[:limit]
+    if args.json:
+        output.as_json([asdict(row) for row in rows])
+        return 0
+    if not rows:
+        print("No runs" + (" that fit." if args.experiment or args.status else " yet."))
+        return 0
+    heads = ("RUN", "NAME", "STATE", "SUBMITTED", "TOOK", "SCRIPT", "REASON")
+    output.table(
+        *_without_empty(heads, [_cells(row) for row in rows]), ("NAME", "SCRIPT", "REASON")
+    )
+    if len(found) > len(rows):
+        cli_errors.say(f"There are more than these {limit}: --all shows them.")
+    return 0
+
+
+def _state(word: str | None) -> str | None:
+    if word is None:
+        return None
+    known = {state.lower(): state for state in states.ORDER}
+    if word.lower() not in known:
+        raise UserErrorException(
+            f"There is no state {word!r}.", f"States are {', '.join(states.ORDER)}."
+        )
+    return known[word.lower()]
+
+
+def _cells(row: Row) -> tuple[str, ...]:
+    ended = row.ended if states.is_terminal(row.state) else time.time()
+    took = ended - row.began if row.began is not None and ended is not None else None
+    return (
+        row.id,
+        "" if row.display_name == row.id else row.display_name,
+        row.state,
+        output.ago(seconds_of(row.created)),
+        output.duration(took),
+        row.script or "(by a process)",
+        row.reason.removeprefix(f"{row.script} ended with ").partition("\n")[0],
+    )
+
+
+def seconds_of(created: str) -> float:
+    """ISO 8601 in UTC as seconds since 1970."""
+    try:
+        return float(calendar.timegm(time.strptime(created[:19], "%Y-%m-%dT%H:%M:%S")))
+    except ValueError:
+        return 0.0
+
+
+def _without_empty(
+    heads: tuple[str, ...], rows: list[tuple[str, ...]]
+) -> tuple[list[str], list[list[str]]]:
+    """The table without columns in which nothing stands."""
+    kept = [n for n in range(len(heads)) if any(row[n] for row in rows)]
+    return [heads[n] for n in kept], [[row[n] for n in kept] for row in rows]

@@ -1,0 +1,61 @@
+"""Print a run's log.
+
+What the script wrote goes to stdout, what the system did for the run (building its environment)
+to stderr.
+"""
+
+from __future__ import annotations
+
+import argparse
+
+from scriptrun import watching
+from scriptrun.cli import common_arguments
+from scriptrun.cli import errors as cli_errors
+from scriptrun.cli.terminal import attach
+from scriptrun.run import Run
+from scriptrun.spec import states
+from scriptrun.spec.errors import UserErrorException
+from scriptrun.spec.hints import Any
+
+
+def arguments(parser: Any) -> None:
+    """Add the command's arguments."""
+    common_arguments.run_argument(parser)
+    add = parser.add_argument
+    add("-f", "--follow", action="store_true", help="go on until the run has ended")
+    add("-t", "--tail", metavar="N", type=int, help="only the last N lines")
+    add("--rank", metavar="N", type=int, help="of several ranks, this one (default: rank 0)")
+    add("--all", action="store_true", help="all ranks, each line with its rank before it")
+
+
+def run(args: argparse.Namespace) -> int:
+    """Print the log; the exit code (1 where a run was followed that did not complete)."""
+    found = common_arguments.run_of(args)
+    if args.tail is not None and args.tail < 0:
+        raise UserErrorException(f"--tail {args.tail} is no number of lines.", "Give 0 or more.")
+    if args.all and args.rank is not None:
+        raise UserErrorException("--all and --rank were both given.", "Give one of them.")
+    ranks = None if args.rank is None else [args.rank]
+    several = args.all and bool(found.job.distribution.kind)
+    if several:
+        ranks = list(range(watching.ranks_of(found.job)))
+    shown = attach.ShownRanks(found) if several else attach.Shown(found)
+    logs = watching.script_logs(found.job, ranks)
+    if args.follow:
+        return _follow(found, args.tail, ranks, shown)
+    stream = watching.Stream(found.path, shown.write, args.tail, logs)
+    stream.pump()
+    stream.close()
+    shown.end_line()
+    return 0
+
+
+def _follow(run: Run, tail: int | None, ranks: list[int] | None, shown: attach.Shown) -> int:
+    try:
+        status = watching.follow(run, shown.write, shown.pause, tail, ranks)
+    except KeyboardInterrupt:
+        shown.end_line()
+        return cli_errors.INTERRUPTED
+    shown.end_line()
+    attach.summary(run, status)
+    return 0 if status.state == states.COMPLETED else 1

@@ -1,0 +1,49 @@
+"""Run again with the same snapshot, environment lock, arguments and variables.
+
+--verify waits and compares metrics and the content of outputs/ with the first run's: it answers
+same (exit code 0), drifted (1) or cannot (2).
+"""
+
+from __future__ import annotations
+
+import argparse
+from dataclasses import asdict
+
+from scriptrun import rerun
+from scriptrun.cli import common_arguments
+from scriptrun.cli.runs import after_submit
+from scriptrun.cli.terminal import attach, output
+from scriptrun.engines.local import engine as local_engine
+from scriptrun.spec.hints import Any
+
+_CODES = {"same": 0, "drifted": 1, "cannot": 2}
+
+
+def arguments(parser: Any) -> None:
+    """Add the command's arguments."""
+    common_arguments.run_argument(parser)
+    add = parser.add_argument
+    add("-n", "--name", metavar="NAME", default="", help="a name of yours for the new run")
+    add("-d", "--detach", action="store_true", help="print the new run's id and return at once")
+    add("--verify", action="store_true", help="compare its metrics and outputs with the first's")
+    common_arguments.json_argument(parser)
+
+
+def run(args: argparse.Namespace) -> int:
+    """Start it again; the exit code."""
+    local_engine.allow_fork()
+    first = common_arguments.run_of(args)
+    again = rerun.start(first, args.name)
+    if not args.verify:
+        return after_submit.finish(first.workspace, again.run.path, again.warnings, args)
+    for message in again.warnings:
+        attach.warn(message)
+    attach.stream(again.run, quiet=args.json)
+    verdict = rerun.verify(first, again.run)
+    if args.json:
+        output.as_json({"run": again.run.id, "rerun_of": first.id, **asdict(verdict)})
+    else:
+        print(verdict.answer)
+        for line in verdict.what:
+            print(f"  {line}")
+    return _CODES[verdict.answer]

@@ -1,0 +1,59 @@
+"""Open a shell in a fresh copy of a run's snapshot, with its environment, variables and data.
+
+The copy is removed when the shell ends. What logs in it prints instead, for no run is going on.
+With -- COMMAND that is executed instead of a shell.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import tempfile
+from pathlib import Path
+
+from scriptrun import revisiting
+from scriptrun.cli import common_arguments
+from scriptrun.cli import errors as cli_errors
+from scriptrun.spec.hints import Any
+
+
+def arguments(parser: Any) -> None:
+    """Add the command's arguments."""
+    parser.takes_rest = True
+    parser.usage = "scriptrun shell [RUN] [-- COMMAND]"
+    common_arguments.run_argument(parser)
+
+
+def run(args: argparse.Namespace) -> int:
+    """Open the shell; its exit code."""
+    import subprocess
+
+    found = common_arguments.run_of(args)
+    with tempfile.TemporaryDirectory(
+        prefix="scriptrun-shell-", ignore_cleanup_errors=True
+    ) as place:
+        visit = revisiting.lay_out(found, Path(place, "source"), cli_errors.say)
+        if not args.rest:
+            cli_errors.say(_greeting(found, visit.folder))
+        command = args.rest or [os.environ.get("SHELL") or "/bin/sh"]
+        try:
+            done = subprocess.run(command, cwd=visit.folder, env=visit.environ)
+        except OSError as error:
+            return cli_errors.wrong(f"{command[0]} cannot be started: {error.strerror}.")
+        finally:
+            visit.let_go()
+    return done.returncode if done.returncode >= 0 else 128 - done.returncode
+
+
+def _greeting(run: Any, folder: Path) -> str:
+    job = run.job
+    line = job.command or " ".join(["python", job.script or "", *map(_word, job.arguments)])
+    return (
+        f"A copy of what {run.id} ran, in {folder}; it is removed when you leave.\n  It ran: {line}"
+    )
+
+
+def _word(text: str) -> str:
+    import shlex
+
+    return shlex.quote(text)

@@ -1,0 +1,207 @@
+"""Run a script many times with other parameters, and find the best.
+
+Each --param is a name and what to choose from: 32,64,128 (one of these), 0.1..0.9 (a number between
+the two), 1..10 (a whole number), log:1e-6..1e-1 (evenly over its powers), 0..1/0.05 (in steps),
+normal:0,1. The script gets --NAME VALUE after its own arguments, and logs the metric.
+
+examples:
+  scriptrun sweep train.py --param lr=log:1e-6..1e-1 --param batch_size=32,64 --metric accuracy
+  scriptrun sweep train.py --param lr=0.1..0.9 --metric loss --minimize --max-runs 40 -j 4
+  scriptrun sweep train.py --param lr=0.1,0.2 --metric loss --minimize --sampling grid -- --epochs 3
+  scriptrun sweep show
+  scriptrun sweep show RUN --html sweep.html --csv runs.csv
+  scriptrun sweep resume RUN --max-runs 80
+"""
+
+from __future__ import annotations
+
+import argparse
+import importlib
+import json
+import os
+
+from scriptrun import browsing, experiment_file
+from scriptrun.cli import run as run_command
+from scriptrun.cli import workspace_here
+from scriptrun.cli.options import run as run_options
+from scriptrun.cli.options import sweep as sweep_options
+from scriptrun.cli.terminal import attach, output
+from scriptrun.config.sweeps import search_space
+from scriptrun.config.sweeps.hyperdrive import HyperDriveConfig, PrimaryMetricGoal
+from scriptrun.spec.errors import UserErrorException, refuse
+from scriptrun.spec.hints import Any
+from scriptrun.sweeps import record
+from scriptrun.sweeps import sampling as sweep_sampling
+from scriptrun.sweeps import submit as sweep_submit
+from scriptrun.sweeps.hyperdrive_run import HyperDriveRun
+from scriptrun.workspace import Workspace
+
+#: words of metrics that people want small
+_SMALL = ("loss", "error", "err", "mse", "mae", "rmse", "perplexity", "cost", "time")
+
+
+def arguments(parser: Any) -> None:
+    """Add the command's arguments."""
+    run_command.arguments(parser)
+    parser.usage = (
+        "scriptrun sweep [options] train.py --param NAME=... --metric NAME [-- ARGS]\n"
+        "       scriptrun sweep show|resume [RUN] [options]"
+    )
+    add = parser.add_argument
+    add("run_name", metavar="RUN", nargs="?", help="of show and resume (default: the latest)")
+    add("--param", metavar="NAME=...", action="append", default=[], dest="params",
+        help="a parameter, and what to choose from")  # fmt: skip
+    add("--metric", metavar="NAME", help="the metric that the script logs, to find the best by")
+    add("--minimize", action="store_true", help="small values are good (default: large)")
+    add("--sampling", choices=list(sweep_options.SAMPLINGS), help="default: random")
+    add("--seed", metavar="N", type=int, help="the same seed gives the same points")
+    add("--policy", metavar="POLICY", help="stop runs early, as bandit:slack_factor=0.1, median, "
+        "truncation:20, asha")  # fmt: skip
+    add("--max-runs", metavar="N", type=int, help="default: 20, or the whole of a grid")
+    add("-j", "--jobs", metavar="N", type=int, help="at once (default: as many as there is room)")
+    add("--max-minutes", metavar="M", type=float, help="then the rest is canceled")
+    add("--resume-from", metavar="SWEEP", action="append", default=[],
+        help="a sweep whose runs count as seen")  # fmt: skip
+    add("-f", "--follow", action="store_true", help="show: look again every second, to the end")
+    add("--html", metavar="FILE", help="show: write a page with pictures")
+    add("--csv", metavar="FILE", help="show: write the runs as a table")
+
+
+def run(args: argparse.Namespace) -> int:
+    """Submit a sweep, or show one, or let one go on; the exit code."""
+    if args.script == "show":
+        return int(importlib.import_module("scriptrun.cli.sweep.show").run(args, named(args)))
+    if args.script == "resume":
+        return _resume(args, named(args))
+    if args.run_name:
+        raise UserErrorException(
+            f"`scriptrun sweep` does not know {args.run_name!r}.",
+            f"Arguments of the script come after --: {args.script} ... -- {args.run_name}",
+        )
+    return _submit(args)
+
+
+def named(args: argparse.Namespace) -> HyperDriveRun:
+    """The sweep that the user means (default: the latest). Raises UserErrorException."""
+    workspace = workspace_here.existing()
+    if args.run_name:
+        found = browsing.find(workspace, args.run_name)
+        if isinstance(found, HyperDriveRun):
+            return found
+        above = found.parent
+        if isinstance(above, HyperDriveRun):
+            return above
+        raise UserErrorException(f"The run {found.id!r} is no sweep.", "`scriptrun list` has them.")
+    for row in browsing.rows(workspace, children=False):
+        if row.kind == record.KIND:
+            return HyperDriveRun(_experiment(workspace, row.experiment), row.id)
+    raise UserErrorException(
+        f"There are no sweeps in the workspace {workspace.name!r} yet.",
+        "Start one: scriptrun sweep train.py --param lr=0.1,0.2 --metric accuracy",
+    )
+
+
+def _experiment(workspace: Workspace, name: str) -> Any:
+    return workspace.experiments[name]
+
+
+def _submit(args: argparse.Namespace) -> int:
+    _refuse_half_a_sentence(args)
+    workspace = workspace_here.here()
+    described = run_options.describe(args, workspace)
+    config = _config(args, described.config, workspace)
+    submission = sweep_submit.check(
+        config, workspace, described.experiment, described.tags, described.origin
+    )
+    submission.warnings += [*described.warnings, *_remarks(args)]
+    if args.plan:
+        planning = importlib.import_module("scriptrun.cli.terminal.plan_view")
+        return int(planning.show(submission, workspace, args.json, {"sweep": _told(config)}))
+    workspace = workspace_here.made(workspace)
+    experiment_file.make(workspace, described.experiment)
+    folder = sweep_submit.start(config, workspace, submission, described.origin)
+    for message in submission.warnings:
+        attach.warn(message)
+    return _finish(args, HyperDriveRun.at(workspace, folder))
+
+
+def _refuse_half_a_sentence(args: argparse.Namespace) -> None:
+    """Say all that lacks for a sweep; a first word that is no script may be meant as a verb."""
+    if args.script and not (args.params or args.metric or os.path.exists(args.script)):
+        raise UserErrorException(
+            f"`scriptrun sweep` has no {args.script!r}, and there is no such script.",
+            "It has show and resume; `scriptrun list`, `logs` and `cancel` take sweeps too.",
+        )
+    lacks = {
+        "nothing is given to run: train.py": args.script or args.command or args.config,
+        "no parameter is given: --param lr=log:1e-6..1e-1 --param size=32,64": args.params,
+        "no metric is given to find the best by: --metric accuracy": args.metric,
+    }
+    refuse([said for said, given in lacks.items() if not given], "This sweep cannot be submitted")
+
+
+def _told(config: HyperDriveConfig) -> list[str]:
+    """What --plan says of a sweep."""
+    way = config.hyperparameter_sampling
+    shape = way.as_dict()
+    at_once = config.max_concurrent_runs or "as many as there is room"
+    count = sweep_sampling.size(shape["space"])
+    points = "" if count is None else f" of {count} points"
+    return [
+        f"{shape['name']}{points}, at most {config.max_total_runs} runs, at once {at_once}",
+        *(
+            f"{search_space.flag(name)} from {json.dumps(each)}"
+            for name, each in shape["space"].items()
+        ),
+        f"{config.goal} {config.primary_metric_name}, {config.policy!r}",
+    ]
+
+
+def _config(args: argparse.Namespace, job: Any, workspace: Workspace) -> HyperDriveConfig:
+    sampling = sweep_options.sampling_of(args.sampling, args.params, args.seed)
+    count = sweep_sampling.size(sampling.parameter_space) if args.sampling == "grid" else None
+    return HyperDriveConfig(
+        sampling,
+        args.metric,
+        PrimaryMetricGoal.MINIMIZE if args.minimize else PrimaryMetricGoal.MAXIMIZE,
+        args.max_runs if args.max_runs is not None else count or 20,
+        args.jobs,
+        args.max_minutes,
+        sweep_options.policy_of(args.policy),
+        run_config=job,
+        resume_from=[browsing.find(workspace, each) for each in args.resume_from],
+    )
+
+
+def _remarks(args: argparse.Namespace) -> list[str]:
+    words = args.metric.lower().replace("-", "_").split("_")
+    if args.minimize or not set(words) & set(_SMALL):
+        return []
+    return [f"large values of {args.metric!r} are taken to be good; --minimize says the opposite"]
+
+
+def _finish(args: argparse.Namespace, run: Any) -> int:
+    if args.detach:
+        if args.json:
+            output.as_json(run.get_details())
+        else:
+            print(run.id)
+        return 0
+    code = attach.stream(run, quiet=args.json)
+    if args.json:
+        output.as_json({**run.get_details(), "runs": run.get_children_sorted_by_primary_metric()})
+    return code
+
+
+def _resume(args: argparse.Namespace, run: HyperDriveRun) -> int:
+    changes = {
+        "max_total_runs": args.max_runs,
+        "max_concurrent_runs": args.jobs,
+        "max_duration_minutes": args.max_minutes,
+    }
+    given = {name: value for name, value in changes.items() if value is not None}
+    if given:
+        run.extend(**given)
+    else:
+        run.resume()
+    return _finish(args, run)

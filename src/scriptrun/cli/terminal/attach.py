@@ -1,0 +1,244 @@
+"""Following a run in the terminal: its log, Ctrl-C, and how it ended."""
+
+from __future__ import annotations
+
+import gc
+import signal
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from scriptrun import watching
+from scriptrun.cli import errors as cli_errors
+from scriptrun.cli.terminal import output
+from scriptrun.run import Run
+from scriptrun.spec import states
+from scriptrun.spec.hints import Any
+from scriptrun.tracking import run_folder
+from scriptrun.tracking.run_state import Status
+
+#: seconds in which a second Ctrl-C cancels the run
+AGAIN = 3.0
+#: seconds without output before a terminal is told what is waited for
+QUIET = 1.0
+#: how many lines of a failed rank's log are shown at the end
+TAIL = 8
+
+
+def stream(run: Run, quiet: bool = False) -> int:
+    """Stream the run's log to its end; the exit code. ``quiet`` shows nothing of the log."""
+    gc.enable()  # this may take days
+    shown = Shown(run, quiet)
+    presses = _Presses()
+    with presses.counted():
+        try:
+            status = watching.follow(run, shown.write, shown.pause)
+        except KeyboardInterrupt:
+            shown.clear()
+            return _interrupted(run, shown, presses)
+    shown.end_line()
+    summary(run, status)
+    return 0 if status.state == states.COMPLETED else 1
+
+
+class _Presses:
+    """Counts Ctrl-C: the first interrupts; more are only counted until the run is ``canceled``."""
+
+    def __init__(self) -> None:
+        self.count = 0
+        self.canceled = False
+
+    def __call__(self, *signal_and_frame: Any) -> None:
+        self.count += 1
+        if self.count == 1 or self.canceled:
+            raise KeyboardInterrupt
+
+    @contextmanager
+    def counted(self) -> Iterator[None]:
+        """Count within the block, unless interrupts are ignored here (``nohup``, ``&``)."""
+        before = signal.getsignal(signal.SIGINT)
+        if before is not signal.default_int_handler:
+            yield
+            return
+        signal.signal(signal.SIGINT, self)
+        try:
+            yield
+        finally:
+            signal.signal(signal.SIGINT, before)
+
+
+def warn(message: str) -> None:
+    """A warning for people, on stderr."""
+    cli_errors.say(f"{output.painted('warning', '33', sys.stderr)}: {message}")
+
+
+class Shown:
+    """Writes the script's output to stdout and what the system does to stderr, as bytes."""
+
+    def __init__(self, run: Run, quiet: bool = False) -> None:
+        self._run, self._quiet = run, quiet
+        self._status = ""
+        self._last = time.monotonic()
+        self._tells = sys.stderr.isatty()
+        self._open = False
+
+    def write(self, name: str, data: bytes) -> None:
+        """Show what came in the log ``name``."""
+        self._last = time.monotonic()
+        self.clear()
+        ours = name.startswith("system_logs/")
+        if self._quiet and not ours:
+            return
+        stream = sys.stderr if ours else sys.stdout
+        self._open = stream.isatty() and not data.endswith(b"\n")
+        if hasattr(stream, "buffer"):
+            stream.buffer.write(data)
+        else:
+            stream.write(data.decode("utf-8", "replace"))
+        stream.flush()
+
+    def pause(self, seconds: float) -> None:
+        """Sleep; on a terminal say what is waited for, as long as nothing else is shown."""
+        if time.monotonic() - self._last > QUIET:
+            self._tell()
+        time.sleep(seconds)
+
+    def _tell(self) -> None:
+        status = self._run.standing
+        if status.state == states.RUNNING or status.is_final:
+            self.clear()
+            self._last = time.monotonic() + 10.0
+            return
+        if not self._tells:
+            self._say_once(status.state)
+            return
+        waits = output.duration(time.monotonic() - self._last)
+        self._status = f"{status.state} for {waits} ..."
+        sys.stderr.write(f"\r\x1b[K{self._status}")
+        sys.stderr.flush()
+
+    def _say_once(self, state: str) -> None:
+        """Into a file or pipe: one line when a run has to wait for its turn."""
+        if state == states.QUEUED:
+            cli_errors.say(f"{self._run.id} waits for its turn.")
+        self._last = time.monotonic() + 3600.0
+
+    def end_line(self) -> None:
+        """Take the status line away, and end a line that the script left open on a terminal."""
+        self.clear()
+        if self._open:
+            sys.stdout.write("\n")
+            self._open = False
+
+    def clear(self) -> None:
+        """Take the status line away."""
+        if self._status:
+            sys.stderr.write("\r\x1b[K")
+            sys.stderr.flush()
+            self._status = ""
+
+
+class ShownRanks(Shown):
+    """Writes the lines of several ranks, each line whole and with its rank before it."""
+
+    def __init__(self, run: Run) -> None:
+        super().__init__(run)
+        self._begun: dict[str, bytes] = {}
+
+    def write(self, name: str, data: bytes) -> None:
+        """Show the lines that came to their end in the log ``name``."""
+        if name.startswith("system_logs/"):
+            super().write(name, data)
+            return
+        *lines, self._begun[name] = (self._begun.get(name, b"") + data).split(b"\n")
+        mark = f"[{name.rpartition('_')[2].removesuffix('.txt')}] ".encode()
+        if lines:
+            super().write(name, b"".join(mark + line + b"\n" for line in lines))
+
+    def end_line(self) -> None:
+        """Show what came without the end of its line."""
+        for name, rest in self._begun.items():
+            if rest:
+                self.write(name, b"\n")
+        super().end_line()
+
+
+def _interrupted(run: Run, shown: Shown, presses: _Presses) -> int:
+    """Ctrl-C: again within three seconds cancels the run, otherwise it goes on."""
+    if not sys.stdin.isatty():
+        _way_back(run)
+        return cli_errors.INTERRUPTED
+    cli_errors.say(f"\nAgain within {AGAIN:.0f} seconds cancels the run; otherwise it goes on.")
+    until = time.monotonic() + AGAIN
+    while presses.count < 2 and time.monotonic() < until:
+        time.sleep(0.05)
+    if presses.count < 2:
+        _way_back(run)
+    else:
+        run.cancel()
+        _end(run, shown, presses)
+    return cli_errors.INTERRUPTED
+
+
+def _end(run: Run, shown: Shown, presses: _Presses) -> None:
+    try:
+        presses.canceled = True
+        cli_errors.say(f"\nCanceling {run.id} ...")
+        status = watching.follow(run, lambda name, data: None, shown.pause)
+    except KeyboardInterrupt:
+        cli_errors.say(
+            f"The run {run.id} was asked to end, and has not ended yet.\n"
+            f"  scriptrun logs {run.id} -f     follows it to its end"
+        )
+        return
+    summary(run, status)
+
+
+def _way_back(run: Run) -> None:
+    cli_errors.say(
+        f"The run {run.id} goes on.\n"
+        f"  scriptrun logs {run.id} -f     follows it again\n"
+        f"  scriptrun cancel {run.id}      ends it"
+    )
+
+
+def summary(run: Run, status: Status) -> None:
+    """How the run ended, on stderr."""
+    took = ""
+    if status.began is not None and status.ended is not None:
+        took = f" after {output.duration(status.ended - status.began)}"
+    lines = [f"{output.state(status.state, sys.stderr)}{took}: {run.id}"]
+    if status.reason:
+        lines.append(f"  {status.reason}")
+    lines += _last_lines(run)
+    lines += _best(run) if run.type == "hyperdrive" else []
+    metrics = {} if run.type == "hyperdrive" else run.get_metrics()
+    if metrics:
+        shown = [f"{name} {output.number(value)}" for name, value in list(metrics.items())[:6]]
+        more = f" and {len(metrics) - 6} more" if len(metrics) > 6 else ""
+        lines.append(f"  metrics: {', '.join(shown)}{more}")
+    lines.append(f"  kept in {run.path}")
+    cli_errors.say("\n".join(lines))
+
+
+def _best(run: Run) -> list[str]:
+    """The best run of a sweep, and the way to see all of them."""
+    rows = run.get_children_sorted_by_primary_metric(1, False, True)
+    lines = [
+        f"  the best: {row['run_id']} with {output.number(row['best_primary_metric'])}, "
+        f"of {row['hyperparameters']}"
+        for row in rows
+    ]
+    if not rows:
+        lines = [f"  {each}" for each in run.get_details()["warnings"][-1:]]
+    return [*lines, f"  scriptrun sweep show {run.id}"]
+
+
+def _last_lines(run: Run) -> list[str]:
+    """The end of the log of the rank that failed first; rank 0's has been shown."""
+    result = run_folder.read_result(run.path) or {}
+    if not result.get("rank") or not result.get("tail"):
+        return []
+    lines = [f"    {line}" for line in result["tail"][-TAIL:]]
+    return [f"  the last lines of rank {result['rank']}:", *lines]

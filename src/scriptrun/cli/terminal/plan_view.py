@@ -1,0 +1,64 @@
+"""How ``scriptrun run --plan`` shows a plan."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict
+
+from scriptrun import planned
+from scriptrun.cli.terminal import output
+from scriptrun.spec.hints import Any
+from scriptrun.submit import Submission
+from scriptrun.workspace import Workspace
+
+#: how many files and ignored paths are shown; --json has all
+SHOWN = 20
+
+
+def show(
+    submission: Submission,
+    workspace: Workspace,
+    as_json: bool,
+    more: Mapping[str, list[str]] | None = None,
+) -> int:
+    """Print what the submission would do, and ``more`` by their titles; the exit code."""
+    plan = planned.plan(submission, workspace)
+    if as_json:
+        output.as_json({**asdict(plan), **(more or {})})
+        return 0
+    files = f"{len(plan.files):,} file{'' if len(plan.files) == 1 else 's'}"
+    print(f"snapshot of {plan.source}: {files}, {output.size(plan.size)}")
+    _listed([f"{output.size(each):>9}  {path}" for path, each in sorted(plan.files.items())])
+    if plan.ignored:
+        print(f"\nleft out: {len(plan.ignored)}")
+        _listed([f"{path}  ({why})" for path, why in sorted(plan.ignored.items())])
+    print("\nenvironment")
+    _listed(_environment(plan.environment))
+    if plan.data:
+        print("\ndata")
+        _listed([f"{name}: {each}" for name, each in plan.data.items()])
+    print(f"\nwould be executed {plan.execution}")
+    for title, lines in {**(more or {}), "notes": plan.notes, "warnings": plan.warnings}.items():
+        if lines:
+            print(f"\n{title}")
+            _listed(lines)
+    print("\nNothing was written and nothing was started.")
+    return 0
+
+
+def _environment(found: dict[str, Any]) -> list[str]:
+    if found["kind"] == "interpreter":
+        return [f"the interpreter {found['interpreter']}, as it is"]
+    packages = [*found["requirements"], *found["conda"]]
+    lines = [f"packages: {', '.join(packages) or 'none'}"]
+    if found["cached"]:
+        return [*lines, f"built already, in {found['place']}"]
+    took = found["last_seconds"]
+    return [*lines, *found["steps"], *([f"the last build took {took:.0f} s"] if took else [])]
+
+
+def _listed(lines: list[str]) -> None:
+    for line in lines[:SHOWN]:
+        print(f"  {line}")
+    if len(lines) > SHOWN:
+        print(f"  and {len(lines) - SHOWN} more (--json has all)")
