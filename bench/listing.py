@@ -16,7 +16,7 @@ RUNS = int(os.environ.get("SCRIPTRUN_BENCH_LISTED", "100000"))
 A_DAY = 500
 NEWEST = """
 import sys, time
-from scriptrun import Workspace, browsing
+from scriptrun.runs import find as browsing; from scriptrun import Workspace
 workspace = Workspace(".")
 began = time.perf_counter()
 rows = browsing.rows(workspace, limit=50)

@@ -145,7 +145,7 @@ from scriptrun.spec.job import JobSpec
 from scriptrun.sweeps import submit as submitting; from scriptrun.sweeps import record
 from scriptrun.sweeps.journal import Child, Journal
 from scriptrun.tracking import run_folder as folders
-from scriptrun.submit import now
+from scriptrun.submission.submit import now
 from scriptrun.runtime import results
 workspace = Workspace.create("many", path=".")
 created = now()

@@ -6,21 +6,23 @@ import os
 import warnings
 from collections.abc import Iterator, Mapping, Sequence
 
-from scriptrun import experiment_file, interactive, submit
+from scriptrun import experiment_file
 from scriptrun.run import Run
 from scriptrun.spec.errors import UserErrorException, refuse
 from scriptrun.spec.hints import TYPE_CHECKING, Any
 from scriptrun.spec.later import later
+from scriptrun.submission import interactive, submit
 
 if TYPE_CHECKING:
-    from scriptrun import batch, catalog
+    from scriptrun import catalog
     from scriptrun.config.environments.environment import Environment
     from scriptrun.config.script_run_config import ScriptRunConfig
+    from scriptrun.submission import batch
     from scriptrun.sweeps import submit as sweep_submit
     from scriptrun.workspace import Workspace
 
 if not TYPE_CHECKING:
-    batch = later("scriptrun.batch")
+    batch = later("scriptrun.submission.batch")
     catalog = later("scriptrun.catalog")
     sweep_submit = later("scriptrun.sweeps.submit")
 

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from scriptrun import submit
 from scriptrun.runtime import files
 from scriptrun.spec.hints import TYPE_CHECKING, Any
 from scriptrun.store import paths
+from scriptrun.submission import submit
 
 if TYPE_CHECKING:
     from scriptrun.home import Home

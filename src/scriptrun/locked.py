@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from scriptrun import browsing, building, catalog, comparing, starting
+from scriptrun import building, catalog, comparing, starting
 from scriptrun.environments import dependency_paths, site_packages
 from scriptrun.environments.cache import folders as cache_folders
 from scriptrun.environments.cache import listing as cache_listing
+from scriptrun.runs import find as find_runs
 from scriptrun.spec.environment import EnvironmentSpec
 from scriptrun.spec.errors import EnvironmentException, UserErrorException
 from scriptrun.spec.hints import TYPE_CHECKING, Any
@@ -80,7 +81,7 @@ def _key(text: str) -> str | None:
 
 def _of_run(workspace: Workspace, text: str, error: EnvironmentException) -> Locked:
     try:
-        run = browsing.find(workspace, text)
+        run = find_runs.find(workspace, text)
     except UserErrorException:
         raise UserErrorException(
             f"{text!r} is no environment, no key of a built one, and no run.", error.hint

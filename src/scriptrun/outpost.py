@@ -17,16 +17,18 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import IO, Any
 
-from scriptrun import compute, shipping, standing, submit
+from scriptrun import compute, shipping
 from scriptrun.engines.base import one_glance
 from scriptrun.environments import builder as environments
 from scriptrun.run import Run
+from scriptrun.runs import status as run_status
 from scriptrun.runtime import identity
 from scriptrun.runtime.injob import artifacts
 from scriptrun.spec.errors import ScriptrunError, refuse
 from scriptrun.spec.job import JobSpec
 from scriptrun.store.secrets import vault
 from scriptrun.store.snapshots import bundle as snapshot_bundle
+from scriptrun.submission import submit
 from scriptrun.tracking import run_folder
 from scriptrun.workspace import Workspace
 
@@ -133,7 +135,7 @@ def _look(question: dict[str, Any], _: IO[bytes]) -> Answer:
             if folder is None or job is None:
                 found[run_id] = None
                 continue
-            status = standing.status_of(workspace, folder, job)
+            status = run_status.status_of(workspace, folder, job)
             news = list(_news(folder, known))
             pieces += [(folder / name, start, size) for name, start, size, _, _ in news]
             found[run_id] = {"status": _told(status), "files": news}

@@ -8,7 +8,7 @@ from scriptrun import building, distant
 from scriptrun.data import summary
 from scriptrun.spec.hints import Any
 from scriptrun.store.snapshots import preview, snapshots
-from scriptrun.submit import Submission
+from scriptrun.submission.submit import Submission
 from scriptrun.tracking import run_folder
 from scriptrun.workspace import Workspace
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from dataclasses import dataclass, field, replace
 
-from scriptrun import comparing, compute, submit
+from scriptrun import comparing, compute
 from scriptrun.environments import builder, ensure
 from scriptrun.run import Run
 from scriptrun.runtime import identity
@@ -16,6 +16,7 @@ from scriptrun.spec.hints import TYPE_CHECKING, Any
 from scriptrun.spec.job import JobSpec
 from scriptrun.store.secrets import vault
 from scriptrun.store.snapshots import snapshots
+from scriptrun.submission import submit
 
 if TYPE_CHECKING:
     from scriptrun.workspace import Workspace

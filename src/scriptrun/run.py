@@ -7,7 +7,10 @@ import os
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
-from scriptrun import browsing, details, standing, watching
+from scriptrun.runs import details as run_details
+from scriptrun.runs import find as find_runs
+from scriptrun.runs import follow
+from scriptrun.runs import status as run_status
 from scriptrun.runtime import files, identity
 from scriptrun.runtime.injob.run import Run as ScriptRun
 from scriptrun.spec import states
@@ -108,16 +111,16 @@ class Run(_ScriptRun):  # type: ignore[misc]
 
         ``tags`` and ``properties`` filter: by a dict all its values, by a text that it is there.
         """
-        found = browsing.rows(experiment.workspace, experiment=experiment.name, status=status)
+        found = find_runs.rows(experiment.workspace, experiment=experiment.name, status=status)
         for row in found:
             run = Run.at(experiment.workspace, Path(row.folder))
-            if browsing.matches(run, type, tags, properties, include_children):
+            if find_runs.matches(run, type, tags, properties, include_children):
                 yield run
 
     @staticmethod
     def unfinished(workspace: Workspace) -> Iterator[Run]:
         """The workspace's runs that have not ended, newest first."""
-        for row in browsing.rows(workspace):
+        for row in find_runs.rows(workspace):
             if not states.is_terminal(row.state):
                 yield Run.at(workspace, Path(row.folder))
 
@@ -133,9 +136,9 @@ class Run(_ScriptRun):  # type: ignore[misc]
         from scriptrun.workspace import Workspace
 
         workspace = Workspace(compute.workspace.root)
-        for row in browsing.rows(workspace, status=status):
+        for row in find_runs.rows(workspace, status=status):
             run = Run.at(workspace, Path(row.folder))
-            if run.job.target.name == compute.name and browsing.matches(
+            if run.job.target.name == compute.name and find_runs.matches(
                 run, type, tags, properties, True
             ):
                 yield run
@@ -166,7 +169,7 @@ class Run(_ScriptRun):  # type: ignore[misc]
     @property
     def number(self) -> int:
         """The run's place in its experiment, from 1 for the oldest."""
-        rows = browsing.rows(self.workspace, experiment=self.job.experiment)
+        rows = find_runs.rows(self.workspace, experiment=self.job.experiment)
         ids = [row.id for row in rows]
         return len(ids) - ids.index(self.id) if self.id in ids else len(ids) + 1
 
@@ -179,7 +182,7 @@ class Run(_ScriptRun):  # type: ignore[misc]
     @property
     def standing(self) -> run_state.Status:
         """The state with its reason and times; a run that was left behind is settled here."""
-        return standing.status_of(self.workspace, self.path, self.job)
+        return run_status.status_of(self.workspace, self.path, self.job)
 
     def get_status(self) -> str:
         """The state: NotStarted, Queued, Preparing, Running, Finalizing, Completed, Failed or
@@ -195,15 +198,15 @@ class Run(_ScriptRun):  # type: ignore[misc]
 
     def get_details(self) -> dict[str, Any]:
         """All that is known of the run, in v1's words."""
-        return details.details(self)
+        return run_details.details(self)
 
     def get_details_with_logs(self) -> dict[str, Any]:
         """As ``get_details``, with the text of each log file in the place of its path."""
-        return details.with_logs(self)
+        return run_details.with_logs(self)
 
     def get_all_logs(self, destination: str | None = None) -> builtins.list[str]:
         """Copy the log files below ``destination`` (default: here) and return their paths."""
-        return details.copy_logs(self, destination)
+        return run_details.copy_logs(self, destination)
 
     def wait_for_completion(
         self,
@@ -216,8 +219,8 @@ class Run(_ScriptRun):  # type: ignore[misc]
         ``show_output`` streams the log as it is written. Ctrl-C only detaches: the run goes on.
         Raises ActivityFailedException when it ended Failed, unless ``raise_on_error`` is False.
         """
-        watching.wait(self, show_output)
-        watching.raise_if_failed(self, raise_on_error)
+        follow.wait(self, show_output)
+        follow.raise_if_failed(self, raise_on_error)
         return self.get_details()
 
     def cancel(self) -> None:
@@ -229,7 +232,7 @@ class Run(_ScriptRun):  # type: ignore[misc]
             distant.cancel(self.path, self.id)
             return
         files.publish(str(self.path / "cancel.json"), files.to_json(identity.of_process()))
-        watching.end_if_waiting(self)
+        follow.end_if_waiting(self)
         super().cancel()
         from scriptrun import compute
 
@@ -275,7 +278,10 @@ class Run(_ScriptRun):  # type: ignore[misc]
         """The runs below this one, in the order in which they were begun."""
         for child in super().get_children(recursive):
             run = Run.at(self.workspace, Path(child.folder))
-            if browsing.matches(run, type, tags, properties, True) and status in (None, run.status):
+            if find_runs.matches(run, type, tags, properties, True) and status in (
+                None,
+                run.status,
+            ):
                 yield run
 
     def child_run(
@@ -288,7 +294,7 @@ class Run(_ScriptRun):  # type: ignore[misc]
         self, config: ScriptRunConfig, tags: Mapping[str, Any] | None = None, **kwargs: Any
     ) -> Run:
         """Submit ``config`` as a child of this run."""
-        from scriptrun.submit import Origin
+        from scriptrun.submission.submit import Origin
 
         origin = Origin(parent=self.id, root=self.job.root, pins=self.job.environment.pins)
         config = getattr(config, "to_script_run_config", lambda: config)()  # of an Estimator
@@ -363,7 +369,7 @@ class Run(_ScriptRun):  # type: ignore[misc]
 
     def _get_outputs_datapath(self) -> Any:
         """Where the run's outputs lie, as old code asks for it: a DataPath."""
-        return details.outputs_of(self)
+        return run_details.outputs_of(self)
 
     def restore_snapshot(self, snapshot_id: str | None = None, path: str | None = None) -> str:
         """Lay the source snapshot out in ``path`` (default: a folder of the run's name here)."""
@@ -397,4 +403,4 @@ class Run(_ScriptRun):  # type: ignore[misc]
         return f"Run(Experiment: {self.job.experiment}, Id: {self.id}, Status: {self.get_status()})"
 
     def _repr_html_(self) -> str:
-        return details.as_html(self)
+        return run_details.as_html(self)

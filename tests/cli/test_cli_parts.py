@@ -11,12 +11,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from scriptrun import watching
 from scriptrun.cli import commands, completion, dispatch, parsers
 from scriptrun.cli.options import default_python, set_field
 from scriptrun.cli.options import run as run_options
 from scriptrun.cli.terminal import output
 from scriptrun.config.run_configuration import RunConfiguration
+from scriptrun.runs import follow
 from scriptrun.spec.errors import UserErrorException
 
 
@@ -135,7 +135,7 @@ def test_source_of(tmp_path, monkeypatch, named, script, source, inside):
 
 @given(st.text(min_size=1).filter(lambda name: "/" not in name and "\0" not in name))
 def test_any_directory_gives_a_name_that_an_experiment_can_have(name):
-    from scriptrun import submit
+    from scriptrun.submission import submit
 
     assert submit._experiment_problems(run_options.experiment_name(f"/x/{name}")) == []
 
@@ -278,7 +278,7 @@ def test_json_without_what_json_lacks(capsys):
 def test_the_last_lines(parts, count):
     content = b"".join(parts)
     handle = io.BytesIO(content)
-    watching._seek_lines(handle, count)
+    follow._seek_lines(handle, count)
     lines = content.split(b"\n")
     lines = [line + b"\n" for line in lines[:-1]] + ([lines[-1]] if lines[-1] else [])
     assert handle.read() == b"".join(lines[len(lines) - count :] if count < len(lines) else lines)

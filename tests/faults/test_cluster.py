@@ -9,9 +9,10 @@ import sys
 
 import pytest
 
-from scriptrun import Run, submit, surveying
+from scriptrun import Run, surveying
 from scriptrun.engines.slurm.engine import Slurm
 from scriptrun.runtime import files, identity
+from scriptrun.submission import submit
 from scriptrun.testing import jobs
 from scriptrun.testing.jobs import PATIENCE, TIME_TO_SAVE, Bench, kill, log_of, until, wait
 from scriptrun.tracking import events, run_folder

@@ -356,7 +356,8 @@ def test_a_run_again_reads_what_the_first_did(datastore, workspace, put, job, ru
 
 
 def test_what_was_delivered_is_told(blob_store, workspace, put, job, run):
-    from scriptrun import comparing, planned, submit
+    from scriptrun import comparing, planned
+    from scriptrun.submission import submit
 
     put(blob_store, {"d/a.txt": "A"})
     make = Dataset.File.from_files

@@ -12,17 +12,10 @@ import pytest
 from index_server import serving
 from wheel_making import make_wheel
 
-from scriptrun import (
-    CondaDependencies,
-    Environment,
-    Experiment,
-    Run,
-    ScriptRunConfig,
-    distant,
-    standing,
-)
+from scriptrun import CondaDependencies, Environment, Experiment, Run, ScriptRunConfig, distant
 from scriptrun.engines.slurm.engine import Slurm
 from scriptrun.engines.transport import Ssh, Unreachable
+from scriptrun.runs import status as run_status
 from scriptrun.runtime import files
 from scriptrun.spec.errors import ScriptrunError, UserErrorException
 from scriptrun.testing.jobs import Bench, log_of, until, wait
@@ -116,7 +109,7 @@ def test_an_unreachable_login_node_is_an_error_and_no_failed_job(bench, login):
         until(lambda: not reachable(run), "it is still reached")
         with pytest.raises(Unreachable, match="'login' cannot be reached by ssh"):
             run.get_status()
-        many = standing.status_of(bench.workspace, run.path, run.job, frozenset())
+        many = run_status.status_of(bench.workspace, run.path, run.job, frozenset())
         assert many.state == "Running"
         assert "cannot be reached" in many.reason
         with pytest.raises(ScriptrunError, match="cannot be reached"):

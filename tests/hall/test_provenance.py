@@ -6,7 +6,7 @@ import subprocess
 
 import pytest
 
-from scriptrun import provenance
+from scriptrun.submission import git_provenance
 
 
 def git(folder, *words):
@@ -27,7 +27,7 @@ def repository(tmp_path):
 
 
 def test_a_clean_tree(repository):
-    facts = provenance.GitFacts(repository).properties()
+    facts = git_provenance.GitFacts(repository).properties()
     assert facts["azureml.git.branch"] == "main"
     assert facts["azureml.git.dirty"] == "False"
     assert facts["azureml.git.repository_uri"] == "https://example.invalid/a/b.git"
@@ -36,15 +36,15 @@ def test_a_clean_tree(repository):
 
 def test_what_is_not_committed_makes_it_dirty(repository):
     (repository / "new.py").write_text("")
-    assert provenance.GitFacts(repository).properties()["azureml.git.dirty"] == "True"
+    assert git_provenance.GitFacts(repository).properties()["azureml.git.dirty"] == "True"
 
 
 def test_another_work_tree_has_the_same_address(repository, tmp_path):
     git(repository, "worktree", "add", "-q", str(tmp_path / "second"), "-b", "other")
-    facts = provenance.GitFacts(tmp_path / "second").properties()
+    facts = git_provenance.GitFacts(tmp_path / "second").properties()
     assert facts["azureml.git.branch"] == "other"
     assert facts["azureml.git.repository_uri"] == "https://example.invalid/a/b.git"
 
 
 def test_no_repository_no_facts(tmp_path):
-    assert provenance.GitFacts(tmp_path).properties() == {}
+    assert git_provenance.GitFacts(tmp_path).properties() == {}

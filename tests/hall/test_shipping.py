@@ -6,10 +6,11 @@ import json
 
 import pytest
 
-from scriptrun import Dataset, Datastore, ScriptRunConfig, Workspace, binding, shipping
+from scriptrun import Dataset, Datastore, ScriptRunConfig, Workspace, shipping
 from scriptrun.data.datasets import content
 from scriptrun.dataset import OutputFileDatasetConfig
 from scriptrun.spec.job import JobSpec
+from scriptrun.submission import data_binding
 
 
 @pytest.fixture
@@ -20,7 +21,7 @@ def here(tmp_path, monkeypatch):
 
 def bound(workspace, *arguments):
     config = ScriptRunConfig(".", "x.py", arguments=list(arguments))
-    binder = binding.Binder(config, workspace)
+    binder = data_binding.Binder(config, workspace)
     for each in arguments:
         binder.resolve(each)
     return binder

@@ -35,7 +35,7 @@ def test_a_warm_run(user, environment):
     before = set(
         names[: names.index("scriptrun.cli.terminal.output")]
     )  # the first that shows the run
-    assert "scriptrun.submit" in before
+    assert "scriptrun.submission.submit" in before
     assert sorted(before & LATE) == []
 
 

@@ -24,11 +24,11 @@ from scriptrun import (
     RandomParameterSampling,
     Run,
     TruncationSelectionPolicy,
-    browsing,
     choice,
     uniform,
 )
 from scriptrun.engines.local.engine import Local
+from scriptrun.runs import find as find_runs
 from scriptrun.spec.errors import (
     ActivityFailedException,
     RunConfigurationException,
@@ -171,7 +171,7 @@ def test_a_parameter_that_the_script_refuses_stops_the_sweep_soon(tuner):
         sweep.wait_for_completion()
     states = collections.Counter(each.get_status() for each in sweep.get_children())
     assert 3 <= states["Failed"] <= 6 and states.keys() <= {"Failed", "Canceled"}, states
-    (row,) = browsing.rows(tuner.workspace, children=False)
+    (row,) = find_runs.rows(tuner.workspace, children=False)
     assert "failed; run 0: train.py ended with" in row.reason.splitlines()[0]
     assert sweep.get_best_run_by_primary_metric() is None
     log = sweep.get_diagnostics()
@@ -214,7 +214,7 @@ sys.exit(1 if n == 4 else 0)
     page = sweep_plot.page(sweep)
     assert "5 runs; the best accuracy is 0.9" in page and "2 without a number" in page
     assert page.count("<td>NaN</td>") == 1 and page.count("<polyline") == 3
-    assert browsing.find(tuner.workspace, sweep.id[:-2]).id == sweep.id  # not one of its runs
+    assert find_runs.find(tuner.workspace, sweep.id[:-2]).id == sweep.id  # not one of its runs
     kept = sweep.get_children_sorted_by_primary_metric(top=2, discard_no_metric=True)
     assert [row["best_primary_metric"] for row in kept] == [0.9, 0.7]
     worst = sweep.get_children_sorted_by_primary_metric(reverse=True)

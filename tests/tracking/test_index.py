@@ -6,9 +6,9 @@ import sys
 
 import pytest
 
-from scriptrun import browsing
 from scriptrun.engines.local.engine import Local
 from scriptrun.run import Run
+from scriptrun.runs import find as find_runs
 from scriptrun.testing.jobs import Bench
 
 
@@ -18,7 +18,7 @@ def bench(tmp_path):
 
 
 def listed(bench, **filters):
-    return [(row.id, row.state) for row in browsing.rows(bench.workspace, **filters)]
+    return [(row.id, row.state) for row in find_runs.rows(bench.workspace, **filters)]
 
 
 @pytest.fixture
@@ -37,14 +37,14 @@ def test_newest_first_and_filtered(bench, runs):
 
 def test_it_is_a_cache(bench, runs):
     before = listed(bench)
-    browsing.index_path(bench.workspace).unlink()
+    find_runs.index_path(bench.workspace).unlink()
     assert listed(bench) == before
 
 
 @pytest.mark.parametrize("place", [0, 100, 4096, -1])
 def test_a_damaged_file_is_rebuilt(bench, runs, place):
     before = listed(bench)
-    path = browsing.index_path(bench.workspace)
+    path = find_runs.index_path(bench.workspace)
     data = bytearray(path.read_bytes())
     if place < 0:
         data = bytearray(b"no database at all")
@@ -68,13 +68,13 @@ def test_a_tag_and_a_name_that_come_late(bench, runs):
     run = Run.get(bench.workspace, runs[0].id)
     run.tag("kept", "yes")
     run.display_name = "the good one"
-    row = next(row for row in browsing.rows(bench.workspace) if row.id == run.id)
+    row = next(row for row in find_runs.rows(bench.workspace) if row.id == run.id)
     assert (row.tags, row.display_name) == ({"kept": "yes"}, "the good one")
     run.tag("kept", "still")
     assert [each.id for each in Run.list(run.experiment, tags={"kept": "still"})] == [run.id]
-    row = next(row for row in browsing.rows(bench.workspace) if row.id == run.id)
+    row = next(row for row in find_runs.rows(bench.workspace) if row.id == run.id)
     assert row.tags == {"kept": "still"}
-    assert browsing.find(bench.workspace, "the good one").id == run.id
+    assert find_runs.find(bench.workspace, "the good one").id == run.id
 
 
 def test_a_run_folder_that_was_deleted(bench, runs):
@@ -90,7 +90,7 @@ def test_a_run_that_is_still_being_written_down(bench, runs):
     job = runs[0].path / "job.json"
     text = job.read_bytes()
     job.unlink()
-    browsing.index_path(bench.workspace).unlink(missing_ok=True)
+    find_runs.index_path(bench.workspace).unlink(missing_ok=True)
     assert runs[0].id not in dict(listed(bench))
     job.write_bytes(text)
     assert runs[0].id in dict(listed(bench))
@@ -98,8 +98,8 @@ def test_a_run_that_is_still_being_written_down(bench, runs):
 
 def test_several_processes_refresh_at_once(bench, runs):
     code = (
-        "import sys; from scriptrun import browsing, Workspace\n"
-        "for _ in range(20): print(len(browsing.rows(Workspace(sys.argv[1]))))"
+        "import sys; from scriptrun import Workspace; from scriptrun.runs import find as find_runs\n"
+        "for _ in range(20): print(len(find_runs.rows(Workspace(sys.argv[1]))))"
     )
     several = [
         subprocess.Popen(
@@ -116,9 +116,9 @@ def test_several_processes_refresh_at_once(bench, runs):
 
 
 def test_finding_by_the_beginning_of_an_id(bench, runs):
-    assert browsing.find(bench.workspace).id == runs[-1].id
-    assert browsing.find(bench.workspace, runs[0].id).id == runs[0].id
+    assert find_runs.find(bench.workspace).id == runs[-1].id
+    assert find_runs.find(bench.workspace, runs[0].id).id == runs[0].id
     with pytest.raises(Exception, match="can mean several runs"):
-        browsing.find(bench.workspace, "bench_")
+        find_runs.find(bench.workspace, "bench_")
     with pytest.raises(Exception, match="There is no run 'nothing'"):
-        browsing.find(bench.workspace, "nothing")
+        find_runs.find(bench.workspace, "nothing")

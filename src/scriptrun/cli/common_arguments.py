@@ -6,10 +6,10 @@ import argparse
 import importlib
 from collections.abc import Callable, Mapping
 
-from scriptrun import browsing
 from scriptrun.cli import workspace_here
 from scriptrun.cli.terminal import output
 from scriptrun.run import Run
+from scriptrun.runs import find as find_runs
 from scriptrun.spec.hints import Any
 
 
@@ -30,7 +30,7 @@ def json_argument(parser: Any) -> None:
 
 def run_of(args: argparse.Namespace) -> Run:
     """The run that the user means. Raises UserErrorException when there is none, or several."""
-    return browsing.find(workspace_here.existing(), args.run_name)
+    return find_runs.find(workspace_here.existing(), args.run_name)
 
 
 def add_verbs(

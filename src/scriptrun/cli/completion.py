@@ -11,10 +11,11 @@ import argparse
 import contextlib
 import importlib
 
-from scriptrun import browsing, catalog, compute
+from scriptrun import catalog, compute
 from scriptrun.cli import commands, workspace_here
 from scriptrun.data.datasets import versions as dataset_versions
 from scriptrun.data.datastores import records as datastore_records
+from scriptrun.runs import find as find_runs
 from scriptrun.spec import states
 from scriptrun.spec.errors import ScriptrunError
 from scriptrun.spec.hints import Any
@@ -132,6 +133,6 @@ def _names(kind: str) -> list[str]:
     workspace = workspace_here.existing()
     if kind in _NAMES:
         return list(_NAMES[kind](workspace))
-    rows = browsing.rows(workspace, limit=100)
+    rows = find_runs.rows(workspace, limit=100)
     named = [row.display_name for row in rows if row.display_name != row.id]
     return [*(row.id for row in rows), *dict.fromkeys(named)]

@@ -9,10 +9,11 @@ from __future__ import annotations
 import argparse
 from typing import Any
 
-from scriptrun import browsing, lineage, models
+from scriptrun import lineage, models
 from scriptrun.cli import common_arguments, workspace_here
 from scriptrun.cli.terminal import output
 from scriptrun.model import Model
+from scriptrun.runs import find as find_runs
 from scriptrun.spec.errors import UserErrorException
 
 
@@ -54,7 +55,7 @@ def run(args: argparse.Namespace) -> int:
 def _list(args: argparse.Namespace) -> int:
     workspace = workspace_here.here()
     name, run_name = getattr(args, "name", None), getattr(args, "run", None)
-    run_id = browsing.find(workspace, run_name).id if run_name else None
+    run_id = find_runs.find(workspace, run_name).id if run_name else None
     tags = [each.split("=", 1) if "=" in each else each for each in getattr(args, "tag", ())]
     found = Model.list(workspace, name, tags, run_id=run_id, latest=name is None)
     if getattr(args, "json", False):
@@ -124,7 +125,7 @@ def _register(args: argparse.Namespace) -> int:
     tags = dict(_pair(each) for each in args.tag)
     facts = {"description": args.description, "model_framework": args.framework}
     if args.run:
-        run = browsing.find(workspace_here.existing(), args.run)
+        run = find_runs.find(workspace_here.existing(), args.run)
         model = run.register_model(args.name, args.path, tags, **facts)
     else:
         workspace = workspace_here.here()

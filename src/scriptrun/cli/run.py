@@ -18,13 +18,14 @@ from __future__ import annotations
 import argparse
 import importlib
 
-from scriptrun import experiment_file, submit
+from scriptrun import experiment_file
 from scriptrun.cli import workspace_here
 from scriptrun.cli.options import environment as environment_options
 from scriptrun.cli.options import run as run_options
 from scriptrun.cli.terminal import spinner
 from scriptrun.engines.local import engine as local_engine
 from scriptrun.spec.hints import Any
+from scriptrun.submission import submit
 
 
 def arguments(parser: Any) -> None:

@@ -7,9 +7,9 @@ import time
 from collections.abc import Iterable
 from pathlib import Path
 
-from scriptrun import standing
 from scriptrun.engines.base import one_glance
 from scriptrun.run import Run
+from scriptrun.runs import status as run_status
 from scriptrun.runtime import files, identity
 from scriptrun.runtime.launcher import entry
 from scriptrun.spec import states
@@ -179,7 +179,7 @@ class Flight:
         if not due:
             own = number in self.launching.own.values()
             return None if own or run_folder.read_result(folder) is None else run_state.told(folder)
-        return standing.status_of(self.home, folder, job)
+        return run_status.status_of(self.home, folder, job)
 
     def _end(self, child: Child, status: run_state.Status) -> None:
         folder = child.folder(self.home.runs_folder)

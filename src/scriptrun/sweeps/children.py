@@ -8,12 +8,13 @@ import shlex
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from scriptrun import resuming, tickets
+from scriptrun import tickets
 from scriptrun.config.sweeps import search_space
 from scriptrun.home import Home
 from scriptrun.runtime import identity
 from scriptrun.spec.hints import Any
 from scriptrun.spec.job import JobSpec
+from scriptrun.submission import resume_from
 from scriptrun.sweeps.journal import Child
 from scriptrun.tracking import metrics
 
@@ -23,9 +24,9 @@ def job_of(template: JobSpec, parent: JobSpec, child: Child, outputs: str | None
     words = arguments_of(child.parameters)
     data = template.data
     if outputs is not None:
-        words += resuming.ARGUMENTS
+        words += resume_from.ARGUMENTS
         known = data.get("variables") or {}
-        data = {**data, "variables": {**known, resuming.VARIABLE: outputs}}
+        data = {**data, "variables": {**known, resume_from.VARIABLE: outputs}}
     line = template.command and " ".join([template.command, *map(_shell_word, words)])
     arguments = template.arguments if template.command else (*template.arguments, *words)
     said = {name: search_space.text(value) for name, value in child.parameters.items()}
@@ -55,7 +56,7 @@ def arguments_of(parameters: Mapping[str, Any]) -> list[str]:
 
 
 def _shell_word(word: str) -> str:
-    return f'"{word}"' if word == f"${resuming.VARIABLE}" else shlex.quote(word)
+    return f'"{word}"' if word == f"${resume_from.VARIABLE}" else shlex.quote(word)
 
 
 def _name_of(parent: JobSpec) -> str:

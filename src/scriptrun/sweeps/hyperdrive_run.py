@@ -9,9 +9,9 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from scriptrun import browsing
 from scriptrun.config.sweeps.hyperdrive import HyperDriveConfig, PrimaryMetricGoal, limit_problems
 from scriptrun.run import Run
+from scriptrun.runs import find as find_runs
 from scriptrun.runtime import files, identity
 from scriptrun.spec import states
 from scriptrun.spec.errors import UserErrorException, refuse
@@ -109,7 +109,7 @@ class HyperDriveRun(Run):
             folder = child.folder(self.workspace.runs_folder)
             if (folder / "job.json").exists():
                 run = Run.at(self.workspace, folder)
-                if browsing.matches(run, type, tags, properties, True) and status in (
+                if find_runs.matches(run, type, tags, properties, True) and status in (
                     None,
                     run.get_status(),
                 ):

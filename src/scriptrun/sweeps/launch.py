@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from scriptrun import batch, compute, distant, placing, runner, starting, submit, tickets
+from scriptrun import compute, distant, placing, runner, starting, tickets
 from scriptrun.engines.base import NoRoom
 from scriptrun.environments.builder import Ready
 from scriptrun.environments.cache import folders as cache_folders
@@ -20,7 +20,8 @@ from scriptrun.environments.lookup import find
 from scriptrun.runtime.launcher import entry
 from scriptrun.spec.environment import INTERPRETER
 from scriptrun.spec.job import JobSpec
-from scriptrun.submit import Written
+from scriptrun.submission import batch, submit
+from scriptrun.submission.submit import Written
 from scriptrun.sweeps import children, ensure_driver
 from scriptrun.sweeps.journal import Child, Journal
 from scriptrun.tracking import run_folder

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from scriptrun import resuming
 from scriptrun.home import Home
 from scriptrun.spec.hints import TYPE_CHECKING, Any
 from scriptrun.spec.job import Target
 from scriptrun.spec.later import later
-from scriptrun.submit import now
+from scriptrun.submission import resume_from
+from scriptrun.submission.submit import now
 from scriptrun.sweeps import record
 from scriptrun.sweeps import sampling as sweep_sampling
 from scriptrun.sweeps.journal import Child, Journal
@@ -119,5 +119,5 @@ def outputs_of(home: Home, run_id: str, target: Target) -> str | None:
     job = None if folder is None else run_folder.read_job(folder)
     if folder is None or job is None:
         return None
-    resuming.bring(job, folder, target)
-    return resuming.outputs_of(job, folder, target)
+    resume_from.bring(job, folder, target)
+    return resume_from.outputs_of(job, folder, target)

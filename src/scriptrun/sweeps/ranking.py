@@ -7,8 +7,8 @@ from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from scriptrun import standing
 from scriptrun.run import Run
+from scriptrun.runs import status as run_status
 from scriptrun.spec import states
 from scriptrun.sweeps import children as runs
 from scriptrun.sweeps import proposals, record
@@ -32,7 +32,7 @@ def _seen(run: HyperDriveRun, known: Child) -> Child:
     if job is None:
         child.state = states.NOT_STARTED
         return child
-    status = standing.status_of(run.workspace, folder, job)
+    status = run_status.status_of(run.workspace, folder, job)
     child.state, child.reason, child.began = status.state, status.reason, status.began
     child.ended = status.ended
     values = runs.values_of(folder, run.sweep.metric)

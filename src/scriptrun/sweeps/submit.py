@@ -12,7 +12,6 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
-from scriptrun import remarking, resuming, submit
 from scriptrun.config.sweeps.hyperdrive import HyperDriveConfig
 from scriptrun.config.sweeps.sampling import BayesianParameterSampling
 from scriptrun.runtime import events
@@ -20,6 +19,7 @@ from scriptrun.spec import states
 from scriptrun.spec.errors import RunConfigurationException, ScriptrunError, refuse
 from scriptrun.spec.job import JobSpec, Target
 from scriptrun.store import paths
+from scriptrun.submission import import_warnings, resume_from, submit
 from scriptrun.sweeps import bayesian, ensure_driver, record
 from scriptrun.sweeps import sampling as sweep_sampling
 from scriptrun.tracking import run_folder
@@ -94,7 +94,7 @@ def start(
 
 def _remark(child: JobSpec, folder: Path, submission: submit.Submission) -> None:
     """Look for what is worth a word about the job, once its driver is on its way."""
-    found = remarking.missing_imports(child, None)
+    found = import_warnings.missing_imports(child, None)
     for message in found:
         later_writer(folder, "remarks").write("warning", message=message)
     submission.warnings += found
@@ -191,7 +191,7 @@ def _warm_problems(config: HyperDriveConfig, workspace: Workspace) -> list[str]:
 
 def _outputs_problems(config: HyperDriveConfig, target: Target) -> list[str]:
     runs = [each for each in _several(config.resume_child_runs) if hasattr(each, "job")]
-    return [reason for each in runs for reason in resuming.lies_elsewhere(each, target)]
+    return [reason for each in runs for reason in resume_from.lies_elsewhere(each, target)]
 
 
 def _several(value: Any) -> Iterable[Any]:

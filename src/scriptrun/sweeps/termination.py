@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from scriptrun import watching
+from scriptrun.runs import follow
 from scriptrun.spec import states
 from scriptrun.sweeps import record
 from scriptrun.sweeps.journal import Child
@@ -112,8 +112,8 @@ def last_lines(driver: Any, child: Child, count: int = 8) -> str:
     """The end of the log of a run."""
     folder: Path = child.folder(driver.workspace.runs_folder)
     result = run_folder.read_result(folder) or {}
-    log = result.get("log") or watching.script_logs(driver.template)[0]
-    return watching.last_lines(folder / str(log), count)
+    log = result.get("log") or follow.script_logs(driver.template)[0]
+    return follow.last_lines(folder / str(log), count)
 
 
 def tell_of_first(driver: Any, over: Sequence[Child]) -> None:

@@ -18,7 +18,7 @@ from scriptrun.spec.errors import UserErrorException, refuse
 from scriptrun.spec.hints import TYPE_CHECKING, Any
 from scriptrun.spec.later import later
 from scriptrun.spec.values import Value, fresh
-from scriptrun.submit import Origin, source_folder
+from scriptrun.submission.submit import Origin, source_folder
 from scriptrun.workspace import Workspace
 
 if TYPE_CHECKING:

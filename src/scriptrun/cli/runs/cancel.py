@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import argparse
 
-from scriptrun import browsing
 from scriptrun.cli import common_arguments, workspace_here
 from scriptrun.cli.terminal import output
 from scriptrun.run import Run
+from scriptrun.runs import find as find_runs
 from scriptrun.spec.hints import Any
 
 
@@ -29,7 +29,7 @@ def run(args: argparse.Namespace) -> int:
     if args.all:
         found = list(Run.unfinished(workspace))
     else:
-        found = [browsing.find(workspace, name) for name in args.run_names or [None]]
+        found = [find_runs.find(workspace, name) for name in args.run_names or [None]]
     told = [_cancel(each) for each in found]
     if args.json:
         output.as_json(told)

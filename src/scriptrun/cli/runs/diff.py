@@ -8,10 +8,11 @@ from __future__ import annotations
 import argparse
 from dataclasses import asdict
 
-from scriptrun import browsing, comparing
+from scriptrun import comparing
 from scriptrun.cli import common_arguments, workspace_here
 from scriptrun.cli.terminal import output
 from scriptrun.run import Run
+from scriptrun.runs import find as find_runs
 from scriptrun.spec.errors import UserErrorException
 from scriptrun.spec.hints import Any
 from scriptrun.workspace import Workspace
@@ -42,7 +43,7 @@ def run(args: argparse.Namespace) -> int:
 def _two(workspace: Workspace, first: str | None, second: str | None) -> tuple[Run, Run]:
     if first is None:
         return _last_two(workspace)
-    found = browsing.find(workspace, first), browsing.find(workspace, second)
+    found = find_runs.find(workspace, first), find_runs.find(workspace, second)
     if second is None and found[0].id == found[1].id:
         raise UserErrorException(
             f"{first!r} means the latest run, {found[0].id}: there is nothing to compare it with.",
@@ -52,10 +53,10 @@ def _two(workspace: Workspace, first: str | None, second: str | None) -> tuple[R
 
 
 def _last_two(workspace: Workspace) -> tuple[Run, Run]:
-    ids = [row.id for row in browsing.rows(workspace, limit=2, children=False)]
+    ids = [row.id for row in find_runs.rows(workspace, limit=2, children=False)]
     if len(ids) < 2:
         raise UserErrorException("There are no two runs to compare yet.")
-    return browsing.find(workspace, ids[1]), browsing.find(workspace, ids[0])
+    return find_runs.find(workspace, ids[1]), find_runs.find(workspace, ids[0])
 
 
 def _print(first: Run, second: Run, found: comparing.Comparison) -> None:

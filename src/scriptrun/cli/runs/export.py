@@ -14,7 +14,6 @@ import argparse
 import importlib
 from pathlib import Path
 
-from scriptrun import submit
 from scriptrun.cli import common_arguments, workspace_here
 from scriptrun.cli import errors as cli_errors
 from scriptrun.cli.terminal import output
@@ -24,6 +23,7 @@ from scriptrun.runtime import files
 from scriptrun.spec.errors import UserErrorException
 from scriptrun.spec.hints import Any
 from scriptrun.spec.job import JobSpec
+from scriptrun.submission import submit
 
 #: the kind of a sweep's own job
 SWEEP = "hyperdrive"

@@ -7,10 +7,10 @@ import calendar
 import time
 from dataclasses import asdict
 
-from scriptrun import browsing
 from scriptrun.cli import common_arguments, workspace_here
 from scriptrun.cli import errors as cli_errors
 from scriptrun.cli.terminal import output
+from scriptrun.runs import find as find_runs
 from scriptrun.spec import states
 from scriptrun.spec.errors import UserErrorException
 from scriptrun.spec.hints import Any
@@ -34,7 +34,7 @@ def run(args: argparse.Namespace) -> int:
         raise UserErrorException(f"--limit {args.limit} shows nothing.", "Give 1 or more.")
     limit, state = None if args.all else args.limit, _state(args.status)
     more = limit and limit + 1
-    found = browsing.rows(workspace_here.existing(), args.experiment, state, more, args.children)
+    found = find_runs.rows(workspace_here.existing(), args.experiment, state, more, args.children)
     rows = found[:limit]
     if args.json:
         output.as_json([asdict(row) for row in rows])

@@ -8,11 +8,11 @@ from __future__ import annotations
 
 import argparse
 
-from scriptrun import watching
 from scriptrun.cli import common_arguments
 from scriptrun.cli import errors as cli_errors
 from scriptrun.cli.terminal import attach
 from scriptrun.run import Run
+from scriptrun.runs import follow
 from scriptrun.spec import states
 from scriptrun.spec.errors import UserErrorException
 from scriptrun.spec.hints import Any
@@ -38,12 +38,12 @@ def run(args: argparse.Namespace) -> int:
     ranks = None if args.rank is None else [args.rank]
     several = args.all and bool(found.job.distribution.kind)
     if several:
-        ranks = list(range(watching.ranks_of(found.job)))
+        ranks = list(range(follow.ranks_of(found.job)))
     shown = attach.ShownRanks(found) if several else attach.Shown(found)
-    logs = watching.script_logs(found.job, ranks)
+    logs = follow.script_logs(found.job, ranks)
     if args.follow:
         return _follow(found, args.tail, ranks, shown)
-    stream = watching.Stream(found.path, shown.write, args.tail, logs)
+    stream = follow.Stream(found.path, shown.write, args.tail, logs)
     stream.pump()
     stream.close()
     shown.end_line()
@@ -52,7 +52,7 @@ def run(args: argparse.Namespace) -> int:
 
 def _follow(run: Run, tail: int | None, ranks: list[int] | None, shown: attach.Shown) -> int:
     try:
-        status = watching.follow(run, shown.write, shown.pause, tail, ranks)
+        status = follow.follow(run, shown.write, shown.pause, tail, ranks)
     except KeyboardInterrupt:
         shown.end_line()
         return cli_errors.INTERRUPTED

@@ -20,7 +20,7 @@ import importlib
 import json
 import os
 
-from scriptrun import browsing, experiment_file
+from scriptrun import experiment_file
 from scriptrun.cli import run as run_command
 from scriptrun.cli import workspace_here
 from scriptrun.cli.options import run as run_options
@@ -28,6 +28,7 @@ from scriptrun.cli.options import sweep as sweep_options
 from scriptrun.cli.terminal import attach, output
 from scriptrun.config.sweeps import search_space
 from scriptrun.config.sweeps.hyperdrive import HyperDriveConfig, PrimaryMetricGoal
+from scriptrun.runs import find as find_runs
 from scriptrun.spec.errors import UserErrorException, refuse
 from scriptrun.spec.hints import Any
 from scriptrun.sweeps import record
@@ -85,14 +86,14 @@ def named(args: argparse.Namespace) -> HyperDriveRun:
     """The sweep that the user means (default: the latest). Raises UserErrorException."""
     workspace = workspace_here.existing()
     if args.run_name:
-        found = browsing.find(workspace, args.run_name)
+        found = find_runs.find(workspace, args.run_name)
         if isinstance(found, HyperDriveRun):
             return found
         above = found.parent
         if isinstance(above, HyperDriveRun):
             return above
         raise UserErrorException(f"The run {found.id!r} is no sweep.", "`scriptrun list` has them.")
-    for row in browsing.rows(workspace, children=False):
+    for row in find_runs.rows(workspace, children=False):
         if row.kind == record.KIND:
             return HyperDriveRun(_experiment(workspace, row.experiment), row.id)
     raise UserErrorException(
@@ -169,7 +170,7 @@ def _config(args: argparse.Namespace, job: Any, workspace: Workspace) -> HyperDr
         args.max_minutes,
         sweep_options.policy_of(args.policy),
         run_config=job,
-        resume_from=[browsing.find(workspace, each) for each in args.resume_from],
+        resume_from=[find_runs.find(workspace, each) for each in args.resume_from],
     )
 
 

@@ -9,10 +9,10 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from scriptrun import watching
 from scriptrun.cli import errors as cli_errors
 from scriptrun.cli.terminal import output
 from scriptrun.run import Run
+from scriptrun.runs import follow
 from scriptrun.spec import states
 from scriptrun.spec.hints import Any
 from scriptrun.tracking import run_folder
@@ -33,7 +33,7 @@ def stream(run: Run, quiet: bool = False) -> int:
     presses = _Presses()
     with presses.counted():
         try:
-            status = watching.follow(run, shown.write, shown.pause)
+            status = follow.follow(run, shown.write, shown.pause)
         except KeyboardInterrupt:
             shown.clear()
             return _interrupted(run, shown, presses)
@@ -185,7 +185,7 @@ def _end(run: Run, shown: Shown, presses: _Presses) -> None:
     try:
         presses.canceled = True
         cli_errors.say(f"\nCanceling {run.id} ...")
-        status = watching.follow(run, lambda name, data: None, shown.pause)
+        status = follow.follow(run, lambda name, data: None, shown.pause)
     except KeyboardInterrupt:
         cli_errors.say(
             f"The run {run.id} was asked to end, and has not ended yet.\n"

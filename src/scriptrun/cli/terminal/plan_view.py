@@ -8,7 +8,7 @@ from dataclasses import asdict
 from scriptrun import planned
 from scriptrun.cli.terminal import output
 from scriptrun.spec.hints import Any
-from scriptrun.submit import Submission
+from scriptrun.submission.submit import Submission
 from scriptrun.workspace import Workspace
 
 #: how many files and ignored paths are shown; --json has all

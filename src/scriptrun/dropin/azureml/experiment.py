@@ -8,17 +8,18 @@ import warnings
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
-from scriptrun import browsing, experiment, experiment_file
+from scriptrun import experiment, experiment_file
 from scriptrun.config.run_configuration import RunConfiguration
 from scriptrun.config.script_run_config import ScriptRunConfig
 from scriptrun.dropin import mlflow_runs
 from scriptrun.dropin.azureml import compute
 from scriptrun.run import Run
+from scriptrun.runs import find as find_runs
 from scriptrun.spec.absent import absent
 from scriptrun.spec.environment import AUTO
 from scriptrun.spec.errors import UserErrorException
 from scriptrun.spec.hints import Any
-from scriptrun.submit import Origin
+from scriptrun.submission.submit import Origin
 from scriptrun.workspace import Workspace
 
 
@@ -88,7 +89,7 @@ class Experiment(experiment.Experiment):
     def delete(workspace: Workspace, experiment_id: str) -> None:
         """Forget an experiment that has no runs. Raises UserErrorException where it has."""
         name = experiment_id
-        if browsing.rows(Workspace(workspace.root), experiment=name, limit=1):
+        if find_runs.rows(Workspace(workspace.root), experiment=name, limit=1):
             raise UserErrorException(
                 f"The experiment {name!r} has runs, and what has happened is kept.",
                 "Experiment(workspace, name).archive() hides it from lists.",

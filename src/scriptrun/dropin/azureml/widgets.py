@@ -7,8 +7,8 @@ import threading
 import time
 from html import escape
 
-from scriptrun import watching
 from scriptrun.run import Run
+from scriptrun.runs import follow
 from scriptrun.spec import states
 from scriptrun.spec.hints import Any
 
@@ -59,7 +59,7 @@ def box(run: Run) -> str:
     if standing.reason:
         facts["Reason"] = standing.reason
     metrics = _best(run) if run.type == "hyperdrive" else _metrics(run)
-    log = watching.last_lines(run.path / watching.script_logs(run.job)[0], LINES)
+    log = follow.last_lines(run.path / follow.script_logs(run.job)[0], LINES)
     tables = _table(facts) + (_table(metrics) if metrics else "")
     return f"{tables}<pre>{escape(log)}</pre>" if log else tables
 

@@ -19,14 +19,15 @@ from pathlib import Path
 from typing import Any
 from unittest import mock
 
-from scriptrun import binding, experiment, submit
-from scriptrun.bound import Bound, BoundDataset, BoundReference
+from scriptrun import experiment
 from scriptrun.data.datasets.consumption import DOWNLOAD
 from scriptrun.data.datasets.content import Content
 from scriptrun.environments import builder
 from scriptrun.migration.proof import missing_modules, pipelines
 from scriptrun.migration.proof import stubs as proof_stubs
 from scriptrun.spec.errors import ScriptrunError, refuse
+from scriptrun.submission import data_binding, submit
+from scriptrun.submission.bound_data import Bound, BoundDataset, BoundReference
 
 
 class Recorder:
@@ -96,7 +97,7 @@ def _no_conditions() -> None:
 
     setattr(submit, "_engine", willing)  # noqa: B010
     setattr(builder, "check", lambda environment: [])  # noqa: B010
-    setattr(binding.Binder, "problems", lambda self, here, afar=False: list(self.wrong))  # noqa: B010
+    setattr(data_binding.Binder, "problems", lambda self, here, afar=False: list(self.wrong))  # noqa: B010
     for kind in (BoundReference, BoundDataset):
         setattr(kind, "described", _with_files(kind.described))  # noqa: B010
 

@@ -7,13 +7,13 @@ import uuid
 import warnings
 from pathlib import Path
 
-from scriptrun import provenance, submit
 from scriptrun.runtime import events, identity
 from scriptrun.runtime.injob import child_runs
 from scriptrun.spec import states
 from scriptrun.spec.hints import TYPE_CHECKING
 from scriptrun.spec.job import JobSpec, Target
 from scriptrun.store.snapshots import snapshots
+from scriptrun.submission import git_provenance, submit
 from scriptrun.tracking import run_folder
 
 if TYPE_CHECKING:
@@ -31,7 +31,7 @@ def begin(
     snapshot, properties = None, {}
     remarks: tuple[str, ...] = ()
     if source is not None:
-        git = provenance.GitFacts(Path(source).absolute())
+        git = git_provenance.GitFacts(Path(source).absolute())
         taken = snapshots.take(workspace.snapshots_folder, Path(source).absolute())
         snapshot, remarks = taken.digest, taken.warnings
         properties = {**git.properties(), "ContentSnapshotId": taken.digest}

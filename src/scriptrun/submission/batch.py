@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from scriptrun import compute, distant, runner, starting, submit
+from scriptrun import compute, distant, runner, starting
 from scriptrun.home import Home
 from scriptrun.spec.errors import ExperimentExecutionException
 from scriptrun.spec.hints import Any
-from scriptrun.submit import Submission, Taken, Written
+from scriptrun.submission import submit
+from scriptrun.submission.submit import Submission, Taken, Written
 
 
 def submit_all(submissions: list[Submission], workspace: Home) -> list[Path]:

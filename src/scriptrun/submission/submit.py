@@ -12,7 +12,7 @@ import time
 from collections.abc import Mapping
 from pathlib import Path
 
-from scriptrun import compute, placing, provenance, resuming, runner, starting, tickets
+from scriptrun import compute, placing, runner, starting, tickets
 from scriptrun.config import checks, describe
 from scriptrun.engines.base import NoAnswer, NoRoom
 from scriptrun.environments import builder as environments
@@ -34,20 +34,22 @@ from scriptrun.spec.values import Value, fresh
 from scriptrun.store import paths
 from scriptrun.store.secrets import vault
 from scriptrun.store.snapshots import snapshots
+from scriptrun.submission import git_provenance, resume_from
 from scriptrun.tracking import run_folder
 from scriptrun.tracking.events import later_writer
 
 if TYPE_CHECKING:
-    from scriptrun import binding, distant, registries, remarking
+    from scriptrun import distant, registries
     from scriptrun.config.environments.environment import Environment
     from scriptrun.config.script_run_config import ScriptRunConfig
     from scriptrun.engines.base import Engine
     from scriptrun.home import Home
+    from scriptrun.submission import data_binding, import_warnings
 else:
-    binding = later("scriptrun.binding")
+    data_binding = later("scriptrun.submission.data_binding")
     distant = later("scriptrun.distant")
     registries = later("scriptrun.registries")
-    remarking = later("scriptrun.remarking")
+    import_warnings = later("scriptrun.submission.import_warnings")
 
 _EXPERIMENT = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,254}")
 
@@ -85,7 +87,7 @@ class Submission(Value, frozen=False):
     engine: Engine
     source: Path | None
     warnings: list[str]
-    data: binding.Binder | None = None
+    data: data_binding.Binder | None = None
     environment: Environment | None = None
     before: Any = None
 
@@ -102,7 +104,7 @@ def check(
     Raises RunConfigurationException with every reason why it cannot be submitted.
     """
     origin = origin or Origin()
-    data = binding.Binder(config, workspace) if checks.names_data(config) else None
+    data = data_binding.Binder(config, workspace) if checks.names_data(config) else None
     resolve = data.resolve if data else None
     refuse([*checks.problems(config, resolve), *_experiment_problems(experiment)])
     reasons: list[str] = []
@@ -125,8 +127,10 @@ def check(
     assert engine is not None
     job = _job(described, workspace, experiment, origin, source, tags or {})
     before, target = described.resume_from, compute.target_of(engine)
-    reasons += resuming.problems(before, target)
-    job = job.replace(environment=environment, target=target, data=resuming.data_of(before, target))
+    reasons += resume_from.problems(before, target)
+    job = job.replace(
+        environment=environment, target=target, data=resume_from.data_of(before, target)
+    )
     if data is not None:
         here = job.target.kind == "Local"
         reasons += data.problems(here, afar)
@@ -155,7 +159,7 @@ def complete(
     """The job with its snapshot and its data's lists; ``taken`` keeps snapshots for the next."""
     job = submission.job
     if hasattr(submission.before, "get_metrics"):
-        resuming.bring(submission.before.job, submission.before.path, job.target)
+        resume_from.bring(submission.before.job, submission.before.path, job.target)
     if submission.environment is not None and _gives_passwords(job.environment):
         registries.keep(submission.environment)
     if submission.data is not None:
@@ -164,7 +168,7 @@ def complete(
         return job
     found = (taken or {}).get(submission.source)
     if found is None:
-        git = provenance.GitFacts(submission.source)  # asked while the snapshot is taken
+        git = git_provenance.GitFacts(submission.source)  # asked while the snapshot is taken
         snapshot = snapshots.take(workspace.snapshots_folder, submission.source)
         found = snapshot, git.properties()
         if taken is not None:
@@ -247,7 +251,7 @@ def _remark(
     job: JobSpec, folder: Path, ready: environments.Ready | None, warnings: list[str]
 ) -> None:
     """Look for what is worth a word once the run is on its way: that must not keep it waiting."""
-    found = remarking.missing_imports(job, ready)
+    found = import_warnings.missing_imports(job, ready)
     if found:
         writer = later_writer(folder, "remarks")
         for message in found:
@@ -344,7 +348,7 @@ def _job(
 ) -> JobSpec:
     run_id = new_id(experiment)
     script = described.script
-    more = () if described.resume_from is None else resuming.ARGUMENTS
+    more = () if described.resume_from is None else resume_from.ARGUMENTS
     return JobSpec(
         id=run_id,
         experiment=experiment,

@@ -11,7 +11,6 @@ import os
 import re
 from pathlib import Path
 
-from scriptrun.bound import Bound, BoundDataset, BoundOutput, BoundReference
 from scriptrun.config import checks, data_sections
 from scriptrun.data.datasets import versions as dataset_versions
 from scriptrun.data.datasets.base import AbstractDataset
@@ -23,6 +22,7 @@ from scriptrun.data.datastores.classes import get as get_datastore
 from scriptrun.data.datastores.references import DataPath, DataReference
 from scriptrun.spec.errors import ScriptrunError, UserErrorException
 from scriptrun.spec.hints import TYPE_CHECKING, Any
+from scriptrun.submission.bound_data import Bound, BoundDataset, BoundOutput, BoundReference
 
 if TYPE_CHECKING:
     from scriptrun.config.script_run_config import ScriptRunConfig

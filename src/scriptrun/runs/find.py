@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from pathlib import Path
 
-from scriptrun import standing, tickets
+from scriptrun import tickets
+from scriptrun.runs import status as run_status
 from scriptrun.spec.errors import UserErrorException
 from scriptrun.spec.hints import TYPE_CHECKING, Any
 from scriptrun.spec.job import JobSpec
@@ -23,7 +24,7 @@ def opened(workspace: Workspace) -> index.Index:
     waiting = frozenset(map(tickets.run_of, tickets.waiting(queue)))
 
     def status(folder: Path, job: dict[str, Any]) -> run_state.Status:
-        return standing.status_of(workspace, folder, JobSpec.from_dict(job), waiting)
+        return run_status.status_of(workspace, folder, JobSpec.from_dict(job), waiting)
 
     found = index.Index(workspace.runs_folder, index_path(workspace), status)
     found.refresh()

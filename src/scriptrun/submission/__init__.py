@@ -1,0 +1,1 @@
+"""From a ScriptRunConfig to a run: checks, data binding, the job description."""
