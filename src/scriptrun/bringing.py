@@ -21,7 +21,7 @@ from scriptrun.data.stores.globs import is_pattern
 from scriptrun.data.stores.protocol import Entry
 from scriptrun.data.stores.timeouts import time_limit
 from scriptrun.data.summary import amount
-from scriptrun.home import Home
+from scriptrun.registry.workspace_files import Home
 from scriptrun.runtime import files, identity
 from scriptrun.spec.errors import ScriptrunError, UserErrorException
 from scriptrun.spec.hints import Any

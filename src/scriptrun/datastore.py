@@ -15,7 +15,7 @@ from scriptrun.spec.hints import TYPE_CHECKING, Any
 from scriptrun.store.secrets import vault
 
 if TYPE_CHECKING:
-    from scriptrun.home import Home
+    from scriptrun.registry.workspace_files import Home
 
 __all__ = ["DataPath", "DataReference", "Datastore"]
 

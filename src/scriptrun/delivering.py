@@ -18,7 +18,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from scriptrun.bringing import Bringing
-from scriptrun.home import Home
+from scriptrun.registry.workspace_files import Home
 from scriptrun.runtime import files
 from scriptrun.sending import Sending
 from scriptrun.spec.errors import ScriptrunError

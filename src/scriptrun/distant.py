@@ -26,12 +26,14 @@ from scriptrun.store.snapshots import bundle as snapshot_bundle
 from scriptrun.tracking import run_folder, run_state
 
 if TYPE_CHECKING:
-    from scriptrun import lending, shipping, wheels
-    from scriptrun.home import Home
+    from scriptrun import shipping
+    from scriptrun.preparation import build_secrets
+    from scriptrun.registry import wheels
+    from scriptrun.registry.workspace_files import Home
 else:
-    lending = later("scriptrun.lending")
+    build_secrets = later("scriptrun.preparation.build_secrets")
     shipping = later("scriptrun.shipping")
-    wheels = later("scriptrun.wheels")
+    wheels = later("scriptrun.registry.wheels")
 
 #: where the run is: ``{"host", "root", "tool"}``; written before anything is sent
 ADDRESS = "address.json"
@@ -82,7 +84,7 @@ def hand_over(
         "warnings": warnings,
         "lock": lock,
         "environ": {name: os.environ[name] for name in job.passed},
-        "secrets": lending.as_variables(lending.of(job.environment, workspace)),
+        "secrets": build_secrets.as_variables(build_secrets.of(job.environment, workspace)),
     }
     if job.data.get("inputs") or job.data.get("outputs"):
         question["data"] = shipping.pack(workspace, job)

@@ -10,14 +10,15 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from scriptrun import compute, tickets
+from scriptrun import tickets
 from scriptrun.engines.local import slots
 from scriptrun.environments.conda import client as conda_client
 from scriptrun.environments.conda import request as conda_request
 from scriptrun.environments.interpreter import existing as interpreter_existing
 from scriptrun.environments.interpreter import facts as interpreter_facts
 from scriptrun.environments.uv import tool as uv_tool
-from scriptrun.home import Home
+from scriptrun.registry import compute_targets
+from scriptrun.registry.workspace_files import Home
 from scriptrun.spec.environment import EnvironmentSpec
 from scriptrun.spec.errors import ScriptrunError
 from scriptrun.spec.job import JobSpec
@@ -148,7 +149,7 @@ def _queue(workspace: Home) -> Check:
 
 
 def _engine(workspace: Home) -> Check:
-    engine = compute.resolve(workspace, None)
+    engine = compute_targets.resolve(workspace, None)
     reasons = engine.check(JobSpec("doctor", "doctor", workspace.name, ""))
     if reasons:
         return Check("compute", "bad", "; ".join(reasons))
@@ -158,7 +159,7 @@ def _engine(workspace: Home) -> Check:
 def _slots(workspace: Home) -> Check:
     if os.name != "posix":
         return Check("slots", "warning", "jobs run locally on Linux and macOS only")
-    limit = getattr(compute.resolve(workspace, None), "max_runs", None)
+    limit = getattr(compute_targets.resolve(workspace, None), "max_runs", None)
     held = slots.take(paths.slots_root(), limit)
     if held is None:
         return Check("slots", "ok", "all are taken now: the next run waits")

@@ -6,7 +6,7 @@ import os
 import warnings
 from collections.abc import Iterator, Mapping, Sequence
 
-from scriptrun import experiment_file
+from scriptrun.registry import experiments as experiment_registry
 from scriptrun.run import Run
 from scriptrun.spec.errors import UserErrorException, refuse
 from scriptrun.spec.hints import TYPE_CHECKING, Any
@@ -14,16 +14,16 @@ from scriptrun.spec.later import later
 from scriptrun.submission import interactive, submit
 
 if TYPE_CHECKING:
-    from scriptrun import catalog
     from scriptrun.config.environments.environment import Environment
     from scriptrun.config.script_run_config import ScriptRunConfig
+    from scriptrun.registry import environments as environment_registry
     from scriptrun.submission import batch
     from scriptrun.sweeps import submit as sweep_submit
     from scriptrun.workspace import Workspace
 
 if not TYPE_CHECKING:
     batch = later("scriptrun.submission.batch")
-    catalog = later("scriptrun.catalog")
+    environment_registry = later("scriptrun.registry.environments")
     sweep_submit = later("scriptrun.sweeps.submit")
 
 
@@ -84,7 +84,7 @@ class Experiment:
             self._make()
             folder = submit.submit(submission, self.workspace)
         run = Run.at(self.workspace, folder)
-        catalog.remember(self.workspace, config.run_config.environment)
+        environment_registry.remember(self.workspace, config.run_config.environment)
         for message in submission.warnings:
             warnings.warn(message, stacklevel=2)
         if kwargs.get("show_output"):
@@ -100,7 +100,7 @@ class Experiment:
         folders = batch.submit_all(submissions, self.workspace)
         runs = [Run.at(self.workspace, folder) for folder in folders]
         for environment in {id(each): each for each in map(_environment, configs)}.values():
-            catalog.remember(self.workspace, environment)
+            environment_registry.remember(self.workspace, environment)
         for message in {text for each in submissions for text in each.warnings}:
             warnings.warn(message, stacklevel=2)
         return runs
@@ -186,13 +186,13 @@ class Experiment:
         return all(self.tags.get(key) == value for key, value in tags.items())
 
     def _make(self) -> None:
-        experiment_file.make(self.workspace, self.name)
+        experiment_registry.make(self.workspace, self.name)
 
     def _facts(self) -> dict[str, Any]:
-        return experiment_file.read(self.workspace, self.name)
+        return experiment_registry.read(self.workspace, self.name)
 
     def _put(self, **changes: Any) -> None:
-        experiment_file.put(self.workspace, self.name, **changes)
+        experiment_registry.put(self.workspace, self.name, **changes)
 
     def __repr__(self) -> str:
         return f"Experiment(name={self.name!r}, workspace={self.workspace.name!r})"

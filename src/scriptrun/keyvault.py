@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from contextlib import AbstractContextManager
 
-from scriptrun.home import Home
+from scriptrun.registry.workspace_files import Home
 from scriptrun.spec.errors import SecretException
 from scriptrun.spec.hints import Any
 from scriptrun.store.secrets import vault

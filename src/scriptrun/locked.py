@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from scriptrun import building, catalog, comparing, starting
+from scriptrun import comparing, starting
 from scriptrun.environments import dependency_paths, site_packages
 from scriptrun.environments.cache import folders as cache_folders
 from scriptrun.environments.cache import listing as cache_listing
+from scriptrun.preparation import build as build_environment
+from scriptrun.registry import environments as environment_registry
 from scriptrun.runs import find as find_runs
 from scriptrun.spec.environment import EnvironmentSpec
 from scriptrun.spec.errors import EnvironmentException, UserErrorException
@@ -50,13 +52,13 @@ def of(workspace: Workspace, text: str, interpreter: str | None = None) -> Locke
     """
     name, _, version = text.partition(":")
     try:
-        environment = catalog.get(workspace, name, version or None)
+        environment = environment_registry.get(workspace, name, version or None)
     except EnvironmentException as error:
         if version:
             raise
         return _built(text) or _of_run(workspace, text, error)
-    spec = building.spec_of(environment, interpreter)
-    plan = building.plan(workspace, spec)
+    spec = build_environment.spec_of(environment, interpreter)
+    plan = build_environment.plan(workspace, spec)
     return Locked(text, plan.lock or {}, _asked(spec), plan.key, plan.place)
 
 

@@ -9,10 +9,11 @@ import warnings
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 
-from scriptrun import model_facts, models
+from scriptrun import model_facts
 from scriptrun.dataset import Dataset
-from scriptrun.home import Home
 from scriptrun.model_facts import ResourceConfiguration
+from scriptrun.registry import models as model_registry
+from scriptrun.registry.workspace_files import Home
 from scriptrun.run import Run
 from scriptrun.spec.absent import absent
 from scriptrun.spec.errors import UserErrorException
@@ -69,7 +70,7 @@ class Model:
                 "A model is got by its name or its id.", "For example Model(workspace, 'digits')."
             )
         self.workspace = workspace
-        self._head: Head = models.get(workspace, name, model_facts.number(version))
+        self._head: Head = model_registry.get(workspace, name, model_facts.number(version))
         narrowed = any(each is not None for each in (tags, properties, run_id, model_framework))
         if narrowed and version is None:
             found = Model.list(workspace, name, tags, properties, run_id, True, None, expand, 255,
@@ -106,12 +107,12 @@ class Model:
         ``tags`` and ``properties``: texts by name; ``datasets``: pairs of a word and a dataset.
         Raises UserErrorException where there is nothing at the path.
         """
-        files, root = models.files_of(model_path)
+        files, root = model_registry.files_of(model_path)
         if child_paths is not None:
             wanted = {f"{root}/{Path(each).as_posix()}" for each in child_paths}
             files = {path: place for path, place in files.items() if path in wanted}
         head = model_facts.facts(locals())
-        return Model._of(workspace, models.keep(workspace, model_name, files, root, head))
+        return Model._of(workspace, model_registry.keep(workspace, model_name, files, root, head))
 
     @staticmethod
     def of_run(run: Run, model_name: str, model_path: str | None = None, **facts: Any) -> Model:
@@ -122,7 +123,9 @@ class Model:
         """
         files, root = model_facts.artifacts_of(run, model_path or model_name)
         head = {**model_facts.facts(facts), "run_id": run.id, "experiment": run.job.experiment}
-        return Model._of(run.workspace, models.keep(run.workspace, model_name, files, root, head))
+        return Model._of(
+            run.workspace, model_registry.keep(run.workspace, model_name, files, root, head)
+        )
 
     @staticmethod
     def list(  # the SDK's name for it
@@ -143,7 +146,7 @@ class Model:
         a dict. With ``latest`` one version a name.
         """
         found: builtins.list[Model] = []
-        for head in models.every(workspace, name):
+        for head in model_registry.every(workspace, name):
             if latest and any(each.name == head["name"] for each in found):
                 continue
             model = Model._of(workspace, head)
@@ -168,7 +171,7 @@ class Model:
         Without a workspace it is that of the job, else the one found from here upwards.
         """
         home = _workspace or _here()
-        return str(models.laid_out(home, models.get(home, model_name, version)))
+        return str(model_registry.laid_out(home, model_registry.get(home, model_name, version)))
 
     def download(
         self,
@@ -181,11 +184,11 @@ class Model:
         Raises UserErrorException where one is there already, unless ``exist_ok``.
         """
         may = exist_ok if exists_ok is None else exists_ok
-        return str(models.copy_to(self.workspace, self._head, Path(target_dir), may))
+        return str(model_registry.copy_to(self.workspace, self._head, Path(target_dir), may))
 
     def delete(self) -> None:
         """Forget this version; content that no other version has is removed."""
-        models.remove(self.workspace, self._head)
+        model_registry.remove(self.workspace, self._head)
 
     def update(
         self,
@@ -321,7 +324,7 @@ class Model:
         )
 
     def _change(self, words: Head) -> None:
-        self._head = models.change(self.workspace, self._head, words)
+        self._head = model_registry.change(self.workspace, self._head, words)
 
 
 #: attributes that are read from the version's facts

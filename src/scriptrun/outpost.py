@@ -17,9 +17,10 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import IO, Any
 
-from scriptrun import compute, shipping
+from scriptrun import shipping
 from scriptrun.engines.base import one_glance
 from scriptrun.environments import builder as environments
+from scriptrun.registry import compute_targets
 from scriptrun.run import Run
 from scriptrun.runs import status as run_status
 from scriptrun.runtime import identity
@@ -107,7 +108,7 @@ def _submit(question: dict[str, Any], source: IO[bytes]) -> Answer:
             shipping.unpack(workspace, question["data"])
         with vault.of_workspace(workspace.id):
             reasons = environments.check(job.environment)
-        refuse([*reasons, *compute.engine_of(job.target).check(job)])
+        refuse([*reasons, *compute_targets.engine_of(job.target).check(job)])
         there = submit.record(job, workspace, list(question["warnings"]), question.get("lock"))
     return {"folder": str(there)}, []
 

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from scriptrun import building, distant
+from scriptrun import distant
 from scriptrun.data import summary
+from scriptrun.preparation import build as build_environment
 from scriptrun.spec.hints import Any
 from scriptrun.store.snapshots import preview, snapshots
 from scriptrun.submission.submit import Submission
@@ -67,7 +68,7 @@ def plan(submission: Submission, workspace: Workspace) -> Plan:
 
 def _environment(submission: Submission, workspace: Workspace) -> dict[str, Any]:
     spec = submission.job.environment
-    told = building.plan(workspace, spec)
+    told = build_environment.plan(workspace, spec)
     return {
         "kind": spec.kind,
         "name": spec.name,

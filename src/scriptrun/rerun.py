@@ -5,8 +5,9 @@ from __future__ import annotations
 import os
 from dataclasses import dataclass, field, replace
 
-from scriptrun import comparing, compute
+from scriptrun import comparing
 from scriptrun.environments import builder, ensure
+from scriptrun.registry import compute_targets
 from scriptrun.run import Run
 from scriptrun.runtime import identity
 from scriptrun.spec import states
@@ -85,7 +86,7 @@ def _job(run: Run, display_name: str) -> JobSpec:
 def _reasons(job: JobSpec, workspace: Workspace) -> list[str]:
     with vault.of_workspace(workspace.id):
         reasons = builder.check(job.environment)
-    reasons += compute.engine_of(job.target).check(job)
+    reasons += compute_targets.engine_of(job.target).check(job)
     if job.snapshot is None or not snapshots.exists(workspace.snapshots_folder, job.snapshot):
         reasons.append(f"its snapshot {(job.snapshot or '')[:16]} is gone from the workspace")
     reasons += _data_reasons(job, workspace)

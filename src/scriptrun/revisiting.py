@@ -7,9 +7,10 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from scriptrun import placing, starting
+from scriptrun import starting
 from scriptrun.environments import builder, ensure
 from scriptrun.environments.cache import folders as cache_folders
+from scriptrun.preparation import resolve as resolve_environment
 from scriptrun.runtime import conda_prefix, search_path
 from scriptrun.spec.environment import INTERPRETER
 from scriptrun.spec.errors import EnvironmentException, UserErrorException, refuse
@@ -54,7 +55,7 @@ def lay_out(run: Run, folder: Path, log: Callable[[str], None]) -> Visit:
     missing = [name for name in job.passed if name not in os.environ]
     refuse([f"the variable {name} is passed on, and not set here" for name in missing])
     lock = None if job.environment.kind == INTERPRETER else starting.lock_of(run.path)
-    shelf = placing.shelf_of(job.target, workspace)
+    shelf = resolve_environment.shelf_of(job.target, workspace)
     with vault.of_workspace(workspace.id), cache_folders.lying_in(shelf):
         ready = ensure.ensure(job.environment, workspace.locks_folder, log, lock=lock)
     snapshots.restore(workspace.snapshots_folder, job.snapshot, folder)

@@ -234,9 +234,9 @@ class Run(_ScriptRun):  # type: ignore[misc]
         files.publish(str(self.path / "cancel.json"), files.to_json(identity.of_process()))
         follow.end_if_waiting(self)
         super().cancel()
-        from scriptrun import compute
+        from scriptrun.registry import compute_targets
 
-        compute.engine_of(self.job.target).cancel(self.path)
+        compute_targets.engine_of(self.job.target).cancel(self.path)
 
     @property
     def _is_afar(self) -> bool:
@@ -343,10 +343,10 @@ class Run(_ScriptRun):  # type: ignore[misc]
 
     def clean(self) -> builtins.list[str]:
         """Remove what an ended run may have left on its compute target, beside its record."""
-        from scriptrun import compute
+        from scriptrun.registry import compute_targets
 
         if self.standing.is_final:
-            compute.engine_of(self.job.target).clean(self.path)
+            compute_targets.engine_of(self.job.target).clean(self.path)
         return []
 
     def get_secret(self, name: str) -> str:

@@ -12,7 +12,7 @@ from scriptrun.spec.hints import TYPE_CHECKING, Any
 from scriptrun.store.locks import flocks
 
 if TYPE_CHECKING:
-    from scriptrun.home import Home
+    from scriptrun.registry.workspace_files import Home
 
 #: seconds in which a runner that was started is about to look at the queue
 BOOT = 1.0

@@ -14,13 +14,16 @@ import time
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from scriptrun import compute, placing, preparing, starting, tickets
+from scriptrun import starting, tickets
 from scriptrun.engines.base import ALIVE, QUEUED, UNKNOWN, NoAnswer, NoRoom
 from scriptrun.engines.local import engine as local_engine
 from scriptrun.environments.builder import Ready
 from scriptrun.environments.cache import folders as cache_folders
 from scriptrun.environments.lookup import find
-from scriptrun.home import Home
+from scriptrun.preparation import prepare_run
+from scriptrun.preparation import resolve as resolve_environment
+from scriptrun.registry import compute_targets
+from scriptrun.registry.workspace_files import Home
 from scriptrun.runtime import identity, processes
 from scriptrun.runtime.launcher import (
     entry,
@@ -164,7 +167,7 @@ class Runner:
             _drop_if_abandoned(ticket)
             return None
         lock = starting.lock_of(ticket.folder)
-        shelf = placing.shelf_of(job.target, self.workspace)
+        shelf = resolve_environment.shelf_of(job.target, self.workspace)
         digest = job.environment.digest() + (digest_of(lock) if lock else "") + str(shelf or "")
         self.known[path.name] = _Waiting(ticket, job, digest, lock, shelf)
         return self.known[path.name]
@@ -180,7 +183,7 @@ class Runner:
             if run_folder.read_result(folder) is not None:
                 tickets.drop(item.ticket.path)
                 return True
-            view = compute.engine_of(item.job.target).poll([folder])[0]
+            view = compute_targets.engine_of(item.job.target).poll([folder])[0]
             if view.handed:  # whoever handed it over was killed before it took the ticket away
                 tickets.drop(item.ticket.path)
             if view.handed or view.what in (ALIVE, QUEUED, UNKNOWN):
@@ -241,7 +244,7 @@ class Runner:
             signal.set_wakeup_fd(-1)
             signal.signal(signal.SIGCHLD, signal.SIG_DFL)
             _take_environment(item.ticket.environ)
-            code = preparing.prepare(self.workspace, item.job, item.ticket.folder)
+            code = prepare_run.prepare(self.workspace, item.job, item.ticket.folder)
         finally:
             os._exit(code)
 

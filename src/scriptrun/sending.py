@@ -17,7 +17,7 @@ from scriptrun.data.errors import FileExists, Refused, Unreachable
 from scriptrun.data.stores.local import LocalStore
 from scriptrun.data.stores.object import ObjectStore
 from scriptrun.data.summary import fill_in
-from scriptrun.home import Home
+from scriptrun.registry.workspace_files import Home
 from scriptrun.spec.errors import ScriptrunError, UserErrorException
 from scriptrun.spec.hints import Any
 from scriptrun.tellings import Telling

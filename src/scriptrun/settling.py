@@ -9,8 +9,8 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
-from scriptrun import registries
 from scriptrun.environments import ensure
+from scriptrun.registry import image_registries
 from scriptrun.runtime import events
 from scriptrun.spec.errors import EnvironmentException, ScriptrunError
 from scriptrun.spec.hints import TYPE_CHECKING
@@ -19,7 +19,7 @@ from scriptrun.store.secrets import vault
 from scriptrun.tracking import run_folder
 
 if TYPE_CHECKING:
-    from scriptrun.home import Home
+    from scriptrun.registry.workspace_files import Home
 
 
 def build(workspace: Home, folder: Path, node: int) -> dict[str, str | None]:
@@ -30,7 +30,7 @@ def build(workspace: Home, folder: Path, node: int) -> dict[str, str | None]:
     job = run_folder.read_job(folder)
     assert job is not None, "the launcher has read it before"
     environment = job.environment
-    registries.know(environment, workspace)
+    image_registries.know(environment, workspace)
     path = os.path.join(folder, ENVIRONMENT_LOG)
 
     def say(text: str) -> None:

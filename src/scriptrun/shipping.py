@@ -9,7 +9,7 @@ from pathlib import Path
 
 from scriptrun.data.datasets import manifest
 from scriptrun.data.datastores import records as datastore_records
-from scriptrun.home import Home
+from scriptrun.registry.workspace_files import Home
 from scriptrun.runtime import files
 from scriptrun.spec.hints import Any
 from scriptrun.spec.job import JobSpec

@@ -5,9 +5,10 @@ from __future__ import annotations
 import sys
 from pathlib import Path
 
-from scriptrun import compute, tickets
+from scriptrun import tickets
 from scriptrun.engines.base import Order
 from scriptrun.environments.cache import usage as cache_usage
+from scriptrun.registry import compute_targets
 from scriptrun.runtime import events, files, results
 from scriptrun.spec import states
 from scriptrun.spec.hints import TYPE_CHECKING, Any
@@ -17,11 +18,11 @@ from scriptrun.store import job_runtime, paths
 from scriptrun.tracking import run_folder
 
 if TYPE_CHECKING:
-    from scriptrun import lending
     from scriptrun.environments.builder import Ready
-    from scriptrun.home import Home
+    from scriptrun.preparation import build_secrets
+    from scriptrun.registry.workspace_files import Home
 else:
-    lending = later("scriptrun.lending")
+    build_secrets = later("scriptrun.preparation.build_secrets")
 
 
 LOCK = "environment.lock.json"
@@ -43,7 +44,7 @@ def start(
     claim the same attempt, and one of them gets it. Raises NoRoom when it has to wait,
     ExperimentExecutionException when the engine refuses it.
     """
-    engine = compute.engine_of(job.target)
+    engine = compute_targets.engine_of(job.target)
     order = order_of(workspace, job, folder, ready, ticket, attempt)
     write_lock(folder, ready)
     engine.submit(job, order)
@@ -58,7 +59,7 @@ def order_of(
     attempt: int = 1,
 ) -> Order:
     """What the engine needs to start the run at ``folder``."""
-    elsewhere = getattr(compute.engine_of(job.target), "own_environments", False)
+    elsewhere = getattr(compute_targets.engine_of(job.target), "own_environments", False)
     return Order(
         folder=folder,
         workspace=workspace.root,
@@ -73,7 +74,7 @@ def order_of(
         wake=wake(workspace),
         tool=(sys.executable, "-P"),
         container=ready.container,
-        secrets=lending.of(job.environment, workspace, ticket.environ) if elsewhere else {},
+        secrets=build_secrets.of(job.environment, workspace, ticket.environ) if elsewhere else {},
     )
 
 

@@ -12,7 +12,7 @@ from scriptrun.doctoring import Check
 from scriptrun.engines.base import Engine
 from scriptrun.engines.transport import Done, Here, Ssh, Transport
 from scriptrun.environments.uv import index_settings
-from scriptrun.home import Home
+from scriptrun.registry.workspace_files import Home
 from scriptrun.runtime import files
 from scriptrun.spec.errors import ScriptrunError
 from scriptrun.spec.hints import Any

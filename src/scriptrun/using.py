@@ -6,7 +6,7 @@ import itertools
 from collections.abc import Iterator
 from typing import Any
 
-from scriptrun.home import Home
+from scriptrun.registry.workspace_files import Home
 from scriptrun.runtime import files
 from scriptrun.tracking import run_folder
 

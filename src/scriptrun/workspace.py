@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 
-from scriptrun.home import Home
+from scriptrun.registry.workspace_files import Home
 from scriptrun.spec.errors import WorkspaceException
 from scriptrun.spec.hints import TYPE_CHECKING, Any
 
@@ -24,9 +24,9 @@ class Workspace(Home):
     @property
     def compute_targets(self) -> dict[str, Any]:
         """The compute targets by name; ``local`` is always there, and so are aliases."""
-        from scriptrun import compute
+        from scriptrun.registry import compute_targets
 
-        return compute.Targets(self)
+        return compute_targets.Targets(self)
 
     @property
     def datastores(self) -> dict[str, Any]:
@@ -89,52 +89,53 @@ class Workspace(Home):
 
     def register_environment(self, environment: Environment) -> Environment:
         """Keep ``environment`` as the next version of its name (an unchanged one keeps its)."""
-        from scriptrun import catalog
+        from scriptrun.registry import environments as environment_registry
 
-        return catalog.register(self, environment)
+        return environment_registry.register(self, environment)
 
     def keep_wheel(self, path: str | os.PathLike[str], exist_ok: bool = False) -> str:
         """Keep the wheel at ``path``; its address, for pip requirements of any environment."""
-        from scriptrun import wheels
+        from scriptrun.registry import wheels
 
         return wheels.add(self, path, exist_ok)
 
     def get_environment(self, name: str, version: str | None = None) -> Environment:
         """The environment of that name, registered or curated; the latest unless told otherwise."""
-        from scriptrun import catalog
+        from scriptrun.registry import environments as environment_registry
 
-        return catalog.get(self, name, version)
+        return environment_registry.get(self, name, version)
 
     def list_environments(self) -> dict[str, Environment]:
         """The registered and the curated environments by name."""
-        from scriptrun import catalog
+        from scriptrun.registry import environments as environment_registry
 
-        return catalog.every(self)
+        return environment_registry.every(self)
 
     def build_environment(self, environment: Environment) -> Any:
         """Lock and build ``environment`` now, printing what is done; a build that is over.
 
         Raises EnvironmentException, which names the package and the reason.
         """
-        from scriptrun import building, registries
+        from scriptrun.preparation import build as build_environment
+        from scriptrun.registry import image_registries
 
         lines: list[str] = []
-        registries.keep(environment)
-        ready = building.build(self, environment, lines.append)
-        return building.ImageBuildDetails(ready, lines)
+        image_registries.keep(environment)
+        ready = build_environment.build(self, environment, lines.append)
+        return build_environment.ImageBuildDetails(ready, lines)
 
     def get_image_details(self, environment: Environment) -> Any:
         """What was built for ``environment`` on this machine."""
-        from scriptrun import building
+        from scriptrun.preparation import build as build_environment
 
-        return building.image_details(self, environment)
+        return build_environment.image_details(self, environment)
 
     @property
     def container_registry(self) -> dict[str, str]:
         """Where images that are built for this workspace are shared: ``address``, ``username``."""
-        from scriptrun import registries
+        from scriptrun.registry import image_registries
 
-        return registries.named(self)
+        return image_registries.named(self)
 
     def set_container_registry(
         self, address: str | None, username: str | None = None, password: str | None = None
@@ -144,9 +145,9 @@ class Workspace(Home):
         What somebody has built before is pulled from there. The password is kept as this user's
         secret ``registry-ADDRESS``, never in the workspace.
         """
-        from scriptrun import registries
+        from scriptrun.registry import image_registries
 
-        registries.name(self, address, username, password)
+        image_registries.name(self, address, username, password)
 
     def get_run(self, run_id: str) -> Run:
         """The run with this id. Raises UserErrorException when there is none."""

@@ -9,9 +9,10 @@ import pytest
 from index_server import serving
 from wheel_making import make_wheel
 
-from scriptrun import Environment, building
+from scriptrun import Environment
 from scriptrun.environments import ensure
 from scriptrun.environments.conda import platforms as conda_platforms
+from scriptrun.preparation import build as build_environment
 from scriptrun.spec.errors import EnvironmentException
 
 #: writes a lock of version 7 as pixi does, with conda's blue 1.0 (not the newest) and red
@@ -57,7 +58,7 @@ def project(conda, tmp_path):
 def test_a_project_has_what_its_lock_says(project, conda, tmp_path):
     made = Environment.from_pixi_project("ours", project())
     assert Environment.from_dict(json.loads(json.dumps(made.to_dict()))) == made
-    spec = building.spec_of(made)
+    spec = build_environment.spec_of(made)
     ready = ensure.ensure(spec, tmp_path / "locks", lambda _: None)
     code = "import blue, mauve; print(blue.__file__, mauve.VERSION)"
     said = subprocess.check_output([ready.python, "-c", code], text=True)
@@ -113,4 +114,4 @@ def test_a_lock_of_version_six_without_a_python(conda, tmp_path):
     made = Environment.from_pixi_project("ours", tmp_path)
     assert made.python.conda_dependencies.pip_packages == [f"violet==1.0 --hash=sha256:{'0' * 64}"]
     with pytest.raises(EnvironmentException, match="holds no Python"):
-        ensure.ensure(building.spec_of(made), tmp_path / "locks", lambda _: None)
+        ensure.ensure(build_environment.spec_of(made), tmp_path / "locks", lambda _: None)

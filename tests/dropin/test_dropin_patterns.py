@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from scriptrun import Model, ScriptRunConfig, compute, experiment
+from scriptrun import Model, ScriptRunConfig, experiment
 from scriptrun.data.datasets.tabular import TabularDatasetFactory
 from scriptrun.dropin import finder
 from scriptrun.dropin.azureml.compute import AmlCompute, ComputeTarget
@@ -16,6 +16,7 @@ from scriptrun.dropin.azureml.estimators import Estimator
 from scriptrun.dropin.azureml.experiment import Experiment
 from scriptrun.dropin.azureml.workspace import Workspace
 from scriptrun.exceptions import ComputeTargetException
+from scriptrun.registry import compute_targets
 
 
 @pytest.fixture(autouse=True)
@@ -50,7 +51,7 @@ def test_a_machine_that_was_attached_is_the_compute_target_of_its_name(ws):
         kinds.RemoteCompute(workspace=ws, name="vm")
     with pytest.raises(NotImplementedError, match="scriptrun compute add"):
         kinds.RemoteCompute.attach_configuration(address="x")
-    compute.set_alias(ws, "vm", "local")
+    compute_targets.set_alias(ws, "vm", "local")
     assert kinds.RemoteCompute(ws, "vm").name == "vm"
 
 

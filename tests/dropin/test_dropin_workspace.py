@@ -5,12 +5,13 @@ from __future__ import annotations
 import pytest
 
 import scriptrun
-from scriptrun import Run, ScriptRunConfig, compute
+from scriptrun import Run, ScriptRunConfig
 from scriptrun.dropin import one_time_notes
 from scriptrun.dropin.azureml.compute import ComputeTarget
 from scriptrun.dropin.azureml.experiment import Experiment
 from scriptrun.dropin.azureml.workspace import Workspace
 from scriptrun.engines.local.engine import Local
+from scriptrun.registry import compute_targets
 from scriptrun.spec.errors import UserErrorException, WorkspaceException
 
 AZURE = {"subscription_id": "s-1", "resource_group": "group"}
@@ -103,8 +104,8 @@ def test_an_experiment_with_runs_is_kept_and_one_without_can_go(here):
 
 def test_a_name_that_an_alias_stands_for_is_there(here):
     made = Workspace.create("mine")
-    compute.put(made, Local(name="big", max_runs=3))
-    compute.set_alias(made, "gpu-*", "big")
+    compute_targets.put(made, Local(name="big", max_runs=3))
+    compute_targets.set_alias(made, "gpu-*", "big")
     for targets in (made.compute_targets, scriptrun.Workspace(here).compute_targets):
         assert "gpu-7" in targets and "cpu" not in targets
         assert sorted(targets) == ["big", "local"]

@@ -38,14 +38,15 @@ def test_what_is_no_size(name):
 
 
 def test_a_cluster_is_asked_for_what_the_size_means(tmp_path):
-    from scriptrun import Workspace, compute
+    from scriptrun import Workspace
     from scriptrun.dropin.azureml.compute import make
     from scriptrun.engines.slurm.engine import Slurm
+    from scriptrun.registry import compute_targets
 
     ws = Workspace.create("w", path=tmp_path)
-    compute.put(ws, Slurm(name="ours", partition="gpu", memory="8G"))
-    compute.set_default(ws, "ours")
+    compute_targets.put(ws, Slurm(name="ours", partition="gpu", memory="8G"))
+    compute_targets.set_default(ws, "ours")
     make(ws, "old-cluster", {"vm_size": "STANDARD_NC12", "max_nodes": 4})
-    made = compute.resolve(ws, "old-cluster")
+    made = compute_targets.resolve(ws, "old-cluster")
     assert (made.partition, made.cpus, made.memory, made.gres) == ("gpu", 12, "8G", "gpu:2")
     assert made.max_nodes == 4

@@ -14,10 +14,10 @@ from index_server import serving
 from pods import BASE, lacking
 from wheel_making import make_repository, make_wheel
 
-from scriptrun import building
 from scriptrun.config.environments.environment import ContainerRegistry, Environment
 from scriptrun.environments import ensure
 from scriptrun.environments.cache import listing as cache_listing
+from scriptrun.preparation import build as build_environment
 from scriptrun.spec.environment import AUTO
 from scriptrun.spec.errors import EnvironmentException
 from scriptrun.store import container_tool
@@ -55,7 +55,7 @@ def with_packages(wheels, *names, image=BASE):
 
 def steps_for(environment, workspace):
     """What `env build --plan` says would be done."""
-    return cache_listing.plan(building.spec_of(environment), workspace.locks_folder).steps
+    return cache_listing.plan(build_environment.spec_of(environment), workspace.locks_folder).steps
 
 
 def layers(podman, image):
@@ -196,7 +196,7 @@ def test_packages_of_a_private_index_and_a_wheel_of_the_workspace(
         repository = f"git+http://me:${{secret:team}}@{host}/indigo.git/.git"
         conda.set_pip_requirements(["violet", mauve, f"indigo @ {repository}"])
         conda.set_pip_index_url(f"http://me:${{secret:team}}@{host}/")
-        spec = building.spec_of(made)
+        spec = build_environment.spec_of(made)
         ready = ensure.ensure(spec, locks, said.append)
     image = ready.container["image"]
     code = "import violet, mauve, indigo; print(violet.VERSION, mauve.VERSION, indigo.VERSION)"
@@ -248,7 +248,7 @@ def test_pins_are_relaxed_in_images_too_and_old_names_are_there(podman, tmp_path
     )
 
     def relaxed(says):
-        spec = building.spec_of(made)
+        spec = build_environment.spec_of(made)
         with pytest.raises(EnvironmentException):
             ensure.ensure(spec, workspace.locks_folder, print)
         ready = ensure.ensure(spec.replace(pins=AUTO), workspace.locks_folder, print)

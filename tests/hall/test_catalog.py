@@ -2,7 +2,8 @@ from __future__ import annotations
 
 import pytest
 
-from scriptrun import Environment, Workspace, catalog
+from scriptrun import Environment, Workspace
+from scriptrun.registry import environments as environment_registry
 from scriptrun.spec.errors import EnvironmentException, UserErrorException
 
 
@@ -29,27 +30,29 @@ def test_a_teams_files_are_environments(ws, tmp_path, monkeypatch):
     conda = Environment.get(ws, "vision").python.conda_dependencies.serialize_to_string()
     assert "python=3.11" in conda
     assert Environment.get(ws, "saved").name == "saved"
-    assert catalog.is_the_teams(ws, "here") and not catalog.is_the_teams(ws, "scriptrun-sklearn")
+    assert environment_registry.is_the_teams(ws, "here") and not environment_registry.is_the_teams(
+        ws, "scriptrun-sklearn"
+    )
     Environment("text").register(ws)
     assert Environment.get(ws, "text").version == "1"
 
 
 def test_an_old_name_stands_for_a_current_one(ws):
-    catalog.set_alias(ws, "AzureML-PyTorch-*", "scriptrun-pytorch")
-    catalog.set_alias(ws, "gpu", "scriptrun-pytorch-minimal")
+    environment_registry.set_alias(ws, "AzureML-PyTorch-*", "scriptrun-pytorch")
+    environment_registry.set_alias(ws, "gpu", "scriptrun-pytorch-minimal")
     assert Environment.get(ws, "azureml-pytorch-1.6-gpu").name == "scriptrun-pytorch"
     assert ws.environments["AzureML-PyTorch-1.6-GPU"].name == "scriptrun-pytorch"
     assert ws.environments["gpu"].name == "scriptrun-pytorch-minimal"
     Environment("gpu").register(ws)
     assert Environment.get(ws, "gpu").name == "gpu"
-    catalog.remove_alias(ws, "AzureML-PyTorch-*")
+    environment_registry.remove_alias(ws, "AzureML-PyTorch-*")
     assert Environment.get(ws, "AzureML-PyTorch-1.6-GPU").name == "AzureML-PyTorch-1.6-GPU"
     with pytest.raises(UserErrorException, match="no alias here"):
-        catalog.remove_alias(ws, "AzureML-PyTorch-*")
+        environment_registry.remove_alias(ws, "AzureML-PyTorch-*")
 
 
 def test_aliases_that_mean_nothing(ws):
     with pytest.raises(EnvironmentException, match="no environment named 'nothing'"):
-        catalog.set_alias(ws, "old", "nothing")
+        environment_registry.set_alias(ws, "old", "nothing")
     with pytest.raises(UserErrorException, match="same name, or matches it"):
-        catalog.set_alias(ws, "scriptrun-*", "scriptrun-sklearn")
+        environment_registry.set_alias(ws, "scriptrun-*", "scriptrun-sklearn")

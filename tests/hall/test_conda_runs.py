@@ -78,7 +78,7 @@ def test_a_job_runs_in_an_activated_prefix_and_is_repeated_from_its_lock(bench, 
 
 def test_who_installs_is_decided_by_the_packages_or_by_the_user(conda, monkeypatch):
     def kind(*packages: str) -> str:
-        from scriptrun.building import spec_of
+        from scriptrun.preparation.build import spec_of
 
         return spec_of(environment(conda, *packages)).kind
 

@@ -2,9 +2,11 @@
 
 import pytest
 
-from scriptrun import Datastore, Environment, Workspace, building, lending
+from scriptrun import Datastore, Environment, Workspace
 from scriptrun.environments import builder
 from scriptrun.keyvault import Keyvault
+from scriptrun.preparation import build as build_environment
+from scriptrun.preparation import build_secrets
 from scriptrun.spec.errors import SecretException, UserErrorException, WorkspaceException
 from scriptrun.store.secrets import vault as secret_vault
 from scriptrun.testing.jobs import Bench
@@ -67,9 +69,9 @@ def test_what_a_workspace_does_finds_its_own(vault):
     environment.python.conda_dependencies.set_pip_requirements(
         ["-i https://me:${secret:mine}@127.0.0.1:9/simple", "six"]
     )
-    spec = building.spec_of(environment)
-    assert not building.plan(vault.workspace, spec).reasons
-    assert lending.of(spec, vault.workspace) == {"mine": "s3cr3t"}
+    spec = build_environment.spec_of(environment)
+    assert not build_environment.plan(vault.workspace, spec).reasons
+    assert build_secrets.of(spec, vault.workspace) == {"mine": "s3cr3t"}
     assert "secret 'mine'" in " ".join(builder.check(spec))  # out of any workspace
     store = Datastore.register_http(vault.workspace, "web", "http://127.0.0.1:9/", secret="headers")
     assert store.store is not None

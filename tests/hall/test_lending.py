@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from scriptrun import Workspace, lending
+from scriptrun import Workspace
+from scriptrun.preparation import build_secrets
 from scriptrun.spec.environment import CONDA, IMAGE, PACKAGES, EnvironmentSpec
 from scriptrun.spec.errors import SecretException
 from scriptrun.store.secrets import vault
@@ -36,15 +37,15 @@ def home(tmp_path):
     ],
 )
 def test_only_what_is_named_and_known(home, spec, names):
-    assert lending.of(spec, home, {}) == {name: f"value of {name}" for name in names}
+    assert build_secrets.of(spec, home, {}) == {name: f"value of {name}" for name in names}
 
 
 def test_the_submitters_variables_come_first(home):
     spec = EnvironmentSpec(PACKAGES, pip_options=("-i https://a.io/s",))
-    assert lending.of(spec, home, {"SCRIPTRUN_SECRET_INDEX_A_IO": "theirs"}) == {
+    assert build_secrets.of(spec, home, {"SCRIPTRUN_SECRET_INDEX_A_IO": "theirs"}) == {
         "index-a.io": "theirs"
     }
-    assert lending.as_variables({"index-a.io": "x"}) == {"SCRIPTRUN_SECRET_INDEX_A_IO": "x"}
+    assert build_secrets.as_variables({"index-a.io": "x"}) == {"SCRIPTRUN_SECRET_INDEX_A_IO": "x"}
 
 
 def test_what_is_lent_is_known_for_a_while():

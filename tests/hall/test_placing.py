@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from scriptrun import Environment, ScriptRunConfig, placing
+from scriptrun import Environment, ScriptRunConfig
 from scriptrun.config import describe
+from scriptrun.preparation import resolve as resolve_environment
 from scriptrun.spec.environment import AUTO, EXACT, IMAGE, PACKAGES, RELAX
 
 
@@ -13,7 +14,7 @@ def placed(requirement):
     environment = Environment("lib")
     environment.python.conda_dependencies.add_pip_package(requirement)
     described = describe.describe(ScriptRunConfig(".", "train.py", environment=environment))
-    return placing.placed(described, None)
+    return resolve_environment.placed(described, None)
 
 
 def notes(requirement):
@@ -54,7 +55,7 @@ def test_an_image_of_azures_is_no_container_for_old_code(podman, image, pins, ki
     environment.docker.base_image = image or environment.docker.base_image
     environment.python.conda_dependencies.add_pip_package("six==1.0")
     described = describe.describe(ScriptRunConfig(".", "train.py", environment=environment))
-    spec, said = placing.placed(described, None, pins)
+    spec, said = resolve_environment.placed(described, None, pins)
     assert (spec.kind, spec.pins) == (kind, pins)
     assert any("as processes" in each for each in said) is (kind == PACKAGES)
 
@@ -64,5 +65,5 @@ def test_pins_may_be_relaxed_whoever_installs(package):
     environment = Environment("old")
     environment.python.conda_dependencies.add_conda_package(package)
     described = describe.describe(ScriptRunConfig(".", "train.py", environment=environment))
-    assert placing.placed(described, None, RELAX)[0].pins == RELAX
-    assert placing.placed(described, None)[0].pins == EXACT
+    assert resolve_environment.placed(described, None, RELAX)[0].pins == RELAX
+    assert resolve_environment.placed(described, None)[0].pins == EXACT

@@ -11,10 +11,11 @@ import argparse
 import contextlib
 import importlib
 
-from scriptrun import catalog, compute
 from scriptrun.cli import commands, workspace_here
 from scriptrun.data.datasets import versions as dataset_versions
 from scriptrun.data.datastores import records as datastore_records
+from scriptrun.registry import compute_targets
+from scriptrun.registry import environments as environment_registry
 from scriptrun.runs import find as find_runs
 from scriptrun.spec import states
 from scriptrun.spec.errors import ScriptrunError
@@ -51,8 +52,8 @@ _VALUES |= {"ENV": "environments", "NAME[:VERSION]": "environments", "E": "exper
 
 
 _NAMES: dict[str, Any] = {
-    "targets": compute.all_of,
-    "environments": catalog.every,
+    "targets": compute_targets.all_of,
+    "environments": environment_registry.every,
     "experiments": lambda workspace: workspace.experiments,
     "datasets": dataset_versions.names,
     "datastores": datastore_records.names,

@@ -13,10 +13,11 @@ import argparse
 import json
 from dataclasses import asdict, fields
 
-from scriptrun import compute, surveying
+from scriptrun import surveying
 from scriptrun.cli import common_arguments, workspace_here
 from scriptrun.cli.terminal import output
 from scriptrun.engines.base import Engine
+from scriptrun.registry import compute_targets
 from scriptrun.spec.errors import ComputeTargetException, UserErrorException, refuse
 from scriptrun.spec.hints import Any
 from scriptrun.spec.job import JobSpec, Target
@@ -36,7 +37,7 @@ def arguments(parser: Any) -> None:
         if name in ("add", "set"):
             verb.epilog = f"options by class: {_options_help()}"
         if name == "add":
-            kinds = sorted(compute.ENGINES)
+            kinds = sorted(compute_targets.ENGINES)
             verb.add_argument("--class", dest="kind", choices=kinds, default="Local")
             verb.add_argument(
                 "--slurm", dest="kind", action="store_const", const="Slurm", help="--class Slurm"
@@ -59,14 +60,14 @@ _LINES = {
 
 def _options_help() -> str:
     told = []
-    for kind in sorted(compute.ENGINES):
+    for kind in sorted(compute_targets.ENGINES):
         names = [f"--{f.name.replace('_', '-')}" for f in fields(_class(kind)) if f.name != "name"]
         told.append(f"{kind}: {', '.join(names)}")
     return "; ".join(told)
 
 
 def _class(kind: str) -> Any:
-    return type(compute.engine_of(Target("x", kind)))
+    return type(compute_targets.engine_of(Target("x", kind)))
 
 
 def run(args: argparse.Namespace) -> int:
@@ -83,8 +84,8 @@ def run(args: argparse.Namespace) -> int:
 
 
 def _told(workspace: Workspace, engine: Engine) -> dict[str, Any]:
-    target = compute.target_of(engine)
-    default = compute.default_name(workspace) == target.name
+    target = compute_targets.target_of(engine)
+    default = compute_targets.default_name(workspace) == target.name
     return {
         "name": target.name,
         "class": target.kind,
@@ -94,7 +95,7 @@ def _told(workspace: Workspace, engine: Engine) -> dict[str, Any]:
 
 
 def _list(workspace: Workspace, args: argparse.Namespace) -> tuple[Any, Any]:
-    found = [_told(workspace, engine) for engine in compute.all_of(workspace).values()]
+    found = [_told(workspace, engine) for engine in compute_targets.all_of(workspace).values()]
     rows = [
         (each["name"], each["class"], "yes" if each["default"] else "", _shown(each["options"]))
         for each in found
@@ -107,14 +108,14 @@ def _shown(options: dict[str, Any]) -> str:
 
 
 def _show(workspace: Workspace, args: argparse.Namespace) -> tuple[Any, Any]:
-    told = _told(workspace, compute.resolve(workspace, args.name))
+    told = _told(workspace, compute_targets.resolve(workspace, args.name))
     pairs = [("name", told["name"]), ("class", told["class"])]
     pairs += [("default", "yes" if told["default"] else "no"), ("options", _shown(told["options"]))]
     return told, lambda: output.facts(pairs)
 
 
 def _add(workspace: Workspace, args: argparse.Namespace) -> tuple[Any, Any]:
-    if args.name in compute.all_of(workspace) and args.name != compute.DEFAULT:
+    if args.name in compute_targets.all_of(workspace) and args.name != compute_targets.DEFAULT:
         raise ComputeTargetException(
             f"There is a compute target named {args.name!r} already.",
             f"Change it: scriptrun compute set {args.name} ...",
@@ -123,7 +124,7 @@ def _add(workspace: Workspace, args: argparse.Namespace) -> tuple[Any, Any]:
 
 
 def _set(workspace: Workspace, args: argparse.Namespace) -> tuple[Any, Any]:
-    target = compute.target_of(compute.resolve(workspace, args.name))
+    target = compute_targets.target_of(compute_targets.resolve(workspace, args.name))
     return _put(workspace, target.name, target.kind, target.options, args.left)
 
 
@@ -132,9 +133,9 @@ def _put(
 ) -> tuple[Any, Any]:
     given = _options(kind, words)
     kept = {key: each for key, each in {**options, **given}.items() if each is not None}
-    engine = compute.engine_of(Target(name, kind, kept))
+    engine = compute_targets.engine_of(Target(name, kind, kept))
     refuse(_reasons(workspace, engine), "This compute target could not take a job")
-    compute.put(workspace_here.made(workspace), engine)
+    compute_targets.put(workspace_here.made(workspace), engine)
     told = _told(workspace, engine)
     return told, f"{name}: {kind}({_shown(told['options'])})"
 
@@ -179,7 +180,7 @@ _WANTED = {"int": "a whole number", "float": "a number", "bool": "true or false"
 
 
 def _check(workspace: Workspace, args: argparse.Namespace) -> tuple[Any, Any]:
-    engine = compute.resolve(workspace, args.name)
+    engine = compute_targets.resolve(workspace, args.name)
     found = []
     for check in surveying.survey(workspace, engine):
         found.append(check)
@@ -196,14 +197,14 @@ def _reasons(workspace: Workspace, engine: Engine) -> list[str]:
 
 def _default(workspace: Workspace, args: argparse.Namespace) -> tuple[Any, Any]:
     if args.name:
-        compute.resolve(workspace, args.name)
-        compute.set_default(workspace_here.made(workspace), args.name)
-    name = compute.default_name(workspace)
+        compute_targets.resolve(workspace, args.name)
+        compute_targets.set_default(workspace_here.made(workspace), args.name)
+    name = compute_targets.default_name(workspace)
     return {"default": name}, name
 
 
 def _remove(workspace: Workspace, args: argparse.Namespace) -> tuple[Any, Any]:
-    compute.remove(workspace, args.name)
+    compute_targets.remove(workspace, args.name)
     return {"removed": args.name}, f"Removed {args.name}"
 
 
@@ -214,9 +215,9 @@ def _alias(workspace: Workspace, args: argparse.Namespace) -> tuple[Any, Any]:
             f"Write scriptrun compute alias {args.pattern!r} TARGET.",
         )
     if args.name:
-        compute.resolve(workspace, args.name)
-        compute.set_alias(workspace_here.made(workspace), args.pattern, args.name)
-    found = compute.aliases(workspace)
+        compute_targets.resolve(workspace, args.name)
+        compute_targets.set_alias(workspace_here.made(workspace), args.pattern, args.name)
+    found = compute_targets.aliases(workspace)
     return found, "\n".join(f"{key} stands for {name}" for key, name in found.items()) or "None."
 
 

@@ -9,10 +9,11 @@ from __future__ import annotations
 import argparse
 from typing import Any
 
-from scriptrun import lineage, models
+from scriptrun import lineage
 from scriptrun.cli import common_arguments, workspace_here
 from scriptrun.cli.terminal import output
 from scriptrun.model import Model
+from scriptrun.registry import models as model_registry
 from scriptrun.runs import find as find_runs
 from scriptrun.spec.errors import UserErrorException
 
@@ -129,7 +130,7 @@ def _register(args: argparse.Namespace) -> int:
         model = run.register_model(args.name, args.path, tags, **facts)
     else:
         workspace = workspace_here.here()
-        models.files_of(args.path)  # refused before a workspace is made
+        model_registry.files_of(args.path)  # refused before a workspace is made
         model = Model.register(workspace_here.made(workspace), args.path, args.name, tags, **facts)
     return _said(args, model, f"Registered {model.id}")
 

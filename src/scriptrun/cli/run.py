@@ -18,12 +18,12 @@ from __future__ import annotations
 import argparse
 import importlib
 
-from scriptrun import experiment_file
 from scriptrun.cli import workspace_here
 from scriptrun.cli.options import environment as environment_options
 from scriptrun.cli.options import run as run_options
 from scriptrun.cli.terminal import spinner
 from scriptrun.engines.local import engine as local_engine
+from scriptrun.registry import experiments as experiment_registry
 from scriptrun.spec.hints import Any
 from scriptrun.submission import submit
 
@@ -151,7 +151,7 @@ def run(args: argparse.Namespace) -> int:
         return int(_loaded("terminal.plan_view").show(submission, workspace, args.json))
     local_engine.allow_fork()  # one thread, and nothing else of ours runs here
     workspace = workspace_here.made(workspace)
-    experiment_file.make(workspace, described.experiment)
+    experiment_registry.make(workspace, described.experiment)
     with spinner.telling("Taking a snapshot"):
         folder = submit.submit(submission, workspace)
     return int(_loaded("runs.after_submit").finish(workspace, folder, submission.warnings, args))

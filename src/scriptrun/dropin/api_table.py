@@ -131,7 +131,7 @@ PROVIDED: dict[str, dict[str, str]] = {
     },
     "azureml.core.environment": {
         **_ENVIRONMENT,
-        "scriptrun.building": "DockerImageDetails ImageBuildDetails",
+        "scriptrun.preparation.build": "DockerImageDetails ImageBuildDetails",
     },
     "azureml.core.conda_dependencies": {
         _CONFIG + "environments.conda_dependencies": "CondaDependencies"

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from scriptrun import compute, runner, tickets
+from scriptrun import runner, tickets
 from scriptrun.engines.base import ALIVE, ENDED, QUEUED, UNKNOWN, View
+from scriptrun.registry import compute_targets
 from scriptrun.runtime import identity, results
 from scriptrun.runtime.launcher import retry
 from scriptrun.spec import states
@@ -18,7 +19,7 @@ from scriptrun.tracking import run_folder, run_state
 if TYPE_CHECKING:
     from scriptrun import distant
     from scriptrun.data.mount import mount as mounting
-    from scriptrun.home import Home
+    from scriptrun.registry.workspace_files import Home
     from scriptrun.sweeps import status as sweep_status
 else:
     mounting = later("scriptrun.data.mount.mount")
@@ -68,7 +69,7 @@ def _look(  # noqa: PLR0911 (one return for each answer)
     status: run_state.Status,
     waiting: frozenset[str] | None,
 ) -> run_state.Status | None:
-    engine = compute.engine_of(job.target)
+    engine = compute_targets.engine_of(job.target)
     view = engine.poll([folder])[0]
     if view.what in (ALIVE, UNKNOWN):
         return _with_word(status, view)
@@ -111,7 +112,7 @@ def _handed_and_gone(folder: Path, job: JobSpec, view: View) -> run_state.Status
     """The run is over where it was handed to: its result decides, if it has come meanwhile."""
     if run_state.told(folder).is_final:
         return None
-    compute.engine_of(job.target).clean(folder)
+    compute_targets.engine_of(job.target).clean(folder)
     if view.canceled or (folder / "cancel.json").exists():
         return run_state.lost(folder, view.evidence, states.CANCELED)
     return run_state.lost(folder, view.evidence)

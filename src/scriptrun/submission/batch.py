@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from scriptrun import compute, distant, runner, starting
-from scriptrun.home import Home
+from scriptrun import distant, runner, starting
+from scriptrun.registry import compute_targets
+from scriptrun.registry.workspace_files import Home
 from scriptrun.spec.errors import ExperimentExecutionException
 from scriptrun.spec.hints import Any
 from scriptrun.submission import submit
@@ -37,7 +38,7 @@ def start(workspace: Home, written: list[Written]) -> None:
     groups: dict[Any, list[Written]] = {}
     left = []
     for run in written:
-        engine = compute.engine_of(run.job.target)
+        engine = compute_targets.engine_of(run.job.target)
         if run.ready is not None and hasattr(engine, "submit_together"):
             groups.setdefault(repr(run.job.target), []).append(run)
         else:
@@ -63,7 +64,7 @@ def _together(workspace: Home, group: list[Written]) -> set[str]:
         starting.write_lock(run.folder, run.ready)
         order = starting.order_of(workspace, run.job, run.folder, run.ready, run.ticket)
         pairs.append((run.job, order))
-    engine: Any = compute.engine_of(group[0].job.target)
+    engine: Any = compute_targets.engine_of(group[0].job.target)
     try:
         return {job.id for job in engine.submit_together(pairs)}
     except (ExperimentExecutionException, OSError):

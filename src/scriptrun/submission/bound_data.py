@@ -25,7 +25,7 @@ from scriptrun.data.stores.protocol import Store, clean
 from scriptrun.spec.hints import TYPE_CHECKING, Any, Protocol
 
 if TYPE_CHECKING:
-    from scriptrun.home import Home
+    from scriptrun.registry.workspace_files import Home
 
 #: kinds of datastores that can only be read, and those that cannot be reached at all
 _READ_ONLY = ("HTTP",)

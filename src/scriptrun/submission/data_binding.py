@@ -26,7 +26,7 @@ from scriptrun.submission.bound_data import Bound, BoundDataset, BoundOutput, Bo
 
 if TYPE_CHECKING:
     from scriptrun.config.script_run_config import ScriptRunConfig
-    from scriptrun.home import Home
+    from scriptrun.registry.workspace_files import Home
 
 PREFIX = "AZUREML_DATAREFERENCE_"
 #: what a run that goes on from another's files gets them under, as in the SDK v1

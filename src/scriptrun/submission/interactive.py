@@ -17,7 +17,7 @@ from scriptrun.submission import git_provenance, submit
 from scriptrun.tracking import run_folder
 
 if TYPE_CHECKING:
-    from scriptrun.home import Home
+    from scriptrun.registry.workspace_files import Home
 
 
 def begin(

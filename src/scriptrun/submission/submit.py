@@ -12,12 +12,14 @@ import time
 from collections.abc import Mapping
 from pathlib import Path
 
-from scriptrun import compute, placing, runner, starting, tickets
+from scriptrun import runner, starting, tickets
 from scriptrun.config import checks, describe
 from scriptrun.engines.base import NoAnswer, NoRoom
 from scriptrun.environments import builder as environments
 from scriptrun.environments.cache import folders as cache_folders
 from scriptrun.environments.lookup import find
+from scriptrun.preparation import resolve as resolve_environment
+from scriptrun.registry import compute_targets
 from scriptrun.runtime import events, files, identity
 from scriptrun.spec import states
 from scriptrun.spec.environment import EXACT, EnvironmentSpec
@@ -39,16 +41,17 @@ from scriptrun.tracking import run_folder
 from scriptrun.tracking.events import later_writer
 
 if TYPE_CHECKING:
-    from scriptrun import distant, registries
+    from scriptrun import distant
     from scriptrun.config.environments.environment import Environment
     from scriptrun.config.script_run_config import ScriptRunConfig
     from scriptrun.engines.base import Engine
-    from scriptrun.home import Home
+    from scriptrun.registry import image_registries
+    from scriptrun.registry.workspace_files import Home
     from scriptrun.submission import data_binding, import_warnings
 else:
     data_binding = later("scriptrun.submission.data_binding")
     distant = later("scriptrun.distant")
-    registries = later("scriptrun.registries")
+    image_registries = later("scriptrun.registry.image_registries")
     import_warnings = later("scriptrun.submission.import_warnings")
 
 _EXPERIMENT = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,254}")
@@ -114,7 +117,7 @@ def check(
     engine = _engine(workspace, described.target, reasons)
     afar = bool(getattr(engine, "ssh", None))
     interpreter = (engine.python or "python3") if afar else origin.interpreter  # type: ignore
-    environment, notes = placing.placed(described, interpreter, origin.pins, engine)
+    environment, notes = resolve_environment.placed(described, interpreter, origin.pins, engine)
     with vault.of_workspace(workspace.id):
         reasons += [] if afar else environments.check(environment)  # else it is checked there
     reasons += [
@@ -126,7 +129,7 @@ def check(
         refuse(reasons)
     assert engine is not None
     job = _job(described, workspace, experiment, origin, source, tags or {})
-    before, target = described.resume_from, compute.target_of(engine)
+    before, target = described.resume_from, compute_targets.target_of(engine)
     reasons += resume_from.problems(before, target)
     job = job.replace(
         environment=environment, target=target, data=resume_from.data_of(before, target)
@@ -161,7 +164,7 @@ def complete(
     if hasattr(submission.before, "get_metrics"):
         resume_from.bring(submission.before.job, submission.before.path, job.target)
     if submission.environment is not None and _gives_passwords(job.environment):
-        registries.keep(submission.environment)
+        image_registries.keep(submission.environment)
     if submission.data is not None:
         job = job.replace(data={**job.data, **submission.data.pinned()})
     if submission.source is None:
@@ -225,7 +228,7 @@ def write_down(
     ``ready`` is its environment, where that was looked for already.
     """
     if ready is None:
-        with cache_folders.lying_in(placing.shelf_of(job.target, workspace)):
+        with cache_folders.lying_in(resolve_environment.shelf_of(job.target, workspace)):
             ready = find(job.environment, workspace.locks_folder, lock)
     queue = tickets.queue_of(workspace.id)
     job = job.replace(submitted_by={**job.submitted_by, "queue": str(queue)})
@@ -278,7 +281,7 @@ def start_or_queue(workspace: Home, run: Written) -> None:
     A run for other machines waits for nobody here. Raises ExperimentExecutionException when it is
     refused; the run has failed then.
     """
-    afar = placing.shelf_of(run.job.target, workspace) is not None
+    afar = resolve_environment.shelf_of(run.job.target, workspace) is not None
     first = min(tickets.names(run.ticket.path.parent), default="") == run.ticket.path.name
     if run.ready is not None and (first or afar):
         try:
@@ -332,7 +335,7 @@ def _nearest(source: Path, script: str) -> str:
 
 def _engine(workspace: Home, target: object, reasons: list[str]) -> Engine | None:
     try:
-        return compute.resolve(workspace, target)
+        return compute_targets.resolve(workspace, target)
     except UserErrorException as error:
         reasons.append(str(error))
         return None

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from scriptrun import tickets
 from scriptrun.config.sweeps import search_space
-from scriptrun.home import Home
+from scriptrun.registry.workspace_files import Home
 from scriptrun.runtime import identity
 from scriptrun.spec.hints import Any
 from scriptrun.spec.job import JobSpec

@@ -12,11 +12,13 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from scriptrun import compute, distant, placing, runner, starting, tickets
+from scriptrun import distant, runner, starting, tickets
 from scriptrun.engines.base import NoRoom
 from scriptrun.environments.builder import Ready
 from scriptrun.environments.cache import folders as cache_folders
 from scriptrun.environments.lookup import find
+from scriptrun.preparation import resolve as resolve_environment
+from scriptrun.registry import compute_targets
 from scriptrun.runtime.launcher import entry
 from scriptrun.spec.environment import INTERPRETER
 from scriptrun.spec.job import JobSpec
@@ -100,7 +102,7 @@ class Launching:
         order.wake = self._wake
         try:
             starting.write_lock(run.folder, run.ready)
-            compute.engine_of(run.job.target).submit(run.job, order)
+            compute_targets.engine_of(run.job.target).submit(run.job, order)
         except (NoRoom, OSError):
             return False
         for pid in entry.forked - before:
@@ -112,7 +114,7 @@ class Launching:
         when, ready = self._ready
         if ready is None or time.monotonic() - when > FRESH:
             when = time.monotonic()
-            with cache_folders.lying_in(placing.shelf_of(job.target, self.home)):
+            with cache_folders.lying_in(resolve_environment.shelf_of(job.target, self.home)):
                 ready = find(job.environment, self.home.locks_folder, self._lock)
             self._ready = (when, ready)
         return ready

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from scriptrun.home import Home
+from scriptrun.registry.workspace_files import Home
 from scriptrun.spec.hints import TYPE_CHECKING, Any
 from scriptrun.spec.job import Target
 from scriptrun.spec.later import later

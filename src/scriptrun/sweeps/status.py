@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from scriptrun.home import Home
+from scriptrun.registry.workspace_files import Home
 from scriptrun.spec.job import JobSpec
 from scriptrun.store.locks import leases
 from scriptrun.sweeps import ensure_driver

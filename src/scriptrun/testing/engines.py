@@ -29,7 +29,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from scriptrun import compute, tickets
+from scriptrun import tickets
 from scriptrun.config.distributed import MpiConfiguration
 from scriptrun.config.script_run_config import ScriptRunConfig
 from scriptrun.dataset import Dataset, OutputFileDatasetConfig
@@ -37,6 +37,7 @@ from scriptrun.datastore import Datastore
 from scriptrun.engines.base import ALIVE, ENDED, Engine, NoRoom, Order
 from scriptrun.environments.lookup import find
 from scriptrun.experiment import Experiment
+from scriptrun.registry import compute_targets
 from scriptrun.run import Run
 from scriptrun.spec.errors import RunConfigurationException, UserErrorException
 from scriptrun.store import job_runtime
@@ -230,7 +231,7 @@ class EngineSuite(RankCases, LossCases):
     def test_submitting_twice_runs_once(self, bench: Bench) -> None:
         counted = bench.root / "counted"
         run = bench.submit(COUNTS, [counted.as_posix()])
-        engine = compute.engine_of(run.job.target)
+        engine = compute_targets.engine_of(run.job.target)
         order = self.order(bench, run)
         assert _handle(engine, run, order) == _handle(engine, run, order)
         assert wait(run) == "Completed"
@@ -319,7 +320,7 @@ class EngineSuite(RankCases, LossCases):
         alive = narrow.submit(GATED, [gate.as_posix()])
         self.began(alive)
         waits = narrow.submit("print('later')")
-        engine = compute.engine_of(over.job.target)
+        engine = compute_targets.engine_of(over.job.target)
         until(lambda: engine.poll([over.path])[0].what == ENDED, "the engine does not see its end")
         views = engine.poll([over.path, alive.path, waits.path])
         assert [view.what == ALIVE for view in views] == [False, True, False]
@@ -329,7 +330,7 @@ class EngineSuite(RankCases, LossCases):
 
     def test_render_is_pure_and_holds_no_secret(self, bench: Bench) -> None:
         run = bench.run("print('done')", ["--alpha", "0.5"], variables={"TOKEN": "s3cr3t-value"})
-        engine = compute.engine_of(run.job.target)
+        engine = compute_targets.engine_of(run.job.target)
         before = jobs.tree(bench.workspace.directory)
         text = engine.render(run.job, run.path)
         assert engine.render(run.job, run.path) == text
@@ -342,7 +343,7 @@ class EngineSuite(RankCases, LossCases):
         run = bench.run("print('done')", [mark])
         until(lambda: self.room(bench), "the run still holds a place")
         before = jobs.tree(run.path)
-        compute.engine_of(run.job.target).clean(run.path)
+        compute_targets.engine_of(run.job.target).clean(run.path)
         assert jobs.tree(run.path) == before
         until(lambda: not jobs.living(mark), "processes of the job go on")
         assert not tickets.waiting(tickets.queue_of(bench.workspace.id))

@@ -17,7 +17,6 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from scriptrun import compute
 from scriptrun.config.distributed import (
     MpiConfiguration,
     PyTorchConfiguration,
@@ -27,6 +26,7 @@ from scriptrun.config.environments.environment import Environment
 from scriptrun.config.script_run_config import ScriptRunConfig
 from scriptrun.engines.local import engine as local_engine
 from scriptrun.experiment import Experiment
+from scriptrun.registry import compute_targets
 from scriptrun.run import Run
 from scriptrun.spec.job import Target
 from scriptrun.workspace import Workspace
@@ -69,7 +69,7 @@ class Bench:
     ) -> dict[str, Any]:
         """What ``place_order`` takes, as JSON: see ``_config`` for the settings."""
         source = settings.pop("source", None) or self.source(code or "")
-        target = compute.target_of(self.target) if self.target is not None else None
+        target = compute_targets.target_of(self.target) if self.target is not None else None
         return {
             "workspace": str(self.root),
             "experiment": self.experiment,
@@ -163,7 +163,7 @@ def _config(order: dict[str, Any]) -> ScriptRunConfig:
     made = ScriptRunConfig(
         source_directory=order["source"],
         environment=environment,
-        compute_target=compute.engine_of(Target(*target)) if target else None,
+        compute_target=compute_targets.engine_of(Target(*target)) if target else None,
         max_run_duration_seconds=order.get("limit"),
         distributed_job_config=_distributed(order),
         **how,

@@ -8,7 +8,6 @@ from dataclasses import asdict
 from functools import partial
 from pathlib import Path
 
-from scriptrun import building, catalog
 from scriptrun.cli import errors as cli_errors
 from scriptrun.cli import workspace_here
 from scriptrun.cli.options import default_python
@@ -17,6 +16,8 @@ from scriptrun.cli.terminal import output
 from scriptrun.config.environments.environment import Environment
 from scriptrun.environments.cache import listing as cache_listing
 from scriptrun.environments.cache import prune as cache_prune
+from scriptrun.preparation import build as build_environment
+from scriptrun.registry import environments as environment_registry
 from scriptrun.spec.errors import UserErrorException
 from scriptrun.spec.hints import Any
 from scriptrun.store import sizes
@@ -35,10 +36,12 @@ def build(workspace: Workspace, args: argparse.Namespace) -> tuple[Any, str | Ca
     if args.plan:
         return _plan(workspace, environment, python, args.upgrade)
     if workspace_here.is_made(workspace):
-        ready = building.build(workspace, environment, cli_errors.say, args.upgrade, python)
+        ready = build_environment.build(
+            workspace, environment, cli_errors.say, args.upgrade, python
+        )
     else:
         make = partial(workspace_here.made, workspace)
-        ready = building.build_first(workspace, make, environment, cli_errors.say, python)
+        ready = build_environment.build_first(workspace, make, environment, cli_errors.say, python)
     state = "was there" if ready.cached else f"took {output.duration(ready.seconds)}"
     return asdict(ready), f"{ready.place or ready.python} ({state})"
 
@@ -46,8 +49,8 @@ def build(workspace: Workspace, args: argparse.Namespace) -> tuple[Any, str | Ca
 def _plan(
     workspace: Workspace, environment: Environment, python: str, upgrade: bool
 ) -> tuple[Any, Callable[[], None]]:
-    spec = building.spec_of(environment, python)
-    plan = building.plan(workspace, spec)
+    spec = build_environment.spec_of(environment, python)
+    plan = build_environment.plan(workspace, spec)
     steps = ("Resolve it anew with the package index.", *plan.steps) if upgrade else plan.steps
     last = plan.last_seconds
     pairs = [
@@ -101,14 +104,14 @@ def _named(entry: cache_listing.Entry) -> str:
 def alias(workspace: Workspace, args: argparse.Namespace) -> tuple[Any, str]:
     """List the aliases; set one; remove one."""
     if args.name and args.remove:
-        catalog.remove_alias(workspace, args.name)
+        environment_registry.remove_alias(workspace, args.name)
     elif args.name and not args.stands_for:
         raise UserErrorException(
             f"`env alias {args.name}` does not say what it stands for.",
             f"Write scriptrun env alias {args.name!r} OTHER, or --remove.",
         )
     elif args.name:
-        catalog.set_alias(workspace_here.made(workspace), args.name, args.stands_for)
-    found = catalog.aliases(workspace)
+        environment_registry.set_alias(workspace_here.made(workspace), args.name, args.stands_for)
+    found = environment_registry.aliases(workspace)
     lines = [f"{name} stands for {other}" for name, other in found.items()]
     return found, "\n".join(lines) or "None."

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import argparse
 
-from scriptrun import registries
 from scriptrun.cli import workspace_here
+from scriptrun.registry import image_registries
 from scriptrun.spec.hints import Any
 from scriptrun.workspace import Workspace
 
@@ -14,11 +14,11 @@ def registry(workspace: Workspace, args: argparse.Namespace) -> tuple[Any, str]:
     """Name, forget or show the registry."""
     workspace = workspace_here.made(workspace)
     if args.remove or args.address:
-        registries.name(workspace, None if args.remove else args.address, args.username)
-    named = registries.named(workspace)
+        image_registries.name(workspace, None if args.remove else args.address, args.username)
+    named = image_registries.named(workspace)
     if not named:
         return named, "The workspace names no registry: images stay where they were built."
-    secret = registries.secret_of(named["address"])
+    secret = image_registries.secret_of(named["address"])
     return named, (
         f"Images that are built go to {named['address']}. Its password is the secret of yours that "
         f"`scriptrun secret set {secret}` keeps, or else the container tool's login."

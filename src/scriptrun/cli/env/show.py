@@ -7,13 +7,15 @@ from collections.abc import Callable
 from dataclasses import asdict
 from pathlib import Path
 
-from scriptrun import building, catalog, comparing, locked
+from scriptrun import comparing, locked
 from scriptrun.cli.options import default_python
 from scriptrun.cli.options import run as run_options
 from scriptrun.cli.terminal import output
 from scriptrun.config.environments import curated
 from scriptrun.config.environments.environment import Environment
 from scriptrun.environments.cache import listing as cache_listing
+from scriptrun.preparation import build as build_environment
+from scriptrun.registry import environments as environment_registry
 from scriptrun.spec.environment import EnvironmentSpec
 from scriptrun.spec.errors import EnvironmentException
 from scriptrun.spec.hints import Any
@@ -51,7 +53,7 @@ def _print_list(named: list[dict[str, str]], built: list[cache_listing.Entry], w
 def _named(workspace: Workspace) -> list[dict[str, str]]:
     """The registered environments, the team's, those that aliases name, and the curated ones."""
     found = []
-    for name, environment in catalog.every(workspace).items():
+    for name, environment in environment_registry.every(workspace).items():
         kind = _kind(workspace, name, environment)
         found.append({"name": name, "version": str(environment.version or ""), "kind": kind})
     order = ("registered", "team", "alias", "curated", "curated (old)")
@@ -65,7 +67,7 @@ def _kind(workspace: Workspace, name: str, environment: Environment) -> str:
         return f"alias of {environment.name}"
     if environment.version:
         return "registered"
-    if catalog.is_the_teams(workspace, name):
+    if environment_registry.is_the_teams(workspace, name):
         return "team"
     return "curated" if curated.is_current(name) else "curated (old)"
 
@@ -112,8 +114,8 @@ def _environment(workspace: Workspace, text: str) -> Environment | None:
 def _described(
     workspace: Workspace, environment: Environment
 ) -> tuple[dict[str, Any], list[tuple[str, str]]]:
-    spec = building.spec_of(environment, _python(workspace))
-    plan = building.plan(workspace, spec)
+    spec = build_environment.spec_of(environment, _python(workspace))
+    plan = build_environment.plan(workspace, spec)
     value = {**environment.to_dict(), "spec": spec.to_dict(), "plan": asdict(plan)}
     return value, [
         ("name", f"{environment.name or ''}"),

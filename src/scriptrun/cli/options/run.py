@@ -7,13 +7,13 @@ import importlib
 import os
 import re
 
-from scriptrun import compute
 from scriptrun.cli.options import default_python, set_field
 from scriptrun.cli.options import distribution as distribution_options
 from scriptrun.cli.options import environment as environment_options
 from scriptrun.config.environments.environment import Environment
 from scriptrun.config.run_configuration import RunConfiguration
 from scriptrun.config.script_run_config import ScriptRunConfig
+from scriptrun.registry import compute_targets
 from scriptrun.spec.errors import UserErrorException, refuse
 from scriptrun.spec.hints import TYPE_CHECKING, Any
 from scriptrun.spec.later import later
@@ -126,7 +126,7 @@ def experiment_name(source: str) -> str:
 
 def _bare(workspace: Workspace) -> RunConfiguration:
     made = RunConfiguration()
-    made.target = compute.default_name(workspace)
+    made.target = compute_targets.default_name(workspace)
     made.environment.environment_variables = {}  # v1's EXAMPLE_ENV_VAR is of no use to anybody
     return made
 

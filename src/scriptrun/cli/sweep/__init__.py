@@ -20,7 +20,6 @@ import importlib
 import json
 import os
 
-from scriptrun import experiment_file
 from scriptrun.cli import run as run_command
 from scriptrun.cli import workspace_here
 from scriptrun.cli.options import run as run_options
@@ -28,6 +27,7 @@ from scriptrun.cli.options import sweep as sweep_options
 from scriptrun.cli.terminal import attach, output
 from scriptrun.config.sweeps import search_space
 from scriptrun.config.sweeps.hyperdrive import HyperDriveConfig, PrimaryMetricGoal
+from scriptrun.registry import experiments as experiment_registry
 from scriptrun.runs import find as find_runs
 from scriptrun.spec.errors import UserErrorException, refuse
 from scriptrun.spec.hints import Any
@@ -119,7 +119,7 @@ def _submit(args: argparse.Namespace) -> int:
         planning = importlib.import_module("scriptrun.cli.terminal.plan_view")
         return int(planning.show(submission, workspace, args.json, {"sweep": _told(config)}))
     workspace = workspace_here.made(workspace)
-    experiment_file.make(workspace, described.experiment)
+    experiment_registry.make(workspace, described.experiment)
     folder = sweep_submit.start(config, workspace, submission, described.origin)
     for message in submission.warnings:
         attach.warn(message)

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from scriptrun import compute
 from scriptrun.dropin import one_time_notes
 from scriptrun.dropin.azureml import provisioning, vm_sizes
 from scriptrun.engines.local.slots import DEFAULT_RUNS
-from scriptrun.home import Home
+from scriptrun.registry import compute_targets
+from scriptrun.registry.workspace_files import Home
 from scriptrun.run import Run
 from scriptrun.spec import values
 from scriptrun.spec.absent import absent
@@ -32,7 +32,9 @@ class ComputeTarget:
     is_attached = False
 
     def __new__(cls, workspace: Home, name: str, **kwargs: Any) -> ComputeTarget:  # noqa: D102
-        if name not in compute.all_of(workspace) and not compute.is_alias(workspace, name):
+        if name not in compute_targets.all_of(workspace) and not compute_targets.is_alias(
+            workspace, name
+        ):
             raise ComputeTargetException(
                 f"There is no compute target named {name!r} in the workspace {workspace.name!r}.",
                 "ComputeTarget.create(workspace, name, configuration) makes it, and so does, with "
@@ -57,7 +59,7 @@ class ComputeTarget:
         As in v1 one that was made so before is made anew. Raises ComputeTargetException for the
         name of a target that scriptrun was told of otherwise (``scriptrun compute add``).
         """
-        if name in compute.all_of(workspace) and _shelf(workspace).get(name) is None:
+        if name in compute_targets.all_of(workspace) and _shelf(workspace).get(name) is None:
             raise ComputeTargetException(
                 f"There is a compute target named {name!r} already.",
                 "Take it with ComputeTarget(workspace, name), or delete() it first.",
@@ -77,7 +79,7 @@ class ComputeTarget:
     @staticmethod
     def list(workspace: Home) -> list[ComputeTarget]:
         """The workspace's compute targets."""
-        return [ComputeTarget(workspace, name) for name in compute.all_of(workspace)]
+        return [ComputeTarget(workspace, name) for name in compute_targets.all_of(workspace)]
 
     @property
     def tags(self) -> dict[str, str]:
@@ -159,7 +161,7 @@ class ComputeTarget:
 
     def delete(self, *args: Any, **kwargs: Any) -> None:
         """Forget it. Raises ComputeTargetException when it has gone, or is this machine itself."""
-        compute.remove(self.workspace, self.name)
+        compute_targets.remove(self.workspace, self.name)
         _shelf(self.workspace).remove(self.name)
 
     detach = delete
@@ -287,7 +289,7 @@ class Targets(dict[str, Any]):
         self._workspace = workspace
 
     def __contains__(self, name: object) -> bool:
-        return super().__contains__(name) or compute.is_alias(self._workspace, str(name))
+        return super().__contains__(name) or compute_targets.is_alias(self._workspace, str(name))
 
     def __missing__(self, name: str) -> ComputeTarget:
         adopt(self._workspace, name)
@@ -298,12 +300,12 @@ class Targets(dict[str, Any]):
 def adopt(workspace: Home, name: str) -> None:
     """Let an unknown ``name`` stand for the workspace's default engine, and say so."""
     try:
-        compute.resolve(workspace, name)
+        compute_targets.resolve(workspace, name)
     except ComputeTargetException:
         make(workspace, name, {"type": AmlCompute.type})
         one_time_notes.say(
             f"the compute target {name!r} is unknown here; it now stands for "
-            f"{compute.default_name(workspace)!r} (scriptrun compute list)."
+            f"{compute_targets.default_name(workspace)!r} (scriptrun compute list)."
         )
 
 
@@ -313,7 +315,7 @@ def make(workspace: Home, name: str, facts: dict[str, Any]) -> None:
     ``max_nodes`` bounds its runs here, and a job's nodes on a cluster; of a cluster's nodes what
     ``vm_size`` means is asked, where the default engine does not say it itself.
     """
-    engine = compute.resolve(workspace, None)
+    engine = compute_targets.resolve(workspace, None)
     known = values.names_of(type(engine))
     changes: dict[str, Any] = {"name": name}
     nodes = facts.get("max_nodes")
@@ -325,7 +327,7 @@ def make(workspace: Home, name: str, facts: dict[str, Any]) -> None:
     for field, value in _asked(size).items() if size else ():
         if field in known and getattr(engine, field) is None:
             changes[field] = value
-    compute.put(workspace, engine.replace(**changes))  # type: ignore[attr-defined]
+    compute_targets.put(workspace, engine.replace(**changes))  # type: ignore[attr-defined]
     _shelf(workspace).put(name, facts)
 
 

@@ -8,11 +8,12 @@ import warnings
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
-from scriptrun import experiment, experiment_file
+from scriptrun import experiment
 from scriptrun.config.run_configuration import RunConfiguration
 from scriptrun.config.script_run_config import ScriptRunConfig
 from scriptrun.dropin import mlflow_runs
 from scriptrun.dropin.azureml import compute
+from scriptrun.registry import experiments as experiment_registry
 from scriptrun.run import Run
 from scriptrun.runs import find as find_runs
 from scriptrun.spec.absent import absent
@@ -94,7 +95,7 @@ class Experiment(experiment.Experiment):
                 f"The experiment {name!r} has runs, and what has happened is kept.",
                 "Experiment(workspace, name).archive() hides it from lists.",
             )
-        experiment_file.remove(workspace, name)
+        experiment_registry.remove(workspace, name)
 
     @staticmethod
     def from_directory(path: str, auth: object = None) -> Experiment:

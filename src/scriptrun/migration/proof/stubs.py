@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 from unittest import mock
 
-from scriptrun import catalog, datastore
+from scriptrun import datastore
 from scriptrun.config.environments.environment import Environment
 from scriptrun.data.datasets import content
 from scriptrun.data.datasets import versions as dataset_versions
@@ -29,7 +29,8 @@ from scriptrun.data.datastores import records as datastore_records
 from scriptrun.data.datastores.classes import AbstractDatastore
 from scriptrun.data.stores.protocol import Entry
 from scriptrun.datastore import Datastore
-from scriptrun.home import Home
+from scriptrun.registry import environments as environment_registry
+from scriptrun.registry.workspace_files import Home
 from scriptrun.spec.errors import ScriptrunError
 from scriptrun.workspace import Workspace
 
@@ -214,7 +215,7 @@ def _names(given: Given) -> None:
 
     wrap(datastore_records, "get", DATASTORE)
     wrap(dataset_versions, "get", DATASET)
-    wrap(catalog, "get", ENVIRONMENT)
+    wrap(environment_registry, "get", ENVIRONMENT)
     for attribute, kind in _LISTED.items():
         setattr(
             Workspace, attribute, property(_listing(getattr(Workspace, attribute), kind, given))

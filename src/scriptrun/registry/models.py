@@ -14,7 +14,7 @@ from scriptrun.store import blobs, paths
 from scriptrun.store.versions import Head, Heads
 
 if TYPE_CHECKING:
-    from scriptrun.home import Home
+    from scriptrun.registry.workspace_files import Home
 
 #: what may be said of a version after it was registered
 WORDS = (

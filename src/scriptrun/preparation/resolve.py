@@ -6,8 +6,8 @@ import os
 import sys
 from pathlib import Path
 
-from scriptrun import compute
 from scriptrun.environments.uv import local_sources
+from scriptrun.registry import compute_targets
 from scriptrun.spec.environment import (
     AUTO,
     CONDA,
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from scriptrun.config.describe import Described
     from scriptrun.engines.base import Engine
     from scriptrun.environments.conda import request as conda_request
-    from scriptrun.home import Home
+    from scriptrun.registry.workspace_files import Home
     from scriptrun.spec.job import Target
     from scriptrun.store import container_tool
 else:
@@ -96,7 +96,7 @@ def shelf_of(target: Target, workspace: Home) -> Path | None:
 
     That is ``cache`` below the target's ``root``, or in the workspace.
     """
-    if target.kind == "Local" or not compute.engine_of(target).shared:
+    if target.kind == "Local" or not compute_targets.engine_of(target).shared:
         return None
     root = target.options.get("root")
     return (Path(root).expanduser() / ".scriptrun" if root else workspace.directory) / "cache"

@@ -6,10 +6,11 @@ import os
 import traceback
 from pathlib import Path
 
-from scriptrun import placing, registries
 from scriptrun.config.environments import curated
 from scriptrun.environments import ensure
 from scriptrun.environments.cache import folders as cache_folders
+from scriptrun.preparation import resolve as resolve_environment
+from scriptrun.registry import image_registries
 from scriptrun.runtime import events
 from scriptrun.spec import states
 from scriptrun.spec.errors import ScriptrunError
@@ -19,7 +20,7 @@ from scriptrun.starting import ENVIRONMENT_LOG, end_failed, lock_of, write_lock
 from scriptrun.store.secrets import vault
 
 if TYPE_CHECKING:
-    from scriptrun.home import Home
+    from scriptrun.registry.workspace_files import Home
 
 
 def prepare(workspace: Home, job: JobSpec, folder: Path) -> int:
@@ -32,8 +33,8 @@ def prepare(workspace: Home, job: JobSpec, folder: Path) -> int:
     log = _Log(folder)
     try:
         lock = lock_of(folder)
-        registries.know(job.environment, workspace)
-        shelf = placing.shelf_of(job.target, workspace)
+        image_registries.know(job.environment, workspace)
+        shelf = resolve_environment.shelf_of(job.target, workspace)
         with vault.of_workspace(workspace.id), cache_folders.lying_in(shelf):
             ready = ensure.ensure(job.environment, workspace.locks_folder, log.line, lock=lock)
         write_lock(folder, ready)

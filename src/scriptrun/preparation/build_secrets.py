@@ -11,10 +11,10 @@ import os
 import re
 from collections.abc import Iterable, Mapping
 
-from scriptrun import registries
 from scriptrun.environments.conda import channels as conda_channels
 from scriptrun.environments.uv import index_credentials
-from scriptrun.home import Home
+from scriptrun.registry import image_registries
+from scriptrun.registry.workspace_files import Home
 from scriptrun.spec.environment import CONDA, EnvironmentSpec
 from scriptrun.store.secrets import vault
 
@@ -55,4 +55,4 @@ def _names(spec: EnvironmentSpec) -> Iterable[str]:
     yield from map(index_credentials.by_host, _HOST.findall(text))
     address = (spec.docker.get("registry") or {}).get("address")
     if address:
-        yield registries.secret_of(address)
+        yield image_registries.secret_of(address)

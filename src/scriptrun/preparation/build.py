@@ -6,12 +6,13 @@ import tempfile
 from collections.abc import Callable
 from pathlib import Path
 
-from scriptrun import placing, registries
 from scriptrun.config import describe
 from scriptrun.config.script_run_config import ScriptRunConfig
 from scriptrun.environments import builder, ensure, locks
 from scriptrun.environments.cache import listing as cache_listing
 from scriptrun.environments.lookup import find
+from scriptrun.preparation import resolve as resolve_environment
+from scriptrun.registry import image_registries
 from scriptrun.spec.environment import EnvironmentSpec
 from scriptrun.spec.errors import refuse
 from scriptrun.spec.hints import TYPE_CHECKING, Any
@@ -19,13 +20,13 @@ from scriptrun.store.secrets import vault
 
 if TYPE_CHECKING:
     from scriptrun.config.environments.environment import Environment
-    from scriptrun.home import Home
+    from scriptrun.registry.workspace_files import Home
 
 
 def spec_of(environment: Environment, interpreter: str | None = None) -> EnvironmentSpec:
     """What a job in ``environment`` would ask for here. Raises RunConfigurationException."""
     config = ScriptRunConfig(".", command="true", environment=environment)
-    return placing.placed(describe.describe(config), interpreter)[0]
+    return resolve_environment.placed(describe.describe(config), interpreter)[0]
 
 
 def build(
@@ -73,7 +74,7 @@ def plan(workspace: Home, spec: EnvironmentSpec) -> cache_listing.Plan:
 def _checked(workspace: Home, environment: Environment, interpreter: str | None) -> EnvironmentSpec:
     spec = spec_of(environment, interpreter)
     refuse(cache_listing.troubles(spec), "This environment cannot be built")
-    registries.know(spec, workspace)
+    image_registries.know(spec, workspace)
     return spec
 
 

@@ -19,7 +19,7 @@ from scriptrun.store.secrets import vault
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from scriptrun.home import Home
+    from scriptrun.registry.workspace_files import Home
 
 #: what holds the aliases, among the registered environments
 _ALIASES = ".aliases"

@@ -13,7 +13,7 @@ import zipfile
 from pathlib import Path
 
 from scriptrun.environments.uv import local_sources
-from scriptrun.home import Home
+from scriptrun.registry.workspace_files import Home
 from scriptrun.runtime import files
 from scriptrun.spec.environment import EnvironmentSpec
 from scriptrun.spec.errors import UserErrorException

@@ -13,7 +13,7 @@ from scriptrun.store import registry
 
 if TYPE_CHECKING:
     from scriptrun.engines.base import Engine
-    from scriptrun.home import Home
+    from scriptrun.registry.workspace_files import Home
 
 #: the classes of compute targets by name, imported when they are used
 ENGINES = {"Local": "scriptrun.engines.local.engine", "Slurm": "scriptrun.engines.slurm.engine"}

@@ -16,7 +16,7 @@ from scriptrun.store.secrets import vault
 
 if TYPE_CHECKING:
     from scriptrun.config.environments.environment import Environment
-    from scriptrun.home import Home
+    from scriptrun.registry.workspace_files import Home
 
 #: the setting of a workspace that names its registry
 _NAME = "container-registry"

@@ -10,7 +10,7 @@ from scriptrun.store import paths
 from scriptrun.submission import submit
 
 if TYPE_CHECKING:
-    from scriptrun.home import Home
+    from scriptrun.registry.workspace_files import Home
 
 
 def make(workspace: Home, name: str) -> None:

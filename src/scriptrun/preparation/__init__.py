@@ -1,0 +1,1 @@
+"""A run's environment: resolved, built, recorded before the run starts."""

@@ -1,0 +1,1 @@
+"""What a workspace registers: compute targets, environments, models, experiments."""
