@@ -41,7 +41,7 @@ PURE_RUNTIME = (
 )
 STARTS_JOBS = (
     "scriptrun.engines",
-    "scriptrun.runner",
+    "scriptrun.queue.ensure_runner",
     "scriptrun.runtime",
     "scriptrun.sweeps",
     "scriptrun.testing",

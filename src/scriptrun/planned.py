@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from scriptrun import distant
 from scriptrun.data import summary
 from scriptrun.preparation import build as build_environment
+from scriptrun.remote import client as remote_client
 from scriptrun.spec.hints import Any
 from scriptrun.store.snapshots import preview, snapshots
 from scriptrun.submission.submit import Submission
@@ -42,7 +42,7 @@ def plan(submission: Submission, workspace: Workspace) -> Plan:
     ignored = {path: str(reason) for path, reason in found.ignored.items()}
     folder = run_folder.place_of(workspace.runs_folder, job)
     if job.target.options.get("ssh"):
-        folder = distant.folder_there(job)
+        folder = remote_client.folder_there(job)
     warnings = [*submission.warnings, *found.warnings, *_left_out(submission, found)]
     return Plan(
         source=job.source_directory,

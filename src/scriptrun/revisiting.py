@@ -7,10 +7,10 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from scriptrun import starting
 from scriptrun.environments import builder, ensure
 from scriptrun.environments.cache import folders as cache_folders
 from scriptrun.preparation import resolve as resolve_environment
+from scriptrun.queue import start as start_run
 from scriptrun.runtime import conda_prefix, search_path
 from scriptrun.spec.environment import INTERPRETER
 from scriptrun.spec.errors import EnvironmentException, UserErrorException, refuse
@@ -21,10 +21,10 @@ from scriptrun.store.secrets import vault
 from scriptrun.store.snapshots import snapshots
 
 if TYPE_CHECKING:
-    from scriptrun import delivering
+    from scriptrun.delivery import helper
     from scriptrun.run import Run
 else:
-    delivering = later("scriptrun.delivering")
+    helper = later("scriptrun.delivery.helper")
 
 #: what ties a process to a run that is going on; a shell must not log into one that has ended
 _TIES = ("SCRIPTRUN_RUN_ID", "SCRIPTRUN_RUN_FOLDER", "AZUREML_RUN_ID")
@@ -54,7 +54,7 @@ def lay_out(run: Run, folder: Path, log: Callable[[str], None]) -> Visit:
         raise UserErrorException(f"The run {run.id} has no source snapshot to open a shell in.")
     missing = [name for name in job.passed if name not in os.environ]
     refuse([f"the variable {name} is passed on, and not set here" for name in missing])
-    lock = None if job.environment.kind == INTERPRETER else starting.lock_of(run.path)
+    lock = None if job.environment.kind == INTERPRETER else start_run.lock_of(run.path)
     shelf = resolve_environment.shelf_of(job.target, workspace)
     with vault.of_workspace(workspace.id), cache_folders.lying_in(shelf):
         ready = ensure.ensure(job.environment, workspace.locks_folder, log, lock=lock)
@@ -62,7 +62,7 @@ def lay_out(run: Run, folder: Path, log: Callable[[str], None]) -> Visit:
     environ = _environ(run, ready)
     if not (job.data.get("inputs") or job.data.get("outputs")):
         return Visit(folder, environ, ready.python)
-    data, let_go = delivering.for_a_visit(workspace, job.to_dict(), folder.parent, folder)
+    data, let_go = helper.for_a_visit(workspace, job.to_dict(), folder.parent, folder)
     return Visit(folder, {**environ, **data}, ready.python, let_go)
 
 

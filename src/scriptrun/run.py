@@ -23,15 +23,15 @@ from scriptrun.store.snapshots import snapshots
 from scriptrun.tracking import events, run_folder, run_state
 
 if TYPE_CHECKING:
-    from scriptrun import distant
     from scriptrun.config.environments.environment import Environment
     from scriptrun.config.script_run_config import ScriptRunConfig
     from scriptrun.experiment import Experiment
     from scriptrun.model import Model
+    from scriptrun.remote import client as remote_client
     from scriptrun.sweeps import hyperdrive_run
     from scriptrun.workspace import Workspace
 else:
-    distant = later("scriptrun.distant")
+    remote_client = later("scriptrun.remote.client")
     hyperdrive_run = later("scriptrun.sweeps.hyperdrive_run")
 
 
@@ -229,7 +229,7 @@ class Run(_ScriptRun):  # type: ignore[misc]
         if self.standing.is_final:
             return
         if self._is_afar:
-            distant.cancel(self.path, self.id)
+            remote_client.cancel(self.path, self.id)
             return
         files.publish(str(self.path / "cancel.json"), files.to_json(identity.of_process()))
         follow.end_if_waiting(self)
@@ -247,18 +247,18 @@ class Run(_ScriptRun):  # type: ignore[misc]
         """Bring the files whose names begin with ``prefix`` from a cluster behind ssh, if any."""
         if self._is_afar:
             names = [name for name in self.get_file_names() if name.startswith(prefix)]
-            distant.bring(self.path, self.id, names)
+            remote_client.bring(self.path, self.id, names)
 
     def get_file_names(self) -> builtins.list[str]:
         """The names of the run's files: outputs, logs and what was uploaded."""
         if self._is_afar:
-            return distant.names(self.path, self.id)
+            return remote_client.names(self.path, self.id)
         return builtins.list(super().get_file_names())
 
     def download_file(self, name: str, output_file_path: str | None = None, **kwargs: Any) -> None:
         """Copy one of the run's files here, or to ``output_file_path`` (a file or a folder)."""
         if self._is_afar:
-            distant.bring(self.path, self.id, [name])
+            remote_client.bring(self.path, self.id, [name])
         super().download_file(name, output_file_path, **kwargs)
 
     def download_files(self, prefix: str | None = None, *args: Any, **kwargs: Any) -> None:

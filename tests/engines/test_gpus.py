@@ -10,7 +10,7 @@ import sys
 
 import pytest
 
-from scriptrun import surveying
+from scriptrun.diagnostics import target
 from scriptrun.engines.local import slots
 from scriptrun.engines.local.engine import Local
 from scriptrun.store import paths
@@ -82,7 +82,7 @@ def test_more_than_there_are_is_refused_in_one_sentence(bench):
 
 
 def test_the_tool_tells_of_it(bench):
-    found = {each.name: each for each in surveying.survey(bench.workspace, Local())}
+    found = {each.name: each for each in target.survey(bench.workspace, Local())}
     assert all(uuid in found["gpus"].said for uuid in slots.machine_gpus())
     command = [sys.executable, "-m", "scriptrun", "doctor"]
     said = subprocess.run(command, cwd=bench.root, capture_output=True, text=True).stdout

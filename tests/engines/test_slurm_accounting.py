@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from scriptrun import surveying
+from scriptrun.diagnostics import target
 from scriptrun.engines.slurm import cluster as slurm_cluster
 from scriptrun.engines.slurm import poll as slurm_poll
 from scriptrun.engines.slurm.engine import Slurm
@@ -30,7 +30,7 @@ def test_accounts_count_and_tell_of_what_was(tmp_path, slurm, slurm_accounting, 
     stranger = Slurm(partition="main", account="nobody")
     with pytest.raises(ExperimentExecutionException, match=r"Slurm refused the job: .*account"):
         Bench(tmp_path / "x", stranger).submit("print('never')")
-    found = {each.name: each for each in surveying.survey(bench.workspace, stranger)}
+    found = {each.name: each for each in target.survey(bench.workspace, stranger)}
     assert found["account"].verdict == "bad" and "sacctmgr" in found["account"].hint
 
     def nodes():

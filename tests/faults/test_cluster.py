@@ -9,7 +9,8 @@ import sys
 
 import pytest
 
-from scriptrun import Run, surveying
+from scriptrun import Run
+from scriptrun.diagnostics import target
 from scriptrun.engines.slurm.engine import Slurm
 from scriptrun.runtime import files, identity
 from scriptrun.submission import submit
@@ -94,7 +95,7 @@ def test_the_controller_is_killed_while_a_run_goes_on(bench, slurm):
     slurm.kill_controller()
     assert run.get_status() == "Running"  # nobody answers: nothing is known, and nothing has failed
     late = Run.get(bench.workspace, submit.submit(asked, bench.workspace).name)
-    looked = list(surveying.survey(bench.workspace, bench.target))
+    looked = list(target.survey(bench.workspace, bench.target))
     assert [each.verdict for each in looked] == ["bad"]
     assert "whose controller does not answer" in looked[0].said
     gate.touch()

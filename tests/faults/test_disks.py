@@ -10,8 +10,8 @@ import sys
 
 import pytest
 
-from scriptrun import tickets
 from scriptrun.engines.local.engine import Local
+from scriptrun.queue import tickets
 from scriptrun.spec.errors import UserErrorException
 from scriptrun.testing import jobs
 from scriptrun.testing.jobs import Bench, log_of, until, wait

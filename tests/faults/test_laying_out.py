@@ -11,8 +11,8 @@ import subprocess
 import pytest
 import victims
 
-from scriptrun import tickets
 from scriptrun.engines.local.engine import Local
+from scriptrun.queue import tickets
 from scriptrun.run import Run
 from scriptrun.runtime import files
 from scriptrun.testing import jobs

@@ -16,8 +16,8 @@ import time
 import pytest
 import victims
 
-from scriptrun import tickets
 from scriptrun.engines.local.engine import Local
+from scriptrun.queue import tickets
 from scriptrun.run import Run
 from scriptrun.testing import jobs
 from scriptrun.testing.jobs import Bench, until, wait

@@ -477,7 +477,7 @@ def helper_of(run):
     for name in os.listdir("/proc"):
         try:
             words = Path(f"/proc/{name}/cmdline").read_bytes().split(b"\0")
-            if b"scriptrun.delivering" in words:
+            if b"scriptrun.delivery.helper" in words:
                 parent = int(Path(f"/proc/{name}/stat").read_text().rpartition(")")[2].split()[1])
                 if parent == launcher_of(run):
                     return int(name)

@@ -12,9 +12,10 @@ import pytest
 from index_server import serving
 from wheel_making import make_wheel
 
-from scriptrun import CondaDependencies, Environment, Experiment, Run, ScriptRunConfig, distant
+from scriptrun import CondaDependencies, Environment, Experiment, Run, ScriptRunConfig
 from scriptrun.engines.slurm.engine import Slurm
 from scriptrun.engines.transport import Ssh, Unreachable
+from scriptrun.remote import client as remote_client
 from scriptrun.runs import status as run_status
 from scriptrun.runtime import files
 from scriptrun.spec.errors import ScriptrunError, UserErrorException
@@ -122,7 +123,7 @@ def test_an_unreachable_login_node_is_an_error_and_no_failed_job(bench, login):
 
 
 def reachable(run):
-    distant._looked.clear()
+    remote_client._looked.clear()
     try:
         run.get_status()
     except Unreachable:
@@ -136,9 +137,9 @@ def test_an_unchanged_source_is_not_sent_again(bench, login):
     for _ in range(2):
         run = submit(bench, None, source=source)
         assert wait(run) == "Completed"
-    address = distant.address(run.path)
-    parts = distant._parts(bench.workspace, run.job)
-    assert distant._ask(address, {"verb": "have", "parts": parts})["missing"] == []
+    address = remote_client.address(run.path)
+    parts = remote_client._parts(bench.workspace, run.job)
+    assert remote_client._ask(address, {"verb": "have", "parts": parts})["missing"] == []
 
 
 def test_a_run_that_never_arrived_is_settled(bench, login):

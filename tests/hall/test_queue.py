@@ -11,8 +11,11 @@ import sys
 
 import pytest
 
-from scriptrun import Experiment, Run, runner, runner_loop, starting, tickets
+from scriptrun import Experiment, Run
 from scriptrun.engines.local.engine import Local
+from scriptrun.queue import ensure_runner, tickets
+from scriptrun.queue import runner as queue_runner
+from scriptrun.queue import start as start_run
 from scriptrun.runtime import files
 from scriptrun.store.locks import flocks
 from scriptrun.testing import jobs
@@ -81,8 +84,8 @@ def test_one_runner_a_workspace_which_exits_when_idle(bench, blocked, tmp_path):
     run = bench.submit("print('later')")
     until(lambda: has_runner(bench))
     for _ in range(5):
-        runner.see_to_it(bench.workspace)
-    command = starting.runner_command(bench.workspace)
+        ensure_runner.see_to_it(bench.workspace)
+    command = start_run.runner_command(bench.workspace)
     assert subprocess.run(command, timeout=PATIENCE).returncode == 0, "a second one leaves at once"
     until(lambda: len(runners(bench)) == 1)
     (tmp_path / "gate").touch()
@@ -92,7 +95,7 @@ def test_one_runner_a_workspace_which_exits_when_idle(bench, blocked, tmp_path):
 
 def free_lock(bench):
     """The runner's lock, where no runner holds it."""
-    return flocks.try_flock(starting.runner_lock(bench.workspace.id))
+    return flocks.try_flock(start_run.runner_lock(bench.workspace.id))
 
 
 def has_runner(bench):
@@ -101,7 +104,7 @@ def has_runner(bench):
     if lock is None:
         return True
     lock.release()
-    runner.see_to_it(bench.workspace)
+    ensure_runner.see_to_it(bench.workspace)
     return False
 
 
@@ -162,11 +165,11 @@ def test_listing_many_that_wait_starts_one_runner(bench, blocked, tmp_path, monk
     source = bench.source("print('later')")
     runs = [bench.submit(source=source) for _ in range(10)]
     end_runners(bench)
-    started = len(runner._started)
+    started = len(ensure_runner._started)
     with monkeypatch.context() as slow:
-        slow.setattr(runner, "BOOT", PATIENCE)
+        slow.setattr(ensure_runner, "BOOT", PATIENCE)
         assert len(list(Run.list(blocked.experiment))) == 11
-    assert len(runner._started) <= started + 1
+    assert len(ensure_runner._started) <= started + 1
     (tmp_path / "gate").touch()
     assert {wait(run) for run in runs} == {"Completed"}
 
@@ -179,7 +182,7 @@ def test_a_ticket_whose_run_was_never_published_is_dropped(bench):
     value["submitter"]["start"] = "1"  # the submitter has gone
     files.write_atomic(str(ticket.path), files.to_json(value))
     assert bench.run("print('next')").get_status() == "Completed"
-    runner.see_to_it(bench.workspace)
+    ensure_runner.see_to_it(bench.workspace)
     until(lambda: not tickets.waiting(queue(bench)))
     assert not folder.exists()
 
@@ -225,7 +228,7 @@ def test_a_launcher_that_keeps_dying_ends_the_run_after_three_tries(bench, tmp_p
         files.publish(str(place / "node-0.start.json"), files.to_json(owner))
     files.publish(str(folder / "job.json"), files.to_json(job))
     tickets.write(queue(bench), folder, dict(os.environ))
-    runner.see_to_it(bench.workspace)
+    ensure_runner.see_to_it(bench.workspace)
     run = Run.get(bench.workspace, "dying_1")
     assert wait(run) == "Failed"
     assert "3 times" in run.standing.reason
@@ -241,7 +244,7 @@ def test_an_attempt_that_ended_before_its_script_is_followed_by_another(bench):
     job = {**first.job.to_dict(), "id": "again_1"}
     files.publish(str(folder / "job.json"), files.to_json(job))
     tickets.write(queue(bench), folder, dict(os.environ))
-    runner.see_to_it(bench.workspace)
+    ensure_runner.see_to_it(bench.workspace)
     run = Run.get(bench.workspace, "again_1")
     assert (wait(run), log_of(run)) == ("Completed", "warm\n")
     assert not (folder / "work.1").exists()
@@ -275,9 +278,9 @@ def delete(run):
 def test_a_run_that_the_runner_knows_is_deleted(bench, blocked, tmp_path):
     run = bench.submit("print('never')")
     end_runners(bench)
-    lock = until(lambda: flocks.try_flock(starting.runner_lock(bench.workspace.id)))
+    lock = until(lambda: flocks.try_flock(start_run.runner_lock(bench.workspace.id)))
     with lock:
-        living = runner_loop.Runner(bench.workspace, queue(bench), lock)
+        living = queue_runner.Runner(bench.workspace, queue(bench), lock)
         (name,) = tickets.names(queue(bench))
         assert living._know(queue(bench) / name)
         delete(run)

@@ -7,8 +7,9 @@ import signal
 
 import pytest
 
-from scriptrun import Experiment, ScriptRunConfig, tickets
+from scriptrun import Experiment, ScriptRunConfig
 from scriptrun.config.environments.environment import Environment
+from scriptrun.queue import tickets
 from scriptrun.runtime import events
 from scriptrun.spec.errors import RunConfigurationException
 from scriptrun.testing.jobs import Bench, kill, log_of, until, wait

@@ -6,9 +6,10 @@ import json
 
 import pytest
 
-from scriptrun import Dataset, Datastore, ScriptRunConfig, Workspace, shipping
+from scriptrun import Dataset, Datastore, ScriptRunConfig, Workspace
 from scriptrun.data.datasets import content
 from scriptrun.dataset import OutputFileDatasetConfig
+from scriptrun.remote import data_bundle
 from scriptrun.spec.job import JobSpec
 from scriptrun.submission import data_binding
 
@@ -38,11 +39,11 @@ def test_what_was_packed_is_the_same_dataset_there(here, tmp_path):
     out = OutputFileDatasetConfig(destination=(away, "x"))
     data = bound(here, dataset.as_mount(), out).pinned()
     job = JobSpec("e_1_a", "e", "here", "now", data=data)
-    value = json.loads(json.dumps(shipping.pack(here, job)))
+    value = json.loads(json.dumps(data_bundle.pack(here, job)))
     assert "c2VjcmV0" not in json.dumps(value)
     there = Workspace.create("there", path=tmp_path / "there")
-    shipping.unpack(there, value)
-    shipping.unpack(there, value)
+    data_bundle.unpack(there, value)
+    data_bundle.unpack(there, value)
     pin = data["inputs"][0]["dataset"]
     (each,) = content.of_facts(pin, pin["definition"], there).incoming()
     assert b"".join(each.store.pieces(each.entry.path, each.entry.etag)) == b"A"

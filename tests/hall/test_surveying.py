@@ -6,14 +6,15 @@ import sys
 
 import pytest
 
-from scriptrun import Workspace, surveying
+from scriptrun import Workspace
+from scriptrun.diagnostics import target
 from scriptrun.engines.local.engine import Local
 from scriptrun.engines.slurm.engine import Slurm
 from scriptrun.testing.jobs import until
 
 
 def verdicts(workspace, engine):
-    return {check.name: check for check in surveying.survey(workspace, engine)}
+    return {check.name: check for check in target.survey(workspace, engine)}
 
 
 @pytest.fixture

@@ -374,13 +374,13 @@ def test_names_of_the_sdk_v1_are_answered_for_too(tmp_path, monkeypatch):
 def test_a_data_frame_crosses_as_a_file(tmp_path, monkeypatch, readers):
     import pandas
 
-    from scriptrun import answering
+    from scriptrun.helpers import job_objects
     from scriptrun.runtime.injob import proxy, tables
 
     monkeypatch.setattr(tables, "_PARQUET", readers)
     workspace = Workspace.create("ws", path=tmp_path)
     sent = proxy._encoded(pandas.DataFrame({"a": [1, 2], "b": ["x", "y"]}))
-    frame = answering.Answers()._decoded(sent)
+    frame = job_objects.Answers()._decoded(sent)
     assert not os.path.exists(sent["path"])
     store = workspace.get_default_datastore()
     made = Dataset.Tabular.register_pandas_dataframe(frame, (store, "kept"), "frame")

@@ -13,9 +13,9 @@ import argparse
 import json
 from dataclasses import asdict, fields
 
-from scriptrun import surveying
 from scriptrun.cli import common_arguments, workspace_here
 from scriptrun.cli.terminal import output
+from scriptrun.diagnostics import target
 from scriptrun.engines.base import Engine
 from scriptrun.registry import compute_targets
 from scriptrun.spec.errors import ComputeTargetException, UserErrorException, refuse
@@ -182,7 +182,7 @@ _WANTED = {"int": "a whole number", "float": "a number", "bool": "true or false"
 def _check(workspace: Workspace, args: argparse.Namespace) -> tuple[Any, Any]:
     engine = compute_targets.resolve(workspace, args.name)
     found = []
-    for check in surveying.survey(workspace, engine):
+    for check in target.survey(workspace, engine):
         found.append(check)
         if not args.json:
             output.verdict(check)  # as it comes: a node may take its time

@@ -6,10 +6,10 @@ import argparse
 from dataclasses import asdict
 from pathlib import Path
 
-from scriptrun import doctoring
 from scriptrun.cli import common_arguments, workspace_here
 from scriptrun.cli.options import default_python
 from scriptrun.cli.terminal import output
+from scriptrun.diagnostics import machine
 from scriptrun.spec.hints import Any
 
 
@@ -22,7 +22,7 @@ def run(args: argparse.Namespace) -> int:
     """Print the checks; the exit code."""
     workspace = workspace_here.here()
     python, _ = default_python.choose(Path.cwd(), workspace.root)
-    found = list(doctoring.checks(workspace, python))
+    found = list(machine.checks(workspace, python))
     if args.json:
         output.as_json([asdict(check) for check in found])
     else:

@@ -10,13 +10,13 @@ from scriptrun.config.environments import curated
 from scriptrun.environments import ensure
 from scriptrun.environments.cache import folders as cache_folders
 from scriptrun.preparation import resolve as resolve_environment
+from scriptrun.queue.start import ENVIRONMENT_LOG, end_failed, lock_of, write_lock
 from scriptrun.registry import image_registries
 from scriptrun.runtime import events
 from scriptrun.spec import states
 from scriptrun.spec.errors import ScriptrunError
 from scriptrun.spec.hints import TYPE_CHECKING
 from scriptrun.spec.job import JobSpec
-from scriptrun.starting import ENVIRONMENT_LOG, end_failed, lock_of, write_lock
 from scriptrun.store.secrets import vault
 
 if TYPE_CHECKING:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from pathlib import Path
 
-from scriptrun import tickets
+from scriptrun.queue import tickets
 from scriptrun.runs import status as run_status
 from scriptrun.spec.errors import UserErrorException
 from scriptrun.spec.hints import TYPE_CHECKING, Any

@@ -8,12 +8,12 @@ import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from scriptrun import tickets
+from scriptrun.queue import tickets
+from scriptrun.queue.start import ENVIRONMENT_LOG, end_failed
 from scriptrun.runtime import files
 from scriptrun.spec import states
 from scriptrun.spec.errors import ActivityFailedException, UserErrorException
 from scriptrun.spec.hints import IO, TYPE_CHECKING
-from scriptrun.starting import ENVIRONMENT_LOG, end_failed
 from scriptrun.tracking import run_folder
 
 if TYPE_CHECKING:

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from scriptrun import runner, tickets
 from scriptrun.engines.base import ALIVE, ENDED, QUEUED, UNKNOWN, View
+from scriptrun.queue import ensure_runner, tickets
 from scriptrun.registry import compute_targets
 from scriptrun.runtime import identity, results
 from scriptrun.runtime.launcher import retry
@@ -17,13 +17,13 @@ from scriptrun.spec.later import later
 from scriptrun.tracking import run_folder, run_state
 
 if TYPE_CHECKING:
-    from scriptrun import distant
     from scriptrun.data.mount import mount as mounting
     from scriptrun.registry.workspace_files import Home
+    from scriptrun.remote import client as remote_client
     from scriptrun.sweeps import status as sweep_status
 else:
     mounting = later("scriptrun.data.mount.mount")
-    distant = later("scriptrun.distant")
+    remote_client = later("scriptrun.remote.client")
     sweep_status = later("scriptrun.sweeps.status")
 
 #: seconds in which the submitter itself may be about to start what it has queued
@@ -55,7 +55,7 @@ def status_of(
 def _of_afar(folder: Path, job: JobSpec, many: bool) -> run_state.Status:
     """The state of a run behind ssh; among many, one that cannot be asked stands as last told."""
     try:
-        return distant.status_of(folder, job)
+        return remote_client.status_of(folder, job)
     except ScriptrunError as error:
         if not many:
             raise
@@ -130,7 +130,7 @@ def _is_started_again(workspace: Home, folder: Path, job: JobSpec, evidence: str
     queue = Path(job.submitted_by.get("queue") or tickets.queue_of(workspace.id))
     if tickets.put_back(queue, job.id):
         results.publish_node(str(folder), attempt, 0, value)
-        runner.see_to_it(workspace)
+        ensure_runner.see_to_it(workspace)
     return tickets.find(queue, job.id) is not None
 
 
@@ -144,7 +144,7 @@ def _ended_without_result(job: JobSpec, evidence: str) -> str:
 def _waits(workspace: Home, job: JobSpec, waiting: frozenset[str] | None) -> bool:
     """Whether the run has a ticket; if so, and it is this user's, a runner is seen to."""
     if waiting is not None and job.id in waiting:
-        runner.see_to_it(workspace)
+        ensure_runner.see_to_it(workspace)
         return True  # good enough for a list: a ticket that has gone since shows at the next
     own = tickets.queue_of(workspace.id)
     queue = Path(job.submitted_by.get("queue") or own)
@@ -152,5 +152,5 @@ def _waits(workspace: Home, job: JobSpec, waiting: frozenset[str] | None) -> boo
     if ticket is None:
         return False
     if queue == own and tickets.age(ticket) > JUST_NOW:
-        runner.see_to_it(workspace)
+        ensure_runner.see_to_it(workspace)
     return True

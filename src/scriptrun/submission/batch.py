@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from scriptrun import distant, runner, starting
+from scriptrun.queue import ensure_runner
+from scriptrun.queue import start as start_run
 from scriptrun.registry import compute_targets
 from scriptrun.registry.workspace_files import Home
+from scriptrun.remote import client as remote_client
 from scriptrun.spec.errors import ExperimentExecutionException
 from scriptrun.spec.hints import Any
 from scriptrun.submission import submit
@@ -21,7 +23,7 @@ def submit_all(submissions: list[Submission], workspace: Home) -> list[Path]:
     for each in submissions:
         job = submit.complete(each, workspace, taken)
         if job.target.options.get("ssh"):
-            found.append(distant.hand_over(job, workspace, each.warnings, None))
+            found.append(remote_client.hand_over(job, workspace, each.warnings, None))
             continue
         run = submit.write_down(job, workspace, each.warnings)
         written.append(run)
@@ -61,12 +63,14 @@ def _together(workspace: Home, group: list[Written]) -> set[str]:
     pairs = []
     for run in group:
         assert run.ready is not None
-        starting.write_lock(run.folder, run.ready)
-        order = starting.order_of(workspace, run.job, run.folder, run.ready, run.ticket)
+        start_run.write_lock(run.folder, run.ready)
+        order = start_run.order_of(workspace, run.job, run.folder, run.ready, run.ticket)
         pairs.append((run.job, order))
     engine: Any = compute_targets.engine_of(group[0].job.target)
     try:
         return {job.id for job in engine.submit_together(pairs)}
     except (ExperimentExecutionException, OSError):
-        runner.see_to_it(workspace)  # it tries them one by one, and tells what stands in the way
+        ensure_runner.see_to_it(
+            workspace
+        )  # it tries them one by one, and tells what stands in the way
         return {run.job.id for run in group}

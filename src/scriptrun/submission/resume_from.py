@@ -10,9 +10,9 @@ from scriptrun.spec.job import JobSpec, Target
 from scriptrun.spec.later import later
 
 if TYPE_CHECKING:
-    from scriptrun import distant
+    from scriptrun.remote import client as remote_client
 else:
-    distant = later("scriptrun.distant")
+    remote_client = later("scriptrun.remote.client")
 
 #: holds the path, as in v1; the argument that names it is expanded on the node
 VARIABLE = "AZUREML_DATAREFERENCE_MODEL_LOCATION"
@@ -53,20 +53,22 @@ def data_of(before: Any, target: Target) -> dict[str, Any]:
 def outputs_of(job: JobSpec, folder: Path, target: Target) -> str:
     """The folder with the outputs of the run ``job``, for jobs on ``target``."""
     if target.options.get("ssh") and _is_beside(job, target):
-        return str(distant.folder_there(job) / "outputs")
+        return str(remote_client.folder_there(job) / "outputs")
     return str(folder / "outputs")
 
 
 def bring(job: JobSpec, folder: Path, target: Target) -> None:
     """Bring the run's outputs home, where they lie behind ssh and the jobs do not."""
     if job.target.options.get("ssh") and not target.options.get("ssh"):
-        found = [each for each in distant.names(folder, job.id) if each.startswith("outputs/")]
-        distant.bring(folder, job.id, found)
+        found = [
+            each for each in remote_client.names(folder, job.id) if each.startswith("outputs/")
+        ]
+        remote_client.bring(folder, job.id, found)
 
 
 def _is_beside(job: JobSpec, target: Target) -> bool:
     """Whether the run lies on the very cluster, in the same folder, as the jobs will."""
     if not job.target.options.get("ssh"):
         return False
-    one, other = distant.address_of(job.target), distant.address_of(target)
+    one, other = remote_client.address_of(job.target), remote_client.address_of(target)
     return (one["host"], one["root"]) == (other["host"], other["root"])

@@ -12,13 +12,14 @@ import time
 from collections.abc import Mapping
 from pathlib import Path
 
-from scriptrun import runner, starting, tickets
 from scriptrun.config import checks, describe
 from scriptrun.engines.base import NoAnswer, NoRoom
 from scriptrun.environments import builder as environments
 from scriptrun.environments.cache import folders as cache_folders
 from scriptrun.environments.lookup import find
 from scriptrun.preparation import resolve as resolve_environment
+from scriptrun.queue import ensure_runner, tickets
+from scriptrun.queue import start as start_run
 from scriptrun.registry import compute_targets
 from scriptrun.runtime import events, files, identity
 from scriptrun.spec import states
@@ -41,16 +42,16 @@ from scriptrun.tracking import run_folder
 from scriptrun.tracking.events import later_writer
 
 if TYPE_CHECKING:
-    from scriptrun import distant
     from scriptrun.config.environments.environment import Environment
     from scriptrun.config.script_run_config import ScriptRunConfig
     from scriptrun.engines.base import Engine
     from scriptrun.registry import image_registries
     from scriptrun.registry.workspace_files import Home
+    from scriptrun.remote import client as remote_client
     from scriptrun.submission import data_binding, import_warnings
 else:
     data_binding = later("scriptrun.submission.data_binding")
-    distant = later("scriptrun.distant")
+    remote_client = later("scriptrun.remote.client")
     image_registries = later("scriptrun.registry.image_registries")
     import_warnings = later("scriptrun.submission.import_warnings")
 
@@ -200,7 +201,7 @@ def record(
     ``lock`` (that of an earlier run) is what its environment shall be locked to.
     """
     if job.target.options.get("ssh"):
-        return distant.hand_over(job, workspace, warnings, lock)
+        return remote_client.hand_over(job, workspace, warnings, lock)
     written = write_down(job, workspace, warnings, lock)
     start_or_queue(workspace, written)
     _remark(written.job, written.folder, written.ready, warnings)
@@ -272,7 +273,7 @@ def _write_down(
         writer.write("warning", message=warning)
     writer.write("state", state=states.QUEUED)
     if lock is not None:
-        files.publish(str(folder / starting.LOCK), files.to_json(lock))
+        files.publish(str(folder / start_run.LOCK), files.to_json(lock))
 
 
 def start_or_queue(workspace: Home, run: Written) -> None:
@@ -285,15 +286,15 @@ def start_or_queue(workspace: Home, run: Written) -> None:
     first = min(tickets.names(run.ticket.path.parent), default="") == run.ticket.path.name
     if run.ready is not None and (first or afar):
         try:
-            starting.start(workspace, run.job, run.folder, run.ready, run.ticket)
+            start_run.start(workspace, run.job, run.folder, run.ready, run.ticket)
             return
         except (NoRoom, NoAnswer, OSError):
             pass  # the runner tries again, and tells what stands in the way
         except ExperimentExecutionException as error:
-            starting.end_failed(run.folder, error.message)
+            start_run.end_failed(run.folder, error.message)
             tickets.drop(run.ticket.path)
             raise
-    runner.see_to_it(workspace)
+    ensure_runner.see_to_it(workspace)
 
 
 def _experiment_problems(name: object) -> list[str]:

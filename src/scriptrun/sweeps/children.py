@@ -8,8 +8,8 @@ import shlex
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from scriptrun import tickets
 from scriptrun.config.sweeps import search_space
+from scriptrun.queue import tickets
 from scriptrun.registry.workspace_files import Home
 from scriptrun.runtime import identity
 from scriptrun.spec.hints import Any

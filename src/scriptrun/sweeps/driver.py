@@ -13,9 +13,9 @@ import time
 import traceback
 from pathlib import Path
 
-from scriptrun import runner_loop
 from scriptrun.engines.local import engine as local_engine
 from scriptrun.engines.transport import Unreachable
+from scriptrun.queue import runner
 from scriptrun.runtime import events, files, processes, results
 from scriptrun.runtime.launcher import (  # noqa: F401 (loaded once, before the forks)
     entry,
@@ -131,7 +131,7 @@ class Driver:
         forks = not self.points.is_advised  # Optuna brings NumPy, and that threads
         if forks:
             local_engine.allow_fork()
-            runner_loop.make_forks_cheap()
+            runner.make_forks_cheap()
         self.launching = Launching(workspace, job.id, self.journal, forks)
         self.flight = Flight(workspace, self.sweep, self.journal, self.launching, self.log)
         self.flight.remember(self.points.reports())

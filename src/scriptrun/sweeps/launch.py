@@ -12,13 +12,15 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from scriptrun import distant, runner, starting, tickets
 from scriptrun.engines.base import NoRoom
 from scriptrun.environments.builder import Ready
 from scriptrun.environments.cache import folders as cache_folders
 from scriptrun.environments.lookup import find
 from scriptrun.preparation import resolve as resolve_environment
+from scriptrun.queue import ensure_runner, tickets
+from scriptrun.queue import start as start_run
 from scriptrun.registry import compute_targets
+from scriptrun.remote import client as remote_client
 from scriptrun.runtime.launcher import entry
 from scriptrun.spec.environment import INTERPRETER
 from scriptrun.spec.job import JobSpec
@@ -57,7 +59,7 @@ class Launching:
         for child, job in zip(found, jobs, strict=True):
             children.clear(self.home, job)
             if job.target.options.get("ssh"):
-                distant.hand_over(job, self.home, [], self._lock, repeats=True)
+                remote_client.hand_over(job, self.home, [], self._lock, repeats=True)
                 continue
             run = submit.write_down(job, self.home, [], self._lock, self._found(job))
             if self.forks and job.target.kind == "Local":
@@ -76,7 +78,7 @@ class Launching:
         folder = child.folder(self.home.runs_folder)
         if tickets.find(queue, child.id) is None and not run_folder.attempts(folder):
             tickets.write(queue, folder, dict(os.environ))
-            runner.see_to_it(self.home)
+            ensure_runner.see_to_it(self.home)
 
     def retry(self) -> None:
         """Start what is parked, in order, as far as the machine has room."""
@@ -86,7 +88,7 @@ class Launching:
         others = next((name for name in waiting if not name[20:].startswith(self._mine)), "~")
         for number, run in sorted(self.parked.items()):
             if run.ready is None or others < run.ticket.path.name:
-                runner.see_to_it(self.home)  # it builds what is missing, and keeps the order
+                ensure_runner.see_to_it(self.home)  # it builds what is missing, and keeps the order
                 del self.parked[number]
             elif run_folder.read_result(run.folder) is not None:
                 del self.parked[number]
@@ -98,10 +100,10 @@ class Launching:
     def _fork(self, number: int, run: Written) -> bool:
         assert run.ready is not None
         before = set(entry.forked)
-        order = starting.order_of(self.home, run.job, run.folder, run.ready, run.ticket)
+        order = start_run.order_of(self.home, run.job, run.folder, run.ready, run.ticket)
         order.wake = self._wake
         try:
-            starting.write_lock(run.folder, run.ready)
+            start_run.write_lock(run.folder, run.ready)
             compute_targets.engine_of(run.job.target).submit(run.job, order)
         except (NoRoom, OSError):
             return False
@@ -122,7 +124,7 @@ class Launching:
     def _settled_lock(self) -> dict[str, Any] | None:
         """What the environment of the sweep's runs was locked to, once one of them has it."""
         for child in self.journal.children.values():
-            lock = starting.lock_of(child.folder(Path(self.home.runs_folder)))
+            lock = start_run.lock_of(child.folder(Path(self.home.runs_folder)))
             if lock is not None:
                 return lock
         return None

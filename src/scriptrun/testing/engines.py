@@ -29,7 +29,6 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from scriptrun import tickets
 from scriptrun.config.distributed import MpiConfiguration
 from scriptrun.config.script_run_config import ScriptRunConfig
 from scriptrun.dataset import Dataset, OutputFileDatasetConfig
@@ -37,6 +36,7 @@ from scriptrun.datastore import Datastore
 from scriptrun.engines.base import ALIVE, ENDED, Engine, NoRoom, Order
 from scriptrun.environments.lookup import find
 from scriptrun.experiment import Experiment
+from scriptrun.queue import tickets
 from scriptrun.registry import compute_targets
 from scriptrun.run import Run
 from scriptrun.spec.errors import RunConfigurationException, UserErrorException

@@ -1,7 +1,7 @@
 """The helper: scriptrun's own interpreter, which answers what a run's folder does not tell.
 
-It is started at the first question (``SCRIPTRUN_TOOL -m scriptrun.answering``), one for each
-process that asks, and ends with that process. Questions and answers are lines of JSON over two
+It is started at the first question (``SCRIPTRUN_TOOL -m scriptrun.helpers.job_objects``), one for
+each process that asks, and ends with that process. Questions and answers are lines of JSON over two
 pipes. Python 3.6+, standard library only.
 """
 
@@ -50,7 +50,7 @@ class _Helper(object):
         environ = dict(os.environ)
         for name in ("PYTHONPATH", "PYTHONHOME", "PYTHONSTARTUP", "__PYVENV_LAUNCHER__"):
             environ.pop(name, None)  # those of the job's Python
-        argv = list(tool) + ["-m", "scriptrun.answering"]
+        argv = list(tool) + ["-m", "scriptrun.helpers.job_objects"]
         pipe = subprocess.PIPE
         try:
             self._process = subprocess.Popen(argv, env=environ, stdin=pipe, stdout=pipe)

@@ -1,8 +1,8 @@
 """The launcher's side of the data's helper process: one a node, JSON lines over two pipes.
 
 The launcher says ``deliver`` before the script starts, and ``finish`` when it has ended. The helper
-(``python -m scriptrun.delivering``) stays alive in between, for mounts live in it; when its input
-closes for any reason it unmounts and ends. A job without data has no helper.
+(``python -m scriptrun.delivery.helper``) stays alive in between, for mounts live in it; when its
+input closes for any reason it unmounts and ends. A job without data has no helper.
 """
 
 import json
@@ -129,7 +129,7 @@ class Helper:
             (os.POSIX_SPAWN_DUP2, theirs_out, 1),
             (os.POSIX_SPAWN_OPEN, 2, log, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o644),
         ]
-        argv = list(tool) + ["-m", "scriptrun.delivering"]
+        argv = list(tool) + ["-m", "scriptrun.delivery.helper"]
         try:
             self._pid = _spawn(argv, dict(self._environ()), actions)
         except OSError as error:

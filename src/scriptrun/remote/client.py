@@ -13,8 +13,8 @@ import os
 import time
 from pathlib import Path
 
-from scriptrun import outfit
 from scriptrun.engines.transport import Ssh, Unreachable
+from scriptrun.remote import bootstrap as remote_bootstrap
 from scriptrun.runtime import files, identity
 from scriptrun.runtime.injob import artifacts
 from scriptrun.spec import states
@@ -26,13 +26,13 @@ from scriptrun.store.snapshots import bundle as snapshot_bundle
 from scriptrun.tracking import run_folder, run_state
 
 if TYPE_CHECKING:
-    from scriptrun import shipping
     from scriptrun.preparation import build_secrets
     from scriptrun.registry import wheels
     from scriptrun.registry.workspace_files import Home
+    from scriptrun.remote import data_bundle
 else:
     build_secrets = later("scriptrun.preparation.build_secrets")
-    shipping = later("scriptrun.shipping")
+    data_bundle = later("scriptrun.remote.data_bundle")
     wheels = later("scriptrun.registry.wheels")
 
 #: where the run is: ``{"host", "root", "tool"}``; written before anything is sent
@@ -87,7 +87,7 @@ def hand_over(
         "secrets": build_secrets.as_variables(build_secrets.of(job.environment, workspace)),
     }
     if job.data.get("inputs") or job.data.get("outputs"):
-        question["data"] = shipping.pack(workspace, job)
+        question["data"] = data_bundle.pack(workspace, job)
     parcel = io.BytesIO()
     names = [f"snapshots/{name}" for name in given["missing"]]
     snapshot_bundle.pack(parcel, workspace.directory, [*names, *kept.values()])
@@ -132,7 +132,7 @@ _HERE_ONLY = ("ssh", "tool")
 def address_of(target: Target) -> dict[str, Any]:
     """Where the target's runs lie, and the interpreter of the tool there."""
     options = target.options
-    root = str(options.get("root") or outfit.ROOT)
+    root = str(options.get("root") or remote_bootstrap.ROOT)
     return {"host": host_of(target), "root": root, "tool": options.get("tool")}
 
 
@@ -141,7 +141,9 @@ def _ask(address: dict[str, Any], question: dict[str, Any], data: bytes = b"") -
     transport = Ssh(address["host"])
     question = {"root": address["root"], **question}
     sent = json.dumps(question).encode() + b"\n" + data
-    out = outfit.call(transport, address, ["-m", "scriptrun.outpost"], sent, LONG)
+    out = remote_bootstrap.call(
+        transport, address, ["-m", "scriptrun.helpers.login_node"], sent, LONG
+    )
     line, _, rest = out.partition(b"\n")
     try:
         answer: dict[str, Any] = json.loads(line)
@@ -164,7 +166,7 @@ def folder_there(job: JobSpec) -> Path:
 
 def version(engine: Any) -> dict[str, Any]:
     """What the outpost of a target behind ssh says of itself; it is made where it is missing."""
-    root = str(engine.root or outfit.ROOT)
+    root = str(engine.root or remote_bootstrap.ROOT)
     return _ask({"host": engine.ssh, "root": root, "tool": engine.tool}, {"verb": "version"})
 
 

@@ -6,7 +6,7 @@ import atexit
 import os
 import time
 
-from scriptrun import starting
+from scriptrun.queue import start as start_run
 from scriptrun.runtime import identity, processes
 from scriptrun.spec.hints import TYPE_CHECKING, Any
 from scriptrun.store.locks import flocks
@@ -24,14 +24,14 @@ def see_to_it(workspace: Home) -> None:
     now = time.monotonic()
     if any(of == workspace.id and now - when < BOOT for of, when, _ in _started):
         return  # it is about to look at the queue
-    lock = flocks.try_flock(starting.runner_lock(workspace.id))
+    lock = flocks.try_flock(start_run.runner_lock(workspace.id))
     if lock is None:
         return
     lock.close()
     import subprocess
 
     process = subprocess.Popen(
-        starting.runner_command(workspace),
+        start_run.runner_command(workspace),
         stdin=subprocess.DEVNULL,
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,

@@ -5,9 +5,9 @@ from __future__ import annotations
 import sys
 from pathlib import Path
 
-from scriptrun import tickets
 from scriptrun.engines.base import Order
 from scriptrun.environments.cache import usage as cache_usage
+from scriptrun.queue import tickets
 from scriptrun.registry import compute_targets
 from scriptrun.runtime import events, files, results
 from scriptrun.spec import states
@@ -140,9 +140,9 @@ def runner_lock(workspace_id: str) -> Path:
 
 def runner_command(workspace: Home) -> list[str]:
     """The command line of the workspace's runner."""
-    home = str(Path(__file__).resolve().parents[1])
+    home = str(Path(__file__).resolve().parents[2])
     program = (
-        f"import sys; sys.path.insert(0, {home!r}); from scriptrun import runner_loop; "
-        f"runner_loop.main({str(workspace.root)!r})"
+        f"import sys; sys.path.insert(0, {home!r}); from scriptrun.queue import runner; "
+        f"runner.main({str(workspace.root)!r})"
     )
     return [sys.executable, "-I", "-c", program]

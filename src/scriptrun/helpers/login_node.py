@@ -17,10 +17,10 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import IO, Any
 
-from scriptrun import shipping
 from scriptrun.engines.base import one_glance
 from scriptrun.environments import builder as environments
 from scriptrun.registry import compute_targets
+from scriptrun.remote import data_bundle
 from scriptrun.run import Run
 from scriptrun.runs import status as run_status
 from scriptrun.runtime import identity
@@ -105,7 +105,7 @@ def _submit(question: dict[str, Any], source: IO[bytes]) -> Answer:
     if there is None:  # a question that is asked again, as its answer was lost, has been done
         job = job.replace(submitted_by={**identity.of_process(), "user": os.environ.get("USER")})
         if question.get("data"):
-            shipping.unpack(workspace, question["data"])
+            data_bundle.unpack(workspace, question["data"])
         with vault.of_workspace(workspace.id):
             reasons = environments.check(job.environment)
         refuse([*reasons, *compute_targets.engine_of(job.target).check(job)])

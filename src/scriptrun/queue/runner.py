@@ -14,7 +14,6 @@ import time
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from scriptrun import starting, tickets
 from scriptrun.engines.base import ALIVE, QUEUED, UNKNOWN, NoAnswer, NoRoom
 from scriptrun.engines.local import engine as local_engine
 from scriptrun.environments.builder import Ready
@@ -22,6 +21,8 @@ from scriptrun.environments.cache import folders as cache_folders
 from scriptrun.environments.lookup import find
 from scriptrun.preparation import prepare_run
 from scriptrun.preparation import resolve as resolve_environment
+from scriptrun.queue import start as start_run
+from scriptrun.queue import tickets
 from scriptrun.registry import compute_targets
 from scriptrun.registry.workspace_files import Home
 from scriptrun.runtime import identity, processes
@@ -63,7 +64,7 @@ def main(root: str) -> None:
     queue = tickets.queue_of(workspace.id)
     make_forks_cheap()
     while tickets.names(queue):
-        lock = flocks.try_flock(starting.runner_lock(workspace.id))
+        lock = flocks.try_flock(start_run.runner_lock(workspace.id))
         if lock is None:
             return
         with lock:
@@ -166,7 +167,7 @@ class Runner:
         if job is None:
             _drop_if_abandoned(ticket)
             return None
-        lock = starting.lock_of(ticket.folder)
+        lock = start_run.lock_of(ticket.folder)
         shelf = resolve_environment.shelf_of(job.target, self.workspace)
         digest = job.environment.digest() + (digest_of(lock) if lock else "") + str(shelf or "")
         self.known[path.name] = _Waiting(ticket, job, digest, lock, shelf)
@@ -198,14 +199,14 @@ class Runner:
         return False
 
     def _end(self, item: _Waiting, reason: str, state: str = states.FAILED) -> None:
-        starting.end_failed(item.ticket.folder, reason, state)
+        start_run.end_failed(item.ticket.folder, reason, state)
         tickets.drop(item.ticket.path)
 
     def _start(self, item: _Waiting, found: Ready, attempt: int) -> bool:
         """Start the run; False when the machine has no room."""
         folder, name = item.ticket.folder, item.ticket.path.name
         try:
-            starting.start(self.workspace, item.job, folder, found, item.ticket, attempt)
+            start_run.start(self.workspace, item.job, folder, found, item.ticket, attempt)
         except NoRoom:
             return False
         except NoAnswer:

@@ -1,9 +1,9 @@
 """The helper process of one node: brings a job's data, holds it, and uploads what the job wrote.
 
 Started by the launcher (``runtime/launcher/delivery_client.py``) as
-``python -m scriptrun.delivering``; it reads questions as JSON lines on stdin and answers on stdout.
-Credentials are in its environment: for a local job that of the submitter. When stdin closes it lets
-go of everything and ends.
+``python -m scriptrun.delivery.helper``; it reads questions as JSON lines on stdin and answers on
+stdout. Credentials are in its environment: for a local job that of the submitter. When stdin closes
+it lets go of everything and ends.
 """
 
 from __future__ import annotations
@@ -17,20 +17,23 @@ import traceback
 from collections.abc import Callable
 from pathlib import Path
 
-from scriptrun.bringing import Bringing
+from scriptrun.delivery.inputs import Bringing
+from scriptrun.delivery.log import Telling
+from scriptrun.delivery.outputs import Sending
 from scriptrun.registry.workspace_files import Home
 from scriptrun.runtime import files
-from scriptrun.sending import Sending
 from scriptrun.spec.errors import ScriptrunError
 from scriptrun.spec.hints import TYPE_CHECKING, Any
 from scriptrun.spec.later import later
-from scriptrun.tellings import Telling
 
 if TYPE_CHECKING:
-    from scriptrun import settling
+    from scriptrun.delivery import node_environment
     from scriptrun.store.secrets import vault
 else:
-    vault, settling = later("scriptrun.store.secrets.vault"), later("scriptrun.settling")
+    vault, node_environment = (
+        later("scriptrun.store.secrets.vault"),
+        later("scriptrun.delivery.node_environment"),
+    )
 
 NAME = "scriptrun-data"
 
@@ -71,7 +74,7 @@ class Delivering:
         """
         folder = Path(order["folder"])
         with vault.lent(order["secrets"]):
-            return settling.build(Home(order["workspace"]), folder, order["node"])
+            return node_environment.build(Home(order["workspace"]), folder, order["node"])
 
     def finish(self, state: str) -> dict[str, Any]:
         """Upload and verify, look for what was changed, and let go; the first problem, or ""."""

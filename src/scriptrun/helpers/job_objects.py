@@ -1,9 +1,10 @@
 """The helper of a job's script that has no scriptrun in its environment: it answers for it here.
 
-``python -m scriptrun.answering`` reads questions, a line of JSON each, from standard input and
-writes the answers to standard output; it ends when its input does. ``runtime.injob.remote`` asks,
-and says how values cross. What is asked for are public members of scriptrun's own objects, and of
-the run, experiment and workspace that the variables of the job name. Nothing else is served.
+``python -m scriptrun.helpers.job_objects`` reads questions, a line of JSON each, from standard
+input and writes the answers to standard output; it ends when its input does.
+``runtime.injob.remote`` asks, and says how values cross. What is asked for are public members of
+scriptrun's own objects, and of the run, experiment and workspace that the variables of the job
+name. Nothing else is served.
 """
 
 from __future__ import annotations

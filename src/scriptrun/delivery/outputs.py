@@ -17,10 +17,10 @@ from scriptrun.data.errors import FileExists, Refused, Unreachable
 from scriptrun.data.stores.local import LocalStore
 from scriptrun.data.stores.object import ObjectStore
 from scriptrun.data.summary import fill_in
+from scriptrun.delivery.log import Telling
 from scriptrun.registry.workspace_files import Home
 from scriptrun.spec.errors import ScriptrunError, UserErrorException
 from scriptrun.spec.hints import Any
-from scriptrun.tellings import Telling
 
 #: seconds between two looks at an output that is uploaded as files are closed
 LOOK = 2.0

@@ -7,12 +7,14 @@ import sys
 from collections.abc import Callable, Iterator
 from urllib.parse import urlsplit
 
-from scriptrun import distant, doctoring, outfit
-from scriptrun.doctoring import Check
+from scriptrun.diagnostics import machine
+from scriptrun.diagnostics.machine import Check
 from scriptrun.engines.base import Engine
 from scriptrun.engines.transport import Done, Here, Ssh, Transport
 from scriptrun.environments.uv import index_settings
 from scriptrun.registry.workspace_files import Home
+from scriptrun.remote import bootstrap as remote_bootstrap
+from scriptrun.remote import client as remote_client
 from scriptrun.runtime import files
 from scriptrun.spec.errors import ScriptrunError
 from scriptrun.spec.hints import Any
@@ -51,7 +53,7 @@ def survey(workspace: Home, engine: Engine) -> Iterator[Check]:
         yield from _slurm(workspace, engine)
     else:
         yield from _guarded("options", lambda: [_options(workspace, engine)])
-        yield from _guarded("this machine", lambda: doctoring.of_machine(workspace))
+        yield from _guarded("this machine", lambda: machine.of_machine(workspace))
 
 
 def _options(workspace: Home, engine: Engine) -> Check:
@@ -80,10 +82,10 @@ def _slurm(workspace: Home, engine: Any) -> Iterator[Check]:
     yield from there
     taken = list(_guarded("account", lambda: [_account(transport, engine)]))
     yield from taken
-    root = engine.root or (outfit.ROOT if engine.ssh else str(workspace.root))
+    root = engine.root or (remote_bootstrap.ROOT if engine.ssh else str(workspace.root))
     python = engine.python or sys.executable
     if engine.ssh:
-        root = outfit.absolute(transport, root)
+        root = remote_bootstrap.absolute(transport, root)
         tool = list(_guarded("tool", lambda: [_tool(engine)]))
         yield from tool
         python = engine.python or _python_of_tool(engine, tool)
@@ -165,7 +167,7 @@ def _python_of_tool(engine: Any, found: list[Check]) -> str:
     """The launcher's Python where none is named: the tool's own, as far as there is one."""
     if any(each.verdict == "bad" for each in found):
         return "python3"
-    return str(distant.version(engine).get("executable") or "python3")
+    return str(remote_client.version(engine).get("executable") or "python3")
 
 
 def _index(engine: Any) -> tuple[str, str]:
@@ -178,7 +180,7 @@ def _index(engine: Any) -> tuple[str, str]:
 
 
 def _tool(engine: Any) -> Check:
-    answer = distant.version(engine)
+    answer = remote_client.version(engine)
     return Check("tool", "ok", f"Python {answer['python']} with scriptrun in {answer['prefix']}")
 
 
@@ -191,7 +193,7 @@ def _root(transport: Transport, root: str, name: str) -> Check:
     free = int(lines[0]) * 1024 if lines and lines[0].isdigit() else 0
     quota = f"; quota: {' '.join(lines[1].split())}" if len(lines) > 1 else ""
     said = f"{root}, {free / 1e9:.1f} GB free{quota}"
-    if free < doctoring.ROOM:
+    if free < machine.ROOM:
         return Check("root", "warning", said, "Make room: environments and outputs go there.")
     return Check("root", "ok", said)
 

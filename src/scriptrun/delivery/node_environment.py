@@ -10,11 +10,11 @@ import os
 from pathlib import Path
 
 from scriptrun.environments import ensure
+from scriptrun.queue.start import ENVIRONMENT_LOG, lock_of
 from scriptrun.registry import image_registries
 from scriptrun.runtime import events
 from scriptrun.spec.errors import EnvironmentException, ScriptrunError
 from scriptrun.spec.hints import TYPE_CHECKING
-from scriptrun.starting import ENVIRONMENT_LOG, lock_of
 from scriptrun.store.secrets import vault
 from scriptrun.tracking import run_folder
 

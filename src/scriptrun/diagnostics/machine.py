@@ -10,13 +10,13 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from scriptrun import tickets
 from scriptrun.engines.local import slots
 from scriptrun.environments.conda import client as conda_client
 from scriptrun.environments.conda import request as conda_request
 from scriptrun.environments.interpreter import existing as interpreter_existing
 from scriptrun.environments.interpreter import facts as interpreter_facts
 from scriptrun.environments.uv import tool as uv_tool
+from scriptrun.queue import tickets
 from scriptrun.registry import compute_targets
 from scriptrun.registry.workspace_files import Home
 from scriptrun.spec.environment import EnvironmentSpec

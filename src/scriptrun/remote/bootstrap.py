@@ -27,7 +27,7 @@ from scriptrun.spec.hints import Any
 ROOT = "~/scriptrun"
 #: seconds that sending the tool may take
 LONG = 600.0
-_PACKAGE = Path(__file__).resolve().parent
+_PACKAGE = Path(__file__).resolve().parents[1]
 _NEEDED = ("cryptography", "psutil", "pyyaml", "rich-argparse", "uv")
 _FOR_DATA = ("fsspec", "obstore", "pyarrow")
 _FOR_CONDA = ("py-rattler",)

@@ -21,12 +21,12 @@ from scriptrun.data.stores.globs import is_pattern
 from scriptrun.data.stores.protocol import Entry
 from scriptrun.data.stores.timeouts import time_limit
 from scriptrun.data.summary import amount
+from scriptrun.delivery.log import Telling
 from scriptrun.registry.workspace_files import Home
 from scriptrun.runtime import files, identity
 from scriptrun.spec.errors import ScriptrunError, UserErrorException
 from scriptrun.spec.hints import Any
 from scriptrun.store import paths
-from scriptrun.tellings import Telling
 
 _OWNER = "owner.json"
 #: with mode="auto", what is larger than this (in bytes) is mounted rather than downloaded

@@ -1,0 +1,1 @@
+"""A job's data on its node: inputs downloaded or mounted, outputs uploaded."""

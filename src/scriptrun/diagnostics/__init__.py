@@ -1,0 +1,1 @@
+"""``scriptrun doctor`` and ``scriptrun compute check``."""

@@ -1,0 +1,1 @@
+"""The queue of waiting runs, and the runner that starts them."""

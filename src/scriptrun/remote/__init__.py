@@ -1,0 +1,1 @@
+"""Runs submitted by way of another host (ssh)."""
