@@ -62,9 +62,9 @@ HEAVY = (
 #: where the house imports its own modules late, and why
 LATE_OF_OURS = {
     "src/scriptrun/runs/find.py": "Run, Experiment and Workspace give each other out",
-    "src/scriptrun/experiment.py": "Run, Experiment and Workspace give each other out",
-    "src/scriptrun/run.py": "Run, Experiment and Workspace give each other out",
-    "src/scriptrun/workspace.py": "Run, Experiment and Workspace give each other out",
+    "src/scriptrun/core/experiment.py": "Run, Experiment and Workspace give each other out",
+    "src/scriptrun/core/run.py": "Run, Experiment and Workspace give each other out",
+    "src/scriptrun/core/workspace.py": "Run, Experiment and Workspace give each other out",
     "src/scriptrun/engines/local/engine.py": "the launcher is loaded only where a process is forked into",
     "src/scriptrun/runtime/launcher/guard.py": "the guard forks before the launcher is loaded",
     "src/scriptrun/runtime/launcher/launcher.py": "only jobs of several ranks load what these need",

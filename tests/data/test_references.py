@@ -8,9 +8,9 @@ import pytest
 
 from scriptrun import Datastore, RunConfiguration
 from scriptrun.config.camel_case import to_wire
+from scriptrun.core.dataset import Dataset, OutputFileDatasetConfig
 from scriptrun.data.datastores.references import DataPath, DataPathComputeBinding, DataReference
 from scriptrun.data.errors import DatasetValidationError, DatastoreException
-from scriptrun.dataset import Dataset, OutputFileDatasetConfig
 
 
 @pytest.fixture

@@ -14,10 +14,10 @@ import pyarrow.parquet as pq
 import pytest
 
 from scriptrun import Dataset
+from scriptrun.core.dataset import DataType
 from scriptrun.data.errors import DatasetExecutionError, DatasetValidationError, DatastoreException
 from scriptrun.data.stores.protocol import Entry
 from scriptrun.data.tables import partitions
-from scriptrun.dataset import DataType
 from scriptrun.exceptions import UserErrorException
 
 CSV = "name,age,city\nAnn,31,Rome\nBob,,Oslo\nCy,52,\n"

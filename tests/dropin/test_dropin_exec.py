@@ -278,7 +278,7 @@ if __name__ == "__main__":
 
 def test_processes_of_multiprocessing_find_it_too(project):
     lines = execute(project, CHILDREN).stdout.splitlines()
-    found = [(4, "scriptrun.run"), (9, "scriptrun.run")]
+    found = [(4, "scriptrun.core.run"), (9, "scriptrun.core.run")]
     assert lines == [f"{method} {found}" for method in ("fork", "spawn", "forkserver")]
 
 
@@ -304,7 +304,7 @@ def test_nothing_is_found_unless_asked_for(project):
     assert "No module named 'azureml'" in plain.stderr
     code = "import scriptrun.dropin\nfrom azureml.core import Run\nprint(Run.__module__)"
     asked = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
-    assert asked.stdout == "scriptrun.run\n", asked.stderr
+    assert asked.stdout == "scriptrun.core.run\n", asked.stderr
 
 
 def test_a_missing_file_and_nothing_at_all_are_sentences(project):

@@ -116,4 +116,4 @@ def test_where_scriptrun_is_installed_all_its_names_work(tmp_path):
         "print(Run.__module__, ScriptRunConfig('.', 'a.py').script, AmlCompute.__module__)"
     )
     out = child([sys.executable, "-c", code], [str(job_runtime.place(tmp_path))])
-    assert out == "scriptrun.run a.py scriptrun.dropin.azureml.compute\n"
+    assert out == "scriptrun.core.run a.py scriptrun.dropin.azureml.compute\n"

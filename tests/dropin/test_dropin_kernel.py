@@ -36,7 +36,7 @@ def test_the_kernel_that_is_installed_starts(places):
         kernel = json.load(handle)
     words = [each.format(connection_file="/tmp/c.json") for each in kernel["argv"]]
     started = subprocess.run(words, env=environ, capture_output=True, text=True)
-    assert started.stdout == "scriptrun.run ['-f', '/tmp/c.json']\n", started.stderr
+    assert started.stdout == "scriptrun.core.run ['-f', '/tmp/c.json']\n", started.stderr
     assert done.stdout.startswith(environ["JUPYTER_DATA_DIR"])
 
 

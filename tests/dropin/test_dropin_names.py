@@ -99,7 +99,7 @@ def test_an_installed_azureml_has_the_modules_that_are_not_ours(tmp_path):
     }.items():
         (tmp_path / "azureml" / name).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / "azureml" / name).write_text(text)
-    assert in_child(INSTALLED, tmp_path).stdout == "scriptrun.run 1 2 3\n"
+    assert in_child(INSTALLED, tmp_path).stdout == "scriptrun.core.run 1 2 3\n"
 
 
 def test_two_are_never_mixed(tmp_path):

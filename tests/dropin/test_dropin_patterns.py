@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from scriptrun import Model, ScriptRunConfig, experiment
+from scriptrun import Model, ScriptRunConfig
+from scriptrun.core import experiment
 from scriptrun.data.datasets.tabular import TabularDatasetFactory
 from scriptrun.dropin import finder
 from scriptrun.dropin.azureml.compute import AmlCompute, ComputeTarget

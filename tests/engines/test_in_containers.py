@@ -17,9 +17,9 @@ from scriptrun.config.environments.conda_dependencies import CondaDependencies
 from scriptrun.config.environments.environment import DockerBuildContext, Environment
 from scriptrun.config.script_run_config import ScriptRunConfig
 from scriptrun.config.sections import DockerConfiguration
+from scriptrun.core.experiment import Experiment
 from scriptrun.engines.local.engine import Local
 from scriptrun.environments.interpreter import discovery as interpreter_discovery
-from scriptrun.experiment import Experiment
 from scriptrun.testing.jobs import Bench, log_of, until, wait
 
 pytestmark = pytest.mark.podman

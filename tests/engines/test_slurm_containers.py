@@ -11,8 +11,8 @@ from pods import BASE, own, short_path
 from scriptrun.config.distributed import PyTorchConfiguration
 from scriptrun.config.environments.environment import Environment
 from scriptrun.config.script_run_config import ScriptRunConfig
+from scriptrun.core.experiment import Experiment
 from scriptrun.engines.slurm.engine import Slurm
-from scriptrun.experiment import Experiment
 from scriptrun.spec.errors import RunConfigurationException
 from scriptrun.testing.jobs import TIME_TO_SAVE, Bench, log_of, log_of_rank, until, wait
 

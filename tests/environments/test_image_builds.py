@@ -15,6 +15,7 @@ from pods import BASE, lacking
 from wheel_making import make_repository, make_wheel
 
 from scriptrun.config.environments.environment import ContainerRegistry, Environment
+from scriptrun.core.workspace import Workspace
 from scriptrun.environments import ensure
 from scriptrun.environments.cache import listing as cache_listing
 from scriptrun.preparation import build as build_environment
@@ -22,7 +23,6 @@ from scriptrun.spec.environment import AUTO
 from scriptrun.spec.errors import EnvironmentException
 from scriptrun.store import container_tool
 from scriptrun.store.secrets import vault
-from scriptrun.workspace import Workspace
 
 pytestmark = pytest.mark.podman
 

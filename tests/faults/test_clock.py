@@ -13,8 +13,8 @@ from pathlib import Path
 import pytest
 from machine import lacking
 
+from scriptrun.core.run import Run
 from scriptrun.engines.local.engine import Local
-from scriptrun.run import Run
 from scriptrun.testing import jobs
 from scriptrun.testing.jobs import Bench, log_of, until, wait
 from scriptrun.testing.scripts import GATED

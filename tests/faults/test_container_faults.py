@@ -12,8 +12,8 @@ from pods import BARE, BASE, own
 
 from scriptrun.config.environments.environment import Environment
 from scriptrun.config.script_run_config import ScriptRunConfig
+from scriptrun.core.experiment import Experiment
 from scriptrun.engines.local.engine import Local
-from scriptrun.experiment import Experiment
 from scriptrun.runtime import files
 from scriptrun.spec.errors import RunConfigurationException
 from scriptrun.testing import jobs

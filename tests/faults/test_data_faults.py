@@ -16,8 +16,8 @@ import pytest
 from machine import lacking
 
 from scriptrun import Dataset, Datastore, Experiment, ScriptRunConfig, Workspace
+from scriptrun.core.dataset import OutputFileDatasetConfig
 from scriptrun.data.mount import mount as mounting
-from scriptrun.dataset import OutputFileDatasetConfig
 from scriptrun.testing.jobs import until
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "data"))

@@ -11,9 +11,9 @@ import subprocess
 import pytest
 import victims
 
+from scriptrun.core.run import Run
 from scriptrun.engines.local.engine import Local
 from scriptrun.queue import tickets
-from scriptrun.run import Run
 from scriptrun.runtime import files
 from scriptrun.testing import jobs
 from scriptrun.testing.jobs import Bench, until, wait

@@ -13,9 +13,9 @@ import zipfile
 import pytest
 import victims
 
+from scriptrun.core.run import Run
 from scriptrun.engines.local.engine import Local
 from scriptrun.environments.cache import folders as cache_folders
-from scriptrun.run import Run
 from scriptrun.testing import jobs
 from scriptrun.testing.jobs import Bench, log_of, until, wait
 from scriptrun.testing.scripts import MARK

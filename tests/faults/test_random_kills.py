@@ -16,9 +16,9 @@ import time
 import pytest
 import victims
 
+from scriptrun.core.run import Run
 from scriptrun.engines.local.engine import Local
 from scriptrun.queue import tickets
-from scriptrun.run import Run
 from scriptrun.testing import jobs
 from scriptrun.testing.jobs import Bench, until, wait
 from scriptrun.testing.scripts import MARK

@@ -8,8 +8,11 @@ import sys
 
 import pytest
 
-from scriptrun import Environment, Experiment, ScriptRunConfig, comparing, rerun, revisiting
+from scriptrun import Environment, Experiment, ScriptRunConfig
 from scriptrun.config.environments.conda_dependencies import CondaDependencies
+from scriptrun.history import compare as compare_runs
+from scriptrun.history import reopen
+from scriptrun.history import rerun as rerun_runs
 from scriptrun.migration.formats import facts
 from scriptrun.runtime import conda_prefix
 from scriptrun.spec.environment import CONDA, PACKAGES
@@ -62,8 +65,8 @@ def test_a_job_runs_in_an_activated_prefix_and_is_repeated_from_its_lock(bench, 
     lock = json.loads((run.path / "environment.lock.json").read_text())
     assert [each["name"] for each in lock["conda"]] == ["blue", "pin", "python", "red", "tool"]
     assert all(each["url"] and each["sha256"] and each["build"] for each in lock["conda"])
-    assert comparing.packages(lock)["red"] == "1.0=py_0"
-    visit = revisiting.lay_out(run, bench.root / "visit", print)
+    assert compare_runs.packages(lock)["red"] == "1.0=py_0"
+    visit = reopen.lay_out(run, bench.root / "visit", print)
     assert (visit.environ["CONDA_PREFIX"], visit.environ["TOOL_HOME"]) == (
         prefix,
         said["TOOL_HOME"],
@@ -71,7 +74,7 @@ def test_a_job_runs_in_an_activated_prefix_and_is_repeated_from_its_lock(bench, 
     exported = facts.packages(run.job, lock)
     assert exported.conda[0] == "blue=1.0=py_0"
     assert (exported.python, exported.channels) == (lock["python"], [conda, "nodefaults"])
-    again = rerun.start(run).run
+    again = rerun_runs.start(run).run
     assert wait(again) == "Completed"
     assert json.loads((again.path / "environment.lock.json").read_text()) == lock
 

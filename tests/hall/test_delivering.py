@@ -12,8 +12,8 @@ from pathlib import Path
 import pytest
 
 from scriptrun import Dataset, Datastore, Experiment, ScriptRunConfig, Workspace
+from scriptrun.core.dataset import OutputFileDatasetConfig
 from scriptrun.data.mount import mount as mounting
-from scriptrun.dataset import OutputFileDatasetConfig
 from scriptrun.spec.errors import RunConfigurationException, UserErrorException
 from scriptrun.testing.jobs import PATIENCE, until
 
@@ -345,25 +345,26 @@ def test_where_the_job_asked_for_it(datastore, put, job, run, tmp_path, monkeypa
 
 
 def test_a_run_again_reads_what_the_first_did(datastore, workspace, put, job, run):
-    from scriptrun import rerun
+    from scriptrun.history import rerun as rerun_runs
 
     put(datastore, {"d/a.txt": "A"})
     first = run(job(LOOKS, Dataset.File.from_files((datastore, "d")).as_download(), "none"))
     put(datastore, {"d/b.txt": "B"})
-    again = rerun.start(first).run
+    again = rerun_runs.start(first).run
     again.wait_for_completion()
     assert seen(again)["files"] == seen(first)["files"] == {"a.txt": "A"}
 
 
 def test_what_was_delivered_is_told(blob_store, workspace, put, job, run):
-    from scriptrun import comparing, planned
+    from scriptrun.history import compare as compare_runs
+    from scriptrun.history import dry_run
     from scriptrun.submission import submit
 
     put(blob_store, {"d/a.txt": "A"})
     make = Dataset.File.from_files
     out = OutputFileDatasetConfig(destination=(blob_store, "m/{run-id}")).as_upload()
     config = job(LOOKS, make((blob_store, "d")).as_download(), out)
-    plan = planned.plan(submit.check(config, workspace, "data"), workspace)
+    plan = dry_run.plan(submit.check(config, workspace, "data"), workspace)
     assert (
         plan.data["output 2"] == "upload to blob:m/{run-id}" and "d in blob" in plan.data["input 1"]
     )
@@ -371,7 +372,7 @@ def test_what_was_delivered_is_told(blob_store, workspace, put, job, run):
     put(blob_store, {"d/b.txt": "B"})
     config.arguments[0] = make((blob_store, "d")).as_download()
     second = run(config)
-    found = comparing.compare(first, second)
+    found = compare_runs.compare(first, second)
     assert list(found.data) == ["input 1"] and found.arguments is None
     assert "1 file," in found.data["input 1"][0] and "2 files" in found.data["input 1"][1]
     details = second.get_details()
@@ -381,7 +382,7 @@ def test_what_was_delivered_is_told(blob_store, workspace, put, job, run):
 
 
 def test_resume_from_a_data_path(datastore, put, job, run):
-    from scriptrun.datastore import DataPath
+    from scriptrun.core.datastore import DataPath
 
     put(datastore, {"old/model.txt": "weights"})
     code = "import sys; print(sys.argv[1], open(sys.argv[2] + '/model.txt').read())"

@@ -3,8 +3,8 @@
 import pytest
 
 from scriptrun import Datastore, Environment, Workspace
+from scriptrun.core.keyvault import Keyvault
 from scriptrun.environments import builder
-from scriptrun.keyvault import Keyvault
 from scriptrun.preparation import build as build_environment
 from scriptrun.preparation import build_secrets
 from scriptrun.spec.errors import SecretException, UserErrorException, WorkspaceException

@@ -9,7 +9,8 @@ import sys
 
 import pytest
 
-from scriptrun import Dataset, Experiment, Model, ScriptRunConfig, Workspace, lineage
+from scriptrun import Dataset, Experiment, Model, ScriptRunConfig, Workspace
+from scriptrun.history import lineage
 
 TRAIN = "open('outputs/model.txt', 'w').write('weights')\n"
 

@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from scriptrun import Dataset, Model, Run, Workspace
-from scriptrun.model_facts import ResourceConfiguration
+from scriptrun.core.model_metadata import ResourceConfiguration
 from scriptrun.spec.errors import UserErrorException
 from scriptrun.store import blobs
 from scriptrun.testing.jobs import Bench

@@ -114,7 +114,7 @@ def runners(bench, booting=False):
     for pid in jobs.living(str(bench.root)):
         try:
             with open(f"/proc/{pid}/comm") as handle, open(f"/proc/{pid}/cmdline") as words:
-                name, begins = handle.read().strip(), "runner_loop" in words.read()
+                name, begins = handle.read().strip(), "queue import runner" in words.read()
                 if name == "scriptrun-queue" or (booting and begins and name.startswith("python")):
                     found.append(pid)
         except OSError:

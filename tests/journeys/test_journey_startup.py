@@ -11,7 +11,7 @@ import pytest
 
 HEAVY = {"asyncio", "pathspec", "psutil", "pydantic", "rich", "rich_argparse", "typer", "yaml"}
 #: what is not needed to start a run
-LATE = {"sqlite3", "subprocess", "threading", "shutil", "tempfile", "difflib", "scriptrun.run"}
+LATE = {"sqlite3", "subprocess", "threading", "shutil", "tempfile", "difflib", "scriptrun.core.run"}
 
 
 def loaded(user, *words) -> list[str]:

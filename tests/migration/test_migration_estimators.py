@@ -9,8 +9,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from tests.migration.versions import jobs, migrated
 
+from scriptrun.core.workspace import Workspace
 from scriptrun.migration.findings import LOOK, REWRITTEN
-from scriptrun.workspace import Workspace
 
 HEAD = """\
 import os

@@ -7,7 +7,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from tests.migration.versions import jobs, migrated
 
-from scriptrun.workspace import Workspace
+from scriptrun.core.workspace import Workspace
 
 HEAD = """\
 from azureml.core import Workspace

@@ -8,9 +8,9 @@ from __future__ import annotations
 import pytest
 from tests.migration.versions import jobs, migrated
 
+from scriptrun.core.workspace import Workspace
 from scriptrun.migration.findings import LEFT
 from scriptrun.migration.proof import prove
-from scriptrun.workspace import Workspace
 
 HEAD = """\
 from azureml.core import Environment, ScriptRunConfig, Workspace

@@ -6,8 +6,8 @@ import sys
 
 import pytest
 
+from scriptrun.core.run import Run
 from scriptrun.engines.local.engine import Local
-from scriptrun.run import Run
 from scriptrun.runs import find as find_runs
 from scriptrun.testing.jobs import Bench
 

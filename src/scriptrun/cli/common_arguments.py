@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping
 
 from scriptrun.cli import workspace_here
 from scriptrun.cli.terminal import output
-from scriptrun.run import Run
+from scriptrun.core.run import Run
 from scriptrun.runs import find as find_runs
 from scriptrun.spec.hints import Any
 

@@ -15,13 +15,13 @@ from dataclasses import asdict, fields
 
 from scriptrun.cli import common_arguments, workspace_here
 from scriptrun.cli.terminal import output
+from scriptrun.core.workspace import Workspace
 from scriptrun.diagnostics import target
 from scriptrun.engines.base import Engine
 from scriptrun.registry import compute_targets
 from scriptrun.spec.errors import ComputeTargetException, UserErrorException, refuse
 from scriptrun.spec.hints import Any
 from scriptrun.spec.job import JobSpec, Target
-from scriptrun.workspace import Workspace
 
 
 def arguments(parser: Any) -> None:

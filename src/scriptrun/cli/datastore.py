@@ -19,13 +19,13 @@ from scriptrun.cli import common_arguments, workspace_here
 from scriptrun.cli import errors as cli_errors
 from scriptrun.cli.options import datastore as datastore_options
 from scriptrun.cli.terminal import output
+from scriptrun.core.workspace import Workspace
 from scriptrun.data.datastores import classes as datastore_classes
 from scriptrun.data.datastores import records as datastore_records
 from scriptrun.data.datastores.classes import AbstractDatastore
 from scriptrun.data.stores import probe
 from scriptrun.spec.errors import UserErrorException
 from scriptrun.spec.hints import Any
-from scriptrun.workspace import Workspace
 
 _LINES = {
     "list": "the datastores, and which one is the default",

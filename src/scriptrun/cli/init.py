@@ -7,8 +7,8 @@ from pathlib import Path
 
 from scriptrun.cli import common_arguments
 from scriptrun.cli.terminal import output
+from scriptrun.core.workspace import Workspace
 from scriptrun.spec.hints import Any
-from scriptrun.workspace import Workspace
 
 
 def arguments(parser: Any) -> None:

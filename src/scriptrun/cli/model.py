@@ -9,10 +9,10 @@ from __future__ import annotations
 import argparse
 from typing import Any
 
-from scriptrun import lineage
 from scriptrun.cli import common_arguments, workspace_here
 from scriptrun.cli.terminal import output
-from scriptrun.model import Model
+from scriptrun.core.model import Model
+from scriptrun.history import lineage
 from scriptrun.registry import models as model_registry
 from scriptrun.runs import find as find_runs
 from scriptrun.spec.errors import UserErrorException

@@ -6,8 +6,8 @@ import os
 import sys
 from pathlib import Path
 
+from scriptrun.core.workspace import Workspace
 from scriptrun.spec.errors import WorkspaceException
-from scriptrun.workspace import Workspace
 
 
 def here() -> Workspace:

@@ -12,7 +12,7 @@ import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
-from scriptrun import experiment
+from scriptrun.core import experiment
 from scriptrun.runtime.injob.metrics import mlflow_reader
 from scriptrun.spec.hints import TYPE_CHECKING, Any
 from scriptrun.spec.later import later

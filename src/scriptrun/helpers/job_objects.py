@@ -21,8 +21,8 @@ from pathlib import Path
 from typing import Any, BinaryIO, ClassVar
 
 import scriptrun
+from scriptrun.core.run import Run
 from scriptrun.data.tables import parquet_file
-from scriptrun.run import Run
 from scriptrun.spec.environment import AUTO
 from scriptrun.spec.errors import ScriptrunError, UserErrorException
 

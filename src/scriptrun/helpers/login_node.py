@@ -17,11 +17,12 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import IO, Any
 
+from scriptrun.core.run import Run
+from scriptrun.core.workspace import Workspace
 from scriptrun.engines.base import one_glance
 from scriptrun.environments import builder as environments
 from scriptrun.registry import compute_targets
 from scriptrun.remote import data_bundle
-from scriptrun.run import Run
 from scriptrun.runs import status as run_status
 from scriptrun.runtime import identity
 from scriptrun.runtime.injob import artifacts
@@ -31,7 +32,6 @@ from scriptrun.store.secrets import vault
 from scriptrun.store.snapshots import bundle as snapshot_bundle
 from scriptrun.submission import submit
 from scriptrun.tracking import run_folder
-from scriptrun.workspace import Workspace
 
 #: what a mirror of a run's folder leaves out: results of the script, which are brought when asked
 NOT_MIRRORED = frozenset({"outputs", "logs", "artifacts", "inputs", "checkpoints", "job.json"})

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 
 import libcst as cst
 
-from scriptrun import workspace
+from scriptrun.core import workspace
 from scriptrun.migration.code.program import Program
 
 

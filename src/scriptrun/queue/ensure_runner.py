@@ -1,4 +1,4 @@
-"""Seeing to it that a runner lives: it takes waiting runs in their order (``runner_loop``)."""
+"""Seeing to it that a runner lives: it takes waiting runs in their order (``runner``)."""
 
 from __future__ import annotations
 

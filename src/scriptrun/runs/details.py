@@ -11,10 +11,10 @@ from scriptrun.spec.later import later
 from scriptrun.tracking import artifacts, events, run_folder
 
 if TYPE_CHECKING:
+    from scriptrun.core.run import Run
     from scriptrun.data.datastores import classes as datastore_classes
     from scriptrun.data.datastores import records as datastore_records
     from scriptrun.data.datastores import references
-    from scriptrun.run import Run
 else:
     datastore_classes = later("scriptrun.data.datastores.classes")
     datastore_records = later("scriptrun.data.datastores.records")

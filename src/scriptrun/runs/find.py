@@ -14,8 +14,8 @@ from scriptrun.store import paths
 from scriptrun.tracking import index, run_state
 
 if TYPE_CHECKING:
-    from scriptrun.run import Run
-    from scriptrun.workspace import Workspace
+    from scriptrun.core.run import Run
+    from scriptrun.core.workspace import Workspace
 
 
 def opened(workspace: Workspace) -> index.Index:
@@ -57,7 +57,7 @@ def find(workspace: Workspace, wanted: str | None = None) -> Run:
     Nothing means the latest that has no parent; of several with a beginning the only one without a
     parent is meant. Raises UserErrorException when there is none, or several.
     """
-    from scriptrun.run import Run
+    from scriptrun.core.run import Run
 
     if wanted:
         folder = workspace.find_run(wanted)

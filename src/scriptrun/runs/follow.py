@@ -17,7 +17,7 @@ from scriptrun.spec.hints import IO, TYPE_CHECKING
 from scriptrun.tracking import run_folder
 
 if TYPE_CHECKING:
-    from scriptrun.run import Run
+    from scriptrun.core.run import Run
     from scriptrun.spec.job import JobSpec
     from scriptrun.tracking.run_state import Status
 

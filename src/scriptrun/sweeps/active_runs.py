@@ -7,8 +7,9 @@ import time
 from collections.abc import Iterable
 from pathlib import Path
 
+from scriptrun.core.run import Run
+from scriptrun.core.workspace import Workspace
 from scriptrun.engines.base import one_glance
-from scriptrun.run import Run
 from scriptrun.runs import status as run_status
 from scriptrun.runtime import files, identity
 from scriptrun.runtime.launcher import entry
@@ -19,7 +20,6 @@ from scriptrun.sweeps import children, early_stopping, record
 from scriptrun.sweeps.journal import Child, Journal
 from scriptrun.sweeps.launch import Launching
 from scriptrun.tracking import run_folder, run_state
-from scriptrun.workspace import Workspace
 
 #: seconds between two looks at the whole state of all runs: here, on a cluster, behind ssh (where
 #: nothing else tells of an end: at first, and as it grows while none has begun or ended)

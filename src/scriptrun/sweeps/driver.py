@@ -13,6 +13,7 @@ import time
 import traceback
 from pathlib import Path
 
+from scriptrun.core.workspace import Workspace
 from scriptrun.engines.local import engine as local_engine
 from scriptrun.engines.transport import Unreachable
 from scriptrun.queue import runner
@@ -32,7 +33,6 @@ from scriptrun.sweeps.launch import Launching
 from scriptrun.sweeps.proposals import Points, outputs_of
 from scriptrun.tracking import run_folder
 from scriptrun.tracking.events import later_writer
-from scriptrun.workspace import Workspace
 
 #: seconds after a disk that could not be written
 PAUSE = 5.0

@@ -10,7 +10,8 @@ from pathlib import Path
 from typing import Any
 
 from scriptrun.config.sweeps.hyperdrive import HyperDriveConfig, PrimaryMetricGoal, limit_problems
-from scriptrun.run import Run
+from scriptrun.core.run import Run
+from scriptrun.core.workspace import Workspace
 from scriptrun.runs import find as find_runs
 from scriptrun.runtime import files, identity
 from scriptrun.spec import states
@@ -19,7 +20,6 @@ from scriptrun.store.locks import leases
 from scriptrun.sweeps import ensure_driver, ranking, record
 from scriptrun.sweeps.journal import Child, Journal
 from scriptrun.tracking import run_folder
-from scriptrun.workspace import Workspace
 
 
 class HyperDriveRun(Run):

@@ -12,6 +12,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from scriptrun.core.workspace import Workspace
 from scriptrun.engines.base import NoRoom
 from scriptrun.environments.builder import Ready
 from scriptrun.environments.cache import folders as cache_folders
@@ -29,7 +30,6 @@ from scriptrun.submission.submit import Written
 from scriptrun.sweeps import children, ensure_driver
 from scriptrun.sweeps.journal import Child, Journal
 from scriptrun.tracking import run_folder
-from scriptrun.workspace import Workspace
 
 #: seconds for which an environment that was found well is not looked at again
 FRESH = 1.0

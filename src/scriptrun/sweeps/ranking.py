@@ -7,7 +7,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from scriptrun.run import Run
+from scriptrun.core.run import Run
 from scriptrun.runs import status as run_status
 from scriptrun.spec import states
 from scriptrun.sweeps import children as runs

@@ -14,6 +14,7 @@ from typing import Any
 
 from scriptrun.config.sweeps.hyperdrive import HyperDriveConfig
 from scriptrun.config.sweeps.sampling import BayesianParameterSampling
+from scriptrun.core.workspace import Workspace
 from scriptrun.runtime import events
 from scriptrun.spec import states
 from scriptrun.spec.errors import RunConfigurationException, ScriptrunError, refuse
@@ -24,7 +25,6 @@ from scriptrun.sweeps import bayesian, ensure_driver, record
 from scriptrun.sweeps import sampling as sweep_sampling
 from scriptrun.tracking import run_folder
 from scriptrun.tracking.events import later_writer
-from scriptrun.workspace import Workspace
 
 _ID = re.compile(r"[A-Za-z0-9][\w.\-]{0,199}")
 

@@ -31,14 +31,14 @@ from hypothesis import strategies as st
 
 from scriptrun.config.distributed import MpiConfiguration
 from scriptrun.config.script_run_config import ScriptRunConfig
-from scriptrun.dataset import Dataset, OutputFileDatasetConfig
-from scriptrun.datastore import Datastore
+from scriptrun.core.dataset import Dataset, OutputFileDatasetConfig
+from scriptrun.core.datastore import Datastore
+from scriptrun.core.experiment import Experiment
+from scriptrun.core.run import Run
 from scriptrun.engines.base import ALIVE, ENDED, Engine, NoRoom, Order
 from scriptrun.environments.lookup import find
-from scriptrun.experiment import Experiment
 from scriptrun.queue import tickets
 from scriptrun.registry import compute_targets
-from scriptrun.run import Run
 from scriptrun.spec.errors import RunConfigurationException, UserErrorException
 from scriptrun.store import job_runtime
 from scriptrun.testing import jobs

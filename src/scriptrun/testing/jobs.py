@@ -24,12 +24,12 @@ from scriptrun.config.distributed import (
 )
 from scriptrun.config.environments.environment import Environment
 from scriptrun.config.script_run_config import ScriptRunConfig
+from scriptrun.core.experiment import Experiment
+from scriptrun.core.run import Run
+from scriptrun.core.workspace import Workspace
 from scriptrun.engines.local import engine as local_engine
-from scriptrun.experiment import Experiment
 from scriptrun.registry import compute_targets
-from scriptrun.run import Run
 from scriptrun.spec.job import Target
-from scriptrun.workspace import Workspace
 
 #: seconds after which something that should have happened counts as never happening: the bound is
 #: there to end a hang, so it is far beyond what a heavily loaded machine needs

@@ -9,7 +9,7 @@ import os
 import signal
 import subprocess
 
-from scriptrun.run import Run
+from scriptrun.core.run import Run
 from scriptrun.testing import jobs
 from scriptrun.testing.jobs import Bench, log_of, until, wait
 from scriptrun.testing.scripts import DEAF, GATED

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from scriptrun.run import Run
+from scriptrun.core.run import Run
 from scriptrun.testing.jobs import TIME_TO_SAVE, Bench, log_of_rank, until, wait
 
 SHOWS = "import json, os, sys\nprint(json.dumps([dict(os.environ), sys.argv[1:], os.getcwd()]))\n"

@@ -6,11 +6,11 @@ import argparse
 import time
 
 from scriptrun.cli.terminal import output
+from scriptrun.core.workspace import Workspace
 from scriptrun.data.cache import files as caching
 from scriptrun.spec.errors import UserErrorException
 from scriptrun.spec.hints import Any
 from scriptrun.store import sizes
-from scriptrun.workspace import Workspace
 
 
 def cache(workspace: Workspace, args: argparse.Namespace) -> tuple[Any, Any]:

@@ -10,12 +10,12 @@ from contextlib import contextmanager
 
 from scriptrun.cli import errors as cli_errors
 from scriptrun.cli.options import data_names
+from scriptrun.core.workspace import Workspace
 from scriptrun.data.datasets.file import MountContext
 from scriptrun.data.errors import DatastoreException
 from scriptrun.data.mount import mount as mounting
 from scriptrun.spec.errors import UserErrorException
 from scriptrun.spec.hints import Any
-from scriptrun.workspace import Workspace
 
 #: seconds between two looks whether the mount is still there
 LOOK = 0.5

@@ -8,11 +8,11 @@ from scriptrun.cli import workspace_here
 from scriptrun.cli.options import data_names
 from scriptrun.cli.options import run as run_options
 from scriptrun.cli.terminal import output
+from scriptrun.core.dataset import Dataset
+from scriptrun.core.workspace import Workspace
 from scriptrun.data.datasets import versions as dataset_versions
-from scriptrun.dataset import Dataset
 from scriptrun.spec.errors import refuse
 from scriptrun.spec.hints import Any
-from scriptrun.workspace import Workspace
 
 
 def register(workspace: Workspace, args: argparse.Namespace) -> tuple[Any, Any]:

@@ -5,12 +5,12 @@ from __future__ import annotations
 import argparse
 import itertools
 
-from scriptrun import using
 from scriptrun.cli.options import data_names
 from scriptrun.cli.terminal import output
+from scriptrun.core.workspace import Workspace
 from scriptrun.data.datasets import versions as dataset_versions
+from scriptrun.history import dataset_usage
 from scriptrun.spec.hints import Any
-from scriptrun.workspace import Workspace
 
 #: how many files are shown
 SHOWN = 15
@@ -52,7 +52,7 @@ def show(workspace: Workspace, args: argparse.Namespace) -> tuple[Any, Any]:
     if dataset.name is None:
         return _show_source(dataset, args)
     head = dataset_versions.get(workspace, dataset.name, dataset.version)
-    used = using.runs_of(workspace, head)
+    used = dataset_usage.runs_of(workspace, head)
     limit = None if args.files or args.json else SHOWN
     rows = [(row.path, row.size, row.etag) for row in itertools.islice(dataset.listed(), limit)]
     value = {

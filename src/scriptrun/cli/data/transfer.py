@@ -9,6 +9,7 @@ from pathlib import Path
 from scriptrun.cli import workspace_here
 from scriptrun.cli.options import data_names
 from scriptrun.cli.terminal import output, progress
+from scriptrun.core.workspace import Workspace
 from scriptrun.data.cache import transfer
 from scriptrun.data.cache.transfer import Incoming
 from scriptrun.data.errors import DatasetExecutionError, FileChanged, FileMissing
@@ -16,7 +17,6 @@ from scriptrun.data.stores.local import LocalStore
 from scriptrun.data.stores.protocol import clean
 from scriptrun.spec.errors import UserErrorException
 from scriptrun.spec.hints import Any
-from scriptrun.workspace import Workspace
 
 
 def download(workspace: Workspace, args: argparse.Namespace) -> tuple[Any, Any]:

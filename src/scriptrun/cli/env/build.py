@@ -14,6 +14,7 @@ from scriptrun.cli.options import default_python
 from scriptrun.cli.options import run as run_options
 from scriptrun.cli.terminal import output
 from scriptrun.config.environments.environment import Environment
+from scriptrun.core.workspace import Workspace
 from scriptrun.environments.cache import listing as cache_listing
 from scriptrun.environments.cache import prune as cache_prune
 from scriptrun.preparation import build as build_environment
@@ -21,7 +22,6 @@ from scriptrun.registry import environments as environment_registry
 from scriptrun.spec.errors import UserErrorException
 from scriptrun.spec.hints import Any
 from scriptrun.store import sizes
-from scriptrun.workspace import Workspace
 
 
 def build(workspace: Workspace, args: argparse.Namespace) -> tuple[Any, str | Callable[[], None]]:

@@ -5,9 +5,9 @@ from __future__ import annotations
 import argparse
 
 from scriptrun.cli import workspace_here
+from scriptrun.core.workspace import Workspace
 from scriptrun.registry import image_registries
 from scriptrun.spec.hints import Any
-from scriptrun.workspace import Workspace
 
 
 def registry(workspace: Workspace, args: argparse.Namespace) -> tuple[Any, str]:

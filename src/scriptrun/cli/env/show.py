@@ -7,19 +7,20 @@ from collections.abc import Callable
 from dataclasses import asdict
 from pathlib import Path
 
-from scriptrun import comparing, locked
 from scriptrun.cli.options import default_python
 from scriptrun.cli.options import run as run_options
 from scriptrun.cli.terminal import output
 from scriptrun.config.environments import curated
 from scriptrun.config.environments.environment import Environment
+from scriptrun.core.workspace import Workspace
 from scriptrun.environments.cache import listing as cache_listing
+from scriptrun.history import compare as compare_runs
+from scriptrun.history import locked_environment
 from scriptrun.preparation import build as build_environment
 from scriptrun.registry import environments as environment_registry
 from scriptrun.spec.environment import EnvironmentSpec
 from scriptrun.spec.errors import EnvironmentException
 from scriptrun.spec.hints import Any
-from scriptrun.workspace import Workspace
 
 #: runs that are named before the rest is counted
 _SHOWN = 5
@@ -88,7 +89,7 @@ def _built(entry: cache_listing.Entry) -> tuple[str, ...]:
 
 def show(workspace: Workspace, args: argparse.Namespace) -> tuple[Any, Callable[[], None]]:
     """What was asked, what it is locked to, why each package is there, which runs used it."""
-    found = locked.of(workspace, args.environment, _python(workspace))
+    found = locked_environment.of(workspace, args.environment, _python(workspace))
     why, runs = found.why(), _runs(found.key)
     told = {"key": found.key, "place": found.place, "packages": found.packages, "why": why}
     value = {"name": found.name, **told, "runs": runs}
@@ -142,7 +143,7 @@ def _image(spec: EnvironmentSpec) -> str:
     return "built of a Dockerfile" if spec.docker.get("dockerfile") else spec.image or ""
 
 
-def _packages(found: locked.Locked, why: dict[str, list[str]]) -> list[str]:
+def _packages(found: locked_environment.Locked, why: dict[str, list[str]]) -> list[str]:
     """A line a package: its version, and what asked for it."""
     lines = []
     for name, version in found.packages.items():
@@ -165,13 +166,13 @@ def diff(workspace: Workspace, args: argparse.Namespace) -> tuple[Any, Callable[
     """The packages that are not the same in both."""
     python = _python(workspace)
     pair = [_locked(workspace, each, python) for each in (args.first, args.second)]
-    differing = comparing.differing(pair[0].packages, pair[1].packages)
+    differing = compare_runs.differing(pair[0].packages, pair[1].packages)
     value = {"a": pair[0].name, "b": pair[1].name, "packages": differing}
     return value, lambda: _print_diff(pair, differing)
 
 
-def _locked(workspace: Workspace, text: str, python: str) -> locked.Locked:
-    found = locked.of(workspace, text, python)
+def _locked(workspace: Workspace, text: str, python: str) -> locked_environment.Locked:
+    found = locked_environment.of(workspace, text, python)
     if not found.lock:
         raise EnvironmentException(
             f"{text!r} is not locked yet, so its exact packages are not known.",
@@ -180,7 +181,9 @@ def _locked(workspace: Workspace, text: str, python: str) -> locked.Locked:
     return found
 
 
-def _print_diff(pair: list[locked.Locked], differing: dict[str, comparing.Pair]) -> None:
+def _print_diff(
+    pair: list[locked_environment.Locked], differing: dict[str, compare_runs.Pair]
+) -> None:
     if not differing:
         print(f"{pair[0].name} and {pair[1].name} hold the same packages.")
         return

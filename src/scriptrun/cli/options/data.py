@@ -6,6 +6,7 @@ import re
 
 from scriptrun.cli.options import data_names
 from scriptrun.config.run_configuration import RunConfiguration
+from scriptrun.core.workspace import Workspace
 from scriptrun.data.datasets.consumption import (
     AUTO,
     DIRECT,
@@ -17,7 +18,6 @@ from scriptrun.data.datasets.consumption import (
 )
 from scriptrun.spec.errors import UserErrorException
 from scriptrun.spec.hints import Any
-from scriptrun.workspace import Workspace
 
 _INPUT = "Write --input NAME=DATA[:mount|:download|:direct|:auto], as --input digits=mnist."
 _OUTPUT = "Write --output NAME=DATASTORE:PATH[:upload|:mount], as --output model=results:models."

@@ -5,15 +5,15 @@ from __future__ import annotations
 import os
 import re
 
+from scriptrun.core.dataset import Dataset
+from scriptrun.core.workspace import Workspace
 from scriptrun.data.datasets import versions as dataset_versions
 from scriptrun.data.datastores import classes as datastore_classes
 from scriptrun.data.datastores import records as datastore_records
 from scriptrun.data.datastores.classes import AbstractDatastore
 from scriptrun.data.stores import globs
-from scriptrun.dataset import Dataset
 from scriptrun.spec.errors import UserErrorException
 from scriptrun.spec.hints import Any
-from scriptrun.workspace import Workspace
 
 _HOW = "Data is named as DATASET[@VERSION], DATASTORE:PATH, an address, or a path of this machine."
 

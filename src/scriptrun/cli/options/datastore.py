@@ -5,12 +5,12 @@ from __future__ import annotations
 import argparse
 from collections.abc import Callable, Sequence
 
+from scriptrun.core.datastore import Datastore
+from scriptrun.core.workspace import Workspace
 from scriptrun.data.datastores.classes import AbstractDatastore
-from scriptrun.datastore import Datastore
 from scriptrun.spec.errors import UserErrorException, refuse
 from scriptrun.spec.hints import Any
 from scriptrun.spec.values import Value
-from scriptrun.workspace import Workspace
 
 
 class Kind(Value):

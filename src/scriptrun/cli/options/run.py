@@ -13,13 +13,13 @@ from scriptrun.cli.options import environment as environment_options
 from scriptrun.config.environments.environment import Environment
 from scriptrun.config.run_configuration import RunConfiguration
 from scriptrun.config.script_run_config import ScriptRunConfig
+from scriptrun.core.workspace import Workspace
 from scriptrun.registry import compute_targets
 from scriptrun.spec.errors import UserErrorException, refuse
 from scriptrun.spec.hints import TYPE_CHECKING, Any
 from scriptrun.spec.later import later
 from scriptrun.spec.values import Value, fresh
 from scriptrun.submission.submit import Origin, source_folder
-from scriptrun.workspace import Workspace
 
 if TYPE_CHECKING:
     from scriptrun.cli.options import data as data_options

@@ -6,8 +6,8 @@ import argparse
 from pathlib import Path
 
 from scriptrun.cli.terminal import attach, output
-from scriptrun.run import Run
-from scriptrun.workspace import Workspace
+from scriptrun.core.run import Run
+from scriptrun.core.workspace import Workspace
 
 
 def finish(

@@ -6,7 +6,7 @@ import argparse
 
 from scriptrun.cli import common_arguments, workspace_here
 from scriptrun.cli.terminal import output
-from scriptrun.run import Run
+from scriptrun.core.run import Run
 from scriptrun.runs import find as find_runs
 from scriptrun.spec.hints import Any
 

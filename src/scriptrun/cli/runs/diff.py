@@ -8,14 +8,14 @@ from __future__ import annotations
 import argparse
 from dataclasses import asdict
 
-from scriptrun import comparing
 from scriptrun.cli import common_arguments, workspace_here
 from scriptrun.cli.terminal import output
-from scriptrun.run import Run
+from scriptrun.core.run import Run
+from scriptrun.core.workspace import Workspace
+from scriptrun.history import compare as compare_runs
 from scriptrun.runs import find as find_runs
 from scriptrun.spec.errors import UserErrorException
 from scriptrun.spec.hints import Any
-from scriptrun.workspace import Workspace
 
 
 def arguments(parser: Any) -> None:
@@ -32,7 +32,7 @@ def run(args: argparse.Namespace) -> int:
     """Print the differences; the exit code."""
     workspace = workspace_here.existing()
     first, second = _two(workspace, args.first, args.second)
-    found = comparing.compare(first, second)
+    found = compare_runs.compare(first, second)
     if args.json:
         output.as_json({"a": first.id, "b": second.id, **asdict(found)})
     else:
@@ -59,7 +59,7 @@ def _last_two(workspace: Workspace) -> tuple[Run, Run]:
     return find_runs.find(workspace, ids[1]), find_runs.find(workspace, ids[0])
 
 
-def _print(first: Run, second: Run, found: comparing.Comparison) -> None:
+def _print(first: Run, second: Run, found: compare_runs.Comparison) -> None:
     if not found:
         print(f"{first.id} and {second.id} do not differ.")
         return
@@ -91,7 +91,7 @@ def _section(title: str, pairs: dict[str, Any]) -> None:
             print(output.painted(f"+ {head}{after}", "32"))
 
 
-def _code(changes: list[comparing.Change]) -> None:
+def _code(changes: list[compare_runs.Change]) -> None:
     if changes:
         print(f"\n{output.painted('code', '1')}")
     for change in changes:

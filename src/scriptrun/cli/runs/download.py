@@ -12,7 +12,7 @@ from pathlib import Path
 
 from scriptrun.cli import common_arguments, workspace_here
 from scriptrun.cli.terminal import output
-from scriptrun.run import Run
+from scriptrun.core.run import Run
 from scriptrun.runs import find as find_runs
 from scriptrun.spec.errors import UserErrorException
 from scriptrun.spec.hints import Any

@@ -13,10 +13,10 @@ import argparse
 import shlex
 from typing import Any
 
-from scriptrun import lineage
 from scriptrun.cli import common_arguments, workspace_here
 from scriptrun.cli.terminal import output
-from scriptrun.model import Model
+from scriptrun.core.model import Model
+from scriptrun.history import lineage
 
 #: how many packages of the environment are shown; --json has all
 SHOWN = 8

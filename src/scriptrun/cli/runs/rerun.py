@@ -9,11 +9,11 @@ from __future__ import annotations
 import argparse
 from dataclasses import asdict
 
-from scriptrun import rerun
 from scriptrun.cli import common_arguments
 from scriptrun.cli.runs import after_submit
 from scriptrun.cli.terminal import attach, output
 from scriptrun.engines.local import engine as local_engine
+from scriptrun.history import rerun as rerun_runs
 from scriptrun.spec.hints import Any
 
 _CODES = {"same": 0, "drifted": 1, "cannot": 2}
@@ -33,13 +33,13 @@ def run(args: argparse.Namespace) -> int:
     """Start it again; the exit code."""
     local_engine.allow_fork()
     first = common_arguments.run_of(args)
-    again = rerun.start(first, args.name)
+    again = rerun_runs.start(first, args.name)
     if not args.verify:
         return after_submit.finish(first.workspace, again.run.path, again.warnings, args)
     for message in again.warnings:
         attach.warn(message)
     attach.stream(again.run, quiet=args.json)
-    verdict = rerun.verify(first, again.run)
+    verdict = rerun_runs.verify(first, again.run)
     if args.json:
         output.as_json({"run": again.run.id, "rerun_of": first.id, **asdict(verdict)})
     else:

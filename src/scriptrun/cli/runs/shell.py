@@ -11,9 +11,9 @@ import os
 import tempfile
 from pathlib import Path
 
-from scriptrun import revisiting
 from scriptrun.cli import common_arguments
 from scriptrun.cli import errors as cli_errors
+from scriptrun.history import reopen
 from scriptrun.spec.hints import Any
 
 
@@ -32,7 +32,7 @@ def run(args: argparse.Namespace) -> int:
     with tempfile.TemporaryDirectory(
         prefix="scriptrun-shell-", ignore_cleanup_errors=True
     ) as place:
-        visit = revisiting.lay_out(found, Path(place, "source"), cli_errors.say)
+        visit = reopen.lay_out(found, Path(place, "source"), cli_errors.say)
         if not args.rest:
             cli_errors.say(_greeting(found, visit.folder))
         command = args.rest or [os.environ.get("SHELL") or "/bin/sh"]

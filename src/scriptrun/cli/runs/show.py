@@ -7,8 +7,8 @@ import time
 
 from scriptrun.cli import common_arguments
 from scriptrun.cli.terminal import output
+from scriptrun.core.run import Run
 from scriptrun.data import summary
-from scriptrun.run import Run
 from scriptrun.spec import states
 from scriptrun.spec.hints import Any
 from scriptrun.tracking import artifacts

@@ -27,6 +27,7 @@ from scriptrun.cli.options import sweep as sweep_options
 from scriptrun.cli.terminal import attach, output
 from scriptrun.config.sweeps import search_space
 from scriptrun.config.sweeps.hyperdrive import HyperDriveConfig, PrimaryMetricGoal
+from scriptrun.core.workspace import Workspace
 from scriptrun.registry import experiments as experiment_registry
 from scriptrun.runs import find as find_runs
 from scriptrun.spec.errors import UserErrorException, refuse
@@ -35,7 +36,6 @@ from scriptrun.sweeps import record
 from scriptrun.sweeps import sampling as sweep_sampling
 from scriptrun.sweeps import submit as sweep_submit
 from scriptrun.sweeps.hyperdrive_run import HyperDriveRun
-from scriptrun.workspace import Workspace
 
 #: words of metrics that people want small
 _SMALL = ("loss", "error", "err", "mse", "mae", "rmse", "perplexity", "cost", "time")

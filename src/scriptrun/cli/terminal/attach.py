@@ -11,7 +11,7 @@ from contextlib import contextmanager
 
 from scriptrun.cli import errors as cli_errors
 from scriptrun.cli.terminal import output
-from scriptrun.run import Run
+from scriptrun.core.run import Run
 from scriptrun.runs import follow
 from scriptrun.spec import states
 from scriptrun.spec.hints import Any

@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import asdict
 
-from scriptrun import planned
 from scriptrun.cli.terminal import output
+from scriptrun.core.workspace import Workspace
+from scriptrun.history import dry_run
 from scriptrun.spec.hints import Any
 from scriptrun.submission.submit import Submission
-from scriptrun.workspace import Workspace
 
 #: how many files and ignored paths are shown; --json has all
 SHOWN = 20
@@ -22,7 +22,7 @@ def show(
     more: Mapping[str, list[str]] | None = None,
 ) -> int:
     """Print what the submission would do, and ``more`` by their titles; the exit code."""
-    plan = planned.plan(submission, workspace)
+    plan = dry_run.plan(submission, workspace)
     if as_json:
         output.as_json({**asdict(plan), **(more or {})})
         return 0

@@ -4,18 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from scriptrun.core.run import Run
+from scriptrun.core.workspace import Workspace
 from scriptrun.dropin import one_time_notes
 from scriptrun.dropin.azureml import provisioning, vm_sizes
 from scriptrun.engines.local.slots import DEFAULT_RUNS
 from scriptrun.registry import compute_targets
 from scriptrun.registry.workspace_files import Home
-from scriptrun.run import Run
 from scriptrun.spec import values
 from scriptrun.spec.absent import absent
 from scriptrun.spec.errors import ComputeTargetException
 from scriptrun.spec.hints import Any
 from scriptrun.store import registry
-from scriptrun.workspace import Workspace
 
 
 @absent("get_docs_url", "docs/reference/compute.md tells what compute targets are.")

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from enum import Enum
 
-from scriptrun import dataset
+from scriptrun.core import dataset
 from scriptrun.data.datasets.base import AbstractDataset
 from scriptrun.spec.absent import absent
 from scriptrun.spec.hints import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from scriptrun.workspace import Workspace
+    from scriptrun.core.workspace import Workspace
 
 
 @absent(

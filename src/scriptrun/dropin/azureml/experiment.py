@@ -8,20 +8,20 @@ import warnings
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
-from scriptrun import experiment
 from scriptrun.config.run_configuration import RunConfiguration
 from scriptrun.config.script_run_config import ScriptRunConfig
+from scriptrun.core import experiment
+from scriptrun.core.run import Run
+from scriptrun.core.workspace import Workspace
 from scriptrun.dropin import mlflow_runs
 from scriptrun.dropin.azureml import compute
 from scriptrun.registry import experiments as experiment_registry
-from scriptrun.run import Run
 from scriptrun.runs import find as find_runs
 from scriptrun.spec.absent import absent
 from scriptrun.spec.environment import AUTO
 from scriptrun.spec.errors import UserErrorException
 from scriptrun.spec.hints import Any
 from scriptrun.submission.submit import Origin
-from scriptrun.workspace import Workspace
 
 
 @absent("get_docs_url", "help(Experiment) tells what an experiment can do.")

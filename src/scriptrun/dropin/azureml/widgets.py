@@ -7,7 +7,7 @@ import threading
 import time
 from html import escape
 
-from scriptrun.run import Run
+from scriptrun.core.run import Run
 from scriptrun.runs import follow
 from scriptrun.spec import states
 from scriptrun.spec.hints import Any

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
-from scriptrun import workspace
+from scriptrun.core import workspace
 from scriptrun.dropin import mlflow_runs, one_time_notes
 from scriptrun.dropin.azureml import compute
 from scriptrun.dropin.azureml.experiment import Experiment

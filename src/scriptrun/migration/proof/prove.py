@@ -15,9 +15,9 @@ from pathlib import Path
 from typing import Any
 
 from scriptrun.config.environments.images import is_azure_image
+from scriptrun.core.workspace import Workspace
 from scriptrun.migration.proof.missing_modules import MARK
 from scriptrun.registry.workspace_files import DIRECTORY
-from scriptrun.workspace import Workspace
 
 SAME, DIFFERS, CANNOT = "the same", "differs", "cannot be proved"
 #: fields that no two submissions share, or that say again what another field says

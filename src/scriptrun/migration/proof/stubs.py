@@ -16,8 +16,10 @@ from pathlib import Path
 from typing import Any
 from unittest import mock
 
-from scriptrun import datastore
 from scriptrun.config.environments.environment import Environment
+from scriptrun.core import datastore
+from scriptrun.core.datastore import Datastore
+from scriptrun.core.workspace import Workspace
 from scriptrun.data.datasets import content
 from scriptrun.data.datasets import versions as dataset_versions
 from scriptrun.data.datasets.base import AbstractDataset
@@ -28,11 +30,9 @@ from scriptrun.data.datastores import classes as datastore_classes
 from scriptrun.data.datastores import records as datastore_records
 from scriptrun.data.datastores.classes import AbstractDatastore
 from scriptrun.data.stores.protocol import Entry
-from scriptrun.datastore import Datastore
 from scriptrun.registry import environments as environment_registry
 from scriptrun.registry.workspace_files import Home
 from scriptrun.spec.errors import ScriptrunError
-from scriptrun.workspace import Workspace
 
 COMPUTE, DATASET, DATASTORE, ENVIRONMENT = "compute target", "dataset", "datastore", "environment"
 #: where that of which nothing is known is said to lie

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from scriptrun import comparing
 from scriptrun.environments import dependency_paths, site_packages
 from scriptrun.environments.cache import folders as cache_folders
 from scriptrun.environments.cache import listing as cache_listing
+from scriptrun.history import compare as compare_runs
 from scriptrun.preparation import build as build_environment
 from scriptrun.queue import start as start_run
 from scriptrun.registry import environments as environment_registry
@@ -17,7 +17,7 @@ from scriptrun.spec.errors import EnvironmentException, UserErrorException
 from scriptrun.spec.hints import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from scriptrun.workspace import Workspace
+    from scriptrun.core.workspace import Workspace
 
 
 @dataclass(frozen=True)
@@ -36,7 +36,7 @@ class Locked:
     @property
     def packages(self) -> dict[str, str]:
         """Its packages by name, with their versions; ``python`` is one of them."""
-        return comparing.packages(self.lock)
+        return compare_runs.packages(self.lock)
 
     def why(self) -> dict[str, list[str]]:
         """By package: the way from what was asked for down to it. Known once it is built."""

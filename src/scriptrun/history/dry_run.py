@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
+from scriptrun.core.workspace import Workspace
 from scriptrun.data import summary
 from scriptrun.preparation import build as build_environment
 from scriptrun.remote import client as remote_client
@@ -11,7 +12,6 @@ from scriptrun.spec.hints import Any
 from scriptrun.store.snapshots import preview, snapshots
 from scriptrun.submission.submit import Submission
 from scriptrun.tracking import run_folder
-from scriptrun.workspace import Workspace
 
 
 @dataclass

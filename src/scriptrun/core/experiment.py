@@ -6,8 +6,8 @@ import os
 import warnings
 from collections.abc import Iterator, Mapping, Sequence
 
+from scriptrun.core.run import Run
 from scriptrun.registry import experiments as experiment_registry
-from scriptrun.run import Run
 from scriptrun.spec.errors import UserErrorException, refuse
 from scriptrun.spec.hints import TYPE_CHECKING, Any
 from scriptrun.spec.later import later
@@ -16,10 +16,10 @@ from scriptrun.submission import interactive, submit
 if TYPE_CHECKING:
     from scriptrun.config.environments.environment import Environment
     from scriptrun.config.script_run_config import ScriptRunConfig
+    from scriptrun.core.workspace import Workspace
     from scriptrun.registry import environments as environment_registry
     from scriptrun.submission import batch
     from scriptrun.sweeps import submit as sweep_submit
-    from scriptrun.workspace import Workspace
 
 if not TYPE_CHECKING:
     batch = later("scriptrun.submission.batch")

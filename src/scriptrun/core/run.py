@@ -25,11 +25,11 @@ from scriptrun.tracking import events, run_folder, run_state
 if TYPE_CHECKING:
     from scriptrun.config.environments.environment import Environment
     from scriptrun.config.script_run_config import ScriptRunConfig
-    from scriptrun.experiment import Experiment
-    from scriptrun.model import Model
+    from scriptrun.core.experiment import Experiment
+    from scriptrun.core.model import Model
+    from scriptrun.core.workspace import Workspace
     from scriptrun.remote import client as remote_client
     from scriptrun.sweeps import hyperdrive_run
-    from scriptrun.workspace import Workspace
 else:
     remote_client = later("scriptrun.remote.client")
     hyperdrive_run = later("scriptrun.sweeps.hyperdrive_run")
@@ -83,7 +83,7 @@ class Run(_ScriptRun):  # type: ignore[misc]
         inner = ScriptRun.get_context(allow_offline, used_for_context_manager, **kwargs)
         if not folder or not root or not isinstance(inner, ScriptRun):
             return inner
-        from scriptrun.workspace import Workspace
+        from scriptrun.core.workspace import Workspace
 
         return cls.at(Workspace(root), Path(folder))
 
@@ -133,7 +133,7 @@ class Run(_ScriptRun):  # type: ignore[misc]
         status: str | None = None,
     ) -> Iterator[Run]:
         """The runs on the compute target ``compute`` of its workspace, newest first."""
-        from scriptrun.workspace import Workspace
+        from scriptrun.core.workspace import Workspace
 
         workspace = Workspace(compute.workspace.root)
         for row in find_runs.rows(workspace, status=status):
@@ -157,7 +157,7 @@ class Run(_ScriptRun):  # type: ignore[misc]
     @property
     def experiment(self) -> Experiment:
         """The experiment that the run belongs to."""
-        from scriptrun.experiment import Experiment
+        from scriptrun.core.experiment import Experiment
 
         return Experiment(self.workspace, self.job.experiment)
 
@@ -320,7 +320,7 @@ class Run(_ScriptRun):  # type: ignore[misc]
         ``model_path`` is its name in the run (``outputs/model.pkl``; default: the model's name).
         Raises UserErrorException, which says what the run has, where there is none.
         """
-        from scriptrun.model import Model
+        from scriptrun.core.model import Model
 
         facts = dict(locals())
         for name in ("self", "Model", "model_name", "model_path", "kwargs"):
@@ -359,7 +359,7 @@ class Run(_ScriptRun):  # type: ignore[misc]
 
     def _dataset_of(self, name: str) -> Any:
         """The dataset of the input ``name``, with the very files that the run was given."""
-        from scriptrun import dataset
+        from scriptrun.core import dataset
 
         return dataset.of_input(self.workspace, self.job.data["inputs"], name)
 

@@ -10,8 +10,8 @@ from scriptrun.spec.hints import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from scriptrun.config.environments.environment import Environment
-    from scriptrun.keyvault import Keyvault
-    from scriptrun.run import Run
+    from scriptrun.core.keyvault import Keyvault
+    from scriptrun.core.run import Run
 
 
 class Workspace(Home):
@@ -38,32 +38,32 @@ class Workspace(Home):
     @property
     def datasets(self) -> dict[str, Any]:
         """The registered datasets by name, each in its latest version."""
-        from scriptrun.dataset import Dataset
+        from scriptrun.core.dataset import Dataset
 
         return Dataset.get_all(self)
 
     @property
     def models(self) -> dict[str, Any]:
         """The registered models by name, each in its latest version."""
-        from scriptrun.model import Model
+        from scriptrun.core.model import Model
 
         return {each.name: each for each in Model.list(self, latest=True)}
 
     def set_default_datastore(self, name: str) -> None:
         """Make the datastore of that name the default one."""
-        from scriptrun.datastore import Datastore
+        from scriptrun.core.datastore import Datastore
 
         Datastore.get(self, name).set_as_default()
 
     def get_default_datastore(self) -> Any:
         """The default datastore: ``workspaceblobstore`` unless another was set."""
-        from scriptrun.datastore import Datastore
+        from scriptrun.core.datastore import Datastore
 
         return Datastore.get_default(self)
 
     def get_default_keyvault(self) -> Keyvault:
         """This user's secrets for this workspace, before those for all (``scriptrun secret``)."""
-        from scriptrun.keyvault import Keyvault
+        from scriptrun.core.keyvault import Keyvault
 
         return Keyvault(self)
 
@@ -83,7 +83,7 @@ class Workspace(Home):
     @property
     def experiments(self) -> dict[str, Any]:
         """The experiments by name."""
-        from scriptrun.experiment import Experiment
+        from scriptrun.core.experiment import Experiment
 
         return {each.name: each for each in Experiment.list(self)}
 
@@ -151,13 +151,13 @@ class Workspace(Home):
 
     def get_run(self, run_id: str) -> Run:
         """The run with this id. Raises UserErrorException when there is none."""
-        from scriptrun.run import Run
+        from scriptrun.core.run import Run
 
         return Run.get(self, run_id)
 
     def delete(self, *args: object, **kwargs: object) -> None:
         """Remove ``.scriptrun/`` with every run in it. Refused while a run is alive."""
-        from scriptrun.run import Run
+        from scriptrun.core.run import Run
 
         alive = [run.id for run in Run.unfinished(self)]
         if alive:

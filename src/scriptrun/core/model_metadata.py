@@ -13,7 +13,7 @@ from scriptrun.spec.values import Value
 from scriptrun.store.versions import Head
 
 if TYPE_CHECKING:
-    from scriptrun.run import Run
+    from scriptrun.core.run import Run
 
 
 class ResourceConfiguration(Value, frozen=False):

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from scriptrun import comparing
+from scriptrun.core.dataset import Dataset
+from scriptrun.core.model import Model
+from scriptrun.core.run import Run
 from scriptrun.data import summary
-from scriptrun.dataset import Dataset
-from scriptrun.model import Model
-from scriptrun.run import Run
+from scriptrun.history import compare as compare_runs
 from scriptrun.spec.digests import digest_of
 from scriptrun.spec.errors import UserErrorException
 from scriptrun.spec.hints import Any
@@ -64,10 +64,10 @@ def of_run(run: Run) -> dict[str, Any]:
 
 
 def _environment(run: Run) -> dict[str, Any]:
-    lock = comparing.lock_of(run)
+    lock = compare_runs.lock_of(run)
     if not lock:
         return {"lock": None, "python": None, "packages": {}}
-    packages = comparing.packages(lock)
+    packages = compare_runs.packages(lock)
     return {"lock": digest_of(lock), "python": packages.pop("python", None), "packages": packages}
 
 

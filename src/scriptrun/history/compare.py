@@ -15,7 +15,7 @@ from scriptrun.store.snapshots import contents, snapshots
 from scriptrun.tracking import artifacts, metrics
 
 if TYPE_CHECKING:
-    from scriptrun.run import Run
+    from scriptrun.core.run import Run
 
 #: bytes above which a file's text is not compared line by line
 TEXT = 1_000_000

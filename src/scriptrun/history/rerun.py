@@ -5,10 +5,10 @@ from __future__ import annotations
 import os
 from dataclasses import dataclass, field, replace
 
-from scriptrun import comparing
+from scriptrun.core.run import Run
 from scriptrun.environments import builder, ensure
+from scriptrun.history import compare as compare_runs
 from scriptrun.registry import compute_targets
-from scriptrun.run import Run
 from scriptrun.runtime import identity
 from scriptrun.spec import states
 from scriptrun.spec.environment import INTERPRETER
@@ -20,7 +20,7 @@ from scriptrun.store.snapshots import snapshots
 from scriptrun.submission import submit
 
 if TYPE_CHECKING:
-    from scriptrun.workspace import Workspace
+    from scriptrun.core.workspace import Workspace
 
 
 @dataclass
@@ -107,7 +107,7 @@ def _data_reasons(job: JobSpec, workspace: Workspace) -> list[str]:
 
 def _lock(run: Run, job: JobSpec, workspace: Workspace) -> tuple[dict[str, Any] | None, list[str]]:
     """The lock to be used, and what is no longer as it was then."""
-    lock = comparing.lock_of(run) or None
+    lock = compare_runs.lock_of(run) or None
     if job.environment.kind != INTERPRETER:
         if lock is None:
             return None, [f"{run.id} was never locked: its requirements are resolved now"]
@@ -123,7 +123,7 @@ def drift(then: dict[str, Any], now: dict[str, Any]) -> list[str]:
     if not then:
         return []
     found = []
-    pairs = comparing.differing(comparing.packages(then), comparing.packages(now))
+    pairs = compare_runs.differing(compare_runs.packages(then), compare_runs.packages(now))
     for name, (before, after) in pairs.items():
         if before is None:
             found.append(f"{name} {after} was installed")
@@ -143,7 +143,7 @@ def verify(first: Run, again: Run) -> Verdict:
         return Verdict("cannot", [f"{again.id} is {after.state}"])
     if after.exit_code is None and after.state == states.FAILED:
         return Verdict("cannot", [f"{again.id} did not get to its end: {after.reason}"])
-    found = comparing.compare(first, again)
+    found = compare_runs.compare(first, again)
     what = []
     if before.state != after.state:
         what.append(f"the state was {before.state} and is {after.state}")
@@ -153,7 +153,7 @@ def verify(first: Run, again: Run) -> Verdict:
     what += [f"the file {name} differs" for name in found.outputs]
     if what:
         return Verdict("drifted", what, found.metrics, found.outputs)
-    if not first.get_metrics() and not comparing.digests(first.path):
+    if not first.get_metrics() and not compare_runs.digests(first.path):
         return Verdict(
             "same", ["neither run has metrics or outputs: only their ends were compared"]
         )

@@ -21,8 +21,8 @@ from scriptrun.store.secrets import vault
 from scriptrun.store.snapshots import snapshots
 
 if TYPE_CHECKING:
+    from scriptrun.core.run import Run
     from scriptrun.delivery import helper
-    from scriptrun.run import Run
 else:
     helper = later("scriptrun.delivery.helper")
 

@@ -9,17 +9,17 @@ import warnings
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 
-from scriptrun import model_facts
-from scriptrun.dataset import Dataset
-from scriptrun.model_facts import ResourceConfiguration
+from scriptrun.core import model_metadata
+from scriptrun.core.dataset import Dataset
+from scriptrun.core.model_metadata import ResourceConfiguration
+from scriptrun.core.run import Run
+from scriptrun.core.workspace import Workspace
 from scriptrun.registry import models as model_registry
 from scriptrun.registry.workspace_files import Home
-from scriptrun.run import Run
 from scriptrun.spec.absent import absent
 from scriptrun.spec.errors import UserErrorException
 from scriptrun.spec.hints import Any
 from scriptrun.store.versions import Head
-from scriptrun.workspace import Workspace
 
 _SERVING = (
     "Serving is outside this system: get the files with model.download(), and load them in a "
@@ -70,7 +70,7 @@ class Model:
                 "A model is got by its name or its id.", "For example Model(workspace, 'digits')."
             )
         self.workspace = workspace
-        self._head: Head = model_registry.get(workspace, name, model_facts.number(version))
+        self._head: Head = model_registry.get(workspace, name, model_metadata.number(version))
         narrowed = any(each is not None for each in (tags, properties, run_id, model_framework))
         if narrowed and version is None:
             found = Model.list(workspace, name, tags, properties, run_id, True, None, expand, 255,
@@ -111,7 +111,7 @@ class Model:
         if child_paths is not None:
             wanted = {f"{root}/{Path(each).as_posix()}" for each in child_paths}
             files = {path: place for path, place in files.items() if path in wanted}
-        head = model_facts.facts(locals())
+        head = model_metadata.facts(locals())
         return Model._of(workspace, model_registry.keep(workspace, model_name, files, root, head))
 
     @staticmethod
@@ -121,8 +121,8 @@ class Model:
         ``model_path`` names an artifact, or a folder of them (default: the model's name). Raises
         UserErrorException, which says what the run has, where it has none there.
         """
-        files, root = model_facts.artifacts_of(run, model_path or model_name)
-        head = {**model_facts.facts(facts), "run_id": run.id, "experiment": run.job.experiment}
+        files, root = model_metadata.artifacts_of(run, model_path or model_name)
+        head = {**model_metadata.facts(facts), "run_id": run.id, "experiment": run.job.experiment}
         return Model._of(
             run.workspace, model_registry.keep(run.workspace, model_name, files, root, head)
         )
@@ -150,7 +150,7 @@ class Model:
             if latest and any(each.name == head["name"] for each in found):
                 continue
             model = Model._of(workspace, head)
-            if not model_facts.has(model.tags, tags) or not model_facts.has(
+            if not model_metadata.has(model.tags, tags) or not model_metadata.has(
                 model.properties, properties
             ):
                 continue
@@ -200,11 +200,11 @@ class Model:
     ) -> None:
         """Set what is given anew."""
         given = {name: value for name, value in locals().items() if value is not None}
-        self._change(model_facts.changes(given))
+        self._change(model_metadata.changes(given))
 
     def add_tags(self, tags: Mapping[str, Any]) -> None:
         """Add tags; those that are there get their new values."""
-        self._change({"tags": {**self.tags, **model_facts.texts(tags)}})
+        self._change({"tags": {**self.tags, **model_metadata.texts(tags)}})
 
     def remove_tags(self, tags: Iterable[str]) -> None:
         """Take tags away by their names."""
@@ -213,7 +213,7 @@ class Model:
 
     def add_properties(self, properties: Mapping[str, Any]) -> None:
         """Add properties; one that is there keeps its value."""
-        self._change({"properties": {**model_facts.texts(properties), **self.properties}})
+        self._change({"properties": {**model_metadata.texts(properties), **self.properties}})
 
     def update_tags_properties(
         self,
@@ -229,7 +229,7 @@ class Model:
     def add_dataset_references(self, datasets: Iterable[tuple[str, Any]]) -> None:
         """Say which datasets the model came from: pairs of a word and a dataset."""
         self._change(
-            {"datasets": [*(self._head.get("datasets") or ()), *model_facts.pairs(datasets)]}
+            {"datasets": [*(self._head.get("datasets") or ()), *model_metadata.pairs(datasets)]}
         )
 
     @property

@@ -1,0 +1,1 @@
+"""The public classes: Workspace, Experiment, Run, Model, Dataset, Datastore, Keyvault."""

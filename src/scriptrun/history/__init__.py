@@ -1,0 +1,1 @@
+"""Finished runs: compare, rerun, reopen, lineage, dry run."""
