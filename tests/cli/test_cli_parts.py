@@ -18,6 +18,7 @@ from scriptrun.cli.terminal import output
 from scriptrun.config.run_configuration import RunConfiguration
 from scriptrun.runs import follow
 from scriptrun.spec.errors import UserErrorException
+from scriptrun.submission import check
 
 
 @pytest.mark.parametrize("name", commands.COMMANDS)
@@ -135,9 +136,8 @@ def test_source_of(tmp_path, monkeypatch, named, script, source, inside):
 
 @given(st.text(min_size=1).filter(lambda name: "/" not in name and "\0" not in name))
 def test_any_directory_gives_a_name_that_an_experiment_can_have(name):
-    from scriptrun.submission import submit
 
-    assert submit._experiment_problems(run_options.experiment_name(f"/x/{name}")) == []
+    assert check.experiment_problems(run_options.experiment_name(f"/x/{name}")) == []
 
 
 @pytest.mark.parametrize(

@@ -72,7 +72,7 @@ def test_runs_that_differ_in_what_they_ask_go_in_arrays_of_their_own(bench):
 
 
 def test_the_arrays_order_holds_no_value_that_was_passed_on(bench, monkeypatch):
-    from scriptrun.submission.submit import Origin, check
+    from scriptrun.submission.check import Origin, check
 
     monkeypatch.setenv("TOKEN", "s3cr3t-value")
     from scriptrun.submission import batch

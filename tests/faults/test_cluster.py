@@ -13,7 +13,7 @@ from scriptrun import Run
 from scriptrun.diagnostics import target
 from scriptrun.engines.slurm.engine import Slurm
 from scriptrun.runtime import files, identity
-from scriptrun.submission import submit
+from scriptrun.submission import check, submit
 from scriptrun.testing import jobs
 from scriptrun.testing.jobs import PATIENCE, TIME_TO_SAVE, Bench, kill, log_of, until, wait
 from scriptrun.tracking import events, run_folder
@@ -90,7 +90,7 @@ def test_slurmd_is_killed_and_comes_back(bench, slurm):
 
 def test_the_controller_is_killed_while_a_run_goes_on(bench, slurm):
     run, gate, _ = begun(bench, slurm)
-    asked = submit.check(jobs._config(bench.order("print('late')")), bench.workspace, "late")
+    asked = check.check(jobs._config(bench.order("print('late')")), bench.workspace, "late")
     slurm.await_saved()
     slurm.kill_controller()
     assert run.get_status() == "Running"  # nobody answers: nothing is known, and nothing has failed

@@ -15,6 +15,7 @@ from scriptrun import Dataset, Datastore, Experiment, ScriptRunConfig, Workspace
 from scriptrun.core.dataset import OutputFileDatasetConfig
 from scriptrun.data.mount import mount as mounting
 from scriptrun.spec.errors import RunConfigurationException, UserErrorException
+from scriptrun.submission import check
 from scriptrun.testing.jobs import PATIENCE, until
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "data"))
@@ -358,13 +359,12 @@ def test_a_run_again_reads_what_the_first_did(datastore, workspace, put, job, ru
 def test_what_was_delivered_is_told(blob_store, workspace, put, job, run):
     from scriptrun.history import compare as compare_runs
     from scriptrun.history import dry_run
-    from scriptrun.submission import submit
 
     put(blob_store, {"d/a.txt": "A"})
     make = Dataset.File.from_files
     out = OutputFileDatasetConfig(destination=(blob_store, "m/{run-id}")).as_upload()
     config = job(LOOKS, make((blob_store, "d")).as_download(), out)
-    plan = dry_run.plan(submit.check(config, workspace, "data"), workspace)
+    plan = dry_run.plan(check.check(config, workspace, "data"), workspace)
     assert (
         plan.data["output 2"] == "upload to blob:m/{run-id}" and "d in blob" in plan.data["input 1"]
     )

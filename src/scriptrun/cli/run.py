@@ -25,7 +25,7 @@ from scriptrun.cli.terminal import spinner
 from scriptrun.engines.local import engine as local_engine
 from scriptrun.registry import experiments as experiment_registry
 from scriptrun.spec.hints import Any
-from scriptrun.submission import submit
+from scriptrun.submission import check, submit
 
 
 def arguments(parser: Any) -> None:
@@ -143,7 +143,7 @@ def run(args: argparse.Namespace) -> int:
     """Submit, and unless detached stream the log; the exit code."""
     workspace = workspace_here.here()
     described = run_options.describe(args, workspace)
-    submission = submit.check(
+    submission = check.check(
         described.config, workspace, described.experiment, described.tags, described.origin
     )
     submission.warnings += described.warnings

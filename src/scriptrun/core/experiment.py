@@ -8,10 +8,11 @@ from collections.abc import Iterator, Mapping, Sequence
 
 from scriptrun.core.run import Run
 from scriptrun.registry import experiments as experiment_registry
+from scriptrun.spec import ids
 from scriptrun.spec.errors import UserErrorException, refuse
 from scriptrun.spec.hints import TYPE_CHECKING, Any
 from scriptrun.spec.later import later
-from scriptrun.submission import interactive, submit
+from scriptrun.submission import check, interactive, submit
 
 if TYPE_CHECKING:
     from scriptrun.config.environments.environment import Environment
@@ -40,7 +41,7 @@ class Experiment:
                 f"An Experiment wants a Workspace, and this is {workspace!r}.",
                 "Write Experiment(workspace, name); Workspace.from_config() gives the one here.",
             )
-        refuse(submit._experiment_problems(name), "No such experiment can be made")
+        refuse(check.experiment_problems(name), "No such experiment can be made")
         self.workspace = workspace
         self.name = name
 
@@ -80,7 +81,7 @@ class Experiment:
             folder = sweep_submit.start(config, self.workspace, submission, origin)
             config = config.run_config  # that of its runs
         else:
-            submission = submit.check(config, self.workspace, self.name, tags, origin)
+            submission = check.check(config, self.workspace, self.name, tags, origin)
             self._make()
             folder = submit.submit(submission, self.workspace)
         run = Run.at(self.workspace, folder)
@@ -95,7 +96,7 @@ class Experiment:
         self, configs: Sequence[ScriptRunConfig], tags: Mapping[str, Any] | None = None
     ) -> list[Run]:
         """Submit every one of ``configs``, or none: all are checked before the first is started."""
-        submissions = [submit.check(each, self.workspace, self.name, tags) for each in configs]
+        submissions = [check.check(each, self.workspace, self.name, tags) for each in configs]
         self._make()
         folders = batch.submit_all(submissions, self.workspace)
         runs = [Run.at(self.workspace, folder) for folder in folders]
@@ -147,7 +148,7 @@ class Experiment:
 
     def archive(self) -> None:
         """Hide the experiment from lists; its runs stay."""
-        self._put(archived=submit.now())
+        self._put(archived=ids.now())
 
     def reactivate(self, new_name: str | None = None) -> None:
         """Show the experiment in lists again."""

@@ -294,7 +294,7 @@ class Run(_ScriptRun):  # type: ignore[misc]
         self, config: ScriptRunConfig, tags: Mapping[str, Any] | None = None, **kwargs: Any
     ) -> Run:
         """Submit ``config`` as a child of this run."""
-        from scriptrun.submission.submit import Origin
+        from scriptrun.submission.check import Origin
 
         origin = Origin(parent=self.id, root=self.job.root, pins=self.job.environment.pins)
         config = getattr(config, "to_script_run_config", lambda: config)()  # of an Estimator

@@ -10,7 +10,7 @@ import os
 from pathlib import Path
 
 from scriptrun.environments import ensure
-from scriptrun.queue.start import ENVIRONMENT_LOG, lock_of
+from scriptrun.preparation import environment_record
 from scriptrun.registry import image_registries
 from scriptrun.runtime import events
 from scriptrun.spec.errors import EnvironmentException, ScriptrunError
@@ -31,7 +31,7 @@ def build(workspace: Home, folder: Path, node: int) -> dict[str, str | None]:
     assert job is not None, "the launcher has read it before"
     environment = job.environment
     image_registries.know(environment, workspace)
-    path = os.path.join(folder, ENVIRONMENT_LOG)
+    path = os.path.join(folder, environment_record.LOG)
 
     def say(text: str) -> None:
         line = f"node {node}: {text.rstrip()}\n"
@@ -39,7 +39,9 @@ def build(workspace: Home, folder: Path, node: int) -> dict[str, str | None]:
 
     try:
         with vault.of_workspace(workspace.id):
-            ready = ensure.ensure(environment, workspace.locks_folder, say, lock=lock_of(folder))
+            ready = ensure.ensure(
+                environment, workspace.locks_folder, say, lock=environment_record.read_lock(folder)
+            )
     except (ScriptrunError, OSError) as error:
         say(str(error))
         why, hint = getattr(error, "message", str(error)), getattr(error, "hint", "")

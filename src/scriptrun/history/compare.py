@@ -9,7 +9,7 @@ from pathlib import Path
 
 from scriptrun.data import summary
 from scriptrun.environments import site_packages
-from scriptrun.queue import start as start_run
+from scriptrun.preparation import environment_record
 from scriptrun.spec.hints import TYPE_CHECKING, Any
 from scriptrun.store.snapshots import contents, snapshots
 from scriptrun.tracking import artifacts, metrics
@@ -92,7 +92,7 @@ def _equal(one: Any, two: Any) -> bool:
 
 def lock_of(run: Run) -> dict[str, Any]:
     """What the run's environment was locked to; empty where it never was."""
-    return start_run.lock_of(run.path) or {}
+    return environment_record.read_lock(run.path) or {}
 
 
 def packages(lock: Mapping[str, Any]) -> dict[str, str]:

@@ -10,7 +10,7 @@ from scriptrun.preparation import build as build_environment
 from scriptrun.remote import client as remote_client
 from scriptrun.spec.hints import Any
 from scriptrun.store.snapshots import preview, snapshots
-from scriptrun.submission.submit import Submission
+from scriptrun.submission.check import Submission
 from scriptrun.tracking import run_folder
 
 

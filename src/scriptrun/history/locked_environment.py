@@ -9,7 +9,7 @@ from scriptrun.environments.cache import folders as cache_folders
 from scriptrun.environments.cache import listing as cache_listing
 from scriptrun.history import compare as compare_runs
 from scriptrun.preparation import build as build_environment
-from scriptrun.queue import start as start_run
+from scriptrun.preparation import environment_record
 from scriptrun.registry import environments as environment_registry
 from scriptrun.runs import find as find_runs
 from scriptrun.spec.environment import EnvironmentSpec
@@ -90,7 +90,7 @@ def _of_run(workspace: Workspace, text: str, error: EnvironmentException) -> Loc
             f"{text!r} is no environment, no key of a built one, and no run.", error.hint
         ) from None
     facts = run.get_details().get("environment") or {}
-    lock = start_run.lock_of(run.path) or {}
+    lock = environment_record.read_lock(run.path) or {}
     key = facts.get("key")
     there = cache_folders.current(key) if key else None
     return Locked(run.id, lock, _asked(run.job.environment), key, there[0] if there else None)

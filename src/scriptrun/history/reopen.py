@@ -9,8 +9,8 @@ from pathlib import Path
 
 from scriptrun.environments import builder, ensure
 from scriptrun.environments.cache import folders as cache_folders
+from scriptrun.preparation import environment_record
 from scriptrun.preparation import resolve as resolve_environment
-from scriptrun.queue import start as start_run
 from scriptrun.runtime import conda_prefix, search_path
 from scriptrun.spec.environment import INTERPRETER
 from scriptrun.spec.errors import EnvironmentException, UserErrorException, refuse
@@ -54,7 +54,7 @@ def lay_out(run: Run, folder: Path, log: Callable[[str], None]) -> Visit:
         raise UserErrorException(f"The run {run.id} has no source snapshot to open a shell in.")
     missing = [name for name in job.passed if name not in os.environ]
     refuse([f"the variable {name} is passed on, and not set here" for name in missing])
-    lock = None if job.environment.kind == INTERPRETER else start_run.lock_of(run.path)
+    lock = None if job.environment.kind == INTERPRETER else environment_record.read_lock(run.path)
     shelf = resolve_environment.shelf_of(job.target, workspace)
     with vault.of_workspace(workspace.id), cache_folders.lying_in(shelf):
         ready = ensure.ensure(job.environment, workspace.locks_folder, log, lock=lock)

@@ -10,7 +10,7 @@ from scriptrun.environments import builder, ensure
 from scriptrun.history import compare as compare_runs
 from scriptrun.registry import compute_targets
 from scriptrun.runtime import identity
-from scriptrun.spec import states
+from scriptrun.spec import ids, states
 from scriptrun.spec.environment import INTERPRETER
 from scriptrun.spec.errors import UserErrorException, refuse
 from scriptrun.spec.hints import TYPE_CHECKING, Any
@@ -69,12 +69,12 @@ def _job(run: Run, display_name: str) -> JobSpec:
             f"The run {run.id} was logged by a process of its own: there is nothing to start.",
             "Runs of a script or a command can be run again.",
         )
-    new = submit.new_id(before.experiment)
+    new = ids.new_id(before.experiment)
     name = "" if before.display_name == before.id else before.display_name
     return replace(
         before,
         id=new,
-        created=submit.now(),
+        created=ids.now(),
         display_name=display_name or name or new,
         parent=None,
         root=new,

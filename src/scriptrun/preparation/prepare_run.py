@@ -9,8 +9,8 @@ from pathlib import Path
 from scriptrun.config.environments import curated
 from scriptrun.environments import ensure
 from scriptrun.environments.cache import folders as cache_folders
+from scriptrun.preparation import environment_record
 from scriptrun.preparation import resolve as resolve_environment
-from scriptrun.queue.start import ENVIRONMENT_LOG, end_failed, lock_of, write_lock
 from scriptrun.registry import image_registries
 from scriptrun.runtime import events
 from scriptrun.spec import states
@@ -18,6 +18,7 @@ from scriptrun.spec.errors import ScriptrunError
 from scriptrun.spec.hints import TYPE_CHECKING
 from scriptrun.spec.job import JobSpec
 from scriptrun.store.secrets import vault
+from scriptrun.tracking.unstarted import end_failed
 
 if TYPE_CHECKING:
     from scriptrun.registry.workspace_files import Home
@@ -32,12 +33,12 @@ def prepare(workspace: Home, job: JobSpec, folder: Path) -> int:
     writer.write("state", state=states.PREPARING)
     log = _Log(folder)
     try:
-        lock = lock_of(folder)
+        lock = environment_record.read_lock(folder)
         image_registries.know(job.environment, workspace)
         shelf = resolve_environment.shelf_of(job.target, workspace)
         with vault.of_workspace(workspace.id), cache_folders.lying_in(shelf):
             ready = ensure.ensure(job.environment, workspace.locks_folder, log.line, lock=lock)
-        write_lock(folder, ready)
+        environment_record.write_lock(folder, ready)
     except ScriptrunError as error:
         log.line(str(error))
         reason = f"the environment could not be made: {error.message}{_nearest(job)}"
@@ -58,7 +59,7 @@ class _Log:
     """Lines appended to the run's log of the environment as they come."""
 
     def __init__(self, folder: Path) -> None:
-        self._path = os.path.join(folder, ENVIRONMENT_LOG)
+        self._path = os.path.join(folder, environment_record.LOG)
 
     def line(self, text: str) -> None:
         events.append(self._path, (text.rstrip("\n") + "\n").encode("utf-8", "surrogatepass"))

@@ -19,7 +19,7 @@ from scriptrun.engines.local import engine as local_engine
 from scriptrun.environments.builder import Ready
 from scriptrun.environments.cache import folders as cache_folders
 from scriptrun.environments.lookup import find
-from scriptrun.preparation import prepare_run
+from scriptrun.preparation import environment_record, prepare_run
 from scriptrun.preparation import resolve as resolve_environment
 from scriptrun.queue import start as start_run
 from scriptrun.queue import tickets
@@ -39,7 +39,7 @@ from scriptrun.spec.job import JobSpec
 from scriptrun.spec.later import later
 from scriptrun.store import container_tool, paths
 from scriptrun.store.locks import flocks
-from scriptrun.tracking import run_folder
+from scriptrun.tracking import run_folder, unstarted
 
 if TYPE_CHECKING:
     from scriptrun.sweeps import ensure_driver
@@ -167,7 +167,7 @@ class Runner:
         if job is None:
             _drop_if_abandoned(ticket)
             return None
-        lock = start_run.lock_of(ticket.folder)
+        lock = environment_record.read_lock(ticket.folder)
         shelf = resolve_environment.shelf_of(job.target, self.workspace)
         digest = job.environment.digest() + (digest_of(lock) if lock else "") + str(shelf or "")
         self.known[path.name] = _Waiting(ticket, job, digest, lock, shelf)
@@ -199,7 +199,7 @@ class Runner:
         return False
 
     def _end(self, item: _Waiting, reason: str, state: str = states.FAILED) -> None:
-        start_run.end_failed(item.ticket.folder, reason, state)
+        unstarted.end_failed(item.ticket.folder, reason, state)
         tickets.drop(item.ticket.path)
 
     def _start(self, item: _Waiting, found: Ready, attempt: int) -> bool:

@@ -6,16 +6,13 @@ import sys
 from pathlib import Path
 
 from scriptrun.engines.base import Order
-from scriptrun.environments.cache import usage as cache_usage
+from scriptrun.preparation import environment_record
 from scriptrun.queue import tickets
 from scriptrun.registry import compute_targets
-from scriptrun.runtime import events, files, results
-from scriptrun.spec import states
 from scriptrun.spec.hints import TYPE_CHECKING, Any
 from scriptrun.spec.job import JobSpec
 from scriptrun.spec.later import later
 from scriptrun.store import job_runtime, paths
-from scriptrun.tracking import run_folder
 
 if TYPE_CHECKING:
     from scriptrun.environments.builder import Ready
@@ -23,11 +20,6 @@ if TYPE_CHECKING:
     from scriptrun.registry.workspace_files import Home
 else:
     build_secrets = later("scriptrun.preparation.build_secrets")
-
-
-LOCK = "environment.lock.json"
-#: what making the environment ready says
-ENVIRONMENT_LOG = "system_logs/environment.txt"
 
 
 def start(
@@ -46,7 +38,7 @@ def start(
     """
     engine = compute_targets.engine_of(job.target)
     order = order_of(workspace, job, folder, ready, ticket, attempt)
-    write_lock(folder, ready)
+    environment_record.write_lock(folder, ready)
     engine.submit(job, order)
 
 
@@ -76,52 +68,6 @@ def order_of(
         container=ready.container,
         secrets=build_secrets.of(job.environment, workspace, ticket.environ) if elsewhere else {},
     )
-
-
-def next_attempt(folder: Path) -> int:
-    """The number of the attempt that would be the run's next."""
-    return (run_folder.attempts(folder) or [0])[-1] + 1
-
-
-def end_failed(folder: Path, reason: str, state: str = states.FAILED) -> int:
-    """End a run that never began; the result stands unless another came first."""
-    attempt = next_attempt(folder)
-    place = Path(results.attempt_folder(str(folder), attempt))
-    place.mkdir(parents=True, exist_ok=True)
-    results.publish(str(folder), attempt, results.result(state, reason, by="runner"))
-    run_folder.touch(folder)
-    return 1
-
-
-def write_lock(folder: Path, ready: Ready) -> None:
-    """Keep with the run what its environment was locked to; once, before it runs."""
-    if not (folder / LOCK).exists():
-        files.publish(str(folder / LOCK), files.to_json(ready.lock))
-    writer = events.EventWriter(folder, "prepare")
-    if any(event["kind"] == "environment" for event in events.read(writer.path)):
-        return  # told already: the run was built for, or has waited for room since
-    writer.write(
-        "environment",
-        key=ready.key,
-        place=ready.place,
-        python=ready.python,
-        cached=ready.cached,
-        seconds=ready.seconds,
-    )
-    if ready.place:
-        cache_usage.note(ready.place, folder)
-    for note in ready.notes:
-        writer.write("note", message=note)
-    relaxed = ready.lock.get("relaxed")
-    if relaxed:
-        said = ", ".join(f"{name} {asked} -> {given}" for name, (asked, given) in relaxed.items())
-        writer.write("tag", set={"pins relaxed": said})
-
-
-def lock_of(folder: Path) -> dict[str, Any] | None:
-    """What the run's environment is locked to, once that is settled."""
-    lock: dict[str, Any] | None = files.read_json(str(folder / LOCK))
-    return lock
 
 
 def wake(workspace: Home) -> dict[str, Any]:

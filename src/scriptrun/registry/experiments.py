@@ -5,9 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 
 from scriptrun.runtime import files
+from scriptrun.spec import ids
 from scriptrun.spec.hints import TYPE_CHECKING, Any
 from scriptrun.store import paths
-from scriptrun.submission import submit
 
 if TYPE_CHECKING:
     from scriptrun.registry.workspace_files import Home
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 def make(workspace: Home, name: str) -> None:
     """Write the experiment down unless that is done."""
     if not _path(workspace, name).exists():
-        put(workspace, name, created=submit.now())
+        put(workspace, name, created=ids.now())
 
 
 def read(workspace: Home, name: str) -> dict[str, Any]:

@@ -8,13 +8,14 @@ import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
+from scriptrun.preparation import environment_record
 from scriptrun.queue import tickets
-from scriptrun.queue.start import ENVIRONMENT_LOG, end_failed
 from scriptrun.runtime import files
 from scriptrun.spec import states
 from scriptrun.spec.errors import ActivityFailedException, UserErrorException
 from scriptrun.spec.hints import IO, TYPE_CHECKING
 from scriptrun.tracking import run_folder
+from scriptrun.tracking.unstarted import end_failed
 
 if TYPE_CHECKING:
     from scriptrun.core.run import Run
@@ -70,7 +71,7 @@ class Stream:
         self._folder = folder
         self._write = write
         self._tail = tail
-        self._names = logs if tail is not None else [ENVIRONMENT_LOG, *logs]
+        self._names = logs if tail is not None else [environment_record.LOG, *logs]
         self._open: dict[str, IO[bytes]] = {}
 
     def pump(self) -> bool:

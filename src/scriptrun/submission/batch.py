@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from scriptrun.preparation import environment_record
 from scriptrun.queue import ensure_runner
 from scriptrun.queue import start as start_run
 from scriptrun.registry import compute_targets
@@ -12,7 +13,8 @@ from scriptrun.remote import client as remote_client
 from scriptrun.spec.errors import ExperimentExecutionException
 from scriptrun.spec.hints import Any
 from scriptrun.submission import submit
-from scriptrun.submission.submit import Submission, Taken, Written
+from scriptrun.submission.check import Submission
+from scriptrun.submission.submit import Taken, Written
 
 
 def submit_all(submissions: list[Submission], workspace: Home) -> list[Path]:
@@ -63,7 +65,7 @@ def _together(workspace: Home, group: list[Written]) -> set[str]:
     pairs = []
     for run in group:
         assert run.ready is not None
-        start_run.write_lock(run.folder, run.ready)
+        environment_record.write_lock(run.folder, run.ready)
         order = start_run.order_of(workspace, run.job, run.folder, run.ready, run.ticket)
         pairs.append((run.job, order))
     engine: Any = compute_targets.engine_of(group[0].job.target)

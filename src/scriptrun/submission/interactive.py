@@ -9,11 +9,11 @@ from pathlib import Path
 
 from scriptrun.runtime import events, identity
 from scriptrun.runtime.injob import child_runs
-from scriptrun.spec import states
+from scriptrun.spec import ids, states
 from scriptrun.spec.hints import TYPE_CHECKING
 from scriptrun.spec.job import JobSpec, Target
 from scriptrun.store.snapshots import snapshots
-from scriptrun.submission import git_provenance, submit
+from scriptrun.submission import git_provenance
 from scriptrun.tracking import run_folder
 
 if TYPE_CHECKING:
@@ -40,7 +40,7 @@ def begin(
         id=run_id,
         experiment=experiment,
         workspace=workspace.name,
-        created=submit.now(),
+        created=ids.now(),
         snapshot=snapshot,
         source_directory=str(Path(source).absolute()) if source is not None else "",
         target=Target(),

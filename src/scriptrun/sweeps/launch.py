@@ -17,6 +17,7 @@ from scriptrun.engines.base import NoRoom
 from scriptrun.environments.builder import Ready
 from scriptrun.environments.cache import folders as cache_folders
 from scriptrun.environments.lookup import find
+from scriptrun.preparation import environment_record
 from scriptrun.preparation import resolve as resolve_environment
 from scriptrun.queue import ensure_runner, tickets
 from scriptrun.queue import start as start_run
@@ -103,7 +104,7 @@ class Launching:
         order = start_run.order_of(self.home, run.job, run.folder, run.ready, run.ticket)
         order.wake = self._wake
         try:
-            start_run.write_lock(run.folder, run.ready)
+            environment_record.write_lock(run.folder, run.ready)
             compute_targets.engine_of(run.job.target).submit(run.job, order)
         except (NoRoom, OSError):
             return False
@@ -124,7 +125,7 @@ class Launching:
     def _settled_lock(self) -> dict[str, Any] | None:
         """What the environment of the sweep's runs was locked to, once one of them has it."""
         for child in self.journal.children.values():
-            lock = start_run.lock_of(child.folder(Path(self.home.runs_folder)))
+            lock = environment_record.read_lock(child.folder(Path(self.home.runs_folder)))
             if lock is not None:
                 return lock
         return None

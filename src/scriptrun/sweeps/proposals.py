@@ -6,10 +6,10 @@ from pathlib import Path
 
 from scriptrun.registry.workspace_files import Home
 from scriptrun.spec.hints import TYPE_CHECKING, Any
+from scriptrun.spec.ids import now
 from scriptrun.spec.job import Target
 from scriptrun.spec.later import later
 from scriptrun.submission import resume_from
-from scriptrun.submission.submit import now
 from scriptrun.sweeps import record
 from scriptrun.sweeps import sampling as sweep_sampling
 from scriptrun.sweeps.journal import Child, Journal

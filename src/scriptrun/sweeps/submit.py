@@ -20,6 +20,7 @@ from scriptrun.spec import states
 from scriptrun.spec.errors import RunConfigurationException, ScriptrunError, refuse
 from scriptrun.spec.job import JobSpec, Target
 from scriptrun.store import paths
+from scriptrun.submission import check as submission_check
 from scriptrun.submission import import_warnings, resume_from, submit
 from scriptrun.sweeps import bayesian, ensure_driver, record
 from scriptrun.sweeps import sampling as sweep_sampling
@@ -34,8 +35,8 @@ def check(
     workspace: Workspace,
     experiment: str,
     tags: Mapping[str, Any] | None = None,
-    origin: submit.Origin | None = None,
-) -> submit.Submission:
+    origin: submission_check.Origin | None = None,
+) -> submission_check.Submission:
     """The job of the sweep's runs, checked; nothing is written.
 
     Raises RunConfigurationException with every reason why the sweep cannot be submitted.
@@ -48,7 +49,7 @@ def check(
     found = None
     if hasattr(config.run_config, "run_config"):
         try:
-            found = submit.check(config.run_config, workspace, experiment, tags, origin)
+            found = submission_check.check(config.run_config, workspace, experiment, tags, origin)
             reasons += _outputs_problems(config, found.job.target)
         except RunConfigurationException as error:
             reasons += error.reasons or [str(error)]
@@ -60,11 +61,11 @@ def check(
 def start(
     config: HyperDriveConfig,
     workspace: Workspace,
-    submission: submit.Submission,
-    origin: submit.Origin | None = None,
+    submission: submission_check.Submission,
+    origin: submission_check.Origin | None = None,
 ) -> Path:
     """Write the sweep down and start its driver; its folder."""
-    origin = origin or submit.Origin()
+    origin = origin or submission_check.Origin()
     child = submit.complete(submission, workspace)
     sweep = _record(config, child)
     job = _parent(config, child, sweep, origin)
@@ -92,7 +93,7 @@ def start(
     return folder
 
 
-def _remark(child: JobSpec, folder: Path, submission: submit.Submission) -> None:
+def _remark(child: JobSpec, folder: Path, submission: submission_check.Submission) -> None:
     """Look for what is worth a word about the job, once its driver is on its way."""
     found = import_warnings.missing_imports(child, None)
     for message in found:
@@ -100,7 +101,7 @@ def _remark(child: JobSpec, folder: Path, submission: submit.Submission) -> None
     submission.warnings += found
 
 
-def warn(submission: submit.Submission, stacklevel: int = 3) -> None:
+def warn(submission: submission_check.Submission, stacklevel: int = 3) -> None:
     """Give the submission's warnings to the caller."""
     for message in submission.warnings:
         warnings.warn(message, stacklevel=stacklevel)
@@ -127,7 +128,7 @@ def _record(config: HyperDriveConfig, child: JobSpec) -> record.Sweep:
 
 
 def _parent(
-    config: HyperDriveConfig, child: JobSpec, sweep: record.Sweep, origin: submit.Origin
+    config: HyperDriveConfig, child: JobSpec, sweep: record.Sweep, origin: submission_check.Origin
 ) -> JobSpec:
     """The sweep itself as a run: nothing to execute, on this host."""
     run_id = config.custom_run_id or f"HD_{uuid.uuid4()}"

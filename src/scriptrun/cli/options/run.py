@@ -19,7 +19,7 @@ from scriptrun.spec.errors import UserErrorException, refuse
 from scriptrun.spec.hints import TYPE_CHECKING, Any
 from scriptrun.spec.later import later
 from scriptrun.spec.values import Value, fresh
-from scriptrun.submission.submit import Origin, source_folder
+from scriptrun.submission.check import Origin, source_folder
 
 if TYPE_CHECKING:
     from scriptrun.cli.options import data as data_options

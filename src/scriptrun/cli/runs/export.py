@@ -23,7 +23,7 @@ from scriptrun.runtime import files
 from scriptrun.spec.errors import UserErrorException
 from scriptrun.spec.hints import Any
 from scriptrun.spec.job import JobSpec
-from scriptrun.submission import submit
+from scriptrun.submission import check
 
 #: the kind of a sweep's own job
 SWEEP = "hyperdrive"
@@ -77,7 +77,7 @@ def _of_config(path: str) -> JobSpec:
         place.parent.parent if place.parent.name in (".azureml", "aml_config") else place.parent
     )
     config = ScriptRunConfig(str(source), run_config=configuration)
-    return submit.check(config, workspace_here.here(), place.stem).job
+    return check.check(config, workspace_here.here(), place.stem).job
 
 
 def _write(made: dict[str, str], target: Path) -> None:

@@ -9,7 +9,7 @@ from scriptrun.cli.terminal import output
 from scriptrun.core.workspace import Workspace
 from scriptrun.history import dry_run
 from scriptrun.spec.hints import Any
-from scriptrun.submission.submit import Submission
+from scriptrun.submission.check import Submission
 
 #: how many files and ignored paths are shown; --json has all
 SHOWN = 20

@@ -21,7 +21,7 @@ from scriptrun.spec.absent import absent
 from scriptrun.spec.environment import AUTO
 from scriptrun.spec.errors import UserErrorException
 from scriptrun.spec.hints import Any
-from scriptrun.submission.submit import Origin
+from scriptrun.submission.check import Origin
 
 
 @absent("get_docs_url", "help(Experiment) tells what an experiment can do.")

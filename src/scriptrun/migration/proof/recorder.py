@@ -26,7 +26,7 @@ from scriptrun.environments import builder
 from scriptrun.migration.proof import missing_modules, pipelines
 from scriptrun.migration.proof import stubs as proof_stubs
 from scriptrun.spec.errors import ScriptrunError, refuse
-from scriptrun.submission import data_binding, submit
+from scriptrun.submission import check, data_binding, submit
 from scriptrun.submission.bound_data import Bound, BoundDataset, BoundReference
 
 
@@ -55,7 +55,7 @@ class Recorder:
                 config = config.to_script_run_config()
             if step:  # as an experiment does for the jobs that it is given
                 proof_stubs.adopt(workspace, config.run_config.target)
-            job = submit.check(config, workspace, experiment, tags).job
+            job = check.check(config, workspace, experiment, tags).job
             self.jobs.append({**job.to_dict(), **sweep})
         except (ScriptrunError, NotImplementedError) as error:
             self.jobs.append({"refused": str(error)})
@@ -87,7 +87,7 @@ def _stand_in() -> mock.MagicMock:
 
 def _no_conditions() -> None:
     """Describe a job whether this machine could run it or not, and its data be there or not."""
-    found = submit._engine
+    found = check._engine
 
     def willing(*args: Any) -> Any:
         engine = found(*args)

@@ -1,0 +1,49 @@
+"""What a run's folder says of its environment: the lockfile, and the log of its build."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from scriptrun.environments.cache import usage as cache_usage
+from scriptrun.runtime import events, files
+from scriptrun.spec.hints import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from scriptrun.environments.builder import Ready
+
+
+LOCKFILE = "environment.lock.json"
+
+#: what making the environment ready says
+LOG = "system_logs/environment.txt"
+
+
+def write_lock(folder: Path, ready: Ready) -> None:
+    """Keep with the run what its environment was locked to; once, before it runs."""
+    if not (folder / LOCKFILE).exists():
+        files.publish(str(folder / LOCKFILE), files.to_json(ready.lock))
+    writer = events.EventWriter(folder, "prepare")
+    if any(event["kind"] == "environment" for event in events.read(writer.path)):
+        return  # told already: the run was built for, or has waited for room since
+    writer.write(
+        "environment",
+        key=ready.key,
+        place=ready.place,
+        python=ready.python,
+        cached=ready.cached,
+        seconds=ready.seconds,
+    )
+    if ready.place:
+        cache_usage.note(ready.place, folder)
+    for note in ready.notes:
+        writer.write("note", message=note)
+    relaxed = ready.lock.get("relaxed")
+    if relaxed:
+        said = ", ".join(f"{name} {asked} -> {given}" for name, (asked, given) in relaxed.items())
+        writer.write("tag", set={"pins relaxed": said})
+
+
+def read_lock(folder: Path) -> dict[str, Any] | None:
+    """What the run's environment is locked to, once that is settled."""
+    lock: dict[str, Any] | None = files.read_json(str(folder / LOCKFILE))
+    return lock

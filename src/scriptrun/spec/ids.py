@@ -1,0 +1,19 @@
+"""Ids and times as records hold them."""
+
+from __future__ import annotations
+
+import time
+
+from scriptrun.runtime import files
+
+
+def new_id(experiment: str) -> str:
+    """A run id in the shape that the SDK v1 gave: experiment, seconds, eight hex digits."""
+    return f"{experiment}_{int(time.time())}_{files.unique(8)}"
+
+
+def now() -> str:
+    """The time as ISO 8601 in UTC, to the microsecond."""
+    seconds = time.time()
+    whole = time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(seconds))
+    return f"{whole}.{int(seconds % 1 * 1e6):06d}Z"

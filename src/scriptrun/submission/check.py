@@ -1,0 +1,222 @@
+"""Checks of a submission: every reason why it is refused, before anything is written."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Mapping
+from pathlib import Path
+
+from scriptrun.config import checks, describe
+from scriptrun.environments import builder as environments
+from scriptrun.preparation import resolve as resolve_environment
+from scriptrun.registry import compute_targets
+from scriptrun.runtime import identity
+from scriptrun.spec import ids
+from scriptrun.spec.environment import EXACT
+from scriptrun.spec.errors import UserErrorException, refuse
+from scriptrun.spec.hints import TYPE_CHECKING, Any
+from scriptrun.spec.job import JobSpec
+from scriptrun.spec.later import later
+from scriptrun.spec.values import Value, fresh
+from scriptrun.store.secrets import vault
+from scriptrun.submission import resume_from
+
+if TYPE_CHECKING:
+    from scriptrun.config.environments.environment import Environment
+    from scriptrun.config.script_run_config import ScriptRunConfig
+    from scriptrun.engines.base import Engine
+    from scriptrun.registry.workspace_files import Home
+    from scriptrun.submission import data_binding
+else:
+    data_binding = later("scriptrun.submission.data_binding")
+
+
+_EXPERIMENT = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,254}")
+
+
+class Origin(Value):
+    """What a submission takes from where it is made, beside the job's description.
+
+    ``interpreter`` runs the job when no environment is given (default: this process's own);
+    ``variables`` come last, over the environment's; ``passed`` are names that the job takes from
+    the submitting process; ``parent`` is the id of the run that submits, ``rerun_of`` of the one
+    that is repeated. ``pins``: what becomes of those that cannot be had (EnvironmentSpec).
+    """
+
+    interpreter: str | None = None
+    variables: Mapping[str, str] = fresh(default_factory=dict)
+    passed: tuple[str, ...] = ()
+    display_name: str = ""
+    parent: str | None = None
+    root: str | None = None
+    pins: str = EXACT
+
+
+class Submission(Value, frozen=False):
+    """A job that may be submitted: checked, with its engine and what is worth a word.
+
+    ``data`` fixes which files the job means when it is submitted; None where it names no data.
+    ``before`` is what the job goes on from, or None.
+    """
+
+    job: JobSpec
+    engine: Engine
+    source: Path | None
+    warnings: list[str]
+    data: data_binding.Binder | None = None
+    environment: Environment | None = None
+    before: Any = None
+
+
+def check(
+    config: ScriptRunConfig,
+    workspace: Home,
+    experiment: str,
+    tags: Mapping[str, Any] | None = None,
+    origin: Origin | None = None,
+) -> Submission:
+    """The job that ``config`` describes, complete but for its snapshot; nothing is written.
+
+    Raises RunConfigurationException with every reason why it cannot be submitted.
+    """
+    origin = origin or Origin()
+    data = data_binding.Binder(config, workspace) if checks.names_data(config) else None
+    resolve = data.resolve if data else None
+    refuse([*checks.problems(config, resolve), *experiment_problems(experiment)])
+    reasons: list[str] = []
+    described = describe.describe(config, resolve)
+    source = source_folder(config.source_directory or ".")
+    reasons += _source_problems(source, described.script)
+    engine = _engine(workspace, described.target, reasons)
+    afar = bool(getattr(engine, "ssh", None))
+    interpreter = (engine.python or "python3") if afar else origin.interpreter  # type: ignore
+    environment, notes = resolve_environment.placed(described, interpreter, origin.pins, engine)
+    with vault.of_workspace(workspace.id):
+        reasons += [] if afar else environments.check(environment)  # else it is checked there
+    reasons += [
+        f"the variable {name} was to be passed on, and it is not set here"
+        for name in origin.passed
+        if name not in os.environ
+    ]
+    if engine is None:
+        refuse(reasons)
+    assert engine is not None
+    job = _job(described, workspace, experiment, origin, source, tags or {})
+    before, target = described.resume_from, compute_targets.target_of(engine)
+    reasons += resume_from.problems(before, target)
+    job = job.replace(
+        environment=environment, target=target, data=resume_from.data_of(before, target)
+    )
+    if data is not None:
+        here = job.target.kind == "Local"
+        reasons += data.problems(here, afar)
+        told = (*job.notes, *data.notes(here))
+        job = job.replace(data={**job.data, **data.described()}, notes=told)
+    job = job.replace(notes=(*job.notes, *config.overruled_warnings, *notes))
+    reasons += engine.check(job)
+    refuse(reasons)
+    return Submission(job, engine, source, [], data, config.run_config.environment, before)
+
+
+def source_folder(path: str | os.PathLike[str]) -> Path:
+    """The absolute path of a source directory; links in it are kept unless it goes up (``..``)."""
+    found = Path(path).absolute()
+    return Path(os.path.realpath(found)) if os.pardir in found.parts else found
+
+
+def experiment_problems(name: object) -> list[str]:
+    """Why ``name`` is no name for an experiment; empty when it is one."""
+    if isinstance(name, str) and _EXPERIMENT.fullmatch(name):
+        return []
+    return [
+        f"{name!r} is no name for an experiment: it takes letters, digits, '_', '-' and '.', "
+        "and begins with a letter or a digit"
+    ]
+
+
+def _source_problems(source: Path, script: str | None) -> list[str]:
+    if not source.is_dir():
+        what = "is a file" if source.exists() else "does not exist"
+        return [f"the source directory {source} {what}; name the directory that holds the script"]
+    if not os.access(source, os.R_OK | os.X_OK):
+        return [f"the source directory {source} cannot be read"]
+    if script is None:
+        return []
+    place = Path(os.path.normpath(source / script))
+    if source not in place.parents:
+        return [
+            f"the script {script} is outside the source directory {source}; "
+            "only what is inside goes along"
+        ]
+    if not place.is_file():
+        what = "is a directory" if place.is_dir() else "does not exist"
+        return [f"the script {script} {what} in {source}{_nearest(source, script)}"]
+    return []
+
+
+def _nearest(source: Path, script: str) -> str:
+    import difflib
+
+    there = {path.stem: path.name for path in source.glob("*.py")}
+    near = difflib.get_close_matches(os.path.splitext(script)[0], there, n=1)
+    return f"; did you mean {there[near[0]]}?" if near else ""
+
+
+def _engine(workspace: Home, target: object, reasons: list[str]) -> Engine | None:
+    try:
+        return compute_targets.resolve(workspace, target)
+    except UserErrorException as error:
+        reasons.append(str(error))
+        return None
+
+
+def _job(
+    described: describe.Described,
+    workspace: Home,
+    experiment: str,
+    origin: Origin,
+    source: Path,
+    tags: Mapping[str, Any],
+) -> JobSpec:
+    run_id = ids.new_id(experiment)
+    script = described.script
+    more = () if described.resume_from is None else resume_from.ARGUMENTS
+    return JobSpec(
+        id=run_id,
+        experiment=experiment,
+        workspace=workspace.name,
+        created=ids.now(),
+        source_directory=str(source),
+        script=Path(os.path.normpath(script)).as_posix() if script else None,
+        arguments=(*described.arguments, *more),
+        command=described.command,
+        distribution=described.distribution,
+        variables={**described.variables, **origin.variables},
+        passed=origin.passed,
+        max_run_duration_seconds=described.max_run_duration_seconds,
+        warn_before_seconds=described.warn_before_seconds,
+        retry=described.retry,
+        resources=described.resources,
+        grace_seconds=_grace({**described.variables, **origin.variables}),
+        display_name=origin.display_name or run_id,
+        parent=origin.parent,
+        root=origin.root or origin.parent or run_id,
+        tags={str(key): None if value is None else str(value) for key, value in tags.items()},
+        properties={"azureml.runsource": "experiment", "_azureml.ComputeTargetType": "local"},
+        notes=tuple(described.notes),
+        run_definition=described.run_definition,
+        submitted_by={**identity.of_process(), "user": _user()},
+    )
+
+
+def _user() -> str:
+    return os.environ.get("USER") or os.environ.get("USERNAME") or os.environ.get("LOGNAME") or ""
+
+
+def _grace(variables: Mapping[str, str]) -> float:
+    """Seconds between SIGTERM and SIGKILL: v1's AZUREML_RUN_KILL_SIGNAL_TIMEOUT_SEC, else 10."""
+    try:
+        return max(0.0, float(variables["AZUREML_RUN_KILL_SIGNAL_TIMEOUT_SEC"]))
+    except (KeyError, ValueError):
+        return 10.0
