@@ -214,7 +214,7 @@ sys.exit(1 if n == 4 else 0)
     page = sweep_plot.page(sweep)
     assert "5 runs; the best accuracy is 0.9" in page and "2 without a number" in page
     assert page.count("<td>NaN</td>") == 1 and page.count("<polyline") == 3
-    assert find_runs.find(tuner.workspace, sweep.id[:-2]).id == sweep.id  # not one of its runs
+    assert Run.find(tuner.workspace, sweep.id[:-2]).id == sweep.id  # not one of its runs
     kept = sweep.get_children_sorted_by_primary_metric(top=2, discard_no_metric=True)
     assert [row["best_primary_metric"] for row in kept] == [0.9, 0.7]
     worst = sweep.get_children_sorted_by_primary_metric(reverse=True)

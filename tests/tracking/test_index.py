@@ -74,7 +74,7 @@ def test_a_tag_and_a_name_that_come_late(bench, runs):
     assert [each.id for each in Run.list(run.experiment, tags={"kept": "still"})] == [run.id]
     row = next(row for row in find_runs.rows(bench.workspace) if row.id == run.id)
     assert row.tags == {"kept": "still"}
-    assert find_runs.find(bench.workspace, "the good one").id == run.id
+    assert Run.find(bench.workspace, "the good one").id == run.id
 
 
 def test_a_run_folder_that_was_deleted(bench, runs):
@@ -116,9 +116,9 @@ def test_several_processes_refresh_at_once(bench, runs):
 
 
 def test_finding_by_the_beginning_of_an_id(bench, runs):
-    assert find_runs.find(bench.workspace).id == runs[-1].id
-    assert find_runs.find(bench.workspace, runs[0].id).id == runs[0].id
+    assert Run.find(bench.workspace).id == runs[-1].id
+    assert Run.find(bench.workspace, runs[0].id).id == runs[0].id
     with pytest.raises(Exception, match="can mean several runs"):
-        find_runs.find(bench.workspace, "bench_")
+        Run.find(bench.workspace, "bench_")
     with pytest.raises(Exception, match="There is no run 'nothing'"):
-        find_runs.find(bench.workspace, "nothing")
+        Run.find(bench.workspace, "nothing")

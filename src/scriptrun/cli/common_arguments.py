@@ -9,7 +9,6 @@ from collections.abc import Callable, Mapping
 from scriptrun.cli import workspace_here
 from scriptrun.cli.terminal import output
 from scriptrun.core.run import Run
-from scriptrun.runs import find as find_runs
 from scriptrun.spec.hints import Any
 
 
@@ -30,7 +29,7 @@ def json_argument(parser: Any) -> None:
 
 def run_of(args: argparse.Namespace) -> Run:
     """The run that the user means. Raises UserErrorException when there is none, or several."""
-    return find_runs.find(workspace_here.existing(), args.run_name)
+    return Run.find(workspace_here.existing(), args.run_name)
 
 
 def add_verbs(

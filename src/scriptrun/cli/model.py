@@ -12,9 +12,9 @@ from typing import Any
 from scriptrun.cli import common_arguments, workspace_here
 from scriptrun.cli.terminal import output
 from scriptrun.core.model import Model
+from scriptrun.core.run import Run
 from scriptrun.history import lineage
 from scriptrun.registry import models as model_registry
-from scriptrun.runs import find as find_runs
 from scriptrun.spec.errors import UserErrorException
 
 
@@ -56,7 +56,7 @@ def run(args: argparse.Namespace) -> int:
 def _list(args: argparse.Namespace) -> int:
     workspace = workspace_here.here()
     name, run_name = getattr(args, "name", None), getattr(args, "run", None)
-    run_id = find_runs.find(workspace, run_name).id if run_name else None
+    run_id = Run.find(workspace, run_name).id if run_name else None
     tags = [each.split("=", 1) if "=" in each else each for each in getattr(args, "tag", ())]
     found = Model.list(workspace, name, tags, run_id=run_id, latest=name is None)
     if getattr(args, "json", False):
@@ -126,7 +126,7 @@ def _register(args: argparse.Namespace) -> int:
     tags = dict(_pair(each) for each in args.tag)
     facts = {"description": args.description, "model_framework": args.framework}
     if args.run:
-        run = find_runs.find(workspace_here.existing(), args.run)
+        run = Run.find(workspace_here.existing(), args.run)
         model = run.register_model(args.name, args.path, tags, **facts)
     else:
         workspace = workspace_here.here()

@@ -49,6 +49,9 @@ class ScriptRunConfig:
     the name that was probably meant. A subclass may have more of its own.
     """
 
+    #: the module that checks and starts what this describes
+    submitter = "scriptrun.submission.submit"
+
     source_directory: str | os.PathLike[str]
     script: str | os.PathLike[str] | None
     arguments: Any

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import os
 import warnings
 from collections.abc import Iterator, Mapping, Sequence
@@ -20,12 +21,10 @@ if TYPE_CHECKING:
     from scriptrun.core.workspace import Workspace
     from scriptrun.registry import environments as environment_registry
     from scriptrun.submission import batch
-    from scriptrun.sweeps import submit as sweep_submit
 
 if not TYPE_CHECKING:
     batch = later("scriptrun.submission.batch")
     environment_registry = later("scriptrun.registry.environments")
-    sweep_submit = later("scriptrun.sweeps.submit")
 
 
 class Experiment:
@@ -75,17 +74,12 @@ class Experiment:
         why it cannot be submitted.
         """
         origin = kwargs.get("origin")
-        if hasattr(config, "hyperparameter_sampling"):
-            submission = sweep_submit.check(config, self.workspace, self.name, tags, origin)
-            self._make()
-            folder = sweep_submit.start(config, self.workspace, submission, origin)
-            config = config.run_config  # that of its runs
-        else:
-            submission = check.check(config, self.workspace, self.name, tags, origin)
-            self._make()
-            folder = submit.submit(submission, self.workspace)
+        submitter = _submitter_of(config)
+        submission = submitter.check(config, self.workspace, self.name, tags, origin)
+        self._make()
+        folder = submitter.start(config, self.workspace, submission, origin)
         run = Run.at(self.workspace, folder)
-        environment_registry.remember(self.workspace, config.run_config.environment)
+        environment_registry.remember(self.workspace, submission.environment)
         for message in submission.warnings:
             warnings.warn(message, stacklevel=2)
         if kwargs.get("show_output"):
@@ -206,3 +200,12 @@ class Experiment:
 
 def _environment(config: ScriptRunConfig) -> Environment:
     return config.run_config.environment
+
+
+def _submitter_of(config: Any) -> Any:
+    """The module that checks and starts what ``config`` describes: configs name their own.
+
+    What is no config at all goes where a ScriptRunConfig goes, which says what is wrong.
+    """
+    named = getattr(config, "submitter", None)
+    return submit if not isinstance(named, str) else importlib.import_module(named)

@@ -19,6 +19,7 @@ from scriptrun.spec.errors import UserErrorException
 from scriptrun.spec.hints import TYPE_CHECKING, Any
 from scriptrun.spec.job import JobSpec
 from scriptrun.spec.later import later
+from scriptrun.spec.run_kinds import RUN_KINDS, handler
 from scriptrun.store.snapshots import snapshots
 from scriptrun.tracking import events, run_folder, run_state
 
@@ -29,10 +30,8 @@ if TYPE_CHECKING:
     from scriptrun.core.model import Model
     from scriptrun.core.workspace import Workspace
     from scriptrun.remote import client as remote_client
-    from scriptrun.sweeps import hyperdrive_run
 else:
     remote_client = later("scriptrun.remote.client")
-    hyperdrive_run = later("scriptrun.sweeps.hyperdrive_run")
 
 
 _ScriptRun: Any = ScriptRun  # what travels with jobs is not typed
@@ -48,13 +47,7 @@ class Run(_ScriptRun):  # type: ignore[misc]
     """
 
     def __init__(self, experiment: Experiment, run_id: str, **kwargs: object) -> None:
-        folder = experiment.workspace.find_run(run_id)
-        if folder is None:
-            raise UserErrorException(
-                f"There is no run {run_id!r} in the workspace {experiment.workspace.name!r}.",
-                "`scriptrun list` shows the runs.",
-            )
-        self._open(experiment.workspace, folder)
+        self._open(experiment.workspace, experiment.workspace.folder_of(run_id))
 
     def _open(self, workspace: Workspace, folder: Path) -> None:
         super().__init__(str(folder))
@@ -65,8 +58,8 @@ class Run(_ScriptRun):  # type: ignore[misc]
     @classmethod
     def at(cls, workspace: Workspace, folder: Path) -> Run:
         """The run whose folder this is; of a sweep a HyperDriveRun."""
-        if cls is Run and os.path.exists(folder / "sweep.json"):
-            cls = hyperdrive_run.HyperDriveRun  # noqa: PLW0642
+        if cls is Run:
+            cls = _class_of(folder)  # noqa: PLW0642
         run = cls.__new__(cls)
         run._open(workspace, folder)
         return run
@@ -90,13 +83,15 @@ class Run(_ScriptRun):  # type: ignore[misc]
     @staticmethod
     def get(workspace: Workspace, run_id: str) -> Run:
         """The run with this id. Raises UserErrorException when there is none."""
-        folder = workspace.find_run(run_id)
-        if folder is None:
-            raise UserErrorException(
-                f"There is no run {run_id!r} in the workspace {workspace.name!r}.",
-                "`scriptrun list` shows the runs.",
-            )
-        return Run.at(workspace, folder)
+        return Run.at(workspace, workspace.folder_of(run_id))
+
+    @staticmethod
+    def find(workspace: Workspace, wanted: str | None = None) -> Run:
+        """The run that a person means: an id, an ID prefix, a display name, or (None) the latest.
+
+        Raises UserErrorException when there is none, or several.
+        """
+        return Run.at(workspace, find_runs.find(workspace, wanted))
 
     @staticmethod
     def list(  # the SDK's name for it
@@ -404,3 +399,12 @@ class Run(_ScriptRun):  # type: ignore[misc]
 
     def _repr_html_(self) -> str:
         return run_details.as_html(self)
+
+
+def _class_of(folder: Path) -> type[Run]:
+    """The class of the run in ``folder``: a kind that has a file of its own has one of its own."""
+    for kind in RUN_KINDS.values():
+        if kind.record and os.path.exists(folder / kind.record):
+            found: type[Run] = handler(kind.run_class)
+            return found
+    return Run

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from scriptrun.core.run import Run
 from scriptrun.environments import dependency_paths, site_packages
 from scriptrun.environments.cache import folders as cache_folders
 from scriptrun.environments.cache import listing as cache_listing
@@ -11,7 +12,6 @@ from scriptrun.history import compare as compare_runs
 from scriptrun.preparation import build as build_environment
 from scriptrun.preparation import environment_record
 from scriptrun.registry import environments as environment_registry
-from scriptrun.runs import find as find_runs
 from scriptrun.spec.environment import EnvironmentSpec
 from scriptrun.spec.errors import EnvironmentException, UserErrorException
 from scriptrun.spec.hints import TYPE_CHECKING, Any
@@ -84,7 +84,7 @@ def _key(text: str) -> str | None:
 
 def _of_run(workspace: Workspace, text: str, error: EnvironmentException) -> Locked:
     try:
-        run = find_runs.find(workspace, text)
+        run = Run.find(workspace, text)
     except UserErrorException:
         raise UserErrorException(
             f"{text!r} is no environment, no key of a built one, and no run.", error.hint

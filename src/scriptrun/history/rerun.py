@@ -15,6 +15,7 @@ from scriptrun.spec.environment import INTERPRETER
 from scriptrun.spec.errors import UserErrorException, refuse
 from scriptrun.spec.hints import TYPE_CHECKING, Any
 from scriptrun.spec.job import JobSpec
+from scriptrun.spec.run_kinds import SWEEP
 from scriptrun.store.secrets import vault
 from scriptrun.store.snapshots import snapshots
 from scriptrun.submission import submit
@@ -59,7 +60,7 @@ def start(run: Run, display_name: str = "") -> Again:
 def _job(run: Run, display_name: str) -> JobSpec:
     """The same job under a new id; nothing that decides its outcome is touched."""
     before = run.job
-    if before.kind == "hyperdrive":
+    if before.kind == SWEEP:
         raise UserErrorException(
             f"The run {run.id} is a sweep.",
             "Any of its runs can be run again; `scriptrun sweep resume` lets the sweep go on.",

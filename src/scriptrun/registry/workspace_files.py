@@ -240,6 +240,16 @@ class Home:
         """The folder of the run with exactly this id, or None."""
         return run_folder.find(self.runs_folder, run_id)
 
+    def folder_of(self, run_id: str) -> Path:
+        """The folder of the run with exactly this id. Raises UserErrorException without one."""
+        folder = self.find_run(run_id)
+        if folder is None:
+            raise UserErrorException(
+                f"There is no run {run_id!r} in the workspace {self.name!r}.",
+                "`scriptrun list` shows the runs.",
+            )
+        return folder
+
     def get_details(self) -> dict[str, Any]:
         """The workspace's facts as a dict."""
         return {**self._facts, "location": self.location, "path": str(self.root)}

@@ -51,25 +51,23 @@ def rows(
         found.close()
 
 
-def find(workspace: Workspace, wanted: str | None = None) -> Run:
-    """The run that a person means: an id, a unique beginning of one, a display name, or nothing.
+def find(workspace: Workspace, wanted: str | None = None) -> Path:
+    """The folder of the run that a person means: an id, an ID prefix, a display name, or nothing.
 
     Nothing means the latest that has no parent; of several with a beginning the only one without a
     parent is meant. Raises UserErrorException when there is none, or several.
     """
-    from scriptrun.core.run import Run
-
     if wanted:
         folder = workspace.find_run(wanted)
         if folder is not None:
-            return Run.at(workspace, folder)
+            return folder
     found = opened(workspace)
     try:
         ids = _candidates(found, wanted)
     finally:
         found.close()
     if len(ids) == 1 or (ids and not wanted):
-        return Run.get(workspace, ids[0])
+        return workspace.folder_of(ids[0])
     if not ids and not wanted:
         raise UserErrorException(
             f"There are no runs in the workspace {workspace.name!r} yet.",

@@ -14,6 +14,7 @@ from scriptrun.runtime import files
 from scriptrun.spec import states
 from scriptrun.spec.errors import ActivityFailedException, UserErrorException
 from scriptrun.spec.hints import IO, TYPE_CHECKING
+from scriptrun.spec.run_kinds import run_kind
 from scriptrun.tracking import run_folder
 from scriptrun.tracking.unstarted import end_failed
 
@@ -31,8 +32,9 @@ def script_logs(job: JobSpec, ranks: Sequence[int] | None = None) -> list[str]:
 
     Raises UserErrorException for a rank that the job does not have.
     """
-    if job.kind == "hyperdrive":
-        return ["user_logs/hyperdrive.txt"]
+    kind = run_kind(job.kind)
+    if kind.log:
+        return [kind.log]
     count = ranks_of(job)
     if not job.distribution.kind:
         if any(ranks or ()):
@@ -204,8 +206,8 @@ def raise_if_failed(run: Run, raise_on_error: bool) -> None:
     """Raise ActivityFailedException for a run that ended Failed."""
     status = run.standing
     if raise_on_error and status.state == states.FAILED:
-        is_sweep = run.job.kind == "hyperdrive"  # its reason has the lines of its run's log
-        tail = "" if is_sweep else last_lines(run.path / _log_of_the_end(run))
+        inside = run_kind(run.job.kind).has_children  # its reason has the lines of its run's log
+        tail = "" if inside else last_lines(run.path / _log_of_the_end(run))
         shown = f"\nThe last lines of its log:\n{tail}" if tail else ""
         reason = status.reason.rstrip(".")
         raise ActivityFailedException(f"The run {run.id} failed: {reason}.{shown}")

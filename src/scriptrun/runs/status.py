@@ -14,17 +14,16 @@ from scriptrun.spec.errors import ScriptrunError
 from scriptrun.spec.hints import TYPE_CHECKING
 from scriptrun.spec.job import JobSpec
 from scriptrun.spec.later import later
+from scriptrun.spec.run_kinds import SCRIPT, handler, run_kind
 from scriptrun.tracking import run_folder, run_state
 
 if TYPE_CHECKING:
     from scriptrun.data.mount import mount as mounting
     from scriptrun.registry.workspace_files import Home
     from scriptrun.remote import client as remote_client
-    from scriptrun.sweeps import status as sweep_status
 else:
     mounting = later("scriptrun.data.mount.mount")
     remote_client = later("scriptrun.remote.client")
-    sweep_status = later("scriptrun.sweeps.status")
 
 #: seconds in which the submitter itself may be about to start what it has queued
 JUST_NOW = 1.0
@@ -38,8 +37,17 @@ def status_of(
     ``waiting`` are the ids that a glance at the queue found, where many runs are asked about.
     Raises Unreachable for one run of a cluster that cannot be reached.
     """
-    if job.kind == "hyperdrive":
-        return sweep_status.status_of(workspace, folder, job)
+    kind = run_kind(job.kind)
+    if kind.name != SCRIPT:
+        decided: run_state.Status = handler(kind.status)(workspace, folder, job)
+        return decided
+    return of_script(workspace, folder, job, waiting)
+
+
+def of_script(
+    workspace: Home, folder: Path, job: JobSpec, waiting: frozenset[str] | None = None
+) -> run_state.Status:
+    """The state of a run whose work is a script or a command; see ``status_of``."""
     if job.target.options.get("ssh"):
         return _of_afar(folder, job, waiting is not None)
     for _ in range(3):  # a run may move between the looks

@@ -30,15 +30,18 @@ from scriptrun.spec.later import later
 from scriptrun.spec.values import Value
 from scriptrun.store import paths
 from scriptrun.store.snapshots import snapshots
-from scriptrun.submission import check, git_provenance, resume_from
+from scriptrun.submission import check as checks
+from scriptrun.submission import git_provenance, resume_from
 from scriptrun.tracking import run_folder, unstarted
 from scriptrun.tracking.events import later_writer
 
 if TYPE_CHECKING:
+    from scriptrun.config.script_run_config import ScriptRunConfig
     from scriptrun.registry import image_registries
     from scriptrun.registry.workspace_files import Home
     from scriptrun.remote import client as remote_client
     from scriptrun.submission import data_binding, import_warnings
+    from scriptrun.submission.check import Submission
 else:
     data_binding = later("scriptrun.submission.data_binding")
     remote_client = later("scriptrun.remote.client")
@@ -50,13 +53,27 @@ else:
 Taken = tuple[snapshots.Snapshot, dict[str, str]]
 
 
-def submit(submission: check.Submission, workspace: Home) -> Path:
+#: what a ScriptRunConfig's ``submitter`` has, beside ``start``
+check = checks.check
+
+
+def start(
+    config: ScriptRunConfig, workspace: Home, submission: Submission, origin: object = None
+) -> Path:
+    """Start the checked ``submission``; the run's folder. ``config`` and ``origin`` count no more.
+
+    (Each kind of config names a module with ``check`` and ``start`` as its ``submitter``.)
+    """
+    return submit(submission, workspace)
+
+
+def submit(submission: Submission, workspace: Home) -> Path:
     """Take the snapshot, write the run down and start it, or queue it; return the run's folder."""
     return record(complete(submission, workspace), workspace, submission.warnings)
 
 
 def complete(
-    submission: check.Submission, workspace: Home, taken: dict[Path, Taken] | None = None
+    submission: Submission, workspace: Home, taken: dict[Path, Taken] | None = None
 ) -> JobSpec:
     """The job with its snapshot and its data's lists; ``taken`` keeps snapshots for the next."""
     job = submission.job

@@ -17,9 +17,11 @@ from scriptrun.runtime import files
 from scriptrun.spec.errors import WorkspaceException
 from scriptrun.spec.hints import Any
 from scriptrun.spec.job import JobSpec
+from scriptrun.spec.run_kinds import RUN_KINDS, SWEEP
 from scriptrun.tracking import run_folder
 
-FILE, LOG, KIND = "sweep.json", "user_logs/hyperdrive.txt", "hyperdrive"
+KIND = SWEEP
+FILE, LOG = RUN_KINDS[SWEEP].record, RUN_KINDS[SWEEP].log
 FORMAT = 1
 #: tags of a sweep that has ended, which are properties too, as in v1
 OF_BEST = ("best_child_run_id", "score", "best_metric_status")

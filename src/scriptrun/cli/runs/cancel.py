@@ -7,7 +7,6 @@ import argparse
 from scriptrun.cli import common_arguments, workspace_here
 from scriptrun.cli.terminal import output
 from scriptrun.core.run import Run
-from scriptrun.runs import find as find_runs
 from scriptrun.spec.hints import Any
 
 
@@ -29,7 +28,7 @@ def run(args: argparse.Namespace) -> int:
     if args.all:
         found = list(Run.unfinished(workspace))
     else:
-        found = [find_runs.find(workspace, name) for name in args.run_names or [None]]
+        found = [Run.find(workspace, name) for name in args.run_names or [None]]
     told = [_cancel(each) for each in found]
     if args.json:
         output.as_json(told)

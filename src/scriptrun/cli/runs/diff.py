@@ -43,7 +43,7 @@ def run(args: argparse.Namespace) -> int:
 def _two(workspace: Workspace, first: str | None, second: str | None) -> tuple[Run, Run]:
     if first is None:
         return _last_two(workspace)
-    found = find_runs.find(workspace, first), find_runs.find(workspace, second)
+    found = Run.find(workspace, first), Run.find(workspace, second)
     if second is None and found[0].id == found[1].id:
         raise UserErrorException(
             f"{first!r} means the latest run, {found[0].id}: there is nothing to compare it with.",
@@ -56,7 +56,7 @@ def _last_two(workspace: Workspace) -> tuple[Run, Run]:
     ids = [row.id for row in find_runs.rows(workspace, limit=2, children=False)]
     if len(ids) < 2:
         raise UserErrorException("There are no two runs to compare yet.")
-    return find_runs.find(workspace, ids[1]), find_runs.find(workspace, ids[0])
+    return Run.find(workspace, ids[1]), Run.find(workspace, ids[0])
 
 
 def _print(first: Run, second: Run, found: compare_runs.Comparison) -> None:

@@ -13,7 +13,6 @@ from pathlib import Path
 from scriptrun.cli import common_arguments, workspace_here
 from scriptrun.cli.terminal import output
 from scriptrun.core.run import Run
-from scriptrun.runs import find as find_runs
 from scriptrun.spec.errors import UserErrorException
 from scriptrun.spec.hints import Any
 from scriptrun.tracking import artifacts
@@ -44,13 +43,13 @@ def _meant(args: argparse.Namespace) -> tuple[Run, str | None]:
     workspace = workspace_here.existing()
     if args.run_name and not args.name:
         try:
-            return find_runs.find(workspace, args.run_name), None
+            return Run.find(workspace, args.run_name), None
         except UserErrorException:
-            latest = find_runs.find(workspace)
+            latest = Run.find(workspace)
             if _names(latest, args.run_name):
                 return latest, args.run_name
             raise
-    return find_runs.find(workspace, args.run_name), args.name
+    return Run.find(workspace, args.run_name), args.name
 
 
 def _names(run: Run, beginning: str) -> list[str]:

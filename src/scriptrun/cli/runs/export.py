@@ -23,10 +23,10 @@ from scriptrun.runtime import files
 from scriptrun.spec.errors import UserErrorException
 from scriptrun.spec.hints import Any
 from scriptrun.spec.job import JobSpec
+from scriptrun.spec.run_kinds import SWEEP
 from scriptrun.submission import check
 
 #: the kind of a sweep's own job
-SWEEP = "hyperdrive"
 FORMATS = ("azureml-v2", "sbatch", "kubernetes", "docker", "podman", "shell")
 
 

@@ -17,6 +17,7 @@ from scriptrun.cli import common_arguments, workspace_here
 from scriptrun.cli.terminal import output
 from scriptrun.core.model import Model
 from scriptrun.history import lineage
+from scriptrun.spec.run_kinds import run_kind
 
 #: how many packages of the environment are shown; --json has all
 SHOWN = 8
@@ -51,7 +52,8 @@ def _of_run(run: dict[str, Any] | None) -> list[tuple[str, str]]:
     if run.get("gone"):
         return [("run", f"{run['id']}, which is gone from the workspace")]
     parent, snapshot = run["parent"] or {}, run["snapshot"]
-    above = "sweep" if parent.get("kind") == "hyperdrive" else "parent"
+    kind = run_kind(parent.get("kind", ""))
+    above = kind.title if kind.has_children else "parent"
     kept = "" if snapshot["kept"] else " (gone from the workspace)"
     return [
         ("run", f"{run['id']}, {run['state']}, in {run['experiment']} on {run['target']}"),

@@ -11,6 +11,7 @@ from scriptrun.core.run import Run
 from scriptrun.data import summary
 from scriptrun.spec import states
 from scriptrun.spec.hints import Any
+from scriptrun.spec.run_kinds import run_kind
 from scriptrun.tracking import artifacts
 
 _SHOWN = 15
@@ -39,8 +40,9 @@ def record(run: Run) -> dict[str, Any]:
 
 def _print(run: Run) -> None:
     details, job, status = run.get_details(), run.job, run.standing
+    kind = run_kind(job.kind)
     what = job.command or " ".join([job.script or "", *map(_word, job.arguments)])
-    what = f"a sweep of {what}" if job.kind == "hyperdrive" else what
+    what = f"a {kind.title} of {what}" if kind.has_children else what
     name = details["displayName"]
     output.facts(
         [
@@ -107,7 +109,7 @@ def _tag(name: str, value: str | None) -> str:
 
 
 def _metrics(run: Run) -> None:
-    if run.type == "hyperdrive":
+    if run_kind(run.type).has_children:
         print(f"\nIts runs: scriptrun sweep show {run.id}")
         return
     found = run.get_metrics()

@@ -27,6 +27,7 @@ from scriptrun.cli.options import sweep as sweep_options
 from scriptrun.cli.terminal import attach, output
 from scriptrun.config.sweeps import search_space
 from scriptrun.config.sweeps.hyperdrive import HyperDriveConfig, PrimaryMetricGoal
+from scriptrun.core.run import Run
 from scriptrun.core.workspace import Workspace
 from scriptrun.registry import experiments as experiment_registry
 from scriptrun.runs import find as find_runs
@@ -86,7 +87,7 @@ def named(args: argparse.Namespace) -> HyperDriveRun:
     """The sweep that the user means (default: the latest). Raises UserErrorException."""
     workspace = workspace_here.existing()
     if args.run_name:
-        found = find_runs.find(workspace, args.run_name)
+        found = Run.find(workspace, args.run_name)
         if isinstance(found, HyperDriveRun):
             return found
         above = found.parent
@@ -170,7 +171,7 @@ def _config(args: argparse.Namespace, job: Any, workspace: Workspace) -> HyperDr
         args.max_minutes,
         sweep_options.policy_of(args.policy),
         run_config=job,
-        resume_from=[find_runs.find(workspace, each) for each in args.resume_from],
+        resume_from=[Run.find(workspace, each) for each in args.resume_from],
     )
 
 

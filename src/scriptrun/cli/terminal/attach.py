@@ -15,6 +15,7 @@ from scriptrun.core.run import Run
 from scriptrun.runs import follow
 from scriptrun.spec import states
 from scriptrun.spec.hints import Any
+from scriptrun.spec.run_kinds import run_kind
 from scriptrun.tracking import run_folder
 from scriptrun.tracking.run_state import Status
 
@@ -212,8 +213,8 @@ def summary(run: Run, status: Status) -> None:
     if status.reason:
         lines.append(f"  {status.reason}")
     lines += _last_lines(run)
-    lines += _best(run) if run.type == "hyperdrive" else []
-    metrics = {} if run.type == "hyperdrive" else run.get_metrics()
+    lines += _best(run) if run_kind(run.type).has_children else []
+    metrics = {} if run_kind(run.type).has_children else run.get_metrics()
     if metrics:
         shown = [f"{name} {output.number(value)}" for name, value in list(metrics.items())[:6]]
         more = f" and {len(metrics) - 6} more" if len(metrics) > 6 else ""

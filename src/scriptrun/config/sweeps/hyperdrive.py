@@ -39,6 +39,9 @@ class HyperDriveConfig:
     Nothing is checked here: a sweep that cannot be is refused, with all reasons, when submitted.
     """
 
+    #: the module that checks and starts what this describes
+    submitter = "scriptrun.sweeps.submit"
+
     def __init__(
         self,
         hyperparameter_sampling: HyperParameterSampling,

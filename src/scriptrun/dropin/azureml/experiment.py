@@ -10,6 +10,7 @@ from pathlib import Path
 
 from scriptrun.config.run_configuration import RunConfiguration
 from scriptrun.config.script_run_config import ScriptRunConfig
+from scriptrun.config.sweeps.hyperdrive import HyperDriveConfig
 from scriptrun.core import experiment
 from scriptrun.core.run import Run
 from scriptrun.core.workspace import Workspace
@@ -36,7 +37,7 @@ class Experiment(experiment.Experiment):
         if hasattr(config, "to_script_run_config"):
             config = config.to_script_run_config()
         described = config
-        if hasattr(config, "hyperparameter_sampling"):
+        if isinstance(config, HyperDriveConfig):
             described = config.run_config  # the job of a sweep's runs
         target = getattr(getattr(described, "run_config", None), "target", None)
         if isinstance(target, str):

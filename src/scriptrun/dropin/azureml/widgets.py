@@ -11,6 +11,7 @@ from scriptrun.core.run import Run
 from scriptrun.runs import follow
 from scriptrun.spec import states
 from scriptrun.spec.hints import Any
+from scriptrun.spec.run_kinds import run_kind
 
 #: seconds between two looks at a run, and how many lines of its log are shown
 EVERY, LINES = 1.0, 10
@@ -58,7 +59,7 @@ def box(run: Run) -> str:
     facts = {"Run": run.id, "Experiment": run.job.experiment, "Status": standing.state}
     if standing.reason:
         facts["Reason"] = standing.reason
-    metrics = _best(run) if run.type == "hyperdrive" else _metrics(run)
+    metrics = _best(run) if run_kind(run.type).has_children else _metrics(run)
     log = follow.last_lines(run.path / follow.script_logs(run.job)[0], LINES)
     tables = _table(facts) + (_table(metrics) if metrics else "")
     return f"{tables}<pre>{escape(log)}</pre>" if log else tables

@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import Any
 from unittest import mock
 
+from scriptrun.config.sweeps.hyperdrive import HyperDriveConfig
 from scriptrun.core import experiment
 from scriptrun.data.datasets.consumption import DOWNLOAD
 from scriptrun.data.datasets.content import Content
@@ -48,7 +49,7 @@ class Recorder:
         """Describe the job that ``config`` is; of a pipeline's ``step`` what else it says."""
         sweep: dict[str, Any] = {"step": step} if step else {}
         try:
-            if hasattr(config, "hyperparameter_sampling"):
+            if isinstance(config, HyperDriveConfig):
                 sweep["sweep"] = _swept(config)
                 config = config.run_config  # the one job that it varies
             if hasattr(config, "to_script_run_config"):
