@@ -41,7 +41,8 @@ PURE_RUNTIME = (
 )
 STARTS_JOBS = (
     "scriptrun.engines",
-    "scriptrun.queue.ensure_runner",
+    "scriptrun.queue",
+    "scriptrun.store.detached",
     "scriptrun.runtime",
     "scriptrun.sweeps",
     "scriptrun.testing",

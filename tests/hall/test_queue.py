@@ -13,10 +13,10 @@ import pytest
 
 from scriptrun import Experiment, Run
 from scriptrun.engines.local.engine import Local
-from scriptrun.queue import ensure_runner, tickets
 from scriptrun.queue import runner as queue_runner
-from scriptrun.queue import start as start_run
+from scriptrun.queue import tickets, workers
 from scriptrun.runtime import files
+from scriptrun.store import detached
 from scriptrun.store.locks import flocks
 from scriptrun.testing import jobs
 from scriptrun.testing.jobs import PATIENCE, Bench, log_of, until, wait
@@ -84,8 +84,8 @@ def test_one_runner_a_workspace_which_exits_when_idle(bench, blocked, tmp_path):
     run = bench.submit("print('later')")
     until(lambda: has_runner(bench))
     for _ in range(5):
-        ensure_runner.see_to_it(bench.workspace)
-    command = start_run.runner_command(bench.workspace)
+        workers.ensure_runner(bench.workspace)
+    command = workers.runner(bench.workspace).command
     assert subprocess.run(command, timeout=PATIENCE).returncode == 0, "a second one leaves at once"
     until(lambda: len(runners(bench)) == 1)
     (tmp_path / "gate").touch()
@@ -95,7 +95,7 @@ def test_one_runner_a_workspace_which_exits_when_idle(bench, blocked, tmp_path):
 
 def free_lock(bench):
     """The runner's lock, where no runner holds it."""
-    return flocks.try_flock(start_run.runner_lock(bench.workspace.id))
+    return flocks.try_flock(workers.runner(bench.workspace).lock)
 
 
 def has_runner(bench):
@@ -104,7 +104,7 @@ def has_runner(bench):
     if lock is None:
         return True
     lock.release()
-    ensure_runner.see_to_it(bench.workspace)
+    workers.ensure_runner(bench.workspace)
     return False
 
 
@@ -165,11 +165,13 @@ def test_listing_many_that_wait_starts_one_runner(bench, blocked, tmp_path, monk
     source = bench.source("print('later')")
     runs = [bench.submit(source=source) for _ in range(10)]
     end_runners(bench)
-    started = len(ensure_runner._started)
-    with monkeypatch.context() as slow:
-        slow.setattr(ensure_runner, "BOOT", PATIENCE)
+    started = []
+    with monkeypatch.context() as spied:
+        begin = detached.start
+        spied.setattr(detached, "start", lambda *how: started.append(how) or begin(*how))
+        spied.setattr(workers, "RUNNER_BOOT", PATIENCE)
         assert len(list(Run.list(blocked.experiment))) == 11
-    assert len(ensure_runner._started) <= started + 1
+    assert len(started) <= 1
     (tmp_path / "gate").touch()
     assert {wait(run) for run in runs} == {"Completed"}
 
@@ -182,7 +184,7 @@ def test_a_ticket_whose_run_was_never_published_is_dropped(bench):
     value["submitter"]["start"] = "1"  # the submitter has gone
     files.write_atomic(str(ticket.path), files.to_json(value))
     assert bench.run("print('next')").get_status() == "Completed"
-    ensure_runner.see_to_it(bench.workspace)
+    workers.ensure_runner(bench.workspace)
     until(lambda: not tickets.waiting(queue(bench)))
     assert not folder.exists()
 
@@ -228,7 +230,7 @@ def test_a_launcher_that_keeps_dying_ends_the_run_after_three_tries(bench, tmp_p
         files.publish(str(place / "node-0.start.json"), files.to_json(owner))
     files.publish(str(folder / "job.json"), files.to_json(job))
     tickets.write(queue(bench), folder, dict(os.environ))
-    ensure_runner.see_to_it(bench.workspace)
+    workers.ensure_runner(bench.workspace)
     run = Run.get(bench.workspace, "dying_1")
     assert wait(run) == "Failed"
     assert "3 times" in run.standing.reason
@@ -244,7 +246,7 @@ def test_an_attempt_that_ended_before_its_script_is_followed_by_another(bench):
     job = {**first.job.to_dict(), "id": "again_1"}
     files.publish(str(folder / "job.json"), files.to_json(job))
     tickets.write(queue(bench), folder, dict(os.environ))
-    ensure_runner.see_to_it(bench.workspace)
+    workers.ensure_runner(bench.workspace)
     run = Run.get(bench.workspace, "again_1")
     assert (wait(run), log_of(run)) == ("Completed", "warm\n")
     assert not (folder / "work.1").exists()
@@ -278,7 +280,7 @@ def delete(run):
 def test_a_run_that_the_runner_knows_is_deleted(bench, blocked, tmp_path):
     run = bench.submit("print('never')")
     end_runners(bench)
-    lock = until(lambda: flocks.try_flock(start_run.runner_lock(bench.workspace.id)))
+    lock = until(lambda: flocks.try_flock(workers.runner(bench.workspace).lock))
     with lock:
         living = queue_runner.Runner(bench.workspace, queue(bench), lock)
         (name,) = tickets.names(queue(bench))

@@ -323,11 +323,11 @@ def test_two_drivers_at_once_are_one(tuner, tmp_path):
         taken = flocks.try_flock(lock)
         if taken is not None:  # one that came to it in this moment has gone: there is another
             taken.release()
-            ensure_driver.see_to_it(tuner.workspace, sweep.id)
+            ensure_driver.ensure(tuner.workspace, sweep.id)
         return taken is None
 
     until(is_driven)
-    command = ensure_driver.command(tuner.workspace, sweep.id)
+    command = ensure_driver.worker(tuner.workspace, sweep.id).command
     assert subprocess.run(command, timeout=PATIENCE).returncode == 0  # it sees the lock and goes
     gate.touch()
     assert ended(sweep).state == "Completed" and numbers(sweep) == [0, 1, 2, 3]

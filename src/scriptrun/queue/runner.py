@@ -22,7 +22,7 @@ from scriptrun.environments.lookup import find
 from scriptrun.preparation import environment_record, prepare_run
 from scriptrun.preparation import resolve as resolve_environment
 from scriptrun.queue import start as start_run
-from scriptrun.queue import tickets
+from scriptrun.queue import tickets, workers
 from scriptrun.registry import compute_targets
 from scriptrun.registry.workspace_files import Home
 from scriptrun.runtime import identity, processes
@@ -34,17 +34,12 @@ from scriptrun.spec import states
 from scriptrun.spec.digests import digest_of
 from scriptrun.spec.environment import IMAGE
 from scriptrun.spec.errors import ScriptrunError
-from scriptrun.spec.hints import TYPE_CHECKING, Any
+from scriptrun.spec.hints import Any
 from scriptrun.spec.job import JobSpec
-from scriptrun.spec.later import later
+from scriptrun.spec.run_kinds import RUN_KINDS, handler
 from scriptrun.store import container_tool, paths
 from scriptrun.store.locks import flocks
 from scriptrun.tracking import run_folder, unstarted
-
-if TYPE_CHECKING:
-    from scriptrun.sweeps import ensure_driver
-else:
-    ensure_driver = later("scriptrun.sweeps.ensure_driver")
 
 #: how many environments are built at once, and how often a run is tried that keeps being killed
 BUILDERS, TRIES = 2, 3
@@ -59,17 +54,23 @@ def main(root: str) -> None:
     processes.call_me(processes.RUNNER)
     local_engine.allow_fork()
     workspace = Home(root)
-    if os.path.isdir(paths.runtime_root() / "sweeps" / workspace.id):
-        ensure_driver.see_to_all(workspace)
+    _ensure_workers(workspace)
     queue = tickets.queue_of(workspace.id)
     make_forks_cheap()
     while tickets.names(queue):
-        lock = flocks.try_flock(start_run.runner_lock(workspace.id))
+        lock = flocks.try_flock(workers.runner(workspace).lock)
         if lock is None:
             return
         with lock:
             Runner(workspace, queue, lock).run()
         # whoever queued a run while the lock was still held relies on this second look
+
+
+def _ensure_workers(workspace: Home) -> None:
+    """Start the workers of runs that have one of their own, where they are wanted and gone."""
+    for kind in RUN_KINDS.values():
+        if kind.queue and os.path.isdir(paths.runtime_root() / kind.queue / workspace.id):
+            handler(kind.ensure_workers)(workspace)
 
 
 def make_forks_cheap() -> None:

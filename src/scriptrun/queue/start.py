@@ -7,12 +7,12 @@ from pathlib import Path
 
 from scriptrun.engines.base import Order
 from scriptrun.preparation import environment_record
-from scriptrun.queue import tickets
+from scriptrun.queue import tickets, workers
 from scriptrun.registry import compute_targets
-from scriptrun.spec.hints import TYPE_CHECKING, Any
+from scriptrun.spec.hints import TYPE_CHECKING
 from scriptrun.spec.job import JobSpec
 from scriptrun.spec.later import later
-from scriptrun.store import job_runtime, paths
+from scriptrun.store import job_runtime
 
 if TYPE_CHECKING:
     from scriptrun.environments.builder import Ready
@@ -63,32 +63,8 @@ def order_of(
         environ=ticket.environ,
         attempt=attempt,
         ticket=ticket.path,
-        wake=wake(workspace),
+        wake=workers.runner(workspace).wake(),
         tool=(sys.executable, "-P"),
         container=ready.container,
         secrets=build_secrets.of(job.environment, workspace, ticket.environ) if elsewhere else {},
     )
-
-
-def wake(workspace: Home) -> dict[str, Any]:
-    """What a launcher needs to see to it, at its end, that a runner lives while anything waits."""
-    return {
-        "queue": str(tickets.queue_of(workspace.id)),
-        "lock": str(runner_lock(workspace.id)),
-        "command": runner_command(workspace),
-    }
-
-
-def runner_lock(workspace_id: str) -> Path:
-    """The file whose lock the workspace's runner on this host holds."""
-    return paths.runtime_folder("runners") / f"{workspace_id}.lock"
-
-
-def runner_command(workspace: Home) -> list[str]:
-    """The command line of the workspace's runner."""
-    home = str(Path(__file__).resolve().parents[2])
-    program = (
-        f"import sys; sys.path.insert(0, {home!r}); from scriptrun.queue import runner; "
-        f"runner.main({str(workspace.root)!r})"
-    )
-    return [sys.executable, "-I", "-c", program]

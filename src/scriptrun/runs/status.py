@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from scriptrun.engines.base import ALIVE, ENDED, QUEUED, UNKNOWN, View
-from scriptrun.queue import ensure_runner, tickets
+from scriptrun.queue import tickets, workers
 from scriptrun.registry import compute_targets
 from scriptrun.runtime import identity, results
 from scriptrun.runtime.launcher import retry
@@ -138,7 +138,7 @@ def _is_started_again(workspace: Home, folder: Path, job: JobSpec, evidence: str
     queue = Path(job.submitted_by.get("queue") or tickets.queue_of(workspace.id))
     if tickets.put_back(queue, job.id):
         results.publish_node(str(folder), attempt, 0, value)
-        ensure_runner.see_to_it(workspace)
+        workers.ensure_runner(workspace)
     return tickets.find(queue, job.id) is not None
 
 
@@ -152,7 +152,7 @@ def _ended_without_result(job: JobSpec, evidence: str) -> str:
 def _waits(workspace: Home, job: JobSpec, waiting: frozenset[str] | None) -> bool:
     """Whether the run has a ticket; if so, and it is this user's, a runner is seen to."""
     if waiting is not None and job.id in waiting:
-        ensure_runner.see_to_it(workspace)
+        workers.ensure_runner(workspace)
         return True  # good enough for a list: a ticket that has gone since shows at the next
     own = tickets.queue_of(workspace.id)
     queue = Path(job.submitted_by.get("queue") or own)
@@ -160,5 +160,5 @@ def _waits(workspace: Home, job: JobSpec, waiting: frozenset[str] | None) -> boo
     if ticket is None:
         return False
     if queue == own and tickets.age(ticket) > JUST_NOW:
-        ensure_runner.see_to_it(workspace)
+        workers.ensure_runner(workspace)
     return True

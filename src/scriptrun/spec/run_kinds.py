@@ -20,7 +20,9 @@ class RunKind(Value):
     ``title`` is what messages call such a run. ``run_class`` is its public class, ``status``
     the function that decides its state from (workspace, folder, job). ``record`` is the file of its
     own in the run's folder, ``log`` its log where that is not a script's. ``has_children``: the
-    work is done by child runs, which hold the metrics.
+    work is done by child runs, which hold the metrics. Where such a run has a worker of its own,
+    ``queue`` is the folder of their tickets below the user's runtime directory, and
+    ``ensure_workers`` the function that starts those of a workspace that are wanted and gone.
     """
 
     name: str
@@ -30,6 +32,8 @@ class RunKind(Value):
     record: str = ""
     log: str = ""
     has_children: bool = False
+    queue: str = ""
+    ensure_workers: str = ""
 
 
 RUN_KINDS = {
@@ -44,6 +48,8 @@ RUN_KINDS = {
             record="sweep.json",
             log="user_logs/hyperdrive.txt",
             has_children=True,
+            queue="sweeps",
+            ensure_workers="scriptrun.sweeps.ensure_driver:ensure_all",
         ),
     )
 }

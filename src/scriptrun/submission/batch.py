@@ -5,8 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 
 from scriptrun.preparation import environment_record
-from scriptrun.queue import ensure_runner
 from scriptrun.queue import start as start_run
+from scriptrun.queue import workers
 from scriptrun.registry import compute_targets
 from scriptrun.registry.workspace_files import Home
 from scriptrun.remote import client as remote_client
@@ -72,7 +72,7 @@ def _together(workspace: Home, group: list[Written]) -> set[str]:
     try:
         return {job.id for job in engine.submit_together(pairs)}
     except (ExperimentExecutionException, OSError):
-        ensure_runner.see_to_it(
+        workers.ensure_runner(
             workspace
         )  # it tries them one by one, and tells what stands in the way
         return {run.job.id for run in group}

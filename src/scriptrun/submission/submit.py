@@ -15,8 +15,8 @@ from scriptrun.environments.cache import folders as cache_folders
 from scriptrun.environments.lookup import find
 from scriptrun.preparation import environment_record
 from scriptrun.preparation import resolve as resolve_environment
-from scriptrun.queue import ensure_runner, tickets
 from scriptrun.queue import start as start_run
+from scriptrun.queue import tickets, workers
 from scriptrun.runtime import events, files
 from scriptrun.spec import states
 from scriptrun.spec.environment import EnvironmentSpec
@@ -209,4 +209,4 @@ def start_or_queue(workspace: Home, run: Written) -> None:
             unstarted.end_failed(run.folder, error.message)
             tickets.drop(run.ticket.path)
             raise
-    ensure_runner.see_to_it(workspace)
+    workers.ensure_runner(workspace)

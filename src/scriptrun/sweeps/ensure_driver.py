@@ -7,17 +7,14 @@ hosts the driver holds a lease in the sweep's folder, and keeps its counter movi
 
 from __future__ import annotations
 
-import atexit
 import os
-import subprocess
-import sys
-import time
 from pathlib import Path
 from typing import Any
 
+from scriptrun.queue import workers
 from scriptrun.runtime import files, identity, processes
 from scriptrun.store import paths
-from scriptrun.store.locks import flocks, leases
+from scriptrun.store.locks import leases
 from scriptrun.store.locks import silence as lease_silence
 from scriptrun.tracking import run_folder
 
@@ -67,7 +64,7 @@ def write_ticket(workspace_id: str, folder: Path) -> Path:
     return path
 
 
-def see_to_all(workspace: Any) -> None:
+def ensure_all(workspace: Any) -> None:
     """Start the drivers of all sweeps that want one and have none."""
     try:
         names = os.listdir(place(workspace.id))
@@ -75,43 +72,23 @@ def see_to_all(workspace: Any) -> None:
         return
     for name in names:
         if name.endswith(".json"):
-            see_to_it(workspace, name[: -len(".json")])
+            ensure(workspace, name[: -len(".json")])
 
 
-def see_to_it(workspace: Any, run_id: str) -> None:
+def ensure(workspace: Any, run_id: str) -> None:
     """Start the sweep's driver unless one lives."""
-    _started[:] = [each for each in _started if each[2].poll() is None]
-    now = time.monotonic()
-    if any(of == run_id and now - when < BOOT for of, when, _ in _started):
-        return
-    lock = flocks.try_flock(lock_of(workspace.id, run_id))
-    if lock is None:
-        return
-    lock.close()
-    if _is_abandoned(workspace.id, run_id):
-        return
-    process = subprocess.Popen(
-        command(workspace, run_id),
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
-        start_new_session=True,
-        cwd="/" if os.name == "posix" else None,
-        env={name: os.environ[name] for name in os.environ if name not in identity.OF_A_JOB},
-    )
-    if processes.in_job():
-        processes.await_name(process.pid, processes.SWEEP)
-    _started.append((run_id, now, process))
+    workers.ensure(worker(workspace, run_id), lambda: not _is_abandoned(workspace.id, run_id))
 
 
-def command(workspace: Any, run_id: str) -> list[str]:
-    """The command line of the sweep's driver."""
-    home = str(Path(__file__).resolve().parents[2])
-    program = (
-        f"import sys; sys.path.insert(0, {home!r}); from scriptrun.sweeps import driver; "
-        f"driver.main({str(workspace.root)!r}, {run_id!r})"
+def worker(workspace: Any, run_id: str) -> workers.Worker:
+    """The worker that drives the sweep."""
+    return workers.Worker(
+        queue=place(workspace.id),
+        lock=lock_of(workspace.id, run_id),
+        command=workers.command("scriptrun.sweeps.driver", str(workspace.root), run_id),
+        name=processes.SWEEP,
+        boot=BOOT,
     )
-    return [sys.executable, "-I", "-c", program]
 
 
 def _is_abandoned(workspace_id: str, run_id: str) -> bool:
@@ -123,14 +100,3 @@ def _is_abandoned(workspace_id: str, run_id: str) -> bool:
     if not identity.is_alive(ticket["submitter"]):
         path.unlink(missing_ok=True)
     return True
-
-
-#: the drivers that this process has started and that live: sweep, when, process
-_started: list[tuple[str, float, Any]] = []
-
-
-@atexit.register
-def _let_go() -> None:
-    """Drivers outlive this process, which is no cause for Python to warn."""
-    for _, _, process in _started:
-        process.returncode = 0

@@ -254,7 +254,7 @@ class HyperDriveRun(Run):
         """See to the driver on this host; one that was elsewhere, or is anew, inherits ours."""
         if far is not None or anew:
             ensure_driver.write_ticket(self.workspace.id, self.path)
-        ensure_driver.see_to_it(self.workspace, self.id)
+        ensure_driver.ensure(self.workspace, self.id)
 
     def children_rows(self) -> builtins.list[Child]:
         """The runs as the journal knows them, living ones as they stand now."""

@@ -19,8 +19,8 @@ from scriptrun.environments.cache import folders as cache_folders
 from scriptrun.environments.lookup import find
 from scriptrun.preparation import environment_record
 from scriptrun.preparation import resolve as resolve_environment
-from scriptrun.queue import ensure_runner, tickets
 from scriptrun.queue import start as start_run
+from scriptrun.queue import tickets, workers
 from scriptrun.registry import compute_targets
 from scriptrun.remote import client as remote_client
 from scriptrun.runtime.launcher import entry
@@ -44,11 +44,7 @@ class Launching:
         self.parked: dict[int, Written] = {}
         self.own: dict[int, int] = {}
         self._mine = f"-{run_id}_"
-        self._wake = {
-            "queue": str(ensure_driver.place(home.id)),
-            "lock": str(ensure_driver.lock_of(home.id, run_id)),
-            "command": ensure_driver.command(home, run_id),
-        }
+        self._wake = ensure_driver.worker(home, run_id).wake()
         self._lock: dict[str, Any] | None = None
         self._ready: tuple[float, Ready | None] = (0.0, None)
 
@@ -79,7 +75,7 @@ class Launching:
         folder = child.folder(self.home.runs_folder)
         if tickets.find(queue, child.id) is None and not run_folder.attempts(folder):
             tickets.write(queue, folder, dict(os.environ))
-            ensure_runner.see_to_it(self.home)
+            workers.ensure_runner(self.home)
 
     def retry(self) -> None:
         """Start what is parked, in order, as far as the machine has room."""
@@ -89,7 +85,7 @@ class Launching:
         others = next((name for name in waiting if not name[20:].startswith(self._mine)), "~")
         for number, run in sorted(self.parked.items()):
             if run.ready is None or others < run.ticket.path.name:
-                ensure_runner.see_to_it(self.home)  # it builds what is missing, and keeps the order
+                workers.ensure_runner(self.home)  # it builds what is missing, and keeps the order
                 del self.parked[number]
             elif run_folder.read_result(run.folder) is not None:
                 del self.parked[number]

@@ -21,7 +21,7 @@ def status_of(workspace: Home, folder: Path, job: JobSpec) -> run_state.Status:
         return status
     far = ensure_driver.far_driver(folder, job.submitted_by)
     if far is None:
-        ensure_driver.see_to_it(workspace, folder.name)
+        ensure_driver.ensure(workspace, folder.name)
         return status
     host, silence = far
     if silence < leases.STALE_SECONDS:

@@ -88,7 +88,7 @@ def start(
         if isinstance(error, OSError):
             raise paths.not_writable(folder, error) from error
         raise
-    ensure_driver.see_to_it(workspace, job.id)
+    ensure_driver.ensure(workspace, job.id)
     _remark(child, folder, submission)
     return folder
 

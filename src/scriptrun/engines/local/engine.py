@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import atexit
 import json
 import os
 import sys
@@ -17,7 +16,7 @@ from scriptrun.spec.hints import TYPE_CHECKING, Any
 from scriptrun.spec.job import JobSpec
 from scriptrun.spec.later import later
 from scriptrun.spec.values import Value
-from scriptrun.store import paths
+from scriptrun.store import detached, paths
 
 if TYPE_CHECKING:
     from scriptrun.engines import containers
@@ -181,40 +180,20 @@ def _start(order: dict[str, Any], held: slots.Held) -> None:
 
 def _start_fresh(order: dict[str, Any], held: slots.Held) -> None:
     """Start the launcher as an interpreter of its own: this process may have threads."""
-    import subprocess
-
     home = str(Path(__file__).resolve().parents[3])
     program = (
         f"import sys; sys.path.insert(0, {home!r}); "
         "from scriptrun.runtime.launcher import entry; entry.main()"
     )
     order = {**order, "keep": list(held.descriptors)}
-    process = subprocess.Popen(
+    detached.start(
         [sys.executable, "-I", "-S", "-c", program],
-        stdin=subprocess.PIPE,
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
+        processes.GUARD,
+        environ={},
+        stdin=json.dumps(order).encode("utf-8", "surrogatepass"),
         pass_fds=held.descriptors,
-        cwd="/",
-        env={},
+        new_session=False,
     )
-    assert process.stdin is not None
-    with process.stdin as pipe:
-        pipe.write(json.dumps(order).encode("utf-8", "surrogatepass"))
-    if processes.in_job():
-        processes.await_name(process.pid, processes.GUARD)
-    _children.append(process)
-    _children[:] = [child for child in _children if child.poll() is None]
-
-
-_children: list[Any] = []
-
-
-@atexit.register
-def _let_go() -> None:
-    """Launchers outlive this process, which is no cause for Python to warn."""
-    for child in _children:
-        child.returncode = 0
 
 
 def _view(folder: Path) -> View:
