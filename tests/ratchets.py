@@ -99,7 +99,7 @@ COUNTED: dict[str, Callable[[Files], int]] = {
     "dataclasses": _in_text(r"(?m)^\s*@(?:dataclasses\.)?dataclass\b"),
     "getattr and hasattr of an engine": _in_text(r"\b(?:getattr|hasattr)\(\w*engine\b"),
     "kinds of engine named outside of engines/": _in_text_outside(
-        r"""["'](?:ssh|Local|Slurm)["']""", "engines", "testing"
+        r"""["'](?:ssh|Local|Slurm)["']""", "engines", "remote", "testing"
     ),
 }
 

@@ -144,6 +144,38 @@ def test_only_engines_and_the_runner_import_what_starts_jobs(imports):
     assert not wrong
 
 
+#: what names a kind of engine or ``ssh`` outside of engines/ and remote/, and means no engine by it
+NAMES_NO_ENGINE = {
+    "__init__.py": "the public name of the class",
+    "cli/options/datastore.py": "the scheme of an address",
+    "core/datastore.py": "a kind of datastore",
+    "data/datastores/classes.py": "a kind of datastore",
+    "data/datastores/records.py": "a kind of datastore",
+    "migration/proof/stubs.py": "a kind of datastore",
+    "runtime/fronts/script_front.py": "the public name of the class",
+    "runtime/injob/child_runs.py": "what job.json says of a run without a target",
+    "spec/job.py": "what job.json says of a run without a target",
+    "store/paths.py": "a folder of Windows",
+}
+
+
+def test_only_engines_and_remote_know_engines_apart():
+    """Everybody else asks an engine's traits, or ``remote.of``."""
+    naming = re.compile(
+        r"""["'](?:ssh|Local|Slurm)["']|\b(?:getattr|hasattr)\(\w*engine\b"""
+        r"""|\.engines\.(?:local|slurm)[.\w]* import (?:.*\b)?(?:Local|Slurm)\b"""
+    )
+    inside = ("engines", "remote", "testing")
+    wrong = [
+        f"{path.relative_to(SOURCE)}: {found[0]}"
+        for path in FILES
+        for found in naming.finditer(path.read_text("utf-8"))
+        if path.relative_to(SOURCE).parts[0] not in inside
+        and str(path.relative_to(SOURCE)) not in NAMES_NO_ENGINE
+    ]
+    assert not wrong
+
+
 def is_pure_runtime(name: str) -> bool:
     """Whether a module below ``scriptrun.runtime`` is one that anyone may import."""
     return f"{name}.".startswith(tuple(f"scriptrun.runtime.{pure}." for pure in PURE_RUNTIME))

@@ -17,6 +17,7 @@ from scriptrun.cli import common_arguments, workspace_here
 from scriptrun.cli.terminal import output
 from scriptrun.core.workspace import Workspace
 from scriptrun.diagnostics import target
+from scriptrun.engines import registry as engine_registry
 from scriptrun.engines.base import Engine
 from scriptrun.registry import compute_targets
 from scriptrun.spec.errors import ComputeTargetException, UserErrorException, refuse
@@ -37,11 +38,18 @@ def arguments(parser: Any) -> None:
         if name in ("add", "set"):
             verb.epilog = f"options by class: {_options_help()}"
         if name == "add":
-            kinds = sorted(compute_targets.ENGINES)
-            verb.add_argument("--class", dest="kind", choices=kinds, default="Local")
+            kinds = engine_registry.kinds()
             verb.add_argument(
-                "--slurm", dest="kind", action="store_const", const="Slurm", help="--class Slurm"
+                "--class", dest="kind", choices=kinds, default=engine_registry.DEFAULT
             )
+            for kind in kinds:
+                verb.add_argument(
+                    f"--{kind.lower()}",
+                    dest="kind",
+                    action="store_const",
+                    const=kind,
+                    help=f"--class {kind}",
+                )
         common_arguments.json_argument(verb)
     parser.takes_options = True
 
@@ -60,14 +68,16 @@ _LINES = {
 
 def _options_help() -> str:
     told = []
-    for kind in sorted(compute_targets.ENGINES):
-        names = [f"--{f.name.replace('_', '-')}" for f in fields(_class(kind)) if f.name != "name"]
+    for kind in engine_registry.kinds():
+        names = [f"--{name.replace('_', '-')}" for name in _types(kind)]
         told.append(f"{kind}: {', '.join(names)}")
     return "; ".join(told)
 
 
-def _class(kind: str) -> Any:
-    return type(compute_targets.engine_of(Target("x", kind)))
+def _types(kind: str) -> dict[str, str]:
+    """The options of an engine by name, with the types that they are annotated with."""
+    found = fields(engine_registry.engine_class(kind))
+    return {field.name: str(field.type) for field in found if field.name != "name"}
 
 
 def run(args: argparse.Namespace) -> int:
@@ -142,7 +152,7 @@ def _put(
 
 def _options(kind: str, words: list[str]) -> dict[str, Any]:
     """``--max-runs 4`` or ``--max-runs=4`` as options of the class; ``none`` takes one away."""
-    types = {field.name: str(field.type) for field in fields(_class(kind)) if field.name != "name"}
+    types = _types(kind)
     found: dict[str, Any] = {}
     left = list(words)
     while left:

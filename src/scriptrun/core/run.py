@@ -7,6 +7,7 @@ import os
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
+from scriptrun import remote
 from scriptrun.runs import details as run_details
 from scriptrun.runs import find as find_runs
 from scriptrun.runs import follow
@@ -18,7 +19,6 @@ from scriptrun.spec.absent import absent
 from scriptrun.spec.errors import UserErrorException
 from scriptrun.spec.hints import TYPE_CHECKING, Any
 from scriptrun.spec.job import JobSpec
-from scriptrun.spec.later import later
 from scriptrun.spec.run_kinds import RUN_KINDS, handler
 from scriptrun.store.snapshots import snapshots
 from scriptrun.tracking import events, run_folder, run_state
@@ -29,10 +29,7 @@ if TYPE_CHECKING:
     from scriptrun.core.experiment import Experiment
     from scriptrun.core.model import Model
     from scriptrun.core.workspace import Workspace
-    from scriptrun.remote import client as remote_client
-else:
-    remote_client = later("scriptrun.remote.client")
-
+    from scriptrun.remote.client import RemoteRuns
 
 _ScriptRun: Any = ScriptRun  # what travels with jobs is not typed
 
@@ -223,8 +220,8 @@ class Run(_ScriptRun):  # type: ignore[misc]
         ended."""
         if self.standing.is_final:
             return
-        if self._is_afar:
-            remote_client.cancel(self.path, self.id)
+        if self._remote is not None:
+            self._remote.cancel(self.path, self.id)
             return
         files.publish(str(self.path / "cancel.json"), files.to_json(identity.of_process()))
         follow.end_if_waiting(self)
@@ -234,26 +231,26 @@ class Run(_ScriptRun):  # type: ignore[misc]
         compute_targets.engine_of(self.job.target).cancel(self.path)
 
     @property
-    def _is_afar(self) -> bool:
-        """Whether the run's folder is on a cluster behind ssh, and this one its mirror."""
-        return bool(self.job.target.options.get("ssh"))
+    def _remote(self) -> RemoteRuns | None:
+        """Where the run's own folder is, if this one is its mirror."""
+        return remote.of(self.job.target)
 
     def bring_home(self, prefix: str = "") -> None:
-        """Bring the files whose names begin with ``prefix`` from a cluster behind ssh, if any."""
-        if self._is_afar:
+        """Fetch the files whose names begin with ``prefix``, where the run is on another host."""
+        if self._remote is not None:
             names = [name for name in self.get_file_names() if name.startswith(prefix)]
-            remote_client.bring(self.path, self.id, names)
+            self._remote.fetch(self.path, self.id, names)
 
     def get_file_names(self) -> builtins.list[str]:
         """The names of the run's files: outputs, logs and what was uploaded."""
-        if self._is_afar:
-            return remote_client.names(self.path, self.id)
+        if self._remote is not None:
+            return self._remote.names(self.path, self.id)
         return builtins.list(super().get_file_names())
 
     def download_file(self, name: str, output_file_path: str | None = None, **kwargs: Any) -> None:
         """Copy one of the run's files here, or to ``output_file_path`` (a file or a folder)."""
-        if self._is_afar:
-            remote_client.bring(self.path, self.id, [name])
+        if self._remote is not None:
+            self._remote.fetch(self.path, self.id, [name])
         super().download_file(name, output_file_path, **kwargs)
 
     def download_files(self, prefix: str | None = None, *args: Any, **kwargs: Any) -> None:

@@ -7,9 +7,10 @@ import shutil
 import sys
 import tempfile
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 from pathlib import Path
 
+from scriptrun.engines import registry
+from scriptrun.engines.checks import ROOM, Check
 from scriptrun.engines.local import slots
 from scriptrun.environments.conda import client as conda_client
 from scriptrun.environments.conda import request as conda_request
@@ -23,19 +24,6 @@ from scriptrun.spec.environment import EnvironmentSpec
 from scriptrun.spec.errors import ScriptrunError
 from scriptrun.spec.job import JobSpec
 from scriptrun.store import container_tool, paths
-
-#: bytes free below which a build or a run is likely to fail
-ROOM = 1_000_000_000
-
-
-@dataclass(frozen=True)
-class Check:
-    """One thing that was looked at. ``verdict``: "ok", "warning" (runs go on) or "bad"."""
-
-    name: str
-    verdict: str
-    said: str
-    hint: str = ""
 
 
 def checks(workspace: Home, python: str) -> Iterator[Check]:
@@ -153,7 +141,7 @@ def _engine(workspace: Home) -> Check:
     reasons = engine.check(JobSpec("doctor", "doctor", workspace.name, ""))
     if reasons:
         return Check("compute", "bad", "; ".join(reasons))
-    return Check("compute", "ok", f"{engine.name} ({type(engine).__name__})")
+    return Check("compute", "ok", f"{engine.name} ({registry.kind_of(engine)})")
 
 
 def _slots(workspace: Home) -> Check:

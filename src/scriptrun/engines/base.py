@@ -6,8 +6,10 @@ stops a job's processes, and never says that a job succeeded: only the job's own
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 
+from scriptrun.engines.checks import Check, Site
 from scriptrun.spec.errors import ExperimentExecutionException
 from scriptrun.spec.hints import Any, Protocol
 from scriptrun.spec.job import JobSpec
@@ -92,6 +94,28 @@ class NoAnswer(ExperimentExecutionException):
     """The engine does not answer: nothing is known of its jobs, and none has failed for it."""
 
 
+class Traits(Value):
+    """What jobs of an engine find, and what may be asked of it.
+
+    ``here``: jobs run on this machine. ``shared_files``: they see the workspace's files under the
+    same paths. ``queues``: the engine has a queue of its own, so runs do not wait here for one
+    another. ``containers`` is what runs images there ("": this machine's own tool where jobs run
+    here, else nothing does). ``builds_on_nodes``: a job's environment is built again on its node.
+    ``arrays``: several jobs may be handed over at once (``submit_together``). ``through`` is the
+    host by way of which jobs are submitted, whose files alone the nodes see. Runs are looked at
+    every ``poll_seconds``.
+    """
+
+    here: bool
+    shared_files: bool = True
+    queues: bool = False
+    containers: str = ""
+    builds_on_nodes: bool = False
+    arrays: bool = False
+    through: str | None = None
+    poll_seconds: float = 1.0
+
+
 class Engine(Protocol):
     """See the module's text; `scriptrun.testing.engines` is the suite that an engine must pass."""
 
@@ -101,11 +125,8 @@ class Engine(Protocol):
         ...
 
     @property
-    def shared(self) -> bool:
-        """Whether jobs run on other machines, which see what lies on a shared file system alone.
-
-        Such an engine has a queue of its own: runs do not wait here for one another.
-        """
+    def traits(self) -> Traits:
+        """What its jobs find, and what may be asked of it."""
         ...
 
     def check(self, job: JobSpec) -> list[str]:
@@ -124,6 +145,10 @@ class Engine(Protocol):
         """
         ...
 
+    def submit_together(self, pairs: list[tuple[JobSpec, Order]]) -> list[JobSpec]:
+        """Hand jobs over at once where that fits; those that were. Asked only of ``arrays``."""
+        ...
+
     def poll(self, folders: list[Path]) -> list[View]:
         """What is seen of each run, in one question."""
         ...
@@ -135,3 +160,20 @@ class Engine(Protocol):
     def clean(self, folder: Path) -> None:
         """Remove whatever the engine keeps of an ended run beside its folder."""
         ...
+
+    def interpreter(self) -> str | None:
+        """The Python of jobs without an environment; None: that of whoever submits."""
+        ...
+
+    def diagnose(self, site: Site) -> Iterator[Check]:
+        """Whether the target can take jobs now: one check after the other, as it is made."""
+        ...
+
+
+def options_check(engine: Engine) -> Check:
+    """Whether the engine's options let it take a job that asks for nothing."""
+    reasons = engine.check(JobSpec("check", "check", "check", ""))
+    if reasons:
+        hint = f"Change them: scriptrun compute set {engine.name} ..."
+        return Check("options", "bad", "; ".join(reasons), hint)
+    return Check("options", "ok", f"{engine.name} can take jobs")

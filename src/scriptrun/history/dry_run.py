@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
+from scriptrun import remote
 from scriptrun.core.workspace import Workspace
 from scriptrun.data import summary
 from scriptrun.preparation import build as build_environment
-from scriptrun.remote import client as remote_client
 from scriptrun.spec.hints import Any
 from scriptrun.store.snapshots import preview, snapshots
 from scriptrun.submission.check import Submission
@@ -40,9 +40,9 @@ def plan(submission: Submission, workspace: Workspace) -> Plan:
     job = submission.job
     found = snapshots.inspect(submission.source or job.source_directory)
     ignored = {path: str(reason) for path, reason in found.ignored.items()}
+    elsewhere = remote.of(job.target)
     folder = run_folder.place_of(workspace.runs_folder, job)
-    if job.target.options.get("ssh"):
-        folder = remote_client.folder_there(job)
+    folder = elsewhere.folder_of(job) if elsewhere is not None else folder
     warnings = [*submission.warnings, *found.warnings, *_left_out(submission, found)]
     return Plan(
         source=job.source_directory,

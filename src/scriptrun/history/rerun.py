@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from dataclasses import dataclass, field, replace
 
+from scriptrun import remote
 from scriptrun.core.run import Run
 from scriptrun.environments import builder, ensure
 from scriptrun.history import compare as compare_runs
@@ -113,7 +114,7 @@ def _lock(run: Run, job: JobSpec, workspace: Workspace) -> tuple[dict[str, Any] 
         if lock is None:
             return None, [f"{run.id} was never locked: its requirements are resolved now"]
         return lock, []
-    if job.target.options.get("ssh"):
+    if remote.of(job.target) is not None:
         return None, []  # its interpreter is on the cluster, which looks at it itself
     now = ensure.ensure(job.environment, workspace.locks_folder, lambda line: None).lock
     return None, [f"{line} since {run.id}" for line in drift(lock or {}, now)]

@@ -62,8 +62,8 @@ def placed(
 
 def _has_containers(engine: Engine | None) -> bool:
     """Whether jobs may be containers there, as far as that is known here."""
-    if engine is not None and engine.shared:
-        return bool(getattr(engine, "containers", None))
+    if engine is not None and not engine.traits.here:
+        return bool(engine.traits.containers)
     return container_tool.tool() is not None
 
 
@@ -76,10 +76,9 @@ def _in_a_container(spec: EnvironmentSpec, engine: Engine | None) -> Environment
     """The request for an image; one that was made here is meant as it is now."""
     if _is_for_conda(spec):
         spec = spec.replace(docker={**spec.docker, "packages": CONDA})
-    nodes = getattr(engine, "containers", None)
-    if nodes:
-        spec = spec.replace(docker={**spec.docker, "nodes": nodes})
-    if getattr(engine, "ssh", None):
+    if engine is not None and engine.traits.containers:
+        spec = spec.replace(docker={**spec.docker, "nodes": engine.traits.containers})
+    if engine is not None and engine.traits.through:
         return spec.replace(kind=IMAGE)
     local = local_sources.digests(spec.pip)
     context = spec.docker.get("build_context") or {}
@@ -96,7 +95,7 @@ def shelf_of(target: Target, workspace: Home) -> Path | None:
 
     That is ``cache`` below the target's ``root``, or in the workspace.
     """
-    if target.kind == "Local" or not compute_targets.engine_of(target).shared:
+    if compute_targets.engine_of(target).traits.here:
         return None
     root = target.options.get("root")
     return (Path(root).expanduser() / ".scriptrun" if root else workspace.directory) / "cache"

@@ -51,7 +51,7 @@ def order_of(
     attempt: int = 1,
 ) -> Order:
     """What the engine needs to start the run at ``folder``."""
-    elsewhere = getattr(compute_targets.engine_of(job.target), "own_environments", False)
+    elsewhere = compute_targets.engine_of(job.target).traits.builds_on_nodes
     return Order(
         folder=folder,
         workspace=workspace.root,

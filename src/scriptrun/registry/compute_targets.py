@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import fnmatch
-import importlib
 
+from scriptrun.engines import registry as engine_registry
 from scriptrun.spec import values
 from scriptrun.spec.errors import ComputeTargetException
-from scriptrun.spec.hints import TYPE_CHECKING, Any
+from scriptrun.spec.hints import TYPE_CHECKING, Any, cast
 from scriptrun.spec.job import Target
 from scriptrun.store import registry
 
@@ -15,8 +15,6 @@ if TYPE_CHECKING:
     from scriptrun.engines.base import Engine
     from scriptrun.registry.workspace_files import Home
 
-#: the classes of compute targets by name, imported when they are used
-ENGINES = {"Local": "scriptrun.engines.local.engine", "Slurm": "scriptrun.engines.slurm.engine"}
 DEFAULT = "local"
 
 
@@ -25,13 +23,12 @@ def engine_of(target: Target) -> Engine:
 
     Raises ComputeTargetException for a class that this version does not have, or unknown options.
     """
-    home = ENGINES.get(target.kind)
-    if home is None:
+    engine_class = engine_registry.engine_class(target.kind)
+    if engine_class is None:
         raise ComputeTargetException(
             f"The compute target {target.name!r} has the class {target.kind!r}, which is unknown.",
-            f"Known classes: {', '.join(sorted(ENGINES))}.",
+            f"Known classes: {', '.join(engine_registry.kinds())}.",
         )
-    engine_class = getattr(importlib.import_module(home), target.kind)
     known = set(values.names_of(engine_class)) - {"name"}
     unknown = sorted(set(target.options) - known)
     if unknown:
@@ -44,12 +41,21 @@ def engine_of(target: Target) -> Engine:
     return engine
 
 
-def target_of(engine: Any) -> Target:
-    """What a job's spec holds of ``engine``, an engine object."""
-    options = {name: getattr(engine, name) for name in values.names_of(type(engine))}
-    del options["name"]
+def target_of(engine: Engine) -> Target:
+    """What a job's spec holds of ``engine``, an engine object.
+
+    Raises ComputeTargetException for the object of a class that is no engine's.
+    """
+    kind = engine_registry.kind_of(engine)
+    if kind is None:
+        raise ComputeTargetException(
+            f"{type(engine).__name__} is not the class of an engine.",
+            f"Known classes: {', '.join(engine_registry.kinds())}. A package brings another by an "
+            f"entry point in the group {engine_registry.GROUP}.",
+        )
+    options = engine_registry.options_of(engine)
     options = {name: value for name, value in options.items() if value not in (None, ())}
-    return Target(engine.name, type(engine).__name__, options)
+    return Target(engine.name, kind, options)
 
 
 def resolve(workspace: Home, wanted: object) -> Engine:
@@ -60,13 +66,13 @@ def resolve(workspace: Home, wanted: object) -> Engine:
     if wanted is None:
         wanted = default_name(workspace)
     if not isinstance(wanted, str):
-        if type(wanted).__name__ in ENGINES:
-            return wanted  # type: ignore[return-value]
+        if engine_registry.kind_of(wanted) is not None:
+            return cast("Engine", wanted)
         wanted = getattr(wanted, "name", wanted)
     name = _unaliased(workspace, str(wanted))
     value = _shelf(workspace).get(name)
     if value is None and name == DEFAULT:
-        value = {"class": "Local"}
+        value = {"class": engine_registry.DEFAULT}
     if value is None:
         known = ", ".join(sorted(all_of(workspace)))
         raise ComputeTargetException(
@@ -74,7 +80,7 @@ def resolve(workspace: Home, wanted: object) -> Engine:
             f"Known: {known}. Add it with `scriptrun compute add {wanted} --class ...`.",
         )
     options = {key: each for key, each in value.items() if key != "class"}
-    return engine_of(Target(name, value.get("class", "Local"), options))
+    return engine_of(Target(name, value.get("class", engine_registry.DEFAULT), options))
 
 
 def all_of(workspace: Home) -> dict[str, Any]:

@@ -2,7 +2,8 @@
 
 The run's folder on the cluster is the only truth. The workspace here keeps job.json, the run's
 address and a mirror of its record (events, metrics, results, logs), refreshed with every look; what
-the script wrote (outputs) is brought when it is asked for. See ``outpost`` for the other side.
+the script wrote (outputs) is brought when it is asked for. See ``helpers/login_node.py`` for the
+other side.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ import os
 import time
 from pathlib import Path
 
+from scriptrun.engines.checks import Check
 from scriptrun.engines.transport import Ssh, Unreachable
 from scriptrun.remote import bootstrap as remote_bootstrap
 from scriptrun.runtime import files, identity
@@ -22,6 +24,7 @@ from scriptrun.spec.errors import ComputeTargetException, ExperimentExecutionExc
 from scriptrun.spec.hints import TYPE_CHECKING, Any
 from scriptrun.spec.job import JobSpec, Target
 from scriptrun.spec.later import later
+from scriptrun.spec.values import Value
 from scriptrun.store.snapshots import bundle as snapshot_bundle
 from scriptrun.tracking import run_folder, run_state
 
@@ -47,28 +50,95 @@ LONG = 3600.0
 _looked: dict[str, tuple[float, run_state.Status]] = {}
 
 
-def host_of(target: Target) -> str | None:
-    """The login node of a target behind ssh; None for all others."""
-    host = target.options.get("ssh")
-    return str(host) if host else None
+class RemoteRuns(Value):
+    """The runs of one target that are submitted by way of another host."""
+
+    target: Target
+
+    def submit(
+        self,
+        job: JobSpec,
+        workspace: Home,
+        warnings: list[str],
+        lock: dict[str, Any] | None,
+        repeats: bool = False,
+    ) -> Path:
+        """Write ``job`` down here, send it to the cluster and have it started there; its folder.
+
+        Who ``repeats`` submits again what is not written down here, should it be killed meanwhile:
+        then the cluster has it first, which starts it once however often it is told.
+
+        Raises Unreachable, or ExperimentExecutionException for what is refused there; then nothing
+        is left of the run.
+        """
+        return _hand_over(job, workspace, warnings, lock, repeats)
+
+    def status(self, folder: Path, job: JobSpec) -> run_state.Status:
+        """How the run stands there; its mirror here is as new as that. Raises Unreachable."""
+        return _status_of(folder, job)
+
+    def names(self, folder: Path, run_id: str) -> list[str]:
+        """The names of the run's artifacts, wherever they are."""
+        found = _ask(_address_in(folder), {"verb": "names", "id": run_id})["names"]
+        return sorted({*found, *artifacts.names(folder)})
+
+    def fetch(self, folder: Path, run_id: str, wanted: list[str]) -> None:
+        """Bring artifacts home, one after the other, those that are not here yet."""
+        where = _address_in(folder)
+        for name in wanted:
+            if artifacts.path_of(folder, name) is None:
+                _fetch(folder, where, run_id, name)
+
+    def cancel(self, folder: Path, run_id: str) -> None:
+        """Ask for the run to end. Raises Unreachable."""
+        _ask(_address_in(folder), {"verb": "cancel", "id": run_id})
+        _looked.pop(str(folder), None)
+
+    def folder_of(self, job: JobSpec) -> Path:
+        """Where the run's folder lies there, as far as can be said without asking."""
+        return run_folder.place_of(Path(self._address["root"]) / ".scriptrun" / "runs", job)
+
+    def shares_files(self, other: RemoteRuns | None) -> bool:
+        """Whether the runs of ``other`` lie on the same host in the same folder."""
+        if other is None:
+            return False
+        one, two = self._address, other._address
+        return (one["host"], one["root"]) == (two["host"], two["root"])
+
+    def root(self) -> str:
+        """The folder on the host below which runs lie."""
+        return remote_bootstrap.absolute(Ssh(self._address["host"]), self._address["root"])
+
+    def tool(self) -> list[Check]:
+        """The check of the interpreter with scriptrun there; it is made where it is missing."""
+        answer = self._version()
+        said = f"Python {answer['python']} with scriptrun in {answer['prefix']}"
+        return [Check("tool", "ok", said)]
+
+    def python(self) -> str:
+        """The Python that has scriptrun there, which starts launchers where none is named."""
+        return str(self._version().get("executable") or "python3")
+
+    def index(self) -> tuple[str, str]:
+        """None is named: what pip is told of here counts nothing there."""
+        return "", ""
+
+    def _version(self) -> dict[str, Any]:
+        return _ask(self._address, {"verb": "version"})
+
+    @property
+    def _address(self) -> dict[str, Any]:
+        return _address_of(self.target)
 
 
-def hand_over(
+def _hand_over(
     job: JobSpec,
     workspace: Home,
     warnings: list[str],
     lock: dict[str, Any] | None,
-    repeats: bool = False,
+    repeats: bool,
 ) -> Path:
-    """Write ``job`` down here, send it to the cluster and have it started there; its folder.
-
-    Who ``repeats`` hands over again what is not written down here, should it be killed meanwhile:
-    then the cluster has it first, which starts it once however often it is told.
-
-    Raises Unreachable, or ExperimentExecutionException for what is refused there; then nothing is
-    left of the run.
-    """
-    address = address_of(job.target)
+    address = _address_of(job.target)
     given = _ask(address, {"verb": "have", "parts": _parts(workspace, job)})
     address["root"] = given["root"]
     folder = run_folder.make(workspace.runs_folder, job)
@@ -129,15 +199,15 @@ def _as_there(job: JobSpec, places: dict[str, str]) -> JobSpec:
 _HERE_ONLY = ("ssh", "tool")
 
 
-def address_of(target: Target) -> dict[str, Any]:
+def _address_of(target: Target) -> dict[str, Any]:
     """Where the target's runs lie, and the interpreter of the tool there."""
     options = target.options
     root = str(options.get("root") or remote_bootstrap.ROOT)
-    return {"host": host_of(target), "root": root, "tool": options.get("tool")}
+    return {"host": str(options["ssh"]), "root": root, "tool": options.get("tool")}
 
 
 def _ask(address: dict[str, Any], question: dict[str, Any], data: bytes = b"") -> dict[str, Any]:
-    """Ask the outpost; its answer, with what came behind it as ``data``."""
+    """Ask scriptrun on the login node; its answer, with what came behind it as ``data``."""
     transport = Ssh(address["host"])
     question = {"root": address["root"], **question}
     sent = json.dumps(question).encode() + b"\n" + data
@@ -158,25 +228,19 @@ def _ask(address: dict[str, Any], question: dict[str, Any], data: bytes = b"") -
     return {**answer, "data": rest}
 
 
-def folder_there(job: JobSpec) -> Path:
-    """Where the run's folder lies on the cluster, as far as can be said without asking it."""
-    root = Path(address_of(job.target)["root"])
-    return run_folder.place_of(root / ".scriptrun" / "runs", job)
-
-
-def version(engine: Any) -> dict[str, Any]:
-    """What the outpost of a target behind ssh says of itself; it is made where it is missing."""
-    root = str(engine.root or remote_bootstrap.ROOT)
-    return _ask({"host": engine.ssh, "root": root, "tool": engine.tool}, {"verb": "version"})
-
-
 def address(folder: Path) -> dict[str, Any] | None:
     """The run's address; None for a run of this workspace's own machine or cluster."""
     found: dict[str, Any] | None = files.read_json(str(folder / ADDRESS))
     return found
 
 
-def status_of(folder: Path, job: JobSpec) -> run_state.Status:
+def _address_in(folder: Path) -> dict[str, Any]:
+    where = address(folder)
+    assert where is not None
+    return where
+
+
+def _status_of(folder: Path, job: JobSpec) -> run_state.Status:
     """How the run stands there; its mirror here is as new as that. Raises Unreachable."""
     status = run_state.told(folder)
     if status.is_final:
@@ -195,7 +259,7 @@ def status_of(folder: Path, job: JobSpec) -> run_state.Status:
     more = _take_in(folder, known, found["files"], answer["data"])
     status = run_state.Status(**found["status"])
     if more and status.is_final:
-        return status_of(folder, job) if not run_state.told(folder).is_final else status
+        return _status_of(folder, job) if not run_state.told(folder).is_final else status
     _looked[str(folder)] = (time.monotonic(), status)
     return run_state.told(folder) if status.is_final else status
 
@@ -247,24 +311,7 @@ def _put(path: Path, start: int, data: bytes) -> None:
         handle.write(data)
 
 
-def names(folder: Path, run_id: str) -> list[str]:
-    """The names of the run's artifacts, wherever they are."""
-    where = address(folder)
-    assert where is not None
-    found = _ask(where, {"verb": "names", "id": run_id})["names"]
-    return sorted({*found, *artifacts.names(folder)})
-
-
-def bring(folder: Path, run_id: str, wanted: list[str]) -> None:
-    """Bring artifacts home, one after the other, those that are not here yet."""
-    where = address(folder)
-    assert where is not None
-    for name in wanted:
-        if artifacts.path_of(folder, name) is None:
-            _bring(folder, where, run_id, name)
-
-
-def _bring(folder: Path, where: dict[str, Any], run_id: str, name: str) -> None:
+def _fetch(folder: Path, where: dict[str, Any], run_id: str, name: str) -> None:
     """Bring one artifact, a piece at a time; it appears when it is whole."""
     parts = artifacts.clean(name).split("/")
     kept = parts[0] in artifacts.WORKED + artifacts.SYSTEM
@@ -284,11 +331,3 @@ def _bring(folder: Path, where: dict[str, Any], run_id: str, name: str) -> None:
         os.replace(temporary, place)
     finally:
         temporary.unlink(missing_ok=True)
-
-
-def cancel(folder: Path, run_id: str) -> None:
-    """Ask for the run to end. Raises Unreachable."""
-    where = address(folder)
-    assert where is not None
-    _ask(where, {"verb": "cancel", "id": run_id})
-    _looked.pop(str(folder), None)

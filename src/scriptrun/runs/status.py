@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from scriptrun import remote
 from scriptrun.engines.base import ALIVE, ENDED, QUEUED, UNKNOWN, View
 from scriptrun.queue import tickets, workers
 from scriptrun.registry import compute_targets
@@ -20,10 +21,9 @@ from scriptrun.tracking import run_folder, run_state
 if TYPE_CHECKING:
     from scriptrun.data.mount import mount as mounting
     from scriptrun.registry.workspace_files import Home
-    from scriptrun.remote import client as remote_client
+    from scriptrun.remote.client import RemoteRuns
 else:
     mounting = later("scriptrun.data.mount.mount")
-    remote_client = later("scriptrun.remote.client")
 
 #: seconds in which the submitter itself may be about to start what it has queued
 JUST_NOW = 1.0
@@ -48,8 +48,9 @@ def of_script(
     workspace: Home, folder: Path, job: JobSpec, waiting: frozenset[str] | None = None
 ) -> run_state.Status:
     """The state of a run whose work is a script or a command; see ``status_of``."""
-    if job.target.options.get("ssh"):
-        return _of_afar(folder, job, waiting is not None)
+    elsewhere = remote.of(job.target)
+    if elsewhere is not None:
+        return _of_remote(elsewhere, folder, job, waiting is not None)
     for _ in range(3):  # a run may move between the looks
         status = run_state.told(folder)
         if status.is_final:
@@ -60,10 +61,10 @@ def of_script(
     return run_state.told(folder)
 
 
-def _of_afar(folder: Path, job: JobSpec, many: bool) -> run_state.Status:
-    """The state of a run behind ssh; among many, one that cannot be asked stands as last told."""
+def _of_remote(elsewhere: RemoteRuns, folder: Path, job: JobSpec, many: bool) -> run_state.Status:
+    """The state of a remote run; among many, one that cannot be asked stands as last told."""
     try:
-        return remote_client.status_of(folder, job)
+        return elsewhere.status(folder, job)
     except ScriptrunError as error:
         if not many:
             raise

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from scriptrun import remote
 from scriptrun.preparation import environment_record
 from scriptrun.queue import start as start_run
 from scriptrun.queue import workers
 from scriptrun.registry import compute_targets
 from scriptrun.registry.workspace_files import Home
-from scriptrun.remote import client as remote_client
 from scriptrun.spec.errors import ExperimentExecutionException
 from scriptrun.spec.hints import Any
 from scriptrun.submission import submit
@@ -24,8 +24,9 @@ def submit_all(submissions: list[Submission], workspace: Home) -> list[Path]:
     written: list[Written] = []
     for each in submissions:
         job = submit.complete(each, workspace, taken)
-        if job.target.options.get("ssh"):
-            found.append(remote_client.hand_over(job, workspace, each.warnings, None))
+        elsewhere = remote.of(job.target)
+        if elsewhere is not None:
+            found.append(elsewhere.submit(job, workspace, each.warnings, None))
             continue
         run = submit.write_down(job, workspace, each.warnings)
         written.append(run)
@@ -43,7 +44,7 @@ def start(workspace: Home, written: list[Written]) -> None:
     left = []
     for run in written:
         engine = compute_targets.engine_of(run.job.target)
-        if run.ready is not None and hasattr(engine, "submit_together"):
+        if run.ready is not None and engine.traits.arrays:
             groups.setdefault(repr(run.job.target), []).append(run)
         else:
             left.append(run)
@@ -68,11 +69,10 @@ def _together(workspace: Home, group: list[Written]) -> set[str]:
         environment_record.write_lock(run.folder, run.ready)
         order = start_run.order_of(workspace, run.job, run.folder, run.ready, run.ticket)
         pairs.append((run.job, order))
-    engine: Any = compute_targets.engine_of(group[0].job.target)
+    engine = compute_targets.engine_of(group[0].job.target)
     try:
         return {job.id for job in engine.submit_together(pairs)}
     except (ExperimentExecutionException, OSError):
-        workers.ensure_runner(
-            workspace
-        )  # it tries them one by one, and tells what stands in the way
+        # it tries them one by one, and tells what stands in the way
+        workers.ensure_runner(workspace)
         return {run.job.id for run in group}

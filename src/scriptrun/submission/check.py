@@ -89,11 +89,11 @@ def check(
     source = source_folder(config.source_directory or ".")
     reasons += _source_problems(source, described.script)
     engine = _engine(workspace, described.target, reasons)
-    afar = bool(getattr(engine, "ssh", None))
-    interpreter = (engine.python or "python3") if afar else origin.interpreter  # type: ignore
+    elsewhere = engine is not None and engine.traits.through is not None
+    interpreter = (engine and engine.interpreter()) or origin.interpreter
     environment, notes = resolve_environment.placed(described, interpreter, origin.pins, engine)
     with vault.of_workspace(workspace.id):
-        reasons += [] if afar else environments.check(environment)  # else it is checked there
+        reasons += [] if elsewhere else environments.check(environment)  # else it is checked there
     reasons += [
         f"the variable {name} was to be passed on, and it is not set here"
         for name in origin.passed
@@ -109,8 +109,8 @@ def check(
         environment=environment, target=target, data=resume_from.data_of(before, target)
     )
     if data is not None:
-        here = job.target.kind == "Local"
-        reasons += data.problems(here, afar)
+        here = engine.traits.here
+        reasons += data.problems(here, elsewhere)
         told = (*job.notes, *data.notes(here))
         job = job.replace(data={**job.data, **data.described()}, notes=told)
     job = job.replace(notes=(*job.notes, *config.overruled_warnings, *notes))

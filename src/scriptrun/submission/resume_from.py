@@ -5,14 +5,9 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
-from scriptrun.spec.hints import TYPE_CHECKING, Any
+from scriptrun import remote
+from scriptrun.spec.hints import Any
 from scriptrun.spec.job import JobSpec, Target
-from scriptrun.spec.later import later
-
-if TYPE_CHECKING:
-    from scriptrun.remote import client as remote_client
-else:
-    remote_client = later("scriptrun.remote.client")
 
 #: holds the path, as in v1; the argument that names it is expanded on the node
 VARIABLE = "AZUREML_DATAREFERENCE_MODEL_LOCATION"
@@ -33,11 +28,12 @@ def problems(before: object, target: Target) -> list[str]:
 
 def lies_elsewhere(run: Any, target: Target) -> list[str]:
     """The reason why the run's outputs cannot be had on ``target``; empty where they can."""
-    if not target.options.get("ssh") or _is_beside(run.job, target):
+    elsewhere = remote.of(target)
+    if elsewhere is None or elsewhere.shares_files(remote.of(run.job.target)):
         return []
     return [
-        f"the outputs of {run.id} do not lie on {target.name}, which is behind ssh: upload them "
-        "to a datastore, and give their DataPath to resume_from"
+        f"the outputs of {run.id} do not lie on {target.name}, which is another host's: upload "
+        "them to a datastore, and give their DataPath to resume_from"
     ]
 
 
@@ -52,23 +48,15 @@ def data_of(before: Any, target: Target) -> dict[str, Any]:
 
 def outputs_of(job: JobSpec, folder: Path, target: Target) -> str:
     """The folder with the outputs of the run ``job``, for jobs on ``target``."""
-    if target.options.get("ssh") and _is_beside(job, target):
-        return str(remote_client.folder_there(job) / "outputs")
+    elsewhere = remote.of(target)
+    if elsewhere is not None and elsewhere.shares_files(remote.of(job.target)):
+        return str(elsewhere.folder_of(job) / "outputs")
     return str(folder / "outputs")
 
 
 def bring(job: JobSpec, folder: Path, target: Target) -> None:
-    """Bring the run's outputs home, where they lie behind ssh and the jobs do not."""
-    if job.target.options.get("ssh") and not target.options.get("ssh"):
-        found = [
-            each for each in remote_client.names(folder, job.id) if each.startswith("outputs/")
-        ]
-        remote_client.bring(folder, job.id, found)
-
-
-def _is_beside(job: JobSpec, target: Target) -> bool:
-    """Whether the run lies on the very cluster, in the same folder, as the jobs will."""
-    if not job.target.options.get("ssh"):
-        return False
-    one, other = remote_client.address_of(job.target), remote_client.address_of(target)
-    return (one["host"], one["root"]) == (other["host"], other["root"])
+    """Fetch the run's outputs, where they are on another host and the jobs will not be."""
+    before = remote.of(job.target)
+    if before is not None and remote.of(target) is None:
+        found = [each for each in before.names(folder, job.id) if each.startswith("outputs/")]
+        before.fetch(folder, job.id, found)

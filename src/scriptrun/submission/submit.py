@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
+from scriptrun import remote
 from scriptrun.engines.base import NoAnswer, NoRoom
 from scriptrun.environments import builder as environments
 from scriptrun.environments.cache import folders as cache_folders
@@ -39,12 +40,10 @@ if TYPE_CHECKING:
     from scriptrun.config.script_run_config import ScriptRunConfig
     from scriptrun.registry import image_registries
     from scriptrun.registry.workspace_files import Home
-    from scriptrun.remote import client as remote_client
     from scriptrun.submission import data_binding, import_warnings
     from scriptrun.submission.check import Submission
 else:
     data_binding = later("scriptrun.submission.data_binding")
-    remote_client = later("scriptrun.remote.client")
     image_registries = later("scriptrun.registry.image_registries")
     import_warnings = later("scriptrun.submission.import_warnings")
 
@@ -115,8 +114,9 @@ def record(
 
     ``lock`` (that of an earlier run) is what its environment shall be locked to.
     """
-    if job.target.options.get("ssh"):
-        return remote_client.hand_over(job, workspace, warnings, lock)
+    elsewhere = remote.of(job.target)
+    if elsewhere is not None:
+        return elsewhere.submit(job, workspace, warnings, lock)
     written = write_down(job, workspace, warnings, lock)
     start_or_queue(workspace, written)
     _remark(written.job, written.folder, written.ready, warnings)

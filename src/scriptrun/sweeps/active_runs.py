@@ -7,15 +7,17 @@ import time
 from collections.abc import Iterable
 from pathlib import Path
 
+from scriptrun import remote
 from scriptrun.core.run import Run
 from scriptrun.core.workspace import Workspace
 from scriptrun.engines.base import one_glance
+from scriptrun.registry import compute_targets
 from scriptrun.runs import status as run_status
 from scriptrun.runtime import files, identity
 from scriptrun.runtime.launcher import entry
 from scriptrun.spec import states
 from scriptrun.spec.hints import Any
-from scriptrun.spec.job import JobSpec
+from scriptrun.spec.job import JobSpec, Target
 from scriptrun.sweeps import children, early_stopping, record
 from scriptrun.sweeps.journal import Child, Journal
 from scriptrun.sweeps.launch import Launching
@@ -23,7 +25,7 @@ from scriptrun.tracking import run_folder, run_state
 
 #: seconds between two looks at the whole state of all runs: here, on a cluster, behind ssh (where
 #: nothing else tells of an end: at first, and as it grows while none has begun or ended)
-SETTLE, SETTLE_SHARED, SETTLE_AFAR = 1.0, 5.0, (1.0, 10.0)
+SETTLE_REMOTE = (1.0, 10.0)
 #: seconds between two looks at their metrics
 METRICS = 0.2
 #: seconds between two looks whether a run has ended: at least, and at most
@@ -66,7 +68,7 @@ class Flight:
 
     def queue_here(self) -> None:
         """Let the runs wait here, once, that another host's driver has left waiting there."""
-        if self._inherited or self._is_afar:
+        if self._inherited or self._is_remote:
             return
         for child in self.live.values():
             job = run_folder.read_job(child.folder(self.home.runs_folder))
@@ -129,20 +131,23 @@ class Flight:
         return over
 
     def _settle_every(self, now: float) -> float:
-        if self._is_afar:
+        if self._is_remote:
             seen = len(self.live), max(self.live, default=-1)
             if seen != self._seen:
                 self._seen, self._moved = seen, now
-            least, most = SETTLE_AFAR
+            least, most = SETTLE_REMOTE
             return min(most, max(least, (now - self._moved) / 4))
-        kind = (self.sweep.child.get("target") or {}).get("kind")
-        return SETTLE if kind == "Local" else SETTLE_SHARED
+        return compute_targets.engine_of(self._target).traits.poll_seconds
 
     @property
-    def _is_afar(self) -> bool:
-        """Whether the runs are on a cluster behind ssh, where the queue is that cluster's."""
-        target = self.sweep.child.get("target") or {}
-        return bool((target.get("options") or {}).get("ssh"))
+    def _target(self) -> Target:
+        """The compute target of the sweep's runs."""
+        return JobSpec.from_dict(self.sweep.child).target
+
+    @property
+    def _is_remote(self) -> bool:
+        """Whether the runs are on another host, whose queue they wait in."""
+        return remote.of(self._target) is not None
 
     def pause(self) -> float:
         """Seconds to the next look; the end of a run that this process forked wakes it anyway.
@@ -263,7 +268,7 @@ class Flight:
 
 def stop(home: Workspace, folder: Path, job: JobSpec, reason: str) -> None:
     """Ask for a run to end, with the reason that its result will give."""
-    if not job.target.options.get("ssh"):
+    if remote.of(job.target) is None:
         value = {**identity.of_process(), "reason": reason}
         files.publish(str(folder / "cancel.json"), files.to_json(value))
     Run.at(home, folder).cancel()

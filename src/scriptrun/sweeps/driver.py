@@ -17,6 +17,7 @@ from scriptrun.core.workspace import Workspace
 from scriptrun.engines.local import engine as local_engine
 from scriptrun.engines.transport import Unreachable
 from scriptrun.queue import runner
+from scriptrun.registry import compute_targets
 from scriptrun.runtime import events, files, processes, results
 from scriptrun.runtime.launcher import (  # noqa: F401 (loaded once, before the forks)
     entry,
@@ -214,7 +215,7 @@ class Driver:
         late. Elsewhere as many as the sweep may have alive; for an adviser some must have ended.
         """
         room = self.limits.at_once - len(self.flight.live)
-        if self.template.target.kind == "Local":
+        if compute_targets.engine_of(self.template.target).traits.here:
             ahead = 1 if self.points.is_advised else AHEAD
             return min(room, ahead - self.flight.not_begun())
         if self.points.is_advised and self.limits.max_concurrent_runs is None:

@@ -12,6 +12,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from scriptrun import remote
 from scriptrun.core.workspace import Workspace
 from scriptrun.engines.base import NoRoom
 from scriptrun.environments.builder import Ready
@@ -22,7 +23,6 @@ from scriptrun.preparation import resolve as resolve_environment
 from scriptrun.queue import start as start_run
 from scriptrun.queue import tickets, workers
 from scriptrun.registry import compute_targets
-from scriptrun.remote import client as remote_client
 from scriptrun.runtime.launcher import entry
 from scriptrun.spec.environment import INTERPRETER
 from scriptrun.spec.job import JobSpec
@@ -49,17 +49,18 @@ class Launching:
         self._ready: tuple[float, Ready | None] = (0.0, None)
 
     def start(self, found: Sequence[Child], jobs: Sequence[JobSpec]) -> None:
-        """Write the runs down and start them, or queue them; on Slurm as one array."""
+        """Write the runs down and start them, or queue them; as one array where that fits."""
         if self._lock is None and jobs and jobs[0].environment.kind != INTERPRETER:
             self._lock = self._settled_lock()
         written = []
         for child, job in zip(found, jobs, strict=True):
             children.clear(self.home, job)
-            if job.target.options.get("ssh"):
-                remote_client.hand_over(job, self.home, [], self._lock, repeats=True)
+            elsewhere = remote.of(job.target)
+            if elsewhere is not None:
+                elsewhere.submit(job, self.home, [], self._lock, repeats=True)
                 continue
             run = submit.write_down(job, self.home, [], self._lock, self._found(job))
-            if self.forks and job.target.kind == "Local":
+            if self.forks and compute_targets.engine_of(job.target).traits.here:
                 self.parked[child.number] = run
             else:
                 written.append(run)

@@ -8,10 +8,10 @@ from scriptrun.core.run import Run
 from scriptrun.core.workspace import Workspace
 from scriptrun.dropin import one_time_notes
 from scriptrun.dropin.azureml import provisioning, vm_sizes
+from scriptrun.engines import registry as engine_registry
 from scriptrun.engines.local.slots import DEFAULT_RUNS
 from scriptrun.registry import compute_targets
 from scriptrun.registry.workspace_files import Home
-from scriptrun.spec import values
 from scriptrun.spec.absent import absent
 from scriptrun.spec.errors import ComputeTargetException
 from scriptrun.spec.hints import Any
@@ -316,7 +316,8 @@ def make(workspace: Home, name: str, facts: dict[str, Any]) -> None:
     ``vm_size`` means is asked, where the default engine does not say it itself.
     """
     engine = compute_targets.resolve(workspace, None)
-    known = values.names_of(type(engine))
+    options = engine_registry.options_of(engine)
+    known = {"name", *options}
     changes: dict[str, Any] = {"name": name}
     nodes = facts.get("max_nodes")
     if "max_runs" in known and nodes and nodes <= DEFAULT_RUNS:
@@ -325,7 +326,7 @@ def make(workspace: Home, name: str, facts: dict[str, Any]) -> None:
         changes["max_nodes"] = nodes
     size = vm_sizes.size_of(str(facts.get("vm_size") or ""))
     for field, value in _asked(size).items() if size else ():
-        if field in known and getattr(engine, field) is None:
+        if field in known and options[field] is None:
             changes[field] = value
     compute_targets.put(workspace, engine.replace(**changes))  # type: ignore[attr-defined]
     _shelf(workspace).put(name, facts)

@@ -5,9 +5,21 @@ from __future__ import annotations
 import json
 import os
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
-from scriptrun.engines.base import ALIVE, ENDED, UNKNOWN, WAITING, NoRoom, Order, View
+from scriptrun.engines.base import (
+    ALIVE,
+    ENDED,
+    UNKNOWN,
+    WAITING,
+    NoRoom,
+    Order,
+    Traits,
+    View,
+    options_check,
+)
+from scriptrun.engines.checks import Check, Site, guarded
 from scriptrun.engines.local import slots
 from scriptrun.runtime import files, identity, processes
 from scriptrun.runtime.launcher import collect
@@ -52,9 +64,9 @@ class Local(Value):
     max_runs: int | None = None
 
     @property
-    def shared(self) -> bool:
-        """False: what jobs need lies on this machine."""
-        return False
+    def traits(self) -> Traits:
+        """Jobs run here."""
+        return Traits(here=True)
 
     def check(self, job: JobSpec) -> list[str]:
         """Why this job cannot run here, every reason; empty when it can."""
@@ -107,6 +119,18 @@ class Local(Value):
         finally:
             held.close()
         return job.id
+
+    def submit_together(self, pairs: list[tuple[JobSpec, Order]]) -> list[JobSpec]:
+        """None of them: this machine has no arrays."""
+        return []
+
+    def interpreter(self) -> str | None:
+        """None: jobs run on the Python of whoever submits."""
+        return None
+
+    def diagnose(self, site: Site) -> Iterator[Check]:
+        """Whether its options let it take a job."""
+        return guarded("options", lambda: [options_check(self)])
 
     def poll(self, folders: list[Path]) -> list[View]:
         """What is seen of each run, in one question."""

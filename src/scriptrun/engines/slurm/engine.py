@@ -8,9 +8,11 @@ is asked, once for all runs, only where that is silent.
 from __future__ import annotations
 
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
-from scriptrun.engines.base import Order, View
+from scriptrun.engines.base import Order, Traits, View
+from scriptrun.engines.checks import Check, Site
 from scriptrun.engines.slurm import arrays
 from scriptrun.engines.slurm import cluster as facts
 from scriptrun.engines.slurm import handles as books
@@ -19,8 +21,14 @@ from scriptrun.engines.slurm import script as scripts
 from scriptrun.engines.slurm.options import SlurmOptions
 from scriptrun.runtime import files
 from scriptrun.spec.errors import ExperimentExecutionException
-from scriptrun.spec.hints import Any
+from scriptrun.spec.hints import TYPE_CHECKING, Any
 from scriptrun.spec.job import JobSpec
+from scriptrun.spec.later import later
+
+if TYPE_CHECKING:
+    from scriptrun.engines.slurm import diagnose as slurm_diagnose
+else:
+    slurm_diagnose = later("scriptrun.engines.slurm.diagnose")
 
 
 class Slurm(SlurmOptions):
@@ -30,9 +38,25 @@ class Slurm(SlurmOptions):
     """
 
     @property
-    def shared(self) -> bool:
-        """True: jobs run on other machines, and see what lies on a shared file system alone."""
-        return True
+    def traits(self) -> Traits:
+        """Jobs run on the nodes, which see what lies on a shared file system alone."""
+        return Traits(
+            here=False,
+            queues=True,
+            containers=self.containers or "",
+            builds_on_nodes=self.own_environments,
+            arrays=True,
+            through=self.ssh,
+            poll_seconds=5.0,
+        )
+
+    def interpreter(self) -> str | None:
+        """The target's own where jobs are submitted from another host, which has none of ours."""
+        return (self.python or "python3") if self.ssh else None
+
+    def diagnose(self, site: Site) -> Iterator[Check]:
+        """Whether the cluster can take jobs now, down to what one node sees."""
+        return slurm_diagnose.checks(self, site)
 
     def check(self, job: JobSpec) -> list[str]:
         """Why this job cannot run here, every reason; empty when it can. Asks Slurm, once."""

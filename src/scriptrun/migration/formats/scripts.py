@@ -98,9 +98,8 @@ def _header(job: JobSpec) -> list[str]:
         "mem": f"{int(job.resources['memory']) >> 20}M" if job.resources.get("memory") else None,
         "time": duration(job.max_run_duration_seconds) if job.max_run_duration_seconds else None,
     }
-    if job.target.kind == "Slurm":
-        for name in ("partition", "account", "qos", "constraint", "gres"):
-            settings[name] = options.get(name)
+    for name in ("partition", "account", "qos", "constraint", "gres"):
+        settings[name] = options.get(name)
     return [f"#SBATCH --{name}={value}" for name, value in settings.items() if value]
 
 

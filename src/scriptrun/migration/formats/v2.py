@@ -21,6 +21,7 @@ from scriptrun.migration.formats.facts import (
     referred,
     variable,
 )
+from scriptrun.registry import compute_targets
 from scriptrun.spec.job import JobSpec
 
 SCHEMA = "https://azuremlschemas.azureedge.net/latest/commandJob.schema.json"
@@ -42,7 +43,11 @@ def command_job(job: JobSpec, lock: dict[str, Any] | None) -> Exported:
     made["command"] = _line(job, lost)
     made.update(_data(job, lost))
     made["environment"] = _environment(job, found, files, lost)
-    made["compute"] = "local" if job.target.kind == "Local" else f"azureml:{job.target.name}"
+    made["compute"] = (
+        "local"
+        if compute_targets.engine_of(job.target).traits.here
+        else f"azureml:{job.target.name}"
+    )
     made.update(_rest(job, lost))
     text = yaml.safe_dump(made, sort_keys=False, allow_unicode=True, width=100)
     return Exported({"job.yml": text, **files}, lost)

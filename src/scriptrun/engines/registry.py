@@ -1,0 +1,58 @@
+"""The engines there are: those of scriptrun, and those that other packages bring.
+
+A package brings an engine by an entry point in the group ``scriptrun.engines``: its name is the
+engine's kind, its value the class (``mine = "my_package.engine:Mine"``).
+"""
+
+from __future__ import annotations
+
+import importlib
+
+from scriptrun.spec import values
+from scriptrun.spec.hints import Any
+
+#: the engines of scriptrun, imported when they are used
+ENGINES = {
+    "Local": "scriptrun.engines.local.engine:Local",
+    "Slurm": "scriptrun.engines.slurm.engine:Slurm",
+}
+#: the kind of a compute target that names none
+DEFAULT = "Local"
+#: the group of the entry points by which other packages bring engines
+GROUP = "scriptrun.engines"
+
+
+def kinds() -> list[str]:
+    """The kinds of engine there are, by name."""
+    return sorted({*ENGINES, *_plugins()})
+
+
+def engine_class(kind: str) -> Any:
+    """The class of the engine ``kind``, or None where nobody brings one."""
+    dotted = ENGINES.get(kind)
+    if dotted is None:
+        plugin = _plugins().get(kind)
+        return None if plugin is None else plugin.load()
+    module, _, name = dotted.partition(":")
+    return getattr(importlib.import_module(module), name)
+
+
+def kind_of(engine: object) -> str | None:
+    """The kind of which ``engine`` is; None for what is no engine."""
+    name = type(engine).__name__
+    if name in ENGINES:
+        return name
+    found = (kind for kind, plugin in _plugins().items() if type(engine) is plugin.load())
+    return next(found, None)
+
+
+def options_of(engine: Any) -> dict[str, Any]:
+    """The options of an engine object, by name, but for its own name."""
+    return {name: getattr(engine, name) for name in values.names_of(type(engine)) if name != "name"}
+
+
+def _plugins() -> dict[str, Any]:
+    """The entry points of engines by kind."""
+    import importlib.metadata
+
+    return {each.name: each for each in importlib.metadata.entry_points(group=GROUP)}
