@@ -9,14 +9,11 @@ import ast
 import json
 import re
 import sys
-from collections import Counter
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 SOURCE = Path(__file__).resolve().parent.parent / "src" / "scriptrun"
 FILE = Path(__file__).with_name("ratchets.json")
-#: how many modules a reader can take in at once
-MODULES_IN_A_PACKAGE = 22
 
 
 def measured() -> dict[str, int]:
@@ -33,17 +30,6 @@ def allowed() -> dict[str, int]:
 Files = dict[Path, str]
 
 
-def modules_in_large_packages(files: Files) -> int:
-    sizes = Counter(path.parent for path in files)
-    return sum(
-        size - MODULES_IN_A_PACKAGE for size in sizes.values() if size > MODULES_IN_A_PACKAGE
-    )
-
-
-def modules_named_by_a_gerund(files: Files) -> int:
-    return sum(path.stem.endswith("ing") for path in files)
-
-
 def functions_of_the_runtime_without_annotations(files: Files) -> int:
     inside = {path: text for path, text in files.items() if SOURCE / "runtime" in path.parents}
     return sum(not _is_annotated(each) for each in _functions(inside))
@@ -56,18 +42,6 @@ def uses_of_any(files: Files) -> int:
 
 def _in_text(pattern: str) -> Callable[[Files], int]:
     return lambda files: sum(len(re.findall(pattern, text)) for text in files.values())
-
-
-def _in_text_outside(pattern: str, *packages: str) -> Callable[[Files], int]:
-    def count(files: Files) -> int:
-        outside = (
-            text
-            for path, text in files.items()
-            if path.relative_to(SOURCE).parts[0] not in packages
-        )
-        return sum(len(re.findall(pattern, text)) for text in outside)
-
-    return count
 
 
 def _nodes(files: Files) -> Iterator[ast.AST]:
@@ -90,17 +64,11 @@ def _is_annotated(function: ast.FunctionDef) -> bool:
 
 
 COUNTED: dict[str, Callable[[Files], int]] = {
-    "modules beyond 22 in their package": modules_in_large_packages,
-    "modules named by a gerund": modules_named_by_a_gerund,
     "functions of runtime/ without annotations": functions_of_the_runtime_without_annotations,
     "uses of Any": uses_of_any,
     "type: ignore": _in_text(r"# type: ignore"),
     "later(...)": _in_text(r"\blater\("),
     "dataclasses": _in_text(r"(?m)^\s*@(?:dataclasses\.)?dataclass\b"),
-    "getattr and hasattr of an engine": _in_text(r"\b(?:getattr|hasattr)\(\w*engine\b"),
-    "kinds of engine named outside of engines/": _in_text_outside(
-        r"""["'](?:ssh|Local|Slurm)["']""", "engines", "remote", "testing"
-    ),
 }
 
 

@@ -1,4 +1,4 @@
-"""The house keeps its shape: who imports whom, how big things are, what loads when, what runs where."""
+"""The code keeps its shape: who imports whom, how big things are, what loads when, what runs where."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ import re
 import subprocess
 import sys
 import time
+from collections import Counter
 from pathlib import Path
 
 import old_pythons
@@ -181,6 +182,24 @@ def is_pure_runtime(name: str) -> bool:
     return f"{name}.".startswith(tuple(f"scriptrun.runtime.{pure}." for pure in PURE_RUNTIME))
 
 
+def test_packages_are_small():
+    """A reader can take in so many modules at once."""
+    sizes = Counter(path.parent for path in FILES)
+    assert not {str(path): size for path, size in sizes.items() if size > 22}
+
+
+#: nouns of the field that end so
+NOUNS = set(
+    "data_binding dict_building distributed_training early_stopping existing listing masking "
+    "provisioning ranking sampling web_listing".split()
+)
+
+
+def test_modules_are_not_named_by_what_they_are_doing():
+    """``submission`` is looked for, ``submitting`` is not guessed."""
+    assert not [str(path) for path in FILES if path.stem.endswith("ing") and path.stem not in NOUNS]
+
+
 def test_sizes():
     wrong = []
     for path in FILES:
@@ -220,7 +239,7 @@ def test_imports_stand_at_the_top_but_for_heavy_libraries():
     assert not wrong
 
 
-def test_runtime_imports_nothing_of_the_house_and_nothing_installed():
+def test_runtime_imports_nothing_above_it_and_nothing_installed():
     wrong = []
     for path in ON_PYTHON_36 + ON_PYTHON_38:
         for node in ast.parse(path.read_text("utf-8")).body:

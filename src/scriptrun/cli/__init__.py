@@ -1,4 +1,4 @@
-"""The ``scriptrun`` command: one file a command; talks to the hall only.
+"""The ``scriptrun`` command: one module per command.
 
 Starting it is fast because nothing is imported here that the command in use does not need.
 """

@@ -1,1 +1,1 @@
-"""Values that every room shares: the job, its states, its errors (standard library only)."""
+"""Values that every package shares: the job, its states, its errors (standard library only)."""

@@ -11,8 +11,8 @@ import importlib
 class later:
     """The module ``name``, loaded at the first look at one of its attributes.
 
-    Used as ``if TYPE_CHECKING: from room import module`` with ``else: module =
-    later("scriptrun.room.module")``, so that type checkers see the module itself.
+    Used as ``if TYPE_CHECKING: from package import module`` with ``else: module =
+    later("scriptrun.package.module")``, so that type checkers see the module itself.
     """
 
     def __init__(self, name: str) -> None:
