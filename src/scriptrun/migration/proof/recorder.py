@@ -27,7 +27,7 @@ from scriptrun.environments import builder
 from scriptrun.migration.proof import missing_modules, pipelines
 from scriptrun.migration.proof import stubs as proof_stubs
 from scriptrun.spec.errors import ScriptrunError, refuse
-from scriptrun.submission import check, data_binding, submit
+from scriptrun.submission import check, data_binding
 from scriptrun.submission.bound_data import Bound, BoundDataset, BoundReference
 
 
@@ -96,7 +96,7 @@ def _no_conditions() -> None:
             setattr(type(engine), "check", lambda self, job: [])  # noqa: B010
         return engine
 
-    setattr(submit, "_engine", willing)  # noqa: B010
+    setattr(check, "_engine", willing)  # noqa: B010
     setattr(builder, "check", lambda environment: [])  # noqa: B010
     setattr(data_binding.Binder, "problems", lambda self, here, afar=False: list(self.wrong))  # noqa: B010
     for kind in (BoundReference, BoundDataset):
