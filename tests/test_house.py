@@ -52,6 +52,7 @@ STARTS_JOBS = (
 #: never loaded by ``import scriptrun``, ``--help`` or a warm submission
 HEAVY = (
     "asyncio",
+    "dataclasses",
     "pathspec",
     "psutil",
     "pydantic",
@@ -59,6 +60,7 @@ HEAVY = (
     "rich_argparse",
     "sqlite3",
     "typer",
+    "typing",
     "yaml",
 )
 #: where the house imports its own modules late, and why
@@ -175,6 +177,228 @@ def test_only_engines_and_remote_know_engines_apart():
         and str(path.relative_to(SOURCE)) not in NAMES_NO_ENGINE
     ]
     assert not wrong
+
+
+#: what stays in modules for the life of the process and is changed by functions, and why no call
+#: hides an argument for another one there
+MODULE_STATE = {
+    **dict.fromkeys(
+        (
+            "engines/slurm/cluster.py: _known",
+            "engines/slurm/cluster.py: _mpi_of_srun",
+            "engines/slurm/poll.py: _answers",
+            "engines/slurm/poll.py: _forgotten",
+            "remote/client.py: _looked",
+        ),
+        "what a cluster answered, by what was asked: another thread's answer is as good",
+    ),
+    "engines/slurm/poll.py: _ended_since": "when the end of a run was seen first, by its folder",
+    "environments/conda/worker.py: _clients": "connections of a process of its own, by their logins",
+    "environments/conda/client.py: _waiting": "idle processes: each is taken out by one thread alone",
+    "data/tables/arrow_filesystem.py: _held": "file systems that live, for the end of the process",
+    "queue/workers.py: _started": "the last start of each worker, by its lock",
+    "store/detached.py: _started": "processes that outlive this one, for its end",
+    "store/secrets/vault.py: _workspace": "of the context: some thirty calls lie between",
+    "store/secrets/vault.py: _lent": "of the context, as _workspace",
+    "store/secrets/vault.py: _offered": "passwords in the user's code, by name, until they are kept "
+    "under that name, which is the user's for all workspaces",
+    "tracking/masking.py: _masks": "one mask of the logs, by the run's folder",
+    "dropin/one_time_notes.py: _said": "notes that are said once a process",
+    "testing/table.py: _found": "the table that a test session writes",
+    "engines/local/engine.py: _forking": "whether this process has one thread and may fork: said "
+    "once, by its main program",
+    **dict.fromkeys(
+        (
+            "runtime/launcher/entry.py: forked",
+            "queue/runner.py: scriptrun.runtime.launcher.entry.forked",
+            "sweeps/active_runs.py: scriptrun.runtime.launcher.entry.forked",
+        ),
+        "the children of a process that may fork, and so has one thread",
+    ),
+    **dict.fromkeys(
+        (
+            "runtime/launcher/oom.py: _before",
+            "runtime/launcher/supervise.py: _asked",
+            "runtime/multinode/ports.py: _promised",
+            "runtime/ranks/shim.py: sys.path",
+            "runtime/schedulers/slurm.py: os.environ",
+        ),
+        "the launcher's process is that of one job",
+    ),
+    "runtime/processes.py: _libc": "the C library, loaded once",
+    **dict.fromkeys(
+        (
+            "runtime/injob/inputs.py: _used",
+            "runtime/injob/proxy_process.py: _started",
+            "runtime/injob/record.py: _writers",
+            "runtime/injob/run.py: _contexts",
+            "runtime/fronts/azureml_front.py: _stand_ins",
+        ),
+        "the script's process is that of one run: made at the first use, by name or folder",
+    ),
+    **dict.fromkeys(
+        (
+            "delivery/helper.py: os.environ",
+            "data/mount/server.py: os.environ",
+            "helpers/login_node.py: os.environ",
+            "queue/runner.py: os.environ",
+            "sweeps/driver.py: os.environ",
+        ),
+        "the variables of a process that was started for this alone",
+    ),
+    "core/workspace.py: os.environ": "a default of mlflow's, the same for all",
+    "data/mount/fuse_library.py: os.environ": "which library the next import loads, for all",
+    "dropin/notebook/magics.py: os.environ": "%env of a notebook is to do just that",
+    "dropin/notebook/cells.py: linecache.cache": "the lines of cells, by cell",
+    "dropin/notebook/cells.py: sys.argv": "what a notebook that is run sees",
+    **dict.fromkeys(
+        (
+            "dropin/exec.py: sys.argv",
+            "dropin/exec.py: sys.path",
+            "dropin/exec.py: multiprocessing.spawn",
+            "dropin/exec.py: multiprocessing.spawn.get_command_line",
+        ),
+        "what the program that is executed in this process sees, and how its children start",
+    ),
+    "cli/dispatch.py: sys.stdout": "the command line's own process",
+    "delivery/log.py: sys.stderr": "the mount's own process",
+    **dict.fromkeys(
+        (
+            "dropin/finder.py: sys.meta_path",
+            "dropin/finder.py: sys.modules",
+            "environments/conda/worker.py: sys.modules",
+            "environments/conda/worker.py: sys.path",
+            "migration/proof/missing_modules.py: sys.meta_path",
+            "runtime/fronts/azureml_front.py: sys.meta_path",
+            "runtime/fronts/azureml_front.py: sys.modules",
+            "runtime/fronts/script_front.py: sys.modules",
+            "runtime/fronts/sitecustomize_front.py: sys.modules",
+            "runtime/fronts/sitecustomize_front.py: sys.path",
+            "runtime/injob/compat_names.py: sys.meta_path",
+            "runtime/injob/compat_names.py: time.__dict__",
+        ),
+        "what a process can import, and by which old names",
+    ),
+}
+#: methods that change what they are called on
+CHANGES = set(
+    "add append appendleft clear discard extend insert pop popitem popleft remove reset reverse set "
+    "setdefault sort update".split()
+)
+MODULES = {dotted(path) for path in FILES}
+FUNCTIONS = (ast.FunctionDef, ast.AsyncFunctionDef)
+
+
+def test_no_module_state_but_what_is_listed():
+    """What is passed, is passed: no module keeps what one call sets for another."""
+    found = {f"{path.relative_to(SOURCE)}: {name}" for path in FILES for name in changed(path)}
+    assert not sorted(found - MODULE_STATE.keys()), "pass it on, or list it with the reason"
+    assert not sorted(MODULE_STATE.keys() - found), "it has gone: so must its line here"
+
+
+def test_module_state_is_seen(tmp_path):
+    path = tmp_path / "module.py"
+    path.write_text(
+        "import sys\nfrom os import environ\nfrom scriptrun.engines import base\nKEPT, kept, here = {}, [], []\ncount = 0\n"
+        "mine: set[str] = set()\n"
+        "def one(here, name):\n    here.append(1)\n    kept.pop()\n    KEPT[name] = 1\n"
+        "class Two:\n    def three(self):\n        def four():\n            global count\n"
+        "            count += 1\n            one.seen = mine.add(2)\n"
+        "        base.glances.append(3)\n        sys.argv = []\n        environ['A'] = 'b'\n"
+    )
+    assert set(changed(path)) == {
+        *("KEPT", "kept", "count", "mine", "one"),
+        *("scriptrun.engines.base.glances", "sys.argv", "os.environ"),
+    }
+
+
+def changed(path: Path):
+    """What functions of a module change: names of its own, and ``module.name`` of others."""
+    tree = ast.parse(path.read_text("utf-8"))
+    own, modules = set(names_of(tree.body)), imported(tree)
+    for function in outermost(tree.body):
+        found = {pair for node in changed_in(function) for pair in shared(node, own, modules)}
+        hidden = set(locals_of(function)) if found else ()
+        yield from (name for variable, name in found if variable not in hidden)
+
+
+def shared(node, own: set[str], modules: dict[str, str]):
+    """The variable by which ``node`` is reached, and its name, where it is a module's."""
+    if is_name(node) and node.id in own:
+        yield node.id, node.id
+    elif is_name(node) and modules.get(node.id, "") not in MODULES:
+        if is_module(modules.get(node.id, "").rpartition(".")[0]):
+            yield node.id, modules[node.id]
+    elif isinstance(node, ast.Attribute) and is_name(node.value):
+        module = modules.get(node.value.id, "")
+        if is_module(module):
+            yield node.value.id, f"{module}.{node.attr}"
+
+
+def is_module(name: str) -> bool:
+    return name in MODULES or name.partition(".")[0] in sys.stdlib_module_names
+
+
+def names_of(statements):
+    """The names that a module gives at its own level to values and functions."""
+    for node in statements:
+        if isinstance(node, FUNCTIONS):
+            yield node.name
+        for target in (*getattr(node, "targets", ()), getattr(node, "target", None)):
+            yield from (each.id for each in ast.walk(target or ast.Pass()) if is_name(each))
+        if isinstance(node, ast.If | ast.Try):
+            yield from names_of([*node.body, *node.orelse])
+
+
+def is_name(node) -> bool:
+    return isinstance(node, ast.Name)
+
+
+def imported(tree) -> dict[str, str]:
+    """The modules that names stand for."""
+    found = {}
+    for node in ast.walk(tree):
+        if isinstance(node, ast.ImportFrom):
+            found |= {each.asname or each.name: f"{node.module}.{each.name}" for each in node.names}
+        elif isinstance(node, ast.Import):
+            found |= {each.asname or each.name: each.name for each in node.names}
+    return found
+
+
+def outermost(statements):
+    """The functions that stand in no other one."""
+    for node in statements:
+        if isinstance(node, FUNCTIONS):
+            yield node
+        elif hasattr(node, "body"):
+            yield from outermost([*node.body, *getattr(node, "orelse", ())])
+
+
+def locals_of(function):
+    """The names that belong to the function or those within it."""
+    outer = {
+        name for node in ast.walk(function) if isinstance(node, ast.Global) for name in node.names
+    }
+    for node in ast.walk(function):
+        if isinstance(node, ast.arg):
+            yield node.arg
+        elif is_name(node) and isinstance(node.ctx, ast.Store) and node.id not in outer:
+            yield node.id
+
+
+def changed_in(function):
+    """What is changed: by ``global``, an item, an attribute, or a method that does so."""
+    for node in ast.walk(function):
+        if isinstance(node, ast.Global):
+            yield from (ast.Name(name) for name in node.names)
+        elif isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute):
+            if node.func.attr in CHANGES:
+                yield node.func.value
+        elif isinstance(node, ast.Subscript) and not isinstance(node.ctx, ast.Load):
+            yield node.value
+        elif isinstance(node, ast.Attribute) and not isinstance(node.ctx, ast.Load):
+            yield node
+            yield node.value
 
 
 def is_pure_runtime(name: str) -> bool:

@@ -18,9 +18,11 @@ def parsed(*words):
 def test_one_source_at_a_time():
     assert environment_options.given(parsed("--uv-project", ".")) == ["--uv-project"]
     assert environment_options.given(parsed()) == [] and environment_options.made(parsed()) is None
-    with pytest.raises(UserErrorException, match="--conda and --pixi-project are both given"):
+    with pytest.raises(
+        UserErrorException, match="--conda and --pixi-project cannot be used together"
+    ):
         environment_options.given(parsed("--conda", "e.yml", "--pixi-project", "."))
-    with pytest.raises(UserErrorException, match="belong to a project of uv"):
+    with pytest.raises(UserErrorException, match="require --uv-project"):
         environment_options.given(parsed("--requirements", "r.txt", "--group", "dev"))
 
 
@@ -28,7 +30,7 @@ def test_a_file_gives_the_environment_its_name(tmp_path):
     (tmp_path / "train.txt").write_text("six\n")
     made = environment_options.made(parsed("--requirements", str(tmp_path / "train.txt")))
     assert made.name == "train" and made.python.conda_dependencies.pip_packages == ["six"]
-    with pytest.raises(UserErrorException, match=r"no .*pixi\.lock"):
+    with pytest.raises(UserErrorException, match=r"pixi\.lock' does not exist"):
         environment_options.made(parsed("--pixi-project", f"{tmp_path}:gpu"))
-    with pytest.raises(UserErrorException, match=r"no .*pyproject\.toml"):
+    with pytest.raises(UserErrorException, match=r"pyproject\.toml' does not exist"):
         environment_options.made(parsed("--uv-project", str(tmp_path), "--group", "dev"))

@@ -195,7 +195,7 @@ def test_the_tools_own_python_is_passed_over(tmp_path, monkeypatch):
     monkeypatch.setenv("PATH", str(Path(sys.prefix, "bin")))
     python, warnings = default_python.choose(tmp_path, tmp_path)
     assert not python.startswith(sys.prefix)
-    assert "no Python was found on PATH" in warnings[0]
+    assert "no Python found on PATH" in warnings[0]
     link = tmp_path / "bin" / "python"
     link.parent.mkdir()
     link.symlink_to(Path(sys.prefix, "bin", "python"))

@@ -140,7 +140,7 @@ def test_what_else_a_file_holds_is_kept_with_versions_as_written():
     ("text", "said"),
     [
         ("- numpy\n", "a mapping"),
-        ("dependencies: numpy\n", "dependencies: a list"),
+        ("dependencies: numpy\n", "dependencies: expected a list"),
         ("dependencies:\n- pip: numpy\n", r"dependencies\[0\].pip: a list of texts"),
         ("dependencies:\n- conda:\n  - x\n", r"dependencies\[0\]"),
         ("dependencies: [a\n", "line 2, column 1: this is not valid YAML"),

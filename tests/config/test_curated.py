@@ -40,7 +40,7 @@ def test_each_can_be_asked_of_a_builder_or_says_why_not(name):
     assert not [each for each in spec.pip if each.startswith("azureml-")]
     assert spec.image is None and spec.container is False
     if told:
-        assert "cannot be built" in told[0] and not curated.is_current(name)
+        assert "is unavailable" in told[0] and not curated.is_current(name)
     near = curated.nearest_current(name)
     assert near is None or curated.is_current(near)
 
@@ -54,7 +54,7 @@ def test_pytorch_16_is_what_its_name_says_and_tells_what_was_derived():
     spec = environment_spec(curated.get("AzureML-PyTorch-1.6-GPU"))
     assert "torch==1.6.0" in spec.pip and "torchvision==0.7.0" in spec.pip
     assert not [each for each in spec.pip if each.startswith("horovod")]
-    assert any("without horovod" in note for note in spec.notes)
+    assert any("not include horovod" in note for note in spec.notes)
     assert any("never published" in note for note in spec.notes)
     assert curated.nearest_current("AzureML-PyTorch-1.6-GPU") == "scriptrun-pytorch"
     assert curated.nearest_current("AzureML-PyTorch-1.4-CPU") == "scriptrun-pytorch-cpu"

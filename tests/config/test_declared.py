@@ -94,14 +94,14 @@ def test_an_environment_that_was_chosen_stands_over_the_header(folder):
 @pytest.mark.parametrize(
     ("header", "said"),
     [
-        ("# /// script\n# dependencies = [\n# ///\n", "is no TOML"),
-        ("# /// script\n# dependencies = 'numpy'\n# ///\n", "no list of texts"),
-        ("# /// script\n# requires-python = 3\n# ///\n", "'requires-python' is no text"),
-        ("# /// script\n# requires-python = 'new'\n# ///\n", "'new' is no condition"),
-        ("# /// script\n# dependencies = []\nimport six\n", "does not end it"),
-        ("# /// script\n# dependencies = []\n# ///\n\n" * 2, "has 2 headers"),
+        ("# /// script\n# dependencies = [\n# ///\n", "is not valid TOML"),
+        ("# /// script\n# dependencies = 'numpy'\n# ///\n", "must be a list of strings"),
+        ("# /// script\n# requires-python = 3\n# ///\n", "'requires-python' must be a string"),
+        ("# /// script\n# requires-python = 'new'\n# ///\n", "invalid requires-python = 'new'"),
+        ("# /// script\n# dependencies = []\nimport six\n", "is not closed"),
+        ("# /// script\n# dependencies = []\n# ///\n\n" * 2, "has 2 '# /// script' blocks"),
         ("# /// script\n# [tool.uv.sources]\n# a = {workspace = true}\n# ///\n", "workspace"),
-        ("print('none')\n", "no header"),
+        ("print('none')\n", "no inline script metadata"),
     ],
 )
 def test_headers_that_cannot_be_understood(tmp_path, header, said):
@@ -166,14 +166,14 @@ def test_a_wheel_that_is_another_than_the_locked_one_is_refused(project):
     lock = project / "uv.lock"
     assert "sha256:" in lock.read_text()
     lock.write_text(re.sub("sha256:[0-9a-f]{64}", f"sha256:{'0' * 64}", lock.read_text()))
-    with pytest.raises(EnvironmentException, match="not what was locked"):
+    with pytest.raises(EnvironmentException, match="not match the lockfile"):
         built(Environment.from_uv_project("lilac", project), project)
 
 
 @pytest.mark.parametrize("missing", ["pyproject.toml", "uv.lock"])
 def test_what_is_missing_is_said(project, missing):
     (project / missing).unlink()
-    with pytest.raises(EnvironmentException, match=f"There is no .*{missing}"):
+    with pytest.raises(EnvironmentException, match=f"{missing}' does not exist"):
         Environment.from_uv_project("lilac", project)
     (project / missing).write_text("= no")
     with pytest.raises(EnvironmentException):

@@ -49,9 +49,9 @@ def test_sizes_of_shared_memory(size, good):
 @pytest.mark.parametrize(
     ("context", "says"),
     [
-        (("svn", "there"), "neither 'local' nor 'git'"),
-        (("git", ""), "no location"),
-        (("local", "{0}"), "holds no Dockerfile"),
+        (("svn", "there"), "use 'local' or 'git'"),
+        (("git", ""), "requires a location"),
+        (("local", "{0}"), "has no Dockerfile"),
         (("git", "https://example.org/x.git"), ""),
     ],
 )
@@ -79,5 +79,5 @@ def test_options_in_one_line_are_read_as_a_shell_would():
         "-e",
         "A=b c",
     ]
-    with pytest.raises(RunConfigurationException, match="not closed"):
+    with pytest.raises(RunConfigurationException, match="Unclosed quote"):
         DockerConfiguration(arguments="-e 'A")

@@ -113,12 +113,12 @@ def test_the_directory_is_the_sdks(tmp_path):
             "\n" if name.endswith("yml") else ""
         )
     made.python.conda_dependencies.add_pip_package("x")
-    with pytest.raises(UserErrorException, match="there already"):
+    with pytest.raises(UserErrorException, match="already exists"):
         made.save_to_directory(tmp_path / "env")
     made.save_to_directory(tmp_path / "env", overwrite=True)
     again = Environment.load_from_directory(tmp_path / "env")
     assert again == made and again.name == "myenv"
-    with pytest.raises(UserErrorException, match="cannot be read"):
+    with pytest.raises(UserErrorException, match="Cannot read"):
         Environment.load_from_directory(tmp_path)
 
 
@@ -126,9 +126,9 @@ def test_a_bad_definition_tells_all_that_is_wrong():
     with pytest.raises(RunConfigurationException) as caught:
         Environment.from_dict({"nme": "x", "docker": {"shmsize": 1}, "python": []}, "env.json")
     assert caught.value.reasons == (
-        "env.json: nme: there is no such key; did you mean 'name'?",
-        "env.json: docker.shmsize: there is no such key; did you mean 'shmSize'?",
-        "env.json: python: a mapping is wanted, and this is a list.",
+        "env.json: nme: unknown key; did you mean 'name'?",
+        "env.json: docker.shmsize: unknown key; did you mean 'shmSize'?",
+        "env.json: python: expected a mapping, not a list",
     )
 
 

@@ -72,7 +72,7 @@ def test_the_sdks_packages_go_and_what_they_brought_stays():
     )
     assert spec.pip == ("pandas==1.1", "mlflow", "mlflow-skinny", "pyarrow")
     assert any(
-        "azureml-core==1.20" in note and "stays: mlflow-skinny, pyarrow." in note
+        "azureml-core==1.20" in note and "dependencies: mlflow-skinny, pyarrow." in note
         for note in spec.notes
     )
     for line in ("azureml-dataprep[fuse,pandas]", "azureml-dataprep==1.1.31"):
@@ -108,7 +108,7 @@ def test_python_versions(package, version, noted):
     made.python.conda_dependencies = CondaDependencies.from_dict({"dependencies": [package]})
     spec = environment_spec(made)
     assert spec.python == version
-    assert any("insists" in note for note in spec.notes) is noted
+    assert any("to require it" in note for note in spec.notes) is noted
 
 
 def test_azures_images_are_no_wish_and_the_users_own_are():
@@ -143,7 +143,7 @@ def test_dockerfiles_and_contexts_are_recorded(tmp_path):
     made.docker.base_dockerfile = str(tmp_path / "Dockerfile")
     assert environment_spec(made).docker["dockerfile"] == "FROM debian\n"
     made.docker.base_dockerfile = str(tmp_path / "gone")
-    assert "cannot be read" in problems(made)[0]
+    assert "Cannot read" in problems(made)[0]
     context = DockerBuildContext.from_local_directory(None, tmp_path)
     spec = environment_spec(Environment.from_docker_build_context("x", context))
     wanted = {"type": "local", "path": str(tmp_path), "dockerfile": "Dockerfile"}

@@ -68,7 +68,7 @@ def test_a_project_has_what_its_lock_says(project, conda, tmp_path):
 
 
 def test_what_there_is_not_is_said(project, tmp_path):
-    with pytest.raises(EnvironmentException, match=r"There is no .*pixi\.lock"):
+    with pytest.raises(EnvironmentException, match=r"pixi\.lock' does not exist"):
         Environment.from_pixi_project("ours", tmp_path)
     folder = project()
     with pytest.raises(EnvironmentException, match="no environment 'gpu'") as caught:
@@ -79,7 +79,7 @@ def test_what_there_is_not_is_said(project, tmp_path):
         Environment.from_pixi_project("ours", folder)
     other = "osx-arm64" if conda_platforms.subdir() != "osx-arm64" else "win-64"
     project(other)
-    with pytest.raises(EnvironmentException, match=f"holds no packages for .*{other}"):
+    with pytest.raises(EnvironmentException, match=f"has no packages for .*{other}"):
         Environment.from_pixi_project("ours", folder)
 
 
@@ -113,5 +113,5 @@ def test_a_lock_of_version_six_without_a_python(conda, tmp_path):
     (tmp_path / "pixi.lock").write_text(text)
     made = Environment.from_pixi_project("ours", tmp_path)
     assert made.python.conda_dependencies.pip_packages == [f"violet==1.0 --hash=sha256:{'0' * 64}"]
-    with pytest.raises(EnvironmentException, match="holds no Python"):
+    with pytest.raises(EnvironmentException, match="has no Python"):
         ensure.ensure(build_environment.spec_of(made), tmp_path / "locks", lambda _: None)

@@ -91,7 +91,7 @@ def test_where_a_name_is_looked_for(tmp_path, monkeypatch, folder, file):
 def test_a_missing_name_tells_the_nearest(project):
     with pytest.raises(RunConfigurationException, match=r"'defautl'.*did you mean 'default'"):
         RunConfiguration.load(project, "defautl")
-    with pytest.raises(RunConfigurationException, match="no single run configuration"):
+    with pytest.raises(RunConfigurationException, match="No single run configuration"):
         RunConfiguration.load(project)
     RunConfiguration.delete(project, "default")
     assert RunConfiguration.load(project).target == "cpu-cluster"
@@ -254,7 +254,7 @@ def test_the_environment_in_a_file_of_its_own(tmp_path):
 
 
 def test_saving_needs_a_name(tmp_path):
-    with pytest.raises(RunConfigurationException, match="without a name"):
+    with pytest.raises(RunConfigurationException, match="requires a name"):
         RunConfiguration().save(tmp_path)
     RunConfiguration("a.py").save(tmp_path / "x.runconfig")
     assert RunConfiguration.load(tmp_path, "x").script == "a.py"
@@ -265,23 +265,23 @@ def test_saving_needs_a_name(tmp_path):
     [
         (
             "environment:\n  docker:\n    shmsize: 2g\n",
-            "train.runconfig: environment.docker.shmsize: there is no such key; did you mean 'shmSize'?",
+            "train.runconfig: environment.docker.shmsize: unknown key; did you mean 'shmSize'?",
         ),
-        ("nodeCount: two\n", "train.runconfig: nodeCount: a whole number is wanted, and this is 'two'."),
-        ("nodeCount: 1.5\n", "train.runconfig: nodeCount: a whole number is wanted, and this is 1.5."),
-        ("nodeCount: true\n", "nodeCount: a whole number is wanted, and this is True."),
-        ("arguments: --x 1\n", "arguments: a list is wanted, and this is '--x 1'."),
-        ("script: [a.py]\n", "script: text is wanted, and this is a list."),
-        ("environment:\n- x\n", "environment: a mapping is wanted, and this is a list."),
-        ("docker:\n  useDocker: perhaps\n", "docker.useDocker: true or false is wanted, and this is 'perhaps'."),
-        ("dataReferences:\n  foo:\n    mod: x\n", "dataReferences.foo.mod: there is no such key; did you mean 'mode'?"),
-        ("data:\n  d:\n    dataLocation: /x\n", "data.d.dataLocation: a mapping is wanted, and this is '/x'."),
+        ("nodeCount: two\n", "train.runconfig: nodeCount: expected an integer, not 'two'"),
+        ("nodeCount: 1.5\n", "train.runconfig: nodeCount: expected an integer, not 1.5"),
+        ("nodeCount: true\n", "nodeCount: expected an integer, not True"),
+        ("arguments: --x 1\n", "arguments: expected a list, not '--x 1'"),
+        ("script: [a.py]\n", "script: expected a string, not a list"),
+        ("environment:\n- x\n", "environment: expected a mapping, not a list"),
+        ("docker:\n  useDocker: perhaps\n", "docker.useDocker: expected true or false, not 'perhaps'"),
+        ("dataReferences:\n  foo:\n    mod: x\n", "dataReferences.foo.mod: unknown key; did you mean 'mode'?"),
+        ("data:\n  d:\n    dataLocation: /x\n", "data.d.dataLocation: expected a mapping, not '/x'"),
         ("paralleltask:\n  terminalExitCodes: [1, x]\n", "paralleltask.terminalExitCodes[1]: a whole number"),
         (
             "environment:\n  python:\n    condaDependencies:\n      dependencies: numpy\n",
-            "environment.python.condaDependencies: dependencies: a list is wanted.",
+            "environment.python.condaDependencies: dependencies: expected a list.",
         ),
-        ("- a\n", "train.runconfig: a mapping is wanted, and this is a list."),
+        ("- a\n", "train.runconfig: expected a mapping, not a list"),
         ("a: b: c\n", "train.runconfig: line 1, column 5: this is not valid YAML"),
         ('{"a": 1', "train.runconfig: line 1"),
     ],

@@ -31,21 +31,21 @@ def test_expressions_are_json_values():
 @pytest.mark.parametrize(
     ("space", "said"),
     [
-        ({}, "a dict of parameters"),
-        (None, "a dict of parameters"),
-        ({"lr": 0.1}, "lr: 0.1 says nothing to choose from"),
-        ({"lr": ["nonsense", [1]]}, "says nothing to choose from"),
-        ({"lr": choice()}, "nothing to choose from"),
+        ({}, "must be a dict"),
+        (None, "must be a dict"),
+        ({"lr": 0.1}, "'lr': 0.1 is not a search space expression"),
+        ({"lr": ["nonsense", [1]]}, "is not a search space expression"),
+        ({"lr": choice()}, "at least one value"),
         ({"lr": uniform(2, 1)}, "a lower and an upper bound"),
-        ({"lr": uniform("a", 1)}, "'a' is none"),
-        ({"lr": uniform(float("nan"), 1)}, "wants numbers"),
-        ({"lr": normal(0, 0)}, "a deviation above 0"),
-        ({"lr": quniform(0, 1, 0)}, "a step above 0"),
-        ({"lr": randint(0)}, "a whole number above 0"),
+        ({"lr": uniform("a", 1)}, "not 'a'"),
+        ({"lr": uniform(float("nan"), 1)}, "requires numbers"),
+        ({"lr": normal(0, 0)}, "a standard deviation greater than 0"),
+        ({"lr": quniform(0, 1, 0)}, "a step greater than 0"),
+        ({"lr": randint(0)}, "an integer greater than 0"),
         ({"lr": loguniform(0, 1000)}, "natural logarithms"),
-        ({"lr": uniform(0, 1), "--lr": uniform(0, 1)}, "given twice"),
-        ({"two words": uniform(0, 1)}, "cannot name a parameter"),
-        ({3: uniform(0, 1)}, "cannot name a parameter"),
+        ({"lr": uniform(0, 1), "--lr": uniform(0, 1)}, "duplicate parameter"),
+        ({"two words": uniform(0, 1)}, "invalid parameter name"),
+        ({3: uniform(0, 1)}, "invalid parameter name"),
     ],
 )
 def test_what_cannot_be_searched_is_refused(space, said):
@@ -67,15 +67,15 @@ def test_argparse_takes_every_number(value):
 
 def test_a_grid_takes_choices_only():
     made = sampling.GridParameterSampling({"lr": uniform(0, 1), "n": choice(1)})
-    assert made.problems() == ["GridParameterSampling takes only choice, and lr is said by uniform"]
+    assert made.problems() == ["GridParameterSampling supports only choice, but lr uses uniform"]
     assert sampling.RandomParameterSampling({"n": choice(1)}, {"seed": "x"}).problems()
 
 
 @pytest.mark.parametrize(
     ("policy", "said"),
     [
-        (early_stopping.BanditPolicy(), "neither is given"),
-        (early_stopping.BanditPolicy(1, 0.1, 0.1), "both are given"),
+        (early_stopping.BanditPolicy(), "neither"),
+        (early_stopping.BanditPolicy(1, 0.1, 0.1), "not both"),
         (early_stopping.BanditPolicy(0, 0.1), "evaluation_interval"),
         (early_stopping.BanditPolicy(1, -0.1), "slack_factor"),
         (early_stopping.TruncationSelectionPolicy(0), "from 1 to 99"),

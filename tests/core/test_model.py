@@ -69,7 +69,7 @@ def test_downloads_go_over_nothing_unless_told(workspace, weights, tmp_path):
     target = tmp_path / "here"
     assert model.download(target) == str(target / "model.pkl")
     (target / "model.pkl").write_text("mine")
-    with pytest.raises(UserErrorException, match=r"model\.pkl is there already"):
+    with pytest.raises(UserErrorException, match=r"model\.pkl' already exists"):
         model.download(target)
     assert (target / "model.pkl").read_text() == "mine"
     model.download(target, exist_ok=True)
@@ -145,7 +145,7 @@ def test_a_run_registers_a_file_or_a_folder_of_its_outputs(trained, tmp_path):
 
 
 def test_what_a_run_lacks_is_a_sentence_that_names_what_it_has(trained):
-    with pytest.raises(UserErrorException, match=r"no file and no folder 'outputs/gone'"):
+    with pytest.raises(UserErrorException, match=r"no file or folder 'outputs/gone'"):
         trained.register_model("m", "outputs/gone")
     with pytest.raises(UserErrorException, match=r"model\.pkl"):
         trained.register_model("outputs-of-none")
@@ -168,9 +168,9 @@ def test_the_datasets_it_came_from_are_found_again(workspace, weights, tmp_path)
     assert again.resource_configuration.gpu == 1 and again.description is None
     plain = Dataset.File.from_files((store, "rows"))
     other = Model.register(workspace, weights, "other", datasets=[("test", plain)])
-    with pytest.warns(UserWarning, match="test of the model other:1: There is no registered"):
+    with pytest.warns(UserWarning, match="test of model other:1: Dataset with ID"):
         assert other.datasets == {"test": []}
-    with pytest.raises(UserErrorException, match="pairs of a word and a dataset"):
+    with pytest.raises(UserErrorException, match=r"datasets must be .label, dataset. pairs"):
         Model.register(workspace, weights, "digits", datasets=["rows"])
 
 
@@ -183,24 +183,24 @@ def test_deleting_a_version_keeps_what_others_share(workspace, weights, tmp_path
     Model(workspace, "digits", version=1).delete()
     assert len(content(workspace)) == 1
     assert Path(Model(workspace, "digits").download(tmp_path / "d")).read_bytes() == b"weights"
-    with pytest.raises(UserErrorException, match=r"no version 1\.\s+It has 2"):
+    with pytest.raises(UserErrorException, match=r"no version 1\.\s+Versions: 2"):
         Model(workspace, "digits", version=1)
 
 
 def test_wrong_asks_are_sentences(workspace, weights, tmp_path):
-    with pytest.raises(UserErrorException, match=r"(?s)no model named .none.*none yet"):
+    with pytest.raises(UserErrorException, match=r"(?s)Model .none. not found.*Models: none"):
         Model(workspace, "none")
     with pytest.raises(UserErrorException, match="does not exist"):
         Model.register(workspace, tmp_path / "gone", "digits")
     (tmp_path / "empty").mkdir()
     with pytest.raises(UserErrorException, match="is an empty folder"):
         Model.register(workspace, tmp_path / "empty", "digits")
-    with pytest.raises(UserErrorException, match="cannot name a model"):
+    with pytest.raises(UserErrorException, match="Invalid model name"):
         Model.register(workspace, weights, "../digits")
-    with pytest.raises(UserErrorException, match="is a number"):
+    with pytest.raises(UserErrorException, match="must be a number"):
         Model(workspace, "digits", version="latest")
     Model.register(workspace, weights, "digits")
-    with pytest.raises(NotImplementedError, match="Serving is outside"):
+    with pytest.raises(NotImplementedError, match="does not serve models"):
         Model.deploy(workspace, "service", [Model(workspace, "digits")])
 
 

@@ -125,11 +125,11 @@ def test_a_failed_run_raises_with_its_last_lines(bench):
     run = bench.submit("print('so far'); raise ValueError('the cause')")
     with pytest.raises(ActivityFailedException) as failed:
         run.wait_for_completion()
-    assert "exit code 1" in str(failed.value)
+    assert "exited with code 1" in str(failed.value)
     assert "ValueError: the cause" in str(failed.value)
     details = run.wait_for_completion(raise_on_error=False)
     assert details["status"] == "Failed"
-    assert "exit code 1" in details["error"]["error"]["message"]
+    assert "exited with code 1" in details["error"]["error"]["message"]
 
 
 def test_a_canceled_run_does_not_raise(bench):
@@ -256,7 +256,7 @@ print(Run.get_context().submit_child(config).id)
 
 
 def test_an_experiment_of_something_else(bench):
-    with pytest.raises(UserErrorException, match="wants a Workspace, and this is 'mine'"):
+    with pytest.raises(UserErrorException, match="expects a Workspace, not 'mine'"):
         Experiment("mine", bench.workspace)
 
 
@@ -267,7 +267,7 @@ def test_the_snapshot_can_be_restored(bench, trained, tmp_path):
 
 
 def test_a_run_that_is_not_there(bench):
-    with pytest.raises(UserErrorException, match="no run 'x'"):
+    with pytest.raises(UserErrorException, match="Run 'x' not found"):
         Run.get(bench.workspace, "x")
     with pytest.raises(UserErrorException):
         Run(Experiment(bench.workspace, "bench"), "../../etc")

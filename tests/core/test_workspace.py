@@ -28,7 +28,7 @@ def test_created_opened_and_found_from_below(here, monkeypatch):
     assert Workspace.from_config().id == made.id
     assert Workspace.get("mine").id == made.id
     assert Workspace.get("mine", path=here).id == made.id
-    with pytest.raises(WorkspaceException, match="there is 'mine'"):
+    with pytest.raises(WorkspaceException, match="found 'mine'"):
         Workspace.get("another")
 
 
@@ -37,7 +37,7 @@ def test_created_twice(here):
     with pytest.raises(WorkspaceException, match="already"):
         Workspace.create("mine")
     assert Workspace.create("mine", exist_ok=True).id == made.id
-    with pytest.raises(WorkspaceException, match="named 'mine'"):
+    with pytest.raises(WorkspaceException, match="Workspace 'mine' already exists"):
         Workspace.create("another", exist_ok=True)
 
 
@@ -75,7 +75,7 @@ def test_a_config_json_of_something_else_is_passed_by(here):
 
 def test_a_config_named_outright_must_name_a_workspace(here):
     (here / "other.json").write_text("{}")
-    with pytest.raises(UserErrorException, match="names no workspace"):
+    with pytest.raises(UserErrorException, match="does not name a workspace"):
         Workspace.from_config("other.json")
 
 

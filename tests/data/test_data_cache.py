@@ -132,7 +132,7 @@ def test_what_has_no_etag_is_the_runs_own(foreign_store, cache, fixed, fill):
 def test_a_file_and_a_folder_of_one_name_are_refused(web, cache, fixed):
     web.files |= {"/a": b"A", "/a/b": b"B"}
     content = fixed([f"{web.address}/a", f"{web.address}/a/b"])
-    with pytest.raises(DatastoreException, match="a file and a folder of one name"):
+    with pytest.raises(DatastoreException, match="both a file and a folder"):
         Layout(content, cache).lay_out()
 
 
@@ -169,7 +169,7 @@ def test_what_is_larger_than_the_disk_is_a_sentence(web, cache, fixed):
     content = fixed(f"{web.address}/a")
     layout = Layout(content, cache)
     huge = [row._replace(size=1 << 60) for row in content.rows()]
-    with pytest.raises(DatastoreException, match="more bytes in the data cache, and the disk"):
+    with pytest.raises(DatastoreException, match="more bytes in the data cache, but the disk"):
         layout._fetch(huge, None)
 
 

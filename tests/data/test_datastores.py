@@ -53,7 +53,7 @@ def test_files_keep_their_folders_below_the_relative_root(workspace, tmp_path):
 
 
 def test_nothing_leaves_the_datastore(workspace, tmp_path):
-    with pytest.raises(UserErrorException, match="leads out of"):
+    with pytest.raises(UserErrorException, match="is outside"):
         workspace.get_default_datastore().upload(tmp_path, "../../elsewhere")
 
 

@@ -63,19 +63,21 @@ def test_several_places_come_with_their_names(workspace, store, tmp_path):
 
 
 def test_what_finds_nothing_is_named(store):
-    with pytest.raises(DatasetValidationError, match=r"no files at mnist/\*\.png in workspaceblob"):
+    with pytest.raises(
+        DatasetValidationError, match=r"No files found at mnist/\*\.png in workspaceblob"
+    ):
         Dataset.File.from_files([(store, "mnist/**"), (store, "mnist/*.png")])
-    with pytest.raises(DatasetValidationError, match="no files at nothing"):
+    with pytest.raises(DatasetValidationError, match="No files found at nothing"):
         Dataset.File.from_files((store, "nothing"), validate=False).to_path()
 
 
 @pytest.mark.parametrize(
     ("path", "words"),
     [
-        ("relative/x", "no absolute path"),
-        ("https://user:pw@host/x.csv", "holds a credential"),
-        ("https://host/x.csv?sv=1&sig=abc", "holds a credential"),
-        ("https://host/", "names no file"),
+        ("relative/x", "nor an absolute path"),
+        ("https://user:pw@host/x.csv", "contains a credential"),
+        ("https://host/x.csv?sv=1&sig=abc", "contains a credential"),
+        ("https://host/", "does not name a file"),
         (("name", "x"), "must be a datastore"),
         ([], "at least one"),
         (42, "not 42"),
@@ -88,13 +90,13 @@ def test_bad_paths_are_one_sentence(path, words):
 
 
 def test_nothing_leads_out_of_a_datastore(store):
-    with pytest.raises(UserErrorException, match="leads out of workspaceblobstore"):
+    with pytest.raises(UserErrorException, match="is outside workspaceblobstore"):
         Dataset.File.from_files((store, "../x"))
-    with pytest.raises(UserErrorException, match="leads out of"):
+    with pytest.raises(UserErrorException, match="is outside"):
         store.path("a/../../b")
     with pytest.raises(DatasetValidationError, match="or a list of these, not"):
         Dataset.File.from_files((store, 5))
-    with pytest.raises(DatasetValidationError, match="path_on_compute is a path, not 5"):
+    with pytest.raises(DatasetValidationError, match="path_on_compute must be a path, not 5"):
         Dataset.File.from_files((store, "x"), validate=False).as_mount(5)
 
 
@@ -118,11 +120,11 @@ def test_a_version_is_fixed_and_numbered(workspace, store, fill):
 
 def test_unknown_names_versions_and_ids_say_what_there_is(workspace, store):
     Dataset.File.from_files((store, "mnist")).register(workspace, "mnist")
-    with pytest.raises(UserErrorException, match=r"no dataset named 'mnst'(.|\n)*mnist"):
+    with pytest.raises(UserErrorException, match=r"Dataset 'mnst' not found(.|\n)*mnist"):
         Dataset.get_by_name(workspace, "mnst")
     with pytest.raises(UserErrorException, match="no version 7"):
         Dataset.get_by_name(workspace, "mnist", version=7)
-    with pytest.raises(UserErrorException, match="no registered dataset with the id 'x'"):
+    with pytest.raises(UserErrorException, match="Dataset with ID 'x' not found"):
         Dataset.get_by_id(workspace, "x")
     with pytest.raises(UserErrorException, match="'newest'"):
         Dataset.get_by_name(workspace, "mnist", version="newest")
@@ -137,7 +139,7 @@ def test_tags_change_and_the_version_does_not(workspace, store):
     assert (found.tags, found.description, found.version) == ({"b": "2"}, "better", 1)
     found.unregister_all_versions()
     assert Dataset.get_all(workspace) == {}
-    with pytest.raises(UserErrorException, match="no dataset named 'm'"):
+    with pytest.raises(UserErrorException, match="Dataset 'm' not found"):
         Dataset.get_by_name(workspace, "m")
 
 
@@ -146,10 +148,10 @@ def test_a_changed_or_deleted_file_of_a_version_is_an_error(workspace, store, fi
     assert [Path(p).name for p in kept.download(tmp_path / "one")] == ["a.gz", "b.gz"]
     fill(store.store, {"mnist/train/a.gz": "A"})  # the same size
     os.utime(store.root / "mnist/train/a.gz", ns=(1, 1))
-    with pytest.raises(DatasetExecutionError, match=r"train/a\.gz(.|\n)*Version 1 of 'm'"):
+    with pytest.raises(DatasetExecutionError, match=r"train/a\.gz(.|\n)*version 1 of 'm'"):
         kept.download(tmp_path / "two")
     store.store.delete("mnist/train/a.gz")
-    with pytest.raises(DatasetExecutionError, match=r"no file 'mnist/train/a\.gz'"):
+    with pytest.raises(DatasetExecutionError, match=r"File 'mnist/train/a\.gz' not found"):
         kept.download(tmp_path / "three")
     got = kept.download(tmp_path / "four", ignore_not_found=True)
     assert got == [str(tmp_path / "four" / "b.gz")]

@@ -118,7 +118,7 @@ def test_a_server_that_goes_silent_is_given_up(far, web, workspace, tmp_path, mo
     web.silent = True
     with monkeypatch.context() as short:
         short.setenv("SCRIPTRUN_DATA_TIMEOUT", "2")
-        with pytest.raises(DatastoreException, match=r"far(.|\n)*(in time|broke|reached)"):
+        with pytest.raises(DatastoreException, match=r"far(.|\n)*(timed out|lost|unreachable)"):
             cache_download.fetch(anew(workspace, each), tmp_path / "out")
     web.silent = False
     cache_download.fetch(each, tmp_path / "out")
@@ -138,7 +138,7 @@ def test_blocks_of_two_versions_are_never_mixed(far, web, tmp_path):
 
 def test_an_object_that_is_deleted_midway_is_named(far, web, tmp_path):
     each = incoming(far, "big")
-    with pytest.raises(FileMissing, match="no file 'big' in far"):
+    with pytest.raises(FileMissing, match="'big' not found in far"):
         cache_download.fetch(
             each, tmp_path / "to" / "out", told=lambda _: web.files.pop("/b/big", None)
         )
@@ -191,7 +191,7 @@ def test_content_that_is_not_as_announced_is_refused(web, workspace, tmp_path, h
     wrong["Repr-Digest"] = "sha-256=:47DEQpj8HBSa+/TImW+5JCeuQeRkm5NMpJWZG3hSuFU=:"
     web.files, web.headers = {"/small": b"x" * 100}, {header: wrong[header]}
     store = Datastore.register_http(workspace, "far", web.address).store
-    with pytest.raises(DatastoreException, match=r"'small' did not arrive from far"):
+    with pytest.raises(DatastoreException, match=r"'small' from far"):
         cache_download.fetch(incoming(store, "small"), tmp_path / "out")
     assert not (tmp_path / "out").exists()
     web.files["/small"] = b""
@@ -205,7 +205,7 @@ def test_a_full_disk_is_a_sentence(far, tmp_path):
     if os.geteuid() != 0 or subprocess.run(mount).returncode != 0:
         pytest.skip("only as root, who may mount a small disk")
     try:
-        with pytest.raises(DatastoreException, match="out cannot be written: No space left"):
+        with pytest.raises(DatastoreException, match="out': No space left"):
             cache_download.fetch(incoming(far, "big"), place / "out")
         assert not list(place.iterdir())
     finally:
@@ -306,6 +306,6 @@ def test_a_link_in_the_target_is_not_followed_in_any_folder(local_store, fill, t
     (tmp_path / "elsewhere").mkdir()
     (tmp_path / "out" / "b").symlink_to(tmp_path / "elsewhere")
     files = [incoming(local_store.store, path) for path in ("a/1", "a/2", "b/c/1")]
-    with pytest.raises(DatastoreException, match="b/c/1 leads out of"):
+    with pytest.raises(DatastoreException, match="b/c/1' is outside"):
         transfer.download(files, tmp_path / "out", False)
     assert not list((tmp_path / "elsewhere").iterdir()) and not (tmp_path / "out" / "a").exists()

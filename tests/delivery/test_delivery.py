@@ -252,7 +252,7 @@ def test_a_file_that_changed_since_is_an_error_that_says_so(datastore, workspace
     assert "'d/a.txt'" in reason(done) and "has changed" in reason(done)
     datastore.store.delete("d/a.txt")
     done = run(job(LOOKS, dataset.as_download(), "none"))
-    assert "There is no file 'd/a.txt'" in reason(done)
+    assert "File 'd/a.txt'" in reason(done)
 
 
 def test_outputs_are_uploaded_also_when_the_script_failed(datastore, job, run):
@@ -260,7 +260,7 @@ def test_outputs_are_uploaded_also_when_the_script_failed(datastore, job, run):
     fails = "import os, sys\nopen(os.path.join(sys.argv[1], 'w.txt'), 'w').write('weights')\nsys.exit(3)"
     for each in (out.as_upload(), out.as_mount()):
         done = run(job(fails, each))
-        assert reason(done) == "train.py ended with exit code 3"
+        assert reason(done) == "train.py exited with code 3"
         assert datastore.store.read(f"model/{done.id}/w.txt", 0, 99) == b"weights"
 
 
@@ -342,7 +342,7 @@ def test_where_the_job_asked_for_it(datastore, put, job, run, tmp_path, monkeypa
     assert found["argv"][1] == str(tmp_path / "place" / "two")
     assert (tmp_path / "place" / "two" / "a.txt").read_text() == "A"
     (tmp_path / "place" / "two" / "a.txt").write_text("changed by hand")
-    assert "a.txt is there already, with other content" in reason(run(config))
+    assert "a.txt' already exists with different content" in reason(run(config))
 
 
 def test_a_run_again_reads_what_the_first_did(datastore, workspace, put, job, run):
@@ -393,19 +393,19 @@ def test_resume_from_a_data_path(datastore, put, job, run):
 WRONG = {
     "no such glob": (
         lambda ws, store: Dataset.File.from_files((store, "x/*"), validate=False).as_mount(),
-        "There are no files at x/",
+        "No files found at x/",
     ),
     "read only": (
         lambda ws, store: OutputFileDatasetConfig(
             destination=(Datastore.register_http(ws, "web", "http://127.0.0.1:1"), "x")
         ),
-        "can only be read",
+        "is read-only",
     ),
     "unwritable": (
         lambda ws, store: Dataset.File.from_files((store, "a.txt")).as_download(
             f"{store.root}/a.txt/x"
         ),
-        "a.txt is a file",
+        "a.txt' is a file",
     ),
     "not empty": (
         lambda ws, store: Dataset.File.from_files((store, "a.txt")).as_mount(str(store.root)),
@@ -413,13 +413,13 @@ WRONG = {
     ),
     "outside": (
         lambda ws, store: Dataset.File.from_files((store, "a.txt")).as_mount("../x"),
-        "leads out of the working directory",
+        "is outside the working directory",
     ),
     "a variable of the system": (
         lambda ws, store: Dataset.File.from_files((store, "a.txt")).as_named_input("PATH"),
-        "cannot name data",
+        "invalid data name",
     ),
-    "not in the job": (lambda ws, store: "$AZUREML_DATAREFERENCE_abc/x", "does not have"),
+    "not in the job": (lambda ws, store: "$AZUREML_DATAREFERENCE_abc/x", "unknown data"),
 }
 
 
@@ -443,7 +443,7 @@ def test_all_that_is_wrong_is_said_at_once(local_store, workspace, job):
     with pytest.raises(RunConfigurationException) as caught:
         Experiment(workspace, "data").submit(config)
     assert len(caught.value.reasons) == 2
-    assert "nowhere" in str(caught.value) and "There are no files at no" in str(caught.value)
+    assert "nowhere" in str(caught.value) and "No files found at no" in str(caught.value)
 
 
 def test_keys_stay_out_of_everything(blob_store, workspace, put, job, run):
@@ -465,7 +465,7 @@ def test_a_key_that_leads_out_is_never_written(workspace, blob_store, azurite, p
     servers.put_blob(azurite, container, "d/../../../etc/passwd2", b"root")
     dataset = Dataset.File.from_files((blob_store, "d"), validate=False)
     config = job(LOOKS, dataset.as_download(), "none")
-    with pytest.raises(UserErrorException, match="a key that is no path"):
+    with pytest.raises(UserErrorException, match="an invalid path"):
         Experiment(workspace, "data").submit(config)
     assert not list(workspace.runs_folder.glob("*/*"))
 
@@ -619,7 +619,7 @@ def test_a_wrong_key_of_an_output_is_found_before_the_script_starts(
     shut = Datastore.register_s3(workspace, "shut", "shared", endpoint=s3, secret="mine")
     out = OutputFileDatasetConfig(destination=(shut, "x")).as_upload()
     done = run(job("import sys; open(sys.argv[1], 'w')", str(tmp_path / "ran"), out))
-    assert "in shut: the key is wrong" in done.standing.reason, done.standing
+    assert "in shut: invalid key" in done.standing.reason, done.standing
     assert not (tmp_path / "ran").exists()
 
 

@@ -43,7 +43,7 @@ def test_what_is_wrong_is_said_with_what_to_do(workspace, slurm):
     assert found["options"].verdict == found["account"].verdict == "bad"
     assert "no-such" in found["options"].said
     found = verdicts(workspace, Slurm(python="/opt/no-python", root="/proc/none"))
-    assert "cannot be written" in found["root"].said and "--root" in found["root"].hint
+    assert "cannot write" in found["root"].said and "--root" in found["root"].hint
     assert "no /opt/no-python" in found["python"].said
     assert not list(workspace.root.glob(".scriptrun-check-*"))
     slurm.drain("n1", "a broken fan")
@@ -62,4 +62,4 @@ def test_a_cluster_behind_ssh_is_looked_at_from_its_login_node(login):
     assert {name: check.said for name, check in found.items() if check.verdict != "ok"} == {}
     assert "with scriptrun" in found["tool"].said
     unseen = verdicts(workspace, Slurm(ssh="no-such-host.invalid"))
-    assert "cannot be reached" in unseen["slurm"].said
+    assert "Cannot reach" in unseen["slurm"].said

@@ -72,7 +72,7 @@ LINES = {
         "test_script_params_become_arguments",
     ),
     "inputs= attaches named datasets without arguments": ("test_inputs_go_along",),
-    "environment_definition excludes what it replaces; variables go to run_config": (
+    "environment_definition cannot be combined with what it replaces; variables go to run_config": (
         "test_environment_definition_excludes_others",
     ),
     "several nodes or processes need a distribution; a target is required; files in the source": (
@@ -154,7 +154,7 @@ def test_without_an_environment(submitted):
     assert section.name == "default-environment"
     assert section.docker.base_image.startswith("mcr.microsoft.com/azureml/openmpi")
     _, run = submitted(config)
-    assert f"runs in {sys.executable}" in run.get_details()["notes"][0]
+    assert f"using {sys.executable}" in run.get_details()["notes"][0]
 
 
 def test_arguments_keep_their_types(submitted):
@@ -179,7 +179,7 @@ def test_commands_go_to_a_shell(ws, submitted):
     assert lines == ["one two", run.id.upper()]
     assert submitted(ScriptRunConfig("src", command="echo 'a  b'"))[0] == ["a  b"]
     both = ScriptRunConfig("src", script="train.py", command="ls")  # not refused here, ...
-    with pytest.raises(RunConfigurationException, match="Give one"):
+    with pytest.raises(RunConfigurationException, match="cannot be used together"):
         Experiment(ws, "e").submit(both)
 
 
@@ -269,7 +269,7 @@ def test_other_distributions_are_refused(ws):
     with pytest.raises(RunConfigurationException, match="Gloo"):
         PyTorchConfiguration("mpi")
     other = ScriptRunConfig("src", "train.py", distributed_job_config=object())
-    with pytest.raises(RunConfigurationException, match="distributed_job_config wants"):
+    with pytest.raises(RunConfigurationException, match="distributed_job_config must be"):
         Experiment(ws, "e").submit(other)
 
 
@@ -323,7 +323,9 @@ def test_environment_definition_excludes_others():
         {"custom_docker_image": "i"},
         {"shm_size": "1g"},
     ):
-        with pytest.raises(RunConfigurationException, match="environment_definition excludes"):
+        with pytest.raises(
+            RunConfigurationException, match="environment_definition cannot be combined with"
+        ):
             Estimator(
                 "src",
                 compute_target="local",
@@ -345,10 +347,10 @@ def test_environment_definition_excludes_others():
 def test_what_an_estimator_needs(source):
     (source.parent / "outside.txt").write_text("six\n")
     for words, more in {
-        "needs compute_target": {"compute_target": None},
-        "needs distributed_training": {"node_count": 2},
-        "above 1 needs distributed_training": {"process_count_per_node": 2},
-        "is not inside the source directory": {"pip_requirements_file": "../outside.txt"},
+        "requires compute_target": {"compute_target": None},
+        "requires distributed_training": {"node_count": 2},
+        "above 1 requires distributed_training": {"process_count_per_node": 2},
+        "is outside the source directory": {"pip_requirements_file": "../outside.txt"},
     }.items():
         given = {"compute_target": "local", "entry_script": "train.py", **more}
         with pytest.raises(RunConfigurationException, match=words):

@@ -170,7 +170,7 @@ def test_details(ran):
     assert details["runId"] == run.id and details["status"] == "Failed"
     assert details["startTimeUtc"] <= details["endTimeUtc"]
     assert details["runDefinition"]["script"] == "train.py"
-    assert "exit code 3" in str(details["error"])
+    assert "exited with code 3" in str(details["error"])
     assert list(details["logFiles"]) == ["user_logs/std_log.txt"]
 
 
@@ -247,10 +247,10 @@ def test_no_limits(ws):
 
 
 def test_a_cluster_is_found_or_made(ws):
-    with pytest.raises(ComputeTargetException, match="no compute target named 'c'"):
+    with pytest.raises(ComputeTargetException, match="Compute target 'c' not found"):
         ComputeTarget(ws, "c")
     for given in ({}, {"vm_size": "STANDARD_D2_V2"}, {"max_nodes": 2}):
-        with pytest.raises(ComputeTargetException, match="needs vm_size and max_nodes"):
+        with pytest.raises(ComputeTargetException, match="requires vm_size and max_nodes"):
             AmlCompute.provisioning_configuration(**given)
     config = AmlCompute.provisioning_configuration(vm_size="STANDARD_D2_V2", max_nodes=2)
     ComputeTarget.create(ws, "c", config).wait_for_completion(show_output=True)

@@ -126,7 +126,7 @@ def test_what_goes_together(job):
     spaces = (uniform(0, 1), normal(0, 1), lognormal(0, 1), qnormal(0, 1, 2), randint(3))
     for space in spaces:
         (said,) = config_of(job, GridParameterSampling({"a": space})).problems()
-        assert "takes only choice" in said
+        assert "supports only choice" in said
         for way in (RandomParameterSampling, BayesianParameterSampling):
             sampling = way({"a": space})
             assert config_of(job, sampling, max_total_runs=5000).problems() == []

@@ -38,8 +38,8 @@ def test_what_is_left_out_can_be_imported_and_says_what_to_do(module, name):
         with pytest.raises(NotImplementedError) as raised:
             use()
         sentence = str(raised.value)
-        assert f"{module}.{name} is not provided" in sentence
-        assert len(sentence) > len(f"{module}.{name} is not provided by scriptrun. ")
+        assert f"{module}.{name} is not supported" in sentence
+        assert len(sentence) > len(f"{module}.{name} is not supported by scriptrun. ")
 
 
 def test_no_name_is_both_there_and_not_there():
@@ -105,7 +105,7 @@ def test_an_installed_azureml_has_the_modules_that_are_not_ours(tmp_path):
 def test_two_are_never_mixed(tmp_path):
     (tmp_path / "azureml" / "core").mkdir(parents=True)
     (tmp_path / "azureml" / "core" / "__init__.py").write_text("")
-    assert "Let `import scriptrun.dropin` be the first line" in in_child(REFUSED, tmp_path).stderr
+    assert "Make `import scriptrun.dropin` the first line" in in_child(REFUSED, tmp_path).stderr
 
 
 def in_child(code, folder):

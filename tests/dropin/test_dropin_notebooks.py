@@ -47,7 +47,7 @@ def test_a_tutorial_runs_from_its_own_directory(tmp_path):
     done = run(path)
     assert done.returncode == 0, done.stderr
     assert "{'n': 3}" in done.stdout
-    assert "cell 2: passed over !pip install azureml-sdk" in done.stderr
+    assert "cell 2: skipped !pip install azureml-sdk" in done.stderr
     assert (path.parent / ".scriptrun").is_dir()
 
 
@@ -71,8 +71,8 @@ def test_cells_of_other_languages_are_passed_over(tmp_path):
     path = notebook(tmp_path / "a.ipynb", "%%html\n<b>x</b>", "%load_ext x", "print('goes on')")
     done = run(path)
     assert done.stdout == "goes on\n"
-    assert "cell 1: passed over %%html" in done.stderr
-    assert "cell 2: passed over %load_ext x" in done.stderr
+    assert "cell 1: skipped %%html" in done.stderr
+    assert "cell 2: skipped %load_ext x" in done.stderr
     assert notebook_cells.plain("%%bash\nrm -rf /\n").strip() == ""
 
 
@@ -116,8 +116,8 @@ def test_shell_lines_and_magics_are_done_as_jupyter_does(tmp_path):
         *("found ['a.txt', 'b.txt']", "in function", "6 True ['A', 'again']"),
         *(f"blue b {home}", "python", "'agg'", "'awaited'"),
     ]
-    assert "!false ended with exit code 1" in done.stderr
-    assert "passed over !{sys.executable} -m pip install nothing" in done.stderr
+    assert "!false exited with code 1" in done.stderr
+    assert "skipped !{sys.executable} -m pip install nothing" in done.stderr
 
 
 def test_another_notebook_and_a_script_are_run(tmp_path):
@@ -148,7 +148,7 @@ def test_variables_in_the_name_of_a_written_file(tmp_path, capsys):
 @pytest.mark.parametrize("text", ["", "[]", "{", "\x00"])
 def test_what_is_no_notebook_is_refused(tmp_path, text):
     (tmp_path / "x.ipynb").write_text(text)
-    with pytest.raises(UserErrorException, match="no notebook"):
+    with pytest.raises(UserErrorException, match="is not a notebook"):
         notebook_cells.cells(str(tmp_path / "x.ipynb"))
 
 

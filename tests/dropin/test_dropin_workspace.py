@@ -55,7 +55,7 @@ def test_it_is_found_from_below_and_written_down(here, monkeypatch):
 def test_another_name_is_taken_for_the_workspace_that_is_here(capsys):
     made = Workspace.create("mine")
     assert Workspace.get("theirs").id == made.id
-    assert "'theirs' is taken to be the workspace of this directory" in capsys.readouterr().err
+    assert "for 'theirs'" in capsys.readouterr().err
     with pytest.raises(WorkspaceException, match="already"):
         Workspace.create("theirs")
 

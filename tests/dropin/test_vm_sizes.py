@@ -2,7 +2,7 @@
 
 import pytest
 
-from scriptrun.dropin.azureml.vm_sizes import size_of
+from scriptrun.dropin.azureml.vm_sizes import Size, size_of
 
 
 @pytest.mark.parametrize(
@@ -29,7 +29,7 @@ from scriptrun.dropin.azureml.vm_sizes import size_of
     ],
 )
 def test_sizes_that_old_code_names(name, cpus, memory, gpus):
-    assert size_of(name) == (cpus, memory, gpus)
+    assert size_of(name) == Size(cpus, memory, gpus)
 
 
 @pytest.mark.parametrize("name", ["", "LOCAL", "STANDARD_", "STANDARD_X9", "my machine"])

@@ -77,7 +77,7 @@ def test_a_run_that_asks_for_none_sees_none(bench):
 
 
 def test_more_than_there_are_is_refused_in_one_sentence(bench):
-    with pytest.raises(Exception, match=r"each node is to have 99 GPUs, and this machine has \d"):
+    with pytest.raises(Exception, match=r"99 GPUs requested per node, but this machine has \d"):
         bench.submit(SPAN, resources={"gpus": 99})
 
 

@@ -55,7 +55,7 @@ def test_who_aborts_is_named_and_the_others_save(tmp_path, library):
     place.mkdir()
     run = bench.run(ABORTS, [place.as_posix()], mpi=[2, 2], python=python, variables=TIME_TO_SAVE)
     assert run.get_status() == "Failed"
-    assert "rank 1 (node 0) ended with exit code 7" in run.standing.reason
+    assert "rank 1 (node 0) exited with code 7" in run.standing.reason
     assert {path.name for path in place.iterdir()} >= {"saved-0", "saved-2", "saved-3"}
     assert [line[:2] for line in told(bench.run(MPI, mpi=[2, 1], python=python), 2)] == [
         ["0", "2"],
@@ -93,6 +93,6 @@ def test_mpi_without_mpirun_is_refused_on_slurm_too(tmp_path, slurm, monkeypatch
         for name in ("sbatch", "sinfo", "srun", "squeue"):
             (bare / name).symlink_to(f"/usr/bin/{name}")
         patched.setenv("PATH", str(bare))
-        with pytest.raises(RunConfigurationException, match="an MPI job needs mpirun, or"):
+        with pytest.raises(RunConfigurationException, match="MPI jobs require mpirun or"):
             jobs.Experiment(bench.workspace, "refused").submit(config)
     assert not list(bench.workspace.runs_folder.rglob("job.json"))

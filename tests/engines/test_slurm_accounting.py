@@ -28,7 +28,7 @@ def test_accounts_count_and_tell_of_what_was(tmp_path, slurm, slurm_accounting, 
     until(told, "sacct does not know the job")
     assert slurm_poll._of_accounting("999999", None) == ""
     stranger = Slurm(partition="main", account="nobody")
-    with pytest.raises(ExperimentExecutionException, match=r"Slurm refused the job: .*account"):
+    with pytest.raises(ExperimentExecutionException, match=r"Slurm rejected the job: .*account"):
         Bench(tmp_path / "x", stranger).submit("print('never')")
     found = {each.name: each for each in target.survey(bench.workspace, stranger)}
     assert found["account"].verdict == "bad" and "sacctmgr" in found["account"].hint

@@ -45,7 +45,7 @@ def test_one_array_with_each_run_on_its_own(bench):
     assert states == ["Completed", "Completed", "Failed", "Completed", "Completed"]
     assert [log_of(run) for run in runs] == [f"{[str(n), 'a b', '%a']}\n" for n in range(5)]
     assert all(run.get_tags() == {"kind": "trial"} for run in runs)
-    assert "exit code 1" in runs[2].standing.reason
+    assert "exited with code 1" in runs[2].standing.reason
     assert len({run.job.snapshot for run in runs}) == 1
 
 

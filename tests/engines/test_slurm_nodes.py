@@ -57,11 +57,11 @@ def test_what_was_saved_comes_home_when_the_launcher_is_killed(tmp_path, slurm, 
 
 
 def test_a_scratch_that_cannot_be_is_told(tmp_path, slurm):
-    with pytest.raises(RunConfigurationException, match="'local' is no absolute path"):
+    with pytest.raises(RunConfigurationException, match="'local' is not an absolute path"):
         Bench(tmp_path / "w", Slurm(partition="main", scratch="local")).submit("print(1)")
     run = Bench(tmp_path / "x", Slurm(partition="main", scratch="$NO_SUCH/x")).run("print(1)")
     assert run.get_status() == "Failed"
-    assert "scratch directory is not known on this node: $NO_SUCH/x" in run.standing.reason
+    assert "unknown scratch directory on this node: $NO_SUCH/x" in run.standing.reason
 
 
 @pytest.fixture
@@ -135,8 +135,8 @@ def test_the_environment_is_built_once_on_each_node(tmp_path, slurm, index):
     bench.target = target.replace(scratch=f"{tmp_path}/full")
     failed = bench.run(code, requirements=str(asked))
     assert failed.get_status() == "Failed"
-    assert "the environment could not be built on node 0: " in failed.standing.reason
-    with pytest.raises(RunConfigurationException, match="say where that is with scratch"):
+    assert "environment build failed on node 0: " in failed.standing.reason
+    with pytest.raises(RunConfigurationException, match="set its path with scratch"):
         bench.target = Slurm(partition="main", own_environments=True)
         bench.submit("print(1)")
 
@@ -156,7 +156,7 @@ def test_who_takes_too_much_memory_is_named_with_the_cause(tmp_path, slurm_group
     assert {wait(run) for run in runs} == {"Failed"}
     rank = f"job.py on rank 1 (node 1: {slurm_groups.names[1]})"
     for run, who in zip(runs, ("job.py", rank, rank), strict=True):
-        said = f"{who} was ended by SIGKILL: it used more memory than it was given"
+        said = f"{who} was killed by SIGKILL: out of memory"
         assert run.standing.reason == said
 
 
@@ -166,8 +166,10 @@ def test_what_slurm_refuses_has_failed_at_once(tmp_path, slurm):
         bench.submit("print(1)")
     (run,) = Experiment(bench.workspace, bench.experiment).get_runs()
     assert run.get_status() == "Failed"
-    assert run.standing.reason.startswith("Slurm refused the job: ")
-    with pytest.raises(RunConfigurationException, match="9 GPUs, and those of main have 2"):
+    assert run.standing.reason.startswith("Slurm rejected the job: ")
+    with pytest.raises(
+        RunConfigurationException, match="9 GPUs requested per node, but nodes in 'main' have 2"
+    ):
         Bench(tmp_path / "2", Slurm(partition="main", gres="gpu:9")).submit("print(1)")
     lost = Bench(tmp_path / "3", Slurm(partition="main", python="/no/python")).run("print(1)")
     assert lost.get_status() == "Failed"

@@ -22,9 +22,9 @@ def test_plan_tells_locked_cached_and_what_would_be_done(request_of, locks, said
     assert (before.locked, before.cached, before.last_seconds) == (False, False, None)
     python = f"Use Python {platform.python_version()}, {interpreter_facts.running().python}"
     assert [step.partition(":")[0] for step in before.steps] == [
-        f"{python}, or another one here that the packages can be had for.",
+        f"{python}, or another installed version that the packages support.",
         "Lock the requirements",
-        "Build from the lock.",
+        "Build from the lockfile.",
     ]
     ready = ensure.ensure(spec, locks, said.append)
     after = cache_listing.plan(spec, locks)
@@ -34,7 +34,7 @@ def test_plan_tells_locked_cached_and_what_would_be_done(request_of, locks, said
     ill = cache_listing.plan(spec, locks)
     assert ill.steps == (
         f"{python}.",
-        "Build again, because it lacks red.py: 2 packages from the lock.",
+        "Build again, because it is missing red.py: 2 packages from the lockfile.",
     )
     assert not locks.joinpath("more").exists()
 
@@ -52,8 +52,8 @@ def test_plan_says_that_a_python_would_be_downloaded(request_of, locks):
         pytest.skip("this machine has no version of Python missing")
     first, *_ = cache_listing.plan(request_of("blue", python=wanted), locks).steps
     assert re.fullmatch(
-        rf"Download Python {re.escape(wanted)}\.\d+ with uv: Python {re.escape(wanted)} "
-        r"is not on this machine\.",
+        rf"Download Python {re.escape(wanted)}\.\d+ with uv \(Python {re.escape(wanted)} "
+        r"is not on this machine\)\.",
         first,
     )
 
@@ -95,5 +95,5 @@ def test_what_is_used_is_not_removed(request_of, locks, said):
 
 @pytest.mark.parametrize("key", ["", "zzzz", "../.."])
 def test_removing_what_is_not_there(key):
-    with pytest.raises(EnvironmentException, match="No built environment begins"):
+    with pytest.raises(EnvironmentException, match="does not exist"):
         cache_listing.remove(key)

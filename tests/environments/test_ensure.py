@@ -108,7 +108,7 @@ def test_a_lock_of_another_platform_is_left_alone(request_of, locks, said):
     ready = ensure.ensure(spec, locks, said.append)
     assert ensure.find(spec, locks).key == ready.key
     assert json.loads((locks / f"{spec.digest()}.json").read_text()) == foreign
-    with pytest.raises(EnvironmentException, match="made for plan9-mips"):
+    with pytest.raises(EnvironmentException, match="is for plan9-mips"):
         ensure.ensure(spec, locks, said.append, lock=foreign)
 
 
@@ -147,7 +147,7 @@ def test_who_waits_says_for_whom(request_of, locks, said):
         thread.start()
         until(lambda: waited)
     thread.join(PATIENCE)
-    assert waited[0] == "Waiting for process 4711 on there, which builds this environment."
+    assert waited[0] == "Waiting for process 4711 on there, which is building this environment."
     assert ensure.find(spec, locks) is not None
 
 
@@ -178,7 +178,7 @@ def test_a_killed_build_is_never_taken_for_good(request_of, tmp_path):
         assert cache_folders.unfinished(ready.key) == []
         # uv, orphaned by the kill, may still be at work in what it began
         until(
-            lambda key=ready.key: not cache_listing.users(cache_folders.shelf(key)),
+            lambda key=ready.key: not cache_listing.users(cache_folders.of_key(key)),
             "the killed build's uv goes on",
         )
         cache_listing.remove(ready.key)
@@ -188,11 +188,11 @@ def test_a_build_killed_halfway_is_built_again_with_a_reason(request_of, locks, 
     spec = request_of("blue")
     key = ensure.ensure(spec, locks, said.append).key
     cache_listing.remove(key)
-    os.makedirs(os.path.join(cache_folders.shelf(key), "1", "bin"))  # what uv venv had made so far
+    os.makedirs(os.path.join(cache_folders.of_key(key), "1", "bin"))  # what uv venv had made so far
     assert ensure.find(spec, locks) is None
     said.clear()
     ready = ensure.ensure(spec, locks, said.append)
-    assert "Building the environment again, because its build was cut short." in said
+    assert "Building the environment again, because its build was interrupted." in said
     assert cache_folders.numbers(key) == [2]
     assert imported(ready, "blue") == "1.0"
 
@@ -247,6 +247,6 @@ def test_a_running_process_keeps_its_place_through_a_rebuild(request_of, locks, 
     assert running.stdout.readline() == "up\n"
     os.unlink(os.path.join(ready.sites[0], "red.py"))
     again = ensure.ensure(spec, locks, said.append)
-    assert "again, because it lacks red.py" in "\n".join(said)
+    assert "again, because it is missing red.py" in "\n".join(said)
     assert again.place != ready.place
     assert running.communicate("\n", timeout=PATIENCE)[0] == "1.0\n"

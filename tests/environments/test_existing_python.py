@@ -19,4 +19,4 @@ def test_python_2_is_refused_in_a_sentence(tmp_path):
     (tmp_path / "venv" / "lib" / "python2.7" / "site-packages").mkdir(parents=True)
     spec = EnvironmentSpec(INTERPRETER, interpreter=str(tmp_path / "venv" / "bin" / "python"))
     (reason,) = builder.check(spec)
-    assert "is Python 2.7.18, and jobs run on 3.6 and newer" in reason
+    assert "is Python 2.7.18, but jobs require 3.6 or newer" in reason

@@ -21,7 +21,6 @@ from scriptrun.environments.cache import listing as cache_listing
 from scriptrun.preparation import build as build_environment
 from scriptrun.spec.environment import AUTO
 from scriptrun.spec.errors import EnvironmentException
-from scriptrun.store import container_tool
 from scriptrun.store.secrets import vault
 
 pytestmark = pytest.mark.podman
@@ -33,8 +32,6 @@ def served(tmp_path, monkeypatch):
     if registries.missing():
         lacking(registries.missing())
     monkeypatch.setenv("SCRIPTRUN_SECRETS", str(tmp_path / "secrets"))
-    monkeypatch.setattr(container_tool, "passwords", {})
-    monkeypatch.setattr(container_tool, "shared", {})
     with registries.Registry(tmp_path / "registry") as found:
         yield found
 
@@ -55,7 +52,7 @@ def with_packages(wheels, *names, image=BASE):
 
 def steps_for(environment, workspace):
     """What `env build --plan` says would be done."""
-    return cache_listing.plan(build_environment.spec_of(environment), workspace.locks_folder).steps
+    return build_environment.plan(workspace, build_environment.spec_of(environment)).steps
 
 
 def layers(podman, image):
@@ -90,8 +87,8 @@ def test_one_more_package_is_one_more_layer_and_what_is_there_is_not_asked_for(
     assert again.build(workspace).ready.container["image"] == first.ready.container["image"]
     assert noted.read_text() == built
     before = steps_for(with_packages(wheels, "red==1.0", "blue"), workspace)
-    assert before[0] == f"Keep the base, the image {BASE}."
-    assert before[-1].startswith("Build the layers on top of it that are not here yet: a virtual")
+    assert before[0] == f"Keep base image {BASE}."
+    assert before[-1].startswith("Build the missing layers on top of it: a virtual")
     built = noted.read_text()
     details = again.get_image_details(workspace)
     assert noted.read_text() == built
@@ -121,7 +118,7 @@ def test_one_more_package_is_one_more_layer_and_what_is_there_is_not_asked_for(
     _, base, venv, packages = steps_for(with_packages(wheels, "red==1.0", "blue"), workspace)
     assert base == before[0]
     assert re.fullmatch(r"Keep the layer of a virtual environment of its Python 3\S+ in .*", venv)
-    assert packages == "Build the layer of 2 packages, put there by uv."
+    assert packages == "Build the layer of 2 packages, installed by uv."
     cache_listing.remove(first.ready.key)
     assert BASE in images(podman) and images(podman) <= others
 
@@ -146,10 +143,10 @@ def test_a_registry_of_the_workspace_and_one_of_the_base(
     )
     with pytest.raises(
         EnvironmentException,
-        match=r"(?s)Pulling the image .*(unauthorized|authentication required)",
+        match=r"(?s)Pulling image .*(unauthorized|authentication required)",
     ) as error:
         environment.build(here)
-    assert "The registry refuses: log in" in str(error.value)
+    assert "The registry denied access" in str(error.value)
     assert "wrong" not in str(error.value)
 
     environment.docker.base_image_registry.password = registries.PASSWORD
@@ -157,7 +154,7 @@ def test_a_registry_of_the_workspace_and_one_of_the_base(
     built = environment.build(here)
     assert not built.ready.notes
     name = f"{served.address}/scriptrun-env:{built.ready.key}"
-    assert f"Pushing the image {name}." in built.get_log()
+    assert f"Pushing image {name}." in built.get_log()
     for text in (built.get_log(), json.dumps(built.ready.lock), repr(here.container_registry)):
         assert registries.PASSWORD not in text
 
@@ -166,14 +163,14 @@ def test_a_registry_of_the_workspace_and_one_of_the_base(
     monkeypatch.setenv("SCRIPTRUN_CACHE", str(tmp_path / "another machine's"))
     there.set_container_registry(f"https://{served.address}/", registries.USER)
     pulled = environment.build(there)
-    assert f"The image {name} was built before, and is pulled." in pulled.get_log()
-    assert "Made the image" not in pulled.get_log()
+    assert f"Pulling existing image {name}." in pulled.get_log()
+    assert "Built image" not in pulled.get_log()
     assert pulled.ready.container["image"] == built.ready.container["image"]
 
     there.set_container_registry(served.address, "nobody")  # refused: the image is there anyway
     environment.python.conda_dependencies.add_pip_package("blue")
     other = environment.build(there)
-    assert f"could not be pushed to {served.address}: " in other.ready.notes[-1]
+    assert f"cannot push the image to {served.address}: " in other.ready.notes[-1]
     there.set_container_registry(None)
     assert there.container_registry == {}
 

@@ -65,7 +65,7 @@ def test_what_is_no_python_is_said_so(tmp_path, locks, said):
     fake = tmp_path / "python"
     fake.write_text("#!/bin/sh\necho hello\n")
     fake.chmod(0o755)
-    with pytest.raises(Exception, match="does not answer as a Python"):
+    with pytest.raises(Exception, match="does not behave like a Python"):
         ensure.ensure(spec_of(fake), locks, said.append)
 
 
@@ -73,16 +73,16 @@ def test_a_name_is_looked_for_on_path(tmp_path, monkeypatch, locks, said):
     os.symlink(sys.executable, tmp_path / "mypython")
     monkeypatch.setenv("PATH", str(tmp_path))
     assert ensure.check(EnvironmentSpec(INTERPRETER, interpreter="mypython")) == []
-    assert "no such command is on PATH" in ensure.check(spec_of("otherpython"))[0]
+    assert "is not on PATH" in ensure.check(spec_of("otherpython"))[0]
 
 
 def test_why_an_interpreter_cannot_be_used(tmp_path):
     (tmp_path / "plain").write_text("")
     os.symlink(tmp_path / "gone", tmp_path / "link")
-    assert "which is a directory" in ensure.check(spec_of(tmp_path))[0]
+    assert "is a directory" in ensure.check(spec_of(tmp_path))[0]
     assert "not executable" in ensure.check(spec_of(tmp_path / "plain"))[0]
     assert "link to" in ensure.check(spec_of(tmp_path / "link"))[0]
-    assert "no such file" in ensure.check(spec_of(tmp_path / "nothing"))[0]
+    assert "does not exist" in ensure.check(spec_of(tmp_path / "nothing"))[0]
 
 
 def test_an_installed_package_changes_the_record(tmp_path, locks, said):
@@ -146,7 +146,7 @@ def test_pyenv_and_uv_versions_are_found_without_starting_them(tmp_path, monkeyp
     assert interpreter_discovery.choose("3.30.2") == (interpreter_discovery.choose("3.30.2")[0], "")
     assert interpreter_discovery.choose("3.32")[0].path.startswith(str(tmp_path / "uv"))
     note = interpreter_discovery.choose("3.30.5")[1]
-    assert "3.30.10 is used" in note
+    assert "using 3.30.10" in note
 
 
 def test_pips_settings_reach_uv(tmp_path, monkeypatch):

@@ -88,7 +88,7 @@ def test_uv_brings_a_python_that_is_not_here(offer, only_own, locks, said, tmp_p
     spec = EnvironmentSpec("packages", python=minor)
     assert ensure.check(spec) == []
     ready = ensure.ensure(spec, locks, said.append)
-    assert any(f"uv downloads {version}" in line for line in said)
+    assert any(f"downloading {version} with uv" in line for line in said)
     code = "import sys; print(sys.base_prefix, sys.version_info[:3])"
     where = subprocess.check_output([ready.python, "-c", code], text=True)
     assert str(tmp_path / "pythons") in where and str(tuple(map(int, version.split(".")))) in where
@@ -104,11 +104,11 @@ def test_what_cannot_be_brought_is_a_sentence(offer, only_own, locks, said, monk
     archive.unlink()
     with pytest.raises(EnvironmentException) as caught:
         ensure.ensure(EnvironmentSpec("packages", python=minor), locks, said.append)
-    assert f"uv could not download {version}" in caught.value.message
+    assert f"uv failed to download {version}" in caught.value.message
     assert own in caught.value.message and "UV_PYTHON_INSTALL_MIRROR" in caught.value.hint
     monkeypatch.setenv("UV_PYTHON_DOWNLOADS", "never")
     (reason,) = ensure.check(EnvironmentSpec("packages", python=minor))
-    assert f"here: {own}" in reason and "UV_PYTHON_DOWNLOADS=never" in reason
+    assert f"installed: {own}" in reason and "UV_PYTHON_DOWNLOADS=never" in reason
     monkeypatch.delenv("UV_PYTHON_DOWNLOADS")
     (reason,) = ensure.check(EnvironmentSpec("packages", python="3.47"))
     assert "3.47" in reason and "uv python install" in reason

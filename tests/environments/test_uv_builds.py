@@ -104,7 +104,7 @@ def test_a_wheel_that_changed_since_it_was_locked_is_refused(
     make_wheel(wheels, "red", "1.0", needs=("blue",))
     monkeypatch.setenv("UV_CACHE_DIR", str(wheels / "empty-cache"))
     lock = {**lock, "requirements": lock["requirements"] + "# once more\n"}  # another place
-    with pytest.raises(EnvironmentException, match=r"'red==1\.0' is not what was locked"):
+    with pytest.raises(EnvironmentException, match=r"'red==1\.0' do not match the lockfile"):
         ensure.ensure(spec, locks, said.append, lock=lock)
 
 
@@ -138,7 +138,7 @@ def test_an_old_python_is_found_and_used(request_of, locks, said):
 def test_the_nearest_patch_is_taken_with_a_note(request_of, locks, said):
     ready = ensure.ensure(request_of("red", python="3.8.1"), locks, said.append)
     assert ready.notes == (
-        f"Python 3.8.1 was asked for; {ready.lock['python']} is used, the one of its line that is here.",
+        f"Python 3.8.1 requested; using {ready.lock['python']}, the installed version of that series.",
     )
     assert ready.notes[0] in said
 
@@ -149,7 +149,7 @@ def test_a_python_that_nobody_asked_for_is_the_newest_that_the_packages_allow(
 ):
     ready = ensure.ensure(request_of("old"), locks, said.append)
     assert ready.lock["python"].startswith("3.8.")
-    assert "is used: the packages can't be had for" in ready.notes[0]
+    assert "the packages are unavailable for" in ready.notes[0]
     assert (
         "old"
         in failure(request_of("old", python="{}.{}".format(*sys.version_info)), locks, said).message
@@ -188,7 +188,7 @@ def make_source(folder: Path, name: str) -> None:
 
 def test_a_python_that_is_not_here_is_refused_at_once_with_what_to_do(request_of):
     (reason,) = ensure.check(request_of("red", python="3.99"))
-    assert "asks for Python 3.99" in reason
+    assert "requires Python 3.99" in reason
     assert "uv python install 3.99" in reason
 
 

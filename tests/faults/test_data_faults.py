@@ -132,7 +132,7 @@ def test_a_folder_that_may_not_be_read_matters_only_to_who_wants_it(tmp_path, bo
     words += [str(tmp_path / "home"), str(tmp_path / "shared"), str(source)]
     done = subprocess.run(words, capture_output=True, text=True)
     assert done.stdout.startswith("A\n"), done
-    assert "closed in shared cannot be listed: Permission denied." in done.stdout
+    assert "Cannot list closed in shared: Permission denied." in done.stdout
 
 
 def test_an_output_that_finds_no_room_is_kept(workspace, tmp_path, small_disk):
@@ -142,7 +142,7 @@ def test_an_output_that_finds_no_room_is_kept(workspace, tmp_path, small_disk):
     run = Experiment(workspace, "full").submit(config(tmp_path, code, out))
     run.wait_for_completion(raise_on_error=False)
     assert run.get_status() == "Failed"
-    assert "could not be uploaded" in result(run)["reason"]
+    assert "cannot upload" in result(run)["reason"]
     (kept,) = run.path.glob("data/**/w")
     assert kept.stat().st_size == 3_000_000
     assert not list(store.root.rglob("w"))

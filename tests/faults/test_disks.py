@@ -103,7 +103,7 @@ def test_a_read_only_workspace_is_told_in_a_sentence(tmp_path, bound_by_permissi
     finally:
         for folder in folders:
             folder.chmod(0o755)
-    assert re.search(r"Exception: .* cannot be written.*: Permission denied", done.stderr)
+    assert re.search(r"Exception: Cannot write .*: Permission denied", done.stderr)
     assert jobs.tree(bench.workspace.directory) == before
     assert bench.run("print('again')").get_status() == "Completed"
 

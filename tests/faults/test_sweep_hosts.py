@@ -92,20 +92,20 @@ def test_a_sweep_whose_host_is_gone_stands_still_and_goes_on_elsewhere(tmp_path,
     until(lambda: mark.exists() and mark.read_text().count("\n") == 2)
     until(lambda: len(list(sweep.get_children())) == 4)
     assert (sweep.standing.state, sweep.standing.reason) == ("Running", "")
-    with pytest.raises(UserErrorException, match="is driven on far"):
+    with pytest.raises(UserErrorException, match="runs on far"):
         sweep.resume()
     (late,) = driver_of(sweep)
     far.all_get(signal.SIGSTOP)
     assert sweep.standing.reason == ""  # not known yet
     five_minutes_pass()
     assert sweep.standing.state == "Running" and driver_of(sweep) == [late]
-    assert "its driver on far has given no sign of life" in sweep.standing.reason
+    assert "its driver on far has sent no heartbeat" in sweep.standing.reason
     sweep.resume()
     until(lambda: five_minutes_pass() or mark.read_text().count("\n") == 4)
     assert leases.holder(ensure_driver.lease_of(sweep.path))[0]["host"] == identity.host()
     os.kill(late, signal.SIGCONT)
     until(lambda: late not in driver_of(sweep))
-    assert "another host's has taken over" in sweep.get_diagnostics()
+    assert "another host has taken over" in sweep.get_diagnostics()
     assert sweep.standing.reason == "" and driver_of(sweep)
     until(lambda: five_minutes_pass() or len(failed(sweep)) == 2)
     sweep.cancel()
@@ -114,7 +114,10 @@ def test_a_sweep_whose_host_is_gone_stands_still_and_goes_on_elsewhere(tmp_path,
     assert ran == {f"{sweep.id}_{number}": 1 for number in range(4)}  # none twice, none forgotten
     states = collections.Counter(each.get_status() for each in sweep.get_children())
     assert states == {"Failed": 2, "Canceled": 2}
-    assert all("so far is taken to be gone; `scriptrun rerun HD_" in said for said in failed(sweep))
+    assert all(
+        "so far is considered lost; to run it again, run: scriptrun rerun HD_" in said
+        for said in failed(sweep)
+    )
 
 
 @pytest.mark.slurm
@@ -127,7 +130,7 @@ def test_runs_of_a_cluster_outlive_the_host_that_submitted_them(tmp_path, far, s
     assert sweep.standing.reason == ""
     far.all_get(signal.SIGKILL)
     five_minutes_pass()
-    assert "its driver on far has given no sign of life" in sweep.standing.reason
+    assert "its driver on far has sent no heartbeat" in sweep.standing.reason
     sweep.resume()
     (tmp_path / "gate").touch()
     assert ended(sweep).state == "Completed", sweep.get_diagnostics()

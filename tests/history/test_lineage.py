@@ -64,7 +64,7 @@ def test_parts_that_are_gone_are_said_to_be(workspace, model):
     assert lineage.of(model)["run"] == {"id": model.run_id, "gone": True}
     command = [sys.executable, "-m", "scriptrun", "lineage", "net:1"]
     done = subprocess.run(command, cwd=workspace.root, capture_output=True, text=True)
-    assert "gone from the workspace" in done.stdout and done.returncode == 0
+    assert "missing from the workspace" in done.stdout and done.returncode == 0
 
 
 def test_a_model_of_a_path_has_no_run(workspace, tmp_path):

@@ -47,7 +47,7 @@ def test_it_can_be_refused(job, python):
 from scriptrun import Run
 from scriptrun import exceptions
 try: Run.get_context(allow_offline=False)
-except exceptions.RunEnvironmentException as error: assert 'not started by a job' in str(error)
+except exceptions.RunEnvironmentException as error: assert 'not part of a job' in str(error)
 else: raise AssertionError
 assert issubclass(exceptions.RunEnvironmentException, exceptions.UserErrorException)
 """, **OUTSIDE)  # fmt: skip

@@ -99,8 +99,8 @@ for value in ({'a': [1, 2], 'b': [1]}, [1, 2]):
     except Exception as error: print(type(error).__name__, error)
 """,
     )
-    assert "UserErrorException the columns of the table 't' differ in length (a: 2, b: 1)" in out
-    assert "UserErrorException log_table('t') takes a dict" in out
+    assert "UserErrorException Columns of table 't' differ in length (a: 2, b: 1)" in out
+    assert "UserErrorException log_table('t') requires a dict" in out
     assert metrics.read(job.folder) == {}
 
 
@@ -149,7 +149,7 @@ print(json.dumps([run.tags, run.get_tags(), run.properties])); print(run)
 """,
     )
     message, told, shown = out.splitlines()[0], out.splitlines()[-2], out.splitlines()[-1]
-    assert message.startswith("UserErrorException the property 'p' of this run is '1' already")
+    assert message.startswith("UserErrorException Property 'p' of this run is already '1'")
     tags = {"from": "script", "bare": None, "more": "2.5", "none": None, "alone": None}
     assert json.loads(told) == [tags, tags, {"p": "1", "q": "2"}]
     assert shown == "Run(Experiment: first, Id: first_1_00000000)"

@@ -4,6 +4,7 @@ import math
 
 from scriptrun.runtime import mlflow_store
 from scriptrun.runtime.injob.metrics import reader as metric_reader
+from scriptrun.runtime.order import LaunchOrder
 
 
 def store(folder, name, text):
@@ -25,8 +26,9 @@ def test_what_is_no_number_and_half_a_line(tmp_path):
     assert math.isnan(found[0]) and found[1:] == [math.inf, -math.inf]
 
 
-def order(tmp_path, **more):
-    return {"folder": str(tmp_path / "run"), "prefix": str(tmp_path / "env"), **more}
+def order(tmp_path):
+    places = dict.fromkeys(["workspace", "store", "runtime"], str(tmp_path))
+    return LaunchOrder(folder=str(tmp_path / "run"), prefix=str(tmp_path / "env"), **places)
 
 
 def test_without_mlflow_nothing_is_made(tmp_path):

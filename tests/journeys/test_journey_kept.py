@@ -6,7 +6,7 @@ import os
 
 
 def test_init(user):
-    assert user.does("init", "mine").out.startswith("The workspace 'mine' is in ")
+    assert user.does("init", "mine").out.startswith("Workspace 'mine': ")
     assert user.does("init", "mine", "--json").json["path"] == str(user.here)
     other = user.types("init", "other")
     assert other.code == 2
@@ -44,7 +44,7 @@ def test_compute_targets(user):
     user.does("compute", "alias", "gpu-*", "local")
     user.does("run", "--target", "gpu-big", "train.py")
     assert [run["target"] for run in user.runs()] == ["local", "small"]
-    assert "small can take jobs" in user.does("compute", "check", "small").out
+    assert "small can accept jobs" in user.does("compute", "check", "small").out
     user.does("compute", "set", "small", "--max-runs", "none")
     user.does("compute", "default", "local")
     user.does("compute", "remove", "small")
@@ -60,13 +60,13 @@ def test_environments(user):
     assert "scikit-learn" in user.does("env", "show", "scriptrun-sklearn").out
     user.writes("requirements.txt", "")
     plan = user.does("env", "build", "--plan", "--requirements", "requirements.txt")
-    assert "Build from the lock." in plan.out
-    assert user.does("env", "list", "--built").out == "None is built on this machine yet.\n"
+    assert "Build from the lockfile." in plan.out
+    assert user.does("env", "list", "--built").out == "No environments built on this machine.\n"
     built = user.does("env", "build", "--requirements", "requirements.txt", "--json").json
     assert os.path.exists(built["python"])
     (entry,) = user.does("env", "list", "--json").json["built"]
     assert built["place"] == entry["place"]
-    assert "was there" in user.does("env", "build", "--requirements", "requirements.txt").out
+    assert "cached" in user.does("env", "build", "--requirements", "requirements.txt").out
     user.writes("train.py", "")
     user.does("run", "--requirements", "requirements.txt", "train.py")
     assert "less than a minute" in user.does("env", "prune", "--keep", "0").out
@@ -79,7 +79,7 @@ def test_environments(user):
     assert "old stands for scriptrun-minimal" in user.does("env", "alias").out
     assert user.types("env", "diff", "old", "run?").code == 2
     user.does("env", "remove", entry["key"][:10])
-    assert user.does("env", "list", "--built").out == "None is built on this machine yet.\n"
+    assert user.does("env", "list", "--built").out == "No environments built on this machine.\n"
 
 
 def test_a_registered_environment_runs_a_job(user):
@@ -115,10 +115,10 @@ def test_a_build_that_is_refused_makes_no_workspace(user):
     assert not (user.here / ".scriptrun").exists()
     user.writes("empty.txt", "")
     built = user.does("env", "build", "--requirements", "empty.txt")
-    assert "Made the workspace" in built.err
+    assert "Created workspace" in built.err
     assert len(list((user.here / ".scriptrun" / "locks").iterdir())) == 1
     assert user.does("env", "show", "empty").out.split()[1] in built.out
     assert (
-        "nothing: it is there"
+        "none (already built)"
         in user.does("env", "build", "--plan", "--requirements", "empty.txt").out
     )

@@ -18,7 +18,7 @@ def test_a_model_is_registered_shown_and_brought(user):
     assert (latest["id"], latest["run_id"]) == ("net:2", None)
     rows = user.does("model", "list", "net").out.splitlines()
     assert len(rows) == 3 and run in rows[2] and "by=hand" in rows[2]
-    assert "no model is like that" in user.does("model", "list", "--tag", "by=me").out.lower()
+    assert "no matching models" in user.does("model", "list", "--tag", "by=me").out.lower()
     shown = user.does("model", "show", "net:1").out
     for said in (run, "by=hand", "Custom", "digits", "model.txt  7 B"):
         assert said in shown

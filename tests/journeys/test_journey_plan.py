@@ -29,7 +29,7 @@ def test_nothing_is_written(user):
     assert "ran" not in done.out.split()
     assert "python train.py 'a b'" in done.out
     assert "six==1.16.0" in done.out
-    assert "Nothing was written" in done.out
+    assert "nothing was written" in done.out
 
 
 def test_files_sizes_and_the_rules_that_leave_some_out(user):
@@ -51,7 +51,7 @@ def test_a_script_that_is_left_out_is_told(user):
     user.writes("train.py", "")
     user.writes(".amlignore", "train.py\n")
     found = user.does("run", "--plan", "--json", "train.py").json
-    assert any("train.py is left out" in warning for warning in found["warnings"])
+    assert any("train.py is not in the snapshot" in warning for warning in found["warnings"])
 
 
 def test_whether_the_environment_is_built(user):

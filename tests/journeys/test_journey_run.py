@@ -20,7 +20,7 @@ def test_the_first_run_in_an_empty_directory(user):
     )
     done = user.does("run", "train.py")
     assert done.out == "hello\n"
-    assert "Made the workspace 'project'" in done.err
+    assert "Created workspace 'project'" in done.err
     assert "Completed" in done.err
     assert "acc 0.5" in done.err
     (run,) = user.runs()
@@ -54,7 +54,7 @@ def test_a_failing_script(user):
     done = user.types("run", "train.py")
     assert done.code == 1
     assert done.out == "out\nerr\n"
-    assert "train.py ended with exit code 7" in done.err
+    assert "train.py exited with code 7" in done.err
     assert user.does("show", "--json").json["exitCode"] == 7
 
 
@@ -185,7 +185,7 @@ def test_what_the_script_imports_and_nobody_has_is_told_before_it_fails(user):
     user.writes("train.py", "import no_such_package_at_all\n")
     done = user.types("run", "train.py")
     assert done.code == 1
-    assert "warning: train.py imports no_such_package_at_all" in done.err
+    assert "warning: train.py imports 'no_such_package_at_all'" in done.err
 
 
 def test_a_run_that_must_wait_says_so(user):
@@ -203,7 +203,7 @@ def test_a_run_that_must_wait_says_so(user):
             stdout=subprocess.DEVNULL, stderr=err,
         )  # fmt: skip
     try:
-        until(lambda: "waits for its turn" in heard.read_text(), heard.read_text)
+        until(lambda: "is queued" in heard.read_text(), heard.read_text)
     finally:
         gate.touch()
     assert second.wait(PATIENCE) == 0, heard.read_text()

@@ -30,11 +30,11 @@ def swept(user):
 
 
 def test_a_sweep_is_run_shown_and_extended(user, swept):
-    assert "Completed" in swept.err and "the best: HD_" in swept.err
+    assert "Completed" in swept.err and "best run: HD_" in swept.err
     shown = user.types("sweep", "show")
-    assert shown.code == 0 and "6 of at most 6: 6 Completed" in shown.out
+    assert shown.code == 0 and "6/6: 6 Completed" in shown.out
     assert "best       accuracy" in shown.out or "best " in shown.out
-    assert "seed 4" in shown.out and "so far, over 6 runs" in shown.out
+    assert "seed 4" in shown.out and "so far, by run (1 to 6)" in shown.out
     record = user.types("sweep", "show", "--json").json
     assert len(record["runs"]) == 6 and record["status"] == "Completed"
     again = user.types("sweep", "resume", record["runId"], "--max-runs", 8, "--detach")
@@ -44,8 +44,8 @@ def test_a_sweep_is_run_shown_and_extended(user, swept):
     listed = user.types("list")
     assert listed.out.count("HD_") == 1 and "train.py" in listed.out
     done = user.types("sweep", "resume", "--max-runs", 8)
-    assert done.code == 2 and "nothing is left to go on with" in done.err
-    assert "a sweep of train.py" in user.types("show").out
+    assert done.code == 2 and "already started" in done.err
+    assert "sweep of train.py" in user.types("show").out
 
 
 def test_a_sweep_without_a_number_says_so_at_its_end(user):
@@ -53,7 +53,7 @@ def test_a_sweep_without_a_number_says_so_at_its_end(user):
         "import scriptrun as s; s.Run.get_context().log('a', 'high')"
     )
     done = user.types("sweep", "train.py", "--param", "x=1", "--metric", "a", "--max-runs", 1)
-    assert done.code == 0 and "a number named 'a', so there is no best" in done.err
+    assert done.code == 0 and "a number named 'a'" in done.err
     assert "_0 logged a as high" in done.err
 
 
@@ -79,22 +79,22 @@ def test_its_files_are_whole(user, swept):
 @pytest.mark.parametrize(
     ("words", "said"),
     [
-        ((), "nothing is given to run"),
-        (("stop",), "has no 'stop'"),
-        (("train.py",), "no metric is given"),
-        (("train.py", "--metric", "m"), "no parameter is given"),
-        (("train.py", "--metric", "m", "--param", "lr"), "says no parameter"),
-        (("train.py", "--metric", "m", "--param", "lr=log:0..1"), "is above 0"),
-        (("train.py", "--metric", "m", "--param", "lr=a..b"), "neither a range nor a list"),
-        (("train.py", "--metric", "m", "--param", "x=1,2", "--param", "x=3"), "given twice"),
+        ((), "nothing to run"),
+        (("stop",), "'stop' is neither"),
+        (("train.py",), "--metric is required"),
+        (("train.py", "--metric", "m"), "--param is required"),
+        (("train.py", "--metric", "m", "--param", "lr"), "Invalid --param"),
+        (("train.py", "--metric", "m", "--param", "lr=log:0..1"), "greater than 0"),
+        (("train.py", "--metric", "m", "--param", "lr=a..b"), "Invalid parameter range"),
+        (("train.py", "--metric", "m", "--param", "x=1,2", "--param", "x=3"), "Duplicate --param"),
         (
             ("train.py", "--metric", "m", "--param", "x=0.1..2", "--sampling", "grid"),
-            "takes only choice",
+            "supports only choice",
         ),
-        (("train.py", "--metric", "m", "--param", "x=1,2", "--policy", "lucky"), "no policy"),
+        (("train.py", "--metric", "m", "--param", "x=1,2", "--policy", "lucky"), "Unknown policy"),
         (("train.py", "--metric", "m", "--param", "x=1,2", "--policy", "bandit"), "slack"),
         (("train.py", "--metric", "m", "--param", "x=1,2", "--max-runs", "0"), "max_total_runs"),
-        (("train.py", "other", "--metric", "m", "--param", "x=1,2"), "does not know 'other'"),
+        (("train.py", "other", "--metric", "m", "--param", "x=1,2"), "Unexpected argument 'other'"),
         (("show",), "no sweeps"),
     ],
 )
@@ -109,8 +109,8 @@ def test_a_sweep_is_canceled_and_its_plan_starts_nothing(user):
     (user.here / "train.py").write_text("import time\ntime.sleep(3600)\n")
     words = ("sweep", "train.py", "--param", "x=1,2,3", "--metric", "m")
     planned = user.types(*words, "--plan")
-    assert planned.code == 0 and "Nothing was written" in planned.out
-    assert "RANDOM of 3 points, at most 20 runs" in planned.out
+    assert planned.code == 0 and "nothing was written" in planned.out
+    assert "RANDOM over 3 points, at most 20 runs" in planned.out
     run_id = user.types(*words, "-j", 2, "--detach").out.strip()
     user.types("cancel", run_id)
     user.types("logs", run_id, "--follow")

@@ -86,19 +86,19 @@ METRICS = {
     "left": {"schema_type": "residuals", "schema_version": "v1", "data": {"bin_counts": [1, 2]}},
 }
 #: how the reason begins why a run has failed of which nothing is left
-GONE = "the run ended without telling how: the launcher (process "
+GONE = "the run ended without reporting a result: the launcher (process "
 #: what `scriptrun show` says of a run
 SHOWN = {
     "first": {
         "experiment": "digits",
         "state": "Completed",
-        "ran": "train.py --alpha 0.5",
-        "on": "local",
+        "command": "train.py --alpha 0.5",
+        "target": "local",
         "variables": "MESSAGE",
         "tags": "by=ada, draft, converged=yes, seen, kept=for good",
         "notes": "looked at",
     },
-    "second": {"ran": "train.py --alpha 0.75", "variables": "MESSAGE, SEED"},
+    "second": {"command": "train.py --alpha 0.75", "variables": "MESSAGE, SEED"},
     "broken": {"state": "Failed", "reason": "broken.py ended with exit code 1"},
     "too long": {
         "state": "Failed",
@@ -107,7 +107,7 @@ SHOWN = {
     "line": {
         "state": "Failed",
         "reason": "the command ended with exit code 3",
-        "ran": "echo one; echo two; exit 3",
+        "command": "echo one; echo two; exit 3",
     },
     "canceled": {"state": "Canceled", "reason": "canceled while it ran"},
     "canceled early": {"state": "Canceled", "reason": "canceled before it started"},
@@ -118,13 +118,13 @@ SHOWN = {
         "notes": "attempt 1 failed (tries.py ended with exit code 75); "
         "it is started again, at most 2 times",
     },
-    "old code": {"on": "cpu-cluster", "tags": "by=old code", "experiment": "legacy"},
-    "by hand": {"ran": "a process that logs: no script was submitted", "state": "Completed"},
-    "tuned": {"ran": "a sweep of tuned.py", "state": "Completed", "experiment": "tune"},
-    "left running": {"state": "Running", "ran": "sleepy.py"},
+    "old code": {"target": "cpu-cluster", "tags": "by=old code", "experiment": "legacy"},
+    "by hand": {"command": "none (interactive run)", "state": "Completed"},
+    "tuned": {"command": "sweep of tuned.py", "state": "Completed", "experiment": "tune"},
+    "left running": {"state": "Running", "command": "sleepy.py"},
     "left finalizing": {"state": "Finalizing"},
-    "left preparing": {"state": "Preparing", "ran": "never.py"},
-    "left waiting": {"state": "Queued", "on": "small", "ran": "looks.py ."},
+    "left preparing": {"state": "Preparing", "command": "never.py"},
+    "left waiting": {"state": "Queued", "target": "small", "command": "looks.py ."},
 }
 LOGGED = {
     "first": "hello trained with 0.5\nno GPU\n",
@@ -359,7 +359,7 @@ def test_a_run_with_data_is_started_again(old):
     old.does("rerun", "with data", "-n", "again")
     again = old.does("show", "again", "--json").json
     assert again["metrics"] == {"photos": 2, "sales": 2}
-    assert again["notes"] == ["registered the dataset 'features', version 2"]
+    assert again["notes"] == ["registered dataset 'features', version 2"]
 
 
 def test_a_new_run_stands_beside_the_old_ones(old):
@@ -373,7 +373,7 @@ def test_a_new_run_stands_beside_the_old_ones(old):
 
 def test_a_sweep_is_read_back(old, workspace):
     shown = old.does("sweep", "show", "tuned").out
-    assert "4 of at most 4: 4 Completed" in shown and "RANDOM, seed 7" in shown
+    assert "4/4: 4 Completed" in shown and "RANDOM, seed 7" in shown
     assert "--lr 0.8892400876499108 --batch_size 64" in shown
     rows = old.does("sweep", "show", "tuned", "--json").json["runs"]
     assert [(row["lr"], row["batch_size"], row["accuracy"]) for row in rows] == POINTS
@@ -397,11 +397,11 @@ def test_a_sweep_goes_on(old):
 
 
 def test_a_sweep_that_was_left(old):
-    assert "1 of at most 2: 1 Running" in old.does("sweep", "show", "left sweeping").out
+    assert "1/2: 1 Running" in old.does("sweep", "show", "left sweeping").out
     (row,) = old.does("sweep", "show", "left sweeping", "--json").json["runs"]
     assert (row["lr"], row["batch_size"], row["status"]) == (0.25, 32, "Running")
     resumed = old.types("sweep", "resume", "left sweeping")
-    assert resumed.code == 2 and "is driven on lab-1" in resumed.err
+    assert resumed.code == 2 and "runs on lab-1" in resumed.err
 
 
 def test_models_are_read_back(old, workspace, tmp_path):
@@ -483,7 +483,7 @@ def test_environments_are_read_back(old, workspace):
     assert registered == {"old": "1", "own-wheel": "1", "packaged": "1", "plain": "2"}
     assert named["team-red"]["kind"] == "team"
     assert named["azureml-sklearn-1.5"]["kind"] == "alias of plain"
-    assert old.does("env", "alias").out == "AzureML-sklearn-* stands for plain\n"
+    assert old.does("env", "alias").out == "AzureML-sklearn-* -> plain\n"
     assert old.does("env", "show", "plain:1", "--json").json["spec"]["interpreter"] == "lab-python"
     assert "red-2.0-py3-none-any.whl" in old.does("env", "show", "own-wheel").out
     assert "registry.lab.test/us" in old.does("env", "registry").out
@@ -506,7 +506,7 @@ def test_compute_targets_are_read_back(old):
         *listed["gpu"]["options"].items()
     }
     assert old.does("compute", "default").out == "small\n"
-    assert old.does("compute", "alias").out == "gpu-* stands for local\n"
+    assert old.does("compute", "alias").out == "gpu-* -> local\n"
     old.does("compute", "set", "small", "--max-runs", 2)
     assert old.does("compute", "show", "small", "--json").json["options"] == {"max_runs": 2}
 
@@ -552,7 +552,7 @@ def test_looking_changes_nothing(old, workspace):
     [
         ("left running", GONE),
         ("left finalizing", GONE),
-        ("left waiting", "it waited, and its place in the queue is gone"),
+        ("left waiting", "its queue entry is missing"),
     ],
     ids=["running", "finalizing", "waiting"],
 )

@@ -185,18 +185,18 @@ def test_a_sweep_goes_to_v2_and_comes_back(tmp_path):
     assert again.max_duration_minutes == 2 and again.problems() == []
     assert again.run_config.run_config.max_run_duration_seconds == 60
     assert again.run_config.command == line_of(sweep.template())
-    with pytest.raises(UserErrorException, match="cannot be written as shell"):
+    with pytest.raises(UserErrorException, match="Cannot export a sweep as shell"):
         export_sweep(sweep, "shell")
 
 
 @pytest.mark.parametrize(
     ("old", "new", "said"),
     [
-        ("type: uniform", "type: unfirom", "search_space.lr is none of choice"),
-        ("max_total_trials: 4", "max_total_trials: many", "must be a whole number"),
+        ("type: uniform", "type: unfirom", "search_space.lr must be one of choice"),
+        ("max_total_trials: 4", "max_total_trials: many", "must be an integer"),
         ("goal: maximize", "goal: best", "MAXIMIZE or MINIMIZE"),
-        ("  max_total_trials: 4\n", "", "no max_total_trials"),
-        ("type: random", "type: wild", "sampling_algorithm is random"),
+        ("  max_total_trials: 4\n", "", "has no max_total_trials"),
+        ("type: random", "type: wild", "sampling_algorithm must be one of random"),
     ],
 )
 def test_a_sweep_that_is_none_is_a_sentence(tmp_path, old, new, said):
@@ -346,7 +346,7 @@ def test_a_value_that_is_passed_on_is_in_no_file(tmp_path, form, monkeypatch):
 
 
 def test_an_unknown_format_is_a_sentence(tmp_path):
-    with pytest.raises(UserErrorException, match="'yaml' is no format"):
+    with pytest.raises(UserErrorException, match="Unknown format 'yaml'"):
         export(job_of(usual(tmp_path)), "yaml")
 
 

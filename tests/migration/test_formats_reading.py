@@ -171,24 +171,24 @@ def test_the_environment_that_every_job_has_is_not_printed(tmp_path):
                                       "inputs: {n: {type: number, default: 3}}")  # fmt: skip
     found = read_job.read(tmp_path / "job.yml")
     assert found.config.command == "echo 3 ${{inputs.gone}}"
-    assert found.lost == ["${{inputs.gone}} in the command: the job says nothing of it"]
+    assert found.lost == ["${{inputs.gone}} in the command: the job does not define it"]
     assert "Environment" not in as_python.code(found.config, found.experiment).text
 
 
 @pytest.mark.parametrize(
     ("name", "text", "said"),
     [
-        ("job.yml", "just text", "no job"),
-        ("job.yml", "a: [", "cannot be read"),
-        ("job.yml", "type: pipeline\njobs: {}", "no job file that is known"),
+        ("job.yml", "just text", "is not a job"),
+        ("job.yml", "a: [", "is not valid YAML"),
+        ("job.yml", "type: pipeline\njobs: {}", "not a supported job file"),
         ("MLproject", "name: x\nentry_points: {}", "no entry_points"),
         ("MLproject", "entry_points: [1]", "entry_points must be a mapping"),
-        ("MLproject", "entry_points: {main: {}}", "it has no command"),
-        ("job.yml", "type: command", "it has no command"),
+        ("MLproject", "entry_points: {main: {}}", "missing command"),
+        ("job.yml", "type: command", "missing command"),
         (
             "job.yml",
             "command: [a]\ninputs: [1]\nresources: {instance_count: many}",
-            "command must be a text, not .*; inputs must be a mapping.*instance_count must be a whole",
+            "command must be a string, not .*; inputs must be a mapping.*instance_count must be an integer",
         ),
     ],
 )
@@ -196,7 +196,7 @@ def test_what_is_no_job_is_a_sentence(tmp_path, name, text, said):
     (tmp_path / name).write_text(text)
     with pytest.raises(UserErrorException, match=said):
         read_job.read(tmp_path / name)
-    with pytest.raises(UserErrorException, match="no file"):
+    with pytest.raises(UserErrorException, match="does not exist"):
         read_job.read(tmp_path / "gone.yml")
 
 
@@ -210,12 +210,12 @@ def test_the_commands(tmp_path):
     assert scriptrun(tmp_path, "run", "train.py", "--", "a b").returncode == 0
     done = scriptrun(tmp_path, "export", "--to", "shell")
     assert done.returncode == 0 and "train.py 'a b'" in done.stdout, done.stderr
-    assert "not said: the source directory" in done.stderr
+    assert "not exported: the source directory" in done.stderr
     done = scriptrun(tmp_path, "export", "--to", "azureml-v2", "-o", "out/job.yml", "--json")
     assert "job.yml" in json.loads(done.stdout)["files"]
     (tmp_path / "src").mkdir()
     (tmp_path / "job.yml").write_text(V2)
     done = scriptrun(tmp_path, "import", "job.yml")
     assert done.returncode == 0 and "PyTorchConfiguration" in done.stdout, done.stderr
-    assert "not taken over: identity" in done.stderr
+    assert "not converted: identity" in done.stderr
     assert scriptrun(tmp_path, "import", "gone.yml").returncode == 2

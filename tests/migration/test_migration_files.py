@@ -55,10 +55,10 @@ def test_what_is_not_rewritten_stays_byte_for_byte(tmp_path, raw):
 @pytest.mark.parametrize(
     ("raw", "reason"),
     [
-        (b"from azureml.core import Run\nprint 'two'\n", "no Python 3"),
+        (b"from azureml.core import Run\nprint 'two'\n", "not valid Python 3"),
         (b"# coding: nothing-like-it\nimport azureml\n", "encoding"),
         (b"import azureml\nx = '\xff'\n", "encoding"),
-        (b"import azureml\n\0\n", "no Python 3"),
+        (b"import azureml\n\0\n", "not valid Python 3"),
     ],
 )
 def test_what_does_not_parse_is_told(tmp_path, raw, reason):
@@ -84,7 +84,7 @@ def test_a_broken_notebook_is_told(tmp_path, text):
 def test_a_file_that_changes_meanwhile_is_left(tmp_path):
     path = tmp_path / "submit.py"
     path.write_text(OLD)
-    with pytest.raises(Refused, match="changed by somebody else"):
+    with pytest.raises(Refused, match="changed during the rewrite"):
         files.write(str(path), b"what was read", b"new")
     assert path.read_text() == OLD
     assert os.listdir(tmp_path) == ["submit.py"]
@@ -106,7 +106,7 @@ def test_a_read_only_file_is_told(tmp_path):
     path.write_text(OLD)
     path.chmod(0o444)
     (finding,) = looked(path).findings
-    assert finding.kind == LOOK and "written" in finding.reason
+    assert finding.kind == LOOK and "writable" in finding.reason
     assert path.read_text() == OLD
 
 

@@ -146,7 +146,7 @@ def test_names_with_dots_move_where_scriptrun_has_them():
     )
     left = [each for each in outcome.findings if each.kind == LEFT]
     assert [each.line for each in left] == [1, 2]
-    assert "no core.ComputeTarget of its own" in left[0].reason
+    assert "has no core.ComputeTarget" in left[0].reason
     alone = "import azureml.core\nexp = azureml.core.Experiment\n"
     new = migrated(alone, "scriptrun").new.decode()
     assert new == "import scriptrun\nexp = scriptrun.Experiment\n"

@@ -138,10 +138,10 @@ def test_jobs_with_data_are_proved(project, to):
 @pytest.mark.parametrize(
     ("old", "new", "words"),
     [
-        ("'a.py'", "'a.py', arguments=['x']", "arguments was []"),
-        ("'a.py'", "'b.py'", "script was 'a.py', and is 'b.py'"),
-        ("'a.py'", "'none.py'", "after it is refused: "),
-        ("total_runs=2", "total_runs=3", "sweep.max_total_runs was 2, and is 3"),
+        ("'a.py'", "'a.py', arguments=['x']", "arguments changed from []"),
+        ("'a.py'", "'b.py'", "script changed from 'a.py' to 'b.py'"),
+        ("'a.py'", "'none.py'", "after it is rejected: "),
+        ("total_runs=2", "total_runs=3", "sweep.max_total_runs changed from 2 to 3"),
     ],
 )
 def test_what_differs_is_named(tmp_path, old, new, words):
@@ -165,7 +165,10 @@ def test_what_differs_is_named(tmp_path, old, new, words):
 
 @pytest.mark.parametrize(
     ("code", "words"),
-    [("import azureml\n", "submits nothing"), ("import azureml\n1 / 0\n", "ZeroDivisionError")],
+    [
+        ("import azureml\n", "does not submit any job"),
+        ("import azureml\n1 / 0\n", "ZeroDivisionError"),
+    ],
 )
 def test_what_cannot_be_run_is_said(tmp_path, code, words):
     proof = prove.prove(str(tmp_path / "a.py"), code.encode(), code.encode())
@@ -253,7 +256,7 @@ def test_the_steps_of_a_pipeline_are_proved(project):
     proof = prove.prove(path, PIPELINE.encode(), new)
     assert (proof.standing, proof.jobs) == (prove.SAME, 1), str(proof)
     proof = prove.prove(path, PIPELINE.encode(), new.replace(b"'--out', out", b"'--out', 1"))
-    words = "arguments was ['--out', 'PipelineData:model'], and is ['--out', '1']"
+    words = "arguments changed from ['--out', 'PipelineData:model'] to ['--out', '1']"
     assert proof.reasons[0] == words, str(proof)
 
 
@@ -305,7 +308,7 @@ def test_many_files_on_all_processors(tmp_path):
 
 @pytest.mark.parametrize(
     ("words", "told"),
-    [(["nowhere"], "There is nothing at nowhere"), (["--check", "--write", "."], "both given")],
+    [(["nowhere"], "nowhere"), (["--check", "--write", "."], "cannot be used together")],
 )
 def test_wrong_usage(tmp_path, words, told):
     done = command(*words, cwd=tmp_path)
@@ -330,6 +333,6 @@ def test_arguments_and_the_project_around_a_file_are_there_when_it_is_proved(pro
     (project / "jobs" / "submit.py").write_text(ARGUED)
     words = ("--prove", "--to", "azureml", "jobs/submit.py")
     done = command(*words, cwd=project)
-    assert "are required: --to (--args says" in done.stdout and done.returncode == 0
+    assert "are required: --to (set its arguments" in done.stdout and done.returncode == 0
     done = command(*words, "--args", "--to 'local'", cwd=project)
     assert "proved: 1 job is the same" in done.stdout, done.stdout + done.stderr

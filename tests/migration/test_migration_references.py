@@ -68,10 +68,10 @@ def test_azure_ml_hands_them_over_differently_and_keeps_them():
         ("ds.path('a/').as_upload()", "uploads", "OutputFileDatasetConfig("),
         ("ds.as_download()", "the datastore's", "from_files((ds, ''), validate=False)"),
         ("ds.path('a', 'n').as_download()", "('n')", "from_files(ds.path('a', 'n'), "),
-        ("ds.path(path).as_download()", "without one it has", "from_files((ds, path), "),
+        ("ds.path(path).as_download()", "it then has", "from_files((ds, path), "),
         ("ds.path('a').as_download('p', True)", "overwrite", "from_files((ds, 'a'), "),
         ("DataReference(datastore=ds, path_on_datastore='a/')", "may write", "((ds, 'a/'))"),
-        ("DataReference(ds, 'n', mode='download')", "not certain", "Name its arguments."),
+        ("DataReference(ds, 'n', mode='download')", "are uncertain", "Use keyword arguments."),
     ],
 )
 def test_what_is_not_certain_stays_and_says_why(made, reason, advice):

@@ -71,17 +71,23 @@ def test_it_is_taken_apart(code):
         ("rc.target = 'x'\n", "no ScriptRunConfig"),
         ("rc.node_count += 2\n" + TAKE, "node_count"),
         ("rc.script = 'a.py'\n" + TAKE, "script"),
-        ("rc.node_count = 2\nrun(ScriptRunConfig('.', 't.py', run_config=rc))\n", "has no name"),
+        (
+            "rc.node_count = 2\nrun(ScriptRunConfig('.', 't.py', run_config=rc))\n",
+            "unnamed ScriptRunConfig",
+        ),
         ("rc.node_count = 2\n" + TAKE + TAKE.replace("src", "two"), "several"),
-        (TAKE + "rc.node_count = 2\n", "elsewhere"),
+        (TAKE + "rc.node_count = 2\n", "after it is passed on"),
         ("step = PythonScriptStep(runconfig=rc)\n" + TAKE, "something other"),
-        ("rc.target = 'a'\nrc.target = 'b'\n" + TAKE, "just once"),
-        ("if ws:\n    rc.target = 'a'\n" + TAKE, "just once"),
-        (TAKE + "rc.target = 'a'\n", "just once"),
+        ("rc.target = 'a'\nrc.target = 'b'\n" + TAKE, "exactly once"),
+        ("if ws:\n    rc.target = 'a'\n" + TAKE, "exactly once"),
+        (TAKE + "rc.target = 'a'\n", "exactly once"),
         ("print(rc.target)\n" + TAKE, "is read"),
         ("src = ScriptRunConfig('.', 'a.py', run_config=rc, compute_target='x')\n", "some of it"),
-        ("rc.environment.docker.enabled = True\nrc.environment = env\n" + TAKE, "and then set"),
-        (TAKE, "nothing is set"),
+        (
+            "rc.environment.docker.enabled = True\nrc.environment = env\n" + TAKE,
+            "and then replaced",
+        ),
+        (TAKE, "it has no settings"),
     ],
 )
 def test_what_is_not_certain_stays(code, reason):
@@ -189,18 +195,22 @@ def test_what_a_file_says_the_code_says(beside, content, code):
 @pytest.mark.parametrize(
     ("content", "code", "reason"),
     [
-        (FULL, "rc = RunConfiguration.load(ws.name, 'train')\n" + TAKE, "which file"),
-        (FULL, "rc = RunConfiguration.load('.', 'gone')\n" + TAKE, "is not there"),
-        (FULL, "rc = RunConfiguration.load('/', 'train')\n" + TAKE, "is not there"),
-        (FULL, "rc = RunConfiguration.load(__file__, 'train')\n" + TAKE, "which file"),
+        (FULL, "rc = RunConfiguration.load(ws.name, 'train')\n" + TAKE, "reads is uncertain"),
+        (FULL, "rc = RunConfiguration.load('.', 'gone')\n" + TAKE, "is missing"),
+        (FULL, "rc = RunConfiguration.load('/', 'train')\n" + TAKE, "is missing"),
+        (FULL, "rc = RunConfiguration.load(__file__, 'train')\n" + TAKE, "reads is uncertain"),
         (FULL, LOAD + "src = ScriptRunConfig('.', ws.name, run_config=rc)\n", "its own script"),
-        (FULL, LOAD + "print(ScriptRunConfig('.', 'a.py', run_config=rc))\n", "has no name"),
+        (
+            FULL,
+            LOAD + "print(ScriptRunConfig('.', 'a.py', run_config=rc))\n",
+            "unnamed ScriptRunConfig",
+        ),
         (FULL, LOAD + TAKE + "other = ScriptRunConfig('.', 'b.py', run_config=rc)\n", "several"),
-        (FULL, LOAD + "rc.node_count = 1\n" + TAKE, "distributed"),
-        ("nonsense: 1\n", LOAD + TAKE, "no such key"),
-        (OWN.replace("true", "false"), LOAD + TAKE, "gone.yml is not there"),
-        ("data: {x: {dataLocation: {dataset: {id: d}}}}\n", LOAD + TAKE, "more than"),
-        (CONDA, LOAD + TAKE, "no words"),
+        (FULL, LOAD + "rc.node_count = 1\n" + TAKE, "distribution"),
+        ("nonsense: 1\n", LOAD + TAKE, "unknown key"),
+        (OWN.replace("true", "false"), LOAD + TAKE, "gone.yml is missing"),
+        ("data: {x: {dataLocation: {dataset: {id: d}}}}\n", LOAD + TAKE, "cannot express"),
+        (CONDA, LOAD + TAKE, "cannot express in code"),
     ],
 )
 def test_what_a_file_says_stays_where_it_is_not_certain(beside, content, code, reason):
@@ -214,7 +224,7 @@ def test_what_a_file_says_stays_where_it_is_not_certain(beside, content, code, r
 def test_a_file_elsewhere_is_not_taken_for_the_one_beside_the_code(beside):
     (beside(MPI) / "inner").mkdir()
     outcome = migrated(HEAD + LOAD.replace("'.'", "'..'") + TAKE, path="inner/submit.py")
-    assert not outcome.is_changed and "not lie beside" in outcome.findings[0].reason
+    assert not outcome.is_changed and "not next to the code" in outcome.findings[0].reason
 
 
 def test_the_proof_of_a_file_that_was_read(beside):

@@ -61,7 +61,7 @@ def test_a_job_runs_in_an_activated_prefix_and_is_repeated_from_its_lock(bench, 
     assert (said["MINE"], said["VIRTUAL_ENV"]) == ("mine", None)
     assert said["command"] == ["pin", "1.0", "py_0"]
     notes = " ".join(event["message"] for event in events.read(run.path) if event["kind"] == "note")
-    assert f"installed by py-rattler from {conda}: pin, red, tool" in notes
+    assert f"installs conda packages from {conda}: pin, red, tool" in notes
     lock = json.loads((run.path / "environment.lock.json").read_text())
     assert [each["name"] for each in lock["conda"]] == ["blue", "pin", "python", "red", "tool"]
     assert all(each["url"] and each["sha256"] and each["build"] for each in lock["conda"])
@@ -99,7 +99,7 @@ def test_what_cannot_be_is_refused_before_anything_is_written(bench, conda, monk
     with pytest.raises(RunConfigurationException) as caught:
         submit(bench, wrong)
     text = str(caught.value)
-    for word in ("pip install 'scriptrun[conda]'", "'ffmpeg'", "holds a password", "***"):
+    for word in ("pip install 'scriptrun[conda]'", "'ffmpeg'", "contains a password", "***"):
         assert word in text
     assert "hunter22" not in text
     assert not list(bench.workspace.runs_folder.rglob("job.json"))
@@ -110,5 +110,5 @@ def test_a_prefix_that_cannot_be_activated_says_which_script(bench, tmp_path):
     scripts.mkdir(parents=True)
     (tmp_path / "prefix" / "conda-meta").mkdir()
     (scripts / "b.sh").write_text("echo no licence server >&2; exit 3\n")
-    with pytest.raises(OSError, match=r"b\.sh: no licence server"):
+    with pytest.raises(OSError, match=r"b\.sh failed: no licence server"):
         conda_prefix.activated(conda_prefix.of(f"{tmp_path}/prefix/bin"), dict(os.environ))

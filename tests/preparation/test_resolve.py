@@ -33,7 +33,7 @@ def test_a_directory_counts_by_what_is_in_it(tmp_path, text):
 
 
 def test_an_editable_one_is_said_to_change_under_the_run(tmp_path):
-    assert "later changes of it reach this run" in notes(f"-e {tmp_path}")
+    assert "later changes to it affect this run" in notes(f"-e {tmp_path}")
 
 
 @pytest.mark.parametrize(

@@ -199,7 +199,7 @@ def test_a_run_whose_ticket_is_gone_is_lost(bench, blocked, tmp_path):
     kill_runners(bench)
     tickets.drop(tickets.find(queue(bench), run.id))
     assert run.get_status() == "Failed"
-    assert "place in the queue" in run.standing.reason
+    assert "queue entry" in run.standing.reason
     (tmp_path / "gate").touch()
     assert wait(blocked) == "Completed"
 

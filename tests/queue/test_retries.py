@@ -75,7 +75,7 @@ def test_a_named_exit_code_starts_it_again_from_what_was_saved(bench):
         for e in events.read(str(run.path / "events" / "node-0.jsonl"))
         if e["kind"] == "note"
     ]
-    assert "attempt 1 failed (job.py ended with exit code 75)" in notes[0]
+    assert "attempt 1 failed (job.py exited with code 75)" in notes[0]
     assert not kept_tickets(bench)
 
 
@@ -135,7 +135,11 @@ def test_a_canceled_run_stays_canceled(bench):
 def test_what_cannot_be_meant_is_refused_at_once(bench):
     with pytest.raises(RunConfigurationException) as told:
         submit(bench, "pass", retries=-1, retry_on=("exit:0",), warn_before_seconds=5)
-    for words in ("retries is -1", "'exit:0'", "warn_before_seconds is 5"):
+    for words in (
+        "retries must be a non-negative integer, not -1",
+        "'exit:0'",
+        "warn_before_seconds must be less than",
+    ):
         assert words in str(told.value)
 
 

@@ -30,14 +30,14 @@ def test_a_wheel_is_kept_and_used_after_its_file_is_gone(bench, tmp_path):
 def test_the_same_name_again(bench, tmp_path):
     wheel = make_wheel(tmp_path, "mauve", "4")
     first = Environment.add_private_pip_wheel(bench.workspace, str(wheel))
-    with pytest.raises(UserErrorException, match="already, and it is the same one"):
+    with pytest.raises(UserErrorException, match="with the same content"):
         Environment.add_private_pip_wheel(bench.workspace, wheel)
     assert Environment.add_private_pip_wheel(bench.workspace, wheel, exist_ok=True) == first
     make_wheel(tmp_path, "mauve", "4", needs=("six",))
-    with pytest.raises(UserErrorException, match="already, and it is another one"):
+    with pytest.raises(UserErrorException, match="with different content"):
         Environment.add_private_pip_wheel(bench.workspace, wheel)
     second = Environment.add_private_pip_wheel(bench.workspace, wheel, True)
-    assert second != first, "what was asked for before stays as it was"
+    assert second != first, "existing environments keep the old wheel"
 
 
 def test_what_is_no_wheel(bench, tmp_path):
@@ -45,10 +45,10 @@ def test_what_is_no_wheel(bench, tmp_path):
     (tmp_path / "mauve-4-py3-none-any.whl").write_text("no zip")
     (tmp_path / "mauve-4.tar.gz").write_text("no tar")
     for name, said in (
-        ("mauve-4.tar.gz", "cannot be read as an archive"),
-        ("absent.whl", "no file"),
-        ("x.txt", "no name of a wheel"),
-        ("mauve-4-py3-none-any.whl", "cannot be read as one"),
+        ("mauve-4.tar.gz", "is not a valid archive"),
+        ("absent.whl", "does not exist"),
+        ("x.txt", "Invalid wheel name"),
+        ("mauve-4-py3-none-any.whl", "is not a valid wheel"),
     ):
         with pytest.raises(UserErrorException, match=said):
             Environment.add_private_pip_wheel(bench.workspace, tmp_path / name)

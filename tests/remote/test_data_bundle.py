@@ -61,6 +61,6 @@ def test_directories_of_this_machine_are_refused_where_they_are_not_seen(here, t
         OutputFileDatasetConfig("out"),
     )
     reasons = binder.problems(here=False, afar=True)
-    assert len(reasons) == 4 and all("does not see" in reason for reason in reasons)
+    assert len(reasons) == 4 and all("cannot access" in reason for reason in reasons)
     assert "workspaceblobstore" in reasons[3]
     assert binder.problems(here=False) == []

@@ -8,6 +8,7 @@ import pytest
 
 from scriptrun.runtime.containers import apptainer_enroot, docker
 from scriptrun.runtime.launcher import variables
+from scriptrun.runtime.order import Attempt, LaunchOrder
 
 JOB = {"id": "run", "distribution": {"processes_per_node": 1}, "variables": {"KEY": "secret"}}
 
@@ -28,20 +29,21 @@ def test_the_gpus_of_a_job_are_handed_to_its_container(tmp_path, monkeypatch, ki
     program.touch(0o755)
     monkeypatch.setenv("SCRIPTRUN_CONTAINER_TOOL", str(program))
     told = {"kind": kind, "tool": str(program), "image": "i", "file": "/i.sif", "user": "0:0"}
-    order = {
-        "folder": str(tmp_path),
-        "runtime": str(tmp_path / "kit"),
-        "attempt": 1,
-        "node": 0,
-        "environ": {"PATH": os.defpath},
-        "devices": "GPU-1,GPU-3",
-        "container": told,
-    }
+    order = LaunchOrder(
+        folder=str(tmp_path),
+        workspace=str(tmp_path),
+        store=str(tmp_path),
+        runtime=str(tmp_path / "kit"),
+        environ={"PATH": os.defpath},
+        devices="GPU-1,GPU-3",
+        container=told,
+    )
     task = variables.Task(0, 0, 0, ["true"], {"CUDA_VISIBLE_DEVICES": "GPU-1,GPU-3"}, "log")
     make = apptainer_enroot.start_line if kind in apptainer_enroot.KINDS else docker.start_line
-    argv, environ = make(JOB, order, task, str(tmp_path / "work"))
+    argv, environ = make(JOB, Attempt(order), task, str(tmp_path / "work"))
     text = "\0".join(argv)
     assert "\0".join(expected) in text
     assert "secret" not in text and "GPU-1" not in text
     assert {"secret", "GPU-1,GPU-3"} <= set(environ.values())
-    assert expected[-1] not in make(JOB, {**order, "devices": ""}, task, str(tmp_path))[0]
+    without = Attempt(order.replace(devices=""))
+    assert expected[-1] not in make(JOB, without, task, str(tmp_path))[0]

@@ -8,21 +8,20 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from scriptrun.runtime.launcher import variables
+from scriptrun.runtime.order import Attempt, LaunchOrder
 
 JOB = {"id": "exp_1", "experiment": "exp", "workspace": "ws", "script": "train.py"}
-ORDER = {
-    "folder": "/runs/exp_1",
-    "workspace": "/ws",
-    "runtime": "/ws/.scriptrun/runtime/abc",
-    "node": 0,
-    "nodes": 1,
-    "python": "/env/bin/python",
-    "bin": "/env/bin",
-    "prefix": "/env",
-    "environ": {"PATH": "/usr/bin", "PYTHONPATH": "/mine", "PYTHONHOME": "/x", "A": "inherited"},
-    "devices": "",
-}
-SYSTEM = variables.system_variables(JOB, ORDER)
+ORDER = LaunchOrder(
+    folder="/runs/exp_1",
+    workspace="/ws",
+    store="/ws/.scriptrun/snapshots",
+    runtime="/ws/.scriptrun/runtime/abc",
+    python="/env/bin/python",
+    bin="/env/bin",
+    prefix="/env",
+    environ={"PATH": "/usr/bin", "PYTHONPATH": "/mine", "PYTHONHOME": "/x", "A": "inherited"},
+)
+SYSTEM = variables.system_variables(JOB, Attempt(ORDER))
 
 
 @given(st.text())
@@ -50,8 +49,9 @@ def test_a_value_is_not_expanded_again():
 
 
 def environment(job=(), order=(), given=None):
-    job, order = {**JOB, **dict(job)}, {**ORDER, **dict(order)}
-    return variables.process_environment(job, order, variables.system_variables(job, order))
+    job, order = {**JOB, **dict(job)}, ORDER.replace(**dict(order))
+    system = variables.system_variables(job, Attempt(order))
+    return variables.process_environment(job, order, system)
 
 
 def test_the_jobs_variables_win_over_inherited_ones_and_ours_over_both():
@@ -61,10 +61,10 @@ def test_the_jobs_variables_win_over_inherited_ones_and_ours_over_both():
 
 
 def test_the_users_pythonpath_is_kept_behind_ours():
-    assert environment()["PYTHONPATH"].split(os.pathsep) == [ORDER["runtime"], "/mine"]
-    assert environment(order={"environ": {}})["PYTHONPATH"] == ORDER["runtime"]
+    assert environment()["PYTHONPATH"].split(os.pathsep) == [ORDER.runtime, "/mine"]
+    assert environment(order={"environ": {}})["PYTHONPATH"] == ORDER.runtime
     named = environment({"variables": {"PYTHONPATH": "/named"}})
-    assert named["PYTHONPATH"].split(os.pathsep) == [ORDER["runtime"], "/named"]
+    assert named["PYTHONPATH"].split(os.pathsep) == [ORDER.runtime, "/named"]
 
 
 def test_the_environments_programs_come_first():
@@ -93,6 +93,6 @@ def test_the_workspace_is_told_as_it_was_created(tmp_path):
     (tmp_path / ".scriptrun").mkdir()
     facts = b'{"name": "ws", "subscription_id": "sub-1", "resource_group": "rg"}'
     (tmp_path / ".scriptrun" / "workspace.json").write_bytes(facts)
-    seen = variables.system_variables(JOB, {**ORDER, "workspace": str(tmp_path)})
+    seen = variables.system_variables(JOB, Attempt(ORDER.replace(workspace=str(tmp_path))))
     assert (seen["AZUREML_ARM_SUBSCRIPTION"], seen["AZUREML_ARM_RESOURCEGROUP"]) == ("sub-1", "rg")
     assert SYSTEM["AZUREML_ARM_RESOURCEGROUP"] == "scriptrun"

@@ -29,13 +29,13 @@ def test_a_file_is_encrypted_and_its_key_lies_apart(place):
         assert stat.S_IMODE(path.stat().st_mode) == 0o600
         assert VALUE.encode() not in path.read_bytes()
     key.write_bytes(b"k" * 43 + b"=\n")
-    with pytest.raises(SecretException, match="another key"):
+    with pytest.raises(SecretException, match="a different key"):
         vault.find("s")
     key.write_bytes(b"nonsense")
-    with pytest.raises(SecretException, match="no key for secrets"):
+    with pytest.raises(SecretException, match="not a valid encryption key"):
         vault.find("s")
     key.unlink()
-    with pytest.raises(SecretException, match=r"its key .* is not there"):
+    with pytest.raises(SecretException, match=r"its key .* is missing"):
         vault.find("s")
 
 
@@ -44,7 +44,7 @@ def test_the_key_may_come_from_the_environment(place, monkeypatch):
     vault.keep("s", VALUE)
     assert vault.find("s") == VALUE and not place.with_name("secrets.key").exists()
     monkeypatch.setenv("SCRIPTRUN_SECRETS_KEY", "something else")
-    with pytest.raises(SecretException, match="another key than that of SCRIPTRUN_SECRETS_KEY"):
+    with pytest.raises(SecretException, match="a different key than SCRIPTRUN_SECRETS_KEY"):
         vault.find("s")
 
 
@@ -81,8 +81,8 @@ def test_the_systems_key_store_has_it(tmp_path):
     line = ["dbus-run-session", "--", "sh", "-c", SESSION]
     done = subprocess.run(line, env=environ, cwd=tmp_path, capture_output=True, text=True)
     assert done.returncode == 0, done.stdout + done.stderr
-    assert "the system's key store (SecretService)" in done.stdout
-    assert "mine" in done.stdout and "Forgot mine" in done.stdout
+    assert "the system keyring (SecretService)" in done.stdout
+    assert "mine" in done.stdout and "Removed mine" in done.stdout
 
 
 def test_a_store_that_is_chosen_by_name_has_it(tmp_path):
@@ -103,4 +103,4 @@ def test_a_store_that_is_chosen_by_name_has_it(tmp_path):
     code = "from scriptrun.store.secrets import vault as s; s.find('n')"
     line = [sys.executable, "-c", code]
     done = subprocess.run(line, env=absent, capture_output=True, text=True)
-    assert "did not answer for the secret 'n'" in done.stderr
+    assert "keyring failed for secret 'n'" in done.stderr

@@ -183,5 +183,5 @@ def test_a_missing_source_is_a_sentence(tmp_path):
     with pytest.raises(SnapshotException, match="does not exist"):
         snapshots.inspect(tmp_path / "nowhere")
     (tmp_path / "file").write_text("x")
-    with pytest.raises(SnapshotException, match="is no directory"):
+    with pytest.raises(SnapshotException, match="is not a directory"):
         snapshots.inspect(tmp_path / "file")

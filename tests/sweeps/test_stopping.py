@@ -106,7 +106,7 @@ def test_when_a_policy_is_applied(policy, intervals):
 def test_what_is_no_number_is_worse_than_any():
     reports = {"good": [0.5], "nan": [math.nan]}
     assert stopped(BanditPolicy(slack_factor=0.5), reports, 1) == {"nan"}
-    assert "no number" in early_stopping.verdict(
+    assert "missing" in early_stopping.verdict(
         BanditPolicy(slack_factor=0.5), "nan", 1, reports, True
     )
     assert stopped(BanditPolicy(slack_factor=0.5), {"nan": [math.nan]}, 1) == set()

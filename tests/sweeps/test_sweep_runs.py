@@ -89,7 +89,7 @@ def test_a_grid_ends_when_all_points_were_tried(tuner):
     grid = GridParameterSampling({"--x": choice(0.1, 0.2), "n": choice(1, 2)})
     sweep = tuner.run(hyperparameter_sampling=grid, max_total_runs=100, max_concurrent_runs=None)
     assert sweep.get_status() == "Completed"
-    assert sweep.standing.reason == "the space has 4 points, and all were tried"
+    assert sweep.standing.reason == "all 4 points of the search space were tried"
     assert len(sweep.get_hyperparameters()) == 4
 
 
@@ -158,7 +158,7 @@ def test_a_policy_stops_runs_while_they_live(tmp_path, policy, stopped):
     children = list(sweep.get_children())
     wanted = ["Canceled" if number in stopped else "Completed" for number in range(3)]
     assert [each.get_status() for each in children] == wanted
-    said = f"stopped by {type(policy).__name__} at interval 2: its best is 0.5, and 0."
+    said = f"stopped by {type(policy).__name__} at interval 2: best value 0.5, required 0."
     assert children[2].standing.reason.startswith(said)
     reasons = {children[number].id: children[number].standing.reason for number in stopped}
     assert sweep.get_termination() == reasons
@@ -172,7 +172,7 @@ def test_a_parameter_that_the_script_refuses_stops_the_sweep_soon(tuner):
     states = collections.Counter(each.get_status() for each in sweep.get_children())
     assert 3 <= states["Failed"] <= 6 and states.keys() <= {"Failed", "Canceled"}, states
     (row,) = find_runs.rows(tuner.workspace, children=False)
-    assert "failed; run 0: train.py ended with" in row.reason.splitlines()[0]
+    assert "failed; run 0: train.py exited with" in row.reason.splitlines()[0]
     assert sweep.get_best_run_by_primary_metric() is None
     log = sweep.get_diagnostics()
     assert log.index("unrecognized arguments") < log.index(f"{sweep.id} is Failed")
@@ -181,7 +181,7 @@ def test_a_parameter_that_the_script_refuses_stops_the_sweep_soon(tuner):
 def test_names_of_a_users_own(tuner):
     sweep = tuner.run(custom_run_id="my-sweep.1", max_total_runs=1)
     assert sweep.id == "my-sweep.1" and numbers(sweep) == [0]
-    for wrong, said in (("a/b", "custom_run_id takes"), ("my-sweep.1", "there is a run")):
+    for wrong, said in (("a/b", "invalid custom_run_id"), ("my-sweep.1", "already exists")):
         with pytest.raises(RunConfigurationException, match=said):
             tuner.submit(custom_run_id=wrong)
 
@@ -212,7 +212,7 @@ sys.exit(1 if n == 4 else 0)
     assert [row["best_primary_metric"] for row in rows][:3] == [0.9, 0.7, 0.5]
     assert rows[0]["status"] == "Failed"
     page = sweep_plot.page(sweep)
-    assert "5 runs; the best accuracy is 0.9" in page and "2 without a number" in page
+    assert "5 runs; best accuracy: 0.9" in page and "2 runs without a value" in page
     assert page.count("<td>NaN</td>") == 1 and page.count("<polyline") == 3
     assert Run.find(tuner.workspace, sweep.id[:-2]).id == sweep.id  # not one of its runs
     kept = sweep.get_children_sorted_by_primary_metric(top=2, discard_no_metric=True)
@@ -239,8 +239,8 @@ Run.get_context().log("accuracy", 1)
     os.kill(driver_of(sweep)[0], signal.SIGCONT)
     ended(sweep)
     first, second = sweep.get_details()["warnings"]
-    assert "_0 completed and logged no number named 'acc'; it logged accuracy" in first
-    assert "so there is no best" in second and "_0 logged accuracy" in second
+    assert "_0 did not log a number named 'acc'; it logged accuracy" in first
+    assert "no best run" in second and "_0 logged accuracy" in second
     assert sweep.get_best_run_by_primary_metric() is None
     assert all(
         row["best_primary_metric"] is None for row in sweep.get_children_sorted_by_primary_metric()
@@ -283,9 +283,9 @@ def test_limits_are_extended_later(tuner, tmp_path):
     frame = sweep.to_pandas()
     assert list(frame["x"]) == list(frame["accuracy"])
     for wrong, said in (
-        ({"max_total_runs": 0, "max_duration_minutes": "x"}, "for 2 reasons"),
-        ({}, "No limit is given"),
-        ({"max_total_runs": 5}, "nothing is left"),
+        ({"max_total_runs": 0, "max_duration_minutes": "x"}, "2 problems"),
+        ({}, "No limits to set"),
+        ({"max_total_runs": 5}, "already started"),
     ):
         with pytest.raises(UserErrorException, match=said):
             sweep.extend(**wrong)
@@ -373,18 +373,18 @@ def test_everything_wrong_is_refused_at_once_and_nothing_is_left(tuner):
         tuner.experiment.submit(config)
     said = str(raised.value)
     for words in (
-        "takes only choice",
+        "supports only choice",
         "slack_factor or slack_amount",
         "max_total_runs",
         "max_concurrent_runs",
         "max_duration_minutes",
-        "primary metric",
+        "primary_metric_name",
         "primary_metric_goal",
         "gone.py",
     ):
         assert words in said
     assert not list(tuner.workspace.runs_folder.glob("*/*"))
-    with pytest.raises(RunConfigurationException, match="resume_from wants sweeps"):
+    with pytest.raises(RunConfigurationException, match="resume_from expects sweeps"):
         tuner.submit(resume_from=tuner.workspace)
-    with pytest.raises(RunConfigurationException, match="run_config wants a ScriptRunConfig"):
+    with pytest.raises(RunConfigurationException, match="run_config must be a ScriptRunConfig"):
         tuner.experiment.submit(tuner.config(job="train.py"))

@@ -65,7 +65,7 @@ def test_what_waits_is_not_begun_where_all_that_had_begun_has_failed(tuner, tmp_
     begin_wave(1)
     until(lambda: failed() >= 3, sweep.get_diagnostics)
     begin_wave(2)
-    assert ended(sweep).state == "Failed" and "run 0: train.py ended" in sweep.standing.reason
+    assert ended(sweep).state == "Failed" and "run 0: train.py exited" in sweep.standing.reason
     states = collections.Counter(each.get_status() for each in sweep.get_children())
     assert states["Failed"] >= 3 and states["Failed"] + states["Canceled"] == 24, states
     assert states["Canceled"] >= 4, states

@@ -94,7 +94,7 @@ def test_no_name_leads_out(folder, tmp_path, name):
 )
 def test_what_is_no_artifact_is_not_found(folder, name):
     assert artifacts.path_of(folder, name) is None
-    with pytest.raises(UserErrorException, match=r"There are: logs/a/b\.txt"):
+    with pytest.raises(UserErrorException, match=r"Artifacts: logs/a/b\.txt"):
         artifacts.download(folder, name)
 
 
@@ -143,7 +143,7 @@ def test_prefixes(folder, tmp_path, prefix, kept, bare):
 def test_output_paths(folder, tmp_path):
     found = artifacts.download_all(folder, "logs", tmp_path, ["one.txt"])
     assert found == [tmp_path / "one.txt"] and found[0].read_text() == "work/logs/a/b.txt"
-    with pytest.raises(UserErrorException, match="2 output paths were given for 1 artifacts"):
+    with pytest.raises(UserErrorException, match="2 output paths for 1 artifacts"):
         artifacts.download_all(folder, "logs", tmp_path, ["one.txt", "two.txt"])
 
 
@@ -170,9 +170,9 @@ def test_a_long_name_and_a_failing_stream(folder):
 def test_what_cannot_be_stored_is_a_sentence(folder, tmp_path):
     with pytest.raises(UserErrorException, match="Use upload_folder"):
         artifacts.store(folder, "x", tmp_path)
-    with pytest.raises(UserErrorException, match="not there"):
+    with pytest.raises(UserErrorException, match="does not exist"):
         artifacts.store(folder, "x", tmp_path / "nothing")
-    with pytest.raises(UserErrorException, match="no folder"):
+    with pytest.raises(UserErrorException, match="is not a folder"):
         artifacts.store_folder(folder, "x", tmp_path / "nothing")
 
 

@@ -118,7 +118,7 @@ def test_several_processes_refresh_at_once(bench, runs):
 def test_finding_by_the_beginning_of_an_id(bench, runs):
     assert Run.find(bench.workspace).id == runs[-1].id
     assert Run.find(bench.workspace, runs[0].id).id == runs[0].id
-    with pytest.raises(Exception, match="can mean several runs"):
+    with pytest.raises(Exception, match="is ambiguous"):
         Run.find(bench.workspace, "bench_")
-    with pytest.raises(Exception, match="There is no run 'nothing'"):
+    with pytest.raises(Exception, match="Run 'nothing' not found"):
         Run.find(bench.workspace, "nothing")

@@ -9,22 +9,25 @@ from collections.abc import Callable, Mapping
 from scriptrun.cli import workspace_here
 from scriptrun.cli.terminal import output
 from scriptrun.core.run import Run
-from scriptrun.spec.hints import Any
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
 
 
-def run_argument(parser: Any, what: str = "the run") -> None:
+def run_argument(parser: Any, what: str = "run") -> None:
     """Add RUN, which may be left out."""
     parser.add_argument(
         "run_name",
         metavar="RUN",
         nargs="?",
-        help=f"{what}: an id, a unique beginning of one, or a display name (default: the latest)",
+        help=f"{what}: ID, unique ID prefix or display name (default: latest)",
     )
 
 
 def json_argument(parser: Any) -> None:
     """Add --json."""
-    parser.add_argument("--json", action="store_true", help="print JSON instead of text")
+    parser.add_argument("--json", action="store_true", help="print JSON")
 
 
 def run_of(args: argparse.Namespace) -> Run:

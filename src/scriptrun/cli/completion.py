@@ -1,4 +1,4 @@
-"""Print the completion script for bash, zsh or fish.
+"""Print a completion script for bash, zsh or fish.
 
 bash:  eval "$(scriptrun completion bash)"       in ~/.bashrc
 zsh:   eval "$(scriptrun completion zsh)"        in ~/.zshrc, after compinit
@@ -19,7 +19,10 @@ from scriptrun.registry import environments as environment_registry
 from scriptrun.runs import find as find_runs
 from scriptrun.spec import states
 from scriptrun.spec.errors import ScriptrunError
-from scriptrun.spec.hints import Any
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
 
 _BASH = r"""_scriptrun() {
     local IFS=$'\n'
@@ -65,7 +68,9 @@ def arguments(parser: Any) -> None:
     """Add the command's arguments."""
     parser.takes_rest = True
     parser.usage = "scriptrun completion bash|zsh|fish"
-    parser.add_argument("shell", choices=[*_SCRIPTS, "words"], metavar="bash|zsh|fish")
+    parser.add_argument(
+        "shell", choices=[*_SCRIPTS, "words"], metavar="bash|zsh|fish", help="shell to complete for"
+    )
 
 
 def run(args: argparse.Namespace) -> int:

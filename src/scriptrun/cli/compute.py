@@ -1,4 +1,4 @@
-"""List, add and set compute targets.
+"""List, add, change and check compute targets.
 
 examples:
   scriptrun compute set local --max-runs 4
@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import argparse
 import json
-from dataclasses import asdict, fields
 
 from scriptrun.cli import common_arguments, workspace_here
 from scriptrun.cli.terminal import output
@@ -21,8 +20,12 @@ from scriptrun.engines import registry as engine_registry
 from scriptrun.engines.base import Engine
 from scriptrun.registry import compute_targets
 from scriptrun.spec.errors import ComputeTargetException, UserErrorException, refuse
-from scriptrun.spec.hints import Any
 from scriptrun.spec.job import JobSpec, Target
+from scriptrun.spec.values import types_of
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
 
 
 def arguments(parser: Any) -> None:
@@ -31,16 +34,24 @@ def arguments(parser: Any) -> None:
     for name, line in _LINES.items():
         verb = verbs.add_parser(name, help=line, description=f"{line[0].upper()}{line[1:]}.")
         if name == "alias":
-            verb.add_argument("pattern", metavar="PATTERN", nargs="?", help="as 'gpu-*'")
+            verb.add_argument(
+                "pattern", metavar="PATTERN", nargs="?", help="name or pattern, e.g. 'gpu-*'"
+            )
         if name != "list":
             optional = name in ("show", "check", "default", "alias")
-            verb.add_argument("name", metavar="NAME", nargs="?" if optional else None)
+            verb.add_argument(
+                "name", metavar="NAME", nargs="?" if optional else None, help="compute target"
+            )
         if name in ("add", "set"):
-            verb.epilog = f"options by class: {_options_help()}"
+            verb.epilog = f"Options by class: {_options_help()}"
         if name == "add":
             kinds = engine_registry.kinds()
             verb.add_argument(
-                "--class", dest="kind", choices=kinds, default=engine_registry.DEFAULT
+                "--class",
+                dest="kind",
+                choices=kinds,
+                default=engine_registry.DEFAULT,
+                help=f"target class (default: {engine_registry.DEFAULT})",
             )
             for kind in kinds:
                 verb.add_argument(
@@ -48,21 +59,21 @@ def arguments(parser: Any) -> None:
                     dest="kind",
                     action="store_const",
                     const=kind,
-                    help=f"--class {kind}",
+                    help=f"same as --class {kind}",
                 )
         common_arguments.json_argument(verb)
     parser.takes_options = True
 
 
 _LINES = {
-    "list": "the targets, and which one is the default",
-    "show": "a target's class and options",
+    "list": "list compute targets",
+    "show": "show a target's class and options",
     "add": "add a target",
     "set": "change a target's options",
-    "check": "whether a target can take jobs now",
-    "default": "show or set the target that is used when a run names none",
-    "remove": "forget a target",
-    "alias": "let names that match a pattern stand for a target; without arguments: list them",
+    "check": "check whether a target can accept jobs",
+    "default": "show or set the default target",
+    "remove": "remove a target",
+    "alias": "map a name pattern to a target, or list aliases",
 }
 
 
@@ -76,8 +87,8 @@ def _options_help() -> str:
 
 def _types(kind: str) -> dict[str, str]:
     """The options of an engine by name, with the types that they are annotated with."""
-    found = fields(engine_registry.engine_class(kind))
-    return {field.name: str(field.type) for field in found if field.name != "name"}
+    found = types_of(engine_registry.engine_class(kind))
+    return {name: kind for name, kind in found.items() if name != "name"}
 
 
 def run(args: argparse.Namespace) -> int:
@@ -127,8 +138,8 @@ def _show(workspace: Workspace, args: argparse.Namespace) -> tuple[Any, Any]:
 def _add(workspace: Workspace, args: argparse.Namespace) -> tuple[Any, Any]:
     if args.name in compute_targets.all_of(workspace) and args.name != compute_targets.DEFAULT:
         raise ComputeTargetException(
-            f"There is a compute target named {args.name!r} already.",
-            f"Change it: scriptrun compute set {args.name} ...",
+            f"Compute target {args.name!r} already exists.",
+            f"To change it, run: scriptrun compute set {args.name} ...",
         )
     return _put(workspace, args.name, args.kind, {}, args.left)
 
@@ -144,7 +155,7 @@ def _put(
     given = _options(kind, words)
     kept = {key: each for key, each in {**options, **given}.items() if each is not None}
     engine = compute_targets.engine_of(Target(name, kind, kept))
-    refuse(_reasons(workspace, engine), "This compute target could not take a job")
+    refuse(_reasons(workspace, engine), "This compute target cannot accept jobs")
     compute_targets.put(workspace_here.made(workspace), engine)
     told = _told(workspace, engine)
     return told, f"{name}: {kind}({_shown(told['options'])})"
@@ -160,9 +171,11 @@ def _options(kind: str, words: list[str]) -> dict[str, Any]:
         key = name.removeprefix("--").replace("-", "_")
         if not name.startswith("--") or key not in types:
             known = ", ".join(f"--{each.replace('_', '-')}" for each in types)
-            raise UserErrorException(f"{kind} has no option {name!r}.", f"It has {known}.")
+            raise UserErrorException(
+                f"{kind} targets have no option {name!r}.", f"Valid options: {known}."
+            )
         if not mark and not left:
-            raise UserErrorException(f"{name} wants a value.", f"Write {name} VALUE.")
+            raise UserErrorException(f"{name} requires a value.", f"Use {name} VALUE.")
         text = value if mark else left.pop(0)
         if types[key].startswith("tuple") and text.lower() != "none":
             found[key] = [*(found.get(key) or ()), text]
@@ -182,11 +195,11 @@ def _converted(name: str, kind: str, text: str) -> Any:
         value = text
     wanted = kind.partition(" ")[0]
     if wanted in ("int", "float", "bool") and type(value).__name__ != wanted:
-        raise UserErrorException(f"{name} wants {_WANTED[wanted]}, and {text!r} is none.")
+        raise UserErrorException(f"{name} must be {_WANTED[wanted]}, not {text!r}.")
     return value
 
 
-_WANTED = {"int": "a whole number", "float": "a number", "bool": "true or false"}
+_WANTED = {"int": "an integer", "float": "a number", "bool": "true or false"}
 
 
 def _check(workspace: Workspace, args: argparse.Namespace) -> tuple[Any, Any]:
@@ -197,7 +210,7 @@ def _check(workspace: Workspace, args: argparse.Namespace) -> tuple[Any, Any]:
         if not args.json:
             output.verdict(check)  # as it comes: a node may take its time
     reasons = [check.said for check in found if check.verdict == "bad"]
-    checks = [asdict(check) for check in found]
+    checks = [check.as_dict() for check in found]
     return {"name": engine.name, "reasons": reasons, "checks": checks}, lambda: None
 
 
@@ -221,14 +234,14 @@ def _remove(workspace: Workspace, args: argparse.Namespace) -> tuple[Any, Any]:
 def _alias(workspace: Workspace, args: argparse.Namespace) -> tuple[Any, Any]:
     if args.pattern and not args.name:
         raise UserErrorException(
-            f"`compute alias {args.pattern}` names no target.",
-            f"Write scriptrun compute alias {args.pattern!r} TARGET.",
+            f"`compute alias {args.pattern}` is missing a target.",
+            f"Run: scriptrun compute alias {args.pattern!r} TARGET",
         )
     if args.name:
         compute_targets.resolve(workspace, args.name)
         compute_targets.set_alias(workspace_here.made(workspace), args.pattern, args.name)
     found = compute_targets.aliases(workspace)
-    return found, "\n".join(f"{key} stands for {name}" for key, name in found.items()) or "None."
+    return found, "\n".join(f"{key} -> {name}" for key, name in found.items()) or "No aliases."
 
 
 _VERBS = {

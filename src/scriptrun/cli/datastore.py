@@ -1,7 +1,7 @@
-"""List, add and check datastores: named places for files.
+"""List, add, check and remove datastores.
 
-No credential is given here. It comes from a secret of yours that --secret names, see
-`scriptrun secret`, from the environment, or from the provider's own login.
+Never pass credentials on the command line. They come from a secret that --secret names (see
+`scriptrun secret`), from environment variables, or from the provider's own login.
 
 examples:
   scriptrun datastore add photos --local /data/photos
@@ -13,7 +13,6 @@ examples:
 from __future__ import annotations
 
 import argparse
-from dataclasses import asdict
 
 from scriptrun.cli import common_arguments, workspace_here
 from scriptrun.cli import errors as cli_errors
@@ -25,15 +24,18 @@ from scriptrun.data.datastores import records as datastore_records
 from scriptrun.data.datastores.classes import AbstractDatastore
 from scriptrun.data.stores import probe
 from scriptrun.spec.errors import UserErrorException
-from scriptrun.spec.hints import Any
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
 
 _LINES = {
-    "list": "the datastores, and which one is the default",
-    "show": "a datastore's settings",
-    "add": "add a datastore, or with --overwrite change one",
-    "check": "try to list, write, read and delete: what this datastore lets you do",
+    "list": "list datastores",
+    "show": "show a datastore's settings",
+    "add": "add a datastore, or replace one with --overwrite",
+    "check": "check list, write, read and delete access",
     "default": "show or set the default datastore",
-    "remove": "forget a datastore; its files stay",
+    "remove": "remove a datastore and keep its files",
 }
 #: what `check` ends with where the datastore refuses or cannot be reached
 REFUSED = 3
@@ -47,12 +49,16 @@ def arguments(parser: Any) -> None:
         if name != "list":
             optional = name in ("show", "check", "default")
             shown = "NAME" if name == "add" else "DATASTORE"
-            verb.add_argument("name", metavar=shown, nargs="?" if optional else None)
+            verb.add_argument(
+                "name", metavar=shown, nargs="?" if optional else None, help="datastore name"
+            )
         if name == "add":
             datastore_options.arguments(verb)
         if name == "check":
-            verb.add_argument("--path", metavar="PATH", default="", help="a file there to read")
-            verb.add_argument("--read-only", action="store_true", help="write nothing there")
+            verb.add_argument("--path", metavar="PATH", default="", help="existing file to read")
+            verb.add_argument(
+                "--read-only", action="store_true", help="skip the write and delete checks"
+            )
         common_arguments.json_argument(verb)
 
 
@@ -102,12 +108,15 @@ def _add(workspace: Workspace, args: argparse.Namespace) -> tuple[Any, Any]:
     call = datastore_options.call_of(args)
     if args.name in datastore_records.names(workspace) and not args.overwrite:
         raise UserErrorException(
-            f"There is a datastore named {args.name!r} already.",
-            "Use another name, or --overwrite.",
+            f"Datastore {args.name!r} already exists.",
+            "Choose another name or use --overwrite.",
         )
     made = call(workspace_here.made(workspace))
     told = _told(workspace, made.name)
-    return told, f"{made.name}: {told['class']}\nTry it: scriptrun datastore check {made.name}"
+    return (
+        told,
+        f"{made.name}: {told['class']}\nTo test it, run: scriptrun datastore check {made.name}",
+    )
 
 
 def _check(workspace: Workspace, args: argparse.Namespace) -> tuple[Any, Any]:
@@ -119,13 +128,13 @@ def _check(workspace: Workspace, args: argparse.Namespace) -> tuple[Any, Any]:
         if found.refused:
             cli_errors.wrong(" ".join(dict.fromkeys(found.reasons.values())), found.hint)
 
-    return {"name": chosen.name, **asdict(found)}, show
+    return {"name": chosen.name, **found.as_dict()}, show
 
 
 def _word(found: probe.Probe, deed: str) -> str:
     may = found.may[deed]
     if may is None:
-        return found.notes.get(deed, "not tried")
+        return found.notes.get(deed, "skipped")
     return "yes" if may else "no"
 
 
@@ -139,7 +148,7 @@ def _default(workspace: Workspace, args: argparse.Namespace) -> tuple[Any, Any]:
 
 def _remove(workspace: Workspace, args: argparse.Namespace) -> tuple[Any, Any]:
     datastore_classes.get(workspace, args.name).unregister()
-    return {"removed": args.name}, f"Forgot {args.name}; its files stay where they are."
+    return {"removed": args.name}, f"Removed {args.name}; its files are kept."
 
 
 _VERBS = {

@@ -9,9 +9,12 @@ import sys
 import scriptrun
 from scriptrun.cli import commands as cli_commands
 from scriptrun.cli import errors as cli_errors
-from scriptrun.spec.hints import Any
 
-USAGE = "usage: scriptrun COMMAND ...   (scriptrun COMMAND --help tells more)"
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
+
+USAGE = "usage: scriptrun COMMAND ...   (see scriptrun COMMAND --help)"
 
 
 def run(words: list[str]) -> int:
@@ -81,17 +84,17 @@ def overview(commands: dict[str, cli_commands.Command] | None = None) -> str:
         return "\n".join(["usage: scriptrun runs COMMAND ...", "", *_lines(commands)])
     return "\n".join(
         [
-            "scriptrun: describe a training job once, run it anywhere, keep a record of it.",
+            "Describe a training job once, run it anywhere, and keep a record of it.",
             "",
             USAGE,
             "",
-            "Runs (RUN is an id, a unique beginning of one or a name; left out: the latest):",
+            "Runs (RUN is an ID, unique ID prefix or display name; default: latest):",
             *_lines(cli_commands.RUNS),
             "",
             "More:",
             *_lines(cli_commands.OTHERS),
             "",
-            "A first run:  scriptrun run train.py -- --alpha 0.5",
+            "Get started:  scriptrun run train.py -- --alpha 0.5",
         ]
     )
 
@@ -105,12 +108,12 @@ def unknown(word: str, known: dict[str, cli_commands.Command], above: str = "") 
     import difflib
 
     if word.startswith("-"):
-        return f"`scriptrun` has no option {word!r} before a command.", USAGE
+        return f"Unexpected option {word!r} before the command.", USAGE
     near = difflib.get_close_matches(word, known, n=1, cutoff=0.5)
     if near:
         hint = f"Did you mean `scriptrun {above}{near[0]}`?"
     elif word.endswith(".py"):
-        hint = f"To run a script: scriptrun run {word}"
+        hint = f"To run a script, use: scriptrun run {word}"
     else:
-        hint = f"The commands are {', '.join(known)}."
-    return f"There is no command {word!r}.", hint
+        hint = f"Commands: {', '.join(known)}."
+    return f"{word!r} is not a scriptrun command.", hint

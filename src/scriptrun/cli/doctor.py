@@ -1,16 +1,21 @@
-"""Check that this machine has what runs need; the exit code is 1 where something is missing."""
+"""Check this machine for problems.
+
+Exits with code 1 if a requirement is missing.
+"""
 
 from __future__ import annotations
 
 import argparse
-from dataclasses import asdict
 from pathlib import Path
 
 from scriptrun.cli import common_arguments, workspace_here
 from scriptrun.cli.options import default_python
 from scriptrun.cli.terminal import output
 from scriptrun.diagnostics import machine
-from scriptrun.spec.hints import Any
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
 
 
 def arguments(parser: Any) -> None:
@@ -24,7 +29,7 @@ def run(args: argparse.Namespace) -> int:
     python, _ = default_python.choose(Path.cwd(), workspace.root)
     found = list(machine.checks(workspace, python))
     if args.json:
-        output.as_json([asdict(check) for check in found])
+        output.as_json([check.as_dict() for check in found])
     else:
         for check in found:
             output.verdict(check)

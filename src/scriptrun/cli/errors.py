@@ -103,7 +103,7 @@ def _is_typed(error: OSError, words: list[str]) -> bool:
 def _bug(error: BaseException) -> int:
     place, text = importlib.import_module("scriptrun.cli.crash_report").write_down(error)
     say(
-        f"scriptrun: this is a bug in scriptrun: {type(error).__name__}: {error}\n"
-        f"  {'What happened is written down in ' + place if place else text}"
+        f"scriptrun: internal error (this is a bug): {type(error).__name__}: {error}\n"
+        f"  {'Please report it and attach ' + place if place else text}"
     )
     return BUG

@@ -1,7 +1,7 @@
-"""Run code that was written for the Azure ML SDK v1, as it is.
+"""Run Azure ML SDK v1 code unchanged.
 
-The names of ``azureml`` are found in scriptrun, for this script and no other. Everything after
-FILE goes to the script.
+scriptrun provides the ``azureml`` modules, for this script only. Everything after FILE is passed to
+the script.
 
 examples:
   scriptrun exec submit.py --epochs 5
@@ -16,28 +16,31 @@ import argparse
 import importlib
 
 from scriptrun.spec.errors import UserErrorException
-from scriptrun.spec.hints import Any
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
 
 
 def arguments(parser: Any) -> None:
     """Add the command's arguments."""
     parser.usage = "scriptrun exec [--check] FILE [ARGS], or scriptrun exec -m MODULE [ARGS]"
-    parser.add_argument("-m", dest="module", metavar="MODULE", help="run a module, as python -m")
+    parser.add_argument("-m", dest="module", metavar="MODULE", help="run a module, like python -m")
     parser.add_argument(
         "--check",
         action="store_true",
-        help="run nothing; list what FILE uses of azureml that is not provided",
+        help="list unsupported azureml names that FILE uses, and run nothing",
     )
     parser.add_argument(
         "--install-kernel",
         action="store_true",
-        help="run nothing; add a kernel to Jupyter in which old notebooks run cell by cell",
+        help="install a Jupyter kernel that runs azureml notebooks",
     )
     parser.add_argument(
         "words",
         nargs=argparse.REMAINDER,
         metavar="FILE",
-        help="a script or a notebook, and the arguments for it",
+        help="script or notebook, followed by its arguments",
     )
 
 
@@ -61,13 +64,11 @@ def _check(words: list[str]) -> int:
     for each in found:
         print(f"{each.place}: {each.name}\n    {each.instead}")
     if not found:
-        print(f"{words[0]}: all that it uses of azureml is provided.")
+        print(f"{words[0]}: all azureml names are supported.")
     return 1 if found else 0
 
 
 def _first(words: list[str]) -> str:
     if not words:
-        raise UserErrorException(
-            "Nothing to run was named.", "scriptrun exec submit.py, or -m and a module."
-        )
+        raise UserErrorException("Nothing to run.", "Give a script, a notebook, or -m MODULE.")
     return words[0]

@@ -1,7 +1,7 @@
-"""Read a job of another system, and print the Python that submits the same here.
+"""Convert another system's job to Python.
 
-Known are command and sweep jobs of Azure ML v2 (YAML), .runconfig files and MLproject files. What
-cannot be taken over is listed on stderr.
+Supports Azure ML v2 command and sweep jobs (YAML), .runconfig files and MLproject files. Prints the
+Python to stdout and lists whatever cannot be converted on stderr.
 
 examples:
   scriptrun import job.yml > submit.py
@@ -16,18 +16,21 @@ import importlib
 from scriptrun.cli import errors as cli_errors
 from scriptrun.cli.terminal import output
 from scriptrun.spec.errors import UserErrorException
-from scriptrun.spec.hints import Any
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
 
 
 def arguments(parser: Any) -> None:
     """Add the command's arguments."""
-    parser.add_argument("file", metavar="FILE", help="the job's file")
+    parser.add_argument("file", metavar="FILE", help="job file")
     parser.add_argument(
         "--param",
         action="append",
         default=[],
         metavar="NAME=VALUE",
-        help="the value of a parameter of an MLproject",
+        help="value of an MLproject parameter",
     )
     parser.add_argument("--json", action="store_true", help="print JSON instead of Python")
 
@@ -43,7 +46,7 @@ def run(args: argparse.Namespace) -> int:
         output.as_json({"code": code.text, "lost": lost})
         return 0
     for line in lost:
-        cli_errors.say(f"not taken over: {line}")
+        cli_errors.say(f"not converted: {line}")
     print(code.text, end="")
     return 0
 
@@ -51,5 +54,5 @@ def run(args: argparse.Namespace) -> int:
 def _pair(text: str) -> tuple[str, str]:
     name, found, value = text.partition("=")
     if not found:
-        raise UserErrorException(f"{text!r} is no parameter.", "Write --param NAME=VALUE.")
+        raise UserErrorException(f"Invalid parameter {text!r}.", "Use --param NAME=VALUE.")
     return name, value

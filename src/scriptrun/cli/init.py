@@ -1,4 +1,4 @@
-"""Make a workspace in the current directory."""
+"""Create a workspace in the current directory."""
 
 from __future__ import annotations
 
@@ -8,12 +8,17 @@ from pathlib import Path
 from scriptrun.cli import common_arguments
 from scriptrun.cli.terminal import output
 from scriptrun.core.workspace import Workspace
-from scriptrun.spec.hints import Any
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
 
 
 def arguments(parser: Any) -> None:
     """Add the command's arguments."""
-    parser.add_argument("name", metavar="NAME", nargs="?", help="default: the directory's name")
+    parser.add_argument(
+        "name", metavar="NAME", nargs="?", help="workspace name (default: directory name)"
+    )
     common_arguments.json_argument(parser)
 
 
@@ -24,5 +29,5 @@ def run(args: argparse.Namespace) -> int:
     if args.json:
         output.as_json({"name": made.name, "id": made.id, "path": str(made.root)})
     else:
-        print(f"The workspace {made.name!r} is in {made.directory}")
+        print(f"Workspace {made.name!r}: {made.directory}")
     return 0

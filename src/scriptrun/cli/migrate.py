@@ -1,7 +1,7 @@
-"""Rewrite code of the Azure ML SDK v1: Estimators to ScriptRunConfig, azureml to scriptrun.
+"""Rewrite Azure ML SDK v1 code: Estimators to ScriptRunConfig, azureml to scriptrun.
 
-PATH is a script, a notebook or a directory of them. What would change is shown as a diff, and
-nothing is written without --write.
+PATH is a script, a notebook or a directory of them. Shows the changes as a diff; use --write to
+change the files.
 
 examples:
   scriptrun migrate submit.py
@@ -9,7 +9,7 @@ examples:
   scriptrun migrate --to azureml --check .
   scriptrun migrate --prove submit.py
 
---prove executes the files: in copies of their directories, and all but the submission.
+--prove executes the files in copies of their directories, up to the submission.
 """
 
 from __future__ import annotations
@@ -22,44 +22,48 @@ import sys
 
 from scriptrun.cli.terminal import output
 from scriptrun.spec.errors import UserErrorException
-from scriptrun.spec.hints import Any
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
 
 _COLOURS = {"+": "32", "-": "31", "@": "36"}
 
 
 def arguments(parser: Any) -> None:
     """Add the command's arguments."""
-    parser.add_argument("paths", nargs="+", metavar="PATH", help="a file or a directory")
-    parser.add_argument("--write", action="store_true", help="change the files")
+    parser.add_argument("paths", nargs="+", metavar="PATH", help="file or directory")
+    parser.add_argument("--write", action="store_true", help="write the changes to the files")
     parser.add_argument(
-        "--check", action="store_true", help="change nothing; exit 1 if anything would change"
+        "--check", action="store_true", help="exit with 1 if anything would change; write nothing"
     )
     parser.add_argument(
         "--to",
         choices=("scriptrun", "azureml"),
         default="scriptrun",
-        help="azureml: Estimators to ScriptRunConfig, and no more (default: scriptrun)",
+        help="azureml: convert only Estimators to ScriptRunConfig (default: scriptrun)",
     )
     parser.add_argument(
-        "--report", choices=("text", "json"), default="text", help="how what was found is told"
+        "--report", choices=("text", "json"), default="text", help="report format (default: text)"
     )
     parser.add_argument(
         "--prove",
         action="store_true",
-        help="run each file before and after, up to what it submits, and compare the jobs",
+        help="run each file before and after, and compare submitted jobs",
     )
     parser.add_argument(
-        "--args", default="", metavar="TEXT", help="what --prove gives each file as its arguments"
+        "--args", default="", metavar="TEXT", help="arguments that --prove passes to each file"
     )
 
 
 def run(args: argparse.Namespace) -> int:
     """Look at all files; the exit code: 1 for what --check finds or --prove cannot bear out."""
     if args.check and args.write:
-        raise UserErrorException("--check and --write were both given.", "Give one of them.")
+        raise UserErrorException("--check and --write cannot be used together.", "Use one of them.")
     if importlib.util.find_spec("libcst") is None:
         raise UserErrorException(
-            "Rewriting needs LibCST, which is not installed.", "pip install 'scriptrun[migrate]'"
+            "`scriptrun migrate` requires LibCST, which is not installed.",
+            "Run: pip install 'scriptrun[migrate]'",
         )
     migration = importlib.import_module("scriptrun.migration.batch")
     progress = _Progress(args.report == "text" and sys.stderr.isatty())
@@ -107,7 +111,7 @@ class _Progress:
         if self.wanted and part != self.last:
             self.last = part
             bar = "#" * (part // 4)
-            sys.stderr.write(f"\r{bar:<25} {done} of {total} files")
+            sys.stderr.write(f"\r{bar:<25} {done}/{total} files")
             sys.stderr.flush()
 
     def end(self) -> None:

@@ -1,7 +1,7 @@
-"""List, show, register and download models.
+"""List, show, register, download and delete models.
 
-A model is a file or a folder of files with a name and a version. register keeps a path of this
-machine, or with --run what a run has left (outputs/model.pkl).
+A model is a named, versioned file or folder. register stores a local path, or with --run a
+file of a run (outputs/model.pkl).
 """
 
 from __future__ import annotations
@@ -27,25 +27,39 @@ def arguments(parser: Any) -> None:
         common_arguments.json_argument(made)
         return made
 
-    listed = verb("list", "the models by name, each in its latest version")
-    listed.add_argument("name", metavar="NAME", nargs="?", help="all versions of this one")
-    listed.add_argument("--tag", action="append", default=[], metavar="NAME[=VALUE]")
-    listed.add_argument("--run", metavar="RUN", help="those that a run left")
-    show = verb("show", "a model: files, tags, and the run that it came from")
-    show.add_argument("model", metavar="NAME[:VERSION]")
-    register = verb("register", "keep a file or folder as the next version of a model")
-    register.add_argument("name", metavar="NAME")
-    register.add_argument("path", metavar="PATH")
-    register.add_argument("--run", metavar="RUN", help="PATH is one of this run's files or folders")
-    register.add_argument("--tag", action="append", default=[], metavar="NAME=VALUE")
-    register.add_argument("--description", metavar="TEXT")
-    register.add_argument("--framework", metavar="NAME")
-    download = verb("download", "copy a model's files here")
-    download.add_argument("model", metavar="NAME[:VERSION]")
-    download.add_argument("target", metavar="DIR", nargs="?", default=".")
-    download.add_argument("--force", action="store_true", help="over files that are there")
-    delete = verb("delete", "forget a version")
-    delete.add_argument("model", metavar="NAME:VERSION")
+    listed = verb("list", "list the latest version of each model")
+    listed.add_argument("name", metavar="NAME", nargs="?", help="list all versions of this model")
+    listed.add_argument(
+        "--tag",
+        action="append",
+        default=[],
+        metavar="NAME[=VALUE]",
+        help="list only models with this tag; repeatable",
+    )
+    listed.add_argument("--run", metavar="RUN", help="list only models that this run registered")
+    show = verb("show", "show a model's files, tags and run")
+    show.add_argument("model", metavar="NAME[:VERSION]", help="model to show")
+    register = verb("register", "register a file or folder as a model's next version")
+    register.add_argument("name", metavar="NAME", help="model name")
+    register.add_argument("path", metavar="PATH", help="file or folder to register")
+    register.add_argument("--run", metavar="RUN", help="run that PATH belongs to")
+    register.add_argument(
+        "--tag", action="append", default=[], metavar="NAME=VALUE", help="tag the model; repeatable"
+    )
+    register.add_argument("--description", metavar="TEXT", help="describe the model")
+    register.add_argument("--framework", metavar="NAME", help="framework, e.g. PyTorch")
+    download = verb("download", "download a model's files")
+    download.add_argument("model", metavar="NAME[:VERSION]", help="model to download")
+    download.add_argument(
+        "target",
+        metavar="DIR",
+        nargs="?",
+        default=".",
+        help="destination folder (default: current directory)",
+    )
+    download.add_argument("--force", action="store_true", help="replace existing files")
+    delete = verb("delete", "delete a model version")
+    delete.add_argument("model", metavar="NAME:VERSION", help="model version to delete")
 
 
 def run(args: argparse.Namespace) -> int:
@@ -65,9 +79,9 @@ def _list(args: argparse.Namespace) -> int:
         heads = ("NAME", "VERSION", "SIZE", "CREATED", "RUN", "TAGS")
         output.table(heads, [_row(model) for model in found])
     elif name or run_id or tags:
-        print("No model is like that: scriptrun model list has all")
+        print("No matching models. To list all, run: scriptrun model list")
     else:
-        print("None is registered yet: scriptrun model register NAME PATH")
+        print("No models. To add one, run: scriptrun model register NAME PATH")
     return 0
 
 
@@ -148,7 +162,7 @@ def _download(args: argparse.Namespace) -> int:
 def _delete(args: argparse.Namespace) -> int:
     if ":" not in args.model:
         raise UserErrorException(
-            "`scriptrun model delete` wants one version.", f"For example {args.model}:1."
+            "`scriptrun model delete` requires a version.", f"For example: {args.model}:1."
         )
     model = _named(args.model)
     model.delete()
@@ -171,7 +185,7 @@ def _named(text: str) -> Model:
 def _pair(text: str) -> tuple[str, str]:
     name, found, value = text.partition("=")
     if not found:
-        raise UserErrorException(f"{text!r} is no tag.", "Write --tag NAME=VALUE.")
+        raise UserErrorException(f"Invalid tag {text!r}.", "Use --tag NAME=VALUE.")
     return name, value
 
 

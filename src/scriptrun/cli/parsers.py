@@ -7,7 +7,10 @@ import os
 import sys
 
 from scriptrun.spec.errors import UserErrorException
-from scriptrun.spec.hints import Any, NoReturn
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any, NoReturn
 
 #: argparse's own words in English: looking for translations costs 2 ms, and there are none of ours
 setattr(argparse, "_", str)  # noqa: B010
@@ -41,8 +44,10 @@ class Parser(argparse.ArgumentParser):
         near = self._nearest(left[0])
         hint = f"Did you mean {near}? " if near else ""
         if self.takes_rest:
-            hint += f"Arguments of the script come after --: {self.prog} ... train.py -- {shown}"
-        raise UserErrorException(f"`{self.prog}` does not know {shown!r}.", hint or self._more())
+            hint += f"To pass arguments to the script, use --: {self.prog} ... train.py -- {shown}"
+        raise UserErrorException(
+            f"Unexpected argument {shown!r} for `{self.prog}`.", hint or self._more()
+        )
 
     def _nearest(self, word: str) -> str:
         import difflib
@@ -52,7 +57,7 @@ class Parser(argparse.ArgumentParser):
         return near[0] if near else ""
 
     def _more(self) -> str:
-        return f"`{self.prog} --help` tells what there is."
+        return f"See `{self.prog} --help`."
 
     def error(self, message: str) -> NoReturn:
         """Raise what argparse found as one of our errors."""

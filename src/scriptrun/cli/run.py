@@ -1,8 +1,7 @@
 """Run a script.
 
-The source directory is snapshotted, the environment is made ready, the log is streamed, and all of
-it is recorded in the workspace, which is made at the first use. Everything after -- goes to the
-script as it is.
+Takes a snapshot of the source directory, prepares the environment, streams the log and records the
+run in the workspace, which the first run creates. Everything after -- is passed to the script.
 
 examples:
   scriptrun run train.py -- --alpha 0.5
@@ -24,21 +23,26 @@ from scriptrun.cli.options import run as run_options
 from scriptrun.cli.terminal import spinner
 from scriptrun.engines.local import engine as local_engine
 from scriptrun.registry import experiments as experiment_registry
-from scriptrun.spec.hints import Any
 from scriptrun.submission import check, submit
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
 
 
 def arguments(parser: Any) -> None:
     """Add the command's arguments."""
     parser.takes_rest = True
     parser.usage = "scriptrun run [options] train.py [-- ARGS]"
-    parser.add_argument("script", nargs="?", help="the script, or give --command")
+    parser.add_argument("script", nargs="?", help="script to run")
     add = parser.add_argument
-    add("-e", "--experiment", metavar="E", help="default: the source directory's name")
-    add("-n", "--name", metavar="NAME", help="a name of yours for the run, to find it by")
-    add("-c", "--config", metavar="FILE", help="a .runconfig file, or its name in .azureml/")
-    add("--compute", "--target", metavar="T", help="the compute target (default: the workspace's)")
-    add("--environment", metavar="ENV", help="a registered or curated environment: NAME[:VERSION]")
+    add(
+        "-e", "--experiment", metavar="E", help="experiment name (default: source directory's name)"
+    )
+    add("-n", "--name", metavar="NAME", help="display name for the run")
+    add("-c", "--config", metavar="FILE", help=".runconfig file, or its name in .azureml/")
+    add("--compute", "--target", metavar="T", help="compute target (default: workspace's default)")
+    add("--environment", metavar="ENV", help="registered or curated environment, NAME[:VERSION]")
     environment_options.arguments(add)
     _pins_argument(add)
     add(
@@ -46,7 +50,7 @@ def arguments(parser: Any) -> None:
         metavar="NAME[=VALUE]",
         action="append",
         default=[],
-        help="set a variable of the job, or pass one on",
+        help="set an environment variable, or pass one through",
     )
     add(
         "--set",
@@ -54,7 +58,7 @@ def arguments(parser: Any) -> None:
         action="append",
         default=[],
         dest="settings",
-        help="set any field of the run configuration, as max_run_duration_seconds=600",
+        help="set a run configuration field, e.g. max_run_duration_seconds=600",
     )
     add(
         "--tag",
@@ -67,11 +71,11 @@ def arguments(parser: Any) -> None:
     _data_arguments(add)
     _rank_arguments(parser)
     _retry_arguments(add)
-    add("--source", metavar="DIR", help="the directory that goes along (default: here)")
-    add("--command", metavar="LINE", help="a shell line to run instead of a script")
-    add("-d", "--detach", action="store_true", help="print the run's id and return at once")
-    add("--plan", action="store_true", help="show exactly what would happen, and do nothing")
-    add("--json", action="store_true", help="print the run's record (or the plan) as JSON")
+    add("--source", metavar="DIR", help="source directory (default: current directory)")
+    add("--command", metavar="LINE", help="shell command to run instead of a script")
+    add("-d", "--detach", action="store_true", help="print the run ID and return immediately")
+    add("--plan", action="store_true", help="show what would happen without running anything")
+    add("--json", action="store_true", help="print the run's record or plan as JSON")
 
 
 def _pins_argument(add: Any) -> None:
@@ -79,44 +83,54 @@ def _pins_argument(add: Any) -> None:
         "--pins",
         choices=("exact", "relax"),
         default="exact",
-        help="what becomes of pins that cannot be had (default: exact, they are refused)",
+        help="reject or relax unavailable pins (default: exact, reject)",
     )
 
 
 def _rank_arguments(parser: Any) -> None:
     add = parser.add_argument
-    add("--nodes", metavar="N", type=int, default=1, help="on this machine they are simulated")
-    add("--processes", metavar="N", type=int, help="ranks in all (default: one a node)")
+    add(
+        "--nodes",
+        metavar="N",
+        type=int,
+        default=1,
+        help="number of nodes (simulated on local targets; default: 1)",
+    )
+    add("--processes", metavar="N", type=int, help="total number of ranks (default: one per node)")
     kinds = (
-        ("--mpi", "the ranks are started by mpirun, or by srun"),
-        ("--pytorch", "the ranks get what torch.distributed reads"),
-        ("--tensorflow", "one worker a node, told by TF_CONFIG"),
+        ("--mpi", "start the ranks with mpirun or srun"),
+        ("--pytorch", "set the variables that torch.distributed reads"),
+        ("--tensorflow", "start one worker per node, configured via TF_CONFIG"),
     )
     one = parser.add_mutually_exclusive_group().add_argument
     for name, line in kinds:
         one(name, action="store_const", const=name[2:], dest="distributed", help=line)
-    for name, value in (("cpus", "N"), ("gpus", "N"), ("memory", "SIZE")):
+    for name, value, label in (
+        ("cpus", "N", "CPUs"),
+        ("gpus", "N", "GPUs"),
+        ("memory", "SIZE", "memory"),
+    ):
         kind = int if value == "N" else str
-        what = "as 16G, for each node" if kind is str else "for each node"
-        add(f"--{name}", metavar=value, type=kind, help=what)
-        add(f"--{name}-per-process", metavar=value, type=kind, help="the same for each rank")
-    sees = "which GPUs of its node a rank sees: all (default), or its own share"
+        example = ", e.g. 16G" if kind is str else ""
+        add(f"--{name}", metavar=value, type=kind, help=f"{label} per node{example}")
+        add(f"--{name}-per-process", metavar=value, type=kind, help=f"{label} per rank")
+    sees = "expose all of the node's GPUs to a rank, or its share (default: node)"
     add("--gpu-binding", choices=("node", "process"), help=sees)
 
 
 def _retry_arguments(add: Any) -> None:
-    add("--retries", metavar="N", type=int, default=0, help="start a failed run again, N times")
+    add("--retries", metavar="N", type=int, default=0, help="retry a failed run up to N times")
     add(
         "--retry-on",
         metavar="CAUSES",
-        help="for which causes, as preempted,node-lost,time-limit,exit:75,signal:SIGBUS "
+        help="causes to retry on, e.g. time-limit,exit:75,signal:SIGBUS "
         "(default: preempted,node-lost)",
     )
     add(
         "--warn-before",
         metavar="SECONDS",
         type=float,
-        help="send SIGTERM so long before the time limit, to save; retries go on from there",
+        help="send SIGTERM this many seconds before the time limit",
     )
 
 
@@ -127,7 +141,7 @@ def _data_arguments(add: Any) -> None:
         action="append",
         default=[],
         dest="inputs",
-        help="data that the script gets: a dataset, DATASTORE:PATH, an address or a path",
+        help="input data: a dataset, DATASTORE:PATH, URL or path",
     )
     add(
         "--output",
@@ -135,7 +149,7 @@ def _data_arguments(add: Any) -> None:
         action="append",
         default=[],
         dest="outputs",
-        help="a folder that the script writes, and where its files go",
+        help="output folder, and the datastore path to upload it to",
     )
 
 
@@ -152,7 +166,7 @@ def run(args: argparse.Namespace) -> int:
     local_engine.allow_fork()  # one thread, and nothing else of ours runs here
     workspace = workspace_here.made(workspace)
     experiment_registry.make(workspace, described.experiment)
-    with spinner.telling("Taking a snapshot"):
+    with spinner.telling("Taking snapshot"):
         folder = submit.submit(submission, workspace)
     return int(_loaded("runs.after_submit").finish(workspace, folder, submission.warnings, args))
 

@@ -1,10 +1,10 @@
-"""Keep secrets of yours on this machine, for datastores and scripts to name.
+"""Store secrets on this machine, for datastores and scripts.
 
-A secret's value is read from a prompt or from standard input, never from the command line, which
-other users of the machine can see. It is kept in the system's key store where there is one (and the
-package keyring), else in an encrypted file that only you can read, and never gets into a workspace,
-a job's record or a log. It is for all your workspaces, or with --workspace for this one alone (as
-Keyvault.set_secret keeps it), whose own come first.
+The value is read from a prompt or from standard input, never from the command line, which other
+users can see. It is stored in the system keyring if available (requires the keyring package), or
+else in an encrypted file that only you can read. It never appears in a workspace, a run's record or
+a log. A secret is available in all your workspaces, or with --workspace only in this one (like
+Keyvault.set_secret). A workspace secret takes precedence.
 
 examples:
   scriptrun secret set storage-key
@@ -20,13 +20,16 @@ import sys
 from scriptrun.cli import common_arguments, workspace_here
 from scriptrun.cli.terminal import output
 from scriptrun.spec.errors import UserErrorException
-from scriptrun.spec.hints import Any
 from scriptrun.store.secrets import vault
 
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
+
 _LINES = {
-    "list": "the names of your secrets; never a value",
-    "set": "keep a secret: its value comes from a prompt, or from standard input",
-    "remove": "forget a secret",
+    "list": "list secret names",
+    "set": "store a secret, read from a prompt or standard input",
+    "remove": "remove a secret",
 }
 
 
@@ -36,8 +39,10 @@ def arguments(parser: Any) -> None:
     for name, line in _LINES.items():
         verb = verbs.add_parser(name, help=line, description=f"{line[0].upper()}{line[1:]}.")
         if name != "list":
-            verb.add_argument("name", metavar="NAME")
-            verb.add_argument("--workspace", action="store_true", help="of this workspace alone")
+            verb.add_argument("name", metavar="NAME", help="secret name")
+            verb.add_argument(
+                "--workspace", action="store_true", help="use this workspace's secrets only"
+            )
         common_arguments.json_argument(verb)
 
 
@@ -56,25 +61,25 @@ def _list(args: argparse.Namespace) -> tuple[Any, str]:
     found = [{"name": name, "from": place} for name in vault.names()]
     here = workspace_here.here()
     if workspace_here.is_made(here):
-        which = f"{place}, of the workspace {here.name}"
+        which = f"{place}, workspace {here.name}"
         found += [{"name": name, "from": which} for name in vault.names(here.id)]
     found += [{"name": name, "from": "the environment"} for name in vault.variables()]
     lines = [f"{each['name']}  ({each['from']})" for each in found]
-    return found, "\n".join(lines) or "There are no secrets of yours on this machine yet."
+    return found, "\n".join(lines) or "No secrets."
 
 
 def _set(args: argparse.Namespace) -> tuple[Any, str]:
     value = _asked(args.name)
     if not value:
         raise UserErrorException(
-            f"The secret {args.name!r} has no value.",
-            f"Type it at the prompt, or: scriptrun secret set {args.name} < FILE",
+            f"Secret {args.name!r} is empty.",
+            f"Type the value at the prompt, or run: scriptrun secret set {args.name} < FILE",
         )
     where = vault.keep(_kept_as(args), value)
-    told = f"{args.name} is kept in {where}, for you alone."
+    told = f"Stored {args.name} in {where}, readable only by you."
     variable = vault.variable(args.name)
     if variable in vault.variables():
-        told += f"\nThe variable {variable} is set, and comes first while it is."
+        told += f"\nThe environment variable {variable} is set and takes precedence."
     return {"name": args.name}, told
 
 
@@ -94,7 +99,7 @@ def _asked(name: str) -> str:
     import getpass
 
     try:
-        return getpass.getpass(f"The value of {name} (it is not shown): ", sys.stderr).strip()
+        return getpass.getpass(f"Value of {name} (hidden): ", sys.stderr).strip()
     except EOFError:
         return ""
 
@@ -103,13 +108,13 @@ def _remove(args: argparse.Namespace) -> tuple[Any, str]:
     owner = workspace_here.existing().id if args.workspace else ""
     if args.name not in vault.names(owner):
         known = ", ".join(vault.names(owner)) or "none"
-        where = f"of this workspace in {vault.folder()}" if owner else f"in {vault.folder()}"
+        where = f"{vault.folder()} for this workspace" if owner else str(vault.folder())
         raise UserErrorException(
-            f"There is no secret {args.name!r} {where}.",
-            f"There are: {known}." + ("" if owner else " --workspace means this workspace's own."),
+            f"Secret {args.name!r} not found in {where}.",
+            f"Secrets: {known}." + ("" if owner else " For a workspace secret, use --workspace."),
         )
     vault.forget(_kept_as(args))
-    return {"removed": args.name}, f"Forgot {args.name}."
+    return {"removed": args.name}, f"Removed {args.name}."
 
 
 _VERBS = {"list": _list, "set": _set, "remove": _remove}

@@ -5,7 +5,10 @@ from __future__ import annotations
 import argparse
 
 import scriptrun
-from scriptrun.spec.hints import Any
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
 
 
 def arguments(parser: Any) -> None:

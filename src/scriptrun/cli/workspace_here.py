@@ -30,7 +30,7 @@ def _cwd() -> Path:
         return Path.cwd()
     except FileNotFoundError:
         raise WorkspaceException(
-            "The current directory is gone.", "Change to one that is there."
+            "The current directory no longer exists.", "Change to an existing directory."
         ) from None
 
 
@@ -40,9 +40,9 @@ def existing() -> Workspace:
     if is_made(found):
         return found
     raise WorkspaceException(
-        f"There is no workspace in {found.root if named_by_variable() else Path.cwd()}"
-        + ("." if named_by_variable() else " or above."),
-        "The first `scriptrun run train.py` makes one, and so does `scriptrun init`.",
+        f"No workspace found in {str(found.root if named_by_variable() else Path.cwd())!r}"
+        + ("." if named_by_variable() else " or its parents."),
+        "Run `scriptrun init`, or start a first run: scriptrun run train.py",
     )
 
 
@@ -51,7 +51,7 @@ def made(workspace: Workspace) -> Workspace:
     if is_made(workspace):
         return workspace
     real = Workspace.create(workspace.name, path=workspace.root, exist_ok=True)
-    print(f"Made the workspace {real.name!r} in {real.directory}", file=sys.stderr)
+    print(f"Created workspace {real.name!r} in {real.directory}", file=sys.stderr)
     return real
 
 

@@ -10,15 +10,16 @@ from scriptrun.config.environments.conda_dependencies import CondaDependencies
 from scriptrun.config.section_base import Section, did_you_mean
 from scriptrun.config.yaml_text import Plain, plain
 from scriptrun.spec.errors import UserErrorException
-from scriptrun.spec.hints import TYPE_CHECKING, Any, TypeVar
 from scriptrun.spec.later import later
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     import typing
+    from typing import Any, TypeVar
+
+    S = TypeVar("S", bound=Section)
 else:
     typing = later("typing")
-
-S = TypeVar("S", bound=Section)
 
 
 def camel(name: str) -> str:
@@ -74,13 +75,13 @@ def from_wire(section: S, data: Any, where: str, problems: list[str]) -> S:
             if found is not None or _allows_none(kinds[name]):
                 section.__dict__[name] = found
         elif key not in section.ignored_keys:
-            problems.append(f"{where}{key}: there is no such key{did_you_mean(str(key), keys)}")
+            problems.append(f"{where}{key}: unknown key{did_you_mean(str(key), keys)}")
     return section
 
 
 def convert(value: Any, kind: Any, where: str, problems: list[str]) -> Any:  # noqa: PLR0911
     """``value`` as a ``kind``; None and a sentence in ``problems`` where it is none."""
-    if value is None or kind in (Any, object):
+    if value is None or kind in (typing.Any, object):
         return plain(value)
     origin = typing.get_origin(kind)
     if origin in (types.UnionType, typing.Union):
@@ -130,18 +131,18 @@ def _convert_scalar(value: Any, kind: type, where: str, problems: list[str]) -> 
     return None
 
 
-_NAMES = {str: "text", int: "a whole number", float: "a number", bool: "true or false"}
+_NAMES = {str: "a string", int: "an integer", float: "a number", bool: "true or false"}
 
 
 def _wanted(what: str, value: Any) -> str:
     names = {"dict": "a mapping", "list": "a list"}
     shown = names.get(type(value).__name__) or repr(plain(value))
-    return f"{what} is wanted, and this is {shown}."
+    return f"expected {what}, not {shown}"
 
 
 @functools.cache
 def _kinds(kind: Any) -> dict[str, Any]:
-    return typing.get_type_hints(kind)
+    return typing.get_type_hints(kind, localns={"Any": typing.Any, "ClassVar": typing.ClassVar})
 
 
 def _fitting(kind: Any, value: Any) -> Any:
@@ -152,4 +153,4 @@ def _fitting(kind: Any, value: Any) -> Any:
 
 
 def _allows_none(kind: Any) -> bool:
-    return kind in (Any, object) or type(None) in typing.get_args(kind)
+    return kind in (typing.Any, object) or type(None) in typing.get_args(kind)

@@ -17,7 +17,10 @@ from scriptrun.config.environments.environment import Environment
 from scriptrun.config.run_configuration import RunConfiguration
 from scriptrun.config.script_run_config import ScriptRunConfig
 from scriptrun.config.sections import DockerConfiguration
-from scriptrun.spec.hints import Any
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
 
 #: gives an argument that is data its text, or None for what is no data
 Resolve = Callable[[object], str | None]
@@ -26,10 +29,10 @@ Resolve = Callable[[object], str | None]
 def problems(config: ScriptRunConfig, resolve: Resolve | None = None) -> list[str]:
     """All that is wrong with ``config``; an empty list where it can be described."""
     if not isinstance(config, ScriptRunConfig):
-        return [f"a ScriptRunConfig is wanted, and this is {_what(config)}."]
+        return [f"expected a ScriptRunConfig, not {_what(config)}"]
     run = config.run_config
     if not isinstance(run, RunConfiguration):
-        return [f"run_config wants a RunConfiguration, and is {_what(run)}."]
+        return [f"run_config must be a RunConfiguration, not {_what(run)}"]
     found = _source(config) + _what_runs(config) + _arguments(config, resolve)
     found += _distributed(config) + _duration(run) + _retry(config)
     found += resources.problems(config) + _variables(run) + _docker(run)
@@ -37,8 +40,8 @@ def problems(config: ScriptRunConfig, resolve: Resolve | None = None) -> list[st
         docker = run.docker if isinstance(run.docker, DockerConfiguration) else None
         return found + environment_request.problems(run.environment, docker)
     given = _what(run.environment)
-    hint = " Environment.get(workspace, name) gives the one that is registered."
-    return [*found, f"environment wants an Environment, and is {given}.{hint}"]
+    hint = "use Environment.get(workspace, name) for a registered environment"
+    return [*found, f"environment must be an Environment, not {given}; {hint}"]
 
 
 def chosen(config: ScriptRunConfig) -> tuple[Any, Any]:
@@ -88,23 +91,21 @@ def _source(config: ScriptRunConfig) -> list[str]:
     if isinstance(config.source_directory, str | os.PathLike):
         return []
     given = _what(config.source_directory)
-    return [f"source_directory wants the path of a directory, and is {given}."]
+    return [f"source_directory must be a path, not {given}"]
 
 
 def _what_runs(config: ScriptRunConfig) -> list[str]:
     script, command = chosen(config)
     if script and command:
-        return [
-            "script and command are both given. Give one: command replaces script and arguments."
-        ]
+        return ["script and command cannot be used together; command replaces script and arguments"]
     if not script and not command:
-        return ["Neither script nor command is given. Say what to run, as script='train.py'."]
+        return ["nothing to run; set script='train.py' or command"]
     if script and not isinstance(script, str | os.PathLike):
-        return [f"script wants a path in the source directory, and is {_what(script)}."]
+        return [f"script must be a path in the source directory, not {_what(script)}"]
     if command and config.arguments:
-        return ["arguments are given with command. Write them into the command."]
+        return ["arguments and command cannot be used together; put the arguments in the command"]
     if command and not _is_command(command):
-        return [f"command wants a text or a list of texts, and is {_what(command)}."]
+        return [f"command must be a string or a list of strings, not {_what(command)}"]
     return []
 
 
@@ -123,7 +124,7 @@ def _arguments(config: ScriptRunConfig, resolve: Resolve | None) -> list[str]:
         elif name == "arguments" and isinstance(values, str):
             found += _in_text(values)
         elif name == "arguments" and values is not None:
-            found.append(f"arguments wants a flat list, and is {_what(values)}.")
+            found.append(f"arguments must be a flat list, not {_what(values)}")
     return found
 
 
@@ -133,7 +134,7 @@ def _in_text(text: str) -> list[str]:
     try:
         shlex.split(text)
     except ValueError as error:
-        return [f"arguments cannot be split into words ({error}): {text!r}. Give a list."]
+        return [f"cannot split arguments {text!r} ({error}); use a list"]
     return []
 
 
@@ -143,14 +144,11 @@ def _in_list(name: str, values: Any, resolve: Resolve | None) -> list[str]:
         if is_plain(each) or (resolve is not None and resolve(each) is not None):
             continue
         if isinstance(each, list | tuple | dict | set):
-            found.append(
-                f"{name}[{number}] is {_what(each)}, and {name} is a flat list: write its "
-                "parts one after the other."
-            )
+            found.append(f"{name}[{number}] is {_what(each)}, but {name} must be a flat list")
         else:
             found.append(
-                f"{name}[{number}] is {_what(each)}: it wants a text, a number, a path, "
-                "None or data."
+                f"{name}[{number}] must be a string, a number, a path, None or data, "
+                f"not {_what(each)}"
             )
     return found
 
@@ -160,8 +158,8 @@ def _distributed(config: ScriptRunConfig) -> list[str]:
     kinds = (MpiConfiguration, PyTorchConfiguration, TensorflowConfiguration)
     if given is not None and not isinstance(given, kinds):
         return [
-            "distributed_job_config wants an MpiConfiguration, PyTorchConfiguration or "
-            f"TensorflowConfiguration, and is {_what(given)}."
+            "distributed_job_config must be an MpiConfiguration, PyTorchConfiguration or "
+            f"TensorflowConfiguration, not {_what(given)}"
         ]
     return distribution_spec.problems(config.run_config)
 
@@ -171,7 +169,7 @@ def _duration(run: RunConfiguration) -> list[str]:
     good = isinstance(seconds, int | float) and not isinstance(seconds, bool) and seconds > 0
     if seconds is None or good:
         return []
-    return [f"max_run_duration_seconds is {seconds!r}; a number of seconds above 0 is wanted."]
+    return [f"max_run_duration_seconds must be greater than 0, not {seconds!r}"]
 
 
 _CAUSE = re.compile(r"preempted|node-lost|time-limit|exit:[1-9]\d{0,2}|signal:SIG[A-Z0-9]+")
@@ -186,18 +184,18 @@ def causes(config: ScriptRunConfig) -> list[str]:
 def _retry(config: ScriptRunConfig) -> list[str]:
     found = []
     if not isinstance(config.retries, int) or config.retries < 0:
-        found.append(f"retries is {config.retries!r}; a whole number is wanted.")
+        found.append(f"retries must be a non-negative integer, not {config.retries!r}")
     found += [
-        f"retry_on has {cause!r}; it takes preempted, node-lost, time-limit, exit:CODE and "
-        "signal:NAME."
+        f"invalid cause {cause!r} in retry_on; use preempted, node-lost, time-limit, exit:CODE "
+        "or signal:NAME"
         for cause in causes(config)
         if not isinstance(cause, str) or not _CAUSE.fullmatch(cause)
     ]
     warn, limit = config.warn_before_seconds, config.run_config.max_run_duration_seconds
     if warn is not None and (not isinstance(limit, int | float) or not 0 < warn < limit):
         found.append(
-            f"warn_before_seconds is {warn!r}; it must be less than max_run_duration_seconds, "
-            f"which is {limit!r}."
+            f"warn_before_seconds must be less than max_run_duration_seconds ({limit!r}), "
+            f"not {warn!r}"
         )
     return found
 
@@ -209,10 +207,10 @@ def _variables(run: RunConfiguration) -> list[str]:
     found = []
     for where, variables in listed.items():
         if not isinstance(variables, dict | None):
-            found.append(f"{where} wants a dict of name to value, and is {_what(variables)}.")
+            found.append(f"{where} must be a dict of names to values, not {_what(variables)}")
             continue
         bad = [name for name in variables or {} if not _is_variable_name(name)]
-        found += [f"{where} holds the name {name!r}, which no variable can have." for name in bad]
+        found += [f"invalid variable name {name!r} in {where}" for name in bad]
     return found
 
 
@@ -223,7 +221,7 @@ def _is_variable_name(name: object) -> bool:
 def _docker(run: RunConfiguration) -> list[str]:
     if isinstance(run.docker, DockerConfiguration):
         return []
-    return [f"docker_runtime_config wants a DockerConfiguration, and is {_what(run.docker)}."]
+    return [f"docker_runtime_config must be a DockerConfiguration, not {_what(run.docker)}"]
 
 
 def _what(value: object) -> str:

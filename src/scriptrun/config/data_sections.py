@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 from scriptrun.config.section_base import Section
-from scriptrun.spec.hints import Any
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
 
 
 class DataReferenceConfiguration(Section):

@@ -13,12 +13,14 @@ from scriptrun.config.run_configuration import RunConfiguration
 from scriptrun.config.script_run_config import ScriptRunConfig
 from scriptrun.spec.environment import EnvironmentSpec
 from scriptrun.spec.errors import refuse
-from scriptrun.spec.hints import TYPE_CHECKING, Any
 from scriptrun.spec.job import Distribution
 from scriptrun.spec.later import later
 from scriptrun.spec.values import Value, fresh
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from typing import Any
+
     from scriptrun.config.environments import script_header
 else:
     script_header = later("scriptrun.config.environments.script_header")

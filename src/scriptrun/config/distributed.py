@@ -37,8 +37,8 @@ class PyTorchConfiguration(Section):
         backend = str(communication_backend).lower()
         if backend not in BACKENDS:
             raise RunConfigurationException(
-                f"PyTorchConfiguration has communication_backend={communication_backend!r}.",
-                "The backends are Nccl (for GPUs) and Gloo.",
+                f"Unknown communication_backend {communication_backend!r} of PyTorchConfiguration.",
+                "Use Nccl (for GPUs) or Gloo.",
             )
         super().__init__(
             communication_backend=backend, process_count=process_count, node_count=node_count

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 from scriptrun.config.run_configuration import RunConfiguration
-from scriptrun.spec.hints import Any
 from scriptrun.spec.job import Distribution
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
 
 _MPI = frozenset({"mpi", "intelmpi", "openmpi"})
 _PYTORCH = frozenset({"nccl", "gloo"})
@@ -49,8 +52,8 @@ def problems(config: RunConfiguration) -> list[str]:
         found.append(_not_positive("tensorflow.parameter_server_count", servers, least=0))
     elif communicator not in ("none", ""):
         found.append(
-            f"communicator is {config.communicator!r}; it can be None, IntelMpi, OpenMpi, Nccl, "
-            "Gloo or ParameterServer."
+            f"invalid communicator {config.communicator!r}; use None, IntelMpi, OpenMpi, Nccl, "
+            "Gloo or ParameterServer"
         )
     return [each for each in found if each]
 
@@ -63,7 +66,7 @@ def notes(config: RunConfiguration) -> list[str]:
         "pytorch.node_count": config.pytorch.node_count if communicator in _PYTORCH else None,
     }
     return [
-        f"run_config.node_count is {config.node_count} and counts; {name} is {count}."
+        f"run_config.node_count={config.node_count} overrides {name}={count}"
         for name, count in inner.items()
         if count is not None and count != config.node_count
     ]
@@ -78,8 +81,8 @@ def _pytorch_problems(config: RunConfiguration) -> list[str]:
         return [bad]
     if _is_count(nodes) and nodes > 0 and count % nodes:
         return [
-            f"PyTorchConfiguration has process_count={count} for node_count={nodes}: process_count "
-            "is the total, and each node gets the same share. Give a multiple of node_count."
+            f"process_count={count} of PyTorchConfiguration must be a multiple of "
+            f"node_count={nodes}; it is the total across all nodes"
         ]
     return []
 
@@ -91,4 +94,4 @@ def _is_count(value: Any) -> bool:
 def _not_positive(name: str, value: Any, least: int = 1) -> str:
     if _is_count(value) and value >= least:
         return ""
-    return f"{name} is {value!r}; a whole number from {least} up is wanted."
+    return f"{name} must be an integer of at least {least}, not {value!r}"

@@ -7,7 +7,10 @@ import re
 
 from scriptrun.config.environments.sections import DockerBuildContext, DockerSection
 from scriptrun.config.sections import DockerConfiguration
-from scriptrun.spec.hints import Any
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
 
 #: name, tag and digest of an image (https://pkg.go.dev/github.com/distribution/reference)
 _PART = r"[a-z0-9]+(?:(?:\.|_|__|-+)[a-z0-9]+)*"
@@ -32,15 +35,15 @@ def _of_image(image: Any) -> list[str]:
     if not image or _REFERENCE.fullmatch(str(image)) or _ID.fullmatch(str(image)):
         return []
     return [
-        f"{str(image)!r} is no name of an image. "
-        "Write REGISTRY/NAME:TAG in small letters, as docker.io/library/python:3.12."
+        f"invalid image name {str(image)!r}; "
+        "use REGISTRY/NAME:TAG in lower case, e.g. docker.io/library/python:3.12"
     ]
 
 
 def _of_size(size: Any) -> list[str]:
     if not size or _SIZE.fullmatch(str(size).strip()):
         return []
-    return [f"shm_size={str(size)!r} is no size. Write a number and a unit, as '2g' or '512m'."]
+    return [f"invalid shm_size={str(size)!r}; use a number and a unit, e.g. '2g' or '512m'"]
 
 
 def _of_context(context: DockerBuildContext | None) -> list[str]:
@@ -48,13 +51,13 @@ def _of_context(context: DockerBuildContext | None) -> list[str]:
         return []
     place, kind = str(context.location or ""), context.location_type
     if kind not in (None, *_KINDS) and not context.is_remote:
-        return [f"DockerBuildContext: location_type={kind!r} is neither 'local' nor 'git'."]
+        return [f"invalid location_type={kind!r} of DockerBuildContext; use 'local' or 'git'"]
     if not place:
-        return ["The DockerBuildContext has no location. Give a directory, or a repository's URL."]
+        return ["DockerBuildContext requires a location: a directory or a repository URL"]
     file = os.path.join(place, context.dockerfile_path or "Dockerfile")
     if not context.is_remote and os.path.isdir(place) and not os.path.isfile(file):
         return [
-            f"The build context {place} holds no {context.dockerfile_path or 'Dockerfile'}. "
-            "Name its Dockerfile by dockerfile_path, relative to the context."
+            f"build context {str(place)!r} has no {context.dockerfile_path or 'Dockerfile'}; "
+            "set dockerfile_path, relative to the context"
         ]
     return []

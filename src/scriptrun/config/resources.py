@@ -6,8 +6,11 @@ import re
 
 from scriptrun.config import distribution_spec
 from scriptrun.config.script_run_config import ScriptRunConfig
-from scriptrun.spec.hints import Any
 from scriptrun.spec.job import Distribution
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
 
 _SIZE = re.compile(r"(\d+(?:\.\d+)?)\s*([KMGT]?)I?B?", re.IGNORECASE)
 _POWERS = {"": 0, "K": 10, "M": 20, "G": 30, "T": 40}
@@ -58,12 +61,12 @@ def problems(config: ScriptRunConfig) -> list[str]:
         found += _bad(name, f"{name}_per_process", a_rank, "process")
         if a_node is not None and a_rank is not None:
             found.append(
-                f"{name} is {a_node!r} and {name}_per_process is {a_rank!r}; give one of them."
+                f"{name}={a_node!r} and {name}_per_process={a_rank!r} cannot be used together"
             )
     if config.gpu_binding not in BINDINGS:
         found.append(
-            f"gpu_binding is {config.gpu_binding!r}; it is 'node' (each rank sees all GPUs of its "
-            "node) or 'process' (each rank sees its own share)."
+            f"invalid gpu_binding {config.gpu_binding!r}; use 'node' (each rank sees all GPUs of "
+            "its node) or 'process' (each rank sees its own share)"
         )
     return found
 
@@ -72,8 +75,8 @@ def _bad(kind: str, name: str, value: Any, whose: str) -> list[str]:
     least = 0 if kind == "gpus" else 1
     if value is None or (size_of(value) if kind == "memory" else _is_count(value, least)):
         return []
-    wanted = "a size such as 16G" if kind == "memory" else f"a whole number from {least} up"
-    return [f"{name} is {value!r}; {wanted} is wanted, for each {whose}."]
+    wanted = "a size, e.g. 16G" if kind == "memory" else f"an integer of at least {least}"
+    return [f"{name} (per {whose}) must be {wanted}, not {value!r}"]
 
 
 def _is_count(value: Any, least: int) -> bool:

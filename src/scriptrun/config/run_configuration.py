@@ -13,7 +13,7 @@ from scriptrun.config.distributed import (
 )
 from scriptrun.config.environments.conda_dependencies import CondaDependencies
 from scriptrun.config.environments.environment import Environment
-from scriptrun.config.section_base import Section, fresh
+from scriptrun.config.section_base import Section
 from scriptrun.config.sections import (
     AmlComputeConfiguration,
     DockerConfiguration,
@@ -23,7 +23,11 @@ from scriptrun.config.sections import (
     ParallelTaskConfiguration,
     SparkConfiguration,
 )
-from scriptrun.spec.hints import Any
+from scriptrun.spec.values import fresh
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
 
 DEFAULT_ENVIRONMENT = "default-environment"
 

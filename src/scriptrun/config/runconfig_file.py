@@ -10,12 +10,16 @@ from scriptrun.config.environments.conda_dependencies import CONDA_FILE_NAME, Co
 from scriptrun.config.environments.files import to_dict
 from scriptrun.config.section_base import Section, did_you_mean
 from scriptrun.spec.errors import RunConfigurationException, refuse
-from scriptrun.spec.hints import Any, TypeVar
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any, TypeVar
+
+    C = TypeVar("C", bound=Section)
 
 FOLDERS = (".azureml", "aml_config", "")
 SUFFIX = ".runconfig"
 ENVIRONMENT_FILE_NAME = "environment.yml"
-C = TypeVar("C", bound=Section)
 
 
 def find(path: str | os.PathLike[str], name: str | None = None) -> str:
@@ -38,10 +42,10 @@ def _only_one(place: str, name: str | None) -> str:
     if name is None and len(there) == 1:
         return there[0]
     names = {os.path.basename(each).removesuffix(SUFFIX) for each in there}
-    asked = f"no run configuration {name!r}" if name else "no single run configuration"
+    asked = f"Run configuration {name!r} not found" if name else "No single run configuration"
     raise RunConfigurationException(
-        f"There is {asked} in {os.path.abspath(place)}{did_you_mean(name or '', names)}",
-        "Run configurations are looked for in .azureml/, aml_config/ and the directory itself.",
+        f"{asked} in {os.path.abspath(place)!r}{did_you_mean(name or '', names)}",
+        "scriptrun searches .azureml/, aml_config/ and the directory itself.",
     )
 
 
@@ -61,7 +65,7 @@ def load(made: C, path: str | os.PathLike[str], name: str | None) -> C:
     data = _read(place)
     problems: list[str] = []
     from_wire(made, _with_environment(data, place), "", problems)
-    refuse([f"{shown}: {each.lstrip(': ')}" for each in problems], f"{place} cannot be used")
+    refuse([f"{shown}: {each.lstrip(': ')}" for each in problems], f"Cannot use {place}")
     _read_conda_file(made, place, _names_conda_inline(data))
     return made
 
@@ -72,7 +76,7 @@ def _read(place: str) -> Any:
             return yaml_text.load(handle.read(), os.path.basename(place))
     except (OSError, UnicodeDecodeError) as error:
         reason = getattr(error, "strerror", None) or "it is not UTF-8 text"
-        raise RunConfigurationException(f"{place} cannot be read: {reason}.") from None
+        raise RunConfigurationException(f"Cannot read {str(place)!r}: {reason}.") from None
 
 
 def _with_environment(data: Any, place: str) -> Any:
@@ -132,7 +136,7 @@ def _place(path: str, name: str | None) -> tuple[str, str]:
         return path, os.path.join(folder, "..") if inside else folder
     if not name:
         raise RunConfigurationException(
-            "RunConfiguration.save was called without a name.", "Give name='train', for example."
+            "RunConfiguration.save requires a name.", "For example: name='train'."
         )
     return os.path.join(path, ".azureml", name.removesuffix(SUFFIX) + SUFFIX), path
 

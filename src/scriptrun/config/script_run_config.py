@@ -14,12 +14,16 @@ from scriptrun.config.environments.environment import Environment
 from scriptrun.config.run_configuration import RunConfiguration
 from scriptrun.config.section_base import did_you_mean
 from scriptrun.config.sections import DockerConfiguration
-from scriptrun.spec.hints import Any, NamedTuple
+from scriptrun.spec.values import Value
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
 
 Distributed = MpiConfiguration | PyTorchConfiguration | TensorflowConfiguration
 
 
-class Overruled(NamedTuple):
+class Overruled(Value):
     """An argument that the given run_config overrules, and both values."""
 
     argument: str
@@ -135,8 +139,8 @@ class ScriptRunConfig:
             return []
         listed = ", ".join(map(str, self.overruled))
         return [
-            f"ScriptRunConfig was given run_config, which overrules {listed}. "
-            "Set these on run_config, or leave run_config out."
+            f"run_config overrides these arguments of ScriptRunConfig: {listed}. "
+            "Set them on run_config, or remove run_config."
         ]
 
     def _overrule(self, given: dict[str, Any]) -> None:
@@ -174,8 +178,8 @@ def _unknown(name: str) -> str:
     """What to say of a name that was set and means nothing."""
     instead = f"run_config.{name}" if name in RunConfiguration.fields else _ONCE.get(name, "")
     if instead:
-        return f"Setting {name!r} of a ScriptRunConfig means nothing; set {instead}."
-    told = f"ScriptRunConfig has no attribute {name!r}, and setting it means nothing"
+        return f"Setting {name!r} on a ScriptRunConfig has no effect; set {instead}."
+    told = f"ScriptRunConfig has no attribute {name!r}, so setting it has no effect"
     own = [each for each in ScriptRunConfig.__annotations__ if each not in ("overruled", *_ONCE)]
     inside = [each for each in RunConfiguration.fields if each not in own]
     near = did_you_mean(name, [*own, *inside])

@@ -6,25 +6,13 @@ file has them. (Dataclasses would do the same at ten times the start-up cost.)
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 
-from scriptrun.spec.hints import Any, ClassVar, TypeVar, cast
+from scriptrun.spec.values import Fresh
 
-T = TypeVar("T")
-
-
-class Fresh:
-    """A default that is made anew for every object."""
-
-    __slots__ = ("make",)
-
-    def __init__(self, make: Callable[[], object]) -> None:
-        self.make = make
-
-
-def fresh(make: Callable[[], T]) -> T:
-    """A field's default that is made by ``make`` for every object (for lists, dicts, sections)."""
-    return cast(T, Fresh(make))
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any, ClassVar
 
 
 def did_you_mean(name: str, known: Iterable[str]) -> str:
@@ -36,7 +24,7 @@ def did_you_mean(name: str, known: Iterable[str]) -> str:
     near = difflib.get_close_matches(name.lower(), by_lower, n=2, cutoff=0.6)
     if near:
         return "; did you mean " + " or ".join(repr(by_lower[each]) for each in near) + "?"
-    return f"; it has {', '.join(known)}." if known else "."
+    return f"; valid names: {', '.join(known)}." if known else "."
 
 
 class Section:

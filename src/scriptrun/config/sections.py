@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from scriptrun.config.section_base import Section, fresh
+from scriptrun.config.section_base import Section
 from scriptrun.spec.errors import RunConfigurationException
-from scriptrun.spec.hints import TYPE_CHECKING, Any
 from scriptrun.spec.later import later
+from scriptrun.spec.values import fresh
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     import shlex
+    from typing import Any
 else:
     shlex = later("shlex")
 
@@ -26,8 +28,8 @@ def words(options: Any) -> list[str]:
         return shlex.split(options)
     except ValueError:
         raise RunConfigurationException(
-            f"The options {options!r} for the container tool have a quote that is not closed.",
-            "Write them as a list: arguments=['--cap-add=SYS_PTRACE'].",
+            f"Unclosed quote in container options {options!r}.",
+            "Use a list: arguments=['--cap-add=SYS_PTRACE'].",
         ) from None
 
 

@@ -8,7 +8,10 @@ import os
 
 from scriptrun.runtime import files
 from scriptrun.spec.errors import RunConfigurationException
-from scriptrun.spec.hints import Any
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
 
 
 class Plain(str):
@@ -49,7 +52,7 @@ def load(text: str, where: str) -> Any:
         return yaml.load(text, Loader=_loader())
     except yaml.YAMLError as error:
         raise RunConfigurationException(
-            f"{where}: {_sentence(error)}", "The file is YAML: mind colons, quotes and indentation."
+            f"{where}: {_sentence(error)}", "Check the YAML's colons, quotes and indentation."
         ) from None
 
 
@@ -79,7 +82,7 @@ def _sentence(error: Any) -> str:
     mark = getattr(error, "problem_mark", None)
     problem = getattr(error, "problem", None) or str(error).splitlines()[0]
     place = f"line {mark.line + 1}, column {mark.column + 1}: " if mark else ""
-    return f"{place}this is not valid YAML ({problem})."
+    return f"{place}invalid YAML ({problem})."
 
 
 @functools.cache

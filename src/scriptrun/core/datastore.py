@@ -11,10 +11,12 @@ from scriptrun.data.datastores.classes import AbstractDatastore
 from scriptrun.data.datastores.references import DataPath, DataReference
 from scriptrun.data.errors import DatastoreException
 from scriptrun.spec.absent import absent
-from scriptrun.spec.hints import TYPE_CHECKING, Any
 from scriptrun.store.secrets import vault
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from typing import Any
+
     from scriptrun.registry.workspace_files import Home
 
 __all__ = ["DataPath", "DataReference", "Datastore"]
@@ -26,7 +28,7 @@ __all__ = ["DataPath", "DataReference", "Datastore"]
 )
 @absent(
     "register_azure_data_lake register_dbfs register_hdfs",
-    "Use register_azure_data_lake_gen2, or another store that fsspec has a driver for.",
+    "Use register_azure_data_lake_gen2, or another store with an fsspec driver.",
 )
 class Datastore:
     """``Datastore(workspace, name)`` is the datastore of that name (the default one without).
@@ -67,7 +69,9 @@ class Datastore:
         """
         place = Path(path).expanduser().absolute()
         if not place.is_dir():
-            raise DatastoreException(f"There is no directory {place}.", "Make it first.")
+            raise DatastoreException(
+                f"Directory {str(place)!r} does not exist.", "Create it first."
+            )
         return _keep(workspace, datastore_name, {"class": "Local", "path": str(place)}, overwrite)
 
     @staticmethod
@@ -274,8 +278,9 @@ def _keep(
     record = {key: value for key, value in record.items() if value not in (None, False, {})}
     if "@" in str(record.get("endpoint", "")) or "?" in str(record.get("endpoint", "")):
         raise DatastoreException(
-            "The endpoint holds a user, a password or a query, and would be written down.",
-            "Give the plain address, and the credential as a named secret.",
+            "The endpoint URL contains a username, password or query, which would be stored in "
+            "plain text.",
+            "Remove it from the URL and pass the credential as a named secret.",
         )
     credentials = {kind: value for kind, value in (given or {}).items() if value}
     for kind, value in credentials.items():
@@ -296,11 +301,11 @@ def _plain_url(url: str) -> str:
 
     parts = urlsplit(url)
     if parts.scheme not in ("http", "https") or not parts.hostname:
-        raise DatastoreException(f"{url!r} is no http:// or https:// address.")
+        raise DatastoreException(f"{url!r} is not an http:// or https:// URL.")
     if parts.username or parts.password or parts.query:
         raise DatastoreException(
-            "This address holds a user, a password or a query, and would be written down.",
-            "Give the plain address, and the Authorization header's value as a named secret.",
+            "The URL contains a username, password or query, which would be stored in plain text.",
+            "Remove it from the URL and pass the Authorization header as a named secret.",
         )
     return url.rstrip("/")
 
@@ -310,7 +315,7 @@ def _without_secrets(options: dict[str, Any]) -> dict[str, Any]:
     wrong = sorted(name for name in options if any(word in name.lower() for word in telling))
     if wrong:
         raise DatastoreException(
-            f"The option {wrong[0]!r} looks like a credential, and options are written down.",
-            f"Name it as credential={wrong[0]!r} and give its value as a secret: secret='NAME'.",
+            f"Option {wrong[0]!r} looks like a credential, but options are stored in plain text.",
+            f"Use credential={wrong[0]!r} and pass the value as a secret: secret='NAME'.",
         )
     return options

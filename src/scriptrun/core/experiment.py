@@ -11,18 +11,19 @@ from scriptrun.core.run import Run
 from scriptrun.registry import experiments as experiment_registry
 from scriptrun.spec import ids
 from scriptrun.spec.errors import UserErrorException, refuse
-from scriptrun.spec.hints import TYPE_CHECKING, Any
 from scriptrun.spec.later import later
 from scriptrun.submission import check, interactive, submit
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from typing import Any
+
     from scriptrun.config.environments.environment import Environment
     from scriptrun.config.script_run_config import ScriptRunConfig
     from scriptrun.core.workspace import Workspace
     from scriptrun.registry import environments as environment_registry
     from scriptrun.submission import batch
-
-if not TYPE_CHECKING:
+else:
     batch = later("scriptrun.submission.batch")
     environment_registry = later("scriptrun.registry.environments")
 
@@ -37,10 +38,10 @@ class Experiment:
     def __init__(self, workspace: Workspace, name: str, **kwargs: object) -> None:
         if not hasattr(workspace, "snapshots_folder"):
             raise UserErrorException(
-                f"An Experiment wants a Workspace, and this is {workspace!r}.",
-                "Write Experiment(workspace, name); Workspace.from_config() gives the one here.",
+                f"Experiment expects a Workspace, not {workspace!r}.",
+                "Use Experiment(workspace, name), with e.g. workspace = Workspace.from_config().",
             )
-        refuse(check.experiment_problems(name), "No such experiment can be made")
+        refuse(check.experiment_problems(name), "Cannot create this experiment")
         self.workspace = workspace
         self.name = name
 

@@ -7,10 +7,13 @@ from contextlib import AbstractContextManager
 
 from scriptrun.registry.workspace_files import Home
 from scriptrun.spec.errors import SecretException
-from scriptrun.spec.hints import Any
 from scriptrun.store.secrets import vault
 from scriptrun.store.secrets.vault import known
 from scriptrun.tracking import masking
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
 
 
 class Keyvault:
@@ -48,8 +51,8 @@ class Keyvault:
         """Keep a secret for this workspace. Raises SecretException for a value that is no text."""
         if not isinstance(value, str):
             raise SecretException(
-                f"The secret {name!r} is a {type(value).__name__}, and secrets are texts.",
-                "Write it as one: str(value), or json.dumps(value).",
+                f"Secret {name!r} must be a string, not {type(value).__name__}.",
+                "Convert it with str(value) or json.dumps(value).",
             )
         vault.keep(vault.owned(self.workspace.id, name), value)
 

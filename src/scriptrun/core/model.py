@@ -18,11 +18,14 @@ from scriptrun.registry import models as model_registry
 from scriptrun.registry.workspace_files import Home
 from scriptrun.spec.absent import absent
 from scriptrun.spec.errors import UserErrorException
-from scriptrun.spec.hints import Any
 from scriptrun.store.versions import Head
 
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
+
 _SERVING = (
-    "Serving is outside this system: get the files with model.download(), and load them in a "
+    "scriptrun does not serve models. Get the files with model.download() and load them in a "
     "server of your choice."
 )
 
@@ -67,7 +70,7 @@ class Model:
             name, _, version = id.rpartition(":")
         if name is None:
             raise UserErrorException(
-                "A model is got by its name or its id.", "For example Model(workspace, 'digits')."
+                "Model requires a name or an ID.", "For example: Model(workspace, 'digits')."
             )
         self.workspace = workspace
         self._head: Head = model_registry.get(workspace, name, model_metadata.number(version))
@@ -76,7 +79,9 @@ class Model:
             found = Model.list(workspace, name, tags, properties, run_id, True, None, expand, 255,
                                model_framework)  # fmt: skip
             if not found:
-                raise UserErrorException(f"No version of the model {name!r} has all that was said.")
+                raise UserErrorException(
+                    f"No version of model {name!r} matches the given criteria."
+                )
             self._head = found[0]._head
 
     @classmethod
@@ -280,7 +285,7 @@ class Model:
             try:
                 found.setdefault(word, []).append(Dataset.get_by_id(self.workspace, dataset))
             except UserErrorException as error:
-                warnings.warn(f"{word} of the model {self.id}: {error.message}", stacklevel=2)
+                warnings.warn(f"{word} of model {self.id}: {error.message}", stacklevel=2)
         return found
 
     @property

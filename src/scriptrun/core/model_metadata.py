@@ -8,11 +8,13 @@ from pathlib import Path
 
 from scriptrun.runtime.injob import artifacts
 from scriptrun.spec.errors import UserErrorException
-from scriptrun.spec.hints import TYPE_CHECKING, Any
 from scriptrun.spec.values import Value
 from scriptrun.store.versions import Head
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from typing import Any
+
     from scriptrun.core.run import Run
 
 
@@ -71,7 +73,7 @@ def texts(given: Any) -> dict[str, str]:
         return {}
     if isinstance(given, Mapping):
         return {str(key): str(value) for key, value in given.items()}
-    raise UserErrorException(f"Tags and properties are a dict of texts, not {given!r}.")
+    raise UserErrorException(f"Tags and properties must be a dict of strings, not {given!r}.")
 
 
 def pairs(datasets: Iterable[tuple[str, Any]]) -> list[list[str]]:
@@ -80,8 +82,8 @@ def pairs(datasets: Iterable[tuple[str, Any]]) -> list[list[str]]:
         return [[str(word), str(dataset.id)] for word, dataset in datasets]
     except (TypeError, ValueError, AttributeError):
         raise UserErrorException(
-            "A model's datasets are pairs of a word and a dataset.",
-            "For example datasets=[('training data', dataset)].",
+            "A model's datasets must be (label, dataset) pairs.",
+            "For example: datasets=[('training data', dataset)].",
         ) from None
 
 
@@ -110,8 +112,8 @@ def artifacts_of(run: Run, path: str) -> tuple[dict[str, Path], str]:
     if not below:
         known = [each for each in run.get_file_names() if each.startswith("outputs/")]
         raise UserErrorException(
-            f"The run {run.id!r} has no file and no folder {path!r}.",
-            f"It has {', '.join(known[:10]) or 'no outputs'}.",
+            f"Run {run.id!r} has no file or folder {path!r}.",
+            f"Files: {', '.join(known[:10]) or 'none'}.",
         )
     cut = len(name) - len(root)
     return {each[cut:]: Path(artifacts.path_of(run.path, each) or "") for each in below}, root
@@ -124,4 +126,4 @@ def number(version: object) -> int | None:
     text = str(version)
     if text.isascii() and text.isdigit():
         return int(text)
-    raise UserErrorException(f"A model's version is a number, not {version!r}.")
+    raise UserErrorException(f"A model version must be a number, not {version!r}.")

@@ -17,13 +17,15 @@ from scriptrun.runtime.injob.run import Run as ScriptRun
 from scriptrun.spec import states
 from scriptrun.spec.absent import absent
 from scriptrun.spec.errors import UserErrorException
-from scriptrun.spec.hints import TYPE_CHECKING, Any
 from scriptrun.spec.job import JobSpec
 from scriptrun.spec.run_kinds import RUN_KINDS, handler
 from scriptrun.store.snapshots import snapshots
 from scriptrun.tracking import events, run_folder, run_state
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from typing import Any
+
     from scriptrun.config.environments.environment import Environment
     from scriptrun.config.script_run_config import ScriptRunConfig
     from scriptrun.core.experiment import Experiment
@@ -31,12 +33,10 @@ if TYPE_CHECKING:
     from scriptrun.core.workspace import Workspace
     from scriptrun.remote.client import RemoteRuns
 
-_ScriptRun: Any = ScriptRun  # what travels with jobs is not typed
 
-
-@absent("add_type_provider", "All runs are of one type here.")
-@absent("get_docs_url", "help(Run) tells what a run can do.")
-class Run(_ScriptRun):  # type: ignore[misc]
+@absent("add_type_provider", "scriptrun has only one run type.")
+@absent("get_docs_url", "See help(Run).")
+class Run(ScriptRun):
     """The run ``run_id`` of ``experiment``; ``Experiment.submit`` and ``Run.get`` give it.
 
     What it logs, tags and uploads is written as the script itself would. Raises
@@ -57,7 +57,7 @@ class Run(_ScriptRun):  # type: ignore[misc]
         """The run whose folder this is; of a sweep a HyperDriveRun."""
         if cls is Run:
             cls = _class_of(folder)  # noqa: PLW0642
-        run = cls.__new__(cls)
+        run: Run = cls.__new__(cls)
         run._open(workspace, folder)
         return run
 
@@ -143,7 +143,7 @@ class Run(_ScriptRun):  # type: ignore[misc]
         if self._job is None:
             self._job = run_folder.read_job(self.path)
         if self._job is None:
-            raise UserErrorException(f"The run {self.id!r} has gone from {self.path}.")
+            raise UserErrorException(f"Run {self.id!r} is missing from {self.path}.")
         return self._job
 
     @property
@@ -154,7 +154,7 @@ class Run(_ScriptRun):  # type: ignore[misc]
         return Experiment(self.workspace, self.job.experiment)
 
     @property
-    def name(self) -> str:
+    def name(self) -> str:  # type: ignore[override]
         """The run's display name."""
         return str(self.display_name)
 
@@ -247,7 +247,9 @@ class Run(_ScriptRun):  # type: ignore[misc]
             return self._remote.names(self.path, self.id)
         return builtins.list(super().get_file_names())
 
-    def download_file(self, name: str, output_file_path: str | None = None, **kwargs: Any) -> None:
+    def download_file(
+        self, name: str, output_file_path: str | os.PathLike[str] | None = None, **kwargs: Any
+    ) -> None:
         """Copy one of the run's files here, or to ``output_file_path`` (a file or a folder)."""
         if self._remote is not None:
             self._remote.fetch(self.path, self.id, [name])
@@ -367,7 +369,7 @@ class Run(_ScriptRun):  # type: ignore[misc]
         """Lay the source snapshot out in ``path`` (default: a folder of the run's name here)."""
         digest = snapshot_id or self.job.snapshot
         if digest is None:
-            raise UserErrorException(f"The run {self.id!r} has no source snapshot.")
+            raise UserErrorException(f"Run {self.id!r} has no source snapshot.")
         target = Path(path or f"snapshot_{self.id}").absolute()
         snapshots.restore(self.workspace.snapshots_folder, digest, target)
         return str(target)

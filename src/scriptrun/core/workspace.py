@@ -6,9 +6,11 @@ import os
 
 from scriptrun.registry.workspace_files import Home
 from scriptrun.spec.errors import WorkspaceException
-from scriptrun.spec.hints import TYPE_CHECKING, Any
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from typing import Any
+
     from scriptrun.config.environments.environment import Environment
     from scriptrun.core.keyvault import Keyvault
     from scriptrun.core.run import Run
@@ -162,8 +164,7 @@ class Workspace(Home):
         alive = [run.id for run in Run.unfinished(self)]
         if alive:
             raise WorkspaceException(
-                f"The workspace {self.name!r} has runs that have not ended: "
-                f"{', '.join(alive[:5])}.",
+                f"Workspace {self.name!r} has active runs: {', '.join(alive[:5])}.",
                 "Cancel them first: scriptrun cancel RUN",
             )
         import shutil

@@ -47,16 +47,16 @@ class DatasetExecutionError(UserErrorException):
 def not_whole(path: str, name: str) -> DatastoreException:
     """The error for a file that is not in the store as it was written."""
     return DatastoreException(
-        f"The file {path!r} did not arrive in {name} as it was sent: what is there differs.",
-        "Upload it again; if it stays so, the connection or a proxy changes the data.",
+        f"File {path!r} was corrupted during upload to {name}: its content differs.",
+        "Upload it again. If it fails again, the connection or a proxy is altering the data.",
     )
 
 
 def needs(package: str, what: str) -> DatastoreException:
     """The error for a package that is not installed here; ``what`` needs it."""
     return DatastoreException(
-        f"{what} needs the package {package}, which is not installed here.",
-        "Install it: pip install 'scriptrun[data]'"
+        f"{what} requires the package {package}, which is not installed.",
+        "Run: pip install 'scriptrun[data]'"
         + ("" if package in ("obstore", "fsspec", "pyarrow") else f" {package}"),
     )
 

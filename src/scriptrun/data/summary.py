@@ -5,8 +5,11 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable
 
-from scriptrun.spec.hints import Any
 from scriptrun.spec.job import JobSpec
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
 
 _UNNAMED = re.compile(r"\b(input__[0-9a-f]{8}|output_[0-9a-f]{8}|[0-9a-f]{32})\b")
 
@@ -113,7 +116,7 @@ def _content(wanted: dict[str, Any]) -> str:
     if not pin:
         return str(wanted.get("what") or f"{wanted['path']} of {wanted['datastore']}")
     if wanted["kind"] == "reference":
-        named = f"{wanted['path'] or 'the whole'} of {wanted['datastore']}"
+        named = f"{wanted['path'] or 'all'} of {wanted['datastore']}"
     elif pin.get("name"):
         named = f"{pin['name']}, version {pin['version']}"
     else:

@@ -23,11 +23,12 @@ from scriptrun.delivery.outputs import Sending
 from scriptrun.registry.workspace_files import Home
 from scriptrun.runtime import files
 from scriptrun.spec.errors import ScriptrunError
-from scriptrun.spec.hints import TYPE_CHECKING, Any
 from scriptrun.spec.later import later
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from scriptrun.delivery import node_environment
+    from scriptrun.runtime.hints import Json
     from scriptrun.store.secrets import vault
 else:
     vault, node_environment = (
@@ -45,7 +46,7 @@ class Delivering:
         self._bringing: Bringing | None = None
         self._sending: Sending | None = None
 
-    def deliver(self, order: dict[str, Any]) -> dict[str, Any]:
+    def deliver(self, order: Json) -> Json:
         """Bring all inputs and make ready all outputs; the variables that name them."""
         folder = Path(order["folder"])
         job = files.read_json(str(folder / "job.json"))
@@ -67,7 +68,7 @@ class Delivering:
         outputs = {os.path.realpath(each["path"]) for each in self._sending.ready.values()}
         return [*self._bringing.binds, *((each, each, True) for each in sorted(outputs))]
 
-    def environment(self, order: dict[str, Any]) -> dict[str, Any]:
+    def environment(self, order: Json) -> Json:
         """Build the run's environment on this node; where it stands.
 
         ``secrets`` of the order are known to this process while it does.
@@ -76,7 +77,7 @@ class Delivering:
         with vault.lent(order["secrets"]):
             return node_environment.build(Home(order["workspace"]), folder, order["node"])
 
-    def finish(self, state: str) -> dict[str, Any]:
+    def finish(self, state: str) -> Json:
         """Upload and verify, look for what was changed, and let go; the first problem, or ""."""
         problem = ""
         try:
@@ -88,7 +89,7 @@ class Delivering:
             lost = self.close()
         return {"error": "; ".join(filter(None, [problem, *lost]))}
 
-    def register(self, state: str) -> dict[str, Any]:
+    def register(self, state: str) -> Json:
         """Make the datasets that outputs of several nodes were to become."""
         if self._sending is not None and state == "Completed":
             self._sending.register()
@@ -107,7 +108,7 @@ def sentence(error: ScriptrunError) -> str:
     return " ".join(filter(None, [error.message, error.hint]))
 
 
-def _variables(inputs: dict[str, Any], outputs: dict[str, Any]) -> dict[str, Any]:
+def _variables(inputs: Json, outputs: Json) -> Json:
     """What the script's process sees: references, and the names themselves."""
     references: dict[str, str] = {}
     plain: dict[str, str] = {}
@@ -126,7 +127,7 @@ def _variables(inputs: dict[str, Any], outputs: dict[str, Any]) -> dict[str, Any
 
 
 def for_a_visit(
-    home: Home, job: dict[str, Any], place: Path, work: Path
+    home: Home, job: Json, place: Path, work: Path
 ) -> tuple[dict[str, str], Callable[[], object]]:
     """A job's data for somebody who looks around: its variables, and what lets go of it.
 
@@ -181,7 +182,7 @@ def _leave_when_alone(busy: threading.Event) -> None:
         os._exit(1)
 
 
-def _answer(delivering: Delivering, question: dict[str, Any]) -> dict[str, Any]:
+def _answer(delivering: Delivering, question: Json) -> Json:
     try:
         if question["do"] == "deliver":
             return delivering.deliver(question)
@@ -194,7 +195,7 @@ def _answer(delivering: Delivering, question: dict[str, Any]) -> dict[str, Any]:
         return {"error": sentence(error)}
     except Exception as error:  # our own bug, or the machine's: the run must end all the same
         traceback.print_exc()
-        return {"error": f"the job's data could not be handled: {error}"}
+        return {"error": f"data delivery failed: {error}"}
 
 
 def call_me(name: str) -> None:

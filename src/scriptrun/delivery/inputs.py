@@ -25,8 +25,13 @@ from scriptrun.delivery.log import Telling
 from scriptrun.registry.workspace_files import Home
 from scriptrun.runtime import files, identity
 from scriptrun.spec.errors import ScriptrunError, UserErrorException
-from scriptrun.spec.hints import Any
 from scriptrun.store import paths
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
+
+    from scriptrun.runtime.hints import Json
 
 _OWNER = "owner.json"
 #: with mode="auto", what is larger than this (in bytes) is mounted rather than downloaded
@@ -36,14 +41,12 @@ LARGE = 1 << 30
 class Bringing:
     """The inputs of one job on this node. ``brought`` is, by name, what the job is handed."""
 
-    def __init__(
-        self, home: Home, job: dict[str, Any], order: dict[str, Any], telling: Telling
-    ) -> None:
+    def __init__(self, home: Home, job: Json, order: Json, telling: Telling) -> None:
         self._home, self._job, self._order, self._telling = home, job, order, telling
         self._cache = Cache()
         named = f"{job['id']}.{order['attempt']}.{order['node']}"
         self.folder = _own_folder(named)
-        self.brought: dict[str, Any] = {}
+        self.brought: Json = {}
         self._layouts: list[tuple[str, Layout, Laid]] = []
         self._links: list[Path] = []
         self._mounts: list[tuple[str, mounting.Mounted]] = []
@@ -56,7 +59,7 @@ class Bringing:
             try:
                 self.brought[wanted["name"]] = self._one(wanted)
             except ScriptrunError as error:
-                message = f"the input {wanted['name']!r} could not be brought: {error.message}"
+                message = f"cannot deliver input {wanted['name']!r}: {error.message}"
                 raise UserErrorException(message, error.hint) from None
 
     def close(self) -> list[str]:
@@ -65,7 +68,7 @@ class Bringing:
         Returns what went wrong with mounts while the job ran.
         """
         mounts, self._mounts = self._mounts, []
-        lost = [f"the input {name!r}: {each.problem()}" for name, each in mounts if each.problem()]
+        lost = [f"input {name!r}: {each.problem()}" for name, each in mounts if each.problem()]
         for _, mounted in mounts:
             mounted.close()
         layouts, self._layouts = self._layouts, []
@@ -74,8 +77,8 @@ class Bringing:
             if changed:
                 shown = ", ".join(changed[:3]) + (", ..." if len(changed) > 3 else "")
                 self._telling.warn(
-                    f"the job changed {len(changed)} files of the input {name!r} ({shown}): they "
-                    "are dropped from this machine's cache; work on a copy instead "
+                    f"the job changed {len(changed)} files of input {name!r} ({shown}); scriptrun "
+                    "removed them from this machine's cache; to modify files, use a copy "
                     "(as_download to an absolute path)"
                 )
             laid.release()
@@ -85,10 +88,10 @@ class Bringing:
         shutil.rmtree(self.folder, ignore_errors=True)
         return lost
 
-    def _one(self, wanted: dict[str, Any]) -> dict[str, Any]:
+    def _one(self, wanted: Json) -> Json:
         began = time.monotonic()
         pin: Any = wanted.get("dataset")
-        how: dict[str, Any]
+        how: Json
         facts = {"kind": wanted["kind"], "mode": wanted["mode"], "variables": wanted["variables"]}
         if wanted["mode"] == "direct":
             return {**facts, "value": pin["id"], "pin": pin}
@@ -100,9 +103,7 @@ class Bringing:
         self._told(wanted, pin, how, place, seconds)
         return {**facts, "value": str(place), "path": str(place), "pin": pin}
 
-    def _told(
-        self, wanted: dict[str, Any], pin: Any, how: dict[str, Any], place: Path, seconds: float
-    ) -> None:
+    def _told(self, wanted: Json, pin: Any, how: Json, place: Path, seconds: float) -> None:
         size = {"files": pin["files"], "bytes": pin["bytes"]} if pin else {}
         self._telling.data(input=wanted["name"], **how, **size, seconds=seconds, path=str(place))
         count = f"{amount(pin)}, " if pin else ""
@@ -110,7 +111,7 @@ class Bringing:
             f"input {wanted['name']}: {how['how']} ({count}{seconds:.1f} s): {place}"
         )
 
-    def _live(self, wanted: dict[str, Any]) -> Path:
+    def _live(self, wanted: Json) -> Path:
         """A path of a local datastore, as it is: the job may write there too."""
         store = datastore_classes.get(self._home, wanted["datastore"]).store
         assert store.folder is not None
@@ -119,7 +120,7 @@ class Bringing:
             place.mkdir(parents=True, exist_ok=True)
         return self._linked(wanted, place, private=False)
 
-    def _of_version(self, wanted: dict[str, Any], pin: Any) -> tuple[Path, dict[str, Any]]:
+    def _of_version(self, wanted: Json, pin: Any) -> tuple[Path, Json]:
         content = contents.of_facts(pin, pin["definition"], self._home)
         target = _asked_for(wanted)
         mode = wanted["mode"]
@@ -131,7 +132,7 @@ class Bringing:
         if mode == "mount" and self._may_mount(wanted, content):
             return self._mount(wanted, content, pin), {"how": "mounted"}
         laid = self._lay_out(wanted, content)
-        how: dict[str, Any] = {
+        how: Json = {
             "how": "downloaded" if laid.fetched else "cached" if laid.away else "linked",
             "fetched": laid.fetched,
             "fetched_bytes": laid.fetched_bytes,
@@ -142,18 +143,18 @@ class Bringing:
             return _one_file(target, content, pin), {**how, "copied": str(target)}
         return _one_file(self._linked(wanted, laid.folder), content, pin), how
 
-    def _may_mount(self, wanted: dict[str, Any], content: Content) -> bool:
+    def _may_mount(self, wanted: Json, content: Content) -> bool:
         """Whether the files are mounted: not where they are here already, or nothing can be."""
         if _is_here(content) or Layout(content, self._cache).is_done():
             return False
         why_not = mounting.available()
         if why_not:
-            note = f"the input {wanted['name']!r} is downloaded instead of mounted: {why_not}"
+            note = f"input {wanted['name']!r} will be downloaded instead of mounted: {why_not}"
             if note not in self._job.get("notes", ()):
                 self._telling.note(note)
         return not why_not
 
-    def _mount(self, wanted: dict[str, Any], content: Content, pin: dict[str, Any]) -> Path:
+    def _mount(self, wanted: Json, content: Content, pin: Json) -> Path:
         place = self.folder / "mounts" / wanted["name"]
         mounting.clear_stale()
         mounted = mounting.mount(
@@ -162,7 +163,7 @@ class Bringing:
         self._mounts.append((wanted["name"], mounted))
         return _one_file(self._linked(wanted, place), content, pin)
 
-    def _lay_out(self, wanted: dict[str, Any], content: Content) -> Laid:
+    def _lay_out(self, wanted: Json, content: Content) -> Laid:
         assert content.fixed is not None
         own = "" if _has_etags(content) else self.folder.name
         layout = Layout(content, self._cache, own)
@@ -170,7 +171,7 @@ class Bringing:
 
         def progress(files: int, all_files: int, size: int, all_size: int) -> None:
             self._telling.line(
-                f"input {name}: {files:,} of {all_files:,} files, {size:,} of {all_size:,} bytes"
+                f"input {name}: {files:,}/{all_files:,} files, {size:,}/{all_size:,} bytes"
             )
 
         laid = layout.lay_out(progress)
@@ -181,7 +182,7 @@ class Bringing:
         self._layouts.append((name, layout, laid))
         return laid
 
-    def _linked(self, wanted: dict[str, Any], target: Path, private: bool = True) -> Path:
+    def _linked(self, wanted: Json, target: Path, private: bool = True) -> Path:
         """Hand ``target`` over as one symbolic link; where the job asked for it, or in a folder."""
         asked = _asked_for(wanted)
         if asked is None and wanted.get("path_on_compute"):
@@ -220,7 +221,7 @@ def _is_here(content: Content) -> bool:
     return all(root.place.store().folder is not None for root in content.places())
 
 
-def _asked_for(wanted: dict[str, Any]) -> Path | None:
+def _asked_for(wanted: Json) -> Path | None:
     """The absolute path that the job asked for, variables in it expanded; None for none."""
     text = os.path.expandvars(wanted.get("path_on_compute") or "")
     return Path(os.path.normpath(text)) if os.path.isabs(text) else None
@@ -240,10 +241,10 @@ def _link(place: Path, target: Path, ours: tuple[Path, ...]) -> None:
         place.symlink_to(target)
     except FileExistsError:
         raise UserErrorException(
-            f"{place} is there already, and is not empty.", "Name another path_on_compute."
+            f"{str(place)!r} already exists and is not empty.", "Use another path_on_compute."
         ) from None
     except OSError as error:
-        raise UserErrorException(f"{place} cannot be made: {error.strerror}.") from None
+        raise UserErrorException(f"Cannot create {str(place)!r}: {error.strerror}.") from None
 
 
 def _folder_itself(content: Content) -> Path | None:
@@ -263,7 +264,7 @@ def _folder_itself(content: Content) -> Path | None:
         if row is None or entry is None or root.path_of(entry) != row.path:
             return None
         if (entry.size, entry.etag) != (row.size, row.etag):
-            raise FileChanged(f"The file {entry.path!r} in {store.name} has changed.")
+            raise FileChanged(f"File {entry.path!r} in {store.name} has changed.")
     return store.folder / root.folder if root.folder else store.folder
 
 
@@ -279,7 +280,7 @@ def _has_etags(content: Content) -> bool:
     return all(row.etag for row in content.rows())
 
 
-def _one_file(place: Path, content: Content, pin: dict[str, Any]) -> Path:
+def _one_file(place: Path, content: Content, pin: Json) -> Path:
     """The path of the only file, where the dataset names a file; else its folder."""
     if pin["files"] != 1:
         return place
@@ -300,12 +301,12 @@ def _copy(content: Content, source: Path, target: Path, overwrite: bool) -> None
                 if filecmp.cmp(origin, place, shallow=False):
                     continue
                 raise UserErrorException(
-                    f"{place} is there already, with other content.",
-                    "Remove it, or name another path_on_compute.",
+                    f"{str(place)!r} already exists with different content.",
+                    "Remove it, or use another path_on_compute.",
                 )
             place.parent.mkdir(parents=True, exist_ok=True)
             part = place.with_name(f".{os.getpid()}.{place.name[:200]}")
             shutil.copyfile(origin, part)
             os.replace(part, place)
         except OSError as error:
-            raise UserErrorException(f"{place} cannot be written: {error.strerror}.") from None
+            raise UserErrorException(f"Cannot write {str(place)!r}: {error.strerror}.") from None

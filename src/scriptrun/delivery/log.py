@@ -8,7 +8,10 @@ import time
 from pathlib import Path
 
 from scriptrun.runtime import events
-from scriptrun.spec.hints import Any
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
 
 
 class Telling:

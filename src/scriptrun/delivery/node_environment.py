@@ -14,10 +14,10 @@ from scriptrun.preparation import environment_record
 from scriptrun.registry import image_registries
 from scriptrun.runtime import events
 from scriptrun.spec.errors import EnvironmentException, ScriptrunError
-from scriptrun.spec.hints import TYPE_CHECKING
 from scriptrun.store.secrets import vault
 from scriptrun.tracking import run_folder
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from scriptrun.registry.workspace_files import Home
 
@@ -30,7 +30,6 @@ def build(workspace: Home, folder: Path, node: int) -> dict[str, str | None]:
     job = run_folder.read_job(folder)
     assert job is not None, "the launcher has read it before"
     environment = job.environment
-    image_registries.know(environment, workspace)
     path = os.path.join(folder, environment_record.LOG)
 
     def say(text: str) -> None:
@@ -40,11 +39,15 @@ def build(workspace: Home, folder: Path, node: int) -> dict[str, str | None]:
     try:
         with vault.of_workspace(workspace.id):
             ready = ensure.ensure(
-                environment, workspace.locks_folder, say, lock=environment_record.read_lock(folder)
+                environment,
+                workspace.locks_folder,
+                say,
+                lock=environment_record.read_lock(folder),
+                registry=image_registries.for_build(environment, workspace),
             )
     except (ScriptrunError, OSError) as error:
         say(str(error))
         why, hint = getattr(error, "message", str(error)), getattr(error, "hint", "")
-        message = f"the environment could not be built on node {node}: {why}"
+        message = f"environment build failed on node {node}: {why}"
         raise EnvironmentException(message, hint) from error
     return {"python": ready.python, "bin": ready.bin, "prefix": ready.place}

@@ -20,7 +20,12 @@ from scriptrun.data.summary import fill_in
 from scriptrun.delivery.log import Telling
 from scriptrun.registry.workspace_files import Home
 from scriptrun.spec.errors import ScriptrunError, UserErrorException
-from scriptrun.spec.hints import Any
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
+
+    from scriptrun.runtime.hints import Json
 
 #: seconds between two looks at an output that is uploaded as files are closed
 LOOK = 2.0
@@ -31,12 +36,10 @@ SOON = 5.0
 class Sending:
     """The outputs of one job on this node. ``ready`` is, by name, what the job is handed."""
 
-    def __init__(
-        self, home: Home, job: dict[str, Any], order: dict[str, Any], telling: Telling
-    ) -> None:
+    def __init__(self, home: Home, job: Json, order: Json, telling: Telling) -> None:
         self._home, self._job, self._order, self._telling = home, job, order, telling
         self._root = Path(order["folder"]) / "data" / f"{order['attempt']}-{order['node']}"
-        self.ready: dict[str, Any] = {}
+        self.ready: Json = {}
         self._outputs: list[Output] = []
 
     def prepare(self) -> None:
@@ -84,7 +87,7 @@ class Sending:
                 self._register(output)
             except ScriptrunError as error:
                 name = output.wanted["name"]
-                message = f"the output {name!r} could not be registered: {error.message}"
+                message = f"cannot register output {name!r}: {error.message}"
                 raise UserErrorException(message, error.hint) from None
 
     def close(self) -> None:
@@ -92,7 +95,7 @@ class Sending:
         for output in self._outputs:
             output.end()
 
-    def _place(self, wanted: dict[str, Any], direct: Path | None) -> Path:
+    def _place(self, wanted: Json, direct: Path | None) -> Path:
         """Where the files are written."""
         source = os.path.expandvars(wanted.get("source") or "")
         if direct is not None:
@@ -115,11 +118,11 @@ class Sending:
         kept = made.register(
             self._home, asked["name"], asked.get("description"), asked.get("tags"), True
         )
-        self._telling.note(f"registered the dataset {kept.name!r}, version {kept.version}")
+        self._telling.note(f"registered dataset {kept.name!r}, version {kept.version}")
 
     def _kept(self, output: Output, error: ScriptrunError) -> str:
         name = output.wanted["name"]
-        text = f"the output {name!r} could not be uploaded: {error.message}"
+        text = f"cannot upload output {name!r}: {error.message}"
         place = output.place
         if place.exists() and self._root not in place.parents:
             kept = self._root / name
@@ -128,7 +131,7 @@ class Sending:
                 place = kept
             except OSError:
                 pass
-        return f"{text} Its files are kept in {place}."
+        return f"{text} Its files remain in {place}."
 
 
 def _see_that_it_is_there(name: str, store: ObjectStore, path: str) -> None:
@@ -152,7 +155,7 @@ def _see_that_it_is_there(name: str, store: ObjectStore, path: str) -> None:
     except queue.Empty:
         return
     if isinstance(error, ScriptrunError) and not isinstance(error, Unreachable | Refused):
-        message = f"the output {name!r} could not be uploaded: {error.message}"
+        message = f"cannot upload output {name!r}: {error.message}"
         raise UserErrorException(message, error.hint)
 
 
@@ -160,7 +163,7 @@ class Output:
     """One folder that is uploaded: at the end, and with mode mount as files settle."""
 
     def __init__(
-        self, wanted: dict[str, Any], store: Any, path: str, place: Path, direct: bool, telling: Any
+        self, wanted: Json, store: Any, path: str, place: Path, direct: bool, telling: Any
     ) -> None:
         self.wanted, self.store, self.path, self.place = wanted, store, path, place
         self.direct, self._telling = direct, telling
@@ -222,8 +225,8 @@ class Output:
                 transfer.put(self.store, self.place / name, self._target(name), new)
             except FileExists:
                 raise UserErrorException(
-                    f"{self._target(name)} is in {self.store.name} already, and as_upload was not "
-                    "given overwrite=True."
+                    f"{self._target(name)!r} already exists in {self.store.name}. Use "
+                    "as_upload(overwrite=True) to replace it."
                 ) from None
             self._sent[name] = names[name]
 
@@ -245,4 +248,4 @@ class Output:
             try:
                 self._upload(settled)
             except (ScriptrunError, OSError) as error:
-                self._telling.line(f"output {self.wanted['name']}: {error}; it is tried again")
+                self._telling.line(f"output {self.wanted['name']}: {error}; retrying")

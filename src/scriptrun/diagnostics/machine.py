@@ -87,7 +87,7 @@ def _uv() -> Check:
 def _conda() -> Check:
     if conda_request.is_here():
         return Check("conda", "ok", f"py-rattler, packages in {conda_client.cache()}")
-    return Check("conda", "ok", f"no py-rattler: {conda_request.INSTALL} for packages not on PyPI")
+    return Check("conda", "ok", f"no py-rattler; {conda_request.INSTALL} for packages not on PyPI")
 
 
 def _containers() -> Check:
@@ -102,12 +102,12 @@ def _git() -> Check:
     path = shutil.which("git")
     if path:
         return Check("git", "ok", path)
-    return Check("git", "warning", "not found: runs do not record commits", "Install git.")
+    return Check("git", "warning", "not found; runs do not record commits", "Install git.")
 
 
 def _workspace(workspace: Home) -> Check:
     if not workspace.id:
-        said = f"none yet; the first run makes one in {workspace.root}"
+        said = f"none; the first run creates one in {workspace.root}"
         return _writable("workspace", workspace.root, said)
     return _writable("workspace", workspace.directory)
 
@@ -118,13 +118,16 @@ def _writable(name: str, folder: Path, said: str = "") -> Check:
             pass
     except OSError as error:
         hint = (
-            "Change its permissions, or name another place (SCRIPTRUN_WORKSPACE, SCRIPTRUN_CACHE)."
+            "Change its permissions, or set another folder (SCRIPTRUN_WORKSPACE, SCRIPTRUN_CACHE)."
         )
-        return Check(name, "bad", f"{folder} cannot be written: {error.strerror}", hint)
+        return Check(name, "bad", f"cannot write {str(folder)!r}: {error.strerror}", hint)
     free = shutil.disk_usage(folder).free
     said = f"{said or folder}, {free / 1e9:.1f} GB free"
     return Check(
-        name, "ok" if free > ROOM else "warning", said, "" if free > ROOM else "Make room."
+        name,
+        "ok" if free > ROOM else "warning",
+        said,
+        "" if free > ROOM else "Free some disk space.",
     )
 
 
@@ -133,7 +136,7 @@ def _queue(workspace: Home) -> Check:
     if not workspace.id:
         return Check("queue", "ok", str(root))
     waiting = len(tickets.waiting(tickets.queue_of(workspace.id)))
-    return Check("queue", "ok", f"{waiting} {'run waits' if waiting == 1 else 'runs wait'}")
+    return Check("queue", "ok", f"{waiting} {'run' if waiting == 1 else 'runs'} queued")
 
 
 def _engine(workspace: Home) -> Check:
@@ -146,13 +149,13 @@ def _engine(workspace: Home) -> Check:
 
 def _slots(workspace: Home) -> Check:
     if os.name != "posix":
-        return Check("slots", "warning", "jobs run locally on Linux and macOS only")
+        return Check("slots", "warning", "local jobs require Linux or macOS")
     limit = getattr(compute_targets.resolve(workspace, None), "max_runs", None)
     held = slots.take(paths.slots_root(), limit)
     if held is None:
-        return Check("slots", "ok", "all are taken now: the next run waits")
+        return Check("slots", "ok", "all in use; the next run will be queued")
     held.close()
-    return Check("slots", "ok", f"one is free in {paths.slots_root()}")
+    return Check("slots", "ok", f"available in {paths.slots_root()}")
 
 
 def _gpus() -> Check:
@@ -164,6 +167,6 @@ def _gpus() -> Check:
     listed = "; ".join(f"{models[uuid]} {uuid}".strip() for uuid in usable)
     if len(usable) == len(models):
         return Check("gpus", "ok", listed)
-    hint = "Unset CUDA_VISIBLE_DEVICES to let runs have all of them."
-    said = f"{len(usable)} of {len(models)}, for CUDA_VISIBLE_DEVICES={visible}"
+    hint = "Unset CUDA_VISIBLE_DEVICES to make all GPUs available to runs."
+    said = f"{len(usable)} of {len(models)} usable (CUDA_VISIBLE_DEVICES={visible})"
     return Check("gpus", "warning", f"{said}: {listed}" if listed else said, hint)

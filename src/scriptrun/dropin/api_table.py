@@ -228,27 +228,27 @@ PROVIDED: dict[str, dict[str, str]] = {
     "azureml.widgets": {"scriptrun.dropin.azureml.widgets": "RunDetails"},
 }
 
-_WEB = "Serving is out of scope: load the model from the run's outputs in a server of your choice."
+_WEB = "Serving is not supported; load the model from the run's outputs in a server of your choice."
 _ESTIMATOR = (
-    "Say the job as ScriptRunConfig(source_directory=..., script=..., arguments=[...], "
-    "environment=...) and submit that."
+    "Submit ScriptRunConfig(source_directory=..., script=..., arguments=[...], "
+    "environment=...) instead."
 )
 _PIPELINE = (
-    "Pipelines are out of scope: submit the steps as ScriptRunConfigs one after the other, each "
-    "after run.wait_for_completion() of the one before."
+    "Pipelines are not supported; submit each step as a ScriptRunConfig, after "
+    "run.wait_for_completion() of the previous step."
 )
 _COMPUTES = (
     "AdlaCompute AksCompute BatchCompute DataFactoryCompute DatabricksCompute DsvmCompute "
     "HDInsightCompute KubernetesCompute RemoteCompute SynapseCompute"
 )
-_ATTACHED = "Add the machine as a compute target of scriptrun: scriptrun compute add."
-_IMAGES = (
-    "Name the packages with CondaDependencies, or an image with environment.docker.base_image."
+_ATTACHED = "Add the machine as a scriptrun compute target: scriptrun compute add."
+_IMAGES = "Specify packages with CondaDependencies, or an image with environment.docker.base_image."
+_BOARD = (
+    "Run tensorboard --logdir on the run's outputs/ or logs/ folder (see run.get_portal_url())."
 )
-_BOARD = "Run tensorboard --logdir on the run's folder outputs/ or logs/: run.get_portal_url()."
-_DATA = "It is made by the job itself, never by hand: use scriptrun's Dataset and Datastore."
+_DATA = "The job creates it; use scriptrun's Dataset and Datastore."
 _LINKS = "LinkFileOutputDatasetConfig LinkTabularOutputDatasetConfig"
-_LINKED = "Use OutputFileDatasetConfig, and register the files it leaves."
+_LINKED = "Use OutputFileDatasetConfig and register its files."
 
 #: names of modules that are there, and are not provided themselves
 LEFT_OUT: dict[str, dict[str, str]] = {
@@ -276,39 +276,39 @@ LEFT_OUT: dict[str, dict[str, str]] = {
 
 #: packages of which every module can be imported, and no name used
 LEFT_OUT_PACKAGES: dict[str, str] = {
-    "azureml.exceptions": "Nothing here raises it.",
+    "azureml.exceptions": "scriptrun never raises it.",
     "azureml.core.image": _WEB,
     "azureml.core.webservice": _WEB,
     "azureml.core.compute": _ATTACHED,
     "azureml.train": _ESTIMATOR,
-    "azureml.train.hyperdrive": "Use the names of azureml.train.hyperdrive itself.",
-    "azureml.train.automl": "Automated training is out of scope: use a library for it in a script.",
-    "azureml.automl": "Automated training is out of scope: use a library for it in a script.",
+    "azureml.train.hyperdrive": "Use the names of azureml.train.hyperdrive.",
+    "azureml.train.automl": "AutoML is not supported; use an AutoML library in a script.",
+    "azureml.automl": "AutoML is not supported; use an AutoML library in a script.",
     "azureml.pipeline": _PIPELINE,
-    "azureml.contrib": "It belongs to Azure: leave it out, or say the job as a ScriptRunConfig.",
+    "azureml.contrib": "It is specific to Azure; submit the job as a ScriptRunConfig.",
     "azureml.accel": _WEB,
     "azureml.monitoring": _WEB,
-    "azureml.opendatasets": "Get the files from where they are published: Dataset.File.from_files.",
-    "azureml.datadrift": "Drift is out of scope: compare the tables in a script.",
-    "azureml.explain": "Use the package interpret in the script.",
-    "azureml.interpret": "Use the package interpret in the script.",
+    "azureml.opendatasets": "Use Dataset.File.from_files with the published URLs.",
+    "azureml.datadrift": "Drift detection is not supported; compare the tables in a script.",
+    "azureml.explain": "Use the interpret package in the script.",
+    "azureml.interpret": "Use the interpret package in the script.",
     "azureml.tensorboard": _BOARD,
     "azureml.contrib.tensorboard": _BOARD,
-    "azureml.mlflow": "Use the package mlflow itself.",
+    "azureml.mlflow": "Use the mlflow package.",
     "azureml.dataprep": "Use Dataset.Tabular, or pandas in the script.",
-    "azureml.fsspec": "Use fsspec itself, or Dataset.File.from_files.",
-    "azureml.studio": "It belongs to Azure; say the job as a ScriptRunConfig.",
+    "azureml.fsspec": "Use fsspec, or Dataset.File.from_files.",
+    "azureml.studio": "It is specific to Azure; submit the job as a ScriptRunConfig.",
 }
 
 #: methods that old code calls and that are not provided (``exec --check`` looks for them)
 LEFT_OUT_METHODS: dict[str, str] = {
-    "to_spark_dataframe": "There is no Spark here: use to_pandas_dataframe.",
+    "to_spark_dataframe": "Use to_pandas_dataframe.",
     "get_sas_urls": _WEB,
 }
 
 #: left-out packages that an installed azureml may have, and then has the say
 INSTALLED_FIRST = ("azureml.opendatasets", "azureml.interpret", "azureml.mlflow", "azureml.fsspec")
-_HIDDEN = "It is private to Microsoft's package: use a public name."
+_HIDDEN = "It is private to Microsoft's package; use a public name."
 
 
 def provided(module: str) -> dict[str, tuple[str, str]]:

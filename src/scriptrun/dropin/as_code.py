@@ -8,7 +8,10 @@ from scriptrun.config.script_run_config import ScriptRunConfig
 from scriptrun.data.datasets.consumption import DatasetConsumptionConfig
 from scriptrun.data.datastores.classes import AbstractDatastore
 from scriptrun.data.datastores.references import DataPath, DataReference
-from scriptrun.spec.hints import Any
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
 
 
 def as_code(config: ScriptRunConfig, name: str) -> str:
@@ -26,7 +29,7 @@ def as_code(config: ScriptRunConfig, name: str) -> str:
     }
     return "\n".join(
         [
-            f"{name} is deprecated; the same as a ScriptRunConfig:",
+            f"{name} is deprecated. The equivalent ScriptRunConfig:",
             *_environment(run_config.environment),
             "config = ScriptRunConfig(",
             *[f"    {key}={_said(value)}," for key, value in words.items() if value],

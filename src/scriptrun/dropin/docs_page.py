@@ -15,7 +15,7 @@ BEGIN, END = "<!-- begin of the table -->", "<!-- end of the table -->"
 
 def table() -> str:
     """Each name of the SDK v1 in a row: whether it works, and as what; or what to do instead."""
-    rows = ["| name | | what stands for it, or what to do |", "| --- | --- | --- |"]
+    rows = ["| name | | scriptrun equivalent, or what to do |", "| --- | --- | --- |"]
     for module in sorted(api_table.PROVIDED):
         rows += [
             f"| `{module}.{name}` | works | `{home}.{actual}` |"
@@ -23,14 +23,14 @@ def table() -> str:
             if not name.startswith("_")
         ]
         rows += [
-            f"| `{module}.{name}` | not there | {instead} |"
+            f"| `{module}.{name}` | not supported | {instead} |"
             for name, instead in sorted(api_table.LEFT_OUT.get(module, {}).items())
         ]
     for package, instead in sorted(api_table.LEFT_OUT_PACKAGES.items()):
         others = "all others of " if package in api_table.PROVIDED else ""
-        rows.append(f"| {others}`{package}` | not there | {instead} |")
+        rows.append(f"| {others}`{package}` | not supported | {instead} |")
     for method, instead in sorted(api_table.LEFT_OUT_METHODS.items()):
-        rows.append(f"| `.{method}()` | not there | {instead} |")
+        rows.append(f"| `.{method}()` | not supported | {instead} |")
     return "\n".join(rows)
 
 

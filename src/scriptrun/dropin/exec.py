@@ -16,7 +16,10 @@ from scriptrun.dropin import one_time_notes
 from scriptrun.dropin.notebook import cells as notebook_cells
 from scriptrun.dropin.notebook import ipython_shell
 from scriptrun.spec.errors import UserErrorException
-from scriptrun.spec.hints import Any
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
 
 
 def script(path: str, words: Sequence[str]) -> int:
@@ -27,7 +30,7 @@ def script(path: str, words: Sequence[str]) -> int:
     """
     if not os.path.isfile(path):
         raise UserErrorException(
-            f"There is no file {path}.", "Name a script, a notebook, or a module with -m."
+            f"File {str(path)!r} does not exist.", "Give a script, a notebook, or a module with -m."
         )
     whole = os.path.abspath(path)  # which ``__file__`` is in Python, too
     folder = os.path.dirname(whole)

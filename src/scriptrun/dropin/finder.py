@@ -17,7 +17,10 @@ import types
 from scriptrun.dropin import api_table
 from scriptrun.dropin.azureml import unsupported
 from scriptrun.spec.errors import UserErrorException
-from scriptrun.spec.hints import Any
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
 
 _MARK = "__scriptrun__"
 
@@ -31,8 +34,8 @@ def enable() -> None:
         return
     if "azureml.core" in sys.modules:
         raise UserErrorException(
-            "Another azureml has been imported already, and two cannot be mixed.",
-            "Let `import scriptrun.dropin` be the first line of the program.",
+            "Another azureml package is already imported.",
+            "Make `import scriptrun.dropin` the first line of the program.",
         )
     for name in [each for each in sys.modules if each.split(".")[0] == "azureml"]:
         del sys.modules[name]

@@ -14,10 +14,12 @@ from pathlib import Path
 
 from scriptrun.core import experiment
 from scriptrun.runtime.injob.metrics import mlflow_reader
-from scriptrun.spec.hints import TYPE_CHECKING, Any
 from scriptrun.spec.later import later
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from typing import Any
+
     import yaml
 else:
     yaml = later("yaml")
@@ -78,5 +80,5 @@ def _taken(owner: experiment.Experiment, place: Path, facts: dict[str, Any]) -> 
     if facts["status"] == _FINISHED:
         run.complete()
     else:
-        run.fail("mlflow ended it as failed or killed")
+        run.fail("marked as failed or killed by mlflow")
     return str(run.id)

@@ -23,6 +23,6 @@ def cloud() -> None:
     """Explain subscriptions, regions and logins."""
     once(
         "cloud",
-        "Azure subscriptions, resource groups, regions and logins are accepted and not used: "
-        "the workspace is a directory of this machine.",
+        "Azure subscriptions, resource groups, regions and logins are ignored: "
+        "the workspace is a local directory.",
     )

@@ -30,7 +30,7 @@ def check(path: str) -> list[Found]:
         try:
             tree = ast.parse(source)
         except (SyntaxError, ValueError) as error:
-            raise UserErrorException(f"{prefix} is not Python that runs here: {error}.") from None
+            raise UserErrorException(f"{prefix} is not valid Python: {error}.") from None
         listed = sorted({*_imported(tree), *_looked_at(tree), *_called(tree)})
         found += [Found(f"{prefix}:{line}", name, instead) for line, name, instead in listed]
     return found
@@ -46,7 +46,7 @@ def _sources(path: str) -> list[tuple[str, str]]:
         with tokenize.open(path) as handle:
             return [(path, handle.read())]
     except (OSError, SyntaxError, UnicodeDecodeError) as error:
-        raise UserErrorException(f"{path} cannot be read: {error}.") from None
+        raise UserErrorException(f"Cannot read {str(path)!r}: {error}.") from None
 
 
 Place = tuple[int, str, str]
@@ -69,7 +69,7 @@ def _unless_provided(line: int, module: str, name: str) -> Iterator[Place]:
     if whole in api_table.PROVIDED or (name == "*" and module in api_table.PROVIDED):
         return
     instead = api_table.alternative(module, name) or api_table.package_alternative(whole)
-    yield line, whole, instead or "It is not known here; it is found where azureml is installed."
+    yield line, whole, instead or "Unknown name; it works only where azureml is installed."
 
 
 def _looked_at(tree: ast.Module) -> Iterator[Place]:

@@ -1,6 +1,6 @@
 """The engine seam: what every engine promises (docs/explanation/engines.md).
 
-An engine object *is* the compute target, a frozen dataclass of its options. It starts, observes and
+An engine object *is* the compute target, a frozen value of its options. It starts, observes and
 stops a job's processes, and never says that a job succeeded: only the job's own result does.
 """
 
@@ -11,9 +11,14 @@ from pathlib import Path
 
 from scriptrun.engines.checks import Check, Site
 from scriptrun.spec.errors import ExperimentExecutionException
-from scriptrun.spec.hints import Any, Protocol
 from scriptrun.spec.job import JobSpec
 from scriptrun.spec.values import Value, fresh
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any, Protocol
+else:
+    Protocol = object
 
 #: what an engine may say of a job: nothing more is its business
 WAITING, ALIVE, ENDED, UNKNOWN = "waiting", "alive", "ended", "unknown"
@@ -34,22 +39,14 @@ class View(Value):
     canceled: bool = False
 
 
-_glances: list[object] = []
+class PollRound:
+    """One look at many runs: polls that are given the same one may share what a cluster says.
 
+    ``answers`` are the engine's, by what it has asked.
+    """
 
-def glance() -> object | None:
-    """What tells this look at many runs from others; None outside of one."""
-    return _glances[-1] if _glances else None
-
-
-class one_glance:
-    """All polls within the block are one look: an engine may ask its cluster once for all."""
-
-    def __enter__(self) -> None:
-        _glances.append(object())
-
-    def __exit__(self, *_: object) -> None:
-        _glances.pop()
+    def __init__(self) -> None:
+        self.answers: dict[object, object] = {}
 
 
 class Order(Value, frozen=False):
@@ -149,8 +146,8 @@ class Engine(Protocol):
         """Hand jobs over at once where that fits; those that were. Asked only of ``arrays``."""
         ...
 
-    def poll(self, folders: list[Path]) -> list[View]:
-        """What is seen of each run, in one question."""
+    def poll(self, folders: list[Path], poll_round: PollRound | None = None) -> list[View]:
+        """What is seen of each run, in one question; one for all polls of a round, if it can."""
         ...
 
     def cancel(self, folder: Path) -> None:
@@ -174,6 +171,6 @@ def options_check(engine: Engine) -> Check:
     """Whether the engine's options let it take a job that asks for nothing."""
     reasons = engine.check(JobSpec("check", "check", "check", ""))
     if reasons:
-        hint = f"Change them: scriptrun compute set {engine.name} ..."
+        hint = f"To change them, run: scriptrun compute set {engine.name} ..."
         return Check("options", "bad", "; ".join(reasons), hint)
-    return Check("options", "ok", f"{engine.name} can take jobs")
+    return Check("options", "ok", f"{engine.name} can accept jobs")

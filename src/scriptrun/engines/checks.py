@@ -5,8 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator
 
 from scriptrun.spec.errors import ScriptrunError
-from scriptrun.spec.hints import Protocol
 from scriptrun.spec.values import Value
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Protocol
+else:
+    Protocol = object
 
 #: bytes free below which a build or a run is likely to fail
 ROOM = 1_000_000_000

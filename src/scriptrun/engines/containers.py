@@ -6,9 +6,12 @@ import glob
 from pathlib import Path
 
 from scriptrun.runtime.containers import docker as started
-from scriptrun.spec.hints import Any
 from scriptrun.spec.job import JobSpec
 from scriptrun.store import container_tool
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
 
 #: what nodes of a cluster may run containers with
 OF_NODES = ("podman", "apptainer", "enroot")
@@ -21,14 +24,14 @@ def problems(job: JobSpec) -> list[str]:
     image = named(job.environment.image, job.environment.docker)
     trouble = container_tool.trouble()
     if trouble:
-        return [f"{image} needs a container, and {trouble}. {container_tool.HOW_TO}"]
+        return [f"{image} requires a container, but {trouble}. {container_tool.HOW_TO}"]
     found = []
     tool = container_tool.require()
     gpus = job.resources.get("gpus")
     if gpus and tool.kind == "podman" and not any(map(glob.glob, _CDI)):
         found.append(
-            "podman is not told of this machine's GPUs: "
-            "`nvidia-ctk cdi generate --output=/etc/cdi/nvidia.yaml` does that"
+            "podman is not configured for this machine's GPUs; run: "
+            "nvidia-ctk cdi generate --output=/etc/cdi/nvidia.yaml"
         )
     return found
 
@@ -41,17 +44,17 @@ def problems_of_nodes(job: JobSpec, nodes: str | None, afar: bool) -> list[str]:
     image = named(job.environment.image, job.environment.docker)
     if nodes is None:
         return [
-            f"{image} needs a container, and the compute target does not say what its nodes run "
-            f"containers with: `scriptrun compute set {job.target.name} --containers apptainer` "
+            f"{image} requires a container, but the compute target has no container tool; run: "
+            f"scriptrun compute set {job.target.name} --containers TOOL "
             f"({', '.join(OF_NODES)})"
         ]
     found = []
     trouble = "" if afar else container_tool.trouble()
     if trouble:
-        found.append(f"{image} is made ready where the job is submitted, and {trouble}")
+        found.append(f"{image} is prepared on the submitting machine, but {trouble}")
     if job.distribution.kind == "mpi" and job.distribution.nodes > 1:
         found.append(
-            "MPI over several nodes is not started in containers: name the packages instead, with "
+            "multi-node MPI is not supported in containers; specify packages instead, with "
             "Environment.from_pip_requirements or from_conda_specification"
         )
     return found

@@ -9,7 +9,12 @@ from __future__ import annotations
 import importlib
 
 from scriptrun.spec import values
-from scriptrun.spec.hints import Any
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any, TypeGuard
+
+    from scriptrun.engines.base import Engine
 
 #: the engines of scriptrun, imported when they are used
 ENGINES = {
@@ -44,6 +49,11 @@ def kind_of(engine: object) -> str | None:
         return name
     found = (kind for kind, plugin in _plugins().items() if type(engine) is plugin.load())
     return next(found, None)
+
+
+def is_engine(thing: object) -> TypeGuard[Engine]:
+    """Whether ``thing`` is an engine object."""
+    return kind_of(thing) is not None
 
 
 def options_of(engine: Any) -> dict[str, Any]:

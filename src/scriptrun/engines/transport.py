@@ -25,22 +25,22 @@ PATIENCE = 60.0
 PERSIST = 120
 
 _TROUBLES = (
-    ("Could not resolve hostname", "the name is not known", "Check the name in ~/.ssh/config."),
+    ("Could not resolve hostname", "unknown host name", "Check the name in ~/.ssh/config."),
     (
         "Host key verification failed",
-        "its host key is not known, or not the one it was",
-        "Connect once by hand: ssh {host}",
+        "its host key is unknown or has changed",
+        "Connect once manually: ssh {host}",
     ),
     (
         "Permission denied",
-        "it refused the login",
-        "A login without a password is needed: ssh-copy-id {host}, or an ssh agent. Where a second "
-        "factor is asked for, set ControlPath for it in ~/.ssh/config and connect once by hand.",
+        "permission denied",
+        "Set up passwordless login with ssh-copy-id {host} or an ssh agent. If the host requires a "
+        "second factor, set ControlPath in ~/.ssh/config and connect once manually.",
     ),
-    ("Connection refused", "nothing answers there", "Check the host and the port."),
-    ("timed out", "it does not answer", "Check the network, or the VPN."),
-    ("No route to host", "there is no way to it", "Check the network, or the VPN."),
-    ("Bad configuration option", "ssh's configuration is wrong", "Check ~/.ssh/config."),
+    ("Connection refused", "connection refused", "Check the host and the port."),
+    ("timed out", "connection timed out", "Check the network or the VPN."),
+    ("No route to host", "no route to host", "Check the network or the VPN."),
+    ("Bad configuration option", "invalid ssh configuration", "Check ~/.ssh/config."),
 )
 
 
@@ -113,7 +113,7 @@ class Here(Value):
             return Done(126, b"", f"{argv[0]}: cannot be executed".encode())
         except subprocess.TimeoutExpired:
             raise Unreachable(
-                f"{argv[0]} gave no answer within {timeout:g} s.", "Try again later."
+                f"{argv[0]} did not respond within {timeout:g} s.", "Try again later."
             ) from None
         return Done(done.returncode, done.stdout, done.stderr)
 
@@ -153,13 +153,13 @@ class Ssh(Value):
             done = _run([*self.command, line], input, timeout, None)
         except FileNotFoundError:
             raise Unreachable(
-                f"{self.host} is behind ssh, and there is no ssh here.",
-                "Install OpenSSH's client.",
+                f"Host {self.host!r} requires ssh, which is not installed on this machine.",
+                "Install the OpenSSH client.",
             ) from None
         except subprocess.TimeoutExpired:
             raise Unreachable(
-                f"{self.host} gave no answer to {argv[0]} within {timeout:g} s.",
-                "Try again later; nothing is known of its runs meanwhile.",
+                f"{argv[0]} on {self.host} did not respond within {timeout:g} s.",
+                "Try again later. The state of its runs is unknown until then.",
             ) from None
         if done.returncode == 255:
             raise self._unreachable(done.stderr.decode("utf-8", "replace"))
@@ -177,11 +177,11 @@ class Ssh(Value):
     def _unreachable(self, said: str) -> Unreachable:
         for mark, what, hint in _TROUBLES:
             if mark in said:
-                why = f"The host {self.host!r} cannot be reached by ssh: {what}."
+                why = f"Cannot reach host {self.host!r} over ssh: {what}."
                 return Unreachable(why, hint.format(host=self.host))
         last = (said.strip().splitlines() or ["the connection was lost"])[-1]
         return Unreachable(
-            f"The host {self.host!r} cannot be reached by ssh: {last}.", f"Try: ssh {self.host}"
+            f"Cannot reach host {self.host!r} over ssh: {last}.", f"Try: ssh {self.host}"
         )
 
 

@@ -4,37 +4,42 @@ from __future__ import annotations
 
 import importlib
 
-from scriptrun.environments.builder import Lock, builder_class
+from scriptrun.environments.builder import Lock, Registry, builder_class
 from scriptrun.spec.environment import CONDA, IMAGE, PACKAGES, EnvironmentSpec
 from scriptrun.spec.errors import EnvironmentException
-from scriptrun.spec.hints import Any
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
 
 
 def unlocked(spec: EnvironmentSpec) -> tuple[str, ...]:
     """The steps for a request that nobody has locked yet."""
     if not builder_class(spec.kind).builds:
-        return ("Ask the interpreter for its packages, once.",)
+        return ("Query the interpreter's packages once.",)
     if spec.kind == IMAGE:
         steps: tuple[str, ...] = _loaded("image.plan").unlocked(spec)
         return steps
     if spec.kind == CONDA:
         return (
-            "Lock the conda packages, Python among them: solve them with their channels.",
-            "Build from the lock.",
+            "Lock the conda packages, including Python: solve them against their channels.",
+            "Build from the lockfile.",
         )
     return (
         *_python(spec.python),
-        "Lock the requirements: resolve them with the package index.",
-        "Build from the lock.",
+        "Lock the requirements: resolve them against the package index.",
+        "Build from the lockfile.",
     )
 
 
-def locked(spec: EnvironmentSpec, lock: Lock, key: str, ill: str) -> tuple[str, ...]:
+def locked(
+    spec: EnvironmentSpec, lock: Lock, key: str, ill: str, registry: Registry
+) -> tuple[str, ...]:
     """The steps from ``lock``; ``ill`` is why what was built of it will not do, or ""."""
     again = f" again, because {ill}" if ill else ""
-    step = f"Build{again}: {count(lock)} packages from the lock."
+    step = f"Build{again}: {count(lock)} packages from the lockfile."
     if spec.kind == IMAGE:
-        return (step, *_loaded("image.plan").locked(spec, lock, key))
+        return (step, *_loaded("image.plan").locked(spec, lock, key, registry))
     return (*(_python(lock["python"]) if spec.kind == PACKAGES else ()), step)
 
 
@@ -51,14 +56,14 @@ def _python(wanted: str | None) -> tuple[str, ...]:
     if pythons.missing(wanted):
         version = _loaded("interpreter.download").offered(wanted or "")
         lacks = f"Python {wanted} is not on this machine"
-        return (f"Download Python {version} with uv: {lacks}.",) if version else ()
+        return (f"Download Python {version} with uv ({lacks}).",) if version else ()
     try:
         python, remark = pythons.choose(wanted)
     except EnvironmentException:  # one that does not start
         return ()
     use = f"Use Python {python.version}, {python.path}"
     if not wanted:
-        return (f"{use}, or another one here that the packages can be had for.",)
+        return (f"{use}, or another installed version that the packages support.",)
     return (f"{use}.", *filter(None, [remark]))
 
 

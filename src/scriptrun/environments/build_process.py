@@ -14,8 +14,8 @@ import time
 
 from scriptrun.environments.builder import Stop, Stopped
 from scriptrun.spec.errors import EnvironmentException
-from scriptrun.spec.hints import TYPE_CHECKING
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     import psutil
 
@@ -34,8 +34,8 @@ def limit() -> float:
         return float(text) if text else DEFAULT
     except ValueError:
         raise EnvironmentException(
-            f"{VARIABLE} is {text!r}, which is no number of seconds.",
-            "Give a number, or 0 for none.",
+            f"Invalid {VARIABLE}={text!r}: expected a number of seconds.",
+            "Use a number, or 0 for no limit.",
         ) from None
 
 
@@ -104,11 +104,11 @@ class Watch:
     def judge(self, doing: str = "Building the environment") -> None:
         """Raise Stopped, or EnvironmentException, where the process was ended from here."""
         if self._reason == "stopped":
-            raise Stopped(f"{doing} was stopped.")
+            raise Stopped(f"{doing} was canceled.")
         if self._reason:
             raise EnvironmentException(
-                f"{doing} took longer than {self._limit:g} s, and was ended.",
-                f"Look into the environment's log; {VARIABLE} sets another limit, 0 none.",
+                f"{doing} timed out after {self._limit:g} s.",
+                f"See the environment's log. To change the limit, set {VARIABLE} (0: no limit).",
             )
 
     def _look(self) -> None:

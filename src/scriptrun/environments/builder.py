@@ -10,18 +10,24 @@ import importlib
 import os
 import sys
 from abc import ABC, abstractmethod
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 from scriptrun.environments.cache import limit as cache_limit
 from scriptrun.spec.environment import CONDA, IMAGE, INTERPRETER, PACKAGES, EnvironmentSpec
 from scriptrun.spec.errors import EnvironmentException
-from scriptrun.spec.hints import Any, ClassVar
 from scriptrun.spec.values import Value
 
-Lock = dict[str, Any]
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any, ClassVar
+
+Lock = dict[str, "Any"]
 Log = Callable[[str], None]
 #: asked now and then during long work: true means "give up"
 Stop = Callable[[], bool]
+
+#: where a workspace shares its images: ``address`` and perhaps ``username``; empty: nowhere
+Registry = Mapping[str, str]
 
 #: dotted names, so that looking an environment up loads no more than its own builder
 BUILDERS = {
@@ -65,9 +71,10 @@ class Builder(ABC):
     #: False where nothing is ever built (``place`` is then unused)
     builds: ClassVar[bool] = True
 
-    def __init__(self, spec: EnvironmentSpec, lock: Lock) -> None:
+    def __init__(self, spec: EnvironmentSpec, lock: Lock, registry: Registry | None = None) -> None:
         self.spec = spec
         self.lock = lock
+        self.registry = registry or {}
 
     @classmethod
     @abstractmethod
@@ -140,8 +147,8 @@ def builder_class(kind: str) -> type[Builder]:
     """The builder of ``kind``. Raises EnvironmentException for a kind that nobody builds."""
     if kind not in BUILDERS:
         raise EnvironmentException(
-            f"No builder is known for environments of kind '{kind}'.",
-            "Known kinds: " + ", ".join(sorted(BUILDERS)) + ".",
+            f"Unknown environment kind {kind!r}.",
+            "Valid kinds: " + ", ".join(sorted(BUILDERS)) + ".",
         )
     module, _, name = BUILDERS[kind].partition(":")
     found: type[Builder] = getattr(importlib.import_module(module), name)

@@ -15,6 +15,7 @@ from scriptrun.environments.builder import (
     Lock,
     Log,
     Ready,
+    Registry,
     Stop,
     Stopped,
     builder_class,
@@ -24,16 +25,17 @@ from scriptrun.environments.builder import (
 )
 from scriptrun.environments.cache import folders as cache_folders
 from scriptrun.environments.cache import limit as cache_limit
+from scriptrun.environments.cache.folders import CacheFolder
 from scriptrun.environments.lookup import find, known_builder, state
 from scriptrun.runtime import identity
 from scriptrun.runtime.files import read_json, write_atomic
 from scriptrun.spec.environment import EnvironmentSpec
 from scriptrun.spec.errors import EnvironmentException
-from scriptrun.spec.hints import TYPE_CHECKING
 from scriptrun.spec.later import later
 from scriptrun.store import paths
 from scriptrun.store.locks import flocks
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from scriptrun.environments.cache import listing as cache_listing
     from scriptrun.environments.cache import prune as cache_prune
@@ -54,95 +56,107 @@ def ensure(
     upgrade: bool = False,
     lock: Lock | None = None,
     stop: Stop = never,
+    cache: CacheFolder = None,
+    registry: Registry | None = None,
 ) -> Ready:
     """The environment, locked and built if it isn't yet; one builder at a time on this machine.
 
     ``log`` gets every line of what is done, as it is done. ``upgrade`` resolves the request anew
     and replaces its lock; ``lock`` (that of an earlier run) stands instead of the workspace's.
-    ``stop`` is asked several times a second: true gives up. Raises EnvironmentException, which
+    ``stop`` is asked several times a second: true gives up. ``cache`` is the folder that others
+    share where it is to lie; None: this machine's own. ``registry`` is where the workspace shares
+    its images. Raises EnvironmentException, which
     names the package and the reason, and Stopped.
     """
     began = time.monotonic()
-    there = None if upgrade else find(spec, locks, lock)
+    there = None if upgrade else find(spec, locks, lock, cache)
     if there is not None:
         return there
     if builder_class(spec.kind).builds:
         cache_limit.given()  # refused now, and not when the build is done
-    builder = _locked(spec, locks, log, stop, upgrade=upgrade, lock=lock)
-    place, built = _built(builder, log, stop) if builder.builds else (None, False)
+    builder = _locked(spec, locks, log, stop, upgrade=upgrade, lock=lock, registry=registry)
+    place, built = _built(builder, log, stop, cache) if builder.builds else (None, False)
     return builder.ready(place, cached=not built, seconds=time.monotonic() - began)
 
 
 def _locked(
-    spec: EnvironmentSpec, locks: Path, log: Log, stop: Stop, *, upgrade: bool, lock: Lock | None
+    spec: EnvironmentSpec,
+    locks: Path,
+    log: Log,
+    stop: Stop,
+    *,
+    upgrade: bool,
+    lock: Lock | None,
+    registry: Registry | None,
 ) -> Builder:
     """The builder with its lock, resolving the request where nobody has yet."""
     _refuse_foreign(lock)
-    builder = None if upgrade else known_builder(spec, locks, lock)
+    builder = None if upgrade else known_builder(spec, locks, lock, registry)
     if builder is not None:
         return builder
     cls = builder_class(spec.kind)
     if not cls.builds:
-        return cls(spec, cls.resolve(spec, log, stop))
+        return cls(spec, cls.resolve(spec, log, stop), registry)
     path = paths.cache_root() / "locks" / f"environment-request-{spec.digest()[:32]}"
-    with _alone(path, "locks this environment", log, stop):
-        builder = None if upgrade else known_builder(spec, locks)
+    with _alone(path, "is locking this environment", log, stop):
+        builder = None if upgrade else known_builder(spec, locks, registry=registry)
         if builder is not None:
             return builder
         log(f"Locking {_named(spec)}.")
-        return cls(spec, lockfiles.keep(locks, spec, cls.resolve(spec, log, stop), upgrade=upgrade))
+        made = lockfiles.keep(locks, spec, cls.resolve(spec, log, stop), upgrade=upgrade)
+        return cls(spec, made, registry)
 
 
 def _refuse_foreign(lock: Lock | None) -> None:
     if lock is not None and lock.get("platform") != platform_tag():
         raise EnvironmentException(
-            f"The lock was made for {lock.get('platform')}, and this machine is {platform_tag()}.",
-            "Submit the job anew here: its request is then locked for this platform.",
+            f"The lockfile is for {lock.get('platform')}, but this machine is {platform_tag()}.",
+            "Submit the job again on this machine to lock it for this platform.",
         )
 
 
-def _built(builder: Builder, log: Log, stop: Stop) -> tuple[str, bool]:
+def _built(builder: Builder, log: Log, stop: Stop, cache: CacheFolder) -> tuple[str, bool]:
     """The place, and whether it was built by this call."""
     key = builder.key()
-    place, reason = state(builder)
+    place, reason = state(builder, cache)
     if place is not None and not reason:
         cache_folders.touch(place)
         return place, False
     with (
-        _alone(cache_folders.build_lock(key), "builds this environment", log, stop),
-        _leased(key, log),
+        _alone(cache_folders.build_lock(key), "is building this environment", log, stop),
+        _leased(key, log, cache),
     ):
-        place, reason = state(builder)
+        place, reason = state(builder, cache)
         if place is not None and not reason:
             cache_folders.touch(place)
             return place, False
-        return _build(builder, reason, log, stop), True
+        return _build(builder, reason, log, stop, cache), True
 
 
 @contextmanager
-def _leased(key: str, log: Log) -> Iterator[None]:
+def _leased(key: str, log: Log, cache: CacheFolder) -> Iterator[None]:
     """Where other machines may build the same environment: hold its lease for the block."""
-    if not cache_folders.is_shared():
+    if cache is None:
         yield
         return
-    path = os.path.join(cache_folders.root(), f"{key}.lease")
+    path = os.path.join(cache_folders.root(cache), f"{key}.lease")
     try:
-        with leases.lease(path, lambda: log("Waiting for another machine that builds it.")):
+        with leases.lease(path, lambda: log("Waiting for another machine to build it.")):
             yield
     except PermissionError as error:
-        raise _cannot_write(cache_folders.root(), error) from error
+        raise _cannot_write(cache_folders.root(cache), error) from error
 
 
-def _build(builder: Builder, reason: str, log: Log, stop: Stop) -> str:
+def _build(builder: Builder, reason: str, log: Log, stop: Stop, cache: CacheFolder) -> str:
     began, key = time.monotonic(), builder.key()
     again = f" again, because {reason}" if reason else ""
     log(f"Building {_named(builder.spec)}{again}.")
-    place = _new_place(key)
+    place = _new_place(key, cache)
     try:
         builder.build(place, log, stop)
         trouble = builder.ill(place)
         if trouble:
-            raise EnvironmentException(f"The environment is not well after its build: {trouble}.")
+            raise EnvironmentException(f"The environment is broken after its build: {trouble}.")
         seconds = round(time.monotonic() - began, 3)
         _mark(builder, place, seconds)
     except OSError as error:
@@ -152,19 +166,19 @@ def _build(builder: Builder, reason: str, log: Log, stop: Stop) -> str:
         cache_folders.discard(place)
         raise
     log(f"Built in {seconds:.1f} s: {place}")
-    _discard_older(key, place)
-    if not cache_folders.is_shared():
+    if cache is None:  # else nobody can tell what runs on other machines
+        _discard_older(key, place)
         cache_prune.keep_within(place, log)
     return place
 
 
-def _new_place(key: str) -> str:
+def _new_place(key: str, cache: CacheFolder) -> str:
     """An empty place, and the end of what killed builds left."""
-    left = cache_folders.unfinished(key)
+    left = cache_folders.unfinished(key, cache)
     try:
-        place = cache_folders.reserve(key)
+        place = cache_folders.reserve(key, cache)
     except OSError as error:
-        raise _cannot_write(cache_folders.shelf(key), error) from error
+        raise _cannot_write(cache_folders.of_key(key, cache), error) from error
     for old in left:
         cache_folders.discard(old)
     return place
@@ -172,17 +186,15 @@ def _new_place(key: str) -> str:
 
 def _cannot_write(place: str, error: OSError) -> EnvironmentException:
     return EnvironmentException(
-        f"The environment could not be made: {place} can't be written: {error.strerror or error}.",
-        "Make room there, or set SCRIPTRUN_CACHE to a folder with more.",
+        f"The environment build failed: cannot write {str(place)!r}: {error.strerror or error}.",
+        "Free some disk space, or set SCRIPTRUN_CACHE to another folder.",
     )
 
 
 def _discard_older(key: str, place: str) -> None:
     """Take away the places that ``place`` stands for now, but for those that a process runs in."""
-    if cache_folders.is_shared():
-        return  # nobody can tell what runs on other machines
     for number in cache_folders.numbers(key):
-        older = os.path.join(cache_folders.shelf(key), str(number))
+        older = os.path.join(cache_folders.of_key(key), str(number))
         if older != place and not cache_listing.users(older):
             cache_folders.discard(older)
 
@@ -218,7 +230,7 @@ def _alone(path: Path, doing: str, log: Log, stop: Stop) -> Iterator[None]:
         log(f"Waiting for {_holder(path)}, which {doing}.")
         while taken is None:
             if stop():
-                raise Stopped("Waiting for the environment was stopped.")
+                raise Stopped("Waiting for the environment was canceled.")
             time.sleep(0.05)
             taken = flocks.try_flock(path)
     with taken:

@@ -8,7 +8,10 @@ import re
 from scriptrun.environments import site_packages
 from scriptrun.environments.interpreter import facts as interpreter_facts
 from scriptrun.runtime.files import read_json, to_json, write_atomic
-from scriptrun.spec.hints import Any
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
 
 #: in the place
 BUILT = "built.json"
@@ -28,7 +31,7 @@ def ill(place: str, python: str, folders: tuple[str, ...]) -> str:
     """Why ``place`` must be built again, in words; "" if all is as it was."""
     made = read_json(os.path.join(place, BUILT))
     if not isinstance(made, dict):
-        return "its build was cut short"
+        return "its build was interrupted"
     return _ill_python(python, made) or _ill_folders(folders, made)
 
 
@@ -36,20 +39,20 @@ def _ill_python(python: str, made: dict[str, Any]) -> str:
     try:
         now = interpreter_facts.stamp(python)
     except OSError:
-        return f"its interpreter {made.get('python')} is gone"
+        return f"its interpreter {made.get('python')} is missing"
     return "" if now == made.get("stamp") else f"its interpreter {made.get('python')} has changed"
 
 
 def _ill_folders(folders: tuple[str, ...], made: dict[str, Any]) -> str:
     """Packages that were taken away, and packages that somebody installed over it."""
     if not folders:
-        return "its site-packages is gone"
+        return "its site-packages is missing"
     now, then = set(site_packages.names(folders)), set(made.get("names", ()))
     lost = sorted(then - now)
     if lost:
-        return f"it lacks {_few(lost)}"
+        return f"it is missing {_few(lost)}"
     added = sorted(name for name in now - then if site_packages.is_metadata(name))
-    return f"something was installed into it: {_few(added)}" if added else ""
+    return f"it has unexpected packages: {_few(added)}" if added else ""
 
 
 def _few(names: list[str]) -> str:

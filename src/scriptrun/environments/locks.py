@@ -10,7 +10,10 @@ from scriptrun.environments.builder import Lock, platform_tag
 from scriptrun.runtime.files import publish, read_json, to_json, write_atomic
 from scriptrun.spec.digests import digest_of
 from scriptrun.spec.environment import EnvironmentSpec
-from scriptrun.spec.hints import Any
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
 
 FORMAT = 1
 

@@ -6,22 +6,25 @@ import time
 from pathlib import Path
 
 from scriptrun.environments import locks as lockfiles
-from scriptrun.environments.builder import Builder, Lock, Ready, builder_class
+from scriptrun.environments.builder import Builder, Lock, Ready, Registry, builder_class
 from scriptrun.environments.cache import folders as cache_folders
+from scriptrun.environments.cache.folders import CacheFolder
 from scriptrun.spec.environment import EnvironmentSpec
 
 
-def find(spec: EnvironmentSpec, locks: Path, lock: Lock | None = None) -> Ready | None:
+def find(
+    spec: EnvironmentSpec, locks: Path, lock: Lock | None = None, cache: CacheFolder = None
+) -> Ready | None:
     """The environment if it is locked, built and well; else None. Starts no process.
 
     ``locks`` is the workspace's directory of locks. ``lock`` stands instead of the workspace's:
-    that of an earlier run, to have just the same again.
+    that of an earlier run, to have just the same again. ``cache`` is where it lies.
     """
     began = time.monotonic()
     builder = known_builder(spec, locks, lock)
     if builder is None:
         return None
-    place, reason = state(builder)
+    place, reason = state(builder, cache)
     if reason or (place is None and builder.builds):
         return None
     if place is not None:
@@ -29,22 +32,27 @@ def find(spec: EnvironmentSpec, locks: Path, lock: Lock | None = None) -> Ready 
     return builder.ready(place, cached=True, seconds=time.monotonic() - began)
 
 
-def known_builder(spec: EnvironmentSpec, locks: Path, lock: Lock | None = None) -> Builder | None:
+def known_builder(
+    spec: EnvironmentSpec,
+    locks: Path,
+    lock: Lock | None = None,
+    registry: Registry | None = None,
+) -> Builder | None:
     """The builder of ``spec`` with the lock that is known for it; None without a lock."""
     cls = builder_class(spec.kind)
     if not cls.builds:
         lock = cls.known(spec)  # an interpreter is as it is now, whatever it was
     elif lock is None:
         lock = lockfiles.read(locks, spec)
-    return cls(spec, lock) if lock else None
+    return cls(spec, lock, registry) if lock else None
 
 
-def state(builder: Builder) -> tuple[str | None, str]:
-    """Where the environment stands (None: nowhere), and why it must be built again, or ""."""
+def state(builder: Builder, cache: CacheFolder = None) -> tuple[str | None, str]:
+    """Where in ``cache`` it stands (None: nowhere), and why it must be built again, or ""."""
     if not builder.builds:
         return None, builder.ill("")
     key = builder.key()
-    there = cache_folders.current(key)
+    there = cache_folders.current(key, cache)
     if there is None:
-        return None, "its build was cut short" if cache_folders.unfinished(key) else ""
+        return None, "its build was interrupted" if cache_folders.unfinished(key, cache) else ""
     return there[0], builder.ill(there[0])

@@ -6,9 +6,9 @@ import os
 import re
 from collections.abc import Iterable
 
-from scriptrun.spec.hints import TYPE_CHECKING
 from scriptrun.spec.later import later
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     import glob
 else:

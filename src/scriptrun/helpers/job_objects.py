@@ -26,6 +26,10 @@ from scriptrun.data.tables import parquet_file
 from scriptrun.spec.environment import AUTO
 from scriptrun.spec.errors import ScriptrunError, UserErrorException
 
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from scriptrun.runtime.hints import Json
+
 #: what is called besides public members
 _OPERATORS = {
     *["", "__enter__", "__exit__"],
@@ -44,14 +48,17 @@ class Answers:
         self._objects: dict[int, Any] = {}
         self._numbers = itertools.count(1)
 
-    def answer(self, question: dict[str, Any]) -> dict[str, Any]:
+    def answer(self, question: Json) -> Json:
         """The answer to one question: ``value``, or ``error`` with a sentence."""
         try:
             return {"value": self._answer(question)}
         except ScriptrunError as error:
             return _error(type(error).__name__, error.message, error.hint)
         except ImportError as error:
-            return _error("UserErrorException", f"The tool lacks a package: {error}.")
+            return _error(
+                "UserErrorException",
+                f"A package is missing in scriptrun's own environment: {error}.",
+            )
         except OSError as error:
             place = f"{error.filename}: " if error.filename else ""
             return _error("UserErrorException", f"{place}{error.strerror or error}.")
@@ -59,7 +66,7 @@ class Answers:
             kind = next(each.__name__ for each in _PLAIN if isinstance(error, each))
             return _error(kind, str(error.args[0]) if error.args else "")
 
-    def _answer(self, question: dict[str, Any]) -> Any:
+    def _answer(self, question: Json) -> Any:
         for number in question.get("drop") or ():
             self._objects.pop(number, None)
         if question.get("cwd"):
@@ -67,31 +74,31 @@ class Answers:
         of = self._object(question["of"])
         return getattr(self, f"_do_{question['do']}")(of, question)
 
-    def _do_get(self, of: Any, question: dict[str, Any]) -> Any:
+    def _do_get(self, of: Any, question: Json) -> Any:
         name = question["name"]
         value = getattr(of, _public(name))
         if callable(value) and not isinstance(value, type) and not _is_ours(value):
             return {"$": "method", "name": name}
         return self._encoded(value)
 
-    def _do_set(self, of: Any, question: dict[str, Any]) -> None:
+    def _do_set(self, of: Any, question: Json) -> None:
         setattr(of, _public(question["name"]), self._decoded(question["value"]))
 
-    def _do_item(self, of: Any, question: dict[str, Any]) -> Any:
+    def _do_item(self, of: Any, question: Json) -> Any:
         return self._encoded(of[self._decoded(question["key"])])
 
-    def _do_call(self, of: Any, question: dict[str, Any]) -> Any:
+    def _do_call(self, of: Any, question: Json) -> Any:
         name = question["name"]
         called = getattr(of, name if name in _OPERATORS else _public(name)) if name else of
         args = [self._decoded(each) for each in question["args"]]
         kwargs = {key: self._decoded(value) for key, value in question["kwargs"].items()}
         return self._encoded(called(*args, **kwargs))
 
-    def _do_table(self, of: Any, question: dict[str, Any]) -> Any:
+    def _do_table(self, of: Any, question: Json) -> Any:
         told = parquet_file.write(of.to_arrow(), question["format"])
         return {"$": "dict", "of": [[key, value] for key, value in told.items()]}
 
-    def _object(self, ref: dict[str, Any]) -> Any:
+    def _object(self, ref: Json) -> Any:
         if ref["$"] == "object":
             return self._objects[ref["n"]]
         if ref["$"] == "root":
@@ -106,7 +113,7 @@ class Answers:
         return self._DECODERS.get(value["$"], Answers._object)(self, value)
 
     #: what stands in questions for values that are no JSON, by their sign
-    _DECODERS: ClassVar[dict[str, Callable[[Answers, dict[str, Any]], Any]]] = {
+    _DECODERS: ClassVar[dict[str, Callable[[Answers, Json], Any]]] = {
         "tuple": lambda self, value: tuple(map(self._decoded, value["of"])),
         "dict": lambda self, value: {
             self._decoded(key): self._decoded(each) for key, each in value["of"]
@@ -122,8 +129,8 @@ class Answers:
         if _is_ours(value):
             return self._kept(value)
         raise UserErrorException(
-            f"A {type(value).__name__} cannot be handed to this job.",
-            "With scriptrun in the environment's packages it can.",
+            f"Cannot pass a {type(value).__name__} to this job.",
+            "Add scriptrun to the environment's packages.",
         )
 
     def _list(self, value: Iterable[Any]) -> Any:
@@ -145,7 +152,7 @@ class Answers:
         ((list, set, frozenset, Iterator), _list),
     )
 
-    def _kept(self, value: Any) -> dict[str, Any]:
+    def _kept(self, value: Any) -> Json:
         number = next(self._numbers)
         self._objects[number] = value
         kind = value.__name__ if isinstance(value, type) else type(value).__name__
@@ -186,7 +193,7 @@ def _root(name: str) -> Any:
     return _named("azureml.core.Experiment")(workspace, run.job.experiment)
 
 
-def _error(kind: str, message: str, hint: str = "") -> dict[str, Any]:
+def _error(kind: str, message: str, hint: str = "") -> Json:
     return {"error": {"kind": kind, "message": message, "hint": hint}}
 
 

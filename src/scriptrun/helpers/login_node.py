@@ -19,7 +19,7 @@ from typing import IO, Any
 
 from scriptrun.core.run import Run
 from scriptrun.core.workspace import Workspace
-from scriptrun.engines.base import one_glance
+from scriptrun.engines.base import PollRound
 from scriptrun.environments import builder as environments
 from scriptrun.registry import compute_targets
 from scriptrun.remote import data_bundle
@@ -32,6 +32,10 @@ from scriptrun.store.secrets import vault
 from scriptrun.store.snapshots import bundle as snapshot_bundle
 from scriptrun.submission import submit
 from scriptrun.tracking import run_folder
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from scriptrun.runtime.hints import Json
 
 #: what a mirror of a run's folder leaves out: results of the script, which are brought when asked
 NOT_MIRRORED = frozenset({"outputs", "logs", "artifacts", "inputs", "checkpoints", "job.json"})
@@ -46,7 +50,7 @@ NAME = "outpost"
 _TAKEN_IN = ("snapshots/", "wheels/")
 
 Piece = tuple[Path, int, int]
-Answer = tuple[dict[str, Any], list[Piece]]
+Answer = tuple[dict[str, "Any"], list[Piece]]
 
 
 def main() -> None:
@@ -78,21 +82,21 @@ def _pour(path: Path, start: int, size: int, goal: IO[bytes]) -> None:
     goal.write(b"\0" * size)
 
 
-def _workspace(question: dict[str, Any]) -> Workspace:
+def _workspace(question: Json) -> Workspace:
     root = Path(question["root"]).expanduser()
     if (root / ".scriptrun" / "workspace.json").exists():
         return Workspace(root)
     return Workspace.create(NAME, path=root, exist_ok=True)
 
 
-def _have(question: dict[str, Any], _: IO[bytes]) -> Answer:
+def _have(question: Json, _: IO[bytes]) -> Answer:
     """Which parts of a snapshot are missing here, and where the root is."""
     workspace = _workspace(question)
     missing = snapshot_bundle.missing(workspace.snapshots_folder, question["parts"])
     return {"missing": missing, "root": str(workspace.root)}, []
 
 
-def _submit(question: dict[str, Any], source: IO[bytes]) -> Answer:
+def _submit(question: Json, source: IO[bytes]) -> Answer:
     """Take in the snapshot's parts behind the question, write the run down and start it."""
     workspace = _workspace(question)
     with tarfile.open(fileobj=source, mode="r|") as tar:
@@ -124,33 +128,33 @@ def _written(workspace: Workspace, job: JobSpec) -> Path | None:
     return workspace.find_run(job.id)
 
 
-def _look(question: dict[str, Any], _: IO[bytes]) -> Answer:
+def _look(question: Json, _: IO[bytes]) -> Answer:
     """How runs stand, and what their folders hold that the asker does not have yet."""
     workspace = _workspace(question)
-    found: dict[str, Any] = {}
+    found: Json = {}
     pieces: list[Piece] = []
-    with one_glance():
-        for run_id, known in question["runs"].items():
-            folder = workspace.find_run(run_id)
-            job = run_folder.read_job(folder) if folder else None
-            if folder is None or job is None:
-                found[run_id] = None
-                continue
-            status = run_status.status_of(workspace, folder, job)
-            news = list(_news(folder, known))
-            pieces += [(folder / name, start, size) for name, start, size, _, _ in news]
-            found[run_id] = {"status": _told(status), "files": news}
+    poll_round = PollRound()
+    for run_id, known in question["runs"].items():
+        folder = workspace.find_run(run_id)
+        job = run_folder.read_job(folder) if folder else None
+        if folder is None or job is None:
+            found[run_id] = None
+            continue
+        status = run_status.status_of(workspace, folder, job, poll_round=poll_round)
+        news = list(_news(folder, known))
+        pieces += [(folder / name, start, size) for name, start, size, _, _ in news]
+        found[run_id] = {"status": _told(status), "files": news}
     return {"runs": found}, pieces
 
 
-def _told(status: Any) -> dict[str, Any]:
+def _told(status: Any) -> Json:
     return {
         name: getattr(status, name)
         for name in ("state", "reason", "began", "ended", "exit_code", "result")
     }
 
 
-def _news(folder: Path, known: dict[str, Any]) -> Iterator[tuple[str, int, int, int, bool]]:
+def _news(folder: Path, known: Json) -> Iterator[tuple[str, int, int, int, bool]]:
     """What changed since: name, where it begins, bytes, the file's time, whether that is all."""
     for path, status in _below(folder, folder):
         name = path.relative_to(folder).as_posix()
@@ -178,16 +182,16 @@ def _below(folder: Path, top: Path) -> Iterator[tuple[Path, os.stat_result]]:
                 continue  # it has just gone
 
 
-def _run(question: dict[str, Any]) -> Run:
+def _run(question: Json) -> Run:
     return Run.get(_workspace(question), question["id"])
 
 
-def _names(question: dict[str, Any], _: IO[bytes]) -> Answer:
+def _names(question: Json, _: IO[bytes]) -> Answer:
     """The names of a run's artifacts."""
     return {"names": artifacts.names(_run(question).path)}, []
 
 
-def _fetch(question: dict[str, Any], _: IO[bytes]) -> Answer:
+def _fetch(question: Json, _: IO[bytes]) -> Answer:
     """A piece of an artifact, from ``start`` on; ``size`` is that of the whole."""
     place = artifacts.path_of(_run(question).path, question["name"])
     if place is None:
@@ -196,18 +200,18 @@ def _fetch(question: dict[str, Any], _: IO[bytes]) -> Answer:
     return {"size": size}, [(Path(place), start, max(0, min(size - start, PIECE)))]
 
 
-def _cancel(question: dict[str, Any], _: IO[bytes]) -> Answer:
+def _cancel(question: Json, _: IO[bytes]) -> Answer:
     """Ask for a run to end."""
     _run(question).cancel()
     return {}, []
 
 
-def _version(_: dict[str, Any], __: IO[bytes]) -> Answer:
+def _version(_: Json, __: IO[bytes]) -> Answer:
     facts = {"python": sys.version.split()[0], "prefix": sys.prefix, "executable": sys.executable}
     return facts, []
 
 
-_VERBS: dict[str, Callable[[dict[str, Any], IO[bytes]], Answer]] = {
+_VERBS: dict[str, Callable[[Json, IO[bytes]], Answer]] = {
     "have": _have,
     "submit": _submit,
     "look": _look,

@@ -4,27 +4,28 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
 from pathlib import Path
 
 from scriptrun.data import summary
 from scriptrun.environments import site_packages
 from scriptrun.preparation import environment_record
-from scriptrun.spec.hints import TYPE_CHECKING, Any
+from scriptrun.spec.values import Value, fresh
 from scriptrun.store.snapshots import contents, snapshots
 from scriptrun.tracking import artifacts, metrics
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from typing import Any
+
     from scriptrun.core.run import Run
 
 #: bytes above which a file's text is not compared line by line
 TEXT = 1_000_000
 
-Pair = tuple[Any, Any]
+Pair = tuple["Any", "Any"]
 
 
-@dataclass
-class Change:
+class Change(Value):
     """A file that is not the same: ``how`` is added, removed or changed; ``diff`` unified text."""
 
     path: str
@@ -32,18 +33,17 @@ class Change:
     diff: str = ""
 
 
-@dataclass
-class Comparison:
+class Comparison(Value):
     """Everything that differs; each pair is the first run's value and the second's."""
 
-    code: list[Change] = field(default_factory=list)
-    job: dict[str, Pair] = field(default_factory=dict)
+    code: list[Change] = fresh(default_factory=list)
+    job: dict[str, Pair] = fresh(default_factory=dict)
     arguments: Pair | None = None
-    data: dict[str, Pair] = field(default_factory=dict)
-    packages: dict[str, Pair] = field(default_factory=dict)
-    variables: dict[str, Pair] = field(default_factory=dict)
-    metrics: dict[str, Pair] = field(default_factory=dict)
-    outputs: dict[str, Pair] = field(default_factory=dict)
+    data: dict[str, Pair] = fresh(default_factory=dict)
+    packages: dict[str, Pair] = fresh(default_factory=dict)
+    variables: dict[str, Pair] = fresh(default_factory=dict)
+    metrics: dict[str, Pair] = fresh(default_factory=dict)
+    outputs: dict[str, Pair] = fresh(default_factory=dict)
 
     def __bool__(self) -> bool:
         """Whether anything differs."""
@@ -115,8 +115,8 @@ def packages(lock: Mapping[str, Any]) -> dict[str, str]:
 def _variables(one: Any, two: Any) -> dict[str, Pair]:
     """The named variables that differ; a value that is only passed on is never known."""
     return differing(
-        {**dict.fromkeys(one.passed, "(passed on)"), **one.variables},
-        {**dict.fromkeys(two.passed, "(passed on)"), **two.variables},
+        {**dict.fromkeys(one.passed, "(passed through)"), **one.variables},
+        {**dict.fromkeys(two.passed, "(passed through)"), **two.variables},
     )
 
 

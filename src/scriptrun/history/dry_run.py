@@ -2,20 +2,21 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
-
 from scriptrun import remote
 from scriptrun.core.workspace import Workspace
 from scriptrun.data import summary
 from scriptrun.preparation import build as build_environment
-from scriptrun.spec.hints import Any
+from scriptrun.spec.values import Value, fresh
 from scriptrun.store.snapshots import preview, snapshots
 from scriptrun.submission.check import Submission
 from scriptrun.tracking import run_folder
 
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
 
-@dataclass
-class Plan:
+
+class Plan(Value):
     """What would be taken along, made ready and executed. Sizes are in bytes.
 
     ``files`` is path to size and ``ignored`` path to the rule that leaves it out; ``environment``
@@ -30,9 +31,9 @@ class Plan:
     environment: dict[str, Any]
     execution: str
     run: dict[str, Any]
-    data: dict[str, str] = field(default_factory=dict)
-    warnings: list[str] = field(default_factory=list)
-    notes: list[str] = field(default_factory=list)
+    data: dict[str, str] = fresh(default_factory=dict)
+    warnings: list[str] = fresh(default_factory=list)
+    notes: list[str] = fresh(default_factory=list)
 
 
 def plan(submission: Submission, workspace: Workspace) -> Plan:
@@ -90,4 +91,4 @@ def _left_out(submission: Submission, found: preview.Inspection) -> list[str]:
     if not script or script in found.files:
         return []
     reason = snapshots.why_ignored(submission.job.source_directory, script)
-    return [f"{script} is left out of the snapshot: {reason}"] if reason else []
+    return [f"{script} is not in the snapshot: {reason}"] if reason else []

@@ -9,8 +9,11 @@ from scriptrun.data import summary
 from scriptrun.history import compare as compare_runs
 from scriptrun.spec.digests import digest_of
 from scriptrun.spec.errors import UserErrorException
-from scriptrun.spec.hints import Any
 from scriptrun.store.snapshots import snapshots
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
 
 
 def of(model: Model) -> dict[str, Any]:

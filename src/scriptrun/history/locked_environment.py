@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 from scriptrun.core.run import Run
 from scriptrun.environments import dependency_paths, site_packages
 from scriptrun.environments.cache import folders as cache_folders
@@ -14,14 +12,16 @@ from scriptrun.preparation import environment_record
 from scriptrun.registry import environments as environment_registry
 from scriptrun.spec.environment import EnvironmentSpec
 from scriptrun.spec.errors import EnvironmentException, UserErrorException
-from scriptrun.spec.hints import TYPE_CHECKING, Any
+from scriptrun.spec.values import Value
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from typing import Any
+
     from scriptrun.core.workspace import Workspace
 
 
-@dataclass(frozen=True)
-class Locked:
+class Locked(Value):
     """An environment as it is locked: ``lock`` is empty where it never was.
 
     ``asked`` are the requirements that people wrote, ``place`` is where it is built, or None.
@@ -87,7 +87,7 @@ def _of_run(workspace: Workspace, text: str, error: EnvironmentException) -> Loc
         run = Run.find(workspace, text)
     except UserErrorException:
         raise UserErrorException(
-            f"{text!r} is no environment, no key of a built one, and no run.", error.hint
+            f"{text!r} is not an environment, an environment key or a run.", error.hint
         ) from None
     facts = run.get_details().get("environment") or {}
     lock = environment_record.read_lock(run.path) or {}

@@ -4,22 +4,22 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path
 
 from scriptrun.environments import builder, ensure
-from scriptrun.environments.cache import folders as cache_folders
 from scriptrun.preparation import environment_record
 from scriptrun.preparation import resolve as resolve_environment
+from scriptrun.registry import image_registries
 from scriptrun.runtime import conda_prefix, search_path
 from scriptrun.spec.environment import INTERPRETER
 from scriptrun.spec.errors import EnvironmentException, UserErrorException, refuse
-from scriptrun.spec.hints import TYPE_CHECKING
 from scriptrun.spec.later import later
+from scriptrun.spec.values import Value
 from scriptrun.store import job_runtime
 from scriptrun.store.secrets import vault
 from scriptrun.store.snapshots import snapshots
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from scriptrun.core.run import Run
     from scriptrun.delivery import helper
@@ -30,8 +30,7 @@ else:
 _TIES = ("SCRIPTRUN_RUN_ID", "SCRIPTRUN_RUN_FOLDER", "AZUREML_RUN_ID")
 
 
-@dataclass
-class Visit:
+class Visit(Value):
     """Where the copy lies, the variables of a process in it, the run's Python, and ``let_go``.
 
     That lets go of the run's data, and is called when the visit is over.
@@ -51,13 +50,23 @@ def lay_out(run: Run, folder: Path, log: Callable[[str], None]) -> Visit:
     """
     job, workspace = run.job, run.workspace
     if job.snapshot is None:
-        raise UserErrorException(f"The run {run.id} has no source snapshot to open a shell in.")
+        raise UserErrorException(f"Run {run.id} has no source snapshot to open a shell in.")
     missing = [name for name in job.passed if name not in os.environ]
-    refuse([f"the variable {name} is passed on, and not set here" for name in missing])
+    refuse(
+        [f"the passed-through variable {name} is not set" for name in missing],
+        f"Cannot reopen {run.id}",
+    )
     lock = None if job.environment.kind == INTERPRETER else environment_record.read_lock(run.path)
-    shelf = resolve_environment.shelf_of(job.target, workspace)
-    with vault.of_workspace(workspace.id), cache_folders.lying_in(shelf):
-        ready = ensure.ensure(job.environment, workspace.locks_folder, log, lock=lock)
+    cache = resolve_environment.cache_folder_of(job.target, workspace)
+    with vault.of_workspace(workspace.id):
+        ready = ensure.ensure(
+            job.environment,
+            workspace.locks_folder,
+            log,
+            lock=lock,
+            cache=cache,
+            registry=image_registries.for_build(job.environment, workspace),
+        )
     snapshots.restore(workspace.snapshots_folder, job.snapshot, folder)
     environ = _environ(run, ready)
     if not (job.data.get("inputs") or job.data.get("outputs")):

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass, field, replace
 
 from scriptrun import remote
 from scriptrun.core.run import Run
@@ -14,36 +13,37 @@ from scriptrun.runtime import identity
 from scriptrun.spec import ids, states
 from scriptrun.spec.environment import INTERPRETER
 from scriptrun.spec.errors import UserErrorException, refuse
-from scriptrun.spec.hints import TYPE_CHECKING, Any
 from scriptrun.spec.job import JobSpec
 from scriptrun.spec.run_kinds import SWEEP
+from scriptrun.spec.values import Value, fresh
 from scriptrun.store.secrets import vault
 from scriptrun.store.snapshots import snapshots
 from scriptrun.submission import submit
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from typing import Any
+
     from scriptrun.core.workspace import Workspace
 
 
-@dataclass
-class Again:
+class Again(Value):
     """A run that was started again, and what is worth a word: what has drifted since."""
 
     run: Run
-    warnings: list[str] = field(default_factory=list)
+    warnings: list[str] = fresh(default_factory=list)
 
 
-@dataclass
-class Verdict:
+class Verdict(Value):
     """Whether a rerun came to the same: ``answer`` is same, drifted or cannot; ``what`` says more.
 
     ``metrics`` and ``outputs`` hold what differs: the first run's value and the rerun's.
     """
 
     answer: str
-    what: list[str] = field(default_factory=list)
-    metrics: dict[str, Any] = field(default_factory=dict)
-    outputs: dict[str, Any] = field(default_factory=dict)
+    what: list[str] = fresh(default_factory=list)
+    metrics: dict[str, Any] = fresh(default_factory=dict)
+    outputs: dict[str, Any] = fresh(default_factory=dict)
 
 
 def start(run: Run, display_name: str = "") -> Again:
@@ -52,7 +52,7 @@ def start(run: Run, display_name: str = "") -> Again:
     Raises RunConfigurationException with every reason why that cannot be done.
     """
     workspace, job = run.workspace, _job(run, display_name)
-    refuse(_reasons(job, workspace), f"{run.id} cannot be run again")
+    refuse(_reasons(job, workspace), f"Cannot rerun {run.id}")
     lock, warnings = _lock(run, job, workspace)
     folder = submit.record(job, workspace, warnings, lock=lock)
     return Again(Run.at(workspace, folder), warnings)
@@ -63,18 +63,17 @@ def _job(run: Run, display_name: str) -> JobSpec:
     before = run.job
     if before.kind == SWEEP:
         raise UserErrorException(
-            f"The run {run.id} is a sweep.",
-            "Any of its runs can be run again; `scriptrun sweep resume` lets the sweep go on.",
+            f"Run {run.id} is a sweep and cannot be rerun.",
+            "Rerun one of its runs, or continue it with `scriptrun sweep resume`.",
         )
     if before.script is None and before.command is None:
         raise UserErrorException(
-            f"The run {run.id} was logged by a process of its own: there is nothing to start.",
-            "Runs of a script or a command can be run again.",
+            f"Run {run.id} is an interactive run and cannot be rerun.",
+            "Only runs of a script or a command can be rerun.",
         )
     new = ids.new_id(before.experiment)
     name = "" if before.display_name == before.id else before.display_name
-    return replace(
-        before,
+    return before.replace(
         id=new,
         created=ids.now(),
         display_name=display_name or name or new,
@@ -90,10 +89,10 @@ def _reasons(job: JobSpec, workspace: Workspace) -> list[str]:
         reasons = builder.check(job.environment)
     reasons += compute_targets.engine_of(job.target).check(job)
     if job.snapshot is None or not snapshots.exists(workspace.snapshots_folder, job.snapshot):
-        reasons.append(f"its snapshot {(job.snapshot or '')[:16]} is gone from the workspace")
+        reasons.append(f"snapshot {(job.snapshot or '')[:16]} is missing from the workspace")
     reasons += _data_reasons(job, workspace)
     missing = [name for name in job.passed if name not in os.environ]
-    return reasons + [f"the variable {name} is passed on, and not set here" for name in missing]
+    return reasons + [f"the passed-through variable {name} is not set" for name in missing]
 
 
 def _data_reasons(job: JobSpec, workspace: Workspace) -> list[str]:
@@ -101,7 +100,7 @@ def _data_reasons(job: JobSpec, workspace: Workspace) -> list[str]:
     pins = [each["dataset"] for each in job.data.get("inputs") or () if each.get("dataset")]
     lists = workspace.directory / "manifests"
     return [
-        f"the list of the files of its data is gone from the workspace ({pin['manifest'][:16]})"
+        f"dataset manifest {pin['manifest'][:16]} is missing from the workspace"
         for pin in pins
         if not (lists / f"{pin['manifest']}.manifest").exists()
     ]
@@ -112,7 +111,7 @@ def _lock(run: Run, job: JobSpec, workspace: Workspace) -> tuple[dict[str, Any] 
     lock = compare_runs.lock_of(run) or None
     if job.environment.kind != INTERPRETER:
         if lock is None:
-            return None, [f"{run.id} was never locked: its requirements are resolved now"]
+            return None, [f"{run.id} has no lockfile; resolving its requirements again"]
         return lock, []
     if remote.of(job.target) is not None:
         return None, []  # its interpreter is on the cluster, which looks at it itself
@@ -130,9 +129,9 @@ def drift(then: dict[str, Any], now: dict[str, Any]) -> list[str]:
         if before is None:
             found.append(f"{name} {after} was installed")
         elif after is None:
-            found.append(f"{name} {before} was taken away")
+            found.append(f"{name} {before} was removed")
         else:
-            found.append(f"{name} went from {before} to {after}")
+            found.append(f"{name} changed from {before} to {after}")
     return found
 
 
@@ -140,23 +139,23 @@ def verify(first: Run, again: Run) -> Verdict:
     """Compare a rerun that has ended with its original: states, metrics, digests of outputs."""
     before, after = first.standing, again.standing
     if not before.is_final:
-        return Verdict("cannot", [f"{first.id} has not ended: it is {before.state}"])
+        return Verdict("cannot", [f"{first.id} has not finished (state: {before.state})"])
     if after.state == states.CANCELED or not after.is_final:
         return Verdict("cannot", [f"{again.id} is {after.state}"])
     if after.exit_code is None and after.state == states.FAILED:
-        return Verdict("cannot", [f"{again.id} did not get to its end: {after.reason}"])
+        return Verdict("cannot", [f"{again.id} did not finish: {after.reason}"])
     found = compare_runs.compare(first, again)
     what = []
     if before.state != after.state:
-        what.append(f"the state was {before.state} and is {after.state}")
+        what.append(f"state changed from {before.state} to {after.state}")
     elif before.exit_code != after.exit_code:
-        what.append(f"the exit code was {before.exit_code} and is {after.exit_code}")
-    what += [f"the metric {name} differs" for name in found.metrics]
-    what += [f"the file {name} differs" for name in found.outputs]
+        what.append(f"exit code changed from {before.exit_code} to {after.exit_code}")
+    what += [f"metric {name!r} differs" for name in found.metrics]
+    what += [f"file {name!r} differs" for name in found.outputs]
     if what:
         return Verdict("drifted", what, found.metrics, found.outputs)
     if not first.get_metrics() and not compare_runs.digests(first.path):
         return Verdict(
-            "same", ["neither run has metrics or outputs: only their ends were compared"]
+            "same", ["neither run has metrics or outputs; compared only their final states"]
         )
     return Verdict("same")

@@ -74,9 +74,9 @@ def _targets(program: Program) -> list[Told]:
             )
         if isinstance(name, str) and name not in ("local", "amlcompute"):
             found.setdefault(name, program.line(node))
-    advice = "scriptrun compute add, or scriptrun compute alias, under that name"
+    advice = "Add it with scriptrun compute add or scriptrun compute alias."
     return [
-        Told(line, LOOK, f"compute target {name}", "scriptrun must know it", advice)
+        Told(line, LOOK, f"compute target {name}", "must exist in scriptrun", advice)
         for name, line in found.items()
     ]
 
@@ -101,17 +101,17 @@ def _from(
 ) -> None:
     module, line = _module(program, statement), program.line(statement)
     if isinstance(statement.names, cst.ImportStar):
-        kind, reason = LOOK, "which names it brings is not certain"
+        kind, reason = LOOK, "the names that it imports are uncertain"
         if not star_imports.free_names(program):
-            kind, reason = LEFT, "the program uses nothing that it brings"
-        advice = "Name them." if kind == LOOK else ""
+            kind, reason = LEFT, "the program uses none of its names"
+        advice = "Import the names explicitly." if kind == LOOK else ""
         result.told.append(Told(line, kind, f"from {module} import *", reason, advice))
         left.append(statement)
         return
     if _is_hyperdrive(program, module, list(statement.names)):
         local = imports.local(statement.names[0])
         result.edits.append(Edit(*program.span(statement), f"import scriptrun as {local}"))
-        told = f"now scriptrun, which has all that the program asks of {local}"
+        told = f"now scriptrun, which has all names that the program uses from {local}"
         result.told.append(Told(line, REWRITTEN, f"{module}.hyperdrive", told))
         return
     homes: dict[str, list[cst.ImportAlias]] = {}
@@ -122,10 +122,10 @@ def _from(
         if new and not reason:
             homes.setdefault(new, []).append(alias)
             continue
-        told = reason or f"scriptrun has no {name} of its own; it works through scriptrun.dropin"
+        told = reason or f"scriptrun has no {name}; it works through scriptrun.dropin"
         instead = alternative(module, name)
         if instead and not reason:
-            told = "scriptrun has nothing like it"
+            told = "scriptrun has no equivalent"
         kind = LOOK if instead and not reason else LEFT
         result.told.append(Told(line, kind, f"{module}.{name}", told, instead or ""))
     if sum(map(len, homes.values())) < len(statement.names):
@@ -177,9 +177,11 @@ def _asked(program: Program, users: list[cst.CSTNode], local: str) -> str:
     for user in users:
         above = program.parent(user)
         if isinstance(above, cst.Call) and above.func is user:
-            return "Workspace(...) is made of Azure's names, which only the drop-in takes"
+            return "Workspace(...) uses Azure's names, which only the drop-in accepts"
         if isinstance(above, cst.Attribute) and above.attr.value != "from_config":
-            return f"Workspace.{above.attr.value} takes Azure's names, as the drop-in does"
+            return (
+                f"Workspace.{above.attr.value} uses Azure's names, which only the drop-in accepts"
+            )
     return workspace_usage.beyond(program, local)
 
 

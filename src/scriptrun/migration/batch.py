@@ -5,7 +5,6 @@ from __future__ import annotations
 import functools
 import os
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from scriptrun.migration import candidates, rewrite_file
@@ -14,19 +13,19 @@ from scriptrun.migration.estimators.call import Refused
 from scriptrun.migration.findings import LEFT, LOOK, REWRITTEN, Finding
 from scriptrun.migration.proof import prove as proof
 from scriptrun.migration.rewrite_file import Alternative, Outcome
+from scriptrun.spec.values import Value, fresh
 
 Step = Callable[[int, int], None]
 #: how many files make another process worth its start
 _EACH = 8
 
 
-@dataclass
-class Report:
+class Report(Value, frozen=False):
     """What was found in all files; ``looked_at`` counts them."""
 
-    outcomes: list[Outcome] = field(default_factory=list)
+    outcomes: list[Outcome] = fresh(default_factory=list)
     looked_at: int = 0
-    proofs: list[proof.Proof] = field(default_factory=list)
+    proofs: list[proof.Proof] = fresh(default_factory=list)
 
     def prove(self, words: Sequence[str] = ()) -> None:
         """Run both versions of each changed file up to what they submit, and compare that.
@@ -62,7 +61,7 @@ class Report:
             "looked_at": self.looked_at,
             "changed": [each.path for each in self.changed],
             "findings": [each.as_dict() for each in self.findings],
-            "proofs": [asdict(each) for each in self.proofs],
+            "proofs": [each.as_dict() for each in self.proofs],
             "diffs": {each.path: "\n".join(each.diff) for each in self.changed},
         }
 

@@ -33,7 +33,7 @@ def files(paths: list[str]) -> Iterator[str]:
                 yield path
         else:
             raise UserErrorException(
-                f"There is nothing at {path}.", "Name scripts, notebooks or directories of them."
+                f"{str(path)!r} does not exist.", "Give scripts, notebooks or directories of them."
             )
 
 

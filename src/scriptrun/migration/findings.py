@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
 from typing import Any
+
+from scriptrun.spec.values import Value
 
 REWRITTEN, LEFT, LOOK = "rewritten", "left alone", "needs a look"
 
 
-@dataclass(frozen=True, order=True)
-class Finding:
+class Finding(Value):
     """One place: ``line`` (from 1) of the file, or of the notebook's code cell ``cell`` (from 1).
 
     ``what`` names the code, ``reason`` says what was done or why nothing was, ``advice`` what the
@@ -31,10 +31,13 @@ class Finding:
             return f"{self.path}, cell {self.cell}, line {self.line}"
         return f"{self.path}:{self.line}"
 
+    def __lt__(self, other: Finding) -> bool:
+        return self._values() < other._values()
+
     def __str__(self) -> str:
         told = f"{self.place}: {self.kind}: {self.what}: {self.reason}"
         return f"{told}\n    {self.advice}" if self.advice else told
 
     def as_dict(self) -> dict[str, Any]:
         """A JSON value; ``cell`` is None in a script."""
-        return {**asdict(self), "cell": self.cell or None}
+        return {**super().as_dict(), "cell": self.cell or None}

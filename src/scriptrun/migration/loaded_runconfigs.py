@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import os
 import re
-from dataclasses import dataclass, field
 from pathlib import Path
 
 import libcst as cst
@@ -21,12 +20,12 @@ from scriptrun.migration.estimators.call import Refused
 from scriptrun.migration.findings import LEFT
 from scriptrun.migration.formats import as_python, read_job
 from scriptrun.spec.errors import ScriptrunError
+from scriptrun.spec.values import Value, fresh
 
 _OF_ENVIRONMENT = "config.run_config.environment."
 
 
-@dataclass
-class Said:
+class Said(Value, frozen=False):
     """What a run configuration says from the beginning, as code.
 
     ``words`` are arguments of a ScriptRunConfig, ``script`` those that it only takes where its own
@@ -35,11 +34,11 @@ class Said:
     from.
     """
 
-    words: dict[str, str] = field(default_factory=dict)
-    script: dict[str, str] = field(default_factory=dict)
-    environment: list[str] = field(default_factory=list)
-    after: list[str] = field(default_factory=list)
-    names: set[str] = field(default_factory=set)
+    words: dict[str, str] = fresh(default_factory=dict)
+    script: dict[str, str] = fresh(default_factory=dict)
+    environment: list[str] = fresh(default_factory=list)
+    after: list[str] = fresh(default_factory=list)
+    names: set[str] = fresh(default_factory=set)
     file: str = ""
 
     def environment_as(self, name: str) -> list[str]:
@@ -69,14 +68,14 @@ def said(program: Program, call: cst.Call, folder: str, ours: bool, chosen: bool
         raise _left(str(problem).splitlines()[0]) from None
     made = _sorted(parts, shown)
     if parts.lost:
-        raise _left(f"{shown} says more than a ScriptRunConfig can: {parts.lost[0]}")
+        raise _left(f"{shown} has settings that a ScriptRunConfig cannot express: {parts.lost[0]}")
     if not ours and any("from_dict(" in line for line in made.environment):
-        raise _left(f"{shown} has packages for which azureml has no words in code")
+        raise _left(f"{shown} has packages that azureml cannot express in code")
     return _with_paths(made, config.run_config.environment.python.conda_dependencies_file, folder)
 
 
 def _left(reason: str) -> Refused:
-    return Refused(reason, "scriptrun import FILE shows it as code.", LEFT)
+    return Refused(reason, "To show it as code, run: scriptrun import FILE", LEFT)
 
 
 def _file(program: Program, call: cst.Call, folder: str) -> str:
@@ -86,15 +85,15 @@ def _file(program: Program, call: cst.Call, folder: str) -> str:
         given[keyword] = constants.UNKNOWN if arg.star else constants.constant(program, arg.value)
     path, name = given.get("path"), given.get("name")
     if not isinstance(path, str) or not isinstance(name, str | None):
-        raise _left("which file it reads is not certain")
+        raise _left("the file that it reads is uncertain")
     try:
         found = os.path.realpath(runconfig_file.find(os.path.join(folder, path), name))
     except ScriptrunError:
-        raise _left("the file that it reads is not there beside the code") from None
+        raise _left("the file that it reads is missing next to the code") from None
     if not found.startswith(os.path.join(os.path.realpath(folder), "")):
-        raise _left("the file that it reads does not lie beside the code")
+        raise _left("the file that it reads is not next to the code")
     if not found.endswith(runconfig_file.SUFFIX):
-        raise _left("the file that it reads has another ending than .runconfig")
+        raise _left("the file that it reads is not a .runconfig file")
     return found
 
 
@@ -107,7 +106,7 @@ def _settle(run: RunConfiguration, file: Path, chosen: bool) -> None:
         python.conda_dependencies = fresh.environment.python.conda_dependencies
         python.conda_dependencies_file = python.missing_file = None
     elif python.missing_file is not None:
-        raise _left(f"the conda file {python.conda_dependencies_file} is not there")
+        raise _left(f"the conda file {python.conda_dependencies_file} is missing")
     elif python.conda_dependencies_file:
         held = python.conda_dependencies
         for folder in (file.parent, file.parent.parent):

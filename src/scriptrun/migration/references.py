@@ -35,9 +35,9 @@ def rewrite(program: Program) -> Result:
         line, what = program.line(call), " ".join(program.source(call.func).split())
         try:
             text = _dataset(program, call)
-            _check_uses(program, call, f"Where a job's arguments alone do: {text}")
+            _check_uses(program, call, f"If only a job's arguments use it: {text}")
             if "#" in program.source(call) and "\n" in program.source(call):
-                raise Refused("a comment stands in it", f"Without that: {text}")
+                raise Refused("it contains a comment", f"Without it: {text}")
             _check_import(program, anchor)
         except Refused as problem:
             result.told.append(Told(line, LEFT, what, problem.reason, problem.advice))
@@ -45,7 +45,7 @@ def rewrite(program: Program) -> Result:
         assert anchor is not None, "it was checked"
         imports.need("Dataset", call, anchor)
         result.edits.append(Edit(*program.span(call), text))
-        reason = "is now a dataset: a download brings the job the same files"
+        reason = "is now a dataset, which downloads the same files"
         result.told.append(Told(line, REWRITTEN, what, reason))
     result.edits += imports.edits()
     return result
@@ -71,8 +71,8 @@ def _dataset(program: Program, call: cst.Call) -> str:
     name = func.value
     if isinstance(name, cst.Name) and len(program.references(name.value, name)) > 1:
         raise Refused(
-            f"{name.value} is used elsewhere, too, and all that is made of it has one name",
-            f"Where that does not matter: {_written(place, '')}",
+            f"{name.value} is also used elsewhere, and its references share one name",
+            f"If that does not matter: {_written(place, '')}",
         )
     return _written(place, _where(program, call, place))
 
@@ -83,17 +83,17 @@ def _written(place: str, where: str) -> str:
 
 def _other_mode(mode: str, place: str) -> Refused:
     if mode == "upload":
-        return Refused("it uploads, which no dataset does", f"An output does: {_UPLOADED}")
+        return Refused("it uploads, which datasets do not support", f"Use an output: {_UPLOADED}")
     return Refused(
-        "it is mounted, and through it the job may write to the datastore",
-        f"Where it only reads: Dataset.File.from_files({place}).as_mount()",
+        "it is mounted, so the job may write to the datastore",
+        f"If it only reads: Dataset.File.from_files({place}).as_mount()",
     )
 
 
 def _named(name: str, place: str) -> Refused:
     return Refused(
-        f"it has a name ({name}), and the script may read AZUREML_DATAREFERENCE_<name>",
-        f"Where it does not: {_written(place, '')}",
+        f"it has a name ({name}), so the script may read AZUREML_DATAREFERENCE_<name>",
+        f"If it does not: {_written(place, '')}",
     )
 
 
@@ -111,7 +111,7 @@ def _place(program: Program, node: cst.BaseExpression, path: cst.BaseExpression)
 def _check_path(program: Program, path: cst.Call, place: str) -> None:
     """See that the reference has no name of its own, and a path."""
     if any(each.star for each in path.args):
-        raise Refused("what its path is given is not certain")
+        raise Refused("its path is uncertain")
     names = [each.keyword.value if each.keyword else "path" for each in path.args]
     if len(path.args) > 1 or "data_reference_name" in names:
         raise _named(program.source(path.args[-1].value), place)
@@ -126,8 +126,8 @@ def _check_text(program: Program, node: cst.BaseExpression | None, place: str) -
     if not isinstance(value, cst.FormattedString | cst.ConcatenatedString) and not isinstance(
         constants.constant(program, value), str
     ):
-        reason = "whether it has a path is not certain; without one it has the datastore's name"
-        raise Refused(reason, f"Where it has: {_written(place, '')}")
+        reason = "it may have no path; it then has the datastore's name"
+        raise Refused(reason, f"If it has a path: {_written(place, '')}")
 
 
 def _where(program: Program, call: cst.Call, place: str) -> str:
@@ -140,8 +140,8 @@ def _where(program: Program, call: cst.Call, place: str) -> str:
 
 def _overwriting(place: str) -> Refused:
     return Refused(
-        "it may overwrite what lies at path_on_compute, which a dataset does not",
-        f"Where nothing does: {_written(place, '')}",
+        "it may overwrite files at path_on_compute, which a dataset does not",
+        f"If there are none: {_written(place, '')}",
     )
 
 
@@ -149,12 +149,12 @@ def _by_name(program: Program, call: cst.Call) -> str:
     """The dataset for ``DataReference(...)``, where each argument is named and it downloads."""
     given = {each.keyword.value: each.value for each in call.args if each.keyword is not None}
     if len(given) < len(call.args) or "datastore" not in given:
-        raise Refused("what it is given is not certain", "Name its arguments.")
+        raise Refused("its arguments are uncertain", "Use keyword arguments.")
     text = {name: program.source(each) for name, each in given.items()}
     place = f"({text['datastore']}, {text.get('path_on_datastore', repr(''))})"
     mode = constants.constant(program, given["mode"]) if "mode" in given else "mount"
     if mode is constants.UNKNOWN:
-        raise Refused("whether it downloads is not certain", f"If so: {_written(place, '')}")
+        raise Refused("it may not download", f"If so: {_written(place, '')}")
     if mode != "download":
         raise _other_mode(str(mode), place)
     if "data_reference_name" in given:
@@ -172,12 +172,12 @@ def _check_uses(program: Program, call: cst.Call, advice: str) -> None:
     name = _name_of(program, call)
     users = program.references(name.value, name) if name is not None else []
     if not users:
-        raise Refused("what takes it is not seen, or takes more than its path", advice)
+        raise Refused("its use is unknown, or uses more than its path", advice)
     for each in users:
         if not _is_word(program, each):
             user = next(a for a in program.above(each) if not isinstance(a, cst.Arg))
             what = " ".join(program.source(user).split())[:80]
-            raise Refused(f"more than a job's arguments takes it: {what}", advice)
+            raise Refused(f"it is used outside a job's arguments: {what}", advice)
 
 
 def _is_word(program: Program, node: cst.CSTNode) -> bool:
@@ -227,7 +227,7 @@ def _check_import(program: Program, anchor: cst.CSTNode | None) -> None:
         for found in each.get_qualified_names_for("Dataset")
     }
     if anchor is None:
-        raise Refused("no import of azureml at the top, beside which Dataset could stand")
+        raise Refused("no top-level azureml import to add Dataset to")
     if not homes <= _DATASETS:
         raise Refused("the program uses the name Dataset for something else")
 

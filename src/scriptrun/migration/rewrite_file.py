@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import dataclasses
 import difflib
 import os
 import re
 from collections.abc import Callable
-from dataclasses import dataclass, field
 from typing import Any
 
 import libcst as cst
@@ -18,6 +16,7 @@ from scriptrun.migration.code.documents import Document
 from scriptrun.migration.code.program import Program, check
 from scriptrun.migration.estimators.call import Refused
 from scriptrun.migration.findings import LEFT, LOOK, Finding
+from scriptrun.spec.values import Value, fresh
 
 #: the last words of what each pass may leave for the next one
 AZUREML, SCRIPTRUN = "azureml", "scriptrun"
@@ -30,8 +29,7 @@ _STARRED = re.compile(r"^[ \t]*from[ \t]+azureml[\w.]*[ \t]+import[ \t]*\*", re.
 Alternative = Callable[[str, str], str | None]
 
 
-@dataclass
-class Outcome:
+class Outcome(Value, frozen=False):
     """What became of the file ``path``: the bytes of before and after, and the findings.
 
     ``diffs`` are the lines of a unified diff.
@@ -40,8 +38,8 @@ class Outcome:
     path: str
     old: bytes
     new: bytes
-    findings: list[Finding] = field(default_factory=list)
-    diff: list[str] = field(default_factory=list)
+    findings: list[Finding] = fresh(default_factory=list)
+    diff: list[str] = fresh(default_factory=list)
 
     @property
     def is_changed(self) -> bool:
@@ -52,8 +50,8 @@ class Outcome:
 def look_at(path: str, to: str, alternative: Alternative) -> Outcome | None:
     """What would become of the file; None where it holds nothing of azureml."""
     if path.endswith(".runconfig"):
-        reason = "ScriptRunConfig(run_config=RunConfiguration.load(...)) takes it as it is"
-        advice = f"scriptrun import {path} shows it as a ScriptRunConfig"
+        reason = "ScriptRunConfig(run_config=RunConfiguration.load(...)) accepts it unchanged"
+        advice = f"To show it as a ScriptRunConfig, run: scriptrun import {path}"
         return Outcome(path, b"", b"", [_refused(path, Refused(reason, advice, LEFT))])
     try:
         raw = files.read(path)
@@ -66,7 +64,7 @@ def look_at(path: str, to: str, alternative: Alternative) -> Outcome | None:
     except Refused as problem:
         return Outcome(path, raw, raw, [_refused(path, problem)])
     except Exception as error:  # one file that we cannot follow must not hide the others
-        reason = f"scriptrun could not follow it, which is a bug: {type(error).__name__}: {error}"
+        reason = f"internal error (this is a bug): {type(error).__name__}: {error}"
         return Outcome(path, raw, raw, [_refused(path, Refused(reason, "Please report it."))])
 
 
@@ -80,7 +78,7 @@ def rewritten(path: str, raw: bytes, to: str, alternative: Alternative) -> Outco
     text = document.program()
     program: Program | None = None
     findings = [
-        Finding(path, cell + 1, 1, LOOK, "cell", "it is no Python 3, and is passed over")
+        Finding(path, cell + 1, 1, LOOK, "cell", "skipped: not valid Python 3")
         for cell in document.broken
     ]
     start, original = list(document.pieces), text
@@ -115,11 +113,11 @@ def _parsed(parse: Callable[[str], Any], text: str) -> Any:
     try:
         return parse(text)
     except cst.ParserSyntaxError as error:
-        hint = "Python 2 is rewritten by 2to3 first." if "print " in text else ""
+        hint = "Convert Python 2 with 2to3 first." if "print " in text else ""
         reason = error.message.splitlines()[0]
-        raise Refused(f"it is no Python 3 (line {error.raw_line}: {reason})", hint) from None
+        raise Refused(f"not valid Python 3 (line {error.raw_line}: {reason})", hint) from None
     except (RecursionError, cst.CSTValidationError) as error:
-        raise Refused(f"it cannot be parsed: {error}") from None
+        raise Refused(f"cannot parse it: {error}") from None
 
 
 def _as_it_was(told: list[rewrite_program.Told], new: str, old: str) -> list[rewrite_program.Told]:
@@ -127,7 +125,7 @@ def _as_it_was(told: list[rewrite_program.Told], new: str, old: str) -> list[rew
     if new == old or not told:
         return told
     lines = _before(new, old)
-    return [dataclasses.replace(each, line=lines[each.line - 1]) for each in told]
+    return [each.replace(line=lines[each.line - 1]) for each in told]
 
 
 def _before(new: str, old: str) -> list[int]:

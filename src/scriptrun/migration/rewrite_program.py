@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
-
 import libcst as cst
 
 from scriptrun.migration import loaded_runconfigs, runconfigs
@@ -17,10 +15,10 @@ from scriptrun.migration.estimators import usages as estimator_usages
 from scriptrun.migration.estimators.call import Refused
 from scriptrun.migration.estimators.conversion import Rewriting, Writer
 from scriptrun.migration.findings import LEFT, LOOK, REWRITTEN
+from scriptrun.spec.values import Value, fresh
 
 
-@dataclass(frozen=True)
-class Told:
+class Told(Value):
     """A finding of a program: ``line`` is of its text."""
 
     line: int
@@ -30,12 +28,11 @@ class Told:
     advice: str = ""
 
 
-@dataclass
-class Result:
+class Result(Value, frozen=False):
     """The changes of a program's text, and what is told of them."""
 
-    edits: list[Edit] = field(default_factory=list)
-    told: list[Told] = field(default_factory=list)
+    edits: list[Edit] = fresh(default_factory=list)
+    told: list[Told] = fresh(default_factory=list)
 
 
 def rewrite(program: Program, ours: bool = False, folder: str = ".") -> Result:
@@ -49,8 +46,8 @@ def rewrite(program: Program, ours: bool = False, folder: str = ".") -> Result:
     for call, problem in refused.items():
         _tell(result, program, call, problem.kind, problem.reason, problem.advice)
     for call in estimator_call.unnamed(program):
-        reason = "which names an import of * brings is not certain"
-        _tell(result, program, call, LOOK, reason, "Import it by its name.")
+        reason = "the names of an import * are uncertain"
+        _tell(result, program, call, LOOK, reason, "Import it explicitly.")
     imports = Imports(program)
     for place in class_references.places(program):
         result.told.append(Told(program.line(place.node), *place[1:]))
@@ -95,14 +92,14 @@ def _run_configurations(
         except Refused as problem:
             advice = problem.advice
             if loaded_runconfigs.is_load(program, call) and not advice:
-                advice = "scriptrun import FILE shows it as code."
+                advice = "To show it as code, run: scriptrun import FILE"
             _tell(result, program, call, LEFT, problem.reason, advice)
             continue
         result.edits += taken.edits
         for name in sorted(taken.needs):
             imports.need(name, call, _anchor(program, call))
-        what = f"what {taken.file} says" if taken.file else "it"
-        _tell(result, program, call, REWRITTEN, f"the ScriptRunConfig says {what} itself")
+        what = f"the settings of {taken.file}" if taken.file else "its settings"
+        _tell(result, program, call, REWRITTEN, f"the ScriptRunConfig now has {what}")
         gone.append(call)
     return gone
 

@@ -30,7 +30,7 @@ def script(program: Program, call: cst.Call, said: Said) -> list[str]:
         given = [own[name] for name in names if name in own]
         if taken and given and not any(_is_something(program, each) for each in given):
             raise Refused(
-                f"whether its own {names[0]} or that of {said.file} counts is not certain"
+                f"it is uncertain whether its own {names[0]} or that of {said.file} takes effect"
             )
         made += [] if given else taken
     return made
@@ -55,8 +55,8 @@ def after(program: Program, call: cst.Call, said: Said) -> Edit:
     plain = isinstance(target, cst.Name | cst.Attribute) and indent is not None
     if statement is None or not plain or target is None or len(statement.body) > 1:
         raise Refused(
-            "it says more than is set before the ScriptRunConfig is made, which has no name",
-            "Give it a statement and a name of its own.",
+            "it has settings made before an unnamed ScriptRunConfig",
+            "Assign the ScriptRunConfig to a variable.",
         )
     name = program.source(target)
     lines = [line.replace("config.", f"{name}.", 1) if line.startswith("config.") else line

@@ -8,7 +8,6 @@ take it. What these have no words for is set in their own ``run_config`` afterwa
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass, field
 
 import libcst as cst
 
@@ -19,6 +18,7 @@ from scriptrun.migration.code.edits import Edit
 from scriptrun.migration.code.program import Program
 from scriptrun.migration.estimators.call import Refused
 from scriptrun.migration.loaded_runconfigs import Said, is_load, said
+from scriptrun.spec.values import Value, fresh
 
 _SETTINGS = {"target": "compute_target", "environment": "environment"}
 _OVERRULED = (
@@ -31,16 +31,15 @@ _PLACES = (cst.Attribute, cst.Subscript)
 _ELSEWHERE = frozenset(("script", "arguments", "command"))
 
 
-@dataclass
-class Taken:
+class Taken(Value, frozen=False):
     """One that is taken apart: its ``edits``, the names that it ``needs``, and who needs them.
 
     ``file`` is the file that it was read from, or "".
     """
 
     call: cst.Call
-    edits: list[Edit] = field(default_factory=list)
-    needs: set[str] = field(default_factory=set)
+    edits: list[Edit] = fresh(default_factory=list)
+    needs: set[str] = fresh(default_factory=set)
     file: str = ""
 
 
@@ -89,7 +88,7 @@ class _Apart:
                 if each is not self.name:
                     self._user(each)
         if not self.configs:
-            raise Refused("no ScriptRunConfig takes it")
+            raise Refused("no ScriptRunConfig uses it")
         if len(self.configs) > 1 and any(
             each.attr.value == "run_config" for each in self.program.nodes(cst.Attribute)
         ):
@@ -126,9 +125,9 @@ class _Apart:
             not isinstance(target, cst.Name)
             or constants.bound(self.program, target) is not self.call
         ):
-            raise Refused("it has no name of its own")
+            raise Refused("it is not assigned to a variable")
         if target.value in self.program.hidden:
-            raise Refused("a line that is no Python uses it")
+            raise Refused("a non-Python line uses it")
         return target
 
     def _conda(self) -> str:
@@ -142,7 +141,7 @@ class _Apart:
                 name != "framework"
                 or str(constants.constant(self.program, arg.value)).lower() != "python"
             ):
-                raise Refused("it is made with more than packages")
+                raise Refused("it is created with more than packages")
         return found
 
     def _user(self, name: cst.CSTNode) -> None:
@@ -151,7 +150,7 @@ class _Apart:
             self._given(above)
             return
         if not isinstance(above, cst.Attribute):
-            raise Refused("all of it is used elsewhere")
+            raise Refused("it is used as a whole elsewhere")
         if above.attr.value not in _SETTINGS:
             self._other(name, above)
             return
@@ -172,22 +171,20 @@ class _Apart:
             whole, inner = inner, self.program.parent(inner)
         statement = self._assigned(whole) if isinstance(whole, _PLACES) else None
         if statement is None:
-            raise Refused(f"its {what} is used, which a ScriptRunConfig keeps in it")
+            raise Refused(f"its {what} is used, which the ScriptRunConfig stores in it")
         if what in _ELSEWHERE:
-            raise Refused(f"its {what} is set, which the ScriptRunConfig may say, too")
+            raise Refused(f"its {what} is set, which the ScriptRunConfig may also set")
         self.more.append((statement, name))
 
     def _given(self, arg: cst.Arg) -> None:
         call = self.program.parent(arg)
         taken = isinstance(call, cst.Call) and _is_one(self.program, call.func, "ScriptRunConfig")
         if not taken or arg.keyword is None or arg.keyword.value != "run_config":
-            raise Refused(
-                "something other than a ScriptRunConfig takes it, as a step of a pipeline"
-            )
+            raise Refused("something other than a ScriptRunConfig uses it, e.g. a pipeline step")
         assert isinstance(call, cst.Call)
         others = {each.keyword.value for each in call.args if each.keyword}
         if others & set(_OVERRULED) or any(each.star for each in call.args):
-            raise Refused("the ScriptRunConfig says some of it, too")
+            raise Refused("the ScriptRunConfig also sets some of it")
         self.configs.append(arg)
 
     def _assigned(self, node: cst.Attribute | cst.Subscript) -> cst.Assign | None:
@@ -205,16 +202,16 @@ class _Apart:
         for statement, _ in self.more:
             before = self.program.span(statement)[0] < first
             if not before or self._block(statement) is not block:
-                raise Refused("it is changed elsewhere than before it is handed on")
+                raise Refused("it is modified after it is passed on")
         for name, statement in self.set:
             once = [each for each, _ in self.set].count(name) == 1
             before = self.program.span(statement)[0] < first
             if not once or not before or self._block(statement) is not block:
-                raise Refused(f"its {name} is not set just once before it is handed on")
+                raise Refused(f"its {name} is not set exactly once before it is passed on")
         whole = [statement for name, statement in self.set if name == "environment"]
         for node in self.inner:
             if whole and self.program.span(node)[0] < self.program.span(whole[0])[0]:
-                raise Refused("its environment is changed, and then set")
+                raise Refused("its environment is modified and then replaced")
 
     def _block(self, node: cst.CSTNode) -> cst.CSTNode | None:
         kinds = (cst.IndentedBlock, cst.Module, cst.SimpleStatementSuite)
@@ -225,7 +222,7 @@ class _Apart:
     def _later(self, statement: cst.Assign, name: cst.CSTNode) -> str:
         """The line that sets it in the ScriptRunConfig's own ``run_config`` instead."""
         if "distributed_job_config" in self.values:
-            raise Refused(f"{self.said.file} says how it is distributed, and more is set")
+            raise Refused(f"{self.said.file} sets the distribution, and the code changes it")
         target, value = statement.targets[0].target, self.program.source(statement.value)
         place = self.program.source(target).removeprefix(self.program.source(name))
         steady = constants.is_steady(self.program, statement.value) and "\n" not in value
@@ -270,7 +267,7 @@ class _Apart:
             self._named_environment(given, conda)
             self.values["environment"] = given
         elif self.name is not None and (conda or not self._delete(self.call)):
-            raise Refused("its packages are replaced, or it shares its line with something else")
+            raise Refused("its packages are replaced, or its line has other statements")
         for node in self.inner:
             self.made.edits.append(Edit(*self.program.span(node), str(given)))
 
@@ -284,7 +281,7 @@ class _Apart:
         statement = self.program.statement(self.call)
         indent = self.program.indent(statement) if statement is not None else None
         if indent is None and (len(lines) > 1 or self.name is None):
-            raise Refused("it shares its line with other statements")
+            raise Refused("its line has other statements")
         if self.name is None:
             assert statement is not None and indent is not None
             place = self.program.line_start(statement)
@@ -301,11 +298,11 @@ class _Apart:
         assert isinstance(call, cst.Call)
         texts = [*runconfig_precedence.script(self.program, call, self.said), *texts]
         if not texts and not self.said.after:
-            raise Refused("nothing is set in it")
+            raise Refused("it has no settings")
         if self.said.after:
             if len(self.configs) > 1:
                 what = self.said.after[0].partition("run_config.")[2].partition(" =")[0]
-                raise Refused(f"several ScriptRunConfigs take {what}, which only run_config says")
+                raise Refused(f"several ScriptRunConfigs use {what}, which only run_config can set")
             self.made.edits.append(runconfig_precedence.after(self.program, call, self.said))
         if not texts:
             layout = Arguments(self.program, call)

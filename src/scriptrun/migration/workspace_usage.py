@@ -24,9 +24,9 @@ def beyond(program: Program, local: str) -> str:
         if _called(node.value) not in names:
             continue
         if not _has(node.attr.value):
-            return f"the workspace's {node.attr.value} is there in the drop-in only"
+            return f"Workspace.{node.attr.value} exists only in the drop-in"
         if node.attr.value == "compute_targets" and _asks_targets(program, node):
-            return "it asks compute targets for what only the drop-in's tell"
+            return "it uses compute target attributes that exist only in the drop-in"
     return ""
 
 

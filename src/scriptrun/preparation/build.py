@@ -15,10 +15,12 @@ from scriptrun.preparation import resolve as resolve_environment
 from scriptrun.registry import image_registries
 from scriptrun.spec.environment import EnvironmentSpec
 from scriptrun.spec.errors import refuse
-from scriptrun.spec.hints import TYPE_CHECKING, Any
 from scriptrun.store.secrets import vault
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from typing import Any
+
     from scriptrun.config.environments.environment import Environment
     from scriptrun.registry.workspace_files import Home
 
@@ -42,8 +44,9 @@ def build(
     which names the package and the reason.
     """
     with vault.of_workspace(workspace.id):
-        spec = _checked(workspace, environment, interpreter)
-        return ensure.ensure(spec, workspace.locks_folder, log, upgrade=upgrade)
+        spec = _checked(environment, interpreter)
+        registry = image_registries.for_build(spec, workspace)
+        return ensure.ensure(spec, workspace.locks_folder, log, upgrade=upgrade, registry=registry)
 
 
 def build_first(
@@ -57,9 +60,10 @@ def build_first(
 
     What is refused, or cannot be built, leaves none behind.
     """
-    spec = _checked(to_be, environment, interpreter)
+    spec = _checked(environment, interpreter)
+    registry = image_registries.for_build(spec, to_be)
     with tempfile.TemporaryDirectory(prefix="scriptrun-lock-") as folder:
-        ready = ensure.ensure(spec, Path(folder), log)
+        ready = ensure.ensure(spec, Path(folder), log, registry=registry)
     if builder.builder_class(spec.kind).builds:
         locks.keep(make().locks_folder, spec, ready.lock)
     return ready
@@ -68,13 +72,13 @@ def build_first(
 def plan(workspace: Home, spec: EnvironmentSpec) -> cache_listing.Plan:
     """What making the environment of ``spec`` ready would take now; nothing is done."""
     with vault.of_workspace(workspace.id):
-        return cache_listing.plan(spec, workspace.locks_folder)
+        registry = image_registries.for_build(spec, workspace)
+        return cache_listing.plan(spec, workspace.locks_folder, registry)
 
 
-def _checked(workspace: Home, environment: Environment, interpreter: str | None) -> EnvironmentSpec:
+def _checked(environment: Environment, interpreter: str | None) -> EnvironmentSpec:
     spec = spec_of(environment, interpreter)
-    refuse(cache_listing.troubles(spec), "This environment cannot be built")
-    image_registries.know(spec, workspace)
+    refuse(cache_listing.troubles(spec), "Cannot build this environment")
     return spec
 
 
@@ -104,7 +108,7 @@ class ImageBuildDetails:
         return getattr(self.ready, name)
 
 
-class DockerImageDetails(dict[str, Any]):
+class DockerImageDetails(dict[str, "Any"]):
     """What was built for an environment: a dict, with properties as in the SDK v1."""
 
     @property

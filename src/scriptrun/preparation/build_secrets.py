@@ -13,9 +13,9 @@ from collections.abc import Iterable, Mapping
 
 from scriptrun.environments.conda import channels as conda_channels
 from scriptrun.environments.uv import index_credentials
-from scriptrun.registry import image_registries
 from scriptrun.registry.workspace_files import Home
 from scriptrun.spec.environment import CONDA, EnvironmentSpec
+from scriptrun.store import container_tool
 from scriptrun.store.secrets import vault
 
 #: the host of each address in a text, with its port, behind a login if there is one
@@ -55,4 +55,4 @@ def _names(spec: EnvironmentSpec) -> Iterable[str]:
     yield from map(index_credentials.by_host, _HOST.findall(text))
     address = (spec.docker.get("registry") or {}).get("address")
     if address:
-        yield image_registries.secret_of(address)
+        yield container_tool.secret_of(address)

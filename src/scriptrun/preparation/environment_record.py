@@ -6,9 +6,11 @@ from pathlib import Path
 
 from scriptrun.environments.cache import usage as cache_usage
 from scriptrun.runtime import events, files
-from scriptrun.spec.hints import TYPE_CHECKING, Any
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from typing import Any
+
     from scriptrun.environments.builder import Ready
 
 

@@ -8,18 +8,17 @@ from pathlib import Path
 
 from scriptrun.config.environments import curated
 from scriptrun.environments import ensure
-from scriptrun.environments.cache import folders as cache_folders
 from scriptrun.preparation import environment_record
 from scriptrun.preparation import resolve as resolve_environment
 from scriptrun.registry import image_registries
 from scriptrun.runtime import events
 from scriptrun.spec import states
 from scriptrun.spec.errors import ScriptrunError
-from scriptrun.spec.hints import TYPE_CHECKING
 from scriptrun.spec.job import JobSpec
 from scriptrun.store.secrets import vault
 from scriptrun.tracking.unstarted import end_failed
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from scriptrun.registry.workspace_files import Home
 
@@ -34,25 +33,32 @@ def prepare(workspace: Home, job: JobSpec, folder: Path) -> int:
     log = _Log(folder)
     try:
         lock = environment_record.read_lock(folder)
-        image_registries.know(job.environment, workspace)
-        shelf = resolve_environment.shelf_of(job.target, workspace)
-        with vault.of_workspace(workspace.id), cache_folders.lying_in(shelf):
-            ready = ensure.ensure(job.environment, workspace.locks_folder, log.line, lock=lock)
+        registry = image_registries.for_build(job.environment, workspace)
+        cache = resolve_environment.cache_folder_of(job.target, workspace)
+        with vault.of_workspace(workspace.id):
+            ready = ensure.ensure(
+                job.environment,
+                workspace.locks_folder,
+                log.line,
+                lock=lock,
+                cache=cache,
+                registry=registry,
+            )
         environment_record.write_lock(folder, ready)
     except ScriptrunError as error:
         log.line(str(error))
-        reason = f"the environment could not be made: {error.message}{_nearest(job)}"
+        reason = f"environment build failed: {error.message}{_nearest(job)}"
         return end_failed(folder, reason)
     except Exception as error:  # our own bug, or the machine's: the run must end all the same
         log.line(traceback.format_exc())
-        return end_failed(folder, f"the environment could not be made: {error}")
+        return end_failed(folder, f"environment build failed: {error}")
     return 0
 
 
 def _nearest(job: JobSpec) -> str:
     """For an old curated environment: the current one that stands nearest."""
     near = curated.nearest_current(job.environment.name)
-    return f" The nearest curated environment of today is {near}." if near else ""
+    return f" The nearest current curated environment is {near!r}." if near else ""
 
 
 class _Log:

@@ -17,9 +17,9 @@ from scriptrun.spec.environment import (
     PACKAGES,
     EnvironmentSpec,
 )
-from scriptrun.spec.hints import TYPE_CHECKING
 from scriptrun.spec.later import later
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from scriptrun.config.describe import Described
     from scriptrun.engines.base import Engine
@@ -50,9 +50,9 @@ def placed(
         return _in_a_container(spec, engine), ()
     if spec.kind == INTERPRETER and spec.interpreter is None:
         spec = spec.replace(interpreter=interpreter or sys.executable)
-        notes.append(f"the environment names no interpreter: the job runs in {spec.interpreter}")
+        notes.append(f"no environment given; using {spec.interpreter}")
     if spec.container:
-        notes.append(f"{spec.image} is run as processes with the same packages, not as a container")
+        notes.append(f"{spec.image} runs as processes with the same packages, not as a container")
         spec = spec.replace(container=False)
     spec = spec.replace(local=local_sources.digests(spec.pip))
     if spec.kind == PACKAGES and (spec.locked or _is_for_conda(spec)):
@@ -90,7 +90,7 @@ def _in_a_container(spec: EnvironmentSpec, engine: Engine | None) -> Environment
     return spec.replace(kind=IMAGE, local=local)
 
 
-def shelf_of(target: Target, workspace: Home) -> Path | None:
+def cache_folder_of(target: Target, workspace: Home) -> Path | None:
     """Where environments of jobs for ``target`` lie: None, but for jobs that other machines run.
 
     That is ``cache`` below the target's ``root``, or in the workspace.
@@ -105,4 +105,4 @@ def _of_an_editable(requirement: str) -> str:
     """What to say of a requirement that is used where it lies; "" for all others."""
     if requirement.partition(" ")[0] not in ("-e", "--editable"):
         return ""
-    return f"{requirement} is used where it lies: later changes of it reach this run"
+    return f"{requirement} is used in place; later changes to it affect this run"

@@ -11,13 +11,11 @@ import os
 import shutil
 import signal
 import time
-from dataclasses import dataclass, field
 from pathlib import Path
 
 from scriptrun.engines.base import ALIVE, QUEUED, UNKNOWN, NoAnswer, NoRoom
 from scriptrun.engines.local import engine as local_engine
 from scriptrun.environments.builder import Ready
-from scriptrun.environments.cache import folders as cache_folders
 from scriptrun.environments.lookup import find
 from scriptrun.preparation import environment_record, prepare_run
 from scriptrun.preparation import resolve as resolve_environment
@@ -34,12 +32,16 @@ from scriptrun.spec import states
 from scriptrun.spec.digests import digest_of
 from scriptrun.spec.environment import IMAGE
 from scriptrun.spec.errors import ScriptrunError
-from scriptrun.spec.hints import Any
 from scriptrun.spec.job import JobSpec
 from scriptrun.spec.run_kinds import RUN_KINDS, handler
+from scriptrun.spec.values import Value, fresh
 from scriptrun.store import container_tool, paths
 from scriptrun.store.locks import flocks
 from scriptrun.tracking import run_folder, unstarted
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
 
 #: how many environments are built at once, and how often a run is tried that keeps being killed
 BUILDERS, TRIES = 2, 3
@@ -82,32 +84,30 @@ def make_forks_cheap() -> None:
     gc.freeze()
 
 
-@dataclass
-class _Waiting:
+class _Waiting(Value):
     """A run that waits, as far as the runner knows it."""
 
     ticket: tickets.Ticket
     job: JobSpec
     digest: str
     lock: dict[str, Any] | None
-    shelf: Path | None = None
+    cache: Path | None = None
 
 
-@dataclass
-class Runner:
+class Runner(Value, frozen=False):
     """One life of the runner, with what it has started."""
 
     workspace: Home
     queue: Path
     lock: flocks.Flock
-    known: dict[str, _Waiting] = field(default_factory=dict)
-    launched: dict[int, str] = field(default_factory=dict)
-    building: dict[str, tuple[int, _Waiting]] = field(default_factory=dict)
-    tries: dict[str, int] = field(default_factory=dict)
-    failed: dict[str, tuple[float, str]] = field(default_factory=dict)
-    ready: dict[str, tuple[float, Ready | None]] = field(default_factory=dict)
+    known: dict[str, _Waiting] = fresh(default_factory=dict)
+    launched: dict[int, str] = fresh(default_factory=dict)
+    building: dict[str, tuple[int, _Waiting]] = fresh(default_factory=dict)
+    tries: dict[str, int] = fresh(default_factory=dict)
+    failed: dict[str, tuple[float, str]] = fresh(default_factory=dict)
+    ready: dict[str, tuple[float, Ready | None]] = fresh(default_factory=dict)
     #: when a run is tried again whose cluster did not answer
-    silent: dict[str, float] = field(default_factory=dict)
+    silent: dict[str, float] = fresh(default_factory=dict)
 
     def run(self) -> None:
         """Start what waits until nothing does."""
@@ -133,7 +133,7 @@ class Runner:
             if name in started or time.monotonic() < self.silent.get(name, 0.0):
                 continue
             item = self._know(self.queue / name)
-            if item is None or (full and item.shelf is None):
+            if item is None or (full and item.cache is None):
                 continue  # those for other machines do not wait for this one
             numbers = run_folder.attempts(item.ticket.folder)
             if self._is_over(item, numbers):
@@ -143,15 +143,15 @@ class Runner:
                 missing.add(item.digest)
                 self._build(item)
             elif not self._start(item, found, (numbers or [0])[-1] + 1):
-                full = full or item.shelf is None
+                full = full or item.cache is None
 
     def _find(self, item: _Waiting) -> Ready | None:
         """The run's environment; one that was well a moment ago is taken to be so still."""
         when, found = self.ready.get(item.digest, (0.0, None))
         if found is None or time.monotonic() - when > FRESH:
             when = time.monotonic()
-            with cache_folders.lying_in(item.shelf):
-                found = find(item.job.environment, self.workspace.locks_folder, item.lock)
+            locks = self.workspace.locks_folder
+            found = find(item.job.environment, locks, item.lock, item.cache)
             self.ready[item.digest] = (when, found)
         return found
 
@@ -169,9 +169,9 @@ class Runner:
             _drop_if_abandoned(ticket)
             return None
         lock = environment_record.read_lock(ticket.folder)
-        shelf = resolve_environment.shelf_of(job.target, self.workspace)
-        digest = job.environment.digest() + (digest_of(lock) if lock else "") + str(shelf or "")
-        self.known[path.name] = _Waiting(ticket, job, digest, lock, shelf)
+        cache = resolve_environment.cache_folder_of(job.target, self.workspace)
+        digest = job.environment.digest() + (digest_of(lock) if lock else "") + str(cache or "")
+        self.known[path.name] = _Waiting(ticket, job, digest, lock, cache)
         return self.known[path.name]
 
     def _is_over(self, item: _Waiting, numbers: list[int]) -> bool:
@@ -192,7 +192,7 @@ class Runner:
                 return True
             cut = [each for each in numbers if not run_folder.has_ended(folder, each)]
             if len(cut) >= TRIES:
-                self._end(item, f"its launcher was ended {len(cut)} times before it began")
+                self._end(item, f"its launcher was killed {len(cut)} times before it started")
                 return True
         if (folder / "cancel.json").exists():
             self._end(item, "canceled before it started", states.CANCELED)
@@ -230,7 +230,7 @@ class Runner:
             return
         self.tries[item.digest] = self.tries.get(item.digest, 0) + 1
         if self.tries[item.digest] > TRIES:
-            self._end(item, f"the build of its environment was ended {TRIES} times")
+            self._end(item, f"the build of its environment was killed {TRIES} times")
             return
         self.building[item.digest] = (self._fork_builder(item), item)
 

@@ -9,11 +9,11 @@ from scriptrun.engines.base import Order
 from scriptrun.preparation import environment_record
 from scriptrun.queue import tickets, workers
 from scriptrun.registry import compute_targets
-from scriptrun.spec.hints import TYPE_CHECKING
 from scriptrun.spec.job import JobSpec
 from scriptrun.spec.later import later
 from scriptrun.store import job_runtime
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from scriptrun.environments.builder import Ready
     from scriptrun.preparation import build_secrets

@@ -12,9 +12,12 @@ import time
 from pathlib import Path
 
 from scriptrun.runtime import files, identity
-from scriptrun.spec.hints import Any
 from scriptrun.spec.values import Value
 from scriptrun.store import paths
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
 
 
 class Ticket(Value):

@@ -14,12 +14,14 @@ from pathlib import Path
 
 from scriptrun.queue import tickets
 from scriptrun.runtime import processes
-from scriptrun.spec.hints import TYPE_CHECKING, Any
 from scriptrun.spec.values import Value
 from scriptrun.store import detached, paths
 from scriptrun.store.locks import flocks
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from typing import Any
+
     from scriptrun.registry.workspace_files import Home
 
 #: seconds in which a runner that was started takes its lock

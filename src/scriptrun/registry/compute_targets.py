@@ -7,13 +7,16 @@ import fnmatch
 from scriptrun.engines import registry as engine_registry
 from scriptrun.spec import values
 from scriptrun.spec.errors import ComputeTargetException
-from scriptrun.spec.hints import TYPE_CHECKING, Any, cast
 from scriptrun.spec.job import Target
 from scriptrun.store import registry
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from typing import Any
+
     from scriptrun.engines.base import Engine
     from scriptrun.registry.workspace_files import Home
+    from scriptrun.runtime.hints import Json
 
 DEFAULT = "local"
 
@@ -26,15 +29,15 @@ def engine_of(target: Target) -> Engine:
     engine_class = engine_registry.engine_class(target.kind)
     if engine_class is None:
         raise ComputeTargetException(
-            f"The compute target {target.name!r} has the class {target.kind!r}, which is unknown.",
-            f"Known classes: {', '.join(engine_registry.kinds())}.",
+            f"Compute target {target.name!r} has the unknown class {target.kind!r}.",
+            f"Valid classes: {', '.join(engine_registry.kinds())}.",
         )
     known = set(values.names_of(engine_class)) - {"name"}
     unknown = sorted(set(target.options) - known)
     if unknown:
         raise ComputeTargetException(
-            f"The compute target {target.name!r} has unknown options: {', '.join(unknown)}.",
-            f"{target.kind} knows: {', '.join(sorted(known))}.",
+            f"Compute target {target.name!r} has unknown options: {', '.join(unknown)}.",
+            f"Valid {target.kind} options: {', '.join(sorted(known))}.",
         )
     options = {key: tuple(x) if isinstance(x, list) else x for key, x in target.options.items()}
     engine: Engine = engine_class(name=target.name, **options)
@@ -49,8 +52,8 @@ def target_of(engine: Engine) -> Target:
     kind = engine_registry.kind_of(engine)
     if kind is None:
         raise ComputeTargetException(
-            f"{type(engine).__name__} is not the class of an engine.",
-            f"Known classes: {', '.join(engine_registry.kinds())}. A package brings another by an "
+            f"{type(engine).__name__} is not an engine class.",
+            f"Valid classes: {', '.join(engine_registry.kinds())}. A package adds another with an "
             f"entry point in the group {engine_registry.GROUP}.",
         )
     options = engine_registry.options_of(engine)
@@ -66,8 +69,8 @@ def resolve(workspace: Home, wanted: object) -> Engine:
     if wanted is None:
         wanted = default_name(workspace)
     if not isinstance(wanted, str):
-        if engine_registry.kind_of(wanted) is not None:
-            return cast("Engine", wanted)
+        if engine_registry.is_engine(wanted):
+            return wanted
         wanted = getattr(wanted, "name", wanted)
     name = _unaliased(workspace, str(wanted))
     value = _shelf(workspace).get(name)
@@ -76,20 +79,20 @@ def resolve(workspace: Home, wanted: object) -> Engine:
     if value is None:
         known = ", ".join(sorted(all_of(workspace)))
         raise ComputeTargetException(
-            f"There is no compute target named {wanted!r} in the workspace {workspace.name!r}.",
-            f"Known: {known}. Add it with `scriptrun compute add {wanted} --class ...`.",
+            f"Compute target {wanted!r} not found in workspace {workspace.name!r}.",
+            f"Targets: {known}. To add it, run: scriptrun compute add {wanted} --class ...",
         )
     options = {key: each for key, each in value.items() if key != "class"}
     return engine_of(Target(name, value.get("class", engine_registry.DEFAULT), options))
 
 
-def all_of(workspace: Home) -> dict[str, Any]:
+def all_of(workspace: Home) -> Json:
     """The compute targets by name; ``local`` is always there."""
     names = {DEFAULT, *(name for name in _shelf(workspace).names() if not _is_setting(name))}
     return {name: resolve(workspace, name) for name in sorted(names)}
 
 
-class Targets(dict[str, Any]):
+class Targets(dict[str, "Any"]):
     """A workspace's compute targets by name; a name that an alias stands for is there too."""
 
     def __init__(self, workspace: Home) -> None:
@@ -120,8 +123,8 @@ def remove(workspace: Home, name: str) -> None:
     """Forget the compute target. Raises ComputeTargetException when there is none."""
     if _shelf(workspace).get(name) is None:
         raise ComputeTargetException(
-            f"There is no compute target named {name!r} to remove.",
-            "`scriptrun compute list` shows what there is.",
+            f"Compute target {name!r} does not exist.",
+            "To list targets, run: scriptrun compute list",
         )
     _shelf(workspace).remove(name)
 

@@ -12,10 +12,10 @@ from scriptrun.config.environments import team as team_environments
 from scriptrun.config.environments.environment import Environment, is_reserved
 from scriptrun.config.run_configuration import DEFAULT_ENVIRONMENT
 from scriptrun.spec.errors import EnvironmentException, UserErrorException, WorkspaceException
-from scriptrun.spec.hints import TYPE_CHECKING
 from scriptrun.store import registry, yaml_file
 from scriptrun.store.secrets import vault
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from pathlib import Path
 
@@ -33,8 +33,8 @@ def register(workspace: Home, environment: Environment) -> Environment:
     name = environment.name or ""
     if is_reserved(name):
         raise UserErrorException(
-            f"The name {name!r} is reserved for curated environments.",
-            "Give it another one: environment.clone('my-name').",
+            f"Environment name {name!r} is reserved for curated environments.",
+            "Use another name: environment.clone('my-name').",
         )
     value = environment.to_dict()
     vault.keep_offered()
@@ -75,14 +75,12 @@ def get(workspace: Home, name: str, version: str | None = None) -> Environment:
         found = _ready_made(workspace, unaliased(workspace, name))
         if found is not None:
             return found
-        raise EnvironmentException(
-            f"There is no environment named {name!r}.", _hint(workspace, name)
-        )
+        raise EnvironmentException(f"Environment {name!r} not found.", _hint(workspace, name))
     number = versions[-1] if version in (None, "") else _number(version)
     if number not in versions:
         raise EnvironmentException(
-            f"The environment {name!r} has no version {version}.",
-            f"It has {', '.join(map(str, versions))}.",
+            f"Environment {name!r} has no version {version}.",
+            f"Versions: {', '.join(map(str, versions))}.",
         )
     return Environment.from_dict({**_shelf(workspace).get(name, number), "version": str(number)})
 
@@ -131,7 +129,7 @@ def set_alias(workspace: Home, name: str, stands_for: str) -> None:
     get(workspace, stands_for)
     if fnmatch.fnmatchcase(stands_for.lower(), name.lower()):
         raise UserErrorException(
-            f"{name!r} cannot stand for {stands_for!r}: it is the same name, or matches it."
+            f"{name!r} cannot be an alias of {stands_for!r}: it equals or matches that name."
         )
     _aliases(workspace).put(_ALIASES, {**aliases(workspace), name: stands_for})
 
@@ -141,7 +139,7 @@ def remove_alias(workspace: Home, name: str) -> None:
     left = aliases(workspace)
     if left.pop(name, None) is None:
         known = ", ".join(left) or "none"
-        raise UserErrorException(f"{name!r} is no alias here.", f"The aliases are: {known}.")
+        raise UserErrorException(f"Alias {name!r} does not exist.", f"Aliases: {known}.")
     _aliases(workspace).put(_ALIASES, left)
 
 
@@ -174,7 +172,7 @@ def _hint(workspace: Home, name: str) -> str:
     known = [*_shelf(workspace).names(), *team, *curated.names()]
     near = difflib.get_close_matches(name, known, n=3, cutoff=0.5)
     meant = f"Did you mean {', '.join(near)}? " if near else ""
-    return f"{meant}`scriptrun env list` shows all; environment.register(workspace) adds one."
+    return f"{meant}To list environments, run: scriptrun env list"
 
 
 def _shelf(workspace: Home) -> registry.Registry:

@@ -6,11 +6,14 @@ from pathlib import Path
 
 from scriptrun.runtime import files
 from scriptrun.spec import ids
-from scriptrun.spec.hints import TYPE_CHECKING, Any
 from scriptrun.store import paths
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from typing import Any
+
     from scriptrun.registry.workspace_files import Home
+    from scriptrun.runtime.hints import Json
 
 
 def make(workspace: Home, name: str) -> None:
@@ -19,9 +22,9 @@ def make(workspace: Home, name: str) -> None:
         put(workspace, name, created=ids.now())
 
 
-def read(workspace: Home, name: str) -> dict[str, Any]:
+def read(workspace: Home, name: str) -> Json:
     """What is kept of the experiment; empty before its first use."""
-    found: dict[str, Any] = files.read_json(str(_path(workspace, name))) or {}
+    found: Json = files.read_json(str(_path(workspace, name))) or {}
     return found
 
 

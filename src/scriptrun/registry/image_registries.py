@@ -10,10 +10,10 @@ import re
 
 from scriptrun.spec.environment import EnvironmentSpec
 from scriptrun.spec.errors import SecretException, UserErrorException
-from scriptrun.spec.hints import TYPE_CHECKING
 from scriptrun.store import container_tool, registry
 from scriptrun.store.secrets import vault
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from scriptrun.config.environments.environment import Environment
     from scriptrun.registry.workspace_files import Home
@@ -23,18 +23,13 @@ _NAME = "container-registry"
 _ADDRESS = re.compile(r"(?:[a-z0-9.-]+|\[[0-9a-f:]+\])(?::\d+)?(?:/[a-z0-9]+(?:[._-]+[a-z0-9]+)*)*")
 
 
-def secret_of(address: str) -> str:
-    """The name of the secret that holds the password for a registry."""
-    return f"registry-{address}"
-
-
 def keep(environment: Environment) -> None:
     """Keep the passwords that ``environment`` gives: of its registry, and of indexes."""
     vault.keep_offered()
     given = environment.docker.base_image_registry
     if not (given.address and given.password):
         return
-    secret = secret_of(given.address)
+    secret = container_tool.secret_of(given.address)
     if _known(secret) != given.password:
         vault.keep(secret, given.password)
 
@@ -54,12 +49,12 @@ def name(
     address = address.partition("://")[2].rstrip("/") or address.rstrip("/")
     if not _ADDRESS.fullmatch(address):
         raise UserErrorException(
-            f"{address!r} is no address of a registry.",
-            "Write HOST[:PORT][/PATH] in small letters, as registry.example.org/team.",
+            f"Invalid registry address {address!r}.",
+            "Use HOST[:PORT][/PATH] in lower case, e.g. registry.example.org/team.",
         )
     shelf.put(_NAME, {"address": address, **({"username": username} if username else {})})
     if password:
-        vault.keep(secret_of(address), password)
+        vault.keep(container_tool.secret_of(address), password)
 
 
 def named(workspace: Home) -> dict[str, str]:
@@ -67,16 +62,9 @@ def named(workspace: Home) -> dict[str, str]:
     return dict(_shelf(workspace).get(_NAME) or {})
 
 
-def know(spec: EnvironmentSpec, workspace: Home) -> None:
-    """Let the builders of this process know the workspace's registry, and the passwords."""
-    if not spec.container:
-        return
-    container_tool.shared = named(workspace)
-    own = spec.docker.get("registry") or {}
-    for address in filter(None, [own.get("address"), container_tool.shared.get("address")]):
-        password = _known(secret_of(address))
-        if password:
-            container_tool.passwords[address] = password
+def for_build(spec: EnvironmentSpec, workspace: Home) -> dict[str, str]:
+    """The workspace's registry, where ``spec`` is an image, which is shared there; else empty."""
+    return named(workspace) if spec.container else {}
 
 
 def _shelf(workspace: Home) -> registry.Shelf:

@@ -9,11 +9,13 @@ from pathlib import Path
 
 from scriptrun.runtime.files import unique
 from scriptrun.spec.errors import UserErrorException
-from scriptrun.spec.hints import TYPE_CHECKING, Any
 from scriptrun.store import blobs, paths
 from scriptrun.store.versions import Head, Heads
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from typing import Any
+
     from scriptrun.registry.workspace_files import Home
 
 #: what may be said of a version after it was registered
@@ -36,7 +38,7 @@ def keep(home: Home, name: str, paths: Mapping[str, Path], root: str, head: Head
     """
     if not isinstance(name, str) or not name.strip() or "/" in name or "\\" in name or ":" in name:
         raise UserErrorException(
-            f"{name!r} cannot name a model.", "Give a text without '/' and ':', such as 'digits'."
+            f"Invalid model name {name!r}.", "Use a name without '/' and ':', e.g. 'digits'."
         )
     files = []
     for path, source in sorted(paths.items()):
@@ -62,7 +64,8 @@ def files_of(path: str | os.PathLike[str]) -> tuple[dict[str, Path], str]:
     if not found:
         what = "is an empty folder" if place.is_dir() else "does not exist"
         raise UserErrorException(
-            f"The model at {place} {what}.", "model_path names a file, or a folder with files."
+            f"The model path {str(place)!r} {what}.",
+            "Set model_path to a file or a folder that contains files.",
         )
     return found, place.name
 
@@ -74,16 +77,16 @@ def get(home: Home, name: str, version: int | None = None) -> Head:
     """
     found = _shelf(home).versions(name) if isinstance(name, str) and name else []
     if not found:
-        known = ", ".join(_shelf(home).names()) or "none yet"
+        known = ", ".join(_shelf(home).names()) or "none"
         raise UserErrorException(
-            f"There is no model named {name!r} in the workspace {home.name!r}.",
-            f"Registered: {known}.",
+            f"Model {name!r} not found in workspace {home.name!r}.",
+            f"Models: {known}.",
         )
     number = found[-1] if version is None else version
     if number not in found:
         raise UserErrorException(
-            f"The model {name!r} has no version {version}.",
-            f"It has {', '.join(map(str, found))}.",
+            f"Model {name!r} has no version {version}.",
+            f"Versions: {', '.join(map(str, found))}.",
         )
     return _shelf(home).get(name, number)
 
@@ -118,7 +121,8 @@ def copy_to(home: Home, head: Head, target: Path, exist_ok: bool) -> Path:
     there = [target / file["path"] for file in head["files"] if (target / file["path"]).exists()]
     if there and not exist_ok:
         raise UserErrorException(
-            f"{there[0]} is there already.", "Download elsewhere, or say exist_ok=True (--force)."
+            f"{str(there[0])!r} already exists.",
+            "Choose another folder, or use exist_ok=True (--force).",
         )
     for file in head["files"]:
         place = target / file["path"]
@@ -146,8 +150,8 @@ def _kept(home: Home, head: Head, file: Mapping[str, Any]) -> Path:
     place = blobs.path_of(_content(home), file["sha256"])
     if not place.exists():
         raise UserErrorException(
-            f"The content of {file['path']} of the model {head['name']!r}, version "
-            f"{head['version']}, has gone from {place}."
+            f"The content of {file['path']!r} of model {head['name']!r}, version "
+            f"{head['version']}, is missing from {place}."
         )
     return place
 

@@ -31,15 +31,15 @@ def add(workspace: Home, path: str | os.PathLike[str], exist_ok: bool = False) -
     trouble = _trouble(place)
     if trouble:
         raise UserErrorException(
-            trouble, "Give the path of a .whl (or .tar.gz), as `uv build` makes it."
+            trouble, "Give the path of a .whl or .tar.gz, as built by `uv build`."
         )
     goal = workspace.directory / name_of(place)
     others = list((workspace.directory / FOLDER).glob(f"*/{place.name}"))
     if others and not exist_ok:
-        same = "the same one" if goal in others else "another one"
+        same = "the same" if goal in others else "different"
         raise UserErrorException(
-            f"A wheel {place.name} is in the workspace already, and it is {same}.",
-            "Give it another version; or exist_ok=True: what was asked for before stays as it was.",
+            f"Wheel {place.name!r} already exists in the workspace, with {same} content.",
+            "Change its version, or use exist_ok=True; existing environments keep the old wheel.",
         )
     keep(workspace, place)
     return goal.as_uri()
@@ -89,9 +89,9 @@ def _moved(line: str, places: dict[str, str]) -> str:
 
 def _trouble(place: Path) -> str:
     if not place.is_file():
-        return f"There is no file {place}."
+        return f"File {str(place)!r} does not exist."
     if place.name.endswith(".tar.gz"):  # as people give it, an archive of sources
-        return "" if tarfile.is_tarfile(place) else f"{place} cannot be read as an archive."
+        return "" if tarfile.is_tarfile(place) else f"{str(place)!r} is not a valid archive."
     if place.suffix != ".whl" or place.name.count("-") < 4:
-        return f"{place.name} is no name of a wheel."
-    return "" if zipfile.is_zipfile(place) else f"{place} is no wheel: it cannot be read as one."
+        return f"Invalid wheel name {place.name!r}."
+    return "" if zipfile.is_zipfile(place) else f"{str(place)!r} is not a valid wheel."

@@ -13,14 +13,16 @@ from pathlib import Path
 
 from scriptrun.runtime import files
 from scriptrun.spec.errors import UserErrorException, WorkspaceException
-from scriptrun.spec.hints import TYPE_CHECKING, Any, TypeVar
 from scriptrun.store import paths
 from scriptrun.tracking import run_folder
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import Self
+    from typing import Self, TypeVar
 
-H = TypeVar("H", bound="Home")
+    from scriptrun.runtime.hints import Json
+
+    H = TypeVar("H", bound="Home")
 
 DIRECTORY = ".scriptrun"
 FORMAT = 1
@@ -40,16 +42,16 @@ class Home:
         facts = files.read_json(str(self.directory / "workspace.json"))
         if facts is None:
             raise WorkspaceException(
-                f"There is no workspace in {self.root}.",
-                "Make one with `scriptrun init`, or Workspace.create(name).",
+                f"No workspace found in {str(self.root)!r}.",
+                "Create one with `scriptrun init` or Workspace.create(name).",
             )
         if facts.get("format", FORMAT) > FORMAT:
             raise WorkspaceException(
-                f"The workspace in {self.root} was made by a newer scriptrun "
-                f"(format {facts['format']}; this one knows up to {FORMAT}).",
-                "Install a newer scriptrun.",
+                f"The workspace in {str(self.root)!r} was created by a newer scriptrun "
+                f"(format {facts['format']}; this version supports up to {FORMAT}).",
+                "Upgrade scriptrun.",
             )
-        self._facts: dict[str, Any] = facts
+        self._facts: Json = facts
 
     @classmethod
     def create(
@@ -95,10 +97,10 @@ class Home:
         """The workspace ``name`` in ``path``, or in the current directory or one above it."""
         found = cls(path) if path else cls.search(Path.cwd())
         if found is None or found.name != name:
-            there = f"; there is {found.name!r} in {found.root}" if found else ""
+            there = f"; found {found.name!r} in {found.root}" if found else ""
             raise WorkspaceException(
-                f"There is no workspace {name!r} here or above{there}.",
-                f"Make it with `scriptrun init {name}`, or name its directory with path=.",
+                f"Workspace {name!r} not found in the current directory or its parents{there}.",
+                f"Create it with `scriptrun init {name}`, or give its directory with path=.",
             )
         return found
 
@@ -146,7 +148,7 @@ class Home:
         if (root.absolute() / DIRECTORY / "workspace.json").exists():
             return cls(root)
         made = cls.create(_as_name(name), path=root, exist_ok=True)
-        print(f"Made the workspace {made.name!r} in {made.directory}", file=sys.stderr)
+        print(f"Created workspace {made.name!r} in {made.directory}", file=sys.stderr)
         return made
 
     @classmethod
@@ -165,8 +167,8 @@ class Home:
         facts = files.read_json(str(config))
         if not isinstance(facts, dict) or not facts.get("workspace_name"):
             raise UserErrorException(
-                f"{config} names no workspace.",
-                'It should hold {"workspace_name": ...}, as Workspace.write_config() writes it.',
+                f"{str(config)!r} does not name a workspace.",
+                'Expected {"workspace_name": ...}, as written by Workspace.write_config().',
             )
         root = (
             config.parent.parent
@@ -183,7 +185,7 @@ class Home:
             resource_group=facts.get("resource_group"),
             path=root,
         )
-        print(f"Made the local workspace {made.name!r} in {made.directory}", file=sys.stderr)
+        print(f"Created local workspace {made.name!r} in {made.directory}", file=sys.stderr)
         return made
 
     @property
@@ -245,12 +247,12 @@ class Home:
         folder = self.find_run(run_id)
         if folder is None:
             raise UserErrorException(
-                f"There is no run {run_id!r} in the workspace {self.name!r}.",
-                "`scriptrun list` shows the runs.",
+                f"Run {run_id!r} not found in workspace {self.name!r}.",
+                "To list runs, run: scriptrun list",
             )
         return folder
 
-    def get_details(self) -> dict[str, Any]:
+    def get_details(self) -> Json:
         """The workspace's facts as a dict."""
         return {**self._facts, "location": self.location, "path": str(self.root)}
 
@@ -281,12 +283,12 @@ def _existing(found: H, name: str, exist_ok: bool) -> H:
     if exist_ok and found.name == name:
         return found
     raise WorkspaceException(
-        f"There is a workspace already in {found.root}, named {found.name!r}.",
-        "Open it with Workspace.from_config(), or name another directory with path=.",
+        f"Workspace {found.name!r} already exists in {found.root}.",
+        "Open it with Workspace.from_config(), or give another directory with path=.",
     )
 
 
-def _make(root: Path, facts: dict[str, Any]) -> None:
+def _make(root: Path, facts: Json) -> None:
     directory = root / DIRECTORY
     try:
         for name in ("runs", "snapshots", "locks"):
@@ -300,7 +302,7 @@ def _make(root: Path, facts: dict[str, Any]) -> None:
 def _check_name(name: object) -> None:
     if not isinstance(name, str) or not name.strip() or len(name) > 260:
         raise UserErrorException(
-            f"A workspace's name is a text of 1 to 260 characters, not {name!r}."
+            f"A workspace name must be a string of 1 to 260 characters, not {name!r}."
         )
 
 

@@ -5,10 +5,10 @@ Nothing outside this package, and the engines, says how that host is reached.
 
 from __future__ import annotations
 
-from scriptrun.spec.hints import TYPE_CHECKING
 from scriptrun.spec.job import Target
 from scriptrun.spec.later import later
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from scriptrun.remote import client
     from scriptrun.remote.client import RemoteRuns

@@ -21,7 +21,10 @@ from scriptrun.engines.transport import Done, Ssh, Transport
 from scriptrun.environments.uv import tool as uv_tool
 from scriptrun.spec.digests import digest_of, sha256
 from scriptrun.spec.errors import ComputeTargetException, ExperimentExecutionException
-from scriptrun.spec.hints import Any
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
 
 #: where a cluster's runs lie unless the target says otherwise
 ROOT = "~/scriptrun"
@@ -91,8 +94,8 @@ def _broken(transport: Ssh, address: dict[str, Any], done: Done) -> ExperimentEx
     last = done.complaint[-600:] or f"exit code {done.code}"
     named = f" ({address['tool']})" if address.get("tool") else ""
     return ExperimentExecutionException(
-        f"scriptrun on {transport.place}{named} did not answer: {last}",
-        "`scriptrun compute check NAME` looks at the cluster.",
+        f"scriptrun on {transport.place}{named} did not respond: {last}",
+        "To check the cluster, run: scriptrun compute check NAME",
     )
 
 
@@ -140,8 +143,8 @@ def make(transport: Ssh, root: str) -> None:
     done = transport.run(["sh", "-c", _FIND])
     if done.code:
         raise ComputeTargetException(
-            f"No Python 3.11 or newer was found on {transport.place}.",
-            "Name one that has scriptrun: `scriptrun compute set NAME --tool /path/to/python`.",
+            f"No Python 3.11 or newer found on {transport.place}.",
+            "Set one that has scriptrun: scriptrun compute set NAME --tool /path/to/python",
         )
     python, version, machine, *libc = done.text.split()
     with tempfile.TemporaryDirectory() as folder:
@@ -151,8 +154,8 @@ def make(transport: Ssh, root: str) -> None:
     done = transport.run(["sh", "-c", _MAKE, "make", place, key(), python, version], data, LONG)
     if done.code:
         raise ComputeTargetException(
-            f"scriptrun could not be put into {place} on {transport.place}: {done.complaint}.",
-            "Check the target's root, its permissions and its quota.",
+            f"Cannot install scriptrun into {place} on {transport.place}: {done.complaint}.",
+            "Check the permissions and quota of the target's root.",
         )
 
 
@@ -172,10 +175,10 @@ def _fetch(folder: Path, version: str, platform: str) -> None:
     done = subprocess.run(argv, stdin=subprocess.DEVNULL, capture_output=True, text=True)
     if done.returncode:
         raise ComputeTargetException(
-            f"What scriptrun needs on the cluster ({platform}, Python {version}) could not be "
-            f"fetched here: {done.stderr.strip()}",
-            "Install scriptrun there, and name its Python: "
-            "`scriptrun compute set NAME --tool /path/to/python`.",
+            f"Cannot download scriptrun's dependencies for the cluster ({platform}, Python "
+            f"{version}): {done.stderr.strip()}",
+            "Install scriptrun on the cluster and set its Python: "
+            "scriptrun compute set NAME --tool /path/to/python",
         )
 
 

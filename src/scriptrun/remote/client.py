@@ -21,14 +21,16 @@ from scriptrun.runtime import files, identity
 from scriptrun.runtime.injob import artifacts
 from scriptrun.spec import states
 from scriptrun.spec.errors import ComputeTargetException, ExperimentExecutionException
-from scriptrun.spec.hints import TYPE_CHECKING, Any
 from scriptrun.spec.job import JobSpec, Target
 from scriptrun.spec.later import later
 from scriptrun.spec.values import Value
 from scriptrun.store.snapshots import bundle as snapshot_bundle
 from scriptrun.tracking import run_folder, run_state
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from typing import Any
+
     from scriptrun.preparation import build_secrets
     from scriptrun.registry import wheels
     from scriptrun.registry.workspace_files import Home
@@ -219,9 +221,9 @@ def _ask(address: dict[str, Any], question: dict[str, Any], data: bytes = b"") -
         answer: dict[str, Any] = json.loads(line)
     except ValueError:
         raise ExperimentExecutionException(
-            f"{address['host']} answered in a way that is not understood: {line[:200]!r}.",
-            "Something may be printed at login there (in .bashrc): it must be quiet without "
-            "a terminal.",
+            f"Unexpected response from {address['host']}: {line[:200]!r}.",
+            "A login script (.bashrc) may be printing output; it must not print without a "
+            "terminal.",
         ) from None
     if "error" in answer:
         raise ExperimentExecutionException(answer["error"], answer["hint"])
@@ -268,8 +270,8 @@ def _never_arrived(folder: Path, job: JobSpec, status: run_state.Status) -> run_
     if identity.is_here(job.submitted_by) and identity.is_alive(job.submitted_by):
         return status
     if not identity.is_here(job.submitted_by):
-        return run_state.Status(states.NOT_STARTED, "it may be on its way to the cluster")
-    return run_state.lost(folder, "its submitter ended before the cluster had it")
+        return run_state.Status(states.NOT_STARTED, "being sent to the cluster")
+    return run_state.lost(folder, "the submitting process ended before the run reached the cluster")
 
 
 def _take_in(

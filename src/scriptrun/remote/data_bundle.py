@@ -11,8 +11,11 @@ from scriptrun.data.datasets import manifest
 from scriptrun.data.datastores import records as datastore_records
 from scriptrun.registry.workspace_files import Home
 from scriptrun.runtime import files
-from scriptrun.spec.hints import Any
 from scriptrun.spec.job import JobSpec
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
 
 
 def pack(home: Home, job: JobSpec) -> dict[str, Any]:

@@ -6,11 +6,13 @@ import time
 from pathlib import Path
 
 from scriptrun.data import summary
-from scriptrun.spec.hints import TYPE_CHECKING, Any
 from scriptrun.spec.later import later
 from scriptrun.tracking import artifacts, events, run_folder
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from typing import Any
+
     from scriptrun.core.run import Run
     from scriptrun.data.datastores import classes as datastore_classes
     from scriptrun.data.datastores import records as datastore_records
@@ -33,7 +35,7 @@ def log_files(run: Run) -> dict[str, str]:
     return found
 
 
-class Definition(dict[str, Any]):
+class Definition(dict[str, "Any"]):
     """A run definition, which answers to the SDK v1's earlier names too (``Arguments``)."""
 
     def __missing__(self, name: str) -> Any:

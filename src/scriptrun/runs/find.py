@@ -8,12 +8,14 @@ from pathlib import Path
 from scriptrun.queue import tickets
 from scriptrun.runs import status as run_status
 from scriptrun.spec.errors import UserErrorException
-from scriptrun.spec.hints import TYPE_CHECKING, Any
 from scriptrun.spec.job import JobSpec
 from scriptrun.store import paths
 from scriptrun.tracking import index, run_state
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from typing import Any
+
     from scriptrun.core.run import Run
     from scriptrun.core.workspace import Workspace
 
@@ -70,17 +72,17 @@ def find(workspace: Workspace, wanted: str | None = None) -> Path:
         return workspace.folder_of(ids[0])
     if not ids and not wanted:
         raise UserErrorException(
-            f"There are no runs in the workspace {workspace.name!r} yet.",
-            "Start one: scriptrun run train.py",
+            f"Workspace {workspace.name!r} has no runs.",
+            "To start one, run: scriptrun run train.py",
         )
     if not ids:
         raise UserErrorException(
-            f"There is no run {wanted!r} in the workspace {workspace.name!r}.",
-            "`scriptrun list` shows the runs; a unique beginning of an id or a display name is "
-            "enough.",
+            f"Run {wanted!r} not found in workspace {workspace.name!r}.",
+            "Give an ID, a unique ID prefix or a display name. To list runs, run: scriptrun list",
         )
     raise UserErrorException(
-        f"{wanted!r} can mean several runs: {', '.join(ids[:5])}.", "Write more of its id."
+        f"Run {wanted!r} is ambiguous; it matches {', '.join(ids[:5])}.",
+        "Use a longer ID prefix.",
     )
 
 

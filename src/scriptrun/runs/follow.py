@@ -13,12 +13,14 @@ from scriptrun.queue import tickets
 from scriptrun.runtime import files
 from scriptrun.spec import states
 from scriptrun.spec.errors import ActivityFailedException, UserErrorException
-from scriptrun.spec.hints import IO, TYPE_CHECKING
 from scriptrun.spec.run_kinds import run_kind
 from scriptrun.tracking import run_folder
 from scriptrun.tracking.unstarted import end_failed
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from typing import IO
+
     from scriptrun.core.run import Run
     from scriptrun.spec.job import JobSpec
     from scriptrun.tracking.run_state import Status
@@ -38,12 +40,12 @@ def script_logs(job: JobSpec, ranks: Sequence[int] | None = None) -> list[str]:
     count = ranks_of(job)
     if not job.distribution.kind:
         if any(ranks or ()):
-            raise UserErrorException(f"The run {job.id} has one process, and no ranks.")
+            raise UserErrorException(f"Run {job.id} is not distributed, so it has no ranks.")
         return ["user_logs/std_log.txt"]
     for rank in ranks or ():
         if not 0 <= rank < count:
             raise UserErrorException(
-                f"The run {job.id} has no rank {rank}.", f"It has the ranks 0 to {count - 1}."
+                f"Run {job.id} has no rank {rank}.", f"Its ranks are 0 to {count - 1}."
             )
     return [f"user_logs/std_log_process_{rank}.txt" for rank in (ranks or (0,))]
 
@@ -163,9 +165,9 @@ def wait(run: Run, show_output: bool) -> Status:
         status = follow(run, _Shown(run) if show_output else _nothing)
     except KeyboardInterrupt:
         print(
-            f"\nDetached: the run {run.id} goes on. Come back with Run.get(workspace, "
-            f"{run.id!r}).wait_for_completion(show_output=True), or `scriptrun logs {run.id} "
-            f"--follow`; end it with `scriptrun cancel {run.id}`.",
+            f"\nDetached: run {run.id} keeps running. To follow it, use Run.get(workspace, "
+            f"{run.id!r}).wait_for_completion(show_output=True) or `scriptrun logs {run.id} "
+            f"--follow`. To cancel it, use `scriptrun cancel {run.id}`.",
             file=sys.stderr,
         )
         raise
@@ -208,9 +210,9 @@ def raise_if_failed(run: Run, raise_on_error: bool) -> None:
     if raise_on_error and status.state == states.FAILED:
         inside = run_kind(run.job.kind).has_children  # its reason has the lines of its run's log
         tail = "" if inside else last_lines(run.path / _log_of_the_end(run))
-        shown = f"\nThe last lines of its log:\n{tail}" if tail else ""
+        shown = f"\nLast lines of its log:\n{tail}" if tail else ""
         reason = status.reason.rstrip(".")
-        raise ActivityFailedException(f"The run {run.id} failed: {reason}.{shown}")
+        raise ActivityFailedException(f"Run {run.id} failed: {reason}.{shown}")
 
 
 def _log_of_the_end(run: Run) -> str:

@@ -5,19 +5,19 @@ from __future__ import annotations
 from pathlib import Path
 
 from scriptrun import remote
-from scriptrun.engines.base import ALIVE, ENDED, QUEUED, UNKNOWN, View
+from scriptrun.engines.base import ALIVE, ENDED, QUEUED, UNKNOWN, PollRound, View
 from scriptrun.queue import tickets, workers
 from scriptrun.registry import compute_targets
 from scriptrun.runtime import identity, results
 from scriptrun.runtime.launcher import retry
 from scriptrun.spec import states
 from scriptrun.spec.errors import ScriptrunError
-from scriptrun.spec.hints import TYPE_CHECKING
 from scriptrun.spec.job import JobSpec
 from scriptrun.spec.later import later
 from scriptrun.spec.run_kinds import SCRIPT, handler, run_kind
 from scriptrun.tracking import run_folder, run_state
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from scriptrun.data.mount import mount as mounting
     from scriptrun.registry.workspace_files import Home
@@ -30,22 +30,31 @@ JUST_NOW = 1.0
 
 
 def status_of(
-    workspace: Home, folder: Path, job: JobSpec, waiting: frozenset[str] | None = None
+    workspace: Home,
+    folder: Path,
+    job: JobSpec,
+    waiting: frozenset[str] | None = None,
+    poll_round: PollRound | None = None,
 ) -> run_state.Status:
     """The run's state. A run that was left behind is settled here, once and for all.
 
-    ``waiting`` are the ids that a glance at the queue found, where many runs are asked about.
+    ``waiting`` are the ids that a look at the queue found, where many runs are asked about, and
+    ``poll_round`` is theirs in common.
     Raises Unreachable for one run of a cluster that cannot be reached.
     """
     kind = run_kind(job.kind)
     if kind.name != SCRIPT:
         decided: run_state.Status = handler(kind.status)(workspace, folder, job)
         return decided
-    return of_script(workspace, folder, job, waiting)
+    return of_script(workspace, folder, job, waiting, poll_round)
 
 
 def of_script(
-    workspace: Home, folder: Path, job: JobSpec, waiting: frozenset[str] | None = None
+    workspace: Home,
+    folder: Path,
+    job: JobSpec,
+    waiting: frozenset[str] | None = None,
+    poll_round: PollRound | None = None,
 ) -> run_state.Status:
     """The state of a run whose work is a script or a command; see ``status_of``."""
     elsewhere = remote.of(job.target)
@@ -55,7 +64,7 @@ def of_script(
         status = run_state.told(folder)
         if status.is_final:
             return status
-        verdict = _look(workspace, folder, job, status, waiting)
+        verdict = _look(workspace, folder, job, status, waiting, poll_round)
         if verdict is not None:
             return verdict
     return run_state.told(folder)
@@ -77,9 +86,10 @@ def _look(  # noqa: PLR0911 (one return for each answer)
     job: JobSpec,
     status: run_state.Status,
     waiting: frozenset[str] | None,
+    poll_round: PollRound | None,
 ) -> run_state.Status | None:
     engine = compute_targets.engine_of(job.target)
-    view = engine.poll([folder])[0]
+    view = engine.poll([folder], poll_round)[0]
     if view.what in (ALIVE, UNKNOWN):
         return _with_word(status, view)
     if view.what == QUEUED:
@@ -94,22 +104,20 @@ def _look(  # noqa: PLR0911 (one return for each answer)
     except PermissionError:
         return status  # its queue is another user's, who alone can tell
     if waits:
-        return (
-            status if view.what != ENDED else run_state.Status(states.QUEUED, "it is started again")
-        )
+        return status if view.what != ENDED else run_state.Status(states.QUEUED, "retrying")
     again = run_state.told(folder)
-    if again.is_final or engine.poll([folder])[0] != view:
+    if again.is_final or engine.poll([folder], poll_round)[0] != view:
         return None
     if view.what == ENDED:
         engine.clean(folder)
         if _is_started_again(workspace, folder, job, view.evidence):
-            return run_state.Status(states.QUEUED, "it is started again")
+            return run_state.Status(states.QUEUED, "retrying")
         if job.data.get("inputs"):
             mounting.clear_stale()
         return run_state.lost(folder, _ended_without_result(job, view.evidence))
     if identity.is_alive(job.submitted_by):
         return status
-    return run_state.lost(folder, "it waited, and its place in the queue is gone")
+    return run_state.lost(folder, "its queue entry is missing")
 
 
 def _with_word(status: run_state.Status, view: View) -> run_state.Status:
@@ -133,8 +141,7 @@ def _is_started_again(workspace: Home, folder: Path, job: JobSpec, evidence: str
         return False
     attempt = (run_folder.attempts(folder) or [1])[-1]
     value = results.result(states.FAILED, evidence, by="guard")
-    order = {"folder": str(folder), "attempt": attempt}
-    if not retry.wanted(job.to_dict(), order, value):
+    if not retry.wanted(job.to_dict(), str(folder), attempt, value):
         return False
     queue = Path(job.submitted_by.get("queue") or tickets.queue_of(workspace.id))
     if tickets.put_back(queue, job.id):
@@ -146,8 +153,8 @@ def _is_started_again(workspace: Home, folder: Path, job: JobSpec, evidence: str
 def _ended_without_result(job: JobSpec, evidence: str) -> str:
     if not job.script and not job.command:
         evidence = evidence.replace("the launcher", "the process that logged it")
-        return f"{evidence}, and neither complete() nor fail() was called"
-    return f"the run ended without telling how: {evidence}"
+        return f"{evidence}; neither complete() nor fail() was called"
+    return f"the run ended without reporting a result: {evidence}"
 
 
 def _waits(workspace: Home, job: JobSpec, waiting: frozenset[str] | None) -> bool:

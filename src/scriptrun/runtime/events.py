@@ -7,6 +7,10 @@ import json
 import os
 import time
 
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from scriptrun.runtime.hints import Json, Place
+
 
 class EventWriter:
     """Appends events to ``<folder>/events/<writer>.jsonl``; opened at the first event.
@@ -15,11 +19,11 @@ class EventWriter:
     opened for appending.
     """
 
-    def __init__(self, folder, writer):
+    def __init__(self, folder: "Place", writer: str) -> None:
         self.path = os.path.join(str(folder), "events", writer + ".jsonl")
         self._number = 0
 
-    def write(self, kind, **fields):
+    def write(self, kind: str, **fields: object) -> None:
         """Append one event of ``kind`` with ``fields`` (JSON values) and the time (UTC seconds)."""
         line = {"t": time.time(), "n": self._number, "kind": kind}
         line.update(fields)
@@ -28,7 +32,7 @@ class EventWriter:
         append(self.path, text.encode("utf-8", "surrogatepass"))
 
 
-def append(path, data):
+def append(path: str, data: bytes) -> None:
     """Append ``data`` (bytes) to ``path`` in one write, making its folder where it is missing."""
     flags = os.O_WRONLY | os.O_CREAT | os.O_APPEND | getattr(os, "O_CLOEXEC", 0)
     try:
@@ -42,7 +46,7 @@ def append(path, data):
         os.close(handle)
 
 
-def read(path):
+def read(path: str) -> "list[Json]":
     """The events of one file in order; a last line without its newline is not there yet."""
     try:
         with open(path, "rb") as handle:
@@ -52,7 +56,13 @@ def read(path):
     return [event for event in map(_parse, lines) if event is not None]
 
 
-def read_all(folder, unreadable=(FileNotFoundError, NotADirectoryError)):
+def read_all(
+    folder: "Place",
+    unreadable: "tuple[type[OSError], ...] | type[OSError]" = (
+        FileNotFoundError,
+        NotADirectoryError,
+    ),
+) -> "list[Json]":
     """The events of the run in ``folder``, by time, then writer, then place in the file.
 
     ``unreadable`` are the errors of a folder without events; others are raised.
@@ -72,7 +82,7 @@ def read_all(folder, unreadable=(FileNotFoundError, NotADirectoryError)):
     return [item[3] for item in found]
 
 
-def _parse(line):
+def _parse(line: bytes) -> "Json | None":
     try:
         event = json.loads(line.decode("utf-8", "surrogatepass"))
     except ValueError:
@@ -80,7 +90,7 @@ def _parse(line):
     return event if isinstance(event, dict) and "kind" in event else None
 
 
-def groups_begun(folder, node):
+def groups_begun(folder: "Place", node: int) -> "list[int]":
     """The process groups of the scripts that node ``node`` began."""
     events = read(os.path.join(str(folder), "events", "node-{}.jsonl".format(node)))
     return [event["pid"] for event in events if event["kind"] == "began"]

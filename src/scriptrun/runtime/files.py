@@ -3,13 +3,19 @@
 import json
 import os
 
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
 
-def unique(digits=12):
+    from scriptrun.runtime.hints import Place
+
+
+def unique(digits: int = 12) -> str:
     """``digits`` random hexadecimal digits (the module uuid costs more than it is worth here)."""
     return os.urandom((digits + 1) // 2).hex()[:digits]
 
 
-def write_atomic(path, data, mode=0o644):
+def write_atomic(path: "Place", data: bytes, mode: int = 0o644) -> None:
     """Write ``data`` (bytes) at ``path`` by a rename: a reader sees the old file or the new one."""
     temporary = "{}.{}.tmp".format(path, unique())
     try:
@@ -20,7 +26,7 @@ def write_atomic(path, data, mode=0o644):
         raise
 
 
-def publish(path, data, mode=0o644):
+def publish(path: "Place", data: bytes, mode: int = 0o644) -> bool:
     """Write ``data`` (bytes) at ``path`` unless something stands there: the first one stands.
 
     True if it was this call's. Uses an exclusive link, which NFS and Lustre keep.
@@ -36,12 +42,12 @@ def publish(path, data, mode=0o644):
         _unlink_quietly(temporary)
 
 
-def to_json(value):
+def to_json(value: object) -> bytes:
     """``value`` as indented UTF-8 JSON bytes."""
     return (json.dumps(value, indent=1, ensure_ascii=False) + "\n").encode("utf-8", "surrogatepass")
 
 
-def read_json(path):
+def read_json(path: "Place") -> "Any":
     """The JSON value in ``path``, or None where there is no such file or it is no JSON."""
     try:
         with open(path, "rb") as handle:
@@ -50,7 +56,7 @@ def read_json(path):
         return None
 
 
-def _write_new(path, data, mode):
+def _write_new(path: str, data: bytes, mode: int) -> None:
     handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_CLOEXEC", 0), mode)
     try:
         view = memoryview(data)
@@ -60,7 +66,7 @@ def _write_new(path, data, mode):
         os.close(handle)
 
 
-def _unlink_quietly(path):
+def _unlink_quietly(path: str) -> None:
     try:
         os.unlink(path)
     except OSError:

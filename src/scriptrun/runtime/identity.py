@@ -5,22 +5,27 @@ A pid alone is used again after a while; pid, start time, boot and host together
 
 import os
 
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from scriptrun.runtime.hints import Json
+
+
 #: variables by which a process is known to belong to a job
 OF_A_JOB = ("SCRIPTRUN_RUN_ID", "SCRIPTRUN_RUN_FOLDER", "SCRIPTRUN_RANK", "SCRIPTRUN_NODE")
 
 
-def of_process(pid=None):
+def of_process(pid: "int | None" = None) -> "Json":
     """The identity of process ``pid`` (default: this one) as a JSON value."""
     pid = os.getpid() if pid is None else pid
     return {"host": host(), "boot": boot(), "pid": pid, "start": start_time(pid)}
 
 
-def is_here(identity):
+def is_here(identity: "Json") -> bool:
     """Whether ``identity`` was taken on this host (its life can be judged from here)."""
     return identity.get("host") == host()
 
 
-def is_alive(identity):
+def is_alive(identity: "Json") -> bool:
     """Whether the process of ``identity`` lives; meaningful only where ``is_here``."""
     if identity.get("boot") != boot():
         return False
@@ -28,7 +33,7 @@ def is_alive(identity):
     return start is not None and start == identity.get("start")
 
 
-def host():
+def host() -> str:
     """This machine's name."""
     if hasattr(os, "uname"):
         return os.uname().nodename
@@ -37,7 +42,7 @@ def host():
     return socket.gethostname()
 
 
-def boot():
+def boot() -> str:
     """What changes with every boot of this machine; "" where the system does not tell."""
     try:
         with open("/proc/sys/kernel/random/boot_id") as handle:
@@ -46,7 +51,7 @@ def boot():
         return ""
 
 
-def start_time(pid):
+def start_time(pid: int) -> "str | None":
     """When ``pid`` was started, in the system's own units as text; None if it is gone."""
     try:
         with open("/proc/{}/stat".format(pid), "rb") as handle:
@@ -56,7 +61,7 @@ def start_time(pid):
     return None if fields[0] in (b"Z", b"X") else fields[19].decode()
 
 
-def _start_time_by_ps(pid):
+def _start_time_by_ps(pid: int) -> "str | None":
     import subprocess
 
     answer = subprocess.run(

@@ -5,22 +5,29 @@ MLflow's file store: ``<root>/<experiment>/<run>/metrics/<name>`` holds ``time v
 run's own. Releases of MLflow that no longer like file stores are told to allow this one.
 """
 
-import glob
 import os
 import re
 import time
 
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
+    from scriptrun.runtime.hints import Json
+    from scriptrun.runtime.order import LaunchOrder
+
+
 ROOT, EXPERIMENT = "mlflow", "0"
 
 
-def variables(job, order, environ):
+def variables(job: "Json", order: "LaunchOrder", environ: "Mapping[str, str]") -> "dict[str, str]":
     """The variables that let mlflow log to this run; empty without mlflow or where one is set.
 
     ``environ`` is what the job would see without them.
     """
     if "MLFLOW_TRACKING_URI" in environ or not _is_present(order):
         return {}
-    folder = order["folder"]
+    folder = order.folder
     run = re.sub(r"[^\w-]", "-", job["id"])
     try:
         _make(folder, run)
@@ -33,17 +40,22 @@ def variables(job, order, environ):
     }
 
 
-def _is_present(order):
-    if order.get("container"):
-        return bool(order["container"].get("mlflow"))
-    python = order.get("python") or ""
-    prefix = order.get("prefix") or os.path.dirname(os.path.dirname(python))
+def _is_present(order: "LaunchOrder") -> bool:
+    if order.container:
+        return bool(order.container.get("mlflow"))
+    python = order.python or ""
+    prefix = order.prefix or os.path.dirname(os.path.dirname(python))
     if not prefix:
         return False
-    return bool(glob.glob(os.path.join(glob.escape(prefix), "lib/python3*/site-packages/mlflow")))
+    lib = os.path.join(prefix, "lib")
+    try:
+        names = [name for name in os.listdir(lib) if name.startswith("python3")]
+    except OSError:
+        return False
+    return any(os.path.lexists(os.path.join(lib, n, "site-packages", "mlflow")) for n in names)
 
 
-def _make(folder, run):
+def _make(folder: str, run: str) -> None:
     place = os.path.join(folder, ROOT, EXPERIMENT)
     mine = os.path.join(place, run)
     for name in ("metrics", "params", "tags", "artifacts"):  # without one it is no run
@@ -66,17 +78,17 @@ def _make(folder, run):
     )
 
 
-def _write(path, lines):
+def _write(path: str, lines: "Iterable[str]") -> None:
     if not os.path.exists(path):
         with open(path, "w", encoding="utf-8") as file:
             file.write("".join(line + "\n" for line in lines))
 
 
-def _text(value):
+def _text(value: str) -> str:
     return "'{}'".format(value.replace("'", "''"))
 
 
-def _address(path):
+def _address(path: str) -> str:
     from urllib.parse import quote  # only where mlflow is
 
     return "file://" + quote(path)

@@ -8,6 +8,14 @@ import time
 
 from . import identity
 
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+    from ctypes import CDLL
+
+    from scriptrun.runtime.hints import Place
+
+
 _PR_SET_CHILD_SUBREAPER = 36
 #: what the processes call themselves that look after runs and their queue. They may stand below a
 #: script that submits runs of its own, and those are no leftovers of that script.
@@ -21,7 +29,7 @@ _PAUSE = (b"catatonit", b"podman pause")
 _KEEPERS = (GUARD.encode(), RUNNER.encode(), DATA.encode(), SWEEP.encode(), *_PAUSE)
 
 
-def call_me(name):
+def call_me(name: str) -> None:
     """Take ``name`` (at most 15 characters) as this process's name, where Linux lets it."""
     try:
         with open("/proc/self/comm", "w") as handle:
@@ -30,10 +38,10 @@ def call_me(name):
         pass
 
 
-_libc = []
+_libc: "list[CDLL]" = []
 
 
-def libc():
+def libc() -> "CDLL":
     """The C library, loaded once; a process that forks many loads it before the first."""
     if not _libc:
         import ctypes
@@ -42,15 +50,15 @@ def libc():
     return _libc[0]
 
 
-def become_subreaper():
+def become_subreaper() -> bool:
     """Let orphaned descendants become our children (Linux); False where that is not to be had."""
     try:
-        return libc().prctl(_PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0) == 0
+        return bool(libc().prctl(_PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0) == 0)
     except (ImportError, OSError, AttributeError):
         return False
 
 
-def await_name(pid, name, seconds=30.0):
+def await_name(pid: int, name: str, seconds: float = 30.0) -> None:
     """Wait until the process ``pid`` has taken ``name``, or has gone (Linux).
 
     For a keeper that is started within a job: until then it looks like a leftover of the script.
@@ -60,12 +68,12 @@ def await_name(pid, name, seconds=30.0):
         time.sleep(0.005)
 
 
-def in_job():
+def in_job() -> bool:
     """Whether this process belongs to a job."""
     return any(name in os.environ for name in identity.OF_A_JOB)
 
 
-def waker():
+def waker() -> int:
     """A descriptor that becomes readable when a child ends."""
     reading, writing = os.pipe()
     os.set_blocking(reading, False)
@@ -75,51 +83,80 @@ def waker():
     return reading
 
 
-def doze(wake, seconds):
+def doze(wake: int, seconds: float) -> None:
     """Sleep for ``seconds``, or until what ``waker`` gave says that a child has ended."""
     ready, _, _ = select.select([wake], [], [], seconds)
     if ready:
         os.read(wake, 4096)
 
 
-def spawn(argv, cwd, environ, output):
+def spawn(argv: "list[str]", cwd: str, environ: "Mapping[str, str]", output: int) -> int:
     """Start ``argv`` as the leader of its own session and return its pid.
 
     ``output`` is the file descriptor that takes stdout and stderr; stdin is empty. Raises OSError,
     with the file's name, when the program cannot be executed. By posix_spawn, which copies no page
     tables; it knows no working directory, so this process goes there and back.
     """
-    actions = [
+    actions: "list[tuple[object, ...]]" = [
         (os.POSIX_SPAWN_OPEN, 0, os.devnull, os.O_RDONLY, 0),
         (os.POSIX_SPAWN_DUP2, output, 1),
         (os.POSIX_SPAWN_DUP2, output, 2),
     ]
     ours = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGPIPE, signal.SIGUSR1)
-    kept = {"file_actions": actions, "setsigmask": (), "setsigdef": ours}
     os.chdir(cwd)
     try:
-        try:
-            return os.posix_spawn(argv[0], argv, environ, setsid=True, **kept)
-        except NotImplementedError:  # a C library without it: a process group of its own will do
-            return os.posix_spawn(argv[0], argv, environ, setpgroup=0, **kept)
+        return spawn_leader(argv, environ, actions, ours)
     except ValueError as error:  # a NUL in an argument or a variable
         raise OSError(errno.EINVAL, str(error), argv[0]) from None
     finally:
         os.chdir("/")
 
 
-def descendants(pid=None):
+def spawn_leader(
+    argv: "list[str]",
+    environ: "Mapping[str, str]",
+    actions: "list[tuple[object, ...]]",
+    defaults: "Iterable[signal.Signals]",
+) -> int:
+    """Start ``argv`` as the leader of a session, with ``defaults`` as usual; return its pid.
+
+    ``actions`` are posix_spawn's on files.
+    """
+    try:
+        return os.posix_spawn(
+            argv[0],
+            argv,
+            environ,
+            file_actions=actions,
+            setsid=True,
+            setsigmask=(),
+            setsigdef=defaults,
+        )
+    except NotImplementedError:  # a C library without it: a process group of its own will do
+        return os.posix_spawn(
+            argv[0],
+            argv,
+            environ,
+            file_actions=actions,
+            setpgroup=0,
+            setsigmask=(),
+            setsigdef=defaults,
+        )
+
+
+def descendants(pid: "int | None" = None) -> "list[int]":
     """The living processes below ``pid`` (default: this one), as pids; empty without /proc.
 
     Guards and runners of other runs, and all below them, are left out.
     """
-    children = {}
+    children: "dict[int, list[tuple[int, bool]]]" = {}
     for name in _listing("/proc"):
         if name.isdigit():
             parent, command, lives = _status(name)
             if parent is not None and command not in _KEEPERS:
                 children.setdefault(parent, []).append((int(name), lives))
-    found, waiting = [], [os.getpid() if pid is None else pid]
+    found: "list[int]" = []
+    waiting = [os.getpid() if pid is None else pid]
     # through the dead as well: a child may have been seen just before its parent died
     while waiting:
         below = children.get(waiting.pop(), [])
@@ -128,19 +165,19 @@ def descendants(pid=None):
     return found
 
 
-def parent_of(pid):
+def parent_of(pid: int) -> "int | None":
     """The parent of the living process ``pid``; None where it has ended."""
     parent, _, lives = _status(str(pid))
     return parent if lives else None
 
 
-def children(pid):
+def children(pid: int) -> "list[int]":
     """The living children of ``pid``."""
     found = [(int(each), _status(each)) for each in _listing("/proc") if each.isdigit()]
     return [each for each, (parent, _, lives) in found if parent == pid and lives]
 
 
-def pids_in_namespaces(pid):
+def pids_in_namespaces(pid: int) -> "list[int]":
     """The pids of the process ``pid`` in the namespaces below ours, outermost first (Linux)."""
     try:
         with open("/proc/{}/status".format(pid)) as handle:
@@ -150,14 +187,14 @@ def pids_in_namespaces(pid):
     return [int(each) for line in lines for each in line]
 
 
-def _listing(path):
+def _listing(path: str) -> "list[str]":
     try:
         return os.listdir(path)
     except OSError:
         return []
 
 
-def _status(pid):
+def _status(pid: str) -> "tuple[int | None, bytes, bool]":
     """The parent of ``pid`` (None: it is gone), its name, and whether it lives."""
     try:
         with open("/proc/{}/stat".format(pid), "rb") as handle:
@@ -168,7 +205,7 @@ def _status(pid):
     return int(fields[1]), head.partition(b"(")[2], fields[0] not in (b"Z", b"X")
 
 
-def of_run(folder):
+def of_run(folder: "Place") -> "list[int]":
     """The living processes that have the run's folder in their first environment, as pids.
 
     This finds them when they have become children of init; empty without /proc.
@@ -188,7 +225,7 @@ def of_run(folder):
     return found
 
 
-def end_run(folder, groups=(), seconds=20.0):
+def end_run(folder: "Place", groups: "Iterable[int]" = (), seconds: float = 20.0) -> None:
     """Kill what is left of a run whose launcher and guard are gone."""
     deadline = time.monotonic() + seconds
     while True:
@@ -202,7 +239,7 @@ def end_run(folder, groups=(), seconds=20.0):
         time.sleep(0.01)
 
 
-def end_group(group, number):
+def end_group(group: int, number: int) -> None:
     """Send signal ``number`` to the process group; nothing happens when it is gone."""
     try:
         os.killpg(group, number)
@@ -210,7 +247,7 @@ def end_group(group, number):
         pass
 
 
-def end_descendants(number, groups=()):
+def end_descendants(number: int, groups: "Iterable[int]" = ()) -> "list[int]":
     """Send signal ``number`` to all below this process and to ``groups``; return the pids met."""
     for group in groups:
         end_group(group, number)
@@ -220,7 +257,7 @@ def end_descendants(number, groups=()):
     return met
 
 
-def send(pid, number):
+def send(pid: int, number: int) -> None:
     """Send signal ``number`` to the process; nothing happens when it is gone."""
     try:
         os.kill(pid, number)
@@ -228,7 +265,7 @@ def send(pid, number):
         pass
 
 
-def clear_descendants(groups=(), patience=1.0):
+def clear_descendants(groups: "Iterable[int]" = (), patience: float = 1.0) -> "list[str]":
     """End whatever still lives below this process: SIGTERM, ``patience`` seconds, SIGKILL.
 
     Returns the names of the programs that had to be ended. Needs to be a subreaper to see orphans.
@@ -248,7 +285,7 @@ def clear_descendants(groups=(), patience=1.0):
     return names
 
 
-def _gone_within(seconds):
+def _gone_within(seconds: float) -> bool:
     deadline = time.monotonic() + seconds
     while _any_left():
         if time.monotonic() >= deadline:
@@ -257,7 +294,7 @@ def _gone_within(seconds):
     return True
 
 
-def _clear_groups(groups, patience):
+def _clear_groups(groups: "Iterable[int]", patience: float) -> "list[str]":
     """Where orphans cannot be adopted (macOS), what stayed in the script's group is ended."""
     for number in (signal.SIGTERM, signal.SIGKILL):
         for group in groups:
@@ -269,7 +306,7 @@ def _clear_groups(groups, patience):
     return []
 
 
-def _any_left():
+def _any_left() -> bool:
     """Reap what has ended; whether anything that is to be ended lives below this process."""
     while True:
         try:
@@ -280,7 +317,7 @@ def _any_left():
             return bool(descendants() or descendants())
 
 
-def name_of(pid):
+def name_of(pid: int) -> str:
     """The short name of the program that runs as ``pid``; "" when it is gone."""
     try:
         with open("/proc/{}/comm".format(pid)) as handle:
@@ -289,7 +326,7 @@ def name_of(pid):
         return ""
 
 
-def signal_name(number):
+def signal_name(number: int) -> str:
     """ "SIGKILL" for 9, and so on."""
     try:
         return signal.Signals(number).name

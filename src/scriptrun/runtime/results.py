@@ -6,6 +6,12 @@ import time
 
 from . import files
 
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from scriptrun.runtime.events import EventWriter
+    from scriptrun.runtime.hints import Json
+
+
 COMPLETED, FAILED, CANCELED = "Completed", "Failed", "Canceled"
 #: freed just before the result is written, so that a full disk cannot keep it from being told
 _RESERVE = 32768
@@ -13,18 +19,18 @@ _RESERVE = 32768
 _SHARE = 8192
 
 
-def attempt_folder(folder, attempt):
+def attempt_folder(folder: str, attempt: int) -> str:
     """The folder of one attempt of the run at ``folder``."""
     return os.path.join(folder, "attempts", str(attempt))
 
 
-def reserve(folder, attempt):
+def reserve(folder: str, attempt: int) -> None:
     """Keep room on the disk for the attempt's result."""
     with open(_reserve_path(folder, attempt), "wb") as handle:
         handle.write(b"\0" * _RESERVE)
 
 
-def release(folder, attempt):
+def release(folder: str, attempt: int) -> None:
     """Give the room back; done just before the result is written."""
     try:
         os.unlink(_reserve_path(folder, attempt))
@@ -32,7 +38,7 @@ def release(folder, attempt):
         pass
 
 
-def _give_back_some(folder, attempt):
+def _give_back_some(folder: str, attempt: int) -> None:
     """Give a part of the room back, and keep half of it for the result."""
     path = _reserve_path(folder, attempt)
     try:
@@ -43,31 +49,40 @@ def _give_back_some(folder, attempt):
         pass  # it has been given back
 
 
-def _reserve_path(folder, attempt):
+def _reserve_path(folder: str, attempt: int) -> str:
     return os.path.join(attempt_folder(folder, attempt), "reserve")
 
 
-def result(state, reason="", exit_code=None, signal=None, began=None, ended=None, **more):
+def result(
+    state: str,
+    reason: str = "",
+    exit_code: "int | None" = None,
+    signal: "str | None" = None,
+    began: "float | None" = None,
+    ended: "float | None" = None,
+    **more: object,
+) -> "Json":
     """A result as a JSON value (docs/explanation/formats.md, Results)."""
-    value = {"state": state, "reason": reason, "exit_code": exit_code, "signal": signal}
+    value: "Json" = {}
+    value.update(state=state, reason=reason, exit_code=exit_code, signal=signal)
     value.update(began=began, ended=time.time() if ended is None else ended, **more)
     return value
 
 
-def publish_node(folder, attempt, node, value):
+def publish_node(folder: str, attempt: int, node: int, value: "Json") -> bool:
     """Write how node ``node`` ended, unless that is known already."""
     path = os.path.join(attempt_folder(folder, attempt), "node-{}.json".format(node))
     value = dict(_with_reason(folder, value), attempt=attempt, node=node)
     return files.publish(path, files.to_json(value))
 
 
-def publish(folder, attempt, value):
+def publish(folder: str, attempt: int, value: "Json") -> bool:
     """Write how the attempt ended; False when it was known already (the first word stands)."""
     path = os.path.join(attempt_folder(folder, attempt), "result.json")
     return files.publish(path, files.to_json(dict(_with_reason(folder, value), attempt=attempt)))
 
 
-def _with_reason(folder, value):
+def _with_reason(folder: str, value: "Json") -> "Json":
     """Whoever asked a run to end may have said why (the driver of a sweep does)."""
     if value["state"] != CANCELED:
         return value
@@ -76,7 +91,14 @@ def _with_reason(folder, value):
     return dict(value, reason=reason) if reason else value
 
 
-def publish_surely(folder, attempt, value, events, seconds=60.0, last=True):
+def publish_surely(
+    folder: str,
+    attempt: int,
+    value: "Json",
+    events: "EventWriter",
+    seconds: float = 60.0,
+    last: bool = True,
+) -> None:
     """As ``publish``, trying again for ``seconds`` while the disk is full.
 
     Publishes the node's end as well; that alone where it is not the ``last`` word.
@@ -88,7 +110,7 @@ def publish_surely(folder, attempt, value, events, seconds=60.0, last=True):
         try:
             publish_node(folder, attempt, value.get("node", 0), value)
             if last and not publish(folder, attempt, value):
-                events.write("late", message="a second result came: " + value["state"])
+                events.write("late", message="received a second result: " + value["state"])
             return
         except OSError as error:
             if error.errno not in (errno.ENOSPC, errno.EDQUOT) or time.monotonic() > deadline:

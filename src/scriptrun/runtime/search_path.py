@@ -2,8 +2,12 @@
 
 import os
 
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from scriptrun.runtime.hints import Json
 
-def of(job, runtime, rest):
+
+def of(job: "Json", runtime: str, rest: "str | None") -> str:
     """PYTHONPATH for ``job`` (as JSON): the folder ``runtime``, then ``rest`` (None for nothing).
 
     Old code's job also finds the names that have gone from packages

@@ -8,6 +8,16 @@ import errno
 import os
 import sys
 
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from typing import Any, BinaryIO, Optional, Tuple
+
+    from scriptrun.runtime.hints import Place
+
+    #: a link's target is bytes, a file's digest is text, and a folder has neither
+    Entry = Tuple[str, bytes, int, Any, Optional[Tuple[str, int]]]
+
 MANIFEST_HEAD = b"scriptrun snapshot 1\n"
 PLACES_HEAD = b"scriptrun places 1\n"
 _FICLONE = 0x40049409
@@ -19,22 +29,22 @@ class SnapshotDamaged(Exception):
     """The snapshot cannot be laid out: it is missing, or a part of it is."""
 
 
-def manifest_path(store, digest):
+def manifest_path(store: "Place", digest: str) -> str:
     """Where the manifest of the snapshot ``digest`` lies."""
     return os.path.join(str(store), "manifests", digest[:2], digest)
 
 
-def object_path(store, digest):
+def object_path(store: "Place", digest: str) -> str:
     """Where a large file lies that is kept by itself, named by its content."""
     return os.path.join(str(store), "objects", digest[:2], digest)
 
 
-def pack_path(store, pack):
+def pack_path(store: "Place", pack: str) -> str:
     """Where the pack ``pack`` lies, which holds many small files one after the other."""
     return os.path.join(str(store), "packs", pack + ".pack")
 
 
-def entries(store, digest):
+def entries(store: "Place", digest: str) -> "Iterator[Entry]":
     """Each entry of a snapshot, in its order, as ``(kind, path, size, digest, place)``.
 
     ``kind`` is "d" (folder), "f" (file), "x" (executable file) or "l" (symbolic link, whose target
@@ -50,7 +60,7 @@ def entries(store, digest):
                 yield each
     except FileNotFoundError as error:
         raise SnapshotDamaged(
-            "The snapshot {} is not in {} ({} is missing).".format(
+            "Snapshot {} is missing from {} ({} not found).".format(
                 digest, store, os.path.basename(str(error.filename))
             )
         ) from None
@@ -58,7 +68,7 @@ def entries(store, digest):
         raise SnapshotDamaged("{} is damaged.".format(manifest)) from None
 
 
-def _entries(lines, places):
+def _entries(lines: "BinaryIO", places: "BinaryIO") -> "Iterator[Entry]":
     folder = b""
     for line in lines:
         kind, rest = line[:1], line[2:-1]
@@ -78,14 +88,14 @@ def _entries(lines, places):
             yield kind.decode(), folder + unescaped(name), int(size), digest.decode(), place
 
 
-def escaped(name):
+def escaped(name: bytes) -> bytes:
     """``name`` (bytes) as it stands in a manifest: on one line."""
     if b"\n" in name or b"\\" in name:
         return name.replace(b"\\", b"\\\\").replace(b"\n", b"\\n")
     return name
 
 
-def unescaped(name):
+def unescaped(name: bytes) -> bytes:
     """The inverse of ``escaped``."""
     if b"\\" not in name:
         return name
@@ -93,7 +103,7 @@ def unescaped(name):
     return b"\\".join(parts)
 
 
-def materialise(store, digest, destination):
+def materialise(store: "Place", digest: str, destination: "Place") -> None:
     """Lay the snapshot ``digest`` of ``store`` out in the folder ``destination``, which is made.
 
     Executable bits, symbolic links, empty folders and names in any bytes are kept; no file may
@@ -116,34 +126,36 @@ def materialise(store, digest, destination):
 
 
 class _Copier:
-    def __init__(self, store):
+    def __init__(self, store: "Place") -> None:
         self._store = store
-        self._packs = {}
+        self._packs: "dict[str, int]" = {}
         self._clones = sys.platform.startswith("linux")
 
-    def copy(self, target, mode, size, digest, place):
+    def copy(
+        self, target: bytes, mode: int, size: int, digest: str, place: "tuple[str, int] | None"
+    ) -> None:
         flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL
         flags |= getattr(os, "O_CLOEXEC", 0) | getattr(os, "O_BINARY", 0)
         handle = os.open(target, flags, mode)
         try:
             if size and place is None:
                 self._copy_object(handle, size, digest)
-            elif size:
+            elif size and place is not None:
                 self._copy_packed(handle, size, *place)
         finally:
             os.close(handle)
 
-    def _copy_packed(self, handle, size, pack, offset):
+    def _copy_packed(self, handle: int, size: int, pack: str, offset: int) -> None:
         source = self._pack(pack)
         while size:
             data = _read_at(source, min(size, _CHUNK), offset)
             if not data:
-                raise SnapshotDamaged("The pack {} in {} was cut off.".format(pack, self._store))
+                raise SnapshotDamaged("Pack {} in {} is truncated.".format(pack, self._store))
             _write(handle, data)
             size -= len(data)
             offset += len(data)
 
-    def _copy_object(self, handle, size, digest):
+    def _copy_object(self, handle: int, size: int, digest: str) -> None:
         path = object_path(self._store, digest)
         source = self._open(path)
         try:
@@ -154,46 +166,46 @@ class _Copier:
             while copied < size:
                 data = os.read(source, _CHUNK)
                 if not data:
-                    raise SnapshotDamaged("{} was cut off.".format(path))
+                    raise SnapshotDamaged("{} is truncated.".format(path))
                 _write(handle, data)
                 copied += len(data)
         finally:
             os.close(source)
 
-    def _pack(self, pack):
+    def _pack(self, pack: str) -> int:
         if pack not in self._packs:
             if len(self._packs) >= 64:
                 self.close()
             self._packs[pack] = self._open(pack_path(self._store, pack))
         return self._packs[pack]
 
-    def _open(self, path):
-        flags = os.O_RDONLY | getattr(os, "O_CLOEXEC", 0) | getattr(os, "O_BINARY", 0)
+    def _open(self, path: str) -> int:
+        flags: int = os.O_RDONLY | getattr(os, "O_CLOEXEC", 0) | getattr(os, "O_BINARY", 0)
         try:
             return os.open(path, flags)
         except FileNotFoundError:
             raise SnapshotDamaged("{} is missing.".format(path)) from None
 
-    def close(self):
+    def close(self) -> None:
         for handle in self._packs.values():
             os.close(handle)
         self._packs.clear()
 
 
-def _read_at(handle, size, offset):
+def _read_at(handle: int, size: int, offset: int) -> bytes:
     if hasattr(os, "pread"):
         return os.pread(handle, size, offset)
     os.lseek(handle, offset, os.SEEK_SET)
     return os.read(handle, size)
 
 
-def _write(handle, data):
+def _write(handle: int, data: bytes) -> None:
     view = memoryview(data)
     while view:
         view = view[os.write(handle, view) :]
 
 
-def _cloned(handle, source):
+def _cloned(handle: int, source: int) -> bool:
     """Whether the file system gave ``handle`` the content of ``source`` without copying it."""
     try:
         import fcntl
@@ -204,7 +216,7 @@ def _cloned(handle, source):
         return False
 
 
-def _copied_by_kernel(handle, source, size):
+def _copied_by_kernel(handle: int, source: int, size: int) -> int:
     """How many bytes the kernel copied from ``source`` to ``handle``; 0 where it cannot."""
     copied = 0
     if hasattr(os, "copy_file_range"):

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from scriptrun.spec.hints import Any, NoReturn, TypeVar
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any, NoReturn, TypeVar
 
-T = TypeVar("T")
+    T = TypeVar("T")
 
 
 def absent(names: str, instead: str) -> Callable[[type[T]], type[T]]:
@@ -26,8 +28,8 @@ def absent(names: str, instead: str) -> Callable[[type[T]], type[T]]:
 
 def _refusal(name: str, instead: str) -> Callable[..., NoReturn]:
     def refuse(*args: Any, **kwargs: Any) -> NoReturn:
-        raise NotImplementedError(f"{name} is not provided by scriptrun. {instead}")
+        raise NotImplementedError(f"{name} is not supported by scriptrun. {instead}")
 
     refuse.__name__ = refuse.__qualname__ = name.rpartition(".")[2]
-    refuse.__doc__ = f"Not provided. {instead}"
+    refuse.__doc__ = f"Not supported. {instead}"
     return refuse

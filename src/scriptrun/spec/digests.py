@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import json
 
-from scriptrun.spec.hints import TYPE_CHECKING, Any
-
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from hashlib import sha256
+    from typing import Any
 else:
     try:  # without OpenSSL, which takes 2 ms to load and is no faster on small texts
         from _sha256 import sha256

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 from scriptrun.spec.digests import digest_of
-from scriptrun.spec.hints import Any
 from scriptrun.spec.values import Value, fresh, names_of
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
 
 #: kinds of environment: an interpreter that is there, or packages to be built into one of our own
 INTERPRETER = "interpreter"

@@ -77,13 +77,15 @@ class ActivityFailedException(ScriptrunError):
     exit_code = 1
 
 
-def refuse(reasons: Sequence[str], what: str = "This job cannot be submitted") -> None:
+def refuse(reasons: Sequence[str], what: str = "Cannot submit this job") -> None:
     """Raise one RunConfigurationException for all ``reasons``; return when there are none."""
     if not reasons:
         return
     if len(reasons) == 1:
-        raise RunConfigurationException(reasons[0], reasons=reasons)
+        raise RunConfigurationException(_sentence(f"{what}: {reasons[0]}"), reasons=reasons)
     lines = "\n".join(f"  - {reason}" for reason in reasons)
-    raise RunConfigurationException(
-        f"{what}, for {len(reasons)} reasons:\n{lines}", reasons=reasons
-    )
+    raise RunConfigurationException(f"{what} ({len(reasons)} problems):\n{lines}", reasons=reasons)
+
+
+def _sentence(text: str) -> str:
+    return text if text.endswith((".", "?", "!")) else f"{text}."

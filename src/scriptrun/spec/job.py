@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 from scriptrun.spec.environment import EnvironmentSpec
-from scriptrun.spec.hints import Any
 from scriptrun.spec.values import Value, fresh, names_of
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
 
 FORMAT = 1
 
@@ -87,7 +90,7 @@ class JobSpec(Value):
         """
         if data.get("format", FORMAT) > FORMAT:
             raise ValueError(
-                f"job.json has format {data['format']}, and this scriptrun knows up to {FORMAT}"
+                f"job.json has format {data['format']}; this scriptrun supports up to {FORMAT}"
             )
         known = {name: data[name] for name in names_of(cls) if name in data}
         for name in ("arguments", "passed", "notes"):

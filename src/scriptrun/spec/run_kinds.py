@@ -8,8 +8,11 @@ from __future__ import annotations
 
 import importlib
 
-from scriptrun.spec.hints import Any
 from scriptrun.spec.values import Value
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
 
 SCRIPT, SWEEP = "azureml.scriptrun", "hyperdrive"
 
@@ -55,9 +58,9 @@ RUN_KINDS = {
 }
 
 
-def run_kind(name: str) -> RunKind:
+def run_kind(name: str | None) -> RunKind:
     """The kind called ``name``; one that is unknown is handled as a script's run."""
-    return RUN_KINDS.get(name, RUN_KINDS[SCRIPT])
+    return RUN_KINDS.get(name or SCRIPT, RUN_KINDS[SCRIPT])
 
 
 def handler(dotted: str) -> Any:

@@ -24,7 +24,7 @@ else:
 _MISSING = object()
 
 
-class _Fresh:
+class Fresh:
     """A default that is made anew for every value."""
 
     __slots__ = ("make",)
@@ -33,9 +33,9 @@ class _Fresh:
         self.make = make
 
 
-def fresh(*, default_factory: Callable[[], T]) -> T:
+def fresh(default_factory: Callable[[], T]) -> T:
     """A field's default that is made anew for every value (for lists, dicts, other values)."""
-    return _Fresh(default_factory)  # type: ignore[return-value]
+    return Fresh(default_factory)  # type: ignore[return-value]
 
 
 class _AsDataclass:
@@ -73,33 +73,34 @@ class Value:
         cls._fields = {**cls._fields, **own}
         cls._frozen = frozen
         for name, default in own.items():
-            if isinstance(default, _Fresh):
+            if isinstance(default, Fresh):
                 delattr(cls, name)
 
     def __init__(self, *values: Any, **named: Any) -> None:
         state = self.__dict__
         known = self._fields
+        state.update(zip(known, values, strict=False))
+        if len(values) == len(known) and not named:
+            return
         if len(values) > len(known):
             raise TypeError(f"{type(self).__name__} takes {len(known)} values, not {len(values)}")
-        for name, value in zip(known, values, strict=False):
-            if name in named:
-                raise TypeError(f"{type(self).__name__} got two values for {name!r}")
-            state[name] = value
         for name in named:
+            if name in state:
+                raise TypeError(f"{type(self).__name__} got two values for {name!r}")
             if name not in known:
                 raise TypeError(f"{type(self).__name__} has no field {name!r}")
         for name, default in list(known.items())[len(values) :]:
             if name in named:
                 state[name] = named[name]
             elif default is _MISSING:
-                raise TypeError(f"{type(self).__name__} wants a value for {name!r}")
+                raise TypeError(f"{type(self).__name__} requires a value for {name!r}")
             else:
-                state[name] = default.make() if isinstance(default, _Fresh) else default
+                state[name] = default.make() if isinstance(default, Fresh) else default
 
-    def __setattr__(self, name: str, value: Any) -> None:
+    def __setattr__(self, name: str, value: object) -> None:
         if self._frozen:
             raise AttributeError(
-                f"{type(self).__name__} cannot be changed: make another with replace"
+                f"{type(self).__name__} is immutable; create a new one with replace"
             )
         object.__setattr__(self, name, value)
 
@@ -110,7 +111,7 @@ class Value:
 
     def __hash__(self) -> int:
         if not self._frozen:
-            raise TypeError(f"{type(self).__name__} can change, so it has no hash")
+            raise TypeError(f"{type(self).__name__} is mutable and cannot be hashed")
         return hash(self._values())
 
     def __repr__(self) -> str:
@@ -131,15 +132,30 @@ class Value:
 
 def names_of(cls: type) -> tuple[str, ...]:
     """The names of the fields of ``cls``, a Value or a dataclass."""
-    fields: dict[str, Any] = getattr(cls, "_fields", None) or cls.__dataclass_fields__  # type: ignore[attr-defined]
-    return tuple(fields)
+    return tuple(getattr(cls, "_fields", None) or types_of(cls))
+
+
+def types_of(cls: type) -> dict[str, str]:
+    """The fields of ``cls``, a Value or a dataclass, and the types that annotate them."""
+    if issubclass(cls, Value):
+        annotations = _annotations(cls)
+        return {name: str(annotations[name]) for name in cls._fields}
+    fields: dict[str, Field[object]] = cls.__dataclass_fields__  # type: ignore[attr-defined]
+    return {name: str(field.type) for name, field in fields.items()}
+
+
+def replace(value: T, **changes: object) -> T:
+    """``value``, a Value or a dataclass, with some fields changed."""
+    cls = type(value)
+    return cls(**{**{name: getattr(value, name) for name in names_of(cls)}, **changes})
 
 
 def _plain(value: Any) -> Any:
     if isinstance(value, Value):
         return value.as_dict()
     if isinstance(value, list | tuple):
-        return type(value)(_plain(each) for each in value)
+        plain = [_plain(each) for each in value]
+        return type(value)(*plain) if hasattr(value, "_fields") else type(value)(plain)
     if isinstance(value, dict):
         return {key: _plain(each) for key, each in value.items()}
     return value
@@ -152,7 +168,7 @@ def _dataclass_like(cls: type[Value]) -> Any:
     for name, default in cls._fields.items():
         if default is _MISSING:
             made.append((name, object, dataclasses.field()))
-        elif isinstance(default, _Fresh):
+        elif isinstance(default, Fresh):
             made.append((name, object, dataclasses.field(default_factory=default.make)))
         else:
             made.append((name, object, dataclasses.field(default=default)))
@@ -163,14 +179,14 @@ def _dataclass_like(cls: type[Value]) -> Any:
     return like
 
 
-def _annotations(cls: type[Value]) -> dict[str, Any]:
-    found: dict[str, Any] = {}
+def _annotations(cls: type[Value]) -> dict[str, object]:
+    found: dict[str, object] = {}
     for each in reversed(cls.__mro__):
         found.update(_own_annotations(each))
     return found
 
 
-def _own_annotations(cls: type) -> dict[str, Any]:
+def _own_annotations(cls: type) -> dict[str, object]:
     """The class's own annotations as texts, without the module ``inspect`` and what it loads."""
-    found: dict[str, Any] = cls.__dict__.get("__annotations__", {})  # noqa: RUF063
+    found: dict[str, object] = cls.__dict__.get("__annotations__", {})  # noqa: RUF063
     return found

@@ -10,7 +10,10 @@ from queue import SimpleQueue
 
 from scriptrun.runtime.files import unique
 from scriptrun.spec.errors import WorkspaceException
-from scriptrun.spec.hints import Any
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
 
 _PIECE, _BUFFERS = 1 << 20, 8
 #: bytes from which on the digest is taken in a thread beside the copy
@@ -39,7 +42,7 @@ def put(root: Path, source: str | os.PathLike[str]) -> tuple[str, int]:
             part.unlink(missing_ok=True)
     except OSError as error:
         raise WorkspaceException(
-            f"{os.fspath(source)} cannot be kept in {root}: {error.strerror or error}."
+            f"Cannot store {os.fspath(source)!r} in {root}: {error.strerror or error}."
         ) from None
     return digest, size
 

@@ -16,22 +16,21 @@ from scriptrun.runtime import files
 from scriptrun.runtime.containers import podman
 from scriptrun.spec.digests import digest_of
 from scriptrun.spec.errors import EnvironmentException
-from scriptrun.spec.hints import Any
 from scriptrun.spec.values import Value
 from scriptrun.store import paths
 
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from scriptrun.runtime.hints import Json
+
 #: seconds that the tool may take to say something of itself
 PATIENCE = 30.0
-#: passwords of registries by their address, for as long as this process lives: set by the hall
-passwords: dict[str, str] = {}
-#: the registry that the workspace names: ``address`` and ``username``; set by the hall
-shared: dict[str, str] = {}
 #: the label of a container in which an image is built: the pid of the process that does it
 BUILDER = "scriptrun.builder"
 _SETTINGS = re.compile(r"CONTAINERS?_\w+|DOCKER_\w+|STORAGE_\w+|XDG_\w+|HOME")
 HOW_TO = (
-    "Install podman (Debian: apt install podman; Fedora: dnf install podman) or Docker, or name "
-    "the packages alone: Environment.from_pip_requirements, from_conda_specification"
+    "Install podman (Debian: apt install podman; Fedora: dnf install podman) or Docker, or specify "
+    "only packages: Environment.from_pip_requirements, from_conda_specification"
 )
 
 
@@ -92,7 +91,7 @@ def require() -> Tool:
     """The tool. Raises EnvironmentException where there is none."""
     found, why = _asked()
     if found is None:
-        raise EnvironmentException(f"An image needs a container tool, and {why}.", f"{HOW_TO}.")
+        raise EnvironmentException(f"Images require a container tool, but {why}.", f"{HOW_TO}.")
     return found
 
 
@@ -115,11 +114,16 @@ def run(
             env={**podman.VARIABLES, **os.environ, **(environ or {})},
         )
     except subprocess.TimeoutExpired:
-        return Said(124, "", f"{found.kind} gave no answer in {patience:g} s")
+        return Said(124, "", f"{found.kind} did not respond within {patience:g} s")
     except OSError as error:
         return Said(127, "", f"{found.path}: {error.strerror}")
     texts = (text.decode("utf-8", "replace").strip() for text in (done.stdout, done.stderr))
     return Said(done.returncode, *texts)
+
+
+def secret_of(address: str) -> str:
+    """The name of the secret that holds the password for a registry."""
+    return f"registry-{address}"
 
 
 def end_builds(pid: int) -> None:
@@ -181,10 +185,10 @@ def _asked() -> tuple[Tool | None, str]:
 def _no_program() -> str:
     named = os.environ.get("SCRIPTRUN_CONTAINER_TOOL", "")
     if named == "none":
-        return "SCRIPTRUN_CONTAINER_TOOL=none says that there are no containers here"
+        return "SCRIPTRUN_CONTAINER_TOOL=none disables containers"
     if named:
-        return f"SCRIPTRUN_CONTAINER_TOOL names {named}, and there is no such program"
-    return "there is neither podman nor docker on this machine"
+        return f"SCRIPTRUN_CONTAINER_TOOL={named} does not exist"
+    return "neither podman nor docker is installed on this machine"
 
 
 def _stamp(path: str) -> str:
@@ -202,18 +206,18 @@ def _ask(path: str) -> tuple[Tool | None, str]:
     said = run(asked, ["info", "--format", shape])
     if said.code:
         last = (said.error or said.out).splitlines()[-1:] or [f"exit code {said.code}"]
-        return None, f"{path} is there and does not work: {last[0].rstrip('.?!')}"
+        return None, f"{path} does not work: {last[0].rstrip('.?!')}"
     try:
-        info: dict[str, Any] = json.loads(said.out)
+        info: Json = json.loads(said.out)
     except ValueError:
-        return None, f"{path} is there, and what it says of itself cannot be read"
+        return None, f"{path} returned invalid information about itself"
     errors = info.get("ServerErrors") or []
     if errors:
-        return None, f"{path} is there and does not work: {errors[0]}"
+        return None, f"{path} does not work: {errors[0]}"
     return (_docker if asked.kind == "docker" else _podman)(asked, info), ""
 
 
-def _podman(asked: Tool, info: dict[str, Any]) -> Tool:
+def _podman(asked: Tool, info: Json) -> Tool:
     host, store = info.get("host", {}), info.get("store", {})
     return asked.replace(
         version=str(info.get("version", {}).get("Version", "")),
@@ -224,7 +228,7 @@ def _podman(asked: Tool, info: dict[str, Any]) -> Tool:
     )
 
 
-def _docker(asked: Tool, info: dict[str, Any]) -> Tool:
+def _docker(asked: Tool, info: Json) -> Tool:
     options = info.get("SecurityOptions") or []
     return asked.replace(
         version=str(info.get("ServerVersion", "")),

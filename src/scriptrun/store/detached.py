@@ -7,8 +7,8 @@ import os
 from collections.abc import Mapping, Sequence
 
 from scriptrun.runtime import identity, processes
-from scriptrun.spec.hints import TYPE_CHECKING
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from subprocess import Popen
 

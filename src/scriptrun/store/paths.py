@@ -71,8 +71,8 @@ def _made(folder: Path, mode: int = 0o777) -> Path:
             folder.mkdir(mode=mode, exist_ok=True)
     except OSError as error:
         raise WorkspaceException(
-            f"The folder {folder} cannot be made: {error.strerror}.",
-            "Set SCRIPTRUN_CACHE to a folder on this machine that you may write to.",
+            f"Cannot create folder {str(folder)!r}: {error.strerror}.",
+            "Set SCRIPTRUN_CACHE to a writable folder on this machine.",
         ) from None
     return folder
 
@@ -83,8 +83,8 @@ def _keep_private(root: Path) -> None:
     status = root.stat()
     if status.st_uid != os.geteuid():
         raise WorkspaceException(
-            f"The folder {root} holds what waits and runs, and belongs to another user.",
-            "Set SCRIPTRUN_RUNTIME to a folder of your own.",
+            f"Runtime folder {str(root)!r} belongs to another user.",
+            "Set SCRIPTRUN_RUNTIME to a folder that you own.",
         )
     if status.st_mode & 0o077:
         _chmod_quietly(root, 0o700)
@@ -100,7 +100,7 @@ def _chmod_quietly(folder: Path, mode: int) -> None:
 def not_writable(place: Path, error: OSError) -> WorkspaceException:
     """The sentence for a workspace that cannot be written."""
     return WorkspaceException(
-        f"the workspace cannot be written: {error.filename or place}: {error.strerror}",
-        "Free some space, change the permissions, or name another workspace "
+        f"Cannot write the workspace: {error.filename or place}: {error.strerror}.",
+        "Free some disk space, change the permissions, or set another workspace "
         "with SCRIPTRUN_WORKSPACE.",
     )

@@ -46,7 +46,7 @@ class Registry:
         value = yaml_file.read(self._file(name, number)) if number else None
         if value is None:
             which = "" if version is None else f" in version {version}"
-            raise WorkspaceException(f"There is no {name!r}{which} in {self.root}.")
+            raise WorkspaceException(f"{name!r}{which} not found in {self.root}.")
         return value
 
     def versions(self, name: str) -> list[int]:
@@ -107,4 +107,4 @@ def _listed(folder: Path) -> list[str]:
 
 
 def _cannot_write(path: Path, error: OSError) -> WorkspaceException:
-    return WorkspaceException(f"{path} cannot be written: {error.strerror}.")
+    return WorkspaceException(f"Cannot write {str(path)!r}: {error.strerror}.")

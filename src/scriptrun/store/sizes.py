@@ -22,7 +22,7 @@ def size(text: str, named: str) -> int:
         return int(float(found[1]) * (_BINARY if found[3] else _UNITS)[found[2].lower()])
     except (AssertionError, ValueError):
         raise UserErrorException(
-            f"{named}={text!r} is no size.", "Write a number of bytes, as 50GB or 200GiB."
+            f"Invalid size {named}={text!r}.", "Use e.g. 50GB or 200GiB."
         ) from None
 
 
@@ -33,5 +33,5 @@ def age(text: str, named: str) -> float:
     """
     found = re.fullmatch(r"\s*([0-9]+(?:\.[0-9]+)?)\s*(s|min|m|h|d|w|)\s*", text)
     if found is None:
-        raise UserErrorException(f"{named}={text!r} is no age.", "Write 12h, 30d (days) or 4w.")
+        raise UserErrorException(f"Invalid age {named}={text!r}.", "Use e.g. 12h, 30d or 4w.")
     return float(found[1]) * _SECONDS[found[2]]

@@ -7,12 +7,16 @@ was said of the version later.
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
 
 from scriptrun.store import yaml_file
 from scriptrun.store.registry import Registry
 
-Head = dict[str, Any]
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
+
+#: a version as it is kept
+Head = dict[str, "Any"]
 
 
 class Heads:

@@ -13,9 +13,12 @@ from pathlib import Path
 
 from scriptrun.runtime import files
 from scriptrun.spec.errors import WorkspaceException
-from scriptrun.spec.hints import Any
 
-Value = dict[str, Any]
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
+
+Value = dict[str, "Any"]
 
 
 def read(path: Path) -> Value | None:
@@ -110,19 +113,18 @@ def _parse(path: Path) -> Value:
     except (yaml.YAMLError, UnicodeDecodeError) as error:
         mark = getattr(error, "problem_mark", None)
         where = f"{path}, line {mark.line + 1}" if mark is not None else str(path)
-        problem = getattr(error, "problem", None) or "it cannot be read as text"
+        problem = getattr(error, "problem", None) or "it is not text"
         raise WorkspaceException(
-            f"{where}: this is not valid YAML ({problem}).", "Mend the line, or remove the file."
+            f"{where}: invalid YAML ({problem}).", "Fix the line, or remove the file."
         ) from None
     except OSError as error:
-        raise WorkspaceException(f"{path} cannot be read: {error.strerror}.") from None
+        raise WorkspaceException(f"Cannot read {str(path)!r}: {error.strerror}.") from None
     if found is None:
         return {}
     if not isinstance(found, dict):
         raise WorkspaceException(
-            f"{path}, line 1: a mapping (`key: value` lines) was expected here, and this is "
-            f"{_article(found)}.",
-            "Mend the file, or remove it.",
+            f"{path}, line 1: expected a mapping (`key: value` lines), not {_article(found)}.",
+            "Fix the file, or remove it.",
         )
     return plain({str(key): each for key, each in found.items()})
 
@@ -150,9 +152,7 @@ def file_name(name: str) -> str:
     Raises WorkspaceException for a name that is empty or longer than 200 bytes.
     """
     if not name or len(name.encode("utf-8", "replace")) > 200:
-        raise WorkspaceException(
-            f"{name[:50]!r} cannot be a name here: it must have between 1 and 200 characters."
-        )
+        raise WorkspaceException(f"Invalid name {name[:50]!r}: it must have 1 to 200 characters.")
     encoded = "".join(_encoded(char) for char in name)
     if encoded[-1] in ". ":
         encoded = encoded[:-1] + f"%{ord(encoded[-1]):02X}"

@@ -11,10 +11,13 @@ from scriptrun.queue import workers
 from scriptrun.registry import compute_targets
 from scriptrun.registry.workspace_files import Home
 from scriptrun.spec.errors import ExperimentExecutionException
-from scriptrun.spec.hints import Any
 from scriptrun.submission import submit
 from scriptrun.submission.check import Submission
 from scriptrun.submission.submit import Taken, Written
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
 
 
 def submit_all(submissions: list[Submission], workspace: Home) -> list[Path]:

@@ -22,10 +22,14 @@ from scriptrun.data.errors import DatasetValidationError, DatastoreException
 from scriptrun.data.mount import mount as mounting
 from scriptrun.data.stores.globs import is_pattern
 from scriptrun.data.stores.protocol import Store, clean
-from scriptrun.spec.hints import TYPE_CHECKING, Any, Protocol
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from typing import Any, Protocol
+
     from scriptrun.registry.workspace_files import Home
+else:
+    Protocol = object
 
 #: kinds of datastores that can only be read, and those that cannot be reached at all
 _READ_ONLY = ("HTTP",)
@@ -87,7 +91,7 @@ class BoundDataset:
     @property
     def what(self) -> str:
         """How people are told of it."""
-        return f"the input {self.name!r}"
+        return f"input {self.name!r}"
 
     def same(self, other: Bound) -> bool:
         """Whether ``other`` is the same dataset in the same mode."""
@@ -101,15 +105,17 @@ class BoundDataset:
         """See that its datastores are this workspace's and that each source finds something."""
         dataset = self.config.dataset
         if self.config.mode in (MOUNT, DOWNLOAD) and dataset.kind != "file":
-            raise DatasetValidationError(f"A table cannot be {self.config.mode}ed as files.")
+            raise DatasetValidationError(
+                f"A tabular dataset cannot be {self.config.mode}ed as files."
+            )
         content: Content = dataset._content
         check_places(content, home)
         if content.fixed is None:
             content.check()
         elif not content.fixed.path.exists():
             raise DatasetValidationError(
-                f"The list of the files of {dataset!r} is gone from the workspace.",
-                "Register the dataset anew.",
+                f"The manifest of {dataset!r} is missing from the workspace.",
+                "Register the dataset again.",
             )
 
     def stores(self, home: Home) -> list[Store]:
@@ -158,7 +164,7 @@ class BoundReference:
     @property
     def what(self) -> str:
         """How people are told of it."""
-        return f"the data reference {self.name!r}"
+        return f"data reference {self.name!r}"
 
     @property
     def path(self) -> str:
@@ -185,7 +191,7 @@ class BoundReference:
             return
         if store.kind in _READ_ONLY and (not self.path or is_pattern(self.path)):
             raise DatastoreException(
-                f"The datastore {store.name} cannot be listed, so a reference names one file of it."
+                f"Datastore {store.name!r} does not support listing; reference a single file."
             )
         Content([self._source()]).check()
 
@@ -196,7 +202,7 @@ class BoundReference:
     def notes(self, here: bool) -> list[str]:
         """That nothing can be mounted on this machine, where the job runs here and wants it."""
         content = Content([self._source()])
-        return _mount_notes(f"the input {self.name!r}", self.reference.mode, content, here)
+        return _mount_notes(f"input {self.name!r}", self.reference.mode, content, here)
 
     def described_plain(self) -> dict[str, Any]:
         """The reference as a JSON value."""
@@ -215,7 +221,7 @@ class BoundReference:
     def described(self, home: Home) -> dict[str, Any]:
         """The reference as a JSON value, and in words."""
         plain = self.described_plain()
-        return {**plain, "what": f"{self.path or 'the whole'} of {plain['datastore']}"}
+        return {**plain, "what": f"{self.path or 'all'} of {plain['datastore']}"}
 
     def pinned(self, home: Home) -> dict[str, Any]:
         """The same; where files are brought here, which ones."""
@@ -241,7 +247,7 @@ class BoundOutput:
     @property
     def what(self) -> str:
         """How people are told of it."""
-        return f"the output {self.name!r}"
+        return f"output {self.name!r}"
 
     def same(self, other: Bound) -> bool:
         """Whether ``other`` is this very output."""
@@ -261,11 +267,13 @@ class BoundOutput:
         store = self._datastore(home)
         check_datastore(store, home)
         if store.kind in _READ_ONLY:
-            raise DatastoreException(f"The datastore {store.name} can only be read.")
+            raise DatastoreException(f"Datastore {store.name!r} is read-only.")
         folder = store.store.folder
         above = folder and next(each for each in [folder, *folder.parents] if each.exists())
         if above and not os.access(above, os.W_OK | os.X_OK):
-            raise DatastoreException(f"The folder {above} of {store.name} cannot be written.")
+            raise DatastoreException(
+                f"Folder {str(above)!r} of datastore {store.name!r} is not writable."
+            )
 
     def notes(self, here: bool) -> list[str]:
         """Nothing is worth a word."""
@@ -301,7 +309,7 @@ def _mount_notes(what: str, mode: str, content: Content, here: bool) -> list[str
     if all(source.place.store().folder is not None for source in content.sources):
         return []
     why_not = mounting.available()
-    return [f"{what} is downloaded instead of mounted: {why_not}"] if why_not else []
+    return [f"{what} will be downloaded instead of mounted: {why_not}"] if why_not else []
 
 
 def _upload(reference: DataReference) -> OutputFileDatasetConfig:
@@ -324,8 +332,8 @@ def check_datastore(store: AbstractDatastore, home: Home) -> None:
     there = datastore_classes.get(home, store.name)
     if there.record() != store.record():
         raise DatastoreException(
-            f"The datastore {store.name!r} of the workspace {home.name!r} is another one.",
-            "Register it in this workspace, under a name of its own.",
+            f"Datastore {store.name!r} in workspace {home.name!r} is a different datastore.",
+            "Register yours in this workspace under another name.",
         )
     if store.kind in _UNREACHABLE:
         _ = store.store  # raises, and says what to do

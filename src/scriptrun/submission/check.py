@@ -15,14 +15,16 @@ from scriptrun.runtime import identity
 from scriptrun.spec import ids
 from scriptrun.spec.environment import EXACT
 from scriptrun.spec.errors import UserErrorException, refuse
-from scriptrun.spec.hints import TYPE_CHECKING, Any
 from scriptrun.spec.job import JobSpec
 from scriptrun.spec.later import later
 from scriptrun.spec.values import Value, fresh
 from scriptrun.store.secrets import vault
 from scriptrun.submission import resume_from
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from typing import Any
+
     from scriptrun.config.environments.environment import Environment
     from scriptrun.config.script_run_config import ScriptRunConfig
     from scriptrun.engines.base import Engine
@@ -95,7 +97,7 @@ def check(
     with vault.of_workspace(workspace.id):
         reasons += [] if elsewhere else environments.check(environment)  # else it is checked there
     reasons += [
-        f"the variable {name} was to be passed on, and it is not set here"
+        f"the passed-through variable {name} is not set"
         for name in origin.passed
         if name not in os.environ
     ]
@@ -130,28 +132,25 @@ def experiment_problems(name: object) -> list[str]:
     if isinstance(name, str) and _EXPERIMENT.fullmatch(name):
         return []
     return [
-        f"{name!r} is no name for an experiment: it takes letters, digits, '_', '-' and '.', "
-        "and begins with a letter or a digit"
+        f"invalid experiment name {name!r}; use letters, digits, '_', '-' and '.', "
+        "starting with a letter or digit"
     ]
 
 
 def _source_problems(source: Path, script: str | None) -> list[str]:
     if not source.is_dir():
         what = "is a file" if source.exists() else "does not exist"
-        return [f"the source directory {source} {what}; name the directory that holds the script"]
+        return [f"the source directory {str(source)!r} {what}; give the directory of the script"]
     if not os.access(source, os.R_OK | os.X_OK):
-        return [f"the source directory {source} cannot be read"]
+        return [f"the source directory {str(source)!r} is not readable"]
     if script is None:
         return []
     place = Path(os.path.normpath(source / script))
     if source not in place.parents:
-        return [
-            f"the script {script} is outside the source directory {source}; "
-            "only what is inside goes along"
-        ]
+        return [f"the script {script!r} is outside the source directory {str(source)!r}"]
     if not place.is_file():
         what = "is a directory" if place.is_dir() else "does not exist"
-        return [f"the script {script} {what} in {source}{_nearest(source, script)}"]
+        return [f"the script {script!r} {what} in {str(source)!r}{_nearest(source, script)}"]
     return []
 
 
@@ -160,7 +159,7 @@ def _nearest(source: Path, script: str) -> str:
 
     there = {path.stem: path.name for path in source.glob("*.py")}
     near = difflib.get_close_matches(os.path.splitext(script)[0], there, n=1)
-    return f"; did you mean {there[near[0]]}?" if near else ""
+    return f"; did you mean {there[near[0]]!r}?" if near else ""
 
 
 def _engine(workspace: Home, target: object, reasons: list[str]) -> Engine | None:

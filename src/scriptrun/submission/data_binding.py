@@ -21,10 +21,12 @@ from scriptrun.data.datastores.classes import AbstractDatastore
 from scriptrun.data.datastores.classes import get as get_datastore
 from scriptrun.data.datastores.references import DataPath, DataReference
 from scriptrun.spec.errors import ScriptrunError, UserErrorException
-from scriptrun.spec.hints import TYPE_CHECKING, Any
 from scriptrun.submission.bound_data import Bound, BoundDataset, BoundOutput, BoundReference
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from typing import Any
+
     from scriptrun.config.script_run_config import ScriptRunConfig
     from scriptrun.registry.workspace_files import Home
 
@@ -82,7 +84,7 @@ class Binder:
             found = [reason for reason in found if reason]
         for bound in self._bound.values():
             if bound.name.upper() == bound.name and bound.name in _TAKEN:
-                found.append(f"{bound.name!r} cannot name data of a job: it becomes a variable")
+                found.append(f"invalid data name {bound.name!r}: it must be a valid variable name")
             try:
                 bound.check(self._workspace)
             except ScriptrunError as error:
@@ -111,7 +113,7 @@ class Binder:
     def _add(self, bound: Bound) -> None:
         there = self._bound.get(bound.name)
         if there is not None and not there.same(bound):
-            self.wrong.append(f"two different data of this job are named {bound.name!r}")
+            self.wrong.append(f"duplicate data name {bound.name!r}")
         self._bound.setdefault(bound.name, bound)
 
     def _read_run_config(self) -> None:
@@ -130,7 +132,7 @@ class Binder:
         except ScriptrunError as error:
             self.wrong.append(f"run_config.{section}[{name!r}]: {error.message}")
         except AttributeError:
-            self.wrong.append(f"run_config.{section}[{name!r}] is not what to_config() gives")
+            self.wrong.append(f"run_config.{section}[{name!r}] must be the result of to_config()")
 
     def _old(self, name: str, value: Any) -> Bound:
         if isinstance(value, DataReference):
@@ -167,7 +169,7 @@ class Binder:
             return FileDatasetFactory.from_files((store, path), validate=False)
         if location.uri is not None:
             return FileDatasetFactory.from_files(str(location.uri.path), validate=False)
-        raise UserErrorException("its data_location names no dataset, data_path or uri.")
+        raise UserErrorException("data_location has no dataset, data_path or uri.")
 
     def _output(self, name: str, value: Any) -> Bound:
         if isinstance(value, OutputFileDatasetConfig):
@@ -197,8 +199,8 @@ class Binder:
             for name in _NAMED.findall(text):
                 if name not in self._bound and PREFIX + name not in os.environ:
                     found.append(
-                        f"{text!r} refers to the data {name!r}, which the job does not have: add "
-                        f"it to run_config.data_references, or pass the object itself"
+                        f"{text!r} refers to unknown data {name!r}; add it to "
+                        f"run_config.data_references, or pass the object itself"
                     )
         return found
 
@@ -251,10 +253,10 @@ def _not_there(bound: Bound, home: Home) -> str:
     if not names:
         return ""
     # a path that was given as it is has no datastore of its own
-    said = "lies on this machine" if names[0] == HERE else f"lies in {names[0]}, on this machine"
+    said = "is on this machine" if names[0] == HERE else f"is in {names[0]!r}, on this machine"
     return (
-        f"{bound.what} {said}, which the compute target does not see; bring the files into storage "
-        "that both reach"
+        f"{bound.what} {said}, which the compute target cannot access; copy the files to storage "
+        "that both can access"
     )
 
 
@@ -262,15 +264,15 @@ def _place_problems(bound: Bound, here: bool) -> list[str]:
     """Why the place that was asked for cannot be had; ``here``: it is on this machine."""
     asked = bound.path_on_compute
     if asked and not os.path.isabs(asked) and os.pardir in Path(asked).parts:
-        return [f"{bound.what} is wanted at {asked}, which leads out of the working directory"]
+        return [f"{bound.what} requests the path {asked!r}, which is outside the working directory"]
     if not asked or "$" in asked or not os.path.isabs(asked) or not here:
         return []
     place = Path(asked)
     above = next(each for each in [place, *place.parents] if each.exists())
     if above.is_dir() and not os.access(above, os.W_OK | os.X_OK):
-        return [f"{bound.what} is wanted at {asked}, and {above} cannot be written"]
+        return [f"{bound.what} requests the path {asked!r}, but {str(above)!r} is not writable"]
     if not above.is_dir() and above != place:
-        return [f"{bound.what} is wanted at {asked}, and {above} is a file"]
+        return [f"{bound.what} requests the path {asked!r}, but {str(above)!r} is a file"]
     if bound.is_link and place.is_dir() and not place.is_symlink() and any(place.iterdir()):
-        return [f"{bound.what} is wanted at {asked}, and that folder is not empty"]
+        return [f"{bound.what} requests the path {asked!r}, but that folder is not empty"]
     return []

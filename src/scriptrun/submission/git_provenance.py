@@ -5,7 +5,10 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
-from scriptrun.spec.hints import Any
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
+
 
 #: seconds that git may take before the run goes on without its facts
 PATIENCE = 20.0

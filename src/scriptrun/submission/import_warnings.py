@@ -5,9 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 
 from scriptrun.environments import import_check
-from scriptrun.spec.hints import TYPE_CHECKING
 from scriptrun.spec.job import JobSpec
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from scriptrun.environments.builder import Ready
 
@@ -27,4 +27,4 @@ def missing_imports(job: JobSpec, ready: Ready | None) -> list[str]:
         if not (beside / name).exists() and not (beside / f"{name}.py").exists()
     }
     missing = import_check.missing(wanted - {"scriptrun", "azureml"}, ready or job.environment)
-    return [f"{job.script} imports {name}, which the environment does not hold" for name in missing]
+    return [f"{job.script} imports {name!r}, which is not in the environment" for name in missing]

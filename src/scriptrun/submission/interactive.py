@@ -10,12 +10,12 @@ from pathlib import Path
 from scriptrun.runtime import events, identity
 from scriptrun.runtime.injob import child_runs
 from scriptrun.spec import ids, states
-from scriptrun.spec.hints import TYPE_CHECKING
 from scriptrun.spec.job import JobSpec, Target
 from scriptrun.store.snapshots import snapshots
 from scriptrun.submission import git_provenance
 from scriptrun.tracking import run_folder
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from scriptrun.registry.workspace_files import Home
 

@@ -6,8 +6,11 @@ import os
 from pathlib import Path
 
 from scriptrun import remote
-from scriptrun.spec.hints import Any
 from scriptrun.spec.job import JobSpec, Target
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
 
 #: holds the path, as in v1; the argument that names it is expanded on the node
 VARIABLE = "AZUREML_DATAREFERENCE_MODEL_LOCATION"
@@ -23,7 +26,7 @@ def problems(before: object, target: Target) -> list[str]:
     if hasattr(before, "path_on_datastore"):
         return []
     given = type(before).__name__
-    return [f"resume_from wants a Run, a DataPath or the path of a folder, and is {given}"]
+    return [f"resume_from must be a Run, a DataPath or a folder path, not {given}"]
 
 
 def lies_elsewhere(run: Any, target: Target) -> list[str]:
@@ -32,8 +35,8 @@ def lies_elsewhere(run: Any, target: Target) -> list[str]:
     if elsewhere is None or elsewhere.shares_files(remote.of(run.job.target)):
         return []
     return [
-        f"the outputs of {run.id} do not lie on {target.name}, which is another host's: upload "
-        "them to a datastore, and give their DataPath to resume_from"
+        f"the outputs of {run.id} are not on {target.name!r}, which does not share files with it; "
+        "upload them to a datastore and pass their DataPath to resume_from"
     ]
 
 

@@ -12,7 +12,6 @@ from pathlib import Path
 from scriptrun import remote
 from scriptrun.engines.base import NoAnswer, NoRoom
 from scriptrun.environments import builder as environments
-from scriptrun.environments.cache import folders as cache_folders
 from scriptrun.environments.lookup import find
 from scriptrun.preparation import environment_record
 from scriptrun.preparation import resolve as resolve_environment
@@ -25,7 +24,6 @@ from scriptrun.spec.errors import (
     ExperimentExecutionException,
     ScriptrunError,
 )
-from scriptrun.spec.hints import TYPE_CHECKING, Any
 from scriptrun.spec.job import JobSpec
 from scriptrun.spec.later import later
 from scriptrun.spec.values import Value
@@ -36,7 +34,10 @@ from scriptrun.submission import git_provenance, resume_from
 from scriptrun.tracking import run_folder, unstarted
 from scriptrun.tracking.events import later_writer
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from typing import Any
+
     from scriptrun.config.script_run_config import ScriptRunConfig
     from scriptrun.registry import image_registries
     from scriptrun.registry.workspace_files import Home
@@ -144,8 +145,8 @@ def write_down(
     ``ready`` is its environment, where that was looked for already.
     """
     if ready is None:
-        with cache_folders.lying_in(resolve_environment.shelf_of(job.target, workspace)):
-            ready = find(job.environment, workspace.locks_folder, lock)
+        cache = resolve_environment.cache_folder_of(job.target, workspace)
+        ready = find(job.environment, workspace.locks_folder, lock, cache)
     queue = tickets.queue_of(workspace.id)
     job = job.replace(submitted_by={**job.submitted_by, "queue": str(queue)})
     folder = run_folder.make(workspace.runs_folder, job)
@@ -197,7 +198,7 @@ def start_or_queue(workspace: Home, run: Written) -> None:
     A run for other machines waits for nobody here. Raises ExperimentExecutionException when it is
     refused; the run has failed then.
     """
-    afar = resolve_environment.shelf_of(run.job.target, workspace) is not None
+    afar = resolve_environment.cache_folder_of(run.job.target, workspace) is not None
     first = min(tickets.names(run.ticket.path.parent), default="") == run.ticket.path.name
     if run.ready is not None and (first or afar):
         try:

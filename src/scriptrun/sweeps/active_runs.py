@@ -10,18 +10,21 @@ from pathlib import Path
 from scriptrun import remote
 from scriptrun.core.run import Run
 from scriptrun.core.workspace import Workspace
-from scriptrun.engines.base import one_glance
+from scriptrun.engines.base import PollRound
 from scriptrun.registry import compute_targets
 from scriptrun.runs import status as run_status
 from scriptrun.runtime import files, identity
 from scriptrun.runtime.launcher import entry
 from scriptrun.spec import states
-from scriptrun.spec.hints import Any
 from scriptrun.spec.job import JobSpec, Target
 from scriptrun.sweeps import children, early_stopping, record
 from scriptrun.sweeps.journal import Child, Journal
 from scriptrun.sweeps.launch import Launching
 from scriptrun.tracking import run_folder, run_state
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
 
 #: seconds between two looks at the whole state of all runs: here, on a cluster, behind ssh (where
 #: nothing else tells of an end: at first, and as it grows while none has begun or ended)
@@ -107,8 +110,8 @@ class Flight:
 
     def begun(self) -> set[int]:
         """The numbers of those that no longer wait, as a whole look at all tells."""
-        with one_glance():
-            found = {n: self._status(n, child, True) for n, child in self.live.items()}
+        poll_round = PollRound()
+        found = {n: self._status(n, child, True, poll_round) for n, child in self.live.items()}
         waiting = (states.NOT_STARTED, states.QUEUED)
         return {n for n, status in found.items() if status and status.state not in waiting}
 
@@ -119,12 +122,12 @@ class Flight:
         due = now - self._settled >= self._settle_every(now)
         if due:
             self._settled = now
-        with one_glance():
-            for number, child in list(self.live.items()):
-                status = self._status(number, child, due)
-                if status is not None and status.is_final:
-                    self._end(child, status)
-                    over.append(child)
+        poll_round = PollRound()
+        for number, child in list(self.live.items()):
+            status = self._status(number, child, due, poll_round)
+            if status is not None and status.is_final:
+                self._end(child, status)
+                over.append(child)
         if self.live and early_stopping.watches(self.policy) and now > self._next_metrics:
             self._next_metrics = now + METRICS
             self._apply_policy()
@@ -171,7 +174,9 @@ class Flight:
             self.launching.own.pop(pid, None)
             entry.forked.discard(pid)
 
-    def _status(self, number: int, child: Child, due: bool) -> run_state.Status | None:
+    def _status(
+        self, number: int, child: Child, due: bool, poll_round: PollRound
+    ) -> run_state.Status | None:
         """How it stands: by its result, or where a whole look is ``due`` by all evidence.
 
         The slot of a run that this process forked is free once its guard is gone.
@@ -184,7 +189,7 @@ class Flight:
         if not due:
             own = number in self.launching.own.values()
             return None if own or run_folder.read_result(folder) is None else run_state.told(folder)
-        return run_status.status_of(self.home, folder, job)
+        return run_status.status_of(self.home, folder, job, poll_round=poll_round)
 
     def _end(self, child: Child, status: run_state.Status) -> None:
         folder = child.folder(self.home.runs_folder)

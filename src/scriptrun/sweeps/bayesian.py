@@ -13,8 +13,11 @@ import zlib
 from collections.abc import Mapping
 
 from scriptrun.spec.errors import UserErrorException
-from scriptrun.spec.hints import Any
 from scriptrun.sweeps import sampling as sweep_sampling
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
 
 #: a normal distribution is searched through its quantiles, which have bounds
 _QUANTILES = 1e-6
@@ -124,8 +127,8 @@ def load() -> Any:
         import optuna
     except ImportError:
         raise UserErrorException(
-            "BayesianParameterSampling needs Optuna, which is not installed here.",
-            "pip install 'scriptrun[sweep]', or use RandomParameterSampling.",
+            "BayesianParameterSampling requires Optuna, which is not installed.",
+            "Run: pip install 'scriptrun[sweep]', or use RandomParameterSampling.",
         ) from None
     optuna.logging.set_verbosity(optuna.logging.ERROR)
     return optuna

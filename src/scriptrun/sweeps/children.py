@@ -12,11 +12,14 @@ from scriptrun.config.sweeps import search_space
 from scriptrun.queue import tickets
 from scriptrun.registry.workspace_files import Home
 from scriptrun.runtime import identity
-from scriptrun.spec.hints import Any
 from scriptrun.spec.job import JobSpec
 from scriptrun.submission import resume_from
 from scriptrun.sweeps.journal import Child
 from scriptrun.tracking import metrics
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
 
 
 def job_of(template: JobSpec, parent: JobSpec, child: Child, outputs: str | None) -> JobSpec:

@@ -25,7 +25,6 @@ from scriptrun.runtime.launcher import (  # noqa: F401 (loaded once, before the 
 )
 from scriptrun.spec import states
 from scriptrun.spec.errors import ScriptrunError, WorkspaceException
-from scriptrun.spec.hints import Any
 from scriptrun.store.locks import flocks, leases
 from scriptrun.sweeps import children, ensure_driver, record, termination
 from scriptrun.sweeps.active_runs import Flight
@@ -34,6 +33,10 @@ from scriptrun.sweeps.launch import Launching
 from scriptrun.sweeps.proposals import Points, outputs_of
 from scriptrun.tracking import run_folder
 from scriptrun.tracking.events import later_writer
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
 
 #: seconds after a disk that could not be written
 PAUSE = 5.0
@@ -96,7 +99,7 @@ def _give_up(folder: Path, error: Exception) -> bool:
     if times < TRIES:
         return False
     attempt = (run_folder.attempts(folder) or [1])[-1]
-    reason = f"its driver broke {times} times: {type(error).__name__}: {error}"
+    reason = f"its driver crashed {times} times: {type(error).__name__}: {error}"
     results.publish(str(folder), attempt, results.result(states.FAILED, reason, by="driver"))
     run_folder.touch(folder)
     return True
@@ -155,7 +158,7 @@ class Driver:
                 self.log.say(f"waiting: {error}")
                 pause = PAUSE  # a full disk, say
             processes.doze(wake, pause)
-        self.log.say("this driver ends: another host's has taken over")
+        self.log.say("stopping this driver: another host has taken over")
 
     def _begin(self) -> None:
         """Open the attempt: its number, when it began, and the limits that stand."""
@@ -226,13 +229,13 @@ class Driver:
         jobs = [self._job_of(child) for child in found]
         for child in found:
             words = " ".join(children.arguments_of(child.parameters))
-            self.log.say(f"{child.id} is submitted: {words}")
+            self.log.say(f"submitting {child.id}: {words}")
         try:
             self.launching.start(found, jobs)
         except (WorkspaceException, Unreachable):
             raise
         except ScriptrunError as error:
-            self.ending = termination.Ending(states.FAILED, f"no run can be submitted: {error}")
+            self.ending = termination.Ending(states.FAILED, f"cannot submit runs: {error}")
 
     def _job_of(self, child: Any) -> Any:
         outputs = None

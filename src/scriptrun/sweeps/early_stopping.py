@@ -69,10 +69,10 @@ def verdict(
     best = max(own, default=float("-inf"))
     if bound is None or best >= bound:
         return ""
-    shown = f"{sign * best:.6g}" if own else "no number"
+    shown = f"{sign * best:.6g}" if own else "missing"
     return (
-        f"stopped by {type(policy).__name__} at interval {interval}: its best is {shown}, "
-        f"and {sign * bound:.6g} was wanted"
+        f"stopped by {type(policy).__name__} at interval {interval}: best value {shown}, "
+        f"required {sign * bound:.6g}"
     )
 
 

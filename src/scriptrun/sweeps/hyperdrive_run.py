@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import builtins
-import dataclasses
 import json
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -40,7 +39,7 @@ class HyperDriveRun(Run):
         super().__init__(experiment, run_id)
         if not (self.path / record.FILE).exists():
             raise UserErrorException(
-                f"The run {run_id!r} is no sweep.", "Run.get(workspace, run_id) gives any run."
+                f"Run {run_id!r} is not a sweep.", "Use Run.get(workspace, run_id) for any run."
             )
 
     def _open(self, workspace: Workspace, folder: Path) -> None:
@@ -70,9 +69,9 @@ class HyperDriveRun(Run):
         """How far the sweep goes, as it stands now."""
         return record.limits(self.path, self.sweep)[1]
 
-    def get_properties(self) -> dict[str, str]:
+    def get_properties(self) -> dict[str, str | None]:
         """The properties; of a sweep that has ended also ``best_child_run_id`` and ``score``."""
-        found: dict[str, str] = super().get_properties()
+        found = super().get_properties()
         tags = self.get_tags()
         return {**found, **{name: tags[name] for name in record.OF_BEST if name in tags}}
 
@@ -190,9 +189,9 @@ class HyperDriveRun(Run):
         }
         given: dict[str, Any] = {n: value for n, value in changes.items() if value is not None}
         if not given:
-            raise UserErrorException("No limit is given to set.", f"It takes {', '.join(changes)}.")
-        new = dataclasses.replace(self.limits, **given)
-        refuse(limit_problems(new), "These limits cannot be set")
+            raise UserErrorException("No limits to set.", f"Valid limits: {', '.join(changes)}.")
+        new = self.limits.replace(**given)
+        refuse(limit_problems(new), "Cannot set these limits")
         ended = self.standing.is_final
         if ended:
             self._see_what_is_left(new)
@@ -215,10 +214,10 @@ class HyperDriveRun(Run):
             far = None  # its driver has ended as well
         if far is not None and far[1] < leases.STALE_SECONDS:
             raise UserErrorException(
-                f"The sweep {self.id} is driven on {far[0]}, which has given no sign of life for "
-                f"{far[1]:.0f} s as seen from here.",
-                f"On {far[0]} it goes on by itself; where that is gone for good, try again when it "
-                f"has been silent for {leases.STALE_SECONDS:.0f} s.",
+                f"The driver of sweep {self.id} runs on {far[0]}; its last heartbeat was "
+                f"{far[1]:.0f} s ago.",
+                f"The sweep continues on {far[0]} by itself. If that host is gone, try again once "
+                f"it has sent no heartbeat for {leases.STALE_SECONDS:.0f} s.",
             )
         if over:
             self._see_what_is_left(self.limits)
@@ -232,9 +231,10 @@ class HyperDriveRun(Run):
             return
         if journal.next_number >= most:
             raise UserErrorException(
-                f"The sweep {self.id} has begun {journal.next_number} runs, and max_total_runs is "
-                f"{most}: nothing is left to go on with.",
-                "Allow more: `scriptrun sweep resume RUN --max-runs N`, extend(max_total_runs=N).",
+                f"Sweep {self.id} has already started {journal.next_number} runs, and "
+                f"max_total_runs is {most}.",
+                "Raise the limit: scriptrun sweep resume RUN --max-runs N, or "
+                "extend(max_total_runs=N).",
             )
 
     def _stands_still(self) -> bool:

@@ -9,17 +9,19 @@ from __future__ import annotations
 
 import json
 import os
-from dataclasses import dataclass, field
 from pathlib import Path
 
 from scriptrun.runtime.injob.metrics import reader as metric_reader
-from scriptrun.spec.hints import Any
+from scriptrun.spec.values import Value, fresh
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
 
 _FLAGS = os.O_WRONLY | os.O_APPEND | getattr(os, "O_CLOEXEC", 0)
 
 
-@dataclass(slots=True)
-class Child:
+class Child(Value, frozen=False):
     """One run of a sweep, as the journal knows it.
 
     ``created`` is its time of submission, which names its day; ``source`` the run that it goes on
@@ -51,12 +53,11 @@ class Child:
         return runs / self.created[:10] / self.id
 
 
-@dataclass
-class Journal:
+class Journal(Value, frozen=False):
     """Reads and, for the driver, writes. ``children`` by their numbers."""
 
     folder: Path
-    children: dict[int, Child] = field(default_factory=dict)
+    children: dict[int, Child] = fresh(default_factory=dict)
     _handle: int = -1
 
     def read(self) -> Journal:

@@ -16,7 +16,6 @@ from scriptrun import remote
 from scriptrun.core.workspace import Workspace
 from scriptrun.engines.base import NoRoom
 from scriptrun.environments.builder import Ready
-from scriptrun.environments.cache import folders as cache_folders
 from scriptrun.environments.lookup import find
 from scriptrun.preparation import environment_record
 from scriptrun.preparation import resolve as resolve_environment
@@ -114,8 +113,8 @@ class Launching:
         when, ready = self._ready
         if ready is None or time.monotonic() - when > FRESH:
             when = time.monotonic()
-            with cache_folders.lying_in(resolve_environment.shelf_of(job.target, self.home)):
-                ready = find(job.environment, self.home.locks_folder, self._lock)
+            cache = resolve_environment.cache_folder_of(job.target, self.home)
+            ready = find(job.environment, self.home.locks_folder, self._lock, cache)
             self._ready = (when, ready)
         return ready
 

@@ -35,11 +35,11 @@ td:first-child {{ white-space: nowrap }}
 tr:nth-child(even) {{ background: #f3f3f3 }}
 </style></head><body>
 <h1>{title}</h1><p>{summary}</p>
-<h2>The best so far</h2>{curve}
+<h2>Best so far</h2>{curve}
 <h2>Parallel coordinates</h2>
-<p>Each line is a run; red are the best, blue the worst.</p>{parallel}
+<p>Each line is a run, from the best (red) to the worst (blue).</p>{parallel}
 <h2>Importance</h2>
-<p>The share of the variance of {metric} that each parameter explains alone.</p>
+<p>Share of the variance of {metric} that each parameter alone explains.</p>
 {importance}
 <h2>Runs</h2>{table}
 </body></html>
@@ -55,16 +55,16 @@ def page(run: HyperDriveRun) -> str:
     best = ordered[0] if ordered and ordered[0].best is not None else None
     summary = f"{run.get_status()}, {len(found)} {'run' if len(found) == 1 else 'runs'}"
     if best is not None:
-        summary += f"; the best {sweep.metric} is {best.best:.6g}, by {best.id}"
+        summary += f"; best {sweep.metric}: {best.best:.6g} ({best.id})"
     if len(seen) < len(found):
-        summary += f"; {len(found) - len(seen)} without a number for it are in no picture"
+        summary += f"; {len(found) - len(seen)} runs without a value are not plotted"
     return _PAGE.format(
         title=escape(f"Sweep {run.name}"),
         summary=escape(summary),
         metric=escape(sweep.metric),
         curve=_curve(ranking.best_so_far([each.best for each in found], sweep.maximizes)),
         parallel=_parallel(names, sweep.metric, seen, sweep.maximizes),
-        importance=_bars(importance(names, seen)) if _differ(seen) else "<p>There is none yet.</p>",
+        importance=_bars(importance(names, seen)) if _differ(seen) else "<p>Not available yet.</p>",
         table=_table(names, sweep.metric, ordered),
     )
 
@@ -163,7 +163,7 @@ def _parallel(names: Sequence[str], metric: str, seen: Sequence[Child], maximize
 def _curve(values: Sequence[float]) -> str:
     """The best value so far over the runs, as steps."""
     if not values:
-        return "<p>There is none yet.</p>"
+        return "<p>Not available yet.</p>"
     shares, low, high, _ = _axis(values)
     if len(shares) == 1:
         shares *= 2  # a line, not a point

@@ -5,7 +5,6 @@ from __future__ import annotations
 from pathlib import Path
 
 from scriptrun.registry.workspace_files import Home
-from scriptrun.spec.hints import TYPE_CHECKING, Any
 from scriptrun.spec.ids import now
 from scriptrun.spec.job import Target
 from scriptrun.spec.later import later
@@ -15,7 +14,10 @@ from scriptrun.sweeps import sampling as sweep_sampling
 from scriptrun.sweeps.journal import Child, Journal
 from scriptrun.tracking import run_folder
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from typing import Any
+
     from scriptrun.sweeps import bayesian
 else:
     bayesian = later("scriptrun.sweeps.bayesian")

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Sequence
-from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from scriptrun.core.run import Run
@@ -26,7 +25,7 @@ def children(run: HyperDriveRun) -> list[Child]:
 
 
 def _seen(run: HyperDriveRun, known: Child) -> Child:
-    child = replace(known)  # the journal says what it says
+    child = known.replace()  # the journal says what it says
     folder = child.folder(run.workspace.runs_folder)
     job = run_folder.read_job(folder)
     if job is None:

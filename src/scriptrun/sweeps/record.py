@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import math
 import os
-from dataclasses import dataclass, field, fields
 from pathlib import Path
 
 from scriptrun.config.sweeps import early_stopping
@@ -15,10 +14,14 @@ from scriptrun.config.sweeps.sampling import HyperParameterSampling
 from scriptrun.config.sweeps.sampling import from_dict as sampling_of
 from scriptrun.runtime import files
 from scriptrun.spec.errors import WorkspaceException
-from scriptrun.spec.hints import Any
 from scriptrun.spec.job import JobSpec
 from scriptrun.spec.run_kinds import RUN_KINDS, SWEEP
+from scriptrun.spec.values import Value, fresh, names_of
 from scriptrun.tracking import run_folder
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
 
 KIND = SWEEP
 FILE, LOG = RUN_KINDS[SWEEP].record, RUN_KINDS[SWEEP].log
@@ -27,8 +30,7 @@ FORMAT = 1
 OF_BEST = ("best_child_run_id", "score", "best_metric_status")
 
 
-@dataclass(frozen=True)
-class Limits:
+class Limits(Value):
     """How far a sweep goes: runs in all, at once (None: all), and minutes (None: no limit)."""
 
     max_total_runs: int
@@ -41,8 +43,7 @@ class Limits:
         return self.max_concurrent_runs or self.max_total_runs
 
 
-@dataclass(frozen=True)
-class Sweep:
+class Sweep(Value):
     """The record. ``child`` is the JobSpec that every run is made of, as a JSON value.
 
     ``resume_from`` are the ids of sweeps whose runs count as seen; ``resume_child_runs`` the ids
@@ -55,9 +56,9 @@ class Sweep:
     goal: str
     limits: dict[str, Any]
     seed: int
-    child: dict[str, Any] = field(default_factory=dict)
-    resume_from: list[str] = field(default_factory=list)
-    resume_child_runs: list[str] = field(default_factory=list)
+    child: dict[str, Any] = fresh(default_factory=dict)
+    resume_from: list[str] = fresh(default_factory=list)
+    resume_child_runs: list[str] = fresh(default_factory=list)
     format: int = FORMAT
 
     @property
@@ -94,7 +95,7 @@ class Sweep:
 
 def write(folder: Path, sweep: Sweep) -> None:
     """Keep the record of a new sweep."""
-    value = {each.name: getattr(sweep, each.name) for each in fields(sweep)}
+    value = {name: getattr(sweep, name) for name in names_of(Sweep)}
     files.publish(str(folder / FILE), files.to_json(value))
 
 
@@ -102,12 +103,12 @@ def read(folder: Path) -> Sweep:
     """The sweep in ``folder``. Raises WorkspaceException where there is none, or a newer one."""
     value = files.read_json(str(folder / FILE))
     if not isinstance(value, dict):
-        raise WorkspaceException(f"There is no sweep in {folder}.")
+        raise WorkspaceException(f"No sweep found in {str(folder)!r}.")
     if value.get("format", FORMAT) > FORMAT:
         raise WorkspaceException(
-            f"The sweep in {folder} was made by a newer scriptrun.", "Install a newer scriptrun."
+            f"The sweep in {str(folder)!r} was created by a newer scriptrun.", "Upgrade scriptrun."
         )
-    return Sweep(**{each.name: value[each.name] for each in fields(Sweep) if each.name in value})
+    return Sweep(**{name: value[name] for name in names_of(Sweep) if name in value})
 
 
 def limits(folder: Path, sweep: Sweep) -> tuple[int, Limits]:

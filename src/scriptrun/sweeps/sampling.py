@@ -7,9 +7,12 @@ import math
 import random
 from collections.abc import Callable, Collection, Mapping
 
-from scriptrun.spec.hints import Any
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
 
-Point = dict[str, Any]
+
+Point = dict[str, "Any"]
 #: how often a point is drawn again that is there already, before the rest is counted out
 DRAWS = 200
 

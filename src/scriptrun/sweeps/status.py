@@ -27,6 +27,6 @@ def status_of(workspace: Home, folder: Path, job: JobSpec) -> run_state.Status:
     if silence < leases.STALE_SECONDS:
         return status
     return status.replace(
-        reason=f"it stands still: its driver on {host} has given no sign of life for 5 minutes; "
-        f"`scriptrun sweep resume {folder.name}` lets it go on from here"
+        reason=f"stalled: its driver on {host} has sent no heartbeat for 5 minutes; "
+        f"to continue it on this machine, run: scriptrun sweep resume {folder.name}"
     )

@@ -53,7 +53,7 @@ def check(
             reasons += _outputs_problems(config, found.job.target)
         except RunConfigurationException as error:
             reasons += error.reasons or [str(error)]
-    refuse(reasons, "This sweep cannot be submitted")
+    refuse(reasons, "Cannot submit this sweep")
     assert found is not None
     return found
 
@@ -158,35 +158,33 @@ def _parent(
 
 def _notes(sweep: record.Sweep) -> list[str]:
     count = sweep_sampling.size(sweep.space)
-    found = [f"the seed of the sampling is {sweep.seed}"]
+    found = [f"sampling seed: {sweep.seed}"]
     if sweep.sampling["name"] == "GRID" and count is not None:
         wanted = sweep.limits["max_total_runs"]
         if wanted != count:
-            found.append(f"the grid has {count} points, and max_total_runs is {wanted}")
+            found.append(f"the grid has {count} points, but max_total_runs is {wanted}")
     return found
 
 
 def _warm_problems(config: HyperDriveConfig, workspace: Workspace) -> list[str]:
     reasons = [
-        f"resume_from wants sweeps, and {_shown(each)} is none"
+        f"resume_from expects sweeps, but {_shown(each)} is not a sweep"
         for each in _several(config.resume_from)
         if not (hasattr(each, "path") and (each.path / record.FILE).exists())
     ]
     reasons += [
-        f"resume_child_runs wants runs of a sweep, and {_shown(each)} is none"
+        f"resume_child_runs expects child runs of a sweep, but {_shown(each)} is not one"
         for each in _several(config.resume_child_runs)
         if not (hasattr(each, "path") and each.job.parent)
     ]
     more = len(list(_several(config.resume_child_runs)))
     if more > config.max_total_runs:
-        reasons.append(
-            f"{more} runs are to be resumed, and max_total_runs is {config.max_total_runs}"
-        )
+        reasons.append(f"cannot resume {more} runs: max_total_runs is {config.max_total_runs}")
     wanted = config.custom_run_id
     if wanted is not None and not _ID.fullmatch(str(wanted)):
-        reasons.append(f"custom_run_id takes letters, digits, '_', '-' and '.', and is {wanted!r}")
+        reasons.append(f"invalid custom_run_id {wanted!r}; use letters, digits, '_', '-' and '.'")
     elif wanted is not None and workspace.find_run(wanted) is not None:
-        reasons.append(f"there is a run {wanted!r} already")
+        reasons.append(f"run {wanted!r} already exists")
     return reasons
 
 

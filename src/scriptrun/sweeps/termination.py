@@ -5,12 +5,12 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from scriptrun.runs import follow
 from scriptrun.spec import states
+from scriptrun.spec.values import Value
 from scriptrun.sweeps import record
 from scriptrun.sweeps.journal import Child
 from scriptrun.tracking import metrics, run_folder
@@ -20,8 +20,7 @@ from scriptrun.tracking.events import later_writer
 FAILURES = 3
 
 
-@dataclass(frozen=True)
-class Ending:
+class Ending(Value):
     """The state that a sweep ends in, and why."""
 
     state: str
@@ -38,7 +37,7 @@ def at_once(driver: Any) -> Ending | None:
     if minutes is not None and time.time() - driver.began >= 60 * minutes:
         done = any(each.state == states.COMPLETED for each in _children(driver))
         state = states.COMPLETED if done else states.CANCELED
-        return Ending(state, f"max_duration_minutes={minutes:g} was reached")
+        return Ending(state, f"max_duration_minutes={minutes:g} reached")
     return None
 
 
@@ -91,21 +90,21 @@ def when_idle(driver: Any) -> Ending | None:
     over = _children(driver)
     kinds = {each.state for each in over}
     if kinds == {states.CANCELED}:
-        return Ending(states.CANCELED, "all of its runs were canceled")
+        return Ending(states.CANCELED, "all runs were canceled")
     if kinds == {states.FAILED} or (kinds and not any(map(_came_to_something, over))):
         return Ending(states.FAILED, _why_all_fail(driver))
     if driver.exhausted and len(over) < driver.limits.max_total_runs:
-        return Ending(states.COMPLETED, f"the space has {len(over)} points, and all were tried")
+        return Ending(states.COMPLETED, f"all {len(over)} points of the search space were tried")
     return Ending(states.COMPLETED)
 
 
 def _why_all_fail(driver: Any) -> str:
     failed = [each for each in _children(driver) if each.state == states.FAILED]
     first = failed[0]
-    many = "its only run failed" if len(failed) == 1 else f"all of its first {len(failed)} failed"
+    many = "its only run failed" if len(failed) == 1 else f"its first {len(failed)} runs failed"
     told = f"{many}; run {first.number}: {first.reason}"
     tail = last_lines(driver, first)
-    return f"{told}\nThe last lines of its log:\n{tail}" if tail else told
+    return f"{told}\nLast lines of its log:\n{tail}" if tail else told
 
 
 def last_lines(driver: Any, child: Child, count: int = 8) -> str:
@@ -124,7 +123,7 @@ def tell_of_first(driver: Any, over: Sequence[Child]) -> None:
     failed, completed = (_first(driver, over, each) for each in (states.FAILED, states.COMPLETED))
     if failed is not None:
         tail = last_lines(driver, failed)
-        driver.log.say(f"the last lines of its log:\n{tail}" if tail else "it printed nothing")
+        driver.log.say(f"last lines of its log:\n{tail}" if tail else "its log is empty")
     if completed is not None and not completed.values:
         message = _without_metric(driver, completed)
         driver.log.say(message)
@@ -139,12 +138,12 @@ def _first(driver: Any, over: Sequence[Child], state: str) -> Child | None:
 
 
 def _without_metric(driver: Any, child: Child) -> str:
-    said = f"{child.id} completed and logged no number named {driver.sweep.metric!r}"
+    said = f"{child.id} did not log a number named {driver.sweep.metric!r}"
     return f"{said}; it logged {_logged(driver, child)}"
 
 
 def _without_best(driver: Any) -> str:
-    said = f"no run logged a number named {driver.sweep.metric!r}, so there is no best"
+    said = f"no best run: no run logged a number named {driver.sweep.metric!r}"
     first = next((each for each in _children(driver) if each.state == states.COMPLETED), None)
     return said if first is None else f"{said}; {first.id} logged {_logged(driver, first)}"
 

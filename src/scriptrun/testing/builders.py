@@ -13,7 +13,6 @@ import json
 import os
 import shutil
 import subprocess
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -89,7 +88,7 @@ class BuilderSuite:
         self, spec: EnvironmentSpec, ready: Ready, locks: Path
     ) -> None:
         """Another name and version of the same content is the same environment."""
-        renamed = find(replace(spec, name="renamed", version="7"), locks)
+        renamed = find(spec.replace(name="renamed", version="7"), locks)
         assert renamed is not None
         assert renamed.key == ready.key
 
@@ -145,7 +144,7 @@ class BuildingSuite(BuilderSuite):
         said: list[str] = []
         again = ensure(spec, locks, said.append)
         assert not again.cached
-        assert "because its build was cut short" in "\n".join(said)
+        assert "because its build was interrupted" in "\n".join(said)
         assert not os.path.exists(ready.place)
 
     def test_a_gutted_place_is_ill(self, spec: EnvironmentSpec, ready: Ready, locks: Path) -> None:

@@ -17,7 +17,6 @@ An engine's author subclasses ``EngineSuite`` in a test module, gives it a ``ben
 
 from __future__ import annotations
 
-import dataclasses
 import json
 import os
 import subprocess
@@ -35,11 +34,12 @@ from scriptrun.core.dataset import Dataset, OutputFileDatasetConfig
 from scriptrun.core.datastore import Datastore
 from scriptrun.core.experiment import Experiment
 from scriptrun.core.run import Run
-from scriptrun.engines.base import ALIVE, ENDED, Engine, NoRoom, Order
+from scriptrun.engines.base import ALIVE, ENDED, Engine, NoRoom, Order, PollRound
 from scriptrun.environments.lookup import find
 from scriptrun.queue import tickets
 from scriptrun.registry import compute_targets
 from scriptrun.spec.errors import RunConfigurationException, UserErrorException
+from scriptrun.spec.values import replace
 from scriptrun.store import job_runtime
 from scriptrun.testing import jobs
 from scriptrun.testing.jobs import TIME_TO_SAVE, Bench, log_of, until, wait
@@ -85,7 +85,7 @@ class EngineSuite(RankCases, LossCases):
     @pytest.fixture
     def narrow(self, bench: Bench) -> Bench:
         """As ``bench``, with room for one run at a time."""
-        return dataclasses.replace(bench, target=dataclasses.replace(bench.target, max_runs=1))
+        return bench.replace(target=replace(bench.target, max_runs=1))
 
     def test_success(self, bench: Bench) -> None:
         run = bench.run("print('hello'); open('outputs/a.txt', 'w').write('kept')")
@@ -99,7 +99,7 @@ class EngineSuite(RankCases, LossCases):
         for code, run in runs.items():
             assert wait(run) == "Failed"
             assert run.get_details()["exitCode"] == code
-            assert f"exit code {code}" in run.standing.reason
+            assert f"exited with code {code}" in run.standing.reason
 
     def test_death_by_signal_is_named(self, bench: Bench) -> None:
         code = "import os, signal; os.kill(os.getpid(), signal.{})"
@@ -322,7 +322,7 @@ class EngineSuite(RankCases, LossCases):
         waits = narrow.submit("print('later')")
         engine = compute_targets.engine_of(over.job.target)
         until(lambda: engine.poll([over.path])[0].what == ENDED, "the engine does not see its end")
-        views = engine.poll([over.path, alive.path, waits.path])
+        views = engine.poll([over.path, alive.path, waits.path], PollRound())
         assert [view.what == ALIVE for view in views] == [False, True, False]
         assert views[0].what == ENDED
         gate.touch()

@@ -13,7 +13,6 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -30,6 +29,7 @@ from scriptrun.core.workspace import Workspace
 from scriptrun.engines.local import engine as local_engine
 from scriptrun.registry import compute_targets
 from scriptrun.spec.job import Target
+from scriptrun.spec.values import Value
 
 #: seconds after which something that should have happened counts as never happening: the bound is
 #: there to end a hang, so it is far beyond what a heavily loaded machine needs
@@ -38,8 +38,7 @@ PATIENCE = 300.0
 TIME_TO_SAVE = {"AZUREML_RUN_KILL_SIGNAL_TIMEOUT_SEC": f"{PATIENCE:g}"}
 
 
-@dataclass
-class Bench:
+class Bench(Value, frozen=False):
     """A workspace in ``root`` and the engine ``target`` to try.
 
     With ``image`` the jobs run in containers of it, which see ``root``.
@@ -52,9 +51,16 @@ class Bench:
     forks: bool = False
     experiment: str = "bench"
     image: str = ""
-    workspace: Workspace = field(init=False)
 
-    def __post_init__(self) -> None:
+    def __init__(
+        self,
+        root: Path,
+        target: Any = None,
+        forks: bool = False,
+        experiment: str = "bench",
+        image: str = "",
+    ) -> None:
+        super().__init__(root, target, forks, experiment, image)
         self.workspace = Workspace.create("bench", path=self.root, exist_ok=True)
 
     def source(self, code: str, name: str = "source") -> Path:

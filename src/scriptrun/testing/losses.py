@@ -61,5 +61,5 @@ class LossCases:
         began = events.facts(events.read(run.path)).began or {}
         jobs.kill(began["launcher"]["pid"])
         assert wait(run) == "Failed"
-        assert "the launcher was ended by SIGKILL" in run.standing.reason
+        assert "the launcher was killed by SIGKILL" in run.standing.reason
         until(lambda: not jobs.living(mark), "processes of the job go on")

@@ -116,7 +116,7 @@ class RankCases:
         run = bench.run(FAILS, [place.as_posix()], pytorch=[4, 2], variables=TIME_TO_SAVE)
         assert run.get_status() == "Failed"
         reason = run.standing.reason
-        assert "rank 1" in reason and "exit code 7" in reason and "node 0" in reason
+        assert "rank 1" in reason and "exited with code 7" in reason and "node 0" in reason
         assert run.get_details()["exitCode"] == 7
         assert {path.name for path in place.glob("saved-*")} == {"saved-0", "saved-2", "saved-3"}
         result = json.loads((run.path / "attempts" / "1" / "result.json").read_text())

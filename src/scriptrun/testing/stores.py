@@ -68,7 +68,7 @@ class ReadingSuite:
 
     def test_what_is_missing_is_said(self, store: Store) -> None:
         assert store.stat("x/y") is None
-        with pytest.raises(FileMissing, match=rf"'x/y' in {store.name}"):
+        with pytest.raises(FileMissing, match=rf"'x/y' not found in {store.name}"):
             b"".join(store.pieces("x/y"))
         with pytest.raises(FileMissing):
             store.read("x/y", 0, 1)
@@ -183,7 +183,7 @@ class StoreSuite(ReadingSuite):
     def test_what_is_new_replaces_nothing(self, store: Store) -> None:
         store.write("n", io.BytesIO(b"first"), new=True)
         if self.heeds_new:
-            with pytest.raises(FileExists, match=rf"'n' in {store.name} already"):
+            with pytest.raises(FileExists, match=rf"'n' already exists in {store.name}"):
                 store.write("n", io.BytesIO(b"second"), new=True)
             assert store.read("n", 0, 9) == b"first"
         assert store.write("n", io.BytesIO(b"third")).size == 5

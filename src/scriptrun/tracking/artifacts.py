@@ -12,9 +12,10 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from scriptrun.runtime.injob import artifacts as inner
-from scriptrun.spec.hints import IO, Any
 
-Source = str | os.PathLike[str] | IO[Any]
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import IO, Any
 
 
 def names(folder: Path) -> list[str]:
@@ -33,7 +34,7 @@ def path_of(folder: Path, name: str) -> Path | None:
     return None if place is None else Path(place)
 
 
-def store(folder: Path, name: str, source: Source) -> str:
+def store(folder: Path, name: str, source: str | os.PathLike[str] | IO[Any]) -> str:
     """Keep a file (by its path, or open for reading) under ``name``; gives the name's one form.
 
     What had that name before is replaced. Raises UserErrorException where there is no such file or

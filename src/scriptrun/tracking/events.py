@@ -8,8 +8,11 @@ from pathlib import Path
 from scriptrun.runtime import events as writing
 from scriptrun.runtime import files, identity
 from scriptrun.spec import states
-from scriptrun.spec.hints import Any
 from scriptrun.spec.values import Value, fresh
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
 
 
 def later_writer(folder: Path, who: str = "user") -> writing.EventWriter:

@@ -12,12 +12,13 @@ from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 
 from scriptrun.runtime import files
-from scriptrun.spec.hints import TYPE_CHECKING, Any
 from scriptrun.spec.values import Value, fresh
 from scriptrun.tracking import events, run_folder, run_state
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     import sqlite3
+    from typing import Any
 
 #: changed with the table: an older file is thrown away and rebuilt
 VERSION = 1

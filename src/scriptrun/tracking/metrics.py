@@ -7,14 +7,17 @@ The format is documented in docs/explanation/formats.md; the merging is that of 
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, field
 from pathlib import Path
 
 from scriptrun.runtime.injob.metrics import reader as metric_reader
-from scriptrun.spec.hints import Any, NamedTuple
+from scriptrun.spec.values import Value, fresh
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
 
 
-class Point(NamedTuple):
+class Point(metric_reader.Point):
     """One call of a ``log_*`` method: ``t`` is seconds since 1970, ``writer`` the file's stem."""
 
     t: float
@@ -32,8 +35,7 @@ class Point(NamedTuple):
         return int(first) if first.isdigit() else 0
 
 
-@dataclass
-class Series:
+class Series(Value):
     """The values of one name in order, for a chart: four lists of one length.
 
     A ``log_list`` call gives one entry an item, a ``log_row`` call one entry (the row as a dict).
@@ -41,10 +43,10 @@ class Series:
     """
 
     name: str
-    values: list[Any] = field(default_factory=list)
-    steps: list[float | None] = field(default_factory=list)
-    times: list[float] = field(default_factory=list)
-    ranks: list[int] = field(default_factory=list)
+    values: list[Any] = fresh(default_factory=list)
+    steps: list[float | None] = fresh(default_factory=list)
+    times: list[float] = fresh(default_factory=list)
+    ranks: list[int] = fresh(default_factory=list)
 
     def _add(self, point: Point) -> None:
         for value in point.value if point.kind == "list" else [point.value]:

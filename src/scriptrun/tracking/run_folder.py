@@ -8,9 +8,12 @@ from pathlib import Path
 
 from scriptrun.runtime import files
 from scriptrun.spec.errors import WorkspaceException
-from scriptrun.spec.hints import Any
 from scriptrun.spec.job import JobSpec
 from scriptrun.store import paths
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
 
 
 def place_of(runs: Path, job: JobSpec) -> Path:
@@ -40,7 +43,7 @@ def publish(folder: Path, job: JobSpec) -> None:
     except OSError as error:
         raise paths.not_writable(folder, error) from error
     if not done:
-        raise WorkspaceException(f"a run with the id {job.id} is there already")
+        raise WorkspaceException(f"Run {job.id!r} already exists.")
 
 
 def read_job(folder: Path) -> JobSpec | None:

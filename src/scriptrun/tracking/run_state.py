@@ -7,9 +7,12 @@ from pathlib import Path
 
 from scriptrun.runtime import results
 from scriptrun.spec import states
-from scriptrun.spec.hints import Any
 from scriptrun.spec.values import Value
 from scriptrun.tracking import events, run_folder
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
 
 
 class Status(Value):
@@ -55,7 +58,7 @@ def _by_events(facts: events.Facts) -> Status:
 
 
 def _failed_by_hand(status: Status, failure: dict[str, Any]) -> Status:
-    reason = failure.get("message") or status.reason or "the run was marked as failed"
+    reason = failure.get("message") or status.reason or "marked as failed"
     ended = status.ended or failure.get("t")
     return Status(states.FAILED, reason, status.began, ended, status.exit_code, status.result)
 

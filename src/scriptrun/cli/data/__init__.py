@@ -1,7 +1,8 @@
 """List, register, download, upload and mount datasets.
 
-A source is DATASTORE:PATH, an address, or a path of this machine; * stays within a name, ** spans
-folders, a folder stands for all below it. A registered version is fixed: the list of its files.
+A source is DATASTORE:PATH, a URL or a local path. * matches within a path segment and ** matches
+across folders; a folder includes everything below it. A registered version is an immutable list
+of files.
 
 examples:
   scriptrun data register mnist 'photos:mnist/**/*.gz' https://example.org/labels.csv
@@ -17,17 +18,20 @@ from __future__ import annotations
 import argparse
 
 from scriptrun.cli import common_arguments
-from scriptrun.spec.hints import Any
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
 
 #: verb: its line, and the module that does it (loaded when it is used)
 _VERBS = {
-    "list": ("the registered datasets, in their latest versions", "data.show"),
-    "show": ("a dataset: its files, where they come from, which runs used it", "data.show"),
-    "register": ("list files and keep that list as the next version of a name", "data.register"),
-    "download": ("copy a dataset's files, or a datastore's, here", "data.transfer"),
-    "upload": ("copy files and folders to a datastore", "data.transfer"),
-    "mount": ("show a dataset's files as a folder, until Ctrl-C", "data.mount"),
-    "cache": ("what is kept of datasets on this machine", "data.cache"),
+    "list": ("list registered datasets", "data.show"),
+    "show": ("show a dataset's files, sources and runs", "data.show"),
+    "register": ("register files as a dataset's next version", "data.register"),
+    "download": ("download a dataset or datastore path", "data.transfer"),
+    "upload": ("upload files and folders to a datastore", "data.transfer"),
+    "mount": ("mount a dataset as a folder until Ctrl-C", "data.mount"),
+    "cache": ("show or prune this machine's dataset cache", "data.cache"),
 }
 TABULAR = ("delimited", "parquet", "json")
 
@@ -42,42 +46,65 @@ def _nothing(verb: Any) -> None:
 
 
 def _show(verb: Any) -> None:
-    verb.add_argument("name", metavar="NAME[@VERSION]", help="a dataset, or DATASTORE:PATH")
-    verb.add_argument("--files", action="store_true", help="all files, not only the first")
+    verb.add_argument("name", metavar="NAME[@VERSION]", help="dataset or DATASTORE:PATH")
+    verb.add_argument("--files", action="store_true", help="list all files")
 
 
 def _register(verb: Any) -> None:
-    verb.add_argument("name", metavar="NAME")
-    verb.add_argument("sources", metavar="SOURCE", nargs="+")
-    verb.add_argument("--tabular", metavar="FORMAT", choices=TABULAR, help=" or ".join(TABULAR))
-    verb.add_argument("--separator", metavar="C", help="between columns (default: a comma)")
-    verb.add_argument("--no-header", action="store_true", help="the files have no line of names")
-    verb.add_argument("--partition-format", metavar="F", help="columns from paths: {country}/{y}")
-    verb.add_argument("--description", metavar="TEXT")
-    verb.add_argument("--tag", metavar="NAME[=VALUE]", action="append", default=[], dest="tags")
+    verb.add_argument("name", metavar="NAME", help="dataset name")
+    verb.add_argument(
+        "sources", metavar="SOURCE", nargs="+", help="DATASTORE:PATH, URL or local path"
+    )
+    verb.add_argument(
+        "--tabular", metavar="FORMAT", choices=TABULAR, help="tabular format: " + ", ".join(TABULAR)
+    )
+    verb.add_argument("--separator", metavar="C", help="column separator (default: comma)")
+    verb.add_argument("--no-header", action="store_true", help="files have no header line")
+    verb.add_argument(
+        "--partition-format", metavar="F", help="extract columns from paths, e.g. {country}/{y}"
+    )
+    verb.add_argument("--description", metavar="TEXT", help="describe the dataset")
+    verb.add_argument(
+        "--tag",
+        metavar="NAME[=VALUE]",
+        action="append",
+        default=[],
+        dest="tags",
+        help="tag the dataset; repeatable",
+    )
 
 
 def _download(verb: Any) -> None:
-    verb.add_argument("name", metavar="NAME[@VERSION]", help="a dataset, or DATASTORE:PATH")
-    verb.add_argument("target", metavar="TARGET", help="the folder that the files go to")
-    verb.add_argument("--overwrite", action="store_true", help="replace files that are there")
+    verb.add_argument("name", metavar="NAME[@VERSION]", help="dataset or DATASTORE:PATH")
+    verb.add_argument("target", metavar="TARGET", help="destination folder")
+    verb.add_argument("--overwrite", action="store_true", help="replace existing files")
 
 
 def _upload(verb: Any) -> None:
-    verb.add_argument("paths", metavar="LOCAL", nargs="+", help="files and folders")
-    verb.add_argument("destination", metavar="DATASTORE:PATH")
-    verb.add_argument("--overwrite", action="store_true", help="replace files that are there")
+    verb.add_argument("paths", metavar="LOCAL", nargs="+", help="local files and folders")
+    verb.add_argument(
+        "destination", metavar="DATASTORE:PATH", help="destination folder on a datastore"
+    )
+    verb.add_argument("--overwrite", action="store_true", help="replace existing files")
 
 
 def _mount(verb: Any) -> None:
-    verb.add_argument("name", metavar="NAME[@VERSION]", help="a dataset, or DATASTORE:PATH")
-    verb.add_argument("path", metavar="PATH", help="an empty folder, which is made if need be")
+    verb.add_argument("name", metavar="NAME[@VERSION]", help="dataset or DATASTORE:PATH")
+    verb.add_argument("path", metavar="PATH", help="empty folder, created if missing")
 
 
 def _cache(verb: Any) -> None:
-    verb.add_argument("do", metavar="list|prune", nargs="?", choices=("list", "prune"))
-    verb.add_argument("--max-size", metavar="SIZE", help="prune down to this: 50GB")
-    verb.add_argument("--older-than", metavar="AGE", help="prune what was not used since: 30d")
+    verb.add_argument(
+        "do",
+        metavar="list|prune",
+        nargs="?",
+        choices=("list", "prune"),
+        help="list or prune cached files (default: list)",
+    )
+    verb.add_argument("--max-size", metavar="SIZE", help="prune to this size, e.g. 50GB")
+    verb.add_argument(
+        "--older-than", metavar="AGE", help="prune files unused for this long, e.g. 30d"
+    )
 
 
 _ADD = {

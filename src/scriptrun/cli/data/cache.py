@@ -9,8 +9,11 @@ from scriptrun.cli.terminal import output
 from scriptrun.core.workspace import Workspace
 from scriptrun.data.cache import files as caching
 from scriptrun.spec.errors import UserErrorException
-from scriptrun.spec.hints import Any
 from scriptrun.store import sizes
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
 
 
 def cache(workspace: Workspace, args: argparse.Namespace) -> tuple[Any, Any]:
@@ -20,14 +23,14 @@ def cache(workspace: Workspace, args: argparse.Namespace) -> tuple[Any, Any]:
         return _prune(there, args)
     if args.max_size or args.older_than:
         raise UserErrorException(
-            "--max-size and --older-than say what to prune.",
-            "Write: scriptrun data cache prune ...",
+            "--max-size and --older-than require `prune`.",
+            "Run: scriptrun data cache prune ...",
         )
     used, limit = there.used(), _limit(there)
     pairs = [
         ("folder", str(there.folder)),
         ("size", output.size(used)),
-        ("limit", f"{output.size(limit)} ({caching.LIMIT} sets it)"),
+        ("limit", f"{output.size(limit)} (set by {caching.LIMIT})"),
     ]
     value = {"folder": str(there.folder), "bytes": used, "limit": limit}
     return value, lambda: output.facts(pairs)
@@ -48,5 +51,5 @@ def _prune(there: caching.Cache, args: argparse.Namespace) -> tuple[Any, str]:
     if not args.older_than and not args.max_size:
         freed = there.clear()
     left = there.used()
-    told = f"Removed {output.size(freed)}; {output.size(left)} are left in {there.folder}."
+    told = f"Removed {output.size(freed)}; {output.size(left)} remain in {there.folder}."
     return {"freed": freed, "left": left}, told

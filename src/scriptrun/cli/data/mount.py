@@ -15,7 +15,10 @@ from scriptrun.data.datasets.file import MountContext
 from scriptrun.data.errors import DatastoreException
 from scriptrun.data.mount import mount as mounting
 from scriptrun.spec.errors import UserErrorException
-from scriptrun.spec.hints import Any
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
 
 #: seconds between two looks whether the mount is still there
 LOOK = 0.5
@@ -26,19 +29,22 @@ def mount(workspace: Workspace, args: argparse.Namespace) -> tuple[None, str]:
     dataset = data_names.any_dataset(workspace, args.name)
     if dataset.kind != "file":
         raise UserErrorException(
-            f"{args.name} is a table, which cannot be mounted as files.",
+            f"{args.name!r} is a tabular dataset and cannot be mounted.",
             "Read it with Dataset.get_by_name(...).to_pandas_dataframe().",
         )
     files = dataset.incoming()
     why_not = mounting.available()
     if why_not and any(each.store.folder is None for each in files):
         raise DatastoreException(
-            f"{args.name} cannot be mounted here: {why_not}",
-            f"Copy it instead: scriptrun data download {args.name} {args.path}",
+            f"Cannot mount {args.name!r} on this machine: {why_not}",
+            f"Download it instead: scriptrun data download {args.name} {args.path}",
         )
     mounting.clear_stale()
     with _interrupted() as stopped, dataset.mount(args.path) as context:
-        print(f"{args.name} is at {args.path}: {len(files):,} files. Ctrl-C ends it.", flush=True)
+        print(
+            f"Mounted {args.name} at {args.path} ({len(files):,} files). Press Ctrl-C to unmount.",
+            flush=True,
+        )
         _wait(context, stopped)
     return None, ""
 
@@ -53,7 +59,7 @@ def _wait(context: MountContext, stopped: threading.Event) -> None:
             cli_errors.say(f"warning: {trouble}")
         told = len(mounted.troubles)
         if mounted.problem():
-            cli_errors.say("It is mounted no more.")
+            cli_errors.say("Unmounted.")
             return
 
 

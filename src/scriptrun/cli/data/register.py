@@ -12,7 +12,10 @@ from scriptrun.core.dataset import Dataset
 from scriptrun.core.workspace import Workspace
 from scriptrun.data.datasets import versions as dataset_versions
 from scriptrun.spec.errors import refuse
-from scriptrun.spec.hints import Any
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
 
 
 def register(workspace: Workspace, args: argparse.Namespace) -> tuple[Any, Any]:
@@ -27,7 +30,7 @@ def register(workspace: Workspace, args: argparse.Namespace) -> tuple[Any, Any]:
     head = dataset_versions.get(workspace, made.name, made.version)
     files = f"{head['files']:,} file{'' if head['files'] == 1 else 's'}"
     size = f"{files}, {output.size(max(0, head['bytes']))}"
-    same = " (as it was: nothing has changed)" if made.version == latest else ""
+    same = " (unchanged)" if made.version == latest else ""
     value = {key: head[key] for key in ("name", "version", "id", "type", "files", "bytes")}
     return value, f"{made.name}, version {made.version}: {size}{same}"
 
@@ -40,10 +43,8 @@ def _check(args: argparse.Namespace) -> None:
         (args.no_header, "--no-header", delimited, "--tabular delimited"),
         (args.partition_format, "--partition-format", bool(args.tabular), "--tabular"),
     ]
-    wrong = [
-        f"{flag} is there for {kind} only" for value, flag, ok, kind in pairs if value and not ok
-    ]
-    refuse(wrong, "This dataset cannot be registered")
+    wrong = [f"{flag} requires {kind}" for value, flag, ok, kind in pairs if value and not ok]
+    refuse(wrong, "Cannot register this dataset")
 
 
 def _described(args: argparse.Namespace, sources: list[Any]) -> Any:

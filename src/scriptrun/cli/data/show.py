@@ -10,7 +10,10 @@ from scriptrun.cli.terminal import output
 from scriptrun.core.workspace import Workspace
 from scriptrun.data.datasets import versions as dataset_versions
 from scriptrun.history import dataset_usage
-from scriptrun.spec.hints import Any
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
 
 #: how many files are shown
 SHOWN = 15
@@ -20,7 +23,7 @@ def list_all(workspace: Workspace, args: argparse.Namespace) -> tuple[Any, Any]:
     """The datasets, each in its latest version."""
     found = [dataset_versions.get(workspace, name) for name in dataset_versions.names(workspace)]
     if not found:
-        return [], "There are no datasets yet: scriptrun data register NAME SOURCE ..."
+        return [], "No datasets. To add one, run: scriptrun data register NAME SOURCE ..."
     rows = [
         (
             each["name"],
@@ -81,11 +84,7 @@ def _show_source(dataset: Any, args: argparse.Namespace) -> tuple[Any, Any]:
 def _print(value: dict[str, Any], sources: Any) -> None:
     output.facts(
         [
-            *(
-                _kept(value)
-                if "name" in value
-                else [("registered", "no: these are the files as they are now")]
-            ),
+            *(_kept(value) if "name" in value else [("registered", "no (showing current files)")]),
             ("files", f"{value['files']:,}, {_size(value['bytes'])}"),
             ("from", "\n".join(sources)),
             ("used by", "\n".join(value.get("used_by", ()))),
@@ -95,7 +94,7 @@ def _print(value: dict[str, Any], sources: Any) -> None:
     for each in value["listed"]:
         print(f"  {_size(each['size']):>9}  {each['path']}")
     if value["files"] > len(value["listed"]):
-        print(f"  and {value['files'] - len(value['listed']):,} more (--files has all)")
+        print(f"  and {value['files'] - len(value['listed']):,} more (use --files to list all)")
 
 
 def _kept(value: dict[str, Any]) -> list[tuple[str, str]]:

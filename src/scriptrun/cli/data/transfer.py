@@ -16,7 +16,10 @@ from scriptrun.data.errors import DatasetExecutionError, FileChanged, FileMissin
 from scriptrun.data.stores.local import LocalStore
 from scriptrun.data.stores.protocol import clean
 from scriptrun.spec.errors import UserErrorException
-from scriptrun.spec.hints import Any
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
 
 
 def download(workspace: Workspace, args: argparse.Namespace) -> tuple[Any, Any]:
@@ -38,9 +41,11 @@ def download(workspace: Workspace, args: argparse.Namespace) -> tuple[Any, Any]:
 def _refuse_those_there(files: list[Incoming], target: Path, overwrite: bool) -> None:
     there = [] if overwrite else [each.path for each in files if (target / each.path).exists()]
     if there:
-        more = f" and {len(there) - 1:,} more files of the dataset are" if there[1:] else " is"
+        more = (
+            f" and {len(there) - 1:,} more files already exist" if there[1:] else " already exists"
+        )
         raise UserErrorException(
-            f"{target / there[0]}{more} there already.", "Use --overwrite, or another folder."
+            f"{target / there[0]}{more}.", "Use --overwrite or choose another folder."
         )
 
 
@@ -48,8 +53,8 @@ def _no_longer(dataset: Any, error: UserErrorException) -> DatasetExecutionError
     if dataset.name is None:
         return DatasetExecutionError(error.message, error.hint)
     return DatasetExecutionError(
-        f"{error.message} Version {dataset.version} of {dataset.name!r} lists it as it was.",
-        f"Register the files as they are now: scriptrun data register {dataset.name} SOURCE ...",
+        f"{error.message} It no longer matches version {dataset.version} of {dataset.name!r}.",
+        f"Register a new version: scriptrun data register {dataset.name} SOURCE ...",
     )
 
 
@@ -58,7 +63,8 @@ def upload(workspace: Workspace, args: argparse.Namespace) -> tuple[Any, Any]:
     on = data_names.on_datastore(workspace, args.destination)
     if on is None:
         raise UserErrorException(
-            f"{args.destination!r} names no datastore.", "Write DATASTORE:PATH, as photos:images."
+            f"{args.destination!r} does not name a datastore.",
+            "Use DATASTORE:PATH, e.g. photos:images.",
         )
     datastore, path = on
     folder = clean(path, datastore.name)
@@ -70,14 +76,14 @@ def upload(workspace: Workspace, args: argparse.Namespace) -> tuple[Any, Any]:
     left = len(pairs) - moved.files
     value = {"files": moved.files, "bytes": moved.bytes, "left": left}
     told = f"{_count(moved)} to {datastore.name}:{folder}"
-    return value, told + (f"; {left:,} were there already (--overwrite replaces them)" * bool(left))
+    return value, told + (f"; skipped {left:,} existing (use --overwrite to replace)" * bool(left))
 
 
 def _pairs(paths: list[str], folder: str) -> list[tuple[Path, str]]:
     """Each local file with its path on the datastore. Raises for all that are missing at once."""
     missing = [path for path in paths if not os.path.exists(path)]
     if missing:
-        raise UserErrorException(f"There is no file or folder {', '.join(missing)} here.")
+        raise UserErrorException(f"File or folder not found: {', '.join(map(repr, missing))}.")
     found: dict[str, Path] = {}
     for path in map(Path, paths):
         names = [path.name] if path.is_file() else [e.path for e in LocalStore("", path).list()]
@@ -86,10 +92,11 @@ def _pairs(paths: list[str], folder: str) -> list[tuple[Path, str]]:
             file = path if path.is_file() else path / name
             if found.setdefault(goal, file) != file:
                 raise UserErrorException(
-                    f"{found[goal]} and {file} would both become {goal}.", "Upload them apart."
+                    f"{found[goal]} and {file} would both upload to {goal!r}.",
+                    "Upload them separately.",
                 )
     if not found:
-        raise UserErrorException(f"There are no files below {', '.join(paths)}.")
+        raise UserErrorException(f"No files found in {', '.join(map(repr, paths))}.")
     return [(file, goal) for goal, file in found.items()]
 
 

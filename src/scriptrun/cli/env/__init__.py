@@ -1,8 +1,9 @@
 """List, show, compare, build and remove environments.
 
-An environment is named NAME[:VERSION]; show and diff take the key of a built one, or a run, too.
-build locks and builds one before any run needs it; --plan only says what it would do, --upgrade
-resolves it anew. prune makes room in this machine's cache, and leaves what runs use.
+Refer to an environment as NAME[:VERSION]; show and diff also accept the key of a built environment
+or a run. build locks and builds an environment ahead of a run; use --plan to preview the build and
+--upgrade to resolve packages again. prune frees space in this machine's cache, but keeps
+environments that runs use.
 
 examples:
   scriptrun env build --requirements requirements.txt
@@ -17,18 +18,21 @@ import argparse
 
 from scriptrun.cli import common_arguments
 from scriptrun.cli.options import environment as environment_options
-from scriptrun.spec.hints import Any
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
 
 #: verb: its line, and the module that does it (loaded when it is used)
 _VERBS = {
-    "list": ("the environments by name, and those that are built", "env.show"),
-    "show": ("what an environment holds and why, and whether it is built", "env.show"),
-    "diff": ("which packages differ between two environments", "env.show"),
-    "build": ("lock and build one", "env.build"),
-    "remove": ("take a built one out of the cache", "env.build"),
-    "prune": ("take built ones out of the cache, the longest unused first", "env.build"),
-    "alias": ("let an old name stand for another; without arguments: list them", "env.build"),
-    "registry": ("where built container images are shared; without ADDRESS: say", "env.registry"),
+    "list": ("list named and built environments", "env.show"),
+    "show": ("show an environment's packages and build status", "env.show"),
+    "diff": ("compare the packages of two environments", "env.show"),
+    "build": ("lock and build an environment", "env.build"),
+    "remove": ("remove a built environment from the cache", "env.build"),
+    "prune": ("remove least recently used environments from the cache", "env.build"),
+    "alias": ("map an environment name to another, or list aliases", "env.build"),
+    "registry": ("show or set the registry for built images", "env.registry"),
 }
 _NAME = "NAME[:VERSION]"
 
@@ -39,49 +43,68 @@ def arguments(parser: Any) -> None:
 
 
 def _list(verb: Any) -> None:
-    verb.add_argument("--built", action="store_true", help="only what is built on this machine")
-    verb.add_argument("--all", action="store_true", help="the names of Azure's curated ones too")
+    verb.add_argument(
+        "--built", action="store_true", help="list only environments built on this machine"
+    )
+    verb.add_argument("--all", action="store_true", help="include Azure's curated environments")
 
 
 def _show(verb: Any) -> None:
-    verb.add_argument("environment", metavar=_NAME, help="or the key of a built one, or a run")
+    verb.add_argument(
+        "environment", metavar=_NAME, help="environment, key of a built environment, or run"
+    )
 
 
 def _diff(verb: Any) -> None:
-    verb.add_argument("first", metavar="A", help="NAME[:VERSION], the key of a built one, or a run")
-    verb.add_argument("second", metavar="B", help="the other one")
-    verb.add_argument("--exit-code", action="store_true", help="end with 1 where they differ")
+    verb.add_argument(
+        "first", metavar="A", help="NAME[:VERSION], key of a built environment, or run"
+    )
+    verb.add_argument("second", metavar="B", help="environment to compare with")
+    verb.add_argument("--exit-code", action="store_true", help="exit with 1 if they differ")
 
 
 def _build(verb: Any) -> None:
-    verb.add_argument("environment", metavar=_NAME, nargs="?")
+    verb.add_argument(
+        "environment", metavar=_NAME, nargs="?", help="registered or curated environment"
+    )
     environment_options.arguments(verb.add_argument)
-    verb.add_argument("--script", metavar="F", dest="from_script", help="from a script's header")
-    verb.add_argument("--upgrade", action="store_true", help="resolve it anew")
-    verb.add_argument("--plan", action="store_true", help="say what would be done, and do nothing")
+    verb.add_argument(
+        "--script",
+        metavar="F",
+        dest="from_script",
+        help="read dependencies from a script's inline metadata",
+    )
+    verb.add_argument("--upgrade", action="store_true", help="resolve packages again")
+    verb.add_argument("--plan", action="store_true", help="show the build steps without building")
 
 
 def _remove(verb: Any) -> None:
-    verb.add_argument("key", metavar="KEY", help="as `env list` shows it, or its beginning")
+    verb.add_argument("key", metavar="KEY", help="key or key prefix from `env list`")
 
 
 def _prune(verb: Any) -> None:
-    verb.add_argument("--older-than", metavar="AGE", help="those unused for so long: 12h, 30d, 4w")
-    verb.add_argument("--keep", metavar="N", type=int, help="all but the N last used")
-    verb.add_argument("--max-size", metavar="SIZE", help="until the rest is no larger: 50GB")
-    verb.add_argument("--dry-run", action="store_true", help="say what would go, and do nothing")
+    verb.add_argument(
+        "--older-than", metavar="AGE", help="remove if unused for this long: 12h, 30d, 4w"
+    )
+    verb.add_argument("--keep", metavar="N", type=int, help="keep the N most recently used")
+    verb.add_argument("--max-size", metavar="SIZE", help="shrink the cache to this size, e.g. 50GB")
+    verb.add_argument("--dry-run", action="store_true", help="show what would be removed")
 
 
 def _alias(verb: Any) -> None:
-    verb.add_argument("name", metavar="NAME", nargs="?", help="a name, or a pattern: AzureML-*")
-    verb.add_argument("stands_for", metavar="OTHER", nargs="?", help="the one that it stands for")
-    verb.add_argument("--remove", action="store_true", help="let NAME mean itself again")
+    verb.add_argument("name", metavar="NAME", nargs="?", help="name or pattern, e.g. AzureML-*")
+    verb.add_argument(
+        "stands_for", metavar="OTHER", nargs="?", help="environment that the alias resolves to"
+    )
+    verb.add_argument("--remove", action="store_true", help="remove the alias")
 
 
 def _registry(verb: Any) -> None:
-    verb.add_argument("address", metavar="ADDRESS", nargs="?", help="as registry.example.org/us")
-    verb.add_argument("--username", metavar="U", help="who pushes and pulls there")
-    verb.add_argument("--remove", action="store_true", help="share images no longer")
+    verb.add_argument(
+        "address", metavar="ADDRESS", nargs="?", help="registry, e.g. registry.example.org/team"
+    )
+    verb.add_argument("--username", metavar="U", help="username for the registry")
+    verb.add_argument("--remove", action="store_true", help="stop sharing images")
 
 
 _ADD = {

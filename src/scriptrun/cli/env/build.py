@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import argparse
 from collections.abc import Callable
-from dataclasses import asdict
 from functools import partial
 from pathlib import Path
 
@@ -20,8 +19,11 @@ from scriptrun.environments.cache import prune as cache_prune
 from scriptrun.preparation import build as build_environment
 from scriptrun.registry import environments as environment_registry
 from scriptrun.spec.errors import UserErrorException
-from scriptrun.spec.hints import Any
 from scriptrun.store import sizes
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
 
 
 def build(workspace: Workspace, args: argparse.Namespace) -> tuple[Any, str | Callable[[], None]]:
@@ -29,8 +31,8 @@ def build(workspace: Workspace, args: argparse.Namespace) -> tuple[Any, str | Ca
     environment = run_options.environment_of(args, workspace)
     if environment is None:
         raise UserErrorException(
-            "`scriptrun env build` was not told what to build.",
-            "Name one, or give --requirements F, --conda F, --uv-project DIR or --script F.",
+            "No environment specified.",
+            "Give a name, --requirements F, --conda F, --uv-project DIR or --script F.",
         )
     python = default_python.choose(Path.cwd(), workspace.root)[0]
     if args.plan:
@@ -42,8 +44,8 @@ def build(workspace: Workspace, args: argparse.Namespace) -> tuple[Any, str | Ca
     else:
         make = partial(workspace_here.made, workspace)
         ready = build_environment.build_first(workspace, make, environment, cli_errors.say, python)
-    state = "was there" if ready.cached else f"took {output.duration(ready.seconds)}"
-    return asdict(ready), f"{ready.place or ready.python} ({state})"
+    state = "cached" if ready.cached else f"built in {output.duration(ready.seconds)}"
+    return ready.as_dict(), f"{ready.place or ready.python} ({state})"
 
 
 def _plan(
@@ -51,17 +53,19 @@ def _plan(
 ) -> tuple[Any, Callable[[], None]]:
     spec = build_environment.spec_of(environment, python)
     plan = build_environment.plan(workspace, spec)
-    steps = ("Resolve it anew with the package index.", *plan.steps) if upgrade else plan.steps
+    steps = (
+        ("Resolve packages again from the package index.", *plan.steps) if upgrade else plan.steps
+    )
     last = plan.last_seconds
     pairs = [
         ("environment", environment.name or ""),
         ("locked", "yes" if plan.locked else "no"),
         ("built", plan.place or "no"),
-        ("would be done", "\n".join(steps) or ("" if plan.reasons else "nothing: it is there")),
-        ("cannot be", "\n".join(plan.reasons)),
-        ("last build", f"took {output.duration(last)}" if last else "none on this machine"),
+        ("steps", "\n".join(steps) or ("" if plan.reasons else "none (already built)")),
+        ("problems", "\n".join(plan.reasons)),
+        ("last build", output.duration(last) if last else "none on this machine"),
     ]
-    return {**asdict(plan), "steps": list(steps)}, lambda: output.facts(pairs)
+    return {**plan.as_dict(), "steps": list(steps)}, lambda: output.facts(pairs)
 
 
 def remove(workspace: Workspace, args: argparse.Namespace) -> tuple[Any, str]:
@@ -73,7 +77,7 @@ def remove(workspace: Workspace, args: argparse.Namespace) -> tuple[Any, str]:
 def prune(workspace: Workspace, args: argparse.Namespace) -> tuple[Any, Callable[[], None]]:
     """Make room in the cache."""
     if args.keep is not None and args.keep < 0:
-        raise UserErrorException(f"--keep {args.keep} is no number of environments.")
+        raise UserErrorException(f"--keep must be at least 0, not {args.keep}.")
     done = cache_prune.prune(
         older_than=sizes.age(args.older_than, "--older-than") if args.older_than else None,
         keep=args.keep,
@@ -81,8 +85,8 @@ def prune(workspace: Workspace, args: argparse.Namespace) -> tuple[Any, Callable
         dry=args.dry_run,
     )
     value = {
-        "removed": [asdict(entry) for entry in done.removed],
-        "kept": [{**asdict(entry), "reason": reason} for entry, reason in done.kept],
+        "removed": [entry.as_dict() for entry in done.removed],
+        "kept": [{**entry.as_dict(), "reason": reason} for entry, reason in done.kept],
         "freed": done.freed,
     }
     return value, lambda: _print_pruned(done, args.dry_run)
@@ -94,7 +98,7 @@ def _print_pruned(done: cache_prune.Pruned, dry: bool) -> None:
     for entry, reason in done.kept:
         print(f"Kept {_named(entry)}: {reason}")
     freed = output.size(done.freed)
-    print(f"{freed} would be freed." if dry else f"{freed} were freed.")
+    print(f"Would free {freed}." if dry else f"Freed {freed}.")
 
 
 def _named(entry: cache_listing.Entry) -> str:
@@ -107,11 +111,11 @@ def alias(workspace: Workspace, args: argparse.Namespace) -> tuple[Any, str]:
         environment_registry.remove_alias(workspace, args.name)
     elif args.name and not args.stands_for:
         raise UserErrorException(
-            f"`env alias {args.name}` does not say what it stands for.",
-            f"Write scriptrun env alias {args.name!r} OTHER, or --remove.",
+            f"`env alias {args.name}` is missing the environment to resolve to.",
+            f"Run: scriptrun env alias {args.name!r} OTHER, or use --remove.",
         )
     elif args.name:
         environment_registry.set_alias(workspace_here.made(workspace), args.name, args.stands_for)
     found = environment_registry.aliases(workspace)
-    lines = [f"{name} stands for {other}" for name, other in found.items()]
+    lines = [f"{name} -> {other}" for name, other in found.items()]
     return found, "\n".join(lines) or "None."

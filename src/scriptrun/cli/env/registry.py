@@ -7,7 +7,11 @@ import argparse
 from scriptrun.cli import workspace_here
 from scriptrun.core.workspace import Workspace
 from scriptrun.registry import image_registries
-from scriptrun.spec.hints import Any
+from scriptrun.store import container_tool
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
 
 
 def registry(workspace: Workspace, args: argparse.Namespace) -> tuple[Any, str]:
@@ -17,9 +21,9 @@ def registry(workspace: Workspace, args: argparse.Namespace) -> tuple[Any, str]:
         image_registries.name(workspace, None if args.remove else args.address, args.username)
     named = image_registries.named(workspace)
     if not named:
-        return named, "The workspace names no registry: images stay where they were built."
-    secret = image_registries.secret_of(named["address"])
+        return named, "No registry configured: images stay on the machine that builds them."
+    secret = container_tool.secret_of(named["address"])
     return named, (
-        f"Images that are built go to {named['address']}. Its password is the secret of yours that "
-        f"`scriptrun secret set {secret}` keeps, or else the container tool's login."
+        f"Built images are pushed to {named['address']}. The password comes from the secret set "
+        f"with `scriptrun secret set {secret}`, or else from the container tool's login."
     )

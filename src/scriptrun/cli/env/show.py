@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import argparse
 from collections.abc import Callable
-from dataclasses import asdict
 from pathlib import Path
 
 from scriptrun.cli.options import default_python
@@ -20,7 +19,10 @@ from scriptrun.preparation import build as build_environment
 from scriptrun.registry import environments as environment_registry
 from scriptrun.spec.environment import EnvironmentSpec
 from scriptrun.spec.errors import EnvironmentException
-from scriptrun.spec.hints import Any
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
 
 #: runs that are named before the rest is counted
 _SHOWN = 5
@@ -30,7 +32,7 @@ def list_all(workspace: Workspace, args: argparse.Namespace) -> tuple[Any, Calla
     """The environments by name, and the built ones with size, age, last use and runs."""
     built = cache_listing.listing()
     named = [] if getattr(args, "built", False) else _named(workspace)
-    value = {"named": named, "built": [asdict(entry) for entry in built]}
+    value = {"named": named, "built": [entry.as_dict() for entry in built]}
     whole = getattr(args, "all", False)
     return value, lambda: _print_list(named, built, whole)
 
@@ -41,11 +43,11 @@ def _print_list(named: list[dict[str, str]], built: list[cache_listing.Entry], w
         heads = ("NAME", "VERSION", "KIND")
         output.table(heads, [(each["name"], each["version"], each["kind"]) for each in shown])
     if len(shown) < len(named):
-        print(f"and {len(named) - len(shown)} names of Azure's curated environments (--all)")
+        print(f"and {len(named) - len(shown)} curated Azure environments (use --all to list them)")
     if named:
         print()
     if not built:
-        print("None is built on this machine yet.")
+        print("No environments built on this machine.")
         return
     columns = ("BUILT", "PYTHON", "PACKAGES", "SIZE", "AGE", "USED", "RUNS", "NAMES", "LAST RUN")
     output.table(columns, [_built(entry) for entry in built], ("NAMES", "LAST RUN"))
@@ -99,7 +101,7 @@ def show(workspace: Workspace, args: argparse.Namespace) -> tuple[Any, Callable[
         more, pairs = _described(workspace, environment)
         value |= more
     else:
-        pairs = [("name", found.name), ("asked", "\n".join(found.asked))]
+        pairs = [("name", found.name), ("requested", "\n".join(found.asked))]
         pairs += [("python", str(found.lock.get("python") or "")), ("built", found.place or "")]
     pairs += [("locked", "\n".join(_packages(found, why))), ("used by", "\n".join(_some(runs)))]
     return value, lambda: output.facts(pairs)
@@ -117,7 +119,7 @@ def _described(
 ) -> tuple[dict[str, Any], list[tuple[str, str]]]:
     spec = build_environment.spec_of(environment, _python(workspace))
     plan = build_environment.plan(workspace, spec)
-    value = {**environment.to_dict(), "spec": spec.to_dict(), "plan": asdict(plan)}
+    value = {**environment.to_dict(), "spec": spec.to_dict(), "plan": plan.as_dict()}
     return value, [
         ("name", f"{environment.name or ''}"),
         ("version", str(environment.version or "")),
@@ -130,8 +132,8 @@ def _described(
         ("image", _image(spec)),
         ("notes", "\n".join(spec.notes)),
         ("built", plan.place or ("" if plan.cached else "not yet")),
-        ("would be", "\n".join(plan.steps)),
-        ("cannot be", "\n".join(plan.reasons)),
+        ("build steps", "\n".join(plan.steps)),
+        ("problems", "\n".join(plan.reasons)),
     ]
 
 
@@ -139,8 +141,8 @@ def _image(spec: EnvironmentSpec) -> str:
     """The image, or what it is built of."""
     context = spec.docker.get("build_context")
     if context:
-        return f"built of {context['path']}"
-    return "built of a Dockerfile" if spec.docker.get("dockerfile") else spec.image or ""
+        return f"built from {context['path']}"
+    return "built from a Dockerfile" if spec.docker.get("dockerfile") else spec.image or ""
 
 
 def _packages(found: locked_environment.Locked, why: dict[str, list[str]]) -> list[str]:
@@ -148,7 +150,7 @@ def _packages(found: locked_environment.Locked, why: dict[str, list[str]]) -> li
     lines = []
     for name, version in found.packages.items():
         way = why.get(name) or [name]
-        lines.append(f"{name} {version}" + (f"  (for {' > '.join(way[:-1])})" if way[1:] else ""))
+        lines.append(f"{name} {version}" + (f"  (via {' > '.join(way[:-1])})" if way[1:] else ""))
     return lines
 
 
@@ -175,8 +177,8 @@ def _locked(workspace: Workspace, text: str, python: str) -> locked_environment.
     found = locked_environment.of(workspace, text, python)
     if not found.lock:
         raise EnvironmentException(
-            f"{text!r} is not locked yet, so its exact packages are not known.",
-            f"Lock and build it: scriptrun env build {text}",
+            f"Environment {text!r} is not locked, so its exact packages are unknown.",
+            f"To lock and build it, run: scriptrun env build {text}",
         )
     return found
 
@@ -185,7 +187,7 @@ def _print_diff(
     pair: list[locked_environment.Locked], differing: dict[str, compare_runs.Pair]
 ) -> None:
     if not differing:
-        print(f"{pair[0].name} and {pair[1].name} hold the same packages.")
+        print(f"{pair[0].name} and {pair[1].name} have the same packages.")
         return
     heads = ("PACKAGE", pair[0].name, pair[1].name)
     output.table(heads, [(name, one or "-", two or "-") for name, (one, two) in differing.items()])

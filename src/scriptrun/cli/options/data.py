@@ -17,10 +17,13 @@ from scriptrun.data.datasets.consumption import (
     OutputFileDatasetConfig,
 )
 from scriptrun.spec.errors import UserErrorException
-from scriptrun.spec.hints import Any
 
-_INPUT = "Write --input NAME=DATA[:mount|:download|:direct|:auto], as --input digits=mnist."
-_OUTPUT = "Write --output NAME=DATASTORE:PATH[:upload|:mount], as --output model=results:models."
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
+
+_INPUT = "Use --input NAME=DATA[:mount|:download|:direct|:auto], e.g. --input digits=mnist."
+_OUTPUT = "Use --output NAME=DATASTORE:PATH[:upload|:mount], e.g. --output model=results:models."
 
 
 def put(
@@ -54,15 +57,15 @@ def filled(text: str, names: list[str]) -> str:
 def _name(text: str, how: str, taken: set[str]) -> str:
     name = text.partition("=")[0]
     if name in taken:
-        raise UserErrorException(f"Two data of this run are named {name!r}.", how)
+        raise UserErrorException(f"Duplicate input or output name {name!r}.", how)
     if not name:
-        raise UserErrorException(f"{text!r} has no name.", how)
+        raise UserErrorException(f"{text!r} has no input or output name.", how)
     return name
 
 
 def _input(name: str, text: str, workspace: Workspace) -> DatasetConsumptionConfig:
     if not text:
-        raise UserErrorException(f"--input {name} names no data.", _INPUT)
+        raise UserErrorException(f"--input {name!r} has no data source.", _INPUT)
     data, mode, path = _mode(text, (MOUNT, DOWNLOAD, DIRECT, AUTO))
     dataset = data_names.any_dataset(workspace, data)
     mode = mode or (MOUNT if dataset.kind == "file" else DIRECT)
@@ -77,7 +80,7 @@ def _output(name: str, text: str, workspace: Workspace) -> OutputFileDatasetConf
     place, mode, source = _mode(text, (UPLOAD, MOUNT))
     destination = data_names.on_datastore(workspace, place) if place else None
     if place and destination is None:
-        raise UserErrorException(f"--output {text!r} names no datastore.", _OUTPUT)
+        raise UserErrorException(f"--output {text!r} does not name a datastore.", _OUTPUT)
     if destination is not None and not destination[1]:
         destination = (destination[0], "dataset/{run-id}/{output-name}")
     made = OutputFileDatasetConfig(name, destination, source)

@@ -13,9 +13,12 @@ from scriptrun.data.datastores import records as datastore_records
 from scriptrun.data.datastores.classes import AbstractDatastore
 from scriptrun.data.stores import globs
 from scriptrun.spec.errors import UserErrorException
-from scriptrun.spec.hints import Any
 
-_HOW = "Data is named as DATASET[@VERSION], DATASTORE:PATH, an address, or a path of this machine."
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
+
+_HOW = "Use DATASET[@VERSION], DATASTORE:PATH, a URL or a local path."
 
 
 def dataset(workspace: Workspace, text: str) -> Any:
@@ -23,7 +26,7 @@ def dataset(workspace: Workspace, text: str) -> Any:
     name, mark, version = text.partition("@")
     if mark and not (version.isdigit() or version == "latest"):
         raise UserErrorException(
-            f"{version!r} is no version of a dataset.", "Versions are 1, 2, 3 and so on, or latest."
+            f"Invalid dataset version {version!r}.", "Use a number (1, 2, 3, ...) or 'latest'."
         )
     return Dataset.get_by_name(workspace, name, version or "latest")
 
@@ -41,7 +44,7 @@ def source(workspace: Workspace, text: str) -> Any:
     path = os.path.abspath(os.path.expanduser(text))
     if os.path.exists(path) or (globs.is_pattern(text) and os.path.isdir(_before_globs(path))):
         return path
-    raise UserErrorException(f"There is no file or folder {text} here.", _HOW)
+    raise UserErrorException(f"File or folder {text!r} does not exist.", _HOW)
 
 
 def _before_globs(path: str) -> str:
@@ -65,7 +68,9 @@ def any_dataset(workspace: Workspace, text: str) -> Any:
     """What ``text`` names as a dataset: a registered one first, else the files it stands for."""
     name, _, version = text.partition(":")
     if version.isdigit() and name in dataset_versions.names(workspace):
-        raise UserErrorException(f"{text!r} names no data.", f"A version is {name}@{version}.")
+        raise UserErrorException(
+            f"{text!r} does not name a dataset.", f"To select a version, use {name}@{version}."
+        )
     if ":" not in text and not os.path.isabs(text):
         try:
             return dataset(workspace, text)

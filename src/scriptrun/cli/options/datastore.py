@@ -9,8 +9,11 @@ from scriptrun.core.datastore import Datastore
 from scriptrun.core.workspace import Workspace
 from scriptrun.data.datastores.classes import AbstractDatastore
 from scriptrun.spec.errors import UserErrorException, refuse
-from scriptrun.spec.hints import Any
 from scriptrun.spec.values import Value
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
 
 
 class Kind(Value):
@@ -34,7 +37,7 @@ _BUCKET = (("bucket", "bucket"),)
 _CLIENT = (("tenant", "tenant_id"), ("client", "client_id"), ("authority", "authority_url"))
 _SECRET = (("secret", "secret"),)
 KINDS = {
-    "local": Kind("register_local", "a directory of this machine", "path", "PATH"),
+    "local": Kind("register_local", "local directory", "path", "PATH"),
     "azure_blob": Kind(
         "register_azure_blob_container", "Azure Blob Storage", "", "", _AZURE, _CLOUD
     ),
@@ -48,7 +51,7 @@ KINDS = {
     ),
     "s3": Kind(
         "register_s3",
-        "Amazon S3, or what speaks like it at --endpoint",
+        "Amazon S3, or a compatible service at --endpoint",
         "",
         "",
         _BUCKET,
@@ -57,11 +60,13 @@ KINDS = {
     "gcs": Kind(
         "register_gcs", "Google Cloud Storage", "", "", _BUCKET, (*_CLOUD, ("root", "root"))
     ),
-    "http": Kind("register_http", "the files below an address", "url", "URL", (), _SECRET),
-    "sftp": Kind("register_fsspec", "SFTP: sftp://USER@HOST/FOLDER", "url", "URL", (), _SECRET),
+    "http": Kind("register_http", "files below a URL", "url", "URL", (), _SECRET),
+    "sftp": Kind(
+        "register_fsspec", "SFTP server: sftp://USER@HOST/FOLDER", "url", "URL", (), _SECRET
+    ),
     "fsspec": Kind(
         "register_fsspec",
-        "whatever fsspec has a driver for: PROTOCOL://HOST/FOLDER",
+        "any fsspec driver: PROTOCOL://HOST/FOLDER",
         "url",
         "URL",
         (),
@@ -69,23 +74,23 @@ KINDS = {
     ),
 }
 _HELP = {
-    "account": ("A", "the storage account (Azure)"),
-    "container": ("C", "the container, or the file system (Azure)"),
-    "bucket": ("B", "the bucket (S3, GCS)"),
-    "endpoint": ("URL", "where the service answers, if not at the provider's own address"),
-    "region": ("R", "the bucket's region (S3)"),
-    "root": ("PREFIX", "all paths start from this prefix (S3, GCS)"),
-    "secret": ("NAME", "the secret of yours that holds the credential"),
-    "tenant": ("ID", "the tenant of a service principal (Data Lake)"),
-    "client": ("ID", "the service principal, whose secret --secret names (Data Lake)"),
-    "authority": ("URL", "where it logs in (Data Lake)"),
-    "credential": ("OPTION", "the driver's option that the secret fills in (default: password)"),
+    "account": ("A", "storage account (Azure)"),
+    "container": ("C", "container or file system (Azure)"),
+    "bucket": ("B", "bucket (S3, GCS)"),
+    "endpoint": ("URL", "service endpoint (default: the provider's own)"),
+    "region": ("R", "bucket region (S3)"),
+    "root": ("PREFIX", "prefix for all paths (S3, GCS)"),
+    "secret": ("NAME", "name of the secret with the credential"),
+    "tenant": ("ID", "tenant of the service principal (Data Lake)"),
+    "client": ("ID", "service principal; --secret names its secret (Data Lake)"),
+    "authority": ("URL", "login endpoint of the service principal (Data Lake)"),
+    "credential": ("OPTION", "driver option that receives the secret (default: password)"),
 }
 
 
 def arguments(verb: Any) -> None:
     """Add the options of ``add``."""
-    kinds = verb.add_argument_group("which kind (one of them)")
+    kinds = verb.add_argument_group("datastore type (choose one)")
     for name, kind in KINDS.items():
         how = {"metavar": kind.metavar} if kind.value else {"action": "store_true"}
         kinds.add_argument(_flag(name), dest=f"kind_{name}", help=kind.line, **how)
@@ -95,10 +100,10 @@ def arguments(verb: Any) -> None:
         "--option",
         metavar="NAME=VALUE",
         action="append",
-        help="an option of the fsspec driver; it is written down, so no credential",
+        help="set an fsspec driver option; stored in plain text",
     )
     verb.add_argument("--anonymous", action="store_true", help="read without credentials")
-    verb.add_argument("--overwrite", action="store_true", help="change one that is there")
+    verb.add_argument("--overwrite", action="store_true", help="replace an existing datastore")
 
 
 def call_of(args: argparse.Namespace) -> Callable[[Workspace], AbstractDatastore]:
@@ -108,16 +113,14 @@ def call_of(args: argparse.Namespace) -> Callable[[Workspace], AbstractDatastore
     """
     chosen = [name for name in KINDS if getattr(args, f"kind_{name}")]
     if len(chosen) != 1:
-        said = (
-            f"{' and '.join(map(_flag, chosen))} are both given" if chosen else "no kind is given"
-        )
+        said = f"got {' and '.join(map(_flag, chosen))}" if chosen else "got none"
         raise UserErrorException(
-            f"The datastore {args.name!r} is of one kind, and {said}.",
-            f"Give one of {', '.join(map(_flag, KINDS))}.",
+            f"Datastore {args.name!r} requires exactly one type option, but {said}.",
+            f"Use one of {', '.join(map(_flag, KINDS))}.",
         )
     name = chosen[0]
     kind = KINDS[name]
-    refuse(_problems(args, name, kind), "This datastore cannot be added")
+    refuse(_problems(args, name, kind), "Cannot add this datastore")
     given = {theirs: getattr(args, ours) for ours, theirs in (*kind.needs, *kind.takes)}
     given = {theirs: value for theirs, value in given.items() if value}
     if kind.value:
@@ -133,9 +136,9 @@ def call_of(args: argparse.Namespace) -> Callable[[Workspace], AbstractDatastore
 def _problems(args: argparse.Namespace, name: str, kind: Kind) -> list[str]:
     known = {ours for ours, _ in (*kind.needs, *kind.takes)}
     every = [*_HELP, "option", "anonymous"]
-    missing = [f"{_flag(name)} wants {_flag(o)}" for o, _ in kind.needs if not getattr(args, o)]
+    missing = [f"{_flag(name)} requires {_flag(o)}" for o, _ in kind.needs if not getattr(args, o)]
     extra = [
-        f"{_flag(each)} does not belong to {_flag(name)}"
+        f"{_flag(each)} is not valid with {_flag(name)}"
         for each in every
         if getattr(args, each) and each not in known
     ]
@@ -148,20 +151,20 @@ def _fsspec(name: str, given: dict[str, Any]) -> dict[str, Any]:
 
     parts = urlsplit(given.pop("url"))
     if name == "sftp" and parts.scheme not in ("sftp", "ssh"):
-        raise UserErrorException("--sftp wants an address as sftp://USER@HOST/FOLDER.")
+        raise UserErrorException("--sftp requires a URL of the form sftp://USER@HOST/FOLDER.")
     if not parts.scheme:
-        raise UserErrorException("--fsspec wants an address as PROTOCOL://HOST/FOLDER.")
+        raise UserErrorException("--fsspec requires a URL of the form PROTOCOL://HOST/FOLDER.")
     if parts.password or parts.query:
         raise UserErrorException(
-            "This address holds a password or a query, and would be written down.",
-            "Give the plain address, and the password as a secret: --secret NAME.",
+            "The URL contains a password or a query, and scriptrun would store it in plain text.",
+            "Remove it from the URL and pass the credential as a secret: --secret NAME.",
         )
     named = {"host": parts.hostname, "port": parts.port, "username": parts.username}
     options: dict[str, Any] = {key: value for key, value in named.items() if value}
     for text in given.pop("options", ()):
         option, mark, value = text.partition("=")
         if not mark or not option:
-            raise UserErrorException(f"--option {text!r} says nothing.", "Write NAME=VALUE.")
+            raise UserErrorException(f"Invalid --option {text!r}.", "Use --option NAME=VALUE.")
         options[option] = value
     return {"protocol": parts.scheme, "path": unquote(parts.path), "options": options, **given}
 

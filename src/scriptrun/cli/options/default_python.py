@@ -31,7 +31,7 @@ def choose(source: Path, root: Path) -> tuple[str, list[str]]:
     if python is not None:
         return python, []
     base = str(getattr(sys, "_base_executable", "") or sys.executable)
-    return base, [f"no Python was found on PATH: the job runs with {base}, which holds no packages"]
+    return base, [f"no Python found on PATH; using {base}, which has no packages installed"]
 
 
 def _active() -> Iterator[str]:

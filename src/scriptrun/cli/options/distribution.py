@@ -21,17 +21,15 @@ def apply(args: argparse.Namespace, made: RunConfiguration) -> None:
     if args.distributed == "mpi":
         if processes is not None and nodes > 0 and processes % nodes:
             raise UserErrorException(
-                f"--processes {processes} cannot be shared by --nodes {nodes}.",
-                "--processes is the total; give a multiple of --nodes.",
+                f"--processes {processes} is not a multiple of --nodes {nodes}.",
+                "--processes is the total across all nodes.",
             )
         distribute(made, MpiConfiguration(max(1, (processes or nodes) // max(1, nodes)), nodes))
     elif args.distributed == "pytorch":
         backend = "Nccl" if args.gpus else "Gloo"
         distribute(made, PyTorchConfiguration(backend, processes, nodes))
     elif processes is not None:
-        raise UserErrorException(
-            "--processes goes with --mpi or --pytorch.", "Say how the processes find each other."
-        )
+        raise UserErrorException("--processes requires --mpi or --pytorch.", "Add one of them.")
     elif args.distributed == "tensorflow":
         distribute(made, TensorflowConfiguration(nodes, 0))
     elif nodes != 1:

@@ -7,7 +7,10 @@ from pathlib import Path
 
 from scriptrun.config.environments.environment import Environment
 from scriptrun.spec.errors import UserErrorException
-from scriptrun.spec.hints import Any
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
 
 #: the options that each say all of it; one of them is given
 SOURCES = ("environment", "requirements", "conda", "uv_project", "pixi_project", "from_script")
@@ -17,12 +20,16 @@ def arguments(add: Any) -> None:
     """Add what `run` and `env build` share."""
     add("--requirements", metavar="F", help="build the environment from a requirements file")
     add("--conda", metavar="F", help="build the environment from a conda environment file")
-    add("--uv-project", metavar="DIR", help="build it from the uv.lock of a project of uv")
-    add("--pixi-project", metavar="DIR[:ENV]", help="build it from the pixi.lock of a project")
+    add("--uv-project", metavar="DIR", help="build the environment from a uv project's uv.lock")
+    add(
+        "--pixi-project",
+        metavar="DIR[:ENV]",
+        help="build the environment from a pixi project's pixi.lock",
+    )
     add("--group", metavar="NAME", action="append", dest="groups",
-        help="of --uv-project: just these dependency groups, not the default ones")  # fmt: skip
+        help="install only this dependency group of --uv-project; repeatable")  # fmt: skip
     add("--extra", metavar="NAME", action="append", default=[], dest="extras",
-        help="of --uv-project: an extra of the project")  # fmt: skip
+        help="install this extra of --uv-project; repeatable")  # fmt: skip
 
 
 def given(args: argparse.Namespace) -> list[str]:
@@ -30,11 +37,11 @@ def given(args: argparse.Namespace) -> list[str]:
     found = [option(name) for name in SOURCES if getattr(args, name, None)]
     if len(found) > 1:
         raise UserErrorException(
-            f"{' and '.join(found)} are both given.", "An environment comes from one of them."
+            f"{' and '.join(found)} cannot be used together.", "Use one of them."
         )
     if (args.groups or args.extras) and not args.uv_project:
         raise UserErrorException(
-            "--group and --extra belong to a project of uv.", "Give --uv-project DIR too."
+            "--group and --extra require --uv-project.", "Add --uv-project DIR."
         )
     return found
 

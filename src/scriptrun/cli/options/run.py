@@ -16,12 +16,14 @@ from scriptrun.config.script_run_config import ScriptRunConfig
 from scriptrun.core.workspace import Workspace
 from scriptrun.registry import compute_targets
 from scriptrun.spec.errors import UserErrorException, refuse
-from scriptrun.spec.hints import TYPE_CHECKING, Any
 from scriptrun.spec.later import later
 from scriptrun.spec.values import Value, fresh
 from scriptrun.submission.check import Origin, source_folder
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from typing import Any
+
     from scriptrun.cli.options import data as data_options
 else:
     data_options = later("scriptrun.cli.options.data")
@@ -41,8 +43,8 @@ def describe(args: argparse.Namespace, workspace: Workspace) -> Described:
     """Everything that the command line says. Raises UserErrorException for what it can't mean."""
     if not (args.script or args.command or args.config):
         raise UserErrorException(
-            "Neither script nor command is given.",
-            "Say what to run: scriptrun run train.py, or scriptrun run --command 'make train'.",
+            "Nothing to run.",
+            "Give a script (scriptrun run train.py) or use --command 'make train'.",
         )
     loaded = RunConfiguration.load(*_place(args.config)) if args.config else None
     configuration = loaded or _bare(workspace)
@@ -150,7 +152,7 @@ def _given_twice(args: argparse.Namespace, loaded: RunConfiguration) -> list[str
         (environment, _unlike(loaded.environment, standard.environment)),
     ]
     return [
-        f"{ours} and {args.config} both say it ({_short(theirs)} there); give one of them"
+        f"{ours} conflicts with {_short(theirs)} in {args.config}"
         for ours, theirs in pairs
         if ours and theirs
     ]
@@ -177,7 +179,7 @@ def named_environment(workspace: Workspace, text: str) -> Environment:
     name, _, version = text.partition(":")
     if version and not version.isdigit():
         raise UserErrorException(
-            f"{version!r} is no version of an environment.", "Versions are 1, 2, 3 and so on."
+            f"Invalid environment version {version!r}.", "Use a number: 1, 2, 3, ..."
         )
     return workspace.get_environment(name, version or None)
 
@@ -199,7 +201,9 @@ def _variables(texts: list[str]) -> tuple[dict[str, str], tuple[str, ...]]:
     for text in texts:
         name, mark, value = text.partition("=")
         if not name:
-            raise UserErrorException(f"--env {text!r} has no name.", "Write --env NAME=VALUE.")
+            raise UserErrorException(
+                f"Invalid --env {text!r}: the name is missing.", "Use --env NAME=VALUE."
+            )
         if mark:
             values[name] = value
         else:
@@ -213,6 +217,8 @@ def tags(texts: list[str]) -> dict[str, str | None]:
     for text in texts:
         name, mark, value = text.partition("=")
         if not name:
-            raise UserErrorException(f"--tag {text!r} has no name.", "Write --tag NAME[=VALUE].")
+            raise UserErrorException(
+                f"Invalid --tag {text!r}: the name is missing.", "Use --tag NAME[=VALUE]."
+            )
         found[name] = value if mark else None
     return found

@@ -8,7 +8,10 @@ from scriptrun.config import camel_case
 from scriptrun.config.run_configuration import RunConfiguration
 from scriptrun.config.section_base import Section, did_you_mean
 from scriptrun.spec.errors import UserErrorException, refuse
-from scriptrun.spec.hints import Any
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
 
 
 def put(made: RunConfiguration, text: str) -> None:
@@ -21,7 +24,7 @@ def put(made: RunConfiguration, text: str) -> None:
     path = path.strip().removeprefix("run_config.")
     if not mark or not path:
         raise UserErrorException(
-            f"--set {text!r} sets nothing.", "Write --set PATH=VALUE, as --set node_count=2."
+            f"Invalid --set {text!r}.", "Use --set PATH=VALUE, e.g. --set node_count=2."
         )
     *above, last = path.split(".")
     place: Any = made
@@ -41,8 +44,8 @@ def _inside(place: Any, name: str, path: str, shown: str) -> Any:
     if isinstance(found, Section | dict):
         return found
     raise UserErrorException(
-        f"--set {path}: {f'{shown}.{name}'.lstrip('.')} has no fields of its own.",
-        "A .runconfig file has the same names in its sections.",
+        f"Invalid --set {path!r}: {f'{shown}.{name}'.lstrip('.')!r} has no fields.",
+        "Field names are those of a .runconfig file.",
     )
 
 
@@ -54,7 +57,7 @@ def _field(place: Section, name: str, path: str) -> str:
     if name in keys:
         return keys[name]
     raise UserErrorException(
-        f"--set {path}: there is no {name!r}{did_you_mean(name, place.fields)}"
+        f"Invalid --set {path!r}: unknown field {name!r}{did_you_mean(name, place.fields)}"
     )
 
 

@@ -7,7 +7,10 @@ import re
 
 from scriptrun.config.sweeps import early_stopping, sampling, search_space
 from scriptrun.spec.errors import UserErrorException
-from scriptrun.spec.hints import Any
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
 
 _RANGE = re.compile(
     r"(?:(?P<log>log):)?(?P<low>[-+.\deE]+?)\.\.(?P<high>[-+.\deE]+)(?:/(?P<step>[.\deE+-]+))?$"
@@ -38,11 +41,11 @@ def space(texts: list[str]) -> dict[str, Any]:
         name, mark, said = text.partition("=")
         if not mark or not name or not said:
             raise UserErrorException(
-                f"--param {text!r} says no parameter.",
-                "Write NAME=1,2,3 or NAME=0.1..0.9 or NAME=log:1e-6..1e-1.",
+                f"Invalid --param {text!r}.",
+                "Use NAME=1,2,3 or NAME=0.1..0.9 or NAME=log:1e-6..1e-1.",
             )
         if name in found:
-            raise UserErrorException(f"The parameter {name!r} is given twice.")
+            raise UserErrorException(f"Duplicate --param {name!r}.")
         found[name] = expression(said)
     return found
 
@@ -56,8 +59,8 @@ def expression(said: str) -> list[Any]:
         return _bell(said, **bell.groupdict())
     if ".." in said or said.partition(":")[0] in ("log", "normal", "lognormal"):
         raise UserErrorException(
-            f"{said!r} is neither a range nor a list.",
-            "Write 1,2,3 or 0.1..0.9 or 0..1/0.05 or log:1e-6..1e-1 or normal:0,1.",
+            f"Invalid parameter range {said!r}.",
+            "Use 1,2,3 or 0.1..0.9 or 0..1/0.05 or log:1e-6..1e-1 or normal:0,1.",
         )
     return search_space.choice([_value(each) for each in said.split(",")])
 
@@ -66,7 +69,9 @@ def _range(said: str, log: str | None, low: str, high: str, step: str | None) ->
     first, last = _number(low, said), _number(high, said)
     if log:
         if first <= 0 or last <= 0:
-            raise UserErrorException(f"{said!r}: a range of logarithms is above 0.")
+            raise UserErrorException(
+                f"Invalid log range {said!r}: both bounds must be greater than 0."
+            )
         first, last = math.log(first), math.log(last)
         if step:
             return search_space.qloguniform(first, last, _number(step, said))
@@ -91,7 +96,9 @@ def _number(text: str, said: str) -> Any:
     try:
         return int(text) if re.fullmatch(r"[-+]?\d+", text) else float(text)
     except ValueError:
-        raise UserErrorException(f"{said!r}: {text!r} is no number.") from None
+        raise UserErrorException(
+            f"Invalid parameter range {said!r}: {text!r} is not a number."
+        ) from None
 
 
 def _value(text: str) -> Any:
@@ -117,7 +124,7 @@ def policy_of(text: str | None) -> Any:
     name, _, said = (text or "none").partition(":")
     if name not in POLICIES:
         raise UserErrorException(
-            f"There is no policy {name!r}.", f"Policies: {', '.join(sorted(POLICIES))}."
+            f"Unknown policy {name!r}.", f"Valid policies: {', '.join(sorted(POLICIES))}."
         )
     settings: dict[str, Any] = {}
     for each in filter(None, said.split(",")):
@@ -130,8 +137,8 @@ def policy_of(text: str | None) -> Any:
         return made(**settings)
     except TypeError:
         raise UserErrorException(
-            f"The policy {text!r} cannot be read.",
-            "For example: bandit:slack_factor=0.1,evaluation_interval=2, median, truncation:20.",
+            f"Invalid policy {text!r}.",
+            "Use e.g. bandit:slack_factor=0.1,evaluation_interval=2 or median or truncation:20.",
         ) from None
 
 

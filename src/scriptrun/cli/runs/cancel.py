@@ -1,4 +1,7 @@
-"""End runs that have not ended: SIGTERM, time to save, SIGKILL."""
+"""Cancel active runs.
+
+Sends SIGTERM, waits for the script to save its state, then sends SIGKILL.
+"""
 
 from __future__ import annotations
 
@@ -7,7 +10,10 @@ import argparse
 from scriptrun.cli import common_arguments, workspace_here
 from scriptrun.cli.terminal import output
 from scriptrun.core.run import Run
-from scriptrun.spec.hints import Any
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
 
 
 def arguments(parser: Any) -> None:
@@ -16,9 +22,9 @@ def arguments(parser: Any) -> None:
         "run_names",
         metavar="RUN",
         nargs="*",
-        help="ids, unique beginnings of them, or display names (default: the latest)",
+        help="IDs, unique ID prefixes or display names (default: latest)",
     )
-    parser.add_argument("-a", "--all", action="store_true", help="every run that has not ended")
+    parser.add_argument("-a", "--all", action="store_true", help="cancel all active runs")
     common_arguments.json_argument(parser)
 
 
@@ -33,7 +39,7 @@ def run(args: argparse.Namespace) -> int:
     if args.json:
         output.as_json(told)
     elif not told:
-        print("No run is left to cancel.")
+        print("No active runs.")
     for each in told if not args.json else ():
         print(f"{each['id']}: {each['did']}")
     return 0
@@ -42,7 +48,7 @@ def run(args: argparse.Namespace) -> int:
 def _cancel(run: Run) -> dict[str, str]:
     status = run.standing
     if status.is_final:
-        return {"id": run.id, "did": f"had ended already: {status.state}"}
+        return {"id": run.id, "did": f"already finished: {status.state}"}
     run.cancel()
     state = run.get_status()
-    return {"id": run.id, "did": "canceled" if state == "Canceled" else "is asked to end"}
+    return {"id": run.id, "did": "canceled" if state == "Canceled" else "cancellation requested"}

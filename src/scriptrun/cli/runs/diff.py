@@ -1,12 +1,11 @@
-"""Show what differs between two runs: code, arguments, data, environment, metrics, outputs.
+"""Compare two runs: code, arguments, data, environment, metrics and outputs.
 
-With --exit-code it ends with 1 where something differs, as `git diff` does.
+With --exit-code it exits with 1 if they differ, as `git diff` does.
 """
 
 from __future__ import annotations
 
 import argparse
-from dataclasses import asdict
 
 from scriptrun.cli import common_arguments, workspace_here
 from scriptrun.cli.terminal import output
@@ -15,16 +14,19 @@ from scriptrun.core.workspace import Workspace
 from scriptrun.history import compare as compare_runs
 from scriptrun.runs import find as find_runs
 from scriptrun.spec.errors import UserErrorException
-from scriptrun.spec.hints import Any
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
 
 
 def arguments(parser: Any) -> None:
     """Add the command's arguments."""
-    parser.add_argument("first", metavar="A", nargs="?", help="a run (neither named: the last two)")
     parser.add_argument(
-        "second", metavar="B", nargs="?", help="the other run (default: the latest)"
+        "first", metavar="A", nargs="?", help="first run (default: the one before the latest)"
     )
-    parser.add_argument("--exit-code", action="store_true", help="end with 1 where they differ")
+    parser.add_argument("second", metavar="B", nargs="?", help="second run (default: latest)")
+    parser.add_argument("--exit-code", action="store_true", help="exit with 1 if they differ")
     common_arguments.json_argument(parser)
 
 
@@ -34,7 +36,7 @@ def run(args: argparse.Namespace) -> int:
     first, second = _two(workspace, args.first, args.second)
     found = compare_runs.compare(first, second)
     if args.json:
-        output.as_json({"a": first.id, "b": second.id, **asdict(found)})
+        output.as_json({"a": first.id, "b": second.id, **found.as_dict()})
     else:
         _print(first, second, found)
     return 1 if found and args.exit_code else 0
@@ -46,8 +48,8 @@ def _two(workspace: Workspace, first: str | None, second: str | None) -> tuple[R
     found = Run.find(workspace, first), Run.find(workspace, second)
     if second is None and found[0].id == found[1].id:
         raise UserErrorException(
-            f"{first!r} means the latest run, {found[0].id}: there is nothing to compare it with.",
-            "Name both: scriptrun diff A B. Where runs share a name, the newest is meant by it.",
+            f"{first!r} is the latest run ({found[0].id}), so there is nothing to compare it with.",
+            "Give both runs: scriptrun diff A B. A shared display name selects the newest run.",
         )
     return found
 
@@ -55,13 +57,13 @@ def _two(workspace: Workspace, first: str | None, second: str | None) -> tuple[R
 def _last_two(workspace: Workspace) -> tuple[Run, Run]:
     ids = [row.id for row in find_runs.rows(workspace, limit=2, children=False)]
     if len(ids) < 2:
-        raise UserErrorException("There are no two runs to compare yet.")
+        raise UserErrorException("Comparing requires at least two runs.")
     return Run.find(workspace, ids[1]), Run.find(workspace, ids[0])
 
 
 def _print(first: Run, second: Run, found: compare_runs.Comparison) -> None:
     if not found:
-        print(f"{first.id} and {second.id} do not differ.")
+        print(f"No differences between {first.id} and {second.id}.")
         return
     print(output.painted(f"--- {first.id}", "31"))
     print(output.painted(f"+++ {second.id}", "32"))

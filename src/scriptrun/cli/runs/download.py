@@ -1,7 +1,7 @@
-"""Copy a run's files here.
+"""Download a run's files.
 
-NAME is a file's name as `scriptrun show` lists them, or the beginning of several; left out, all of
-outputs/ is copied. A single file keeps its last name, several keep their folders.
+NAME is a file or a path prefix, as `scriptrun show` lists them; the default is all of outputs/. A
+single file keeps only its base name; several files keep their folders.
 """
 
 from __future__ import annotations
@@ -14,15 +14,22 @@ from scriptrun.cli import common_arguments, workspace_here
 from scriptrun.cli.terminal import output
 from scriptrun.core.run import Run
 from scriptrun.spec.errors import UserErrorException
-from scriptrun.spec.hints import Any
 from scriptrun.tracking import artifacts
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
 
 
 def arguments(parser: Any) -> None:
     """Add the command's arguments."""
     common_arguments.run_argument(parser)
-    parser.add_argument("name", metavar="NAME", nargs="?", help="a file, or a beginning: outputs/")
-    parser.add_argument("-o", "--output", metavar="DIR", help="where to (default: here)")
+    parser.add_argument(
+        "name", metavar="NAME", nargs="?", help="file or path prefix (default: outputs/)"
+    )
+    parser.add_argument(
+        "-o", "--output", metavar="DIR", help="destination folder (default: current directory)"
+    )
     common_arguments.json_argument(parser)
 
 
@@ -64,6 +71,6 @@ def _copy(run: Run, name: str | None, place: str) -> list[Path]:
     if not _names(run, prefix):
         there = ", ".join(run.get_file_names()[:5]) or "none"
         raise UserErrorException(
-            f"The run {run.id} has no file that begins with {prefix!r}.", f"It has: {there}."
+            f"Run {run.id} has no files that match {prefix!r}.", f"Files: {there}."
         )
     return artifacts.download_all(run.path, prefix, place)

@@ -1,6 +1,6 @@
-"""Write a run, or a .runconfig file, in another system's format.
+"""Export a run or a .runconfig file to another system's format.
 
-What the format cannot say is listed on stderr.
+Lists on stderr whatever the format cannot express.
 
 examples:
   scriptrun export --to shell
@@ -21,10 +21,13 @@ from scriptrun.config.run_configuration import RunConfiguration
 from scriptrun.config.script_run_config import ScriptRunConfig
 from scriptrun.runtime import files
 from scriptrun.spec.errors import UserErrorException
-from scriptrun.spec.hints import Any
 from scriptrun.spec.job import JobSpec
 from scriptrun.spec.run_kinds import SWEEP
 from scriptrun.submission import check
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
 
 #: the kind of a sweep's own job
 FORMATS = ("azureml-v2", "sbatch", "kubernetes", "docker", "podman", "shell")
@@ -32,11 +35,16 @@ FORMATS = ("azureml-v2", "sbatch", "kubernetes", "docker", "podman", "shell")
 
 def arguments(parser: Any) -> None:
     """Add the command's arguments."""
-    common_arguments.run_argument(parser, "the run to write")
-    parser.add_argument("--to", required=True, choices=FORMATS, help="the format")
-    parser.add_argument("-c", "--config", metavar="FILE", help="a .runconfig file instead of a run")
+    common_arguments.run_argument(parser, "run to export")
+    parser.add_argument("--to", required=True, choices=FORMATS, help="output format")
     parser.add_argument(
-        "-o", "--output", metavar="PATH", help="a file, or a folder for several (default: stdout)"
+        "-c", "--config", metavar="FILE", help=".runconfig file to export instead of a run"
+    )
+    parser.add_argument(
+        "-o",
+        "--output",
+        metavar="PATH",
+        help="output file, or folder for several files (default: stdout)",
     )
     common_arguments.json_argument(parser)
 
@@ -52,7 +60,7 @@ def run(args: argparse.Namespace) -> int:
         output.as_json({"files": made.files, "lost": made.lost})
         return 0
     for line in made.lost:
-        cli_errors.say(f"not said: {line}")
+        cli_errors.say(f"not exported: {line}")
     if args.output:
         _write(made.files, Path(args.output))
     else:
@@ -89,4 +97,4 @@ def _write(made: dict[str, str], target: Path) -> None:
             files.write_atomic(str(place), text.encode("utf-8"))
             print(place)
     except OSError as error:
-        raise UserErrorException(f"{target} cannot be written: {error.strerror}.") from None
+        raise UserErrorException(f"Cannot write {str(target)!r}: {error.strerror}.") from None

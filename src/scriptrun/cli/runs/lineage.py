@@ -1,7 +1,7 @@
-"""Show what a model came from.
+"""Trace a model to its origins.
 
-It walks back from the model to the run, the sweep, the source snapshot, the lock of the environment
-and the versions of the datasets.
+Shows the run, the sweep, the source snapshot, the environment's lockfile and the dataset versions
+that the model came from.
 
 example:
   scriptrun lineage digits:3
@@ -25,7 +25,7 @@ SHOWN = 8
 
 def arguments(parser: Any) -> None:
     """Add the command's arguments."""
-    parser.add_argument("model", metavar="NAME[:VERSION]")
+    parser.add_argument("model", metavar="NAME[:VERSION]", help="model to trace")
     common_arguments.json_argument(parser)
 
 
@@ -42,24 +42,24 @@ def run(args: argparse.Namespace) -> int:
     ]
     given = [f"{word}: {_named(each)}" for word, sets in found["datasets"].items() for each in sets]
     pairs = [("model", found["model"]["id"]), ("files", "\n".join(files))]
-    output.facts([*pairs, ("said of it", "\n".join(given)), *_of_run(found["run"])])
+    output.facts([*pairs, ("registered with", "\n".join(given)), *_of_run(found["run"])])
     return 0
 
 
 def _of_run(run: dict[str, Any] | None) -> list[tuple[str, str]]:
     if run is None:
-        return [("run", "none: it was registered from a path of this machine")]
+        return [("run", "none (registered from a local path)")]
     if run.get("gone"):
-        return [("run", f"{run['id']}, which is gone from the workspace")]
+        return [("run", f"{run['id']} (missing from the workspace)")]
     parent, snapshot = run["parent"] or {}, run["snapshot"]
     kind = run_kind(parent.get("kind", ""))
     above = kind.title if kind.has_children else "parent"
-    kept = "" if snapshot["kept"] else " (gone from the workspace)"
+    kept = "" if snapshot["kept"] else " (missing from the workspace)"
     return [
         ("run", f"{run['id']}, {run['state']}, in {run['experiment']} on {run['target']}"),
         (above, parent.get("id", "")),
         ("rerun of", run["rerun_of"] or ""),
-        ("ran", " ".join([run["script"] or "", *map(shlex.quote, run["arguments"])])),
+        ("command", " ".join([run["script"] or "", *map(shlex.quote, run["arguments"])])),
         ("snapshot", f"{snapshot['digest']}{kept}" if snapshot["digest"] else ""),
         ("commit", _commit(run) if run["commit"] else ""),
         ("environment", "\n".join(_environment(run["environment"]))),
@@ -68,15 +68,15 @@ def _of_run(run: dict[str, Any] | None) -> list[tuple[str, str]]:
 
 
 def _commit(run: dict[str, Any]) -> str:
-    return f"{run['commit'][:12]}{', with changes' if run['dirty'] else ''}"
+    return f"{run['commit'][:12]}{' (uncommitted changes)' if run['dirty'] else ''}"
 
 
 def _environment(found: dict[str, Any]) -> list[str]:
     if not found["lock"]:
-        return ["never locked"]
+        return ["not locked"]
     packages = [f"{name} {version}" for name, version in sorted(found["packages"].items())]
     more = f" and {len(packages) - SHOWN} more" if len(packages) > SHOWN else ""
-    lines = [f"lock {found['lock']}", f"Python {found['python']}"]
+    lines = [f"lockfile {found['lock']}", f"Python {found['python']}"]
     return [*lines, ", ".join(packages[:SHOWN]) + more]
 
 

@@ -1,11 +1,10 @@
-"""List the runs, newest first."""
+"""List runs, newest first."""
 
 from __future__ import annotations
 
 import argparse
 import calendar
 import time
-from dataclasses import asdict
 
 from scriptrun.cli import common_arguments, workspace_here
 from scriptrun.cli import errors as cli_errors
@@ -13,41 +12,56 @@ from scriptrun.cli.terminal import output
 from scriptrun.runs import find as find_runs
 from scriptrun.spec import states
 from scriptrun.spec.errors import UserErrorException
-from scriptrun.spec.hints import Any
 from scriptrun.tracking.index import Row
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
 
 
 def arguments(parser: Any) -> None:
     """Add the command's arguments."""
     add = parser.add_argument
-    add("-e", "--experiment", metavar="E", help="only runs of this experiment")
-    add("-s", "--status", metavar="S", help=f"only runs in this state: {', '.join(states.ORDER)}")
-    add("-l", "--limit", metavar="N", type=int, default=50, help="how many (default: 50)")
-    add("-a", "--all", action="store_true", help="all runs, however many")
-    add("--children", action="store_true", help="also the runs that other runs began")
+    add("-e", "--experiment", metavar="E", help="list only runs of this experiment")
+    add(
+        "-s",
+        "--status",
+        metavar="S",
+        help=f"list only runs in this state: {', '.join(states.ORDER)}",
+    )
+    add(
+        "-l",
+        "--limit",
+        metavar="N",
+        type=int,
+        default=50,
+        help="number of runs to show (default: 50)",
+    )
+    add("-a", "--all", action="store_true", help="show all runs")
+    add("--children", action="store_true", help="include child runs")
     common_arguments.json_argument(parser)
 
 
 def run(args: argparse.Namespace) -> int:
     """Print the runs; the exit code."""
     if args.limit < 1:
-        raise UserErrorException(f"--limit {args.limit} shows nothing.", "Give 1 or more.")
+        raise UserErrorException(f"--limit must be at least 1, not {args.limit}.")
     limit, state = None if args.all else args.limit, _state(args.status)
     more = limit and limit + 1
     found = find_runs.rows(workspace_here.existing(), args.experiment, state, more, args.children)
     rows = found[:limit]
     if args.json:
-        output.as_json([asdict(row) for row in rows])
+        output.as_json([row.as_dict() for row in rows])
         return 0
     if not rows:
-        print("No runs" + (" that fit." if args.experiment or args.status else " yet."))
+        print("No matching runs." if args.experiment or args.status else "No runs.")
         return 0
     heads = ("RUN", "NAME", "STATE", "SUBMITTED", "TOOK", "SCRIPT", "REASON")
     output.table(
         *_without_empty(heads, [_cells(row) for row in rows]), ("NAME", "SCRIPT", "REASON")
     )
     if len(found) > len(rows):
-        cli_errors.say(f"There are more than these {limit}: --all shows them.")
+        cli_errors.say(f"Showing the latest {limit} runs. Use --all to show all.")
     return 0
 
 
@@ -57,7 +71,7 @@ def _state(word: str | None) -> str | None:
     known = {state.lower(): state for state in states.ORDER}
     if word.lower() not in known:
         raise UserErrorException(
-            f"There is no state {word!r}.", f"States are {', '.join(states.ORDER)}."
+            f"Unknown state {word!r}.", f"Valid states: {', '.join(states.ORDER)}."
         )
     return known[word.lower()]
 
@@ -71,8 +85,8 @@ def _cells(row: Row) -> tuple[str, ...]:
         row.state,
         output.ago(seconds_of(row.created)),
         output.duration(took),
-        row.script or "(by a process)",
-        row.reason.removeprefix(f"{row.script} ended with ").partition("\n")[0],
+        row.script or "(no script)",
+        row.reason.removeprefix(f"{row.script} ").partition("\n")[0],
     )
 
 

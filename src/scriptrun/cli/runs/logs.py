@@ -1,7 +1,7 @@
 """Print a run's log.
 
-What the script wrote goes to stdout, what the system did for the run (building its environment)
-to stderr.
+The script's output goes to stdout; scriptrun's own log of the run, such as the environment build,
+goes to stderr.
 """
 
 from __future__ import annotations
@@ -15,26 +15,31 @@ from scriptrun.core.run import Run
 from scriptrun.runs import follow
 from scriptrun.spec import states
 from scriptrun.spec.errors import UserErrorException
-from scriptrun.spec.hints import Any
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
 
 
 def arguments(parser: Any) -> None:
     """Add the command's arguments."""
     common_arguments.run_argument(parser)
     add = parser.add_argument
-    add("-f", "--follow", action="store_true", help="go on until the run has ended")
-    add("-t", "--tail", metavar="N", type=int, help="only the last N lines")
-    add("--rank", metavar="N", type=int, help="of several ranks, this one (default: rank 0)")
-    add("--all", action="store_true", help="all ranks, each line with its rank before it")
+    add("-f", "--follow", action="store_true", help="follow the log until the run finishes")
+    add("-t", "--tail", metavar="N", type=int, help="print only the last N lines")
+    add("--rank", metavar="N", type=int, help="print the log of this rank (default: 0)")
+    add(
+        "--all", action="store_true", help="print all ranks' logs, each line prefixed with its rank"
+    )
 
 
 def run(args: argparse.Namespace) -> int:
     """Print the log; the exit code (1 where a run was followed that did not complete)."""
     found = common_arguments.run_of(args)
     if args.tail is not None and args.tail < 0:
-        raise UserErrorException(f"--tail {args.tail} is no number of lines.", "Give 0 or more.")
+        raise UserErrorException(f"--tail must be at least 0, not {args.tail}.")
     if args.all and args.rank is not None:
-        raise UserErrorException("--all and --rank were both given.", "Give one of them.")
+        raise UserErrorException("--all and --rank cannot be used together.", "Use one of them.")
     ranks = None if args.rank is None else [args.rank]
     several = args.all and bool(found.job.distribution.kind)
     if several:

@@ -1,20 +1,22 @@
-"""Run again with the same snapshot, environment lock, arguments and variables.
+"""Rerun with the same snapshot, lockfile, arguments and variables.
 
---verify waits and compares metrics and the content of outputs/ with the first run's: it answers
-same (exit code 0), drifted (1) or cannot (2).
+--verify waits for the new run and compares its metrics and outputs/ with the original's. The result
+is same (exit code 0), drifted (1) or cannot (2).
 """
 
 from __future__ import annotations
 
 import argparse
-from dataclasses import asdict
 
 from scriptrun.cli import common_arguments
 from scriptrun.cli.runs import after_submit
 from scriptrun.cli.terminal import attach, output
 from scriptrun.engines.local import engine as local_engine
 from scriptrun.history import rerun as rerun_runs
-from scriptrun.spec.hints import Any
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
 
 _CODES = {"same": 0, "drifted": 1, "cannot": 2}
 
@@ -23,9 +25,9 @@ def arguments(parser: Any) -> None:
     """Add the command's arguments."""
     common_arguments.run_argument(parser)
     add = parser.add_argument
-    add("-n", "--name", metavar="NAME", default="", help="a name of yours for the new run")
-    add("-d", "--detach", action="store_true", help="print the new run's id and return at once")
-    add("--verify", action="store_true", help="compare its metrics and outputs with the first's")
+    add("-n", "--name", metavar="NAME", default="", help="display name for the new run")
+    add("-d", "--detach", action="store_true", help="print the new run's ID and return immediately")
+    add("--verify", action="store_true", help="compare metrics and outputs with the original run")
     common_arguments.json_argument(parser)
 
 
@@ -41,7 +43,7 @@ def run(args: argparse.Namespace) -> int:
     attach.stream(again.run, quiet=args.json)
     verdict = rerun_runs.verify(first, again.run)
     if args.json:
-        output.as_json({"run": again.run.id, "rerun_of": first.id, **asdict(verdict)})
+        output.as_json({"run": again.run.id, "rerun_of": first.id, **verdict.as_dict()})
     else:
         print(verdict.answer)
         for line in verdict.what:

@@ -1,7 +1,7 @@
 """Open a shell in a fresh copy of a run's snapshot, with its environment, variables and data.
 
-The copy is removed when the shell ends. What logs in it prints instead, for no run is going on.
-With -- COMMAND that is executed instead of a shell.
+The copy is removed when the shell exits. Logging calls print to the terminal, because no run is
+active. Use -- COMMAND to execute a command instead of a shell.
 """
 
 from __future__ import annotations
@@ -14,7 +14,10 @@ from pathlib import Path
 from scriptrun.cli import common_arguments
 from scriptrun.cli import errors as cli_errors
 from scriptrun.history import reopen
-from scriptrun.spec.hints import Any
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
 
 
 def arguments(parser: Any) -> None:
@@ -39,7 +42,7 @@ def run(args: argparse.Namespace) -> int:
         try:
             done = subprocess.run(command, cwd=visit.folder, env=visit.environ)
         except OSError as error:
-            return cli_errors.wrong(f"{command[0]} cannot be started: {error.strerror}.")
+            return cli_errors.wrong(f"Cannot start {command[0]!r}: {error.strerror}.")
         finally:
             visit.let_go()
     return done.returncode if done.returncode >= 0 else 128 - done.returncode
@@ -48,9 +51,7 @@ def run(args: argparse.Namespace) -> int:
 def _greeting(run: Any, folder: Path) -> str:
     job = run.job
     line = job.command or " ".join(["python", job.script or "", *map(_word, job.arguments)])
-    return (
-        f"A copy of what {run.id} ran, in {folder}; it is removed when you leave.\n  It ran: {line}"
-    )
+    return f"Copied the snapshot of {run.id} to {folder} (removed on exit).\n  Command: {line}"
 
 
 def _word(text: str) -> str:

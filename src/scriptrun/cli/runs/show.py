@@ -10,9 +10,12 @@ from scriptrun.cli.terminal import output
 from scriptrun.core.run import Run
 from scriptrun.data import summary
 from scriptrun.spec import states
-from scriptrun.spec.hints import Any
 from scriptrun.spec.run_kinds import run_kind
 from scriptrun.tracking import artifacts
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
 
 _SHOWN = 15
 
@@ -42,7 +45,7 @@ def _print(run: Run) -> None:
     details, job, status = run.get_details(), run.job, run.standing
     kind = run_kind(job.kind)
     what = job.command or " ".join([job.script or "", *map(_word, job.arguments)])
-    what = f"a {kind.title} of {what}" if kind.has_children else what
+    what = f"{kind.title} of {what}" if kind.has_children else what
     name = details["displayName"]
     output.facts(
         [
@@ -51,10 +54,10 @@ def _print(run: Run) -> None:
             ("experiment", job.experiment),
             ("state", output.state(status.state)),
             ("reason", status.reason),
-            ("ran", what if what.strip() else "a process that logs: no script was submitted"),
-            ("on", job.target.name),
+            ("command", what if what.strip() else "none (interactive run)"),
+            ("target", job.target.name),
             ("submitted", _moment(details["createdTimeUtc"])),
-            ("took", _took(status)),
+            ("duration", _took(status)),
             ("environment", _environment(details["environment"])),
             ("snapshot", (job.snapshot or "")[:16]),
             ("commit", _commit(details["properties"])),
@@ -100,7 +103,7 @@ def _environment(found: dict[str, Any] | None) -> str:
 def _commit(properties: dict[str, str]) -> str:
     commit = properties.get("azureml.git.commit", "")[:12]
     branch = properties.get("azureml.git.branch", "")
-    dirty = ", with changes" if properties.get("azureml.git.dirty") == "True" else ""
+    dirty = " (uncommitted changes)" if properties.get("azureml.git.dirty") == "True" else ""
     return f"{commit} on {branch}{dirty}" if commit else ""
 
 
@@ -110,7 +113,7 @@ def _tag(name: str, value: str | None) -> str:
 
 def _metrics(run: Run) -> None:
     if run_kind(run.type).has_children:
-        print(f"\nIts runs: scriptrun sweep show {run.id}")
+        print(f"\nTo show its runs: scriptrun sweep show {run.id}")
         return
     found = run.get_metrics()
     if found:
@@ -128,4 +131,4 @@ def _files(run: Run) -> None:
         place = artifacts.path_of(run.path, name)
         print(f"  {output.size(place.stat().st_size) if place else '':>9}  {name}")
     if len(names) > _SHOWN:
-        print(f"  and {len(names) - _SHOWN} more (--json has all)")
+        print(f"  and {len(names) - _SHOWN} more (use --json to list all)")

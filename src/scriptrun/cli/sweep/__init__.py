@@ -1,8 +1,8 @@
-"""Run a script many times with other parameters, and find the best.
+"""Search hyperparameters: run a script many times with different parameters and find the best run.
 
-Each --param is a name and what to choose from: 32,64,128 (one of these), 0.1..0.9 (a number between
-the two), 1..10 (a whole number), log:1e-6..1e-1 (evenly over its powers), 0..1/0.05 (in steps),
-normal:0,1. The script gets --NAME VALUE after its own arguments, and logs the metric.
+Each --param is a name and its search space: 32,64,128 (a choice), 0.1..0.9 (uniform), 1..10
+(integer), log:1e-6..1e-1 (log-uniform), 0..1/0.05 (quantized) or normal:0,1. The script receives
+--NAME VALUE after its own arguments, and must log the metric.
 
 examples:
   scriptrun sweep train.py --param lr=log:1e-6..1e-1 --param batch_size=32,64 --metric accuracy
@@ -32,11 +32,14 @@ from scriptrun.core.workspace import Workspace
 from scriptrun.registry import experiments as experiment_registry
 from scriptrun.runs import find as find_runs
 from scriptrun.spec.errors import UserErrorException, refuse
-from scriptrun.spec.hints import Any
 from scriptrun.sweeps import record
 from scriptrun.sweeps import sampling as sweep_sampling
 from scriptrun.sweeps import submit as sweep_submit
 from scriptrun.sweeps.hyperdrive_run import HyperDriveRun
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
 
 #: words of metrics that people want small
 _SMALL = ("loss", "error", "err", "mse", "mae", "rmse", "perplexity", "cost", "time")
@@ -50,23 +53,56 @@ def arguments(parser: Any) -> None:
         "       scriptrun sweep show|resume [RUN] [options]"
     )
     add = parser.add_argument
-    add("run_name", metavar="RUN", nargs="?", help="of show and resume (default: the latest)")
+    add("run_name", metavar="RUN", nargs="?", help="sweep to show or resume (default: latest)")
     add("--param", metavar="NAME=...", action="append", default=[], dest="params",
-        help="a parameter, and what to choose from")  # fmt: skip
-    add("--metric", metavar="NAME", help="the metric that the script logs, to find the best by")
-    add("--minimize", action="store_true", help="small values are good (default: large)")
-    add("--sampling", choices=list(sweep_options.SAMPLINGS), help="default: random")
-    add("--seed", metavar="N", type=int, help="the same seed gives the same points")
-    add("--policy", metavar="POLICY", help="stop runs early, as bandit:slack_factor=0.1, median, "
-        "truncation:20, asha")  # fmt: skip
-    add("--max-runs", metavar="N", type=int, help="default: 20, or the whole of a grid")
-    add("-j", "--jobs", metavar="N", type=int, help="at once (default: as many as there is room)")
-    add("--max-minutes", metavar="M", type=float, help="then the rest is canceled")
+        help="parameter and its search space; repeatable")  # fmt: skip
+    add("--metric", metavar="NAME", help="metric to optimize, as logged by the script")
+    add("--minimize", action="store_true", help="minimize the metric (default: maximize)")
+    add(
+        "--sampling",
+        choices=list(sweep_options.SAMPLINGS),
+        help="sampling method (default: random)",
+    )
+    add("--seed", metavar="N", type=int, help="seed for reproducible sampling")
+    add(
+        "--policy",
+        metavar="POLICY",
+        help="early termination policy, e.g. bandit:slack_factor=0.1, median, truncation:20, asha",
+    )
+    _limit_arguments(parser)
     add("--resume-from", metavar="SWEEP", action="append", default=[],
-        help="a sweep whose runs count as seen")  # fmt: skip
-    add("-f", "--follow", action="store_true", help="show: look again every second, to the end")
-    add("--html", metavar="FILE", help="show: write a page with pictures")
-    add("--csv", metavar="FILE", help="show: write the runs as a table")
+        help="warm-start from this sweep's runs; repeatable")  # fmt: skip
+    add(
+        "-f",
+        "--follow",
+        action="store_true",
+        help="show: refresh every second until the sweep finishes",
+    )
+    add("--html", metavar="FILE", help="show: write an HTML page with plots")
+    add("--csv", metavar="FILE", help="show: write the runs as CSV")
+
+
+def _limit_arguments(parser: Any) -> None:
+    add = parser.add_argument
+    add(
+        "--max-runs",
+        metavar="N",
+        type=int,
+        help="maximum number of runs (default: 20, or the full grid)",
+    )
+    add(
+        "-j",
+        "--jobs",
+        metavar="N",
+        type=int,
+        help="maximum concurrent runs (default: as many as fit)",
+    )
+    add(
+        "--max-minutes",
+        metavar="M",
+        type=float,
+        help="cancel remaining runs after this many minutes",
+    )
 
 
 def run(args: argparse.Namespace) -> int:
@@ -77,8 +113,8 @@ def run(args: argparse.Namespace) -> int:
         return _resume(args, named(args))
     if args.run_name:
         raise UserErrorException(
-            f"`scriptrun sweep` does not know {args.run_name!r}.",
-            f"Arguments of the script come after --: {args.script} ... -- {args.run_name}",
+            f"Unexpected argument {args.run_name!r} for `scriptrun sweep`.",
+            f"To pass arguments to the script, use --: {args.script} ... -- {args.run_name}",
         )
     return _submit(args)
 
@@ -93,13 +129,15 @@ def named(args: argparse.Namespace) -> HyperDriveRun:
         above = found.parent
         if isinstance(above, HyperDriveRun):
             return above
-        raise UserErrorException(f"The run {found.id!r} is no sweep.", "`scriptrun list` has them.")
+        raise UserErrorException(
+            f"Run {found.id!r} is not a sweep.", "To list sweeps, run: scriptrun list"
+        )
     for row in find_runs.rows(workspace, children=False):
         if row.kind == record.KIND:
             return HyperDriveRun(_experiment(workspace, row.experiment), row.id)
     raise UserErrorException(
-        f"There are no sweeps in the workspace {workspace.name!r} yet.",
-        "Start one: scriptrun sweep train.py --param lr=0.1,0.2 --metric accuracy",
+        f"Workspace {workspace.name!r} has no sweeps.",
+        "To start one, run: scriptrun sweep train.py --param lr=0.1,0.2 --metric accuracy",
     )
 
 
@@ -131,26 +169,26 @@ def _refuse_half_a_sentence(args: argparse.Namespace) -> None:
     """Say all that lacks for a sweep; a first word that is no script may be meant as a verb."""
     if args.script and not (args.params or args.metric or os.path.exists(args.script)):
         raise UserErrorException(
-            f"`scriptrun sweep` has no {args.script!r}, and there is no such script.",
-            "It has show and resume; `scriptrun list`, `logs` and `cancel` take sweeps too.",
+            f"{args.script!r} is neither a `scriptrun sweep` command nor an existing script.",
+            "Commands: show, resume. `scriptrun list`, `logs` and `cancel` also accept sweeps.",
         )
     lacks = {
-        "nothing is given to run: train.py": args.script or args.command or args.config,
-        "no parameter is given: --param lr=log:1e-6..1e-1 --param size=32,64": args.params,
-        "no metric is given to find the best by: --metric accuracy": args.metric,
+        "nothing to run: give a script, e.g. train.py": args.script or args.command or args.config,
+        "--param is required, e.g. --param lr=log:1e-6..1e-1 --param size=32,64": args.params,
+        "--metric is required, e.g. --metric accuracy": args.metric,
     }
-    refuse([said for said, given in lacks.items() if not given], "This sweep cannot be submitted")
+    refuse([said for said, given in lacks.items() if not given], "Cannot submit this sweep")
 
 
 def _told(config: HyperDriveConfig) -> list[str]:
     """What --plan says of a sweep."""
     way = config.hyperparameter_sampling
     shape = way.as_dict()
-    at_once = config.max_concurrent_runs or "as many as there is room"
+    at_once = config.max_concurrent_runs or "as many as fit"
     count = sweep_sampling.size(shape["space"])
-    points = "" if count is None else f" of {count} points"
+    points = "" if count is None else f" over {count} points"
     return [
-        f"{shape['name']}{points}, at most {config.max_total_runs} runs, at once {at_once}",
+        f"{shape['name']}{points}, at most {config.max_total_runs} runs, concurrently {at_once}",
         *(
             f"{search_space.flag(name)} from {json.dumps(each)}"
             for name, each in shape["space"].items()
@@ -179,7 +217,7 @@ def _remarks(args: argparse.Namespace) -> list[str]:
     words = args.metric.lower().replace("-", "_").split("_")
     if args.minimize or not set(words) & set(_SMALL):
         return []
-    return [f"large values of {args.metric!r} are taken to be good; --minimize says the opposite"]
+    return [f"assuming {args.metric!r} is maximized; use --minimize to minimize it"]
 
 
 def _finish(args: argparse.Namespace, run: Any) -> int:

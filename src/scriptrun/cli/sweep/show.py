@@ -14,11 +14,14 @@ from scriptrun.cli.terminal import output
 from scriptrun.config.sweeps import search_space
 from scriptrun.spec import states
 from scriptrun.spec.errors import UserErrorException
-from scriptrun.spec.hints import Any
 from scriptrun.sweeps import plot as sweep_plot
 from scriptrun.sweeps import ranking
 from scriptrun.sweeps.hyperdrive_run import HyperDriveRun
 from scriptrun.sweeps.journal import Child
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
 
 #: how many runs are shown (--json and --csv have all), and the size of the curve
 SHOWN, WIDE, HIGH = 20, 60, 8
@@ -73,7 +76,7 @@ def show(run: HyperDriveRun) -> None:
     _table(sweep.metric, list(sweep.space), ordered)
     curve = ranking.best_so_far([each.best for each in found], sweep.maximizes)
     if len(curve) > 1:
-        print(f"\nthe best {sweep.metric} so far, over {len(found)} runs")
+        print(f"\nbest {sweep.metric} so far, by run (1 to {len(found)})")
         print("\n".join(drawn(curve)))
 
 
@@ -82,7 +85,7 @@ def _counts(found: Sequence[Child], most: int) -> str:
     for each in found:
         counts[each.state] = counts.get(each.state, 0) + 1
     shown = ", ".join(f"{count} {state}" for state, count in counts.items())
-    return f"{len(found)} of at most {most}" + (f": {shown}" if shown else "")
+    return f"{len(found)}/{most}" + (f": {shown}" if shown else "")
 
 
 def _best(metric: str, ordered: Sequence[Child]) -> str:
@@ -93,7 +96,7 @@ def _best(metric: str, ordered: Sequence[Child]) -> str:
         f"{search_space.flag(name)} {search_space.text(value)}"
         for name, value in best.parameters.items()
     )
-    return f"{metric} {output.number(best.best)} by {best.id}\n{said}"
+    return f"{best.id} ({metric} {output.number(best.best)})\n{said}"
 
 
 def _table(metric: str, names: Sequence[str], ordered: Sequence[Child]) -> None:
@@ -103,7 +106,7 @@ def _table(metric: str, names: Sequence[str], ordered: Sequence[Child]) -> None:
         heads, rows = heads[:-1], [row[:-1] for row in rows]
     output.table(heads, rows)
     if len(ordered) > SHOWN:
-        print(f"and {len(ordered) - SHOWN} more (--json and --csv have all)")
+        print(f"and {len(ordered) - SHOWN} more (use --json or --csv to list all)")
 
 
 def _row(child: Child, names: Sequence[str]) -> list[str]:
@@ -160,5 +163,5 @@ def _write(path: str, text: str) -> None:
         Path(path).parent.mkdir(parents=True, exist_ok=True)
         Path(path).write_text(text, "utf-8", newline="")
     except OSError as error:
-        raise UserErrorException(f"{path} cannot be written: {error.strerror}.") from None
+        raise UserErrorException(f"Cannot write {path!r}: {error.strerror}.") from None
     print(path)

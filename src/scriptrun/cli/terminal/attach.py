@@ -14,10 +14,13 @@ from scriptrun.cli.terminal import output
 from scriptrun.core.run import Run
 from scriptrun.runs import follow
 from scriptrun.spec import states
-from scriptrun.spec.hints import Any
 from scriptrun.spec.run_kinds import run_kind
 from scriptrun.tracking import run_folder
 from scriptrun.tracking.run_state import Status
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
 
 #: seconds in which a second Ctrl-C cancels the run
 AGAIN = 3.0
@@ -122,7 +125,7 @@ class Shown:
     def _say_once(self, state: str) -> None:
         """Into a file or pipe: one line when a run has to wait for its turn."""
         if state == states.QUEUED:
-            cli_errors.say(f"{self._run.id} waits for its turn.")
+            cli_errors.say(f"{self._run.id} is queued.")
         self._last = time.monotonic() + 3600.0
 
     def end_line(self) -> None:
@@ -170,7 +173,9 @@ def _interrupted(run: Run, shown: Shown, presses: _Presses) -> int:
     if not sys.stdin.isatty():
         _way_back(run)
         return cli_errors.INTERRUPTED
-    cli_errors.say(f"\nAgain within {AGAIN:.0f} seconds cancels the run; otherwise it goes on.")
+    cli_errors.say(
+        f"\nPress Ctrl-C again within {AGAIN:.0f} s to cancel the run; otherwise it keeps running."
+    )
     until = time.monotonic() + AGAIN
     while presses.count < 2 and time.monotonic() < until:
         time.sleep(0.05)
@@ -189,8 +194,8 @@ def _end(run: Run, shown: Shown, presses: _Presses) -> None:
         status = follow.follow(run, lambda name, data: None, shown.pause)
     except KeyboardInterrupt:
         cli_errors.say(
-            f"The run {run.id} was asked to end, and has not ended yet.\n"
-            f"  scriptrun logs {run.id} -f     follows it to its end"
+            f"Cancellation of run {run.id} is requested; it has not finished yet.\n"
+            f"  To follow its log:  scriptrun logs {run.id} -f"
         )
         return
     summary(run, status)
@@ -198,9 +203,9 @@ def _end(run: Run, shown: Shown, presses: _Presses) -> None:
 
 def _way_back(run: Run) -> None:
     cli_errors.say(
-        f"The run {run.id} goes on.\n"
-        f"  scriptrun logs {run.id} -f     follows it again\n"
-        f"  scriptrun cancel {run.id}      ends it"
+        f"Run {run.id} keeps running.\n"
+        f"  To follow its log:  scriptrun logs {run.id} -f\n"
+        f"  To cancel it:       scriptrun cancel {run.id}"
     )
 
 
@@ -219,7 +224,7 @@ def summary(run: Run, status: Status) -> None:
         shown = [f"{name} {output.number(value)}" for name, value in list(metrics.items())[:6]]
         more = f" and {len(metrics) - 6} more" if len(metrics) > 6 else ""
         lines.append(f"  metrics: {', '.join(shown)}{more}")
-    lines.append(f"  kept in {run.path}")
+    lines.append(f"  run folder: {run.path}")
     cli_errors.say("\n".join(lines))
 
 
@@ -227,8 +232,8 @@ def _best(run: Run) -> list[str]:
     """The best run of a sweep, and the way to see all of them."""
     rows = run.get_children_sorted_by_primary_metric(1, False, True)
     lines = [
-        f"  the best: {row['run_id']} with {output.number(row['best_primary_metric'])}, "
-        f"of {row['hyperparameters']}"
+        f"  best run: {row['run_id']} ({run.sweep.metric} "
+        f"{output.number(row['best_primary_metric'])}; {row['hyperparameters']})"
         for row in rows
     ]
     if not rows:
@@ -242,4 +247,4 @@ def _last_lines(run: Run) -> list[str]:
     if not result.get("rank") or not result.get("tail"):
         return []
     lines = [f"    {line}" for line in result["tail"][-TAIL:]]
-    return [f"  the last lines of rank {result['rank']}:", *lines]
+    return [f"  last lines of rank {result['rank']}:", *lines]

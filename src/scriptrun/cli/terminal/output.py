@@ -9,7 +9,10 @@ import sys
 import time
 from collections.abc import Sequence
 
-from scriptrun.spec.hints import Any
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
+
 
 _COLOURS = {
     "Completed": "32",

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict
 
 from scriptrun.cli.terminal import output
 from scriptrun.core.workspace import Workspace
 from scriptrun.history import dry_run
-from scriptrun.spec.hints import Any
 from scriptrun.submission.check import Submission
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
 
 #: how many files and ignored paths are shown; --json has all
 SHOWN = 20
@@ -24,35 +26,35 @@ def show(
     """Print what the submission would do, and ``more`` by their titles; the exit code."""
     plan = dry_run.plan(submission, workspace)
     if as_json:
-        output.as_json({**asdict(plan), **(more or {})})
+        output.as_json({**plan.as_dict(), **(more or {})})
         return 0
     files = f"{len(plan.files):,} file{'' if len(plan.files) == 1 else 's'}"
     print(f"snapshot of {plan.source}: {files}, {output.size(plan.size)}")
     _listed([f"{output.size(each):>9}  {path}" for path, each in sorted(plan.files.items())])
     if plan.ignored:
-        print(f"\nleft out: {len(plan.ignored)}")
+        print(f"\nignored: {len(plan.ignored)}")
         _listed([f"{path}  ({why})" for path, why in sorted(plan.ignored.items())])
     print("\nenvironment")
     _listed(_environment(plan.environment))
     if plan.data:
         print("\ndata")
         _listed([f"{name}: {each}" for name, each in plan.data.items()])
-    print(f"\nwould be executed {plan.execution}")
+    print(f"\nexecution: {plan.execution}")
     for title, lines in {**(more or {}), "notes": plan.notes, "warnings": plan.warnings}.items():
         if lines:
             print(f"\n{title}")
             _listed(lines)
-    print("\nNothing was written and nothing was started.")
+    print("\nPlan only: nothing was written or started.")
     return 0
 
 
 def _environment(found: dict[str, Any]) -> list[str]:
     if found["kind"] == "interpreter":
-        return [f"the interpreter {found['interpreter']}, as it is"]
+        return [f"interpreter {found['interpreter']}, unchanged"]
     packages = [*found["requirements"], *found["conda"]]
     lines = [f"packages: {', '.join(packages) or 'none'}"]
     if found["cached"]:
-        return [*lines, f"built already, in {found['place']}"]
+        return [*lines, f"already built in {found['place']}"]
     took = found["last_seconds"]
     return [*lines, *found["steps"], *([f"the last build took {took:.0f} s"] if took else [])]
 
@@ -61,4 +63,4 @@ def _listed(lines: list[str]) -> None:
     for line in lines[:SHOWN]:
         print(f"  {line}")
     if len(lines) > SHOWN:
-        print(f"  and {len(lines) - SHOWN} more (--json has all)")
+        print(f"  and {len(lines) - SHOWN} more (use --json to list all)")

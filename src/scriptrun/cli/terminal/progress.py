@@ -11,7 +11,10 @@ from contextlib import contextmanager
 
 from scriptrun.cli import errors as cli_errors
 from scriptrun.cli.terminal import output
-from scriptrun.spec.hints import Any
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
 
 #: seconds between two lines where there is no terminal
 EVERY = 10.0

@@ -12,7 +12,10 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from scriptrun.spec.hints import Any
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
+
 
 #: seconds before the first status line, and between two
 FIRST, NEXT = 1.0, 0.5

@@ -14,11 +14,12 @@ from scriptrun.config.environments.requirements import (
     split_option,
 )
 from scriptrun.spec.errors import UserErrorException
-from scriptrun.spec.hints import TYPE_CHECKING, Any
 from scriptrun.spec.later import later
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     import copy
+    from typing import Any
 
     from scriptrun.config.environments import index_logins
 else:
@@ -317,8 +318,8 @@ def _text(package: object) -> str:
     if isinstance(package, str):
         return package
     raise UserErrorException(
-        f"A package is asked for by a text, and {package!r} is a {type(package).__name__}.",
-        "Write it as 'numpy' or 'numpy==1.26.4'.",
+        f"A package must be a string; {package!r} is a {type(package).__name__}.",
+        "Use e.g. 'numpy' or 'numpy==1.26.4'.",
     )
 
 

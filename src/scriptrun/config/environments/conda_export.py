@@ -38,6 +38,6 @@ def missing(name: str) -> str:
     if conda_prefixes.find(name) is not None:
         return ""
     return (
-        f"environment.python.base_conda_environment names the conda environment '{name}', and "
-        "there is none of that name here. Give its path, or make it."
+        f"conda environment {name!r} (environment.python.base_conda_environment) not found; give "
+        "its path, or create it"
     )

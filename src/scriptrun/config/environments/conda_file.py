@@ -6,10 +6,12 @@ import os
 
 from scriptrun.config import yaml_text
 from scriptrun.spec.errors import UserErrorException
-from scriptrun.spec.hints import TYPE_CHECKING, Any
 from scriptrun.spec.later import later
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from typing import Any
+
     from scriptrun.config.environments import conda_comments
 else:
     conda_comments = later("scriptrun.config.environments.conda_comments")
@@ -26,7 +28,7 @@ def read(path: str | os.PathLike[str]) -> tuple[dict[str, Any], str]:
             text = handle.read()
     except (OSError, UnicodeDecodeError) as error:
         raise UserErrorException(
-            f"The conda file {place} cannot be read: {getattr(error, 'strerror', None) or error}.",
+            f"Cannot read conda file {str(place)!r}: {getattr(error, 'strerror', None) or error}.",
             "Give the path of a conda environment file (YAML).",
         ) from None
     return checked(yaml_text.load(text, place), place), text
@@ -37,7 +39,7 @@ def checked(content: Any, where: str = "The conda specification") -> dict[str, A
     if content is None:
         content = {}
     if not isinstance(content, dict):
-        raise UserErrorException(f"{where}: a conda file is a mapping with 'dependencies'.")
+        raise UserErrorException(f"{where}: expected a mapping with 'dependencies'.")
     made: dict[str, Any] = {str(key): yaml_text.plain(value) for key, value in content.items()}
     made["dependencies"] = _dependencies(content.get("dependencies"), where)
     made["channels"] = _texts(content.get("channels"), f"{where}: channels")
@@ -57,7 +59,7 @@ def write(path: str | os.PathLike[str], content: dict[str, Any], source: str = "
 
 def _dependencies(value: Any, where: str) -> list[Any]:
     if value is not None and not isinstance(value, list):
-        raise UserErrorException(f"{where}: dependencies: a list is wanted.")
+        raise UserErrorException(f"{where}: dependencies: expected a list.")
     conda: list[Any] = []
     pip: list[str] = []
     for number, each in enumerate(value or []):
@@ -77,5 +79,5 @@ def _texts(value: Any, where: str) -> list[str]:
     if value is None:
         return []
     if not isinstance(value, list) or not all(isinstance(each, str) for each in value):
-        raise UserErrorException(f"{where}: a list of texts is wanted, not {value!r}.")
+        raise UserErrorException(f"{where}: expected a list of strings, not {value!r}.")
     return [str(each) for each in value]

@@ -10,7 +10,10 @@ import scriptrun.environments
 from scriptrun.config.environments.conda_dependencies import CondaDependencies
 from scriptrun.config.environments.environment import Environment, is_reserved
 from scriptrun.config.environments.images import DEFAULT_CPU_IMAGE
-from scriptrun.spec.hints import Any
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
 
 __all__ = [
     "get",
@@ -59,12 +62,12 @@ def notes(environment: Environment) -> list[str]:
     told = []
     if found.get("left_out"):
         told.append(
-            f"{environment.name} is built without {', '.join(found['left_out'])}, which has no "
-            "wheels: clone the environment and add it where the script needs it."
+            f"{environment.name} does not include {', '.join(found['left_out'])}, which has no "
+            "wheels; if the script requires it, clone the environment and add it."
         )
     if found.get("derived"):
         told.append(
-            f"The exact packages of {environment.name} were never published: these follow its name."
+            f"The exact packages of {environment.name} were never published; these match its name."
         )
     return told
 
@@ -75,11 +78,8 @@ def trouble(environment: Environment) -> str:
     if not (found.get("user_managed") and environment.python.user_managed_dependencies):
         return ""
     near = found.get("current")
-    hint = f" The nearest one that can be built is {near}." if near else ""
-    return (
-        f"The environment {environment.name} stood in an image that was never published, so it "
-        f"cannot be built here.{hint}"
-    )
+    hint = f" The nearest available environment is {near!r}." if near else ""
+    return f"Environment {environment.name!r} is unavailable: its image was never published.{hint}"
 
 
 def record(name: str) -> dict[str, Any] | None:

@@ -17,13 +17,15 @@ from scriptrun.config.environments.sections import (
     PythonSection,
     SparkSection,
 )
-from scriptrun.config.section_base import Section, fresh
+from scriptrun.config.section_base import Section
 from scriptrun.spec.errors import EnvironmentException, UserErrorException
-from scriptrun.spec.hints import TYPE_CHECKING, Any
 from scriptrun.spec.later import later
+from scriptrun.spec.values import fresh
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     import copy
+    from typing import Any
 
     from scriptrun.config.environments import conda_export, pixi_project, script_header, uv_project
 else:
@@ -132,13 +134,13 @@ class Environment(Section):
         """
         if not os.path.isfile(path):
             raise EnvironmentException(
-                f"There is no script {os.fspath(path)} here.", "Give the path of a Python script."
+                f"Script {os.fspath(path)!r} does not exist.", "Give the path of a Python script."
             )
         conda = script_header.find(path)
         if conda is None:
             raise EnvironmentException(
-                f"{os.fspath(path)} has no header that says what it needs.",
-                "`uv add --script FILE PACKAGE` writes one: see https://peps.python.org/pep-0723/",
+                f"{os.fspath(path)!r} has no inline script metadata (PEP 723).",
+                "Add it with: uv add --script FILE PACKAGE",
             )
         return _with_conda(name, conda)
 
@@ -240,8 +242,8 @@ class Environment(Section):
         """The environment ``name`` of ``workspace``, or a curated one; the newest by default."""
         if label is not None and (version is not None or label.lower() != "latest"):
             raise UserErrorException(
-                f"Environment {name!r} was asked for by the label {label!r}.",
-                "Give a version, or the label 'Latest' alone: scriptrun keeps no other labels.",
+                f"Unsupported label {label!r} for environment {name!r}.",
+                "Give a version, or the label 'Latest'.",
             )
         found: Environment = workspace.get_environment(name, version)
         return found
@@ -256,7 +258,7 @@ class Environment(Section):
     def label(workspace: Any, name: str, version: str, labels: Any) -> None:
         """Not kept: NotImplementedError; versions are what scriptrun goes by."""
         raise NotImplementedError(
-            "Environment.label is not available: name the version where the environment is used."
+            "Environment.label is not supported; give the version where you use the environment."
         )
 
     def build(self, workspace: Any, image_build_compute: str | None = None) -> Any:
@@ -304,13 +306,13 @@ def check_name(name: object) -> None:
     """Raise UserErrorException unless an environment may be registered as ``name``."""
     if not isinstance(name, str) or not name.strip():
         raise UserErrorException(
-            f"An environment cannot be registered under the name {name!r}.", "Give it a name."
+            f"Cannot register an environment as {name!r}.", "Give it a valid name."
         )
     if is_reserved(name):
         raise UserErrorException(
-            f"An environment cannot be registered as {name!r}: names that start with AzureML or "
-            "scriptrun- are those of curated environments.",
-            "Take another name: env.clone('my-environment').register(ws).",
+            f"Cannot register an environment as {name!r}: names that start with AzureML or "
+            "scriptrun- are reserved for curated environments.",
+            "Use another name: env.clone('my-environment').register(ws).",
         )
 
 
@@ -327,8 +329,8 @@ def dockerfile_text(dockerfile: Path) -> str:
             return handle.read()
     except OSError as error:
         raise EnvironmentException(
-            f"The Dockerfile {given} cannot be read: {error.strerror}.",
-            "Give the path of a Dockerfile, or its text.",
+            f"Cannot read Dockerfile {str(given)!r}: {error.strerror}.",
+            "Give the path of a Dockerfile, or its content.",
         ) from None
 
 
@@ -341,8 +343,8 @@ def _with_conda(name: str, conda: CondaDependencies) -> Environment:
 def _with_packages(name: str, conda: Path | None, pip: Path | None) -> Environment:
     if conda is not None and pip is not None:
         raise UserErrorException(
-            f"Environment {name!r} was given both conda_specification and pip_requirements.",
-            "Give one; a conda file may hold pip packages too.",
+            f"Environment {name!r} has both conda_specification and pip_requirements.",
+            "Use one of them; a conda file can contain pip packages.",
         )
     if conda is not None:
         return Environment.from_conda_specification(name, conda)

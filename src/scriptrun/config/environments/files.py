@@ -11,10 +11,14 @@ from scriptrun.config.environments.conda_dependencies import CONDA_FILE_NAME, Co
 from scriptrun.config.section_base import Section
 from scriptrun.runtime import files
 from scriptrun.spec.errors import UserErrorException, refuse
-from scriptrun.spec.hints import Any, TypeVar
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any, TypeVar
+
+    E = TypeVar("E", bound=Section)
 
 JSON_FILE_NAME = "azureml_environment.json"
-E = TypeVar("E", bound=Section)
 
 
 def to_dict(environment: Section, inline: bool = True) -> dict[str, Any]:
@@ -31,7 +35,7 @@ def from_dict(made: E, data: dict[str, Any], where: str) -> E:
     """Fill ``made`` from ``to_dict``; RunConfigurationException lists all that is wrong in it."""
     problems: list[str] = []
     from_wire(made, data, "", problems)
-    refuse([f"{where}: {problem}" for problem in problems], f"{where} cannot be read")
+    refuse([f"{where}: {problem}" for problem in problems], f"Cannot read {where}")
     return made
 
 
@@ -39,8 +43,8 @@ def save(environment: Section, path: str | os.PathLike[str], overwrite: bool) ->
     """Write both files into the directory ``path``."""
     if os.path.lexists(path) and not overwrite:
         raise UserErrorException(
-            f"The environment cannot be saved to {os.fspath(path)}: that is there already.",
-            "Give overwrite=True, or another directory.",
+            f"Cannot save the environment: {os.fspath(path)!r} already exists.",
+            "Use overwrite=True or another directory.",
         )
     os.makedirs(path, exist_ok=True)
     text = json.dumps(to_dict(environment, inline=False), indent=4, ensure_ascii=False)
@@ -56,8 +60,8 @@ def load(made: E, path: str | os.PathLike[str]) -> E:
             text = handle.read()
     except (OSError, UnicodeDecodeError) as error:
         raise UserErrorException(
-            f"{place} cannot be read: {getattr(error, 'strerror', None) or error}.",
-            "Give a directory that Environment.save_to_directory wrote.",
+            f"Cannot read {str(place)!r}: {getattr(error, 'strerror', None) or error}.",
+            "Give a directory written by Environment.save_to_directory.",
         ) from None
     from_dict(made, yaml_text.load(text, place), place)
     conda = os.path.join(path, CONDA_FILE_NAME)

@@ -11,8 +11,11 @@ import re
 from collections.abc import Iterable
 from urllib.parse import unquote
 
-from scriptrun.spec.hints import Any
 from scriptrun.store.secrets import vault
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
 
 _LOGIN = re.compile(r"(https?://)(?!git@)([^/@\s:$]+)(?::([^/@\s$]*))?@([^/\s]+)")
 
@@ -35,8 +38,8 @@ def bare(content: dict[str, Any]) -> dict[str, Any]:
 def notes(values: Iterable[str]) -> list[str]:
     """What is to be said of them."""
     return [
-        f"A password in an index's address is not kept in the record: it is this user's secret "
-        f"{name} (scriptrun secret)."
+        f"The password in an index URL is not recorded; it is stored as your secret "
+        f"{name!r} (see scriptrun secret)."
         for name in values
     ]
 

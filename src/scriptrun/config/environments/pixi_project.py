@@ -13,10 +13,12 @@ from scriptrun.config.environments.conda_dependencies import CondaDependencies
 from scriptrun.environments.conda import platforms as conda_platforms
 from scriptrun.environments.conda import request as conda_request
 from scriptrun.spec.errors import EnvironmentException
-from scriptrun.spec.hints import TYPE_CHECKING, Any
 from scriptrun.spec.later import later
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from typing import Any
+
     from scriptrun.environments.conda import client as conda_client
 else:
     conda_client = later("scriptrun.environments.conda.client")
@@ -29,10 +31,10 @@ def of_project(path: str | os.PathLike[str], environment: str) -> CondaDependenc
     """
     lock = os.path.join(os.path.abspath(os.fspath(path)), "pixi.lock")
     if not os.path.isfile(lock):
-        raise EnvironmentException(f"There is no {lock}.", "`pixi lock` makes it.")
+        raise EnvironmentException(f"{str(lock)!r} does not exist.", "Create it with: pixi lock")
     if not conda_request.is_here():
         raise EnvironmentException(
-            f"Reading {lock} needs py-rattler.", f"Install it: {conda_request.INSTALL}."
+            f"Reading {str(lock)!r} requires py-rattler.", f"Run: {conda_request.INSTALL}"
         )
     own = conda_platforms.subdir()
     try:
@@ -40,18 +42,18 @@ def of_project(path: str | os.PathLike[str], environment: str) -> CondaDependenc
             found = ask("read_lock", path=lock, environment=environment)
     except EnvironmentException as error:
         raise EnvironmentException(
-            f"{lock} cannot be read: {error.message}", "`pixi lock` makes it anew."
+            f"Cannot read {str(lock)!r}: {error.message}", "Recreate it with: pixi lock"
         ) from None
     if found["channels"] is None:
         names = ", ".join(found["environments"])
         raise EnvironmentException(
-            f"{lock} has no environment {environment!r}.", f"It has: {names}."
+            f"{str(lock)!r} has no environment {environment!r}.", f"Environments: {names}."
         )
     platforms = {name: each for name, each in found["platforms"].items() if name in (own, _ALSO)}
     if own not in platforms:
         raise EnvironmentException(
-            f"{lock} holds no packages for {own}: it has {', '.join(found['platforms'])}.",
-            f"`pixi workspace platform add {own}` adds them.",
+            f"{str(lock)!r} has no packages for {own}, only for {', '.join(found['platforms'])}.",
+            f"Add them with: pixi workspace platform add {own}",
         )
     return _dependencies(found["channels"], platforms, own, lock, environment)
 

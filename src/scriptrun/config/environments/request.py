@@ -21,10 +21,12 @@ from scriptrun.config.run_configuration import DEFAULT_ENVIRONMENT
 from scriptrun.config.sections import DockerConfiguration, words
 from scriptrun.spec.environment import INTERPRETER, PACKAGES, EnvironmentSpec
 from scriptrun.spec.errors import UserErrorException
-from scriptrun.spec.hints import TYPE_CHECKING, Any
 from scriptrun.spec.later import later
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from typing import Any
+
     from scriptrun.config.environments import conda_export, index_logins
     from scriptrun.environments.conda import prefixes as conda_prefixes
 else:
@@ -114,17 +116,17 @@ def problems(environment: Environment, job: DockerConfiguration | None = None) -
         found += filter(None, [curated.trouble(environment)])
     if python.missing_file and not python.user_managed_dependencies:
         found.append(
-            f"Environment {environment.name!r} names the conda file {python.missing_file}, and "
-            "there is no such file. Put it there, or set environment.python.conda_dependencies."
+            f"conda file {str(python.missing_file)!r} of environment {environment.name!r} does not "
+            "exist; create it, or set environment.python.conda_dependencies"
         )
     if python.base_conda_environment:
         found += filter(None, [conda_export.missing(python.base_conda_environment)])
     if not isinstance(python.conda_dependencies, CondaDependencies):
-        found.append("environment.python.conda_dependencies wants a CondaDependencies object.")
+        found.append("environment.python.conda_dependencies must be a CondaDependencies object")
     if docker.base_image and docker.base_dockerfile:
         found.append(
-            f"Environment {environment.name!r} has both docker.base_image and "
-            "docker.base_dockerfile. Set base_image to None to build the Dockerfile."
+            f"environment {environment.name!r} has both docker.base_image and "
+            "docker.base_dockerfile; set base_image to None to build the Dockerfile"
         )
     if docker.base_dockerfile:
         found += _dockerfile_problems(docker.base_dockerfile)
@@ -157,9 +159,7 @@ def _with_base(python: PythonSection, notes: list[str]) -> CondaDependencies:
     base = conda_export.of_environment(name) if name else None
     if base is None:
         return conda
-    notes.append(
-        f"the packages of the conda environment '{name}' are built anew, with these on top"
-    )
+    notes.append(f"rebuilding the packages of conda environment {name!r}, plus these")
     return conda_export.upon(base, conda, _python_version(conda, []) is not None)
 
 
@@ -195,8 +195,8 @@ def _python_version(conda: CondaDependencies, notes: list[str]) -> str | None:
                 return version.removesuffix(".*") or None
             if version != PYTHON_DEFAULT_VERSION:
                 notes.append(
-                    f"python={version} is what the SDK writes by itself, so any Python that the "
-                    f"packages allow is taken; python={version}.* insists on it."
+                    f"python={version} is the SDK's default, so scriptrun uses any Python that the "
+                    f"packages allow; to require it, use python={version}.*"
                 )
     return None
 
@@ -212,8 +212,10 @@ def _without_sdk(requirements: list[str], notes: list[str]) -> list[str]:
     added = [each for sdk in left_out for each in _brought_along(sdk) if each not in names]
     added = list(dict.fromkeys(added))
     if left_out and left_out != ["azureml-defaults"]:
-        note = f"{', '.join(left_out)}: left out, scriptrun does their part"
-        notes.append(note + (f"; what came with them stays: {', '.join(added)}." if added else "."))
+        note = f"{', '.join(left_out)}: skipped, replaced by scriptrun"
+        notes.append(
+            note + (f"; keeping their dependencies: {', '.join(added)}." if added else ".")
+        )
     return kept + added
 
 
@@ -246,7 +248,7 @@ def _docker(
         made["registry"] = {"address": registry.address, "username": registry.username}
     if registry.password:
         notes.append(
-            f"The password for {registry.address or 'the registry'} is not kept in the record: it "
-            f"is this user's secret registry-{registry.address or ''} (scriptrun secret)."
+            f"The password for {registry.address or 'the registry'} is not recorded; it is stored "
+            f"as your secret 'registry-{registry.address or ''}' (see scriptrun secret)."
         )
     return made

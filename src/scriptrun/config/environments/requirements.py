@@ -65,7 +65,7 @@ def settle(lines: Iterable[str], path: str | os.PathLike[str]) -> list[str]:
 
 def _read(path: str, above: tuple[str, ...]) -> Iterator[str]:
     if path in above:
-        raise UserErrorException(f"The requirements file {path} includes itself.")
+        raise UserErrorException(f"Requirements file {str(path)!r} includes itself.")
     for line in _logical_lines(_text(path, above)):
         yield from _settled(line, path, (*above, path))
 
@@ -88,12 +88,12 @@ def _text(path: str, above: tuple[str, ...]) -> str:
         with open(path, encoding="utf-8-sig") as handle:
             return handle.read()
     except UnicodeDecodeError:
-        raise UserErrorException(f"The requirements file {path} is not UTF-8 text.") from None
+        raise UserErrorException(f"Requirements file {str(path)!r} is not UTF-8 text.") from None
     except OSError as error:
-        asked = f", which {above[-1]} includes," if above else ""
+        asked = f" (included by {str(above[-1])!r})" if above else ""
         reason = error.strerror or str(error)
         raise UserErrorException(
-            f"The requirements file {path}{asked} cannot be read: {reason}.",
+            f"Cannot read requirements file {str(path)!r}{asked}: {reason}.",
             "Give the path of a file in pip's requirements format.",
         ) from None
 

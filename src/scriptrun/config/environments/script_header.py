@@ -12,10 +12,12 @@ import re
 from scriptrun.config.environments import uv_project
 from scriptrun.config.environments.conda_dependencies import CondaDependencies
 from scriptrun.spec.errors import EnvironmentException
-from scriptrun.spec.hints import TYPE_CHECKING, Any
 from scriptrun.spec.later import later
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from typing import Any
+
     from scriptrun.environments.interpreter import discovery as interpreter_discovery
 else:
     interpreter_discovery = later("scriptrun.environments.interpreter.discovery")
@@ -23,7 +25,7 @@ else:
 _MARK = "# /// script"
 _OPENED = r"^# /// script\s*$"
 _BLOCK = r"(?m)^# /// script\s*$\s(?P<content>(^#(| .*)$\s)+)^# ///\s*$"
-_HINT = "PEP 723 says how it is written: https://peps.python.org/pep-0723/"
+_HINT = "For the format, see https://peps.python.org/pep-0723/"
 
 
 def find(path: str | os.PathLike[str]) -> CondaDependencies | None:
@@ -51,23 +53,25 @@ def read(text: str, where: str) -> dict[str, Any] | None:
     blocks = list(re.finditer(_BLOCK, text.replace("\r\n", "\n") + "\n"))
     if not blocks and re.search(_OPENED, text, re.MULTILINE):
         raise EnvironmentException(
-            f"{where} begins a header with '{_MARK}', and does not end it.",
-            f"Its last line is '# ///', and each between begins with '#'. {_HINT}",
+            f"The '{_MARK}' block in {where} is not closed.",
+            f"End it with '# ///' and start each line with '#'. {_HINT}",
         )
     if not blocks:
         return None
     if len(blocks) > 1:
-        raise EnvironmentException(f"{where} has {len(blocks)} headers '{_MARK}'.", "Leave one.")
+        raise EnvironmentException(f"{where} has {len(blocks)} '{_MARK}' blocks.", "Keep only one.")
     lines = blocks[0]["content"].splitlines()
     content = "\n".join(line[2:] if line.startswith("# ") else line[1:] for line in lines)
-    return uv_project.toml(content, f"The header of {where}", _HINT)
+    return uv_project.toml(content, f"The metadata of {where}", _HINT)
 
 
 def dependencies(table: dict[str, Any], place: str) -> CondaDependencies:
     """What the header's ``table`` asks for, as far as it can be had in an environment."""
     needed = table.get("dependencies", [])
     if not isinstance(needed, list) or not all(isinstance(each, str) for each in needed):
-        raise EnvironmentException(f"The header of {place}: 'dependencies' is no list of texts.")
+        raise EnvironmentException(
+            f"The metadata of {place}: 'dependencies' must be a list of strings."
+        )
     settings = uv_project.settings((table.get("tool") or {}).get("uv") or {}, place)
     made = uv_project.bare(_python(table, place))
     made.set_pip_requirements(uv_project.with_paths(needed, settings))
@@ -78,10 +82,12 @@ def dependencies(table: dict[str, Any], place: str) -> CondaDependencies:
 def _python(table: dict[str, Any], place: str) -> str:
     found = table.get("requires-python", "")
     if not isinstance(found, str):
-        raise EnvironmentException(f"The header of {place}: 'requires-python' is no text.", _HINT)
+        raise EnvironmentException(
+            f"The metadata of {place}: 'requires-python' must be a string.", _HINT
+        )
     if found and not interpreter_discovery.is_version(found):
         raise EnvironmentException(
-            f"The header of {place}: requires-python = {found!r} is no condition on a version.",
-            'Write one such as ">=3.9" or ">=3.9,<3.13".',
+            f"The metadata of {place}: invalid requires-python = {found!r}.",
+            'Use a version specifier, e.g. ">=3.9" or ">=3.9,<3.13".',
         )
     return found

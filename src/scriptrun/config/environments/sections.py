@@ -6,8 +6,12 @@ import os
 
 from scriptrun.config.environments.conda_dependencies import CondaDependencies
 from scriptrun.config.environments.images import DEFAULT_CPU_IMAGE
-from scriptrun.config.section_base import Section, fresh
-from scriptrun.spec.hints import Any
+from scriptrun.config.section_base import Section
+from scriptrun.spec.values import fresh
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
 
 
 class ContainerRegistry(Section):

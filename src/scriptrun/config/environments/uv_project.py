@@ -14,11 +14,12 @@ from scriptrun.config.environments.conda_dependencies import CondaDependencies
 from scriptrun.config.environments.requirements import requirement_name, settle, split_name
 from scriptrun.environments.interpreter import discovery as interpreter_discovery
 from scriptrun.spec.errors import EnvironmentException
-from scriptrun.spec.hints import TYPE_CHECKING, Any
 from scriptrun.spec.later import later
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     import tomllib
+    from typing import Any
 
     from scriptrun.environments.uv import tool as uv_tool
 else:
@@ -51,9 +52,9 @@ def of_project(
     project, lock = os.path.join(place, "pyproject.toml"), os.path.join(place, "uv.lock")
     for file, hint in ((project, "`uv init`"), (lock, f"`uv lock --project {place}`")):
         if not os.path.isfile(file):
-            raise EnvironmentException(f"There is no {file}.", f"{hint} makes it.")
+            raise EnvironmentException(f"{str(file)!r} does not exist.", f"Create it with {hint}.")
     with open(project, encoding="utf-8") as handle:
-        table = toml(handle.read(), project, "`uv lock` says what is wrong with it.")
+        table = toml(handle.read(), project, "To see what is wrong with it, run `uv lock`.")
     words = ["--project", place]
     words += [] if groups is None else ["--no-default-groups"]
     words += [word for name in groups or () for word in ("--group", name)]
@@ -89,7 +90,7 @@ def toml(text: str, where: str, hint: str) -> dict[str, Any]:
     try:
         return tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
-        raise EnvironmentException(f"{where} is no TOML: {error}.", hint) from None
+        raise EnvironmentException(f"{where} is not valid TOML: {error}.", hint) from None
 
 
 def settings(table: dict[str, Any], place: str) -> dict[str, Any]:
@@ -100,7 +101,7 @@ def settings(table: dict[str, Any], place: str) -> dict[str, Any]:
     for name, source in sources.items():
         if isinstance(source, dict) and source.get("workspace"):
             raise EnvironmentException(
-                f"{place} takes {name} from a workspace of uv, which a script alone has not.",
+                f"{place} uses {name!r} from a uv workspace, but a standalone script has none.",
                 f"Give its path: {name} = {{ path = ... }}.",
             )
     if sources:
@@ -167,7 +168,7 @@ def _pinned(place: str) -> str:
 def _indexes(lock: str) -> list[str]:
     """Option lines for the indexes that the lock names; PyPI is whatever is set here for it."""
     with open(lock, encoding="utf-8") as handle:
-        packages = toml(handle.read(), lock, "`uv lock` makes it anew.").get("package") or ()
+        packages = toml(handle.read(), lock, "Recreate it with `uv lock`.").get("package") or ()
     found: dict[str, str] = {}
     for each in packages:
         source = each.get("source")

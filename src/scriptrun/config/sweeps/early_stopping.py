@@ -9,7 +9,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from scriptrun.spec.hints import Any, ClassVar
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any, ClassVar
 
 
 class EarlyTerminationPolicy:
@@ -37,7 +39,7 @@ class EarlyTerminationPolicy:
         for name, least in (("evaluation_interval", 1), ("delay_evaluation", 0)):
             value = self.properties.get(name, least)
             if not _is_whole(value) or value < least:
-                reasons.append(f"{name} is a whole number of at least {least}, not {value!r}")
+                reasons.append(f"{name} must be an integer of at least {least}, not {value!r}")
         return reasons
 
     def as_dict(self) -> dict[str, Any]:
@@ -98,10 +100,10 @@ class BanditPolicy(EarlyTerminationPolicy):
         given = [name for name in ("slack_factor", "slack_amount") if name in self.properties]
         reasons = super().problems()
         if len(given) != 1:
-            said = "both are given" if given else "neither is given"
-            reasons.append(f"BanditPolicy wants slack_factor or slack_amount, and {said}")
+            said = "not both" if given else "but got neither"
+            reasons.append(f"BanditPolicy requires slack_factor or slack_amount, {said}")
         reasons += [
-            f"{name} is a number of at least 0, not {self.properties[name]!r}"
+            f"{name} must be at least 0, not {self.properties[name]!r}"
             for name in given
             if not _is_number(self.properties[name]) or self.properties[name] < 0
         ]
@@ -139,7 +141,7 @@ class TruncationSelectionPolicy(EarlyTerminationPolicy):
         """Why it cannot be applied, every reason."""
         share = self.properties["truncation_percentage"]
         wrong = not _is_whole(share) or not 1 <= share <= 99
-        said = f"truncation_percentage is a whole number from 1 to 99, not {share!r}"
+        said = f"truncation_percentage must be an integer from 1 to 99, not {share!r}"
         return super().problems() + ([said] if wrong else [])
 
 
@@ -163,7 +165,7 @@ class AshaPolicy(EarlyTerminationPolicy):
         """Why it cannot be applied, every reason."""
         least = {"min_intervals": 1, "reduction_factor": 2}
         return [
-            f"{name} is a whole number of at least {least[name]}, not {value!r}"
+            f"{name} must be an integer of at least {least[name]}, not {value!r}"
             for name, value in self.properties.items()
             if not _is_whole(value) or value < least[name]
         ]

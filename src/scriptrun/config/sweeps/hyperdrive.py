@@ -7,7 +7,10 @@ from enum import Enum
 from scriptrun.config.script_run_config import ScriptRunConfig
 from scriptrun.config.sweeps.early_stopping import EarlyTerminationPolicy, NoTerminationPolicy
 from scriptrun.config.sweeps.sampling import HyperParameterSampling
-from scriptrun.spec.hints import Any
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
 
 #: what a sweep may ask for at most; a duration that nobody wrote is no limit
 MOST_RUNS, MOST_AT_ONCE, MOST_MINUTES = 1_000_000, 10_000, None
@@ -99,25 +102,25 @@ class HyperDriveConfig:
 
     def problems(self) -> list[str]:
         """Why the sweep cannot be submitted, every reason but those of its job."""
-        reasons = [] if self.pipeline is None else ["pipelines are out of scope: give run_config"]
+        reasons = [] if self.pipeline is None else ["pipelines are not supported; use run_config"]
         if self._given is not None and self.estimator is not None:
-            reasons.append("run_config and estimator are both given; give one of them")
+            reasons.append("run_config and estimator cannot be used together")
         if not isinstance(self.run_config, ScriptRunConfig):
             given = type(self.run_config).__name__
-            reasons.append(f"run_config wants a ScriptRunConfig, and is {given}")
+            reasons.append(f"run_config must be a ScriptRunConfig, not {given}")
         reasons += _problems_of(
             self.hyperparameter_sampling,
             HyperParameterSampling,
-            "hyperparameter_sampling wants one like RandomParameterSampling({'--lr': ...})",
+            "hyperparameter_sampling must be e.g. RandomParameterSampling({'--lr': ...})",
         )
         reasons += _problems_of(
-            self.policy, EarlyTerminationPolicy, "policy wants one like BanditPolicy(...), or None"
+            self.policy, EarlyTerminationPolicy, "policy must be e.g. BanditPolicy(...), or None"
         )
         if not isinstance(self.primary_metric_name, str) or not self.primary_metric_name:
-            reasons.append(f"{self.primary_metric_name!r} cannot name the primary metric")
+            reasons.append(f"invalid primary_metric_name {self.primary_metric_name!r}")
         if not self.goal:
             reasons.append(
-                "primary_metric_goal is PrimaryMetricGoal.MAXIMIZE or MINIMIZE, not "
+                "primary_metric_goal must be PrimaryMetricGoal.MAXIMIZE or MINIMIZE, not "
                 f"{self.primary_metric_goal!r}"
             )
         return reasons + limit_problems(self)
@@ -138,7 +141,7 @@ def _problems_of(value: Any, wanted: type, wish: str) -> list[str]:
     if isinstance(value, wanted):
         found: list[str] = value.problems()  # type: ignore[attr-defined]
         return found
-    return [f"{wish}, and is a {type(value).__name__}"]
+    return [f"{wish}, not {type(value).__name__}"]
 
 
 def limit_problems(config: Any) -> list[str]:
@@ -147,14 +150,15 @@ def limit_problems(config: Any) -> list[str]:
     at_once, minutes = config.max_concurrent_runs, config.max_duration_minutes
     if not _is_between(config.max_total_runs, 1, MOST_RUNS):
         reasons.append(
-            f"max_total_runs is a whole number from 1 to {MOST_RUNS}, not {config.max_total_runs!r}"
+            f"max_total_runs must be an integer from 1 to {MOST_RUNS}, "
+            f"not {config.max_total_runs!r}"
         )
     if at_once is not None and not _is_between(at_once, 1, MOST_AT_ONCE):
         reasons.append(
-            f"max_concurrent_runs is a whole number from 1 to {MOST_AT_ONCE}, not {at_once!r}"
+            f"max_concurrent_runs must be an integer from 1 to {MOST_AT_ONCE}, not {at_once!r}"
         )
     if minutes is not None and not (_is_number(minutes) and minutes > 0):
-        reasons.append(f"max_duration_minutes is a number above 0, not {minutes!r}")
+        reasons.append(f"max_duration_minutes must be greater than 0, not {minutes!r}")
     return reasons
 
 

@@ -6,7 +6,10 @@ import json
 from collections.abc import Mapping
 
 from scriptrun.config.sweeps import search_space
-from scriptrun.spec.hints import Any, ClassVar
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any, ClassVar
 
 
 class HyperParameterSampling:
@@ -37,11 +40,11 @@ class HyperParameterSampling:
         reasons = search_space.problems(self.parameter_space)
         seed = self.properties.get("seed")
         if seed is not None and (not isinstance(seed, int) or isinstance(seed, bool)):
-            reasons.append(f"a seed is a whole number, not {seed!r}")
+            reasons.append(f"seed must be an integer, not {seed!r}")
         if reasons or not self.TAKES:
             return reasons
         return [
-            f"{type(self).__name__} takes only {' and '.join(self.TAKES)}, and {name} is said by "
+            f"{type(self).__name__} supports only {' and '.join(self.TAKES)}, but {name} uses "
             f"{expression[0]}"
             for name, expression in self.parameter_space.items()
             if expression[0] not in self.TAKES

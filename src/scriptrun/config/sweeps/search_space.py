@@ -12,9 +12,12 @@ import json
 import math
 from collections.abc import Mapping, Sequence
 
-from scriptrun.spec.hints import Any
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
 
-Expression = list[Any]
+
+Expression = list["Any"]
 
 
 def choice(*options: Any) -> Expression:
@@ -120,24 +123,24 @@ def text(value: Any) -> str:
 def problems(space: object) -> list[str]:
     """Why ``space`` cannot be searched, every reason; empty when it can."""
     if not isinstance(space, Mapping) or not space:
-        return [f"a parameter space is a dict of parameters by name, not {_short(space)}"]
+        return [f"a parameter space must be a dict, not {_short(space)}"]
     reasons = [
-        f"{name!r} cannot name a parameter: it is a text without blanks"
+        f"invalid parameter name {name!r}: it must be a string without spaces"
         for name in space
         if not isinstance(name, str) or not name.strip("-") or len(name.split()) != 1
     ]
     names = [name for name in space if isinstance(name, str)]
     twice = {flag(name) for name in names if [flag(n) for n in names].count(flag(name)) > 1}
-    reasons += [f"the parameter {name} is given twice, with and without dashes" for name in twice]
+    reasons += [f"duplicate parameter {name!r}, with and without dashes" for name in twice]
     for name, expression in space.items():
-        reasons += [f"the parameter {name}: {each}" for each in _wrong(expression)]
+        reasons += [f"parameter {name!r}: {each}" for each in _wrong(expression)]
     return reasons
 
 
 def _wrong(expression: Any) -> list[str]:
     if not _is_expression(expression):
         known = ", ".join(ARGUMENTS)
-        return [f"{_short(expression)} says nothing to choose from; use one of {known}"]
+        return [f"{_short(expression)} is not a search space expression; use one of {known}"]
     name, values = expression
     if len(values) != ARGUMENTS[name]:
         return [f"{name} takes {ARGUMENTS[name]} values, not {len(values)}"]
@@ -145,7 +148,7 @@ def _wrong(expression: Any) -> list[str]:
         return _wrong_choice(values[0])
     odd = [each for each in values if not _is_number(each)]
     if odd:
-        return [f"{name} wants numbers, and {_short(odd[0])} is none"]
+        return [f"{name} requires numbers, not {_short(odd[0])}"]
     return _wrong_numbers(name, values)
 
 
@@ -161,23 +164,25 @@ def _is_expression(expression: Any) -> bool:
 
 def _wrong_choice(options: Any) -> list[str]:
     if not isinstance(options, list | tuple) or not options:
-        return ["choice has nothing to choose from"]
+        return ["choice requires at least one value"]
     return []
 
 
 def _wrong_numbers(name: str, values: Sequence[float]) -> list[str]:
     reasons = []
     if name == "randint" and (values[0] < 1 or values[0] != int(values[0])):
-        reasons.append(f"randint wants a whole number above 0, not {values[0]}")
+        reasons.append(f"randint requires an integer greater than 0, not {values[0]}")
     if name.endswith("uniform") and values[0] >= values[1]:
-        reasons.append(f"{name} wants a lower and an upper bound, not {values[0]} and {values[1]}")
+        reasons.append(
+            f"{name} requires a lower and an upper bound, not {values[0]} and {values[1]}"
+        )
     if name.endswith("normal") and values[1] <= 0:
-        reasons.append(f"{name} wants a deviation above 0, not {values[1]}")
+        reasons.append(f"{name} requires a standard deviation greater than 0, not {values[1]}")
     if name.startswith("q") and values[2] <= 0:
-        reasons.append(f"{name} wants a step above 0, not {values[2]}")
+        reasons.append(f"{name} requires a step greater than 0, not {values[2]}")
     if name.endswith("loguniform") and values[1] > 700:
         reasons.append(
-            f"{name} takes the natural logarithms of the bounds, and exp({values[1]}) is no number"
+            f"{name} takes the natural logarithms of the bounds, but exp({values[1]}) overflows"
         )
     return reasons
 

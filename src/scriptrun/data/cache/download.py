@@ -81,7 +81,7 @@ def fetch(each: Incoming, place: Path, part: Path | None = None, told: Told | No
             if left:
                 _leave(mine, keep)
     except OSError as error:
-        raise DatastoreException(f"{place} cannot be written: {error.strerror}.") from None
+        raise DatastoreException(f"Cannot write {str(place)!r}: {error.strerror}.") from None
 
 
 def _make_folders(*files: Path) -> None:
@@ -130,8 +130,8 @@ def _fill(each: Incoming, path: Path, told: Told) -> None:
     size = _whole(each, path, told, digest if _is_sum(each) else None)
     if each.entry.size not in (-1, size):
         raise FileChanged(
-            f"The file {each.entry.path!r} in {each.store.name} has changed: it has {size} bytes, "
-            f"and had {each.entry.size}."
+            f"File {each.entry.path!r} in {each.store.name} has changed: it has {size} bytes, "
+            f"expected {each.entry.size}."
         )
     _check_sum(each, path, digest.hexdigest)
 
@@ -178,7 +178,7 @@ def steady(
                 patience.renew()
             if end is None or at >= end:
                 return
-            raise Unreachable(f"{store.name} broke off in the middle of {path}.")
+            raise Unreachable(f"{store.name} closed the connection while sending {path!r}.")
         except NoRanges:
             if start or end is not None:
                 raise
@@ -256,9 +256,9 @@ def _check_sum(each: Incoming, path: Path, md5: Callable[[], str]) -> None:
         again.update(piece)
     if again.hexdigest() != found:
         raise DatastoreException(
-            f"The file {each.entry.path!r} in {each.store.name} did not arrive as it is there: "
+            f"File {each.entry.path!r} in {each.store.name} was corrupted during download: "
             "its MD5 differs.",
-            "Try again; if it stays so, the connection or a proxy changes the data.",
+            "Try again. If it fails again, the connection or a proxy is altering the data.",
         )
     each.store.sums = False
 

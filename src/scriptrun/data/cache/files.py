@@ -174,8 +174,8 @@ def settle(place: str | os.PathLike[str]) -> None:
 def full(error: OSError, folder: Path) -> DatastoreException:
     """The sentence for a disk that has no room, or refuses."""
     return DatastoreException(
-        f"The data cache in {folder} cannot be written: {error.strerror}.",
-        "Make room there, or set SCRIPTRUN_CACHE to a folder on a larger disk.",
+        f"Cannot write the data cache {str(folder)!r}: {error.strerror}.",
+        "Free some disk space, or set SCRIPTRUN_CACHE to a folder on a larger disk.",
     )
 
 

@@ -16,7 +16,6 @@ import shutil
 import threading
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 from pathlib import Path
 
 from scriptrun.data.cache import files as caching
@@ -28,6 +27,7 @@ from scriptrun.data.datasets.manifest import Row
 from scriptrun.data.errors import DatastoreException, FileChanged, FileMissing
 from scriptrun.data.stores.protocol import Entry, Store, is_safe
 from scriptrun.spec.digests import digest_of
+from scriptrun.spec.values import Value
 from scriptrun.store.locks import flocks
 from scriptrun.store.locks.flocks import Flock
 
@@ -35,8 +35,7 @@ from scriptrun.store.locks.flocks import Flock
 Progress = Callable[[int, int, int, int], object]
 
 
-@dataclass
-class Laid:
+class Laid(Value, frozen=False):
     """A dataset's folder on this machine, held until ``release``.
 
     ``fetched`` files of ``fetched_bytes`` came from their store for it; the rest was there.
@@ -133,7 +132,7 @@ class Layout:
     def _safe_rows(self) -> Iterator[Row]:
         for row in self.content.rows():
             if not is_safe(row.path):
-                raise DatastoreException(f"{row.path!r} is no path below a folder.")
+                raise DatastoreException(f"{row.path!r} is not a valid relative path.")
             yield row
 
     def _is_there(self, row: Row) -> bool:
@@ -172,9 +171,9 @@ class Layout:
         room = shutil.disk_usage(self.cache.folder).free
         if room < size:
             raise DatastoreException(
-                f"The dataset needs {size:,} more bytes in the data cache, and the disk of "
-                f"{self.cache.folder} has {room:,} left.",
-                "Make room there, or set SCRIPTRUN_CACHE to a folder on a larger disk.",
+                f"The dataset requires {size:,} more bytes in the data cache, but the disk of "
+                f"{self.cache.folder} has only {room:,} free.",
+                "Free some disk space, or set SCRIPTRUN_CACHE to a folder on a larger disk.",
             )
 
     def _get(self, row: Row, told: _Told) -> None:
@@ -208,7 +207,7 @@ class Layout:
     def _refused(self, error: OSError) -> DatastoreException:
         if isinstance(error, NotADirectoryError | FileExistsError | IsADirectoryError):
             return DatastoreException(
-                f"{error.filename} cannot be made: the dataset has a file and a folder of one name."
+                f"Cannot create {error.filename!r}: it is both a file and a folder in the dataset."
             )
         return caching.full(error, self.cache.folder)
 
@@ -267,9 +266,9 @@ def check_local(store: Store, path: str, row: Row) -> None:
         return
     now = store.stat(path)
     if now is None:
-        raise FileMissing(f"There is no file {path!r} in {store.name} any more.")
+        raise FileMissing(f"File {path!r} is missing from {store.name}.")
     if (now.size, now.etag) != (row.size, row.etag):
-        raise FileChanged(f"The file {path!r} in {store.name} has changed.")
+        raise FileChanged(f"File {path!r} in {store.name} has changed.")
 
 
 def _is_whole(place: Path, row: Row) -> bool:

@@ -83,7 +83,7 @@ def put(store: Store, file: Path, path: str, new: bool = False, told: Told | Non
             with open(file, "rb") as content:
                 return store.write(path, read.of(content), new)
         except OSError as error:
-            raise DatastoreException(f"{file} cannot be read: {error.strerror}.") from None
+            raise DatastoreException(f"Cannot read {str(file)!r}: {error.strerror}.") from None
         except Exception as error:
             if read.stopped is not None:  # whatever a driver has made of it
                 raise read.stopped from None
@@ -157,8 +157,8 @@ def download(
     outside = [each.path for each in files if not is_safe(each.path)]
     if outside:
         raise DatastoreException(
-            f"{outside[0]!r} is no path below a folder, so it is not written anywhere.",
-            "Leave such files out, with narrower patterns.",
+            f"{outside[0]!r} is not a valid relative path, so it cannot be written.",
+            "Exclude such files with narrower patterns.",
         )
     places = _places(target, [each.path for each in files])
     wanted = [
@@ -196,7 +196,9 @@ def _places(target: Path, paths: Iterable[str]) -> list[Path]:
         if folder not in inside:
             real = os.path.realpath(place.parent)
             if real != base and not real.startswith(base.rstrip(os.sep) + os.sep):
-                raise DatastoreException(f"{place} leads out of {target} through a link.")
+                raise DatastoreException(
+                    f"{str(place)!r} is outside {str(target)!r} (through a link)."
+                )
             inside.add(folder)
         places.append(place)
     return places
@@ -268,4 +270,4 @@ def _threads(at_once: int) -> int:
 
 def _report(say: bool, copied: int, of: int, where: str) -> None:
     if say:
-        print(f"Copied {copied} files {where}; {of - copied} were there already.")
+        print(f"Copied {copied} files {where}; skipped {of - copied} existing.")

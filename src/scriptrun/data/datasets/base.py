@@ -25,7 +25,7 @@ Self = TypeVar("Self", bound="AbstractDataset")
 _NAMESPACE = uuid.UUID("3b7a9a3e-52d5-4b60-8f0b-1f4d9d1c6a11")
 
 
-@absent("__getitem__ get_partition_key_values", "Make a table: Dataset.Tabular.")
+@absent("__getitem__ get_partition_key_values", "Use Dataset.Tabular.")
 class AbstractDataset:
     """A list of files that can be registered: made by ``Dataset.File`` and ``Dataset.Tabular``.
 
@@ -56,7 +56,9 @@ class AbstractDataset:
         """The dataset of a registered version."""
         kind = AbstractDataset._kinds.get(head["type"])
         if kind is None:
-            raise DatasetValidationError(f"{head['name']!r} has the unknown type {head['type']!r}.")
+            raise DatasetValidationError(
+                f"Dataset {head['name']!r} has the unknown type {head['type']!r}."
+            )
         files = content.of_facts(head, head["definition"], workspace)
         return kind(files, head["definition"].get("options"), head, workspace)
 
@@ -241,7 +243,8 @@ class AbstractDataset:
     def _home(self) -> Home:
         if self._workspace is None or not self._head:
             raise DatasetValidationError(
-                "This dataset is not registered.", "Register it: dataset.register(workspace, name)."
+                "This dataset is not registered.",
+                "Register it with dataset.register(workspace, name).",
             )
         return self._workspace
 

@@ -24,12 +24,12 @@ def checked_name(name: str, what: str) -> str:
     if isinstance(name, str) and re.fullmatch(r"[A-Za-z_][A-Za-z0-9_]*", name):
         return name
     raise DatasetValidationError(
-        f"{name!r} cannot name {what}.",
-        "It becomes a variable in the job: letters, digits and underscores, no digit first.",
+        f"Invalid name {name!r} for {what}.",
+        "Use letters, digits and underscores, not starting with a digit.",
     )
 
 
-@absent("as_hdfs", "There is no Spark here: use as_mount or as_download.")
+@absent("as_hdfs", "Use as_mount or as_download.")
 class DatasetConsumptionConfig:
     """A dataset as a job's input.
 
@@ -47,13 +47,15 @@ class DatasetConsumptionConfig:
     ) -> None:
         if mode not in (DIRECT, MOUNT, DOWNLOAD, AUTO):
             raise DatasetValidationError(
-                f"{mode!r} is no mode of an input: direct, mount, download or auto."
+                f"Unknown input mode {mode!r}. Use direct, mount, download or auto."
             )
         self.name = checked_name(name, "an input")
         self.dataset = dataset
         self.mode = mode
         if path_on_compute is not None and not isinstance(path_on_compute, str | os.PathLike):
-            raise DatasetValidationError(f"path_on_compute is a path, not {path_on_compute!r}.")
+            raise DatasetValidationError(
+                f"path_on_compute must be a path, not {path_on_compute!r}."
+            )
         self.path_on_compute = path_on_compute and os.fspath(path_on_compute)
 
     def as_mount(self, path_on_compute: str | None = None) -> DatasetConsumptionConfig:
@@ -67,8 +69,8 @@ class DatasetConsumptionConfig:
     def _in(self, mode: str, path: str | None) -> DatasetConsumptionConfig:
         if self.dataset.kind != "file":
             raise DatasetValidationError(
-                f"The input {self.name!r} is a table, which cannot be {mode}ed as files.",
-                "Pass it as it is: run.input_datasets[name] is the dataset in the script.",
+                f"Input {self.name!r} is a tabular dataset and cannot be {mode}ed as files.",
+                "Pass it directly; in the script, use run.input_datasets[name].",
             )
         return DatasetConsumptionConfig(self.name, self.dataset, mode, path)
 
@@ -92,7 +94,7 @@ class DatasetConsumptionConfig:
 
 @absent(
     "read_delimited_files read_parquet_files",
-    "Register the files with register_on_complete, and read them with Dataset.Tabular.",
+    "Register the files with register_on_complete and read them with Dataset.Tabular.",
 )
 class OutputFileDatasetConfig:
     """A folder that the job writes, and where its files go: mounted, or uploaded at the end.
@@ -140,8 +142,8 @@ class OutputFileDatasetConfig:
     def as_input(self, name: str | None = None) -> Any:
         """Refused: this joins the steps of a pipeline, and there are none here."""
         raise DatasetValidationError(
-            "An output becomes another job's input once it is registered.",
-            "Use register_on_complete('name') here, and Dataset.get_by_name there.",
+            "Only a registered output can be the input of another job.",
+            "Use register_on_complete('name') here and Dataset.get_by_name in the other job.",
         )
 
     @property
@@ -180,6 +182,6 @@ def _destination(given: Any) -> tuple[AbstractDatastore, str] | None:
     if isinstance(given, tuple) and len(given) == 2 and hasattr(given[0], "store"):
         return given[0], clean(str(given[1] or ""), given[0].name)
     raise DatasetValidationError(
-        f"An output's destination is (datastore, 'path'), not {given!r}.",
-        "Get the datastore by its name: Datastore.get(workspace, 'name').",
+        f"An output's destination must be (datastore, 'path'), not {given!r}.",
+        "Get the datastore with Datastore.get(workspace, 'name').",
     )

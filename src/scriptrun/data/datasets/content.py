@@ -4,21 +4,20 @@ from __future__ import annotations
 
 import heapq
 from collections.abc import Iterator
-from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from scriptrun.data.cache.transfer import Incoming
 from scriptrun.data.datasets import manifest, selection
 from scriptrun.data.datasets.manifest import Manifest, Row
 from scriptrun.data.datasets.selection import Step
-from scriptrun.data.datasets.sources import Place, Source, Value, place_of, source_of
+from scriptrun.data.datasets.sources import Json, Place, Source, place_of, source_of
 from scriptrun.data.datastores.records import Home
 from scriptrun.data.errors import DatasetValidationError
 from scriptrun.data.stores.protocol import Entry, Store, is_safe
+from scriptrun.spec.values import Value, fresh
 
 
-@dataclass(frozen=True)
-class Root:
+class Root(Value):
     """Where rows of one place lie: ``folder`` in the place is ``under`` in the dataset."""
 
     place: Place
@@ -33,26 +32,25 @@ class Root:
         """The path in the place of a file of the dataset."""
         return self.folder + row.path[len(self.under) :]
 
-    def value(self) -> Value:
+    def value(self) -> Json:
         """A JSON value."""
         return {**self.place.value(), "folder": self.folder, "under": self.under}
 
 
-@dataclass(frozen=True)
-class Content:
+class Content(Value):
     """The files of a dataset: of ``sources`` as they are now, or as ``fixed`` (a manifest) lists.
 
     ``steps`` narrow them down.
     """
 
     sources: list[Source]
-    steps: list[Step] = field(default_factory=list)
+    steps: list[Step] = fresh(default_factory=list)
     fixed: Manifest | None = None
-    roots: list[Root] = field(default_factory=list)
+    roots: list[Root] = fresh(default_factory=list)
 
     def then(self, step: Step) -> Content:
         """The same files, narrowed down once more."""
-        return replace(self, steps=[*self.steps, step])
+        return self.replace(steps=[*self.steps, step])
 
     def rows(self) -> Iterator[Row]:
         """The files in the order of their paths.
@@ -87,7 +85,7 @@ class Content:
             if next(source.entries(), None) is None:
                 raise nothing_in(source)
 
-    def fix(self, home: Home) -> tuple[Content, Value]:
+    def fix(self, home: Home) -> tuple[Content, Json]:
         """The same content with its files listed once and for all in the workspace, and its facts.
 
         The facts are JSON: ``files``, ``bytes``, ``manifest`` (a digest) and ``roots``. A row whose
@@ -99,7 +97,7 @@ class Content:
         except manifest.Disorder:
             done = manifest.write(folder, sorted(_safe(self.rows())))
         roots = self.places()
-        facts: Value = {
+        facts: Json = {
             "files": done.files,
             "bytes": done.bytes,
             "manifest": done.digest,
@@ -108,15 +106,15 @@ class Content:
         listed = Manifest(manifest.file_of(folder, done.digest))
         return Content(self.sources, [], listed, roots), facts
 
-    def definition(self) -> Value:
+    def definition(self) -> Json:
         """How the files were chosen, as a JSON value."""
-        made: Value = {"sources": [source.value() for source in self.sources]}
+        made: Json = {"sources": [source.value() for source in self.sources]}
         if self.steps and self.fixed is not None:
             made["of"] = self.fixed.path.stem
         return {**made, "steps": self.steps} if self.steps else made
 
 
-def of_facts(facts: Value, definition: Value, home: Home) -> Content:
+def of_facts(facts: Json, definition: Json, home: Home) -> Content:
     """The content of a version: what ``Content.fix`` returned, read back. Nothing is listed."""
     file = manifest.file_of(Path(home.directory) / "manifests", facts["manifest"])
     roots = [Root(place_of(root, home), root["folder"], root["under"]) for root in facts["roots"]]
@@ -127,7 +125,7 @@ def of_facts(facts: Value, definition: Value, home: Home) -> Content:
 def nothing_in(source: Source) -> DatasetValidationError:
     """The error for a source that has no files."""
     return DatasetValidationError(
-        f"There are no files at {source}.", "Look at its spelling; names are case-sensitive."
+        f"No files found at {source}.", "Check the spelling; names are case-sensitive."
     )
 
 
@@ -194,7 +192,7 @@ def _safe(rows: Iterator[Row]) -> Iterator[Row]:
     for row in rows:
         if not is_safe(row.path):
             raise DatasetValidationError(
-                f"The dataset's file {row.path!r} has a name that leads out of any folder.",
-                "Leave it out, with narrower patterns.",
+                f"Invalid path {row.path!r} in the dataset: it points outside its folder.",
+                "Exclude it with narrower patterns.",
             )
         yield row

@@ -27,11 +27,11 @@ from scriptrun.spec.errors import UserErrorException
 
 @absent(
     "as_cache as_hdfs hydrate",
-    "Use as_mount or as_download: both keep what was read on the machine.",
+    "Use as_mount or as_download; both cache files on the machine.",
 )
 @absent(
     "filter file_metadata get_partition_key_values __getitem__",
-    "Choose files by patterns: Dataset.File.from_files((datastore, 'folder/**/*.png')).",
+    "Select files by pattern: Dataset.File.from_files((datastore, 'folder/**/*.png')).",
 )
 class FileDataset(AbstractDataset):
     """A list of files. Its methods give new datasets; none changes this one."""
@@ -86,7 +86,7 @@ class FileDataset(AbstractDataset):
         there = [each.path for each in files if not overwrite and (target / each.path).exists()]
         if there:
             raise UserErrorException(
-                f"{target / there[0]} exists already.", "Use overwrite=True, or another folder."
+                f"{target / there[0]} exists already.", "Use overwrite=True or another folder."
             )
         try:
             return [str(path) for path in transfer.download(files, target, overwrite)]
@@ -114,8 +114,8 @@ class FileDataset(AbstractDataset):
     def _no_longer(self, error: UserErrorException) -> DatasetExecutionError:
         if self._head:
             return DatasetExecutionError(
-                f"{error.message} Version {self.version} of {self.name!r} lists it as it was.",
-                "Register the files as they are now: dataset.register(ws, name, "
+                f"{error.message} It no longer matches version {self.version} of {self.name!r}.",
+                "Register a new version: dataset.register(ws, name, "
                 "create_new_version=True) on a fresh Dataset.File.from_files(...).",
             )
         return DatasetExecutionError(error.message, error.hint)
@@ -138,10 +138,10 @@ class MountContext:
         try:
             target.mkdir(parents=True, exist_ok=True)
             if any(target.iterdir()):
-                raise UserErrorException(f"The mount point {target} is not empty.")
+                raise UserErrorException(f"Mount point {str(target)!r} is not empty.")
         except OSError as error:
             raise UserErrorException(
-                f"{target} cannot be a mount point: {error.strerror}."
+                f"Cannot use {str(target)!r} as a mount point: {error.strerror}."
             ) from None
         files = list(self._dataset._content.incoming())
         if not all(each.store.folder is not None for each in files):
@@ -196,7 +196,7 @@ class FileDatasetFactory:
         """
         if partition_format is not None:
             raise UserErrorException(
-                "partition_format is there for tables only (Dataset.Tabular), not for files."
+                "partition_format is supported only for tabular datasets (Dataset.Tabular)."
             )
         files = Content(sources.parse(path))
         if validate:
@@ -217,15 +217,15 @@ class FileDatasetFactory:
         """
         source = sources.parse(target)[0]
         if not isinstance(source.place.datastore, AbstractDatastore):
-            raise UserErrorException("The target is (datastore, 'path'), not an address.")
+            raise UserErrorException("The target must be (datastore, 'path'), not a URL.")
         root = Path(src_dir)
         if not root.is_dir():
-            raise UserErrorException(f"There is no directory {root} to upload.")
+            raise UserErrorException(f"Directory {str(root)!r} does not exist.")
         wanted = sources.matching(pattern) if pattern else None
         names = [entry.path for entry in LocalStore(str(root), root).list()]
         chosen = [root / name for name in names if wanted is None or wanted(name)]
         if not chosen:
-            raise UserErrorException(f"There are no files {pattern or ''} below {root} to upload.")
+            raise UserErrorException(f"No files {pattern or ''} to upload in {str(root)!r}.")
         source.place.datastore.upload_files(
             chosen, root, source.path, overwrite, show_progress=show_progress
         )

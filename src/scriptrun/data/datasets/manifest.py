@@ -68,7 +68,7 @@ def write(folder: Path, rows: Iterable[Row]) -> Written:
         finally:
             part.unlink(missing_ok=True)
     except OSError as error:
-        raise DatastoreException(f"{folder} cannot be written: {error.strerror}.") from None
+        raise DatastoreException(f"Cannot write {str(folder)!r}: {error.strerror}.") from None
     return done
 
 
@@ -170,7 +170,7 @@ class Manifest:
             return open(self.path, "rb")
         except OSError as error:
             raise DatasetExecutionError(
-                f"The list of this dataset's files, {self.path}, cannot be read: {error.strerror}."
+                f"Cannot read the dataset's manifest {str(self.path)!r}: {error.strerror}."
             ) from None
 
     def _block(self, file: BinaryIO, offset: int, length: int) -> list[Row]:
@@ -188,6 +188,6 @@ class Manifest:
 
     def _damaged(self) -> DatasetExecutionError:
         return DatasetExecutionError(
-            f"The list of this dataset's files, {self.path}, is damaged.",
-            "Register the dataset anew.",
+            f"The dataset's manifest {str(self.path)!r} is damaged.",
+            "Register the dataset again.",
         )

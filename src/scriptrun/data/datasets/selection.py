@@ -59,11 +59,11 @@ def share(path: str, key: bytes) -> float:
 def fraction(value: float, name: str) -> float:
     """``value`` where it lies between 0 and 1. Raises DatasetValidationError else."""
     if not 0 <= value <= 1:
-        raise DatasetValidationError(f"{name} is a number from 0 to 1, not {value!r}.")
+        raise DatasetValidationError(f"{name} must be a number from 0 to 1, not {value!r}.")
     return float(value)
 
 
 def _count(count: int) -> int:
     if isinstance(count, bool) or not isinstance(count, int) or count < 0:
-        raise DatasetValidationError(f"The number of files is 0 or more, not {count!r}.")
+        raise DatasetValidationError(f"The number of files must be at least 0, not {count!r}.")
     return count

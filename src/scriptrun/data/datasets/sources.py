@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qsl, unquote, urlsplit
@@ -18,16 +17,16 @@ from scriptrun.data.stores import globs
 from scriptrun.data.stores.local import LocalStore
 from scriptrun.data.stores.protocol import Entry, Store, clean
 from scriptrun.data.stores.web import WebStore
+from scriptrun.spec.values import Value
 
 #: parts of a query that are credentials: they would be written down
 _TELLING = ("sig", "signature", "token", "key", "secret", "password", "credential")
 #: the name of the store that paths of this machine lie in, which have no datastore
 HERE = "this machine"
-Value = dict[str, Any]
+Json = dict[str, Any]
 
 
-@dataclass(frozen=True)
-class Place:
+class Place(Value):
     """A store as a dataset names it: a datastore, or the root of an address.
 
     ``url`` is ``file://`` for this machine's own files, or ``https://host``; ``query`` (with its
@@ -53,26 +52,25 @@ class Place:
             return LocalStore(HERE, Path("/"))
         return WebStore(self.url, self.url, query=self.query)
 
-    def value(self) -> Value:
+    def value(self) -> Json:
         """A JSON value; ``place_of`` is the way back."""
         if self.datastore is not None:
             return {"datastore": self.datastore.name}
         return {"url": self.url, **({"query": self.query} if self.query else {})}
 
 
-def place_of(value: Value, home: Home | None) -> Place:
+def place_of(value: Json, home: Home | None) -> Place:
     """The place that ``Place.value`` described, in the workspace ``home``."""
     if "datastore" in value:
         if home is None:
             raise DatasetValidationError(
-                f"The datastore {value['datastore']!r} is looked for in a workspace; name one."
+                f"Resolving datastore {value['datastore']!r} requires a workspace."
             )
         return Place(datastore_classes.get(home, value["datastore"]))
     return Place(None, value["url"], value.get("query", ""))
 
 
-@dataclass(frozen=True)
-class Source:
+class Source(Value):
     """A path or pattern in a place."""
 
     place: Place
@@ -104,17 +102,17 @@ class Source:
             if not self.path:
                 raise  # else there is neither such a file nor such a folder
 
-    def value(self) -> Value:
+    def value(self) -> Json:
         """A JSON value; ``source_of`` is the way back."""
         return {**self.place.value(), "path": self.path}
 
     def __str__(self) -> str:
         if self.place.datastore is None:
             return f"{self.place.url}/{self.path}".removeprefix("file://")
-        return f"{self.path or 'the whole of it'} in {self.place.datastore.name}"
+        return f"{self.path or 'all files'} in {self.place.datastore.name}"
 
 
-def source_of(value: Value, home: Home | None) -> Source:
+def source_of(value: Json, home: Home | None) -> Source:
     """The source that ``Source.value`` described, in the workspace ``home``."""
     return Source(place_of(value, home), value["path"])
 
@@ -128,7 +126,7 @@ def parse(path: Any) -> list[Source]:
     if isinstance(path, list):
         found = [source for each in path for source in parse(each)]
         if not found:
-            raise DatasetValidationError("A dataset needs at least one path; the list is empty.")
+            raise DatasetValidationError("A dataset requires at least one path.")
         return found
     if isinstance(path, DataPath | DataReference):
         return [_on_datastore(path.datastore, path.path_on_datastore or "")]
@@ -141,15 +139,15 @@ def parse(path: Any) -> list[Source]:
     if isinstance(path, str | os.PathLike):
         return [_by_text(os.fspath(path))]
     raise DatasetValidationError(
-        f"A dataset's path is (datastore, 'path'), an address, or a list of these, not {path!r}."
+        f"A dataset path must be (datastore, 'path'), a URL or a list of these, not {path!r}."
     )
 
 
 def _on_datastore(datastore: Any, path: str) -> Source:
     if not isinstance(datastore, AbstractDatastore):
         raise DatasetValidationError(
-            f"In (datastore, path) the first must be a datastore, not {datastore!r}.",
-            "Get it by its name: Datastore.get(workspace, 'name').",
+            f"The first element of (datastore, path) must be a datastore, not {datastore!r}.",
+            "Get it with Datastore.get(workspace, 'name').",
         )
     return Source(Place(datastore), clean(path, datastore.name))
 
@@ -161,9 +159,9 @@ def _by_text(text: str) -> Source:
     local = unquote(parts.path) if parts.scheme == "file" else text
     if not os.path.isabs(local):
         raise DatasetValidationError(
-            f"{text!r} is no address and no absolute path.",
-            "Name files as (datastore, 'path'); Dataset.File.upload_directory brings local ones "
-            "into a datastore.",
+            f"{text!r} is neither a URL nor an absolute path.",
+            "Use (datastore, 'path'). To upload local files to a datastore, use "
+            "Dataset.File.upload_directory.",
         )
     return Source(Place(None, "file://"), clean(local, HERE))
 
@@ -174,13 +172,13 @@ def _by_address(text: str) -> Source:
     names = [name.lower() for name, _ in parse_qsl(parts.query, keep_blank_values=True)]
     if parts.username or parts.password or any(word in name for word in _TELLING for name in names):
         raise DatasetValidationError(
-            f"The address {shown} holds a credential, and a dataset's paths are written down.",
-            "Register a datastore (Datastore.register_http, ...) with a named secret.",
+            f"URL {shown} contains a credential, but dataset paths are stored in plain text.",
+            "Register a datastore (e.g. Datastore.register_http) with a named secret.",
         )
     path = clean(unquote(parts.path), shown)
     if not path:
         raise DatasetValidationError(
-            f"{shown} names no file.", "Name files, or a folder that the server lists."
+            f"{shown} does not name a file.", "Give a file, or a folder that the server lists."
         )
     query = f"?{parts.query}" if parts.query else ""
     return Source(Place(None, f"{parts.scheme}://{parts.netloc}", query), path)

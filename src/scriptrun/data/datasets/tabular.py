@@ -31,16 +31,16 @@ _HEADERS = {0: False, 2: True, 3: True}
 
 @absent(
     "to_spark_dataframe to_dask_dataframe",
-    "There is no Spark here: use to_pandas_dataframe, to_arrow or to_polars.",
+    "Use to_pandas_dataframe, to_arrow or to_polars.",
 )
 @absent(
     "get_profile get_profile_runs submit_profile_run",
-    "Describe it: to_pandas_dataframe().describe().",
+    "Use to_pandas_dataframe().describe().",
 )
-@absent("download mount", "A table is read, not copied: to_pandas_dataframe(), or a FileDataset.")
+@absent("download mount", "Use to_pandas_dataframe(), or a FileDataset.")
 @absent(
     "to_csv_files to_parquet_files partition_by",
-    "Write the rows in the script, with pyarrow or pandas, and register the files.",
+    "Write the rows with pyarrow or pandas in the script, and register the files.",
 )
 class TabularDataset(TimeColumns, AbstractDataset):
     """A table in files. Its methods give new datasets; none reads before the rows are asked for."""
@@ -60,10 +60,12 @@ class TabularDataset(TimeColumns, AbstractDataset):
         try:
             return table_reader.read(self._content, self._options)
         except (FileChanged, FileMissing) as error:
-            version = f" Version {self.version} of {self.name!r} lists it." if self._head else ""
+            version = (
+                f" It is part of version {self.version} of {self.name!r}." if self._head else ""
+            )
             raise DatasetExecutionError(
                 f"{error.message}{version}",
-                "Register the files as they are now, as a new version.",
+                "Register the current files as a new version.",
             ) from None
 
     def to_pandas_dataframe(
@@ -104,7 +106,7 @@ class TabularDataset(TimeColumns, AbstractDataset):
         """
         if not isinstance(expression, Expression):
             raise DatasetValidationError(
-                f"filter wants a condition on columns as ds['age'] > 30, not {expression!r}."
+                f"filter requires a condition on columns, e.g. ds['age'] > 30, not {expression!r}."
             )
         return self._then({"filter": expression.value})
 
@@ -159,9 +161,7 @@ class TabularDataset(TimeColumns, AbstractDataset):
         return self._with(self._content, ops=[*self._options.get("ops", []), op])
 
 
-@absent(
-    "to_stream", "Streams of a table's cells belong to Azure: keep the files, as a FileDataset."
-)
+@absent("to_stream", "Use a FileDataset to store the files.")
 class DataType:
     """Types for ``set_column_types``: ``{'price': DataType.to_float()}``."""
 
@@ -198,7 +198,7 @@ class DataType:
 @absent("from_sql_query", "Read the database in the script, or export the table to files.")
 @absent(
     "register_dask_dataframe register_spark_dataframe",
-    "Write it to Parquet files, and register those: Dataset.Tabular.from_parquet_files.",
+    "Write it to Parquet files and register them with Dataset.Tabular.from_parquet_files.",
 )
 class TabularDatasetFactory:
     """``Dataset.Tabular``: makes tables."""
@@ -259,8 +259,8 @@ class TabularDatasetFactory:
         """One JSON object a line."""
         if invalid_lines != "error" or encoding != "utf8":
             raise UserErrorException(
-                "JSON lines are read as UTF-8, and a line that is no JSON is an error.",
-                "Leave invalid_lines and encoding out.",
+                "JSON Lines datasets do not support invalid_lines and encoding.",
+                "Remove invalid_lines and encoding.",
             )
         options = {"format": "json"}
         return _made(path, validate, options, include_path, set_column_types, partition_format)
@@ -317,8 +317,8 @@ def _header(header: Any) -> bool:
         return number
     if number not in _HEADERS:
         raise UserErrorException(
-            "Files of which only the first has a header cannot be read as one table here.",
-            "Give all of them the same header, or none.",
+            "Reading files where only the first has a header is not supported.",
+            "Give all files the same header, or none.",
         )
     return _HEADERS[number]
 

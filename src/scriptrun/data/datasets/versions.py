@@ -19,13 +19,13 @@ def add(home: Home, name: str, head: Head, create_new_version: bool) -> Head:
     the head with ``name``, ``version`` and ``id``.
     """
     if not isinstance(name, str) or not name.strip():
-        raise UserErrorException(f"A dataset's name is a text, not {name!r}.")
+        raise UserErrorException(f"A dataset name must be a string, not {name!r}.")
     shelf = _shelf(home)
     latest = max(shelf.versions(name), default=0)
     if latest and not create_new_version:
         raise UserErrorException(
-            f"There is a dataset named {name!r} already, in version {latest}.",
-            "Register it with create_new_version=True, or under another name.",
+            f"Dataset {name!r} already exists in version {latest}.",
+            "Use create_new_version=True or another name.",
         )
     if latest and _same(shelf.fixed(name, latest), head):
         return get(home, name, latest)
@@ -47,16 +47,16 @@ def get(home: Home, name: str, version: int | None = None) -> Head:
     """
     found = _shelf(home).versions(name) if isinstance(name, str) and name else []
     if not found:
-        known = _some(names(home)) or "none yet"
+        known = _some(names(home)) or "none"
         raise UserErrorException(
-            f"There is no dataset named {name!r} in the workspace {home.name!r}.",
-            f"Registered: {known}.",
+            f"Dataset {name!r} not found in workspace {home.name!r}.",
+            f"Datasets: {known}.",
         )
     number = found[-1] if version is None else version
     if number not in found:
         raise UserErrorException(
-            f"The dataset {name!r} has no version {version}.",
-            f"It has {', '.join(map(str, found))}.",
+            f"Dataset {name!r} has no version {version}.",
+            f"Versions: {', '.join(map(str, found))}.",
         )
     return {"description": None, "tags": {}, **_shelf(home).get(name, number)}
 
@@ -72,7 +72,7 @@ def by_id(home: Home, dataset_id: str) -> Head:
             if _shelf(home).fixed(name, number).get("id") == dataset_id:
                 return get(home, name, number)
     raise UserErrorException(
-        f"There is no registered dataset with the id {dataset_id!r} in {home.name!r}."
+        f"Dataset with ID {dataset_id!r} not found in workspace {home.name!r}."
     )
 
 
@@ -106,7 +106,7 @@ def as_number(version: object) -> int | None:
         return None
     if isinstance(version, int) or (isinstance(version, str) and version.isdigit()):
         return int(version)
-    raise DatasetValidationError(f"A version is a number or 'latest', not {version!r}.")
+    raise DatasetValidationError(f"A version must be a number or 'latest', not {version!r}.")
 
 
 def _shelf(home: Home) -> Heads:

@@ -75,7 +75,7 @@ class AbstractDatastore:
         """
         source = Path(src_dir)
         if not source.is_dir():
-            raise UserErrorException(f"There is no directory {source} to upload.")
+            raise UserErrorException(f"Directory {str(source)!r} does not exist.")
         folder = self._target(target_path)
         pairs = [(path, _joined(folder, name)) for path, name in _below(source)]
         transfer.upload(self.store, pairs, folder, overwrite, show_progress)
@@ -97,7 +97,7 @@ class AbstractDatastore:
         listed = [Path(each) for each in files]
         missing = [str(path) for path in listed if not path.is_file()]
         if missing:
-            raise UserErrorException(f"There are no such files to upload: {', '.join(missing)}.")
+            raise UserErrorException(f"Files to upload not found: {', '.join(missing)}.")
         folder = self._target(target_path)
         pairs = [(path, _joined(folder, _relative(path, relative_root))) for path in listed]
         transfer.upload(self.store, pairs, folder, overwrite, show_progress)
@@ -157,7 +157,7 @@ class AbstractDatastore:
 
     def _home(self) -> Home:
         if self.workspace is None:
-            raise DatastoreException(f"{self.name} belongs to no workspace.")
+            raise DatastoreException(f"Datastore {self.name!r} does not belong to a workspace.")
         return self.workspace
 
     def __getattr__(self, name: str) -> Any:
@@ -219,7 +219,7 @@ class AzureFileDatastore(AbstractDatastore):
 
     def _open(self) -> Store:
         raise DatastoreException(
-            f"{self.name} is an Azure file share, which cannot be read directly.",
+            f"Cannot read datastore {self.name!r} directly: it is an Azure file share.",
             "Mount the share (SMB or NFS) and use Datastore.register_local with its path.",
         )
 
@@ -259,8 +259,8 @@ class HttpDatastore(AbstractDatastore):
 
     def _target(self, path: str | None) -> str:
         raise DatastoreException(
-            f"{self.name} is an HTTP address: it can only be read.",
-            "Upload to a datastore for the storage behind it.",
+            f"HTTP datastore {self.name!r} is read-only.",
+            "Upload to a datastore for the underlying storage.",
         )
 
     def _open(self) -> Store:
@@ -306,8 +306,8 @@ def of_record(home: Home | None, name: str, record: Record) -> AbstractDatastore
     make = KINDS.get(str(record.get("class")))
     if make is None:
         raise DatastoreException(
-            f"The datastore {name!r} has the class {record.get('class')!r}, which is unknown.",
-            f"Known classes: {', '.join(KINDS)}.",
+            f"Datastore {name!r} has the unknown class {record.get('class')!r}.",
+            f"Valid classes: {', '.join(KINDS)}.",
         )
     return make(home, name, record)
 
@@ -342,4 +342,4 @@ def _relative(path: Path, root: str | os.PathLike[str] | None) -> str:
     try:
         return path.absolute().relative_to(Path(root).absolute()).as_posix()
     except ValueError:
-        raise UserErrorException(f"{path} is not below relative_root={root}.") from None
+        raise UserErrorException(f"{str(path)!r} is not inside relative_root={root}.") from None

@@ -49,9 +49,8 @@ def get(home: Home, name: str) -> Record:
     if own:
         return {"class": "Local", "path": str(home.directory / "datastores" / name)}
     raise DatastoreException(
-        f"There is no datastore named {name!r} in the workspace {home.name!r}.",
-        f"It has {', '.join(names(home))}. "
-        "`scriptrun datastore add` or Datastore.register_... adds one.",
+        f"Datastore {name!r} not found in workspace {home.name!r}.",
+        f"Datastores: {', '.join(names(home))}. To add one, run `scriptrun datastore add`.",
     )
 
 
@@ -68,14 +67,14 @@ def check(home: Home, name: str, record: Record, overwrite: bool) -> None:
     """
     if not is_name(name):
         raise DatastoreException(
-            f"{name!r} cannot be a datastore's name.",
-            "Use letters, digits and underscores (1 to 255 of them).",
+            f"Invalid datastore name {name!r}.",
+            "Use 1 to 255 letters, digits and underscores.",
         )
     there = get(home, name) if name in (*names(home), RUNS) else None
     if there is not None and there != record and not overwrite:
         raise DatastoreException(
-            f"There is a datastore named {name!r} already, with other settings.",
-            "Use another name, or overwrite=True.",
+            f"Datastore {name!r} already exists with different settings.",
+            "Use another name or overwrite=True.",
         )
 
 
@@ -83,7 +82,9 @@ def remove(home: Home, name: str) -> None:
     """Forget the datastore; its files stay. The workspace's own two cannot be removed."""
     get(home, name)
     if name in (DEFAULT, FILES, RUNS):
-        raise DatastoreException(f"{name} is the workspace's own datastore: it always exists.")
+        raise DatastoreException(
+            f"{name!r} is the workspace's built-in datastore and cannot be removed."
+        )
     if default(home) == name:
         _shelf(home).remove(_SETTING)
     _shelf(home).remove(name)

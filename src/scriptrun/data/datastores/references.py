@@ -113,7 +113,7 @@ class DataReference:
     ) -> DataReference:
         """A reference to ``datapath``. Raises DatastoreException where it names no datastore."""
         if datapath is None or datapath.datastore is None:
-            raise DatastoreException("A data reference needs a DataPath with a datastore.")
+            raise DatastoreException("A data reference requires a DataPath with a datastore.")
         how = datapath_compute_binding or DataPathComputeBinding()
         return DataReference(
             datapath.datastore,
@@ -202,14 +202,16 @@ class ReferenceConfig(dict[str, Any]):
 
 def _checked(mode: str) -> str:
     if mode not in MODES:
-        raise DatastoreException(f"{mode!r} is no mode of a data reference: {', '.join(MODES)}.")
+        raise DatastoreException(
+            f"Unknown data reference mode {mode!r}. Use one of {', '.join(MODES)}."
+        )
     return mode
 
 
 def _name(name: str) -> str:
     if not name.replace("_", "a").isalnum() or not name.isascii():
         raise DatastoreException(
-            f"{name!r} cannot name a data reference.",
-            "It becomes part of a variable's name: letters, digits and underscores only.",
+            f"Invalid data reference name {name!r}.",
+            "Use only letters, digits and underscores.",
         )
     return name

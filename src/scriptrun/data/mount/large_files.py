@@ -8,7 +8,6 @@ import time
 from collections import OrderedDict
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
 
 from scriptrun.data.datasets.manifest import Row
 from scriptrun.data.errors import DatastoreException, NoRanges, Unreachable
@@ -16,6 +15,7 @@ from scriptrun.data.mount.answer import OnDisk
 from scriptrun.data.mount.block_cache import BLOCK, Blocks
 from scriptrun.data.stores.protocol import Store
 from scriptrun.data.stores.timeouts import Patience
+from scriptrun.spec.values import Value
 
 #: bytes that one request fetches at most, and how far ahead of a reader they are asked for
 CHUNK, AHEAD = 4 << 20, 48 << 20
@@ -29,8 +29,7 @@ _READERS = 16
 _LOOSE = 128 << 20
 
 
-@dataclass(frozen=True)
-class Place:
+class Place(Value):
     """Where a file lies: its row, its store, its path there, and its key in the cache ("" none)."""
 
     row: Row
@@ -116,7 +115,9 @@ class Large:
                 self._fetch(first, last + 1, self._pools.now)
                 left = max(began, self._arrived) + limit - time.monotonic()
                 if left <= 0:
-                    raise Unreachable(f"{self._place.store.name} does not send {self._place.path}.")
+                    raise Unreachable(
+                        f"{self._place.store.name} does not send {self._place.path!r}."
+                    )
                 self._changed.wait(left)
         finally:
             self._wanted.remove(wanted)
@@ -206,7 +207,7 @@ class Large:
         except DatastoreException as error:
             problem = error
         except Exception as error:
-            problem = DatastoreException(f"{self._place.path} cannot be read: {error!r}.")
+            problem = DatastoreException(f"Cannot read {self._place.path!r}: {error!r}.")
         with self._changed:
             if problem is not None and awaited:
                 left = [number for number in range(first, end) if not self._is_there(number)]
@@ -245,7 +246,10 @@ class Large:
             rest = piece[cut:] if whole else rest + piece
             at -= -whole // BLOCK
         if at * BLOCK < stop:
-            raise Unreachable(f"{self._place.store.name} broke off in {self._place.path}.")
+            raise Unreachable(
+                f"{self._place.store.name} closed the connection while sending "
+                f"{self._place.path!r}."
+            )
 
     def _put(self, first: int, parts: list[bytes | memoryview], size: int) -> None:
         end = first - (-size // BLOCK)

@@ -28,7 +28,7 @@ Tell = Callable[[str], None]
 def available() -> str:
     """Why nothing can be mounted here, as a sentence; "" where it can."""
     if sys.platform != "linux":
-        return "Mounting needs Linux; elsewhere data is downloaded."
+        return "Mounting requires Linux."
     try:
         major = fuse_library.load().fuse_version_major
     except ImportError:
@@ -36,7 +36,7 @@ def available() -> str:
     except OSError:
         return "The system's library libfuse3 is not installed (Debian: apt install fuse3)."
     if not os.access("/dev/fuse", os.R_OK | os.W_OK):
-        return "There is no /dev/fuse here, or this user may not use it."
+        return "/dev/fuse is missing, or you do not have permission to use it."
     tool = "fusermount3" if major == 3 else "fusermount"
     if os.geteuid() != 0 and not shutil.which(tool):
         return f"The command {tool} is not installed (Debian: apt install fuse3)."
@@ -81,9 +81,11 @@ def _folder(mountpoint: str | os.PathLike[str]) -> str:
     try:
         place.mkdir(parents=True, exist_ok=True)
         if any(place.iterdir()):
-            raise DatastoreException(f"The mount point {place} is not empty.")
+            raise DatastoreException(f"Mount point {str(place)!r} is not empty.")
     except OSError as error:
-        raise DatastoreException(f"{place} cannot be a mount point: {error.strerror}.") from None
+        raise DatastoreException(
+            f"Cannot use {str(place)!r} as a mount point: {error.strerror}."
+        ) from None
     return os.path.realpath(place)
 
 
@@ -131,8 +133,8 @@ class Mounted:
         ended = None if self._closing else self._process.poll()
         if ended is None:
             return ""
-        how = f"was killed by signal {-ended}" if ended < 0 else f"ended with code {ended}"
-        return f"The process that served the mount {self.mountpoint} (pid {self.pid}) {how}."
+        how = f"was killed by signal {-ended}" if ended < 0 else f"exited with code {ended}"
+        return f"The process serving the mount {self.mountpoint} (pid {self.pid}) {how}."
 
     def close(self) -> None:
         """Unmount, lazily where files are open; the process ends. Once is enough."""
@@ -171,14 +173,14 @@ class Mounted:
             reason = self._reason(answer.get("error", ""))
             self.close()
             raise DatastoreException(
-                f"{self.mountpoint} could not be mounted: {reason}.",
-                "Without FUSE the data can be downloaded: as_download().",
+                f"Cannot mount {str(self.mountpoint)!r}: {reason}.",
+                "To download the data instead of using FUSE, use as_download().",
             )
 
     def _reason(self, error: str) -> str:
         self._stderr.seek(0)
         said = self._stderr.read().decode("utf-8", "replace").strip().splitlines()
-        return (said[-1] if said else error or "its process ended").rstrip(".")
+        return (said[-1] if said else error or "its process exited").rstrip(".")
 
     def _answer(self) -> dict[str, Any] | None:
         assert self._process.stdout is not None

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -11,8 +10,9 @@ from scriptrun.data.datasets.content import Content, Root
 from scriptrun.data.datasets.manifest import Manifest
 from scriptrun.data.datasets.sources import Place
 from scriptrun.data.datastores import classes as datastore_classes
+from scriptrun.spec.values import Value, fresh
 
-Value = dict[str, Any]
+Json = dict[str, Any]
 
 
 class _Temporary:
@@ -24,8 +24,7 @@ class _Temporary:
         self.directory = directory
 
 
-@dataclass(frozen=True)
-class Plan:
+class Plan(Value):
     """``manifest`` (a file) lists what is shown; "" shows the whole of the only root's folder.
 
     ``cache`` is the folder on the local disk where files that were read are kept, or "". A read
@@ -37,9 +36,9 @@ class Plan:
     manifest: str = ""
     cache: str = ""
     time_limit: float = 60.0
-    log: Value = field(default_factory=dict)
+    log: Json = fresh(default_factory=dict)
 
-    def value(self) -> Value:
+    def value(self) -> Json:
         """A JSON value, without secrets; ``of_value`` is the way back."""
         return {
             "mountpoint": self.mountpoint,
@@ -53,7 +52,7 @@ class Plan:
         }
 
 
-def of_value(value: Value) -> Plan:
+def of_value(value: Json) -> Plan:
     """The plan that ``Plan.value`` described."""
     roots = [Root(_place_of(each), each["folder"], each["under"]) for each in value["roots"]]
     return Plan(value["mountpoint"], roots, value["manifest"], value["cache"], value["time_limit"])
@@ -72,13 +71,13 @@ def listed(content: Content, folder: Path) -> tuple[Manifest, list[Root]]:
     return fixed.fixed, fixed.places()
 
 
-def _place(place: Place) -> Value:
+def _place(place: Place) -> Json:
     if place.datastore is None:
         return {"url": place.url, "query": place.query}
     return {"name": place.datastore.name, "record": place.datastore.record()}
 
 
-def _place_of(value: Value) -> Place:
+def _place_of(value: Json) -> Place:
     if "url" in value:
         return Place(None, value["url"], value["query"])
     return Place(datastore_classes.of_record(None, value["name"], value["record"]))

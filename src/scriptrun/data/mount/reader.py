@@ -104,10 +104,10 @@ class Reader:
     def _local(self, place: Place, folder: Path) -> _Whole:
         entry = place.store.stat(place.path)
         if entry is None or (place.row.etag and entry.etag != place.row.etag):
-            raise FileChanged(f"The file {place.path!r} in {place.store.name} has changed.")
+            raise FileChanged(f"File {place.path!r} in {place.store.name} has changed.")
         try:
             return _Whole(FileIO(folder / place.path))
         except OSError as error:
             raise DatastoreException(
-                f"{place.path} in {place.store.name} cannot be read: {error.strerror}."
+                f"Cannot read {place.path!r} in {place.store.name}: {error.strerror}."
             ) from None

@@ -45,7 +45,7 @@ class Small:
         try:
             return coming.result(limit)
         except TimeoutError:
-            raise Unreachable(f"{place.store.name} does not send {place.path}.") from None
+            raise Unreachable(f"{place.store.name} does not send {place.path!r}.") from None
         finally:
             if coming.done() and coming.exception() is not None:
                 self._forget(place.row.path)
@@ -84,8 +84,8 @@ class Small:
                     raise
         if len(data) != place.row.size:
             raise FileChanged(
-                f"The file {place.path!r} in {place.store.name} has changed: it has {len(data)} "
-                f"bytes, and had {place.row.size}."
+                f"File {place.path!r} in {place.store.name} has changed: it has {len(data)} "
+                f"bytes, expected {place.row.size}."
             )
         with contextlib.suppress(OSError):  # a full disk: it goes without
             self._keep.save(place.key, data)

@@ -87,7 +87,7 @@ class ForeignStore:
         Drivers know no conditions: with ``new`` it is looked for right before.
         """
         if new and self.stat(path) is not None:
-            raise FileExists(f"There is a file {path!r} in {self.name} already.")
+            raise FileExists(f"File {path!r} already exists in {self.name}.")
         begin = file.tell()
         try:
             self._system().makedirs(self._at(path).rpartition("/")[0], exist_ok=True)
@@ -126,7 +126,7 @@ class ForeignStore:
     def _check(self, path: str, etag: str) -> None:
         found = self.stat(path) if etag else None
         if found is not None and found.etag != etag:
-            raise FileChanged(f"The file {path!r} in {self.name} has changed.")
+            raise FileChanged(f"File {path!r} in {self.name} has changed.")
 
     def _system(self) -> Any:
         """The driver: one a thread, since many keep a single connection."""
@@ -138,15 +138,15 @@ class ForeignStore:
         if isinstance(error, DatastoreException):
             raise error
         if isinstance(error, FileNotFoundError):
-            raise FileMissing(f"There is no file {what!r} in {self.name}.") from None
+            raise FileMissing(f"File {what!r} not found in {self.name}.") from None
         if isinstance(error, PermissionError):
-            why = "this is not allowed"
-            raise DatastoreException(f"Could not {did} {what} in {self.name}: {why}.") from None
+            why = "permission denied"
+            raise DatastoreException(f"Cannot {did} {what} in {self.name}: {why}.") from None
         self._own.__dict__.pop(
             "system", None
         )  # its connection may be broken: a fresh one next time
         kind = Unreachable if isinstance(error, _BROKEN) else DatastoreException
-        raise kind(f"Could not {did} {what} in {self.name}: {_reason(error)}.") from None
+        raise kind(f"Cannot {did} {what} in {self.name}: {_reason(error)}.") from None
 
 
 def _read_ahead(file: Any, start: int, end: int | None) -> None:
@@ -160,15 +160,15 @@ def _read_ahead(file: Any, start: int, end: int | None) -> None:
 _BROKEN = (OSError, EOFError)
 #: what drivers raise, in words
 _REASONS = {
-    "AuthenticationException": "the user, the key or the password is wrong",
-    "BadHostKeyException": "the host's key is not the one that is known",
-    "ConnectionRefusedError": "no server listens there",
-    "NoValidConnectionsError": "no server listens there",
-    "EOFError": "the connection broke",
-    "OSError": "the connection broke",
-    "SSHException": "the connection broke",
-    "TimeoutError": "it did not answer in time",
-    "gaierror": "there is no host of this name",
+    "AuthenticationException": "invalid username, key or password",
+    "BadHostKeyException": "the host key does not match the known one",
+    "ConnectionRefusedError": "connection refused",
+    "NoValidConnectionsError": "connection refused",
+    "EOFError": "the connection was lost",
+    "OSError": "the connection was lost",
+    "SSHException": "the connection was lost",
+    "TimeoutError": "the request timed out",
+    "gaierror": "unknown host name",
 }
 
 
@@ -188,13 +188,13 @@ def _open(protocol: str, options: dict[str, Any]) -> Any:
     except ImportError as error:
         missing = getattr(error, "name", None) or "a driver"
         raise DatastoreException(
-            f"A datastore on {protocol} needs a package that is not installed: {missing}.",
-            "fsspec's documentation names the package of each protocol.",
+            f"A datastore on {protocol} requires a package that is not installed: {missing}.",
+            "For each protocol's package, see fsspec's documentation.",
         ) from None
     except Exception as error:
         raise DatastoreException(
-            f"A datastore on {protocol} cannot be opened: {_reason(error)}.",
-            "Look at its host, its options and its credentials.",
+            f"Cannot open a datastore on {protocol}: {_reason(error)}.",
+            "Check its host, options and credentials.",
         ) from None
 
 

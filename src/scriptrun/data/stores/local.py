@@ -42,7 +42,7 @@ class LocalStore:
             with os.scandir(place) as found:
                 entries = sorted(found, key=_listing_order)
         except OSError as error:
-            raise self._cannot("listed", prefix or "its folder", error) from None
+            raise self._cannot("list", prefix or "its folder", error) from None
         for entry in entries:
             if entry.is_dir():
                 status = entry.stat()
@@ -89,33 +89,33 @@ class LocalStore:
                 part.unlink(missing_ok=True)
             return _entry(path, os.stat(target))
         except _There:
-            raise FileExists(f"There is a file {path!r} in {self.name} already.") from None
+            raise FileExists(f"File {path!r} already exists in {self.name}.") from None
         except OSError as error:
-            raise self._cannot("written", path, error) from None
+            raise self._cannot("write", path, error) from None
 
     def delete(self, path: str) -> None:
         """Remove the file, if it is there."""
         try:
             (self._folder / path).unlink(missing_ok=True)
         except OSError as error:
-            raise self._cannot("removed", path, error) from None
+            raise self._cannot("remove", path, error) from None
 
     def _open(self, path: str, etag: str) -> BinaryIO:
         try:
             file = open(self._folder / path, "rb")  # noqa: SIM115
         except (FileNotFoundError, NotADirectoryError):
-            raise FileMissing(f"There is no file {path!r} in {self.name}.") from None
+            raise FileMissing(f"File {path!r} not found in {self.name}.") from None
         except OSError as error:
             raise self._cannot("read", path, error) from None
         if etag and _entry(path, os.fstat(file.fileno())).etag != etag:
             file.close()
-            raise FileChanged(f"The file {path!r} in {self.name} has changed.")
+            raise FileChanged(f"File {path!r} in {self.name} has changed.")
         return file
 
     def _cannot(self, done: str, what: str, error: OSError) -> DatastoreException:
         return DatastoreException(
-            f"{what.rstrip('/')} in {self.name} cannot be {done}: {error.strerror}.",
-            f"It lies in {self._folder}.",
+            f"Cannot {done} {what.rstrip('/')} in {self.name}: {error.strerror}.",
+            f"Its folder is {self._folder}.",
         )
 
 

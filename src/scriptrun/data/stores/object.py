@@ -107,7 +107,7 @@ class ObjectStore:
         try:
             found = obstore.get(self._store(), path, options=wanted)
             if etag and _bare(found.meta["e_tag"]) != etag:  # not every server heeds If-Match
-                raise FileChanged(f"The file {path!r} in {self.name} has changed.")
+                raise FileChanged(f"File {path!r} in {self.name} has changed.")
             begin, end = found.range
             if end - begin <= PIECE:  # at once: of many small files a stream would be half the cost
                 yield bytes(found.bytes())
@@ -131,14 +131,14 @@ class ObjectStore:
         if new and size <= sent.part:
             how["mode"] = "create"
         elif new and self.stat(path) is not None:
-            raise FileExists(f"There is a file {path!r} in {self.name} already.")
+            raise FileExists(f"File {path!r} already exists in {self.name}.")
         try:
             data: Any = sent.read() if size <= sent.part else sent
             done = waited(lambda: obstore.put(self._store(), path, data, **how))
         except Exception as error:
             self._failed(error, "write", path)
         if sent.size != size:
-            raise DatastoreException(f"The file for {path!r} changed while it was read.")
+            raise DatastoreException(f"The local file for {path!r} changed during the upload.")
         return self._checked(Entry(path, size, _bare(done["e_tag"])), sent)
 
     def _checked(self, entry: Entry, sent: Sums) -> Entry:
@@ -182,7 +182,7 @@ class ObjectStore:
         if isinstance(error, DatastoreException):
             raise error
         if type(error).__name__ == "AlreadyExistsError":
-            raise FileExists(f"There is a file {what!r} in {self.name} already.") from None
+            raise FileExists(f"File {what!r} already exists in {self.name}.") from None
         if type(error).__name__ == "PreconditionError" and self.stat(what) is None:
             error = FileNotFoundError()
         raise _sentence(error, self.name, did, what) from None
@@ -193,17 +193,17 @@ _CODES = {
     "NoSuchBucket": "its bucket does not exist",
     "ContainerNotFound": "its container does not exist",
     "ContainerBeingDeleted": "its container is being deleted",
-    "SignatureDoesNotMatch": "the key is wrong",
-    "InvalidAccessKeyId": "the access key is unknown",
-    "AuthorizationFailure": "the key is wrong, or may not do this",
-    "AuthenticationFailed": "the key or token is wrong, or has run out",
-    "ExpiredToken": "the token has run out",
+    "SignatureDoesNotMatch": "invalid key",
+    "InvalidAccessKeyId": "unknown access key",
+    "AuthorizationFailure": "invalid key, or permission denied",
+    "AuthenticationFailed": "invalid or expired key or token",
+    "ExpiredToken": "expired token",
     "RequestTimeTooSkewed": "this machine's clock is wrong",
-    "NoAuthenticationInformation": "it wants credentials",
+    "NoAuthenticationInformation": "credentials required",
 }
 _CREDENTIALS = (
-    "Credentials come from the environment, the provider's own chain (a login, a role), or a named "
-    "secret (`scriptrun secret set`); see docs/how-to/datastores.md."
+    "Credentials come from the environment, the provider's own chain (login, role), or a named "
+    "secret (scriptrun secret set). See docs/how-to/datastores.md."
 )
 
 
@@ -211,19 +211,19 @@ def _sentence(error: Exception, name: str, did: str, what: str) -> DatastoreExce
     """``error`` of obstore in our words: nothing of its text, which shows addresses and headers."""
     kind, text = type(error).__name__, str(error)
     if kind == "PreconditionError":
-        return FileChanged(f"The file {what!r} in {name} has changed.")
+        return FileChanged(f"File {what!r} in {name} has changed.")
     code = next(iter(re.findall(r"<Code>(\w+)</Code>", text)), "")
     if code not in _CODES and isinstance(error, FileNotFoundError):
-        return FileMissing(f"There is no file {what!r} in {name}.")
+        return FileMissing(f"File {what!r} not found in {name}.")
     if "non-partial response" in text:
-        return NoRanges(f"The server of {name} does not know ranges.")
+        return NoRanges(f"The server of {name} does not support range requests.")
     status = next(iter(re.findall(r"status code: (\d{3})", text)), "")
     refused = kind in ("PermissionDeniedError", "UnauthenticatedError") or status in ("401", "403")
     reason = _CODES.get(code) or _reason(text, status, refused)
     later = status in _LATER or reason in _BROKEN
     kinds = {_MAY_NOT: Refused, _CODES["AuthorizationFailure"]: Refused}
     return (Unreachable if later else kinds.get(reason, DatastoreException))(
-        f"Could not {did} {what} in {name}: {reason}.",
+        f"Cannot {did} {what} in {name}: {reason}.",
         _CREDENTIALS if refused or reason == _NONE_FOUND else "",
     )
 
@@ -234,7 +234,7 @@ def _reason(text: str, status: str, refused: bool) -> str:
     if refused:
         return _MAY_NOT
     if status:
-        return f"the server answered {status}"
+        return f"the server returned {status}"
     for pattern, reason in _REASONS.items():
         if re.search(pattern, text):
             return reason
@@ -245,16 +245,16 @@ def _reason(text: str, status: str, refused: bool) -> str:
 _LATER = ("408", "429", "500", "502", "503", "504")
 #: where machines of a cloud ask for the credentials of their role: the last place that is looked at
 _METADATA = "169.254.169.254"
-_MAY_NOT = "the credentials are wrong, or may not do this"
-_NONE_FOUND = "no credentials were found, or none that work"
-_BREAK = "the connection broke, or the answer could not be read"
+_MAY_NOT = "invalid credentials, or permission denied"
+_NONE_FOUND = "no valid credentials found"
+_BREAK = "the connection was lost or the response was invalid"
 _REASONS = {
-    "Error parsing Path|empty path segment": "it holds a key that is no path (as ../x or a//b)",
-    "kind: Connect|Connection refused|dns error": "the server cannot be reached",
-    "kind: Timeout|timed out": "the server did not answer in time",
+    "Error parsing Path|empty path segment": "it contains an invalid path (e.g. ../x or a//b)",
+    "kind: Connect|Connection refused|dns error": "the server is unreachable",
+    "kind: Timeout|timed out": "the request timed out",
     r"[Cc]redential|[Tt]oken": _NONE_FOUND,
 }
-_BROKEN = (_BREAK, "the server cannot be reached", "the server did not answer in time")
+_BROKEN = (_BREAK, "the server is unreachable", "the request timed out")
 
 
 def _entry(meta: Any) -> Entry:

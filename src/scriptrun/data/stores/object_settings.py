@@ -72,8 +72,8 @@ def s3(settings: Settings) -> Any:
         key, colon, secret = value.partition(":")
         if not colon:
             raise DatastoreException(
-                f"The secret {settings['secret']!r} is no pair of S3 keys.",
-                "It should read ACCESS_KEY_ID:SECRET_ACCESS_KEY.",
+                f"Secret {settings['secret']!r} is not a pair of S3 keys.",
+                "Expected ACCESS_KEY_ID:SECRET_ACCESS_KEY.",
             )
         config |= {"access_key_id": key, "secret_access_key": secret}
     return _open("S3", "S3Store", settings["bucket"], config, settings, endpoint)
@@ -124,9 +124,8 @@ def _open(
         return getattr(stores, store)(place, config=config, **options)
     except Exception as error:
         raise DatastoreException(
-            f"The settings of this datastore on {kind} ({place}) do not make one: "
-            f"{type(error).__name__}.",
-            "Look at its address, its names, and at the form of its secret.",
+            f"Invalid settings of the datastore on {kind} ({place}): {type(error).__name__}.",
+            "Check its URL, its names and the format of its secret.",
         ) from None
 
 

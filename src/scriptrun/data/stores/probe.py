@@ -4,29 +4,28 @@ from __future__ import annotations
 
 import io
 from collections.abc import Callable
-from dataclasses import dataclass, field
 from typing import Any
 
 from scriptrun.data.datastores.classes import AbstractDatastore, HttpDatastore
 from scriptrun.data.errors import DatastoreException
 from scriptrun.data.stores.protocol import Store
 from scriptrun.runtime import files
+from scriptrun.spec.values import Value, fresh
 
 #: what is tried, in this order
 DEEDS = ("list", "write", "read", "delete")
 _CONTENT = b"scriptrun wrote this file to see whether it may, and removes it at once.\n"
 
 
-@dataclass
-class Probe:
+class Probe(Value, frozen=False):
     """What came of it: ``may`` says of each deed True, False, or None where it was not tried.
 
     ``reasons`` has a sentence for each that was refused, ``notes`` for each that was not tried.
     """
 
-    may: dict[str, bool | None] = field(default_factory=lambda: dict.fromkeys(DEEDS))
-    reasons: dict[str, str] = field(default_factory=dict)
-    notes: dict[str, str] = field(default_factory=dict)
+    may: dict[str, bool | None] = fresh(default_factory=lambda: dict.fromkeys(DEEDS))
+    reasons: dict[str, str] = fresh(default_factory=dict)
+    notes: dict[str, str] = fresh(default_factory=dict)
     hint: str = ""
 
     @property
@@ -54,7 +53,7 @@ def probe(datastore: AbstractDatastore, path: str = "", writes: bool = True) -> 
     if writes and not datastore.settings.get("anonymous"):
         _by_file(tried, store)
         return tried.found
-    why = "not tried: it is read anonymously" if writes else "not tried"
+    why = "skipped: anonymous access" if writes else "skipped"
     tried.found.notes |= {"write": why, "delete": why}
     _read(tried, store, path or (first.path if first is not None else ""))
     return tried.found
@@ -82,32 +81,34 @@ class _Trial:
 def _by_file(tried: _Trial, store: Store) -> None:
     path = f"scriptrun-check-{files.unique(12)}.txt"
     if tried.does("write", lambda: store.write(path, io.BytesIO(_CONTENT))) is None:
-        tried.found.notes |= {"delete": "not tried: nothing could be written"}
+        tried.found.notes |= {"delete": "skipped: nothing was written"}
         first = next(iter(store.list()), None)
         _read(tried, store, first.path if first is not None else "")
         return
     data = tried.does("read", lambda: store.read(path, 0, len(_CONTENT)))
     if data is not None and data != _CONTENT:
         tried.found.may["read"] = False
-        tried.found.reasons["read"] = f"What was read from {store.name} is not what was written."
+        tried.found.reasons["read"] = (
+            f"The content read from {store.name} differs from the content written."
+        )
     tried.does("delete", lambda: store.delete(path))
     if tried.found.may["delete"] is False:
-        tried.found.reasons["delete"] += f" The file {path} is left there."
+        tried.found.reasons["delete"] += f" File {path!r} remains there."
 
 
 def _by_address(tried: _Trial, store: Store, path: str) -> None:
-    only = "an HTTP address can only be read"
+    only = "HTTP datastores are read-only"
     tried.found.may["list"] = None
     tried.found.notes |= {"list": only, "write": only, "delete": only}
     if path:
         _read(tried, store, path)
     elif tried.does("read", lambda: (store.stat(""), True)):
         tried.found.may["read"] = None
-        tried.found.notes["read"] = "the server answers; name a file to read one: --path a/file"
+        tried.found.notes["read"] = "the server responds; to read a file, use --path a/file"
 
 
 def _read(tried: _Trial, store: Store, path: str) -> None:
     if path:
         tried.does("read", lambda: store.read(path, 0, 1))
     else:
-        tried.found.notes["read"] = "not tried: it holds no file"
+        tried.found.notes["read"] = "skipped: no files"

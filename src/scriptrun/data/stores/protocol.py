@@ -80,9 +80,7 @@ def clean(path: str, where: str) -> str:
     """
     parts = [part for part in path.replace("\\", "/").split("/") if part not in ("", ".")]
     if ".." in parts or "\0" in path:
-        raise DatastoreException(
-            f"The path {path!r} leads out of {where}.", "Name a path inside it, without `..`."
-        )
+        raise DatastoreException(f"Path {path!r} is outside {where}.", "Use a path without '..'.")
     return "/".join(parts)
 
 

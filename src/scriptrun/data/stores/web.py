@@ -76,9 +76,8 @@ class WebStore:
         except FileMissing:
             pass
         raise NoListing(
-            f"{self.name} is an HTTP address, and its server gives no list of "
-            f"{folder or 'what it has'}.",
-            "Name each file by its whole path, without * and without folders.",
+            f"The HTTP server of {self.name} does not list {folder or 'its files'}.",
+            "Give each file's full path, without * or folders.",
         )
 
     def stat(self, path: str) -> Entry | None:
@@ -110,7 +109,7 @@ class WebStore:
         with self._ask(path, "GET", wanted if start or end is not None else {}) as answer:
             self._check(path, answer.headers, etag)
             if answer.status != 206 and (start or end is not None):
-                raise NoRanges(f"The server of {self.name} does not know ranges.")
+                raise NoRanges(f"The server of {self.name} does not support range requests.")
             digest = announced(answer.headers) if answer.status == 200 else None
             try:
                 for piece in _body(answer):
@@ -121,8 +120,9 @@ class WebStore:
                 raise self._unreachable(_why(error)) from None
             if digest is not None and not digest.is_right():
                 raise DatastoreException(
-                    f"The file {path!r} did not arrive from {self.name} as its digest says.",
-                    "Try again; if it stays so, the connection or a proxy changes the data.",
+                    f"File {path!r} from {self.name} was corrupted during download: "
+                    "its digest differs.",
+                    "Try again. If it fails again, the connection or a proxy is altering the data.",
                 )
 
     def write(self, path: str, file: BinaryIO, new: bool = False) -> Entry:
@@ -134,11 +134,11 @@ class WebStore:
         raise self._read_only()
 
     def _read_only(self) -> DatastoreException:
-        return DatastoreException(f"{self.name} is an HTTP address: it can only be read.")
+        return DatastoreException(f"HTTP datastore {self.name!r} is read-only.")
 
     def _check(self, path: str, headers: Any, etag: str) -> None:
         if etag and _entry(path, headers).etag != etag:
-            raise FileChanged(f"The file {path!r} in {self.name} has changed.")
+            raise FileChanged(f"File {path!r} in {self.name} has changed.")
 
     def _ask(self, path: str, method: str, headers: dict[str, str] | None = None) -> Any:
         """The answer to one request, which is repeated while the server asks for patience."""
@@ -157,7 +157,7 @@ class WebStore:
                 error.close()
                 if error.code not in _AGAIN:
                     raise self._refused(path, error.code) from None
-                reason = f"it answered {error.code}"
+                reason = f"the server returned {error.code}"
                 asked = seconds(error.headers.get("Retry-After"))
             except OSError as error:
                 reason = _why(error)
@@ -166,13 +166,13 @@ class WebStore:
 
     def _refused(self, path: str, code: int) -> DatastoreException:
         if code in (404, 410):
-            return FileMissing(f"There is no file {path!r} in {self.name}.")
-        what = "wants credentials, or refuses these" if code in (401, 403) else f"answered {code}"
-        return DatastoreException(f"Could not read {path} in {self.name}: the server {what}.")
+            return FileMissing(f"File {path!r} not found in {self.name}.")
+        what = "denied access" if code in (401, 403) else f"returned {code}"
+        return DatastoreException(f"Cannot read {path!r} in {self.name}: the server {what}.")
 
     def _unreachable(self, reason: str) -> DatastoreException:
         kind = DatastoreException if reason == _NOBODY else Unreachable
-        return kind(f"Could not read from {self.name}: {reason}.")
+        return kind(f"Cannot read from {self.name}: {reason}.")
 
 
 def _body(answer: Any) -> Iterator[bytes]:
@@ -190,7 +190,7 @@ def _body(answer: Any) -> Iterator[bytes]:
         raise ConnectionError
 
 
-_NOBODY = "no server of this name, or none that listens there"
+_NOBODY = "unknown host or connection refused"
 
 
 def _why(error: OSError) -> str:
@@ -200,8 +200,8 @@ def _why(error: OSError) -> str:
     if isinstance(cause, ConnectionRefusedError | socket.gaierror):
         return _NOBODY
     if isinstance(cause, TimeoutError):
-        return "it did not answer in time"
-    return "the connection broke"
+        return "the request timed out"
+    return "the connection was lost"
 
 
 def address(root: str, path: str) -> str:

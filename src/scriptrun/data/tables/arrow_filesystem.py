@@ -106,7 +106,7 @@ def file_system(files: dict[str, Incoming]) -> Any:
     from pyarrow import PythonFile, fs
 
     def refused(self: Any, *words: Any, **more: Any) -> Any:
-        raise NotImplementedError("a dataset's files can only be read")
+        raise NotImplementedError("dataset files are read-only")
 
     def info(self: Any, paths: list[str]) -> list[Any]:
         sizes = [(path, files[path].entry.size if path in files else None) for path in paths]
@@ -143,7 +143,7 @@ def _sized(each: Incoming) -> Entry:
     found = each.store.stat(entry.path)
     if found is None or found.size < 0:
         raise DatasetExecutionError(
-            f"The server does not say how long {entry.path!r} in {each.store.name} is, and such a "
-            "file can only be read by ranges when that is known."
+            f"The server does not report the size of {entry.path!r} in {each.store.name}, which "
+            "is required to read it by ranges."
         )
     return found._replace(etag=entry.etag)

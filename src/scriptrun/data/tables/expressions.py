@@ -66,8 +66,8 @@ class Expression:
 
     def __bool__(self) -> bool:
         raise DatasetValidationError(
-            "A condition on columns has no truth of its own.",
-            "Join conditions with & and | (each in brackets), not with `and` and `or`.",
+            "A condition on columns has no truth value.",
+            "Combine conditions with & and | (each in parentheses) instead of `and` and `or`.",
         )
 
     def __hash__(self) -> int:
@@ -148,4 +148,6 @@ def _plain(other: object) -> Value:
     plain = item() if callable(item) else other
     if plain is None or isinstance(plain, str | int | float | bool):
         return plain
-    raise DatasetValidationError(f"A column is compared with a plain value, not with {other!r}.")
+    raise DatasetValidationError(
+        f"A column can only be compared with a plain value, not {other!r}."
+    )

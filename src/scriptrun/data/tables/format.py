@@ -129,7 +129,7 @@ def widened(schema: Any, error: Exception) -> Any:
 def no_column(name: str, known: list[str]) -> DatasetValidationError:
     """The error for a column that is not there."""
     return DatasetValidationError(
-        f"There is no column {name!r} in this table.", f"It has {', '.join(known[:50])}."
+        f"The table has no column {name!r}.", f"Columns: {', '.join(known[:50])}."
     )
 
 
@@ -137,5 +137,5 @@ def unreadable(error: Exception) -> DatasetExecutionError:
     """The error for files that pyarrow cannot read: its first line, which names no store."""
     first = str(error).strip().splitlines()
     return DatasetExecutionError(
-        f"The files cannot be read as this table: {first[0] if first else type(error).__name__}"
+        f"Cannot read the files as a table: {first[0] if first else type(error).__name__}"
     )

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import datetime
 import re
-from dataclasses import dataclass
 from typing import Any
 
 from scriptrun.data.errors import DatasetValidationError
+from scriptrun.spec.values import Value
 
 #: parts of a date as the SDK v1 writes them, what they match, and how Python calls them
 _DATES = {
@@ -20,8 +20,7 @@ _DATES = {
 }
 
 
-@dataclass(frozen=True)
-class Format:
+class Format(Value):
     """A compiled format: ``columns`` maps each name to its date format, or to None for text."""
 
     text: str
@@ -36,8 +35,8 @@ class Format:
         found = self.regex.search(f"/{path}")
         if found is None:
             raise DatasetValidationError(
-                f"The file {path!r} does not have the form {self.text!r}.",
-                "Choose files that do, or change partition_format.",
+                f"File {path!r} does not match the partition_format {self.text!r}.",
+                "Select matching files, or change partition_format.",
             )
         made: dict[str, Any] = {}
         for name, form in self.columns.items():
@@ -60,12 +59,12 @@ def compiled(text: str) -> Format:
         name, _, form = field.partition(":")
         if not name.isidentifier() or name in columns:
             raise DatasetValidationError(
-                f"{{{field}}} in partition_format {text!r} is no column, or is there twice."
+                f"Invalid or duplicate column {{{field}}} in partition_format {text!r}."
             )
         pattern, columns[name] = _dated(form) if form else ("[^/]+", None)
         regex += f"(?P<{name}>{pattern})"
     if not columns:
-        raise DatasetValidationError(f"partition_format {text!r} names no column in braces.")
+        raise DatasetValidationError(f"partition_format {text!r} has no column in braces.")
     start = "(?:^|/)" if not text.startswith("/") else ""
     return Format(text, re.compile(f"{start}{regex}$"), columns)
 

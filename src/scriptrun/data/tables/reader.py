@@ -121,7 +121,7 @@ def _system(files: dict[str, Incoming]) -> tuple[Any, list[str]]:
         found = each.store.stat(each.entry.path)
         if found is None or (each.entry.etag and found.etag != each.entry.etag):
             raise FileChanged(
-                f"The file {each.entry.path!r} in {each.store.name} has changed or is gone."
+                f"File {each.entry.path!r} in {each.store.name} has changed or is missing."
             )
         paths.append(str(folder / each.entry.path))  # type: ignore[operator]
     return fs.LocalFileSystem(), paths

@@ -75,8 +75,8 @@ class TimeColumns:
         fine, coarse = self.timestamp_columns
         if fine is None and coarse is None:
             raise DatasetValidationError(
-                "The table has no column of times.",
-                "Name it first: dataset.with_timestamp_columns(timestamp='when').",
+                "The table has no timestamp column.",
+                "Set it first: dataset.with_timestamp_columns(timestamp='when').",
             )
         made = self
         if coarse is not None:  # whole files: the boundary's own file may hold both sides

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+from collections import namedtuple
 from enum import Enum
 
 from scriptrun.dropin import one_time_notes
-from scriptrun.spec.hints import Any, NamedTuple
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
 
 
 class Audience(Enum):
@@ -15,7 +19,7 @@ class Audience(Enum):
     AZUREML = "AZUREML"
 
 
-class AccessToken(NamedTuple):
+class AccessToken(namedtuple("AccessToken", "token expires_on")):
     """A token and the time at which it ends, in seconds."""
 
     token: str
@@ -41,7 +45,7 @@ class AbstractAuthentication:
 
     def signed_session(self, session: Any = None) -> Any:
         """There is nothing to sign for."""
-        raise NotImplementedError("scriptrun logs in nowhere, so no session of Azure is signed.")
+        raise NotImplementedError("scriptrun does not log in to Azure, so it cannot sign sessions.")
 
 
 class ArmTokenAuthentication(AbstractAuthentication):

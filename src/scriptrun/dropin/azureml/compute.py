@@ -14,11 +14,14 @@ from scriptrun.registry import compute_targets
 from scriptrun.registry.workspace_files import Home
 from scriptrun.spec.absent import absent
 from scriptrun.spec.errors import ComputeTargetException
-from scriptrun.spec.hints import Any
 from scriptrun.store import registry
 
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
 
-@absent("get_docs_url", "docs/reference/compute.md tells what compute targets are.")
+
+@absent("get_docs_url", "See docs/reference/compute.md.")
 class ComputeTarget:
     """The compute target ``name`` of ``workspace``, as AmlCompute or ComputeInstance.
 
@@ -36,9 +39,9 @@ class ComputeTarget:
             workspace, name
         ):
             raise ComputeTargetException(
-                f"There is no compute target named {name!r} in the workspace {workspace.name!r}.",
-                "ComputeTarget.create(workspace, name, configuration) makes it, and so does, with "
-                f"the code as it is, `scriptrun compute alias {name} local`.",
+                f"Compute target {name!r} not found in workspace {workspace.name!r}.",
+                "Create it with ComputeTarget.create(workspace, name, configuration), or without "
+                f"changing the code: scriptrun compute alias {name} local",
             )
         kept = _shelf(workspace).get(name) or {}
         instance = kept.get("type") == ComputeInstance.type
@@ -61,8 +64,8 @@ class ComputeTarget:
         """
         if name in compute_targets.all_of(workspace) and _shelf(workspace).get(name) is None:
             raise ComputeTargetException(
-                f"There is a compute target named {name!r} already.",
-                "Take it with ComputeTarget(workspace, name), or delete() it first.",
+                f"Compute target {name!r} already exists.",
+                "Get it with ComputeTarget(workspace, name), or delete() it first.",
             )
         facts = {**provisioning_configuration.facts, "type": provisioning_configuration.kind}
         make(workspace, name, facts)
@@ -72,7 +75,7 @@ class ComputeTarget:
     def attach(workspace: Home, name: str, attach_configuration: Any) -> ComputeTarget:
         """Machines are attached as compute targets of scriptrun."""
         raise NotImplementedError(
-            "Machines cannot be attached so. Add them as a compute target of scriptrun: "
+            "Attaching machines is not supported. Add them as a scriptrun compute target: "
             "scriptrun compute add."
         )
 
@@ -172,7 +175,7 @@ class ComputeTarget:
 
 @absent(
     "add_identity remove_identity list_quotas list_usages update_quotas",
-    "Identities and quotas belong to Azure, and no machine is rented here.",
+    "Identities and quotas are specific to Azure.",
 )
 class AmlCompute(ComputeTarget):
     """A cluster: a name for the workspace's default engine."""
@@ -223,7 +226,7 @@ class AmlCompute(ComputeTarget):
         return vm_sizes.listed()
 
 
-@absent("update_sso_settings", "Logins belong to Azure, and no machine is rented here.")
+@absent("update_sso_settings", "Logins are specific to Azure.")
 class ComputeInstance(ComputeTarget):
     """A machine of one's own: a name for the workspace's default engine."""
 
@@ -281,7 +284,7 @@ class Status:
         }
 
 
-class Targets(dict[str, Any]):
+class Targets(dict[str, "Any"]):
     """A workspace's compute targets by name; asking for an unknown one adopts it."""
 
     def __init__(self, workspace: Home) -> None:
@@ -304,8 +307,8 @@ def adopt(workspace: Home, name: str) -> None:
     except ComputeTargetException:
         make(workspace, name, {"type": AmlCompute.type})
         one_time_notes.say(
-            f"the compute target {name!r} is unknown here; it now stands for "
-            f"{compute_targets.default_name(workspace)!r} (scriptrun compute list)."
+            f"unknown compute target {name!r}; using "
+            f"{compute_targets.default_name(workspace)!r} (see scriptrun compute list)."
         )
 
 

@@ -7,20 +7,22 @@ from enum import Enum
 from scriptrun.core import dataset
 from scriptrun.data.datasets.base import AbstractDataset
 from scriptrun.spec.absent import absent
-from scriptrun.spec.hints import TYPE_CHECKING, Any
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from typing import Any
+
     from scriptrun.core.workspace import Workspace
 
 
 @absent(
     "archive deprecate reactivate get_definition get_definitions update_definition",
-    "A registered version is fixed: register a new one, or unregister_all_versions().",
+    "Registered versions are immutable; register a new one, or use unregister_all_versions().",
 )
 @absent(
     "create_snapshot delete_snapshot get_snapshot get_all_snapshots diff compare_profiles "
     "generate_profile get_profile",
-    "Each registered version is a snapshot: Dataset.get_by_name(workspace, name, version).",
+    "Each registered version is a snapshot; use Dataset.get_by_name(workspace, name, version).",
 )
 @absent(
     "from_binary_files from_excel_files from_sql_query auto_read_files",
@@ -29,7 +31,7 @@ if TYPE_CHECKING:
 )
 @absent(
     "from_pandas_dataframe to_spark_dataframe to_pandas_dataframe head sample __getitem__",
-    "Make a table first: Dataset.Tabular.from_delimited_files or from_parquet_files.",
+    "Use Dataset.Tabular.from_delimited_files or from_parquet_files.",
 )
 class Dataset(dataset.Dataset):
     """``Dataset.File`` and ``Dataset.Tabular`` make datasets; ``get_by_name`` gives them back."""

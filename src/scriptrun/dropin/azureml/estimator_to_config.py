@@ -20,9 +20,12 @@ from scriptrun.config.script_run_config import Distributed, ScriptRunConfig
 from scriptrun.data.datasets.consumption import DatasetConsumptionConfig
 from scriptrun.data.datastores.references import DataReference
 from scriptrun.spec.errors import refuse
-from scriptrun.spec.hints import Any
 
-Settings = dict[str, Any]
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
+
+Settings = dict[str, "Any"]
 
 #: what environment_definition takes the place of
 _ENVIRONMENTS = (
@@ -45,18 +48,18 @@ def check(given: Settings) -> None:
     """Raise RunConfigurationException with all that is wrong."""
     reasons = []
     if given["compute_target"] is None and not given["vm_size"]:
-        reasons.append("an Estimator needs compute_target (or vm_size)")
+        reasons.append("an Estimator requires compute_target (or vm_size)")
     several = given["node_count"] > 1 or given["process_count_per_node"] > 1
     if several and not (given["distributed_training"] or given["distributed_backend"]):
         reasons.append(
-            "node_count or process_count_per_node above 1 needs distributed_training, as Mpi()"
+            "node_count or process_count_per_node above 1 requires distributed_training, e.g. Mpi()"
         )
     if given["environment_definition"] is not None:
         clashing = [name for name in _ENVIRONMENTS if given[name]]
         if clashing:
-            reasons.append(f"environment_definition excludes {', '.join(clashing)}")
+            reasons.append(f"environment_definition cannot be combined with {', '.join(clashing)}")
     reasons += _misplaced(given)
-    refuse(reasons, "This Estimator cannot be made")
+    refuse(reasons, "Cannot create this Estimator")
 
 
 def _misplaced(given: Settings) -> list[str]:
@@ -69,8 +72,7 @@ def _misplaced(given: Settings) -> list[str]:
         if not os.path.abspath(os.path.join(folder, given[name])).startswith(folder + os.sep)
     ]
     return [
-        f"{name}={given[name]!r} is not inside the source directory; put it there"
-        for name in outside
+        f"{name}={given[name]!r} is outside the source directory; move it there" for name in outside
     ]
 
 
@@ -106,7 +108,7 @@ def _attach(run_config: RunConfiguration, each: Any) -> None:
         inputs[each.name] = each
     else:
         raise NotImplementedError(
-            "inputs= takes references to datastores and named datasets. Give the dataset a name: "
+            "inputs= requires data references or named datasets. Name the dataset: "
             "dataset.as_named_input('data')."
         )
 

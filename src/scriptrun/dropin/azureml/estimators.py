@@ -15,7 +15,10 @@ from scriptrun.config.script_run_config import ScriptRunConfig
 from scriptrun.dropin import as_code
 from scriptrun.dropin.azureml import estimator_to_config
 from scriptrun.spec.errors import RunConfigurationException
-from scriptrun.spec.hints import Any
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
 
 
 class Estimator:
@@ -77,7 +80,7 @@ class Estimator:
         if wanted is not None and wanted not in self._VERSIONS:
             raise RunConfigurationException(
                 f"{type(self).__name__} has no framework_version {wanted!r}.",
-                f"It knows {', '.join(self._VERSIONS)}." if self._VERSIONS else "It takes none.",
+                f"Valid versions: {', '.join(self._VERSIONS)}." if self._VERSIONS else "Remove it.",
             )
         return wanted or self.DEFAULT_VERSION
 

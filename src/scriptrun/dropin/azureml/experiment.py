@@ -21,11 +21,14 @@ from scriptrun.runs import find as find_runs
 from scriptrun.spec.absent import absent
 from scriptrun.spec.environment import AUTO
 from scriptrun.spec.errors import UserErrorException
-from scriptrun.spec.hints import Any
 from scriptrun.submission.check import Origin
 
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
 
-@absent("get_docs_url", "help(Experiment) tells what an experiment can do.")
+
+@absent("get_docs_url", "See help(Experiment).")
 class Experiment(experiment.Experiment):
     """The experiment ``name`` of ``workspace``; it is made on first use."""
 
@@ -93,8 +96,8 @@ class Experiment(experiment.Experiment):
         name = experiment_id
         if find_runs.rows(Workspace(workspace.root), experiment=name, limit=1):
             raise UserErrorException(
-                f"The experiment {name!r} has runs, and what has happened is kept.",
-                "Experiment(workspace, name).archive() hides it from lists.",
+                f"Cannot delete experiment {name!r}: it has runs.",
+                "To hide it from lists, use Experiment(workspace, name).archive().",
             )
         experiment_registry.remove(workspace, name)
 

@@ -6,7 +6,10 @@ import re
 
 from scriptrun.dropin import one_time_notes
 from scriptrun.spec.errors import ComputeTargetException
-from scriptrun.spec.hints import Any
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
 
 
 class ScaleSettings:
@@ -90,12 +93,12 @@ def cluster(
     Raises ComputeTargetException without ``vm_size`` or ``max_nodes``, or when they contradict.
     """
     if not vm_size or not max_nodes:
-        raise ComputeTargetException("A cluster needs vm_size and max_nodes, 1 or more.")
+        raise ComputeTargetException("A cluster requires vm_size and max_nodes of at least 1.")
     min_nodes, max_nodes = int(min_nodes), int(max_nodes)  # old code reads them from variables
     if not 0 <= min_nodes <= max_nodes:
         raise ComputeTargetException(
-            f"A cluster cannot have min_nodes={min_nodes} and max_nodes={max_nodes}.",
-            "min_nodes is between 0 and max_nodes.",
+            f"Invalid cluster size: min_nodes={min_nodes}, max_nodes={max_nodes}.",
+            "min_nodes must be between 0 and max_nodes.",
         )
     idle = 1800 if idle_seconds_before_scaledown is None else idle_seconds_before_scaledown
     _explain(vm_size)
@@ -133,7 +136,6 @@ def machine(
 def _explain(vm_size: str) -> None:
     one_time_notes.once(
         "vm_size",
-        f"No machine is rented: the size {vm_size} is asked of a cluster and means nothing on this "
-        "machine, networks and logins are not used, and jobs run on the workspace's default "
-        "compute target.",
+        f"VM settings are ignored on this target: the size {vm_size}, networks and logins have no "
+        "effect, and jobs run on the workspace's default compute target.",
     )

@@ -5,10 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from scriptrun.spec.errors import ScriptrunError
-from scriptrun.spec.hints import TYPE_CHECKING, Any, NoReturn
 from scriptrun.spec.later import later
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from typing import Any, NoReturn
+
     from scriptrun.dropin.azureml import compute
 else:
     compute = later("scriptrun.dropin.azureml.compute")
@@ -48,6 +50,6 @@ def missing(module: str, name: str, alternative: str) -> type:
     """What stands for ``module.name``; its first use raises NotImplementedError."""
     if name.endswith(("Exception", "Error")):  # ``except`` clauses name it
         return type(name, (_LeftOutError,), {"__module__": module})
-    sentence = f"{module}.{name} is not provided by scriptrun. {alternative}"
+    sentence = f"{module}.{name} is not supported by scriptrun. {alternative}"
     kind = _MissingCompute if name.endswith("Compute") else _Missing
     return kind(name, (), {"__doc__": sentence, "__module__": module})

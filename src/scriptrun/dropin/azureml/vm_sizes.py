@@ -8,10 +8,14 @@ from __future__ import annotations
 
 import re
 
-from scriptrun.spec.hints import Any, NamedTuple
+from scriptrun.spec.values import Value
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
 
 
-class Size(NamedTuple):
+class Size(Value):
     """One node's CPUs, memory in GiB and GPUs."""
 
     cpus: int

@@ -10,8 +10,11 @@ from html import escape
 from scriptrun.core.run import Run
 from scriptrun.runs import follow
 from scriptrun.spec import states
-from scriptrun.spec.hints import Any
 from scriptrun.spec.run_kinds import run_kind
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
 
 #: seconds between two looks at a run, and how many lines of its log are shown
 EVERY, LINES = 1.0, 10

@@ -10,10 +10,10 @@ from scriptrun.dropin import mlflow_runs, one_time_notes
 from scriptrun.dropin.azureml import compute
 from scriptrun.dropin.azureml.experiment import Experiment
 from scriptrun.spec.absent import absent
-from scriptrun.spec.hints import TYPE_CHECKING, Any
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import Self
+    from typing import Any, Self
 
 
 _CONNECTIONS = (
@@ -26,7 +26,7 @@ _RESOURCES = ("applicationInsights", "containerRegistry", "keyVault", "storageAc
 _OF_AZURE = (*("discovery_url", "linked_services", "private_endpoints", "service_context"),)
 
 
-@absent(_CONNECTIONS, "It belongs to Azure, and a directory has nothing like it.")
+@absent(_CONNECTIONS, "It is specific to Azure.")
 class Workspace(workspace.Workspace):
     """The workspace ``workspace_name``, found here or above, and made here when there is none.
 
@@ -122,7 +122,7 @@ class Workspace(workspace.Workspace):
     ) -> None:
         """Accepted and explained: a workspace's name and tags are those it was created with."""
         one_time_notes.once(
-            "update", "Workspace.update changes nothing: a workspace is a directory."
+            "update", "Workspace.update has no effect: a workspace is a local directory."
         )
 
     @property
@@ -146,9 +146,7 @@ class Workspace(workspace.Workspace):
 
     def __getattr__(self, name: str) -> Any:
         if name in _OF_AZURE:
-            raise NotImplementedError(
-                f"Workspace.{name} belongs to Azure, and a directory has nothing like it."
-            )
+            raise NotImplementedError(f"Workspace.{name} is specific to Azure and not supported.")
         raise AttributeError(f"'Workspace' object has no attribute {name!r}")
 
 
@@ -159,10 +157,10 @@ def _root(name: str, facts: dict[str, Any]) -> Path:
     found = plain.from_config() if named else plain.search(Path.cwd())
     if found is None:
         found = plain.create(name, path=Path.cwd(), **facts)
-        one_time_notes.say(f"made the local workspace {name!r} in {found.directory}")
+        one_time_notes.say(f"created local workspace {name!r} in {found.directory}")
     elif found.name != name:
         one_time_notes.once(
             f"workspace {name}",
-            f"{name!r} is taken to be the workspace of this directory, {found.name!r}.",
+            f"using this directory's workspace {found.name!r} for {name!r}.",
         )
     return found.root

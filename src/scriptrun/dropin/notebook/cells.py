@@ -22,11 +22,12 @@ from typing import NamedTuple
 
 from scriptrun.dropin.notebook import magics
 from scriptrun.spec.errors import UserErrorException
-from scriptrun.spec.hints import TYPE_CHECKING, Any
 from scriptrun.spec.later import later
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     import asyncio
+    from typing import Any
 
     from scriptrun.dropin.notebook import ipython_shell
 else:
@@ -52,9 +53,9 @@ def cells(path: str) -> list[Cell]:
         with open(path, encoding="utf-8") as handle:
             content = json.load(handle)
     except (OSError, ValueError) as error:
-        raise UserErrorException(f"{path} is no notebook: {error}.") from None
+        raise UserErrorException(f"{str(path)!r} is not a notebook: {error}.") from None
     if not isinstance(content, dict):
-        raise UserErrorException(f"{path} is no notebook: it holds no cells.")
+        raise UserErrorException(f"{str(path)!r} is not a notebook: it has no cells.")
     found = content.get("cells")
     if found is None:  # nbformat 3
         found = [cell for sheet in content.get("worksheets", []) for cell in sheet["cells"]]

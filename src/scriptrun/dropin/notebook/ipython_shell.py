@@ -9,7 +9,10 @@ import sys
 
 from scriptrun.dropin.notebook import cells as notebook_cells
 from scriptrun.dropin.notebook import magics
-from scriptrun.spec.hints import Any
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
 
 
 class Shell:

@@ -28,8 +28,8 @@ def install() -> Path:
     """
     if importlib.util.find_spec("ipykernel") is None:
         raise UserErrorException(
-            "The kernel needs the package ipykernel in scriptrun's own environment.",
-            f"{sys.executable} -m pip install ipykernel",
+            "The kernel requires the package ipykernel in scriptrun's own environment.",
+            f"Run: {sys.executable} -m pip install ipykernel",
         )
     place = data_directory() / "kernels" / NAME
     place.mkdir(parents=True, exist_ok=True)

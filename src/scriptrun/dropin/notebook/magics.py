@@ -13,11 +13,12 @@ import re
 import sys
 
 from scriptrun.dropin import one_time_notes
-from scriptrun.spec.hints import TYPE_CHECKING, Any
 from scriptrun.spec.later import later
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     import subprocess
+    from typing import Any
 else:
     subprocess = later("subprocess")
 
@@ -30,7 +31,7 @@ _PASSED_OVER = ("pip", "pip3", "conda", "mamba", "apt", "apt-get", "az", "jupyte
 _MODULES = re.compile(r"\S+ -m (pip|conda|jupyter|ipykernel)\b")
 _NAMED = re.compile(r"\$(?P<plain>[A-Za-z_]\w*)|\$?\{(?P<inner>[A-Za-z_][^{}\n]*)\}")
 
-Space = dict[str, Any]
+Space = dict[str, "Any"]
 
 
 def do(text: str, name: str, space: Space, kept: bool = False) -> Any:
@@ -73,7 +74,7 @@ def filled(text: str, space: Space) -> str:
 
 def passed_over(text: str, name: str) -> None:
     """Say that the line was not done."""
-    one_time_notes.say(f"{os.path.basename(name)}: passed over {text}")
+    one_time_notes.say(f"{os.path.basename(name)}: skipped {text}")
 
 
 def _value(found: re.Match[str], space: Space) -> str:
@@ -97,4 +98,4 @@ def _shell(command: str, text: str, name: str, kept: bool) -> list[str] | None:
 
 def _told(text: str, code: int, name: str) -> None:
     if code:
-        one_time_notes.say(f"{os.path.basename(name)}: {text} ended with exit code {code}")
+        one_time_notes.say(f"{os.path.basename(name)}: {text} exited with code {code}")

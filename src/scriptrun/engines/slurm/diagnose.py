@@ -10,8 +10,8 @@ from scriptrun.engines.checks import ROOM, Check, Site, guarded
 from scriptrun.engines.slurm.options import SlurmOptions
 from scriptrun.engines.transport import Done, Here, Ssh, Transport
 from scriptrun.runtime import files
-from scriptrun.spec.hints import TYPE_CHECKING
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from scriptrun.engines.slurm.engine import Slurm
 
@@ -74,13 +74,13 @@ def checks(engine: Slurm, site: Site) -> Iterator[Check]:
 def _commands(transport: Transport) -> Check:
     done = transport.run(["sinfo", "--version"])
     if done.code:
-        hint = "Install Slurm's clients there, or name a login node with --ssh."
-        return Check("slurm", "bad", f"sinfo does not work on {transport.place}", hint)
+        hint = "Install Slurm's client tools there, or set a login node with --ssh."
+        return Check("slurm", "bad", f"sinfo failed on {transport.place}", hint)
     version = done.text.strip()
     ping = transport.run(["sinfo", "--noheader", "--format=%P"])
     if ping.code:
-        hint = "It may be maintained, or a firewall be between: scontrol ping"
-        said = f"{version} on {transport.place}, whose controller does not answer"
+        hint = "It may be down for maintenance or behind a firewall. Check: scontrol ping"
+        said = f"{version} on {transport.place}; the controller does not respond"
         return Check("slurm", "bad", f"{said}: {ping.complaint}", hint)
     return Check("slurm", "ok", f"{version} on {transport.place}")
 
@@ -102,18 +102,20 @@ def _account(transport: Transport, engine: SlurmOptions) -> Check:
     done = transport.run(argv)
     said = done.complaint.removeprefix("sbatch: ")
     if done.code:
-        return Check("account", "bad", f"Slurm would refuse a job: {said}", _what_to_do(said))
-    return Check("account", "ok", "partition, account and quality of service are accepted")
+        return Check("account", "bad", f"Slurm rejects jobs: {said}", _what_to_do(said))
+    return Check("account", "ok", "partition, account and QOS accepted")
 
 
 def _what_to_do(said: str) -> str:
     """What helps where sbatch refuses in these words."""
     if "option" in said or ("nvalid" in said and "argument" in said):
-        return "Change the target's further options: scriptrun compute set ... --extra."
+        return "Change the target's extra options: scriptrun compute set ... --extra"
     if "onfiguration" in said or "feature" in said:
         fields = "%P %D %t %c %m %G %f"
-        return f"No node that is up has that. What each has: sinfo -o {shlex.quote(fields)}"
-    hint = "Ask for a partition, account or quality of service that you have: sacctmgr show "
+        return (
+            f"No available node has it. To list node resources, run: sinfo -o {shlex.quote(fields)}"
+        )
+    hint = "Use a partition, account or QOS that you have access to: sacctmgr show "
     return f"{hint}assoc user=$USER"
 
 
@@ -122,7 +124,7 @@ def _states(transport: Transport, engine: SlurmOptions) -> Check:
     asked = [f"--partition={engine.partition}"] if engine.partition else []
     done = transport.run(["sinfo", "--noheader", *asked, "--format=%P|%t|%D|%E"])
     if done.code:
-        return Check("nodes", "bad", f"sinfo did not work: {done.complaint}")
+        return Check("nodes", "bad", f"sinfo failed: {done.complaint}")
     rows = [line.split("|", 3) for line in done.text.splitlines() if line.count("|") >= 3]
     mine = [row for row in rows if engine.partition or row[0].endswith("*")]
     usable = sum(int(row[2]) for row in mine if row[1].startswith(_USABLE) and row[1][-1] != "*")
@@ -135,15 +137,15 @@ def _states(transport: Transport, engine: SlurmOptions) -> Check:
     said = f"{usable} of {total} up" + (f"; {', '.join(out)}" if out else "")
     if usable:
         return Check("nodes", "ok", said)
-    hint = "Jobs wait until an administrator resumes nodes, and none was looked at: sinfo -R"
+    hint = "Jobs stay queued until an administrator resumes the nodes. Reasons: sinfo -R"
     return Check("nodes", "warning", f"0 of {total} up: {', '.join(out)}", hint)
 
 
 def _root(transport: Transport, root: str, name: str) -> Check:
     done = transport.run(["sh", "-c", _ROOT, "check", root, name])
     if done.code:
-        hint = "Name a directory that you may write and all nodes see: --root DIR."
-        return Check("root", "bad", f"{root} cannot be written: {done.complaint}", hint)
+        hint = "Set a writable directory on a file system that all nodes share: --root DIR"
+        return Check("root", "bad", f"cannot write {root!r}: {done.complaint}", hint)
     lines = done.text.strip().splitlines()
     free = int(lines[0]) * 1024 if lines and lines[0].isdigit() else 0
     quota = f"; quota: {' '.join(lines[1].split())}" if len(lines) > 1 else ""
@@ -164,10 +166,10 @@ def _node(transport: Transport, engine: SlurmOptions, order: list[str]) -> Itera
     facts = dict(line.split(" ", 1) for line in done.text.splitlines() if " " in line)
     node, root = facts.get("node", "a node"), order[0].rpartition("/")[0]
     if facts.get("sees") == "yes":
-        yield Check("shared paths", "ok", f"{node} sees {root}")
+        yield Check("shared paths", "ok", f"{node} can access {root}")
     else:
-        hint = "Name a directory on a file system that all nodes mount: --root DIR."
-        yield Check("shared paths", "bad", f"{node} does not see {root}", hint)
+        hint = "Set a directory on a file system that all nodes mount: --root DIR"
+        yield Check("shared paths", "bad", f"{node} cannot access {root}", hint)
     yield _python(node, facts.get("python", ""), order[1])
     yield _way(node, facts.get("way", "no"), order[2], engine.own_environments)
 
@@ -175,32 +177,38 @@ def _node(transport: Transport, engine: SlurmOptions, order: list[str]) -> Itera
 def _way(node: str, way: str, index: str, needed: bool) -> Check:
     """Whether a node reaches the package index; ``needed``: environments are built on it."""
     if way == "proxy":
-        return Check("internet", "ok", f"{node} goes out by a proxy")
+        return Check("internet", "ok", f"{node} uses a proxy")
     if way == "yes":
-        return Check("internet", "ok", f"{node} {f'reaches {index}' if index else 'has a way out'}")
-    said = f"{node} {f'does not reach {index}' if index else 'has no way out'}"
+        return Check(
+            "internet", "ok", f"{node} {f'can reach {index}' if index else 'has internet access'}"
+        )
+    said = f"{node} {f'cannot reach {index}' if index else 'has no internet access'}"
     if not needed:
-        note = "environments are built where jobs are submitted, so none is needed"
+        note = "not required; environments are built where jobs are submitted"
         return Check("internet", "ok", f"{said}; {note}")
-    hint = "Leave out own_environments, or let nodes reach an index (a proxy, PIP_INDEX_URL)."
-    return Check("internet", "bad", f"{said}, and environments are to be built there", hint)
+    hint = (
+        "Remove own_environments, or give nodes access to a package index (proxy, PIP_INDEX_URL)."
+    )
+    return Check("internet", "bad", f"{said}, but environments are built there", hint)
 
 
 def _no_node(done: Done) -> Check:
     told = done.complaint.lower()
     if any(word in told for word in ("immediate", "busy", "temporarily unavailable")):
-        hint = "No node was looked at: try again when one is free."
-        return Check("a node", "warning", f"none was free within {AT_ONCE} s", hint)
+        hint = "No node was checked. Try again when one is free."
+        return Check("a node", "warning", f"no node free within {AT_ONCE} s", hint)
     words = done.complaint.removeprefix("srun: ").removeprefix("error: ")
-    hint = "No node was looked at. Try it by hand: srun hostname"
-    return Check("a node", "bad", f"srun did not work: {words}", hint)
+    hint = "No node was checked. Try manually: srun hostname"
+    return Check("a node", "bad", f"srun failed: {words}", hint)
 
 
 def _python(node: str, version: str, python: str) -> Check:
     if not version:
-        hint = "Name one for the launcher, 3.8 or newer: --python /path/to/python3."
+        hint = "Set Python 3.8 or newer for the launcher: --python /path/to/python3"
         return Check("python", "bad", f"{node} has no {python}", hint)
     if tuple(map(int, version.split(".")[:2])) < (3, 8):
-        hint = "Name a newer one for the launcher: --python /path/to/python3."
-        return Check("python", "bad", f"{python} on {node} is {version}, and 3.8 is needed", hint)
+        hint = "Set a newer Python for the launcher: --python /path/to/python3"
+        return Check(
+            "python", "bad", f"{python} on {node} is {version}; 3.8 or newer is required", hint
+        )
     return Check("python", "ok", f"{python} on {node} is {version}")

@@ -11,7 +11,7 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
-from scriptrun.engines.base import Order, Traits, View
+from scriptrun.engines.base import Order, PollRound, Traits, View
 from scriptrun.engines.checks import Check, Site
 from scriptrun.engines.slurm import arrays
 from scriptrun.engines.slurm import cluster as facts
@@ -20,12 +20,15 @@ from scriptrun.engines.slurm import poll as look
 from scriptrun.engines.slurm import script as scripts
 from scriptrun.engines.slurm.options import SlurmOptions
 from scriptrun.runtime import files
+from scriptrun.runtime.order import LaunchOrder
 from scriptrun.spec.errors import ExperimentExecutionException
-from scriptrun.spec.hints import TYPE_CHECKING, Any
 from scriptrun.spec.job import JobSpec
 from scriptrun.spec.later import later
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from typing import Any
+
     from scriptrun.engines.slurm import diagnose as slurm_diagnose
 else:
     slurm_diagnose = later("scriptrun.engines.slurm.diagnose")
@@ -92,7 +95,7 @@ class Slurm(SlurmOptions):
             raise
 
     def _send(self, job: JobSpec, order: Order, place: Path) -> str:
-        write(place / "order.json", order_of(self, job, order, place))
+        write(place / "order.json", order_of(self, job, order, place).to_json())
         script = place / "job.sh"
         log = order.folder / scripts.LOG
         log.parent.mkdir(exist_ok=True)
@@ -120,9 +123,9 @@ class Slurm(SlurmOptions):
                 done += [job for job, _ in arrays.hand_over(self, part, orders)]
         return done
 
-    def poll(self, folders: list[Path]) -> list[View]:
-        """What is seen of each run: one squeue for all."""
-        return look.views(folders, self.ssh)
+    def poll(self, folders: list[Path], poll_round: PollRound | None = None) -> list[View]:
+        """What is seen of each run: one squeue for all, and for all polls of a round."""
+        return look.views(folders, self.ssh, poll_round)
 
     def cancel(self, folder: Path) -> None:
         """End a job that waits; one that runs sees the request itself, and saves.
@@ -136,29 +139,27 @@ class Slurm(SlurmOptions):
         look.clear(folder, self.ssh)
 
 
-def order_of(target: Slurm, job: JobSpec, order: Order, place: Path) -> dict[str, Any]:
+def order_of(target: Slurm, job: JobSpec, order: Order, place: Path) -> LaunchOrder:
     """What the launchers on the nodes read: nothing in it is secret."""
-    made: dict[str, Any] = {
-        "folder": str(order.folder),
-        "workspace": str(order.workspace),
-        "store": str(order.store),
-        "runtime": str(order.runtime),
-        "python": order.python,
-        "bin": order.bin,
-        "prefix": order.prefix,
-        "attempt": order.attempt,
-        "slurm": str(place),
-        "scratch": target.scratch,
-        "own_environment": bool(target.own_environments and order.prefix),
-        "seconds": scripts.last_limit(target, job),
-        "requeues": target.requeues if target.warn and target.requeue else 0,
-        "tool": [target.tool or sys.executable, "-P"],
-        "ticket": None,
-        "wake": None,
-        "container": order.container,
-    }
+    made = LaunchOrder(
+        folder=str(order.folder),
+        workspace=str(order.workspace),
+        store=str(order.store),
+        runtime=str(order.runtime),
+        python=order.python,
+        bin=order.bin,
+        prefix=order.prefix,
+        attempt=order.attempt,
+        slurm=str(place),
+        scratch=target.scratch,
+        own_environment=bool(target.own_environments and order.prefix),
+        seconds=scripts.last_limit(target, job),
+        requeues=target.requeues if target.warn and target.requeue else 0,
+        tool=(target.tool or sys.executable, "-P"),
+        container=order.container,
+    )
     if job.distribution.kind == "mpi" and not order.container:
-        made.update(facts.mpi_starter(target, job))
+        return made.replace(**facts.mpi_starter(target, job))
     return made
 
 

@@ -60,7 +60,7 @@ def claim(place: Path) -> bool:
         return True
     who = files.read_json(path) or {}
     if identity.is_here(who) and who.get("pid") != os.getpid() and identity.is_alive(who):
-        raise NoRoom("another process hands the run over to Slurm")
+        raise NoRoom("another process is submitting the run to Slurm")
     return False
 
 
@@ -84,7 +84,8 @@ def send(script: Path, variables: dict[str, str], ssh: str | None = None) -> str
     said = slurm_commands.send(str(script), variables, ssh)
     if said.code:
         raise ExperimentExecutionException(
-            f"Slurm refused the job: {slurm_commands.trouble(said)}", f"Its script: {script}"
+            f"Slurm rejected the job: {slurm_commands.trouble(said)}",
+            f"Batch script: {script}",
         )
     return said.text.strip().partition(";")[0]
 

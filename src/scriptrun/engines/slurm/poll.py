@@ -6,72 +6,91 @@ import os
 import time
 from pathlib import Path
 
-from scriptrun.engines.base import ALIVE, ENDED, QUEUED, UNKNOWN, WAITING, View, glance
+from scriptrun.engines.base import ALIVE, ENDED, QUEUED, UNKNOWN, WAITING, PollRound, View
 from scriptrun.engines.slurm import commands as slurm_commands
 from scriptrun.engines.slurm import handles as books
 from scriptrun.engines.slurm import script as slurm_script
 from scriptrun.engines.slurm import states as slurm_states
 from scriptrun.runtime import files
 from scriptrun.spec.errors import ExperimentExecutionException
-from scriptrun.spec.hints import Any
+from scriptrun.spec.values import Value
 from scriptrun.store import filesystem_kind
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
 
 #: seconds for which an answer is good enough, where it says that a job is there
 FRESH = 1.0
+#: seconds after which an answer no longer tells that a job is not there
+OLD = 0.05
 #: seconds in which a result may become visible that was written before the job's end
 PATIENCE, PATIENCE_SHARED = 2.0, 60.0
 #: seconds after which a job that was to save and end is ended by Slurm
 SAVING = 30.0
-UNTOLD = "the run ended without telling how"
+UNTOLD = "the run ended without reporting a result"
 
-_answers: dict[tuple[str, str], tuple[float, object, dict[str, slurm_states.Row]]] = {}
+
+class _Answer(Value):
+    """What squeue said of some users' jobs, and when it was asked."""
+
+    when: float
+    rows: dict[str, slurm_states.Row]
+
+
+_answers: dict[tuple[str, str], _Answer] = {}
 _ended_since: dict[str, float] = {}
 _forgotten: dict[tuple[str, str], str] = {}
 
 
-def views(folders: list[Path], ssh: str | None = None) -> list[View]:
-    """What is seen of each run."""
+def views(
+    folders: list[Path], ssh: str | None = None, poll_round: PollRound | None = None
+) -> list[View]:
+    """What is seen of each run. Without a round, the call is one."""
     handles = [books.handle_of(folder) for folder in folders]
     users = ",".join(sorted({each["user"] for each in handles if each}))
     if not users:
         return [View(WAITING)] * len(folders)
+    poll_round = poll_round or PollRound()
     try:
-        found = _rows(users, ssh)
-        return [_view(*each, found, users, ssh) for each in zip(folders, handles, strict=True)]
+        _asked(users, ssh, poll_round)
+        pairs = zip(folders, handles, strict=True)
+        return [_view(*each, users, ssh, poll_round) for each in pairs]
     except slurm_commands.Unreachable as error:
         return [View(UNKNOWN if x else WAITING, error.message, handed=bool(x)) for x in handles]
 
 
-def _rows(users: str, ssh: str | None, fresh: bool = False) -> dict[str, slurm_states.Row]:
-    """Squeue's answer for the users' jobs; within one glance, and one second, the same one."""
-    now, at = time.monotonic(), glance()
-    when, then, found = _answers.get((slurm_commands.cluster(ssh), users), (-FRESH, None, {}))
-    if not fresh and (now - when < FRESH or (at is not None and then is at)):
-        return found
-    argv = ["squeue", "--noheader", "--array", "--states=all", f"--user={users}"]
-    said = slurm_commands.ask([*argv, f"--format={slurm_states.FORMAT}"], ssh)
-    if said.code:
-        raise slurm_commands.Unreachable(f"Slurm does not answer: {slurm_commands.trouble(said)}")
-    found = slurm_states.rows(said.text)
-    _answers[slurm_commands.cluster(ssh), users] = (now, at, found)
-    return found
+def _asked(users: str, ssh: str | None, poll_round: PollRound, fresh: bool = False) -> _Answer:
+    """Squeue's answer for the users' jobs: the round's, one of the last second, or a new one."""
+    now, which = time.monotonic(), (slurm_commands.cluster(ssh), users)
+    known, last = poll_round.answers.get(which), _answers.get(which)
+    if known is None and last is not None and now - last.when < FRESH:
+        known = last
+    if fresh or not isinstance(known, _Answer):
+        argv = ["squeue", "--noheader", "--array", "--states=all", f"--user={users}"]
+        said = slurm_commands.ask([*argv, f"--format={slurm_states.FORMAT}"], ssh)
+        if said.code:
+            trouble = slurm_commands.trouble(said)
+            raise slurm_commands.Unreachable(f"Slurm does not respond: {trouble}")
+        known = _answers[which] = _Answer(now, slurm_states.rows(said.text))
+    poll_round.answers[which] = known
+    return known
 
 
 def _view(
     folder: Path,
     handle: dict[str, Any] | None,
-    found: dict[str, slurm_states.Row],
     users: str,
     ssh: str | None,
+    poll_round: PollRound,
 ) -> View:
     if handle is None:
         return View(WAITING)
     job = str(handle["job"])
-    row = slurm_states.of_task(found, job)
-    if row is None or slurm_states.is_ended(row.state):  # an older answer is not enough for that
-        row = slurm_states.of_task(
-            _rows(users, ssh, fresh=row is None and _is_old(users, ssh)), job
-        )
+    found = _asked(users, ssh, poll_round)
+    row = slurm_states.of_task(found.rows, job)
+    if row is None and time.monotonic() - found.when > OLD:
+        row = slurm_states.of_task(_asked(users, ssh, poll_round, fresh=True).rows, job)
     if row is not None and row.state in slurm_states.QUEUED:
         return View(QUEUED, slurm_states.why_it_waits(row))
     if row is not None and row.state in slurm_states.ALIVE:
@@ -86,10 +105,6 @@ def _view(
     return _ended(folder, said, state)
 
 
-def _is_old(users: str, ssh: str | None) -> bool:
-    return time.monotonic() - _answers[slurm_commands.cluster(ssh), users][0] > 0.05
-
-
 def _ended(folder: Path, evidence: str, state: str) -> View:
     """The job is over; until its result must be visible, if there is one, nothing is said."""
     now = time.monotonic()
@@ -100,13 +115,13 @@ def _ended(folder: Path, evidence: str, state: str) -> View:
     if began or state in ("COMPLETED", "FAILED", ""):
         since = _ended_since.setdefault(str(folder), now)
         if now - since < patience:
-            return View(UNKNOWN, f"{evidence}; its result is looked for")
+            return View(UNKNOWN, f"{evidence}; waiting for its result")
     canceled = state.startswith("CANCELLED")
     if state in ("COMPLETED", "FAILED", ""):
         memory = slurm_states.of_memory(_log(folder))
         evidence = f"{memory} ({evidence})" if memory else f"{UNTOLD}: {evidence}"
     if not began and not canceled:
-        evidence += f"; no launcher began{_last_words(folder)}"
+        evidence += f"; no launcher started{_last_words(folder)}"
     return View(ENDED, evidence, handed=True, canceled=canceled)
 
 
@@ -145,7 +160,7 @@ def _of_accounting(job: str, ssh: str | None) -> str:
 def cancel(folder: Path, ssh: str | None = None) -> None:
     """End the run's job if it waits: what runs sees the request in its folder.
 
-    Raises Unreachable when Slurm does not answer: the request stands.
+    Raises Unreachable when Slurm does not respond: the request stands.
     """
     handle = books.handle_of(folder)
     if handle is None:
@@ -155,7 +170,7 @@ def cancel(folder: Path, ssh: str | None = None) -> None:
         try:
             slurm_commands.ask(["scancel", "--state=PENDING", job], ssh)
         except slurm_commands.Unreachable as error:
-            hint = "It has been asked to cancel all the same: a run that has begun ends by itself."
+            hint = "Cancellation is still requested; a run that has started will stop by itself."
             raise slurm_commands.Unreachable(error.message, hint) from None
     elif views([folder], ssh)[0].what == WAITING:  # with --state the whole array would be meant
         slurm_commands.ask(["scancel", job], ssh)

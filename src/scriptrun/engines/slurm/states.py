@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+
+from scriptrun.spec.values import Value
 
 #: fields that squeue is asked for, with a separator that none of them but the last may hold
 FORMAT = "%i|%T|%S|%N|%r"
@@ -26,48 +27,47 @@ ALIVE = frozenset(
 )
 
 _ENDS = {
-    "BOOT_FAIL": "a node of it could not be started",
-    "CANCELLED": "it was canceled in Slurm (scancel)",
-    "COMPLETED": "Slurm says that the job ended",
-    "DEADLINE": "its deadline in Slurm came",
-    "FAILED": "Slurm says that the job failed",
-    "NODE_FAIL": "a node of it was lost",
-    "OUT_OF_MEMORY": "it used more memory than it was given",
-    "PREEMPTED": "it was preempted by a job of higher priority",
-    "REVOKED": "it was taken back by another cluster",
-    "TIMEOUT": "it ran longer than its time limit in Slurm",
+    "BOOT_FAIL": "one of its nodes failed to boot",
+    "CANCELLED": "canceled in Slurm (scancel)",
+    "COMPLETED": "Slurm reports that the job completed",
+    "DEADLINE": "reached its deadline in Slurm",
+    "FAILED": "Slurm reports that the job failed",
+    "NODE_FAIL": "lost a node",
+    "OUT_OF_MEMORY": "out of memory: exceeded its memory limit",
+    "PREEMPTED": "preempted by a higher-priority job",
+    "REVOKED": "revoked by another cluster",
+    "TIMEOUT": "exceeded its time limit in Slurm",
 }
 _REASONS = {
-    "Resources": "for nodes that other jobs use now",
-    "Priority": "for jobs of higher priority",
-    "BeginTime": "for the time at which it may begin",
-    "Dependency": "for another job to end",
+    "Resources": "waiting for free nodes",
+    "Priority": "waiting for higher-priority jobs",
+    "BeginTime": "waiting for its begin time",
+    "Dependency": "waiting for a job that it depends on",
     "JobHeldUser": "held by its owner (scontrol release)",
     "JobHeldAdmin": "held by an administrator",
     "PartitionDown": "the partition is down",
     "PartitionInactive": "the partition is inactive",
-    "PartitionNodeLimit": "it asks for more nodes than the partition gives",
-    "PartitionTimeLimit": "it asks for more time than the partition gives",
-    "ReqNodeNotAvail": "for nodes that are down, drained or reserved",
-    "Nodes required for job are DOWN": "for nodes that are down, drained or reserved",
-    "NodeDown": "for a node that is down",
-    "Reservation": "for its reservation to begin",
-    "Licenses": "for licenses",
-    "JobArrayTaskLimit": "as many tasks of its array run as may",
-    "BadConstraints": "no node has what it asks for",
-    "Cleaning": "it is being started again",
-    "QOSMaxJobsPerUserLimit": "as many of your jobs run as the quality of service allows",
-    "QOSMaxCpuPerUserLimit": "you use as many CPUs as the quality of service allows",
-    "QOSGrpCpuLimit": "the group uses as many CPUs as the quality of service allows",
-    "AssocGrpCpuLimit": "the account uses as many CPUs as it may",
-    "AssocMaxJobsLimit": "as many jobs of the account run as may",
-    "launch_failed_requeued_held": "it could not be launched, and is held (scontrol release)",
+    "PartitionNodeLimit": "requests more nodes than the partition allows",
+    "PartitionTimeLimit": "requests more time than the partition allows",
+    "ReqNodeNotAvail": "waiting for nodes that are down, drained or reserved",
+    "Nodes required for job are DOWN": "waiting for nodes that are down, drained or reserved",
+    "NodeDown": "waiting for a node that is down",
+    "Reservation": "waiting for its reservation",
+    "Licenses": "waiting for licenses",
+    "JobArrayTaskLimit": "job array task limit reached",
+    "BadConstraints": "no node satisfies its constraints",
+    "Cleaning": "being requeued",
+    "QOSMaxJobsPerUserLimit": "QOS limit on jobs per user reached",
+    "QOSMaxCpuPerUserLimit": "QOS limit on CPUs per user reached",
+    "QOSGrpCpuLimit": "QOS limit on CPUs per group reached",
+    "AssocGrpCpuLimit": "account limit on CPUs reached",
+    "AssocMaxJobsLimit": "account limit on jobs reached",
+    "launch_failed_requeued_held": "launch failed; held (scontrol release)",
     "None": "",
 }
 
 
-@dataclass(frozen=True)
-class Row:
+class Row(Value):
     """One job as squeue shows it: ``start`` is the expected or true start, "" where unknown."""
 
     id: str
@@ -111,14 +111,14 @@ def _covers(listed: str, array: str, task: int) -> bool:
 def why_it_waits(row: Row) -> str:
     """Why the job waits, and until when Slurm expects it to."""
     reason = row.reason.strip("()")
-    words = _REASONS.get(reason.partition(",")[0].strip(), f"Slurm's reason is {reason}")
-    said = f"it waits in Slurm (job {row.id})" + (f": {words}" if words else "")
-    return said + (f"; expected to start at {row.start}" if row.start else "")
+    words = _REASONS.get(reason.partition(",")[0].strip(), f"Slurm reason {reason}")
+    said = f"pending in Slurm (job {row.id})" + (f": {words}" if words else "")
+    return said + (f"; expected start: {row.start}" if row.start else "")
 
 
 def how_it_ended(job: str, state: str, nodes: str = "") -> str:
     """What Slurm says of the end of ``job``."""
-    words = _ENDS.get(state.partition(" ")[0], f"its state in Slurm is {state}")
+    words = _ENDS.get(state.partition(" ")[0], f"Slurm state {state}")
     return f"{words} (job {job}{f' on {nodes}' if nodes else ''}: {state})"
 
 

@@ -11,75 +11,57 @@ import os
 from pathlib import Path
 
 from scriptrun.runtime.files import read_json, to_json, write_atomic
-from scriptrun.spec.hints import Any
 from scriptrun.store import paths
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
 
 MARKER = "ready.json"
 
 
-_elsewhere: list[str] = []
+#: the folder, on a file system that others share, below which environments lie; None: this
+#: machine's own cache. In a shared one nothing is locked: a lease says who builds.
+CacheFolder = str | os.PathLike[str] | None
 
 
-class lying_in:
-    """Within the block, environments lie below ``folder``, on a file system that others share.
-
-    None: nothing changes. There nothing is locked: a lease says who builds.
-    """
-
-    def __init__(self, folder: str | os.PathLike[str] | None) -> None:
-        self._folder = None if folder is None else os.fspath(folder)
-
-    def __enter__(self) -> None:
-        if self._folder is not None:
-            _elsewhere.append(self._folder)
-
-    def __exit__(self, *_: object) -> None:
-        if self._folder is not None:
-            _elsewhere.pop()
+def root(cache: CacheFolder = None) -> str:
+    """The directory of all built environments of ``cache``."""
+    return os.path.join(paths.cache_root() if cache is None else cache, "environments")
 
 
-def is_shared() -> bool:
-    """Whether other machines build and use environments in the same place."""
-    return bool(_elsewhere)
-
-
-def root() -> str:
-    """The directory of all built environments: this machine's, or where ``lying_in`` says."""
-    return os.path.join(_elsewhere[-1] if _elsewhere else paths.cache_root(), "environments")
-
-
-def shelf(key: str) -> str:
+def of_key(key: str, cache: CacheFolder = None) -> str:
     """The directory of everything that was built for ``key``."""
-    return os.path.join(root(), key)
+    return os.path.join(root(cache), key)
 
 
-def numbers(key: str) -> list[int]:
+def numbers(key: str, cache: CacheFolder = None) -> list[int]:
     """The numbers of the places of ``key``, whole or not, newest first."""
     try:
-        names = os.listdir(shelf(key))
+        names = os.listdir(of_key(key, cache))
     except (FileNotFoundError, NotADirectoryError):
         return []
     return sorted((int(name) for name in names if name.isdigit()), reverse=True)
 
 
-def current(key: str) -> tuple[str, dict[str, Any]] | None:
+def current(key: str, cache: CacheFolder = None) -> tuple[str, dict[str, Any]] | None:
     """The newest complete place of ``key`` and its marker."""
-    for number in numbers(key):
-        place = os.path.join(shelf(key), str(number))
+    for number in numbers(key, cache):
+        place = os.path.join(of_key(key, cache), str(number))
         marker = read_json(os.path.join(place, MARKER))
         if isinstance(marker, dict):
             return place, marker
     return None
 
 
-def reserve(key: str) -> str:
+def reserve(key: str, cache: CacheFolder = None) -> str:
     """An empty place for the next build of ``key``, under a number that nobody had.
 
     It is made here and not by the builder: what a killed builder has started, and what goes on
     without it for a moment, must not meet the next one.
     """
-    os.makedirs(shelf(key), exist_ok=True)
-    place = os.path.join(shelf(key), str(max(numbers(key), default=0) + 1))
+    os.makedirs(of_key(key, cache), exist_ok=True)
+    place = os.path.join(of_key(key, cache), str(max(numbers(key, cache), default=0) + 1))
     os.mkdir(place)
     return place
 
@@ -110,18 +92,18 @@ def build_lock(key: str) -> Path:
     return paths.cache_root() / "locks" / f"environment-build-{key}"
 
 
-def discard_all(key: str) -> None:
+def discard_all(key: str, cache: CacheFolder = None) -> None:
     """Take everything away that was built for ``key``."""
-    for number in numbers(key):
-        discard(os.path.join(shelf(key), str(number)))
+    for number in numbers(key, cache):
+        discard(os.path.join(of_key(key, cache), str(number)))
     import shutil
 
-    shutil.rmtree(shelf(key), ignore_errors=True)
+    shutil.rmtree(of_key(key, cache), ignore_errors=True)
 
 
-def unfinished(key: str) -> list[str]:
+def unfinished(key: str, cache: CacheFolder = None) -> list[str]:
     """Places of ``key`` without a marker: what killed builds left."""
-    places = [os.path.join(shelf(key), str(number)) for number in numbers(key)]
+    places = [os.path.join(of_key(key, cache), str(number)) for number in numbers(key, cache)]
     return [place for place in places if not os.path.exists(os.path.join(place, MARKER))]
 
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 import os
 
 from scriptrun.spec.errors import UserErrorException
-from scriptrun.spec.hints import TYPE_CHECKING
 from scriptrun.spec.later import later
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from scriptrun.store import sizes
 else:

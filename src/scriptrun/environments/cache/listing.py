@@ -7,7 +7,7 @@ import time
 from pathlib import Path
 
 from scriptrun.environments import build_plan
-from scriptrun.environments.builder import Lock, builder_class, check
+from scriptrun.environments.builder import Lock, Registry, builder_class, check
 from scriptrun.environments.cache import folders as cache_folders
 from scriptrun.environments.cache import usage as cache_usage
 from scriptrun.environments.lookup import known_builder, state
@@ -52,14 +52,14 @@ class Entry(Value):
     runs: tuple[str, ...] = ()
 
 
-def plan(spec: EnvironmentSpec, locks: Path) -> Plan:
+def plan(spec: EnvironmentSpec, locks: Path, registry: Registry | None = None) -> Plan:
     """What would happen for ``spec`` now; nothing is built, downloaded or written.
 
     Programs may be asked: an interpreter for its version, uv for the Pythons that it could bring,
     the container tool for the layers that are in its store.
     """
     reasons = tuple(check(spec))
-    builder = None if reasons else known_builder(spec, locks)
+    builder = None if reasons else known_builder(spec, locks, registry=registry)
     if builder is None:
         steps = () if reasons else build_plan.unlocked(spec)
         return Plan(locked=False, cached=False, steps=steps, reasons=reasons)
@@ -70,7 +70,7 @@ def plan(spec: EnvironmentSpec, locks: Path) -> Plan:
     return Plan(
         locked=True,
         cached=well,
-        steps=() if well else build_plan.locked(spec, builder.lock, key, ill),
+        steps=() if well else build_plan.locked(spec, builder.lock, key, ill, builder.registry),
         last_seconds=there[1].get("seconds") if there else None,
         key=key,
         place=place,
@@ -82,7 +82,7 @@ def troubles(spec: EnvironmentSpec) -> list[str]:
     """Why ``spec`` can't be built here, as far as that is known without resolving it."""
     lacking = container_tool.trouble() if spec.kind == IMAGE else ""
     if lacking:
-        return [f"An image needs a container tool, and {lacking}. {container_tool.HOW_TO}."]
+        return [f"images require a container tool, but {lacking}. {container_tool.HOW_TO}."]
     return check(spec)
 
 
@@ -106,14 +106,14 @@ def remove(key: str) -> None:
     lock = flocks.try_flock(cache_folders.build_lock(key))
     if lock is None:
         raise EnvironmentException(
-            f"The environment {key} is being built.", "Wait until it is done."
+            f"Environment {key} is being built.", "Wait until the build finishes."
         )
     with lock:
-        pids = users(cache_folders.shelf(key))
+        pids = users(cache_folders.of_key(key))
         if pids:
             raise EnvironmentException(
-                f"The environment {key} is in use by process {', '.join(map(str, pids))}.",
-                "Cancel the runs that use it, or wait for their end.",
+                f"Environment {key} is in use by process {', '.join(map(str, pids))}.",
+                "Cancel the runs that use it, or wait for them to finish.",
             )
         there = cache_folders.current(key)
         if there is not None and there[1].get("kind"):
@@ -139,9 +139,10 @@ def whole_key(beginning: str) -> str:
     fitting = [key for key in keys if beginning and key.startswith(beginning)]
     if len(fitting) == 1:
         return fitting[0]
-    what = "Several built environments begin" if fitting else "No built environment begins"
+    what = "is ambiguous" if fitting else "does not exist"
     raise EnvironmentException(
-        f"{what} with '{beginning}'.", "`scriptrun env list` shows them all."
+        f"Environment key {beginning!r} {what}.",
+        "To list built environments, run: scriptrun env list",
     )
 
 
@@ -162,7 +163,7 @@ def _entry(key: str) -> Entry | None:
         used=cache_folders.last_use(place),
         seconds=float(marker.get("seconds", 0.0)),
         kind=str(marker.get("kind", "")),
-        runs=tuple(os.path.basename(each) for each in cache_usage.of(cache_folders.shelf(key))),
+        runs=tuple(os.path.basename(each) for each in cache_usage.of(cache_folders.of_key(key))),
     )
 
 

@@ -86,9 +86,9 @@ def _remove(entries: Iterable[Entry], dry: bool = False) -> Pruned:
 
 def _in_use(entry: Entry) -> str:
     if cache_listing.age(entry) < FRESH:
-        return "it was built, or a run was given it, less than a minute ago"
-    pids = cache_listing.users(cache_folders.shelf(entry.key))
-    return f"process {', '.join(map(str, pids))} runs in it" if pids else ""
+        return "built or used less than a minute ago"
+    pids = cache_listing.users(cache_folders.of_key(entry.key))
+    return f"in use by process {', '.join(map(str, pids))}" if pids else ""
 
 
 def limit(entries: Sequence[Entry]) -> int:
@@ -112,5 +112,5 @@ def keep_within(place: str, log: Log) -> None:
     for entry in _remove(reversed(over)).removed:
         since = time.strftime("%Y-%m-%d", time.localtime(entry.used))
         names = ", ".join(entry.names) or entry.key[:12]
-        gone = f"Removed the environment {names} from the cache, unused since {since}"
-        log(f"{gone}: see {cache_limit.LIMIT}.")
+        gone = f"Removed environment {names} from the cache, unused since {since}"
+        log(f"{gone} (see {cache_limit.LIMIT}).")

@@ -28,10 +28,10 @@ def note(place: str, folder: str | os.PathLike[str]) -> None:
         pass
 
 
-def of(shelf: str) -> list[str]:
-    """The folders of the runs that have used what lies on ``shelf``, the last one first."""
+def of(folder: str) -> list[str]:
+    """The folders of the runs that have used what lies in ``folder``, the last one first."""
     try:
-        with open(_file(shelf), encoding="utf-8") as handle:
+        with open(_file(folder), encoding="utf-8") as handle:
             lines = handle.read().splitlines()
     except OSError:
         return []
@@ -45,5 +45,5 @@ def _shorten(path: str) -> None:
     write_atomic(path, b"".join(lines[len(lines) // 2 :]))
 
 
-def _file(shelf: str) -> str:
-    return os.path.join(shelf, NAME)
+def _file(folder: str) -> str:
+    return os.path.join(folder, NAME)

@@ -14,10 +14,11 @@ from pathlib import Path
 from scriptrun.environments.builder import Builder, Lock, Log, Stop
 from scriptrun.environments.locks import content_key
 from scriptrun.spec.environment import CONDA, EnvironmentSpec
-from scriptrun.spec.hints import TYPE_CHECKING, Any
 from scriptrun.spec.later import later
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from typing import Any
     from urllib import parse
 
     from scriptrun.environments import health, site_packages

@@ -14,8 +14,11 @@ from urllib.parse import unquote, urlsplit
 from scriptrun.environments.conda import settings as conda_settings
 from scriptrun.environments.uv import index_credentials
 from scriptrun.spec.errors import EnvironmentException
-from scriptrun.spec.hints import Any
 from scriptrun.store.secrets import vault
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
 
 #: what ``defaults`` stands for, unless conda's settings say otherwise
 DEFAULTS = ("https://repo.anaconda.com/pkgs/main", "https://repo.anaconda.com/pkgs/r")
@@ -52,17 +55,17 @@ def troubles(asked: Iterable[str]) -> list[str]:
         if secret:
             shown = channel.replace(secret[1] or secret[2], "***")
             found.append(
-                f"The channel '{shown}' holds a password. Write a variable's name in its place "
-                "(${NAME} or ${secret:NAME}), or put it into ~/.netrc."
+                f"channel {shown!r} contains a password; use a variable or secret instead "
+                "(${NAME} or ${secret:NAME}), or ~/.netrc"
             )
         found += [
-            f"The channel '{channel}' names the variable {name}, which is not set here."
+            f"channel {channel!r} uses the variable {name}, which is not set"
             for name in _VARIABLE.findall(channel)
             if name not in os.environ
         ]
         found += [
-            f"The channel '{channel}' names the secret {name}, which is not kept here: "
-            f"`scriptrun secret set {name}`."
+            f"channel {channel!r} uses the secret {name!r}, which does not exist; run: "
+            f"scriptrun secret set {name}"
             for name in index_credentials.named(channel)
             if not vault.known(name)
         ]

@@ -16,16 +16,18 @@ from pathlib import Path
 from scriptrun.environments import build_process
 from scriptrun.environments.builder import Log, Stop, Stopped
 from scriptrun.spec.errors import EnvironmentException
-from scriptrun.spec.hints import TYPE_CHECKING, Any
 from scriptrun.spec.later import later
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from typing import Any
+
     from scriptrun.environments.conda import errors as conda_errors
 else:
     conda_errors = later("scriptrun.environments.conda.errors")
 
 _WORKER = str(Path(__file__).with_name("worker.py"))
-Ask = Callable[..., dict[str, Any]]
+Ask = Callable[..., dict[str, "Any"]]
 
 
 def cache() -> Path:
@@ -116,26 +118,28 @@ def _taken() -> _Worker:
 
     So is one that was started with other variables (CONDA_OVERRIDE_CUDA, a proxy, ...).
     """
-    while _waiting:
-        worker = _waiting.pop()
+    while True:
+        try:
+            worker = _waiting.pop()
+        except IndexError:
+            return _Worker()
         if worker.owner != os.getpid():
             continue  # this process was forked: it is its parent's
         fresh = time.monotonic() - worker.used < _FRESH and worker.environ == os.environ
         if fresh and worker.process.poll() is None:
             return worker
         worker.end()
-    return _Worker()
 
 
 def _answer(worker: _Worker, log: Log, stop: Stop) -> dict[str, Any]:
     began, allowed = time.monotonic(), build_process.limit()
     while True:
         if stop():
-            raise Stopped("Making the conda environment was stopped.")
+            raise Stopped("The conda environment build was canceled.")
         if allowed and time.monotonic() - began > allowed:
             raise EnvironmentException(
-                f"Making the conda environment took longer than {allowed:g} s, and was ended.",
-                f"{build_process.VARIABLE} sets another limit, 0 none.",
+                f"The conda environment build timed out after {allowed:g} s.",
+                f"To change the limit, set {build_process.VARIABLE} (0: no limit).",
             )
         try:
             line = worker.lines.get(timeout=0.1)
@@ -156,6 +160,6 @@ def _answer(worker: _Worker, log: Log, stop: Stop) -> dict[str, Any]:
 def _broken(worker: _Worker) -> EnvironmentException:
     code = worker.process.wait()
     return EnvironmentException(
-        f"py-rattler ended without an answer (exit code {code}).",
-        f"Is it well? {sys.executable} -c 'import rattler'",
+        f"py-rattler exited unexpectedly (exit code {code}).",
+        f"Check its installation: {sys.executable} -c 'import rattler'",
     )

@@ -28,8 +28,8 @@ def explain(kind: str, message: str) -> EnvironmentException:
         if found is not None:
             return found
     return EnvironmentException(
-        f"The conda environment could not be made: {_joined(text) or kind}.",
-        "The environment's log holds what was done until then.",
+        f"The conda environment build failed: {_joined(text) or kind}.",
+        "For details, see the environment's log.",
     )
 
 
@@ -37,8 +37,8 @@ def _disk(kind: str, text: str) -> EnvironmentException | None:
     if "os error 28" not in text and "o space left" not in text and "os error 122" not in text:
         return None
     return EnvironmentException(
-        "The conda environment could not be made: the disk is full, or a quota is used up.",
-        "Make room in SCRIPTRUN_CACHE, or where conda packages are kept (RATTLER_CACHE_DIR).",
+        "The conda environment build failed: the disk is full or a quota is exceeded.",
+        "Free space in SCRIPTRUN_CACHE or in conda's package cache (RATTLER_CACHE_DIR).",
     )
 
 
@@ -46,8 +46,8 @@ def _unsolvable(kind: str, text: str) -> EnvironmentException | None:
     if kind != "SolverError":
         return None
     return Unsolvable(
-        f"The conda packages cannot be had together:\n{in_words(text)}",
-        "Loosen a version, or add the channel that has the package.",
+        f"The conda packages conflict:\n{in_words(text)}",
+        "Relax a version, or add the channel that has the package.",
     )
 
 
@@ -61,7 +61,7 @@ def _plain(line: str) -> str:
     found = re.match(r"([\s│├└─]*)(.*)", line)
     depth, words = (len(found[1]) // 3, found[2]) if found else (0, line)
     words = re.sub(r" \*(?= |,|\.|$)", "", words)
-    words = words.replace("there are no viable options", "of what follows")
+    words = words.replace("there are no viable options", "of the following")
     words = words.replace("for which no candidates were found", "which no channel has")
     words = re.sub(r"^No candidates were found for (.*?)\.?$", r"No channel has \1.", words)
     return "  " * depth + words.strip()
@@ -76,7 +76,7 @@ def _package(kind: str, text: str) -> EnvironmentException | None:
         return changed(found[1] if found else "A conda package")
     if found and ("404" in text or "os error 2)" in text):
         return EnvironmentException(
-            f"{found[1]}, which the environment is locked to, is gone from its channel.",
+            f"{found[1]} is in the lockfile but no longer in its channel.",
             _ANEW.partition(". ")[2],
         )
     return None
@@ -84,14 +84,11 @@ def _package(kind: str, text: str) -> EnvironmentException | None:
 
 def changed(names: str) -> EnvironmentException:
     """The sentence for packages whose digests are not those that were locked."""
-    return EnvironmentException(
-        f"{names} is not what was locked: its digest is another one.", _ANEW
-    )
+    return EnvironmentException(f"{names} does not match the lockfile: its digest differs.", _ANEW)
 
 
 _ANEW = (
-    "It was changed after the lock was made. Lock the environment anew: scriptrun env build "
-    "--upgrade."
+    "It changed after locking. To lock the environment again, run: scriptrun env build --upgrade"
 )
 
 
@@ -101,18 +98,18 @@ def _unreachable(kind: str, text: str) -> EnvironmentException | None:
     where = re.search(r"(?:https?|file)://[^\s')]+|/\S+repodata\.json", text)
     place = _channel_of(where[0]) if where else "a channel"
     if "401" in text or "403" in text:
-        why, hint = "it refuses", _LOG_IN
+        why, hint = "access denied", _LOG_IN
     elif "could not find subdir" in text or "404" in text:
-        why, hint = "there is no conda channel there", "Look at its name or URL."
+        why, hint = "no conda channel found there", "Check its name or URL."
     else:
-        why = "it cannot be reached from here: " + text.splitlines()[-1].removeprefix("Caused by: ")
-        hint = "Name a channel that can be reached (a mirror's URL, or file:///path)."
-    return EnvironmentException(f"The conda channel {place} could not be read: {why}.", hint)
+        why = "it is unreachable: " + text.splitlines()[-1].removeprefix("Caused by: ")
+        hint = "Use a reachable channel (a mirror's URL or file:///path)."
+    return EnvironmentException(f"Cannot read conda channel {place}: {why}.", hint)
 
 
 _LOG_IN = (
-    "Keep USER:PASSWORD as the secret index-HOST (`scriptrun secret set index-HOST`), name it in "
-    "the channel's URL (${NAME}, ${secret:NAME}), or put it into ~/.netrc."
+    "Store USER:PASSWORD as the secret index-HOST (scriptrun secret set index-HOST), reference it "
+    "in the channel's URL (${NAME}, ${secret:NAME}), or use ~/.netrc."
 )
 
 
@@ -124,8 +121,8 @@ def _malformed(kind: str, text: str) -> EnvironmentException | None:
     if kind not in ("InvalidMatchSpecError", "InvalidPackageNameError", "InvalidChannelError"):
         return None
     return EnvironmentException(
-        f"A conda requirement cannot be read: {_joined(text)}.",
-        "Write it as numpy=1.16, numpy>=1.16,<2 or numpy=1.16.2=py37_0.",
+        f"Invalid conda requirement: {_joined(text)}.",
+        "Use e.g. numpy=1.16, numpy>=1.16,<2 or numpy=1.16.2=py37_0.",
     )
 
 

@@ -21,10 +21,12 @@ from scriptrun.environments.locks import FORMAT
 from scriptrun.environments.uv import relax_pins as uv_relax_pins
 from scriptrun.spec.environment import CONDA, EXACT, EnvironmentSpec
 from scriptrun.spec.errors import EnvironmentException
-from scriptrun.spec.hints import TYPE_CHECKING, Any
 from scriptrun.spec.later import later
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from typing import Any
+
     from scriptrun.environments.conda import pip as conda_pip
 else:
     conda_pip = later("scriptrun.environments.conda.pip")
@@ -44,7 +46,7 @@ def resolve(spec: EnvironmentSpec, log: Log, stop: Stop, glibc: str = "") -> Loc
     if spec.locked:
         return _given(spec)
     wishes = conda_request.of(spec)
-    log(f"Asking {', '.join(map(conda_channels.bare, wishes.channels))} for conda packages.")
+    log(f"Solving conda packages from {', '.join(map(conda_channels.bare, wishes.channels))}.")
     with conda_client.asking(log, stop) as ask:
         may_relax = spec.pins != EXACT
         answer, notes, changes = _solved(ask, wishes, glibc, log, may_relax=may_relax)
@@ -73,21 +75,21 @@ def _given(spec: EnvironmentSpec) -> Lock:
     here = spec.locked.get(conda_platforms.subdir())
     if here is None:
         raise EnvironmentException(
-            f"The environment is locked for {', '.join(spec.locked)}, and this machine is "
+            f"The environment is locked for {', '.join(spec.locked)}, but this machine is "
             f"{conda_platforms.subdir()}.",
-            "Lock it for this platform too: `pixi workspace platform add "
-            f"{conda_platforms.subdir()}`.",
+            "Lock it for this platform too: pixi workspace platform add "
+            f"{conda_platforms.subdir()}",
         )
     kept = sorted(map(_kept, here["conda"]), key=lambda each: str(each["name"]))
     if not _python(kept):
         raise EnvironmentException(
-            "The environment's lock holds no Python, and jobs run in one.",
+            "The environment's lockfile has no Python, which jobs require.",
             "Add python to the project's conda packages and lock it again.",
         )
     lines = (line.replace(" --hash", " \\\n    --hash") for line in here["pip"])
     text = "".join(f"{line}\n" for line in lines)
     names = [f"{each['name']}={each['version']}={each['build']}" for each in kept]
-    note = "Conda packages are installed by py-rattler just as the project's lock names them."
+    note = "py-rattler installs the conda packages exactly as in the project's lockfile."
     return _lock(spec, kept, text, [*names, *here["pip"]], [note], "pixi.lock")
 
 
@@ -158,9 +160,11 @@ def _exact(
     first = wishes.python or f"python {own}.*"
     tries = [(first, True, "")]
     if not wishes.python:
-        tries.append(("python", True, f"Python {own} does not go with the packages."))
+        tries.append(("python", True, f"Python {own} is incompatible with the packages."))
     if len(wishes.channels) > 1:
-        note = "Packages are taken from later channels too: the first that has one does not do."
+        note = (
+            "Also using lower-priority channels, because strict channel priority has no solution."
+        )
         tries.append((wishes.python or "python", False, note))
     failure: Unsolvable | None = None
     for python, strict, note in tries:
@@ -191,4 +195,4 @@ def _kept(record: dict[str, Any]) -> dict[str, Any]:
 def _said(wishes: Wishes) -> str:
     channels = ", ".join(map(conda_channels.bare, wishes.channels))
     named = ", ".join(wishes.specs) or "Python"
-    return f"Conda packages are installed by py-rattler from {channels}: {named}."
+    return f"py-rattler installs conda packages from {channels}: {named}."

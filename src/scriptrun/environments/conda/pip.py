@@ -14,7 +14,10 @@ from scriptrun.environments.uv import requirements as uv_requirements
 from scriptrun.environments.uv import tool as uv_tool
 from scriptrun.runtime.files import write_atomic
 from scriptrun.spec.environment import EXACT, EnvironmentSpec
-from scriptrun.spec.hints import Any
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
 
 
 def locked(

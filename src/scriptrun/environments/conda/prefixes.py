@@ -15,7 +15,10 @@ from pathlib import Path
 
 from scriptrun.environments import site_packages
 from scriptrun.environments.conda import settings as conda_settings
-from scriptrun.spec.hints import Any
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
 
 _ROOTS = (
     *("~/miniforge3", "~/mambaforge", "~/miniconda3", "~/miniconda", "~/anaconda3", "~/anaconda"),

@@ -123,8 +123,7 @@ def translate(specs: Iterable[str]) -> Translation:
         clauses = _clauses((found["rest"] or "") if found else "", RENAMED.get(name, name))
         if found is None or clauses is None:
             troubles.append(
-                f"The conda requirement '{spec}' cannot be read. Write it as "
-                "numpy=1.16 or numpy>=1.16,<2."
+                f"invalid conda requirement {spec!r}; use e.g. numpy=1.16 or numpy>=1.16,<2"
             )
         elif name == "python":
             python = clauses.replace("==", "").replace(".*", "") or None
@@ -152,13 +151,11 @@ def name_of(spec: str) -> str:
 def refusal(unknown: Sequence[str]) -> str:
     """One sentence for all conda packages that no builder here can install, and what to do."""
     names = ", ".join(f"'{name}'" for name in unknown)
-    those = (
-        "these conda packages, which are" if len(unknown) > 1 else "this conda package, which is"
-    )
+    those = "conda packages that are" if len(unknown) > 1 else "a conda package that is"
     return (
-        f"The environment asks for {those} not known to stand on PyPI: {names}. "
-        "Name what they are called there under pip, or leave them out; "
-        "or make the conda environment yourself and give its interpreter's path."
+        f"the environment requires {those} not known to be on PyPI: {names}; "
+        "list the PyPI equivalent under pip, remove it, "
+        "or create the conda environment yourself and give its interpreter's path"
     )
 
 
@@ -195,11 +192,7 @@ def _clause(text: str, name: str) -> str | None:
 def _notes(requirements: Sequence[str], carried: Sequence[str]) -> list[str]:
     notes = []
     if requirements:
-        notes.append(
-            f"Conda packages are taken from PyPI and built by uv: {', '.join(requirements)}."
-        )
+        notes.append(f"Installing conda packages from PyPI with uv: {', '.join(requirements)}.")
     if carried:
-        notes.append(
-            f"Conda packages that PyPI's wheels bring along are left out: {', '.join(carried)}."
-        )
+        notes.append(f"Skipping conda packages that PyPI wheels include: {', '.join(carried)}.")
     return notes

@@ -12,11 +12,14 @@ from collections.abc import Callable, Iterator, Sequence
 
 from scriptrun.environments.conda import pypi_names
 from scriptrun.environments.conda.errors import Unsolvable
-from scriptrun.spec.hints import Any
 from scriptrun.spec.values import Value
 
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
+
 #: solves specifications, for the lowest versions of what they name or not: the records
-Solve = Callable[[Sequence[str], bool], list[dict[str, Any]]]
+Solve = Callable[[Sequence[str], bool], list[dict[str, "Any"]]]
 #: by name: the version (and build) that was asked for, and the one that is given
 Changes = dict[str, tuple[str, str]]
 

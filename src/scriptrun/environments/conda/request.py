@@ -64,12 +64,12 @@ def troubles(spec: EnvironmentSpec) -> list[str]:
     found = []
     way = os.environ.get(SETTING) or "auto"
     if way not in _WAYS:
-        found.append(f"{SETTING} is '{way}', and may be {', '.join(_WAYS[:-1])} or {_WAYS[-1]}.")
+        found.append(f"invalid {SETTING}={way!r}; use {', '.join(_WAYS[:-1])} or {_WAYS[-1]}")
     if not is_here():
         found.append(_lacking(spec))
     found += [
-        f"The conda requirement '{each}' cannot be read. Write it as numpy=1.16, numpy>=1.16,<2 "
-        "or numpy=1.16.2=py37_0."
+        f"invalid conda requirement {each!r}; use e.g. numpy=1.16, numpy>=1.16,<2 "
+        "or numpy=1.16.2=py37_0"
         for each in spec.conda
         if not pypi_names.name_of(each)
     ]
@@ -78,7 +78,7 @@ def troubles(spec: EnvironmentSpec) -> list[str]:
         and interpreter_discovery.parse(spec.python) is None
         and spec.python[0] not in "<>=!~"
     ):
-        found.append(f"'{spec.python}' is no version of Python such as 3.8 or 3.8.13.")
+        found.append(f"invalid Python version {spec.python!r}; use e.g. 3.8 or 3.8.13")
     found += conda_channels.troubles(spec.channels)
     found += uv_requirements.troubles(spec.replace(conda=(), python=None))
     return found
@@ -86,8 +86,8 @@ def troubles(spec: EnvironmentSpec) -> list[str]:
 
 def _lacking(spec: EnvironmentSpec) -> str:
     unknown = pypi_names.translate(spec.conda).unknown or spec.conda
-    names = ", ".join(f"'{each}'" for each in unknown) or "a Python of conda's"
+    names = ", ".join(f"'{each}'" for each in unknown) or "a conda Python"
     return (
-        f"The environment asks for {names}, which conda's channels have and PyPI is not known to: "
-        f"{INSTALL} brings what installs them."
+        f"the environment requires {names}, which only conda channels provide; to install from "
+        f"them, run {INSTALL}"
     )

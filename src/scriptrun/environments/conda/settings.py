@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import os
 
-from scriptrun.spec.hints import Any
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
 
 
 def settings() -> dict[str, Any]:

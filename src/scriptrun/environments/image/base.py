@@ -15,8 +15,11 @@ from scriptrun.environments.image.registry import id_of
 from scriptrun.spec.digests import digest_of
 from scriptrun.spec.environment import EnvironmentSpec
 from scriptrun.spec.errors import EnvironmentException
-from scriptrun.spec.hints import Any
 from scriptrun.store import container_tool
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
 
 _ARCHITECTURES = {"x86_64": "amd64", "aarch64": "arm64"}
 
@@ -34,7 +37,7 @@ def get(spec: EnvironmentSpec, log: Log, stop: Stop) -> str:
         return there
     if image.startswith("localhost/"):
         raise EnvironmentException(
-            f"There is no image {image} here.", "Build it, or name one of a registry."
+            f"Image {image!r} not found on this machine.", "Build it, or use one from a registry."
         )
     registry = spec.docker.get("registry") or {}
     log(f"Pulling {image}.")
@@ -42,7 +45,7 @@ def get(spec: EnvironmentSpec, log: Log, stop: Stop) -> str:
     image_registry.pull(image, _platform(spec), address, user, log, stop)
     pulled = id_of(image)
     if not pulled:
-        raise EnvironmentException(f"The image {image} was pulled, and is not there.")
+        raise EnvironmentException(f"Image {image!r} is missing after pulling it.")
     return pulled
 
 
@@ -50,8 +53,8 @@ def named(spec: EnvironmentSpec) -> str:
     """What the base is, in words."""
     context = spec.docker.get("build_context")
     if spec.docker.get("dockerfile"):
-        return "of the environment's Dockerfile"
-    return f"of the build context {context['path']}" if context else full_name(spec)
+        return "from the environment's Dockerfile"
+    return f"from build context {context['path']}" if context else full_name(spec)
 
 
 def full_name(spec: EnvironmentSpec) -> str:
@@ -79,7 +82,7 @@ def inspect(image: str) -> dict[str, Any]:
         container_tool.require(), ["image", "inspect", "--format", "{{json .Config}}", image]
     )
     if said.code:
-        raise EnvironmentException(f"The image {image} cannot be looked at: {said.error}")
+        raise EnvironmentException(f"Cannot inspect image {image!r}: {said.error}")
     found: dict[str, Any] = json.loads(said.out) or {}
     return found
 
@@ -109,5 +112,5 @@ def _built(spec: EnvironmentSpec, log: Log, stop: Stop) -> str:
                 handle.write(docker["dockerfile"])
             words += ["--file", path, folder]
         log(f"Building the image {named(spec)}.")
-        image_tool.run(words, f"Building the image {named(spec)}", log, stop)
+        image_tool.run(words, f"Building image {named(spec)}", log, stop)
     return id_of(tag)

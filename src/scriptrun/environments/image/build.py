@@ -12,7 +12,7 @@ import re
 import subprocess
 import tempfile
 
-from scriptrun.environments.builder import Lock, Log, Stop
+from scriptrun.environments.builder import Lock, Log, Registry, Stop
 from scriptrun.environments.image import base as image_base
 from scriptrun.environments.image import conda as image_conda
 from scriptrun.environments.image import git as image_git
@@ -32,13 +32,15 @@ from scriptrun.store import container_tool
 _HANDS = "/run/scriptrun"
 
 
-def build(spec: EnvironmentSpec, lock: Lock, key: str, log: Log, stop: Stop) -> str:
+def build(
+    spec: EnvironmentSpec, lock: Lock, key: str, registry: Registry, log: Log, stop: Stop
+) -> str:
     """The id of the image that ``lock`` describes; what is there already is not made again."""
     packed = is_packed(lock)
     made_here = packed or is_made(spec)
     tag = tag_of(key)
     there = image_registry.id_of(tag if packed else lock["base"])
-    there = there or (image_registry.fetch(key, tag, log, stop) if made_here else "")
+    there = there or (image_registry.fetch(key, tag, registry, log, stop) if made_here else "")
     if there:
         return there
     base = _base(spec, lock, log, stop)
@@ -57,12 +59,12 @@ def _base(spec: EnvironmentSpec, lock: Lock, log: Log, stop: Stop) -> str:
     base = image_base.get(spec, log, stop)
     if base != lock["base"] and not is_made(spec):
         raise EnvironmentException(
-            f"The image {lock['named']} is another one now, and the one that the environment "
-            "was locked to is gone.",
-            "Lock it anew: scriptrun env build --upgrade.",
+            f"Image {lock['named']!r} has changed, and the version in the lockfile is "
+            "no longer available.",
+            "To lock the environment again, run: scriptrun env build --upgrade",
         )
     if base != lock["base"]:
-        log(f"The image {lock['named']} was made anew: {base[:12]}.")
+        log(f"Rebuilt image {lock['named']}: {base[:12]}.")
     return base
 
 
@@ -118,7 +120,7 @@ def _add_old_names(name: str, lock: Lock, log: Log, stop: Stop) -> None:
     with tempfile.TemporaryDirectory(prefix="scriptrun-build-") as folder:
         compat_names.put(folder)
         words = ["cp", f"{folder}/.", f"{name}:{VENV}/lib/python{minor}/site-packages"]
-        image_tool.run(words, f"Putting old names into {lock['named']}", log, stop)
+        image_tool.run(words, f"Adding compatibility names to {lock['named']}", log, stop)
 
 
 def _flags(spec: EnvironmentSpec, lock: Lock) -> list[str]:
@@ -161,7 +163,7 @@ def _layer(
         try:
             image_tool.run(
                 [*_start(name, mounts, told, trees), base, *program, *words],
-                f"Putting the packages into the image {lock['named']}",
+                f"Installing the packages into image {lock['named']}",
                 log,
                 stop,
                 environ={key: _moved(value, here) for key, value in told.items()},
@@ -259,9 +261,9 @@ def _keep(name: str, tag: str, base: str, log: Log, stop: Stop, variables: dict[
     if not path.startswith(first + ":"):
         path = f"{first}:{path}"
     environ = {"PATH": path, **variables}
-    made = _commit(name, environ, f"Keeping the image {tag}", stop)
-    image_tool.run(["tag", made, tag], f"Naming the image {tag}", lambda _: None, stop)
-    log(f"Made the image {tag}.")
+    made = _commit(name, environ, f"Committing image {tag}", stop)
+    image_tool.run(["tag", made, tag], f"Tagging image {tag}", lambda _: None, stop)
+    log(f"Built image {tag}.")
     return made
 
 
@@ -279,7 +281,7 @@ def _commit(name: str, environ: dict[str, str], doing: str, stop: Stop) -> str:
         image_tool.run(["rmi", image], doing, lambda _: None, stop)
     raise EnvironmentException(
         f"{doing} failed: the container tool changed the value of {', '.join(wrong)}.",
-        "Set the variable for the job and not in the environment, or simplify its value.",
+        "Set the variable on the job instead of the environment, or simplify its value.",
     )
 
 

@@ -17,8 +17,11 @@ from scriptrun.environments.uv import requirements as uv_requirements
 from scriptrun.runtime.files import read_json, to_json, write_atomic
 from scriptrun.spec.environment import CONDA, IMAGE, EnvironmentSpec
 from scriptrun.spec.errors import EnvironmentException
-from scriptrun.spec.hints import Any
 from scriptrun.store import container_tool
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
 
 #: in the place: the image as the nodes of a cluster take it, by their tool
 FILES = {"podman": "image.tar", "apptainer": "image.sif", "enroot": "image.sqsh"}
@@ -40,7 +43,7 @@ class Image(Builder):
         context = spec.docker.get("build_context") or {}
         path = context.get("path")
         if context and context.get("type", "local") == "local" and not os.path.isdir(path or ""):
-            found.append(f"The build context {path} is no directory here.")
+            found.append(f"build context {str(path)!r} is not a directory on this machine")
         return found
 
     @classmethod
@@ -55,13 +58,16 @@ class Image(Builder):
 
     def build(self, place: str, log: Log, stop: Stop) -> None:
         """See to it that the image is in the tool's store; note its id."""
-        image = _loaded("image.build").build(self.spec, self.lock, self.key(), log, stop)
+        image = _loaded("image.build").build(
+            self.spec, self.lock, self.key(), self.registry, log, stop
+        )
         tool = container_tool.require()
         note = {"image": image, "tool": tool.path, "kind": tool.kind, "root": tool.root}
         note["kept"] = kept_as(tool, image)
         note["tag"] = tag_of(self.key()) if is_packed(self.lock) else ""
         if has_packages(self.spec) or is_made(self.spec):
-            note["unpushed"] = _loaded("image.registry").push(image, self.key(), log, stop)
+            push = _loaded("image.registry").push
+            note["unpushed"] = push(image, self.key(), self.registry, log, stop)
         if self.nodes:
             _loaded("image.export").carry(self.nodes, image, place, log, stop)
         write_atomic(os.path.join(place, NOTE), to_json(note))
@@ -81,7 +87,7 @@ class Image(Builder):
         said = container_tool.run(tool, ["rmi", tag]) if tag else container_tool.Said(0, "", "")
         if said.code and "in use" in said.error:
             raise EnvironmentException(
-                f"The image {tag} is in use by a container.", "Wait for the end of its run."
+                f"Image {tag!r} is in use by a container.", "Wait for its run to finish."
             )
         _loaded("image.removal").remove_layers(tool, place)
 
@@ -98,16 +104,16 @@ class Image(Builder):
         """Whether the image has gone from the store, as far as files tell."""
         note = read_json(os.path.join(place, NOTE))
         if not isinstance(note, dict):
-            return "its build was cut short"
+            return "its build was interrupted"
         if self.nodes:
             gone = not os.path.exists(os.path.join(place, FILES[self.nodes]))
-            return f"its file {FILES[self.nodes]} is gone" if gone else ""
+            return f"its file {FILES[self.nodes]} is missing" if gone else ""
         tool = container_tool.tool()
         if tool is not None and (tool.kind, tool.root) != (note["kind"], note["root"]):
-            return f"its image lies in the store of {note['kind']} at {note['root'] or 'its place'}"
+            return f"its image is in another {note['kind']} store ({note['root'] or 'unknown'})"
         kept = note["kept"]
         if kept and os.path.isdir(os.path.dirname(kept)) and not os.path.exists(kept):
-            return f"its image is no longer in {note['kind']}'s store"
+            return f"its image is missing from {note['kind']}'s store"
         return ""
 
     def python(self, place: str) -> str:

@@ -20,8 +20,11 @@ from scriptrun.runtime import conda_prefix
 from scriptrun.spec.digests import digest_of
 from scriptrun.spec.environment import EnvironmentSpec
 from scriptrun.spec.errors import EnvironmentException
-from scriptrun.spec.hints import Any
 from scriptrun.store import container_tool
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
 
 _PRINT = "import json, os; print(json.dumps(dict(os.environ)))"
 _SOURCE = (
@@ -39,9 +42,9 @@ def locked(
     """What the lock of an image with conda packages says of them; ``glibc`` is the image's."""
     if image_base.foreign(spec):
         raise EnvironmentException(
-            f"Conda packages are put into images of this machine's kind only, and the image is to "
-            f"be for {image_base.foreign(spec)}.",
-            "Leave environment.docker.platform as it is, or build the image by a Dockerfile.",
+            f"Cannot install conda packages into an image for another platform "
+            f"({image_base.foreign(spec)}).",
+            "Keep the default environment.docker.platform, or use a Dockerfile.",
         )
     found = conda_lock.resolve(spec, log, stop, glibc=glibc)
     names = {each["name"] for each in found["conda"]}
@@ -73,9 +76,9 @@ def fill(
         os.makedirs(prefix)
         conda_builder.install(spec, lock, prefix, log, stop, elsewhere=VENV)
         create = ["create", "--name", name, "--pull=never", "--network=none", base, "true"]
-        image_tool.run(create, f"Taking the image {lock['named']}", log, stop)
+        image_tool.run(create, f"Preparing image {lock['named']}", log, stop)
         copy = ["cp", f"{root}/.", f"{name}:/"]
-        image_tool.run(copy, f"Copying conda's packages into {lock['named']}", log, stop)
+        image_tool.run(copy, f"Copying conda packages into {lock['named']}", log, stop)
         return conda_prefix.settings(prefix), bool(conda_prefix.scripts(prefix))
 
 
@@ -99,8 +102,8 @@ def _variables(image: str, argv: list[str]) -> dict[str, str]:
     )
     if said.code or not said.out.startswith("{"):
         raise EnvironmentException(
-            f"The conda environment could not be activated in the image: {said.error}",
-            "Its scripts lie in etc/conda/activate.d, and are run by /bin/sh.",
+            f"Activating the conda environment in the image failed: {said.error}",
+            "Check its scripts in etc/conda/activate.d, which run with /bin/sh.",
         )
     found: dict[str, str] = json.loads(said.out)
     return found

@@ -9,7 +9,10 @@ from collections.abc import Mapping
 from scriptrun.environments.builder import Log, Stop
 from scriptrun.environments.image import tool as image_tool
 from scriptrun.spec.errors import EnvironmentException
-from scriptrun.spec.hints import Any
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
 
 
 def brought(context: Mapping[str, Any], folder: str, log: Log, stop: Stop) -> str:
@@ -24,8 +27,8 @@ def brought(context: Mapping[str, Any], folder: str, log: Log, stop: Stop) -> st
     git = shutil.which("git")
     if git is None:
         raise EnvironmentException(
-            f"The build context {place} lies in git, and there is no git on this machine.",
-            "Install git, or name a directory: DockerBuildContext.from_local_directory.",
+            f"Build context {place!r} requires git, which is not installed.",
+            "Install git, or use DockerBuildContext.from_local_directory.",
         )
     address, _, rest = place.partition("#")
     ref, _, below = rest.partition(":")
@@ -37,12 +40,12 @@ def brought(context: Mapping[str, Any], folder: str, log: Log, stop: Stop) -> st
         ["fetch", "--quiet", "--depth", "1", "--", address, ref or "HEAD"],
         ["checkout", "--quiet", "FETCH_HEAD"],
         ["submodule", "--quiet", "update", "--init", "--recursive", "--depth", "1"],
-        ["log", "-1", "--format=The build context is the commit %H."],
+        ["log", "-1", "--format=Build context commit: %H."],
     ):
         image_tool.execute(
             [*started, *words],
             "git",
-            f"Fetching the build context {place}",
+            f"Fetching build context {place}",
             log,
             stop,
             environ={"GIT_TERMINAL_PROMPT": "0"},

@@ -23,7 +23,7 @@ def carry(kind: str, image: str, place: str, log: Log, stop: Stop) -> None:
     Raises EnvironmentException, also where the tool that makes such a file is not here.
     """
     goal, tool = os.path.join(place, FILES[kind]), container_tool.require()
-    log(f"Writing the image for {kind} on the nodes: {goal}")
+    log(f"Exporting the image for {kind} on the nodes: {goal}")
     if kind == "enroot":
         source = f"podman://{image}" if tool.kind == "podman" else f"dockerd://{image}"
         _make([_program("enroot"), "import", "--output", goal, source], kind, log, stop)
@@ -38,7 +38,7 @@ def carry(kind: str, image: str, place: str, log: Log, stop: Stop) -> None:
 
 
 def _make(argv: list[str], kind: str, log: Log, stop: Stop) -> None:
-    image_tool.execute(argv, kind, f"Making the image for {kind}", _quiet, stop)
+    image_tool.execute(argv, kind, f"Converting the image for {kind}", _quiet, stop)
 
 
 def _program(*names: str) -> str:
@@ -47,9 +47,9 @@ def _program(*names: str) -> str:
         if found:
             return found
     raise EnvironmentException(
-        f"The nodes run containers with {names[0]}, and it is not on this machine, where their "
-        "images are made.",
-        f"Install {names[0]} here, or name another: scriptrun compute set NAME --containers podman",
+        f"Preparing images for {names[0]} requires {names[0]} on this machine, but it is not "
+        "installed.",
+        f"Install {names[0]}, or use another tool: scriptrun compute set NAME --containers podman",
     )
 
 

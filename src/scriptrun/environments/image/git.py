@@ -49,9 +49,8 @@ def _fetch(
     git = shutil.which("git")
     if git is None:
         raise EnvironmentException(
-            f"A requirement lies in the git repository {address}, and there is no git on this "
-            "machine.",
-            "Install git, or name a release of the package.",
+            f"Requirement from git repository {address} requires git, which is not installed.",
+            "Install git, or use a released version of the package.",
         )
     os.makedirs(tree)
 
@@ -59,7 +58,7 @@ def _fetch(
         image_tool.execute(
             [git, "-C", tree, *words],
             "git",
-            f"Fetching the repository {address}",
+            f"Fetching repository {address}",
             log,
             stop,
             environ={"GIT_TERMINAL_PROMPT": "0", **_variables(private)},

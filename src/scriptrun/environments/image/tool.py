@@ -93,18 +93,18 @@ def failure(doing: str, kind: str, lines: Sequence[str], code: int) -> Environme
 
 def _hint(text: str, kind: str, pulls: bool) -> str:
     if "no space left" in text:
-        return f"The disk is full: `{kind} image prune` makes room in its store."
+        return f"The disk is full. To free space, run: {kind} image prune"
     if not pulls:
         return ""
     if any(word in text for word in ("unauthorized", "authentication required", "denied")):
         return (
-            f"The registry refuses: log in where the job is prepared (`{kind} login REGISTRY`), or "
-            "give base_image_registry.username and .password."
+            f"The registry denied access. Log in on the submitting machine ({kind} login "
+            "REGISTRY), or set base_image_registry.username and .password."
         )
     if any(word in text for word in ("no such host", "timeout", "connection refused", "dial tcp")):
-        return "The registry cannot be reached from here."
+        return "The registry is unreachable from this machine."
     if "manifest unknown" in text or "not found" in text:
-        return "Look at the image's name and tag."
+        return "Check the image's name and tag."
     return ""
 
 

@@ -15,10 +15,10 @@ from collections.abc import Iterator
 
 from scriptrun.environments.interpreter import facts as interpreter_facts
 from scriptrun.spec.errors import EnvironmentException
-from scriptrun.spec.hints import TYPE_CHECKING
 from scriptrun.spec.later import later
 from scriptrun.spec.values import Value
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from scriptrun.environments.interpreter import version_ranges
 else:
@@ -106,8 +106,7 @@ def choose(wanted: str | None) -> tuple[Python, str]:
     asked = ".".join(map(str, numbers))
     return (
         newest,
-        f"Python {asked} was asked for; {newest.version} is used, the one of its "
-        "line that is here.",
+        f"Python {asked} requested; using {newest.version}, the installed version of that series.",
     )
 
 
@@ -118,21 +117,18 @@ def missing(wanted: str | None) -> str:
     numbers = parse(wanted)
     if not is_version(wanted):
         return (
-            f"The environment asks for Python '{wanted}', which is no version such as 3.10 or "
-            "3.8.13, and no condition such as >=3.9,<3.12."
+            f"invalid Python version {wanted!r}; use e.g. 3.10 or "
+            "3.8.13, or a specifier, e.g. >=3.9,<3.12"
         )
     if numbers is not None and numbers[:2] < OLDEST[: len(numbers)]:
         return (
-            f"The environment asks for Python {wanted}, and environments are "
-            "built for 3.6 and newer."
+            f"the environment requires Python {wanted}, but scriptrun supports Python 3.6 and newer"
         )
     if any(True for _ in (_fitting(numbers) if numbers else _meeting(wanted))):
         return ""
     here = sorted({python.minor for python in found() if python.minor >= OLDEST})
     names = ", ".join(f"{major}.{minor}" for major, minor in here)
-    return (
-        f"The environment asks for Python {wanted}, which is not on this machine (here: {names})."
-    )
+    return f"The environment requires Python {wanted}, which is not installed (installed: {names})."
 
 
 def hint(wanted: str | None) -> str:
@@ -218,6 +214,6 @@ def _how_to_install(wanted: str | None) -> str:
     minor = ".".join(map(str, (parse(wanted or "") or ())[:2]))
     minor = minor or (f"'{wanted}'" if wanted and is_version(wanted) else "3.11")
     return (
-        f"Install it (`uv python install {minor}` or `pyenv install {minor}`), "
-        "or ask for a version that is here."
+        f"Install it (uv python install {minor}, or pyenv install {minor}), "
+        "or request an installed version."
     )

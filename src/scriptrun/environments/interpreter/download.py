@@ -30,7 +30,7 @@ def obtain(wanted: str | None, log: Log, stop: Stop) -> tuple[Python, str]:
     lacking = interpreter_discovery.missing(wanted)
     version = offered(wanted or "") if lacking else ""
     if version:
-        log(f"Python {wanted} is not on this machine: uv downloads {version}.")
+        log(f"Python {wanted} is not installed; downloading {version} with uv.")
         try:
             uv_tool.run(["python", "install", version], os.getcwd(), log, stop, _settings())
         except Stopped:
@@ -64,8 +64,8 @@ def allowed() -> bool:
 
 def _why_not() -> str:
     if os.environ.get("UV_PYTHON_DOWNLOADS", "").lower() in _NO:
-        return f"UV_PYTHON_DOWNLOADS={os.environ['UV_PYTHON_DOWNLOADS']} keeps uv from getting it. "
-    return "" if allowed() else "UV_OFFLINE keeps uv from downloading it. "
+        return f"UV_PYTHON_DOWNLOADS={os.environ['UV_PYTHON_DOWNLOADS']} disables downloads. "
+    return "" if allowed() else "UV_OFFLINE disables downloads. "
 
 
 def _downloads() -> list[tuple[int, ...]]:
@@ -99,7 +99,7 @@ def _settings() -> dict[str, str]:
 
 def _not_brought(lacking: str, version: str, failure: EnvironmentException) -> EnvironmentException:
     return EnvironmentException(
-        f"{lacking} uv could not download {version}: {failure.message}",
-        "Ask for a version that is here, install it by other means (pyenv, a package of the "
-        "system), or name a place that has it: UV_PYTHON_INSTALL_MIRROR.",
+        f"{lacking} uv failed to download {version}: {failure.message}",
+        "Request an installed version, install it by other means (pyenv, system package), or "
+        "set a mirror with UV_PYTHON_INSTALL_MIRROR.",
     )

@@ -49,7 +49,7 @@ class Existing(Builder):
 
     def ill(self, place: str) -> str:
         """Whether the interpreter went away."""
-        return "" if _runnable(self.lock["python"]) else f"{self.lock['python']} is gone"
+        return "" if _runnable(self.lock["python"]) else f"{self.lock['python']} is missing"
 
     def python(self, place: str) -> str:
         """The interpreter's own path."""
@@ -90,8 +90,8 @@ def _too_old(python: str) -> str:
     if [int(part) for part in version[:2] if part.isdigit()] >= [3, 6] or len(version) < 2:
         return ""
     return (
-        f"The interpreter {python} is Python {'.'.join(version)}, and jobs run on 3.6 and newer. "
-        "Name another one."
+        f"interpreter {python!r} is Python {'.'.join(version)}, but jobs require 3.6 or newer; "
+        "use another interpreter"
     )
 
 
@@ -100,26 +100,22 @@ def _trouble(spec: EnvironmentSpec) -> str:
     if python is not None:
         return _too_old(python)
     name = spec.interpreter or "python3"
-    asked = f"The environment asks for the interpreter '{name}', "
+    asked = f"interpreter {name!r} of the environment "
     path = os.path.expanduser(name)
     if os.sep not in name:
-        return (
-            f"{asked}and no such command is on PATH. Give the path of an "
-            "interpreter, or one that is there."
-        )
+        return f"{asked}is not on PATH; give the path of an existing interpreter"
     if os.path.isdir(path):
         return (
-            f"{asked}which is a directory. Give the path of the interpreter in "
-            f"it, such as {path}/bin/python."
+            f"{asked}is a directory; give the path of the interpreter in it, e.g. {path}/bin/python"
         )
     if os.path.exists(path):
-        return f"{asked}which is not executable. Give the path of a Python interpreter."
+        return f"{asked}is not executable; give the path of a Python interpreter"
     if os.path.lexists(path):
         return (
-            f"{asked}which is a link to {os.path.realpath(path)}, and that is "
-            "gone. Make the environment anew."
+            f"{asked}is a link to {os.path.realpath(path)}, which is "
+            "missing; recreate the environment"
         )
-    return f"{asked}and there is no such file. Give the path of a Python interpreter."
+    return f"{asked}does not exist; give the path of a Python interpreter"
 
 
 def _runnable(path: str) -> bool:

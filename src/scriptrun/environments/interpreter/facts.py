@@ -15,11 +15,11 @@ from scriptrun.environments import site_packages
 from scriptrun.runtime.files import read_json, to_json, write_atomic
 from scriptrun.spec.digests import digest_of
 from scriptrun.spec.errors import EnvironmentException
-from scriptrun.spec.hints import TYPE_CHECKING
 from scriptrun.spec.later import later
 from scriptrun.spec.values import Value
 from scriptrun.store import paths
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     import glob
 else:
@@ -167,7 +167,7 @@ def _started(python: str) -> Facts:
         answer = json.loads(done.stdout.strip().rpartition("\n")[2])
     except (OSError, subprocess.TimeoutExpired, ValueError) as error:
         raise EnvironmentException(
-            f"'{python}' does not answer as a Python interpreter does.",
+            f"{python!r} does not behave like a Python interpreter.",
             "Give the path of a Python interpreter.",
         ) from error
     return Facts(python, answer["version"], answer["prefix"], tuple(answer["sites"]))

@@ -17,7 +17,10 @@ from scriptrun.environments.uv import local_sources
 from scriptrun.environments.uv import requirements as uv_requirements
 from scriptrun.runtime.files import write_atomic
 from scriptrun.spec.environment import PACKAGES, EnvironmentSpec
-from scriptrun.spec.hints import Any
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
 
 
 class Uv(Builder):

@@ -22,10 +22,8 @@ def explain(lines: Sequence[str]) -> tuple[str, str]:
         answer = judge(whole, lines)
         if answer is not None:
             return answer
-    said = causes[0] if causes else "it gave no reason"
-    return f"The environment could not be built: uv says: {_sentence(said)}", _READ_LOG if causes[
-        1:
-    ] else ""
+    said = causes[0] if causes else "no reason given"
+    return f"The environment build failed: {_sentence(said)}", _READ_LOG if causes[1:] else ""
 
 
 def another_python_may_do(lines: Sequence[str]) -> bool:
@@ -46,7 +44,7 @@ def other_versions_may_do(lines: Sequence[str]) -> bool:
 
 UNNAMED = "a package"
 
-_READ_LOG = "The environment's log holds all that uv wrote."
+_READ_LOG = "For uv's full output, see the environment's log."
 
 
 def _causes(lines: Sequence[str]) -> list[str]:
@@ -67,8 +65,8 @@ def _disk(whole: str, lines: Sequence[str]) -> tuple[str, str] | None:
         return None
     where = re.search(r"[`'\"(\s](/[^`'\")\s]+)", whole)
     return (
-        f"The environment could not be written{f' to {where[1]}' if where else ''}: {known[0]}.",
-        "Make room there, or set SCRIPTRUN_CACHE and UV_CACHE_DIR to folders with more.",
+        f"Cannot write the environment{f' to {where[1]}' if where else ''}: {known[0]}.",
+        "Free some disk space, or set SCRIPTRUN_CACHE and UV_CACHE_DIR to other folders.",
     )
 
 
@@ -84,10 +82,10 @@ def _refused(whole: str, lines: Sequence[str]) -> tuple[str, str] | None:
     )
     host = re.sub(r"^\w+://(?:[^/@]*@)?([^/]*).*", r"\1", address)
     return (
-        f"The package index {redact(address)} wants a name and password, or refuses those that it "
-        f"was given: it answered {found[2]}.",
-        f"Keep them as the secret index-{host}, whose value is USER:PASSWORD (`scriptrun secret "
-        f"set index-{host}`), or write ${{secret:NAME}} into the index's address.",
+        f"The package index {redact(address)} requires a username and password, or rejected "
+        f"them: {found[2]}.",
+        f"Store USER:PASSWORD as the secret index-{host} (scriptrun secret set index-{host}), or "
+        f"use ${{secret:NAME}} in the index URL.",
     )
 
 
@@ -99,8 +97,8 @@ def _git(whole: str, lines: Sequence[str]) -> tuple[str, str] | None:
     reason = said[-1] if said else whole
     named = redact(address[1]) if address else "of a requirement"
     return (
-        f"The repository {named} could not be read: {_sentence(reason)}",
-        "Look at its address, at the branch, tag or commit behind @, and at your access to it.",
+        f"Cannot read repository {named}: {_sentence(reason)}",
+        "Check its URL, the branch, tag or commit after @, and your access to it.",
     )
 
 
@@ -114,20 +112,20 @@ def _unsolvable(whole: str, lines: Sequence[str]) -> tuple[str, str] | None:
     if unknown:
         names = ", ".join(f"'{name}'" for name in dict.fromkeys(unknown))
         return (
-            f"There is no package {names} in the package index.",
-            "Look at the name's spelling, or name the index that has it (`--extra-index-url`).",
+            f"Package {names} not found in the package index.",
+            "Check the spelling, or add the index that has it (--extra-index-url).",
         )
     return f"No set of versions satisfies the requirements: {_sentence(reason)}", _hint_for(whole)
 
 
 def _hint_for(whole: str) -> str:
     if "no usable wheels" in whole or "no wheels with a matching" in whole:
-        return "Ask for another Python version, or for a version of that package that has a wheel."
+        return "Use another Python version, or a version of that package that has a wheel."
     if "Requires-Python" in whole or "current Python version" in whole:
-        return "Ask for another Python version, or loosen the version of that package."
+        return "Use another Python version, or relax the version of that package."
     if "no version of" in whole:
-        return "Ask for a version that exists, or loosen the requirement."
-    return "Loosen or remove one of the requirements named."
+        return "Use an existing version, or relax the requirement."
+    return "Relax or remove one of these requirements."
 
 
 def _build(whole: str, lines: Sequence[str]) -> tuple[str, str] | None:
@@ -138,12 +136,12 @@ def _build(whole: str, lines: Sequence[str]) -> tuple[str, str] | None:
     )
     package = f"'{named[1]}'" if named else UNNAMED
     return (
-        f"There is no wheel of {package} for this Python and platform, and "
-        "building it from its source "
+        f"No wheel of {package} for this Python and platform, and "
+        "building it from source "
         f"failed: {_sentence(_last_words(lines))}",
-        "Ask for a newer version that has a wheel, or for an older Python that "
-        "the pinned one supports; "
-        "the environment's log holds the whole output.",
+        "Use a newer version that has a wheel, or an older Python that "
+        "the pinned version supports. "
+        "For the full output, see the environment's log.",
     )
 
 
@@ -166,8 +164,8 @@ def _network(whole: str, lines: Sequence[str]) -> tuple[str, str] | None:
         name = re.search(r"([\w.-]+) was not found in the cache", whole)
         what = f"'{name[1]}'" if name else "A package"
         return (
-            f"{what} is not in uv's cache, and the network is switched off (UV_OFFLINE).",
-            "Unset UV_OFFLINE, or build the environment once where the network is.",
+            f"{what} is not in uv's cache, and UV_OFFLINE disables the network.",
+            "Unset UV_OFFLINE, or build the environment once with network access.",
         )
     failed = re.search(
         r"(?:Failed to fetch|error sending request for url)[:\s]*[`(]?(\S+?)[`)]?(?:\s|$)", whole
@@ -178,10 +176,10 @@ def _network(whole: str, lines: Sequence[str]) -> tuple[str, str] | None:
     if status:
         reason = f"answered {status[1]}"
     else:
-        reason = "could not be reached: " + _sentence(_cause_of_network(whole)).rstrip(".")
+        reason = "is unreachable: " + _sentence(_cause_of_network(whole)).rstrip(".")
     return (
-        f"The package index could not be read: {failed[1]} {reason}.",
-        "Look at the network and at the index settings (UV_DEFAULT_INDEX, "
+        f"Cannot read the package index: {failed[1]} {reason}.",
+        "Check the network and the index settings (UV_DEFAULT_INDEX, "
         "PIP_INDEX_URL, pip.conf, proxies).",
     )
 
@@ -201,20 +199,20 @@ def _hashes(whole: str, lines: Sequence[str]) -> tuple[str, str] | None:
         return None
     package = re.search(r"Hash mismatch for `?([^`\s]+)`?", whole)
     return (
-        f"What the index serves for '{package[1] if package else 'a package'}' is "
-        "not what was locked.",
-        "Lock anew with `scriptrun env build --upgrade`, if that is expected.",
+        f"The index's files for '{package[1] if package else 'a package'}' do "
+        "not match the lockfile.",
+        "If that is expected, lock again: scriptrun env build --upgrade",
     )
 
 
 def _syntax(whole: str, lines: Sequence[str]) -> tuple[str, str] | None:
     if "parse requirement" not in whole and "parse `" not in whole:
         return None
-    reason = next((line for line in _causes(lines)[1:] if line), "it is no requirement")
+    reason = next((line for line in _causes(lines)[1:] if line), "not a requirement")
     text = next((line.strip() for line in lines[2:] if line.strip() and "^" not in line), "")
     return (
-        f"The requirement '{text}' cannot be read: {_sentence(reason)}",
-        "Requirements look like `numpy`, `numpy==1.26.4` or `numpy>=1.26,<2`.",
+        f"Invalid requirement {text!r}: {_sentence(reason)}",
+        "Use e.g. numpy, numpy==1.26.4 or numpy>=1.26,<2.",
     )
 
 

@@ -13,10 +13,10 @@ import os
 import re
 from collections.abc import Iterable, Mapping
 
-from scriptrun.spec.hints import TYPE_CHECKING
 from scriptrun.spec.later import later
 from scriptrun.store.secrets import vault
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from urllib import parse
 else:

@@ -7,9 +7,9 @@ import re
 from collections.abc import Iterable, Iterator
 
 from scriptrun.spec.errors import EnvironmentException
-from scriptrun.spec.hints import TYPE_CHECKING
 from scriptrun.spec.later import later
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     import hashlib
     from urllib import parse
@@ -54,7 +54,7 @@ def refuse_changed(locked: dict[str, str]) -> None:
     if changed:
         raise EnvironmentException(
             f"{', '.join(changed)} has changed since the environment was locked.",
-            "Submit the job anew: it is locked with what is there now.",
+            "Submit the job again to lock the current content.",
         )
 
 

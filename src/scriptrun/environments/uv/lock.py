@@ -92,7 +92,7 @@ def _relaxed(
 ) -> tuple[Python, str, Changes]:
     def compile(request: Request, python: Python, flags: tuple[str, ...]) -> str:
         if stop():
-            raise Stopped("Locking the environment was given up.")
+            raise Stopped("Locking the environment was canceled.")
         return _compile(request, python, (*more, *flags), _unheard, stop)
 
     found = uv_relax_pins.relaxed(request, compile, log, candidates)
@@ -113,7 +113,7 @@ def _any_python(request: Request, built: bool, log: Log, stop: Stop) -> tuple[Py
     except uv_tool.UvFailure as failure:
         if not failure.another_python_may_do:
             raise
-    log(f"The packages can't be had for Python {own.version}: trying the others that are here.")
+    log(f"The packages are unavailable for Python {own.version}; trying other installed versions.")
     others = interpreter_discovery.others()
     answer = _first(request, others, pins, stop)
     if answer is None:
@@ -128,7 +128,7 @@ def _any_python(request: Request, built: bool, log: Log, stop: Stop) -> tuple[Py
     python, text = answer
     if python == own:
         return own, "", text
-    remark = f"Python {python.version} is used: the packages can't be had for {own.version}."
+    remark = f"Using Python {python.version}: the packages are unavailable for {own.version}."
     return python, remark, text
 
 

@@ -10,7 +10,10 @@ from collections.abc import Iterable
 from scriptrun.environments.uv import index_credentials
 from scriptrun.environments.uv.requirements import Request
 from scriptrun.runtime.files import write_atomic
-from scriptrun.spec.hints import Any
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
 
 _CREDENTIALS = re.compile(r"(?<=://)([^/@\s:]*)(?::([^/@\s]*))?@")
 

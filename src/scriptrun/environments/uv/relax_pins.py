@@ -74,7 +74,7 @@ def relaxed(
         found = relaxed(request.replace(lines=lines), compile, log, candidates)
         changes = {old: (old, new) for old, new in gone.items()}
         return found.replace(changes={**changes, **found.changes})
-    log(f"The pins can't all be had: they are relaxed for Python {python.version}.")
+    log(f"Some pins are unavailable; relaxing them for Python {python.version}.")
     nearest, *looser = _ways(request.lines, pins, lowest)
     ways = itertools.chain(
         [nearest], _closest(request, python, pins, lowest, compile), iter(looser)

@@ -7,12 +7,14 @@ import re
 from scriptrun.environments.conda import pypi_names
 from scriptrun.environments.interpreter import discovery as interpreter_discovery
 from scriptrun.spec.environment import EXACT, EnvironmentSpec
-from scriptrun.spec.hints import TYPE_CHECKING, Any
 from scriptrun.spec.later import later
 from scriptrun.spec.values import Value, fresh
 from scriptrun.store.secrets import vault
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from typing import Any
+
     from scriptrun.environments.interpreter import download as interpreter_download
     from scriptrun.environments.uv import index_credentials
 else:
@@ -168,29 +170,26 @@ def _trouble_of(line: str) -> list[str]:
     absent = [name for name in names if not vault.known(name)]
     if absent:
         return [
-            f"The requirement line '{line}' names the secret {each!r}, which is not here. "
-            f"Keep it: scriptrun secret set {each}"
+            f"requirement {line!r} uses the secret {each!r}, which does not exist; run: "
+            f"scriptrun secret set {each}"
             for each in absent
         ]
     secret = _SECRET.search(line)
     if secret:
         shown = line.replace(secret[1], "***")
         return [
-            f"The requirement line '{shown}' holds a password. Keep it as a secret "
-            "(scriptrun secret set NAME), and write ${secret:NAME} in its place, or a variable's "
-            "name: ${NAME}."
+            f"requirement {shown!r} contains a password; store it as a secret "
+            "(scriptrun secret set NAME) and use ${secret:NAME}, or use a variable: ${NAME}"
         ]
     if line and not _BEGINS.match(line):
         return [
-            f"The requirement {line!r} cannot be read: it begins with {line[0]!r}. "
-            "Requirements look like numpy, numpy==1.26.4 or numpy>=1.26,<2."
+            f"invalid requirement {line!r}: it starts with {line[0]!r}; "
+            "use e.g. numpy, numpy==1.26.4 or numpy>=1.26,<2"
         ]
     if _PATH.match(line):
-        return [f"The requirement '{line}' is a relative path. Give an absolute one, or a URL."]
+        return [f"requirement {line!r} is a relative path; use an absolute path or a URL"]
     if _is_option(line):
         word = _OPTION.match(line)
         if word is None or word[0] not in _KNOWN_OPTIONS:
-            return [
-                f"The requirement line '{line}' is an option that is not known here. Leave it out."
-            ]
+            return [f"unsupported option in requirement {line!r}; remove it"]
     return []

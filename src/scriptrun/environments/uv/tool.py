@@ -56,8 +56,8 @@ def binary() -> str:
         path = beside if os.path.exists(beside) else shutil.which("uv")
     if not path:
         raise EnvironmentException(
-            "Environments are built by uv, which is not installed here.",
-            "Install it: `pip install uv`.",
+            "Building environments requires uv, which is not installed.",
+            "Run: pip install uv",
         )
     return path
 

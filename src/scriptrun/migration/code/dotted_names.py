@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
 
 import libcst as cst
 
@@ -12,6 +11,7 @@ from scriptrun.migration.code.edits import Edit
 from scriptrun.migration.code.program import Program
 from scriptrun.migration.findings import LEFT, REWRITTEN
 from scriptrun.migration.rewrite_program import Told
+from scriptrun.spec.values import Value, fresh
 
 Home = Callable[[str, str], str]
 #: why a use of a class, with what it is called, goes beyond scriptrun's own; or ""
@@ -21,13 +21,12 @@ _SHOWN = ("azureml.core.VERSION", "azureml.core.__version__")
 VERSION = "__version__"
 
 
-@dataclass
-class Moved:
+class Moved(Value, frozen=False):
     """The edits, what is told, and the imports that stay with azureml."""
 
-    edits: list[Edit] = field(default_factory=list)
-    told: list[Told] = field(default_factory=list)
-    left: list[cst.CSTNode] = field(default_factory=list)
+    edits: list[Edit] = fresh(default_factory=list)
+    told: list[Told] = fresh(default_factory=list)
+    left: list[cst.CSTNode] = fresh(default_factory=list)
 
 
 def move(program: Program, home: Home, hindrance: Hindrance) -> Moved:
@@ -92,7 +91,7 @@ class _Move:
         """Put scriptrun's names for those that it has; why others stay."""
         stays: list[str] = []
         if "azureml" in self.program.hidden:
-            stays.append("a line that is no Python names it")
+            stays.append("a non-Python line uses it")
         classes: dict[tuple[str, str], list[cst.CSTNode]] = {}
         for node in uses:
             if is_shown(self.program, node) and self._is_free(node):
@@ -104,11 +103,11 @@ class _Move:
             if home:
                 classes.setdefault((text, home), []).append(found)
             else:
-                stays.append(f"scriptrun has no {text.partition('.')[2]} of its own")
+                stays.append(f"scriptrun has no {text.partition('.')[2]}")
         for (text, home), nodes in classes.items():
             problem = self.hindrance(self.program, nodes, text)
             if not problem and not self._is_free(nodes[0]):
-                problem = "the program calls something else scriptrun"
+                problem = "the program uses the name scriptrun for something else"
             if problem:
                 stays.append(problem)
                 continue
@@ -129,12 +128,12 @@ class _Move:
         line = self.program.line(statement)
         told = next(filter(None, reasons), "")
         if told or (others and not any(each.asname for each in statement.names)):
-            told = told or "it stands with others"
+            told = told or "it is imported with other names"
             self.made.told.append(Told(line, LEFT, what, told))
             self.made.left.append(statement)
             self._before(statement)
             return
-        self.made.told.append(Told(line, REWRITTEN, what, "scriptrun's, or needed no more"))
+        self.made.told.append(Told(line, REWRITTEN, what, "replaced or removed"))
         for alias in self._aliases(statement):
             if alias.asname is not None:
                 self.made.edits.append(Edit(*self.program.span(alias.name), "scriptrun"))
@@ -156,7 +155,7 @@ class _Move:
             module, _, name = self.program.qualified(node).rpartition(".")
             problem = self.hindrance(self.program, [node], self.program.source(node))
             if self.home(module, name) != "scriptrun" or problem:
-                return problem or f"scriptrun has no {name} of its own"
+                return problem or f"scriptrun has no {name}"
         return ""
 
     def _versions(self, alias: cst.ImportAlias) -> None:

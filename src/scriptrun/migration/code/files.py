@@ -25,7 +25,7 @@ class Text(NamedTuple):
         try:
             return self.mark + text.encode(self.encoding)
         except UnicodeEncodeError:
-            raise Refused(f"its encoding {self.encoding} cannot hold the result") from None
+            raise Refused(f"its encoding {self.encoding} cannot represent the result") from None
 
 
 def read(path: str) -> bytes:
@@ -34,7 +34,7 @@ def read(path: str) -> bytes:
         with open(path, "rb") as handle:
             return handle.read()
     except OSError as error:
-        raise Refused(f"it cannot be read: {error.strerror}") from None
+        raise Refused(f"cannot read it: {error.strerror}") from None
 
 
 def decoded(raw: bytes, notebook: bool) -> Text:
@@ -46,7 +46,7 @@ def decoded(raw: bytes, notebook: bool) -> Text:
             encoding = tokenize.detect_encoding(io.BytesIO(raw).readline)[0].replace("-sig", "")
         return Text(raw, raw[len(mark) :].decode(encoding), encoding, mark)
     except (SyntaxError, UnicodeDecodeError, LookupError) as error:
-        raise Refused(f"its encoding is not certain: {error}") from None
+        raise Refused(f"its encoding is uncertain: {error}") from None
 
 
 def write(path: str, old: bytes, new: bytes) -> None:
@@ -56,12 +56,12 @@ def write(path: str, old: bytes, new: bytes) -> None:
     """
     place = os.path.realpath(path)
     if not os.access(place, os.W_OK):
-        raise Refused("it may not be written", f"chmod u+w {path}")
+        raise Refused("it is not writable", f"Run: chmod u+w {path}")
     folder, name = os.path.split(place)
     try:
         handle, beside = tempfile.mkstemp(prefix=f".{name}.", dir=folder)
     except OSError as error:
-        raise Refused(f"its directory may not be written: {error.strerror}") from None
+        raise Refused(f"its directory is not writable: {error.strerror}") from None
     try:
         with os.fdopen(handle, "wb") as stream:
             stream.write(new)
@@ -69,10 +69,10 @@ def write(path: str, old: bytes, new: bytes) -> None:
             os.fsync(stream.fileno())
         os.chmod(beside, os.stat(place).st_mode & 0o7777)
         if read(place) != old:
-            raise Refused("it was changed by somebody else while it was rewritten", "Run it again.")
+            raise Refused("it changed during the rewrite", "Run the command again.")
         os.replace(beside, place)
     except OSError as error:
-        raise Refused(f"it cannot be written: {error.strerror}") from None
+        raise Refused(f"cannot write it: {error.strerror}") from None
     finally:
         if os.path.exists(beside):
             os.unlink(beside)

@@ -43,9 +43,9 @@ def cells(content: str) -> list[Cell]:
         whole = json.loads(content)
         kind = whole.get("metadata", {}).get("kernelspec", {}).get("language", "python")
         if "cells" not in whole:
-            raise Refused("it is a notebook of an old format", "jupyter nbconvert --to notebook")
+            raise Refused("unsupported notebook format", "Run: jupyter nbconvert --to notebook")
         if str(kind).lower() not in ("python", "python3", ""):
-            raise Refused(f"it is a notebook in {kind}")
+            raise Refused(f"it is a {kind} notebook")
         found = []
         for at in _items(content, _member(content, _after(content, 0), "cells")):
             kind, source = _member(content, at, "cell_type"), _member(content, at, "source")
@@ -53,7 +53,7 @@ def cells(content: str) -> list[Cell]:
                 found.append(_cell(content, source))
         return found
     except (ValueError, AttributeError, TypeError, RecursionError, StopIteration) as error:
-        raise Refused(f"it is no notebook: {error}") from None
+        raise Refused(f"not a notebook: {error}") from None
 
 
 def _cell(content: str, at: int) -> Cell:

@@ -56,7 +56,7 @@ def named(program: Program) -> Result:
         if used:
             result.edits.append(Edit(*program.span(statement.names), ", ".join(used)))
             what = f"from {_module(program, statement)} import *"
-            reason = f"names what the program uses: {', '.join(used)}"
+            reason = f"now imports only the used names: {', '.join(used)}"
             result.told.append(Told(program.line(statement), REWRITTEN, what, reason))
     return result
 

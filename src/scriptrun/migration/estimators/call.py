@@ -109,15 +109,15 @@ def read(program: Program, call: cst.Call) -> Read:
             given = list(_spread(program, call, arg, freed))
         elif arg.star or (arg.keyword is None and number > 0):
             raise Refused(
-                "it is given arguments by position",
-                "Name them; only source_directory may stand without its name.",
+                "it has positional arguments",
+                "Use keyword arguments; only source_directory may be positional.",
             )
         else:
             name = arg.keyword.value if arg.keyword else "source_directory"
             given = [Setting(name, arg.value, program.source(arg.value), arg)]
         for each in given:
             if each.name in found:
-                raise Refused(f"{each.name} is given twice")
+                raise Refused(f"duplicate argument {each.name}")
             found[each.name] = each
     unknown = sorted(set(found) - PARAMETERS)
     if unknown:
@@ -133,8 +133,8 @@ def _spread(
     pairs = _pairs(program, node)
     if pairs is None:
         raise Refused(
-            f"what **{program.source(arg.value)} holds is not certain",
-            "Write the settings out, or give a dictionary that is made once, of literal names.",
+            f"the content of **{program.source(arg.value)} is uncertain",
+            "Write the settings out, or use a dictionary that is assigned once, with literal keys.",
         )
     inline = node is arg.value
     name = arg.value if isinstance(arg.value, cst.Name) else None
@@ -142,8 +142,8 @@ def _spread(
         steps = dict_building.steps(program, name, estimator_calls(program), spread=True)
         if steps is None:
             raise Refused(
-                f"the dictionary {name.value} is changed or handed on before it is used here",
-                f"Let {name.value}['setting'] = ... be all that is done with it, each once.",
+                f"the dictionary {name.value} is modified or passed on before this use",
+                f"Only assign {name.value}['setting'] = ..., each key once.",
             )
         pairs += [(constants.constant(program, each.key), each.statement.value) for each in steps]
         yield from [Setting(key, value, f"{name.value}[{key!r}]", None) for key, value in pairs]

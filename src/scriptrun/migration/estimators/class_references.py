@@ -13,7 +13,7 @@ from scriptrun.migration.code.program import Program
 from scriptrun.migration.estimators.call import family
 from scriptrun.migration.findings import LEFT, LOOK
 
-_ADVICE = "Make the ScriptRunConfig where it is called."
+_ADVICE = "Create the ScriptRunConfig where it is called."
 
 
 class Place(NamedTuple):
@@ -36,12 +36,12 @@ def places(program: Program) -> Iterator[Place]:
         if isinstance(above, cst.Assign) and _is_other_name(program, above):
             continue
         if any(isinstance(each, cst.Annotation) for each in program.above(node)):
-            yield Place(node, LEFT, name, "an annotation names it, which nothing depends on")
+            yield Place(node, LEFT, name, "used only in an annotation")
         elif _is_asked_for(program, node):
-            reason = "a ScriptRunConfig is none of its kind"
-            yield Place(node, LOOK, name, reason, "Ask for ScriptRunConfig.")
+            reason = "a ScriptRunConfig is not an instance of it"
+            yield Place(node, LOOK, name, reason, "Use ScriptRunConfig.")
         else:
-            reason = "it is used as a value, and what is made of it is not certain"
+            reason = "it is used as a value, and its use is uncertain"
             yield Place(node, LOOK, name, reason, _ADVICE)
 
 

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
-
 import libcst as cst
 
 from scriptrun.migration import datastores, workspaces
@@ -18,13 +16,13 @@ from scriptrun.migration.estimators.distributed_training import NAMES as DISTRIB
 from scriptrun.migration.estimators.distributed_training import Distributed
 from scriptrun.migration.estimators.environment import NAMES as OF_ENVIRONMENT
 from scriptrun.migration.estimators.environment import Made
+from scriptrun.spec.values import Value, fresh
 
 #: names of the ScriptRunConfig's parameters where they are others
 _RENAMED = {"entry_script": "script", "script_params": "arguments"}
 
 
-@dataclass
-class Rewriting:
+class Rewriting(Value, frozen=False):
     """The edits for one call; ``needs`` are names to import, ``notes`` are worth a word.
 
     ``freed`` are dictionaries of settings that the call no longer needs, ``list`` is the one of
@@ -32,10 +30,10 @@ class Rewriting:
     """
 
     call: cst.Call
-    edits: list[Edit] = field(default_factory=list)
-    needs: set[str] = field(default_factory=set)
-    notes: list[str] = field(default_factory=list)
-    freed: list[cst.Name] = field(default_factory=list)
+    edits: list[Edit] = fresh(default_factory=list)
+    needs: set[str] = fresh(default_factory=set)
+    notes: list[str] = fresh(default_factory=list)
+    freed: list[cst.Name] = fresh(default_factory=list)
     list: cst.Dict | None = None
 
 
@@ -98,13 +96,15 @@ class Writer:
         own = target is None or estimator_call.value(self.program, target) == "amlcompute"
         if size is not None and own:
             raise Refused(
-                f"{size.name} asks for a cluster that is made for this run alone",
-                "Name a compute target: compute_target=...",
+                f"{size.name} requests a cluster for this run only",
+                "Set a compute target: compute_target=...",
             )
         if target is None:
-            raise Refused("it names no compute_target")
+            raise Refused("it has no compute_target")
         if size is not None:
-            self.made.notes.append(f"{size.name} is the compute target's own, and is left out")
+            self.made.notes.append(
+                f"removed {size.name}, which is a property of the compute target"
+            )
 
     def _plain(self) -> None:
         for name in ("source_directory", "entry_script", "compute_target"):
@@ -140,13 +140,13 @@ class Writer:
     def _any_words(self, found: Setting, is_dictionary: bool) -> None:
         """The list of whatever dictionary it is when the code runs."""
         if estimator_call.value(self.program, found) is not constants.UNKNOWN and not is_dictionary:
-            raise Refused(f"script_params is {found.text}, and not a dictionary")
+            raise Refused(f"script_params is {found.text}, not a dictionary")
         text = found.text if constants.is_pure(found.node) or is_dictionary else f"({found.text})"
         self.values["arguments"] = script_params.whole(
             self.program, text if is_dictionary else f"({text} or {{}})"
         )
         self.made.notes.append(
-            "script_params becomes a list where it is used: what it holds is not certain"
+            "script_params becomes a list where it is used, because its content is uncertain"
         )
 
     def _note(
@@ -154,8 +154,8 @@ class Writer:
     ) -> None:
         if changed.unsure:
             self.made.notes.append(
-                f"{', '.join(changed.unsure)}: where it is certainly one word, plain "
-                f"{changed.unsure[0]} does"
+                f"{', '.join(changed.unsure)}: if it is always one word, use plain "
+                f"{changed.unsure[0]}"
             )
         for reference in changed.references:
             self._refer(reference, None if is_here else node)
@@ -170,7 +170,7 @@ class Writer:
             statement = self.program.statement(listed)
             indent = self.program.indent(statement) if statement is not None else None
             if statement is None or indent is None:
-                raise Refused("script_params is made in the middle of a line")
+                raise Refused("script_params is created inside another statement")
             place = self.program.line_start(statement)
             self.argument_edits.append(Edit(place, place, f"{indent}{line}{self.program.newline}"))
         self.after.append(
@@ -183,7 +183,7 @@ class Writer:
             return
         node = constants.follow(self.program, found.node)
         if not isinstance(node, cst.List | cst.Tuple):
-            raise Refused("what inputs holds is not certain", "Pass each as an argument.")
+            raise Refused("the content of inputs is uncertain", "Pass each as an argument.")
         for each in node.elements:
             reference = datastores.reference(self.program, each.value)
             named = datastores.named_input(self.program, each.value) if self.ours else ""
@@ -193,9 +193,9 @@ class Writer:
                 continue
             if reference is None:
                 raise Refused(
-                    "inputs= attaches datasets without an argument, which a ScriptRunConfig cannot",
-                    "Pass each as an argument, as '--data', dataset.as_named_input('data'), and "
-                    "have the script take it.",
+                    "inputs= attaches datasets without an argument, which is not supported",
+                    "Pass each as an argument, e.g. '--data', dataset.as_named_input('data'), and "
+                    "read it in the script.",
                 )
             self._refer(reference)
 
@@ -334,14 +334,14 @@ class Writer:
     def _place(self) -> tuple[cst.SimpleStatementLine, str]:
         """The statement that lines may be put before, and its indent."""
         statement = self.program.statement(self.call)
-        advice = "Give the Estimator a statement of its own."
+        advice = "Move the Estimator to its own statement."
         if statement is None:
-            raise Refused("it stands in the line of a compound statement", advice)
+            raise Refused("it is on the line of a compound statement", advice)
         for each in self.program.above(self.call):
             if each is statement:
                 break
             if isinstance(each, _CONDITIONAL):
-                raise Refused("it stands where code is run later, repeatedly or not at all", advice)
+                raise Refused("it is in code that runs later, repeatedly or not at all", advice)
         indent = self.program.indent(statement)
         small = next(
             each
@@ -353,7 +353,7 @@ class Writer:
             or small is not statement.body[0]
             or (self.after and len(statement.body) > 1)
         ):
-            raise Refused("it shares its line with other statements", advice)
+            raise Refused("its line has other statements", advice)
         return statement, indent
 
 

@@ -38,9 +38,7 @@ _FIELDS = {
     "nccl": (),
     "gloo": (),
 }
-_ADVICE = (
-    "Say it as distributed_job_config=MpiConfiguration(...), PyTorchConfiguration(...) or such."
-)
+_ADVICE = "Use distributed_job_config=MpiConfiguration(...) or PyTorchConfiguration(...)."
 
 
 class Distributed:
@@ -61,7 +59,7 @@ class Distributed:
             for name in ("node_count", "process_count_per_node"):
                 value = self._value(name, 1)
                 if isinstance(value, int) and value > 1:
-                    raise Refused(f"{name} is {value}, and nothing says how the job is distributed")
+                    raise Refused(f"{name} is {value}, but no distribution is set")
             return ""
         node = constants.follow(self.program, asked.node)
         kind, given = self._kind(node)
@@ -97,7 +95,7 @@ class Distributed:
         if isinstance(text, str):
             kind = _KINDS.get(text.lower())
             if kind is None:
-                raise Refused(f"there is no distributed_backend {text!r}", _ADVICE)
+                raise Refused(f"unknown distributed_backend {text!r}", _ADVICE)
             return kind, lambda place, name: ""
         kind = None
         if isinstance(node, cst.Call):
@@ -105,13 +103,13 @@ class Distributed:
             if name.startswith(("azureml.", "scriptrun")):
                 kind = _KINDS.get(name.rpartition(".")[2].lower())
         if kind is None:
-            raise Refused("how the job is distributed is not certain", _ADVICE)
+            raise Refused("the job's distribution is uncertain", _ADVICE)
         assert isinstance(node, cst.Call)
         return kind, self._arguments(node)
 
     def _arguments(self, call: cst.Call) -> Any:
         if any(arg.star for arg in call.args):
-            raise Refused("how the job is distributed is not certain", _ADVICE)
+            raise Refused("the job's distribution is uncertain", _ADVICE)
         changed = self._changed()
         if changed:
             known_here = _FIELDS[self.program.qualified(call.func).rpartition(".")[2].lower()]
@@ -125,7 +123,7 @@ class Distributed:
                     if not constants.is_steady(self.program, arg.value) and not self._is_inline(
                         call
                     ):
-                        raise Refused("how the job is distributed is not certain", _ADVICE)
+                        raise Refused("the job's distribution is uncertain", _ADVICE)
                     return self.program.source(arg.value)
             return ""
 

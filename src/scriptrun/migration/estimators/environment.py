@@ -65,7 +65,7 @@ class Made:
             self.text = given.text
             if _may_be_left_out(program, given.node):
                 if framework:
-                    raise Refused("environment_definition may be None, and is not certain")
+                    raise Refused("environment_definition is uncertain and may be None")
                 self.needs.add("Environment")
                 self.text = f"{given.text} or Environment({self._quoted('estimator')})"
             self._variables_later()
@@ -99,7 +99,7 @@ class Made:
     def _check_excluded(self) -> None:
         clashing = [name for name in _EXCLUDED if self._setting(name) is not None]
         if clashing:
-            raise Refused(f"environment_definition excludes {', '.join(clashing)}")
+            raise Refused(f"environment_definition cannot be combined with {', '.join(clashing)}")
 
     def _variables_later(self) -> None:
         found = self._setting("environment_variables")
@@ -127,7 +127,7 @@ class Made:
     def _base(self) -> tuple[str, str]:
         managed = self._value("user_managed", False)
         if self.framework and managed is constants.UNKNOWN:
-            raise Refused("user_managed decides on the packages, and its value is not certain")
+            raise Refused("user_managed determines the packages, but its value is uncertain")
         plain = not self.framework or bool(managed)
         title = frameworks.environment_name("" if plain else self.framework)
         self.needs.add("Environment")
@@ -168,7 +168,7 @@ class Made:
             end = f"-{{{self._other('GPU')} if {text} else {self._other('CPU')}}}"
         whole = f"{parts[0]}{middle}{end}"
         if self._quoted("")[0] in whole or "\n" in whole or "\\" in whole:
-            raise Refused("framework_version and use_gpu are not certain")
+            raise Refused("framework_version and use_gpu are uncertain")
         return f"f{self._quoted(whole)}"
 
     def _other(self, text: str) -> str:
@@ -180,8 +180,8 @@ class Made:
         version, gpu = self._versions(), self._value("use_gpu", False)
         if constants.UNKNOWN in (version, gpu):
             raise Refused(
-                "framework_version or use_gpu is not certain, and no workspace is in sight",
-                "Make the Environment with Environment.get(workspace, name), and give that.",
+                "framework_version or use_gpu is uncertain, and no workspace is in scope",
+                "Pass an Environment from Environment.get(workspace, name).",
             )
         found = curated.get(frameworks.curated_name(self.framework, version, bool(gpu)))
         assert found is not None, "there is one for each version"
@@ -284,13 +284,13 @@ class Packages:
         program, folder = self.made.program, self.made.settings.get("source_directory")
         file = constants.constant(program, found.node)
         if not isinstance(file, str):
-            raise Refused(f"{found.name} is not certain", "Read the file into an Environment.")
+            raise Refused(f"{found.name} is uncertain", "Read the file into an Environment.")
         root = constants.constant(program, folder.node) if folder is not None else "."
         if isinstance(root, str):
             return self.made._quoted(file if root in (".", "") else f"{root.rstrip('/')}/{file}")
         assert folder is not None
         if not constants.is_pure(folder.node):
-            raise Refused("source_directory is made anew each time it is named", "Name it once.")
+            raise Refused("source_directory is evaluated on each use", "Assign it to a variable.")
         self.made.needs.add("os")
         return f"os.path.join({folder.text}, {self.made._quoted(file)})"
 

@@ -132,8 +132,8 @@ class Usages:
         for arg in call.args:
             if isinstance(arg.value, cst.Name) and self.is_config(arg.value):
                 name = arg.value.value
-                reason = f"it is given {name}, which is a ScriptRunConfig now"
-                advice = "Look whether it wants an Estimator: a ScriptRunConfig is submitted alike."
+                reason = f"it receives {name}, which is now a ScriptRunConfig"
+                advice = "Check whether it requires an Estimator; both are submitted the same way."
                 self._look(call, self.program.source(call.func), reason, advice)
 
     def _is_translation(self, func: cst.BaseExpression) -> bool:
@@ -154,7 +154,7 @@ class Usages:
             self._look(
                 call,
                 name,
-                f"whether {self.program.source(arg.value)} is a ScriptRunConfig now is not certain",
+                f"{self.program.source(arg.value)} may now be a ScriptRunConfig",
                 "If it is, pass it as run_config=.",
             )
 
@@ -173,7 +173,7 @@ class Usages:
             self._look(
                 call,
                 "EstimatorStep",
-                "its estimator is not certain",
+                "its estimator is uncertain",
                 "Use PythonScriptStep instead.",
             )
             return
@@ -204,9 +204,9 @@ class Usages:
         if standing and name in _PROPERTIES:
             self.edits.append(Edit(*self.program.span(node.attr), _PROPERTIES[name]))
         elif standing or self._may_be(node.value) or (name in _GONE and self._is_class(node.value)):
-            advice = "Environment.list(workspace) names the versions that there are."
+            advice = "To list versions, use Environment.list(workspace)."
             if name in _PROPERTIES:
-                advice = f"Where it is a ScriptRunConfig, write {_PROPERTIES[name]}."
+                advice = f"If it is a ScriptRunConfig, use {_PROPERTIES[name]}."
             reason = f"a ScriptRunConfig has no {name}"
             self._look(node, self.program.source(node), reason, advice)
 
@@ -234,7 +234,7 @@ class Usages:
                     self._look(
                         each,
                         f"class {each.name.value}",
-                        f"it is a kind of {self.program.source(base.value)}",
+                        f"it is a subclass of {self.program.source(base.value)}",
                         "Write a function that returns a ScriptRunConfig instead.",
                     )
 

@@ -29,7 +29,7 @@ def export(job: JobSpec, form: str, lock: dict[str, Any] | None = None) -> Expor
     """
     if form not in FORMATS:
         raise UserErrorException(
-            f"{form!r} is no format that is known here.", f"Known: {', '.join(FORMATS)}."
+            f"Unknown format {form!r}.", f"Valid formats: {', '.join(FORMATS)}."
         )
     module, name = FORMATS[form]
     write = getattr(importlib.import_module(f"{__name__}.{module}"), name)
@@ -44,8 +44,8 @@ def export_sweep(sweep: Sweep, form: str, lock: dict[str, Any] | None = None) ->
     """
     if form != "azureml-v2":
         raise UserErrorException(
-            f"A sweep cannot be written as {form}.",
-            "azureml-v2 has sweeps; or name one of its runs, which `scriptrun sweep show` lists.",
+            f"Cannot export a sweep as {form}.",
+            "Use azureml-v2, or export one of its runs (see `scriptrun sweep show`).",
         )
     made: Exported = importlib.import_module(f"{__name__}.sweeps").sweep_job(sweep, lock)
     return made

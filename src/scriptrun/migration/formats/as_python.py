@@ -112,7 +112,7 @@ def _settings(place: str, meant: Section, made: Section, lost: list[str]) -> lis
         if isinstance(value, Section) and type(value) is type(other):
             lines += _settings(f"{place}.{name}", value, other, lost)
         elif name == "password":
-            lost.append(f"{place}.{name}: set it from where you keep it, not from a file of code")
+            lost.append(f"{place}.{name}: set it at run time, not in source code")
         elif _is_plain(value):
             lines.append(f"{place}.{name} = {value!r}")
         else:

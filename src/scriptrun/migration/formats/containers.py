@@ -43,11 +43,11 @@ def command(job: JobSpec, lock: dict[str, Any] | None, tool: str = "docker") -> 
     lost = [*losses(job), *data_losses(job)]
     lost += [f"conda packages that PyPI lacks: {', '.join(found.conda)}"] if found.conda else []
     if job.distribution.kind:
-        lost.append(f"it is a {job.distribution.kind} job, and this starts one container")
+        lost.append(f"the {job.distribution.kind} distribution: this starts a single container")
     if job.max_run_duration_seconds is not None:
-        lost.append("the time limit: run it under `timeout`")
+        lost.append("the time limit: run it with `timeout`")
     if found.interpreter:
-        lost.append(f"the interpreter {found.interpreter}: the image's own Python is used")
+        lost.append(f"the interpreter {found.interpreter}: the image's Python is used")
     return Exported({f"{name_of(job)}.{tool}.sh": text}, lost)
 
 

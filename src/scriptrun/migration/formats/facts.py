@@ -4,24 +4,23 @@ from __future__ import annotations
 
 import re
 import shlex
-from dataclasses import dataclass, field
 from typing import Any
 
 from scriptrun.environments.conda import pypi_names
 from scriptrun.environments.uv import requirements as uv_requirements
 from scriptrun.spec.environment import CONDA, INTERPRETER, EnvironmentSpec
 from scriptrun.spec.job import JobSpec
+from scriptrun.spec.values import Value, fresh
 
 _REFERENCE = re.compile(r"\$(?:\{AZUREML_DATAREFERENCE_(\w+)\}|AZUREML_DATAREFERENCE_(\w+))")
 
 
-@dataclass
-class Exported:
+class Exported(Value):
     """A job in another format: the ``files`` by name, the first one the main one, and ``lost``:
     a sentence for each thing that the format cannot say, or that was left out."""
 
     files: dict[str, str]
-    lost: list[str] = field(default_factory=list)
+    lost: list[str] = fresh(default_factory=list)
 
     @property
     def text(self) -> str:
@@ -29,8 +28,7 @@ class Exported:
         return next(iter(self.files.values()))
 
 
-@dataclass
-class Packages:
+class Packages(Value):
     """What the environment is made of: a Python version, requirement lines, options for pip, conda
     packages that PyPI lacks; or an interpreter that is there."""
 
@@ -138,7 +136,9 @@ def losses(job: JobSpec) -> list[str]:
     """What no format can take along."""
     found = [f"{name}: the value comes from the submitting shell" for name in job.passed]
     if job.source_directory:
-        found.append(f"the source directory {job.source_directory} must lie where the job runs")
+        found.append(
+            f"the source directory {job.source_directory}: it must exist where the job runs"
+        )
     return found
 
 

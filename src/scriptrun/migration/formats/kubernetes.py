@@ -156,12 +156,14 @@ def _losses(job: JobSpec, name: str, conda: list[str], interpreter: str | None) 
     if conda:
         lost.append(f"conda packages that PyPI lacks: {', '.join(conda)}")
     if interpreter:
-        lost.append(f"the interpreter {interpreter}: the image's own Python is used")
+        lost.append(f"the interpreter {interpreter}: the image's Python is used")
     kind, ranks = job.distribution.kind, job.distribution.processes_per_node
     if kind == "tensorflow":
-        lost.append("TF_CONFIG: each pod must work it out from NODE_RANK")
+        lost.append("TF_CONFIG: each pod must derive it from NODE_RANK")
     if kind == "mpi" and ranks == 1 and job.distribution.nodes > 1:
-        lost.append("mpirun: each pod starts the script by itself")
+        lost.append("mpirun: each pod starts the script directly")
     if kind and ranks > 1:
-        lost.append(f"{ranks} ranks a node: one process starts; let torchrun or mpirun start them")
+        lost.append(
+            f"{ranks} ranks per node: one process starts; use torchrun or mpirun to start them"
+        )
     return lost

@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import re
 import shlex
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -25,6 +24,7 @@ from scriptrun.config.sections import DockerConfiguration
 from scriptrun.config.sweeps.hyperdrive import HyperDriveConfig
 from scriptrun.migration.formats import shapes, sweeps
 from scriptrun.spec.errors import UserErrorException
+from scriptrun.spec.values import Value, fresh
 
 _STORED = re.compile(r"azureml://datastores/(?P<store>[^/]+)/paths/(?P<path>.*)")
 _PLACE = re.compile(r"\$\{\{\s*(inputs|outputs)\.(\w+)\s*\}\}")
@@ -41,14 +41,13 @@ _OF_SWEEP = {
 _MODES = {"download": "download", "upload": "upload", "rw_mount": "upload"}
 
 
-@dataclass
-class Imported:
+class Imported(Value, frozen=False):
     """A job that was read: its ``config``, the experiment's name, and in ``lost`` a sentence for
     each thing that could not be taken over; ``sweep`` where it is tried many times."""
 
     config: ScriptRunConfig
     experiment: str
-    lost: list[str] = field(default_factory=list)
+    lost: list[str] = fresh(default_factory=list)
     sweep: HyperDriveConfig | None = None
 
 
@@ -61,7 +60,7 @@ def read(path: str | os.PathLike[str], parameters: dict[str, str] | None = None)
     place = Path(path)
     place = place / "MLproject" if place.is_dir() else place
     if not place.is_file():
-        raise UserErrorException(f"There is no file {place}.", "Name a job file.")
+        raise UserErrorException(f"File {str(place)!r} does not exist.", "Give a job file.")
     if place.suffix == ".runconfig":
         return _runconfig(place)
     found = _yaml(place)
@@ -72,8 +71,8 @@ def read(path: str | os.PathLike[str], parameters: dict[str, str] | None = None)
     if found.get("type") == "command" or "command" in found:
         return _v2(place, found)
     raise UserErrorException(
-        f"{place} is no job file that is known here.",
-        "Known are command and sweep jobs of Azure ML v2, .runconfig files and MLproject files.",
+        f"{str(place)!r} is not a supported job file.",
+        "Supported: Azure ML v2 command and sweep jobs, .runconfig files and MLproject files.",
     )
 
 
@@ -81,9 +80,11 @@ def _yaml(place: Path) -> dict[str, Any]:
     try:
         found = yaml.safe_load(place.read_text("utf-8"))
     except (yaml.YAMLError, UnicodeDecodeError, OSError) as error:
-        raise UserErrorException(f"{place} cannot be read as YAML: {error}") from None
+        raise UserErrorException(f"{str(place)!r} is not valid YAML: {error}") from None
     if not isinstance(found, dict):
-        raise UserErrorException(f"{place} holds no job: it is not a mapping of names to values.")
+        raise UserErrorException(
+            f"{str(place)!r} is not a job: expected a mapping of names to values."
+        )
     return found
 
 
@@ -129,7 +130,7 @@ def _v2(place: Path, found: dict[str, Any]) -> Imported:
         str(name): str(value) for name, value in (found.get("environment_variables") or {}).items()
     }
     if found.get("tags"):
-        lost.append(f"the tags {found['tags']!r}: give them to Experiment.submit")
+        lost.append(f"the tags {found['tags']!r}: pass them to Experiment.submit")
     name = found.get("experiment_name") or found.get("display_name") or place.stem
     return Imported(config, _plain(str(name)), lost)
 
@@ -145,7 +146,7 @@ def _inputs(
     for match in re.finditer(r"\$\{\{[^}]*\}\}", found["command"]):
         named = _PLACE.fullmatch(match[0])
         if named is None or named[2] not in values:
-            lost.append(f"{match[0]} in the command: the job says nothing of it")
+            lost.append(f"{match[0]} in the command: the job does not define it")
     return values
 
 
@@ -182,7 +183,9 @@ def _target(compute: Any) -> str:
 
 def _environment(place: Path, given: Any, lost: list[str]) -> Environment | None:
     if isinstance(given, str):
-        lost.append(f"the environment {given!r} is Azure's: name one of yours, or its packages")
+        lost.append(
+            f"the environment {given!r} is Azure's: use one of yours, or specify its packages"
+        )
         return None
     if not isinstance(given, dict):
         return None
@@ -232,16 +235,16 @@ def _mlproject(place: Path, found: dict[str, Any], parameters: dict[str, str]) -
     lost: list[str] = []
     entries = found["entry_points"]
     if not entries:
-        raise UserErrorException(f"{place} has no entry_points.", "There is nothing to run in it.")
+        raise UserErrorException(f"{str(place)!r} has no entry_points.", "Add one to run.")
     name = "main" if "main" in entries else next(iter(entries))
     lost += [f"the entry point {other!r}" for other in entries if other != name]
     entry = entries[name] if isinstance(entries[name], dict) else {}
     shapes.check(place, entry, {"command": shapes.TEXT, "parameters": shapes.MAPPING}, ("command",))
     unknown = sorted(set(parameters) - set(entry.get("parameters") or {}))
     if unknown:
-        known = ", ".join(entry.get("parameters") or {}) or "no parameters"
+        known = ", ".join(entry.get("parameters") or {}) or "none"
         raise UserErrorException(
-            f"The entry point {name!r} has no parameter {unknown[0]!r}.", f"It has {known}."
+            f"Entry point {name!r} has no parameter {unknown[0]!r}.", f"Parameters: {known}."
         )
     values = {key: _default(key, given, parameters, lost) for key, given in
               (entry.get("parameters") or {}).items()}  # fmt: skip
@@ -260,7 +263,7 @@ def _default(key: str, given: Any, parameters: dict[str, str], lost: list[str]) 
         return str(parameters[key])
     if isinstance(given, dict) and "default" in given:
         return str(given["default"])
-    lost.append(f"the parameter {key!r} has no default: give it with --param {key}=VALUE")
+    lost.append(f"the parameter {key!r} has no default: set it with --param {key}=VALUE")
     return f"{{{key}}}"
 
 

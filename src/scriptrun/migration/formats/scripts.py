@@ -33,9 +33,11 @@ def shell(job: JobSpec, lock: dict[str, Any] | None) -> Exported:
     found = packages(job, lock)
     lost = [*losses(job), *data_losses(job), *_environment_losses(job, found)]
     if job.distribution.kind:
-        lost.append(f"it is a {job.distribution.kind} job, and this script starts one process")
+        lost.append(
+            f"the {job.distribution.kind} distribution: this script starts a single process"
+        )
     if job.max_run_duration_seconds is not None:
-        lost.append("the time limit: run it under `timeout`")
+        lost.append("the time limit: run it with `timeout`")
     lines = ["#!/bin/sh", f"# {job.display_name or job.id}", "set -eu", *_source(job)]
     lines += [*_variables(job), *_environment(found), "", "exec " + line_of(job, _QUOTED)]
     return Exported({f"{name_of(job)}.sh": "\n".join(lines) + "\n"}, lost)
@@ -48,7 +50,7 @@ def sbatch(job: JobSpec, lock: dict[str, Any] | None) -> Exported:
     lines = ["#!/bin/bash", *_header(job), "", "set -eu", *_source(job), *_variables(job)]
     lines += [*_environment(found), *_rendezvous(job), "", _started(job, lost)]
     if job.distribution.nodes > 1:
-        lost.append("the environment's folder .venv must lie where all nodes see it")
+        lost.append("the environment's .venv folder: it must be on storage that all nodes share")
     return Exported({f"{name_of(job)}.sbatch": "\n".join(lines) + "\n"}, lost)
 
 
@@ -118,7 +120,7 @@ def _started(job: JobSpec, lost: list[str]) -> str:
     kind = job.distribution.kind
     line = line_of(job, _QUOTED)
     if kind == "tensorflow":
-        lost.append("TF_CONFIG: each task must work it out from SLURM_PROCID")
+        lost.append("TF_CONFIG: each task must derive it from SLURM_PROCID")
     extra = "--mpi=pmix " if kind == "mpi" else ""
     if kind == "pytorch":
         return f"srun bash -c {shlex.quote(f'{_RANKS[kind]} exec {line}')}"

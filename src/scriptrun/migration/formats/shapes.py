@@ -10,8 +10,8 @@ from scriptrun.spec.errors import UserErrorException
 
 TEXT, MAPPING, NUMBER, WHOLE = (str,), (dict,), (int, float), (int,)
 _WORDS: dict[object, str] = {
-    **{TEXT: "a text", MAPPING: "a mapping", NUMBER: "a number", WHOLE: "a whole number"},
-    **{(str, dict): "a text or a mapping", (str, list): "a text or a list"},
+    **{TEXT: "a string", MAPPING: "a mapping", NUMBER: "a number", WHOLE: "an integer"},
+    **{(str, dict): "a string or a mapping", (str, list): "a string or a list"},
 }
 Kinds = Mapping[str, tuple[type, ...]]
 
@@ -53,7 +53,7 @@ PROJECT: Kinds = {
 
 def check(place: Path, found: dict[str, Any], kinds: Kinds, wanted: tuple[str, ...] = ()) -> None:
     """Raise UserErrorException with all that is missing of ``wanted`` or not of its kind."""
-    wrong = [f"it has no {name}" for name in wanted if found.get(name) in (None, "")]
+    wrong = [f"missing {name}" for name in wanted if found.get(name) in (None, "")]
     for name, kind in kinds.items():
         value: Any = found
         for part in name.split("."):
@@ -61,4 +61,6 @@ def check(place: Path, found: dict[str, Any], kinds: Kinds, wanted: tuple[str, .
         if value is not None and (not isinstance(value, kind) or isinstance(value, bool)):
             wrong.append(f"{name} must be {_WORDS[kind]}, not {value!r}")
     if wrong:
-        raise UserErrorException(f"{place} cannot be read: {'; '.join(wrong)}.", "Mend it there.")
+        raise UserErrorException(
+            f"Cannot read {str(place)!r}: {'; '.join(wrong)}.", "Fix the file."
+        )

@@ -64,7 +64,7 @@ def sweep_job(sweep: Sweep, lock: dict[str, Any] | None) -> Exported:
     if policy:
         command["early_termination"] = policy
     if sweep.resume_from or sweep.resume_child_runs:
-        lost.append("the runs that it goes on from")
+        lost.append("the runs that it resumes from")
     text = yaml.safe_dump(command, sort_keys=False, allow_unicode=True, width=100)
     return Exported({**made.files, "job.yml": text}, lost)
 
@@ -90,7 +90,7 @@ def _policy(sweep: Sweep, lost: list[str]) -> dict[str, Any] | None:
     if name in _POLICIES:
         return {"type": _POLICIES[name], **sweep.policy["properties"]}
     if name != early_stopping.NoTerminationPolicy.POLICY_NAME:
-        lost.append(f"the early stopping {name}: v2 has nothing like it")
+        lost.append(f"the early termination policy {name}: v2 has no equivalent")
     return None
 
 
@@ -121,8 +121,8 @@ def read(
             **({"max_duration_minutes": minutes} if minutes else {}),
         )
     except KeyError as error:
-        raise UserErrorException(f"The sweep says no {error.args[0]}.", "Mend it there.") from None
-    refuse(made.problems(), "This sweep cannot be read")
+        raise UserErrorException(f"The sweep has no {error.args[0]}.", "Fix the file.") from None
+    refuse(made.problems(), "Cannot read this sweep")
     return made
 
 
@@ -137,7 +137,9 @@ def _sampling(
         "bayesian": sampling.BayesianParameterSampling,
     }
     if kind not in kinds:
-        raise UserErrorException(f"The sampling_algorithm is {', '.join(kinds)}, not {kind!r}.")
+        raise UserErrorException(
+            f"sampling_algorithm must be one of {', '.join(kinds)}, not {kind!r}."
+        )
     properties: dict[str, Any] = {}
     for name, value in given.items() if isinstance(given, dict) else ():
         if name == "seed":
@@ -148,7 +150,7 @@ def _sampling(
     for name, each in found["search_space"].items():
         space[str(flags.get(name, name))] = _expression(name, each)
         if name not in flags:
-            lost.append(f"where search_space.{name} stands: the script gets it as --{name}")
+            lost.append(f"the position of search_space.{name}: the script receives it as --{name}")
     made: sampling.HyperParameterSampling = kinds[kind](space, properties)
     return made
 
@@ -156,7 +158,7 @@ def _sampling(
 def _expression(name: str, given: Any) -> list[Any]:
     kind = given.get("type") if isinstance(given, dict) else None
     if kind not in _VALUES:
-        raise UserErrorException(f"search_space.{name} is none of {', '.join(_VALUES)}.")
+        raise UserErrorException(f"search_space.{name} must be one of {', '.join(_VALUES)}.")
     return [kind, [given[each] for each in _VALUES[kind]]]
 
 

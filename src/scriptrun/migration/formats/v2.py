@@ -56,7 +56,7 @@ def command_job(job: JobSpec, lock: dict[str, Any] | None) -> Exported:
 def _line(job: JobSpec, lost: list[str]) -> str:
     line = line_of(job, "<%s>")
     if "${{" in line:
-        lost.append("${{...}} in its command line: v2 takes it for a place of its own")
+        lost.append("${{...}} in its command line: v2 treats it as a placeholder")
     for each in data_of(job):
         side = "inputs" if each["input"] else "outputs"
         line = line.replace(f"<{variable(each['name'])}>", f"${{{{{side}.{each['name']}}}}}")
@@ -78,7 +78,9 @@ def _piece(each: dict[str, Any], lost: list[str]) -> dict[str, Any]:
         root = pin["roots"][0]
         place, path = root.get("datastore"), root.get("folder") or root.get("under")
         if len(pin["roots"]) > 1:
-            lost.append(f"the input {each['name']!r} has several sources: only the first is named")
+            lost.append(
+                f"the input {each['name']!r} has several sources: only the first is exported"
+            )
     mode = _MODES.get(each["mode"], "ro_mount")
     if not each["input"]:
         mode = "upload" if each["mode"] == "upload" else "rw_mount"
@@ -87,10 +89,10 @@ def _piece(each: dict[str, Any], lost: list[str]) -> dict[str, Any]:
         made["path"] = f"azureml://datastores/{place}/paths/{(path or '').strip('/')}"
     elif each["input"]:
         made["path"] = f"./{each['name']}"
-        lost.append(f"where the input {each['name']!r} lies: set its path")
+        lost.append(f"the location of input {each['name']!r}: set its path")
     if pin.get("name"):
-        lost.append(f"the input {each['name']!r} is version {pin['version']} of {pin['name']!r}: "
-                    "v2 reads what lies at the path")  # fmt: skip
+        lost.append(f"input {each['name']!r} is version {pin['version']} of {pin['name']!r}: "
+                    "v2 reads the current files at the path")  # fmt: skip
     return made
 
 
@@ -99,10 +101,10 @@ def _environment(
 ) -> dict[str, Any]:
     made: dict[str, Any] = {"image": job.environment.image or DEFAULT_CPU_IMAGE}
     if found.interpreter:
-        lost.append(f"the interpreter {found.interpreter}: the image's own Python is used")
+        lost.append(f"the interpreter {found.interpreter}: the image's Python is used")
         return made
     if found.is_hashed:
-        lost.append("the digests of its packages: conda.yml names their versions alone")
+        lost.append("the digests of its packages: conda.yml has only versions")
     lines = [*found.options, *(re.sub(r"\s+--hash=\S+", "", each) for each in found.requirements)]
     dependencies: list[Any] = [f"python={found.python or '3.10'}", "pip", *found.conda]
     if lines:
@@ -136,7 +138,7 @@ def _rest(job: JobSpec, lost: list[str]) -> dict[str, Any]:
         made["tags"] = tags
     for what in ("cpus", "memory", "gpus"):
         if job.resources.get(what):
-            lost.append(f"{what} of a node: v2 takes them from the compute's machine size")
+            lost.append(f"{what} per node: v2 derives them from the compute's VM size")
     return made
 
 

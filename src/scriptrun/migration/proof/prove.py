@@ -10,7 +10,6 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Sequence
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +17,7 @@ from scriptrun.config.environments.images import is_azure_image
 from scriptrun.core.workspace import Workspace
 from scriptrun.migration.proof.missing_modules import MARK
 from scriptrun.registry.workspace_files import DIRECTORY
+from scriptrun.spec.values import Value, fresh
 
 SAME, DIFFERS, CANNOT = "the same", "differs", "cannot be proved"
 #: fields that no two submissions share, or that say again what another field says
@@ -40,8 +40,7 @@ _ROUNDS = 6
 _SECONDS = 300
 
 
-@dataclass(frozen=True)
-class Proof:
+class Proof(Value):
     """What the comparison of the file ``path`` gave: ``standing``, and why, field by field.
 
     ``stopped`` are the errors that ended both versions after their last submission, or cells of
@@ -51,9 +50,9 @@ class Proof:
     path: str
     standing: str
     jobs: int = 0
-    reasons: list[str] = field(default_factory=list)
-    stopped: list[str] = field(default_factory=list)
-    assumed: list[str] = field(default_factory=list)
+    reasons: list[str] = fresh(default_factory=list)
+    stopped: list[str] = fresh(default_factory=list)
+    assumed: list[str] = fresh(default_factory=list)
 
     def __str__(self) -> str:
         if self.standing == SAME:
@@ -62,7 +61,7 @@ class Proof:
         else:
             lines = [f"{self.path}: {self.standing}:", *self.reasons]
         if self.assumed and self.jobs:
-            lines.append(f"taken for given: {'; '.join(self.assumed)}")
+            lines.append(f"assumed: {'; '.join(self.assumed)}")
         lines += [f"both stop: {each}" for each in self.stopped]
         return "\n    ".join(lines)
 
@@ -119,7 +118,7 @@ def _record(
     try:
         shutil.copytree(root, place, symlinks=True, ignore=ignored)
     except (OSError, shutil.Error) as error:
-        raise Unprovable(f"{root} cannot be copied: {error}") from None
+        raise Unprovable(f"cannot copy {root}: {error}") from None
     file = place / file.relative_to(root)
     file.unlink(missing_ok=True)  # it may be a link, or read-only
     file.write_bytes(content)
@@ -127,7 +126,7 @@ def _record(
     workspace = str(home.root)
     told = _run([str(file), str(result), *words], file.parent, workspace)
     if not result.exists():
-        raise Unprovable(f"it could not be run: {told}")
+        raise Unprovable(f"cannot run it: {told}")
     text = result.read_text("utf-8").replace(str(place), ".").replace(workspace, "WORKSPACE")
     found: dict[str, Any] = json.loads(text)
     found["told"] = told
@@ -176,7 +175,7 @@ def _check_size(folder: Path) -> None:
             except OSError:
                 continue
         if size > _LARGEST:
-            raise Unprovable(f"{folder} holds more than 300 MB, too much to be copied")
+            raise Unprovable(f"{folder} is larger than 300 MB, too large to copy")
 
 
 def _run(words: list[str], folder: Path, workspace: str) -> str:
@@ -195,7 +194,7 @@ def _run(words: list[str], folder: Path, workspace: str) -> str:
             timeout=_SECONDS,
         )
     except subprocess.TimeoutExpired:
-        raise Unprovable(f"it took more than {_SECONDS} s") from None
+        raise Unprovable(f"it timed out after {_SECONDS} s") from None
     return (done.stderr.strip().splitlines() or [""])[-1]
 
 
@@ -204,15 +203,15 @@ def _compared(path: str, before: dict[str, Any], after: dict[str, Any]) -> Proof
     stopped: list[str] = before["stopped"]
     if stopped and not old:
         reasons = [f"before: {each}" for each in stopped]
-        if before["told"].startswith("usage") or stopped[-1].endswith("exit code 2"):
-            reasons.append(f"{before['told']} (--args says what it is run with)")
+        if before["told"].startswith("usage") or stopped[-1].endswith("exited with code 2"):
+            reasons.append(f"{before['told']} (set its arguments with --args)")
         return Proof(path, CANNOT, reasons=reasons)
     if stopped != after["stopped"]:
         reasons = [each for each in after["stopped"] if each not in stopped]
-        gone = ["nothing stops it where it stopped before"]
+        gone = ["it no longer stops where it stopped before"]
         return Proof(path, DIFFERS, reasons=[f"after: {each}" for each in reasons or gone])
     if not old and not new:
-        return Proof(path, CANNOT, reasons=["it submits nothing when it is run"])
+        return Proof(path, CANNOT, reasons=["it does not submit any job"])
     if len(old) != len(new):
         return Proof(path, DIFFERS, reasons=[f"{len(old)} jobs before, {len(new)} after"])
     unsure = _unsure(old)
@@ -231,7 +230,7 @@ def _unsure(jobs: list[dict[str, Any]]) -> str:
     """Why nothing can be said of the jobs, or ""."""
     refused = [each["refused"] for each in jobs if "refused" in each]
     if refused:
-        return f"the job is refused before, too: {refused[0]}"
+        return f"the job is also rejected before the rewrite: {refused[0]}"
     if MARK in json.dumps(jobs):
         return "a job depends on a module that is not installed"
     return ""
@@ -241,7 +240,7 @@ def differences(old: dict[str, Any], new: dict[str, Any], lead: str = "") -> lis
     """What differs between two jobs (as ``JobSpec.to_dict``), a sentence for each field."""
     if "refused" in old or "refused" in new:
         told = [
-            f"{when} it is refused: {job['refused']}"
+            f"{when} it is rejected: {job['refused']}"
             for when, job in (("before", old), ("after", new))
             if "refused" in job
         ]
@@ -260,7 +259,7 @@ def _unlike(one: Any, other: Any, name: str) -> list[str]:
             for key in keys
             for reason in _unlike(one.get(key), other.get(key), f"{name}.{key}".lstrip("."))
         ]
-    return [f"{name} was {one!r}, and is {other!r}"]
+    return [f"{name} changed from {one!r} to {other!r}"]
 
 
 def comparable(job: dict[str, Any]) -> dict[str, Any]:

@@ -68,7 +68,7 @@ class Recorder:
 
 def _swept(config: Any) -> dict[str, Any]:
     """What a sweep says beside its job. Raises RunConfigurationException."""
-    refuse(config.problems(), "This sweep cannot be submitted")
+    refuse(config.problems(), "Cannot submit this sweep")
     limits = ("max_total_runs", "max_concurrent_runs", "max_duration_minutes")
     return {
         "sampling": config.hyperparameter_sampling.as_dict(),
@@ -165,7 +165,7 @@ def main(file: str, result: str, granted: str = "[]", *words: str) -> int:
         code = running.script(file, words)
     finally:
         if code:
-            stopped += ended or [f"it ended with exit code {code}"]
+            stopped += ended or [f"it exited with code {code}"]
         content = {
             "jobs": recorder.jobs,
             "stopped": stopped,

@@ -150,10 +150,10 @@ def _moves(given: Given) -> None:
     ) -> Any:
         return self.path(target_path)
 
-    wrap(AbstractDatastore, "upload", "files that are uploaded", directory)
-    wrap(AbstractDatastore, "upload_files", "files that are uploaded", path)
-    wrap(AbstractDatastore, "download", "files that are downloaded", lambda *_, **__: 0)
-    wrap(FileDataset, "download", "files that are downloaded", lambda *_, **__: [])
+    wrap(AbstractDatastore, "upload", "uploaded files", directory)
+    wrap(AbstractDatastore, "upload_files", "uploaded files", path)
+    wrap(AbstractDatastore, "download", "downloaded files", lambda *_, **__: 0)
+    wrap(FileDataset, "download", "downloaded files", lambda *_, **__: [])
     setattr(datastore, "_keep", _kept)  # noqa: B010
     setattr(urllib.request, "urlretrieve", functools.partial(_retrieve, given))  # noqa: B010
 
@@ -168,7 +168,7 @@ def _tables(given: Given) -> None:
                 return read(self, *args, **kwargs)
         except (ScriptrunError, OSError):
             pass
-        given.say("tables that are read")
+        given.say("tables it reads")
         return mock.MagicMock(name="table")
 
     for kind in (TabularDataset, FileDataset):  # which kind a name stands for is not known
@@ -192,7 +192,7 @@ def _moves_here(thing: AbstractDatastore | AbstractDataset) -> bool:
 
 def _retrieve(given: Given, url: str, filename: Any = None, *_: Any, **__: Any) -> tuple[str, Any]:
     """What ``urllib.request.urlretrieve`` does, but that the file is empty."""
-    given.say("files that are downloaded")
+    given.say("downloaded files")
     target = Path(filename or os.path.basename(url) or _PLACE)
     target.write_bytes(b"")
     return str(target), {}

@@ -12,6 +12,13 @@ import shutil
 from .. import files, results
 from . import docker
 
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from scriptrun.runtime.hints import Json
+    from scriptrun.runtime.launcher.variables import Task
+    from scriptrun.runtime.order import Attempt
+
+
 KINDS = ("apptainer", "enroot")
 #: the exit code of apptainer for what is no end of the script
 _FAILED = 255
@@ -19,14 +26,16 @@ _FAILED = 255
 _RC = 'cd "$SCRIPTRUN_WORK" && exec "$@"\n'
 
 
-def start_line(job, order, task, work):
+def start_line(
+    job: "Json", attempt: "Attempt", task: "Task", work: str
+) -> "tuple[list[str], dict[str, str]]":
     """The command line that runs ``task`` in the image, and that command's own variables."""
-    given = docker.given_variables(job, order, task)
-    make = _apptainer if order["container"]["kind"] == "apptainer" else _enroot
-    return make(job, order, task, work, given)
+    given = docker.given_variables(job, attempt, task)
+    make = _apptainer if docker.told_of(attempt.order)["kind"] == "apptainer" else _enroot
+    return make(job, attempt, task, work, given)
 
 
-def program(kind):
+def program(kind: str) -> str:
     """The program of this node: apptainer may still be called singularity."""
     named = os.environ.get("SCRIPTRUN_CONTAINER_TOOL")
     names = [named] if named else [kind] + (["singularity"] if kind == "apptainer" else [])
@@ -34,19 +43,22 @@ def program(kind):
         found = shutil.which(name)
         if found:
             return found
-    raise FileNotFoundError(2, "there is no {} on this node".format(" or ".join(names)), names[0])
+    raise FileNotFoundError(2, "{} not found on this node".format(" or ".join(names)), names[0])
 
 
-def _apptainer(job, order, task, work, given):
+def _apptainer(
+    job: "Json", attempt: "Attempt", task: "Task", work: str, given: "dict[str, str]"
+) -> "tuple[list[str], dict[str, str]]":
     """Variables cross as APPTAINERENV_NAME, their values never on a command line."""
-    told = order["container"]
+    order = attempt.order
+    told = docker.told_of(order)
     name = program("apptainer")
     words = [name, "--silent", "exec", "--cleanenv", "--no-eval", "--no-home", "--pwd", work]
     words += [] if os.geteuid() else ["--userns"]  # root of a container may lack what it asks for
-    for source, place, write in docker.binds(job, order):
+    for source, place, write in docker.binds(job, attempt):
         mount = ["type=bind", "source=" + source, "destination=" + place]
         words += ["--mount", docker.fields(mount + ([] if write else ["ro"]))]
-    words += ["--nv"] if order.get("devices") else []
+    words += ["--nv"] if order.devices else []
     words += [str(each) for each in told.get("arguments") or ()]
     prefix = "SINGULARITYENV_" if name.endswith("singularity") else "APPTAINERENV_"
     environ = docker.own_environment(order)
@@ -55,18 +67,21 @@ def _apptainer(job, order, task, work, given):
     return words + [told["file"]] + list(task.argv), environ
 
 
-def _enroot(job, order, task, work, given):
+def _enroot(
+    job: "Json", attempt: "Attempt", task: "Task", work: str, given: "dict[str, str]"
+) -> "tuple[list[str], dict[str, str]]":
     """Variables cross by their names; the image is started as it lies, without being unpacked."""
-    told = order["container"]
-    place = results.attempt_folder(order["folder"], order["attempt"])
+    order = attempt.order
+    told = docker.told_of(order)
+    place = results.attempt_folder(order.folder, order.attempt)
     script = os.path.join(place, "container-{}.rc".format(task.rank))
     files.write_atomic(script, _RC.encode())
     words = [program("enroot"), "start", "--rw", "--rc", script]
-    for source, where, write in docker.binds(job, order):
+    for source, where, write in docker.binds(job, attempt):
         how = "x-create=dir,bind,rprivate" if write else "x-create=dir,bind,rprivate,ro"
         words += ["--mount", "{}:{}:none:{}".format(source, where, how)]
     given = dict(given, SCRIPTRUN_WORK=work)
-    if order.get("devices"):
+    if order.devices:
         given.setdefault("NVIDIA_VISIBLE_DEVICES", "all")
     for name in given:
         words += ["--env", name]
@@ -74,10 +89,10 @@ def _enroot(job, order, task, work, given):
     return words + [told["file"]] + list(task.argv), dict(docker.own_environment(order), **given)
 
 
-def not_started(order, rank, status):
+def not_started(attempt: "Attempt", rank: int, status: int) -> bool:
     """Whether the tool failed before any process of the job began: it says FATAL then."""
     if not os.WIFEXITED(status) or os.WEXITSTATUS(status) != _FAILED:
         return False
-    task = next(each for each in order["tasks"].values() if each.rank == rank)
-    log = os.path.join(order["folder"], *task.log.split("/"))
+    task = next(each for each in attempt.tasks.values() if each.rank == rank)
+    log = os.path.join(attempt.order.folder, *task.log.split("/"))
     return docker.last_words(log, "").startswith("FATAL")

@@ -13,8 +13,16 @@ import os
 import sys
 import types
 
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+    from importlib.machinery import ModuleSpec
+    from types import ModuleType
+    from typing import Any
+
+
 #: modules that old scripts import, and what is meant by names that stand in several of them
-_MODULES = {
+_MODULES: "dict[str, dict[str, str]]" = {
     "azureml": {},
     "azureml.core": {
         name: "azureml.core." + name
@@ -56,7 +64,7 @@ _MODULES = {
 }
 #: what a job has of its own, without a helper
 _OWN = {"azureml.core.Run": "Run", "azureml.core.run._OfflineRun": "_OfflineRun"}
-_PLAIN = {
+_PLAIN: "dict[str, dict[str, object]]" = {
     "azureml.core": {"VERSION": "1.61.0", "__version__": "1.61.0"},
     "azureml.telemetry": {"set_diagnostics_collection": lambda *args, **kwargs: None},
 }
@@ -69,8 +77,8 @@ _ERRORS = (
     "azureml._common.exceptions",
 )
 _ABSENT = (
-    "{}.{} is not at hand in this job: it needs scriptrun to be installed in the job's "
-    "environment. Add scriptrun to the environment's packages."
+    "{}.{} is unavailable in this job: it requires scriptrun in the job's environment. "
+    "Add scriptrun to the environment's packages."
 )
 
 
@@ -80,22 +88,22 @@ class _StandIn(type):
     Importing them works everywhere; using one where there is no helper says what to do.
     """
 
-    def __call__(cls, *args, **kwargs):
+    def __call__(cls, *args: object, **kwargs: object) -> "Any":
         return _there(cls)(*args, **kwargs)
 
-    def __getattr__(cls, name):
+    def __getattr__(cls, name: str) -> "Any":
         if name.startswith("_"):
             raise AttributeError(name)
         return getattr(_there(cls), name)
 
-    def __instancecheck__(cls, value):
+    def __instancecheck__(cls, value: object) -> bool:
         return type.__instancecheck__(cls, value) or getattr(value, "_kind", "") == cls.__name__
 
 
-_stand_ins = {}
+_stand_ins: "dict[str, _StandIn]" = {}
 
 
-def _stand_in(whole):
+def _stand_in(whole: str) -> "_StandIn":
     """What stands for ``azureml.core.Model``, say: the same wherever it was found."""
     if whole not in _stand_ins:
         module, _, name = whole.rpartition(".")
@@ -104,7 +112,7 @@ def _stand_in(whole):
     return _stand_ins[whole]
 
 
-def _there(cls):
+def _there(cls: type) -> "Any":
     """The class in the helper. Raises NotImplementedError where there is none."""
     if not importlib.import_module("scriptrun.runtime.injob.proxy_process").is_there():
         raise NotImplementedError(cls.__doc__)
@@ -115,10 +123,10 @@ def _there(cls):
 class _Module(types.ModuleType):
     """A module that finds its names at their first use (modules of 3.6 have no __getattr__)."""
 
-    def __getattr__(self, name):
+    def __getattr__(self, name: str) -> "Any":
         whole = _MODULES.get(self.__name__, {}).get(name, self.__name__ + "." + name)
         if whole in _OWN:
-            value = getattr(importlib.import_module("scriptrun"), _OWN[whole])
+            value: "Any" = getattr(importlib.import_module("scriptrun"), _OWN[whole])
         elif name in _PLAIN.get(self.__name__, {}):
             value = _PLAIN[self.__name__][name]
         elif self.__name__ in _ERRORS or name.endswith(("Exception", "Error")):
@@ -133,30 +141,33 @@ class _Module(types.ModuleType):
         return value
 
 
-def _error(name):
+def _error(name: str) -> "type[Exception]":
     """The error class of that name, or the base of all, so that ``except`` clauses work."""
     errors = importlib.import_module("scriptrun.runtime.injob.errors")
     if name.startswith("__"):
         raise AttributeError(name)
-    return getattr(errors, name, errors.ScriptrunError)
+    found: "type[Exception]" = getattr(errors, name, errors.ScriptrunError)
+    return found
 
 
 class _Finder(importlib.abc.MetaPathFinder, importlib.abc.Loader):
     """Finds the modules of the table below ``azureml``."""
 
-    def find_spec(self, fullname, path=None, target=None):
+    def find_spec(
+        self, fullname: str, path: "Sequence[str] | None" = None, target: "ModuleType | None" = None
+    ) -> "ModuleSpec | None":
         if fullname not in _MODULES or fullname == "azureml":
             return None
         spec = importlib.machinery.ModuleSpec(fullname, self, is_package=True)
         spec.submodule_search_locations = _folders(fullname.rpartition(".")[2], path or [])
         return spec
 
-    def create_module(self, spec):
+    def create_module(self, spec: "ModuleSpec") -> "ModuleType":
         return _Module(spec.name)
 
-    def exec_module(self, module):
+    def exec_module(self, module: "ModuleType") -> None:
         names = _MODULES.get(module.__name__, {})
-        module.__all__ = [name for name in names if not name.startswith("_")]
+        module.__dict__["__all__"] = [name for name in names if not name.startswith("_")]
 
 
 #: the SDK's packages of which no module is at hand in a job, unless it is installed there
@@ -169,20 +180,22 @@ _OTHERS = (
 class _Rest(_Finder):
     """Makes modules that nobody has: their names can be imported, and say what to do."""
 
-    def find_spec(self, fullname, path=None, target=None):
+    def find_spec(
+        self, fullname: str, path: "Sequence[str] | None" = None, target: "ModuleType | None" = None
+    ) -> "ModuleSpec | None":
         parts = fullname.split(".")
         if parts[0] != "azureml" or parts[1] not in _OTHERS:
             return None
         return importlib.machinery.ModuleSpec(fullname, self, is_package=True)
 
 
-def _folders(name, places):
+def _folders(name: str, places: "Iterable[str]") -> "list[str]":
     """Where an installed azureml has the package ``name``."""
     found = [os.path.join(os.path.abspath(each or os.curdir), name) for each in places]
     return [each for each in found if os.path.isdir(each)]
 
 
-def _stand():
+def _stand() -> None:
     """Let the installed scriptrun's drop-in take this module's place, or be the front."""
     here = os.path.dirname(os.path.abspath(__file__))
     front = sys.modules.pop(__name__)

@@ -12,6 +12,12 @@ import os
 import sys
 import types
 
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from importlib.machinery import ModuleSpec
+    from typing import Any
+
+
 #: how this file knows another copy of itself (jobs may start jobs): scriptrun-front-of-a-job
 _MARK = b"scriptrun-front-of-a-job"
 
@@ -42,26 +48,26 @@ _ELSEWHERE = (
 )
 
 
-def _sentence(name):
+def _sentence(name: str) -> str:
     return (
-        "scriptrun.{} is not at hand in this job: it needs scriptrun, and there is none on this "
-        "node but what the job brought. Add scriptrun to the environment's packages.".format(name)
+        "scriptrun.{} is unavailable in this job: scriptrun is not installed on this node. "
+        "Add scriptrun to the environment's packages.".format(name)
     )
 
 
 class _Elsewhere(type):
     """The class of names that live in the helper (``runtime.injob.helper``), where there is one."""
 
-    def __call__(cls, *args, **kwargs):
+    def __call__(cls, *args: object, **kwargs: object) -> "Any":
         return _asked(cls.__name__)(*args, **kwargs)
 
-    def __getattr__(cls, name):
+    def __getattr__(cls, name: str) -> "Any":
         if name.startswith("__"):
             raise AttributeError(name)
         return getattr(_asked(cls.__name__, "." + name), name)
 
 
-def _asked(name, more=""):
+def _asked(name: str, more: str = "") -> "Any":
     """The class in the helper. Raises AttributeError where there is none."""
     helper = importlib.import_module("scriptrun.runtime.injob.proxy_process")
     helper.helper("scriptrun." + name + more)
@@ -71,9 +77,9 @@ def _asked(name, more=""):
 class _Front(types.ModuleType):
     """A module that finds its names at their first use (modules of 3.6 have no __getattr__)."""
 
-    def __getattr__(self, name):
+    def __getattr__(self, name: str) -> "Any":
         if name in _ELSEWHERE:
-            value = _Elsewhere(name, (), {"__doc__": _sentence(name)})
+            value: "Any" = _Elsewhere(name, (), {"__doc__": _sentence(name)})
         elif name in _HOMES:
             home, attribute = _HOMES[name]
             value = importlib.import_module(home)
@@ -85,20 +91,20 @@ class _Front(types.ModuleType):
         setattr(self, name, value)
         return value
 
-    def __dir__(self):
+    def __dir__(self) -> "list[str]":
         return sorted(set(list(self.__dict__) + ["Run", "exceptions"]))
 
 
 class _Errors(types.ModuleType):
     """``scriptrun.exceptions``: the classes that ``except`` clauses name."""
 
-    def __getattr__(self, name):
+    def __getattr__(self, name: str) -> "Any":
         if not name.endswith(("Exception", "Error")):
             raise AttributeError("module 'scriptrun.exceptions' has no {!r}".format(name))
         return importlib.import_module("scriptrun.runtime.injob.proxy_process").error_named(name)
 
 
-def _installed():
+def _installed() -> "ModuleSpec | None":
     """The spec of a scriptrun that is installed in this environment, or None."""
     here = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
     for entry in sys.path:
@@ -109,14 +115,14 @@ def _installed():
     return _installed_by_finder()
 
 
-def _installed_by_finder():
+def _installed_by_finder() -> "ModuleSpec | None":
     """The spec that another finder has: some editable installs bring their own."""
     for finder in sys.meta_path:
         find = getattr(finder, "find_spec", None)
         if find is None or finder is importlib.machinery.PathFinder:
             continue
         try:
-            spec = find("scriptrun", None)
+            spec: "ModuleSpec | None" = find("scriptrun", None)
         except Exception:
             continue  # somebody else's finder; it does not know us
         if _is_real(spec):
@@ -124,7 +130,7 @@ def _installed_by_finder():
     return None
 
 
-def _is_real(spec):
+def _is_real(spec: "ModuleSpec | None") -> bool:
     """Whether ``spec`` is a whole package and not a bare folder or another such front."""
     if spec is None or spec.loader is None or not spec.origin:
         return False
@@ -135,8 +141,9 @@ def _is_real(spec):
         return os.path.isabs(spec.origin)  # in a zip, say
 
 
-def _load(spec):
+def _load(spec: "ModuleSpec") -> None:
     """Put the installed package in this module's place."""
+    assert spec.loader is not None
     module = importlib.util.module_from_spec(spec)
     sys.modules[__name__] = module
     try:
@@ -146,7 +153,7 @@ def _load(spec):
         raise
 
 
-def _stand():
+def _stand() -> None:
     """Load the installed package, or be the front."""
     spec = _installed()
     if spec is not None:

@@ -10,16 +10,17 @@ import os
 import sys
 
 
-def _install(folder):
+def _install(folder: str) -> None:
     """Let the old names be found; they are read from their file, below no installed scriptrun."""
     place = os.path.join(folder, "scriptrun", "runtime", "injob", "compat_names.py")
     spec = importlib.util.spec_from_file_location("scriptrun_old_names", place)
+    assert spec is not None and spec.loader is not None
     names = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(names)
     names.install()
 
 
-def _go_on(folder):
+def _go_on(folder: str) -> None:
     """Execute the ``sitecustomize`` that would have been found without this one."""
     here = sys.modules.pop(__name__)
     kept = sys.path[:]

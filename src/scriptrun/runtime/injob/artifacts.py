@@ -11,6 +11,14 @@ import posixpath
 from scriptrun.runtime.files import unique
 from scriptrun.runtime.injob.errors import UserErrorException
 
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Sequence
+    from typing import BinaryIO, TypeGuard
+
+    from scriptrun.runtime.hints import Place, Readable, Source
+
+
 #: areas that scripts write in their working directory
 WORKED = ("outputs", "logs")
 #: areas that the system writes
@@ -18,9 +26,9 @@ SYSTEM = ("user_logs", "system_logs")
 _UPLOADED = "artifacts"
 
 
-def names(folder):
+def names(folder: "Place") -> "list[str]":
     """The names of all artifacts of the run in ``folder``, sorted."""
-    found = set()
+    found: "set[str]" = set()
     for area in WORKED:
         for base in ("work", ""):
             found.update(_below(os.path.join(str(folder), base, area), area))
@@ -30,28 +38,28 @@ def names(folder):
     return sorted(found)
 
 
-def clean(name):
+def clean(name: "Place") -> str:
     """``name`` in its one form: ``./outputs/x`` and ``outputs//x`` are ``outputs/x``.
 
     Raises UserErrorException for a name that is empty or leads out of the run.
     """
     text = os.fspath(name) if hasattr(name, "__fspath__") else name
     if not isinstance(text, str):
-        raise UserErrorException("an artifact's name is a text, and not {!r}".format(name))
+        raise UserErrorException("An artifact name must be a string, not {!r}.".format(name))
     text = text.replace("\\", "/") if os.name == "nt" else text
     plain = posixpath.normpath(text) if text else ""
     first = plain.partition("/")[0]
     if plain in ("", ".") or first == ".." or plain.startswith("/") or "\0" in plain:
         raise UserErrorException(
-            "{!r} cannot be an artifact's name".format(name),
-            "Give a relative path without '..', such as outputs/model.pkl.",
+            "Invalid artifact name {!r}.".format(name),
+            "Use a relative path without '..', e.g. outputs/model.pkl.",
         )
     if os.name == "nt" and ":" in first:
-        raise UserErrorException("{!r} cannot be an artifact's name".format(name))
+        raise UserErrorException("Invalid artifact name {!r}.".format(name))
     return plain
 
 
-def path_of(folder, name):
+def path_of(folder: "Place", name: "Place") -> "str | None":
     """Where the artifact ``name`` lies, or None where the run has none of that name."""
     plain = clean(name)
     for place in _places(str(folder), plain):
@@ -60,7 +68,7 @@ def path_of(folder, name):
     return None
 
 
-def _places(folder, plain):
+def _places(folder: str, plain: str) -> "Iterator[str]":
     area = plain.partition("/")[0]
     parts = plain.split("/")
     if area in WORKED:
@@ -70,7 +78,7 @@ def _places(folder, plain):
     yield os.path.join(folder, _UPLOADED, *parts)
 
 
-def place_for(folder, name):
+def place_for(folder: "Place", name: "Place") -> str:
     """Where an artifact that is stored under ``name`` goes."""
     plain = clean(name)
     parts = plain.split("/")
@@ -81,7 +89,7 @@ def place_for(folder, name):
     return os.path.join(str(folder), *parts)
 
 
-def store(folder, name, source):
+def store(folder: "Place", name: "Place", source: "Source") -> str:
     """Keep ``source`` (a path, or an open file) with the run under ``name``; gives the name.
 
     What was stored under that name before is replaced. Raises UserErrorException where there is no
@@ -89,26 +97,32 @@ def store(folder, name, source):
     """
     plain = clean(name)
     target = place_for(folder, plain)
-    if hasattr(source, "read"):
+    if _is_stream(source):
         _write(target, lambda handle: _pour(source, handle))
         return plain
-    path = os.fspath(source) if hasattr(source, "__fspath__") else str(source)
+    path = os.fspath(source) if isinstance(source, os.PathLike) else str(source)
     if not os.path.isfile(path):
-        what, hint = ("not there", "Check the path.")
+        what, hint = ("it does not exist", "Check the path.")
         if os.path.isdir(path):
-            what, hint = ("a folder", "Use upload_folder for folders.")
-        message = "{} cannot be stored as {}: it is {}".format(path, plain, what)
+            what, hint = ("it is a folder", "Use upload_folder for folders.")
+        message = "Cannot upload {!r} as {!r}: {}.".format(str(path), plain, what)
         raise UserErrorException(message, hint)
     if not (os.path.exists(target) and os.path.samefile(path, target)):
         _copy(path, target)
     return plain
 
 
-def store_folder(folder, name, source):
+def _is_stream(source: "Source") -> "TypeGuard[Readable]":
+    return hasattr(source, "read")
+
+
+def store_folder(folder: "Place", name: "Place | None", source: "Place") -> "list[str]":
     """Keep all files below the folder ``source`` under names that begin with ``name``."""
     source = os.fspath(source) if hasattr(source, "__fspath__") else str(source)
     if not os.path.isdir(source):
-        raise UserErrorException("{} is no folder".format(source), "Use upload_file for files.")
+        raise UserErrorException(
+            "{!r} is not a folder.".format(str(source)), "Use upload_file for files."
+        )
     prefix = "" if name in (None, "", ".", "./") else clean(name) + "/"
     return [
         store(folder, prefix + below, os.path.join(source, *below.split("/")))
@@ -116,7 +130,7 @@ def store_folder(folder, name, source):
     ]
 
 
-def fetch(folder, name, output=None):
+def fetch(folder: "Place", name: "Place", output: "Place | None" = None) -> str:
     """Copy the artifact ``name`` to ``output``; gives the path of the copy.
 
     ``output`` is a file's path, or a folder (one that is there, or a path that ends with a
@@ -126,7 +140,7 @@ def fetch(folder, name, output=None):
     source = path_of(folder, name)
     if source is None:
         raise UserErrorException(
-            "the run has no artifact {!r}".format(str(name)), _what_there_is(folder)
+            "The run has no artifact {!r}.".format(str(name)), _what_there_is(folder)
         )
     last = posixpath.basename(clean(name))
     output = last if output is None else os.fspath(output)
@@ -136,7 +150,13 @@ def fetch(folder, name, output=None):
     return output
 
 
-def fetch_all(folder, prefix=None, output_directory=None, output_paths=None, append_prefix=True):
+def fetch_all(
+    folder: "Place",
+    prefix: "str | None" = None,
+    output_directory: "Place | None" = None,
+    output_paths: "Sequence[Place] | None" = None,
+    append_prefix: bool = True,
+) -> "list[str]":
     """Copy all artifacts whose names begin with ``prefix``; gives the paths of the copies.
 
     They keep their names as paths below ``output_directory`` (default: the current directory);
@@ -148,7 +168,7 @@ def fetch_all(folder, prefix=None, output_directory=None, output_paths=None, app
         output_paths = [name if append_prefix else _without(prefix, name) for name in chosen]
     elif len(output_paths) != len(chosen):
         raise UserErrorException(
-            "{} output paths were given for {} artifacts".format(len(output_paths), len(chosen)),
+            "Got {} output paths for {} artifacts.".format(len(output_paths), len(chosen)),
             "Give one path for each name: {}.".format(", ".join(chosen[:10])),
         )
     base = os.fspath(output_directory or os.curdir)
@@ -158,7 +178,7 @@ def fetch_all(folder, prefix=None, output_directory=None, output_paths=None, app
     ]
 
 
-def _prefix(prefix):
+def _prefix(prefix: "str | None") -> str:
     """``prefix`` without a leading ``./``; what stands at its end is kept."""
     text = "" if prefix is None else str(prefix)
     while text.startswith("./"):
@@ -166,22 +186,22 @@ def _prefix(prefix):
     return "" if text == "." else text
 
 
-def _without(prefix, name):
+def _without(prefix: str, name: str) -> str:
     """``name`` below ``prefix``: whole components only, and never nothing."""
     if prefix and not prefix.endswith("/") and name[len(prefix) : len(prefix) + 1] != "/":
         prefix = posixpath.dirname(prefix)
     return name[len(prefix) :].lstrip("/") or posixpath.basename(name)
 
 
-def _what_there_is(folder):
+def _what_there_is(folder: "Place") -> str:
     there = names(folder)
     if not there:
-        return "It has none at all."
+        return "The run has no artifacts."
     more = ", ... ({} in all)".format(len(there)) if len(there) > 10 else ""
-    return "There are: {}{}.".format(", ".join(there[:10]), more)
+    return "Artifacts: {}{}.".format(", ".join(there[:10]), more)
 
 
-def _below(place, prefix):
+def _below(place: str, prefix: str) -> "Iterator[str]":
     """The names of the files below ``place``; links to folders are not followed."""
     for base, _, files in os.walk(place):
         inner = os.path.relpath(base, place).replace(os.sep, "/")
@@ -194,15 +214,15 @@ def _below(place, prefix):
 _UNFINISHED = ".scriptrun-part"
 
 
-def _copy(source, target):
-    def pour(handle):
+def _copy(source: str, target: str) -> None:
+    def pour(handle: "BinaryIO") -> None:
         with open(source, "rb") as origin:
             _pour(origin, handle)
 
     _write(target, pour)
 
 
-def _pour(stream, handle):
+def _pour(stream: "Readable", handle: "BinaryIO") -> None:
     while True:
         data = stream.read(1 << 20)
         if not data:
@@ -210,7 +230,7 @@ def _pour(stream, handle):
         handle.write(data.encode("utf-8") if isinstance(data, str) else data)
 
 
-def _write(target, pour):
+def _write(target: str, pour: "Callable[[BinaryIO], None]") -> None:
     """Have ``pour`` write a new file, which then takes its place whole."""
     parent = os.path.dirname(os.path.abspath(target))
     os.makedirs(parent, exist_ok=True)

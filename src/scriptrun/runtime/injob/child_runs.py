@@ -9,10 +9,17 @@ from scriptrun.runtime.injob import record
 from scriptrun.runtime.injob.errors import UserErrorException
 from scriptrun.runtime.injob.metrics.writer import writer_of
 
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from scriptrun.runtime.hints import Json
+
+
 _ID = re.compile(r"^[A-Za-z0-9][\w.\-]{0,199}$")
 
 
-def begin(parent, parent_id, name=None, run_id=None):
+def begin(
+    parent: str, parent_id: str, name: "str | None" = None, run_id: "str | None" = None
+) -> str:
     """Make the folder of a new run below the run in ``parent``; gives the folder."""
     above = record.job(parent)
     now = time.time()
@@ -24,7 +31,7 @@ def begin(parent, parent_id, name=None, run_id=None):
     try:
         os.makedirs(os.path.join(folder, "events"))
     except FileExistsError:
-        raise UserErrorException("there is a run {!r} already".format(run_id))
+        raise UserErrorException("Run {!r} already exists.".format(run_id))
     job = _job(above, run_id, parent_id, name)
     job["created"] = "{}.{:06d}+00:00".format(created, int(now % 1 * 1e6))
     claim(folder)
@@ -33,7 +40,7 @@ def begin(parent, parent_id, name=None, run_id=None):
     return folder
 
 
-def _job(above, run_id, parent_id, name):
+def _job(above: "Json", run_id: str, parent_id: str, name: "str | None") -> "Json":
     """A JobSpec as a JSON value: what the parent's says, and nothing to execute."""
     kept = (
         "format",
@@ -56,20 +63,20 @@ def _job(above, run_id, parent_id, name):
     return job
 
 
-def claim(folder):
+def claim(folder: str) -> None:
     """Write down, as a launcher does, who runs it: should this process die, it is told."""
     place = os.path.join(folder, "attempts", "1")
     os.makedirs(place)
     files.publish(os.path.join(place, "node-0.start.json"), files.to_json(identity.of_process()))
 
 
-def is_begun_here(folder):
+def is_begun_here(folder: str) -> bool:
     """Whether the run in ``folder`` is one that a script began, and must end."""
     job = record.job(folder)
     return bool(job) and not job.get("script") and not job.get("command")
 
 
-def end(folder, state, reason):
+def end(folder: str, state: str, reason: str) -> None:
     """Publish the result of a run that a script began; of others the launcher does."""
     if not is_begun_here(folder):
         return
@@ -89,18 +96,18 @@ def end(folder, state, reason):
         path = os.path.join(folder, "attempts", "1", "result.json")
         files.publish(path, files.to_json(result))
     except OSError as error:
-        record.warn("the result of the run {} could not be written".format(folder), error)
+        record.warn("cannot write the result of run {}".format(folder), error)
     writer_of(folder).close()
 
 
-def cancel(folder):
+def cancel(folder: str) -> None:
     """Ask for a run to be cancelled; one that a script began ends with it."""
     value = {"t": time.time(), "by": identity.of_process()}
     files.publish(os.path.join(folder, "cancel.json"), files.to_json(value))
     end(folder, "Canceled", "canceled by the script")
 
 
-def find(folder, run_id):
+def find(folder: str, run_id: str) -> "str | None":
     """The folder of the run ``run_id`` of the same workspace, or None."""
     for day in _days(_runs(folder)):
         place = os.path.join(_runs(folder), day, run_id)
@@ -109,12 +116,12 @@ def find(folder, run_id):
     return None
 
 
-def of(folder):
+def of(folder: str) -> "list[str]":
     """The folders of the runs right below the run in ``folder``, in the order of their making."""
     return [child for parent, child in _family(folder) if parent == _id(folder)]
 
 
-def below(folder):
+def below(folder: str) -> "list[str]":
     """The folders of all runs below the run in ``folder``."""
     wanted, found = {_id(folder)}, []
     for parent, child in _family(folder):  # a child is made after its parent
@@ -124,7 +131,7 @@ def below(folder):
     return found
 
 
-def _family(folder):
+def _family(folder: str) -> "list[tuple[str, str]]":
     """(parent's id, folder) of every run since this one's day that has a parent, by age."""
     first = os.path.basename(os.path.dirname(folder))
     found = []
@@ -138,30 +145,30 @@ def _family(folder):
     return [(parent, place) for _, parent, place in sorted(found)]
 
 
-def _runs(folder):
+def _runs(folder: str) -> str:
     return os.path.dirname(os.path.dirname(folder))
 
 
-def _days(runs):
+def _days(runs: str) -> "list[str]":
     try:
         return sorted(name for name in os.listdir(runs) if re.match(r"\d{4}-\d\d-\d\d$", name))
     except OSError:
         return []
 
 
-def _id(folder):
+def _id(folder: str) -> str:
     return os.path.basename(folder)
 
 
-def _checked(run_id):
+def _checked(run_id: "str | None") -> "str | None":
     if run_id is not None and not _ID.match(str(run_id)):
         raise UserErrorException(
-            "{!r} cannot be a run's id".format(run_id),
-            "Use letters, digits, '_', '-' and '.', beginning with a letter or digit.",
+            "Invalid run ID {!r}.".format(run_id),
+            "Use letters, digits, '_', '-' and '.', starting with a letter or digit.",
         )
     return None if run_id is None else str(run_id)
 
 
-def _began(folder):
+def _began(folder: str) -> "float | None":
     running = [event for event in record.told(folder) if event.get("state") == "Running"]
     return running[0].get("t") if running else None

@@ -23,6 +23,15 @@ import importlib.util
 import sys
 import time
 
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+    from importlib.abc import Loader
+    from importlib.machinery import ModuleSpec
+    from types import ModuleType
+    from typing import Any
+
+
 _NUMPY = {
     "bool": bool,
     "int": int,
@@ -91,7 +100,7 @@ _ABSTRACT = [  # fmt: skip
 MOVED = {"sklearn.externals.joblib": "joblib", "sklearn.externals.six": "six"}
 
 
-def _numpy(module):
+def _numpy(module: "ModuleType") -> None:
     found = dict(_NUMPY, asscalar=lambda a: a.item())
     for old, name in _RENAMED.items():
         if name in module.__dict__:
@@ -102,8 +111,14 @@ def _numpy(module):
         module.__dict__.setdefault(name, value)
 
 
-def _pandas(module):
-    def append(self, to_append, ignore_index=False, verify_integrity=False, sort=False):
+def _pandas(module: "ModuleType") -> None:
+    def append(
+        self: "Any",
+        to_append: "Any",
+        ignore_index: bool = False,
+        verify_integrity: bool = False,
+        sort: bool = False,
+    ) -> "Any":
         if isinstance(to_append, dict):
             to_append = module.Series(to_append)
         if isinstance(self, module.DataFrame) and isinstance(to_append, module.Series):
@@ -125,16 +140,16 @@ def _pandas(module):
         module.__dict__.setdefault("np", sys.modules["numpy"])
 
 
-def _metrics(module):
+def _metrics(module: "ModuleType") -> None:
     for old, name in _PLOTS.items():
         shown = module.__dict__.get(name)
         if shown is not None:
             module.__dict__.setdefault(old, shown.from_estimator)
 
 
-def _inspect(module):
+def _inspect(module: "ModuleType") -> None:
     if not hasattr(module, "getargspec"):
-        module.getargspec = lambda call: module.getfullargspec(call)[:4]
+        module.__dict__["getargspec"] = lambda call: module.getfullargspec(call)[:4]
 
 
 #: modules that get names after their own import
@@ -144,10 +159,12 @@ MENDED = {"numpy": _numpy, "pandas": _pandas, "sklearn.metrics": _metrics, "insp
 class Finder(importlib.abc.MetaPathFinder):
     """Finds what has moved, and mends what lacks names."""
 
-    def __init__(self):
-        self._busy = set()
+    def __init__(self) -> None:
+        self._busy: "set[str]" = set()
 
-    def find_spec(self, fullname, path=None, target=None):
+    def find_spec(
+        self, fullname: str, path: "Sequence[str] | None" = None, target: "ModuleType | None" = None
+    ) -> "ModuleSpec | None":
         """The spec of a module of the tables, else None."""
         if fullname in MOVED:
             if importlib.machinery.PathFinder.find_spec(fullname, path) is not None:
@@ -168,34 +185,35 @@ class Finder(importlib.abc.MetaPathFinder):
 class Moved(importlib.abc.Loader):
     """Gives the module that is called otherwise today."""
 
-    def __init__(self, name):
+    def __init__(self, name: str) -> None:
         self._name = name
 
-    def create_module(self, spec):
+    def create_module(self, spec: "ModuleSpec") -> "ModuleType":
         """The module of today."""
         return importlib.import_module(self._name)
 
-    def exec_module(self, module):
+    def exec_module(self, module: "ModuleType") -> None:
         """It was executed under its own name."""
 
 
-def _mend_after(loader, mend):
+def _mend_after(loader: "Loader", mend: "Callable[[ModuleType], None]") -> None:
     execute = loader.exec_module
+    mended: "Any" = loader
 
-    def exec_module(module):
+    def exec_module(module: "ModuleType") -> None:
         execute(module)
         mend(module)
 
-    loader.exec_module = exec_module
+    mended.exec_module = exec_module
 
 
-def install():
+def install() -> None:
     """Let the old names be found, and put those of the standard library where they were."""
     for name in _ABSTRACT:
         if hasattr(collections.abc, name) and name not in collections.__dict__:
             setattr(collections, name, getattr(collections.abc, name))
     if not hasattr(time, "clock"):
-        time.clock = time.perf_counter
+        time.__dict__["clock"] = time.perf_counter
     for name, mend in MENDED.items():
         if name in sys.modules:
             mend(sys.modules[name])

@@ -4,24 +4,28 @@ from scriptrun.runtime.injob.proxy import root
 from scriptrun.runtime.injob.proxy_process import helper
 from scriptrun.runtime.injob.workspace import Workspace
 
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
+
 
 class Experiment(object):
     """The run's experiment: its ``name`` and its ``workspace``; all else the helper answers."""
 
     __scriptrun__ = "experiment"
 
-    def __init__(self, name):
+    def __init__(self, name: str) -> None:
         self.name = name
 
-    def __repr__(self):
+    def __repr__(self) -> str:
         return "Experiment(Name: {})".format(self.name)
 
     @property
-    def workspace(self):
+    def workspace(self) -> "Workspace":
         """The workspace."""
         return Workspace()
 
-    def __getattr__(self, name):
+    def __getattr__(self, name: str) -> "Any":
         if name.startswith("_"):
             raise AttributeError("'Experiment' object has no attribute {!r}".format(name))
         helper("experiment.{}".format(name))

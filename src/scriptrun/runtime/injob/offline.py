@@ -5,6 +5,14 @@ import uuid
 from scriptrun.runtime.injob import values
 from scriptrun.runtime.injob.metrics import calls as metric_calls
 
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+    from types import TracebackType
+    from typing import NoReturn
+
+    from scriptrun.runtime.hints import Place
+
 
 class _OfflineRun(object):
     """Given by ``Run.get_context()`` outside a job, so that a script also runs by itself.
@@ -13,101 +21,119 @@ class _OfflineRun(object):
     ``hasattr(run, 'experiment')``.
     """
 
-    def __init__(self, run_id=None):
+    def __init__(self, run_id: "str | None" = None) -> None:
         self.id = run_id or "OfflineRun_{}".format(uuid.uuid4())
 
-    def __repr__(self):
+    def __repr__(self) -> str:
         return "_OfflineRun(Id: {})".format(self.id)
 
-    def __getattr__(self, name):
+    def __getattr__(self, name: str) -> "NoReturn":
         raise AttributeError(
             "'_OfflineRun' object has no attribute {!r}: this process runs outside a job. "
-            "Submit the script to have a run with it.".format(name)
+            "Submit the script to get a full run.".format(name)
         )
 
-    def __enter__(self):
+    def __enter__(self) -> "_OfflineRun":
         return self
 
-    def __exit__(self, exit_type, value, traceback):
+    def __exit__(
+        self,
+        exit_type: "type[BaseException] | None",
+        value: "BaseException | None",
+        traceback: "TracebackType | None",
+    ) -> None:
         return None
 
-    def log(self, name, value, description="", step=None):
+    def log(self, name: str, value: object, description: str = "", step: object = None) -> None:
         """Print the value."""
         _say("log scalar metric", name, values.scalar(value))
 
-    def log_list(self, name, value, description=""):
+    def log_list(self, name: str, value: object, description: str = "") -> None:
         """Print the list."""
         _say("log list metric", name, values.sequence(value))
 
-    def log_row(self, name, description=None, **kwargs):
+    def log_row(self, name: str, description: "str | None" = None, **kwargs: object) -> None:
         """Print the row."""
         _say("log row metric", name, kwargs)
 
-    def log_table(self, name, value, description=""):
+    def log_table(self, name: str, value: object, description: str = "") -> None:
         """Print the table."""
         _say("log table metric", name, metric_calls.table_of(name, value))
 
-    def log_image(self, name, path=None, plot=None, description=""):
+    def log_image(
+        self, name: str, path: "Place | None" = None, plot: object = None, description: str = ""
+    ) -> None:
         """Print the path or plot."""
         metric_calls.check_image(name, path, plot)
         _say("log image metric", name, plot if path is None else path)
 
-    def log_confusion_matrix(self, name, value, description=""):
+    def log_confusion_matrix(self, name: str, value: object, description: str = "") -> None:
         """Print the matrix."""
         _say("log confusion matrix", name, value)
 
-    def log_accuracy_table(self, name, value, description=""):
+    def log_accuracy_table(self, name: str, value: object, description: str = "") -> None:
         """Print the table."""
         _say("log accuracy table", name, value)
 
-    def log_predictions(self, name, value, description=""):
+    def log_predictions(self, name: str, value: object, description: str = "") -> None:
         """Print the predictions."""
         _say("log predictions", name, value)
 
-    def log_residuals(self, name, value, description=""):
+    def log_residuals(self, name: str, value: object, description: str = "") -> None:
         """Print the residuals."""
         _say("log residuals", name, value)
 
-    def tag(self, key, value=None):
+    def tag(self, key: object, value: object = None) -> None:
         """Print the tag."""
         _say("add tag", key, value)
 
-    def add_properties(self, properties):
+    def add_properties(self, properties: object) -> None:
         """Print the properties."""
         _say("add properties", "properties", properties)
 
-    def upload_file(self, name, path_or_stream, datastore_name=None):
+    def upload_file(
+        self, name: str, path_or_stream: object, datastore_name: "str | None" = None
+    ) -> None:
         """Print the names."""
         _say("upload file", name, path_or_stream)
 
     def upload_files(
-        self, names, paths, return_artifacts=False, timeout_seconds=None, datastore_name=None
-    ):
+        self,
+        names: "Iterable[str]",
+        paths: object,
+        return_artifacts: bool = False,
+        timeout_seconds: "float | None" = None,
+        datastore_name: "str | None" = None,
+    ) -> None:
         """Print the names."""
         _say("upload files", ", ".join(map(str, names)), paths)
 
-    def upload_folder(self, name, path, datastore_name=None):
+    def upload_folder(self, name: str, path: object, datastore_name: "str | None" = None) -> None:
         """Print the names."""
         _say("upload folder", name, path)
 
-    def child_run(self, name=None, run_id=None, outputs=None):
+    def child_run(
+        self, name: "str | None" = None, run_id: "str | None" = None, outputs: object = None
+    ) -> "_OfflineRun":
         """Another offline run."""
         return _OfflineRun(run_id)
 
-    def flush(self, timeout_seconds=300):
+    def flush(self, timeout_seconds: float = 300) -> None:
         """Nothing waits."""
 
-    def complete(self, **kwargs):
+    def complete(self, **kwargs: object) -> None:
         """Nothing ends."""
 
-    def fail(self, error_details=None, error_code=None, **kwargs):
+    def fail(
+        self, error_details: object = None, error_code: object = None, **kwargs: object
+    ) -> None:
         """Nothing ends; the details are printed."""
         if error_details or error_code:
             _say("fail the run", error_code or "error", error_details)
 
-    def cancel(self):
+    def cancel(self) -> None:
         """Nothing ends."""
 
 
-def _say(what, name, value):
+def _say(what: str, name: object, value: object) -> None:
     print("Attempted to {} {}:\n{}".format(what, values.text(name), values.text(value)))

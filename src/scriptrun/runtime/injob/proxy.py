@@ -12,15 +12,24 @@ import os
 from scriptrun.runtime.injob import tables
 from scriptrun.runtime.injob.proxy_process import helper
 
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator
+    from types import TracebackType
+    from typing import Any
 
-def named(name):
+    from scriptrun.runtime.hints import Json
+    from scriptrun.runtime.injob.proxy_process import _Helper
+
+
+def named(name: str) -> "Remote":
     """What scriptrun calls ``name`` ("Dataset"), or the SDK v1 ("azureml.core.Dataset"), for
     questions about it.
     """
     return Remote(None, {"$": "name", "name": name}, name)
 
 
-def root(name):
+def root(name: str) -> "Remote":
     """The job's own ``run``, ``experiment`` or ``workspace``, as the helper has them."""
     return Remote(None, {"$": "root", "name": name}, name)
 
@@ -28,58 +37,63 @@ def root(name):
 class Remote(object):
     """An object in the helper."""
 
-    def __init__(self, to, ref, kind, text=""):
+    def __init__(self, to: "_Helper | None", ref: "Json", kind: str, text: str = "") -> None:
         put = object.__setattr__
         put(self, "_to", to)
         put(self, "_ref", ref)
         put(self, "_kind", kind)
         put(self, "_text", text)
 
-    def _ask(self, do, **more):
+    def _ask(self, do: str, **more: object) -> "Any":
         to = self._to or helper("scriptrun.{}".format(self._kind))
         return _decoded(to.ask(dict(more, do=do, of=self._ref)), self, to)
 
-    def _call(self, method, *args, **kwargs):
+    def _call(self, method: str, *args: object, **kwargs: object) -> "Any":
         kwargs = {name: _encoded(value) for name, value in kwargs.items()}
         return self._ask("call", name=method, args=[_encoded(a) for a in args], kwargs=kwargs)
 
-    def __getattr__(self, name):
+    def __getattr__(self, name: str) -> "Any":
         if name.startswith("_"):
             raise AttributeError(name)
         return self._ask("get", name=name)
 
-    def __setattr__(self, name, value):
+    def __setattr__(self, name: str, value: object) -> None:
         self._ask("set", name=name, value=_encoded(value))
 
-    def __getitem__(self, key):
+    def __getitem__(self, key: object) -> "Any":
         return self._ask("item", key=_encoded(key))
 
-    def __call__(self, *args, **kwargs):
+    def __call__(self, *args: object, **kwargs: object) -> "Any":
         """What calling it gives: a class of scriptrun makes an object."""
         return self._call("", *args, **kwargs)
 
-    def __contains__(self, key):
-        return self._call("__contains__", key)
+    def __contains__(self, key: object) -> bool:
+        return bool(self._call("__contains__", key))
 
-    def __iter__(self):
+    def __iter__(self) -> "Iterator[Any]":
         return iter(self._call("__iter__"))
 
-    def __len__(self):
-        return self._call("__len__")
+    def __len__(self) -> int:
+        return int(self._call("__len__"))
 
-    def __bool__(self):
+    def __bool__(self) -> bool:
         return True
 
-    def __enter__(self):
+    def __enter__(self) -> "Any":
         return self._call("__enter__")
 
-    def __exit__(self, exit_type, value, traceback):
+    def __exit__(
+        self,
+        exit_type: "type[BaseException] | None",
+        value: "BaseException | None",
+        traceback: "TracebackType | None",
+    ) -> None:
         self._call("__exit__", None, None, None)
 
-    def __repr__(self):
+    def __repr__(self) -> str:
         return self._text or "scriptrun.{}".format(self._kind)
 
-    def __del__(self):
+    def __del__(self) -> None:
         if self._to is not None:
             self._to.dropped.append(self._ref["n"])
 
@@ -87,30 +101,34 @@ class Remote(object):
 class Table(Remote):
     """A tabular dataset in the helper; its rows come as a file, for the job's own libraries."""
 
-    def to_pandas_dataframe(self, on_error="null", out_of_range_datetime="null"):
+    def to_pandas_dataframe(
+        self, on_error: str = "null", out_of_range_datetime: str = "null"
+    ) -> "Any":
         """The rows as a data frame of the job's own pandas."""
         return tables.to_pandas(self._file)
 
-    def to_arrow(self):
+    def to_arrow(self) -> "Any":
         """The rows as a table of the job's own pyarrow."""
         return tables.to_arrow(self._file)
 
-    def to_polars(self):
+    def to_polars(self) -> "Any":
         """The rows as a data frame of the job's own polars."""
         return tables.to_polars(self._file)
 
-    def _file(self, form):
-        return self._ask("table", format=form)
+    def _file(self, form: str) -> "Json":
+        told: "Json" = self._ask("table", format=form)
+        return told
 
 
 class Column(Remote):
     """A condition on columns in the helper: ``ds['age'] > 30``."""
 
-    __hash__ = None
+    if not TYPE_CHECKING:
+        __hash__ = None
 
 
-def _operator(name):
-    def ask(self, *others):
+def _operator(name: str) -> "Callable[..., object]":
+    def ask(self: "Remote", *others: object) -> object:
         return self._call(name, *others)
 
     return ask
@@ -122,7 +140,7 @@ for _name in "eq ne lt le gt ge and or invert".split():
 _KINDS = {"TabularDataset": Table, "Expression": Column}
 
 
-def _encoded(value):
+def _encoded(value: object) -> object:
     """``value`` as JSON. Raises TypeError for what cannot be sent."""
     for kinds, encode in _ENCODERS:
         if isinstance(value, kinds):
@@ -134,18 +152,18 @@ def _encoded(value):
     if hasattr(value, "item") and not getattr(value, "shape", ()):
         return _encoded(value.item())  # a number of numpy
     raise TypeError(
-        "A {} cannot be handed to scriptrun from this job: it wants texts, numbers, lists, dicts "
-        "and objects that scriptrun gave. With scriptrun in the environment's packages it "
-        "can.".format(type(value).__name__)
+        "Cannot pass a {} to scriptrun from this job; only strings, numbers, lists, dicts and "
+        "scriptrun's own objects are supported. Add scriptrun to the environment's packages to "
+        "pass it.".format(type(value).__name__)
     )
 
 
-def _list(values):
+def _list(values: "Iterable[object]") -> "list[object]":
     return [_encoded(each) for each in values]
 
 
 #: how values cross to the helper, the first that fits
-_ENCODERS = (
+_ENCODERS: "tuple[tuple[Any, Callable[[Any], object]], ...]" = (
     (Remote, lambda value: value._ref),
     ((type(None), bool, int, float, str), lambda value: value),
     (os.PathLike, os.fspath),
@@ -156,7 +174,7 @@ _ENCODERS = (
 )
 
 
-def _decoded(value, of, to):
+def _decoded(value: "Any", of: "Remote", to: "_Helper") -> "Any":
     """What the helper answered to a question about ``of``."""
     if isinstance(value, list):
         return [_decoded(each, of, to) for each in value]
@@ -165,16 +183,16 @@ def _decoded(value, of, to):
     return _DECODERS[value["$"]](value, of, to)
 
 
-def _object(value, of, to):
+def _object(value: "Json", of: "Remote", to: "_Helper") -> "Remote":
     made = _KINDS.get(value["kind"], Remote)
     return made(to, {"$": "object", "n": value["n"]}, value["kind"], value["text"])
 
 
-def _time(value, of, to):
+def _time(value: "Json", of: "Remote", to: "_Helper") -> "datetime.datetime":
     return datetime.datetime.fromtimestamp(value["seconds"], datetime.timezone.utc)
 
 
-_DECODERS = {
+_DECODERS: "dict[str, Callable[[Json, Remote, _Helper], object]]" = {
     "object": _object,
     "time": _time,
     "method": lambda value, of, to: _Method(of, value["name"]),
@@ -186,8 +204,8 @@ _DECODERS = {
 class _Method(object):
     """A method of an object in the helper."""
 
-    def __init__(self, of, name):
+    def __init__(self, of: "Remote", name: str) -> None:
         self._of, self._name = of, name
 
-    def __call__(self, *args, **kwargs):
+    def __call__(self, *args: object, **kwargs: object) -> "Any":
         return self._of._call(self._name, *args, **kwargs)

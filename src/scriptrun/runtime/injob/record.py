@@ -6,11 +6,19 @@ import threading
 
 from scriptrun.runtime import events, files, identity
 
-_writers = {}
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
+
+    from scriptrun.runtime.events import EventWriter
+    from scriptrun.runtime.hints import Json, Place
+
+
+_writers: "dict[tuple[str, int], EventWriter]" = {}
 _lock = threading.Lock()
 
 
-def say(folder, kind, **fields):
+def say(folder: "Place", kind: str, **fields: object) -> bool:
     """Append an event to the run in ``folder``, from this process's own writer.
 
     A disk that is full or read-only is said on stderr and never ends a training.
@@ -21,11 +29,11 @@ def say(folder, kind, **fields):
         _show_if_late(folder)
         return True
     except OSError as error:
-        warn("the run's {} could not be written".format(kind.replace("_", " ")), error)
+        warn("cannot write the run's {}".format(kind.replace("_", " ")), error)
         return False
 
 
-def _show_if_late(folder):
+def _show_if_late(folder: "Place") -> None:
     """Tell listings that something came after the run's end: they look at the folders' times."""
     try:
         attempts = os.listdir(os.path.join(str(folder), "attempts"))
@@ -37,7 +45,7 @@ def _show_if_late(folder):
         pass
 
 
-def warn(message, error):
+def warn(message: str, error: object) -> None:
     """Say on stderr what went wrong; never raises."""
     try:
         sys.stderr.write("scriptrun: {}: {}\n".format(message, error))
@@ -45,7 +53,7 @@ def warn(message, error):
         pass
 
 
-def _writer(folder):
+def _writer(folder: "Place") -> "EventWriter":
     key = (str(folder), os.getpid())  # a forked child writes a file of its own
     if key not in _writers:
         name = "script-{}-{}-{}".format(identity.host(), os.getpid(), files.unique(8))
@@ -53,17 +61,18 @@ def _writer(folder):
     return _writers[key]
 
 
-def job(folder):
+def job(folder: "Place") -> "Json":
     """The run's job.json as a dict; empty where there is none."""
-    return files.read_json(os.path.join(str(folder), "job.json")) or {}
+    found: "Json | None" = files.read_json(os.path.join(str(folder), "job.json"))
+    return found or {}
 
 
-def told(folder):
+def told(folder: "Place") -> "list[Json]":
     """The run's events by time, then writer, then place in the file."""
     return events.read_all(folder, OSError)
 
 
-def tags(folder):
+def tags(folder: "Place") -> "dict[str, str | None]":
     """The run's tags as they stand now."""
     result = dict(job(folder).get("tags") or {})
     for event in told(folder):
@@ -74,7 +83,7 @@ def tags(folder):
     return result
 
 
-def properties(folder):
+def properties(folder: "Place") -> "dict[str, str | None]":
     """The run's properties: the first value of each stands."""
     result = dict(job(folder).get("properties") or {})
     for event in told(folder):
@@ -84,32 +93,35 @@ def properties(folder):
     return result
 
 
-def latest(folder, kind, default):
+def latest(folder: "Place", kind: str, default: object) -> "Any":
     """The value of the latest event of ``kind`` (display_name, description), else ``default``."""
     found = [event.get("value") for event in told(folder) if event["kind"] == kind]
     return found[-1] if found else default
 
 
-def state(folder):
+def state(folder: "Place") -> str:
     """The state that the run's own files tell."""
     result = _result(folder)
     said = told(folder)
     if any(event["kind"] == "fail" for event in said):
         return "Failed"
     if result:
-        return result.get("state", "Running")
-    states = [event.get("state") for event in said if event["kind"] == "state"]
+        ended: str = result.get("state", "Running")
+        return ended
+    states: "list[str]" = [
+        event.get("state", "Running") for event in said if event["kind"] == "state"
+    ]
     return states[-1] if states else "Running"
 
 
-def _result(folder):
+def _result(folder: "Place") -> "Json | None":
     attempts = os.path.join(str(folder), "attempts")
     try:
         names = [name for name in os.listdir(attempts) if name.isdigit()]
     except OSError:
         return None
     for name in sorted(names, key=int, reverse=True):
-        result = files.read_json(os.path.join(attempts, name, "result.json"))
+        result: "Json | None" = files.read_json(os.path.join(attempts, name, "result.json"))
         if result:
             return result
     return None

@@ -3,33 +3,38 @@
 from scriptrun.runtime.injob import record, values
 from scriptrun.runtime.injob.errors import UserErrorException
 
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+    from typing import Any
+
 
 class RecordCalls(object):
     """Mixed into a run: needs ``folder`` and ``id``."""
 
-    folder = None
-    id = None
+    folder: str
+    id: str
 
-    def tag(self, key, value=None):
+    def tag(self, key: object, value: object = None) -> None:
         """Set the tag ``key`` to ``value``'s text; without a value the tag alone."""
         self.set_tags({key: value})
 
-    def set_tags(self, tags):
+    def set_tags(self, tags: "Mapping[Any, object] | Iterable[object] | str") -> None:
         """Set the tags of the dict ``tags`` (or one tag without a value); others stay."""
         tags = tags if isinstance(tags, dict) else dict.fromkeys(_names(tags))
         record.say(self.folder, "tag", set={values.text(key): _text(tags[key]) for key in tags})
 
-    def remove_tags(self, tags):
+    def remove_tags(self, tags: "Iterable[object] | str") -> None:
         """Remove the tags of these names (or the one of this name)."""
         record.say(self.folder, "tag", remove=_names(tags))
 
-    def get_tags(self):
+    def get_tags(self) -> "dict[str, str | None]":
         """The tags as they stand, by name; the value of a tag without one is None."""
         return record.tags(self.folder)
 
     tags = property(get_tags)
 
-    def add_properties(self, properties):
+    def add_properties(self, properties: "Mapping[Any, object]") -> None:
         """Add properties, which never change afterwards.
 
         Raises UserErrorException where one of them has another value already.
@@ -39,56 +44,58 @@ class RecordCalls(object):
         for key, value in new.items():
             if there.get(key, value) != value:
                 raise UserErrorException(
-                    "the property {!r} of this run is {!r} already and cannot become {!r}".format(
+                    "Property {!r} of this run is already {!r}; cannot change it to {!r}.".format(
                         key, there[key], value
                     ),
-                    "Use a tag for what changes.",
+                    "Use a tag for values that change.",
                 )
         record.say(self.folder, "properties", set=new)
 
-    def get_properties(self):
+    def get_properties(self) -> "dict[str, str | None]":
         """The run's properties, by name."""
         return record.properties(self.folder)
 
     properties = property(get_properties)
 
-    def get_status(self):
+    def get_status(self) -> str:
         """The run's state, such as "Running"."""
         return record.state(self.folder)
 
     status = property(get_status)
 
     @property
-    def display_name(self):
+    def display_name(self) -> str:
         """The name for people; setting it renames the run."""
         default = record.job(self.folder).get("display_name") or self.id
-        return record.latest(self.folder, "display_name", default)
+        said: str = record.latest(self.folder, "display_name", default)
+        return said
 
     @display_name.setter
-    def display_name(self, value):
+    def display_name(self, value: object) -> None:
         record.say(self.folder, "display_name", value=str(value))
 
     name = display_name
 
     @property
-    def description(self):
+    def description(self) -> "str | None":
         """The run's description, or None."""
-        return record.latest(self.folder, "description", None)
+        said: "str | None" = record.latest(self.folder, "description", None)
+        return said
 
     @description.setter
-    def description(self, value):
+    def description(self, value: object) -> None:
         record.say(self.folder, "description", value=None if value is None else str(value))
 
     @property
-    def type(self):
+    def type(self) -> "str | None":
         """What kind of run it is, such as "azureml.scriptrun"."""
         return record.job(self.folder).get("kind")
 
 
-def _names(tags):
+def _names(tags: "Iterable[object] | str") -> "list[str]":
     return [values.text(tag) for tag in ([tags] if isinstance(tags, str) else list(tags))]
 
 
-def _text(value):
+def _text(value: object) -> "str | None":
     value = values.scalar(value)
     return None if value is None else values.text(value)

@@ -15,6 +15,15 @@ from scriptrun.runtime.injob.proxy import named, root
 from scriptrun.runtime.injob.proxy_process import helper
 from scriptrun.runtime.injob.record_calls import RecordCalls
 
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+    from types import TracebackType
+    from typing import Any
+
+    from scriptrun.runtime.hints import Json, Place
+
+
 #: members of v1's Run that need more than the run's folder
 _ELSEWHERE = frozenset(
     [
@@ -43,19 +52,21 @@ class Run(MetricCalls, ArtifactCalls, RecordCalls):
 
     __scriptrun__ = "run"
 
-    def __new__(cls, *args, **kwargs):
+    def __new__(cls, *args: object, **kwargs: object) -> "Any":
         """``Run(experiment, run_id)`` is another run, which the helper knows."""
         if cls is not Run or len(args) + len(kwargs) < 2:
             return object.__new__(cls)
         helper("scriptrun.Run")
         return named("Run")(*args, **kwargs)
 
-    def __init__(self, folder):
+    def __init__(self, folder: "Place") -> None:
         self.folder = os.path.abspath(str(folder))
         self.id = os.path.basename(self.folder)
 
     @classmethod
-    def get_context(cls, allow_offline=True, used_for_context_manager=False, **kwargs):
+    def get_context(
+        cls, allow_offline: bool = True, used_for_context_manager: bool = False, **kwargs: object
+    ) -> "Run | _OfflineRun":
         """The run of the job that this process belongs to.
 
         Outside a job an offline run, which prints what is logged; with ``allow_offline=False``
@@ -69,71 +80,82 @@ class Run(MetricCalls, ArtifactCalls, RecordCalls):
             return _contexts[folder, run_id]
         if not allow_offline:
             raise RunEnvironmentException(
-                "there is no run: this process was not started by a job (SCRIPTRUN_RUN_ID and "
+                "No active run: this process is not part of a job (SCRIPTRUN_RUN_ID and "
                 "SCRIPTRUN_RUN_FOLDER are not set).",
-                "Submit the script, or leave allow_offline at True.",
+                "Submit the script, or use allow_offline=True.",
             )
         return _OfflineRun()
 
     @staticmethod
-    def get(workspace, run_id):
+    def get(workspace: "Any", run_id: str) -> "Any":
         """The workspace's run with this id, from the helper."""
         helper("scriptrun.Run.get")
         return named("Run").get(workspace, run_id)
 
-    def __repr__(self):
+    def __repr__(self) -> str:
         return "Run(Experiment: {}, Id: {})".format(self.experiment.name, self.id)
 
-    def __eq__(self, other):
+    def __eq__(self, other: object) -> bool:
         return isinstance(other, Run) and other.folder == self.folder
 
-    def __hash__(self):
+    def __hash__(self) -> int:
         return hash(self.folder)
 
-    def __getattr__(self, name):
+    def __getattr__(self, name: str) -> "Any":
         if name in _ELSEWHERE:
             helper("run.{}".format(name))
             return getattr(root("run"), name)
         raise AttributeError("'Run' object has no attribute {!r}".format(name))
 
-    def __enter__(self):
+    def __enter__(self) -> "Run":
         return self
 
-    def __exit__(self, exit_type, value, traceback):
-        if exit_type is None or (issubclass(exit_type, SystemExit) and not value.code):
+    def __exit__(
+        self,
+        exit_type: "type[BaseException] | None",
+        value: "BaseException | None",
+        traceback: "TracebackType | None",
+    ) -> None:
+        if exit_type is None or (isinstance(value, SystemExit) and not value.code):
             self.complete()
         else:
             self.fail(error_details="{}: {}".format(exit_type.__name__, value))
 
     @property
-    def experiment(self):
+    def experiment(self) -> "Any":
         """The experiment; it has a ``name``."""
         name = record.job(self.folder).get("experiment")
         return Experiment(name or os.environ.get("SCRIPTRUN_EXPERIMENT", ""))
 
     @property
-    def input_datasets(self):
+    def input_datasets(self) -> "inputs.Inputs":
         """The job's inputs by name: of files the path, of a table the dataset."""
         return inputs.Inputs(self.folder, self._dataset_of)
 
     @property
-    def output_datasets(self):
+    def output_datasets(self) -> "inputs.Outputs":
         """The job's outputs by name: the path of the folder that each is written to."""
-        return inputs.Outputs(self.folder, None)
+        return inputs.Outputs(self.folder)
 
-    def _dataset_of(self, name):
+    def _dataset_of(self, name: str) -> object:
         """The dataset of the input ``name``, from the helper."""
         helper("run.input_datasets[{!r}]".format(name))
         return root("run").input_datasets[name]
 
     @property
-    def parent(self):
+    def parent(self) -> "Run | None":
         """The run that this one is a child of, or None."""
         parent = record.job(self.folder).get("parent")
         folder = child_runs.find(self.folder, parent) if parent else None
         return None if folder is None else Run(folder)
 
-    def get_metrics(self, name=None, recursive=False, run_type=None, populate=False):
+    def get_metrics(
+        self,
+        name: "str | None" = None,
+        recursive: bool = False,
+        run_type: "str | None" = None,
+        populate: bool = False,
+    ) -> "Json":
         """What was logged so far, by name (``scriptrun.tracking.metrics.read`` says how).
 
         With ``recursive`` a dict from run id to metrics, for this run and those below it, of
@@ -149,18 +171,25 @@ class Run(MetricCalls, ArtifactCalls, RecordCalls):
             if run_type in (None, record.job(folder).get("kind"))
         }
 
-    def flush(self, timeout_seconds=300):
+    def flush(self, timeout_seconds: float = 300) -> None:
         """Write out, now, all that was logged in this process."""
         writer_of(self.folder).flush()
 
-    def child_run(self, name=None, run_id=None, outputs=None):
+    def child_run(
+        self, name: "str | None" = None, run_id: "str | None" = None, outputs: object = None
+    ) -> "Run":
         """Begin a child of this run: logs, tags and uploads of its own.
 
         Used in a ``with`` statement it ends with the block; else ``complete()`` ends it.
         """
         return Run(child_runs.begin(self.folder, self.id, name, run_id))
 
-    def create_children(self, count=None, tag_key=None, tag_values=None):
+    def create_children(
+        self,
+        count: "int | None" = None,
+        tag_key: "str | None" = None,
+        tag_values: "Iterable[object] | None" = None,
+    ) -> "list[Run]":
         """Begin several children: ``count`` of them, or one for each of ``tag_values``, which
         has the tag ``tag_key``.
         """
@@ -171,18 +200,20 @@ class Run(MetricCalls, ArtifactCalls, RecordCalls):
             return [child for child, _ in begun]
         return [self.child_run() for _ in range(int(count or 0))]
 
-    def get_children(self, recursive=False, **kwargs):
+    def get_children(self, recursive: bool = False, **kwargs: "Any") -> "Iterator[Run]":
         """The runs below this one, in the order in which they were begun."""
         folders = child_runs.below(self.folder) if recursive else child_runs.of(self.folder)
         return iter([Run(folder) for folder in folders])
 
-    def complete(self, **kwargs):
+    def complete(self, **kwargs: object) -> None:
         """Say that this run has done what it should; a job also completes by itself."""
         self.flush()
         record.say(self.folder, "complete")
         child_runs.end(self.folder, "Completed", "")
 
-    def fail(self, error_details=None, error_code=None, **kwargs):
+    def fail(
+        self, error_details: object = None, error_code: object = None, **kwargs: object
+    ) -> None:
         """Mark the run as failed, with a message: it stays so, even if the script goes on."""
         self.flush()
         message = "" if error_details is None else str(error_details)
@@ -190,12 +221,12 @@ class Run(MetricCalls, ArtifactCalls, RecordCalls):
         record.say(self.folder, "fail", message=message, **more)
         child_runs.end(self.folder, "Failed", message)
 
-    def cancel(self):
+    def cancel(self) -> None:
         """Ask for this run to be cancelled: the script gets SIGTERM, and time to save."""
         self.flush()
         child_runs.cancel(self.folder)
 
-    def get_details(self):
+    def get_details(self) -> "Json":
         """What is known of the run, in v1's words."""
         job = record.job(self.folder)
         return {
@@ -215,4 +246,4 @@ class Run(MetricCalls, ArtifactCalls, RecordCalls):
         }
 
 
-_contexts = {}
+_contexts: "dict[tuple[str, str], Run]" = {}

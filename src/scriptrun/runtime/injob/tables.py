@@ -9,28 +9,38 @@ import json
 import os
 import tempfile
 
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from typing import Any
+
+    from scriptrun.runtime.hints import Json
+
+    #: has the helper write the table to a file in the form asked for, and says where that is
+    Ask = Callable[[str], Json]
+
 _PARQUET = ("pyarrow", "fastparquet")
 
 
-def to_pandas(ask):
+def to_pandas(ask: "Ask") -> "Any":
     """The table as a data frame; ``ask(format)`` has the helper write it to a file."""
     pandas = _library("pandas")
     engine = next((name for name in _PARQUET if _has(name)), None)
     return _read(ask, "parquet", pandas.read_parquet) if engine else _read_csv(ask, pandas)
 
 
-def to_arrow(ask):
+def to_arrow(ask: "Ask") -> "Any":
     """The table as one of pyarrow."""
     _library("pyarrow")
     return _read(ask, "parquet", importlib.import_module("pyarrow.parquet").read_table)
 
 
-def to_polars(ask):
+def to_polars(ask: "Ask") -> "Any":
     """The table as a data frame of polars."""
     return _read(ask, "parquet", _library("polars").read_parquet)
 
 
-def written(frame):
+def written(frame: "Any") -> str:
     """The path of a temporary file with the data frame: Parquet, or CSV where nothing writes it."""
     form = "parquet" if any(map(_has, _PARQUET)) else "csv"
     number, path = tempfile.mkstemp(prefix="scriptrun-table-", suffix="." + form)
@@ -40,17 +50,17 @@ def written(frame):
     return path
 
 
-def _library(name):
+def _library(name: str) -> "Any":
     try:
         return importlib.import_module(name)
     except ImportError:
         raise ImportError(
-            "The rows are read by the job's own {0}, and this environment has none: "
-            "add {0} to its packages.".format(name)
+            "Reading rows requires {0}, which is not in this environment. "
+            "Add {0} to its packages.".format(name)
         )
 
 
-def _has(name):
+def _has(name: str) -> bool:
     try:
         importlib.import_module(name)
     except ImportError:
@@ -58,7 +68,7 @@ def _has(name):
     return True
 
 
-def _read(ask, form, read):
+def _read(ask: "Ask", form: str, read: "Callable[[str], Any]") -> "Any":
     told = ask(form)
     try:
         return read(told["path"])
@@ -66,7 +76,7 @@ def _read(ask, form, read):
         os.unlink(told["path"])
 
 
-def _read_csv(ask, pandas):
+def _read_csv(ask: "Ask", pandas: "Any") -> "Any":
     told = ask("csv")
     kinds = dict(enumerate(kind for _, kind in told["columns"]))
     plain = {"int": "int64", "bool": "bool", "float": "float64", "text": str, "json": str}
@@ -95,7 +105,7 @@ def _read_csv(ask, pandas):
     return frame
 
 
-def _text(value):
+def _text(value: object) -> "str | None":
     """None for a null, and a text that begins with a backslash without the one put before it."""
     if not isinstance(value, str):
         return None

@@ -7,6 +7,14 @@ backslash before it, so that nothing is mistaken for a number.
 
 import json
 
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from typing import Any
+
+    from scriptrun.runtime.hints import Scalar
+
+
 SPECIAL = {"NaN": float("nan"), "Infinity": float("inf"), "-Infinity": float("-inf")}
 
 #: longer integers are kept as hexadecimal text: newer Pythons refuse to read so many digits
@@ -19,7 +27,7 @@ _BASIC = (bool, int, float, str)
 _encode = json.JSONEncoder(ensure_ascii=False, allow_nan=False, separators=(",", ":")).encode
 
 
-def scalar(value):
+def scalar(value: "Any") -> "Scalar":
     """``value`` as a number, text, bool or None; anything else as its text.
 
     numpy scalars, 0-d arrays and one-element tensors give their number.
@@ -32,7 +40,7 @@ def scalar(value):
     return _number_within(value)
 
 
-def nested(value, depth=0):
+def nested(value: object, depth: int = 0) -> object:
     """``value`` with lists, dicts and arrays kept as such and every leaf made a ``scalar``.
 
     What lies deeper than ``DEEPEST`` becomes its text, so that a value that holds itself ends.
@@ -46,7 +54,7 @@ def nested(value, depth=0):
     return scalar(value)
 
 
-def sequence(value):
+def sequence(value: "Any") -> "list[object]":
     """Any iterable (list, generator, array, tensor) as a list; a single value as a list of one."""
     value = _without_array(value)
     try:
@@ -56,7 +64,7 @@ def sequence(value):
     return [nested(value)] if items is None else [nested(item) for item in items]
 
 
-def to_json(value):
+def to_json(value: object) -> "tuple[str, bool]":
     """``value`` (of the functions above) as JSON text, and whether it holds special numbers."""
     try:
         return _encode(value), False
@@ -64,7 +72,7 @@ def to_json(value):
         return _encode(_spell(value)), True
 
 
-def from_json(value):
+def from_json(value: object) -> object:
     """The value of a line that carries ``"f": 1``."""
     if isinstance(value, str):
         return _number_or_text(value)
@@ -75,7 +83,7 @@ def from_json(value):
     return value
 
 
-def text(value):
+def text(value: object) -> str:
     """``str(value)``, or the type's name where that fails: logging never raises."""
     try:
         return str(value)
@@ -83,7 +91,7 @@ def text(value):
         return "<{}>".format(type(value).__name__)
 
 
-def _number_within(value):
+def _number_within(value: object) -> "Scalar":
     """The number in a numpy scalar, 0-d array or tensor of any library; else the text."""
     for reach in (_item, _item_of_numpy):
         try:
@@ -95,24 +103,26 @@ def _number_within(value):
     return text(value)
 
 
-def _item(value):
+def _item(value: "Any") -> object:
     inner = value.item()
     return float(value) if type(inner) is type(value) else inner  # numpy's long double gives itself
 
 
-def _item_of_numpy(value):
+def _item_of_numpy(value: "Any") -> object:
     return value.numpy().item()
 
 
-def _key(key):
+def _key(key: object) -> str:
     return key if type(key) is str else text(scalar(key))
 
 
-def _without_array(value):
+def _without_array(value: "Any") -> "Any":
     """An array, tensor or series as nested lists; everything else as it is."""
     if type(value) in _BASIC or not _has_shape(value):
         return value
-    for reach in (lambda: value.tolist(), lambda: value.numpy().tolist()):
+    ways: "tuple[Callable[[], object], ...]"
+    ways = (lambda: value.tolist(), lambda: value.numpy().tolist())
+    for reach in ways:
         try:
             inner = reach()
         except Exception:
@@ -122,14 +132,14 @@ def _without_array(value):
     return value
 
 
-def _has_shape(value):
+def _has_shape(value: object) -> bool:
     try:
         return bool(getattr(value, "shape", None))
     except Exception:
         return False
 
 
-def _spell(value):
+def _spell(value: object) -> object:
     if isinstance(value, float) and value - value != 0:
         return _SPELLING.get(value, "NaN")
     if isinstance(value, str):
@@ -137,7 +147,7 @@ def _spell(value):
     return _inside(value)
 
 
-def _inside(value):
+def _inside(value: object) -> object:
     if isinstance(value, list):
         return [_spell(item) for item in value]
     if isinstance(value, dict):
@@ -145,7 +155,7 @@ def _inside(value):
     return value
 
 
-def _number_or_text(value):
+def _number_or_text(value: str) -> "Scalar":
     if value in SPECIAL:
         return SPECIAL[value]
     return value[1:] if value[:1] == "\\" and value.lstrip("\\") in SPECIAL else value

@@ -3,46 +3,51 @@
 import errno
 import os
 
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from scriptrun.runtime.order import LaunchOrder
+
+
 KEPT = ("outputs", "logs")
 
 
-def prepare(work):
+def prepare(work: str) -> None:
     """Make the working directory ``work`` hold the folders that scripts write into."""
     for name in KEPT:
         os.makedirs(os.path.join(work, name), exist_ok=True)
 
 
-def place(folder, node=0):
+def place(folder: str, node: int = 0) -> str:
     """The working directory of ``node``."""
     return os.path.join(folder, "work-node-{}".format(node) if node else "work")
 
 
-def checkpoints(folder):
+def checkpoints(folder: str) -> str:
     """The folder that stays from attempt to attempt: scripts save in it, and go on from it."""
     return os.path.join(folder, "checkpoints")
 
 
-def staging(folder, attempt, node=0):
+def staging(folder: str, attempt: int, node: int = 0) -> str:
     """Where an attempt lays out its working directory until it may have the run."""
     return os.path.join(folder, "work.{}".format(attempt) + ("-{}".format(node) if node else ""))
 
 
-def make(order, staged):
+def make(order: "LaunchOrder", staged: str) -> None:
     """Make the directory ``staged``; on the node's own disk where the order says so, and linked."""
-    place = order.get("scratch")
+    place = order.scratch
     if not place:
         os.makedirs(staged)
         return
     if "$" in place or not os.path.isabs(place):
-        raise OSError(errno.ENOENT, "the scratch directory is not known on this node", place)
-    run, node = os.path.basename(order["folder"]), order["node"]
-    own = os.path.join(place, "{}.{}.{}".format(run, order["attempt"], node))
+        raise OSError(errno.ENOENT, "unknown scratch directory on this node", place)
+    run, node = os.path.basename(order.folder), order.node
+    own = os.path.join(place, "{}.{}.{}".format(run, order.attempt, node))
     _remove(own)
     os.makedirs(own, mode=0o700)
     os.symlink(own, staged)
 
 
-def come_home(work):
+def come_home(work: str) -> None:
     """Make a working directory that lies on the node's own disk one of the run's folder again.
 
     What is no artifact goes at once; a link to another node's disk, which is lost, goes too.
@@ -63,7 +68,7 @@ def come_home(work):
     _remove(own)
 
 
-def move_in(folder, attempt, node=0):
+def move_in(folder: str, attempt: int, node: int = 0) -> str:
     """Make what was staged the node's working directory; give its path."""
     work = place(folder, node)
     if attempt > 1:
@@ -72,7 +77,7 @@ def move_in(folder, attempt, node=0):
     return work
 
 
-def collect(folder):
+def collect(folder: str) -> None:
     """Move the artifacts from the working directory into the run's folder, and remove the rest."""
     work = os.path.join(folder, "work")
     come_home(work)
@@ -87,7 +92,7 @@ def collect(folder):
     _remove_remains(folder)
 
 
-def _remove_remains(folder):
+def _remove_remains(folder: str) -> None:
     """The working directory, and those that earlier attempts had begun to lay out."""
     for name in os.listdir(folder):
         if name == "work" or name.startswith("work."):
@@ -98,7 +103,7 @@ def _remove_remains(folder):
         pass  # something was saved
 
 
-def _merge(source, target):
+def _merge(source: str, target: str) -> None:
     """Move what lies in ``source`` into ``target``; what was written by the script wins."""
     for entry in os.scandir(source):
         place = os.path.join(target, entry.name)
@@ -108,7 +113,7 @@ def _merge(source, target):
             os.replace(entry.path, place)
 
 
-def _remove(place):
+def _remove(place: str) -> None:
     """Remove a folder and all below it; what cannot be removed stays."""
     import shutil  # loaded after the script has run, not before it
 

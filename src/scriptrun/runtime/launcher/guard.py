@@ -10,29 +10,38 @@ import sys
 import time
 
 from .. import events, files, identity, processes, results
+from ..order import Attempt, LaunchOrder
 from . import collect
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+    from typing import NoReturn
+
+    from scriptrun.runtime.hints import Json
+    from scriptrun.runtime.order import Listener
+
 
 #: the launcher's exit code when the run is not its attempt's to start
 SUPERSEDED = 75
 
 
-def guard(order, keep=()):
-    """Run the job of ``order`` in this process and one child, and exit: it never returns.
+def guard(attempt: "Attempt") -> "NoReturn":
+    """Run the job of ``attempt`` in this process and one child, and exit: it never returns.
 
-    ``keep`` are open descriptors (the machine's slots) that are held until all is over.
+    The order's ``keep`` are held until all is over.
     """
-    code = 70
+    code, order = 70, attempt.order
     try:
-        _detach(keep)
-        order["held"] = list(keep)
-        if order.get("on_term"):
+        _detach(order.keep)
+        if order.on_term:
             signal.signal(signal.SIGTERM, signal.SIG_IGN)  # the launcher's business
         processes.call_me(processes.GUARD)
-        code = _claimed(order) if _claim(order) else 0
+        code = _claimed(attempt) if _claim(order) else 0
     except BaseException:  # the last line of defence: what went wrong is written down
         _write_down(order)
     finally:
-        for descriptor in keep:
+        for descriptor in order.keep:
             os.close(descriptor)
         try:
             _wake(order)
@@ -40,15 +49,15 @@ def guard(order, keep=()):
             os._exit(code)
 
 
-def fork(order, keep=()):
+def fork(order: "LaunchOrder") -> int:
     """Start the job of ``order`` from this process, which must have one thread; return the pid."""
     pid = os.fork()
     if pid == 0:
-        guard(order, keep)
+        guard(Attempt(order))
     return pid
 
 
-def _detach(keep):
+def _detach(keep: "Sequence[int]") -> None:
     """Leave the terminal and every open file of the process that we were forked from."""
     try:
         os.setsid()
@@ -70,11 +79,11 @@ def _detach(keep):
     os.closerange(low, os.sysconf("SC_OPEN_MAX"))
 
 
-def _claim(order):
+def _claim(order: "LaunchOrder") -> bool:
     """Say that this process runs the node; False when another one does."""
-    place = results.attempt_folder(order["folder"], order["attempt"])
+    place = results.attempt_folder(order.folder, order.attempt)
     os.makedirs(place, exist_ok=True)
-    path = os.path.join(place, "node-{}.start.json".format(order["node"]))
+    path = os.path.join(place, "node-{}.start.json".format(order.node))
     try:
         return files.publish(path, files.to_json(identity.of_process()))
     except OSError:
@@ -82,33 +91,34 @@ def _claim(order):
         raise
 
 
-def _claimed(order):
-    folder = order["folder"]
-    if order.get("handle"):
-        _say_whose(*order["handle"])
+def _claimed(attempt: "Attempt") -> int:
+    order = attempt.order
+    folder = order.folder
+    if attempt.handle:
+        _say_whose(*attempt.handle)
     if os.path.exists(os.path.join(folder, "cancel.json")):
-        results.publish(folder, order["attempt"], _canceled(order))
+        results.publish(folder, order.attempt, _canceled(order))
         return 0
-    order["guard"] = os.getpid()
+    attempt.guard = os.getpid()
     pid = os.fork()
     if pid == 0:
-        _be_launcher(order)
+        _be_launcher(attempt)
     processes.become_subreaper()
-    if order.get("on_term"):  # Slurm's warning: the launcher alone is told (slurm_script.py)
+    if order.on_term:  # Slurm's warning: the launcher alone is told (slurm_script.py)
         for number in (signal.SIGUSR1, signal.SIGURG):
             signal.signal(number, lambda *_: processes.send(pid, signal.SIGTERM))
-    status = _wait_for(pid, *(order["listen"]() if order.get("listen") else ()))
+    status = _wait_for(pid, attempt.listen() if attempt.listen is not None else ())
     code = os.WEXITSTATUS(status) if os.WIFEXITED(status) else None
     if code == SUPERSEDED:
         _step_back(order)
     elif code != 0:
-        _clear_up(order, status)
+        _clear_up(attempt, status)
     else:  # what left its parents before the launcher could adopt it has come to us
         processes.clear_descendants()
     return 0
 
 
-def _say_whose(path, handle):
+def _say_whose(path: str, handle: "Json") -> None:
     """Of several jobs that a cluster has for one attempt, the one that has claimed it counts."""
     if (files.read_json(path) or {}).get("job") == handle["job"]:
         return
@@ -118,106 +128,104 @@ def _say_whose(path, handle):
         pass  # a full disk
 
 
-def _step_back(order):
+def _step_back(order: "LaunchOrder") -> None:
     """Take the claim away: the run is another attempt's, or still waits for one."""
-    place = results.attempt_folder(order["folder"], order["attempt"])
-    for name in ("reserve", "node-{}.start.json".format(order["node"])):
+    place = results.attempt_folder(order.folder, order.attempt)
+    for name in ("reserve", "node-{}.start.json".format(order.node)):
         _drop(os.path.join(place, name))
     _remove_if_empty(place)
 
 
-def _remove_if_empty(place):
+def _remove_if_empty(place: str) -> None:
     try:
         os.rmdir(place)
     except OSError:
         pass  # it holds a result
 
 
-def _canceled(order):
-    _drop(order.get("ticket"))
+def _canceled(order: "LaunchOrder") -> "Json":
+    _drop(order.ticket)
     reason = "canceled before it started"
-    return results.result(results.CANCELED, reason, node=order["node"], by="guard")
+    return results.result(results.CANCELED, reason, node=order.node, by="guard")
 
 
-def _be_launcher(order):
+def _be_launcher(attempt: "Attempt") -> "NoReturn":
     code = 70
     try:
         from scriptrun.runtime.launcher import launcher
 
         try:
-            launcher.launch(order, fork)
+            launcher.launch(attempt, fork)
             code = 0
         except launcher.Superseded:
             code = SUPERSEDED
     except BaseException:
-        _write_down(order)
+        _write_down(attempt.order)
     finally:
         os._exit(code)
 
 
-def _wait_for(pid, listener=None, has_heard=None):
-    """The wait status of the launcher, which is told to stop when ``listener`` ends of that.
-
-    ``has_heard(status)`` says whether it did.
-    """
+def _wait_for(pid: int, listener: "Listener") -> int:
+    """The wait status of the launcher, which is told to stop once ``listener`` has heard of it."""
     while True:
         ended, status = os.waitpid(-1, 0)
         if ended == pid:
             return status
-        if ended == listener and has_heard(status):
+        if listener and ended == listener[0] and listener[1](status):
             processes.send(pid, signal.SIGTERM)
 
 
-def _clear_up(order, status):
+def _clear_up(attempt: "Attempt", status: int) -> None:
     """The launcher is gone without a result: end what it ran, and say so."""
+    order = attempt.order
     at = time.time()
-    processes.clear_descendants(events.groups_begun(order["folder"], order["node"]), patience=0.5)
-    if order.get("container"):
+    processes.clear_descendants(events.groups_begun(order.folder, order.node), patience=0.5)
+    if order.container:
         from scriptrun.runtime.containers import docker
 
-        docker.remove(order["folder"], order.get("environ"), order["node"])
-    if order.get("ticket") and os.path.exists(order["ticket"]):
+        docker.remove(order.folder, order.environ, order.node)
+    if order.ticket and os.path.exists(order.ticket):
         return  # the script had not begun: the run still waits, and the next runner starts it
     if os.WIFSIGNALED(status):
-        reason = "the launcher was ended by " + processes.signal_name(os.WTERMSIG(status))
+        reason = "the launcher was killed by " + processes.signal_name(os.WTERMSIG(status))
     else:
-        reason = "the launcher ended with exit code {}".format(os.WEXITSTATUS(status))
-    if order["nodes"] > 1:
-        reason = reason.replace("the launcher", "the launcher of node {}".format(order["node"]))
-    value = results.result(results.FAILED, reason, node=order["node"], by="guard")
-    log = events.EventWriter(order["folder"], "guard-{}".format(order["node"]))
-    if order["nodes"] > 1:
+        reason = "the launcher exited with code {}".format(os.WEXITSTATUS(status))
+    if order.nodes > 1:
+        reason = reason.replace("the launcher", "the launcher of node {}".format(order.node))
+    value = results.result(results.FAILED, reason, node=order.node, by="guard")
+    log = events.EventWriter(order.folder, "guard-{}".format(order.node))
+    if order.nodes > 1:
         from scriptrun.runtime.multinode import gang, gather
 
         value["cause"] = gang.cause_of(value, at)
-        job = files.read_json(os.path.join(order["folder"], "job.json"))
-        order["started"] = True
-        if gang.end(job, order, value, log):
+        job = files.read_json(os.path.join(order.folder, "job.json"))
+        attempt.started = True
+        if gang.end(job, attempt, value, log):
             return
     try:
-        collect.collect(order["folder"])
-        if order["nodes"] > 1:
-            gather.gather(order["folder"], log)
+        collect.collect(order.folder)
+        if order.nodes > 1:
+            gather.gather(order.folder, log)
     finally:
         from scriptrun.runtime.launcher import launcher
 
-        job = files.read_json(os.path.join(order["folder"], "job.json")) or {}
+        job = files.read_json(os.path.join(order.folder, "job.json")) or {}
         launcher.publish(job, order, value, log)
 
 
-def _write_down(order):
+def _write_down(order: "LaunchOrder") -> None:
     import traceback  # loaded only when something has gone wrong
 
     try:
-        path = os.path.join(order["folder"], "system_logs", "launcher.txt")
+        path = os.path.join(order.folder, "system_logs", "launcher.txt")
         events.append(path, traceback.format_exc().encode("utf-8", "surrogateescape"))
     except OSError:
         pass
 
 
-def _wake(order):
+def _wake(order: "LaunchOrder") -> None:
     """Whoever ends sees to it that a runner lives while anything waits."""
-    wake = order.get("wake")
+    wake = order.wake
     if not wake:
         return
     try:
@@ -225,10 +233,10 @@ def _wake(order):
     except OSError:
         return
     if waiting and not _is_locked(wake["lock"]):
-        start_detached(wake["command"], _runners_environment(order["environ"]))
+        start_detached(wake["command"], _runners_environment(order.inherited))
 
 
-def _is_locked(path):
+def _is_locked(path: str) -> bool:
     """Whether a runner lives: it looks at the queue once more after it has let go of its lock."""
     import fcntl
 
@@ -245,12 +253,12 @@ def _is_locked(path):
         os.close(handle)
 
 
-def _runners_environment(environ):
+def _runners_environment(environ: "Mapping[str, str]") -> "dict[str, str]":
     """``environ`` without what would make the runner look like a part of a job."""
     return {name: value for name, value in environ.items() if name not in identity.OF_A_JOB}
 
 
-def start_detached(command, environ=None):
+def start_detached(command: "list[str]", environ: "Mapping[str, str] | None" = None) -> None:
     """Start ``command`` in a session of its own with no terminal; do not wait for it."""
     pid = os.fork()
     if pid:
@@ -270,7 +278,7 @@ def start_detached(command, environ=None):
         os._exit(127)
 
 
-def _drop(path):
+def _drop(path: "str | None") -> None:
     if path:
         try:
             os.unlink(path)

@@ -6,6 +6,16 @@ import time
 from .. import events, files, processes, results, workdir
 from . import collect, delivery_client, oom, retry, steps, supervise, variables
 
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from scriptrun.runtime.events import EventWriter
+    from scriptrun.runtime.hints import Json
+    from scriptrun.runtime.launcher.delivery_client import Helper
+    from scriptrun.runtime.order import Attempt, LaunchOrder
+
+
 #: seconds after the script's end in which the launcher is told what the script was told before
 TOLD = 0.1
 
@@ -14,132 +24,148 @@ class Superseded(Exception):
     """Another attempt has the run, or nobody may: this one leaves without a word."""
 
 
-def launch(order, fork):
-    """Run the job of ``order`` on this node, to its published result.
+def launch(attempt: "Attempt", fork: "Callable[[LaunchOrder], int]") -> None:
+    """Run the job of ``attempt`` on this node, to its published result.
 
-    ``fork(order, keep)`` starts a launcher beside this one, for a rehearsal's other nodes. Raises
+    ``fork(order)`` starts a launcher beside this one, for a rehearsal's other nodes. Raises
     nothing for what goes wrong with the job itself: that is the result's business. Raises
     Superseded when the run is not this attempt's to start.
     """
     processes.call_me(processes.LAUNCHER)
-    if order.get("on_term"):
+    order = attempt.order
+    if order.on_term:
         supervise.listen()
-    folder = order["folder"]
-    log = events.EventWriter(folder, "node-{}".format(order["node"]))
+    folder = order.folder
+    log = events.EventWriter(folder, "node-{}".format(order.node))
     job = files.read_json(os.path.join(folder, "job.json"))
     oom.begin()
     began = time.time()
-    data = delivery_client.Helper(job, order)
+    data = delivery_client.Helper(job, attempt)
     try:
-        value = _run(job, order, log, data, fork)
+        value = _run(job, attempt, log, data, fork)
     except Superseded:
         import shutil
 
-        shutil.rmtree(collect.staging(folder, order["attempt"]), ignore_errors=True)
+        shutil.rmtree(collect.staging(folder, order.attempt), ignore_errors=True)
         raise
     except delivery_client.NotDelivered as error:
         value = results.result(error.state, str(error))
     except OSError as error:
-        value = results.result(results.FAILED, steps.sentence(error, job, order))
+        value = results.result(results.FAILED, steps.sentence(error, job, attempt.order))
     except Exception as error:  # a damaged snapshot, or our own bug: the run must end all the same
         import traceback  # loaded only when something has gone wrong
 
         _complain(folder, traceback.format_exc())
-        value = results.result(results.FAILED, "it could not be started: {}".format(error))
-    if order.get("on_term") and not supervise.asked():
+        value = results.result(results.FAILED, "failed to start: {}".format(error))
+    if order.on_term and not supervise.asked():
         time.sleep(TOLD)
-    order["told_to_stop"] = supervise.asked() or _told_below(job, order)
-    if order.get("container"):
+    attempt.told_to_stop = supervise.asked() or _told_below(job, order)
+    if order.container:
         from scriptrun.runtime.containers import launcher_hooks
 
-        launcher_hooks.settle(order, value)
-    left = processes.clear_descendants(events.groups_begun(folder, order["node"]))
+        launcher_hooks.settle(attempt, value)
+    left = processes.clear_descendants(events.groups_begun(folder, order.node))
     if left:
-        log.write("note", message="ended what the script left running: " + ", ".join(sorted(left)))
-    value.update(began=began, ended=time.time(), node=order["node"], by="launcher")
-    _end(job, order, value, log, data)
+        log.write(
+            "note",
+            message="stopped processes that the script left running: " + ", ".join(sorted(left)),
+        )
+    value.update(began=began, ended=time.time(), node=order.node, by="launcher")
+    _end(job, attempt, value, log, data)
 
 
-def _told_below(job, order):
+def _told_below(job: "Json", order: "LaunchOrder") -> bool:
     """Whether MPI's ranks, which srun has started, were told to stop: the launcher is not, then."""
-    if not order.get("slurm") or order["node"] or job["distribution"]["kind"] != "mpi":
+    if not order.slurm or order.node or job["distribution"]["kind"] != "mpi":
         return False
     from scriptrun.runtime.schedulers import slurm_signals
 
     return slurm_signals.is_preempted()
 
 
-def _run(job, order, log, data, fork):
-    folder = order["folder"]
+def _run(
+    job: "Json",
+    attempt: "Attempt",
+    log: "EventWriter",
+    data: "Helper",
+    fork: "Callable[[LaunchOrder], int]",
+) -> "Json":
+    order = attempt.order
+    folder = order.folder
     try:
-        if not order["node"]:
-            results.reserve(folder, order["attempt"])
+        if not order.node:
+            results.reserve(folder, order.attempt)
         _lay_out(job, order)
     finally:
-        _take_ticket(job, order)  # from here on the run is never started a second time
-    if order["nodes"] > 1 or job["distribution"]["kind"]:
+        _take_ticket(job, attempt)  # from here on the run is never started a second time
+    if order.nodes > 1 or job["distribution"]["kind"]:
         from scriptrun.runtime.multinode import gang  # only jobs of several ranks load it
 
-        return gang.run(job, order, log, data, fork)
-    work = steps.move_in(order, log, data)
-    task = variables.single(job, order)
+        return gang.run(job, attempt, log, data, fork)
+    work = steps.move_in(attempt, log, data)
+    task = variables.single(job, attempt)
     log.write("state", state="Running")
-    pid = steps.start(job, order, task, work, log)
+    pid = steps.start(job, attempt, task, work, log)
     processes.become_subreaper()
-    ending = steps.watch(job, order, [pid]).wait()
+    ending = steps.watch(job, attempt, [pid]).wait()
     return steps.outcome(ending, job.get("script") or "the command")
 
 
-def _lay_out(job, order):
-    work = collect.staging(order["folder"], order["attempt"], order["node"])
+def _lay_out(job: "Json", order: "LaunchOrder") -> None:
+    work = collect.staging(order.folder, order.attempt, order.node)
     collect.make(order, work)
-    os.makedirs(collect.checkpoints(order["folder"]), exist_ok=True)
+    os.makedirs(collect.checkpoints(order.folder), exist_ok=True)
     if job.get("snapshot"):
-        workdir.materialise(order["store"], job["snapshot"], work)
+        workdir.materialise(order.store, job["snapshot"], work)
     collect.prepare(work)
 
 
-def _take_ticket(job, order):
+def _take_ticket(job: "Json", attempt: "Attempt") -> None:
     """Take the run's ticket: of all who may try, the one that removes it starts the script.
 
     Raises Superseded for all others, and for one whose guard is gone: to those who look, its
     attempt has ended, and the next is on its way.
     """
-    ticket = order.get("ticket")
+    ticket = attempt.order.ticket
     if not ticket:
         return
-    if os.getppid() != order.get("guard"):
-        raise Superseded("its guard is gone")
+    if os.getppid() != attempt.guard:
+        raise Superseded("its guard process is gone")
     try:
         retry.take(job, ticket)
     except FileNotFoundError:
         raise Superseded("its ticket is gone") from None
 
 
-def _end(job, order, value, log, data):
+def _end(
+    job: "Json", attempt: "Attempt", value: "Json", log: "EventWriter", data: "Helper"
+) -> None:
     """The last steps, to the result; a full disk must not keep the result from being told."""
-    folder = order["folder"]
-    if order["nodes"] > 1:
+    order = attempt.order
+    folder = order.folder
+    if order.nodes > 1:
         from scriptrun.runtime.multinode import gang
 
         _try(folder, lambda: data.finish(value))
-        if gang.end(job, order, value, log):
+        if gang.end(job, attempt, value, log):
             return
     _try(folder, lambda: log.write("state", state="Finalizing"))
     _try(folder, lambda: data.finish(value))
     _try(folder, lambda: collect.collect(folder))
-    if order["nodes"] > 1:
+    if order.nodes > 1:
         from scriptrun.runtime.multinode import gather
 
         _try(folder, lambda: gather.gather(folder, log))
-    last = _judge(order, value) if order.get("told_to_stop") else True
+    last = _judge(order, value) if attempt.told_to_stop and order.slurm else True
     publish(job, order, value, log, last)
 
 
-def publish(job, order, value, log, last=True):
+def publish(
+    job: "Json", order: "LaunchOrder", value: "Json", log: "EventWriter", last: bool = True
+) -> None:
     """Publish how the attempt ended; where it is the run's end, unless that is started again."""
-    folder, attempt = order["folder"], order["attempt"]
-    if last and retry.wanted(job, order, value):
+    folder, attempt = order.folder, order.attempt
+    if last and retry.wanted(job, folder, attempt, value):
         results.publish_surely(folder, attempt, value, log, last=False)
         last = not retry.start_again(job, order, value, log)
         if not last:
@@ -149,21 +175,21 @@ def publish(job, order, value, log, last=True):
     results.publish_surely(folder, attempt, value, log, last=last)
 
 
-def _judge(order, value):
+def _judge(order: "LaunchOrder", value: "Json") -> bool:
     """Let what told the job to stop say why; whether that is the run's end."""
     from scriptrun.runtime.schedulers import slurm_signals
 
     return slurm_signals.judge(order, value)
 
 
-def _try(folder, step):
+def _try(folder: str, step: "Callable[[], object]") -> None:
     try:
         step()
     except OSError as error:
         _complain(folder, error)
 
 
-def _complain(folder, error):
+def _complain(folder: str, error: object) -> None:
     try:
         path = os.path.join(folder, "system_logs", "launcher.txt")
         events.append(path, "{}\n".format(error).encode("utf-8", "backslashreplace"))

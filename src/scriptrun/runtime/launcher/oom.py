@@ -9,20 +9,20 @@ import os
 
 _ROOT = "/sys/fs/cgroup"
 #: how many there were when ``begin`` was called
-_before = []
+_before: "list[int]" = []
 
 
-def begin():
+def begin() -> None:
     """Count from here on."""
     _before[:] = [so_far()]
 
 
-def ended():
+def ended() -> int:
     """How many processes of this control group were ended for it since ``begin``; 0: none known."""
     return so_far() - _before[0] if _before else 0
 
 
-def so_far():
+def so_far() -> int:
     """How many processes of this control group were ended for it; 0: none, or nobody counts."""
     try:
         with open("/proc/self/cgroup") as handle:
@@ -35,7 +35,7 @@ def so_far():
     return sum(_told(_ROOT, path, "memory.events") for number, _, path in groups if number == "0")
 
 
-def _told(root, path, name):
+def _told(root: str, path: str, name: str) -> int:
     """The number behind ``oom_kill``; a container may see its own group as the root."""
     for folder in (root + path, root):
         try:

@@ -9,13 +9,20 @@ import os
 
 from .. import files, results
 
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from scriptrun.runtime.events import EventWriter
+    from scriptrun.runtime.hints import Json
+    from scriptrun.runtime.order import LaunchOrder
+
+
 #: what stands for the place of a ticket whose run has begun and may be started again
 _KEPT = ".began"
 
 
-def causes(value):
+def causes(value: "Json") -> "set[str]":
     """What a result names as its causes."""
-    found = {value.get("ended_by")} - {None, ""}
+    found = {str(value["ended_by"])} if value.get("ended_by") else set()
     if value.get("by") == "guard":
         found.add("node-lost")
     if not found and value.get("exit_code"):
@@ -25,17 +32,17 @@ def causes(value):
     return found
 
 
-def wanted(job, order, value):
-    """Whether the run is to be started again after its attempt ended with ``value``."""
+def wanted(job: "Json", folder: str, attempt: int, value: "Json") -> bool:
+    """Whether the run is to be started again after its ``attempt`` has ended with ``value``."""
     retry = job.get("retry") or {}
-    if value["state"] != results.FAILED or order["attempt"] > retry.get("limit", 0):
+    if value["state"] != results.FAILED or attempt > retry.get("limit", 0):
         return False
-    if os.path.exists(os.path.join(order["folder"], "cancel.json")):
+    if os.path.exists(os.path.join(folder, "cancel.json")):
         return False
     return bool(causes(value) & set(retry.get("on") or ()))
 
 
-def take(job, ticket):
+def take(job: "Json", ticket: str) -> None:
     """Take the ticket, so that nobody else starts the run; FileNotFoundError when it has gone.
 
     It is kept aside, under the same protection, where the run may have to be started again.
@@ -46,30 +53,30 @@ def take(job, ticket):
         os.unlink(ticket)
 
 
-def start_again(job, order, value, log):
+def start_again(job: "Json", order: "LaunchOrder", value: "Json", log: "EventWriter") -> bool:
     """See to the next attempt and say so; False where it cannot come, and this was the end."""
     try:
-        if order.get("ticket"):
-            os.rename(order["ticket"] + _KEPT, order["ticket"])
-        elif order.get("slurm"):
-            files.write_atomic(os.path.join(order["slurm"], "again"), b"")
+        if order.ticket:
+            os.rename(order.ticket + _KEPT, order.ticket)
+        elif order.slurm:
+            files.write_atomic(os.path.join(order.slurm, "again"), b"")
         else:
             return False
     except OSError:
         return False
     log.write(
         "note",
-        message="attempt {} failed ({}); it is started again, at most {} times".format(
-            order["attempt"], value["reason"], job["retry"]["limit"]
+        message="attempt {} failed ({}); retrying, at most {} times".format(
+            order.attempt, value["reason"], job["retry"]["limit"]
         ),
     )
     return True
 
 
-def forget(order):
+def forget(order: "LaunchOrder") -> None:
     """The run has ended for good: what would start it again goes."""
-    if order.get("ticket"):
+    if order.ticket:
         try:
-            os.unlink(order["ticket"] + _KEPT)
+            os.unlink(order.ticket + _KEPT)
         except OSError:
             pass

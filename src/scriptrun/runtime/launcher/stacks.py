@@ -7,38 +7,45 @@ import sys
 
 from .. import events, processes
 
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from subprocess import Popen
+
+    from scriptrun.runtime.order import LaunchOrder
+
+
 #: seconds for all dumps together
 PATIENCE = 20.0
 LOG = os.path.join("system_logs", "stacks.txt")
 
 
-def collect(order, pids):
+def collect(order: "LaunchOrder", pids: "list[int]") -> None:
     """Append the stacks of the Python processes in and below ``pids`` to the run's log."""
-    path = os.path.join(order["folder"], LOG)
+    path = os.path.join(order.folder, LOG)
     spy = find(order)
     if spy is None:
-        text = "node {}: py-spy is not installed, so nothing is known of the stacks\n"
-        _write(path, text.format(order["node"]))
+        text = "node {}: py-spy is not installed, so no stacks are available\n"
+        _write(path, text.format(order.node))
         return
     seen = list(dict.fromkeys(each for top in pids for each in _with_below(top)))
     started = [(pid, _start(spy, pid)) for pid in seen if "python" in processes.name_of(pid)]
     for pid, process in started:
-        _write(path, "node {}, process {}:\n{}\n".format(order["node"], pid, _read(process)))
+        _write(path, "node {}, process {}:\n{}\n".format(order.node, pid, _read(process)))
 
 
-def find(order):
+def find(order: "LaunchOrder") -> "str | None":
     """py-spy of the job's environment, on its PATH, or beside scriptrun itself; None."""
-    path = (order.get("environ") or os.environ).get("PATH") or os.defpath
-    tool = os.path.dirname((order.get("tool") or [sys.executable])[0] or "")
-    places = [order.get("bin"), path, tool]
+    path = (order.environ or os.environ).get("PATH") or os.defpath
+    tool = os.path.dirname((order.tool or [sys.executable])[0] or "")
+    places = [order.bin, path, tool]
     return shutil.which("py-spy", path=os.pathsep.join(each for each in places if each))
 
 
-def _with_below(pid):
+def _with_below(pid: int) -> "list[int]":
     return [pid] + processes.descendants(pid)
 
 
-def _start(spy, pid):
+def _start(spy: str, pid: int) -> "Popen[bytes] | OSError":
     try:
         return subprocess.Popen(
             [spy, "dump", "--pid", str(pid)], stdout=subprocess.PIPE, stderr=subprocess.STDOUT
@@ -47,7 +54,7 @@ def _start(spy, pid):
         return error
 
 
-def _read(process):
+def _read(process: "Popen[bytes] | OSError") -> str:
     if isinstance(process, OSError):
         return str(process)
     try:
@@ -55,10 +62,10 @@ def _read(process):
     except subprocess.TimeoutExpired:
         process.kill()
         process.wait()
-        return "py-spy gave nothing in {:g} s".format(PATIENCE)
+        return "py-spy timed out after {:g} s".format(PATIENCE)
 
 
-def _write(path, text):
+def _write(path: str, text: str) -> None:
     try:
         events.append(path, text.encode("utf-8", "backslashreplace"))
     except OSError:

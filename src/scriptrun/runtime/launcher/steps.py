@@ -5,32 +5,44 @@ import os
 from .. import identity, processes, results
 from . import collect, oom, supervise, variables
 
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from scriptrun.runtime.events import EventWriter
+    from scriptrun.runtime.hints import Json
+    from scriptrun.runtime.launcher.delivery_client import Helper
+    from scriptrun.runtime.launcher.supervise import Ending, Watch
+    from scriptrun.runtime.launcher.variables import Task
+    from scriptrun.runtime.order import Attempt, LaunchOrder
+
+
 #: seconds before a time limit of the engine's own at which the stacks are looked at
 PEEK = 20.0
 
 
-def move_in(order, log, data):
+def move_in(attempt: "Attempt", log: "EventWriter", data: "Helper") -> str:
     """Make what was laid out this node's working directory and bring the data; give its path."""
-    work = collect.move_in(order["folder"], order["attempt"], order["node"])
-    if order.get("own_environment"):
-        log.write("state", state="Preparing", reason="its environment is built on the node")
+    order = attempt.order
+    work = collect.move_in(order.folder, order.attempt, order.node)
+    if order.own_environment:
+        log.write("state", state="Preparing", reason="building its environment on the node")
         data.build()
     if data.wanted:
-        log.write("state", state="Preparing", reason="its data is brought")
-    order["brought"] = data.bring(work)
+        log.write("state", state="Preparing", reason="delivering its data")
+    attempt.brought = data.bring(work)
     return work
 
 
-def start(job, order, task, work, log):
+def start(job: "Json", attempt: "Attempt", task: "Task", work: str, log: "EventWriter") -> int:
     """Start ``task`` in the working directory ``work``, say that it began, and return its pid."""
-    output = open_log(order["folder"], task.log)
+    order = attempt.order
+    output = open_log(order.folder, task.log)
     try:
-        if order.get("container"):
+        if order.container:
             from scriptrun.runtime.containers import (
                 launcher_hooks,  # only jobs in containers load it
             )
 
-            pid = launcher_hooks.start(job, order, task, work, output)
+            pid = launcher_hooks.start(job, attempt, task, work, output)
         else:
             environ = variables.process_environment(job, order, task.variables)
             pid = processes.spawn(task.argv, work, environ, output)
@@ -39,8 +51,8 @@ def start(job, order, task, work, log):
     more = {"rank": task.rank, "log": task.log} if task.name else {}
     log.write(
         "began",
-        attempt=order["attempt"],
-        node=order["node"],
+        attempt=order.attempt,
+        node=order.node,
         pid=pid,
         launcher=identity.of_process(),
         script=identity.of_process(pid),
@@ -49,49 +61,51 @@ def start(job, order, task, work, log):
     return pid
 
 
-def watch(job, order, pids):
+def watch(job: "Json", attempt: "Attempt", pids: "list[int]") -> "Watch":
     """The supervision of this node's processes ``pids``."""
-    folder = order["folder"]
+    order = attempt.order
+    folder = order.folder
     beat = os.path.join(
-        results.attempt_folder(folder, order["attempt"]), "node-{}.beat".format(order["node"])
+        results.attempt_folder(folder, order.attempt), "node-{}.beat".format(order.node)
     )
     cancel = os.path.join(folder, "cancel.json")
     grace = job.get("grace_seconds", 10.0)
     made = supervise.Watch(pids, job.get("max_run_duration_seconds"), grace, cancel, beat)
     made.warn = job.get("warn_before_seconds") or 0.0
-    made.on_term = order.get("on_term", "")
-    made.on_limit = lambda living: _stacks(order, living)
-    if order.get("seconds"):
-        made.peek_at = made.started + max(0.0, order["seconds"] - PEEK)
-    if order.get("slurm"):
-        made.on_told = lambda living: _stacks_of_slurm(order, living)
-    if order.get("container"):
+    made.on_term = order.on_term
+    made.on_limit = lambda living: _stacks(attempt, living)
+    if order.seconds:
+        made.peek_at = made.started + max(0.0, order.seconds - PEEK)
+    if order.slurm:
+        made.on_told = lambda living: _stacks_of_slurm(attempt, living)
+    if order.container:
         from scriptrun.runtime.containers import launcher_hooks
 
-        launcher_hooks.look_after(made, order)
+        launcher_hooks.look_after(made, attempt)
     return made
 
 
-def _stacks(order, living):
+def _stacks(attempt: "Attempt", living: "list[int]") -> None:
     from scriptrun.runtime.launcher import stacks  # only what hangs is looked into
 
-    below = order["ranks_here"]() if order.get("ranks_here") else []
-    stacks.collect(order, [*living, *below])
+    below = attempt.ranks_here() if attempt.ranks_here is not None else []
+    stacks.collect(attempt.order, [*living, *below])
 
 
-def _stacks_of_slurm(order, living):
+def _stacks_of_slurm(attempt: "Attempt", living: "list[int]") -> None:
     """The stacks of what hangs until its warning, where nothing goes on after it."""
     from scriptrun.runtime.schedulers import slurm_signals
 
-    if slurm_signals.is_the_last_warning(order):
-        _stacks(order, living)
+    if slurm_signals.is_the_last_warning(attempt.order):
+        _stacks(attempt, living)
 
 
-def outcome(ending, what):
+def outcome(ending: "Ending", what: str) -> "Json":
     """How it ended, as a result; ``what`` is "train.py", "train.py on rank 3" or the like."""
-    facts = {"exit_code": ending.exit_code, "signal": ending.signal, "usage": ending.usage}
+    facts: "Json" = {"exit_code": ending.exit_code, "signal": ending.signal}
+    facts["usage"] = ending.usage
     if ending.canceled:
-        return results.result(results.CANCELED, "canceled while it ran", **facts)
+        return results.result(results.CANCELED, "canceled while running", **facts)
     if ending.stopped:
         if ending.stopped.startswith(supervise.TOO_LONG):
             facts["ended_by"] = "time-limit"
@@ -99,34 +113,34 @@ def outcome(ending, what):
             results.FAILED, "{} was stopped: {}".format(what, ending.stopped), **facts
         )
     if ending.signal:
-        reason = "{} was ended by {}".format(what, ending.signal)
+        reason = "{} was killed by {}".format(what, ending.signal)
         if ending.starved or (ending.signal == "SIGKILL" and oom.ended()):
-            reason += ": it used more memory than it was given"
+            reason += ": out of memory"
         elif ending.signal == "SIGKILL":
-            reason += " (by a person, or by the system for want of memory)"
+            reason += " (by a user or the OOM killer)"
         return results.result(results.FAILED, reason, **facts)
     if ending.exit_code:
-        reason = "{} ended with exit code {}".format(what, ending.exit_code)
+        reason = "{} exited with code {}".format(what, ending.exit_code)
         if oom.ended():  # what a script started may be ended, and the script tells of it
-            reason += ", after a process was ended that used more memory than it was given"
+            reason += " after one of its processes ran out of memory"
         return results.result(results.FAILED, reason, **facts)
     return results.result(results.COMPLETED, **facts)
 
 
-def sentence(error, job, order):
+def sentence(error: OSError, job: "Json", order: "LaunchOrder") -> str:
     """Why the job could not be started, of the OSError that kept it."""
     name = error.filename
-    if order.get("container") and name == order["container"]["tool"]:
-        return "the container tool {} cannot be executed: {}".format(name, error.strerror)
-    if name and name == order.get("python"):
-        return "the interpreter {} cannot be executed: {}".format(name, error.strerror)
+    if order.container and name == order.container["tool"]:
+        return "cannot execute container tool {}: {}".format(name, error.strerror)
+    if name and name == order.python:
+        return "cannot execute interpreter {}: {}".format(name, error.strerror)
     where = ": {}".format(name) if name else ""
-    return "{} could not be started: {}{}".format(
+    return "cannot start {}: {}{}".format(
         job.get("script") or "the command", error.strerror or error, where
     )
 
 
-def open_log(folder, name):
+def open_log(folder: str, name: str) -> int:
     """The log ``name`` of the run, open for appending."""
     path = os.path.join(folder, *name.split("/"))
     os.makedirs(os.path.dirname(path), exist_ok=True)

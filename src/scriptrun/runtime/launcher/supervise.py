@@ -7,24 +7,38 @@ import time
 
 from .. import files, processes
 
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from resource import struct_rusage
+    from typing import Optional, Tuple, Union
+
+    from scriptrun.runtime.hints import Usage
+    from scriptrun.runtime.launcher.variables import Task
+    from scriptrun.runtime.multinode.peers import Peers
+
+    #: what failed (a pid, or a task below the processes), and its wait status
+    Failure = Tuple[Union[int, Task], int]
+
+
 #: seconds between two looks for a request to cancel, and between two heartbeats
 LOOK, BEAT = 0.2, 20.0
 
 #: whether this process was asked to end by SIGTERM, once ``listen`` was called
-_asked = []
+_asked: "list[bool]" = []
 
 
-def listen():
+def listen() -> None:
     """Take SIGTERM from here on as the wish that the ranks be stopped."""
     signal.signal(signal.SIGTERM, lambda *_: _asked.append(True))
 
 
-def asked():
+def asked() -> bool:
     """Whether SIGTERM came since ``listen``."""
     return bool(_asked)
 
 
-TOO_LONG = "it ran longer than max_run_duration_seconds="
+TOO_LONG = "exceeded max_run_duration_seconds="
 
 
 class Ending:
@@ -36,20 +50,28 @@ class Ending:
     ``starved``: the one that failed was ended for want of memory, as is known of it alone.
     """
 
-    def __init__(self, status, usage, stopped="", canceled=False, failed=None, at=None):
+    def __init__(
+        self,
+        status: "int | None",
+        usage: "Usage",
+        stopped: str = "",
+        canceled: bool = False,
+        failed: "int | Task | None" = None,
+        at: "float | None" = None,
+    ) -> None:
         self.status, self.usage, self.stopped, self.canceled = status, usage, stopped, canceled
         self.failed, self.at = failed, at
         self.starved = getattr(failed, "starved", False)
 
     @property
-    def exit_code(self):
+    def exit_code(self) -> "int | None":
         """The exit code, or None for a death by signal."""
         if self.status is None:
             return 0
         return os.WEXITSTATUS(self.status) if os.WIFEXITED(self.status) else None
 
     @property
-    def signal(self):
+    def signal(self) -> "str | None":
         """The name of the signal that ended it, or None."""
         if self.status is None or not os.WIFSIGNALED(self.status):
             return None
@@ -64,44 +86,49 @@ class Watch:
     """
 
     #: the job's other nodes (``peers.Peers``), where there are any
-    peers = None
+    peers: "Optional[Peers]" = None
     #: pids that end only when they are told to, once nothing else of the job lives
-    servers = frozenset()
+    servers: "frozenset[int]" = frozenset()
     #: called before what ran too long is stopped
-    on_limit = None
+    on_limit: "Optional[Callable[[list[int]], object]]" = None
     #: when (monotonic) that is called as well, though nothing is stopped then
-    peek_at = None
+    peek_at: "Optional[float]" = None
     #: called before SIGTERM's wish is heard
-    on_told = None
+    on_told: "Optional[Callable[[list[int]], object]]" = None
     #: called instead of SIGTERM to each process's group
-    terminate = None
+    terminate: "Optional[Callable[[list[int]], object]]" = None
     #: looks at what runs below the processes; gives what failed there, a value for ``failed``. It
     #: is told whether they have ended
-    inside = None
+    inside: "Optional[Callable[[bool], Failure | None]]" = None
     #: seconds before the limit at which what runs is told, by SIGTERM, to save and to end
     warn = 0.0
     #: whether what ran below the processes lives on when these have ended
-    below = None
+    below: "Optional[Callable[[], bool]]" = None
     #: why SIGTERM asks to stop, where it does
     on_term = ""
     #: reads the wait status of a process that stands for another: (pid, status) to status
-    translate = None
+    translate: "Optional[Callable[[int, int], int]]" = None
     #: says why what runs can't be watched any more; "" while it can
-    troubled = None
+    troubled: "Optional[Callable[[], str]]" = None
 
-    def __init__(self, pids, limit, grace, cancel, beat):
+    def __init__(
+        self, pids: "list[int]", limit: "float | None", grace: float, cancel: str, beat: str
+    ) -> None:
         self.living, self.limit, self.grace = list(pids), limit, grace
         self.cancel, self.beat = cancel, beat
         self.started = time.monotonic()
-        self.stopped, self.canceled, self.kill_at = "", False, None
-        self._first = self._last = self._at = None
-        self._usage = {"user_seconds": 0.0, "system_seconds": 0.0, "peak_memory_kb": 0}
+        self.stopped, self.canceled = "", False
+        self.kill_at: "float | None" = None
+        self._first: "Failure | None" = None
+        self._last: "int | None" = None
+        self._at: "float | None" = None
+        self._usage: "Usage" = {"user_seconds": 0.0, "system_seconds": 0.0, "peak_memory_kb": 0}
         self._beats, self._next_beat = 0, self.started + BEAT
         self._released = False
         self._wake = processes.waker()
         self._deaths = _Deaths(self.living) if len(self.living) > 1 else None
 
-    def wait(self):
+    def wait(self) -> "Ending":
         """Wait for all processes' ends, whatever it takes, and return their Ending."""
         while self.living or self._held():
             ended = self._ended()
@@ -113,16 +140,16 @@ class Watch:
                 processes.doze(self._wake, LOOK)
         if self._first and self.inside is not None:
             self._first = self.inside(True) or self._first  # who of them it was may be known by now
-        failed, status = self._first or (None, self._last)
-        return Ending(status, self._usage, self.stopped, self.canceled, failed, self._at)
+        failed, last = self._first or (None, self._last)
+        return Ending(last, self._usage, self.stopped, self.canceled, failed, self._at)
 
-    def _held(self):
+    def _held(self) -> bool:
         """Whether there is more to wait for: ranks below, or a node without processes is needed."""
         if self.below is not None and self.below():
             return True
         return self.peers is not None and self.kill_at is None and self.peers.held()
 
-    def _ended(self):
+    def _ended(self) -> "list[tuple[int, int, struct_rusage]]":
         """(pid, status, usage) of what has ended since, in the order of the deaths."""
         found = []
         for pid in self.living if self._deaths is None else self._deaths.seen(self.living):
@@ -133,7 +160,7 @@ class Watch:
                 found.append((pid, status, usage))
         return found
 
-    def _note(self, pid, status, usage):
+    def _note(self, pid: int, status: int, usage: "struct_rusage") -> None:
         self.living.remove(pid)
         self._usage["user_seconds"] = round(self._usage["user_seconds"] + usage.ru_utime, 3)
         self._usage["system_seconds"] = round(self._usage["system_seconds"] + usage.ru_stime, 3)
@@ -145,13 +172,13 @@ class Watch:
         elif pid not in self.servers or self._last is None:
             self._last = 0 if self._released else status
 
-    def _fail(self, pid, status):
+    def _fail(self, pid: int, status: int) -> None:
         seen = self.inside(True) if self.inside is not None else None
         self._first, self._at = seen or (pid, status), time.time()
         if self.living or (self.below is not None and self.below()):
             self._stop(time.monotonic(), "")
 
-    def _reap_orphans(self):
+    def _reap_orphans(self) -> None:
         """Take the status of adopted grandchildren, and of none other than them."""
         while hasattr(os, "waitid"):  # not on macOS, where no orphan comes to us
             try:
@@ -162,13 +189,14 @@ class Watch:
                 return
             os.waitpid(seen.si_pid, 0)
 
-    def _look(self):
+    def _look(self) -> None:
         now = time.monotonic()
         if now >= self._next_beat:
             self._heartbeat(now)
         if self.peek_at is not None and now >= self.peek_at:
             self.peek_at = None
-            self.on_limit(self.living)
+            if self.on_limit is not None:
+                self.on_limit(self.living)
         if self.kill_at is not None:
             if now >= self.kill_at:
                 processes.end_descendants(signal.SIGKILL, self.living)
@@ -179,8 +207,8 @@ class Watch:
         elif self.limit is not None and now - self.started >= self.limit - self.warn:
             if self.on_limit is not None:
                 self.on_limit(self.living)
-            self._stop(time.monotonic(), TOO_LONG + "{:g}".format(self.limit))
-            self.kill_at += max(0.0, self.warn - self.grace)
+            kill_at = self._stop(time.monotonic(), TOO_LONG + "{:g}".format(self.limit))
+            self.kill_at = kill_at + max(0.0, self.warn - self.grace)
         elif _asked and self.on_term:
             if self.on_told is not None:
                 self.on_told(self.living)
@@ -188,7 +216,7 @@ class Watch:
         else:
             self._look_around(now)
 
-    def _look_around(self, now):
+    def _look_around(self, now: float) -> None:
         """At what runs below the processes, and at the job's other nodes."""
         failed = self.inside(False) if self.inside is not None else None
         lost = self.troubled() if self.troubled is not None else ""
@@ -208,20 +236,22 @@ class Watch:
                 self._released = True
                 self._terminate()
 
-    def _stop(self, now, why):
+    def _stop(self, now: float, why: str) -> float:
+        """Have them end, because of ``why``; gives when they are killed."""
         self.stopped = why
         self._at = self._at or time.time()
-        self.kill_at = now + self.grace
+        self.kill_at = kill_at = now + self.grace
         self._terminate()
+        return kill_at
 
-    def _terminate(self):
+    def _terminate(self) -> None:
         if self.terminate is not None:
             self.terminate(self.living)
             return
         for pid in self.living:
             processes.end_group(pid, signal.SIGTERM)
 
-    def _heartbeat(self, now):
+    def _heartbeat(self, now: float) -> None:
         self._beats += 1
         self._next_beat = now + BEAT
         try:
@@ -233,8 +263,9 @@ class Watch:
 class _Deaths:
     """In which order processes died: the kernel queues what it reports in that order (Linux)."""
 
-    def __init__(self, pids):
-        self._pids = {}
+    def __init__(self, pids: "list[int]") -> None:
+        self._pids: "dict[int, int]" = {}
+        self._poll: "select.epoll | None" = None
         try:
             self._poll = select.epoll()
             for pid in pids:
@@ -244,7 +275,7 @@ class _Deaths:
         except (AttributeError, OSError):  # macOS, an old kernel, Python 3.8
             self._poll = None
 
-    def seen(self, living):
+    def seen(self, living: "list[int]") -> "list[int]":
         """Those of ``living`` that may have ended, first death first."""
         if self._poll is None:
             return list(living)

@@ -8,6 +8,12 @@ import re
 from scriptrun.runtime import conda_prefix, files, mlflow_store, search_path
 from scriptrun.runtime.launcher import collect
 
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from scriptrun.runtime.hints import Json
+    from scriptrun.runtime.order import Attempt, LaunchOrder
+
+
 _NO_SUBSCRIPTION = "00000000-0000-0000-0000-000000000000"
 _REFERENCE = re.compile(r"\$(?:\{(\w+)\}|(\w+))")
 
@@ -20,33 +26,42 @@ class Task:
     ``starved``: it was ended for want of memory.
     """
 
-    def __init__(self, rank, local_rank, node, argv, variables, log):
+    def __init__(
+        self,
+        rank: int,
+        local_rank: int,
+        node: int,
+        argv: "list[str]",
+        variables: "dict[str, str]",
+        log: str,
+    ) -> None:
         self.rank, self.local_rank, self.node = rank, local_rank, node
         self.argv, self.variables, self.log = argv, variables, log
         self.name, self.serves, self.starved = "rank {}".format(rank), False, False
 
 
-def single(job, order):
+def single(job: "Json", attempt: "Attempt") -> "Task":
     """The only process of a job that is not distributed."""
-    system = system_variables(job, order)
-    argv = command_line(job, order, system)
+    system = system_variables(job, attempt)
+    argv = command_line(job, attempt.order, system)
     task = Task(0, 0, 0, argv, system, "user_logs/std_log.txt")
     task.name = ""
     return task
 
 
-def system_variables(job, order):
+def system_variables(job: "Json", attempt: "Attempt") -> "dict[str, str]":
     """The variables that the system itself sets for the job, on this node and rank."""
-    folder = order["folder"]
-    facts = _workspace_facts(order["workspace"])
+    order = attempt.order
+    folder = order.folder
+    facts = _workspace_facts(order.workspace)
     names = {
         "SCRIPTRUN_RUN_ID": job["id"],
         "SCRIPTRUN_RUN_FOLDER": folder,
-        "SCRIPTRUN_WORKSPACE": order["workspace"],
+        "SCRIPTRUN_WORKSPACE": order.workspace,
         "SCRIPTRUN_EXPERIMENT": job["experiment"],
         "SCRIPTRUN_RANK": "0",
-        "SCRIPTRUN_NODE": str(order["node"]),
-        "SCRIPTRUN_ATTEMPT": str(order.get("attempt", 1)),
+        "SCRIPTRUN_NODE": str(order.node),
+        "SCRIPTRUN_ATTEMPT": str(order.attempt),
         "SCRIPTRUN_CHECKPOINT_DIR": collect.checkpoints(folder),
         "AZUREML_RUN_ID": job["id"],
         "AZUREML_ARM_WORKSPACE_NAME": job["workspace"],
@@ -56,25 +71,25 @@ def system_variables(job, order):
         "AZUREML_EXPERIMENT_ID": job["experiment"],
         "AZUREML_WORKSPACE_ID": job["workspace"],
         "AZUREML_LOGDIRECTORY_PATH": os.path.join(folder, "user_logs"),
-        "AZUREML_NODE_COUNT": str(order["nodes"]),
-        "AZUREML_CR_NODE_RANK": str(order["node"]),
-        "AZ_BATCHAI_TASK_INDEX": str(order["node"]),
+        "AZUREML_NODE_COUNT": str(order.nodes),
+        "AZUREML_CR_NODE_RANK": str(order.node),
+        "AZ_BATCHAI_TASK_INDEX": str(order.node),
         "PYTHONUNBUFFERED": "True",
     }
     definition = job.get("run_definition") or {}
     names["AZUREML_FRAMEWORK"] = str(definition.get("framework") or "Python")
     names["AZUREML_COMMUNICATOR"] = str(definition.get("communicator") or "None")
-    if order.get("devices"):
-        names["CUDA_VISIBLE_DEVICES"] = order["devices"]
-    if order.get("tool"):
-        names["SCRIPTRUN_TOOL"] = json.dumps(list(order["tool"]))
+    if order.devices:
+        names["CUDA_VISIBLE_DEVICES"] = order.devices
+    if order.tool:
+        names["SCRIPTRUN_TOOL"] = json.dumps(list(order.tool))
     paths = (job.get("data") or {}).get("variables") or {}
     names.update({name: os.path.expanduser(path) for name, path in paths.items()})
-    names.update(order.get("brought") or {})
+    names.update(attempt.brought)
     return names
 
 
-def _workspace_facts(root):
+def _workspace_facts(root: str) -> "Json":
     """What the workspace was created with; empty where that cannot be read."""
     try:
         place = os.path.join(root, ".scriptrun", "workspace.json")
@@ -83,16 +98,18 @@ def _workspace_facts(root):
         return {}
 
 
-def process_environment(job, order, system):
+def process_environment(
+    job: "Json", order: "LaunchOrder", system: "dict[str, str]"
+) -> "dict[str, str]":
     """The whole environment of the script: inherited, then the job's, then the system's.
 
     Raises OSError where a conda prefix cannot be activated.
     """
-    environ = dict(os.environ if order["environ"] is None else order["environ"])
+    environ = dict(order.inherited)
     for name in ("__PYVENV_LAUNCHER__", "PYTHONHOME", "VIRTUAL_ENV"):
         environ.pop(name, None)
     own = job.get("variables") or {}
-    prefix = conda_prefix.of(order.get("bin"))
+    prefix = conda_prefix.of(order.bin)
     if prefix:
         environ = conda_prefix.activated(prefix, environ)
     if job.get("data"):
@@ -100,39 +117,39 @@ def process_environment(job, order, system):
     environ.update(own)
     environ.update(mlflow_store.variables(job, order, environ))
     environ.update(system)
-    environ["PYTHONPATH"] = search_path.of(job, order["runtime"], environ.get("PYTHONPATH"))
-    if order.get("bin") and (not prefix or "PATH" in own):
-        environ["PATH"] = _join(order["bin"], environ.get("PATH") or os.defpath)
-    if order.get("prefix") and not prefix:
-        environ["VIRTUAL_ENV"] = order["prefix"]
+    environ["PYTHONPATH"] = search_path.of(job, order.runtime, environ.get("PYTHONPATH"))
+    if order.bin and (not prefix or "PATH" in own):
+        environ["PATH"] = _join(order.bin, environ.get("PATH") or os.defpath)
+    if order.prefix and not prefix:
+        environ["VIRTUAL_ENV"] = order.prefix
     return environ
 
 
-def _join(first, rest):
+def _join(first: str, rest: "str | None") -> str:
     return first + os.pathsep + rest if rest else first
 
 
-def expand(argument, system):
+def expand(argument: str, system: "dict[str, str]") -> str:
     """``argument`` with references to the system's own variables expanded, all else as it is."""
 
-    def value(match):
+    def value(match: "re.Match[str]") -> str:
         return system.get(match.group(1) or match.group(2), match.group(0))
 
     return _REFERENCE.sub(value, argument) if "$" in argument else argument
 
 
-def command_line(job, order, system):
+def command_line(job: "Json", order: "LaunchOrder", system: "dict[str, str]") -> "list[str]":
     """What to execute for the job: the program by its path, then its arguments."""
-    if order.get("container"):
-        return _in_a_container(job, order["container"], system)
+    if order.container:
+        return _in_a_container(job, order.container, system)
     if job.get("command"):
         shell = "/bin/bash" if os.path.exists("/bin/bash") else "/bin/sh"
         return [shell, "-c", job["command"]]
     arguments = [expand(argument, system) for argument in job.get("arguments") or ()]
-    return [order["python"], job["script"]] + arguments
+    return [order.python, job["script"]] + arguments
 
 
-def _in_a_container(job, told, system):
+def _in_a_container(job: "Json", told: "Json", system: "dict[str, str]") -> "list[str]":
     """The image's Python and the script, or the image's shell and the command.
 
     Raises OSError where the image lacks what is needed.
@@ -144,7 +161,7 @@ def _in_a_container(job, told, system):
 
         return shlex.split(expand(job["command"], system))
     if not told.get("python"):
-        message = "the image {} holds no Python: take one that does, or name its path by "
+        message = "image {} has no Python; use one that does, or set its path with "
         message += "environment.python.interpreter_path"
         raise OSError(errno.ENOENT, message.format(told["named"]))
     arguments = [expand(argument, system) for argument in job.get("arguments") or ()]

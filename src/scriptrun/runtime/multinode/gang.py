@@ -9,6 +9,18 @@ from ..ranks import mpi, nodes, pytorch, tensorflow
 from . import gather, rendezvous
 from .peers import Peers
 
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from scriptrun.runtime.events import EventWriter
+    from scriptrun.runtime.hints import Json
+    from scriptrun.runtime.launcher.delivery_client import Helper
+    from scriptrun.runtime.launcher.supervise import Ending
+    from scriptrun.runtime.launcher.variables import Task
+    from scriptrun.runtime.order import Attempt, LaunchOrder
+
+
 _KINDS = {
     "": nodes,
     "nodes": nodes,
@@ -18,34 +30,42 @@ _KINDS = {
 }
 
 
-def run(job, order, log, data, fork):
+def run(
+    job: "Json",
+    attempt: "Attempt",
+    log: "EventWriter",
+    data: "Helper",
+    fork: "Callable[[LaunchOrder], int]",
+) -> "Json":
     """Meet the other nodes, run this node's ranks, and give how they ended.
 
-    ``fork(order, keep)`` starts the launcher of another node of a rehearsal.
+    ``fork(order)`` starts the launcher of another node of a rehearsal.
     """
-    if order.get("rehearsal") and not order["node"]:
-        rendezvous.start_others(order, fork)
-    work = steps.move_in(order, log, data)
+    order = attempt.order
+    if order.rehearsal and not order.node:
+        rendezvous.start_others(attempt, fork)
+    work = steps.move_in(attempt, log, data)
     peers = Peers(order)
     try:
-        agreed = rendezvous.meet(job, order, peers)
+        agreed = rendezvous.meet(job, attempt, peers)
     except rendezvous.Apart as apart:
-        return _with_cause(apart.value, order, peers)
+        return _with_cause(apart.value, peers)
     kind = _KINDS[job["distribution"]["kind"]]
-    tasks = kind.tasks(job, order, agreed)
+    tasks = kind.tasks(job, attempt, agreed)
     _tell(job, order, tasks, agreed, log)
     try:
-        pids = _start(job, order, tasks, work, log)
+        pids = _start(job, attempt, tasks, work, log)
     except OSError as error:
-        reason = steps.sentence(error, job, order)
-        return _with_cause(results.result(results.FAILED, reason), order, peers)
-    watch = steps.watch(job, order, list(pids))
+        reason = steps.sentence(error, job, attempt.order)
+        return _with_cause(results.result(results.FAILED, reason), peers)
+    watch = steps.watch(job, attempt, list(pids))
     watch.peers = peers
     watch.servers = frozenset(pid for pid, task in pids.items() if task.serves)
     peers.only_waits = not pids
     if kind is mpi:
         each = job["distribution"]["processes_per_node"]
-        order["ranks_here"] = lambda: mpi.living_on(order, each)
+        order = attempt.order  # mpi says more clearly how its ranks are started
+        attempt.ranks_here = lambda: mpi.living_on(order, each)
         if pids:
             mpi.look_inside(watch, order, each)
         else:  # node 0 tells the ranks, and may need this node until they have saved
@@ -53,12 +73,14 @@ def run(job, order, log, data, fork):
     return _value(watch.wait(), job, order, pids, peers, agreed)
 
 
-def _start(job, order, tasks, work, log):
+def _start(
+    job: "Json", attempt: "Attempt", tasks: "list[Task]", work: str, log: "EventWriter"
+) -> "dict[int, Task]":
     processes.become_subreaper()
-    found = {}
+    found: "dict[int, Task]" = {}
     for task in tasks:
         try:
-            found[steps.start(job, order, task, work, log)] = task
+            found[steps.start(job, attempt, task, work, log)] = task
         except OSError:
             for pid in found:
                 processes.end_group(pid, 9)
@@ -66,49 +88,56 @@ def _start(job, order, tasks, work, log):
     return found
 
 
-def _tell(job, order, tasks, agreed, log):
+def _tell(
+    job: "Json", order: "LaunchOrder", tasks: "list[Task]", agreed: "Json", log: "EventWriter"
+) -> None:
     """Say what a reader of the run's record should know, once."""
-    if order["node"]:
+    if order.node:
         return
     log.write("state", state="Running")
-    if order.get("rehearsal"):
-        message = (
-            "a rehearsal: {} nodes are simulated on this machine, each in a directory of its own"
-        )
-        log.write("note", message=message.format(order["nodes"]))
+    if order.rehearsal:
+        message = "simulating {} nodes on this machine, each in its own directory"
+        log.write("note", message=message.format(order.nodes))
     threads = [task.variables.get("OMP_NUM_THREADS") for task in tasks]
     if threads and threads[0]:
-        message = "OMP_NUM_THREADS={} for each rank: its share of the CPUs, for it was not set"
+        message = "OMP_NUM_THREADS was not set; using {} (each rank's share of the CPUs)"
         log.write("note", message=message.format(threads[0]))
     wanted = (job.get("variables") or {}).get("MASTER_PORT")
     if wanted and wanted != str(agreed["port"]):
-        why = "is taken on node 0" if wanted.isdigit() else "is no port"
-        message = "MASTER_PORT {} {}, so the ranks were given {}"
+        why = "is in use on node 0" if wanted.isdigit() else "is not a port"
+        message = "MASTER_PORT {} {}; using {}"
         log.write("warning", message=message.format(wanted, why, agreed["port"]))
 
 
-def _value(ending, job, order, pids, peers, agreed):
+def _value(
+    ending: "Ending",
+    job: "Json",
+    order: "LaunchOrder",
+    pids: "dict[int, Task]",
+    peers: "Peers",
+    agreed: "Json",
+) -> "Json":
     """This node's result; ``cause`` is what went wrong here first, where anything did."""
     if ending.failed is None:
         value = steps.outcome(ending, job.get("script") or "the command")
         if ending.stopped and ending.at is None:  # for the sake of another node
             value["reason"] = ending.stopped
-        return _with_cause(value, order, peers, ending.at)
-    task = ending.failed if hasattr(ending.failed, "rank") else pids[ending.failed]
+        return _with_cause(value, peers, ending.at)
+    task = pids[ending.failed] if isinstance(ending.failed, int) else ending.failed
     if task.log == mpi.LOG:
         what = task.name
     else:
         what = "{} on {}".format(job.get("script") or "the command", task.name)
-    if order["nodes"] > 1:
+    if order.nodes > 1:
         name = agreed["nodes"][task.node].get("name")
         what += " (node {}{})".format(task.node, ": " + name if name else "")
     value = steps.outcome(ending, what)
-    path = os.path.join(order["folder"], *task.log.split("/"))
+    path = os.path.join(order.folder, *task.log.split("/"))
     value.update(rank=task.rank, failed_node=task.node, log=task.log, tail=gather.tail_of(path))
-    return _with_cause(value, order, peers, ending.at)
+    return _with_cause(value, peers, ending.at)
 
 
-def _with_cause(value, order, peers, at=None):
+def _with_cause(value: "Json", peers: "Peers", at: "float | None" = None) -> "Json":
     """``value`` with what other nodes need to find the first failure; {} where it is theirs."""
     elsewhere = any(each.get("state") != results.COMPLETED for each in peers.ended.values())
     if at is None and (elsewhere or peers.lost):
@@ -118,7 +147,7 @@ def _with_cause(value, order, peers, at=None):
     return value
 
 
-def cause_of(value, at=None):
+def cause_of(value: "Json", at: "float | None" = None) -> "Json":
     """What went wrong, for the comparison with what did on other nodes: {} where nothing did."""
     if value["state"] != results.FAILED:
         return {}
@@ -126,16 +155,17 @@ def cause_of(value, at=None):
     return dict({name: value[name] for name in names if name in value}, t=at or time.time())
 
 
-def end(job, order, value, log):
+def end(job: "Json", attempt: "Attempt", value: "Json", log: "EventWriter") -> bool:
     """Tell how this node ended; True where that is all there is for it to do.
 
     On node 0 ``value`` becomes the whole run's, once all nodes have ended.
     """
+    order = attempt.order
     value.setdefault("cause", cause_of(value))
-    if order["node"]:
+    if order.node:
         gather.end_node(order, value, log)
         return True
-    alone = order.get("rehearsal") and not order.get("started")
+    alone = order.rehearsal and not attempt.started
     value.update(gather.end(job, order, value, log, alone))
     value.pop("cause")
     value["ended"] = time.time()

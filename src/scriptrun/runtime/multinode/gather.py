@@ -8,27 +8,38 @@ from .. import results
 from ..launcher import collect
 from .peers import LATE, Peers
 
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from scriptrun.runtime.events import EventWriter
+    from scriptrun.runtime.hints import Json, Usage
+    from scriptrun.runtime.order import LaunchOrder
+
+
 #: seconds that node 0 waits for others once its own part has failed, beside the grace period
 PATIENCE = 30.0
 
 
-def end_node(order, value, log):
+def end_node(order: "LaunchOrder", value: "Json", log: "EventWriter") -> None:
     """Publish how this node ended; its artifacts stay in its working directory for node 0."""
-    work = collect.place(order["folder"], order["node"])
+    work = collect.place(order.folder, order.node)
     try:
         _keep_artifacts(work)
     except OSError as error:  # a full disk must not keep the result from being told
-        message = "the artifacts of node {} could not be kept: {}"
-        value["reason"] = value["reason"] or message.format(order["node"], error.strerror)
-    results.publish_surely(order["folder"], order["attempt"], value, log, last=False)
+        message = "cannot store the artifacts of node {}: {}"
+        value["reason"] = value["reason"] or message.format(order.node, error.strerror)
+    results.publish_surely(order.folder, order.attempt, value, log, last=False)
 
 
-def end(job, order, value, log, alone=False):
+def end(
+    job: "Json", order: "LaunchOrder", value: "Json", log: "EventWriter", alone: bool = False
+) -> "Json":
     """Node 0: publish how it ended, wait for the others, and give how the run ended.
 
     ``alone``: the others were never started.
     """
-    results.publish_surely(order["folder"], order["attempt"], value, log, last=False)
+    results.publish_surely(order.folder, order.attempt, value, log, last=False)
     peers = Peers(order)
     failed = value["state"] != results.COMPLETED
     if not alone:
@@ -41,7 +52,7 @@ def end(job, order, value, log, alone=False):
     return whole(found, value)
 
 
-def whole(found, first):
+def whole(found: "dict[int, Json]", first: "Json") -> "Json":
     """Of how each node ended (``found``, by number), how the run did; ``first`` is node 0's."""
     value = dict(first)
     causes = [each["cause"] for _, each in sorted(found.items()) if each.get("cause")]
@@ -60,7 +71,7 @@ def whole(found, first):
     return value
 
 
-def _usage(listed):
+def _usage(listed: "list[Usage]") -> "Usage":
     return {
         "user_seconds": round(sum(each["user_seconds"] for each in listed), 3),
         "system_seconds": round(sum(each["system_seconds"] for each in listed), 3),
@@ -68,7 +79,7 @@ def _usage(listed):
     }
 
 
-def gather(folder, log=None):
+def gather(folder: str, log: "EventWriter | None" = None) -> None:
     """Merge the artifacts that the other nodes left into the run's; a warning tells of collisions.
 
     Node by node: a file that is there with other content stays, and the later node's is kept
@@ -84,16 +95,16 @@ def gather(folder, log=None):
         shutil.rmtree(work, ignore_errors=True)
     if collided and log is not None:
         names = ", ".join(os.path.relpath(place, folder) for place in collided)
-        log.write("warning", message="several nodes wrote artifacts of the same name: " + names)
+        log.write("warning", message="several nodes wrote artifacts with the same name: " + names)
 
 
-def _nodes_left(folder):
+def _nodes_left(folder: str) -> "Iterator[int]":
     for name in os.listdir(folder):
         if name.startswith("work-node-") and name[10:].isdigit():
             yield int(name[10:])
 
 
-def _merge(source, target, node):
+def _merge(source: str, target: str, node: int) -> "list[str]":
     collided = []
     for above, folders, names in os.walk(source):
         inner = os.path.relpath(above, source)
@@ -112,14 +123,14 @@ def _merge(source, target, node):
     return collided
 
 
-def _same(path, place):
+def _same(path: str, place: str) -> bool:
     try:
         return os.path.isfile(place) and filecmp.cmp(path, place, shallow=False)
     except OSError:
         return False
 
 
-def _keep_artifacts(work):
+def _keep_artifacts(work: str) -> None:
     """Remove all but the artifacts of a node's working directory, and have them in the run."""
     collect.come_home(work)
     try:
@@ -136,14 +147,14 @@ def _keep_artifacts(work):
             _unlink(path)
 
 
-def _unlink(path):
+def _unlink(path: str) -> None:
     try:
         os.unlink(path)
     except OSError:
         pass
 
 
-def tail_of(path, count=15, size=8192):
+def tail_of(path: str, count: int = 15, size: int = 8192) -> "list[str]":
     """The last lines of a log, as a list of texts."""
     try:
         with open(path, "rb") as handle:

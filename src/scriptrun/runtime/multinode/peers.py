@@ -5,6 +5,12 @@ import time
 
 from .. import files, identity, results
 
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from scriptrun.runtime.hints import Json
+    from scriptrun.runtime.order import LaunchOrder
+
+
 #: seconds between two looks at whether the others live; of silence on another host until it is lost
 ALIVE, SILENCE = 1.0, 300.0
 #: a node's loss is noticed this much later than what it causes elsewhere, at most
@@ -14,21 +20,24 @@ LATE = 3.0
 class Peers:
     """What is known of the nodes of ``order``'s attempt other than its own."""
 
-    def __init__(self, order):
-        self.place = results.attempt_folder(order["folder"], order["attempt"])
-        self.node, self.nodes = order["node"], order["nodes"]
+    def __init__(self, order: "LaunchOrder") -> None:
+        self.place = results.attempt_folder(order.folder, order.attempt)
+        self.node, self.nodes = order.node, order.nodes
         self.others = [node for node in range(self.nodes) if node != self.node]
         #: node to how it ended, as far as that is known; and to why it is lost
-        self.ended, self.lost = {}, {}
+        self.ended: "dict[int, Json]" = {}
+        self.lost: "dict[int, str]" = {}
         #: whether this node has no ranks of its own (they run below node 0's mpirun)
         self.only_waits = False
-        self._next, self._owners, self._beats = 0.0, {}, {}
+        self._next = 0.0
+        self._owners: "dict[int, dict[str, Json]]" = {}
+        self._beats: "dict[int, tuple[bytes, float]]" = {}
 
-    def held(self):
+    def held(self) -> bool:
         """Whether this node, which has no ranks, must stay until node 0 has ended."""
         return self.only_waits and 0 not in self.ended
 
-    def look(self):
+    def look(self) -> str:
         """Why this node has to stop for another's sake; "" while it does not."""
         names = self._names()
         for node in self.others:
@@ -36,23 +45,23 @@ class Peers:
                 self._take(node)
         for node, value in self.ended.items():
             if value.get("state") != results.COMPLETED:
-                return "node {} did not go on: {}".format(node, value.get("reason") or "it ended")
+                return "node {} stopped: {}".format(node, value.get("reason") or "it finished")
         if "result.json" in names:
-            return "the run was ended from outside"
+            return "the run was stopped externally"
         now = time.monotonic()
         if now >= self._next:
             self._next = now + ALIVE
             self._look_for_lost()
         return next(iter(self.lost.values()), "")
 
-    def all_idle(self):
+    def all_idle(self) -> bool:
         """Say that this node runs only servers; whether all others have ended, or say the same."""
         files.publish(os.path.join(self.place, "node-{}.idle".format(self.node)), b"{}\n")
         names = self._names()
         marks = ("node-{}.idle", "node-{}.json")
         return all(any(mark.format(node) in names for mark in marks) for node in self.others)
 
-    def wait(self, seconds=None):
+    def wait(self, seconds: "float | None" = None) -> None:
         """Wait until all have ended or are lost, or for ``seconds``."""
         deadline = None if seconds is None else time.monotonic() + seconds
         pause = 0.002
@@ -63,18 +72,18 @@ class Peers:
             time.sleep(pause)
             pause = min(pause * 1.5, 0.1)
 
-    def _names(self):
+    def _names(self) -> "set[str]":
         try:
             return set(os.listdir(self.place))
         except OSError:
             return set()
 
-    def _take(self, node):
+    def _take(self, node: int) -> None:
         value = files.read_json(os.path.join(self.place, "node-{}.json".format(node)))
         if value is not None:
             self.ended[node] = value
 
-    def _look_for_lost(self):
+    def _look_for_lost(self) -> None:
         for node in self.others:
             if node in self.ended or node in self.lost:
                 continue
@@ -84,7 +93,7 @@ class Peers:
                 if node not in self.ended:
                     self.lost[node] = "node {} is lost: {}".format(node, why)
 
-    def _gone(self, node):
+    def _gone(self, node: int) -> str:
         owners = self._owners.setdefault(node, {})
         for kind in ("start", "ready"):
             if kind not in owners:
@@ -98,14 +107,14 @@ class Peers:
             return ""
         return "its launcher (process {pid} on {host}) is gone".format(**here[-1])
 
-    def _read_owner(self, node, kind):
+    def _read_owner(self, node: int, kind: str) -> None:
         path = os.path.join(self.place, "node-{}.{}.json".format(node, kind))
         value = files.read_json(path)
         owner = value.get("launcher") if value and kind == "ready" else value
         if owner:
             self._owners[node][kind] = owner
 
-    def _silent(self, node):
+    def _silent(self, node: int) -> str:
         try:
             with open(os.path.join(self.place, "node-{}.beat".format(node)), "rb") as handle:
                 beat = handle.read()
@@ -116,5 +125,5 @@ class Peers:
         if beat != last:
             self._beats[node] = (beat, now)
         elif now - since > SILENCE:
-            return "it has given no sign of life for {:g} s".format(SILENCE)
+            return "no heartbeat for {:g} s".format(SILENCE)
         return ""

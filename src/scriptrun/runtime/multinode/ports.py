@@ -4,35 +4,42 @@ import errno
 import random
 import socket
 
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+
 #: below what systems give to outgoing connections, so that none of these takes one meanwhile
 FIRST, LAST = 20000, 32000
 
 #: sockets that say which ports this process has promised
-_promised = []
+_promised: "list[socket.socket]" = []
 
 
-def free(count=1, wanted=None):
+def free(count: int = 1, wanted: "int | None" = None) -> "list[int]":
     """``count`` ports that nobody listens on; ``wanted`` first where it is free.
 
     They are kept from other launchers of this machine until this process ends, and not bound: the
     job binds them.
     """
-    found = []
+    found: "list[int]" = []
     for port in _candidates(wanted):
         if len(found) == count:
             return found
         if _promise(port):
             found.append(port)
-    raise OSError("no {} free ports between {} and {} on this machine".format(count, FIRST, LAST))
+    raise OSError(
+        "cannot find {} free ports between {} and {} on this machine".format(count, FIRST, LAST)
+    )
 
 
-def _candidates(wanted):
+def _candidates(wanted: "int | None") -> "Iterator[int]":
     if wanted:
         yield wanted
     yield from random.SystemRandom().sample(range(FIRST, LAST), 2000)
 
 
-def _promise(port):
+def _promise(port: int) -> bool:
     """Whether ``port`` is free, and nobody else's from here on.
 
     The promise is an abstract socket's name (Linux), which goes with this process: it belongs to
@@ -52,7 +59,7 @@ def _promise(port):
     return True
 
 
-def _is_free(port):
+def _is_free(port: int) -> bool:
     for family, address in ((socket.AF_INET, ""), (socket.AF_INET6, "::")):
         try:
             with socket.socket(family, socket.SOCK_STREAM) as probe:

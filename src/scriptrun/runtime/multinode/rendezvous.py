@@ -7,43 +7,52 @@ from .. import files, identity, processes, results
 from ..launcher import collect, supervise
 from . import ports
 
-#: what of a node's order is its own: its GPUs, and where its data, environment and own disk are
-OWN = ("devices", "brought", "brought_plain", "python", "bin", "prefix", "scratch")
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from typing import TypeVar
+
+    from scriptrun.runtime.hints import Json
+    from scriptrun.runtime.multinode.peers import Peers
+    from scriptrun.runtime.order import Attempt, LaunchOrder
+
+    _T = TypeVar("_T")
 
 
 class Apart(Exception):
     """They do not meet: ``value`` is how this node ended."""
 
-    def __init__(self, value):
+    def __init__(self, value: "Json") -> None:
         super().__init__(value.get("reason"))
         self.value = value
 
 
-def start_others(order, fork):
+def start_others(attempt: "Attempt", fork: "Callable[[LaunchOrder], int]") -> None:
     """Start the launchers of a rehearsal's other nodes; they share the slot of node 0."""
-    order["started"] = True
+    attempt.started, order = True, attempt.order
     processes.become_subreaper()  # what a lost node leaves behind comes to node 0
-    for node in range(1, order["nodes"]):
-        theirs = dict(order, node=node, ticket=None, wake=None)
-        fork(theirs, order.get("held", ()))
+    for node in range(1, order.nodes):
+        fork(order.replace(node=node, ticket=None, wake=None))
 
 
-def meet(job, order, peers):
+def meet(job: "Json", attempt: "Attempt", peers: "Peers") -> "Json":
     """Wait for the other nodes; give what all agreed on, the value of ``head.json``.
 
     Raises Apart when the run was canceled, or another node is in trouble.
     """
-    place = results.attempt_folder(order["folder"], order["attempt"])
+    order = attempt.order
+    place = results.attempt_folder(order.folder, order.attempt)
     head = os.path.join(place, "head.json")
-    here = _here(job, order)
-    if order["node"]:
-        path = os.path.join(place, "node-{}.ready.json".format(order["node"]))
+    here = _here(job, attempt)
+    if order.node:
+        path = os.path.join(place, "node-{}.ready.json".format(order.node))
         files.publish(path, files.to_json(here))
-        return _await(lambda: files.read_json(head), job, order, peers)
+        answer: "Json" = _await(lambda: files.read_json(head), order, peers)
+        return answer
     wanted = _wanted_port(job)
     port = ports.free(1, wanted)[0]
-    if order["nodes"] > 1:
-        others = _await(lambda: _ready(place, order["nodes"]), job, order, peers)
+    if order.nodes > 1:
+        others = _await(lambda: _ready(place, order.nodes), order, peers)
     else:
         others = []
     # the others may know this node's address better than it does itself
@@ -53,24 +62,25 @@ def meet(job, order, peers):
     return agreed
 
 
-def _here(job, order):
+def _here(job: "Json", attempt: "Attempt") -> "Json":
     """What this node tells the others of itself."""
-    servers = ports.free(_ports_needed(job, order["node"]))
-    address = order.get("head") if not order["node"] else ""
+    order = attempt.order
+    servers = ports.free(_ports_needed(job, order.node))
+    address = order.head if not order.node else ""
     return {
-        "node": order["node"],
+        "node": order.node,
         "name": os.environ.get("SLURMD_NODENAME") or "",
-        "address": address or order.get("address") or "127.0.0.1",
-        "head": order.get("head") or "",
+        "address": address or order.address or "127.0.0.1",
+        "head": order.head or "",
         "ports": servers,
-        "work": collect.place(order["folder"], order["node"]),
+        "work": collect.place(order.folder, order.node),
         "cpus": cpus(),
-        "own": {name: order[name] for name in OWN if order.get(name)},
+        "own": attempt.own(),
         "launcher": identity.of_process(),
     }
 
 
-def cpus():
+def cpus() -> int:
     """How many CPUs this process may use."""
     try:
         return len(os.sched_getaffinity(0))
@@ -78,7 +88,7 @@ def cpus():
         return os.cpu_count() or 1
 
 
-def _ports_needed(job, node):
+def _ports_needed(job: "Json", node: int) -> int:
     """How many of the job's processes on ``node`` need a port of their own."""
     distribution = job["distribution"]
     if distribution["kind"] != "tensorflow":
@@ -87,12 +97,12 @@ def _ports_needed(job, node):
     return 1 + len(range(node, servers, distribution["nodes"]))
 
 
-def _wanted_port(job):
+def _wanted_port(job: "Json") -> "int | None":
     wanted = (job.get("variables") or {}).get("MASTER_PORT", "")
     return int(wanted) if wanted.isdigit() and 0 < int(wanted) < 65536 else None
 
 
-def _ready(place, nodes):
+def _ready(place: str, nodes: int) -> "list[Json] | None":
     found = [
         files.read_json(os.path.join(place, "node-{}.ready.json".format(node)))
         for node in range(1, nodes)
@@ -100,9 +110,9 @@ def _ready(place, nodes):
     return found if all(found) else None
 
 
-def _await(what, job, order, peers):
+def _await(what: "Callable[[], _T | None]", order: "LaunchOrder", peers: "Peers") -> "_T":
     """What ``what()`` gives, once it is something."""
-    cancel = os.path.join(order["folder"], "cancel.json")
+    cancel = os.path.join(order.folder, "cancel.json")
     pause, beats, next_beat = 0.001, 0, time.monotonic() + supervise.BEAT
     while True:
         found = what()
@@ -110,12 +120,12 @@ def _await(what, job, order, peers):
             return found
         if os.path.exists(cancel):
             raise Apart(results.result(results.CANCELED, "canceled before it started"))
-        trouble = order.get("on_term", "") if supervise.asked() else peers.look()
+        trouble = order.on_term if supervise.asked() else peers.look()
         if trouble:
             raise Apart(results.result(results.FAILED, trouble))
         if time.monotonic() > next_beat:
             beats, next_beat = beats + 1, time.monotonic() + supervise.BEAT
-            path = "{}/node-{}.beat".format(peers.place, order["node"])
+            path = "{}/node-{}.beat".format(peers.place, order.node)
             files.write_atomic(path, "meeting {}".format(beats).encode())
         time.sleep(pause)
         pause = min(pause * 1.3, 0.1)

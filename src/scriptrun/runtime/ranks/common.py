@@ -4,26 +4,38 @@ import os
 
 from ..launcher import variables
 
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from scriptrun.runtime.hints import Json
+    from scriptrun.runtime.launcher.variables import Task
+    from scriptrun.runtime.order import Attempt, LaunchOrder
+
 
 class World:
     """The nodes and ranks of a job: ``each`` ranks on each of ``nodes`` nodes."""
 
-    def __init__(self, job, order, meeting, each):
-        self.job, self.order, self.meeting = job, order, meeting
-        self.nodes, self.each, self.size = order["nodes"], each, order["nodes"] * each
-        self.system = variables.system_variables(job, order)
+    def __init__(self, job: "Json", attempt: "Attempt", meeting: "Json", each: int) -> None:
+        self.job, self.attempt, self.meeting = job, attempt, meeting
+        self.nodes, self.each = attempt.order.nodes, each
+        self.size = self.nodes * each
+        self.system = variables.system_variables(job, attempt)
 
-    def on(self, node):
+    @property
+    def order(self) -> "LaunchOrder":
+        """What this node's launcher was told."""
+        return self.attempt.order
+
+    def on(self, node: int) -> "World":
         """The same world as ``node`` sees it, with its own data and environment."""
         own = self.meeting["nodes"][node].get("own") or {}
-        return World(self.job, dict(self.order, node=node, **own), self.meeting, self.each)
+        return World(self.job, self.attempt.on(node, own), self.meeting, self.each)
 
-    def variables(self, rank):
+    def variables(self, rank: int) -> "dict[str, str]":
         """The system's variables for ``rank``; ranks are numbered node by node."""
         node, local = divmod(rank, self.each)
         return dict(self.system, **self.place(rank, node, local))
 
-    def place(self, rank, node, local):
+    def place(self, rank: int, node: int, local: int) -> "dict[str, str]":
         """The variables that tell ``rank`` where it is, by the names that scripts know."""
         address, port = self.meeting["address"], str(self.meeting["port"])
         hosts = [each["address"] for each in self.meeting["nodes"]]
@@ -56,27 +68,27 @@ class World:
             found["CUDA_VISIBLE_DEVICES"] = devices
         return found
 
-    def threads(self):
+    def threads(self) -> "int | None":
         """What OMP_NUM_THREADS is to be: a rank's share of the CPUs; None where it is not ours.
 
         Where a node has one rank, or the user set it, it stays as it is.
         """
         given = self.job.get("variables") or {}
-        inherited = self.order.get("environ") or {}
+        inherited = self.order.environ or {}
         if self.each < 2 or "OMP_NUM_THREADS" in given or "OMP_NUM_THREADS" in inherited:
             return None
-        there = self.meeting["nodes"][self.order["node"]]["cpus"]
-        wanted = (self.job.get("resources") or {}).get("cpus")
-        if self.order.get("rehearsal"):
+        there: int = self.meeting["nodes"][self.order.node]["cpus"]
+        wanted: "int | None" = (self.job.get("resources") or {}).get("cpus")
+        if self.order.rehearsal:
             there //= self.nodes  # the nodes share this machine
         return max(1, min(there, wanted or there) // self.each)
 
-    def devices(self, node, local):
+    def devices(self, node: int, local: int) -> "str | None":
         """The GPUs that a rank sees: all of its node's, or its own share where that was asked."""
-        held = [each for each in (self.order.get("devices") or "").split(",") if each]
+        held = [each for each in (self.order.devices or "").split(",") if each]
         if not held:
             return None
-        if self.order.get("rehearsal") and len(held) >= self.nodes:
+        if self.order.rehearsal and len(held) >= self.nodes:
             share = len(held) // self.nodes
             held = held[node * share : (node + 1) * share]
         resources = self.job.get("resources") or {}
@@ -86,7 +98,7 @@ class World:
             held = held[first : first + share]
         return ",".join(held)
 
-    def task(self, rank):
+    def task(self, rank: int) -> "Task":
         """The task of ``rank``: the job's own script or command."""
         node, local = divmod(rank, self.each)
         known = self.variables(rank)
@@ -94,11 +106,11 @@ class World:
         return variables.Task(rank, local, node, argv, known, log_of(rank))
 
 
-def log_of(rank):
+def log_of(rank: int) -> str:
     """The log of ``rank``, as an artifact's name."""
     return "user_logs/std_log_process_{}.txt".format(rank)
 
 
-def log_path(folder, task):
+def log_path(folder: str, task: "Task") -> str:
     """Where the log of ``task`` lies."""
     return os.path.join(folder, *task.log.split("/"))

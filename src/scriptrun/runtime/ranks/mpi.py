@@ -16,6 +16,16 @@ from ..launcher import variables
 from ..multinode import gather
 from .common import World, log_of
 
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from scriptrun.runtime.hints import Json
+    from scriptrun.runtime.launcher.supervise import Watch
+    from scriptrun.runtime.launcher.variables import Task
+    from scriptrun.runtime.order import Attempt, LaunchOrder
+
+
 LOG, PLAN = "system_logs/mpi.txt", "ranks.json"
 _OPEN_MPI = ["--allow-run-as-root", "--oversubscribe", "--bind-to", "none"]
 #: what an outer MPI job or scheduler's step left in the environment
@@ -30,49 +40,51 @@ _OUTER = (
 )
 
 
-def tasks(job, order, meeting):
+def tasks(job: "Json", attempt: "Attempt", meeting: "Json") -> "list[Task]":
     """mpirun on node 0; the others' ranks run below it.
 
     Raises FileNotFoundError where there is no mpirun.
     """
-    if order["node"]:
+    order, aside = attempt.order, {}
+    if order.node:
         return []
-    world = World(job, order, meeting, job["distribution"]["processes_per_node"])
-    environ = os.environ if order["environ"] is None else order["environ"]
-    kept = {name: value for name, value in environ.items() if not name.startswith(_OUTER)}
-    order["environ"], aside = kept, {}
-    if order.get("mpi_alone") and find(order.get("bin"), kept.get("PATH")):
-        order["mpi"] = None
-    if not order.get("mpi"):
+    environ = order.inherited.items()
+    kept = {name: value for name, value in environ if not name.startswith(_OUTER)}
+    order = order.replace(environ=kept)
+    if order.mpi_alone and find(order.bin, kept.get("PATH")):
+        order = order.replace(mpi=None)
+    attempt.order = order
+    world = World(job, attempt, meeting, job["distribution"]["processes_per_node"])
+    if not order.mpi:
         aside = _of_slurm(world, kept)
     _write_plan(world, aside)
     known = dict(world.system, **_settings(job))
-    if order.get("container"):
+    if order.container:
         argv = _contained(world, order)
     else:
         argv = _starter(world, order, kept) + [sys.executable, "-I", "-S", _shim()]
     argv.append(_plan(order))
     task = variables.Task(0, 0, 0, argv, known, LOG)
-    task.name = "srun" if order.get("mpi") else "mpirun"
+    task.name = "srun" if order.mpi else "mpirun"
     return [task]
 
 
-def find(bin_folder, path):
+def find(bin_folder: "str | None", path: "str | None") -> "str | None":
     """The path of the mpirun of the environment with ``bin_folder``, or of PATH; None."""
     where = os.pathsep.join(each for each in (bin_folder, path or os.defpath) if each)
     return shutil.which("mpirun", path=where) or shutil.which("mpiexec", path=where)
 
 
-def _of_slurm(world, environ):
+def _of_slurm(world: "World", environ: "dict[str, str]") -> "dict[str, str]":
     """Let mpirun see Slurm's nodes as they are to be used; what it must not see, to be given back.
 
     It would start its ranks where Slurm's variables say, or fail for want of those of a step.
     """
     order = world.order
-    if order.get("rehearsal") or order["nodes"] == 1:
+    if order.rehearsal or order.nodes == 1:
         return {name: environ.pop(name) for name in list(environ) if name.startswith("SLURM_")}
     if "SLURM_JOB_ID" in environ:
-        nodes = str(order["nodes"])
+        nodes = str(order.nodes)
         environ.update(
             SLURM_NNODES=nodes,
             SLURM_JOB_NUM_NODES=nodes,
@@ -83,15 +95,15 @@ def _of_slurm(world, environ):
     return {}
 
 
-def _starter(world, order, environ):
-    program = find(order.get("bin"), environ.get("PATH"))
-    if order.get("mpi"):
-        name, *words = order["mpi"]
-        kind = "--mpi={}".format(_kind_of_srun(program, order.get("mpi_kinds") or ["pmix"]))
+def _starter(world: "World", order: "LaunchOrder", environ: "dict[str, str]") -> "list[str]":
+    program = find(order.bin, environ.get("PATH"))
+    if order.mpi:
+        name, *words = order.mpi
+        kind = "--mpi={}".format(_kind_of_srun(program, order.mpi_kinds or ["pmix"]))
         return [shutil.which(name, path=environ.get("PATH")) or name, kind, *words]
     if program is None:
-        raise FileNotFoundError(2, "there is no mpirun in the environment or on PATH", "mpirun")
-    apart = order["nodes"] > 1 and not order.get("rehearsal")
+        raise FileNotFoundError(2, "mpirun not found in the environment or on PATH", "mpirun")
+    apart = order.nodes > 1 and not order.rehearsal
     if not is_open_mpi(program):
         words = ["-ppn", str(world.each)] if apart else []
         return [program, *words, "-n", str(world.size)]
@@ -101,26 +113,26 @@ def _starter(world, order, environ):
     return [program, *words, "-n", str(world.size)]
 
 
-def _kind_of_srun(program, kinds):
+def _kind_of_srun(program: "str | None", kinds: "Sequence[str]") -> str:
     """Of what srun can start, what the job's MPI library understands: MPICH's kin know PMI-2."""
     if program is not None and not is_open_mpi(program) and "pmi2" in kinds:
         return "pmi2"
     return kinds[0]
 
 
-def _contained(world, order):
+def _contained(world: "World", order: "LaunchOrder") -> "list[str]":
     """All ranks in one container, by the image's own mpirun and Python."""
-    told = order["container"]
+    told = docker.told_of(order)
     if not told.get("mpi") or not told.get("python"):
         lacking = "mpirun" if not told.get("mpi") else "Python"
-        message = "there is no {} in the image {}".format(lacking, told["named"])
+        message = "{} not found in image {}".format(lacking, told["named"])
         raise FileNotFoundError(2, message, "mpirun")
-    shim = os.path.join(order["runtime"], "scriptrun", "runtime", "ranks", "shim.py")
+    shim = os.path.join(order.runtime, "scriptrun", "runtime", "ranks", "shim.py")
     words = _OPEN_MPI if told["mpi"] == "open" else []
     return ["mpirun", *words, "-n", str(world.size), told["python"], "-I", "-S", shim]
 
 
-def is_open_mpi(program):
+def is_open_mpi(program: str) -> bool:
     """Whether ``program`` is Open MPI's (else MPICH's or Intel's, whose words are the same)."""
     real = os.path.realpath(program)
     name = os.path.basename(real)
@@ -132,26 +144,26 @@ def is_open_mpi(program):
     return any(os.path.exists(os.path.join(folder, each)) for each in ("prterun", "orterun"))
 
 
-def _settings(job):
+def _settings(job: "Json") -> "dict[str, str]":
     """Let what is stopped save, as long as the job's grace period."""
     grace = str(int(job.get("grace_seconds", 10.0)) + 1)
     names = ("OMPI_MCA_odls_base_sigkill_timeout", "PRTE_MCA_odls_base_sigkill_timeout")
     return dict.fromkeys(names, grace)
 
 
-def _shim():
+def _shim() -> str:
     return os.path.join(os.path.dirname(os.path.abspath(__file__)), "shim.py")
 
 
-def _place(order):
-    return results.attempt_folder(order["folder"], order["attempt"])
+def _place(order: "LaunchOrder") -> str:
+    return results.attempt_folder(order.folder, order.attempt)
 
 
-def _plan(order):
+def _plan(order: "LaunchOrder") -> str:
     return os.path.join(_place(order), PLAN)
 
 
-def _write_plan(world, aside):
+def _write_plan(world: "World", aside: "dict[str, str]") -> None:
     """What each rank executes: read by the shims. ``aside``: variables that mpirun must not see."""
     listed = []
     seen_by = [world.on(node) for node in range(world.nodes)]
@@ -167,44 +179,44 @@ def _write_plan(world, aside):
         known = dict(task.variables, **{name: str(each) for name, each in local.items()})
         task.argv = variables.command_line(world.job, there.order, known)
         work = world.meeting["nodes"][task.node]["work"]
-        log = os.path.join(world.order["folder"], *task.log.split("/"))
+        log = os.path.join(world.order.folder, *task.log.split("/"))
         seen = dict(aside, **_of_its_data(world, there, known))
         seen.update(known)
         made = {"argv": task.argv, "variables": seen, "work": work, "log": log, "node": task.node}
         listed.append(dict(made, moved=_moved(world.order, there.order)))
-    os.makedirs(os.path.join(world.order["folder"], "user_logs"), exist_ok=True)
+    os.makedirs(os.path.join(world.order.folder, "user_logs"), exist_ok=True)
     made = {"ranks": listed, "grace": world.job.get("grace_seconds", 10.0)}
     files.write_atomic(_plan(world.order), files.to_json(made))
 
 
-def _moved(here, there):
+def _moved(here: "LaunchOrder", there: "LaunchOrder") -> "list[list[str]]":
     """What lies elsewhere on a rank's node than on node 0, from which its variables come."""
-    pairs = [(here.get(name), there.get(name)) for name in ("prefix", "scratch")]
+    pairs = [(here.prefix, there.prefix), (here.scratch, there.scratch)]
     return [[was, now] for was, now in pairs if was and now and was != now]
 
 
-def _of_its_data(world, there, known):
+def _of_its_data(world: "World", there: "World", known: "dict[str, str]") -> "dict[str, str]":
     """The variables of a rank that tell of data, where its node has that at other places."""
-    if there.order.get("brought") == world.order.get("brought"):
+    if there.attempt.brought == world.attempt.brought:
         return {}
     own = (world.job.get("variables") or {}).items()
     referring = {name: value for name, value in own if "$" in value}
     expanded = {name: variables.expand(value, known) for name, value in referring.items()}
-    return dict(there.order.get("brought_plain") or {}, **expanded)
+    return dict(there.attempt.brought_plain, **expanded)
 
 
-def look_inside(watch, order, each):
+def look_inside(watch: "Watch", order: "LaunchOrder", each: int) -> None:
     """Let ``watch`` see the ranks that run below mpirun, ``each`` of them on a node."""
     place = _place(order)
     watch.inside = lambda over: first_failure(place, each, over)
     watch.below = lambda: bool(_alive(place, order))
-    if order.get("mpi"):
+    if order.mpi:
         watch.terminate = lambda living: _terminate_step(living, place)
     else:
         watch.terminate = lambda living: _terminate(living, _alive(place, order))
 
 
-def first_failure(place, each, over=False):
+def first_failure(place: str, each: int, over: bool = False) -> "tuple[Task, int] | None":
     """(task, wait status) of the rank that failed first; None while none has.
 
     ``over``: what started them has ended. A rank that was told to stop before its end is not the
@@ -218,12 +230,12 @@ def first_failure(place, each, over=False):
         return None
     first = min(own, key=lambda value: value["t"])
     node, local = divmod(first["rank"], each)
-    task = variables.Task(first["rank"], local, node, (), {}, log_of(first["rank"]))
+    task = variables.Task(first["rank"], local, node, [], {}, log_of(first["rank"]))
     task.starved = first.get("starved", False)
     return task, first["status"]
 
 
-def _aborted(place):
+def _aborted(place: str) -> "list[Json]":
     """The ranks that called MPI_Abort, as MPICH and its kin say in the rank's own log.
 
     They ask mpirun to end all, and wait to be ended with them: their own status tells nothing.
@@ -237,7 +249,7 @@ def _aborted(place):
     return found
 
 
-def _terminate(living, ranks):
+def _terminate(living: "list[int]", ranks: "list[int]") -> None:
     """SIGTERM to the ranks, so that they can save; mpirun (``living``) ends when they have.
 
     mpirun itself would give them one second, or none. Where it has gone, their keepers know.
@@ -251,7 +263,7 @@ def _terminate(living, ranks):
             processes.end_group(pid, signal.SIGTERM)
 
 
-def _terminate_step(living, place):
+def _terminate_step(living: "list[int]", place: str) -> None:
     """SIGTERM to the ranks that srun (``living``) has started on all nodes, past srun itself.
 
     An srun that gets it kills them at once.
@@ -269,25 +281,25 @@ def _terminate_step(living, place):
         processes.end_group(pid, signal.SIGTERM)
 
 
-def living_on(order, each):
+def living_on(order: "LaunchOrder", each: int) -> "list[int]":
     """The pids of this node's ranks, ``each`` of them: those of srun are below no launcher."""
-    first = order["node"] * each
+    first = order.node * each
     keepers = _alive(_place(order), order, range(first, first + each))
     return [pid for keeper in keepers for pid in processes.children(keeper)]
 
 
-def _alive(place, order, ranks=None):
+def _alive(place: str, order: "LaunchOrder", ranks: "range | None" = None) -> "list[int]":
     """The pids of the keepers that live on this host, of ``ranks`` (default: of all)."""
     ended = {value["rank"] for value in _told(place, ".end.json")}
     told = [each for each in _told(place, ".start.json") if each["rank"] not in ended]
     told = [each for each in told if ranks is None or each["rank"] in ranks]
-    if order.get("container"):
+    if order.container:
         return [pid for pid in (docker.as_here(each["process"]) for each in told) if pid]
     found = [each["process"] for each in told]
     return [each["pid"] for each in found if identity.is_here(each) and identity.is_alive(each)]
 
 
-def _told(place, ending):
+def _told(place: str, ending: str) -> "list[Json]":
     """What the shims have told of their ranks."""
     names = [name for name in os.listdir(place) if name.startswith("rank-")]
     found = [files.read_json(os.path.join(place, name)) for name in names if name.endswith(ending)]

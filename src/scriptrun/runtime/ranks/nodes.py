@@ -2,7 +2,13 @@
 
 from .common import World
 
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from scriptrun.runtime.hints import Json
+    from scriptrun.runtime.launcher.variables import Task
+    from scriptrun.runtime.order import Attempt
 
-def tasks(job, order, meeting):
+
+def tasks(job: "Json", attempt: "Attempt", meeting: "Json") -> "list[Task]":
     """The one process of this node."""
-    return [World(job, order, meeting, 1).task(order["node"])]
+    return [World(job, attempt, meeting, 1).task(attempt.order.node)]

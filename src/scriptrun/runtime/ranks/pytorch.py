@@ -5,9 +5,15 @@ Without a number of processes each node runs one, which may start the others (to
 
 from .common import World
 
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from scriptrun.runtime.hints import Json
+    from scriptrun.runtime.launcher.variables import Task
+    from scriptrun.runtime.order import Attempt
 
-def tasks(job, order, meeting):
+
+def tasks(job: "Json", attempt: "Attempt", meeting: "Json") -> "list[Task]":
     """The ranks of this node."""
-    world = World(job, order, meeting, job["distribution"]["processes_per_node"])
-    first = order["node"] * world.each
+    world = World(job, attempt, meeting, job["distribution"]["processes_per_node"])
+    first = attempt.order.node * world.each
     return [world.task(rank) for rank in range(first, first + world.each)]

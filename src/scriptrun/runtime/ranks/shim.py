@@ -13,6 +13,13 @@ import signal
 import sys
 import time
 
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import NoReturn
+
+    from scriptrun.runtime.hints import Json
+
+
 #: where MPI libraries and Slurm say which rank this is
 RANKS = ("OMPI_COMM_WORLD_RANK", "PMIX_RANK", "PMI_RANK", "SLURM_PROCID")
 _HANDED_ON = (signal.SIGTERM, signal.SIGINT, signal.SIGUSR1, signal.SIGUSR2, signal.SIGHUP)
@@ -22,7 +29,7 @@ _OWN_END = 0.1
 _ROOM = 512
 
 
-def main(path):
+def main(path: str) -> "NoReturn":
     """Run this rank of the plan at ``path``; never returns."""
     rank = next(int(os.environ[name]) for name in RANKS if name in os.environ)
     with open(path, "rb") as handle:
@@ -39,7 +46,7 @@ def main(path):
     _end_like(_wait(keeper))
 
 
-def _keep(plan, rank, place, front):
+def _keep(plan: "Json", rank: int, place: str, front: int) -> "NoReturn":
     """Look after the script of this rank; ``front`` is at its end when the one mpirun knows is."""
     task = plan["ranks"][rank]
     log = os.open(task["log"], os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o644)
@@ -48,7 +55,7 @@ def _keep(plan, rank, place, front):
     pid = os.fork()
     if pid == 0:
         _execute(task, log)
-    told = []
+    told: "list[int]" = []
     _make_room(place, rank)
     for number in _HANDED_ON:
         signal.signal(number, lambda number, _: _hand_on(pid, number, told))
@@ -61,7 +68,7 @@ def _keep(plan, rank, place, front):
     _end_like(status)
 
 
-def _is_starved(status):
+def _is_starved(status: int) -> bool:
     """Whether the script was ended for want of memory, where only this process can tell.
 
     A step of Slurm's has a control group of its own; elsewhere the launcher shares that.
@@ -75,7 +82,7 @@ def _is_starved(status):
     return oom.so_far() > 0
 
 
-def _watch(pid, front, wake, told, grace):
+def _watch(pid: int, front: int, wake: int, told: "list[int]", grace: float) -> int:
     """The wait status of the script, which is told to save where mpirun has let go of it."""
     kill_at = None
     while True:
@@ -97,7 +104,7 @@ def _watch(pid, front, wake, told, grace):
             _send(pid, signal.SIGKILL)
 
 
-def _wait(pid):
+def _wait(pid: int) -> int:
     while True:
         try:
             return os.waitpid(pid, 0)[1]
@@ -105,7 +112,7 @@ def _wait(pid):
             pass
 
 
-def _hand_on(pid, number, told):
+def _hand_on(pid: int, number: int, told: "list[int]") -> None:
     """Send the script a signal; SIGTERM once, for several tell of the same end."""
     if number == signal.SIGTERM:
         if told:
@@ -114,7 +121,7 @@ def _hand_on(pid, number, told):
     _send(pid, number)
 
 
-def _execute(task, log):
+def _execute(task: "Json", log: int) -> "NoReturn":
     try:
         os.dup2(os.open(os.devnull, os.O_RDONLY), 0)
         os.dup2(log, 1)
@@ -131,14 +138,14 @@ def _execute(task, log):
         os._exit(127)
 
 
-def _send(pid, number):
+def _send(pid: int, number: int) -> None:
     try:
         os.kill(pid, number)
     except OSError:
         pass
 
 
-def _tell(place, rank, what, **facts):
+def _tell(place: str, rank: int, what: str, **facts: object) -> None:
     """Write ``rank-<rank>.<what>.json`` so that it is there whole or not at all."""
     target = os.path.join(place, "rank-{}.{}.json".format(rank, what))
     try:
@@ -153,7 +160,7 @@ def _tell(place, rank, what, **facts):
         pass  # a full disk: mpirun's own words must do
 
 
-def _make_room(place, rank):
+def _make_room(place: str, rank: int) -> None:
     """Write the file that will tell of the end, as long as it will be."""
     try:
         with open(os.path.join(place, "rank-{}.end.json.tmp".format(rank)), "wb") as handle:
@@ -162,13 +169,13 @@ def _make_room(place, rank):
         pass  # a full disk
 
 
-def _step():
+def _step() -> str:
     """The step of Slurm's that this rank belongs to ("12.1"); "" where there is none."""
     names = ("SLURM_JOB_ID", "SLURM_STEP_ID")
     return ".".join(os.environ[name] for name in names) if names[1] in os.environ else ""
 
 
-def _identity(pid):
+def _identity(pid: int) -> "Json":
     """As ``runtime.identity.of_process``, without loading it."""
     host = os.uname().nodename
     try:
@@ -181,7 +188,7 @@ def _identity(pid):
     return {"host": host, "boot": boot, "pid": pid, "start": start}
 
 
-def _end_like(status):
+def _end_like(status: int) -> "NoReturn":
     if os.WIFSIGNALED(status):
         number = os.WTERMSIG(status)
         if number not in (signal.SIGKILL, signal.SIGSTOP):

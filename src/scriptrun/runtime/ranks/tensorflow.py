@@ -10,24 +10,30 @@ import json
 from ..launcher import variables
 from .common import World, log_of
 
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from scriptrun.runtime.hints import Json
+    from scriptrun.runtime.launcher.variables import Task
+    from scriptrun.runtime.order import Attempt
 
-def tasks(job, order, meeting):
+
+def tasks(job: "Json", attempt: "Attempt", meeting: "Json") -> "list[Task]":
     """This node's worker (the first is the chief where there is one) and its servers."""
-    world = World(job, order, meeting, 1)
+    world = World(job, attempt, meeting, 1)
     listed = _listed(job, meeting)
-    cluster = {}
+    cluster: "dict[str, list[str]]" = {}
     for kind, _, _, address in listed:
         cluster.setdefault(kind, []).append(address)
     found = []
     for rank, (kind, index, node, _) in enumerate(listed):
-        if node == order["node"]:
+        if node == attempt.order.node:
             local = sum(1 for each in listed[:rank] if each[2] == node)
             config = {"cluster": cluster, "task": {"type": kind, "index": index}}
             found.append(_task(world, rank, local, dict(config, environment="cloud")))
     return found
 
 
-def _listed(job, meeting):
+def _listed(job: "Json", meeting: "Json") -> "list[tuple[str, int, int, str]]":
     """(type, index, node, address) of each task of the job, in the order of the ranks."""
     settings = job["distribution"]["settings"]
     nodes = meeting["nodes"]
@@ -36,7 +42,8 @@ def _listed(job, meeting):
     if settings.get("chief"):
         kinds[0] = "chief"
     ports = [list(each["ports"]) for each in nodes]
-    found, counts = [], {}
+    found: "list[tuple[str, int, int, str]]" = []
+    counts: "dict[str, int]" = {}
     for kind in kinds:
         place = "ps" if kind == "ps" else "worker"
         node = counts.get(place, 0) % len(nodes)
@@ -47,15 +54,15 @@ def _listed(job, meeting):
     return found
 
 
-def _task(world, rank, local, config):
+def _task(world: "World", rank: int, local: int, config: "Json") -> "Task":
     known = dict(world.system)
-    known.update(world.place(rank, world.order["node"], local))
+    known.update(world.place(rank, world.order.node, local))
     known["TF_CONFIG"] = json.dumps(config)
     task = config["task"]
     if task["type"] == "ps" and known.get("CUDA_VISIBLE_DEVICES"):
         known["CUDA_VISIBLE_DEVICES"] = ""  # it would take the workers' memory
     argv = variables.command_line(world.job, world.order, known)
-    made = variables.Task(rank, local, world.order["node"], argv, known, log_of(rank))
+    made = variables.Task(rank, local, world.order.node, argv, known, log_of(rank))
     made.name = "{type} {index}".format(**task)
     made.serves = task["type"] == "ps"
     return made

@@ -4,10 +4,20 @@ import json
 import os
 import re
 import shutil
+import sys
 
 from .. import events, files, identity, processes
 from ..launcher import collect, guard
+from ..order import Attempt, LaunchOrder
 from . import slurm_signals
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import NoReturn
+
+    from scriptrun.runtime.hints import Json
+    from scriptrun.runtime.order import Listener
+
 
 #: what says which task of srun's own step this is: the launcher is no rank of the job
 _OF_THE_STEP = re.compile(
@@ -23,40 +33,43 @@ LENT = "SCRIPTRUN_LENT_SECRETS"
 _TOLD_BEFORE = (
     'case "$(scontrol --oneliner show job "$SLURM_JOB_ID")" in *PreemptTime=[0-9]*) exit 0;; esac'
 )
-_STOPPED = "Slurm told it to stop"
+_STOPPED = "stopped by Slurm"
 
 
-def main(order):
-    """Run this node's part of the job; never returns."""
-    if "runs" in order:
-        order = dict(order, **order["runs"][int(os.environ["SLURM_ARRAY_TASK_ID"])])
-    first, again = order["attempt"], slurm_signals.restarts()
-    order.update(
-        attempt=first + again,
+def main(value: "Json") -> "NoReturn":
+    """Run this node's part of the job whose order, as JSON, is ``value``; never returns."""
+    try:
+        told = LaunchOrder.from_json(value, int(os.environ.get("SLURM_ARRAY_TASK_ID", "0")))
+    except ValueError as error:
+        sys.exit(str(error))
+    again = slurm_signals.restarts()
+    order = told.replace(
+        attempt=told.attempt + again,
         node=int(os.environ.get("SLURM_NODEID", "0")) + int(os.environ.pop(FIRST, "0")),
         nodes=int(os.environ.get("SLURM_JOB_NUM_NODES") or os.environ.get("SLURM_NNODES", "1")),
         head=os.environ.get("SLURM_LAUNCH_NODE_IPADDR", ""),
         address=_address(),
         devices=os.environ.get("CUDA_VISIBLE_DEVICES", ""),
         on_term=_STOPPED,
-        ended_by="on_slurm",
         environ=None,
-        lent=json.loads(os.environ.pop(LENT, "{}")),
-        listen=_listen if os.environ.get("SLURM_JOB_NUM_NODES") == "1" else None,
     )
-    if order.get("scratch"):
-        order["scratch"] = os.path.expandvars(order["scratch"])
-        os.environ.setdefault("SCRIPTRUN_CACHE", os.path.join(order["scratch"], "cache"))
+    if told.scratch:
+        scratch = os.path.expandvars(told.scratch)
+        order = order.replace(scratch=scratch)
+        os.environ.setdefault("SCRIPTRUN_CACHE", os.path.join(scratch, "cache"))
+    attempt = Attempt(order)
+    attempt.lent = json.loads(os.environ.pop(LENT, "{}"))
+    attempt.listen = _listen if os.environ.get("SLURM_JOB_NUM_NODES") == "1" else None
     for name in [name for name in os.environ if _OF_THE_STEP.fullmatch(name)]:
         del os.environ[name]
-    if not order["node"]:
-        order["handle"] = _handle(order["slurm"], first)
+    if not order.node:
+        attempt.handle = _handle(slurm_signals.place_of(order), told.attempt)
         if again:
             _tell_again(order)
-    guard.guard(order)
+    guard.guard(attempt)
 
 
-def _listen():
+def _listen() -> "Listener":
     """Start what hears of preemption at once: its pid, and what judges its end; () where none can.
 
     Slurm tells a job's steps at once, and its shell, which this is, when the partition's GraceTime
@@ -64,7 +77,7 @@ def _listen():
     """
     if not slurm_signals.has_time_to_save():
         return ()
-    srun = shutil.which("srun")
+    srun = shutil.which("srun") or "srun"
     words = ["--overlap", "--nodes=1", "--ntasks=1", "--mpi=none", "--gres=none", "--quiet"]
     waits = "trap 'exit 0' TERM; {}; while :; do sleep 3600 & wait; done".format(_TOLD_BEFORE)
     null = os.open(os.devnull, os.O_RDWR)
@@ -76,18 +89,18 @@ def _listen():
         os.close(null)
 
 
-def _heard(status):
+def _heard(status: int) -> bool:
     """Whether the listener ended of what it was to hear; a signal may have come before its trap."""
     return not status or slurm_signals.is_preempted()
 
 
-def _of_the_job():
+def _of_the_job() -> "dict[str, str]":
     """What srun must know; no variable of the user's that says how steps are to be."""
     names = ("PATH", "HOME", "USER", "SLURM_CONF", "SLURM_JOB_ID", "SLURM_JOBID")
     return {name: os.environ[name] for name in names if name in os.environ}
 
 
-def _handle(place, attempt):
+def _handle(place: str, attempt: int) -> "tuple[str, Json]":
     """Where the run's handle lies, and what it says if it is this job's.
 
     A submitter that was killed may have kept none; then it is here before the run is claimed.
@@ -100,10 +113,10 @@ def _handle(place, attempt):
         files.publish(path, files.to_json(value))
     except OSError:
         pass  # a full disk: whoever looks finds the job by its name
-    return [path, value]
+    return path, value
 
 
-def _address():
+def _address() -> str:
     """This node's address, as the other nodes know it."""
     import socket
 
@@ -116,11 +129,11 @@ def _address():
     return "127.0.0.1"
 
 
-def _tell_again(order):
-    log = events.EventWriter(order["folder"], "slurm-{}".format(order["attempt"]))
+def _tell_again(order: "LaunchOrder") -> None:
+    log = events.EventWriter(order.folder, "slurm-{}".format(order.attempt))
     log.write(
         "note",
-        message="Slurm started the job again: attempt {}, with what was left in {}".format(
-            order["attempt"], collect.checkpoints(order["folder"])
+        message="requeued by Slurm: attempt {}, reusing {}".format(
+            order.attempt, collect.checkpoints(order.folder)
         ),
     )

@@ -6,25 +6,36 @@ import subprocess
 
 from .. import files, results
 
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from scriptrun.runtime.hints import Json
+    from scriptrun.runtime.order import LaunchOrder
 
-def restarts():
+
+def restarts() -> int:
     """How often Slurm has started this job again."""
     return int(os.environ.get("SLURM_RESTART_COUNT") or 0)
 
 
-def this_job():
+def this_job() -> str:
     """This job's id in Slurm: "12", or "12_3" of an array."""
     array, task = os.environ.get("SLURM_ARRAY_JOB_ID"), os.environ.get("SLURM_ARRAY_TASK_ID")
     return "{}_{}".format(array, task) if array else os.environ.get("SLURM_JOB_ID", "")
 
 
-def judge(order, value):
+def place_of(order: "LaunchOrder") -> str:
+    """The folder of what was handed to Slurm."""
+    assert order.slurm is not None
+    return order.slurm
+
+
+def judge(order: "LaunchOrder", value: "Json") -> bool:
     """Say in ``value`` why Slurm stopped the job; whether that is the run's end.
 
     It is not where Slurm starts the job again: the next attempt tells then.
     """
-    if os.path.exists(os.path.join(order["folder"], "cancel.json")):
-        value.update(state=results.CANCELED, reason="canceled while it ran")
+    if os.path.exists(os.path.join(order.folder, "cancel.json")):
+        value.update(state=results.CANCELED, reason="canceled while running")
         return True
     if _is_warned(order):
         return _at_its_limit(order, value)
@@ -38,36 +49,36 @@ def judge(order, value):
         if again:
             _requeue()
     if state == "CANCELLED":
-        value.update(state=results.CANCELED, reason="it was canceled in Slurm (scancel)")
+        value.update(state=results.CANCELED, reason="canceled in Slurm (scancel)")
         return True
     reason, by, ends = {
-        "TIMEOUT": ("it ran longer than its time limit in Slurm", "time-limit", True),
-        "DEADLINE": ("its deadline in Slurm came", "time-limit", True),
-        "OUT_OF_MEMORY": ("it used more memory than it was given", "memory", True),
-        "PREEMPTED": ("it was preempted by a job of higher priority", "preempted", not again),
-        "NODE_FAIL": ("a node of it was lost", "node-lost", not again),
-        "REQUEUED": ("it was given back to Slurm's queue", "preempted", False),
-    }.get(state, ("Slurm told it to stop ({})".format(state or "why is not known"), "", not again))
+        "TIMEOUT": ("exceeded its time limit in Slurm", "time-limit", True),
+        "DEADLINE": ("reached its deadline in Slurm", "time-limit", True),
+        "OUT_OF_MEMORY": ("out of memory: exceeded its memory limit", "memory", True),
+        "PREEMPTED": ("preempted by a higher-priority job", "preempted", not again),
+        "NODE_FAIL": ("lost a node", "node-lost", not again),
+        "REQUEUED": ("requeued by Slurm", "preempted", False),
+    }.get(state, ("stopped by Slurm ({})".format(state or "unknown reason"), "", not again))
     value.update(state=results.FAILED, reason=reason, ended_by=by)
     return ends
 
 
-def is_preempted():
+def is_preempted() -> bool:
     """Whether this job runs on only to save."""
     return _within_its_time_to_save(_facts(os.environ.get("SLURM_JOB_ID", "")))
 
 
-def has_time_to_save():
+def has_time_to_save() -> bool:
     """Whether the partition of this job lets preempted jobs go on for a while."""
     facts = _ask("partition", os.environ.get("SLURM_JOB_PARTITION", ""))
     return facts.get("PreemptMode", "OFF") != "OFF" and facts.get("GraceTime", "0") != "0"
 
 
-def _within_its_time_to_save(facts):
+def _within_its_time_to_save(facts: "dict[str, str]") -> bool:
     return facts.get("JobState") == "RUNNING" and facts.get("PreemptTime", "None") != "None"
 
 
-def _why_it_completes(facts):
+def _why_it_completes(facts: "dict[str, str]") -> str:
     """The state that Slurm does not show while processes of the job live on."""
     why = {"TimeLimit": "TIMEOUT", "OutOfMemory": "OUT_OF_MEMORY", "NodeDown": "NODE_FAIL"}
     if facts.get("Reason") in why:
@@ -75,25 +86,25 @@ def _why_it_completes(facts):
     return "REQUEUED" if int(facts.get("Restarts", "0")) > restarts() else "CANCELLED"
 
 
-def _is_warned(order):
-    return os.path.exists(os.path.join(order["slurm"], "warned.{}".format(restarts())))
+def _is_warned(order: "LaunchOrder") -> bool:
+    return os.path.exists(os.path.join(place_of(order), "warned.{}".format(restarts())))
 
 
-def is_the_last_warning(order):
+def is_the_last_warning(order: "LaunchOrder") -> bool:
     """Whether the job's time limit is near, and it is not started again."""
-    return _is_warned(order) and restarts() >= order.get("requeues", 0)
+    return _is_warned(order) and restarts() >= order.requeues
 
 
-def _at_its_limit(order, value):
-    again = restarts() < order.get("requeues", 0)
-    reason = "its time limit in Slurm came"
+def _at_its_limit(order: "LaunchOrder", value: "Json") -> bool:
+    again = restarts() < order.requeues
+    reason = "reached its time limit in Slurm"
     value.update(state=results.FAILED, reason=reason, ended_by="time-limit")
     if again:
-        files.write_atomic(os.path.join(order["slurm"], "again"), b"")
+        files.write_atomic(os.path.join(place_of(order), "again"), b"")
     return not again
 
 
-def _requeue():
+def _requeue() -> None:
     """Have Slurm start this job again: it does not where the job ends before its grace period."""
     try:
         subprocess.run(
@@ -107,12 +118,12 @@ def _requeue():
         pass  # then the run is lost, and says so
 
 
-def _facts(job):
+def _facts(job: str) -> "dict[str, str]":
     """What Slurm says of the job, by name; {} where it does not answer."""
     return _ask("job", job)
 
 
-def _ask(what, name):
+def _ask(what: str, name: str) -> "dict[str, str]":
     try:
         said = subprocess.run(
             ["scontrol", "--oneliner", "show", what, name],

@@ -19,8 +19,13 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from scriptrun.runtime import files, identity
-from scriptrun.spec.hints import Any
 from scriptrun.store.locks import silence
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
+
+    from scriptrun.runtime.hints import Json
 
 BEAT_SECONDS = 10.0
 STALE_SECONDS = 300.0
@@ -99,7 +104,7 @@ class Watch:
         return token if time.monotonic() - self._since >= STALE_SECONDS else None
 
 
-def holder(path: str | os.PathLike[str]) -> tuple[dict[str, Any], float] | None:
+def holder(path: str | os.PathLike[str]) -> tuple[Json, float] | None:
     """The identity of the process that holds the lease ``path``; for how long it stands still.
 
     The seconds are infinite for a process of this host that is gone, and 0 for one that lives; for
@@ -108,7 +113,7 @@ def holder(path: str | os.PathLike[str]) -> tuple[dict[str, Any], float] | None:
     owner = files.read_json(os.path.join(path, "owner.json"))
     if not isinstance(owner, dict):
         return None
-    who: dict[str, Any] = owner.get("identity") or {}
+    who: Json = owner.get("identity") or {}
     if identity.is_here(who):
         return who, 0.0 if identity.is_alive(who) else float("inf")
     now = [owner.get("token"), files.read_json(os.path.join(path, "beat.json"))]

@@ -13,8 +13,11 @@ import time
 import uuid
 
 from scriptrun.runtime import files, identity
-from scriptrun.spec.hints import Any
 from scriptrun.store import paths
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
 
 #: stands for the boot where the system tells none: then only this process's own looks count
 _PROCESS = uuid.uuid4().hex

@@ -15,9 +15,9 @@ from typing import Any
 
 from scriptrun.runtime import files
 from scriptrun.spec.errors import SecretException
-from scriptrun.spec.hints import TYPE_CHECKING
 from scriptrun.spec.later import later
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     import hashlib
 else:
@@ -36,7 +36,7 @@ def put(folder: Path, name: str, value: str) -> tuple[bytes, str]:
     if store is not None:
         try:
             store.set_password(SERVICE, name, value)
-            return _KEYRING, f"the system's key store ({store.name.split()[0]})"
+            return _KEYRING, f"the system keyring ({store.name.split()[0]})"
         except Exception as error:  # whatever a key store raises, the file remains
             raise _refused(name, error) from None
     token = _cipher(folder, name, new=True).encrypt(value.encode("utf-8"))
@@ -83,14 +83,14 @@ def _cipher(folder: Path, name: str, new: bool = False) -> Any:
         return Fernet(path.read_bytes().strip())
     except FileNotFoundError:
         raise SecretException(
-            f"The secret {name!r} is encrypted, and its key {path} is not there.",
-            f"Set {KEY_VARIABLE} if it was kept with that, or keep it anew: "
+            f"Secret {name!r} is encrypted, but its key {path} is missing.",
+            f"Set {KEY_VARIABLE} if the secret was stored with it, or store the secret again: "
             f"scriptrun secret set {name}",
         ) from None
     except ValueError:
         raise SecretException(
-            f"{path} is no key for secrets.",
-            "Bring it back from a copy, or remove it and keep your secrets anew.",
+            f"{str(path)!r} is not a valid encryption key.",
+            "Restore it from a backup, or remove it and store your secrets again.",
         ) from None
 
 
@@ -108,8 +108,8 @@ def _decrypted(folder: Path, name: str, token: bytes) -> str:
     except InvalidToken:
         key = KEY_VARIABLE if os.environ.get(KEY_VARIABLE) else str(key_file(folder))
         raise SecretException(
-            f"The secret {name!r} was encrypted with another key than that of {key}.",
-            f"Give the key that it was kept with, or keep it anew: scriptrun secret set {name}",
+            f"Secret {name!r} was encrypted with a different key than {key}.",
+            f"Use the original key, or store the secret again: scriptrun secret set {name}",
         ) from None
     return text.decode("utf-8")
 
@@ -120,8 +120,8 @@ def _keyring() -> Any:
         import keyring.errors
     except ImportError:
         raise SecretException(
-            "The secret is in the system's key store, and the package keyring is not installed.",
-            "Install it: pip install 'scriptrun[keyring]'",
+            "The secret is in the system keyring, but the package keyring is not installed.",
+            "Run: pip install 'scriptrun[keyring]'",
         ) from None
     return keyring
 
@@ -159,15 +159,14 @@ def _from_key_store(name: str) -> str:
         raise _refused(name, error) from None
     if found is None:
         raise SecretException(
-            f"The system's key store has no secret {name!r} any more.",
-            f"Keep it anew: scriptrun secret set {name}",
+            f"Secret {name!r} is missing from the system keyring.",
+            f"Store it again: scriptrun secret set {name}",
         )
     return found
 
 
 def _refused(name: str, error: Exception) -> SecretException:
     return SecretException(
-        f"The system's key store did not answer for the secret {name!r}: "
-        f"{type(error).__name__}: {error}",
-        "Unlock it; or set SCRIPTRUN_SECRETS to a folder, where secrets are encrypted files.",
+        f"The system keyring failed for secret {name!r}: {type(error).__name__}: {error}.",
+        "Unlock it, or set SCRIPTRUN_SECRETS to a folder for encrypted files.",
     )

@@ -19,13 +19,14 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from contextvars import ContextVar
 from pathlib import Path
+from types import MappingProxyType
 
 from scriptrun.runtime import files
 from scriptrun.spec.errors import SecretException
-from scriptrun.spec.hints import TYPE_CHECKING
 from scriptrun.spec.later import later
 from scriptrun.store import yaml_file
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from scriptrun.store.secrets import encryption
 else:
@@ -33,7 +34,10 @@ else:
 
 _PREFIX = "SCRIPTRUN_SECRET_"
 _OWNED = "workspace-"
+#: for which workspace something is done now, and what is lent for it: many calls lie between who
+#: knows that and who needs a value. A thread has its own; one that is started begins without.
 _workspace: ContextVar[str] = ContextVar("workspace", default="")
+_lent: ContextVar[Mapping[str, str]] = ContextVar("lent", default=MappingProxyType({}))
 
 
 def folder() -> Path:
@@ -80,14 +84,13 @@ def keep(name: str, value: str) -> str:
         files.write_atomic(str(place / yaml_file.file_name(name)), form, 0o600)
     except OSError as error:
         raise SecretException(
-            f"The secret {name!r} cannot be kept in {place}: {error.strerror}.",
-            f"Set the variable {variable(name)} instead, or SCRIPTRUN_SECRETS to another folder.",
+            f"Cannot store secret {name!r} in {place}: {error.strerror}.",
+            f"Set the variable {variable(name)}, or set SCRIPTRUN_SECRETS to another folder.",
         ) from None
     return where
 
 
 _offered: dict[str, str] = {}
-_lent: dict[str, str] = {}
 
 
 def offer(name: str, value: str) -> None:
@@ -97,19 +100,17 @@ def offer(name: str, value: str) -> None:
 
 @contextmanager
 def lent(values: Mapping[str, str]) -> Iterator[None]:
-    """Let this process know secrets of another machine, for the block; nothing is kept."""
-    before = dict(_lent)
-    _lent.update(values)
+    """For the block, secrets of another machine are known too; nothing is kept."""
+    token = _lent.set({**_lent.get(), **values})
     try:
         yield
     finally:
-        _lent.clear()
-        _lent.update(before)
+        _lent.reset(token)
 
 
 def keep_offered() -> None:
     """Keep what was offered, so that later processes find it."""
-    for name, value in _offered.items():
+    for name, value in list(_offered.items()):
         if _kept(name) != value:
             keep(name, value)
 
@@ -124,7 +125,7 @@ def _kept(name: str) -> str | None:
 
 def find(name: str) -> str:
     """The secret's value. Raises SecretException, which says where it was looked for."""
-    value = os.environ.get(variable(name)) or _offered.get(name) or _lent.get(name)
+    value = os.environ.get(variable(name)) or _offered.get(name) or _lent.get().get(name)
     if value:
         return value
     path = _path(name)
@@ -132,9 +133,8 @@ def find(name: str) -> str:
         content = path.read_bytes()
     except OSError:
         raise SecretException(
-            f"There is no secret {name!r} here.",
-            f"Keep it with `scriptrun secret set {name}` (for you alone), or set the "
-            f"variable {variable(name)}.",
+            f"Secret {name!r} not found.",
+            f"Store it with `scriptrun secret set {name}`, or set the variable {variable(name)}.",
         ) from None
     return encryption.value(path.parent, yaml_file.name_of(path.name), content)
 
@@ -151,7 +151,7 @@ def _path(name: str) -> Path:
 
 def known(name: str) -> bool:
     """Whether there is a secret ``name``; no value is read."""
-    if os.environ.get(variable(name)) or name in _offered or name in _lent:
+    if os.environ.get(variable(name)) or name in _offered or name in _lent.get():
         return True
     return _path(name).is_file()
 

@@ -7,7 +7,10 @@ import tarfile
 from pathlib import Path
 
 from scriptrun.runtime import files, workdir
-from scriptrun.spec.hints import IO
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import IO
 
 
 def parts(store: Path, digest: str) -> list[str]:
@@ -36,7 +39,7 @@ def take_in(store: Path, name: str, source: IO[bytes]) -> None:
     """Keep a part under its name: complete or absent. Raises ValueError for no part's name."""
     goal = os.path.normpath(store / name)
     if not goal.startswith(os.path.join(store, "")):
-        raise ValueError(f"{name!r} is no part of a snapshot")
+        raise ValueError(f"{name!r} is not part of a snapshot")
     os.makedirs(os.path.dirname(goal), exist_ok=True)
     temporary = f"{goal}.{files.unique()}.tmp"
     with open(temporary, "wb") as handle:

@@ -11,7 +11,7 @@ import time
 from collections.abc import Collection
 from operator import attrgetter
 
-from scriptrun.spec.hints import NamedTuple
+from scriptrun.spec.values import Value
 from scriptrun.store.snapshots.ignore import FRESH, Reason, Rules
 
 Look = tuple[int, int, int, int, int]
@@ -36,7 +36,7 @@ class Listing:
         self.environment: Reason | None = None
 
 
-class Decided(NamedTuple):
+class Decided(Value):
     """What was decided about a folder's names under rules with ``stamp``; folders end in ``/``.
 
     ``kept`` None means: all that is not in ``left_out``.

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 
-from scriptrun.spec.hints import NamedTuple
+from scriptrun.spec.values import Value
 
 _SPECIAL = b"*?[\\"
 _CLASSES = {
@@ -27,7 +27,7 @@ _CLASSES = {
 }
 
 
-class Pattern(NamedTuple):
+class Pattern(Value):
     """One line of an ignore file. ``regex`` is matched in full against a path relative to it."""
 
     text: str

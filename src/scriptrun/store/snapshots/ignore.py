@@ -11,7 +11,7 @@ import itertools
 import os
 import time
 
-from scriptrun.spec.hints import NamedTuple
+from scriptrun.spec.values import Value
 from scriptrun.store.snapshots.gitignore import Pattern, PatternList
 
 ALWAYS = frozenset({b".scriptrun"})
@@ -37,7 +37,7 @@ FRESH = 50_000_000
 _ENVIRONMENT_MARKS = frozenset({b"pyvenv.cfg", b"conda-meta"})
 
 
-class Reason(NamedTuple):
+class Reason(Value):
     """Why something is left out: the rule, and the file and line that hold it ("" and 0: ours).
 
     ``file`` is relative to the source directory: ``.gitignore``, ``data/.gitignore``.
@@ -92,10 +92,10 @@ class Rules:
         """
         name = path.rpartition(b"/")[2]
         if name in ALWAYS:
-            return Reason("always left out")
+            return Reason("always ignored")
         found = self.decides(path, is_folder)
         if name in BY_DEFAULT and not self._brought_back(found, name):
-            return Reason("left out by default")
+            return Reason("ignored by default")
         if found is None or found[0].negated:
             return None
         return Reason(found[0].text, os.fsdecode(found[1]), found[0].line)
@@ -108,7 +108,7 @@ class Rules:
             self.decides(path, True), path.rpartition(b"/")[2]
         ):
             return None
-        return Reason("a Python environment")
+        return Reason("Python environment")
 
     def _brought_back(self, found: tuple[Pattern, bytes] | None, name: bytes) -> bool:
         if found is None or self.kind != b".amlignore":

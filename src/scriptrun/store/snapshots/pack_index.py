@@ -11,9 +11,9 @@ import struct
 from collections.abc import Iterator
 from pathlib import Path
 
-from scriptrun.spec.hints import TYPE_CHECKING
 from scriptrun.store import paths
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     import sqlite3
 

@@ -15,9 +15,12 @@ from collections.abc import Callable
 from pathlib import Path
 
 from scriptrun.runtime import workdir
-from scriptrun.spec.hints import BinaryIO
 from scriptrun.store.snapshots.pack_index import KnownObjects
 from scriptrun.store.snapshots.unchanged import touched
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import BinaryIO
 
 LARGE = 1 << 20
 """Files of this size (bytes) and above are kept by themselves: they can be cloned."""

@@ -127,21 +127,22 @@ def restore(
         raise SnapshotException(str(error)) from None
     except FileExistsError as error:
         raise SnapshotException(
-            f"The snapshot cannot be restored to {destination}: {error.filename!r} is there.",
-            "Name a folder that does not exist yet.",
+            f"Cannot restore the snapshot to {destination}: "
+            f"{os.fsdecode(error.filename)!r} already exists.",
+            "Use a folder that does not exist.",
         ) from None
     except OSError as error:
         raise SnapshotException(
-            f"The snapshot cannot be restored to {destination}: {error.strerror}."
+            f"Cannot restore the snapshot to {destination}: {error.strerror}."
         ) from None
 
 
 def _source(source: str | os.PathLike[str]) -> bytes:
     if not os.path.isdir(source):
-        what = "is no directory" if os.path.exists(source) else "does not exist"
+        what = "is not a directory" if os.path.exists(source) else "does not exist"
         raise SnapshotException(
-            f"The source directory {os.fspath(source)} {what}.",
-            "source_directory names the folder that holds the script.",
+            f"The source directory {os.fspath(source)!r} {what}.",
+            "Set source_directory to the folder that contains the script.",
         )
     return os.fsencode(os.path.realpath(source))
 
@@ -187,20 +188,20 @@ def _not_read(source: str, failed: dict[bytes, str]) -> SnapshotException:
     named = [f"  - {snapshot_warnings.shown(path) or '.'}: {why}" for path, why in failed.items()]
     if len(named) > _NAMED:
         named[_NAMED:] = [f"  - and {len(named) - _NAMED} more"]
-    count = "One thing" if len(failed) == 1 else f"{len(failed)} things"
+    count = "1 path" if len(failed) == 1 else f"{len(failed)} paths"
     return SnapshotException(
-        f"{count} in the source directory {source} cannot be read:\n" + "\n".join(named),
-        "Make them readable (chmod u+r), or leave them out by a line in .amlignore or .gitignore.",
+        f"Cannot read {count} in the source directory {source}:\n" + "\n".join(named),
+        "Make them readable (chmod u+r), or exclude them in .amlignore or .gitignore.",
     )
 
 
 def _not_written(store: Path, error: OSError) -> SnapshotException:
     if error.errno in (errno.ENOSPC, getattr(errno, "EDQUOT", errno.ENOSPC)):
         return SnapshotException(
-            f"The disk that holds {store} is full: the snapshot was not taken.",
-            "Make room, or leave out what the job does not need by a line in .amlignore.",
+            f"Cannot write the snapshot: the disk of {store} is full.",
+            "Free some disk space, or exclude unneeded files in .amlignore.",
         )
     return SnapshotException(
-        f"The snapshot cannot be written to {store}: {error.strerror or error}.",
+        f"Cannot write the snapshot to {store}: {error.strerror or error}.",
         "The workspace must be writable to submit a job.",
     )

@@ -16,9 +16,13 @@ from types import TracebackType
 
 from scriptrun.runtime.files import unique
 from scriptrun.spec.digests import sha256
-from scriptrun.spec.hints import Any, BinaryIO, NamedTuple
+from scriptrun.spec.values import Value
 from scriptrun.store import paths
 from scriptrun.store.snapshots import folder as snapshot_folder
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any, BinaryIO
 
 _HEAD = struct.Struct("<II")
 _FORMAT = b"scriptrun stat 2\n"
@@ -27,7 +31,7 @@ FileRecord = tuple[bytes, snapshot_folder.Look, bytes, bytes]
 """Name, look, line in the manifest, line in the places."""
 
 
-class Record(NamedTuple):
+class Record(Value):
     """One folder as it was: the rules' stamp, what it looked like, and (``rest``) what was kept."""
 
     path: bytes

@@ -9,16 +9,16 @@ from __future__ import annotations
 
 import os
 
-from scriptrun.spec.hints import NamedTuple
+from scriptrun.spec.values import Value
 
 
-class Kept(NamedTuple):
+class Kept(Value):
     """The link stays a link to ``target``."""
 
     target: bytes
 
 
-class Followed(NamedTuple):
+class Followed(Value):
     """The link stands for the file ``path``, which lies outside of the source."""
 
     path: bytes

@@ -147,12 +147,12 @@ class Taking:
             *snapshot_warnings.unusual(self._unusual),
         ]
         files, size = self._folders.files, self._folders.size
-        taken = Taken(digest, files, size, tuple(warnings), tuple(sorted(packs)))
+        closing = digest, files, size, tuple(warnings), tuple(sorted(packs))
         if ours or not self._packs.wrote:
-            self._writer.finish(tuple(taken))
+            self._writer.finish(closing)
         else:
             self._writer.discard()  # it would refer to our own pack, which is gone again
-        return taken
+        return Taken(*closing)
 
 
 def _decided(record: stat_cache.Record | None) -> snapshot_folder.Decided | None:

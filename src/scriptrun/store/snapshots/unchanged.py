@@ -9,13 +9,13 @@ import os
 from pathlib import Path
 
 from scriptrun.runtime import workdir
-from scriptrun.spec.hints import NamedTuple
+from scriptrun.spec.values import Value
 from scriptrun.store.snapshots import folder as snapshot_folder
 from scriptrun.store.snapshots import stat_cache
 from scriptrun.store.snapshots.ignore import Rules, rules_for
 
 
-class Taken(NamedTuple):
+class Taken(Value):
     """What was taken, as the last record of a stat cache holds it."""
 
     digest: str

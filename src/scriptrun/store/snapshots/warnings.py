@@ -34,8 +34,8 @@ def secret_like(paths: Iterable[bytes]) -> list[str]:
     """One warning for each path whose name looks like a key's, the first ten of them."""
     found = [shown(path) for path in paths if looks_secret(path.rpartition(b"/")[2])]
     warnings = [
-        f"{path} looks like a key or password, and is part of the snapshot; "
-        "a line in .amlignore or .gitignore leaves it out."
+        f"{path} looks like a key or password but is part of the snapshot; "
+        "to exclude it, add it to .amlignore or .gitignore."
         for path in found[:_SHOWN]
     ]
     if len(found) > _SHOWN:
@@ -48,8 +48,8 @@ def outside(links: list[bytes]) -> list[str]:
     if not links:
         return []
     return [
-        f"{_named(links)}: a link that leads out of the source directory is kept as it is, "
-        "and what it points to is no part of the snapshot."
+        f"{_named(links)}: a link out of the source directory is kept as is, "
+        "and its target is not part of the snapshot."
     ]
 
 
@@ -57,7 +57,7 @@ def unusual(paths: list[bytes]) -> list[str]:
     """One warning for sockets, pipes and devices."""
     if not paths:
         return []
-    return [f"{_named(paths)}: no regular file (a socket, pipe or device), and left out."]
+    return [f"{_named(paths)}: ignored, not a regular file (socket, pipe or device)."]
 
 
 def _named(paths: list[bytes]) -> str:
@@ -89,10 +89,10 @@ class Folders:
             return []
         by_size = self.size > MANY_BYTES
         largest = ", ".join(self._describe(key) for key in self._largest(by_size))
-        where = f"; the largest folders: {largest}" if largest else ""
+        where = f"; largest folders: {largest}" if largest else ""
         return [
-            f"The snapshot holds {_files(self.files)}, {readable(self.size)}{where}. "
-            "A .amlignore file (rules as in .gitignore) leaves out what the job does not need."
+            f"The snapshot contains {_files(self.files)}, {readable(self.size)}{where}. "
+            "Use a .amlignore file (same rules as .gitignore) to exclude unneeded files."
         ]
 
     def _largest(self, by_size: bool) -> list[bytes]:

@@ -8,13 +8,19 @@ from scriptrun.runtime.injob.errors import UserErrorException
 from scriptrun.runtime.injob.metrics import images
 from scriptrun.runtime.injob.metrics.writer import writer_of
 
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from scriptrun.runtime.hints import Place
+
 
 class MetricCalls(object):
     """Mixed into a run: needs ``folder``, the run's folder as a text."""
 
-    folder = None
+    folder: str
 
-    def log(self, name, value, description="", step=None):
+    def log(self, name: str, value: object, description: str = "", step: object = None) -> None:
         """Log one value under ``name``; logged again, the values make a list, in order.
 
         Numbers (numpy's and tensors of one element too), texts, bools and None are kept as such,
@@ -23,23 +29,25 @@ class MetricCalls(object):
         """
         writer_of(self.folder).scalar(name, value, description, step)
 
-    def log_list(self, name, value, description=""):
+    def log_list(self, name: str, value: object, description: str = "") -> None:
         """Log the items of any iterable; blocks of the same name are joined."""
         self._write("list", name, values.sequence(value), description)
 
-    def log_row(self, name, description=None, **kwargs):
+    def log_row(self, name: str, description: "str | None" = None, **kwargs: object) -> None:
         """Log one row of the table ``name``, a column for each keyword."""
         row = {column: values.nested(cell) for column, cell in kwargs.items()}
         self._write("row", name, row, description)
 
-    def log_table(self, name, value, description=""):
+    def log_table(self, name: str, value: object, description: str = "") -> None:
         """Log a table: a dict (or data frame) from column to a list of its cells.
 
         Raises UserErrorException where the columns differ in length.
         """
         self._write("table", name, table_of(name, value), description)
 
-    def log_image(self, name, path=None, plot=None, description=""):
+    def log_image(
+        self, name: str, path: "Place | None" = None, plot: object = None, description: str = ""
+    ) -> None:
         """Keep a picture with the run: a file at ``path``, or ``plot``, a matplotlib figure or
         ``pyplot`` itself.
 
@@ -52,31 +60,31 @@ class MetricCalls(object):
         artifacts.store(self.folder, artifact, images.drawn(plot) if path is None else path)
         self._write("image", name, artifact, description)
 
-    def log_confusion_matrix(self, name, value, description=""):
+    def log_confusion_matrix(self, name: str, value: object, description: str = "") -> None:
         """Log a confusion matrix: a dict (or its JSON text) with schema_type and data."""
         self._write("confusion_matrix", name, schema_value(name, value), description)
 
-    def log_accuracy_table(self, name, value, description=""):
+    def log_accuracy_table(self, name: str, value: object, description: str = "") -> None:
         """Log an accuracy table: a dict (or its JSON text) with schema_type and data."""
         self._write("accuracy_table", name, schema_value(name, value), description)
 
-    def log_predictions(self, name, value, description=""):
+    def log_predictions(self, name: str, value: object, description: str = "") -> None:
         """Log predictions: a dict (or its JSON text) with schema_type and data."""
         self._write("predictions", name, schema_value(name, value), description)
 
-    def log_residuals(self, name, value, description=""):
+    def log_residuals(self, name: str, value: object, description: str = "") -> None:
         """Log residuals: a dict (or its JSON text) with schema_type and data."""
         self._write("residuals", name, schema_value(name, value), description)
 
-    def _write(self, kind, name, value, description):
+    def _write(self, kind: str, name: str, value: object, description: "str | None") -> None:
         writer_of(self.folder).write(kind, name, value, description or "")
 
 
-def table_of(name, value):
+def table_of(name: str, value: object) -> "dict[str, list[object]]":
     """``value`` as a dict from column to list; UserErrorException where it is no table."""
     if not hasattr(value, "items"):
         raise UserErrorException(
-            "log_table({!r}) takes a dict from column to a list of cells, and was given {}".format(
+            "log_table({!r}) requires a dict of column names to lists of cells, not {}".format(
                 name, type(value).__name__
             )
         )
@@ -84,34 +92,34 @@ def table_of(name, value):
     if len({len(cells) for cells in table.values()}) > 1:
         lengths = ", ".join("{}: {}".format(*item) for item in _lengths(table))
         raise UserErrorException(
-            "the columns of the table {!r} differ in length ({})".format(name, lengths),
-            "Give each column as many cells as the others.",
+            "Columns of table {!r} differ in length ({}).".format(name, lengths),
+            "All columns must have the same number of cells.",
         )
     return table
 
 
-def _lengths(table):
+def _lengths(table: "Mapping[str, list[object]]") -> "list[tuple[str, int]]":
     return [(column, len(cells)) for column, cells in table.items()]
 
 
-def schema_value(name, value):
+def schema_value(name: str, value: object) -> object:
     """A dict as it is to be kept; a JSON text of one is read first, as v1 allowed."""
     if isinstance(value, str):
         value = images.parsed(name, value)
     return values.nested(value)
 
 
-def check_image(name, path, plot):
+def check_image(name: str, path: object, plot: object) -> None:
     """Raise UserErrorException unless exactly one of ``path`` and ``plot`` is given."""
     if (path is None) == (plot is None):
         raise UserErrorException(
-            "log_image({!r}) takes either path= or plot=, and was given {}".format(
+            "log_image({!r}) requires either path= or plot=, but got {}".format(
                 name, "neither" if path is None else "both"
             )
         )
 
 
-def _as_file_name(name):
+def _as_file_name(name: str) -> str:
     """``name`` as one component of a path that every system takes."""
     text = "".join(
         "_" if letter in '/\\:*?"<>|\0' or letter < " " else letter for letter in values.text(name)

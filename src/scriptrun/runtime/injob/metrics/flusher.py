@@ -10,6 +10,13 @@ import os
 import sys
 import threading
 
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from scriptrun.runtime.injob.metrics.writer import MetricWriter
+
+
 PERIOD = 0.1
 
 
@@ -20,24 +27,24 @@ class Beat:
     the interpreter is going down, and that it must write at once.
     """
 
-    def __init__(self):
-        self.writers = {}
+    def __init__(self) -> None:
+        self.writers: "dict[str, MetricWriter]" = {}
         self.direct = False
         self._hooked = False
         self._fresh()
 
-    def _fresh(self):
+    def _fresh(self) -> None:
         self.pid = os.getpid()
         self.idle = True
-        self._pulse = None
+        self._pulse: "_Pulse | None" = None
         self._tokens = [1]  # taken by the one thread that may begin the pulse: pop() is atomic
 
-    def after_fork(self):
+    def after_fork(self) -> None:
         """Forget the parent's thread; does nothing in the process that it was called in before."""
         if self.pid != os.getpid():
             self._fresh()
 
-    def wake(self):
+    def wake(self) -> None:
         """See to it that what was logged is written within a period."""
         if self.direct:
             return
@@ -51,12 +58,12 @@ class Beat:
         if pulse is not None:
             pulse.give()
 
-    def flush(self):
+    def flush(self) -> bool:
         """Write all that is waiting, now. True if there was something."""
         wrote = [writer.flush() for writer in list(self.writers.values())]
         return any(wrote)
 
-    def _begin(self):
+    def _begin(self) -> "_Pulse | None":
         if not self._hooked:
             self._hooked = True
             self._hook()
@@ -73,14 +80,14 @@ class Beat:
         self._pulse = pulse
         return pulse
 
-    def _hook(self):
+    def _hook(self) -> None:
         for name in ("execv", "execve"):  # all of os.exec* go through these two
             if hasattr(os, name):
                 setattr(os, name, _flushing_first(self, getattr(os, name)))
         if hasattr(os, "register_at_fork"):  # Python 3.7
             os.register_at_fork(before=self.rest, after_in_parent=self.resume)
 
-    def rest(self):
+    def rest(self) -> None:
         """Write all and end the thread; the next line begins it anew."""
         pulse, self._pulse = self._pulse, None
         if self.pid == os.getpid() and pulse is not None:
@@ -89,12 +96,12 @@ class Beat:
             self.idle = True
             self._tokens.append(1)
 
-    def resume(self):
+    def resume(self) -> None:
         """Begin the thread again where other threads logged in the meantime."""
         if any(writer.waiting() for writer in list(self.writers.values())):
             self.wake()
 
-    def end(self):
+    def end(self) -> None:
         """The interpreter ends: write all, and from here on every line at once."""
         self.after_fork()
         self.direct = True
@@ -108,7 +115,7 @@ class Beat:
 class _Pulse:
     """The thread of a beat, and the signal that it waits for."""
 
-    def __init__(self, beat):
+    def __init__(self, beat: "Beat") -> None:
         self._beat = beat
         self._ended = False
         self._signal = threading.Lock()  # a lock as a signal: safe to give in a signal handler
@@ -116,21 +123,21 @@ class _Pulse:
         self.thread = threading.Thread(target=self._run, name="scriptrun-metrics")
         self.thread.daemon = True
 
-    def give(self):
+    def give(self) -> None:
         """Wake the thread."""
         try:
             self._signal.release()
         except RuntimeError:
             pass  # it has been woken already
 
-    def end(self):
+    def end(self) -> None:
         """End the thread, and wait until it has ended."""
         self._ended = True
         self.give()
         if self.thread is not threading.current_thread():
             self.thread.join(2.0)
 
-    def _run(self):
+    def _run(self) -> None:
         beat = self._beat
         while not self._ended:
             self._signal.acquire()
@@ -142,9 +149,9 @@ class _Pulse:
                         beat.idle = False
 
 
-def _flushing_first(beat, execute):
+def _flushing_first(beat: "Beat", execute: "Callable[..., object]") -> "Callable[..., object]":
     @functools.wraps(execute)
-    def flush_and_execute(*args):
+    def flush_and_execute(*args: object) -> object:
         beat.flush()
         return execute(*args)
 

@@ -7,13 +7,17 @@ import os
 from scriptrun.runtime.injob import artifacts
 from scriptrun.runtime.injob.errors import UserErrorException
 
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import BinaryIO
 
-def drawn(plot):
+
+def drawn(plot: object) -> "BinaryIO":
     """``plot`` (a figure, axes, or ``pyplot``) as an open stream of PNG."""
     figure = plot if hasattr(plot, "savefig") else getattr(plot, "figure", None)
     if not hasattr(figure, "savefig"):
         raise UserErrorException(
-            "log_image(plot=...) takes a matplotlib figure or pyplot, and was given {}".format(
+            "log_image(plot=...) requires a matplotlib figure or pyplot, not {}".format(
                 type(plot).__name__
             )
         )
@@ -23,7 +27,7 @@ def drawn(plot):
     return stream
 
 
-def free_name(folder, name):
+def free_name(folder: str, name: str) -> str:
     """``name``, or with a number where the run has an artifact of that name already."""
     stem, ending = os.path.splitext(name)
     number = 1
@@ -33,9 +37,9 @@ def free_name(folder, name):
     return name
 
 
-def parsed(name, text):
+def parsed(name: str, text: str) -> object:
     """The JSON value of ``text``; UserErrorException where it is none."""
     try:
         return json.loads(text)
     except ValueError as error:
-        raise UserErrorException("the value of {!r} is a text, but no JSON: {}".format(name, error))
+        raise UserErrorException("The value of {!r} is not valid JSON: {}.".format(name, error))

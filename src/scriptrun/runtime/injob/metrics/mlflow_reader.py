@@ -5,10 +5,17 @@ The layout is that of MLflow's file store: see scriptrun.runtime.mlflow_store.
 
 import os
 
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from scriptrun.runtime.hints import Json, Place
+
+
 ROOT = "mlflow"
 
 
-def lines(folder):
+def lines(folder: "Place") -> "Iterator[list[Json]]":
     """The metrics that mlflow wrote in the run at ``folder``, as dicts, a list a metric."""
     top = os.path.join(str(folder), ROOT)
     if not os.path.isdir(top):
@@ -22,7 +29,7 @@ def lines(folder):
             yield _of("/".join(inside[3:] + [name]), os.path.join(place, name))
 
 
-def _of(name, path):
+def _of(name: str, path: str) -> "list[Json]":
     """The values of one metric: each line is the time in milliseconds, the value, the step."""
     found = []
     try:
@@ -36,7 +43,7 @@ def _of(name, path):
     return [_line(*each) for each in found]
 
 
-def _line(when, name, value, step):
+def _line(when: float, name: str, value: str, step: "list[str]") -> "Json":
     number = float(value)
     finite = number - number == 0
     made = {"t": when, "m": name, "k": "scalar", "v": number if finite else _word(number)}
@@ -47,7 +54,7 @@ def _line(when, name, value, step):
     return made
 
 
-def _word(number):
+def _word(number: float) -> str:
     if number in (float("inf"), float("-inf")):
         return "Infinity" if number > 0 else "-Infinity"
     return "NaN"

@@ -12,13 +12,26 @@ import os
 from scriptrun.runtime.injob import values
 from scriptrun.runtime.injob.metrics import mlflow_reader
 
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator
+    from typing import Any, List, Tuple
+
+    from scriptrun.runtime.hints import Json, Place
+
+    #: a file, and its lines in blocks
+    Tail = Tuple[str, Iterable[List[Json]]]
+    #: a family of kinds, and what of it was gathered: a list or a _Table
+    Piece = Tuple[str, Any]
+    Family = Tuple[str, Callable[[], Any], Callable[[Any, Any], None]]
+
 BLOCK = 1 << 20
 
 #: one line of a metrics file, as it was logged
 Point = collections.namedtuple("Point", "t name kind value step description writer")
 
 
-def read(folder, name=None):
+def read(folder: "Place", name: "str | None" = None) -> "Json":
     """The metrics of the run in ``folder`` by name; with ``name`` at most that one.
 
     A value that was logged once is that value, one logged several times the list of them in order;
@@ -33,7 +46,7 @@ def read(folder, name=None):
     return fold.metrics()
 
 
-def points(folder, name=None):
+def points(folder: "Place", name: "str | None" = None) -> "Iterator[Point]":
     """Each line of the run's metrics as a ``Point``, in order; with ``name`` only its own."""
     for line in _in_order([(path, tail(path)) for path in files(folder)]):
         point = point_of(line)
@@ -41,7 +54,7 @@ def points(folder, name=None):
             yield point
 
 
-def files(folder):
+def files(folder: "Place") -> "list[str]":
     """The metrics files of the run in ``folder``, sorted by writer."""
     place = os.path.join(str(folder), "metrics")
     try:
@@ -51,7 +64,7 @@ def files(folder):
     return [os.path.join(place, name) for name in sorted(names) if name.endswith(".jsonl")]
 
 
-def merged(folder):
+def merged(folder: "Place") -> "Iterator[list[Json]]":
     """The lines (dicts) of all files, in order, as an iterable of lists."""
     paths = files(folder)
     if len(paths) == 1:
@@ -60,12 +73,12 @@ def merged(folder):
     return iter(lambda: list(itertools.islice(ordered, 10000)), [])
 
 
-def new_lines(folder, progress):
+def new_lines(folder: "Place", progress: "dict[str, int]") -> "list[Json]":
     """The lines (dicts) that came since ``progress`` (see ``tail``), in order, as a list."""
     return list(_in_order([(path, tail(path, progress)) for path in files(folder)]))
 
 
-def tail(path, progress=None):
+def tail(path: str, progress: "dict[str, int] | None" = None) -> "Iterator[list[Json]]":
     """The complete, readable lines of ``path`` as dicts, a list a block.
 
     ``progress`` (a dict from path to bytes read) is where to begin, and is kept up to date. A last
@@ -90,11 +103,11 @@ def tail(path, progress=None):
             yield _parsed(whole)
 
 
-def _parsed(data):
+def _parsed(data: bytes) -> "list[Json]":
     lines = [line for line in data.split(b"\n") if line]
     try:
         text = (b"[" + b",".join(lines) + b"]").decode("utf-8", "surrogatepass")
-        found = json.loads(text)
+        found: "list[Json]" = json.loads(text)
         if len(found) == len(lines):
             return found
     except ValueError:
@@ -102,14 +115,14 @@ def _parsed(data):
     return [line for line in map(_parsed_line, lines) if isinstance(line, dict)]
 
 
-def _parsed_line(line):
+def _parsed_line(line: bytes) -> object:
     try:
         return json.loads(line.decode("utf-8", "surrogatepass"))
     except ValueError:
         return None
 
 
-def _in_order(tails):
+def _in_order(tails: "list[Tail]") -> "Iterator[Json]":
     """The lines of several files, merged by time; within a file its own order stands."""
     if len(tails) == 1:
         return _with_writer(*tails[0])
@@ -117,7 +130,9 @@ def _in_order(tails):
     return (entry[3] for entry in heapq.merge(*dated))
 
 
-def _dated(place, path, blocks):
+def _dated(
+    place: int, path: str, blocks: "Iterable[list[Json]]"
+) -> "Iterator[tuple[float, int, int, Json]]":
     latest = 0.0
     for number, line in enumerate(_with_writer(path, blocks)):
         t = line.get("t")
@@ -126,7 +141,7 @@ def _dated(place, path, blocks):
         yield latest, place, number, line
 
 
-def _with_writer(path, blocks):
+def _with_writer(path: str, blocks: "Iterable[list[Json]]") -> "Iterator[Json]":
     writer = os.path.basename(path)[: -len(".jsonl")]
     for block in blocks:
         for line in block:
@@ -135,7 +150,7 @@ def _with_writer(path, blocks):
                 yield line
 
 
-def point_of(line):
+def point_of(line: "Json") -> "Point | None":
     """The ``Point`` of a line, or None where it is none."""
     try:
         value = values.from_json(line["v"]) if "f" in line else line["v"]
@@ -155,11 +170,12 @@ def point_of(line):
 class Fold:
     """Gathers lines, in order, into the metrics of the run called ``run_id``."""
 
-    def __init__(self, run_id):
+    def __init__(self, run_id: str) -> None:
         self._run_id = run_id
-        self._pieces = {}  # name -> list of (family, gathered), more than one where kinds are mixed
+        #: by name; more than one where kinds are mixed
+        self._pieces: "dict[str, list[Piece]]" = {}
 
-    def add(self, lines, only=None):
+    def add(self, lines: "Iterable[Json]", only: "str | None" = None) -> None:
         """Take ``lines`` (dicts) in; with ``only`` those of that name."""
         pieces = self._pieces
         for line in lines:
@@ -175,7 +191,7 @@ class Fold:
             except (KeyError, TypeError, AttributeError):
                 continue  # not a line of ours
 
-    def _add(self, name, kind, value):
+    def _add(self, name: str, kind: str, value: object) -> None:
         family, start, gather = _FAMILIES.get(kind, _ONE)
         if kind == "image":
             value = image_address(self._run_id, value)
@@ -187,20 +203,20 @@ class Fold:
             gather(gathered, value)
             self._pieces.setdefault(name, []).append((family, gathered))
 
-    def metrics(self):
+    def metrics(self) -> "Json":
         """What was gathered, by name."""
         return {name: _shape(pieces) for name, pieces in self._pieces.items()}
 
 
 class _Table:
-    def __init__(self):
-        self.columns = {}
+    def __init__(self) -> None:
+        self.columns: "dict[str, list[object]]" = {}
         self.rows = 0
 
-    def add_row(self, row):
+    def add_row(self, row: "Json") -> None:
         self.add_table({column: [cell] for column, cell in row.items()})
 
-    def add_table(self, table):
+    def add_table(self, table: "dict[str, list[object]]") -> None:
         added = max([len(cells) for cells in table.values()] or [0])
         for column, cells in table.items():
             mine = self.columns.setdefault(column, [None] * self.rows)
@@ -210,26 +226,26 @@ class _Table:
             cells.extend([None] * (self.rows - len(cells)))
 
 
-_ONE = ("one", list, list.append)
-_FAMILIES = {
+_ONE: "Family" = ("one", list, list.append)
+_FAMILIES: "dict[str, Family]" = {
     "list": ("list", list, list.extend),
     "row": ("table", _Table, _Table.add_row),
     "table": ("table", _Table, _Table.add_table),
 }
 
 
-def _shape(pieces):
+def _shape(pieces: "list[Piece]") -> object:
     if len(pieces) == 1:
         family, gathered = pieces[0]
         if family == "table":
             return {column: list(cells) for column, cells in gathered.columns.items()}
         return gathered[0] if family == "one" and len(gathered) == 1 else list(gathered)
-    parts = []
+    parts: "list[object]" = []
     for family, gathered in pieces:
         parts.extend([gathered.columns] if family == "table" else gathered)
     return parts
 
 
-def image_address(run_id, artifact):
+def image_address(run_id: str, artifact: object) -> str:
     """How v1 names an image among the metrics."""
     return "aml://artifactId/ExperimentRun/dcid.{}/{}".format(run_id, artifact)

@@ -15,6 +15,14 @@ from scriptrun.runtime.files import unique
 from scriptrun.runtime.injob import values
 from scriptrun.runtime.injob.metrics.flusher import BEAT
 
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from typing import Any
+
+    from scriptrun.runtime.hints import Place
+
+
 #: lines that may wait before the thread that logs writes them itself
 MANY = 50000
 #: bytes that are kept for another try when they cannot be written
@@ -35,15 +43,15 @@ _getpid = os.getpid
 class MetricWriter:
     """Appends one process's metrics below ``folder`` (a run's); use ``writer_of``."""
 
-    def __init__(self, folder):
+    def __init__(self, folder: "Place") -> None:
         self.folder = str(folder)
-        self._heads = {}
+        self._heads: "dict[object, str]" = {}
         self._fresh()
 
-    def _fresh(self):
+    def _fresh(self) -> None:
         """Begin anew, with a file of this process's own and nothing waiting."""
         self._pid = _getpid()
-        self._lines = []
+        self._lines: "list[str]" = []
         self._lock = threading.RLock()
         self._busy = False
         self._due = 0.0
@@ -54,7 +62,7 @@ class MetricWriter:
         name = "{}-{}-{}.jsonl".format(_rank(), self._pid, unique(8))
         self.path = os.path.join(self.folder, "metrics", name)
 
-    def scalar(self, name, value, description="", step=None):
+    def scalar(self, name: str, value: "Any", description: str = "", step: object = None) -> None:
         """Log one value: the fast path for plain numbers, ``write`` for all else."""
         now = _time()
         kind = type(value)
@@ -80,7 +88,9 @@ class MetricWriter:
         if self._few or BEAT.idle or now > self._due or len(self._lines) > MANY:
             self._nudge(now)
 
-    def write(self, kind, name, value, description="", step=None):
+    def write(
+        self, kind: str, name: str, value: object, description: str = "", step: object = None
+    ) -> None:
         """Log ``value`` (of the functions in ``values``) as a line of ``kind``."""
         now = _time()
         text, special = values.to_json(value)
@@ -93,7 +103,7 @@ class MetricWriter:
         self._lines.append("".join(line))
         self._nudge(now)
 
-    def _head(self, name):
+    def _head(self, name: str) -> str:
         head = ',"k":"scalar","m":%s,"v":' % _quoted(name)
         if len(self._heads) > 10000:
             self._heads.clear()
@@ -101,7 +111,7 @@ class MetricWriter:
             self._heads[name] = head
         return head
 
-    def _nudge(self, now):
+    def _nudge(self, now: float) -> None:
         """Wake the beat, or write where it would come too late."""
         if BEAT.idle:
             self._due = now + LATE
@@ -113,16 +123,16 @@ class MetricWriter:
         elif BEAT.direct or len(self._lines) > MANY or now > self._due:
             self.flush()
 
-    def _after_fork(self):
+    def _after_fork(self) -> None:
         """In a forked child: the waiting lines are the parent's, and so is the file."""
         BEAT.after_fork()
         self._fresh()
 
-    def waiting(self):
+    def waiting(self) -> bool:
         """Whether lines wait to be written."""
         return bool(self._lines)
 
-    def flush(self):
+    def flush(self) -> bool:
         """Write what waits. True if there was something; never raises."""
         if self._pid != _getpid():
             self._after_fork()
@@ -135,7 +145,7 @@ class MetricWriter:
             if locked:
                 self._lock.release()
 
-    def _flush(self):
+    def _flush(self) -> bool:
         self._busy = True  # a signal handler that logs comes back here on the same thread
         try:
             batch = self._lines[:]
@@ -148,42 +158,42 @@ class MetricWriter:
         finally:
             self._busy = False
 
-    def _put(self, data):
+    def _put(self, data: bytes) -> None:
         if len(self._rest) > KEPT:
             data, dropped = b"", data
             self._lost += dropped.count(b"\n")
         self._rest = _append(self.path, self._rest + data, self._warn)
 
-    def _warn(self, error):
+    def _warn(self, error: OSError) -> None:
         if self._warned:
             return
         self._warned = True
         _say(
-            "metrics of this run cannot be written now ({}: {}); the script goes on, and it is "
-            "tried again".format(error.strerror or error, self.path)
+            "cannot write this run's metrics ({}: {}); the script continues and the write is "
+            "retried".format(error.strerror or error, self.path)
         )
 
-    def say_lost(self):
+    def say_lost(self) -> None:
         """At the end: say on stderr how many lines could not be written, if any."""
         lost = self._lost + self._rest.count(b"\n")
         if lost:
-            _say("{} metric lines could not be written to {}".format(lost, self.path))
+            _say("failed to write {} metric lines to {}".format(lost, self.path))
             self._lost, self._rest = 0, b""
 
-    def close(self):
+    def close(self) -> None:
         """Write what waits and leave the beat."""
         self.flush()
         BEAT.writers.pop(self.folder, None)
 
 
-def writer_of(folder):
+def writer_of(folder: "Place") -> "MetricWriter":
     """This process's writer for the run in ``folder``: always the same one."""
     folder = str(folder)
     writer = BEAT.writers.get(folder)
     return writer or BEAT.writers.setdefault(folder, MetricWriter(folder))
 
 
-def _append(path, data, warn):
+def _append(path: str, data: bytes, warn: "Callable[[OSError], None]") -> bytes:
     """Append ``data``; what could not be written is returned, after ``warn(error)``."""
     flags = os.O_WRONLY | os.O_CREAT | os.O_APPEND
     flags |= getattr(os, "O_CLOEXEC", 0) | getattr(os, "O_BINARY", 0)
@@ -200,7 +210,7 @@ def _append(path, data, warn):
     return bytes(view)
 
 
-def _open(path, flags):
+def _open(path: str, flags: int) -> int:
     try:
         return os.open(path, flags, 0o644)
     except FileNotFoundError:
@@ -211,11 +221,11 @@ def _open(path, flags):
         return os.open(path, flags, 0o644)
 
 
-def _quoted(text):
+def _quoted(text: object) -> str:
     return values.to_json(text if isinstance(text, str) else values.text(text))[0]
 
 
-def _step(step):
+def _step(step: object) -> str:
     """The part of a line that says the step; empty where it is no number."""
     step = values.scalar(step)
     if isinstance(step, (bool, int, float)) and -_BIG < step < _BIG:
@@ -223,12 +233,12 @@ def _step(step):
     return ""
 
 
-def _rank():
+def _rank() -> str:
     rank = os.environ.get("SCRIPTRUN_RANK", "0")
     return rank if rank.isdigit() else "0"
 
 
-def _say(message):
+def _say(message: str) -> None:
     try:
         sys.stderr.write("scriptrun: {}\n".format(message))
         sys.stderr.flush()

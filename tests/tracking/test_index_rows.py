@@ -1,0 +1,281 @@
+"""The index of runs, over run folders written by hand: what it takes in, and when it looks again."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import sqlite3
+import threading
+
+import pytest
+
+from scriptrun.runtime import events, results
+from scriptrun.spec import states
+from scriptrun.spec.job import JobSpec, Target
+from scriptrun.tracking import run_folder, run_state, unstarted
+from scriptrun.tracking.index import VERSION, Index
+
+
+@pytest.fixture
+def runs(tmp_path):
+    return tmp_path / "runs"
+
+
+@pytest.fixture
+def index(tmp_path, runs):
+    """What opens an index of ``runs``; every one is closed at the end."""
+    opened = []
+
+    def open_index(status=lambda folder, job: run_state.told(folder)) -> Index:
+        opened.append(Index(runs, tmp_path / "cache" / "index.sqlite", status))
+        return opened[-1]
+
+    yield open_index
+    for each in opened:
+        each.close()
+
+
+def put(runs, run_id, created="2024-05-01T10:00:00.000000Z", state="", **facts):
+    """A run folder, ended in ``state`` where that is given."""
+    words = {"experiment": "e", "workspace": "w", **facts}
+    job = JobSpec(id=run_id, created=created, **words)
+    folder = run_folder.make(runs, job)
+    run_folder.publish(folder, job)
+    if state:
+        end(folder, state)
+    return folder
+
+
+def end(folder, state, **more):
+    place = folder / "attempts" / "1"
+    place.mkdir(parents=True, exist_ok=True)
+    results.publish(str(folder), 1, results.result(state, **more))
+    run_folder.touch(folder)
+
+
+def listed(index, **filters):
+    index.refresh()
+    return [row.id for row in index.rows(**filters)]
+
+
+def test_a_workspace_without_runs_has_none(index, runs):
+    assert listed(index()) == []
+    runs.mkdir()
+    (runs / "notes.txt").write_text("no day")
+    assert listed(index()) == []
+
+
+def test_a_row_says_what_the_folder_says(index, runs):
+    folder = put(
+        runs,
+        "one",
+        state="",
+        script="train.py",
+        tags={"a": "1", "b": "2"},
+        target=Target(name="gpu"),
+        parent="above",
+        display_name="shown",
+    )
+    writer = events.EventWriter(str(folder), "test")
+    writer.write("tag", set={"b": "3", "c": None})
+    end(folder, "Failed", reason="exit code 3", exit_code=3, ended=17.5)
+    found = index()
+    found.refresh()
+    (row,) = found.rows()
+    assert (row.id, row.folder, row.experiment) == ("one", str(folder), "e")
+    assert (row.display_name, row.target, row.parent) == ("shown", "gpu", "above")
+    assert (row.state, row.reason, row.exit_code, row.ended) == ("Failed", "exit code 3", 3, 17.5)
+    assert (row.script, row.tags) == ("train.py", {"a": "1", "b": "3", "c": None})
+
+
+def test_a_run_without_a_display_name_is_shown_by_its_id_and_a_command_as_its_script(index, runs):
+    put(runs, "one", command="make all")
+    found = index()
+    found.refresh()
+    (row,) = found.rows()
+    assert (row.display_name, row.script, row.state) == ("one", "make all", states.NOT_STARTED)
+
+
+def test_newest_first_across_days_and_filtered(index, runs):
+    put(runs, "old", "2023-01-01T00:00:00.000000Z", "Completed", experiment="a")
+    put(runs, "mid", "2024-05-01T00:00:00.000000Z", "Failed", experiment="b")
+    put(runs, "new", "2024-05-01T00:00:00.000001Z", "Completed", experiment="a", parent="mid")
+    found = index()
+    assert listed(found) == ["new", "mid", "old"]
+    assert listed(found, experiment="a") == ["new", "old"]
+    assert listed(found, state="Completed", experiment="a", limit=1) == ["new"]
+    assert listed(found, limit=0) == []
+    assert listed(found, children=False) == ["mid", "old"]
+    assert listed(found, state="Running") == []
+
+
+@pytest.mark.parametrize(
+    ("prefix", "found"),
+    [
+        ("", 5),
+        ("train", 3),
+        ("train_1", 2),
+        ("train_12", 1),
+        ("x", 0),
+        ("ä", 1),
+        ("%", 0),
+        ("_", 0),
+    ],
+)
+def test_ids_by_their_beginning(index, runs, prefix, found):
+    for number, name in enumerate(("train_12", "train_13", "train", "ä1", "other")):
+        put(runs, name, f"2024-05-01T00:00:00.00000{number}Z")
+    index_ = index()
+    index_.refresh()
+    ids = index_.like(prefix)
+    assert len(ids) == found
+    assert all(each.startswith(prefix) for each in ids)
+    assert index_.like("train", limit=1) == ["train"], "the newest"
+
+
+def test_children_are_left_out_where_only_others_are_asked_for(index, runs):
+    put(runs, "s")
+    put(runs, "s_1", parent="s")
+    found = index()
+    found.refresh()
+    assert sorted(found.like("s")) == ["s", "s_1"]
+    assert found.like("s", children=False) == ["s"]
+
+
+def test_display_names_are_found_exactly(index, runs):
+    for number, name in enumerate(("best", "best", "Best", "best one", "it's; drop table runs")):
+        put(runs, f"r{number}", f"2024-05-01T00:00:00.00000{number}Z", display_name=name)
+    found = index()
+    found.refresh()
+    assert found.named("best") == ["r1", "r0"]
+    assert found.named("it's; drop table runs") == ["r4"]
+    assert found.named("nothing") == []
+
+
+def test_bytes_that_are_no_text_do_not_stand_in_the_way(index, runs):
+    put(runs, "one", display_name="a\udcffb", experiment="\ud800")
+    found = index()
+    found.refresh()
+    (row,) = found.rows()
+    assert row.id == "one"
+    assert "\udcff" not in row.display_name
+    assert found.named("a\udcffb") == ["one"], "it is asked as it was kept"
+
+
+def test_only_runs_that_have_not_ended_are_asked_for_their_state(index, runs):
+    asked = []
+
+    def status(folder, job):
+        asked.append((folder.name, job["id"]))
+        return run_state.Status(states.RUNNING)
+
+    put(runs, "done", state="Completed")
+    put(runs, "runs")
+    found = index(status)
+    assert listed(found, state="Running") == ["runs"]
+    assert set(asked) == {("runs", "runs")}
+    asked.clear()
+    end(runs / "2024-05-01" / "runs", "Completed")
+    assert listed(found, state="Completed") == ["runs", "done"]
+    asked.clear()
+    listed(found)
+    assert asked == []
+
+
+def test_a_folder_without_its_job_is_taken_in_once_that_is_there(index, runs):
+    job = JobSpec(id="late", experiment="e", workspace="w", created="2024-05-01T00:00:00.000000Z")
+    folder = run_folder.make(runs, job)
+    os.utime(folder.parent, (1, 1))
+    found = index()
+    assert listed(found) == []
+    run_folder.publish(folder, job)
+    os.utime(folder.parent, (1, 1))
+    assert listed(found) == ["late"]
+
+
+def test_runs_and_days_that_are_removed_leave_the_list(index, runs):
+    for run_id, created in (("a", "2024-05-01"), ("b", "2024-05-01"), ("c", "2024-05-02")):
+        put(runs, run_id, f"{created}T00:00:00.000000Z", "Completed")
+    put(runs, "unfinished", "2024-05-02T00:00:00.000000Z")
+    found = index()
+    assert len(listed(found)) == 4
+    shutil.rmtree(runs / "2024-05-01" / "a")
+    assert listed(found) == ["unfinished", "c", "b"]
+    shutil.rmtree(runs / "2024-05-02" / "unfinished")
+    assert listed(found) == ["c", "b"]
+    shutil.rmtree(runs / "2024-05-02")
+    assert listed(found) == ["b"]
+    shutil.rmtree(runs)
+    assert listed(found) == []
+
+
+def test_a_damaged_job_is_no_run(index, runs):
+    put(runs, "whole", state="Completed")
+    folder = put(runs, "cut")
+    (folder / "job.json").write_text('{"id": "cut", "exp')
+    assert listed(index()) == ["whole"]
+
+
+@pytest.mark.parametrize("rubbish", [b"no database" * 1000, b"SQLite format 3\0" + b"\xff" * 5000])
+def test_a_foreign_file_is_replaced(index, runs, tmp_path, rubbish):
+    put(runs, "one", state="Completed")
+    (tmp_path / "cache").mkdir()
+    (tmp_path / "cache" / "index.sqlite").write_bytes(rubbish)
+    assert listed(index()) == ["one"]
+
+
+def test_an_index_of_another_version_is_made_anew(index, runs, tmp_path):
+    put(runs, "one", state="Completed")
+    (tmp_path / "cache").mkdir()
+    with sqlite3.connect(tmp_path / "cache" / "index.sqlite") as old:
+        old.execute("create table runs (id, other)")
+        old.execute("insert into runs values ('stale', 1)")
+        old.execute(f"pragma user_version = {VERSION + 1}")
+    old.close()
+    assert listed(index()) == ["one"]
+
+
+def test_indexes_of_one_file_refresh_at_once(tmp_path, runs):
+    for number in range(30):
+        put(runs, f"r{number:02}", f"2024-05-01T00:00:00.0000{number:02}Z", "Completed")
+    barrier = threading.Barrier(3)
+    seen: list[list[str]] = []
+
+    def look():
+        path = tmp_path / "cache" / "index.sqlite"
+        found = Index(runs, path, lambda folder, job: run_state.told(folder))
+        barrier.wait()
+        seen.append(listed(found))
+        found.close()
+
+    threads = [threading.Thread(target=look) for _ in range(3)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert [len(each) for each in seen] == [30] * 3
+
+
+def test_a_run_that_never_began_is_ended_with_its_reason(index, runs):
+    folder = put(runs, "one")
+    assert unstarted.next_attempt(folder) == 1
+    assert unstarted.end_failed(folder, "no room") == 1
+    status = run_state.told(folder)
+    assert (status.state, status.reason, status.is_final) == ("Failed", "no room", True)
+    assert unstarted.next_attempt(folder) == 2
+    assert listed(index(), state="Failed") == ["one"]
+
+
+def test_it_is_the_next_attempt_that_ends_and_a_result_that_is_there_stands(runs):
+    folder = put(runs, "one")
+    for number in (1, 2, 10):
+        (folder / "attempts" / str(number)).mkdir(parents=True)
+    (folder / "attempts" / "notes").mkdir()
+    assert unstarted.next_attempt(folder) == 11
+    unstarted.end_failed(folder, "by hand", states.CANCELED)
+    assert unstarted.next_attempt(folder) == 12
+    result = json.loads((folder / "attempts" / "11" / "result.json").read_text())
+    assert (result["state"], result["reason"]) == ("Canceled", "by hand")
+    results.publish(str(folder), 11, results.result("Completed"))
+    assert run_state.told(folder).state == "Canceled", "the first word stands"
