@@ -315,8 +315,8 @@ def test_a_model_is_registered_listed_shown_and_copied(workspace, types, tmp_pat
         ["show", "digits:9"],
         ["show", "digits:x"],
         ["download", "digits:9"],
-        ["delete", "digits"],
-        ["delete", "digits:9"],
+        ["remove", "digits"],
+        ["remove", "digits:9"],
         ["register", "digits", "gone.bin"],
         ["register", "digits", "model.bin", "--tag", "bare"],
         ["register", "digits", "model.bin", "--run", "gone"],
@@ -332,7 +332,7 @@ def test_what_is_no_model_is_refused_and_leaves_the_rest(workspace, types, words
 def test_a_deleted_version_is_gone(workspace, types):
     types("model", "register", "digits", kept("1"))
     types("model", "register", "digits", kept("2"))
-    assert types("model", "delete", "digits:2").code == 0
+    assert types("model", "remove", "digits:2").code == 0
     assert [each["version"] for each in types("model", "list", "--json").json] == [1]
 
 

@@ -29,12 +29,12 @@ def test_a_model_is_registered_shown_and_brought(user):
     user.does("model", "download", "net:1", "there", "--force")
     told = user.does("lineage", "net:1").out
     assert run in told and "snapshot" in told and "lock" in told
-    assert user.does("model", "delete", "net:2").out == "Deleted net:2\n"
+    assert user.does("model", "remove", "net:2").out == "Removed net:2\n"
     assert user.does("lineage", "net", "--json").json["model"]["id"] == "net:1"
     for words in (
         ("show", "nobody"),
         ("show", "net:7"),
-        ("delete", "net"),
+        ("remove", "net"),
         ("register", "a/b", "."),
     ):
         done = user.types("model", *words)

@@ -37,7 +37,7 @@ OTHERS = {
     "data": Command("data", "List, register, download, upload and mount datasets"),
     "datastore": Command("datastore", "List, add, check and remove datastores"),
     "secret": Command("secret", "Store secrets on this machine"),
-    "model": Command("model", "List, register, download and delete models"),
+    "model": Command("model", "List, register, download and remove models"),
     "lineage": Command("runs.lineage", "Trace a model to its run, snapshot, lockfile and datasets"),
     "compute": Command("compute", "List, add, change and check compute targets"),
     "exec": Command("exec", "Run Azure ML SDK v1 code unchanged"),

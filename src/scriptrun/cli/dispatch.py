@@ -9,6 +9,7 @@ import sys
 import scriptrun
 from scriptrun.cli import commands as cli_commands
 from scriptrun.cli import errors as cli_errors
+from scriptrun.spec import suggestion
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -105,11 +106,9 @@ def _lines(commands: dict[str, cli_commands.Command]) -> list[str]:
 
 def unknown(word: str, known: dict[str, cli_commands.Command], above: str = "") -> tuple[str, str]:
     """The sentence and the hint for a command that there isn't."""
-    import difflib
-
     if word.startswith("-"):
         return f"Unexpected option {word!r} before the command.", USAGE
-    near = difflib.get_close_matches(word, known, n=1, cutoff=0.5)
+    near = suggestion.nearest(word, known)
     if near:
         hint = f"Did you mean `scriptrun {above}{near[0]}`?"
     elif word.endswith(".py"):

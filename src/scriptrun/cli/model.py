@@ -1,4 +1,4 @@
-"""List, show, register, download and delete models.
+"""List, show, register, download and remove models.
 
 A model is a named, versioned file or folder. register stores a local path, or with --run a
 file of a run (outputs/model.pkl).
@@ -58,8 +58,8 @@ def arguments(parser: Any) -> None:
         help="destination folder (default: current directory)",
     )
     download.add_argument("--force", action="store_true", help="replace existing files")
-    delete = verb("delete", "delete a model version")
-    delete.add_argument("model", metavar="NAME:VERSION", help="model version to delete")
+    remove = verb("remove", "remove a model version")
+    remove.add_argument("model", metavar="NAME:VERSION", help="model version to remove")
 
 
 def run(args: argparse.Namespace) -> int:
@@ -159,14 +159,14 @@ def _download(args: argparse.Namespace) -> int:
     return 0
 
 
-def _delete(args: argparse.Namespace) -> int:
+def _remove(args: argparse.Namespace) -> int:
     if ":" not in args.model:
         raise UserErrorException(
-            "`scriptrun model delete` requires a version.", f"For example: {args.model}:1."
+            "`scriptrun model remove` requires a version.", f"For example: {args.model}:1."
         )
     model = _named(args.model)
     model.delete()
-    return _said(args, model, f"Deleted {model.id}")
+    return _said(args, model, f"Removed {model.id}")
 
 
 def _said(args: argparse.Namespace, model: Model, line: str) -> int:
@@ -194,5 +194,5 @@ _VERBS = {
     "show": _show,
     "register": _register,
     "download": _download,
-    "delete": _delete,
+    "remove": _remove,
 }

@@ -6,6 +6,7 @@ import argparse
 import os
 import sys
 
+from scriptrun.spec import suggestion
 from scriptrun.spec.errors import UserErrorException
 
 TYPE_CHECKING = False
@@ -41,20 +42,13 @@ class Parser(argparse.ArgumentParser):
     def refuse_words(self, left: list[str]) -> NoReturn:
         """Say which words nobody knows, and what was meant."""
         shown = " ".join(left)
-        near = self._nearest(left[0])
-        hint = f"Did you mean {near}? " if near else ""
+        options = [name for action in self._actions for name in action.option_strings]
+        hint = suggestion.question(left[0].partition("=")[0], options)
         if self.takes_rest:
             hint += f"To pass arguments to the script, use --: {self.prog} ... train.py -- {shown}"
         raise UserErrorException(
             f"Unexpected argument {shown!r} for `{self.prog}`.", hint or self._more()
         )
-
-    def _nearest(self, word: str) -> str:
-        import difflib
-
-        known = [name for action in self._actions for name in action.option_strings]
-        near = difflib.get_close_matches(word.partition("=")[0], known, n=1, cutoff=0.7)
-        return near[0] if near else ""
 
     def _more(self) -> str:
         return f"See `{self.prog} --help`."

@@ -19,6 +19,7 @@ import sys
 
 from scriptrun.cli import common_arguments, workspace_here
 from scriptrun.cli.terminal import output
+from scriptrun.spec import suggestion
 from scriptrun.spec.errors import UserErrorException
 from scriptrun.store.secrets import vault
 
@@ -108,10 +109,12 @@ def _remove(args: argparse.Namespace) -> tuple[Any, str]:
     owner = workspace_here.existing().id if args.workspace else ""
     if args.name not in vault.names(owner):
         known = ", ".join(vault.names(owner)) or "none"
+        meant = suggestion.question(args.name, vault.names(owner))
         where = f"{vault.folder()} for this workspace" if owner else str(vault.folder())
         raise UserErrorException(
             f"Secret {args.name!r} not found in {where}.",
-            f"Secrets: {known}." + ("" if owner else " For a workspace secret, use --workspace."),
+            f"{meant}Secrets: {known}."
+            + ("" if owner else " For a workspace secret, use --workspace."),
         )
     vault.forget(_kept_as(args))
     return {"removed": args.name}, f"Removed {args.name}."

@@ -7,10 +7,11 @@ import os
 import types
 
 from scriptrun.config.environments.conda_dependencies import CondaDependencies
-from scriptrun.config.section_base import Section, did_you_mean
+from scriptrun.config.section_base import Section
 from scriptrun.config.yaml_text import Plain, plain
 from scriptrun.spec.errors import UserErrorException
 from scriptrun.spec.later import later
+from scriptrun.spec.suggestion import did_you_mean
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

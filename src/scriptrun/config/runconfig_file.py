@@ -8,8 +8,9 @@ from scriptrun.config import yaml_text
 from scriptrun.config.camel_case import from_wire, to_wire
 from scriptrun.config.environments.conda_dependencies import CONDA_FILE_NAME, CondaDependencies
 from scriptrun.config.environments.files import to_dict
-from scriptrun.config.section_base import Section, did_you_mean
+from scriptrun.config.section_base import Section
 from scriptrun.spec.errors import RunConfigurationException, refuse
+from scriptrun.spec.suggestion import did_you_mean
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

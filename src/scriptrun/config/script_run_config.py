@@ -12,8 +12,8 @@ from scriptrun.config.distributed import (
 )
 from scriptrun.config.environments.environment import Environment
 from scriptrun.config.run_configuration import RunConfiguration
-from scriptrun.config.section_base import did_you_mean
 from scriptrun.config.sections import DockerConfiguration
+from scriptrun.spec.suggestion import did_you_mean
 from scriptrun.spec.values import Value
 
 TYPE_CHECKING = False

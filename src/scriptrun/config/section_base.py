@@ -6,25 +6,12 @@ file has them. (Dataclasses would do the same at ten times the start-up cost.)
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-
+from scriptrun.spec.suggestion import did_you_mean
 from scriptrun.spec.values import Fresh
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any, ClassVar
-
-
-def did_you_mean(name: str, known: Iterable[str]) -> str:
-    """``; did you mean 'x'?`` for what stands nearest to ``name``, else what there is."""
-    import difflib
-
-    known = sorted(known)
-    by_lower = {each.lower(): each for each in known}
-    near = difflib.get_close_matches(name.lower(), by_lower, n=2, cutoff=0.6)
-    if near:
-        return "; did you mean " + " or ".join(repr(by_lower[each]) for each in near) + "?"
-    return f"; valid names: {', '.join(known)}." if known else "."
 
 
 class Section:

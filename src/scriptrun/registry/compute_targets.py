@@ -5,7 +5,7 @@ from __future__ import annotations
 import fnmatch
 
 from scriptrun.engines import registry as engine_registry
-from scriptrun.spec import values
+from scriptrun.spec import suggestion, values
 from scriptrun.spec.errors import ComputeTargetException
 from scriptrun.spec.job import Target
 from scriptrun.store import registry
@@ -77,10 +77,12 @@ def resolve(workspace: Home, wanted: object) -> Engine:
     if value is None and name == DEFAULT:
         value = {"class": engine_registry.DEFAULT}
     if value is None:
-        known = ", ".join(sorted(all_of(workspace)))
+        known = sorted(all_of(workspace))
+        meant = suggestion.question(str(wanted), known)
         raise ComputeTargetException(
             f"Compute target {wanted!r} not found in workspace {workspace.name!r}.",
-            f"Targets: {known}. To add it, run: scriptrun compute add {wanted} --class ...",
+            f"{meant}Targets: {', '.join(known)}. "
+            f"To add it, run: scriptrun compute add {wanted} --class ...",
         )
     options = {key: each for key, each in value.items() if key != "class"}
     return engine_of(Target(name, value.get("class", engine_registry.DEFAULT), options))
@@ -124,7 +126,8 @@ def remove(workspace: Home, name: str) -> None:
     if _shelf(workspace).get(name) is None:
         raise ComputeTargetException(
             f"Compute target {name!r} does not exist.",
-            "To list targets, run: scriptrun compute list",
+            f"{suggestion.question(name, all_of(workspace))}To list targets, run: "
+            "scriptrun compute list",
         )
     _shelf(workspace).remove(name)
 

@@ -11,6 +11,7 @@ from scriptrun.config.environments import curated
 from scriptrun.config.environments import team as team_environments
 from scriptrun.config.environments.environment import Environment, is_reserved
 from scriptrun.config.run_configuration import DEFAULT_ENVIRONMENT
+from scriptrun.spec import suggestion
 from scriptrun.spec.errors import EnvironmentException, UserErrorException, WorkspaceException
 from scriptrun.store import registry, yaml_file
 from scriptrun.store.secrets import vault
@@ -139,7 +140,8 @@ def remove_alias(workspace: Home, name: str) -> None:
     left = aliases(workspace)
     if left.pop(name, None) is None:
         known = ", ".join(left) or "none"
-        raise UserErrorException(f"Alias {name!r} does not exist.", f"Aliases: {known}.")
+        hint = f"{suggestion.question(name, left)}Aliases: {known}."
+        raise UserErrorException(f"Alias {name!r} does not exist.", hint)
     _aliases(workspace).put(_ALIASES, left)
 
 
@@ -166,13 +168,9 @@ def _number(version: object) -> int:
 
 
 def _hint(workspace: Home, name: str) -> str:
-    import difflib
-
     team = team_environments.names(_team(workspace))
     known = [*_shelf(workspace).names(), *team, *curated.names()]
-    near = difflib.get_close_matches(name, known, n=3, cutoff=0.5)
-    meant = f"Did you mean {', '.join(near)}? " if near else ""
-    return f"{meant}To list environments, run: scriptrun env list"
+    return f"{suggestion.question(name, known, 3)}To list environments, run: scriptrun env list"
 
 
 def _shelf(workspace: Home) -> registry.Registry:

@@ -8,6 +8,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 from scriptrun.runtime.files import unique
+from scriptrun.spec import suggestion
 from scriptrun.spec.errors import UserErrorException
 from scriptrun.store import blobs, paths
 from scriptrun.store.versions import Head, Heads
@@ -80,7 +81,7 @@ def get(home: Home, name: str, version: int | None = None) -> Head:
         known = ", ".join(_shelf(home).names()) or "none"
         raise UserErrorException(
             f"Model {name!r} not found in workspace {home.name!r}.",
-            f"Models: {known}.",
+            f"{suggestion.question(str(name), _shelf(home).names())}Models: {known}.",
         )
     number = found[-1] if version is None else version
     if number not in found:

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from scriptrun.queue import tickets
 from scriptrun.runs import status as run_status
+from scriptrun.spec import suggestion
 from scriptrun.spec.errors import UserErrorException
 from scriptrun.spec.job import JobSpec
 from scriptrun.store import paths
@@ -78,11 +79,20 @@ def find(workspace: Workspace, wanted: str | None = None) -> Path:
     if not ids:
         raise UserErrorException(
             f"Run {wanted!r} not found in workspace {workspace.name!r}.",
-            "Give an ID, a unique ID prefix or a display name. To list runs, run: scriptrun list",
+            f"{_suggested(workspace, wanted or '')}Give an ID, a unique ID prefix or a display "
+            "name. To list runs, run: scriptrun list",
         )
     raise UserErrorException(
         f"Run {wanted!r} is ambiguous; it matches {', '.join(ids[:5])}.",
         "Use a longer ID prefix.",
+    )
+
+
+def _suggested(workspace: Workspace, wanted: str) -> str:
+    """The nearest ID or display name among the latest runs."""
+    latest = rows(workspace, limit=200)
+    return suggestion.question(
+        wanted, {name for row in latest for name in (row.id, row.display_name)}
     )
 
 

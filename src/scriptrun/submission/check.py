@@ -12,7 +12,7 @@ from scriptrun.environments import builder as environments
 from scriptrun.preparation import resolve as resolve_environment
 from scriptrun.registry import compute_targets
 from scriptrun.runtime import identity
-from scriptrun.spec import ids
+from scriptrun.spec import ids, suggestion
 from scriptrun.spec.environment import EXACT
 from scriptrun.spec.errors import UserErrorException, refuse
 from scriptrun.spec.job import JobSpec
@@ -155,11 +155,9 @@ def _source_problems(source: Path, script: str | None) -> list[str]:
 
 
 def _nearest(source: Path, script: str) -> str:
-    import difflib
-
-    there = {path.stem: path.name for path in source.glob("*.py")}
-    near = difflib.get_close_matches(os.path.splitext(script)[0], there, n=1)
-    return f"; did you mean {there[near[0]]!r}?" if near else ""
+    scripts = {path.stem: path.name for path in source.glob("*.py")}
+    near = suggestion.nearest(os.path.splitext(script)[0], scripts)
+    return f"; did you mean {scripts[near[0]]!r}?" if near else ""
 
 
 def _engine(workspace: Home, target: object, reasons: list[str]) -> Engine | None:

@@ -6,8 +6,9 @@ import json
 
 from scriptrun.config import camel_case
 from scriptrun.config.run_configuration import RunConfiguration
-from scriptrun.config.section_base import Section, did_you_mean
+from scriptrun.config.section_base import Section
 from scriptrun.spec.errors import UserErrorException, refuse
+from scriptrun.spec.suggestion import did_you_mean
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

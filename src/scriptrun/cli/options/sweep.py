@@ -6,6 +6,7 @@ import math
 import re
 
 from scriptrun.config.sweeps import early_stopping, sampling, search_space
+from scriptrun.spec import suggestion
 from scriptrun.spec.errors import UserErrorException
 
 TYPE_CHECKING = False
@@ -124,7 +125,8 @@ def policy_of(text: str | None) -> Any:
     name, _, said = (text or "none").partition(":")
     if name not in POLICIES:
         raise UserErrorException(
-            f"Unknown policy {name!r}.", f"Valid policies: {', '.join(sorted(POLICIES))}."
+            f"Unknown policy {name!r}.",
+            f"{suggestion.question(name, POLICIES)}Valid policies: {', '.join(sorted(POLICIES))}.",
         )
     settings: dict[str, Any] = {}
     for each in filter(None, said.split(",")):
@@ -138,8 +140,18 @@ def policy_of(text: str | None) -> Any:
     except TypeError:
         raise UserErrorException(
             f"Invalid policy {text!r}.",
-            "Use e.g. bandit:slack_factor=0.1,evaluation_interval=2 or median or truncation:20.",
+            f"{_suggested_settings(made, settings)}Use e.g. "
+            "bandit:slack_factor=0.1,evaluation_interval=2 or median or truncation:20.",
         ) from None
+
+
+def _suggested_settings(policy: Any, settings: dict[str, Any]) -> str:
+    """For each setting that the policy does not have, the nearest that it has."""
+    import inspect
+
+    known = inspect.signature(policy).parameters
+    unknown = [name for name in settings if name not in known]
+    return "".join(suggestion.question(name, known) for name in unknown)
 
 
 #: the setting that a number alone means

@@ -10,7 +10,7 @@ from scriptrun.cli import common_arguments, workspace_here
 from scriptrun.cli import errors as cli_errors
 from scriptrun.cli.terminal import output
 from scriptrun.runs import find as find_runs
-from scriptrun.spec import states
+from scriptrun.spec import states, suggestion
 from scriptrun.spec.errors import UserErrorException
 from scriptrun.tracking.index import Row
 
@@ -71,7 +71,8 @@ def _state(word: str | None) -> str | None:
     known = {state.lower(): state for state in states.ORDER}
     if word.lower() not in known:
         raise UserErrorException(
-            f"Unknown state {word!r}.", f"Valid states: {', '.join(states.ORDER)}."
+            f"Unknown state {word!r}.",
+            f"{suggestion.question(word, states.ORDER)}Valid states: {', '.join(states.ORDER)}.",
         )
     return known[word.lower()]
 

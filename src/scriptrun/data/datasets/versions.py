@@ -7,6 +7,7 @@ import uuid
 
 from scriptrun.data.datastores.records import Home
 from scriptrun.data.errors import DatasetValidationError
+from scriptrun.spec import suggestion
 from scriptrun.spec.errors import UserErrorException
 from scriptrun.store import yaml_file
 from scriptrun.store.versions import Head, Heads
@@ -50,7 +51,7 @@ def get(home: Home, name: str, version: int | None = None) -> Head:
         known = _some(names(home)) or "none"
         raise UserErrorException(
             f"Dataset {name!r} not found in workspace {home.name!r}.",
-            f"Datasets: {known}.",
+            f"{suggestion.question(str(name), names(home))}Datasets: {known}.",
         )
     number = found[-1] if version is None else version
     if number not in found:

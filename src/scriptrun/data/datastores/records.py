@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from scriptrun.data.errors import DatastoreException
+from scriptrun.spec import suggestion
 from scriptrun.store.registry import Shelf
 
 #: a workspace always has these two, as in the SDK v1; the first is the default one
@@ -50,7 +51,8 @@ def get(home: Home, name: str) -> Record:
         return {"class": "Local", "path": str(home.directory / "datastores" / name)}
     raise DatastoreException(
         f"Datastore {name!r} not found in workspace {home.name!r}.",
-        f"Datastores: {', '.join(names(home))}. To add one, run `scriptrun datastore add`.",
+        f"{suggestion.question(name, names(home))}Datastores: {', '.join(names(home))}. "
+        "To add one, run `scriptrun datastore add`.",
     )
 
 

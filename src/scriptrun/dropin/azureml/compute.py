@@ -12,6 +12,7 @@ from scriptrun.engines import registry as engine_registry
 from scriptrun.engines.local.slots import DEFAULT_RUNS
 from scriptrun.registry import compute_targets
 from scriptrun.registry.workspace_files import Home
+from scriptrun.spec import suggestion
 from scriptrun.spec.absent import absent
 from scriptrun.spec.errors import ComputeTargetException
 from scriptrun.store import registry
@@ -40,6 +41,7 @@ class ComputeTarget:
         ):
             raise ComputeTargetException(
                 f"Compute target {name!r} not found in workspace {workspace.name!r}.",
+                f"{suggestion.question(name, compute_targets.all_of(workspace))}"
                 "Create it with ComputeTarget.create(workspace, name, configuration), or without "
                 f"changing the code: scriptrun compute alias {name} local",
             )

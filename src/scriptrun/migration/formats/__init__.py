@@ -6,6 +6,7 @@ import importlib
 from typing import Any
 
 from scriptrun.migration.formats.facts import Exported
+from scriptrun.spec import suggestion
 from scriptrun.spec.errors import UserErrorException
 from scriptrun.spec.job import JobSpec
 from scriptrun.sweeps.record import Sweep
@@ -29,7 +30,8 @@ def export(job: JobSpec, form: str, lock: dict[str, Any] | None = None) -> Expor
     """
     if form not in FORMATS:
         raise UserErrorException(
-            f"Unknown format {form!r}.", f"Valid formats: {', '.join(FORMATS)}."
+            f"Unknown format {form!r}.",
+            f"{suggestion.question(form, FORMATS)}Valid formats: {', '.join(FORMATS)}.",
         )
     module, name = FORMATS[form]
     write = getattr(importlib.import_module(f"{__name__}.{module}"), name)

@@ -1,0 +1,32 @@
+"""The nearest valid name to one that was mistyped, for errors."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+
+def nearest(name: str, known: Iterable[str], count: int = 1) -> list[str]:
+    """At most ``count`` of the known names that look like ``name``, the nearest first.
+
+    Upper and lower case count as equal.
+    """
+    import difflib
+
+    by_lower = {candidate.lower(): candidate for candidate in sorted(known)}
+    matches = difflib.get_close_matches(name.lower(), by_lower, n=count, cutoff=0.6)
+    return [by_lower[match] for match in matches]
+
+
+def question(name: str, known: Iterable[str], count: int = 1) -> str:
+    """``Did you mean 'x'? ``, to begin a hint with; "" where no known name is near."""
+    names = nearest(name, known, count)
+    return f"Did you mean {' or '.join(map(repr, names))}? " if names else ""
+
+
+def did_you_mean(name: str, known: Iterable[str]) -> str:
+    """``; did you mean 'x'?``, to end a sentence with; the valid names where none is near."""
+    known = sorted(known)
+    meant = question(name, known, 2).strip()
+    if meant:
+        return f"; {meant[0].lower()}{meant[1:]}"
+    return f"; valid names: {', '.join(known)}." if known else "."
