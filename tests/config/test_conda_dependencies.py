@@ -141,10 +141,10 @@ def test_what_else_a_file_holds_is_kept_with_versions_as_written():
     [
         ("- numpy\n", "a mapping"),
         ("dependencies: numpy\n", "dependencies: expected a list"),
-        ("dependencies:\n- pip: numpy\n", r"dependencies\[0\].pip: a list of texts"),
+        ("dependencies:\n- pip: numpy\n", r"dependencies\[0\].pip: expected a list of strings"),
         ("dependencies:\n- conda:\n  - x\n", r"dependencies\[0\]"),
-        ("dependencies: [a\n", "line 2, column 1: this is not valid YAML"),
-        ("channels: 1\n", "channels: a list"),
+        ("dependencies: [a\n", "line 2, column 1: invalid YAML"),
+        ("channels: 1\n", "channels: expected a list"),
     ],
 )
 def test_a_bad_file_is_named_with_the_place_in_it(tmp_path, text, said):

@@ -276,13 +276,13 @@ def test_saving_needs_a_name(tmp_path):
         ("docker:\n  useDocker: perhaps\n", "docker.useDocker: expected true or false, not 'perhaps'"),
         ("dataReferences:\n  foo:\n    mod: x\n", "dataReferences.foo.mod: unknown key; did you mean 'mode'?"),
         ("data:\n  d:\n    dataLocation: /x\n", "data.d.dataLocation: expected a mapping, not '/x'"),
-        ("paralleltask:\n  terminalExitCodes: [1, x]\n", "paralleltask.terminalExitCodes[1]: a whole number"),
+        ("paralleltask:\n  terminalExitCodes: [1, x]\n", "paralleltask.terminalExitCodes[1]: expected an integer"),
         (
             "environment:\n  python:\n    condaDependencies:\n      dependencies: numpy\n",
             "environment.python.condaDependencies: dependencies: expected a list.",
         ),
         ("- a\n", "train.runconfig: expected a mapping, not a list"),
-        ("a: b: c\n", "train.runconfig: line 1, column 5: this is not valid YAML"),
+        ("a: b: c\n", "train.runconfig: line 1, column 5: invalid YAML"),
         ('{"a": 1', "train.runconfig: line 1"),
     ],
 )  # fmt: skip
