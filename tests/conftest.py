@@ -20,6 +20,8 @@ from clusters import (  # noqa: F401 (fixtures)
 from hypothesis import HealthCheck, settings
 from pods import podman, podman_store  # noqa: F401 (fixtures)
 
+from scriptrun.engines.local import engine as local_engine
+
 # how long an example takes says how busy the machine is
 settings.register_profile("busy", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("busy")
@@ -46,3 +48,9 @@ def own_places(tmp_path_factory, monkeypatch):
     monkeypatch.setenv("SCRIPTRUN_CONTAINER_TOOL", "none")
     monkeypatch.delenv("SCRIPTRUN_WORKSPACE", raising=False)
     return root
+
+
+@pytest.fixture(autouse=True)
+def no_forks(monkeypatch):
+    """Nothing forks jobs from the suite's own process, which has threads."""
+    monkeypatch.setattr(local_engine, "allow_fork", lambda: None)

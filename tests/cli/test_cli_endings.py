@@ -79,9 +79,18 @@ def test_every_error_of_ours_ends_with_the_code_of_its_class(kind):
     assert errors.guarded(raising(kind("x")), []) == kind.exit_code
 
 
-def test_an_interrupt_says_nothing(capsys):
-    assert errors.guarded(raising(KeyboardInterrupt()), []) == 130
-    assert capsys.readouterr() == ("", "")
+INTERRUPTED = """
+import sys
+from scriptrun.cli import errors
+def interrupted(words):
+    raise KeyboardInterrupt
+sys.exit(errors.guarded(interrupted, []))
+"""
+
+
+def test_an_interrupt_says_nothing():
+    result = subprocess.run([sys.executable, "-c", INTERRUPTED], capture_output=True)
+    assert (result.returncode, result.stdout, result.stderr) == (130, b"", b"")
 
 
 @pytest.mark.parametrize(

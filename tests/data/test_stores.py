@@ -73,7 +73,7 @@ def test_a_key_that_was_given_is_kept_for_this_user_alone(workspace, blob_store,
     assert again.account_key.startswith("Eby8") and again.sas_token is None
     again.unregister()
     assert not list(own_secrets.iterdir())
-    with pytest.raises(DatastoreException, match="no datastore named 'blob'"):
+    with pytest.raises(DatastoreException, match="Datastore 'blob' not found"):
         Datastore.get(workspace, "blob")
 
 

@@ -268,7 +268,7 @@ def test_an_output_that_cannot_be_uploaded_fails_the_run(blob_store, put, job, r
     put(blob_store, {"there/result.txt": "mine"})
     out = OutputFileDatasetConfig("model", destination=(blob_store, "there"))
     done = run(job(LOOKS, out.as_upload()))
-    assert "there/result.txt is in blob already" in reason(done)
+    assert "'there/result.txt' already exists in blob" in reason(done)
     (kept,) = done.path.glob("data/**/result.txt")
     assert kept.read_text() == "done" and str(kept.parent) in reason(done)
     assert blob_store.store.read("there/result.txt", 0, 9) == b"mine"

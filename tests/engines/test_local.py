@@ -42,7 +42,7 @@ def test_a_pid_that_was_used_again_is_no_life(tmp_path, change):
     claimed(tmp_path, {**identity.of_process(), **change})
     view = look(tmp_path)
     assert view.what == ENDED
-    assert ("started again" in view.evidence) == ("boot" in change)
+    assert ("rebooted" in view.evidence) == ("boot" in change)
 
 
 def test_a_zombie_does_not_live(tmp_path):

@@ -116,7 +116,7 @@ def test_a_port_that_is_taken_is_told_and_another_one_is_agreed(bench):
 def test_a_rehearsal_says_so_and_shares_the_cpus(bench):
     run = bench.run(SHOWS, pytorch=[4, 2])
     notes = " ".join(run.get_details()["notes"])
-    assert "a rehearsal: 2 nodes are simulated" in notes
+    assert "simulating 2 nodes on this machine" in notes
     assert seen(run, 0)[0]["OMP_NUM_THREADS"] == "1"
     own = bench.run(SHOWS, pytorch=[2, 1], variables={"OMP_NUM_THREADS": "3"})
     assert seen(own, 1)[0]["OMP_NUM_THREADS"] == "3"
@@ -233,7 +233,7 @@ def test_the_command_line_spreads_a_job_and_shows_its_ranks(bench):
     assert sorted(shown.splitlines()) == [f"[{n}] rank {n} of 4" for n in range(4)]
     assert scriptrun(bench, "logs", "--rank", "2").stdout == "rank 2 of 4\n"
     wrong = scriptrun(bench, "logs", "--rank", "4")
-    assert wrong.returncode == 2 and "the ranks 0 to 3" in wrong.stderr
+    assert wrong.returncode == 2 and "ranks are 0 to 3" in wrong.stderr
     wrong = scriptrun(bench, "run", "--processes", "4", "train.py")
     assert wrong.returncode == 2 and "--mpi or --pytorch" in wrong.stderr
     wrong = scriptrun(bench, "run", "--mpi", "--pytorch", "train.py")

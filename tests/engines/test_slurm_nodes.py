@@ -173,5 +173,5 @@ def test_what_slurm_refuses_has_failed_at_once(tmp_path, slurm):
         Bench(tmp_path / "2", Slurm(partition="main", gres="gpu:9")).submit("print(1)")
     lost = Bench(tmp_path / "3", Slurm(partition="main", python="/no/python")).run("print(1)")
     assert lost.get_status() == "Failed"
-    assert "no launcher began: " in lost.standing.reason
+    assert "no launcher start" in lost.standing.reason
     assert "/no/python: No such file" in lost.standing.reason

@@ -140,7 +140,7 @@ def test_a_snapshot_that_is_damaged_is_told(bench):
         pack.write_bytes(b"")
     again = Run.get(bench.workspace, begun_again(bench))
     assert wait(again) == "Failed"
-    assert "cannot start" in again.standing.reason
+    assert "failed to start" in again.standing.reason
     assert again.standing.reason.strip().endswith(".")
 
 

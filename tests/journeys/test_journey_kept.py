@@ -76,7 +76,7 @@ def test_environments(user):
     assert run["id"] in user.does("env", "show", entry["key"][:10]).out
     assert "same packages" in user.does("env", "diff", entry["key"][:10], run["id"]).out
     user.does("env", "alias", "old", "scriptrun-minimal")
-    assert "old stands for scriptrun-minimal" in user.does("env", "alias").out
+    assert "old -> scriptrun-minimal" in user.does("env", "alias").out
     assert user.types("env", "diff", "old", "run?").code == 2
     user.does("env", "remove", entry["key"][:10])
     assert user.does("env", "list", "--built").out == "No environments built on this machine.\n"

@@ -93,7 +93,7 @@ def test_list_filters_and_json(user):
     assert len(user.does("runs", "list", "--json", "-l", "1").json) == 1
     table = user.does("runs").out.splitlines()
     assert table[0].split()[:2] == ["RUN", "STATE"]
-    assert table[1].split()[-4:] == ["bad.py", "exit", "code", "3"]
+    assert table[1].split()[-5:] == ["bad.py", "exited", "with", "code", "3"]
     assert "\x1b" not in "".join(table)
     shorter = user.does("list", "-l", "1")
     assert len(shorter.out.splitlines()) == 2

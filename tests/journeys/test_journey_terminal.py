@@ -102,7 +102,7 @@ def test_ctrl_c_once_lets_the_run_go_on(user):
     terminal = Terminal(user, "run", "train.py")
     terminal.until(b"started")
     terminal.types(b"\x03")
-    terminal.until(b"Again within 3 seconds")
+    terminal.until(b"Press Ctrl-C again within 3 s")
     assert terminal.ends() == 130
     assert b"keeps running" in terminal.seen
     assert b"scriptrun logs" in terminal.seen

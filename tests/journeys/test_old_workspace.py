@@ -86,6 +86,8 @@ METRICS = {
     "left": {"schema_type": "residuals", "schema_version": "v1", "data": {"bin_counts": [1, 2]}},
 }
 #: how the reason begins why a run has failed of which nothing is left
+LOST = "the run ended without telling how: the launcher (process "
+#: the same in today's words
 GONE = "the run ended without reporting a result: the launcher (process "
 #: what `scriptrun show` says of a run
 SHOWN = {
@@ -215,7 +217,7 @@ def test_each_run_is_shown_as_it_ended_or_was_left(old):
         assert {key: shown[key] for key in told} == told, name
     lost = old.does("show", "all killed", "--json").json
     assert lost["status"] == "Failed"
-    assert lost["reason"].startswith(GONE)
+    assert lost["reason"].startswith(LOST)
     assert lost["reason"].endswith(" on lab-1) is gone")
 
 
