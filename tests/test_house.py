@@ -69,6 +69,7 @@ LATE_OF_OURS = {
     "src/scriptrun/core/experiment.py": "Run, Experiment and Workspace give each other out",
     "src/scriptrun/core/run.py": "Run, Experiment and Workspace give each other out",
     "src/scriptrun/core/workspace.py": "Run, Experiment and Workspace give each other out",
+    "src/scriptrun/engines/launchers.py": "only jobs of several nodes load what these need",
     "src/scriptrun/engines/local/engine.py": "the launcher is loaded only where a process is forked into",
     "src/scriptrun/runtime/launcher/guard.py": "the guard forks before the launcher is loaded",
     "src/scriptrun/runtime/launcher/launcher.py": "only jobs of several ranks load what these need",
@@ -192,6 +193,7 @@ MODULE_STATE = {
         ),
         "what a cluster answered, by what was asked: another thread's answer is as good",
     ),
+    "tracking/mirror.py: _looked": "when the copy of a run was made last: another thread's is as good",
     "engines/slurm/poll.py: _ended_since": "when the end of a run was seen first, by its folder",
     "environments/conda/worker.py: _clients": "connections of a process of its own, by their logins",
     "environments/conda/client.py: _waiting": "idle processes: each is taken out by one thread alone",
@@ -415,7 +417,7 @@ def test_packages_are_small():
 #: nouns of the field that end so
 NOUNS = set(
     "data_binding dict_building distributed_training early_stopping existing listing masking "
-    "provisioning ranking sampling web_listing".split()
+    "provisioning ranking sampling staging web_listing".split()
 )
 
 

@@ -4,8 +4,8 @@ import os
 
 import pytest
 
+from scriptrun.engines import launchers
 from scriptrun.engines.base import ALIVE, ENDED, UNKNOWN, WAITING
-from scriptrun.engines.local import engine as local_engine
 from scriptrun.engines.local.engine import Local
 from scriptrun.runtime import files, identity
 from scriptrun.spec.job import Distribution, JobSpec
@@ -62,11 +62,11 @@ def test_another_host_is_judged_by_its_heartbeat_alone(tmp_path, monkeypatch):
     place = claimed(tmp_path, {**identity.of_process(), "host": "another-host", "pid": 1})
     (place / "node-0.beat").write_text("1")
     assert look(tmp_path).what == UNKNOWN
-    now[0] += local_engine.SILENCE - 1
+    now[0] += launchers.SILENCE - 1
     assert look(tmp_path).what == UNKNOWN
     (place / "node-0.beat").write_text("2")
     assert look(tmp_path).what == UNKNOWN
-    now[0] += local_engine.SILENCE - 1
+    now[0] += launchers.SILENCE - 1
     assert look(tmp_path).what == UNKNOWN
     now[0] += 2
     view = look(tmp_path)

@@ -20,7 +20,7 @@ from scriptrun.spec.errors import UserErrorException
 from scriptrun.spec.job import JobSpec
 from scriptrun.spec.run_kinds import RUN_KINDS, handler
 from scriptrun.store.snapshots import snapshots
-from scriptrun.tracking import events, run_folder, run_state
+from scriptrun.tracking import events, mirror, run_folder, run_state
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -236,23 +236,26 @@ class Run(ScriptRun):
         return remote.of(self.job.target)
 
     def bring_home(self, prefix: str = "") -> None:
-        """Fetch the files whose names begin with ``prefix``, where the run is on another host."""
-        if self._remote is not None:
-            names = [name for name in self.get_file_names() if name.startswith(prefix)]
-            self._remote.fetch(self.path, self.id, names)
+        """Fetch the files whose names begin with ``prefix``, where the run lies elsewhere."""
+        there = remote.home(self.path, self.job)
+        if there is not None:
+            names = [name for name in mirror.names(self.path, there) if name.startswith(prefix)]
+            mirror.fetch(self.path, there, names)
 
     def get_file_names(self) -> builtins.list[str]:
         """The names of the run's files: outputs, logs and what was uploaded."""
-        if self._remote is not None:
-            return self._remote.names(self.path, self.id)
+        there = remote.home(self.path, self.job)
+        if there is not None:
+            return mirror.names(self.path, there)
         return builtins.list(super().get_file_names())
 
     def download_file(
         self, name: str, output_file_path: str | os.PathLike[str] | None = None, **kwargs: Any
     ) -> None:
         """Copy one of the run's files here, or to ``output_file_path`` (a file or a folder)."""
-        if self._remote is not None:
-            self._remote.fetch(self.path, self.id, [name])
+        there = remote.home(self.path, self.job)
+        if there is not None:
+            mirror.fetch(self.path, there, [name])
         super().download_file(name, output_file_path, **kwargs)
 
     def download_files(self, prefix: str | None = None, *args: Any, **kwargs: Any) -> None:

@@ -17,6 +17,8 @@ from scriptrun.spec.values import Value, fresh
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any, Protocol
+
+    from scriptrun.tracking.run_files import RunFiles
 else:
     Protocol = object
 
@@ -60,7 +62,8 @@ class Order(Value, frozen=False):
     command line of an interpreter that has scriptrun, on that node. ``container`` says how the
     job's processes become containers (docs/explanation/formats.md); None: they do not. ``secrets``
     are those that the environment's build on the nodes asks for: never written, and not the
-    script's.
+    script's. ``data`` are the files below the workspace's directory that the job's data needs, by
+    name, where nodes do not see that.
     """
 
     folder: Path
@@ -81,6 +84,7 @@ class Order(Value, frozen=False):
     tool: tuple[str, ...] = ()
     container: dict[str, Any] | None = None
     secrets: dict[str, str] = fresh(default_factory=dict)
+    data: dict[str, bytes] = fresh(default_factory=dict)
 
 
 class NoRoom(Exception):
@@ -95,7 +99,8 @@ class Traits(Value):
     """What jobs of an engine find, and what may be asked of it.
 
     ``here``: jobs run on this machine. ``shared_files``: they see the workspace's files under the
-    same paths. ``queues``: the engine has a queue of its own, so runs do not wait here for one
+    same paths, or those of the host that ``through`` names; else ``Engine.home`` brings a run's
+    files home. ``queues``: the engine has a queue of its own, so runs do not wait here for one
     another. ``containers`` is what runs images there ("": this machine's own tool where jobs run
     here, else nothing does). ``builds_on_nodes``: a job's environment is built again on its node.
     ``arrays``: several jobs may be handed over at once (``submit_together``). ``through`` is the
@@ -156,6 +161,13 @@ class Engine(Protocol):
 
     def clean(self, folder: Path) -> None:
         """Remove whatever the engine keeps of an ended run beside its folder."""
+        ...
+
+    def home(self, folder: Path) -> RunFiles | None:
+        """What brings the record and the outputs of the run at ``folder`` home from its node.
+
+        None where ``traits.shared_files``: they are written into ``folder`` itself.
+        """
         ...
 
     def interpreter(self) -> str | None:

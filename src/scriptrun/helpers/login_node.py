@@ -13,7 +13,7 @@ import shutil
 import sys
 import tarfile
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import IO, Any
 
@@ -21,8 +21,8 @@ from scriptrun.core.run import Run
 from scriptrun.core.workspace import Workspace
 from scriptrun.engines.base import PollRound
 from scriptrun.environments import builder as environments
+from scriptrun.preparation import data_bundle
 from scriptrun.registry import compute_targets
-from scriptrun.remote import data_bundle
 from scriptrun.runs import status as run_status
 from scriptrun.runtime import identity
 from scriptrun.runtime.injob import artifacts
@@ -31,20 +31,15 @@ from scriptrun.spec.job import JobSpec
 from scriptrun.store.secrets import vault
 from scriptrun.store.snapshots import bundle as snapshot_bundle
 from scriptrun.submission import submit
-from scriptrun.tracking import run_folder
+from scriptrun.tracking import mirror, run_folder
+from scriptrun.tracking.run_files import FolderFiles
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from scriptrun.runtime.hints import Json
 
-#: what a mirror of a run's folder leaves out: results of the script, which are brought when asked
-NOT_MIRRORED = frozenset({"outputs", "logs", "artifacts", "inputs", "checkpoints", "job.json"})
 #: seconds that writing a run down may take
 WRITING = 10.0
-#: how many bytes of one file come with one look
-LOOKED = 16 << 20
-#: how many bytes of an artifact come with one answer
-PIECE = 64 << 20
 NAME = "outpost"
 #: what may come with a job, below the workspace's directory
 _TAKEN_IN = ("snapshots/", "wheels/")
@@ -141,9 +136,10 @@ def _look(question: Json, _: IO[bytes]) -> Answer:
             found[run_id] = None
             continue
         status = run_status.status_of(workspace, folder, job, poll_round=poll_round)
-        news = list(_news(folder, known))
-        pieces += [(folder / name, start, size) for name, start, size, _, _ in news]
-        found[run_id] = {"status": _told(status), "files": news}
+        states = FolderFiles(folder, outputs=False).changed(known)  # outputs come when asked for
+        pieces += [(folder / p.state.name, p.start, p.size) for p in mirror.pieces(states, known)]
+        files = [(each.name, each.size, each.changed) for each in states]
+        found[run_id] = {"status": _told(status), "files": files}
     return {"runs": found}, pieces
 
 
@@ -152,34 +148,6 @@ def _told(status: Any) -> Json:
         name: getattr(status, name)
         for name in ("state", "reason", "began", "ended", "exit_code", "result")
     }
-
-
-def _news(folder: Path, known: Json) -> Iterator[tuple[str, int, int, int, bool]]:
-    """What changed since: name, where it begins, bytes, the file's time, whether that is all."""
-    for path, status in _below(folder, folder):
-        name = path.relative_to(folder).as_posix()
-        before = known.get(name)
-        stamp = status.st_mtime_ns
-        if before and before[0] == status.st_size and before[1] == stamp:
-            continue
-        grows = name.endswith((".jsonl", ".txt"))
-        start = before[0] if before and grows and before[0] <= status.st_size else 0
-        size = min(status.st_size - start, LOOKED) if grows else status.st_size
-        yield name, start, size, stamp, start + size >= status.st_size
-
-
-def _below(folder: Path, top: Path) -> Iterator[tuple[Path, os.stat_result]]:
-    with os.scandir(folder) as entries:
-        for entry in entries:
-            if folder == top and (entry.name in NOT_MIRRORED or entry.name.startswith("work")):
-                continue
-            try:
-                if entry.is_dir(follow_symlinks=False):
-                    yield from _below(Path(entry.path), top)
-                elif entry.is_file(follow_symlinks=False) and not entry.name.endswith(".tmp"):
-                    yield Path(entry.path), entry.stat()
-            except OSError:
-                continue  # it has just gone
 
 
 def _run(question: Json) -> Run:
@@ -192,12 +160,12 @@ def _names(question: Json, _: IO[bytes]) -> Answer:
 
 
 def _fetch(question: Json, _: IO[bytes]) -> Answer:
-    """A piece of an artifact, from ``start`` on; ``size`` is that of the whole."""
-    place = artifacts.path_of(_run(question).path, question["name"])
-    if place is None:
-        return {"size": None}, []
-    start, size = question["start"], os.path.getsize(place)
-    return {"size": size}, [(Path(place), start, max(0, min(size - start, PIECE)))]
+    """A piece of an artifact, from ``start`` on; not ``found`` where the run has none."""
+    path = artifacts.path_of(_run(question).path, question["name"])
+    if path is None:
+        return {"found": False}, []
+    start, size = question["start"], question["size"]
+    return {"found": True}, [(Path(path), start, max(0, min(os.path.getsize(path) - start, size)))]
 
 
 def _cancel(question: Json, _: IO[bytes]) -> Answer:

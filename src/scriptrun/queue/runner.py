@@ -85,13 +85,18 @@ def make_forks_cheap() -> None:
 
 
 class _Waiting(Value):
-    """A run that waits, as far as the runner knows it."""
+    """A run that waits, as far as the runner knows it.
+
+    ``line`` is where it waits: nobody in a line is started before those in front of them. It is
+    None for a target that has a queue of its own.
+    """
 
     ticket: tickets.Ticket
     job: JobSpec
     digest: str
     lock: dict[str, Any] | None
     cache: Path | None = None
+    line: str | None = ""
 
 
 class Runner(Value, frozen=False):
@@ -128,13 +133,13 @@ class Runner(Value, frozen=False):
         self._stop_canceled_builds()
         started = set(self.launched.values())
         missing: set[str] = set()
-        full = False
+        full: set[str] = set()
         for name in waiting:
             if name in started or time.monotonic() < self.silent.get(name, 0.0):
                 continue
             item = self._know(self.queue / name)
-            if item is None or (full and item.cache is None):
-                continue  # those for other machines do not wait for this one
+            if item is None or item.line in full:
+                continue
             numbers = run_folder.attempts(item.ticket.folder)
             if self._is_over(item, numbers):
                 continue
@@ -142,8 +147,8 @@ class Runner(Value, frozen=False):
             if found is None:
                 missing.add(item.digest)
                 self._build(item)
-            elif not self._start(item, found, (numbers or [0])[-1] + 1):
-                full = full or item.cache is None
+            elif not self._start(item, found, (numbers or [0])[-1] + 1) and item.line is not None:
+                full.add(item.line)
 
     def _find(self, item: _Waiting) -> Ready | None:
         """The run's environment; one that was well a moment ago is taken to be so still."""
@@ -171,7 +176,7 @@ class Runner(Value, frozen=False):
         lock = environment_record.read_lock(ticket.folder)
         cache = resolve_environment.cache_folder_of(job.target, self.workspace)
         digest = job.environment.digest() + (digest_of(lock) if lock else "") + str(cache or "")
-        self.known[path.name] = _Waiting(ticket, job, digest, lock, cache)
+        self.known[path.name] = _Waiting(ticket, job, digest, lock, cache, _line_of(job))
         return self.known[path.name]
 
     def _is_over(self, item: _Waiting, numbers: list[int]) -> bool:
@@ -285,6 +290,14 @@ class Runner(Value, frozen=False):
                 tickets.drop(item.ticket.path)
             elif os.WIFEXITED(status) and os.WEXITSTATUS(status) == 0:
                 self.tries.pop(digest, None)
+
+
+def _line_of(job: JobSpec) -> str | None:
+    """The line in which runs of a target wait: one for this machine, one for each other target."""
+    traits = compute_targets.engine_of(job.target).traits
+    if traits.queues:
+        return None
+    return "" if traits.here else job.target.name
 
 
 def _stamp(moment: float) -> str:

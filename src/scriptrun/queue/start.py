@@ -16,10 +16,11 @@ from scriptrun.store import job_runtime
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from scriptrun.environments.builder import Ready
-    from scriptrun.preparation import build_secrets
+    from scriptrun.preparation import build_secrets, data_bundle
     from scriptrun.registry.workspace_files import Home
 else:
     build_secrets = later("scriptrun.preparation.build_secrets")
+    data_bundle = later("scriptrun.preparation.data_bundle")
 
 
 def start(
@@ -51,7 +52,7 @@ def order_of(
     attempt: int = 1,
 ) -> Order:
     """What the engine needs to start the run at ``folder``."""
-    elsewhere = compute_targets.engine_of(job.target).traits.builds_on_nodes
+    traits = compute_targets.engine_of(job.target).traits
     return Order(
         folder=folder,
         workspace=workspace.root,
@@ -66,5 +67,8 @@ def order_of(
         wake=workers.runner(workspace).wake(),
         tool=(sys.executable, "-P"),
         container=ready.container,
-        secrets=build_secrets.of(job.environment, workspace, ticket.environ) if elsewhere else {},
+        secrets=build_secrets.of(job.environment, workspace, ticket.environ)
+        if traits.builds_on_nodes
+        else {},
+        data={} if traits.shared_files or not job.data else data_bundle.contents(workspace, job),
     )

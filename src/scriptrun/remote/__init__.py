@@ -5,13 +5,17 @@ Nothing outside this package, and the engines, says how that host is reached.
 
 from __future__ import annotations
 
-from scriptrun.spec.job import Target
+from pathlib import Path
+
+from scriptrun.registry import compute_targets
+from scriptrun.spec.job import JobSpec, Target
 from scriptrun.spec.later import later
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from scriptrun.remote import client
     from scriptrun.remote.client import RemoteRuns
+    from scriptrun.tracking.run_files import RunFiles
 else:
     client = later("scriptrun.remote.client")
 
@@ -19,3 +23,11 @@ else:
 def of(target: Target) -> RemoteRuns | None:
     """The runs of ``target`` where they are submitted by way of another host; else None."""
     return client.RemoteRuns(target) if target.options.get("ssh") else None
+
+
+def home(folder: Path, job: JobSpec) -> RunFiles | None:
+    """What brings the files of the run at ``folder`` home; None where they are written there."""
+    elsewhere = of(job.target)
+    if elsewhere is not None:
+        return elsewhere.home(folder, job.id)
+    return compute_targets.engine_of(job.target).home(folder)

@@ -16,16 +16,17 @@ from pathlib import Path
 
 from scriptrun.engines.checks import Check
 from scriptrun.engines.transport import Ssh, Unreachable
+from scriptrun.preparation import data_bundle
 from scriptrun.remote import bootstrap as remote_bootstrap
 from scriptrun.runtime import files, identity
-from scriptrun.runtime.injob import artifacts
 from scriptrun.spec import states
 from scriptrun.spec.errors import ComputeTargetException, ExperimentExecutionException
 from scriptrun.spec.job import JobSpec, Target
 from scriptrun.spec.later import later
 from scriptrun.spec.values import Value
 from scriptrun.store.snapshots import bundle as snapshot_bundle
-from scriptrun.tracking import run_folder, run_state
+from scriptrun.tracking import mirror, run_folder, run_state
+from scriptrun.tracking.run_files import FileState, Known, RunFiles
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -34,18 +35,12 @@ if TYPE_CHECKING:
     from scriptrun.preparation import build_secrets
     from scriptrun.registry import wheels
     from scriptrun.registry.workspace_files import Home
-    from scriptrun.remote import data_bundle
 else:
     build_secrets = later("scriptrun.preparation.build_secrets")
-    data_bundle = later("scriptrun.remote.data_bundle")
     wheels = later("scriptrun.registry.wheels")
 
 #: where the run is: ``{"host", "root", "tool"}``; written before anything is sent
 ADDRESS = "address.json"
-#: what of each file is here already: name to [bytes, the file's time there]
-_KNOWN = ".mirror.json"
-#: seconds for which a look is good enough
-FRESH = 0.5
 #: seconds that sending a snapshot or bringing files may take
 LONG = 3600.0
 
@@ -79,21 +74,13 @@ class RemoteRuns(Value):
         """How the run stands there; its mirror here is as new as that. Raises Unreachable."""
         return _status_of(folder, job)
 
-    def names(self, folder: Path, run_id: str) -> list[str]:
-        """The names of the run's artifacts, wherever they are."""
-        found = _ask(_address_in(folder), {"verb": "names", "id": run_id})["names"]
-        return sorted({*found, *artifacts.names(folder)})
-
-    def fetch(self, folder: Path, run_id: str, wanted: list[str]) -> None:
-        """Bring artifacts home, one after the other, those that are not here yet."""
-        where = _address_in(folder)
-        for name in wanted:
-            if artifacts.path_of(folder, name) is None:
-                _fetch(folder, where, run_id, name)
+    def home(self, folder: Path, run_id: str) -> RunFiles:
+        """What brings the run's files home."""
+        return RemoteRunFiles(_address_in(folder), run_id)
 
     def cancel(self, folder: Path, run_id: str) -> None:
         """Ask for the run to end. Raises Unreachable."""
-        _ask(_address_in(folder), {"verb": "cancel", "id": run_id})
+        self.home(folder, run_id).send("cancel.json", b"")
         _looked.pop(str(folder), None)
 
     def folder_of(self, job: JobSpec) -> Path:
@@ -242,28 +229,74 @@ def _address_in(folder: Path) -> dict[str, Any]:
     return where
 
 
+class RemoteRunFiles:
+    """The files of one run on the host at ``address``: its record, and its artifacts on demand.
+
+    A look at what has changed brings the content too, and how the run stands: one question.
+    """
+
+    def __init__(self, address: dict[str, Any], run_id: str) -> None:
+        self._address = address
+        self._run = run_id
+        self._content: dict[str, tuple[int, bytes]] = {}
+        #: how the run stood at the last look; None where it has not come there
+        self.status: run_state.Status | None = None
+
+    def changed(self, known: Known) -> list[FileState]:
+        """As `RunFiles.changed`."""
+        answer = _ask(self._address, {"verb": "look", "runs": {self._run: known}})
+        found = answer["runs"][self._run]
+        if found is None:
+            return []
+        self.status = run_state.Status(**found["status"])
+        states = [FileState(*each) for each in found["files"]]
+        at = 0
+        for piece in mirror.pieces(states, known):
+            content = answer["data"][at : at + piece.size]
+            self._content[piece.state.name] = piece.start, content
+            at += piece.size
+        return states
+
+    def read(self, name: str, start: int, size: int) -> bytes:
+        """As `RunFiles.read`, of what the last look brought."""
+        begin, content = self._content[name]
+        return content[start - begin : start - begin + size]
+
+    def artifacts(self) -> list[str]:
+        """As `RunFiles.artifacts`."""
+        found: list[str] = _ask(self._address, {"verb": "names", "id": self._run})["names"]
+        return found
+
+    def read_artifact(self, name: str, start: int, size: int) -> bytes | None:
+        """As `RunFiles.read_artifact`."""
+        question = {"verb": "fetch", "id": self._run, "name": name, "start": start, "size": size}
+        answer = _ask(self._address, question)
+        data: bytes = answer["data"]
+        return data if answer["found"] else None
+
+    def send(self, name: str, data: bytes) -> None:
+        """Ask for the run to end: nothing else is sent, and scriptrun there sees to it."""
+        assert name == "cancel.json"
+        _ask(self._address, {"verb": "cancel", "id": self._run})
+
+
 def _status_of(folder: Path, job: JobSpec) -> run_state.Status:
     """How the run stands there; its mirror here is as new as that. Raises Unreachable."""
     status = run_state.told(folder)
     if status.is_final:
         return status
-    when, last = _looked.get(str(folder), (-FRESH, status))
-    if time.monotonic() - when < FRESH:
+    when, last = _looked.get(str(folder), (-mirror.FRESH, status))
+    if time.monotonic() - when < mirror.FRESH:
         return last
     where = address(folder)
     if where is None:
         return status
-    known = files.read_json(str(folder / _KNOWN)) or {}
-    answer = _ask(where, {"verb": "look", "runs": {job.id: known}})
-    found = answer["runs"][job.id]
-    if found is None:
+    there = RemoteRunFiles(where, job.id)
+    mirror.refresh(folder, there)
+    if there.status is None:
         return _never_arrived(folder, job, status)
-    more = _take_in(folder, known, found["files"], answer["data"])
-    status = run_state.Status(**found["status"])
-    if more and status.is_final:
-        return _status_of(folder, job) if not run_state.told(folder).is_final else status
-    _looked[str(folder)] = (time.monotonic(), status)
-    return run_state.told(folder) if status.is_final else status
+    _looked[str(folder)] = (time.monotonic(), there.status)
+    return run_state.told(folder) if there.status.is_final else there.status
 
 
 def _never_arrived(folder: Path, job: JobSpec, status: run_state.Status) -> run_state.Status:
@@ -272,64 +305,3 @@ def _never_arrived(folder: Path, job: JobSpec, status: run_state.Status) -> run_
     if not identity.is_here(job.submitted_by):
         return run_state.Status(states.NOT_STARTED, "being sent to the cluster")
     return run_state.lost(folder, "the submitting process ended before the run reached the cluster")
-
-
-def _take_in(
-    folder: Path, known: dict[str, Any], news: list[tuple[str, int, int, int, bool]], data: bytes
-) -> bool:
-    """Bring the mirror up to date; whether there is more. A result is written after all else."""
-    at, more = 0, False
-    late = []
-    for name, start, size, stamp, whole in news:
-        piece, at = data[at : at + size], at + size
-        more = more or not whole
-        known[name] = [start + size, stamp if whole else 0]
-        if name.endswith("result.json"):
-            late.append((name, piece))
-        else:
-            _put(folder / name, start, piece)
-    if news:
-        files.write_atomic(str(folder / _KNOWN), files.to_json(known))
-    if not more:
-        for name, piece in late:
-            _put(folder / name, 0, piece)
-        if late:
-            run_folder.touch(folder)
-    else:
-        for name, _ in late:
-            known.pop(name, None)
-        files.write_atomic(str(folder / _KNOWN), files.to_json(known))
-    return more
-
-
-def _put(path: Path, start: int, data: bytes) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    if start == 0:
-        files.write_atomic(str(path), data)
-        return
-    with open(path, "r+b") as handle:
-        handle.truncate(start)
-        handle.seek(start)
-        handle.write(data)
-
-
-def _fetch(folder: Path, where: dict[str, Any], run_id: str, name: str) -> None:
-    """Bring one artifact, a piece at a time; it appears when it is whole."""
-    parts = artifacts.clean(name).split("/")
-    kept = parts[0] in artifacts.WORKED + artifacts.SYSTEM
-    place = folder.joinpath(*parts) if kept else folder.joinpath("artifacts", *parts)
-    place.parent.mkdir(parents=True, exist_ok=True)
-    temporary = place.with_name(f"{place.name}.{files.unique()}.tmp")
-    try:
-        with open(temporary, "wb") as handle:
-            while True:
-                question = {"verb": "fetch", "id": run_id, "name": name, "start": handle.tell()}
-                answer = _ask(where, question)
-                if answer["size"] is None:
-                    return
-                handle.write(answer["data"])
-                if handle.tell() >= answer["size"]:
-                    break
-        os.replace(temporary, place)
-    finally:
-        temporary.unlink(missing_ok=True)

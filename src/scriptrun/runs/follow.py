@@ -10,6 +10,8 @@ from pathlib import Path
 
 from scriptrun.preparation import environment_record
 from scriptrun.queue import tickets
+from scriptrun.registry import compute_targets
+from scriptrun.runs import status as run_status
 from scriptrun.runtime import files
 from scriptrun.spec import states
 from scriptrun.spec.errors import ActivityFailedException, UserErrorException
@@ -238,6 +240,7 @@ def end_if_waiting(run: Run) -> None:
 
     The request to cancel is written already; a launcher that claims the run now sees it.
     """
+    run_status.refresh(run.path, run.job, at_once=True)
     if any(
         (run.path / "attempts" / str(n) / "node-0.start.json").exists()
         for n in run_folder.attempts(run.path)
@@ -245,7 +248,10 @@ def end_if_waiting(run: Run) -> None:
         return
     if not files.read_json(str(run.path / "job.json")):
         return
-    end_failed(run.path, "canceled before it started", states.CANCELED)
     ticket = tickets.find(tickets.queue_of(run.workspace.id), run.id)
+    shared = compute_targets.engine_of(run.job.target).traits.shared_files
+    if ticket is None and not shared:
+        return  # it was handed over, and its launcher may have claimed it since
+    end_failed(run.path, "canceled before it started", states.CANCELED)
     if ticket is not None:
         tickets.drop(ticket)

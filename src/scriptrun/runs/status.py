@@ -15,7 +15,7 @@ from scriptrun.spec.errors import ScriptrunError
 from scriptrun.spec.job import JobSpec
 from scriptrun.spec.later import later
 from scriptrun.spec.run_kinds import SCRIPT, handler, run_kind
-from scriptrun.tracking import run_folder, run_state
+from scriptrun.tracking import mirror, run_folder, run_state
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -60,6 +60,12 @@ def of_script(
     elsewhere = remote.of(job.target)
     if elsewhere is not None:
         return _of_remote(elsewhere, folder, job, waiting is not None)
+    try:
+        refresh(folder, job)
+    except ScriptrunError as error:
+        if waiting is None:
+            raise
+        return run_state.told(folder).replace(reason=error.message)
     for _ in range(3):  # a run may move between the looks
         status = run_state.told(folder)
         if status.is_final:
@@ -68,6 +74,19 @@ def of_script(
         if verdict is not None:
             return verdict
     return run_state.told(folder)
+
+
+def refresh(folder: Path, job: JobSpec, at_once: bool = False) -> None:
+    """Bring the record of a run up to date, where its node and the workspace share no files.
+
+    It is as new as a moment ago, unless ``at_once``. Raises NoAnswer where the node is silent.
+    """
+    there = compute_targets.engine_of(job.target).home(folder)
+    if there is None or run_folder.read_result(folder) is not None:
+        return
+    if at_once:
+        mirror.forget(folder)
+    mirror.refresh_if_due(folder, there)
 
 
 def _of_remote(elsewhere: RemoteRuns, folder: Path, job: JobSpec, many: bool) -> run_state.Status:
@@ -105,6 +124,7 @@ def _look(  # noqa: PLR0911 (one return for each answer)
         return status  # its queue is another user's, who alone can tell
     if waits:
         return status if view.what != ENDED else run_state.Status(states.QUEUED, "retrying")
+    refresh(folder, job, at_once=True)
     again = run_state.told(folder)
     if again.is_final or engine.poll([folder], poll_round)[0] != view:
         return None
@@ -127,6 +147,7 @@ def _with_word(status: run_state.Status, view: View) -> run_state.Status:
 
 def _handed_and_gone(folder: Path, job: JobSpec, view: View) -> run_state.Status | None:
     """The run is over where it was handed to: its result decides, if it has come meanwhile."""
+    refresh(folder, job, at_once=True)
     if run_state.told(folder).is_final:
         return None
     compute_targets.engine_of(job.target).clean(folder)

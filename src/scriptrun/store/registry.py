@@ -71,27 +71,28 @@ class Shelf:
 
     def get(self, name: str) -> Value | None:
         """The value of ``name``, or None. Raises WorkspaceException for a broken file."""
-        return yaml_file.read(self._file(name))
+        return yaml_file.read(self.file_of(name))
 
     def put(self, name: str, value: Value) -> None:
         """Keep ``value`` (JSON values) under ``name``, in place of what stood there."""
         try:
-            yaml_file.replace(self._file(name), value)
+            yaml_file.replace(self.file_of(name), value)
         except OSError as error:
-            raise _cannot_write(self._file(name), error) from None
+            raise _cannot_write(self.file_of(name), error) from None
 
     def remove(self, name: str) -> None:
         """Forget ``name``; nothing happens where there is none."""
         try:
-            yaml_file.remove(self._file(name))
+            yaml_file.remove(self.file_of(name))
         except OSError as error:
-            raise _cannot_write(self._file(name), error) from None
+            raise _cannot_write(self.file_of(name), error) from None
 
     def names(self) -> list[str]:
         """All names, sorted."""
         return sorted(yaml_file.name_of(stem) for stem in _stems(self.root))
 
-    def _file(self, name: str) -> Path:
+    def file_of(self, name: str) -> Path:
+        """Where the value of ``name`` is kept, if there is one."""
         return self.root / f"{yaml_file.file_name(name)}.yaml"
 
 

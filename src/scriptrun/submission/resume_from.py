@@ -6,7 +6,9 @@ import os
 from pathlib import Path
 
 from scriptrun import remote
+from scriptrun.registry import compute_targets
 from scriptrun.spec.job import JobSpec, Target
+from scriptrun.tracking import mirror
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -32,7 +34,9 @@ def problems(before: object, target: Target) -> list[str]:
 def lies_elsewhere(run: Any, target: Target) -> list[str]:
     """The reason why the run's outputs cannot be had on ``target``; empty where they can."""
     elsewhere = remote.of(target)
-    if elsewhere is None or elsewhere.shares_files(remote.of(run.job.target)):
+    if elsewhere is None and compute_targets.engine_of(target).traits.shared_files:
+        return []
+    if elsewhere is not None and elsewhere.shares_files(remote.of(run.job.target)):
         return []
     return [
         f"the outputs of {run.id} are not on {target.name!r}, which does not share files with it; "
@@ -59,7 +63,7 @@ def outputs_of(job: JobSpec, folder: Path, target: Target) -> str:
 
 def bring(job: JobSpec, folder: Path, target: Target) -> None:
     """Fetch the run's outputs, where they are on another host and the jobs will not be."""
-    before = remote.of(job.target)
-    if before is not None and remote.of(target) is None:
-        found = [each for each in before.names(folder, job.id) if each.startswith("outputs/")]
-        before.fetch(folder, job.id, found)
+    there = remote.home(folder, job)
+    if there is not None and remote.of(target) is None:
+        names = [each for each in mirror.names(folder, there) if each.startswith("outputs/")]
+        mirror.fetch(folder, there, names)

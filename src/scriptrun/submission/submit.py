@@ -17,6 +17,7 @@ from scriptrun.preparation import environment_record
 from scriptrun.preparation import resolve as resolve_environment
 from scriptrun.queue import start as start_run
 from scriptrun.queue import tickets, workers
+from scriptrun.registry import compute_targets
 from scriptrun.runtime import events, files
 from scriptrun.spec import states
 from scriptrun.spec.environment import EnvironmentSpec
@@ -195,12 +196,12 @@ def _write_down(
 def start_or_queue(workspace: Home, run: Written) -> None:
     """Start the run at once when its environment is ready and nobody waits before it.
 
-    A run for other machines waits for nobody here. Raises ExperimentExecutionException when it is
-    refused; the run has failed then.
+    A run for a target with a queue of its own waits for nobody here. Raises
+    ExperimentExecutionException when it is refused; the run has failed then.
     """
-    afar = resolve_environment.cache_folder_of(run.job.target, workspace) is not None
+    queues = compute_targets.engine_of(run.job.target).traits.queues
     first = min(tickets.names(run.ticket.path.parent), default="") == run.ticket.path.name
-    if run.ready is not None and (first or afar):
+    if run.ready is not None and (first or queues):
         try:
             start_run.start(workspace, run.job, run.folder, run.ready, run.ticket)
             return

@@ -28,6 +28,7 @@ from scriptrun.core.run import Run
 from scriptrun.core.workspace import Workspace
 from scriptrun.engines.local import engine as local_engine
 from scriptrun.registry import compute_targets
+from scriptrun.runs import status as run_status
 from scriptrun.spec.job import Target
 from scriptrun.spec.values import Value
 
@@ -221,7 +222,8 @@ def until(
 
 
 def log_of(run: Run) -> str:
-    """What the script wrote to its standard streams."""
+    """What the script wrote to its standard streams, as far as it has come home."""
+    run_status.refresh(run.path, run.job)
     try:
         return (run.path / "user_logs" / "std_log.txt").read_text(encoding="utf-8")
     except FileNotFoundError:
@@ -229,7 +231,8 @@ def log_of(run: Run) -> str:
 
 
 def log_of_rank(run: Run, rank: int) -> str:
-    """What one of several ranks wrote to its standard streams."""
+    """What one of several ranks wrote to its standard streams, as far as it has come home."""
+    run_status.refresh(run.path, run.job)
     return (run.path / "user_logs" / f"std_log_process_{rank}.txt").read_text(encoding="utf-8")
 
 

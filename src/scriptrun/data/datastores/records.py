@@ -56,6 +56,11 @@ def get(home: Home, name: str) -> Record:
     )
 
 
+def file_of(home: Home, name: str) -> Path:
+    """Where the record of a datastore is kept, if it has one."""
+    return _shelf(home).file_of(name)
+
+
 def put(home: Home, name: str, record: Record, overwrite: bool) -> None:
     """Keep ``record`` under ``name``, once ``check`` has found nothing against it."""
     check(home, name, record, overwrite)

@@ -2,49 +2,28 @@
 
 from __future__ import annotations
 
-import json
 import os
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 
-from scriptrun.engines.base import (
-    ALIVE,
-    ENDED,
-    UNKNOWN,
-    WAITING,
-    NoRoom,
-    Order,
-    PollRound,
-    Traits,
-    View,
-    options_check,
-)
+from scriptrun.engines import launchers
+from scriptrun.engines.base import NoRoom, Order, PollRound, Traits, View, options_check
 from scriptrun.engines.checks import Check, Site, guarded
 from scriptrun.engines.local import slots
-from scriptrun.runtime import files, identity, processes
-from scriptrun.runtime.launcher import collect
 from scriptrun.runtime.order import LaunchOrder
 from scriptrun.spec.errors import ExperimentExecutionException
 from scriptrun.spec.job import JobSpec
 from scriptrun.spec.later import later
 from scriptrun.spec.values import Value
-from scriptrun.store import detached, paths
+from scriptrun.store import paths
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import Any
-
     from scriptrun.engines import containers
     from scriptrun.engines.local import requirements as local_requirements
-    from scriptrun.store.locks import silence
 else:
     local_requirements = later("scriptrun.engines.local.requirements")
     containers = later("scriptrun.engines.containers")
-    silence = later("scriptrun.store.locks.silence")
-
-#: seconds without a heartbeat after which a run of another host counts as ended
-SILENCE = 300.0
 
 _forking = {"allowed": False}
 
@@ -127,6 +106,9 @@ class Local(Value):
         """None of them: this machine has no arrays."""
         return []
 
+    def home(self, folder: Path) -> None:
+        """None: jobs write into the run's folder."""
+
     def interpreter(self) -> str | None:
         """None: jobs run on the Python of whoever submits."""
         return None
@@ -137,23 +119,15 @@ class Local(Value):
 
     def poll(self, folders: list[Path], poll_round: PollRound | None = None) -> list[View]:
         """What is seen of each run, in one question."""
-        return [_view(folder) for folder in folders]
+        return [launchers.view(folder) for folder in folders]
 
     def cancel(self, folder: Path) -> None:
         """Nothing to do: the launcher looks for the run's cancel.json five times a second."""
 
     def clean(self, folder: Path) -> None:
         """End what a run left alive when its launcher and its guard were both killed."""
-        processes.end_run(str(folder), _living_scripts(folder))
         containers.clean(folder)
-        try:
-            collect.collect(str(folder))
-            if any(name.startswith("work-node-") for name in os.listdir(folder)):
-                from scriptrun.runtime.multinode import gather
-
-                gather.gather(str(folder))
-        except OSError:
-            pass  # what was written stays where the script wrote it
+        launchers.clear(folder)
 
 
 def _gpus(job: JobSpec) -> int:
@@ -202,88 +176,4 @@ def _start(order: LaunchOrder) -> None:
 
         entry.fork(order)
     else:
-        _start_fresh(order)
-
-
-def _start_fresh(order: LaunchOrder) -> None:
-    """Start the launcher as an interpreter of its own: this process may have threads."""
-    home = str(Path(__file__).resolve().parents[3])
-    program = (
-        f"import sys; sys.path.insert(0, {home!r}); "
-        "from scriptrun.runtime.launcher import entry; entry.main()"
-    )
-    detached.start(
-        [sys.executable, "-I", "-S", "-c", program],
-        processes.GUARD,
-        environ={},
-        stdin=json.dumps(order.to_json()).encode("utf-8", "surrogatepass"),
-        pass_fds=order.keep,
-        new_session=False,
-    )
-
-
-def _view(folder: Path) -> View:
-    attempt = _newest_attempt(folder)
-    if attempt is None:
-        return View(WAITING)
-    owner = files.read_json(str(attempt / "node-0.start.json"))
-    if owner is None:
-        return View(WAITING)
-    if not identity.is_here(owner):
-        return _distant_view(attempt, owner)
-    if identity.is_alive(owner):
-        return View(ALIVE, f"process {owner['pid']}")
-    launcher = _launcher(folder)
-    if launcher and identity.is_alive(launcher):
-        return View(ALIVE, f"process {launcher['pid']}")
-    return View(
-        ENDED, f"the launcher (process {owner['pid']} on {owner['host']}) is gone{_why(owner)}"
-    )
-
-
-def _why(owner: dict[str, Any]) -> str:
-    return " because the machine rebooted" if owner["boot"] != identity.boot() else ""
-
-
-def _newest_attempt(folder: Path) -> Path | None:
-    try:
-        numbers = [int(name) for name in os.listdir(folder / "attempts") if name.isdigit()]
-    except (FileNotFoundError, NotADirectoryError):
-        return None
-    return folder / "attempts" / str(max(numbers)) if numbers else None
-
-
-def _began(folder: Path) -> dict[str, Any] | None:
-    from scriptrun.runtime import events
-
-    seen = events.read(str(folder / "events" / "node-0.jsonl"))
-    return next((event for event in reversed(seen) if event["kind"] == "began"), None)
-
-
-def _living_scripts(folder: Path) -> list[int]:
-    """The job's processes that live on, of all its nodes, as pids."""
-    from scriptrun.runtime import events
-
-    found = [e["script"] for e in events.read_all(folder) if e["kind"] == "began" and "script" in e]
-    return [each["pid"] for each in found if identity.is_here(each) and identity.is_alive(each)]
-
-
-def _launcher(folder: Path) -> dict[str, Any] | None:
-    began = _began(folder)
-    return began.get("launcher") if began else None
-
-
-def _distant_view(attempt: Path, owner: dict[str, Any]) -> View:
-    """Judge a run of another host by its heartbeat alone, against this machine's own clock."""
-    try:
-        beat = (attempt / "node-0.beat").read_text()
-    except OSError:
-        beat = ""
-    if silence.seconds(str(attempt), beat) > SILENCE:
-        host, run_id = owner["host"], attempt.parent.parent.name
-        return View(
-            ENDED,
-            f"its launcher on {host} has sent no heartbeat for 5 minutes, so {host} is considered "
-            f"lost; to run it again, run: scriptrun rerun {run_id}",
-        )
-    return View(UNKNOWN, f"running on {owner['host']}")
+        launchers.start(order)  # of a fresh interpreter: this process may have threads

@@ -53,6 +53,9 @@ class Slurm(SlurmOptions):
             poll_seconds=5.0,
         )
 
+    def home(self, folder: Path) -> None:
+        """None: the nodes see the folder of the run (behind ``ssh``: on their own side)."""
+
     def interpreter(self) -> str | None:
         """The target's own where jobs are submitted from another host, which has none of ours."""
         return (self.python or "python3") if self.ssh else None

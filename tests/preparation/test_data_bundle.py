@@ -9,7 +9,7 @@ import pytest
 from scriptrun import Dataset, Datastore, ScriptRunConfig, Workspace
 from scriptrun.core.dataset import OutputFileDatasetConfig
 from scriptrun.data.datasets import content
-from scriptrun.remote import data_bundle
+from scriptrun.preparation import data_bundle
 from scriptrun.spec.job import JobSpec
 from scriptrun.submission import data_binding
 

@@ -1,0 +1,129 @@
+"""Launchers that are processes of this machine: starting one, watching it, clearing up behind it.
+
+What decides is the run's folder: whoever runs the run's node has claimed it there
+(``attempts/N/node-0.start.json``), and its heartbeat lies beside that.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from pathlib import Path
+
+from scriptrun.engines.base import ALIVE, ENDED, UNKNOWN, WAITING, View
+from scriptrun.runtime import events, files, identity, processes
+from scriptrun.runtime.launcher import collect
+from scriptrun.runtime.order import LaunchOrder
+from scriptrun.spec.later import later
+from scriptrun.store import detached
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from subprocess import Popen
+    from typing import Any
+
+    from scriptrun.store.locks import silence
+else:
+    silence = later("scriptrun.store.locks.silence")
+
+#: seconds without a heartbeat after which a run of another host counts as ended
+SILENCE = 300.0
+#: starts the launcher whose order is on standard input, from the folder in its first argument
+_PROGRAM = (
+    "import sys; sys.path.insert(0, sys.argv[1]); "
+    "from scriptrun.runtime.launcher import entry; entry.main()"
+)
+
+
+def start(order: LaunchOrder, runtime: str | None = None) -> Popen[bytes]:
+    """Start a launcher in a fresh interpreter: the process, which outlives this one.
+
+    ``runtime`` is the folder that has scriptrun's runtime (default: this scriptrun's own).
+    """
+    source = runtime or str(Path(__file__).resolve().parents[2])
+    return detached.start(
+        [sys.executable, "-I", "-S", "-c", _PROGRAM, source],
+        processes.GUARD,
+        environ={},
+        stdin=json.dumps(order.to_json()).encode("utf-8", "surrogatepass"),
+        pass_fds=order.keep,
+        new_session=False,
+    )
+
+
+def view(folder: Path) -> View:
+    """What is seen of the run at ``folder``, whose launcher is a process of a machine."""
+    attempt = _newest_attempt(folder)
+    if attempt is None:
+        return View(WAITING)
+    owner = files.read_json(str(attempt / "node-0.start.json"))
+    if owner is None:
+        return View(WAITING)
+    if not identity.is_here(owner):
+        return _remote_view(attempt, owner)
+    if identity.is_alive(owner):
+        return View(ALIVE, f"process {owner['pid']}")
+    launcher = _launcher(folder)
+    if launcher and identity.is_alive(launcher):
+        return View(ALIVE, f"process {launcher['pid']}")
+    return View(
+        ENDED, f"the launcher (process {owner['pid']} on {owner['host']}) is gone{_why(owner)}"
+    )
+
+
+def clear(folder: Path) -> None:
+    """End what a run left alive when its launcher and its guard were both killed."""
+    processes.end_run(str(folder), _living_scripts(folder))
+    try:
+        collect.collect(str(folder))
+        if any(name.startswith("work-node-") for name in os.listdir(folder)):
+            from scriptrun.runtime.multinode import gather
+
+            gather.gather(str(folder))
+    except OSError:
+        pass  # what was written stays where the script wrote it
+
+
+def _why(owner: dict[str, Any]) -> str:
+    return " because the machine rebooted" if owner["boot"] != identity.boot() else ""
+
+
+def _newest_attempt(folder: Path) -> Path | None:
+    try:
+        numbers = [int(name) for name in os.listdir(folder / "attempts") if name.isdigit()]
+    except (FileNotFoundError, NotADirectoryError):
+        return None
+    return folder / "attempts" / str(max(numbers)) if numbers else None
+
+
+def _began(folder: Path) -> dict[str, Any] | None:
+    seen = events.read(str(folder / "events" / "node-0.jsonl"))
+    return next((event for event in reversed(seen) if event["kind"] == "began"), None)
+
+
+def _living_scripts(folder: Path) -> list[int]:
+    """The job's processes that live on, of all its nodes, as pids."""
+    found = [e["script"] for e in events.read_all(folder) if e["kind"] == "began" and "script" in e]
+    return [each["pid"] for each in found if identity.is_here(each) and identity.is_alive(each)]
+
+
+def _launcher(folder: Path) -> dict[str, Any] | None:
+    began = _began(folder)
+    return began.get("launcher") if began else None
+
+
+def _remote_view(attempt: Path, owner: dict[str, Any]) -> View:
+    """Judge a run of another host by its heartbeat alone, against this machine's own clock."""
+    try:
+        beat = (attempt / "node-0.beat").read_text()
+    except OSError:
+        beat = ""
+    if silence.seconds(str(attempt), beat) > SILENCE:
+        host, run_id = owner["host"], attempt.parent.parent.name
+        return View(
+            ENDED,
+            f"its launcher on {host} has sent no heartbeat for 5 minutes, so {host} is considered "
+            f"lost; to run it again, run: scriptrun rerun {run_id}",
+        )
+    return View(UNKNOWN, f"running on {owner['host']}")

@@ -1,0 +1,57 @@
+"""What a job's data needs in another workspace than the one it was submitted from.
+
+These are files below the workspace's directory: the lists of files of its datasets, and the
+settings of its datastores. Secrets never travel.
+"""
+
+from __future__ import annotations
+
+import base64
+
+from scriptrun.data.datasets import manifest
+from scriptrun.data.datastores import records as datastore_records
+from scriptrun.registry.workspace_files import Home
+from scriptrun.runtime import files
+from scriptrun.spec.job import JobSpec
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
+
+#: the folders of what travels
+MANIFESTS, DATASTORES = "manifests", "datastores"
+
+
+def contents(home: Home, job: JobSpec) -> dict[str, bytes]:
+    """The files by their names below the workspace's directory; empty for a job without data."""
+    inputs = job.data.get("inputs") or []
+    pins = [each["dataset"] for each in inputs if each.get("dataset")]
+    sources = [source for pin in pins for source in (*pin["roots"], *pin["definition"]["sources"])]
+    named = [*sources, *inputs, *(job.data.get("outputs") or [])]
+    found = {}
+    for digest in sorted({pin["manifest"] for pin in pins}):
+        path = manifest.file_of(home.directory / MANIFESTS, digest)
+        found[f"{MANIFESTS}/{path.name}"] = path.read_bytes()
+    for name in sorted({each["datastore"] for each in named if each.get("datastore")}):
+        path = datastore_records.file_of(home, name)
+        record = datastore_records.get(home, name)
+        found[f"{DATASTORES}/{path.name}"] = files.to_json(record)  # which is YAML, too
+    return found
+
+
+def pack(home: Home, job: JobSpec) -> dict[str, Any]:
+    """The same as a JSON value, for ``unpack``."""
+    found = contents(home, job)
+    return {name: base64.b64encode(data).decode("ascii") for name, data in found.items()}
+
+
+def unpack(home: Home, value: dict[str, Any]) -> None:
+    """Keep in the workspace what ``pack`` gave. A list that is there already stays."""
+    for name, text in value.items():
+        folder, _, last = name.partition("/")
+        if folder not in (MANIFESTS, DATASTORES) or "/" in last:
+            raise ValueError(f"{name!r} is no part of a job's data")
+        path = home.directory / folder / last
+        path.parent.mkdir(parents=True, exist_ok=True)
+        if folder == DATASTORES or not path.exists():
+            files.write_atomic(str(path), base64.b64decode(text))
