@@ -12,7 +12,9 @@ from pathlib import Path
 PYTHON = ("python", "py")
 SHELL = ("sh", "bash", "shell")
 CONSOLE = ("console", "shell-session")
-COMMENT = re.compile(r"<!--\s*(not run|file|files|fails|compare):?\s*(.*?)\s*-->", re.DOTALL)
+COMMENT = re.compile(
+    r"<!--\s*(not run|file|files|fails|compare|installs):?\s*(.*?)\s*-->", re.DOTALL
+)
 
 
 @dataclass

@@ -1,8 +1,10 @@
 """Does a page's steps in the current directory, in one interpreter; its order is JSON on stdin."""
 
 import json
+import os
 import subprocess
 import sys
+import tomllib
 import traceback
 
 import page_blocks
@@ -51,6 +53,21 @@ def run_console(step):
     return ""
 
 
+def install():
+    """Let Python find the directory's package and its entry points, as if it were installed."""
+    with open("pyproject.toml", "rb") as handle:
+        project = tomllib.load(handle)["project"]
+    info = f"{project['name'].replace('-', '_')}-{project['version']}.dist-info"
+    os.mkdir(info)
+    with open(f"{info}/entry_points.txt", "w", encoding="utf-8") as handle:
+        for group, entries in project.get("entry-points", {}).items():
+            lines = [f"{name} = {value}" for name, value in entries.items()]
+            print(f"[{group}]", *lines, sep="\n", file=handle)
+    sys.path.insert(0, os.getcwd())
+    os.environ["PYTHONPATH"] = os.getcwd()
+    return ""
+
+
 def main():
     order = json.load(sys.stdin)
     names = {"__name__": "__main__"}
@@ -61,6 +78,8 @@ def main():
             continue
         if step["kind"] == "python":
             problem = run_python(step, order["page"], names)
+        elif "installs" in step["marks"]:
+            problem = install()
         elif step["kind"] == "sh":
             problem = run_shell(step, step["text"])
         else:

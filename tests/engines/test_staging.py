@@ -10,6 +10,7 @@ import pytest
 from scriptrun import Datastore, ScriptRunConfig, Workspace
 from scriptrun.core.dataset import Dataset
 from scriptrun.data.datasets import content
+from scriptrun.data.datastores import records as datastore_records
 from scriptrun.engines import staging
 from scriptrun.engines.base import Order
 from scriptrun.preparation import data_bundle
@@ -68,7 +69,7 @@ def test_the_root_is_a_workspace_that_has_the_job_and_its_data(staged, tmp_path)
     assert (tmp_path / "work" / "train.py").read_text() == "print('here')\n"
     assert (node / ".scriptrun" / "runtime" / order.runtime.name / "scriptrun").is_dir()
     there = Workspace(node)
-    assert Path(Datastore.get(there, "files").path) == tmp_path / "files"
+    assert datastore_records.get(there, "files")["path"] == str(tmp_path / "files")
     (pin,) = [each["dataset"] for each in job.data["inputs"]]
     (each,) = content.of_facts(pin, pin["definition"], there).incoming()
     assert b"".join(each.store.pieces(each.entry.path, each.entry.etag)) == b"A"
