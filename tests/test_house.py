@@ -73,6 +73,8 @@ LATE_OF_OURS = {
     "src/scriptrun/engines/local/engine.py": "the launcher is loaded only where a process is forked into",
     "src/scriptrun/runtime/launcher/guard.py": "the guard forks before the launcher is loaded",
     "src/scriptrun/runtime/launcher/launcher.py": "only jobs of several ranks load what these need",
+    "src/scriptrun/runtime/order.py": "only what an order names is loaded",
+    "src/scriptrun/runtime/schedulers/__init__.py": "only what an order names is loaded",
     "src/scriptrun/runtime/ranks/shim.py": "a rank's start must not wait for the package to load",
     "src/scriptrun/runtime/launcher/steps.py": "only jobs in containers, and those that hang, load these",
 }
@@ -180,6 +182,44 @@ def test_only_engines_and_remote_know_engines_apart():
     assert not wrong
 
 
+#: what says slurm in code, and is none of an engine's or a scheduler's
+NAMES_SLURM = {
+    "migration/formats/scripts.py": "writes a job as a script for Slurm",
+    "runtime/ranks/mpi.py": "how variables begin that an mpirun would heed",
+    "runtime/schedulers/__init__.py": "loads a scheduler by its name",
+}
+
+
+def test_only_engines_and_schedulers_name_slurm():
+    """A launcher asks its order's scheduler (``LaunchOrder.load_scheduler``)."""
+    inside = ("engines/", "remote/", "testing/", "runtime/schedulers/slurm")
+    paths = {str(path.relative_to(SOURCE)): path for path in FILES}
+    found = {
+        name: [word for word in words_of(path) if "slurm" in word.lower()]
+        for name, path in paths.items()
+        if not name.startswith(inside)
+    }
+    wrong = {name: words for name, words in found.items() if words}
+    assert not {name: words for name, words in wrong.items() if name not in NAMES_SLURM}
+    assert not NAMES_SLURM.keys() - wrong.keys(), "it has gone: so must its line here"
+
+
+def words_of(path: Path) -> list[str]:
+    """The names and texts of a module's code, without its docstrings."""
+    tree = ast.parse(path.read_text("utf-8"))
+    documented = (ast.Module, ast.ClassDef, *FUNCTIONS)
+    texts = [node.body[0] for node in ast.walk(tree) if isinstance(node, documented) and node.body]
+    docstrings = {id(each.value) for each in texts if isinstance(each, ast.Expr)}
+    found = []
+    for node in ast.walk(tree):
+        if id(node) in docstrings:
+            continue
+        for field in ("id", "attr", "name", "arg", "module", "asname", "value"):
+            value = getattr(node, field, None)
+            found += [value] if isinstance(value, str) else []
+    return found
+
+
 #: what stays in modules for the life of the process and is changed by functions, and why no call
 #: hides an argument for another one there
 MODULE_STATE = {
@@ -223,7 +263,7 @@ MODULE_STATE = {
             "runtime/launcher/supervise.py: _asked",
             "runtime/multinode/ports.py: _promised",
             "runtime/ranks/shim.py: sys.path",
-            "runtime/schedulers/slurm.py: os.environ",
+            "runtime/schedulers/slurm_launch.py: os.environ",
         ),
         "the launcher's process is that of one job",
     ),

@@ -14,10 +14,6 @@ from scriptrun.registry.workspace_files import Home
 from scriptrun.runtime import files
 from scriptrun.spec.job import JobSpec
 
-TYPE_CHECKING = False
-if TYPE_CHECKING:
-    from typing import Any
-
 #: the folders of what travels
 MANIFESTS, DATASTORES = "manifests", "datastores"
 
@@ -39,13 +35,13 @@ def contents(home: Home, job: JobSpec) -> dict[str, bytes]:
     return found
 
 
-def pack(home: Home, job: JobSpec) -> dict[str, Any]:
+def pack(home: Home, job: JobSpec) -> dict[str, str]:
     """The same as a JSON value, for ``unpack``."""
     found = contents(home, job)
     return {name: base64.b64encode(data).decode("ascii") for name, data in found.items()}
 
 
-def unpack(home: Home, value: dict[str, Any]) -> None:
+def unpack(home: Home, value: dict[str, str]) -> None:
     """Keep in the workspace what ``pack`` gave. A list that is there already stays."""
     for name, text in value.items():
         folder, _, last = name.partition("/")

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
     from scriptrun.runtime.hints import Json
     from scriptrun.runtime.launcher.variables import Task
+    from scriptrun.runtime.schedulers import Scheduler
 
     Listener = Union[Tuple[()], Tuple[int, Callable[[int], bool]]]
 else:
@@ -27,7 +28,7 @@ else:
 
 
 #: the number of this format
-SCHEMA = 1
+SCHEMA = 2
 #: what of an order is a node's own, and what of an attempt: node 0 hears of it when they meet
 _OWN_ORDER = ("devices", "python", "bin", "prefix", "scratch")
 _OWN_DATA = ("brought", "brought_plain")
@@ -112,10 +113,13 @@ class LaunchOrder(_Fields):
     seconds: "Optional[float]" = None
     #: how often the engine starts the job again when its time is over
     requeues: int = 0
-    #: the folder of what was handed to Slurm; None for other engines
-    slurm: "Optional[str]" = None
+    #: the scheduler that runs the launcher: a module of runtime/schedulers/; "": none
+    scheduler: str = ""
+    #: the folder of what was handed to it; None where there is none
+    handed: "Optional[str]" = None
 
-    #: what starts the ranks of an MPI job in mpirun's place (srun and its options); None: mpirun
+    #: what starts the ranks of an MPI job in mpirun's place (a scheduler's command and its
+    #: options); None: mpirun
     mpi: "Optional[Sequence[str]]" = None
     #: what that can start, of which the first that the job's MPI library understands is taken
     mpi_kinds: "Sequence[str]" = ()
@@ -126,6 +130,14 @@ class LaunchOrder(_Fields):
     def inherited(self) -> "Mapping[str, str]":
         """The variables that the job inherits."""
         return os.environ if self.environ is None else self.environ
+
+    def load_scheduler(self) -> "Optional[Scheduler]":
+        """What the launcher does differently under its scheduler; None: it has none."""
+        if not self.scheduler:
+            return None
+        from . import schedulers
+
+        return schedulers.load(self.scheduler)
 
     def replace(self, **changes: object) -> "LaunchOrder":
         """The same order but for ``changes``."""

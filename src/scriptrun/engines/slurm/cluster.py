@@ -14,7 +14,7 @@ from scriptrun.engines.local import requirements as local_requirements
 from scriptrun.engines.slurm import commands as slurm_commands
 from scriptrun.engines.slurm import script as slurm_script
 from scriptrun.engines.slurm.options import SlurmOptions
-from scriptrun.runtime.schedulers import slurm
+from scriptrun.runtime.schedulers import slurm_launch
 from scriptrun.spec.errors import ExperimentExecutionException
 from scriptrun.spec.job import JobSpec
 from scriptrun.spec.values import Value
@@ -180,11 +180,11 @@ def passed(job: JobSpec, order: Order) -> dict[str, str]:
     """The variables that the job takes from the process that submitted it.
 
     Secrets for the environment's build are in one that the launcher takes away
-    (``schedulers/slurm.py``).
+    (``schedulers/slurm_launch.py``).
     """
     inherited = order.environ or {}
     found = {name: inherited[name] for name in job.passed if name in inherited}
-    return {**found, slurm.LENT: json.dumps(order.secrets)} if order.secrets else found
+    return {**found, slurm_launch.LENT: json.dumps(order.secrets)} if order.secrets else found
 
 
 def mpi_starter(target: SlurmOptions, job: JobSpec) -> dict[str, Any]:

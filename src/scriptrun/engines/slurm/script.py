@@ -8,14 +8,14 @@ import sys
 from pathlib import Path
 
 from scriptrun.engines.slurm.options import SlurmOptions
-from scriptrun.runtime.schedulers import slurm
+from scriptrun.runtime.schedulers import slurm_launch
 from scriptrun.spec.job import JobSpec
 
 #: what starts on each node: the launcher that travels with the workspace, for the order given
 PROGRAM = (
     "import json, sys; order = json.load(open(sys.argv[1], encoding='utf-8')); "
     "sys.path.insert(0, order['runtime']); "
-    "from scriptrun.runtime.schedulers import slurm; slurm.main(order)"
+    "from scriptrun.runtime.schedulers import slurm_launch; slurm_launch.main(order)"
 )
 #: the file of the run that takes what Slurm itself says
 LOG = "system_logs/slurm.txt"
@@ -56,7 +56,7 @@ def _start(target: SlurmOptions, job: JobSpec) -> list[str]:
     if nodes > 1 and job.distribution.kind == "mpi":
         theirs = _by_srun(target, job, nodes - 1, "--relative=1")
         lost = 'kill -USR1 "$launcher"'  # nobody comes: node 0 need not wait
-        others = [f"(trap '' USR1; {slurm.FIRST}=1 {theirs} {program} || {lost}) &"]
+        others = [f"(trap '' USR1; {slurm_launch.FIRST}=1 {theirs} {program} || {lost}) &"]
     elif nodes > 1:
         launcher = f"{_by_srun(target, job, nodes)} {program}"
         # the job's steps, and not this shell; ranks are not told by it, but by their launchers

@@ -104,7 +104,7 @@ def _claimed(attempt: "Attempt") -> int:
     if pid == 0:
         _be_launcher(attempt)
     processes.become_subreaper()
-    if order.on_term:  # Slurm's warning: the launcher alone is told (slurm_script.py)
+    if order.on_term:  # a scheduler's warning: the launcher alone is told
         for number in (signal.SIGUSR1, signal.SIGURG):
             signal.signal(number, lambda *_: processes.send(pid, signal.SIGTERM))
     status = _wait_for(pid, attempt.listen() if attempt.listen is not None else ())

@@ -75,12 +75,11 @@ def launch(attempt: "Attempt", fork: "Callable[[LaunchOrder], int]") -> None:
 
 
 def _told_below(job: "Json", order: "LaunchOrder") -> bool:
-    """Whether MPI's ranks, which srun has started, were told to stop: the launcher is not, then."""
-    if not order.slurm or order.node or job["distribution"]["kind"] != "mpi":
+    """Whether MPI's ranks were told to stop: a scheduler that starts them tells no launcher."""
+    if order.node or job["distribution"]["kind"] != "mpi":
         return False
-    from scriptrun.runtime.schedulers import slurm_signals
-
-    return slurm_signals.is_preempted()
+    scheduler = order.load_scheduler()
+    return scheduler is not None and scheduler.is_preempted()
 
 
 def _run(
@@ -156,7 +155,8 @@ def _end(
         from scriptrun.runtime.multinode import gather
 
         _try(folder, lambda: gather.gather(folder, log))
-    last = _judge(order, value) if attempt.told_to_stop and order.slurm else True
+    scheduler = order.load_scheduler() if attempt.told_to_stop else None
+    last = scheduler is None or scheduler.why_stopped(order, value)
     publish(job, order, value, log, last)
 
 
@@ -173,13 +173,6 @@ def publish(
     if last:
         retry.forget(order)
     results.publish_surely(folder, attempt, value, log, last=last)
-
-
-def _judge(order: "LaunchOrder", value: "Json") -> bool:
-    """Let what told the job to stop say why; whether that is the run's end."""
-    from scriptrun.runtime.schedulers import slurm_signals
-
-    return slurm_signals.judge(order, value)
 
 
 def _try(folder: str, step: "Callable[[], object]") -> None:

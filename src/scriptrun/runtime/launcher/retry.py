@@ -7,7 +7,7 @@ error is none unless its code is named. Attempts share ``checkpoints/`` of the r
 
 import os
 
-from .. import files, results
+from .. import results
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -58,10 +58,11 @@ def start_again(job: "Json", order: "LaunchOrder", value: "Json", log: "EventWri
     try:
         if order.ticket:
             os.rename(order.ticket + _KEPT, order.ticket)
-        elif order.slurm:
-            files.write_atomic(os.path.join(order.slurm, "again"), b"")
         else:
-            return False
+            scheduler = order.load_scheduler()
+            if scheduler is None:
+                return False
+            scheduler.start_again(order)
     except OSError:
         return False
     log.write(

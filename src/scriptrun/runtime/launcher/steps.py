@@ -76,8 +76,8 @@ def watch(job: "Json", attempt: "Attempt", pids: "list[int]") -> "Watch":
     made.on_limit = lambda living: _stacks(attempt, living)
     if order.seconds:
         made.peek_at = made.started + max(0.0, order.seconds - PEEK)
-    if order.slurm:
-        made.on_told = lambda living: _stacks_of_slurm(attempt, living)
+    if order.scheduler:
+        made.on_told = lambda living: _stacks_at_the_last_warning(attempt, living)
     if order.container:
         from scriptrun.runtime.containers import launcher_hooks
 
@@ -92,11 +92,10 @@ def _stacks(attempt: "Attempt", living: "list[int]") -> None:
     stacks.collect(attempt.order, [*living, *below])
 
 
-def _stacks_of_slurm(attempt: "Attempt", living: "list[int]") -> None:
+def _stacks_at_the_last_warning(attempt: "Attempt", living: "list[int]") -> None:
     """The stacks of what hangs until its warning, where nothing goes on after it."""
-    from scriptrun.runtime.schedulers import slurm_signals
-
-    if slurm_signals.is_the_last_warning(attempt.order):
+    scheduler = attempt.order.load_scheduler()
+    if scheduler is not None and scheduler.is_the_last_warning(attempt.order):
         _stacks(attempt, living)
 
 

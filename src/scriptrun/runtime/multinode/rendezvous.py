@@ -65,11 +65,12 @@ def meet(job: "Json", attempt: "Attempt", peers: "Peers") -> "Json":
 def _here(job: "Json", attempt: "Attempt") -> "Json":
     """What this node tells the others of itself."""
     order = attempt.order
+    scheduler = order.load_scheduler()
     servers = ports.free(_ports_needed(job, order.node))
     address = order.head if not order.node else ""
     return {
         "node": order.node,
-        "name": os.environ.get("SLURMD_NODENAME") or "",
+        "name": scheduler.node_name() if scheduler is not None else "",
         "address": address or order.address or "127.0.0.1",
         "head": order.head or "",
         "ports": servers,

@@ -7,7 +7,6 @@ import os
 import re
 import shutil
 import signal
-import subprocess
 import sys
 
 from .. import files, identity, processes, results
@@ -18,8 +17,6 @@ from .common import World, log_of
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
     from scriptrun.runtime.hints import Json
     from scriptrun.runtime.launcher.supervise import Watch
     from scriptrun.runtime.launcher.variables import Task
@@ -38,6 +35,8 @@ _OUTER = (
     "MPI_LOCALRANKID",
     "MPI_LOCALNRANKS",
 )
+#: how the variables of schedulers begin, which an mpirun would heed
+_SCHEDULERS = ("SLURM_",)
 
 
 def tasks(job: "Json", attempt: "Attempt", meeting: "Json") -> "list[Task]":
@@ -56,7 +55,7 @@ def tasks(job: "Json", attempt: "Attempt", meeting: "Json") -> "list[Task]":
     attempt.order = order
     world = World(job, attempt, meeting, job["distribution"]["processes_per_node"])
     if not order.mpi:
-        aside = _of_slurm(world, kept)
+        aside = _for_mpirun(world, kept)
     _write_plan(world, aside)
     known = dict(world.system, **_settings(job))
     if order.container:
@@ -65,7 +64,7 @@ def tasks(job: "Json", attempt: "Attempt", meeting: "Json") -> "list[Task]":
         argv = _starter(world, order, kept) + [sys.executable, "-I", "-S", _shim()]
     argv.append(_plan(order))
     task = variables.Task(0, 0, 0, argv, known, LOG)
-    task.name = "srun" if order.mpi else "mpirun"
+    task.name = order.mpi[0] if order.mpi else "mpirun"
     return [task]
 
 
@@ -75,32 +74,26 @@ def find(bin_folder: "str | None", path: "str | None") -> "str | None":
     return shutil.which("mpirun", path=where) or shutil.which("mpiexec", path=where)
 
 
-def _of_slurm(world: "World", environ: "dict[str, str]") -> "dict[str, str]":
-    """Let mpirun see Slurm's nodes as they are to be used; what it must not see, to be given back.
+def _for_mpirun(world: "World", environ: "dict[str, str]") -> "dict[str, str]":
+    """Let mpirun see the scheduler's nodes as they are to be used; what it must not see, for later.
 
-    It would start its ranks where Slurm's variables say, or fail for want of those of a step.
+    It would start its ranks where the scheduler's variables say, or fail without those of a step.
     """
     order = world.order
     if order.rehearsal or order.nodes == 1:
-        return {name: environ.pop(name) for name in list(environ) if name.startswith("SLURM_")}
-    if "SLURM_JOB_ID" in environ:
-        nodes = str(order.nodes)
-        environ.update(
-            SLURM_NNODES=nodes,
-            SLURM_JOB_NUM_NODES=nodes,
-            SLURM_NTASKS=str(world.size),
-            SLURM_TASKS_PER_NODE="{}(x{})".format(world.each, nodes),
-            SLURM_OVERLAP="1",  # its own srun must not wait for the step of the launchers to end
-        )
+        return {name: environ.pop(name) for name in list(environ) if name.startswith(_SCHEDULERS)}
+    scheduler = order.load_scheduler()
+    if scheduler is not None:
+        scheduler.describe_nodes(environ, order.nodes, world.each)
     return {}
 
 
 def _starter(world: "World", order: "LaunchOrder", environ: "dict[str, str]") -> "list[str]":
     program = find(order.bin, environ.get("PATH"))
-    if order.mpi:
-        name, *words = order.mpi
-        kind = "--mpi={}".format(_kind_of_srun(program, order.mpi_kinds or ["pmix"]))
-        return [shutil.which(name, path=environ.get("PATH")) or name, kind, *words]
+    scheduler = order.load_scheduler()
+    if order.mpi and scheduler is not None:
+        name, *words = scheduler.rank_starter(order, program is None or is_open_mpi(program))
+        return [shutil.which(name, path=environ.get("PATH")) or name, *words]
     if program is None:
         raise FileNotFoundError(2, "mpirun not found in the environment or on PATH", "mpirun")
     apart = order.nodes > 1 and not order.rehearsal
@@ -111,13 +104,6 @@ def _starter(world: "World", order: "LaunchOrder", environ: "dict[str, str]") ->
     if apart:
         words = [*words, "--map-by", "ppr:{}:node".format(world.each)]
     return [program, *words, "-n", str(world.size)]
-
-
-def _kind_of_srun(program: "str | None", kinds: "Sequence[str]") -> str:
-    """Of what srun can start, what the job's MPI library understands: MPICH's kin know PMI-2."""
-    if program is not None and not is_open_mpi(program) and "pmi2" in kinds:
-        return "pmi2"
-    return kinds[0]
 
 
 def _contained(world: "World", order: "LaunchOrder") -> "list[str]":
@@ -185,8 +171,11 @@ def _write_plan(world: "World", aside: "dict[str, str]") -> None:
         made = {"argv": task.argv, "variables": seen, "work": work, "log": log, "node": task.node}
         listed.append(dict(made, moved=_moved(world.order, there.order)))
     os.makedirs(os.path.join(world.order.folder, "user_logs"), exist_ok=True)
-    made = {"ranks": listed, "grace": world.job.get("grace_seconds", 10.0)}
-    files.write_atomic(_plan(world.order), files.to_json(made))
+    plan: "Json" = {"ranks": listed, "grace": world.job.get("grace_seconds", 10.0)}
+    scheduler = world.order.load_scheduler()
+    if scheduler is not None:
+        plan.update(numbered_by=scheduler.RANK, step_of=scheduler.STEP)
+    files.write_atomic(_plan(world.order), files.to_json(plan))
 
 
 def _moved(here: "LaunchOrder", there: "LaunchOrder") -> "list[list[str]]":
@@ -211,7 +200,7 @@ def look_inside(watch: "Watch", order: "LaunchOrder", each: int) -> None:
     watch.inside = lambda over: first_failure(place, each, over)
     watch.below = lambda: bool(_alive(place, order))
     if order.mpi:
-        watch.terminate = lambda living: _terminate_step(living, place)
+        watch.terminate = lambda living: _terminate_step(living, order)
     else:
         watch.terminate = lambda living: _terminate(living, _alive(place, order))
 
@@ -263,26 +252,23 @@ def _terminate(living: "list[int]", ranks: "list[int]") -> None:
             processes.end_group(pid, signal.SIGTERM)
 
 
-def _terminate_step(living: "list[int]", place: str) -> None:
-    """SIGTERM to the ranks that srun (``living``) has started on all nodes, past srun itself.
+def _terminate_step(living: "list[int]", order: "LaunchOrder") -> None:
+    """SIGTERM to the ranks that the scheduler's command (``living``) has started, past itself.
 
-    An srun that gets it kills them at once.
+    One that gets it kills them at once.
     """
-    steps = {value["step"] for value in _told(place, ".start.json") if value.get("step")}
+    scheduler = order.load_scheduler()
+    told = _told(_place(order), ".start.json")
+    steps = {value["step"] for value in told if value.get("step")}
     for step in steps if living else ():
-        try:
-            argv = ["scancel", "--signal=TERM", step]
-            done = subprocess.run(argv, stdin=subprocess.DEVNULL, timeout=10)
-        except (OSError, subprocess.SubprocessError):
-            continue
-        if not done.returncode:
+        if scheduler is not None and scheduler.stop_step(step):
             return
     for pid in living:
         processes.end_group(pid, signal.SIGTERM)
 
 
 def living_on(order: "LaunchOrder", each: int) -> "list[int]":
-    """The pids of this node's ranks, ``each`` of them: those of srun are below no launcher."""
+    """The pids of this node's ranks, ``each`` of them: a scheduler's are below no launcher."""
     first = order.node * each
     keepers = _alive(_place(order), order, range(first, first + each))
     return [pid for keeper in keepers for pid in processes.children(keeper)]

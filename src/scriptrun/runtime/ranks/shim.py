@@ -20,8 +20,8 @@ if TYPE_CHECKING:
     from scriptrun.runtime.hints import Json
 
 
-#: where MPI libraries and Slurm say which rank this is
-RANKS = ("OMPI_COMM_WORLD_RANK", "PMIX_RANK", "PMI_RANK", "SLURM_PROCID")
+#: where MPI libraries say which rank this is
+RANKS = ("OMPI_COMM_WORLD_RANK", "PMIX_RANK", "PMI_RANK")
 _HANDED_ON = (signal.SIGTERM, signal.SIGINT, signal.SIGUSR1, signal.SIGUSR2, signal.SIGHUP)
 #: seconds in which a script that caused the end of all has its own end
 _OWN_END = 0.1
@@ -31,9 +31,10 @@ _ROOM = 512
 
 def main(path: str) -> "NoReturn":
     """Run this rank of the plan at ``path``; never returns."""
-    rank = next(int(os.environ[name]) for name in RANKS if name in os.environ)
     with open(path, "rb") as handle:
         plan = json.loads(handle.read().decode("utf-8", "surrogatepass"))
+    names = [*RANKS, *plan.get("numbered_by", ())]
+    rank = next(int(os.environ[name]) for name in names if name in os.environ)
     reading, writing = os.pipe()
     keeper = os.fork()
     if keeper == 0:
@@ -48,7 +49,7 @@ def main(path: str) -> "NoReturn":
 
 def _keep(plan: "Json", rank: int, place: str, front: int) -> "NoReturn":
     """Look after the script of this rank; ``front`` is at its end when the one mpirun knows is."""
-    task = plan["ranks"][rank]
+    task, step = plan["ranks"][rank], _step(plan)
     log = os.open(task["log"], os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o644)
     wake, waking = os.pipe()
     os.set_blocking(waking, False)
@@ -61,19 +62,19 @@ def _keep(plan: "Json", rank: int, place: str, front: int) -> "NoReturn":
         signal.signal(number, lambda number, _: _hand_on(pid, number, told))
     signal.signal(signal.SIGCHLD, lambda *_: None)
     signal.set_wakeup_fd(waking, warn_on_full_buffer=False)
-    _tell(place, rank, "start", process=_identity(os.getpid()), step=_step())
+    _tell(place, rank, "start", process=_identity(os.getpid()), step=step)
     status = _watch(pid, front, wake, told, plan.get("grace", 10.0))
     facts = {"status": status, "node": task["node"], "stopped": bool(told)}
-    _tell(place, rank, "end", starved=_is_starved(status), **facts)
+    _tell(place, rank, "end", starved=bool(step) and _is_starved(status), **facts)
     _end_like(status)
 
 
 def _is_starved(status: int) -> bool:
-    """Whether the script was ended for want of memory, where only this process can tell.
+    """Whether the script of a scheduler's step ran out of memory: only this process can tell.
 
-    A step of Slurm's has a control group of its own; elsewhere the launcher shares that.
+    A step has a control group of its own; elsewhere the launcher shares that.
     """
-    if status != signal.SIGKILL or not _step():
+    if status != signal.SIGKILL:
         return False
     here = os.path.abspath(__file__)
     sys.path.insert(0, here[: -len(os.path.join("scriptrun", "runtime", "ranks", "shim.py"))])
@@ -169,10 +170,10 @@ def _make_room(place: str, rank: int) -> None:
         pass  # a full disk
 
 
-def _step() -> str:
-    """The step of Slurm's that this rank belongs to ("12.1"); "" where there is none."""
-    names = ("SLURM_JOB_ID", "SLURM_STEP_ID")
-    return ".".join(os.environ[name] for name in names) if names[1] in os.environ else ""
+def _step(plan: "Json") -> str:
+    """The step of a scheduler's that this rank belongs to ("12.1"); "" where there is none."""
+    found = [os.environ.get(name, "") for name in plan.get("step_of", ())]
+    return ".".join(found) if found and all(found) else ""
 
 
 def _identity(pid: int) -> "Json":

@@ -1,139 +1,188 @@
-"""The launcher as srun starts it, once a node (Python 3.8+)."""
+"""What Slurm's SIGTERM to a launcher means, and how MPI's ranks are started there (Python 3.8+).
 
-import json
+The functions and values that `schedulers.Scheduler` describes.
+"""
+
 import os
 import re
-import shutil
-import sys
+import subprocess
 
-from .. import events, files, identity, processes
-from ..launcher import collect, guard
-from ..order import Attempt, LaunchOrder
-from . import slurm_signals
+from .. import files, results
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import NoReturn
+    from typing import Tuple
 
     from scriptrun.runtime.hints import Json
-    from scriptrun.runtime.order import Listener
+    from scriptrun.runtime.order import LaunchOrder
 
 
-#: what says which task of srun's own step this is: the launcher is no rank of the job
-_OF_THE_STEP = re.compile(
-    r"SLURM_(PROCID|LOCALID|NTASKS|NPROCS|NTASKS_PER_NODE|TASKS_PER_NODE|TASK_PID|GTIDS|STEP_.*|"
-    r"STEPID|SRUN_.*|LAUNCH_NODE_IPADDR|UMASK|PRIO_PROCESS|CPU_BIND.*|DISTRIBUTION|MPI_TYPE|"
-    r"CPUS_PER_TASK|MEM_PER_.*|EXPORT_ENV|NNODES|JOB_CPUS_PER_NODE|OVERCOMMIT|OVERLAP)|PMI_.*|PMIX_.*"
-)
-#: the variable that holds the number of srun's first node among the job's
-FIRST = "SCRIPTRUN_FIRST_NODE"
-#: the variable that holds secrets for the build of the job's environment, as JSON: name to value
-LENT = "SCRIPTRUN_LENT_SECRETS"
-#: in a shell: ends it well where the job was told before there was anybody to hear it
-_TOLD_BEFORE = (
-    'case "$(scontrol --oneliner show job "$SLURM_JOB_ID")" in *PreemptTime=[0-9]*) exit 0;; esac'
-)
-_STOPPED = "stopped by Slurm"
+RANK: "Tuple[str, ...]" = ("SLURM_PROCID",)
+STEP: "Tuple[str, ...]" = ("SLURM_JOB_ID", "SLURM_STEP_ID")
 
 
-def main(value: "Json") -> "NoReturn":
-    """Run this node's part of the job whose order, as JSON, is ``value``; never returns."""
+def restarts() -> int:
+    """How often Slurm has started this job again."""
+    return int(os.environ.get("SLURM_RESTART_COUNT") or 0)
+
+
+def this_job() -> str:
+    """This job's id in Slurm: "12", or "12_3" of an array."""
+    array, task = os.environ.get("SLURM_ARRAY_JOB_ID"), os.environ.get("SLURM_ARRAY_TASK_ID")
+    return "{}_{}".format(array, task) if array else os.environ.get("SLURM_JOB_ID", "")
+
+
+def folder_of(order: "LaunchOrder") -> str:
+    """The folder of what was handed to Slurm."""
+    assert order.handed is not None
+    return order.handed
+
+
+def node_name() -> str:
+    """What Slurm calls this node."""
+    return os.environ.get("SLURMD_NODENAME", "")
+
+
+def start_again(order: "LaunchOrder") -> None:
+    """Have the script requeue the job when its launchers have ended. Raises OSError."""
+    files.write_atomic(os.path.join(folder_of(order), "again"), b"")
+
+
+def describe_nodes(environ: "dict[str, str]", nodes: int, each: int) -> None:
+    """Let the variables of an mpirun say that it starts ``each`` ranks on every node."""
+    if "SLURM_JOB_ID" in environ:
+        environ.update(
+            SLURM_NNODES=str(nodes),
+            SLURM_JOB_NUM_NODES=str(nodes),
+            SLURM_NTASKS=str(nodes * each),
+            SLURM_TASKS_PER_NODE="{}(x{})".format(each, nodes),
+            SLURM_OVERLAP="1",  # its own srun must not wait for the step of the launchers to end
+        )
+
+
+def rank_starter(order: "LaunchOrder", is_open_mpi: bool) -> "list[str]":
+    """The srun that starts the ranks: of what it can, as the job's MPI library understands.
+
+    MPICH and its kin know PMI-2.
+    """
+    kinds = order.mpi_kinds or ["pmix"]
+    kind = "pmi2" if not is_open_mpi and "pmi2" in kinds else kinds[0]
+    name, *words = order.mpi or ["srun"]
+    return [name, "--mpi={}".format(kind), *words]
+
+
+def stop_step(step: str) -> bool:
+    """SIGTERM to the ranks of a step on all nodes: an srun that gets it kills them at once."""
     try:
-        told = LaunchOrder.from_json(value, int(os.environ.get("SLURM_ARRAY_TASK_ID", "0")))
-    except ValueError as error:
-        sys.exit(str(error))
-    again = slurm_signals.restarts()
-    order = told.replace(
-        attempt=told.attempt + again,
-        node=int(os.environ.get("SLURM_NODEID", "0")) + int(os.environ.pop(FIRST, "0")),
-        nodes=int(os.environ.get("SLURM_JOB_NUM_NODES") or os.environ.get("SLURM_NNODES", "1")),
-        head=os.environ.get("SLURM_LAUNCH_NODE_IPADDR", ""),
-        address=_address(),
-        devices=os.environ.get("CUDA_VISIBLE_DEVICES", ""),
-        on_term=_STOPPED,
-        environ=None,
-    )
-    if told.scratch:
-        scratch = os.path.expandvars(told.scratch)
-        order = order.replace(scratch=scratch)
-        os.environ.setdefault("SCRIPTRUN_CACHE", os.path.join(scratch, "cache"))
-    attempt = Attempt(order)
-    attempt.lent = json.loads(os.environ.pop(LENT, "{}"))
-    attempt.listen = _listen if os.environ.get("SLURM_JOB_NUM_NODES") == "1" else None
-    for name in [name for name in os.environ if _OF_THE_STEP.fullmatch(name)]:
-        del os.environ[name]
-    if not order.node:
-        attempt.handle = _handle(slurm_signals.place_of(order), told.attempt)
+        argv = ["scancel", "--signal=TERM", step]
+        return not subprocess.run(argv, stdin=subprocess.DEVNULL, timeout=10).returncode
+    except (OSError, subprocess.SubprocessError):
+        return False
+
+
+def why_stopped(order: "LaunchOrder", value: "Json") -> bool:
+    """Say in ``value`` why Slurm stopped the job; whether that is the run's end.
+
+    It is not where Slurm starts the job again: the next attempt tells then.
+    """
+    if os.path.exists(os.path.join(order.folder, "cancel.json")):
+        value.update(state=results.CANCELED, reason="canceled while running")
+        return True
+    if _is_warned(order):
+        return _at_its_limit(order, value)
+    facts = _facts(os.environ.get("SLURM_JOB_ID", ""))
+    state = facts.get("JobState", "")
+    again = facts.get("Requeue") == "1"
+    if state == "COMPLETING":
+        state = _why_it_completes(facts)
+    if _within_its_time_to_save(facts):
+        state = "PREEMPTED"
         if again:
-            _tell_again(order)
-    guard.guard(attempt)
+            _requeue()
+    if state == "CANCELLED":
+        value.update(state=results.CANCELED, reason="canceled in Slurm (scancel)")
+        return True
+    reason, by, ends = {
+        "TIMEOUT": ("exceeded its time limit in Slurm", "time-limit", True),
+        "DEADLINE": ("reached its deadline in Slurm", "time-limit", True),
+        "OUT_OF_MEMORY": ("out of memory: exceeded its memory limit", "memory", True),
+        "PREEMPTED": ("preempted by a higher-priority job", "preempted", not again),
+        "NODE_FAIL": ("lost a node", "node-lost", not again),
+        "REQUEUED": ("requeued by Slurm", "preempted", False),
+    }.get(state, ("stopped by Slurm ({})".format(state or "unknown reason"), "", not again))
+    value.update(state=results.FAILED, reason=reason, ended_by=by)
+    return ends
 
 
-def _listen() -> "Listener":
-    """Start what hears of preemption at once: its pid, and what judges its end; () where none can.
+def is_preempted() -> bool:
+    """Whether this job runs on only to save."""
+    return _within_its_time_to_save(_facts(os.environ.get("SLURM_JOB_ID", "")))
 
-    Slurm tells a job's steps at once, and its shell, which this is, when the partition's GraceTime
-    is over. A step beside the launcher ends well when it is told.
-    """
-    if not slurm_signals.has_time_to_save():
-        return ()
-    srun = shutil.which("srun") or "srun"
-    words = ["--overlap", "--nodes=1", "--ntasks=1", "--mpi=none", "--gres=none", "--quiet"]
-    waits = "trap 'exit 0' TERM; {}; while :; do sleep 3600 & wait; done".format(_TOLD_BEFORE)
-    null = os.open(os.devnull, os.O_RDWR)
+
+def has_time_to_save() -> bool:
+    """Whether the partition of this job lets preempted jobs go on for a while."""
+    facts = _ask("partition", os.environ.get("SLURM_JOB_PARTITION", ""))
+    return facts.get("PreemptMode", "OFF") != "OFF" and facts.get("GraceTime", "0") != "0"
+
+
+def _within_its_time_to_save(facts: "dict[str, str]") -> bool:
+    return facts.get("JobState") == "RUNNING" and facts.get("PreemptTime", "None") != "None"
+
+
+def _why_it_completes(facts: "dict[str, str]") -> str:
+    """The state that Slurm does not show while processes of the job live on."""
+    why = {"TimeLimit": "TIMEOUT", "OutOfMemory": "OUT_OF_MEMORY", "NodeDown": "NODE_FAIL"}
+    if facts.get("Reason") in why:
+        return why[facts["Reason"]]
+    return "REQUEUED" if int(facts.get("Restarts", "0")) > restarts() else "CANCELLED"
+
+
+def _is_warned(order: "LaunchOrder") -> bool:
+    return os.path.exists(os.path.join(folder_of(order), "warned.{}".format(restarts())))
+
+
+def is_the_last_warning(order: "LaunchOrder") -> bool:
+    """Whether the job's time limit is near, and it is not started again."""
+    return _is_warned(order) and restarts() >= order.requeues
+
+
+def _at_its_limit(order: "LaunchOrder", value: "Json") -> bool:
+    again = restarts() < order.requeues
+    reason = "reached its time limit in Slurm"
+    value.update(state=results.FAILED, reason=reason, ended_by="time-limit")
+    if again:
+        start_again(order)
+    return not again
+
+
+def _requeue() -> None:
+    """Have Slurm start this job again: it does not where the job ends before its grace period."""
     try:
-        return processes.spawn([srun, *words, "sh", "-c", waits], "/", _of_the_job(), null), _heard
-    except (OSError, TypeError):
-        return ()  # as where there is no srun: it is told later
-    finally:
-        os.close(null)
+        subprocess.run(
+            ["scontrol", "requeue", this_job()],
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+            stdin=subprocess.DEVNULL,
+            timeout=10,
+        )
+    except (OSError, subprocess.SubprocessError):
+        pass  # then the run is lost, and says so
 
 
-def _heard(status: int) -> bool:
-    """Whether the listener ended of what it was to hear; a signal may have come before its trap."""
-    return not status or slurm_signals.is_preempted()
+def _facts(job: str) -> "dict[str, str]":
+    """What Slurm says of the job, by name; {} where it does not answer."""
+    return _ask("job", job)
 
 
-def _of_the_job() -> "dict[str, str]":
-    """What srun must know; no variable of the user's that says how steps are to be."""
-    names = ("PATH", "HOME", "USER", "SLURM_CONF", "SLURM_JOB_ID", "SLURM_JOBID")
-    return {name: os.environ[name] for name in names if name in os.environ}
-
-
-def _handle(place: str, attempt: int) -> "tuple[str, Json]":
-    """Where the run's handle lies, and what it says if it is this job's.
-
-    A submitter that was killed may have kept none; then it is here before the run is claimed.
-    """
-    path = os.path.join(place, "job.json")
-    user = os.environ.get("SLURM_JOB_USER") or os.environ.get("USER", "")
-    value = {"job": slurm_signals.this_job(), "attempt": attempt, "user": user}
-    value["by"] = identity.of_process()
+def _ask(what: str, name: str) -> "dict[str, str]":
     try:
-        files.publish(path, files.to_json(value))
-    except OSError:
-        pass  # a full disk: whoever looks finds the job by its name
-    return path, value
-
-
-def _address() -> str:
-    """This node's address, as the other nodes know it."""
-    import socket
-
-    name = os.environ.get("SLURM_TOPOLOGY_ADDR", "").rpartition(".")[2]
-    for each in (socket.gethostname(), name):
-        try:
-            return socket.gethostbyname(each)
-        except OSError:
-            continue
-    return "127.0.0.1"
-
-
-def _tell_again(order: "LaunchOrder") -> None:
-    log = events.EventWriter(order.folder, "slurm-{}".format(order.attempt))
-    log.write(
-        "note",
-        message="requeued by Slurm: attempt {}, reusing {}".format(
-            order.attempt, collect.checkpoints(order.folder)
-        ),
-    )
+        said = subprocess.run(
+            ["scontrol", "--oneliner", "show", what, name],
+            stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,
+            stdin=subprocess.DEVNULL,
+            timeout=5,
+        ).stdout.decode("utf-8", "replace")
+    except (OSError, subprocess.SubprocessError):
+        return {}
+    return dict(re.findall(r"(?:^| )(\w+)=(\S+)", said))
