@@ -14,10 +14,16 @@ from pathlib import Path
 import pytest
 
 from scriptrun.engines import registry
+from scriptrun.engines.base import NoAnswer
+from scriptrun.engines.local.engine import Local
+from scriptrun.registry import compute_targets
+from scriptrun.runs import status as run_status
 from scriptrun.runtime import files
+from scriptrun.submission import resume_from
 from scriptrun.testing import jobs
 from scriptrun.testing.engines import EngineSuite
-from scriptrun.testing.jobs import Bench
+from scriptrun.testing.jobs import Bench, log_of, until, wait
+from scriptrun.testing.scripts import GATED
 from scriptrun.tracking import events
 
 HERE = Path(__file__).resolve().parent
@@ -63,7 +69,7 @@ class TestToy(EngineSuite):
         return toy_bench
 
     def vanish(self, run):
-        folder = jobs.compute_targets.engine_of(run.job.target).home(run.path).folder
+        folder = compute_targets.engine_of(run.job.target).home(run.path).folder
         began = events.facts(events.read(folder)).began
         guard = files.read_json(folder / "attempts" / "1" / "node-0.start.json")
         for who in (guard, began["launcher"], began["script"]):
@@ -71,6 +77,71 @@ class TestToy(EngineSuite):
 
     def room(self, bench):
         return not bench.target.running()
+
+
+def test_a_run_that_was_just_handed_over_is_canceled_on_its_node(toy_bench):
+    gate = toy_bench.root / "gate"
+    run = toy_bench.submit(GATED, [gate.as_posix()])
+    run.cancel()
+    assert wait(run) == "Canceled"
+    until(lambda: not toy_bench.target.running(), "its launcher lives on")
+
+
+def test_a_node_that_does_not_answer_is_no_failed_job(toy_bench, monkeypatch):
+    gate = toy_bench.root / "gate"
+    run = toy_bench.submit(GATED, [gate.as_posix()])
+    until(lambda: "began" in log_of(run))
+
+    def silent(self, folder):
+        raise NoAnswer("The node does not answer.")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(type(toy_bench.target), "home", silent)
+        with pytest.raises(NoAnswer):
+            run.get_status()
+        many = run_status.status_of(toy_bench.workspace, run.path, run.job, frozenset())
+        assert (many.state, many.reason) == ("Running", "The node does not answer.")
+    gate.touch()
+    assert wait(run) == "Completed"
+
+
+def test_a_full_target_does_not_keep_runs_of_others_waiting(toy_bench):
+    gate = toy_bench.root / "gate"
+    narrow = toy_bench.replace(target=toy_bench.target.replace(max_runs=1))
+    before = narrow.submit(GATED, [gate.as_posix()])
+    waits = narrow.submit("print('later')")
+    here = toy_bench.replace(target=Local()).submit("print('meanwhile')")
+    assert wait(here) == "Completed"
+    assert waits.get_status() == "Queued"
+    gate.touch()
+    assert [wait(run) for run in (before, waits)] == ["Completed"] * 2
+
+
+def test_artifacts_can_be_had_while_the_run_goes_on(toy_bench, tmp_path):
+    gate = toy_bench.root / "gate"
+    code = "open('outputs/a.txt', 'w').write('so far')\n" + GATED
+    run = toy_bench.submit(code, [gate.as_posix()])
+    until(lambda: "began" in log_of(run))
+    assert "outputs/a.txt" in run.get_file_names()
+    run.download_file("outputs/a.txt", tmp_path / "got")
+    assert (tmp_path / "got").read_text() == "so far"
+    gate.touch()
+    assert wait(run) == "Completed"
+
+
+def test_a_lost_runs_outputs_come_home(toy_bench):
+    run = toy_bench.submit("open('outputs/a.txt', 'w').write('kept')\n" + GATED, ["never"])
+    until(lambda: "began" in log_of(run))
+    TestToy().vanish(run)
+    assert wait(run) == "Failed"
+    assert (run.path / "outputs" / "a.txt").read_text() == "kept"
+
+
+def test_the_outputs_of_another_run_are_refused_where_they_are_not_seen(toy_bench):
+    before = toy_bench.run("print('first')")
+    target = compute_targets.target_of(toy_bench.target)
+    (reason,) = resume_from.lies_elsewhere(before, target)
+    assert "does not share files" in reason
 
 
 def test_it_is_small():
