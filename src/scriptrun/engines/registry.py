@@ -6,6 +6,7 @@ engine's kind, its value the class (``mine = "my_package.engine:Mine"``).
 
 from __future__ import annotations
 
+import functools
 import importlib
 
 from scriptrun.spec import values
@@ -36,8 +37,10 @@ def engine_class(kind: str) -> Any:
     """The class of the engine ``kind``, or None where nobody brings one."""
     dotted = ENGINES.get(kind)
     if dotted is None:
-        plugin = _plugins().get(kind)
-        return None if plugin is None else plugin.load()
+        try:
+            return _plugin_class(kind)
+        except LookupError:
+            return None
     module, _, name = dotted.partition(":")
     return getattr(importlib.import_module(module), name)
 
@@ -59,6 +62,13 @@ def is_engine(thing: object) -> TypeGuard[Engine]:
 def options_of(engine: Any) -> dict[str, Any]:
     """The options of an engine object, by name, but for its own name."""
     return {name: getattr(engine, name) for name in values.names_of(type(engine)) if name != "name"}
+
+
+@functools.cache  # of what there is: reading all entry points takes milliseconds
+def _plugin_class(kind: str) -> type:
+    """The class that a package brings for ``kind``. Raises LookupError where none does."""
+    found: type = _plugins()[kind].load()
+    return found
 
 
 def _plugins() -> dict[str, Any]:
