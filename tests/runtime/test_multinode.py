@@ -67,7 +67,7 @@ def test_all_of_a_job_agree_on_one_place(folder):
         each.join()
     assert found[0] == found[1] == found[2] == files.read_json(str(folder / "attempts/1/head.json"))
     assert [each["address"] for each in found[1]["nodes"]] == ["10.0.0.0", "10.0.0.1", "10.0.0.2"]
-    assert found[1]["nodes"][2]["own"]["order"]["prefix"] == "/env2"
+    assert found[1]["nodes"][2]["own"]["prefix"] == "/env2"
     assert found[1]["address"] == "10.0.0.0" and 0 < found[1]["port"] < 65536
 
 
@@ -127,9 +127,9 @@ def test_a_node_that_has_not_come_is_no_trouble_and_a_dead_one_is(folder):
     seen = peers.Peers(order_of(folder))
     assert seen.look() == ""
     tell(folder, "node-1.start.json", owner_that_lives())
-    assert peers.Peers(seen_order := order_of(folder)).look() == ""
+    assert peers.Peers(order_of(folder)).look() == ""
     tell(folder, "node-1.start.json", owner_that_is_gone())
-    assert "node 1 is lost" in peers.Peers(seen_order).look()
+    assert "node 1 is lost" in peers.Peers(order_of(folder)).look()
 
 
 def test_a_node_whose_guard_alone_is_gone_is_not_lost(folder):
@@ -253,7 +253,7 @@ def test_of_artifacts_with_one_name_none_is_lost(folder):
     assert (folder / "logs/x").read_text() == "same"
     assert not list(folder.glob("work-node-*"))
     (warning,) = events.read(log.path)
-    assert "outputs/node-1/model.pt" in warning["message"] and "same" not in warning["message"]
+    assert "outputs/node-1/model.pt" in warning["message"] and "same.txt" not in warning["message"]
     gather.gather(str(folder), log)
     assert len(list(events.read(log.path))) == 1
 
@@ -272,7 +272,7 @@ def test_a_node_keeps_its_artifacts_and_tells_how_it_ended(folder):
     make(folder / "work-node-1", "outputs/a", "logs/b", "train.py", "data/big")
     (folder / "work-node-1/link").symlink_to(folder.parent)
     log = events.EventWriter(folder, "node-1")
-    gather.end_node(order_of(folder, 1), ended(), log)
+    gather.end_node(order_of(folder, 1), ended(node=1), log)
     assert sorted(os.listdir(folder / "work-node-1")) == ["logs", "outputs"]
     assert folder.parent.is_dir()
     assert files.read_json(str(folder / "attempts/1/node-1.json"))["state"] == results.COMPLETED
@@ -282,9 +282,9 @@ def test_a_node_keeps_its_artifacts_and_tells_how_it_ended(folder):
 def test_the_first_node_tells_of_all_and_the_others_of_themselves(folder):
     make(folder / "work-node-1", "outputs/a")
     log = events.EventWriter(folder, "node-0")
-    other = ended(results.FAILED, "exited with code 3", exit_code=3)
+    other = ended(results.FAILED, "exited with code 3", exit_code=3, node=1)
     assert gang.end(JOB, Attempt(order_of(folder, 1)), other, log)
-    value = ended()
+    value = ended(node=0)
     assert not gang.end(JOB, Attempt(order_of(folder)), value, log)
     assert (value["state"], value["exit_code"]) == (results.FAILED, 3)
     assert "cause" not in value
