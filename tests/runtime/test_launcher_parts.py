@@ -269,13 +269,12 @@ def launch(order):
     return done.returncode
 
 
-def job_of(folder, code="print('ran')", **more):
+def job_of(folder, command="true", **more):
     job = {
         "id": folder.name, "experiment": "e", "workspace": "w", "format": 1, "script": "",
-        "command": [], "arguments": [], "distribution": {"kind": "", "processes_per_node": 1},
+        "command": command, "arguments": [], "distribution": {"kind": "", "processes_per_node": 1},
         **more,
     }  # fmt: skip
-    job["command"] = [sys.executable, "-c", code]
     (folder / "job.json").write_text(json.dumps(job))
     return job
 
@@ -295,6 +294,17 @@ def test_a_node_that_is_claimed_is_left_alone(folder):
     (folder / "attempts/1/node-0.start.json").write_text('{"pid": 1}')
     assert launch(order_of(folder)) == 0
     assert os.listdir(folder / "attempts/1") == ["node-0.start.json"]
+
+
+def test_a_run_is_laid_out_runs_and_is_collected(folder, tmp_path):
+    job_of(folder, "echo $SCRIPTRUN_RUN_ID; echo kept > outputs/a; echo gone > b; exit 3")
+    (tmp_path / "t.json").write_text("")
+    assert launch(order_of(folder, ticket=str(tmp_path / "t.json"))) == 0
+    value = files.read_json(str(folder / "attempts/1/result.json"))
+    assert (value["state"], value["exit_code"], value["by"]) == ("Failed", 3, "launcher")
+    assert (folder / "user_logs/std_log.txt").read_text() == "run\n"
+    assert (folder / "outputs/a").read_text() == "kept\n"
+    assert not (folder / "work").exists() and not (tmp_path / "t.json").exists()
 
 
 def test_without_its_ticket_an_attempt_leaves_without_a_trace(folder, tmp_path):
