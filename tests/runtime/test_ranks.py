@@ -334,3 +334,16 @@ def test_one_that_does_not_end_is_killed_after_its_grace(tmp_path):
     process.wait(PATIENCE)
     wait_for(tmp_path / "attempt" / "rank-1.end.json")
     assert os.WTERMSIG(end_of(tmp_path)["status"]) == signal.SIGKILL
+
+
+def test_a_script_hears_once_that_it_is_to_end_however_often_that_is_said(tmp_path):
+    leaves = "import signal, sys\nsignal.signal(signal.SIGUSR1, lambda *_: sys.exit(5))\n"
+    code = leaves + SAVES.replace("sys.exit(4)", "None")
+    process = start(tmp_path, code)
+    wait_for(tmp_path / "work" / "ready")
+    process.send_signal(signal.SIGTERM)
+    until(lambda: (tmp_path / "log").read_text() == "saved\n")
+    for number in (signal.SIGTERM, signal.SIGUSR1):
+        process.send_signal(number)
+    assert process.wait(PATIENCE) == 5
+    assert (tmp_path / "log").read_text() == "saved\n"
