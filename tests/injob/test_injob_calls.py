@@ -82,10 +82,10 @@ def test_what_was_kept_is_found_by_its_name(tmp_path_factory, parts, data):
         assert handle.read() == data
 
 
-def test_files_are_kept_replaced_and_fetched(mine, tmp_path):
+def test_files_are_kept_replaced_and_fetched(mine, folder, tmp_path):
     (tmp_path / "a").write_text("one")
     mine.upload_file("outputs/x", str(tmp_path / "a"))
-    assert (tmp_path / "runs/2026-11-24/first_1/work/outputs/x").read_text() == "one"
+    assert (folder / "work" / "outputs" / "x").read_text() == "one"
     mine.upload_file("outputs/x", io.StringIO("twö"))
     mine.upload_file("outputs/x", artifacts.path_of(mine.folder, "outputs/x"))
     assert mine.upload_files(["b"], [tmp_path / "a"], return_artifacts=True) == ["b"]

@@ -181,11 +181,11 @@ def test_what_could_not_be_started_is_named(folder):
     order = order_of(folder, python="/env/python", container={"tool": "/bin/podman"})
     sentences = [
         steps.sentence(OSError(2, "not there", name), {"script": "train.py"}, order)
-        for name in ("/bin/podman", "/env/python", "/work/x", None)
+        for name in ("/bin/podman", "/env/python", "/there/x", None)
     ]
     assert ["podman" in each for each in sentences] == [True, False, False, False]
     assert "interpreter /env/python: not there" in sentences[1]
-    assert "train.py: not there: /work/x" in sentences[2]
+    assert "train.py: not there: /there/x" in sentences[2]
     assert sentences[3].endswith("train.py: not there")
     assert "command" in steps.sentence(OSError("odd"), {}, order_of(folder))
 
