@@ -1,0 +1,149 @@
+"""What scriptrun answers on a login node, over its own standard input and output."""
+
+from __future__ import annotations
+
+import io
+import json
+import subprocess
+import sys
+import tarfile
+
+import pytest
+
+from scriptrun.core.run import Run
+from scriptrun.core.workspace import Workspace
+from scriptrun.helpers import login_node
+from scriptrun.spec.environment import INTERPRETER, EnvironmentSpec
+from scriptrun.spec.job import JobSpec
+from scriptrun.store.snapshots import snapshots
+from scriptrun.testing.jobs import PATIENCE, log_of, wait
+from scriptrun.tracking import run_folder
+
+
+@pytest.fixture
+def ask(tmp_path):
+    """Ask one question; the answer, and the bytes behind it."""
+
+    def question(verb, behind=b"", **more):
+        told = json.dumps({"verb": verb, "root": str(tmp_path / "far"), **more}).encode()
+        argv = [sys.executable, "-m", login_node.__name__]
+        done = subprocess.run(
+            argv, input=told + b"\n" + behind, capture_output=True, timeout=PATIENCE
+        )
+        assert done.returncode == 0, done.stderr
+        line, _, rest = done.stdout.partition(b"\n")
+        return json.loads(line), rest
+
+    return question
+
+
+@pytest.fixture
+def far(tmp_path):
+    return Workspace.create(login_node.NAME, path=tmp_path / "far")
+
+
+def job_of(name="r", **facts):
+    here = EnvironmentSpec(kind=INTERPRETER, interpreter=sys.executable)
+    words = {"id": name, "experiment": "e", "workspace": "w", "environment": here, **facts}
+    return JobSpec(**words, created="2024-05-01T10:00:00.000000Z")
+
+
+def run_of(far, *names):
+    folder = run_folder.make(far.runs_folder, job_of())
+    run_folder.publish(folder, job_of())
+    for name in names:
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        (folder / name).write_text(name)
+    return folder
+
+
+def test_the_first_question_makes_the_workspace_and_says_what_is_missing(ask, tmp_path):
+    (tmp_path / "source").mkdir()
+    (tmp_path / "source" / "a").write_text("a")
+    digest = snapshots.take(tmp_path / "store", tmp_path / "source").digest
+    answer, rest = ask("have", parts=[f"snapshots/{digest}", "no such part"])
+    assert (answer["root"], rest) == (str(tmp_path / "far"), b"")
+    assert Workspace(tmp_path / "far").name == login_node.NAME
+    assert ask("have", parts=[])[0]["missing"] == []
+
+
+def test_an_unknown_run_is_an_error_or_nothing(ask, far):
+    assert ask("look", runs={"none": {}})[0] == {"runs": {"none": None}}
+    for verb in ("names", "cancel"):
+        answer, _ = ask(verb, id="none")
+        assert "none" in answer["error"] and "hint" in answer
+
+
+def test_a_look_brings_what_is_new_and_no_results(ask, far):
+    run_of(far, "user_logs/std_log.txt", "outputs/m", "work/x", "work-node-1/y", "a.tmp")
+    answer, rest = ask("look", runs={"r": {}})
+    news = {
+        name: (start, size, whole) for name, start, size, _, whole in answer["runs"]["r"]["files"]
+    }
+    assert news["user_logs/std_log.txt"] == (0, 21, True)
+    assert not {"outputs/m", "work/x", "work-node-1/y", "a.tmp", "job.json"} & set(news)
+    assert len(rest) == sum(size for _, size, _ in news.values())
+    assert b"user_logs/std_log.txt" in rest
+
+
+def test_a_log_that_has_grown_comes_from_where_it_was_known(ask, far):
+    folder = run_of(far, "user_logs/std_log.txt")
+    log = folder / "user_logs" / "std_log.txt"
+    stamp = log.stat().st_mtime_ns
+    kept = {"user_logs/std_log.txt": [log.stat().st_size, stamp]}
+    for path in folder.rglob("*.jsonl"):
+        kept[path.relative_to(folder).as_posix()] = [path.stat().st_size, path.stat().st_mtime_ns]
+    assert ask("look", runs={"r": kept})[0]["runs"]["r"]["files"] == []
+    with open(log, "a") as handle:
+        handle.write("more")
+    ((name, start, size, _, whole),) = ask("look", runs={"r": kept})[0]["runs"]["r"]["files"]
+    assert (name, start, size, whole) == ("user_logs/std_log.txt", 21, 4, True)
+    log.write_text("anew")
+    answer, rest = ask("look", runs={"r": kept})
+    assert answer["runs"]["r"]["files"][0][1:3] == [0, 4] and rest == b"anew"
+
+
+def test_an_artifact_comes_in_pieces(ask, far):
+    run_of(far, "artifacts/model")
+    assert ask("names", id="r")[0] == {"names": ["model"]}
+    for start, expected in ((0, b"artifacts/model"), (10, b"model"), (15, b""), (99, b"")):
+        assert ask("fetch", id="r", name="model", start=start) == ({"size": 15}, expected)
+    assert ask("fetch", id="r", name="none", start=0) == ({"size": None}, b"")
+    answer, _ = ask("fetch", id="r", name="../job.json", start=0)
+    assert "artifact name" in answer["error"]
+
+
+def test_a_job_is_submitted_once_however_often_it_is_asked(ask, far, tmp_path):
+    (tmp_path / "source").mkdir()
+    (tmp_path / "source" / "t.py").write_text("print('far')")
+    digest = snapshots.take(tmp_path / "store", tmp_path / "source").digest
+    stream = io.BytesIO()
+    with tarfile.open(fileobj=stream, mode="w") as tar:
+        for path in sorted((tmp_path / "store").rglob("*")):
+            if path.is_file():
+                tar.add(path, f"snapshots/{path.relative_to(tmp_path / 'store')}")
+        tar.addfile(tarfile.TarInfo("../evil"), io.BytesIO())
+        tar.addfile(tarfile.TarInfo("runs/evil"), io.BytesIO())
+    job = job_of(command="python t.py", snapshot=digest).to_dict()
+    asked = {"job": job, "warnings": ["odd"], "data": None}
+    first, _ = ask("submit", stream.getvalue(), **asked)
+    again, _ = ask("submit", stream.getvalue(), **asked)
+    assert first == again and "error" not in first
+    run = Run.get(far, "r")
+    assert wait(run) == "Completed" and log_of(run) == "far\n"
+    assert run.get_details()["warnings"] == ["odd"]
+    assert not list(tmp_path.rglob("evil"))
+
+
+def test_a_job_that_cannot_run_there_is_refused_with_its_reasons(ask, far):
+    nothing = EnvironmentSpec(kind=INTERPRETER, interpreter="/none/python")
+    job = job_of(command="true", environment=nothing).to_dict()
+    stream = io.BytesIO()
+    tarfile.open(fileobj=stream, mode="w").close()
+    answer, _ = ask("submit", stream.getvalue(), job=job, warnings=[])
+    assert "/none/python" in answer["error"] and far.find_run("r") is None
+
+
+def test_it_says_which_python_answers_and_what_is_printed_is_no_part_of_that(ask):
+    answer, rest = ask("version", environ={"PYTHONVERBOSE": "1"})
+    assert (answer["prefix"], rest) == (sys.prefix, b"")

@@ -1,0 +1,195 @@
+"""What a job's script imports, laid out as for a job, in an interpreter without scriptrun."""
+
+from __future__ import annotations
+
+import collections
+import json
+import os
+import subprocess
+import sys
+import time
+
+import pytest
+
+from scriptrun.runtime import fronts
+from scriptrun.runtime.fronts import azureml_front, script_front, sitecustomize_front
+from scriptrun.runtime.injob import compat_names
+from scriptrun.store import job_runtime
+from scriptrun.testing.jobs import PATIENCE
+
+#: the interpreter below this environment, which has none of its packages
+BARE = os.path.realpath(sys.executable)
+
+
+@pytest.fixture
+def run(tmp_path):
+    """Run code as a job does; what it printed, as JSON."""
+    kit = job_runtime.place(tmp_path / "ws")
+    folder = tmp_path / "runs" / "2026-11-24" / "r_1"
+    (folder / "events").mkdir(parents=True)
+    (folder / "job.json").write_text('{"experiment": "e"}')
+
+    def start(code, *paths, **more):
+        environ = {
+            "PATH": os.defpath, "SCRIPTRUN_RUN_ID": "r_1", "SCRIPTRUN_RUN_FOLDER": str(folder),
+            "PYTHONPATH": os.pathsep.join(map(str, [kit, *paths])), **more,
+        }  # fmt: skip
+        head = "import json, sys\nsay = lambda *v: print(json.dumps(v))\n"
+        argv = [BARE, "-s", "-c", head + code]
+        done = subprocess.run(
+            argv, cwd=tmp_path, env=environ, capture_output=True, text=True, timeout=PATIENCE
+        )
+        assert done.returncode == 0, done.stderr
+        return [json.loads(line) for line in done.stdout.splitlines()]
+
+    start.kit = kit
+    return start
+
+
+RAISES = (
+    "def raised(call):\n"
+    "    try: call()\n"
+    "    except Exception as error: return [type(error).__name__, str(error)]\n"
+)
+
+
+def test_the_fronts_are_what_is_laid_out_with_jobs(run):
+    for module, name in (
+        (script_front, "scriptrun/__init__.py"),
+        (azureml_front, "azureml/__init__.py"),
+        (sitecustomize_front, "old/sitecustomize.py"),
+    ):
+        with open(module.__file__, "rb") as handle:
+            assert (run.kit / name).read_bytes() == handle.read()
+        assert module.__file__.startswith(os.path.dirname(fronts.__file__))
+
+
+def test_scriptrun_has_its_run_and_says_what_other_names_need(run):
+    code = RAISES + (
+        "import scriptrun\nfrom scriptrun import Run, Workspace, Dataset\n"
+        "say(Run.get_context().id, 'Run' in dir(scriptrun), hasattr(scriptrun, '__wrapped__'))\n"
+        "say(raised(lambda: Workspace.from_config()), raised(lambda: Dataset()))\n"
+        "say(raised(lambda: scriptrun.no_such_name), Workspace is scriptrun.Workspace)\n"
+        "from scriptrun.exceptions import UserErrorException as one, OddException as two\n"
+        "say(issubclass(two, one), raised(lambda: scriptrun.exceptions.other)[0])"
+    )
+    first, needed, names, errors = run(code)
+    assert first == ["r_1", True, False]
+    assert all(kind == "AttributeError" and "Add scriptrun" in said for kind, said in needed)
+    assert "no_such_name" in names[0][1] and names[1] is True
+    assert errors == [True, "AttributeError"]
+
+
+def test_a_scriptrun_that_is_installed_has_the_say(run, tmp_path):
+    for name, text in (("real", "WHO = 'real'"), ("broken", "raise ValueError('mine')")):
+        (tmp_path / name / "scriptrun").mkdir(parents=True)
+        (tmp_path / name / "scriptrun" / "__init__.py").write_text(text)
+    (tmp_path / "bare" / "scriptrun").mkdir(parents=True)
+    seen = "import scriptrun; say(getattr(scriptrun, 'WHO', 'front'))"
+    assert run(seen, tmp_path / "real") == [["real"]]
+    assert run(seen, tmp_path / "bare", run.kit) == [["front"]]
+    code = RAISES + "say(raised(lambda: __import__('scriptrun')), 'scriptrun' in sys.modules)"
+    assert run(code, tmp_path / "broken") == [[["ValueError", "mine"], False]]
+
+
+def test_azureml_has_a_run_and_stands_in_for_the_rest(run):
+    code = RAISES + (
+        "from azureml.core import Run, Model, Dataset, VERSION\nimport azureml.core as core\n"
+        "from azureml.core.run import Run as again\n"
+        "from azureml.core.model import Model as model\n"
+        "say(Run.get_context().id, Run is again, Model is model, VERSION)\n"
+        "say(raised(lambda: Model(1, 2)), raised(lambda: Model.list), isinstance(3, Model))\n"
+        "say(raised(lambda: core.no_such), hasattr(Model, '_private'))\n"
+        "from azureml.exceptions import WebserviceException, UserErrorException as user\n"
+        "from azureml._common.exceptions import AzureMLException as base\n"
+        "say(issubclass(user, base), issubclass(WebserviceException, Exception))\n"
+        "from azureml.train.automl import AutoMLConfig\nimport azureml.telemetry\n"
+        "say(raised(lambda: AutoMLConfig(task='x')), azureml.telemetry.set_diagnostics_collection())\n"
+        "say(raised(lambda: __import__('azureml.nothing'))[0])"
+    )
+    names, stands, missing, errors, rest, none = run(code)
+    assert names[:3] == ["r_1", True, True] and names[3].count(".") == 2
+    assert all(kind == "NotImplementedError" for kind, _ in stands[:2])
+    assert "azureml.core.Model is unavailable" in stands[0][1] and stands[2] is False
+    assert missing[0][0] == "AttributeError" and missing[1] is False
+    assert errors == [True, True]
+    assert rest[0][0] == "NotImplementedError" and "AutoMLConfig" in rest[0][1]
+    assert (rest[1], none) == (None, ["ModuleNotFoundError"])
+
+
+def test_an_azureml_that_is_installed_fills_what_is_not_provided(run, tmp_path):
+    place = tmp_path / "site" / "azureml"
+    (place / "core").mkdir(parents=True)
+    (place / "train.py").write_text("WHO = 'installed'")
+    (place / "core" / "special.py").write_text("WHO = 'below core'")
+    code = (
+        "import azureml.train, azureml.core.special\nfrom azureml.core import Run\n"
+        "say(azureml.train.WHO, azureml.core.special.WHO, Run.get_context().id)"
+    )
+    assert run(code, tmp_path / "site") == [["installed", "below core", "r_1"]]
+
+
+def test_old_code_finds_old_names_and_its_own_sitecustomize(run, tmp_path):
+    (tmp_path / "own").mkdir()
+    (tmp_path / "own" / "sitecustomize.py").write_text("import builtins; builtins.OWN = 1")
+    code = (
+        "import collections, inspect, time, sitecustomize\n"
+        "def call(a, b=1, *c, **d): pass\n"
+        "say(OWN, collections.Mapping is collections.abc.Mapping, time.clock() >= 0)\n"
+        "say(list(inspect.getargspec(call)), sitecustomize.__file__)"
+    )
+    first, second = run(code, run.kit / "old", tmp_path / "own")
+    assert first == [1, True, True]
+    assert second[0] == [["a", "b"], "c", "d", [1]]
+    assert second[1] == str(tmp_path / "own" / "sitecustomize.py")
+
+
+def test_without_one_of_its_own_the_start_is_silent(run):
+    code = (
+        "import collections; say(hasattr(collections, 'Mapping'), 'sitecustomize' in sys.modules)"
+    )
+    assert run(code, run.kit / "old") == [[True, True]]
+    assert run("import collections; say(hasattr(collections, 'Mapping'))") == [[False]]
+
+
+def module(place, name, text):
+    path = place / (name.replace(".", "/") + ".py")
+    path.parent.mkdir(parents=True, exist_ok=True)
+    for above in path.relative_to(place).parents[:-1]:
+        (place / above / "__init__.py").touch()
+    path.write_text(text)
+
+
+def test_names_that_went_are_added_and_none_that_is_there_replaced(run, tmp_path):
+    """A package of that name, with a few of today's names: what counts is which are added."""
+    module(tmp_path, "numpy", "inf = float('inf'); isin = 'isin'; bool = 'kept'; mat = 'kept too'")
+    module(tmp_path, "joblib", "WHO = 'joblib'")
+    module(tmp_path, "sklearn.externals.six", "WHO = 'still here'")
+    code = (
+        "import numpy, sklearn.externals.joblib, sklearn.externals.six\n"
+        "say(numpy.NINF == -numpy.Inf, numpy.in1d, numpy.bool, numpy.mat, numpy.int.__name__)\n"
+        "say(hasattr(numpy, 'trapz'), sklearn.externals.joblib.WHO, sklearn.externals.six.WHO)\n"
+        "say(sys.modules['sklearn.externals.joblib'] is sys.modules['joblib'])"
+    )
+    assert run(code, run.kit / "old", tmp_path) == [
+        [True, "isin", "kept", "kept too", "int"],
+        [False, "joblib", "still here"],
+        [True],
+    ]
+
+
+def test_a_module_that_is_loaded_already_is_mended_and_the_finder_stands_once(tmp_path):
+    module(tmp_path, "numpy", "inf = 1.5")
+    code = (
+        f"import sys; sys.path.insert(0, {str(tmp_path)!r}); import numpy\n"
+        f"from {compat_names.__name__} import install, Finder\ninstall(); install()\n"
+        "print(numpy.NINF, sum(isinstance(each, Finder) for each in sys.meta_path))"
+    )
+    assert subprocess.check_output([sys.executable, "-c", code], text=True).split() == ["-1.5", "1"]
+
+
+def test_only_what_is_in_the_tables_is_found():
+    finder = compat_names.Finder()
+    assert finder.find_spec("json") is None
+    assert finder.find_spec("inspect") is not None
+    assert not hasattr(time, "clock") and not hasattr(collections, "Mapping")
