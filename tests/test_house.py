@@ -166,7 +166,7 @@ NAMES_NO_ENGINE = {
 
 
 def test_only_engines_and_remote_know_engines_apart():
-    """Everybody else asks an engine's traits, or ``remote.of``."""
+    """Everything else uses an engine's traits, or ``remote.for_target``."""
     naming = re.compile(
         r"""["'](?:ssh|Local|Slurm)["']|\b(?:getattr|hasattr)\(\w*engine\b"""
         r"""|\.engines\.(?:local|slurm)[.\w]* import (?:.*\b)?(?:Local|Slurm)\b"""
@@ -225,11 +225,11 @@ def words_of(path: Path) -> list[str]:
 MODULE_STATE = {
     **dict.fromkeys(
         (
-            "engines/slurm/cluster.py: _known",
-            "engines/slurm/cluster.py: _mpi_of_srun",
+            "engines/slurm/cluster.py: _cached_types",
+            "engines/slurm/cluster.py: _mpi_type_cache",
             "engines/slurm/poll.py: _answers",
-            "engines/slurm/poll.py: _forgotten",
-            "remote/client.py: _looked",
+            "engines/slurm/poll.py: _final_states",
+            "remote/client.py: _cached_status",
         ),
         "what a cluster answered, by what was asked: another thread's answer is as good",
     ),
@@ -241,12 +241,12 @@ MODULE_STATE = {
     "queue/workers.py: _started": "the last start of each worker, by its lock",
     "store/detached.py: _started": "processes that outlive this one, for its end",
     "store/secrets/vault.py: _workspace": "of the context: some thirty calls lie between",
-    "store/secrets/vault.py: _lent": "of the context, as _workspace",
+    "store/secrets/vault.py: _borrowed": "of the context, as _workspace",
     "store/secrets/vault.py: _offered": "passwords in the user's code, by name, until they are kept "
     "under that name, which is the user's for all workspaces",
     "tracking/masking.py: _masks": "one mask of the logs, by the run's folder",
     "dropin/one_time_notes.py: _said": "notes that are said once a process",
-    "testing/table.py: _found": "the table that a test session writes",
+    "testing/table.py: _outcomes": "the table that a test session writes",
     "engines/local/engine.py: _forking": "whether this process has one thread and may fork: said "
     "once, by its main program",
     **dict.fromkeys(
@@ -259,9 +259,9 @@ MODULE_STATE = {
     ),
     **dict.fromkeys(
         (
-            "runtime/launcher/oom.py: _before",
-            "runtime/launcher/supervise.py: _asked",
-            "runtime/multinode/ports.py: _promised",
+            "runtime/launcher/oom.py: _count_at_start",
+            "runtime/launcher/supervise.py: _stop_signals",
+            "runtime/multinode/ports.py: _markers",
             "runtime/ranks/shim.py: sys.path",
             "runtime/schedulers/slurm_launch.py: os.environ",
         ),
@@ -270,7 +270,7 @@ MODULE_STATE = {
     "runtime/processes.py: _libc": "the C library, loaded once",
     **dict.fromkeys(
         (
-            "runtime/injob/inputs.py: _used",
+            "runtime/injob/inputs.py: _script_inputs",
             "runtime/injob/proxy_process.py: _started",
             "runtime/injob/record.py: _writers",
             "runtime/injob/run.py: _contexts",

@@ -185,7 +185,7 @@ SHOUTS = """
         for _ in range(100_000):
             print("a line for nobody")
         return 0
-    sys.exit(errors.guarded(shout, []))
+    sys.exit(errors.run_guarded(shout, []))
 """
 
 
@@ -213,7 +213,7 @@ def test_saying_something_survives_a_closed_stderr(tmp_path):
         from scriptrun.cli import errors
         sys.stderr.close()
         errors.say("for nobody")
-        os._exit(errors.wrong("for nobody", code=9))
+        os._exit(errors.report_error("for nobody", code=9))
     """
     assert ends(code, tmp_path).returncode == 9
 
@@ -307,9 +307,9 @@ def test_a_spinner_takes_its_line_away_and_its_timer_too(tmp_path):
     code = """
         import signal
         from scriptrun.cli.terminal import spinner
-        spinner.FIRST = spinner.NEXT = 0.01
+        spinner.FIRST_DELAY = spinner.INTERVAL = 0.01
         seen = signal.getsignal(signal.SIGALRM)
-        with spinner.telling("Building it"):
+        with spinner.show_status("Building it"):
             signal.pause()
         assert signal.getsignal(signal.SIGALRM) == seen
         assert signal.getitimer(signal.ITIMER_REAL) == (0.0, 0.0)
@@ -330,7 +330,7 @@ def test_a_spinner_lets_an_error_through(tmp_path):
         import signal
         from scriptrun.cli.terminal import spinner
         try:
-            with spinner.telling("Building it"):
+            with spinner.show_status("Building it"):
                 raise ValueError
         except ValueError:
             assert signal.getitimer(signal.ITIMER_REAL) == (0.0, 0.0)
@@ -343,10 +343,10 @@ def test_a_spinner_lets_an_error_through(tmp_path):
 def test_bars_on_a_terminal_name_what_moves(tmp_path):
     code = """
         from scriptrun.cli.terminal import progress
-        with progress.shown("Copying", 2, 20) as counter:
+        with progress.show_progress("Copying", 2, 20) as counter:
             counter.watch(1, 10)
             counter.watch(1, 10)
-        assert counter.words == "2 of 2 files, 20 B of 20 B"
+        assert counter.text == "2 of 2 files, 20 B of 20 B"
     """
     assert b"Copying" in on_terminal(code, tmp_path)
 

@@ -91,7 +91,7 @@ class Patient(Terminal):
     def argv(self, user, *words):
         code = (
             "import sys\nfrom scriptrun.cli import main\nfrom scriptrun.cli.terminal import attach\n"
-            f"attach.AGAIN = {PATIENCE}\nsys.exit(main())"
+            f"attach.GRACE = {PATIENCE}\nsys.exit(main())"
         )
         return [sys.executable, "-c", code, *map(str, words)]
 

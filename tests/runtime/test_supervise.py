@@ -26,13 +26,13 @@ last = time.monotonic() + 100
 while ready and not os.path.exists(os.path.join(folder, "ready")) and time.monotonic() < last:
     time.sleep(0.01)
 cancel, beat = os.path.join(folder, "cancel.json"), os.path.join(folder, "beat")
-supervise.BEAT = 0.2
-ending = supervise.Watch([pid], limit, grace, cancel, beat).wait()
+supervise.HEARTBEAT_SECONDS = 0.2
+ending = supervise.Supervisor([pid], limit, grace, cancel, beat).wait()
 left = processes.clear_descendants([pid], patience=0.2)
 last = time.monotonic() + 100  # what was killed may take long to go
 while processes._any_left() and time.monotonic() < last:
     time.sleep(0.1)
-print(json.dumps([ending.exit_code, ending.signal, ending.stopped, ending.canceled, left,
+print(json.dumps([ending.exit_code, ending.signal, ending.stop_reason, ending.canceled, left,
                   processes.descendants()]))
 """
 

@@ -94,7 +94,7 @@ def test_a_store_that_is_chosen_by_name_has_it(tmp_path):
         "PYTHON_KEYRING_BACKEND": "keyrings.alt.file.PlaintextKeyring",
     }
     environ.pop("SCRIPTRUN_SECRETS", None)
-    code = "from scriptrun.store.secrets import vault as s; print(s.keep('n', 'v1')); print(s.find('n'))"
+    code = "from scriptrun.store.secrets import vault as s; print(s.store('n', 'v1')); print(s.find('n'))"
     line = [sys.executable, "-c", code]
     done = subprocess.run(line, env=environ, capture_output=True, text=True, check=True)
     assert done.stdout.splitlines()[1] == "v1"

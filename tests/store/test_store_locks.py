@@ -217,7 +217,7 @@ def test_lease_of_another_host_is_judged_by_its_counter(tmp_path, monkeypatch):
 
 
 def test_lease_beats_while_it_is_held(tmp_path, monkeypatch):
-    monkeypatch.setattr(leases, "BEAT_SECONDS", 0.02)
+    monkeypatch.setattr(leases, "HEARTBEAT_SECONDS", 0.02)
     with leases.lease(tmp_path / "build"):
         until((tmp_path / "build" / "beat.json").exists)
         assert json.loads((tmp_path / "build" / "beat.json").read_text())["count"] >= 1

@@ -1,6 +1,6 @@
-"""The commands: name, module and one line each. A module is imported when its command is used.
+"""The commands: name, module and a one-line summary. Modules are imported on first use.
 
-A command's module has ``arguments(parser)``, which adds its arguments, and ``run(args)``, which
+A command's module defines ``arguments(parser)``, which adds its arguments, and ``run(args)``, which
 returns the exit code.
 """
 
@@ -10,13 +10,13 @@ from scriptrun.spec.values import Value
 
 
 class Command(Value):
-    """One command: where its module is, and what it does in a line."""
+    """One command: the module below ``scriptrun.cli`` and its one-line summary."""
 
     module: str
     line: str
 
 
-#: commands on runs; ``runs NAME`` is another name of each
+#: commands that act on runs; ``scriptrun runs NAME`` works as well
 RUNS = {
     "run": Command("run", "Run a script: snapshot, environment, log and record"),
     "sweep": Command("sweep", "Search hyperparameters: run a script many times, find the best"),
@@ -31,7 +31,7 @@ RUNS = {
     "diff": Command("runs.diff", "Compare two runs"),
     "shell": Command("runs.shell", "Open a shell in a run's snapshot and environment"),
 }
-#: commands on what is kept beside the runs, and on the tool itself
+#: commands for everything else in a workspace, and for scriptrun itself
 OTHERS = {
     "env": Command("env", "List, show, build and remove environments"),
     "data": Command("data", "List, register, download, upload and mount datasets"),
@@ -50,5 +50,5 @@ OTHERS = {
     "version": Command("version", "Print the version"),
 }
 COMMANDS = {**RUNS, **OTHERS}
-#: other words that people type for them
+#: accepted spellings of a command, and the command they run
 OTHERWISE = {"models": "model"}

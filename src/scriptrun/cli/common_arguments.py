@@ -1,4 +1,4 @@
-"""Arguments that several commands have, and the workspace and runs that they mean."""
+"""Arguments shared by several commands, and the runs that they select."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 
 def run_argument(parser: Any, what: str = "run") -> None:
-    """Add RUN, which may be left out."""
+    """Add the optional argument RUN; ``what`` begins its help text."""
     parser.add_argument(
         "run_name",
         metavar="RUN",
@@ -31,7 +31,7 @@ def json_argument(parser: Any) -> None:
 
 
 def run_of(args: argparse.Namespace) -> Run:
-    """The run that the user means. Raises UserErrorException when there is none, or several."""
+    """Return the selected run. Raises UserErrorException if none matches, or several do."""
     return Run.find(workspace_here.existing(), args.run_name)
 
 
@@ -41,7 +41,7 @@ def add_verbs(
     adders: Mapping[str, Callable[[Any], None]],
     without_json: tuple[str, ...] = (),
 ) -> None:
-    """Add a parser for each of ``verbs``, by its line; ``adders`` add its arguments."""
+    """Add a subcommand for each of ``verbs``; ``adders`` add the arguments of each."""
     added = parser.add_subparsers(dest="verb", metavar="COMMAND")
     for name, (line, _) in verbs.items():
         verb = added.add_parser(name, help=line, description=f"{line[0].upper()}{line[1:]}.")
@@ -51,11 +51,11 @@ def add_verbs(
 
 
 def do_verb(args: argparse.Namespace, verbs: Mapping[str, tuple[str, str]]) -> Any:
-    """Do what the verb of ``args`` says, print its answer, and return that as a JSON value.
+    """Run the subcommand ``args.verb``, print its result, and return it as a JSON value.
 
-    ``verbs`` names for each the module of this package that does it; its function is named like
-    the verb (``list_all`` for ``list``, which is meant where none is given), and gives the value
-    and its text, or what prints that.
+    ``verbs`` maps each subcommand to the module of this package that implements it. The function
+    has the subcommand's name (``list_all`` for ``list``, the default) and returns the JSON value
+    with its text, or with a function that prints it.
     """
     verb = args.verb or "list"
     module = importlib.import_module(f"scriptrun.cli.{verbs[verb][1]}")

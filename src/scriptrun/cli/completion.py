@@ -47,7 +47,7 @@ end
 complete -c scriptrun -a '(__scriptrun)'
 """
 _SCRIPTS = {"bash": _BASH, "zsh": _ZSH, "fish": _FISH}
-#: what follows an option or stands for a metavar, and what there is of it
+#: metavar: the kind of name that completes it
 _VALUES = {"RUN": "runs", "A": "runs", "B": "runs", "T": "targets", "S": "states"}
 _VALUES |= {"NAME[@VERSION]": "datasets", "DATASTORE:PATH": "places"}
 _VALUES |= {"DATASTORE": "datastores"}
@@ -74,7 +74,7 @@ def arguments(parser: Any) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    """Print the script, or (for the script) the words that may come next; the exit code."""
+    """Print the completion script, or the candidates it asks for; return the exit code."""
     if args.shell == "words":
         for word in candidates(args.rest or [""]):
             print(word)
@@ -84,7 +84,7 @@ def run(args: argparse.Namespace) -> int:
 
 
 def candidates(words: list[str]) -> list[str]:
-    """What may stand in the place of the last of ``words`` (which may be begun)."""
+    """Return the completions of the last of ``words``, which may be partly typed."""
     *before, begun = words
     if before[:1] == ["runs"]:
         before, known = before[1:], commands.RUNS

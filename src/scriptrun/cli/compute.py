@@ -86,13 +86,13 @@ def _options_help() -> str:
 
 
 def _types(kind: str) -> dict[str, str]:
-    """The options of an engine by name, with the types that they are annotated with."""
+    """Return an engine's options by name, each with its annotated type."""
     found = types_of(engine_registry.engine_class(kind))
     return {name: kind for name, kind in found.items() if name != "name"}
 
 
 def run(args: argparse.Namespace) -> int:
-    """Do what the verb says; the exit code."""
+    """Run the selected subcommand and return the exit code."""
     verb = args.verb or "list"
     value, text = _VERBS[verb](workspace_here.here(), args)
     if getattr(args, "json", False):
@@ -162,7 +162,7 @@ def _put(
 
 
 def _options(kind: str, words: list[str]) -> dict[str, Any]:
-    """``--max-runs 4`` or ``--max-runs=4`` as options of the class; ``none`` takes one away."""
+    """Parse ``--max-runs 4`` or ``--max-runs=4`` into options; the value ``none`` removes one."""
     types = _types(kind)
     found: dict[str, Any] = {}
     left = list(words)
@@ -208,8 +208,8 @@ def _check(workspace: Workspace, args: argparse.Namespace) -> tuple[Any, Any]:
     for check in target.survey(workspace, engine):
         found.append(check)
         if not args.json:
-            output.verdict(check)  # as it comes: a node may take its time
-    reasons = [check.said for check in found if check.verdict == "bad"]
+            output.verdict(check)  # print at once: a node can take a while to answer
+    reasons = [check.message for check in found if check.verdict == "bad"]
     checks = [check.as_dict() for check in found]
     return {"name": engine.name, "reasons": reasons, "checks": checks}, lambda: None
 

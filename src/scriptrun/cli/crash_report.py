@@ -1,4 +1,4 @@
-"""A traceback of our own, kept in a file for a report."""
+"""Write the traceback of an internal error to a file that users can attach to a report."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import traceback
 
 
 def write_down(error: BaseException) -> tuple[str, str]:
-    """Write the traceback of ``error`` to a file; its path ("" where that failed) and its text."""
+    """Write the traceback of ``error`` to a file; return its path ("" on failure) and text."""
     text = "".join(traceback.format_exception(error))
     name = f"scriptrun-bug-{time.strftime('%Y%m%d-%H%M%S')}-{os.getpid()}.txt"
     path = os.path.join(tempfile.gettempdir(), name)

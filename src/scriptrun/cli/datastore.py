@@ -37,7 +37,7 @@ _LINES = {
     "default": "show or set the default datastore",
     "remove": "remove a datastore and keep its files",
 }
-#: what `check` ends with where the datastore refuses or cannot be reached
+#: exit code of `check` if the datastore denies access or is unreachable
 REFUSED = 3
 
 
@@ -63,7 +63,7 @@ def arguments(parser: Any) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    """Do what the verb says; the exit code."""
+    """Run the selected subcommand and return the exit code."""
     workspace = workspace_here.here()
     value, text = _VERBS[args.verb or "list"](workspace, args)
     if getattr(args, "json", False):

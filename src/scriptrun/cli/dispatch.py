@@ -1,4 +1,4 @@
-"""From the words of the command line to a command's module."""
+"""Dispatch a command line to the command's module."""
 
 from __future__ import annotations
 
@@ -19,12 +19,12 @@ USAGE = "usage: scriptrun COMMAND ...   (see scriptrun COMMAND --help)"
 
 
 def run(words: list[str]) -> int:
-    """Run the command that ``words`` name; the exit code."""
-    if sys.stdout is None:  # closed by whoever started us
+    """Run the command line ``words`` and return the exit code."""
+    if sys.stdout is None:  # the parent process closed it
         sys.stdout = open(os.devnull, "w")  # noqa: SIM115
     for stream in (sys.stdout, sys.stderr):
         if hasattr(stream, "reconfigure"):
-            stream.reconfigure(errors="backslashreplace")  # a name in any script must not break us
+            stream.reconfigure(errors="backslashreplace")  # names may be in any script
     return cli_errors.guarded(_run, words)
 
 
@@ -47,7 +47,7 @@ def _run(words: list[str]) -> int:
 
 
 def _run_of_runs(words: list[str]) -> int:
-    """``runs list`` is ``list``, and so on; ``runs`` alone lists."""
+    """Run ``runs list`` as ``list``, and so on; ``runs`` alone lists the runs."""
     first = words[0] if words else "list"
     if first in ("-h", "--help"):
         print(overview(cli_commands.RUNS))
@@ -58,7 +58,7 @@ def _run_of_runs(words: list[str]) -> int:
 
 
 def use(name: str, words: list[str]) -> int:
-    """Parse ``words`` for the command ``name`` and run it."""
+    """Parse ``words`` for the command ``name``, run it, and return the exit code."""
     module = module_of(name)
     args = parser_of(name, words).parse(words)
     code: int = module.run(args)
@@ -66,12 +66,12 @@ def use(name: str, words: list[str]) -> int:
 
 
 def module_of(name: str) -> Any:
-    """The module of the command ``name``."""
+    """Import the module of the command ``name``."""
     return importlib.import_module(f"scriptrun.cli.{cli_commands.COMMANDS[name].module}")
 
 
 def parser_of(name: str, words: list[str] | None = None) -> Any:
-    """The parser of the command ``name``; ``words`` tell whether its help will be shown."""
+    """Build the parser of the command ``name``; ``words`` decide whether it formats help."""
     parsers = importlib.import_module("scriptrun.cli.parsers")
     module = module_of(name)
     made = parsers.make(name, cli_commands.COMMANDS[name].line, words or [], module.__doc__ or "")
@@ -80,7 +80,7 @@ def parser_of(name: str, words: list[str] | None = None) -> Any:
 
 
 def overview(commands: dict[str, cli_commands.Command] | None = None) -> str:
-    """The help of ``scriptrun`` itself: all commands, a line each."""
+    """Return the help of ``scriptrun`` itself: all commands, one line each."""
     if commands is not None:
         return "\n".join(["usage: scriptrun runs COMMAND ...", "", *_lines(commands)])
     return "\n".join(
@@ -105,7 +105,7 @@ def _lines(commands: dict[str, cli_commands.Command]) -> list[str]:
 
 
 def unknown(word: str, known: dict[str, cli_commands.Command], above: str = "") -> tuple[str, str]:
-    """The sentence and the hint for a command that there isn't."""
+    """Return the error message and the hint for an unknown command."""
     if word.startswith("-"):
         return f"Unexpected option {word!r} before the command.", USAGE
     near = suggestion.nearest(word, known)

@@ -24,7 +24,7 @@ def arguments(parser: Any) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    """Print the checks; the exit code."""
+    """Print the checks and return the exit code."""
     workspace = workspace_here.here()
     python, _ = default_python.choose(Path.cwd(), workspace.root)
     found = list(machine.checks(workspace, python))

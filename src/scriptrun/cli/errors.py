@@ -1,4 +1,4 @@
-"""What goes wrong, as a sentence on stderr and an exit code; never a traceback for a mistake."""
+"""Errors of the command line: a message on stderr and an exit code, a traceback only for bugs."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from collections.abc import Callable
 from scriptrun.spec.errors import ScriptrunError
 
 WRONG, BUG, INTERRUPTED, PIPE = 2, 70, 130, 141
-#: errors of the system that are the user's to mend, not ours
+#: system errors that the user can fix, as opposed to bugs
 _THEIRS = {
     errno.EACCES,
     errno.EPERM,
@@ -27,7 +27,7 @@ _THEIRS = {
 
 
 def guarded(command: Callable[[list[str]], int], words: list[str]) -> int:
-    """What ``command(words)`` returns, or the exit code for what it raised."""
+    """Return what ``command(words)`` returns, or the exit code for the error it raises."""
     try:
         code = command(words)
         sys.stdout.flush()
@@ -45,7 +45,7 @@ def guarded(command: Callable[[list[str]], int], words: list[str]) -> int:
 
 
 def _leave_threads() -> None:
-    """End at once where a thread still waits for a store; what it writes is whole, or not there."""
+    """Exit at once if threads still wait for a store; their writes are atomic."""
     threading = sys.modules.get("threading")
     alive = threading.enumerate() if threading else []
     if any(each.name.startswith("scriptrun-") for each in alive):
@@ -58,13 +58,13 @@ def _leave_threads() -> None:
 
 
 def wrong(sentence: str, hint: str = "", code: int = WRONG) -> int:
-    """Say ``sentence`` and ``hint`` on stderr; the exit code."""
+    """Print ``sentence`` and ``hint`` to stderr and return the exit code."""
     say(f"scriptrun: {sentence}" + (f"\n  {hint}" if hint else ""))
     return code
 
 
 def say(text: str) -> None:
-    """A line for people, on stderr, after all that stands on stdout."""
+    """Print a line to stderr, after everything already written to stdout."""
     try:
         sys.stdout.flush()
     except (OSError, ValueError):
@@ -76,7 +76,7 @@ def say(text: str) -> None:
 
 
 def _forget_output() -> None:
-    """Nobody reads stdout any more: nothing may be written there when the process ends."""
+    """Discard stdout, whose reader is gone, so that flushing it at exit does not fail."""
     nowhere = os.open(os.devnull, os.O_WRONLY)
     try:
         os.dup2(nowhere, sys.stdout.fileno())
@@ -85,17 +85,17 @@ def _forget_output() -> None:
 
 
 def _unexpected(error: Exception, words: list[str]) -> int:
-    """The machine's trouble, and a path's that was typed, is told in a sentence; ours is a bug."""
+    """Report a system error, or one of a path the user typed, as such; any other as a bug."""
     if isinstance(error, OSError) and (error.errno in _THEIRS or _is_typed(error, words)):
         if error.filename is None:
-            _forget_output()  # it was stdout that could not be written
+            _forget_output()  # the write to stdout failed
         where = f"{error.filename}: " if error.filename else ""
         return wrong(f"{where}{error.strerror}.")
     return _bug(error)
 
 
 def _is_typed(error: OSError, words: list[str]) -> bool:
-    """Whether the path that is not there, or in the way, is one of the command line's."""
+    """Whether the path that the error is about appears in the command line."""
     path = str(error.filename or "")
     return any(path and path in (word, os.path.abspath(word)) for word in words if word)
 

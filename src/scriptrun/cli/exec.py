@@ -45,7 +45,7 @@ def arguments(parser: Any) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    """Run it, or look through it; the exit code: that of the script, or 1 for what is missing."""
+    """Run or check the code; return the script's exit code, or 1 for unsupported names."""
     importlib.import_module("scriptrun.dropin")
     if args.check:
         return _check(args.words)

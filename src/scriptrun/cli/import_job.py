@@ -36,7 +36,7 @@ def arguments(parser: Any) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    """Print it; the exit code."""
+    """Print the converted job and return the exit code."""
     reading = importlib.import_module("scriptrun.migration.formats.read_job")
     as_python = importlib.import_module("scriptrun.migration.formats.as_python")
     found = reading.read(args.file, dict(map(_pair, args.param)))

@@ -23,7 +23,7 @@ def arguments(parser: Any) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    """Make it; the exit code. One that is there already with that name is fine."""
+    """Create the workspace unless it already exists, and return the exit code."""
     name = args.name or Path.cwd().name or "workspace"
     made = Workspace.create(name, exist_ok=True)
     if args.json:

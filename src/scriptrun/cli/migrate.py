@@ -57,7 +57,7 @@ def arguments(parser: Any) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    """Look at all files; the exit code: 1 for what --check finds or --prove cannot bear out."""
+    """Convert all files; return 1 if --check finds changes or --prove finds differences."""
     if args.check and args.write:
         raise UserErrorException("--check and --write cannot be used together.", "Use one of them.")
     if importlib.util.find_spec("libcst") is None:
@@ -80,7 +80,7 @@ def run(args: argparse.Namespace) -> int:
 
 
 def alternative(module: str, name: str) -> str | None:
-    """What to do without azureml's ``module.name``; None where the drop-in has it."""
+    """Return what to use instead of azureml's ``module.name``; None if it is supported."""
     names = importlib.import_module("scriptrun.dropin.api_table")
     if name in names.provided(module):
         return None
@@ -100,13 +100,13 @@ def _tell(report: Any, shown: bool) -> None:
 
 
 class _Progress:
-    """A line on the terminal that says how far it is."""
+    """A progress bar on the terminal."""
 
     def __init__(self, wanted: bool) -> None:
         self.wanted, self.last = wanted, -1
 
     def step(self, done: int, total: int) -> None:
-        """``done`` of ``total`` files have been looked at."""
+        """Show that ``done`` of ``total`` files have been processed."""
         part = done * 100 // max(total, 1)
         if self.wanted and part != self.last:
             self.last = part
@@ -115,7 +115,7 @@ class _Progress:
             sys.stderr.flush()
 
     def end(self) -> None:
-        """Take the line away."""
+        """Clear the progress bar."""
         if self.wanted and self.last >= 0:
             sys.stderr.write("\r\x1b[K")
             sys.stderr.flush()

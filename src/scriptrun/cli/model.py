@@ -63,7 +63,7 @@ def arguments(parser: Any) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    """Do what the verb says; the exit code."""
+    """Run the selected subcommand and return the exit code."""
     return _VERBS[args.verb or "list"](args)
 
 
@@ -144,7 +144,7 @@ def _register(args: argparse.Namespace) -> int:
         model = run.register_model(args.name, args.path, tags, **facts)
     else:
         workspace = workspace_here.here()
-        model_registry.files_of(args.path)  # refused before a workspace is made
+        model_registry.files_of(args.path)  # raises before a workspace is created
         model = Model.register(workspace_here.made(workspace), args.path, args.name, tags, **facts)
     return _said(args, model, f"Registered {model.id}")
 

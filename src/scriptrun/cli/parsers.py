@@ -1,4 +1,4 @@
-"""Argument parsers: argparse with our errors, near names, and rich help on a terminal."""
+"""Argument parsers: argparse with our errors, suggestions, and rich help on a terminal."""
 
 from __future__ import annotations
 
@@ -13,22 +13,22 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any, NoReturn
 
-#: argparse's own words in English: looking for translations costs 2 ms, and there are none of ours
+#: skip argparse's lookup of translations: it costs 2 ms, and we have none
 setattr(argparse, "_", str)  # noqa: B010
 
 
 class Parser(argparse.ArgumentParser):
-    """A parser whose errors are sentences, and which keeps what follows ``--`` as it is."""
+    """A parser that raises our errors and keeps the words after ``--`` unparsed."""
 
-    #: what comes after ``--`` (None: no ``--``); set by ``parse``
+    #: the words after ``--`` (None: no ``--``); set by ``parse``
     rest: list[str] | None = None
     #: whether the command takes words after ``--``
     takes_rest = False
-    #: whether words that the parser does not know are the command's own business (``left``)
+    #: whether the command handles unknown words itself (as ``args.left``)
     takes_options = False
 
     def parse(self, words: list[str]) -> argparse.Namespace:
-        """The parsed words, with ``rest``: those after the first ``--``, byte for byte."""
+        """Parse ``words``; ``args.rest`` are those after the first ``--``, unchanged."""
         rest = None
         if self.takes_rest and "--" in words:
             mark = words.index("--")
@@ -40,7 +40,7 @@ class Parser(argparse.ArgumentParser):
         return args
 
     def refuse_words(self, left: list[str]) -> NoReturn:
-        """Say which words nobody knows, and what was meant."""
+        """Raise UserErrorException for unknown words, with a suggestion."""
         shown = " ".join(left)
         options = [name for action in self._actions for name in action.option_strings]
         hint = suggestion.question(left[0].partition("=")[0], options)
@@ -54,12 +54,12 @@ class Parser(argparse.ArgumentParser):
         return f"See `{self.prog} --help`."
 
     def error(self, message: str) -> NoReturn:
-        """Raise what argparse found as one of our errors."""
+        """Raise argparse's errors as UserErrorException."""
         raise UserErrorException(f"{message[:1].upper()}{message[1:]}.", self._more())
 
 
 def make(name: str, line: str, words: list[str], doc: str) -> Parser:
-    """A parser for the command ``name``; ``words`` tell whether help will be shown."""
+    """Build the parser of the command ``name``; ``words`` decide whether it formats help."""
     text = doc.strip().partition("\n")[2].strip()
     if _asked(words):
         text = "\n\n".join(map(_refilled, text.split("\n\n")))
@@ -77,7 +77,7 @@ def _asked(words: list[str]) -> bool:
 
 
 def _refilled(paragraph: str) -> str:
-    """Prose at the terminal's width, 100 at most; examples and tables as they stand."""
+    """Wrap prose at the terminal's width, at most 100; keep examples and tables unchanged."""
     if "  " in paragraph:
         return paragraph
     import shutil
@@ -98,8 +98,8 @@ def _formatter(words: list[str]) -> Any:
 
 
 def _unread(prog: str) -> argparse.HelpFormatter:
-    """A formatter for help that nobody asked for: argparse makes one for each argument.
+    """Return a formatter for help that is not shown: argparse makes one for each argument.
 
-    Without a width it would load shutil, 3 ms, to ask for the terminal's.
+    The fixed width avoids importing shutil, 3 ms, for the terminal's width.
     """
     return argparse.RawDescriptionHelpFormatter(prog, width=80)

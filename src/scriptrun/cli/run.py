@@ -154,7 +154,7 @@ def _data_arguments(add: Any) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    """Submit, and unless detached stream the log; the exit code."""
+    """Submit the run, stream its log unless detached, and return the exit code."""
     workspace = workspace_here.here()
     described = run_options.describe(args, workspace)
     submission = check.check(
@@ -163,7 +163,7 @@ def run(args: argparse.Namespace) -> int:
     submission.warnings += described.warnings
     if args.plan:
         return int(_loaded("terminal.plan_view").show(submission, workspace, args.json))
-    local_engine.allow_fork()  # one thread, and nothing else of ours runs here
+    local_engine.allow_fork()  # this process has a single thread
     workspace = workspace_here.made(workspace)
     experiment_registry.make(workspace, described.experiment)
     with spinner.telling("Taking snapshot"):
@@ -172,5 +172,5 @@ def run(args: argparse.Namespace) -> int:
 
 
 def _loaded(name: str) -> Any:
-    """What is not needed before the run has been started; it starts the sooner for that."""
+    """Import a module that is needed only after submission, so that runs start sooner."""
     return importlib.import_module(f"scriptrun.cli.{name}")

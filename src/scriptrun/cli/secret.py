@@ -48,7 +48,7 @@ def arguments(parser: Any) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    """Do what the verb says; the exit code."""
+    """Run the selected subcommand and return the exit code."""
     value, text = _VERBS[args.verb or "list"](args)
     if getattr(args, "json", False):
         output.as_json(value)
@@ -85,14 +85,14 @@ def _set(args: argparse.Namespace) -> tuple[Any, str]:
 
 
 def _kept_as(args: argparse.Namespace) -> str:
-    """The secret's name, or that of the workspace's own."""
+    """Return the name in the vault; workspace secrets have a name of their own."""
     return (
         vault.owned(workspace_here.existing().id, args.name) if args.workspace else str(args.name)
     )
 
 
 def _asked(name: str) -> str:
-    """The value, from a prompt that does not show it or from standard input, whole."""
+    """Read the value from a prompt that hides it, or all of standard input."""
     if sys.stdin is None:
         return ""
     if not sys.stdin.isatty():

@@ -12,10 +12,10 @@ if TYPE_CHECKING:
 
 
 def arguments(parser: Any) -> None:
-    """There are none."""
+    """Add no arguments."""
 
 
 def run(args: argparse.Namespace) -> int:
-    """Print the version; the exit code."""
+    """Print the version and return the exit code."""
     print(f"scriptrun {scriptrun.__version__}")
     return 0

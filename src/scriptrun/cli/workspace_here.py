@@ -1,4 +1,4 @@
-"""The workspace that a command means: one that is there, or the one that its first run makes."""
+"""The workspace of a command: an existing one, or the one that the first run creates."""
 
 from __future__ import annotations
 
@@ -11,10 +11,10 @@ from scriptrun.spec.errors import WorkspaceException
 
 
 def here() -> Workspace:
-    """The workspace of the current directory, else the one that would be made; nothing is written.
+    """Return the workspace of the current directory, else one that is yet to be created.
 
-    ``is_made`` tells the two apart and ``made`` makes the second. Raises WorkspaceException for a
-    workspace that cannot be read.
+    Writes nothing: ``exists`` tells the two apart, and ``create_if_missing`` creates the second.
+    Raises WorkspaceException for an unreadable workspace.
     """
     named = os.environ.get("SCRIPTRUN_WORKSPACE")
     if named:
@@ -35,7 +35,7 @@ def _cwd() -> Path:
 
 
 def existing() -> Workspace:
-    """The workspace of the current directory. Raises WorkspaceException where there is none."""
+    """Return the workspace of the current directory. Raises WorkspaceException if none exists."""
     found = here()
     if is_made(found):
         return found
@@ -47,7 +47,7 @@ def existing() -> Workspace:
 
 
 def made(workspace: Workspace) -> Workspace:
-    """The workspace itself, made now (and said so) if it is not there yet."""
+    """Return the workspace; create it first, with a message, if it does not exist yet."""
     if is_made(workspace):
         return workspace
     real = Workspace.create(workspace.name, path=workspace.root, exist_ok=True)
@@ -56,15 +56,15 @@ def made(workspace: Workspace) -> Workspace:
 
 
 def is_made(workspace: Workspace) -> bool:
-    """Whether the workspace is there, and not only to be."""
+    """Whether the workspace exists, as opposed to one that is yet to be created."""
     return bool(workspace.id)
 
 
 def is_one(root: Path) -> bool:
-    """Whether ``root`` holds a workspace."""
+    """Whether ``root`` contains a workspace."""
     return (root / ".scriptrun" / "workspace.json").exists()
 
 
 def named_by_variable() -> bool:
-    """Whether SCRIPTRUN_WORKSPACE names the workspace outright."""
+    """Whether SCRIPTRUN_WORKSPACE selects the workspace."""
     return bool(os.environ.get("SCRIPTRUN_WORKSPACE"))

@@ -1,4 +1,4 @@
-"""Sections to and from the camelCase values of ``.runconfig`` files: one mapper for all of them."""
+"""Convert sections to and from the camelCase values of ``.runconfig`` files."""
 
 from __future__ import annotations
 
@@ -31,12 +31,12 @@ def camel(name: str) -> str:
 
 @functools.cache
 def keys_of(kind: Any) -> dict[str, str]:
-    """Key in the file to field name, in the file's order."""
+    """The field names by their keys in the file, in the file's order."""
     return {kind.wire_names.get(name, camel(name)): name for name in kind.fields}
 
 
 def to_wire(value: Any) -> Any:
-    """``value`` as what a file holds: sections as dicts with camelCase keys, objects by name."""
+    """``value`` as a file stores it: sections as dicts with camelCase keys, objects by name."""
     if isinstance(value, Section):
         kind: Any = type(value)
         return {
@@ -57,10 +57,10 @@ def to_wire(value: Any) -> Any:
 
 
 def from_wire(section: S, data: Any, where: str, problems: list[str]) -> S:
-    """Set in ``section`` what ``data`` holds; what does not fit becomes a sentence in ``problems``.
+    """Set the fields of ``section`` from ``data``; add a sentence to ``problems`` for each misfit.
 
-    ``where`` is the path down to here, as ``environment.docker.``; keys that are missing, or null
-    where null says nothing, keep their default.
+    ``where`` is the path of this section, e.g. ``environment.docker.``. Keys that are missing, or
+    null where the field does not allow it, keep their default.
     """
     if data is None:
         return section
@@ -81,7 +81,7 @@ def from_wire(section: S, data: Any, where: str, problems: list[str]) -> S:
 
 
 def convert(value: Any, kind: Any, where: str, problems: list[str]) -> Any:  # noqa: PLR0911
-    """``value`` as a ``kind``; None and a sentence in ``problems`` where it is none."""
+    """Convert ``value`` to ``kind``; None, with a sentence in ``problems``, if it cannot be."""
     if value is None or kind in (typing.Any, object):
         return plain(value)
     origin = typing.get_origin(kind)
@@ -147,7 +147,7 @@ def _kinds(kind: Any) -> dict[str, Any]:
 
 
 def _fitting(kind: Any, value: Any) -> Any:
-    """Of a union, the list or dict where ``value`` is one, else what stands first."""
+    """The member of a union to convert to: the list or dict if ``value`` is one, else the first."""
     kinds = [each for each in typing.get_args(kind) if each is not type(None)]
     same = [each for each in kinds if typing.get_origin(each) is type(value)]
     return (same or kinds)[0]

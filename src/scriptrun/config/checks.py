@@ -1,4 +1,4 @@
-"""What is wrong with a ScriptRunConfig: all of it at once, as sentences; nothing is looked up."""
+"""Check a ScriptRunConfig and list all problems at once, without looking anything up."""
 
 from __future__ import annotations
 
@@ -22,12 +22,12 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
 
-#: gives an argument that is data its text, or None for what is no data
+#: returns the text of an argument that is data, or None for any other argument
 Resolve = Callable[[object], str | None]
 
 
 def problems(config: ScriptRunConfig, resolve: Resolve | None = None) -> list[str]:
-    """All that is wrong with ``config``; an empty list where it can be described."""
+    """All problems of ``config``; an empty list if it is valid."""
     if not isinstance(config, ScriptRunConfig):
         return [f"expected a ScriptRunConfig, not {_what(config)}"]
     run = config.run_config
@@ -45,7 +45,7 @@ def problems(config: ScriptRunConfig, resolve: Resolve | None = None) -> list[st
 
 
 def chosen(config: ScriptRunConfig) -> tuple[Any, Any]:
-    """Script and command: what ScriptRunConfig has beats what its run_config has."""
+    """The script and command: those of ScriptRunConfig, else those of its run_config."""
     if config.script or config.command:
         return config.script, config.command
     return config.run_config.script, config.run_config.command
@@ -58,7 +58,7 @@ def arguments(config: ScriptRunConfig) -> Any:
 
 
 def names_data(config: object) -> bool:
-    """Whether the job may ask for data: an object, a section, or a text that refers to some."""
+    """Whether the job may use data: as an object, a section, or a string that refers to data."""
     if not isinstance(config, ScriptRunConfig) or not isinstance(
         config.run_config, RunConfiguration
     ):
@@ -79,7 +79,7 @@ def _refers(value: object) -> bool:
 
 
 def is_plain(value: object) -> bool:
-    """Whether an argument needs nobody's help to become text."""
+    """Whether an argument converts to text by itself, without resolving data."""
     if value is None or isinstance(value, str | bool | int | float | os.PathLike):
         return True
     import numbers  # numpy's scalars are registered there
@@ -176,7 +176,7 @@ _CAUSE = re.compile(r"preempted|node-lost|time-limit|exit:[1-9]\d{0,2}|signal:SI
 
 
 def causes(config: ScriptRunConfig) -> list[str]:
-    """For which causes the run is started again: a list, or a text with commas."""
+    """The causes for which a run is retried, given as a list or a comma-separated string."""
     on = config.retry_on
     return [each.strip() for each in on.split(",")] if isinstance(on, str) else list(on)
 

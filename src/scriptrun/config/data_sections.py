@@ -62,7 +62,7 @@ class DataPath(Section):
 
 
 class Uri(Section):
-    """A file or folder by its address."""
+    """A file or folder by its URL."""
 
     path: str | None = None
     is_file: bool = False
@@ -72,7 +72,7 @@ class Uri(Section):
 
 
 class DataLocation(Section):
-    """Where data lies: a dataset, a path on a datastore, or an address."""
+    """The location of data: a dataset, a path on a datastore, or a URL."""
 
     dataset: Dataset | None = None
     data_path: DataPath | None = None
@@ -88,7 +88,7 @@ class DataLocation(Section):
 
 
 class Data(Section):
-    """One named input: where it lies and how it reaches the job (direct, mount or download)."""
+    """One named input: its location and how the job gets it (direct, mount or download)."""
 
     data_location: DataLocation | None = None
     create_output_directories: bool | None = None
@@ -148,7 +148,7 @@ class MountOptions(Section):
 
 
 class DatasetRegistrationOptions(Section):
-    """What is done to an output before it is registered."""
+    """Transformations applied to an output before it is registered."""
 
     additional_transformation: str | None = None
 
@@ -180,7 +180,7 @@ class RegistrationOptions(Section):
 
 
 class OutputOptions(Section):
-    """Everything else about an output."""
+    """Further options of an output: its path, registration, upload and mount."""
 
     path_on_compute: str | None = None
     registration_options: RegistrationOptions | None = None

@@ -1,4 +1,4 @@
-"""From a ScriptRunConfig to everything that a JobSpec needs of it; nothing is looked up."""
+"""Turn a ScriptRunConfig into all that a JobSpec needs, without looking anything up."""
 
 from __future__ import annotations
 
@@ -29,12 +29,12 @@ __all__ = ["Described", "describe", "problems", "run_definition", "variables"]
 
 
 class Described(Value):
-    """What a configuration says, in the words of JobSpec.
+    """A validated configuration, with the field names of JobSpec.
 
-    ``target`` is the name or object that the user gave ("local" where none); ``script`` is as the
-    user wrote it; ``variables`` are the environment's, then those of run_config; ``docker`` says
-    whether a container is wanted; ``resume_from`` is the object that the user gave, or None.
-    ``environment`` of kind INTERPRETER without an interpreter leaves the choice to the caller.
+    ``target`` is the user's name or object (default: "local"); ``script`` is as the user wrote it;
+    ``variables`` are the environment's, then those of run_config; ``docker`` is whether the job
+    requests a container; ``resume_from`` is the user's object, or None. An ``environment`` of kind
+    INTERPRETER without an interpreter leaves the choice to the caller.
     """
 
     source_directory: str
@@ -56,10 +56,10 @@ class Described(Value):
 
 
 def describe(config: ScriptRunConfig, resolve: Resolve | None = None) -> Described:
-    """Everything that ``config`` says, checked.
+    """Check ``config`` and describe its job.
 
-    ``resolve`` gives the text of an argument that is data (None for what is none). Raises
-    RunConfigurationException with all that is wrong.
+    ``resolve`` returns the text of an argument that is data, None for any other. Raises
+    RunConfigurationException with all problems.
     """
     refuse(problems(config, resolve))
     run = config.run_config
@@ -89,7 +89,7 @@ def describe(config: ScriptRunConfig, resolve: Resolve | None = None) -> Describ
 
 
 def _retry(config: ScriptRunConfig) -> dict[str, Any]:
-    """When the run is started again; {} for never."""
+    """``JobSpec.retry``: the limit and the causes; {} for no retries."""
     if not config.retries:
         return {}
     causes = checks.causes(config)
@@ -112,7 +112,7 @@ def _value(value: Any, resolve: Resolve | None) -> str:
 
 
 def _declared(config: ScriptRunConfig, script: Any) -> Environment:
-    """The environment that was chosen; where none was, the one of the script's own header."""
+    """The environment that the user chose, else the one in the script's inline metadata."""
     chosen: Environment = config.run_config.environment
     if not script or was_chosen(chosen):
         return chosen
@@ -126,12 +126,12 @@ def _declared(config: ScriptRunConfig, script: Any) -> Environment:
 
 
 def _has_header(path: str) -> bool:
-    """Whether it is worth a closer look: reading headers takes more than most scripts need."""
+    """Whether the script may have inline metadata: a cheap test before parsing it."""
     try:
         with open(path, "rb") as handle:
             return b"# /// script" in handle.read()
     except OSError:
-        return False  # whoever looks for the script says so
+        return False  # the check for the script reports it
 
 
 def run_definition(
@@ -141,9 +141,9 @@ def run_definition(
     command: str | None,
     environment: Environment | None = None,
 ) -> dict[str, Any]:
-    """The run configuration as ``get_details()['runDefinition']`` shows it: no secret in it.
+    """The run configuration as ``get_details()['runDefinition']`` shows it, without secrets.
 
-    ``environment`` stands in the place of its own.
+    ``environment`` replaces the configuration's environment.
     """
     chosen = environment or run.environment
     made: dict[str, Any] = {**to_wire(run), "environment": to_wire(chosen)}

@@ -19,7 +19,7 @@ class MpiConfiguration(Section):
 
 
 class PyTorchConfiguration(Section):
-    """A PyTorch job: ``process_count`` processes in all (None: one a node) on ``node_count`` nodes.
+    """A PyTorch job: ``process_count`` processes (None: one per node) on ``node_count`` nodes.
 
     ``communication_backend`` is "Nccl" or "Gloo"; RunConfigurationException for others.
     """

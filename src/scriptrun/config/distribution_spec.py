@@ -1,4 +1,4 @@
-"""What a RunConfiguration says about nodes and processes."""
+"""The nodes and processes of a RunConfiguration: its Distribution, and checks of it."""
 
 from __future__ import annotations
 
@@ -15,9 +15,9 @@ _TENSORFLOW = frozenset({"parameterserver"})
 
 
 def distribution(config: RunConfiguration) -> Distribution:
-    """How many processes run where. ``config.node_count`` counts, whatever the sections say.
+    """How many processes run on how many nodes; ``config.node_count`` overrides the sections.
 
-    For "pytorch", ``processes`` is None where the user left it to one process a node.
+    For "pytorch", ``processes`` is None if the user did not set it: one process per node.
     """
     communicator, nodes = str(config.communicator).lower(), config.node_count
     if communicator in _MPI:
@@ -39,7 +39,7 @@ def _pytorch(config: RunConfiguration, backend: str, nodes: int) -> Distribution
 
 
 def problems(config: RunConfiguration) -> list[str]:
-    """What is wrong with nodes and processes, as sentences."""
+    """The problems with nodes and processes, as sentences."""
     found = [_not_positive("node_count", config.node_count)]
     communicator = str(config.communicator).lower()
     if communicator in _MPI:
@@ -59,7 +59,7 @@ def problems(config: RunConfiguration) -> list[str]:
 
 
 def notes(config: RunConfiguration) -> list[str]:
-    """What the user should know: node counts in sections that do not count."""
+    """Notes for the user: node counts in sections that run_config.node_count overrides."""
     communicator = str(config.communicator).lower()
     inner = {
         "mpi.node_count": config.mpi.node_count if communicator in _MPI else None,

@@ -1,4 +1,4 @@
-"""What can be known to be wrong with a container before anything is built or pulled."""
+"""Checks of a container's settings before anything is built or pulled."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ _KINDS = ("local", "git")
 
 
 def problems(section: DockerSection, job: DockerConfiguration | None = None) -> list[str]:
-    """Every reason, as sentences, why no container can be made of what was written."""
+    """The problems with the container settings, as sentences."""
     found = [*_of_image(section.base_image), *_of_context(section.build_context)]
     for source in filter(None, (section, job)):
         found += _of_size(source.shm_size)

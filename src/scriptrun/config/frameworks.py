@@ -1,8 +1,8 @@
-"""The frameworks that have Estimators of their own: versions, and the environments of these."""
+"""The frameworks with their own Estimators: their versions and environments."""
 
 from __future__ import annotations
 
-#: framework to the version taken where none is named, and all that there are
+#: by framework: the default version, and all versions
 VERSIONS: dict[str, tuple[str, tuple[str, ...]]] = {
     "PyTorch": ("1.4", ("1.0", "1.1", "1.2", "1.3", "1.4", "1.5", "1.6")),
     "TensorFlow": ("1.13", ("1.10", "1.12", "1.13", "2.0", "2.1", "2.2", "2.3")),
@@ -19,5 +19,5 @@ def curated_name(framework: str, version: str, gpu: bool) -> str:
 
 
 def environment_name(framework: str) -> str:
-    """What the environment of an Estimator is called; ``framework`` is "" for a plain one."""
+    """The name of an Estimator's environment; ``framework`` is "" for a plain Estimator."""
     return f"{framework.lower()}-estimator" if framework else "estimator"

@@ -1,4 +1,4 @@
-"""What each node or rank of a job must be given: CPUs, GPUs, memory."""
+"""The CPUs, GPUs and memory that each node or rank of a job requests."""
 
 from __future__ import annotations
 
@@ -14,14 +14,14 @@ if TYPE_CHECKING:
 
 _SIZE = re.compile(r"(\d+(?:\.\d+)?)\s*([KMGT]?)I?B?", re.IGNORECASE)
 _POWERS = {"": 0, "K": 10, "M": 20, "G": 30, "T": 40}
-#: what can be asked for, for each node by this name, for each rank with _per_process behind it
+#: the resources; NAME is per node, NAME_per_process per rank
 NAMES = ("cpus", "gpus", "memory")
 #: which GPUs of its node a rank sees: all of them, or its own share
 BINDINGS = ("node", "process")
 
 
 def of(config: ScriptRunConfig) -> dict[str, Any]:
-    """``JobSpec.resources``: what a node is asked for, and nothing else; memory in bytes."""
+    """``JobSpec.resources``: the requested amounts per node, memory in bytes."""
     ranks = _ranks(distribution_spec.distribution(config.run_config))
     found: dict[str, Any] = {}
     for name in NAMES:
@@ -38,14 +38,14 @@ def _count(name: str, value: Any) -> int | None:
 
 
 def _ranks(spread: Distribution) -> dict[str, int]:
-    """How many ranks of a node, at most, need each of the resources; servers need no GPU."""
+    """The maximum number of ranks per node that use each resource; servers use no GPU."""
     servers = -(-int(spread.settings.get("parameter_servers", 0)) // spread.nodes)
     each = spread.processes_per_node
     return {"cpus": each + servers, "gpus": each, "memory": each + servers}
 
 
 def size_of(value: object) -> int | None:
-    """A number of bytes, or a text such as ``16G`` (powers of 1024), in bytes; None for neither."""
+    """Bytes from a number or a string such as ``16G`` (powers of 1024); None if invalid."""
     if isinstance(value, int) and not isinstance(value, bool):
         return value
     match = _SIZE.fullmatch(value.strip()) if isinstance(value, str) else None
@@ -53,7 +53,7 @@ def size_of(value: object) -> int | None:
 
 
 def problems(config: ScriptRunConfig) -> list[str]:
-    """What is wrong with them, as sentences."""
+    """The problems with the requested resources, as sentences."""
     found = []
     for name in NAMES:
         a_node, a_rank = getattr(config, name), getattr(config, f"{name}_per_process")
@@ -61,7 +61,8 @@ def problems(config: ScriptRunConfig) -> list[str]:
         found += _bad(name, f"{name}_per_process", a_rank, "process")
         if a_node is not None and a_rank is not None:
             found.append(
-                f"{name}={a_node!r} and {name}_per_process={a_rank!r} cannot be used together"
+                f"{name}={a_node!r} and {name}_per_process={a_rank!r} cannot be used "
+                "together"
             )
     if config.gpu_binding not in BINDINGS:
         found.append(

@@ -1,4 +1,4 @@
-"""RunConfiguration: everything that a job is run with, in sections as in a ``.runconfig`` file."""
+"""RunConfiguration: all settings of a job, in sections as in a ``.runconfig`` file."""
 
 from __future__ import annotations
 
@@ -33,12 +33,12 @@ DEFAULT_ENVIRONMENT = "default-environment"
 
 
 def default_environment() -> Environment:
-    """The environment of a job for which none was chosen."""
+    """The environment of a job that does not set one."""
     return Environment(DEFAULT_ENVIRONMENT)
 
 
 class RunConfiguration(Section):
-    """The settings of a job; every field can be set until it is submitted.
+    """The settings of a job; you can change every field until you submit it.
 
     ``target`` is a name or a compute target; ``communicator`` is "None", "ParameterServer",
     "IntelMpi", "OpenMpi", "Nccl" or "Gloo"; ``max_run_duration_seconds`` None means no limit.
@@ -98,7 +98,7 @@ class RunConfiguration(Section):
 
     @property
     def auto_prepare_environment(self) -> bool:
-        """Old code sets it; environments are always prepared."""
+        """For old code: environments are always prepared."""
         return True
 
     @auto_prepare_environment.setter
@@ -111,9 +111,9 @@ class RunConfiguration(Section):
     def load(path: str | os.PathLike[str], name: str | None = None) -> RunConfiguration:
         """The run configuration ``name`` of the project directory ``path``, or the file ``path``.
 
-        A name is looked for in ``.azureml``, ``aml_config`` and the directory itself, with and
-        without ``.runconfig``. Raises RunConfigurationException for a file that is missing or bad;
-        it names the file and the path in it.
+        A name is searched in ``.azureml``, ``aml_config`` and the directory itself, with and
+        without ``.runconfig``. Raises RunConfigurationException for a file that is missing or
+        malformed, naming the file and the keys.
         """
         return runconfig_file.load(RunConfiguration(), path, name)
 
@@ -123,10 +123,11 @@ class RunConfiguration(Section):
         name: str | None = None,
         separate_environment_yaml: bool = False,
     ) -> None:
-        """Write ``.azureml/<name>.runconfig`` and its conda file below ``path`` (default: here).
+        """Write ``.azureml/<name>.runconfig`` and its conda file below ``path`` (default: ``.``).
 
         A ``path`` that ends in ``.runconfig`` is the file itself. With
-        ``separate_environment_yaml`` the environment stands beside it in ``environment.yml``.
+        ``separate_environment_yaml`` the environment is written next to it, to
+        ``environment.yml``.
         """
         runconfig_file.save(self, path, name, separate_environment_yaml)
 

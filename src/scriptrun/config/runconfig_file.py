@@ -1,4 +1,4 @@
-"""``.runconfig`` files: finding, reading and writing them."""
+"""Find, read and write ``.runconfig`` files."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ ENVIRONMENT_FILE_NAME = "environment.yml"
 
 
 def find(path: str | os.PathLike[str], name: str | None = None) -> str:
-    """The path of a run configuration file; RunConfigurationException says what there is."""
+    """The path of a run configuration file. Raises RunConfigurationException, with suggestions."""
     place = os.fspath(path)
     if name is None and os.path.isfile(place):
         return place
@@ -60,7 +60,7 @@ def _all_in(place: str) -> list[str]:
 
 
 def load(made: C, path: str | os.PathLike[str], name: str | None) -> C:
-    """Fill ``made`` with the run configuration in the file that ``find`` finds."""
+    """Fill ``made`` from the run configuration file that ``find`` returns."""
     place = find(path, name)
     shown = os.path.basename(place)
     data = _read(place)
@@ -81,7 +81,7 @@ def _read(place: str) -> Any:
 
 
 def _with_environment(data: Any, place: str) -> Any:
-    """``data`` with the environment read from the file beside it, where it names one."""
+    """``data`` with the environment from the separate file, if it refers to one."""
     if not isinstance(data, dict) or not isinstance(data.get("environment"), str):
         return data
     return {**data, "environment": _read(os.path.join(os.path.dirname(place), data["environment"]))}
@@ -104,7 +104,7 @@ def _read_conda_file(config: Section, place: str, inline: bool) -> None:
 
 
 def _roots(place: str) -> list[str]:
-    """Where a relative conda file may lie: the project's root first, then beside the file."""
+    """The folders that a relative conda file may be in."""
     folder = os.path.dirname(os.path.abspath(place))
     if os.path.basename(folder) in FOLDERS:
         return [folder, os.path.dirname(folder)]
@@ -153,7 +153,7 @@ def _save_conda(config: Section, place: str, root: str) -> str | None:
     if os.path.basename(name) != CONDA_FILE_NAME:
         if _holds(os.path.join(root, name), python.conda_dependencies):
             return name
-        name = inside  # the file is the user's own: it is not written over
+        name = inside  # do not overwrite the user's own file
     python.conda_dependencies.save_to_file(root, name)
     return name
 

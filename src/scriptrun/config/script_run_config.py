@@ -24,33 +24,34 @@ Distributed = MpiConfiguration | PyTorchConfiguration | TensorflowConfiguration
 
 
 class Overruled(Value):
-    """An argument that the given run_config overrules, and both values."""
+    """An argument that run_config overrules, with both values."""
 
     argument: str
     given: Any
     standing: Any
 
     def __str__(self) -> str:
-        return f"{self.argument}={_short(self.given)} (run_config has {_short(self.standing)})"
+        effective = _short(self.standing)
+        return f"{self.argument}={_short(self.given)} (run_config has {effective})"
 
 
 class ScriptRunConfig:
-    """A script or command in a source directory, and all that it is run with.
+    """A script or command in a source directory, with all its settings.
 
-    ``source_directory`` is copied when the job is submitted; ``script`` is relative to it.
-    ``arguments`` is a flat list of texts, numbers, paths, None and data (a text is split as a shell
-    would). ``command`` (a shell line, or a list joined by blanks) stands instead of script and
+    ``source_directory`` is copied when you submit the job; ``script`` is relative to it.
+    ``arguments`` is a flat list of strings, numbers, paths, None and data (a string is split as a
+    shell would). ``command`` (a shell line, or a list joined by spaces) replaces script and
     arguments. ``compute_target`` is a name or a compute target (default: this machine).
     ``max_run_duration_seconds`` None means no limit. ``resume_from`` is a Run or a DataPath whose
     files the script gets as ``--resume-from PATH``.
 
-    ``run_config`` is live: what is set there until submission counts. Where one is given together
-    with compute_target, environment, distributed_job_config, docker_runtime_config or
-    max_run_duration_seconds, it wins; one warning names what it overrules, and ``overruled`` lists
-    it. Nothing is looked up here: a bad job is refused, with all reasons, when it is submitted.
+    You can change ``run_config`` until you submit the job. If you pass one together with
+    compute_target, environment, distributed_job_config, docker_runtime_config or
+    max_run_duration_seconds, it wins; a warning names the overruled arguments, and ``overruled``
+    lists them. Nothing is looked up here: submitting an invalid job fails with all problems.
 
-    A name that it does not have can be set, as in v1, and means nothing; a warning says so, with
-    the name that was probably meant. A subclass may have more of its own.
+    As in v1, you can set unknown attributes, without effect; a warning suggests the closest name.
+    A subclass may add its own attributes.
     """
 
     #: the module that checks and starts what this describes
@@ -65,28 +66,27 @@ class ScriptRunConfig:
     docker_runtime_config: DockerConfiguration | None
     overruled: tuple[Overruled, ...]
     run_config: RunConfiguration
-    #: as whom an Azure cluster runs the job; taken, and without meaning here
+    #: the identity that an Azure cluster runs the job with; accepted, without effect
     identity: Any = None
-    #: how often a failed run is started again (the SDK v1 had nothing of the kind)
+    #: how often a failed run is retried (not in the SDK v1)
     retries: int = 0
-    #: for which causes: ``preempted``, ``node-lost``, ``time-limit``, ``exit:75``,
+    #: the causes to retry: ``preempted``, ``node-lost``, ``time-limit``, ``exit:75``,
     #: ``signal:SIGBUS``
     retry_on: tuple[str, ...] = ("preempted", "node-lost")
-    #: seconds before its time limit at which a job gets SIGTERM, to save; it is then started again
-    #: while retries are left
+    #: send SIGTERM this many seconds before the time limit, so that the job can save; it is then
+    #: retried while retries are left
     warn_before_seconds: float | None = None
-    #: what each node must give: whole CPUs, GPUs, and memory in bytes or as ``16G``; None: nothing
-    #: is asked for
+    #: resources per node: whole CPUs, GPUs, and memory in bytes or as ``16G``; None: no request
     cpus: int | None = None
     gpus: int | None = None
     memory: int | str | None = None
-    #: the same for each rank, instead: a node gives as much as its ranks need together
+    #: the same per rank instead; a node provides the sum for its ranks
     cpus_per_process: int | None = None
     gpus_per_process: int | None = None
     memory_per_process: int | str | None = None
     #: which GPUs of its node a rank sees: all ("node"), or its own share ("process")
     gpu_binding: str = "node"
-    #: what the SDK v1 took for a duration that nobody wrote; scriptrun takes no limit
+    #: the SDK v1's default duration; scriptrun has no default limit
     MAX_DURATION_SECONDS_DEFAULT = 2592000
 
     def __init__(
@@ -103,7 +103,7 @@ class ScriptRunConfig:
         command: Any = None,
         docker_runtime_config: DockerConfiguration | None = None,
     ) -> None:
-        # not one by one: that would ask of each whether it is known
+        # set directly: __setattr__ would check each name
         self.__dict__.update(
             source_directory="." if source_directory is None else source_directory,
             script=script,
@@ -158,7 +158,7 @@ class ScriptRunConfig:
         return f"ScriptRunConfig(source_directory={self.source_directory!r}, {what})"
 
 
-#: what is only taken when it is made, and what to set afterwards
+#: the arguments that only the constructor reads, and what to set instead later
 _ONCE = {
     "distributed_job_config": "framework, communicator, node_count and mpi, pytorch or tensorflow "
     "of run_config",
@@ -169,13 +169,13 @@ _ONCE = {
 
 def _is_known(config: ScriptRunConfig, name: str) -> bool:
     if type(config) is not ScriptRunConfig:
-        return True  # a subclass has what it wants to have
+        return True  # a subclass may have any attributes
     has = name in config.__dict__ or name[:1] == "_" or hasattr(ScriptRunConfig, name)
     return has and name not in _ONCE
 
 
 def _unknown(name: str) -> str:
-    """What to say of a name that was set and means nothing."""
+    """The warning for setting a name that has no effect."""
     instead = f"run_config.{name}" if name in RunConfiguration.fields else _ONCE.get(name, "")
     if instead:
         return f"Setting {name!r} on a ScriptRunConfig has no effect; set {instead}."
@@ -230,7 +230,7 @@ def _standing(config: Any) -> dict[str, Any]:
 
 
 def distributed_in(config: RunConfiguration) -> Distributed | None:
-    """The section of ``config`` that says how the job is distributed, by its communicator."""
+    """The section of ``config`` that distributes the job, by its communicator."""
     by_communicator: dict[str, Distributed] = {
         "intelmpi": config.mpi,
         "openmpi": config.mpi,
@@ -243,7 +243,7 @@ def distributed_in(config: RunConfiguration) -> Distributed | None:
 
 
 def _same(value: Any, other: Any) -> bool:
-    """Whether two values mean the same; a compute target and its name do."""
+    """Whether two values mean the same; a compute target equals its name."""
     if isinstance(value, str) or isinstance(other, str):
         return bool(getattr(value, "name", value) == getattr(other, "name", other))
     return bool(value == other)

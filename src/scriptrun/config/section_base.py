@@ -1,4 +1,4 @@
-"""What the parts of a configuration share: named fields with defaults, and nothing beside them.
+"""The base of configuration sections: named fields with defaults, and no other attributes.
 
 A subclass lists its fields as annotated class attributes, in the order in which a ``.runconfig``
 file has them. (Dataclasses would do the same at ten times the start-up cost.)
@@ -15,19 +15,19 @@ if TYPE_CHECKING:
 
 
 class Section:
-    """A part of a configuration: only the fields that it names can be read and set.
+    """A section of a configuration: only its declared fields can be read and set.
 
-    A known field takes any value; an unknown name raises AttributeError and names the nearest.
-    ``_x`` is another spelling of the field ``x``, as old code has it. Equal by content.
+    A field accepts any value; an unknown name raises AttributeError and suggests the closest one.
+    ``_x`` is an alias of the field ``x``, for old code. Equal by content.
     """
 
-    #: field name to default, in the order of the file
+    #: defaults by field name, in the order of the file
     fields: ClassVar[dict[str, object]] = {}
-    #: fields whose key in a file is not just their name in camelCase
+    #: keys in the file of fields whose key is not their name in camelCase
     wire_names: ClassVar[dict[str, str]] = {}
     #: fields that are read from a file but not written
     unwritten: ClassVar[frozenset[str]] = frozenset()
-    #: keys of old files that are read and mean nothing any more
+    #: keys of old files that are ignored
     ignored_keys: ClassVar[frozenset[str]] = frozenset()
 
     def __init_subclass__(cls) -> None:
@@ -63,7 +63,7 @@ class Section:
         return AttributeError(f"{type(self).__name__} has no attribute {name!r}{near}")
 
     def values(self) -> dict[str, Any]:
-        """The fields and what they hold."""
+        """The fields and their values."""
         return {name: self.__dict__[name] for name in self.fields}
 
     def __eq__(self, other: object) -> bool:

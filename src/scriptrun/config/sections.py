@@ -18,7 +18,7 @@ else:
 
 
 def words(options: Any) -> list[str]:
-    """Options for the container tool: a list of words, or one line as a shell would read it.
+    """Options for the container tool as a list; one string is split as a shell would.
 
     Raises RunConfigurationException for a line whose quotes are not closed.
     """
@@ -34,10 +34,10 @@ def words(options: Any) -> list[str]:
 
 
 class DockerConfiguration(Section):
-    """Whether the job runs in a container, and how that is started.
+    """Whether the job runs in a container, and the container's options.
 
-    ``shm_size`` is Docker's notation ("2g"); ``arguments`` go to ``docker run`` as they are;
-    a line of them is split as a shell would.
+    ``shm_size`` uses Docker's notation ("2g"); ``arguments`` are passed to ``docker run``; a string
+    of them is split as a shell would.
     """
 
     use_docker: bool = False
@@ -61,7 +61,7 @@ class DockerConfiguration(Section):
 
 
 class HistoryConfiguration(Section):
-    """What a run keeps. Kept for old files: scriptrun always keeps outputs, logs and snapshot."""
+    """What a run records. For old files: scriptrun always stores outputs, logs and snapshot."""
 
     output_collection: bool = True
     snapshot_project: bool = True
@@ -93,7 +93,7 @@ class ParallelTaskConfiguration(Section):
 
 
 class AmlComputeConfiguration(Section):
-    """A cluster made for one run: the size of its machines, and how many at most."""
+    """A cluster created for one run: its VM size and maximum number of nodes."""
 
     vm_size: str | None = None
     vm_priority: str | None = None

@@ -1,4 +1,4 @@
-"""YAML in and out: errors as sentences, texts kept as they were written, the layout of the SDK."""
+"""Load and dump YAML: readable errors, scalars with their original text, the SDK's layout."""
 
 from __future__ import annotations
 
@@ -15,23 +15,23 @@ if TYPE_CHECKING:
 
 
 class Plain(str):
-    """An unquoted number, date or truth value: its text as written, and its value.
+    """An unquoted number, date or boolean: its text as written, and its value.
 
-    A field that wants text gets "3.10" from ``3.10``, not "3.1".
+    A string field gets "3.10" from ``3.10``, not "3.1".
     """
 
     value: Any
 
     @classmethod
     def of(cls, text: str, value: Any) -> Plain:
-        """The scalar ``text``, which YAML reads as ``value``."""
+        """The scalar ``text``, which YAML parses as ``value``."""
         made = cls(text)
         made.value = value
         return made
 
 
 def plain(value: Any) -> Any:
-    """``value`` with all Plain scalars in it replaced by what YAML reads them as."""
+    """``value`` with all plain scalars replaced by their values."""
     if isinstance(value, Plain):
         return value.value
     if isinstance(value, dict):
@@ -40,12 +40,12 @@ def plain(value: Any) -> Any:
 
 
 def load(text: str, where: str) -> Any:
-    """The value of YAML or JSON ``text``; RunConfigurationException says where it is broken."""
+    """Load YAML or JSON ``text``. Raises RunConfigurationException with the invalid position."""
     if text.lstrip().startswith("{"):
         try:
             return json.loads(text)
         except ValueError:
-            pass  # YAML's own flow syntax, or broken: its parser says where
+            pass  # YAML flow syntax, or malformed: the YAML parser reports where
     import yaml
 
     try:
@@ -57,7 +57,7 @@ def load(text: str, where: str) -> Any:
 
 
 def dump(value: Any) -> str:
-    """``value`` as YAML: keys in their order, nothing for null, lists not indented."""
+    """``value`` as YAML: keys in order, empty for null, lists not indented."""
     import yaml
 
     text: str = yaml.dump(
@@ -72,7 +72,7 @@ def dump(value: Any) -> str:
 
 
 def write(path: str | os.PathLike[str], text: str) -> None:
-    """Write ``text`` at ``path`` whole or not at all, making its directory where it is missing."""
+    """Write ``text`` to ``path`` atomically, creating its directory if necessary."""
     place = os.fspath(path)
     os.makedirs(os.path.dirname(place) or ".", exist_ok=True)
     files.write_atomic(place, text.encode("utf-8"))
@@ -90,7 +90,7 @@ def _loader() -> Any:
     import yaml
 
     class Loader(yaml.SafeLoader):
-        """Keeps the text of what YAML reads as a number, a date or a truth value."""
+        """Preserves the text of numbers, dates and booleans."""
 
     def keep(read: Any) -> Any:
         return lambda self, node: Plain.of(node.value, read(self, node))
@@ -106,7 +106,7 @@ def _dumper() -> Any:
     import yaml
 
     class Dumper(yaml.SafeDumper):
-        """Writes null as nothing, and no anchors."""
+        """Writes null as an empty scalar, and no anchors."""
 
         def ignore_aliases(self, data: Any) -> bool:
             return True
@@ -115,7 +115,7 @@ def _dumper() -> Any:
         return dumper.represent_scalar("tag:yaml.org,2002:null", "")
 
     def text(dumper: Any, value: str) -> Any:
-        # PyYAML writes a next-line character as it is, and reads it as a blank: it must be escaped
+        # PyYAML writes a next-line character unescaped, but reads it as a space
         style = '"' if "\x85" in value else None
         return dumper.represent_scalar("tag:yaml.org,2002:str", value, style=style)
 

@@ -1,4 +1,4 @@
-"""``Dataset``: making datasets of files and tables, and getting registered ones back."""
+"""``Dataset``: create datasets from files and tables, and get registered ones."""
 
 from __future__ import annotations
 
@@ -22,9 +22,9 @@ __all__ = [
 
 
 def of_input(workspace: Home, inputs: list[dict[str, Any]], name: str) -> Any:
-    """The dataset of the input ``name`` of a job: with the very files that were pinned.
+    """The dataset of a job's input ``name``, with exactly the files that were pinned.
 
-    Of an old data reference, whose files nobody listed, those that are there now.
+    An old data reference pins no files, so its dataset has the current ones.
     """
     wanted = next(each for each in inputs if each["name"] == name)
     if wanted.get("dataset"):
@@ -34,8 +34,8 @@ def of_input(workspace: Home, inputs: list[dict[str, Any]], name: str) -> Any:
 
 
 class Dataset(AbstractDataset):
-    """``Dataset.File`` makes datasets of files; ``get_by_name``, ``get_by_id`` and ``get_all``
-    give registered ones.
+    """``Dataset.File`` creates datasets from files; ``get_by_name``, ``get_by_id`` and ``get_all``
+    return registered ones.
     """
 
     kind = "dataset"

@@ -1,4 +1,4 @@
-"""``Datastore``: registering named places for files in a workspace, and getting them back."""
+"""``Datastore``: register named file stores in a workspace, and get them back."""
 
 from __future__ import annotations
 
@@ -31,11 +31,11 @@ __all__ = ["DataPath", "DataReference", "Datastore"]
     "Use register_azure_data_lake_gen2, or another store with an fsspec driver.",
 )
 class Datastore:
-    """``Datastore(workspace, name)`` is the datastore of that name (the default one without).
+    """``Datastore(workspace, name)`` is the datastore of that name (default: the default one).
 
-    A key or token that is given to a ``register_...`` call is kept for this user on this machine
-    (``scriptrun.store.secrets``), never in the workspace. Without one, credentials come from the
-    secret named by ``secret=``, the environment, or the provider's own login.
+    A key or token that you pass to a ``register_...`` method is stored as this user's secret on
+    this machine (``scriptrun.store.secrets``), never in the workspace. Otherwise credentials come
+    from the secret named by ``secret=``, the environment, or the provider's own login.
     """
 
     def __new__(  # type: ignore[misc]  # noqa: D102
@@ -45,7 +45,7 @@ class Datastore:
 
     @staticmethod
     def get(workspace: Home, datastore_name: str) -> AbstractDatastore:
-        """The datastore of that name. Raises DatastoreException where there is none."""
+        """The datastore of that name. Raises DatastoreException if it does not exist."""
         return datastore_classes.get(workspace, datastore_name)
 
     @staticmethod
@@ -63,9 +63,9 @@ class Datastore:
         path: str | os.PathLike[str],
         overwrite: bool = False,
     ) -> AbstractDatastore:
-        """A directory of this machine, or one that it has mounted.
+        """A directory of this machine, local or mounted.
 
-        Raises DatastoreException where there is no such directory.
+        Raises DatastoreException if the directory does not exist.
         """
         place = Path(path).expanduser().absolute()
         if not place.is_dir():
@@ -94,10 +94,10 @@ class Datastore:
     ) -> AbstractDatastore:
         """A container of Azure Blob Storage.
 
-        ``endpoint`` is the suffix of the cloud (``core.windows.net``) or a whole address.
-        ``secret`` names a secret that holds the account's key (one that begins with ``?`` or holds
-        ``sig=`` is a SAS token); ``anonymous`` reads a public container. Unless
-        ``skip_validation``, the container is asked for a first file.
+        ``endpoint`` is the suffix of the cloud (``core.windows.net``) or a full URL. ``secret``
+        names a secret with the account key (or a SAS token, which starts with ``?`` or contains
+        ``sig=``); ``anonymous`` reads a public container. Unless ``skip_validation`` is set, a
+        file is listed to validate the credentials.
         """
         record = {
             "class": "AzureBlob",
@@ -130,7 +130,7 @@ class Datastore:
         secret: str | None = None,
         **more: object,
     ) -> AbstractDatastore:
-        """A file system of Azure Data Lake Gen2; ``secret`` names one with the client's secret."""
+        """A file system of Azure Data Lake Gen2; ``secret`` names the client's secret."""
         record = {
             "class": "AzureDataLakeGen2",
             "container_name": filesystem,
@@ -160,9 +160,9 @@ class Datastore:
         *ignored: object,
         **more: object,
     ) -> AbstractDatastore:
-        """An Azure file share: kept by name; its files are reached by mounting it.
+        """An Azure file share, registered by name only: mount it to use its files.
 
-        With ``path=`` (where the share is mounted on this machine) it works as that directory.
+        With ``path=``, the folder where this machine mounts the share, it is a local datastore.
         """
         mounted = more.get("path")
         if mounted is not None:
@@ -189,9 +189,9 @@ class Datastore:
         anonymous: bool = False,
         overwrite: bool = False,
     ) -> AbstractDatastore:
-        """A bucket of Amazon S3, or of what speaks like it at ``endpoint``.
+        """A bucket of Amazon S3, or of an S3-compatible server at ``endpoint``.
 
-        ``root`` is a prefix that all paths start from; ``secret`` names one that holds
+        ``root`` is a prefix of all paths; ``secret`` names a secret with
         ``ACCESS_KEY_ID:SECRET_ACCESS_KEY``.
         """
         record = {
@@ -235,7 +235,7 @@ class Datastore:
         secret: str | None = None,
         overwrite: bool = False,
     ) -> AbstractDatastore:
-        """The files below an address; ``secret`` names the value of an Authorization header."""
+        """The files below a URL; ``secret`` names a secret with an Authorization header's value."""
         record = {"class": "HTTP", "url": _plain_url(url), "secret": secret}
         return _keep(workspace, datastore_name, record, overwrite)
 
@@ -250,10 +250,10 @@ class Datastore:
         credential: str = "password",
         overwrite: bool = False,
     ) -> AbstractDatastore:
-        """What fsspec calls ``protocol`` (sftp, ftp, webdav, ...), from ``path`` downwards.
+        """A store with an fsspec driver, ``protocol`` (sftp, ftp, webdav, ...), below ``path``.
 
-        ``options`` are the driver's and are written into the workspace: the option ``credential``
-        is filled in from the secret that ``secret`` names.
+        ``options`` are the driver's and are stored in the workspace; the option ``credential`` is
+        set from the secret named ``secret``.
         """
         record = {
             "class": "Fsspec",
@@ -274,7 +274,7 @@ def _keep(
     given: dict[str, str | None] | None = None,
     validate: bool = False,
 ) -> AbstractDatastore:
-    """Keep the record; a credential that was given goes to this user's secrets."""
+    """Store the record, and a credential among this user's secrets."""
     record = {key: value for key, value in record.items() if value not in (None, False, {})}
     if "@" in str(record.get("endpoint", "")) or "?" in str(record.get("endpoint", "")):
         raise DatastoreException(

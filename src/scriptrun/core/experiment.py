@@ -1,4 +1,4 @@
-"""Experiments: a name under which runs are kept."""
+"""Experiment: a named group of runs."""
 
 from __future__ import annotations
 
@@ -29,10 +29,10 @@ else:
 
 
 class Experiment:
-    """The experiment ``name`` of ``workspace``; it is made on first use.
+    """The experiment ``name`` of ``workspace``, created on first use.
 
-    Raises RunConfigurationException for a name that no experiment can have, UserErrorException
-    for what is no workspace.
+    Raises RunConfigurationException for an invalid name, UserErrorException if ``workspace`` is
+    not a workspace.
     """
 
     def __init__(self, workspace: Workspace, name: str, **kwargs: object) -> None:
@@ -47,7 +47,7 @@ class Experiment:
 
     @property
     def id(self) -> str:
-        """The experiment's name is its id."""
+        """The experiment's id: its name."""
         return self.name
 
     @property
@@ -68,11 +68,10 @@ class Experiment:
     ) -> Run:
         """Submit the job that ``config`` describes and return its Run at once.
 
-        ``config`` is a ScriptRunConfig, or a HyperDriveConfig: a sweep, with a HyperDriveRun.
-        The environment is registered under its name. ``tags`` are text by name.
-        ``show_output=True`` waits and streams the log. Warnings about the submission come as Python
-        warnings and stand in the run's record. Raises RunConfigurationException with every reason
-        why it cannot be submitted.
+        ``config`` is a ScriptRunConfig, or a HyperDriveConfig for a sweep, which returns a
+        HyperDriveRun. The environment is registered under its name. ``tags`` are strings by name.
+        ``show_output=True`` waits and streams the log. Warnings about the submission are issued as
+        Python warnings and recorded in the run. Raises RunConfigurationException with all problems.
         """
         origin = kwargs.get("origin")
         submitter = _submitter_of(config)
@@ -90,7 +89,7 @@ class Experiment:
     def submit_many(
         self, configs: Sequence[ScriptRunConfig], tags: Mapping[str, Any] | None = None
     ) -> list[Run]:
-        """Submit every one of ``configs``, or none: all are checked before the first is started."""
+        """Submit all ``configs``, or none: all are checked before the first one starts."""
         submissions = [check.check(each, self.workspace, self.name, tags) for each in configs]
         self._make()
         folders = batch.submit_all(submissions, self.workspace)
@@ -110,8 +109,8 @@ class Experiment:
     ) -> Run:
         """Make this process a run: log to it, then ``complete()`` it, or use it in a ``with``.
 
-        ``snapshot_directory`` (default: here) is kept with the run; None keeps nothing.
-        ``display_name`` names it.
+        A snapshot of ``snapshot_directory`` (default: ``.``) is stored with the run, unless it is
+        None. ``display_name`` names the run.
         """
         self._make()
         folder = interactive.begin(
@@ -134,15 +133,15 @@ class Experiment:
         self.set_tags({key: value})
 
     def set_tags(self, tags: Mapping[str, Any]) -> None:
-        """Set tags of the experiment; others stay."""
+        """Set tags of the experiment; other tags are kept."""
         self._put(tags={**self.tags, **tags})
 
     def remove_tags(self, tags: Sequence[str]) -> None:
-        """Take tags away; names that are not there are passed over."""
+        """Remove tags; missing names are ignored."""
         self._put(tags={key: value for key, value in self.tags.items() if key not in tags})
 
     def archive(self) -> None:
-        """Hide the experiment from lists; its runs stay."""
+        """Hide the experiment from lists; its runs are kept."""
         self._put(archived=ids.now())
 
     def reactivate(self, new_name: str | None = None) -> None:
@@ -150,7 +149,7 @@ class Experiment:
         self._put(archived=None)
 
     def refresh(self) -> None:
-        """Nothing is held back: every reading is fresh."""
+        """Do nothing: properties are always read from the workspace."""
 
     def get_portal_url(self) -> str:
         """The link to the experiment's workspace."""
@@ -163,7 +162,7 @@ class Experiment:
         view_type: str = "ActiveOnly",
         tags: Mapping[str, Any] | None = None,
     ) -> list[Experiment]:
-        """The workspace's experiments by name; archived ones only where ``view_type`` says so."""
+        """The workspace's experiments by name; ``view_type`` selects active or archived ones."""
         try:
             names = sorted(os.listdir(workspace.directory / "experiments"))
         except FileNotFoundError:
@@ -204,9 +203,9 @@ def _environment(config: ScriptRunConfig) -> Environment:
 
 
 def _submitter_of(config: Any) -> Any:
-    """The module that checks and starts what ``config`` describes: configs name their own.
+    """The module that checks and starts ``config``, which names it.
 
-    What is no config at all goes where a ScriptRunConfig goes, which says what is wrong.
+    For an object that is not a config it is that of ScriptRunConfig, whose check reports it.
     """
     named = getattr(config, "submitter", None)
     return submit if not isinstance(named, str) else importlib.import_module(named)

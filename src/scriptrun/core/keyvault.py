@@ -1,4 +1,4 @@
-"""``Keyvault``: a workspace's named secrets, as the SDK v1 gives them out."""
+"""``Keyvault``: a workspace's named secrets, with the SDK v1's interface."""
 
 from __future__ import annotations
 
@@ -19,20 +19,20 @@ if TYPE_CHECKING:
 class Keyvault:
     """This user's secrets for ``workspace`` on this machine.
 
-    What is set here is for this workspace alone, so that another one may have another value under
-    the same name. What it lacks is looked for among the user's secrets for all workspaces, which
-    ``scriptrun secret`` keeps.
-    A value is in the system's key store or in an encrypted file that only its owner may read, or in
-    a variable (``SCRIPTRUN_SECRET_<NAME>``); it is written nowhere else.
+    Secrets set here belong to this workspace only; another one may have another value under the
+    same name. Missing names are looked up among the user's secrets for all workspaces, which
+    ``scriptrun secret`` manages.
+    A value is stored in the system's keyring or in an encrypted file that only its owner can read,
+    or comes from a variable (``SCRIPTRUN_SECRET_<NAME>``); it is written nowhere else.
     """
 
     def __init__(self, workspace: Home) -> None:
         self.workspace = workspace
 
     def get_secret(self, name: str) -> str:
-        """The value. Raises SecretException, which says where it was looked for.
+        """The value. Raises SecretException, naming the places searched.
 
-        In a job it is masked in what the job prints (stars; values of four characters and more).
+        In a job's output it is masked with stars, if it has four or more characters.
         """
         with self._its_own():
             value = vault.find(name)
@@ -40,7 +40,7 @@ class Keyvault:
         return value
 
     def get_secrets(self, secrets: Iterable[str]) -> dict[str, str | None]:
-        """The values by name; None for one that is not there, as the SDK v1 has it."""
+        """The values by name; None for a missing secret, as in the SDK v1."""
         with self._its_own():
             there = {name: known(name) for name in secrets}
         return {
@@ -48,7 +48,7 @@ class Keyvault:
         }
 
     def set_secret(self, name: str, value: str, content_type: str | None = None) -> None:
-        """Keep a secret for this workspace. Raises SecretException for a value that is no text."""
+        """Set a secret of this workspace. Raises SecretException if the value is not a string."""
         if not isinstance(value, str):
             raise SecretException(
                 f"Secret {name!r} must be a string, not {type(value).__name__}.",
@@ -57,25 +57,25 @@ class Keyvault:
         vault.keep(vault.owned(self.workspace.id, name), value)
 
     def set_secrets(self, secrets_batch: Mapping[str, str] | Iterable[Any]) -> None:
-        """Keep several secrets for this workspace: a dict, or pairs of name and value."""
+        """Set several secrets of this workspace, given as a dict or (name, value) pairs."""
         for name, value in dict(secrets_batch).items():
             self.set_secret(name, value)
 
     def list_secrets(self) -> list[dict[str, str]]:
-        """The names of this workspace's own, each in a dict as v1 gives them; no values."""
+        """The names of this workspace's secrets, each in a dict as in v1, without values."""
         return [{"name": name} for name in vault.names(self.workspace.id)]
 
     def delete_secret(self, name: str) -> None:
-        """Forget a secret of this workspace; nothing happens where it has none of that name."""
+        """Delete a secret of this workspace; a missing one is ignored."""
         vault.forget(vault.owned(self.workspace.id, name))
 
     def delete_secrets(self, secrets: Iterable[str]) -> None:
-        """Forget several secrets of this workspace."""
+        """Delete several secrets of this workspace."""
         for name in secrets:
             self.delete_secret(name)
 
     def get_secret_content_type(self, name: str) -> tuple[str, str | None]:
-        """The value, and None: what kind of text it is isn't kept."""
+        """The value, and None: content types are not stored."""
         return self.get_secret(name), None
 
     def _its_own(self) -> AbstractContextManager[None]:

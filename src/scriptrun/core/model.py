@@ -1,4 +1,4 @@
-"""``Model``: a registered version of trained files, and where it came from."""
+"""``Model``: a registered version of a trained model's files, with its origin."""
 
 from __future__ import annotations
 
@@ -35,9 +35,9 @@ class Model:
     """The registered model ``name`` in ``version`` (default: the latest), or the one with ``id``
     (``name:version``).
 
-    ``tags``, ``properties``, ``run_id`` and ``model_framework`` narrow down which versions are
-    meant. Raises UserErrorException where there is none. ``tags``, ``description`` and
-    ``properties`` are as they were when the object was made; all else of a version is fixed.
+    ``tags``, ``properties``, ``run_id`` and ``model_framework`` filter the versions. Raises
+    UserErrorException if there is none. ``tags``, ``description`` and ``properties`` are as of
+    when the object was created; everything else of a version is fixed.
     """
 
     class Framework:
@@ -107,10 +107,10 @@ class Model:
         resource_configuration: ResourceConfiguration | None = None,
         **kwargs: object,
     ) -> Model:
-        """Keep the file or folder ``model_path`` as the next version of ``model_name``.
+        """Register the file or folder ``model_path`` as the next version of ``model_name``.
 
-        ``tags`` and ``properties``: texts by name; ``datasets``: pairs of a word and a dataset.
-        Raises UserErrorException where there is nothing at the path.
+        ``tags`` and ``properties``: strings by name; ``datasets``: (label, dataset) pairs. Raises
+        UserErrorException if the path does not exist.
         """
         files, root = model_registry.files_of(model_path)
         if child_paths is not None:
@@ -121,10 +121,10 @@ class Model:
 
     @staticmethod
     def of_run(run: Run, model_name: str, model_path: str | None = None, **facts: Any) -> Model:
-        """Keep artifacts of ``run`` as the next version of ``model_name``.
+        """Register artifacts of ``run`` as the next version of ``model_name``.
 
         ``model_path`` names an artifact, or a folder of them (default: the model's name). Raises
-        UserErrorException, which says what the run has, where it has none there.
+        UserErrorException, listing the run's artifacts, if there is none.
         """
         files, root = model_metadata.artifacts_of(run, model_path or model_name)
         head = {**model_metadata.facts(facts), "run_id": run.id, "experiment": run.job.experiment}
@@ -145,10 +145,10 @@ class Model:
         page_count: int = 255,
         model_framework: str | None = None,
     ) -> builtins.list[Model]:
-        """The registered versions, those of one name together, the newest first.
+        """The registered versions, grouped by name, newest first.
 
-        ``tags`` and ``properties``: names that a version must have, or pairs of name and value, or
-        a dict. With ``latest`` one version a name.
+        ``tags`` and ``properties``: names that a version must have, or (name, value) pairs, or a
+        dict. ``latest``: only the latest version of each name.
         """
         found: builtins.list[Model] = []
         for head in model_registry.every(workspace, name):
@@ -171,9 +171,9 @@ class Model:
     def get_model_path(
         model_name: str, version: int | None = None, _workspace: Home | None = None
     ) -> str:
-        """The path of the model on this machine; it is for reading.
+        """The read-only path of the model on this machine.
 
-        Without a workspace it is that of the job, else the one found from here upwards.
+        The default workspace is the job's, else that of this directory or the nearest parent.
         """
         home = _workspace or _here()
         return str(model_registry.laid_out(home, model_registry.get(home, model_name, version)))
@@ -184,15 +184,15 @@ class Model:
         exist_ok: bool = False,
         exists_ok: bool | None = None,
     ) -> str:
-        """Copy the model's files below ``target_dir``, and return the path of the file or folder.
+        """Copy the model's files below ``target_dir`` and return the path of the file or folder.
 
-        Raises UserErrorException where one is there already, unless ``exist_ok``.
+        Raises UserErrorException if it exists, unless ``exist_ok``.
         """
         may = exist_ok if exists_ok is None else exists_ok
         return str(model_registry.copy_to(self.workspace, self._head, Path(target_dir), may))
 
     def delete(self) -> None:
-        """Forget this version; content that no other version has is removed."""
+        """Delete this version, with the content that no other version uses."""
         model_registry.remove(self.workspace, self._head)
 
     def update(
@@ -203,21 +203,21 @@ class Model:
         sample_output_dataset: Any = None,
         resource_configuration: ResourceConfiguration | None = None,
     ) -> None:
-        """Set what is given anew."""
+        """Set new values for the given arguments."""
         given = {name: value for name, value in locals().items() if value is not None}
         self._change(model_metadata.changes(given))
 
     def add_tags(self, tags: Mapping[str, Any]) -> None:
-        """Add tags; those that are there get their new values."""
+        """Add tags; existing ones get the new values."""
         self._change({"tags": {**self.tags, **model_metadata.texts(tags)}})
 
     def remove_tags(self, tags: Iterable[str]) -> None:
-        """Take tags away by their names."""
+        """Remove tags by name."""
         gone = set(tags)
         self._change({"tags": {key: value for key, value in self.tags.items() if key not in gone}})
 
     def add_properties(self, properties: Mapping[str, Any]) -> None:
-        """Add properties; one that is there keeps its value."""
+        """Add properties; existing ones keep their values."""
         self._change({"properties": {**model_metadata.texts(properties), **self.properties}})
 
     def update_tags_properties(
@@ -232,7 +232,7 @@ class Model:
         self.add_properties(add_properties or {})
 
     def add_dataset_references(self, datasets: Iterable[tuple[str, Any]]) -> None:
-        """Say which datasets the model came from: pairs of a word and a dataset."""
+        """Record the datasets that the model came from: (label, dataset) pairs."""
         self._change(
             {"datasets": [*(self._head.get("datasets") or ()), *model_metadata.pairs(datasets)]}
         )
@@ -254,7 +254,7 @@ class Model:
 
     @property
     def url(self) -> str:
-        """The model's address, in v1's shape."""
+        """The model's URL, in v1's format."""
         return f"aml://asset/{self._head['key']}"
 
     @property
@@ -269,16 +269,16 @@ class Model:
 
     @property
     def run(self) -> Run | None:
-        """The run that it was registered from, or None."""
+        """The run that the model was registered from, or None."""
         home = Workspace(self.workspace.root)
         folder = home.find_run(self.run_id) if self.run_id else None
         return Run.at(home, folder) if folder else None
 
     @property
     def datasets(self) -> dict[str, builtins.list[Any]]:
-        """The datasets that it came from, by the words that they were given with.
+        """The datasets that the model came from, by label.
 
-        Of one that is not registered, or no more, only the id is known: a warning says so.
+        Datasets that are not registered any more are skipped with a warning.
         """
         found: dict[str, builtins.list[Any]] = {}
         for word, dataset in self._head.get("datasets") or ():
@@ -290,17 +290,17 @@ class Model:
 
     @property
     def sample_input_dataset(self) -> Any:
-        """The dataset that shows what the model takes, or None."""
+        """The sample of the model's input, or None."""
         return self._dataset("sample_input")
 
     @property
     def sample_output_dataset(self) -> Any:
-        """The dataset that shows what the model gives, or None."""
+        """The sample of the model's output, or None."""
         return self._dataset("sample_output")
 
     @property
     def resource_configuration(self) -> ResourceConfiguration | None:
-        """What serving the model would want, or None."""
+        """The resources for serving the model, or None."""
         kept = self._head.get("resource")
         return None if kept is None else ResourceConfiguration(**kept)
 
@@ -309,12 +309,12 @@ class Model:
         return None if kept is None else Dataset.get_by_id(self.workspace, kept)
 
     def serialize(self) -> dict[str, Any]:
-        """The version's facts as JSON values."""
+        """The version's record as a JSON value."""
         return {**self._head, "id": self.id, "run_id": self.run_id}
 
     @staticmethod
     def deserialize(workspace: Home, model_payload: Mapping[str, Any]) -> Model:
-        """The model that ``serialize`` wrote down."""
+        """The model that ``serialize`` returned."""
         return Model(workspace, id=model_payload["id"])
 
     def __getattr__(self, name: str) -> Any:
@@ -332,7 +332,7 @@ class Model:
         self._head = model_registry.change(self.workspace, self._head, words)
 
 
-#: attributes that are read from the version's facts
+#: keys of the version's record by attribute name
 _KEPT = {
     "name": "name",
     "version": "version",

@@ -1,4 +1,4 @@
-"""What is said of a registered model: its tags, its datasets, and which files of a run it is."""
+"""A registered model's metadata: tags, datasets, and the artifacts it is registered from."""
 
 from __future__ import annotations
 
@@ -19,26 +19,26 @@ if TYPE_CHECKING:
 
 
 class ResourceConfiguration(Value, frozen=False):
-    """What serving the model would want: CPUs, memory in GB, GPUs. It is kept, and not used."""
+    """The resources for serving a model: CPUs, memory in GB, GPUs. Recorded, but not used."""
 
     cpu: float | None = None
     memory_in_gb: float | None = None
     gpu: int | None = None
 
     def serialize(self) -> dict[str, Any]:
-        """The values as v1 wrote them."""
+        """The values with v1's keys."""
         return {"cpu": self.cpu, "memoryInGB": self.memory_in_gb, "gpu": self.gpu}
 
     @staticmethod
     def deserialize(payload_obj: Mapping[str, Any]) -> ResourceConfiguration:
-        """The values that ``serialize`` wrote."""
+        """The values that ``serialize`` returned."""
         return ResourceConfiguration(
             payload_obj.get("cpu"), payload_obj.get("memoryInGB"), payload_obj.get("gpu")
         )
 
 
 def facts(given: Mapping[str, Any]) -> Head:
-    """What a version keeps, of the keywords that it was registered with."""
+    """A version's record, from the arguments of ``Model.register``."""
     resource = given.get("resource_configuration")
     return {
         "description": given.get("description"),
@@ -55,7 +55,7 @@ def facts(given: Mapping[str, Any]) -> Head:
 
 
 def changes(given: Mapping[str, Any]) -> Head:
-    """What of a version is set anew, of the keywords of ``Model.update`` that were given."""
+    """The changes to a version's record, from the arguments of ``Model.update``."""
     kept = {
         "description": "description",
         "tags": "tags",
@@ -68,7 +68,7 @@ def changes(given: Mapping[str, Any]) -> Head:
 
 
 def texts(given: Any) -> dict[str, str]:
-    """Tags as texts by name. Raises UserErrorException for what is no dict."""
+    """Tags as strings by name. Raises UserErrorException if they are not a dict."""
     if not given:
         return {}
     if isinstance(given, Mapping):
@@ -77,7 +77,7 @@ def texts(given: Any) -> dict[str, str]:
 
 
 def pairs(datasets: Iterable[tuple[str, Any]]) -> list[list[str]]:
-    """Datasets by their ids, each with its word. Raises UserErrorException for what is none."""
+    """Datasets as [label, id] pairs. Raises UserErrorException if one is not a dataset."""
     try:
         return [[str(word), str(dataset.id)] for word, dataset in datasets]
     except (TypeError, ValueError, AttributeError):
@@ -88,7 +88,7 @@ def pairs(datasets: Iterable[tuple[str, Any]]) -> list[list[str]]:
 
 
 def has(there: Mapping[str, str], wanted: Any) -> bool:
-    """Whether tags are there: by names, by pairs of name and value, or by a dict."""
+    """Whether the tags include ``wanted``: names, (name, value) pairs, or a dict."""
     if not wanted:
         return True
     if isinstance(wanted, Mapping):
@@ -101,7 +101,7 @@ def has(there: Mapping[str, str], wanted: Any) -> bool:
 
 
 def artifacts_of(run: Run, path: str) -> tuple[dict[str, Path], str]:
-    """The files of a run at ``path`` (a name, or a folder of them), and their root's name."""
+    """The artifacts of a run at ``path`` (a file or a folder), and the name of their root."""
     name = artifacts.clean(path)
     run.bring_home(name)
     root = name.rpartition("/")[2]
@@ -120,7 +120,7 @@ def artifacts_of(run: Run, path: str) -> tuple[dict[str, Path], str]:
 
 
 def number(version: object) -> int | None:
-    """A version as a number; None stays None. Raises UserErrorException for what is none."""
+    """A version as an integer; None stays None. Raises UserErrorException if it is invalid."""
     if version is None:
         return None
     text = str(version)

@@ -1,4 +1,4 @@
-"""Run: one job's record, and what can be asked of it and done with it."""
+"""Run: one job's record, and the operations on it."""
 
 from __future__ import annotations
 
@@ -37,10 +37,10 @@ if TYPE_CHECKING:
 @absent("add_type_provider", "scriptrun has only one run type.")
 @absent("get_docs_url", "See help(Run).")
 class Run(ScriptRun):
-    """The run ``run_id`` of ``experiment``; ``Experiment.submit`` and ``Run.get`` give it.
+    """The run ``run_id`` of ``experiment``; ``Experiment.submit`` and ``Run.get`` return it.
 
-    What it logs, tags and uploads is written as the script itself would. Raises
-    UserErrorException when there is no such run.
+    Logging, tagging and uploading have the same effect as in the script itself. Raises
+    UserErrorException if the run does not exist.
     """
 
     def __init__(self, experiment: Experiment, run_id: str, **kwargs: object) -> None:
@@ -54,7 +54,7 @@ class Run(ScriptRun):
 
     @classmethod
     def at(cls, workspace: Workspace, folder: Path) -> Run:
-        """The run whose folder this is; of a sweep a HyperDriveRun."""
+        """The run in ``folder``; a HyperDriveRun for a sweep."""
         if cls is Run:
             cls = _class_of(folder)  # noqa: PLW0642
         run: Run = cls.__new__(cls)
@@ -67,7 +67,7 @@ class Run(ScriptRun):
     ) -> Any:
         """The run of the job that this process belongs to, or an offline one that prints.
 
-        With ``allow_offline=False`` RunEnvironmentException is raised outside any job.
+        Raises RunEnvironmentException outside any job if ``allow_offline`` is False.
         """
         folder, root = os.environ.get("SCRIPTRUN_RUN_FOLDER"), os.environ.get("SCRIPTRUN_WORKSPACE")
         inner = ScriptRun.get_context(allow_offline, used_for_context_manager, **kwargs)
@@ -84,9 +84,9 @@ class Run(ScriptRun):
 
     @staticmethod
     def find(workspace: Workspace, wanted: str | None = None) -> Run:
-        """The run that a person means: an id, an ID prefix, a display name, or (None) the latest.
+        """The run with the id, ID prefix or display name ``wanted``; the latest for None.
 
-        Raises UserErrorException when there is none, or several.
+        Raises UserErrorException if there is none, or several.
         """
         return Run.at(workspace, find_runs.find(workspace, wanted))
 
@@ -101,7 +101,7 @@ class Run(ScriptRun):
     ) -> Iterator[Run]:
         """The experiment's runs, newest first.
 
-        ``tags`` and ``properties`` filter: by a dict all its values, by a text that it is there.
+        ``tags`` and ``properties`` filter: a dict requires all its values, a string its presence.
         """
         found = find_runs.rows(experiment.workspace, experiment=experiment.name, status=status)
         for row in found:
@@ -160,7 +160,7 @@ class Run(ScriptRun):
 
     @property
     def number(self) -> int:
-        """The run's place in its experiment, from 1 for the oldest."""
+        """The run's number in its experiment; the oldest is 1."""
         rows = find_runs.rows(self.workspace, experiment=self.job.experiment)
         ids = [row.id for row in rows]
         return len(ids) - ids.index(self.id) if self.id in ids else len(ids) + 1
@@ -173,7 +173,7 @@ class Run(ScriptRun):
 
     @property
     def standing(self) -> run_state.Status:
-        """The state with its reason and times; a run that was left behind is settled here."""
+        """The state with its reason and times; reading it also ends an abandoned run."""
         return run_status.status_of(self.workspace, self.path, self.job)
 
     def get_status(self) -> str:
@@ -189,15 +189,15 @@ class Run(ScriptRun):
         return {"status": status.state, "details": status.reason}
 
     def get_details(self) -> dict[str, Any]:
-        """All that is known of the run, in v1's words."""
+        """All details of the run, with v1's keys."""
         return run_details.details(self)
 
     def get_details_with_logs(self) -> dict[str, Any]:
-        """As ``get_details``, with the text of each log file in the place of its path."""
+        """Like ``get_details``, with the text of each log file instead of its path."""
         return run_details.with_logs(self)
 
     def get_all_logs(self, destination: str | None = None) -> builtins.list[str]:
-        """Copy the log files below ``destination`` (default: here) and return their paths."""
+        """Copy the log files below ``destination`` (default: ``.``) and return their paths."""
         return run_details.copy_logs(self, destination)
 
     def wait_for_completion(
@@ -208,16 +208,15 @@ class Run(ScriptRun):
     ) -> dict[str, Any]:
         """Wait until the run has ended, and return its details.
 
-        ``show_output`` streams the log as it is written. Ctrl-C only detaches: the run goes on.
-        Raises ActivityFailedException when it ended Failed, unless ``raise_on_error`` is False.
+        ``show_output`` streams the log. Ctrl-C only detaches: the run continues. Raises
+        ActivityFailedException if the run failed, unless ``raise_on_error`` is False.
         """
         follow.wait(self, show_output)
         follow.raise_if_failed(self, raise_on_error)
         return self.get_details()
 
     def cancel(self) -> None:
-        """Ask for the run to end: SIGTERM, time to save, SIGKILL. Nothing happens to one that has
-        ended."""
+        """Cancel the run: SIGTERM, time to save, SIGKILL. A run that has ended is unchanged."""
         if self.standing.is_final:
             return
         if self._remote is not None:
@@ -232,7 +231,7 @@ class Run(ScriptRun):
 
     @property
     def _remote(self) -> RemoteRuns | None:
-        """Where the run's own folder is, if this one is its mirror."""
+        """The remote host with the original run folder, if this folder is its mirror."""
         return remote.of(self.job.target)
 
     def bring_home(self, prefix: str = "") -> None:
@@ -243,7 +242,7 @@ class Run(ScriptRun):
             mirror.fetch(self.path, there, names)
 
     def get_file_names(self) -> builtins.list[str]:
-        """The names of the run's files: outputs, logs and what was uploaded."""
+        """The names of the run's files: outputs, logs and uploads."""
         there = remote.home(self.path, self.job)
         if there is not None:
             return mirror.names(self.path, there)
@@ -252,14 +251,14 @@ class Run(ScriptRun):
     def download_file(
         self, name: str, output_file_path: str | os.PathLike[str] | None = None, **kwargs: Any
     ) -> None:
-        """Copy one of the run's files here, or to ``output_file_path`` (a file or a folder)."""
+        """Copy a file of the run to ``output_file_path`` (a file or folder; default: ``.``)."""
         there = remote.home(self.path, self.job)
         if there is not None:
             mirror.fetch(self.path, there, [name])
         super().download_file(name, output_file_path, **kwargs)
 
     def download_files(self, prefix: str | None = None, *args: Any, **kwargs: Any) -> None:
-        """Copy all files whose names begin with ``prefix`` below ``output_directory``."""
+        """Copy all files whose names start with ``prefix`` below ``output_directory``."""
         self.bring_home(prefix or "")
         super().download_files(prefix, *args, **kwargs)
 
@@ -272,7 +271,7 @@ class Run(ScriptRun):
         status: str | None = None,
         **kwargs: Any,
     ) -> Iterator[Run]:
-        """The runs below this one, in the order in which they were begun."""
+        """The child runs, in the order in which they started."""
         for child in super().get_children(recursive):
             run = Run.at(self.workspace, Path(child.folder))
             if find_runs.matches(run, type, tags, properties, True) and status in (
@@ -284,7 +283,7 @@ class Run(ScriptRun):
     def child_run(
         self, name: str | None = None, run_id: str | None = None, outputs: Any = None
     ) -> Run:
-        """Begin a child of this run; ``with`` ends it."""
+        """Start a child of this run; use it in a ``with`` to end it."""
         return Run.at(self.workspace, Path(super().child_run(name, run_id).folder))
 
     def submit_child(
@@ -312,10 +311,10 @@ class Run(ScriptRun):
         resource_configuration: Any = None,
         **kwargs: Any,
     ) -> Model:
-        """Keep an artifact, or a folder of them, as the next version of the model ``model_name``.
+        """Register an artifact, or a folder of them, as the next version of ``model_name``.
 
         ``model_path`` is its name in the run (``outputs/model.pkl``; default: the model's name).
-        Raises UserErrorException, which says what the run has, where there is none.
+        Raises UserErrorException, listing the run's artifacts, if there is none.
         """
         from scriptrun.core.model import Model
 
@@ -325,9 +324,10 @@ class Run(ScriptRun):
         return Model.of_run(self, model_name, model_path, **facts)
 
     def take_snapshot(self, file_or_folder_path: str | os.PathLike[str]) -> str:
-        """Keep a folder with the workspace as a snapshot, and return its digest.
+        """Store a snapshot of a folder in the workspace and return its digest.
 
-        A run that has none gets it as its own. Raises SnapshotException where it cannot be read.
+        A run without a snapshot gets it as its own. Raises SnapshotException if the folder is not
+        readable.
         """
         taken = snapshots.take(self.workspace.snapshots_folder, file_or_folder_path)
         if "ContentSnapshotId" not in self.get_properties():
@@ -335,11 +335,11 @@ class Run(ScriptRun):
         return taken.digest
 
     def start(self) -> None:
-        """Mark an interactive run or a child as running; a submitted one does so itself."""
+        """Mark an interactive run or a child as running; a submitted run does so by itself."""
         events.later_writer(self.path).write("state", state=states.RUNNING)
 
     def clean(self) -> builtins.list[str]:
-        """Remove what an ended run may have left on its compute target, beside its record."""
+        """Remove leftovers of an ended run on its compute target; its record is kept."""
         from scriptrun.registry import compute_targets
 
         if self.standing.is_final:
@@ -351,25 +351,25 @@ class Run(ScriptRun):
         return self.workspace.get_default_keyvault().get_secret(name)
 
     def get_secrets(self, secrets: builtins.list[str]) -> dict[str, str | None]:
-        """The values of several secrets by name; None for one that is not there."""
+        """The values of several secrets by name; None for a missing one."""
         return self.workspace.get_default_keyvault().get_secrets(secrets)
 
     def _dataset_of(self, name: str) -> Any:
-        """The dataset of the input ``name``, with the very files that the run was given."""
+        """The dataset of the input ``name``, with exactly the files that the run used."""
         from scriptrun.core import dataset
 
         return dataset.of_input(self.workspace, self.job.data["inputs"], name)
 
     def get_snapshot_id(self) -> str | None:
-        """The digest of the source snapshot that the run was made with."""
+        """The digest of the run's source snapshot."""
         return self.job.snapshot
 
     def _get_outputs_datapath(self) -> Any:
-        """Where the run's outputs lie, as old code asks for it: a DataPath."""
+        """The location of the run's outputs, a DataPath, for old code."""
         return run_details.outputs_of(self)
 
     def restore_snapshot(self, snapshot_id: str | None = None, path: str | None = None) -> str:
-        """Lay the source snapshot out in ``path`` (default: a folder of the run's name here)."""
+        """Extract the source snapshot to ``path`` (default: ``snapshot_<run id>``)."""
         digest = snapshot_id or self.job.snapshot
         if digest is None:
             raise UserErrorException(f"Run {self.id!r} has no source snapshot.")
@@ -384,13 +384,13 @@ class Run(ScriptRun):
         return Environment.from_dict(self.job.run_definition["environment"])
 
     def get_portal_url(self) -> str:
-        """A link that opens the run's folder."""
+        """The URL of the run's folder."""
         return self.path.as_uri()
 
     portal_url = property(get_portal_url)
 
     def add_note(self, message: str) -> None:
-        """Write a note into the run's record."""
+        """Add a note to the run's record."""
         events.later_writer(self.path).write("note", message=message)
 
     def __getattr__(self, name: str) -> Any:
@@ -404,7 +404,7 @@ class Run(ScriptRun):
 
 
 def _class_of(folder: Path) -> type[Run]:
-    """The class of the run in ``folder``: a kind that has a file of its own has one of its own."""
+    """The class of the run in ``folder``, recognized by the record file of its kind."""
     for kind in RUN_KINDS.values():
         if kind.record and os.path.exists(folder / kind.record):
             found: type[Run] = handler(kind.run_class)

@@ -1,4 +1,4 @@
-"""The workspace: a directory of plain files that holds runs, snapshots and registries."""
+"""Workspace: a directory of plain files with runs, snapshots and registries."""
 
 from __future__ import annotations
 
@@ -17,22 +17,22 @@ if TYPE_CHECKING:
 
 
 class Workspace(Home):
-    """A directory that holds ``.scriptrun/``. ``root`` is that directory.
+    """A workspace: the directory ``root``, which contains ``.scriptrun/``.
 
-    Made by ``create``, found by ``get`` and ``from_config``; ``Workspace(root)`` opens the one in
-    ``root``. Raises WorkspaceException where there is none.
+    ``create`` creates one, ``get`` and ``from_config`` find one, ``Workspace(root)`` opens the one
+    in ``root``. Raises WorkspaceException if there is none.
     """
 
     @property
     def compute_targets(self) -> dict[str, Any]:
-        """The compute targets by name; ``local`` is always there, and so are aliases."""
+        """The compute targets by name, including ``local`` and aliases."""
         from scriptrun.registry import compute_targets
 
         return compute_targets.Targets(self)
 
     @property
     def datastores(self) -> dict[str, Any]:
-        """The datastores by name; the workspace's own two always exist."""
+        """The datastores by name, including the workspace's own two."""
         from scriptrun.data.datastores import classes as datastore_classes
 
         return dict(datastore_classes.every(self))
@@ -52,29 +52,29 @@ class Workspace(Home):
         return {each.name: each for each in Model.list(self, latest=True)}
 
     def set_default_datastore(self, name: str) -> None:
-        """Make the datastore of that name the default one."""
+        """Set the default datastore by name."""
         from scriptrun.core.datastore import Datastore
 
         Datastore.get(self, name).set_as_default()
 
     def get_default_datastore(self) -> Any:
-        """The default datastore: ``workspaceblobstore`` unless another was set."""
+        """The default datastore: ``workspaceblobstore`` unless you set another."""
         from scriptrun.core.datastore import Datastore
 
         return Datastore.get_default(self)
 
     def get_default_keyvault(self) -> Keyvault:
-        """This user's secrets for this workspace, before those for all (``scriptrun secret``)."""
+        """This user's secrets for this workspace, then those for all (``scriptrun secret``)."""
         from scriptrun.core.keyvault import Keyvault
 
         return Keyvault(self)
 
     def get_mlflow_tracking_uri(self, *args: Any, **kwargs: Any) -> str:
-        """Where mlflow logs to: in a job that run's own store, else ``.scriptrun/mlflow/``.
+        """MLflow's tracking URI: the run's own store in a job, else ``.scriptrun/mlflow/``.
 
-        What mlflow logs in a job is part of the run's metrics; what it logs elsewhere is not.
+        What MLflow logs in a job becomes part of the run's metrics.
         """
-        os.environ.setdefault("MLFLOW_ALLOW_FILE_STORE", "true")  # newer releases ask for it
+        os.environ.setdefault("MLFLOW_ALLOW_FILE_STORE", "true")  # required by newer releases
         return os.environ.get("MLFLOW_TRACKING_URI") or (self.directory / "mlflow").as_uri()
 
     @property
@@ -90,19 +90,19 @@ class Workspace(Home):
         return {each.name: each for each in Experiment.list(self)}
 
     def register_environment(self, environment: Environment) -> Environment:
-        """Keep ``environment`` as the next version of its name (an unchanged one keeps its)."""
+        """Register ``environment`` as the next version of its name, unless it is unchanged."""
         from scriptrun.registry import environments as environment_registry
 
         return environment_registry.register(self, environment)
 
     def keep_wheel(self, path: str | os.PathLike[str], exist_ok: bool = False) -> str:
-        """Keep the wheel at ``path``; its address, for pip requirements of any environment."""
+        """Store the wheel at ``path``; return its URL for pip requirements."""
         from scriptrun.registry import wheels
 
         return wheels.add(self, path, exist_ok)
 
     def get_environment(self, name: str, version: str | None = None) -> Environment:
-        """The environment of that name, registered or curated; the latest unless told otherwise."""
+        """The environment of that name, registered or curated; by default the latest version."""
         from scriptrun.registry import environments as environment_registry
 
         return environment_registry.get(self, name, version)
@@ -114,9 +114,9 @@ class Workspace(Home):
         return environment_registry.every(self)
 
     def build_environment(self, environment: Environment) -> Any:
-        """Lock and build ``environment`` now, printing what is done; a build that is over.
+        """Lock and build ``environment`` now, printing progress; return the completed build.
 
-        Raises EnvironmentException, which names the package and the reason.
+        Raises EnvironmentException, naming the package and the reason.
         """
         from scriptrun.preparation import build as build_environment
         from scriptrun.registry import image_registries
@@ -127,14 +127,14 @@ class Workspace(Home):
         return build_environment.ImageBuildDetails(ready, lines)
 
     def get_image_details(self, environment: Environment) -> Any:
-        """What was built for ``environment`` on this machine."""
+        """The build result of ``environment`` on this machine."""
         from scriptrun.preparation import build as build_environment
 
         return build_environment.image_details(self, environment)
 
     @property
     def container_registry(self) -> dict[str, str]:
-        """Where images that are built for this workspace are shared: ``address``, ``username``."""
+        """The registry for images built for this workspace: ``address``, ``username``."""
         from scriptrun.registry import image_registries
 
         return image_registries.named(self)
@@ -142,9 +142,9 @@ class Workspace(Home):
     def set_container_registry(
         self, address: str | None, username: str | None = None, password: str | None = None
     ) -> None:
-        """Push each image that is built from now on to the registry ``address``; None: no longer.
+        """Push images built from now on to the registry ``address``; None to stop.
 
-        What somebody has built before is pulled from there. The password is kept as this user's
+        Images that others have built are pulled from there. The password is stored as this user's
         secret ``registry-ADDRESS``, never in the workspace.
         """
         from scriptrun.registry import image_registries
@@ -158,7 +158,7 @@ class Workspace(Home):
         return Run.get(self, run_id)
 
     def delete(self, *args: object, **kwargs: object) -> None:
-        """Remove ``.scriptrun/`` with every run in it. Refused while a run is alive."""
+        """Delete ``.scriptrun/`` with all runs. Raises WorkspaceException while a run is active."""
         from scriptrun.core.run import Run
 
         alive = [run.id for run in Run.unfinished(self)]

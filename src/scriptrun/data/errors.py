@@ -1,4 +1,4 @@
-"""What goes wrong with data, as sentences: no text of a server gets in, which may hold keys."""
+"""Errors about data. Messages never include a server's text, which may contain keys."""
 
 from __future__ import annotations
 
@@ -6,38 +6,38 @@ from scriptrun.spec.errors import UserErrorException
 
 
 class DatastoreException(UserErrorException):
-    """A datastore is unknown, cannot be reached, or refuses what was asked."""
+    """A datastore is unknown or unreachable, or it denies a request."""
 
 
 class Refused(DatastoreException):
-    """The credentials are wrong, or they may not do this: the server does not tell which."""
+    """The credentials are invalid or lack permission; the server does not say which."""
 
 
 class FileMissing(DatastoreException):
-    """There is no such file in the datastore."""
+    """The file does not exist in the datastore."""
 
 
 class FileChanged(DatastoreException):
-    """A file is not what it was when the dataset was made."""
+    """A file has changed since the dataset was created."""
 
 
 class FileExists(DatastoreException):
-    """A file that was to be new is there already."""
+    """The file already exists and must not be overwritten."""
 
 
 class Unreachable(DatastoreException):
-    """A store does not answer, breaks off, or asks for patience: later it may work."""
+    """A store does not respond, drops the connection or asks to retry later."""
 
-    #: seconds that the server asked to wait (0: it did not say)
+    #: seconds that the server asked to wait (0 if it did not)
     after: float = 0.0
 
 
 class NoRanges(DatastoreException):
-    """A server gives whole files only."""
+    """The server does not support range requests."""
 
 
 class DatasetValidationError(UserErrorException):
-    """A dataset's description is wrong, or finds nothing."""
+    """A dataset's definition is invalid or matches no files."""
 
 
 class DatasetExecutionError(UserErrorException):
@@ -45,7 +45,7 @@ class DatasetExecutionError(UserErrorException):
 
 
 def not_whole(path: str, name: str) -> DatastoreException:
-    """The error for a file that is not in the store as it was written."""
+    """The error for a file that differs in the store from what was uploaded."""
     return DatastoreException(
         f"File {path!r} was corrupted during upload to {name}: its content differs.",
         "Upload it again. If it fails again, the connection or a proxy is altering the data.",
@@ -53,7 +53,7 @@ def not_whole(path: str, name: str) -> DatastoreException:
 
 
 def needs(package: str, what: str) -> DatastoreException:
-    """The error for a package that is not installed here; ``what`` needs it."""
+    """The error for a package that is not installed but that ``what`` requires."""
     return DatastoreException(
         f"{what} requires the package {package}, which is not installed.",
         "Run: pip install 'scriptrun[data]'"
@@ -62,4 +62,4 @@ def needs(package: str, what: str) -> DatastoreException:
 
 
 class NoListing(DatastoreException):
-    """The store cannot tell what a folder holds."""
+    """The store cannot list folders."""

@@ -1,4 +1,4 @@
-"""What data a job was given, in words and in the SDK v1's shape; from its record alone."""
+"""A job's data as text and in the SDK v1's format, from the job's record alone."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ _UNNAMED = re.compile(r"\b(input__[0-9a-f]{8}|output_[0-9a-f]{8}|[0-9a-f]{32})\b
 
 
 def words(job: JobSpec) -> dict[str, str]:
-    """Each input and output in a line, by name; those without a name are numbered."""
+    """One line for each input and output, by display name."""
     found = {}
     for name, wanted in zip(names(job).values(), _every(job), strict=True):
         way = wanted["mode"]
@@ -27,7 +27,7 @@ def words(job: JobSpec) -> dict[str, str]:
 
 
 def names(job: JobSpec) -> dict[str, str]:
-    """What each input and output is called for people, by its own name."""
+    """The display name of each input and output; unnamed ones are numbered."""
     found: dict[str, str] = {}
     for number, wanted in enumerate(_every(job), 1):
         kind = "input" if "kind" in wanted else "output"
@@ -37,7 +37,7 @@ def names(job: JobSpec) -> dict[str, str]:
 
 
 def plain(job: JobSpec) -> list[str]:
-    """The arguments; random names in them are those of ``names``, so that two runs compare."""
+    """The arguments with random names replaced by display names, so that two runs compare."""
     known = names(job)
     if not known:
         return list(job.arguments)
@@ -48,7 +48,7 @@ _UNNAMED_REFERENCE = re.compile(r"\$AZUREML_DATAREFERENCE_(\w+)")
 
 
 def input_datasets(job: JobSpec) -> list[dict[str, Any]]:
-    """``inputDatasets`` of ``get_details``."""
+    """The value of ``inputDatasets`` in ``get_details``."""
     found = []
     for wanted in job.data.get("inputs") or ():
         pin = wanted.get("dataset") or {}
@@ -64,7 +64,7 @@ def input_datasets(job: JobSpec) -> list[dict[str, Any]]:
 
 
 def used_datasets(every: Iterable[dict[str, Any]]) -> list[dict[str, Any]]:
-    """The datasets that the script itself has put among its inputs, of the run's events."""
+    """The input datasets that the script itself logged, from the run's events."""
     return [
         {
             "dataset": event["dataset"],
@@ -76,7 +76,7 @@ def used_datasets(every: Iterable[dict[str, Any]]) -> list[dict[str, Any]]:
 
 
 def output_datasets(job: JobSpec) -> list[dict[str, Any]]:
-    """``outputDatasets`` of ``get_details``."""
+    """The value of ``outputDatasets`` in ``get_details``."""
     return [
         {
             "outputType": "RunOutput",
@@ -94,7 +94,7 @@ def fill_in(path: str, run_id: str, name: str) -> str:
 
 
 def delivered(event: dict[str, Any]) -> str:
-    """One line for an event that tells what was brought or sent."""
+    """One line for an event about a delivered input or output."""
     count = f" {amount(event)}," if "files" in event else ""
     where = f" to {event['to']}," if event.get("to") else ""
     name = event.get("input") or event.get("output")
@@ -102,7 +102,7 @@ def delivered(event: dict[str, Any]) -> str:
 
 
 def amount(facts: dict[str, Any]) -> str:
-    """``files`` and ``bytes`` of ``facts`` in words."""
+    """``files`` and ``bytes`` of ``facts`` as text."""
     plural = "" if facts["files"] == 1 else "s"
     return f"{facts['files']:,} file{plural}, {facts['bytes']:,} bytes"
 

@@ -1,9 +1,9 @@
-"""The helper process of one node: brings a job's data, holds it, and uploads what the job wrote.
+"""The helper process of one node: delivers a job's inputs and uploads its outputs.
 
-Started by the launcher (``runtime/launcher/delivery_client.py``) as
-``python -m scriptrun.delivery.helper``; it reads questions as JSON lines on stdin and answers on
-stdout. Credentials are in its environment: for a local job that of the submitter. When stdin closes
-it lets go of everything and ends.
+The launcher (``runtime/launcher/delivery_client.py``) starts it as
+``python -m scriptrun.delivery.helper``. It reads requests as JSON lines on stdin and answers on
+stdout. Credentials come from its environment: for a local job, the submitter's. When stdin closes,
+it unmounts everything, releases its locks and exits.
 """
 
 from __future__ import annotations
@@ -40,14 +40,14 @@ NAME = "scriptrun-data"
 
 
 class Delivering:
-    """The data of one job on this node."""
+    """The inputs and outputs of one job on this node."""
 
     def __init__(self) -> None:
         self._bringing: Bringing | None = None
         self._sending: Sending | None = None
 
     def deliver(self, order: Json) -> Json:
-        """Bring all inputs and make ready all outputs; the variables that name them."""
+        """Deliver all inputs and create the output folders; return the variables that name them."""
         folder = Path(order["folder"])
         job = files.read_json(str(folder / "job.json"))
         os.environ.update(job.get("variables") or {})
@@ -63,22 +63,22 @@ class Delivering:
         return {**_variables(brought, self._sending.ready), "binds": self._binds()}
 
     def _binds(self) -> list[tuple[str, str, bool]]:
-        """What a container must see of this machine for the job's data."""
+        """The bind mounts a container needs for the job's data."""
         assert self._bringing is not None and self._sending is not None
         outputs = {os.path.realpath(each["path"]) for each in self._sending.ready.values()}
         return [*self._bringing.binds, *((each, each, True) for each in sorted(outputs))]
 
     def environment(self, order: Json) -> Json:
-        """Build the run's environment on this node; where it stands.
+        """Build the run's environment on this node and return its paths.
 
-        ``secrets`` of the order are known to this process while it does.
+        The order's ``secrets`` are available to this process during the build.
         """
         folder = Path(order["folder"])
         with vault.lent(order["secrets"]):
             return node_environment.build(Home(order["workspace"]), folder, order["node"])
 
     def finish(self, state: str) -> Json:
-        """Upload and verify, look for what was changed, and let go; the first problem, or ""."""
+        """Upload the outputs, then close; return the problems as one line, or ""."""
         problem = ""
         try:
             if self._sending is not None:
@@ -90,13 +90,13 @@ class Delivering:
         return {"error": "; ".join(filter(None, [problem, *lost]))}
 
     def register(self, state: str) -> Json:
-        """Make the datasets that outputs of several nodes were to become."""
+        """Register the datasets of outputs that several nodes wrote."""
         if self._sending is not None and state == "Completed":
             self._sending.register()
         return {}
 
     def close(self) -> list[str]:
-        """Unmount and let go; what went wrong with mounts while the job ran."""
+        """Unmount and release everything; return the mount problems of the job."""
         if self._sending is not None:
             self._sending.close()
         bringing, self._bringing = self._bringing, None
@@ -104,12 +104,12 @@ class Delivering:
 
 
 def sentence(error: ScriptrunError) -> str:
-    """An error as one line: what is the case, and what to do."""
+    """The error and its hint as one line."""
     return " ".join(filter(None, [error.message, error.hint]))
 
 
 def _variables(inputs: Json, outputs: Json) -> Json:
-    """What the script's process sees: references, and the names themselves."""
+    """The script's variables: data references, and plain names."""
     references: dict[str, str] = {}
     plain: dict[str, str] = {}
     for name, found in {**inputs, **outputs}.items():
@@ -129,10 +129,10 @@ def _variables(inputs: Json, outputs: Json) -> Json:
 def for_a_visit(
     home: Home, job: Json, place: Path, work: Path
 ) -> tuple[dict[str, str], Callable[[], object]]:
-    """A job's data for somebody who looks around: its variables, and what lets go of it.
+    """Deliver a job's data to a visit: return its variables, and a function that releases it.
 
-    Inputs are brought as for the job; outputs are empty folders below ``place``, sent nowhere.
-    Raises a ScriptrunError that says which input could not be had.
+    Inputs are delivered as they are for the job. Outputs are empty folders below ``place`` that are
+    never uploaded. Raises a ScriptrunError that names the input that failed.
     """
     order = {"attempt": "visit", "node": os.getpid(), "work": str(work)}
     bringing = Bringing(home, job, order, Telling(place, 0))
@@ -151,7 +151,7 @@ def for_a_visit(
 
 
 def main() -> None:
-    """Answer questions until stdin closes."""
+    """Answer requests until stdin closes."""
     call_me(NAME)
     answers = os.fdopen(os.dup(1), "w", encoding="ascii")
     os.dup2(2, 1)  # what a library prints goes to the log
@@ -171,12 +171,12 @@ def main() -> None:
 
 
 def _leave_when_alone(busy: threading.Event) -> None:
-    """End at once where the launcher has gone while a question is being answered.
+    """Exit at once if the launcher ends while a request is being answered.
 
-    Locks and mounts go with this process; what was fetched so far is kept.
+    The process's locks and mounts go with it; completed downloads stay in the cache.
     """
     poll = select.poll()
-    poll.register(0, 0)  # tells of nothing but the end
+    poll.register(0, 0)  # reports only that stdin was closed
     poll.poll()
     if busy.is_set():
         os._exit(1)
@@ -193,13 +193,13 @@ def _answer(delivering: Delivering, question: Json) -> Json:
         return delivering.finish(question["state"])
     except ScriptrunError as error:
         return {"error": sentence(error)}
-    except Exception as error:  # our own bug, or the machine's: the run must end all the same
+    except Exception as error:  # an internal error: the run must still end
         traceback.print_exc()
         return {"error": f"data delivery failed: {error}"}
 
 
 def call_me(name: str) -> None:
-    """Take ``name`` as this process's name: it is no leftover of the script."""
+    """Set this process's name, so that it is not taken for a leftover of the script."""
     try:
         with open("/proc/self/comm", "w") as handle:
             handle.write(name)

@@ -1,4 +1,4 @@
-"""Bringing a job's inputs to a node: linked, laid out from the cache, mounted or copied."""
+"""Deliver a job's inputs to a node: linked, laid out from the cache, mounted or copied."""
 
 from __future__ import annotations
 
@@ -34,12 +34,12 @@ if TYPE_CHECKING:
     from scriptrun.runtime.hints import Json
 
 _OWNER = "owner.json"
-#: with mode="auto", what is larger than this (in bytes) is mounted rather than downloaded
+#: with mode="auto", inputs larger than this (in bytes) are mounted instead of downloaded
 LARGE = 1 << 30
 
 
 class Bringing:
-    """The inputs of one job on this node. ``brought`` is, by name, what the job is handed."""
+    """The inputs of one job on this node. ``delivered`` maps each name to what the job gets."""
 
     def __init__(self, home: Home, job: Json, order: Json, telling: Telling) -> None:
         self._home, self._job, self._order, self._telling = home, job, order, telling
@@ -50,11 +50,11 @@ class Bringing:
         self._layouts: list[tuple[str, Layout, Laid]] = []
         self._links: list[Path] = []
         self._mounts: list[tuple[str, mounting.Mounted]] = []
-        #: what a container must see: (path here, path there, whether it may write)
+        #: bind mounts for a container: (host path, container path, writable)
         self.binds: list[tuple[str, str, bool]] = [(str(self.folder), str(self.folder), False)]
 
     def bring(self) -> None:
-        """Bring every input. Raises a ScriptrunError that says which one could not be had."""
+        """Deliver every input. Raises a ScriptrunError that names the input that failed."""
         for wanted in self._job["data"].get("inputs") or ():
             try:
                 self.brought[wanted["name"]] = self._one(wanted)
@@ -63,9 +63,9 @@ class Bringing:
                 raise UserErrorException(message, error.hint) from None
 
     def close(self) -> list[str]:
-        """Unmount, look for what the job changed, take away the links, and let the cache go.
+        """Unmount, repair changed cache files, remove the links, and release the cache.
 
-        Returns what went wrong with mounts while the job ran.
+        Returns the mount problems that occurred during the job.
         """
         mounts, self._mounts = self._mounts, []
         lost = [f"input {name!r}: {each.problem()}" for name, each in mounts if each.problem()]
@@ -84,7 +84,7 @@ class Bringing:
             laid.release()
         for link in self._links:
             if link.is_symlink() and self.folder in Path(os.readlink(link)).parents:
-                link.unlink(missing_ok=True)  # others may share what lies in the cache
+                link.unlink(missing_ok=True)  # the cached files may be shared with other runs
         shutil.rmtree(self.folder, ignore_errors=True)
         return lost
 
@@ -112,7 +112,7 @@ class Bringing:
         )
 
     def _live(self, wanted: Json) -> Path:
-        """A path of a local datastore, as it is: the job may write there too."""
+        """Link a local datastore's path as it is: the job may write there too."""
         store = datastore_classes.get(self._home, wanted["datastore"]).store
         assert store.folder is not None
         place = store.folder / wanted["path"]
@@ -144,7 +144,7 @@ class Bringing:
         return _one_file(self._linked(wanted, laid.folder), content, pin), how
 
     def _may_mount(self, wanted: Json, content: Content) -> bool:
-        """Whether the files are mounted: not where they are here already, or nothing can be."""
+        """Whether to mount the files: not if they are local already, or mounting is unavailable."""
         if _is_here(content) or Layout(content, self._cache).is_done():
             return False
         why_not = mounting.available()
@@ -175,7 +175,7 @@ class Bringing:
             )
 
         laid = layout.lay_out(progress)
-        for root in content.places():  # a layout may hold links to what is here anyway
+        for root in content.places():  # a layout may link to local files outside it
             folder = root.place.store().folder
             if folder is not None:
                 self._seen_by_containers(folder, folder, False)
@@ -183,7 +183,7 @@ class Bringing:
         return laid
 
     def _linked(self, wanted: Json, target: Path, private: bool = True) -> Path:
-        """Hand ``target`` over as one symbolic link; where the job asked for it, or in a folder."""
+        """Link ``target`` at the requested path, or in the inputs folder; return the link."""
         asked = _asked_for(wanted)
         if asked is None and wanted.get("path_on_compute"):
             asked = Path(self._order["work"]) / os.path.expandvars(wanted["path_on_compute"])
@@ -205,7 +205,7 @@ class Bringing:
 
 
 def _own_folder(named: str) -> Path:
-    """A folder for what this run is handed; what dead helpers have left beside it goes."""
+    """Create this run's runtime folder, and remove those that dead helpers left behind."""
     folder = paths.runtime_folder("data", named)
     files.write_atomic(str(folder / _OWNER), files.to_json(identity.of_process()))
     for other in folder.parent.iterdir():
@@ -217,18 +217,18 @@ def _own_folder(named: str) -> Path:
 
 
 def _is_here(content: Content) -> bool:
-    """Whether all files are on this machine anyway."""
+    """Whether all files are on this machine already."""
     return all(root.place.store().folder is not None for root in content.places())
 
 
 def _asked_for(wanted: Json) -> Path | None:
-    """The absolute path that the job asked for, variables in it expanded; None for none."""
+    """The absolute path that the job requested, with variables expanded, or None."""
     text = os.path.expandvars(wanted.get("path_on_compute") or "")
     return Path(os.path.normpath(text)) if os.path.isabs(text) else None
 
 
 def _link(place: Path, target: Path, ours: tuple[Path, ...]) -> None:
-    """Make ``place`` a link to ``target``; a link of an earlier run, into ``ours``, is replaced."""
+    """Link ``place`` to ``target``, replacing an earlier run's link into one of ``ours``."""
     try:
         place.parent.mkdir(parents=True, exist_ok=True)
         before = Path(os.readlink(place)) if place.is_symlink() else None
@@ -250,7 +250,7 @@ def _link(place: Path, target: Path, ours: tuple[Path, ...]) -> None:
 def _folder_itself(content: Content) -> Path | None:
     """The local folder that holds exactly the version's files, or None.
 
-    Raises FileMissing or FileChanged where one of them is not as the version lists it.
+    Raises FileChanged if a file differs from the version's manifest.
     """
     roots = set(content.places())
     if len(roots) != 1:
@@ -269,7 +269,7 @@ def _folder_itself(content: Content) -> Path | None:
 
 
 def _readable(entries: Iterator[Entry]) -> Iterator[Entry | None]:
-    """The entries; None at the end where more cannot be listed."""
+    """Yield the entries, then None if the listing fails."""
     try:
         yield from entries
     except DatastoreException:
@@ -281,7 +281,7 @@ def _has_etags(content: Content) -> bool:
 
 
 def _one_file(place: Path, content: Content, pin: Json) -> Path:
-    """The path of the only file, where the dataset names a file; else its folder."""
+    """The path the script gets: the file if the dataset names a single file, else the folder."""
     if pin["files"] != 1:
         return place
     row = next(content.rows())
@@ -293,7 +293,7 @@ def _one_file(place: Path, content: Content, pin: Json) -> Path:
 
 
 def _copy(content: Content, source: Path, target: Path, overwrite: bool) -> None:
-    """Copy a layout to a place of the job's own. Equal files that are there already stay."""
+    """Copy a layout to a path that the job chose. Existing identical files are kept."""
     for row in content.rows():
         place, origin = target / row.path, source / row.path
         try:

@@ -1,4 +1,4 @@
-"""What is told of a job's data while it is brought and sent: lines of a log, and events."""
+"""The log of a job's data delivery: lines of text, and events in the run's record."""
 
 from __future__ import annotations
 
@@ -15,14 +15,14 @@ if TYPE_CHECKING:
 
 
 class Telling:
-    """The log ``system_logs/data.txt`` (stderr of the helper), and the events of node ``node``."""
+    """The log ``system_logs/data.txt`` (the helper's stderr) and the events of one node."""
 
     def __init__(self, folder: Path, node: int) -> None:
         self._events = events.EventWriter(folder, f"data-{node}")
         self._node = node
 
     def line(self, text: str) -> None:
-        """A line of the log."""
+        """Write a line to the log."""
         where = f"node {self._node}: " if self._node else ""
         at = time.strftime("%H:%M:%S", time.gmtime())
         line = f"{at} {where}{text}\n"
@@ -32,15 +32,15 @@ class Telling:
             sys.stderr = None
 
     def note(self, text: str) -> None:
-        """Something worth a word in the run's record."""
+        """Log a note and add it to the run's record."""
         self.line(text)
         self._events.write("note", message=text)
 
     def warn(self, text: str) -> None:
-        """Something to look into."""
+        """Log a warning and add it to the run's record."""
         self.line(f"warning: {text}")
         self._events.write("warning", message=text)
 
     def data(self, **facts: Any) -> None:
-        """What was brought or sent."""
+        """Record one delivered input or output."""
         self._events.write("data", **facts)

@@ -1,7 +1,7 @@
-"""A run's environment on a node's own disk: built there from the run's lock, once a node.
+"""Build a run's environment on a node's local disk from the run's lockfile, once per node.
 
-The launcher of the node asks for it (``runtime/launcher/delivery_client.py``). Jobs that
-come to a node at once wait for one build, whose lock is a file of that node.
+The node's launcher requests it (``runtime/launcher/delivery_client.py``). Jobs that start on a
+node at the same time wait for a single build, which holds a file lock on that node.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 def build(workspace: Home, folder: Path, node: int) -> dict[str, str | None]:
     """The ``python``, ``bin`` and ``prefix`` of the run's environment in this node's cache.
 
-    What is done is said in the run's system_logs/environment.txt. Raises EnvironmentException.
+    Logs to the run's system_logs/environment.txt. Raises EnvironmentException.
     """
     job = run_folder.read_job(folder)
     assert job is not None, "the launcher has read it before"

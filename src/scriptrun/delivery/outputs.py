@@ -1,4 +1,4 @@
-"""Sending what a job wrote to its datastore: each file checked, before the run may be Completed."""
+"""Upload a job's outputs to their datastores and verify each file before the run completes."""
 
 from __future__ import annotations
 
@@ -27,14 +27,14 @@ if TYPE_CHECKING:
 
     from scriptrun.runtime.hints import Json
 
-#: seconds between two looks at an output that is uploaded as files are closed
+#: seconds between two scans of an output that is uploaded while the job runs
 LOOK = 2.0
-#: seconds that a script waits for what is to tell whether its output's store is there
+#: seconds to wait for an output's store to respond before the script starts
 SOON = 5.0
 
 
 class Sending:
-    """The outputs of one job on this node. ``ready`` is, by name, what the job is handed."""
+    """The outputs of one job on this node. ``ready`` maps each name to what the job gets."""
 
     def __init__(self, home: Home, job: Json, order: Json, telling: Telling) -> None:
         self._home, self._job, self._order, self._telling = home, job, order, telling
@@ -43,7 +43,7 @@ class Sending:
         self._outputs: list[Output] = []
 
     def prepare(self) -> None:
-        """Make the folders that the job writes into."""
+        """Create the folders that the job writes to."""
         for wanted in self._job["data"].get("outputs") or ():
             path = fill_in(wanted["path"], self._job["id"], wanted["name"])
             store = datastore_classes.get(self._home, wanted["datastore"]).store
@@ -64,9 +64,9 @@ class Sending:
             output.begin()
 
     def send(self, state: str) -> None:
-        """Upload what is there, check it, and register what the job asked for.
+        """Upload and verify the outputs, and register the datasets that the job requested.
 
-        Raises UserErrorException with all that could not be sent; those files stay.
+        Raises UserErrorException that lists every failed output; their files are kept.
         """
         problems = []
         for output in self._outputs:
@@ -81,7 +81,7 @@ class Sending:
             self.register()
 
     def register(self) -> None:
-        """Make the datasets that the outputs were to become, once all nodes' files are there."""
+        """Register the outputs as datasets, once all nodes have uploaded their files."""
         for output in self._outputs:
             try:
                 self._register(output)
@@ -91,12 +91,12 @@ class Sending:
                 raise UserErrorException(message, error.hint) from None
 
     def close(self) -> None:
-        """Stop looking."""
+        """Stop watching all outputs."""
         for output in self._outputs:
             output.end()
 
     def _place(self, wanted: Json, direct: Path | None) -> Path:
-        """Where the files are written."""
+        """Create the folder that the job writes to, and return it."""
         source = os.path.expandvars(wanted.get("source") or "")
         if direct is not None:
             direct.mkdir(parents=True, exist_ok=True)
@@ -135,10 +135,10 @@ class Sending:
 
 
 def _see_that_it_is_there(name: str, store: ObjectStore, path: str) -> None:
-    """Find out before the script starts what would be in the way when it has ended.
+    """Check before the script starts that the output's store can be used.
 
-    A store that does not answer soon may do so by then, and one that may not be listed may be one
-    to write to. Raises UserErrorException where there is no such bucket, no key, or a wrong one.
+    A store that is slow or denies listing may still accept the upload later, so only a missing
+    bucket or missing or invalid credentials fail here. Raises UserErrorException for those.
     """
     answers: queue.SimpleQueue[Exception | None] = queue.SimpleQueue()
 
@@ -160,7 +160,7 @@ def _see_that_it_is_there(name: str, store: ObjectStore, path: str) -> None:
 
 
 class Output:
-    """One folder that is uploaded: at the end, and with mode mount as files settle."""
+    """One output folder, uploaded at the end, or with mode mount as soon as files stop changing."""
 
     def __init__(
         self, wanted: Json, store: Any, path: str, place: Path, direct: bool, telling: Any
@@ -175,20 +175,20 @@ class Output:
         self._began = time.monotonic()
 
     def begin(self) -> None:
-        """Watch the folder, where its files go as they are closed."""
+        """Watch the folder if its files are uploaded while the job runs."""
         if self.wanted["mode"] == "mount" and not self.direct:
             self._thread = threading.Thread(target=self._watch, daemon=True)
             self._thread.start()
 
     def end(self) -> None:
-        """Stop watching."""
+        """Stop the watching thread, if there is one."""
         self._stop.set()
         thread, self._thread = self._thread, None
         if thread is not None:
             thread.join()
 
     def send(self) -> None:
-        """Upload all that is not there yet as it is now."""
+        """Upload every file that has not been uploaded in its current state."""
         self.end()
         began = time.monotonic()
         if not self.direct:
@@ -206,7 +206,7 @@ class Output:
         self._telling.line(f"output {self.wanted['name']}: {how} to {where} {facts or ''}")
 
     def _files(self) -> dict[str, tuple[int, int]]:
-        """The files that are wanted, each with its size and time."""
+        """The selected files, each with its size and modification time."""
         found = {}
         globs = self.wanted.get("source_globs")
         tests = [sources.matching(glob) for glob in globs] if globs else None
@@ -236,7 +236,7 @@ class Output:
         return f"{self.path}/{name}" if self.path else name
 
     def _watch(self) -> None:
-        """Upload files that have not changed between two looks; the last look is ``send``'s."""
+        """Upload files that did not change between two scans; ``send`` uploads the rest."""
         while not self._stop.wait(LOOK):
             now = self._files()
             settled = {

@@ -1,4 +1,4 @@
-"""Does this machine have what runs need? Each check is one sentence, and a hint where it fails."""
+"""Checks of this machine: what runs need, with a hint for each failure."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ from scriptrun.store import container_tool, paths
 
 
 def checks(workspace: Home, python: str) -> Iterator[Check]:
-    """All checks; ``python`` is the one that runs jobs without an environment."""
+    """All checks; ``python`` is the interpreter of jobs without an environment."""
     for name, look in (
         ("python", _tool),
         ("jobs' python", lambda: _interpreter(python)),
@@ -92,7 +92,7 @@ def _conda() -> Check:
 
 def _containers() -> Check:
     tool = container_tool.tool()
-    if tool is None:  # only those who name an image need one
+    if tool is None:  # needed only for images
         return Check("containers", "ok", f"none: {container_tool.trouble()}")
     how = " without root" if tool.rootless else ""
     return Check("containers", "ok", f"{tool.kind} {tool.version}{how}, {tool.path}")

@@ -1,4 +1,4 @@
-"""Whether a compute target can take jobs: its engine's checks, one line each with what to do."""
+"""Checks whether a compute target accepts jobs, with a hint for each failure."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from scriptrun.spec.values import Value
 
 
 def survey(workspace: Home, engine: Engine) -> Iterator[Check]:
-    """Every check of the target, as it is made."""
+    """Run the target's checks one by one and yield each as it finishes."""
     target = compute_targets.target_of(engine)
     site: Site = remote.of(target) or _Here(workspace, target)
     yield from engine.diagnose(site)
@@ -27,7 +27,7 @@ def survey(workspace: Home, engine: Engine) -> Iterator[Check]:
 
 
 class _Here(Value):
-    """The site of runs whose files lie in the workspace itself."""
+    """The site of runs whose files are in the workspace itself."""
 
     workspace: Home
     target: Target
@@ -45,7 +45,7 @@ class _Here(Value):
         return sys.executable
 
     def index(self) -> tuple[str, str]:
-        """The index that pip is told of here."""
+        """The package index in this machine's pip settings."""
         parts = urlsplit(index_settings.settings().get("index-url", ""))
         if not parts.hostname:
             return "", ""

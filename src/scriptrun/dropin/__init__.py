@@ -1,8 +1,8 @@
-"""The names of the Azure ML SDK v1, so that code written for it runs as it is.
+"""The names of the Azure ML SDK v1, so that code written for it runs unchanged.
 
-``import scriptrun.dropin``, as the first line of a program, makes ``azureml`` importable: it is
-found here, and nowhere else is it touched. ``scriptrun exec`` does the same for a whole script.
-Names that have gone from numpy, pandas, scikit-learn and Python since then are found, too.
+``import scriptrun.dropin``, as the first line of a program, makes ``azureml`` importable from here;
+installed packages stay untouched. ``scriptrun exec`` does the same for a whole script. Names that
+numpy, pandas, scikit-learn and Python have removed since then work, too.
 """
 
 from __future__ import annotations

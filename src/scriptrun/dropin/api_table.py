@@ -1,4 +1,4 @@
-"""Where each name of the SDK v1 stands: the one table that imports, checks and the page go by."""
+"""Where each name of the SDK v1 is defined: the table behind imports, checks and the docs."""
 
 from __future__ import annotations
 
@@ -83,7 +83,7 @@ _SWEEPS = {
 }
 _HYPERDRIVE = {**_SAMPLING, **_POLICIES, **_SWEEPS, **_EXPRESSIONS}
 
-#: module, then the module that has the names (``name``, or ``name=its name there``)
+#: azureml module: scriptrun module: its names (``name``, or ``name=its name there``)
 PROVIDED: dict[str, dict[str, str]] = {
     "azureml": {},
     "azureml.core": {
@@ -250,7 +250,7 @@ _DATA = "The job creates it; use scriptrun's Dataset and Datastore."
 _LINKS = "LinkFileOutputDatasetConfig LinkTabularOutputDatasetConfig"
 _LINKED = "Use OutputFileDatasetConfig and register its files."
 
-#: names of modules that are there, and are not provided themselves
+#: unsupported names of supported modules, and what to use instead
 LEFT_OUT: dict[str, dict[str, str]] = {
     module: {name: instead for names, instead in entries for name in names.split()}
     for module, entries in {
@@ -274,7 +274,7 @@ LEFT_OUT: dict[str, dict[str, str]] = {
     }.items()
 }
 
-#: packages of which every module can be imported, and no name used
+#: unsupported packages: their modules can be imported, their names cannot be used
 LEFT_OUT_PACKAGES: dict[str, str] = {
     "azureml.exceptions": "scriptrun never raises it.",
     "azureml.core.image": _WEB,
@@ -300,19 +300,19 @@ LEFT_OUT_PACKAGES: dict[str, str] = {
     "azureml.studio": "It is specific to Azure; submit the job as a ScriptRunConfig.",
 }
 
-#: methods that old code calls and that are not provided (``exec --check`` looks for them)
+#: unsupported methods that old code calls (``exec --check`` looks for them)
 LEFT_OUT_METHODS: dict[str, str] = {
     "to_spark_dataframe": "Use to_pandas_dataframe.",
     "get_sas_urls": _WEB,
 }
 
-#: left-out packages that an installed azureml may have, and then has the say
+#: unsupported packages that are imported from an installed azureml if it has them
 INSTALLED_FIRST = ("azureml.opendatasets", "azureml.interpret", "azureml.mlflow", "azureml.fsspec")
 _HIDDEN = "It is private to Microsoft's package; use a public name."
 
 
 def provided(module: str) -> dict[str, tuple[str, str]]:
-    """The names that ``module`` provides, each with its home: a module and the name there."""
+    """Return the names in ``module``, each with the scriptrun module and name that define it."""
     found = {}
     for home, names in PROVIDED.get(module, {}).items():
         for name in names.split():
@@ -322,7 +322,7 @@ def provided(module: str) -> dict[str, tuple[str, str]]:
 
 
 def alternative(module: str, name: str = "") -> str | None:
-    """What to do without ``module.name``, or None where it isn't known at all."""
+    """Return what to use instead of ``module.name``, or None if it is unknown."""
     if f"{module}.{name}" in PROVIDED:
         return None
     named = LEFT_OUT.get(module, {}).get(name)
@@ -330,7 +330,7 @@ def alternative(module: str, name: str = "") -> str | None:
 
 
 def package_alternative(module: str) -> str | None:
-    """What to do without ``module``, which lies in a package that is left out."""
+    """Return what to use instead of ``module``, part of an unsupported package, or None."""
     parts = module.split(".")
     for length in range(len(parts), 1, -1):
         found = LEFT_OUT_PACKAGES.get(".".join(parts[:length]))
@@ -340,12 +340,12 @@ def package_alternative(module: str) -> str | None:
 
 
 def is_private(module: str) -> bool:
-    """Whether ``module`` is one that the SDK keeps to itself: a part of it begins with ``_``."""
+    """Whether ``module`` is private to the SDK: one of its parts begins with ``_``."""
     return any(part.startswith("_") for part in module.split(".")[1:])
 
 
 def installed_first(module: str) -> bool:
-    """Whether an installed azureml that has ``module`` has the say."""
+    """Whether an installed azureml package takes precedence for ``module``."""
     return module.startswith(INSTALLED_FIRST) or (is_private(module) and module not in PROVIDED)
 
 

@@ -1,4 +1,4 @@
-"""A ScriptRunConfig as the code to write instead of the Estimator that it was made of."""
+"""The code of a ScriptRunConfig, to write instead of an Estimator."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 
 def as_code(config: ScriptRunConfig, name: str) -> str:
-    """What to write instead of the Estimator ``name``; ``ws`` is the workspace in it."""
+    """Return the code to write instead of the Estimator ``name``; it calls the workspace ``ws``."""
     run_config = config.run_config
     target = run_config.target
     words = {
@@ -62,7 +62,7 @@ def _environment(environment: Any) -> list[str]:
 
 
 def _channels(conda: CondaDependencies) -> list[str]:
-    """What makes of the channels of ``CondaDependencies.create`` those of ``conda``."""
+    """Return the calls that turn the default channels into those of ``conda``."""
     there, wanted = list(CondaDependencies.create().conda_channels), list(conda.conda_channels)
     calls = [f"remove_channel({each!r})" for each in there if each not in wanted]
     calls += [f"add_channel({each!r})" for each in wanted if each not in there]
@@ -70,7 +70,7 @@ def _channels(conda: CondaDependencies) -> list[str]:
 
 
 def _settings(run_config: Any) -> list[str]:
-    """What a ScriptRunConfig has no parameter for."""
+    """Return the assignments for settings that ScriptRunConfig has no parameter for."""
     found = []
     if run_config.environment_variables:
         found.append(f"environment_variables = {dict(run_config.environment_variables)!r}")
@@ -85,7 +85,7 @@ def _settings(run_config: Any) -> list[str]:
 
 
 def _said(value: Any) -> str:
-    """``value`` as an expression."""
+    """Return ``value`` as a Python expression."""
     if isinstance(value, list | tuple):
         return f"[{', '.join(map(_said, value))}]"
     if isinstance(value, AbstractDatastore):
@@ -103,7 +103,7 @@ def _said(value: Any) -> str:
 
 
 def _reference(value: Any, name: str) -> str:
-    """A DataReferenceConfiguration as the reference that it was made of."""
+    """Return the DataReference expression of a DataReferenceConfiguration."""
     store = f"Datastore.get(ws, {value.data_store_name!r})"
     return f"DataReference({store}, {name!r}, {value.path_on_data_store!r}, {value.mode!r})"
 

@@ -1,6 +1,6 @@
-"""The table of docs/reference/dropin.md, written from the table that imports go by.
+"""Writes the table of docs/reference/dropin.md from ``api_table``.
 
-``python -m scriptrun.dropin.docs_page docs/reference/dropin.md`` puts it into the page.
+``python -m scriptrun.dropin.docs_page docs/reference/dropin.md`` updates the page.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ BEGIN, END = "<!-- begin of the table -->", "<!-- end of the table -->"
 
 
 def table() -> str:
-    """Each name of the SDK v1 in a row: whether it works, and as what; or what to do instead."""
+    """Return a row for each name of the SDK v1: its equivalent, or what to use instead."""
     rows = ["| name | | scriptrun equivalent, or what to do |", "| --- | --- | --- |"]
     for module in sorted(api_table.PROVIDED):
         rows += [
@@ -35,7 +35,7 @@ def table() -> str:
 
 
 def with_table(page: str) -> str:
-    """The text ``page`` with the table between its two marks."""
+    """Return ``page`` with the table between its two markers."""
     before, _, rest = page.partition(BEGIN)
     _, _, after = rest.partition(END)
     return f"{before}{BEGIN}\n\n{table()}\n\n{END}{after}"

@@ -1,4 +1,4 @@
-"""Running old code as it is: a script, a module or a notebook, with ``azureml`` on the path."""
+"""Runs old code unchanged: a script, a module or a notebook, with ``azureml`` importable."""
 
 from __future__ import annotations
 
@@ -25,14 +25,14 @@ if TYPE_CHECKING:
 def script(path: str, words: Sequence[str]) -> int:
     """Run the script or notebook ``path`` with the arguments ``words``, as Python would.
 
-    Returns the exit code; what the code raises is printed as Python prints it. Raises
-    UserErrorException where there is no such file.
+    Returns the exit code; exceptions of the code are printed as Python prints them. Raises
+    UserErrorException if the file does not exist.
     """
     if not os.path.isfile(path):
         raise UserErrorException(
             f"File {str(path)!r} does not exist.", "Give a script, a notebook, or a module with -m."
         )
-    whole = os.path.abspath(path)  # which ``__file__`` is in Python, too
+    whole = os.path.abspath(path)  # as Python sets ``__file__``
     folder = os.path.dirname(whole)
     if path.endswith(".ipynb"):
         os.chdir(folder)  # as Jupyter does
@@ -42,7 +42,7 @@ def script(path: str, words: Sequence[str]) -> int:
 
 
 def _was_a_notebook(path: str) -> bool:
-    """Whether the script is one that ``jupyter nbconvert`` has made, which calls IPython."""
+    """Whether the script calls IPython, as ``jupyter nbconvert`` writes them."""
     with open(path, "rb") as handle:
         return b"get_ipython()" in handle.read()
 
@@ -64,7 +64,7 @@ def _guarded(
     sys.argv[:] = argv
     sys.path.insert(0, folder)
     _in_children()
-    gc.enable()  # the command itself goes without
+    gc.enable()  # the command line disables it
     try:
         action(*args, **kwargs)
     except SystemExit as ended:
@@ -82,7 +82,7 @@ def _guarded(
 
 
 def _in_children() -> None:
-    """Have processes that multiprocessing starts anew find ``azureml`` too, as forked ones do."""
+    """Make ``azureml`` importable in processes that multiprocessing spawns."""
     inner = spawn.get_command_line
 
     def get_command_line(**kwargs: Any) -> list[str]:
@@ -98,7 +98,7 @@ def _in_children() -> None:
 
 
 def _code(code: object) -> int:
-    """The exit code that ``sys.exit(code)`` stands for."""
+    """Return the process exit code of ``sys.exit(code)``."""
     if code is None:
         return 0
     if isinstance(code, int):
@@ -115,7 +115,7 @@ def _flush() -> None:
 
 
 def _theirs(trace: TracebackType | None, path: str) -> TracebackType | None:
-    """``trace`` from where the user's own code begins."""
+    """Return the part of ``trace`` that starts in the user's code."""
     here = (__file__, notebook_cells.__file__, runpy.__file__)
     first = trace
     while first is not None and _is_ours(first.tb_frame.f_code.co_filename, here):

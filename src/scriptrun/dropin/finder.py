@@ -1,7 +1,7 @@
-"""How ``import azureml`` finds the names of the table, without touching any installed package.
+"""The import hook that finds ``azureml`` in the API table, whatever packages are installed.
 
-Nothing is changed until ``enable`` is called. Modules that the table does not have are looked for
-in an azureml that is installed: each package's ``__path__`` goes on over the installed one's.
+Nothing changes until ``enable`` is called. Modules missing from the table are imported from an
+installed azureml: each package's ``__path__`` includes the installed one's.
 """
 
 from __future__ import annotations
@@ -26,9 +26,9 @@ _MARK = "__scriptrun__"
 
 
 def enable() -> None:
-    """Make ``azureml`` importable from here; a second call changes nothing.
+    """Make ``azureml`` importable; a second call does nothing.
 
-    Raises UserErrorException where another azureml.core has been imported before.
+    Raises UserErrorException if another azureml.core is already imported.
     """
     if any(isinstance(each, Finder) for each in sys.meta_path):
         return
@@ -43,12 +43,12 @@ def enable() -> None:
 
 
 class Finder:
-    """Finds the modules of the table."""
+    """Finds the modules of the API table."""
 
     def find_spec(
         self, fullname: str, path: Any = None, target: Any = None
     ) -> importlib.machinery.ModuleSpec | None:
-        """The spec of a module named ``azureml...`` that the table has, else None."""
+        """Return the spec of an ``azureml`` module in the API table, else None."""
         if fullname.split(".", maxsplit=1)[0] != "azureml" or not api_table.knows(fullname):
             return None
         if api_table.installed_first(fullname):
@@ -63,19 +63,19 @@ class Finder:
 
 
 def _folders(name: str, places: Any) -> list[str]:
-    """Where an installed azureml has the package ``name``."""
+    """Return the folders of an installed azureml's package ``name``."""
     found = [os.path.join(each or os.curdir, name) for each in places if isinstance(each, str)]
     return [each for each in found if os.path.isdir(each)]
 
 
 class Loader(importlib.abc.Loader):
-    """Makes a module whose names are found when they are first used."""
+    """Loads modules whose names are resolved on first use."""
 
     def create_module(self, spec: importlib.machinery.ModuleSpec) -> None:
-        """Nothing unusual."""
+        """Create a default module."""
 
     def exec_module(self, module: types.ModuleType) -> None:
-        """Fill ``module``: it finds each name when it is first asked for."""
+        """Fill ``module``; it resolves each name on first use."""
         offered = [
             *api_table.provided(module.__name__),
             *api_table.LEFT_OUT.get(module.__name__, {}),

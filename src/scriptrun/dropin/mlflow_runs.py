@@ -1,8 +1,8 @@
-"""What mlflow has logged to the workspace outside of jobs, as runs of its experiment.
+"""Imports what mlflow logged to the workspace outside of jobs, as runs of the experiment.
 
 Old code sets mlflow's tracking URI to ``ws.get_mlflow_tracking_uri()``, starts runs with mlflow and
-looks for them with ``experiment.get_runs()``. That URI is a file store of mlflow's: a folder an
-experiment, in it a folder a run, each with a ``meta.yaml``
+looks for them with ``experiment.get_runs()``. That URI is an mlflow file store: a folder per
+experiment, in it a folder per run, each with a ``meta.yaml``
 (https://mlflow.org/docs/latest/self-hosting/architecture/backend-store/).
 """
 
@@ -24,33 +24,33 @@ if TYPE_CHECKING:
 else:
     yaml = later("yaml")
 
-#: how mlflow numbers the states of runs that have ended
+#: mlflow's numbers for the state "finished", and for all final states
 _FINISHED, _ENDED = 3, (3, 4, 5)
-#: mlflow's tag of a run that has been taken over: the run's id here
+#: the mlflow tag of an imported run; its value is the scriptrun run ID
 _MARK = "scriptrun.run"
-#: tags that say nothing of the user's
+#: prefixes of tags that the user did not set
 _OWN = ("mlflow.", _MARK)
 
 
 def adopt(owner: experiment.Experiment) -> None:
-    """Make a run of each that has ended in mlflow's experiment of that name, once."""
+    """Import each finished run of mlflow's experiment of that name, once."""
     for place, facts in _ended(owner.workspace.directory / "mlflow", owner.name):
         mark = place / "tags" / _MARK
         try:
             mark.touch(exist_ok=False)
         except OSError:
-            continue  # it is here, or another process is about it
+            continue  # it is imported, or another process is importing it
         mark.write_text(_taken(owner, place, facts), "utf-8")
 
 
 def names(root: Path) -> set[str]:
-    """The experiments in mlflow's file store ``root``, but for the one that it makes by itself."""
+    """Return the experiments in mlflow's file store ``root``, except its default one."""
     made = {str(_facts(path).get("name") or "") for path in root.glob("*/meta.yaml")}
     return made - {"", "Default"}
 
 
 def _ended(root: Path, name: str) -> Iterator[tuple[Path, dict[str, Any]]]:
-    """The folder and the facts of each run that has ended, the oldest first."""
+    """Yield the folder and metadata of each finished run, oldest first."""
     mine = [path.parent for path in root.glob("*/meta.yaml") if _facts(path).get("name") == name]
     found = [(path.parent, _facts(path)) for each in mine for path in each.glob("*/meta.yaml")]
     found.sort(key=lambda each: each[1].get("start_time") or 0)
@@ -61,12 +61,12 @@ def _facts(path: Path) -> dict[str, Any]:
     try:
         found = yaml.safe_load(path.read_text("utf-8"))
     except (OSError, ValueError, yaml.YAMLError):
-        return {}  # it is being written
+        return {}  # mlflow is still writing it
     return found if isinstance(found, dict) else {}
 
 
 def _taken(owner: experiment.Experiment, place: Path, facts: dict[str, Any]) -> str:
-    """The id of the run that has what mlflow has in ``place``."""
+    """Create a run from mlflow's run in ``place`` and return its ID."""
     title = str(facts.get("run_name") or "")
     run = experiment.Experiment.start_logging(owner, snapshot_directory=None, display_name=title)
     kept = run.path / mlflow_reader.ROOT / "0" / place.name

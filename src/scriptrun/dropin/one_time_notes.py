@@ -1,4 +1,4 @@
-"""What old code asks for and has no meaning here, explained once."""
+"""Notes on settings of old code that have no effect, each printed once per process."""
 
 from __future__ import annotations
 
@@ -8,19 +8,19 @@ _said: set[str] = set()
 
 
 def once(topic: str, sentence: str) -> None:
-    """Say ``sentence`` on stderr, unless this process has spoken of ``topic`` before."""
+    """Print ``sentence`` to stderr, unless this process already printed one on ``topic``."""
     if topic not in _said:
         _said.add(topic)
         say(sentence)
 
 
 def say(sentence: str) -> None:
-    """One line on stderr, marked as ours."""
+    """Print a line to stderr, prefixed with the program's name."""
     print(f"scriptrun: {sentence}", file=sys.stderr, flush=True)
 
 
 def cloud() -> None:
-    """Explain subscriptions, regions and logins."""
+    """Note once that subscriptions, regions and logins are ignored."""
     once(
         "cloud",
         "Azure subscriptions, resource groups, regions and logins are ignored: "

@@ -1,4 +1,4 @@
-"""What a file of old code uses and would not find here, read from its text alone."""
+"""Finds unsupported azureml names in old code, without running it."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from scriptrun.spec.errors import UserErrorException
 
 
 class Found(NamedTuple):
-    """A name that is not provided: where it stands, and what to do instead."""
+    """An unsupported name: where it is used, and what to use instead."""
 
     place: str
     name: str
@@ -21,9 +21,9 @@ class Found(NamedTuple):
 
 
 def check(path: str) -> list[Found]:
-    """Every name in the script or notebook ``path`` that is not provided, in its order.
+    """Return the unsupported names in the script or notebook ``path``, in order.
 
-    Raises UserErrorException for a file that cannot be read as Python.
+    Raises UserErrorException if the file is not valid Python.
     """
     found = []
     for prefix, source in _sources(path):
@@ -73,7 +73,7 @@ def _unless_provided(line: int, module: str, name: str) -> Iterator[Place]:
 
 
 def _looked_at(tree: ast.Module) -> Iterator[Place]:
-    """Names written out: ``azureml.core.Model``."""
+    """Yield unsupported names that are written in full: ``azureml.core.Model``."""
     for node in ast.walk(tree):
         if isinstance(node, ast.Attribute):
             module = _dotted(node.value)

@@ -1,7 +1,7 @@
 """The engine seam: what every engine promises (docs/explanation/engines.md).
 
 An engine object *is* the compute target, a frozen value of its options. It starts, observes and
-stops a job's processes, and never says that a job succeeded: only the job's own result does.
+stops a job's processes, but never reports success: only the job's own result does.
 """
 
 from __future__ import annotations
@@ -22,17 +22,17 @@ if TYPE_CHECKING:
 else:
     Protocol = object
 
-#: what an engine may say of a job: nothing more is its business
+#: the states of a job that an engine may report
 WAITING, ALIVE, ENDED, UNKNOWN = "waiting", "alive", "ended", "unknown"
-#: the engine has it in a queue of its own and will start it, perhaps again
+#: the job is in the engine's own queue and will be started, perhaps again
 QUEUED = "queued"
 
 
 class View(Value):
-    """What an engine sees of one job: WAITING, QUEUED, ALIVE, ENDED or UNKNOWN, and its evidence.
+    """An engine's view of one job: WAITING, QUEUED, ALIVE, ENDED or UNKNOWN, and the evidence.
 
-    ``handed``: the job was handed over, so no ticket of any queue counts any more; ``canceled``:
-    somebody ended it with the engine's own means.
+    ``submitted``: the engine has the job, so no queue ticket counts any more; ``canceled``: someone
+    ended it with the engine's own tools.
     """
 
     what: str
@@ -42,9 +42,9 @@ class View(Value):
 
 
 class PollRound:
-    """One look at many runs: polls that are given the same one may share what a cluster says.
+    """One poll of many runs: polls with the same round may share a cluster's answers.
 
-    ``answers`` are the engine's, by what it has asked.
+    ``answers`` belongs to the engine, keyed by its queries.
     """
 
     def __init__(self) -> None:
@@ -52,17 +52,17 @@ class PollRound:
 
 
 class Order(Value, frozen=False):
-    """What an engine needs to start a job beside its spec: all of it local to this submission.
+    """What an engine needs beside the spec to start a job; specific to this submission.
 
     ``environ`` is what the job inherits; it may hold secrets and is never written into the
-    workspace; None: the launcher hands on its own. ``python``, ``bin`` and ``prefix`` come from the
+    workspace; None: the launcher's own. ``python``, ``bin`` and ``prefix`` come from the
     environment that was made ready. ``nodes``, ``node``, ``address`` and ``head`` (of this node
     and of node 0) are the job's place in the cluster; a text that begins with ``$`` names the
     variable that holds it where the launcher starts (``"$SLURM_NODEID"``). ``tool`` begins the
-    command line of an interpreter that has scriptrun, on that node. ``container`` says how the
-    job's processes become containers (docs/explanation/formats.md); None: they do not. ``secrets``
-    are those that the environment's build on the nodes asks for: never written, and not the
-    script's. ``data`` are the files below the workspace's directory that the job's data needs, by
+    command line of an interpreter that has scriptrun, on that node. ``container`` describes how to
+    run the job's processes in containers (docs/explanation/formats.md); None: without containers.
+    ``secrets`` are for building the environment on the nodes: never written, and not visible to
+    the script. ``data`` are the files below the workspace's directory that the job's data needs, by
     name, where nodes do not see that.
     """
 
@@ -88,11 +88,11 @@ class Order(Value, frozen=False):
 
 
 class NoRoom(Exception):
-    """The engine can't take the job now; it is asked again later."""
+    """The engine can't take the job now; submit it again later."""
 
 
 class NoAnswer(ExperimentExecutionException):
-    """The engine does not answer: nothing is known of its jobs, and none has failed for it."""
+    """The engine does not respond: the state of its jobs is unknown, and none has failed."""
 
 
 class Traits(Value):
@@ -128,39 +128,39 @@ class Engine(Protocol):
 
     @property
     def traits(self) -> Traits:
-        """What its jobs find, and what may be asked of it."""
+        """The engine's capabilities."""
         ...
 
     def check(self, job: JobSpec) -> list[str]:
-        """Why this job cannot run here, every reason; empty when it can."""
+        """Every reason why this engine cannot run the job; empty if it can."""
         ...
 
     def render(self, job: JobSpec, folder: Path) -> str:
-        """What would be executed where, as text for people; pure, and without secrets."""
+        """What would run where, as text for people; pure, and without secrets."""
         ...
 
     def submit(self, job: JobSpec, order: Order) -> str:
         """Start the job and return its handle; the same job twice gives the same handle.
 
-        Raises NoRoom when the job has to wait, NoAnswer when nobody knows whether it was taken (it
-        is handed over again later), ExperimentExecutionException when it is refused.
+        Raises NoRoom if the job has to wait, NoAnswer if it is unknown whether the engine has it
+        (submit it again later), ExperimentExecutionException if the engine rejects it.
         """
         ...
 
     def submit_together(self, pairs: list[tuple[JobSpec, Order]]) -> list[JobSpec]:
-        """Hand jobs over at once where that fits; those that were. Asked only of ``arrays``."""
+        """Submit jobs together where possible and return those; called only with ``arrays``."""
         ...
 
     def poll(self, folders: list[Path], poll_round: PollRound | None = None) -> list[View]:
-        """What is seen of each run, in one question; one for all polls of a round, if it can."""
+        """The view of each run, with one query for all, if possible for a whole round."""
         ...
 
     def cancel(self, folder: Path) -> None:
-        """See to it that a run whose folder asks to cancel ends."""
+        """Make sure that a run with a cancellation request in its folder ends."""
         ...
 
     def clean(self, folder: Path) -> None:
-        """Remove whatever the engine keeps of an ended run beside its folder."""
+        """Remove what an ended run has left behind outside its folder."""
         ...
 
     def home(self, folder: Path) -> RunFiles | None:
@@ -171,16 +171,16 @@ class Engine(Protocol):
         ...
 
     def interpreter(self) -> str | None:
-        """The Python of jobs without an environment; None: that of whoever submits."""
+        """The Python of jobs without an environment; None: the submitter's."""
         ...
 
     def diagnose(self, site: Site) -> Iterator[Check]:
-        """Whether the target can take jobs now: one check after the other, as it is made."""
+        """Check whether the target accepts jobs now; yields each check as it finishes."""
         ...
 
 
 def options_check(engine: Engine) -> Check:
-    """Whether the engine's options let it take a job that asks for nothing."""
+    """Check the engine's options with a job that requests no resources."""
     reasons = engine.check(JobSpec("check", "check", "check", ""))
     if reasons:
         hint = f"To change them, run: scriptrun compute set {engine.name} ..."

@@ -1,4 +1,4 @@
-"""Checks: one thing looked at each, and what to do where it is wrong."""
+"""Checks of a compute target: a verdict each, and how to fix what fails."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ ROOM = 1_000_000_000
 
 
 class Check(Value):
-    """One thing that was looked at. ``verdict``: "ok", "warning" (runs go on) or "bad"."""
+    """The result of one check. ``verdict``: "ok", "warning" (runs still work) or "bad"."""
 
     name: str
     verdict: str
@@ -27,27 +27,27 @@ class Check(Value):
 
 
 class Site(Protocol):
-    """Where a target's runs lie, as its engine's checks need to know it."""
+    """What an engine's checks need to know about the place where a target's runs live."""
 
     def root(self) -> str:
-        """The folder below which runs and environments lie, as the nodes shall see it."""
+        """The folder for runs and environments, as the nodes see it."""
         ...
 
     def tool(self) -> Iterable[Check]:
-        """The check of the interpreter that runs scriptrun there; none where it runs here."""
+        """Check the remote interpreter with scriptrun; nothing if scriptrun runs here."""
         ...
 
     def python(self) -> str:
-        """The Python that starts launchers where the target names none."""
+        """The Python that starts launchers if the target does not set one."""
         ...
 
     def index(self) -> tuple[str, str]:
-        """Host and port of the package index that nodes may need; "" where none is named."""
+        """Host and port of the package index that nodes may need; "" if none is configured."""
         ...
 
 
 def guarded(name: str, look: Callable[[], Iterable[Check]]) -> Iterator[Check]:
-    """The checks that ``look`` makes; an error becomes one, called ``name``, that is bad."""
+    """The checks from ``look``; an error becomes a failed check called ``name``."""
     try:
         yield from look()
     except ScriptrunError as error:

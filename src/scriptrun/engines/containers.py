@@ -1,4 +1,4 @@
-"""The engines' part in containers: what they refuse before, what is removed after."""
+"""Containers in the engines: checks before a job starts, cleanup after it has ended."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
 
-#: what nodes of a cluster may run containers with
+#: container tools that a cluster's nodes may use
 OF_NODES = ("podman", "apptainer", "enroot")
-#: where the devices of the Container Device Interface are described (its specification, v0.6)
+#: where Container Device Interface (CDI v0.6) files describe devices
 _CDI = ("/etc/cdi/*nvidia*", "/var/run/cdi/*nvidia*")
 
 
 def problems(job: JobSpec) -> list[str]:
-    """Why this machine can't run the job in a container, every reason; empty when it can."""
+    """Every reason why this machine can't run the job in a container; empty if it can."""
     image = named(job.environment.image, job.environment.docker)
     trouble = container_tool.trouble()
     if trouble:
@@ -37,9 +37,9 @@ def problems(job: JobSpec) -> list[str]:
 
 
 def problems_of_nodes(job: JobSpec, nodes: str | None, afar: bool) -> list[str]:
-    """Why nodes that run containers with ``nodes`` can't have this one; empty when they can.
+    """Every reason why nodes with the container tool ``nodes`` can't run the job.
 
-    Images are made where environments are built: here, unless the cluster is ``afar``.
+    Images are built where environments are built: here, unless the cluster is ``afar``.
     """
     image = named(job.environment.image, job.environment.docker)
     if nodes is None:
@@ -61,7 +61,7 @@ def problems_of_nodes(job: JobSpec, nodes: str | None, afar: bool) -> list[str]:
 
 
 def named(image: str | None, docker: dict[str, Any]) -> str:
-    """What the container is made of, in words."""
+    """What the container is made from, for messages."""
     if docker.get("dockerfile"):
         return "the environment's Dockerfile"
     if docker.get("build_context"):
@@ -70,5 +70,5 @@ def named(image: str | None, docker: dict[str, Any]) -> str:
 
 
 def clean(folder: Path) -> None:
-    """Remove the containers that a run left when its launcher and its guard were both killed."""
+    """Remove containers left behind by a run whose launcher and guard were both killed."""
     started.remove(str(folder))

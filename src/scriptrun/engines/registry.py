@@ -1,6 +1,6 @@
-"""The engines there are: those of scriptrun, and those that other packages bring.
+"""The available engines: scriptrun's own, and those of plugins.
 
-A package brings an engine by an entry point in the group ``scriptrun.engines``: its name is the
+A package provides an engine by an entry point in the group ``scriptrun.engines``: its name is the
 engine's kind, its value the class (``mine = "my_package.engine:Mine"``).
 """
 
@@ -17,24 +17,24 @@ if TYPE_CHECKING:
 
     from scriptrun.engines.base import Engine
 
-#: the engines of scriptrun, imported when they are used
+#: scriptrun's own engines, imported on first use
 ENGINES = {
     "Local": "scriptrun.engines.local.engine:Local",
     "Slurm": "scriptrun.engines.slurm.engine:Slurm",
 }
-#: the kind of a compute target that names none
+#: the kind of a compute target without one
 DEFAULT = "Local"
-#: the group of the entry points by which other packages bring engines
+#: the entry point group of plugin engines
 GROUP = "scriptrun.engines"
 
 
 def kinds() -> list[str]:
-    """The kinds of engine there are, by name."""
+    """The names of all engine kinds, sorted."""
     return sorted({*ENGINES, *_plugins()})
 
 
 def engine_class(kind: str) -> Any:
-    """The class of the engine ``kind``, or None where nobody brings one."""
+    """The class of the engine ``kind``, or None if no package provides it."""
     dotted = ENGINES.get(kind)
     if dotted is None:
         try:
@@ -46,7 +46,7 @@ def engine_class(kind: str) -> Any:
 
 
 def kind_of(engine: object) -> str | None:
-    """The kind of which ``engine`` is; None for what is no engine."""
+    """The kind of ``engine``; None if it is not an engine."""
     name = type(engine).__name__
     if name in ENGINES:
         return name
@@ -60,7 +60,7 @@ def is_engine(thing: object) -> TypeGuard[Engine]:
 
 
 def options_of(engine: Any) -> dict[str, Any]:
-    """The options of an engine object, by name, but for its own name."""
+    """The engine's options by name, without ``name`` itself."""
     return {name: getattr(engine, name) for name in values.names_of(type(engine)) if name != "name"}
 
 
@@ -72,7 +72,7 @@ def _plugin_class(kind: str) -> type:
 
 
 def _plugins() -> dict[str, Any]:
-    """The entry points of engines by kind."""
+    """The plugins' entry points by kind."""
     import importlib.metadata
 
     return {each.name: each for each in importlib.metadata.entry_points(group=GROUP)}

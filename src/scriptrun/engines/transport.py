@@ -1,8 +1,8 @@
-"""Commands on the machine whose engine is asked: here, or behind the system's ssh.
+"""Runs an engine's commands, on this machine or over the system's ssh.
 
-`Here` and `Ssh` promise the same: ``run`` executes a command and tells how it ended. A machine that
-cannot be reached is an error with a sentence (`Unreachable`), and never says anything of a job. All
-ssh commands of a host share one connection (ControlMaster), so that asking often is cheap.
+Both transports promise the same: ``run`` executes a command and returns its result. A machine that
+cannot be reached is an error (`HostUnreachable`), and says nothing about the state of jobs. All ssh
+commands to a host share one connection (ControlMaster), so that polling is cheap.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from scriptrun.spec.values import Value
 
 #: seconds that a command may take unless its caller says otherwise
 PATIENCE = 60.0
-#: seconds for which an ssh connection that nobody uses stays open
+#: seconds for which an idle ssh connection stays open
 PERSIST = 120
 
 _TROUBLES = (
@@ -45,11 +45,11 @@ _TROUBLES = (
 
 
 class Unreachable(ComputeTargetException):
-    """The machine that should be asked cannot be: nothing is known of its jobs."""
+    """The machine cannot be reached: the state of its jobs is unknown."""
 
 
 class Done(Value):
-    """How a command ended: its exit code, and what it wrote."""
+    """A finished command: its exit code and its output."""
 
     code: int
     out: bytes
@@ -57,21 +57,21 @@ class Done(Value):
 
     @property
     def text(self) -> str:
-        """What it wrote to its standard output."""
+        """The standard output as text."""
         return self.out.decode("utf-8", "replace")
 
     @property
     def complaint(self) -> str:
-        """What it wrote to its standard error, as one line."""
+        """The standard error in one line."""
         return " ".join(self.err.decode("utf-8", "replace").split())
 
 
 class Transport(Protocol):
-    """Where an engine's commands are run."""
+    """Runs an engine's commands on some machine."""
 
     @property
     def place(self) -> str:
-        """The machine, in words: ``this machine`` or the host's name."""
+        """The machine's name for messages: ``this machine`` or the host."""
         ...
 
     def run(
@@ -81,10 +81,10 @@ class Transport(Protocol):
         timeout: float = PATIENCE,
         environ: dict[str, str] | None = None,
     ) -> Done:
-        """Run ``argv`` to its end with ``input`` on its standard input.
+        """Run ``argv`` with ``input`` on its standard input and return the result.
 
-        ``environ`` adds variables. A program that is not there ends with code 127. Raises
-        Unreachable for a machine that cannot be reached or a command that takes too long.
+        ``environ`` adds variables. A missing program has exit code 127. Raises HostUnreachable if
+        the machine cannot be reached or the command takes too long.
         """
         ...
 
@@ -119,9 +119,9 @@ class Here(Value):
 
 
 class Ssh(Value):
-    """A machine behind ``ssh host``: a name that the user's own ssh configuration knows.
+    """A machine reached by ``ssh host``, a name from the user's ssh configuration.
 
-    ``config`` is another configuration file than the user's (default: $SCRIPTRUN_SSH_CONFIG).
+    ``config`` is an alternative configuration file (default: $SCRIPTRUN_SSH_CONFIG).
     """
 
     host: str
@@ -166,7 +166,7 @@ class Ssh(Value):
         return Done(done.returncode, done.stdout, done.stderr)
 
     def close(self) -> None:
-        """End the shared connection, if there is one."""
+        """Close the shared connection if there is one."""
         subprocess.run(
             [*self.command[:-2], "-O", "exit", "--", self.host],
             stdin=subprocess.DEVNULL,
@@ -193,7 +193,7 @@ def _run(
 
 @functools.cache
 def _options(host: str, config: tuple[str, ...]) -> tuple[str, ...]:
-    """Options for every command: never a question, and one connection for all of them."""
+    """Options for every command: never prompt, and share one connection."""
     options = ["-o", "BatchMode=yes", "-o", "ConnectTimeout=15", "-o", "ServerAliveInterval=15"]
     if not _shares_already(host, config):
         folder = _sockets()
@@ -204,7 +204,7 @@ def _options(host: str, config: tuple[str, ...]) -> tuple[str, ...]:
 
 
 def _shares_already(host: str, config: tuple[str, ...]) -> bool:
-    """Whether the user's configuration shares connections to the host in its own way."""
+    """Whether the user's ssh configuration already shares connections to the host."""
     try:
         done = _run(["ssh", *config, "-G", "--", host], b"", PATIENCE, None)
     except (OSError, subprocess.TimeoutExpired):
@@ -214,7 +214,7 @@ def _shares_already(host: str, config: tuple[str, ...]) -> bool:
 
 
 def _sockets() -> Path | None:
-    """A directory for connections' sockets: short, as their names must be, and this user's own."""
+    """A private directory for control sockets, with a short path, as sockets need it."""
     folder = Path(tempfile.gettempdir()) / f"scriptrun-ssh-{os.getuid()}"
     try:
         folder.mkdir(mode=0o700, exist_ok=True)

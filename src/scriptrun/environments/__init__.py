@@ -1,1 +1,1 @@
-"""Builders of environments: request to lock, lock to a built place; each built once."""
+"""Environment builders: lock a request, then build the lockfile once per machine."""

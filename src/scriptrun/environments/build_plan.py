@@ -1,4 +1,4 @@
-"""What a build of an environment would do, in sentences; nothing is built, pulled or written."""
+"""The steps that a build of an environment would take, without building or writing anything."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 
 def unlocked(spec: EnvironmentSpec) -> tuple[str, ...]:
-    """The steps for a request that nobody has locked yet."""
+    """The steps for a request that has no lockfile yet."""
     if not builder_class(spec.kind).builds:
         return ("Query the interpreter's packages once.",)
     if spec.kind == IMAGE:
@@ -35,7 +35,7 @@ def unlocked(spec: EnvironmentSpec) -> tuple[str, ...]:
 def locked(
     spec: EnvironmentSpec, lock: Lock, key: str, ill: str, registry: Registry
 ) -> tuple[str, ...]:
-    """The steps from ``lock``; ``ill`` is why what was built of it will not do, or ""."""
+    """The steps from ``lock``; ``ill`` is why an existing build is unusable, or ""."""
     again = f" again, because {ill}" if ill else ""
     step = f"Build{again}: {count(lock)} packages from the lockfile."
     if spec.kind == IMAGE:
@@ -44,14 +44,14 @@ def locked(
 
 
 def count(lock: Lock) -> int:
-    """How many packages ``lock`` names."""
+    """The number of packages in ``lock``."""
     lines = str(lock.get("requirements", "")).splitlines()
     own = sum(1 for line in lines if line[:1].strip() and line[:1] != "#")
     return own + len(lock.get("conda", ()))
 
 
 def _python(wanted: str | None) -> tuple[str, ...]:
-    """Which interpreter would be used, or be downloaded by uv; () where that can't be told."""
+    """Which interpreter the build would use or download with uv; () if that is unknown."""
     pythons = _loaded("interpreter.discovery")
     if pythons.missing(wanted):
         version = _loaded("interpreter.download").offered(wanted or "")
@@ -68,5 +68,5 @@ def _python(wanted: str | None) -> tuple[str, ...]:
 
 
 def _loaded(name: str) -> Any:
-    """What starts processes, by its module's name: most plans need it not."""
+    """Import a module that starts processes; most plans do not need it."""
     return importlib.import_module(f"scriptrun.environments.{name}")

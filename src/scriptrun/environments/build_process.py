@@ -1,7 +1,7 @@
-"""Ending a tool that builds: when it is told to stop, and when it takes longer than is allowed.
+"""End a build tool when the build is canceled or exceeds its time limit.
 
-A package's build script may hang for ever, and it is a child of the tool's child: whatever the tool
-has started ends with it.
+A package's build script may hang forever, and it is a grandchild of the tool: every process that
+the tool started ends with it.
 """
 
 from __future__ import annotations
@@ -19,15 +19,15 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     import psutil
 
-#: seconds that one call of a tool may take where the user says nothing
+#: seconds that one call of a tool may take by default
 DEFAULT = 3600.0
 VARIABLE = "SCRIPTRUN_BUILD_TIMEOUT"
 
 
 def limit() -> float:
-    """Seconds that one call may take: the variable's, else an hour; 0 is no limit.
+    """The seconds that one call may take, from the variable or an hour; 0 means no limit.
 
-    Raises EnvironmentException for what is no number.
+    Raises EnvironmentException if the variable is not a number.
     """
     text = os.environ.get(VARIABLE, "").strip()
     try:
@@ -40,9 +40,9 @@ def limit() -> float:
 
 
 def end(process: subprocess.Popen[bytes], grace: float = 0.0) -> None:
-    """End ``process`` and all that it has started; ``grace`` is its time to do so by itself.
+    """End ``process`` and its descendants; ``grace`` is how long it may take to exit by itself.
 
-    When this returns they are gone, as far as the system ends what is killed within a minute.
+    Returns when they are gone, or after a minute if the system does not reap them.
     """
     import psutil
 
@@ -52,7 +52,7 @@ def end(process: subprocess.Popen[bytes], grace: float = 0.0) -> None:
         process.wait(grace)
     except subprocess.TimeoutExpired:
         process.kill()
-    while family:  # what they had started meanwhile is theirs, too
+    while family:  # they may have started more in the meantime
         more = {child for each in family for child in _below(each.pid)} - family
         for each in family:
             with contextlib.suppress(psutil.NoSuchProcess):
@@ -71,7 +71,7 @@ def _below(pid: int) -> set[psutil.Process]:
 
 
 def _wait(family: set[psutil.Process], patience: float = 60.0) -> None:
-    """Until none of them lives; the dead whom nobody has asked after yet are no longer alive."""
+    """Wait until none of them is alive; a zombie counts as gone."""
     until = time.monotonic() + patience
     while any(_lives(each) for each in family) and time.monotonic() < until:
         time.sleep(0.01)
@@ -87,7 +87,7 @@ def _lives(one: psutil.Process) -> bool:
 
 
 class Watch:
-    """A thread that looks several times a second whether ``process`` is to end, and ends it."""
+    """A thread that ends ``process`` when ``stop`` returns true or the time limit is exceeded."""
 
     def __init__(self, process: subprocess.Popen[bytes], stop: Stop) -> None:
         self._process, self._stop, self._limit = process, stop, limit()
@@ -97,12 +97,12 @@ class Watch:
         self._thread.start()
 
     def over(self) -> None:
-        """The process has ended: look no more."""
+        """Stop watching: the process has ended."""
         self._over.set()
         self._thread.join()
 
     def judge(self, doing: str = "Building the environment") -> None:
-        """Raise Stopped, or EnvironmentException, where the process was ended from here."""
+        """Raise BuildCanceled or EnvironmentException if the watchdog ended the process."""
         if self._reason == "stopped":
             raise Stopped(f"{doing} was canceled.")
         if self._reason:

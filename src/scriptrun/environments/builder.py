@@ -1,7 +1,7 @@
-"""The builders' seam: what every kind of environment must be able to say and do.
+"""The interface that the builder of each kind of environment implements.
 
-A builder is made for one request and one lock. ``ensure`` does the rest for all kinds: look up,
-lock, look up again, build, look at what was built, marker last.
+A builder is made for one request and one lockfile. ``ensure`` does the rest for all kinds: look up,
+lock, look up again, build, check the build, and write the marker last.
 """
 
 from __future__ import annotations
@@ -23,13 +23,13 @@ if TYPE_CHECKING:
 
 Lock = dict[str, "Any"]
 Log = Callable[[str], None]
-#: asked now and then during long work: true means "give up"
+#: polled during long work: true cancels it
 Stop = Callable[[], bool]
 
-#: where a workspace shares its images: ``address`` and perhaps ``username``; empty: nowhere
+#: where a workspace shares its images: ``address`` and optionally ``username``; may be empty
 Registry = Mapping[str, str]
 
-#: dotted names, so that looking an environment up loads no more than its own builder
+#: dotted names, so that a lookup imports only the builder that it needs
 BUILDERS = {
     INTERPRETER: "scriptrun.environments.interpreter.existing:Existing",
     PACKAGES: "scriptrun.environments.uv.builder:Uv",
@@ -41,10 +41,10 @@ BUILDERS = {
 class Ready(Value):
     """An environment that can be used now.
 
-    ``python`` is the absolute path of its interpreter and ``bin`` that one's directory. ``place``
-    is what was built (None for an interpreter that is simply there), ``sites`` are the directories
-    that hold its packages, ``lock`` is a JSON value. ``seconds`` is how long getting it took now.
-    ``container`` is what an engine's Order says of containers, None for processes.
+    ``python`` is the absolute path of its interpreter and ``bin`` the folder of that. ``place`` is
+    the folder of the build (None for an existing interpreter), ``sites`` are its site-packages
+    folders, ``lock`` is the lockfile as a JSON value. ``seconds`` is how long this call took.
+    ``container`` holds the container settings of the launch order, None for processes.
     """
 
     key: str
@@ -60,15 +60,15 @@ class Ready(Value):
 
 
 class Stopped(EnvironmentException):
-    """The work was given up because ``stop`` said so."""
+    """The build was canceled: ``stop`` returned true."""
 
 
 class Builder(ABC):
-    """How one kind of environment is locked, built, judged and used."""
+    """How to lock, build, check and use one kind of environment."""
 
-    #: what ``EnvironmentSpec.kind`` says
+    #: the ``EnvironmentSpec.kind`` that it builds
     kind: ClassVar[str]
-    #: False where nothing is ever built (``place`` is then unused)
+    #: False if nothing is ever built (``folder`` is then unused)
     builds: ClassVar[bool] = True
 
     def __init__(self, spec: EnvironmentSpec, lock: Lock, registry: Registry | None = None) -> None:
@@ -79,21 +79,21 @@ class Builder(ABC):
     @classmethod
     @abstractmethod
     def check(cls, spec: EnvironmentSpec) -> list[str]:
-        """Why ``spec`` can't be had here, as far as that is known without resolving it."""
+        """Problems with ``spec`` on this machine that are known without resolving it."""
 
     @classmethod
     def known(cls, spec: EnvironmentSpec) -> Lock | None:
-        """The lock where it can be told at once, starting no process; else None."""
+        """The lockfile if it can be made without starting a process, else None."""
         return None
 
     @classmethod
     @abstractmethod
     def resolve(cls, spec: EnvironmentSpec, log: Log, stop: Stop) -> Lock:
-        """The request made exact. Raises EnvironmentException with the package and the reason."""
+        """Lock the request. Raises EnvironmentException with the package and the reason."""
 
     @abstractmethod
     def key(self) -> str:
-        """What the built thing depends on, and nothing else: equal keys may share one place."""
+        """A digest of exactly what the build depends on: equal keys may share one build."""
 
     @abstractmethod
     def build(self, place: str, log: Log, stop: Stop) -> None:
@@ -101,7 +101,7 @@ class Builder(ABC):
 
     @abstractmethod
     def ill(self, place: str) -> str:
-        """Why ``place`` must be built again ("it lacks six"); "" if it is well.
+        """Why ``place`` must be built again ("it is missing six"), or "".
 
         Starts no process.
         """
@@ -112,23 +112,23 @@ class Builder(ABC):
 
     @abstractmethod
     def sites(self, place: str) -> tuple[str, ...]:
-        """The directories that hold the packages of ``place``."""
+        """The site-packages folders of ``place``."""
 
     @classmethod
     def let_go(cls, place: str) -> None:
-        """Take away what lies elsewhere for ``place``, which is about to be removed.
+        """Remove what the build stored outside ``place``, which is about to be removed.
 
-        Raises EnvironmentException where something still uses it.
+        Raises EnvironmentException if it is still in use.
         """
-        return None  # nothing does, for most kinds
+        return None  # most kinds store nothing outside
 
     @classmethod
     def size(cls, place: str) -> int | None:
-        """How many bytes lie elsewhere for ``place``; None where all lies in it."""
+        """The bytes that the build stored outside ``place``; None if it stored nothing there."""
         return None
 
     def ready(self, place: str | None, *, cached: bool, seconds: float) -> Ready:
-        """The value that is handed out for ``place``."""
+        """The environment built in ``place``, ready for use."""
         python = self.python(place or "")
         return Ready(
             key=self.key(),
@@ -144,7 +144,7 @@ class Builder(ABC):
 
 
 def builder_class(kind: str) -> type[Builder]:
-    """The builder of ``kind``. Raises EnvironmentException for a kind that nobody builds."""
+    """The builder class of ``kind``. Raises EnvironmentException for an unknown kind."""
     if kind not in BUILDERS:
         raise EnvironmentException(
             f"Unknown environment kind {kind!r}.",
@@ -156,19 +156,19 @@ def builder_class(kind: str) -> type[Builder]:
 
 
 def check(spec: EnvironmentSpec) -> list[str]:
-    """Every reason, known without resolving anything, why ``spec`` can't be had on this machine."""
+    """All problems with ``spec`` on this machine that are known without resolving it."""
     cls = builder_class(spec.kind)
     size = cache_limit.trouble() if cls.builds else ""
     return [*cls.check(spec), *filter(None, [size])]
 
 
 def never() -> bool:
-    """The ``stop`` of those who never give up."""
+    """The ``stop`` of a build that cannot be canceled."""
     return False
 
 
 def platform_tag() -> str:
-    """The system and processor that locks are made for, such as "linux-x86_64"."""
+    """The system and processor that lockfiles are made for, such as "linux-x86_64"."""
     machine = (
         os.uname().machine if hasattr(os, "uname") else os.environ.get("PROCESSOR_ARCHITECTURE", "")
     )

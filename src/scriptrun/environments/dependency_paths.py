@@ -1,8 +1,8 @@
-"""Why a package is there: which requirement asked for it, which packages pulled it in.
+"""Why a package is installed: the requirement and the packages that depend on it.
 
-Read from what the installed packages say themselves: ``Requires-Dist`` in their METADATA (the core
-metadata specification), ``depends`` in a prefix's ``conda-meta``. Markers are not evaluated: what a
-package names and what is installed counts as pulled by it.
+Read from the metadata of the installed packages: ``Requires-Dist`` in METADATA (the core metadata
+specification), ``depends`` in a prefix's ``conda-meta``. Markers are not evaluated: an installed
+package counts as a dependency of every package that names it.
 """
 
 from __future__ import annotations
@@ -19,9 +19,9 @@ _EXTRA = re.compile(r"extra\s*==\s*['\"]([\w.-]+)['\"]")
 
 
 def pulled_by(folders: Iterable[str], prefix: str = "") -> dict[str, list[str]]:
-    """By each installed package's name: the packages that ask for it, sorted.
+    """By the name of each installed package: the packages that require it, sorted.
 
-    One that does so for an extra of its own alone stands as ``name[extra]``.
+    A package that requires it only for an extra is listed as ``name[extra]``.
     """
     asks = _from_metadata(folders)
     for name, wanted in _from_conda(prefix).items():
@@ -36,9 +36,9 @@ def pulled_by(folders: Iterable[str], prefix: str = "") -> dict[str, list[str]]:
 
 
 def chain(name: str, parents: Mapping[str, list[str]], asked: Iterable[str]) -> list[str]:
-    """The shortest way from something that was ``asked`` for down to ``name``; [] if there is none.
+    """The shortest chain from one of ``asked`` (requirement lines) down to ``name``; [] if none.
 
-    What is asked for itself stands alone.
+    The chain of a package that was requested directly is its own name alone.
     """
     wanted = {requirement_name(each) for each in asked}
     ways, seen = [[name]], {name}
@@ -54,7 +54,7 @@ def chain(name: str, parents: Mapping[str, list[str]], asked: Iterable[str]) -> 
 
 
 def requirement_name(line: str) -> str:
-    """The name in a requirement line or a conda specification (``numpy>=1``); "" for an address."""
+    """The name in a requirement line or a conda specification (``numpy>=1``); "" for a URL."""
     found = _NAME.match(line.rpartition("::")[2])
     if found is None or "/" in line.partition("@")[0]:
         return ""
@@ -72,7 +72,7 @@ def _from_metadata(folders: Iterable[str]) -> dict[str, set[str]]:
 
 
 def _wanted(folder: str) -> set[str]:
-    """What a distribution's metadata asks for."""
+    """The requirements in the METADATA of the dist-info ``folder``."""
     try:
         with open(os.path.join(folder, "METADATA"), encoding="utf-8", errors="replace") as handle:
             head = handle.read().partition("\n\n")[0]

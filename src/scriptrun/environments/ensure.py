@@ -1,4 +1,4 @@
-"""Each environment is built once: look up, lock, look up again, build, look at it, marker last."""
+"""Build each environment once: look up, lock, look up again, build, check, write the marker."""
 
 from __future__ import annotations
 
@@ -59,21 +59,20 @@ def ensure(
     cache: CacheFolder = None,
     registry: Registry | None = None,
 ) -> Ready:
-    """The environment, locked and built if it isn't yet; one builder at a time on this machine.
+    """Lock and build the environment unless it is cached; one build at a time on this machine.
 
-    ``log`` gets every line of what is done, as it is done. ``upgrade`` resolves the request anew
-    and replaces its lock; ``lock`` (that of an earlier run) stands instead of the workspace's.
-    ``stop`` is asked several times a second: true gives up. ``cache`` is the folder that others
-    share where it is to lie; None: this machine's own. ``registry`` is where the workspace shares
-    its images. Raises EnvironmentException, which
-    names the package and the reason, and Stopped.
+    ``log`` gets every line of output. ``upgrade`` resolves the request again and replaces its
+    lockfile; ``lock`` (of an earlier run) is used instead of the workspace's. ``stop`` is polled
+    several times a second: true cancels the build. ``cache`` is a shared cache folder; None means
+    this machine's own cache. ``registry`` is where the workspace shares its images. Raises
+    EnvironmentException, which names the package and the reason, and BuildCanceled.
     """
     began = time.monotonic()
     there = None if upgrade else find(spec, locks, lock, cache)
     if there is not None:
         return there
     if builder_class(spec.kind).builds:
-        cache_limit.given()  # refused now, and not when the build is done
+        cache_limit.given()  # fails now, not after the build
     builder = _locked(spec, locks, log, stop, upgrade=upgrade, lock=lock, registry=registry)
     place, built = _built(builder, log, stop, cache) if builder.builds else (None, False)
     return builder.ready(place, cached=not built, seconds=time.monotonic() - began)
@@ -89,7 +88,7 @@ def _locked(
     lock: Lock | None,
     registry: Registry | None,
 ) -> Builder:
-    """The builder with its lock, resolving the request where nobody has yet."""
+    """The builder with its lockfile; resolves the request if it has none yet."""
     _refuse_foreign(lock)
     builder = None if upgrade else known_builder(spec, locks, lock, registry)
     if builder is not None:
@@ -110,13 +109,14 @@ def _locked(
 def _refuse_foreign(lock: Lock | None) -> None:
     if lock is not None and lock.get("platform") != platform_tag():
         raise EnvironmentException(
-            f"The lockfile is for {lock.get('platform')}, but this machine is {platform_tag()}.",
+            f"The lockfile is for {lock.get('platform')}, but this machine is "
+            f"{platform_tag()}.",
             "Submit the job again on this machine to lock it for this platform.",
         )
 
 
 def _built(builder: Builder, log: Log, stop: Stop, cache: CacheFolder) -> tuple[str, bool]:
-    """The place, and whether it was built by this call."""
+    """The folder of the build, and whether this call built it."""
     key = builder.key()
     place, reason = state(builder, cache)
     if place is not None and not reason:
@@ -135,7 +135,7 @@ def _built(builder: Builder, log: Log, stop: Stop, cache: CacheFolder) -> tuple[
 
 @contextmanager
 def _leased(key: str, log: Log, cache: CacheFolder) -> Iterator[None]:
-    """Where other machines may build the same environment: hold its lease for the block."""
+    """Hold the environment's lease if other machines may build it in the shared ``cache``."""
     if cache is None:
         yield
         return
@@ -166,14 +166,14 @@ def _build(builder: Builder, reason: str, log: Log, stop: Stop, cache: CacheFold
         cache_folders.discard(place)
         raise
     log(f"Built in {seconds:.1f} s: {place}")
-    if cache is None:  # else nobody can tell what runs on other machines
+    if cache is None:  # in a shared cache, other machines may still use the older ones
         _discard_older(key, place)
         cache_prune.keep_within(place, log)
     return place
 
 
 def _new_place(key: str, cache: CacheFolder) -> str:
-    """An empty place, and the end of what killed builds left."""
+    """Reserve an empty folder and remove what killed builds left behind."""
     left = cache_folders.unfinished(key, cache)
     try:
         place = cache_folders.reserve(key, cache)
@@ -192,7 +192,7 @@ def _cannot_write(place: str, error: OSError) -> EnvironmentException:
 
 
 def _discard_older(key: str, place: str) -> None:
-    """Take away the places that ``place`` stands for now, but for those that a process runs in."""
+    """Remove the builds that ``place`` replaces, except those in use by a process."""
     for number in cache_folders.numbers(key):
         older = os.path.join(cache_folders.of_key(key), str(number))
         if older != place and not cache_listing.users(older):
@@ -221,7 +221,7 @@ def _named(spec: EnvironmentSpec) -> str:
 
 @contextmanager
 def _alone(path: Path, doing: str, log: Log, stop: Stop) -> Iterator[None]:
-    """Hold the lock ``path`` for the block; say once whom it waits for."""
+    """Hold the file lock ``path``; log once which process it waits for."""
     try:
         taken = flocks.try_flock(path)
     except OSError as error:

@@ -1,4 +1,4 @@
-"""What was true of a place after its build, written down in it, and what has become of that."""
+"""A record of each build, written after it, and a check whether the build still matches it."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
 
-#: in the place
+#: the name of the record in the build's folder
 BUILT = "built.json"
 
 
 def write_down(place: str, python: str, folders: tuple[str, ...]) -> None:
-    """Note the interpreter ``python`` and what lies in ``folders`` of ``place``."""
+    """Record the interpreter ``python`` and the contents of ``folders`` in ``place``."""
     made = {
         "python": os.path.realpath(python),
         "stamp": interpreter_facts.stamp(python),
@@ -28,7 +28,7 @@ def write_down(place: str, python: str, folders: tuple[str, ...]) -> None:
 
 
 def ill(place: str, python: str, folders: tuple[str, ...]) -> str:
-    """Why ``place`` must be built again, in words; "" if all is as it was."""
+    """Why ``place`` must be built again; "" if it matches its record."""
     made = read_json(os.path.join(place, BUILT))
     if not isinstance(made, dict):
         return "its build was interrupted"
@@ -44,7 +44,7 @@ def _ill_python(python: str, made: dict[str, Any]) -> str:
 
 
 def _ill_folders(folders: tuple[str, ...], made: dict[str, Any]) -> str:
-    """Packages that were taken away, and packages that somebody installed over it."""
+    """Packages that were removed or installed since the build."""
     if not folders:
         return "its site-packages is missing"
     now, then = set(site_packages.names(folders)), set(made.get("names", ()))

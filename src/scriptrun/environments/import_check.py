@@ -1,4 +1,4 @@
-"""Which imports of a script its environment does not hold: worth a warning before it runs."""
+"""Find the imports of a script that its environment lacks, to warn before it runs."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from scriptrun.environments.conda import pypi_names
 from scriptrun.environments.uv import requirements as uv_requirements
 from scriptrun.spec.environment import INTERPRETER, EnvironmentSpec
 
-#: import name to the distributions that bring it, where the names differ
+#: import name to the distributions that provide it, where the names differ
 DISTRIBUTIONS: dict[str, tuple[str, ...]] = {
     "Crypto": ("pycryptodome", "pycrypto"),
     "IPython": ("ipython", "jupyter", "ipykernel", "notebook"),
@@ -54,7 +54,7 @@ DISTRIBUTIONS: dict[str, tuple[str, ...]] = {
     "zmq": ("pyzmq",),
 }
 
-#: what packages bring along so surely that scripts use it unnamed
+#: import name to the packages that depend on it, so scripts often leave it out
 BROUGHT: dict[str, tuple[str, ...]] = {
     "numpy": ("pandas", "scipy", "scikit-learn", "tensorflow", "matplotlib", "xgboost", "lightgbm"),
     "scipy": ("scikit-learn", "statsmodels", "xgboost", "lightgbm", "scikit-image"),
@@ -75,17 +75,17 @@ BROUGHT: dict[str, tuple[str, ...]] = {
     "setuptools": ("torch", "tensorflow"),
 }
 
-#: the standard library of older Pythons, and what every job finds
+#: modules of older standard libraries, and modules that every job has
 _ALSO_THERE = frozenset(
     ["asynchat", "asyncore", "distutils", "imp", "smtpd", "scriptrun", "azureml", "_winreg"]
 )
 
 
 def script_imports(source: bytes) -> set[str]:
-    """The top-level modules that ``source`` imports when it runs; {} for what is no Python 3.
+    """The top-level modules that ``source`` imports; empty if it is not valid Python 3.
 
-    Left out are imports that may fail (inside a ``try`` that catches ImportError) and those for
-    type checkers alone (``if TYPE_CHECKING``), and relative ones.
+    Skips relative imports, imports inside a ``try`` that catches ImportError, and imports for type
+    checkers (``if TYPE_CHECKING``).
     """
     try:
         tree = ast.parse(source)
@@ -95,10 +95,10 @@ def script_imports(source: bytes) -> set[str]:
 
 
 def missing(modules: Iterable[str], environment: Ready | EnvironmentSpec) -> list[str]:
-    """Those of ``modules`` (top-level names) that ``environment`` does not hold, sorted.
+    """The ``modules`` (top-level names) that ``environment`` lacks, sorted.
 
-    What is built or there is looked at in its site directories; for a request that isn't built yet
-    the names of its packages decide, and what those bring along may be taken for missing.
+    An existing environment is searched in its site-packages folders. A request that is not built
+    yet is judged by its package names alone, so transitive dependencies may be reported as missing.
     """
     wanted = {name for name in modules if name and not _in_standard_library(name)}
     if not wanted:
@@ -113,7 +113,7 @@ def missing(modules: Iterable[str], environment: Ready | EnvironmentSpec) -> lis
 
 
 def distributions_for(module: str) -> tuple[str, ...]:
-    """The distributions that ``module`` may come from, the likeliest first."""
+    """The distributions that may provide ``module``, the most likely first."""
     return DISTRIBUTIONS.get(module, (module.lower().replace("_", "-"),))
 
 
@@ -135,7 +135,7 @@ def _imported(body: Iterable[ast.AST]) -> Iterator[str]:
 
 
 def _forgives(node: ast.Try) -> bool:
-    """Whether the ``try`` goes on without what could not be imported."""
+    """Whether the ``try`` catches a failed import."""
     forgiving = {"ImportError", "ModuleNotFoundError", "Exception", "BaseException"}
     for handler in node.handlers:
         if handler.type is None:
@@ -151,7 +151,7 @@ def _in_standard_library(name: str) -> bool:
 
 
 def _paths(folders: Iterable[str]) -> list[str]:
-    """Site directories, and the directories that their ``.pth`` files add."""
+    """Site-packages folders, and the folders that their ``.pth`` files add."""
     found: list[str] = []
     for folder in folders:
         found.append(folder)
@@ -184,7 +184,7 @@ def _lines(path: str) -> list[str]:
 
 
 def _cannot_tell(spec: EnvironmentSpec) -> bool:
-    """Whether the request holds what can't be told from its names: paths, containers."""
+    """Whether the contents are unknown from package names: paths, URLs or a container."""
     return spec.container or any(
         not _distribution_name(line) for line in uv_requirements.of(spec).lines
     )

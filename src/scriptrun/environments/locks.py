@@ -1,4 +1,4 @@
-"""Request to lock: one JSON file a request in a workspace, so that nothing is resolved twice."""
+"""The lockfiles of a workspace: one JSON file per request, so that nothing is resolved twice."""
 
 from __future__ import annotations
 
@@ -17,17 +17,17 @@ if TYPE_CHECKING:
 
 FORMAT = 1
 
-#: what a lock tells people, and what doesn't make it another lock
+#: keys that are for people only and do not change the content key
 _REMARKS = ("format", "created", "requested", "notes", "tool")
 
 
 def content_key(lock: Mapping[str, Any]) -> str:
-    """The digest of what is built from ``lock``: 32 hexadecimal digits."""
+    """The digest of everything in ``lock`` that affects the build: 32 hexadecimal digits."""
     return digest_of({name: value for name, value in lock.items() if name not in _REMARKS})[:32]
 
 
 def read(locks: Path, spec: EnvironmentSpec) -> Lock | None:
-    """The lock of ``spec`` for this platform, or None."""
+    """The lockfile of ``spec`` for this platform, or None."""
     for path in _paths(locks, spec):
         lock = read_json(path)
         if isinstance(lock, dict) and lock.get("platform") == platform_tag():
@@ -36,9 +36,9 @@ def read(locks: Path, spec: EnvironmentSpec) -> Lock | None:
 
 
 def keep(locks: Path, spec: EnvironmentSpec, lock: Lock, *, upgrade: bool = False) -> Lock:
-    """Write ``lock`` down for ``spec`` unless one stands already; return the one that stands.
+    """Store ``lock`` for ``spec`` unless it has a lockfile already; return the stored one.
 
-    ``upgrade`` replaces it.
+    ``upgrade`` replaces an existing lockfile.
     """
     first, own = _paths(locks, spec)
     os.makedirs(locks, exist_ok=True)
@@ -58,6 +58,6 @@ def keep(locks: Path, spec: EnvironmentSpec, lock: Lock, *, upgrade: bool = Fals
 
 
 def _paths(locks: Path, spec: EnvironmentSpec) -> tuple[str, str]:
-    """The request's file, and the one beside it for a workspace that several platforms share."""
+    """The request's file, and the platform's own file for a workspace shared by platforms."""
     stem = os.path.join(os.fspath(locks), spec.digest())
     return f"{stem}.json", f"{stem}.{platform_tag()}.json"

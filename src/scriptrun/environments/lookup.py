@@ -1,4 +1,4 @@
-"""Is it there already? Looked up without starting a process, within milliseconds."""
+"""Look up a cached environment within milliseconds, without starting a process."""
 
 from __future__ import annotations
 
@@ -15,10 +15,10 @@ from scriptrun.spec.environment import EnvironmentSpec
 def find(
     spec: EnvironmentSpec, locks: Path, lock: Lock | None = None, cache: CacheFolder = None
 ) -> Ready | None:
-    """The environment if it is locked, built and well; else None. Starts no process.
+    """The environment if it is locked, built and healthy, else None. Starts no process.
 
-    ``locks`` is the workspace's directory of locks. ``lock`` stands instead of the workspace's:
-    that of an earlier run, to have just the same again. ``cache`` is where it lies.
+    ``locks`` is the workspace's folder of lockfiles. ``lock`` (of an earlier run) is used instead
+    of the workspace's, for exactly the same environment. ``cache`` is the cache folder.
     """
     began = time.monotonic()
     builder = known_builder(spec, locks, lock)
@@ -38,17 +38,17 @@ def known_builder(
     lock: Lock | None = None,
     registry: Registry | None = None,
 ) -> Builder | None:
-    """The builder of ``spec`` with the lock that is known for it; None without a lock."""
+    """The builder of ``spec`` with its lockfile; None if it has none yet."""
     cls = builder_class(spec.kind)
     if not cls.builds:
-        lock = cls.known(spec)  # an interpreter is as it is now, whatever it was
+        lock = cls.known(spec)  # an interpreter is used as it is now
     elif lock is None:
         lock = lockfiles.read(locks, spec)
     return cls(spec, lock, registry) if lock else None
 
 
 def state(builder: Builder, cache: CacheFolder = None) -> tuple[str | None, str]:
-    """Where in ``cache`` it stands (None: nowhere), and why it must be built again, or ""."""
+    """The folder of the build in ``cache`` (or None), and why it must be built again, or ""."""
     if not builder.builds:
         return None, builder.ill("")
     key = builder.key()

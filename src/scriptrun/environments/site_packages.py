@@ -1,4 +1,4 @@
-"""What lies in site directories, read without starting an interpreter."""
+"""The contents of site-packages folders, read without starting an interpreter."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def of_prefix(prefix: str, *, windows: bool = os.name == "nt") -> tuple[str, ...
 
 
 def names(sites: Iterable[str]) -> list[str]:
-    """Every name that stands directly in ``sites``, sorted, without bytecode."""
+    """The names of all entries of ``sites``, sorted, without bytecode folders."""
     found: set[str] = set()
     for site in sites:
         try:
@@ -46,7 +46,7 @@ def names(sites: Iterable[str]) -> list[str]:
 
 
 def distributions(sites: Iterable[str]) -> list[str]:
-    """The installed distributions as ``name==version``, sorted; the first site directory wins."""
+    """The installed distributions as ``name==version``, sorted; the first folder wins."""
     found: dict[str, str] = {}
     for site in sites:
         for entry in names([site]):
@@ -57,7 +57,7 @@ def distributions(sites: Iterable[str]) -> list[str]:
 
 
 def distribution(entry: str) -> tuple[str, str] | None:
-    """Name and version in the name of a metadata directory (``six-1.0.dist-info``), or None."""
+    """Name and version from the name of a metadata folder (``six-1.0.dist-info``), or None."""
     stem, suffix = os.path.splitext(entry)
     if suffix not in _METADATA or "-" not in stem or stem.startswith("~"):
         return None
@@ -66,7 +66,7 @@ def distribution(entry: str) -> tuple[str, str] | None:
 
 
 def normal(name: str) -> str:
-    """A distribution's name as PEP 503 writes it: lower case, dashes."""
+    """A distribution's name normalized by PEP 503: lower case, dashes."""
     return re.sub(r"[-_.]+", "-", name).lower()
 
 

@@ -1,10 +1,9 @@
-"""The helper of a job's script that has no scriptrun in its environment: it answers for it here.
+"""Serves scriptrun's objects to a job's script whose environment lacks scriptrun.
 
-``python -m scriptrun.helpers.job_objects`` reads questions, a line of JSON each, from standard
-input and writes the answers to standard output; it ends when its input does.
-``runtime.injob.remote`` asks, and says how values cross. What is asked for are public members of
-scriptrun's own objects, and of the run, experiment and workspace that the variables of the job
-name. Nothing else is served.
+``python -m scriptrun.helpers.job_objects`` reads questions, one line of JSON each, from standard
+input and writes the answers to standard output; it ends with its input. ``runtime.injob.proxy`` is
+the client, and describes how values are encoded. Only public members of scriptrun's own objects
+are served, starting from the job's run, experiment and workspace.
 """
 
 from __future__ import annotations
@@ -30,19 +29,19 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from scriptrun.runtime.hints import Json
 
-#: what is called besides public members
+#: special methods that may be called besides public members
 _OPERATORS = {
     *["", "__enter__", "__exit__"],
     *["__eq__", "__ne__", "__lt__", "__le__", "__gt__", "__ge__", "__and__", "__or__"],
     *["__invert__", "__contains__", "__iter__", "__len__"],
 }
 _PLAIN = (KeyError, IndexError, TypeError, ValueError, AttributeError, NotImplementedError)
-#: a generator of more would fill the memory; nobody reads so many one by one
+#: the maximum number of items of an iterator, to bound memory
 _MANY = 100_000
 
 
 class Answers:
-    """The objects that were handed out, by number, and what is done with them."""
+    """Answers questions about the objects that it has returned, which it numbers."""
 
     def __init__(self) -> None:
         self._objects: dict[int, Any] = {}
@@ -112,7 +111,7 @@ class Answers:
             return value
         return self._DECODERS.get(value["$"], Answers._object)(self, value)
 
-    #: what stands in questions for values that are no JSON, by their sign
+    #: decoders of values that are not JSON, by their tag
     _DECODERS: ClassVar[dict[str, Callable[[Answers, Json], Any]]] = {
         "tuple": lambda self, value: tuple(map(self._decoded, value["of"])),
         "dict": lambda self, value: {
@@ -142,7 +141,7 @@ class Answers:
         pairs = [[self._encoded(key), self._encoded(each)] for key, each in value.items()]
         return {"$": "dict", "of": pairs}
 
-    #: how values of Python's own kinds cross, the first that fits
+    #: encoders of Python's own types; the first match is used
     _ENCODERS: tuple[tuple[Any, Callable[[Answers, Any], Any]], ...] = (
         ((type(None), bool, int, float, str), lambda self, value: value),
         (os.PathLike, lambda self, value: str(os.fspath(value))),
@@ -160,7 +159,7 @@ class Answers:
 
 
 def _public(name: str) -> str:
-    """``name`` where it is no private member's. Raises AttributeError else."""
+    """``name``. Raises AttributeError if it is private."""
     if name.startswith("_"):
         raise AttributeError(f"{name!r} is private.")
     return name
@@ -172,7 +171,7 @@ def _is_ours(value: object) -> bool:
 
 
 def _named(name: str) -> Any:
-    """What scriptrun calls ``name``, or the SDK v1 (``azureml.core.Model``)."""
+    """The object ``name`` of scriptrun or of the SDK v1 (``azureml.core.Model``)."""
     module, _, last = name.rpartition(".")
     if not module:
         return getattr(scriptrun, _public(last))
@@ -181,7 +180,7 @@ def _named(name: str) -> Any:
 
 
 def _root(name: str) -> Any:
-    """The job's own run, experiment or workspace, as the SDK v1's where old code submitted it."""
+    """The job's run, experiment or workspace; for SDK v1 jobs, the SDK v1's objects."""
     run = Run.get_context(allow_offline=False)
     if name == "run":
         return run

@@ -1,8 +1,8 @@
-"""What scriptrun does on a cluster's login node for one who submits from elsewhere.
+"""scriptrun on a cluster's login node, for submissions over ssh.
 
-Started over ssh for one question: a line of JSON on standard input, with what belongs to it behind;
-the answer is a line of JSON on standard output, with the bytes of files behind. The workspace in
-``root`` is an ordinary one, and its runs are ordinary runs: all that is special is who asks.
+Started over ssh for one question: a line of JSON on standard input, followed by its data; the
+answer is a line of JSON on standard output, followed by the bytes of files. The workspace in
+``root`` and its runs are ordinary ones; only the caller is remote.
 """
 
 from __future__ import annotations
@@ -38,10 +38,10 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from scriptrun.runtime.hints import Json
 
-#: seconds that writing a run down may take
+#: seconds that recording a run may take
 WRITING = 10.0
 NAME = "outpost"
-#: what may come with a job, below the workspace's directory
+#: what may be uploaded with a job, below the workspace's directory
 _TAKEN_IN = ("snapshots/", "wheels/")
 
 Piece = tuple[Path, int, int]
@@ -65,7 +65,7 @@ def main() -> None:
 
 
 def _pour(path: Path, start: int, size: int, goal: IO[bytes]) -> None:
-    """Exactly ``size`` bytes, whatever became of the file since."""
+    """Write exactly ``size`` bytes, even if the file has shrunk since."""
     try:
         with open(path, "rb") as handle:
             handle.seek(start)
@@ -92,7 +92,7 @@ def _have(question: Json, _: IO[bytes]) -> Answer:
 
 
 def _submit(question: Json, source: IO[bytes]) -> Answer:
-    """Take in the snapshot's parts behind the question, write the run down and start it."""
+    """Store the uploaded parts of the snapshot, record the run and start it."""
     workspace = _workspace(question)
     with tarfile.open(fileobj=source, mode="r|") as tar:
         for member in tar:
@@ -101,7 +101,7 @@ def _submit(question: Json, source: IO[bytes]) -> Answer:
                 snapshot_bundle.take_in(workspace.directory, member.name, handle)
     job = JobSpec.from_dict(question["job"])
     there = _written(workspace, job)
-    if there is None:  # a question that is asked again, as its answer was lost, has been done
+    if there is None:  # otherwise it is a repeated question whose answer was lost
         job = job.replace(submitted_by={**identity.of_process(), "user": os.environ.get("USER")})
         if question.get("data"):
             data_bundle.unpack(workspace, question["data"])
@@ -113,7 +113,7 @@ def _submit(question: Json, source: IO[bytes]) -> Answer:
 
 
 def _written(workspace: Workspace, job: JobSpec) -> Path | None:
-    """The run, if it is here; one that is just being written down is waited for."""
+    """The run's folder if it is recorded; waits for one that is being recorded."""
     place = run_folder.place_of(workspace.runs_folder, job)
     last = time.monotonic() + WRITING
     while place.is_dir() and not (place / "job.json").exists():
@@ -124,7 +124,7 @@ def _written(workspace: Workspace, job: JobSpec) -> Path | None:
 
 
 def _look(question: Json, _: IO[bytes]) -> Answer:
-    """How runs stand, and what their folders hold that the asker does not have yet."""
+    """The status of runs, and the parts of their files that the mirror lacks."""
     workspace = _workspace(question)
     found: Json = {}
     pieces: list[Piece] = []
@@ -169,7 +169,7 @@ def _fetch(question: Json, _: IO[bytes]) -> Answer:
 
 
 def _cancel(question: Json, _: IO[bytes]) -> Answer:
-    """Ask for a run to end."""
+    """Request the cancellation of a run."""
     _run(question).cancel()
     return {}, []
 

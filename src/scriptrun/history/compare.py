@@ -1,4 +1,4 @@
-"""What differs between two runs: code, arguments, data, environment, metrics, outputs."""
+"""Compare two runs: code, arguments, data, environment, metrics, outputs."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ Pair = tuple["Any", "Any"]
 
 
 class Change(Value):
-    """A file that is not the same: ``how`` is added, removed or changed; ``diff`` unified text."""
+    """A file that differs: ``how`` is added, removed or changed; ``diff`` is a unified diff."""
 
     path: str
     how: str
@@ -34,7 +34,7 @@ class Change(Value):
 
 
 class Comparison(Value):
-    """Everything that differs; each pair is the first run's value and the second's."""
+    """All differences; each pair is the first run's value and the second's."""
 
     code: list[Change] = fresh(default_factory=list)
     job: dict[str, Pair] = fresh(default_factory=dict)
@@ -51,7 +51,7 @@ class Comparison(Value):
 
 
 def compare(first: Run, second: Run) -> Comparison:
-    """What differs between two runs. Raises SnapshotException where a snapshot is damaged."""
+    """Compare two runs. Raises SnapshotException if a snapshot is damaged."""
     one, two = first.job, second.job
     facts = ("experiment", "script", "command", "max_run_duration_seconds")
     job = {name: (getattr(one, name), getattr(two, name)) for name in facts}
@@ -71,7 +71,7 @@ def compare(first: Run, second: Run) -> Comparison:
 
 
 def differing(first: Mapping[str, Any], second: Mapping[str, Any]) -> dict[str, Pair]:
-    """The names whose values are not the same, with both; None for what is not there."""
+    """The names whose values differ, with both values; None for a missing one."""
     return {
         name: (first.get(name), second.get(name))
         for name in sorted({*first, *second})
@@ -80,7 +80,7 @@ def differing(first: Mapping[str, Any], second: Mapping[str, Any]) -> dict[str, 
 
 
 def _equal(one: Any, two: Any) -> bool:
-    """Equal by content; a NaN is equal to a NaN."""
+    """Whether the contents are equal; NaN equals NaN."""
     if isinstance(one, float) and isinstance(two, float):
         return one == two or (one != one and two != two)  # noqa: PLR0124
     if isinstance(one, list) and isinstance(two, list):
@@ -91,12 +91,12 @@ def _equal(one: Any, two: Any) -> bool:
 
 
 def lock_of(run: Run) -> dict[str, Any]:
-    """What the run's environment was locked to; empty where it never was."""
+    """The lockfile of the run's environment; {} if it was never locked."""
     return environment_record.read_lock(run.path) or {}
 
 
 def packages(lock: Mapping[str, Any]) -> dict[str, str]:
-    """The packages of a lock by name; ``python`` is one of them."""
+    """The versions of a lockfile's packages by name, including ``python``."""
     found: dict[str, str] = {}
     python = lock.get("version") or lock.get("python")
     if python:
@@ -113,7 +113,7 @@ def packages(lock: Mapping[str, Any]) -> dict[str, str]:
 
 
 def _variables(one: Any, two: Any) -> dict[str, Pair]:
-    """The named variables that differ; a value that is only passed on is never known."""
+    """The variables that differ; the values of passed-through ones are unknown."""
     return differing(
         {**dict.fromkeys(one.passed, "(passed through)"), **one.variables},
         {**dict.fromkeys(two.passed, "(passed through)"), **two.variables},
@@ -121,7 +121,7 @@ def _variables(one: Any, two: Any) -> dict[str, Pair]:
 
 
 def code_changes(first: Run, second: Run) -> Iterator[Change]:
-    """The files of the two snapshots that are not the same, with the difference of texts."""
+    """The files that differ between the two snapshots, with diffs of text files."""
     one, two = first.job.snapshot, second.job.snapshot
     if one == two:
         return
@@ -135,7 +135,7 @@ def code_changes(first: Run, second: Run) -> Iterator[Change]:
 
 
 def _manifest(run: Run) -> dict[str, tuple[str, str, str]]:
-    """What is in the run's snapshot: path to what tells two versions of it apart."""
+    """The files of the run's snapshot: path to kind, digest and link target."""
     if run.job.snapshot is None:
         return {}
     entries = snapshots.manifest(run.workspace.snapshots_folder, run.job.snapshot)
@@ -147,7 +147,7 @@ def _manifest(run: Run) -> dict[str, tuple[str, str, str]]:
 
 
 def unified(path: str, old: bytes | None, new: bytes | None) -> str:
-    """The unified difference of two texts; "" where one is too large or no text."""
+    """The unified diff of two texts; "" if one is too large or binary."""
     if old is None or new is None or b"\0" in old or b"\0" in new:
         return ""
     import difflib
@@ -162,7 +162,7 @@ def unified(path: str, old: bytes | None, new: bytes | None) -> str:
 
 
 def digests(folder: Path) -> dict[str, str]:
-    """The SHA-256 of each file that the run left in outputs/."""
+    """The SHA-256 of each file in the run's outputs/."""
     found = {}
     for name in artifacts.names(folder):
         place = artifacts.path_of(folder, name) if name.startswith("outputs/") else None

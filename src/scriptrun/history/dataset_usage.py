@@ -1,4 +1,4 @@
-"""Which runs used a dataset: their records say so."""
+"""Find the runs that used a dataset, from their records."""
 
 from __future__ import annotations
 
@@ -10,14 +10,14 @@ from scriptrun.registry.workspace_files import Home
 from scriptrun.runtime import files
 from scriptrun.tracking import run_folder
 
-#: how many of the newest runs are looked at
+#: the number of newest runs to search
 LOOK = 2_000
 
 
 def runs_of(home: Home, head: dict[str, Any], look: int = LOOK) -> list[str]:
-    """The ids of the runs, newest first, that read this version (``head``) of a dataset.
+    """The IDs of the runs that read a dataset ``head``, newest first.
 
-    About the ``look`` newest runs of the workspace are looked at.
+    Searches about the ``look`` newest runs of the workspace.
     """
     found = []
     for folder in itertools.islice(run_folder.every(home.runs_folder), look):
@@ -33,5 +33,5 @@ def _datasets(job: dict[str, Any]) -> Iterator[dict[str, Any]]:
 
 
 def _is(used: dict[str, Any], head: dict[str, Any]) -> bool:
-    """By its id, which another workspace's dataset of that name does not have."""
+    """Whether the IDs are equal; a dataset of that name in another workspace has another ID."""
     return bool(used.get("id")) and used.get("id") == head["id"]

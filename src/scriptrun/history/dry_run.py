@@ -1,4 +1,4 @@
-"""What a submission would do, told without doing any of it."""
+"""Plan a submission without doing any of it."""
 
 from __future__ import annotations
 
@@ -17,11 +17,11 @@ if TYPE_CHECKING:
 
 
 class Plan(Value):
-    """What would be taken along, made ready and executed. Sizes are in bytes.
+    """What a submission would upload, prepare and execute. Sizes are in bytes.
 
-    ``files`` is path to size and ``ignored`` path to the rule that leaves it out; ``environment``
-    has ``kind``, ``cached``, ``steps`` and more; ``execution`` is the engine's own text; ``data``
-    says of each input and output, by name, what would be delivered.
+    ``files`` is path to size and ``ignored`` path to the rule that ignores it; ``environment`` has
+    ``kind``, ``cached``, ``steps`` and more; ``execution`` is the engine's own text; ``data``
+    describes the delivery of each input and output, by name.
     """
 
     source: str
@@ -37,7 +37,7 @@ class Plan(Value):
 
 
 def plan(submission: Submission, workspace: Workspace) -> Plan:
-    """What ``submission`` would do. Raises SnapshotException for a source that can't be read."""
+    """Plan ``submission``. Raises SnapshotException for an unreadable source."""
     job = submission.job
     found = snapshots.inspect(submission.source or job.source_directory)
     ignored = {path: str(reason) for path, reason in found.ignored.items()}
@@ -86,7 +86,7 @@ def _environment(submission: Submission, workspace: Workspace) -> dict[str, Any]
 
 
 def _left_out(submission: Submission, found: preview.Inspection) -> list[str]:
-    """A word for a script that the ignore rules leave out of its own snapshot."""
+    """A warning if the ignore rules exclude the script from its own snapshot."""
     script = submission.job.script
     if not script or script in found.files:
         return []

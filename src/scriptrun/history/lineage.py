@@ -17,10 +17,10 @@ if TYPE_CHECKING:
 
 
 def of(model: Model) -> dict[str, Any]:
-    """The way back from ``model``, as JSON values: ``model``, ``datasets`` and ``run``.
+    """The lineage of ``model`` as JSON values: ``model``, ``datasets`` and ``run``.
 
-    ``run`` is None where the model was registered from a path; where its run is gone, it has the
-    ``id`` and ``gone`` alone.
+    ``run`` is None if the model was registered from a path; for a deleted run it only has ``id``
+    and ``gone``.
     """
     return {
         "model": {
@@ -42,7 +42,7 @@ def _of_model(model: Model) -> dict[str, Any] | None:
 
 
 def of_run(run: Run) -> dict[str, Any]:
-    """The run, and all that decided what it did."""
+    """The run with its code, environment and data, as JSON values."""
     job, properties = run.job, run.get_properties()
     there = job.snapshot is not None and snapshots.exists(
         run.workspace.snapshots_folder, job.snapshot
@@ -80,9 +80,9 @@ def _input(found: dict[str, Any]) -> dict[str, Any]:
 
 
 def datasets_of(model: Model) -> dict[str, list[dict[str, Any]]]:
-    """The datasets that the model was said to come from, by the words that they were given with.
+    """The datasets that the model was registered with, by their purpose.
 
-    Of one that was forgotten since, ``name`` and ``version`` are None.
+    ``name`` and ``version`` of an unregistered dataset are None.
     """
     found: dict[str, list[dict[str, Any]]] = {}
     for word, dataset_id in model.serialize().get("datasets") or ():

@@ -1,4 +1,4 @@
-"""What an environment is locked to, whichever way a person names it, and how two of them differ."""
+"""Find the lockfile of an environment by its name, its key or a run."""
 
 from __future__ import annotations
 
@@ -22,9 +22,9 @@ if TYPE_CHECKING:
 
 
 class Locked(Value):
-    """An environment as it is locked: ``lock`` is empty where it never was.
+    """An environment with its lockfile, which is empty if it was never locked.
 
-    ``asked`` are the requirements that people wrote, ``place`` is where it is built, or None.
+    ``requested`` are the requirements in its definition, ``folder`` is its build, or None.
     """
 
     name: str
@@ -35,21 +35,21 @@ class Locked(Value):
 
     @property
     def packages(self) -> dict[str, str]:
-        """Its packages by name, with their versions; ``python`` is one of them."""
+        """The versions of its packages by name, including ``python``."""
         return compare_runs.packages(self.lock)
 
     def why(self) -> dict[str, list[str]]:
-        """By package: the way from what was asked for down to it. Known once it is built."""
+        """By package: the chain from a requested package down to it; {} before it is built."""
         folders = site_packages.of_prefix(self.place) if self.place else ()
         parents = dependency_paths.pulled_by(folders, self.place or "")
         return {name: dependency_paths.chain(name, parents, self.asked) for name in sorted(parents)}
 
 
 def of(workspace: Workspace, text: str, interpreter: str | None = None) -> Locked:
-    """The environment that ``text`` means: ``NAME[:VERSION]``, a built one's key, or a run.
+    """Find the environment ``text``: ``NAME[:VERSION]``, a key or name in the cache, or a run.
 
-    ``interpreter`` is the one of an environment that names none. Raises UserErrorException where
-    it means none.
+    ``interpreter`` is used by an environment that names none. Raises UserErrorException if nothing
+    matches.
     """
     name, _, version = text.partition(":")
     try:
@@ -64,7 +64,7 @@ def of(workspace: Workspace, text: str, interpreter: str | None = None) -> Locke
 
 
 def _built(text: str) -> Locked | None:
-    """The built environment that ``text`` means by its key or name; None where it means none."""
+    """The cached environment with the key or name ``text``, or None."""
     key = _key(text)
     there = cache_folders.current(key) if key else None
     if key is None or there is None:
@@ -74,7 +74,7 @@ def _built(text: str) -> Locked | None:
 
 
 def _key(text: str) -> str | None:
-    """The key of the last used one of the name ``text``, else the one that begins so."""
+    """The key of the last used environment named ``text``, else the key with that prefix."""
     try:
         named = (each.key for each in cache_listing.listing() if text in each.names)
         return next(named, "") or cache_listing.whole_key(text)

@@ -1,4 +1,4 @@
-"""A run's snapshot, environment, variables and data again, for a person to look around in."""
+"""Restore a run's snapshot, environment, variables and data for an interactive shell."""
 
 from __future__ import annotations
 
@@ -26,14 +26,14 @@ if TYPE_CHECKING:
 else:
     helper = later("scriptrun.delivery.helper")
 
-#: what ties a process to a run that is going on; a shell must not log into one that has ended
+#: variables that tie a process to its run; a shell must not log to a finished run
 _TIES = ("SCRIPTRUN_RUN_ID", "SCRIPTRUN_RUN_FOLDER", "AZUREML_RUN_ID")
 
 
 class Visit(Value):
-    """Where the copy lies, the variables of a process in it, the run's Python, and ``let_go``.
+    """A copy of a run: its folder, the variables for a process in it, and the run's Python.
 
-    That lets go of the run's data, and is called when the visit is over.
+    Call ``release_data`` when done, to release the run's data.
     """
 
     folder: Path
@@ -43,10 +43,11 @@ class Visit(Value):
 
 
 def lay_out(run: Run, folder: Path, log: Callable[[str], None]) -> Visit:
-    """Copy the run's snapshot into ``folder`` and make its environment ready.
+    """Copy the run's snapshot into ``folder`` and prepare its environment.
 
-    ``log`` gets what is done for the environment. What logs in the copy prints instead. Raises
-    UserErrorException for a run without a snapshot, EnvironmentException, SnapshotException.
+    ``log`` gets the lines of the environment's build. Code in the copy prints what it would log to
+    the run. Raises UserErrorException for a run without a snapshot, EnvironmentException,
+    SnapshotException.
     """
     job, workspace = run.job, run.workspace
     if job.snapshot is None:
@@ -76,7 +77,7 @@ def lay_out(run: Run, folder: Path, log: Callable[[str], None]) -> Visit:
 
 
 def _environ(run: Run, ready: builder.Ready) -> dict[str, str]:
-    """As the job's own process has them, but for what ties it to the run."""
+    """The variables of the job's process, without those that tie it to its run."""
     prefix = conda_prefix.of(ready.bin)
     try:
         there = conda_prefix.activated(prefix, dict(os.environ)) if prefix else os.environ

@@ -1,4 +1,4 @@
-"""Starting a run again: same snapshot, same lock, same arguments and variables, bit for bit."""
+"""Rerun a run with the same snapshot, lockfile, arguments and variables, and verify it."""
 
 from __future__ import annotations
 
@@ -28,16 +28,16 @@ if TYPE_CHECKING:
 
 
 class Again(Value):
-    """A run that was started again, and what is worth a word: what has drifted since."""
+    """A started rerun, and warnings about what has changed since the original."""
 
     run: Run
     warnings: list[str] = fresh(default_factory=list)
 
 
 class Verdict(Value):
-    """Whether a rerun came to the same: ``answer`` is same, drifted or cannot; ``what`` says more.
+    """Whether a rerun matches: ``answer`` is same, drifted or cannot; ``what`` has the details.
 
-    ``metrics`` and ``outputs`` hold what differs: the first run's value and the rerun's.
+    ``metrics`` and ``outputs`` hold the differences: the original's value and the rerun's.
     """
 
     answer: str
@@ -47,9 +47,9 @@ class Verdict(Value):
 
 
 def start(run: Run, display_name: str = "") -> Again:
-    """Start ``run`` again and return at once.
+    """Rerun ``run`` and return at once.
 
-    Raises RunConfigurationException with every reason why that cannot be done.
+    Raises RunConfigurationException with all problems.
     """
     workspace, job = run.workspace, _job(run, display_name)
     refuse(_reasons(job, workspace), f"Cannot rerun {run.id}")
@@ -59,7 +59,7 @@ def start(run: Run, display_name: str = "") -> Again:
 
 
 def _job(run: Run, display_name: str) -> JobSpec:
-    """The same job under a new id; nothing that decides its outcome is touched."""
+    """The same job with a new ID; everything that affects its outcome is unchanged."""
     before = run.job
     if before.kind == SWEEP:
         raise UserErrorException(
@@ -96,7 +96,7 @@ def _reasons(job: JobSpec, workspace: Workspace) -> list[str]:
 
 
 def _data_reasons(job: JobSpec, workspace: Workspace) -> list[str]:
-    """Why the same data cannot be read again: the list of its files is gone."""
+    """Report missing dataset manifests: without them the same files cannot be read."""
     pins = [each["dataset"] for each in job.data.get("inputs") or () if each.get("dataset")]
     lists = workspace.directory / "manifests"
     return [
@@ -107,20 +107,20 @@ def _data_reasons(job: JobSpec, workspace: Workspace) -> list[str]:
 
 
 def _lock(run: Run, job: JobSpec, workspace: Workspace) -> tuple[dict[str, Any] | None, list[str]]:
-    """The lock to be used, and what is no longer as it was then."""
+    """The lockfile to use, and warnings about what has changed since the run."""
     lock = compare_runs.lock_of(run) or None
     if job.environment.kind != INTERPRETER:
         if lock is None:
             return None, [f"{run.id} has no lockfile; resolving its requirements again"]
         return lock, []
     if remote.of(job.target) is not None:
-        return None, []  # its interpreter is on the cluster, which looks at it itself
+        return None, []  # its interpreter is on the cluster and is checked there
     now = ensure.ensure(job.environment, workspace.locks_folder, lambda line: None).lock
     return None, [f"{line} since {run.id}" for line in drift(lock or {}, now)]
 
 
 def drift(then: dict[str, Any], now: dict[str, Any]) -> list[str]:
-    """What has changed in an interpreter that nobody locks, as sentences without an end."""
+    """The package changes of an interpreter, which is never locked, as phrases."""
     if not then:
         return []
     found = []
@@ -136,7 +136,7 @@ def drift(then: dict[str, Any], now: dict[str, Any]) -> list[str]:
 
 
 def verify(first: Run, again: Run) -> Verdict:
-    """Compare a rerun that has ended with its original: states, metrics, digests of outputs."""
+    """Compare a finished rerun with its original: states, metrics, digests of outputs."""
     before, after = first.standing, again.standing
     if not before.is_final:
         return Verdict("cannot", [f"{first.id} has not finished (state: {before.state})"])

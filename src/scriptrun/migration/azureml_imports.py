@@ -1,4 +1,4 @@
-"""From ``azureml`` imports to ``scriptrun``, for the names that scriptrun itself has."""
+"""Replace ``azureml`` imports with ``scriptrun`` for the names that scriptrun has."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from scriptrun.migration.code.program import Program
 from scriptrun.migration.findings import LEFT, LOOK, REWRITTEN
 from scriptrun.migration.rewrite_program import Result, Told
 
-#: names of scriptrun's front door that mean something else in a module of azureml
+#: azureml names that differ from scriptrun's exports of the same name
 _OTHERS = {
     ("azureml.core.runconfig", "Dataset"),
     ("azureml.core.runconfig", "DataPath"),
@@ -25,7 +25,7 @@ _DROPIN = "import scriptrun.dropin  # for the names of azureml that are left"
 
 
 def home(module: str, name: str) -> str:
-    """The module of scriptrun that has azureml's ``module.name``, or ""."""
+    """The scriptrun module that provides azureml's ``module.name``, or ""."""
     if module.startswith("azureml.train.hyperdrive"):
         return "scriptrun" if name in scriptrun.__all__ else ""
     if not module.startswith(("azureml.core", "azureml.data", "azureml.exceptions", "azureml._")):
@@ -38,7 +38,7 @@ def home(module: str, name: str) -> str:
 
 
 def move(program: Program, alternative: Callable[[str, str], str | None]) -> Result:
-    """The edits that make imports of azureml imports of scriptrun, and what is left, and why."""
+    """Replace azureml imports with scriptrun's, and report what stays and why."""
     result = Result()
     written = dotted_names.move(program, home, _beyond)
     result.edits += written.edits
@@ -58,9 +58,9 @@ def move(program: Program, alternative: Callable[[str, str], str | None]) -> Res
 
 
 def _targets(program: Program) -> list[Told]:
-    """Compute targets that the drop-in would have adopted, and scriptrun must be told of."""
+    """Findings for compute targets that must exist in scriptrun (the drop-in adopts them)."""
     if "ComputeTarget" in program.text:
-        return []  # the program makes what it needs
+        return []  # the program creates its targets
     found: dict[str, int] = {}
     for node in program.nodes(cst.Arg, cst.Subscript):
         name: object = None
@@ -138,7 +138,7 @@ def _from(
 
 
 def _is_hyperdrive(program: Program, module: str, aliases: list[cst.ImportAlias]) -> bool:
-    """Whether it imports ``azureml.train.hyperdrive``, of which scriptrun has all that is used."""
+    """Whether it imports ``azureml.train.hyperdrive``, and scriptrun has all names used of it."""
     if module != "azureml.train" or [each.evaluated_name for each in aliases] != ["hyperdrive"]:
         return False
     local = imports.local(aliases[0])
@@ -150,7 +150,7 @@ def _is_hyperdrive(program: Program, module: str, aliases: list[cst.ImportAlias]
 
 
 def _is_version(program: Program, alias: cst.ImportAlias) -> bool:
-    """Whether it is the SDK's version, which is only shown, and scriptrun's does for that."""
+    """Whether it is the SDK's version and only displayed, so scriptrun's can replace it."""
     users = program.references(imports.local(alias), alias)
     return alias.evaluated_name == "VERSION" and all(
         dotted_names.is_shown(program, u) for u in users
@@ -158,7 +158,7 @@ def _is_version(program: Program, alias: cst.ImportAlias) -> bool:
 
 
 def _in_the_way(program: Program, alias: cst.ImportAlias) -> str:
-    """Why this use of a class goes beyond what scriptrun's own does, or ""."""
+    """Why scriptrun's class cannot replace this import, or ""."""
     if alias.evaluated_name != "Workspace":
         return ""
     local = imports.local(alias)
@@ -166,14 +166,14 @@ def _in_the_way(program: Program, alias: cst.ImportAlias) -> str:
 
 
 def _beyond(program: Program, users: list[cst.CSTNode], local: str) -> str:
-    """Why what is done with a class goes beyond what scriptrun's own does, or ""."""
+    """Why scriptrun's class cannot replace these uses, or ""."""
     if not users or program.qualified(users[0]).rpartition(".")[2] != "Workspace":
         return ""
     return _asked(program, users, local)
 
 
 def _asked(program: Program, users: list[cst.CSTNode], local: str) -> str:
-    """What of ``Workspace``, which the program calls ``local``, only the drop-in has, or ""."""
+    """Why these uses of ``Workspace`` (locally named ``local``) require the drop-in, or ""."""
     for user in users:
         above = program.parent(user)
         if isinstance(above, cst.Call) and above.func is user:

@@ -1,4 +1,4 @@
-"""Rewriting many files: look at each, write where that was asked, and tell of all."""
+"""Rewrite many files: inspect each, write the changes if requested, and report."""
 
 from __future__ import annotations
 
@@ -16,21 +16,21 @@ from scriptrun.migration.rewrite_file import Alternative, Outcome
 from scriptrun.spec.values import Value, fresh
 
 Step = Callable[[int, int], None]
-#: how many files make another process worth its start
+#: the number of files that justifies starting another process
 _EACH = 8
 
 
 class Report(Value, frozen=False):
-    """What was found in all files; ``looked_at`` counts them."""
+    """The outcomes for all files; ``looked_at`` counts the inspected files."""
 
     outcomes: list[Outcome] = fresh(default_factory=list)
     looked_at: int = 0
     proofs: list[proof.Proof] = fresh(default_factory=list)
 
     def prove(self, words: Sequence[str] = ()) -> None:
-        """Run both versions of each changed file up to what they submit, and compare that.
+        """Run both versions of each changed file with ``words``, and compare what they submit.
 
-        They are given the arguments ``words``.
+        Nothing is really submitted.
         """
         files = self.changed
         self.proofs = [proof.prove(each.path, each.old, each.new, words) for each in files]
@@ -42,11 +42,11 @@ class Report(Value, frozen=False):
 
     @property
     def findings(self) -> list[Finding]:
-        """What was found, file by file."""
+        """The findings, file by file."""
         return [finding for each in self.outcomes for finding in each.findings]
 
     def summary(self, written: bool) -> str:
-        """One line for people."""
+        """Summarize the report in one line."""
         kinds = [each.kind for each in self.findings]
         done = "changed" if written else "would change"
         return (
@@ -56,7 +56,7 @@ class Report(Value, frozen=False):
         )
 
     def as_dict(self) -> dict[str, Any]:
-        """A JSON value."""
+        """The report as a JSON value."""
         return {
             "looked_at": self.looked_at,
             "changed": [each.path for each in self.changed],
@@ -69,9 +69,9 @@ class Report(Value, frozen=False):
 def look(
     paths: list[str], to: str, alternative: Alternative, step: Step, write: bool = False
 ) -> Report:
-    """Look at all files below ``paths``, and change them where ``write`` says so.
+    """Inspect all files below ``paths``, and rewrite them with ``write``.
 
-    ``step`` is told how far it is. Raises UserErrorException for a path where nothing is.
+    Calls ``step`` with the progress. Raises UserErrorException if a path does not exist.
     """
     found = list(candidates.files(paths))
     report = Report(looked_at=len(found))
@@ -90,7 +90,7 @@ def look(
 
 
 def _outcomes(paths: list[str], to: str, alternative: Alternative) -> Iterator[Outcome | None]:
-    """What becomes of each file: on all processors, where there are many files."""
+    """The outcome of each file, computed in parallel if there are many."""
     look_at = functools.partial(rewrite_file.look_at, to=to, alternative=alternative)
     workers = min(len(paths) // _EACH, os.cpu_count() or 1)
     if workers < 2:

@@ -1,4 +1,4 @@
-"""Which files below some paths may hold what is rewritten: by their text, before any is parsed."""
+"""Find the files that may need rewriting, without parsing them."""
 
 from __future__ import annotations
 
@@ -8,21 +8,21 @@ from collections.abc import Iterator
 from scriptrun.spec.errors import UserErrorException
 
 ENDINGS = (".py", ".ipynb", ".runconfig")
-#: directories that hold nobody's own code
+#: directories without the user's code
 _NAMES = (
     ".git .hg .svn .venv venv env .tox .nox __pycache__ node_modules site-packages "
     ".ipynb_checkpoints .mypy_cache .pytest_cache .ruff_cache .scriptrun build dist"
 )
 _PASSED_OVER = frozenset(_NAMES.split())
-#: what every file that matters holds
+#: every relevant file contains it
 MARK = b"azureml"
 
 
 def files(paths: list[str]) -> Iterator[str]:
-    """The scripts, notebooks and run configurations below ``paths``, each once, in their order.
+    """The scripts, notebooks and run configurations below ``paths``, each once, in order.
 
-    A file that is named is taken whatever it is called; a directory that links back is passed over.
-    Raises UserErrorException for a path where nothing is.
+    A file in ``paths`` counts whatever its suffix; symlink loops are skipped. Raises
+    UserErrorException if a path does not exist.
     """
     seen: set[tuple[int, int]] = set()
     for path in paths:
@@ -53,7 +53,7 @@ def _below(folder: str, seen: set[tuple[int, int]]) -> Iterator[str]:
             elif entry.name.endswith(ENDINGS) and _is_new(os.stat(entry.path), seen):
                 yield entry.path
         except OSError:
-            continue  # a link to nowhere
+            continue  # a broken symlink
 
 
 def _is_environment(folder: str) -> bool:
@@ -68,7 +68,7 @@ def _is_new(found: os.stat_result, seen: set[tuple[int, int]]) -> bool:
 
 
 def may_matter(path: str) -> bool:
-    """Whether the file's bytes speak of azureml; so does one that cannot be read, to be told."""
+    """Whether the file mentions azureml, or cannot be read (which must be reported)."""
     try:
         with open(path, "rb") as handle:
             return path.endswith(".runconfig") or MARK in handle.read()

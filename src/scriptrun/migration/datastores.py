@@ -1,4 +1,4 @@
-"""Which values are references to datastores: what the guide casts to a text."""
+"""Recognize data references: values that become arguments with ``str()``."""
 
 from __future__ import annotations
 
@@ -18,14 +18,14 @@ _MAKERS = (
 
 
 class Reference(NamedTuple):
-    """A DataReference in an argument: its name, and the text that makes it, if it has none yet."""
+    """A DataReference in an argument: its variable, and if that is new, its ``expression``."""
 
     name: str
     made: str
 
 
 def reference(program: Program, node: cst.BaseExpression) -> Reference | None:
-    """The DataReference that ``node`` certainly is, or None."""
+    """The DataReference if ``node`` certainly is one, else None."""
     if not is_reference(program, constants.follow(program, node)):
         return None
     text = program.source(node)
@@ -35,7 +35,7 @@ def reference(program: Program, node: cst.BaseExpression) -> Reference | None:
 
 
 def is_reference(program: Program, node: cst.BaseExpression) -> bool:
-    """Whether ``node`` makes a DataReference: of a datastore or of a path on one."""
+    """Whether ``node`` creates a DataReference, of a datastore or a path on one."""
     if not isinstance(node, cst.Call):
         return False
     if program.qualified(node.func).endswith(".DataReference"):
@@ -45,26 +45,26 @@ def is_reference(program: Program, node: cst.BaseExpression) -> bool:
         return False
     place = constants.follow(program, func.value)
     if func.attr.value == "as_upload" or is_call_of(place, "path"):
-        return True  # datasets have neither
+        return True  # not available on datasets
     return _is_place(program, place)
 
 
 def is_datastore(program: Program, node: cst.BaseExpression) -> bool:
-    """Whether ``node`` is seen to be a datastore, and no path on one."""
+    """Whether ``node`` is certainly a datastore, not a path on one."""
     node = constants.follow(program, node)
     made = isinstance(node, cst.Call | cst.Subscript) and not is_call_of(node, "path")
     return made and _is_place(program, node)
 
 
 def is_call_of(node: cst.BaseExpression, name: str) -> bool:
-    """Whether ``node`` calls a method of that name."""
+    """Whether ``node`` calls a method called ``name``."""
     if not isinstance(node, cst.Call) or not isinstance(node.func, cst.Attribute):
         return False
     return node.func.attr.value == name
 
 
 def _is_place(program: Program, node: cst.BaseExpression, depth: int = 0) -> bool:
-    """Whether ``node`` certainly is a datastore, or a path on one."""
+    """Whether ``node`` is certainly a datastore or a path on one."""
     node = constants.follow(program, node)
     if depth > 8:
         return False
@@ -90,7 +90,7 @@ def _makes_place(program: Program, node: cst.Call, depth: int) -> bool:
 
 
 def _values(program: Program, node: cst.BaseExpression) -> list[cst.BaseExpression | None]:
-    """All that a parameter or an attribute is given anywhere; empty where that is not seen."""
+    """All values of a parameter or an attribute; empty if they are not visible."""
     if isinstance(node, cst.Attribute):
         text = program.source(node)
         return [
@@ -108,7 +108,7 @@ def _values(program: Program, node: cst.BaseExpression) -> list[cst.BaseExpressi
 
 
 def named_input(program: Program, node: cst.BaseExpression) -> str:
-    """The name, as code, of the dataset input that ``node`` certainly is, or ""."""
+    """The name (as code) of the dataset input ``node``, or ""."""
     found = constants.follow(program, node)
     while isinstance(found, cst.Call) and isinstance(found.func, cst.Attribute):
         if found.func.attr.value == "as_named_input":

@@ -1,4 +1,4 @@
-"""What the tool says of each place: rewritten, left alone, or in need of a look."""
+"""Findings: code that was rewritten, left alone, or needs a look."""
 
 from __future__ import annotations
 
@@ -10,10 +10,10 @@ REWRITTEN, LEFT, LOOK = "rewritten", "left alone", "needs a look"
 
 
 class Finding(Value):
-    """One place: ``line`` (from 1) of the file, or of the notebook's code cell ``cell`` (from 1).
+    """A finding on ``line`` (from 1) of a file, or of code cell ``cell`` (from 1) of a notebook.
 
-    ``what`` names the code, ``reason`` says what was done or why nothing was, ``advice`` what the
-    reader can do.
+    ``what`` names the code, ``reason`` explains what was done or why not, and ``advice`` suggests
+    what to do.
     """
 
     path: str
@@ -39,5 +39,5 @@ class Finding(Value):
         return f"{told}\n    {self.advice}" if self.advice else told
 
     def as_dict(self) -> dict[str, Any]:
-        """A JSON value; ``cell`` is None in a script."""
+        """The finding as a JSON value; ``cell`` is None in a script."""
         return {**super().as_dict(), "cell": self.cell or None}

@@ -1,6 +1,6 @@
-"""Run configurations that are read from a file beside the code, as code that says the same.
+"""Convert run configurations that the code loads from a file into equivalent code.
 
-The file is read, and written as code, by what ``scriptrun import`` has.
+The file is read and rendered as code in the same way as by ``scriptrun import``.
 """
 
 from __future__ import annotations
@@ -26,12 +26,11 @@ _OF_ENVIRONMENT = "config.run_config.environment."
 
 
 class Said(Value, frozen=False):
-    """What a run configuration says from the beginning, as code.
+    """The settings of a loaded run configuration, as code.
 
-    ``words`` are arguments of a ScriptRunConfig, ``script`` those that it only takes where its own
-    do not stand against them; ``environment`` are the lines that make ``environment``, ``after``
-    those that set more of ``config``; ``names`` is what all that needs. ``file`` is where it is
-    from.
+    ``arguments`` are arguments for the ScriptRunConfig, and ``script`` those that apply only if it
+    has none of its own. ``environment`` has the lines that create ``environment``, ``later_lines``
+    those that set more on ``config``, and ``names`` the names to import. ``file`` is the source.
     """
 
     words: dict[str, str] = fresh(default_factory=dict)
@@ -42,21 +41,21 @@ class Said(Value, frozen=False):
     file: str = ""
 
     def environment_as(self, name: str) -> list[str]:
-        """The lines that make the environment, which they call ``name``."""
+        """The lines that create the environment, under the name ``name``."""
         return [re.sub(r"^environment\b", name, line) for line in self.environment]
 
 
 def is_load(program: Program, call: cst.Call) -> bool:
-    """Whether ``call`` reads a run configuration from a file."""
+    """Whether ``call`` loads a run configuration from a file."""
     name = program.qualified(call.func)
     return name.startswith("azureml.core") and name.endswith(".RunConfiguration.load")
 
 
 def said(program: Program, call: cst.Call, folder: str, ours: bool, chosen: bool) -> Said:
-    """What the file says that ``call`` reads, when the code runs in ``folder``.
+    """The settings in the file that ``call`` loads when the code runs in ``folder``.
 
-    ``chosen`` says that another environment takes the place of the file's. Raises Refused where
-    which file it is, or what it says, is not certain.
+    ``chosen`` means that the code replaces the file's environment. Raises CannotRewrite if the file
+    or its meaning is uncertain.
     """
     file = _file(program, call, folder)
     shown = os.path.relpath(file, folder).replace(os.sep, "/")
@@ -98,7 +97,7 @@ def _file(program: Program, call: cst.Call, folder: str) -> str:
 
 
 def _settle(run: RunConfiguration, file: Path, chosen: bool) -> None:
-    """Leave in ``run`` what counts: its packages, in words or as the whole path of a file."""
+    """Keep only the packages that apply: listed, or as the full path of a conda file."""
     fresh, python = RunConfiguration(), run.environment.python
     if chosen:
         run.environment = fresh.environment
@@ -133,7 +132,7 @@ def _sorted(parts: as_python.Parts, file: str) -> Said:
 
 
 def _with_paths(made: Said, conda: object, folder: str) -> Said:
-    """The same with the conda file named as the code sees it."""
+    """Make the path of the conda file relative to ``folder``, as the code needs it."""
     if isinstance(conda, str):
         inside = os.path.relpath(conda, os.path.realpath(folder)).replace(os.sep, "/")
         made.environment = [line.replace(repr(conda), repr(inside)) for line in made.environment]

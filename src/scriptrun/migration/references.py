@@ -1,9 +1,9 @@
-"""From downloaded data references to datasets, where a job certainly gets the same from both.
+"""Convert downloaded data references to datasets where the job certainly gets the same files.
 
-A reference that is downloaded is brought by the same code as a dataset of its path: the files are
-listed when the job is submitted, and one file is handed over as that file, either way. What is
-mounted is another matter (of a local datastore it is the folder itself, which the job may write
-to), and so is what has a name, under which the script may look for it.
+scriptrun downloads a reference exactly like a dataset of the same path: it lists the files at
+submission, and delivers a single file as that file. Mounted references differ (for a local
+datastore, the job can write to the folder itself), and so do named references, which the script may
+look up by name.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ _UPLOADED = "OutputFileDatasetConfig(destination=(datastore, path)).as_upload()"
 
 
 def rewrite(program: Program) -> Result:
-    """The edits that make datasets of references, and why each that stays one does."""
+    """Convert references to datasets, and report why the others stay."""
     result, imports = Result(), Imports(program)
     anchor = _anchor(program)
     for call in sorted(program.calls, key=program.span):
@@ -52,7 +52,7 @@ def rewrite(program: Program) -> Result:
 
 
 def _dataset(program: Program, call: cst.Call) -> str:
-    """The dataset that stands for the reference ``call``. Raises Refused where none does."""
+    """The code of the dataset that replaces the reference ``call``. Raises CannotRewrite."""
     func = call.func
     if program.qualified(func).endswith(".DataReference"):
         return _by_name(program, call)
@@ -98,7 +98,7 @@ def _named(name: str, place: str) -> Refused:
 
 
 def _place(program: Program, node: cst.BaseExpression, path: cst.BaseExpression) -> str:
-    """What ``from_files`` takes for ``node``, which is ``path``: a path on a datastore."""
+    """The argument of ``from_files`` for ``node``, whose value is ``path``."""
     if node is not path or not isinstance(path, cst.Call) or len(path.args) != 1:
         return program.source(node)
     assert isinstance(path.func, cst.Attribute)
@@ -109,7 +109,7 @@ def _place(program: Program, node: cst.BaseExpression, path: cst.BaseExpression)
 
 
 def _check_path(program: Program, path: cst.Call, place: str) -> None:
-    """See that the reference has no name of its own, and a path."""
+    """Check that the reference has a path and no explicit name."""
     if any(each.star for each in path.args):
         raise Refused("its path is uncertain")
     names = [each.keyword.value if each.keyword else "path" for each in path.args]
@@ -119,7 +119,7 @@ def _check_path(program: Program, path: cst.Call, place: str) -> None:
 
 
 def _check_text(program: Program, node: cst.BaseExpression | None, place: str) -> None:
-    """See that ``node`` is a text: without a path a reference has the datastore's name."""
+    """Check that ``node`` is a string: without a path, a reference has the datastore's name."""
     if node is None:
         raise _named("the datastore's", place)
     value = constants.follow(program, node)
@@ -131,7 +131,7 @@ def _check_text(program: Program, node: cst.BaseExpression | None, place: str) -
 
 
 def _where(program: Program, call: cst.Call, place: str) -> str:
-    """The argument of ``as_download``, which a dataset's takes, too; "" for none."""
+    """The argument of ``as_download``, which also fits a dataset's, or ""."""
     names = [each.keyword.value if each.keyword else "path_on_compute" for each in call.args]
     if names not in ([], ["path_on_compute"]) or any(each.star for each in call.args):
         raise _overwriting(place)
@@ -146,7 +146,7 @@ def _overwriting(place: str) -> Refused:
 
 
 def _by_name(program: Program, call: cst.Call) -> str:
-    """The dataset for ``DataReference(...)``, where each argument is named and it downloads."""
+    """Convert ``DataReference(...)``, if it has only keyword arguments and downloads."""
     given = {each.keyword.value: each.value for each in call.args if each.keyword is not None}
     if len(given) < len(call.args) or "datastore" not in given:
         raise Refused("its arguments are uncertain", "Use keyword arguments.")
@@ -166,7 +166,7 @@ def _by_name(program: Program, call: cst.Call) -> str:
 
 
 def _check_uses(program: Program, call: cst.Call, advice: str) -> None:
-    """See that nothing but the arguments of jobs ever holds the reference."""
+    """Check that the reference is used only in arguments of jobs."""
     if _is_word(program, call):
         return
     name = _name_of(program, call)
@@ -181,7 +181,7 @@ def _check_uses(program: Program, call: cst.Call, advice: str) -> None:
 
 
 def _is_word(program: Program, node: cst.CSTNode) -> bool:
-    """Whether ``node`` is a word of a job's arguments, and nothing else."""
+    """Whether ``node`` is an element of a job's arguments, and nothing else."""
     above = program.parent(node)
     if not isinstance(above, cst.Element | cst.DictElement) or above.value is not node:
         return False
@@ -196,7 +196,7 @@ def _is_word(program: Program, node: cst.CSTNode) -> bool:
 
 
 def _is_given(program: Program, node: cst.CSTNode) -> bool:
-    """Whether an Estimator or a ScriptRunConfig is given ``node`` as its arguments."""
+    """Whether ``node`` is passed to an Estimator or ScriptRunConfig as its arguments."""
     arg = program.parent(node)
     call = program.parent(arg) if isinstance(arg, cst.Arg) else None
     if not isinstance(arg, cst.Arg) or not isinstance(call, cst.Call) or arg.keyword is None:
@@ -209,7 +209,7 @@ def _is_given(program: Program, node: cst.CSTNode) -> bool:
 
 
 def _name_of(program: Program, value: cst.CSTNode) -> cst.Name | None:
-    """The name that is bound to ``value``, once and to nothing else, and that all is seen of."""
+    """The variable that holds ``value`` and nothing else, if all of its uses are visible."""
     above = program.parent(value)
     if not isinstance(above, cst.Assign) or len(above.targets) != 1:
         return None
@@ -233,7 +233,7 @@ def _check_import(program: Program, anchor: cst.CSTNode | None) -> None:
 
 
 def _anchor(program: Program) -> cst.CSTNode | None:
-    """The first import of azureml at the top."""
+    """The first top-level import of azureml."""
     for each in program.nodes(cst.Import, cst.ImportFrom):
         if program.indent(each) == "" and "azureml" in program.source(each):
             return each  # type: ignore[no-any-return]

@@ -1,4 +1,4 @@
-"""Rewriting one file: what would stand in it, what was found, and the difference."""
+"""Rewrite one file: compute its new content, the findings and the diff."""
 
 from __future__ import annotations
 
@@ -18,21 +18,21 @@ from scriptrun.migration.estimators.call import Refused
 from scriptrun.migration.findings import LEFT, LOOK, Finding
 from scriptrun.spec.values import Value, fresh
 
-#: the last words of what each pass may leave for the next one
+#: the SDKs that rewritten code can use
 AZUREML, SCRIPTRUN = "azureml", "scriptrun"
-#: what a program holds that is rewritten, and what one holds whose imports move
+#: what to look for before each pass, so that most programs are never parsed
 _CALLED = re.compile(r"azureml\.train|RunConfiguration|EstimatorStep")
 _REFERRED = re.compile(r"DataReference\(|\.as_(download|mount|upload)\(")
 _IMPORTED = re.compile(r"^[ \t]*(from|import)[ \t]+azureml|;[ \t]*(from|import)[ \t]+azureml", re.M)
 _STARRED = re.compile(r"^[ \t]*from[ \t]+azureml[\w.]*[ \t]+import[ \t]*\*", re.M)
-#: gives what to do instead of a name that scriptrun lacks: module and name, or None
+#: given a module and name: what to do instead if scriptrun lacks it, or None
 Alternative = Callable[[str, str], str | None]
 
 
 class Outcome(Value, frozen=False):
-    """What became of the file ``path``: the bytes of before and after, and the findings.
+    """The result for the file ``path``: its old and new content, and the findings.
 
-    ``diffs`` are the lines of a unified diff.
+    ``diff`` has the lines of a unified diff.
     """
 
     path: str
@@ -43,12 +43,12 @@ class Outcome(Value, frozen=False):
 
     @property
     def is_changed(self) -> bool:
-        """Whether anything would be written."""
+        """Whether the content differs."""
         return self.old != self.new
 
 
 def look_at(path: str, to: str, alternative: Alternative) -> Outcome | None:
-    """What would become of the file; None where it holds nothing of azureml."""
+    """Compute the outcome for the file, or None if it does not mention azureml."""
     if path.endswith(".runconfig"):
         reason = "ScriptRunConfig(run_config=RunConfiguration.load(...)) accepts it unchanged"
         advice = f"To show it as a ScriptRunConfig, run: scriptrun import {path}"
@@ -63,7 +63,7 @@ def look_at(path: str, to: str, alternative: Alternative) -> Outcome | None:
         return rewritten(path, raw, to, alternative)
     except Refused as problem:
         return Outcome(path, raw, raw, [_refused(path, problem)])
-    except Exception as error:  # one file that we cannot follow must not hide the others
+    except Exception as error:  # a failure on one file must not hide the others
         reason = f"internal error (this is a bug): {type(error).__name__}: {error}"
         return Outcome(path, raw, raw, [_refused(path, Refused(reason, "Please report it."))])
 
@@ -73,7 +73,7 @@ def _refused(path: str, problem: Refused) -> Finding:
 
 
 def rewritten(path: str, raw: bytes, to: str, alternative: Alternative) -> Outcome:
-    """What becomes of the file's content ``raw``. Raises Refused for what cannot be read."""
+    """Rewrite the content ``raw``. Raises CannotRewrite if it cannot be decoded or parsed."""
     document = Document(path, raw)
     text = document.program()
     program: Program | None = None
@@ -109,7 +109,7 @@ def rewritten(path: str, raw: bytes, to: str, alternative: Alternative) -> Outco
 
 
 def _parsed(parse: Callable[[str], Any], text: str) -> Any:
-    """What ``parse`` makes of ``text``. Raises Refused where it does not parse."""
+    """Parse ``text`` with ``parse``. Raises CannotRewrite if it is invalid."""
     try:
         return parse(text)
     except cst.ParserSyntaxError as error:
@@ -121,7 +121,7 @@ def _parsed(parse: Callable[[str], Any], text: str) -> Any:
 
 
 def _as_it_was(told: list[rewrite_program.Told], new: str, old: str) -> list[rewrite_program.Told]:
-    """What is told of ``new``, by the lines of ``old``."""
+    """Convert the line numbers of findings from ``new`` to ``old``."""
     if new == old or not told:
         return told
     lines = _before(new, old)
@@ -129,7 +129,7 @@ def _as_it_was(told: list[rewrite_program.Told], new: str, old: str) -> list[rew
 
 
 def _before(new: str, old: str) -> list[int]:
-    """For each line of ``new`` the line of ``old`` that it stands for, or the one next to that."""
+    """For each line of ``new``, the matching or nearest line of ``old``."""
     matcher = difflib.SequenceMatcher(None, old.splitlines(), new.splitlines(), autojunk=False)
     found = []
     for _, old_start, old_end, new_start, new_end in matcher.get_opcodes():

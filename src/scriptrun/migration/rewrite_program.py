@@ -1,4 +1,4 @@
-"""Rewriting one program: the Estimators in it, and what hangs on them."""
+"""Rewrite the Estimators of one program, and everything that depends on them."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from scriptrun.spec.values import Value, fresh
 
 
 class Told(Value):
-    """A finding of a program: ``line`` is of its text."""
+    """A finding in a program; ``line`` is a line of its text."""
 
     line: int
     kind: str
@@ -29,16 +29,16 @@ class Told(Value):
 
 
 class Result(Value, frozen=False):
-    """The changes of a program's text, and what is told of them."""
+    """Edits of a program's text, and the findings."""
 
     edits: list[Edit] = fresh(default_factory=list)
     told: list[Told] = fresh(default_factory=list)
 
 
 def rewrite(program: Program, ours: bool = False, folder: str = ".") -> Result:
-    """The Estimators of ``program`` as ScriptRunConfigs; as scriptrun's where ``ours`` says so.
+    """Rewrite the Estimators of ``program`` to ScriptRunConfigs (scriptrun's with ``ours``).
 
-    ``folder`` is where it runs: its own.
+    ``folder`` is the program's directory, in which it runs.
     """
     calls = estimator_call.estimator_calls(program)
     done, refused = _write_all(program, calls, ours)
@@ -82,7 +82,7 @@ def rewrite(program: Program, ours: bool = False, folder: str = ".") -> Result:
 def _run_configurations(
     program: Program, result: Result, imports: Imports, folder: str, ours: bool
 ) -> list[cst.Call]:
-    """Do without the RunConfigurations that nobody needs; the calls that are gone."""
+    """Remove the RunConfigurations that are not needed; return the removed calls."""
     gone = []
     for call in runconfigs.calls(program):
         try:
@@ -114,9 +114,9 @@ def _tell(
 def _write_all(
     program: Program, calls: list[cst.Call], ours: bool
 ) -> tuple[list[Rewriting], dict[cst.Call, Refused]]:
-    """All calls rewritten but for those that are refused, and why.
+    """Rewrite all calls; return the rewrites and the problems of the other calls.
 
-    A dictionary becomes a list only where every call that takes it is rewritten.
+    A dictionary becomes a list only if every call that takes it is rewritten.
     """
     lists = _shared(program, calls)
     for _ in range(len(calls) + 1):
@@ -134,9 +134,9 @@ def _write_all(
 
 
 def _shared(program: Program, calls: list[cst.Call]) -> set[cst.Dict]:
-    """Dictionaries with a name that nothing but script_params of the calls ever takes.
+    """Named dictionaries that are used only as script_params of the calls.
 
-    They may be filled step by step.
+    Statements ``name[key] = value`` may also fill them.
     """
     found = set()
     for call in calls:
@@ -165,7 +165,7 @@ def _takes(program: Program, literal: cst.Dict, calls: dict[cst.Call, Refused]) 
 
 
 def _lists(program: Program, made: Rewriting, calls: list[cst.Call]) -> list[Edit]:
-    """The edits of the dictionary that a call takes by name and that becomes a list."""
+    """The edits that turn the named dictionary of a call into a list."""
     if made.list is None:
         return []
     changed = script_params.of_literal(program, made.list)
@@ -180,7 +180,7 @@ def _lists(program: Program, made: Rewriting, calls: list[cst.Call]) -> list[Edi
 
 
 def _free(program: Program, done: list[Rewriting], result: Result) -> None:
-    """Take away dictionaries of settings that nobody needs any more."""
+    """Remove dictionaries of settings that are no longer used."""
     calls = [each.call for each in done]
     for name in {each.value: each for made in done for each in made.freed}.values():
         users = program.references(name.value, name)
@@ -219,7 +219,7 @@ def _root(node: cst.BaseExpression) -> cst.Name | None:
 
 
 def _anchor(program: Program, call: cst.Call) -> cst.CSTNode:
-    """The import that binds what is called."""
+    """The import that binds the called class."""
     root = _root(estimator_call.called(program, call))
     assert root is not None, "its name comes from an import"
     found = program.assignments(root.value, root)
@@ -228,7 +228,7 @@ def _anchor(program: Program, call: cst.Call) -> cst.CSTNode:
 
 
 def _drop_imports(program: Program, calls: list[cst.Call], imports: Imports) -> None:
-    """Take what the rewritten calls called out of the imports, unless something still uses it."""
+    """Drop the imports of the rewritten classes, unless they are still used."""
     gone = {id(subclasses.base(program, each) or _root(each.func)) for each in calls}
     for call in calls:
         base = subclasses.base(program, call)
@@ -246,7 +246,7 @@ def _drop_imports(program: Program, calls: list[cst.Call], imports: Imports) -> 
 
 
 def _drop_kinds(program: Program, done: list[Rewriting], result: Result, imports: Imports) -> None:
-    """Take Mpi, Nccl and their like out of the imports when all that used them is rewritten."""
+    """Drop the imports of Mpi, Nccl etc. if all their uses are rewritten."""
     spans = [program.span(each.call) for each in done]
     spans += [(each.start, each.end) for each in result.edits if not each.text]
     scope = program.scope(program.module)

@@ -1,4 +1,4 @@
-"""What a ScriptRunConfig takes over from a file: where its own words do not stand against it."""
+"""Which settings a ScriptRunConfig takes from a loaded file: those it does not set itself."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ _BY_POSITION = ("source_directory", "script", "arguments")
 
 
 def script(program: Program, call: cst.Call, said: Said) -> list[str]:
-    """The arguments of ``call`` that say the file's script, command and arguments.
+    """The file's script, command and arguments as arguments that ``call`` lacks.
 
-    The file's count where the call has none. Raises Refused where that is not certain.
+    Arguments of the call itself take precedence. Raises CannotRewrite if that is uncertain.
     """
     own = {arg.keyword.value: arg.value for arg in call.args if arg.keyword}
     own.update(zip(_BY_POSITION, [a.value for a in call.args if not a.keyword], strict=False))
@@ -25,7 +25,7 @@ def script(program: Program, call: cst.Call, said: Said) -> list[str]:
         if names == ("arguments",) and (
             "command" in own or any(each.startswith("command=") for each in made)
         ):
-            break  # a command has none
+            break  # a command takes no arguments
         taken = [f"{name}={said.script[name]}" for name in names if name in said.script]
         given = [own[name] for name in names if name in own]
         if taken and given and not any(_is_something(program, each) for each in given):
@@ -37,7 +37,7 @@ def script(program: Program, call: cst.Call, said: Said) -> list[str]:
 
 
 def _is_something(program: Program, node: cst.BaseExpression) -> bool:
-    """Whether ``node`` certainly is no empty text, no empty list and not None."""
+    """Whether ``node`` is certainly not None, an empty string or an empty list."""
     node = constants.follow(program, node)
     if isinstance(node, cst.List | cst.Tuple):
         return any(isinstance(each, cst.Element) for each in node.elements)
@@ -48,7 +48,7 @@ def _is_something(program: Program, node: cst.BaseExpression) -> bool:
 
 
 def after(program: Program, call: cst.Call, said: Said) -> Edit:
-    """The lines that set more, after the statement that gives ``call`` its name."""
+    """The edit that adds further settings after the statement that assigns ``call``."""
     above, statement = program.parent(call), program.statement(call)
     target = above.targets[0].target if isinstance(above, cst.Assign) else None
     indent = program.indent(statement) if statement is not None else None

@@ -1,8 +1,8 @@
-"""RunConfiguration objects that hold no more than ScriptRunConfig says itself.
+"""Remove RunConfiguration objects by moving their settings into ScriptRunConfigs.
 
-One is taken apart only where all that is ever done with it is in sight: it is made without anything
-special or read from a file that lies beside the code, things are set in it, and ScriptRunConfigs
-take it. What these have no words for is set in their own ``run_config`` afterwards.
+One is removed only if all of its uses are visible: it is created plainly or loaded from a file next
+to the code, attributes of it are set, and ScriptRunConfigs take it. Settings for which a
+ScriptRunConfig has no argument are set on its own ``run_config`` afterwards.
 """
 
 from __future__ import annotations
@@ -25,16 +25,16 @@ _OVERRULED = (
     *("compute_target", "environment", "distributed_job_config", "docker_runtime_config"),
     "max_run_duration_seconds",
 )
-#: what is set in an object
+#: targets that set something on an object
 _PLACES = (cst.Attribute, cst.Subscript)
-#: what a ScriptRunConfig is given, and so does not look for in its run_config
+#: settings that a ScriptRunConfig has itself, so that it ignores those of its run_config
 _ELSEWHERE = frozenset(("script", "arguments", "command"))
 
 
 class Taken(Value, frozen=False):
-    """One that is taken apart: its ``edits``, the names that it ``needs``, and who needs them.
+    """The removal of one RunConfiguration: its ``edits``, and in ``needs`` the names to import.
 
-    ``file`` is the file that it was read from, or "".
+    ``file`` is the file from which it was loaded, or "".
     """
 
     call: cst.Call
@@ -44,7 +44,7 @@ class Taken(Value, frozen=False):
 
 
 def calls(program: Program) -> list[cst.Call]:
-    """The calls that make or read a RunConfiguration, as they stand in the text."""
+    """The calls that create or load a RunConfiguration, in source order."""
     found = [
         each
         for each in program.calls
@@ -59,9 +59,9 @@ def _is_one(program: Program, node: cst.BaseExpression, name: str) -> bool:
 
 
 def take_apart(program: Program, call: cst.Call, folder: str, ours: bool) -> Taken:
-    """The edits that do without the RunConfiguration of ``call``. Raises Refused.
+    """Remove the RunConfiguration that ``call`` creates. Raises CannotRewrite.
 
-    The code runs in ``folder``; ``ours`` says that it becomes scriptrun's.
+    The code runs in ``folder``; with ``ours`` it will use scriptrun instead of azureml.
     """
     return _Apart(program, call).take(folder, ours)
 
@@ -116,7 +116,7 @@ class _Apart:
         return above
 
     def _name(self) -> cst.Name | None:
-        """What it is called; None where a call is given it as it is read."""
+        """The variable that holds it, or None if it is passed directly to a call."""
         above = self.program.parent(self.call)
         if isinstance(above, cst.Arg) and is_load(self.program, self.call):
             return None
@@ -131,7 +131,7 @@ class _Apart:
         return target
 
     def _conda(self) -> str:
-        """The packages that it is made with, as code. Raises Refused for other arguments."""
+        """The code of its packages. Raises CannotRewrite for other arguments."""
         found = ""
         for arg in self.call.args:
             name = arg.keyword.value if arg.keyword else ""
@@ -163,7 +163,7 @@ class _Apart:
             raise Refused(f"its {above.attr.value} is read")
 
     def _other(self, name: cst.CSTNode, above: cst.Attribute) -> None:
-        """Something that a ScriptRunConfig keeps in its run_config: it may be set there."""
+        """Record a setting that can move to the ScriptRunConfig's run_config."""
         what = above.attr.value
         whole: cst.CSTNode = above
         inner = self.program.parent(whole)
@@ -188,7 +188,7 @@ class _Apart:
         self.configs.append(arg)
 
     def _assigned(self, node: cst.Attribute | cst.Subscript) -> cst.Assign | None:
-        """The assignment of which ``node`` is the one target, or None."""
+        """The assignment whose only target is ``node``, or None."""
         target = self.program.parent(node)
         whole = self.program.parent(target) if isinstance(target, cst.AssignTarget) else None
         if isinstance(whole, cst.Assign) and len(whole.targets) == 1:
@@ -196,7 +196,7 @@ class _Apart:
         return None
 
     def _check_order(self) -> None:
-        """All must stand in one block, each thing set once, before it is handed on."""
+        """Check that each setting is set once, in the same block, and before it is passed on."""
         block = self._block(self.call)
         first = min(self.program.span(each)[0] for each in self.configs)
         for statement, _ in self.more:
@@ -217,10 +217,10 @@ class _Apart:
         kinds = (cst.IndentedBlock, cst.Module, cst.SimpleStatementSuite)
         return next((each for each in self.program.above(node) if isinstance(each, kinds)), None)
 
-    # the changes
+    # edits
 
     def _later(self, statement: cst.Assign, name: cst.CSTNode) -> str:
-        """The line that sets it in the ScriptRunConfig's own ``run_config`` instead."""
+        """The line that sets it on the ScriptRunConfig's own ``run_config`` instead."""
         if "distributed_job_config" in self.values:
             raise Refused(f"{self.said.file} sets the distribution, and the code changes it")
         target, value = statement.targets[0].target, self.program.source(statement.value)
@@ -233,7 +233,7 @@ class _Apart:
         return f"config.run_config{place} = {value}"
 
     def _move(self, name: str, statement: cst.Assign) -> None:
-        """What was set becomes an argument; where it may not move, it gets a name first."""
+        """Move a setting to an argument, through a new variable if its value cannot move."""
         text = self.program.source(statement.value)
         steady = constants.is_steady(self.program, statement.value) and "\n" not in text
         if steady and self._delete(statement):
@@ -245,7 +245,7 @@ class _Apart:
         self.values[_SETTINGS[name]] = variable
 
     def _delete(self, node: cst.CSTNode) -> bool:
-        """Take the statement's line away, if nothing else and no comment stands in it."""
+        """Delete the statement's line, if it has no other code or comment."""
         statement = self.program.statement(node)
         if statement is None or len(statement.body) > 1 or self.program.indent(statement) is None:
             return False
@@ -258,7 +258,7 @@ class _Apart:
         return True
 
     def _environment(self, conda: str) -> None:
-        """What was done to its environment is done to one with a name."""
+        """Move changes of its environment to an Environment in a variable."""
         given = self.values.get("environment")
         if given is None and (self.inner or conda or self.said.environment):
             stem = self.name.value if self.name is not None else "run_config"
@@ -272,7 +272,7 @@ class _Apart:
             self.made.edits.append(Edit(*self.program.span(node), str(given)))
 
     def _named_environment(self, given: str, conda: str) -> None:
-        """Where the RunConfiguration was made, ``given`` is."""
+        """Create the Environment ``given`` in place of the RunConfiguration."""
         quote = "'" if self.program.text.count("'") >= self.program.text.count('"') else '"'
         lines = [f"{given} = Environment({quote}default-environment{quote})"]
         if conda:

@@ -1,7 +1,7 @@
-"""What a program asks of its workspaces, wherever they are handed to.
+"""Find the uses of workspaces that only the drop-in supports, wherever workspaces are passed.
 
-Names are taken for workspaces rather too often than too rarely: by what they are called, in every
-scope. A program of which this says too much keeps azureml's names, and works.
+The analysis matches names in every scope, so it finds too many workspaces rather than too few. A
+false positive is harmless: the program keeps azureml's names, and still works.
 """
 
 from __future__ import annotations
@@ -15,9 +15,9 @@ from scriptrun.migration.code.program import Program
 
 
 def beyond(program: Program, local: str) -> str:
-    """What the program asks of a workspace that scriptrun's own lacks, or "".
+    """What the program uses of workspaces that scriptrun's Workspace lacks, or "".
 
-    ``local`` is what it calls the class.
+    ``local`` is its local name of the class.
     """
     names = _names(program, local)
     for node in program.nodes(cst.Attribute):
@@ -35,7 +35,7 @@ def _has(name: str) -> bool:
 
 
 def _called(node: cst.CSTNode | None) -> str:
-    """A variable's name; of an attribute ``.`` and its last word; of a call ``()``; else ""."""
+    """``name`` for a variable, ``.name`` for an attribute, with ``()`` if called; else ""."""
     if isinstance(node, cst.Call):
         return f"{_called(node.func)}()"
     if isinstance(node, cst.Attribute):
@@ -44,7 +44,7 @@ def _called(node: cst.CSTNode | None) -> str:
 
 
 def _names(program: Program, local: str) -> set[str]:
-    """The names that may hold a workspace, and those of functions that may return one."""
+    """The labels of expressions that may be a workspace, including calls that return one."""
     found: set[str] = set()
     flows = [*_assigned(program), *_passed(program), *_returned(program)]
     size = -1
@@ -98,7 +98,7 @@ def _returned(program: Program) -> Iterator[Flow]:
 
 
 def _asks_targets(program: Program, node: cst.Attribute) -> bool:
-    """Whether ``ws.compute_targets`` is more than looked into for a target to be handed on."""
+    """Whether ``ws.compute_targets`` is used for more than looking up a target to pass on."""
     above = program.parent(node)
     if isinstance(above, cst.Subscript):
         return _asks_one(program, above)

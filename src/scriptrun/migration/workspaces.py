@@ -1,4 +1,4 @@
-"""Which name holds the workspace where a call stands."""
+"""Find the variable that holds the workspace at a call."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import libcst as cst
 
 from scriptrun.migration.code.program import Program
 
-#: what takes a workspace as its first argument, or as ``workspace``
+#: functions with the workspace as first argument, or as ``workspace``
 _TAKERS = (
     "azureml.core.Experiment",
     "azureml.core.experiment.Experiment",
@@ -22,7 +22,7 @@ _TAKERS = (
 
 
 def at(program: Program, call: cst.Call) -> str:
-    """The name (or ``self.ws``) that certainly holds the workspace at ``call``, or ""."""
+    """The variable that certainly holds the workspace at ``call``, or ""."""
     for name in _names(program):
         if _is_seen(program, name, call):
             return name.value
@@ -59,7 +59,7 @@ def _given(call: cst.Call) -> list[cst.Name]:
 
 
 def _is_seen(program: Program, name: cst.Name, call: cst.Call) -> bool:
-    """Whether ``call`` sees the same variable, bound before it."""
+    """Whether ``name`` at ``call`` is the same variable, bound before the call."""
     here = program.assignments(name.value, call)
     there = program.assignments(name.value, name)
     if not here or {id(each) for each in here} != {id(each) for each in there}:

@@ -1,4 +1,4 @@
-"""Making an environment ready before any run needs it."""
+"""Build an environment before any run needs it."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 
 def spec_of(environment: Environment, interpreter: str | None = None) -> EnvironmentSpec:
-    """What a job in ``environment`` would ask for here. Raises RunConfigurationException."""
+    """The request of a job in ``environment`` here. Raises RunConfigurationException."""
     config = ScriptRunConfig(".", command="true", environment=environment)
     return resolve_environment.placed(describe.describe(config), interpreter)[0]
 
@@ -38,10 +38,10 @@ def build(
     upgrade: bool = False,
     interpreter: str | None = None,
 ) -> builder.Ready:
-    """Lock and build ``environment`` unless that is done; ``log`` gets each line of the work.
+    """Lock and build ``environment`` unless it is cached; ``log`` gets each line of output.
 
-    ``upgrade`` resolves it anew and replaces the workspace's lock. Raises EnvironmentException,
-    which names the package and the reason.
+    ``upgrade`` resolves it again and replaces the workspace's lockfile. Raises
+    EnvironmentException, which names the package and the reason.
     """
     with vault.of_workspace(workspace.id):
         spec = _checked(environment, interpreter)
@@ -56,9 +56,9 @@ def build_first(
     log: Callable[[str], None],
     interpreter: str | None = None,
 ) -> builder.Ready:
-    """``build`` where there is no workspace yet: ``make`` makes it when the environment is there.
+    """Build for a workspace that does not exist yet, and create it with ``make`` afterwards.
 
-    What is refused, or cannot be built, leaves none behind.
+    A failed build leaves no workspace behind.
     """
     spec = _checked(environment, interpreter)
     registry = image_registries.for_build(spec, to_be)
@@ -70,7 +70,7 @@ def build_first(
 
 
 def plan(workspace: Home, spec: EnvironmentSpec) -> cache_listing.Plan:
-    """What making the environment of ``spec`` ready would take now; nothing is done."""
+    """The steps that a build of ``spec`` would take now; builds nothing."""
     with vault.of_workspace(workspace.id):
         registry = image_registries.for_build(spec, workspace)
         return cache_listing.plan(spec, workspace.locks_folder, registry)
@@ -83,9 +83,9 @@ def _checked(environment: Environment, interpreter: str | None) -> EnvironmentSp
 
 
 class ImageBuildDetails:
-    """A build of an environment, as ``Environment.build`` gives it: it is over when it is given.
+    """A finished build of an environment, as returned by ``Environment.build``.
 
-    ``ready`` says where what was built lies; ``log_url`` is always None.
+    ``ready`` is the built environment; ``log_url`` is always None.
     """
 
     status = "Succeeded"
@@ -95,13 +95,13 @@ class ImageBuildDetails:
         self.ready, self._lines = ready, lines
 
     def wait_for_completion(self, show_output: bool = True) -> ImageBuildDetails:
-        """Itself: nothing goes on any more. ``show_output`` prints what was done."""
+        """Return at once: the build is finished. ``show_output`` prints its log."""
         if show_output and self._lines:
             print(self.get_log())
         return self
 
     def get_log(self) -> str:
-        """The lines of the build; none where everything was there already."""
+        """The log of the build; empty if the environment was cached."""
         return "\n".join(self._lines)
 
     def __getattr__(self, name: str) -> Any:
@@ -109,28 +109,28 @@ class ImageBuildDetails:
 
 
 class DockerImageDetails(dict[str, "Any"]):
-    """What was built for an environment: a dict, with properties as in the SDK v1."""
+    """The image details of an environment: a dict with the properties of the SDK v1."""
 
     @property
     def image_exist(self) -> bool:
-        """Whether an image of it is in the container tool's store on this machine."""
+        """Whether its image is in the container tool's store on this machine."""
         return bool(self["imageExist"])
 
     @property
     def image(self) -> str | None:
-        """The image's id; None for an environment that is no image."""
+        """The image's ID; None for an environment that is not an image."""
         found: str | None = self["image"]
         return found
 
     @property
     def repository(self) -> str | None:
-        """The name of the image that it stands on."""
+        """The name of the base image."""
         found: str | None = self["repository"]
         return found
 
     @property
     def registry(self) -> dict[str, Any]:
-        """The registry's address and user name; empty where none was named."""
+        """The registry's address and user name; empty if none is set."""
         return dict(self["registry"])
 
     @property
@@ -141,19 +141,19 @@ class DockerImageDetails(dict[str, "Any"]):
 
     @property
     def environment_path(self) -> str | None:
-        """Where the packages lie: in the image, or on this machine."""
+        """The prefix of the packages: in the image, or on this machine."""
         found: str | None = self["environmentPath"]
         return found
 
     @property
     def dockerfile(self) -> str | None:
-        """The Dockerfile that the environment names."""
+        """The environment's Dockerfile."""
         found: str | None = self["dockerfile"]
         return found
 
 
 def image_details(workspace: Home, environment: Environment) -> DockerImageDetails:
-    """What is there of ``environment``, without building anything."""
+    """The image details of ``environment``, without building anything."""
     spec = spec_of(environment)
     ready = find(spec, workspace.locks_folder)
     told = (ready.container if ready is not None else None) or {}

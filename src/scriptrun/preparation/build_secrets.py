@@ -1,7 +1,7 @@
-"""The secrets that an environment's build needs where it is built: only those that it names.
+"""Collect the secrets that an environment's build needs: only those that it references.
 
-They go to the one process that builds, over a pipe or in a variable that no script inherits, and
-are written down nowhere: a job's record holds their names (``${secret:NAME}``) or hosts alone.
+They are passed only to the process that builds, over a pipe or in a variable that no script
+inherits, and are never stored: a job's record has only their names (``${secret:NAME}``) or hosts.
 """
 
 from __future__ import annotations
@@ -18,18 +18,18 @@ from scriptrun.spec.environment import CONDA, EnvironmentSpec
 from scriptrun.store import container_tool
 from scriptrun.store.secrets import vault
 
-#: the host of each address in a text, with its port, behind a login if there is one
+#: the host of each URL in a text, with its port, after an optional login
 _HOST = re.compile(r"https?://(?:[^/@\s\"]*@)?([\w.:\[\]-]+)")
 
 
 def of(
     spec: EnvironmentSpec, workspace: Home, environ: Mapping[str, str] | None = None
 ) -> dict[str, str]:
-    """By name: the values of the secrets that ``spec`` names, as far as they are known here.
+    """The values of the secrets that ``spec`` references and that exist here, by name.
 
-    It names them by ``${secret:NAME}``, by the hosts of its indexes and channels (``index-HOST``)
-    and by its image's registry. ``environ`` are the submitter's variables (default: this
-    process's).
+    It references them as ``${secret:NAME}``, by the hosts of its indexes and channels
+    (``index-HOST``) and by its image's registry. ``environ`` are the submitter's variables
+    (default: this process's).
     """
     seen = os.environ if environ is None else environ
     found = {}
@@ -44,7 +44,7 @@ def of(
 
 
 def as_variables(lent: Mapping[str, str]) -> dict[str, str]:
-    """The same as variables, under which any process finds them."""
+    """``lent`` as the variables that other processes read them from."""
     return {vault.variable(name): value for name, value in lent.items()}
 
 

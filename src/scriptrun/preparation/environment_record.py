@@ -1,4 +1,4 @@
-"""What a run's folder says of its environment: the lockfile, and the log of its build."""
+"""The environment's files in a run's folder: the lockfile, and the log of its build."""
 
 from __future__ import annotations
 
@@ -16,17 +16,17 @@ if TYPE_CHECKING:
 
 LOCKFILE = "environment.lock.json"
 
-#: what making the environment ready says
+#: the log of the environment's build
 LOG = "system_logs/environment.txt"
 
 
 def write_lock(folder: Path, ready: Ready) -> None:
-    """Keep with the run what its environment was locked to; once, before it runs."""
+    """Store the lockfile in the run's folder and record its environment, once per run."""
     if not (folder / LOCKFILE).exists():
         files.publish(str(folder / LOCKFILE), files.to_json(ready.lock))
     writer = events.EventWriter(folder, "prepare")
     if any(event["kind"] == "environment" for event in events.read(writer.path)):
-        return  # told already: the run was built for, or has waited for room since
+        return  # recorded already, by an earlier preparation of the run
     writer.write(
         "environment",
         key=ready.key,
@@ -46,6 +46,6 @@ def write_lock(folder: Path, ready: Ready) -> None:
 
 
 def read_lock(folder: Path) -> dict[str, Any] | None:
-    """What the run's environment is locked to, once that is settled."""
+    """The lockfile of the run's environment, or None if it is not locked yet."""
     lock: dict[str, Any] | None = files.read_json(str(folder / LOCKFILE))
     return lock

@@ -1,4 +1,4 @@
-"""Making a run's environment ready as a logged step, in a process of its own."""
+"""Prepare a run's environment as a logged step, in a separate process."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 def prepare(workspace: Home, job: JobSpec, folder: Path) -> int:
     """Build the environment of the run at ``folder``; return an exit code: 0, or 1 if it failed.
 
-    What happens is written to the run's system_logs/environment.txt. A failure ends the run.
+    The log goes to the run's system_logs/environment.txt. A failure ends the run.
     """
     writer = events.EventWriter(folder, "prepare")
     writer.write("state", state=states.PREPARING)
@@ -49,20 +49,20 @@ def prepare(workspace: Home, job: JobSpec, folder: Path) -> int:
         log.line(str(error))
         reason = f"environment build failed: {error.message}{_nearest(job)}"
         return end_failed(folder, reason)
-    except Exception as error:  # our own bug, or the machine's: the run must end all the same
+    except Exception as error:  # a bug or a machine failure must end the run, too
         log.line(traceback.format_exc())
         return end_failed(folder, f"environment build failed: {error}")
     return 0
 
 
 def _nearest(job: JobSpec) -> str:
-    """For an old curated environment: the current one that stands nearest."""
+    """A hint that names the nearest current environment of an old curated one, or ""."""
     near = curated.nearest_current(job.environment.name)
     return f" The nearest current curated environment is {near!r}." if near else ""
 
 
 class _Log:
-    """Lines appended to the run's log of the environment as they come."""
+    """Appends lines to the run's environment log."""
 
     def __init__(self, folder: Path) -> None:
         self._path = os.path.join(folder, environment_record.LOG)

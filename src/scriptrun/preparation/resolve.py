@@ -1,4 +1,4 @@
-"""What a job's environment comes to on this machine: which interpreter, container or processes."""
+"""Resolve a job's environment on this machine: its interpreter, and container or processes."""
 
 from __future__ import annotations
 
@@ -35,17 +35,17 @@ else:
 def placed(
     described: Described, interpreter: str | None, pins: str = EXACT, engine: Engine | None = None
 ) -> tuple[EnvironmentSpec, tuple[str, ...]]:
-    """The environment request with all that is left open decided, and what the run should say.
+    """The environment request with all open choices made, and notes for the run.
 
-    ``pins`` says what becomes of those that cannot be had. ``interpreter`` runs a job that names
-    none (default: the interpreter of this process). ``engine`` is where it will run. An image of
-    Azure's own says no more than "a Linux with conda": where there are no containers it means
-    processes with the same packages, and for old code (AUTO) everywhere, for an image has one
-    Python, and with another one fewer pins need be relaxed.
+    ``pins`` chooses what happens to unavailable pins. ``interpreter`` runs a job that names none
+    (default: the interpreter of this process). ``engine`` is where it will run. Azure's own images
+    mean no more than "Linux with conda": without containers, they become processes with the same
+    packages. For old code (AUTO) they always do, since an image has one Python, and with another
+    one fewer pins may have to be relaxed.
     """
     spec, notes = described.environment, []
     if pins == AUTO or (pins != EXACT and (spec.pip or spec.conda)):
-        spec = spec.replace(pins=pins)  # AUTO whatever it comes to: the job finds old names
+        spec = spec.replace(pins=pins)  # always keep AUTO: it gives the job the old names
     if spec.container and (spec.docker.get("own") or (pins != AUTO and _has_containers(engine))):
         return _in_a_container(spec, engine), ()
     if spec.kind == INTERPRETER and spec.interpreter is None:
@@ -61,19 +61,19 @@ def placed(
 
 
 def _has_containers(engine: Engine | None) -> bool:
-    """Whether jobs may be containers there, as far as that is known here."""
+    """Whether the engine can run containers, as far as this machine knows."""
     if engine is not None and not engine.traits.here:
         return bool(engine.traits.containers)
     return container_tool.tool() is not None
 
 
 def _is_for_conda(spec: EnvironmentSpec) -> bool:
-    """Whether the packages come from conda's channels: settled at submission, once."""
+    """Whether the packages come from conda channels; decided once, at submission."""
     return bool(spec.conda or spec.channels) and conda_request.wanted(spec)
 
 
 def _in_a_container(spec: EnvironmentSpec, engine: Engine | None) -> EnvironmentSpec:
-    """The request for an image; one that was made here is meant as it is now."""
+    """The request for an image, with the digests of local sources and of a local image."""
     if _is_for_conda(spec):
         spec = spec.replace(docker={**spec.docker, "packages": CONDA})
     if engine is not None and engine.traits.containers:
@@ -91,9 +91,9 @@ def _in_a_container(spec: EnvironmentSpec, engine: Engine | None) -> Environment
 
 
 def cache_folder_of(target: Target, workspace: Home) -> Path | None:
-    """Where environments of jobs for ``target`` lie: None, but for jobs that other machines run.
+    """The environment cache for jobs on ``target``; None for jobs on this machine.
 
-    That is ``cache`` below the target's ``root``, or in the workspace.
+    For other machines it is ``cache`` in the target's ``root``, or in the workspace.
     """
     if compute_targets.engine_of(target).traits.here:
         return None
@@ -102,7 +102,7 @@ def cache_folder_of(target: Target, workspace: Home) -> Path | None:
 
 
 def _of_an_editable(requirement: str) -> str:
-    """What to say of a requirement that is used where it lies; "" for all others."""
+    """The note for an editable requirement, which is used in place; "" for all others."""
     if requirement.partition(" ")[0] not in ("-e", "--editable"):
         return ""
     return f"{requirement} is used in place; later changes to it affect this run"

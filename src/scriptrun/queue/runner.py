@@ -1,7 +1,7 @@
-"""The on-demand runner: takes waiting runs in their order and exits when none is left.
+"""The runner: starts queued runs in order, on demand, and exits when none is left.
 
-One per workspace, host and user: a lock file says so. It has one thread, forks the launchers, and
-may be killed at any moment: the next one goes on where it was.
+A lock file ensures one per workspace, host and user. It has one thread and forks the launchers. If
+it is killed, the next one continues where it left off.
 """
 
 from __future__ import annotations
@@ -43,16 +43,16 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
 
-#: how many environments are built at once, and how often a run is tried that keeps being killed
+#: maximum number of concurrent environment builds, and of tries of a run that keeps being killed
 BUILDERS, TRIES = 2, 3
-#: seconds between two looks at the queue, and after a disk that could not be written
+#: seconds between checks of the queue, and after a write error
 TICK, PAUSE = 0.2, 5.0
-#: seconds for which an environment that was found well is not looked at again
+#: seconds for which a valid environment is not checked again
 FRESH = 1.0
 
 
 def main(root: str) -> None:
-    """Run the queue of the workspace in ``root`` until nothing waits."""
+    """Run the queue of the workspace in ``root`` until it is empty."""
     processes.call_me(processes.RUNNER)
     local_engine.allow_fork()
     workspace = Home(root)
@@ -65,22 +65,22 @@ def main(root: str) -> None:
             return
         with lock:
             Runner(workspace, queue, lock).run()
-        # whoever queued a run while the lock was still held relies on this second look
+        # check again: a run may have been queued while the lock was still held
 
 
 def _ensure_workers(workspace: Home) -> None:
-    """Start the workers of runs that have one of their own, where they are wanted and gone."""
+    """Start the missing workers of run kinds that have their own."""
     for kind in RUN_KINDS.values():
         if kind.queue and os.path.isdir(paths.runtime_root() / kind.queue / workspace.id):
             handler(kind.ensure_workers)(workspace)
 
 
 def make_forks_cheap() -> None:
-    """Load now what every launcher needs, and keep the collector off the pages that they share."""
+    """Preload what every launcher needs, and keep garbage collection off shared pages."""
     try:
         processes.libc()
     except OSError:
-        pass  # each launcher does without
+        pass  # launchers work without it
     gc.freeze()
 
 
@@ -100,7 +100,7 @@ class _Waiting(Value):
 
 
 class Runner(Value, frozen=False):
-    """One life of the runner, with what it has started."""
+    """The state of the runner and the processes it has started."""
 
     workspace: Home
     queue: Path
@@ -111,11 +111,11 @@ class Runner(Value, frozen=False):
     tries: dict[str, int] = fresh(default_factory=dict)
     failed: dict[str, tuple[float, str]] = fresh(default_factory=dict)
     ready: dict[str, tuple[float, Ready | None]] = fresh(default_factory=dict)
-    #: when a run is tried again whose cluster did not answer
+    #: when to retry a run whose cluster did not answer, by ticket name
     silent: dict[str, float] = fresh(default_factory=dict)
 
     def run(self) -> None:
-        """Start what waits until nothing does."""
+        """Start queued runs until none is left."""
         self._wake = processes.waker()
         while True:
             waiting = tickets.names(self.queue)
@@ -125,7 +125,7 @@ class Runner(Value, frozen=False):
             try:
                 self._round(waiting)
             except OSError:
-                pause = PAUSE  # a full disk, say: what waits goes on waiting
+                pause = PAUSE  # e.g. a full disk: runs stay queued
             processes.doze(self._wake, pause)
             self._reap()
 
@@ -151,7 +151,7 @@ class Runner(Value, frozen=False):
                 full.add(item.line)
 
     def _find(self, item: _Waiting) -> Ready | None:
-        """The run's environment; one that was well a moment ago is taken to be so still."""
+        """The run's environment if it is ready; a recent check is reused."""
         when, found = self.ready.get(item.digest, (0.0, None))
         if found is None or time.monotonic() - when > FRESH:
             when = time.monotonic()
@@ -180,7 +180,7 @@ class Runner(Value, frozen=False):
         return self.known[path.name]
 
     def _is_over(self, item: _Waiting, numbers: list[int]) -> bool:
-        """Whether the run has ended, been deleted, canceled or claimed by a launcher that lives."""
+        """Whether the run has ended, or was deleted, canceled or claimed by a living launcher."""
         folder = item.ticket.folder
         if not (folder / "job.json").exists():
             self.known.pop(item.ticket.path.name, None)
@@ -191,7 +191,7 @@ class Runner(Value, frozen=False):
                 tickets.drop(item.ticket.path)
                 return True
             view = compute_targets.engine_of(item.job.target).poll([folder])[0]
-            if view.handed:  # whoever handed it over was killed before it took the ticket away
+            if view.handed:  # the submitter was killed before it removed the ticket
                 tickets.drop(item.ticket.path)
             if view.handed or view.what in (ALIVE, QUEUED, UNKNOWN):
                 return True
@@ -209,7 +209,7 @@ class Runner(Value, frozen=False):
         tickets.drop(item.ticket.path)
 
     def _start(self, item: _Waiting, found: Ready, attempt: int) -> bool:
-        """Start the run; False when the machine has no room."""
+        """Start the run; False if the machine is full."""
         folder, name = item.ticket.folder, item.ticket.path.name
         try:
             start_run.start(self.workspace, item.job, folder, found, item.ticket, attempt)
@@ -305,7 +305,7 @@ def _stamp(moment: float) -> str:
 
 
 def _be_group(pid: int) -> None:
-    """Make ``pid`` the leader of a group; parent and child both do, and the second may be late."""
+    """Make ``pid`` a group leader; parent and child both call this, to avoid a race."""
     try:
         os.setpgid(pid, pid)
     except OSError:
@@ -313,24 +313,24 @@ def _be_group(pid: int) -> None:
 
 
 def _take_environment(environ: dict[str, str]) -> None:
-    """A build sees the submitter's proxies and package indexes, and this runner's own places."""
+    """Use the submitter's variables (proxies, package indexes) and our own SCRIPTRUN_* ones."""
     ours = {name: value for name, value in os.environ.items() if name.startswith("SCRIPTRUN_")}
     os.environ.clear()
     os.environ.update({**environ, **ours})
 
 
 def _drop_if_abandoned(ticket: tickets.Ticket) -> None:
-    """Drop the ticket of a run that was deleted, or that its submitter died over."""
+    """Drop the ticket of a run that was deleted, or whose submitter died before publishing it."""
     if run_folder.read_job(ticket.folder) is not None:
         return
     if ticket.folder.exists() and identity.is_alive(ticket.submitter):
-        return  # it is being written down
+        return  # still being submitted
     tickets.drop(ticket.path)
     shutil.rmtree(ticket.folder, ignore_errors=True)
 
 
 def _kill_group(pid: int) -> None:
-    """End a builder with all that it has started: steps of an image have groups of their own."""
+    """Kill a builder and its descendants; image build steps have their own process groups."""
     below = processes.descendants(pid)
     for number in (signal.SIGTERM, signal.SIGKILL):
         try:

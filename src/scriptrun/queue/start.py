@@ -1,4 +1,4 @@
-"""Starting one run: its environment's lock written down, its attempt numbered, the engine asked."""
+"""Start one run: record its lockfile and submit it to the engine."""
 
 from __future__ import annotations
 
@@ -33,9 +33,9 @@ def start(
 ) -> None:
     """Start the run whose environment is ``ready``.
 
-    ``attempt`` comes from the same look that found the run waiting: two who start it at once then
-    claim the same attempt, and one of them gets it. Raises NoRoom when it has to wait,
-    ExperimentExecutionException when the engine refuses it.
+    ``attempt`` is determined when the run is found queued: if two processes start it at once, they
+    claim the same attempt, and one of them wins. Raises NoRoom if it has to wait,
+    ExperimentExecutionException if the engine rejects it.
     """
     engine = compute_targets.engine_of(job.target)
     order = order_of(workspace, job, folder, ready, ticket, attempt)
@@ -51,7 +51,7 @@ def order_of(
     ticket: tickets.Ticket,
     attempt: int = 1,
 ) -> Order:
-    """What the engine needs to start the run at ``folder``."""
+    """The engine's order to start the run at ``folder``."""
     traits = compute_targets.engine_of(job.target).traits
     return Order(
         folder=folder,

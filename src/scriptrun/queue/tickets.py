@@ -1,8 +1,8 @@
-"""The queue: one private file for each run that waits to be started on this host.
+"""The queue: one private file, a ticket, for each run queued on this host.
 
 A ticket is written before the run's job.json is published and removed just before its script
-begins, so a run that waits is never lost and a run that began is never started again. It holds the
-variables that the job inherits, so it lies in the user's own runtime directory (mode 0600).
+starts, so a queued run is never lost and a started one is never started again. It holds the
+variables that the job inherits, so it is in the user's own runtime directory (mode 0600).
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 
 class Ticket(Value):
-    """One waiting run: its ticket's path, its folder, what it inherits, and who queued it."""
+    """A queued run: its ticket's path, its folder, its inherited variables, and its submitter."""
 
     path: Path
     folder: Path
@@ -30,12 +30,12 @@ class Ticket(Value):
 
 
 def queue_of(workspace_id: str) -> Path:
-    """The directory of the workspace's tickets on this host."""
+    """The folder of the workspace's tickets on this host."""
     return paths.runtime_folder("queue", workspace_id)
 
 
 def write(queue: Path, folder: Path, environ: dict[str, str]) -> Ticket:
-    """Queue the run at ``folder``; tickets are taken in the order of their names."""
+    """Queue the run at ``folder``; tickets are processed in the order of their names."""
     path = queue / f"{time.time_ns():020d}-{folder.name}.json"
     submitter = identity.of_process()
     value = {"folder": str(folder), "environ": environ, "submitter": submitter}
@@ -44,12 +44,12 @@ def write(queue: Path, folder: Path, environ: dict[str, str]) -> Ticket:
 
 
 def waiting(queue: Path) -> list[Path]:
-    """The tickets in their order."""
+    """The paths of the tickets, in order."""
     return [queue / name for name in names(queue)]
 
 
 def names(queue: Path) -> list[str]:
-    """The tickets' file names in their order."""
+    """The file names of the tickets, in order."""
     try:
         return sorted(name for name in os.listdir(queue) if name.endswith(".json"))
     except (FileNotFoundError, NotADirectoryError):
@@ -57,21 +57,21 @@ def names(queue: Path) -> list[str]:
 
 
 def run_of(path: Path) -> str:
-    """The id of the run that the ticket at ``path`` is for."""
+    """The ID of the run of the ticket at ``path``."""
     return path.name.partition("-")[2][: -len(".json")]
 
 
 def find(queue: Path, run_id: str) -> Path | None:
-    """The run's ticket, or None when it does not wait here.
+    """The run's ticket, or None if it is not queued on this host.
 
-    Raises PermissionError for a queue that is another user's.
+    Raises PermissionError for another user's queue.
     """
     ending = f"-{run_id}.json"
     return next((queue / name for name in names(queue) if name[20:] == ending), None)
 
 
 def age(path: Path) -> float:
-    """Seconds since the ticket at ``path`` was written, whichever way the clock was set since."""
+    """Seconds since the ticket at ``path`` was written, even if the clock was changed since."""
     try:
         return abs(time.time() - int(path.name[:20]) / 1e9)
     except ValueError:
@@ -79,7 +79,7 @@ def age(path: Path) -> float:
 
 
 def read(path: Path) -> Ticket | None:
-    """The ticket at ``path``, or None when it has gone."""
+    """The ticket at ``path``, or None if it is gone."""
     value = files.read_json(str(path))
     if not isinstance(value, dict):
         return None
@@ -87,7 +87,7 @@ def read(path: Path) -> Ticket | None:
 
 
 def put_back(queue: Path, run_id: str) -> bool:
-    """Let a run that began wait again, by the ticket that its launcher kept aside."""
+    """Requeue a started run with the ticket that its launcher kept for a retry."""
     ending = f"-{run_id}.json.began"
     try:
         kept = next((queue / name for name in os.listdir(queue) if name[20:] == ending), None)
@@ -99,7 +99,7 @@ def put_back(queue: Path, run_id: str) -> bool:
 
 
 def drop(path: Path) -> None:
-    """Take the ticket away."""
+    """Remove the ticket."""
     try:
         path.unlink()
     except FileNotFoundError:

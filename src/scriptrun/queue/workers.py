@@ -1,7 +1,7 @@
-"""Workers: detached processes of a workspace on this host, at most one for each lock.
+"""Workers: detached processes of a workspace on this host, at most one per lock.
 
-A worker holds its lock while it lives, and ends when it finds nothing to do. Whoever queues, ends
-or looks at a run calls ``ensure``. The runner, which starts waiting runs, is one; each sweep has
+A worker holds its lock while it runs, and exits when it has nothing to do. Code that queues, ends
+or checks a run calls ``ensure``. The runner, which starts queued runs, is one; each sweep has
 another.
 """
 
@@ -24,16 +24,16 @@ if TYPE_CHECKING:
 
     from scriptrun.registry.workspace_files import Home
 
-#: seconds in which a runner that was started takes its lock
+#: seconds that a new runner has to take its lock
 RUNNER_BOOT = 1.0
 
 
 class Worker(Value):
-    """One worker: what starts it, and what tells that it lives.
+    """How to start a worker, and how to tell that it is running.
 
-    ``queue`` is the folder of its tickets (``*.json``): while it holds any, the worker is wanted.
-    ``lock`` is the file that it locks. ``name`` is the process name that it takes. It is not
-    started again within ``boot`` seconds of its start, in which it takes its lock.
+    ``queue`` is the folder of its tickets (``*.json``): while it has any, the worker is needed.
+    ``lock_path`` is the file that it locks. ``name`` is its process name. It is not started again
+    within ``boot_seconds``, in which it takes its lock.
     """
 
     queue: Path
@@ -43,14 +43,14 @@ class Worker(Value):
     boot: float
 
     def wake(self) -> dict[str, Any]:
-        """What a launcher needs to start it at a run's end, while anything waits."""
+        """The values with which a launcher starts it at a run's end, while runs are queued."""
         return {"queue": str(self.queue), "lock": str(self.lock), "command": list(self.command)}
 
 
 def ensure(worker: Worker, is_wanted: Callable[[], bool] = lambda: True) -> None:
-    """Start the worker unless it lives, or was started a moment ago.
+    """Start the worker unless it is running or was just started.
 
-    ``is_wanted`` is asked when it doesn't live.
+    ``is_wanted`` is called if it is not running.
     """
     began, process = _started.get(worker.lock, (0.0, None))
     if process is not None and time.monotonic() - began < worker.boot and process.poll() is None:
@@ -63,13 +63,13 @@ def ensure(worker: Worker, is_wanted: Callable[[], bool] = lambda: True) -> None
         _started[worker.lock] = time.monotonic(), detached.start(worker.command, worker.name)
 
 
-#: the last start of each worker by this process, by its lock: until it takes that, nothing else
-#: tells that it lives
+#: the last start of each worker by this process, by lock path: until it has taken its lock, nothing
+#: else shows that it is running
 _started: dict[Path, tuple[float, Any]] = {}
 
 
 def command(module: str, *arguments: str) -> tuple[str, ...]:
-    """The command line that calls ``main(*arguments)`` of a module of scriptrun."""
+    """The command line that calls ``main(*arguments)`` of a scriptrun module."""
     home = str(Path(__file__).resolve().parents[2])
     package, _, name = module.rpartition(".")
     program = (
@@ -80,7 +80,7 @@ def command(module: str, *arguments: str) -> tuple[str, ...]:
 
 
 def runner(workspace: Home) -> Worker:
-    """The worker that starts the workspace's waiting runs."""
+    """The worker that starts the workspace's queued runs."""
     return Worker(
         queue=tickets.queue_of(workspace.id),
         lock=paths.runtime_folder("runners") / f"{workspace.id}.lock",
@@ -91,5 +91,5 @@ def runner(workspace: Home) -> Worker:
 
 
 def ensure_runner(workspace: Home) -> None:
-    """Start the workspace's runner unless it lives."""
+    """Start the workspace's runner unless it is running."""
     ensure(runner(workspace))

@@ -24,7 +24,7 @@ DEFAULT = "local"
 def engine_of(target: Target) -> Engine:
     """The engine object that a job's target describes.
 
-    Raises ComputeTargetException for a class that this version does not have, or unknown options.
+    Raises ComputeTargetException for an unknown class or unknown options.
     """
     engine_class = engine_registry.engine_class(target.kind)
     if engine_class is None:
@@ -45,9 +45,9 @@ def engine_of(target: Target) -> Engine:
 
 
 def target_of(engine: Engine) -> Target:
-    """What a job's spec holds of ``engine``, an engine object.
+    """The description of ``engine``, an engine object, for a job's spec.
 
-    Raises ComputeTargetException for the object of a class that is no engine's.
+    Raises ComputeTargetException if its class is not an engine class.
     """
     kind = engine_registry.kind_of(engine)
     if kind is None:
@@ -62,9 +62,9 @@ def target_of(engine: Engine) -> Target:
 
 
 def resolve(workspace: Home, wanted: object) -> Engine:
-    """The engine that ``wanted`` (a name, an engine object, or None for the default) stands for.
+    """The engine for ``wanted``: a name, an engine object, or None for the default.
 
-    Raises ComputeTargetException for a name that the workspace does not know.
+    Raises ComputeTargetException for an unknown name.
     """
     if wanted is None:
         wanted = default_name(workspace)
@@ -89,13 +89,13 @@ def resolve(workspace: Home, wanted: object) -> Engine:
 
 
 def all_of(workspace: Home) -> Json:
-    """The compute targets by name; ``local`` is always there."""
+    """The compute targets by name; always includes ``local``."""
     names = {DEFAULT, *(name for name in _shelf(workspace).names() if not _is_setting(name))}
     return {name: resolve(workspace, name) for name in sorted(names)}
 
 
 class Targets(dict[str, "Any"]):
-    """A workspace's compute targets by name; a name that an alias stands for is there too."""
+    """A workspace's compute targets by name; also resolves aliases."""
 
     def __init__(self, workspace: Home) -> None:
         super().__init__(all_of(workspace))
@@ -111,18 +111,18 @@ class Targets(dict[str, "Any"]):
 
 
 def is_alias(workspace: Home, name: str) -> bool:
-    """Whether ``name`` matches a pattern that stands for a compute target."""
+    """Whether ``name`` matches an alias of a compute target."""
     return any(fnmatch.fnmatchcase(name, pattern) for pattern in aliases(workspace))
 
 
 def put(workspace: Home, engine: Any) -> None:
-    """Keep ``engine`` in the workspace under its name, in place of what stood there."""
+    """Store ``engine`` in the workspace under its name, replacing any previous target."""
     target = target_of(engine)
     _shelf(workspace).put(target.name, {"class": target.kind, **target.options})
 
 
 def remove(workspace: Home, name: str) -> None:
-    """Forget the compute target. Raises ComputeTargetException when there is none."""
+    """Remove the compute target. Raises ComputeTargetException if it does not exist."""
     if _shelf(workspace).get(name) is None:
         raise ComputeTargetException(
             f"Compute target {name!r} does not exist.",
@@ -133,24 +133,24 @@ def remove(workspace: Home, name: str) -> None:
 
 
 def default_name(workspace: Home) -> str:
-    """The name of the target that is used when a job names none."""
+    """The name of the default target, for jobs without one."""
     setting = _shelf(workspace).get(".default") or {}
     return str(setting.get("name", DEFAULT))
 
 
 def set_default(workspace: Home, name: str) -> None:
-    """Use the target ``name`` where a job names none."""
+    """Make ``name`` the default target."""
     resolve(workspace, name)
     _shelf(workspace).put(".default", {"name": name})
 
 
 def aliases(workspace: Home) -> dict[str, str]:
-    """Patterns of old names (``gpu-*``) and the target that each stands for."""
+    """Patterns of old names (``gpu-*``) and the target of each."""
     return dict(_shelf(workspace).get(".aliases") or {})
 
 
 def set_alias(workspace: Home, pattern: str, name: str) -> None:
-    """Let names that match ``pattern`` stand for the target ``name``."""
+    """Make names that match ``pattern`` aliases of the target ``name``."""
     resolve(workspace, name)
     _shelf(workspace).put(".aliases", {**aliases(workspace), pattern: name})
 

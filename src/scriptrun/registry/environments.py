@@ -1,6 +1,6 @@
-"""The environments that a workspace knows: registered ones, a team's own, and the curated ones.
+"""A workspace's environments: registered, the team's, and curated ones.
 
-A name that an alias stands for means another one, unless an environment is registered under it.
+An alias refers to another environment, unless one is registered under its name.
 """
 
 from __future__ import annotations
@@ -22,12 +22,12 @@ if TYPE_CHECKING:
 
     from scriptrun.registry.workspace_files import Home
 
-#: what holds the aliases, among the registered environments
+#: the file of the aliases, among the registered environments
 _ALIASES = ".aliases"
 
 
 def register(workspace: Home, environment: Environment) -> Environment:
-    """Keep ``environment`` as the next version of its name (an unchanged one keeps its).
+    """Register ``environment`` as the next version of its name (unchanged, it keeps its version).
 
     Raises UserErrorException for a reserved name.
     """
@@ -47,10 +47,10 @@ def register(workspace: Home, environment: Environment) -> Environment:
 
 
 def remember(workspace: Home, environment: Environment) -> None:
-    """Register an environment that was submitted, as the SDK v1 did, if it has a name of its own.
+    """Register the environment of a submitted run, as the SDK v1 did, if it has its own name.
 
-    One that came from the registry unchanged stays as it is. Nothing is said where it cannot be
-    kept: the run is on its way, and holds its own copy.
+    One that came unchanged from the registry is not registered again. Failing is no error: the run
+    has its own copy.
     """
     name = environment.name or ""
     if not name or name == DEFAULT_ENVIRONMENT or is_reserved(name):
@@ -67,9 +67,9 @@ def remember(workspace: Home, environment: Environment) -> None:
 
 
 def get(workspace: Home, name: str, version: str | None = None) -> Environment:
-    """The environment of that name; the latest version unless told otherwise.
+    """The environment of that name; the latest version by default.
 
-    Raises EnvironmentException when there is none.
+    Raises EnvironmentException if there is none.
     """
     versions = _shelf(workspace).versions(name)
     if not versions:
@@ -87,7 +87,7 @@ def get(workspace: Home, name: str, version: str | None = None) -> Environment:
 
 
 def every(workspace: Home) -> dict[str, Environment]:
-    """All environments by name, each in its latest version."""
+    """The latest versions of all environments, by name."""
     found = {}
     aliased = [name for name in aliases(workspace) if not _is_pattern(name)]
     for name in (*curated.names(), *team_environments.names(_team(workspace)), *aliased):
@@ -100,7 +100,7 @@ def every(workspace: Home) -> dict[str, Environment]:
 
 
 def _ready_made(workspace: Home, name: str) -> Environment | None:
-    """The latest registered one of that name, the team's, or the curated one."""
+    """The registered, team or curated environment of that name, in this order."""
     versions = _shelf(workspace).versions(name)
     if versions:
         return get(workspace, name, str(versions[-1]))
@@ -108,7 +108,7 @@ def _ready_made(workspace: Home, name: str) -> Environment | None:
 
 
 def is_the_teams(workspace: Home, name: str) -> bool:
-    """Whether a file of the team's describes ``name``."""
+    """Whether ``name`` is one of the team's environments."""
     return name in team_environments.names(_team(workspace))
 
 
@@ -117,15 +117,15 @@ def _team(workspace: Home) -> list[Path]:
 
 
 def aliases(workspace: Home) -> dict[str, str]:
-    """Names, or patterns of names (``AzureML-PyTorch-*``), and what each stands for."""
+    """Aliases: names or patterns (``AzureML-PyTorch-*``), and the environment of each."""
     return dict(_aliases(workspace).get(_ALIASES) or {})
 
 
 def set_alias(workspace: Home, name: str, stands_for: str) -> None:
-    """Let ``name`` (or all names that match it) mean the environment ``stands_for``.
+    """Make ``name`` (a name or pattern) an alias of the environment ``stands_for``.
 
-    Raises EnvironmentException where there is no such environment, UserErrorException where the
-    name would mean itself.
+    Raises EnvironmentException if there is no such environment, UserErrorException if the alias
+    would refer to itself.
     """
     get(workspace, stands_for)
     if fnmatch.fnmatchcase(stands_for.lower(), name.lower()):
@@ -136,7 +136,7 @@ def set_alias(workspace: Home, name: str, stands_for: str) -> None:
 
 
 def remove_alias(workspace: Home, name: str) -> None:
-    """Let ``name`` mean itself again. Raises UserErrorException where it is no alias."""
+    """Remove the alias ``name``. Raises UserErrorException if it does not exist."""
     left = aliases(workspace)
     if left.pop(name, None) is None:
         known = ", ".join(left) or "none"
@@ -146,7 +146,7 @@ def remove_alias(workspace: Home, name: str) -> None:
 
 
 def unaliased(workspace: Home, name: str) -> str:
-    """What ``name`` stands for: itself, where no alias says otherwise. Case does not count."""
+    """The environment that ``name`` refers to: itself unless it is an alias (case-insensitive)."""
     for pattern, stands_for in aliases(workspace).items():
         if fnmatch.fnmatchcase(name.lower(), pattern.lower()):
             return stands_for
@@ -162,7 +162,7 @@ def _aliases(workspace: Home) -> registry.Shelf:
 
 
 def _number(version: object) -> int:
-    """The number of a version; 0, which no version has, for what is no number."""
+    """The version as a number; 0, which no version has, if it is not one."""
     text = str(version)
     return int(text) if text.isascii() and text.isdigit() else 0
 

@@ -1,4 +1,4 @@
-"""What a workspace keeps of an experiment beside its runs: one JSON file, made on first use."""
+"""An experiment's metadata in the workspace: one JSON file, created on first use."""
 
 from __future__ import annotations
 
@@ -17,19 +17,19 @@ if TYPE_CHECKING:
 
 
 def make(workspace: Home, name: str) -> None:
-    """Write the experiment down unless that is done."""
+    """Record the experiment unless it exists."""
     if not _path(workspace, name).exists():
         put(workspace, name, created=ids.now())
 
 
 def read(workspace: Home, name: str) -> Json:
-    """What is kept of the experiment; empty before its first use."""
+    """The experiment's metadata; empty before its first use."""
     found: Json = files.read_json(str(_path(workspace, name))) or {}
     return found
 
 
 def put(workspace: Home, name: str, **changes: Any) -> None:
-    """Keep ``changes``, other facts stay. Raises WorkspaceException where that can't be written."""
+    """Update the metadata with ``changes``. Raises WorkspaceException if that can't be written."""
     path = _path(workspace, name)
     try:
         path.parent.mkdir(exist_ok=True)
@@ -39,7 +39,7 @@ def put(workspace: Home, name: str, **changes: Any) -> None:
 
 
 def remove(workspace: Home, name: str) -> None:
-    """Forget the experiment; nothing happens where there is none."""
+    """Remove the experiment's metadata if it exists."""
     _path(workspace, name).unlink(missing_ok=True)
 
 

@@ -1,7 +1,7 @@
-"""Image registries: the one that a workspace names, and passwords, by the registry's address.
+"""Image registries: the workspace's own, and passwords by registry address.
 
-A password that code gives (``base_image_registry.password``) is kept as the secret
-``registry-ADDRESS`` when the job is submitted, for the image is pulled later by another process.
+A password in code (``base_image_registry.password``) is stored as the secret ``registry-ADDRESS``
+when the job is submitted, because another process pulls the image later.
 """
 
 from __future__ import annotations
@@ -18,13 +18,13 @@ if TYPE_CHECKING:
     from scriptrun.config.environments.environment import Environment
     from scriptrun.registry.workspace_files import Home
 
-#: the setting of a workspace that names its registry
+#: the setting for a workspace's registry
 _NAME = "container-registry"
 _ADDRESS = re.compile(r"(?:[a-z0-9.-]+|\[[0-9a-f:]+\])(?::\d+)?(?:/[a-z0-9]+(?:[._-]+[a-z0-9]+)*)*")
 
 
 def keep(environment: Environment) -> None:
-    """Keep the passwords that ``environment`` gives: of its registry, and of indexes."""
+    """Store the passwords in ``environment``: of its registry, and of package indexes."""
     vault.keep_offered()
     given = environment.docker.base_image_registry
     if not (given.address and given.password):
@@ -37,10 +37,10 @@ def keep(environment: Environment) -> None:
 def name(
     workspace: Home, address: str | None, username: str | None = None, password: str | None = None
 ) -> None:
-    """Let ``workspace`` share the images that are built for it in a registry; None: no longer.
+    """Share the workspace's images in the registry at ``address``; None stops that.
 
-    ``password`` is kept as this user's secret, never in the workspace. Raises UserErrorException
-    for what is no address.
+    ``password`` is stored as this user's secret, never in the workspace. Raises UserErrorException
+    if the address is invalid.
     """
     shelf = _shelf(workspace)
     if not address:
@@ -58,12 +58,12 @@ def name(
 
 
 def named(workspace: Home) -> dict[str, str]:
-    """The ``address`` and perhaps ``username`` of the workspace's registry; empty for none."""
+    """``address`` and optional ``username`` of the workspace's registry; empty without one."""
     return dict(_shelf(workspace).get(_NAME) or {})
 
 
 def for_build(spec: EnvironmentSpec, workspace: Home) -> dict[str, str]:
-    """The workspace's registry, where ``spec`` is an image, which is shared there; else empty."""
+    """The workspace's registry if ``spec`` is an image, which is shared there; else empty."""
     return named(workspace) if spec.container else {}
 
 

@@ -1,4 +1,4 @@
-"""The workspace's registered models: files by their content, versions that never change."""
+"""The workspace's registered models: content-addressed files, immutable versions."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     from scriptrun.registry.workspace_files import Home
 
-#: what may be said of a version after it was registered
+#: fields that can be edited after registration
 WORDS = (
     "description",
     "tags",
@@ -32,10 +32,10 @@ WORDS = (
 
 
 def keep(home: Home, name: str, paths: Mapping[str, Path], root: str, head: Head) -> Head:
-    """Keep the files ``paths`` (by their paths in the model) as the next version of ``name``.
+    """Store the files ``paths`` (by their paths in the model) as the next version of ``name``.
 
-    ``root`` is what is given out: the one file's name, or the folder's. Each call makes a version;
-    content that is there already is not kept twice.
+    ``root`` is the name of the model's file or folder. Each call creates a version; existing
+    content is not stored twice.
     """
     if not isinstance(name, str) or not name.strip() or "/" in name or "\\" in name or ":" in name:
         raise UserErrorException(
@@ -50,9 +50,9 @@ def keep(home: Home, name: str, paths: Mapping[str, Path], root: str, head: Head
 
 
 def files_of(path: str | os.PathLike[str]) -> tuple[dict[str, Path], str]:
-    """The files of a model on this machine, by their paths in it, and its root's name.
+    """The files at ``path`` by their paths in the model, and the name of its root.
 
-    Raises UserErrorException where there is nothing at ``path``.
+    Raises UserErrorException if there are none.
     """
     place = Path(path).absolute()
     if place.is_file():
@@ -74,7 +74,7 @@ def files_of(path: str | os.PathLike[str]) -> tuple[dict[str, Path], str]:
 def get(home: Home, name: str, version: int | None = None) -> Head:
     """A version's facts (the latest's without ``version``).
 
-    Raises UserErrorException, which says what there is, for an unknown name or version.
+    Raises UserErrorException, which lists the known ones, for an unknown name or version.
     """
     found = _shelf(home).versions(name) if isinstance(name, str) and name else []
     if not found:
@@ -93,7 +93,7 @@ def get(home: Home, name: str, version: int | None = None) -> Head:
 
 
 def every(home: Home, name: str | None = None) -> Iterator[Head]:
-    """All versions, the newest first within a name; of ``name`` alone where it is given."""
+    """All versions, or those of ``name``; the newest first within each name."""
     shelf = _shelf(home)
     for each in [name] if name is not None else shelf.names():
         for number in reversed(shelf.versions(each)):
@@ -101,13 +101,13 @@ def every(home: Home, name: str | None = None) -> Iterator[Head]:
 
 
 def change(home: Home, head: Head, words: Head) -> Head:
-    """Set some of WORDS of a version; all else of it is fixed."""
+    """Edit a version's metadata; only EDITABLE_FIELDS can change."""
     _shelf(home).change(head["name"], head["version"], words)
     return get(home, head["name"], head["version"])
 
 
 def remove(home: Home, head: Head) -> None:
-    """Forget a version, and its content where no other version has it."""
+    """Remove a version, and content that no other version uses."""
     _shelf(home).remove(head["name"], head["version"])
     used = {file["sha256"] for each in every(home) for file in each["files"]}
     gone = {file["sha256"] for file in head["files"]} - used
@@ -116,7 +116,7 @@ def remove(home: Home, head: Head) -> None:
 
 
 def copy_to(home: Home, head: Head, target: Path, exist_ok: bool) -> Path:
-    """Copy the files of a version below the folder ``target``; the path of its root there."""
+    """Copy a version's files into the folder ``target``; returns the path of its root there."""
     import shutil
 
     there = [target / file["path"] for file in head["files"] if (target / file["path"]).exists()]
@@ -135,7 +135,7 @@ def copy_to(home: Home, head: Head, target: Path, exist_ok: bool) -> Path:
 
 
 def laid_out(home: Home, head: Head) -> Path:
-    """The path of a version's root in this machine's cache, where it lies as links."""
+    """The path of a version's root in the cache, where its files are links."""
     folder = Path(paths.cache_root()) / "models" / str(head["key"])
     if not (folder / ".ready").exists():
         for file in head["files"]:

@@ -1,6 +1,6 @@
-"""Wheels of one's own: kept in the workspace by their content, sent along where a job goes.
+"""Private wheels: stored in the workspace by content, and sent along with remote jobs.
 
-``wheels/<digest>/<file>`` below the workspace's directory; the same wheel twice is one file.
+They are ``wheels/<digest>/<file>`` below the workspace's directory; each wheel is stored once.
 """
 
 from __future__ import annotations
@@ -22,10 +22,10 @@ FOLDER = "wheels"
 
 
 def add(workspace: Home, path: str | os.PathLike[str], exist_ok: bool = False) -> str:
-    """Keep the wheel at ``path`` in the workspace; its address, for pip requirements.
+    """Store the wheel at ``path`` in the workspace; returns its URL for pip requirements.
 
-    Raises UserErrorException for what is no wheel, and where another wheel of the same name is
-    there and ``exist_ok`` is False.
+    Raises UserErrorException if it is not a wheel, or if a wheel of that name exists and
+    ``exist_ok`` is False.
     """
     place = Path(path).expanduser().absolute()
     trouble = _trouble(place)
@@ -46,7 +46,7 @@ def add(workspace: Home, path: str | os.PathLike[str], exist_ok: bool = False) -
 
 
 def keep(workspace: Home, place: Path) -> str:
-    """Keep a copy of the file under ``name_of``, which is returned: complete or absent."""
+    """Store a copy of the file, atomically; returns its path below the workspace's directory."""
     name = name_of(place)
     goal = workspace.directory / name
     if not goal.exists():
@@ -58,20 +58,20 @@ def keep(workspace: Home, place: Path) -> str:
 
 
 def name_of(place: Path) -> str:
-    """Where the file lies below a workspace's directory."""
+    """The file's path below a workspace's directory."""
     with open(place, "rb") as handle:
         digest = hashlib.file_digest(handle, "sha256").hexdigest()
     return f"{FOLDER}/{digest[:32]}/{place.name}"
 
 
 def named_by(spec: EnvironmentSpec) -> dict[str, Path]:
-    """The files of this machine that the requirements name, by the path that they have there."""
+    """The local files among the requirements, by their path as written there."""
     paths = [path for path in map(local_sources.path_of, spec.pip) if path]
     return {path: Path(path) for path in paths if os.path.isfile(path)}
 
 
 def moved(spec: EnvironmentSpec, places: dict[str, str]) -> EnvironmentSpec:
-    """``spec`` with each file where ``places`` says that it lies."""
+    """``spec`` with the paths of local files replaced by those in ``places``."""
     pip = tuple(_moved(line, places) for line in spec.pip)
     local = {places.get(path, path): digest for path, digest in spec.local.items()}
     return spec.replace(pip=pip, local=local)
@@ -90,7 +90,7 @@ def _moved(line: str, places: dict[str, str]) -> str:
 def _trouble(place: Path) -> str:
     if not place.is_file():
         return f"File {str(place)!r} does not exist."
-    if place.name.endswith(".tar.gz"):  # as people give it, an archive of sources
+    if place.name.endswith(".tar.gz"):  # a source archive, accepted as well
         return "" if tarfile.is_tarfile(place) else f"{str(place)!r} is not a valid archive."
     if place.suffix != ".whl" or place.name.count("-") < 4:
         return f"Invalid wheel name {place.name!r}."

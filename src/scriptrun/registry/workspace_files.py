@@ -1,7 +1,7 @@
-"""What a workspace is: a directory of plain files, how it is made and found, and what lies where.
+"""A workspace's directory of plain files: creating and finding it, and its layout.
 
-What it gives out (runs, experiments, environments, ...) is ``Workspace``, which stands on this; all
-that works on a workspace's files knows no more than ``Home``.
+``Workspace`` builds on it and adds runs, experiments, environments, ...; code that only needs the
+files uses ``WorkspaceFiles``.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
     from scriptrun.runtime.hints import Json
 
-    H = TypeVar("H", bound="Home")
+    H = TypeVar("H", bound="WorkspaceFiles")
 
 DIRECTORY = ".scriptrun"
 FORMAT = 1
@@ -32,8 +32,8 @@ _CONFIGS = ("config.json", ".azureml/config.json", "aml_config/config.json")
 class Home:
     """A directory that holds ``.scriptrun/``. ``root`` is that directory.
 
-    Made by ``create``, found by ``get`` and ``from_config``; ``Workspace(root)`` opens the one in
-    ``root``. Raises WorkspaceException where there is none.
+    ``create`` makes one, ``get`` and ``from_config`` find one; ``Workspace(root)`` opens the one in
+    ``root``. Raises WorkspaceException if there is none.
     """
 
     def __init__(self, root: str | os.PathLike[str]) -> None:
@@ -67,11 +67,11 @@ class Home:
         path: str | os.PathLike[str] | None = None,
         **kwargs: object,
     ) -> Self:
-        """Make the workspace ``name`` in ``path`` (default: the current directory).
+        """Create the workspace ``name`` in ``path`` (default: the current directory).
 
-        ``exist_ok`` takes the one that is there if it has this name. What only a cloud account
-        would need (subscription, resource group, ...) is kept as facts. Raises WorkspaceException
-        when there is one already, or the directory cannot be written.
+        ``exist_ok`` opens an existing one of this name. Cloud settings (subscription, resource
+        group, ...) are only recorded. Raises WorkspaceException if a workspace exists already, or
+        the directory cannot be written.
         """
         _check_name(name)
         root = Path(path or ".").absolute()
@@ -111,11 +111,11 @@ class Home:
         auth: object = None,
         **kwargs: object,
     ) -> Self:
-        """The workspace of the current directory (or ``path``), looked for upwards from there.
+        """The workspace of the current directory (or ``path``), searched upwards from there.
 
-        SCRIPTRUN_WORKSPACE names its directory outright. An Azure ``config.json`` on the way up
-        opens (and at first makes) a local workspace of the name in it. Where nothing is found, a
-        workspace is made at the root of the git repository, else here, and a line says so.
+        SCRIPTRUN_WORKSPACE sets its directory explicitly. An Azure ``config.json`` on the way up
+        opens (or creates) a local workspace of the name in it. If nothing is found, a workspace is
+        created at the root of the git repository, else here, and a message says so.
         """
         named = os.environ.get("SCRIPTRUN_WORKSPACE")
         if named and path is None:
@@ -131,7 +131,7 @@ class Home:
 
     @classmethod
     def to_be(cls, root: Path, name: str | None = None) -> Self:
-        """The workspace that would be made in ``root``; it has no id, and nothing is written."""
+        """The workspace that would be created in ``root``; it has no ID, and nothing is written."""
         made = cls.__new__(cls)
         made.root = root.absolute()
         made.directory = made.root / DIRECTORY
@@ -140,7 +140,7 @@ class Home:
 
     @staticmethod
     def root_for(start: Path) -> Path:
-        """Where ``from_config`` makes a workspace: the root of the git repository, else here."""
+        """Where ``from_config`` creates a workspace: the root of the git repository, else here."""
         return _git_root(start) or start
 
     @classmethod
@@ -195,7 +195,7 @@ class Home:
 
     @property
     def id(self) -> str:
-        """What tells this workspace from every other, wherever its directory is moved."""
+        """The workspace's unique ID, which stays when its directory is moved."""
         return str(self._facts["id"])
 
     @property
@@ -225,7 +225,7 @@ class Home:
 
     @property
     def runs_folder(self) -> Path:
-        """Where the run folders lie, by day."""
+        """The run folders, by day."""
         return self.directory / "runs"
 
     @property
@@ -235,7 +235,7 @@ class Home:
 
     @property
     def locks_folder(self) -> Path:
-        """Where environment requests are mapped to what they were locked to."""
+        """The environments' lockfiles, by request."""
         return self.directory / "locks"
 
     def find_run(self, run_id: str) -> Path | None:

@@ -1,6 +1,6 @@
-"""Runs submitted by way of another host, whose files the workspace does not share (ssh).
+"""Runs submitted over ssh through a host that does not share the workspace's files.
 
-Nothing outside this package, and the engines, says how that host is reached.
+Only this package and the engines know how that host is reached.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ else:
 
 
 def of(target: Target) -> RemoteRuns | None:
-    """The runs of ``target`` where they are submitted by way of another host; else None."""
+    """The remote runs of ``target`` if it is reached over ssh, else None."""
     return client.RemoteRuns(target) if target.options.get("ssh") else None
 
 

@@ -1,9 +1,9 @@
-"""scriptrun itself on a cluster's login node: found there, or made at the first use.
+"""scriptrun on a cluster's login node: found there, or installed on first use.
 
-A target may name an interpreter that has scriptrun (``tool``). Else one is made below the target's
-root: a virtual environment over a Python 3.11 or newer that the login node has, filled with this
-scriptrun and the packages that it needs. Those are fetched here, for the cluster's platform, and
-travel with it: the cluster needs no internet for that.
+A target may set an interpreter that has scriptrun (``tool``). Otherwise one is installed below the
+target's root: a virtual environment on the login node's Python 3.11 or newer, with this scriptrun
+and its dependencies. They are downloaded here, for the cluster's platform, and uploaded: the
+cluster needs no internet access for that.
 """
 
 from __future__ import annotations
@@ -26,16 +26,16 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
 
-#: where a cluster's runs lie unless the target says otherwise
+#: the default root of a cluster's runs
 ROOT = "~/scriptrun"
-#: seconds that sending the tool may take
+#: seconds that uploading and installing the tool may take
 LONG = 600.0
 _PACKAGE = Path(__file__).resolve().parents[1]
 _NEEDED = ("cryptography", "psutil", "pyyaml", "rich-argparse", "uv")
 _FOR_DATA = ("fsspec", "obstore", "pyarrow")
 _FOR_CONDA = ("py-rattler",)
 
-#: prints path, version, machine and C library of the first Python that will do
+#: prints path, version, machine and C library of the first suitable Python
 _FIND = """\
 for name in python3.13 python3.12 python3.11 python3.14 python3; do
   path=$(command -v $name) || continue
@@ -47,7 +47,7 @@ print(sys.executable, "%d.%d" % sys.version_info[:2], platform.machine(), *platf
 done
 exit 3
 """
-#: makes the environment beside its place and renames it: complete or absent
+#: creates the environment under a temporary name and renames it: complete or absent
 _MAKE = """\
 set -e
 umask 022
@@ -63,10 +63,10 @@ mv -T "$made" "$1/$2" 2>/dev/null || test -x "$1/$2/bin/python"
 def call(
     transport: Ssh, address: dict[str, Any], arguments: list[str], data: bytes, timeout: float
 ) -> bytes:
-    """What scriptrun on the login node answers when it is started with ``arguments``.
+    """Run scriptrun on the login node with ``arguments`` and return its output.
 
-    Raises Unreachable, ComputeTargetException where no tool can be had there, and
-    ExperimentExecutionException for one that breaks.
+    Raises HostUnreachable, ComputeTargetException if the tool cannot be installed there, and
+    ExperimentExecutionException if it fails.
     """
     address["root"] = absolute(transport, address["root"])
     argv = argv_of(address)
@@ -80,7 +80,7 @@ def call(
 
 
 def argv_of(address: dict[str, Any]) -> list[str]:
-    """How the tool's interpreter is started there."""
+    """The command line of the tool's interpreter there."""
     if address.get("tool"):
         return [str(address["tool"]), "-P"]
     return [f"{_folder(address['root'])}/{key()}/bin/python", "-I"]
@@ -100,7 +100,7 @@ def _broken(transport: Ssh, address: dict[str, Any], done: Done) -> ExperimentEx
 
 
 def absolute(transport: Transport, root: str) -> str:
-    """``root`` with the home directory there in the place of ``~``."""
+    """``root`` with ``~`` expanded to the remote home directory."""
     if root != "~" and not root.startswith("~/"):
         return root
     home = transport.run(["printenv", "HOME"]).text.strip()
@@ -109,7 +109,7 @@ def absolute(transport: Transport, root: str) -> str:
 
 @functools.cache
 def key() -> str:
-    """What names this very scriptrun with its packages: another one is made anew."""
+    """A digest of this scriptrun and its dependencies; a different one is installed separately."""
     total = sha256()
     for path in sorted(_sources()):
         total.update(str(path.relative_to(_PACKAGE)).encode() + b"\0" + path.read_bytes())
@@ -126,7 +126,7 @@ def _sources() -> list[Path]:
 
 @functools.cache
 def _requirements() -> tuple[str, ...]:
-    """What scriptrun needs, in the versions that it has here."""
+    """scriptrun's dependencies, pinned to the versions installed here."""
     data = _FOR_DATA if importlib.util.find_spec("obstore") else ()
     conda = _FOR_CONDA if importlib.util.find_spec("rattler") else ()
     found = []
@@ -139,7 +139,7 @@ def _requirements() -> tuple[str, ...]:
 
 
 def make(transport: Ssh, root: str) -> None:
-    """Make the tool below ``root``. Raises ComputeTargetException where it cannot be."""
+    """Install the tool below ``root``. Raises ComputeTargetException if that fails."""
     done = transport.run(["sh", "-c", _FIND])
     if done.code:
         raise ComputeTargetException(
@@ -160,7 +160,7 @@ def make(transport: Ssh, root: str) -> None:
 
 
 def _platform(machine: str, libc: list[str]) -> str:
-    """uv's word for the platform."""
+    """uv's name for the platform."""
     if libc[:1] != ["glibc"]:
         return f"{machine}-unknown-linux-musl"
     new = tuple(map(int, libc[1].split(".")[:2])) >= (2, 28)
@@ -168,7 +168,7 @@ def _platform(machine: str, libc: list[str]) -> str:
 
 
 def _fetch(folder: Path, version: str, platform: str) -> None:
-    """Lay the packages for that Python and platform out in ``folder``."""
+    """Download the packages for that Python and platform into ``folder``."""
     argv = [uv_tool.binary(), "pip", "install", "--quiet", "--target", str(folder)]
     argv += ["--python-version", version, "--python-platform", platform]
     argv += ["--only-binary", ":all:", *_requirements()]

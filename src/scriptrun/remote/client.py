@@ -1,9 +1,8 @@
-"""Runs of a cluster behind ssh, as seen from here: handed over, looked at, brought home.
+"""Runs on a cluster behind ssh, from the submitting side: submit, poll, fetch.
 
-The run's folder on the cluster is the only truth. The workspace here keeps job.json, the run's
-address and a mirror of its record (events, metrics, results, logs), refreshed with every look; what
-the script wrote (outputs) is brought when it is asked for. See ``helpers/login_node.py`` for the
-other side.
+The run's folder on the cluster is authoritative. The local workspace holds job.json, the run's
+address and a mirror of its record (events, metrics, results, logs), refreshed by every poll; the
+script's outputs are fetched on demand. See ``helpers/login_node.py`` for the other side.
 """
 
 from __future__ import annotations
@@ -39,16 +38,16 @@ else:
     build_secrets = later("scriptrun.preparation.build_secrets")
     wheels = later("scriptrun.registry.wheels")
 
-#: where the run is: ``{"host", "root", "tool"}``; written before anything is sent
+#: the run's location: ``{"host", "root", "tool"}``; written before anything is sent
 ADDRESS = "address.json"
-#: seconds that sending a snapshot or bringing files may take
+#: seconds that uploading a snapshot or fetching files may take
 LONG = 3600.0
 
 _looked: dict[str, tuple[float, run_state.Status]] = {}
 
 
 class RemoteRuns(Value):
-    """The runs of one target that are submitted by way of another host."""
+    """The runs of a target that is reached over ssh."""
 
     target: Target
 
@@ -60,13 +59,13 @@ class RemoteRuns(Value):
         lock: dict[str, Any] | None,
         repeats: bool = False,
     ) -> Path:
-        """Write ``job`` down here, send it to the cluster and have it started there; its folder.
+        """Record ``job`` locally, send it to the cluster and start it there; returns its folder.
 
-        Who ``repeats`` submits again what is not written down here, should it be killed meanwhile:
-        then the cluster has it first, which starts it once however often it is told.
+        A caller that ``repeats`` submits again what is not recorded locally, should it be killed:
+        then the cluster gets the run first, and starts it only once however often it is sent.
 
-        Raises Unreachable, or ExperimentExecutionException for what is refused there; then nothing
-        is left of the run.
+        Raises HostUnreachable, or ExperimentExecutionException if the cluster rejects the run; then
+        nothing is left of it.
         """
         return _hand_over(job, workspace, warnings, lock, repeats)
 
@@ -79,37 +78,37 @@ class RemoteRuns(Value):
         return RemoteRunFiles(_address_in(folder), run_id)
 
     def cancel(self, folder: Path, run_id: str) -> None:
-        """Ask for the run to end. Raises Unreachable."""
+        """Request the run's cancellation. Raises HostUnreachable."""
         self.home(folder, run_id).send("cancel.json", b"")
         _looked.pop(str(folder), None)
 
     def folder_of(self, job: JobSpec) -> Path:
-        """Where the run's folder lies there, as far as can be said without asking."""
+        """The run's remote folder, as far as it is known without connecting."""
         return run_folder.place_of(Path(self._address["root"]) / ".scriptrun" / "runs", job)
 
     def shares_files(self, other: RemoteRuns | None) -> bool:
-        """Whether the runs of ``other`` lie on the same host in the same folder."""
+        """Whether the runs of ``other`` are on the same host in the same folder."""
         if other is None:
             return False
         one, two = self._address, other._address
         return (one["host"], one["root"]) == (two["host"], two["root"])
 
     def root(self) -> str:
-        """The folder on the host below which runs lie."""
+        """The remote folder that holds the runs."""
         return remote_bootstrap.absolute(Ssh(self._address["host"]), self._address["root"])
 
     def tool(self) -> list[Check]:
-        """The check of the interpreter with scriptrun there; it is made where it is missing."""
+        """Check the remote interpreter with scriptrun; installs it if it is missing."""
         answer = self._version()
         said = f"Python {answer['python']} with scriptrun in {answer['prefix']}"
         return [Check("tool", "ok", said)]
 
     def python(self) -> str:
-        """The Python that has scriptrun there, which starts launchers where none is named."""
+        """The remote Python with scriptrun; starts launchers if the target sets none."""
         return str(self._version().get("executable") or "python3")
 
     def index(self) -> tuple[str, str]:
-        """None is named: what pip is told of here counts nothing there."""
+        """None: this machine's pip settings do not apply there."""
         return "", ""
 
     def _version(self) -> dict[str, Any]:
@@ -164,7 +163,7 @@ def _hand_over(
 
 
 def _has_arrived(address: dict[str, Any], run_id: str) -> bool:
-    """Whether the run is there all the same; who cannot be asked keeps the run's folder."""
+    """Whether the cluster has the run nevertheless; True if it cannot be reached."""
     try:
         return _ask(address, {"verb": "look", "runs": {run_id: {}}})["runs"][run_id] is not None
     except Unreachable:
@@ -178,7 +177,7 @@ def _parts(workspace: Home, job: JobSpec) -> list[str]:
 
 
 def _as_there(job: JobSpec, places: dict[str, str]) -> JobSpec:
-    """The job as the login node itself would submit it; ``places``: where this one's files are."""
+    """The job as the login node itself would submit it, with the remote paths of local files."""
     options = {key: value for key, value in job.target.options.items() if key not in _HERE_ONLY}
     if places:
         job = job.replace(environment=wheels.moved(job.environment, places))
@@ -189,14 +188,14 @@ _HERE_ONLY = ("ssh", "tool")
 
 
 def _address_of(target: Target) -> dict[str, Any]:
-    """Where the target's runs lie, and the interpreter of the tool there."""
+    """The target's host, root and tool."""
     options = target.options
     root = str(options.get("root") or remote_bootstrap.ROOT)
     return {"host": str(options["ssh"]), "root": root, "tool": options.get("tool")}
 
 
 def _ask(address: dict[str, Any], question: dict[str, Any], data: bytes = b"") -> dict[str, Any]:
-    """Ask scriptrun on the login node; its answer, with what came behind it as ``data``."""
+    """Send a question to scriptrun on the login node; bytes after the answer are in ``data``."""
     transport = Ssh(address["host"])
     question = {"root": address["root"], **question}
     sent = json.dumps(question).encode() + b"\n" + data
@@ -218,7 +217,7 @@ def _ask(address: dict[str, Any], question: dict[str, Any], data: bytes = b"") -
 
 
 def address(folder: Path) -> dict[str, Any] | None:
-    """The run's address; None for a run of this workspace's own machine or cluster."""
+    """The run's address; None if it was not submitted over ssh."""
     found: dict[str, Any] | None = files.read_json(str(folder / ADDRESS))
     return found
 

@@ -1,1 +1,1 @@
-"""Runs on disk: found, followed, their status and details."""
+"""Runs on disk: find and follow them, their status and details."""

@@ -1,4 +1,4 @@
-"""A run's details in v1's words, and its logs."""
+"""A run's details, with SDK v1's keys, and its logs."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ _LOGS = ("user_logs/", "system_logs/", "logs/")
 
 
 def log_files(run: Run) -> dict[str, str]:
-    """The run's log files: name to path."""
+    """The paths of the run's log files, by name."""
     found = {}
     for name in artifacts.names(run.path):
         place = artifacts.path_of(run.path, name) if name.startswith(_LOGS) else None
@@ -36,7 +36,7 @@ def log_files(run: Run) -> dict[str, str]:
 
 
 class Definition(dict[str, "Any"]):
-    """A run definition, which answers to the SDK v1's earlier names too (``Arguments``)."""
+    """A run definition that also accepts earlier key names of SDK v1 (``Arguments``)."""
 
     def __missing__(self, name: str) -> Any:
         now = name[:1].lower() + name[1:]
@@ -46,7 +46,7 @@ class Definition(dict[str, "Any"]):
 
 
 def details(run: Run) -> dict[str, Any]:
-    """What ``Run.get_details`` promises."""
+    """The value of ``Run.get_details``."""
     job, status = run.job, run.standing
     every = events.read(run.path)
     facts = events.facts(every)
@@ -83,7 +83,7 @@ def details(run: Run) -> dict[str, Any]:
 
 
 def with_logs(run: Run) -> dict[str, Any]:
-    """What ``Run.get_details_with_logs`` promises."""
+    """The value of ``Run.get_details_with_logs``."""
     found = details(run)
     found["logFiles"] = {
         name: Path(path).read_text(encoding="utf-8", errors="replace")
@@ -93,7 +93,7 @@ def with_logs(run: Run) -> dict[str, Any]:
 
 
 def copy_logs(run: Run, destination: str | None) -> list[str]:
-    """What ``Run.get_all_logs`` promises."""
+    """Copy the logs for ``Run.get_all_logs``; return the paths of the copies."""
     target = Path(destination or ".")
     return [str(artifacts.download(run.path, name, target / name)) for name in log_files(run)]
 
@@ -107,7 +107,7 @@ def utc(seconds: float | None) -> str | None:
 
 
 def as_html(run: Run) -> str:
-    """The run as a small table for notebooks."""
+    """The run as a small HTML table for notebooks."""
     from html import escape
 
     rows = {
@@ -123,7 +123,7 @@ def as_html(run: Run) -> str:
 
 
 def outputs_of(run: Run) -> references.DataPath:
-    """The folder ``outputs`` of ``run``, as a place for data."""
+    """The folder ``outputs`` of ``run`` as a data path."""
     store = datastore_classes.get(run.workspace, datastore_records.RUNS)
     folder = run.path.relative_to(run.workspace.directory / "runs")
     return references.DataPath(store, (folder / "outputs").as_posix())

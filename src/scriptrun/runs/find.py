@@ -1,4 +1,4 @@
-"""Finding runs: lists from the index, and the run that a person means."""
+"""Find runs: list them from the index, and resolve an ID, prefix or name to a run."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 
 def opened(workspace: Workspace) -> index.Index:
-    """The workspace's index, refreshed."""
+    """Open the workspace's index and refresh it."""
     queue = tickets.queue_of(workspace.id)
     waiting = frozenset(map(tickets.run_of, tickets.waiting(queue)))
 
@@ -35,7 +35,7 @@ def opened(workspace: Workspace) -> index.Index:
 
 
 def index_path(workspace: Workspace) -> Path:
-    """Where the workspace's index lies: on the local disk, for it is a cache."""
+    """The path of the workspace's index: on the local disk, as it is a cache."""
     return paths.cache_root() / "index" / f"{workspace.id}.sqlite"
 
 
@@ -46,7 +46,7 @@ def rows(
     limit: int | None = None,
     children: bool = True,
 ) -> list[index.Row]:
-    """The workspace's runs, newest first; without ``children`` only those that have no parent."""
+    """The workspace's runs, newest first; without ``children``, only those without a parent."""
     found = opened(workspace)
     try:
         return list(found.rows(experiment, status, limit, children))
@@ -55,10 +55,10 @@ def rows(
 
 
 def find(workspace: Workspace, wanted: str | None = None) -> Path:
-    """The folder of the run that a person means: an id, an ID prefix, a display name, or nothing.
+    """The folder of a run, by ID, ID prefix or display name; by default, of the latest run.
 
-    Nothing means the latest that has no parent; of several with a beginning the only one without a
-    parent is meant. Raises UserErrorException when there is none, or several.
+    The latest is that of runs without a parent. A prefix that matches several runs means the only
+    one without a parent. Raises UserErrorException if none matches, or several do.
     """
     if wanted:
         folder = workspace.find_run(wanted)
@@ -103,7 +103,7 @@ def _candidates(found: index.Index, wanted: str | None) -> list[str]:
     if named:
         return named[:1]
     ids = found.like(wanted)
-    if len(ids) > 1:  # a sweep's id begins those of its runs
+    if len(ids) > 1:  # a sweep's ID is a prefix of its runs' IDs
         above = found.like(wanted, limit=2, children=False)
         return above if len(above) == 1 else ids
     return ids
@@ -116,7 +116,7 @@ def matches(
     properties: Mapping[str, Any] | str | None,
     include_children: bool,
 ) -> bool:
-    """Whether a run passes the filters of ``get_runs``."""
+    """Whether a run matches the filters of ``get_runs``."""
     if not include_children and run.job.parent:
         return False
     if type is not None and run.job.kind != type:

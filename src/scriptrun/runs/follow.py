@@ -1,4 +1,4 @@
-"""Waiting for a run, with its log as it is written."""
+"""Wait for a run and stream its logs."""
 
 from __future__ import annotations
 
@@ -27,12 +27,12 @@ if TYPE_CHECKING:
     from scriptrun.spec.job import JobSpec
     from scriptrun.tracking.run_state import Status
 
-#: seconds between two looks: at first, and at most; and between two looks at the whole state
+#: seconds between polls of the logs: initially, and at most; and between checks of the status
 FAST, SLOW, SETTLE = 0.01, 0.25, 1.0
 
 
 def script_logs(job: JobSpec, ranks: Sequence[int] | None = None) -> list[str]:
-    """The logs of the script: its one log, or those of ``ranks`` (default: of rank 0).
+    """The script's logs: its only log, or those of ``ranks`` (default: rank 0).
 
     Raises UserErrorException for a rank that the job does not have.
     """
@@ -53,7 +53,7 @@ def script_logs(job: JobSpec, ranks: Sequence[int] | None = None) -> list[str]:
 
 
 def ranks_of(job: JobSpec) -> int:
-    """How many processes of its own the job has in all."""
+    """The total number of ranks of the job."""
     spread = job.distribution
     if spread.kind == "tensorflow":
         settings = spread.settings
@@ -62,9 +62,9 @@ def ranks_of(job: JobSpec) -> int:
 
 
 class Stream:
-    """Follows the run's logs and hands on what is new: the environment's and ``logs``.
+    """Follows the run's logs and passes new text to ``write``: the environment's and ``logs``.
 
-    With ``tail`` only ``logs``, from their last ``tail`` lines on.
+    With ``tail``, only ``logs``, from their last ``tail`` lines on.
     """
 
     def __init__(
@@ -81,7 +81,7 @@ class Stream:
         self._open: dict[str, IO[bytes]] = {}
 
     def pump(self) -> bool:
-        """Hand on what has come since; whether there was anything."""
+        """Pass on new text; return whether there was any."""
         moved = False
         for name in self._names:
             handle = self._handle(name)
@@ -104,13 +104,13 @@ class Stream:
         return self._open[name]
 
     def close(self) -> None:
-        """Let go of the files."""
+        """Close the files."""
         for handle in self._open.values():
             handle.close()
 
 
 def _seek_lines(handle: IO[bytes], count: int) -> None:
-    """Go to where the last ``count`` lines begin, reading from the end."""
+    """Seek to the start of the last ``count`` lines, reading backwards."""
     end = place = handle.seek(0, 2)
     seen = 0
     while place > 0 and seen <= count:
@@ -121,7 +121,7 @@ def _seek_lines(handle: IO[bytes], count: int) -> None:
         at = len(block)
         while (at := block.rfind(b"\n", 0, at)) >= 0:
             if place + at + 1 == end:
-                continue  # the last line's own end
+                continue  # the newline of the last line
             seen += 1
             if seen == count:
                 handle.seek(place + at + 1)
@@ -136,9 +136,9 @@ def follow(
     tail: int | None = None,
     ranks: Sequence[int] | None = None,
 ) -> Status:
-    """Stream the run's logs to ``write`` (name, bytes) until it has ended; return how.
+    """Stream the run's logs to ``write`` (name, bytes) until it has ended; return its status.
 
-    Of several ranks the log of rank 0 is streamed, or those of ``ranks``.
+    For several ranks, stream the logs of ``ranks`` (default: rank 0).
     """
     stream = Stream(run.path, write, tail, script_logs(run.job, ranks))
     try:
@@ -162,7 +162,7 @@ def _has_result(run: Run) -> bool:
 
 
 def wait(run: Run, show_output: bool) -> Status:
-    """What ``Run.wait_for_completion`` does: headings and logs where shown, quiet else."""
+    """Wait for the run for ``Run.wait_for_completion``; ``show_output`` prints its logs."""
     try:
         status = follow(run, _Shown(run) if show_output else _nothing)
     except KeyboardInterrupt:
@@ -179,11 +179,11 @@ def wait(run: Run, show_output: bool) -> Status:
 
 
 def _nothing(name: str, data: bytes) -> None:
-    """Nobody looks."""
+    """Discard the text."""
 
 
 class _Shown:
-    """Prints what comes, with a heading for each file, as the SDK v1 did."""
+    """Prints logs with a heading for each file, as SDK v1 does."""
 
     def __init__(self, run: Run) -> None:
         self._last = ""
@@ -207,10 +207,10 @@ def _summary(run: Run, status: Status) -> None:
 
 
 def raise_if_failed(run: Run, raise_on_error: bool) -> None:
-    """Raise ActivityFailedException for a run that ended Failed."""
+    """Raise ActivityFailedException if the run failed and ``raise_on_error`` is set."""
     status = run.standing
     if raise_on_error and status.state == states.FAILED:
-        inside = run_kind(run.job.kind).has_children  # its reason has the lines of its run's log
+        inside = run_kind(run.job.kind).has_children  # its reason includes its child's log
         tail = "" if inside else last_lines(run.path / _log_of_the_end(run))
         shown = f"\nLast lines of its log:\n{tail}" if tail else ""
         reason = status.reason.rstrip(".")
@@ -218,13 +218,13 @@ def raise_if_failed(run: Run, raise_on_error: bool) -> None:
 
 
 def _log_of_the_end(run: Run) -> str:
-    """The log that tells of a failure: that of the rank that failed first, else the script's."""
+    """The log of the rank that failed first, else the script's log."""
     result = run_folder.read_result(run.path) or {}
     return str(result.get("log") or script_logs(run.job)[0])
 
 
 def last_lines(path: Path, count: int = 15) -> str:
-    """The last ``count`` lines of a log, without reading all of it."""
+    """The last ``count`` lines of a log, read from its end."""
     try:
         with open(path, "rb") as handle:
             handle.seek(0, 2)
@@ -236,9 +236,9 @@ def last_lines(path: Path, count: int = 15) -> str:
 
 
 def end_if_waiting(run: Run) -> None:
-    """End at once a run that is to be canceled and that no launcher has claimed.
+    """End a canceled run at once if no launcher has claimed it.
 
-    The request to cancel is written already; a launcher that claims the run now sees it.
+    The cancellation request is already written, so a launcher that claims the run now sees it.
     """
     run_status.refresh(run.path, run.job, at_once=True)
     if any(

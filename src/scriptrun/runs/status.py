@@ -1,4 +1,4 @@
-"""How a run stands: what its files say, and where they are silent what its engine sees."""
+"""The status of a run: from its files, or else from its engine."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 else:
     mounting = later("scriptrun.data.mount.mount")
 
-#: seconds in which the submitter itself may be about to start what it has queued
+#: seconds in which the submitter may still start the run that it has queued
 JUST_NOW = 1.0
 
 
@@ -36,11 +36,10 @@ def status_of(
     waiting: frozenset[str] | None = None,
     poll_round: PollRound | None = None,
 ) -> run_state.Status:
-    """The run's state. A run that was left behind is settled here, once and for all.
+    """The run's state. A run whose processes are gone is ended here.
 
-    ``waiting`` are the ids that a look at the queue found, where many runs are asked about, and
-    ``poll_round`` is theirs in common.
-    Raises Unreachable for one run of a cluster that cannot be reached.
+    For listings of many runs, ``waiting`` are the IDs of queued runs, and ``poll_round`` is shared
+    by all of them. For a single run, raises Unreachable if its cluster cannot be reached.
     """
     kind = run_kind(job.kind)
     if kind.name != SCRIPT:
@@ -56,7 +55,7 @@ def of_script(
     waiting: frozenset[str] | None = None,
     poll_round: PollRound | None = None,
 ) -> run_state.Status:
-    """The state of a run whose work is a script or a command; see ``status_of``."""
+    """The state of a run of a script or command; see ``status_of``."""
     elsewhere = remote.of(job.target)
     if elsewhere is not None:
         return _of_remote(elsewhere, folder, job, waiting is not None)
@@ -66,7 +65,7 @@ def of_script(
         if waiting is None:
             raise
         return run_state.told(folder).replace(reason=error.message)
-    for _ in range(3):  # a run may move between the looks
+    for _ in range(3):  # a run may change between the checks
         status = run_state.told(folder)
         if status.is_final:
             return status
@@ -90,7 +89,7 @@ def refresh(folder: Path, job: JobSpec, at_once: bool = False) -> None:
 
 
 def _of_remote(elsewhere: RemoteRuns, folder: Path, job: JobSpec, many: bool) -> run_state.Status:
-    """The state of a remote run; among many, one that cannot be asked stands as last told."""
+    """The state of a remote run; in a listing, the last known one if the host is unreachable."""
     try:
         return elsewhere.status(folder, job)
     except ScriptrunError as error:
@@ -121,7 +120,7 @@ def _look(  # noqa: PLR0911 (one return for each answer)
     try:
         waits = here and _waits(workspace, job, waiting)
     except PermissionError:
-        return status  # its queue is another user's, who alone can tell
+        return status  # its queue is another user's
     if waits:
         return status if view.what != ENDED else run_state.Status(states.QUEUED, "retrying")
     refresh(folder, job, at_once=True)
@@ -141,12 +140,12 @@ def _look(  # noqa: PLR0911 (one return for each answer)
 
 
 def _with_word(status: run_state.Status, view: View) -> run_state.Status:
-    """``status``, with what the engine cannot tell."""
+    """``status``, with the engine's evidence if it cannot determine the state."""
     return status.replace(reason=view.evidence) if view.what == UNKNOWN and view.handed else status
 
 
 def _handed_and_gone(folder: Path, job: JobSpec, view: View) -> run_state.Status | None:
-    """The run is over where it was handed to: its result decides, if it has come meanwhile."""
+    """End a run whose job is over in the engine's queue, unless it has a result by now."""
     refresh(folder, job, at_once=True)
     if run_state.told(folder).is_final:
         return None
@@ -157,7 +156,7 @@ def _handed_and_gone(folder: Path, job: JobSpec, view: View) -> run_state.Status
 
 
 def _is_started_again(workspace: Home, folder: Path, job: JobSpec, evidence: str) -> bool:
-    """Put a run whose launcher and guard are gone back into the queue, where it asks for that."""
+    """Requeue a run whose launcher and guard are gone, if its retry policy allows it."""
     if not job.retry:
         return False
     attempt = (run_folder.attempts(folder) or [1])[-1]
@@ -179,10 +178,10 @@ def _ended_without_result(job: JobSpec, evidence: str) -> str:
 
 
 def _waits(workspace: Home, job: JobSpec, waiting: frozenset[str] | None) -> bool:
-    """Whether the run has a ticket; if so, and it is this user's, a runner is seen to."""
+    """Whether the run has a ticket; if it is in this user's queue, ensure a runner."""
     if waiting is not None and job.id in waiting:
         workers.ensure_runner(workspace)
-        return True  # good enough for a list: a ticket that has gone since shows at the next
+        return True  # good enough for a listing: a removed ticket shows in the next one
     own = tickets.queue_of(workspace.id)
     queue = Path(job.submitted_by.get("queue") or own)
     ticket = tickets.find(queue, job.id)

@@ -1,8 +1,8 @@
-"""A conda prefix as its users expect to find it: activated, as ``conda activate`` does.
+"""Activate a conda prefix, as ``conda activate`` does.
 
-What that is: https://docs.conda.io/projects/conda/en/stable/dev-guide/deep-dives/activation.html
-(variables in ``etc/conda/env_vars.d/*.json`` and ``conda-meta/state``, scripts in
-``etc/conda/activate.d``). The scripts are run by a shell when there are any, at the job's start.
+See https://docs.conda.io/projects/conda/en/stable/dev-guide/deep-dives/activation.html:
+variables are in ``etc/conda/env_vars.d/*.json`` and ``conda-meta/state``, scripts in
+``etc/conda/activate.d``. A shell runs the scripts, if any, when the job starts.
 """
 
 import errno
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from scriptrun.runtime.hints import Json
 
 
-#: seconds that all scripts of a prefix may take
+#: seconds allowed for all activation scripts of a prefix
 PATIENCE = 120.0
 _SOURCE = 'for each do . "$each" >&2; done; exec "$SCRIPTRUN_PYTHON" -I -S -c "$SCRIPTRUN_PRINT"'
 _PRINT = (
@@ -28,15 +28,15 @@ _OURS = ("SCRIPTRUN_PYTHON", "SCRIPTRUN_PRINT", "_", "SHLVL", "PWD", "OLDPWD")
 
 
 def of(bin_folder: "str | None") -> "str | None":
-    """The conda prefix whose programs lie in ``bin_folder``; None where that is no conda's."""
+    """The conda prefix that ``bin_folder`` belongs to, or None."""
     prefix = os.path.dirname(bin_folder or "")
     return prefix if prefix and os.path.isdir(os.path.join(prefix, "conda-meta")) else None
 
 
 def activated(prefix: str, environ: "dict[str, str]") -> "dict[str, str]":
-    """``environ`` as it is after ``conda activate prefix``.
+    """``environ`` after ``conda activate prefix``.
 
-    Raises OSError where a script of the prefix ends the shell or hangs.
+    Raises OSError if an activation script exits the shell or hangs.
     """
     made = dict(environ)
     for name in [each for each in made if each.startswith("CONDA_PREFIX_")]:
@@ -54,12 +54,12 @@ def activated(prefix: str, environ: "dict[str, str]") -> "dict[str, str]":
 
 
 def scripts(prefix: str) -> "list[str]":
-    """The scripts that activate ``prefix``, in their order."""
+    """The activation scripts of ``prefix``, in order."""
     return _listed(os.path.join(prefix, "etc", "conda", "activate.d"), ".sh")
 
 
 def settings(prefix: str) -> "dict[str, str]":
-    """The variables of its packages, and those that its user has set for it."""
+    """The variables set by the prefix's packages and by its user."""
     found = {}
     for path in _listed(os.path.join(prefix, "etc", "conda", "env_vars.d"), ".json"):
         found.update(_read(path))
@@ -68,7 +68,7 @@ def settings(prefix: str) -> "dict[str, str]":
 
 
 def _listed(folder: str, ending: str) -> "list[str]":
-    """The files of ``folder`` with that ending, sorted; to load glob would cost a start 1 ms."""
+    """The files of ``folder`` that end with ``ending``, sorted; importing glob would take 1 ms."""
     try:
         names = sorted(os.listdir(folder))
     except OSError:
@@ -87,7 +87,7 @@ def _read(path: str) -> "Json":
 
 
 def _sourced(files: "list[str]", environ: "Mapping[str, str]") -> "dict[str, str]":
-    import subprocess  # only prefixes with scripts load it
+    import subprocess  # loaded only for prefixes with scripts
 
     shell = "/bin/bash" if os.path.exists("/bin/bash") else "/bin/sh"
     told = dict(environ, SCRIPTRUN_PYTHON=sys.executable, SCRIPTRUN_PRINT=_PRINT)

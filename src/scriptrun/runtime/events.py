@@ -1,6 +1,6 @@
-"""Appending to a run's event files: one writer a file, one JSON object a line (Python 3.6+).
+"""Append to a run's event files: one file per writer, one JSON object per line (Python 3.6+).
 
-The format is documented in docs/explanation/formats.md.
+docs/explanation/formats.md documents the format.
 """
 
 import json
@@ -13,10 +13,9 @@ if TYPE_CHECKING:
 
 
 class EventWriter:
-    """Appends events to ``<folder>/events/<writer>.jsonl``; opened at the first event.
+    """Appends events to ``<folder>/events/<writer>.jsonl``, created at the first event.
 
-    Nothing is written twice and nothing is ever changed: a line is one ``os.write`` to a file
-    opened for appending.
+    Each line is a single ``os.write`` to a file opened for appending; lines never change.
     """
 
     def __init__(self, folder: "Place", writer: str) -> None:
@@ -24,7 +23,7 @@ class EventWriter:
         self._number = 0
 
     def write(self, kind: str, **fields: object) -> None:
-        """Append one event of ``kind`` with ``fields`` (JSON values) and the time (UTC seconds)."""
+        """Append an event of ``kind`` with ``fields`` (JSON values) and the time in seconds."""
         line = {"t": time.time(), "n": self._number, "kind": kind}
         line.update(fields)
         self._number += 1
@@ -33,7 +32,7 @@ class EventWriter:
 
 
 def append(path: str, data: bytes) -> None:
-    """Append ``data`` (bytes) to ``path`` in one write, making its folder where it is missing."""
+    """Append ``data`` to ``path`` in one write; create the folder if it is missing."""
     flags = os.O_WRONLY | os.O_CREAT | os.O_APPEND | getattr(os, "O_CLOEXEC", 0)
     try:
         handle = os.open(path, flags, 0o644)
@@ -47,7 +46,7 @@ def append(path: str, data: bytes) -> None:
 
 
 def read(path: str) -> "list[Json]":
-    """The events of one file in order; a last line without its newline is not there yet."""
+    """The events of one file in order, without an unfinished last line."""
     try:
         with open(path, "rb") as handle:
             lines = handle.read().split(b"\n")[:-1]
@@ -63,9 +62,9 @@ def read_all(
         NotADirectoryError,
     ),
 ) -> "list[Json]":
-    """The events of the run in ``folder``, by time, then writer, then place in the file.
+    """The events of the run in ``folder``, by time, then writer, then position in the file.
 
-    ``unreadable`` are the errors of a folder without events; others are raised.
+    ``unreadable`` are the errors that mean a folder without events; others are raised.
     """
     place = os.path.join(str(folder), "events")
     try:
@@ -86,11 +85,11 @@ def _parse(line: bytes) -> "Json | None":
     try:
         event = json.loads(line.decode("utf-8", "surrogatepass"))
     except ValueError:
-        return None  # torn by a crash or a full disk: the other lines still count
+        return None  # truncated by a crash or a full disk: the other lines still count
     return event if isinstance(event, dict) and "kind" in event else None
 
 
 def groups_begun(folder: "Place", node: int) -> "list[int]":
-    """The process groups of the scripts that node ``node`` began."""
+    """The process groups of the scripts that ``node`` started."""
     events = read(os.path.join(str(folder), "events", "node-{}.jsonl".format(node)))
     return [event["pid"] for event in events if event["kind"] == "began"]

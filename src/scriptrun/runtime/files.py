@@ -1,4 +1,4 @@
-"""Writing files so that a reader sees all or nothing (Python 3.6 and newer)."""
+"""Write files atomically (Python 3.6+)."""
 
 import json
 import os
@@ -11,12 +11,12 @@ if TYPE_CHECKING:
 
 
 def unique(digits: int = 12) -> str:
-    """``digits`` random hexadecimal digits (the module uuid costs more than it is worth here)."""
+    """``digits`` random hexadecimal digits, without importing uuid."""
     return os.urandom((digits + 1) // 2).hex()[:digits]
 
 
 def write_atomic(path: "Place", data: bytes, mode: int = 0o644) -> None:
-    """Write ``data`` (bytes) at ``path`` by a rename: a reader sees the old file or the new one."""
+    """Write ``data`` to ``path`` by a rename: readers see the old file or the new one."""
     temporary = "{}.{}.tmp".format(path, unique())
     try:
         _write_new(temporary, data, mode)
@@ -27,9 +27,9 @@ def write_atomic(path: "Place", data: bytes, mode: int = 0o644) -> None:
 
 
 def publish(path: "Place", data: bytes, mode: int = 0o644) -> bool:
-    """Write ``data`` (bytes) at ``path`` unless something stands there: the first one stands.
+    """Write ``data`` to ``path`` unless it exists already: the first writer wins.
 
-    True if it was this call's. Uses an exclusive link, which NFS and Lustre keep.
+    Returns whether this call wrote it. Uses a hard link, which is atomic on NFS and Lustre too.
     """
     temporary = "{}.{}.tmp".format(path, unique())
     try:
@@ -48,7 +48,7 @@ def to_json(value: object) -> bytes:
 
 
 def read_json(path: "Place") -> "Any":
-    """The JSON value in ``path``, or None where there is no such file or it is no JSON."""
+    """The JSON value in ``path``, or None if the file is missing or invalid."""
     try:
         with open(path, "rb") as handle:
             return json.loads(handle.read().decode("utf-8", "surrogatepass"))

@@ -1,18 +1,17 @@
-"""The types that annotations of the runtime name: for readers and type checkers, loaded by nobody.
+"""Types for the runtime's annotations, for readers and type checkers only; never imported.
 
-Annotations here are quoted, and what only they need is imported below ``TYPE_CHECKING``: a job's
-start loads neither ``typing`` nor ``__future__``, and the files that run on Python 3.6 are no
-exception.
+Annotations in the runtime are quoted, and their imports are below ``TYPE_CHECKING``, so that
+starting a job loads neither ``typing`` nor ``__future__``, on Python 3.6 too.
 """
 
 from os import PathLike
 from typing import Any, Dict, Protocol, TypedDict, Union
 
-#: a JSON object, as it was read or is to be written
+#: a JSON object
 Json = Dict[str, Any]
-#: a path, however the caller has it
+#: a path as a string or path object
 Place = Union[str, "PathLike[str]"]
-#: what a line of metrics keeps of a value that is no list and no dict
+#: a single value in a line of metrics
 Scalar = Union[int, float, str, None]
 
 
@@ -20,16 +19,16 @@ class Readable(Protocol):
     """An open stream: text or bytes."""
 
     def read(self, size: int, /) -> Union[str, bytes]:
-        """At most ``size`` more of it; empty at its end."""
+        """Read at most ``size`` bytes or characters; empty at the end."""
         ...
 
 
-#: what a script may have kept as an artifact
+#: what a script can store as an artifact
 Source = Union[Place, Readable]
 
 
 class Usage(TypedDict):
-    """What processes have used: seconds of the CPU, and kilobytes of memory."""
+    """Resource usage of processes: CPU seconds and kilobytes of memory."""
 
     user_seconds: float
     system_seconds: float

@@ -1,6 +1,6 @@
-"""Who a process is, so that a later look can tell whether it still lives (Python 3.6+).
+"""Identify processes, to check later whether they are still alive (Python 3.6+).
 
-A pid alone is used again after a while; pid, start time, boot and host together are not.
+Pids are reused; the combination of pid, start time, boot and host is not.
 """
 
 import os
@@ -10,7 +10,7 @@ if TYPE_CHECKING:
     from scriptrun.runtime.hints import Json
 
 
-#: variables by which a process is known to belong to a job
+#: variables that mark a process as part of a job
 OF_A_JOB = ("SCRIPTRUN_RUN_ID", "SCRIPTRUN_RUN_FOLDER", "SCRIPTRUN_RANK", "SCRIPTRUN_NODE")
 
 
@@ -21,12 +21,12 @@ def of_process(pid: "int | None" = None) -> "Json":
 
 
 def is_here(identity: "Json") -> bool:
-    """Whether ``identity`` was taken on this host (its life can be judged from here)."""
+    """Whether ``identity`` is of a process on this host, so that ``is_alive`` can check it."""
     return identity.get("host") == host()
 
 
 def is_alive(identity: "Json") -> bool:
-    """Whether the process of ``identity`` lives; meaningful only where ``is_here``."""
+    """Whether the process of ``identity`` is alive; only valid if ``is_local``."""
     if identity.get("boot") != boot():
         return False
     start = start_time(identity["pid"])
@@ -34,7 +34,7 @@ def is_alive(identity: "Json") -> bool:
 
 
 def host() -> str:
-    """This machine's name."""
+    """This machine's host name."""
     if hasattr(os, "uname"):
         return os.uname().nodename
     import socket
@@ -43,7 +43,7 @@ def host() -> str:
 
 
 def boot() -> str:
-    """What changes with every boot of this machine; "" where the system does not tell."""
+    """An ID that changes with every boot of this machine; "" if unavailable."""
     try:
         with open("/proc/sys/kernel/random/boot_id") as handle:
             return handle.read().strip()
@@ -52,7 +52,7 @@ def boot() -> str:
 
 
 def start_time(pid: int) -> "str | None":
-    """When ``pid`` was started, in the system's own units as text; None if it is gone."""
+    """When ``pid`` started, as text in the system's units; None if it is gone."""
     try:
         with open("/proc/{}/stat".format(pid), "rb") as handle:
             fields = handle.read().rpartition(b")")[2].split()

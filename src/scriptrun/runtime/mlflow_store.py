@@ -1,8 +1,8 @@
-"""A place for what MLflow logs in a job, in the run's own folder (Python 3.8+).
+"""An MLflow file store in the run's folder, for what MLflow logs in a job (Python 3.8+).
 
-MLflow's file store: ``<root>/<experiment>/<run>/metrics/<name>`` holds ``time value step`` lines
+In MLflow's file store, ``<root>/<experiment>/<run>/metrics/<name>`` has ``time value step`` lines
 (https://mlflow.org/docs/latest/self-hosting/architecture/backend-store/). Its artifacts are the
-run's own. Releases of MLflow that no longer like file stores are told to allow this one.
+run's own. A variable makes MLflow releases that reject file stores accept this one.
 """
 
 import os
@@ -21,9 +21,9 @@ ROOT, EXPERIMENT = "mlflow", "0"
 
 
 def variables(job: "Json", order: "LaunchOrder", environ: "Mapping[str, str]") -> "dict[str, str]":
-    """The variables that let mlflow log to this run; empty without mlflow or where one is set.
+    """The variables that make MLflow log to this run; empty without MLflow or if a URI is set.
 
-    ``environ`` is what the job would see without them.
+    ``environ`` is the job's environment without them.
     """
     if "MLFLOW_TRACKING_URI" in environ or not _is_present(order):
         return {}
@@ -32,7 +32,7 @@ def variables(job: "Json", order: "LaunchOrder", environ: "Mapping[str, str]") -
     try:
         _make(folder, run)
     except OSError:
-        return {}  # a full disk: the script goes without
+        return {}  # a full disk: the script runs without them
     return {
         "MLFLOW_TRACKING_URI": _address(os.path.join(folder, ROOT)),
         "MLFLOW_RUN_ID": run,
@@ -58,7 +58,7 @@ def _is_present(order: "LaunchOrder") -> bool:
 def _make(folder: str, run: str) -> None:
     place = os.path.join(folder, ROOT, EXPERIMENT)
     mine = os.path.join(place, run)
-    for name in ("metrics", "params", "tags", "artifacts"):  # without one it is no run
+    for name in ("metrics", "params", "tags", "artifacts"):  # all four are required
         os.makedirs(os.path.join(mine, name), exist_ok=True)
     now = int(time.time() * 1000)
     artifacts = _address(os.path.join(folder, "artifacts"))
@@ -89,6 +89,6 @@ def _text(value: str) -> str:
 
 
 def _address(path: str) -> str:
-    from urllib.parse import quote  # only where mlflow is
+    from urllib.parse import quote  # loaded only with MLflow
 
     return "file://" + quote(path)

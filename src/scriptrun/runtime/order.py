@@ -1,11 +1,11 @@
-"""What a launcher is told, and what it learns on the way (Python 3.8+).
+"""The order of a launcher, and the state of its attempt (Python 3.8+).
 
-``LaunchOrder`` is the reference of the order's format. An engine makes one; the launcher takes it
-as it is where it is forked, else as one JSON object, from its standard input or a file: the fields
-below by their names, and ``schema``. An order that lies in a file holds no ``environ``.
+``LaunchOrder`` defines the order's format. An engine creates one; a forked launcher gets it as is,
+others as a JSON object on standard input or in a file: the fields below by name, and ``schema``.
+An order in a file has no ``environ``.
 
 The code that reads an order travels with the workspace under its digest, so both sides have the
-same fields; what was written by another scriptrun is refused.
+same fields; an order written by another scriptrun is rejected.
 """
 
 import os
@@ -23,22 +23,22 @@ if TYPE_CHECKING:
 else:
 
     def dataclass_transform(**_: object) -> "Callable[[type], type]":
-        """What ``typing`` has under this name, which says something to type checkers only."""
+        """A stand-in for ``typing.dataclass_transform``, which matters to type checkers only."""
         return lambda cls: cls
 
 
 #: the number of this format
 SCHEMA = 2
-#: what of an order is a node's own, and what of an attempt: node 0 hears of it when they meet
+#: the fields of an order and of an attempt that a node sends to node 0 at the rendezvous
 _OWN_ORDER = ("devices", "python", "bin", "prefix", "scratch")
 _OWN_DATA = ("brought", "brought_plain")
-#: fields that may name a variable ("$SLURM_NODEID") that holds them where the launcher starts
+#: fields that may name a variable on the node, e.g. "$SLURM_NODEID", instead of a value
 _PLACED = ("node", "nodes", "address", "head")
 
 
 @dataclass_transform(kw_only_default=True)
 class _Fields:
-    """Values by name; what the class gives to a name is its default."""
+    """Named fields; class attributes are the defaults."""
 
     if not TYPE_CHECKING:
 
@@ -53,9 +53,9 @@ class _Fields:
 
 
 class LaunchOrder(_Fields):
-    """What one launcher is told; it never changes: ``replace`` makes another.
+    """The order of one launcher; immutable: ``replace`` returns a changed copy.
 
-    Paths are absolute, and texts.
+    Paths are absolute strings.
     """
 
     #: the run's folder, which holds job.json
@@ -64,54 +64,54 @@ class LaunchOrder(_Fields):
     workspace: str
     #: the folder of the snapshots
     store: str
-    #: the folder of what travels with jobs: this package, and what the script imports
+    #: the folder of the job runtime: this package, and what the script imports
     runtime: str
-    #: the number of the attempt at the run, from 1
+    #: the number of the attempt, from 1
     attempt: int = 1
 
-    #: this node among the job's, from 0, and how many these are
+    #: the number of this node, from 0, and the number of nodes
     node: int = 0
     nodes: int = 1
-    #: this node's address, as the others can reach it; "" for this machine alone
+    #: this node's address for the other nodes; "" for a single machine
     address: str = ""
-    #: the address of node 0, where this node knows it; else ""
+    #: the address of node 0, if this node knows it; else ""
     head: str = ""
-    #: all nodes are this machine: the launcher of node 0 starts those of the others
+    #: simulate all nodes on this machine: node 0's launcher starts the others
     rehearsal: bool = False
 
-    #: the environment: its interpreter, the folder of its programs, and its own folder; None where
-    #: the job has none of it
+    #: the environment: its interpreter, the folder of its programs, and its own folder; None if the
+    #: job has none
     python: "Optional[str]" = None
     bin: "Optional[str]" = None
     prefix: "Optional[str]" = None
-    #: the node builds the environment itself, before the nodes meet
+    #: the node builds the environment itself, before the rendezvous
     own_environment: bool = False
-    #: what the job inherits, perhaps with secrets; None: what the launcher was started with
+    #: the variables that the job inherits, perhaps with secrets; None: those of the launcher
     environ: "Optional[Mapping[str, str]]" = None
-    #: the GPUs, as CUDA_VISIBLE_DEVICES names them; "" where nothing is said of them
+    #: the GPUs, in the form of CUDA_VISIBLE_DEVICES; "" if unspecified
     devices: str = ""
-    #: how the processes become containers (docs/explanation/formats.md); None: they do not
+    #: the container settings (docs/explanation/formats.md); None: no containers
     container: "Optional[Json]" = None
-    #: begins the command line of an interpreter on this node that has scriptrun; empty: none has
+    #: the command line of an interpreter on this node that has scriptrun; empty: there is none
     tool: "Sequence[str]" = ()
-    #: the folder on the node's own disk for its working directory, where variables are expanded;
-    #: None: that lies in the run's folder
+    #: the folder on the node's own disk for its working directory, with variables expanded;
+    #: None: it is in the run's folder
     scratch: "Optional[str]" = None
 
-    #: the ticket, whose removal is the right to start the script; None where the engine has a queue
+    #: the ticket, whose removal gives the right to start the script; None if the engine has a queue
     ticket: "Optional[str]" = None
-    #: what wakes the queue when the run has ended: ``queue`` (the folder of the tickets), ``lock``
-    #: (the runner's), ``command`` (which starts a runner)
+    #: how to wake the queue when the run has ended: ``queue`` (the folder of the tickets), ``lock``
+    #: (the runner's), ``command`` (starts a runner)
     wake: "Optional[Json]" = None
-    #: open descriptors, which hold the machine's slots until all is over
+    #: open descriptors that hold the machine's slots until the run ends
     keep: "Sequence[int]" = ()
 
-    #: SIGTERM to the launcher stops the script, lets it save, and this sentence is why; "": it ends
-    #: the launcher
+    #: if set, SIGTERM to the launcher stops the script, which may save, with this reason; "":
+    #: SIGTERM ends the launcher
     on_term: str = ""
-    #: seconds after which the engine ends the job for good; None: never, or nobody knows
+    #: seconds after which the engine kills the job; None: never, or unknown
     seconds: "Optional[float]" = None
-    #: how often the engine starts the job again when its time is over
+    #: how often the engine requeues the job at its time limit
     requeues: int = 0
     #: the scheduler that runs the launcher: a module of runtime/schedulers/; "": none
     scheduler: str = ""
@@ -121,9 +121,9 @@ class LaunchOrder(_Fields):
     #: what starts the ranks of an MPI job in mpirun's place (a scheduler's command and its
     #: options); None: mpirun
     mpi: "Optional[Sequence[str]]" = None
-    #: what that can start, of which the first that the job's MPI library understands is taken
+    #: its ``--mpi`` kinds, of which the first that the job's MPI library supports is used
     mpi_kinds: "Sequence[str]" = ()
-    #: an mpirun is preferred all the same, where there is one
+    #: prefer mpirun if there is one
     mpi_alone: bool = False
 
     @property
@@ -140,7 +140,7 @@ class LaunchOrder(_Fields):
         return schedulers.load(self.scheduler)
 
     def replace(self, **changes: object) -> "LaunchOrder":
-        """The same order but for ``changes``."""
+        """A copy of the order with ``changes``."""
         return LaunchOrder(**dict(self.__dict__, **changes))
 
     def to_json(self) -> "Json":
@@ -151,10 +151,10 @@ class LaunchOrder(_Fields):
 
     @classmethod
     def from_json(cls, value: "Json", task: int = 0) -> "LaunchOrder":
-        """The order that ``value`` tells; of an array's, which has ``runs``, that of its ``task``.
+        """The order in ``value``; for a job array, which has ``runs``, that of its ``task``.
 
-        ``runs`` holds, for each task, the fields that are not the same for all. Raises ValueError
-        where another scriptrun wrote it.
+        ``runs`` holds the fields that differ, for each task. Raises ValueError if another
+        scriptrun wrote it.
         """
         told = dict(value)
         runs = told.pop("runs", None)
@@ -178,50 +178,49 @@ class LaunchOrder(_Fields):
 
 
 class Attempt:
-    """A node's part of an attempt at a run: its order, and what its launcher learns on the way."""
+    """A node's part of an attempt: its order, and the state of its launcher."""
 
     #: the guard's pid, in the launcher
     guard: "Optional[int]" = None
-    #: node 0 of a rehearsal has started the others
+    #: whether node 0 of a rehearsal has started the others
     started = False
-    #: the launcher, or what it started, was told to stop by the engine
+    #: whether the engine has stopped the launcher or its ranks
     told_to_stop = False
-    #: starts what hears of the engine's wish to stop: its pid, and what judges its wait status; ()
-    #: where there is none
+    #: starts a process that listens for preemption; returns its pid and a function that interprets
+    #: its wait status, or ()
     listen: "Optional[Callable[[], Listener]]" = None
-    #: where the run's handle lies, and what it says if it is this attempt's
+    #: the path of the run's handle, and its content for this attempt
     handle: "Optional[tuple[str, Json]]" = None
-    #: the pids of this node's ranks, where they are not below the launcher
+    #: the pids of this node's ranks, if they are not descendants of the launcher
     ranks_here: "Optional[Callable[[], list[int]]]" = None
-    #: the task whose container the tool could not start
+    #: the task whose container failed to start
     not_started: "Optional[Task]" = None
-    #: a container may be left: its tool was killed, or failed
+    #: whether a container may be left behind, as its tool was killed or failed
     cut = False
-    #: the monitor of a container was killed: nobody tells how that ends
+    #: whether the monitor of a container was killed, so that its exit status is lost
     adrift = False
 
     def __init__(self, order: LaunchOrder) -> None:
-        #: replaced where the node's environment, or what the job inherits, is known better
+        #: replaced when the node's environment or the inherited variables change
         self.order = order
-        #: secrets that the environment's build on this node asks for; not the script's
+        #: secrets for building the environment on this node; not for the script
         self.lent: "dict[str, str]" = {}
-        #: the variables that name the data which was brought, and those of them that only
-        #: processes see
+        #: the variables that name the delivered data, and those that only processes see
         self.brought: "dict[str, str]" = {}
         self.brought_plain: "dict[str, str]" = {}
-        #: (source, place, whether it may be written) of what a container must see of the data
+        #: (source, target, writable) of the data that a container needs
         self.binds: "Sequence[tuple[str, str, bool]]" = ()
         #: the tasks in containers, by the pid of the tool's process
         self.tasks: "dict[int, Task]" = {}
 
     def own(self) -> "Json":
-        """What node 0 must know of this node to tell its ranks, as a JSON object."""
+        """The values of this node that node 0 needs for its ranks, as a JSON object."""
         found = {name: getattr(self.order, name) for name in _OWN_ORDER}
         found.update({name: getattr(self, name) for name in _OWN_DATA})
         return {name: value for name, value in found.items() if value}
 
     def on(self, node: int, own: "Json") -> "Attempt":
-        """The attempt as ``node`` sees it, which told of its ``own``."""
+        """The attempt as ``node`` sees it, with the values ``own`` of that node."""
         changes = {name: own[name] for name in _OWN_ORDER if name in own}
         made = Attempt(self.order.replace(node=node, **changes))
         made.__dict__.update({name: getattr(self, name) for name in (*_OWN_DATA, "binds")})

@@ -1,4 +1,4 @@
-"""Starting and ending processes without threads, shells or heavy imports (Python 3.8+, POSIX)."""
+"""Start and end processes without threads, shells or heavy imports (Python 3.8+, POSIX)."""
 
 import errno
 import os
@@ -17,20 +17,20 @@ if TYPE_CHECKING:
 
 
 _PR_SET_CHILD_SUBREAPER = 36
-#: what the processes call themselves that look after runs and their queue. They may stand below a
-#: script that submits runs of its own, and those are no leftovers of that script.
+#: names of the processes that manage runs and the queue. They may be descendants of a script that
+#: submits runs, and must not be ended with it.
 GUARD, RUNNER, LAUNCHER = "scriptrun-guard", "scriptrun-queue", "scriptrun-run"
-#: the helper that holds a job's data: it ends when its launcher is gone
+#: the helper that serves a job's data: it ends with its launcher
 DATA = "scriptrun-data"
 #: the driver of a sweep
 SWEEP = "scriptrun-sweep"
-#: what keeps rootless podman's user namespace for all its containers: it belongs to no run
+#: rootless podman's pause process, shared by all containers; it belongs to no run
 _PAUSE = (b"catatonit", b"podman pause")
 _KEEPERS = (GUARD.encode(), RUNNER.encode(), DATA.encode(), SWEEP.encode(), *_PAUSE)
 
 
 def call_me(name: str) -> None:
-    """Take ``name`` (at most 15 characters) as this process's name, where Linux lets it."""
+    """Set this process's name to ``name`` (at most 15 characters; Linux only)."""
     try:
         with open("/proc/self/comm", "w") as handle:
             handle.write(name)
@@ -42,7 +42,7 @@ _libc: "list[CDLL]" = []
 
 
 def libc() -> "CDLL":
-    """The C library, loaded once; a process that forks many loads it before the first."""
+    """The C library, loaded once; a process that forks often loads it first."""
     if not _libc:
         import ctypes
 
@@ -51,7 +51,7 @@ def libc() -> "CDLL":
 
 
 def become_subreaper() -> bool:
-    """Let orphaned descendants become our children (Linux); False where that is not to be had."""
+    """Adopt orphaned descendants (Linux); False if unavailable."""
     try:
         return bool(libc().prctl(_PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0) == 0)
     except (ImportError, OSError, AttributeError):
@@ -59,9 +59,9 @@ def become_subreaper() -> bool:
 
 
 def await_name(pid: int, name: str, seconds: float = 30.0) -> None:
-    """Wait until the process ``pid`` has taken ``name``, or has gone (Linux).
+    """Wait until the process ``pid`` has set its name to ``name``, or is gone (Linux).
 
-    For a keeper that is started within a job: until then it looks like a leftover of the script.
+    For a helper started within a job, which would otherwise be ended as a leftover of the script.
     """
     deadline = time.monotonic() + seconds
     while name_of(pid) not in ("", name) and time.monotonic() < deadline:
@@ -69,7 +69,7 @@ def await_name(pid: int, name: str, seconds: float = 30.0) -> None:
 
 
 def in_job() -> bool:
-    """Whether this process belongs to a job."""
+    """Whether this process is part of a job."""
     return any(name in os.environ for name in identity.OF_A_JOB)
 
 
@@ -84,7 +84,7 @@ def waker() -> int:
 
 
 def doze(wake: int, seconds: float) -> None:
-    """Sleep for ``seconds``, or until what ``waker`` gave says that a child has ended."""
+    """Sleep for ``seconds``, or until the wakeup pipe ``wake`` signals that a child has ended."""
     ready, _, _ = select.select([wake], [], [], seconds)
     if ready:
         os.read(wake, 4096)
@@ -93,9 +93,9 @@ def doze(wake: int, seconds: float) -> None:
 def spawn(argv: "list[str]", cwd: str, environ: "Mapping[str, str]", output: int) -> int:
     """Start ``argv`` as the leader of its own session and return its pid.
 
-    ``output`` is the file descriptor that takes stdout and stderr; stdin is empty. Raises OSError,
-    with the file's name, when the program cannot be executed. By posix_spawn, which copies no page
-    tables; it knows no working directory, so this process goes there and back.
+    ``output`` is the descriptor for stdout and stderr; stdin is empty. Raises OSError, with the
+    file's name, if the program cannot be executed. Uses posix_spawn, which copies no page tables;
+    it has no working directory option, so this process changes directory temporarily.
     """
     actions: "list[tuple[object, ...]]" = [
         (os.POSIX_SPAWN_OPEN, 0, os.devnull, os.O_RDONLY, 0),
@@ -118,9 +118,9 @@ def spawn_leader(
     actions: "list[tuple[object, ...]]",
     defaults: "Iterable[signal.Signals]",
 ) -> int:
-    """Start ``argv`` as the leader of a session, with ``defaults`` as usual; return its pid.
+    """Start ``argv`` as a session leader and return its pid.
 
-    ``actions`` are posix_spawn's on files.
+    ``actions`` are posix_spawn's file actions; the signals in ``defaults`` are reset.
     """
     try:
         return os.posix_spawn(
@@ -132,7 +132,7 @@ def spawn_leader(
             setsigmask=(),
             setsigdef=defaults,
         )
-    except NotImplementedError:  # a C library without it: a process group of its own will do
+    except NotImplementedError:  # no setsid in this C library: use a process group
         return os.posix_spawn(
             argv[0],
             argv,
@@ -145,9 +145,9 @@ def spawn_leader(
 
 
 def descendants(pid: "int | None" = None) -> "list[int]":
-    """The living processes below ``pid`` (default: this one), as pids; empty without /proc.
+    """The pids of living descendants of ``pid`` (default: this process); empty without /proc.
 
-    Guards and runners of other runs, and all below them, are left out.
+    Guards and runners of other runs, and their descendants, are excluded.
     """
     children: "dict[int, list[tuple[int, bool]]]" = {}
     for name in _listing("/proc"):
@@ -157,7 +157,7 @@ def descendants(pid: "int | None" = None) -> "list[int]":
                 children.setdefault(parent, []).append((int(name), lives))
     found: "list[int]" = []
     waiting = [os.getpid() if pid is None else pid]
-    # through the dead as well: a child may have been seen just before its parent died
+    # through dead processes too: a child may have been listed just before its parent died
     while waiting:
         below = children.get(waiting.pop(), [])
         found.extend(each for each, lives in below if lives)
@@ -166,19 +166,19 @@ def descendants(pid: "int | None" = None) -> "list[int]":
 
 
 def parent_of(pid: int) -> "int | None":
-    """The parent of the living process ``pid``; None where it has ended."""
+    """The parent of the living process ``pid``; None if it has ended."""
     parent, _, lives = _status(str(pid))
     return parent if lives else None
 
 
 def children(pid: int) -> "list[int]":
-    """The living children of ``pid``."""
+    """The pids of the living children of ``pid``."""
     found = [(int(each), _status(each)) for each in _listing("/proc") if each.isdigit()]
     return [each for each, (parent, _, lives) in found if parent == pid and lives]
 
 
 def pids_in_namespaces(pid: int) -> "list[int]":
-    """The pids of the process ``pid`` in the namespaces below ours, outermost first (Linux)."""
+    """The pids of process ``pid`` in nested namespaces, outermost first (Linux)."""
     try:
         with open("/proc/{}/status".format(pid)) as handle:
             lines = [line.split()[1:] for line in handle if line.startswith("NSpid:")]
@@ -195,7 +195,7 @@ def _listing(path: str) -> "list[str]":
 
 
 def _status(pid: str) -> "tuple[int | None, bytes, bool]":
-    """The parent of ``pid`` (None: it is gone), its name, and whether it lives."""
+    """The parent of ``pid`` (None if gone), its name, and whether it is alive."""
     try:
         with open("/proc/{}/stat".format(pid), "rb") as handle:
             head, _, tail = handle.read().rpartition(b")")
@@ -206,9 +206,9 @@ def _status(pid: str) -> "tuple[int | None, bytes, bool]":
 
 
 def of_run(folder: "Place") -> "list[int]":
-    """The living processes that have the run's folder in their first environment, as pids.
+    """The pids of living processes that started with the run's folder in their environment.
 
-    This finds them when they have become children of init; empty without /proc.
+    This finds them even after init has adopted them; empty without /proc.
     """
     mark = b"\0SCRIPTRUN_RUN_FOLDER=" + os.fsencode(str(folder)) + b"\0"
     found = []
@@ -226,7 +226,7 @@ def of_run(folder: "Place") -> "list[int]":
 
 
 def end_run(folder: "Place", groups: "Iterable[int]" = (), seconds: float = 20.0) -> None:
-    """Kill what is left of a run whose launcher and guard are gone."""
+    """Kill the remaining processes of a run whose launcher and guard are gone."""
     deadline = time.monotonic() + seconds
     while True:
         for group in groups:
@@ -240,7 +240,7 @@ def end_run(folder: "Place", groups: "Iterable[int]" = (), seconds: float = 20.0
 
 
 def end_group(group: int, number: int) -> None:
-    """Send signal ``number`` to the process group; nothing happens when it is gone."""
+    """Send signal ``number`` to the process group; ignore it if it is gone."""
     try:
         os.killpg(group, number)
     except (ProcessLookupError, PermissionError):
@@ -248,7 +248,7 @@ def end_group(group: int, number: int) -> None:
 
 
 def end_descendants(number: int, groups: "Iterable[int]" = ()) -> "list[int]":
-    """Send signal ``number`` to all below this process and to ``groups``; return the pids met."""
+    """Send signal ``number`` to all descendants and to ``groups``; return the descendants' pids."""
     for group in groups:
         end_group(group, number)
     met = descendants()
@@ -258,7 +258,7 @@ def end_descendants(number: int, groups: "Iterable[int]" = ()) -> "list[int]":
 
 
 def send(pid: int, number: int) -> None:
-    """Send signal ``number`` to the process; nothing happens when it is gone."""
+    """Send signal ``number`` to the process; ignore it if it is gone."""
     try:
         os.kill(pid, number)
     except (ProcessLookupError, PermissionError):
@@ -266,9 +266,9 @@ def send(pid: int, number: int) -> None:
 
 
 def clear_descendants(groups: "Iterable[int]" = (), patience: float = 1.0) -> "list[str]":
-    """End whatever still lives below this process: SIGTERM, ``patience`` seconds, SIGKILL.
+    """End all remaining descendants: SIGTERM, then SIGKILL after ``patience`` seconds.
 
-    Returns the names of the programs that had to be ended. Needs to be a subreaper to see orphans.
+    Returns the names of the programs that were still running. Only a subreaper sees orphans.
     """
     if not os.path.isdir("/proc/self"):
         return _clear_groups(groups, patience)
@@ -278,7 +278,7 @@ def clear_descendants(groups: "Iterable[int]" = (), patience: float = 1.0) -> "l
     end_descendants(signal.SIGTERM, groups)
     if _gone_within(patience):
         return names
-    for _ in range(400):  # again and again: there may be some that fork as fast
+    for _ in range(400):  # repeatedly, as processes may fork meanwhile
         end_descendants(signal.SIGKILL, groups)
         if _gone_within(0.05):
             break
@@ -295,7 +295,7 @@ def _gone_within(seconds: float) -> bool:
 
 
 def _clear_groups(groups: "Iterable[int]", patience: float) -> "list[str]":
-    """Where orphans cannot be adopted (macOS), what stayed in the script's group is ended."""
+    """End the script's process groups, where orphans cannot be adopted (macOS)."""
     for number in (signal.SIGTERM, signal.SIGKILL):
         for group in groups:
             try:
@@ -307,18 +307,18 @@ def _clear_groups(groups: "Iterable[int]", patience: float) -> "list[str]":
 
 
 def _any_left() -> bool:
-    """Reap what has ended; whether anything that is to be ended lives below this process."""
+    """Reap ended children; return whether living descendants remain."""
     while True:
         try:
             pid, _ = os.waitpid(-1, os.WNOHANG)
         except ChildProcessError:
             return False
-        if pid == 0:  # two looks, for /proc is read while parents change
+        if pid == 0:  # check twice: parents may change while /proc is read
             return bool(descendants() or descendants())
 
 
 def name_of(pid: int) -> str:
-    """The short name of the program that runs as ``pid``; "" when it is gone."""
+    """The short name of the program that runs as ``pid``; "" if it is gone."""
     try:
         with open("/proc/{}/comm".format(pid)) as handle:
             return handle.read().strip()
@@ -327,7 +327,7 @@ def name_of(pid: int) -> str:
 
 
 def signal_name(number: int) -> str:
-    """ "SIGKILL" for 9, and so on."""
+    """The name of a signal: "SIGKILL" for 9."""
     try:
         return signal.Signals(number).name
     except ValueError:

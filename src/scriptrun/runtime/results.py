@@ -1,4 +1,4 @@
-"""How a node and an attempt ended, published so that the first word stands (Python 3.8+)."""
+"""Publish the results of nodes and attempts; the first result wins (Python 3.8+)."""
 
 import errno
 import os
@@ -13,9 +13,9 @@ if TYPE_CHECKING:
 
 
 COMPLETED, FAILED, CANCELED = "Completed", "Failed", "Canceled"
-#: freed just before the result is written, so that a full disk cannot keep it from being told
+#: bytes reserved for the result, and freed just before it is written, in case the disk is full
 _RESERVE = 32768
-#: of which so much is given back, each time, where there is no room for a node's end before that
+#: bytes freed of it at a time if there is no room for a node's result before that
 _SHARE = 8192
 
 
@@ -25,13 +25,13 @@ def attempt_folder(folder: str, attempt: int) -> str:
 
 
 def reserve(folder: str, attempt: int) -> None:
-    """Keep room on the disk for the attempt's result."""
+    """Reserve disk space for the attempt's result."""
     with open(_reserve_path(folder, attempt), "wb") as handle:
         handle.write(b"\0" * _RESERVE)
 
 
 def release(folder: str, attempt: int) -> None:
-    """Give the room back; done just before the result is written."""
+    """Free the reserved space, just before the result is written."""
     try:
         os.unlink(_reserve_path(folder, attempt))
     except OSError:
@@ -39,14 +39,14 @@ def release(folder: str, attempt: int) -> None:
 
 
 def _give_back_some(folder: str, attempt: int) -> None:
-    """Give a part of the room back, and keep half of it for the result."""
+    """Free part of the reserved space, but keep half of it for the result."""
     path = _reserve_path(folder, attempt)
     try:
         left = os.path.getsize(path) - _SHARE
         if left >= _RESERVE // 2:
             os.truncate(path, left)
     except OSError:
-        pass  # it has been given back
+        pass  # already freed
 
 
 def _reserve_path(folder: str, attempt: int) -> str:
@@ -70,20 +70,20 @@ def result(
 
 
 def publish_node(folder: str, attempt: int, node: int, value: "Json") -> bool:
-    """Write how node ``node`` ended, unless that is known already."""
+    """Write the result of ``node``, unless it has one already."""
     path = os.path.join(attempt_folder(folder, attempt), "node-{}.json".format(node))
     value = dict(_with_reason(folder, value), attempt=attempt, node=node)
     return files.publish(path, files.to_json(value))
 
 
 def publish(folder: str, attempt: int, value: "Json") -> bool:
-    """Write how the attempt ended; False when it was known already (the first word stands)."""
+    """Write the attempt's result; False if it has one already, which then stays."""
     path = os.path.join(attempt_folder(folder, attempt), "result.json")
     return files.publish(path, files.to_json(dict(_with_reason(folder, value), attempt=attempt)))
 
 
 def _with_reason(folder: str, value: "Json") -> "Json":
-    """Whoever asked a run to end may have said why (the driver of a sweep does)."""
+    """Add the reason of a cancellation request, e.g. that of a sweep's driver."""
     if value["state"] != CANCELED:
         return value
     asked = files.read_json(os.path.join(folder, "cancel.json"))
@@ -99,9 +99,9 @@ def publish_surely(
     seconds: float = 60.0,
     last: bool = True,
 ) -> None:
-    """As ``publish``, trying again for ``seconds`` while the disk is full.
+    """Publish the node's and the attempt's result, retrying for ``seconds`` on a full disk.
 
-    Publishes the node's end as well; that alone where it is not the ``last`` word.
+    Without ``last``, publish only the node's.
     """
     if last or value.get("node"):
         release(folder, attempt)

@@ -1,4 +1,4 @@
-"""Where a job's Python looks first: what runs with the job, before the user's own PYTHONPATH."""
+"""The PYTHONPATH of a job: the job runtime first, then the user's own."""
 
 import os
 
@@ -8,9 +8,9 @@ if TYPE_CHECKING:
 
 
 def of(job: "Json", runtime: str, rest: "str | None") -> str:
-    """PYTHONPATH for ``job`` (as JSON): the folder ``runtime``, then ``rest`` (None for nothing).
+    """PYTHONPATH for ``job`` (as JSON): the folder ``runtime``, then ``rest``, if any.
 
-    Old code's job also finds the names that have gone from packages
+    Jobs of old code also get the names that packages have removed
     (``fronts/sitecustomize_front.py``).
     """
     old = (job.get("environment") or {}).get("pins") == "auto"

@@ -1,7 +1,7 @@
-"""Laying a snapshot out as a job's working directory (Python 3.8 and newer, standard library only).
+"""Extract a snapshot as a job's working directory (Python 3.8+, standard library only).
 
-Files are copied, or cloned where the file system can, and never hard-linked: a script may append to
-its own files. The formats are documented in docs/explanation/formats.md.
+Files are copied, or cloned if the file system can, and never hard-linked, as a script may append to
+its files. docs/explanation/formats.md documents the formats.
 """
 
 import errno
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
     from scriptrun.runtime.hints import Place
 
-    #: a link's target is bytes, a file's digest is text, and a folder has neither
+    #: the fourth value: a link's target in bytes, a file's digest as text, None for a folder
     Entry = Tuple[str, bytes, int, Any, Optional[Tuple[str, int]]]
 
 MANIFEST_HEAD = b"scriptrun snapshot 1\n"
@@ -26,30 +26,31 @@ _GRAVE = (errno.ENOSPC, getattr(errno, "EDQUOT", errno.ENOSPC), errno.EIO)
 
 
 class SnapshotDamaged(Exception):
-    """The snapshot cannot be laid out: it is missing, or a part of it is."""
+    """The snapshot, or part of it, is missing or damaged."""
 
 
 def manifest_path(store: "Place", digest: str) -> str:
-    """Where the manifest of the snapshot ``digest`` lies."""
+    """The path of the manifest of snapshot ``digest``."""
     return os.path.join(str(store), "manifests", digest[:2], digest)
 
 
 def object_path(store: "Place", digest: str) -> str:
-    """Where a large file lies that is kept by itself, named by its content."""
+    """The path of a large file that is stored by itself, named by its digest."""
     return os.path.join(str(store), "objects", digest[:2], digest)
 
 
 def pack_path(store: "Place", pack: str) -> str:
-    """Where the pack ``pack`` lies, which holds many small files one after the other."""
+    """The path of ``pack``, which holds many small files one after the other."""
     return os.path.join(str(store), "packs", pack + ".pack")
 
 
 def entries(store: "Place", digest: str) -> "Iterator[Entry]":
-    """Each entry of a snapshot, in its order, as ``(kind, path, size, digest, place)``.
+    """The entries of a snapshot, in order, as ``(kind, path, size, digest, location)``.
 
     ``kind`` is "d" (folder), "f" (file), "x" (executable file) or "l" (symbolic link, whose target
-    is the fourth value). ``path`` and a link's target are bytes. ``place`` is ``(pack, offset)``,
-    or None for a file that is empty or kept by itself. Raises SnapshotDamaged.
+    is the fourth value). ``path`` and a link's target are bytes. ``location`` is
+    ``(pack, offset)``, or None for a file that is empty or stored by itself. Raises
+    SnapshotDamaged.
     """
     manifest = manifest_path(store, digest)
     try:
@@ -89,14 +90,14 @@ def _entries(lines: "BinaryIO", places: "BinaryIO") -> "Iterator[Entry]":
 
 
 def escaped(name: bytes) -> bytes:
-    """``name`` (bytes) as it stands in a manifest: on one line."""
+    """``name`` as written in a manifest, without newlines."""
     if b"\n" in name or b"\\" in name:
         return name.replace(b"\\", b"\\\\").replace(b"\n", b"\\n")
     return name
 
 
 def unescaped(name: bytes) -> bytes:
-    """The inverse of ``escaped``."""
+    """The inverse of ``escape``."""
     if b"\\" not in name:
         return name
     parts = [part.replace(b"\\n", b"\n") for part in name.split(b"\\\\")]
@@ -104,10 +105,10 @@ def unescaped(name: bytes) -> bytes:
 
 
 def materialise(store: "Place", digest: str, destination: "Place") -> None:
-    """Lay the snapshot ``digest`` of ``store`` out in the folder ``destination``, which is made.
+    """Extract the snapshot ``digest`` of ``store`` to the folder ``destination``, which is created.
 
-    Executable bits, symbolic links, empty folders and names in any bytes are kept; no file may
-    stand there yet. Raises SnapshotDamaged, and OSError where the destination cannot be written.
+    Executable bits, symbolic links, empty folders and arbitrary names are preserved; none of the
+    files may exist yet. Raises SnapshotDamaged, or OSError if the destination is not writable.
     """
     root = os.fsencode(str(destination))
     os.makedirs(root, exist_ok=True)
@@ -206,7 +207,7 @@ def _write(handle: int, data: bytes) -> None:
 
 
 def _cloned(handle: int, source: int) -> bool:
-    """Whether the file system gave ``handle`` the content of ``source`` without copying it."""
+    """Clone ``source`` to ``handle``; False if the file system cannot."""
     try:
         import fcntl
 
@@ -217,7 +218,7 @@ def _cloned(handle: int, source: int) -> bool:
 
 
 def _copied_by_kernel(handle: int, source: int, size: int) -> int:
-    """How many bytes the kernel copied from ``source`` to ``handle``; 0 where it cannot."""
+    """Copy ``source`` to ``handle`` in the kernel; return the bytes copied, 0 if unsupported."""
     copied = 0
     if hasattr(os, "copy_file_range"):
         try:

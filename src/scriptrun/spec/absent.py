@@ -1,4 +1,4 @@
-"""Methods that a class of the SDK v1 has and ours cannot: calling one says what to do instead."""
+"""Methods of the SDK v1 that scriptrun does not support: calling one explains the alternative."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ if TYPE_CHECKING:
 
 
 def absent(names: str, instead: str) -> Callable[[type[T]], type[T]]:
-    """Give a class the methods ``names`` (separated by blanks): each raises NotImplementedError.
+    """Add the methods ``names`` (space-separated) to a class; each raises NotImplementedError.
 
-    ``instead`` is a sentence that says what to do. A name that the class has itself is left alone.
+    ``instead`` is a sentence with the alternative. Methods that the class defines are unchanged.
     """
 
     def add(cls: type[T]) -> type[T]:

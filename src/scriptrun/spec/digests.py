@@ -21,7 +21,7 @@ __all__ = ["canonical", "digest_of", "sha256"]
 
 
 def canonical(value: Any) -> str:
-    """``value`` as JSON text with sorted keys and no blanks: equal values, equal text."""
+    """``value`` as canonical JSON, with sorted keys and no spaces: equal values, equal text."""
     return json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
 
 

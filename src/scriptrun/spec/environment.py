@@ -1,4 +1,4 @@
-"""What a job asks of its environment, as a value: the request, never the lock."""
+"""A job's environment as a value: the request, not the lockfile."""
 
 from __future__ import annotations
 
@@ -9,15 +9,15 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
 
-#: kinds of environment: an interpreter that is there, or packages to be built into one of our own
+#: kinds of environment: an existing interpreter, or packages to install into a new one
 INTERPRETER = "interpreter"
 PACKAGES = "packages"
-#: a container's image: one that is there, or one that is built
+#: a container image: an existing one, or one to build
 IMAGE = "image"
-#: packages of conda's channels, pip's on top, in a prefix of our own
+#: packages from conda channels, with pip packages on top, in a new prefix
 CONDA = "conda"
 
-#: what becomes of pins that can't be had: refused, or relaxed where they must be
+#: how to treat unavailable pins: as an error, or relaxed as far as necessary
 EXACT, RELAX, AUTO = "exact", "relax", "auto"
 
 
@@ -28,15 +28,15 @@ class EnvironmentSpec(Value):
     installed) or PACKAGES (``python`` is a version such as "3.8" or None for "any", ``pip`` holds
     requirement lines, ``pip_options`` lines such as ``--index-url ...``, ``conda`` conda specs).
     CONDA is the same with the packages of ``conda`` taken from ``channels`` (names or addresses).
-    IMAGE is a container: ``image``, or what ``docker`` says it is built from, and packages on top.
-    ``pins`` is EXACT (what cannot be had is refused), RELAX or AUTO (it is relaxed as little as the
-    resolver allows; AUTO is what old code gets by itself). ``local`` holds the digests of
-    requirements that are directories or files of this machine, by their path. ``image`` holds the
-    container image that was asked for and ``container`` whether a container is wanted at all.
-    ``uv`` is a table as ``[tool.uv]`` of pyproject.toml has it: sources, indexes, constraints.
-    ``locked``, of a project that is locked already, has by conda's name of each platform its
-    ``conda`` records and ``pip`` lines: nothing is resolved then.
-    ``name``, ``version`` and ``notes`` are for people and do not count as content.
+    IMAGE is a container: ``image``, or one built from ``docker``, with packages on top.
+    ``pins`` is EXACT (unavailable pins are errors), RELAX or AUTO (they are relaxed as little as
+    possible; AUTO is the default for old code). ``local`` contains the digests of requirements
+    that are local directories or files, by path. ``image`` is the requested container image and
+    ``container`` whether a container is requested at all.
+    ``uv`` is a table like ``[tool.uv]`` of pyproject.toml: sources, indexes, constraints.
+    ``locked``, for a project with a lockfile, contains the ``conda`` records and ``pip`` lines by
+    conda platform; then nothing is resolved.
+    ``name``, ``version`` and ``notes`` are informational and not part of the content.
     """
 
     kind: str = INTERPRETER
@@ -58,7 +58,7 @@ class EnvironmentSpec(Value):
     notes: tuple[str, ...] = ()
 
     def digest(self) -> str:
-        """The request's digest: equal for equal content, whatever the name and version."""
+        """The digest of the content, independent of name, version and notes."""
         content = self.as_dict()
         for key in ("name", "version", "notes"):
             del content[key]
@@ -68,7 +68,7 @@ class EnvironmentSpec(Value):
         return digest_of(content)
 
     def to_dict(self) -> dict[str, Any]:
-        """A JSON value; ``from_dict`` is the way back."""
+        """The request as a JSON value; the inverse of ``from_dict``."""
         return self.as_dict()
 
     @classmethod

@@ -1,8 +1,8 @@
-"""Errors that speak to people: a sentence (what was asked, what is the case), and what to do.
+"""Errors for users: a message that says what failed and why, and a hint what to do.
 
-The class names are those of the Azure ML SDK v1 where it had the thing. ``exit_code`` is what the
-command line ends with: 1 the job failed, 2 wrong usage, 3 refused by the engine, 70 our own bug.
-The base classes are those that a job's script meets too, so that one ``except`` catches both.
+Class names follow the Azure ML SDK v1 where it has an equivalent. ``exit_code`` is the command
+line's exit status: 1 the job failed, 2 wrong usage, 3 rejected by the engine, 70 an internal error.
+The base classes are shared with the code in jobs, so that one ``except`` catches both.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ __all__ = [
 
 
 class RunConfigurationException(UserErrorException):
-    """A job description that cannot be run: ``reasons`` lists every problem found, at once."""
+    """An invalid job description; ``reasons`` lists all problems."""
 
     def __init__(
         self,
@@ -50,29 +50,29 @@ class WorkspaceException(UserErrorException):
 
 
 class ComputeTargetException(UserErrorException):
-    """The compute target is unknown or misdescribed."""
+    """The compute target is unknown or its settings are invalid."""
 
 
 class EnvironmentException(UserErrorException):
-    """The environment is unknown, or cannot be built here."""
+    """The environment is unknown, or cannot be built."""
 
 
 class SecretException(UserErrorException):
-    """A named secret is not there, or cannot be kept or read."""
+    """A secret is missing, or cannot be stored or read."""
 
 
 class SnapshotException(UserErrorException):
-    """The source directory could not be read whole."""
+    """The source directory could not be read completely."""
 
 
 class ExperimentExecutionException(ScriptrunError):
-    """The engine refused or lost the job."""
+    """The engine rejected or lost the job."""
 
     exit_code = 3
 
 
 class ActivityFailedException(ScriptrunError):
-    """A run that was waited for ended Failed."""
+    """The run that the caller waited for failed."""
 
     exit_code = 1
 

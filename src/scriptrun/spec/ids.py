@@ -1,4 +1,4 @@
-"""Ids and times as records hold them."""
+"""Ids and timestamps for records."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from scriptrun.runtime import files
 
 
 def new_id(experiment: str) -> str:
-    """A run id in the shape that the SDK v1 gave: experiment, seconds, eight hex digits."""
+    """A run id in the SDK v1's format: experiment, seconds, eight hex digits."""
     return f"{experiment}_{int(time.time())}_{files.unique(8)}"
 
 

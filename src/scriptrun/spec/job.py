@@ -1,4 +1,4 @@
-"""JobSpec: the one immutable value that crosses every border. JSON only; nothing is pickled."""
+"""JobSpec: the immutable description of a job that all parts share. JSON only, never pickled."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ FORMAT = 1
 
 
 class Distribution(Value):
-    """How many processes run where.
+    """How many processes run on how many nodes.
 
-    ``kind`` is "" (one process), "mpi", "pytorch", "tensorflow" or "nodes" (the command once a
-    node). ``processes`` is the total, None where the kind decides; ``settings`` holds what only one
-    kind knows (backend, parameter servers).
+    ``kind`` is "" (one process), "mpi", "pytorch", "tensorflow" or "nodes" (the command once per
+    node). ``processes`` is the total, None if the kind decides; ``settings`` contains settings of
+    the kind (backend, parameter servers).
     """
 
     kind: str = ""
@@ -28,7 +28,7 @@ class Distribution(Value):
 
 
 class Target(Value):
-    """The compute target: the name that the user gave, its class and that class's options."""
+    """The compute target: the user's name for it, its class and the options of that class."""
 
     name: str = "local"
     kind: str = "Local"
@@ -36,14 +36,14 @@ class Target(Value):
 
 
 class JobSpec(Value):
-    """One job, complete: all before it made it of what the user wrote, all after it reads only it.
+    """A complete job: submission creates it from the user's input; later steps read nothing else.
 
     Times are ISO 8601 in UTC, durations seconds. ``script`` is relative to the snapshot;
-    ``command`` (a shell line) stands instead of ``script`` and ``arguments``. ``variables`` are the
-    named variables of the job with their values; ``passed`` are names that are taken from the
-    submitting process, whose values are never written down. ``run_definition`` is the
-    RunConfiguration as the SDK v1 shows it in ``get_details()``. ``resources`` is what each node
-    must give: ``cpus``, ``gpus`` and ``memory`` (bytes), each only where it was asked for.
+    ``command`` (a shell line) replaces ``script`` and ``arguments``. ``variables`` are the job's
+    environment variables with their values; ``passed`` are names of variables to take from the
+    submitting process, whose values are never recorded. ``run_definition`` is the RunConfiguration
+    as in the SDK v1's ``get_details()``. ``resources`` are the requested amounts per node:
+    ``cpus``, ``gpus`` and ``memory`` (bytes).
     """
 
     id: str
@@ -79,14 +79,14 @@ class JobSpec(Value):
     format: int = FORMAT
 
     def to_dict(self) -> dict[str, Any]:
-        """A JSON value; ``from_dict`` is the way back."""
+        """The job as a JSON value; the inverse of ``from_dict``."""
         return self.as_dict()
 
     @classmethod
     def from_dict(cls, data: dict[str, Any]) -> JobSpec:
         """The job that ``to_dict`` wrote.
 
-        Raises ValueError for a format newer than this version knows.
+        Raises ValueError for a format newer than this version supports.
         """
         if data.get("format", FORMAT) > FORMAT:
             raise ValueError(

@@ -1,6 +1,6 @@
-"""Modules that are loaded when they are first used, named at the top of the module that uses them.
+"""Lazy imports: declared at the top of a module, loaded on first use.
 
-For what a warm submission never needs: start-up time is a feature.
+For modules that a warm submission does not need, to keep start-up fast.
 """
 
 from __future__ import annotations
@@ -9,9 +9,9 @@ import importlib
 
 
 class later:
-    """The module ``name``, loaded at the first look at one of its attributes.
+    """The module ``name``, loaded on first access to one of its attributes.
 
-    Used as ``if TYPE_CHECKING: from package import module`` with ``else: module =
+    Write ``if TYPE_CHECKING: from package import module`` with ``else: module =
     later("scriptrun.package.module")``, so that type checkers see the module itself.
     """
 

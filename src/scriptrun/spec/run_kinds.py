@@ -1,7 +1,7 @@
-"""The kinds of run, and what handles each.
+"""The kinds of run and their handlers.
 
-Handlers are dotted names (``module:name``), loaded at their first use, so that the packages below
-need not know those above which bring a kind of their own.
+Handlers are dotted names (``module:name``), loaded on first use, so that lower packages need not
+import the higher ones that define a kind.
 """
 
 from __future__ import annotations
@@ -18,14 +18,14 @@ SCRIPT, SWEEP = "azureml.scriptrun", "hyperdrive"
 
 
 class RunKind(Value):
-    """One kind of run: the value of ``kind`` in job.json, and what handles it.
+    """One kind of run: the value of ``kind`` in job.json, and its handlers.
 
-    ``title`` is what messages call such a run. ``run_class`` is its public class, ``status``
-    the function that decides its state from (workspace, folder, job). ``record`` is the file of its
-    own in the run's folder, ``log`` its log where that is not a script's. ``has_children``: the
-    work is done by child runs, which hold the metrics. Where such a run has a worker of its own,
-    ``queue`` is the folder of their tickets below the user's runtime directory, and
-    ``ensure_workers`` the function that starts those of a workspace that are wanted and gone.
+    ``title`` is the word for such a run in messages. ``run_class`` is its public class, ``status``
+    the function that determines its state from (workspace, folder, job). ``record`` is an extra
+    file in the run's folder, ``log`` its log if it is not a script's. ``has_children``: child runs
+    do the work and log the metrics. If such a run has its own worker, ``queue`` is the folder of
+    tickets in the user's runtime directory, and ``ensure_workers`` the function that starts a
+    workspace's missing workers.
     """
 
     name: str
@@ -59,11 +59,11 @@ RUN_KINDS = {
 
 
 def run_kind(name: str | None) -> RunKind:
-    """The kind called ``name``; one that is unknown is handled as a script's run."""
+    """The kind called ``name``; an unknown kind is treated as a script's run."""
     return RUN_KINDS.get(name or SCRIPT, RUN_KINDS[SCRIPT])
 
 
 def handler(dotted: str) -> Any:
-    """What the dotted name ``module:name`` means, loaded now."""
+    """Load the object with the dotted name ``module:name``."""
     module, _, name = dotted.partition(":")
     return getattr(importlib.import_module(module), name)

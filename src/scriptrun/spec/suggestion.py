@@ -1,4 +1,4 @@
-"""The nearest valid name to one that was mistyped, for errors."""
+"""Suggest the closest valid name for a mistyped one in errors."""
 
 from __future__ import annotations
 

@@ -1,8 +1,8 @@
-"""Small values with named fields: what a dataclass gives, at a tenth of its cost at start-up.
+"""Small values with named fields: like dataclasses, at a tenth of their start-up cost.
 
-A dataclass compiles its methods when its module is imported: 0.7 ms each, and 8 ms for the module
-``dataclasses`` itself, measured; a warm submission loads twenty of them. Type checkers see a
-dataclass (PEP 681), and ``dataclasses.replace``, ``asdict`` and ``fields`` work on it.
+A dataclass compiles its methods on import: 0.7 ms each, and 8 ms for the module ``dataclasses``
+itself, as measured; a warm submission loads twenty of them. Type checkers see a dataclass
+(PEP 681), and ``dataclasses.replace``, ``asdict`` and ``fields`` work on values.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 else:
 
     def dataclass_transform(**_):
-        """What ``typing`` has under this name, which says something to type checkers only."""
+        """Stand-in for ``typing.dataclass_transform``, which only matters to type checkers."""
         return lambda cls: cls
 
 
@@ -25,7 +25,7 @@ _MISSING = object()
 
 
 class Fresh:
-    """A default that is made anew for every value."""
+    """A default that is created separately for each value."""
 
     __slots__ = ("make",)
 
@@ -34,12 +34,12 @@ class Fresh:
 
 
 def fresh(default_factory: Callable[[], T]) -> T:
-    """A field's default that is made anew for every value (for lists, dicts, other values)."""
+    """A field's default that is created separately for each value (lists, dicts and so on)."""
     return Fresh(default_factory)  # type: ignore[return-value]
 
 
 class _AsDataclass:
-    """``__dataclass_fields__``, made when somebody asks."""
+    """``__dataclass_fields__``, generated on first access."""
 
     def __get__(self, instance: object, owner: type[Value]) -> dict[str, Field[Any]]:
         made: Any = owner.__dict__.get("_dataclass")
@@ -54,7 +54,7 @@ class _AsDataclass:
 class Value:
     """Base of values: annotated class attributes are the fields, in order, with their defaults.
 
-    Frozen, unless the class says ``frozen=False``; equal where type and fields are equal.
+    Frozen unless the class sets ``frozen=False``; equal if type and fields are equal.
     """
 
     if TYPE_CHECKING:
@@ -126,7 +126,7 @@ class Value:
         return type(self)(**{**{name: self.__dict__[name] for name in self._fields}, **changes})
 
     def as_dict(self) -> dict[str, Any]:
-        """The fields by name; values, lists, tuples and dicts in them are copied through."""
+        """The fields by name; nested values, lists, tuples and dicts are copied."""
         return {name: _plain(self.__dict__[name]) for name in self._fields}
 
 
@@ -187,6 +187,6 @@ def _annotations(cls: type[Value]) -> dict[str, object]:
 
 
 def _own_annotations(cls: type) -> dict[str, object]:
-    """The class's own annotations as texts, without the module ``inspect`` and what it loads."""
+    """The class's own annotations as strings, without loading the module ``inspect``."""
     found: dict[str, object] = cls.__dict__.get("__annotations__", {})  # noqa: RUF063
     return found

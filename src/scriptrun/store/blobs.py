@@ -1,4 +1,4 @@
-"""Files kept by their content: the same bytes are kept once, however many names they have."""
+"""Content-addressed files: identical content is stored once, whatever its names."""
 
 from __future__ import annotations
 
@@ -16,17 +16,17 @@ if TYPE_CHECKING:
     from typing import Any
 
 _PIECE, _BUFFERS = 1 << 20, 8
-#: bytes from which on the digest is taken in a thread beside the copy
+#: size in bytes from which the digest is computed in a second thread
 _LARGE = 16 << 20
-#: asks Linux to share blocks: btrfs, XFS and others can
+#: the ioctl that makes Linux share blocks (btrfs, XFS and others)
 _FICLONE = 0x40049409
 
 
 def put(root: Path, source: str | os.PathLike[str]) -> tuple[str, int]:
-    """Keep a copy of the file ``source`` below ``root``: its SHA-256 (hexadecimal) and its bytes.
+    """Store a copy of the file ``source`` below ``root``; returns its SHA-256 (hex) and size.
 
-    The digest is taken of the bytes as they are copied, so it is that of what is kept. Raises
-    WorkspaceException where ``source`` cannot be read or the copy not be written.
+    The digest is computed while copying, so it matches the copy. Raises WorkspaceException if
+    ``source`` cannot be read or the copy cannot be written.
     """
     part = root / f"{unique(12)}.tmp"
     try:
@@ -48,12 +48,12 @@ def put(root: Path, source: str | os.PathLike[str]) -> tuple[str, int]:
 
 
 def path_of(root: Path, digest: str) -> Path:
-    """Where the content with this digest lies, or would lie."""
+    """The path of the content with this digest."""
     return root / digest[:2] / digest
 
 
 def remove_unused(root: Path, used: set[str]) -> int:
-    """Remove what has no digest of ``used``; how many files went."""
+    """Remove files whose digest is not in ``used``; returns how many."""
     gone = 0
     for place in root.glob("??/*"):
         if place.name not in used:
@@ -72,7 +72,7 @@ def _copy(source: str | os.PathLike[str], target: Path) -> tuple[str, int]:
 
 
 def _copied(come: Any, go: Any, beside: bool) -> tuple[str, int]:
-    """Copy, and take the digest of what is copied; of a large file in a thread ``beside``."""
+    """Copy and compute the digest; for large files in a second thread (``beside``)."""
     taken, size = hashlib.sha256(), 0
     buffers = [memoryview(bytearray(_PIECE)) for _ in range(_BUFFERS if beside else 1)]
     full: SimpleQueue[tuple[memoryview, int]] = SimpleQueue()
@@ -107,7 +107,7 @@ def _copied(come: Any, go: Any, beside: bool) -> tuple[str, int]:
 
 
 def _shared(go: int, come: int) -> bool:
-    """Whether the file system gave the new file the blocks of the old one, without copying."""
+    """Clone the file without copying, if the file system supports it; True on success."""
     try:
         import fcntl
 

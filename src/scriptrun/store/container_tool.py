@@ -1,8 +1,8 @@
 """The container tool of this machine: podman or docker, by its command line.
 
-Which one: what ``SCRIPTRUN_CONTAINER_TOOL`` names (a program or its path; ``none`` for "no
-containers here"), else podman, else docker. One that answered once is not asked again: what it said
-of itself is kept in the cache until the program or its settings change.
+It is the one that ``SCRIPTRUN_CONTAINER_TOOL`` names (a program or its path; ``none`` disables
+containers), else podman, else docker. What it reports about itself is cached until the program or
+its settings change.
 """
 
 from __future__ import annotations
@@ -23,9 +23,9 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from scriptrun.runtime.hints import Json
 
-#: seconds that the tool may take to say something of itself
+#: seconds to wait for the tool's answer
 PATIENCE = 30.0
-#: the label of a container in which an image is built: the pid of the process that does it
+#: the label of build containers, with the PID of the process that builds the image
 BUILDER = "scriptrun.builder"
 _SETTINGS = re.compile(r"CONTAINERS?_\w+|DOCKER_\w+|STORAGE_\w+|XDG_\w+|HOME")
 HOW_TO = (
@@ -35,10 +35,10 @@ HOW_TO = (
 
 
 class Tool(Value):
-    """A container tool that answers.
+    """A working container tool.
 
-    ``root`` is where podman keeps its images ("" where that is not to be known), ``driver`` its
-    storage driver, ``runtime`` what it starts containers with ("crun", "runc").
+    ``root`` is podman's image store ("" if unknown), ``driver`` its storage driver, ``runtime`` the
+    OCI runtime ("crun", "runc").
     """
 
     path: str
@@ -51,12 +51,12 @@ class Tool(Value):
 
     @property
     def line(self) -> list[str]:
-        """How its command line begins."""
+        """The start of its command lines."""
         return [self.path, *podman.OPTIONS] if self.kind == "podman" else [self.path]
 
 
 class Said(Value):
-    """What a command of the tool answered: its exit code, and both of its outputs as text."""
+    """A finished command of the tool: exit code, standard output and standard error."""
 
     code: int
     out: str
@@ -64,7 +64,7 @@ class Said(Value):
 
 
 def program() -> str | None:
-    """The path of the tool to be used, whether it works or not; None where there is none."""
+    """The path of the tool to use, whether it works or not; None without one."""
     named = os.environ.get("SCRIPTRUN_CONTAINER_TOOL", "")
     if named == "none":
         return None
@@ -78,17 +78,17 @@ def program() -> str | None:
 
 
 def tool() -> Tool | None:
-    """The container tool of this machine, or None where there is none that answers."""
+    """This machine's container tool, or None if none works."""
     return _asked()[0]
 
 
 def trouble() -> str:
-    """Why no container can be run here, as a sentence; "" where it can."""
+    """Why containers cannot run on this machine; "" if they can."""
     return _asked()[1]
 
 
 def require() -> Tool:
-    """The tool. Raises EnvironmentException where there is none."""
+    """The container tool. Raises EnvironmentException without one."""
     found, why = _asked()
     if found is None:
         raise EnvironmentException(f"Images require a container tool, but {why}.", f"{HOW_TO}.")
@@ -102,7 +102,7 @@ def run(
     patience: float | None = PATIENCE,
     environ: dict[str, str] | None = None,
 ) -> Said:
-    """What ``words`` make the tool say. A tool that hangs has the code 124."""
+    """Run the tool with the arguments ``words``. A timeout gives exit code 124."""
     import subprocess
 
     try:
@@ -122,12 +122,12 @@ def run(
 
 
 def secret_of(address: str) -> str:
-    """The name of the secret that holds the password for a registry."""
+    """The name of the secret with the password of an image registry."""
     return f"registry-{address}"
 
 
 def end_builds(pid: int) -> None:
-    """Remove the containers in which the process ``pid``, which was killed, has built an image."""
+    """Remove the build containers of the killed process ``pid``."""
     found = tool()
     if found is None:
         return
@@ -137,9 +137,9 @@ def end_builds(pid: int) -> None:
 
 
 def local_image(name: str) -> str:
-    """The id of an image that was built here (``localhost/...``), not pulled; else "".
+    """The ID of an image that was built here (``localhost/...``), not pulled; else "".
 
-    podman's list of images is read as the file that it is; docker is asked.
+    For podman, its image list is read from disk, which is faster than running it.
     """
     found = tool() if name else None
     if found is None or "@" in name:
@@ -157,7 +157,7 @@ def local_image(name: str) -> str:
 
 
 def _full(name: str) -> str:
-    """The name as podman lists an image of this machine's own."""
+    """The name under which podman lists a locally built image."""
     last = name.rpartition("/")[2]
     tagged = name if ":" in last else f"{name}:latest"
     return tagged if tagged.startswith("localhost/") else f"localhost/{tagged}"
@@ -192,7 +192,7 @@ def _no_program() -> str:
 
 
 def _stamp(path: str) -> str:
-    """Changes with the program, the user, and whatever tells the program where its things lie."""
+    """A digest of the program, the user, and the variables that configure the program."""
     seen = os.stat(path)
     uid = os.geteuid() if hasattr(os, "geteuid") else 0
     told = {name: value for name, value in os.environ.items() if _SETTINGS.fullmatch(name)}
@@ -200,7 +200,7 @@ def _stamp(path: str) -> str:
 
 
 def _ask(path: str) -> tuple[Tool | None, str]:
-    """What the program says of itself: podman's and docker's ``info``."""
+    """The tool as described by its ``info`` command, or why it does not work."""
     asked = Tool(path, "docker" if "docker" in os.path.basename(path) else "podman")
     shape = "{{json .}}" if asked.kind == "docker" else "json"
     said = run(asked, ["info", "--format", shape])

@@ -1,4 +1,4 @@
-"""Processes that outlive the one that starts them: launchers, runners, drivers of sweeps."""
+"""Starts processes that outlive this one: launchers, runners, sweep drivers."""
 
 from __future__ import annotations
 
@@ -21,11 +21,11 @@ def start(
     pass_fds: Sequence[int] = (),
     new_session: bool = True,
 ) -> Popen[bytes]:
-    """Start ``command`` with nothing of this process's but ``pass_fds``.
+    """Start ``command``, which inherits only ``pass_fds`` from this process.
 
-    ``name`` is the process name that it takes; within a job it is waited for, since until then it
-    looks like a leftover of the script. ``environ`` defaults to this process's own, without the
-    variables of a job. ``stdin`` is written to its standard input, which is then closed.
+    ``name`` is the process name that it sets; inside a job, this call waits for that, since until
+    then it looks like a leftover of the script. ``environ`` defaults to this process's variables
+    without those that mark a job. ``stdin`` is written to its standard input, which is then closed.
     """
     import subprocess
 
@@ -50,16 +50,16 @@ def start(
 
 
 def outside_a_job() -> dict[str, str]:
-    """This process's variables, without those by which a job is known."""
+    """This process's variables, without those that mark a job."""
     return {name: value for name, value in os.environ.items() if name not in identity.OF_A_JOB}
 
 
-#: those that this process has started, and that lived at the last look
+#: the processes that this one has started and that were last seen alive
 _started: list[Popen[bytes]] = []
 
 
 @atexit.register
 def _outlive() -> None:
-    """They outlive this process, which is no cause for Python to warn."""
+    """Keep Python from warning that these processes are still running."""
     for process in _started:
         process.returncode = 0

@@ -1,4 +1,4 @@
-"""On what kind of file system a path lies: one that other machines write to as well?"""
+"""Whether a path is on a file system that other machines can write to."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import functools
 import os
 from pathlib import Path
 
-#: file systems of one machine; all others may be written from elsewhere
+#: local file systems; any other may be shared with other machines
 _LOCAL = frozenset(
     (
         "apfs",
@@ -31,7 +31,7 @@ _LOCAL = frozenset(
 
 
 def is_shared(path: str | os.PathLike[str]) -> bool:
-    """Whether other machines may write below ``path`` (Linux; elsewhere: no)."""
+    """Whether other machines may write below ``path`` (always False except on Linux)."""
     return _is_shared(os.path.dirname(os.path.realpath(path)))
 
 

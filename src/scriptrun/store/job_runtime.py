@@ -1,4 +1,4 @@
-"""What runs with jobs, copied once into the workspace under the digest of its content."""
+"""Copies the code that runs with jobs into the workspace, under the digest of its content."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from scriptrun.spec.digests import digest_of, sha256
 from scriptrun.store import paths
 
 _SOURCE = Path(__file__).resolve().parent.parent / "runtime"
-#: files that are laid out as what a job's script imports
+#: files that become the modules that a job's script imports
 _FRONTS = {
     "fronts/script_front.py": "scriptrun/__init__.py",
     "fronts/azureml_front.py": "azureml/__init__.py",
@@ -20,7 +20,7 @@ _FRONTS = {
 
 
 def place(directory: Path) -> Path:
-    """The folder that goes on a job's PYTHONPATH: made in ``directory`` at the first use."""
+    """The folder for a job's PYTHONPATH, created in ``directory`` on first use."""
     target = directory / "runtime" / _digest()
     if not target.is_dir():
         try:
@@ -35,7 +35,7 @@ def _files() -> list[str]:
 
 
 def _look(folder: str = "") -> list[tuple[str, int, int]]:
-    """Each file that travels: its name below ``runtime/``, its size and its time."""
+    """Each file to copy: its name below ``runtime/``, size and modification time."""
     found = []
     with os.scandir(_SOURCE / folder) as entries:
         for entry in sorted(entries, key=lambda each: each.name):
@@ -50,7 +50,7 @@ def _look(folder: str = "") -> list[tuple[str, int, int]]:
 
 @functools.cache
 def _digest() -> str:
-    """The digest of all that travels; read anew only when a file of it looks different."""
+    """The digest of all files to copy; recomputed only if a file's size or time has changed."""
     stamp = digest_of([str(_SOURCE), *_look()])
     note = str(paths.cache_root() / "kit.json")
     known = files.read_json(note)
@@ -75,7 +75,7 @@ def _read_digest() -> str:
 
 
 def _copy(target: Path) -> None:
-    """Copy beside the place and rename: complete or absent, however many copy at once."""
+    """Copy to a temporary folder and rename it: complete or absent, even with concurrent copies."""
     import shutil
 
     temporary = target.with_name(f"{target.name}.{files.unique()}.tmp")

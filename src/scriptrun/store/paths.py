@@ -1,7 +1,7 @@
-"""Where this user's and this machine's own files lie (the table is in docs/explanation/formats.md).
+"""The folders of this user and this machine (listed in docs/explanation/formats.md).
 
-All of these are on the local disk: what is locked lies here, never in a workspace, which may be on
-a shared file system.
+All of them are on the local disk: lock files live here, never in a workspace, which may be on a
+shared file system.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from scriptrun.spec.errors import WorkspaceException
 def cache_root() -> Path:
     """``$SCRIPTRUN_CACHE``, else ``~/.cache/scriptrun`` (Windows: in ``%LOCALAPPDATA%``).
 
-    Safe to delete when nothing runs. The folder is not made here.
+    Safe to delete when nothing runs. Does not create the folder.
     """
     named = os.environ.get("SCRIPTRUN_CACHE")
     if named:
@@ -28,14 +28,14 @@ def cache_root() -> Path:
 
 
 def cache_folder(*names: str) -> Path:
-    """A folder below ``cache_root()``, made where it is missing."""
+    """A folder below ``cache_root()``, created if missing."""
     return _made(cache_root().joinpath(*names))
 
 
 def runtime_root() -> Path:
-    """``$SCRIPTRUN_RUNTIME``, else ``cache_root()/runtime``: made, and readable by its owner alone.
+    """``$SCRIPTRUN_RUNTIME``, else ``cache_root()/runtime``: created, and private to its owner.
 
-    Raises WorkspaceException where the folder belongs to somebody else.
+    Raises WorkspaceException if the folder belongs to another user.
     """
     named = os.environ.get("SCRIPTRUN_RUNTIME")
     root = Path(named).expanduser().absolute() if named else cache_root() / "runtime"
@@ -45,12 +45,12 @@ def runtime_root() -> Path:
 
 
 def runtime_folder(*names: str) -> Path:
-    """A folder below ``runtime_root()``, made (0700) where it is missing."""
+    """A folder below ``runtime_root()``, created (0700) if missing."""
     return _made(runtime_root().joinpath(*names), 0o700)
 
 
 def slots_root() -> Path:
-    """``$SCRIPTRUN_SLOTS``, else ``/tmp/scriptrun-slots``: made, open to all users (1777)."""
+    """``$SCRIPTRUN_SLOTS``, else ``/tmp/scriptrun-slots``: created, open to all users (1777)."""
     named = os.environ.get("SCRIPTRUN_SLOTS")
     if named:
         root = Path(named).expanduser().absolute()
@@ -94,11 +94,11 @@ def _chmod_quietly(folder: Path, mode: int) -> None:
     try:
         folder.chmod(mode)
     except OSError:
-        pass  # it is somebody else's, who has set it as it should be
+        pass  # another user owns it, and has set its mode
 
 
 def not_writable(place: Path, error: OSError) -> WorkspaceException:
-    """The sentence for a workspace that cannot be written."""
+    """The error for a workspace that cannot be written."""
     return WorkspaceException(
         f"Cannot write the workspace: {error.filename or place}: {error.strerror}.",
         "Free some disk space, change the permissions, or set another workspace "

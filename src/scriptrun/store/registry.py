@@ -1,7 +1,8 @@
 """Registries: folders of small YAML files that people read, diff and commit.
 
-``Registry`` keeps versions 1, 2, ... of named values (environments); ``Shelf`` keeps one value a
-name (compute targets). Several processes may write at once: a version is created exclusively.
+``Registry`` stores versions 1, 2, ... of named values (environments); ``NamedValues`` stores one
+value per name (compute targets). Several processes may write at once: each version is created
+exclusively.
 """
 
 from __future__ import annotations
@@ -21,10 +22,10 @@ class Registry:
         self.root = Path(root)
 
     def add(self, name: str, value: Value) -> int:
-        """Keep ``value`` (JSON values) as the next version, and return its number.
+        """Store ``value`` (JSON values) as the next version, and return its number.
 
-        A value equal to the latest version keeps that number. Raises WorkspaceException where the
-        folder cannot be written.
+        If it equals the latest version, that one's number is returned. Raises WorkspaceException
+        if the folder cannot be written.
         """
         value = yaml_file.plain(value)
         while True:
@@ -38,9 +39,9 @@ class Registry:
                 raise _cannot_write(self._file(name, latest + 1), error) from None
 
     def get(self, name: str, version: int | None = None) -> Value:
-        """The value of ``name``, in the latest version unless told otherwise.
+        """The value of ``name``; the latest version by default.
 
-        Raises WorkspaceException where there is none, or its file is not valid YAML.
+        Raises WorkspaceException if it is missing, or its file is not valid YAML.
         """
         number = max(self.versions(name), default=0) if version is None else version
         value = yaml_file.read(self._file(name, number)) if number else None
@@ -50,7 +51,7 @@ class Registry:
         return value
 
     def versions(self, name: str) -> list[int]:
-        """The numbers of the versions of ``name``, the latest last; [] where there are none."""
+        """The version numbers of ``name``, ascending; [] if there are none."""
         stems = _stems(self.root / yaml_file.file_name(name))
         return sorted(int(stem) for stem in stems if stem.isascii() and stem.isdigit())
 
@@ -64,7 +65,7 @@ class Registry:
 
 
 class Shelf:
-    """Named values below the folder ``root``, one each: ``<name>.yaml``."""
+    """One value per name below the folder ``root``: ``<name>.yaml``."""
 
     def __init__(self, root: Path) -> None:
         self.root = Path(root)
@@ -74,14 +75,14 @@ class Shelf:
         return yaml_file.read(self.file_of(name))
 
     def put(self, name: str, value: Value) -> None:
-        """Keep ``value`` (JSON values) under ``name``, in place of what stood there."""
+        """Store ``value`` (JSON values) under ``name``, replacing any previous value."""
         try:
             yaml_file.replace(self.file_of(name), value)
         except OSError as error:
             raise _cannot_write(self.file_of(name), error) from None
 
     def remove(self, name: str) -> None:
-        """Forget ``name``; nothing happens where there is none."""
+        """Remove ``name`` if it exists."""
         try:
             yaml_file.remove(self.file_of(name))
         except OSError as error:

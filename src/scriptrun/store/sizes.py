@@ -1,4 +1,4 @@
-"""Amounts as people write them: sizes and ages."""
+"""Parses sizes and ages as people write them."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ _SECONDS = {"s": 1, "min": 60, "m": 60, "h": 3600, "d": 86400, "w": 7 * 86400, "
 def size(text: str, named: str) -> int:
     """A number of bytes: ``5000000``, ``50GB`` (10^9), ``50GiB`` (2^30).
 
-    ``named`` is what the text was given as. Raises UserErrorException.
+    ``named`` is the option that it is the value of. Raises UserErrorException if invalid.
     """
     found = re.fullmatch(r"\s*([0-9.]+)\s*([kKmMgGtT]?)(i?)[bB]?\s*", text)
     try:
@@ -29,7 +29,7 @@ def size(text: str, named: str) -> int:
 def age(text: str, named: str) -> float:
     """A number of seconds: ``90s``, ``20min``, ``12h``, ``30d``, ``4w``; days without a unit.
 
-    ``named`` is what the text was given as. Raises UserErrorException.
+    ``named`` is the option that it is the value of. Raises UserErrorException if invalid.
     """
     found = re.fullmatch(r"\s*([0-9]+(?:\.[0-9]+)?)\s*(s|min|m|h|d|w|)\s*", text)
     if found is None:

@@ -1,7 +1,7 @@
-"""Versions that never change, with words beside them that may: datasets and models are kept so.
+"""Immutable versions with editable metadata beside them, for datasets and models.
 
-Below ``root`` lie ``<name>/<version>.yaml``, fixed, and ``<version>.tags.yaml``, which holds what
-was said of the version later.
+Below ``root``, ``<name>/<version>.yaml`` never changes; ``<version>.tags.yaml`` holds later
+edits of its metadata.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
 
-#: a version as it is kept
+#: the facts of one version
 Head = dict[str, "Any"]
 
 
@@ -27,28 +27,28 @@ class Heads:
         self._registry = Registry(root)
 
     def add(self, name: str, head: Head) -> int:
-        """Keep ``head`` as the next version of ``name``, and return its number.
+        """Store ``head`` as the next version of ``name``, and return its number.
 
-        One that equals the latest keeps that number.
+        If it equals the latest version, that one's number is returned.
         """
         return self._registry.add(name, head)
 
     def fixed(self, name: str, number: int) -> Head:
-        """What the version was kept with."""
+        """The version as it was first stored."""
         return self._registry.get(name, number)
 
     def get(self, name: str, number: int) -> Head:
-        """The version as it is now, with ``name`` and ``version``."""
+        """The version with later edits, and with ``name`` and ``version``."""
         changed = yaml_file.read(self._words(name, number)) or {}
         return {**self.fixed(name, number), **changed, "name": name, "version": number}
 
     def change(self, name: str, number: int, words: Head) -> None:
-        """Set ``words`` of a version, over what was kept and said before."""
+        """Set the metadata ``words`` of a version; other fields stay."""
         before = yaml_file.read(self._words(name, number)) or {}
         yaml_file.replace(self._words(name, number), {**before, **words})
 
     def remove(self, name: str, number: int) -> None:
-        """Forget one version."""
+        """Remove one version."""
         yaml_file.remove(self._words(name, number))
         yaml_file.remove(self._folder(name) / f"{number}.yaml")
 

@@ -1,7 +1,7 @@
-"""One YAML file for people, with a JSON copy beside it for speed.
+"""A YAML file for people, with a JSON copy beside it for speed.
 
-The copy (``.<name>.json``) holds the YAML file's size, modification time and inode, and is believed
-while they are unchanged: reading it needs no YAML parser, and an edit by hand counts at once.
+The copy (``.<name>.json``) records the YAML file's size, modification time and inode, and is valid
+while they are unchanged: reading it needs no YAML parser, and a manual edit takes effect at once.
 """
 
 from __future__ import annotations
@@ -22,9 +22,9 @@ Value = dict[str, "Any"]
 
 
 def read(path: Path) -> Value | None:
-    """The mapping in ``path``; None where there is no such file.
+    """The mapping in ``path``; None if the file does not exist.
 
-    Raises WorkspaceException, naming file and line, where it is no YAML mapping.
+    Raises WorkspaceException, with file and line, if it is not a YAML mapping.
     """
     try:
         stamp = _stamp(path)
@@ -40,7 +40,7 @@ def read(path: Path) -> Value | None:
 
 
 def create(path: Path, value: Value) -> bool:
-    """Write ``value`` at ``path`` unless something stands there; True if it was this call's."""
+    """Write ``value`` to ``path`` unless it exists; True if this call created it."""
     data = _text(value)
     path.parent.mkdir(parents=True, exist_ok=True)
     if not files.publish(path, data):
@@ -50,7 +50,7 @@ def create(path: Path, value: Value) -> bool:
 
 
 def replace(path: Path, value: Value) -> None:
-    """Write ``value`` at ``path``, in place of what stood there."""
+    """Write ``value`` to ``path``, replacing any existing file."""
     data = _text(value)
     path.parent.mkdir(parents=True, exist_ok=True)
     files.write_atomic(path, data)
@@ -58,13 +58,13 @@ def replace(path: Path, value: Value) -> None:
 
 
 def remove(path: Path) -> None:
-    """Remove the file, if it is there, and its copy."""
+    """Remove the file and its copy if they exist."""
     path.unlink(missing_ok=True)
     Path(_copy_of(path)).unlink(missing_ok=True)
 
 
 def plain(value: Value) -> Value:
-    """``value`` as it comes back from a file: JSON values only, tuples as lists."""
+    """``value`` as it would be read from a file: JSON values only, tuples as lists."""
     made: Value = json.loads(json.dumps(value))
     return made
 
@@ -79,7 +79,7 @@ def _stamp(path: Path) -> list[int]:
 
 
 def _copy_if_ours(path: Path, data: bytes, value: Value) -> None:
-    """Copy what was just written, unless somebody else has written since."""
+    """Update the copy, unless another process has rewritten the file."""
     try:
         stamp = _stamp(path)
         if path.read_bytes() != data:
@@ -93,7 +93,7 @@ def _write_copy(path: Path, stamp: list[int], value: Value) -> None:
     try:
         files.write_atomic(_copy_of(path), files.to_json({"of": stamp, "value": value}))
     except OSError:
-        pass  # a workspace that may only be read: then the YAML is read each time
+        pass  # a read-only workspace: the YAML is parsed each time
 
 
 def _text(value: Value) -> bytes:
@@ -134,7 +134,7 @@ def _article(value: object) -> str:
 
 
 def _loader() -> Any:
-    """YAML's safe loader, but a date stays the text that it is: all values are JSON values."""
+    """YAML's safe loader, but dates stay text, so that all values are JSON values."""
     import yaml
 
     class Loader(yaml.SafeLoader):
@@ -147,9 +147,9 @@ def _loader() -> Any:
 
 
 def file_name(name: str) -> str:
-    """``name`` as the name of a file on any system; different names give different ones.
+    """``name`` encoded as a file name that is valid on any system; unique for each name.
 
-    Raises WorkspaceException for a name that is empty or longer than 200 bytes.
+    Raises WorkspaceException if ``name`` is empty or longer than 200 bytes.
     """
     if not name or len(name.encode("utf-8", "replace")) > 200:
         raise WorkspaceException(f"Invalid name {name[:50]!r}: it must have 1 to 200 characters.")
@@ -175,7 +175,7 @@ def name_of(encoded: str) -> str:
 
 
 _ODD = "[\x85\u2028\u2029\ufeff\ud800-\udfff]"
-"""What YAML takes for a line's end, or UTF-8 cannot hold: written with backslashes."""
+"""Characters that YAML reads as line breaks or UTF-8 cannot encode: written as escapes."""
 _UNSAFE = frozenset('/\\:*?"<>|%')
 _RESERVED = frozenset(
     ["CON", "PRN", "AUX", "NUL", *(f"{kind}{n}" for kind in ("COM", "LPT") for n in range(1, 10))]

@@ -1,4 +1,4 @@
-"""Several runs submitted together: one snapshot of each source, and one array where that fits."""
+"""Submits several runs together: one snapshot per source, and one job array if possible."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 
 def submit_all(submissions: list[Submission], workspace: Home) -> list[Path]:
-    """Write all of them down, then start them in their order, or queue them; their folders."""
+    """Record all runs, then start or queue them in order; returns their folders."""
     taken: dict[Path, Taken] = {}
     found: list[Path] = []
     written: list[Written] = []
@@ -39,9 +39,9 @@ def submit_all(submissions: list[Submission], workspace: Home) -> list[Path]:
 
 
 def start(workspace: Home, written: list[Written]) -> None:
-    """Start runs that are written down, in their order, or queue them; one array where it fits.
+    """Start or queue recorded runs in order, as one array if possible.
 
-    Raises ExperimentExecutionException when one is refused that has no company; the others go on.
+    Raises ExperimentExecutionException if a run outside an array is rejected; the others go on.
     """
     groups: dict[Any, list[Written]] = {}
     left = []
@@ -59,13 +59,13 @@ def start(workspace: Home, written: list[Written]) -> None:
         try:
             submit.start_or_queue(workspace, run)
         except ExperimentExecutionException as error:
-            refused.append(error)  # this one has failed, and the others have their own fate
+            refused.append(error)  # this run has failed; the others go on
     if refused:
         raise refused[0]
 
 
 def _together(workspace: Home, group: list[Written]) -> set[str]:
-    """Hand a group to its engine at once; the ids of those that it took."""
+    """Submit a group to its engine at once; returns the IDs of the submitted runs."""
     pairs = []
     for run in group:
         assert run.ready is not None
@@ -76,6 +76,6 @@ def _together(workspace: Home, group: list[Written]) -> set[str]:
     try:
         return {job.id for job in engine.submit_together(pairs)}
     except (ExperimentExecutionException, OSError):
-        # it tries them one by one, and tells what stands in the way
+        # the runner tries them one by one, and reports problems
         workers.ensure_runner(workspace)
         return {run.job.id for run in group}

@@ -1,4 +1,4 @@
-"""One piece of a job's data, whichever object of the SDK it came from."""
+"""One input or output of a job, whichever SDK object it came from."""
 
 from __future__ import annotations
 
@@ -31,16 +31,16 @@ if TYPE_CHECKING:
 else:
     Protocol = object
 
-#: kinds of datastores that can only be read, and those that cannot be reached at all
+#: datastore kinds that are read-only, and those that are not supported at all
 _READ_ONLY = ("HTTP",)
 _UNREACHABLE = ("AzureFile",)
 
 
 class Bound(Protocol):
-    """What the submission asks of a piece of data.
+    """An input or output, as the submission uses it.
 
-    ``name`` becomes a variable's; ``what`` says it in a sentence; ``path_on_compute`` is the place
-    on the node that was asked for, or None, and ``is_link`` whether that becomes a link.
+    ``name`` becomes the name of a variable; ``label`` is for messages; ``path_on_compute`` is the
+    requested path on the node, or None, and ``is_link`` whether it becomes a link.
     """
 
     name: str
@@ -53,22 +53,22 @@ class Bound(Protocol):
         """How people are told of it."""
 
     def same(self, other: Bound) -> bool:
-        """Whether ``other`` means the same."""
+        """Whether ``other`` refers to the same data."""
 
     def check(self, home: Home) -> None:
-        """Raise for the first thing that is wrong; nothing is written."""
+        """Raise for the first problem; writes nothing."""
 
     def stores(self, home: Home) -> list[Store]:
-        """The stores that it lies in."""
+        """The stores that hold it."""
 
     def notes(self, here: bool) -> list[str]:
-        """What is worth a word before the job starts."""
+        """Notes for the user before the job starts."""
 
     def described(self, home: Home) -> dict[str, Any]:
         """The JSON value for ``JobSpec.data``, without the list of files."""
 
     def pinned(self, home: Home) -> dict[str, Any]:
-        """The JSON value for ``JobSpec.data``, with the very files that are meant."""
+        """The JSON value for ``JobSpec.data``, with the exact files."""
 
 
 class BoundDataset:
@@ -102,7 +102,7 @@ class BoundDataset:
         return ways[0] == ways[1]
 
     def check(self, home: Home) -> None:
-        """See that its datastores are this workspace's and that each source finds something."""
+        """Check that its datastores are this workspace's and that each source matches files."""
         dataset = self.config.dataset
         if self.config.mode in (MOUNT, DOWNLOAD) and dataset.kind != "file":
             raise DatasetValidationError(
@@ -119,7 +119,7 @@ class BoundDataset:
             )
 
     def stores(self, home: Home) -> list[Store]:
-        """Those of its sources."""
+        """The stores of its sources."""
         return [source.place.store() for source in self.config.dataset._content.sources]
 
     def notes(self, here: bool) -> list[str]:
@@ -127,7 +127,7 @@ class BoundDataset:
         return _mount_notes(self.what, self.config.mode, self.config.dataset._content, here)
 
     def described(self, home: Home) -> dict[str, Any]:
-        """The input's way, and its dataset in words."""
+        """The input's settings, and its dataset in words."""
         config = self.config
         return {
             "name": self.name,
@@ -139,12 +139,12 @@ class BoundDataset:
         }
 
     def pinned(self, home: Home) -> dict[str, Any]:
-        """The input's way, and its dataset, pinned."""
+        """The input's settings, and its dataset, pinned."""
         return {**self.described(home), "dataset": self.config.dataset.pin(home)}
 
 
 class BoundReference:
-    """A path on a datastore as an input: what DataReference and DataPath stand for."""
+    """A path on a datastore as an input, from a DataReference or DataPath."""
 
     is_output = False
 
@@ -156,7 +156,7 @@ class BoundReference:
 
     @staticmethod
     def of(reference: DataReference) -> Bound:
-        """The piece of data that ``reference`` is: an output where it uploads."""
+        """The input for ``reference``, or an output if its mode is upload."""
         if reference.mode == UPLOAD:
             return BoundOutput(_upload(reference))
         return BoundReference(reference)
@@ -173,18 +173,18 @@ class BoundReference:
 
     @property
     def is_live(self) -> bool:
-        """Whether it is a local folder as it is: linked, and written to through the link."""
+        """Whether it is a local folder that is linked, so that writes go through the link."""
         folder = self.reference.datastore.store.folder
         return folder is not None and self.reference.mode == MOUNT and not is_pattern(self.path)
 
     def same(self, other: Bound) -> bool:
-        """Whether ``other`` is the same place in the same mode."""
+        """Whether ``other`` is the same path in the same mode."""
         if not isinstance(other, BoundReference):
             return False
         return self.described_plain() == other.described_plain()
 
     def check(self, home: Home) -> None:
-        """See that the datastore is this workspace's, and that something is there to be read."""
+        """Check that the datastore is this workspace's, and that there is something to read."""
         store = self.reference.datastore
         check_datastore(store, home)
         if self.is_live:
@@ -196,7 +196,7 @@ class BoundReference:
         Content([self._source()]).check()
 
     def stores(self, home: Home) -> list[Store]:
-        """Its datastore's."""
+        """The store of its datastore."""
         return [self.reference.datastore.store]
 
     def notes(self, here: bool) -> list[str]:
@@ -224,7 +224,7 @@ class BoundReference:
         return {**plain, "what": f"{self.path or 'all'} of {plain['datastore']}"}
 
     def pinned(self, home: Home) -> dict[str, Any]:
-        """The same; where files are brought here, which ones."""
+        """The reference; if its files are downloaded or mounted, with the exact files."""
         found = self.described(home)
         if not self.is_live:
             found["dataset"] = FileDataset(Content([self._source()])).pin(home)
@@ -250,7 +250,7 @@ class BoundOutput:
         return f"output {self.name!r}"
 
     def same(self, other: Bound) -> bool:
-        """Whether ``other`` is this very output."""
+        """Whether ``other`` is the same output."""
         return isinstance(other, BoundOutput) and vars(self.config) == vars(other.config)
 
     def _datastore(self, home: Home) -> AbstractDatastore:
@@ -259,11 +259,11 @@ class BoundOutput:
         return datastore_classes.get(home, datastore_records.default(home))
 
     def stores(self, home: Home) -> list[Store]:
-        """That of its destination."""
+        """The store of its destination."""
         return [self._datastore(home).store]
 
     def check(self, home: Home) -> None:
-        """See that its datastore is this workspace's and can be written."""
+        """Check that its datastore is this workspace's and writable."""
         store = self._datastore(home)
         check_datastore(store, home)
         if store.kind in _READ_ONLY:
@@ -276,11 +276,11 @@ class BoundOutput:
             )
 
     def notes(self, here: bool) -> list[str]:
-        """Nothing is worth a word."""
+        """None."""
         return []
 
     def described(self, home: Home) -> dict[str, Any]:
-        """The output's way; ``{run-id}`` in its path is filled in on the node."""
+        """The output's settings; ``{run-id}`` in its path is filled in on the node."""
         store = self._datastore(home)
         path = self.config.destination[1] if self.config.destination else _DEFAULT_PATH
         config = self.config
@@ -296,7 +296,7 @@ class BoundOutput:
         }
 
     def pinned(self, home: Home) -> dict[str, Any]:
-        """The same."""
+        """The output's settings; there is nothing to pin."""
         return self.described(home)
 
 
@@ -321,14 +321,14 @@ def _upload(reference: DataReference) -> OutputFileDatasetConfig:
 
 
 def check_places(content: Content, home: Home) -> None:
-    """See that every datastore of ``content`` is one of the workspace."""
+    """Check that every datastore of ``content`` is one of the workspace's."""
     for source in content.sources:
         if source.place.datastore is not None:
             check_datastore(source.place.datastore, home)
 
 
 def check_datastore(store: AbstractDatastore, home: Home) -> None:
-    """Raise DatastoreException unless ``store`` is known to the workspace, with these settings."""
+    """Raise DatastoreException unless the workspace has ``store`` with the same settings."""
     there = datastore_classes.get(home, store.name)
     if there.record() != store.record():
         raise DatastoreException(
@@ -336,4 +336,4 @@ def check_datastore(store: AbstractDatastore, home: Home) -> None:
             "Register yours in this workspace under another name.",
         )
     if store.kind in _UNREACHABLE:
-        _ = store.store  # raises, and says what to do
+        _ = store.store  # raises with a hint

@@ -1,4 +1,4 @@
-"""Checks of a submission: every reason why it is refused, before anything is written."""
+"""Checks a submission and reports every problem before anything is written."""
 
 from __future__ import annotations
 
@@ -38,12 +38,12 @@ _EXPERIMENT = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,254}")
 
 
 class Origin(Value):
-    """What a submission takes from where it is made, beside the job's description.
+    """What a submission takes from its caller, beside the job's description.
 
-    ``interpreter`` runs the job when no environment is given (default: this process's own);
-    ``variables`` come last, over the environment's; ``passed`` are names that the job takes from
-    the submitting process; ``parent`` is the id of the run that submits, ``rerun_of`` of the one
-    that is repeated. ``pins``: what becomes of those that cannot be had (EnvironmentSpec).
+    ``interpreter`` runs the job if no environment is given (default: this process's own);
+    ``variables`` override the environment's; ``passed`` are variables that the job inherits from
+    the submitting process; ``parent`` is the ID of the run that submits. ``pins`` says what to do
+    about unavailable pins (EnvironmentSpec).
     """
 
     interpreter: str | None = None
@@ -56,10 +56,10 @@ class Origin(Value):
 
 
 class Submission(Value, frozen=False):
-    """A job that may be submitted: checked, with its engine and what is worth a word.
+    """A checked job, ready to submit, with its engine and warnings.
 
-    ``data`` fixes which files the job means when it is submitted; None where it names no data.
-    ``before`` is what the job goes on from, or None.
+    ``data`` pins the job's files at submission; None if it uses no data. ``resume_source`` is what
+    the job resumes from, or None.
     """
 
     job: JobSpec
@@ -78,9 +78,9 @@ def check(
     tags: Mapping[str, Any] | None = None,
     origin: Origin | None = None,
 ) -> Submission:
-    """The job that ``config`` describes, complete but for its snapshot; nothing is written.
+    """The job that ``config`` describes, without its snapshot; writes nothing.
 
-    Raises RunConfigurationException with every reason why it cannot be submitted.
+    Raises RunConfigurationException with every problem if it cannot be submitted.
     """
     origin = origin or Origin()
     data = data_binding.Binder(config, workspace) if checks.names_data(config) else None
@@ -95,7 +95,7 @@ def check(
     interpreter = (engine and engine.interpreter()) or origin.interpreter
     environment, notes = resolve_environment.placed(described, interpreter, origin.pins, engine)
     with vault.of_workspace(workspace.id):
-        reasons += [] if elsewhere else environments.check(environment)  # else it is checked there
+        reasons += [] if elsewhere else environments.check(environment)  # else remotely
     reasons += [
         f"the passed-through variable {name} is not set"
         for name in origin.passed
@@ -122,13 +122,13 @@ def check(
 
 
 def source_folder(path: str | os.PathLike[str]) -> Path:
-    """The absolute path of a source directory; links in it are kept unless it goes up (``..``)."""
+    """The absolute path of a source directory; links are resolved only if it contains ``..``."""
     found = Path(path).absolute()
     return Path(os.path.realpath(found)) if os.pardir in found.parts else found
 
 
 def experiment_problems(name: object) -> list[str]:
-    """Why ``name`` is no name for an experiment; empty when it is one."""
+    """Why ``name`` is not a valid experiment name; empty if it is."""
     if isinstance(name, str) and _EXPERIMENT.fullmatch(name):
         return []
     return [

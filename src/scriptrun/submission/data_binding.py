@@ -1,8 +1,8 @@
-"""What data a job asks for: from its arguments, variables and run configuration to JobSpec.data.
+"""The data a job uses: from its arguments, variables and run configuration to JobSpec.data.
 
-Loaded only for jobs that name data. ``Binder.resolve`` gives a data object its place in the
-arguments, ``$AZUREML_DATAREFERENCE_<name>``, which becomes a path on the node. ``problems`` says
-all that is wrong; ``pinned`` fixes which files are meant, once nothing is.
+Loaded only for jobs with data. ``DataBinding.resolve`` replaces a data object in the arguments by
+``$AZUREML_DATAREFERENCE_<name>``, which becomes a path on the node. ``problems`` lists all
+problems; if there are none, ``pinned`` pins the exact files.
 """
 
 from __future__ import annotations
@@ -31,17 +31,17 @@ if TYPE_CHECKING:
     from scriptrun.registry.workspace_files import Home
 
 PREFIX = "AZUREML_DATAREFERENCE_"
-#: what a run that goes on from another's files gets them under, as in the SDK v1
+#: the data name of the files that a run resumes from, as in the SDK v1
 RESUME = "MODEL_LOCATION"
 #: how arguments in a .runconfig name an input and an output of its sections data and outputData
 _WRITTEN = ("DatasetConsumptionConfig", "DatasetOutputConfig")
 _NAMED = re.compile(rf"\$\{{?{PREFIX}(\w+)")
-#: what no input or output may be called, for it becomes a variable
+#: names that inputs and outputs may not have, as they become variables
 _TAKEN = ("PATH", "HOME", "USER", "SHELL", "PYTHONPATH", "PYTHONHOME", "LD_LIBRARY_PATH")
 
 
 class Binder:
-    """The data of one submission; ``wrong`` collects what cannot be understood."""
+    """The data of one submission; ``wrong`` collects what could not be read."""
 
     def __init__(self, config: ScriptRunConfig, workspace: Home) -> None:
         self._workspace = workspace
@@ -54,7 +54,7 @@ class Binder:
             self._add(BoundReference.of(_reference(config.resume_from, RESUME)))
 
     def resolve(self, value: object) -> str | None:
-        """What stands for ``value`` in the arguments; None for what is no data."""
+        """The placeholder for ``value`` in the arguments; None if it is not data."""
         if isinstance(value, str):
             return self._placeholder(value)
         if checks.is_plain(value):
@@ -68,15 +68,15 @@ class Binder:
         return self._texts[id(value)][1]
 
     def _placeholder(self, text: str) -> str | None:
-        """What stands for ``DatasetConsumptionConfig:NAME`` of a run configuration."""
+        """The placeholder for ``DatasetConsumptionConfig:NAME`` of a run configuration."""
         kind, _, name = text.partition(":")
         there = kind in _WRITTEN and name in self._bound
         return f"${PREFIX}{name}" if there else None
 
     def problems(self, here: bool, afar: bool = False) -> list[str]:
-        """All that is wrong with the data.
+        """Every problem with the data.
 
-        ``here``: the job runs on this machine; ``afar``: where none of its directories are seen.
+        ``here``: the job runs on this machine; ``afar``: it cannot see this machine's directories.
         """
         found = list(self.wrong)
         if afar:
@@ -93,15 +93,15 @@ class Binder:
         return found + self._unknown()
 
     def notes(self, here: bool) -> list[str]:
-        """What is worth a word before the job starts."""
+        """Notes for the user before the job starts."""
         return [note for bound in self._bound.values() for note in bound.notes(here)]
 
     def described(self) -> dict[str, Any]:
-        """``JobSpec.data`` as far as it is known without listing anything."""
+        """``JobSpec.data`` as far as it is known without listing files."""
         return self._values(lambda bound: bound.described(self._workspace))
 
     def pinned(self) -> dict[str, Any]:
-        """``JobSpec.data``: with the very files that are meant. Lists go to the workspace."""
+        """``JobSpec.data`` with the exact files. Stores the file lists in the workspace."""
         return self._values(lambda bound: bound.pinned(self._workspace))
 
     def _values(self, value: Any) -> dict[str, Any]:
@@ -193,7 +193,7 @@ class Binder:
         return BoundOutput(made)
 
     def _unknown(self) -> list[str]:
-        """References in texts to data that the job does not have."""
+        """Problems for references to data that the job does not have."""
         found = []
         for text in _texts(self._config):
             for name in _NAMED.findall(text):
@@ -224,7 +224,7 @@ def _is_place(value: object) -> bool:
 
 
 def _reference(value: Any, name: str | None) -> DataReference:
-    """A data reference for ``value``, under ``name`` where that is given; all of a datastore."""
+    """A data reference for ``value``, named ``name`` if given; a datastore means all of it."""
     if isinstance(value, AbstractDatastore):
         value = value.as_mount()
     if isinstance(value, DataPath):
@@ -236,7 +236,7 @@ def _reference(value: Any, name: str | None) -> DataReference:
 
 
 def _texts(config: ScriptRunConfig) -> list[str]:
-    """All texts of the job in which data may be referred to."""
+    """All strings of the job that may refer to data."""
     found: list[Any] = []
     for values in (checks.arguments(config), checks.chosen(config)[1]):
         found += values if isinstance(values, list | tuple) else [values]
@@ -245,14 +245,14 @@ def _texts(config: ScriptRunConfig) -> list[str]:
 
 
 def _not_there(bound: Bound, home: Home) -> str:
-    """Why the data cannot be had where no directory of this machine is seen; "" for no reason."""
+    """Why a remote machine cannot access the data; "" if it can."""
     try:
         names = [store.name for store in bound.stores(home) if store.folder is not None]
     except ScriptrunError:
-        return ""  # told by ``check``
+        return ""  # reported by ``check``
     if not names:
         return ""
-    # a path that was given as it is has no datastore of its own
+    # a plain path has no datastore of its own
     said = "is on this machine" if names[0] == HERE else f"is in {names[0]!r}, on this machine"
     return (
         f"{bound.what} {said}, which the compute target cannot access; copy the files to storage "
@@ -261,7 +261,7 @@ def _not_there(bound: Bound, home: Home) -> str:
 
 
 def _place_problems(bound: Bound, here: bool) -> list[str]:
-    """Why the place that was asked for cannot be had; ``here``: it is on this machine."""
+    """Why the requested path cannot be used; ``here``: it is on this machine."""
     asked = bound.path_on_compute
     if asked and not os.path.isabs(asked) and os.pardir in Path(asked).parts:
         return [f"{bound.what} requests the path {asked!r}, which is outside the working directory"]

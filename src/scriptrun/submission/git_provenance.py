@@ -1,4 +1,4 @@
-"""Where the source came from: git's facts, kept as the properties that the SDK v1 gave them."""
+"""Git provenance of the source, recorded under the SDK v1's property names."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ PATIENCE = 20.0
 
 
 class GitFacts:
-    """Asks git about ``source`` in the background, so that the snapshot is taken meanwhile."""
+    """Runs git in ``source`` in the background while the snapshot is taken."""
 
     def __init__(self, source: Path) -> None:
         self._process: Any = None
@@ -107,7 +107,7 @@ def _origin_url(root: Path) -> str:
 
 
 def _git_folder(root: Path) -> Path:
-    """Where git keeps the repository's settings: elsewhere for a work tree beside the first one."""
+    """The folder with the repository's config; for a linked work tree, the main repository's."""
     place = root / ".git"
     if place.is_dir():
         return place

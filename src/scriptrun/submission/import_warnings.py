@@ -1,4 +1,4 @@
-"""What is worth a word about a submitted job, and never stands in its way."""
+"""Warnings about a submitted job's imports; they never block it."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 
 def missing_imports(job: JobSpec, ready: Ready | None) -> list[str]:
-    """A word for every module that the script imports and the environment does not hold."""
+    """A warning for every module that the script imports and the environment lacks."""
     if not job.script or not job.snapshot or job.environment.container:
         return []
     try:

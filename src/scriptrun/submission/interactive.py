@@ -27,7 +27,7 @@ def begin(
     display_name: str = "",
     parent: JobSpec | None = None,
 ) -> Path:
-    """Make a run of this process and return its folder."""
+    """Start a run of this process and return its folder."""
     snapshot, properties = None, {}
     remarks: tuple[str, ...] = ()
     if source is not None:

@@ -1,4 +1,4 @@
-"""Going on from another run: the path of its outputs, as the job that starts will see it."""
+"""Resuming from another run: the path of its outputs, as the new job sees it."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ ARGUMENTS = ("--resume-from", f"${VARIABLE}")
 
 
 def problems(before: object, target: Target) -> list[str]:
-    """Why a job on ``target`` cannot go on from ``before``: a Run, a DataPath, a path, or None."""
+    """Why a job on ``target`` cannot resume from ``before``: a Run, DataPath, path, or None."""
     if before is None or isinstance(before, str | os.PathLike):
         return []
     if hasattr(before, "get_metrics"):
@@ -32,7 +32,7 @@ def problems(before: object, target: Target) -> list[str]:
 
 
 def lies_elsewhere(run: Any, target: Target) -> list[str]:
-    """The reason why the run's outputs cannot be had on ``target``; empty where they can."""
+    """Why the run's outputs are not accessible on ``target``; empty if they are."""
     elsewhere = remote.of(target)
     if elsewhere is None and compute_targets.engine_of(target).traits.shared_files:
         return []
@@ -45,7 +45,7 @@ def lies_elsewhere(run: Any, target: Target) -> list[str]:
 
 
 def data_of(before: Any, target: Target) -> dict[str, Any]:
-    """What the job's data says of it; a DataPath is brought as data are."""
+    """The entry for the job's data; empty for a DataPath, which is an ordinary input."""
     if before is None or hasattr(before, "path_on_datastore"):
         return {}
     if hasattr(before, "get_metrics"):
@@ -62,7 +62,7 @@ def outputs_of(job: JobSpec, folder: Path, target: Target) -> str:
 
 
 def bring(job: JobSpec, folder: Path, target: Target) -> None:
-    """Fetch the run's outputs, where they are on another host and the jobs will not be."""
+    """Fetch the run's outputs if they are on another host and ``target`` is not."""
     there = remote.home(folder, job)
     if there is not None and remote.of(target) is None:
         names = [each for each in mirror.names(folder, there) if each.startswith("outputs/")]

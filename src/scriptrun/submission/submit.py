@@ -1,7 +1,7 @@
-"""One submission, a straight line: check, snapshot, plan, write down, start.
+"""One submission, step by step: check, snapshot, plan, record, start.
 
-All that can be known is refused before anything is written; what is only worth a word becomes a
-warning of the run.
+All detectable problems are reported before anything is written; minor ones become warnings of the
+run.
 """
 
 from __future__ import annotations
@@ -50,18 +50,18 @@ else:
     import_warnings = later("scriptrun.submission.import_warnings")
 
 
-#: a snapshot, and what git says of the source
+#: a snapshot, and the source's git properties
 Taken = tuple[snapshots.Snapshot, dict[str, str]]
 
 
-#: what a ScriptRunConfig's ``submitter`` has, beside ``start``
+#: part of the ``submitter`` interface of a ScriptRunConfig, with ``start``
 check = checks.check
 
 
 def start(
     config: ScriptRunConfig, workspace: Home, submission: Submission, origin: object = None
 ) -> Path:
-    """Start the checked ``submission``; the run's folder. ``config`` and ``origin`` count no more.
+    """Submit the checked ``submission``; returns its folder. Ignores ``config`` and ``origin``.
 
     (Each kind of config names a module with ``check`` and ``start`` as its ``submitter``.)
     """
@@ -69,14 +69,14 @@ def start(
 
 
 def submit(submission: Submission, workspace: Home) -> Path:
-    """Take the snapshot, write the run down and start it, or queue it; return the run's folder."""
+    """Take the snapshot, record the run and start or queue it; returns the run's folder."""
     return record(complete(submission, workspace), workspace, submission.warnings)
 
 
 def complete(
     submission: Submission, workspace: Home, taken: dict[Path, Taken] | None = None
 ) -> JobSpec:
-    """The job with its snapshot and its data's lists; ``taken`` keeps snapshots for the next."""
+    """The job with its snapshot and pinned data; ``taken`` caches snapshots for the next job."""
     job = submission.job
     if hasattr(submission.before, "get_metrics"):
         resume_from.bring(submission.before.job, submission.before.path, job.target)
@@ -88,7 +88,7 @@ def complete(
         return job
     found = (taken or {}).get(submission.source)
     if found is None:
-        git = git_provenance.GitFacts(submission.source)  # asked while the snapshot is taken
+        git = git_provenance.GitFacts(submission.source)  # runs while the snapshot is taken
         snapshot = snapshots.take(workspace.snapshots_folder, submission.source)
         found = snapshot, git.properties()
         if taken is not None:
@@ -100,7 +100,7 @@ def complete(
 
 
 def _gives_passwords(environment: EnvironmentSpec) -> bool:
-    """Whether the code may have given passwords, of a registry or of indexes."""
+    """Whether the environment may contain passwords, of a registry or of package indexes."""
     lines = (*environment.pip_options, *environment.pip)
     named = any("${secret:login-" in line for line in lines)
     return named or bool(environment.docker.get("registry"))
@@ -112,9 +112,9 @@ def record(
     warnings: list[str],
     lock: dict[str, Any] | None = None,
 ) -> Path:
-    """Write ``job`` down as a run and start it, or queue it; return the run's folder.
+    """Record ``job`` as a run and start or queue it; returns the run's folder.
 
-    ``lock`` (that of an earlier run) is what its environment shall be locked to.
+    ``lock`` is an earlier run's lockfile, to use for its environment.
     """
     elsewhere = remote.of(job.target)
     if elsewhere is not None:
@@ -126,7 +126,7 @@ def record(
 
 
 class Written(Value):
-    """A run that is written down and not started yet."""
+    """A run that is recorded but not started yet."""
 
     job: JobSpec
     folder: Path
@@ -141,9 +141,9 @@ def write_down(
     lock: dict[str, Any] | None = None,
     ready: environments.Ready | None = None,
 ) -> Written:
-    """Write ``job`` down as a run that waits. Raises WorkspaceException; then nothing is left.
+    """Record ``job`` as a queued run. If that raises WorkspaceException, nothing is left of it.
 
-    ``ready`` is its environment, where that was looked for already.
+    ``ready`` is its environment if it was looked up already.
     """
     if ready is None:
         cache = resolve_environment.cache_folder_of(job.target, workspace)
@@ -171,7 +171,7 @@ def write_down(
 def _remark(
     job: JobSpec, folder: Path, ready: environments.Ready | None, warnings: list[str]
 ) -> None:
-    """Look for what is worth a word once the run is on its way: that must not keep it waiting."""
+    """Add warnings once the run has been submitted, so that they do not delay it."""
     found = import_warnings.missing_imports(job, ready)
     if found:
         writer = later_writer(folder, "remarks")
@@ -206,7 +206,7 @@ def start_or_queue(workspace: Home, run: Written) -> None:
             start_run.start(workspace, run.job, run.folder, run.ready, run.ticket)
             return
         except (NoRoom, NoAnswer, OSError):
-            pass  # the runner tries again, and tells what stands in the way
+            pass  # the runner tries again, and reports problems
         except ExperimentExecutionException as error:
             unstarted.end_failed(run.folder, error.message)
             tickets.drop(run.ticket.path)

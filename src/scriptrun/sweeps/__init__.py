@@ -1,1 +1,1 @@
-"""Sweeps: one job run many times with other parameters, by a driver that may die at any moment."""
+"""Sweeps: run one job many times with different parameters, with a crash-safe driver."""

@@ -1,4 +1,4 @@
-"""The runs of a sweep that have not ended: what is seen of them, and stopping them early."""
+"""A sweep's runs that have not ended: poll their states and metrics, and stop them early."""
 
 from __future__ import annotations
 
@@ -26,17 +26,17 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
 
-#: seconds between two looks at the whole state of all runs: here, on a cluster, behind ssh (where
-#: nothing else tells of an end: at first, and as it grows while none has begun or ended)
+#: seconds between full polls of runs on another host: the minimum, and the maximum to which it
+#: grows while no run starts or ends
 SETTLE_REMOTE = (1.0, 10.0)
-#: seconds between two looks at their metrics
+#: seconds between polls of the metrics
 METRICS = 0.2
-#: seconds between two looks whether a run has ended: at least, and at most
+#: minimum and maximum seconds between polls for ended runs
 FAST, SLOW = 0.02, 0.2
 
 
 class Flight:
-    """The runs that are in the journal and have not ended there: ``live``, by their numbers."""
+    """The runs that have not ended according to the journal: ``live``, by number."""
 
     def __init__(
         self,
@@ -62,7 +62,7 @@ class Flight:
         self.remember(each for each in journal.children.values() if each.is_over)
 
     def remember(self, ended: Iterable[Child]) -> None:
-        """Let the policy compare with runs that have ended."""
+        """Add the values of runs that have ended, for the policy to compare with."""
         if not early_stopping.watches(self.policy):
             return
         for child in ended:
@@ -70,7 +70,7 @@ class Flight:
             self.reports[child.id] = children.values_of(folder, self.sweep.metric)
 
     def queue_here(self) -> None:
-        """Let the runs wait here, once, that another host's driver has left waiting there."""
+        """Queue the waiting runs of another host's driver on this host; only once."""
         if self._inherited or self._is_remote:
             return
         for child in self.live.values():
@@ -80,7 +80,7 @@ class Flight:
         self._inherited = True
 
     def unsubmitted(self) -> list[Child]:
-        """The points that are written down and have no run: a driver died in between."""
+        """The points in the journal without a run, left by a driver that died in between."""
         found = [child for n, child in self.live.items() if n not in self._jobs]
         lacking = []
         for child in found:
@@ -92,7 +92,7 @@ class Flight:
         return lacking
 
     def lacks_any(self) -> bool:
-        """Whether a point is written down and has no run."""
+        """Whether a point in the journal has no run."""
         return any(
             number not in self._jobs
             and not (child.folder(self.home.runs_folder) / "job.json").exists()
@@ -100,7 +100,7 @@ class Flight:
         )
 
     def not_begun(self) -> int:
-        """How many runs wait for a slot of this machine."""
+        """The number of runs that wait for a slot on this machine."""
         if self.launching.forks:
             return len(self.launching.parked)
         return sum(
@@ -109,14 +109,14 @@ class Flight:
         )
 
     def begun(self) -> set[int]:
-        """The numbers of those that no longer wait, as a whole look at all tells."""
+        """The numbers of the runs that no longer wait, from a full poll."""
         poll_round = PollRound()
         found = {n: self._status(n, child, True, poll_round) for n, child in self.live.items()}
         waiting = (states.NOT_STARTED, states.QUEUED)
         return {n for n, status in found.items() if status and status.state not in waiting}
 
     def look(self) -> list[Child]:
-        """See what ended, write it down, and stop what the policy says; what has ended."""
+        """Record the runs that ended, apply the policy, and return the ended runs."""
         self._reap()
         now, over = time.monotonic(), []
         due = now - self._settled >= self._settle_every(now)
@@ -149,13 +149,13 @@ class Flight:
 
     @property
     def _is_remote(self) -> bool:
-        """Whether the runs are on another host, whose queue they wait in."""
+        """Whether the runs wait in another host's queue."""
         return remote.of(self._target) is not None
 
     def pause(self) -> float:
-        """Seconds to the next look; the end of a run that this process forked wakes it anyway.
+        """Seconds to the next poll; the end of a run that this process forked wakes it earlier.
 
-        Others are looked at four times in the mean life of a run.
+        Other runs are polled four times in the mean duration of a run.
         """
         if len(self.launching.own) >= len(self.live):
             return SLOW
@@ -177,9 +177,9 @@ class Flight:
     def _status(
         self, number: int, child: Child, due: bool, poll_round: PollRound
     ) -> run_state.Status | None:
-        """How it stands: by its result, or where a whole look is ``due`` by all evidence.
+        """The run's status: from its result only, or from all evidence if ``due``.
 
-        The slot of a run that this process forked is free once its guard is gone.
+        A run that this process forked frees its slot when its guard exits.
         """
         folder = child.folder(self.home.runs_folder)
         job = self._jobs.get(number) or run_folder.read_job(folder)
@@ -216,7 +216,7 @@ class Flight:
         self.log.say(f"{child.id} is {child.state}{why}{told}")
 
     def _apply_policy(self) -> None:
-        """Read what all have logged since the last look, and stop those that are not worth it."""
+        """Read the values logged since the last poll, and stop runs according to the policy."""
         living = list(self.live.values())
         news = {child.id: self._hear(child) for child in living}
         reached = {
@@ -227,7 +227,7 @@ class Flight:
                 self._judge(child, *news[child.id], sorted(reached))
 
     def _hear(self, child: Child) -> tuple[int, int]:
-        """How many values of the metric the run had logged, and how many it has now."""
+        """The number of metric values at the last poll, and now."""
         folder = child.folder(self.home.runs_folder)
         if child.number not in self._values:
             self._values[child.number] = children.Values(folder, self.sweep.metric)
@@ -237,7 +237,7 @@ class Flight:
         return before, len(values)
 
     def _judge(self, child: Child, before: int, now: int, reached: list[int]) -> None:
-        """Apply the policy at the intervals ``reached`` by any run, as far as this one has come."""
+        """Apply the policy to a run at all ``reached`` intervals that it has values for."""
         own = set(early_stopping.due(self.policy, before, now))
         for interval in reached:
             again = interval not in own
@@ -251,7 +251,7 @@ class Flight:
                 return
 
     def stop(self, child: Child, reason: str) -> None:
-        """Ask for a run to end, and say why."""
+        """Cancel a run, with the reason."""
         if child.number in self._stopped:
             return
         folder = child.folder(self.home.runs_folder)
@@ -262,7 +262,7 @@ class Flight:
         self._stopped[child.number] = reason
 
     def stop_all(self, reason: str) -> None:
-        """Ask for all runs to end; a point whose run was never submitted ends at once."""
+        """Cancel all runs; a point whose run was never submitted ends at once."""
         for child in self.unsubmitted():
             child.state, child.reason = states.CANCELED, reason
             self.journal.end(child)
@@ -272,7 +272,7 @@ class Flight:
 
 
 def stop(home: Workspace, folder: Path, job: JobSpec, reason: str) -> None:
-    """Ask for a run to end, with the reason that its result will give."""
+    """Cancel a run, with the reason for its result."""
     if remote.of(job.target) is None:
         value = {**identity.of_process(), "reason": reason}
         files.publish(str(folder / "cancel.json"), files.to_json(value))

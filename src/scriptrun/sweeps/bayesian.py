@@ -1,8 +1,8 @@
-"""Points where the runs so far promise most: Optuna's TPE, asked and told.
+"""Bayesian sampling with Optuna's TPE, through its ask-and-tell interface.
 
-The study lives in memory and is made again from the sweep's journal, which is the truth: a driver
-that was killed loses nothing. The sampler of each point is seeded with the point's number, so the
-same history gives the same point.
+The study is in memory and is rebuilt from the sweep's journal, so a killed driver loses nothing.
+The sampler of each point is seeded with the point's number, so the same history gives the same
+point.
 """
 
 from __future__ import annotations
@@ -19,12 +19,12 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
 
-#: a normal distribution is searched through its quantiles, which have bounds
+#: a normal distribution is searched through its quantiles, which are bounded
 _QUANTILES = 1e-6
 
 
 class Adviser:
-    """What has been seen of a space, and where to look next."""
+    """Samples points from a search space, given the results so far."""
 
     def __init__(self, space: Mapping[str, Any], seed: int, maximizes: bool) -> None:
         self._optuna = load()
@@ -35,7 +35,7 @@ class Adviser:
         self._distributions = {name: self._distribution(each) for name, each in space.items()}
 
     def ask(self, number: int) -> tuple[sweep_sampling.Point, dict[str, Any]]:
-        """The point ``number``, and the study's own numbers for it, which the journal keeps."""
+        """The point ``number``, and the study's raw parameters for it, stored in the journal."""
         seed = zlib.crc32(f"{self._seed}/{number}".encode())
         sampler = self._optuna.samplers.TPESampler(seed=seed, constant_liar=True)
         self._study.sampler = sampler
@@ -47,13 +47,13 @@ class Adviser:
     def begun(
         self, number: int, point: Mapping[str, Any], raw: Mapping[str, Any] | None = None
     ) -> None:
-        """Take in a point of the journal, whose run has not ended."""
+        """Add a point of the journal whose run has not ended."""
         place = self._add(point, raw, self._optuna.trial.TrialState.RUNNING, None)
         if place is not None:
             self._trials[number] = place
 
     def ended(self, number: int, best: float | None) -> None:
-        """Take in how a run ended: its best value, or None where it has none."""
+        """Add the result of a run: its best value, or None."""
         known = self._trials.pop(number, None)
         if known is None:
             return
@@ -63,7 +63,7 @@ class Adviser:
             self._study.tell(known, best)
 
     def elsewhere(self, point: Mapping[str, Any], best: float) -> None:
-        """Take in what a run of another sweep came to."""
+        """Add the result of a run of another sweep."""
         self._add(point, None, self._optuna.trial.TrialState.COMPLETE, best)
 
     def _add(
@@ -79,7 +79,7 @@ class Adviser:
                 state=state, params=params, distributions=self._distributions, value=best
             )
         except (KeyError, ValueError, TypeError):
-            return None  # a point of another sweep, which lies outside of this space
+            return None  # a point of another sweep, outside this search space
         self._study.add_trial(made)
         return len(self._study.get_trials(deepcopy=False)) - 1
 
@@ -97,7 +97,7 @@ class Adviser:
         return kinds.FloatDistribution(float(values[0]), float(values[1]))
 
     def _value(self, name: str, raw: Any) -> Any:
-        """What the script gets for the study's own number."""
+        """The parameter's value for the script, from the study's raw parameter."""
         kind, values = self._space[name]
         if kind == "choice":
             return next(each for each in values[0] if sweep_sampling.key({"": each}) == raw)
@@ -108,7 +108,7 @@ class Adviser:
         return sweep_sampling.shaped(kind, values, raw)
 
     def _raw(self, name: str, value: Any) -> Any:
-        """The study's own number for what the script got."""
+        """The study's raw parameter, from the value that the script got."""
         kind, values = self._space[name]
         if kind == "choice":
             return sweep_sampling.key({"": value})

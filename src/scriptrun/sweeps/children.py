@@ -1,4 +1,4 @@
-"""The runs of a sweep: the job of each, how it is submitted, and what is seen of its metric."""
+"""The child runs of a sweep: their jobs and their values of the primary metric."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 
 def job_of(template: JobSpec, parent: JobSpec, child: Child, outputs: str | None) -> JobSpec:
-    """The job of one point; ``outputs`` is the folder of the run that it goes on from."""
+    """The job of one point; ``outputs`` is the folder of the run that it resumes from."""
     words = arguments_of(child.parameters)
     data = template.data
     if outputs is not None:
@@ -50,7 +50,7 @@ def job_of(template: JobSpec, parent: JobSpec, child: Child, outputs: str | None
 
 
 def arguments_of(parameters: Mapping[str, Any]) -> list[str]:
-    """What the script gets: flag, value, flag, value."""
+    """The script's arguments: flag, value, flag, value."""
     return [
         word
         for name, value in parameters.items()
@@ -73,7 +73,7 @@ def _defined(
 
 
 def clear(workspace: Home, job: JobSpec) -> None:
-    """Take away what a driver left that was killed while it wrote this very run down."""
+    """Remove a partly written run that a killed driver left."""
     folder = workspace.runs_folder / job.created[:10] / job.id
     if not os.path.isdir(folder) or (folder / "job.json").exists():
         return
@@ -93,7 +93,7 @@ class Values:
         self.found: list[float] = []
 
     def poll(self) -> list[float]:
-        """All values so far, in order; each is an interval of the policies."""
+        """All values so far, in order; each is an interval for the policies."""
         for point in self._follower.poll():
             if point.name == self._name:
                 values = point.value if point.kind == "list" else [point.value]
@@ -102,7 +102,7 @@ class Values:
 
 
 def values_of(folder: Path, name: str) -> list[float]:
-    """All values of the metric ``name`` of a run, those that mlflow logged among them."""
+    """All values of the metric ``name`` of a run, including those logged with MLflow."""
     found = metrics.read(folder, name).get(name)
     values: list[Any] = found if isinstance(found, list) else [found]
     return [float(each) for each in values if _is_number(each)]

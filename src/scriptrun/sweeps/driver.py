@@ -1,8 +1,8 @@
-"""The driver of one sweep: a process of its own that makes points, starts runs and stops them.
+"""The driver of one sweep: a separate process that samples points, starts runs and stops them.
 
-It may be killed at any moment, and the next one goes on: the run folders and the journal are the
-truth, and a point is written down before its run is submitted. It has one thread, forks launchers
-as the runner does, and holds no slot of the machine.
+It can be killed at any time, and the next driver continues: the run folders and the journal are
+authoritative, and each point is journaled before its run is submitted. The driver has one thread,
+forks launchers as the runner does, and occupies no slot of the machine.
 """
 
 from __future__ import annotations
@@ -38,11 +38,12 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
 
-#: seconds after a disk that could not be written
+#: seconds to wait after a write error, such as a full disk
 PAUSE = 5.0
-#: how many runs may wait for a slot of this machine; how many of an adviser are alive elsewhere
+#: the maximum number of runs that wait for a local slot; of active remote runs with Bayesian
+#: sampling
 AHEAD, ADVISED = 2, 4
-#: how often a driver may break before the sweep is given up
+#: the number of driver crashes after which the sweep fails
 TRIES = 3
 
 
@@ -65,13 +66,13 @@ def main(root: str, run_id: str) -> None:
                 Driver(workspace, folder, lease).run()
             except Exception as error:
                 if not _give_up(folder, error):
-                    return  # its lease says on which host the next one begins
+                    return  # keep the lease: it names the host that the next driver runs on
             lease.release()
         ticket.unlink(missing_ok=True)
 
 
 def _lease(folder: Path) -> leases.Lease | None:
-    """The lease of driving; None where another host's driver has it, or this user may not."""
+    """The driver's lease; None if another host's driver has it, or it is not writable."""
     while True:
         try:
             return leases.inherit(ensure_driver.lease_of(folder), thread=False)
@@ -82,7 +83,7 @@ def _lease(folder: Path) -> leases.Lease | None:
 
 
 def _take_environment(environ: dict[str, str] | None) -> None:
-    """Runs inherit what the submitter of the sweep had; this process's own places stay."""
+    """Use the submitter's environment, but keep this process's ``SCRIPTRUN_`` variables."""
     if environ is None:
         return
     ours = {name: value for name, value in os.environ.items() if name.startswith("SCRIPTRUN_")}
@@ -91,7 +92,7 @@ def _take_environment(environ: dict[str, str] | None) -> None:
 
 
 def _give_up(folder: Path, error: Exception) -> bool:
-    """Write down why the driver broke; whether it did so too often, and the sweep has ended."""
+    """Log a crash of the driver; True if there were too many and the sweep has failed."""
     text = "".join(traceback.format_exception(error))
     Log(folder, "system_logs/driver.txt").say(text.rstrip())
     broke = folder / "system_logs" / "driver.txt"
@@ -106,7 +107,7 @@ def _give_up(folder: Path, error: Exception) -> bool:
 
 
 class Log:
-    """A log of the sweep, a line at a time, with the time; a full disk does not matter."""
+    """A log of the sweep with a timestamp on each line; write errors are ignored."""
 
     def __init__(self, folder: Path, name: str = record.LOG) -> None:
         self._path = folder / name
@@ -121,7 +122,7 @@ class Log:
 
 
 class Driver:
-    """One life of the driver."""
+    """Drives one sweep, from this process's start to its end."""
 
     def __init__(self, workspace: Workspace, folder: Path, lease: leases.Lease) -> None:
         self.workspace, self.folder, self.lease = workspace, folder, lease
@@ -132,7 +133,7 @@ class Driver:
         self.log = Log(folder)
         self.journal = Journal(folder).read()
         self.points = Points(workspace, job.id, self.sweep, self.journal)
-        forks = not self.points.is_advised  # Optuna brings NumPy, and that threads
+        forks = not self.points.is_advised  # Optuna loads NumPy, which starts threads
         if forks:
             local_engine.allow_fork()
             runner.make_forks_cheap()
@@ -144,7 +145,7 @@ class Driver:
         self.ending: termination.Ending | None = None
 
     def run(self) -> None:
-        """Drive the sweep to its end, or until another host's driver has taken it over."""
+        """Drive the sweep to its end, or until another host's driver takes over."""
         wake = processes.waker()
         while self.lease.beat():
             pause = self.flight.pause()
@@ -156,12 +157,12 @@ class Driver:
             except (OSError, WorkspaceException, Unreachable) as error:
                 self.journal.close()
                 self.log.say(f"waiting: {error}")
-                pause = PAUSE  # a full disk, say
+                pause = PAUSE  # e.g. a full disk
             processes.doze(wake, pause)
         self.log.say("stopping this driver: another host has taken over")
 
     def _begin(self) -> None:
-        """Open the attempt: its number, when it began, and the limits that stand."""
+        """Open the attempt: read its number, start time and the current limits."""
         self.attempt = (run_folder.attempts(self.folder) or [1])[-1]
         place = Path(results.attempt_folder(str(self.folder), self.attempt))
         begun = files.read_json(str(place / "begun.json"))
@@ -174,7 +175,7 @@ class Driver:
         self.changes, self.limits = record.limits(self.folder, self.sweep)
 
     def _round(self) -> bool:
-        """Look, stop, start; whether the sweep has ended."""
+        """Poll, stop and start runs; True if the sweep has ended."""
         over = self.flight.look()
         if not termination.all_fail(self):
             self.launching.retry()
@@ -186,14 +187,14 @@ class Driver:
             self.flight.stop_all(self.ending.reason.partition("\n")[0])
         elif termination.may_go_on(self):
             while self._fill():
-                pass  # there may be more room
+                pass  # until there is no capacity left
         if self.flight.live:
             return False
         ending = self.ending or termination.when_idle(self)
         return ending is not None and self._end(ending)
 
     def _fill(self) -> bool:
-        """Start what was written down and never submitted, then new points; False when none."""
+        """Start journaled points that were never submitted, then new ones; False if none."""
         if not self.lease.beat():
             return False
         waiting = self.flight.unsubmitted()
@@ -212,10 +213,11 @@ class Driver:
         return bool(waiting) and self.ending is None
 
     def _room(self) -> int:
-        """How many points may be made now.
+        """The number of runs that may be started now.
 
-        Here a few more than there are slots: the next then starts at once, and its point is chosen
-        late. Elsewhere as many as the sweep may have alive; for an adviser some must have ended.
+        On this machine a few more than there are slots, so that the next one starts at once but
+        its point is chosen late. Elsewhere the limit of active runs, less with Bayesian sampling,
+        which learns from runs that ended.
         """
         room = self.limits.at_once - len(self.flight.live)
         if compute_targets.engine_of(self.template.target).traits.here:
@@ -244,7 +246,7 @@ class Driver:
         return children.job_of(self.template, self.job, child, outputs)
 
     def _end(self, ending: termination.Ending) -> bool:
-        """Publish how the sweep ended; False where it was extended meanwhile."""
+        """Publish the sweep's result; False if it was extended in the meantime."""
         if record.limits(self.folder, self.sweep)[0] != self.changes:
             return False
         termination.leave_word(self, ending)

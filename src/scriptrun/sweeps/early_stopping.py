@@ -1,7 +1,7 @@
-"""Deciding, from the values that runs have logged so far, which of them shall stop.
+"""Decide which runs to stop early, from the values that all runs have logged so far.
 
-A report is the list of values of the primary metric that a run has logged; a policy is applied to a
-run at one interval, and compares it with all runs that have come as far.
+A report is the list of primary metric values that a run has logged. A policy applies to a run at
+one interval, and compares it with all runs that have reached the interval.
 """
 
 from __future__ import annotations
@@ -23,12 +23,12 @@ Reports = Mapping[str, Sequence[float]]
 
 
 def watches(policy: EarlyTerminationPolicy) -> bool:
-    """Whether the policy ever stops a run, so that metrics are to be read while runs live."""
+    """Whether the policy can stop runs, so that metrics must be read while runs are active."""
     return not isinstance(policy, NoTerminationPolicy)
 
 
 def due(policy: EarlyTerminationPolicy, before: int, now: int) -> list[int]:
-    """The intervals at which it applies to a run that had ``before`` values, and has ``now``."""
+    """The intervals to apply the policy at, for a run going from ``before`` to ``now`` values."""
     found = range(before + 1, now + 1)
     if isinstance(policy, AshaPolicy):
         return [each for each in found if _is_rung(policy, each)]
@@ -37,10 +37,10 @@ def due(policy: EarlyTerminationPolicy, before: int, now: int) -> list[int]:
 
 
 def looks_back(policy: EarlyTerminationPolicy) -> bool:
-    """Whether a run is judged once more at an interval that it has passed, when others come there.
+    """Whether the policy applies to a run again when other runs reach an interval it has passed.
 
-    Else a bad run that is always ahead of the good ones would never be stopped. ASHA decides at a
-    rung once, with those that have come there by then.
+    Otherwise a bad run that is always ahead of the good ones would never be stopped. ASHA decides
+    once per rung, with the runs that have reached it by then.
     """
     return not isinstance(policy, AshaPolicy)
 
@@ -53,9 +53,9 @@ def verdict(
     maximizes: bool,
     again: bool = False,
 ) -> str:
-    """Why the run is to be stopped at ``interval``; "" where it goes on.
+    """Why to stop the run at ``interval``; "" if it continues.
 
-    ``again``: it has passed the interval, so the best of all that it has logged since counts.
+    ``again``: the run has passed the interval, so its best value of all counts.
     """
     sign = 1.0 if maximizes else -1.0
     as_far = {
@@ -85,7 +85,7 @@ def _bound(
     as_far: Mapping[str, Sequence[float]],
     bests: Mapping[str, float],
 ) -> float | None:
-    """The value, where large is good, below which a run is stopped."""
+    """The bound below which a run is stopped, in terms of larger values being better."""
     if isinstance(policy, BanditPolicy):
         return _bandit(policy, max(bests.values()))
     if isinstance(policy, MedianStoppingPolicy):
@@ -102,10 +102,10 @@ def _bound(
 
 
 def _bandit(policy: BanditPolicy, best: float) -> float:
-    """The slack away from the best, which is large where it is good and may be below zero.
+    """The best value less the slack; larger is better, and values may be negative.
 
-    Maximizing 0.8 with a factor of 0.2 that is 0.8 / 1.2; minimizing 0.8, which comes here as
-    -0.8, it is -(0.8 * 1.2). The best run itself always goes on.
+    Maximizing 0.8 with a factor of 0.2 gives 0.8 / 1.2; minimizing 0.8, which is passed as -0.8,
+    gives -(0.8 * 1.2). The best run itself always continues.
     """
     if policy.slack_amount is not None:
         return best - policy.slack_amount

@@ -1,8 +1,8 @@
-"""Seeing to it that a sweep's driver lives: one process a sweep, on the host that submitted it.
+"""Ensure that a sweep's driver is running: one process per sweep, on the host that submitted it.
 
-The driver's lock lies on the local disk. Its ticket, beside it, holds what the runs inherit, and so
-lies in the user's own runtime directory (mode 0600); it goes when the sweep has ended. For other
-hosts the driver holds a lease in the sweep's folder, and keeps its counter moving.
+The driver's flock is on the local disk. Its ticket, next to it, contains the environment that the
+runs inherit, so it is in the user's runtime directory with mode 0600; it is deleted when the sweep
+has ended. For other hosts the driver holds a lease in the sweep's folder, with a heartbeat.
 """
 
 from __future__ import annotations
@@ -18,34 +18,34 @@ from scriptrun.store.locks import leases
 from scriptrun.store.locks import silence as lease_silence
 from scriptrun.tracking import run_folder
 
-#: seconds in which a driver that was started is about to take its lock
+#: seconds that a new driver needs to acquire its flock
 BOOT = 2.0
 
 
 def place(workspace_id: str) -> Path:
-    """Where the workspace's locks and tickets of sweeps lie on this host."""
+    """The folder of the workspace's sweep flocks and tickets on this host."""
     return paths.runtime_folder("sweeps", workspace_id)
 
 
 def lock_of(workspace_id: str, run_id: str) -> Path:
-    """The file whose lock the sweep's driver holds."""
+    """The file that the sweep's driver locks."""
     return place(workspace_id) / f"{run_id}.lock"
 
 
 def ticket_of(workspace_id: str, run_id: str) -> Path:
-    """The file that says that the sweep wants a driver, and what its runs inherit."""
+    """The file that requests a driver for the sweep, with the environment of its runs."""
     return place(workspace_id) / f"{run_id}.json"
 
 
 def lease_of(folder: Path) -> Path:
-    """The lease that the driver of the sweep in ``folder`` holds."""
+    """The lease of the driver of the sweep in ``folder``."""
     return folder / "driver"
 
 
 def far_driver(folder: Path, submitter: dict[str, Any]) -> tuple[str, float] | None:
-    """The other host that drives the sweep, and the seconds without a sign of life; None: this one.
+    """The remote host that drives the sweep, and the seconds since its heartbeat; None: this host.
 
-    A sweep whose driver holds no lease, just before its first, is its submitter's.
+    Before the driver has its first lease, the host is the submitter's.
     """
     found = leases.holder(lease_of(folder))
     who = found[0] if found else submitter
@@ -56,7 +56,7 @@ def far_driver(folder: Path, submitter: dict[str, Any]) -> tuple[str, float] | N
 
 
 def write_ticket(workspace_id: str, folder: Path) -> Path:
-    """Say that the sweep in ``folder`` wants a driver; its runs inherit our variables."""
+    """Request a driver for the sweep in ``folder``; its runs inherit our environment variables."""
     path = ticket_of(workspace_id, folder.name)
     submitter = identity.of_process()
     value = {"folder": str(folder), "environ": dict(os.environ), "submitter": submitter}
@@ -65,7 +65,7 @@ def write_ticket(workspace_id: str, folder: Path) -> Path:
 
 
 def ensure_all(workspace: Any) -> None:
-    """Start the drivers of all sweeps that want one and have none."""
+    """Start the missing drivers of all sweeps that request one."""
     try:
         names = os.listdir(place(workspace.id))
     except OSError:
@@ -76,7 +76,7 @@ def ensure_all(workspace: Any) -> None:
 
 
 def ensure(workspace: Any, run_id: str) -> None:
-    """Start the sweep's driver unless one lives."""
+    """Start the sweep's driver unless it is running."""
     workers.ensure(worker(workspace, run_id), lambda: not _is_abandoned(workspace.id, run_id))
 
 
@@ -92,7 +92,7 @@ def worker(workspace: Any, run_id: str) -> workers.Worker:
 
 
 def _is_abandoned(workspace_id: str, run_id: str) -> bool:
-    """Whether the sweep was deleted, or its submitter died before it was written down."""
+    """Whether the sweep was deleted, or its submitter died before recording it."""
     path = ticket_of(workspace_id, run_id)
     ticket = files.read_json(str(path))
     if not isinstance(ticket, dict) or run_folder.read_job(Path(ticket["folder"])) is not None:

@@ -1,4 +1,4 @@
-"""HyperDriveRun: a sweep as a run, with its children's parameters, metrics and order."""
+"""HyperDriveRun: a sweep as a run, with its children's parameters, metrics and ranking."""
 
 from __future__ import annotations
 
@@ -22,9 +22,9 @@ from scriptrun.tracking import run_folder
 
 
 class HyperDriveRun(Run):
-    """The sweep ``run_id`` of ``experiment``; ``Experiment.submit`` and ``Run.get`` give it.
+    """The sweep ``run_id`` of ``experiment``; ``Experiment.submit`` and ``Run.get`` return it.
 
-    Raises UserErrorException where there is no such sweep.
+    Raises UserErrorException if the sweep does not exist.
     """
 
     RUN_TYPE = record.KIND
@@ -55,9 +55,9 @@ class HyperDriveRun(Run):
         return self._sweep
 
     def journal(self) -> Journal:
-        """The sweep's points and how their runs ended, as written down so far; it is for reading.
+        """The sweep's points and their results so far; read-only.
 
-        It is read again only where something was added.
+        The files are read again only if something was added.
         """
         sizes = self._read[1].sizes()
         if sizes != self._read[0]:
@@ -66,11 +66,11 @@ class HyperDriveRun(Run):
 
     @property
     def limits(self) -> record.Limits:
-        """How far the sweep goes, as it stands now."""
+        """The sweep's current limits."""
         return record.limits(self.path, self.sweep)[1]
 
     def get_properties(self) -> dict[str, str | None]:
-        """The properties; of a sweep that has ended also ``best_child_run_id`` and ``score``."""
+        """The properties; with ``best_child_run_id`` and ``score`` once the sweep has ended."""
         found = super().get_properties()
         tags = self.get_tags()
         return {**found, **{name: tags[name] for name in record.OF_BEST if name in tags}}
@@ -79,7 +79,7 @@ class HyperDriveRun(Run):
 
     @property
     def hyperdrive_config(self) -> HyperDriveConfig:
-        """What was submitted, but for the job of the runs."""
+        """The submitted configuration, without the job of the runs."""
         sweep, now = self.sweep, self.limits
         return HyperDriveConfig(
             sweep.way(),
@@ -100,7 +100,7 @@ class HyperDriveRun(Run):
         status: str | None = None,
         **kwargs: Any,
     ) -> Iterator[Run]:
-        """The sweep's runs, in the order in which they were begun."""
+        """The sweep's runs, in the order in which they started."""
         if recursive:
             yield from super().get_children(True, tags, properties, type, status)
             return
@@ -120,21 +120,21 @@ class HyperDriveRun(Run):
         include_canceled: bool = True,
         include_resume_from_runs: bool = True,
     ) -> Run | None:
-        """The run with the best value of the primary metric, or None where none has logged it."""
+        """The run with the best value of the primary metric, or None if no run logged it."""
         return ranking.best(self, include_failed, include_canceled, include_resume_from_runs)
 
     def get_children_sorted_by_primary_metric(
         self, top: int = 0, reverse: bool = False, discard_no_metric: bool = False
     ) -> builtins.list[dict[str, Any]]:
-        """The runs by their best value, the best first, those without one last.
+        """The runs by their best value, best first, those without one last.
 
         Each is a dict: ``run_id``, ``hyperparameters`` (JSON), ``best_primary_metric`` and
-        ``status``. ``top`` bounds how many (0: all); ``reverse`` gives the worst first.
+        ``status``. ``top`` limits the number (0: all); ``reverse`` puts the worst first.
         """
         return ranking.listed(self, top, reverse, discard_no_metric)
 
     def get_hyperparameters(self) -> dict[str, str]:
-        """The parameters of each run, as JSON, by the run's id."""
+        """The parameters of each run, as JSON, by run id."""
         return {each.id: json.dumps(each.parameters) for each in ranking.children(self)}
 
     def get_metrics(
@@ -144,16 +144,16 @@ class HyperDriveRun(Run):
         run_type: str | None = None,
         populate: bool = False,
     ) -> dict[str, Any]:
-        """What each run has logged, by the run's id; with ``name`` that metric alone."""
+        """The metrics of each run, by run id; only the metric ``name`` if given."""
         return ranking.metrics_of(self, name)
 
     def get_termination(self) -> dict[str, str]:
-        """Why runs were canceled, by their ids."""
+        """The reasons of canceled runs, by run id."""
         over = ranking.children(self)
         return {each.id: each.reason for each in over if each.state == states.CANCELED}
 
     def get_diagnostics(self) -> str:
-        """The sweep's log: what was submitted, and how it ended."""
+        """The sweep's log: submitted runs and their results."""
         try:
             return (self.path / record.LOG).read_text("utf-8", "replace")
         except OSError:
@@ -164,7 +164,7 @@ class HyperDriveRun(Run):
         return ranking.as_frame(self)
 
     def cancel(self) -> None:
-        """End the sweep: its living runs are canceled, and no other is begun."""
+        """Cancel the sweep: active runs are canceled, and no more are started."""
         if self.standing.is_final:
             return
         files.publish(str(self.path / "cancel.json"), files.to_json(identity.of_process()))
@@ -178,9 +178,9 @@ class HyperDriveRun(Run):
         max_concurrent_runs: int | None = None,
         max_duration_minutes: float | None = None,
     ) -> None:
-        """Set limits anew; a sweep that has ended goes on with the runs that it may now make.
+        """Change the limits; a sweep that has ended continues if they allow more runs.
 
-        Raises UserErrorException for limits that nothing could follow.
+        Raises UserErrorException for invalid limits, or if they allow no more runs.
         """
         changes = {
             "max_total_runs": max_total_runs,
@@ -200,24 +200,23 @@ class HyperDriveRun(Run):
             self.resume()
 
     def resume(self) -> None:
-        """Let a sweep that has ended, was canceled, or stands still go on where it was, from here.
+        """Continue a sweep that has ended, was canceled or is stalled, from this host.
 
-        Runs that have ended are not begun again, and where nothing is left to begin it raises
-        UserErrorException. Nothing happens to one that this host drives. One
-        that another host drove is taken over once that has given no sign of life for 5 minutes of
-        this machine's own looks, ``standing`` being such a look; until then it raises
-        UserErrorException.
+        Runs that have ended are not started again; raises UserErrorException if there are no runs
+        left to start. A sweep that this host drives is unchanged. A sweep that another host drives
+        is taken over once this host has seen no heartbeat for 5 minutes (reading ``standing``
+        checks it); until then UserErrorException is raised.
         """
         far = ensure_driver.far_driver(self.path, self.job.submitted_by)
         over = self.standing.is_final
         if far is not None and leases.holder(ensure_driver.lease_of(self.path)) is None and over:
-            far = None  # its driver has ended as well
+            far = None  # its driver has exited as well
         if far is not None and far[1] < leases.STALE_SECONDS:
             raise UserErrorException(
                 f"The driver of sweep {self.id} runs on {far[0]}; its last heartbeat was "
                 f"{far[1]:.0f} s ago.",
-                f"The sweep continues on {far[0]} by itself. If that host is gone, try again once "
-                f"it has sent no heartbeat for {leases.STALE_SECONDS:.0f} s.",
+                f"The sweep continues on {far[0]} by itself. If that host is gone, try again "
+                f"once it has sent no heartbeat for {leases.STALE_SECONDS:.0f} s.",
             )
         if over:
             self._see_what_is_left(self.limits)
@@ -225,7 +224,7 @@ class HyperDriveRun(Run):
         self._drive_here(far, over)
 
     def _see_what_is_left(self, limits: record.Limits) -> None:
-        """Raise where a sweep that has ended could begin no other run within ``limits``."""
+        """Raise UserErrorException if an ended sweep could start no more runs within ``limits``."""
         journal, most = self.journal(), limits.max_total_runs
         if not all(each.is_over for each in journal.children.values()):
             return
@@ -238,7 +237,7 @@ class HyperDriveRun(Run):
             )
 
     def _stands_still(self) -> bool:
-        """Whether another host has driven it, and gives no sign of life any more."""
+        """Whether another host drives the sweep but sends no heartbeat any more."""
         far = ensure_driver.far_driver(self.path, self.job.submitted_by)
         return far is not None and far[1] >= leases.STALE_SECONDS
 
@@ -251,11 +250,11 @@ class HyperDriveRun(Run):
         record.open_attempt(self.path, attempt)
 
     def _drive_here(self, far: tuple[str, float] | None, anew: bool = False) -> None:
-        """See to the driver on this host; one that was elsewhere, or is anew, inherits ours."""
+        """Ensure a driver on this host; one that takes over or reopens uses our environment."""
         if far is not None or anew:
             ensure_driver.write_ticket(self.workspace.id, self.path)
         ensure_driver.ensure(self.workspace, self.id)
 
     def children_rows(self) -> builtins.list[Child]:
-        """The runs as the journal knows them, living ones as they stand now."""
+        """The runs from the journal, active ones with their current state."""
         return ranking.children(self)

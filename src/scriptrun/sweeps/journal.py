@@ -1,8 +1,8 @@
-"""The journal of a sweep: each point before its run is submitted, and how each run ended.
+"""The journal of a sweep: each point before its run is submitted, and the result of each run.
 
-One file for each life of the driver (``journal/0001.jsonl``, ...), which appends one JSON object a
-line; the driver alone writes, under the sweep's lock. A torn line, after a crash or on a full disk,
-is passed over. The format is documented in docs/explanation/formats.md.
+Each driver process appends to its own file (``journal/0001.jsonl``, ...), one JSON object per
+line; only the driver writes, holding the sweep's flock. An incomplete line, after a crash or on a
+full disk, is skipped. The format is documented in docs/explanation/formats.md.
 """
 
 from __future__ import annotations
@@ -22,12 +22,12 @@ _FLAGS = os.O_WRONLY | os.O_APPEND | getattr(os, "O_CLOEXEC", 0)
 
 
 class Child(Value, frozen=False):
-    """One run of a sweep, as the journal knows it.
+    """One run of a sweep, as recorded in the journal.
 
-    ``created`` is its time of submission, which names its day; ``source`` the run that it goes on
-    from; ``raw`` the sampler's own numbers. Once it has ended: ``state``, ``reason``, the ``best``
-    value of the primary metric (None: it logged none), how many ``values`` it logged, ``began``
-    and ``ended``.
+    ``created`` is the time of submission, whose day is part of the folder's path; ``source`` is the
+    run that it resumes from; ``raw`` are the sampler's raw parameters. Once it has ended:
+    ``state``, ``reason``, the ``best`` value of the primary metric (None: none logged), the number
+    of logged ``values``, ``began`` and ``ended``.
     """
 
     number: int
@@ -45,23 +45,23 @@ class Child(Value, frozen=False):
 
     @property
     def is_over(self) -> bool:
-        """Whether the journal says how it ended."""
+        """Whether the run has ended according to the journal."""
         return bool(self.state)
 
     def folder(self, runs: Path) -> Path:
-        """Its run folder."""
+        """The run's folder."""
         return runs / self.created[:10] / self.id
 
 
 class Journal(Value, frozen=False):
-    """Reads and, for the driver, writes. ``children`` by their numbers."""
+    """Reads the journal and, for the driver, writes it. ``children`` are by number."""
 
     folder: Path
     children: dict[int, Child] = fresh(default_factory=dict)
     _handle: int = -1
 
     def read(self) -> Journal:
-        """Take in all that was written."""
+        """Read all files."""
         self.children = {}
         for name in self._names():
             for lines in metric_reader.tail(str(self.folder / "journal" / name)):
@@ -77,7 +77,7 @@ class Journal(Value, frozen=False):
         return sorted(name for name in names if name.endswith(".jsonl"))
 
     def sizes(self) -> list[tuple[str, int]]:
-        """How long its files are by now; they only grow."""
+        """The names and sizes of its files, which only grow."""
         place = self.folder / "journal"
         return [(name, os.stat(place / name).st_size) for name in self._names()]
 
@@ -102,17 +102,17 @@ class Journal(Value, frozen=False):
                 child.best, child.values = line.get("best"), line.get("values", 0)
                 child.began, child.ended = line.get("began"), line.get("ended")
         except (KeyError, TypeError):
-            return  # not a line of ours
+            return  # not a valid line
 
     def add(self, child: Child) -> None:
-        """Write a point down, before its run is submitted."""
+        """Record a point, before its run is submitted."""
         point = {"n": child.number, "id": child.id, "p": child.parameters, "created": child.created}
         more = {"from": child.source, "raw": child.raw}
         self._write({**point, **{name: each for name, each in more.items() if each}})
         self.children[child.number] = child
 
     def end(self, child: Child) -> None:
-        """Write down how a run ended, as ``child`` says."""
+        """Record the result of the run ``child``."""
         line = {"n": child.number, "state": child.state, "reason": child.reason}
         line.update(best=child.best, values=child.values, began=child.began, ended=child.ended)
         self._write(line)
@@ -127,7 +127,7 @@ class Journal(Value, frozen=False):
         except OSError:
             self.close()
             raise
-        if done < len(data):  # a full disk; the next file begins with a whole line
+        if done < len(data):  # a full disk; the next file starts with a complete line
             self.close()
             raise OSError(28, "No space left on device", str(self.folder))
 
@@ -139,7 +139,7 @@ class Journal(Value, frozen=False):
         return os.open(place / f"{number:04d}.jsonl", _FLAGS | os.O_CREAT | os.O_EXCL, 0o644)
 
     def close(self) -> None:
-        """Let go of the file."""
+        """Close the file."""
         if self._handle >= 0:
             os.close(self._handle)
             self._handle = -1

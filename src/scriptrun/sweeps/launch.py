@@ -1,7 +1,7 @@
-"""Starting the runs of a sweep: by fork from its driver, as the runner does, or through the queue.
+"""Start the runs of a sweep: forked from its driver, as the runner does, or through the queue.
 
-A run that finds no free slot is parked: it has its ticket, so that whoever looks can start it when
-this driver is gone, and is tried again whenever a run has ended.
+A run without a free slot is parked: it has a ticket, so that the runner can start it if this driver
+dies, and is tried again whenever a run ends.
 """
 
 from __future__ import annotations
@@ -31,12 +31,12 @@ from scriptrun.sweeps import children, ensure_driver
 from scriptrun.sweeps.journal import Child, Journal
 from scriptrun.tracking import run_folder
 
-#: seconds for which an environment that was found well is not looked at again
+#: seconds for which a checked environment is not checked again
 FRESH = 1.0
 
 
 class Launching:
-    """Starts runs. ``own`` are the guards that this process has forked, with the runs' numbers."""
+    """Starts runs. ``guards`` are the processes that this one forked, with the runs' numbers."""
 
     def __init__(self, home: Workspace, run_id: str, journal: Journal, forks: bool) -> None:
         self.home, self.journal, self.forks = home, journal, forks
@@ -48,7 +48,7 @@ class Launching:
         self._ready: tuple[float, Ready | None] = (0.0, None)
 
     def start(self, found: Sequence[Child], jobs: Sequence[JobSpec]) -> None:
-        """Write the runs down and start them, or queue them; as one array where that fits."""
+        """Record the runs and start or queue them, as one array job if possible."""
         if self._lock is None and jobs and jobs[0].environment.kind != INTERPRETER:
             self._lock = self._settled_lock()
         written = []
@@ -67,9 +67,9 @@ class Launching:
         self.retry()
 
     def queue_here(self, child: Child) -> None:
-        """Let a run wait here that waited on another host, which is gone.
+        """Queue a run on this host that waited on another host, which is gone.
 
-        Should that come back, only one of the two can claim the run's first attempt.
+        If that host returns, only one of the two can claim the run's first attempt.
         """
         queue = tickets.queue_of(self.home.id)
         folder = child.folder(self.home.runs_folder)
@@ -78,14 +78,15 @@ class Launching:
             workers.ensure_runner(self.home)
 
     def retry(self) -> None:
-        """Start what is parked, in order, as far as the machine has room."""
+        """Start parked runs in order, as long as the machine has free slots."""
         if not self.parked:
             return
         waiting = tickets.names(tickets.queue_of(self.home.id))
         others = next((name for name in waiting if not name[20:].startswith(self._mine)), "~")
         for number, run in sorted(self.parked.items()):
             if run.ready is None or others < run.ticket.path.name:
-                workers.ensure_runner(self.home)  # it builds what is missing, and keeps the order
+                # the runner builds a missing environment, and keeps the order
+                workers.ensure_runner(self.home)
                 del self.parked[number]
             elif run_folder.read_result(run.folder) is not None:
                 del self.parked[number]
@@ -109,7 +110,7 @@ class Launching:
         return True
 
     def _found(self, job: JobSpec) -> Ready | None:
-        """The runs' environment; one that was well a moment ago is taken to be so still."""
+        """The runs' environment; a recent check of it is reused."""
         when, ready = self._ready
         if ready is None or time.monotonic() - when > FRESH:
             when = time.monotonic()
@@ -119,7 +120,7 @@ class Launching:
         return ready
 
     def _settled_lock(self) -> dict[str, Any] | None:
-        """What the environment of the sweep's runs was locked to, once one of them has it."""
+        """The lockfile of the sweep's environment, if one of its runs has it already."""
         for child in self.journal.children.values():
             lock = environment_record.read_lock(child.folder(Path(self.home.runs_folder)))
             if lock is not None:

@@ -1,6 +1,6 @@
-"""A sweep as one HTML file: its best value over time, parallel coordinates, and importance.
+"""Plot a sweep as one HTML file: best value over time, parallel coordinates, and importance.
 
-Nothing is loaded from anywhere: the pictures are SVG in the page.
+The page is self-contained, with inline SVG.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 _WIDE, _HIGH, _EDGE = 900, 320, 60
 _BINS = 4
-#: as many kinds of an axis have their names beside it
+#: the maximum number of categories that get labels along an axis
 _NAMED = 12
 _PAGE = """<!doctype html>
 <html lang="en"><head><meta charset="utf-8"><title>{title}</title>
@@ -70,22 +70,22 @@ def page(run: HyperDriveRun) -> str:
 
 
 def shown(child: Child) -> str:
-    """The best value of a run as text: "" where it logged none, NaN where it logged no other."""
+    """The best value of a run as text: "" if it logged none, NaN if it logged only NaN."""
     if child.best is not None:
         return f"{child.best:.6g}"
     return "NaN" if child.values else ""
 
 
 def _differ(seen: Sequence[Child]) -> bool:
-    """Whether there is a variance to explain."""
+    """Whether the best values differ."""
     return len({each.best for each in seen}) > 1
 
 
 def importance(names: Sequence[str], seen: Sequence[Child]) -> dict[str, float]:
-    """How much of the variance of the best values each parameter explains alone, from 0 to 1.
+    """The share of the best values' variance that each parameter explains alone, from 0 to 1.
 
-    The runs are put into groups by the parameter (numbers into quarters of their order), and the
-    variance of the groups' means is taken, less what chance alone would give.
+    Runs are grouped by the parameter (numbers into quartiles); the share is the variance of the
+    groups' means, less the part expected by chance.
     """
     values = [float(each.best or 0.0) for each in seen]
     found = {}
@@ -134,12 +134,12 @@ def _parallel(names: Sequence[str], metric: str, seen: Sequence[Child], maximize
     places = [_EDGE + number * step for number in range(len(axes))]
     lines = []
     upwards = sorted(range(len(seen)), key=lambda row: axes[-1][0][row], reverse=not maximizes)
-    for row in upwards:  # the best lie on top
+    for row in upwards:  # the best are drawn on top
         points = [
             f"{x:.1f},{_height(axis[0][row]):.1f}" for x, axis in zip(places, axes, strict=True)
         ]
         share = axes[-1][0][row] if maximizes else 1 - axes[-1][0][row]
-        share = share if axes[-1][1] != axes[-1][2] else 1.0  # all are the best
+        share = share if axes[-1][1] != axes[-1][2] else 1.0  # all are equal
         colour = f"hsl({240 - 240 * share:.0f} 70% 45%)"
         lines.append(
             f"<polyline class='line' stroke='{colour}' points='{' '.join(points)}'>"
@@ -187,10 +187,10 @@ def _height(share: float) -> float:
 
 
 def _axis(points: Sequence[Any]) -> tuple[list[float], str, str, dict[str, float]]:
-    """Where each point lies from 0 to 1, what stands at both ends, and where kinds lie between.
+    """The position of each point from 0 to 1, both end labels, and the categories in between.
 
-    Numbers above 0 that span more than two powers of ten lie by their logarithms. What all have
-    alike lies in the middle.
+    Positive numbers that span more than two powers of ten are on a logarithmic scale. A constant is
+    in the middle.
     """
     if len({str(each) for each in points}) == 1:
         name = _short(points[0])
@@ -218,7 +218,7 @@ def _short(value: Any) -> str:
 
 
 def _cut(name: str, wide: float) -> str:
-    """The name of an axis' end, so that it does not run into the next axis'."""
+    """An axis label, shortened so that it does not overlap the next one."""
     most = max(8, int(wide / 6.5))
     if len(name) <= most:
         return escape(name)

@@ -1,4 +1,4 @@
-"""The next point of a sweep: runs that are resumed first, then what the sampling gives."""
+"""The next point of a sweep: first the runs to resume, then sampled points."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ else:
 
 
 class Points:
-    """Gives points, told all that was tried before, here and in the sweeps that it resumes from."""
+    """Proposes points, given all previous ones of this sweep and those it resumes from."""
 
     def __init__(self, home: Home, run_id: str, sweep: record.Sweep, journal: Journal) -> None:
         self._home, self._id, self._sweep, self._journal = home, run_id, sweep, journal
@@ -37,7 +37,7 @@ class Points:
 
     @property
     def is_advised(self) -> bool:
-        """Whether what runs logged decides what comes next."""
+        """Whether the next point depends on the results of runs."""
         return bool(self._sweep.sampling["name"] == "BayesianOptimization")
 
     def reports(self) -> list[Child]:
@@ -45,7 +45,7 @@ class Points:
         return self._before
 
     def next(self) -> Child | None:
-        """The next point, not written down yet; None when the space has no other."""
+        """The next point, not yet in the journal; None if the search space is exhausted."""
         number = self._journal.next_number
         source, raw = None, None
         if number < len(self._sweep.resume_child_runs):
@@ -61,12 +61,12 @@ class Points:
         return Child(number, f"{self._id}_{number}", point, now(), source, raw)
 
     def written(self, child: Child) -> None:
-        """The point is in the journal."""
+        """Note that the point is in the journal."""
         if self._adviser is not None and child.raw is None:
             self._adviser.begun(child.number, child.parameters)
 
     def ended(self, child: Child) -> None:
-        """A run has ended."""
+        """Note that a run has ended."""
         if self._adviser is not None:
             self._adviser.ended(child.number, _worth(child))
 
@@ -87,12 +87,12 @@ class Points:
 
 
 def _worth(child: Child) -> float | None:
-    """What the sampling learns of a run: a failed one is worth nothing."""
+    """The value that the sampling learns from a run; None for a failed one."""
     return None if child.state == "Failed" else child.best
 
 
 def others(home: Home, sweep: record.Sweep) -> list[tuple[Path, Journal]]:
-    """The folders and journals of the sweeps that this one resumes from, and of theirs."""
+    """The folders and journals of the sweeps that this one resumes from, recursively."""
     found: dict[str, tuple[Path, Journal]] = {}
     waiting = list(sweep.resume_from)
     while waiting:
@@ -106,7 +106,7 @@ def others(home: Home, sweep: record.Sweep) -> list[tuple[Path, Journal]]:
 
 
 def parameters_of(home: Home, run_id: str) -> dict[str, Any]:
-    """The parameters of a run of any sweep; {} for another run, or one that is gone."""
+    """The parameters of a sweep's run; {} for any other run, or a missing one."""
     sweep_id, _, number = run_id.rpartition("_")
     folder = home.find_run(sweep_id) if sweep_id else None
     if folder is None or not number.isdigit():
@@ -116,7 +116,7 @@ def parameters_of(home: Home, run_id: str) -> dict[str, Any]:
 
 
 def outputs_of(home: Home, run_id: str, target: Target) -> str | None:
-    """The folder with the outputs of a run that is gone on from, as runs on ``target`` see it."""
+    """The folder with the outputs of a run to resume from, as runs on ``target`` see it."""
     folder = home.find_run(run_id)
     job = None if folder is None else run_folder.read_job(folder)
     if folder is None or job is None:

@@ -1,4 +1,4 @@
-"""The runs of a sweep in their order, from its journal: ten thousand of them take no reading."""
+"""Rank the runs of a sweep from its journal, without reading the folders of ended runs."""
 
 from __future__ import annotations
 
@@ -19,13 +19,13 @@ if TYPE_CHECKING:
 
 
 def children(run: HyperDriveRun) -> list[Child]:
-    """The runs by their numbers; one that the journal knows no end of is looked at now."""
+    """The runs by number; those that have not ended in the journal get their current state."""
     known = [child for _, child in sorted(run.journal().children.items())]
     return [each if each.is_over else _seen(run, each) for each in known]
 
 
 def _seen(run: HyperDriveRun, known: Child) -> Child:
-    child = known.replace()  # the journal says what it says
+    child = known.replace()  # leave the journal's value unchanged
     folder = child.folder(run.workspace.runs_folder)
     job = run_folder.read_job(folder)
     if job is None:
@@ -43,7 +43,7 @@ def _seen(run: HyperDriveRun, known: Child) -> Child:
 
 
 def ordered(sweep: record.Sweep, found: Iterable[Child], reverse: bool = False) -> list[Child]:
-    """The best first (``reverse``: the worst), those without a value last, by their numbers."""
+    """The runs, best first (``reverse``: worst first), those without a value last by number."""
     downwards = sweep.maximizes != reverse
 
     def place(child: Child) -> tuple[bool, float, int]:
@@ -55,7 +55,7 @@ def ordered(sweep: record.Sweep, found: Iterable[Child], reverse: bool = False) 
 
 
 def best_so_far(values: Sequence[float | None], maximizes: bool) -> list[float]:
-    """The best of all values up to each, from the first that there is."""
+    """The best of the values up to each, starting with the first valid one."""
     found: list[float] = []
     for value in values:
         if value is not None and value == value:  # noqa: PLR0124 (not a number)
@@ -69,7 +69,7 @@ def best_so_far(values: Sequence[float | None], maximizes: bool) -> list[float]:
 def listed(
     run: HyperDriveRun, top: int, reverse: bool, discard_no_metric: bool
 ) -> list[dict[str, Any]]:
-    """What ``get_children_sorted_by_primary_metric`` promises."""
+    """The result of ``get_children_sorted_by_primary_metric``."""
     found = ordered(run.sweep, children(run), reverse)
     if discard_no_metric:
         found = [each for each in found if each.best is not None]
@@ -87,7 +87,7 @@ def listed(
 def best(
     run: HyperDriveRun, include_failed: bool, include_canceled: bool, include_others: bool
 ) -> Run | None:
-    """What ``get_best_run_by_primary_metric`` promises."""
+    """The result of ``get_best_run_by_primary_metric``."""
     wanted = set(states.ORDER)
     wanted -= set() if include_failed else {states.FAILED}
     wanted -= set() if include_canceled else {states.CANCELED}
@@ -102,14 +102,14 @@ def best(
 
 
 def metrics_of(run: HyperDriveRun, name: str | None) -> dict[str, Any]:
-    """What ``get_metrics`` of a sweep promises."""
+    """The result of ``HyperDriveRun.get_metrics``."""
     place = run.workspace.runs_folder
     found = run.journal().children
     return {each.id: metrics.read(each.folder(place), name) for _, each in sorted(found.items())}
 
 
 def as_frame(run: HyperDriveRun) -> Any:
-    """The runs as a pandas DataFrame, a row each."""
+    """The runs as a pandas DataFrame, one row per run."""
     import pandas
 
     return pandas.DataFrame([as_row(run.sweep, each) for each in children(run)])

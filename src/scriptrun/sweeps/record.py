@@ -1,4 +1,4 @@
-"""What a sweep is: ``sweep.json`` in its folder, which never changes, and its limits, which may.
+"""The record of a sweep: ``sweep.json`` in its folder, which never changes, and its limits.
 
 The format is documented in docs/explanation/formats.md.
 """
@@ -26,12 +26,12 @@ if TYPE_CHECKING:
 KIND = SWEEP
 FILE, LOG = RUN_KINDS[SWEEP].record, RUN_KINDS[SWEEP].log
 FORMAT = 1
-#: tags of a sweep that has ended, which are properties too, as in v1
+#: tags of an ended sweep that are also properties, as in v1
 OF_BEST = ("best_child_run_id", "score", "best_metric_status")
 
 
 class Limits(Value):
-    """How far a sweep goes: runs in all, at once (None: all), and minutes (None: no limit)."""
+    """The limits of a sweep: total runs, concurrent runs (None: all), minutes (None: no limit)."""
 
     max_total_runs: int
     max_concurrent_runs: int | None = None
@@ -39,15 +39,15 @@ class Limits(Value):
 
     @property
     def at_once(self) -> int:
-        """How many runs may be alive."""
+        """The maximum number of active runs."""
         return self.max_concurrent_runs or self.max_total_runs
 
 
 class Sweep(Value):
-    """The record. ``child`` is the JobSpec that every run is made of, as a JSON value.
+    """The record. ``child`` is the template of the runs' JobSpec, as a JSON value.
 
-    ``resume_from`` are the ids of sweeps whose runs count as seen; ``resume_child_runs`` the ids
-    of runs that are begun again. ``seed`` decides all chance.
+    ``resume_from`` are the ids of sweeps whose results the sampling takes into account;
+    ``resume_child_runs`` the ids of runs to start again. ``seed`` determines all randomness.
     """
 
     sampling: dict[str, Any]
@@ -63,29 +63,29 @@ class Sweep(Value):
 
     @property
     def space(self) -> dict[str, Any]:
-        """The parameters by name, each with its expression."""
+        """The search space: expressions by parameter name."""
         found: dict[str, Any] = self.sampling["space"]
         return found
 
     @property
     def maximizes(self) -> bool:
-        """Whether large values of the metric are good."""
+        """Whether the metric is maximized."""
         return self.goal == "maximize"
 
     def template(self) -> JobSpec:
-        """The job that every run is made of."""
+        """The template of the runs' jobs."""
         return JobSpec.from_dict(self.child)
 
     def way(self) -> HyperParameterSampling:
-        """The sampling as the object that the user gave."""
+        """The sampling as an object of the public class."""
         return sampling_of(self.sampling)
 
     def stopping(self) -> early_stopping.EarlyTerminationPolicy:
-        """The policy as the object that the user gave."""
+        """The policy as an object of the public class."""
         return early_stopping.from_dict(self.policy)
 
     def better(self, one: float | None, other: float | None) -> bool:
-        """Whether the value ``one`` is better than ``other``; None and NaN are worse than any."""
+        """Whether ``one`` is better than ``other``; None and NaN are worse than any value."""
         if one is None or math.isnan(one):
             return False
         if other is None or math.isnan(other):
@@ -94,13 +94,13 @@ class Sweep(Value):
 
 
 def write(folder: Path, sweep: Sweep) -> None:
-    """Keep the record of a new sweep."""
+    """Write the record of a new sweep."""
     value = {name: getattr(sweep, name) for name in names_of(Sweep)}
     files.publish(str(folder / FILE), files.to_json(value))
 
 
 def read(folder: Path) -> Sweep:
-    """The sweep in ``folder``. Raises WorkspaceException where there is none, or a newer one."""
+    """The sweep in ``folder``. Raises WorkspaceException if it is missing or its format newer."""
     value = files.read_json(str(folder / FILE))
     if not isinstance(value, dict):
         raise WorkspaceException(f"No sweep found in {str(folder)!r}.")
@@ -112,14 +112,14 @@ def read(folder: Path) -> Sweep:
 
 
 def limits(folder: Path, sweep: Sweep) -> tuple[int, Limits]:
-    """The limits that stand, and how often they were changed."""
+    """The number of changes to the limits, and the current limits."""
     number = _changes(folder)
     value = files.read_json(str(_change(folder, number))) if number else None
     return number, Limits(**(value or sweep.limits))
 
 
 def change_limits(folder: Path, sweep: Sweep, **changes: Any) -> Limits:
-    """Set limits anew, from now on; the others stay."""
+    """Change the given limits; the others are kept."""
     while True:
         number, now = limits(folder, sweep)
         new = Limits(**{**vars(now), **changes})
@@ -142,6 +142,6 @@ def _change(folder: Path, number: int) -> Path:
 
 
 def open_attempt(folder: Path, after: int) -> None:
-    """Let a sweep that has ended go on: its next attempt has no result yet."""
+    """Reopen a sweep that has ended, with a new attempt that has no result yet."""
     (folder / "attempts" / str(after + 1)).mkdir(parents=True, exist_ok=True)
     run_folder.touch(folder)

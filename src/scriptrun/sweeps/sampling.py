@@ -1,4 +1,4 @@
-"""Points of a space by their number: at random, or of a grid. Chance comes from the seed alone."""
+"""Sample points of a search space by number: random or grid, determined by the seed."""
 
 from __future__ import annotations
 
@@ -13,17 +13,17 @@ if TYPE_CHECKING:
 
 
 Point = dict[str, "Any"]
-#: how often a point is drawn again that is there already, before the rest is counted out
+#: how often to draw again for an unseen point before enumerating the space
 DRAWS = 200
 
 
 def key(point: Mapping[str, Any]) -> str:
-    """What tells one point from another."""
+    """A string that identifies a point."""
     return json.dumps(point, sort_keys=True, default=str)
 
 
 def size(space: Mapping[str, Any]) -> int | None:
-    """How many points the space has; None where it is not finite."""
+    """The number of points in the space; None if it is infinite."""
     found = 1
     for name, values in space.values():
         if name == "choice":
@@ -36,7 +36,7 @@ def size(space: Mapping[str, Any]) -> int | None:
 
 
 def at(space: Mapping[str, Any], number: int) -> Point | None:
-    """The point ``number`` of a finite space, the last parameter changing fastest; None past it."""
+    """The point ``number`` of a finite space, the last parameter changing fastest, or None."""
     point: Point = {}
     for name, (kind, values) in reversed(list(space.items())):
         options = values[0] if kind == "choice" else range(int(values[0]))
@@ -46,7 +46,7 @@ def at(space: Mapping[str, Any], number: int) -> Point | None:
 
 
 def grid(space: Mapping[str, Any], seen: Collection[str]) -> Point | None:
-    """The first point of the grid that has not been ``seen``; None when there is none left."""
+    """The first point of the grid that is not in ``seen``; None if there is none left."""
     for number in range(len(seen), size(space) or 0):
         point = at(space, number)
         if point is not None and key(point) not in seen:
@@ -65,7 +65,7 @@ def _first_unseen(space: Mapping[str, Any], seen: Collection[str]) -> Point | No
 def at_random(
     space: Mapping[str, Any], seed: int, number: int, seen: Collection[str]
 ) -> Point | None:
-    """The point ``number``; it is none that has been ``seen``. None when there is none left."""
+    """The point ``number``, not in ``seen`` if the space is finite; None if there is none left."""
     finite = size(space)
     for draw in range(DRAWS if finite is not None else 1):
         chance = random.Random(f"{seed}/{number}/{draw}")
@@ -76,7 +76,7 @@ def at_random(
 
 
 def drawn(expression: list[Any], chance: random.Random) -> Any:
-    """One value of an expression of ``config.search_space``."""
+    """A random value of an expression of ``config.sweeps.search_space``."""
     name, values = expression
     if name == "choice":
         return values[0][chance.randrange(len(values[0]))]
@@ -90,21 +90,21 @@ def drawn(expression: list[Any], chance: random.Random) -> Any:
 
 
 def shaped(name: str, values: list[Any], raw: float) -> Any:
-    """What a number of the plain distribution becomes: its power, and rounded to its step."""
+    """Transform a number of the base distribution: exponentiate it, and round it to the step."""
     if "log" in name:
         raw = math.exp(min(raw, 700.0))
     return rounded(raw, values[-1]) if name.startswith("q") else raw
 
 
 def unshaped(name: str, value: float) -> float:
-    """The number of the plain distribution that became ``value`` (before it was rounded)."""
+    """The number of the base distribution for ``value``, ignoring rounding."""
     if "log" not in name:
         return value
     return math.log(value) if value > 0 else -700.0
 
 
 def rounded(value: float, step: float) -> float:
-    """``round(value / step) * step``, without the dust of binary fractions; whole for whole steps.
+    """``round(value / step) * step``, without floating-point noise; an integer for integer steps.
 
     (``round(0.7 / 0.1) * 0.1`` is 0.7000000000000001.)
     """
@@ -115,7 +115,7 @@ def rounded(value: float, step: float) -> float:
 
 
 def sampler(way: str, space: Mapping[str, Any], seed: int) -> Callable[..., Point | None]:
-    """What gives the next point, told its number and the points seen: of a grid, or at random."""
+    """A function that returns the next point, given its number and the points already seen."""
     if way == "GRID":
         return lambda number, seen: grid(space, seen)
     return lambda number, seen: at_random(space, seed, number, seen)

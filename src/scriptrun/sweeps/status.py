@@ -1,4 +1,4 @@
-"""How a sweep stands: its result decides; without one its driver is seen to."""
+"""The status of a sweep: from its result; without one, its driver is ensured."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ from scriptrun.tracking import run_state
 
 
 def status_of(workspace: Home, folder: Path, job: JobSpec) -> run_state.Status:
-    """The sweep's state; where it goes on, and is driven here, its driver is seen to.
+    """The sweep's status; ensures the driver of an active sweep of this host.
 
-    One that another host drives, and that gives no sign of life, is said to stand still.
+    An active sweep whose remote driver sends no heartbeat is reported as stalled.
     """
     status = run_state.told(folder)
     if status.is_final:

@@ -1,4 +1,4 @@
-"""Submitting a sweep: checked as a whole, one snapshot, then a driver of its own."""
+"""Submit a sweep: check it, take one snapshot, and start its driver."""
 
 from __future__ import annotations
 
@@ -37,9 +37,9 @@ def check(
     tags: Mapping[str, Any] | None = None,
     origin: submission_check.Origin | None = None,
 ) -> submission_check.Submission:
-    """The job of the sweep's runs, checked; nothing is written.
+    """Check the sweep and return the submission of its runs' job; nothing is written.
 
-    Raises RunConfigurationException with every reason why the sweep cannot be submitted.
+    Raises RunConfigurationException with all problems.
     """
     reasons = config.problems()
     if not reasons:
@@ -64,7 +64,7 @@ def start(
     submission: submission_check.Submission,
     origin: submission_check.Origin | None = None,
 ) -> Path:
-    """Write the sweep down and start its driver; its folder."""
+    """Record the sweep, start its driver and return its folder."""
     origin = origin or submission_check.Origin()
     child = submit.complete(submission, workspace)
     sweep = _record(config, child)
@@ -94,7 +94,7 @@ def start(
 
 
 def _remark(child: JobSpec, folder: Path, submission: submission_check.Submission) -> None:
-    """Look for what is worth a word about the job, once its driver is on its way."""
+    """Warn about missing imports of the job, after the driver was started."""
     found = import_warnings.missing_imports(child, None)
     for message in found:
         later_writer(folder, "remarks").write("warning", message=message)
@@ -102,7 +102,7 @@ def _remark(child: JobSpec, folder: Path, submission: submission_check.Submissio
 
 
 def warn(submission: submission_check.Submission, stacklevel: int = 3) -> None:
-    """Give the submission's warnings to the caller."""
+    """Issue the submission's warnings as Python warnings."""
     for message in submission.warnings:
         warnings.warn(message, stacklevel=stacklevel)
 
@@ -130,7 +130,7 @@ def _record(config: HyperDriveConfig, child: JobSpec) -> record.Sweep:
 def _parent(
     config: HyperDriveConfig, child: JobSpec, sweep: record.Sweep, origin: submission_check.Origin
 ) -> JobSpec:
-    """The sweep itself as a run: nothing to execute, on this host."""
+    """The sweep's own job, which executes nothing."""
     run_id = config.custom_run_id or f"HD_{uuid.uuid4()}"
     goal = {"name": sweep.metric, "goal": sweep.goal}
     return child.replace(

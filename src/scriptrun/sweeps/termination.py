@@ -1,4 +1,4 @@
-"""When a sweep ends, and how: the limits, the request to cancel, and runs that all fail."""
+"""When and how a sweep ends: limits, cancellation, and runs that all fail."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from scriptrun.sweeps.journal import Child
 from scriptrun.tracking import metrics, run_folder
 from scriptrun.tracking.events import later_writer
 
-#: how many runs may fail before any has come to anything; then no other is begun
+#: the number of failed runs, with no useful one, after which no more are started
 FAILURES = 3
 
 
@@ -28,7 +28,7 @@ class Ending(Value):
 
 
 def at_once(driver: Any) -> Ending | None:
-    """Why the sweep ends now, its living runs canceled; None where it does not."""
+    """The outcome of a sweep that ends now, canceling its active runs; None if it continues."""
     if (driver.folder / "cancel.json").exists():
         return Ending(states.CANCELED, "the sweep was canceled")
     if _is_hopeless(driver):
@@ -42,7 +42,7 @@ def at_once(driver: Any) -> Ending | None:
 
 
 def may_go_on(driver: Any) -> bool:
-    """Whether new runs may begin."""
+    """Whether new runs may be started."""
     return not all_fail(driver) and not _all_begun(driver)
 
 
@@ -53,12 +53,12 @@ def _all_begun(driver: Any) -> bool:
 
 
 def all_fail(driver: Any) -> bool:
-    """Whether so many have failed, and none has come to anything, that the next would fail too.
+    """Whether so many runs failed, with no useful one, that the next would fail too.
 
-    A sweep that is resumed may try as many again.
+    A resumed sweep may try as many again.
     """
     found = driver.journal.children.values()
-    if any(map(_came_to_something, found)):  # most often the first has
+    if any(map(_came_to_something, found)):  # usually the first one
         return False
     failed = [
         each for each in found if each.state == states.FAILED and (each.ended or 0) >= driver.began
@@ -71,9 +71,9 @@ def _came_to_something(child: Child) -> bool:
 
 
 def _is_hopeless(driver: Any) -> bool:
-    """Whether all runs fail, those too that had begun when that was seen.
+    """Whether all runs failed, including those that had started when this became apparent.
 
-    The others wait, here or in a cluster's queue, and would fail as well.
+    The others are queued, here or on a cluster, and would fail as well.
     """
     if not all_fail(driver):
         driver.hopes = None
@@ -84,7 +84,7 @@ def _is_hopeless(driver: Any) -> bool:
 
 
 def when_idle(driver: Any) -> Ending | None:
-    """How the sweep ends, now that none of its runs is alive; None where it goes on."""
+    """The outcome of a sweep without active runs; None if it continues."""
     if not _all_begun(driver):
         return None
     over = _children(driver)
@@ -108,7 +108,7 @@ def _why_all_fail(driver: Any) -> str:
 
 
 def last_lines(driver: Any, child: Child, count: int = 8) -> str:
-    """The end of the log of a run."""
+    """The last lines of a run's log."""
     folder: Path = child.folder(driver.workspace.runs_folder)
     result = run_folder.read_result(folder) or {}
     log = result.get("log") or follow.script_logs(driver.template)[0]
@@ -116,9 +116,9 @@ def last_lines(driver: Any, child: Child, count: int = 8) -> str:
 
 
 def tell_of_first(driver: Any, over: Sequence[Child]) -> None:
-    """Say what the first runs that end tell of all: a metric that is not logged, a failure.
+    """Log the problems of the first runs that end: a failure, or a missing metric.
 
-    ``over`` are those that have ended since the last look; several may end between two looks.
+    ``over`` are the runs that have ended since the last poll; there may be several.
     """
     failed, completed = (_first(driver, over, each) for each in (states.FAILED, states.COMPLETED))
     if failed is not None:
@@ -131,7 +131,7 @@ def tell_of_first(driver: Any, over: Sequence[Child]) -> None:
 
 
 def _first(driver: Any, over: Sequence[Child], state: str) -> Child | None:
-    """The first run in ``state``, if it is among those that are just ``over``."""
+    """The first run in ``state``, if all runs in this state are among those just ``over``."""
     now = {each.number for each in over}
     found = [each for each in _children(driver) if each.state == state]
     return found[0] if found and all(each.number in now for each in found) else None
@@ -149,7 +149,7 @@ def _without_best(driver: Any) -> str:
 
 
 def _logged(driver: Any, child: Child) -> str:
-    """What the run has logged: names, and what stands under the wanted one instead of a number."""
+    """The names of the logged metrics, with the value of the primary metric if it is no number."""
     found = metrics.read(child.folder(driver.workspace.runs_folder))
     named = [
         name if name != driver.sweep.metric else f"{name} as {str(value)[:60]}"
@@ -159,7 +159,7 @@ def _logged(driver: Any, child: Child) -> str:
 
 
 def leave_word(driver: Any, ending: Ending) -> None:
-    """The sweep's last properties, in the SDK v1's words."""
+    """Record the best run in the sweep's tags, with the SDK v1's names."""
     best: Child | None = None
     for child in _children(driver):
         if driver.sweep.better(child.best, best.best if best else None):

@@ -25,7 +25,7 @@ from scriptrun.spec.errors import EnvironmentException
 
 
 def quiet(line: str) -> None:
-    """A log that nobody reads."""
+    """A log that discards its lines."""
 
 
 class BuilderSuite:
@@ -53,7 +53,7 @@ class BuilderSuite:
 
     @pytest.fixture
     def locks(self, tmp_path: Path) -> Path:
-        """The locks of a workspace of its own; not there yet."""
+        """The locks folder of a separate workspace; does not exist yet."""
         return tmp_path / "workspace" / "locks"
 
     @pytest.fixture
@@ -62,7 +62,7 @@ class BuilderSuite:
         return ensure(spec, locks, quiet)
 
     def builder(self, spec: EnvironmentSpec, ready: Ready) -> Builder:
-        """The builder of what ``ready`` is."""
+        """The builder of the environment ``ready``."""
         return builder_class(spec.kind)(spec, ready.lock)
 
     def test_a_good_request_is_not_refused(self, spec: EnvironmentSpec) -> None:
@@ -112,7 +112,7 @@ class BuilderSuite:
         assert not (tmp_path / "elsewhere").exists()
 
     def test_its_site_directories_are_there(self, ready: Ready) -> None:
-        """Where packages lie is told truly."""
+        """At least one of the site directories exists."""
         assert any(os.path.isdir(site) for site in ready.sites)
 
     def test_a_hopeless_request_says_why(
@@ -126,7 +126,7 @@ class BuilderSuite:
         assert find(hopeless, locks) is None
 
     def test_looking_after_it_starts_nothing(self, spec: EnvironmentSpec, ready: Ready) -> None:
-        """A well place is not ill, however often it is asked."""
+        """A healthy environment stays healthy, however often it is checked."""
         builder = self.builder(spec, ready)
         assert [builder.ill(ready.place or "") for _ in range(3)] == ["", "", ""]
 
@@ -137,7 +137,7 @@ class BuildingSuite(BuilderSuite):
     def test_a_place_that_lost_its_marker_is_built_again(
         self, spec: EnvironmentSpec, ready: Ready, locks: Path
     ) -> None:
-        """Without its marker a place is rubbish: it is replaced, and the log says so."""
+        """Without its marker, an environment is replaced, and the log says so."""
         assert ready.place is not None
         os.unlink(os.path.join(ready.place, cache_folders.MARKER))
         assert find(spec, locks) is None
@@ -148,7 +148,7 @@ class BuildingSuite(BuilderSuite):
         assert not os.path.exists(ready.place)
 
     def test_a_gutted_place_is_ill(self, spec: EnvironmentSpec, ready: Ready, locks: Path) -> None:
-        """A place whose packages are gone is noticed, and built again with a reason."""
+        """An environment whose packages are gone is detected and rebuilt, with a reason."""
         assert ready.place is not None
         for site in ready.sites:
             shutil.rmtree(site)
@@ -158,7 +158,7 @@ class BuildingSuite(BuilderSuite):
         assert "again, because " in "\n".join(said)
 
     def test_stop_gives_up(self, spec: EnvironmentSpec, locks: Path) -> None:
-        """``stop`` ends the work before anything stands."""
+        """``stop`` ends the build before anything is created."""
         with pytest.raises(Stopped):
             ensure(spec, locks, quiet, stop=lambda: True)
         assert find(spec, locks) is None

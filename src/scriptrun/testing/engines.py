@@ -53,7 +53,7 @@ TEXTS = st.text(st.characters(codec="utf-8", exclude_characters="\0"))
 
 
 def _handle(engine: Engine, run: Run, order: Order) -> str:
-    """What submitting gives, once there is room."""
+    """Submit until the engine has room, and return the handle."""
     given = []
 
     def asked() -> bool:
@@ -74,7 +74,7 @@ class EngineSuite(RankCases, LossCases):
 
     @pytest.fixture(autouse=True)
     def told_in_the_table(self, record_property: Any) -> None:
-        """Let scriptrun.testing.table know whose case it is."""
+        """Record the engine's name for scriptrun.testing.table."""
         record_property("engine", self.engine or type(self).__name__)
 
     @pytest.fixture
@@ -258,7 +258,7 @@ class EngineSuite(RankCases, LossCases):
         )
 
     def room(self, bench: Bench) -> bool:
-        """Whether nothing runs any more: another job could take all there is."""
+        """Whether nothing runs any more, so that another job could use all resources."""
         return True
 
     def test_another_process_can_follow(self, bench: Bench) -> None:

@@ -1,7 +1,7 @@
-"""A bench for trying jobs: a workspace, scripts written on the spot, and what is seen of them.
+"""A test bench for jobs: a workspace, scripts written on the fly, and access to their results.
 
-Used by the shipped suites and by scriptrun's own tests. A submission may be made in this process or
-in one of its own, which is how the command line submits and how a submitter can be killed.
+Used by the shipped suites and by scriptrun's own tests. A submission is made in this process or in
+a new one, as the command line does, so that tests can kill the submitter.
 """
 
 from __future__ import annotations
@@ -32,8 +32,8 @@ from scriptrun.runs import status as run_status
 from scriptrun.spec.job import Target
 from scriptrun.spec.values import Value
 
-#: seconds after which something that should have happened counts as never happening: the bound is
-#: there to end a hang, so it is far beyond what a heavily loaded machine needs
+#: seconds to wait for an event before failing: only to end a hang, so far more than even a heavily
+#: loaded machine needs
 PATIENCE = 300.0
 #: variables for a job that saves on SIGTERM: time enough on any machine
 TIME_TO_SAVE = {"AZUREML_RUN_KILL_SIGNAL_TIMEOUT_SEC": f"{PATIENCE:g}"}
@@ -101,7 +101,7 @@ class Bench(Value, frozen=False):
         return Run.get(self.workspace, self.elsewhere(order).strip())
 
     def elsewhere(self, order: dict[str, Any]) -> str:
-        """Submit from a process of its own; what it printed: the run's id."""
+        """Submit from a new process; returns what it printed: the run's ID."""
         done = subprocess.run(
             submitter(),
             input=json.dumps(order),
@@ -118,10 +118,9 @@ class Bench(Value, frozen=False):
         return run
 
     def overrun(self, *arguments: Any, came: Callable[[Run], Any], **settings: Any) -> Run:
-        """A run that its time limit has ended when ``came(run)`` was true: that it was as far.
+        """A run that reached its time limit after ``came(run)`` had become true.
 
-        It has a second to come there, and is tried again with a longer limit where a loaded machine
-        needs more.
+        The limit starts at one second, and is raised if a loaded machine needs more.
         """
         limit = 1
         while True:
@@ -193,7 +192,7 @@ def _distributed(order: dict[str, Any]) -> Any:
 
 
 def wait(run: Run, seconds: float = PATIENCE) -> str:
-    """Wait until the run has ended; its state. Raises TimeoutError."""
+    """Wait until the run has ended and return its state. Raises TimeoutError."""
     deadline = time.monotonic() + seconds
     while True:
         status = run.standing
@@ -209,7 +208,7 @@ def until(
 ) -> Any:
     """Wait until ``what()`` is true, and return its value.
 
-    ``why`` is the message of the TimeoutError that is raised otherwise, or makes it.
+    ``why`` is the message of the TimeoutError on timeout, or returns it.
     """
     deadline = time.monotonic() + seconds
     while True:

@@ -14,7 +14,7 @@ from scriptrun.core.run import Run
 from scriptrun.testing.jobs import TIME_TO_SAVE, Bench, log_of_rank, until, wait
 
 SHOWS = "import json, os, sys\nprint(json.dumps([dict(os.environ), sys.argv[1:], os.getcwd()]))\n"
-#: waits until as many processes have come here as the second argument says
+#: waits until as many processes have started as the second argument says
 ALL_CAME = """
 import time
 sys.stdout.flush()
@@ -22,7 +22,7 @@ open(f"{sys.argv[1]}/{os.getpid()}-{os.environ['SCRIPTRUN_RANK']}", "w").close()
 while len(os.listdir(sys.argv[1])) < int(sys.argv[2]):
     time.sleep(0.01)
 """
-#: rank 1 fails once all have begun; the others save when they are told to stop
+#: rank 1 fails once all have begun; the others save on SIGTERM
 FAILS = """
 import os, signal, sys, time
 place, rank = sys.argv[1], int(os.environ["RANK"])
@@ -76,7 +76,7 @@ print(world.rank, world.size, total, os.environ["OMPI_COMM_WORLD_LOCAL_RANK"], o
 
 
 def seen(run: Run, rank: int) -> tuple[dict[str, str], list[str], str]:
-    """The variables, arguments and working directory that a rank of SHOWS told."""
+    """The variables, arguments and working directory that a rank of SHOWS printed."""
     environ, words, folder = json.loads(log_of_rank(run, rank))
     return environ, words, folder
 
@@ -166,11 +166,11 @@ class RankCases:
         assert [log_of_rank(run, n) for n in range(2)] == ["node 0 of 2\n", "node 1 of 2\n"]
 
     def gpus(self) -> int:
-        """How many GPUs a job of this engine may ask of a node (default: none)."""
+        """How many GPUs per node a job of this engine may request (default: none)."""
         return 0
 
     def given(self, run: Run) -> dict[str, Any]:
-        """What the engine's own books say that a node of the run was given; {}: it keeps none."""
+        """The resources per node that the engine's own records show; {} if it has none."""
         return {}
 
     def test_resources_asked_are_resources_seen(self, bench: Bench) -> None:

@@ -1,8 +1,8 @@
-"""The table of engine by capability, made of how the suite's cases ended: a plug-in for pytest.
+"""A pytest plugin that prints a table of engines by capability from the suite's outcomes.
 
 A test run that holds classes of ``EngineSuite`` prints the table at its end. With ``--conformance
 FILE`` it is also written into that page, between the lines ``<!-- table of the suite -->`` and
-``<!-- end of the table -->``; engines that were not tried this time keep what stands there.
+``<!-- end of the table -->``; engines that were not tested this time keep their column.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from typing import Any
 BEGIN, END = "<!-- table of the suite -->", "<!-- end of the table -->"
 PASSED, FAILED, ABSENT = "passed", "failed", "-"
 
-#: case to engine to how it ended
+#: case to engine to outcome
 Found = dict[str, dict[str, str]]
 _found: Found = {}
 
@@ -25,7 +25,7 @@ def pytest_addoption(parser: Any) -> None:
 
 
 def pytest_runtest_logreport(report: Any) -> None:
-    """Take down how a case of an engine ended."""
+    """Record the outcome of a case."""
     engine = dict(report.user_properties).get("engine")
     if not engine or (report.when != "call" and report.passed):
         return
@@ -37,7 +37,7 @@ def pytest_runtest_logreport(report: Any) -> None:
 
 
 def pytest_terminal_summary(terminalreporter: Any, config: Any) -> None:
-    """Print the table, and write it where that is asked for."""
+    """Print the table, and write it to the page if requested."""
     if not _found:
         return
     terminalreporter.section("engine by capability")
@@ -47,7 +47,7 @@ def pytest_terminal_summary(terminalreporter: Any, config: Any) -> None:
 
 
 def words_of(name: str) -> str:
-    """The promise that a case's name makes."""
+    """The case's name as words."""
     return name.removeprefix("test_").replace("_", " ")
 
 
@@ -61,7 +61,7 @@ def lines(found: Found) -> list[str]:
 
 
 def read(page: Path) -> Found:
-    """The table that stands in the page."""
+    """The table in the page."""
     inside = page.read_text(encoding="utf-8").partition(BEGIN)[2].partition(END)[0]
     listed = [line.strip("| ").split(" | ") for line in inside.splitlines() if line.startswith("|")]
     if len(listed) < 2:
@@ -71,7 +71,7 @@ def read(page: Path) -> Found:
 
 
 def write(page: Path, found: Found) -> None:
-    """Put what was found into the page's table."""
+    """Merge the outcomes into the page's table."""
     known = read(page)
     for case, row in found.items():
         known.setdefault(case, {}).update(row)

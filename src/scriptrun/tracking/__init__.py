@@ -1,1 +1,1 @@
-"""Run folders, events, metrics, the index, and settling what was left behind."""
+"""Run folders, events, metrics, the run index and run states."""

@@ -1,8 +1,8 @@
-"""A run's artifacts: their names, where they lie, keeping and fetching them.
+"""A run's artifacts: list, locate, store and download them.
 
-Where each lies is documented in docs/explanation/formats.md. The work is done by what a job's
-script uses as well (``scriptrun.runtime.injob.artifacts``). An artifact that is a link to a file
-is that file; links to folders are not followed.
+docs/explanation/formats.md documents the layout. The implementation is shared with jobs
+(``scriptrun.runtime.injob.artifacts``). Links to files count as files; links to folders are not
+followed.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ def names(folder: Path) -> list[str]:
 
 
 def path_of(folder: Path, name: str) -> Path | None:
-    """Where the artifact ``name`` lies now, or None where there is none.
+    """The current path of the artifact ``name``, or None if it does not exist.
 
     ``./outputs/x`` is ``outputs/x``. Raises UserErrorException for a name that leads
     out of the run.
@@ -35,26 +35,26 @@ def path_of(folder: Path, name: str) -> Path | None:
 
 
 def store(folder: Path, name: str, source: str | os.PathLike[str] | IO[Any]) -> str:
-    """Keep a file (by its path, or open for reading) under ``name``; gives the name's one form.
+    """Store a file (a path or an open file) under ``name``; return the normalized name.
 
-    What had that name before is replaced. Raises UserErrorException where there is no such file or
-    the name is none.
+    An existing artifact is replaced. Raises UserErrorException if the file is missing or the name
+    is invalid.
     """
     kept: str = inner.store(str(folder), name, source)
     return kept
 
 
 def store_folder(folder: Path, name: str, source: str | os.PathLike[str]) -> list[str]:
-    """Keep all files below the folder ``source`` under ``name``/...; gives their names."""
+    """Store all files below the folder ``source`` under ``name``/...; return their names."""
     kept: list[str] = inner.store_folder(str(folder), name, source)
     return kept
 
 
 def download(folder: Path, name: str, output: str | os.PathLike[str] | None = None) -> Path:
-    """Copy one artifact to ``output``: a file's path, or a folder that is there or ends with ``/``.
+    """Copy an artifact to ``output``: a file's path, an existing folder, or a path ending in ``/``.
 
-    Without ``output`` it goes to the current directory under the last component of its name. Gives
-    the copy's path. Raises UserErrorException, with the names there are, where there is none.
+    By default it goes to the current directory under its base name. Returns the path of the copy.
+    Raises UserErrorException, listing the available names, if the artifact does not exist.
     """
     return Path(inner.fetch(str(folder), name, output))
 
@@ -66,10 +66,10 @@ def download_all(
     output_paths: Sequence[str | os.PathLike[str]] | None = None,
     append_prefix: bool = True,
 ) -> list[Path]:
-    """Copy all artifacts whose names begin with ``prefix``, as the SDK v1's ``download_files``.
+    """Copy all artifacts whose names start with ``prefix``, like SDK v1's ``download_files``.
 
-    Copies keep their names as paths below ``output_directory`` (default: the current directory),
-    with ``append_prefix=False`` without the prefix; ``output_paths`` names each copy instead.
+    Copies keep their names below ``output_directory`` (default: the current directory), without
+    the prefix if ``append_prefix`` is False. ``output_paths`` names each copy instead.
     """
     found = inner.fetch_all(str(folder), prefix, output_directory, output_paths, append_prefix)
     return [Path(path) for path in found]

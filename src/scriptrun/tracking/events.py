@@ -1,4 +1,4 @@
-"""Reading a run's events, merged over their writers, and writing as anyone who comes later."""
+"""Read a run's events, merged from all writers, and write further ones."""
 
 from __future__ import annotations
 
@@ -16,18 +16,18 @@ if TYPE_CHECKING:
 
 
 def later_writer(folder: Path, who: str = "user") -> writing.EventWriter:
-    """A writer of its own for a process that is neither submitter nor node."""
+    """An event writer for a process that is neither submitter nor launcher."""
     return writing.EventWriter(folder, f"{who}-{identity.host()}-{os.getpid()}-{files.unique(8)}")
 
 
 def read(folder: Path) -> list[dict[str, Any]]:
-    """All events of the run, by time, then writer, then place in the file."""
+    """All events of the run, by time, then writer, then position in the file."""
     found: list[dict[str, Any]] = writing.read_all(folder)
     return found
 
 
 class Facts(Value, frozen=False):
-    """What a run's events say, taken together."""
+    """The combined content of a run's events."""
 
     state: str | None = None
     state_reason: str = ""
@@ -44,7 +44,7 @@ class Facts(Value, frozen=False):
 
 
 def facts(events: list[dict[str, Any]]) -> Facts:
-    """Fold ``events`` (in their order) into Facts."""
+    """Combine ``events``, in order, into RunFacts."""
     result = Facts()
     for event in events:
         fold = _FOLDS.get(event["kind"])
@@ -54,7 +54,7 @@ def facts(events: list[dict[str, Any]]) -> Facts:
 
 
 def _state(result: Facts, event: dict[str, Any]) -> None:
-    """The furthest state counts, not the one of the latest time: a clock may have been set back."""
+    """Keep the most advanced state, not the latest by time, as a clock may have been set back."""
     if _rank(event["state"]) >= _rank(result.state):
         result.state = event["state"]
         result.state_reason = event.get("reason", "")

@@ -1,6 +1,6 @@
-"""The index that answers "list my 100,000 runs": a cache in SQLite on the local disk.
+"""The run index, for listing 100,000 runs quickly: a SQLite cache on the local disk.
 
-The run folders are the truth. Delete the file and it is rebuilt; a damaged one is replaced.
+The run folders are authoritative. A deleted or damaged index is rebuilt.
 """
 
 from __future__ import annotations
@@ -20,9 +20,9 @@ if TYPE_CHECKING:
     import sqlite3
     from typing import Any
 
-#: changed with the table: an older file is thrown away and rebuilt
+#: changes with the schema: an older file is deleted and rebuilt
 VERSION = 1
-#: seconds in which a directory may change again without its time changing
+#: seconds in which a directory may change again without a new modification time
 _RACY = 2.0
 _COLUMNS = (
     "id",
@@ -54,7 +54,7 @@ pragma user_version = {VERSION};
 
 
 class Row(Value):
-    """One run as lists show it. Times are seconds since 1970, ``created`` is ISO 8601 in UTC."""
+    """A run in a listing. Times are seconds since 1970, ``created`` is ISO 8601 in UTC."""
 
     id: str
     folder: str
@@ -74,9 +74,9 @@ class Row(Value):
 
 
 class Index:
-    """The index of the runs below ``runs``, kept in the file ``path``.
+    """The index of the runs below ``runs``, stored in the file ``path``.
 
-    ``status`` gives the state of a run that has not ended (it may settle it).
+    ``status`` returns the state of a run that has not ended (and may end a lost one).
     """
 
     def __init__(
@@ -86,18 +86,18 @@ class Index:
         self._db = _open(path)
 
     def close(self) -> None:
-        """Let go of the file."""
+        """Close the database."""
         self._db.close()
 
     def refresh(self) -> None:
-        """Take in what is new: days whose time has changed, and all runs that have not ended."""
+        """Update the index: changed days, and all runs that have not ended."""
         try:
             self._refresh()
         except _database_error() as error:
             self._start_again(error)
 
     def _start_again(self, error: sqlite3.DatabaseError) -> None:
-        """Rebuild a damaged index from nothing; any other ``error`` is raised again."""
+        """Rebuild a damaged index from scratch; re-raise any other ``error``."""
         if not _is_damage(error):
             raise error
         self._db.close()
@@ -122,7 +122,7 @@ class Index:
         limit: int | None = None,
         children: bool = True,
     ) -> Iterator[Row]:
-        """The runs, newest first, as the last ``refresh`` found them; with those of a parent."""
+        """The runs as of the last ``refresh``, newest first, optionally without child runs."""
         where = [
             f"{name} = ?" for name, value in (("experiment", experiment), ("state", state)) if value
         ]
@@ -143,14 +143,14 @@ class Index:
             yield self._row(dict(zip(_COLUMNS, found, strict=True)))
 
     def like(self, prefix: str, limit: int = 10, children: bool = True) -> list[str]:
-        """Ids of runs that begin with ``prefix``, newest first; ``children`` as in ``rows``."""
+        """IDs of runs that start with ``prefix``, newest first; ``children`` as in ``rows``."""
         end = prefix[:-1] + chr(ord(prefix[-1]) + 1) if prefix else chr(0x10FFFF)
         own = "" if children else "and parent is null "
         query = f"select id from runs where id >= ? and id < ? {own}order by created desc limit ?"
         return [found[0] for found in self._db.execute(query, (_sound(prefix), _sound(end), limit))]
 
     def named(self, display_name: str, limit: int = 10) -> list[str]:
-        """Ids of runs with this display name, newest first."""
+        """IDs of runs with this display name, newest first."""
         query = "select id from runs where display_name = ? order by created desc limit ?"
         return [found[0] for found in self._db.execute(query, (_sound(display_name), limit))]
 
@@ -174,7 +174,7 @@ class Index:
                 continue
             found = _read(Path(entry.path))
             if found is None:
-                whole = False  # its job.json is still to come
+                whole = False  # its job.json is not written yet
                 continue
             batch.append(self._values(day, Path(entry.path), stamp, *found))
         self._put(batch)
@@ -188,7 +188,7 @@ class Index:
         batch = []
         for name, day in list(self._db.execute(query)):
             folder = self._runs / day / name
-            stamp = _stamp(folder)  # before it is read: what comes in between shows the next time
+            stamp = _stamp(folder)  # before reading, so that later changes show the next time
             found = _read(folder)
             if found is None:
                 self._db.execute("delete from runs where id = ?", (name,))
@@ -229,7 +229,7 @@ class Index:
 
 
 def _sound(text: str) -> str:
-    """``text`` as SQLite takes it: bytes that came in undecoded are read as UTF-8."""
+    """``text`` as valid UTF-8 for SQLite; undecoded bytes are decoded or replaced."""
     if text.isascii():
         return text
     try:
@@ -279,7 +279,7 @@ def _opened(path: Path) -> sqlite3.Connection:
 
 
 def _make_tables(database: sqlite3.Connection) -> None:
-    """Make the tables anew, unless another process has just done so."""
+    """Recreate the tables, unless another process has just done so."""
     database.execute("begin immediate")
     with database:
         if _version(database) != VERSION:

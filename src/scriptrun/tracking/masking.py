@@ -1,9 +1,9 @@
-"""Secrets that a job asked for are masked in what it printed: overwritten by stars, in place.
+"""Mask the secrets that a job requested in its logs, by overwriting them with stars in place.
 
-The script writes into its log itself, so a value may stand there for a moment: who handed it out
-looks once a second at what has been added since, and a last time when the script ends. The length
-stays, so that whoever writes or reads at the same time is not disturbed. Values of less than four
-characters are left alone, for they stand everywhere.
+The script writes to its log itself, so a value may be visible for a moment: the process that
+provided it checks new log text once a second, and once more when the script ends. The length stays
+the same, so that concurrent writers and readers are not disturbed. Values shorter than four
+characters are not masked, as they occur everywhere.
 """
 
 from __future__ import annotations
@@ -14,15 +14,15 @@ import sys
 import threading
 from collections.abc import Iterator
 
-#: folders of a run that hold what the job said
+#: folders of a run with the job's output
 LOGS = ("user_logs", "system_logs", "logs")
 SHORTEST = 4
-#: seconds between two looks
+#: seconds between checks of the logs
 PATIENCE = 1.0
 
 
 class Mask:
-    """What is not to be seen in the logs of the run in ``folder``."""
+    """The values to mask in the logs of the run in ``folder``."""
 
     def __init__(self, folder: str) -> None:
         self._folder = folder
@@ -32,7 +32,7 @@ class Mask:
         self._over = threading.Event()
 
     def hide(self, value: str) -> None:
-        """Mask ``value`` from now on, and its lines where it has several."""
+        """Mask ``value`` from now on, and each of its lines if it has several."""
         parts = {part for part in (value, *value.splitlines()) if len(part) >= SHORTEST}
         with self._lock:
             first = not self._values
@@ -43,14 +43,14 @@ class Mask:
             atexit.register(self._end)
 
     def look(self) -> None:
-        """Overwrite what has been added to the logs since the last look."""
+        """Mask text added to the logs since the last call."""
         with self._lock:
             values = sorted(self._values, key=len, reverse=True)
             for path in _logs(self._folder):
                 try:
                     self._seen[path] = _overwrite(path, self._seen.get(path, 0), values)
                 except OSError:
-                    continue  # it is somebody else's, or has just gone
+                    continue  # not ours, or just removed
 
     def _watch(self) -> None:
         while not self._over.wait(PATIENCE):
@@ -62,7 +62,7 @@ class Mask:
             try:
                 stream.flush()
             except (OSError, ValueError, AttributeError):
-                continue  # the script has closed it
+                continue  # closed by the script
         self.look()
 
 
@@ -70,7 +70,7 @@ _masks: dict[str, Mask] = {}
 
 
 def hide(value: str) -> None:
-    """Mask ``value`` in the logs of the run that this process belongs to, if it does."""
+    """Mask ``value`` in the logs of the run that this process belongs to, if any."""
     folder = os.environ.get("SCRIPTRUN_RUN_FOLDER")
     if folder and len(value) >= SHORTEST:
         _masks.setdefault(folder, Mask(folder)).hide(value)
@@ -83,7 +83,7 @@ def _logs(folder: str) -> Iterator[str]:
 
 
 def _overwrite(path: str, start: int, values: list[bytes]) -> int:
-    """Mask ``values`` in the file from ``start`` on; where the next look begins."""
+    """Mask ``values`` in the file from ``start`` on; return where the next call starts."""
     longest = max(map(len, values))
     with open(path, "r+b") as handle:
         at = max(0, start - longest)

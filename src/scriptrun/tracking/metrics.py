@@ -1,7 +1,7 @@
-"""Reading a run's metrics: all at once, one as a series, or only what is new.
+"""Read a run's metrics: all at once, one as a series, or only new points.
 
-The format is documented in docs/explanation/formats.md; the merging is that of the in-job
-``get_metrics`` (``scriptrun.runtime.injob.metrics.reader``), so both sides give the same.
+docs/explanation/formats.md documents the format. The merging is shared with the in-job
+``get_metrics`` (``scriptrun.runtime.injob.metrics.reader``), so both return the same.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 
 class Point(metric_reader.Point):
-    """One call of a ``log_*`` method: ``t`` is seconds since 1970, ``writer`` the file's stem."""
+    """A call of a ``log_*`` method; ``t`` is in seconds since 1970, ``writer`` the file's stem."""
 
     t: float
     name: str
@@ -36,10 +36,10 @@ class Point(metric_reader.Point):
 
 
 class Series(Value):
-    """The values of one name in order, for a chart: four lists of one length.
+    """The values of one metric in order, for a chart: four lists of equal length.
 
-    A ``log_list`` call gives one entry an item, a ``log_row`` call one entry (the row as a dict).
-    ``steps`` holds None where no step was given; ``times`` are seconds since 1970.
+    A ``log_list`` call adds one entry per item, a ``log_row`` call one entry (the row as a dict).
+    ``steps`` has None for missing steps; ``times`` are seconds since 1970.
     """
 
     name: str
@@ -57,24 +57,24 @@ class Series(Value):
 
 
 def read(folder: Path, name: str | None = None) -> dict[str, Any]:
-    """The metrics of the run in ``folder`` by name, in the shapes of the SDK v1.
+    """The metrics of the run in ``folder`` by name, in SDK v1's shapes.
 
-    Logged once: that value; again: the list in order. Lists of one name are joined; rows and tables
-    give ``{column: [...]}``, with None where a row lacks a column; an image gives the text
-    ``aml://artifactId/ExperimentRun/dcid.<run id>/<artifact>``. With ``name`` at most that one.
-    A run without metrics gives an empty dict. Works while the run writes.
+    A value logged once is that value; logged several times, a list in order. Lists of one name are
+    concatenated. Rows and tables become ``{column: [...]}``, with None for missing cells. An image
+    is the text ``aml://artifactId/ExperimentRun/dcid.<run id>/<artifact>``. With ``name``, only
+    that metric. A run without metrics returns an empty dict. Works while the run is active.
     """
     found: dict[str, Any] = metric_reader.read(str(folder), name)
     return found
 
 
 def points(folder: Path, name: str | None = None) -> Iterator[Point]:
-    """Every call of a ``log_*`` method, in order; with ``name`` only those of that name."""
+    """Every call of a ``log_*`` method, in order; with ``name``, only those of that name."""
     return (Point(*point) for point in metric_reader.points(str(folder), name))
 
 
 def series(folder: Path, name: str) -> Series:
-    """The values of ``name`` with their steps, times and ranks; empty where there are none."""
+    """The values of ``name`` with their steps, times and ranks; empty if there are none."""
     found = Series(name)
     for point in points(folder, name):
         found._add(point)
@@ -82,11 +82,11 @@ def series(folder: Path, name: str) -> Series:
 
 
 class Follower:
-    """Follows the metrics of a run that may still live, reading no byte twice.
+    """Follows the metrics of a run that may still be active, reading each byte once.
 
-    ``poll()`` gives the points that are new; ``metrics()`` all so far, in the shapes of ``read``.
-    Points of several writers that arrive between two polls are merged by time; one that arrives
-    late comes after those that were given already.
+    ``poll()`` returns new points; ``metrics()`` all so far, in the shapes of ``read``. Points of
+    several writers that arrive between two polls are merged by time; late points come after
+    those already returned.
     """
 
     def __init__(self, folder: Path) -> None:
@@ -95,13 +95,13 @@ class Follower:
         self._fold = metric_reader.Fold(self.folder.name)
 
     def poll(self) -> list[Point]:
-        """The points that were written since the last call, in order."""
+        """The points written since the last call, in order."""
         lines = metric_reader.new_lines(str(self.folder), self._progress)
         self._fold.add(lines)
         found = (metric_reader.point_of(line) for line in lines)
         return [Point(*point) for point in found if point is not None]
 
     def metrics(self) -> dict[str, Any]:
-        """The metrics of all points that ``poll`` gave so far."""
+        """The metrics of all points that ``poll`` has returned so far."""
         shapes: dict[str, Any] = self._fold.metrics()
         return shapes

@@ -1,4 +1,4 @@
-"""Run folders: where they lie in a workspace, how one is made, found and listed."""
+"""Run folders: create, find and list them in a workspace."""
 
 from __future__ import annotations
 
@@ -22,9 +22,9 @@ def place_of(runs: Path, job: JobSpec) -> Path:
 
 
 def make(runs: Path, job: JobSpec) -> Path:
-    """Make the run's folder, empty but for the files' own folders; ``publish`` completes it.
+    """Create the run's folder; ``publish`` completes it.
 
-    Raises WorkspaceException where the workspace cannot be written.
+    Raises WorkspaceException if the workspace is not writable.
     """
     folder = place_of(runs, job)
     try:
@@ -37,7 +37,7 @@ def make(runs: Path, job: JobSpec) -> Path:
 
 
 def publish(folder: Path, job: JobSpec) -> None:
-    """Write job.json, which makes the folder a run; it never changes afterwards."""
+    """Write job.json, which turns the folder into a run and never changes afterwards."""
     try:
         done = files.publish(str(folder / "job.json"), files.to_json(job.to_dict()))
     except OSError as error:
@@ -47,7 +47,7 @@ def publish(folder: Path, job: JobSpec) -> None:
 
 
 def read_job(folder: Path) -> JobSpec | None:
-    """The run's JobSpec, or None where the folder is no run."""
+    """The run's JobSpec, or None if the folder is not a run."""
     data: dict[str, Any] | None = files.read_json(str(folder / "job.json"))
     return None if data is None else JobSpec.from_dict(data)
 
@@ -65,7 +65,7 @@ def _is_day(name: str) -> bool:
 
 
 def of_day(runs: Path, day: str) -> list[str]:
-    """The names of the run folders of one day, in no order."""
+    """The names of the run folders of one day, unordered."""
     try:
         return os.listdir(runs / day)
     except (FileNotFoundError, NotADirectoryError):
@@ -80,7 +80,7 @@ def every(runs: Path) -> Iterator[Path]:
 
 
 def find(runs: Path, run_id: str) -> Path | None:
-    """The folder of the run with exactly this id, or None."""
+    """The folder of the run with exactly this ID, or None."""
     if not run_id or "/" in run_id or run_id in (".", ".."):
         return None
     for day in days(runs):
@@ -100,7 +100,7 @@ def attempts(folder: Path) -> list[int]:
 
 
 def read_result(folder: Path, attempt: int | None = None) -> dict[str, Any] | None:
-    """The result of one attempt (default: the newest), or None while there is none."""
+    """The result of an attempt (default: the latest), or None while there is none."""
     if attempt is None:
         numbers = attempts(folder)
         if not numbers:
@@ -113,12 +113,12 @@ def read_result(folder: Path, attempt: int | None = None) -> dict[str, Any] | No
 
 
 def has_ended(folder: Path, attempt: int) -> bool:
-    """Whether an attempt ran to an end, be it the run's or that before the next attempt."""
+    """Whether an attempt has ended, whether or not another follows."""
     return (folder / "attempts" / str(attempt) / "node-0.json").exists()
 
 
 def touch(folder: Path) -> None:
-    """Tell listings that something was added to a run that may have ended."""
+    """Update the modification times, so that listings notice a change to an ended run."""
     for place in (folder, folder.parent):
         try:
             os.utime(place)

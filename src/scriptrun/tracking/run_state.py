@@ -1,4 +1,4 @@
-"""The only place that decides a run's state: the result decides; without one, the evidence does."""
+"""Decide a run's state: by its result, or without one by its events and the evidence."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 
 class Status(Value):
-    """A run's state, with its cause and its times (seconds since 1970, None where not known)."""
+    """A run's state, with its reason and times (seconds since 1970, None if unknown)."""
 
     state: str
     reason: str = ""
@@ -27,12 +27,12 @@ class Status(Value):
 
     @property
     def is_final(self) -> bool:
-        """Whether the run has ended for good."""
+        """Whether the run has ended."""
         return states.is_terminal(self.state)
 
 
 def told(folder: Path, facts: events.Facts | None = None) -> Status:
-    """What the run's own files say, asking nobody: a final state, or the last one reached."""
+    """The state according to the run's own files: the final one, or the last one reached."""
     facts = events.facts(events.read(folder)) if facts is None else facts
     result = run_folder.read_result(folder)
     status = _by_result(result, facts) if result else _by_events(facts)
@@ -64,9 +64,9 @@ def _failed_by_hand(status: Status, failure: dict[str, Any]) -> Status:
 
 
 def lost(folder: Path, evidence: str, state: str = states.FAILED) -> Status:
-    """Write down that a run ended without a result of its own, with the evidence; and its status.
+    """Publish a result for a run that ended without one, with the evidence; return its state.
 
-    The first word stands: a result that came in the meantime wins.
+    A result that was published in the meantime wins.
     """
     attempt = (run_folder.attempts(folder) or [1])[-1]
     value = results.result(state, evidence, by="settle")
@@ -75,5 +75,5 @@ def lost(folder: Path, evidence: str, state: str = states.FAILED) -> Status:
         results.publish(str(folder), attempt, value)
         run_folder.touch(folder)
     except OSError:
-        return Status(state, evidence, ended=time.time())  # told, if not written
+        return Status(state, evidence, ended=time.time())  # reported, though not written
     return told(folder)

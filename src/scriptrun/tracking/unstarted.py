@@ -1,4 +1,4 @@
-"""Runs that never began: the number of their next attempt, and ending them."""
+"""Runs that never started: number their next attempt, and end them."""
 
 from __future__ import annotations
 
@@ -10,12 +10,12 @@ from scriptrun.tracking import run_folder
 
 
 def next_attempt(folder: Path) -> int:
-    """The number of the attempt that would be the run's next."""
+    """The number of the run's next attempt."""
     return (run_folder.attempts(folder) or [0])[-1] + 1
 
 
 def end_failed(folder: Path, reason: str, state: str = states.FAILED) -> int:
-    """End a run that never began; the result stands unless another came first."""
+    """Publish a failure for a run that never started, unless it has a result already."""
     attempt = next_attempt(folder)
     place = Path(results.attempt_folder(str(folder), attempt))
     place.mkdir(parents=True, exist_ok=True)

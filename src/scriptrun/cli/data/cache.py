@@ -1,4 +1,4 @@
-"""``scriptrun data cache``: what this machine keeps of datasets, for all runs."""
+"""``scriptrun data cache``: the dataset cache that all runs on this machine share."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 
 def cache(workspace: Workspace, args: argparse.Namespace) -> tuple[Any, Any]:
-    """How much is kept, or less of it."""
+    """Show the size of the dataset cache, or prune it."""
     there = caching.Cache()
     if args.do == "prune":
         return _prune(there, args)
@@ -37,12 +37,12 @@ def cache(workspace: Workspace, args: argparse.Namespace) -> tuple[Any, Any]:
 
 
 def _limit(there: caching.Cache) -> int:
-    there.folder.mkdir(parents=True, exist_ok=True)  # else the disk cannot be asked
+    there.folder.mkdir(parents=True, exist_ok=True)  # its disk determines the default limit
     return there.limit()
 
 
 def _prune(there: caching.Cache, args: argparse.Namespace) -> tuple[Any, str]:
-    """Without a size or an age, all that no run uses goes."""
+    """Prune the cache; without a size or an age, remove everything that no run uses."""
     freed = 0
     if args.older_than:
         freed += there.prune(time.time() - sizes.age(args.older_than, "--older-than"))

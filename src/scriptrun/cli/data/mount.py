@@ -1,4 +1,4 @@
-"""``scriptrun data mount``: in the foreground, until Ctrl-C or until somebody unmounts."""
+"""``scriptrun data mount``: runs in the foreground until Ctrl-C or an external unmount."""
 
 from __future__ import annotations
 
@@ -20,12 +20,12 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
 
-#: seconds between two looks whether the mount is still there
+#: seconds between checks that the folder is still mounted
 LOOK = 0.5
 
 
 def mount(workspace: Workspace, args: argparse.Namespace) -> tuple[None, str]:
-    """Show the files as a folder for as long as the command runs."""
+    """Mount the dataset as a folder until the command ends."""
     dataset = data_names.any_dataset(workspace, args.name)
     if dataset.kind != "file":
         raise UserErrorException(
@@ -65,7 +65,7 @@ def _wait(context: MountContext, stopped: threading.Event) -> None:
 
 @contextmanager
 def _interrupted() -> Iterator[threading.Event]:
-    """An event that Ctrl-C, SIGTERM and a closed terminal set."""
+    """Yield an event that is set by Ctrl-C, SIGTERM or the terminal closing."""
     stopped = threading.Event()
     names = ("SIGINT", "SIGTERM", "SIGHUP")
     numbers = [getattr(signal, name) for name in names if hasattr(signal, name)]

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 
 def register(workspace: Workspace, args: argparse.Namespace) -> tuple[Any, Any]:
-    """Keep the files that the sources name as the next version."""
+    """Register the sources' files as the dataset's next version."""
     _check(args)
     workspace = workspace_here.made(workspace)
     latest = max(dataset_versions.numbers(workspace, args.name), default=0)
@@ -36,7 +36,7 @@ def register(workspace: Workspace, args: argparse.Namespace) -> tuple[Any, Any]:
 
 
 def _check(args: argparse.Namespace) -> None:
-    """Refuse what does not belong to the format."""
+    """Refuse options that do not apply to the format."""
     delimited = args.tabular == "delimited"
     pairs = [
         (args.separator, "--separator", delimited, "--tabular delimited"),

@@ -15,12 +15,12 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
 
-#: how many files are shown
+#: maximum number of files to list without --files
 SHOWN = 15
 
 
 def list_all(workspace: Workspace, args: argparse.Namespace) -> tuple[Any, Any]:
-    """The datasets, each in its latest version."""
+    """List the datasets with their latest versions."""
     found = [dataset_versions.get(workspace, name) for name in dataset_versions.names(workspace)]
     if not found:
         return [], "No datasets. To add one, run: scriptrun data register NAME SOURCE ..."
@@ -50,7 +50,7 @@ def _record(head: dict[str, Any]) -> dict[str, Any]:
 
 
 def show(workspace: Workspace, args: argparse.Namespace) -> tuple[Any, Any]:
-    """One version, whole; or the files that a source names now."""
+    """Show a version in full, or the current files of a source."""
     dataset = data_names.any_dataset(workspace, args.name)
     if dataset.name is None:
         return _show_source(dataset, args)
@@ -98,7 +98,7 @@ def _print(value: dict[str, Any], sources: Any) -> None:
 
 
 def _kept(value: dict[str, Any]) -> list[tuple[str, str]]:
-    """What stands of a version."""
+    """Return the printed facts that only a registered version has."""
     options = value["definition"].get("options") or {}
     return [
         ("name", value["name"]),

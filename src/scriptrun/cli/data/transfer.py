@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 
 def download(workspace: Workspace, args: argparse.Namespace) -> tuple[Any, Any]:
-    """Copy a dataset's files below the target."""
+    """Download a dataset's files to the target folder."""
     dataset = data_names.any_dataset(workspace, args.name)
     target = Path(args.target)
     files = dataset.incoming()
@@ -59,7 +59,7 @@ def _no_longer(dataset: Any, error: UserErrorException) -> DatasetExecutionError
 
 
 def upload(workspace: Workspace, args: argparse.Namespace) -> tuple[Any, Any]:
-    """Copy local files and folders below a path of a datastore."""
+    """Upload local files and folders to a datastore path."""
     on = data_names.on_datastore(workspace, args.destination)
     if on is None:
         raise UserErrorException(
@@ -80,7 +80,7 @@ def upload(workspace: Workspace, args: argparse.Namespace) -> tuple[Any, Any]:
 
 
 def _pairs(paths: list[str], folder: str) -> list[tuple[Path, str]]:
-    """Each local file with its path on the datastore. Raises for all that are missing at once."""
+    """Pair each local file with its path on the datastore. Raises one error for all missing."""
     missing = [path for path in paths if not os.path.exists(path)]
     if missing:
         raise UserErrorException(f"File or folder not found: {', '.join(map(repr, missing))}.")

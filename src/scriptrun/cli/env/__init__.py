@@ -23,7 +23,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
 
-#: verb: its line, and the module that does it (loaded when it is used)
+#: subcommand: its summary, and the module that implements it (imported on use)
 _VERBS = {
     "list": ("list named and built environments", "env.show"),
     "show": ("show an environment's packages and build status", "env.show"),
@@ -120,6 +120,6 @@ _ADD = {
 
 
 def run(args: argparse.Namespace) -> int:
-    """Do what the verb says; the exit code."""
+    """Run the selected subcommand and return the exit code."""
     value = common_arguments.do_verb(args, _VERBS)
     return 1 if getattr(args, "exit_code", False) and value["packages"] else 0

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
 
 def build(workspace: Workspace, args: argparse.Namespace) -> tuple[Any, str | Callable[[], None]]:
-    """Lock and build it, or say what that would be."""
+    """Lock and build the environment, or show the build plan."""
     environment = run_options.environment_of(args, workspace)
     if environment is None:
         raise UserErrorException(
@@ -69,13 +69,13 @@ def _plan(
 
 
 def remove(workspace: Workspace, args: argparse.Namespace) -> tuple[Any, str]:
-    """Take one out of the cache."""
+    """Remove a built environment from the cache."""
     cache_listing.remove(args.key)
     return {"removed": args.key}, f"Removed {args.key}"
 
 
 def prune(workspace: Workspace, args: argparse.Namespace) -> tuple[Any, Callable[[], None]]:
-    """Make room in the cache."""
+    """Remove the least recently used environments from the cache."""
     if args.keep is not None and args.keep < 0:
         raise UserErrorException(f"--keep must be at least 0, not {args.keep}.")
     done = cache_prune.prune(
@@ -106,7 +106,7 @@ def _named(entry: cache_listing.Entry) -> str:
 
 
 def alias(workspace: Workspace, args: argparse.Namespace) -> tuple[Any, str]:
-    """List the aliases; set one; remove one."""
+    """List the aliases, set one or remove one."""
     if args.name and args.remove:
         environment_registry.remove_alias(workspace, args.name)
     elif args.name and not args.stands_for:

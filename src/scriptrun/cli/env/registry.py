@@ -1,4 +1,4 @@
-"""``scriptrun env registry``: where the images that are built for a workspace are shared."""
+"""``scriptrun env registry``: the registry that a workspace pushes its built images to."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 
 def registry(workspace: Workspace, args: argparse.Namespace) -> tuple[Any, str]:
-    """Name, forget or show the registry."""
+    """Set, remove or show the registry."""
     workspace = workspace_here.made(workspace)
     if args.remove or args.address:
         image_registries.name(workspace, None if args.remove else args.address, args.username)

@@ -24,12 +24,12 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
 
-#: runs that are named before the rest is counted
+#: maximum number of runs to list by ID
 _SHOWN = 5
 
 
 def list_all(workspace: Workspace, args: argparse.Namespace) -> tuple[Any, Callable[[], None]]:
-    """The environments by name, and the built ones with size, age, last use and runs."""
+    """List the named environments, and the built ones with size, age, last use and runs."""
     built = cache_listing.listing()
     named = [] if getattr(args, "built", False) else _named(workspace)
     value = {"named": named, "built": [entry.as_dict() for entry in built]}
@@ -54,7 +54,7 @@ def _print_list(named: list[dict[str, str]], built: list[cache_listing.Entry], w
 
 
 def _named(workspace: Workspace) -> list[dict[str, str]]:
-    """The registered environments, the team's, those that aliases name, and the curated ones."""
+    """Return the registered environments, the team's, the aliases and the curated ones."""
     found = []
     for name, environment in environment_registry.every(workspace).items():
         kind = _kind(workspace, name, environment)
@@ -90,7 +90,7 @@ def _built(entry: cache_listing.Entry) -> tuple[str, ...]:
 
 
 def show(workspace: Workspace, args: argparse.Namespace) -> tuple[Any, Callable[[], None]]:
-    """What was asked, what it is locked to, why each package is there, which runs used it."""
+    """Show the requested packages, the locked ones with their dependents, and the runs."""
     found = locked_environment.of(workspace, args.environment, _python(workspace))
     why, runs = found.why(), _runs(found.key)
     told = {"key": found.key, "place": found.place, "packages": found.packages, "why": why}
@@ -138,7 +138,7 @@ def _described(
 
 
 def _image(spec: EnvironmentSpec) -> str:
-    """The image, or what it is built of."""
+    """Return the image, or what it is built from."""
     context = spec.docker.get("build_context")
     if context:
         return f"built from {context['path']}"
@@ -146,7 +146,7 @@ def _image(spec: EnvironmentSpec) -> str:
 
 
 def _packages(found: locked_environment.Locked, why: dict[str, list[str]]) -> list[str]:
-    """A line a package: its version, and what asked for it."""
+    """Return one line per package: its version, and the packages that require it."""
     lines = []
     for name, version in found.packages.items():
         way = why.get(name) or [name]
@@ -165,7 +165,7 @@ def _some(runs: list[str]) -> list[str]:
 
 
 def diff(workspace: Workspace, args: argparse.Namespace) -> tuple[Any, Callable[[], None]]:
-    """The packages that are not the same in both."""
+    """Show the packages that differ between two environments."""
     python = _python(workspace)
     pair = [_locked(workspace, each, python) for each in (args.first, args.second)]
     differing = compare_runs.differing(pair[0].packages, pair[1].packages)

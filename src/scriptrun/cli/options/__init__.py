@@ -1,1 +1,1 @@
-"""The options of ``scriptrun run`` and its kind, and what they mean for the job."""
+"""The options of commands that submit jobs, and how they configure the job."""

@@ -1,4 +1,4 @@
-"""``scriptrun run --input NAME=DATA --output NAME=DATASTORE:PATH``; loaded only where they are."""
+"""``scriptrun run --input NAME=DATA --output NAME=DATASTORE:PATH``; imported only if used."""
 
 from __future__ import annotations
 
@@ -29,9 +29,9 @@ _OUTPUT = "Use --output NAME=DATASTORE:PATH[:upload|:mount], e.g. --output model
 def put(
     made: RunConfiguration, inputs: list[str], outputs: list[str], workspace: Workspace
 ) -> list[str]:
-    """Add what --input and --output say to ``made``; their names.
+    """Add the data of --input and --output to ``made`` and return their names.
 
-    Raises UserErrorException for a name that is given twice, and what ``naming`` raises.
+    Raises UserErrorException for duplicate names, and what ``data_names`` raises.
     """
     data: dict[str, Any] = dict(made.data or {})
     written: dict[str, Any] = dict(made.output_data or {})
@@ -49,7 +49,7 @@ def put(
 
 
 def filled(text: str, names: list[str]) -> str:
-    """``text`` with ``{NAME}`` as the reference that becomes the path on the node."""
+    """Replace each ``{NAME}`` in ``text`` by a reference that expands to the path on the node."""
     known = "|".join(map(re.escape, names))
     return re.sub(rf"\{{({known})\}}", r"${AZUREML_DATAREFERENCE_\1}", text)
 
@@ -88,6 +88,6 @@ def _output(name: str, text: str, workspace: Workspace) -> OutputFileDatasetConf
 
 
 def _mode(text: str, known: tuple[str, ...]) -> tuple[str, str | None, str | None]:
-    """What stands before ``:MODE[=PATH]``, the mode, and the path on the node."""
+    """Split ``DATA:MODE[=PATH]`` into the data, the mode and the path on the node."""
     found = re.fullmatch(rf"(.*):({'|'.join(known)})(?:=(.+))?", text)
     return (found[1], found[2], found[3]) if found else (text, None, None)

@@ -1,4 +1,4 @@
-"""How data is named on the command line: datasets, paths on datastores, addresses, local paths."""
+"""Data named on the command line: datasets, datastore paths, URLs and local paths."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ _HOW = "Use DATASET[@VERSION], DATASTORE:PATH, a URL or a local path."
 
 
 def dataset(workspace: Workspace, text: str) -> Any:
-    """The registered dataset that ``NAME[@VERSION]`` means."""
+    """Return the registered dataset ``NAME[@VERSION]``."""
     name, mark, version = text.partition("@")
     if mark and not (version.isdigit() or version == "latest"):
         raise UserErrorException(
@@ -32,9 +32,9 @@ def dataset(workspace: Workspace, text: str) -> Any:
 
 
 def source(workspace: Workspace, text: str) -> Any:
-    """A source as ``Dataset.File.from_files`` takes it: on a datastore, an address, a local path.
+    """Return a source for ``Dataset.File.from_files``: a datastore path, a URL or a local path.
 
-    Raises UserErrorException for a datastore that there isn't, and a local path without files.
+    Raises UserErrorException for an unknown datastore, or a local path that does not exist.
     """
     if re.match(r"[a-z][a-z0-9+.-]*://", text, re.IGNORECASE):
         return text
@@ -52,9 +52,9 @@ def _before_globs(path: str) -> str:
 
 
 def on_datastore(workspace: Workspace, text: str) -> tuple[AbstractDatastore, str] | None:
-    """The datastore and the path that ``DATASTORE:PATH`` means; None for a local path.
+    """Split ``DATASTORE:PATH`` into the datastore and the path; None for a local path.
 
-    Raises DatastoreException where there is no such datastore, and no such file here either.
+    Raises DatastoreException if there is neither such a datastore nor such a local file.
     """
     name, mark, path = text.partition(":")
     if not mark or not datastore_records.is_name(name):
@@ -65,7 +65,7 @@ def on_datastore(workspace: Workspace, text: str) -> tuple[AbstractDatastore, st
 
 
 def any_dataset(workspace: Workspace, text: str) -> Any:
-    """What ``text`` names as a dataset: a registered one first, else the files it stands for."""
+    """Return ``text`` as a dataset: a registered one, else one of the files it names."""
     name, _, version = text.partition(":")
     if version.isdigit() and name in dataset_versions.names(workspace):
         raise UserErrorException(

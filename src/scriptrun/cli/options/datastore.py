@@ -1,4 +1,4 @@
-"""``scriptrun datastore add``: from its options to a call of ``Datastore.register_...``."""
+"""``scriptrun datastore add``: turns its options into a call of ``Datastore.register_...``."""
 
 from __future__ import annotations
 
@@ -17,10 +17,11 @@ if TYPE_CHECKING:
 
 
 class Kind(Value):
-    """A kind of datastore: the ``call`` of Datastore, and which options it ``needs`` or ``takes``.
+    """A type of datastore: the Datastore method that registers it, and the options it accepts.
 
-    Each option is named as that call names its argument where the two differ (``account`` is
-    ``account_name``). ``value`` is the argument that the kind's own option gives, "" for a flag.
+    Required and optional options come as pairs of the option and the method's parameter
+    (``account`` is ``account_name``). ``argument`` is the parameter that receives the value of the
+    type's own option; it is "" if that option is a flag.
     """
 
     call: str
@@ -89,7 +90,7 @@ _HELP = {
 
 
 def arguments(verb: Any) -> None:
-    """Add the options of ``add``."""
+    """Add the options of ``datastore add``."""
     kinds = verb.add_argument_group("datastore type (choose one)")
     for name, kind in KINDS.items():
         how = {"metavar": kind.metavar} if kind.value else {"action": "store_true"}
@@ -107,9 +108,9 @@ def arguments(verb: Any) -> None:
 
 
 def call_of(args: argparse.Namespace) -> Callable[[Workspace], AbstractDatastore]:
-    """What registers the datastore in a workspace.
+    """Return a function that registers the datastore in a workspace.
 
-    Raises RunConfigurationException with all that is missing or does not belong together.
+    Raises UserErrorException listing all missing and conflicting options.
     """
     chosen = [name for name in KINDS if getattr(args, f"kind_{name}")]
     if len(chosen) != 1:
@@ -128,7 +129,7 @@ def call_of(args: argparse.Namespace) -> Callable[[Workspace], AbstractDatastore
     if kind.call == "register_fsspec":
         given = _fsspec(name, given)
     if name == "azure_blob":
-        given["skip_validation"] = True  # `check` does that, and says more
+        given["skip_validation"] = True  # `datastore check` reports more
     register = getattr(Datastore, kind.call)
     return lambda workspace: register(workspace, args.name, overwrite=args.overwrite, **given)
 
@@ -146,7 +147,7 @@ def _problems(args: argparse.Namespace, name: str, kind: Kind) -> list[str]:
 
 
 def _fsspec(name: str, given: dict[str, Any]) -> dict[str, Any]:
-    """``PROTOCOL://USER@HOST:PORT/FOLDER`` as a driver's protocol, path and options."""
+    """Split ``PROTOCOL://USER@HOST:PORT/FOLDER`` into a driver's protocol, path and options."""
     from urllib.parse import unquote, urlsplit
 
     parts = urlsplit(given.pop("url"))

@@ -1,4 +1,4 @@
-"""Which Python runs a job for which no environment is given: the user's, never the tool's own."""
+"""The Python for jobs without an environment: the user's, never scriptrun's own."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ _NAMES = ("python", "python3")
 
 
 def choose(source: Path, root: Path) -> tuple[str, list[str]]:
-    """The interpreter, and what is worth a word about it.
+    """Return the interpreter, and warnings about it.
 
-    It is that of the active virtual or conda environment, else of ``.venv`` beside the source (or
-    above it, up to ``root``), else ``python`` on PATH. An activated environment counts even where
-    the tool is installed in it; else the tool's own is passed over.
+    The order is: the active virtual or conda environment, ``.venv`` in the source folder or above
+    it (up to ``root``), ``python`` on PATH. An activated environment counts even if scriptrun is
+    installed in it; otherwise scriptrun's own environment is skipped.
     """
     for prefix in _active():
         python = _in(prefix)
@@ -50,7 +50,7 @@ def _upwards(source: Path, root: Path) -> Iterator[Path]:
 
 
 def _in(prefix: str) -> str | None:
-    """The interpreter of the environment at ``prefix``."""
+    """Return the interpreter of the environment at ``prefix``."""
     for name in _NAMES:
         path = os.path.join(prefix, "bin", name)
         if _runs(path):
@@ -72,7 +72,7 @@ def _on_path(source: Path) -> str | None:
 
 
 def _is_own(path: str) -> bool:
-    """Whether a link leads into the tool's own environment (as one in ~/.local/bin may)."""
+    """Whether ``path`` links into scriptrun's own environment (as in ~/.local/bin)."""
     if sys.prefix == sys.base_prefix or not os.path.islink(path):
         return False
     target = os.path.join(os.path.dirname(path), os.readlink(path))

@@ -1,4 +1,4 @@
-"""--nodes, --processes, --mpi, --pytorch, --tensorflow: how a job of the command line is spread."""
+"""--nodes, --processes, --mpi, --pytorch, --tensorflow and the resources of a job."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from scriptrun.spec.errors import UserErrorException
 
 
 def apply(args: argparse.Namespace, made: RunConfiguration) -> None:
-    """Let ``made`` say what the options do. Raises UserErrorException for what contradicts."""
+    """Apply the options to ``made``. Raises UserErrorException if they conflict."""
     nodes, processes = args.nodes, args.processes
     if args.distributed == "mpi":
         if processes is not None and nodes > 0 and processes % nodes:
@@ -37,7 +37,7 @@ def apply(args: argparse.Namespace, made: RunConfiguration) -> None:
 
 
 def ask(args: argparse.Namespace, config: ScriptRunConfig) -> None:
-    """Let ``config`` ask for what --cpus, --gpus, --memory and --gpu-binding say."""
+    """Set the resources of --cpus, --gpus, --memory and --gpu-binding in ``config``."""
     asked = [each for kind in resources.NAMES for each in (kind, f"{kind}_per_process")]
     for name in (*asked, "gpu_binding"):
         if getattr(args, name) is not None:

@@ -1,4 +1,4 @@
-"""The words of the command line that say what a job runs in."""
+"""The options that choose the environment of a job."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
 
-#: the options that each say all of it; one of them is given
+#: the mutually exclusive options that define the whole environment
 SOURCES = ("environment", "requirements", "conda", "uv_project", "pixi_project", "from_script")
 
 
 def arguments(add: Any) -> None:
-    """Add what `run` and `env build` share."""
+    """Add the options that `run` and `env build` share."""
     add("--requirements", metavar="F", help="build the environment from a requirements file")
     add("--conda", metavar="F", help="build the environment from a conda environment file")
     add("--uv-project", metavar="DIR", help="build the environment from a uv project's uv.lock")
@@ -33,7 +33,7 @@ def arguments(add: Any) -> None:
 
 
 def given(args: argparse.Namespace) -> list[str]:
-    """The options among SOURCES that are given. Raises UserErrorException for more than one."""
+    """Return the option of SOURCES in use. Raises UserErrorException for conflicting options."""
     found = [option(name) for name in SOURCES if getattr(args, name, None)]
     if len(found) > 1:
         raise UserErrorException(
@@ -47,12 +47,12 @@ def given(args: argparse.Namespace) -> list[str]:
 
 
 def option(name: str) -> str:
-    """The option as it is typed."""
+    """Return the option as typed on the command line."""
     return "--script" if name == "from_script" else "--" + name.replace("_", "-")
 
 
 def made(args: argparse.Namespace) -> Environment | None:
-    """The environment that a file or project describes; None where none is named."""
+    """Load the environment from the file or project in ``args``; None if there is none."""
     if args.requirements:
         return Environment.from_pip_requirements(_stem(args.requirements), args.requirements)
     if args.conda:

@@ -1,8 +1,7 @@
-"""The interpreter behind a pyenv shim: a script that looks for it anew each time it is called.
+"""The interpreter behind a pyenv shim, a script that selects a version on every call.
 
-What stands in the record, and what is started, is the interpreter itself; finding it costs no
-process. The order is pyenv's own: PYENV_VERSION, `.python-version` here or above, then pyenv's
-global choice.
+Runs record and start the interpreter itself, which is found without starting a process. The order
+is pyenv's own: PYENV_VERSION, `.python-version` in the folder or above, then the global version.
 """
 
 from __future__ import annotations
@@ -13,9 +12,9 @@ from pathlib import Path
 
 
 def behind(path: str, source: Path) -> str | None:
-    """The interpreter that the shim ``path`` starts in ``source``; None where that can't be told.
+    """Return the interpreter that the shim ``path`` starts in ``source``; None if unknown.
 
-    A ``path`` that is no shim is given back as it is.
+    A ``path`` that is not a shim is returned unchanged.
     """
     folder, name = os.path.split(path)
     root = os.path.dirname(folder)
@@ -30,7 +29,7 @@ def behind(path: str, source: Path) -> str | None:
 
 
 def _chosen(root: str, source: Path) -> list[str]:
-    """The versions that are in force, the first before the others."""
+    """Return the selected versions, in order of precedence."""
     for text in _texts(root, source):
         words = [line.strip() for line in text.replace(":", "\n").splitlines()]
         words = [word for word in words if word and not word.startswith("#")]

@@ -1,4 +1,4 @@
-"""From the arguments of ``scriptrun run`` to a ScriptRunConfig."""
+"""Turns the arguments of ``scriptrun run`` into a ScriptRunConfig."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ else:
 
 
 class Described(Value, frozen=False):
-    """What the command line asks for."""
+    """A run as requested on the command line."""
 
     config: ScriptRunConfig
     experiment: str
@@ -40,7 +40,7 @@ class Described(Value, frozen=False):
 
 
 def describe(args: argparse.Namespace, workspace: Workspace) -> Described:
-    """Everything that the command line says. Raises UserErrorException for what it can't mean."""
+    """Turn the command line into a request. Raises UserErrorException if it is invalid."""
     if not (args.script or args.command or args.config):
         raise UserErrorException(
             "Nothing to run.",
@@ -79,7 +79,7 @@ def describe(args: argparse.Namespace, workspace: Workspace) -> Described:
 def _with_data(
     args: argparse.Namespace, made: RunConfiguration, workspace: Workspace
 ) -> tuple[list[str], str | None, list[str]]:
-    """The script's arguments, the command and --env, with ``{NAME}`` of data filled in."""
+    """Return the script's arguments, the command and --env, with ``{NAME}`` of data filled in."""
     rest = args.rest or []
     if not (args.inputs or args.outputs):
         return rest, args.command, args.env
@@ -93,10 +93,10 @@ def _with_data(
 
 
 def source_of(named: str | None, script: str | None) -> tuple[str, str | None]:
-    """The source directory and the script in it, as the user meant them.
+    """Return the source directory and the script in it.
 
-    Without --source it is the current directory where the script lies below it, else the
-    script's own directory.
+    Without --source, the source directory is the current directory if the script is below it, else
+    the script's own directory.
     """
     if script is None:
         return named or ".", None
@@ -111,15 +111,15 @@ def source_of(named: str | None, script: str | None) -> tuple[str, str | None]:
 
 
 def _below(path: str, folder: str) -> str | None:
-    """``path`` relative to ``folder`` when it lies below it; links in it are kept."""
+    """Return ``path`` relative to ``folder``, None if it is not below it; keeps symlinks."""
     relative = os.path.relpath(path, folder)
     return None if relative.split(os.sep)[0] == os.pardir else relative
 
 
 def experiment_name(source: str) -> str:
-    """The source directory's name, as far as an experiment can have it."""
+    """Return the source directory's name, reduced to the characters of experiment names."""
     name = source_folder(source).name
-    if not name.isascii():  # "größe" is better known as "grosse" than as "gr-e"
+    if not name.isascii():  # turn "größe" into "grosse", not "gr-e"
         normal = importlib.import_module("unicodedata").normalize("NFKD", name.replace("ß", "ss"))
         name = "".join(c for c in normal if not 0x300 <= ord(c) < 0x370)
     name = re.sub(r"[^A-Za-z0-9_.-]+", "-", name)
@@ -129,17 +129,17 @@ def experiment_name(source: str) -> str:
 def _bare(workspace: Workspace) -> RunConfiguration:
     made = RunConfiguration()
     made.target = compute_targets.default_name(workspace)
-    made.environment.environment_variables = {}  # v1's EXAMPLE_ENV_VAR is of no use to anybody
+    made.environment.environment_variables = {}  # drop v1's EXAMPLE_ENV_VAR
     return made
 
 
 def _place(name: str) -> tuple[str, str | None]:
-    """What RunConfiguration.load wants for a file, or a name in the project's folders."""
+    """Return the arguments of RunConfiguration.load for a file or a name in .azureml/."""
     return (name, None) if os.path.exists(name) or os.sep in name else (".", name)
 
 
 def _given_twice(args: argparse.Namespace, loaded: RunConfiguration) -> list[str]:
-    """A sentence for every argument that the command line and the file both give."""
+    """Return a problem for each setting that both the command line and the file set."""
     standard = RunConfiguration()
     environment = next(iter(environment_options.given(args)), None)
     pairs = [
@@ -175,7 +175,7 @@ def _apply(args: argparse.Namespace, made: RunConfiguration, workspace: Workspac
 
 
 def named_environment(workspace: Workspace, text: str) -> Environment:
-    """The environment that ``NAME[:VERSION]`` means."""
+    """Return the environment ``NAME[:VERSION]``."""
     name, _, version = text.partition(":")
     if version and not version.isdigit():
         raise UserErrorException(
@@ -185,7 +185,7 @@ def named_environment(workspace: Workspace, text: str) -> Environment:
 
 
 def environment_of(args: argparse.Namespace, workspace: Workspace) -> Environment | None:
-    """What --environment, --requirements and their kin ask for, or None."""
+    """Return the environment of --environment, --requirements and so on, or None."""
     environment_options.given(args)
     if args.environment:
         return named_environment(workspace, args.environment)
@@ -196,7 +196,7 @@ def environment_of(args: argparse.Namespace, workspace: Workspace) -> Environmen
 
 
 def _variables(texts: list[str]) -> tuple[dict[str, str], tuple[str, ...]]:
-    """What --env gives: values by name, and the names that are passed on."""
+    """Parse --env into values by name, and the names of variables to pass through."""
     values, passed = {}, []
     for text in texts:
         name, mark, value = text.partition("=")
@@ -212,7 +212,7 @@ def _variables(texts: list[str]) -> tuple[dict[str, str], tuple[str, ...]]:
 
 
 def tags(texts: list[str]) -> dict[str, str | None]:
-    """What --tag gives: values by name, None for a tag alone."""
+    """Parse --tag into values by name; a tag without a value is None."""
     found: dict[str, str | None] = {}
     for text in texts:
         name, mark, value = text.partition("=")

@@ -1,4 +1,4 @@
-"""``--set PATH=VALUE``: any field of the run configuration by its path."""
+"""``--set PATH=VALUE``: sets any field of the run configuration by its path."""
 
 from __future__ import annotations
 
@@ -16,10 +16,10 @@ if TYPE_CHECKING:
 
 
 def put(made: RunConfiguration, text: str) -> None:
-    """Set in ``made`` what ``text`` (``path=VALUE``) says.
+    """Set the field of ``made`` that ``text`` (``path=VALUE``) names.
 
-    Names are those of the API or of a .runconfig file; a leading ``run_config.`` is passed over.
-    VALUE is JSON where the field wants more than text. Raises UserErrorException.
+    Field names are those of the API or of a .runconfig file; a leading ``run_config.`` is ignored.
+    VALUE is JSON unless the field is a string. Raises UserErrorException.
     """
     path, mark, value = text.partition("=")
     path = path.strip().removeprefix("run_config.")
@@ -63,7 +63,7 @@ def _field(place: Section, name: str, path: str) -> str:
 
 
 def _converted(kind: Any, field: str, text: str, path: str) -> Any:
-    """``text`` as what the field wants: text as it stands, anything else as JSON."""
+    """Convert ``text`` to the field's type: strings unchanged, other types from JSON."""
     wanted = camel_case._kinds(kind)[field]
     problems: list[str] = []
     if wanted is str or "str" in str(wanted).replace("dict[str", "").replace("list[str", ""):

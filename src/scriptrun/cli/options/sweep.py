@@ -1,4 +1,4 @@
-"""What --param, --sampling and --policy of ``scriptrun sweep`` mean."""
+"""Parses --param, --sampling and --policy of ``scriptrun sweep``."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _RANGE = re.compile(
 _NORMAL = re.compile(
     r"(?P<name>(?:log)?normal):(?P<mu>[-+.\deE]+),(?P<sigma>[.\deE+-]+)(?:/(?P<step>[.\deE+-]+))?$"
 )
-#: whole numbers of so short a range are choices, which a grid can take
+#: integer ranges up to this length become choices, which grid sampling supports
 _FEW = 1000
 SAMPLINGS = {
     "random": sampling.RandomParameterSampling,
@@ -36,7 +36,7 @@ POLICIES = {
 
 
 def space(texts: list[str]) -> dict[str, Any]:
-    """The parameter space that the texts of --param say."""
+    """Parse the values of --param into a parameter space."""
     found: dict[str, Any] = {}
     for text in texts:
         name, mark, said = text.partition("=")
@@ -52,7 +52,7 @@ def space(texts: list[str]) -> dict[str, Any]:
 
 
 def expression(said: str) -> list[Any]:
-    """What the text after ``NAME=`` says, as an expression of ``config.search_space``."""
+    """Parse the text after ``NAME=`` into an expression of ``search_space``."""
     bounds, bell = _RANGE.match(said), _NORMAL.match(said)
     if bounds:
         return _range(said, **bounds.groupdict())
@@ -103,7 +103,7 @@ def _number(text: str, said: str) -> Any:
 
 
 def _value(text: str) -> Any:
-    """A number where its text comes out again as it was written, else the text itself."""
+    """Return a number if formatting it gives back the same text, else the text itself."""
     for kind in (int, float):
         try:
             if str(kind(text)) == text:
@@ -114,14 +114,14 @@ def _value(text: str) -> Any:
 
 
 def sampling_of(name: str | None, texts: list[str], seed: int | None) -> Any:
-    """The sampling; without a name a grid where all is choices and small, else random."""
+    """Build the sampling ``name`` (default: random) over the parameters in ``texts``."""
     found = space(texts)
     made = SAMPLINGS[name or "random"](found, {} if seed is None else {"seed": seed})
     return made
 
 
 def policy_of(text: str | None) -> Any:
-    """``bandit:slack_factor=0.1,evaluation_interval=2`` and the like; ``truncation:20``."""
+    """Build a policy from a text like ``bandit:slack_factor=0.1`` or ``truncation:20``."""
     name, _, said = (text or "none").partition(":")
     if name not in POLICIES:
         raise UserErrorException(
@@ -146,7 +146,7 @@ def policy_of(text: str | None) -> Any:
 
 
 def _suggested_settings(policy: Any, settings: dict[str, Any]) -> str:
-    """For each setting that the policy does not have, the nearest that it has."""
+    """Suggest the nearest valid name for each unknown setting."""
     import inspect
 
     known = inspect.signature(policy).parameters
@@ -154,5 +154,5 @@ def _suggested_settings(policy: Any, settings: dict[str, Any]) -> str:
     return "".join(suggestion.question(name, known) for name in unknown)
 
 
-#: the setting that a number alone means
+#: the setting that a value without a name belongs to
 _FIRST = {"bandit": "slack_factor", "truncation": "truncation_percentage", "asha": "min_intervals"}

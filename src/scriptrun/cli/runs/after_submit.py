@@ -1,4 +1,4 @@
-"""What ``run`` and ``rerun`` do once the run has been started."""
+"""The end of ``run`` and ``rerun``, after the run is submitted."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from scriptrun.core.workspace import Workspace
 def finish(
     workspace: Workspace, folder: Path, warnings: list[str], args: argparse.Namespace
 ) -> int:
-    """Print the id of a run that goes on alone, or stream it to its end; the exit code."""
+    """Print the ID of a detached run, or stream the run's log; return the exit code."""
     for message in warnings:
         attach.warn(message)
     run = Run.at(workspace, folder)

@@ -29,7 +29,7 @@ def arguments(parser: Any) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    """Ask the runs to end; the exit code."""
+    """Cancel the runs and return the exit code."""
     workspace = workspace_here.existing()
     if args.all:
         found = list(Run.unfinished(workspace))

@@ -31,7 +31,7 @@ def arguments(parser: Any) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    """Print the differences; the exit code."""
+    """Print the differences and return the exit code."""
     workspace = workspace_here.existing()
     first, second = _two(workspace, args.first, args.second)
     found = compare_runs.compare(first, second)
@@ -84,7 +84,7 @@ def _section(title: str, pairs: dict[str, Any]) -> None:
         print(f"\n{output.painted(title, '1')}")
     for name, (before, after) in pairs.items():
         head = f"{name} " if name else ""
-        if before == after:  # they differ in what is not shown in short
+        if before == after:  # the shortened values look the same
             print(f"~ {head}{after}")
             continue
         if before is not None:

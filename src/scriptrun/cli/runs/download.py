@@ -34,7 +34,7 @@ def arguments(parser: Any) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    """Copy the files; the exit code."""
+    """Download the files and return the exit code."""
     found, name = _meant(args)
     copied = _copy(found, name, args.output or ".")
     if args.json:
@@ -46,7 +46,7 @@ def run(args: argparse.Namespace) -> int:
 
 
 def _meant(args: argparse.Namespace) -> tuple[Run, str | None]:
-    """The run and the name. A single word that names a file of the latest run is that file."""
+    """Return the run and the file name; a single word may also name a file of the latest run."""
     workspace = workspace_here.existing()
     if args.run_name and not args.name:
         try:

@@ -29,7 +29,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
 
-#: the kind of a sweep's own job
+#: the values of --to
 FORMATS = ("azureml-v2", "sbatch", "kubernetes", "docker", "podman", "shell")
 
 
@@ -50,7 +50,7 @@ def arguments(parser: Any) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    """Write it; the exit code."""
+    """Write the exported files and return the exit code."""
     formats = importlib.import_module("scriptrun.migration.formats")
     if args.config:
         made = formats.export(_of_config(args.config), args.to)

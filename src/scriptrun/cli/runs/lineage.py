@@ -19,7 +19,7 @@ from scriptrun.core.model import Model
 from scriptrun.history import lineage
 from scriptrun.spec.run_kinds import run_kind
 
-#: how many packages of the environment are shown; --json has all
+#: maximum number of packages to list; --json lists all
 SHOWN = 8
 
 
@@ -30,7 +30,7 @@ def arguments(parser: Any) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    """Print the way back from the model; the exit code."""
+    """Print the model's lineage and return the exit code."""
     name, _, version = args.model.partition(":")
     found = lineage.of(Model(workspace_here.existing(), name, version=version or None))
     if args.json:

@@ -43,7 +43,7 @@ def arguments(parser: Any) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    """Print the runs; the exit code."""
+    """Print the runs and return the exit code."""
     if args.limit < 1:
         raise UserErrorException(f"--limit must be at least 1, not {args.limit}.")
     limit, state = None if args.all else args.limit, _state(args.status)
@@ -92,7 +92,7 @@ def _cells(row: Row) -> tuple[str, ...]:
 
 
 def seconds_of(created: str) -> float:
-    """ISO 8601 in UTC as seconds since 1970."""
+    """Convert an ISO 8601 time in UTC to seconds since 1970."""
     try:
         return float(calendar.timegm(time.strptime(created[:19], "%Y-%m-%dT%H:%M:%S")))
     except ValueError:
@@ -102,6 +102,6 @@ def seconds_of(created: str) -> float:
 def _without_empty(
     heads: tuple[str, ...], rows: list[tuple[str, ...]]
 ) -> tuple[list[str], list[list[str]]]:
-    """The table without columns in which nothing stands."""
+    """Return the header and rows without the empty columns."""
     kept = [n for n in range(len(heads)) if any(row[n] for row in rows)]
     return [heads[n] for n in kept], [[row[n] for n in kept] for row in rows]

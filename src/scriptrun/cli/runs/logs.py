@@ -34,7 +34,7 @@ def arguments(parser: Any) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    """Print the log; the exit code (1 where a run was followed that did not complete)."""
+    """Print the log; return the exit code, 1 if a followed run did not complete."""
     found = common_arguments.run_of(args)
     if args.tail is not None and args.tail < 0:
         raise UserErrorException(f"--tail must be at least 0, not {args.tail}.")

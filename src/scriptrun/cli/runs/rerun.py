@@ -32,7 +32,7 @@ def arguments(parser: Any) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    """Start it again; the exit code."""
+    """Rerun the run and return the exit code."""
     local_engine.allow_fork()
     first = common_arguments.run_of(args)
     again = rerun_runs.start(first, args.name)

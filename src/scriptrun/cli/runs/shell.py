@@ -28,7 +28,7 @@ def arguments(parser: Any) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    """Open the shell; its exit code."""
+    """Open the shell and return its exit code."""
     import subprocess
 
     found = common_arguments.run_of(args)

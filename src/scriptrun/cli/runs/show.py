@@ -27,7 +27,7 @@ def arguments(parser: Any) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    """Print what is known of the run; the exit code."""
+    """Print the run's details and return the exit code."""
     found = common_arguments.run_of(args)
     if args.json:
         output.as_json(record(found))
@@ -37,7 +37,7 @@ def run(args: argparse.Namespace) -> int:
 
 
 def record(run: Run) -> dict[str, Any]:
-    """The run's details with its metrics and files, for --json."""
+    """Return the run's details with its metrics and files, for --json."""
     return {**run.get_details(), "metrics": run.get_metrics(), "files": run.get_file_names()}
 
 

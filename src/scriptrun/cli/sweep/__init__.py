@@ -41,7 +41,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
 
-#: words of metrics that people want small
+#: words in the names of metrics that are usually minimized
 _SMALL = ("loss", "error", "err", "mse", "mae", "rmse", "perplexity", "cost", "time")
 
 
@@ -106,7 +106,7 @@ def _limit_arguments(parser: Any) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    """Submit a sweep, or show one, or let one go on; the exit code."""
+    """Submit, show or resume a sweep, and return the exit code."""
     if args.script == "show":
         return int(importlib.import_module("scriptrun.cli.sweep.show").run(args, named(args)))
     if args.script == "resume":
@@ -120,7 +120,7 @@ def run(args: argparse.Namespace) -> int:
 
 
 def named(args: argparse.Namespace) -> HyperDriveRun:
-    """The sweep that the user means (default: the latest). Raises UserErrorException."""
+    """Return the selected sweep (default: the latest). Raises UserErrorException if none exists."""
     workspace = workspace_here.existing()
     if args.run_name:
         found = Run.find(workspace, args.run_name)
@@ -166,7 +166,7 @@ def _submit(args: argparse.Namespace) -> int:
 
 
 def _refuse_half_a_sentence(args: argparse.Namespace) -> None:
-    """Say all that lacks for a sweep; a first word that is no script may be meant as a verb."""
+    """Refuse a sweep without a script, --param or --metric, or an unknown subcommand."""
     if args.script and not (args.params or args.metric or os.path.exists(args.script)):
         raise UserErrorException(
             f"{args.script!r} is neither a `scriptrun sweep` command nor an existing script.",
@@ -181,7 +181,7 @@ def _refuse_half_a_sentence(args: argparse.Namespace) -> None:
 
 
 def _told(config: HyperDriveConfig) -> list[str]:
-    """What --plan says of a sweep."""
+    """Describe the sweep for --plan."""
     way = config.hyperparameter_sampling
     shape = way.as_dict()
     at_once = config.max_concurrent_runs or "as many as fit"

@@ -1,4 +1,4 @@
-"""``scriptrun sweep show``: the runs in their order, the best so far, and its curve."""
+"""``scriptrun sweep show``: the ranked runs, the best one and the best-so-far curve."""
 
 from __future__ import annotations
 
@@ -23,12 +23,12 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
 
-#: how many runs are shown (--json and --csv have all), and the size of the curve
+#: maximum number of runs to list (--json and --csv list all), and the curve's size
 SHOWN, WIDE, HIGH = 20, 60, 8
 
 
 def run(args: argparse.Namespace, found: HyperDriveRun) -> int:
-    """Show the sweep, or write it to files; the exit code."""
+    """Show the sweep or write it to files, and return the exit code."""
     if args.html:
         _write(args.html, sweep_plot.page(found))
     if args.csv:
@@ -54,7 +54,7 @@ def _follow(run: HyperDriveRun) -> None:
 
 
 def show(run: HyperDriveRun) -> None:
-    """Print the sweep as it stands."""
+    """Print the sweep's current state."""
     sweep, limits, status = run.sweep, run.limits, run.standing
     found = ranking.children(run)
     ordered = ranking.ordered(sweep, found)
@@ -129,7 +129,7 @@ def _short(value: Any) -> str:
 
 
 def drawn(curve: Sequence[float], wide: int = WIDE, high: int = HIGH) -> list[str]:
-    """The curve as lines of text, with its bounds at the left; one line where it is flat."""
+    """Draw the curve as lines of text with its bounds on the left; a single line if it is flat."""
     columns = list(curve)
     if len(curve) > wide:
         columns = [curve[place * len(curve) // wide] for place in range(wide)]

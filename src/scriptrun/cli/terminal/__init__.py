@@ -1,1 +1,1 @@
-"""What the terminal shows while a command works: tables, progress, a run being followed."""
+"""Terminal output: tables, progress bars and followed runs."""

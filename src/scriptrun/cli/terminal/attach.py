@@ -1,4 +1,4 @@
-"""Following a run in the terminal: its log, Ctrl-C, and how it ended."""
+"""Follow a run in the terminal: its log, Ctrl-C handling and final summary."""
 
 from __future__ import annotations
 
@@ -22,17 +22,17 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
 
-#: seconds in which a second Ctrl-C cancels the run
+#: seconds within which a second Ctrl-C cancels the run
 AGAIN = 3.0
-#: seconds without output before a terminal is told what is waited for
+#: seconds without output before a terminal shows the run's state
 QUIET = 1.0
-#: how many lines of a failed rank's log are shown at the end
+#: number of lines of a failed rank's log in the summary
 TAIL = 8
 
 
 def stream(run: Run, quiet: bool = False) -> int:
-    """Stream the run's log to its end; the exit code. ``quiet`` shows nothing of the log."""
-    gc.enable()  # this may take days
+    """Stream the run's log until it finishes; return the exit code. ``quiet`` hides the log."""
+    gc.enable()  # following a run can take days
     shown = Shown(run, quiet)
     presses = _Presses()
     with presses.counted():
@@ -47,7 +47,7 @@ def stream(run: Run, quiet: bool = False) -> int:
 
 
 class _Presses:
-    """Counts Ctrl-C: the first interrupts; more are only counted until the run is ``canceled``."""
+    """Counts Ctrl-C: the first interrupts; later ones do only once the run is ``canceled``."""
 
     def __init__(self) -> None:
         self.count = 0
@@ -60,7 +60,7 @@ class _Presses:
 
     @contextmanager
     def counted(self) -> Iterator[None]:
-        """Count within the block, unless interrupts are ignored here (``nohup``, ``&``)."""
+        """Handle SIGINT within the block, unless the process ignores it (``nohup``, ``&``)."""
         before = signal.getsignal(signal.SIGINT)
         if before is not signal.default_int_handler:
             yield
@@ -73,12 +73,12 @@ class _Presses:
 
 
 def warn(message: str) -> None:
-    """A warning for people, on stderr."""
+    """Print a warning to stderr."""
     cli_errors.say(f"{output.painted('warning', '33', sys.stderr)}: {message}")
 
 
 class Shown:
-    """Writes the script's output to stdout and what the system does to stderr, as bytes."""
+    """Writes the script's output to stdout and system logs to stderr, as bytes."""
 
     def __init__(self, run: Run, quiet: bool = False) -> None:
         self._run, self._quiet = run, quiet
@@ -88,7 +88,7 @@ class Shown:
         self._open = False
 
     def write(self, name: str, data: bytes) -> None:
-        """Show what came in the log ``name``."""
+        """Write ``data``, new in the log ``name``."""
         self._last = time.monotonic()
         self.clear()
         ours = name.startswith("system_logs/")
@@ -103,7 +103,7 @@ class Shown:
         stream.flush()
 
     def pause(self, seconds: float) -> None:
-        """Sleep; on a terminal say what is waited for, as long as nothing else is shown."""
+        """Sleep; show the run's state if there has been no output for a while."""
         if time.monotonic() - self._last > QUIET:
             self._tell()
         time.sleep(seconds)
@@ -123,20 +123,20 @@ class Shown:
         sys.stderr.flush()
 
     def _say_once(self, state: str) -> None:
-        """Into a file or pipe: one line when a run has to wait for its turn."""
+        """Report once that the run is queued, if stderr is not a terminal."""
         if state == states.QUEUED:
             cli_errors.say(f"{self._run.id} is queued.")
         self._last = time.monotonic() + 3600.0
 
     def end_line(self) -> None:
-        """Take the status line away, and end a line that the script left open on a terminal."""
+        """Clear the status line, and end an unfinished line of output on a terminal."""
         self.clear()
         if self._open:
             sys.stdout.write("\n")
             self._open = False
 
     def clear(self) -> None:
-        """Take the status line away."""
+        """Clear the status line."""
         if self._status:
             sys.stderr.write("\r\x1b[K")
             sys.stderr.flush()
@@ -144,14 +144,14 @@ class Shown:
 
 
 class ShownRanks(Shown):
-    """Writes the lines of several ranks, each line whole and with its rank before it."""
+    """Writes the logs of several ranks, whole lines only, each prefixed with its rank."""
 
     def __init__(self, run: Run) -> None:
         super().__init__(run)
         self._begun: dict[str, bytes] = {}
 
     def write(self, name: str, data: bytes) -> None:
-        """Show the lines that came to their end in the log ``name``."""
+        """Write the complete lines of the log ``name``; keep an unfinished one for later."""
         if name.startswith("system_logs/"):
             super().write(name, data)
             return
@@ -161,7 +161,7 @@ class ShownRanks(Shown):
             super().write(name, b"".join(mark + line + b"\n" for line in lines))
 
     def end_line(self) -> None:
-        """Show what came without the end of its line."""
+        """Write the unfinished lines."""
         for name, rest in self._begun.items():
             if rest:
                 self.write(name, b"\n")
@@ -169,7 +169,7 @@ class ShownRanks(Shown):
 
 
 def _interrupted(run: Run, shown: Shown, presses: _Presses) -> int:
-    """Ctrl-C: again within three seconds cancels the run, otherwise it goes on."""
+    """Cancel the run if Ctrl-C is pressed again in time; otherwise leave it running."""
     if not sys.stdin.isatty():
         _way_back(run)
         return cli_errors.INTERRUPTED
@@ -210,7 +210,7 @@ def _way_back(run: Run) -> None:
 
 
 def summary(run: Run, status: Status) -> None:
-    """How the run ended, on stderr."""
+    """Print how the run ended to stderr."""
     took = ""
     if status.began is not None and status.ended is not None:
         took = f" after {output.duration(status.ended - status.began)}"
@@ -229,7 +229,7 @@ def summary(run: Run, status: Status) -> None:
 
 
 def _best(run: Run) -> list[str]:
-    """The best run of a sweep, and the way to see all of them."""
+    """Describe the best run of a sweep, and the command that shows all runs."""
     rows = run.get_children_sorted_by_primary_metric(1, False, True)
     lines = [
         f"  best run: {row['run_id']} ({run.sweep.metric} "
@@ -242,7 +242,7 @@ def _best(run: Run) -> list[str]:
 
 
 def _last_lines(run: Run) -> list[str]:
-    """The end of the log of the rank that failed first; rank 0's has been shown."""
+    """Return the last log lines of the rank that failed first, unless it is rank 0."""
     result = run_folder.read_result(run.path) or {}
     if not result.get("rank") or not result.get("tail"):
         return []

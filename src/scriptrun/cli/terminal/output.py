@@ -1,4 +1,4 @@
-"""What is printed: tables, JSON, colours where a terminal shows them."""
+"""Printed output: tables, JSON, and colours on terminals."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ _COLOURS = {
 
 
 def as_json(value: Any) -> None:
-    """Print ``value`` as indented JSON; numbers that JSON lacks stand as text."""
+    """Print ``value`` as indented JSON; infinities and NaN become strings."""
     print(json.dumps(_plain(value), indent=2, ensure_ascii=False, default=str))
 
 
@@ -42,19 +42,19 @@ def _plain(value: Any) -> Any:
 
 
 def is_coloured(stream: Any = None) -> bool:
-    """Whether ``stream`` (default: stdout) is a terminal that shall show colours."""
+    """Whether ``stream`` (default: stdout) is a terminal with colours enabled."""
     stream = stream or sys.stdout
     plain = "NO_COLOR" in os.environ or os.environ.get("TERM") == "dumb"
     return not plain and stream.isatty()
 
 
 def painted(text: str, colour: str, stream: Any = None) -> str:
-    """``text`` in the colour (an ANSI code), where colours are shown."""
+    """Return ``text`` in the colour (an ANSI code) if ``stream`` shows colours."""
     return f"\x1b[{colour}m{text}\x1b[0m" if colour and is_coloured(stream) else text
 
 
 def state(word: str, stream: Any = None) -> str:
-    """A state in its colour."""
+    """Return a run's state in its colour."""
     return painted(word, _COLOURS.get(word, ""), stream)
 
 
@@ -63,8 +63,8 @@ def table(
 ) -> None:
     """Print aligned columns.
 
-    On a terminal the columns ``yielding`` (default: the last) are cut until a line fits, the
-    widest first, to no less than 8.
+    On a terminal the columns ``yielding`` (default: the last) shrink until a line fits, the
+    widest first, to no less than 8 characters.
     """
     shown = [[_one_line(cell) for cell in row] for row in rows]
     widths = [max(map(width, column)) for column in zip(heads, *shown, strict=True)]
@@ -108,7 +108,7 @@ def _fitted(text: str, wide: int) -> str:
 
 
 def width(text: str) -> int:
-    """How many columns of a terminal ``text`` takes."""
+    """Return the number of terminal columns that ``text`` occupies."""
     if text.isascii():
         return len(text)
     unicodedata = importlib.import_module("unicodedata")
@@ -119,12 +119,12 @@ def width(text: str) -> int:
 
 
 def _one_line(text: str) -> str:
-    """``text`` without what would break the table or move the cursor."""
+    """Replace characters that would break the table or move the cursor."""
     return "".join(c if c.isprintable() else " " for c in text)
 
 
 def facts(pairs: Sequence[tuple[str, str]]) -> None:
-    """Print names and values, one a line, the values in one column; empty ones are left out."""
+    """Print names and values in two aligned columns; skip empty values."""
     pairs = [(name, value) for name, value in pairs if value]
     wide = max((len(name) for name, _ in pairs), default=0)
     for name, value in pairs:
@@ -135,7 +135,7 @@ def facts(pairs: Sequence[tuple[str, str]]) -> None:
 
 
 def size(count: float) -> str:
-    """Bytes for people: ``1.5 MB``."""
+    """Format a number of bytes: ``1.5 MB``."""
     for unit in ("B", "kB", "MB", "GB"):
         if count < 1000 or unit == "GB":
             return f"{count:.0f} {unit}" if unit == "B" else f"{count:.1f} {unit}"
@@ -144,7 +144,7 @@ def size(count: float) -> str:
 
 
 def duration(seconds: float | None) -> str:
-    """Seconds for people: ``0.04 s``, ``0.3 s``, ``2 min 5 s``, ``3 h 10 min``, ``2 d 4 h``."""
+    """Format seconds: ``0.04 s``, ``0.3 s``, ``2 min 5 s``, ``3 h 10 min``, ``2 d 4 h``."""
     if seconds is None:
         return ""
     if seconds < 60:
@@ -158,7 +158,7 @@ def duration(seconds: float | None) -> str:
 
 
 def ago(seconds: float) -> str:
-    """How long ago a moment (seconds since 1970) was: ``5 min ago``."""
+    """Format a time (seconds since 1970) relative to now: ``5 min ago``."""
     past = max(0, int(time.time() - seconds))
     for unit, length in (("d", 86400), ("h", 3600), ("min", 60)):
         if past >= length:
@@ -167,7 +167,7 @@ def ago(seconds: float) -> str:
 
 
 def number(value: Any) -> str:
-    """A metric's value, short."""
+    """Format a metric's value in short."""
     if isinstance(value, float):
         return f"{value:.6g}"
     if isinstance(value, list):
@@ -182,7 +182,8 @@ _VERDICTS = {"ok": "32", "warning": "33", "bad": "31"}
 
 
 def verdict(check: Any) -> None:
-    """Print one check: its verdict, what was looked at, what is the case, and what to do."""
-    print(f"{painted(f'{check.verdict:<8}', _VERDICTS[check.verdict])}{check.name:<14}{check.said}")
+    """Print a check: its verdict, name and finding, and a hint on a second line."""
+    colored = painted(f"{check.verdict:<8}", _VERDICTS[check.verdict])
+    print(f"{colored}{check.name:<14}{check.message}")
     if check.hint:
         print(f"{'':<22}{check.hint}")

@@ -1,4 +1,4 @@
-"""How ``scriptrun run --plan`` shows a plan."""
+"""The output of ``scriptrun run --plan``."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
 
-#: how many files and ignored paths are shown; --json has all
+#: maximum number of lines per section; --json has all
 SHOWN = 20
 
 
@@ -23,7 +23,7 @@ def show(
     as_json: bool,
     more: Mapping[str, list[str]] | None = None,
 ) -> int:
-    """Print what the submission would do, and ``more`` by their titles; the exit code."""
+    """Print the plan, then the sections in ``more`` by title; return the exit code."""
     plan = dry_run.plan(submission, workspace)
     if as_json:
         output.as_json({**plan.as_dict(), **(more or {})})

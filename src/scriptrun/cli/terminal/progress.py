@@ -1,4 +1,4 @@
-"""What moves, in files and bytes: bars on a terminal, a line now and then elsewhere; on stderr."""
+"""Transfer progress on stderr: a bar on a terminal, occasional lines elsewhere."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
 
-#: seconds between two lines where there is no terminal
+#: seconds between lines if stderr is not a terminal
 EVERY = 10.0
 
 
 class Counter:
-    """Counts files and bytes, from several threads; ``watch`` is what ``data.transfer`` tells."""
+    """Counts transferred files and bytes; ``watch`` may be called from several threads."""
 
     def __init__(self, files: int, size: int) -> None:
         self.of_files, self.of_bytes = files, size
@@ -29,14 +29,14 @@ class Counter:
         self._lock = threading.Lock()
 
     def watch(self, files: int, size: int) -> None:
-        """So many files and bytes more have moved."""
+        """Add files and bytes to the count."""
         with self._lock:
             self.files += files
             self.bytes += size
         self.tell()
 
     def tell(self) -> None:
-        """Show how far it is, if it is time for that."""
+        """Show the progress if an update is due; the base class shows nothing."""
 
     @property
     def words(self) -> str:
@@ -60,7 +60,7 @@ class _Lines(Counter):
 
 
 class _Bars(Counter):
-    """A bar of rich for the bytes, with the files beside it."""
+    """A rich progress bar of the bytes, with the number of files beside it."""
 
     def __init__(self, what: str, files: int, size: int) -> None:
         super().__init__(files, size)
@@ -84,7 +84,7 @@ class _Bars(Counter):
 
 @contextmanager
 def shown(what: str, files: int, size: int, quiet: bool = False) -> Iterator[Counter]:
-    """A counter that shows how far ``what`` is, for as long as the block takes."""
+    """Yield a counter whose progress is shown under the title ``what`` within the block."""
     if quiet:
         yield Counter(files, size)
     elif not sys.stderr.isatty():

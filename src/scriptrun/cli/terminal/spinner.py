@@ -1,7 +1,7 @@
-"""A status line on a terminal while something long goes on, without a thread.
+"""A status line on a terminal during a long operation.
 
-The command's process must stay single-threaded, for jobs are forked from it: a timer signal does
-what a thread would.
+Jobs are forked from the command's process, which must stay single-threaded, so a timer signal
+updates the line instead of a thread.
 """
 
 from __future__ import annotations
@@ -17,13 +17,13 @@ if TYPE_CHECKING:
     from typing import Any
 
 
-#: seconds before the first status line, and between two
+#: seconds before the first status line, and between updates
 FIRST, NEXT = 1.0, 0.5
 
 
 @contextmanager
 def telling(what: str) -> Iterator[None]:
-    """Show ``what`` with the seconds on stderr while the block takes longer than a second."""
+    """Show ``what`` and the elapsed seconds on stderr if the block takes over a second."""
     if not hasattr(signal, "setitimer") or not sys.stderr.isatty():
         yield
         return

@@ -1,7 +1,7 @@
-"""The comments of a conda environment file, kept when its content is written again.
+"""Preserve the comments of a conda environment file when its content is rewritten.
 
-A comment belongs to the line that it stands on or before: that of a package stays with the package,
-whatever its version becomes, and goes when the package goes.
+A comment belongs to the line that it is on or before: that of a package stays with the package
+when its version changes, and is removed with the package.
 """
 
 from __future__ import annotations
@@ -13,15 +13,15 @@ from scriptrun.config import yaml_text
 from scriptrun.config.environments.requirements import split_name
 from scriptrun.spec.errors import UserErrorException
 
-#: what a line is of: its section, its list in that ("pip"), and its own name
+#: identifies a line: its section, its list in that section ("pip"), and its name
 Key = tuple[str, str, str]
 _COMMENT = re.compile(r"(.*?)\s+(#.*)")
 
 
 def carried(source: str, text: str) -> str:
-    """``text`` with the comments of ``source``, where both have the line; else ``text`` as it is.
+    """Add the comments of ``source`` to the lines of ``text`` that both have.
 
-    Both are conda environment files; what YAML reads in ``text`` never changes.
+    Both are conda environment files. ``text`` is returned unchanged if its YAML value would change.
     """
     before, beside, last = _comments(source)
     lines = []
@@ -34,7 +34,7 @@ def carried(source: str, text: str) -> str:
     try:
         same = yaml_text.load(made, "") == yaml_text.load(text, "")
     except UserErrorException:
-        same = False  # a comment that cannot stand there, as in a text of several lines
+        same = False  # a comment is not allowed there, e.g. in a multi-line string
     return made if same else text
 
 
@@ -57,7 +57,7 @@ def _comments(source: str) -> tuple[dict[Key, list[str]], dict[Key, str], list[s
 
 
 def _lines(text: str) -> Iterator[tuple[Key, str]]:
-    """The lines that are not empty, each with its key; that of a comment says nothing."""
+    """The non-empty lines with their keys; the key of a comment line has no meaning."""
     section, below, inner = "", "", 0
     for line in text.splitlines():
         body = _split(line.strip())[0]
@@ -83,7 +83,7 @@ def _name(body: str) -> str:
 
 
 def _split(line: str) -> tuple[str, str]:
-    """What stands before a comment, and the comment; a ``#`` within quotes begins none."""
+    """Split a line into its content and its comment; a ``#`` within quotes starts no comment."""
     found = _COMMENT.fullmatch(line)
     if found is None or found[1].count("'") % 2 or found[1].count('"') % 2:
         return line, ""

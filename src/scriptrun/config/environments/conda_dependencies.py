@@ -27,7 +27,7 @@ else:
     index_logins = later("scriptrun.config.environments.index_logins")
 
 PYTHON_DEFAULT_VERSION = "3.8.13"
-#: what SDK versions wrote when the user chose nothing: such a version counts as not written
+#: the defaults of SDK versions: a version that is one of them counts as not set
 SDK_PYTHON_VERSIONS = frozenset({"3.6.2", "3.8.13", "3.10.18"})
 CONDA_FILE_NAME = "conda_dependencies.yml"
 
@@ -38,7 +38,7 @@ def conda_name(package: str) -> str:
 
 
 def conda_version(package: str) -> str:
-    """What follows the name, without a build string: ``python=3.8.1=h0`` gives ``=3.8.1``."""
+    """The version specifier without a build string: ``python=3.8.1=h0`` gives ``=3.8.1``."""
     rest = split_name(package.rpartition("::")[2])[1]
     body = rest[1:].lstrip() if rest.startswith("=") else rest
     if not body[:1].isdigit():
@@ -49,10 +49,10 @@ def conda_version(package: str) -> str:
 class CondaDependencies:
     """Python, conda packages, channels and pip packages, as in a conda environment file.
 
-    Without a file it holds the SDK's default: a Python that nobody chose, and azureml-defaults.
-    Of a file, requirement files that it names (``-r``) are read in, and relative paths are made
-    absolute; its comments are written again with the lines that stay. Equal by content. Raises
-    UserErrorException for a file that is missing or malformed.
+    Without a file it holds the SDK's defaults: the default Python and azureml-defaults. In a file,
+    nested requirement files (``-r``) are included and relative paths are made absolute; comments
+    are preserved when it is written. Equal by content. Raises UserErrorException for a file that
+    is missing or malformed.
     """
 
     DEFAULT_NUMBER_OF_CONDA_PACKAGES = 0
@@ -94,7 +94,7 @@ class CondaDependencies:
         made._content = conda_file.checked(content)
         return made
 
-    # what is there
+    # reading
 
     @property
     def conda_packages(self) -> list[str]:
@@ -118,9 +118,9 @@ class CondaDependencies:
 
     @property
     def uv_settings(self) -> dict[str, Any]:
-        """A table as ``[tool.uv]`` of pyproject.toml: ``sources``, ``index`` and the like.
+        """A table like ``[tool.uv]`` of pyproject.toml: ``sources``, ``index`` and so on.
 
-        In a conda file it stands under the key ``uv``, which conda passes over.
+        In a conda file it is under the key ``uv``, which conda ignores.
         """
         return dict(self._content.get("uv") or {})
 
@@ -132,24 +132,24 @@ class CondaDependencies:
 
     @property
     def locked(self) -> dict[str, Any]:
-        """What a lock of pixi holds, by platform; empty where nothing is locked yet."""
+        """The packages of a pixi lockfile by platform; empty if nothing is locked."""
         return dict(self._content.get("locked") or {})
 
     def get_python_version(self) -> str | None:
-        """The Python version as it stands there ("3.8.13"), or None."""
+        """The Python version as written ("3.8.13"), or None."""
         for package in self.conda_packages:
             if conda_name(package) == "python":
                 return conda_version(package).lstrip("=").strip() or None
         return None
 
     def get_default_number_of_packages(self) -> int:
-        """The number of packages that nobody asked for: 0."""
+        """The number of packages that are included by default: 0."""
         return self.DEFAULT_NUMBER_OF_CONDA_PACKAGES + self.DEFAULT_NUMBER_OF_PIP_PACKAGES
 
-    # changing it
+    # changing
 
     def set_python_version(self, version: str | None) -> None:
-        """Ask for Python ``version``: "3.8", or a condition such as ">=3.8"; None for any."""
+        """Require Python ``version``: "3.8", or a specifier such as ">=3.8"; None for any."""
         version = "" if version is None else str(version).strip()
         spec = f"python={version}" if version[:1].isdigit() else f"python{version}"
         kept = [each for each in self._content["dependencies"] if not _is_conda(each, "python")]
@@ -161,7 +161,7 @@ class CondaDependencies:
             self._content["channels"].append(channel)
 
     def remove_channel(self, channel: str) -> None:
-        """Remove a conda channel; no error where it is missing."""
+        """Remove a conda channel; a missing one is ignored."""
         self._content["channels"] = [each for each in self.conda_channels if each != channel]
 
     def add_conda_package(self, conda_package: str) -> None:
@@ -175,7 +175,7 @@ class CondaDependencies:
         self._content["dependencies"].insert(at, conda_package)
 
     def remove_conda_package(self, conda_package: str) -> None:
-        """Remove the conda package of that name; no error where it is missing."""
+        """Remove the conda package of that name; a missing one is ignored."""
         name = conda_name(conda_package)
         deps = self._content["dependencies"]
         self._content["dependencies"] = [each for each in deps if not _is_conda(each, name)]
@@ -189,26 +189,26 @@ class CondaDependencies:
         self._set_pip([*self._pip(), pip_package])
 
     def remove_pip_package(self, pip_package: str) -> None:
-        """Remove the pip requirement of that name; no error where it is missing."""
+        """Remove the pip requirement of that name; a missing one is ignored."""
         name = requirement_name(pip_package)
         self._set_pip([e for e in self._pip() if is_option(e) or requirement_name(e) != name])
 
     def set_pip_requirements(self, pip_requirements: Iterable[str]) -> None:
-        """Put ``pip_requirements`` in place of all pip requirements and options."""
+        """Replace all pip requirements and options with ``pip_requirements``."""
         self._set_pip(list(_listed(pip_requirements)))
 
     def set_pip_index_url(self, index_url: str) -> None:
-        """Take packages from the index ``index_url`` (``--index-url`` may stand before it)."""
+        """Install packages from the index ``index_url`` (optionally prefixed ``--index-url``)."""
         self.set_pip_option(index_url if is_option(index_url) else f"--index-url {index_url}")
 
     def set_pip_option(self, pip_option: str) -> None:
-        """Set an option of pip; one of the same name is replaced (but ``--extra-index-url``)."""
+        """Set a pip option, replacing one of the same name (except ``--extra-index-url``)."""
         if split_option(pip_option)[0] != "--extra-index-url":
             self.remove_pip_option(pip_option)
         self._set_pip([pip_option, *[each for each in self._pip() if each != pip_option]])
 
     def remove_pip_option(self, pip_option: str) -> None:
-        """Remove the options of that name; no error where there are none."""
+        """Remove the options of that name, if any."""
         name = split_option(pip_option)[0]
         kept = [e for e in self._pip() if not is_option(e) or split_option(e)[0] != name]
         self._set_pip(kept)
@@ -231,7 +231,7 @@ class CondaDependencies:
 
     @staticmethod
     def merge_requirements(requirements: Iterable[str]) -> list[str]:
-        """One requirement a distribution: the conditions of equal names joined by commas."""
+        """Merge to one requirement per distribution, joining version specifiers with commas."""
         merged: dict[str, str] = {}
         for each in requirements:
             name = requirement_name(each)
@@ -245,17 +245,17 @@ class CondaDependencies:
 
     @staticmethod
     def sdk_origin_url() -> str:
-        """The index of the SDK's own packages: none, the one that pip is set to is used."""
+        """The index of the SDK's own packages: empty, so pip's configured index is used."""
         return ""
 
-    # writing it
+    # writing
 
     def as_dict(self) -> dict[str, Any]:
         """The content of a conda environment file: name, dependencies, channels."""
         return copy.deepcopy(self._content)
 
     def without_logins(self) -> dict[str, Any]:
-        """``as_dict``, with secrets named in the place of passwords in addresses."""
+        """``as_dict``, with references to secrets instead of passwords in URLs."""
         pip = self._pip()
         if not any("@" in line and "://" in line for line in pip):
             return self.as_dict()
@@ -268,13 +268,13 @@ class CondaDependencies:
     def save_to_file(
         self, base_directory: str | os.PathLike[str], conda_file_path: str | None = None
     ) -> str:
-        """Write the file below ``base_directory``; its path relative to that is returned."""
+        """Write the file below ``base_directory`` and return its path relative to it."""
         name = conda_file_path or CONDA_FILE_NAME
         conda_file.write(os.path.join(base_directory, name), self._content, self._source)
         return name
 
     def save(self, path: str | os.PathLike[str] | None = None) -> str:
-        """Write the file at ``path`` (a file, or a directory; default: here), and give its path."""
+        """Write the file to ``path`` (a file or directory; default: ``.``); return its path."""
         place = os.fspath(path or CONDA_FILE_NAME)
         if os.path.isdir(place):
             place = os.path.join(place, CONDA_FILE_NAME)

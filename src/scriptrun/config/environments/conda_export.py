@@ -1,4 +1,4 @@
-"""Conda environments of this machine as dependencies: to be built again, or built upon."""
+"""Read conda environments of this machine as dependencies, to rebuild or extend them."""
 
 from __future__ import annotations
 
@@ -8,15 +8,15 @@ from scriptrun.environments.conda import prefixes as conda_prefixes
 
 
 def of_environment(name: str) -> CondaDependencies | None:
-    """What the environment ``name`` (or at that path) holds; None where there is no such one."""
+    """The packages of the environment with this ``name`` or path; None if it does not exist."""
     prefix = conda_prefixes.find(name)
     return None if prefix is None else CondaDependencies.from_dict(conda_prefixes.content(prefix))
 
 
 def upon(base: CondaDependencies, conda: CondaDependencies, python: bool) -> CondaDependencies:
-    """``base`` with all of ``conda`` in it: of a package in both, the latter's wish counts.
+    """Merge ``conda`` into ``base``; for a package in both, ``conda`` wins.
 
-    ``python``: whether the version of Python that ``conda`` names counts.
+    ``python``: whether the Python version of ``conda`` is used too.
     """
     made = CondaDependencies.from_dict(base.as_dict())
     for channel in made.conda_channels:
@@ -34,7 +34,7 @@ def upon(base: CondaDependencies, conda: CondaDependencies, python: bool) -> Con
 
 
 def missing(name: str) -> str:
-    """What is to be said of a base environment that is not there; "" for one that is."""
+    """The problem with a base environment that does not exist; "" for one that does."""
     if conda_prefixes.find(name) is not None:
         return ""
     return (

@@ -20,7 +20,7 @@ else:
 def read(path: str | os.PathLike[str]) -> tuple[dict[str, Any], str]:
     """The content of the conda environment file at ``path``, and its text.
 
-    Raises UserErrorException if it is none.
+    Raises UserErrorException if it is missing or malformed.
     """
     place = os.fspath(path)
     try:
@@ -35,7 +35,7 @@ def read(path: str | os.PathLike[str]) -> tuple[dict[str, Any], str]:
 
 
 def checked(content: Any, where: str = "The conda specification") -> dict[str, Any]:
-    """``content`` with its lists in place; UserErrorException names what is wrong in it."""
+    """``content`` with all lists present. Raises UserErrorException, naming the problem."""
     if content is None:
         content = {}
     if not isinstance(content, dict):
@@ -47,13 +47,13 @@ def checked(content: Any, where: str = "The conda specification") -> dict[str, A
 
 
 def to_text(content: dict[str, Any], source: str = "") -> str:
-    """The file's text, with the comments of ``source``, the text that was read."""
+    """The file's text, with the comments of ``source``, the text it was read from."""
     text = yaml_text.dump(content)
     return conda_comments.carried(source, text) if "#" in source else text
 
 
 def write(path: str | os.PathLike[str], content: dict[str, Any], source: str = "") -> None:
-    """Write the file, making its directory where that is missing."""
+    """Write the file, creating its directory if necessary."""
     yaml_text.write(path, to_text(content, source))
 
 

@@ -1,4 +1,4 @@
-"""Curated environments: ready-made ones under the names that users know, kept as data files."""
+"""Curated environments: predefined ones under their well-known names, stored as data files."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ __all__ = [
 
 
 def get(name: str) -> Environment | None:
-    """The curated environment ``name`` (in any case), or None. It is the caller's own to change."""
+    """A new copy of the curated environment ``name`` (in any case), or None."""
     found = record(name)
     if found is None:
         return None
@@ -46,18 +46,18 @@ def names() -> list[str]:
 
 
 def is_current(name: str) -> bool:
-    """Whether ``name`` is kept up to date, and not one of the old ones."""
+    """Whether ``name`` is maintained, rather than one of Azure's old environments."""
     return name.lower().startswith("scriptrun-")
 
 
 def nearest_current(name: str) -> str | None:
-    """The current curated environment that stands nearest to the old one ``name``; None if none."""
+    """The current curated environment closest to the old one ``name``, or None."""
     found = record(name)
     return found.get("current") if found else None
 
 
 def notes(environment: Environment) -> list[str]:
-    """What the user of a curated environment should know about its definition."""
+    """Notes for the user about the definition of a curated environment."""
     found = record(environment.name or "") or {}
     told = []
     if found.get("left_out"):
@@ -83,11 +83,11 @@ def trouble(environment: Environment) -> str:
 
 
 def record(name: str) -> dict[str, Any] | None:
-    """What the data files say of ``name``, or None.
+    """The entry for ``name`` in the data files, or None.
 
-    ``left_out`` are packages that have no wheels and want MPI and a compiler, ``added`` ones that
-    hold back what appeared later; ``derived`` marks a definition that was never published, and
-    ``current`` is the nearest current name.
+    ``left_out`` are packages that have no wheels and require MPI and a compiler, ``added`` are
+    constraints against later releases; ``derived`` marks a definition that was never published,
+    and ``current`` is the closest current name.
     """
     known = _by_lower().get(str(name).lower())
     return None if known is None else _records()[known]

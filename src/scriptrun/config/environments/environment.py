@@ -1,4 +1,4 @@
-"""Environment: what a job runs in. Content only; a workspace keeps it and a builder builds it."""
+"""Environment: what a job runs in. Content only; workspaces register it, builders build it."""
 
 from __future__ import annotations
 
@@ -58,8 +58,8 @@ def _example() -> dict[str, Any]:
 class Environment(Section):
     """An environment by name: Python and packages, a container, environment variables.
 
-    As it is made it is system-managed: its packages are built from ``python.conda_dependencies``.
-    Equal by content: two that differ in name and version only are equal.
+    By default it is system-managed: its packages are installed from ``python.conda_dependencies``.
+    Equal by content: two that differ only in name and version are equal.
     """
 
     name: str | None = None
@@ -74,18 +74,18 @@ class Environment(Section):
     asset_id: str | None = None
 
     def __init__(self, name: str | None = None, **values: Any) -> None:
-        values.pop("workspace", None)  # old code names one, though none is asked
+        values.pop("workspace", None)  # old code passes one; it has no effect
         super().__init__(name=name, **values)
 
-    # made from something
+    # creating
 
     @staticmethod
     def from_pip_requirements(
         name: str, file_path: Path, pip_version: str | None = None
     ) -> Environment:
-        """The packages of a requirements file, in any Python that they allow.
+        """The packages of a requirements file, with any Python that they support.
 
-        Nested ``-r`` files are read too. Raises UserErrorException for a file that is not there.
+        Nested ``-r`` files are included. Raises UserErrorException if a file is missing.
         """
         conda = CondaDependencies()
         conda.set_pip_requirements(read_requirements(file_path))
@@ -95,7 +95,7 @@ class Environment(Section):
 
     @staticmethod
     def from_conda_specification(name: str, file_path: Path) -> Environment:
-        """The packages of a conda environment file; UserErrorException for a bad one."""
+        """The packages of a conda environment file; UserErrorException if it is malformed."""
         return _with_conda(name, CondaDependencies(file_path))
 
     @staticmethod
@@ -108,10 +108,10 @@ class Environment(Section):
     ) -> Environment:
         """What ``uv sync --frozen`` would install for the project in the directory ``path``.
 
-        The versions and digests are those of its ``uv.lock``, the Python that of
-        ``.python-version`` or ``requires-python``. ``groups``: just these dependency groups
-        (default: the project's own defaults). ``install_project``: the project is installed too, if
-        it is a package. Raises EnvironmentException where there is no lock, and uv's own reasons.
+        Versions and digests come from its ``uv.lock``, the Python from ``.python-version`` or
+        ``requires-python``. ``groups``: only these dependency groups (default: the project's
+        defaults). ``install_project``: install the project too, if it is a package. Raises
+        EnvironmentException if there is no lockfile, or with uv's error.
         """
         conda = uv_project.of_project(path, groups, extras, install_project)
         return _with_conda(name, conda)
@@ -121,16 +121,16 @@ class Environment(Section):
         """What ``pixi install --frozen`` would install for the project in the directory ``path``.
 
         ``environment`` is one of its environments; the packages are those of ``pixi.lock``, for
-        this platform and linux-64. Raises EnvironmentException where there is no lock for it.
+        this platform and linux-64. Raises EnvironmentException if they are not locked.
         """
         return _with_conda(name, pixi_project.of_project(path, environment))
 
     @staticmethod
     def from_script(name: str, path: Path) -> Environment:
-        """What the script at ``path`` asks for in its header (``# /// script``, PEP 723).
+        """The requirements in the inline metadata of the script at ``path`` (PEP 723).
 
-        Where ``uv lock --script`` has made a lock beside it, that counts. Raises
-        EnvironmentException for a script without such a header.
+        A lockfile from ``uv lock --script`` next to it takes precedence. Raises
+        EnvironmentException for a script without inline metadata.
         """
         if not os.path.isfile(path):
             raise EnvironmentException(
@@ -152,7 +152,7 @@ class Environment(Section):
         conda_specification: Path | None = None,
         pip_requirements: Path | None = None,
     ) -> Environment:
-        """The image ``image``, as it is or with packages added from one of the two files."""
+        """The image ``image``, optionally with packages from one of the two files."""
         made = _with_packages(name, conda_specification, pip_requirements)
         made.docker.base_image = image
         if container_registry is not None:
@@ -186,16 +186,16 @@ class Environment(Section):
     def from_existing_conda_environment(
         name: str, conda_environment_name: str
     ) -> Environment | None:
-        """The packages of a conda environment on this machine; None where there is no such one.
+        """The packages of a conda environment on this machine; None if it does not exist.
 
-        Environments of conda, mamba, micromamba and pixi are found, by their name or their path; no
-        conda is needed. All packages come with their versions, pip's too.
+        Finds environments of conda, mamba, micromamba and pixi by name or path, without running
+        conda. All packages are pinned to their versions, those from pip too.
         """
         conda = conda_export.of_environment(conda_environment_name)
         return None if conda is None else _with_conda(name, conda)
 
     def clone(self, new_name: str) -> Environment:
-        """A copy under another name, without a version; it may be changed freely."""
+        """An independent copy under another name, without a version."""
         made = copy.deepcopy(self)
         made.name, made.version, made.asset_id = new_name, None, None
         return made
@@ -205,7 +205,7 @@ class Environment(Section):
     def save_to_directory(self, path: Path, overwrite: bool = False) -> None:
         """Write ``azureml_environment.json`` and ``conda_dependencies.yml`` into ``path``.
 
-        Raises UserErrorException if the directory is there and ``overwrite`` is False.
+        Raises UserErrorException if the directory exists and ``overwrite`` is False.
         """
         environment_files.save(self, path, overwrite)
 
@@ -215,18 +215,18 @@ class Environment(Section):
         return environment_files.load(Environment(), path)
 
     def to_dict(self) -> dict[str, Any]:
-        """A JSON value in the shape of azureml_environment.json, conda dependencies within it."""
+        """A JSON value like azureml_environment.json, including the conda dependencies."""
         return environment_files.to_dict(self)
 
     @staticmethod
     def from_dict(data: dict[str, Any], where: str = "The environment") -> Environment:
-        """The environment that ``to_dict`` wrote; RunConfigurationException names what is wrong."""
+        """The environment that ``to_dict`` wrote; RunConfigurationException names the problems."""
         return environment_files.from_dict(Environment(), data, where)
 
     # in a workspace
 
     def register(self, workspace: Any) -> Environment:
-        """Keep this environment in ``workspace``; returns it with its version.
+        """Register this environment in ``workspace`` and return it with its version.
 
         An unchanged definition keeps its version. Raises UserErrorException for a name that is
         missing or reserved for curated environments.
@@ -256,7 +256,7 @@ class Environment(Section):
 
     @staticmethod
     def label(workspace: Any, name: str, version: str, labels: Any) -> None:
-        """Not kept: NotImplementedError; versions are what scriptrun goes by."""
+        """Not supported: raises NotImplementedError. Use versions instead."""
         raise NotImplementedError(
             "Environment.label is not supported; give the version where you use the environment."
         )
@@ -264,24 +264,24 @@ class Environment(Section):
     def build(self, workspace: Any, image_build_compute: str | None = None) -> Any:
         """Build this environment in ``workspace`` now, before any run needs it.
 
-        The value has ``wait_for_completion``, ``status`` and ``get_log``, and is over already.
+        The returned build is complete; it has ``wait_for_completion``, ``status`` and ``get_log``.
         """
         return workspace.build_environment(self)
 
     def build_local(self, workspace: Any, platform: str | None = None, **kwargs: Any) -> Any:
-        """Build this environment on this machine now, printing what is done."""
+        """Build this environment on this machine now and print the progress."""
         return workspace.build_environment(self).wait_for_completion(show_output=True)
 
     def get_image_details(self, workspace: Any) -> Any:
-        """What was built for this environment: its image, its Python; a dict with properties."""
+        """The build result of this environment, its image and Python, as a dict with properties."""
         return workspace.get_image_details(self)
 
     @staticmethod
     def add_private_pip_wheel(workspace: Any, file_path: Path, exist_ok: bool = False) -> str:
-        """Keep the wheel at ``file_path`` in ``workspace``; its address, for add_pip_package.
+        """Store the wheel at ``file_path`` in ``workspace``; return its URL for add_pip_package.
 
-        It goes along to containers and clusters. Raises UserErrorException for what is no wheel,
-        and where a wheel of that name is there already, unless ``exist_ok``.
+        Containers and clusters get it too. Raises UserErrorException if the file is not a wheel,
+        or a wheel of that name exists and ``exist_ok`` is False.
         """
         address: str = workspace.keep_wheel(file_path, exist_ok)
         return address
@@ -298,7 +298,7 @@ EnvironmentDefinition = Environment
 
 
 def is_reserved(name: str) -> bool:
-    """Whether ``name`` is one of those that only curated environments have."""
+    """Whether ``name`` is reserved for curated environments."""
     return name.lower().startswith(RESERVED)
 
 
@@ -317,9 +317,9 @@ def check_name(name: object) -> None:
 
 
 def dockerfile_text(dockerfile: Path) -> str:
-    """The text of a Dockerfile, given as that or as a file's path.
+    """The text of a Dockerfile, given as text or as a path.
 
-    Raises EnvironmentException for a path where no file is.
+    Raises EnvironmentException if the file cannot be read.
     """
     given = os.fspath(dockerfile)
     if "\n" in given or given.strip().upper().startswith(("FROM ", "ARG ", "#")):

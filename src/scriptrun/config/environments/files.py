@@ -22,7 +22,7 @@ JSON_FILE_NAME = "azureml_environment.json"
 
 
 def to_dict(environment: Section, inline: bool = True) -> dict[str, Any]:
-    """azureml_environment.json's content; ``inline``: with the conda part, without the password."""
+    """The content of azureml_environment.json; ``inline`` adds conda and drops the password."""
     made: dict[str, Any] = to_wire(environment)
     made["python"]["condaDependenciesFile"] = None
     if inline:
@@ -32,7 +32,7 @@ def to_dict(environment: Section, inline: bool = True) -> dict[str, Any]:
 
 
 def from_dict(made: E, data: dict[str, Any], where: str) -> E:
-    """Fill ``made`` from ``to_dict``; RunConfigurationException lists all that is wrong in it."""
+    """Fill ``made`` from ``to_dict``; RunConfigurationException lists all problems."""
     problems: list[str] = []
     from_wire(made, data, "", problems)
     refuse([f"{where}: {problem}" for problem in problems], f"Cannot read {where}")

@@ -1,8 +1,8 @@
-"""Passwords that old code writes into the addresses of indexes: secrets from then on.
+"""Turn passwords in index URLs, which old code contains, into secrets.
 
-``--extra-index-url https://user:token@host/simple`` becomes ``https://user:${secret:NAME}@...``: so
-it stands in requests and records. The value is offered to this process, and kept as this user's
-secret when the job is submitted.
+``--extra-index-url https://user:token@host/simple`` becomes ``https://user:${secret:NAME}@...`` in
+requests and records. This process can use the value at once; submitting the job stores it as this
+user's secret.
 """
 
 from __future__ import annotations
@@ -21,13 +21,13 @@ _LOGIN = re.compile(r"(https?://)(?!git@)([^/@\s:$]+)(?::([^/@\s$]*))?@([^/\s]+)
 
 
 def parted(lines: Iterable[str]) -> tuple[list[str], dict[str, str]]:
-    """``lines`` that name secrets in the place of passwords, and the secrets' values."""
+    """``lines`` with references to secrets instead of passwords, and the secrets' values."""
     values: dict[str, str] = {}
     return [_LOGIN.sub(lambda match: _named(match, values), line) for line in lines], values
 
 
 def bare(content: dict[str, Any]) -> dict[str, Any]:
-    """The content of a conda file with secrets named in the place of passwords."""
+    """The content of a conda file with references to secrets instead of passwords."""
     made = [
         {"pip": parted(each["pip"])[0]} if isinstance(each, dict) else each
         for each in content.get("dependencies") or ()
@@ -36,7 +36,7 @@ def bare(content: dict[str, Any]) -> dict[str, Any]:
 
 
 def notes(values: Iterable[str]) -> list[str]:
-    """What is to be said of them."""
+    """Notes for the user about the secrets that replace passwords."""
     return [
         f"The password in an index URL is not recorded; it is stored as your secret "
         f"{name!r} (see scriptrun secret)."

@@ -1,7 +1,7 @@
-"""Projects of pixi: the packages of ``pixi.lock``, conda's and PyPI's, as they are.
+"""Pixi projects: the conda and PyPI packages of ``pixi.lock``.
 
-The lock is read by py-rattler, whose format it is (versions 6 and 7). What it holds for this
-machine's platform and for linux-64 goes along in the request, so that nothing is solved again.
+py-rattler reads the lockfile (format versions 6 and 7). The request contains the packages for this
+machine's platform and for linux-64, so nothing is resolved again.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ else:
 def of_project(path: str | os.PathLike[str], environment: str) -> CondaDependencies:
     """The packages of ``environment`` in the ``pixi.lock`` of the directory ``path``.
 
-    Raises EnvironmentException where there is no lock, and where it has none for this platform.
+    Raises EnvironmentException if there is no lockfile, or none for this platform.
     """
     lock = os.path.join(os.path.abspath(os.fspath(path)), "pixi.lock")
     if not os.path.isfile(lock):
@@ -52,13 +52,14 @@ def of_project(path: str | os.PathLike[str], environment: str) -> CondaDependenc
     platforms = {name: each for name, each in found["platforms"].items() if name in (own, _ALSO)}
     if own not in platforms:
         raise EnvironmentException(
-            f"{str(lock)!r} has no packages for {own}, only for {', '.join(found['platforms'])}.",
+            f"{str(lock)!r} has no packages for {own}, only for "
+            f"{', '.join(found['platforms'])}.",
             f"Add them with: pixi workspace platform add {own}",
         )
     return _dependencies(found["channels"], platforms, own, lock, environment)
 
 
-#: what clusters and containers are, wherever the job is submitted
+#: the platform of clusters and containers, whatever this machine's is
 _ALSO = "linux-64"
 
 
@@ -80,7 +81,7 @@ def _dependencies(
 
 
 def _line(package: dict[str, Any], lock: str) -> str:
-    """A requirement for just this package: by its digest from an index, else from where it lies."""
+    """A requirement for this package: by digest from an index, else by URL or path."""
     name, location = package["name"], package["location"]
     if location.startswith(("http://", "https://")) and package["sha256"]:
         return f"{name}=={package['version']} --hash=sha256:{package['sha256']}"
@@ -91,7 +92,7 @@ def _line(package: dict[str, Any], lock: str) -> str:
 
 
 def _indexes(lock: str, environment: str) -> list[str]:
-    """Options for the indexes that the lock names beside the one that is set here by itself."""
+    """Options for the lockfile's extra indexes; the first one is this machine's default."""
     with open(lock, encoding="utf-8") as handle:
         content: Any = yaml_text.plain(yaml_text.load(handle.read(), lock))
     indexes = content["environments"][environment].get("indexes") or []

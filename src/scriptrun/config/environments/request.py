@@ -1,4 +1,4 @@
-"""From an Environment to the request that every builder reads."""
+"""Turn an Environment into the request that every builder reads."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ else:
     conda_prefixes = later("scriptrun.environments.conda.prefixes")
     index_logins = later("scriptrun.config.environments.index_logins")
 
-#: what came along with the SDK's packages and stays (those of which nothing stays are not listed)
+#: dependencies of the SDK's packages that are kept when those packages are skipped
 BROUGHT_ALONG = {
     "azureml-mlflow": ("mlflow-skinny",),
     "azureml-dataprep": ("pandas", "pyarrow"),  # its first releases needed them always
@@ -50,10 +50,9 @@ def environment_spec(
 ) -> EnvironmentSpec:
     """The request of ``environment``; ``docker`` is the job's DockerConfiguration, if it has one.
 
-    The SDK's own packages (azureml-...) are left out, but not what they brought along; notes say
-    so. A Python version that only the SDK's defaults wrote is None. Azure's own base images are
-    recorded only where a container is wanted; an image, Dockerfile or build context of the user's
-    own always is, and means a container.
+    The SDK's own packages (azureml-...) are skipped, but not their dependencies; notes mention it.
+    A Python version that is an SDK default becomes None. Azure's base images are recorded only if
+    a container is requested; a custom image, Dockerfile or build context always requests one.
     """
     reserved = curated.is_reserved(environment.name or "")
     notes = curated.notes(environment) if reserved else []
@@ -77,7 +76,7 @@ def environment_spec(
 
 
 def was_chosen(environment: Environment) -> bool:
-    """Whether somebody chose this environment: not the default one with its default packages."""
+    """Whether the user chose this environment: not the default one with its default packages."""
     if environment.name not in (DEFAULT_ENVIRONMENT, None):
         return True
     python = environment.python
@@ -94,21 +93,21 @@ def was_chosen(environment: Environment) -> bool:
 
 
 def has_own_image(docker: DockerSection) -> bool:
-    """Whether the container is the user's own: an image, a Dockerfile or a build context."""
+    """Whether the user set an image, a Dockerfile or a build context."""
     own = docker.base_dockerfile or docker.build_context
     return bool(own) or not is_azure_image(docker.base_image)
 
 
 def wants_container(environment: Environment, docker: DockerConfiguration | None = None) -> bool:
-    """Whether a container is asked for, by either docker section or by an image of one's own."""
+    """Whether a container is requested, by either docker section or by a custom image."""
     asked = environment.docker.enabled or (docker is not None and docker.use_docker)
     return bool(asked or has_own_image(environment.docker))
 
 
 def problems(environment: Environment, job: DockerConfiguration | None = None) -> list[str]:
-    """What can be known to be wrong with ``environment`` without building it, as sentences.
+    """The problems with ``environment`` that show without building it, as sentences.
 
-    ``job`` is the DockerConfiguration of the job that it is for.
+    ``job`` is the DockerConfiguration of the job.
     """
     found: list[str] = []
     python, docker = environment.python, environment.docker
@@ -153,7 +152,7 @@ def _interpreter(python: PythonSection) -> str | None:
 
 
 def _with_base(python: PythonSection, notes: list[str]) -> CondaDependencies:
-    """The dependencies, upon those of the base environment where one is named."""
+    """The dependencies, merged onto those of the base environment if there is one."""
     conda: CondaDependencies = python.conda_dependencies
     name = python.base_conda_environment
     base = conda_export.of_environment(name) if name else None
@@ -179,7 +178,7 @@ def _packages(conda: CondaDependencies, notes: list[str]) -> dict[str, Any]:
 
 
 def _without_logins(lines: list[str], notes: list[str]) -> list[str]:
-    """``lines`` without passwords: secrets stand there, which this process knows now."""
+    """``lines`` with secrets instead of passwords; this process can use the secrets at once."""
     if not any("@" in line and "://" in line for line in lines):
         return lines
     kept, values = index_logins.parted(lines)

@@ -18,7 +18,7 @@ _FIND_LINKS = ("-f", "--find-links")
 def split_name(text: str, marks: str = "._-") -> tuple[str, str]:
     """The letters, digits and ``marks`` that ``text`` begins with, and the rest.
 
-    (Regular expressions would cost every submission their compiling.)
+    (Compiling regular expressions would slow down every submission.)
     """
     text = text.strip()
     end = next((i for i, c in enumerate(text) if not (c.isalnum() or c in marks)), len(text))
@@ -26,7 +26,7 @@ def split_name(text: str, marks: str = "._-") -> tuple[str, str]:
 
 
 def requirement_name(line: str) -> str:
-    """The distribution's name in the form of PEP 503, or the whole line for an address or path."""
+    """The distribution's name, normalized as in PEP 503, or the whole line for a URL or path."""
     name, rest = split_name(line)
     if not name[:1].isalnum() or rest.startswith(("/", ":", "\\", "+")):
         return line.strip()
@@ -34,7 +34,7 @@ def requirement_name(line: str) -> str:
 
 
 def is_option(line: str) -> bool:
-    """Whether ``line`` is an option of pip and no requirement (``-e ...`` is one)."""
+    """Whether ``line`` is a pip option and not a requirement (``-e ...`` is a requirement)."""
     return line.lstrip().startswith("-") and split_option(line)[0] not in _EDITABLE
 
 
@@ -48,17 +48,17 @@ def split_option(line: str) -> tuple[str, str]:
 
 
 def read_requirements(path: str | os.PathLike[str]) -> list[str]:
-    """The requirements and options of a requirements file, one each, nested ``-r`` files included.
+    """The requirements and options of a requirements file, including nested ``-r`` files.
 
-    Comments and blank lines go, continued lines are joined, and relative paths (``-e ./lib``,
-    ``./wheels/x.whl``, ``--find-links wheels``) are made absolute, relative to their own file.
-    Raises UserErrorException for a file that is missing, unreadable or that includes itself.
+    Comments and blank lines are dropped, continued lines are joined, and relative paths
+    (``-e ./lib``, ``./wheels/x.whl``, ``--find-links wheels``) are resolved against their own file.
+    Raises UserErrorException for a file that is missing, unreadable or includes itself.
     """
     return list(_read(os.path.abspath(os.fspath(path)), ()))
 
 
 def settle(lines: Iterable[str], path: str | os.PathLike[str]) -> list[str]:
-    """``lines`` that stand in the file ``path``, as ``read_requirements`` would give them."""
+    """Expand ``lines`` of the file ``path`` as ``read_requirements`` does."""
     place = os.path.abspath(os.fspath(path))
     return [each for line in lines for each in _settled(line, place, (place,))]
 

@@ -1,7 +1,7 @@
-"""What a script says it needs in its own header: ``# /// script``, as PEP 723 defines it.
+"""Inline script metadata: the requirements in a script's ``# /// script`` block (PEP 723).
 
-https://packaging.python.org/en/latest/specifications/inline-script-metadata/ ; the table
-``[tool.uv]`` in it is uv's: https://docs.astral.sh/uv/guides/scripts/
+https://packaging.python.org/en/latest/specifications/inline-script-metadata/ ; for the table
+``[tool.uv]`` see https://docs.astral.sh/uv/guides/scripts/
 """
 
 from __future__ import annotations
@@ -29,17 +29,17 @@ _HINT = "For the format, see https://peps.python.org/pep-0723/"
 
 
 def find(path: str | os.PathLike[str]) -> CondaDependencies | None:
-    """The Python and packages that the script at ``path`` asks for; None where it has no header.
+    """The Python and packages that the script at ``path`` requires; None if it has no metadata.
 
-    Where ``uv lock --script`` has made ``<script>.lock``, its versions are taken. Raises
-    EnvironmentException for a header that cannot be understood.
+    The versions of ``<script>.lock`` are used if ``uv lock --script`` created one. Raises
+    EnvironmentException for malformed metadata.
     """
     place = os.path.abspath(os.fspath(path))
     try:
         with open(place, encoding="utf-8-sig") as handle:
             text = handle.read()
     except (OSError, UnicodeDecodeError):
-        return None  # whoever runs it says what is wrong
+        return None  # running the script reports the error
     table = read(text, place) if _MARK in text else None
     if table is None:
         return None
@@ -49,7 +49,7 @@ def find(path: str | os.PathLike[str]) -> CondaDependencies | None:
 
 
 def read(text: str, where: str) -> dict[str, Any] | None:
-    """The header's content as TOML reads it; None where there is none."""
+    """The metadata as a TOML table; None if there is no block."""
     blocks = list(re.finditer(_BLOCK, text.replace("\r\n", "\n") + "\n"))
     if not blocks and re.search(_OPENED, text, re.MULTILINE):
         raise EnvironmentException(
@@ -66,7 +66,7 @@ def read(text: str, where: str) -> dict[str, Any] | None:
 
 
 def dependencies(table: dict[str, Any], place: str) -> CondaDependencies:
-    """What the header's ``table`` asks for, as far as it can be had in an environment."""
+    """The Python, packages and uv settings that the metadata's ``table`` requires."""
     needed = table.get("dependencies", [])
     if not isinstance(needed, list) or not all(isinstance(each, str) for each in needed):
         raise EnvironmentException(

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 
 class ContainerRegistry(Section):
-    """Where an image is pulled from, and as whom. The password is never written to a record."""
+    """The registry to pull an image from, with credentials. The password is never recorded."""
 
     address: str | None = None
     username: str | None = None
@@ -34,10 +34,10 @@ class DockerImagePlatform(Section):
 
 
 class DockerBuildContext(Section):
-    """A directory with a Dockerfile that an image is built from, here or in a git repository.
+    """A directory with a Dockerfile to build an image from, local or in a git repository.
 
-    ``location_type`` is "local" (``location`` is a path) or "git" (its address, as the container
-    tool takes it: ``https://HOST/REPOSITORY.git#BRANCH:FOLDER``).
+    ``location_type`` is "local" (``location`` is a path) or "git" (``location`` is a URL that the
+    container tool accepts: ``https://HOST/REPOSITORY.git#BRANCH:FOLDER``).
     """
 
     location_type: str | None = None
@@ -63,7 +63,7 @@ class DockerBuildContext(Section):
 
     @property
     def is_remote(self) -> bool:
-        """Whether the context is a git repository's."""
+        """Whether the context is in a git repository."""
         place = str(self.location or "")
         return self.location_type == "git" or "://" in place or place.startswith("git@")
 
@@ -85,7 +85,7 @@ class DockerSection(Section):
 
     @property
     def gpu_support(self) -> bool:
-        """Old code sets it; GPUs are there for a container where the machine has them."""
+        """For old code: a container can always use the GPUs of its machine."""
         return True
 
     @gpu_support.setter
@@ -94,7 +94,7 @@ class DockerSection(Section):
 
 
 class PythonSection(Section):
-    """The Python of an environment: packages to be installed, or an interpreter that is there.
+    """The Python of an environment: packages to install, or an existing interpreter.
 
     Setting ``conda_dependencies_file`` reads that file (relative to the current directory).
     """
@@ -113,7 +113,7 @@ class PythonSection(Section):
             self.read_conda_file(".")
 
     def read_conda_file(self, root: str | os.PathLike[str]) -> None:
-        """Read ``conda_dependencies_file``, relative to ``root``; what is missing is told later."""
+        """Read ``conda_dependencies_file``, relative to ``root``; checks report a missing file."""
         place = os.path.join(root, str(self.conda_dependencies_file))
         if os.path.isfile(place):
             self.conda_dependencies = CondaDependencies(place)
@@ -123,7 +123,7 @@ class PythonSection(Section):
 
     @property
     def missing_file(self) -> str | None:
-        """The conda file that was named but is not there, or None."""
+        """The conda file that does not exist, or None."""
         return self.__dict__.get("~missing_file")
 
     @missing_file.setter
@@ -132,7 +132,7 @@ class PythonSection(Section):
 
 
 class SparkSection(Section):
-    """Spark's packages. Kept for old files; scriptrun starts no Spark."""
+    """Spark's packages. For old files only: scriptrun does not run Spark."""
 
     repositories: list[str] = fresh(list)
     packages: list[Any] = fresh(list)
@@ -140,7 +140,7 @@ class SparkSection(Section):
 
 
 class DatabricksSection(Section):
-    """Databricks' libraries. Kept for old files."""
+    """Databricks' libraries. For old files only."""
 
     maven_libraries: list[Any] = fresh(list)
     pypi_libraries: list[Any] = fresh(list)

@@ -1,8 +1,8 @@
-"""Environments that a team keeps as plain files in a directory of its own, beside the curated ones.
+"""A team's environments: plain files in a shared directory, besides the curated ones.
 
-Each file or folder of the directory is one environment, named like it: ``NAME.yml`` (a conda
+Each file or folder of the directory is one environment of the same name: ``NAME.yml`` (a conda
 environment file), ``NAME.txt`` (requirements), or a folder ``NAME`` that
-``Environment.save_to_directory`` wrote. Files of other kinds are left alone.
+``Environment.save_to_directory`` wrote. Other files are ignored.
 """
 
 from __future__ import annotations
@@ -13,14 +13,14 @@ from pathlib import Path
 
 from scriptrun.config.environments.environment import Environment
 
-#: directories of environments, separated like those of PATH
+#: directories of environments, separated as in PATH
 VARIABLE = "SCRIPTRUN_ENVIRONMENTS"
 _SAVED = "azureml_environment.json"
 _CONDA = (".yml", ".yaml")
 
 
 def directories(own: Path) -> list[Path]:
-    """Where to look: those of ``SCRIPTRUN_ENVIRONMENTS`` in their order, then ``own``."""
+    """The directories to search: those of ``SCRIPTRUN_ENVIRONMENTS`` in order, then ``own``."""
     named = os.environ.get(VARIABLE, "").split(os.pathsep)
     return [*(Path(each).expanduser() for each in named if each), own]
 
@@ -31,9 +31,9 @@ def names(folders: Iterable[Path]) -> list[str]:
 
 
 def get(folders: Iterable[Path], name: str) -> Environment | None:
-    """The environment ``name`` of the first folder that has it; None where none has.
+    """The environment ``name`` from the first folder that has it, or None.
 
-    Raises EnvironmentException, or what reading its file raises, where the file is broken.
+    Raises UserErrorException if its file is malformed.
     """
     for folder in folders:
         for path in _files(folder):

@@ -1,7 +1,7 @@
-"""Projects of uv: the versions of ``uv.lock`` as requirements, and the tables ``[tool.uv]``.
+"""uv projects: the versions of ``uv.lock`` as requirements, and the table ``[tool.uv]``.
 
-``uv export`` gives the locked requirements with their digests; what each index serves is checked
-against these, so that it doesn't matter which index it is (docs.astral.sh/uv/concepts/projects).
+``uv export`` prints the locked requirements with their digests. Downloads are verified against
+these, so any index can serve them (docs.astral.sh/uv/concepts/projects).
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ else:
     tomllib = later("tomllib")
     uv_tool = later("scriptrun.environments.uv.tool")
 
-#: what of [tool.uv] decides which versions are taken and where from; the rest is a project's own
+#: the settings of [tool.uv] that affect which versions are installed, and from where
 SETTINGS = {
     "sources", "index", "index-url", "extra-index-url", "find-links", "no-index", "index-strategy",
     "exclude-newer", "prerelease", "resolution", "constraint-dependencies",
@@ -34,7 +34,7 @@ SETTINGS = {
     "no-build-package", "no-binary", "no-binary-package", "no-build-isolation-package",
     "config-settings", "config-settings-package",
 }  # fmt: skip
-#: what a lock says where no index was named when it was made
+#: the registry in a lockfile that was created without a custom index
 _PYPI = re.compile(r"https://pypi\.org/simple/?")
 
 
@@ -46,7 +46,7 @@ def of_project(
 ) -> CondaDependencies:
     """What ``uv sync --frozen`` would install for the project in the directory ``path``.
 
-    Raises EnvironmentException where there is no project or no lock, and with uv's own reason.
+    Raises EnvironmentException if the project or its lockfile is missing, or with uv's error.
     """
     place = os.path.abspath(os.fspath(path))
     project, lock = os.path.join(place, "pyproject.toml"), os.path.join(place, "uv.lock")
@@ -65,7 +65,7 @@ def of_project(
 
 
 def exported(words: list[str], lock: str, python: str) -> CondaDependencies:
-    """What ``uv export --frozen`` with ``words`` gives, for ``python`` (a version or condition)."""
+    """The output of ``uv export --frozen`` with ``words``, for the version ``python``."""
     command = ["export", "--frozen", "--no-header", "--no-annotate", "--quiet", *words]
     folder = os.path.dirname(lock)
     text = uv_tool.run(command, folder, lambda _: None, lambda: False)
@@ -78,7 +78,7 @@ def exported(words: list[str], lock: str, python: str) -> CondaDependencies:
 
 
 def bare(python: str) -> CondaDependencies:
-    """Nothing but the Python that is asked for: a version, a condition or ""."""
+    """Dependencies with only a Python: a version, a specifier, or "" for any."""
     made = CondaDependencies.from_dict({"dependencies": [], "channels": []})
     if python.strip():
         made.set_python_version(python.strip())
@@ -86,7 +86,7 @@ def bare(python: str) -> CondaDependencies:
 
 
 def toml(text: str, where: str, hint: str) -> dict[str, Any]:
-    """``text`` as TOML. Raises EnvironmentException, which says where it is none."""
+    """Parse ``text`` as TOML. Raises EnvironmentException, naming the invalid position."""
     try:
         return tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
@@ -94,7 +94,7 @@ def toml(text: str, where: str, hint: str) -> dict[str, Any]:
 
 
 def settings(table: dict[str, Any], place: str) -> dict[str, Any]:
-    """What counts of a table ``[tool.uv]``, with paths beside ``place`` made absolute."""
+    """The relevant settings of ``[tool.uv]``, with paths relative to ``place`` resolved."""
     made = {name: value for name, value in table.items() if name in SETTINGS}
     folder = os.path.dirname(place)
     sources = made.get("sources") or {}
@@ -114,9 +114,9 @@ def settings(table: dict[str, Any], place: str) -> dict[str, Any]:
 
 
 def with_paths(needed: Sequence[str], settings: dict[str, Any]) -> list[str]:
-    """``needed`` with the path where a source is a directory or file: what is in it counts then.
+    """``needed`` with the path of each source that is a local directory or file.
 
-    Such sources are taken out of ``settings``.
+    These sources are removed from ``settings``.
     """
     sources = settings.get("sources") or {}
     paths = {
@@ -155,7 +155,7 @@ def _beside(value: str, folder: str) -> str:
 
 
 def _pinned(place: str) -> str:
-    """The version in ``.python-version``, where it is one of CPython."""
+    """The CPython version in ``.python-version``, or ""."""
     try:
         with open(os.path.join(place, ".python-version"), encoding="utf-8") as handle:
             lines = [line.partition("#")[0].strip() for line in handle]
@@ -166,7 +166,7 @@ def _pinned(place: str) -> str:
 
 
 def _indexes(lock: str) -> list[str]:
-    """Option lines for the indexes that the lock names; PyPI is whatever is set here for it."""
+    """Options for the lockfile's indexes; PyPI stands for this machine's default index."""
     with open(lock, encoding="utf-8") as handle:
         packages = toml(handle.read(), lock, "Recreate it with `uv lock`.").get("package") or ()
     found: dict[str, str] = {}
@@ -183,7 +183,7 @@ def _indexes(lock: str) -> list[str]:
 
 
 def _option(registry: str, package: str, folder: str) -> str:
-    """A directory is an index where it has one for each package, else it holds wheels."""
+    """The option for an index; a local directory without package folders is a folder of wheels."""
     if "://" in registry:
         return f"--extra-index-url {registry}"
     place = _beside(registry, folder)

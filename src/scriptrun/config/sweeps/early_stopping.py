@@ -1,7 +1,7 @@
-"""When a sweep stops a run early. An interval is one value of the primary metric that a run logs.
+"""Early termination policies. An interval is one value of the primary metric that a run logs.
 
-A policy is applied to a run at every interval that is a multiple of ``evaluation_interval`` and at
-least ``delay_evaluation``, as the SDK's page says:
+A policy applies to a run at every interval that is a multiple of ``evaluation_interval`` and at
+least ``delay_evaluation``, as the SDK's documentation defines it:
 https://learn.microsoft.com/azure/machine-learning/how-to-tune-hyperparameters
 """
 
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 
 class EarlyTerminationPolicy:
-    """Base of the policies: a name, and the settings that go with it."""
+    """Base of the policies: a name and its settings."""
 
     POLICY_NAME: ClassVar[str] = ""
 
@@ -25,12 +25,12 @@ class EarlyTerminationPolicy:
 
     @property
     def evaluation_interval(self) -> int:
-        """At which multiples of intervals it is applied."""
+        """The policy applies at multiples of this interval."""
         return int(self.properties.get("evaluation_interval", 1))
 
     @property
     def delay_evaluation(self) -> int:
-        """The first interval at which it is applied."""
+        """The first interval at which the policy applies."""
         return int(self.properties.get("delay_evaluation", 0))
 
     def problems(self) -> list[str]:
@@ -43,11 +43,11 @@ class EarlyTerminationPolicy:
         return reasons
 
     def as_dict(self) -> dict[str, Any]:
-        """What a sweep's record keeps."""
+        """The policy as stored in a sweep's record."""
         return {"name": self.name, "properties": dict(self.properties)}
 
     def to_json(self) -> dict[str, Any]:
-        """The policy as a JSON value, in the SDK v1's words."""
+        """The policy as a JSON value with the SDK v1's keys."""
         return self.as_dict()
 
     def __repr__(self) -> str:
@@ -56,7 +56,7 @@ class EarlyTerminationPolicy:
 
 
 class NoTerminationPolicy(EarlyTerminationPolicy):
-    """Every run goes on to its own end."""
+    """Stops no runs early."""
 
     POLICY_NAME = "Default"
 
@@ -65,10 +65,10 @@ class NoTerminationPolicy(EarlyTerminationPolicy):
 
 
 class BanditPolicy(EarlyTerminationPolicy):
-    """Stops a run whose best value so far is further from the best of all than the slack allows.
+    """Stops a run whose best value so far is further from the overall best than the slack.
 
-    When maximizing the bound is ``best / (1 + slack_factor)`` or ``best - slack_amount``, when
-    minimizing ``best * (1 + slack_factor)`` or ``best + slack_amount``; exactly one is given.
+    When maximizing, the bound is ``best / (1 + slack_factor)`` or ``best - slack_amount``; when
+    minimizing, ``best * (1 + slack_factor)`` or ``best + slack_amount``. Set exactly one of them.
     """
 
     POLICY_NAME = "Bandit"
@@ -147,7 +147,7 @@ class TruncationSelectionPolicy(EarlyTerminationPolicy):
 
 class AshaPolicy(EarlyTerminationPolicy):
     """Asynchronous successive halving (not in the SDK v1): of all runs that reach a rung, the best
-    one in ``reduction_factor`` goes on.
+    one in ``reduction_factor`` continues.
 
     The rungs are the intervals ``min_intervals``, times ``reduction_factor``, and so on
     (https://arxiv.org/abs/1810.05934, as a stopping rule).

@@ -1,4 +1,4 @@
-"""HyperDriveConfig: a job that is run many times, each time with other parameters."""
+"""HyperDriveConfig: a job to run many times with different parameters."""
 
 from __future__ import annotations
 
@@ -12,34 +12,34 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
 
-#: what a sweep may ask for at most; a duration that nobody wrote is no limit
+#: the maximum values of a sweep's limits; None: no maximum
 MOST_RUNS, MOST_AT_ONCE, MOST_MINUTES = 1_000_000, 10_000, None
 
 
 class PrimaryMetricGoal(Enum):
-    """Whether the primary metric shall be large or small."""
+    """Whether to maximize or minimize the primary metric."""
 
     MAXIMIZE = "MAXIMIZE"
     MINIMIZE = "MINIMIZE"
 
     @staticmethod
     def from_str(goal: str) -> PrimaryMetricGoal:
-        """The goal of this name, in any case. Raises ValueError for another word."""
+        """The goal with this name, in any case. Raises KeyError for an unknown name."""
         return PrimaryMetricGoal[str(goal).upper()]
 
 
 class HyperDriveConfig:
-    """A sweep: the job, the space of its parameters, what is aimed at, and how far it goes.
+    """A sweep: the job, its search space, the goal, and the limits.
 
-    ``run_config`` is the ScriptRunConfig of every run (or ``estimator`` the Estimator); a sampled
-    parameter comes after its arguments, as ``--name value``. The script logs
-    ``primary_metric_name``. At most ``max_total_runs`` runs are made, ``max_concurrent_runs`` at
-    once (default: as many as there are), and after ``max_duration_minutes`` (default: no limit)
-    the rest is canceled. ``policy`` stops runs early. ``resume_from`` is a sweep, or a list of
-    them, whose runs count as seen; ``resume_child_runs`` is a run, or a list of them, that are
-    begun again with their parameters and ``--resume-from``.
+    ``run_config`` is the ScriptRunConfig of every run (or ``estimator`` the Estimator); sampled
+    parameters follow its arguments, as ``--name value``. The script logs ``primary_metric_name``.
+    The sweep starts at most ``max_total_runs`` runs, ``max_concurrent_runs`` at a time (default:
+    all), and cancels the rest after ``max_duration_minutes`` (default: no limit). ``policy`` stops
+    runs early. ``resume_from`` is a sweep, or a list of them, whose results the sampling takes into
+    account; ``resume_child_runs`` is a run, or a list of them, to start again with their parameters
+    and ``--resume-from``.
 
-    Nothing is checked here: a sweep that cannot be is refused, with all reasons, when submitted.
+    Nothing is checked here: submitting an invalid sweep fails with all problems.
     """
 
     #: the module that checks and starts what this describes
@@ -79,9 +79,9 @@ class HyperDriveConfig:
 
     @property
     def run_config(self) -> Any:
-        """The ScriptRunConfig of every run: the one that was given, or what the estimator says."""
+        """The ScriptRunConfig of every run, taken from the estimator if there is none."""
         if self._given is None and isinstance(self.estimator, ScriptRunConfig):
-            return self.estimator  # code of which one part has moved on, and the other has not
+            return self.estimator  # partly migrated code passes a ScriptRunConfig as estimator
         if self._given is not None or not hasattr(self.estimator, "to_script_run_config"):
             return self._given
         if self._translated is None:
@@ -95,13 +95,13 @@ class HyperDriveConfig:
 
     @property
     def goal(self) -> str:
-        """``maximize`` or ``minimize``; "" for what is neither."""
+        """``maximize`` or ``minimize``; "" for an invalid goal."""
         wanted = getattr(self.primary_metric_goal, "value", self.primary_metric_goal)
         word = str(wanted).lower()
         return word if word in ("maximize", "minimize") else ""
 
     def problems(self) -> list[str]:
-        """Why the sweep cannot be submitted, every reason but those of its job."""
+        """All problems of the sweep, except those of its job."""
         reasons = [] if self.pipeline is None else ["pipelines are not supported; use run_config"]
         if self._given is not None and self.estimator is not None:
             reasons.append("run_config and estimator cannot be used together")
@@ -145,7 +145,7 @@ def _problems_of(value: Any, wanted: type, wish: str) -> list[str]:
 
 
 def limit_problems(config: Any) -> list[str]:
-    """Why the limits that ``config`` has as its attributes cannot be, every reason."""
+    """All problems with the limits in the attributes of ``config``."""
     reasons = []
     at_once, minutes = config.max_concurrent_runs, config.max_duration_minutes
     if not _is_between(config.max_total_runs, 1, MOST_RUNS):

@@ -1,4 +1,4 @@
-"""How a sweep chooses its points: at random, all of a grid, or guided by what it has seen."""
+"""How a sweep samples its search space: at random, as a grid, or Bayesian."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ if TYPE_CHECKING:
 
 
 class HyperParameterSampling:
-    """Base of the ways to choose points from ``parameter_space``, a dict by parameters' names.
+    """Base of the sampling methods for ``parameter_space``, a dict by parameter name.
 
-    ``properties`` may hold ``seed``, a whole number: the same seed gives the same points. A seed
-    that is drawn because none was given is kept in the sweep's record.
+    ``properties`` may contain ``seed``, an integer: the same seed gives the same points. Without
+    one, the sweep's record stores a random seed.
     """
 
     SAMPLING_NAME: ClassVar[str] = ""
-    #: the expressions that this way takes; empty for all
+    #: the supported search space expressions; empty for all
     TAKES: ClassVar[tuple[str, ...]] = ()
 
     def __init__(
@@ -36,7 +36,7 @@ class HyperParameterSampling:
         self.properties = dict(properties or {})
 
     def problems(self) -> list[str]:
-        """Why no point could be chosen, every reason."""
+        """All problems with the search space and the seed."""
         reasons = search_space.problems(self.parameter_space)
         seed = self.properties.get("seed")
         if seed is not None and (not isinstance(seed, int) or isinstance(seed, bool)):
@@ -51,12 +51,12 @@ class HyperParameterSampling:
         ]
 
     def as_dict(self) -> dict[str, Any]:
-        """What a sweep's record keeps."""
+        """The sampling as stored in a sweep's record."""
         space = {name: search_space.plain(each) for name, each in self.parameter_space.items()}
         return {"name": self.name, "space": space, "properties": self.properties}
 
     def to_json(self) -> dict[str, Any]:
-        """The sampling in the SDK v1's words."""
+        """The sampling as a JSON value with the SDK v1's keys."""
         made = self.as_dict()
         return {"name": made["name"], "parameter_space": made["space"], **self.properties}
 
@@ -65,7 +65,7 @@ class HyperParameterSampling:
 
 
 class RandomParameterSampling(HyperParameterSampling):
-    """Points at random, none of them twice where the space is finite."""
+    """Random points, without duplicates if the space is finite."""
 
     SAMPLING_NAME = "RANDOM"
 
@@ -88,7 +88,7 @@ class GridParameterSampling(HyperParameterSampling):
 
 
 class BayesianParameterSampling(HyperParameterSampling):
-    """Points where the runs so far promise most (Optuna's TPE; the extra ``sweep`` brings it).
+    """Points that look best given the results so far (Optuna's TPE, in the extra ``sweep``).
 
     With one run at a time the same seed gives the same points, if the script gives the same values.
     """

@@ -1,7 +1,7 @@
 """The parameters that a sweep tries: ``choice``, ``uniform`` and the others of the SDK v1.
 
-Each gives a JSON value, ``[name, [arguments]]``, as the SDK v1 did, so that a space is a plain dict
-from the name of a parameter to such values. Their meanings are those of the SDK's page
+Each returns a JSON value, ``[name, [arguments]]``, as in the SDK v1, so a search space is a plain
+dict of these values by parameter name. The SDK's documentation defines them:
 https://learn.microsoft.com/azure/machine-learning/how-to-tune-hyperparameters
 """
 
@@ -21,7 +21,7 @@ Expression = list["Any"]
 
 
 def choice(*options: Any) -> Expression:
-    """One of ``options``; a single list, tuple or range stands for its items.
+    """One of ``options``; a single list, tuple or range is expanded.
 
     An option that is a list or a dict reaches the script as JSON.
     """
@@ -31,12 +31,12 @@ def choice(*options: Any) -> Expression:
 
 
 def randint(upper: int) -> Expression:
-    """A whole number from 0 up to, and without, ``upper``."""
+    """An integer from 0 to ``upper``, exclusive."""
     return ["randint", [plain(upper)]]
 
 
 def uniform(min_value: float, max_value: float) -> Expression:
-    """A number between the two, each as likely as the others."""
+    """A number from ``min_value`` to ``max_value``, uniformly distributed."""
     return ["uniform", [plain(min_value), plain(max_value)]]
 
 
@@ -56,7 +56,7 @@ def qloguniform(min_value: float, max_value: float, q: float) -> Expression:
 
 
 def normal(mu: float, sigma: float) -> Expression:
-    """A number of the normal distribution with mean ``mu`` and deviation ``sigma``."""
+    """A number from a normal distribution with mean ``mu`` and standard deviation ``sigma``."""
     return ["normal", [plain(mu), plain(sigma)]]
 
 
@@ -75,7 +75,7 @@ def qlognormal(mu: float, sigma: float, q: float) -> Expression:
     return ["qlognormal", [plain(mu), plain(sigma), plain(q)]]
 
 
-#: how many arguments each takes
+#: the number of arguments of each expression
 ARGUMENTS = {
     "choice": 1,
     "randint": 1,
@@ -91,7 +91,7 @@ ARGUMENTS = {
 
 
 def plain(value: Any) -> Any:
-    """``value`` as a JSON value: NumPy's numbers become Python's, tuples lists, keys texts."""
+    """``value`` as a JSON value: NumPy scalars as numbers, tuples as lists, keys as strings."""
     if value is None or isinstance(value, bool | int | float | str):
         return value
     if isinstance(value, list | tuple | range):
@@ -103,15 +103,15 @@ def plain(value: Any) -> Any:
 
 
 def flag(name: str) -> str:
-    """How the script is told the parameter ``name``: ``lr`` and ``--lr`` both as ``--lr``."""
+    """The flag of the parameter ``name``: ``--lr`` for both ``lr`` and ``--lr``."""
     return name if name.startswith("-") else f"--{name}"
 
 
 def text(value: Any) -> str:
     """A parameter's value as the script gets it.
 
-    Negative numbers are written out: argparse takes ``-1e-05`` for an option. Lists and dicts are
-    JSON, which any script can read.
+    Negative numbers are written out, because argparse reads ``-1e-05`` as an option. Lists and
+    dicts are JSON.
     """
     if isinstance(value, float) and value < 0 and math.isfinite(value):
         return format(decimal.Decimal(repr(value)), "f")
@@ -121,7 +121,7 @@ def text(value: Any) -> str:
 
 
 def problems(space: object) -> list[str]:
-    """Why ``space`` cannot be searched, every reason; empty when it can."""
+    """All problems with the search space ``space``."""
     if not isinstance(space, Mapping) or not space:
         return [f"a parameter space must be a dict, not {_short(space)}"]
     reasons = [

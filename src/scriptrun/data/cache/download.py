@@ -1,8 +1,8 @@
-"""One file from a store to this machine: whole or not at all, and what was read is what was meant.
+"""Download one file from a store: complete and verified, or not at all.
 
-A large file comes in blocks, several at once, and those that are there are noted (``parts``): a
-download that broke off goes on where it was. Every request names the ETag, so that blocks of two
-versions are never mixed.
+A large file is downloaded in blocks, several in parallel, and finished blocks are recorded
+(``partial``), so that an interrupted download resumes. Every request sends the ETag, so blocks of
+two versions are never mixed.
 """
 
 from __future__ import annotations
@@ -25,27 +25,27 @@ from scriptrun.data.stores.protocol import PIECE, Entry, Store
 from scriptrun.data.stores.timeouts import Patience
 from scriptrun.runtime.files import unique
 
-#: bytes that are asked for at once
+#: bytes of one block
 BLOCK = 16 << 20
-#: files from this size on come in blocks
+#: files of at least this size are downloaded in blocks
 LARGE = 2 * BLOCK
-#: threads that help with blocks, for all files of this process together
+#: extra threads for blocks, shared by all downloads of this process
 HELPERS = 7
 _helpers = threading.BoundedSemaphore(HELPERS)
-#: what tells this process's parts from those of others, also forked ones (with its number)
+#: distinguishes this process's partial files from those of others (with its PID)
 _OURS, _numbers = unique(), itertools.count()
 _MD5 = re.compile("[0-9a-f]{32}")
 
-#: is told how many bytes have arrived, from several threads
+#: called with the number of bytes that arrived, from several threads
 Told = Callable[[int], object]
 
 
 class Stopped(Exception):
-    """What ``told`` raises to end a download; what has arrived is kept for the next attempt."""
+    """Raised by an ``OnBytes`` callback to stop a transfer; finished blocks are kept."""
 
 
 class Incoming(NamedTuple):
-    """A file to fetch: its entry in ``store``, and the path that it gets below the target."""
+    """A file to download: its entry in ``store``, and its path below the target folder."""
 
     store: Store
     entry: Entry
@@ -53,13 +53,13 @@ class Incoming(NamedTuple):
 
 
 def fetch(each: Incoming, place: Path, part: Path | None = None, told: Told | None = None) -> None:
-    """Fetch one file to ``place``: it stands there whole and checked, or not at all.
+    """Download one file to ``place``: complete and verified, or not at all.
 
-    ``part`` is the file that it grows in, on the same disk (default: a hidden one beside
-    ``place``); what an attempt before has left there is gone on with, when the file is still the
-    same. Two processes must not name the same part. ``told(bytes)`` is called as bytes arrive;
-    those that were there already count too. Raises FileMissing, FileChanged where the file is no
-    longer what its entry says, and DatastoreException where the store or the disk refuses.
+    ``part`` is the partial file, on the same disk (default: a hidden file next to ``place``). If an
+    earlier attempt left one and the file has not changed, the download resumes. Two processes must
+    not use the same part. ``on_bytes(count)`` is called as bytes arrive, resumed bytes included.
+    Raises FileMissing, FileChanged if the file no longer matches its entry, and DatastoreException
+    if the store or the disk fails.
     """
     mine = part or _own_part(each, place)
     keep, left = False, True
@@ -69,7 +69,7 @@ def fetch(each: Incoming, place: Path, part: Path | None = None, told: Told | No
         try:
             try:
                 _fill(each, mine, told or _nobody)
-            except FileNotFoundError:  # before anything was asked for
+            except FileNotFoundError:  # before any request was made
                 _make_folders(place, mine)
                 _fill(each, mine, told or _nobody)
             os.replace(mine, place)
@@ -94,7 +94,7 @@ def _nobody(_: int) -> None:
 
 
 def _leave(part: Path, keep: bool) -> None:
-    """What is kept of an unfinished part: blocks that the next attempt can go on with."""
+    """Keep the finished blocks of a partial file for the next attempt, or remove it."""
     if keep and part.exists() and partial.log_of(part).exists():
         with contextlib.suppress(OSError):
             partial.release(part)
@@ -103,7 +103,7 @@ def _leave(part: Path, keep: bool) -> None:
 
 
 def _own_part(each: Incoming, place: Path) -> Path:
-    """A part that the next attempt finds again, where the file comes in blocks and it is free."""
+    """The partial file's path: a stable one for a download in blocks, if it is not in use."""
     if _in_blocks(each):
         named = hashlib.sha256(place.name.encode("utf-8", "surrogateescape")).hexdigest()[:12]
         found = place.with_name(f".{named}.part")
@@ -137,9 +137,9 @@ def _fill(each: Incoming, path: Path, told: Told) -> None:
 
 
 def _whole(each: Incoming, path: Path, told: Told, digest: Any) -> int:
-    """Write all of the file, in one go; its size.
+    """Download the whole file in one stream, and return its size.
 
-    With as few calls as can be: after each one threads queue for the interpreter.
+    Makes few calls: after each one, threads compete for the interpreter lock.
     """
     size = 0
     flags = os.O_WRONLY | os.O_CREAT | os.O_TRUNC | getattr(os, "O_BINARY", 0)
@@ -147,7 +147,7 @@ def _whole(each: Incoming, path: Path, told: Told, digest: Any) -> int:
     try:
         for piece in steady(each.store, each.entry.path, each.entry.etag):
             done = os.write(descriptor, piece)
-            while done < len(piece):  # a disk that is nearly full
+            while done < len(piece):  # a short write: the disk is nearly full
                 done += os.write(descriptor, piece[done:])
             size += len(piece)
             told(len(piece))
@@ -161,10 +161,11 @@ def _whole(each: Incoming, path: Path, told: Told, digest: Any) -> int:
 def steady(
     store: Store, path: str, etag: str, start: int = 0, end: int | None = None
 ) -> Iterator[bytes]:
-    """The file, or a range of it; where the connection breaks, it goes on there.
+    """Yield the file, or a range of it, resuming when the connection breaks.
 
-    From a server without ranges the whole file is read again, and what has come is passed over.
-    Without an ETag, what follows might be of another version: then a break is an error.
+    From a server without range requests, the file is read again from its start and the bytes that
+    were already yielded are skipped. Without an ETag the rest might belong to another version, so a
+    broken connection is an error.
     """
     at, patience, ranges = start, Patience(), True
     while True:
@@ -189,7 +190,7 @@ def steady(
 
 
 def _blocks(each: Incoming, part: Part, told: Told) -> None:
-    """Fetch what is missing: by this thread, and as many helpers as are free."""
+    """Download the missing blocks in this thread and in as many helper threads as are free."""
     missing = part.begin()
     told(each.entry.size - sum(end - begin for begin, end in map(part.bounds, missing)))
     left = iter(missing)
@@ -237,14 +238,15 @@ def _block(
 
 
 def _is_sum(each: Incoming) -> bool:
-    """Whether the ETag may be the MD5 of the content: S3's and GCS's for a file put in one go."""
+    """Whether the ETag may be the content's MD5, as on S3 and GCS after a single-part upload."""
     return each.store.sums and _MD5.fullmatch(each.entry.etag) is not None
 
 
 def _check_sum(each: Incoming, path: Path, md5: Callable[[], str]) -> None:
-    """See that the content has the MD5 that its ETag is.
+    """Raise DatastoreException if the content's MD5 differs from the ETag.
 
-    The ETag of an encrypted file looks alike, and is none: what arrives twice as it did is right.
+    The ETag of an encrypted file looks like an MD5 but is not one. If a second download has the
+    same MD5 as the first, the content is taken to be correct.
     """
     if not _is_sum(each):
         return

@@ -1,10 +1,10 @@
-"""Files from datastores that this machine keeps for all its runs: each once, in one folder.
+"""The data cache: files from datastores, stored once per machine and shared by all runs.
 
-Below ``$SCRIPTRUN_CACHE/data``: ``files/ab/KEY`` is one whole file; its key is a digest of the
-store, the path, the ETag and the size, so what is there never changes. ``blocks/`` holds what
+Below ``$SCRIPTRUN_CACHE/data``: ``files/ab/KEY`` is one whole file. Its key is a digest of the
+store, the path, the ETag and the size, so its content never changes. ``blocks/`` holds files that
 mounts have read in part, ``layouts/`` the folders that runs see (``layout``). A file that a layout
-holds has more than one link and is never removed; of the others those go first that nobody has
-asked for longest, when the folder would become larger than its limit.
+uses has more than one link and is never removed. When the cache would exceed its limit, the least
+recently used of the other files are removed first.
 """
 
 from __future__ import annotations
@@ -24,14 +24,14 @@ from scriptrun.store.locks import flocks
 
 #: the time of every cached file, in nanoseconds since 1970: the first second of 2000
 FIXED = 946_684_800 * 10**9
-#: what may be cached in all, in bytes ("50GB", "200 GiB"); default: half of what the disk has
+#: variable with the cache's maximum size ("50GB", "200 GiB"); default: half of the disk
 LIMIT = "SCRIPTRUN_DATA_CACHE_SIZE"
-#: seconds after which an unfinished file is taken for one that nobody goes on with
+#: seconds after which an unfinished file counts as abandoned
 _ABANDONED = 86400.0
 
 
 def origin_of(place: Place) -> str:
-    """What tells the store behind ``place`` from others, whatever workspace names it."""
+    """A text that identifies the store of ``place``, the same in every workspace."""
     if place.datastore is None:
         return repr(sorted({"url": place.url, "query": place.query}.items()))
     named = {"name": place.datastore.name, "record": place.datastore.record()}
@@ -39,13 +39,13 @@ def origin_of(place: Place) -> str:
 
 
 def key_of(origin: str, path: str, etag: str, size: int) -> str:
-    """The name under which a file is kept. What has no ETag must not be kept: it may change."""
+    """The name of a file in the cache. Files without an ETag may change: do not cache them."""
     text = "\0".join([origin, path, etag, str(size)])
     return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()
 
 
 class Item(NamedTuple):
-    """One thing that is kept: its path, what removing it frees in bytes, when it was last used."""
+    """A removable item of the cache: its path, the bytes that removing it frees, its last use."""
 
     path: Path
     size: int
@@ -53,7 +53,7 @@ class Item(NamedTuple):
 
 
 class Cache:
-    """The folder ``folder`` (default: this user's), at most ``limit`` bytes large where it can."""
+    """The data cache in ``folder`` (default: this user's), below ``limit`` bytes if possible."""
 
     def __init__(self, folder: Path | None = None, limit: int | None = None) -> None:
         self.folder = folder or paths.cache_folder("data")
@@ -61,28 +61,28 @@ class Cache:
 
     @property
     def layouts(self) -> Path:
-        """Where the folders lie that runs see."""
+        """The folder of all layouts."""
         return self.folder / "layouts"
 
     def file(self, key: str) -> Path:
-        """Where the file ``key`` lies, once it is there."""
+        """The path of the cached file ``key``, which may not exist yet."""
         return self.folder / "files" / key[:2] / key
 
     def lock(self, name: str) -> Path:
-        """The lock file of that name."""
+        """The path of the lock file ``name``."""
         return self.folder / "locks" / f"{name}.lock"
 
     def drop(self, key: str) -> None:
-        """Forget a file, for what is there is not what should be."""
+        """Remove a file whose content is wrong."""
         self.file(key).unlink(missing_ok=True)
 
     def used(self) -> int:
-        """Bytes of all that is kept."""
+        """The bytes of everything in the cache."""
         files = sum(status.st_size for _, status in self._every())
         return files + sum(each.size for each in self._blocks())
 
     def limit(self) -> int:
-        """How many bytes may be kept."""
+        """The maximum size of the cache in bytes."""
         if self._limit is not None:
             return self._limit
         named = os.environ.get(LIMIT, "")
@@ -91,20 +91,20 @@ class Cache:
         return (self.used() + shutil.disk_usage(self.folder).free) // 2
 
     def make_room(self, wanted: int) -> int:
-        """Remove what nobody uses, the longest unused first, until ``wanted`` bytes more fit.
+        """Remove unused items, least recently used first, until ``wanted`` more bytes fit.
 
-        Returns how many bytes were freed. What is in use stays, and the limit is passed over for
-        it: only the disk's own end is an error.
+        Returns the bytes freed. Items in use stay even if that exceeds the limit: only a full disk
+        is an error.
         """
         self.folder.mkdir(parents=True, exist_ok=True)
         return self._free(self.used() + wanted - self.limit())
 
     def clear(self) -> int:
-        """Remove all that no run uses; how many bytes that freed."""
+        """Remove everything that no run uses; return the bytes freed."""
         return self._free(1 << 62)
 
     def prune(self, before: float) -> int:
-        """Remove what nobody has used since ``before`` (seconds since 1970); bytes freed."""
+        """Remove items not used since ``before`` (seconds since 1970); return the bytes freed."""
         return self._free(1 << 62, before)
 
     def _free(self, wanted: int, before: float = float("inf")) -> int:
@@ -123,7 +123,7 @@ class Cache:
         return freed
 
     def _let_go(self, layout: Path) -> int:
-        """Remove a folder that no run uses, and the files that nobody else holds."""
+        """Remove an unused layout and the files that only it used; return the bytes freed."""
         lock = flocks.try_flock(self.lock(f"{layout.name}.use"))
         if lock is None:
             return 0
@@ -142,13 +142,13 @@ class Cache:
             yield Item(path, 0, max(status.st_mtime, status.st_atime))
 
     def _loose(self) -> Iterator[Item]:
-        """The whole files that no layout holds; what is being fetched is young."""
+        """Files that no layout uses, and abandoned partial files."""
         for path, status in self._files():
             if not path.name.startswith(".") or status.st_mtime < time.time() - _ABANDONED:
                 yield Item(path, status.st_size, status.st_atime)
 
     def _files(self, among: set[int] | None = None) -> Iterator[tuple[Path, os.stat_result]]:
-        """Each file that has one link only; ``among`` are the inodes that are asked for."""
+        """Files with a single link, only those whose inode is in ``among`` if given."""
         for path, status in self._every():
             if status.st_nlink == 1 and (among is None or status.st_ino in among):
                 yield path, status
@@ -159,20 +159,20 @@ class Cache:
             yield from _scan(root / name)
 
     def _blocks(self) -> Iterator[Item]:
-        """What mounts have read in part."""
+        """The files that mounts have read in part."""
         for path, status in _scan(self.folder / "blocks"):
             if path.suffix != ".map":
                 yield Item(path, status.st_blocks * 512, status.st_mtime)
 
 
 def settle(place: str | os.PathLike[str]) -> None:
-    """Give a whole file its fixed time, and take the right to write it."""
+    """Make a complete file read-only and set its fixed modification time."""
     os.chmod(place, 0o444)
     os.utime(place, ns=(time.time_ns(), FIXED))
 
 
 def full(error: OSError, folder: Path) -> DatastoreException:
-    """The sentence for a disk that has no room, or refuses."""
+    """The error for a cache folder that cannot be written, e.g. because the disk is full."""
     return DatastoreException(
         f"Cannot write the data cache {str(folder)!r}: {error.strerror}.",
         "Free some disk space, or set SCRIPTRUN_CACHE to a folder on a larger disk.",
@@ -180,7 +180,7 @@ def full(error: OSError, folder: Path) -> DatastoreException:
 
 
 def remove_tree(place: Path) -> None:
-    """Remove a folder whose parts cannot be written to; a plain file too."""
+    """Remove a folder that contains read-only folders; a file or link too."""
     if place.is_symlink() or not place.is_dir():
         place.unlink(missing_ok=True)
         return
@@ -197,16 +197,16 @@ def _age(item: Item) -> float:
 
 
 def _remove(item: Item) -> int:
-    """Remove one file; how many bytes that freed."""
+    """Remove one file; return the bytes freed."""
     try:
         item.path.unlink()
-    except OSError:  # somebody else has removed it
+    except OSError:  # another process removed it
         return 0
     return item.size
 
 
 def _remove_blocks(item: Item) -> int:
-    """Remove what mounts have read of a file, unless one has it open; bytes freed."""
+    """Remove a partly read file unless a mount has it open; return the bytes freed."""
     lock = flocks.try_flock(item.path)
     if lock is None:
         return 0

@@ -1,11 +1,11 @@
-"""The folder in which a run sees a dataset version: laid out once a machine, shared by its runs.
+"""The folder in which runs see a dataset version: laid out once per machine and shared.
 
 ``layouts/KEY/files/`` in the cache holds the dataset's files under their own names: hard links to
-cached files, or symbolic links to files that are on this machine anyway. ``layouts/KEY/done``
-stands there when all are; its time is that of the last use. KEY is a digest of the manifest and of
-its stores. Whoever uses a layout holds its lock together with others, so that it is not removed;
-whoever completes it holds a second one alone, so that 20 runs fetch a dataset once. Files have a
-fixed time: one that has another was changed by a script.
+cached files, or symbolic links to files that are local already. ``layouts/KEY/done`` exists once
+all files do; its modification time is the last use. KEY is a digest of the manifest and its
+stores. Every user of a layout holds a shared lock, so that it is not removed. Completing it takes a
+second, exclusive lock, so that 20 runs download a dataset once. Files have a fixed modification
+time: a file with another one was changed by a script.
 """
 
 from __future__ import annotations
@@ -31,15 +31,15 @@ from scriptrun.spec.values import Value
 from scriptrun.store.locks import flocks
 from scriptrun.store.locks.flocks import Flock
 
-#: is told how many bytes and files there are to fetch, and have come so far
+#: called with (files downloaded, all files, bytes downloaded, all bytes)
 Progress = Callable[[int, int, int, int], object]
 
 
 class Laid(Value, frozen=False):
-    """A dataset's folder on this machine, held until ``release``.
+    """A dataset's folder on this machine, locked until ``release``.
 
-    ``fetched`` files of ``fetched_bytes`` came from their store for it; the rest was there.
-    ``away`` tells whether any of its files are from a store that is not on this machine.
+    ``fetched`` files with ``fetched_bytes`` were downloaded for it; the rest was cached.
+    ``from_remote`` is true if any of its files come from a remote store.
     """
 
     folder: Path
@@ -51,7 +51,7 @@ class Laid(Value, frozen=False):
     lock: Flock | None = None
 
     def release(self) -> None:
-        """Let the cache remove it when it needs the room; at once where it is this run's own."""
+        """Unlock the layout so that the cache may remove it; remove a private one now."""
         lock, self.lock = self.lock, None
         if lock is not None:
             if self.own:
@@ -62,8 +62,8 @@ class Laid(Value, frozen=False):
 class Layout:
     """The layout of ``content``, a fixed version, in ``cache``.
 
-    ``own``: a text that is this run's alone, for a dataset with files that have no ETag: nobody can
-    tell whether they change, so they are fetched for each run.
+    ``private_key`` is unique to this run, for a dataset with files that have no ETag: changes to
+    them cannot be detected, so each run downloads them again.
     """
 
     def __init__(self, content: Content, cache: Cache, own: str = "") -> None:
@@ -81,10 +81,10 @@ class Layout:
         self._done = self.place / "done"
 
     def lay_out(self, progress: Progress | None = None) -> Laid:
-        """See that all files are there, fetching what is missing; the folder, held.
+        """Download the missing files and return the locked folder.
 
-        Raises FileChanged or FileMissing where a file is not what the version lists, and
-        DatastoreException where a store or the disk refuses.
+        Raises FileChanged or FileMissing if a file does not match the version, and
+        DatastoreException if a store or the disk fails.
         """
         lock = flocks.share(self.cache.lock(f"{self.name}.use"))
         try:
@@ -104,7 +104,7 @@ class Layout:
             return 0
 
     def is_done(self) -> bool:
-        """Whether all files are there; it counts as used then."""
+        """Whether all files exist; if so, updates the time of the last use."""
         try:
             os.utime(self._done)
             os.utime(self.place)
@@ -139,7 +139,7 @@ class Layout:
         return os.path.lexists(self.folder / row.path)
 
     def _check_local(self) -> None:
-        """See that what lies on this machine is still what the version lists."""
+        """Raise an error if a local file no longer matches the version."""
         if all(store.folder is None for store in self.stores):
             return
         for row in self.content.rows():
@@ -177,7 +177,7 @@ class Layout:
             )
 
     def _get(self, row: Row, told: _Told) -> None:
-        """Bring one file into the cache, unless it is there, and link it."""
+        """Download one file to the cache unless it is cached, and link it."""
         each = self._incoming(row)
         place = self._room_for(row)
         if not row.etag:
@@ -193,7 +193,7 @@ class Layout:
                     _link(kept, place)
                     break
                 except FileNotFoundError:
-                    continue  # it was removed to make room, just now
+                    continue  # it was just removed to make room
         told.file()
 
     def _incoming(self, row: Row) -> Incoming:
@@ -212,9 +212,9 @@ class Layout:
         return caching.full(error, self.cache.folder)
 
     def mend(self) -> list[str]:
-        """Look for what a script has changed; what differs is dropped, and fetched anew next time.
+        """Remove files that a script changed or added, so that they are downloaded again.
 
-        Returns the paths in the dataset. What was added is removed.
+        Returns their paths in the dataset.
         """
         wanted = {row.path: row for row in self.content.rows()}
         changed = [path for path in _below(self.folder) if path not in wanted]
@@ -231,7 +231,7 @@ class Layout:
 
 
 class _Told:
-    """Counts what arrives, from several threads, and tells of it once a second."""
+    """Counts what arrives, from several threads, and reports progress once a second."""
 
     def __init__(self, rows: list[Row], progress: Progress | None) -> None:
         self.stop = threading.Event()
@@ -261,7 +261,7 @@ class _Told:
 
 
 def check_local(store: Store, path: str, row: Row) -> None:
-    """Raise FileMissing or FileChanged unless the file on this machine is what ``row`` says."""
+    """Raise FileMissing or FileChanged unless a local file matches ``row``."""
     if store.folder is None:
         return
     now = store.stat(path)
@@ -280,7 +280,7 @@ def _is_whole(place: Path, row: Row) -> bool:
 
 
 def _link(kept: Path, place: Path) -> None:
-    """One file under two names; a copy where the file system has no such links."""
+    """Hard-link a cached file; copy it where the file system does not support that."""
     try:
         os.link(kept, place)
     except OSError as error:
@@ -291,7 +291,7 @@ def _link(kept: Path, place: Path) -> None:
 
 
 def _below(folder: Path) -> Iterator[str]:
-    """All files below ``folder``, links to folders counted as files."""
+    """The relative paths of all files below ``folder``; links to folders count as files."""
     for place, folders, names in os.walk(folder):
         links = [name for name in folders if os.path.islink(os.path.join(place, name))]
         for name in [*names, *links]:

@@ -1,9 +1,9 @@
-"""Unfinished downloads: the blocks of a large file that are there already.
+"""Unfinished downloads: which blocks of a large file have been downloaded.
 
-Beside ``NAME.part`` lies ``NAME.part.blocks``: a line of JSON that says of what the part is
-(``etag``, ``size``, ``block``: bytes of a block, ``boot``) and whose it is (``owner``, a process),
-then the number of each block that is there, a line each, and ``free`` when its owner gave up.
-A part of an earlier boot is not trusted: its bytes may not have reached the disk.
+``NAME.part.blocks`` lies next to ``NAME.part``. Its first line is a JSON header: the remote file
+(``etag``, ``size``), ``block`` (bytes of a block), ``boot``, and ``owner``, the process that
+downloads it. Each further line is the number of a finished block, or ``free`` once the owner gave
+up. A part of an earlier boot is not trusted: its bytes may not have reached the disk.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ _FREE = "free"
 
 
 class Part:
-    """The file ``path`` that grows block by block, and the list of blocks beside it."""
+    """The partial file ``path`` and its list of finished blocks."""
 
     def __init__(self, path: Path, etag: str, size: int, block: int) -> None:
         self.path = path
@@ -30,7 +30,7 @@ class Part:
         self._lock = threading.Lock()
 
     def begin(self) -> list[int]:
-        """Make the file ready, and return the numbers of the blocks that are missing."""
+        """Create or resume the file, and return the numbers of the missing blocks."""
         head, done = _read(self._log)
         count = -(-self.size // self.block)
         same = self.path.exists() and {name: head.get(name) for name in self._head} == self._head
@@ -42,22 +42,22 @@ class Part:
         return [number for number in range(count) if number not in there]
 
     def bounds(self, number: int) -> tuple[int, int]:
-        """Where a block begins and ends."""
+        """The start and end offset of a block."""
         return number * self.block, min((number + 1) * self.block, self.size)
 
     def has(self, number: int) -> None:
-        """Note that a block is there."""
+        """Record that a block has been written."""
         with self._lock:
             _note(self._log, str(number))
 
 
 def log_of(part: Path) -> Path:
-    """The list of blocks beside ``part``."""
+    """The path of the list of blocks of ``part``."""
     return part.with_name(f"{part.name}.blocks")
 
 
 def is_taken(part: Path) -> bool:
-    """Whether a process that may be alive is at work on it."""
+    """Whether a process that may be alive is downloading it."""
     head, done = _read(log_of(part))
     owner = head.get("owner")
     if not owner or _FREE in done:
@@ -66,12 +66,12 @@ def is_taken(part: Path) -> bool:
 
 
 def release(part: Path) -> None:
-    """Leave the part to whoever goes on with it."""
+    """Let another process resume the part."""
     _note(log_of(part), _FREE)
 
 
 def remove(part: Path) -> None:
-    """Remove a part and its list."""
+    """Remove a partial file and its list of blocks."""
     part.unlink(missing_ok=True)
     log_of(part).unlink(missing_ok=True)
 
@@ -82,7 +82,7 @@ def _note(log: Path, line: str) -> None:
 
 
 def _read(log: Path) -> tuple[dict[str, Any], set[Any]]:
-    """The first line, and the numbers (and the word) after it; a line half written is none."""
+    """The header, and the block numbers and marks; an incomplete last line is ignored."""
     try:
         first, *lines = log.read_text("utf-8").split("\n")[:-1]
         head = json.loads(first)

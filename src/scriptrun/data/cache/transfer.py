@@ -1,4 +1,4 @@
-"""Copying many files between a store and this machine: in parallel, whole files or nothing."""
+"""Copy many files between a store and this machine, in parallel; each file whole or not at all."""
 
 from __future__ import annotations
 
@@ -17,15 +17,15 @@ from scriptrun.data.stores.timeouts import Patience
 
 __all__ = ["Incoming", "Watch", "download", "fetch", "in_parallel", "put", "upload"]
 
-#: with fewer files, the store is asked for each; with more it is listed once
+#: with fewer files, each is looked up in the store; with more, the store is listed once
 _FEW = 20
-#: files of several parts that are sent at once: each part is held in memory
+#: multipart files that are uploaded in parallel: each part is held in memory
 _LARGE_AT_ONCE = 4
 _LARGE = 8 << 20
-#: seconds for what is under way to end after Ctrl-C
+#: seconds for requests in progress to finish after Ctrl-C
 _MOMENT = 2.0
 Item = TypeVar("Item")
-#: is told what is done, from several threads: so many files more, so many bytes more
+#: called with (files added, bytes added), from several threads
 Watch = Callable[[int, int], object]
 
 
@@ -37,9 +37,9 @@ def upload(
     say: bool,
     watch: Watch | None = None,
 ) -> int:
-    """Copy local files to paths in ``store``, all below ``folder``; how many were copied.
+    """Copy local files to paths in ``store``, all below ``folder``; return how many were copied.
 
-    What is there already stays, unless ``overwrite``. Each file is checked after it was written.
+    Existing files are skipped unless ``overwrite``. Each file is verified after it was written.
     """
     there = set() if overwrite else _there(store, [path for _, path in pairs], folder)
     wanted = [(file, path) for file, path in pairs if path not in there]
@@ -55,7 +55,7 @@ def upload(
     def send(pair: tuple[Path, str]) -> None:
         try:
             put(store, pair[0], pair[1], not overwrite, told)
-        except FileExists:  # it has come there since
+        except FileExists:  # another process uploaded it since
             return
         copied.append(pair[1])
         if watch is not None:
@@ -70,11 +70,11 @@ def upload(
 
 
 def put(store: Store, file: Path, path: str, new: bool = False, told: Told | None = None) -> Entry:
-    """Copy one local file to ``path`` in ``store``, and return what is there then, checked.
+    """Copy one local file to ``path`` in ``store``, and return its verified entry.
 
-    A store that does not answer is asked again for a while. With ``new`` a file that is there
-    already stays, and FileExists is raised. ``told(bytes)`` is called as the file is read, and with
-    what was read in vain, below zero, before it is read again; Stopped from it ends the upload.
+    Retries for a while if the store does not respond. With ``new`` an existing file is kept and
+    FileExists is raised. ``on_bytes(count)`` is called as the file is read, with a negative count
+    before a retry reads it again; if it raises TransferStopped, the upload ends.
     """
     patience = Patience()
     while True:
@@ -85,16 +85,16 @@ def put(store: Store, file: Path, path: str, new: bool = False, told: Told | Non
         except OSError as error:
             raise DatastoreException(f"Cannot read {str(file)!r}: {error.strerror}.") from None
         except Exception as error:
-            if read.stopped is not None:  # whatever a driver has made of it
+            if read.stopped is not None:  # whatever exception the driver turned it into
                 raise read.stopped from None
             read.undo()
             if not isinstance(error, Unreachable) or not patience.wait(error.after):
                 raise
-            new = new and store.stat(path) is None  # else it has come, if not its answer
+            new = new and store.stat(path) is None  # else only its response was lost
 
 
 class _Read:
-    """A file that tells how much of it was read."""
+    """An open file that reports how much of it was read."""
 
     def __init__(self, told: Told | None) -> None:
         self._told = told
@@ -102,12 +102,12 @@ class _Read:
         self.stopped: Stopped | None = None
 
     def of(self, file: BinaryIO) -> BinaryIO:
-        """``file`` itself, where nobody wants to know."""
+        """Wrap ``file``, or return it unchanged if there is no callback."""
         self._file: Any = file
         return file if self._told is None else cast(BinaryIO, self)
 
     def read(self, size: int = -1) -> bytes:
-        """As of a file."""
+        """Read up to ``size`` bytes, as a file does."""
         data: bytes = self._file.read(size)
         self._done += len(data)
         try:
@@ -119,7 +119,7 @@ class _Read:
         return data
 
     def undo(self) -> None:
-        """Take back what was told."""
+        """Report the bytes read so far as not read."""
         if self._told is not None and self._done:
             self._told(-self._done)
 
@@ -147,11 +147,11 @@ def download(
     say: str = "",
     watch: Watch | None = None,
 ) -> list[Path]:
-    """Fetch files below the folder ``target``, and return their paths there, in order.
+    """Download files to the folder ``target``, and return their local paths, in order.
 
-    A file that is there already stays, unless ``overwrite``. Nothing is written outside ``target``.
-    ``say`` names the source in the line printed at the end; "" prints none.
-    Raises FileChanged where a file is no longer what its entry says.
+    Existing files are skipped unless ``overwrite``. Nothing is written outside ``target``.
+    ``say`` names the source in the summary line; "" prints none.
+    Raises FileChanged if a file no longer matches its entry.
     """
     files = list(incoming)
     outside = [each.path for each in files if not is_safe(each.path)]
@@ -186,7 +186,7 @@ def download(
 
 
 def _places(target: Path, paths: Iterable[str]) -> list[Path]:
-    """Where the files go; a link below ``target`` that leads elsewhere is not followed."""
+    """The local paths of the files; raises if a link below ``target`` leads outside it."""
     base = os.path.realpath(target)
     places: list[Path] = []
     inside: set[str] = set()
@@ -210,11 +210,11 @@ def in_parallel(
     at_once: int,
     stop: threading.Event | None = None,
 ) -> None:
-    """``work`` on every item, by ``at_once`` threads; the first error ends it and is raised.
+    """Call ``work`` on every item with ``at_once`` threads; raise the first error.
 
-    ``stop`` is set then, for those at work to see; with it this thread only waits, so that Ctrl-C
-    finds it and never a driver in the middle of its work. One that is in the middle of a request
-    is given a moment then. AZUREML_DOWNLOAD_CONCURRENCY bounds the number of threads.
+    ``stop`` is set on an error, so that running workers can stop. If it is given, this thread only
+    waits, so that Ctrl-C interrupts it and never a driver; requests in progress then get a moment
+    to finish. AZUREML_DOWNLOAD_CONCURRENCY limits the number of threads.
     """
     threads = min(len(items), _threads(at_once))
     if threads < 2 and stop is None:
@@ -222,7 +222,7 @@ def in_parallel(
             work(item)
         return
     halt = stop or threading.Event()
-    left = iter(items)  # shared by all: a future for each item would cost as much as a small file
+    left = iter(items)  # shared: a future per item would cost as much as a small file
     errors: list[BaseException] = []
     ended: queue.SimpleQueue[None] = queue.SimpleQueue()
 
@@ -241,7 +241,7 @@ def in_parallel(
         for _ in range(threads):
             began += 1
             threading.Thread(target=some, name="scriptrun-data", daemon=True).start()
-        for _ in range(threads):  # never by join, which when interrupted takes a thread for ended
+        for _ in range(threads):  # not join: when interrupted, it takes a thread for finished
             ended.get()
             began -= 1
     except BaseException:  # Ctrl-C

@@ -1,4 +1,4 @@
-"""What file and tabular datasets share: registration, versions, tags, named inputs."""
+"""The base of file and tabular datasets: registration, versions, tags, named inputs."""
 
 from __future__ import annotations
 
@@ -27,10 +27,10 @@ _NAMESPACE = uuid.UUID("3b7a9a3e-52d5-4b60-8f0b-1f4d9d1c6a11")
 
 @absent("__getitem__ get_partition_key_values", "Use Dataset.Tabular.")
 class AbstractDataset:
-    """A list of files that can be registered: made by ``Dataset.File`` and ``Dataset.Tabular``.
+    """A list of files that can be registered: created by ``Dataset.File`` and ``Dataset.Tabular``.
 
-    It is a description; data is read when it is asked for. What was got by name or id, or returned
-    by ``register``, is fixed: the files that it lists, with their sizes and ETags.
+    It is a description: data is read on request. A dataset that you got by name or ID, or from
+    ``register``, is fixed: it lists its files with their sizes and ETags.
     """
 
     kind: ClassVar[str] = ""
@@ -64,7 +64,7 @@ class AbstractDataset:
 
     @staticmethod
     def of_pin(workspace: Home, pin: dict[str, Any]) -> AbstractDataset:
-        """The dataset that ``pin`` fixed: with exactly those files, whatever became of its name."""
+        """The dataset of a ``pin``: exactly those files, whatever happened to its name."""
         kind = AbstractDataset._kinds[pin["type"]]
         files = content.of_facts(pin, pin["definition"], workspace)
         head = {"description": None, "tags": {}, **pin} if pin.get("version") else None
@@ -80,9 +80,9 @@ class AbstractDataset:
 
     @staticmethod
     def get_by_id(workspace: Home, id: str, **kwargs: object) -> Any:
-        """The registered version with this id; in a job also an input of the job.
+        """The registered version with this ID; in a job, also an input of the job.
 
-        Raises UserErrorException where there is none.
+        Raises UserErrorException if there is none.
         """
         pin = _of_this_job(id)
         if pin is not None:
@@ -99,7 +99,7 @@ class AbstractDataset:
 
     @property
     def id(self) -> str:
-        """Of a registered version its own; else one that depends on the description alone."""
+        """The registered version's ID; else an ID that depends only on the definition."""
         if self._head:
             return str(self._head["id"])
         return str(uuid.uuid5(_NAMESPACE, canonical([self.kind, self._definition()])))
@@ -116,12 +116,12 @@ class AbstractDataset:
 
     @property
     def description(self) -> str | None:
-        """What its owner says of it."""
+        """The description given at registration, or None."""
         return self._head.get("description")
 
     @property
     def tags(self) -> dict[str, str]:
-        """Its tags: a copy."""
+        """A copy of its tags."""
         return dict(self._head.get("tags") or {})
 
     @property
@@ -132,18 +132,18 @@ class AbstractDataset:
 
     @property
     def sources(self) -> list[str]:
-        """Where its files come from, in words."""
+        """The sources of its files, as text."""
         return [str(source) for source in self._content.sources]
 
     def listed(self) -> Iterator[Row]:
         """Its files in order: path, size in bytes (-1 where unknown) and ETag of each.
 
-        Raises DatasetValidationError for a source that finds nothing.
+        Raises DatasetValidationError for a source that matches no files.
         """
         return self._content.rows()
 
     def incoming(self) -> list[Incoming]:
-        """Its files as ``transfer.download`` fetches them."""
+        """Its files, as input for ``transfer.download``."""
         return list(self._content.incoming())
 
     def register(
@@ -154,11 +154,11 @@ class AbstractDataset:
         tags: dict[str, str] | None = None,
         create_new_version: bool = False,
     ) -> Self:
-        """List the files, and keep that list as the next version of ``name``.
+        """List the files, and store that list as the next version of ``name``.
 
-        What equals the latest version keeps its number. Raises UserErrorException where the name
-        is taken and ``create_new_version`` is false, DatasetValidationError where there are no
-        files.
+        A dataset that equals the latest version gets that version's number. Raises
+        UserErrorException if the name is taken and ``create_new_version`` is false, and
+        DatasetValidationError if there are no files.
         """
         facts = self._facts(workspace)
         head = {
@@ -174,11 +174,11 @@ class AbstractDataset:
         return made
 
     def pin(self, workspace: Home) -> dict[str, Any]:
-        """This dataset as a small JSON value that says for ever which files it means.
+        """This dataset as a small JSON value that fixes its files permanently.
 
-        ``type``, ``id``, ``name``, ``version`` (None where it is not registered), ``files``,
-        ``bytes``, ``manifest`` (the digest of the list, which lies in the workspace), ``roots`` and
-        ``definition``. Of a registered version nothing is listed; else its files are, now.
+        ``type``, ``id``, ``name``, ``version`` (None if not registered), ``files``, ``bytes``,
+        ``manifest`` (the digest of the list, which is stored in the workspace), ``roots`` and
+        ``definition``. Lists the files now, unless the dataset is a registered version.
         """
         facts = self._facts(workspace)
         if not facts["files"]:
@@ -214,16 +214,16 @@ class AbstractDataset:
         return dataset_versions.numbers(self._home(), self._head["name"]) if self._head else []
 
     def unregister_all_versions(self) -> None:
-        """Forget every version of this name. The data itself stays."""
+        """Remove every version of this name. The data itself is kept."""
         dataset_versions.remove(self._home(), self._head["name"])
         self._head = {}
 
     def add_tags(self, tags: dict[str, str] | None = None) -> None:
-        """Add to the version's tags, or change them."""
+        """Add or change tags of the version."""
         self.update(tags={**self.tags, **(tags or {})})
 
     def remove_tags(self, tags: list[str] | None = None) -> None:
-        """Take tags away from the version."""
+        """Remove tags from the version."""
         gone = set(tags or ())
         self.update(tags={key: each for key, each in self.tags.items() if key not in gone})
 
@@ -249,7 +249,7 @@ class AbstractDataset:
         return self._workspace
 
     def _with(self: Self, files: Content, **options: Any) -> Self:
-        """The same with other files or options: not the registered version any more."""
+        """A copy with other files or options, no longer the registered version."""
         return type(self)(files, {**self._options, **options}, None, self._workspace)
 
     def __repr__(self) -> str:
@@ -260,9 +260,9 @@ class AbstractDataset:
 
 
 def _of_this_job(dataset_id: str) -> dict[str, Any] | None:
-    """The input with this id of the job that this process belongs to, as it was pinned, or None.
+    """The pin of the current job's input with this ID, or None.
 
-    A table that nobody registered is handed to scripts by its id all the same.
+    Scripts get tables by ID, even unregistered ones.
     """
     folder = os.environ.get("SCRIPTRUN_RUN_FOLDER")
     job = files.read_json(os.path.join(folder, "job.json")) if folder else None

@@ -1,4 +1,4 @@
-"""How datasets reach a job, and its results a datastore: values that a job's arguments hold."""
+"""Inputs and outputs of a job: the values that stand for them in the job's arguments."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ DIRECT, MOUNT, DOWNLOAD, UPLOAD, AUTO = "direct", "mount", "download", "upload",
 
 
 def checked_name(name: str, what: str) -> str:
-    """``name`` where it can be a variable's. Raises DatasetValidationError else."""
+    """Return ``name`` if it is a valid variable name; raise DatasetValidationError otherwise."""
     if isinstance(name, str) and re.fullmatch(r"[A-Za-z_][A-Za-z0-9_]*", name):
         return name
     raise DatasetValidationError(
@@ -34,8 +34,8 @@ class DatasetConsumptionConfig:
     """A dataset as a job's input.
 
     ``mode`` is ``direct`` (the dataset itself, for tabular ones), ``mount``, ``download`` or
-    ``auto`` (by size). ``path_on_compute``: an absolute path is that place, a relative one lies in
-    the working directory; variables in it are expanded there.
+    ``auto`` (by size). ``path_on_compute`` is an absolute path, or relative to the working
+    directory; variables in it are expanded on the node.
     """
 
     def __init__(
@@ -59,11 +59,11 @@ class DatasetConsumptionConfig:
         self.path_on_compute = path_on_compute and os.fspath(path_on_compute)
 
     def as_mount(self, path_on_compute: str | None = None) -> DatasetConsumptionConfig:
-        """The same, its files mounted: read when they are asked for."""
+        """A copy with its files mounted: they are read on access."""
         return self._in(MOUNT, path_on_compute)
 
     def as_download(self, path_on_compute: str | None = None) -> DatasetConsumptionConfig:
-        """The same, its files downloaded before the script starts."""
+        """A copy with its files downloaded before the script starts."""
         return self._in(DOWNLOAD, path_on_compute)
 
     def _in(self, mode: str, path: str | None) -> DatasetConsumptionConfig:
@@ -76,11 +76,11 @@ class DatasetConsumptionConfig:
 
     @property
     def arg_val(self) -> str:
-        """What stands for this input in texts until it is resolved."""
+        """The placeholder for this input in arguments."""
         return f"DatasetConsumptionConfig:{self.name}"
 
     def describe(self, workspace: Any) -> dict[str, Any]:
-        """The JSON value that a job's record holds: the input's way, and its dataset, pinned."""
+        """The JSON value for a job's record: the input's mode, and its pinned dataset."""
         return {
             "name": self.name,
             "mode": self.mode,
@@ -97,11 +97,11 @@ class DatasetConsumptionConfig:
     "Register the files with register_on_complete and read them with Dataset.Tabular.",
 )
 class OutputFileDatasetConfig:
-    """A folder that the job writes, and where its files go: mounted, or uploaded at the end.
+    """A folder that the job writes, and the destination of its files: mounted, or uploaded.
 
-    ``destination`` is ``(datastore, path)`` or a DataReference; the path may hold ``{run-id}`` and
-    ``{output-name}``; default: the default datastore, under ``dataset/{run-id}/{output-name}``.
-    ``source`` is the folder in the job (default: a fresh one).
+    ``destination`` is ``(datastore, path)`` or a DataReference; the path may contain ``{run-id}``
+    and ``{output-name}``. The default is ``dataset/{run-id}/{output-name}`` on the default
+    datastore. ``source`` is the folder in the job (default: a new one).
     """
 
     def __init__(
@@ -124,23 +124,23 @@ class OutputFileDatasetConfig:
     def as_upload(
         self, overwrite: bool = False, source_globs: str | list[str] | None = None
     ) -> OutputFileDatasetConfig:
-        """The same, uploaded when the script has ended; ``source_globs`` choose among its files."""
+        """A copy that is uploaded after the script ends; ``source_globs`` select its files."""
         globs = [source_globs] if isinstance(source_globs, str) else source_globs
         return self._copy(mode=UPLOAD, overwrite=overwrite, source_globs=globs)
 
     def as_mount(self, disable_metadata_cache: bool = False) -> OutputFileDatasetConfig:
-        """The same, each file uploaded when it is closed."""
+        """A copy whose files are uploaded as they are closed."""
         return self._copy(mode=MOUNT, disable_metadata_cache=disable_metadata_cache)
 
     def register_on_complete(
         self, name: str, description: str | None = None, tags: dict[str, str] | None = None
     ) -> OutputFileDatasetConfig:
-        """The same; the files become the next version of the dataset ``name`` when the run ends."""
+        """A copy that becomes the next version of the dataset ``name`` when the run ends."""
         kept = {"name": name, "description": description, "tags": dict(tags or {})}
         return self._copy(registration=kept)
 
     def as_input(self, name: str | None = None) -> Any:
-        """Refused: this joins the steps of a pipeline, and there are none here."""
+        """Unsupported: this connects pipeline steps, and there are no pipelines."""
         raise DatasetValidationError(
             "Only a registered output can be the input of another job.",
             "Use register_on_complete('name') here and Dataset.get_by_name in the other job.",
@@ -148,11 +148,11 @@ class OutputFileDatasetConfig:
 
     @property
     def arg_val(self) -> str:
-        """What stands for this output in texts until it is resolved."""
+        """The placeholder for this output in arguments."""
         return f"OutputFileDatasetConfig:{self.name}"
 
     def describe(self, workspace: Any) -> dict[str, Any]:
-        """The JSON value that a job's record holds. ``{run-id}`` is still to be filled in."""
+        """The JSON value for a job's record. ``{run-id}`` is filled in later."""
         datastore, path = self.destination or (None, "dataset/{run-id}/{output-name}")
         return {
             "name": self.name,

@@ -1,4 +1,4 @@
-"""What a dataset consists of: its files now, or those of a version that was fixed."""
+"""The content of a dataset: its current files, or those of a fixed version."""
 
 from __future__ import annotations
 
@@ -18,29 +18,29 @@ from scriptrun.spec.values import Value, fresh
 
 
 class Root(Value):
-    """Where rows of one place lie: ``folder`` in the place is ``under`` in the dataset."""
+    """A folder of a store in a dataset: ``folder`` in the store is ``under`` in the dataset."""
 
     place: Place
     folder: str
     under: str
 
     def path_of(self, entry: Entry) -> str:
-        """The path in the dataset of a file of the place."""
+        """A stored file's path in the dataset."""
         return self.under + entry.path[len(self.folder) :]
 
     def key_of(self, row: Row) -> str:
-        """The path in the place of a file of the dataset."""
+        """A dataset file's path in the store."""
         return self.folder + row.path[len(self.under) :]
 
     def value(self) -> Json:
-        """A JSON value."""
+        """The root as a JSON value."""
         return {**self.place.value(), "folder": self.folder, "under": self.under}
 
 
 class Content(Value):
-    """The files of a dataset: of ``sources`` as they are now, or as ``fixed`` (a manifest) lists.
+    """The files of a dataset: the current ones of ``sources``, or those that ``manifest`` lists.
 
-    ``steps`` narrow them down.
+    ``steps`` select among them.
     """
 
     sources: list[Source]
@@ -49,13 +49,13 @@ class Content(Value):
     roots: list[Root] = fresh(default_factory=list)
 
     def then(self, step: Step) -> Content:
-        """The same files, narrowed down once more."""
+        """The content with one more selection step."""
         return self.replace(steps=[*self.steps, step])
 
     def rows(self) -> Iterator[Row]:
         """The files in the order of their paths.
 
-        Raises DatasetValidationError for a source that finds nothing.
+        Raises DatasetValidationError for a source that matches no files.
         """
         first = self.steps[0] if self.steps else {}
         if self.fixed is not None and "skip" in first:
@@ -68,11 +68,11 @@ class Content(Value):
         return _merged(self.sources, self.places())
 
     def places(self) -> list[Root]:
-        """The place of each source, or those of the fixed version."""
+        """The root of each source, or the roots of the fixed version."""
         return self.roots or roots_of(self.sources)
 
     def incoming(self) -> Iterator[Incoming]:
-        """The files as what ``transfer.download`` fetches."""
+        """The files, as input for ``transfer.download``."""
         roots = self.places()
         stores: list[Store] = [root.place.store() for root in roots]
         for row in self.rows():
@@ -80,16 +80,16 @@ class Content(Value):
             yield Incoming(stores[row.place], entry, row.path)
 
     def check(self) -> None:
-        """See that each source finds something, else raise DatasetValidationError."""
+        """Raise DatasetValidationError if a source matches no files."""
         for source in self.sources:
             if next(source.entries(), None) is None:
                 raise nothing_in(source)
 
     def fix(self, home: Home) -> tuple[Content, Json]:
-        """The same content with its files listed once and for all in the workspace, and its facts.
+        """Write the files' manifest to the workspace; return the fixed content and its facts.
 
-        The facts are JSON: ``files``, ``bytes``, ``manifest`` (a digest) and ``roots``. A row whose
-        path would lead out of a folder is refused.
+        The facts are JSON: ``files``, ``bytes``, ``manifest`` (a digest) and ``roots``. Raises
+        DatasetValidationError for a path that leads out of its folder.
         """
         folder = home.directory / "manifests"
         try:
@@ -107,7 +107,7 @@ class Content(Value):
         return Content(self.sources, [], listed, roots), facts
 
     def definition(self) -> Json:
-        """How the files were chosen, as a JSON value."""
+        """The sources and steps as a JSON value."""
         made: Json = {"sources": [source.value() for source in self.sources]}
         if self.steps and self.fixed is not None:
             made["of"] = self.fixed.path.stem
@@ -115,7 +115,7 @@ class Content(Value):
 
 
 def of_facts(facts: Json, definition: Json, home: Home) -> Content:
-    """The content of a version: what ``Content.fix`` returned, read back. Nothing is listed."""
+    """The content of a version, from the facts that ``Content.freeze`` returned; lists nothing."""
     file = manifest.file_of(Path(home.directory) / "manifests", facts["manifest"])
     roots = [Root(place_of(root, home), root["folder"], root["under"]) for root in facts["roots"]]
     sources = [source_of(each, home) for each in definition["sources"]]
@@ -130,10 +130,10 @@ def nothing_in(source: Source) -> DatasetValidationError:
 
 
 def roots_of(sources: list[Source]) -> list[Root]:
-    """Where each source's files lie, there and in the dataset.
+    """The root of each source.
 
-    All in one place: paths are relative to the deepest folder that holds all. Else each place's
-    name comes first.
+    If all sources are in one store, paths in the dataset are relative to their deepest common
+    folder. Otherwise each path begins with the store's name.
     """
     places = list(dict.fromkeys(source.place for source in sources))
     if len(places) > 1:
@@ -144,7 +144,7 @@ def roots_of(sources: list[Source]) -> list[Root]:
 
 
 def _folder(source: Source) -> str:
-    """The folder of a source; that of a single file is the one that holds it."""
+    """The folder of a source; for a single file, its parent folder."""
     if "*" in source.path or not source.path:
         return source.folder
     alone = source.place.store().stat(source.path) is not None
@@ -171,7 +171,7 @@ def _merged(sources: list[Source], roots: list[Root]) -> Iterator[Row]:
 
 
 def _once(rows: Iterator[Row]) -> Iterator[Row]:
-    """Without those that two sources found."""
+    """Skip files that several sources match."""
     last = None
     for row in rows:
         if row.path != last:

@@ -1,4 +1,4 @@
-"""Datasets of files as they are: ``Dataset.File.from_files``."""
+"""Datasets of plain files: ``Dataset.File.from_files``."""
 
 from __future__ import annotations
 
@@ -34,12 +34,12 @@ from scriptrun.spec.errors import UserErrorException
     "Select files by pattern: Dataset.File.from_files((datastore, 'folder/**/*.png')).",
 )
 class FileDataset(AbstractDataset):
-    """A list of files. Its methods give new datasets; none changes this one."""
+    """A list of files. Its methods return new datasets and never change this one."""
 
     kind = "file"
 
     def to_path(self) -> list[str]:
-        """The paths of the files in the dataset, each with a slash in front, in order."""
+        """The files' paths in the dataset, in order, each with a leading slash."""
         return [f"/{row.path}" for row in self._content.rows()]
 
     def take(self, count: int) -> FileDataset:
@@ -51,7 +51,7 @@ class FileDataset(AbstractDataset):
         return self._with(self._content.then(selection.skip(count)))
 
     def take_sample(self, probability: float, seed: int | None = None) -> FileDataset:
-        """Each file with this probability; the same ``seed`` chooses the same."""
+        """Select each file with this probability; the same ``seed`` selects the same files."""
         share = selection.fraction(probability, "probability")
         return self._with(self._content.then(selection.part(0, share, _seed(seed))))
 
@@ -71,11 +71,11 @@ class FileDataset(AbstractDataset):
         overwrite: bool = False,
         ignore_not_found: bool = False,
     ) -> list[str]:
-        """Copy the files below ``target_path`` (default: a fresh temporary folder).
+        """Download the files to ``target_path`` (default: a new temporary folder).
 
-        Returns their paths there. Raises UserErrorException where one is there already and
-        ``overwrite`` is false, DatasetExecutionError where a file of a registered version has
-        changed or is gone (``ignore_not_found`` leaves those out that are gone).
+        Returns their local paths. Raises UserErrorException if one exists and ``overwrite`` is
+        false, and DatasetExecutionError if a file of a registered version has changed or is missing
+        (``ignore_not_found`` skips missing files).
         """
         import tempfile
 
@@ -98,8 +98,8 @@ class FileDataset(AbstractDataset):
     ) -> MountContext:
         """The files as a folder, for a ``with`` block.
 
-        They are linked where they are local, else mounted; where this machine cannot mount, they
-        are downloaded.
+        Local files are linked and remote ones mounted, or downloaded where this machine cannot
+        mount.
         """
         return MountContext(self, mount_point)
 
@@ -133,7 +133,7 @@ class MountContext:
         self.mount_point = os.fspath(mount_point or tempfile.mkdtemp(prefix="scriptrun-mount-"))
 
     def start(self) -> None:
-        """Lay the files out. Raises UserErrorException where no empty folder can be had."""
+        """Create the folder. Raises UserErrorException if the mount point is not empty."""
         target = Path(self.mount_point)
         try:
             target.mkdir(parents=True, exist_ok=True)
@@ -161,7 +161,7 @@ class MountContext:
             self.mounted = mounting.mount(files, target, Cache().folder, time_limit())
 
     def stop(self) -> None:
-        """Take the folder's contents away again; the files themselves stay where they are."""
+        """Remove the folder's contents; the dataset's files are kept."""
         if self.mounted is not None:
             self.mounted.close()
             self.mounted = None
@@ -179,7 +179,7 @@ class MountContext:
 
 
 class FileDatasetFactory:
-    """``Dataset.File``: makes datasets of files."""
+    """``Dataset.File``: creates datasets of files."""
 
     @staticmethod
     def from_files(
@@ -188,11 +188,11 @@ class FileDatasetFactory:
         partition_format: str | None = None,
         is_file: bool = False,
     ) -> FileDataset:
-        """The files at ``path``: ``(datastore, 'a/**/*.gz')``, an address, or a list of these.
+        """The files at ``path``: ``(datastore, 'a/**/*.gz')``, a URL, or a list of these.
 
-        ``*`` stays within a name, ``**`` spans folders; a folder stands for all below it. Nothing
-        is copied. With ``validate`` each is looked at: DatasetValidationError where one finds
-        nothing.
+        ``*`` matches within a name, ``**`` across folders; a folder means everything below it.
+        Nothing is copied. With ``validate``, raises DatasetValidationError for a path that matches
+        no files.
         """
         if partition_format is not None:
             raise UserErrorException(
@@ -211,9 +211,9 @@ class FileDatasetFactory:
         overwrite: bool = False,
         show_progress: bool = True,
     ) -> FileDataset:
-        """Copy the files below ``src_dir`` to ``target`` (``(datastore, path)``), as a dataset.
+        """Upload the files below ``src_dir`` to ``target`` (``(datastore, path)``) as a dataset.
 
-        ``pattern`` (``*``, ``**``) chooses among them.
+        ``pattern`` (``*``, ``**``) selects among them.
         """
         source = sources.parse(target)[0]
         if not isinstance(source.place.datastore, AbstractDatastore):

@@ -1,7 +1,7 @@
-"""The list of a dataset version's files: one compressed file, read lazily, named by its content.
+"""The list of a dataset version's files: one compressed file, read lazily, named by its digest.
 
 Layout: blocks of up to 4,096 rows, each zlib-compressed lines of JSON (``[path, size, etag,
-place]``) in the order of their paths; then the index, compressed too: for each block its offset,
+root]``) in the order of their paths; then the index, compressed too: for each block its offset,
 length, number of rows and first path; last 24 bytes: offset and length of the index (big endian)
 and ``SRMANIF1``. The name is the SHA-256 of all lines.
 """
@@ -28,7 +28,7 @@ _encode = json.JSONEncoder(separators=(",", ":")).encode
 
 
 class Row(NamedTuple):
-    """One file of a dataset: its path there, size in bytes, ETag, and the number of its place."""
+    """One file of a dataset: its path there, size in bytes, ETag, and the index of its root."""
 
     path: str
     size: int
@@ -37,7 +37,7 @@ class Row(NamedTuple):
 
 
 class Written(NamedTuple):
-    """What was written: the manifest's digest, how many files, how many bytes they hold."""
+    """A written manifest: its digest, the number of files, and their bytes."""
 
     digest: str
     files: int
@@ -45,18 +45,18 @@ class Written(NamedTuple):
 
 
 class Disorder(Exception):
-    """The rows did not come in the order of their paths."""
+    """The rows are not in the order of their paths."""
 
 
 def file_of(folder: Path, digest: str) -> Path:
-    """Where the manifest ``digest`` lies below ``folder``."""
+    """The path of the manifest ``digest`` in ``folder``."""
     return folder / f"{digest}.manifest"
 
 
 def write(folder: Path, rows: Iterable[Row]) -> Written:
-    """Write the rows below ``folder``. They must come in order; else Disorder is raised.
+    """Write the rows to a manifest in ``folder``. Raises UnsortedRows if they are not in order.
 
-    Of rows with the same path the first stands. Raises DatastoreException where the disk refuses.
+    Of rows with the same path, the first wins. Raises DatastoreException if the disk fails.
     """
     part = folder / f".{uuid.uuid4().hex[:12]}.part"
     try:
@@ -106,9 +106,9 @@ def _blocks(rows: Iterable[Row]) -> Iterator[list[Row]]:
 
 
 class Manifest:
-    """A manifest's file. Only its index is read when it is opened, at the first question.
+    """A manifest file. Its index is read on first use, its blocks on demand.
 
-    Raises DatasetExecutionError where the file is missing or damaged.
+    Methods raise DatasetExecutionError if the file is missing or damaged.
     """
 
     def __init__(self, path: Path) -> None:
@@ -126,7 +126,7 @@ class Manifest:
                         yield row
 
     def skip(self, count: int) -> Iterator[Row]:
-        """The rows after the first ``count``; blocks that are passed over are not read."""
+        """The rows after the first ``count``; skipped blocks are not read."""
         with self._file() as file:
             for offset, length, rows, _ in self._opened():
                 if count >= rows:
@@ -136,7 +136,7 @@ class Manifest:
                 count = 0
 
     def find(self, path: str) -> Row | None:
-        """The row of ``path``, or None; one block is read."""
+        """The row of ``path``, or None; reads only one block."""
         row = next(self.rows(path), None)
         return row if row is not None and row.path == path else None
 
@@ -145,7 +145,7 @@ class Manifest:
         return [each[3] for each in self._opened()]
 
     def lines(self, block: int) -> list[bytes]:
-        """The rows of the block with this number as they are written, a line of JSON each."""
+        """The raw rows of one block, a line of JSON each."""
         offset, length, *_ = self._opened()[block]
         with self._file() as file:
             return self._lines(file, offset, length)

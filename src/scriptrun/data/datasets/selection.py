@@ -1,4 +1,4 @@
-"""What narrows a list of files down: skip, take, a sample, a part of a split; as JSON values."""
+"""Selection steps on a list of files, as JSON values: skip, take, sample, part of a split."""
 
 from __future__ import annotations
 
@@ -24,12 +24,12 @@ def take(count: int) -> Step:
 
 
 def part(low: float, high: float, seed: int) -> Step:
-    """Those whose paths, hashed with ``seed``, fall between two shares of the whole."""
+    """The files whose paths, hashed with ``seed``, fall between two fractions."""
     return {"part": [low, high], "seed": seed}
 
 
 def apply(rows: Iterable[Row], steps: list[Step]) -> Iterator[Row]:
-    """The rows that are left after all steps, in their order."""
+    """The rows that remain after all steps, in their order."""
     found = iter(rows)
     for step in steps:
         if "skip" in step:
@@ -50,14 +50,14 @@ def _parted(rows: Iterator[Row], low: float, high: float, seed: int) -> Iterator
 
 
 def share(path: str, key: bytes) -> float:
-    """A number from 0 up to 1 that depends on ``path`` and ``key`` only."""
+    """A number from 0 up to 1 that depends only on ``path`` and ``key``."""
     data = path.encode("utf-8", "surrogatepass")
     digest = hashlib.blake2b(data, digest_size=8, key=key[:64]).digest()
     return (int.from_bytes(digest, "big") >> 11) / (1 << 53)
 
 
 def fraction(value: float, name: str) -> float:
-    """``value`` where it lies between 0 and 1. Raises DatasetValidationError else."""
+    """Return ``value`` if it is between 0 and 1; raise DatasetValidationError otherwise."""
     if not 0 <= value <= 1:
         raise DatasetValidationError(f"{name} must be a number from 0 to 1, not {value!r}.")
     return float(value)

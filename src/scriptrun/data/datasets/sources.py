@@ -1,4 +1,4 @@
-"""Where a dataset's files come from: paths and patterns on datastores, and addresses."""
+"""The sources of a dataset's files: paths and patterns on datastores, and URLs."""
 
 from __future__ import annotations
 
@@ -19,18 +19,18 @@ from scriptrun.data.stores.protocol import Entry, Store, clean
 from scriptrun.data.stores.web import WebStore
 from scriptrun.spec.values import Value
 
-#: parts of a query that are credentials: they would be written down
+#: words in a query's names that mean a credential, which must not be stored
 _TELLING = ("sig", "signature", "token", "key", "secret", "password", "credential")
-#: the name of the store that paths of this machine lie in, which have no datastore
+#: the name of the store of local paths, which have no datastore
 HERE = "this machine"
 Json = dict[str, Any]
 
 
 class Place(Value):
-    """A store as a dataset names it: a datastore, or the root of an address.
+    """A dataset's reference to a store: a datastore, or the root of a URL.
 
-    ``url`` is ``file://`` for this machine's own files, or ``https://host``; ``query`` (with its
-    ``?``) is sent with every file of the address.
+    ``url`` is ``file://`` for local files, or ``https://host``; ``query`` (with its ``?``) is sent
+    with every request.
     """
 
     datastore: AbstractDatastore | None = None
@@ -39,13 +39,13 @@ class Place(Value):
 
     @property
     def name(self) -> str:
-        """What tells this place from others, as a path's first folders."""
+        """The store's name, used as a path prefix in datasets with several stores."""
         if self.datastore is not None:
             return self.datastore.name
         return self.url.replace("://", "/").rstrip("/")
 
     def store(self) -> Store:
-        """The files of the place."""
+        """Open the store."""
         if self.datastore is not None:
             return self.datastore.store
         if self.url == "file://":
@@ -53,14 +53,14 @@ class Place(Value):
         return WebStore(self.url, self.url, query=self.query)
 
     def value(self) -> Json:
-        """A JSON value; ``place_of`` is the way back."""
+        """The reference as a JSON value; ``read_store_ref`` reads it."""
         if self.datastore is not None:
             return {"datastore": self.datastore.name}
         return {"url": self.url, **({"query": self.query} if self.query else {})}
 
 
 def place_of(value: Json, home: Home | None) -> Place:
-    """The place that ``Place.value`` described, in the workspace ``home``."""
+    """Read a value of ``StoreRef.value``, in the workspace ``home``."""
     if "datastore" in value:
         if home is None:
             raise DatasetValidationError(
@@ -71,20 +71,20 @@ def place_of(value: Json, home: Home | None) -> Place:
 
 
 class Source(Value):
-    """A path or pattern in a place."""
+    """A path or pattern in a store."""
 
     place: Place
     path: str
 
     @property
     def folder(self) -> str:
-        """The folder that this source's files are below, as far as its text tells."""
+        """The folder that contains this source's files, judging by its path alone."""
         if globs.is_pattern(self.path):
             return globs.folder_of(self.path)
         return self.path
 
     def entries(self) -> Iterator[Entry]:
-        """The files that are there now: of a pattern, of a folder, or the one of that name."""
+        """The current files: those of the pattern or folder, or the single file."""
         store = self.place.store()
         if globs.is_pattern(self.path):
             wanted = globs.compiled(self.path)
@@ -100,10 +100,10 @@ class Source(Value):
             yield from store.list(self.path)
         except NoListing:
             if not self.path:
-                raise  # else there is neither such a file nor such a folder
+                raise  # otherwise neither a file nor a folder of that name exists
 
     def value(self) -> Json:
-        """A JSON value; ``source_of`` is the way back."""
+        """The source as a JSON value; ``read_source`` reads it."""
         return {**self.place.value(), "path": self.path}
 
     def __str__(self) -> str:
@@ -113,15 +113,15 @@ class Source(Value):
 
 
 def source_of(value: Json, home: Home | None) -> Source:
-    """The source that ``Source.value`` described, in the workspace ``home``."""
+    """Read a value of ``Source.value``, in the workspace ``home``."""
     return Source(place_of(value, home), value["path"])
 
 
 def parse(path: Any) -> list[Source]:
-    """The sources that the ``path`` argument of a dataset's factory names.
+    """The sources in the ``path`` argument of a dataset factory.
 
-    That is one of, or a list of: ``(datastore, path or paths)``, DataPath, DataReference, an
-    address, an absolute path of this machine. Raises DatasetValidationError for anything else.
+    One of these, or a list of them: ``(datastore, path or paths)``, DataPath, DataReference, a
+    URL, an absolute local path. Raises DatasetValidationError for anything else.
     """
     if isinstance(path, list):
         found = [source for each in path for source in parse(each)]
@@ -185,6 +185,6 @@ def _by_address(text: str) -> Source:
 
 
 def matching(pattern: str) -> Callable[[str], bool]:
-    """Whether a path below a folder matches ``pattern``; one without slashes matches names."""
+    """A function that matches paths against ``pattern``; without slashes it matches file names."""
     wanted = globs.compiled(pattern if "/" in pattern else f"**/{pattern}")
     return lambda path: wanted.fullmatch(path) is not None

@@ -25,7 +25,7 @@ from scriptrun.data.tables.time_columns import TimeColumns
 from scriptrun.spec.absent import absent
 from scriptrun.spec.errors import UserErrorException
 
-#: what v1 calls the ways in which files have headers, and whether we read them so
+#: v1's PromoteHeadersBehavior values that are supported: whether files have a header
 _HEADERS = {0: False, 2: True, 3: True}
 
 
@@ -43,7 +43,7 @@ _HEADERS = {0: False, 2: True, 3: True}
     "Write the rows with pyarrow or pandas in the script, and register the files.",
 )
 class TabularDataset(TimeColumns, AbstractDataset):
-    """A table in files. Its methods give new datasets; none reads before the rows are asked for."""
+    """A table in files. Its methods return new datasets; rows are read on request."""
 
     kind = "tabular"
 
@@ -54,8 +54,8 @@ class TabularDataset(TimeColumns, AbstractDataset):
     def to_arrow(self) -> Any:
         """The rows as a ``pyarrow.Table``.
 
-        Raises DatasetExecutionError where the files are no such table, or a file of a registered
-        version has changed or is gone; DatasetValidationError for a column that is not there.
+        Raises DatasetExecutionError if the files cannot be read as a table, or a file of a
+        registered version has changed or is missing; DatasetValidationError for an unknown column.
         """
         try:
             return table_reader.read(self._content, self._options)
@@ -89,20 +89,20 @@ class TabularDataset(TimeColumns, AbstractDataset):
         return module.from_arrow(table()) if library == "polars" else table().to_pandas()
 
     def keep_columns(self, columns: str | list[str], validate: bool = False) -> TabularDataset:
-        """Only these columns, in this order; others are not read."""
+        """Keep only these columns, in this order; others are not read."""
         made = self._then({"keep": _names(columns)})
         if validate:
             made.take(0).to_arrow()
         return made
 
     def drop_columns(self, columns: str | list[str]) -> TabularDataset:
-        """All columns but these."""
+        """Remove these columns."""
         return self._then({"drop": _names(columns)})
 
     def filter(self, expression: Expression) -> TabularDataset:
-        """The rows for which ``expression`` is true, as ``ds['age'] > 30``.
+        """The rows for which ``expression``, e.g. ``ds['age'] > 30``, is true.
 
-        Files and row groups that cannot hold any are not read.
+        Files and row groups without matching rows are skipped.
         """
         if not isinstance(expression, Expression):
             raise DatasetValidationError(
@@ -119,7 +119,7 @@ class TabularDataset(TimeColumns, AbstractDataset):
         return self._then(selection.skip(count))
 
     def take_sample(self, probability: float, seed: int | None = None) -> TabularDataset:
-        """Each row with this probability; the same ``seed`` chooses the same."""
+        """Select each row with this probability; the same ``seed`` selects the same rows."""
         share = selection.fraction(probability, "probability")
         return self._then(selection.part(0, share, _seed(seed)))
 
@@ -135,14 +135,14 @@ class TabularDataset(TimeColumns, AbstractDataset):
 
     @property
     def partition_keys(self) -> list[str]:
-        """The columns that stand in the files' paths (``partition_format``)."""
+        """The columns that come from the files' paths (``partition_format``)."""
         text = self._options.get("partition_format")
         return list(partitions.compiled(text).columns) if text else []
 
     def get_partition_key_values(
         self, partition_keys: list[str] | None = None
     ) -> list[dict[str, Any]]:
-        """The different values that these columns have together; only paths are looked at."""
+        """The distinct combinations of these columns' values; reads only the paths."""
         text = self._options.get("partition_format")
         if not text:
             return []
@@ -175,12 +175,12 @@ class DataType:
 
     @staticmethod
     def to_long() -> DataType:
-        """Whole numbers, of 64 bits."""
+        """64-bit integers."""
         return DataType({"type": "long"})
 
     @staticmethod
     def to_float(decimal_mark: str = ".") -> DataType:
-        """Numbers."""
+        """Floating-point numbers."""
         return DataType({"type": "float"})
 
     @staticmethod
@@ -190,7 +190,7 @@ class DataType:
 
     @staticmethod
     def to_datetime(formats: str | list[str] | None = None) -> DataType:
-        """Moments; ``formats`` (``%d.%m.%Y``) beside ISO 8601."""
+        """Dates and times; ``formats`` (``%d.%m.%Y``) in addition to ISO 8601."""
         listed = [formats] if isinstance(formats, str) else formats
         return DataType({"type": "datetime", "formats": listed or []})
 
@@ -201,7 +201,7 @@ class DataType:
     "Write it to Parquet files and register them with Dataset.Tabular.from_parquet_files.",
 )
 class TabularDatasetFactory:
-    """``Dataset.Tabular``: makes tables."""
+    """``Dataset.Tabular``: creates tabular datasets."""
 
     @staticmethod
     def from_delimited_files(
@@ -217,11 +217,11 @@ class TabularDatasetFactory:
         empty_as_string: bool = False,
         encoding: str = "utf8",
     ) -> TabularDataset:
-        """Text in columns: CSV and its kin. ``path`` as for ``Dataset.File.from_files``.
+        """Delimited text such as CSV. ``path`` is as in ``Dataset.File.from_files``.
 
-        Without a ``header`` columns are called Column1, Column2, ... Empty fields are nulls, unless
-        ``empty_as_string``. ``partition_format`` adds columns from paths, ``include_path`` the
-        column Path.
+        Without a ``header`` the columns are named Column1, Column2, ... Empty fields are nulls
+        unless ``empty_as_string``. ``partition_format`` adds columns from paths, ``include_path``
+        adds the column Path.
         """
         options = {
             "format": "delimited",
@@ -242,7 +242,7 @@ class TabularDatasetFactory:
         set_column_types: dict[str, DataType] | None = None,
         partition_format: str | None = None,
     ) -> TabularDataset:
-        """Parquet files; only the columns and row groups that are needed are read."""
+        """Parquet files; only the required columns and row groups are read."""
         options = {"format": "parquet"}
         return _made(path, validate, options, include_path, set_column_types, partition_format)
 
@@ -256,7 +256,7 @@ class TabularDatasetFactory:
         invalid_lines: str = "error",
         encoding: str = "utf8",
     ) -> TabularDataset:
-        """One JSON object a line."""
+        """Files with one JSON object per line."""
         if invalid_lines != "error" or encoding != "utf8":
             raise UserErrorException(
                 "JSON Lines datasets do not support invalid_lines and encoding.",
@@ -275,7 +275,7 @@ class TabularDatasetFactory:
         show_progress: bool = True,
         **more: object,
     ) -> TabularDataset:
-        """Write ``dataframe`` as Parquet below ``target``, and register it under ``name``."""
+        """Write ``dataframe`` as Parquet to ``target``, and register it as ``name``."""
         source = sources.parse(target)[0]
         datastore = source.place.datastore
         if datastore is None or datastore.workspace is None:

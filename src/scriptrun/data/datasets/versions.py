@@ -1,4 +1,4 @@
-"""Registered datasets: ``datasets/<name>/<version>.yaml`` in the workspace, tags beside them."""
+"""Registered datasets: ``datasets/<name>/<version>.yaml`` and their tags in the workspace."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ from scriptrun.store.versions import Head, Heads
 
 
 def add(home: Home, name: str, head: Head, create_new_version: bool) -> Head:
-    """Keep ``head`` as the next version of ``name``; one that equals the latest keeps that number.
+    """Store ``head`` as the next version of ``name``, unless it equals the latest version.
 
-    Raises UserErrorException where the name is taken and ``create_new_version`` is false. Returns
-    the head with ``name``, ``version`` and ``id``.
+    Raises UserErrorException if the name is taken and ``create_new_version`` is false. Returns the
+    head with ``name``, ``version`` and ``id``.
     """
     if not isinstance(name, str) or not name.strip():
         raise UserErrorException(f"A dataset name must be a string, not {name!r}.")
@@ -36,15 +36,15 @@ def add(home: Home, name: str, head: Head, create_new_version: bool) -> Head:
 
 
 def _same(there: Head, head: Head) -> bool:
-    """Whether a version says what ``head`` would say: the files decide, not where words differ."""
+    """Whether a stored version has the same values as ``head``."""
     made = yaml_file.plain(head)
     return {key: there.get(key) for key in made} == made
 
 
 def get(home: Home, name: str, version: int | None = None) -> Head:
-    """The head of a version (the latest without), its tags as they are now.
+    """The head of a version (default: the latest), with its current tags.
 
-    Raises UserErrorException, which says what there is, for an unknown name or version.
+    Raises UserErrorException, which lists the alternatives, for an unknown name or version.
     """
     found = _shelf(home).versions(name) if isinstance(name, str) and name else []
     if not found:
@@ -67,7 +67,7 @@ def _some(names: list[str]) -> str:
 
 
 def by_id(home: Home, dataset_id: str) -> Head:
-    """The version with this id. Raises UserErrorException where there is none."""
+    """The version with this ID. Raises UserErrorException if there is none."""
     for name in names(home):
         for number in reversed(_shelf(home).versions(name)):
             if _shelf(home).fixed(name, number).get("id") == dataset_id:
@@ -83,26 +83,26 @@ def names(home: Home) -> list[str]:
 
 
 def numbers(home: Home, name: str) -> list[int]:
-    """The versions of ``name``, the latest last."""
+    """The version numbers of ``name``, the latest last."""
     return _shelf(home).versions(name)
 
 
 def change(home: Home, head: Head, words: Head) -> Head:
-    """Set ``description`` or ``tags`` of a version; all else of it is fixed."""
+    """Set the ``description`` or ``tags`` of a version; nothing else of it can change."""
     name, number = head["name"], head["version"]
     _shelf(home).change(name, number, words)
     return get(home, name, number)
 
 
 def remove(home: Home, name: str) -> None:
-    """Forget all versions of ``name``. The data itself stays."""
+    """Remove all versions of ``name``. The data itself is kept."""
     get(home, name)
     for number in _shelf(home).versions(name):
         _shelf(home).remove(name, number)
 
 
 def as_number(version: object) -> int | None:
-    """A version as v1 writes it (3, "3", "latest", None). Raises DatasetValidationError else."""
+    """Parse a version as v1 writes it: 3, "3", "latest" or None."""
     if version is None or version == "latest":
         return None
     if isinstance(version, int) or (isinstance(version, str) and version.isdigit()):

@@ -1,4 +1,4 @@
-"""Datastores: named places for files. The workspace's own are directories in the workspace."""
+"""Datastores: named storage for files. The built-in ones are directories of the workspace."""
 
 from __future__ import annotations
 
@@ -27,9 +27,9 @@ __all__ = ["DEFAULT", "FILES", "KINDS", "AbstractDatastore", "LocalDatastore", "
 
 
 class AbstractDatastore:
-    """A named place for files in ``workspace``. Its settings are attributes, as in the SDK v1.
+    """Named storage for files in ``workspace``. Its settings are attributes, as in the SDK v1.
 
-    ``store`` is the small protocol below it (``scriptrun.data.stores.protocol.Store``).
+    ``store`` gives access to the files (``scriptrun.data.stores.protocol.Store``).
     """
 
     datastore_type: ClassVar[str] = ""
@@ -43,21 +43,21 @@ class AbstractDatastore:
 
     @property
     def store(self) -> Store:
-        """The files, through the seam; nothing is connected before the first question."""
+        """The store of the files; it connects on first use."""
         if self._store is None:
             with self._secrets():
                 self._store = self._open()
         return self._store
 
     def _secrets(self) -> AbstractContextManager[None]:
-        """The workspace's own secrets come first."""
+        """Look up secrets in the workspace first."""
         return vault.of_workspace(self.workspace.id if self.workspace else "")
 
     def _open(self) -> Store:
         raise NotImplementedError
 
     def record(self) -> Record:
-        """What the workspace keeps of this datastore; no secret is in it."""
+        """The record that the workspace stores of this datastore; it contains no secret."""
         return {"class": self.kind, **self.settings}
 
     def upload(
@@ -67,11 +67,11 @@ class AbstractDatastore:
         overwrite: bool = False,
         show_progress: bool = True,
     ) -> DataReference:
-        """Copy all files below ``src_dir`` to ``target_path`` in the datastore (default: its root).
+        """Upload all files below ``src_dir`` to ``target_path`` (default: the datastore's root).
 
-        Files that are there already stay, unless ``overwrite``. Returns a reference to
-        ``target_path``. Raises UserErrorException where ``src_dir`` is no directory, and
-        DatastoreException where the datastore refuses.
+        Existing files are skipped unless ``overwrite``. Returns a reference to ``target_path``.
+        Raises UserErrorException if ``src_dir`` is not a directory, and DatastoreException if the
+        datastore fails.
         """
         source = Path(src_dir)
         if not source.is_dir():
@@ -89,10 +89,10 @@ class AbstractDatastore:
         overwrite: bool = False,
         show_progress: bool = True,
     ) -> DataReference:
-        """Copy ``files`` to ``target_path``; below ``relative_root`` they keep their folders.
+        """Upload ``files`` to ``target_path``, keeping their folders below ``relative_root``.
 
-        Returns a reference to ``target_path``. Raises UserErrorException with every file that is
-        missing.
+        Returns a reference to ``target_path``. Raises UserErrorException that lists every missing
+        file.
         """
         listed = [Path(each) for each in files]
         missing = [str(path) for path in listed if not path.is_file()]
@@ -110,9 +110,9 @@ class AbstractDatastore:
         overwrite: bool = False,
         show_progress: bool = True,
     ) -> int:
-        """Copy the files whose paths begin with ``prefix`` below ``target_path``.
+        """Download the files whose paths begin with ``prefix`` to ``target_path``.
 
-        They keep their paths. Returns how many files there are.
+        They keep their paths. Returns the number of files.
         """
         wanted = clean(prefix or "", self.name)
         folder = wanted.rpartition("/")[0]
@@ -145,14 +145,14 @@ class AbstractDatastore:
         datastore_records.set_default(self._home(), self.name)
 
     def unregister(self) -> None:
-        """Forget this datastore; its files stay, a secret kept for it goes."""
+        """Remove this datastore and the secret stored for it; its files are kept."""
         datastore_records.remove(self._home(), self.name)
         own = own_secret(self._home(), self.name)
         if self.settings.get("secret") == own:
             vault.forget(own)
 
     def _target(self, path: str | None) -> str:
-        """Where files are uploaded to. Raises DatastoreException where nothing can be."""
+        """The folder to upload to. Raises DatastoreException if the datastore is read-only."""
         return clean(path or "", self.name)
 
     def _home(self) -> Home:
@@ -176,14 +176,14 @@ class AbstractDatastore:
 
 
 class LocalDatastore(AbstractDatastore):
-    """A directory as a datastore. ``root`` is the directory; it is made at the first upload."""
+    """A directory as a datastore. ``root`` is created by the first upload."""
 
     datastore_type = kind = "Local"
-    account_name = "local"  # old code prints whose storage it is, whatever it is
+    account_name = "local"  # v1 code prints the account name of any datastore
 
     @property
     def container_name(self) -> str:
-        """The directory, as the place in the account ``local``."""
+        """The directory, as a container of the account ``local``."""
         return self.settings["path"]  # type: ignore[no-any-return]
 
     @property
@@ -207,13 +207,13 @@ class AzureBlobDatastore(AbstractDatastore):
 
 
 class AzureDataLakeGen2Datastore(AzureBlobDatastore):
-    """A file system of Azure Data Lake Gen2, read through its Blob address."""
+    """A file system of Azure Data Lake Gen2, read through its Blob endpoint."""
 
     datastore_type = kind = "AzureDataLakeGen2"
 
 
 class AzureFileDatastore(AbstractDatastore):
-    """An Azure file share. It is kept for old code; there is no driver, so it has to be mounted."""
+    """An Azure file share, for v1 code. There is no driver: mount it and use a local datastore."""
 
     datastore_type = kind = "AzureFile"
 
@@ -225,7 +225,7 @@ class AzureFileDatastore(AbstractDatastore):
 
 
 class S3Datastore(AbstractDatastore):
-    """A bucket of Amazon S3, or of what speaks like it (``endpoint``)."""
+    """A bucket of Amazon S3, or of a compatible server (``endpoint``)."""
 
     datastore_type = kind = "S3"
 
@@ -250,7 +250,7 @@ def _objects(
 
 
 class HttpDatastore(AbstractDatastore):
-    """The files below an HTTP(S) address: they are read one by one, never listed or written.
+    """The files below an HTTP(S) URL, read-only.
 
     Its secret is the value of the ``Authorization`` header.
     """
@@ -270,7 +270,7 @@ class HttpDatastore(AbstractDatastore):
 
 
 class FsspecDatastore(AbstractDatastore):
-    """Whatever fsspec has a driver for. Its secret is the option that ``credential`` names."""
+    """Any storage with an fsspec driver. Its secret is the option that ``credential`` names."""
 
     datastore_type = kind = "Fsspec"
 
@@ -301,7 +301,7 @@ KINDS: dict[str, Callable[[Home | None, str, Record], AbstractDatastore]] = {
 def of_record(home: Home | None, name: str, record: Record) -> AbstractDatastore:
     """The datastore that ``record`` describes.
 
-    Raises DatastoreException for a class that this version does not have.
+    Raises DatastoreException for an unknown class.
     """
     make = KINDS.get(str(record.get("class")))
     if make is None:
@@ -313,7 +313,7 @@ def of_record(home: Home | None, name: str, record: Record) -> AbstractDatastore
 
 
 def get(home: Home, name: str) -> AbstractDatastore:
-    """The datastore of that name. Raises DatastoreException, which lists those that there are."""
+    """The datastore ``name``. Raises DatastoreException, which lists all datastores."""
     return of_record(home, name, datastore_records.get(home, name))
 
 
@@ -323,7 +323,7 @@ def every(home: Home) -> dict[str, AbstractDatastore]:
 
 
 def own_secret(home: Home, name: str) -> str:
-    """The name under which a key that was given at registration is kept for this user."""
+    """The name of the secret that stores a key given at registration."""
     return f"datastore-{home.id}-{name}"
 
 

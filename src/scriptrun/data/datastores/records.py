@@ -1,4 +1,4 @@
-"""What a workspace keeps of its datastores: one small YAML file each, without any secret."""
+"""The workspace's records of its datastores: one small YAML file each, without secrets."""
 
 from __future__ import annotations
 
@@ -10,9 +10,9 @@ from scriptrun.data.errors import DatastoreException
 from scriptrun.spec import suggestion
 from scriptrun.store.registry import Shelf
 
-#: a workspace always has these two, as in the SDK v1; the first is the default one
+#: the built-in datastores of every workspace, as in the SDK v1; the first is the default
 DEFAULT, FILES = "workspaceblobstore", "workspacefilestore"
-#: the runs' folders, as the SDK v1 calls them; never listed, so that nobody uploads there
+#: the runs' folders as a datastore, as in the SDK v1; not listed, so that nobody uploads there
 RUNS = "workspaceartifactstore"
 _SETTING = ".default"
 
@@ -20,7 +20,7 @@ Record = dict[str, Any]
 
 
 class Home(Protocol):
-    """What is asked of a workspace here: its name, and the directory with its registries."""
+    """What datastores and datasets need of a workspace: its name, ID and directory."""
 
     directory: Path
 
@@ -30,17 +30,17 @@ class Home(Protocol):
 
     @property
     def id(self) -> str:
-        """What tells it from every other."""
+        """The workspace's unique ID."""
 
 
 def names(home: Home) -> list[str]:
-    """The names of all datastores, the workspace's own two first."""
+    """The names of all datastores, the built-in ones first."""
     kept = [name for name in _shelf(home).names() if not name.startswith(".")]
     return [DEFAULT, FILES, *(name for name in kept if name not in (DEFAULT, FILES))]
 
 
 def get(home: Home, name: str) -> Record:
-    """The record of a datastore. Raises DatastoreException where there is none."""
+    """The record of a datastore. Raises DatastoreException if there is none."""
     if name == RUNS:
         return {"class": "Local", "path": str(home.directory / "runs")}
     own = name in (DEFAULT, FILES)
@@ -62,15 +62,15 @@ def file_of(home: Home, name: str) -> Path:
 
 
 def put(home: Home, name: str, record: Record, overwrite: bool) -> None:
-    """Keep ``record`` under ``name``, once ``check`` has found nothing against it."""
+    """Store ``record`` as ``name`` after ``check``."""
     check(home, name, record, overwrite)
     _shelf(home).put(name, record)
 
 
 def check(home: Home, name: str, record: Record, overwrite: bool) -> None:
-    """Raise DatastoreException for a name that cannot be a variable's, or that is taken.
+    """Raise DatastoreException for an invalid name, or one that is taken.
 
-    One that is there with other settings is only replaced with ``overwrite``.
+    An existing datastore with different settings is replaced only with ``overwrite``.
     """
     if not is_name(name):
         raise DatastoreException(
@@ -86,7 +86,7 @@ def check(home: Home, name: str, record: Record, overwrite: bool) -> None:
 
 
 def remove(home: Home, name: str) -> None:
-    """Forget the datastore; its files stay. The workspace's own two cannot be removed."""
+    """Remove the datastore; its files are kept. The built-in ones cannot be removed."""
     get(home, name)
     if name in (DEFAULT, FILES, RUNS):
         raise DatastoreException(
@@ -104,13 +104,13 @@ def default(home: Home) -> str:
 
 
 def set_default(home: Home, name: str) -> None:
-    """Make the datastore the default one."""
+    """Set the default datastore."""
     get(home, name)
     _shelf(home).put(_SETTING, {"name": name})
 
 
 def is_name(name: object) -> bool:
-    """Whether ``name`` can name a datastore: it becomes part of a variable's name in jobs."""
+    """Whether ``name`` is a valid datastore name: jobs use it in a variable's name."""
     return isinstance(name, str) and bool(re.fullmatch(r"[A-Za-z0-9_]{1,255}", name))
 
 

@@ -1,4 +1,4 @@
-"""Paths on datastores as values: DataPath, DataReference, and what they become in a run_config."""
+"""Paths on datastores as values: DataPath, DataReference, and their entries in a run_config."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ MODES = ("mount", "download", "upload")
 
 
 class DataPath:
-    """A path on a datastore: ``datastore`` (an object), ``path_on_datastore``, and a name."""
+    """A path on a datastore, with an optional name."""
 
     def __init__(
         self,
@@ -36,7 +36,7 @@ class DataPath:
 
     @staticmethod
     def create_from_data_reference(data_reference: DataReference) -> DataPath:
-        """The place that ``data_reference`` speaks of."""
+        """The path that ``data_reference`` refers to."""
         return DataPath(
             data_reference.datastore,
             data_reference.path_on_datastore,
@@ -48,7 +48,7 @@ class DataPath:
         data_reference_name: str | None = None,
         datapath_compute_binding: DataPathComputeBinding | None = None,
     ) -> DataReference:
-        """A reference to this place, by default one that is mounted."""
+        """A reference to this path, mounted by default."""
         return DataReference.create(data_reference_name, self, datapath_compute_binding)
 
     def __repr__(self) -> str:
@@ -56,7 +56,7 @@ class DataPath:
 
 
 class DataPathComputeBinding:
-    """How a DataPath reaches the job: ``mode``, ``path_on_compute`` and ``overwrite``."""
+    """How a DataPath is delivered: ``mode``, ``path_on_compute`` and ``overwrite``."""
 
     def __init__(
         self, mode: str = "mount", path_on_compute: str | None = None, overwrite: bool = False
@@ -67,7 +67,7 @@ class DataPathComputeBinding:
 
     @staticmethod
     def create_from_data_reference(data_reference: DataReference) -> DataPathComputeBinding:
-        """The way in which ``data_reference`` reaches the job."""
+        """The delivery settings of ``data_reference``."""
         return DataPathComputeBinding(
             data_reference.mode, data_reference.path_on_compute, data_reference.overwrite
         )
@@ -75,15 +75,15 @@ class DataPathComputeBinding:
     def create_data_reference(
         self, data_reference_name: str | None = None, datapath: DataPath | None = None
     ) -> DataReference:
-        """A reference to ``datapath`` that reaches the job in this way."""
+        """A reference to ``datapath`` with these delivery settings."""
         return DataReference.create(data_reference_name, datapath, self)
 
 
 class DataReference:
-    """A path on a datastore that a job sees as a path on its machine.
+    """A path on a datastore that is delivered to a job as a local path.
 
-    ``str()`` of it is ``$AZUREML_DATAREFERENCE_<name>``, which becomes that path in the job's
-    arguments. Without a name it gets the datastore's for the root, else a random one.
+    Its ``str()`` is ``$AZUREML_DATAREFERENCE_<name>``, which is replaced with that path in the
+    job's arguments. The default name is the datastore's for its root, else a random one.
     """
 
     def __init__(
@@ -111,7 +111,7 @@ class DataReference:
         datapath: DataPath | None = None,
         datapath_compute_binding: DataPathComputeBinding | None = None,
     ) -> DataReference:
-        """A reference to ``datapath``. Raises DatastoreException where it names no datastore."""
+        """A reference to ``datapath``. Raises DatastoreException if it has no datastore."""
         if datapath is None or datapath.datastore is None:
             raise DatastoreException("A data reference requires a DataPath with a datastore.")
         how = datapath_compute_binding or DataPathComputeBinding()
@@ -127,25 +127,25 @@ class DataReference:
     def path(
         self, path: str | None = None, data_reference_name: str | None = None
     ) -> DataReference:
-        """A reference to ``path`` below this one; a plain path below where this has none."""
+        """A reference to ``path`` below this reference's path, or below the datastore's root."""
         base = (self.path_on_datastore or "").rstrip("/")
         both = f"{base}/{path}" if base and path else path or self.path_on_datastore
         return DataReference(self.datastore, data_reference_name, both)
 
     def as_mount(self) -> DataReference:
-        """The same, mounted in the job."""
+        """A copy that is mounted in the job."""
         return self._with("mount", None, False)
 
     def as_download(
         self, path_on_compute: str | None = None, overwrite: bool = False
     ) -> DataReference:
-        """The same, downloaded before the job starts, to ``path_on_compute`` where given."""
+        """A copy that is downloaded before the job starts, to ``path_on_compute`` if given."""
         return self._with("download", path_on_compute, overwrite)
 
     def as_upload(
         self, path_on_compute: str | None = None, overwrite: bool = False
     ) -> DataReference:
-        """The other way: what the job leaves in ``path_on_compute`` is uploaded when it ends."""
+        """A copy for output: the files in ``path_on_compute`` are uploaded when the job ends."""
         return self._with("upload", path_on_compute, overwrite)
 
     def _with(self, mode: str, path: str | None, overwrite: bool) -> DataReference:
@@ -178,7 +178,7 @@ class DataReference:
 class ReferenceConfig(dict[str, Any]):
     """One entry of ``run_config.data_references``, with the keys of a ``.runconfig`` file.
 
-    The names that DataReferenceConfiguration has are attributes here too.
+    The attributes of DataReferenceConfiguration work too.
     """
 
     _KEYS = {

@@ -1,4 +1,4 @@
-"""Answers to the kernel's reads: bytes, or a place in a file from which it takes them itself."""
+"""Replies to the kernel's reads: bytes, or a range of a file that it reads itself."""
 
 from __future__ import annotations
 
@@ -8,16 +8,16 @@ import threading
 from io import FileIO
 from typing import Any, NamedTuple
 
-#: of libfuse's fuse_common.h: a buffer that is a place in a file, not at its own position
+#: from libfuse's fuse_common.h: a buffer that is a file descriptor, read at a given position
 _IS_FD, _FD_SEEK = 1 << 1, 1 << 2
-#: of the same: answers may be spliced to the kernel, without a copy through this process
+#: from the same: replies may be spliced to the kernel, without a copy through this process
 _SPLICE_WRITE = 1 << 7
-#: bytes of a fuse_bufvec; newer versions of libfuse have one more field at its end
+#: bytes allocated for a fuse_bufvec; newer versions of libfuse add a field at its end
 _VECTOR = 128
 
 
 class OnDisk(NamedTuple):
-    """Bytes of a file on the local disk: ``size`` from ``offset`` on, fewer where it ends."""
+    """A range of a local file: ``size`` bytes from ``offset``, or fewer at its end."""
 
     file: FileIO
     offset: int
@@ -43,22 +43,22 @@ class _Vector(ctypes.Structure):
 
 
 def allow_splicing(connection: Any) -> None:
-    """When the connection begins: let answers be spliced, where the kernel can."""
+    """Enable splicing on a new connection if the kernel supports it."""
     connection.want |= connection.capable & _SPLICE_WRITE
 
 
 class Answers:
-    """Makes the answers. What they are made of is libfuse's, which frees it."""
+    """Writes replies into memory that libfuse frees."""
 
     def __init__(self) -> None:
         self._make = ctypes.CDLL(None).calloc
         self._make.restype, self._make.argtypes = ctypes.c_void_p, [ctypes.c_size_t] * 2
-        #: by thread: the file of its last answer, which stays open until the thread asks again;
-        #: only then has libfuse sent that answer
+        #: by thread: the file of its last reply, kept open until the thread's next request;
+        #: only then has libfuse sent that reply
         self._held: dict[int, FileIO | None] = {}
 
     def give(self, answer: Any, found: bytes | OnDisk) -> None:
-        """Put what was found where ``answer``, a struct fuse_bufvec **, points."""
+        """Store ``found`` in ``answer``, a struct fuse_bufvec **."""
         on_disk = found if isinstance(found, OnDisk) else None
         self._held[threading.get_ident()] = on_disk.file if on_disk else None
         place = self._made(_VECTOR)

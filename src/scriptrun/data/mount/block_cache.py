@@ -1,11 +1,11 @@
-"""What a mount keeps on the local disk: whole files, and the blocks of those read in part.
+"""A mount's cache on the local disk: whole files, and the blocks of files read in part.
 
-Below the cache's folder: ``files/ab/KEY`` is a whole file; ``blocks/KEY.BOOT`` one of which some
-blocks are there, and ``blocks/KEY.BOOT.map`` says which, a byte for each (1: there). A block's byte
-is written after the block. The key is a digest of the store, the path, the ETag and the size, so
-what is there never changes. Blocks of an earlier boot are not used: they may not have reached the
-disk. Whoever reads blocks holds a lock on their file together with others (flock), so that nobody
-removes it; the cache's limit is kept, and where it leaves no room nothing is kept.
+Below the cache folder: ``files/ab/KEY`` is a whole file, ``blocks/KEY.BOOT`` a file with some of
+its blocks, and ``blocks/KEY.BOOT.map`` has a byte for each block (1: present), written after the
+block. The key is a digest of the store, the path, the ETag and the size, so cached content never
+changes. Blocks of an earlier boot are not used: they may not have reached the disk. Every reader
+holds a shared lock (flock) on its block file, so that it is not removed. The cache's limit is
+respected: when it is reached, nothing more is cached.
 """
 
 from __future__ import annotations
@@ -27,31 +27,31 @@ from scriptrun.store.locks import flocks
 
 #: bytes of one block
 BLOCK = 64 << 10
-#: bytes for which room is made at once, at most
+#: bytes of room to make at a time, at most
 _STEP = 1 << 30
-#: seconds for which a full cache is taken for full
+#: seconds before a full cache is checked again
 _PAUSE = 5.0
 
 
 def key_of(store: str, path: str, etag: str, size: int) -> str:
-    """The name under which a file is kept; ``store`` tells its store from others."""
+    """The name of a file in the cache; ``store`` identifies its store."""
     return hashlib.sha256("\0".join([store, path, etag, str(size)]).encode()).hexdigest()
 
 
 class Room:
-    """How much more may be kept in the cache's ``folder``; others may keep there too."""
+    """How much more may be written to the cache in ``folder``, which other processes share."""
 
     def __init__(self, folder: str) -> None:
         self._cache = Cache(Path(folder))
         self._limit = self._cache.limit()
         self._left, self._full_until = 0, 0.0
-        #: bytes that were counted in, and may not be on the disk yet
+        #: bytes that are reserved but may not be on the disk yet
         self._being_written = 0
         self._lock = threading.Lock()
 
     @contextlib.contextmanager
     def taken(self, size: int) -> Iterator[None]:
-        """Count in ``size`` bytes, which the block writes; OSError where the limit has no room."""
+        """Reserve ``size`` bytes for the ``with`` block; raise OSError if the cache is full."""
         with self._lock:
             if size > self._left:
                 self._left = self._more(size)
@@ -75,7 +75,7 @@ class Room:
 
 
 class Keep:
-    """The folder; "" keeps nothing. Its methods raise OSError where the disk refuses."""
+    """The cache in ``folder``; "" caches nothing. Its methods raise OSError if the disk fails."""
 
     def __init__(self, folder: str) -> None:
         self._folder = folder
@@ -86,11 +86,11 @@ class Keep:
             self.room = Room(folder)
 
     def file(self, key: str) -> str:
-        """Where the whole file is, once it is there."""
+        """The path of the whole file, which may not exist yet."""
         return os.path.join(self._folder, "files", key[:2], key)
 
     def open(self, key: str) -> FileIO | None:
-        """The whole file, open, or None where it is not there."""
+        """Open the whole file; None if it is not cached."""
         if not self._folder or not key:
             return None
         try:
@@ -99,7 +99,7 @@ class Keep:
             return None
 
     def save(self, key: str, data: bytes) -> None:
-        """Keep a whole file."""
+        """Cache a whole file."""
         if not self._folder or not key:
             return
         part = os.path.join(self._folder, "blocks", f"{uuid.uuid4().hex[:12]}.part")
@@ -113,7 +113,7 @@ class Keep:
                 os.unlink(part)
 
     def blocks(self, key: str, size: int) -> Blocks | None:
-        """The file as far as it is there, to be read and added to; None where nothing is kept."""
+        """Open the block file to read and extend it; None if nothing is cached."""
         if not self._folder or not key:
             return None
         return Blocks(self, key, os.path.join(self._folder, "blocks", f"{key}.{self._boot}"), size)
@@ -126,7 +126,7 @@ class Keep:
 
 
 class Blocks:
-    """A file of which some blocks are on the disk; several threads and processes add to it."""
+    """A file with some of its blocks on the disk; several threads and processes add blocks."""
 
     def __init__(self, keep: Keep, key: str, path: str, size: int) -> None:
         self._keep, self._key, self._path = keep, key, path
@@ -134,7 +134,7 @@ class Blocks:
         self.file = FileIO(flocks.share(path).fileno(), "r+")  # locked until it is closed
         self._map = _grown(f"{path}.map")
         self.descriptor = self.file.fileno()
-        if os.fstat(self.descriptor).st_size != size:  # it is new; a map may be of one before
+        if os.fstat(self.descriptor).st_size != size:  # new: a map is an older file's
             os.ftruncate(self._map.fileno(), 0)
             os.ftruncate(self.descriptor, size)
         there = os.pread(self._map.fileno(), self.count, 0)
@@ -142,7 +142,7 @@ class Blocks:
         self._lock = threading.Lock()
 
     def write(self, parts: list[bytes | memoryview], offset: int) -> None:
-        """Put bytes, one part after the other, at their place; they count once ``has`` says so."""
+        """Write the parts at ``offset``; call ``mark_present`` once all is written."""
         size = sum(map(len, parts))
         with self._keep.room.taken(size):
             done = os.pwritev(self.descriptor, parts, offset)
@@ -153,7 +153,7 @@ class Blocks:
                 left = left[done:]
 
     def has(self, first: int, end: int) -> None:
-        """Note that the blocks from ``first`` up to ``end`` are there."""
+        """Record that the blocks from ``first`` up to ``end`` are present."""
         ones = b"\1" * (end - first)
         os.pwrite(self._map.fileno(), ones, first)
         with self._lock:
@@ -169,5 +169,5 @@ class Blocks:
 
 
 def _grown(path: str) -> FileIO:
-    """A file to be read and written, made where it is not there."""
+    """Open a file to read and write, creating it if necessary."""
     return FileIO(path, "r+", opener=lambda name, flags: os.open(name, flags | os.O_CREAT, 0o600))

@@ -7,15 +7,15 @@ import importlib
 import os
 from typing import Any
 
-#: libfuse 3 by the names of its library; mfusepy by itself takes libfuse 2 where both are there
+#: the names of libfuse 3; mfusepy would prefer libfuse 2 if both are installed
 _NAMES = ("libfuse3.so.4", "libfuse3.so.3")
 _VARIABLE = "FUSE_LIBRARY_PATH"
 
 
 def load() -> Any:
-    """The module mfusepy; what FUSE_LIBRARY_PATH or FUSE_LIBRARY_NAME say is heeded.
+    """Import mfusepy; FUSE_LIBRARY_PATH and FUSE_LIBRARY_NAME take precedence.
 
-    Raises ImportError where it is not installed, OSError where there is no libfuse.
+    Raises ImportError if it is not installed, and OSError if libfuse is missing.
     """
     name = "" if _VARIABLE in os.environ or "FUSE_LIBRARY_NAME" in os.environ else _newest()
     if name:
@@ -28,7 +28,7 @@ def load() -> Any:
 
 
 def _newest() -> str:
-    """The first of the names that can be loaded, or ""."""
+    """The name of the newest libfuse that can be loaded, or ""."""
     for name in _NAMES:
         try:
             ctypes.CDLL(name)

@@ -1,4 +1,4 @@
-"""Large files of a mount: read in blocks, ahead of who reads in order, and kept as they come."""
+"""Large files of a mount: read in blocks, with read-ahead, and cached as blocks arrive."""
 
 from __future__ import annotations
 
@@ -17,20 +17,20 @@ from scriptrun.data.stores.protocol import Store
 from scriptrun.data.stores.timeouts import Patience
 from scriptrun.spec.values import Value
 
-#: bytes that one request fetches at most, and how far ahead of a reader they are asked for
+#: bytes per request at most, and how far to read ahead
 CHUNK, AHEAD = 4 << 20, 48 << 20
-#: the same for who has read so many bytes in order, of a file that has a place on the disk
+#: after this many sequential bytes of a file cached on disk: larger requests and read-ahead
 _LONG, _LONG_CHUNK, _LONG_AHEAD = 32 << 20, 16 << 20, 128 << 20
-#: a read this near to the last one's end goes on with it (the kernel asks out of order)
+#: a read this near to a reader's position continues it (the kernel reorders requests)
 _NEAR = 2 << 20
-#: readers of one file that are told apart
+#: sequential readers to track per file
 _READERS = 16
-#: bytes of blocks held in memory where the disk takes none
+#: bytes of blocks to hold in memory when they cannot be cached on disk
 _LOOSE = 128 << 20
 
 
 class Place(Value):
-    """Where a file lies: its row, its store, its path there, and its key in the cache ("" none)."""
+    """A file's row, its store and path there, and its key in the cache ("" if not cached)."""
 
     row: Row
     store: Store
@@ -39,7 +39,7 @@ class Place(Value):
 
 
 class Pools:
-    """The threads that fetch: for reads that wait, and for what comes next."""
+    """Threads that download: ``urgent`` for waiting reads, ``ahead`` for read-ahead."""
 
     def __init__(self) -> None:
         self.now = ThreadPoolExecutor(64, "scriptrun-now")
@@ -47,7 +47,7 @@ class Pools:
 
 
 class Loose:
-    """Blocks in memory, shared by all files of a mount; the oldest go."""
+    """Blocks in memory, shared by all files of a mount; the oldest are dropped."""
 
     def __init__(self, limit: int = _LOOSE) -> None:
         self._blocks: OrderedDict[tuple[str, int], bytes] = OrderedDict()
@@ -55,20 +55,20 @@ class Loose:
         self._lock = threading.Lock()
 
     def put(self, path: str, number: int, data: bytes) -> None:
-        """Hold a block."""
+        """Store a block."""
         with self._lock:
             self._blocks[path, number] = data
             if len(self._blocks) > self._most:
                 self._blocks.popitem(last=False)
 
     def get(self, path: str, number: int) -> bytes | None:
-        """The block, if it is still there."""
+        """The block, or None if it was dropped."""
         with self._lock:
             return self._blocks.get((path, number))
 
 
 class _Reader:
-    """Someone who reads in order: up to where, how much so far, and the block fetched up to."""
+    """A sequential reader: its position, the bytes read so far, and the next block to plan."""
 
     def __init__(self, end: int) -> None:
         self.end = end
@@ -76,7 +76,7 @@ class _Reader:
 
 
 class Large:
-    """One large file that is being read. ``blocks`` is its place on the disk, if it has one."""
+    """One large file that is being read. ``blocks`` is its cache on disk, if any."""
 
     def __init__(self, place: Place, blocks: Blocks | None, loose: Loose, pools: Pools) -> None:
         self._place, self._blocks, self._loose, self._pools = place, blocks, loose, pools
@@ -87,13 +87,13 @@ class Large:
         self._failed: dict[int, DatastoreException] = {}
         self._changed = threading.Condition()
         self._arrived = 0.0
-        #: the first and last block of each read that waits
+        #: the first and last block of each waiting read
         self._wanted: list[tuple[int, int]] = []
         self._readers: list[_Reader] = []
         self._streaming = False
 
     def read(self, offset: int, size: int, limit: float) -> bytes | OnDisk:
-        """The bytes; raises DatastoreException where nothing has come for ``limit`` seconds."""
+        """Read bytes. Raises DatastoreException if nothing arrives for ``limit`` seconds."""
         end = min(offset + size, self._size)
         if end <= offset:
             return b""
@@ -106,7 +106,7 @@ class Large:
         return self._get(offset, end, limit)
 
     def _wait(self, first: int, last: int, limit: float) -> None:
-        """Have the blocks fetched, and wait until they are there."""
+        """Request the blocks, and wait until they are present."""
         began, wanted = time.monotonic(), (first, last)
         self._wanted.append(wanted)
         try:
@@ -123,7 +123,7 @@ class Large:
             self._wanted.remove(wanted)
 
     def _reader(self, offset: int, end: int) -> _Reader:
-        """Whoever has read up to here, or near it; else a new one."""
+        """The reader whose position is near ``offset``, else a new one."""
         for reader in self._readers:
             if -_NEAR <= offset - reader.end <= _NEAR:
                 self._readers.remove(reader)
@@ -137,7 +137,7 @@ class Large:
         return reader
 
     def _go_ahead(self, reader: _Reader, after: int) -> None:
-        """Have fetched what a reader will want next: more, the longer it has read in order."""
+        """Request the reader's next blocks: the more it has read in order, the more."""
         chunk, most = CHUNK, AHEAD
         if reader.read > _LONG and self._blocks is not None:
             chunk, most = _LONG_CHUNK, _LONG_AHEAD
@@ -150,13 +150,13 @@ class Large:
             self._fetch(begin, stop, self._pools.ahead, chunk)
 
     def _fetch(self, first: int, end: int, pool: ThreadPoolExecutor, chunk: int = CHUNK) -> None:
-        """Have fetched what is missing of the blocks from ``first`` up to ``end``."""
+        """Request the missing blocks from ``first`` up to ``end``."""
         for begin, stop in self._missing(first, end, chunk // BLOCK):
             self._coming.update(range(begin, stop))
             pool.submit(self._bring, begin, stop, pool is self._pools.now)
 
     def _missing(self, first: int, end: int, most: int) -> Iterator[tuple[int, int]]:
-        """Runs of blocks that are neither there nor coming, each of ``most`` at most."""
+        """Ranges of blocks that are neither present nor requested, each of at most ``most``."""
         begin = first
         for number in range(first, end + 1):
             wanted = number < end and number not in self._coming and not self._is_there(number)
@@ -175,7 +175,7 @@ class Large:
         return all(map(self._is_there, range(first, last + 1)))
 
     def _raise_failed(self, first: int, last: int) -> None:
-        """The error of the blocks, once: the next read tries anew."""
+        """Raise the blocks' error, if any, only once: the next read tries again."""
         found = next((self._failed[n] for n in range(first, last + 1) if n in self._failed), None)
         if found is not None:
             self._failed = {n: error for n, error in self._failed.items() if error is not found}
@@ -188,17 +188,17 @@ class Large:
         return b"".join(self._part(number, offset, end, limit) for number in range(first, last + 1))
 
     def _part(self, number: int, offset: int, end: int, limit: float) -> bytes:
-        """What lies between ``offset`` and ``end`` of one block."""
+        """The bytes of one block that lie between ``offset`` and ``end``."""
         begin, stop = max(offset, number * BLOCK), min(end, (number + 1) * BLOCK)
         if self._blocks is not None and self._blocks.there[number]:
             return os.pread(self._blocks.descriptor, stop - begin, begin)
         data = self._loose.get(self._place.path, number)
-        if data is None:  # it had to go meanwhile
+        if data is None:  # it was dropped meanwhile
             return bytes(self.read(begin, stop - begin, limit))
         return data[begin - number * BLOCK : stop - number * BLOCK]
 
     def _bring(self, first: int, end: int, awaited: bool) -> None:
-        """Fetch blocks; each can be read as soon as it has come. For a thread of a pool."""
+        """Download blocks; each can be read once it has arrived. Runs in a pool thread."""
         problem: DatastoreException | None = None
         try:
             self._receive(first, end)
@@ -217,7 +217,7 @@ class Large:
             self._changed.notify_all()
 
     def _receive(self, first: int, end: int) -> None:
-        """Fetch blocks; where the store breaks off, go on from there."""
+        """Download blocks, resuming when the connection breaks."""
         place, patience, stop = self._place, Patience(), min(end * BLOCK, self._size)
         while True:
             while first < end and self._is_there(first):
@@ -234,7 +234,7 @@ class Large:
                     raise
 
     def _take(self, pieces: Iterator[bytes], at: int, stop: int, patience: Patience) -> None:
-        """Put away what comes, whole blocks each time, the first of number ``at``."""
+        """Store arriving pieces as whole blocks, beginning with block ``at``."""
         rest = b""
         for piece in pieces:
             patience.renew()
@@ -258,7 +258,7 @@ class Large:
                 raise OSError
             self._blocks.write(parts, first * BLOCK)
             self._blocks.has(first, end)
-        except OSError:  # a full disk: memory will do
+        except OSError:  # the disk is full: keep the blocks in memory
             data = b"".join(parts)
             for number in range(first, end):
                 begin = (number - first) * BLOCK
@@ -270,7 +270,7 @@ class Large:
                 self._changed.notify_all()
 
     def _whole(self) -> DatastoreException | None:
-        """The server gives whole files only: all of it comes, once, and every reader waits."""
+        """Download the whole file at once, since the server does not support range requests."""
         with self._changed:
             if self._streaming:
                 return None

@@ -1,4 +1,4 @@
-"""Mounting: the files of a dataset as a folder, read from their stores when they are asked for."""
+"""Mounts: the files of a dataset as a folder, read from their stores on access."""
 
 from __future__ import annotations
 
@@ -21,12 +21,12 @@ from scriptrun.data.mount import operations as mount_operations
 from scriptrun.data.mount import plan as mount_plan
 from scriptrun.data.mount.plan import Plan
 
-#: called with a sentence that names the store, once for each kind of trouble
+#: called with a sentence that names the store, once for each problem
 Tell = Callable[[str], None]
 
 
 def available() -> str:
-    """Why nothing can be mounted here, as a sentence; "" where it can."""
+    """Why this machine cannot mount, as a sentence; "" if it can."""
     if sys.platform != "linux":
         return "Mounting requires Linux."
     try:
@@ -50,13 +50,13 @@ def mount(
     time_limit: float = 60.0,
     tell: Tell | None = None,
 ) -> Mounted:
-    """Mount the files of ``content`` at ``mountpoint``, a folder that is empty or not there.
+    """Mount the files of ``content`` at ``mountpoint``, an empty or missing folder.
 
-    A process of its own serves them until ``close``, or until this one ends. ``cache`` is the
-    folder on the local disk where what was read is kept (default: nothing is). A read to which the
-    store has sent nothing for ``time_limit`` seconds is an I/O error in the script, and ``tell`` is
-    called with what happened, in a thread of its own.
-    Raises DatasetValidationError where there are no files, DatastoreException where mounting fails.
+    A separate process serves them until ``close``, or until this process ends. ``cache`` is the
+    local cache folder (default: no cache). A read for which the store sends nothing within
+    ``time_limit`` seconds is an I/O error in the script, and ``tell`` is called with a message, in
+    another thread.
+    Raises DatasetValidationError if there are no files, and DatastoreException if mounting fails.
     """
     scratch = tempfile.mkdtemp(prefix="scriptrun-mount-")
     try:
@@ -71,7 +71,7 @@ def mount(
 
 
 def clear_stale() -> list[str]:
-    """Unmount what processes of ours left behind that are gone; the mount points, for a message."""
+    """Unmount folders whose serving process is gone; return their mount points."""
     gone = [each.mountpoint for each in system_table.ours() if not each.is_served]
     return [place for place in gone if system_table.unmount(place)]
 
@@ -90,9 +90,9 @@ def _folder(mountpoint: str | os.PathLike[str]) -> str:
 
 
 def _read_ahead(place: str) -> None:
-    """Have the kernel read ahead in steps of a whole request, where this user may set that.
+    """Raise the kernel's read-ahead to a whole request, if this user has permission.
 
-    By itself it takes 128 KiB (Linux, Documentation/ABI/testing/sysfs-class-bdi).
+    The default is 128 KiB (Linux, Documentation/ABI/testing/sysfs-class-bdi).
     """
     with contextlib.suppress(OSError):
         device = os.stat(place).st_dev
@@ -101,7 +101,7 @@ def _read_ahead(place: str) -> None:
 
 
 class Mounted:
-    """A folder that is mounted. ``troubles`` are the sentences about what went wrong so far."""
+    """A mounted folder. ``problems`` lists what has gone wrong so far, as sentences."""
 
     def __init__(self, plan: Plan, scratch: str, tell: Tell | None) -> None:
         self.mountpoint = plan.mountpoint
@@ -129,7 +129,7 @@ class Mounted:
         return self._process.pid
 
     def problem(self) -> str:
-        """Why the mount is no more, as a sentence; "" while it is served, and after ``close``."""
+        """Why the mount ended, as a sentence; "" while it is served, and after ``close``."""
         ended = None if self._closing else self._process.poll()
         if ended is None:
             return ""
@@ -137,7 +137,7 @@ class Mounted:
         return f"The process serving the mount {self.mountpoint} (pid {self.pid}) {how}."
 
     def close(self) -> None:
-        """Unmount, lazily where files are open; the process ends. Once is enough."""
+        """Unmount, lazily if files are open, and end the process. Idempotent."""
         if self._closing:
             return
         self._closing = True

@@ -1,4 +1,4 @@
-"""The file system that the kernel sees: FUSE's operations, answered from a tree and a reader."""
+"""The FUSE file system: the kernel's requests, answered from a tree and a reader."""
 
 from __future__ import annotations
 
@@ -15,18 +15,18 @@ from scriptrun.data.mount.answer import Answers, allow_splicing
 from scriptrun.data.mount.reader import Reader
 from scriptrun.data.mount.tree import Child, Tree
 
-#: seconds for which the kernel keeps what it was told: what is mounted does not change
+#: seconds that the kernel caches attributes: mounted files never change
 _FOR_GOOD = 86400.0
-#: looked-up files that are remembered
+#: looked-up files to remember
 _REMEMBERED = 100_000
-#: bytes that the kernel asks for at once, at most: what one pipe holds, with a header
+#: bytes per request of the kernel, at most: what fits in one pipe with a header
 REQUEST = 512 << 10
 #: threads that answer the kernel, at most
 _THREADS = 64
 
 
 class ReadOnlyFiles:
-    """The operations, as mfusepy calls them: ``ready`` once mounted, ``tell`` on trouble."""
+    """The operations for mfusepy. Calls ``on_ready`` once mounted, ``on_error`` on errors."""
 
     use_ns = True
 
@@ -48,9 +48,9 @@ class ReadOnlyFiles:
         self._older: dict[str, Child] = {}
 
     def init_with_config(self, conn_info: Any, config_3: Any) -> None:
-        """The kernel is there: what it is to do at once."""
+        """Configure the kernel connection once it is established."""
         conn_info.max_background, conn_info.congestion_threshold = 64, 48
-        conn_info.max_read = REQUEST  # libfuse 3 wants the option's value once more
+        conn_info.max_read = REQUEST  # libfuse 3 requires the option's value here too
         allow_splicing(conn_info)
         self._ready()
 
@@ -59,7 +59,7 @@ class ReadOnlyFiles:
         return self._attributes(self._find(path[1:]))
 
     def readdir(self, path: str, fh: int) -> Iterator[tuple[str, dict[str, Any], int]]:
-        """What a folder holds."""
+        """The entries of a folder."""
         folder = path[1:]
         if self._find(folder).row is not None:
             raise OSError(errno.ENOTDIR, path)
@@ -70,11 +70,11 @@ class ReadOnlyFiles:
             yield child.name, self._attributes(child), 0
 
     def open(self, path: str, flags: int) -> int:
-        """Opening needs no question: the kernel is told to ask for none, and keeps its pages."""
+        """Tell the kernel to skip open requests, and to keep its page cache."""
         raise OSError(errno.ENOSYS, path)
 
     def read_buf(self, path: str, answer: Any, size: int, offset: int, fh: int) -> int:
-        """Some of a file: where it is on the disk the kernel takes it from there itself."""
+        """Read a range of a file; the kernel itself reads what is cached on disk."""
         row = self._find(path[1:]).row
         if row is None:
             raise OSError(errno.EISDIR, path)
@@ -95,7 +95,7 @@ class ReadOnlyFiles:
         child = self._tree.find(path)
         if child is None or child.row is None or child.row.size >= 0:
             return child
-        entry = self._reader.stat(child.row)  # a store that did not tell the size when it listed
+        entry = self._reader.stat(child.row)  # a store that does not list sizes
         size = entry.size if entry is not None else 0
         return Child(child.name, child.row._replace(size=max(0, size)))
 
@@ -116,7 +116,7 @@ class ReadOnlyFiles:
         }
 
     def _guarded(self, work: Callable[[], Any], row: Row | None) -> Any:
-        """What ``work`` returns; a store's trouble is told, and is an I/O error to the script."""
+        """Call ``work``; report a store's error and turn it into an I/O error for the script."""
         try:
             return work()
         except DatastoreException as error:
@@ -129,9 +129,9 @@ class ReadOnlyFiles:
 
 
 def serve(files: ReadOnlyFiles, mountpoint: str, name: str) -> None:
-    """Mount and serve until unmounted. Raises RuntimeError where it cannot be mounted.
+    """Mount and serve until unmounted. Raises RuntimeError if mounting fails.
 
-    ``name`` is what the system's list of mounts shows.
+    ``name`` is the source shown in the system's list of mounts.
     """
     library = fuse_library.load()
     version = library.fuse_version_major, library.fuse_version_minor

@@ -1,4 +1,4 @@
-"""What a mount is to show, as a JSON value: it is handed to the process that serves it."""
+"""The plan of a mount, as a JSON value for the process that serves it."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ Json = dict[str, Any]
 
 
 class _Temporary:
-    """A home for the manifest of a content that is in no workspace."""
+    """Stands in for a workspace, to hold the manifest of content that is in none."""
 
     name = id = "mount"
 
@@ -25,10 +25,10 @@ class _Temporary:
 
 
 class Plan(Value):
-    """``manifest`` (a file) lists what is shown; "" shows the whole of the only root's folder.
+    """What to mount. ``manifest`` is the file that lists the mounted files.
 
-    ``cache`` is the folder on the local disk where files that were read are kept, or "". A read
-    that the store has not answered after ``time_limit`` seconds is an I/O error.
+    ``cache`` is the local cache folder, or "". A read that the store has not answered within
+    ``time_limit`` seconds is an I/O error.
     """
 
     mountpoint: str
@@ -39,7 +39,7 @@ class Plan(Value):
     log: Json = fresh(default_factory=dict)
 
     def value(self) -> Json:
-        """A JSON value, without secrets; ``of_value`` is the way back."""
+        """The plan as a JSON value without secrets; ``from_value`` reads it."""
         return {
             "mountpoint": self.mountpoint,
             "roots": [
@@ -53,15 +53,15 @@ class Plan(Value):
 
 
 def of_value(value: Json) -> Plan:
-    """The plan that ``Plan.value`` described."""
+    """Read a value of ``MountPlan.value``."""
     roots = [Root(_place_of(each), each["folder"], each["under"]) for each in value["roots"]]
     return Plan(value["mountpoint"], roots, value["manifest"], value["cache"], value["time_limit"])
 
 
 def listed(content: Content, folder: Path) -> tuple[Manifest, list[Root]]:
-    """The files of ``content`` as a manifest: its own, or one that is written below ``folder``.
+    """The manifest of ``content``: its own, or a new one in ``folder``.
 
-    Raises DatasetValidationError where a source finds nothing, DatastoreException where a store
+    Raises DatasetValidationError if a source matches no files, and DatastoreException if a store
     cannot be listed.
     """
     if content.fixed is not None and not content.steps:
@@ -84,10 +84,10 @@ def _place_of(value: Json) -> Place:
 
 
 def identity(root: Root) -> str:
-    """What tells the root's store from others; no secret is in it."""
+    """A text that identifies the root's store; it contains no secret."""
     return repr(sorted(_place(root.place).items()))
 
 
 def absolute(path: str | os.PathLike[str]) -> str:
-    """``path`` without links above it, as the kernel names it in its list of mounts."""
+    """``path`` with links resolved, as in the kernel's list of mounts."""
     return os.path.realpath(path)

@@ -1,4 +1,4 @@
-"""Reading the files of a mount: from the local disk where they are, else from their stores."""
+"""Read the files of a mount: from the local cache if possible, else from their stores."""
 
 from __future__ import annotations
 
@@ -21,23 +21,23 @@ from scriptrun.data.stores.object import ObjectStore
 from scriptrun.data.stores.protocol import Entry, Store
 
 Following = Callable[[str, int], list[Row]]
-#: files that are open at once
+#: files to keep open, at most
 _OPEN = 256
 
 
 class _Whole:
-    """A file that is on the local disk."""
+    """A whole file on the local disk."""
 
     def __init__(self, file: FileIO) -> None:
         self._file = file
 
     def read(self, offset: int, size: int, limit: float) -> OnDisk:
-        """The bytes; fewer where the file ends before."""
+        """A range of the file; fewer bytes at its end."""
         return OnDisk(self._file, offset, size)
 
 
 class Reader:
-    """Reads files by their rows. ``following(path, count)`` gives the rows after a path."""
+    """Reads files by their rows. ``next_rows(path, count)`` returns the rows after a path."""
 
     def __init__(self, roots: list[Root], keep: Keep, limit: float, following: Following) -> None:
         self._roots, self._keep, self._limit = roots, keep, limit
@@ -52,24 +52,24 @@ class Reader:
         self._lock = threading.Lock()
         self._open: OrderedDict[str, Large | _Whole] = OrderedDict()
         for store in self._stores:
-            if isinstance(store, ObjectStore):  # what it loads takes longer than many a file
+            if isinstance(store, ObjectStore):  # loading obstore takes longer than a small read
                 self._pools.now.submit(store.prepare)
 
     def place(self, row: Row) -> Place:
-        """Where the file of a row lies."""
+        """The location of a row's file."""
         root = self._roots[row.place]
         path = root.key_of(row)
         key = key_of(self._names[row.place], path, row.etag, row.size) if row.etag else ""
         return Place(row, self._stores[row.place], path, key)
 
     def stat(self, row: Row) -> Entry | None:
-        """The file of a row as its store tells now."""
+        """The current entry of a row's file in its store."""
         return self._stores[row.place].stat(self._roots[row.place].key_of(row))
 
     def read(self, row: Row, offset: int, size: int) -> bytes | OnDisk:
-        """Up to ``size`` bytes from ``offset`` on.
+        """Read up to ``size`` bytes at ``offset``.
 
-        Raises DatastoreException where the store refuses, or sends nothing in time.
+        Raises DatastoreException if the store fails or sends nothing in time.
         """
         if offset >= row.size:
             return b""
@@ -78,13 +78,13 @@ class Reader:
         return self._opened(row).read(offset, min(size, row.size - offset), self._limit)
 
     def _opened(self, row: Row) -> Large | _Whole:
-        """The file, open; the one that was not read for the longest time is closed instead."""
+        """The open file; closes the least recently read one if too many are open."""
         with self._lock:
             file = self._open.get(row.path)
             if file is None:
                 file = self._open[row.path] = self._make(row)
                 if len(self._open) > _OPEN:
-                    self._open.popitem(last=False)  # closed when its last reader has ended
+                    self._open.popitem(last=False)  # closed once its last reader has finished
             else:
                 self._open.move_to_end(row.path)
             return file
@@ -97,7 +97,7 @@ class Reader:
         if place.store.folder is not None:
             return self._local(place, place.store.folder)
         blocks = None
-        with contextlib.suppress(OSError):  # a full disk: it goes without
+        with contextlib.suppress(OSError):  # the disk is full: do without a cache
             blocks = self._keep.blocks(place.key, row.size)
         return Large(place, blocks, self._loose, self._pools)
 

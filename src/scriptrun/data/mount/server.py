@@ -1,8 +1,8 @@
 """The process that serves one mount: ``python -m scriptrun.data.mount.server``.
 
-Its first line of input is the plan, as JSON. It answers with lines of JSON: ``{"ready": true}``
-when it is mounted, ``{"trouble": SENTENCE, "store": NAME}`` where a store fails. When its input
-closes, for any reason, it unmounts lazily and ends.
+It reads the plan, as JSON, from its first line of input. It writes lines of JSON:
+``{"ready": true}`` once mounted, and ``{"trouble": SENTENCE, "store": NAME}`` when a store fails.
+When its input closes, it unmounts lazily and exits.
 """
 
 from __future__ import annotations
@@ -43,16 +43,16 @@ def main() -> None:
     except (DatastoreException, UserErrorException, RuntimeError, OSError) as error:
         _say({"error": str(error)})
         os._exit(1)
-    os._exit(0)  # threads that still wait for a store are not waited for
+    os._exit(0)  # do not wait for threads that are blocked on a store
 
 
 def _keep_freed_memory() -> None:
-    """Have the C library use memory again that was freed, for the pieces that come and go.
+    """Make the C library reuse freed memory for the next pieces.
 
-    By itself it gives a piece of a megabyte back to the system, and takes cleared pages for the
-    next: a tenth of what a mount costs (glibc, mallopt(3)). Few arenas: little lies idle in each.
+    By default it returns each freed megabyte to the system and requests cleared pages for the
+    next: a tenth of a mount's cost (glibc, mallopt(3)). Few arenas leave little memory idle.
     """
-    with contextlib.suppress(AttributeError):  # another C library has no such function
+    with contextlib.suppress(AttributeError):  # not in other C libraries
         library = ctypes.CDLL(None)
         library.mallopt(_ARENAS, 4)
         library.mallopt(_MMAP_THRESHOLD, 32 << 20)
@@ -73,7 +73,7 @@ def _files(plan: Plan) -> mount_operations.ReadOnlyFiles:
 
 
 def _until_closed(mountpoint: str) -> None:
-    """Whoever started this process is gone, or wants no more: unmount, and end."""
+    """Wait until stdin closes, then unmount and exit."""
     while os.read(0, 4096):
         pass
     system_table.unmount(mountpoint)
@@ -88,7 +88,7 @@ def _say(value: dict[str, Any]) -> None:
         try:
             os.write(1, json.dumps(value).encode() + b"\n")
         except OSError:
-            pass  # nobody listens any more
+            pass  # the parent process is gone
 
 
 if __name__ == "__main__":

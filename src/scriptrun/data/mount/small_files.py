@@ -1,4 +1,4 @@
-"""Small files of a mount: fetched whole, and early where they are read in order."""
+"""Small files of a mount: downloaded whole, and ahead of time when read in order."""
 
 from __future__ import annotations
 
@@ -14,31 +14,31 @@ from scriptrun.data.mount.block_cache import Keep
 from scriptrun.data.mount.large_files import Place, Pools
 from scriptrun.data.stores.timeouts import Patience
 
-#: files up to this size are fetched whole, in bytes
+#: files up to this many bytes are downloaded whole
 SMALL = 1 << 20
-#: bytes of them that are held in memory
+#: bytes of small files to hold in memory
 _HELD = 64 << 20
-#: how many files are fetched ahead at most
+#: files to download ahead, at most
 _MOST = 64
-#: how many runs of files that are read in order are told apart
+#: sequences of files read in order to track
 _RUNS = 64
 
 Following = Callable[[str, int], list[Place]]
 
 
 class Small:
-    """The small files of a mount. ``following(path, count)`` gives the files after one."""
+    """The small files of a mount. ``next_files(path, count)`` returns the files after a path."""
 
     def __init__(self, keep: Keep, pools: Pools, following: Following) -> None:
         self._keep, self._pools, self._following = keep, pools, following
         self._lock = threading.Lock()
         self._held: OrderedDict[str, tuple[Future[bytes], int]] = OrderedDict()
         self._bytes = 0
-        #: by the path that would come next: how many files have been read in order up to there
+        #: by the path expected next: how many files have been read in order before it
         self._runs: OrderedDict[str, int] = OrderedDict()
 
     def read(self, place: Place, limit: float) -> bytes:
-        """The whole file; raises DatastoreException where it has not come within ``limit``."""
+        """The whole file. Raises DatastoreException if it takes more than ``limit`` seconds."""
         coming, fresh = self._get(place, self._pools.now)
         if fresh or place.row.path in self._runs:
             self._go_ahead(place.row.path)
@@ -51,7 +51,7 @@ class Small:
                 self._forget(place.row.path)
 
     def _get(self, place: Place, pool: ThreadPoolExecutor) -> tuple[Future[bytes], bool]:
-        """The file's content to come, and whether it was asked for only now."""
+        """The future of the file's content, and whether it is a new request."""
         path, size = place.row.path, place.row.size
         with self._lock:
             held = self._held.get(path)
@@ -69,7 +69,7 @@ class Small:
             self._bytes -= self._held.pop(path, (None, 0))[1]
 
     def _bring(self, place: Place) -> bytes:
-        """Fetch the file, or read it from the disk. For a thread of a pool."""
+        """Download the file, or read it from the cache. Runs in a pool thread."""
         kept = self._keep.open(place.key)
         if kept is not None:
             with kept:
@@ -87,12 +87,12 @@ class Small:
                 f"File {place.path!r} in {place.store.name} has changed: it has {len(data)} "
                 f"bytes, expected {place.row.size}."
             )
-        with contextlib.suppress(OSError):  # a full disk: it goes without
+        with contextlib.suppress(OSError):  # the disk is full: do without a cache
             self._keep.save(place.key, data)
         return data
 
     def _go_ahead(self, path: str) -> None:
-        """Where files are read in the order of their names, fetch the next ones."""
+        """Download the next files if files are being read in the order of their names."""
         run = self._runs.pop(path, 0) + 1
         after = self._following(path, min(_MOST, 1 << run) if run > 1 else 1)
         if not after:

@@ -1,4 +1,4 @@
-"""The mounts of this machine: which are ours, whose process is gone, and taking them away."""
+"""The machine's table of mounts: find scriptrun's mounts, and unmount them."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ _LAZILY = 2  # MNT_DETACH
 
 
 class Mount(NamedTuple):
-    """One of our mounts: where it is, and the process that serves it."""
+    """One of scriptrun's mounts, and the process that serves it."""
 
     mountpoint: str
     pid: int
@@ -24,17 +24,17 @@ class Mount(NamedTuple):
 
     @property
     def is_served(self) -> bool:
-        """Whether its process lives."""
+        """Whether its process is alive."""
         return bool(identity.start_time(self.pid) == self.start)
 
 
 def name_of_this_process() -> str:
-    """What the system's list of mounts shows for a mount that this process serves."""
+    """The source shown in the system's list of mounts for a mount of this process."""
     return f"scriptrun-{os.getpid()}-{identity.start_time(os.getpid())}"
 
 
 def ours() -> list[Mount]:
-    """Our mounts on this machine, as far as this process sees them; none without /proc."""
+    """Scriptrun's mounts that this process can see; none without /proc."""
     try:
         with open("/proc/self/mountinfo", encoding="utf-8", errors="surrogateescape") as table:
             lines = table.readlines()
@@ -44,7 +44,7 @@ def ours() -> list[Mount]:
 
 
 def _mount(line: str) -> Mount | None:
-    """A line of mountinfo (man 5 proc): our mount, or None."""
+    """Parse a line of mountinfo (man 5 proc); None if it is not a scriptrun mount."""
     before, _, after = line.partition(" - ")
     kind, source, *_ = after.split(" ")
     name = _NAME.fullmatch(source)
@@ -55,7 +55,7 @@ def _mount(line: str) -> Mount | None:
 
 
 def unmount(mountpoint: str) -> bool:
-    """Unmount lazily: it is gone from the tree at once, and for good when nothing uses it."""
+    """Unmount lazily: hidden at once, released when nothing uses it. Returns success."""
     if os.geteuid() == 0:
         import ctypes
 

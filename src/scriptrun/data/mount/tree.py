@@ -1,4 +1,4 @@
-"""The folders and files that a mount shows, looked up in a manifest block by block."""
+"""The folders and files of a mount, looked up in a manifest block by block."""
 
 from __future__ import annotations
 
@@ -12,34 +12,34 @@ from typing import NamedTuple, Protocol
 
 from scriptrun.data.datasets.manifest import Manifest, Row
 
-#: what stands right behind "/": every path in the folder a is below "a" + _PAST
+#: the character after "/": every path in the folder a sorts before "a" + _AFTER_SLASH
 _PAST = chr(ord("/") + 1)
-#: blocks of a manifest that are kept unpacked, of 4,096 rows each (about 0.5 MB)
+#: decompressed manifest blocks to cache, of 4,096 rows each (about 0.5 MB)
 _BLOCKS = 256
 
 
 class Child(NamedTuple):
-    """What a folder holds: a file (its row) or a folder (None)."""
+    """An entry of a folder: a file (with its row) or a folder (row None)."""
 
     name: str
     row: Row | None
 
 
 class Tree(Protocol):
-    """Folders and files; paths have slashes and none in front, "" is the whole."""
+    """Folders and files; paths use slashes without a leading one, "" is the root."""
 
     def find(self, path: str) -> Child | None:
         """The file or folder at ``path``, or None."""
 
     def children(self, folder: str) -> Iterator[Child]:
-        """What lies right in ``folder``, in the order of their names."""
+        """The direct entries of ``folder``, in the order of their names."""
 
     def following(self, path: str, count: int) -> list[Row]:
-        """The next files after ``path`` in its folder; fewer, or none, where that is not known."""
+        """The next files after ``path`` in its folder; fewer or none if unknown."""
 
 
 class ManifestTree:
-    """The files that a manifest lists. Where a path is a file and a folder, the folder is shown."""
+    """The files of a manifest. If a path is both a file and a folder, the folder wins."""
 
     def __init__(self, manifest: Manifest) -> None:
         self._manifest = manifest
@@ -57,7 +57,7 @@ class ManifestTree:
         return Child(name, row) if row is not None and row.path == path else None
 
     def children(self, folder: str) -> Iterator[Child]:
-        """What lies right in ``folder``; what lies deeper is passed over, not read."""
+        """The direct entries of ``folder``; deeper files are skipped, not read."""
         prefix = f"{folder}/" if folder else ""
         rows, found = self._rows(prefix), dict[str, Row | None]()
         while (row := next(rows, None)) is not None and row.path.startswith(prefix):

@@ -1,4 +1,4 @@
-"""Digests of what is sent, taken as it is read: the ETag that a store should give it."""
+"""The expected ETag of an upload, computed as the file is read."""
 
 from __future__ import annotations
 
@@ -6,19 +6,19 @@ import hashlib
 import os
 from typing import BinaryIO
 
-#: bytes of a part that a large file is sent in, at least
+#: bytes of a part of a multipart upload, at least
 PART = 8 << 20
-#: parts that a file may have: S3 takes 10,000
+#: parts of a file, at most: S3 allows 10,000
 _MOST = 9_000
 
 
 def part_size(size: int) -> int:
-    """Bytes of a part for a file of ``size`` bytes: a whole number of MiB."""
+    """The part size for a file of ``size`` bytes: a whole number of MiB."""
     return max(PART, -(-size // _MOST >> 20) + 1 << 20)
 
 
 def size_of(file: BinaryIO) -> int:
-    """How many bytes are left of an open file."""
+    """The number of bytes left in an open file."""
     begin = file.tell()
     end = file.seek(0, os.SEEK_END)
     file.seek(begin)
@@ -26,7 +26,7 @@ def size_of(file: BinaryIO) -> int:
 
 
 class Sums:
-    """An open file whose MD5 is taken as it is read, part by part; or what is given to ``add``."""
+    """An open file that computes its parts' MD5s as it is read; or bytes passed to ``add``."""
 
     def __init__(self, file: BinaryIO | None, part: int) -> None:
         self.part = part
@@ -37,24 +37,24 @@ class Sums:
         self._left = part
 
     def read(self, count: int = -1, /) -> bytes:
-        """As of a file."""
+        """Read up to ``count`` bytes, as a file does."""
         assert self._file is not None
         data = self._file.read(count)
         self.add(data)
         return data
 
     def seek(self, offset: int, whence: int = os.SEEK_SET, /) -> int:
-        """As of a file; what was read before stays counted."""
+        """Seek, as a file does; bytes already read stay counted."""
         assert self._file is not None
         return self._file.seek(offset, whence)
 
     def tell(self) -> int:
-        """As of a file."""
+        """The position, as a file reports it."""
         assert self._file is not None
         return self._file.tell()
 
     def add(self, data: bytes) -> None:
-        """Count ``data`` in."""
+        """Add ``data`` to the digests."""
         self.size += len(data)
         view = memoryview(data)
         while view:
@@ -66,7 +66,7 @@ class Sums:
             view, self._left = view[taken:], self._left - taken
 
     def etag(self) -> str:
-        """The ETag of S3: the MD5, or that of the parts' MD5s and how many there are."""
+        """The ETag as S3 computes it: the MD5, or the MD5 of the parts' MD5s and their number."""
         if not self._done:
             return self._now.hexdigest()
         parts = [*self._done, self._now.digest()]

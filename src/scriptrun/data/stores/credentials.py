@@ -1,4 +1,4 @@
-"""The named secrets that open datastores."""
+"""Secrets of datastores, looked up by name."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from scriptrun.store.secrets import vault
 
 
 def find(name: str) -> str:
-    """The secret's value. Raises DatastoreException, which says where it was looked for."""
+    """The secret's value. Raises DatastoreException, which lists where it was searched."""
     try:
         return vault.find(name)
     except SecretException as error:

@@ -1,4 +1,4 @@
-"""The long tail of storage, through fsspec: SFTP, FTP, WebDAV and what else has a driver."""
+"""Any storage with an fsspec driver: SFTP, FTP, WebDAV and others."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from scriptrun.data.stores.protocol import PIECE, Entry
 
 
 class ForeignStore:
-    """What fsspec calls ``protocol``, from ``root`` downwards, opened with ``options``."""
+    """The files below ``root`` of an fsspec ``protocol``, opened with ``options``."""
 
     folder: Path | None = None
     sums = False
@@ -38,7 +38,7 @@ class ForeignStore:
         self._own = threading.local()
 
     def list(self, folder: str = "") -> Iterator[Entry]:
-        """Every file below ``folder``, put in order here: drivers promise none."""
+        """Every file below ``folder``, sorted here since drivers do not guarantee an order."""
         try:
             self._system().invalidate_cache()
             found = self._system().find(self._at(folder), detail=True)
@@ -82,9 +82,9 @@ class ForeignStore:
             self._failed(error, "read", path)
 
     def write(self, path: str, file: BinaryIO, new: bool = False) -> Entry:
-        """Store ``file``; whether a half-written one can be seen is up to the driver.
+        """Store ``file``; whether a partial file is visible depends on the driver.
 
-        Drivers know no conditions: with ``new`` it is looked for right before.
+        Drivers have no conditional writes: with ``new`` it checks right before.
         """
         if new and self.stat(path) is not None:
             raise FileExists(f"File {path!r} already exists in {self.name}.")
@@ -92,7 +92,7 @@ class ForeignStore:
         try:
             self._system().makedirs(self._at(path).rpartition("/")[0], exist_ok=True)
             with self._system().open(self._at(path), "wb") as out:
-                if hasattr(out, "set_pipelined"):  # SFTP: do not wait for each answer
+                if hasattr(out, "set_pipelined"):  # SFTP: do not wait for each response
                     out.set_pipelined(True)
                 shutil.copyfileobj(file, out, PIECE)
         except Exception as error:
@@ -103,7 +103,7 @@ class ForeignStore:
         return there
 
     def _written(self, path: str, size: int) -> Entry | None:
-        """The file once it has ``size``: another writer may come between."""
+        """Wait until the file has ``size``; None if another writer replaced it."""
         for pause in (0.0, 0.1, 0.4, 1.0):
             time.sleep(pause)
             there = self.stat(path)
@@ -112,7 +112,7 @@ class ForeignStore:
         return None
 
     def delete(self, path: str) -> None:
-        """Remove the file, if it is there."""
+        """Remove the file if it exists."""
         try:
             self._system().rm_file(self._at(path))
         except FileNotFoundError:
@@ -129,7 +129,7 @@ class ForeignStore:
             raise FileChanged(f"File {path!r} in {self.name} has changed.")
 
     def _system(self) -> Any:
-        """The driver: one a thread, since many keep a single connection."""
+        """The driver, one per thread since many use a single connection."""
         if not hasattr(self._own, "system"):
             self._own.system = _open(self._protocol, self._options)
         return self._own.system
@@ -144,21 +144,21 @@ class ForeignStore:
             raise DatastoreException(f"Cannot {did} {what} in {self.name}: {why}.") from None
         self._own.__dict__.pop(
             "system", None
-        )  # its connection may be broken: a fresh one next time
+        )  # its connection may be broken: open a new one next time
         kind = Unreachable if isinstance(error, _BROKEN) else DatastoreException
         raise kind(f"Cannot {did} {what} in {self.name}: {_reason(error)}.") from None
 
 
 def _read_ahead(file: Any, start: int, end: int | None) -> None:
-    """SFTP (paramiko) asks for one small piece after the other, unless told to read ahead."""
+    """Enable read-ahead for SFTP (paramiko), which otherwise requests one small piece at a time."""
     if hasattr(file, "prefetch"):
         file.seek(start)
         file.prefetch(file.stat().st_size if end is None else end)
 
 
-#: what may work a moment later
+#: errors worth a retry
 _BROKEN = (OSError, EOFError)
-#: what drivers raise, in words
+#: messages for the exceptions of drivers
 _REASONS = {
     "AuthenticationException": "invalid username, key or password",
     "BadHostKeyException": "the host key does not match the known one",
@@ -207,7 +207,7 @@ def _entry(path: str, info: dict[str, Any]) -> Entry:
 
 
 def _seconds(moment: Any) -> float:
-    """A driver's time in seconds since 1970: some give a datetime, FTP's digits, or a number."""
+    """A driver's time in seconds since 1970: it may be a datetime, digits (FTP) or a number."""
     if isinstance(moment, str):
         digits = moment.partition(".")[0]
         try:

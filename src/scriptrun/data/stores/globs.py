@@ -1,4 +1,4 @@
-"""Patterns over paths of a store: ``*`` stays within a name, ``**`` spans folders; no more."""
+"""Patterns over a store's paths: ``*`` matches within a name, ``**`` across folders."""
 
 from __future__ import annotations
 
@@ -6,17 +6,17 @@ import re
 
 
 def is_pattern(path: str) -> bool:
-    """Whether ``path`` stands for several."""
+    """Whether ``path`` contains a wildcard."""
     return "*" in path
 
 
 def folder_of(pattern: str) -> str:
-    """The folder that holds all that ``pattern`` can match: what stands before its first ``*``."""
+    """The folder of everything that ``pattern`` can match: the part before its first ``*``."""
     return pattern.partition("*")[0].rpartition("/")[0]
 
 
 def compiled(pattern: str) -> re.Pattern[str]:
-    """``pattern`` as an expression for ``fullmatch``; ``a/**/b`` matches ``a/b`` too."""
+    """Compile ``pattern`` to a regex for ``fullmatch``; ``a/**/b`` matches ``a/b`` too."""
     made = ""
     for piece in re.split(r"(\*\*/|\*+)", pattern):
         if piece == "**/" and made.endswith(("", "/")):

@@ -1,4 +1,4 @@
-"""A directory of this machine, or one that it has mounted, as a store. Standard library only."""
+"""A local or mounted directory as a store. Uses only the standard library."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ from typing import BinaryIO
 from scriptrun.data.errors import DatastoreException, FileChanged, FileExists, FileMissing
 from scriptrun.data.stores.protocol import PIECE, Entry
 
-#: files that are still being written end so, and are not listed
+#: suffix of files that are still being written; they are not listed
 _PART = ".scriptrun-part"
 
 
 class LocalStore:
-    """The files below ``folder``. An ETag is the time of the last change, in nanoseconds."""
+    """The files below ``folder``. The ETag is the modification time in nanoseconds."""
 
     sums = False
     at_once = min(4, os.cpu_count() or 1)
@@ -32,7 +32,7 @@ class LocalStore:
         return self._folder
 
     def list(self, folder: str = "") -> Iterator[Entry]:
-        """All files below ``folder``; linked folders are followed, but never in a circle."""
+        """All files below ``folder``; follows linked folders, but no cycles."""
         place = self._folder / folder if folder else self._folder
         if place.is_dir():
             yield from self._walk(os.fspath(place), f"{folder}/" if folder else "", ())
@@ -76,7 +76,7 @@ class LocalStore:
             yield from ranged(file, start, end)
 
     def write(self, path: str, file: BinaryIO, new: bool = False) -> Entry:
-        """Copy ``file`` beside its place, then rename it (with ``new``: link it)."""
+        """Copy ``file`` next to its target, then rename it (with ``new``: link it)."""
         target = self._folder / path
         part = target.with_name(f".{uuid.uuid4().hex[:12]}{_PART}")
         try:
@@ -94,7 +94,7 @@ class LocalStore:
             raise self._cannot("write", path, error) from None
 
     def delete(self, path: str) -> None:
-        """Remove the file, if it is there."""
+        """Remove the file if it exists."""
         try:
             (self._folder / path).unlink(missing_ok=True)
         except OSError as error:
@@ -120,11 +120,11 @@ class LocalStore:
 
 
 class _There(Exception):
-    """A file that was to be new is there already."""
+    """The target file already exists."""
 
 
 def _publish(part: Path, target: Path, new: bool) -> None:
-    """Give the file its name; with ``new`` by a link, which never replaces."""
+    """Give the file its final name; with ``new`` by a link, which never overwrites."""
     if new:
         try:
             os.link(part, target)
@@ -138,7 +138,7 @@ def _publish(part: Path, target: Path, new: bool) -> None:
 
 
 def ranged(file: BinaryIO, start: int, end: int | None) -> Iterator[bytes]:
-    """What an open file holds from ``start`` up to ``end`` (None: all that follows)."""
+    """Yield the bytes of an open file from ``start`` up to ``end`` (None: to its end)."""
     file.seek(start)
     left = -1 if end is None else end - start
     while left and (piece := file.read(PIECE if left < 0 else min(PIECE, left))):
@@ -147,7 +147,7 @@ def ranged(file: BinaryIO, start: int, end: int | None) -> Iterator[bytes]:
 
 
 def _listing_order(entry: os.DirEntry[str]) -> str:
-    """So that whole paths come in order: ``a-b`` stands before what is in the folder ``a``."""
+    """Sort key by whole paths: ``a-b`` comes before the files in the folder ``a``."""
     return f"{entry.name}/" if entry.is_dir() else entry.name
 
 

@@ -1,4 +1,4 @@
-"""Object storage through obstore: Azure Blob, S3 and what speaks like it, Google Cloud Storage."""
+"""Object storage through obstore: Azure Blob, S3 and compatible servers, Google Cloud Storage."""
 
 from __future__ import annotations
 
@@ -23,21 +23,21 @@ from scriptrun.data.stores.checksums import Sums, part_size, size_of
 from scriptrun.data.stores.protocol import PIECE, Entry
 from scriptrun.data.stores.timeouts import waited
 
-#: makes the store of obstore; only when it is first used, since that loads a large library
+#: opens the obstore store on first use, since that loads a large library
 Opener = Callable[[], Any]
-#: parts of one file that are sent at once
+#: parts of one file to upload in parallel
 _PARTS_AT_ONCE = 4
 
 
 class ObjectStore:
-    """The objects of one bucket or container, from ``root`` (a prefix, "" for all) downwards."""
+    """The objects of one bucket or container, or those below a prefix."""
 
     folder: Path | None = None
     sums = True
     at_once = 32
 
     def __init__(self, name: str, opener: Opener, sealed: bool = True) -> None:
-        """``sealed``: the connection itself keeps bytes from being changed on the way (TLS)."""
+        """``sealed``: the connection itself protects the bytes in transit (TLS)."""
         self.name = name
         self._opener = opener
         self._sealed = sealed
@@ -45,8 +45,8 @@ class ObjectStore:
         self._opened: Any = None
 
     def prepare(self) -> None:
-        """Load what the first request needs, so that it need not wait; nothing is asked yet."""
-        with contextlib.suppress(Exception):  # said when it is used
+        """Load obstore ahead of the first request; sends no request."""
+        with contextlib.suppress(Exception):  # reported on first use
             self._store()
 
     def list(self, folder: str = "") -> Iterator[Entry]:
@@ -63,9 +63,9 @@ class ObjectStore:
             self._failed(error, "list", folder or "its files")
 
     def _is_marker(self, path: str) -> bool:
-        """Whether an empty object is one that only marks a folder: its key ends with a slash.
+        """Whether an empty object only marks a folder: its key ends with a slash.
 
-        obstore lists it without the slash, and there is nothing under that name.
+        obstore lists it without the slash, so there is no object of that name.
         """
         return self.stat(path) is None
 
@@ -81,7 +81,7 @@ class ObjectStore:
             self._failed(error, "read", path)
 
     def read(self, path: str, start: int, end: int, etag: str = "") -> bytes:
-        """A range of the object; from a server that does not know ranges, cut from the whole."""
+        """A range of the object; without range requests, cut from the whole."""
         if end <= start:
             return b""
         try:
@@ -106,10 +106,10 @@ class ObjectStore:
         wanted: Any = {**options, "if_match": f'"{etag}"'} if etag else options
         try:
             found = obstore.get(self._store(), path, options=wanted)
-            if etag and _bare(found.meta["e_tag"]) != etag:  # not every server heeds If-Match
+            if etag and _bare(found.meta["e_tag"]) != etag:  # If-Match unsupported
                 raise FileChanged(f"File {path!r} in {self.name} has changed.")
             begin, end = found.range
-            if end - begin <= PIECE:  # at once: of many small files a stream would be half the cost
+            if end - begin <= PIECE:  # for small files a stream would double the cost
                 yield bytes(found.bytes())
                 return
             for piece in found.stream(PIECE):
@@ -118,10 +118,10 @@ class ObjectStore:
             self._failed(error, "read", path)
 
     def write(self, path: str, file: BinaryIO, new: bool = False) -> Entry:
-        """Put the object; a large one in parts, and seen when the last has arrived.
+        """Upload the object; a large one in parts, visible once the last has arrived.
 
-        Its ETag is its MD5 (of parts: that of theirs) where the store says so. Where it is not, the
-        size is compared, and over a connection without TLS the object is read back.
+        Verifies it by its ETag if that is the MD5 (of parts: the MD5 of theirs). Otherwise it
+        compares the size, and without TLS also reads the object back.
         """
         import obstore
 
@@ -142,11 +142,11 @@ class ObjectStore:
         return self._checked(Entry(path, size, _bare(done["e_tag"])), sent)
 
     def _checked(self, entry: Entry, sent: Sums) -> Entry:
-        """The entry of what was sent; raises DatastoreException where something else is there."""
+        """The entry of the uploaded object; raises DatastoreException if it differs."""
         if entry.etag == sent.etag():
             return entry if "-" not in entry.etag else self.stat(entry.path) or entry
         there = entry
-        if entry.size > sent.part:  # in parts: not every server gives that ETag again
+        if entry.size > sent.part:  # in parts: some servers report a different ETag later
             there = self.stat(entry.path) or Entry(entry.path, -1)
         if there.size != entry.size or not (self._sealed or self._reads_as(there, sent)):
             raise not_whole(entry.path, self.name)
@@ -157,12 +157,12 @@ class ObjectStore:
         try:
             for piece in self.pieces(entry.path, entry.etag):
                 back.add(piece)
-        except (FileChanged, FileMissing):  # another has written or removed it since
+        except (FileChanged, FileMissing):  # another client has written or removed it since
             return True
         return back.etag() == sent.etag()
 
     def delete(self, path: str) -> None:
-        """Remove the object, if it is there."""
+        """Remove the object if it exists."""
         import obstore
 
         try:
@@ -188,7 +188,7 @@ class ObjectStore:
         raise _sentence(error, self.name, did, what) from None
 
 
-#: codes in the answers of S3 and Azure Blob, and what they mean to the user
+#: error codes of S3 and Azure Blob, and our messages for them
 _CODES = {
     "NoSuchBucket": "its bucket does not exist",
     "ContainerNotFound": "its container does not exist",
@@ -208,7 +208,7 @@ _CREDENTIALS = (
 
 
 def _sentence(error: Exception, name: str, did: str, what: str) -> DatastoreException:
-    """``error`` of obstore in our words: nothing of its text, which shows addresses and headers."""
+    """Translate an error of obstore; its text may contain addresses and headers, so drop it."""
     kind, text = type(error).__name__, str(error)
     if kind == "PreconditionError":
         return FileChanged(f"File {what!r} in {name} has changed.")
@@ -241,9 +241,9 @@ def _reason(text: str, status: str, refused: bool) -> str:
     return _BREAK
 
 
-#: answers that may be others a moment later
+#: HTTP statuses worth a retry
 _LATER = ("408", "429", "500", "502", "503", "504")
-#: where machines of a cloud ask for the credentials of their role: the last place that is looked at
+#: the metadata service of cloud machines, the last place to look for credentials
 _METADATA = "169.254.169.254"
 _MAY_NOT = "invalid credentials, or permission denied"
 _NONE_FOUND = "no valid credentials found"
@@ -268,5 +268,5 @@ def _entry(meta: Any) -> Entry:
 
 
 def _bare(etag: str | None) -> str:
-    """An ETag as it is compared: servers quote it in headers, and not always in listings."""
+    """The ETag without quotes and weak prefix: servers are inconsistent about these."""
     return (etag or "").removeprefix("W/").strip('"')

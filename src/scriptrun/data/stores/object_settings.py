@@ -1,4 +1,4 @@
-"""How a datastore's settings become a store of obstore: credentials are looked for here."""
+"""Open obstore stores from a datastore's settings, and find their credentials."""
 
 from __future__ import annotations
 
@@ -13,13 +13,13 @@ from scriptrun.data.stores.timeouts import CONNECT, REQUEST, time_limit
 
 Settings = dict[str, Any]
 
-#: what each provider's own login library is called, and the class of obstore that asks it
+#: each provider's login library, and obstore's credential provider for it
 _CHAINS = {
     "Azure": ("azure.identity", "obstore.auth.azure", "AzureCredentialProvider"),
     "S3": ("boto3", "obstore.auth.boto3", "Boto3CredentialProvider"),
     "GCS": ("google.auth", "obstore.auth.google", "GoogleCredentialProvider"),
 }
-#: any of these says that the environment brings credentials
+#: variables that mean that the environment provides credentials
 _VARIABLES = {
     "Azure": ("AZURE_STORAGE_", "AZURE_CLIENT_", "AZURE_FEDERATED_TOKEN_FILE"),
     "S3": ("AWS_ACCESS_KEY_ID", "AWS_WEB_IDENTITY_TOKEN_FILE", "AWS_CONTAINER_CREDENTIALS_"),
@@ -28,7 +28,7 @@ _VARIABLES = {
 
 
 def azure(settings: Settings) -> Any:
-    """An Azure Blob container: ``container_name``, ``account_name``, and what is below."""
+    """Open an Azure Blob container: ``container_name`` of ``account_name``."""
     config: Settings = {"account_name": settings["account_name"]}
     endpoint = azure_endpoint(settings)
     if endpoint:
@@ -45,10 +45,10 @@ def azure(settings: Settings) -> Any:
 
 
 def azure_endpoint(settings: Settings) -> str:
-    """The address of the account, where it is not the public cloud's.
+    """The URL of the account, or "" in the public cloud.
 
-    As in the SDK v1 ``endpoint`` is a suffix (``core.chinacloudapi.cn``); a whole address (an
-    emulator's) is taken as it is.
+    As in the SDK v1, ``endpoint`` is a suffix (``core.chinacloudapi.cn``); a full URL (e.g. of an
+    emulator) is used unchanged.
     """
     endpoint = settings.get("endpoint") or ""
     if "://" in endpoint:
@@ -61,7 +61,7 @@ def azure_endpoint(settings: Settings) -> str:
 
 
 def s3(settings: Settings) -> Any:
-    """A bucket of S3 or what speaks like it. Its secret is ``ACCESS_KEY_ID:SECRET_ACCESS_KEY``."""
+    """Open a bucket of S3 or compatible. Its secret is ``ACCESS_KEY_ID:SECRET_ACCESS_KEY``."""
     endpoint = settings.get("endpoint") or ""
     config: Settings = {"region": settings.get("region") or os.environ.get("AWS_REGION")}
     config["region"] = config["region"] or os.environ.get("AWS_DEFAULT_REGION") or "us-east-1"
@@ -80,7 +80,7 @@ def s3(settings: Settings) -> Any:
 
 
 def gcs(settings: Settings) -> Any:
-    """A bucket of Google Cloud Storage. Its secret is a service account's key, as JSON."""
+    """Open a Google Cloud Storage bucket. Its secret is a service account's key, as JSON."""
     config: Settings = {}
     endpoint = settings.get("endpoint") or ""
     if endpoint:
@@ -92,7 +92,7 @@ def gcs(settings: Settings) -> Any:
 
 
 def _secret(settings: Settings) -> str:
-    """The value of the secret that the settings name, or ""."""
+    """The value of the secret named in the settings, or ""."""
     return store_credentials.find(settings["secret"]) if settings.get("secret") else ""
 
 
@@ -130,7 +130,7 @@ def _open(
 
 
 def _chain(kind: str) -> Settings:
-    """The provider's own login, where its library is installed and no variable says otherwise."""
+    """Use the provider's own login if its library is installed and no variable overrides it."""
     if any(name.startswith(_VARIABLES[kind]) for name in os.environ):
         return {}
     library, module, provider = _CHAINS[kind]
@@ -138,4 +138,4 @@ def _chain(kind: str) -> Settings:
         importlib.import_module(library)
         return {"credential_provider": getattr(importlib.import_module(module), provider)()}
     except Exception:
-        return {}  # not installed, or not logged in: obstore's own chain is asked
+        return {}  # not installed or not logged in: use obstore's own chain

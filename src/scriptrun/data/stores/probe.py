@@ -1,4 +1,4 @@
-"""What a datastore lets us do: it is tried with one small file, which is removed again."""
+"""Check what a datastore allows, with one small file that is removed again."""
 
 from __future__ import annotations
 
@@ -12,15 +12,15 @@ from scriptrun.data.stores.protocol import Store
 from scriptrun.runtime import files
 from scriptrun.spec.values import Value, fresh
 
-#: what is tried, in this order
+#: the actions to try, in this order
 DEEDS = ("list", "write", "read", "delete")
 _CONTENT = b"scriptrun wrote this file to see whether it may, and removes it at once.\n"
 
 
 class Probe(Value, frozen=False):
-    """What came of it: ``may`` says of each deed True, False, or None where it was not tried.
+    """The result. ``allowed`` maps each action to True, False, or None if it was not tried.
 
-    ``reasons`` has a sentence for each that was refused, ``notes`` for each that was not tried.
+    ``problems`` has a sentence for each action that failed, ``notes`` for each not tried.
     """
 
     may: dict[str, bool | None] = fresh(default_factory=lambda: dict.fromkeys(DEEDS))
@@ -30,15 +30,15 @@ class Probe(Value, frozen=False):
 
     @property
     def refused(self) -> bool:
-        """Whether the datastore refused something, or could not be reached."""
+        """Whether an action failed."""
         return bool(self.reasons)
 
 
 def probe(datastore: AbstractDatastore, path: str = "", writes: bool = True) -> Probe:
     """Try to list, to write one small file, to read it and to remove it.
 
-    ``path`` is a file to read where nothing is written: of an HTTP address, of an ``anonymous``
-    datastore, and without ``writes``. Never raises for what the datastore refuses.
+    ``path`` is a file to read if nothing is written: for an HTTP or ``anonymous`` datastore, and
+    without ``writes``. Never raises for a failed action.
     """
     tried = _Trial(Probe())
     store = tried.does("list", lambda: datastore.store)
@@ -49,7 +49,7 @@ def probe(datastore: AbstractDatastore, path: str = "", writes: bool = True) -> 
         return tried.found
     first = tried.does("list", lambda: next(iter(store.list()), None))
     if tried.found.refused:
-        return tried.found  # with wrong credentials all else would only say so again
+        return tried.found  # with invalid credentials every other action would fail alike
     if writes and not datastore.settings.get("anonymous"):
         _by_file(tried, store)
         return tried.found
@@ -60,13 +60,13 @@ def probe(datastore: AbstractDatastore, path: str = "", writes: bool = True) -> 
 
 
 class _Trial:
-    """Tries deeds, and notes what comes of them."""
+    """Tries actions, and records their results."""
 
     def __init__(self, found: Probe) -> None:
         self.found = found
 
     def does(self, deed: str, work: Callable[[], Any]) -> Any:
-        """What ``work`` returns; None where the store refuses."""
+        """What ``work`` returns; None if it fails."""
         try:
             made = work()
         except DatastoreException as error:

@@ -1,4 +1,4 @@
-"""The seam below all datastores: one small protocol that a kind of storage implements."""
+"""The interface below all datastores: a small protocol that each kind of storage implements."""
 
 from __future__ import annotations
 
@@ -15,9 +15,9 @@ PIECE = 1 << 20
 class Entry(NamedTuple):
     """One file of a store.
 
-    ``path`` has slashes and none in front; ``size`` is in bytes (-1 where the store cannot tell);
-    ``etag`` changes with the content, without quotes ("" where the store has none); ``modified`` is
-    in seconds since 1970, 0 where unknown.
+    ``path`` uses slashes without a leading one; ``size`` is in bytes (-1 if unknown); ``etag``
+    changes with the content and has no quotes ("" if the store has none); ``modified`` is in
+    seconds since 1970 (0 if unknown).
     """
 
     path: str
@@ -27,23 +27,23 @@ class Entry(NamedTuple):
 
 
 class Store(Protocol):
-    """What a kind of storage can do. ``name`` is for messages.
+    """What a kind of storage must implement. ``name`` is for messages.
 
-    Paths have slashes and none in front, and no empty, ``.`` or ``..`` part (``clean``). A method
-    that is given an ``etag`` raises FileChanged where the file has another. All raise FileMissing
-    where there is no such file, and DatastoreException, with a sentence that holds no secret, where
-    the store cannot be reached or refuses. Objects may be used by several threads at once.
+    Paths use slashes without a leading one, and have no empty, ``.`` or ``..`` parts (``clean``).
+    Methods that take an ``etag`` raise FileChanged if the file has another one. All raise
+    FileMissing if the file does not exist, and DatastoreException, with a message without secrets,
+    if the store is unreachable or denies the request. Stores must be thread-safe.
     """
 
     name: str
-    #: how many files may well be on their way at once
+    #: how many files to transfer in parallel
     at_once: int
-    #: whether an ETag of 32 hexadecimal digits is (as a rule) the content's MD5
+    #: whether an ETag of 32 hexadecimal digits is usually the content's MD5
     sums: bool
 
     @property
     def folder(self) -> Path | None:
-        """The directory on this machine that holds the files, or None for storage elsewhere."""
+        """The local directory that holds the files, or None for remote storage."""
 
     def list(self, folder: str = "") -> Iterator[Entry]:
         """Every file below ``folder`` (all of them for ""), in the order of their paths."""
@@ -52,31 +52,31 @@ class Store(Protocol):
         """The file at ``path``, or None."""
 
     def read(self, path: str, start: int, end: int, etag: str = "") -> bytes:
-        """The bytes from ``start`` up to ``end``; fewer where the file ends before."""
+        """The bytes from ``start`` up to ``end``; fewer at the end of the file."""
 
     def pieces(
         self, path: str, etag: str = "", start: int = 0, end: int | None = None
     ) -> Iterator[bytes]:
         """The file from ``start`` up to ``end`` (None: its end), in pieces of at most a few MiB.
 
-        Raises NoRanges where ``start`` or ``end`` is given and the server has whole files only.
+        Raises NoRanges if ``start`` or ``end`` is given and the server has no range requests.
         """
 
     def write(self, path: str, file: BinaryIO, new: bool = False) -> Entry:
-        """Store what is left of ``file`` at ``path``: all of it or nothing is seen there.
+        """Store the rest of ``file`` at ``path`` atomically.
 
-        What was stored is checked before the entry is returned. With ``new`` a file that is there
-        stays, and FileExists is raised (where the store can: docs/explanation/data.md).
+        Verifies the stored file before it returns the entry. With ``new`` an existing file is kept
+        and FileExists is raised (if the store supports it: docs/explanation/data.md).
         """
 
     def delete(self, path: str) -> None:
-        """Remove the file, if it is there."""
+        """Remove the file if it exists."""
 
 
 def clean(path: str, where: str) -> str:
-    """``path`` without slashes around it and without ``.`` and empty parts.
+    """``path`` without outer slashes, empty parts and ``.`` parts.
 
-    Raises DatastoreException for one that leads out of ``where``, or holds a NUL character.
+    Raises DatastoreException for a path that leads out of ``where`` or contains a NUL character.
     """
     parts = [part for part in path.replace("\\", "/").split("/") if part not in ("", ".")]
     if ".." in parts or "\0" in path:
@@ -85,11 +85,11 @@ def clean(path: str, where: str) -> str:
 
 
 def below(path: str, folder: str) -> bool:
-    """Whether ``path`` lies in ``folder`` ("" holds all)."""
+    """Whether ``path`` is in ``folder`` ("" contains everything)."""
     return not folder or path.startswith(f"{folder}/")
 
 
 def is_safe(path: str) -> bool:
-    """Whether ``path``, as a store lists it, names one place below any folder, on any system."""
+    """Whether ``path``, as a store lists it, stays below its folder on any system."""
     parts = path.split("/")
     return "\0" not in path and not any(part in ("", ".", "..") for part in parts)

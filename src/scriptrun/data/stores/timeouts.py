@@ -1,7 +1,7 @@
-"""How long a store is waited for: the one place where time limits of data are set.
+"""All time limits and retries for stores.
 
-``SCRIPTRUN_DATA_TIMEOUT`` (seconds, default 60) is how long nothing may arrive: a request that is
-answered "later" (429, 503), broken off or not answered is made again until so long nothing came.
+``SCRIPTRUN_DATA_TIMEOUT`` (seconds, default 60) limits how long nothing may arrive: a request that
+fails with a temporary status (429, 503), breaks off or gets no response is retried until then.
 """
 
 from __future__ import annotations
@@ -13,19 +13,19 @@ import time
 from collections.abc import Callable
 from typing import Any, TypeVar
 
-#: seconds in which a connection must stand
+#: seconds to establish a connection
 CONNECT = 10.0
-#: seconds that one request may take in all, while bytes keep coming
+#: seconds for one request in total, while bytes keep arriving
 REQUEST = 3600.0
-#: seconds to wait before a request is made again: at first, and at most
+#: seconds to wait before a retry: at first, and at most
 _FIRST, _MOST = 0.2, 5.0
-#: the longest that a server's own word (Retry-After) is followed, in seconds
+#: the longest Retry-After of a server that is followed, in seconds
 _ASKED = 120.0
 Answer = TypeVar("Answer")
 
 
 def time_limit() -> float:
-    """Seconds for which nothing may come from a store (SCRIPTRUN_DATA_TIMEOUT, default 60)."""
+    """Seconds without data from a store before it fails (SCRIPTRUN_DATA_TIMEOUT, default 60)."""
     try:
         return max(1.0, float(os.environ.get("SCRIPTRUN_DATA_TIMEOUT", "60")))
     except ValueError:
@@ -33,9 +33,9 @@ def time_limit() -> float:
 
 
 def waited(call: Callable[[], Answer]) -> Answer:
-    """What ``call`` returns or raises; it may be a library's that heeds no Ctrl-C for long.
+    """Run ``call``, which may ignore Ctrl-C for long, and return its result.
 
-    The main thread only waits for it, so that Ctrl-C ends that at once.
+    It runs in another thread while the main thread waits, so that Ctrl-C works at once.
     """
     if threading.current_thread() is not threading.main_thread():
         return call()
@@ -55,19 +55,19 @@ def waited(call: Callable[[], Answer]) -> Answer:
 
 
 class Patience:
-    """Waiting between attempts, longer each time, until the limit has passed without progress."""
+    """Waits between retries, longer each time, until nothing has arrived for the time limit."""
 
     def __init__(self) -> None:
         self._limit = time_limit()
         self.renew()
 
     def renew(self) -> None:
-        """Something has arrived: the limit begins anew."""
+        """Restart the time limit, since data has arrived."""
         self._until = time.monotonic() + self._limit
         self._wait = _FIRST
 
     def wait(self, asked: float = 0.0) -> bool:
-        """Sleep before the next attempt, ``asked`` seconds at least; False when it is over."""
+        """Sleep before a retry, at least ``asked`` seconds; False if the time is up."""
         pause = max(self._wait, min(asked, _ASKED))
         if time.monotonic() + pause > self._until:
             return False

@@ -1,6 +1,6 @@
-"""Files behind HTTP(S) addresses, read by the standard library.
+"""Files at HTTP(S) URLs, read with the standard library.
 
-They cannot be written, and are listed where the server has an index page for each folder.
+They are read-only, and can be listed if the server has an index page for each folder.
 """
 
 from __future__ import annotations
@@ -22,14 +22,14 @@ from scriptrun.data.stores.timeouts import Patience, time_limit
 from scriptrun.data.stores.web_headers import announced, seconds
 from scriptrun.data.stores.web_listing import links
 
-#: files whose headers are asked for together when a folder is listed
+#: files whose headers are requested in one batch when a folder is listed
 _STATS = 256
-#: answers that may be different a moment later
+#: HTTP statuses worth a retry
 _AGAIN = (408, 429, 500, 502, 503, 504)
 
 
 class WebStore:
-    """The files below ``root``, an address. ``headers`` go with every request (credentials)."""
+    """The files below the URL ``root``. ``headers`` (credentials) are sent with every request."""
 
     folder: Path | None = None
     sums = False
@@ -44,7 +44,7 @@ class WebStore:
         self._headers = headers or {}
 
     def list(self, folder: str = "") -> Iterator[Entry]:
-        """The files that the server's index pages link; refused where it has none."""
+        """The files that the server's index pages link. Raises NoListing if there are none."""
         prefix = f"{folder}/" if folder else ""
         names = self._index(folder)
         files: Any = []
@@ -58,7 +58,7 @@ class WebStore:
                 yield from self.list(prefix + name[:-1])
 
     def _entries(self, paths: Sequence[str]) -> Sequence[Entry]:
-        """The files, each asked for; links that lead nowhere are left out."""
+        """The entries of the files; broken links are skipped."""
         from concurrent.futures import ThreadPoolExecutor
 
         if not paths:
@@ -67,7 +67,7 @@ class WebStore:
             return [entry for entry in pool.map(self.stat, paths) if entry is not None]
 
     def _index(self, folder: str) -> Sequence[str]:
-        """What lies right in ``folder``, sorted; folders end with a slash."""
+        """The names in ``folder``, sorted; those of folders end with a slash."""
         try:
             with self._ask(f"{folder}/" if folder else "", "GET") as answer:
                 if answer.headers.get_content_type() in ("text/html", "application/xhtml+xml"):
@@ -81,17 +81,17 @@ class WebStore:
         )
 
     def stat(self, path: str) -> Entry | None:
-        """The file as its headers tell; None where the server answers 404 or 410."""
+        """The file's entry from its headers; None if the server returns 404 or 410."""
         try:
             with self._ask(path, "HEAD") as answer:
                 if path and answer.url == _with_slash(address(self.root, path) + self._query):
-                    return None  # it is a folder, and the server leads to its index page
+                    return None  # a folder: the server redirected to its index page
                 return _entry(path, answer.headers)
         except FileMissing:
             return None
 
     def read(self, path: str, start: int, end: int, etag: str = "") -> bytes:
-        """A range of the file; from a server without ranges, cut from the whole."""
+        """A range of the file; without range requests, cut from the whole."""
         if end <= start:
             return b""
         with self._ask(path, "GET", {"Range": f"bytes={start}-{end - 1}"}) as answer:
@@ -103,7 +103,7 @@ class WebStore:
     def pieces(
         self, path: str, etag: str = "", start: int = 0, end: int | None = None
     ) -> Iterator[bytes]:
-        """The file, or a range of it, from one answer; it is checked where a digest is given."""
+        """The file, or a range of it; verified if the server sends a digest."""
         begin = f"bytes={start}-"
         wanted = {"Range": begin if end is None else f"{begin}{end - 1}"}
         with self._ask(path, "GET", wanted if start or end is not None else {}) as answer:
@@ -126,11 +126,11 @@ class WebStore:
                 )
 
     def write(self, path: str, file: BinaryIO, new: bool = False) -> Entry:
-        """Refused."""
+        """Raise DatastoreException: the store is read-only."""
         raise self._read_only()
 
     def delete(self, path: str) -> None:
-        """Refused."""
+        """Raise DatastoreException: the store is read-only."""
         raise self._read_only()
 
     def _read_only(self) -> DatastoreException:
@@ -141,7 +141,7 @@ class WebStore:
             raise FileChanged(f"File {path!r} in {self.name} has changed.")
 
     def _ask(self, path: str, method: str, headers: dict[str, str] | None = None) -> Any:
-        """The answer to one request, which is repeated while the server asks for patience."""
+        """Send a request, with retries on temporary errors, and return the response."""
         import urllib.error
         import urllib.request
 
@@ -176,7 +176,7 @@ class WebStore:
 
 
 def _body(answer: Any) -> Iterator[bytes]:
-    """What the server sends; OSError where less arrives than it announced."""
+    """The response's body; raises OSError if it is shorter than its Content-Length."""
     import http.client
 
     left = int(answer.headers.get("Content-Length") or -1)
@@ -212,7 +212,7 @@ def address(root: str, path: str) -> str:
 
 
 def _with_slash(url: str) -> str:
-    """The address of a folder's index page."""
+    """The URL with a slash at the end of its path, as index pages have."""
     before, question, query = url.partition("?")
     return before.rstrip("/") + "/" + question + query
 

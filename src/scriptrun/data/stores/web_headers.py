@@ -1,4 +1,4 @@
-"""Headers of HTTP answers that say how long to wait, and what the content's digest is."""
+"""HTTP response headers: how long to wait, and the content's digest."""
 
 from __future__ import annotations
 
@@ -9,28 +9,28 @@ import time
 from collections.abc import Mapping
 from typing import Any
 
-#: names of digests in Repr-Digest (RFC 9530) and Digest (RFC 3230), the better ones first
+#: algorithms of Repr-Digest (RFC 9530) and Digest (RFC 3230), strongest first
 _KINDS = {"sha-512": "sha512", "sha-256": "sha256", "md5": "md5"}
 
 
 class Announced:
-    """The digest that a server announced, and that of what arrives."""
+    """The digest that the server sent, compared with the digest of the received bytes."""
 
     def __init__(self, kind: str, value: bytes) -> None:
         self._value = value
         self._found = hashlib.new(kind, usedforsecurity=False)
 
     def add(self, piece: bytes) -> None:
-        """Count a piece in."""
+        """Add a received piece."""
         self._found.update(piece)
 
     def is_right(self) -> bool:
-        """Whether what arrived has the digest."""
+        """Whether the received bytes have the expected digest."""
         return self._found.digest() == self._value
 
 
 def announced(headers: Mapping[str, Any]) -> Announced | None:
-    """The digest of the whole content: of Repr-Digest, Digest or Content-MD5; None without.
+    """The content's digest from Repr-Digest, Digest or Content-MD5, or None.
 
     Content-MD5 (RFC 1864) is what Azure Blob and older servers send.
     """
@@ -53,7 +53,7 @@ def _decoded(text: str) -> bytes:
 
 
 def seconds(text: str | None) -> float:
-    """How long Retry-After asks to wait: seconds, or the time until a date; 0 where it is none."""
+    """Parse Retry-After, which is seconds or a date; 0 if missing or invalid."""
     from email.utils import parsedate_to_datetime
 
     if not text:

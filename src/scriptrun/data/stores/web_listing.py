@@ -1,7 +1,7 @@
-"""What a web server's index page of a folder links: its files and folders.
+"""Parse a web server's index page of a folder: the files and folders that it links.
 
-Apache, nginx, Python's http.server and others answer a folder's address with such a page; there is
-no standard for it, so only links to what lies right in the folder count.
+Apache, nginx, Python's http.server and others return such a page for a folder's URL. There is no
+standard for it, so only links to direct children of the folder count.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from urllib.parse import unquote, urljoin, urlsplit
 
 from scriptrun.data.stores.protocol import is_safe
 
-#: where a link leads: the attribute href of an element a, quoted in one way, the other, or not
+#: the href attribute of an <a> element, with double, single or no quotes
 _HREF = re.compile(r"""<a\s(?:[^>]*?\s)?href\s*=\s*(?:"([^"]*)"|'([^']*)'|([^\s>"']+))""", re.I)
 
 
@@ -25,11 +25,11 @@ def links(page: str, url: str) -> list[str]:
 
 
 def _name(link: str, url: str) -> str:
-    """What ``link`` names right in the folder ``url``, or ""."""
+    """The name of ``link`` if it is a direct child of the folder ``url``, else ""."""
     parts, base = urlsplit(link), urlsplit(url)
     folder = unquote(base.path).rpartition("/")[0] + "/"
     path = unquote(parts.path)
     if parts[:2] != base[:2] or parts.query or not path.startswith(folder):
-        return ""  # another server, or the same page in another order
+        return ""  # another server, or the same page with another sort order
     name = path[len(folder) :]
     return name if is_safe(name.removesuffix("/")) and "/" not in name[:-1] else ""

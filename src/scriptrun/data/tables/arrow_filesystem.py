@@ -1,4 +1,4 @@
-"""A dataset's files as a file system of pyarrow: whole streams, and ranges for Parquet."""
+"""A dataset's files as a pyarrow file system: whole streams, and ranges for Parquet."""
 
 from __future__ import annotations
 
@@ -13,37 +13,37 @@ from scriptrun.data.cache.download import Incoming, steady
 from scriptrun.data.errors import DatasetExecutionError
 from scriptrun.data.stores.protocol import Entry, Store
 
-#: seconds for which pyarrow's threads are waited for at the end of the process
+#: seconds to wait for pyarrow's threads when the process exits
 _LAST = 5.0
 
 
 class Ranges(io.RawIOBase):
-    """One file of a store, read by ranges where it is looked at."""
+    """One file of a store, read by ranges on access."""
 
     def __init__(self, store: Store, entry: Entry) -> None:
         super().__init__()
         self._store, self._entry, self._at = store, entry, 0
 
     def readable(self) -> bool:
-        """True."""
+        """Always true."""
         return True
 
     def seekable(self) -> bool:
-        """True."""
+        """Always true."""
         return True
 
     def seek(self, offset: int, whence: int = io.SEEK_SET) -> int:
-        """Go to a place; nothing is read."""
+        """Move the position; reads nothing."""
         base = {io.SEEK_SET: 0, io.SEEK_CUR: self._at, io.SEEK_END: self._entry.size}[whence]
         self._at = base + offset
         return self._at
 
     def tell(self) -> int:
-        """Where the next read begins."""
+        """The position of the next read."""
         return self._at
 
     def read(self, size: int = -1) -> bytes:
-        """Up to ``size`` bytes; less only at the end."""
+        """Read ``size`` bytes, fewer only at the end."""
         end = self._entry.size if size < 0 else min(self._at + size, self._entry.size)
         data = self._store.read(self._entry.path, self._at, end, self._entry.etag)
         self._at += len(data)
@@ -51,18 +51,18 @@ class Ranges(io.RawIOBase):
 
 
 class Stream(io.RawIOBase):
-    """One file of a store, from its beginning to its end."""
+    """One file of a store, read sequentially."""
 
     def __init__(self, pieces: Iterator[bytes]) -> None:
         super().__init__()
         self._pieces, self._left = pieces, b""
 
     def readable(self) -> bool:
-        """True."""
+        """Always true."""
         return True
 
     def readinto(self, buffer: Any) -> int:
-        """Fill ``buffer`` as far as the next piece goes; 0 at the end."""
+        """Fill ``buffer`` from the next piece; return 0 at the end."""
         while not self._left:
             piece = next(self._pieces, None)
             if piece is None:
@@ -75,7 +75,7 @@ class Stream(io.RawIOBase):
 
 
 class Handle:
-    """What pyarrow is given of a file. Nothing else holds it, no traceback either."""
+    """The file object passed to pyarrow. Nothing else references it, not even a traceback."""
 
     closed = False
 
@@ -85,15 +85,15 @@ class Handle:
         _held.add(self)
 
 
-#: the files that pyarrow's threads may still hold
+#: the files that pyarrow's threads may still have open
 _held: weakref.WeakSet[Handle] = weakref.WeakSet()
 
 
 @atexit.register
 def _wait_for_threads() -> None:
-    """Let pyarrow's threads let go of their files, which they may do after the rows were given.
+    """Wait until pyarrow's threads have closed their files, possibly after the rows were returned.
 
-    One that does so while the interpreter ends is taken down there, and the whole process with it
+    A thread that does so while the interpreter shuts down aborts the whole process
     (SIGABRT: "terminate called without an active exception").
     """
     until = time.monotonic() + _LAST
@@ -102,7 +102,7 @@ def _wait_for_threads() -> None:
 
 
 def file_system(files: dict[str, Incoming]) -> Any:
-    """A read-only file system of pyarrow that holds ``files`` by their paths in the dataset."""
+    """A read-only pyarrow file system of ``files``, by their paths in the dataset."""
     from pyarrow import PythonFile, fs
 
     def refused(self: Any, *words: Any, **more: Any) -> Any:
@@ -136,7 +136,7 @@ def file_system(files: dict[str, Incoming]) -> Any:
 
 
 def _sized(each: Incoming) -> Entry:
-    """The entry with its size: an HTTP server may not have told it."""
+    """The entry with its size, which an HTTP server may not have listed."""
     entry = each.entry
     if entry.size >= 0:
         return entry

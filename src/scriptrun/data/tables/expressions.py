@@ -13,9 +13,9 @@ Value = Any
 
 
 class Expression:
-    """A condition, or a column. ``value`` is JSON: an operation's name, then what it works on.
+    """A condition, or a column. ``value`` is JSON: an operation's name, then its operands.
 
-    Conditions are joined with ``&`` and ``|`` and turned round with ``~``.
+    Combine conditions with ``&`` and ``|``, and negate them with ``~``.
     """
 
     def __init__(self, value: Value) -> None:
@@ -49,19 +49,19 @@ class Expression:
         return Expression(["not", self.value])
 
     def is_null(self) -> Expression:
-        """Where the column holds nothing."""
+        """Whether the column is null."""
         return Expression(["null", self.value])
 
     def isin(self, values: Iterable[object]) -> Expression:
-        """Where the column holds one of ``values``."""
+        """Whether the column is one of ``values``."""
         return Expression(["in", self.value, [_plain(each) for each in values]])
 
     def contains(self, text: str) -> Expression:
-        """Where the column's text holds ``text``."""
+        """Whether the column's text contains ``text``."""
         return Expression(["contains", self.value, text])
 
     def starts_with(self, text: str) -> Expression:
-        """Where the column's text begins with ``text``."""
+        """Whether the column's text starts with ``text``."""
         return Expression(["starts", self.value, text])
 
     def __bool__(self) -> bool:
@@ -81,12 +81,12 @@ class Expression:
 
 
 def column(name: str) -> Expression:
-    """The column of that name."""
+    """The column ``name``."""
     return Expression(["column", name])
 
 
 def names_in(value: Value) -> set[str]:
-    """The columns that a condition speaks of."""
+    """The names of the columns that a condition uses."""
     if not isinstance(value, list) or not value:
         return set()
     if value[0] == "column":
@@ -95,7 +95,7 @@ def names_in(value: Value) -> set[str]:
 
 
 def to_arrow(value: Value) -> Any:
-    """The condition as pyarrow has it."""
+    """The condition as a pyarrow expression."""
     import pyarrow.compute as pc
 
     if not isinstance(value, list):
@@ -123,7 +123,7 @@ def _starts(left: Any, text: str) -> Any:
     return pc.starts_with(left, text)
 
 
-#: operations whose second part, if any, is a plain value
+#: operations whose second operand, if any, is a plain value
 _ALONE: dict[str, Callable[..., Any]] = {
     "not": operator.invert,
     "null": lambda left: left.is_null(),

@@ -1,4 +1,4 @@
-"""How files become columns: formats, types and schemas of pyarrow, from a dataset's options."""
+"""The pyarrow format, types and schema of files, from a dataset's options."""
 
 from __future__ import annotations
 
@@ -8,9 +8,9 @@ from typing import Any
 from scriptrun.data.errors import DatasetExecutionError, DatasetValidationError, needs
 
 Options = dict[str, Any]
-#: how many files are looked at to find the columns and their types
+#: files to inspect for the columns and their types
 _LOOKED_AT = 50
-#: encodings as the SDK v1 names them
+#: encodings by their names in the SDK v1
 _ENCODINGS = {
     "utf8": "utf8",
     "iso88591": "iso-8859-1",
@@ -24,7 +24,7 @@ _ENCODINGS = {
 
 
 def arrow() -> Any:
-    """pyarrow. Raises DatastoreException, which says how to get it, where it is not installed."""
+    """Import pyarrow. Raises DatastoreException with a hint if it is not installed."""
     try:
         import pyarrow
     except ImportError:
@@ -33,7 +33,7 @@ def arrow() -> Any:
 
 
 def type_of(value: Options) -> Any:
-    """The type of pyarrow for a DataType's JSON value."""
+    """The pyarrow type of a DataType's JSON value."""
     pa = arrow()
     types = {
         "bool": pa.bool_(),
@@ -46,7 +46,7 @@ def type_of(value: Options) -> Any:
 
 
 def file_format(options: Options, names: list[str] | None = None) -> Any:
-    """The format of pyarrow; ``names`` are the columns of files without a header."""
+    """The pyarrow format; ``names`` are the columns of files without a header."""
     arrow()
     from pyarrow import dataset
 
@@ -79,7 +79,7 @@ def _delimited(options: Options, names: list[str] | None) -> Any:
 
 
 def columns(options: Options, system: Any, paths: list[str]) -> tuple[Any, Any]:
-    """(format, schema) of the files, as some of them show."""
+    """The (format, schema) of the files, from a sample of them."""
     pa = arrow()
     shape = file_format(options)
     looked = [*paths[: _LOOKED_AT - 1], paths[-1]] if len(paths) > _LOOKED_AT else paths
@@ -96,7 +96,7 @@ def columns(options: Options, system: Any, paths: list[str]) -> tuple[Any, Any]:
         schema = pa.schema([(name, pa.string()) for name in schema.names])
     elif options["format"] == "delimited":
         kinds = [type_of({"type": "datetime"}) if pa.types.is_date(t) else t for t in schema.types]
-        schema = pa.schema(list(zip(schema.names, kinds, strict=True)))  # v1 knew no plain dates
+        schema = pa.schema(list(zip(schema.names, kinds, strict=True)))  # as in v1
     return shape, _typed(schema, options.get("types", {}))
 
 
@@ -110,9 +110,9 @@ def _typed(schema: Any, types: dict[str, Options]) -> Any:
 
 
 def widened(schema: Any, error: Exception) -> Any:
-    """``schema`` with a wider type for the column that ``error`` speaks of, or None.
+    """``schema`` with a wider type for the column in ``error``, or None.
 
-    Types are guessed from the beginning of files; a later value may not fit.
+    Types are inferred from the first rows of files; a later value may not fit.
     """
     pa = arrow()
     found = re.search(r"CSV column #(\d+)", str(error))
@@ -127,14 +127,14 @@ def widened(schema: Any, error: Exception) -> Any:
 
 
 def no_column(name: str, known: list[str]) -> DatasetValidationError:
-    """The error for a column that is not there."""
+    """The error for an unknown column."""
     return DatasetValidationError(
         f"The table has no column {name!r}.", f"Columns: {', '.join(known[:50])}."
     )
 
 
 def unreadable(error: Exception) -> DatasetExecutionError:
-    """The error for files that pyarrow cannot read: its first line, which names no store."""
+    """The error for files that pyarrow cannot read; uses only the first line of its message."""
     first = str(error).strip().splitlines()
     return DatasetExecutionError(
         f"Cannot read the files as a table: {first[0] if first else type(error).__name__}"

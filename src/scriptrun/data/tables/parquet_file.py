@@ -1,4 +1,4 @@
-"""A table as a file, for a job that reads it with libraries of its own."""
+"""Tables as files, for a job that reads them with its own libraries."""
 
 from __future__ import annotations
 
@@ -9,15 +9,15 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-#: rows that are turned into text at once
+#: rows per batch when writing text
 _ROWS = 65_536
 
 
 def write(table: Any, form: str) -> dict[str, Any]:
-    """Write a ``pyarrow.Table`` to a fresh temporary file, as ``parquet`` or ``csv``.
+    """Write a ``pyarrow.Table`` to a new temporary file, as ``parquet`` or ``csv``.
 
-    Returns ``path`` and ``columns``: a name and a kind of each. The reader removes the file.
-    ``runtime.injob.tables`` says how the CSV is to be read.
+    Returns ``path`` and ``columns``, a name and a kind for each. The reader removes the file.
+    ``runtime.injob.tables`` reads the CSV.
     """
     import tempfile
 
@@ -42,7 +42,7 @@ def write(table: Any, form: str) -> dict[str, Any]:
 
 
 class Frame:
-    """A data frame of a job, read from the file that it wrote; the file is removed."""
+    """A job's data frame, read from the file that the job wrote; removes the file."""
 
     def __init__(self, path: str) -> None:
         from pyarrow import csv, parquet
@@ -61,7 +61,7 @@ class Frame:
 
 
 def _kind(column: Any) -> str:
-    """How the column stands in the CSV."""
+    """The kind of the column in the CSV."""
     from pyarrow import types
 
     if types.is_integer(column.type):

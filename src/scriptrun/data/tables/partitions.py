@@ -1,4 +1,4 @@
-"""Columns that stand in files' paths: ``/{country}/{day:yyyy/MM/dd}/data.csv``."""
+"""Columns from files' paths: ``/{country}/{day:yyyy/MM/dd}/data.csv``."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Any
 from scriptrun.data.errors import DatasetValidationError
 from scriptrun.spec.values import Value
 
-#: parts of a date as the SDK v1 writes them, what they match, and how Python calls them
+#: date parts in the SDK v1's notation: their pattern, and Python's directive
 _DATES = {
     "yyyy": (r"\d{4}", "%Y"),
     "MM": (r"\d{1,2}", "%m"),
@@ -28,9 +28,9 @@ class Format(Value):
     columns: dict[str, str | None]
 
     def values(self, path: str) -> dict[str, Any]:
-        """What the columns are for the file at ``path``.
+        """The columns' values for the file at ``path``.
 
-        Raises DatasetValidationError where the path does not have this form.
+        Raises DatasetValidationError if the path does not match.
         """
         found = self.regex.search(f"/{path}")
         if found is None:
@@ -46,9 +46,9 @@ class Format(Value):
 
 
 def compiled(text: str) -> Format:
-    """``text`` as a Format; it is matched against the end of paths, ``*`` stays within a name.
+    """Compile a partition format; it matches the end of paths, ``*`` matches within a name.
 
-    Raises DatasetValidationError where it names no column, or one twice.
+    Raises DatasetValidationError if it has no column, or a duplicate one.
     """
     regex = ""
     columns: dict[str, str | None] = {}

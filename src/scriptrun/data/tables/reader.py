@@ -1,4 +1,4 @@
-"""Reading a table: only the files, row groups and columns that its operations leave over."""
+"""Read a table: only the files, row groups and columns that its operations require."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ from scriptrun.data.tables import arrow_filesystem, expressions, partitions
 from scriptrun.data.tables import format as table_format
 
 Options = dict[str, Any]
-#: operations that do not count rows
+#: operations that pyarrow's scanner can apply, since they do not count rows
 _EARLY = {"keep", "drop", "filter"}
 
 
 def read(files: Content, options: Options) -> Any:
-    """The whole table (pyarrow.Table) of ``files`` after the operations in ``options``."""
+    """Read ``files`` as a pyarrow.Table and apply the operations in ``options``."""
     pa = table_format.arrow()
     table = Table(files, options)
     while True:
@@ -34,7 +34,7 @@ def read(files: Content, options: Options) -> Any:
 
 
 class Table:
-    """The files as a dataset of pyarrow. ``schema`` are the columns of the files themselves."""
+    """The files as a pyarrow dataset. ``schema`` has the columns of the files themselves."""
 
     def __init__(self, files: Content, options: Options) -> None:
         self.options = options
@@ -64,7 +64,7 @@ class Table:
         return schema
 
     def _added(self) -> dict[str, Any]:
-        """The columns that come from paths, and their types."""
+        """The columns from paths, and their types."""
         pa = table_format.arrow()
         made = {"Path": pa.string()} if self.options.get("include_path") else {}
         if self.options.get("partition_format"):
@@ -80,7 +80,7 @@ class Table:
         return made
 
     def schema_after(self) -> Any:
-        """The columns after all operations."""
+        """The schema after all operations."""
         whole = self._whole()
         kept = _kept(list(whole.names), self.options.get("ops", []))
         return table_format.arrow().schema([whole.field(name) for name in kept])
@@ -88,8 +88,8 @@ class Table:
     def batches(self) -> Iterator[Any]:
         """The rows after all operations, batch by batch.
 
-        What comes before the first that counts rows is left to pyarrow, which reads no more than it
-        needs; the rest is done here.
+        pyarrow applies the operations before the first that counts rows, and reads no more than it
+        needs; the rest is applied here.
         """
         ops = self.options.get("ops", [])
         names = list(self._whole().names)
@@ -110,7 +110,7 @@ class Table:
 
 
 def _system(files: dict[str, Incoming]) -> tuple[Any, list[str]]:
-    """(file system, paths there): the machine's own where all files lie in folders."""
+    """(file system, paths there): the local file system if all files are local."""
     from pyarrow import fs
 
     from_here = [each.store.folder for each in files.values()]
@@ -138,7 +138,7 @@ def _all_equal(values: dict[str, Any]) -> Any:
 
 
 def _kept(names: list[str], ops: list[Options]) -> list[str]:
-    """The columns that are left after ``ops``. Raises DatasetValidationError for unknown ones."""
+    """The columns after ``ops``. Raises DatasetValidationError for unknown ones."""
     for op in ops:
         if "keep" in op:
             _check(op["keep"], names)
@@ -156,7 +156,7 @@ def _check(wanted: Any, names: list[str]) -> None:
 
 
 def _applied(batches: Iterator[Any], op: Options) -> Iterator[Any]:
-    """One operation on batches, in order; it reads no further than it must."""
+    """Apply one operation to the batches lazily."""
     if "take" in op or "skip" in op:
         return _sliced(batches, op.get("skip", 0), op.get("take"))
     if "part" in op:
@@ -181,7 +181,7 @@ def _sliced(batches: Iterator[Any], skip: int, take: int | None) -> Iterator[Any
 
 
 def _parted(batches: Iterator[Any], low: float, high: float, seed: int) -> Iterator[Any]:
-    """The rows whose number, mixed with ``seed`` (splitmix64), falls between two shares."""
+    """The rows whose number, hashed with ``seed`` (splitmix64), falls between two fractions."""
     import numpy as np
     import pyarrow as pa
 

@@ -1,4 +1,4 @@
-"""Tables with a column of times: the rows of a span are chosen by it."""
+"""Tables with a timestamp column: select rows by a time range."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from scriptrun.data.tables.expressions import Expression, column
 
 
 class TimeColumns:
-    """Mixed into a table: needs ``filter``, ``_with``, ``_content`` and ``_options``."""
+    """A mixin for tables; it needs ``filter``, ``_with``, ``_content`` and ``_options``."""
 
     _options: dict[str, Any]
     _content: Any
@@ -22,10 +22,10 @@ class TimeColumns:
         validate: bool = False,
         **kwargs: Any,
     ) -> Self:
-        """The same table; ``timestamp`` names its column of times.
+        """A copy of the table with ``timestamp`` as its timestamp column.
 
-        ``partition_timestamp`` names one that stands in the files' paths: by it whole files are
-        passed over. With ``validate`` the columns are looked for now.
+        ``partition_timestamp`` is a column from the files' paths: whole files are skipped by it.
+        ``validate`` checks now that the columns exist.
         """
         old = kwargs.get("fine_grain_timestamp"), kwargs.get("coarse_grain_timestamp")
         names = [timestamp or old[0], partition_timestamp or old[1]]
@@ -36,20 +36,20 @@ class TimeColumns:
 
     @property
     def timestamp_columns(self) -> tuple[str | None, str | None]:
-        """The column of times, and the one in the files' paths; None for what was not said."""
+        """The timestamp column, and the one from the files' paths; None if not set."""
         fine, coarse = self._options.get("timestamps") or (None, None)
         return fine, coarse
 
     def time_before(
         self, end_time: datetime.datetime, include_boundary: bool = True, validate: bool = True
     ) -> Self:
-        """The rows up to ``end_time``. Raises DatasetValidationError without a column of times."""
+        """The rows up to ``end_time``. Raises DatasetValidationError without a timestamp column."""
         return self._between(None, end_time, include_boundary)
 
     def time_after(
         self, start_time: datetime.datetime, include_boundary: bool = True, validate: bool = True
     ) -> Self:
-        """The rows from ``start_time`` on."""
+        """The rows since ``start_time``."""
         return self._between(start_time, None, include_boundary)
 
     def time_between(
@@ -79,7 +79,7 @@ class TimeColumns:
                 "Set it first: dataset.with_timestamp_columns(timestamp='when').",
             )
         made = self
-        if coarse is not None:  # whole files: the boundary's own file may hold both sides
+        if coarse is not None:  # whole files: the file at the boundary may have rows on both sides
             made = made._where(coarse, start, end, True)
         if fine is not None:
             made = made._where(fine, start, end, bounds)

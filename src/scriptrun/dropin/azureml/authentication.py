@@ -1,4 +1,4 @@
-"""``azureml.core.authentication``: logins to Azure are accepted, explained once, and not used."""
+"""``azureml.core.authentication``: logins to Azure are accepted, noted once and ignored."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ class Audience(Enum):
 
 
 class AccessToken(namedtuple("AccessToken", "token expires_on")):
-    """A token and the time at which it ends, in seconds."""
+    """A token and the time at which it expires, in seconds."""
 
     token: str
     expires_on: int
@@ -30,58 +30,58 @@ _NEVER = 253402300799  # the last second of the year 9999
 
 
 class AbstractAuthentication:
-    """A login that nobody asks for."""
+    """A login; it is ignored."""
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         one_time_notes.cloud()
 
     def get_authentication_header(self) -> dict[str, str]:
-        """An empty dict: nothing here wants a token."""
+        """Return an empty dict: no header is needed."""
         return {}
 
     def get_token(self, *scopes: Any, **kwargs: Any) -> AccessToken:
-        """An empty token: nothing here asks for one, and Azure itself refuses it."""
+        """Return an empty token: none is needed, and Azure would reject it."""
         return AccessToken("", _NEVER)
 
     def signed_session(self, session: Any = None) -> Any:
-        """There is nothing to sign for."""
+        """Raise NotImplementedError: there is no login to sign with."""
         raise NotImplementedError("scriptrun does not log in to Azure, so it cannot sign sessions.")
 
 
 class ArmTokenAuthentication(AbstractAuthentication):
-    """By a token."""
+    """Login with a token."""
 
     def update_arm_access_token(self, new_arm_access_token: str) -> None:
-        """Accepted: nothing here wants a token."""
+        """Accept and ignore a token."""
 
 
 class AzureCliAuthentication(AbstractAuthentication):
-    """By the Azure command line."""
+    """Login with the Azure command line."""
 
 
 class AzureMLTokenAuthentication(AbstractAuthentication):
-    """By the token of a run."""
+    """Login with the token of a run."""
 
     @classmethod
     def create(cls, *args: Any, **kwargs: Any) -> AzureMLTokenAuthentication:
-        """A login that nobody asks for."""
+        """Return a login; the arguments are ignored."""
         return cls()
 
     def set_token(self, *args: Any, **kwargs: Any) -> None:
-        """Accepted: nothing here wants a token."""
+        """Accept and ignore a token."""
 
 
 class InteractiveLoginAuthentication(AbstractAuthentication):
-    """By a browser."""
+    """Login in a browser."""
 
 
 class MsiAuthentication(AbstractAuthentication):
-    """By a managed identity."""
+    """Login with a managed identity."""
 
 
 class ServicePrincipalAuthentication(AbstractAuthentication):
-    """By a service principal."""
+    """Login with a service principal."""
 
 
 class TokenAuthentication(AbstractAuthentication):
-    """By tokens that a function gives."""
+    """Login with tokens that a function returns."""

@@ -1,4 +1,4 @@
-"""``azureml.core.compute``: clusters that are names for the workspace's default engine."""
+"""``azureml.core.compute``: clusters as aliases of the workspace's default compute target."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 class ComputeTarget:
     """The compute target ``name`` of ``workspace``, as AmlCompute or ComputeInstance.
 
-    Raises ComputeTargetException when there is none of that name.
+    Raises ComputeTargetException if none has that name.
     """
 
     type = "AmlCompute"
@@ -55,14 +55,14 @@ class ComputeTarget:
         self._facts: dict[str, Any] = dict(_shelf(workspace).get(name) or {})
 
     def __deepcopy__(self, memo: dict[int, Any]) -> ComputeTarget:
-        return self  # copies of a RunConfiguration mean the same one
+        return self  # copies of a RunConfiguration share the target
 
     @staticmethod
     def create(workspace: Home, name: str, provisioning_configuration: Any) -> ComputeTarget:
-        """Make the compute target ``name``, backed by the workspace's default engine.
+        """Create the compute target ``name``, backed by the workspace's default engine.
 
-        As in v1 one that was made so before is made anew. Raises ComputeTargetException for the
-        name of a target that scriptrun was told of otherwise (``scriptrun compute add``).
+        As in v1, this replaces a target created the same way. Raises ComputeTargetException if
+        the name belongs to any other target (``scriptrun compute add``).
         """
         if name in compute_targets.all_of(workspace) and _shelf(workspace).get(name) is None:
             raise ComputeTargetException(
@@ -75,7 +75,7 @@ class ComputeTarget:
 
     @staticmethod
     def attach(workspace: Home, name: str, attach_configuration: Any) -> ComputeTarget:
-        """Machines are attached as compute targets of scriptrun."""
+        """Raise NotImplementedError: machines are added with ``scriptrun compute add``."""
         raise NotImplementedError(
             "Attaching machines is not supported. Add them as a scriptrun compute target: "
             "scriptrun compute add."
@@ -88,22 +88,22 @@ class ComputeTarget:
 
     @property
     def tags(self) -> dict[str, str]:
-        """The tags that it was made with."""
+        """The tags it was created with."""
         return dict(self._facts.get("tags") or {})
 
     @property
     def description(self) -> str | None:
-        """The description that it was made with."""
+        """The description it was created with."""
         return self._facts.get("description")
 
     @property
     def vm_size(self) -> str:
-        """The size of machine that was asked for; nothing is made of it."""
+        """The requested VM size; it has no effect."""
         return str(self._facts.get("vm_size") or "LOCAL")
 
     @property
     def vm_priority(self) -> str:
-        """The priority that was asked for."""
+        """The requested priority; it has no effect."""
         return str(self._facts.get("vm_priority") or "dedicated")
 
     def wait_for_completion(
@@ -113,32 +113,32 @@ class ComputeTarget:
         timeout_in_minutes: float | None = None,
         is_delete_operation: bool = False,
     ) -> None:
-        """Return at once: there is nothing to wait for."""
+        """Return immediately: there is nothing to wait for."""
         if show_output:
             print(f"{self.name}: Succeeded; jobs run on the workspace's default compute target.")
 
     def get_active_runs(self, *args: Any, **kwargs: Any) -> Iterator[Run]:
-        """The workspace's runs on it that have not ended, newest first."""
+        """Yield the active runs on this target, newest first."""
         for run in Run.unfinished(Workspace(self.workspace.root)):
             if run.job.target.name == self.name:
                 yield run
 
     def refresh_state(self) -> None:
-        """Every look is fresh."""
+        """Read the target's settings again."""
         self._facts = dict(_shelf(self.workspace).get(self.name) or {})
 
     def get(self) -> None:
-        """Every look is fresh."""
+        """Read the target's settings again, like ``refresh_state``."""
         self.refresh_state()
 
     def get_status(self) -> Any:
-        """The state of it."""
+        """Return the target's state."""
         return Status(self)
 
     status = property(get_status)
 
     def serialize(self) -> dict[str, Any]:
-        """All that is known of it, as v1 wrote it."""
+        """Return the target's settings in v1's format."""
         return {
             "id": self.id,
             "name": self.name,
@@ -149,23 +149,23 @@ class ComputeTarget:
         }
 
     def _properties(self) -> dict[str, Any]:
-        """What ``serialize`` says of this type alone."""
+        """Return the properties in ``serialize`` that are specific to the type."""
         return {"vmSize": self.vm_size}
 
     @staticmethod
     def deserialize(workspace: Home, object_dict: dict[str, Any]) -> ComputeTarget:
-        """The compute target that ``serialize`` wrote down."""
+        """Return the compute target that ``serialize`` wrote."""
         return ComputeTarget(workspace, object_dict["name"])
 
     @staticmethod
     def deserialize_from_dict(
         compute_target_name: str, compute_target_dict: dict[str, Any]
     ) -> ComputeTarget:
-        """The compute target of that name in the workspace that is here or above."""
+        """Return the compute target of that name in the current directory's workspace."""
         return ComputeTarget(Workspace.from_config(), compute_target_name)
 
     def delete(self, *args: Any, **kwargs: Any) -> None:
-        """Forget it. Raises ComputeTargetException when it has gone, or is this machine itself."""
+        """Remove it. Raises ComputeTargetException if it is missing or this machine itself."""
         compute_targets.remove(self.workspace, self.name)
         _shelf(self.workspace).remove(self.name)
 
@@ -180,13 +180,13 @@ class ComputeTarget:
     "Identities and quotas are specific to Azure.",
 )
 class AmlCompute(ComputeTarget):
-    """A cluster: a name for the workspace's default engine."""
+    """A cluster: an alias of the workspace's default engine."""
 
     provisioning_configuration = staticmethod(provisioning.cluster)
 
     @property
     def scale_settings(self) -> provisioning.ScaleSettings:
-        """How many nodes were asked for."""
+        """The requested number of nodes."""
         facts = self._facts
         return provisioning.ScaleSettings(
             facts.get("min_nodes", 0),
@@ -203,7 +203,7 @@ class AmlCompute(ComputeTarget):
         }
 
     def list_nodes(self) -> list[dict[str, Any]]:
-        """No node is rented, so there is none."""
+        """Return an empty list: no nodes are rented."""
         return []
 
     def update(
@@ -212,7 +212,7 @@ class AmlCompute(ComputeTarget):
         max_nodes: int | None = None,
         idle_seconds_before_scaledown: int | None = None,
     ) -> None:
-        """Change how many nodes there may be."""
+        """Change the number of nodes."""
         given = {
             "min_nodes": min_nodes,
             "max_nodes": max_nodes,
@@ -230,18 +230,18 @@ class AmlCompute(ComputeTarget):
 
 @absent("update_sso_settings", "Logins are specific to Azure.")
 class ComputeInstance(ComputeTarget):
-    """A machine of one's own: a name for the workspace's default engine."""
+    """A single machine: an alias of the workspace's default engine."""
 
     type = "ComputeInstance"
     provisioning_configuration = staticmethod(provisioning.machine)
 
     def start(self, wait_for_completion: bool = False, show_output: bool = False) -> None:
-        """It always runs."""
+        """Do nothing: it always runs."""
 
     restart = start
 
     def stop(self, wait_for_completion: bool = False, show_output: bool = False) -> None:
-        """It is this machine, and goes on."""
+        """Do nothing: it always runs."""
 
     @staticmethod
     def supported_vmsizes(workspace: Home, location: str | None = None) -> list[dict[str, Any]]:
@@ -266,11 +266,11 @@ class Status:
 
     @staticmethod
     def deserialize(object_dict: dict[str, Any]) -> Status:
-        """The state that ``serialize`` wrote."""
+        """Return the state that ``serialize`` wrote."""
         return Status(vm_size=object_dict.get("vmSize"), vm_priority=object_dict.get("vmPriority"))
 
     def serialize(self) -> dict[str, Any]:
-        """The state as v1 wrote it."""
+        """Return the state in v1's format."""
         kinds = ["preparing", "running", "idle", "unusable", "leaving", "preempted"]
         return {
             "allocationState": self.allocation_state,
@@ -287,7 +287,7 @@ class Status:
 
 
 class Targets(dict[str, "Any"]):
-    """A workspace's compute targets by name; asking for an unknown one adopts it."""
+    """A workspace's compute targets by name; looking up an unknown one creates it."""
 
     def __init__(self, workspace: Home) -> None:
         super().__init__({each.name: each for each in ComputeTarget.list(workspace)})
@@ -303,7 +303,7 @@ class Targets(dict[str, "Any"]):
 
 
 def adopt(workspace: Home, name: str) -> None:
-    """Let an unknown ``name`` stand for the workspace's default engine, and say so."""
+    """Make an unknown ``name`` an alias of the workspace's default engine, with a note."""
     try:
         compute_targets.resolve(workspace, name)
     except ComputeTargetException:
@@ -315,10 +315,10 @@ def adopt(workspace: Home, name: str) -> None:
 
 
 def make(workspace: Home, name: str, facts: dict[str, Any]) -> None:
-    """Keep ``name`` as another name of the default engine.
+    """Register ``name`` as an alias of the default engine.
 
-    ``max_nodes`` bounds its runs here, and a job's nodes on a cluster; of a cluster's nodes what
-    ``vm_size`` means is asked, where the default engine does not say it itself.
+    ``max_nodes`` limits concurrent runs on this machine, and a job's nodes on a cluster. On a
+    cluster, ``vm_size`` sets the resources that the default engine leaves open.
     """
     engine = compute_targets.resolve(workspace, None)
     options = engine_registry.options_of(engine)
@@ -338,11 +338,11 @@ def make(workspace: Home, name: str, facts: dict[str, Any]) -> None:
 
 
 def _asked(size: vm_sizes.Size) -> dict[str, Any]:
-    """A machine's size in a cluster's words."""
+    """Return a VM size as options of a cluster engine."""
     asked: dict[str, Any] = {"cpus": size.cpus, "memory": f"{size.memory}G"}
     return {**asked, "gres": f"gpu:{size.gpus}"} if size.gpus else asked
 
 
 def _shelf(workspace: Home) -> registry.Shelf:
-    """What the SDK v1 would know of the clusters, beside what the engine needs."""
+    """Return the store of the clusters' v1 settings that the engine does not need."""
     return registry.Shelf(workspace.directory / "azureml" / "compute")

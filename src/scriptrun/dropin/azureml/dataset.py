@@ -1,4 +1,4 @@
-"""``azureml.core.Dataset``: as scriptrun's, with the calls that were old already in the SDK v1."""
+"""``azureml.core.Dataset``: scriptrun's, with the calls that SDK v1 had already deprecated."""
 
 from __future__ import annotations
 
@@ -34,33 +34,33 @@ if TYPE_CHECKING:
     "Use Dataset.Tabular.from_delimited_files or from_parquet_files.",
 )
 class Dataset(dataset.Dataset):
-    """``Dataset.File`` and ``Dataset.Tabular`` make datasets; ``get_by_name`` gives them back."""
+    """``Dataset.File`` and ``Dataset.Tabular`` create datasets; ``get_by_name`` loads them."""
 
     @staticmethod
     def from_delimited_files(path: Any, *args: Any, **kwargs: Any) -> Any:
-        """A table of delimited files: what ``Dataset.Tabular.from_delimited_files`` gives."""
+        """Create a table of delimited files, as ``Dataset.Tabular.from_delimited_files`` does."""
         return dataset.Dataset.Tabular.from_delimited_files(path)
 
     @staticmethod
     def from_parquet_files(path: Any, *args: Any, **kwargs: Any) -> Any:
-        """A table of Parquet files."""
+        """Create a table of Parquet files."""
         return dataset.Dataset.Tabular.from_parquet_files(path)
 
     @staticmethod
     def from_json_files(path: Any, *args: Any, **kwargs: Any) -> Any:
-        """A table of files with one JSON object a line."""
+        """Create a table of files with one JSON object per line."""
         return dataset.Dataset.Tabular.from_json_lines_files(path)
 
     @staticmethod
     def get(workspace: Workspace, name: str | None = None, id: str | None = None) -> Any:
-        """The registered dataset of that name or id."""
+        """Return the registered dataset with that name or ID."""
         if id is not None:
             return AbstractDataset.get_by_id(workspace, id)
         return AbstractDataset.get_by_name(workspace, str(name))
 
     @staticmethod
     def list(workspace: Workspace) -> list[Any]:
-        """The registered datasets, each in its latest version."""
+        """Return the latest version of each registered dataset."""
         return [*AbstractDataset.get_all(workspace).values()]
 
 
@@ -74,7 +74,7 @@ class PromoteHeadersBehavior(Enum):
 
 
 class SkipLinesBehavior(Enum):
-    """Which files' first lines are skipped; lines are not skipped here."""
+    """Which files' first lines are skipped; it has no effect."""
 
     NO_ROWS = 0
     FROM_FIRST_FILE_ONLY = 1

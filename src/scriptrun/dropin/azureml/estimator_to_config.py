@@ -1,4 +1,4 @@
-"""From an Estimator's settings to a ScriptRunConfig."""
+"""Translates an Estimator's settings into a ScriptRunConfig."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
 Settings = dict[str, "Any"]
 
-#: what environment_definition takes the place of
+#: the settings that environment_definition replaces
 _ENVIRONMENTS = (
     "use_gpu",
     "custom_docker_base_image",
@@ -45,7 +45,7 @@ _ENVIRONMENTS = (
 
 
 def check(given: Settings) -> None:
-    """Raise RunConfigurationException with all that is wrong."""
+    """Raise RunConfigurationException listing all problems."""
     reasons = []
     if given["compute_target"] is None and not given["vm_size"]:
         reasons.append("an Estimator requires compute_target (or vm_size)")
@@ -63,7 +63,7 @@ def check(given: Settings) -> None:
 
 
 def _misplaced(given: Settings) -> list[str]:
-    """Files of packages go along with the source, so they must lie in it."""
+    """Return a problem for each package file outside the source directory."""
     names = [name for name in _ENVIRONMENTS if "_file" in name and given[name]]
     folder = os.path.abspath(given["source_directory"] or ".")
     outside = [
@@ -77,7 +77,7 @@ def _misplaced(given: Settings) -> list[str]:
 
 
 def translated(given: Settings, family: tuple[str, str]) -> ScriptRunConfig:
-    """The ScriptRunConfig for the settings ``given``; ``family`` is a framework and its version."""
+    """Return the ScriptRunConfig for ``given``; ``family`` is a framework and its version."""
     config = ScriptRunConfig(
         source_directory=given["source_directory"],
         script=given["entry_script"],
@@ -99,7 +99,7 @@ def translated(given: Settings, family: tuple[str, str]) -> ScriptRunConfig:
 
 
 def _attach(run_config: RunConfiguration, each: Any) -> None:
-    """Have the job get one of ``inputs``, which no argument names."""
+    """Add one of the Estimator's ``inputs`` to the job."""
     if isinstance(each, DataReference):
         references: dict[str, Any] = run_config.data_references
         references[each.data_reference_name] = each.to_config()
@@ -114,7 +114,7 @@ def _attach(run_config: RunConfiguration, each: Any) -> None:
 
 
 def arguments(script_params: dict[str, Any]) -> list[Any]:
-    """Flags and values in order; None or "" leaves the flag alone, a list is spread."""
+    """Return flags and values in order: None or "" adds only the flag, a list all its items."""
     found: list[Any] = []
     for flag, value in script_params.items():
         found.append(flag)
@@ -126,7 +126,7 @@ def arguments(script_params: dict[str, Any]) -> list[Any]:
 
 
 def environment(given: Settings, family: tuple[str, str]) -> Environment:
-    """The framework's curated environment, or an empty one, with the packages that were named."""
+    """Return the framework's curated environment, or an empty one, plus the packages."""
     made = _base(given, family)
     conda = _conda(given, made.python.conda_dependencies)
     made.python.conda_dependencies = conda
@@ -171,7 +171,7 @@ def _conda(given: Settings, base: CondaDependencies) -> CondaDependencies:
 
 
 def distributed(given: Settings) -> Distributed | None:
-    """How the job is distributed, from ``distributed_training`` or its older texts."""
+    """Return the distribution in ``distributed_training`` or the older ``distributed_backend``."""
     asked = given["distributed_training"] or given["distributed_backend"]
     if not asked:
         return None

@@ -1,4 +1,4 @@
-"""Estimators of the SDK v1, each translated into the ScriptRunConfig that the guide tells to write.
+"""Estimators of the SDK v1, translated into ScriptRunConfigs as the migration guide describes.
 
 https://learn.microsoft.com/azure/machine-learning/v1/how-to-migrate-from-estimators-to-scriptrunconfig
 """
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 
 class Estimator:
-    """A training job said the old way; submitting it submits ``to_script_run_config()``.
+    """A training job in the old API; submitting it submits ``to_script_run_config()``.
 
     Raises RunConfigurationException for settings that contradict each other, and warns
     (DeprecationWarning) with the code to write instead.
@@ -85,19 +85,19 @@ class Estimator:
         return wanted or self.DEFAULT_VERSION
 
     def to_script_run_config(self) -> ScriptRunConfig:
-        """The same job as a ScriptRunConfig; it is the one that is submitted."""
+        """Return the ScriptRunConfig that is submitted."""
         return self._config
 
     @property
     def run_config(self) -> RunConfiguration:
-        """The settings of the job; they may be changed until it is submitted."""
+        """The job's run configuration; it can be changed until submission."""
         return self._config.run_config
 
     _estimator_config = run_config
 
     @property
     def source_directory(self) -> str:
-        """The directory that goes along."""
+        """The source directory."""
         return str(self._config.source_directory)
 
     @property
@@ -108,7 +108,7 @@ class Estimator:
 
     @classmethod
     def get_supported_versions(cls) -> list[str]:
-        """The versions of the framework that there are environments for."""
+        """Return the supported framework versions."""
         return list(cls._VERSIONS)
 
     @property
@@ -118,28 +118,28 @@ class Estimator:
 
 
 class PyTorch(Estimator):
-    """An Estimator with the curated environment of a PyTorch."""
+    """An Estimator with a curated environment for PyTorch."""
 
     FRAMEWORK_NAME = "PyTorch"
     DEFAULT_VERSION, _VERSIONS = frameworks.VERSIONS["PyTorch"]
 
 
 class TensorFlow(Estimator):
-    """An Estimator with the curated environment of a TensorFlow."""
+    """An Estimator with a curated environment for TensorFlow."""
 
     FRAMEWORK_NAME = "TensorFlow"
     DEFAULT_VERSION, _VERSIONS = frameworks.VERSIONS["TensorFlow"]
 
 
 class Chainer(Estimator):
-    """An Estimator with the curated environment of Chainer."""
+    """An Estimator with a curated environment for Chainer."""
 
     FRAMEWORK_NAME = "Chainer"
     DEFAULT_VERSION, _VERSIONS = frameworks.VERSIONS["Chainer"]
 
 
 class SKLearn(Estimator):
-    """An Estimator with the curated environment of a scikit-learn."""
+    """An Estimator with a curated environment for scikit-learn."""
 
     FRAMEWORK_NAME = "SKLearn"
     DEFAULT_VERSION, _VERSIONS = frameworks.VERSIONS["SKLearn"]

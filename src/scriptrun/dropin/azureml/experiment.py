@@ -1,4 +1,4 @@
-"""``azureml.core.Experiment``: as scriptrun's, and an unknown compute target is adopted."""
+"""``azureml.core.Experiment``: scriptrun's, which also accepts unknown compute targets."""
 
 from __future__ import annotations
 
@@ -30,12 +30,12 @@ if TYPE_CHECKING:
 
 @absent("get_docs_url", "See help(Experiment).")
 class Experiment(experiment.Experiment):
-    """The experiment ``name`` of ``workspace``; it is made on first use."""
+    """The experiment ``name`` of ``workspace``; it is created on first use."""
 
     def submit(self, config: Any, tags: Mapping[str, Any] | None = None, **kwargs: Any) -> Run:
-        """Submit the job that ``config`` describes and return its Run at once.
+        """Submit the job that ``config`` describes and return its Run immediately.
 
-        An Estimator is submitted as the ScriptRunConfig that it stands for.
+        An Estimator is submitted as its ScriptRunConfig.
         """
         if hasattr(config, "to_script_run_config"):
             config = config.to_script_run_config()
@@ -50,7 +50,7 @@ class Experiment(experiment.Experiment):
         with warnings.catch_warnings(record=True) as caught:
             warnings.simplefilter("always")
             run = super().submit(config, tags, **kwargs)
-        for each in caught:  # they speak of the caller's line, not of this one
+        for each in caught:  # attribute them to the caller's line
             warnings.warn(each.message, stacklevel=2)
         if show_output:
             run.wait_for_completion(show_output=True)
@@ -65,8 +65,8 @@ class Experiment(experiment.Experiment):
     ) -> Run:
         """Make this process a run, until its ``complete()`` or the end of its ``with``.
 
-        As in v1 the folder ``outputs`` is there then (``outputs`` names another, False none), and
-        what has been written to it goes along with the run when that is completed.
+        As in v1 this creates the folder ``outputs`` (``outputs`` names another, False none), and
+        completing the run uploads the files written to it.
         """
         run = super().start_logging(
             *args, outputs=outputs, snapshot_directory=snapshot_directory, **kwargs
@@ -74,7 +74,7 @@ class Experiment(experiment.Experiment):
         return run if outputs is False else Interactive.of(run, str(outputs or "outputs"))
 
     def get_runs(self, *args: Any, **kwargs: Any) -> Iterator[Run]:
-        """The experiment's runs, newest first, and what mlflow has logged to it outside of jobs."""
+        """Return the experiment's runs, newest first, including those that mlflow logged."""
         if (self.workspace.directory / "mlflow").is_dir():
             mlflow_runs.adopt(self)
         return super().get_runs(*args, **kwargs)
@@ -86,13 +86,13 @@ class Experiment(experiment.Experiment):
         view_type: str = "ActiveOnly",
         tags: Mapping[str, Any] | None = None,
     ) -> list[Experiment]:
-        """The workspace's experiments by name; archived ones only where ``view_type`` says so."""
+        """Return the workspace's experiments; ``view_type`` selects active, archived or all."""
         found = experiment.Experiment.list(workspace, experiment_name, view_type, tags)
         return [Experiment(workspace, each.name) for each in found]
 
     @staticmethod
     def delete(workspace: Workspace, experiment_id: str) -> None:
-        """Forget an experiment that has no runs. Raises UserErrorException where it has."""
+        """Delete an experiment without runs. Raises UserErrorException if it has any."""
         name = experiment_id
         if find_runs.rows(Workspace(workspace.root), experiment=name, limit=1):
             raise UserErrorException(
@@ -103,20 +103,20 @@ class Experiment(experiment.Experiment):
 
     @staticmethod
     def from_directory(path: str, auth: object = None) -> Experiment:
-        """The experiment named like the directory ``path``, in the workspace there or above."""
+        """Return the experiment named like the directory ``path``, in its workspace."""
         place = Path(path).absolute()
         return Experiment(Workspace.from_config(place), place.name)
 
 
 class Interactive(Run):
-    """A run of this process, which keeps what is new in a folder when it is completed."""
+    """A run of this process that uploads a folder's new files on completion."""
 
     _tracked = ""
     _before: Mapping[Path, int] = {}
 
     @classmethod
     def of(cls, run: Run, folder: str) -> Interactive:
-        """The same run, with ``folder`` made and watched."""
+        """Create ``folder`` and return the run, set to upload its new files on completion."""
         made = cls.at(run.workspace, run.path)
         assert isinstance(made, Interactive)
         os.makedirs(folder, exist_ok=True)
@@ -132,7 +132,7 @@ class Interactive(Run):
         return experiment.submit(config, tags, origin=origin, **kwargs)
 
     def complete(self, *args: Any, **kwargs: Any) -> None:
-        """End the run, with the files that it has written."""
+        """Complete the run and upload the files it has written."""
         known = set(self.get_file_names())
         for path, time in _times(self._tracked).items():
             name = f"outputs/{path.relative_to(self._tracked).as_posix()}"
@@ -142,18 +142,18 @@ class Interactive(Run):
 
 
 def _pins() -> str:
-    """What becomes of old code's pins that cannot be had."""
+    """How to treat unavailable pins of old code."""
     return os.environ.get("SCRIPTRUN_PINS") or AUTO
 
 
 def _times(folder: str) -> dict[Path, int]:
-    """The files below ``folder`` and when each was last written."""
+    """Return the files below ``folder`` with their modification times."""
     files = sorted(path for path in Path(folder).absolute().rglob("*") if path.is_file())
     return {path: path.stat().st_mtime_ns for path in files}
 
 
 class ViewType:
-    """Which experiments ``Experiment.list`` gives."""
+    """Which experiments ``Experiment.list`` returns."""
 
     ActiveOnly = "ActiveOnly"
     All = "All"
@@ -163,12 +163,12 @@ class ViewType:
 def get_run(
     experiment: experiment.Experiment, run_id: str, rehydrate: bool = True, clean_up: bool = True
 ) -> Run:
-    """The run with this id."""
+    """Return the run with this ID."""
     return Run.get(experiment.workspace, run_id)
 
 
 def get_run_config_from_script_run(script_run_config: ScriptRunConfig) -> RunConfiguration:
-    """A copy of its RunConfiguration that says the script and its arguments itself."""
+    """Return a copy of its RunConfiguration with the script, command and arguments set."""
     found = copy.deepcopy(script_run_config.run_config)
     found.script = os.fspath(script_run_config.script) if script_run_config.script else None
     found.arguments = [str(each) for each in script_run_config.arguments or ()]

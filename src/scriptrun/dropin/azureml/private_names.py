@@ -1,15 +1,15 @@
-"""Names of Microsoft's own modules that people import all the same."""
+"""Names from Microsoft's private modules that existing code imports."""
 
 from __future__ import annotations
 
 import builtins
 
-#: ``azureml._restclient.snapshots_client``: people raise it; no size is refused here
+#: ``azureml._restclient.snapshots_client``: code raises this limit; scriptrun has none
 SNAPSHOT_MAX_SIZE_BYTES = 1 << 50
 
 
 class RunStatus:
-    """``azureml._restclient.constants``: the states that a run can have."""
+    """``azureml._restclient.constants``: the states of a run."""
 
     UNAPPROVED = "Unapproved"
     NOT_STARTED = "NotStarted"
@@ -28,24 +28,24 @@ class RunStatus:
 
     @classmethod
     def list(cls) -> builtins.list[str]:
-        """All of them."""
+        """Return all states."""
         return [value for name, value in vars(cls).items() if name.isupper()]
 
     @classmethod
     def get_running_statuses(cls) -> builtins.list[str]:
-        """Those of a run that has not ended."""
+        """Return the states of active runs."""
         return [value for value in cls.list() if value not in cls.get_terminal_statuses()]
 
     @classmethod
     def get_terminal_statuses(cls) -> builtins.list[str]:
-        """Those of a run that has ended."""
+        """Return the states of finished runs."""
         return [cls.COMPLETED, cls.FAILED, cls.CANCELED]
 
 
 def append(key: str, value: str) -> None:
-    """``azureml._base_sdk_common.user_agent``: accepted, since nothing is sent anywhere."""
+    """``azureml._base_sdk_common.user_agent``: ignored, as nothing is sent anywhere."""
 
 
 def get_user_agent() -> str:
-    """``azureml._base_sdk_common.user_agent``: what would be sent."""
+    """``azureml._base_sdk_common.user_agent``: a fixed value."""
     return "scriptrun"

@@ -1,4 +1,4 @@
-"""What a cluster of the SDK v1 is asked to be. Only its number of nodes has a meaning here."""
+"""Provisioning configurations of the SDK v1; only the number of nodes and VM size matter."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 
 class ScaleSettings:
-    """How many nodes a cluster has, and for how many seconds an idle one stays."""
+    """The number of nodes of a cluster, and how long idle ones are kept."""
 
     def __init__(
         self,
@@ -26,7 +26,7 @@ class ScaleSettings:
         self.idle_seconds_before_scaledown = idle_seconds_before_scaledown
 
     def serialize(self) -> dict[str, Any]:
-        """The settings as v1 wrote them."""
+        """Return the settings in v1's format."""
         return {
             "minNodeCount": self.minimum_node_count,
             "maxNodeCount": self.maximum_node_count,
@@ -35,13 +35,13 @@ class ScaleSettings:
 
     @staticmethod
     def deserialize(object_dict: dict[str, Any]) -> ScaleSettings:
-        """The settings that ``serialize`` wrote."""
+        """Return the settings that ``serialize`` wrote."""
         idle = re.sub(r"\D", "", str(object_dict.get("nodeIdleTimeBeforeScaleDown") or "1800"))
         return ScaleSettings(object_dict["minNodeCount"], object_dict["maxNodeCount"], int(idle))
 
 
 class ComputeTargetProvisioningConfiguration:
-    """What a compute target shall be."""
+    """The configuration of a new compute target."""
 
     kind = "AmlCompute"
 
@@ -50,7 +50,7 @@ class ComputeTargetProvisioningConfiguration:
         self.facts = {key: value for key, value in facts.items() if value is not None}
 
     def validate_configuration(self) -> None:
-        """Checked when it was made."""
+        """Do nothing: the configuration is checked when it is created."""
 
     def __getattr__(self, name: str) -> Any:
         if name.startswith("_"):
@@ -59,11 +59,11 @@ class ComputeTargetProvisioningConfiguration:
 
 
 class AmlComputeProvisioningConfiguration(ComputeTargetProvisioningConfiguration):
-    """What a cluster shall be."""
+    """The configuration of a new cluster."""
 
 
 class ComputeInstanceProvisioningConfiguration(ComputeTargetProvisioningConfiguration):
-    """What a machine of one's own shall be."""
+    """The configuration of a new compute instance."""
 
     kind = "ComputeInstance"
 
@@ -88,13 +88,13 @@ def cluster(
     location: str | None = None,
     enable_node_public_ip: bool = True,
 ) -> AmlComputeProvisioningConfiguration:
-    """A cluster of at most ``max_nodes``; the size of its machines is kept and not asked for.
+    """Configure a cluster of at most ``max_nodes`` nodes.
 
-    Raises ComputeTargetException without ``vm_size`` or ``max_nodes``, or when they contradict.
+    Raises ComputeTargetException without ``vm_size`` or ``max_nodes``, or for invalid sizes.
     """
     if not vm_size or not max_nodes:
         raise ComputeTargetException("A cluster requires vm_size and max_nodes of at least 1.")
-    min_nodes, max_nodes = int(min_nodes), int(max_nodes)  # old code reads them from variables
+    min_nodes, max_nodes = int(min_nodes), int(max_nodes)  # old code passes text
     if not 0 <= min_nodes <= max_nodes:
         raise ComputeTargetException(
             f"Invalid cluster size: min_nodes={min_nodes}, max_nodes={max_nodes}.",
@@ -127,7 +127,7 @@ def machine(
     assigned_user_object_id: str | None = None,
     assigned_user_tenant_id: str | None = None,
 ) -> ComputeInstanceProvisioningConfiguration:
-    """A machine of one's own; its size is kept and not asked for."""
+    """Configure a compute instance."""
     _explain(vm_size)
     facts = {"vm_size": vm_size.upper(), "max_nodes": 1, "tags": tags, "description": description}
     return ComputeInstanceProvisioningConfiguration(facts)

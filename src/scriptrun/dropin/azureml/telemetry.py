@@ -4,10 +4,10 @@ from __future__ import annotations
 
 
 def set_diagnostics_collection(send_diagnostics: bool = True, verbosity: object = None) -> None:
-    """Accepted and of no effect: scriptrun sends nothing anywhere."""
+    """Do nothing: scriptrun sends no telemetry."""
 
 
 class UserType:
-    """Kinds of users; of no effect."""
+    """Kinds of users; they have no effect."""
 
     EXTERNAL_USER = "ExternalUser"

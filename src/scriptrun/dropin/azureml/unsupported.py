@@ -1,4 +1,4 @@
-"""Names of the SDK v1 that are not provided: importing them works, using them says what to do."""
+"""Unsupported names of the SDK v1: they can be imported, and raise an explanation when used."""
 
 from __future__ import annotations
 
@@ -17,21 +17,21 @@ else:
 
 
 class _Missing(type):
-    """The class of what is not provided: calling it, or looking at an attribute, raises."""
+    """The metaclass of unsupported names: calling one, or using its attributes, raises."""
 
     def __call__(cls, *args: Any, **kwargs: Any) -> NoReturn:
         raise NotImplementedError(cls.__doc__)
 
     def __getattr__(cls, name: str) -> Callable[..., NoReturn]:
-        if name.startswith("_"):  # what copy, pickle, IPython, ... try on every object
+        if name.startswith("_"):  # copy, pickle and IPython probe for these
             raise AttributeError(name)
-        if name.isupper() or name[:1].isupper():  # a constant, where an exception would say more
+        if name.isupper() or name[:1].isupper():  # a constant: fail here rather than later
             raise NotImplementedError(cls.__doc__)
         return cls.__call__
 
 
 class _MissingCompute(_Missing):
-    """A kind of machine that Azure attaches: one that scriptrun was told of by that name is it."""
+    """An Azure compute type: works if the workspace has a compute target of that name."""
 
     def __call__(cls, workspace: Any = None, name: Any = None, **kwargs: Any) -> Any:
         if workspace is None or not isinstance(name, str):
@@ -40,15 +40,15 @@ class _MissingCompute(_Missing):
 
 
 class _LeftOutError(ScriptrunError):
-    """An error of a part that is left out: it is never raised here, and can be caught and made."""
+    """An error of an unsupported part: it can be caught and created, but is never raised."""
 
     def __init__(self, exception_message: str = "", *args: Any, **kwargs: Any) -> None:
         super().__init__(exception_message)
 
 
 def missing(module: str, name: str, alternative: str) -> type:
-    """What stands for ``module.name``; its first use raises NotImplementedError."""
-    if name.endswith(("Exception", "Error")):  # ``except`` clauses name it
+    """Return a placeholder for ``module.name``; using it raises NotImplementedError."""
+    if name.endswith(("Exception", "Error")):  # it has to work in ``except`` clauses
         return type(name, (_LeftOutError,), {"__module__": module})
     sentence = f"{module}.{name} is not supported by scriptrun. {alternative}"
     kind = _MissingCompute if name.endswith("Compute") else _Missing

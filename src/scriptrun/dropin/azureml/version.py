@@ -1,7 +1,7 @@
-"""The version that old code asks for."""
+"""The SDK version that old code checks."""
 
 from __future__ import annotations
 
-#: the last SDK v1, whose names these are
+#: the last version of the SDK v1
 VERSION = "1.61.0"
 __version__ = VERSION

@@ -1,6 +1,6 @@
-"""What Azure's sizes of machines mean: CPUs, memory and GPUs of one node.
+"""Azure's VM sizes: CPUs, memory and GPUs of one node.
 
-Azure's documentation of virtual machine sizes
+From Azure's documentation of virtual machine sizes
 (https://learn.microsoft.com/azure/virtual-machines/sizes/overview); memory is in GiB.
 """
 
@@ -23,7 +23,7 @@ class Size(Value):
     gpus: int = 0
 
 
-#: sizes that follow no rule, without ``STANDARD_``
+#: sizes that follow no naming rule, without ``STANDARD_``
 _LISTED = {
     "A1_V2": Size(1, 2),
     "A2_V2": Size(2, 4),
@@ -65,10 +65,10 @@ _LISTED = {
     "NV24S": Size(24, 224, 2),
     "NV48S": Size(48, 448, 4),
 }
-#: GiB of memory a CPU, by the family's letter, for versions 3 and newer
+#: GiB of memory per CPU, by family letter, for versions 3 and newer
 _PER_CPU = {"D": 4, "E": 8, "F": 2}
 _RULED = re.compile(r"(?P<family>[DEF])(?P<cpus>\d+)[A-Z]*(?:_V(?P<version>\d))?")
-#: sizes that follow a rule, of those that people ask for
+#: common sizes that follow a naming rule
 _COMMON = (
     "DS1_V2 DS2_V2 DS3_V2 DS4_V2 DS5_V2 DS11_V2 DS12_V2 DS13_V2 DS14_V2 DS15_V2 "
     "D1_V2 D2_V2 D3_V2 D4_V2 D5_V2 D11_V2 D12_V2 D13_V2 D14_V2 D15_V2 "
@@ -78,12 +78,12 @@ _COMMON = (
     "NC6 NC12 NC24 NC24R NC6S_V2 NC12S_V2 NC24S_V2 NC6S_V3 NC12S_V3 NC24S_V3 NC24RS_V3 "
     "ND6S ND12S ND24S NV6 NV12 NV24"
 )
-#: six CPUs a GPU, with 56 GiB in the first version and 112 GiB later
+#: old GPU sizes: 6 CPUs per GPU, with 56 GiB in version 1 and 112 GiB later
 _OLD_GPU = re.compile(r"N[CDV](?P<cpus>6|12|24)R?S?(?:_PROMO)?(?:_V(?P<version>[123]))?")
 
 
 def size_of(name: str) -> Size | None:
-    """What the size ``name`` (``STANDARD_NC6``, in any case) means, or None for an unknown one."""
+    """Return the size ``name`` (``STANDARD_NC6``, in any case), or None if it is unknown."""
     plain = re.sub(r"^STANDARD_", "", name.strip().upper())
     listed = _LISTED.get(plain) or _LISTED.get(re.sub(r"_V\d$", "", plain))
     old = _OLD_GPU.fullmatch(plain)
@@ -102,7 +102,7 @@ def size_of(name: str) -> Size | None:
 
 
 def listed() -> list[dict[str, Any]]:
-    """The sizes that are known by name, as the SDK v1 described each."""
+    """Return all sizes known by name, in the SDK v1's format."""
     named = {name: size_of(name) for name in (*_COMMON.split(), *_LISTED)}
     return [
         {

@@ -1,4 +1,4 @@
-"""``azureml.widgets``: a run's state, metrics and last lines, kept up to date in a notebook."""
+"""``azureml.widgets``: a live view of a run's state, metrics and last log lines."""
 
 from __future__ import annotations
 
@@ -16,19 +16,19 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
 
-#: seconds between two looks at a run, and how many lines of its log are shown
+#: seconds between updates, and the number of log lines shown
 EVERY, LINES = 1.0, 10
 
 
 class RunDetails:
-    """Shows ``run_instance``: in a notebook a box that follows it, in a terminal one line."""
+    """Shows ``run_instance``: a live box in a notebook, one line in a terminal."""
 
     def __init__(self, run_instance: Run) -> None:
         self.run = run_instance
         self._follower: threading.Thread | None = None
 
     def show(self, render_lib: Any = None, widget_settings: Any = None) -> None:
-        """Show the run and return at once: the kernel is not blocked."""
+        """Show the run and return immediately, so that the kernel is not blocked."""
         display = _display()
         if display is None:
             run = self.run
@@ -40,7 +40,7 @@ class RunDetails:
         follow.start()
 
     def get_widget_data(self, widget_settings: Any = None) -> dict[str, Any]:
-        """What is known of the run."""
+        """Return the run's details."""
         return self.run.get_details()
 
     def _follow(self, display: Any, handle: Any) -> None:
@@ -57,7 +57,7 @@ class RunDetails:
 
 
 def box(run: Run) -> str:
-    """The run as HTML: its state and reason, its metrics' latest values, the end of its log."""
+    """Render the run as HTML: state, reason, latest metrics and the end of the log."""
     standing = run.standing
     facts = {"Run": run.id, "Experiment": run.job.experiment, "Status": standing.state}
     if standing.reason:
@@ -73,7 +73,7 @@ def _metrics(run: Run) -> dict[str, str]:
 
 
 def _best(run: Any) -> dict[str, str]:
-    """The best runs of a sweep, with what they were given."""
+    """Return the best runs of a sweep, with their metric and parameters."""
     rows = run.get_children_sorted_by_primary_metric(top=5)
     return {
         row["run_id"]: f"{_latest(row['best_primary_metric'])}  {row['hyperparameters']}  "
@@ -96,6 +96,6 @@ def _table(rows: dict[str, str]) -> str:
 
 
 def _display() -> Any:
-    """IPython's module for showing things, where this process is a notebook's kernel."""
+    """Return ``IPython.display`` if this process is a notebook's kernel."""
     shell = getattr(sys.modules.get("IPython"), "get_ipython", lambda: None)()
     return sys.modules.get("IPython.display") if hasattr(shell, "kernel") else None

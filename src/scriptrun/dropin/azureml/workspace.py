@@ -1,4 +1,4 @@
-"""``azureml.core.Workspace``: a workspace of scriptrun, opened by the names that Azure has."""
+"""``azureml.core.Workspace``: a scriptrun workspace that accepts Azure's arguments."""
 
 from __future__ import annotations
 
@@ -20,17 +20,17 @@ _CONNECTIONS = (
     "add_private_endpoint delete_connection delete_private_endpoint_connection get_connection "
     "list_connections list_keys set_connection sync_keys update_dependencies diagnose_workspace"
 )
-#: resources of Azure that belong to each of its workspaces
+#: Azure resources that each Azure workspace has
 _RESOURCES = ("applicationInsights", "containerRegistry", "keyVault", "storageAccount")
-#: attributes that only Azure's workspaces have
+#: attributes that only Azure workspaces have
 _OF_AZURE = (*("discovery_url", "linked_services", "private_endpoints", "service_context"),)
 
 
 @absent(_CONNECTIONS, "It is specific to Azure.")
 class Workspace(workspace.Workspace):
-    """The workspace ``workspace_name``, found here or above, and made here when there is none.
+    """The workspace in the current directory or above; it is created if there is none.
 
-    With a path alone it opens the workspace in that directory.
+    With a single path, opens the workspace in that directory.
     """
 
     DEFAULT_CPU_CLUSTER_NAME = "cpu-cluster"
@@ -56,9 +56,9 @@ class Workspace(workspace.Workspace):
     def from_config(
         cls, path: str | os.PathLike[str] | None = None, auth: object = None, **kwargs: Any
     ) -> Self:
-        """The workspace of ``path`` (default: here) or above; Azure's config.json names one.
+        """Open the workspace of ``path`` (default: current directory), its parents or config.json.
 
-        ``_file_name`` is that file's name where it has another.
+        ``_file_name`` is the name of Azure's config.json if it has another.
         """
         if auth is not None:
             one_time_notes.cloud()
@@ -67,7 +67,7 @@ class Workspace(workspace.Workspace):
 
     @classmethod
     def get(cls, name: str, *args: Any, path: Any = None, **kwargs: Any) -> Self:
-        """The workspace ``name``, found here or above, and made here when there is none."""
+        """Open the workspace of the current directory; create ``name`` if there is none."""
         if args or kwargs:
             one_time_notes.cloud()
         known = ("subscription_id", "resource_group", "location")
@@ -76,13 +76,13 @@ class Workspace(workspace.Workspace):
 
     @classmethod
     def create(cls, name: str, *args: Any, **kwargs: Any) -> Self:
-        """Make the workspace ``name`` here; what only Azure needs is kept as facts."""
+        """Create the workspace ``name`` here; arguments specific to Azure are only recorded."""
         if args or any(kwargs.get(key) for key in ("auth", "subscription_id", "location")):
             one_time_notes.cloud()
         return super().create(name, *args, **kwargs)
 
     def get_details(self) -> dict[str, Any]:
-        """What is known of the workspace, in v1's words beside scriptrun's own."""
+        """Return the workspace's details, with v1's keys beside scriptrun's own."""
         found = super().get_details()
         return {
             **dict.fromkeys(_RESOURCES, "local"),
@@ -99,17 +99,17 @@ class Workspace(workspace.Workspace):
 
     @property
     def compute_targets(self) -> dict[str, Any]:
-        """The compute targets by name; one that is asked for and unknown is adopted."""
+        """The compute targets by name; looking up an unknown one creates it."""
         return compute.Targets(self)
 
     @property
     def experiments(self) -> dict[str, Any]:
-        """The experiments by name, those that mlflow has begun among them."""
+        """The experiments by name, including those that mlflow created."""
         begun = mlflow_runs.names(self.directory / "mlflow")
         return {name: Experiment(self, name) for name in [*super().experiments, *sorted(begun)]}
 
     def get_default_compute_target(self, type: str = "CPU") -> compute.ComputeTarget:
-        """The compute target that stands for the workspace's cluster of that type."""
+        """Return the compute target of the workspace's default cluster of that type."""
         target: compute.ComputeTarget = self.compute_targets[f"{type.lower()}-cluster"]
         return target
 
@@ -120,28 +120,28 @@ class Workspace(workspace.Workspace):
         tags: dict[str, str] | None = None,
         **kwargs: Any,
     ) -> None:
-        """Accepted and explained: a workspace's name and tags are those it was created with."""
+        """Do nothing but print a note: a workspace keeps the name and tags it was created with."""
         one_time_notes.once(
             "update", "Workspace.update has no effect: a workspace is a local directory."
         )
 
     @property
     def webservices(self) -> dict[str, Any]:
-        """There are none."""
+        """An empty dict: there are no web services."""
         return {}
 
     images = webservices
 
     @staticmethod
     def list(subscription_id: str = "", *args: Any, **kwargs: Any) -> dict[str, Any]:
-        """The workspace that is found here or above, as v1 lists them: by name, each in a list."""
+        """Return the current directory's workspace in v1's format: a list by name."""
         one_time_notes.cloud()
         found = Workspace.search(Path.cwd())
         return {found.name: [found]} if found else {}
 
     @classmethod
     def setup(cls) -> Self:
-        """The workspace of this directory."""
+        """Open the workspace of the current directory."""
         return cls.from_config()
 
     def __getattr__(self, name: str) -> Any:
@@ -151,7 +151,7 @@ class Workspace(workspace.Workspace):
 
 
 def _root(name: str, facts: dict[str, Any]) -> Path:
-    """Where the workspace ``name`` is; it is made here when there is none at all."""
+    """Return the workspace's root; create the workspace ``name`` here if there is none."""
     named = os.environ.get("SCRIPTRUN_WORKSPACE")
     plain = workspace.Workspace
     found = plain.from_config() if named else plain.search(Path.cwd())

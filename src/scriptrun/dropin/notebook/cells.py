@@ -1,8 +1,8 @@
-"""Running a notebook's cells one after the other, in one namespace, without Jupyter.
+"""Runs a notebook's cells one after the other, in one namespace, without Jupyter.
 
-A notebook is JSON (nbformat): ``cells``, each with ``cell_type`` and ``source``, a text or a list
-of lines. Of IPython's own lines ``%%writefile`` and ``%run`` are done here and some others by
-``magics``; the rest is passed over with a note.
+A notebook is JSON (nbformat): ``cells``, each with ``cell_type`` and ``source``, a string or a list
+of lines. ``%%writefile`` and ``%run`` are implemented here and other magics in ``magics``; the rest
+is skipped with a note.
 """
 
 from __future__ import annotations
@@ -48,7 +48,7 @@ class Cell(NamedTuple):
 
 
 def cells(path: str) -> list[Cell]:
-    """The code cells of the notebook. Raises UserErrorException for what is no notebook."""
+    """Read the notebook's code cells. Raises UserErrorException if it is not a notebook."""
     try:
         with open(path, encoding="utf-8") as handle:
             content = json.load(handle)
@@ -69,8 +69,8 @@ def cells(path: str) -> list[Cell]:
 
 
 def run(path: str) -> None:
-    """Run all code cells of the notebook; the first that raises ends it."""
-    space = sys.modules["__main__"].__dict__  # so that what is pickled is found again
+    """Run all code cells of the notebook, up to the first that raises."""
+    space = sys.modules["__main__"].__dict__  # so that pickled objects can be loaded
     space.update(
         {"__name__": "__main__", "display": print, "get_ipython": ipython_shell.get_ipython}
     )
@@ -83,7 +83,7 @@ def _run_in(path: str, space: dict[str, Any]) -> None:
 
 
 def run_cell(cell: Cell, space: dict[str, Any], name: str) -> None:
-    """Execute the cell in ``space``; tracebacks call it ``name``."""
+    """Execute the cell in ``space``; tracebacks show it as ``name``."""
     first, _, rest = cell.source.lstrip().partition("\n")
     word = first[2:].split(maxsplit=1)[0] if first[:2] == "%%" and first[2:].strip() else ""
     if word in ("writefile", "file"):
@@ -105,7 +105,7 @@ def run_cell(cell: Cell, space: dict[str, Any], name: str) -> None:
 
 
 def _execute(code: CodeType, space: dict[str, Any]) -> None:
-    """Run ``code``; what it awaits, as cells may, is waited for."""
+    """Run ``code``, which may use top-level await."""
     if code.co_flags & inspect.CO_COROUTINE:
         asyncio.run(eval(code, space))
     else:
@@ -113,7 +113,7 @@ def _execute(code: CodeType, space: dict[str, Any]) -> None:
 
 
 def doing(name: str, space: dict[str, Any]) -> Callable[[str, dict[str, Any], bool], Any]:
-    """What does the cell's lines of IPython's."""
+    """Return the function that runs IPython lines of the cell ``name``."""
 
     def do(text: str, seen: dict[str, Any], kept: bool) -> Any:
         word, _, rest = text.partition(" ")
@@ -125,7 +125,7 @@ def doing(name: str, space: dict[str, Any]) -> Callable[[str, dict[str, Any], bo
 
 
 def _run_file(words: list[str], space: dict[str, Any]) -> None:
-    """What ``%run FILE ARGS`` does: a notebook's cells here, a script by itself."""
+    """Do ``%run FILE ARGS``: a notebook's cells in ``space``, a script in its own namespace."""
     named = [word for word in words if word not in ("-i", "-n")]
     path = next((p for p in (named[0], f"{named[0]}.py") if os.path.isfile(p)), named[0])
     if path.endswith(".ipynb"):
@@ -141,10 +141,10 @@ def _run_file(words: list[str], space: dict[str, Any]) -> None:
 
 
 def plain(source: str, name: str = "the notebook", do: str = "") -> str:
-    """``source`` as Python alone, each line in its place.
+    """Translate ``source`` to plain Python, keeping line numbers.
 
-    A line that is IPython's becomes the call ``do`` (a template of ``text`` and ``kept``), or
-    nothing where there is none.
+    An IPython line becomes the call ``do``, a template of text and kept; or None if
+    it is empty.
     """
     lines = source.split("\n")
     start = next((at for at, line in enumerate(lines) if line.strip()), 0)
@@ -156,12 +156,12 @@ def plain(source: str, name: str = "the notebook", do: str = "") -> str:
             return "\n" * (len(lines) - 1)
         lines[start] = ""
     if _parses("\n".join(lines)):
-        return "\n".join(lines)  # a text may hold a line that begins with %
+        return "\n".join(lines)  # a string may contain lines that begin with %
     return "\n".join(_line(line, do) for line in _joined(lines))
 
 
 def _joined(lines: list[str]) -> list[str]:
-    """``lines`` with commands that go on after a backslash in one; empty lines keep the count."""
+    """Join commands continued with a backslash; empty lines keep the line numbers."""
     found: list[str] = []
     held = 0
     for line in lines:
@@ -196,7 +196,7 @@ def _parses(source: str) -> bool:
 
 
 def _write(first: str, text: str, space: dict[str, Any]) -> None:
-    """What ``%%writefile [-a] FILE`` does; ``$name`` and ``{name}`` in FILE are variables."""
+    """Do ``%%writefile [-a] FILE``; ``$name`` and ``{name}`` in FILE are variables."""
     words = first.split()[1:]
     append = "-a" in words or "--append" in words
     named = " ".join(word for word in words if word not in ("-a", "--append")).strip("'\"")

@@ -1,6 +1,6 @@
-"""What ``get_ipython()`` gives in a notebook that runs here, and in a script made of one.
+"""The result of ``get_ipython()`` in notebooks and in scripts converted from them.
 
-``jupyter nbconvert --to script`` writes IPython's own lines as calls of it.
+``jupyter nbconvert --to script`` turns IPython lines into calls of its methods.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 
 class Shell:
-    """IPython's own lines and cells as calls; ``space`` holds the variables that they see."""
+    """Runs IPython lines and cells; ``space`` holds their variables."""
 
     def __init__(self, name: str, space: dict[str, Any]) -> None:
         self._name = name
@@ -42,12 +42,12 @@ class Shell:
         magics.do(f"!{cmd}", self._name, self.user_ns)
 
     def getoutput(self, cmd: str) -> list[str]:
-        """The lines that ``!cmd`` writes."""
+        """Return the output lines of ``!cmd``."""
         found: list[str] = magics.do(f"!{cmd}", self._name, self.user_ns, kept=True)
         return found
 
 
 def get_ipython() -> Shell:
-    """The shell of the notebook or script that calls it."""
+    """Return the shell of the calling notebook or script."""
     caller = sys._getframe(1)
     return Shell(caller.f_code.co_filename, caller.f_globals)

@@ -1,4 +1,4 @@
-"""A Jupyter kernel in which notebooks find ``azureml`` here, so that they run unchanged.
+"""A Jupyter kernel that provides ``azureml``, so that notebooks run unchanged.
 
 A kernel is a directory with ``kernel.json`` below Jupyter's data directory
 (https://jupyter-client.readthedocs.io/en/stable/kernels.html#kernel-specs).
@@ -22,9 +22,9 @@ _START = (
 
 
 def install() -> Path:
-    """Write the kernel for this Python where Jupyter looks for it, and return its directory.
+    """Install the kernel for this Python and return its directory.
 
-    Raises UserErrorException where this Python has no ipykernel.
+    Raises UserErrorException if ipykernel is not installed.
     """
     if importlib.util.find_spec("ipykernel") is None:
         raise UserErrorException(
@@ -44,7 +44,7 @@ def install() -> Path:
 
 
 def data_directory() -> Path:
-    """Where Jupyter keeps the user's kernels."""
+    """Return Jupyter's data directory of the user."""
     named = os.environ.get("JUPYTER_DATA_DIR")
     if named:
         return Path(named)

@@ -1,9 +1,9 @@
-"""IPython's own lines in a notebook's cell: those that scripts depend on are done, others noted.
+"""IPython lines in notebook cells: those that scripts depend on run, others are skipped.
 
-``!command`` and the cells ``%%bash`` and ``%%sh`` go to the shell; ``%env``, ``%cd``, ``%pwd`` and
-``%matplotlib`` do what they say. Installers (``!pip``, ``%conda``, ``!apt-get``) and logins
-(``!az``) are passed over with a note: what is installed here is no part of a job's environment. So
-is every other magic.
+``!command`` and the cells ``%%bash`` and ``%%sh`` run in the shell; ``%env``, ``%cd``, ``%pwd`` and
+``%matplotlib`` work as in IPython. Installers (``!pip``, ``%conda``, ``!apt-get``) and logins
+(``!az``) are skipped with a note: packages installed on this machine are not part of a job's
+environment. All other magics are skipped, too.
 """
 
 from __future__ import annotations
@@ -22,11 +22,11 @@ if TYPE_CHECKING:
 else:
     subprocess = later("subprocess")
 
-#: cell magics whose cell is Python all the same, and those whose cell is the shell's
+#: cell magics whose cell is plain Python, and those whose cell is a shell script
 TRANSPARENT, SHELLS = ("time", "timeit", "capture", "prun"), ("bash", "sh")
-#: line magics whose rest is a Python statement, with options before it
+#: line magics followed by options and a Python statement
 STATEMENT = re.compile(r"%(?:time|timeit|prun|memit)\s+(?:-\w+(?:\s+\d+)?\s+)*(?P<statement>.+)")
-#: programs that would change this machine, or log in somewhere
+#: programs that would change this machine or log in somewhere; they are skipped
 _PASSED_OVER = ("pip", "pip3", "conda", "mamba", "apt", "apt-get", "az", "jupyter", "sudo")
 _MODULES = re.compile(r"\S+ -m (pip|conda|jupyter|ipykernel)\b")
 _NAMED = re.compile(r"\$(?P<plain>[A-Za-z_]\w*)|\$?\{(?P<inner>[A-Za-z_][^{}\n]*)\}")
@@ -35,10 +35,10 @@ Space = dict[str, "Any"]
 
 
 def do(text: str, name: str, space: Space, kept: bool = False) -> Any:
-    """Do the line ``text``, which begins with ``!`` or ``%``, in the notebook ``name``.
+    """Run the line ``text``, which begins with ``!`` or ``%``, of the notebook ``name``.
 
-    With ``kept`` (``x = !command``) a command's output is returned as a list of its lines and not
-    shown.
+    With ``kept`` (``x = !command``) the command's output is not shown but returned as a list of
+    lines.
     """
     if text.startswith("!"):
         return _shell(filled(text.lstrip("!"), space), text, name, kept)
@@ -52,35 +52,35 @@ def do(text: str, name: str, space: Space, kept: bool = False) -> Any:
     elif word == "pwd":
         return os.getcwd()
     elif word == "matplotlib":
-        os.environ.setdefault("MPLBACKEND", "agg")  # pictures are drawn, and no window waits
+        os.environ.setdefault("MPLBACKEND", "agg")  # draw plots without opening windows
     else:
         passed_over(text, name)
     return None
 
 
 def script(word: str, text: str, name: str) -> None:
-    """Give ``text`` to the shell ``word``, as the cell ``%%bash`` does."""
+    """Run ``text`` in the shell ``word``, as a ``%%bash`` cell does."""
     sys.stdout.flush()
     done = subprocess.run([word], input=text, text=True, check=False)
     _told(f"%%{word}", done.returncode, name)
 
 
 def filled(text: str, space: Space) -> str:
-    """``text`` with ``$name`` and ``{expression}`` as IPython fills them; ``$$`` is a dollar."""
+    """Fill in ``$name`` and ``{expression}`` as IPython does; ``$$`` is a dollar sign."""
     return "$".join(
         _NAMED.sub(lambda found: _value(found, space), part) for part in text.split("$$")
     )
 
 
 def passed_over(text: str, name: str) -> None:
-    """Say that the line was not done."""
+    """Print a note that the line was skipped."""
     one_time_notes.say(f"{os.path.basename(name)}: skipped {text}")
 
 
 def _value(found: re.Match[str], space: Space) -> str:
     try:
         return str(eval(found["plain"] or found["inner"], space))
-    except Exception:  # it is the shell's own, as $HOME or ${x%.*}
+    except Exception:  # leave it to the shell, as $HOME or ${x%.*}
         return found[0]
 
 

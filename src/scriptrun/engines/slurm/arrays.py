@@ -1,4 +1,4 @@
-"""Many runs as one job array: one sbatch, one script, an order that lists the runs."""
+"""Submits many runs as one job array: one sbatch, one script, one order that lists the runs."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ MOST = 1000
 
 
 def shape(target: SlurmOptions, job: JobSpec, order: Order) -> str | None:
-    """What runs of one array have in common, as text; None for a run that goes alone."""
+    """A key shared by runs that fit one array; None for a run that must be submitted alone."""
     if target.warn or job.retry or job.distribution.kind == "mpi" or target.ssh:
         return None
     text = scripts.script(target, job.replace(id="", experiment=job.experiment), Path("/"), None, 1)
@@ -29,10 +29,10 @@ def shape(target: SlurmOptions, job: JobSpec, order: Order) -> str | None:
 
 
 def hand_over(target: SlurmOptions, pairs: list[Pair], orders: list[LaunchOrder]) -> list[Pair]:
-    """Hand the runs to Slurm as one array; those that another process is at are left out.
+    """Submit the runs to Slurm as one array, without those that another process is submitting.
 
-    ``orders`` is what the launchers read of each. Returns the pairs that were handed over.
-    Raises ExperimentExecutionException when Slurm refuses them.
+    ``orders`` are the runs' launch orders. Returns the pairs that were submitted.
+    Raises ExperimentExecutionException if Slurm rejects the array.
     """
     mine = [(pair, order) for pair, order in zip(pairs, orders, strict=True) if _claimed(pair)]
     if not mine:
@@ -70,7 +70,7 @@ def _claimed(pair: Pair) -> bool:
 
 
 def _together(orders: list[LaunchOrder]) -> dict[str, Any]:
-    """What is the same for all, and what each run has of its own."""
+    """One order for all runs: the values they share, and under ``runs`` those that differ."""
     told = [order.to_json() for order in orders]
     first = told[0]
     same = {name for name in first if all(each[name] == first[name] for each in told)}

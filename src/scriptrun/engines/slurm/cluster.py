@@ -1,4 +1,4 @@
-"""What the cluster can give (sinfo), and why it cannot give what a job asks."""
+"""What the cluster offers (sinfo), and why it cannot run a job."""
 
 from __future__ import annotations
 
@@ -23,14 +23,14 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
 
-#: seconds for which an answer of sinfo is good enough to check a job against
+#: seconds for which sinfo's output is reused to check jobs
 FRESH = 10.0
 _GPU = re.compile(r"\bgpu(?::[A-Za-z][^:,()]*)?(?::(\d+))?(?=[,(]|$)")
 _SINFO = "%R|%a|%l|%D|%c|%m|%G|%P"
 
 
 class Kind(Value):
-    """Nodes of one kind in a partition: how many, and what each has (memory in bytes)."""
+    """Identical nodes of a partition: how many, and what each has (memory in bytes)."""
 
     partition: str
     up: bool
@@ -47,9 +47,9 @@ _mpi_of_srun: dict[str, list[str]] = {}
 
 
 def kinds(ssh: str | None = None) -> list[Kind]:
-    """What the cluster has, by partition and kind of node; one sinfo in ten seconds.
+    """The cluster's node types by partition; calls sinfo at most once in ten seconds.
 
-    Raises ExperimentExecutionException where Slurm cannot be asked.
+    Raises ExperimentExecutionException if sinfo fails.
     """
     where = slurm_commands.cluster(ssh)
     when, found = _known.get(where, (0.0, []))
@@ -78,12 +78,12 @@ def _kind(words: list[str]) -> Kind:
 
 
 def _gpus(gres: str | None) -> int:
-    """How many GPUs a list of Slurm's generic resources holds ("gpu:a100:4(S:0-1),gpu:2")."""
+    """The number of GPUs in a list of generic resources ("gpu:a100:4(S:0-1),gpu:2")."""
     return sum(int(n or 1) for n in _GPU.findall(gres or ""))
 
 
 def problems(target: SlurmOptions, job: JobSpec) -> list[str]:
-    """Every reason why the job cannot run there."""
+    """Every reason why the job cannot run on this cluster."""
     found = _of_options(target)
     if job.environment.container:
         found += containers.problems_of_nodes(job, target.containers, bool(target.ssh))
@@ -188,9 +188,9 @@ def passed(job: JobSpec, order: Order) -> dict[str, str]:
 
 
 def mpi_starter(target: SlurmOptions, job: JobSpec) -> dict[str, Any]:
-    """How MPI's ranks are started from node 0, for the launcher's order (docs: engines.md).
+    """How the launcher on node 0 starts MPI ranks (docs: engines.md).
 
-    By srun, as the first of ``mpi_kinds`` that the job's library understands; else by its mpirun.
+    By srun, with the first of ``mpi_kinds`` that the job's MPI library supports, else by mpirun.
     """
     kinds = [target.mpi] if target.mpi else _kinds_of_srun(target.ssh)
     if not kinds or kinds == ["mpirun"]:
@@ -212,7 +212,7 @@ def mpi_starter(target: SlurmOptions, job: JobSpec) -> dict[str, Any]:
 
 
 def _kinds_of_srun(ssh: str | None) -> list[str]:
-    """The kinds of MPI that this Slurm's srun can start, pmix before pmi2."""
+    """The MPI types that srun supports here, pmix before pmi2."""
     where = slurm_commands.cluster(ssh)
     if where not in _mpi_of_srun:
         said = slurm_commands.ask(["srun", "--mpi=list"], ssh)
@@ -222,7 +222,7 @@ def _kinds_of_srun(ssh: str | None) -> list[str]:
 
 
 def _of_mpi(target: SlurmOptions, job: JobSpec) -> list[str]:
-    """Why nothing there could start the ranks of an MPI job; behind ssh only the node can tell."""
+    """Why an MPI job's ranks cannot be started; behind ssh, only the node can tell."""
     if job.distribution.kind != "mpi" or target.ssh or mpi_starter(target, job):
         return []
     if local_requirements.has_mpi(job.environment):

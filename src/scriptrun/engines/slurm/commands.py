@@ -1,4 +1,4 @@
-"""Slurm's commands: called in one place, with a time-out, here or behind the target's ssh."""
+"""Runs Slurm's commands with a timeout, on this machine or over the target's ssh."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ from scriptrun.engines.transport import Done, Here, Ssh, Transport
 from scriptrun.engines.transport import Unreachable as MachineUnreachable
 from scriptrun.spec.errors import ExperimentExecutionException
 
-#: what a job gets of the account that submits it and of Slurm's settings, where sbatch is called
+#: variables that a job inherits where sbatch is called: the account's, and Slurm's settings
 ACCOUNT = ("HOME", "USER", "LOGNAME", "SHELL", "LANG", "LC_ALL", "LC_CTYPE", "TZ")
 SETTINGS = ("SLURM_CONF", "SLURM_CLUSTERS", "SBATCH_ACCOUNT", "SBATCH_PARTITION", "SBATCH_QOS")
 PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
-#: what Slurm's commands say when the controller does not answer them
+#: messages of Slurm's commands when the controller does not respond
 _SILENCE = (
     "unable to contact slurm controller",
     "socket timed out",
@@ -28,33 +28,33 @@ _SILENCE = (
 
 
 class Unreachable(NoAnswer):
-    """Slurm does not answer, or its machine."""
+    """Slurm, or the machine it runs on, does not respond."""
 
 
 def cluster(ssh: str | None) -> str:
-    """Which cluster a target's commands ask: one process may meet several, also without ssh."""
+    """A key for the target's cluster; one process may use several, even without ssh."""
     return ssh or ":".join(os.environ.get(name, "") for name in ("SLURM_CONF", "SLURM_CLUSTERS"))
 
 
 def transport(ssh: str | None) -> Transport:
-    """Where the commands of a target are run."""
+    """The transport that runs the target's commands."""
     return Ssh(ssh) if ssh else Here()
 
 
 def ask(argv: list[str], ssh: str | None = None) -> Done:
-    """Run one of Slurm's commands to its end.
+    """Run one of Slurm's commands and return its result.
 
-    Raises Unreachable when Slurm or its machine does not answer, ExperimentExecutionException
-    where the command is not to be had.
+    Raises SlurmUnreachable if Slurm or its machine does not respond, ExperimentExecutionException
+    if the command is not installed.
     """
     return _heard(argv[0], _run(argv, b"", ssh), ssh)
 
 
 def send(script: str, variables: dict[str, str], ssh: str | None = None) -> Done:
-    """Call sbatch for ``script`` in an environment that the job gets, and nothing beside it.
+    """Call sbatch for ``script`` in exactly the environment that the job inherits.
 
-    It holds the account's own variables, Slurm's settings and ``variables``, whose values travel on
-    standard input, so that no list of processes shows them.
+    That is the account's variables, Slurm's settings and ``variables``, whose values travel on
+    standard input, so that no process list shows them.
     """
     kept = " ".join(f'${{{name}+{name}="${name}"}}' for name in (*ACCOUNT, *SETTINGS))
     outer = (
@@ -87,7 +87,7 @@ def _heard(name: str, said: Done, ssh: str | None) -> Done:
 
 
 def trouble(said: Done) -> str:
-    """The command's own words for what went wrong."""
+    """The command's error messages in one line, else its exit code."""
     lines = [line.strip() for line in said.err.decode("utf-8", "replace").splitlines()]
     told = [line.partition("error: ")[2] or line for line in lines if line]
     return "; ".join(told) or f"exit code {said.code}"

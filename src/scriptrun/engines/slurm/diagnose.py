@@ -1,4 +1,4 @@
-"""Whether a Slurm cluster can take jobs: its commands, nodes, account, and what one node sees."""
+"""Checks whether a Slurm cluster accepts jobs: commands, nodes, account, and one node's access."""
 
 from __future__ import annotations
 
@@ -15,17 +15,17 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from scriptrun.engines.slurm.engine import Slurm
 
-#: seconds in which a node must be free, and in which it must have answered
+#: seconds to wait for a free node, and for its answer
 AT_ONCE, ANSWERED = 20, 60.0
 
-#: run on the login node: makes the root and a file in it; prints free kilobytes and the quota
+#: run on the login node: creates the root and a file in it; prints free kilobytes and the quota
 _ROOT = """\
 mkdir -p "$1" && : > "$1/$2" || exit 9
 df -Pk "$1" | awk 'NR == 2 {print $4}'
 quota -s 2>/dev/null | tail -n 1
 """
-#: run on a node: whether it sees that file, its Python, and whether it reaches $3:$4, the
-#: package index (where none is named: whether it has a way out at all)
+#: run on a node: whether it sees that file, its Python version, and whether it reaches the package
+#: index $3:$4 (without an index: whether it has a default route)
 _NODE = """\
 echo node "$SLURMD_NODENAME"
 [ -e "$1" ] && echo sees yes || echo sees no
@@ -38,12 +38,12 @@ timeout 8 "$python" -c 'import socket, sys
 socket.create_connection((sys.argv[1], int(sys.argv[2])), 4)' "$3" "$4" 2>/dev/null &&
 echo way yes || echo way no
 """
-#: states of nodes that take a job, now or when others have ended (man sinfo: node state codes)
+#: states of nodes that accept jobs, now or once others have ended (man sinfo: node state codes)
 _USABLE = ("idle", "mix", "alloc", "comp", "plnd", "resv")
 
 
 def checks(engine: Slurm, site: Site) -> Iterator[Check]:
-    """Every check of the cluster, as it is made."""
+    """Run the checks one by one and yield each as it finishes."""
     transport: Transport = Ssh(engine.ssh) if engine.ssh else Here()
     found = list(guarded("slurm", lambda: [_commands(transport)]))
     yield from found
@@ -65,7 +65,7 @@ def checks(engine: Slurm, site: Site) -> Iterator[Check]:
         if all(each.verdict == "ok" for each in there):
             order = [f"{root}/{name}", python, *site.index()]
             seen = list(guarded("a node", lambda: _node(transport, engine, order)))
-            told = any(each.verdict == "bad" for each in taken)  # srun says the same once more
+            told = any(each.verdict == "bad" for each in taken)  # srun would only repeat the error
             yield from (each for each in seen if not (told and each.name == "a node"))
     finally:
         transport.run(["rm", "-f", f"{root}/{name}"])
@@ -97,7 +97,7 @@ def _asked(engine: SlurmOptions) -> list[str]:
 
 
 def _account(transport: Transport, engine: SlurmOptions) -> Check:
-    """Slurm itself says whether it would take a job with the target's options."""
+    """Ask Slurm whether it would accept a job with the target's options."""
     argv = ["sbatch", "--test-only", *_asked(engine), *engine.extra, "--wrap=true"]
     done = transport.run(argv)
     said = done.complaint.removeprefix("sbatch: ")
@@ -107,7 +107,7 @@ def _account(transport: Transport, engine: SlurmOptions) -> Check:
 
 
 def _what_to_do(said: str) -> str:
-    """What helps where sbatch refuses in these words."""
+    """How to fix what sbatch complains about."""
     if "option" in said or ("nvalid" in said and "argument" in said):
         return "Change the target's extra options: scriptrun compute set ... --extra"
     if "onfiguration" in said or "feature" in said:
@@ -120,7 +120,7 @@ def _what_to_do(said: str) -> str:
 
 
 def _states(transport: Transport, engine: SlurmOptions) -> Check:
-    """How many nodes there are for the target's jobs, and which of them take none."""
+    """Count the nodes for the target's jobs, and name those that are unavailable."""
     asked = [f"--partition={engine.partition}"] if engine.partition else []
     done = transport.run(["sinfo", "--noheader", *asked, "--format=%P|%t|%D|%E"])
     if done.code:
@@ -156,7 +156,7 @@ def _root(transport: Transport, root: str, name: str) -> Check:
 
 
 def _node(transport: Transport, engine: SlurmOptions, order: list[str]) -> Iterator[Check]:
-    """What a node says; ``order``: a file in the root, the launcher's Python, the index."""
+    """Check from a node; ``order``: a file in the root, the launcher's Python, the index."""
     argv = ["srun", f"--immediate={AT_ONCE}", "--nodes=1", "--ntasks=1", "--time=1", "--mpi=none"]
     argv += [*_asked(engine), "--chdir=/", "sh", "-c", _NODE, "check", *order]
     done = transport.run(argv, timeout=ANSWERED + AT_ONCE)
@@ -175,7 +175,7 @@ def _node(transport: Transport, engine: SlurmOptions, order: list[str]) -> Itera
 
 
 def _way(node: str, way: str, index: str, needed: bool) -> Check:
-    """Whether a node reaches the package index; ``needed``: environments are built on it."""
+    """Whether a node reaches the package index; ``needed`` if environments are built on nodes."""
     if way == "proxy":
         return Check("internet", "ok", f"{node} uses a proxy")
     if way == "yes":

@@ -1,8 +1,8 @@
 """The Slurm engine: jobs of a cluster that is shared by all who use it (docs/how-to/slurm.md).
 
-One sbatch job a run, in whose script srun starts one launcher on each node. The run's folder lies
-on a file system that the nodes see, and what decides a run's state is what is written there; squeue
-is asked, once for all runs, only where that is silent.
+Each run is one sbatch job, whose script starts one launcher per node with srun. The run's folder is
+on a file system that the nodes share, and its files decide the run's state; squeue is called, once
+for all runs, only if they do not.
 """
 
 from __future__ import annotations
@@ -35,14 +35,14 @@ else:
 
 
 class Slurm(SlurmOptions):
-    """A Slurm cluster as the compute target, through its commands here or behind ``ssh``.
+    """A Slurm cluster as the compute target, through its commands on this machine or over ``ssh``.
 
     Its fields are those of ``SlurmOptions``.
     """
 
     @property
     def traits(self) -> Traits:
-        """Jobs run on the nodes, which see what lies on a shared file system alone."""
+        """Jobs run on the nodes, which see only the shared file system."""
         return Traits(
             here=False,
             queues=True,
@@ -57,7 +57,7 @@ class Slurm(SlurmOptions):
         """None: the nodes see the folder of the run (behind ``ssh``: on their own side)."""
 
     def interpreter(self) -> str | None:
-        """The target's own where jobs are submitted from another host, which has none of ours."""
+        """The target's Python if jobs are submitted over ssh, since this machine's is not there."""
         return (self.python or "python3") if self.ssh else None
 
     def diagnose(self, site: Site) -> Iterator[Check]:
@@ -65,18 +65,18 @@ class Slurm(SlurmOptions):
         return slurm_diagnose.checks(self, site)
 
     def check(self, job: JobSpec) -> list[str]:
-        """Why this job cannot run here, every reason; empty when it can. Asks Slurm, once."""
+        """Every reason why this job cannot run; empty if it can. Calls Slurm once."""
         return facts.problems(self, job)
 
     def render(self, job: JobSpec, folder: Path) -> str:
-        """The script that is handed to sbatch; pure, and without secrets."""
+        """The batch script for sbatch; pure, and without secrets."""
         return scripts.script(self, job, scripts.place_of(folder), folder / scripts.LOG)
 
     def submit(self, job: JobSpec, order: Order) -> str:
-        """Hand the job to Slurm and return its id there; the same job twice gives the same id.
+        """Submit the job to Slurm and return its job ID; submitting it twice gives the same ID.
 
-        Raises NoRoom when another process is at it, NoAnswer when Slurm is silent, so that nobody
-        knows whether it has the job, ExperimentExecutionException when it refuses the job.
+        Raises NoRoom if another process is submitting it, NoAnswer if Slurm does not respond, so
+        that it may or may not have the job, ExperimentExecutionException if Slurm rejects it.
         """
         place = scripts.place_of(order.folder, order.attempt)
         handle = books.read_handle(place) or books.handle_of(order.folder)
@@ -107,10 +107,9 @@ class Slurm(SlurmOptions):
         return books.send(script, facts.passed(job, order), self.ssh)
 
     def submit_together(self, pairs: list[tuple[JobSpec, Order]]) -> list[JobSpec]:
-        """Hand runs over as job arrays where that fits; the jobs of those that were.
+        """Submit runs as job arrays where possible and return the jobs that were submitted.
 
-        The others are to be submitted one by one. Raises ExperimentExecutionException when Slurm
-        refuses an array.
+        Submit the others one by one. Raises ExperimentExecutionException if Slurm rejects an array.
         """
         groups: dict[str, list[tuple[JobSpec, Order]]] = {}
         for job, order in pairs:
@@ -127,23 +126,23 @@ class Slurm(SlurmOptions):
         return done
 
     def poll(self, folders: list[Path], poll_round: PollRound | None = None) -> list[View]:
-        """What is seen of each run: one squeue for all, and for all polls of a round."""
+        """The view of each run: one squeue for all runs, and for all polls of a round."""
         return look.views(folders, self.ssh, poll_round)
 
     def cancel(self, folder: Path) -> None:
-        """End a job that waits; one that runs sees the request itself, and saves.
+        """Cancel a pending job; a running one sees the request in its folder, and saves.
 
-        Raises ExperimentExecutionException when Slurm does not answer; the request stands.
+        Raises ExperimentExecutionException if Slurm does not respond; the request stays.
         """
         look.cancel(folder, self.ssh)
 
     def clean(self, folder: Path) -> None:
-        """End what a run may still have in Slurm."""
+        """Cancel the run's job if Slurm still has it."""
         look.clear(folder, self.ssh)
 
 
 def order_of(target: Slurm, job: JobSpec, order: Order, place: Path) -> LaunchOrder:
-    """What the launchers on the nodes read: nothing in it is secret."""
+    """The order that the launchers on the nodes read; it holds no secrets."""
     made = LaunchOrder(
         folder=str(order.folder),
         workspace=str(order.workspace),
@@ -168,5 +167,5 @@ def order_of(target: Slurm, job: JobSpec, order: Order, place: Path) -> LaunchOr
 
 
 def write(path: Path, value: dict[str, Any]) -> None:
-    """Write ``value`` as JSON, whole."""
+    """Write ``value`` as JSON, atomically."""
     files.write_atomic(str(path), files.to_json(value))

@@ -1,10 +1,10 @@
-"""What a run's folder holds of its jobs in Slurm, and handing a run over exactly once.
+"""The files in a run's folder about its Slurm jobs, and submitting a run exactly once.
 
 ``slurm/<attempt>/`` has ``job.sh`` (the script), ``order.json`` (what the launchers read),
-``submitting.json`` (who hands it over; created exclusively) and ``job.json`` (the handle; published
-by exclusive link). A job whose submitter was killed between sbatch and the handle is found again by
-its name, which is the run's id; a job that begins publishes the handle itself where there is none,
-and the one that claims the run makes it its own.
+``submitting.json`` (which process submits it; created exclusively) and ``job.json`` (the handle;
+published by exclusive link). If the submitter is killed between sbatch and the handle, the job is
+found by its name, the run's ID; a job that starts without a handle publishes it itself, and whoever
+claims the run next adopts it.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from scriptrun.spec.errors import ExperimentExecutionException
 
 
 def handle_of(folder: Path) -> dict[str, Any] | None:
-    """The newest handle of the run: ``job`` ("12" or "12_3"), ``user``, ``attempt``; None: none."""
+    """The run's newest handle: ``job`` ("12" or "12_3"), ``user``, ``attempt``; or None."""
     try:
         numbers = sorted((int(name) for name in os.listdir(folder / "slurm")), reverse=True)
     except (FileNotFoundError, NotADirectoryError, ValueError):
@@ -34,7 +34,7 @@ def handle_of(folder: Path) -> dict[str, Any] | None:
 
 
 def has_result(folder: Path) -> bool:
-    """Whether the newest attempt of the run has told how it ended."""
+    """Whether the run's newest attempt has written its result."""
     try:
         numbers = [int(name) for name in os.listdir(folder / "attempts") if name.isdigit()]
     except (FileNotFoundError, NotADirectoryError):
@@ -50,9 +50,9 @@ def read_handle(place: Path) -> dict[str, Any] | None:
 
 
 def claim(place: Path) -> bool:
-    """Say that this process hands the run over; False: another one began to, and is gone.
+    """Claim the run for this process; False if another process had begun to submit it, and died.
 
-    Raises NoRoom while that other one lives.
+    Raises NoRoom while that process lives.
     """
     place.mkdir(parents=True, exist_ok=True)
     path = str(place / "submitting.json")
@@ -65,21 +65,21 @@ def claim(place: Path) -> bool:
 
 
 def give_up(place: Path) -> None:
-    """Leave it to others to hand the run over: whoever does looks first whether Slurm has it."""
+    """Release the claim; the next process checks first whether Slurm has the job."""
     files.write_atomic(str(place / "submitting.json"), files.to_json({}))
 
 
 def found_again(name: str, ssh: str | None = None) -> str | None:
-    """The id of the job ``name``, if Slurm knows one that has not ended."""
+    """The ID of the job named ``name`` if Slurm has one that has not ended."""
     said = slurm_commands.ask(["squeue", "--noheader", f"--name={name}", "--format=%i"], ssh)
     listed = said.text.split()
     return listed[0] if listed else None
 
 
 def send(script: Path, variables: dict[str, str], ssh: str | None = None) -> str:
-    """Give ``script`` to sbatch, with what the job shall be passed, and return the job's id.
+    """Submit ``script`` with the job's ``variables`` and return the job ID.
 
-    Raises ExperimentExecutionException with Slurm's own words when it refuses.
+    Raises ExperimentExecutionException with Slurm's message if it rejects the job.
     """
     said = slurm_commands.send(str(script), variables, ssh)
     if said.code:
@@ -91,7 +91,7 @@ def send(script: Path, variables: dict[str, str], ssh: str | None = None) -> str
 
 
 def keep(place: Path, job: str, attempt: int) -> dict[str, Any]:
-    """Publish the handle of ``job`` in ``place``; the one that stands."""
+    """Publish the handle of ``job`` in ``place``; returns the one that is there then."""
     value = {"job": job, "attempt": attempt, "user": user(), "by": identity.of_process()}
     files.publish(str(place / "job.json"), files.to_json(value))
     return read_handle(place) or value

@@ -1,4 +1,4 @@
-"""What a Slurm cluster as the compute target is told: plain values (docs/reference/compute.md)."""
+"""The options of a Slurm compute target, as plain values (docs/reference/compute.md)."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What Slurm sees of runs: one squeue for all, and sacct for what squeue has forgotten."""
+"""Polls Slurm for runs: one squeue for all, and sacct for jobs that squeue no longer lists."""
 
 from __future__ import annotations
 
@@ -20,19 +20,19 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
 
-#: seconds for which an answer is good enough, where it says that a job is there
+#: seconds for which squeue's answer is reused if it lists the job
 FRESH = 1.0
-#: seconds after which an answer no longer tells that a job is not there
+#: seconds after which squeue's answer no longer proves that a job is missing
 OLD = 0.05
-#: seconds in which a result may become visible that was written before the job's end
+#: seconds to wait for a result that was written before the job ended to become visible
 PATIENCE, PATIENCE_SHARED = 2.0, 60.0
-#: seconds after which a job that was to save and end is ended by Slurm
+#: seconds after the grace period after which a canceled job is killed through Slurm
 SAVING = 30.0
 UNTOLD = "the run ended without reporting a result"
 
 
 class _Answer(Value):
-    """What squeue said of some users' jobs, and when it was asked."""
+    """squeue's rows for some users' jobs, and when it was called."""
 
     when: float
     rows: dict[str, slurm_states.Row]
@@ -46,7 +46,7 @@ _forgotten: dict[tuple[str, str], str] = {}
 def views(
     folders: list[Path], ssh: str | None = None, poll_round: PollRound | None = None
 ) -> list[View]:
-    """What is seen of each run. Without a round, the call is one."""
+    """The view of each run. Without ``poll_round``, this call is a round of its own."""
     handles = [books.handle_of(folder) for folder in folders]
     users = ",".join(sorted({each["user"] for each in handles if each}))
     if not users:
@@ -61,7 +61,7 @@ def views(
 
 
 def _asked(users: str, ssh: str | None, poll_round: PollRound, fresh: bool = False) -> _Answer:
-    """Squeue's answer for the users' jobs: the round's, one of the last second, or a new one."""
+    """squeue's answer for the users' jobs: the round's, one of the last second, or a new one."""
     now, which = time.monotonic(), (slurm_commands.cluster(ssh), users)
     known, last = poll_round.answers.get(which), _answers.get(which)
     if known is None and last is not None and now - last.when < FRESH:
@@ -106,7 +106,7 @@ def _view(
 
 
 def _ended(folder: Path, evidence: str, state: str) -> View:
-    """The job is over; until its result must be visible, if there is one, nothing is said."""
+    """The view of an ended job; unknown for as long as its result may still become visible."""
     now = time.monotonic()
     began = any((folder / "attempts").glob("*/node-0.start.json"))
     if books.has_result(folder):
@@ -126,13 +126,13 @@ def _ended(folder: Path, evidence: str, state: str) -> View:
 
 
 def _last_words(folder: Path) -> str:
-    """What Slurm's log of the job ends with, to be told behind a sentence."""
+    """The last lines of the job's Slurm log, to append to a sentence."""
     told = [line.strip() for line in _log(folder).splitlines() if line.strip()]
     return f": {'; '.join(told[-2:])}" if told else f" (see {folder / slurm_script.LOG})"
 
 
 def _log(folder: Path) -> str:
-    """The last of what Slurm itself said in the job."""
+    """The end of the job's Slurm log."""
     try:
         with open(folder / slurm_script.LOG, "rb") as log:
             log.seek(max(0, log.seek(0, os.SEEK_END) - 8192))
@@ -142,7 +142,7 @@ def _log(folder: Path) -> str:
 
 
 def _of_accounting(job: str, ssh: str | None) -> str:
-    """The job's state by sacct; "" where there is no accounting, or it does not know the job."""
+    """The job's state in sacct; "" without accounting, or if sacct does not know the job."""
     which = (slurm_commands.cluster(ssh), job)
     if which in _forgotten:
         return _forgotten[which]
@@ -158,9 +158,9 @@ def _of_accounting(job: str, ssh: str | None) -> str:
 
 
 def cancel(folder: Path, ssh: str | None = None) -> None:
-    """End the run's job if it waits: what runs sees the request in its folder.
+    """Cancel the run's job if it is pending; a running one sees the request in its folder.
 
-    Raises Unreachable when Slurm does not respond: the request stands.
+    Raises SlurmUnreachable if Slurm does not respond; the request stays.
     """
     handle = books.handle_of(folder)
     if handle is None:
@@ -178,18 +178,18 @@ def cancel(folder: Path, ssh: str | None = None) -> None:
 
 
 def clear(folder: Path, ssh: str | None = None) -> None:
-    """End whatever the run has in Slurm."""
+    """Cancel the run's job in Slurm, whatever its state."""
     handle = books.handle_of(folder)
     if handle is None:
         return
     try:
         slurm_commands.ask(["scancel", "--quiet", str(handle["job"])], ssh)
     except ExperimentExecutionException:
-        pass  # it has ended, as far as could be seen
+        pass  # as far as can be known, it has ended
 
 
 def _see_to_cancel(folder: Path, job: str, ssh: str | None) -> None:
-    """A job that was to end long ago is ended by Slurm."""
+    """Kill a job through Slurm if it has not ended long after its cancellation."""
     try:
         asked = os.stat(folder / "cancel.json").st_mtime
     except OSError:

@@ -11,27 +11,27 @@ from scriptrun.engines.slurm.options import SlurmOptions
 from scriptrun.runtime.schedulers import slurm_launch
 from scriptrun.spec.job import JobSpec
 
-#: what starts on each node: the launcher that travels with the workspace, for the order given
+#: what starts on each node: the launcher stored in the workspace, with the order's path
 PROGRAM = (
     "import json, sys; order = json.load(open(sys.argv[1], encoding='utf-8')); "
     "sys.path.insert(0, order['runtime']); "
     "from scriptrun.runtime.schedulers import slurm_launch; slurm_launch.main(order)"
 )
-#: the file of the run that takes what Slurm itself says
+#: the run's file for Slurm's own output
 LOG = "system_logs/slurm.txt"
-#: seconds that a job may take beyond its own time limit, to save and to be told of
+#: seconds that a job may take beyond its own time limit, to save and to report
 MARGIN = 60.0
 
 
 def place_of(folder: Path, attempt: int = 1) -> Path:
-    """Where the run keeps what it was handed to Slurm with: script, order, handle."""
+    """The folder for an attempt's batch script, order and handle."""
     return folder / "slurm" / str(attempt)
 
 
 def script(
     target: SlurmOptions, job: JobSpec, place: Path, log: Path | None, array: int = 0
 ) -> str:
-    """The script that sbatch takes; ``place`` holds the order, ``array`` counts its tasks."""
+    """The batch script; ``place`` holds the order, ``array`` is the number of tasks."""
     options = [*_options(target, job, log, array), *target.extra]
     lines = ["#!/bin/bash", *(f"#SBATCH {each}" for each in options), ""]
     lines += [f"# {each}" for each in _about(job, array)]
@@ -43,11 +43,11 @@ def script(
 
 
 def _start(target: SlurmOptions, job: JobSpec) -> list[str]:
-    """The launchers, one a node: of one node by this shell itself, of several by srun.
+    """Start one launcher per node: by this shell for one node, by srun for several.
 
-    An srun that is told to stop while its job runs kills its step at once, and Slurm tells the
-    steps alone when a job is preempted. The launcher that starts MPI's ranks by srun is therefore
-    in none: it is this shell's, and what it starts lives on.
+    An srun that is signaled while its job runs kills its step at once, and on preemption Slurm
+    signals only the steps. The launcher that starts MPI ranks by srun is therefore in no step: it
+    is a child of this shell, and what it starts lives on.
     """
     python = shlex.quote(target.python or sys.executable)
     program = f'{python} -I -S -c "$program" "$order"'
@@ -55,11 +55,11 @@ def _start(target: SlurmOptions, job: JobSpec) -> list[str]:
     stops, others = 'kill -USR1 "$launcher"', []
     if nodes > 1 and job.distribution.kind == "mpi":
         theirs = _by_srun(target, job, nodes - 1, "--relative=1")
-        lost = 'kill -USR1 "$launcher"'  # nobody comes: node 0 need not wait
+        lost = 'kill -USR1 "$launcher"'  # the other nodes failed: node 0 need not wait
         others = [f"(trap '' USR1; {slurm_launch.FIRST}=1 {theirs} {program} || {lost}) &"]
     elif nodes > 1:
         launcher = f"{_by_srun(target, job, nodes)} {program}"
-        # the job's steps, and not this shell; ranks are not told by it, but by their launchers
+        # signals the job's steps, not this shell; ranks get it from their launchers
         stops = 'scancel --signal=URG "$SLURM_JOB_ID"'
     lines = [f"program={shlex.quote(PROGRAM)}"]
     if not target.warn and not job.retry:
@@ -75,14 +75,14 @@ def _start(target: SlurmOptions, job: JobSpec) -> list[str]:
 
 
 def _by_srun(target: SlurmOptions, job: JobSpec, nodes: int, *more: str) -> str:
-    """srun, before what it starts once on each of ``nodes``."""
+    """The srun command that starts a program once on each of ``nodes``."""
     words = [f"--nodes={nodes}", *more, f"--ntasks={nodes}", "--ntasks-per-node=1"]
     words += [f"--cpus-per-task={cpus(target, job)}", "--mpi=none", "--kill-on-bad-exit=0"]
     return " ".join(["srun", *words, "--export=ALL"])
 
 
 def _waiting(stops: str) -> list[str]:
-    """Wait for the launcher, hand Slurm's warning on by ``stops``, requeue where it asks to."""
+    """Wait for the launcher, pass Slurm's warning on with ``stops``, requeue if it asks to."""
     return [
         # sbatch --signal wakes this shell alone: the launchers are told to stop and to save
         f"trap 'touch \"${{order%/*}}/warned.${{SLURM_RESTART_COUNT:-0}}\"; {stops}' USR1",
@@ -127,14 +127,14 @@ def _options(target: SlurmOptions, job: JobSpec, log: Path | None, array: int) -
 
 
 def quoted(value: str) -> str:
-    """``value`` as an ``#SBATCH`` line takes it: sbatch knows quotes and backslashes."""
+    """``value`` quoted for an ``#SBATCH`` line: sbatch knows quotes and backslashes."""
     if all(each.isalnum() or each in "_-+./:=@,%[]()&|*!" for each in value):
         return value
     return '"' + value.replace("\\", "\\\\").replace('"', '\\"') + '"'
 
 
 def _output(log: Path | None) -> str:
-    """The log's path as sbatch's pattern; nothing is kept where no pattern can name it."""
+    """The log's path as an sbatch filename pattern; /dev/null if no pattern can express it."""
     text = str(log) if log is not None else ""
     if not text or "\\" in text or not text.isprintable():
         return "/dev/null"
@@ -142,7 +142,7 @@ def _output(log: Path | None) -> str:
 
 
 def cpus(target: SlurmOptions, job: JobSpec) -> int:
-    """How many CPUs each node gives: what the job asks, else the target's, and one a rank."""
+    """CPUs per node: as the job requests, else the target's, but at least one per rank."""
     asked = job.resources.get("cpus")
     return int(asked or max(target.cpus or 1, job.distribution.processes_per_node))
 
@@ -153,7 +153,7 @@ def _memory(target: SlurmOptions, job: JobSpec) -> str | None:
 
 
 def gres(target: SlurmOptions, job: JobSpec) -> str | None:
-    """The generic resources of each node: the target's, with the GPUs that the job asks."""
+    """Generic resources per node: the target's, with the GPUs that the job requests."""
     asked = job.resources.get("gpus")
     if not asked:
         return target.gres
@@ -173,7 +173,7 @@ def _time(target: SlurmOptions, job: JobSpec) -> str | None:
 
 
 def last_limit(target: SlurmOptions, job: JobSpec) -> float | None:
-    """Seconds after which Slurm ends a job for good, unless its launcher does so before."""
+    """Seconds after which Slurm ends a job for good, unless its launcher ends it first."""
     if target.warn or not target.time or _time(target, job) != target.time:
         return None
     minutes = minutes_of(target.time)
@@ -181,7 +181,7 @@ def last_limit(target: SlurmOptions, job: JobSpec) -> float | None:
 
 
 def minutes_of(text: str) -> float | None:
-    """A time limit in Slurm's words ("90", "1:30:00", "2-12") in minutes; None: no such."""
+    """A Slurm time limit ("90", "1:30:00", "2-12") in minutes; None if invalid."""
     days, mark, rest = text.partition("-")
     try:
         parts = [int(each) for each in (rest if mark else text).split(":")]
@@ -197,7 +197,7 @@ def minutes_of(text: str) -> float | None:
 
 
 def _about(job: JobSpec, array: int) -> list[str]:
-    """What the script is for, for its readers."""
+    """Comments at the top of the script that say what it runs."""
     if array:
         return [f"scriptrun: {array} runs of the experiment {_flat(job.experiment)}"]
     line = job.command or " ".join(

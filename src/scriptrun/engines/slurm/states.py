@@ -1,4 +1,4 @@
-"""What Slurm says of a job, in plain words (man squeue: job states and reasons)."""
+"""Slurm's job states and pending reasons in plain words (man squeue)."""
 
 from __future__ import annotations
 
@@ -6,13 +6,13 @@ import re
 
 from scriptrun.spec.values import Value
 
-#: fields that squeue is asked for, with a separator that none of them but the last may hold
+#: squeue's output fields; only the last one may contain the separator
 FORMAT = "%i|%T|%S|%N|%r"
-#: it waits, or will be started again
+#: the job waits, or will be started again
 QUEUED = frozenset(
     {"PENDING", "REQUEUED", "REQUEUE_FED", "REQUEUE_HOLD", "SPECIAL_EXIT", "RESV_DEL_HOLD"}
 )
-#: it has processes, or is about to
+#: the job has processes, or is about to
 ALIVE = frozenset(
     {
         "RUNNING",
@@ -68,7 +68,7 @@ _REASONS = {
 
 
 class Row(Value):
-    """One job as squeue shows it: ``start`` is the expected or true start, "" where unknown."""
+    """One job in squeue's output; ``start`` is the actual or expected start, "" if unknown."""
 
     id: str
     state: str
@@ -78,7 +78,7 @@ class Row(Value):
 
 
 def rows(text: str) -> dict[str, Row]:
-    """The jobs in squeue's answer, by id; an array that was never split stands under its own."""
+    """The jobs in squeue's output by ID; an array that Slurm has not split yet is one row."""
     found = {}
     for line in text.splitlines():
         parts = line.split("|", 4)
@@ -89,7 +89,7 @@ def rows(text: str) -> dict[str, Row]:
 
 
 def of_task(found: dict[str, Row], job: str) -> Row | None:
-    """The row of ``job`` ("12" or "12_3"); a task that has none of its own goes with its array."""
+    """The row of ``job`` ("12" or "12_3"); for a task without a row, that of its array."""
     if job in found or "_" not in job:
         return found.get(job)
     array = job.partition("_")[0]
@@ -100,7 +100,7 @@ def of_task(found: dict[str, Row], job: str) -> Row | None:
 
 
 def _covers(listed: str, array: str, task: int) -> bool:
-    """Whether ``12_[0-3,7%2]`` stands for the task."""
+    """Whether a pattern such as ``12_[0-3,7%2]`` includes the task."""
     match = re.fullmatch(r"(\d+)_\[([\d,\-]+)(?::\d+)?(?:%\d+)?\]", listed)
     if match is None or match.group(1) != array:
         return False
@@ -109,7 +109,7 @@ def _covers(listed: str, array: str, task: int) -> bool:
 
 
 def why_it_waits(row: Row) -> str:
-    """Why the job waits, and until when Slurm expects it to."""
+    """Why the job is pending, and when Slurm expects it to start."""
     reason = row.reason.strip("()")
     words = _REASONS.get(reason.partition(",")[0].strip(), f"Slurm reason {reason}")
     said = f"pending in Slurm (job {row.id})" + (f": {words}" if words else "")
@@ -117,17 +117,17 @@ def why_it_waits(row: Row) -> str:
 
 
 def how_it_ended(job: str, state: str, nodes: str = "") -> str:
-    """What Slurm says of the end of ``job``."""
+    """How ``job`` ended, according to Slurm."""
     words = _ENDS.get(state.partition(" ")[0], f"Slurm state {state}")
     return f"{words} (job {job}{f' on {nodes}' if nodes else ''}: {state})"
 
 
 def of_memory(log: str) -> str:
-    """That the job was ended for its memory, where Slurm's words in its log say so; else ""."""
+    """The out-of-memory message if the job's Slurm log reports one, else ""."""
     told = re.search(r"exceeded (?:job |step )?memory limit|oom.kill|out of memory", log, re.I)
     return _ENDS["OUT_OF_MEMORY"] if told else ""
 
 
 def is_ended(state: str) -> bool:
-    """Whether a job in this state neither runs nor will."""
+    """Whether ``state`` is final: the job neither runs nor will run again."""
     return state not in QUEUED and state not in ALIVE

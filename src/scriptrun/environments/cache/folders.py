@@ -1,8 +1,8 @@
-"""Where built environments lie: ``environments/<key>/<n>/`` in the local cache, complete or absent.
+"""The folders of built environments: ``environments/<key>/<n>/`` in the cache.
 
-A place is complete when it holds ``ready.json``, written last. A rebuild goes into the next number,
-so that what still runs from the old one is not disturbed, and what a killed builder's children may
-still write cannot reach the new one.
+A build is complete when its folder holds ``ready.json``, which is written last. A rebuild gets the
+next number, so that it does not disturb what still runs from the old folder, and a killed build's
+child processes cannot write into the new one.
 """
 
 from __future__ import annotations
@@ -20,23 +20,23 @@ if TYPE_CHECKING:
 MARKER = "ready.json"
 
 
-#: the folder, on a file system that others share, below which environments lie; None: this
-#: machine's own cache. In a shared one nothing is locked: a lease says who builds.
+#: a cache folder on a shared file system; None: this machine's own cache. In a shared cache, a
+#: lease instead of a file lock guards each build.
 CacheFolder = str | os.PathLike[str] | None
 
 
 def root(cache: CacheFolder = None) -> str:
-    """The directory of all built environments of ``cache``."""
+    """The folder of all environments in ``cache``."""
     return os.path.join(paths.cache_root() if cache is None else cache, "environments")
 
 
 def of_key(key: str, cache: CacheFolder = None) -> str:
-    """The directory of everything that was built for ``key``."""
+    """The folder of all builds of ``key``."""
     return os.path.join(root(cache), key)
 
 
 def numbers(key: str, cache: CacheFolder = None) -> list[int]:
-    """The numbers of the places of ``key``, whole or not, newest first."""
+    """The numbers of all builds of ``key``, complete or not, newest first."""
     try:
         names = os.listdir(of_key(key, cache))
     except (FileNotFoundError, NotADirectoryError):
@@ -45,7 +45,7 @@ def numbers(key: str, cache: CacheFolder = None) -> list[int]:
 
 
 def current(key: str, cache: CacheFolder = None) -> tuple[str, dict[str, Any]] | None:
-    """The newest complete place of ``key`` and its marker."""
+    """The folder and the marker of the newest complete build of ``key``, or None."""
     for number in numbers(key, cache):
         place = os.path.join(of_key(key, cache), str(number))
         marker = read_json(os.path.join(place, MARKER))
@@ -55,10 +55,10 @@ def current(key: str, cache: CacheFolder = None) -> tuple[str, dict[str, Any]] |
 
 
 def reserve(key: str, cache: CacheFolder = None) -> str:
-    """An empty place for the next build of ``key``, under a number that nobody had.
+    """Create an empty folder with a new number for the next build of ``key``.
 
-    It is made here and not by the builder: what a killed builder has started, and what goes on
-    without it for a moment, must not meet the next one.
+    It is created here and not by the builder, so that processes left over from a killed build
+    never share a folder with the next build.
     """
     os.makedirs(of_key(key, cache), exist_ok=True)
     place = os.path.join(of_key(key, cache), str(max(numbers(key, cache), default=0) + 1))
@@ -67,12 +67,12 @@ def reserve(key: str, cache: CacheFolder = None) -> str:
 
 
 def mark(place: str, marker: dict[str, Any]) -> None:
-    """Declare ``place`` complete."""
+    """Mark ``place`` as complete."""
     write_atomic(os.path.join(place, MARKER), to_json(marker))
 
 
 def touch(place: str) -> None:
-    """Note that ``place`` was used now; quietly, where the cache can't be written."""
+    """Record that ``place`` was used now; does nothing if the cache is not writable."""
     try:
         os.utime(os.path.join(place, MARKER))
     except OSError:
@@ -80,7 +80,7 @@ def touch(place: str) -> None:
 
 
 def last_use(place: str) -> float:
-    """When ``place`` was handed out last, in seconds since 1970."""
+    """When ``place`` was last used, in seconds since 1970."""
     try:
         return os.stat(os.path.join(place, MARKER)).st_mtime
     except OSError:
@@ -88,12 +88,12 @@ def last_use(place: str) -> float:
 
 
 def build_lock(key: str) -> Path:
-    """The lock file that whoever builds or removes ``key`` holds."""
+    """The lock file to hold while building or removing ``key``."""
     return paths.cache_root() / "locks" / f"environment-build-{key}"
 
 
 def discard_all(key: str, cache: CacheFolder = None) -> None:
-    """Take everything away that was built for ``key``."""
+    """Remove all builds of ``key``."""
     for number in numbers(key, cache):
         discard(os.path.join(of_key(key, cache), str(number)))
     import shutil
@@ -102,13 +102,13 @@ def discard_all(key: str, cache: CacheFolder = None) -> None:
 
 
 def unfinished(key: str, cache: CacheFolder = None) -> list[str]:
-    """Places of ``key`` without a marker: what killed builds left."""
+    """The folders of ``key`` without a marker, left behind by killed builds."""
     places = [os.path.join(of_key(key, cache), str(number)) for number in numbers(key, cache)]
     return [place for place in places if not os.path.exists(os.path.join(place, MARKER))]
 
 
 def discard(place: str) -> None:
-    """Take ``place`` away: its marker first, so that nobody takes the rest for good."""
+    """Remove ``place``, its marker first, so that a partial folder never counts as complete."""
     try:
         os.unlink(os.path.join(place, MARKER))
     except OSError:

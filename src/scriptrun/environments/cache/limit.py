@@ -1,4 +1,4 @@
-"""How much the built environments may take together, as the user's variable says it."""
+"""The size limit of the environment cache, from the user's variable."""
 
 from __future__ import annotations
 
@@ -13,21 +13,21 @@ if TYPE_CHECKING:
 else:
     sizes = later("scriptrun.store.sizes")
 
-#: what may be kept in all, in bytes ("50GB", "200 GiB"); default: half of what the disk has
+#: the cache's maximum size ("50GB", "200 GiB"); default: half of the disk space available to it
 LIMIT = "SCRIPTRUN_ENVIRONMENT_CACHE_SIZE"
 
 
 def given() -> int | None:
-    """The variable's number of bytes; None where it is not set.
+    """The variable's value in bytes; None if it is not set.
 
-    Raises UserErrorException where it is no size.
+    Raises UserErrorException if it is not a size.
     """
     named = os.environ.get(LIMIT, "")
     return sizes.size(named, LIMIT) if named else None
 
 
 def trouble() -> str:
-    """Why the variable can't be used: a sentence and what to do, or ""."""
+    """What is wrong with the variable and how to fix it, or ""."""
     try:
         given()
     except UserErrorException as error:

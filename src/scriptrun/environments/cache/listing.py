@@ -1,4 +1,4 @@
-"""The cache of built environments: what is in it, what a request would cost, taking one away."""
+"""The environment cache: list its contents, plan a build, remove an environment."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ class Plan(Value):
 class Entry(Value):
     """One built environment: sizes in bytes, times in seconds since 1970 (UTC).
 
-    ``runs`` are the ids of the runs that have used it, the last one first.
+    ``runs`` are the IDs of the runs that used it, newest first.
     """
 
     key: str
@@ -53,10 +53,10 @@ class Entry(Value):
 
 
 def plan(spec: EnvironmentSpec, locks: Path, registry: Registry | None = None) -> Plan:
-    """What would happen for ``spec`` now; nothing is built, downloaded or written.
+    """What a build of ``spec`` would do now; builds, downloads and writes nothing.
 
-    Programs may be asked: an interpreter for its version, uv for the Pythons that it could bring,
-    the container tool for the layers that are in its store.
+    It may run programs: an interpreter for its version, uv for the Pythons that it can download,
+    the container tool for the layers in its store.
     """
     reasons = tuple(check(spec))
     builder = None if reasons else known_builder(spec, locks, registry=registry)
@@ -79,7 +79,7 @@ def plan(spec: EnvironmentSpec, locks: Path, registry: Registry | None = None) -
 
 
 def troubles(spec: EnvironmentSpec) -> list[str]:
-    """Why ``spec`` can't be built here, as far as that is known without resolving it."""
+    """Problems with building ``spec`` here that are known without resolving it."""
     lacking = container_tool.trouble() if spec.kind == IMAGE else ""
     if lacking:
         return [f"images require a container tool, but {lacking}. {container_tool.HOW_TO}."]
@@ -87,7 +87,7 @@ def troubles(spec: EnvironmentSpec) -> list[str]:
 
 
 def listing() -> list[Entry]:
-    """All built environments of this machine's cache, the last used first."""
+    """All environments in this machine's cache, the last used first."""
     try:
         keys = os.listdir(cache_folders.root())
     except FileNotFoundError:
@@ -97,10 +97,10 @@ def listing() -> list[Entry]:
 
 
 def remove(key: str) -> None:
-    """Take the environment of ``key`` (or a unique beginning of it) out of the cache.
+    """Remove the environment of ``key`` (or a unique prefix of it) from the cache.
 
-    What lies elsewhere for it (an image in the container tool's store) goes too. Raises
-    EnvironmentException where there is none, while it is built, and while it is used.
+    Also removes what it stored elsewhere (an image in the container tool's store). Raises
+    EnvironmentException if it does not exist, is being built, or is in use.
     """
     key = whole_key(key)
     lock = flocks.try_flock(cache_folders.build_lock(key))
@@ -122,7 +122,7 @@ def remove(key: str) -> None:
 
 
 def users(folder: str) -> list[int]:
-    """The processes on this machine whose interpreter or script lies below ``folder``."""
+    """The IDs of this machine's processes that run an interpreter or script in ``folder``."""
     import psutil
 
     inside = folder + os.sep
@@ -134,7 +134,7 @@ def users(folder: str) -> list[int]:
 
 
 def whole_key(beginning: str) -> str:
-    """The key that begins so. Raises EnvironmentException where none does, or several."""
+    """The only key that starts with ``beginning``. Raises EnvironmentException otherwise."""
     keys = os.listdir(cache_folders.root()) if os.path.isdir(cache_folders.root()) else []
     fitting = [key for key in keys if beginning and key.startswith(beginning)]
     if len(fitting) == 1:
@@ -168,7 +168,7 @@ def _entry(key: str) -> Entry | None:
 
 
 def size_of(place: str) -> int:
-    """Bytes on the disk; what is linked from uv's cache counts too."""
+    """The size of ``place`` in bytes, including files linked from uv's cache."""
     total, folders = 0, [place]
     while folders:
         try:
@@ -179,10 +179,10 @@ def size_of(place: str) -> int:
                     else:
                         total += entry.stat(follow_symlinks=False).st_size
         except OSError:
-            continue  # it goes as we look
+            continue  # removed in the meantime
     return total
 
 
 def age(entry: Entry) -> float:
-    """Seconds since ``entry`` was used last."""
+    """Seconds since ``entry`` was last used."""
     return max(0.0, time.time() - entry.used)

@@ -1,4 +1,4 @@
-"""Making room in the cache of built environments: by age, by number, by size; never one in use."""
+"""Prune the environment cache by age, number or size; environments in use stay."""
 
 from __future__ import annotations
 
@@ -15,19 +15,19 @@ from scriptrun.spec.errors import EnvironmentException
 from scriptrun.spec.values import Value
 from scriptrun.store import paths
 
-#: seconds in which what was handed out counts as used, though no process runs in it yet
+#: seconds for which a used environment counts as in use, even if no process runs in it yet
 FRESH = 60.0
 
 
 class Pruned(Value):
-    """What was removed, and what stayed though it should have gone, with the reason."""
+    """The removed environments, and those that could not be removed, each with the reason."""
 
     removed: tuple[Entry, ...]
     kept: tuple[tuple[Entry, str], ...]
 
     @property
     def freed(self) -> int:
-        """Bytes of what was removed."""
+        """The bytes that were freed."""
         return sum(entry.size for entry in self.removed)
 
 
@@ -40,9 +40,9 @@ def prune(
 ) -> Pruned:
     """Remove built environments, the longest unused first.
 
-    ``older_than``: those unused for so many seconds. ``keep``: all but the so many last used.
-    ``max_size``: as many as have to go until the rest is no larger, in bytes. Given together, each
-    takes away what it says; none given, all go. ``dry`` removes nothing and says what would go.
+    ``older_than``: those unused for this many seconds. ``keep``: all but this many last used.
+    ``max_size``: until the rest is at most this many bytes. An environment goes if any of them
+    selects it; without any, all go. ``dry`` only reports what would be removed.
     """
     entries = cache_listing.listing()
     if older_than is None and keep is None and max_size is None:
@@ -55,7 +55,7 @@ def prune(
 def _chosen(
     entries: Sequence[Entry], older_than: float | None, keep: int | None, max_size: int | None
 ) -> Iterator[Entry]:
-    """What goes of ``entries``, which stand with the last used first."""
+    """The ``entries`` to remove; they are sorted by last use, newest first."""
     total = 0
     for number, entry in enumerate(entries):
         total += entry.size
@@ -92,9 +92,9 @@ def _in_use(entry: Entry) -> str:
 
 
 def limit(entries: Sequence[Entry]) -> int:
-    """How many bytes all built environments may take together; ``entries`` are there now.
+    """The maximum size of the cache in bytes; ``entries`` are its current contents.
 
-    Raises UserErrorException where the variable that says it is no size.
+    Raises UserErrorException if the variable that sets it is not a size.
     """
     named = cache_limit.given()
     if named is not None:
@@ -104,7 +104,7 @@ def limit(entries: Sequence[Entry]) -> int:
 
 
 def keep_within(place: str, log: Log) -> None:
-    """After a build in ``place``: let go what is over the limit, the longest unused first."""
+    """After a build in ``place``: remove others until the cache is within its size limit."""
     entries = cache_listing.listing()
     own = sum(entry.size for entry in entries if entry.place == place)
     others = [entry for entry in entries if entry.place != place]

@@ -1,6 +1,6 @@
-"""Which runs have used a built environment: a line a run, beside its places.
+"""Which runs used a built environment: one line per run, in a file beside its builds.
 
-The file only tells people. It is kept short: where it has grown, the older half goes.
+The file is for people only. When it grows too large, its older half is dropped.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ LIMIT = 1 << 20
 
 
 def note(place: str, folder: str | os.PathLike[str]) -> None:
-    """Note that the run at ``folder`` starts from ``place``; quietly where it can't be written."""
+    """Record that a run uses an environment; does nothing if the cache is not writable."""
     path = _file(os.path.dirname(place))
     line = json.dumps(os.fspath(folder)).encode() + b"\n"
     try:
@@ -29,7 +29,7 @@ def note(place: str, folder: str | os.PathLike[str]) -> None:
 
 
 def of(folder: str) -> list[str]:
-    """The folders of the runs that have used what lies in ``folder``, the last one first."""
+    """The folders of the runs that used the builds in ``folder``, newest first."""
     try:
         with open(_file(folder), encoding="utf-8") as handle:
             lines = handle.read().splitlines()

@@ -1,7 +1,7 @@
-"""Environments of conda packages, solved and installed by py-rattler: no conda is needed.
+"""Environments of conda packages, solved and installed by py-rattler; conda is not needed.
 
-rattler's cache is used (``RATTLER_CACHE_DIR``, else its default): files that one prefix has are
-linked into the next. What pip adds is installed by uv into the same prefix.
+They share rattler's cache (``RATTLER_CACHE_DIR``, else its default), from which files are linked
+into each prefix. uv installs the pip packages into the same prefix.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from scriptrun.environments.conda import channels as conda_channels
     from scriptrun.environments.conda import request as conda_request
     from scriptrun.environments.uv import local_sources
-else:  # after a process for rattler has been started, which has more to load
+else:  # imported while the worker process imports rattler, which takes longer
     parse = later("urllib.parse")
     health, conda_channels, conda_request, local_sources, site_packages = (
         later(f"scriptrun.environments.{name}")
@@ -40,18 +40,18 @@ else:  # after a process for rattler has been started, which has more to load
 
 
 class Conda(Builder):
-    """A conda prefix of our own."""
+    """Conda packages, and pip packages on top, in a prefix in the cache."""
 
     kind = CONDA
 
     @classmethod
     def check(cls, spec: EnvironmentSpec) -> list[str]:
-        """py-rattler that is missing, channels with passwords, lines that can't be read."""
+        """Report a missing py-rattler, channels with passwords, and invalid lines."""
         return conda_request.troubles(spec)
 
     @classmethod
     def resolve(cls, spec: EnvironmentSpec, log: Log, stop: Stop) -> Lock:
-        """All packages with build, address and digests, for this platform."""
+        """All packages with build, URL and digests, for this platform."""
         _loaded("conda.client").prepare()
         lock: Lock = _loaded("conda.lock").resolve(spec, log, stop)
         return lock
@@ -61,7 +61,7 @@ class Conda(Builder):
         return content_key(self.lock)
 
     def build(self, place: str, log: Log, stop: Stop) -> None:
-        """Install what the lock says: conda's packages, then pip's."""
+        """Install the locked packages: conda packages, then pip packages."""
         _loaded("conda.client").prepare()
         local_sources.refuse_changed(self.lock.get("local") or {})
         install(self.spec, self.lock, place, log, stop)
@@ -72,7 +72,7 @@ class Conda(Builder):
         health.write_down(place, self.python(place), self._looked_at(place))
 
     def ill(self, place: str) -> str:
-        """Interpreter, packages and their records are compared with those after the build."""
+        """Compare the interpreter, packages and their records with those after the build."""
         return health.ill(place, self.python(place), self._looked_at(place))
 
     def python(self, place: str) -> str:
@@ -95,7 +95,7 @@ def install(
     stop: Stop,
     elsewhere: str | None = None,
 ) -> None:
-    """Lay conda's locked packages out in ``prefix``; ``elsewhere`` is where they will lie then."""
+    """Install the locked conda packages into ``prefix``, which will move to ``elsewhere``."""
     channels = conda_channels.of(spec.channels)
     records = [_whole(each, channels) for each in lock["conda"]]
     told = {"records": records, "files": dict(_here(records)), "elsewhere": elsewhere}
@@ -106,13 +106,13 @@ def install(
 
 
 def _whole(record: dict[str, Any], channels: tuple[str, ...]) -> dict[str, Any]:
-    """The record with the token that its channel asks for."""
+    """The record with its channel's token in its URLs."""
     told = {name: conda_channels.filled(record[name], channels) for name in ("url", "channel")}
     return {**record, **told}
 
 
 def _forget_tokens(prefix: str) -> None:
-    """rattler notes where each package came from: by an address without what opens it."""
+    """Remove tokens from the URLs that rattler records for each package."""
     for path in Path(prefix, "conda-meta").glob("*.json"):
         text = path.read_text("utf-8")
         if conda_channels.bare(text) != text:
@@ -120,7 +120,7 @@ def _forget_tokens(prefix: str) -> None:
 
 
 def _here(records: Iterable[dict[str, Any]]) -> Iterator[tuple[str, tuple[str, str, str]]]:
-    """The packages that lie on this machine: name, and the values of a conda_digests.File."""
+    """The packages on this machine: name, and the values of a PackageFile."""
     for each in records:
         address = parse.urlsplit(each["url"])
         path = parse.unquote(address.path)
@@ -130,5 +130,5 @@ def _here(records: Iterable[dict[str, Any]]) -> Iterator[tuple[str, tuple[str, s
 
 
 def _loaded(name: str) -> Any:
-    """What starts processes, by its module's name: a prefix that is there is found without it."""
+    """Import a module that starts processes; a cached prefix is found without it."""
     return importlib.import_module(f"scriptrun.environments.{name}")

@@ -1,6 +1,6 @@
-"""Conda channels: names as addresses, conda's own settings, passwords put in and taken out again.
+"""Conda channels: names to URLs, conda's own settings, credentials added and removed.
 
-What a name means is conda's: https://docs.conda.io/projects/conda/en/stable/user-guide/concepts/channels.html
+Channel names mean what they mean to conda: https://docs.conda.io/projects/conda/en/stable/user-guide/concepts/channels.html
 and its ``.condarc`` (channel_alias, channels, default_channels, custom_channels).
 """
 
@@ -20,7 +20,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
 
-#: what ``defaults`` stands for, unless conda's settings say otherwise
+#: the channels in ``defaults``, unless conda's settings name others
 DEFAULTS = ("https://repo.anaconda.com/pkgs/main", "https://repo.anaconda.com/pkgs/r")
 _ALIAS = "https://conda.anaconda.org"
 _VARIABLE = re.compile(r"\$\{(\w+)\}")
@@ -30,10 +30,10 @@ _TOKEN = re.compile(r"/t/[^/\s]+(?=/)")
 
 
 def of(asked: Iterable[str]) -> tuple[str, ...]:
-    """The channels as they are written down: in order, each once, ``defaults`` by its parts.
+    """The URLs of the channels, in order and without duplicates, with ``defaults`` expanded.
 
-    Where none is named (``nodefaults`` is no channel) they are those of conda's settings, else
-    conda-forge. Variables stay as ``${NAME}``.
+    Without any (``nodefaults`` is not a channel), those in conda's settings, else conda-forge.
+    Variables stay as ``${NAME}``.
     """
     settings = conda_settings.settings()
     wanted = [each for each in map(str.strip, asked) if each and each != "nodefaults"]
@@ -48,7 +48,7 @@ def of(asked: Iterable[str]) -> tuple[str, ...]:
 
 
 def troubles(asked: Iterable[str]) -> list[str]:
-    """Channels that cannot be used: with a password, or with a variable that isn't set."""
+    """Problems with the channels: a password, an unset variable, a missing secret."""
     found = []
     for channel in asked:
         secret = _SECRET.search(channel)
@@ -73,7 +73,7 @@ def troubles(asked: Iterable[str]) -> list[str]:
 
 
 def expanded(channel: str) -> str:
-    """The channel with its variables put in: for rattler alone, never written down."""
+    """The channel with the values of its variables: for rattler only, never stored."""
     reasons = troubles([channel])
     if reasons:
         raise EnvironmentException(" ".join(reasons))
@@ -82,7 +82,7 @@ def expanded(channel: str) -> str:
 
 
 def logins(channels: Iterable[str]) -> dict[str, str]:
-    """``USER:PASSWORD`` by host, of the channels and of the secrets ``index-HOST``."""
+    """``USER:PASSWORD`` by host, from the channels and the secrets ``index-HOST``."""
     found = {}
     for address in map(urlsplit, map(expanded, channels)):
         login, _, host = address.netloc.rpartition("@")
@@ -93,17 +93,17 @@ def logins(channels: Iterable[str]) -> dict[str, str]:
 
 
 def without_login(address: str) -> str:
-    """``address`` without name and password; a token stays, since it is a part of the path."""
+    """``address`` without user name and password; a token stays, since it is part of the path."""
     return _LOGIN.sub("", address)
 
 
 def bare(address: str) -> str:
-    """``address`` without name, password and token."""
+    """``address`` without user name, password and token."""
     return _TOKEN.sub("", without_login(address))
 
 
 def filled(address: str, channels: Iterable[str]) -> str:
-    """``address``, as a lock holds it, with the token of the channel that it lies in."""
+    """``address`` from a lockfile, with the token of its channel."""
     for channel in channels:
         whole = without_login(expanded(channel)).rstrip("/") + "/"
         if address.startswith(bare(whole)):

@@ -1,4 +1,4 @@
-"""Talking to py-rattler, which works in a process of its own (worker.py)."""
+"""Run py-rattler in a separate worker process (worker.py)."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ Ask = Callable[..., dict[str, "Any"]]
 
 
 def cache() -> Path:
-    """Where packages and channels' lists are kept: rattler's own cache, which pixi shares.
+    """The cache of packages and channel data: rattler's own, which pixi shares.
 
     RATTLER_CACHE_DIR, else ``rattler/cache`` in the user's cache directory.
     """
@@ -43,7 +43,7 @@ def cache() -> Path:
 
 
 class _Worker:
-    """A process that answers questions, and the thread that reads what it says."""
+    """A worker process, and the thread that reads its output."""
 
     def __init__(self) -> None:
         self.owner, self.used = os.getpid(), time.monotonic()
@@ -65,7 +65,7 @@ class _Worker:
         self.process.stdin.flush()
 
     def end(self) -> None:
-        build_process.end(self.process)  # and a package's link script that it has started
+        build_process.end(self.process)  # including a package's link script that it started
         self.process.communicate()
         self.reader.join()
 
@@ -76,18 +76,18 @@ class _Worker:
         self.lines.put(b"")
 
 
-#: seconds for which one that waits may be asked: less than it waits
+#: seconds for which an idle worker may be reused: less than it waits for a request
 _FRESH = 2.0
-#: those that wait for the next question, for a moment
+#: workers that wait briefly for the next request
 _waiting: list[_Worker] = []
 
 
 @contextmanager
 def asking(log: Log, stop: Stop) -> Iterator[Ask]:
-    """A way to ask rattler, for the block: ``ask("solve", specs=[...], ...)`` gives its answer.
+    """Yield ``ask``, which sends rattler a request: ``ask("solve", specs=[...], ...)``.
 
-    What it does goes to ``log`` as it is done. Raises EnvironmentException with rattler's reason in
-    words, Stopped where ``stop`` said so: then nothing goes on.
+    rattler's progress goes to ``log``. Raises EnvironmentException with rattler's reason, and
+    BuildCanceled if ``stop`` returns true; the worker is then ended.
     """
     worker = _taken()
 
@@ -109,14 +109,15 @@ def asking(log: Log, stop: Stop) -> Iterator[Ask]:
 
 
 def prepare() -> None:
-    """Let a process that will be asked soon load rattler meanwhile."""
+    """Start a worker that imports rattler before its first request."""
     _waiting.append(_taken())
 
 
 def _taken() -> _Worker:
-    """One that waits, else a new one; one that may be about to end is left alone.
+    """Take an idle worker, or start a new one.
 
-    So is one that was started with other variables (CONDA_OVERRIDE_CUDA, a proxy, ...).
+    A worker that may be about to exit, or was started with other variables (CONDA_OVERRIDE_CUDA, a
+    proxy, ...), is not reused.
     """
     while True:
         try:
@@ -124,7 +125,7 @@ def _taken() -> _Worker:
         except IndexError:
             return _Worker()
         if worker.owner != os.getpid():
-            continue  # this process was forked: it is its parent's
+            continue  # this process was forked; the worker belongs to the parent
         fresh = time.monotonic() - worker.used < _FRESH and worker.environ == os.environ
         if fresh and worker.process.poll() is None:
             return worker

@@ -1,10 +1,10 @@
-"""Digests of packages that lie on this machine, looked at while rattler unpacks them.
+"""Verify the digests of packages on this machine while rattler unpacks them.
 
-rattler looks at the digests of what it downloads, and takes a file of this machine as it is. Here
-such files are looked at meanwhile, and none is linked into a prefix before that. What it has
-unpacked by then lies in its cache under the digest that was asked for: a note beside the cache says
-so until the digests are seen. Where they are others, or whoever looks is killed, ``drop`` takes it
-out again before the cache is used the next time.
+rattler verifies what it downloads, but trusts files on this machine. This module verifies those
+files at the same time, and links none into a prefix before that. What rattler unpacked by then is
+in its cache under the expected digest: a note in the cache lists these packages until they are
+verified. If a digest differs, or the verifying process is killed, ``drop`` removes them before the
+cache is used again.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ NOTES, PACKAGES = "scriptrun-unseen", "pkgs"
 
 
 class Changed(Exception):
-    """Files that are not what was locked."""
+    """Files that do not match the lockfile."""
 
 
 class File(NamedTuple):
@@ -39,19 +39,19 @@ class File(NamedTuple):
 
 
 class Digests:
-    """Looks at ``files``: the values of a File each, by the package's name."""
+    """Verifies ``files``: the values of a PackageFile by package name."""
 
     def __init__(self, cache: Path, files: dict[str, Sequence[str]]) -> None:
         self._files, self._cache = {name: File(*each) for name, each in files.items()}, cache
         self._seen = {name: threading.Event() for name in files}
 
     def wait(self, name: str) -> None:
-        """Return when the package may be linked: its digest is right, or not to be looked at."""
+        """Return when the package may be linked: its digest is verified or needs no check."""
         if name in self._seen:
             self._seen[name].wait()
 
     async def look_during(self, installing: Awaitable[object]) -> None:
-        """Look at them while ``installing`` goes on; before it, where no note can be written.
+        """Verify the files during ``installing``; before it if no note can be written.
 
         Raises Changed.
         """
@@ -72,7 +72,7 @@ class Digests:
             note.release()
 
     def _noted(self) -> Flock | None:
-        """The note, written and held by this process."""
+        """Write the note and hold its file lock; None if it cannot be written."""
         try:
             note = flocks.share(self._cache / NOTES / f"{unique()}.json")
             os.write(
@@ -83,7 +83,7 @@ class Digests:
         return note
 
     def _look(self, name: str) -> str:
-        """The file's path where it has changed, else ""."""
+        """The file's path if it has changed, else ""."""
         with open(self._files[name].path, "rb") as handle:
             found = hashlib.file_digest(handle, "sha256").hexdigest()
         if found != self._files[name].sha256:
@@ -93,12 +93,12 @@ class Digests:
 
 
 def drop(cache: Path) -> None:
-    """Take out of rattler's cache what was unpacked by processes that are gone, and never seen."""
+    """Remove from rattler's cache what processes that are gone unpacked but did not verify."""
     folder = cache / NOTES
     for path in folder.iterdir() if folder.exists() else ():
         lock = flocks.try_flock(path)
         if lock is None:
-            continue  # it is being looked at
+            continue  # a process is verifying it
         with lock:
             for entry in read_json(path) or ():
                 _drop(cache / PACKAGES, entry)
@@ -111,5 +111,5 @@ def _drop(packages: Path, entry: str) -> None:
     for path in packages.iterdir() if packages.exists() else ():
         if path.name.startswith(entry) and path.is_dir():
             with flocks.flock(packages / f"{path.name}.lock") as lock:  # rattler's own
-                os.ftruncate(lock.fileno(), 0)  # for rattler nothing is there then
+                os.ftruncate(lock.fileno(), 0)  # rattler then treats the package as absent
                 shutil.rmtree(path)

@@ -1,4 +1,4 @@
-"""rattler's errors as sentences: the solver's or the network's reason, what to do."""
+"""Turn rattler's errors into messages with the reason and a hint."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ _LEAD = "Cannot solve the request because of: "
 
 
 class Unsolvable(EnvironmentException):
-    """The channels hold no packages that meet all wishes."""
+    """No packages in the channels satisfy all requirements."""
 
 
 def hidden(text: str) -> str:
@@ -21,7 +21,7 @@ def hidden(text: str) -> str:
 
 
 def explain(kind: str, message: str) -> EnvironmentException:
-    """rattler's error ``kind`` (its class's name) as one of ours."""
+    """Convert rattler's error ``kind`` (the name of its class) to an EnvironmentException."""
     text = hidden(message).strip()
     for judge in (_disk, _unsolvable, _package, _unreachable, _malformed):
         found = judge(kind, text)
@@ -52,7 +52,7 @@ def _unsolvable(kind: str, text: str) -> EnvironmentException | None:
 
 
 def in_words(text: str) -> str:
-    """The solver's reason, a line a step, without its drawing."""
+    """The solver's reason, one line per step, without its line drawing."""
     lines = text.removeprefix(_LEAD).splitlines()
     return "\n".join("  " + _plain(line) for line in lines if line.strip())
 
@@ -68,7 +68,7 @@ def _plain(line: str) -> str:
 
 
 def _package(kind: str, text: str) -> EnvironmentException | None:
-    """A locked package that is another one now, or none."""
+    """A locked package that has changed or is no longer available."""
     if kind == "Changed":
         return changed(text)
     found = re.search(r"failed to fetch ([^\s;]+?\.(?:conda|tar\.bz2))", text)
@@ -83,7 +83,7 @@ def _package(kind: str, text: str) -> EnvironmentException | None:
 
 
 def changed(names: str) -> EnvironmentException:
-    """The sentence for packages whose digests are not those that were locked."""
+    """The error for packages whose digests differ from the lockfile."""
     return EnvironmentException(f"{names} does not match the lockfile: its digest differs.", _ANEW)
 
 

@@ -1,4 +1,4 @@
-"""A conda request made exact: every package with build, address and digests, pip's on top."""
+"""Lock a conda request: each package with build, URL and digests, then the pip packages."""
 
 from __future__ import annotations
 
@@ -31,14 +31,14 @@ if TYPE_CHECKING:
 else:
     conda_pip = later("scriptrun.environments.conda.pip")
 
-#: what a channel's list tells of a package and nothing is built from
+#: fields of a package record that do not affect the build
 _UNKEPT = ("indexed_timestamp", "timestamp", "legacy_bz2_md5", "legacy_bz2_size")
 
 
 def resolve(spec: EnvironmentSpec, log: Log, stop: Stop, glibc: str = "") -> Lock:
-    """The lock of ``spec`` for this platform. Raises EnvironmentException with the reason.
+    """The lockfile of ``spec`` for this platform. Raises EnvironmentException with the reason.
 
-    ``glibc`` is the C library's version where it is to be used ("": this machine's).
+    ``glibc`` is the C library's version where the packages will run ("": this machine's).
     """
     reasons = conda_request.troubles(spec)
     if reasons:
@@ -71,7 +71,7 @@ def resolve(spec: EnvironmentSpec, log: Log, stop: Stop, glibc: str = "") -> Loc
 
 
 def _given(spec: EnvironmentSpec) -> Lock:
-    """The lock that the request brings itself. Raises EnvironmentException for other platforms."""
+    """Convert the request's own lockfile. Raises EnvironmentException if it lacks this platform."""
     here = spec.locked.get(conda_platforms.subdir())
     if here is None:
         raise EnvironmentException(
@@ -119,7 +119,7 @@ def _lock(
 def _solved(
     ask: Ask, wishes: Wishes, glibc: str, log: Log, *, may_relax: bool
 ) -> tuple[dict[str, Any], list[str], Changes]:
-    """rattler's answer, what is to be said of how they were found, and the pins that changed."""
+    """rattler's answer, notes about how it was solved, and the pins that changed."""
     own = ".".join(map(str, interpreter_discovery.interpreters_minor()))
     found = map(conda_channels.expanded, wishes.channels)
     more = {
@@ -151,11 +151,11 @@ def _any_python(specs: Sequence[str]) -> list[str]:
 def _exact(
     ask: Ask, wishes: Wishes, own: str, more: dict[str, Any], log: Log
 ) -> tuple[dict[str, Any], list[str]]:
-    """All as it was asked for.
+    """Solve the request without relaxing any pin.
 
-    A Python that nobody asked for is of this code's own minor version if there is one that fits.
-    Channels are strict: the first that has a package is the only one for it, unless that way there
-    is no solution.
+    Without a requested Python, the minor version that runs scriptrun is tried first. Channel
+    priority is strict (the first channel that has a package is the only one for it) unless that has
+    no solution.
     """
     first = wishes.python or f"python {own}.*"
     tries = [(first, True, "")]
@@ -185,7 +185,7 @@ def _python(records: list[dict[str, Any]]) -> str:
 
 
 def _kept(record: dict[str, Any]) -> dict[str, Any]:
-    """What the lock holds of a package: no time, no password."""
+    """A package record as the lockfile stores it: without timestamps and passwords."""
     kept = {name: value for name, value in record.items() if name not in _UNKEPT}
     for name in ("url", "channel"):
         kept[name] = conda_channels.bare(kept[name])

@@ -1,4 +1,4 @@
-"""pip's packages on top of a conda prefix: locked against what conda brings, installed by uv."""
+"""pip packages in a conda prefix: locked against the conda packages, installed by uv."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def locked(
 ) -> tuple[str, uv_lock.Changes]:
     """The requirements of ``spec.pip`` with versions and hashes, and the pins that changed.
 
-    What conda installs stays as it is: pip's packages are chosen to go with it.
+    The conda packages stay as they are; pip packages are resolved to be compatible with them.
     """
     request = uv_requirements.of(spec.replace(conda=(), python=None))
     brought = dict(_brought(records))
@@ -46,7 +46,7 @@ def locked(
 
 
 def install(spec: EnvironmentSpec, lock: Lock, python: str, log: Log, stop: Stop) -> None:
-    """Put the locked requirements into the prefix of ``python``, over nothing of conda's."""
+    """Install the locked requirements into the prefix of ``python``; conda packages stay."""
     text = lock["requirements"]
     options, flags = uv_requirements.of(spec.replace(conda=(), python=None)).for_sync()
     told, private = index_credentials.filled("\n".join([*options, text]))
@@ -60,7 +60,7 @@ def install(spec: EnvironmentSpec, lock: Lock, python: str, log: Log, stop: Stop
 
 
 def _brought(records: list[dict[str, Any]]) -> list[tuple[str, str]]:
-    """The Python packages among conda's, by the names that they have on PyPI."""
+    """The Python packages among the conda records: PyPI names and versions."""
     return [
         (pypi_names.RENAMED.get(each["name"], each["name"]), each["version"])
         for each in records

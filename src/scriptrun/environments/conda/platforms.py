@@ -1,4 +1,4 @@
-"""conda's words for platforms."""
+"""conda's names of platforms."""
 
 from __future__ import annotations
 
@@ -15,5 +15,5 @@ _WORDS = {
 
 
 def subdir() -> str:
-    """conda's word for this machine's platform, such as "linux-64"."""
+    """conda's name of this machine's platform, such as "linux-64"."""
     return _WORDS.get(platform_tag(), platform_tag())

@@ -1,8 +1,8 @@
-"""The conda environments of this machine, found and read without conda.
+"""Find and read the conda environments of this machine without conda.
 
-Where they lie: ``~/.conda/environments.txt``, which conda and mamba keep; the active one; ``envs``
-below the usual roots and where ``envs_dirs`` says; pixi's in ``.pixi/envs`` of a project. What is
-in one is told by ``conda-meta`` (https://docs.conda.io/projects/conda/en/stable/dev-guide/specs/conda-meta.html).
+They are listed in ``~/.conda/environments.txt``, which conda and mamba maintain; others are the
+active one, those in ``envs`` of the usual roots and in ``envs_dirs``, and pixi's in ``.pixi/envs``
+of a project. Their packages are in ``conda-meta`` (https://docs.conda.io/projects/conda/en/stable/dev-guide/specs/conda-meta.html).
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ _BASE = ("base", "root")
 
 
 def find(name: str) -> str | None:
-    """The prefix of the environment ``name`` ("base" is conda's own; a path is taken as it is)."""
+    """The prefix of the environment ``name`` ("base" is conda's own), which may be a path."""
     if os.sep in name:
         path = os.path.abspath(os.path.expanduser(name))
         return path if is_prefix(path) else None
@@ -45,9 +45,9 @@ def is_prefix(path: str) -> bool:
 
 
 def content(prefix: str) -> dict[str, Any]:
-    """The packages of ``prefix`` in the words of a conda file: versions without builds, pip's too.
+    """The packages of ``prefix`` as a conda file: versions without builds, and pip packages.
 
-    The channels are those that the packages came from, the one of most packages first.
+    The channels are those that the packages came from, sorted by number of packages.
     """
     records = list(_records(prefix))
     conda = sorted(f"{each['name']}={each['version']}" for each in records)
@@ -65,7 +65,7 @@ def content(prefix: str) -> dict[str, Any]:
 
 
 def channel_name(address: str) -> str:
-    """A channel as people write it: its name on conda's usual server, else its URL; "" for none."""
+    """The channel's name on anaconda.org, else its URL; "" for no channel."""
     address = re.sub(r"/(?:noarch|(?:linux|osx|win)-\w+)/?$", "", address).rstrip("/")
     if re.search(r"//repo\.(anaconda\.com|continuum\.io)/pkgs/", address):
         return "defaults"
@@ -84,7 +84,7 @@ def _records(prefix: str) -> Iterator[dict[str, Any]]:
 
 
 def _of_pip(prefix: str, records: list[dict[str, Any]]) -> list[str]:
-    """The distributions that no conda package brought; one from an address is named by that."""
+    """The distributions that no conda package installed; those from a URL are named by it."""
     brought = {
         name
         for each in records
@@ -102,7 +102,7 @@ def _of_pip(prefix: str, records: list[dict[str, Any]]) -> list[str]:
 
 
 def _requirement(metadata: Path, name: str, version: str) -> str:
-    """``name==version``; the address where it came from one (PEP 610's direct_url.json)."""
+    """``name==version``, or the URL that it was installed from (PEP 610's direct_url.json)."""
     try:
         told = json.loads((metadata / "direct_url.json").read_text("utf-8"))
     except (OSError, ValueError):

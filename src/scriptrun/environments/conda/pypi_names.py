@@ -1,7 +1,7 @@
-"""Conda packages that stand on PyPI, and conda's way of asking for versions in PEP 508's words.
+"""Conda packages that are on PyPI, and conda version specifications as PEP 508 requirements.
 
 conda's match specifications: https://docs.conda.io/projects/conda-build/en/stable/resources/package-spec.html
-(``=1.16`` is any 1.16, ``==1.16.2`` just that one, a third part is the build, which PyPI lacks).
+(``=1.16`` is any 1.16, ``==1.16.2`` exactly that, a third part is the build, which PyPI lacks).
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from collections.abc import Iterable, Sequence
 
 from scriptrun.spec.values import Value
 
-#: conda name to PyPI name, where both hold the same thing under another name
+#: conda name to PyPI name, where the same package has another name
 RENAMED = {
     "pytorch": "torch",
     "pytorch-cpu": "torch",
@@ -81,7 +81,7 @@ SAME = frozenset(
     """.split()  # noqa: SIM905
 )
 
-#: what PyPI's wheels bring along themselves, or the machine has
+#: conda packages that PyPI's wheels bundle or the machine provides
 CARRIED = frozenset(
     """
     blas bzip2 ca-certificates cpuonly cuda cuda-runtime cuda-toolkit cudatoolkit cudnn freetype
@@ -96,12 +96,12 @@ _SPEC = re.compile(
     r"(?:[\w./:-]+::)?(?P<name>[A-Za-z0-9_][\w.-]*?)(?:\[[^\]]*\])?(?P<rest>[\s=<>!~].*)?$"
 )
 _CLAUSE = re.compile(r"(==|!=|<=|>=|~=|=|<|>)?\s*([\w.*+!-]+)$")
-#: PyPI's releases of these have a fourth number of their own
+#: packages whose PyPI releases have a fourth version number
 _FOURTH_NUMBER = frozenset({"opencv-python-headless"})
 
 
 class Translation(Value):
-    """What conda specs mean to uv; ``unknown`` are not on PyPI, ``troubles`` can't be read."""
+    """Conda specs translated for uv; ``unknown`` are not on PyPI, ``problems`` report invalid."""
 
     python: str | None
     requirements: tuple[str, ...]
@@ -111,7 +111,7 @@ class Translation(Value):
 
 
 def translate(specs: Iterable[str]) -> Translation:
-    """Every conda spec as a PEP 508 requirement where the table knows it; nothing is raised."""
+    """Translate conda specs to PEP 508 requirements where the tables know them; never raises."""
     python: str | None = None
     requirements: list[str] = []
     carried: list[str] = []
@@ -143,13 +143,13 @@ def translate(specs: Iterable[str]) -> Translation:
 
 
 def name_of(spec: str) -> str:
-    """The package that a conda spec names, in lower case; "" for what is no spec."""
+    """The package name in a conda spec, in lower case; "" if the spec is invalid."""
     found = _SPEC.fullmatch(spec.strip())
     return found["name"].lower() if found else ""
 
 
 def refusal(unknown: Sequence[str]) -> str:
-    """One sentence for all conda packages that no builder here can install, and what to do."""
+    """A sentence that names the conda packages that are not on PyPI, and what to do."""
     names = ", ".join(f"'{name}'" for name in unknown)
     those = "conda packages that are" if len(unknown) > 1 else "a conda package that is"
     return (
@@ -160,7 +160,7 @@ def refusal(unknown: Sequence[str]) -> str:
 
 
 def _clauses(text: str, name: str) -> str | None:
-    """conda's version part as a PEP 440 specifier, "" for any; None where it can't be said."""
+    """conda's version part as a PEP 440 specifier, "" for any; None if it has no equivalent."""
     text = text.strip()
     build = re.fullmatch(r"((?:={1,2}\s*)?\d[\w.*+!]*)(?:=|\s+)([\w.*]+)", text)
     if build:  # name=version=build, or "name version build"

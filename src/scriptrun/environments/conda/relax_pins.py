@@ -1,8 +1,8 @@
-"""Pins of conda packages that cannot be had any more, relaxed as little as the solver allows.
+"""Relax the unavailable pins of conda packages as little as the solver allows.
 
-The rule is that of pip's packages (uv/relax_pins.py): exact first; what the channels lack becomes
-the lowest version from the asked one on, all else stays as it was asked. Only where that does not
-go together are all pins taken as lower bounds, and last as names.
+The rules are those of pip packages (uv/relax_pins.py): exact first; what the channels lack becomes
+the lowest version at or above the requested one, and all other pins stay. Only if that has no
+solution do all pins become lower bounds, and finally bare names.
 """
 
 from __future__ import annotations
@@ -18,9 +18,9 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
 
-#: solves specifications, for the lowest versions of what they name or not: the records
+#: solves specifications, for the lowest versions if true; returns the records
 Solve = Callable[[Sequence[str], bool], list[dict[str, "Any"]]]
-#: by name: the version (and build) that was asked for, and the one that is given
+#: by name: the requested version (and build), and the installed one
 Changes = dict[str, tuple[str, str]]
 
 _PINNED = re.compile(
@@ -39,7 +39,7 @@ class Pin(Value):
 
     @property
     def asked(self) -> str:
-        """What was asked for, as people write it."""
+        """The requested version and build, as people write them."""
         return f"{self.version}={self.build}" if self.build else self.version
 
     def at_least(self) -> str:
@@ -47,7 +47,7 @@ class Pin(Value):
         return f"{self.name} >={self.version}" if self.version else self.name
 
     def kept_by(self, record: dict[str, Any]) -> bool:
-        """Whether ``record`` is what was asked for; true where no version was named."""
+        """Whether ``record`` matches the pin; true if the pin names no version."""
         version, build = str(record["version"]), str(record["build"])
         if not (version + ".").startswith(self.version + ".") and self.version:
             return False
@@ -55,9 +55,9 @@ class Pin(Value):
 
 
 def relaxed(specs: Sequence[str], solve: Solve) -> tuple[list[str], Changes]:
-    """``specs`` with as few pins changed as can be, which can be solved, and what changes.
+    """A solvable version of ``specs`` with as few changed pins as possible, and the changes.
 
-    Raises Unsolvable where not even the bare names go together.
+    Raises Unsolvable if not even the bare names have a solution.
     """
     pins = {spec: pin for spec in specs if (pin := pin_of(spec)) is not None}
     failure: Unsolvable | None = None
@@ -77,7 +77,7 @@ def relaxed(specs: Sequence[str], solve: Solve) -> tuple[list[str], Changes]:
 
 
 def pin_of(spec: str) -> Pin | None:
-    """The pin that a conda specification is, or None where it bounds nothing from above."""
+    """Parse a conda specification; None if it has no upper bound."""
     name = pypi_names.name_of(spec)
     found = _PINNED.fullmatch(spec.strip())
     if name and found:
@@ -89,7 +89,7 @@ def pin_of(spec: str) -> Pin | None:
 
 
 def _ways(specs: Sequence[str], pins: dict[str, Pin], solve: Solve) -> Iterator[list[str]]:
-    """Ever looser ways to say ``specs``."""
+    """Increasingly loose versions of ``specs``."""
     gone = {spec: pin for spec, pin in pins.items() if not _can([spec], solve)}
     for loose in [gone, pins] if 0 < len(gone) < len(pins) else [pins]:
         yield from _nearest(specs, loose, solve)
@@ -98,7 +98,7 @@ def _ways(specs: Sequence[str], pins: dict[str, Pin], solve: Solve) -> Iterator[
 
 
 def _nearest(specs: Sequence[str], loose: dict[str, Pin], solve: Solve) -> Iterator[list[str]]:
-    """The lowest versions of what is ``loose`` that go with the rest as it was asked."""
+    """``specs`` with the ``loose`` pins at the lowest versions compatible with the rest."""
     wanted = [loose[each].at_least() if each in loose else each for each in specs]
     try:
         found = {each["name"]: str(each["version"]) for each in solve(wanted, True)}

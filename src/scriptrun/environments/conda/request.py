@@ -1,4 +1,4 @@
-"""When conda is asked at all, and what is asked of it for a request."""
+"""Whether conda installs a request, and what it is asked to solve."""
 
 from __future__ import annotations
 
@@ -12,14 +12,14 @@ from scriptrun.environments.uv import requirements as uv_requirements
 from scriptrun.spec.environment import EnvironmentSpec
 from scriptrun.spec.values import Value
 
-#: the variable that says who installs conda packages
+#: the variable that chooses what installs conda packages
 SETTING = "SCRIPTRUN_CONDA"
 INSTALL = "`pip install 'scriptrun[conda]'`"
 _WAYS = ("auto", "conda", "pypi")
 
 
 class Wishes(Value):
-    """What rattler is asked for: match specifications and channels (variables not put in yet)."""
+    """A request for rattler: match specifications and channels (variables not filled in)."""
 
     specs: tuple[str, ...]
     channels: tuple[str, ...]
@@ -27,10 +27,10 @@ class Wishes(Value):
 
 
 def wanted(spec: EnvironmentSpec) -> bool:
-    """Whether ``spec`` is for conda: it names packages that are not known to stand on PyPI.
+    """Whether conda installs ``spec``: it names packages that are not known to be on PyPI.
 
-    SCRIPTRUN_CONDA says otherwise: "conda" takes all that names conda packages or a Python from
-    channels, "pypi" nothing.
+    SCRIPTRUN_CONDA overrides this: "conda" installs every request that names conda packages or
+    channels with conda, "pypi" installs none.
     """
     if not (spec.conda or spec.channels):
         return False
@@ -38,17 +38,17 @@ def wanted(spec: EnvironmentSpec) -> bool:
     if way == "conda":
         return True
     if way not in _WAYS:
-        return bool(spec.conda)  # to be refused
+        return bool(spec.conda)  # ``problems`` reports it
     return way != "pypi" and bool(pypi_names.translate(spec.conda).unknown)
 
 
 def is_here() -> bool:
-    """Whether py-rattler is installed beside scriptrun; it is not imported."""
+    """Whether py-rattler is installed; does not import it."""
     return importlib.util.find_spec("rattler") is not None
 
 
 def of(spec: EnvironmentSpec) -> Wishes:
-    """The wishes of ``spec``; a Python is always among them, since jobs run in it."""
+    """The rattler request for ``spec``; Python is always in it, since jobs need one."""
     version = spec.python or ""
     python = f"python {version}" if version[:1] in "<>=!~" else f"python {version}.*"
     named = [each for each in spec.conda if pypi_names.name_of(each) == "python"]
@@ -60,7 +60,7 @@ def of(spec: EnvironmentSpec) -> Wishes:
 
 
 def troubles(spec: EnvironmentSpec) -> list[str]:
-    """Every reason why conda can't meet ``spec``, as far as that is known without asking it."""
+    """All problems with ``spec`` that are known without solving it."""
     found = []
     way = os.environ.get(SETTING) or "auto"
     if way not in _WAYS:

@@ -10,7 +10,7 @@ if TYPE_CHECKING:
 
 
 def settings() -> dict[str, Any]:
-    """What the file says; {} where there is none that can be read."""
+    """The contents of the file; {} if it is missing or unreadable."""
     home = os.path.expanduser("~")
     if "CONDARC" in os.environ:
         return _read(os.environ["CONDARC"])
@@ -25,7 +25,7 @@ def settings() -> dict[str, Any]:
 
 
 def listed(value: object) -> list[str]:
-    """A setting that is a list, as texts; [] for any other."""
+    """A setting that is a list, as strings; [] for any other value."""
     return [str(each) for each in value] if isinstance(value, list) else []
 
 

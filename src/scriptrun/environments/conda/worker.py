@@ -1,8 +1,8 @@
-"""A process of its own that asks py-rattler: one question a line of JSON, answers the same.
+"""The worker process that runs py-rattler: reads requests and writes answers, one JSON per line.
 
-It is started by its path, before anything of scriptrun can be imported. rattler's threads live
-here, where they can be killed at any moment, and where nobody forks. It waits a moment for the next
-question, so that a lock and its build are made by one process.
+It is started by its path, before scriptrun can be imported. rattler's threads run in this process,
+which never forks and can be killed at any moment. It waits briefly for the next request, so that
+one process both locks and builds an environment.
 """
 
 from __future__ import annotations
@@ -17,27 +17,27 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-#: seconds without a question after which it ends
+#: seconds to wait for the next request before exiting
 IDLE = 3.0
 Told = dict[str, Any]
 Say = Callable[[Told], None]
 
 
 def main() -> None:
-    """Answer questions until there are no more, or none comes."""
+    """Answer requests until stdin is closed or none arrives in time."""
     goal = os.fdopen(os.dup(1), "w", encoding="utf-8")
-    os.dup2(2, 1)  # whatever else is printed is no part of an answer
+    os.dup2(2, 1)  # anything else that is printed must not mix with the answers
 
     def say(told: Told) -> None:
         goal.write(json.dumps(told) + "\n")
         goal.flush()
 
-    sys.path[:0] = sys.argv[1:]  # those of whoever asks: no site directories were looked for
-    sys.path.append(str(Path(__file__).parents[3]))  # there "" may have stood for it
-    sys.modules["ssl"] = None  # type: ignore[assignment]  # asyncio goes without: rattler has its own
+    sys.path[:0] = sys.argv[1:]  # the parent's path: this process started without site
+    sys.path.append(str(Path(__file__).parents[3]))  # in the parent's path it may be ""
+    sys.modules["ssl"] = None  # type: ignore[assignment]  # rattler brings its own TLS
     import asyncio
 
-    import rattler  # noqa: F401 (loaded while the question is thought of)
+    import rattler  # noqa: F401 (imported while the parent prepares its request)
 
     while select.select([0], [], [], IDLE)[0]:
         line = sys.stdin.buffer.readline()
@@ -50,12 +50,12 @@ def main() -> None:
             say({"error": type(error).__name__, "message": str(error)})
         except BaseException as error:  # a panic in rattler derives from no Exception
             say({"error": "Panic", "message": str(error)})
-        _digests()  # loaded before the next question comes
-    os._exit(0)  # rattler's threads don't bear that Python is taken down around them
+        _digests()  # import it before the next request
+    os._exit(0)  # rattler's threads crash if the interpreter shuts down under them
 
 
 def _digests() -> Any:
-    """The module that looks at digests: its package can be found only now."""
+    """Import the module that verifies digests, now that its package is on sys.path."""
     return importlib.import_module("scriptrun.environments.conda.digests")
 
 
@@ -63,7 +63,7 @@ _clients: dict[str, Any] = {}
 
 
 def _client(logins: dict[str, str]) -> Any:
-    """A client that opens the hosts of ``logins``, and those that rattler's own settings open."""
+    """A client that logs in to the hosts of ``logins``, and to those in rattler's own settings."""
     named = json.dumps(logins)
     if named not in _clients:
         _clients[named] = _new_client(logins)
@@ -86,7 +86,7 @@ def _new_client(logins: dict[str, str]) -> Any:
 
 
 async def _solve(question: Told, say: Say) -> Told:
-    """The exact packages for ``specs`` from ``channels``; the virtual packages that counted."""
+    """Solve ``specs`` against ``channels``: exact packages, and the virtual packages considered."""
     import rattler
 
     overrides = rattler.VirtualPackageOverrides.from_env()
@@ -111,7 +111,7 @@ async def _solve(question: Told, say: Say) -> Told:
 
 
 async def _install(question: Told, say: Say) -> Told:
-    """Lay the locked packages out in ``prefix``, which may be meant to lie ``elsewhere``."""
+    """Install the locked packages into ``prefix``, with the paths of ``elsewhere`` if given."""
     import rattler
 
     conda_digests = _digests()
@@ -136,7 +136,7 @@ async def _install(question: Told, say: Say) -> Told:
 
 
 async def _read_lock(question: Told, say: Say) -> Told:
-    """What an environment of a ``pixi.lock`` holds for each platform; no channels: no such one."""
+    """The packages of an environment in a ``pixi.lock`` by platform; channels None: not found."""
     from rattler import LockFile
 
     lock = LockFile.from_path(Path(question["path"]))
@@ -164,7 +164,7 @@ def _locked(records: Any) -> list[Told]:
 def _told(package: Any) -> Told:
     try:
         digest = package.hashes.sha256
-    except AttributeError:  # one of this machine or of a repository has none
+    except AttributeError:  # local files and git repositories have none
         digest = None
     return {
         "name": package.name,
@@ -175,7 +175,7 @@ def _told(package: Any) -> Told:
 
 
 def _record(told: Told) -> Any:
-    """A locked package as rattler wants it."""
+    """A locked package as a rattler record."""
     from rattler import PackageRecord, RepoDataRecord
     from rattler.package import BuildString
 
@@ -193,7 +193,7 @@ def _record(told: Told) -> Any:
 
 
 class _Reporter:
-    """What rattler does, as lines; it calls from threads of its own, and must never be let down."""
+    """Reports rattler's progress as lines; called from rattler's threads, so it must not raise."""
 
     def __init__(self, names: list[str], say: Say, wait: Callable[[str], None]) -> None:
         self._names, self._say, self._wait = names, say, wait

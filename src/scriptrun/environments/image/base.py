@@ -1,4 +1,4 @@
-"""The image that an environment stands on: pulled, or built of a Dockerfile or a context."""
+"""The base image of an environment: pulled, or built from a Dockerfile or a build context."""
 
 from __future__ import annotations
 
@@ -25,9 +25,9 @@ _ARCHITECTURES = {"x86_64": "amd64", "aarch64": "arm64"}
 
 
 def get(spec: EnvironmentSpec, log: Log, stop: Stop) -> str:
-    """The id of the base image, which is in the tool's store then.
+    """The ID of the base image, which is pulled or built into the tool's store if missing.
 
-    An image that is there is not pulled again. Raises EnvironmentException.
+    An existing image is not pulled again. Raises EnvironmentException.
     """
     if is_made(spec):
         return _built(spec, log, stop)
@@ -50,7 +50,7 @@ def get(spec: EnvironmentSpec, log: Log, stop: Stop) -> str:
 
 
 def named(spec: EnvironmentSpec) -> str:
-    """What the base is, in words."""
+    """A description of the base image for messages."""
     context = spec.docker.get("build_context")
     if spec.docker.get("dockerfile"):
         return "from the environment's Dockerfile"
@@ -58,7 +58,7 @@ def named(spec: EnvironmentSpec) -> str:
 
 
 def full_name(spec: EnvironmentSpec) -> str:
-    """The image's name with its registry: ``base_image_registry`` is put before a bare one."""
+    """The image's name with its registry; a name without one gets ``base_image_registry``."""
     image = spec.image or ""
     address = ((spec.docker.get("registry") or {}).get("address") or "").rpartition("://")[2]
     first = image.partition("/")[0]
@@ -67,12 +67,12 @@ def full_name(spec: EnvironmentSpec) -> str:
 
 
 def foreign(spec: EnvironmentSpec) -> str:
-    """The platform that was asked for, where it isn't this machine's; else ""."""
+    """The requested platform if it is not this machine's, else ""."""
     asked = spec.docker.get("platform") or {}
     machine = os.uname().machine
     wanted = str(asked.get("architecture") or "").lower()
     if not wanted or wanted in ("amd64", _ARCHITECTURES.get(machine, machine)):
-        return ""  # amd64 is what the SDK writes by itself
+        return ""  # amd64 is the SDK's default
     return f"{str(asked.get('os') or 'linux').lower()}/{wanted}"
 
 
@@ -93,13 +93,13 @@ def _platform(spec: EnvironmentSpec) -> list[str]:
 
 
 def _built(spec: EnvironmentSpec, log: Log, stop: Stop) -> str:
-    """Build the Dockerfile or the context; the tool's own cache knows which layers still hold."""
+    """Build the Dockerfile or the context; the tool's own cache decides which layers are reused."""
     docker = spec.docker
     asked = [docker.get("dockerfile"), docker.get("build_context"), spec.local, foreign(spec)]
     tag = f"localhost/scriptrun-base:{digest_of(asked)[:32]}"
     words = ["build", "--tag", tag, *_platform(spec)]
     if container_tool.require().kind == "podman":
-        words += ["--format", "docker", "--layers", "--network=host"]  # as jobs have it
+        words += ["--format", "docker", "--layers", "--network=host"]  # the network that jobs have
     with tempfile.TemporaryDirectory(prefix="scriptrun-build-") as folder:
         context = docker.get("build_context")
         if context:

@@ -1,8 +1,8 @@
-"""Putting locked packages on top of an image, in layers that change as rarely as can be.
+"""Install locked packages on top of an image, in layers that change as rarely as possible.
 
-Two steps in containers of the base, each kept as a layer: a virtual environment of the image's own
-Python (it sees the image's packages), and the packages by ``uv pip sync``. uv is this machine's: it
-is mounted, with its cache, and no trace of either stays in the image.
+Two steps run in containers of the base, and each becomes a layer: a virtual environment of the
+image's own Python (which sees the image's packages), and the packages, by ``uv pip sync``. This
+machine's uv and its cache are mounted, and neither leaves a trace in the image.
 """
 
 from __future__ import annotations
@@ -28,14 +28,14 @@ from scriptrun.spec.environment import EnvironmentSpec
 from scriptrun.spec.errors import EnvironmentException
 from scriptrun.store import container_tool
 
-#: where this machine's uv, its cache and the requirements are, while packages are installed
+#: where uv, its cache and the requirements are mounted while packages are installed
 _HANDS = "/run/scriptrun"
 
 
 def build(
     spec: EnvironmentSpec, lock: Lock, key: str, registry: Registry, log: Log, stop: Stop
 ) -> str:
-    """The id of the image that ``lock`` describes; what is there already is not made again."""
+    """The ID of the image that ``lock`` describes; existing layers are reused."""
     packed = is_packed(lock)
     made_here = packed or is_made(spec)
     tag = tag_of(key)
@@ -53,7 +53,7 @@ def build(
 
 
 def _base(spec: EnvironmentSpec, lock: Lock, log: Log, stop: Stop) -> str:
-    """The image that the lock names; one that was made here may be made anew."""
+    """The base image in the lockfile; one that was built here may be rebuilt."""
     if image_registry.id_of(lock["base"]):
         return str(lock["base"])
     base = image_base.get(spec, log, stop)
@@ -79,14 +79,14 @@ def _with_venv(base: str, lock: Lock, log: Log, stop: Stop) -> str:
 
 
 def venv_tag(base: str, python: str) -> str:
-    """The name of the layer that is a virtual environment of ``python`` in the image ``base``."""
+    """The tag of the layer with a virtual environment of ``python`` on the image ``base``."""
     return f"localhost/scriptrun-python:{digest_of([base, python])[:32]}"
 
 
 def _with_conda(
     spec: EnvironmentSpec, lock: Lock, base: str, tag: str, log: Log, stop: Stop
 ) -> str:
-    """conda's packages as one layer, pip's as the next."""
+    """Add the conda packages as one layer, and the pip packages as the next."""
     if not lock["requirements"]:
         return _conda_layer(spec, lock, base, tag, log, stop)
     own = image_conda.tag(lock, base)
@@ -113,7 +113,7 @@ def _conda_layer(
 
 
 def _add_old_names(name: str, lock: Lock, log: Log, stop: Stop) -> None:
-    """Into the last layer of relaxed pins: the names that old scripts use."""
+    """Add the names that old scripts use, if pins were relaxed."""
     if not lock.get("relaxed"):
         return
     minor = ".".join(str(lock["python"]).split(".")[:2])
@@ -144,7 +144,7 @@ def _layer(
     log: Log,
     stop: Stop,
 ) -> str:
-    """Run uv with ``words`` in a container of ``base``, and keep what it changed as ``tag``."""
+    """Run uv with ``words`` in a container of ``base``, and commit its changes as ``tag``."""
     name = f"scriptrun-build-{tag.rpartition(':')[2]}"
     _remove(name)
     with (
@@ -180,7 +180,7 @@ def _layer(
 def _requirements(
     spec: EnvironmentSpec, lock: Lock, lines: list[str]
 ) -> tuple[str, dict[str, str]]:
-    """What uv reads, with the secrets in it, and these: variables would be kept in the image."""
+    """The requirements with secrets filled in (variables would stay in the image), and those."""
     options, _ = uv_requirements.of(spec).for_sync()
     if any(option.startswith(("--index-url", "-i ", "--no-index")) for option in options):
         lines = [line for line in lines if not line.startswith("--index-url")]
@@ -189,16 +189,16 @@ def _requirements(
 
 
 def _memory() -> str | None:
-    """A folder that is in memory, for what is on no disk: None where there is none."""
+    """A folder in memory, for secrets that must not be on disk; None if there is none."""
     return "/dev/shm" if os.access("/dev/shm", os.W_OK) else None
 
 
 def _start(
     name: str, mounts: dict[str, str], told: dict[str, str], trees: dict[str, str]
 ) -> list[str]:
-    """The command line up to the image; nothing that is mounted leaves more than one folder.
+    """The command line up to the image; the mounts leave at most one empty folder in it.
 
-    Of what is mounted only ``trees`` may be written to.
+    Only ``trees`` are mounted writable.
     """
     line = ["run", "--name", name, "--pull=never", "--network=host", "--user", "0:0"]
     line += ["--label", f"{container_tool.BUILDER}={os.getpid()}"]
@@ -212,9 +212,9 @@ def _start(
 
 
 def _told(words: list[str]) -> dict[str, str]:
-    """What uv is told in the container: indexes, certificates and the like, and where its cache is.
+    """uv's variables in the container: indexes, certificates and the like, and its cache folder.
 
-    Their values may hold credentials: they are in no command line, and in no image.
+    Their values may hold credentials, so they are on no command line and in no image.
     """
     found = uv_tool.variables(words)
     kept = {name: value for name, value in found.items() if name.startswith(("UV_", "SSL_CERT_"))}
@@ -230,9 +230,10 @@ def _told(words: list[str]) -> dict[str, str]:
 
 
 def _paths(texts: list[str]) -> list[str]:
-    """The files and folders of this machine that ``texts`` name: longest first.
+    """The files and folders of this machine that ``texts`` name, longest first.
 
-    Of an index that is a folder (``file:///mirror/simple``) its pages name files beside it.
+    Includes the parent of an index folder (``file:///mirror/simple``): its pages link to files
+    beside it.
     """
     found = set()
     for text in texts:
@@ -245,7 +246,7 @@ def _paths(texts: list[str]) -> list[str]:
 
 
 def _moved(text: str, paths: list[str]) -> str:
-    """``text`` with the paths as they are in the container."""
+    """``text`` with ``paths`` replaced by their mount points in the container."""
     if not paths:
         return text
     pattern = "|".join(map(re.escape, paths))
@@ -253,7 +254,7 @@ def _moved(text: str, paths: list[str]) -> str:
 
 
 def _keep(name: str, tag: str, base: str, log: Log, stop: Stop, variables: dict[str, str]) -> str:
-    """Make the container's changes an image: with the base's own settings, and a PATH that fits."""
+    """Commit the container as an image with the base's settings and the new PATH; its ID."""
     config = image_base.inspect(base)
     environ = dict(each.split("=", 1) for each in config.get("Env") or () if "=" in each)
     path = environ.get("PATH", "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin")
@@ -268,7 +269,7 @@ def _keep(name: str, tag: str, base: str, log: Log, stop: Stop, variables: dict[
 
 
 def _commit(name: str, environ: dict[str, str], doing: str, stop: Stop) -> str:
-    """The id of the image of container ``name`` with exactly the variables ``environ`` set."""
+    """Commit the container ``name`` with exactly the variables ``environ``; the image's ID."""
     podman = container_tool.require().kind == "podman"
     for write_env in (_env_escaped, _env_plain) if podman else (_env_escaped,):
         changes = [write_env(key, value) for key, value in environ.items()] + ["CMD []"]
@@ -286,34 +287,34 @@ def _commit(name: str, environ: dict[str, str], doing: str, stop: Stop) -> str:
 
 
 def _id_in(lines: list[str]) -> str:
-    """The image's id in what the tool printed, warnings of its own among it."""
+    """The image's ID in the tool's output, which may contain warnings."""
     found = [re.fullmatch(r"(?:sha256:)?([0-9a-f]{64})", line.strip()) for line in lines]
     return [each[1] for each in found if each][-1]
 
 
 def _env_escaped(name: str, value: str) -> str:
-    """An ENV change as a Dockerfile has it, which docker and podman 5 parse."""
+    """An ENV change in Dockerfile syntax, which docker and podman 5 parse."""
     return f'ENV {name}="' + re.sub(r'(["\\$])', r"\\\1", value) + '"'
 
 
 def _env_plain(name: str, value: str) -> str:
-    """An ENV change for podman 4, which takes off the outer quotes and knows no escapes."""
+    """An ENV change for podman 4, which strips the outer quotes and has no escapes."""
     return f'ENV {name}="{value}"'
 
 
 def _wrong_variables(image: str, wanted: dict[str, str]) -> list[str]:
-    """The names in ``wanted`` for which the image has another value."""
+    """The names in ``wanted`` that have another value in the image."""
     found = dict(each.partition("=")[::2] for each in image_base.inspect(image).get("Env") or ())
     return [name for name, value in wanted.items() if found.get(name) != value]
 
 
 def _remove(name: str) -> None:
-    """What a build that was killed left under the same name goes first."""
+    """Remove the container ``name``, which a killed build may have left behind."""
     container_tool.run(container_tool.require(), ["rm", "--force", name])
 
 
 def _cache() -> str:
-    """uv's own cache on this machine: packages are fetched once for all."""
+    """uv's own cache on this machine, so that packages are downloaded once."""
     said = subprocess.run([uv_tool.binary(), "cache", "dir"], capture_output=True, text=True)
     folder = os.environ.get("UV_CACHE_DIR") or said.stdout.strip()
     os.makedirs(folder, exist_ok=True)
@@ -321,9 +322,9 @@ def _cache() -> str:
 
 
 def _uv() -> tuple[list[str], dict[str, str]]:
-    """How this machine's uv is called in any image, and the files of it that are mounted there.
+    """The command that runs this machine's uv in any image, and the files to mount for it.
 
-    It brings its own C library: that of the image may be another, or older.
+    It comes with its own C library, since the image's may be another one or older.
     """
     uv = uv_tool.binary()
     files = {uv: f"{_HANDS}/uv"}

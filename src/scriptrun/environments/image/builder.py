@@ -1,8 +1,9 @@
-"""Environments that are container images: one that is there, or one that is built.
+"""Environments that are container images, existing or built.
 
-The lock names the base image by its id and lists the packages; layers change as rarely as can be:
-the base, a virtual environment of its Python, the locked packages. Nothing of the job's source is
-in an image. What is built lies in the container tool's own store; the place holds a note of it.
+The lockfile names the base image by its ID and lists the packages. Layers change as rarely as
+possible: the base, a virtual environment of its Python, the locked packages. Images never contain
+the job's source. The image is in the container tool's own store; the build's folder only holds a
+note of it.
 """
 
 from __future__ import annotations
@@ -23,22 +24,22 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
 
-#: in the place: the image as the nodes of a cluster take it, by their tool
+#: in the build's folder: the image file for a cluster's nodes, by their container tool
 FILES = {"podman": "image.tar", "apptainer": "image.sif", "enroot": "image.sqsh"}
-#: in the place: the image, by id and name, and which tool's store holds it
+#: in the build's folder: the image's ID and tag, and the tool whose store holds it
 NOTE = "image.json"
-#: in the image: where packages that are put on top of it lie
+#: in the image: the prefix of the packages installed on top
 VENV = "/opt/scriptrun"
 
 
 class Image(Builder):
-    """An image of the user's, of a Dockerfile or of a build context, with packages on top."""
+    """An image by name, or from a Dockerfile or build context, with packages on top."""
 
     kind = IMAGE
 
     @classmethod
     def check(cls, spec: EnvironmentSpec) -> list[str]:
-        """Packages that cannot be had; whether containers can be run is the engine's business."""
+        """Report invalid packages and build contexts; the engine checks for container support."""
         found = _troubles(spec) if has_packages(spec) else []
         context = spec.docker.get("build_context") or {}
         path = context.get("path")
@@ -48,7 +49,7 @@ class Image(Builder):
 
     @classmethod
     def resolve(cls, spec: EnvironmentSpec, log: Log, stop: Stop) -> Lock:
-        """The base by its id, what it holds, and the packages with version and hashes."""
+        """The base by its ID, its contents, and the packages with versions and hashes."""
         lock: Lock = _loaded("image.lock").resolve(spec, log, stop)
         return lock
 
@@ -57,7 +58,7 @@ class Image(Builder):
         return content_key(self.lock)
 
     def build(self, place: str, log: Log, stop: Stop) -> None:
-        """See to it that the image is in the tool's store; note its id."""
+        """Ensure that the image is in the tool's store, and record its ID."""
         image = _loaded("image.build").build(
             self.spec, self.lock, self.key(), self.registry, log, stop
         )
@@ -74,12 +75,12 @@ class Image(Builder):
 
     @property
     def nodes(self) -> str:
-        """What a cluster's nodes run containers with; "" where it is this machine's tool."""
+        """The container tool of the cluster's nodes; "" for this machine's tool."""
         return str(self.spec.docker.get("nodes") or "")
 
     @classmethod
     def let_go(cls, place: str) -> None:
-        """Remove what was built here from the tool's store; others' images stay."""
+        """Remove the layers built here from the tool's store; pulled images stay."""
         note, tool = read_json(os.path.join(place, NOTE)) or {}, container_tool.tool()
         tag = note.get("tag")
         if tool is None or tool.kind != note.get("kind"):
@@ -93,7 +94,7 @@ class Image(Builder):
 
     @classmethod
     def size(cls, place: str) -> int | None:
-        """The image's bytes, its base included."""
+        """The size of the image in bytes, including its base."""
         note, tool = read_json(os.path.join(place, NOTE)) or {}, container_tool.require()
         said = container_tool.run(
             tool, ["image", "inspect", "--format", "{{.Size}}", note["image"]]
@@ -101,7 +102,7 @@ class Image(Builder):
         return int(said.out) if said.out.strip().isdigit() else None
 
     def ill(self, place: str) -> str:
-        """Whether the image has gone from the store, as far as files tell."""
+        """Whether the image is missing from the store, judged by files alone."""
         note = read_json(os.path.join(place, NOTE))
         if not isinstance(note, dict):
             return "its build was interrupted"
@@ -117,15 +118,15 @@ class Image(Builder):
         return ""
 
     def python(self, place: str) -> str:
-        """The path of the interpreter in the image; "python3" where none was found."""
+        """The path of the interpreter in the image; "python3" if none was found."""
         return str(self.lock.get("interpreter") or "python3")
 
     def sites(self, place: str) -> tuple[str, ...]:
-        """None that this machine could look into."""
+        """Empty: this machine cannot look into the image."""
         return ()
 
     def ready(self, place: str | None, *, cached: bool, seconds: float) -> Ready:
-        """The value that is handed out, with what the launcher needs to start containers."""
+        """The environment with what the launcher needs to start containers."""
         made = super().ready(place, cached=cached, seconds=seconds)
         note: dict[str, Any] = read_json(os.path.join(place or "", NOTE)) or {}
         if self.nodes:
@@ -159,7 +160,7 @@ class Image(Builder):
 
 
 def tag_of(key: str) -> str:
-    """The name of the image that was built for ``key``, in the tool's store."""
+    """The tag of the image for ``key`` in the tool's store."""
     return f"localhost/scriptrun-env:{key}"
 
 
@@ -170,27 +171,27 @@ def _troubles(spec: EnvironmentSpec) -> list[str]:
 
 
 def is_packed(lock: Lock) -> bool:
-    """Whether packages were locked that go on top of the base."""
+    """Whether the lockfile has packages on top of the base image."""
     return bool(lock.get("requirements") or lock.get("conda"))
 
 
 def has_packages(spec: EnvironmentSpec) -> bool:
-    """Whether anything is put on top of the image."""
+    """Whether the request has packages on top of the image."""
     return bool(spec.pip or spec.conda)
 
 
 def is_made(spec: EnvironmentSpec) -> bool:
-    """Whether the base is built here: what steps download, and when, makes it another image."""
+    """Whether the base is built here; a rebuild may then differ, as its steps download files."""
     return bool(spec.docker.get("dockerfile") or spec.docker.get("build_context"))
 
 
 def kept_as(tool: container_tool.Tool, image: str) -> str:
-    """What is in podman's store as long as the image is ("" where that is not to be known)."""
+    """The path that exists in podman's store as long as the image does; "" if unknown."""
     if tool.kind != "podman" or not tool.root:
         return ""
     return os.path.join(tool.root, f"{tool.driver}-images", image.removeprefix("sha256:"))
 
 
 def _loaded(name: str) -> Any:
-    """What starts the tool, by its module's name: an image that is there is found without it."""
+    """Import a module that starts the tool; a cached image is found without it."""
     return importlib.import_module(f"scriptrun.environments.{name}")

@@ -1,7 +1,7 @@
-"""Conda packages in an image: a prefix made here for its place there, and kept as one layer.
+"""Conda packages in an image: a prefix built on this machine and added as one layer.
 
-rattler lays the locked packages out on this machine with the paths that they will have in the image
-(``/opt/scriptrun``), so the image needs neither a Python nor conda, nor the network.
+rattler installs the locked packages on this machine with the paths that they will have in the image
+(``/opt/scriptrun``), so the image needs neither Python nor conda nor the network.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ _SOURCE = (
     'for each in "$CONDA_PREFIX"/etc/conda/activate.d/*.sh; do . "$each" >&2; done; '
     'exec "$0" -c "$1"'
 )
-#: what a conda lock and an image's have in common
+#: the keys that a conda lockfile and an image's lockfile share
 _TAKEN = ("conda", "python", "requirements", "requested", "notes", "relaxed")
 _MPI = {"openmpi": "open", "mpich": "other", "impi_rt": "other"}
 
@@ -39,7 +39,7 @@ _MPI = {"openmpi": "open", "mpich": "other", "impi_rt": "other"}
 def locked(
     spec: EnvironmentSpec, facts: dict[str, Any], glibc: str, log: Log, stop: Stop
 ) -> dict[str, Any]:
-    """What the lock of an image with conda packages says of them; ``glibc`` is the image's."""
+    """The lockfile entries for the conda packages of an image; ``glibc`` is the image's version."""
     if image_base.foreign(spec):
         raise EnvironmentException(
             f"Cannot install conda packages into an image for another platform "
@@ -59,16 +59,16 @@ def locked(
 
 
 def tag(lock: Lock, base: str) -> str:
-    """The name of the layer with conda's packages alone."""
+    """The tag of the layer with only the conda packages."""
     return f"localhost/scriptrun-conda:{digest_of([base, lock['conda']])[:32]}"
 
 
 def fill(
     spec: EnvironmentSpec, lock: Lock, base: str, name: str, log: Log, stop: Stop
 ) -> tuple[dict[str, str], bool]:
-    """Make the container ``name`` of ``base``, with the prefix in it; it is not started.
+    """Create the container ``name`` from ``base`` with the prefix in it, without starting it.
 
-    The variables that the packages set, and whether scripts of theirs set more.
+    Returns the variables that the packages set, and whether their scripts set more.
     """
     with tempfile.TemporaryDirectory(prefix="scriptrun-build-") as folder:
         root = os.path.join(folder, "root")
@@ -83,7 +83,7 @@ def fill(
 
 
 def activated(image: str) -> dict[str, str]:
-    """What the scripts of the prefix in ``image`` set. Raises EnvironmentException if they fail."""
+    """The variables set by the activation scripts in ``image``. Raises EnvironmentException."""
     python = f"{VENV}/bin/python"
     before = _variables(image, [python, "-c", _PRINT])
     after = _variables(image, ["/bin/sh", "-c", _SOURCE, python, _PRINT])

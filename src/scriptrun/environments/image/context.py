@@ -1,4 +1,4 @@
-"""The folder that an image is built of: one of this machine, or a git repository's."""
+"""The build context of an image: a folder on this machine or in a git repository."""
 
 from __future__ import annotations
 
@@ -16,10 +16,10 @@ if TYPE_CHECKING:
 
 
 def brought(context: Mapping[str, Any], folder: str, log: Log, stop: Stop) -> str:
-    """The context's folder on this machine; one of a git repository is fetched below ``folder``.
+    """The context's folder on this machine; a git repository is fetched into ``folder``.
 
-    It is fetched by this machine's git, as the user who is logged in to it, and not by the
-    container tool. ``URL#REF:FOLDER`` is docker's notation. Raises EnvironmentException.
+    It is fetched by this machine's git with the user's credentials, not by the container tool.
+    ``URL#REF:FOLDER`` is docker's notation. Raises EnvironmentException.
     """
     place = str(context["path"])
     if context.get("type") != "git":

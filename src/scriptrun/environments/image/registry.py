@@ -1,4 +1,4 @@
-"""Images that come from a registry, and those that go to the one that the workspace names."""
+"""Pull images from registries, and share built images through the workspace's registry."""
 
 from __future__ import annotations
 
@@ -14,17 +14,17 @@ _HERE = re.compile(r"(localhost|127\.\d+\.\d+\.\d+|\[::1\])(:\d+)?(/|$)")
 
 
 def pull(image: str, words: list[str], address: str, username: str, log: Log, stop: Stop) -> None:
-    """Pull ``image`` as ``username`` of the registry ``address``; ``words`` are further options.
+    """Pull ``image`` as ``username`` of the registry ``address``; ``words`` are extra options.
 
-    The password is the secret of that registry, where there is one. Raises EnvironmentException.
+    The password is the registry's secret, if there is one. Raises EnvironmentException.
     """
     _with_login(["pull", "--quiet", *words], image, address, username, "Pulling", log, stop)
 
 
 def fetch(key: str, tag: str, registry: Registry, log: Log, stop: Stop) -> str:
-    """The id of the image that somebody built for ``key`` and pushed, here as ``tag``.
+    """Pull the shared image for ``key``, tag it as ``tag``, and return its ID.
 
-    "" where nobody has.
+    Returns "" if nobody pushed one.
     """
     image = shared_name(key, registry)
     if not image:
@@ -42,10 +42,10 @@ def fetch(key: str, tag: str, registry: Registry, log: Log, stop: Stop) -> str:
 
 
 def push(image: str, key: str, registry: Registry, log: Log, stop: Stop) -> str:
-    """Push ``image`` to the ``registry``, under a tag that is the digest ``key``.
+    """Push ``image`` to the ``registry`` with the tag ``key``.
 
-    Why it could not be pushed, as a sentence: a job that runs here can do without. "" when it was,
-    or when the workspace names no registry.
+    Returns why it could not be pushed, since jobs on this machine run without that. "" if it was
+    pushed, or if the workspace has no registry.
     """
     name = shared_name(key, registry)
     if not name:
@@ -62,7 +62,7 @@ def push(image: str, key: str, registry: Registry, log: Log, stop: Stop) -> str:
         log(str(error))
         return f"cannot push the image to {registry['address']}: {_last(error.message)}"
     finally:
-        container_tool.run(container_tool.require(), ["rmi", name])  # a name less, the image stays
+        container_tool.run(container_tool.require(), ["rmi", name])  # removes only the tag
     return ""
 
 
@@ -72,13 +72,13 @@ def _rename(image: str, tag: str) -> None:
 
 
 def shared_name(key: str, registry: Registry) -> str:
-    """What the image for ``key`` is called in the registry; "" where none is named."""
+    """The name of the image for ``key`` in the registry; "" without a registry."""
     address = registry.get("address")
     return f"{address}/scriptrun-env:{key}" if address else ""
 
 
 def id_of(image: str) -> str:
-    """The id of an image in the tool's store; "" where it isn't there."""
+    """The ID of an image in the tool's store; "" if it is missing."""
     said = container_tool.run(
         container_tool.require(), ["image", "inspect", "--format", "{{.Id}}", image]
     )
@@ -96,7 +96,7 @@ def _with_login(
 
 
 def _password(address: str) -> str:
-    """The registry's, as far as it is kept; else the container tool's own login counts."""
+    """The stored password of the registry; "" falls back to the container tool's own login."""
     try:
         return vault.find(container_tool.secret_of(address)) if address else ""
     except SecretException:
@@ -104,7 +104,7 @@ def _password(address: str) -> str:
 
 
 def _unencrypted(image: str) -> list[str]:
-    """A registry of this very machine needs no TLS, as docker has it too."""
+    """Allow a registry on this machine without TLS, as docker does."""
     there = _HERE.match(image) and container_tool.require().kind == "podman"
     return ["--tls-verify=false"] if there else []
 

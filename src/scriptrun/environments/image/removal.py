@@ -1,4 +1,4 @@
-"""Taking an image away: its own layer, and those below it that no other environment stands on."""
+"""Remove an image: its own layer, and lower layers that no other environment uses."""
 
 from __future__ import annotations
 
@@ -13,19 +13,19 @@ from scriptrun.environments.image import conda as image_conda
 from scriptrun.environments.image.builder import is_packed
 from scriptrun.store import container_tool
 
-#: the names of bases that were built here, of a Dockerfile or a context
+#: the tag prefix of base images built on this machine, from a Dockerfile or a context
 _MADE = "localhost/scriptrun-base:"
 
 
 def remove_layers(tool: container_tool.Tool, place: str) -> None:
-    """Let go of the layers below the image of ``place``, as far as no other place needs them.
+    """Remove the layers below the image of ``place`` that no other environment needs.
 
-    What a container or another image stands on stays, and so do images that were not made here.
+    Layers used by a container or another image stay, and so do images not built here.
     """
     key, locks = os.path.basename(os.path.dirname(place)), dict(_locks())
     own = locks.pop(key, None)
     if own is None or any(map(cache_folders.unfinished, os.listdir(cache_folders.root()))):
-        return  # who builds now may stand on any of them
+        return  # a build in progress may use any of them
     needed = {each for lock in locks.values() for each in _below(lock)}
     gone = [each for each in _below(own) if each not in needed]
     for name in gone:
@@ -34,7 +34,7 @@ def remove_layers(tool: container_tool.Tool, place: str) -> None:
 
 
 def _locks() -> Iterator[tuple[str, Lock]]:
-    """The locks of all images in this machine's cache, by key."""
+    """The lockfiles of all images in this machine's cache, by key."""
     for key in os.listdir(cache_folders.root()):
         there = cache_folders.current(key)
         if there is not None and there[1].get("lock", {}).get("base"):
@@ -42,7 +42,7 @@ def _locks() -> Iterator[tuple[str, Lock]]:
 
 
 def _below(lock: Lock) -> list[str]:
-    """The layers that the image of ``lock`` stands on, the upper one first: a name, then an id."""
+    """The layers below the image of ``lock``, top first: tags, then an ID."""
     base = str(lock["base"])
     if not is_packed(lock):
         return [base]
@@ -52,7 +52,7 @@ def _below(lock: Lock) -> list[str]:
 
 
 def _made_here(tool: container_tool.Tool, name: str) -> list[str]:
-    """The names to remove: of an id, those that building a Dockerfile gave it, and no others."""
+    """The tags to remove: ``name`` itself, or for an ID only those of images built here."""
     if name.startswith("localhost/"):
         return [name]
     said = container_tool.run(tool, ["image", "inspect", "--format", "{{json .RepoTags}}", name])

@@ -1,4 +1,4 @@
-"""Running the container tool for long work: its lines as they come, its errors as sentences."""
+"""Run the container tool for long work: log its output, turn its errors into messages."""
 
 from __future__ import annotations
 
@@ -17,9 +17,9 @@ from scriptrun.runtime.containers import podman
 from scriptrun.spec.errors import EnvironmentException
 from scriptrun.store import container_tool
 
-#: how many of the last lines an error shows
+#: the number of last lines that an error shows
 SHOWN = 20
-#: a line of podman's own log, such as a warning that it tries again
+#: a line of podman's own log, such as a warning that it retries
 _REMARK = re.compile(r'time="[^"]*" level=')
 
 
@@ -32,10 +32,10 @@ def run(
     environ: Mapping[str, str] | None = None,
     told: Sequence[str] = (),
 ) -> list[str]:
-    """Run the tool to its end; its lines, which also go to ``log`` as they come.
+    """Run the tool and return its lines, which also go to ``log`` as they appear.
 
-    ``doing`` is what failed where it fails, as in "pulling the image x"; of ``told`` (secrets)
-    nothing is shown. Raises EnvironmentException with the last lines, and Stopped.
+    ``doing`` names the action in errors, as in "Pulling image x"; the secrets in ``told`` are
+    masked. Raises EnvironmentException with the last lines, and BuildCanceled.
     """
     tool = container_tool.require()
     argv = [*tool.line, *words]
@@ -52,7 +52,7 @@ def execute(
     environ: Mapping[str, str] | None = None,
     told: Sequence[str] = (),
 ) -> list[str]:
-    """``run`` for any program; ``kind`` is what it is called."""
+    """Like ``run``, for any program; ``kind`` is its name."""
     process = subprocess.Popen(
         argv,
         stdin=subprocess.DEVNULL,
@@ -81,7 +81,7 @@ def execute(
 
 
 def failure(doing: str, kind: str, lines: Sequence[str], code: int) -> EnvironmentException:
-    """``doing`` failed: which step it was, the last lines, and what to do."""
+    """The error for a failed action: its step, the last lines and a hint."""
     lines = [line for line in lines if not _REMARK.match(line)] or lines
     text = "\n".join(lines[-SHOWN:])
     step = next((line for line in reversed(lines) if line.startswith(("STEP ", "Step "))), "")
@@ -110,10 +110,10 @@ def _hint(text: str, kind: str, pulls: bool) -> str:
 
 @contextmanager
 def logged_in(address: str, username: str, password: str) -> Iterator[dict[str, str]]:
-    """Variables under which the tool is logged in to a registry, for the block only.
+    """Yield variables that log the tool in to a registry, for the block only.
 
-    The credentials lie in a file that its owner alone can read, never on a command line
-    (the format is that of docker's config.json, which containers-auth.json(5) takes too).
+    The credentials are in a file that only its owner can read, never on a command line. Its format
+    is docker's config.json, which containers-auth.json(5) accepts too.
     """
     if not (username and password):
         yield {}

@@ -1,9 +1,8 @@
-"""Which Python interpreters are here to build environments with, found without starting any.
+"""Find the Python interpreters to build environments with, without starting any.
 
-Looked at, in this order: the one that runs this code, pyenv's, uv's, those on PATH by name
-(``python3.8``), and the usual system directories. pyenv's shims are left out: they are no
-interpreters. A Python that is wanted is a version, whole or in part, or a condition (``>=3.9``).
-Installing one is not done here but in python_downloads.py.
+Searched in this order: the one that runs scriptrun, pyenv's, uv's, those on PATH by name
+(``python3.8``), and the usual system folders. pyenv's shims are skipped. A requested Python is a
+full or partial version, or a condition (``>=3.9``). download.py installs missing ones.
 """
 
 from __future__ import annotations
@@ -34,7 +33,7 @@ OLDEST = (3, 6)
 
 
 class Python(Value):
-    """An interpreter: its path and its version, of which the patch may not be known yet (None)."""
+    """An interpreter: its path and its version, whose patch may be unknown (None)."""
 
     path: str
     minor: tuple[int, int]
@@ -47,7 +46,7 @@ class Python(Value):
 
 
 def parse(text: str) -> tuple[int, ...] | None:
-    """The numbers of a wanted version ("3.8", "==3.8.13", "3.8.*"); None for anything else."""
+    """The numbers of a requested version ("3.8", "==3.8.13", "3.8.*"); None for anything else."""
     found = _VERSION.fullmatch(text.strip())
     return tuple(int(part) for part in found.groups() if part is not None) if found else None
 
@@ -58,7 +57,7 @@ def is_version(wanted: str) -> bool:
 
 
 def fits(wanted: str, version: tuple[int, ...]) -> bool:
-    """Whether ``version`` (three numbers) is one that ``wanted`` means."""
+    """Whether ``version`` (three numbers) satisfies ``wanted``."""
     numbers = parse(wanted)
     if numbers is not None:
         return version[: len(numbers)] == numbers
@@ -66,7 +65,7 @@ def fits(wanted: str, version: tuple[int, ...]) -> bool:
 
 
 def found() -> Iterator[Python]:
-    """All interpreters that are here, most wanted first; one path may come twice."""
+    """All interpreters on this machine, by preference; a path may occur twice."""
     running = interpreter_facts.running()
     yield _python(running.python, running.version)
     for pattern in _managed():
@@ -82,12 +81,11 @@ def found() -> Iterator[Python]:
 
 
 def choose(wanted: str | None) -> tuple[Python, str]:
-    """The interpreter for ``wanted``, and a note where its patch is another than asked, else "".
+    """The interpreter for ``wanted``, and a note if its patch version differs from it, else "".
 
-    A minor version must be there; its patch is taken as near as there is one: the same, else the
-    newest. Of those that meet a condition it is the one that runs this code, else the newest. None
-    asks for the minor version of the interpreter that runs this code. Raises EnvironmentException
-    where there is none.
+    The minor version must match; the patch version is the same, else the newest. Among those that
+    satisfy a condition, the interpreter that runs scriptrun comes first, then the newest. None
+    requests the minor version that runs scriptrun. Raises EnvironmentException if none matches.
     """
     reason = missing(wanted)
     if reason:
@@ -99,7 +97,7 @@ def choose(wanted: str | None) -> tuple[Python, str]:
     if numbers is None or len(numbers) < 3:
         return whole(fitting[0]), ""
     exact = (python for python in map(whole, fitting) if python.patch == numbers[2])
-    first = next(exact, None)  # those behind it are not asked for their versions
+    first = next(exact, None)  # the others are not started for their versions
     if first is not None:
         return first, ""
     newest = max((whole(python) for python in fitting), key=lambda python: python.patch or 0)
@@ -111,7 +109,7 @@ def choose(wanted: str | None) -> tuple[Python, str]:
 
 
 def missing(wanted: str | None) -> str:
-    """Why no interpreter here fits ``wanted``: a sentence, or ""."""
+    """Why no interpreter on this machine satisfies ``wanted``, or ""."""
     if not wanted:
         return ""
     numbers = parse(wanted)
@@ -122,7 +120,8 @@ def missing(wanted: str | None) -> str:
         )
     if numbers is not None and numbers[:2] < OLDEST[: len(numbers)]:
         return (
-            f"the environment requires Python {wanted}, but scriptrun supports Python 3.6 and newer"
+            f"the environment requires Python {wanted}, but scriptrun supports "
+            "Python 3.6 and newer"
         )
     if any(True for _ in (_fitting(numbers) if numbers else _meeting(wanted))):
         return ""
@@ -132,12 +131,12 @@ def missing(wanted: str | None) -> str:
 
 
 def hint(wanted: str | None) -> str:
-    """What to do where ``missing`` gave a reason."""
+    """What to do if the interpreter is missing."""
     return _how_to_install(wanted)
 
 
 def others() -> list[Python]:
-    """One Python of each other minor version here: older ones from the newest down, then newer."""
+    """A Python of each other minor version: older ones, newest first, then newer ones."""
     own = interpreters_minor()
     minors = {python.minor for python in found() if python.minor >= OLDEST} - {own}
     older = sorted((minor for minor in minors if minor < own), reverse=True)
@@ -146,12 +145,12 @@ def others() -> list[Python]:
 
 
 def interpreters_minor() -> tuple[int, ...]:
-    """The minor version of the interpreter that runs this code."""
+    """The minor version of the interpreter that runs scriptrun."""
     return parse(interpreter_facts.running().version.rpartition(".")[0]) or ()
 
 
 def whole(python: Python) -> Python:
-    """``python`` with its patch; the interpreter is asked where that isn't known yet."""
+    """``python`` with its patch version; starts the interpreter if that is unknown."""
     if python.patch is not None:
         return python
     return _python(python.path, interpreter_facts.ask(python.path).version)
@@ -169,7 +168,7 @@ def _fitting(numbers: tuple[int, ...]) -> Iterator[Python]:
 
 
 def _meeting(condition: str) -> Iterator[Python]:
-    """The interpreters here that meet ``condition``; asked where their version isn't known."""
+    """The interpreters that satisfy ``condition``; started if their version is unknown."""
     for python in _fitting(()):
         known = whole(python)
         if fits(condition, (*known.minor, known.patch or 0)):

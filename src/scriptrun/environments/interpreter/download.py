@@ -1,8 +1,8 @@
-"""Pythons that are not on this machine: uv knows which there are, and brings them.
+"""Download Pythons that are missing on this machine with uv.
 
-uv's own settings count (https://docs.astral.sh/uv/concepts/python-versions/):
-``UV_PYTHON_DOWNLOADS`` (``automatic`` as here by default, else nothing is brought), ``UV_OFFLINE``,
-and where from and where to (``UV_PYTHON_INSTALL_MIRROR``, ``UV_PYTHON_DOWNLOADS_JSON_URL``,
+uv's own settings apply (https://docs.astral.sh/uv/concepts/python-versions/):
+``UV_PYTHON_DOWNLOADS`` (default ``automatic``; other values disable downloads), ``UV_OFFLINE``, and
+the source and target of downloads (``UV_PYTHON_INSTALL_MIRROR``, ``UV_PYTHON_DOWNLOADS_JSON_URL``,
 ``UV_PYTHON_INSTALL_DIR``).
 """
 
@@ -23,9 +23,9 @@ _NO = ("never", "manual", "false")
 
 
 def obtain(wanted: str | None, log: Log, stop: Stop) -> tuple[Python, str]:
-    """The interpreter for ``wanted``, brought by uv where none is here, and a note or "".
+    """The interpreter for ``wanted``, downloaded with uv if it is missing, and a note or "".
 
-    Raises EnvironmentException, which names the versions that are here, where it can't be had.
+    Raises EnvironmentException, which names the installed versions, if it is unavailable.
     """
     lacking = interpreter_discovery.missing(wanted)
     version = offered(wanted or "") if lacking else ""
@@ -41,7 +41,7 @@ def obtain(wanted: str | None, log: Log, stop: Stop) -> tuple[Python, str]:
 
 
 def trouble(wanted: str | None) -> str:
-    """Why ``wanted`` can neither be found nor be asked of uv: a sentence and what to do, or ""."""
+    """Why ``wanted`` is neither installed nor downloadable, and what to do, or ""."""
     lacking = interpreter_discovery.missing(wanted)
     if not lacking or offered(wanted or ""):
         return ""
@@ -49,7 +49,7 @@ def trouble(wanted: str | None) -> str:
 
 
 def offered(wanted: str) -> str:
-    """The version that uv could download for ``wanted``, the newest; "" for none."""
+    """The newest version that uv can download for ``wanted``; "" for none."""
     if not allowed() or not interpreter_discovery.is_version(wanted):
         return ""
     fitting = [each for each in _downloads() if interpreter_discovery.fits(wanted, each)]
@@ -57,7 +57,7 @@ def offered(wanted: str) -> str:
 
 
 def allowed() -> bool:
-    """Whether the user's settings let Pythons be downloaded."""
+    """Whether the user's settings allow Python downloads."""
     offline = os.environ.get("UV_OFFLINE", "").lower() in ("1", "true", "yes")
     return not offline and os.environ.get("UV_PYTHON_DOWNLOADS", "").lower() not in _NO
 
@@ -69,7 +69,7 @@ def _why_not() -> str:
 
 
 def _downloads() -> list[tuple[int, ...]]:
-    """The released versions of CPython that uv knows for this machine."""
+    """The CPython releases that uv can download for this machine."""
     return _listed(os.environ.get("UV_PYTHON_DOWNLOADS_JSON_URL", ""))
 
 
@@ -93,7 +93,7 @@ def _listed(source: str) -> list[tuple[int, ...]]:
 
 
 def _settings() -> dict[str, str]:
-    """What is asked for by name is meant; no links to it are put on the user's PATH."""
+    """uv's settings for an explicit download: no links in the user's PATH."""
     return {"UV_PYTHON_DOWNLOADS": "manual", "UV_PYTHON_INSTALL_BIN": "0"}
 
 

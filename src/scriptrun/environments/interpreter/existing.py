@@ -1,4 +1,4 @@
-"""An interpreter that is there: nothing is checked into it and nothing is built, only recorded."""
+"""An existing interpreter: nothing is built or installed, its packages are only recorded."""
 
 from __future__ import annotations
 
@@ -14,41 +14,41 @@ from scriptrun.spec.errors import EnvironmentException
 
 
 class Existing(Builder):
-    """The interpreter that the request names, by path or by a name on PATH."""
+    """The interpreter that the request names, by path or by name on PATH."""
 
     kind = INTERPRETER
     builds = False
 
     @classmethod
     def check(cls, spec: EnvironmentSpec) -> list[str]:
-        """The one reason why the interpreter can't be used, if there is one."""
+        """Report why the interpreter cannot be used."""
         reason = _trouble(spec)
         return [reason] if reason else []
 
     @classmethod
     def known(cls, spec: EnvironmentSpec) -> Lock | None:
-        """The lock from files alone; None where the interpreter must be asked once."""
+        """The lockfile from files alone; None if the interpreter must be started."""
         python = locate(spec)
         facts = interpreter_facts.look(python) if python else None
         return _lock(facts) if facts else None
 
     @classmethod
     def resolve(cls, spec: EnvironmentSpec, log: Log, stop: Stop) -> Lock:
-        """Version and installed distributions of the interpreter."""
+        """Record the version and the installed distributions of the interpreter."""
         python, trouble = locate(spec), _trouble(spec)
         if python is None or trouble:
             raise EnvironmentException(trouble)
         return _lock(interpreter_facts.ask(python))
 
     def key(self) -> str:
-        """Changes with the interpreter and with what is installed for it."""
+        """The digest of the interpreter and its installed distributions."""
         return content_key(self.lock)
 
     def build(self, place: str, log: Log, stop: Stop) -> None:
         """Nothing is built."""
 
     def ill(self, place: str) -> str:
-        """Whether the interpreter went away."""
+        """Whether the interpreter is missing."""
         return "" if _runnable(self.lock["python"]) else f"{self.lock['python']} is missing"
 
     def python(self, place: str) -> str:
@@ -56,12 +56,12 @@ class Existing(Builder):
         return str(self.lock["python"])
 
     def sites(self, place: str) -> tuple[str, ...]:
-        """The directories of its packages."""
+        """Its site-packages folders."""
         return tuple(self.lock["sites"])
 
 
 def locate(spec: EnvironmentSpec) -> str | None:
-    """The absolute path of the request's interpreter, links kept; None where it isn't there."""
+    """The absolute path of the request's interpreter, links unresolved; None if missing."""
     name = os.path.expanduser(spec.interpreter or "")
     if os.sep not in name:
         import shutil

@@ -1,7 +1,7 @@
-"""Facts about interpreters: version, prefix, site directories; from files where that can be done.
+"""Facts about interpreters: version, prefix, site-packages folders; from files where possible.
 
-What can only be learned by starting an interpreter is learned once and kept in the local cache for
-as long as its file stays the same (path, inode, size, time).
+If an interpreter must be started to get its facts, they are cached locally for as long as its file
+stays the same (path, inode, size, time).
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ print(json.dumps({"version": version, "prefix": sys.prefix, "sites": dirs}))
 
 
 class Facts(Value):
-    """One interpreter; ``python`` is its absolute path, links kept: a venv's link is the venv."""
+    """One interpreter; ``python`` is its absolute path, links unresolved, as venvs are links."""
 
     python: str
     version: str
@@ -49,18 +49,18 @@ class Facts(Value):
 
 
 def stamp(path: str) -> list[int]:
-    """What changes when ``path`` is another file. Raises OSError where it is gone."""
+    """Numbers that change if ``path`` is replaced. Raises OSError if it is missing."""
     found = os.stat(path)
     return [found.st_dev, found.st_ino, found.st_size, found.st_mtime_ns]
 
 
 def look(python: str) -> Facts | None:
-    """The facts of ``python`` from files alone, or None where they can't be told."""
+    """The facts of ``python`` from files alone, or None if they do not suffice."""
     return _of_venv(python) or _of_conda(python) or _of_pyenv(python) or _remembered(python)
 
 
 def ask(python: str) -> Facts:
-    """The facts of ``python``, starting it where need be. Raises EnvironmentException."""
+    """The facts of ``python``; starts it if necessary. Raises EnvironmentException."""
     found = look(python)
     if found is not None:
         return found
@@ -80,7 +80,7 @@ def _of_venv(python: str) -> Facts | None:
     own = site_packages.of_prefix(prefix)
     if settings.get("include-system-site-packages", "false").lower() == "true":
         base = _base(settings, version[0])
-        if base is None:  # as of Debian's Python, whose packages lie elsewhere: it is asked
+        if base is None:  # e.g. Debian's Python, with packages elsewhere: start it
             return None
         own += base.sites
     return Facts(python, version[0], prefix, own)
@@ -96,7 +96,7 @@ def _pyvenv(path: str) -> dict[str, str]:
 
 
 def _base(settings: dict[str, str], version: str) -> Facts | None:
-    """The interpreter that a virtual environment was made of, as far as its files tell."""
+    """The facts of a virtual environment's base interpreter, from files alone."""
     home, minor = settings.get("home", ""), version.rpartition(".")[0]
     return look(os.path.join(home, f"python{minor}")) if home else None
 
@@ -111,7 +111,7 @@ def _of_conda(python: str) -> Facts | None:
 
 
 def _of_pyenv(python: str) -> Facts | None:
-    """A pyenv or uv-managed Python: the name of its directory is its version."""
+    """A Python managed by pyenv or uv: the name of its folder is its version."""
     prefix = os.path.dirname(os.path.dirname(os.path.realpath(python)))
     name = os.path.basename(prefix)
     found = re.fullmatch(r"(?:cpython-)?(\d+\.\d+\.\d+)(?:-[\w.-]+)?", name)
@@ -148,7 +148,7 @@ def _remember(facts: Facts) -> None:
         os.makedirs(os.path.dirname(path), exist_ok=True)
         write_atomic(path, to_json({**facts.as_dict(), "stamp": stamp(facts.python)}))
     except OSError:
-        pass  # a cache that can't be written costs a start each time, no more
+        pass  # without a cache, the interpreter is started every time
 
 
 def _started(python: str) -> Facts:
@@ -174,7 +174,7 @@ def _started(python: str) -> Facts:
 
 
 def running() -> Facts:
-    """The interpreter that runs this very code, without the environment around it."""
+    """The base interpreter that runs scriptrun, without its virtual environment."""
     base = getattr(sys, "_base_executable", None) or sys.executable
     version = "{}.{}.{}".format(*sys.version_info[:3])
     minor_named = os.path.join(

@@ -1,8 +1,8 @@
-"""Conditions on a Python version, as ``requires-python`` and conda have them: ``>=3.9,<3.12``.
+"""Conditions on a Python version, as in ``requires-python`` and conda: ``>=3.9,<3.12``.
 
-The clauses are those of
-https://packaging.python.org/en/latest/specifications/version-specifiers/ as far as versions of
-Python need them: numbers, without pre-releases.
+The clauses are the subset of
+https://packaging.python.org/en/latest/specifications/version-specifiers/ that Python versions need:
+numbers, without pre-releases.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ def parse(text: str) -> tuple[Clause, ...] | None:
 
 
 def fits(version: Version, clauses: tuple[Clause, ...]) -> bool:
-    """Whether ``version`` (three numbers) meets all ``clauses``."""
+    """Whether ``version`` (three numbers) satisfies all ``clauses``."""
     return all(_meets(version, *clause) for clause in clauses)
 
 
@@ -36,7 +36,7 @@ def _meets(version: Version, sign: str, numbers: Version, wildcard: bool) -> boo
         return bool(_COMPARED[sign](version, _padded(numbers)))
     if sign == "~=":
         return version >= _padded(numbers) and _begins(version, numbers[:-1])
-    # conda's "=3.8" means any 3.8, and so does everybody who writes "==3.8" of a Python
+    # conda's "=3.8" means any 3.8, and so does a user's "==3.8" for a Python
     same = _begins(version, numbers) if wildcard or len(numbers) < 3 else version == numbers
     return not same if sign == "!=" else same
 

@@ -1,8 +1,8 @@
 """Environments of packages, built by uv.
 
-``uv pip compile`` makes the lock (uv_lock.py), ``uv venv`` and ``uv pip sync`` the place. uv's own
-cache is used (``UV_CACHE_DIR``, else uv's default): packages that one environment has are linked
-into the next, not copied.
+``uv pip compile`` makes the lockfile (lock.py); ``uv venv`` and ``uv pip sync`` build from it.
+Environments share uv's own cache (``UV_CACHE_DIR``, else uv's default), from which packages are
+linked, not copied.
 """
 
 from __future__ import annotations
@@ -24,27 +24,27 @@ if TYPE_CHECKING:
 
 
 class Uv(Builder):
-    """Packages of the index in a virtual environment of our own."""
+    """PyPI packages in a virtual environment in the cache."""
 
     kind = PACKAGES
 
     @classmethod
     def check(cls, spec: EnvironmentSpec) -> list[str]:
-        """Conda packages not on PyPI, a Python that isn't here, lines that can't be used."""
+        """Report conda packages not on PyPI, an unavailable Python, and invalid lines."""
         return uv_requirements.troubles(spec)
 
     @classmethod
     def resolve(cls, spec: EnvironmentSpec, log: Log, stop: Stop) -> Lock:
-        """All packages with version and hashes, for one Python and this platform."""
+        """All packages with versions and hashes, for one Python and this platform."""
         lock: Lock = _loaded("uv.lock").resolve(spec, log, stop)
         return lock
 
     def key(self) -> str:
-        """The digest of python, platform and locked packages."""
+        """The digest of Python, platform and locked packages."""
         return content_key(self.lock)
 
     def build(self, place: str, log: Log, stop: Stop) -> None:
-        """Make the virtual environment and put into it what the lock says."""
+        """Create the virtual environment and install the locked packages."""
         python, remark = _loaded("interpreter.download").obtain(self.lock["python"], log, stop)
         if remark:
             log(remark)
@@ -61,15 +61,15 @@ class Uv(Builder):
         health.write_down(place, self.python(place), self.sites(place))
 
     def ill(self, place: str) -> str:
-        """Interpreter, packages and settings are compared with what was there after the build."""
+        """Compare the interpreter and packages with those after the build."""
         return health.ill(place, self.python(place), self.sites(place))
 
     def python(self, place: str) -> str:
-        """``bin/python`` in the place."""
+        """``bin/python`` in the environment."""
         return os.path.join(place, *_BIN, "python.exe" if os.name == "nt" else "python")
 
     def sites(self, place: str) -> tuple[str, ...]:
-        """The place's site-packages."""
+        """The environment's site-packages."""
         return site_packages.of_prefix(place)
 
     def _sync(self, place: str, log: Log, stop: Stop) -> None:
@@ -88,5 +88,5 @@ _BIN = ("Scripts",) if os.name == "nt" else ("bin",)
 
 
 def _loaded(name: str) -> Any:
-    """What starts uv, by its module's name: a cached environment is found without subprocess."""
+    """Import a module that starts uv; a cached environment is found without it."""
     return importlib.import_module(f"scriptrun.environments.{name}")

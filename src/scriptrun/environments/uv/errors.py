@@ -1,4 +1,4 @@
-"""uv's errors as a sentence that names the package and the reason, and what to do."""
+"""Turn uv's errors into messages that name the package, the reason and what to do."""
 
 from __future__ import annotations
 
@@ -10,12 +10,12 @@ _LEAD = re.compile(r"^[\s\u00d7│├╰─▶>]*(?:error:|cause:|Caused by:)?\s
 
 
 def redact(line: str) -> str:
-    """``line`` without the names and passwords in its URLs."""
+    """``line`` without the user names and passwords in its URLs."""
     return _CREDENTIALS.sub("***@", line)
 
 
 def explain(lines: Sequence[str]) -> tuple[str, str]:
-    """The message and the hint for what uv wrote before it failed."""
+    """The message and the hint for uv's output."""
     causes = _causes(lines)
     whole = " ".join(causes)
     for judge in (_disk, _refused, _git, _network, _unsolvable, _build, _hashes, _syntax):
@@ -27,28 +27,26 @@ def explain(lines: Sequence[str]) -> tuple[str, str]:
 
 
 def another_python_may_do(lines: Sequence[str]) -> bool:
-    """Whether the packages might be had for another version of Python."""
+    """Whether the packages may be available for another Python version."""
     whole = " ".join(lines)
     words = ("no usable wheels", "no wheels with a matching", "current Python version")
     return any(word in whole for word in words) or "Failed to build `" in whole
 
 
 def other_versions_may_do(lines: Sequence[str]) -> bool:
-    """Whether other versions of the packages might be had: it is not the disk or the network."""
+    """Whether other package versions may work: the cause is neither the disk nor the network."""
     whole = " ".join(_causes(lines))
     return _disk(whole, lines) is None and _network(whole, lines) is None
 
 
-#: stands where uv doesn't name the package: one that was given by its path or address
-
-
+#: the placeholder for a package that uv does not name: one given by its path or URL
 UNNAMED = "a package"
 
 _READ_LOG = "For uv's full output, see the environment's log."
 
 
 def _causes(lines: Sequence[str]) -> list[str]:
-    """The error's own lines, cleaned: from the first that says "error", without hints."""
+    """The cleaned lines of the error, from the first with "error:" on, without hints."""
     for number, line in enumerate(lines):
         if re.match(r"\s*(error:|\u00d7)", line):
             chosen = lines[number:]
@@ -146,7 +144,7 @@ def _build(whole: str, lines: Sequence[str]) -> tuple[str, str] | None:
 
 
 def _last_words(lines: Sequence[str]) -> str:
-    """The line of the build's own output that says most: its last error, else its last line."""
+    """The most useful line of the package's build output: its last error, else its last line."""
     inside = [line.strip(" │") for line in lines if line.startswith((" ", "│"))]
     inside = [
         line for line in inside if line and not line.lower().startswith(("cause:", "hint:", "["))

@@ -1,9 +1,9 @@
-"""Names and passwords of package indexes: named secrets, which only uv's variables ever hold.
+"""Credentials of package indexes: named secrets that reach uv only as variables.
 
-Two ways to name one: ``${secret:NAME}`` anywhere in an address, and by the host alone, as the
-secret ``index-HOST`` (``index-pypi.example.org:8443``), whose value is ``USER:PASSWORD`` or a
-token. What uv reads from files and command lines names variables of its process, so that no value
-is on a disk or in the list of processes; a lock names the secret again.
+A secret is referenced as ``${secret:NAME}`` anywhere in a URL, or by the host alone, as the secret
+``index-HOST`` (``index-pypi.example.org:8443``), whose value is ``USER:PASSWORD`` or a token. Files
+and command lines for uv refer to variables of its process, so that no value is on disk or in the
+process list; a lockfile refers to the secret by name again.
 """
 
 from __future__ import annotations
@@ -25,14 +25,14 @@ else:
 _NAMED = re.compile(r"\$\{secret:([^}]+)\}")
 _FILLED = re.compile(r"\$\{SCRIPTRUN_FILLED_([0-9A-F]+)\}")
 _BASIC = "Authorization: Basic "
-#: a repository that a named secret opens: what stands before the login, the login, the host
+#: a repository whose URL references a secret: the text before the login, the login, the host
 _REPOSITORY = re.compile(r"(git\+https?://)([^/@\s]*\$\{secret:[^}]+\}[^/@\s]*)@([^/\s]+)(?=/)")
-#: an address without a name or password: what stands before its host, and the host
+#: a URL without credentials: the text before its host, and the host
 _BARE = re.compile(r"(https?://)([^\s/@,\"'$]+)(?=[/\s,\"']|$)")
-#: how uv is given the name of an index: ``house=https://...``
+#: the index name in uv's notation: ``house=https://...``
 _NAME = re.compile(r"^[\w-]+=")
 _DEFAULT = re.compile(r"(?:--index-url|-i)[\s=]+(\S+)")
-#: the variables of uv that hold addresses of indexes
+#: uv's variables that hold index URLs
 _INDEXES = (
     "UV_DEFAULT_INDEX",
     "UV_INDEX",
@@ -43,21 +43,21 @@ _INDEXES = (
 
 
 def named(text: str) -> list[str]:
-    """The secrets that ``text`` names by ``${secret:NAME}``."""
+    """The names of the secrets that ``text`` references as ``${secret:NAME}``."""
     return _NAMED.findall(text)
 
 
 def by_host(host: str) -> str:
-    """The name of the secret for all indexes of ``host`` (with its port, where one is given)."""
+    """The name of the secret for all indexes on ``host`` (which may include a port)."""
     return f"index-{host}"
 
 
 def filled(text: str) -> tuple[str, dict[str, str]]:
-    """``text`` with variables in the place of secrets, and the variables.
+    """``text`` with references to variables instead of secrets, and the variables.
 
-    Lines that name an index get the secret of its host, where there is one. A line ``--index-url``
-    becomes a variable too, which stands over the one that this process has: to uv a file's line
-    counts less than that. Raises SecretException for a secret that is not there.
+    Lines that name an index get the secret of its host, if there is one. A line ``--index-url``
+    also becomes a variable, which overrides this process's own: uv prefers that over a file's line.
+    Raises SecretException for a missing secret.
     """
     environ: dict[str, str] = {}
 
@@ -74,25 +74,25 @@ def filled(text: str) -> tuple[str, dict[str, str]]:
 
 
 def restored(text: str, lines: Iterable[str] = ()) -> str:
-    """``text`` with the secrets named again that ``filled`` has taken out of ``lines``."""
+    """``text`` with the secret references of ``lines`` that ``filled`` replaced."""
     for match in _REPOSITORY.finditer("\n".join(lines)):
         text = text.replace(f"{match[1]}{match[3]}/", f"{match[0]}/")
     return _FILLED.sub(lambda match: f"${{secret:{bytes.fromhex(match[1]).decode()}}}", text)
 
 
 def expanded(text: str, variables: Mapping[str, str]) -> str:
-    """``text`` with the values of ``variables`` (and of this process's) for their names."""
+    """``text`` with references to ``variables`` (and this process's) replaced by their values."""
     every = {**os.environ, **variables}
     return re.sub(r"\$\{([A-Z0-9_]+)\}", lambda match: every.get(match[1], match[0]), text)
 
 
 def unquoted(text: str) -> str:
-    """``text`` of an address as it was before it was made fit for one."""
+    """``text`` of a URL with its percent escapes decoded."""
     return parse.unquote(text)
 
 
 def in_addresses(variables: Mapping[str, str]) -> dict[str, str]:
-    """uv's variables with the values of secrets in their addresses of indexes."""
+    """uv's variables with the secrets filled in to their index URLs."""
     return {
         name: _with_values(value) if name in _INDEXES else value
         for name, value in variables.items()
@@ -100,7 +100,7 @@ def in_addresses(variables: Mapping[str, str]) -> dict[str, str]:
 
 
 def as_lines(variables: Mapping[str, str]) -> tuple[dict[str, str], list[str]]:
-    """``variables`` without those that hold addresses of indexes, and these as lines of options."""
+    """``variables`` without those that hold index URLs, and these as option lines."""
     words = {"UV_FIND_LINKS": "--find-links", "UV_INDEX_URL": "--index-url"}
     words |= {"UV_DEFAULT_INDEX": "--index-url"}
     lines = [
@@ -113,7 +113,7 @@ def as_lines(variables: Mapping[str, str]) -> tuple[dict[str, str], list[str]]:
 
 
 def told(values: Mapping[str, str]) -> list[str]:
-    """What must not be shown of ``values``: each as it is sent, and as it was kept."""
+    """The secret parts of ``values`` to mask in output, both URL-encoded and decoded."""
     git = ("GIT_CONFIG_KEY", "GIT_CONFIG_COUNT")
     private = [
         value.removeprefix(_BASIC)
@@ -126,7 +126,7 @@ def told(values: Mapping[str, str]) -> list[str]:
 
 
 def of_host(host: str) -> str:
-    """``USER:PASSWORD`` for ``host``, fit for an address; "" where no secret is kept for it."""
+    """``USER:PASSWORD`` for ``host``, URL-encoded; "" if it has no secret."""
     name = by_host(host)
     if not vault.known(name):
         return ""
@@ -137,9 +137,9 @@ def of_host(host: str) -> str:
 
 
 def _for_git(text: str, environ: dict[str, str]) -> str:
-    """``text`` with bare addresses of repositories; git gets their logins from its variables.
+    """``text`` with repository URLs without logins, which git gets from variables instead.
 
-    Else uv would hand them to git on its command line
+    Otherwise uv would pass them to git on its command line
     (https://git-scm.com/docs/git-config#Documentation/git-config.txt-GITCONFIGCOUNT).
     """
     headers: dict[str, str] = {}

@@ -1,9 +1,9 @@
-"""pip's index settings in uv's words: where `pip install` works, a build should.
+"""Translate pip's index settings for uv: where `pip install` works, a build should.
 
 uv reads neither pip's variables nor its configuration files (https://docs.astral.sh/uv/pip/compatibility/).
-They are handed over unless uv has index settings of its own. pip takes the best version of all
-indexes, and so does uv then (``unsafe-best-match``). pip's files and their order are those that
-https://pip.pypa.io/en/stable/topics/configuration/ gives.
+They are passed on unless uv has index settings of its own. pip takes the best version of all
+indexes, and so does uv then (``unsafe-best-match``). pip's files and their order are documented at
+https://pip.pypa.io/en/stable/topics/configuration/.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ _WORDS = {
 
 
 def as_uv_variables() -> dict[str, str]:
-    """The variables that tell uv what pip is told; {} where uv has index settings of its own."""
+    """pip's settings as uv's variables; {} if uv has index settings of its own."""
     if any(os.environ.get(name) for name in _OWN) or _uv_has_a_file():
         return {}
     told = settings()
@@ -48,7 +48,7 @@ def as_uv_variables() -> dict[str, str]:
 
 
 def settings() -> dict[str, str]:
-    """pip's settings for installing, by their long names: files first, then variables."""
+    """pip's settings for installing, by their long names: variables override files."""
     told: dict[str, str] = {}
     for path in files():
         told.update(_read(path))
@@ -99,8 +99,7 @@ def _joined(name: str, value: str) -> str:
 
 
 def _is_missing(place: str) -> bool:
-    """Whether ``place`` is a path or a file:// address where nothing lies: pip ignores such ones,
-    uv refuses to build with them."""
+    """Whether ``place`` is a missing path or file:// URL, which pip ignores and uv rejects."""
     if "://" not in place:
         return not os.path.exists(place)
     path = place.partition("://")[2].partition("#")[0]

@@ -1,4 +1,4 @@
-"""Requirements that are directories or files of this machine: told apart by what is in them."""
+"""Requirements that are folders or files on this machine, identified by their contents."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ else:
 
 #: a requirement's path, as ``/here/lib``, ``/here/lib[extra]; marker`` and ``lib @ file:///here/lib``
 _PLACE = r"(?:[\w.-]+(?:\[[^\]]*\])?\s*@\s*)?(?:file://)?(/[^\[;]*)"
-#: what building leaves behind, and what is no part of a package
+#: build output, and files that are not part of a package
 _PASSED_BY = {
     ".git", ".hg", "__pycache__", "build", "dist", ".venv", "node_modules", ".scriptrun", ".tox",
     ".nox", ".ruff_cache", ".mypy_cache", ".pytest_cache", ".ipynb_checkpoints",
@@ -27,9 +27,9 @@ _PASSED_BY = {
 
 
 def path_of(requirement: str) -> str | None:
-    """The directory or file of this machine that ``requirement`` installs; None for all others.
+    """The folder or file on this machine that ``requirement`` installs; None for all others.
 
-    What is installed in editable form is used where it lies, so it is not meant here.
+    Editable installs do not count, since they are used in place.
     """
     found = re.match(_PLACE, requirement)
     path = found[1].strip() if found else ""
@@ -39,15 +39,15 @@ def path_of(requirement: str) -> str | None:
 
 
 def digests(requirements: Iterable[str]) -> dict[str, str]:
-    """The SHA-256 of what each requirement of this machine holds, by its path."""
+    """The SHA-256 of the contents of each requirement on this machine, by path."""
     paths = sorted({path for path in map(path_of, requirements) if path})
     return {path: _digest(path) for path in paths}
 
 
 def refuse_changed(locked: dict[str, str]) -> None:
-    """A directory that was locked as it was then must not be installed as it is now.
+    """Raise EnvironmentException if any of ``locked`` (path to digest) has changed.
 
-    Raises EnvironmentException for those of ``locked`` (path to digest) that have changed.
+    A locked folder must not be installed with other contents.
     """
     now = digests(locked) if locked else {}
     changed = [path for path, digest in locked.items() if now.get(path) != digest]
@@ -65,7 +65,7 @@ def _digest(path: str) -> str:
             with open(place, "rb") as handle:
                 content = hashlib.file_digest(handle, "sha256").hexdigest()
         except OSError:
-            continue  # a socket, or what may not be read: it is no part of a package
+            continue  # a socket or unreadable file is not part of a package
         total.update(f"{name}\0{content}\0".encode("utf-8", "surrogateescape"))
     return str(total.hexdigest())
 

@@ -1,4 +1,4 @@
-"""A request made exact by ``uv pip compile``: every package with its version and hashes."""
+"""Lock a request with ``uv pip compile``: every package with its version and hashes."""
 
 from __future__ import annotations
 
@@ -20,19 +20,19 @@ from scriptrun.environments.uv.requirements import Request
 from scriptrun.spec.environment import EXACT, PACKAGES, EnvironmentSpec
 from scriptrun.spec.errors import EnvironmentException
 
-#: the pins that changed, by name: what was asked for, and what is given
+#: the pins that changed, by name: the requested version and the locked one
 Changes = dict[str, tuple[str, str]]
 
-#: Pythons for which old releases have wheels, those of most of them first
+#: the Pythons to look for wheels of old releases for, the most common first
 _VERSIONS = ("3.7", "3.6", "3.8", "3.9", "3.10", "3.11", "3.12", "3.13")
 _EXACT = re.compile(r"\s*([A-Za-z0-9][\w.-]*)\s*(?:\[[^\]]*\])?\s*===?\s*[\w.*+!-]+\s*$")
 
 
 def resolve(spec: EnvironmentSpec, log: Log, stop: Stop) -> Lock:
-    """The lock of ``spec`` for this platform.
+    """The lockfile of ``spec`` for this platform.
 
-    Where no Python version was asked for it is that of the interpreter that runs this code, or, if
-    the packages can't be had for that one, the newest one here that they can be had for.
+    Without a requested Python version, it is that of the interpreter that runs scriptrun, or, if
+    the packages are unavailable for it, another installed version that they are available for.
     """
     reasons = uv_requirements.troubles(spec)
     if reasons:
@@ -70,7 +70,7 @@ def resolve(spec: EnvironmentSpec, log: Log, stop: Stop) -> Lock:
 
 
 def _exact(request: Request, built: bool, log: Log, stop: Stop) -> tuple[Python, str, str]:
-    """All pins as they are; unless they may be ``built``, what is pinned must have a wheel."""
+    """Lock without relaxing pins; unless ``built`` is true, pinned packages must have a wheel."""
     if not request.python:
         return _any_python(request, built, log, stop)
     python, remark = interpreter_download.obtain(request.python, log, stop)
@@ -79,7 +79,7 @@ def _exact(request: Request, built: bool, log: Log, stop: Stop) -> tuple[Python,
 
 
 def _is_no_matter_of_versions(failure: EnvironmentException) -> bool:
-    """Whether other versions would fail alike: the index is not there, the disk is full, ..."""
+    """Whether other versions would fail too: the index is unreachable, the disk is full, ..."""
     return isinstance(failure, uv_tool.UvFailure) and not failure.other_versions_may_do
 
 
@@ -100,11 +100,11 @@ def _relaxed(
 
 
 def _any_python(request: Request, built: bool, log: Log, stop: Stop) -> tuple[Python, str, str]:
-    """The first Python here for which the packages can be had, this code's own before all others.
+    """Lock for the first installed Python that the packages are available for.
 
-    What is pinned to one version must have a wheel: an old release's source rarely builds on a
-    newer Python. Only what never had a wheel may be built, and where no Python does it, all may
-    (unless ``built`` is false).
+    The Python that runs scriptrun comes first. Packages pinned to one version must have a wheel,
+    since an old release rarely builds on a newer Python. Only releases without any wheel may be
+    built; if no Python satisfies that, all may be built (unless ``built`` is false).
     """
     own, _ = interpreter_discovery.choose(None)
     pins = _pins(request.lines)
@@ -113,7 +113,10 @@ def _any_python(request: Request, built: bool, log: Log, stop: Stop) -> tuple[Py
     except uv_tool.UvFailure as failure:
         if not failure.another_python_may_do:
             raise
-    log(f"The packages are unavailable for Python {own.version}; trying other installed versions.")
+    log(
+        f"The packages are unavailable for Python {own.version}; "
+        "trying other installed versions."
+    )
     others = interpreter_discovery.others()
     answer = _first(request, others, pins, stop)
     if answer is None:
@@ -135,7 +138,7 @@ def _any_python(request: Request, built: bool, log: Log, stop: Stop) -> tuple[Py
 def _first(
     request: Request, candidates: list[Python], pins: dict[str, str], stop: Stop
 ) -> tuple[Python, str] | None:
-    """The first of ``candidates`` for which ``request`` can be locked, and its lock."""
+    """The first of ``candidates`` that ``request`` can be locked for, and the locked text."""
     for python in candidates:
         try:
             return python, _compile(request, python, _wheels_of(pins), _unheard, stop)
@@ -145,7 +148,7 @@ def _first(
 
 
 def _had_a_wheel(request: Request, pin: str, own: Python, stop: Stop) -> bool:
-    """Whether the release that ``pin`` names has a wheel for any Python, here or not."""
+    """Whether the release that ``pin`` names has a wheel for any Python, installed or not."""
     alone = request.replace(python=None, lines=(pin,))
     name = _EXACT.match(pin)
     flags = ("--no-deps", *_wheels_of({name[1]: pin} if name else {}))
@@ -163,7 +166,7 @@ def _can(request: Request, python: Python, flags: tuple[str, ...], stop: Stop) -
 
 
 def _pins(lines: Iterable[str]) -> dict[str, str]:
-    """The requirements for just one version, by name."""
+    """The requirements that are pinned to one version, by name."""
     found = ((_EXACT.match(line.partition(";")[0]), line) for line in lines)
     return {match[1]: line for match, line in found if match}
 
@@ -173,11 +176,11 @@ def _wheels_of(pins: Iterable[str]) -> tuple[str, ...]:
 
 
 def _unheard(line: str) -> None:
-    """What other Pythons are refused for is of no use to anybody."""
+    """The log of attempts whose errors are of no use to the user."""
 
 
 def compiled(request: Request, python: Python, flags: tuple[str, ...], log: Log, stop: Stop) -> str:
-    """``request`` locked as it is, by ``python`` with uv's ``flags``; the lock's text."""
+    """Lock ``request`` unchanged for ``python`` with uv's ``flags``; the locked text."""
     for note in request.notes:
         log(note)
     return _compile(request, python, flags, log, stop)
@@ -186,9 +189,9 @@ def compiled(request: Request, python: Python, flags: tuple[str, ...], log: Log,
 def for_one(
     request: Request, version: str, flags: tuple[str, ...], pins: str, log: Log, stop: Stop
 ) -> tuple[str, Changes]:
-    """``request`` locked for the Python ``version``, which need not be here, with uv's ``flags``.
+    """Lock ``request`` for a Python ``version``, which need not be installed, with uv's ``flags``.
 
-    The lock's text, and the pins that changed: none where ``pins`` says EXACT.
+    Returns the locked text and the pins that changed: none if ``pins`` is EXACT.
     """
     own, _ = interpreter_discovery.choose(None)
     flags = ("--python-version", version, *flags)
@@ -215,7 +218,7 @@ def _compile(request: Request, python: Python, flags: tuple[str, ...], log: Log,
         arguments = ["pip", "compile", "--python", python.path, "--generate-hashes"]
         arguments += ["--no-header", "--no-annotate", *flags, *request.flags, *sources]
         if any(local_sources.path_of(line) for line in request.lines):
-            arguments.append("--refresh")  # uv does not notice what has changed in a directory
+            arguments.append("--refresh")  # uv does not notice changes in a folder
         try:
             text = uv_tool.run(arguments, folder, log, stop, private)
         except uv_tool.UvFailure as failure:

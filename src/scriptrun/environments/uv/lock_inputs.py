@@ -21,7 +21,7 @@ _CREDENTIALS = re.compile(r"(?<=://)([^/@\s:]*)(?::([^/@\s]*))?@")
 def write(
     request: Request, minor: tuple[int, int], folder: str
 ) -> tuple[list[str], dict[str, str]]:
-    """Write the files into ``folder``: their paths, and the variables that hold their secrets."""
+    """Write the files into ``folder``; returns their paths and the variables with their secrets."""
     lines = [*request.options, *([] if request.uv else request.lines), ""]
     told, private = index_credentials.filled("\n".join(lines))
     paths = [_written(folder, "requirements.in", told)] if told.strip() else []
@@ -33,9 +33,9 @@ def write(
 
 
 def with_given_digests(locked: str, lines: Iterable[str]) -> str:
-    """``locked`` with the digests that ``lines`` name (``--hash=``), not those of the index.
+    """``locked`` with the digests that ``lines`` name (``--hash=``) instead of the index's.
 
-    uv checks packages against them when it installs, and gives out the index's when it locks.
+    uv checks packages against them when installing, but lists the index's digests when locking.
     """
     given = {
         _pin(line): line[line.index("--hash=") :].split() for line in lines if "--hash=" in line
@@ -50,7 +50,7 @@ def with_given_digests(locked: str, lines: Iterable[str]) -> str:
 
 
 def _pin(line: str) -> str:
-    """The requirement's name, extras and version, as far as they tell it from others."""
+    """The requirement's name and version without extras, to match requirements by."""
     return re.sub(r"\[[^\]]*\]|\s", "", line.partition(";")[0].partition(" --hash=")[0]).lower()
 
 
@@ -67,11 +67,14 @@ def _project(request: Request, minor: tuple[int, int], table: dict[str, Any]) ->
         "requires-python": f">={minor[0]}.{minor[1]}",
         "dependencies": list(request.lines),
     }
-    return f"[project]\n{_table(project)}\n[tool.uv]\n{_table({**table, 'package': False})}\n"
+    return (
+        f"[project]\n{_table(project)}\n"
+        f"[tool.uv]\n{_table({**table, 'package': False})}\n"
+    )
 
 
 def _without_credentials(table: dict[str, Any]) -> tuple[dict[str, Any], dict[str, str]]:
-    """``table`` with bare addresses, and what uv reads the credentials of named indexes from."""
+    """``table`` with URLs without credentials, and uv's variables for those of named indexes."""
     indexes: list[dict[str, Any]] = []
     private: dict[str, str] = {}
     for each in table.get("index") or ():
@@ -92,7 +95,7 @@ def _table(values: dict[str, Any]) -> str:
 
 
 def _value(value: Any) -> str:
-    """A value in TOML: its texts and numbers are those of JSON, its tables are not."""
+    """A value as TOML, whose strings and numbers match JSON but whose tables do not."""
     if isinstance(value, dict):
         pairs = (f"{json.dumps(name)} = {_value(each)}" for name, each in value.items())
         return "{" + ", ".join(pairs) + "}"

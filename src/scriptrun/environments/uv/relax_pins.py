@@ -1,7 +1,7 @@
-"""Pins that cannot be had any more, relaxed as little as the resolver allows.
+"""Relax unavailable pins as little as the resolver allows.
 
-For each Python here the lowest releases from the pinned ones on are looked up; the Python that
-leaves most pins alone is taken. What was changed is read from the lock itself.
+For each installed Python, the lowest releases at or above the pinned ones are looked up; the Python
+that needs the fewest changes is used. The changes are read from the lockfile itself.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from scriptrun.environments.uv.requirements import Request
 from scriptrun.spec.errors import EnvironmentException
 from scriptrun.spec.values import Value
 
-#: locks a request for a Python, with flags for uv: the locked text
+#: locks a request for a Python with flags for uv; returns the locked text
 Compile = Callable[[Request, Python, tuple[str, ...]], str]
 
 _LINE = re.compile(
@@ -26,13 +26,13 @@ _LINE = re.compile(
 _LOWER = re.compile(r"(?:===?|~=|>=)\s*([\w.!+-]+?)(?:\.\*)?\s*$")
 #: the version of a pre-release (PEP 440)
 _UNFINISHED = re.compile(r"\d(?:a|b|rc|\.dev)\d")
-#: packages that have gone into others: their last releases are empty
+#: packages that were merged into others; their last releases are empty
 _MERGED = {"tensorflow-gpu": "tensorflow"}
 _LOCKED = re.compile(r"^([A-Za-z0-9][\w.-]*)==([^\s;\\]+)", re.MULTILINE)
 
 
 class Pin(Value):
-    """A requirement that bounds its package from above."""
+    """A requirement with an upper bound on its package."""
 
     name: str
     extras: str
@@ -45,12 +45,12 @@ class Pin(Value):
         return f"{self.name}{self.extras}{'>=' + lower if lower else ''}{self.rest}"
 
     def just(self, version: str) -> str:
-        """The requirement for one version."""
+        """The requirement for exactly ``version``."""
         return f"{self.name}{self.extras}=={version}{self.rest}"
 
 
 class Relaxed(Value):
-    """A lock that could be had: its Python, its text, and (asked, given) of what changed."""
+    """The locked text with relaxed pins, its Python, and the changes: (requested, locked)."""
 
     python: Python
     text: str
@@ -60,10 +60,10 @@ class Relaxed(Value):
 def relaxed(
     request: Request, compile: Compile, log: Log, candidates: Sequence[Python] = ()
 ) -> Relaxed:
-    """``request`` locked with as few pins changed as can be, for one of the ``candidates``.
+    """Lock ``request`` with as few changed pins as possible, for one of the ``candidates``.
 
-    Without these it is for the Python that was asked for, or for any that is here.
-    Raises EnvironmentException where not even the packages' newest releases go together.
+    Without candidates, it is locked for the requested Python or for any installed one. Raises
+    EnvironmentException if the packages are incompatible even without pins.
     """
     pins = {line: pin for line in request.lines if (pin := pin_of(line)) is not None}
     candidates = candidates or _candidates(request.python)
@@ -92,7 +92,7 @@ def _is_gone(pin: Pin, lowest: dict[str, str]) -> bool:
 
 
 def _merged(lines: tuple[str, ...], gone: dict[str, str]) -> tuple[str, ...]:
-    """``lines`` with the packages that took in those that are ``gone``."""
+    """``lines`` with the packages in ``gone`` replaced by those that they were merged into."""
 
     def said(line: str) -> str:
         pin = pin_of(line)
@@ -104,7 +104,7 @@ def _merged(lines: tuple[str, ...], gone: dict[str, str]) -> tuple[str, ...]:
 
 
 def pin_of(line: str) -> Pin | None:
-    """The pin that a requirement line is, or None where it bounds nothing from above."""
+    """Parse a requirement line; None if it has no upper bound."""
     found = _LINE.match(line.strip())
     if found is None or not re.search(r"={2}|~=|<", found["clauses"]):
         return None
@@ -119,7 +119,7 @@ def pins_of(lines: Iterable[str]) -> list[Pin]:
 
 
 def changed(pins: Iterable[Pin], text: str) -> dict[str, tuple[str, str]]:
-    """The pins that the locked ``text`` does not keep: (asked, given) by name."""
+    """The pins that the locked ``text`` changes: (requested, locked) by name."""
     locked = {_plain(name): version for name, version in _LOCKED.findall(text)}
     found = {}
     for pin in pins:
@@ -130,14 +130,14 @@ def changed(pins: Iterable[Pin], text: str) -> dict[str, tuple[str, str]]:
 
 
 def sentence(changes: dict[str, tuple[str, str]]) -> str:
-    """What was changed, in a line."""
+    """The changes in one line."""
     return ", ".join(f"{name} {asked} -> {given}" for name, (asked, given) in changes.items())
 
 
 def _best(
     request: Request, pins: list[Pin], compile: Compile, candidates: Sequence[Python]
 ) -> tuple[Python, dict[str, str]]:
-    """The Python for which fewest pins change, and the lowest versions that it can have."""
+    """The Python that needs the fewest changed pins, and its lowest available versions."""
     found = []
     for number, python in enumerate(candidates):
         lowest = _lowest(request, python, pins, compile)
@@ -150,7 +150,7 @@ def _best(
 
 
 def _candidates(wanted: str | None) -> list[Python]:
-    """The wanted Python where it is here; else one of each minor version, the later ones first."""
+    """The requested Python if installed; else one of each minor version, from it upwards first."""
     if wanted and not interpreter_discovery.missing(wanted):
         return [interpreter_discovery.choose(wanted)[0]]
     own, _ = interpreter_discovery.choose(None)
@@ -162,7 +162,7 @@ def _candidates(wanted: str | None) -> list[Python]:
 
 
 def _lowest(request: Request, python: Python, pins: list[Pin], compile: Compile) -> dict[str, str]:
-    """The lowest release from each pin on that has a wheel for ``python``, by the pin's name."""
+    """By name: the lowest release at or above each pin that has a wheel for ``python``."""
     together = _lowest_of(request, python, pins, compile)
     if together is not None:
         return together
@@ -193,7 +193,7 @@ def _closest(
     lowest: dict[str, str],
     compile: Compile,
 ) -> Iterator[tuple[str, ...]]:
-    """The lowest releases that go together: first with what can be had as it is, then without."""
+    """The lowest compatible releases: first with the available pins unchanged, then without."""
     flags = ("--resolution", "lowest-direct", "--only-binary", ":all:")
     for kept in (True, False):
         wanted = tuple(
@@ -219,7 +219,7 @@ def _closest(
 def _ways(
     lines: tuple[str, ...], pins: dict[str, Pin], lowest: dict[str, str]
 ) -> list[tuple[str, ...]]:
-    """Ever looser ways to say ``lines``."""
+    """Increasingly loose versions of ``lines``."""
 
     def each(say: Callable[[str, Pin], str]) -> tuple[str, ...]:
         return tuple(say(line, pins[line]) if line in pins else line for line in lines)

@@ -1,4 +1,4 @@
-"""What is asked of uv for a request: requirement lines, options and a Python version."""
+"""The uv request for an environment: requirement lines, options and a Python version."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ else:
     interpreter_download = later("scriptrun.environments.interpreter.download")
 
 _OPTION = re.compile(r"-\w\b|--[\w-]+")
-#: how a requirement, an option, a path, a comment or a variable begins
+#: the first character of a requirement, an option, a path, a comment or a variable
 _BEGINS = re.compile(r"[\w./~$#\\-]")
 _PATH = re.compile(r"(?:-e\s+|--editable[= ])?(?:file:)?(\.{1,2}(?:/.*)?|\.{1,2}\[.*)$")
 _SECRET = re.compile(r"https?://(?!git@)(?![^/@\s]*\$\{)([^/@\s]+)@")
@@ -34,9 +34,9 @@ _KNOWN_OPTIONS = {
 
 
 class Request(Value):
-    """Requirements, option lines that go into the file with them, and arguments for uv.
+    """Requirements, option lines for the requirements file, and arguments for uv.
 
-    ``uv`` is a table as ``[tool.uv]`` of pyproject.toml: it counts when the request is locked.
+    ``uv`` is a ``[tool.uv]`` table of pyproject.toml, used when the request is locked.
     """
 
     python: str | None
@@ -47,13 +47,13 @@ class Request(Value):
     uv: dict[str, Any] = fresh(default_factory=dict)
 
     def direct(self) -> list[str]:
-        """The requirements that are a path or an address: uv's errors don't name those."""
+        """The requirements that are a path or a URL, which uv's errors do not name."""
         return [line for line in self.lines if "/" in line]
 
     def for_sync(self) -> tuple[tuple[str, ...], tuple[str, ...]]:
-        """Options and flags to install what was locked: nothing is resolved, so any index will do.
+        """Options and flags to install the lockfile: nothing is resolved, so any index will do.
 
-        ``uv pip sync`` knows no pre-releases and no ``--no-deps``.
+        ``uv pip sync`` supports neither ``--prerelease`` nor ``--no-deps``.
         """
         pairs = [
             pair for pair in _pairs(self.flags) if pair[0] not in ("--prerelease", "--no-deps")
@@ -66,7 +66,7 @@ class Request(Value):
 
 
 def of(spec: EnvironmentSpec) -> Request:
-    """The request that ``spec`` makes of uv; what ``troubles`` refuses is left out."""
+    """The uv request for ``spec``, without the lines that ``problems`` reports."""
     conda = pypi_names.translate(spec.conda)
     options, flags = _options(
         [*spec.pip_options, *(line for line in spec.pip if line.startswith("-"))]
@@ -82,7 +82,7 @@ def of(spec: EnvironmentSpec) -> Request:
 
 
 def troubles(spec: EnvironmentSpec) -> list[str]:
-    """Every reason why the request can't be met, as far as that is known without resolving it."""
+    """All problems with ``spec`` that are known without resolving it."""
     conda = pypi_names.translate(spec.conda)
     wanted = spec.python or conda.python
     found = [pypi_names.refusal(conda.unknown)] if conda.unknown else []
@@ -97,13 +97,13 @@ def troubles(spec: EnvironmentSpec) -> list[str]:
 
 
 def all_hashed(locked: str) -> bool:
-    """Whether every locked requirement has a hash: repositories and folders have none."""
+    """Whether every locked requirement has a hash; repositories and folders have none."""
     lines = locked.replace("\\\n", " ").splitlines()
     return all("--hash=" in line for line in lines if line.strip() and not line.startswith("#"))
 
 
 def _is_a_python_3(wanted: str | None) -> bool:
-    """Whether another Python may stand for it, where versions may be relaxed."""
+    """Whether it is a Python 3, so that relaxing may use another one."""
     return (interpreter_discovery.parse(wanted or "") or (0,))[0] == 3
 
 
@@ -117,7 +117,7 @@ def _is_option(line: str) -> bool:
 
 
 def _options(lines: list[str]) -> tuple[tuple[str, ...], tuple[str, ...]]:
-    """Lines for the requirement file, and arguments for what uv doesn't take from there."""
+    """Lines for the requirements file, and arguments for options that uv ignores there."""
     kept: list[str] = []
     flags: list[str] = []
     for line in (_unquoted(line.strip()) for line in lines):
@@ -133,12 +133,12 @@ def _options(lines: list[str]) -> tuple[tuple[str, ...], tuple[str, ...]]:
         elif word != "--prefer-binary" and _is_option(line):
             kept.append(line)
     if "--index-strategy" not in flags and any(o.startswith("--extra-index-url") for o in kept):
-        flags += ["--index-strategy", "unsafe-best-match"]  # what pip does
+        flags += ["--index-strategy", "unsafe-best-match"]  # pip's behavior
     return tuple(dict.fromkeys(kept)), tuple(flags)
 
 
 def _unquoted(line: str) -> str:
-    """An option line without the quotes around its value, which pip's own parser takes off."""
+    """An option line without the quotes around its value, as pip's own parser reads it."""
     return line.replace('"', "").replace("'", "") if _is_option(line) else line
 
 
@@ -154,7 +154,7 @@ def _pairs(flags: tuple[str, ...]) -> list[tuple[str, ...]]:
 
 
 def _of_indexes(uv: dict[str, Any]) -> list[str]:
-    """The indexes of a ``[tool.uv]`` as option lines of pip."""
+    """The indexes in a ``[tool.uv]`` table as pip option lines."""
     found = [
         ("--index-url " if each.get("default") else "--extra-index-url ") + str(each.get("url"))
         for each in uv.get("index") or ()

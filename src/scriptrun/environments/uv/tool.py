@@ -1,4 +1,4 @@
-"""Running uv: its binary, its variables, its lines as they come, and its errors as sentences."""
+"""Run uv: find its binary, set its variables, log its output, turn its errors into messages."""
 
 from __future__ import annotations
 
@@ -24,29 +24,29 @@ from scriptrun.environments.uv.errors import (
 from scriptrun.environments.uv.index_settings import as_uv_variables
 from scriptrun.spec.errors import EnvironmentException
 
-#: lines of uv that would mislead: its place is a relative one, and nobody is to activate it
+#: lines of uv that would mislead: relative paths, and hints to activate the environment
 _UNTOLD = ("Creating virtual environment at", "Activate with:", "Using Python ")
 
 
 class UvFailure(EnvironmentException):
-    """uv ended with an error.
+    """uv failed.
 
-    ``another_python_may_do``: it may lie at the Python's version; ``other_versions_may_do``: at the
-    packages' versions.
+    ``another_python_may_help`` and ``other_versions_may_help``: whether the Python version or the
+    package versions may be the cause.
     """
 
     another_python_may_do = False
     other_versions_may_do = False
 
     def name_package(self, direct: Sequence[str]) -> None:
-        """Say which package it was where uv did not: one of those given by path or address."""
+        """Name the package if uv did not: one of those given by path or URL."""
         if direct:
             names = " or ".join(f"'{line}'" for line in direct)
             self.message = self.message.replace(UNNAMED, redact(names), 1)
 
 
 def binary() -> str:
-    """The path of uv: that of the ``uv`` package, else beside this Python, else on PATH."""
+    """The path of uv: from the ``uv`` package, else beside this Python, else on PATH."""
     try:
         import uv
 
@@ -63,7 +63,7 @@ def binary() -> str:
 
 
 def version() -> str:
-    """uv's version as text, from the name of its package's metadata; "" where uv is no package."""
+    """uv's version from its package's metadata; "" if uv is not installed as a package."""
     try:
         import uv
     except ImportError:
@@ -74,10 +74,10 @@ def version() -> str:
 
 
 def variables(command: Sequence[str]) -> dict[str, str]:
-    """What uv sees for ``command``: this process's variables, and what pip is told, in uv's words.
+    """uv's variables for ``command``: this process's own, and pip's settings translated for uv.
 
-    Python is not downloaded unless the user has set UV_PYTHON_DOWNLOADS. Constraints count when a
-    lock is made, not when what was locked is installed. Addresses of indexes hold their secrets.
+    Python is not downloaded unless the user has set UV_PYTHON_DOWNLOADS. Constraints apply when
+    locking, not when installing a lockfile. Index URLs have their secrets filled in.
     """
     made = {"UV_PYTHON_DOWNLOADS": "never", **as_uv_variables(), **os.environ}
     made = index_credentials.in_addresses(made)
@@ -94,11 +94,11 @@ def run(
     stop: Stop,
     private: Mapping[str, str] | None = None,
 ) -> str:
-    """Run uv to its end; what it wrote to stdout. Its other lines go to ``log`` as they come.
+    """Run uv and return its stdout; the lines of its stderr go to ``log`` as they appear.
 
-    ``private`` are more variables for it, whose values are masked in what it says. Raises
-    EnvironmentException with the package and the reason where uv fails or takes too long, Stopped
-    where ``stop`` said so.
+    ``private`` are extra variables, whose values are masked in the output. Raises
+    EnvironmentException with the package and the reason if uv fails or exceeds the time limit, and
+    BuildCanceled if ``stop`` returns true.
     """
     with tempfile.TemporaryFile() as out:
         process = subprocess.Popen(
@@ -147,7 +147,7 @@ def _follow(
 
 
 def _unfinished(lines: Sequence[str]) -> str:
-    """The package that uv began to build and never said to have built; "" for none."""
+    """The package whose build uv started but did not finish; "" for none."""
     begun = re.findall(r"^\s*Building (\S+)", "\n".join(lines), re.MULTILINE)
     built = re.findall(r"^\s*Built (\S+)", "\n".join(lines), re.MULTILINE)
     return next((name for name in begun if name not in built), "")

@@ -1,4 +1,4 @@
-"""Changing the arguments of a call where they stand, comments and line breaks and all."""
+"""Change the arguments of a call in place, preserving comments and line breaks."""
 
 from __future__ import annotations
 
@@ -9,8 +9,9 @@ from scriptrun.migration.code.program import Program
 
 
 class Arguments:
-    """The arguments of ``call``; what is asked for becomes ``edits()``, and ``comments`` are those
-    that stood with arguments that are gone.
+    """Collects changes to the arguments of ``call``; ``edits()`` returns them.
+
+    ``comments`` are those of dropped arguments.
     """
 
     def __init__(self, program: Program, call: cst.Call) -> None:
@@ -26,31 +27,31 @@ class Arguments:
         self._cut_to = 0
 
     def rename(self, arg: cst.Arg, keyword: str) -> None:
-        """Give the argument another keyword."""
+        """Change the keyword of the argument."""
         if arg.keyword is not None:
             self._edits.append(Edit(*self.program.span(arg.keyword), keyword))
 
     def replace(self, arg: cst.Arg, text: str) -> None:
-        """Put ``text``, which may be several arguments, in place of the argument."""
+        """Replace the argument with ``text``, which may be several arguments."""
         self._edits.append(Edit(*self.program.span(arg), text))
 
     def drop(self, arg: cst.Arg) -> None:
-        """Take the argument away; comments that stand with it are kept in ``comments``."""
+        """Remove the argument and move its comments to ``comments``."""
         self._gone.add(self._index(arg))
 
     def add(self, text: str) -> None:
-        """One more argument, at the end."""
+        """Add an argument at the end."""
         self._new.append(text)
 
     def joined(self, arg: cst.Arg, texts: list[str]) -> str:
-        """Several arguments in place of one, set as those around it."""
+        """Join arguments that replace ``arg``, laid out like those around it."""
         return f",{self._gap(self._index(arg), 0)}".join(texts)
 
     def _index(self, arg: cst.Arg) -> int:
         return next(at for at, each in enumerate(self.call.args) if each is arg)
 
     def edits(self, name: str, func: cst.BaseExpression) -> list[Edit]:
-        """All changes, with ``func`` (the call's, or a part of it) called ``name`` from now on."""
+        """All edits, including the one that replaces ``func`` (or a part of it) with ``name``."""
         self._edits.append(Edit(*self.program.span(func), name))
         for at in sorted(self._gone):
             self._cut(at)
@@ -59,10 +60,10 @@ class Arguments:
         self._insert(shift)
         return [*self._edits, *self._shifted(shift)]
 
-    # what goes
+    # removing arguments
 
     def _after(self, at: int) -> int:
-        """Where what belongs to the argument ends: its comma, and the comment on its line."""
+        """Where the argument ends, including its comma and the comment on its line."""
         stop = self._starts[at + 1] if at + 1 < len(self._starts) else self._close
         text = self.program.text[self._ends[at] : stop]
         line = text.splitlines()[0] if text else ""
@@ -75,7 +76,7 @@ class Arguments:
         begin = max(self._after(at - 1) if at else self._open(), self._cut_to)
         end = self._after(at)
         if at == 0 and "\n" not in text[begin : self._starts[0]] and len(self._starts) > 1:
-            end = self._starts[1]  # the next one takes its place
+            end = self._starts[1]  # the next argument moves up
         elif self._leads(at):
             begin, end = max(self._starts[at], self._cut_to), self._starts[at + 1]
         self.comments += _comments(self.program, text[begin : self._starts[at]])
@@ -84,7 +85,7 @@ class Arguments:
         self._cut_to = end
 
     def _leads(self, at: int) -> bool:
-        """Whether the argument and all before it go, and the comma stands before the next one."""
+        """Whether it and all before it are dropped, and the comma leads the next line."""
         if at + 1 == len(self._starts) or not self._gone.issuperset(range(at + 1)):
             return False
         between = self.program.text[self._ends[at] : self._starts[at + 1]]
@@ -100,15 +101,15 @@ class Arguments:
         return [at for at in range(len(self._starts)) if at not in self._gone]
 
     def _mend_end(self) -> None:
-        """Where the last one is gone, the one before it needs no comma more than that had."""
+        """Remove the comma after the new last argument if the old last one had none."""
         kept, last = self._kept(), len(self._starts) - 1
         if not kept or kept[-1] == last or isinstance(self.call.args[last].comma, cst.Comma):
             return
         at = self.program.text.index(",", self._ends[kept[-1]])
-        if not any(each.start <= at < each.end for each in self._edits):  # gone with the next one
+        if not any(each.start <= at < each.end for each in self._edits):  # already removed
             self._edits.append(Edit(at, at + 1, ""))
 
-    # what comes
+    # adding arguments
 
     def _insert(self, shift: int) -> None:
         if not self._new:
@@ -130,7 +131,7 @@ class Arguments:
             self._edits.append(Edit(end, end, text))
 
     def _gap(self, at: int, shift: int) -> str:
-        """What stands between two arguments here: a blank, or a line break and its indent."""
+        """What separates two arguments: a space, or a line break with indentation."""
         start = self._starts[at]
         column = start - self.program.lines.starts[self.program.lines.line(start) - 1]
         before = self.program.text[start - column : start]
@@ -139,7 +140,7 @@ class Arguments:
                 return " "
             return self.program.newline + " " * (column + shift)
         if "\t" in before or column < self._column():
-            shift = 0  # it does not stand below the parenthesis
+            shift = 0  # not aligned with the parenthesis
         moved = before + " " * shift if shift >= 0 else before[:shift]
         return self.program.newline + moved
 
@@ -147,10 +148,10 @@ class Arguments:
         start, end = self.program.span(self.call)
         return end - start + sum(map(len, self._new)) < 80
 
-    # what moves along
+    # realigning lines
 
     def _shift(self, name: str, func: cst.BaseExpression) -> int:
-        """How far lines move that are aligned with the call's parenthesis."""
+        """By how much to move lines that are aligned with the call's parenthesis."""
         opened = self._open()
         if not self._starts or self.program.lines.line(opened) != self.program.lines.line(
             self._starts[0]
@@ -175,7 +176,7 @@ class Arguments:
                 continue
             line = self.program.text[start : start + column]
             if line.strip(" ") or not self.program.text[start:].strip():
-                continue  # not aligned with it
+                continue  # not aligned with the parenthesis, or empty
             made.append(
                 Edit(start, start, " " * shift) if shift > 0 else Edit(start, start - shift, "")
             )
@@ -187,5 +188,5 @@ class Arguments:
 
 
 def _comments(program: Program, text: str) -> list[str]:
-    """The comments in ``text``, which holds nothing else but commas and space."""
+    """The comments in ``text``, which otherwise has only commas and whitespace."""
     return [line[line.index("#") :].rstrip() for line in text.splitlines() if "#" in line]

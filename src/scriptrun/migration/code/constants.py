@@ -1,4 +1,4 @@
-"""What is certain about a value: constants, and names that are bound once and never changed."""
+"""Values that static analysis can be sure of: constants, and names bound once."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ from libcst import metadata
 
 from scriptrun.migration.code.program import Program
 
-#: nothing certain is known
+#: the value is uncertain
 UNKNOWN: Any = object()
 
 
 def follow(program: Program, node: cst.BaseExpression) -> cst.BaseExpression:
-    """What ``node`` stands for: a name's value where that is certain (see ``bound``)."""
+    """Replace a name by its value where that is certain (see ``bound_value``)."""
     for _ in range(20):
         if not isinstance(node, cst.Name):
             break
@@ -28,10 +28,10 @@ def follow(program: Program, node: cst.BaseExpression) -> cst.BaseExpression:
 
 
 def bound(program: Program, name: cst.Name) -> cst.BaseExpression | None:
-    """The value that ``name`` certainly has where it stands, from a plain assignment.
+    """The value that a plain assignment certainly gives ``name`` at this point, else None.
 
-    None where that is not certain. A name that is bound again and again has the last of the values
-    where all its bindings stand in one block, and the name below them in the same block.
+    A name with several bindings has the value of the last one before it, provided that all the
+    bindings and the name are in the same block.
     """
     target = _definition(program, name)
     above = program.parent(target) if target is not None else None
@@ -44,7 +44,7 @@ def bound(program: Program, name: cst.Name) -> cst.BaseExpression | None:
 
 
 def _definition(program: Program, name: cst.Name) -> cst.CSTNode | None:
-    """The node that binds ``name`` as it is read where it stands."""
+    """The node that binds ``name`` for this use, or None."""
     found = program.assignments(name.value, name)
     nodes = [each.node for each in found if isinstance(each, metadata.Assignment)]
     if len(nodes) < len(found) or not nodes:
@@ -60,7 +60,7 @@ def _definition(program: Program, name: cst.Name) -> cst.CSTNode | None:
 
 
 _BLOCKS = (cst.IndentedBlock, cst.Module, cst.SimpleStatementSuite)
-#: what runs at another time than where it stands
+#: code that runs later than its position suggests
 _LATER = (cst.FunctionDef, cst.Lambda, cst.ClassDef, cst.GeneratorExp)
 
 
@@ -69,7 +69,7 @@ def _block(program: Program, node: cst.CSTNode) -> cst.CSTNode | None:
 
 
 def _part_of(program: Program, node: cst.CSTNode, block: cst.CSTNode | None) -> cst.CSTNode | None:
-    """The statement of ``block`` that ``node`` is a part of, and runs with; or None."""
+    """The statement of ``block`` that contains ``node`` and runs it immediately, or None."""
     last = node
     for each in program.above(node):
         if each is block:
@@ -81,7 +81,7 @@ def _part_of(program: Program, node: cst.CSTNode, block: cst.CSTNode | None) -> 
 
 
 def _element_value(program: Program, element: cst.Element) -> cst.BaseExpression | None:
-    """What ``a`` of ``a, b = 1, 2`` is: the element of the right side at its place."""
+    """The value of one target of ``a, b = 1, 2``: the element at the same position."""
     listed = program.parent(element)
     target = program.parent(listed) if listed is not None else None
     whole = program.parent(target) if isinstance(target, cst.AssignTarget) else None
@@ -97,7 +97,7 @@ def _element_value(program: Program, element: cst.Element) -> cst.BaseExpression
 
 
 def binding(program: Program, name: cst.Name) -> cst.Assign | None:
-    """The one plain assignment that binds ``name`` and nothing else, or None."""
+    """The only assignment of ``name``, if it has no other target; else None."""
     found = program.assignments(name.value, name)
     target = _definition(program, name)
     above = program.parent(target) if target is not None and len(found) == 1 else None
@@ -106,7 +106,7 @@ def binding(program: Program, name: cst.Name) -> cst.Assign | None:
 
 
 def constant(program: Program, node: cst.BaseExpression) -> Any:
-    """The value of ``node`` where it is certain (literals, and lists of them), else UNKNOWN."""
+    """The value of ``node`` if it is a literal or a list of literals, else UNKNOWN."""
     node = follow(program, node)
     if isinstance(node, cst.List | cst.Tuple):
         listed = [constant(program, each.value) for each in node.elements]
@@ -119,9 +119,9 @@ def constant(program: Program, node: cst.BaseExpression) -> Any:
 
 
 def is_changed(program: Program, name: cst.Name, by: Iterable[cst.CSTNode] = ()) -> bool:
-    """Whether what ``name`` holds may be changed anywhere: it is handed on, written to or called.
+    """Whether any use of ``name`` may modify its value.
 
-    Being an argument of one of the calls ``by`` is no change.
+    Every use counts, except as an argument of one of the calls ``by``.
     """
     if name.value in program.hidden:
         return True
@@ -136,7 +136,7 @@ def is_changed(program: Program, name: cst.Name, by: Iterable[cst.CSTNode] = ())
 
 
 def is_steady(program: Program, node: cst.BaseExpression) -> bool:
-    """Whether ``node`` means the same wherever it stands: literals, and names bound just once."""
+    """Whether ``node`` has the same value everywhere: only literals, and names bound once."""
     for each in _names(node):
         if len(program.assignments(each.value, each)) != 1:
             return False
@@ -145,7 +145,7 @@ def is_steady(program: Program, node: cst.BaseExpression) -> bool:
 
 
 def is_pure(node: cst.BaseExpression) -> bool:
-    """Whether ``node`` may be written twice: a name, an attribute or an item of one."""
+    """Whether ``node`` may be evaluated twice: a name, an attribute, an item or a literal."""
     if isinstance(node, cst.Name | cst.SimpleString | cst.Integer | cst.Float):
         return True
     if isinstance(node, cst.Attribute):

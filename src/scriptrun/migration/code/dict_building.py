@@ -1,4 +1,4 @@
-"""Dictionaries that are filled step by step, where each step certainly adds one more key."""
+"""Dictionaries built by ``name[key] = value`` statements that each add a new key."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ from scriptrun.migration.code.edits import Edit
 from scriptrun.migration.code.program import Program
 from scriptrun.migration.estimators import script_params
 
-#: what is run at another time than where it stands, or again and again
+#: code that runs later than its position suggests, or repeatedly
 _ELSEWHEN = (cst.For, cst.While, cst.FunctionDef, cst.Lambda, cst.ClassDef, cst.BaseComp)
 
 
 class Step(NamedTuple):
-    """``name[key] = value``, which is all of a statement."""
+    """A statement ``name[key] = value``."""
 
     statement: cst.Assign
     name: cst.Name
@@ -27,11 +27,10 @@ class Step(NamedTuple):
 def steps(
     program: Program, name: cst.Name, calls: list[cst.Call], spread: bool = False
 ) -> list[Step] | None:
-    """The steps in which the dictionary ``name`` is filled before any of the ``calls`` takes it.
+    """The statements that fill the dictionary ``name`` before one of the ``calls`` takes it.
 
-    They take it as script_params, or with ``spread`` as ``**``. None where it is not certain that
-    nothing else uses it, or that each key is set once, after its making and in the same run of its
-    block.
+    The calls take it as script_params, or as ``**name`` with ``spread``. None if anything else may
+    use it, or unless each key is set exactly once, in the block that creates it.
     """
     literal = constants.bound(program, name)
     made = _keys(program, literal, spread) if literal is not None else None
@@ -58,7 +57,7 @@ def steps(
 
 
 def _keys(program: Program, literal: cst.BaseExpression, spread: bool) -> list[object] | None:
-    """The keys that the dictionary is made with; None where it is no plain one."""
+    """The keys with which the dictionary is created, or None if it is not a plain one."""
     if isinstance(literal, cst.Dict):
         pairs = [each for each in literal.elements if isinstance(each, cst.DictElement)]
         return [constants.constant(program, each.key) for each in pairs]
@@ -78,7 +77,7 @@ def _is_given(program: Program, node: cst.CSTNode, calls: list[cst.Call], spread
 
 
 def _step(program: Program, name: cst.CSTNode) -> Step | None:
-    """The step that ``name`` is the dictionary of, or None."""
+    """The ``name[key] = value`` statement that contains ``name``, or None."""
     item = program.parent(name)
     above = program.parent(item) if isinstance(item, cst.Subscript) else None
     whole = program.parent(above) if isinstance(above, cst.AssignTarget) else None
@@ -95,9 +94,9 @@ def _step(program: Program, name: cst.CSTNode) -> Step | None:
 def _runs_so(
     program: Program, literal: cst.BaseExpression, step: Step, first: int, always: bool
 ) -> bool:
-    """Whether the step is taken at most once for each making, and before the dictionary is used.
+    """Whether the step runs at most once per created dictionary, and before its use.
 
-    With ``always`` it is certainly taken.
+    With ``always``, it must also run unconditionally.
     """
     made, taken = program.span(literal)[1], program.span(step.statement)
     if not made <= taken[0] or taken[1] > first:
@@ -121,7 +120,7 @@ _BLOCKS = (cst.IndentedBlock, cst.Module, cst.SimpleStatementSuite)
 
 
 def edits(program: Program, step: Step) -> list[Edit]:
-    """The step as one that adds to a list."""
+    """The edits that make the step append to a list."""
     start, end = program.span(step.statement)
     value = step.statement.value
     lead = f"{step.name.value} += [{program.source(step.key)}"

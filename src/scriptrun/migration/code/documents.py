@@ -1,4 +1,4 @@
-"""A file as one program: a script is one piece of it, a notebook one for each code cell."""
+"""A file as one program: a script is one piece, a notebook has one per code cell."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from scriptrun.migration.code.program import Program
 
 
 class Document:
-    """The file ``path`` with the bytes ``raw``. Raises Refused for what cannot be read as text."""
+    """The file ``path`` with the bytes ``raw``. Raises CannotRewrite if they are not text."""
 
     def __init__(self, path: str, raw: bytes) -> None:
         self.path = path
@@ -19,11 +19,11 @@ class Document:
         self._cells = notebooks.cells(self.file.text) if self.is_notebook else []
         self.pieces = [cell.text for cell in self._cells] if self.is_notebook else [self.file.text]
         self.broken: list[int] = []
-        #: names that may stand where the program's text is out of the way
+        #: names that masked lines may use
         self.hidden: set[str] = set()
 
     def program(self) -> str:
-        """The text that is parsed: the pieces one after the other, in their order."""
+        """The text to parse: all pieces, in order."""
         if not self.is_notebook:
             return self.pieces[0]
         made, self.broken = [], []
@@ -36,11 +36,11 @@ class Document:
         return "".join(made)
 
     def parsed(self, text: str) -> Program:
-        """The program of ``text``, as ``program()`` gave it."""
+        """Parse ``text``, a result of ``program_text()``."""
         return Program(text, self.hidden)
 
     def apply(self, edits: Iterable[Edit]) -> None:
-        """Change the pieces; the edits are of ``program()``."""
+        """Apply edits of ``program_text()`` to the pieces."""
         listed, base, made = list(edits), 0, []
         for piece in self.pieces:
             end = base + len(piece) + int(self.is_notebook)
@@ -52,14 +52,14 @@ class Document:
         self.pieces = made
 
     def bytes(self) -> bytes:
-        """The file's new content. Raises Refused where its encoding cannot hold it."""
+        """The file's new content. Raises CannotRewrite if its encoding cannot represent it."""
         if not self.is_notebook:
             return self.file.encoded(self.pieces[0])
         text = notebooks.with_cells(self.file.text, self._cells, self.pieces)
         return self.file.encoded(text)
 
     def place(self, line: int, pieces: list[str]) -> tuple[int, int]:
-        """The cell (0 in a script) and the line in it of a line of the program of ``pieces``."""
+        """Convert a line of the program of ``pieces`` to a cell (0 in a script) and its line."""
         if not self.is_notebook:
             return 0, line
         for number, piece in enumerate(pieces, 1):
@@ -75,9 +75,9 @@ class Document:
 
 
 def _within(edit: Edit, base: int, piece: str) -> Edit:
-    """The edit kept to its cell: what is put after the last line begins a new one."""
+    """Clip the edit to its cell; text added after the last line starts a new line."""
     end = base + len(piece)
-    if edit.start >= end:  # behind the cell's last character
+    if edit.start >= end:  # after the cell's last character
         text = edit.text.rstrip("\r\n")
         return Edit(
             end, end, text if piece.endswith("\n") or not text else "\n" + text.lstrip("\n")

@@ -1,4 +1,4 @@
-"""Names of azureml that are written with their dots: ``azureml.core.Workspace``, ``hd.choice``."""
+"""Dotted uses of azureml names: ``azureml.core.Workspace``, ``hd.choice``."""
 
 from __future__ import annotations
 
@@ -14,15 +14,15 @@ from scriptrun.migration.rewrite_program import Told
 from scriptrun.spec.values import Value, fresh
 
 Home = Callable[[str, str], str]
-#: why a use of a class, with what it is called, goes beyond scriptrun's own; or ""
+#: why scriptrun's class cannot replace these uses of azureml's (by its local name), or ""
 Hindrance = Callable[[Program, list[cst.CSTNode], str], str]
-#: what old code shows of the SDK, and what of scriptrun is shown instead
+#: the SDK versions that old code displays, and scriptrun's replacement
 _SHOWN = ("azureml.core.VERSION", "azureml.core.__version__")
 VERSION = "__version__"
 
 
 class Moved(Value, frozen=False):
-    """The edits, what is told, and the imports that stay with azureml."""
+    """The edits, the findings, and the imports that remain azureml's."""
 
     edits: list[Edit] = fresh(default_factory=list)
     told: list[Told] = fresh(default_factory=list)
@@ -30,12 +30,12 @@ class Moved(Value, frozen=False):
 
 
 def move(program: Program, home: Home, hindrance: Hindrance) -> Moved:
-    """The edits that make ``import azureml...`` scriptrun's, as far as it has the names."""
+    """Replace ``import azureml...`` with scriptrun where it has the names."""
     return _Move(program, home, hindrance).made
 
 
 def is_shown(program: Program, node: cst.CSTNode) -> bool:
-    """Whether what ``node`` names is the SDK's version, and is only printed or logged there."""
+    """Whether ``node`` is the SDK's version, and is only printed or logged."""
     if program.qualified(node) not in _SHOWN:
         return False
     for each in program.above(node):
@@ -65,7 +65,7 @@ class _Move:
         return [each for each in names if each.evaluated_name.split(".")[0] == "azureml"]
 
     def _uses(self) -> list[cst.Attribute]:
-        """The names of azureml that are written out, each with all of its dots."""
+        """The uses of azureml names with dots, each at its longest."""
         found = []
         for node in self.program.nodes(cst.Attribute):
             if isinstance(self.program.parent(node), cst.Attribute):
@@ -78,7 +78,7 @@ class _Move:
         return found
 
     def _class(self, node: cst.Attribute) -> tuple[cst.Attribute, str]:
-        """The part of a written name that scriptrun has, and the module that has it, or ""."""
+        """The part of a dotted name that scriptrun has, and its module there, or ""."""
         inner: cst.BaseExpression = node
         while isinstance(inner, cst.Attribute):
             module, _, name = self.program.qualified(inner).rpartition(".")
@@ -88,7 +88,7 @@ class _Move:
         return node, ""
 
     def _rewrite(self, uses: list[cst.Attribute]) -> list[str]:
-        """Put scriptrun's names for those that it has; why others stay."""
+        """Replace the names that scriptrun has; return why the others stay."""
         stays: list[str] = []
         if "azureml" in self.program.hidden:
             stays.append("a non-Python line uses it")
@@ -117,7 +117,7 @@ class _Move:
         return stays
 
     def _is_free(self, node: cst.CSTNode) -> bool:
-        """Whether the program calls nothing else scriptrun."""
+        """Whether the name ``scriptrun`` is unused, or only bound by imports."""
         bound = self.program.assignments("scriptrun", node)
         return all(isinstance(getattr(each, "node", None), cst.Import) for each in bound)
 
@@ -142,7 +142,7 @@ class _Move:
             self._replace(statement)
 
     def _reason(self, alias: cst.ImportAlias, stays: list[str]) -> str:
-        """Why the import stays, or ""."""
+        """Why the import cannot be replaced, or ""."""
         if alias.asname is None:
             return stays[0] if stays else ""
         local = imports.local(alias)

@@ -1,4 +1,4 @@
-"""Changes of a text, as spans of it: what no span touches stays as it is, byte for byte."""
+"""Text edits as spans: text outside every span stays unchanged, byte for byte."""
 
 from __future__ import annotations
 
@@ -7,12 +7,12 @@ import re
 from collections.abc import Iterable
 from typing import NamedTuple
 
-#: where a line ends for LibCST, and so for every position that it gives
+#: line endings as LibCST counts them, so that its positions match
 _END = re.compile(r"\r\n?|\n")
 
 
 class Edit(NamedTuple):
-    """Put ``text`` in place of the characters from ``start`` up to ``end``."""
+    """Replace the characters from ``start`` up to ``end`` with ``text``."""
 
     start: int
     end: int
@@ -20,7 +20,7 @@ class Edit(NamedTuple):
 
 
 class Lines:
-    """From lines (from 1) and columns (from 0) to offsets, and back."""
+    """Convert lines (from 1) and columns (from 0) to offsets, and back."""
 
     def __init__(self, text: str) -> None:
         self.starts = [0, *(found.end() for found in _END.finditer(text))]
@@ -30,14 +30,14 @@ class Lines:
         return self.starts[line - 1] + column
 
     def line(self, offset: int) -> int:
-        """The line that ``offset`` stands in."""
+        """The number of the line that contains ``offset``."""
         return bisect.bisect_right(self.starts, offset)
 
 
 def apply(text: str, edits: Iterable[Edit], base: int = 0) -> str:
-    """``text`` (whose first character has the offset ``base``) with the edits that lie in it.
+    """Apply to ``text``, whose first character has the offset ``base``, the edits inside it.
 
-    Raises ValueError for edits that overlap.
+    Raises ValueError if edits overlap.
     """
     made, at = [], 0
     inside = [each for each in edits if base <= each.start and each.end <= base + len(text)]

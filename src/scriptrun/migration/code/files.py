@@ -1,4 +1,4 @@
-"""Reading and writing files: text by its own encoding, line ends and byte order mark."""
+"""Read and write files, preserving encoding, line endings and byte order mark."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from scriptrun.migration.estimators.call import Refused
 
 
 class Text(NamedTuple):
-    """A file's content: ``raw`` as it lies there, ``text`` without a byte order mark."""
+    """A file's content: the ``raw`` bytes, and ``text`` without the byte order mark (``bom``)."""
 
     raw: bytes
     text: str
@@ -21,7 +21,7 @@ class Text(NamedTuple):
     mark: bytes
 
     def encoded(self, text: str) -> bytes:
-        """The bytes of another text for the same file. Raises Refused where it cannot say it."""
+        """Encode new text for this file. Raises CannotRewrite if that is impossible."""
         try:
             return self.mark + text.encode(self.encoding)
         except UnicodeEncodeError:
@@ -29,7 +29,7 @@ class Text(NamedTuple):
 
 
 def read(path: str) -> bytes:
-    """The bytes of the file. Raises Refused where it cannot be read."""
+    """Read the file as bytes. Raises CannotRewrite if it cannot be read."""
     try:
         with open(path, "rb") as handle:
             return handle.read()
@@ -38,7 +38,7 @@ def read(path: str) -> bytes:
 
 
 def decoded(raw: bytes, notebook: bool) -> Text:
-    """The text of ``raw``: of a script by PEP 263, of a notebook UTF-8. Raises Refused."""
+    """Decode a script (by PEP 263) or a notebook (UTF-8). Raises CannotRewrite."""
     mark = codecs.BOM_UTF8 if raw.startswith(codecs.BOM_UTF8) else b""
     try:
         encoding = "utf-8"
@@ -50,9 +50,9 @@ def decoded(raw: bytes, notebook: bool) -> Text:
 
 
 def write(path: str, old: bytes, new: bytes) -> None:
-    """Put ``new`` in place of ``old``, all of it or nothing; permissions and links stay.
+    """Replace the content ``old`` with ``new`` atomically; permissions and links stay.
 
-    Raises Refused where the file has changed since it was read, or may not be written.
+    Raises CannotRewrite if the file changed since it was read, or is not writable.
     """
     place = os.path.realpath(path)
     if not os.access(place, os.W_OK):

@@ -1,4 +1,4 @@
-"""Adding and taking away imports, at the place of those that are there."""
+"""Add and remove imports next to the existing ones."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import libcst as cst
 from scriptrun.migration.code.edits import Edit
 from scriptrun.migration.code.program import Program
 
-#: where the SDK has the names that rewritten code needs
+#: the SDK modules of the names that rewritten code needs
 HOMES = {
     "ScriptRunConfig": "azureml.core",
     "Dataset": "azureml.core",
@@ -30,7 +30,7 @@ _BLOCKS = (cst.IndentedBlock, cst.SimpleStatementSuite, cst.Module)
 
 
 class Imports:
-    """What shall become of the imports of a program."""
+    """Collects changes to a program's imports."""
 
     def __init__(self, program: Program) -> None:
         self.program = program
@@ -38,7 +38,7 @@ class Imports:
         self._added: dict[cst.CSTNode, set[str]] = {}
 
     def taken(self, names: Iterable[str]) -> list[str]:
-        """Those of ``names`` that the program uses for something else."""
+        """The ``names`` that the program uses for something else."""
         scope = self.program.scope(self.program.module)
         found = []
         for name in names:
@@ -50,7 +50,7 @@ class Imports:
         return found
 
     def need(self, name: str, before: cst.CSTNode, anchor: cst.CSTNode) -> None:
-        """Have ``name`` imported for ``before``, at the import ``anchor`` where it is not yet."""
+        """Import ``name`` at ``anchor``, unless it is already available at the node ``before``."""
         scope = self.program.scope(self.program.module)
         for each in scope[name] if scope is not None else ():
             node = getattr(each, "node", None)
@@ -62,10 +62,10 @@ class Imports:
         self._added.setdefault(anchor, set()).add(name)
 
     def _reaches(self, binding: cst.CSTNode, user: cst.CSTNode) -> bool:
-        """Whether what ``binding`` binds is certainly there at ``user``.
+        """Whether ``binding`` is certain to have run before ``user`` does.
 
-        It stands before it, in its block or one around it; at the top it may stand anywhere before
-        what functions do.
+        It precedes ``user`` in the same or an enclosing block. A top-level binding reaches all
+        function bodies.
         """
         blocks = (each for each in self.program.above(binding) if isinstance(each, _BLOCKS))
         block = next(blocks, self.program.module)
@@ -76,13 +76,13 @@ class Imports:
         return later or self.program.span(binding)[0] < self.program.span(user)[0]
 
     def drop(self, statement: cst.ImportFrom, name: str) -> None:
-        """Take ``name`` (as the program calls it) out of the import ``statement``."""
+        """Remove ``name`` (the local name) from the import ``statement``."""
         if name in self.program.hidden:
             return
         self._dropped.setdefault(statement, set()).add(name)
 
     def edits(self) -> list[Edit]:
-        """The changes."""
+        """The edits that make the collected changes."""
         made: list[Edit] = []
         self._join()
         statements: list[cst.CSTNode] = [*self._dropped, *self._added]
@@ -97,7 +97,7 @@ class Imports:
         return made
 
     def _join(self) -> None:
-        """What an earlier import at the top brings, a later one there need not."""
+        """Import each name only once at the top level: at its first import."""
         top = [each for each in self._added if self.program.indent(each) == ""]
         brought: set[str] = set()
         for anchor in sorted(top, key=self.program.span):
@@ -140,7 +140,7 @@ def _lines(names: set[str]) -> list[str]:
 
 
 def _line(program: Program, statement: cst.CSTNode) -> tuple[int, int]:
-    """All of the statement's line where nothing else stands there, else the statement."""
+    """The span of the whole line if the statement is alone on it, else of the statement."""
     start, end = program.span(statement)
     number = program.lines.line(end)
     starts = program.lines.starts
@@ -150,14 +150,14 @@ def _line(program: Program, statement: cst.CSTNode) -> tuple[int, int]:
 
 
 def removal(program: Program, statement: cst.CSTNode) -> Edit:
-    """The edit that takes the import away."""
+    """The edit that removes the import."""
     if _must_stay(program, statement):
         return Edit(*program.span(statement), "pass")
     return Edit(*_line(program, statement), "")
 
 
 def _must_stay(program: Program, statement: cst.CSTNode) -> bool:
-    """Whether something must stand in its place: it is all of its block, or shares its line."""
+    """Whether removal needs a ``pass``: the import is alone in its block, or shares its line."""
     line = program.parent(statement)
     above = program.parent(line) if line is not None else None
     if isinstance(line, cst.SimpleStatementSuite):
@@ -167,14 +167,14 @@ def _must_stay(program: Program, statement: cst.CSTNode) -> bool:
 
 
 def local(alias: cst.ImportAlias) -> str:
-    """What the program calls the imported name."""
+    """The local name of the import."""
     if alias.asname is not None and isinstance(alias.asname.name, cst.Name):
         return alias.asname.name.value
     return alias.evaluated_name
 
 
 def without(program: Program, statement: cst.ImportFrom, gone: set[str]) -> list[Edit]:
-    """The edits that take names out of an import, of which others stay."""
+    """The edits that remove some names from an import."""
     assert not isinstance(statement.names, cst.ImportStar)
     aliases = list(statement.names)
     spans = [_own_span(program, each) for each in aliases]

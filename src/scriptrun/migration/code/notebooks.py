@@ -1,7 +1,7 @@
-"""Notebooks: their code cells as one program, and the cells' text put back, and nothing else.
+"""Notebooks: read their code cells, mask IPython syntax, and write changed cells back.
 
-A notebook is JSON (nbformat). Only the ``source`` of a changed cell is written anew, in the style
-of the file; every other byte stays.
+A notebook is JSON (nbformat). Only the ``source`` of a changed cell is rewritten, in the style of
+the file; every other byte stays.
 """
 
 from __future__ import annotations
@@ -18,18 +18,18 @@ from scriptrun.migration.estimators.call import Refused
 _SPACE = re.compile(r"[ \t\r\n]*")
 _DECODER = json.JSONDecoder()
 _MAGIC = re.compile(r"^(?P<indent>[ \t]*)(?P<target>[A-Za-z_][\w, ]*=[ \t]*)?[%!]\S.*$")
-#: line magics whose line is Python all the same, and what stands in the magic's place
+#: line magics that are followed by Python code
 _TIMED = re.compile(
     r"^(?P<indent>[ \t]*)(?P<magic>%(?:time|timeit|prun)(?:[ \t]+-\w+(?:[ \t]*\d+)?)*[ \t]+)"
     r"(?P<code>[^-\s].*)$"
 )
 _HELP = re.compile(r"^[ \t]*(\?{1,2}[\w.*]+|[\w.]+\?{1,2})[ \t]*$")
-#: cell magics whose cell is Python all the same
+#: cell magics whose cell is still Python
 _TRANSPARENT = ("time", "timeit", "capture", "prun")
 
 
 class Cell(NamedTuple):
-    """A code cell: where its source stands in the file, as what, and its text."""
+    """A code cell: the offsets of its JSON source, whether that is a list, and its text."""
 
     start: int
     end: int
@@ -38,7 +38,7 @@ class Cell(NamedTuple):
 
 
 def cells(content: str) -> list[Cell]:
-    """The code cells of the notebook ``content``. Raises Refused for what is no notebook."""
+    """The code cells of the notebook. Raises CannotRewrite if ``content`` is not a notebook."""
     try:
         whole = json.loads(content)
         kind = whole.get("metadata", {}).get("kernelspec", {}).get("language", "python")
@@ -70,7 +70,7 @@ def _value(content: str, at: int | None) -> Any:
 
 
 def _member(content: str, at: int, name: str) -> int | None:
-    """Where the value of ``name`` begins in the object at ``at``."""
+    """The offset of the value of ``name`` in the JSON object at ``at``, or None."""
     at = _after(content, at + 1)
     found = None
     while content[at] == '"':
@@ -85,7 +85,7 @@ def _member(content: str, at: int, name: str) -> int | None:
 
 
 def _items(content: str, at: int | None) -> list[int]:
-    """Where the items of the list at ``at`` begin."""
+    """The offsets of the items of the JSON list at ``at``."""
     if at is None or content[at] != "[":
         raise ValueError("it has no list of cells")
     at, found = _after(content, at + 1), []
@@ -98,7 +98,7 @@ def _items(content: str, at: int | None) -> list[int]:
 
 
 def with_cells(content: str, old: list[Cell], texts: list[str]) -> str:
-    """The notebook with other texts in its code cells."""
+    """The notebook with new texts in its code cells."""
     plain = content.isascii()
     made = [
         Edit(cell.start, cell.end, _written(content, cell, text, plain))
@@ -121,9 +121,9 @@ def _written(content: str, cell: Cell, text: str, plain: bool) -> str:
 
 
 def masked(source: str) -> tuple[str, bool]:
-    """``source`` with IPython's own lines out of the way, as long as before and line by line.
+    """Replace the IPython lines of ``source`` with Python of the same length, line by line.
 
-    False where it is no Python even so; then all of it is out of the way.
+    Returns False with a blank text if the result is still not valid Python.
     """
     lines = source.split("\n")
     start = next((at for at, line in enumerate(lines) if line.strip()), 0)
@@ -139,7 +139,7 @@ def masked(source: str) -> tuple[str, bool]:
     return (text, True) if _parses(text) else (_blank(source), False)
 
 
-#: cell magics whose cell is another language, or a file
+#: cell magics whose cell is another language or a file
 _OTHERS = (
     "bash sh script cmd system sx writefile file html javascript js latex markdown svg perl ruby R"
 )
@@ -150,9 +150,9 @@ _WORD = re.compile(r"[A-Za-z_]\w*")
 
 
 def hidden(source: str, masked_text: str) -> set[str]:
-    """The names that may stand in the lines of ``source`` that are out of the way.
+    """The names that the masked lines of ``source`` may use.
 
-    Of shell lines these are what Jupyter puts in for ``{...}`` and ``$name``.
+    In shell lines, these are the names that Jupyter interpolates: ``{...}`` and ``$name``.
     """
     first = next((line for line in source.split("\n") if line.strip()), "").lstrip()
     if first.startswith("%%") and (first[2:].split() or [""])[0] in _FOREIGN:
@@ -192,7 +192,7 @@ def _without_magic(lines: list[str]) -> list[str]:
 
 
 def _stand_in(line: str, indent: str, target: str) -> str:
-    """A statement as long as the line, that binds what the line binds."""
+    """A statement of the same length that binds the same names as the line."""
     room = len(line) - len(indent) - len(target)
     if target:
         return f"{indent}{target}{'0':<{room}}"

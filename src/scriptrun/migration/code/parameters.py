@@ -1,4 +1,4 @@
-"""What the calls in a program give to the parameters of its functions."""
+"""The values that a program passes to its own functions."""
 
 from __future__ import annotations
 
@@ -8,9 +8,9 @@ from scriptrun.migration.code.program import Program
 
 
 def given(program: Program, param: cst.Param) -> list[cst.BaseExpression | None]:
-    """What each call in the program gives for ``param``; None where that is not certain.
+    """The value that each call passes for ``param``, None where it is uncertain.
 
-    The list is empty where nothing in the program calls the function.
+    The list is empty if nothing in the program calls the function.
     """
     function = next((a for a in program.above(param) if isinstance(a, cst.FunctionDef)), None)
     if function is None or param in (function.params.star_arg, function.params.star_kwarg):
@@ -31,7 +31,7 @@ def _is_method(program: Program, function: cst.FunctionDef) -> bool:
 
 
 def _place(function: cst.FunctionDef, param: cst.Param) -> int | None:
-    """Its number among the parameters that may be given without their name."""
+    """Its index among the positional parameters, or None."""
     listed = [*function.params.posonly_params, *function.params.params]
     return next((at for at, each in enumerate(listed) if each is param), None)
 

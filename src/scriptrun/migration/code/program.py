@@ -1,4 +1,4 @@
-"""A program as LibCST sees it, with its positions, scopes and the names that its imports bind."""
+"""A program parsed by LibCST, with positions, scopes and imported names."""
 
 from __future__ import annotations
 
@@ -15,14 +15,14 @@ _PROVIDERS = (metadata.PositionProvider, metadata.ParentNodeProvider, metadata.S
 
 
 def check(text: str) -> None:
-    """Raise libcst.ParserSyntaxError for what is no Python 3."""
+    """Raise libcst.ParserSyntaxError if ``text`` is not valid Python 3."""
     cst.parse_module(text)
 
 
 class Program:
-    """The parsed ``text``. Raises libcst.ParserSyntaxError for what is no Python 3.
+    """The parsed ``text``. Raises libcst.ParserSyntaxError if it is not valid Python 3.
 
-    ``hidden`` are names that something outside of the text may use.
+    ``hidden`` holds names that code outside the text (e.g. notebook magics) may use.
     """
 
     def __init__(self, text: str, hidden: Iterable[str] = ()) -> None:
@@ -30,7 +30,7 @@ class Program:
         self.lines = Lines(text)
         wrapper = metadata.MetadataWrapper(cst.parse_module(text), unsafe_skip_copy=True)
         self.module = wrapper.module
-        known: Any = wrapper.resolve_many(_PROVIDERS)  # all at once: each would walk the tree
+        known: Any = wrapper.resolve_many(_PROVIDERS)  # all at once: one walk of the tree
         self._positions: Mapping[cst.CSTNode, metadata.CodeRange] = known[metadata.PositionProvider]
         self._parents: Mapping[cst.CSTNode, cst.CSTNode] = known[metadata.ParentNodeProvider]
         self._scopes: Mapping[cst.CSTNode, metadata.Scope | None] = known[metadata.ScopeProvider]
@@ -38,35 +38,35 @@ class Program:
         self._names: dict[tuple[cst.CSTNode, str], tuple[str, cst.CSTNode | None]] = {}
         self.calls = [node for node in self._positions if isinstance(node, cst.Call)]
 
-    # where things are
+    # positions and structure
 
     def span(self, node: cst.CSTNode) -> Span:
-        """Where ``node`` stands, without parentheses and space around it."""
+        """The offsets of ``node``, without surrounding parentheses and whitespace."""
         found = self._positions[node]
         start = self.lines.offset(found.start.line, found.start.column)
         return start, self.lines.offset(found.end.line, found.end.column)
 
     def line(self, node: cst.CSTNode) -> int:
-        """The line that ``node`` begins in."""
+        """The line on which ``node`` begins."""
         return self._positions[node].start.line
 
     def source(self, node: cst.CSTNode) -> str:
-        """The text of ``node``, with the parentheses around it."""
+        """The source of ``node``, including parentheses around it."""
         return self.module.code_for_node(node)
 
     def parent(self, node: cst.CSTNode) -> cst.CSTNode | None:
-        """What ``node`` is a part of."""
+        """The node that directly contains ``node``."""
         return self._parents.get(node)
 
     def above(self, node: cst.CSTNode) -> Iterator[cst.CSTNode]:
-        """All that ``node`` is a part of, from the inside out."""
+        """The nodes that contain ``node``, innermost first."""
         found = self.parent(node)
         while found is not None:
             yield found
             found = self.parent(found)
 
     def statement(self, node: cst.CSTNode) -> cst.SimpleStatementLine | None:
-        """The line of simple statements that ``node`` stands in, or None."""
+        """The line of simple statements that contains ``node``, or None."""
         for each in self.above(node):
             if isinstance(each, cst.SimpleStatementLine):
                 return each
@@ -75,11 +75,11 @@ class Program:
         return None
 
     def line_start(self, node: cst.CSTNode) -> int:
-        """The offset of the beginning of the line that ``node`` begins in."""
+        """The offset at which the line of ``node``'s first character begins."""
         return self.lines.starts[self.line(node) - 1]
 
     def line_end(self, node: cst.CSTNode) -> int:
-        """The offset of the end of the line that ``node`` ends in, before what ends that line."""
+        """The offset at which the line of ``node``'s last character ends, before its newline."""
         starts, number = self.lines.starts, self.lines.line(self.span(node)[1])
         if number == len(starts):
             return len(self.text)
@@ -87,15 +87,15 @@ class Program:
         return starts[number - 1] + len(line.rstrip("\r\n"))
 
     def indent(self, node: cst.CSTNode) -> str | None:
-        """The space before ``node`` on its line; None where something else stands there."""
+        """The whitespace before ``node`` on its line, or None if other code precedes it."""
         before = self.text[self.line_start(node) : self.span(node)[0]]
         return None if before.strip() else before
 
     def name_for(self, node: cst.CSTNode, wanted: str, among: cst.CSTNode | None = None) -> str:
-        """A new name for what is made of ``node``: ``wanted``, or that with a number after it.
+        """A new name for the code that replaces ``node``: ``wanted``, numbered if necessary.
 
-        No name of the program is it, nor one that was given before; with ``among``, none that was
-        given before for the same ``among``. Asked again, it gives the same.
+        It differs from the program's names and from earlier results (with ``among``: only from
+        earlier results for the same ``among``). Repeated calls return the same name.
         """
         if (node, wanted) not in self._names:
             used = {each.value for each in self.nodes(cst.Name)} | self.hidden
@@ -109,7 +109,7 @@ class Program:
     # what names mean
 
     def scope(self, node: cst.CSTNode) -> metadata.Scope | None:
-        """The scope that ``node`` stands in."""
+        """The scope that contains ``node``."""
         for each in (node, *self.above(node)):
             found = self._scopes.get(each)
             if found is not None:
@@ -117,7 +117,7 @@ class Program:
         return None
 
     def qualified(self, node: cst.CSTNode) -> str:
-        """The dotted name that imports give ``node``, or "" where it comes from no import."""
+        """The dotted name that ``node`` refers to through imports, or ""."""
         scope = self.scope(node)
         if scope is None:
             return ""
@@ -129,19 +129,19 @@ class Program:
         return found.pop() if len(found) == 1 else ""
 
     def assignments(self, name: str, node: cst.CSTNode) -> list[metadata.BaseAssignment]:
-        """What binds ``name`` as ``node`` sees it."""
+        """The assignments of ``name`` that are visible at ``node``."""
         scope = self.scope(node)
         return list(scope[name]) if scope is not None else []
 
     def references(self, name: str, node: cst.CSTNode) -> list[cst.CSTNode]:
-        """Where the ``name`` that ``node`` sees is read or changed, but for its bindings."""
+        """The uses of the ``name`` visible at ``node``, without its bindings."""
         found: dict[cst.CSTNode, None] = {}
         for assignment in self.assignments(name, node):
             found.update((each, None) for each in self.read(assignment))
         return list(found)
 
     def read(self, assignment: metadata.BaseAssignment) -> list[cst.CSTNode]:
-        """Where what ``assignment`` binds may be read: the names there, without attributes."""
+        """The Name nodes that may read what ``assignment`` binds."""
         return [_whole(each.node, assignment.name) for each in assignment.references]
 
     def all_scopes(self) -> set[metadata.Scope]:
@@ -149,7 +149,7 @@ class Program:
         return {each for each in self._scopes.values() if each is not None}
 
     def imported(self, wanted: str) -> Iterator[tuple[str, cst.CSTNode]]:
-        """Local names that imports at the top give to the dotted name ``wanted``, and where."""
+        """The local names of the dotted name ``wanted``, with their top-level imports."""
         scope = self.scope(self.module)
         if scope is None:
             return
@@ -160,13 +160,13 @@ class Program:
                     yield assignment.name, assignment.node
 
     def nodes(self, *kinds: Any) -> list[Any]:
-        """All nodes of the given classes, as they stand in the text."""
+        """All nodes of the classes ``kinds``, in source order."""
         found = [each for each in self._positions if isinstance(each, kinds)]
         return sorted(found, key=self.span)
 
 
 def _whole(node: cst.CSTNode, name: str) -> cst.CSTNode:
-    """The Name that an access is about: accesses of dotted names give the whole attribute."""
+    """The first Name of an access: LibCST reports dotted names as whole attributes."""
     while isinstance(node, cst.Attribute):
         node = node.value
     return node

@@ -1,4 +1,4 @@
-"""``from azureml... import *`` with the names that the program uses, where those are certain."""
+"""Expand ``from azureml... import *`` to the names that the program uses."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from scriptrun.migration.findings import REWRITTEN
 from scriptrun.migration.rewrite_program import Result, Told
 
 _KINDS = "Gloo Mpi Nccl ParameterServer"
-#: what the SDK's modules bring
+#: the names that a star import of each SDK module provides
 _BROUGHT = {
     "azureml.core": "ComputeTarget ContainerRegistry Dataset Datastore Environment Experiment "
     "Image Keyvault Model Run RunConfiguration ScriptRun ScriptRunConfig VERSION Webservice "
@@ -32,15 +32,15 @@ _BROUGHT = {
     "azureml.train.sklearn": "SKLearn",
     "azureml.widgets": "RunDetails",
 }
-#: names that a notebook has without any import
+#: names that are defined without any import
 _GIVEN = frozenset([*dir(builtins), "display", "get_ipython", "__file__", "__name__"])
 
 
 def named(program: Program) -> Result:
-    """The edits that name what the SDK's imports of ``*`` bring.
+    """Expand the SDK's star imports to the names that the program uses.
 
-    There are none where a name may come from elsewhere: the program has another import of ``*``, or
-    uses a name that nothing in it binds and that none of these modules is known to bring.
+    Returns no edits if a name may come from elsewhere: from another star import, or if the program
+    uses an unbound name that none of these modules is known to provide.
     """
     result = Result()
     stars = [
@@ -51,7 +51,7 @@ def named(program: Program) -> Result:
     if not free or not free <= {name for names in homes for name in names}:
         return result
     for statement, names in zip(reversed(stars), reversed(homes), strict=True):
-        used = sorted(free & set(names))  # what a later import brings, an earlier one does not
+        used = sorted(free & set(names))  # a later star import wins
         free -= set(used)
         if used:
             result.edits.append(Edit(*program.span(statement.names), ", ".join(used)))
@@ -68,7 +68,7 @@ def _module(program: Program, statement: cst.ImportFrom) -> str:
 
 
 def free_names(program: Program) -> set[str]:
-    """The names that the program uses and nothing in it binds."""
+    """The names that the program uses but does not bind."""
     found = set()
     for scope in program.all_scopes():
         for access in scope.accesses:

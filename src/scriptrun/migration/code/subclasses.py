@@ -1,4 +1,4 @@
-"""Classes that are a kind of another one, and only make it with settings of their own."""
+"""Subclasses that only call ``super().__init__`` with settings."""
 
 from __future__ import annotations
 
@@ -8,9 +8,9 @@ from scriptrun.migration.code.program import Program
 
 
 def base(program: Program, call: cst.Call) -> cst.Name | None:
-    """The name of the class that ``call``, a ``super().__init__``, makes; else None.
+    """The base class whose ``__init__`` ``call`` invokes through ``super()``, else None.
 
-    Its own class has one base and nothing but this one call, and is only ever called.
+    The subclass has one base and only this call, and the program uses it only by calling it.
     """
     if not isinstance(call.func, cst.Attribute) or call.func.attr.value != "__init__":
         return None
@@ -22,7 +22,7 @@ def base(program: Program, call: cst.Call) -> cst.Name | None:
 
 
 def made(program: Program, kind: cst.ClassDef) -> cst.Call | None:
-    """The call of ``super().__init__`` that is all that the class ``kind`` does, or None."""
+    """The ``super().__init__`` call if the class ``kind`` contains nothing else, or None."""
     plain = len(kind.bases) == 1 and not (kind.keywords or kind.decorators or kind.bases[0].star)
     methods = _without_text(kind.body)
     if not plain or len(methods) != 1 or not isinstance(methods[0], cst.FunctionDef):
@@ -42,13 +42,13 @@ def made(program: Program, kind: cst.ClassDef) -> cst.Call | None:
 
 
 def own_name(program: Program, call: cst.Call) -> str:
-    """What the method that ``call`` stands in calls its object."""
+    """The name of the first parameter (``self``) of the method that contains ``call``."""
     function = next(a for a in program.above(call) if isinstance(a, cst.FunctionDef))
     return function.params.params[0].name.value
 
 
 def of(program: Program, name: cst.BaseExpression) -> cst.Call | None:
-    """The call of ``super().__init__`` of the class that ``name`` certainly is, or None."""
+    """The ``super().__init__`` call of the class ``name``, or None."""
     if not isinstance(name, cst.Name):
         return None
     found = [getattr(a, "node", None) for a in program.assignments(name.value, name)]
@@ -70,7 +70,7 @@ def _is_only_called(program: Program, kind: cst.ClassDef) -> bool:
 
 
 def _without_text(body: cst.BaseSuite) -> list[cst.CSTNode]:
-    """The statements of ``body`` but for the text that describes it."""
+    """The statements of ``body`` without its docstring."""
     lines = list(body.body)
     first = lines[0] if lines else None
     small = first.body[0] if isinstance(first, cst.SimpleStatementLine) else None

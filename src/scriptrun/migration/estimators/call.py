@@ -1,4 +1,4 @@
-"""Reading a call of an Estimator: which of its settings are given, and as what."""
+"""Read the settings in a call of an Estimator."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from scriptrun.migration.code import constants, dict_building, subclasses
 from scriptrun.migration.code.program import Program
 from scriptrun.migration.findings import LOOK
 
-#: Estimator classes to their frameworks
+#: frameworks by Estimator class
 FAMILIES = {
     "Estimator": "",
     "MMLBaseEstimator": "",
@@ -33,7 +33,7 @@ PARAMETERS = frozenset(_PARAMETERS.split())
 
 
 class Refused(Exception):
-    """A place that is not rewritten, and why."""
+    """Code that cannot be rewritten, and why."""
 
     def __init__(self, reason: str, advice: str = "", kind: str = LOOK) -> None:
         super().__init__(reason)
@@ -41,9 +41,9 @@ class Refused(Exception):
 
 
 class Setting(NamedTuple):
-    """One setting: the node of its value, its text, and the argument of the call that it is.
+    """One setting: its value as node and as text, and the argument that sets it.
 
-    ``arg`` is None where it comes out of a dictionary that is given with ``**``.
+    ``arg`` is None if the setting comes from a dictionary passed with ``**``.
     """
 
     name: str
@@ -53,21 +53,21 @@ class Setting(NamedTuple):
 
 
 def family(qualified: str) -> str | None:
-    """The framework of the class with this dotted name; None where it is no Estimator."""
+    """The framework of the Estimator class ``qualified``, or None for other classes."""
     package, _, name = qualified.rpartition(".")
     return FAMILIES.get(name) if package.startswith("azureml.train") else None
 
 
 def called(program: Program, call: cst.Call) -> cst.BaseExpression:
-    """What is called, as it is imported: after ``Kind = PyTorch``, ``Kind(...)`` is PyTorch.
+    """The class that is called: after ``Kind = PyTorch``, it is PyTorch for ``Kind(...)``.
 
-    So is ``super().__init__(...)`` where that is all that a kind of PyTorch has.
+    The same holds for ``super().__init__(...)`` in a subclass of PyTorch with nothing else.
     """
     return constants.follow(program, subclasses.base(program, call) or call.func)
 
 
 def estimator_calls(program: Program) -> list[cst.Call]:
-    """The calls of Estimators, as they stand in the text."""
+    """The calls of Estimators, in source order."""
     found = [
         each
         for each in program.calls
@@ -77,7 +77,7 @@ def estimator_calls(program: Program) -> list[cst.Call]:
 
 
 def unnamed(program: Program) -> list[cst.Call]:
-    """Calls of what may be an Estimator, brought by an import of ``*``."""
+    """Calls of names that may be Estimators from a star import."""
     stars = [
         each for each in program.nodes(cst.ImportFrom) if isinstance(each.names, cst.ImportStar)
     ]
@@ -94,14 +94,14 @@ def unnamed(program: Program) -> list[cst.Call]:
 
 
 class Read(NamedTuple):
-    """The settings of a call by name; ``freed`` are dictionaries that it no longer needs."""
+    """The settings of a call by name; ``freed`` are dictionaries it will no longer use."""
 
     settings: dict[str, Setting]
     freed: list[cst.Name]
 
 
 def read(program: Program, call: cst.Call) -> Read:
-    """The settings of ``call``. Raises Refused where they are not certain."""
+    """Read the settings of ``call``. Raises CannotRewrite if they are uncertain."""
     found: dict[str, Setting] = {}
     freed: list[cst.Name] = []
     for number, arg in enumerate(call.args):
@@ -128,7 +128,7 @@ def read(program: Program, call: cst.Call) -> Read:
 def _spread(
     program: Program, call: cst.Call, arg: cst.Arg, freed: list[cst.Name]
 ) -> Iterator[Setting]:
-    """The settings in a dictionary that is given with ``**``."""
+    """The settings in a dictionary passed with ``**``."""
     node = constants.follow(program, arg.value)
     pairs = _pairs(program, node)
     if pairs is None:
@@ -177,5 +177,5 @@ def _pairs(
 
 
 def value(program: Program, setting: Setting | None, default: Any = None) -> Any:
-    """The setting's value where that is certain, ``default`` where it is not given, or UNKNOWN."""
+    """The value of the setting, ``default`` if it is not set, or UNKNOWN if uncertain."""
     return default if setting is None else constants.constant(program, setting.node)

@@ -1,4 +1,4 @@
-"""The classes of Estimators where nothing calls them: as values, in annotations."""
+"""References to Estimator classes other than calls: as values and in annotations."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ _ADVICE = "Create the ScriptRunConfig where it is called."
 
 
 class Place(NamedTuple):
-    """Where a class is named, and what is to be told of it."""
+    """A reference to a class, and the finding to report for it."""
 
     node: cst.CSTNode
     kind: str
@@ -27,7 +27,7 @@ class Place(NamedTuple):
 
 
 def places(program: Program) -> Iterator[Place]:
-    """Where the classes are more than called, derived from or asked for what they have."""
+    """References other than calls, base classes and attribute accesses."""
     for node in _named(program):
         above = program.parent(node)
         name = program.source(node)
@@ -46,7 +46,7 @@ def places(program: Program) -> Iterator[Place]:
 
 
 def _named(program: Program) -> list[cst.Name]:
-    """Where names that imports give to the classes are read."""
+    """The uses of imported Estimator classes, in source order."""
     found: dict[cst.Name, None] = {}
     for scope in program.all_scopes():
         for each in scope.assignments:
@@ -66,7 +66,7 @@ def _is_called_or_base(program: Program, node: cst.Name) -> bool:
 
 
 def _is_other_name(program: Program, statement: cst.Assign) -> bool:
-    """Whether the class gets another name, which always means it where it is read."""
+    """Whether the assignment is an alias of the class that always refers to it."""
     target = statement.targets[0].target
     if len(statement.targets) > 1 or not isinstance(target, cst.Name):
         return False

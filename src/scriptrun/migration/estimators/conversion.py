@@ -1,4 +1,4 @@
-"""One call of an Estimator, and the ScriptRunConfig that stands for it."""
+"""Convert one call of an Estimator to a ScriptRunConfig."""
 
 from __future__ import annotations
 
@@ -18,15 +18,15 @@ from scriptrun.migration.estimators.environment import NAMES as OF_ENVIRONMENT
 from scriptrun.migration.estimators.environment import Made
 from scriptrun.spec.values import Value, fresh
 
-#: names of the ScriptRunConfig's parameters where they are others
+#: parameters that a ScriptRunConfig names differently
 _RENAMED = {"entry_script": "script", "script_params": "arguments"}
 
 
 class Rewriting(Value, frozen=False):
-    """The edits for one call; ``needs`` are names to import, ``notes`` are worth a word.
+    """The edits for one call; ``needs`` are names to import, ``notes`` are for the user.
 
-    ``freed`` are dictionaries of settings that the call no longer needs, ``list`` is the one of
-    script_params that becomes a list where it is made.
+    ``freed`` are dictionaries of settings that the call no longer uses; ``list`` is the
+    script_params dictionary to turn into a list where it is created.
     """
 
     call: cst.Call
@@ -38,9 +38,9 @@ class Rewriting(Value, frozen=False):
 
 
 class Writer:
-    """Writes the ScriptRunConfig for ``call``; ``lists`` says which dictionaries become lists.
+    """Writes the ScriptRunConfig for ``call``; ``lists`` are the dictionaries that become lists.
 
-    ``ours`` says that it is scriptrun's ScriptRunConfig, which takes more than azureml's.
+    With ``for_scriptrun``, it is scriptrun's ScriptRunConfig, which supports more than azureml's.
     """
 
     def __init__(
@@ -63,7 +63,7 @@ class Writer:
         self.target, self.is_named = self._target()
 
     def write(self) -> Rewriting:
-        """The rewriting. Raises Refused where something about the call is not certain."""
+        """Rewrite the call. Raises CannotRewrite if anything about it is uncertain."""
         self._check()
         self._plain()
         self._words()
@@ -80,7 +80,7 @@ class Writer:
         self._edit()
         return self.made
 
-    # what is asked for
+    # settings
 
     def _given(self, name: str) -> Setting | None:
         found = self.settings.get(name)
@@ -138,7 +138,7 @@ class Writer:
             self.made.list = node
 
     def _any_words(self, found: Setting, is_dictionary: bool) -> None:
-        """The list of whatever dictionary it is when the code runs."""
+        """Convert script_params at run time, whatever dictionary it is then."""
         if estimator_call.value(self.program, found) is not constants.UNKNOWN and not is_dictionary:
             raise Refused(f"script_params is {found.text}, not a dictionary")
         text = found.text if constants.is_pure(found.node) or is_dictionary else f"({found.text})"
@@ -161,7 +161,7 @@ class Writer:
             self._refer(reference, None if is_here else node)
 
     def _refer(self, reference: datastores.Reference, listed: cst.CSTNode | None = None) -> None:
-        """Have the job know the reference; one in a list of its own is made before that list."""
+        """Register the reference with the job, and create it before the list that contains it."""
         name = reference.name
         line = f"{name} = {reference.made}"
         if reference.made and listed is None:
@@ -220,7 +220,7 @@ class Writer:
         return self.program.name_for(self.call, f"{stem}_env", self._among())
 
     def _among(self) -> cst.CSTNode:
-        """Where the names that lines before the call bind must differ from others of that kind."""
+        """The statement within which new names must differ from one another."""
         return self.program.statement(self.call) or self.call
 
     def _store(self, store: Setting) -> str:
@@ -231,10 +231,10 @@ class Writer:
             return f"{store.text}.name"
         return f"getattr({store.text}, 'name', {store.text})"
 
-    # where it goes
+    # edits
 
     def _target(self) -> tuple[str, bool]:
-        """What the call is assigned to, as text, and whether it is the whole value."""
+        """The target that the call is assigned to, and whether it has one."""
         above = self.program.parent(self.call)
         if subclasses.base(self.program, self.call) is not None:
             return subclasses.own_name(self.program, self.call), True
@@ -302,7 +302,7 @@ class Writer:
         return found[-1]
 
     def _around(self) -> list[Edit]:
-        """The lines before the statement, and those after it."""
+        """The edits that add lines before and after the statement."""
         if not self.before and not self.after:
             return []
         statement, indent = self._place()
@@ -317,7 +317,7 @@ class Writer:
         return made
 
     def _hoist(self, edits: list[Edit]) -> None:
-        """A configuration that needs lines after it gets a name, and a statement of its own."""
+        """Move a configuration that needs later lines to a separate statement with a new name."""
         statement, indent = self._place()
         start, end = self.program.span(self.call)
         name = self.program.name_for(self.call, "config", self._among())
@@ -332,7 +332,7 @@ class Writer:
         self.made.freed = self.read.freed
 
     def _place(self) -> tuple[cst.SimpleStatementLine, str]:
-        """The statement that lines may be put before, and its indent."""
+        """The statement before which lines can be inserted, and its indentation."""
         statement = self.program.statement(self.call)
         advice = "Move the Estimator to its own statement."
         if statement is None:

@@ -1,4 +1,4 @@
-"""From ``distributed_training`` and its older texts to ``distributed_job_config``."""
+"""Convert ``distributed_training`` and its predecessors to ``distributed_job_config``."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ _KINDS = {
     "pytorchconfiguration": "pytorch",
     "tensorflowconfiguration": "tensorflow",
 }
-#: what can be read off one that has been made
+#: the attributes of each configuration object
 _FIELDS = {
     "mpi": ("process_count_per_node",),
     "mpiconfiguration": ("process_count_per_node", "node_count"),
@@ -42,7 +42,7 @@ _ADVICE = "Use distributed_job_config=MpiConfiguration(...) or PyTorchConfigurat
 
 
 class Distributed:
-    """What a call says of nodes and processes; ``text`` is the configuration ("" for none)."""
+    """The ``distributed_job_config`` of a call as code: ``text``, or "" for none."""
 
     def __init__(self, program: Program, settings: dict[str, Setting]) -> None:
         self.program, self.settings = program, settings
@@ -50,7 +50,7 @@ class Distributed:
         self.text = self._text()
         asked = self._asked()
         given = asked.node if asked is not None and asked.text != self.text else None
-        #: the variable that nobody may need any more
+        #: the variable that may become unused
         self.freed = [given] if isinstance(given, cst.Name) else []
 
     def _text(self) -> str:
@@ -90,7 +90,7 @@ class Distributed:
         return default if found is None else constants.constant(self.program, found.node)
 
     def _kind(self, node: cst.BaseExpression) -> Any:
-        """What was asked for, and how to get at the arguments that it was made with."""
+        """The kind of distribution, and a function that returns its arguments as code."""
         text = constants.constant(self.program, node)
         if isinstance(text, str):
             kind = _KINDS.get(text.lower())
@@ -133,7 +133,7 @@ class Distributed:
         return any(each.node is call for each in self.settings.values())
 
     def _changed(self) -> str:
-        """The name of a configuration that is changed after it is made, or ""."""
+        """The variable of a configuration that is modified after its creation, or ""."""
         asked = self._asked()
         name = asked.node if asked is not None else None
         if isinstance(name, cst.Name):
@@ -143,7 +143,7 @@ class Distributed:
         return ""
 
     def _is_all(self, node: cst.BaseExpression) -> bool:
-        """Whether an MpiConfiguration says all that there is to say."""
+        """Whether an MpiConfiguration already sets everything."""
         if not isinstance(node, cst.Call):
             return False
         same = self.program.qualified(node.func).endswith(".MpiConfiguration")
@@ -152,7 +152,7 @@ class Distributed:
         )
 
     def _larger(self, name: str, own: str) -> str:
-        """The larger one of the Estimator's and the configuration's own; "" where both are 1."""
+        """The larger of the Estimator's and the configuration's value; "" if both are 1."""
         outer = self.settings.get(name)
         texts = [each for each in (outer.text if outer else "", own) if each and each != "1"]
         if len(texts) < 2:

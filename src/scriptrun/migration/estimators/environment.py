@@ -1,4 +1,4 @@
-"""From an Estimator's settings to the code that makes the same Environment."""
+"""Convert an Estimator's settings to code that creates the same Environment."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ NAMES = (
     "shm_size",
     "framework_version",
 )
-#: what environment_definition excludes, as the SDK has it
+#: settings that the SDK does not allow together with environment_definition
 _EXCLUDED = tuple(
     name
     for name in NAMES
@@ -41,9 +41,9 @@ _EXCLUDED = tuple(
 
 
 class Made:
-    """The Environment of a call: ``lines`` that make it, and ``text``, which stands for it.
+    """The Environment of a call: the ``lines`` that create it, and ``text`` to refer to it.
 
-    ``needs`` are names that must be imported.
+    ``later_lines`` follow the call; ``needs`` are names to import.
     """
 
     def __init__(
@@ -72,10 +72,10 @@ class Made:
         else:
             self.text = self._make()
 
-    # small things
+    # helpers
 
     def _setting(self, name: str) -> Setting | None:
-        """The setting, unless it is certainly None, False or empty."""
+        """The setting, or None if it is certainly None, False or empty."""
         found = self.settings.get(name)
         if found is None or value(self.program, found) in (None, False, "", [], 0):
             return None
@@ -89,7 +89,7 @@ class Made:
         return f"{quote}{text}{quote}"
 
     def tight(self, setting: Setting) -> str:
-        """The setting's text, in parentheses where it is more than a name or a literal."""
+        """The setting's text, in parentheses unless it is a name, call or literal."""
         text, node = setting.text, setting.node
         simple = constants.is_pure(node) or isinstance(
             node, cst.Call | cst.Dict | cst.List | cst.Tuple
@@ -109,7 +109,7 @@ class Made:
             )
             self.later.append(f"run_config.environment_variables.update({given})")
 
-    # the environment itself
+    # the environment
 
     def _make(self) -> str:
         base, title = self._base()
@@ -152,7 +152,7 @@ class Made:
         return version
 
     def _curated_name(self) -> str:
-        """The curated environment's name as code; what is not certain is put in when it runs."""
+        """The curated environment's name as code, an f-string if parts of it are uncertain."""
         version, gpu = self._versions(), self._value("use_gpu", False)
         if version is not constants.UNKNOWN and gpu is not constants.UNKNOWN:
             return self._quoted(frameworks.curated_name(self.framework, version, bool(gpu)))
@@ -176,7 +176,7 @@ class Made:
         return f"{other}{text}{other}"
 
     def _spelled(self, title: str) -> str:
-        """The framework's packages, spelled out: no workspace is in sight to ask for them."""
+        """Spell out the framework's packages, because no workspace is in scope to get them from."""
         version, gpu = self._versions(), self._value("use_gpu", False)
         if constants.UNKNOWN in (version, gpu):
             raise Refused(
@@ -188,7 +188,7 @@ class Made:
         self._curated = found
         return f"Environment({self._quoted(title)})"
 
-    # its packages
+    # packages and settings
 
     def _conda(self, title: str) -> Packages:
         return Packages(self, title)
@@ -216,7 +216,7 @@ class Made:
         return lines
 
     def _set(self, place: str, given: Setting) -> str:
-        """The line that sets ``place``; what may be None leaves it as it is."""
+        """The line that sets the attribute ``place``, unless the value is None at run time."""
         node = constants.follow(self.program, given.node)
         certain = isinstance(node, cst.Call) or isinstance(
             constants.constant(self.program, node), str
@@ -243,7 +243,7 @@ class Made:
 
 
 def _may_be_left_out(program: Program, node: cst.BaseExpression) -> bool:
-    """Whether ``node`` is a parameter that is None where nothing else is given."""
+    """Whether ``node`` is a parameter whose default is None."""
     if not isinstance(node, cst.Name):
         return False
     for each in program.assignments(node.value, node):
@@ -257,7 +257,7 @@ def _may_be_left_out(program: Program, node: cst.BaseExpression) -> bool:
 
 
 class Packages:
-    """The lines that give an environment its packages; ``base`` where they make it themselves."""
+    """The lines that add packages to an environment; ``base`` if they also create it."""
 
     def __init__(self, made: Made, title: str) -> None:
         self.made, self.base = made, ""
@@ -277,7 +277,7 @@ class Packages:
         self._named(bool(conda or pip))
 
     def _file(self, *names: str) -> str:
-        """The path of a file in the source directory, as code; "" where none is given."""
+        """The path of a file in the source directory, as code, or ""."""
         found = next(filter(None, map(self.made._setting, names)), None)
         if found is None:
             return ""
@@ -330,7 +330,7 @@ class Packages:
         ]
 
     def _named(self, more: bool) -> None:
-        """The packages that are listed in the call."""
+        """Add the packages that the call lists."""
         pip, conda = self.made._setting("pip_packages"), self.made._setting("conda_packages")
         if pip is None and conda is None:
             return

@@ -1,7 +1,7 @@
-"""From the dictionary ``script_params`` to the list ``arguments``.
+"""Convert the dictionary ``script_params`` to the list ``arguments``.
 
-An Estimator passed each flag and then its value; of a value that is None or "" only the flag, and
-of a list each element as a word of its own.
+An Estimator passed each flag and then its value: only the flag if the value is None or "", and each
+element of a list as a separate argument.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ _ONCE = (
     "*(lambda value: [] if value is None or value == {empty} else value "
     "if isinstance(value, list) else [value])({0})"
 )
-#: functions and methods that give one word
+#: functions and methods that return a single argument
 _BUILTINS = ("str", "int", "float", "len", "round", "abs", "repr", "bool", "max", "min", "sum")
 _NAMES = (
     "as_mount as_download as_upload as_hdfs as_direct as_named_input as_input as_output as_cache "
@@ -36,9 +36,9 @@ _METHODS = frozenset(_NAMES.split())
 
 
 class Changed(NamedTuple):
-    """The edits that make the dictionary a list; ``references`` are the data references in it.
+    """The edits that turn the dictionary into a list, and the data ``references`` in it.
 
-    ``unsure`` are values of which it is written out how they become words.
+    ``uncertain`` values are converted by code that handles every case at run time.
     """
 
     edits: list[Edit]
@@ -47,18 +47,18 @@ class Changed(NamedTuple):
 
 
 def whole(program: Program, text: str) -> str:
-    """The list for any dictionary at all, as an expression."""
+    """An expression that converts any dictionary to a list."""
     return _WHOLE.format(pairs=text, empty=empty(program))
 
 
 def empty(program: Program) -> str:
-    """The empty text, in the quotes that the program uses."""
+    """An empty string literal, in the program's usual quotes."""
     quote = "'" if program.text.count("'") >= program.text.count('"') else '"'
     return quote * 2
 
 
 def of_literal(program: Program, node: cst.Dict) -> Changed | None:
-    """How the literal ``node`` becomes a list; None where its keys are not certain."""
+    """Convert the literal ``node`` to a list; None if its keys are uncertain."""
     keys = []
     for each in node.elements:
         key = constants.constant(program, each.key) if isinstance(each, cst.DictElement) else None
@@ -97,7 +97,7 @@ def _element(program: Program, each: cst.DictElement, changed: Changed) -> None:
 
 
 def _whole_end(program: Program, node: cst.BaseExpression) -> int:
-    """Where ``node`` ends with the parentheses around it."""
+    """The end of ``node``, including parentheses around it."""
     end = program.span(node)[1]
     for _ in node.rpar:
         end = program.text.index(")", end) + 1
@@ -105,7 +105,7 @@ def _whole_end(program: Program, node: cst.BaseExpression) -> int:
 
 
 def word(program: Program, node: cst.BaseExpression) -> str | None:
-    """What stands for the value in a list: None for itself, "" for nothing, or another text."""
+    """The code of the value in a list: None if unchanged, "" if it is left out."""
     text = program.source(node)
     value = constants.constant(program, node)
     if value is None or (isinstance(value, str) and value == "") or value == []:
@@ -151,7 +151,7 @@ def _gives_one_word(program: Program, func: cst.BaseExpression) -> bool:
 
 
 def _is_counted(program: Program, name: cst.Name) -> bool:
-    """Whether ``name`` is bound by nothing but loops over words that are certain."""
+    """Whether ``name`` is bound only by loops over constants."""
     found = program.assignments(name.value, name)
     loops = [program.parent(each.node) if hasattr(each, "node") else None for each in found]
     return bool(loops) and all(_counts(program, each) for each in loops)

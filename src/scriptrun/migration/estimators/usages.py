@@ -1,4 +1,4 @@
-"""What is done with an Estimator once it is made, where a ScriptRunConfig wants other words."""
+"""Rewrite uses of Estimators that differ for a ScriptRunConfig."""
 
 from __future__ import annotations
 
@@ -18,9 +18,9 @@ _GONE = ("framework_version", "get_supported_versions", "DEFAULT_VERSION", "FRAM
 
 
 class Usages:
-    """The edits of where the results of ``calls`` (all rewritten) are used; ``looks`` need a look.
+    """The edits for uses of the rewritten ``calls``; ``unchanged`` calls stay as they are.
 
-    ``looks`` are (node, what, reason, advice); ``refused`` are calls that must stay as they are.
+    ``review_notes`` are uses that need a look: (node, subject, reason, advice).
     """
 
     def __init__(self, program: Program, calls: list[cst.Call], left: list[cst.Call]) -> None:
@@ -37,7 +37,7 @@ class Usages:
         self._classes()
 
     def is_config(self, node: cst.BaseExpression, depth: int = 0) -> bool | None:
-        """Whether ``node`` is one of the rewritten calls: True, False, or None if not certain."""
+        """Whether ``node`` is the result of a rewritten call; None if uncertain."""
         if depth > 8:
             return None
         if isinstance(node, cst.Call):
@@ -68,7 +68,7 @@ class Usages:
         return self._one(found)
 
     def _given(self, target: cst.CSTNode | None) -> list[cst.BaseExpression | None]:
-        """The values that a binding may give; None for one that is not certain."""
+        """The values that a binding may have; None for an uncertain one."""
         above = self.program.parent(target) if target is not None else None
         param = target if isinstance(target, cst.Param) else above
         if isinstance(param, cst.Param):
@@ -87,7 +87,7 @@ class Usages:
         return self._one(found)
 
     def _returned(self, call: cst.Call, depth: int) -> bool | None:
-        """What a function of the program gives, where all of its returns agree."""
+        """Whether a function of the program returns one; None unless all returns agree."""
         if not isinstance(call.func, cst.Name):
             return None
         bound = self.program.assignments(call.func.value, call)
@@ -109,7 +109,7 @@ class Usages:
                 found.add(None if given is None else self.is_config(given, depth + 1))
         return self._one(found)
 
-    # calls that take one
+    # calls
 
     def _call(self, call: cst.Call) -> None:
         name = self.program.qualified(call.func).rpartition(".")[2]
@@ -125,7 +125,7 @@ class Usages:
             self._handed_on(call)
 
     def _handed_on(self, call: cst.Call) -> None:
-        """What another module's function is given, that module may want as it was."""
+        """Note calls of other modules' functions, which may require an Estimator."""
         home = self.program.qualified(call.func)
         if not home or home.startswith(("azureml.", "scriptrun")):
             return
@@ -137,7 +137,7 @@ class Usages:
                 self._look(call, self.program.source(call.func), reason, advice)
 
     def _is_translation(self, func: cst.BaseExpression) -> bool:
-        """Whether it is ``to_script_run_config`` of one that is a ScriptRunConfig already."""
+        """Whether it is ``to_script_run_config`` of what is now a ScriptRunConfig."""
         if not isinstance(func, cst.Attribute) or func.attr.value != "to_script_run_config":
             return False
         return bool(self.is_config(func.value))
@@ -211,7 +211,7 @@ class Usages:
             self._look(node, self.program.source(node), reason, advice)
 
     def _may_be(self, node: cst.BaseExpression) -> bool:
-        """Whether ``node`` is a name that may hold a rewritten call, or something else."""
+        """Whether ``node`` is a variable that may hold the result of a rewritten call."""
         if not isinstance(node, cst.Name) or self.is_config(node) is False:
             return False
         given = [

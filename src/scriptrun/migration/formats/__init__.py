@@ -1,4 +1,4 @@
-"""Jobs in other systems' formats: written from a JobSpec, and read into a ScriptRunConfig."""
+"""Export jobs to other systems' formats, and import their job files as ScriptRunConfigs."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from scriptrun.spec.errors import UserErrorException
 from scriptrun.spec.job import JobSpec
 from scriptrun.sweeps.record import Sweep
 
-#: each format, and where it is written
+#: the module and function that write each format
 FORMATS = {
     "azureml-v2": ("v2", "command_job"),
     "sbatch": ("scripts", "sbatch"),
@@ -23,10 +23,10 @@ FORMATS = {
 
 
 def export(job: JobSpec, form: str, lock: dict[str, Any] | None = None) -> Exported:
-    """``job`` in the format ``form`` (a key of FORMATS).
+    """Export ``job`` to the format ``form`` (a key of FORMATS).
 
-    With ``lock`` (what its environment was locked to) the very packages are named. What the format
-    cannot say stands in ``lost``. Raises UserErrorException for an unknown format.
+    With ``lock`` (the environment's lockfile), packages are pinned. ``lost`` of the result lists
+    what the format cannot express. Raises UserErrorException for an unknown format.
     """
     if form not in FORMATS:
         raise UserErrorException(
@@ -40,9 +40,9 @@ def export(job: JobSpec, form: str, lock: dict[str, Any] | None = None) -> Expor
 
 
 def export_sweep(sweep: Sweep, form: str, lock: dict[str, Any] | None = None) -> Exported:
-    """A sweep's record in the format ``form``, as ``export``.
+    """Export a sweep to the format ``form``, like ``export``.
 
-    Raises UserErrorException for a format that has no sweeps: all but azureml-v2.
+    Raises UserErrorException for all formats but azureml-v2: they do not support sweeps.
     """
     if form != "azureml-v2":
         raise UserErrorException(

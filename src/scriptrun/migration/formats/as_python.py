@@ -1,4 +1,4 @@
-"""A ScriptRunConfig as the Python that makes it."""
+"""Convert a ScriptRunConfig to Python code that creates it."""
 
 from __future__ import annotations
 
@@ -13,23 +13,23 @@ from scriptrun.config.section_base import Section
 from scriptrun.config.sweeps.hyperdrive import HyperDriveConfig
 from scriptrun.migration.formats import sweeps
 
-#: what the ScriptRunConfig itself is given
+#: settings of run_config that are arguments of the ScriptRunConfig
 _ELSEWHERE = {f"config.run_config.{name}" for name in ("script", "arguments", "command")}
 
 
 class Code(NamedTuple):
-    """A script that submits a job, and in ``lost`` a sentence for each thing it does not say."""
+    """A script that submits a job; ``lost`` describes each setting that it lacks."""
 
     text: str
     lost: list[str]
 
 
 class Parts(NamedTuple):
-    """What a ScriptRunConfig says, as code, and in ``lost`` a sentence for what it cannot say.
+    """The parts of the code that creates a ScriptRunConfig.
 
-    ``environment`` are the lines that make ``environment`` (none: the one that every job has),
-    ``words`` the ScriptRunConfig's arguments, ``after`` the lines that set more of ``config``;
-    ``names`` are those that all this needs.
+    ``environment`` has the lines that create ``environment`` (empty for the default environment),
+    ``arguments`` the ScriptRunConfig's arguments, and ``later_lines`` set more on ``config``.
+    ``names`` are the names to import; ``lost`` describes each setting that cannot be expressed.
     """
 
     environment: list[str]
@@ -81,7 +81,7 @@ def parts(config: ScriptRunConfig) -> Parts:
 
 
 def _distributed(run: RunConfiguration) -> Any:
-    """What a ScriptRunConfig takes to have the job distributed so, or None."""
+    """The ``distributed_job_config`` that is equivalent to the settings of ``run``, or None."""
     found: Any = distributed_in(run)
     nodes = getattr(found, "worker_count", getattr(found, "node_count", None))
     return found if nodes == run.node_count else None
@@ -101,14 +101,14 @@ def _lines(made: Parts) -> list[str]:
 
 
 def _settings(place: str, meant: Section, made: Section, lost: list[str]) -> list[str]:
-    """The lines that set what ``made`` has otherwise than ``meant``; ``lost`` gets the rest."""
+    """Lines that set where ``made`` differs from ``meant``; other differences go to ``lost``."""
     lines = []
     for name, value in meant.values().items():
         other = made.values()[name]
         if value == other or f"{place}.{name}" in _ELSEWHERE:
             continue
         if name == "conda_dependencies_file" and meant.missing_file is None:
-            continue  # what it holds is said
+            continue  # its packages are listed instead
         if isinstance(value, Section) and type(value) is type(other):
             lines += _settings(f"{place}.{name}", value, other, lost)
         elif name == "password":
@@ -129,7 +129,7 @@ def _is_plain(value: Any) -> bool:
 
 
 def _environment(environment: Any) -> tuple[list[str], set[str]]:
-    """The lines that make it, none for the one that every job has, and the names they need."""
+    """The lines that create it (none for the default environment), and the names they need."""
     if environment == RunConfiguration().environment:
         return [], set()
     conda = environment.python.conda_dependencies
@@ -157,7 +157,7 @@ def _environment(environment: Any) -> tuple[list[str], set[str]]:
 
 
 def _is_in_file(python: Any) -> bool:
-    """Whether the conda file that it names is here, and holds its packages."""
+    """Whether its conda file exists, and lists the same packages."""
     file = python.conda_dependencies_file
     return (
         bool(file) and os.path.isfile(file) and CondaDependencies(file) == python.conda_dependencies

@@ -1,4 +1,4 @@
-"""A command line for docker or podman."""
+"""Export a job as a command for docker or podman."""
 
 from __future__ import annotations
 
@@ -19,12 +19,12 @@ from scriptrun.migration.formats.facts import (
 )
 from scriptrun.spec.job import JobSpec
 
-#: stands for Azure's own base images, which say no more than "a Linux with conda"
+#: replaces Azure's base images, which are just Linux with conda
 PYTHON_IMAGE = "docker.io/library/python"
 
 
 def command(job: JobSpec, lock: dict[str, Any] | None, tool: str = "docker") -> Exported:
-    """One command that runs the job in a container, its packages installed at its start."""
+    """A command that runs the job in a container, which first installs its packages."""
     found = packages(job, lock)
     image, inside = image_of(job, found.python)
     source = shlex.quote(job.source_directory or ".")
@@ -52,7 +52,7 @@ def command(job: JobSpec, lock: dict[str, Any] | None, tool: str = "docker") -> 
 
 
 def installing(found: Packages) -> str:
-    """Lines of shell that install the packages with the image's own pip, or ""."""
+    """Shell code that installs the packages with the image's pip, or ""."""
     if not found.requirements:
         return ""
     hashes = " --require-hashes" if found.is_hashed else ""
@@ -70,7 +70,7 @@ def image_of(job: JobSpec, python: str | None) -> tuple[str, bool]:
 
 
 def _with_data(job: JobSpec) -> str:
-    """The job's line with each piece of data at ``/data/NAME``."""
+    """The job's shell line, with each input and output at ``/data/NAME``."""
     line = line_of(job, "<%s>")
     for each in data_of(job):
         line = line.replace(f"<{variable(each['name'])}>", f"/data/{each['name']}")
@@ -78,10 +78,10 @@ def _with_data(job: JobSpec) -> str:
 
 
 def docker(job: JobSpec, lock: dict[str, Any] | None) -> Exported:
-    """One command for docker."""
+    """Export the job as a docker command."""
     return command(job, lock, "docker")
 
 
 def podman(job: JobSpec, lock: dict[str, Any] | None) -> Exported:
-    """One command for podman."""
+    """Export the job as a podman command."""
     return command(job, lock, "podman")

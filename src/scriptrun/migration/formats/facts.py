@@ -1,4 +1,4 @@
-"""What all formats need of a job, and what they could not say."""
+"""What all formats need of a job, and which parts of it they lose."""
 
 from __future__ import annotations
 
@@ -16,21 +16,25 @@ _REFERENCE = re.compile(r"\$(?:\{AZUREML_DATAREFERENCE_(\w+)\}|AZUREML_DATAREFER
 
 
 class Exported(Value):
-    """A job in another format: the ``files`` by name, the first one the main one, and ``lost``:
-    a sentence for each thing that the format cannot say, or that was left out."""
+    """A job in another format: its ``files`` by name, the main file first.
+
+    ``lost`` describes each part of the job that the format cannot express.
+    """
 
     files: dict[str, str]
     lost: list[str] = fresh(default_factory=list)
 
     @property
     def text(self) -> str:
-        """The main file."""
+        """The content of the main file."""
         return next(iter(self.files.values()))
 
 
 class Packages(Value):
-    """What the environment is made of: a Python version, requirement lines, options for pip, conda
-    packages that PyPI lacks; or an interpreter that is there."""
+    """An environment's Python version, requirements, pip options and conda packages.
+
+    ``conda`` has only packages that PyPI lacks. An existing ``interpreter`` replaces all of them.
+    """
 
     python: str | None
     requirements: list[str]
@@ -42,12 +46,12 @@ class Packages(Value):
 
     @property
     def is_hashed(self) -> bool:
-        """Whether each package is named with its digest."""
+        """Whether each package is pinned with its hash."""
         return self.locked and all("--hash=" in line for line in self.requirements)
 
 
 def packages(job: JobSpec, lock: dict[str, Any] | None) -> Packages:
-    """What ``job`` asks of its environment, or what it was locked to."""
+    """The packages of the job's environment: locked if there is a lockfile, else requested."""
     spec = job.environment
     if spec.kind == INTERPRETER:
         return Packages(None, [], [], [], [], spec.interpreter, False)
@@ -90,13 +94,13 @@ def _on_pypi(specs: tuple[str, ...]) -> set[str]:
 
 
 def name_of(job: JobSpec) -> str:
-    """A name that most systems take: small letters, digits and hyphens, at most 50 of them."""
+    """A name that most systems accept: at most 50 lower-case letters, digits and hyphens."""
     plain = re.sub(r"[^a-z0-9]+", "-", (job.experiment or "job").lower()).strip("-")
     return (plain or "job")[:50].strip("-")
 
 
 def line_of(job: JobSpec, data: str = "${%s}") -> str:
-    """The job as a shell line; a reference to data becomes ``data % NAME``."""
+    """The job as a shell line, with references to data replaced by ``data % NAME``."""
     if job.command:
         return referred(job.command, data)
     words = ["python", job.script or "", *job.arguments]
@@ -104,12 +108,12 @@ def line_of(job: JobSpec, data: str = "${%s}") -> str:
 
 
 def referred(text: str, data: str) -> str:
-    """``text`` with references to the job's data written as ``data % NAME``."""
+    """Replace references to the job's data with ``data % NAME``."""
     return _REFERENCE.sub(lambda found: data % variable(found[1] or found[2]), text)
 
 
 def _word(word: str, data: str) -> str:
-    """One argument, quoted for a shell, but for the references in it."""
+    """Quote one argument for a shell, except for the references in it."""
     pieces, end = [], 0
     for found in _REFERENCE.finditer(word):
         pieces += [_quoted(word[end : found.start()]), data % variable(found[1] or found[2])]
@@ -122,7 +126,7 @@ def _quoted(text: str) -> str:
 
 
 def variable(name: str) -> str:
-    """The shell variable that stands for the data ``name``."""
+    """The shell variable with the path of the data ``name``."""
     return "DATA_" + re.sub(r"\W", "_", name).upper()
 
 
@@ -133,7 +137,7 @@ def data_of(job: JobSpec) -> list[dict[str, Any]]:
 
 
 def losses(job: JobSpec) -> list[str]:
-    """What no format can take along."""
+    """What no format can include."""
     found = [f"{name}: the value comes from the submitting shell" for name in job.passed]
     if job.source_directory:
         found.append(
@@ -143,7 +147,7 @@ def losses(job: JobSpec) -> list[str]:
 
 
 def data_losses(job: JobSpec) -> list[str]:
-    """That data is not delivered: each piece stands for a variable that must be set."""
+    """One sentence per input and output: it is not delivered, so a variable must be set."""
     found = []
     for each in data_of(job):
         which = "input" if each["input"] else "output"
@@ -157,6 +161,6 @@ def data_losses(job: JobSpec) -> list[str]:
 
 
 def duration(seconds: float) -> str:
-    """Seconds as ``H:MM:SS``, rounded up to a whole one."""
+    """Format seconds as ``H:MM:SS``, rounded up."""
     whole = int(-(-seconds // 1))
     return f"{whole // 3600}:{whole % 3600 // 60:02d}:{whole % 60:02d}"

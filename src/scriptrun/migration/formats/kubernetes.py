@@ -1,4 +1,4 @@
-"""A Kubernetes manifest: a Job, indexed and with a headless Service where it has several nodes.
+"""Export a job as a Kubernetes Job: indexed, with a headless Service, if it has several nodes.
 
 https://kubernetes.io/docs/concepts/workloads/controllers/job/
 """
@@ -62,7 +62,7 @@ def manifest(job: JobSpec, lock: dict[str, Any] | None) -> Exported:
 
 
 class _Dumper(yaml.SafeDumper):
-    """Writes texts of several lines as such."""
+    """Writes multi-line strings as block scalars."""
 
 
 def _written(dumper: _Dumper, text: str) -> yaml.Node:
@@ -74,7 +74,7 @@ _Dumper.add_representer(str, _written)
 
 
 def _plain(text: str) -> str:
-    """``text`` so that Kubernetes, which puts in variables for ``$(NAME)``, leaves it as it is."""
+    """Escape ``text`` so that Kubernetes does not expand ``$(NAME)`` in it."""
     return text.replace("$", "$$") if "$(" in text or "$$" in text else text
 
 

@@ -1,4 +1,4 @@
-"""Other systems' job files as a ScriptRunConfig: v2 command YAML, .runconfig, MLproject."""
+"""Import other systems' job files: Azure ML v2 YAML, .runconfig and MLproject."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ from scriptrun.spec.values import Value, fresh
 
 _STORED = re.compile(r"azureml://datastores/(?P<store>[^/]+)/paths/(?P<path>.*)")
 _PLACE = re.compile(r"\$\{\{\s*(inputs|outputs)\.(\w+)\s*\}\}")
-#: the fields of a command job that are taken over, or spoken of
+#: the fields of a command job that are imported, or reported individually
 _TAKEN = {
     *("$schema", "type", "name", "display_name", "experiment_name", "description", "tags"),
     *("code", "command", "inputs", "outputs", "environment", "environment_variables"),
@@ -42,8 +42,10 @@ _MODES = {"download": "download", "upload": "upload", "rw_mount": "upload"}
 
 
 class Imported(Value, frozen=False):
-    """A job that was read: its ``config``, the experiment's name, and in ``lost`` a sentence for
-    each thing that could not be taken over; ``sweep`` where it is tried many times."""
+    """An imported job: its ``config`` and the experiment's name; ``sweep`` for a sweep job.
+
+    ``lost`` describes each part of the file that was not imported.
+    """
 
     config: ScriptRunConfig
     experiment: str
@@ -52,10 +54,10 @@ class Imported(Value, frozen=False):
 
 
 def read(path: str | os.PathLike[str], parameters: dict[str, str] | None = None) -> Imported:
-    """The job in the file ``path``, whose kind is seen from its name and content.
+    """Import the job file ``path``; its name and content determine the format.
 
-    ``parameters`` are values for an MLproject's parameters. Raises UserErrorException for what is
-    no such file.
+    ``parameters`` are values for an MLproject's parameters. Raises UserErrorException if the file
+    is not a supported job file.
     """
     place = Path(path)
     place = place / "MLproject" if place.is_dir() else place
@@ -138,7 +140,7 @@ def _v2(place: Path, found: dict[str, Any]) -> Imported:
 def _inputs(
     found: dict[str, Any], references: dict[str, DataReferenceConfiguration], lost: list[str]
 ) -> dict[str, str]:
-    """What stands for each input and output in the command."""
+    """The text that replaces each input and output in the command."""
     values = {}
     for side in ("inputs", "outputs"):
         for name, given in (found.get(side) or {}).items():
@@ -230,7 +232,7 @@ def _docker(resources: dict[str, Any]) -> DockerConfiguration | None:
 
 
 def _mlproject(place: Path, found: dict[str, Any], parameters: dict[str, str]) -> Imported:
-    """MLflow's format: https://mlflow.org/docs/latest/projects.html"""
+    """Import an MLflow project: https://mlflow.org/docs/latest/projects.html"""
     shapes.check(place, found, shapes.PROJECT, ("entry_points",))
     lost: list[str] = []
     entries = found["entry_points"]

@@ -1,4 +1,4 @@
-"""Shell and sbatch scripts that set everything up with uv, and need no scriptrun to run."""
+"""Export jobs as shell and sbatch scripts that only need uv, not scriptrun."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from scriptrun.migration.formats.facts import (
 )
 from scriptrun.spec.job import JobSpec
 
-#: how a path that stands in a variable is written into a shell line
+#: how a shell line refers to a path in a variable
 _QUOTED = '"$%s"'
 _RANKS = {
     "pytorch": "RANK=$SLURM_PROCID LOCAL_RANK=$SLURM_LOCALID WORLD_SIZE=$SLURM_NTASKS",
@@ -29,7 +29,7 @@ _RANKS = {
 
 
 def shell(job: JobSpec, lock: dict[str, Any] | None) -> Exported:
-    """A script for ``sh``: uv makes the environment beside it, then the job runs."""
+    """Export the job as a script for ``sh``: uv creates the environment, then the job runs."""
     found = packages(job, lock)
     lost = [*losses(job), *data_losses(job), *_environment_losses(job, found)]
     if job.distribution.kind:
@@ -44,7 +44,7 @@ def shell(job: JobSpec, lock: dict[str, Any] | None) -> Exported:
 
 
 def sbatch(job: JobSpec, lock: dict[str, Any] | None) -> Exported:
-    """A script for ``sbatch``: uv makes the environment on the first node, srun starts the job."""
+    """Export the job for ``sbatch``: uv creates the environment, then srun starts the job."""
     found = packages(job, lock)
     lost = [*losses(job), *data_losses(job), *_environment_losses(job, found)]
     lines = ["#!/bin/bash", *_header(job), "", "set -eu", *_source(job), *_variables(job)]

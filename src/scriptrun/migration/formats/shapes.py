@@ -1,4 +1,4 @@
-"""Whether a job file holds what its fields are for: every field that does not, in one error."""
+"""Check the types of a job file's fields, and report all invalid fields in one error."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ _WORDS: dict[object, str] = {
 }
 Kinds = Mapping[str, tuple[type, ...]]
 
-#: of a command job: https://learn.microsoft.com/azure/machine-learning/reference-yaml-job-command
+#: command job: https://learn.microsoft.com/azure/machine-learning/reference-yaml-job-command
 COMMAND: Kinds = {
     **dict.fromkeys(("command", "code", "compute", "experiment_name", "display_name"), TEXT),
     **dict.fromkeys(("inputs", "outputs", "environment_variables", "tags"), MAPPING),
@@ -32,7 +32,7 @@ COMMAND: Kinds = {
     "distribution.parameter_server_count": WHOLE,
     "limits.timeout": NUMBER,
 }
-#: of a sweep job: https://learn.microsoft.com/azure/machine-learning/reference-yaml-job-sweep
+#: sweep job: https://learn.microsoft.com/azure/machine-learning/reference-yaml-job-sweep
 SWEEP: Kinds = {
     **dict.fromkeys(("trial", "search_space", "objective", "early_termination", "limits"), MAPPING),
     "objective.primary_metric": TEXT,
@@ -42,7 +42,7 @@ SWEEP: Kinds = {
     "limits.timeout": NUMBER,
     "limits.trial_timeout": NUMBER,
 }
-#: of an MLproject: https://mlflow.org/docs/latest/projects.html
+#: MLproject: https://mlflow.org/docs/latest/projects.html
 PROJECT: Kinds = {
     "name": TEXT,
     "entry_points": MAPPING,
@@ -52,7 +52,7 @@ PROJECT: Kinds = {
 
 
 def check(place: Path, found: dict[str, Any], kinds: Kinds, wanted: tuple[str, ...] = ()) -> None:
-    """Raise UserErrorException with all that is missing of ``wanted`` or not of its kind."""
+    """Raise UserErrorException if ``wanted`` fields are missing, or fields have a wrong type."""
     wrong = [f"missing {name}" for name in wanted if found.get(name) in (None, "")]
     for name, kind in kinds.items():
         value: Any = found

@@ -1,4 +1,4 @@
-"""Azure ML v2's sweep job: written as YAML from a sweep's record, and read back.
+"""Export sweeps as Azure ML v2 sweep jobs, and import such jobs.
 
 The schema: https://learn.microsoft.com/azure/machine-learning/reference-yaml-job-sweep
 """
@@ -19,7 +19,7 @@ from scriptrun.spec.errors import UserErrorException, refuse
 from scriptrun.sweeps.record import Sweep
 
 SCHEMA = "https://azuremlschemas.azureedge.net/latest/sweepJob.schema.json"
-#: what v2 calls the values of each expression
+#: v2's names for the values of each expression
 _VALUES = {
     "choice": ("values",),
     "randint": ("upper",),
@@ -34,14 +34,14 @@ _POLICIES = {
     "TruncationSelection": "truncation_selection",
 }
 _LIMITS = {"max_total_trials": "max_total_runs", "max_concurrent_trials": "max_concurrent_runs"}
-#: a parameter in a trial's command, with the flag before it
+#: a parameter in a trial's command, with its flag
 _FLAGGED = re.compile(r"(--?[A-Za-z][\w-]*)[ =]+\$\{\{\s*search_space\.(\w+)\s*\}\}\s*")
 _PARAMETER = re.compile(r"\$\{\{\s*search_space\.\w+\s*\}\}\s*")
 _OF_TRIAL = ("code", "command", "environment", "environment_variables", "distribution", "resources")
 
 
 def sweep_job(sweep: Sweep, lock: dict[str, Any] | None) -> Exported:
-    """The sweep as ``job.yml``, with ``conda.yml`` beside it where its job has packages."""
+    """Export the sweep as ``job.yml``, with ``conda.yml`` if its job has packages."""
     made = v2.command_job(sweep.template(), lock)
     command, lost = yaml.safe_load(made.text), made.lost
     trial = {name: command.pop(name) for name in _OF_TRIAL if name in command}
@@ -70,7 +70,7 @@ def sweep_job(sweep: Sweep, lock: dict[str, Any] | None) -> Exported:
 
 
 def _name(name: str) -> str:
-    """A name that may stand in ``${{search_space.NAME}}``."""
+    """Make ``name`` valid in ``${{search_space.NAME}}``."""
     return re.sub(r"\W", "_", name.lstrip("-"))
 
 
@@ -95,7 +95,7 @@ def _policy(sweep: Sweep, lost: list[str]) -> dict[str, Any] | None:
 
 
 def without_parameters(command: str) -> tuple[str, dict[str, str]]:
-    """A trial's command without its parameters, which come at its end here, and their flags."""
+    """Split a trial's command into the command without parameters, and their flags."""
     flags = {found[2]: found[1] for found in _FLAGGED.finditer(command)}
     return _PARAMETER.sub("", _FLAGGED.sub("", command)).rstrip(), flags
 
@@ -103,9 +103,9 @@ def without_parameters(command: str) -> tuple[str, dict[str, str]]:
 def read(
     found: dict[str, Any], config: ScriptRunConfig, flags: dict[str, str], lost: list[str]
 ) -> HyperDriveConfig:
-    """The sweep of the job file ``found``, whose trial is ``config``.
+    """Import the sweep of the job file ``found``, whose trial is ``config``.
 
-    ``flags`` are the words before its parameters in the command. Raises UserErrorException.
+    ``flags`` are the flags of its parameters in the command. Raises UserErrorException.
     """
     objective, limits = found.get("objective") or {}, found.get("limits") or {}
     minutes = limits["timeout"] / 60 if limits.get("timeout") else None
@@ -174,7 +174,7 @@ def _stopping(given: Any, lost: list[str]) -> early_stopping.EarlyTerminationPol
 
 
 def code(sweep: HyperDriveConfig) -> tuple[list[str], set[str]]:
-    """The lines that make ``sweep`` of ``config``, and the names that they need."""
+    """The lines that create ``sweep`` from ``config``, and the names that they need."""
     way, policy = sweep.hyperparameter_sampling, sweep.policy
     space = [
         f"        {name!r}: {kind}({', '.join(map(repr, values))}),"

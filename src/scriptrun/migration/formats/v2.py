@@ -1,4 +1,4 @@
-"""Azure ML v2's command job: written as YAML, and read back.
+"""Export jobs as Azure ML v2 command jobs.
 
 The schema: https://learn.microsoft.com/azure/machine-learning/reference-yaml-job-command
 """
@@ -30,7 +30,7 @@ _KINDS = {"pytorch": "pytorch", "mpi": "mpi", "tensorflow": "tensorflow"}
 
 
 def command_job(job: JobSpec, lock: dict[str, Any] | None) -> Exported:
-    """The job as ``job.yml``, with ``conda.yml`` beside it where it has packages."""
+    """Export the job as ``job.yml``, with ``conda.yml`` if it has packages."""
     found = packages(job, lock)
     lost = [f"{name}: the value comes from the submitting shell" for name in job.passed]
     files: dict[str, str] = {}

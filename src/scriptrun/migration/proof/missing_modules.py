@@ -1,7 +1,6 @@
-"""Stand-ins for modules that a file imports and this Python does not have, while it is proved.
+"""Stand-ins for modules that are not installed, so that a proof can run the file anyway.
 
-Plots, models and tables go on without meaning; a job that holds something of a stand-in can be told
-by ``MARK`` in it.
+Plots, models and tables then do nothing. A job that depends on a stand-in contains ``MARK``.
 """
 
 from __future__ import annotations
@@ -15,12 +14,12 @@ from collections.abc import Callable
 from typing import Any
 from unittest import mock
 
-#: what the text of everything that stands in for something holds
+#: part of the text of every stand-in object
 MARK = "<MagicMock"
 
 
 def stand_in(folder: str, say: Callable[[str], None]) -> None:
-    """Have what is imported from below ``folder`` and not found be something that does nothing."""
+    """Replace missing modules that code below ``folder`` imports with stand-ins."""
     sys.meta_path.append(_Finder(folder, say))
 
 
@@ -36,12 +35,12 @@ class _Finder:
         if ours or not self._is_theirs():
             return None
         package = fullname.rpartition(".")[0]
-        if not isinstance(sys.modules.get(package), _Module):  # else that has been told
+        if not isinstance(sys.modules.get(package), _Module):  # else already reported
             self.say(f"the module {fullname}, which is not installed")
         return importlib.util.spec_from_loader(fullname, _Loader(), is_package=True)
 
     def _is_theirs(self) -> bool:
-        """Whether the code that is proved imports it, and not a package that can do without."""
+        """Whether the proved code imports it, rather than a package with an optional import."""
         frame = sys._getframe(2)
         while frame.f_back is not None and "importlib" in frame.f_code.co_filename:
             frame = frame.f_back
@@ -62,7 +61,7 @@ class _Module(types.ModuleType):
 
 
 class _Kind(type):
-    """A class of which nothing is known, which others may be derived from."""
+    """The metaclass of stand-in classes, which code may subclass."""
 
     def __getattr__(cls, name: str) -> Any:
         return _thing(f"{cls.__name__}.{name}")
@@ -82,7 +81,7 @@ class _Object(metaclass=_Kind):
 
 
 def _thing(name: str) -> Any:
-    """What stands in for ``name``: a class where it is called like one."""
+    """The stand-in for ``name``: a class if it is capitalized, else an object."""
     last = name.rpartition(".")[2]
     if last.startswith("__"):
         raise AttributeError(name)

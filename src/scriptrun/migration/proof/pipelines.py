@@ -1,4 +1,4 @@
-"""Pipelines while a file is proved: each step that runs a script is told as the job that it is."""
+"""Pipelines in a proof: each step that runs a script is recorded as a job."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from unittest import mock
 
 from scriptrun.config.script_run_config import ScriptRunConfig
 
-#: the parameters of steps, as they may be given without a name
+#: the positional parameters of steps
 _PARAMETERS = {
     "EstimatorStep": "name estimator estimator_entry_script_arguments runconfig_pipeline_params "
     "inputs outputs compute_target allow_reuse version",
@@ -19,12 +19,12 @@ _PARAMETERS = {
     "HyperDriveStep": "name hyperdrive_config estimator_entry_script_arguments inputs outputs "
     "metrics_output allow_reuse version",
 }
-#: tells of one step: its configuration, the workspace, and what else there is to compare
+#: records one step: its configuration, the workspace, and other facts to compare
 Tell = Callable[[Any, Any, dict[str, Any]], None]
 
 
 def follow(tell: Tell) -> None:
-    """From here on, ``tell`` hears of each step of each pipeline that is made."""
+    """Call ``tell`` for each step of each pipeline that is created from now on."""
     missing = importlib.import_module("scriptrun.dropin.azureml.unsupported")
     inner = missing.missing
 
@@ -47,21 +47,21 @@ def follow(tell: Tell) -> None:
 
 
 class Pipeline:
-    """A pipeline, of which no more is known than its steps."""
+    """A pipeline that knows only its steps."""
 
     def validate(self) -> list[Any]:
-        """Nothing is against it."""
+        """No validation errors."""
         return []
 
     def publish(self, *_: Any, **__: Any) -> Any:
-        """Something that stands in for what it gives."""
+        """Return a stand-in for the published pipeline."""
         return mock.MagicMock(name="pipeline")
 
     submit = save = publish
 
 
 class Part:
-    """What goes from step to step: data, a parameter. Its text is its kind and name."""
+    """A value passed between steps (data, a parameter); its text is its kind and name."""
 
     def __init__(self, name: Any = None, *_: Any, **kwargs: Any) -> None:
         self.name, self.steps = name, kwargs.get("steps")
@@ -70,7 +70,7 @@ class Part:
     def __getattr__(self, name: str) -> Any:
         if name.startswith("__"):
             raise AttributeError(name)
-        return lambda *_, **__: self  # as_input, as_mount, ...: the same thing
+        return lambda *_, **__: self  # as_input, as_mount, ...: the same value
 
     def __str__(self) -> str:
         return f"{type(self).__name__}:{self.name}"
@@ -89,16 +89,16 @@ class Step:
                 each.made_by = self
 
     def run_after(self, step: Any) -> None:
-        """``step`` runs first."""
+        """Run this step after ``step``."""
         self.before.append(step)
 
     def needed(self) -> list[Any]:
-        """The steps that run before it, as a pipeline takes them along."""
+        """The steps that must run first; a pipeline includes them automatically."""
         made = [each.made_by for each in self.given.get("inputs") or () if isinstance(each, Part)]
         return [*self.before, *made]
 
     def config(self) -> Any:
-        """The job, or the sweep, that it is."""
+        """The configuration of the step's job or sweep."""
         given = self.given
         words = given.get("estimator_entry_script_arguments")
         if given.get("hyperdrive_config") is not None:
@@ -117,7 +117,7 @@ class Step:
         return _with(config, given.get("arguments") or [], given.get("compute_target"))
 
     def facts(self) -> dict[str, Any]:
-        """What else it says."""
+        """Its name, inputs and outputs."""
         named = {key: [_name(each) for each in self.given.get(key) or ()] for key in _DATA}
         return {"name": self.given.get("name"), **named}
 
@@ -136,7 +136,7 @@ def _with(config: Any, words: Any, target: Any) -> Any:
 
 
 def _name(thing: Any) -> str:
-    """What an input or output of a step is called."""
+    """The name of a step's input or output."""
     for attribute in ("data_reference_name", "name"):
         found = getattr(thing, attribute, None)
         if isinstance(found, str):
@@ -145,7 +145,7 @@ def _name(thing: Any) -> str:
 
 
 def _all(steps: Any) -> list[Step]:
-    """The steps and those that they need, each once, what is needed first."""
+    """The steps and their dependencies, each once, dependencies first."""
     found: dict[Step, None] = {}
 
     def visit(each: Any) -> None:

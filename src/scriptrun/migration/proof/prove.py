@@ -1,4 +1,4 @@
-"""Proof that two versions of a file submit the same jobs: both run up to there, and no further."""
+"""Prove that two versions of a file submit the same jobs, without submitting any."""
 
 from __future__ import annotations
 
@@ -20,31 +20,31 @@ from scriptrun.registry.workspace_files import DIRECTORY
 from scriptrun.spec.values import Value, fresh
 
 SAME, DIFFERS, CANNOT = "the same", "differs", "cannot be proved"
-#: fields that no two submissions share, or that say again what another field says
+#: fields that differ between any two submissions, or repeat another field
 _NOT_COMPARED = frozenset(
     ("id", "created", "display_name", "root", "submitted_by", "properties", "snapshot", "workspace")
 )
-#: names that are drawn anew each time
+#: names that are random
 _RANDOM = re.compile(
     r"(?<![0-9a-f])[0-9a-f]{32}(?![0-9a-f])|input__[0-9a-f]{8}\b|(?<=output_)[0-9a-f]{8}\b"
 )
-#: what a proof's workspace knows of the user's own; its datastores are not among it, so that
-#: nothing is written there
+#: what a proof's workspace copies from the user's: not the datastores, so that nothing is
+#: written to them
 _TARGETS = ("compute", os.path.join("azureml", "compute"))
 _KNOWN = (*_TARGETS, "environments", "datasets")
 _LARGEST = 300_000_000
-#: what a file says that looks for files above its own directory
+#: code that accesses files above its own directory
 _ABOVE = re.compile(rb"""["']\.\.["'/\\]|\.parents?\b|dirname\(""")
-#: how often a file may stop for want of another name
+#: how often to rerun a file that needs another missing name
 _ROUNDS = 6
 _SECONDS = 300
 
 
 class Proof(Value):
-    """What the comparison of the file ``path`` gave: ``standing``, and why, field by field.
+    """The result of comparing two versions of ``path``: ``standing``, and the ``reasons``.
 
-    ``stopped`` are the errors that ended both versions after their last submission, or cells of
-    both. ``assumed`` is what both were given that is not here.
+    ``stopped`` are the errors that ended both versions (or cells of both) after the last
+    submission. ``assumed`` lists missing things that were replaced by stand-ins for both.
     """
 
     path: str
@@ -67,16 +67,15 @@ class Proof(Value):
 
 
 class Unprovable(Exception):
-    """The file cannot be run here."""
+    """The file cannot be run, so nothing can be proved."""
 
 
 def prove(path: str, old: bytes, new: bytes, words: Sequence[str] = ()) -> Proof:
-    """Run both contents of the file ``path`` up to their submissions, and compare the jobs.
+    """Run both versions of the file ``path`` with ``words``, and compare the jobs they submit.
 
-    Each is run with the arguments ``words`` in a copy of the file's directory (of the whole
-    project where it looks above that), in a workspace of its own, which knows the compute targets,
-    environments and datasets of the one that the file lies in. Where the file stops for want of
-    another, both are run again with one of that name.
+    Each runs in a copy of the file's directory (of the whole project if the code looks above it),
+    in a new workspace with the compute targets, environments and datasets of the file's workspace.
+    If the file needs another one that is missing, both run again with a stand-in of that name.
     """
     granted: list[list[str]] = []
     for _ in range(_ROUNDS):
@@ -86,7 +85,7 @@ def prove(path: str, old: bytes, new: bytes, words: Sequence[str] = ()) -> Proof
             return Proof(path, CANNOT, reasons=[str(problem)])
         told = "\n".join(before["stopped"])
         lacked = [each for each in before["lacked"] if each not in granted]
-        if before["jobs"] or not told:  # else any of them may be why it gets nowhere
+        if before["jobs"] or not told:  # else any of them may be the cause
             lacked = [each for each in lacked if repr(each[1]) in told]
         if not lacked:
             break
@@ -97,7 +96,7 @@ def prove(path: str, old: bytes, new: bytes, words: Sequence[str] = ()) -> Proof
 def _both(
     path: str, old: bytes, new: bytes, words: list[str]
 ) -> tuple[dict[str, Any], dict[str, Any]]:
-    """What both contents submit, with these last words of the recorder's."""
+    """Record what both versions submit; ``words`` are further arguments of the recorder."""
     with tempfile.TemporaryDirectory(prefix="scriptrun-prove-") as scratch:
         own = _own_workspace(path)
         first = Workspace.create("prove", path=Path(scratch, "first"))
@@ -134,7 +133,7 @@ def _record(
 
 
 def _root(path: str, content: bytes) -> Path:
-    """The directory that is copied: the file's own, or the project's where it looks above."""
+    """The directory to copy: the file's, or the project's if the code looks above that."""
     folder = Path(path).absolute().parent
     if not _ABOVE.search(content):
         return folder
@@ -149,7 +148,7 @@ def _root(path: str, content: bytes) -> Path:
 
 
 def _own_workspace(path: str) -> Path | None:
-    """Where the workspace that the file lies in, or below, keeps what it knows; or None."""
+    """The metadata folder of the workspace that contains the file, or None."""
     named = os.environ.get("SCRIPTRUN_WORKSPACE")
     here = Path(path).absolute().parent
     for place in [Path(named)] if named else [here, *here.parents]:
@@ -159,7 +158,7 @@ def _own_workspace(path: str) -> Path | None:
 
 
 def _tell(source: Path | None, home: Workspace, known: tuple[str, ...]) -> None:
-    """Let ``home`` know what the workspace in ``source`` knows of ``known``."""
+    """Copy the folders ``known`` of the workspace folder ``source`` to ``home``."""
     for folder in known if source is not None else ():
         if source is not None and (source / folder).is_dir():
             shutil.copytree(source / folder, home.directory / folder, dirs_exist_ok=True)
@@ -179,7 +178,7 @@ def _check_size(folder: Path) -> None:
 
 
 def _run(words: list[str], folder: Path, workspace: str) -> str:
-    """Run the recorder; the last line of what it said."""
+    """Run the recorder; return the last line of its error output."""
     command = [sys.executable, "-P", "-W", "ignore", "-m", "scriptrun.migration.proof.recorder"]
     variables = {**os.environ, "SCRIPTRUN_WORKSPACE": workspace, "MPLBACKEND": "Agg"}
     try:
@@ -227,7 +226,7 @@ def _compared(path: str, before: dict[str, Any], after: dict[str, Any]) -> Proof
 
 
 def _unsure(jobs: list[dict[str, Any]]) -> str:
-    """Why nothing can be said of the jobs, or ""."""
+    """Why the jobs cannot be compared, or ""."""
     refused = [each["refused"] for each in jobs if "refused" in each]
     if refused:
         return f"the job is also rejected before the rewrite: {refused[0]}"
@@ -237,7 +236,7 @@ def _unsure(jobs: list[dict[str, Any]]) -> str:
 
 
 def differences(old: dict[str, Any], new: dict[str, Any], lead: str = "") -> list[str]:
-    """What differs between two jobs (as ``JobSpec.to_dict``), a sentence for each field."""
+    """The differences between two jobs (``JobSpec.to_dict``), one sentence per field."""
     if "refused" in old or "refused" in new:
         told = [
             f"{when} it is rejected: {job['refused']}"
@@ -249,7 +248,7 @@ def differences(old: dict[str, Any], new: dict[str, Any], lead: str = "") -> lis
 
 
 def _unlike(one: Any, other: Any, name: str) -> list[str]:
-    """What differs, by the names of the innermost fields."""
+    """The differences between two values, by innermost field."""
     if one == other:
         return []
     if isinstance(one, dict) and isinstance(other, dict):
@@ -263,7 +262,7 @@ def _unlike(one: Any, other: Any, name: str) -> list[str]:
 
 
 def comparable(job: dict[str, Any]) -> dict[str, Any]:
-    """What of a job must be the same: all but ids, times and names that are drawn."""
+    """The parts of a job that must be equal: all but IDs, times and random names."""
     names: dict[str, str] = {}
     text = json.dumps(job, sort_keys=True, default=str).replace(job["id"], "RUN")
 
@@ -273,7 +272,7 @@ def comparable(job: dict[str, Any]) -> dict[str, Any]:
     made: dict[str, Any] = json.loads(_RANDOM.sub(named, text))
     made = {key: value for key, value in made.items() if key not in _NOT_COMPARED}
     definition = made.get("run_definition") or {}
-    # variables and data stand in fields of their own, wherever they were set
+    # variables and data also have top-level fields, wherever they were set
     for name in ("environmentVariables", "data", "dataReferences", "outputData"):
         definition.pop(name, None)
     data = made.get("data") or {}
@@ -289,16 +288,16 @@ def comparable(job: dict[str, Any]) -> dict[str, Any]:
 
 
 def _only_what_is_got(wanted: dict[str, Any]) -> None:
-    """Keep of a downloaded input without a name what the script gets: from where, which, to where.
+    """Keep only what determines the delivered files of an unnamed downloaded input.
 
-    A data reference and a dataset are brought alike; they are only described in other words.
+    Data references and datasets are delivered alike, but described differently.
     """
     for name in ("kind", "what", "datastore", "path"):
         wanted.pop(name, None)
 
 
 def _environment(section: dict[str, Any]) -> None:
-    """Keep of an environment's record what the job's own environment does not say."""
+    """Keep only those fields that the job's ``environment`` field does not repeat."""
     for name in ("environmentVariables", "version"):
         section.pop(name, None)
     docker = section.get("docker") or {}

@@ -1,11 +1,11 @@
-"""Runs one file of old code up to its submissions, and writes down what would be submitted.
+"""Run a file of old code and record what it would submit.
 
-``python -m scriptrun.migration.proof.recorder FILE RESULT [GRANTED [ARGS]]`` executes FILE as
-``scriptrun exec`` does, but nothing is submitted: each job is checked and described, and a stand-in
-for its run goes on. A notebook goes on after a cell that fails. GRANTED is JSON, a list of kinds
-and names that the workspace is to have. RESULT gets JSON: ``jobs``, each a JobSpec or
-``{"refused": why}``; ``stopped``, the errors that ended the file or its cells; ``assumed``, what
-was taken for given; and ``lacked``, the kinds and names that were looked up in vain.
+``python -m scriptrun.migration.proof.recorder FILE RESULT [GRANTED [ARGS]]`` executes FILE like
+``scriptrun exec``, but submits nothing: each job is checked and described, and the code gets a
+stand-in for its run. A notebook continues after a failing cell. GRANTED is a JSON list of kinds and
+names that the workspace must have. RESULT gets JSON: ``jobs``, each a JobSpec or
+``{"refused": reason}``; ``stopped``, the errors that ended the file or its cells; ``assumed``, the
+assumptions made; and ``lacked``, the kinds and names that were looked up but missing.
 """
 
 from __future__ import annotations
@@ -32,29 +32,29 @@ from scriptrun.submission.bound_data import Bound, BoundDataset, BoundReference
 
 
 class Recorder:
-    """Takes the place of submission, and keeps the jobs."""
+    """Replaces submission: records the jobs instead."""
 
     def __init__(self) -> None:
         self.jobs: list[dict[str, Any]] = []
 
     def submit(self, here: Any, config: Any, tags: Any = None, **kwargs: Any) -> Any:
-        """Describe the job that ``config`` is, and give a stand-in for its run."""
-        if not isinstance(config, pipelines.Pipeline):  # whose steps are told already
+        """Record the job of ``config``, and return a stand-in for its run."""
+        if not isinstance(config, pipelines.Pipeline):  # its steps are already recorded
             self.tell(config, here.workspace, {}, here.name, tags)
         return _stand_in()
 
     def tell(
         self, config: Any, workspace: Any, step: Any, experiment: str = "pipeline", tags: Any = None
     ) -> None:
-        """Describe the job that ``config`` is; of a pipeline's ``step`` what else it says."""
+        """Record the job of ``config``, with the facts of the ``step`` if it is in a pipeline."""
         sweep: dict[str, Any] = {"step": step} if step else {}
         try:
             if isinstance(config, HyperDriveConfig):
                 sweep["sweep"] = _swept(config)
-                config = config.run_config  # the one job that it varies
+                config = config.run_config  # the job that the sweep varies
             if hasattr(config, "to_script_run_config"):
                 config = config.to_script_run_config()
-            if step:  # as an experiment does for the jobs that it is given
+            if step:  # as an experiment does on submission
                 proof_stubs.adopt(workspace, config.run_config.target)
             job = check.check(config, workspace, experiment, tags).job
             self.jobs.append({**job.to_dict(), **sweep})
@@ -62,12 +62,12 @@ class Recorder:
             self.jobs.append({"refused": str(error)})
 
     def submit_many(self, here: Any, configs: Any, tags: Any = None) -> list[Any]:
-        """Describe all of ``configs``."""
+        """Record the jobs of all ``configs``."""
         return [self.submit(here, each, tags) for each in configs]
 
 
 def _swept(config: Any) -> dict[str, Any]:
-    """What a sweep says beside its job. Raises RunConfigurationException."""
+    """The settings of a sweep besides its job. Raises RunConfigurationException."""
     refuse(config.problems(), "Cannot submit this sweep")
     limits = ("max_total_runs", "max_concurrent_runs", "max_duration_minutes")
     return {
@@ -87,7 +87,7 @@ def _stand_in() -> mock.MagicMock:
 
 
 def _no_conditions() -> None:
-    """Describe a job whether this machine could run it or not, and its data be there or not."""
+    """Skip all checks of this machine and of the data, so that every job is recorded."""
     found = check._engine
 
     def willing(*args: Any) -> Any:
@@ -104,7 +104,7 @@ def _no_conditions() -> None:
 
 
 def _with_files(described: Any) -> Any:
-    """A description that also says how a downloaded input's files are found (``found_by``)."""
+    """Extend a description with how a downloaded input's files are found (``found_by``)."""
 
     def method(self: Any, home: Any) -> dict[str, Any]:
         found = _found_by(self)
@@ -114,7 +114,7 @@ def _with_files(described: Any) -> Any:
 
 
 def _found_by(bound: Bound) -> dict[str, Any]:
-    """Where a download looks, and how it chooses; {} for others, and for registered versions."""
+    """The definition of a download's files; {} for other modes and registered datasets."""
     if isinstance(bound, BoundReference) and bound.reference.mode == DOWNLOAD:
         return Content([bound._source()]).definition()
     if isinstance(bound, BoundDataset) and bound.config.mode == DOWNLOAD:
@@ -124,7 +124,7 @@ def _found_by(bound: Bound) -> dict[str, Any]:
 
 
 def _going_on(stopped: list[str]) -> None:
-    """Have a notebook go on after a cell that fails, as in Jupyter, and keep what failed."""
+    """Let a notebook continue after a failing cell, as in Jupyter, and collect the errors."""
     notebooks = importlib.import_module("scriptrun.dropin.notebook.cells")
 
     def run_in(path: str, space: dict[str, Any]) -> None:
@@ -143,7 +143,7 @@ def _in_a_line(error: BaseException) -> str:
 
 
 def main(file: str, result: str, granted: str = "[]", *words: str) -> int:
-    """Run ``file`` with the arguments ``words``, write ``result``; the exit code."""
+    """Run ``file`` with the arguments ``words`` and write ``result``; return the exit code."""
     recorder, given, stopped = Recorder(), proof_stubs.Given(), list[str]()
     importlib.import_module("scriptrun.dropin")
     _no_conditions()

@@ -1,8 +1,8 @@
-"""What a proof takes for given, so that code goes on to its submissions where it is not at home.
+"""Stubs for a proof, so that code reaches its submissions on a machine without its data.
 
-A job says which data it wants, and whether that is there is not asked of either version: files
-that are missing or lie elsewhere are taken to be one, and what is sent or fetched stays where it
-is. Names that the workspace lacks are noted; the next run may be granted them.
+A job only names its data, so neither version needs it to exist: missing or remote files count as
+one empty file, and nothing is uploaded or downloaded. Names that the workspace lacks are noted;
+the next run may be granted stand-ins for them.
 """
 
 from __future__ import annotations
@@ -35,19 +35,19 @@ from scriptrun.registry.workspace_files import Home
 from scriptrun.spec.errors import ScriptrunError
 
 COMPUTE, DATASET, DATASTORE, ENVIRONMENT = "compute target", "dataset", "datastore", "environment"
-#: where that of which nothing is known is said to lie
+#: the path of stand-in data
 _PLACE = "stand-in"
 
 
 class Given:
-    """What was taken for given (``said``, in words), and which names the workspace lacks."""
+    """The assumptions of a proof (``notes``), and the ``missing`` names of the workspace."""
 
     def __init__(self) -> None:
         self.said: dict[str, None] = {}
         self.lacked: list[tuple[str, str]] = []
 
     def say(self, words: str) -> None:
-        """Note that ``words`` was taken for given."""
+        """Note the assumption ``words``."""
         self.said[words] = None
 
     def lack(self, kind: str, name: object) -> None:
@@ -57,7 +57,7 @@ class Given:
 
 
 def assume(given: Given) -> None:
-    """Take data for given from here on, and note which names the workspace lacks."""
+    """Stub data access from now on, and note which names the workspace lacks."""
     _entries(given)
     _moves(given)
     _tables(given)
@@ -65,7 +65,7 @@ def assume(given: Given) -> None:
 
 
 def only_workspace() -> Workspace:
-    """The workspace that SCRIPTRUN_WORKSPACE names, which the code gets wherever it looks."""
+    """The workspace in SCRIPTRUN_WORKSPACE; the code finds no other from now on."""
     found = Workspace.from_config()
     setattr(Home, "search", classmethod(lambda cls, start: cls(found.root)))  # noqa: B010
     config = classmethod(lambda cls, config: cls(found.root))
@@ -74,7 +74,7 @@ def only_workspace() -> Workspace:
 
 
 def grant(home: Workspace, names: Iterable[tuple[str, str]], given: Given) -> None:
-    """Let the workspace ``home`` have something of each kind and name."""
+    """Create a stand-in in the workspace ``home`` for each kind and name."""
     for kind, name in names:
         given.say(f"the {kind} {name!r}")
         if kind == COMPUTE:
@@ -91,20 +91,20 @@ def grant(home: Workspace, names: Iterable[tuple[str, str]], given: Given) -> No
 
 
 def adopt(home: Any, target: Any) -> None:
-    """Let the workspace ``home`` know a compute target of that name."""
+    """Register a compute target called ``target`` with the workspace ``home``."""
     if isinstance(target, str):
         importlib.import_module("scriptrun.dropin.azureml.compute").adopt(home, target)
 
 
 def _is_here(place: Place) -> bool:
-    """Whether the place is a directory of this machine."""
+    """Whether the place is a directory on this machine."""
     if place.datastore is not None:
         return place.datastore.kind == "Local"
     return place.url == "file://"
 
 
 def _entries(given: Given) -> None:
-    """A source that lies elsewhere, or holds nothing, has one empty file."""
+    """Make every remote or empty source list one empty file."""
     listed, folder_of = Source.entries, content._folder
 
     def entries(self: Source) -> Iterator[Entry]:
@@ -125,7 +125,7 @@ def _entries(given: Given) -> None:
 
 
 def _moves(given: Given) -> None:
-    """What cannot be sent or fetched stays where it is."""
+    """Replace uploads and downloads that cannot work with no-ops."""
 
     def wrap(kind: Any, name: str, words: str, instead: Callable[..., Any]) -> None:
         inner = getattr(kind, name)
@@ -159,7 +159,7 @@ def _moves(given: Given) -> None:
 
 
 def _tables(given: Given) -> None:
-    """A table whose files are not here is something that stands in for one."""
+    """Replace tables whose files are not on this machine with stand-ins."""
     read = TabularDataset.to_pandas_dataframe
 
     def frame(self: Any, *args: Any, **kwargs: Any) -> Any:
@@ -171,14 +171,14 @@ def _tables(given: Given) -> None:
         given.say("tables it reads")
         return mock.MagicMock(name="table")
 
-    for kind in (TabularDataset, FileDataset):  # which kind a name stands for is not known
+    for kind in (TabularDataset, FileDataset):  # a stand-in's kind is unknown
         setattr(kind, "to_pandas_dataframe", frame)  # noqa: B010
 
 
 def _kept(
     workspace: Any, name: str, record: dict[str, Any], overwrite: bool, *_: Any, **__: Any
 ) -> AbstractDatastore:
-    """A datastore that is registered is not looked at, and no key of it is kept."""
+    """Register a datastore without accessing it or storing its credentials."""
     record = {key: value for key, value in record.items() if value not in (None, False, {})}
     datastore_records.put(workspace, name, record, overwrite)
     return datastore_classes.of_record(workspace, name, record)
@@ -191,7 +191,7 @@ def _moves_here(thing: AbstractDatastore | AbstractDataset) -> bool:
 
 
 def _retrieve(given: Given, url: str, filename: Any = None, *_: Any, **__: Any) -> tuple[str, Any]:
-    """What ``urllib.request.urlretrieve`` does, but that the file is empty."""
+    """Replace ``urllib.request.urlretrieve``: write an empty file."""
     given.say("downloaded files")
     target = Path(filename or os.path.basename(url) or _PLACE)
     target.write_bytes(b"")
@@ -199,7 +199,7 @@ def _retrieve(given: Given, url: str, filename: Any = None, *_: Any, **__: Any) 
 
 
 def _names(given: Given) -> None:
-    """Note what is looked up in vain."""
+    """Note the names that are looked up but missing."""
 
     def wrap(owner: Any, name: str, kind: str) -> None:
         inner = getattr(owner, name)
@@ -237,7 +237,7 @@ _LISTED = {"datasets": DATASET, "datastores": DATASTORE, "environments": ENVIRON
 
 
 def _listing(listed: Any, kind: str, given: Given) -> Callable[[Any], dict[str, Any]]:
-    """What ``listed`` gives, noting which names it lacks."""
+    """Wrap the property ``listed`` to note the names that it lacks."""
 
     class Names(dict[str, Any]):
         def __missing__(self, name: str) -> Any:

@@ -1,7 +1,7 @@
-"""A task in an image by apptainer or enroot, as they run on clusters (Python 3.8+).
+"""Run a task in an image with apptainer or enroot, the tools of clusters (Python 3.8+).
 
-Both need no daemon and no root: what they start are processes of ours like any other, so there is
-nothing to remove, and signals go the usual way. ``apptainer exec`` (also called singularity):
+Both need no daemon and no root: containers are ordinary child processes, so there is nothing to
+remove, and signals work as usual. ``apptainer exec`` (also called singularity):
 https://apptainer.org/docs/user/main/cli.html; ``enroot start``:
 https://github.com/NVIDIA/enroot/blob/master/doc/cmd/start.md.
 """
@@ -20,9 +20,9 @@ if TYPE_CHECKING:
 
 
 KINDS = ("apptainer", "enroot")
-#: the exit code of apptainer for what is no end of the script
+#: apptainer's exit code for its own failures
 _FAILED = 255
-#: what enroot runs in the container: the image's own entrypoint has no part in a job
+#: the script that enroot runs in the container instead of the image's entrypoint
 _RC = 'cd "$SCRIPTRUN_WORK" && exec "$@"\n'
 
 
@@ -36,7 +36,7 @@ def start_line(
 
 
 def program(kind: str) -> str:
-    """The program of this node: apptainer may still be called singularity."""
+    """The path of the container tool on this node; apptainer may still be called singularity."""
     named = os.environ.get("SCRIPTRUN_CONTAINER_TOOL")
     names = [named] if named else [kind] + (["singularity"] if kind == "apptainer" else [])
     for name in names:
@@ -49,12 +49,12 @@ def program(kind: str) -> str:
 def _apptainer(
     job: "Json", attempt: "Attempt", task: "Task", work: str, given: "dict[str, str]"
 ) -> "tuple[list[str], dict[str, str]]":
-    """Variables cross as APPTAINERENV_NAME, their values never on a command line."""
+    """Variables are passed as APPTAINERENV_NAME, never on the command line."""
     order = attempt.order
     told = docker.told_of(order)
     name = program("apptainer")
     words = [name, "--silent", "exec", "--cleanenv", "--no-eval", "--no-home", "--pwd", work]
-    words += [] if os.geteuid() else ["--userns"]  # root of a container may lack what it asks for
+    words += [] if os.geteuid() else ["--userns"]  # root in a container may lack privileges
     for source, place, write in docker.binds(job, attempt):
         mount = ["type=bind", "source=" + source, "destination=" + place]
         words += ["--mount", docker.fields(mount + ([] if write else ["ro"]))]
@@ -70,7 +70,7 @@ def _apptainer(
 def _enroot(
     job: "Json", attempt: "Attempt", task: "Task", work: str, given: "dict[str, str]"
 ) -> "tuple[list[str], dict[str, str]]":
-    """Variables cross by their names; the image is started as it lies, without being unpacked."""
+    """Variables are passed by name; the image is started without unpacking it."""
     order = attempt.order
     told = docker.told_of(order)
     place = results.attempt_folder(order.folder, order.attempt)
@@ -90,7 +90,7 @@ def _enroot(
 
 
 def not_started(attempt: "Attempt", rank: int, status: int) -> bool:
-    """Whether the tool failed before any process of the job began: it says FATAL then."""
+    """Whether the tool failed before any process of the job started: it then logs FATAL."""
     if not os.WIFEXITED(status) or os.WEXITSTATUS(status) != _FAILED:
         return False
     task = next(each for each in attempt.tasks.values() if each.rank == rank)

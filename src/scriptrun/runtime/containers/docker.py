@@ -1,8 +1,8 @@
 """A task as a container: podman or docker by its command line (Python 3.8+).
 
-The launcher stays outside. Working directory, outputs and data are the same folders under the same
-paths; variables cross by name, their values never on a command line. podman hands the container our
-log itself, and the container's processes are the launcher's descendants, as they are without one.
+The launcher stays outside the container. Working directory, outputs and data keep their paths.
+Variables are passed by name, so their values never appear on a command line. podman writes directly
+to the task's log, and the container's processes are descendants of the launcher, as without one.
 """
 
 import os
@@ -25,32 +25,32 @@ if TYPE_CHECKING:
     from scriptrun.runtime.order import Attempt, LaunchOrder
 
 
-#: what the tool itself heeds: of these it is told the job's value, and keeps its own
+#: variables that the tool itself reads: the job's value is passed on the command line instead
 _TOOLS_OWN = re.compile(
     r"PATH|HOME|TMPDIR|USER|LOGNAME|NOTIFY_SOCKET|REGISTRY_AUTH_FILE|LISTEN_\w+|"
     r"(LD|XDG|CONTAINERS?|DOCKER|STORAGE|BUILDAH|PODMAN|GO)[A-Z_]*"
 )
-#: seconds that removing a container may take
+#: seconds allowed for removing a container
 _REMOVING = 60.0
-#: exit codes by which the tool says that it failed itself, if nothing was started
+#: exit codes with which the tool reports its own failure, if no process of the job started
 _OWN_CODES = (125, 126, 127)
-#: what podman leaves running in between, which is no part of a job
+#: helper programs of podman that outlive a container; they are not part of a job
 HOLDERS = ("conmon", "podman", "crun", "runc", "slirp4netns", "fuse-overlayfs", "pasta")
 
 
 def line(told: "Json") -> "list[str]":
-    """How the tool's command line begins."""
+    """The container tool and its global options."""
     return [told["tool"]] + (podman.OPTIONS if told["kind"] == "podman" else [])
 
 
 def told_of(order: "LaunchOrder") -> "Json":
-    """What the order says of containers, where the job's processes are such."""
+    """The container settings of an order whose tasks run in containers."""
     assert order.container is not None
     return order.container
 
 
 def bring(order: "LaunchOrder") -> None:
-    """See to it that podman of this node has the image, which may lie beside the environment."""
+    """Load the image from its archive next to the environment, unless this node has it already."""
     told = told_of(order)
     if not told.get("file"):
         return
@@ -70,7 +70,7 @@ def bring(order: "LaunchOrder") -> None:
 
 
 def name_of(job: "Json", order: "LaunchOrder", task: "Task") -> str:
-    """The container's name."""
+    """The name of the container that runs ``task``."""
     safe = re.sub(r"[^A-Za-z0-9_.-]", "-", job["id"])
     return "scriptrun-{}-{}-{}-{}".format(safe, order.attempt, order.node, task.rank)
 
@@ -80,7 +80,7 @@ def start_line(
 ) -> "tuple[list[str], dict[str, str]]":
     """The command line that runs ``task`` in its container, and that command's own variables.
 
-    What is started is written down beside the attempt first, so that whoever looks can remove it.
+    The container is recorded in the attempt's folder first, so that others can remove it.
     """
     order = attempt.order
     told = told_of(order)
@@ -111,7 +111,7 @@ def start_line(
 
 
 def _choices(told: "Json", several: bool) -> "list[str]":
-    """What the user's own arguments may choose otherwise."""
+    """Options that the user's own arguments may override."""
     own = " ".join(str(each) for each in told.get("arguments") or ())
     words = []
     if not re.search(r"(^|\s)--net(work)?\b", own):
@@ -119,7 +119,7 @@ def _choices(told: "Json", several: bool) -> "list[str]":
     if not re.search(r"(^|\s)(--user\b|-u\b|--userns\b)", own):
         words += ["--user", told["user"]]
     if not re.search(r"(^|\s)--ipc\b", own):
-        if several:  # ranks of a node share memory with one another
+        if several:  # the ranks of a node share memory
             words += ["--ipc", "host"]
         elif told.get("shm_size") and "--shm-size" not in own:
             words += ["--shm-size", told["shm_size"]]
@@ -129,15 +129,15 @@ def _choices(told: "Json", several: bool) -> "list[str]":
 
 
 def binds(job: "Json", attempt: "Attempt") -> "list[tuple[str, str, bool]]":
-    """(source, place, whether it may be written) of the run's folder, what the script imports, the
-    data that was brought, and what it goes on from."""
+    """(source, target, writable) of the run's folder, the job runtime, the delivered data and the
+    checkpoints to resume from."""
     folder, runtime = attempt.order.folder, attempt.order.runtime
     wanted = [(folder, folder, True), (runtime, runtime, False)]
     named = ((job.get("data") or {}).get("variables") or {}).values()
     wanted += [(each, each, False) for each in named if os.path.isabs(each) and os.path.isdir(each)]
     wanted += [each for each in attempt.binds if not _is_below(each[1], folder)]
     found: "dict[str, tuple[str, bool]]" = {}
-    for source, place, write in wanted:  # what one input may write to stays open for it
+    for source, place, write in wanted:  # writable if any mount of this target is
         before = found.get(place, (source, False))
         found[place] = (source, bool(write) or before[1])
     return [(found[place][0], place, found[place][1]) for place in sorted(found)]
@@ -156,7 +156,7 @@ def _is_below(path: str, folder: str) -> bool:
 
 
 def fields(texts: "Iterable[str]") -> str:
-    """One line of CSV, which is what ``--mount`` takes."""
+    """``texts`` as one line of CSV, the format of ``--mount``."""
     return ",".join(map(_field, texts))
 
 
@@ -167,7 +167,7 @@ def _field(text: str) -> str:
 
 
 def _devices(order: "LaunchOrder", told: "Json") -> "list[str]":
-    """All GPUs of the machine, of which CUDA_VISIBLE_DEVICES names the job's."""
+    """Options that expose all GPUs; CUDA_VISIBLE_DEVICES restricts the job to its own."""
     if not order.devices:
         return []
     if told["kind"] == "podman":
@@ -176,7 +176,7 @@ def _devices(order: "LaunchOrder", told: "Json") -> "list[str]":
 
 
 def given_variables(job: "Json", attempt: "Attempt", task: "Task") -> "dict[str, str]":
-    """What the container's process sees, beside what its image sets: only what was named."""
+    """The variables that the container gets in addition to those of its image."""
     order = attempt.order
     there = order.inherited
     found = {name: there[name] for name in job.get("passed") or () if name in there}
@@ -187,13 +187,13 @@ def given_variables(job: "Json", attempt: "Attempt", task: "Task") -> "dict[str,
     found.update(own)
     found.update(mlflow_store.variables(job, order, found))
     found.update(task.variables)
-    found.pop("SCRIPTRUN_TOOL", None)  # that interpreter is none of the image's
+    found.pop("SCRIPTRUN_TOOL", None)  # that interpreter is not in the image
     told = told_of(order)
     rest = found.get("PYTHONPATH") or (told.get("environ") or {}).get("PYTHONPATH")
     found["PYTHONPATH"] = search_path.of(job, order.runtime, rest)
     if told["user"] != "0:0":
         found.setdefault("HOME", "/tmp")
-    else:  # it is the user, whatever it is called inside
+    else:  # root inside the container is the user outside
         for name in ("OMPI_ALLOW_RUN_AS_ROOT", "OMPI_ALLOW_RUN_AS_ROOT_CONFIRM"):
             found.setdefault(name, "1")
     return found
@@ -204,7 +204,7 @@ def _is_tools(name: str) -> bool:
 
 
 def _named(given: "dict[str, str]") -> "list[str]":
-    """Variables by name, whose values the tool takes from its own; its own ones with theirs."""
+    """``--env`` options: by name alone, or with the value where the tool reads the variable."""
     words = []
     for name, value in given.items():
         words += ["--env", name + "=" + value if _is_tools(name) else name]
@@ -212,7 +212,7 @@ def _named(given: "dict[str, str]") -> "list[str]":
 
 
 def own_environment(order: "LaunchOrder") -> "dict[str, str]":
-    """The variables of the tool's own process: those of whoever submitted."""
+    """The environment of the container tool itself: that of the submitter."""
     environ = dict(order.inherited)
     environ.setdefault("PATH", os.defpath)
     for name, value in podman.VARIABLES.items():
@@ -248,7 +248,7 @@ def _write_down(order: "LaunchOrder", job: "Json", task: "Task") -> None:
 
 
 def first_process(order: "LaunchOrder", rank: int) -> "int | None":
-    """The pid of the container's first process, as this machine counts; None before it started."""
+    """The host pid of the container's first process; None before it starts."""
     try:
         with open(_pidfile(order, rank)) as handle:
             return int(handle.read())
@@ -257,25 +257,25 @@ def first_process(order: "LaunchOrder", rank: int) -> "int | None":
 
 
 def terminate(order: "LaunchOrder", ranks: "dict[int, int]") -> None:
-    """SIGTERM to the script's process group in each container, as without one.
+    """Send SIGTERM to the script's process group in each container.
 
-    ``ranks`` are pids of the tool's processes to ranks. docker's hand the signal to the container's
-    first process.
+    ``ranks`` maps pids of the container tool to ranks. docker forwards the signal to the
+    container's first process.
     """
     for pid, rank in ranks.items():
         first = first_process(order, rank)
-        if first is None:  # docker, or podman has not come so far
+        if first is None:  # docker, or podman has not started the container yet
             processes.end_group(pid, signal.SIGTERM)
             continue
         groups = _groups(first)
         for group in groups:
             processes.end_group(group, signal.SIGTERM)
-        if not groups:  # it is about to begin, or has just ended
+        if not groups:  # the script is about to start, or has just ended
             processes.send(first, signal.SIGTERM)
 
 
 def _groups(first: int) -> "set[int]":
-    """The process groups of those that the container's init has started."""
+    """The process groups of the children of the container's init."""
     found = set()
     for pid in processes.children(first):
         try:
@@ -286,18 +286,18 @@ def _groups(first: int) -> "set[int]":
 
 
 def read_status(status: int) -> int:
-    """The script's wait status, of that of the tool's process: 128+n is a death by signal n."""
+    """The script's wait status, decoded from the tool's: 128+n means killed by signal n."""
     code = os.WEXITSTATUS(status) if os.WIFEXITED(status) else 0
     return code - 128 if 128 < code <= 128 + 31 else status
 
 
 def is_tools_own(status: int) -> bool:
-    """Whether the tool may have ended with an exit code of its own, and not with the script's."""
+    """Whether the exit code may be the tool's own rather than the script's."""
     return os.WIFEXITED(status) and os.WEXITSTATUS(status) in _OWN_CODES
 
 
 def not_started(order: "LaunchOrder", rank: int, status: int) -> bool:
-    """Whether the tool itself failed, and no process of the job has ever begun."""
+    """Whether the tool failed before any process of the job started."""
     if not is_tools_own(status):
         return False
     if told_of(order)["kind"] == "podman":
@@ -306,7 +306,7 @@ def not_started(order: "LaunchOrder", rank: int, status: int) -> bool:
 
 
 def last_words(path: str, kind: str) -> str:
-    """What the tool said at the end of the log at ``path``."""
+    """The tool's last error message in the log at ``path``."""
     try:
         with open(path, "rb") as handle:
             handle.seek(max(0, os.path.getsize(path) - 4000))
@@ -318,9 +318,9 @@ def last_words(path: str, kind: str) -> str:
 
 
 def as_here(told: "Json") -> "int | None":
-    """The pid on this machine of a process that told of itself in a container; None: it is gone.
+    """The host pid of a process in a container; None if it is gone.
 
-    ``told`` is its identity: pids there are others, while times of a start are the same.
+    ``told`` is its identity as seen inside: pids differ there, start times do not.
     """
     for pid in processes.descendants():
         if identity.of_process(pid).get("start") == told["start"]:
@@ -330,7 +330,7 @@ def as_here(told: "Json") -> "int | None":
 
 
 def is_adrift(attempt: "Attempt", rank: int) -> bool:
-    """Whether podman's monitor of the container was killed: then nobody tells how it ends."""
+    """Whether podman's monitor (conmon) of the container was killed, so its exit status is lost."""
     first = first_process(attempt.order, rank)
     if first is None:
         return False
@@ -339,7 +339,7 @@ def is_adrift(attempt: "Attempt", rank: int) -> bool:
 
 
 def settle(seconds: float = 5.0) -> "Usage":
-    """Wait until what holds the containers has ended; the usage of all that was reaped here."""
+    """Wait for the tool's helper programs to end; return the usage of reaped processes."""
     deadline = time.monotonic() + seconds
     usage: "Usage" = {"user_seconds": 0.0, "system_seconds": 0.0, "peak_memory_kb": 0}
     while time.monotonic() < deadline:
@@ -357,7 +357,7 @@ def settle(seconds: float = 5.0) -> "Usage":
 
 
 def add(usage: "Usage", used: "struct_rusage") -> None:
-    """Count ``used`` (a struct rusage) into ``usage``."""
+    """Add ``used`` (a struct rusage) to ``usage``."""
     usage["user_seconds"] = round(usage["user_seconds"] + used.ru_utime, 3)
     usage["system_seconds"] = round(usage["system_seconds"] + used.ru_stime, 3)
     usage["peak_memory_kb"] = max(usage["peak_memory_kb"], used.ru_maxrss)
@@ -366,7 +366,7 @@ def add(usage: "Usage", used: "struct_rusage") -> None:
 def remove(
     folder: str, environ: "Mapping[str, str] | None" = None, node: "int | None" = None
 ) -> None:
-    """Remove all containers that attempts of the run at ``folder`` have started on this host."""
+    """Remove all containers that the run at ``folder`` started on this host."""
     here = identity.of_process()["host"]
     for value in _written(folder):
         if value.get("host") == here and node in (None, value.get("node")):
@@ -397,7 +397,7 @@ def _remove(value: "Json", environ: "Mapping[str, str] | None") -> None:
     words += ["--ignore", "--time", "0"] if value["kind"] == "podman" else []
     deadline = time.monotonic() + _REMOVING
     for attempt in range(20 if value["kind"] == "podman" else 2):
-        if attempt:  # podman fails where its monitor was killed, until it has seen that
+        if attempt:  # podman fails until it notices that its monitor was killed
             time.sleep(0.1)
         left = deadline - time.monotonic()
         if left <= 0:

@@ -1,4 +1,4 @@
-"""What the launcher does otherwise where the job's processes are containers (Python 3.8+)."""
+"""What the launcher does differently for tasks in containers (Python 3.8+)."""
 
 import os
 
@@ -17,7 +17,7 @@ _ADRIFT = "podman's container monitor (conmon) was killed, so the exit status is
 
 
 def start(job: "Json", attempt: "Attempt", task: "Task", work: str, output: int) -> int:
-    """Start ``task`` as a container; the pid of the tool's process, which ends as it does."""
+    """Start ``task`` in a container; return the pid of the tool, which exits with the task."""
     order = attempt.order
     if _is_sandbox(order):
         argv, environ = apptainer_enroot.start_line(job, attempt, task, work)
@@ -30,12 +30,12 @@ def start(job: "Json", attempt: "Attempt", task: "Task", work: str, output: int)
 
 
 def look_after(watch: "Watch", attempt: "Attempt") -> None:
-    """Let ``watch`` read the tool's exit codes, and reach the processes in the containers."""
+    """Let ``watch`` decode the tool's exit codes and signal processes in the containers."""
     order = attempt.order
     ranks = {pid: task.rank for pid, task in attempt.tasks.items()}
     watch.translate = lambda pid, status: _read(attempt, pid, status)
     if _is_sandbox(order):
-        return  # its processes are ours
+        return  # its processes are our own children
     watch.terminate = lambda living: docker.terminate(
         order, {pid: ranks[pid] for pid in living if pid in ranks}
     )
@@ -52,12 +52,12 @@ def _read(attempt: "Attempt", pid: int, status: int) -> int:
         if apptainer_enroot.not_started(attempt, task.rank, status):
             attempt.not_started = task
     elif os.WIFSIGNALED(status):
-        attempt.cut = True  # the tool was killed: it has not removed its container
+        attempt.cut = True  # the tool was killed before it removed its container
     elif docker.not_started(order, task.rank, status):
         attempt.not_started = task
         attempt.cut = True
     elif docker.is_tools_own(status) and docker.is_adrift(attempt, task.rank):
-        attempt.adrift = True  # podman 5 ends when its monitor is killed, and removes nothing
+        attempt.adrift = True  # podman 5 exits when its monitor is killed, and removes nothing
     return docker.read_status(status)
 
 
@@ -71,7 +71,7 @@ def _trouble(attempt: "Attempt", living: "list[int]", ranks: "dict[int, int]") -
 
 
 def settle(attempt: "Attempt", value: "Json") -> None:
-    """The containers' end: what holds them goes, and the result ``value`` says what is the case."""
+    """Clean up after the containers, and add their usage and failures to the result ``value``."""
     order, told = attempt.order, docker.told_of(attempt.order)
     if attempt.cut:
         processes.clear_descendants(patience=0.2)
@@ -97,7 +97,7 @@ def settle(attempt: "Attempt", value: "Json") -> None:
 
 
 def _say_why(value: "Json", reason: str) -> None:
-    """Let ``reason`` be why the run failed, and no exit code of the tool's."""
+    """Set ``reason`` as the cause of a failed run, and drop the tool's exit code."""
     if value["state"] != "Failed":
         return
     for each in (value, value.get("cause") or {}):

@@ -1,7 +1,6 @@
 """How podman is called, by the launcher and by scriptrun itself (Python 3.8+)."""
 
-#: it keeps no events: reading its file of them, which some machines have, has been seen to hold a
-#: container up for many seconds
+#: without an events file: reading it has delayed containers by many seconds on some machines
 OPTIONS = ["--events-backend=none"]
-#: podman 5 warns of control groups of version 1 on standard error, which becomes the job's log
+#: podman 5 warns about cgroups v1 on standard error, which becomes the job's log
 VARIABLES = {"PODMAN_IGNORE_CGROUPSV1_WARNING": "1"}

@@ -1,9 +1,8 @@
-"""``azureml`` as a job's script finds it (Python 3.6+): this file stands beside ``scriptrun/``.
+"""The package ``azureml`` in a job (Python 3.6+): this file is copied next to ``scriptrun/``.
 
-Where scriptrun is installed in the job's environment, its drop-in has the say. Otherwise ``Run``
-works from the run's folder alone, and the helper answers for the other classes; where there is none
-they can be imported, and say at their first use what to do. Modules that are not provided here are
-looked for in an azureml that is installed.
+If scriptrun is installed in the job's environment, its drop-in takes over. Otherwise ``Run`` works
+from the run's folder alone, and the helper provides the other classes; without a helper, they can
+be imported, and their first use says what to do. Other modules come from an installed azureml.
 """
 
 import importlib
@@ -21,7 +20,7 @@ if TYPE_CHECKING:
     from typing import Any
 
 
-#: modules that old scripts import, and what is meant by names that stand in several of them
+#: modules that old scripts import, and the full names of classes found in several of them
 _MODULES: "dict[str, dict[str, str]]" = {
     "azureml": {},
     "azureml.core": {
@@ -62,7 +61,7 @@ _MODULES: "dict[str, dict[str, str]]" = {
     "azureml._common.exceptions": {},
     "azureml.telemetry": {},
 }
-#: what a job has of its own, without a helper
+#: classes that a job has without a helper
 _OWN = {"azureml.core.Run": "Run", "azureml.core.run._OfflineRun": "_OfflineRun"}
 _PLAIN: "dict[str, dict[str, object]]" = {
     "azureml.core": {"VERSION": "1.61.0", "__version__": "1.61.0"},
@@ -70,7 +69,7 @@ _PLAIN: "dict[str, dict[str, object]]" = {
 }
 
 
-#: modules of which every name is an error
+#: modules that contain only errors
 _ERRORS = (
     "azureml.exceptions",
     "azureml.exceptions._azureml_exception",
@@ -83,9 +82,9 @@ _ABSENT = (
 
 
 class _StandIn(type):
-    """The class of names that live in the helper (``runtime.injob.helper``).
+    """Metaclass of names that the helper provides.
 
-    Importing them works everywhere; using one where there is no helper says what to do.
+    They can always be imported; using one without a helper says what to do.
     """
 
     def __call__(cls, *args: object, **kwargs: object) -> "Any":
@@ -104,7 +103,7 @@ _stand_ins: "dict[str, _StandIn]" = {}
 
 
 def _stand_in(whole: str) -> "_StandIn":
-    """What stands for ``azureml.core.Model``, say: the same wherever it was found."""
+    """The stand-in for a class such as ``azureml.core.Model``, one per full name."""
     if whole not in _stand_ins:
         module, _, name = whole.rpartition(".")
         about = {"__doc__": _ABSENT.format(module, name), "__module__": module}
@@ -113,7 +112,7 @@ def _stand_in(whole: str) -> "_StandIn":
 
 
 def _there(cls: type) -> "Any":
-    """The class in the helper. Raises NotImplementedError where there is none."""
+    """The class in the helper. Raises NotImplementedError without a helper."""
     if not importlib.import_module("scriptrun.runtime.injob.proxy_process").is_there():
         raise NotImplementedError(cls.__doc__)
     remote = importlib.import_module("scriptrun.runtime.injob.proxy")
@@ -121,7 +120,7 @@ def _there(cls: type) -> "Any":
 
 
 class _Module(types.ModuleType):
-    """A module that finds its names at their first use (modules of 3.6 have no __getattr__)."""
+    """A module that resolves names at their first use (Python 3.6 has no module __getattr__)."""
 
     def __getattr__(self, name: str) -> "Any":
         whole = _MODULES.get(self.__name__, {}).get(name, self.__name__ + "." + name)
@@ -142,7 +141,7 @@ class _Module(types.ModuleType):
 
 
 def _error(name: str) -> "type[Exception]":
-    """The error class of that name, or the base of all, so that ``except`` clauses work."""
+    """The error class of that name, or the base class, so that ``except`` clauses work."""
     errors = importlib.import_module("scriptrun.runtime.injob.errors")
     if name.startswith("__"):
         raise AttributeError(name)
@@ -151,7 +150,7 @@ def _error(name: str) -> "type[Exception]":
 
 
 class _Finder(importlib.abc.MetaPathFinder, importlib.abc.Loader):
-    """Finds the modules of the table below ``azureml``."""
+    """Finds the modules in ``_MODULES``."""
 
     def find_spec(
         self, fullname: str, path: "Sequence[str] | None" = None, target: "ModuleType | None" = None
@@ -170,7 +169,7 @@ class _Finder(importlib.abc.MetaPathFinder, importlib.abc.Loader):
         module.__dict__["__all__"] = [name for name in names if not name.startswith("_")]
 
 
-#: the SDK's packages of which no module is at hand in a job, unless it is installed there
+#: packages of the SDK that a job only has if they are installed
 _OTHERS = (
     "automl _base_sdk_common contrib core data dataprep datadrift explain fsspec interpret mlflow "
     "opendatasets pipeline _restclient studio tensorboard train widgets"
@@ -178,7 +177,7 @@ _OTHERS = (
 
 
 class _Rest(_Finder):
-    """Makes modules that nobody has: their names can be imported, and say what to do."""
+    """Creates missing modules, whose names can be imported and say what to do."""
 
     def find_spec(
         self, fullname: str, path: "Sequence[str] | None" = None, target: "ModuleType | None" = None
@@ -190,13 +189,13 @@ class _Rest(_Finder):
 
 
 def _folders(name: str, places: "Iterable[str]") -> "list[str]":
-    """Where an installed azureml has the package ``name``."""
+    """The folders of the package ``name`` in an installed azureml."""
     found = [os.path.join(os.path.abspath(each or os.curdir), name) for each in places]
     return [each for each in found if os.path.isdir(each)]
 
 
 def _stand() -> None:
-    """Let the installed scriptrun's drop-in take this module's place, or be the front."""
+    """Load the installed scriptrun's drop-in, or else act as the front."""
     here = os.path.dirname(os.path.abspath(__file__))
     front = sys.modules.pop(__name__)
     try:

@@ -1,8 +1,8 @@
-"""``scriptrun`` as a job's script finds it (Python 3.6+): this file stands beside ``runtime/``.
+"""The package ``scriptrun`` in a job (Python 3.6+): this file is copied next to ``runtime/``.
 
-It stands aside for a scriptrun that is installed in the job's own environment. Otherwise it offers
-what needs no more than the run's folder: ``Run`` and ``exceptions``. The other public names of
-scriptrun are there too, so that old imports work, and say at their first use what to do.
+It gives way to a scriptrun installed in the job's environment. Otherwise it provides what the run's
+folder alone supports: ``Run`` and ``exceptions``. scriptrun's other public names can be imported
+too; without a helper, their first use says what to do.
 """
 
 import importlib
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from typing import Any
 
 
-#: how this file knows another copy of itself (jobs may start jobs): scriptrun-front-of-a-job
+#: marks copies of this file, as jobs may start jobs: scriptrun-front-of-a-job
 _MARK = b"scriptrun-front-of-a-job"
 
 _HOMES = {
@@ -56,7 +56,7 @@ def _sentence(name: str) -> str:
 
 
 class _Elsewhere(type):
-    """The class of names that live in the helper (``runtime.injob.helper``), where there is one."""
+    """Metaclass of names that the helper provides, if there is one."""
 
     def __call__(cls, *args: object, **kwargs: object) -> "Any":
         return _asked(cls.__name__)(*args, **kwargs)
@@ -68,14 +68,14 @@ class _Elsewhere(type):
 
 
 def _asked(name: str, more: str = "") -> "Any":
-    """The class in the helper. Raises AttributeError where there is none."""
+    """The class in the helper. Raises AttributeError without a helper."""
     helper = importlib.import_module("scriptrun.runtime.injob.proxy_process")
     helper.helper("scriptrun." + name + more)
     return importlib.import_module("scriptrun.runtime.injob.proxy").named(name)
 
 
 class _Front(types.ModuleType):
-    """A module that finds its names at their first use (modules of 3.6 have no __getattr__)."""
+    """A module that resolves names at their first use (Python 3.6 has no module __getattr__)."""
 
     def __getattr__(self, name: str) -> "Any":
         if name in _ELSEWHERE:
@@ -96,7 +96,7 @@ class _Front(types.ModuleType):
 
 
 class _Errors(types.ModuleType):
-    """``scriptrun.exceptions``: the classes that ``except`` clauses name."""
+    """``scriptrun.exceptions``: classes for ``except`` clauses."""
 
     def __getattr__(self, name: str) -> "Any":
         if not name.endswith(("Exception", "Error")):
@@ -105,7 +105,7 @@ class _Errors(types.ModuleType):
 
 
 def _installed() -> "ModuleSpec | None":
-    """The spec of a scriptrun that is installed in this environment, or None."""
+    """The spec of the scriptrun installed in this environment, or None."""
     here = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
     for entry in sys.path:
         if os.path.abspath(entry or os.curdir) != here:
@@ -116,7 +116,7 @@ def _installed() -> "ModuleSpec | None":
 
 
 def _installed_by_finder() -> "ModuleSpec | None":
-    """The spec that another finder has: some editable installs bring their own."""
+    """The spec from another finder, which some editable installs add."""
     for finder in sys.meta_path:
         find = getattr(finder, "find_spec", None)
         if find is None or finder is importlib.machinery.PathFinder:
@@ -124,25 +124,25 @@ def _installed_by_finder() -> "ModuleSpec | None":
         try:
             spec: "ModuleSpec | None" = find("scriptrun", None)
         except Exception:
-            continue  # somebody else's finder; it does not know us
+            continue  # another package's finder
         if _is_real(spec):
             return spec
     return None
 
 
 def _is_real(spec: "ModuleSpec | None") -> bool:
-    """Whether ``spec`` is a whole package and not a bare folder or another such front."""
+    """Whether ``spec`` is a real package, not a bare folder or a copy of this file."""
     if spec is None or spec.loader is None or not spec.origin:
         return False
     try:
         with open(spec.origin, "rb") as handle:
             return _MARK not in handle.read(4096)
     except OSError:
-        return os.path.isabs(spec.origin)  # in a zip, say
+        return os.path.isabs(spec.origin)  # e.g. in a zip
 
 
 def _load(spec: "ModuleSpec") -> None:
-    """Put the installed package in this module's place."""
+    """Replace this module with the installed package."""
     assert spec.loader is not None
     module = importlib.util.module_from_spec(spec)
     sys.modules[__name__] = module
@@ -154,7 +154,7 @@ def _load(spec: "ModuleSpec") -> None:
 
 
 def _stand() -> None:
-    """Load the installed package, or be the front."""
+    """Load the installed package, or else act as the front."""
     spec = _installed()
     if spec is not None:
         _load(spec)

@@ -1,8 +1,7 @@
-"""``sitecustomize`` of jobs that old code has submitted: names that went from packages are found.
+"""``sitecustomize`` for jobs of old code: restores names that packages have removed.
 
-Python imports it at its start (https://docs.python.org/3/library/site.html), from the folder
-``old`` of what runs with jobs. One that the environment has of its own is executed after it.
-Python 3.6+.
+Python imports it at startup (https://docs.python.org/3/library/site.html) from the folder ``old``
+of the job runtime. The environment's own sitecustomize runs after it. Python 3.6+.
 """
 
 import importlib.util
@@ -11,7 +10,7 @@ import sys
 
 
 def _install(folder: str) -> None:
-    """Let the old names be found; they are read from their file, below no installed scriptrun."""
+    """Restore the old names; loads compat_names.py by path, not from an installed scriptrun."""
     place = os.path.join(folder, "scriptrun", "runtime", "injob", "compat_names.py")
     spec = importlib.util.spec_from_file_location("scriptrun_old_names", place)
     assert spec is not None and spec.loader is not None
@@ -21,7 +20,7 @@ def _install(folder: str) -> None:
 
 
 def _go_on(folder: str) -> None:
-    """Execute the ``sitecustomize`` that would have been found without this one."""
+    """Run the environment's own ``sitecustomize``, if any."""
     here = sys.modules.pop(__name__)
     kept = sys.path[:]
     sys.path[:] = [each for each in kept if os.path.abspath(each) != folder]

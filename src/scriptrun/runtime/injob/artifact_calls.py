@@ -1,4 +1,4 @@
-"""The calls of a run about its files (Python 3.6+)."""
+"""The methods of a run that handle its files (Python 3.6+)."""
 
 from scriptrun.runtime.injob import artifacts
 from scriptrun.runtime.injob.errors import UserErrorException
@@ -11,8 +11,8 @@ if TYPE_CHECKING:
 
 
 class ArtifactCalls(object):
-    """Mixed into a run: needs ``folder``. Files are kept with the run: a datastore's name is taken
-    as v1's scripts give it, and makes no difference.
+    """Mixin for a run with a ``folder``. Files are stored with the run; ``datastore_name`` is
+    accepted for SDK v1 and ignored.
     """
 
     folder: str
@@ -20,7 +20,7 @@ class ArtifactCalls(object):
     def upload_file(
         self, name: str, path_or_stream: "Source", datastore_name: "str | None" = None
     ) -> None:
-        """Keep a file, or what an open stream gives, with the run under ``name``."""
+        """Store a file, or the content of an open stream, with the run under ``name``."""
         artifacts.store(self.folder, name, path_or_stream)
 
     def upload_files(
@@ -31,7 +31,7 @@ class ArtifactCalls(object):
         timeout_seconds: "float | None" = None,
         datastore_name: "str | None" = None,
     ) -> "list[str] | None":
-        """Keep the files at ``paths`` under ``names``; with ``return_artifacts`` their names."""
+        """Store the files at ``paths`` under ``names``; ``return_artifacts`` returns the names."""
         names, paths = list(names), list(paths)
         if len(names) != len(paths):
             raise UserErrorException(
@@ -44,17 +44,17 @@ class ArtifactCalls(object):
     def upload_folder(
         self, name: "str | None", path: "Place", datastore_name: "str | None" = None
     ) -> None:
-        """Keep all files of the folder ``path`` under names that begin with ``name``."""
+        """Store all files of the folder ``path`` under names that start with ``name``."""
         artifacts.store_folder(self.folder, name, path)
 
     def get_file_names(self) -> "list[str]":
-        """The names of the run's files: outputs, logs and what was uploaded."""
+        """The names of the run's files: outputs, logs and uploads."""
         return artifacts.names(self.folder)
 
     def download_file(
         self, name: str, output_file_path: "Place | None" = None, **kwargs: object
     ) -> None:
-        """Copy one of the run's files here, or to ``output_file_path`` (a file or a folder)."""
+        """Copy a file of the run to ``output_file_path`` (default: the current folder)."""
         artifacts.fetch(self.folder, name, output_file_path)
 
     def download_files(  # noqa: PLR0917
@@ -66,5 +66,5 @@ class ArtifactCalls(object):
         append_prefix: bool = True,
         timeout_seconds: "float | None" = None,
     ) -> None:
-        """Copy all files whose names begin with ``prefix`` below ``output_directory``."""
+        """Copy all files whose names start with ``prefix`` into ``output_directory``."""
         artifacts.fetch_all(self.folder, prefix, output_directory, output_paths, append_prefix)

@@ -1,8 +1,8 @@
-"""A run's artifacts: their names, where they lie, storing and fetching them (Python 3.6+).
+"""A run's artifacts: list, locate, store and fetch them (Python 3.6+).
 
-A name is a path in POSIX form below ``outputs/``, ``logs/``, ``user_logs/``, ``system_logs/``, or
-what ``upload_file`` was given, which lies below ``artifacts/``. While a run lives its outputs and
-logs are in its working directory. The layout is documented in docs/explanation/formats.md.
+A name is a POSIX path below ``outputs/``, ``logs/``, ``user_logs/`` or ``system_logs/``, or the
+name of an upload, which is stored below ``artifacts/``. While a run is active, its outputs and logs
+are in its working directory. docs/explanation/formats.md documents the layout.
 """
 
 import os
@@ -19,9 +19,9 @@ if TYPE_CHECKING:
     from scriptrun.runtime.hints import Place, Readable, Source
 
 
-#: areas that scripts write in their working directory
+#: folders that scripts write in their working directory
 WORKED = ("outputs", "logs")
-#: areas that the system writes
+#: folders that scriptrun writes
 SYSTEM = ("user_logs", "system_logs")
 _UPLOADED = "artifacts"
 
@@ -39,7 +39,7 @@ def names(folder: "Place") -> "list[str]":
 
 
 def clean(name: "Place") -> str:
-    """``name`` in its one form: ``./outputs/x`` and ``outputs//x`` are ``outputs/x``.
+    """``name`` in normal form: ``./outputs/x`` and ``outputs//x`` become ``outputs/x``.
 
     Raises UserErrorException for a name that is empty or leads out of the run.
     """
@@ -60,7 +60,7 @@ def clean(name: "Place") -> str:
 
 
 def path_of(folder: "Place", name: "Place") -> "str | None":
-    """Where the artifact ``name`` lies, or None where the run has none of that name."""
+    """The path of the artifact ``name``, or None if the run has none of that name."""
     plain = clean(name)
     for place in _places(str(folder), plain):
         if os.path.isfile(place):
@@ -79,7 +79,7 @@ def _places(folder: str, plain: str) -> "Iterator[str]":
 
 
 def place_for(folder: "Place", name: "Place") -> str:
-    """Where an artifact that is stored under ``name`` goes."""
+    """The path at which to store an artifact called ``name``."""
     plain = clean(name)
     parts = plain.split("/")
     if parts[0] not in WORKED or len(parts) == 1:
@@ -90,10 +90,9 @@ def place_for(folder: "Place", name: "Place") -> str:
 
 
 def store(folder: "Place", name: "Place", source: "Source") -> str:
-    """Keep ``source`` (a path, or an open file) with the run under ``name``; gives the name.
+    """Store ``source`` (a path or an open file) with the run under ``name``; return the name.
 
-    What was stored under that name before is replaced. Raises UserErrorException where there is no
-    such file.
+    An existing artifact of that name is replaced. Raises UserErrorException if the file is missing.
     """
     plain = clean(name)
     target = place_for(folder, plain)
@@ -117,7 +116,7 @@ def _is_stream(source: "Source") -> "TypeGuard[Readable]":
 
 
 def store_folder(folder: "Place", name: "Place | None", source: "Place") -> "list[str]":
-    """Keep all files below the folder ``source`` under names that begin with ``name``."""
+    """Store all files below the folder ``source`` under names that start with ``name``."""
     source = os.fspath(source) if hasattr(source, "__fspath__") else str(source)
     if not os.path.isdir(source):
         raise UserErrorException(
@@ -131,11 +130,11 @@ def store_folder(folder: "Place", name: "Place | None", source: "Place") -> "lis
 
 
 def fetch(folder: "Place", name: "Place", output: "Place | None" = None) -> str:
-    """Copy the artifact ``name`` to ``output``; gives the path of the copy.
+    """Copy the artifact ``name`` to ``output``; return the path of the copy.
 
-    ``output`` is a file's path, or a folder (one that is there, or a path that ends with a
-    separator); without it, the file goes to the current directory under its last component.
-    Raises UserErrorException where the run has no such artifact.
+    ``output`` is a file's path or a folder (an existing one, or a path that ends with a
+    separator). By default the file goes to the current directory under its base name.
+    Raises UserErrorException if the run has no such artifact.
     """
     source = path_of(folder, name)
     if source is None:
@@ -157,10 +156,10 @@ def fetch_all(
     output_paths: "Sequence[Place] | None" = None,
     append_prefix: bool = True,
 ) -> "list[str]":
-    """Copy all artifacts whose names begin with ``prefix``; gives the paths of the copies.
+    """Copy all artifacts whose names start with ``prefix``; return the paths of the copies.
 
-    They keep their names as paths below ``output_directory`` (default: the current directory);
-    with ``append_prefix=False`` without the prefix. ``output_paths`` names each copy instead.
+    Copies keep their names below ``output_directory`` (default: the current directory), without
+    the prefix if ``append_prefix`` is False. ``output_paths`` names each copy instead.
     """
     prefix = _prefix(prefix)
     chosen = [name for name in names(folder) if name.startswith(prefix)]
@@ -179,7 +178,7 @@ def fetch_all(
 
 
 def _prefix(prefix: "str | None") -> str:
-    """``prefix`` without a leading ``./``; what stands at its end is kept."""
+    """``prefix`` without a leading ``./``; its end is left as is."""
     text = "" if prefix is None else str(prefix)
     while text.startswith("./"):
         text = text[2:]
@@ -187,7 +186,7 @@ def _prefix(prefix: "str | None") -> str:
 
 
 def _without(prefix: str, name: str) -> str:
-    """``name`` below ``prefix``: whole components only, and never nothing."""
+    """``name`` relative to ``prefix``: whole path components only, and never empty."""
     if prefix and not prefix.endswith("/") and name[len(prefix) : len(prefix) + 1] != "/":
         prefix = posixpath.dirname(prefix)
     return name[len(prefix) :].lstrip("/") or posixpath.basename(name)
@@ -202,7 +201,7 @@ def _what_there_is(folder: "Place") -> str:
 
 
 def _below(place: str, prefix: str) -> "Iterator[str]":
-    """The names of the files below ``place``; links to folders are not followed."""
+    """The names of the files below ``place``, without following links to folders."""
     for base, _, files in os.walk(place):
         inner = os.path.relpath(base, place).replace(os.sep, "/")
         stem = [part for part in (prefix, "" if inner == "." else inner) if part]
@@ -231,10 +230,10 @@ def _pour(stream: "Readable", handle: "BinaryIO") -> None:
 
 
 def _write(target: str, pour: "Callable[[BinaryIO], None]") -> None:
-    """Have ``pour`` write a new file, which then takes its place whole."""
+    """Let ``pour`` write a temporary file, then move it to ``target``."""
     parent = os.path.dirname(os.path.abspath(target))
     os.makedirs(parent, exist_ok=True)
-    # a name of fixed length: the target's own may be as long as a name can be
+    # a short name: the target's own may be as long as names can get
     temporary = os.path.join(parent, unique(16) + _UNFINISHED)
     try:
         with open(temporary, "xb") as handle:

@@ -1,4 +1,4 @@
-"""Runs below a run that no launcher starts: a script begins and ends them (Python 3.6+)."""
+"""Child runs that a script starts and ends itself, without a launcher (Python 3.6+)."""
 
 import os
 import re
@@ -20,7 +20,7 @@ _ID = re.compile(r"^[A-Za-z0-9][\w.\-]{0,199}$")
 def begin(
     parent: str, parent_id: str, name: "str | None" = None, run_id: "str | None" = None
 ) -> str:
-    """Make the folder of a new run below the run in ``parent``; gives the folder."""
+    """Create the folder of a new child of the run in ``parent``, and return it."""
     above = record.job(parent)
     now = time.time()
     run_id = _checked(run_id) or "{}_{}_{}".format(
@@ -41,7 +41,7 @@ def begin(
 
 
 def _job(above: "Json", run_id: str, parent_id: str, name: "str | None") -> "Json":
-    """A JobSpec as a JSON value: what the parent's says, and nothing to execute."""
+    """A JobSpec as JSON: inherited from the parent, with nothing to execute."""
     kept = (
         "format",
         "experiment",
@@ -64,20 +64,20 @@ def _job(above: "Json", run_id: str, parent_id: str, name: "str | None") -> "Jso
 
 
 def claim(folder: str) -> None:
-    """Write down, as a launcher does, who runs it: should this process die, it is told."""
+    """Record this process as the one that runs it, as a launcher does."""
     place = os.path.join(folder, "attempts", "1")
     os.makedirs(place)
     files.publish(os.path.join(place, "node-0.start.json"), files.to_json(identity.of_process()))
 
 
 def is_begun_here(folder: str) -> bool:
-    """Whether the run in ``folder`` is one that a script began, and must end."""
+    """Whether a script started the run in ``folder``, and so must end it."""
     job = record.job(folder)
     return bool(job) and not job.get("script") and not job.get("command")
 
 
 def end(folder: str, state: str, reason: str) -> None:
-    """Publish the result of a run that a script began; of others the launcher does."""
+    """Publish the result of a run that a script started; launchers do it for others."""
     if not is_begun_here(folder):
         return
     result = {
@@ -101,14 +101,14 @@ def end(folder: str, state: str, reason: str) -> None:
 
 
 def cancel(folder: str) -> None:
-    """Ask for a run to be cancelled; one that a script began ends with it."""
+    """Request cancellation of a run; one that a script started ends at once."""
     value = {"t": time.time(), "by": identity.of_process()}
     files.publish(os.path.join(folder, "cancel.json"), files.to_json(value))
     end(folder, "Canceled", "canceled by the script")
 
 
 def find(folder: str, run_id: str) -> "str | None":
-    """The folder of the run ``run_id`` of the same workspace, or None."""
+    """The folder of the run ``run_id`` in the same workspace, or None."""
     for day in _days(_runs(folder)):
         place = os.path.join(_runs(folder), day, run_id)
         if os.path.isfile(os.path.join(place, "job.json")):
@@ -117,14 +117,14 @@ def find(folder: str, run_id: str) -> "str | None":
 
 
 def of(folder: str) -> "list[str]":
-    """The folders of the runs right below the run in ``folder``, in the order of their making."""
+    """The folders of the direct children of the run in ``folder``, oldest first."""
     return [child for parent, child in _family(folder) if parent == _id(folder)]
 
 
 def below(folder: str) -> "list[str]":
-    """The folders of all runs below the run in ``folder``."""
+    """The folders of all descendants of the run in ``folder``."""
     wanted, found = {_id(folder)}, []
-    for parent, child in _family(folder):  # a child is made after its parent
+    for parent, child in _family(folder):  # a child is created after its parent
         if parent in wanted:
             wanted.add(_id(child))
             found.append(child)
@@ -132,7 +132,7 @@ def below(folder: str) -> "list[str]":
 
 
 def _family(folder: str) -> "list[tuple[str, str]]":
-    """(parent's id, folder) of every run since this one's day that has a parent, by age."""
+    """(parent ID, folder) of every run with a parent since this run's day, oldest first."""
     first = os.path.basename(os.path.dirname(folder))
     found = []
     for day in _days(_runs(folder)):

@@ -1,11 +1,10 @@
-"""Names that went from packages, for scripts that were written before (Python 3.6+, stdlib only).
+"""Names that packages have removed, restored for old scripts (Python 3.6+, stdlib only).
 
-Jobs that old code submits find them, and so do environments whose pins were relaxed, into which
-this file is copied. It changes a module after its own import: it adds names that have gone, and
-never replaces one that is there.
+Used by jobs that old code submits, and copied into environments whose pins were relaxed. It patches
+a module after its import: it adds removed names, and never replaces an existing one.
 
 numpy      bool, int, float, complex, object, str, long, unicode (gone since 1.24): the builtins;
-           float_, NaN, Inf, product, in1d, asscalar, ... (gone since 2.0): what they are called now
+           float_, NaN, Inf, product, in1d, asscalar, ... (gone since 2.0): their current names
 pandas     DataFrame.append, iteritems, applymap, Series.append, pandas.np (gone since 2.0 and 3.0)
 sklearn    sklearn.externals.joblib and .six: the packages joblib and six;
            metrics.plot_confusion_matrix, plot_roc_curve, plot_precision_recall_curve (since 1.2)
@@ -42,7 +41,7 @@ _NUMPY = {
     "long": int,
     "unicode": str,
 }
-#: names of numpy that are called otherwise since 2.0
+#: names that numpy 2.0 renamed
 _RENAMED = {
     "float_": "float64",
     "complex_": "complex128",
@@ -96,7 +95,7 @@ _ABSTRACT = [  # fmt: skip
     "MutableSequence",
     "ByteString",
 ]
-#: modules that have moved: old name to the name of today
+#: modules that have moved: old name to current name
 MOVED = {"sklearn.externals.joblib": "joblib", "sklearn.externals.six": "six"}
 
 
@@ -152,12 +151,12 @@ def _inspect(module: "ModuleType") -> None:
         module.__dict__["getargspec"] = lambda call: module.getfullargspec(call)[:4]
 
 
-#: modules that get names after their own import
+#: modules to patch after their import
 MENDED = {"numpy": _numpy, "pandas": _pandas, "sklearn.metrics": _metrics, "inspect": _inspect}
 
 
 class Finder(importlib.abc.MetaPathFinder):
-    """Finds what has moved, and mends what lacks names."""
+    """Finds moved modules, and patches modules that have lost names."""
 
     def __init__(self) -> None:
         self._busy: "set[str]" = set()
@@ -165,7 +164,7 @@ class Finder(importlib.abc.MetaPathFinder):
     def find_spec(
         self, fullname: str, path: "Sequence[str] | None" = None, target: "ModuleType | None" = None
     ) -> "ModuleSpec | None":
-        """The spec of a module of the tables, else None."""
+        """The spec of a module in ``MOVED`` or ``PATCHES``, else None."""
         if fullname in MOVED:
             if importlib.machinery.PathFinder.find_spec(fullname, path) is not None:
                 return None  # this release still has it
@@ -183,17 +182,17 @@ class Finder(importlib.abc.MetaPathFinder):
 
 
 class Moved(importlib.abc.Loader):
-    """Gives the module that is called otherwise today."""
+    """Loads a module under its former name."""
 
     def __init__(self, name: str) -> None:
         self._name = name
 
     def create_module(self, spec: "ModuleSpec") -> "ModuleType":
-        """The module of today."""
+        """Import the module under its current name."""
         return importlib.import_module(self._name)
 
     def exec_module(self, module: "ModuleType") -> None:
-        """It was executed under its own name."""
+        """Nothing to do: it was executed under its current name."""
 
 
 def _mend_after(loader: "Loader", mend: "Callable[[ModuleType], None]") -> None:
@@ -208,7 +207,7 @@ def _mend_after(loader: "Loader", mend: "Callable[[ModuleType], None]") -> None:
 
 
 def install() -> None:
-    """Let the old names be found, and put those of the standard library where they were."""
+    """Install the finder, and restore the removed names of the standard library."""
     for name in _ABSTRACT:
         if hasattr(collections.abc, name) and name not in collections.__dict__:
             setattr(collections, name, getattr(collections.abc, name))

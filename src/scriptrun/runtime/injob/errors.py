@@ -1,11 +1,11 @@
-"""The errors that a script may meet: a sentence, and a hint that says what to do (Python 3.6+)."""
+"""The errors that a script may see: a message, and a hint on what to do (Python 3.6+)."""
 
 
 class ScriptrunError(Exception):
-    """Base of all errors raised on purpose.
+    """Base class of all scriptrun errors.
 
     ``message`` is one or more sentences; ``hint`` says what to do, or is empty. ``exit_code`` is
-    what the command line ends with. ``exception_message`` is the SDK v1's name of ``message``.
+    the exit code of the command line. ``exception_message`` is SDK v1's name for ``message``.
     """
 
     exit_code = 2
@@ -20,15 +20,15 @@ class ScriptrunError(Exception):
         return "{}\n  {}".format(self.message, self.hint) if self.hint else self.message
 
     def print_stacktrace(self) -> None:
-        """Print where it was raised, as the SDK v1's errors do."""
+        """Print the traceback, as SDK v1's errors do."""
         import traceback  # loaded only when something has gone wrong
 
         traceback.print_tb(self.__traceback__)
 
 
 class UserErrorException(ScriptrunError):
-    """What the user asked for cannot be done as asked."""
+    """The request is invalid or cannot be carried out."""
 
 
 class RunEnvironmentException(UserErrorException):
-    """A run was asked for outside any job."""
+    """A run was requested outside any job."""

@@ -1,4 +1,4 @@
-"""The experiment as a job's script sees it (Python 3.6+)."""
+"""The experiment in a job's script (Python 3.6+)."""
 
 from scriptrun.runtime.injob.proxy import root
 from scriptrun.runtime.injob.proxy_process import helper
@@ -10,7 +10,7 @@ if TYPE_CHECKING:
 
 
 class Experiment(object):
-    """The run's experiment: its ``name`` and its ``workspace``; all else the helper answers."""
+    """The run's experiment: its ``name`` and ``workspace``; the helper provides everything else."""
 
     __scriptrun__ = "experiment"
 
@@ -22,7 +22,7 @@ class Experiment(object):
 
     @property
     def workspace(self) -> "Workspace":
-        """The workspace."""
+        """The workspace of the experiment."""
         return Workspace()
 
     def __getattr__(self, name: str) -> "Any":

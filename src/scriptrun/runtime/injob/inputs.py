@@ -1,4 +1,4 @@
-"""The data of a job by name, as its script asks for it (Python 3.6+)."""
+"""A job's inputs and outputs by name, for its script (Python 3.6+)."""
 
 import os
 from collections.abc import Mapping
@@ -15,16 +15,16 @@ if TYPE_CHECKING:
 else:
     _ByName = Mapping
 
-#: how the variable is called that holds the place of an input or output
+#: name of the variable with the path of an input or output
 VARIABLE = "AZUREML_DATAREFERENCE_{}"
 
 
-#: datasets that the script itself has put among its inputs, by run folder and name
+#: datasets that the script added to its inputs, by run folder and name
 _used: "dict[tuple[str, str], object]" = {}
 
 
 class _Named(_ByName):
-    """What the run in ``folder`` was given by name."""
+    """Inputs or outputs of the run in ``folder``, by name."""
 
     _section = ""
 
@@ -57,16 +57,16 @@ class _Named(_ByName):
         return self._path(described["name"])
 
     def _path(self, name: str) -> "str | None":
-        """The place in this process's job, or None in any other."""
+        """The path in this process's own job; None for any other run."""
         if os.environ.get("SCRIPTRUN_RUN_ID") != os.path.basename(self._folder):
             return None
         return os.environ.get(VARIABLE.format(name)) or os.environ.get(name)
 
 
 class Inputs(_Named):
-    """``run.input_datasets``: the path of files that were mounted or downloaded, else the dataset.
+    """``run.input_datasets``: the path of mounted or downloaded files, else the dataset.
 
-    Seen from outside the job it is always the dataset.
+    Outside the job it is always the dataset.
     """
 
     _section = "inputs"
@@ -76,7 +76,7 @@ class Inputs(_Named):
         self._dataset_of = dataset_of
 
     def __setitem__(self, name: str, dataset: object) -> None:
-        """Write down that the run has used ``dataset``, which no argument named."""
+        """Record that the run uses ``dataset`` as the input ``name``."""
         _used[self._folder, name] = dataset
         facts = {each: getattr(dataset, each, None) for each in ("id", "name", "version")}
         record.say(self._folder, "input_dataset", input=str(name), dataset=facts)
@@ -91,6 +91,6 @@ class Inputs(_Named):
 
 
 class Outputs(_Named):
-    """``run.output_datasets``: the folder that each output is written to; None outside the job."""
+    """``run.output_datasets``: the folder of each output; None outside the job."""
 
     _section = "outputs"

@@ -1,4 +1,4 @@
-"""The run outside any job: it prints what would have been logged (Python 3.6+)."""
+"""The run of a script outside any job: it prints instead of logging (Python 3.6+)."""
 
 import uuid
 
@@ -15,10 +15,10 @@ if TYPE_CHECKING:
 
 
 class _OfflineRun(object):
-    """Given by ``Run.get_context()`` outside a job, so that a script also runs by itself.
+    """Returned by ``Run.get_context()`` outside a job, so that a script also runs standalone.
 
-    It prints, records nothing, and has no members that would need a workspace: a script may ask
-    ``hasattr(run, 'experiment')``.
+    It prints and records nothing. It has no members that need a workspace, so that a script can
+    test ``hasattr(run, 'experiment')``.
     """
 
     def __init__(self, run_id: "str | None" = None) -> None:
@@ -115,24 +115,24 @@ class _OfflineRun(object):
     def child_run(
         self, name: "str | None" = None, run_id: "str | None" = None, outputs: object = None
     ) -> "_OfflineRun":
-        """Another offline run."""
+        """Create another offline run."""
         return _OfflineRun(run_id)
 
     def flush(self, timeout_seconds: float = 300) -> None:
-        """Nothing waits."""
+        """Do nothing: nothing is buffered."""
 
     def complete(self, **kwargs: object) -> None:
-        """Nothing ends."""
+        """Do nothing."""
 
     def fail(
         self, error_details: object = None, error_code: object = None, **kwargs: object
     ) -> None:
-        """Nothing ends; the details are printed."""
+        """Print the details."""
         if error_details or error_code:
             _say("fail the run", error_code or "error", error_details)
 
     def cancel(self) -> None:
-        """Nothing ends."""
+        """Do nothing."""
 
 
 def _say(what: str, name: object, value: object) -> None:

@@ -1,8 +1,8 @@
-"""Objects that live in the helper (``helper``): what is asked of them is asked there.
+"""Proxies for objects in the helper process: every access is a request to it.
 
-Python 3.6+, standard library only. A value crosses as JSON; a list of texts as it is, a tuple as
-``{"$": "tuple", "of": [...]}``, an object of scriptrun as ``{"$": "object", "n": 7, "kind": ...}``,
-a method as ``{"$": "method"}``, a moment as ``{"$": "time", "seconds": ...}``, a data frame as
+Python 3.6+, standard library only. Values are sent as JSON: lists as they are, a tuple as
+``{"$": "tuple", "of": [...]}``, a scriptrun object as ``{"$": "object", "n": 7, "kind": ...}``,
+a method as ``{"$": "method"}``, a time as ``{"$": "time", "seconds": ...}``, a data frame as
 ``{"$": "frame", "path": ...}``, a file that the helper removes.
 """
 
@@ -23,19 +23,19 @@ if TYPE_CHECKING:
 
 
 def named(name: str) -> "Remote":
-    """What scriptrun calls ``name`` ("Dataset"), or the SDK v1 ("azureml.core.Dataset"), for
-    questions about it.
+    """A proxy for the class that scriptrun calls ``name`` ("Dataset"), or SDK v1
+    ("azureml.core.Dataset").
     """
     return Remote(None, {"$": "name", "name": name}, name)
 
 
 def root(name: str) -> "Remote":
-    """The job's own ``run``, ``experiment`` or ``workspace``, as the helper has them."""
+    """A proxy for the job's ``run``, ``experiment`` or ``workspace`` in the helper."""
     return Remote(None, {"$": "root", "name": name}, name)
 
 
 class Remote(object):
-    """An object in the helper."""
+    """A proxy for an object in the helper."""
 
     def __init__(self, to: "_Helper | None", ref: "Json", kind: str, text: str = "") -> None:
         put = object.__setattr__
@@ -64,7 +64,7 @@ class Remote(object):
         return self._ask("item", key=_encoded(key))
 
     def __call__(self, *args: object, **kwargs: object) -> "Any":
-        """What calling it gives: a class of scriptrun makes an object."""
+        """Call it: for a class, create an object."""
         return self._call("", *args, **kwargs)
 
     def __contains__(self, key: object) -> bool:
@@ -99,20 +99,20 @@ class Remote(object):
 
 
 class Table(Remote):
-    """A tabular dataset in the helper; its rows come as a file, for the job's own libraries."""
+    """A tabular dataset in the helper; its rows are read from a file by the job's own libraries."""
 
     def to_pandas_dataframe(
         self, on_error: str = "null", out_of_range_datetime: str = "null"
     ) -> "Any":
-        """The rows as a data frame of the job's own pandas."""
+        """The rows as a pandas data frame."""
         return tables.to_pandas(self._file)
 
     def to_arrow(self) -> "Any":
-        """The rows as a table of the job's own pyarrow."""
+        """The rows as a pyarrow table."""
         return tables.to_arrow(self._file)
 
     def to_polars(self) -> "Any":
-        """The rows as a data frame of the job's own polars."""
+        """The rows as a polars data frame."""
         return tables.to_polars(self._file)
 
     def _file(self, form: str) -> "Json":
@@ -162,7 +162,7 @@ def _list(values: "Iterable[object]") -> "list[object]":
     return [_encoded(each) for each in values]
 
 
-#: how values cross to the helper, the first that fits
+#: how values are sent to the helper: the first type that matches
 _ENCODERS: "tuple[tuple[Any, Callable[[Any], object]], ...]" = (
     (Remote, lambda value: value._ref),
     ((type(None), bool, int, float, str), lambda value: value),
@@ -175,7 +175,7 @@ _ENCODERS: "tuple[tuple[Any, Callable[[Any], object]], ...]" = (
 
 
 def _decoded(value: "Any", of: "Remote", to: "_Helper") -> "Any":
-    """What the helper answered to a question about ``of``."""
+    """The helper's answer to a request about ``of`` as a value."""
     if isinstance(value, list):
         return [_decoded(each, of, to) for each in value]
     if not isinstance(value, dict):

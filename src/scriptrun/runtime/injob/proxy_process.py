@@ -1,7 +1,7 @@
-"""The helper: scriptrun's own interpreter, which answers what a run's folder does not tell.
+"""The helper: a process with all of scriptrun, for what the run's folder alone cannot provide.
 
-It is started at the first question (``SCRIPTRUN_TOOL -m scriptrun.helpers.job_objects``), one for
-each process that asks, and ends with that process. Questions and answers are lines of JSON over two
+It starts at the first request (``SCRIPTRUN_TOOL -m scriptrun.helpers.job_objects``), one for each
+requesting process, and ends with that process. Requests and answers are lines of JSON over two
 pipes. Python 3.6+, standard library only.
 """
 
@@ -32,24 +32,24 @@ _lock = threading.Lock()
 
 
 def is_there() -> bool:
-    """Whether a helper can be started here."""
+    """Whether a helper can be started on this node."""
     return bool(os.environ.get("SCRIPTRUN_TOOL")) and bool(os.environ.get("SCRIPTRUN_RUN_FOLDER"))
 
 
 def helper(what: str) -> "_Helper":
-    """This process's helper. Raises AttributeError, which names ``what``, where there is none."""
+    """This process's helper. Raises AttributeError, naming ``what``, if none can be started."""
     if not is_there():
         raise AttributeError(_WITHOUT.format(what))
     with _lock:
         mine = _started.get(os.getpid())
         if mine is None or mine.gone:
-            _started.clear()  # after a fork the other is the parent's
+            _started.clear()  # after a fork, the other one is the parent's
             mine = _started[os.getpid()] = _Helper(json.loads(os.environ["SCRIPTRUN_TOOL"]))
     return mine
 
 
 class _Helper(object):
-    """One running helper, and the pipes to it. Several threads may ask."""
+    """A running helper and the pipes to it; safe for several threads."""
 
     def __init__(self, tool: "Iterable[str]") -> None:
         self.pid = os.getpid()
@@ -72,7 +72,7 @@ class _Helper(object):
         atexit.register(self.end)
 
     def ask(self, question: "Json") -> "Any":
-        """The helper's answer. Raises the error that it tells, or UserErrorException."""
+        """Return the helper's answer. Raises the error it reports, or UserErrorException."""
         if os.getpid() != self.pid:
             raise errors.UserErrorException(
                 "This object was created in another process.", "Create it again after the fork."
@@ -98,10 +98,10 @@ class _Helper(object):
         return answer["value"]
 
     def end(self) -> None:
-        """Let the helper end, and wait a moment for it."""
+        """Ask the helper to end, and wait briefly for it."""
         if os.getpid() != self.pid or self.gone:
             return
-        _flush()  # the helper masks in the log what must not be seen
+        _flush()  # the helper masks secrets in the log
         try:
             self._input.write(b'{"do": "end"}\n')
             self._leave()
@@ -110,7 +110,7 @@ class _Helper(object):
             pass
 
     def _leave(self) -> None:
-        """Close the pipes: nothing is asked any more."""
+        """Close the pipes, which ends the helper."""
         self.gone = True
         for pipe in (self._input, self._output):
             try:
@@ -124,7 +124,7 @@ def _flush() -> None:
         try:
             stream.flush()
         except (AttributeError, OSError, ValueError):
-            pass  # the script has closed it
+            pass  # closed by the script
 
 
 def _cwd() -> "str | None":
@@ -135,7 +135,7 @@ def _cwd() -> "str | None":
 
 
 def _error(told: "Json") -> Exception:
-    """The exception that the helper tells of: of our classes, or of Python's own."""
+    """The exception that the helper reported, of our own or a built-in class."""
     plain = {"KeyError": KeyError, "IndexError": IndexError, "TypeError": TypeError}
     plain.update(ValueError=ValueError, AttributeError=AttributeError)
     plain["NotImplementedError"] = NotImplementedError
@@ -145,7 +145,7 @@ def _error(told: "Json") -> Exception:
 
 
 def error_named(name: str) -> "type[ScriptrunError]":
-    """The class of errors that scriptrun calls ``name``: one of ``errors``, made if need be."""
+    """The scriptrun error class called ``name``, created in ``errors`` if it is not there yet."""
     if not hasattr(errors, name):
         bases = (errors.UserErrorException,)
         setattr(errors, name, type(str(name), bases, {"__module__": errors.__name__}))

@@ -1,4 +1,4 @@
-"""What the script says about its run besides metrics, and what it reads back (Python 3.6+)."""
+"""Write and read a run's events from its script: tags, properties, state (Python 3.6+)."""
 
 import os
 import sys
@@ -19,9 +19,9 @@ _lock = threading.Lock()
 
 
 def say(folder: "Place", kind: str, **fields: object) -> bool:
-    """Append an event to the run in ``folder``, from this process's own writer.
+    """Append an event to the run in ``folder``, with this process's own writer.
 
-    A disk that is full or read-only is said on stderr and never ends a training.
+    A full or read-only disk only causes a warning on stderr, so that it never ends a training.
     """
     try:
         with _lock:
@@ -34,7 +34,7 @@ def say(folder: "Place", kind: str, **fields: object) -> bool:
 
 
 def _show_if_late(folder: "Place") -> None:
-    """Tell listings that something came after the run's end: they look at the folders' times."""
+    """Touch the folder of an ended run, so that listings notice the event by its time."""
     try:
         attempts = os.listdir(os.path.join(str(folder), "attempts"))
         results = (os.path.join(str(folder), "attempts", name, "result.json") for name in attempts)
@@ -46,7 +46,7 @@ def _show_if_late(folder: "Place") -> None:
 
 
 def warn(message: str, error: object) -> None:
-    """Say on stderr what went wrong; never raises."""
+    """Print a warning to stderr; never raises."""
     try:
         sys.stderr.write("scriptrun: {}: {}\n".format(message, error))
     except Exception:
@@ -54,7 +54,7 @@ def warn(message: str, error: object) -> None:
 
 
 def _writer(folder: "Place") -> "EventWriter":
-    key = (str(folder), os.getpid())  # a forked child writes a file of its own
+    key = (str(folder), os.getpid())  # a forked child writes its own file
     if key not in _writers:
         name = "script-{}-{}-{}".format(identity.host(), os.getpid(), files.unique(8))
         _writers[key] = events.EventWriter(folder, name)
@@ -62,18 +62,18 @@ def _writer(folder: "Place") -> "EventWriter":
 
 
 def job(folder: "Place") -> "Json":
-    """The run's job.json as a dict; empty where there is none."""
+    """The run's job.json as a dict; empty if it is missing."""
     found: "Json | None" = files.read_json(os.path.join(str(folder), "job.json"))
     return found or {}
 
 
 def told(folder: "Place") -> "list[Json]":
-    """The run's events by time, then writer, then place in the file."""
+    """The run's events by time, then writer, then position in the file."""
     return events.read_all(folder, OSError)
 
 
 def tags(folder: "Place") -> "dict[str, str | None]":
-    """The run's tags as they stand now."""
+    """The run's current tags."""
     result = dict(job(folder).get("tags") or {})
     for event in told(folder):
         if event["kind"] == "tag":
@@ -84,7 +84,7 @@ def tags(folder: "Place") -> "dict[str, str | None]":
 
 
 def properties(folder: "Place") -> "dict[str, str | None]":
-    """The run's properties: the first value of each stands."""
+    """The run's properties: the first value of each counts."""
     result = dict(job(folder).get("properties") or {})
     for event in told(folder):
         if event["kind"] == "properties":
@@ -100,7 +100,7 @@ def latest(folder: "Place", kind: str, default: object) -> "Any":
 
 
 def state(folder: "Place") -> str:
-    """The state that the run's own files tell."""
+    """The run's state according to its own files."""
     result = _result(folder)
     said = told(folder)
     if any(event["kind"] == "fail" for event in said):

@@ -1,4 +1,4 @@
-"""What a script says about its run besides metrics: tags, properties, its name (Python 3.6+)."""
+"""The methods of a run for tags, properties, name and status (Python 3.6+)."""
 
 from scriptrun.runtime.injob import record, values
 from scriptrun.runtime.injob.errors import UserErrorException
@@ -10,34 +10,34 @@ if TYPE_CHECKING:
 
 
 class RecordCalls(object):
-    """Mixed into a run: needs ``folder`` and ``id``."""
+    """Mixin for a run with a ``folder`` and an ``id``."""
 
     folder: str
     id: str
 
     def tag(self, key: object, value: object = None) -> None:
-        """Set the tag ``key`` to ``value``'s text; without a value the tag alone."""
+        """Set the tag ``key`` to ``value`` as text; without a value, just the tag."""
         self.set_tags({key: value})
 
     def set_tags(self, tags: "Mapping[Any, object] | Iterable[object] | str") -> None:
-        """Set the tags of the dict ``tags`` (or one tag without a value); others stay."""
+        """Set the tags in the dict ``tags`` (or one tag without a value), and keep the others."""
         tags = tags if isinstance(tags, dict) else dict.fromkeys(_names(tags))
         record.say(self.folder, "tag", set={values.text(key): _text(tags[key]) for key in tags})
 
     def remove_tags(self, tags: "Iterable[object] | str") -> None:
-        """Remove the tags of these names (or the one of this name)."""
+        """Remove the named tags (or a single one)."""
         record.say(self.folder, "tag", remove=_names(tags))
 
     def get_tags(self) -> "dict[str, str | None]":
-        """The tags as they stand, by name; the value of a tag without one is None."""
+        """The current tags by name; a tag without a value is None."""
         return record.tags(self.folder)
 
     tags = property(get_tags)
 
     def add_properties(self, properties: "Mapping[Any, object]") -> None:
-        """Add properties, which never change afterwards.
+        """Add properties, which cannot change afterwards.
 
-        Raises UserErrorException where one of them has another value already.
+        Raises UserErrorException if one of them already has another value.
         """
         there = self.get_properties()
         new = {values.text(key): _text(value) for key, value in properties.items()}
@@ -58,14 +58,14 @@ class RecordCalls(object):
     properties = property(get_properties)
 
     def get_status(self) -> str:
-        """The run's state, such as "Running"."""
+        """The run's state, e.g. "Running"."""
         return record.state(self.folder)
 
     status = property(get_status)
 
     @property
     def display_name(self) -> str:
-        """The name for people; setting it renames the run."""
+        """The display name; assigning it renames the run."""
         default = record.job(self.folder).get("display_name") or self.id
         said: str = record.latest(self.folder, "display_name", default)
         return said
@@ -88,7 +88,7 @@ class RecordCalls(object):
 
     @property
     def type(self) -> "str | None":
-        """What kind of run it is, such as "azureml.scriptrun"."""
+        """The run type, e.g. "azureml.scriptrun"."""
         return record.job(self.folder).get("kind")
 
 

@@ -1,4 +1,4 @@
-"""``Run``: what a job's script knows of its own run (Python 3.6+, standard library only)."""
+"""``Run``: a job's run in its own script (Python 3.6+, standard library only)."""
 
 import os
 
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from scriptrun.runtime.hints import Json, Place
 
 
-#: members of v1's Run that need more than the run's folder
+#: members of SDK v1's Run that need the helper
 _ELSEWHERE = frozenset(
     [
         "register_model",
@@ -45,7 +45,7 @@ _ELSEWHERE = frozenset(
 
 
 class Run(MetricCalls, ArtifactCalls, RecordCalls):
-    """A job's run as its script sees it; ``Run.get_context()`` gives it.
+    """A job's run in its own script, returned by ``Run.get_context()``.
 
     Threads, forked processes and several ranks may use it at once.
     """
@@ -53,7 +53,7 @@ class Run(MetricCalls, ArtifactCalls, RecordCalls):
     __scriptrun__ = "run"
 
     def __new__(cls, *args: object, **kwargs: object) -> "Any":
-        """``Run(experiment, run_id)`` is another run, which the helper knows."""
+        """``Run(experiment, run_id)`` is another run, from the helper."""
         if cls is not Run or len(args) + len(kwargs) < 2:
             return object.__new__(cls)
         helper("scriptrun.Run")
@@ -69,8 +69,8 @@ class Run(MetricCalls, ArtifactCalls, RecordCalls):
     ) -> "Run | _OfflineRun":
         """The run of the job that this process belongs to.
 
-        Outside a job an offline run, which prints what is logged; with ``allow_offline=False``
-        RunEnvironmentException is raised there.
+        Outside a job it is an offline run, which prints what is logged; with
+        ``allow_offline=False``, RunEnvironmentException is raised instead.
         """
         folder, run_id = os.environ.get("SCRIPTRUN_RUN_FOLDER"), os.environ.get("SCRIPTRUN_RUN_ID")
         if folder and run_id:
@@ -88,7 +88,7 @@ class Run(MetricCalls, ArtifactCalls, RecordCalls):
 
     @staticmethod
     def get(workspace: "Any", run_id: str) -> "Any":
-        """The workspace's run with this id, from the helper."""
+        """The workspace's run with this ID, from the helper."""
         helper("scriptrun.Run.get")
         return named("Run").get(workspace, run_id)
 
@@ -123,18 +123,18 @@ class Run(MetricCalls, ArtifactCalls, RecordCalls):
 
     @property
     def experiment(self) -> "Any":
-        """The experiment; it has a ``name``."""
+        """The run's experiment."""
         name = record.job(self.folder).get("experiment")
         return Experiment(name or os.environ.get("SCRIPTRUN_EXPERIMENT", ""))
 
     @property
     def input_datasets(self) -> "inputs.Inputs":
-        """The job's inputs by name: of files the path, of a table the dataset."""
+        """The job's inputs by name: the path of files, or a tabular dataset."""
         return inputs.Inputs(self.folder, self._dataset_of)
 
     @property
     def output_datasets(self) -> "inputs.Outputs":
-        """The job's outputs by name: the path of the folder that each is written to."""
+        """The folders of the job's outputs, by name."""
         return inputs.Outputs(self.folder)
 
     def _dataset_of(self, name: str) -> object:
@@ -144,7 +144,7 @@ class Run(MetricCalls, ArtifactCalls, RecordCalls):
 
     @property
     def parent(self) -> "Run | None":
-        """The run that this one is a child of, or None."""
+        """The parent run, or None."""
         parent = record.job(self.folder).get("parent")
         folder = child_runs.find(self.folder, parent) if parent else None
         return None if folder is None else Run(folder)
@@ -156,10 +156,10 @@ class Run(MetricCalls, ArtifactCalls, RecordCalls):
         run_type: "str | None" = None,
         populate: bool = False,
     ) -> "Json":
-        """What was logged so far, by name (``scriptrun.tracking.metrics.read`` says how).
+        """The metrics logged so far, by name (see ``scriptrun.tracking.metrics.read``).
 
-        With ``recursive`` a dict from run id to metrics, for this run and those below it, of
-        ``run_type`` where that is given.
+        With ``recursive``, a dict from run ID to metrics for this run and its descendants,
+        optionally only those of ``run_type``.
         """
         BEAT.flush()
         if not recursive:
@@ -172,15 +172,15 @@ class Run(MetricCalls, ArtifactCalls, RecordCalls):
         }
 
     def flush(self, timeout_seconds: float = 300) -> None:
-        """Write out, now, all that was logged in this process."""
+        """Write everything that this process has logged."""
         writer_of(self.folder).flush()
 
     def child_run(
         self, name: "str | None" = None, run_id: "str | None" = None, outputs: object = None
     ) -> "Run":
-        """Begin a child of this run: logs, tags and uploads of its own.
+        """Start a child run with its own metrics, tags and uploads.
 
-        Used in a ``with`` statement it ends with the block; else ``complete()`` ends it.
+        In a ``with`` statement it ends with the block; otherwise ``complete()`` ends it.
         """
         return Run(child_runs.begin(self.folder, self.id, name, run_id))
 
@@ -190,8 +190,8 @@ class Run(MetricCalls, ArtifactCalls, RecordCalls):
         tag_key: "str | None" = None,
         tag_values: "Iterable[object] | None" = None,
     ) -> "list[Run]":
-        """Begin several children: ``count`` of them, or one for each of ``tag_values``, which
-        has the tag ``tag_key``.
+        """Start several child runs: ``count`` of them, or one for each of ``tag_values``, tagged
+        as ``tag_key``.
         """
         if tag_key is not None:
             begun = [(self.child_run(), value) for value in tag_values or ()]
@@ -201,12 +201,12 @@ class Run(MetricCalls, ArtifactCalls, RecordCalls):
         return [self.child_run() for _ in range(int(count or 0))]
 
     def get_children(self, recursive: bool = False, **kwargs: "Any") -> "Iterator[Run]":
-        """The runs below this one, in the order in which they were begun."""
+        """The child runs, oldest first; with ``recursive``, all descendants."""
         folders = child_runs.below(self.folder) if recursive else child_runs.of(self.folder)
         return iter([Run(folder) for folder in folders])
 
     def complete(self, **kwargs: object) -> None:
-        """Say that this run has done what it should; a job also completes by itself."""
+        """Mark the run as completed; a job also completes by itself."""
         self.flush()
         record.say(self.folder, "complete")
         child_runs.end(self.folder, "Completed", "")
@@ -214,7 +214,7 @@ class Run(MetricCalls, ArtifactCalls, RecordCalls):
     def fail(
         self, error_details: object = None, error_code: object = None, **kwargs: object
     ) -> None:
-        """Mark the run as failed, with a message: it stays so, even if the script goes on."""
+        """Mark the run as failed, with a message, even if the script continues."""
         self.flush()
         message = "" if error_details is None else str(error_details)
         more = {} if error_code is None else {"code": str(error_code)}
@@ -222,12 +222,12 @@ class Run(MetricCalls, ArtifactCalls, RecordCalls):
         child_runs.end(self.folder, "Failed", message)
 
     def cancel(self) -> None:
-        """Ask for this run to be cancelled: the script gets SIGTERM, and time to save."""
+        """Request cancellation: the script gets SIGTERM and time to save."""
         self.flush()
         child_runs.cancel(self.folder)
 
     def get_details(self) -> "Json":
-        """What is known of the run, in v1's words."""
+        """The run's details, with SDK v1's keys."""
         job = record.job(self.folder)
         return {
             "runId": self.id,

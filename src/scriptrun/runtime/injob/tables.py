@@ -1,7 +1,7 @@
-"""Tables from the helper, read by the job's own libraries (Python 3.6+).
+"""Tables from the helper, read with the job's own libraries (Python 3.6+).
 
-They come as Parquet where the job has something that reads it, else as CSV: without a line of
-names, a null as ``\\N``, and the kind of each column beside it.
+They are sent as Parquet if the job can read it, else as CSV: without a header, nulls as ``\\N``,
+and the type of each column in the answer.
 """
 
 import importlib
@@ -16,32 +16,32 @@ if TYPE_CHECKING:
 
     from scriptrun.runtime.hints import Json
 
-    #: has the helper write the table to a file in the form asked for, and says where that is
+    #: asks the helper to write the table to a file in a format, and returns its path
     Ask = Callable[[str], Json]
 
 _PARQUET = ("pyarrow", "fastparquet")
 
 
 def to_pandas(ask: "Ask") -> "Any":
-    """The table as a data frame; ``ask(format)`` has the helper write it to a file."""
+    """The table as a pandas data frame; ``ask(format)`` makes the helper write it to a file."""
     pandas = _library("pandas")
     engine = next((name for name in _PARQUET if _has(name)), None)
     return _read(ask, "parquet", pandas.read_parquet) if engine else _read_csv(ask, pandas)
 
 
 def to_arrow(ask: "Ask") -> "Any":
-    """The table as one of pyarrow."""
+    """The table as a pyarrow table."""
     _library("pyarrow")
     return _read(ask, "parquet", importlib.import_module("pyarrow.parquet").read_table)
 
 
 def to_polars(ask: "Ask") -> "Any":
-    """The table as a data frame of polars."""
+    """The table as a polars data frame."""
     return _read(ask, "parquet", _library("polars").read_parquet)
 
 
 def written(frame: "Any") -> str:
-    """The path of a temporary file with the data frame: Parquet, or CSV where nothing writes it."""
+    """Write a data frame to a temporary file, as Parquet or else CSV; return its path."""
     form = "parquet" if any(map(_has, _PARQUET)) else "csv"
     number, path = tempfile.mkstemp(prefix="scriptrun-table-", suffix="." + form)
     os.close(number)
@@ -106,7 +106,7 @@ def _read_csv(ask: "Ask", pandas: "Any") -> "Any":
 
 
 def _text(value: object) -> "str | None":
-    """None for a null, and a text that begins with a backslash without the one put before it."""
+    """None for a null, else the text without the backslash that escapes a leading backslash."""
     if not isinstance(value, str):
         return None
     return value[1:] if value.startswith("\\") else value

@@ -1,8 +1,8 @@
-"""Turning what scripts log into JSON and back (Python 3.6+).
+"""Convert logged values to JSON and back (Python 3.6+).
 
-JSON lacks NaN and the infinities. They are written as the texts ``NaN``, ``Infinity`` and
-``-Infinity`` on a line that carries ``"f": 1``; on such a line a real text of that spelling has a
-backslash before it, so that nothing is mistaken for a number.
+JSON lacks NaN and infinities. They are written as the strings ``NaN``, ``Infinity`` and
+``-Infinity`` on a line with ``"f": 1``; on such a line, a real string of that spelling is escaped
+with a backslash.
 """
 
 import json
@@ -17,9 +17,9 @@ if TYPE_CHECKING:
 
 SPECIAL = {"NaN": float("nan"), "Infinity": float("inf"), "-Infinity": float("-inf")}
 
-#: longer integers are kept as hexadecimal text: newer Pythons refuse to read so many digits
+#: longer integers are stored as hexadecimal text: newer Pythons refuse to parse so many digits
 MOST_BITS = 2000
-#: levels of lists and dicts that are kept
+#: maximum nesting of lists and dicts
 DEEPEST = 50
 
 _SPELLING = {float("inf"): "Infinity", float("-inf"): "-Infinity"}
@@ -28,9 +28,9 @@ _encode = json.JSONEncoder(ensure_ascii=False, allow_nan=False, separators=(",",
 
 
 def scalar(value: "Any") -> "Scalar":
-    """``value`` as a number, text, bool or None; anything else as its text.
+    """``value`` as a number, string, bool or None; anything else as its ``str``.
 
-    numpy scalars, 0-d arrays and one-element tensors give their number.
+    numpy scalars, 0-d arrays and one-element tensors become numbers.
     """
     if value is None or type(value) in _BASIC:
         return hex(value) if type(value) is int and value.bit_length() > MOST_BITS else value
@@ -41,9 +41,9 @@ def scalar(value: "Any") -> "Scalar":
 
 
 def nested(value: object, depth: int = 0) -> object:
-    """``value`` with lists, dicts and arrays kept as such and every leaf made a ``scalar``.
+    """``value`` with lists, dicts and arrays as such, and every leaf as a ``scalar``.
 
-    What lies deeper than ``DEEPEST`` becomes its text, so that a value that holds itself ends.
+    Values nested deeper than ``MAX_DEPTH`` become text, so that a cyclic value terminates.
     """
     value = _without_array(value)
     if depth < DEEPEST:
@@ -65,7 +65,7 @@ def sequence(value: "Any") -> "list[object]":
 
 
 def to_json(value: object) -> "tuple[str, bool]":
-    """``value`` (of the functions above) as JSON text, and whether it holds special numbers."""
+    """``value`` (from the functions above) as JSON text, and whether it has special numbers."""
     try:
         return _encode(value), False
     except ValueError:
@@ -73,7 +73,7 @@ def to_json(value: object) -> "tuple[str, bool]":
 
 
 def from_json(value: object) -> object:
-    """The value of a line that carries ``"f": 1``."""
+    """Decode the value of a line with ``"f": 1``."""
     if isinstance(value, str):
         return _number_or_text(value)
     if isinstance(value, list):
@@ -84,7 +84,7 @@ def from_json(value: object) -> object:
 
 
 def text(value: object) -> str:
-    """``str(value)``, or the type's name where that fails: logging never raises."""
+    """``str(value)``, or the type's name if that fails: logging never raises."""
     try:
         return str(value)
     except Exception:
@@ -92,7 +92,7 @@ def text(value: object) -> str:
 
 
 def _number_within(value: object) -> "Scalar":
-    """The number in a numpy scalar, 0-d array or tensor of any library; else the text."""
+    """The number in a numpy scalar, 0-d array or tensor of any library; else its text."""
     for reach in (_item, _item_of_numpy):
         try:
             inner = reach(value)
@@ -105,7 +105,7 @@ def _number_within(value: object) -> "Scalar":
 
 def _item(value: "Any") -> object:
     inner = value.item()
-    return float(value) if type(inner) is type(value) else inner  # numpy's long double gives itself
+    return float(value) if type(inner) is type(value) else inner  # itself for numpy's long double
 
 
 def _item_of_numpy(value: "Any") -> object:
@@ -117,7 +117,7 @@ def _key(key: object) -> str:
 
 
 def _without_array(value: "Any") -> "Any":
-    """An array, tensor or series as nested lists; everything else as it is."""
+    """An array, tensor or series as nested lists; anything else unchanged."""
     if type(value) in _BASIC or not _has_shape(value):
         return value
     ways: "tuple[Callable[[], object], ...]"

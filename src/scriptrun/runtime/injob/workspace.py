@@ -1,4 +1,4 @@
-"""The workspace as a job's script sees it (Python 3.6+): its facts, from the job's variables."""
+"""The workspace in a job's script, from the job's variables (Python 3.6+)."""
 
 import os
 
@@ -11,10 +11,10 @@ if TYPE_CHECKING:
 
 
 class Workspace(object):
-    """The workspace that the job was submitted from: ``name`` and the facts it was created with.
+    """The workspace that the job was submitted from: its name, subscription and resource group.
 
-    All else (datastores, datasets, models, ...) is answered by the helper; where there is none,
-    AttributeError says what to add.
+    The helper provides everything else (datastores, datasets, models, ...); without one,
+    AttributeError says what to install.
     """
 
     __scriptrun__ = "workspace"

@@ -1,1 +1,1 @@
-"""The launcher: starts one job, supervises it, writes its result."""
+"""The launcher: starts a job, supervises it and writes its result."""

@@ -1,4 +1,4 @@
-"""What stays of a working directory: outputs/ and logs/ become the run's; the rest goes."""
+"""Working directories: create them, and keep their outputs/ and logs/ when a run ends."""
 
 import errno
 import os
@@ -12,7 +12,7 @@ KEPT = ("outputs", "logs")
 
 
 def prepare(work: str) -> None:
-    """Make the working directory ``work`` hold the folders that scripts write into."""
+    """Create the artifact folders in the working directory ``work``."""
     for name in KEPT:
         os.makedirs(os.path.join(work, name), exist_ok=True)
 
@@ -23,17 +23,17 @@ def place(folder: str, node: int = 0) -> str:
 
 
 def checkpoints(folder: str) -> str:
-    """The folder that stays from attempt to attempt: scripts save in it, and go on from it."""
+    """The folder that persists across attempts: scripts save to it and resume from it."""
     return os.path.join(folder, "checkpoints")
 
 
 def staging(folder: str, attempt: int, node: int = 0) -> str:
-    """Where an attempt lays out its working directory until it may have the run."""
+    """The folder in which an attempt prepares its working directory before it owns the run."""
     return os.path.join(folder, "work.{}".format(attempt) + ("-{}".format(node) if node else ""))
 
 
 def make(order: "LaunchOrder", staged: str) -> None:
-    """Make the directory ``staged``; on the node's own disk where the order says so, and linked."""
+    """Create the folder ``staged``, or link it to the node's scratch disk if the order has one."""
     place = order.scratch
     if not place:
         os.makedirs(staged)
@@ -48,9 +48,9 @@ def make(order: "LaunchOrder", staged: str) -> None:
 
 
 def come_home(work: str) -> None:
-    """Make a working directory that lies on the node's own disk one of the run's folder again.
+    """Move a working directory's artifacts from the node's scratch disk into the run's folder.
 
-    What is no artifact goes at once; a link to another node's disk, which is lost, goes too.
+    Everything else is removed, as is a link to the disk of another, lost node.
     """
     if not os.path.islink(work):
         return
@@ -69,7 +69,7 @@ def come_home(work: str) -> None:
 
 
 def move_in(folder: str, attempt: int, node: int = 0) -> str:
-    """Make what was staged the node's working directory; give its path."""
+    """Make the staged folder the node's working directory; return its path."""
     work = place(folder, node)
     if attempt > 1:
         _remove(work)
@@ -78,7 +78,7 @@ def move_in(folder: str, attempt: int, node: int = 0) -> str:
 
 
 def collect(folder: str) -> None:
-    """Move the artifacts from the working directory into the run's folder, and remove the rest."""
+    """Move the artifacts from the working directory to the run's folder; remove the rest."""
     work = os.path.join(folder, "work")
     come_home(work)
     for name in KEPT:
@@ -93,18 +93,18 @@ def collect(folder: str) -> None:
 
 
 def _remove_remains(folder: str) -> None:
-    """The working directory, and those that earlier attempts had begun to lay out."""
+    """Remove the working directory and unfinished ones of earlier attempts."""
     for name in os.listdir(folder):
         if name == "work" or name.startswith("work."):
             _remove(os.path.join(folder, name))
     try:
         os.rmdir(checkpoints(folder))
     except OSError:
-        pass  # something was saved
+        pass  # it has checkpoints
 
 
 def _merge(source: str, target: str) -> None:
-    """Move what lies in ``source`` into ``target``; what was written by the script wins."""
+    """Move the content of ``source`` into ``target``; the script's files win."""
     for entry in os.scandir(source):
         place = os.path.join(target, entry.name)
         if entry.is_dir(follow_symlinks=False) and os.path.isdir(place):
@@ -114,7 +114,7 @@ def _merge(source: str, target: str) -> None:
 
 
 def _remove(place: str) -> None:
-    """Remove a folder and all below it; what cannot be removed stays."""
-    import shutil  # loaded after the script has run, not before it
+    """Remove a folder tree, ignoring errors."""
+    import shutil  # imported after the script has run, not before
 
     shutil.rmtree(place, ignore_errors=True)

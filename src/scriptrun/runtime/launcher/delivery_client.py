@@ -1,8 +1,8 @@
-"""The launcher's side of the data's helper process: one a node, JSON lines over two pipes.
+"""The launcher's client of the data helper: one process per node, JSON lines over two pipes.
 
-The launcher says ``deliver`` before the script starts, and ``finish`` when it has ended. The helper
-(``python -m scriptrun.delivery.helper``) stays alive in between, for mounts live in it; when its
-input closes for any reason it unmounts and ends. A job without data has no helper.
+The launcher sends ``deliver`` before the script starts, and ``finish`` when it has ended. The
+helper (``python -m scriptrun.delivery.helper``) stays alive in between, as it serves the mounts;
+when its input closes, it unmounts and exits. A job without data has no helper.
 """
 
 import json
@@ -19,12 +19,12 @@ if TYPE_CHECKING:
     from scriptrun.runtime.order import Attempt, LaunchOrder
 
 
-#: seconds between two looks for a request to cancel, and between two signs of life
+#: seconds between checks for a cancellation request, and between heartbeats
 LOOK, BEAT = 0.2, 20.0
 
 
 class NotDelivered(Exception):
-    """The job's data could not be brought: ``state`` is how the run ends, the text why."""
+    """The job's data could not be delivered; the run ends in ``state`` with the message."""
 
     def __init__(self, reason: str, state: str = results.FAILED) -> None:
         super().__init__(reason)
@@ -32,7 +32,7 @@ class NotDelivered(Exception):
 
 
 class Helper:
-    """The data of one job on this node. Nothing is started for a job that has none."""
+    """Delivers a job's data on this node. A job without data starts no helper."""
 
     def __init__(self, job: "Json", attempt: "Attempt") -> None:
         data = job.get("data") or {}
@@ -46,9 +46,9 @@ class Helper:
         self._beats, self._next_beat = 0, 0.0
 
     def build(self) -> None:
-        """Have the run's environment built on this node; the order then says where it stands.
+        """Build the run's environment on this node, and update the order with its paths.
 
-        Raises NotDelivered.
+        Raises DeliveryFailure.
         """
         self._start()
         order = self._order
@@ -69,9 +69,9 @@ class Helper:
         self._attempt.order = order.replace(**where)
 
     def bring(self, work: str) -> "dict[str, str]":
-        """Bring the data for the working directory ``work``; the variables that name it.
+        """Deliver the data for the working directory ``work``; return the variables that name it.
 
-        Those that only processes see are added to the order's environment. Raises NotDelivered.
+        Those that only processes see are added to the order's environment. Raises DeliveryFailure.
         """
         if not self.wanted:
             return {}
@@ -94,14 +94,14 @@ class Helper:
             raise NotDelivered(answer["error"])
         plain = answer.get("environ") or {}
         self._attempt.order = order.replace(environ=dict(order.inherited, **plain))
-        self._attempt.brought_plain = plain  # for a container, that inherits none
+        self._attempt.brought_plain = plain  # for containers, which inherit nothing
         self._attempt.binds = answer.get("binds") or ()
         return answer.get("variables") or {}
 
     def finish(self, value: "Json") -> None:
-        """Upload and verify what the job wrote; what fails changes the result ``value``.
+        """Upload and verify what the job wrote; a failure changes the result ``value``.
 
-        Of several nodes, node 0 calls it once more when all have: then datasets are registered.
+        With several nodes, node 0 calls it again when all have finished, to register datasets.
         """
         if self._pid is None:
             return
@@ -125,7 +125,7 @@ class Helper:
             value["reason"] = "; ".join(filter(None, [value["reason"], problem]))
 
     def close(self) -> None:
-        """Close the pipes: the helper unmounts and ends."""
+        """Close the pipes, so that the helper unmounts and exits."""
         for descriptor in (self._input, self._output):
             if descriptor is not None:
                 os.close(descriptor)
@@ -163,10 +163,10 @@ class Helper:
             os.close(theirs_out)
 
     def _ask(self, question: "Json", canceled: str) -> "Json":
-        """Send one question and wait for its answer, with signs of life meanwhile.
+        """Send a request and wait for the answer, writing heartbeats meanwhile.
 
-        Where the run is canceled it is not waited for, and ``canceled`` is why the run ends; ""
-        waits all the same.
+        If the run is canceled, stop waiting and end the run with the reason ``canceled``; with ""
+        keep waiting.
         """
         cancel = os.path.join(self._order.folder, "cancel.json")
         assert self._input is not None and self._output is not None
@@ -206,7 +206,7 @@ class Helper:
             path = os.path.join(place, "node-{}.beat".format(order.node))
             files.write_atomic(path, "data {} {}".format(os.getpid(), self._beats).encode())
         except OSError:
-            pass  # a full disk: the next one may fit
+            pass  # a full disk: the next one may succeed
 
 
 def _spawn(

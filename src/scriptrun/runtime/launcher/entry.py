@@ -1,7 +1,7 @@
-"""The launcher's front door: by fork from a single-threaded process, or as a fresh interpreter.
+"""Start the launcher: by fork from a single-threaded process, or in a new interpreter.
 
-As a program (``python -I -S -c "...; entry.main()"``) it reads its order, one JSON object, from
-standard input: ``runtime/order.py`` says what is in it.
+As a program (``python -I -S -c "...; entry.main()"``) it reads its order, a JSON object, from
+standard input; ``runtime/order.py`` defines it.
 """
 
 import json
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from typing import NoReturn
 
 
-#: the guards that this process has forked
+#: pids of the guards that this process forked
 forked: "set[int]" = set()
 
 

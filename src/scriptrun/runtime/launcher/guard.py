@@ -1,7 +1,7 @@
-"""The launcher's parent: claims the run, watches the launcher, and clears up if that is killed.
+"""The launcher's parent: claims the run, watches the launcher, and cleans up if it is killed.
 
-It is a subreaper, so when the launcher dies the script and all it started become its children; it
-ends them and publishes what happened. When the guard itself is killed, the launcher goes on alone.
+It is a subreaper: if the launcher dies, the script and its descendants become children of the
+guard, which ends them and publishes a result. If the guard is killed, the launcher continues alone.
 """
 
 import os
@@ -22,14 +22,14 @@ if TYPE_CHECKING:
     from scriptrun.runtime.order import Listener
 
 
-#: the launcher's exit code when the run is not its attempt's to start
+#: the launcher's exit code when another attempt owns the run
 SUPERSEDED = 75
 
 
 def guard(attempt: "Attempt") -> "NoReturn":
-    """Run the job of ``attempt`` in this process and one child, and exit: it never returns.
+    """Run the job of ``attempt`` in this process and one child, then exit; never returns.
 
-    The order's ``keep`` are held until all is over.
+    The order's ``keep`` descriptors stay open until the end.
     """
     code, order = 70, attempt.order
     try:
@@ -38,7 +38,7 @@ def guard(attempt: "Attempt") -> "NoReturn":
             signal.signal(signal.SIGTERM, signal.SIG_IGN)  # the launcher's business
         processes.call_me(processes.GUARD)
         code = _claimed(attempt) if _claim(order) else 0
-    except BaseException:  # the last line of defence: what went wrong is written down
+    except BaseException:  # the last resort: log the error
         _write_down(order)
     finally:
         for descriptor in order.keep:
@@ -58,11 +58,11 @@ def fork(order: "LaunchOrder") -> int:
 
 
 def _detach(keep: "Sequence[int]") -> None:
-    """Leave the terminal and every open file of the process that we were forked from."""
+    """Detach from the terminal and the open files of the parent process."""
     try:
         os.setsid()
     except PermissionError:
-        pass  # started as the leader of its group, as by srun
+        pass  # already a group leader, e.g. started by srun
     for number in (signal.SIGHUP, signal.SIGINT):
         signal.signal(number, signal.SIG_IGN)
     for number in (signal.SIGTERM, signal.SIGCHLD):
@@ -80,14 +80,14 @@ def _detach(keep: "Sequence[int]") -> None:
 
 
 def _claim(order: "LaunchOrder") -> bool:
-    """Say that this process runs the node; False when another one does."""
+    """Claim the node for this process; False if another process has it."""
     place = results.attempt_folder(order.folder, order.attempt)
     os.makedirs(place, exist_ok=True)
     path = os.path.join(place, "node-{}.start.json".format(order.node))
     try:
         return files.publish(path, files.to_json(identity.of_process()))
     except OSError:
-        _remove_if_empty(place)  # a full disk: this was no attempt, and the run goes on waiting
+        _remove_if_empty(place)  # a full disk: not an attempt, the run stays queued
         raise
 
 
@@ -113,13 +113,13 @@ def _claimed(attempt: "Attempt") -> int:
         _step_back(order)
     elif code != 0:
         _clear_up(attempt, status)
-    else:  # what left its parents before the launcher could adopt it has come to us
+    else:  # processes orphaned before the launcher became a subreaper are now our children
         processes.clear_descendants()
     return 0
 
 
 def _say_whose(path: str, handle: "Json") -> None:
-    """Of several jobs that a cluster has for one attempt, the one that has claimed it counts."""
+    """Write the handle of this job, as a cluster may have several jobs for one attempt."""
     if (files.read_json(path) or {}).get("job") == handle["job"]:
         return
     try:
@@ -129,7 +129,7 @@ def _say_whose(path: str, handle: "Json") -> None:
 
 
 def _step_back(order: "LaunchOrder") -> None:
-    """Take the claim away: the run is another attempt's, or still waits for one."""
+    """Withdraw the claim: another attempt has the run, or it is still queued."""
     place = results.attempt_folder(order.folder, order.attempt)
     for name in ("reserve", "node-{}.start.json".format(order.node)):
         _drop(os.path.join(place, name))
@@ -166,7 +166,7 @@ def _be_launcher(attempt: "Attempt") -> "NoReturn":
 
 
 def _wait_for(pid: int, listener: "Listener") -> int:
-    """The wait status of the launcher, which is told to stop once ``listener`` has heard of it."""
+    """The wait status of the launcher, which gets SIGTERM when ``listener`` reports preemption."""
     while True:
         ended, status = os.waitpid(-1, 0)
         if ended == pid:
@@ -176,7 +176,7 @@ def _wait_for(pid: int, listener: "Listener") -> int:
 
 
 def _clear_up(attempt: "Attempt", status: int) -> None:
-    """The launcher is gone without a result: end what it ran, and say so."""
+    """The launcher died without a result: end its processes and publish one."""
     order = attempt.order
     at = time.time()
     processes.clear_descendants(events.groups_begun(order.folder, order.node), patience=0.5)
@@ -185,7 +185,7 @@ def _clear_up(attempt: "Attempt", status: int) -> None:
 
         docker.remove(order.folder, order.environ, order.node)
     if order.ticket and os.path.exists(order.ticket):
-        return  # the script had not begun: the run still waits, and the next runner starts it
+        return  # the script had not started: the run is still queued, and the next runner starts it
     if os.WIFSIGNALED(status):
         reason = "the launcher was killed by " + processes.signal_name(os.WTERMSIG(status))
     else:
@@ -224,7 +224,7 @@ def _write_down(order: "LaunchOrder") -> None:
 
 
 def _wake(order: "LaunchOrder") -> None:
-    """Whoever ends sees to it that a runner lives while anything waits."""
+    """Start a runner if runs are queued and none is active."""
     wake = order.wake
     if not wake:
         return
@@ -237,7 +237,7 @@ def _wake(order: "LaunchOrder") -> None:
 
 
 def _is_locked(path: str) -> bool:
-    """Whether a runner lives: it looks at the queue once more after it has let go of its lock."""
+    """Whether a runner is active; it checks the queue once more after it releases its lock."""
     import fcntl
 
     try:
@@ -254,12 +254,12 @@ def _is_locked(path: str) -> bool:
 
 
 def _runners_environment(environ: "Mapping[str, str]") -> "dict[str, str]":
-    """``environ`` without what would make the runner look like a part of a job."""
+    """``environ`` without the variables that would make the runner look like part of a job."""
     return {name: value for name, value in environ.items() if name not in identity.OF_A_JOB}
 
 
 def start_detached(command: "list[str]", environ: "Mapping[str, str] | None" = None) -> None:
-    """Start ``command`` in a session of its own with no terminal; do not wait for it."""
+    """Start ``command`` in its own session without a terminal; do not wait for it."""
     pid = os.fork()
     if pid:
         os.waitpid(pid, 0)

@@ -1,4 +1,4 @@
-"""One node's job as a straight line: working directory, start, supervise, outputs, result."""
+"""One node's part of a job: working directory, start, supervision, outputs, result."""
 
 import os
 import time
@@ -16,20 +16,19 @@ if TYPE_CHECKING:
     from scriptrun.runtime.order import Attempt, LaunchOrder
 
 
-#: seconds after the script's end in which the launcher is told what the script was told before
+#: seconds to wait after the script's end for a SIGTERM that the script may have got earlier
 TOLD = 0.1
 
 
 class Superseded(Exception):
-    """Another attempt has the run, or nobody may: this one leaves without a word."""
+    """The run is not this attempt's to start; it exits without a result."""
 
 
 def launch(attempt: "Attempt", fork: "Callable[[LaunchOrder], int]") -> None:
-    """Run the job of ``attempt`` on this node, to its published result.
+    """Run the job of ``attempt`` on this node and publish its result.
 
-    ``fork(order)`` starts a launcher beside this one, for a rehearsal's other nodes. Raises
-    nothing for what goes wrong with the job itself: that is the result's business. Raises
-    Superseded when the run is not this attempt's to start.
+    ``fork(order)`` starts another launcher, for the other nodes of a rehearsal. Failures of the
+    job go into the result. Raises Superseded if the run is not this attempt's to start.
     """
     processes.call_me(processes.LAUNCHER)
     order = attempt.order
@@ -52,7 +51,7 @@ def launch(attempt: "Attempt", fork: "Callable[[LaunchOrder], int]") -> None:
         value = results.result(error.state, str(error))
     except OSError as error:
         value = results.result(results.FAILED, steps.sentence(error, job, attempt.order))
-    except Exception as error:  # a damaged snapshot, or our own bug: the run must end all the same
+    except Exception as error:  # a damaged snapshot, or our own bug: the run must still end
         import traceback  # loaded only when something has gone wrong
 
         _complain(folder, traceback.format_exc())
@@ -96,9 +95,9 @@ def _run(
             results.reserve(folder, order.attempt)
         _lay_out(job, order)
     finally:
-        _take_ticket(job, attempt)  # from here on the run is never started a second time
+        _take_ticket(job, attempt)  # from here on nothing else starts the run
     if order.nodes > 1 or job["distribution"]["kind"]:
-        from scriptrun.runtime.multinode import gang  # only jobs of several ranks load it
+        from scriptrun.runtime.multinode import gang  # loaded only for several ranks
 
         return gang.run(job, attempt, log, data, fork)
     work = steps.move_in(attempt, log, data)
@@ -120,10 +119,10 @@ def _lay_out(job: "Json", order: "LaunchOrder") -> None:
 
 
 def _take_ticket(job: "Json", attempt: "Attempt") -> None:
-    """Take the run's ticket: of all who may try, the one that removes it starts the script.
+    """Take the run's ticket; of several launchers, the one that removes it starts the script.
 
-    Raises Superseded for all others, and for one whose guard is gone: to those who look, its
-    attempt has ended, and the next is on its way.
+    Raises Superseded for all others, and if the guard is gone, as the attempt then counts as ended
+    and may have been replaced.
     """
     ticket = attempt.order.ticket
     if not ticket:
@@ -139,7 +138,7 @@ def _take_ticket(job: "Json", attempt: "Attempt") -> None:
 def _end(
     job: "Json", attempt: "Attempt", value: "Json", log: "EventWriter", data: "Helper"
 ) -> None:
-    """The last steps, to the result; a full disk must not keep the result from being told."""
+    """Collect outputs and publish the result, even on a full disk."""
     order = attempt.order
     folder = order.folder
     if order.nodes > 1:
@@ -163,7 +162,7 @@ def _end(
 def publish(
     job: "Json", order: "LaunchOrder", value: "Json", log: "EventWriter", last: bool = True
 ) -> None:
-    """Publish how the attempt ended; where it is the run's end, unless that is started again."""
+    """Publish the attempt's result, and the run's unless it is retried."""
     folder, attempt = order.folder, order.attempt
     if last and retry.wanted(job, folder, attempt, value):
         results.publish_surely(folder, attempt, value, log, last=False)

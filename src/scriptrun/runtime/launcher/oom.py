@@ -1,6 +1,6 @@
-"""What the kernel ended for want of memory, where this process runs (Linux; Python 3.6+).
+"""Count processes that the kernel's OOM killer ended in our control group (Linux; Python 3.6+).
 
-Each control group counts what was ended in it: ``memory.oom_control`` of version 1,
+Each control group counts them: in ``memory.oom_control`` of version 1,
 ``memory.events`` of version 2 (https://docs.kernel.org/admin-guide/cgroup-v1/memory.html,
 https://docs.kernel.org/admin-guide/cgroup-v2.html).
 """
@@ -8,22 +8,22 @@ https://docs.kernel.org/admin-guide/cgroup-v2.html).
 import os
 
 _ROOT = "/sys/fs/cgroup"
-#: how many there were when ``begin`` was called
+#: the count when ``start_counting`` was called
 _before: "list[int]" = []
 
 
 def begin() -> None:
-    """Count from here on."""
+    """Remember the current count."""
     _before[:] = [so_far()]
 
 
 def ended() -> int:
-    """How many processes of this control group were ended for it since ``begin``; 0: none known."""
+    """How many processes were OOM-killed since ``start_counting``; 0 if unknown."""
     return so_far() - _before[0] if _before else 0
 
 
 def so_far() -> int:
-    """How many processes of this control group were ended for it; 0: none, or nobody counts."""
+    """How many processes of this control group were OOM-killed so far; 0 if unknown."""
     try:
         with open("/proc/self/cgroup") as handle:
             groups = [line.rstrip("\n").split(":", 2) for line in handle]
@@ -36,7 +36,7 @@ def so_far() -> int:
 
 
 def _told(root: str, path: str, name: str) -> int:
-    """The number behind ``oom_kill``; a container may see its own group as the root."""
+    """The value of ``oom_kill``; a container may see its own group as the root."""
     for folder in (root + path, root):
         try:
             with open(os.path.join(folder, name)) as handle:

@@ -1,8 +1,8 @@
-"""Starting a run again: when that was asked for, and how the next attempt comes (Python 3.8+).
+"""Retries: whether a failed run is retried, and how its next attempt is queued (Python 3.8+).
 
-``retry`` in job.json says ``{"limit": N, "on": [causes]}``. A cause is ``preempted``, ``node-lost``
-(the launcher or its node went), ``time-limit``, ``exit:CODE`` or ``signal:NAME``; a script's own
-error is none unless its code is named. Attempts share ``checkpoints/`` of the run's folder.
+``retry`` in job.json is ``{"limit": N, "on": [causes]}``. A cause is ``preempted``, ``node-lost``
+(the launcher or its node died), ``time-limit``, ``exit:CODE`` or ``signal:NAME``; a script's own
+error counts only if its exit code is listed. Attempts share the run's ``checkpoints/`` folder.
 """
 
 import os
@@ -16,12 +16,12 @@ if TYPE_CHECKING:
     from scriptrun.runtime.order import LaunchOrder
 
 
-#: what stands for the place of a ticket whose run has begun and may be started again
+#: suffix of the ticket of a run that has started and may be retried
 _KEPT = ".began"
 
 
 def causes(value: "Json") -> "set[str]":
-    """What a result names as its causes."""
+    """The causes of failure in a result."""
     found = {str(value["ended_by"])} if value.get("ended_by") else set()
     if value.get("by") == "guard":
         found.add("node-lost")
@@ -33,7 +33,7 @@ def causes(value: "Json") -> "set[str]":
 
 
 def wanted(job: "Json", folder: str, attempt: int, value: "Json") -> bool:
-    """Whether the run is to be started again after its ``attempt`` has ended with ``value``."""
+    """Whether to retry the run after ``attempt`` ended with the result ``value``."""
     retry = job.get("retry") or {}
     if value["state"] != results.FAILED or attempt > retry.get("limit", 0):
         return False
@@ -43,9 +43,9 @@ def wanted(job: "Json", folder: str, attempt: int, value: "Json") -> bool:
 
 
 def take(job: "Json", ticket: str) -> None:
-    """Take the ticket, so that nobody else starts the run; FileNotFoundError when it has gone.
+    """Take the ticket, so that nothing else starts the run. Raises FileNotFoundError if it is gone.
 
-    It is kept aside, under the same protection, where the run may have to be started again.
+    If the run may be retried, the ticket is renamed instead of removed.
     """
     if (job.get("retry") or {}).get("limit"):
         os.rename(ticket, ticket + _KEPT)
@@ -54,7 +54,7 @@ def take(job: "Json", ticket: str) -> None:
 
 
 def start_again(job: "Json", order: "LaunchOrder", value: "Json", log: "EventWriter") -> bool:
-    """See to the next attempt and say so; False where it cannot come, and this was the end."""
+    """Queue the next attempt and log it; False if that fails, so that the run ends here."""
     try:
         if order.ticket:
             os.rename(order.ticket + _KEPT, order.ticket)
@@ -75,7 +75,7 @@ def start_again(job: "Json", order: "LaunchOrder", value: "Json", log: "EventWri
 
 
 def forget(order: "LaunchOrder") -> None:
-    """The run has ended for good: what would start it again goes."""
+    """The run is over: remove the ticket kept for a retry."""
     if order.ticket:
         try:
             os.unlink(order.ticket + _KEPT)

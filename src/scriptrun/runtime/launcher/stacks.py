@@ -1,4 +1,4 @@
-"""The Python stacks of processes that hang, by py-spy where it is installed (Python 3.8+)."""
+"""Dump the Python stacks of hanging processes with py-spy, if installed (Python 3.8+)."""
 
 import os
 import shutil
@@ -20,7 +20,7 @@ LOG = os.path.join("system_logs", "stacks.txt")
 
 
 def collect(order: "LaunchOrder", pids: "list[int]") -> None:
-    """Append the stacks of the Python processes in and below ``pids`` to the run's log."""
+    """Append the stacks of ``pids`` and their Python descendants to ``system_logs/stacks.txt``."""
     path = os.path.join(order.folder, LOG)
     spy = find(order)
     if spy is None:
@@ -34,7 +34,7 @@ def collect(order: "LaunchOrder", pids: "list[int]") -> None:
 
 
 def find(order: "LaunchOrder") -> "str | None":
-    """py-spy of the job's environment, on its PATH, or beside scriptrun itself; None."""
+    """The path of py-spy: in the job's environment, on its PATH, or next to scriptrun; or None."""
     path = (order.environ or os.environ).get("PATH") or os.defpath
     tool = os.path.dirname((order.tool or [sys.executable])[0] or "")
     places = [order.bin, path, tool]

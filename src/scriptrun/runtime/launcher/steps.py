@@ -1,4 +1,4 @@
-"""The steps of a node's job that one process and several ranks have in common (Python 3.8+)."""
+"""Steps of a node's job shared by single processes and several ranks (Python 3.8+)."""
 
 import os
 
@@ -15,12 +15,12 @@ if TYPE_CHECKING:
     from scriptrun.runtime.order import Attempt, LaunchOrder
 
 
-#: seconds before a time limit of the engine's own at which the stacks are looked at
+#: seconds before the engine's own time limit at which the stacks are dumped
 PEEK = 20.0
 
 
 def move_in(attempt: "Attempt", log: "EventWriter", data: "Helper") -> str:
-    """Make what was laid out this node's working directory and bring the data; give its path."""
+    """Set up this node's working directory, environment and data; return the directory's path."""
     order = attempt.order
     work = collect.move_in(order.folder, order.attempt, order.node)
     if order.own_environment:
@@ -33,13 +33,13 @@ def move_in(attempt: "Attempt", log: "EventWriter", data: "Helper") -> str:
 
 
 def start(job: "Json", attempt: "Attempt", task: "Task", work: str, log: "EventWriter") -> int:
-    """Start ``task`` in the working directory ``work``, say that it began, and return its pid."""
+    """Start ``task`` in the working directory ``work``, log it, and return its pid."""
     order = attempt.order
     output = open_log(order.folder, task.log)
     try:
         if order.container:
             from scriptrun.runtime.containers import (
-                launcher_hooks,  # only jobs in containers load it
+                launcher_hooks,  # loaded only for containers
             )
 
             pid = launcher_hooks.start(job, attempt, task, work, output)
@@ -62,7 +62,7 @@ def start(job: "Json", attempt: "Attempt", task: "Task", work: str, log: "EventW
 
 
 def watch(job: "Json", attempt: "Attempt", pids: "list[int]") -> "Watch":
-    """The supervision of this node's processes ``pids``."""
+    """The supervisor of this node's processes ``pids``."""
     order = attempt.order
     folder = order.folder
     beat = os.path.join(
@@ -86,21 +86,21 @@ def watch(job: "Json", attempt: "Attempt", pids: "list[int]") -> "Watch":
 
 
 def _stacks(attempt: "Attempt", living: "list[int]") -> None:
-    from scriptrun.runtime.launcher import stacks  # only what hangs is looked into
+    from scriptrun.runtime.launcher import stacks  # loaded only for hanging processes
 
     below = attempt.ranks_here() if attempt.ranks_here is not None else []
     stacks.collect(attempt.order, [*living, *below])
 
 
 def _stacks_at_the_last_warning(attempt: "Attempt", living: "list[int]") -> None:
-    """The stacks of what hangs until its warning, where nothing goes on after it."""
+    """Dump the stacks at Slurm's warning before the time limit, if the job is not requeued."""
     scheduler = attempt.order.load_scheduler()
     if scheduler is not None and scheduler.is_the_last_warning(attempt.order):
         _stacks(attempt, living)
 
 
 def outcome(ending: "Ending", what: str) -> "Json":
-    """How it ended, as a result; ``what`` is "train.py", "train.py on rank 3" or the like."""
+    """The result of an ended job; ``what`` is, e.g., "train.py" or "train.py on rank 3"."""
     facts: "Json" = {"exit_code": ending.exit_code, "signal": ending.signal}
     facts["usage"] = ending.usage
     if ending.canceled:
@@ -120,14 +120,14 @@ def outcome(ending: "Ending", what: str) -> "Json":
         return results.result(results.FAILED, reason, **facts)
     if ending.exit_code:
         reason = "{} exited with code {}".format(what, ending.exit_code)
-        if oom.ended():  # what a script started may be ended, and the script tells of it
+        if oom.ended():  # a child of the script may be OOM-killed
             reason += " after one of its processes ran out of memory"
         return results.result(results.FAILED, reason, **facts)
     return results.result(results.COMPLETED, **facts)
 
 
 def sentence(error: OSError, job: "Json", order: "LaunchOrder") -> str:
-    """Why the job could not be started, of the OSError that kept it."""
+    """Why the job could not start, from the OSError that prevented it."""
     name = error.filename
     if order.container and name == order.container["tool"]:
         return "cannot execute container tool {}: {}".format(name, error.strerror)
@@ -140,7 +140,7 @@ def sentence(error: OSError, job: "Json", order: "LaunchOrder") -> str:
 
 
 def open_log(folder: str, name: str) -> int:
-    """The log ``name`` of the run, open for appending."""
+    """Open the run's log ``name`` for appending."""
     path = os.path.join(folder, *name.split("/"))
     os.makedirs(os.path.dirname(path), exist_ok=True)
     return os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o644)

@@ -1,4 +1,4 @@
-"""Watching over processes: their ends, the request to cancel, the time limit (Python 3.8+)."""
+"""Supervise processes: exits, cancellation, the time limit (Python 3.8+)."""
 
 import os
 import select
@@ -17,24 +17,24 @@ if TYPE_CHECKING:
     from scriptrun.runtime.launcher.variables import Task
     from scriptrun.runtime.multinode.peers import Peers
 
-    #: what failed (a pid, or a task below the processes), and its wait status
+    #: the process that failed (its pid, or a task below mpirun), and its wait status
     Failure = Tuple[Union[int, Task], int]
 
 
-#: seconds between two looks for a request to cancel, and between two heartbeats
+#: seconds between checks for a cancellation request, and between heartbeats
 LOOK, BEAT = 0.2, 20.0
 
-#: whether this process was asked to end by SIGTERM, once ``listen`` was called
+#: one entry for each SIGTERM since ``handle_sigterm``
 _asked: "list[bool]" = []
 
 
 def listen() -> None:
-    """Take SIGTERM from here on as the wish that the ranks be stopped."""
+    """From now on, treat SIGTERM as a request to stop the ranks."""
     signal.signal(signal.SIGTERM, lambda *_: _asked.append(True))
 
 
 def asked() -> bool:
-    """Whether SIGTERM came since ``listen``."""
+    """Whether SIGTERM has arrived since ``handle_sigterm``."""
     return bool(_asked)
 
 
@@ -42,12 +42,12 @@ TOO_LONG = "exceeded max_run_duration_seconds="
 
 
 class Ending:
-    """How processes came to end.
+    """How the supervised processes ended.
 
-    ``status`` is the wait status of the one that failed first, else of the last (None: there was
-    none); ``failed`` is its pid and ``at`` the time (seconds since 1970) if it failed by itself.
-    ``stopped`` is what stopped them ("" or a sentence), since ``at``; ``usage`` is that of all.
-    ``starved``: the one that failed was ended for want of memory, as is known of it alone.
+    ``status`` is the wait status of the first that failed, else of the last (None: there were
+    none). ``failed`` is the pid or task that failed by itself, ``failed_at`` the time of the
+    failure or stop (seconds since 1970). ``stop_reason`` says why they were stopped, or is "".
+    ``usage`` is the total. ``starved``: the failed rank itself reported running out of memory.
     """
 
     def __init__(
@@ -65,50 +65,50 @@ class Ending:
 
     @property
     def exit_code(self) -> "int | None":
-        """The exit code, or None for a death by signal."""
+        """The exit code, or None if killed by a signal."""
         if self.status is None:
             return 0
         return os.WEXITSTATUS(self.status) if os.WIFEXITED(self.status) else None
 
     @property
     def signal(self) -> "str | None":
-        """The name of the signal that ended it, or None."""
+        """The name of the signal that killed it, or None."""
         if self.status is None or not os.WIFSIGNALED(self.status):
             return None
         return processes.signal_name(os.WTERMSIG(self.status))
 
 
 class Watch:
-    """Processes under supervision: when one fails, the others are stopped at once.
+    """Supervises processes: if one fails, the others are stopped.
 
-    ``limit`` and ``grace`` are seconds of the monotonic clock (a clock that jumps changes
-    nothing); ``cancel`` is the path whose existence asks to cancel; ``beat`` that of the heartbeat.
+    ``limit`` and ``grace`` are seconds of the monotonic clock, so clock changes do not matter.
+    The existence of ``cancel_path`` requests cancellation; ``heartbeat_path`` is written regularly.
     """
 
-    #: the job's other nodes (``peers.Peers``), where there are any
+    #: the job's other nodes, if any
     peers: "Optional[Peers]" = None
-    #: pids that end only when they are told to, once nothing else of the job lives
+    #: pids of servers, which are stopped once all other processes of the job have ended
     servers: "frozenset[int]" = frozenset()
-    #: called before what ran too long is stopped
+    #: called before the time limit stops the processes
     on_limit: "Optional[Callable[[list[int]], object]]" = None
-    #: when (monotonic) that is called as well, though nothing is stopped then
+    #: when (monotonic) to call ``on_limit`` without stopping anything
     peek_at: "Optional[float]" = None
-    #: called before SIGTERM's wish is heard
+    #: called when SIGTERM arrives, before the processes are stopped
     on_told: "Optional[Callable[[list[int]], object]]" = None
-    #: called instead of SIGTERM to each process's group
+    #: called to stop the processes, instead of SIGTERM to each process group
     terminate: "Optional[Callable[[list[int]], object]]" = None
-    #: looks at what runs below the processes; gives what failed there, a value for ``failed``. It
-    #: is told whether they have ended
+    #: finds a failure among ranks below the processes; its argument says whether the processes
+    #: have ended
     inside: "Optional[Callable[[bool], Failure | None]]" = None
-    #: seconds before the limit at which what runs is told, by SIGTERM, to save and to end
+    #: seconds before the limit at which the processes get SIGTERM, to save and exit
     warn = 0.0
-    #: whether what ran below the processes lives on when these have ended
+    #: whether ranks below the processes are still alive after the processes have ended
     below: "Optional[Callable[[], bool]]" = None
-    #: why SIGTERM asks to stop, where it does
+    #: the stop reason if SIGTERM arrives; "" ignores SIGTERM
     on_term = ""
-    #: reads the wait status of a process that stands for another: (pid, status) to status
+    #: translates the wait status of a process that wraps another: (pid, status) to status
     translate: "Optional[Callable[[int, int], int]]" = None
-    #: says why what runs can't be watched any more; "" while it can
+    #: why the processes can no longer be supervised; "" while they can
     troubled: "Optional[Callable[[], str]]" = None
 
     def __init__(
@@ -129,7 +129,7 @@ class Watch:
         self._deaths = _Deaths(self.living) if len(self.living) > 1 else None
 
     def wait(self) -> "Ending":
-        """Wait for all processes' ends, whatever it takes, and return their Ending."""
+        """Wait until all processes have ended, and return an ExitSummary."""
         while self.living or self._held():
             ended = self._ended()
             for pid, status, usage in ended:
@@ -139,18 +139,18 @@ class Watch:
                 self._look()
                 processes.doze(self._wake, LOOK)
         if self._first and self.inside is not None:
-            self._first = self.inside(True) or self._first  # who of them it was may be known by now
+            self._first = self.inside(True) or self._first  # known now?
         failed, last = self._first or (None, self._last)
         return Ending(last, self._usage, self.stopped, self.canceled, failed, self._at)
 
     def _held(self) -> bool:
-        """Whether there is more to wait for: ranks below, or a node without processes is needed."""
+        """Whether to keep waiting without processes: for ranks below them, or for other nodes."""
         if self.below is not None and self.below():
             return True
         return self.peers is not None and self.kill_at is None and self.peers.held()
 
     def _ended(self) -> "list[tuple[int, int, struct_rusage]]":
-        """(pid, status, usage) of what has ended since, in the order of the deaths."""
+        """(pid, status, usage) of processes that have ended, in order of death."""
         found = []
         for pid in self.living if self._deaths is None else self._deaths.seen(self.living):
             ended, status, usage = os.wait4(pid, os.WNOHANG)
@@ -179,8 +179,8 @@ class Watch:
             self._stop(time.monotonic(), "")
 
     def _reap_orphans(self) -> None:
-        """Take the status of adopted grandchildren, and of none other than them."""
-        while hasattr(os, "waitid"):  # not on macOS, where no orphan comes to us
+        """Reap adopted orphans, and no supervised process."""
+        while hasattr(os, "waitid"):  # not on macOS, which has no subreapers
             try:
                 seen = os.waitid(os.P_ALL, 0, os.WEXITED | os.WNOHANG | os.WNOWAIT)
             except ChildProcessError:
@@ -217,7 +217,7 @@ class Watch:
             self._look_around(now)
 
     def _look_around(self, now: float) -> None:
-        """At what runs below the processes, and at the job's other nodes."""
+        """Check the ranks below the processes, and the job's other nodes."""
         failed = self.inside(False) if self.inside is not None else None
         lost = self.troubled() if self.troubled is not None else ""
         if failed is not None:
@@ -237,7 +237,7 @@ class Watch:
                 self._terminate()
 
     def _stop(self, now: float, why: str) -> float:
-        """Have them end, because of ``why``; gives when they are killed."""
+        """Stop the processes because of ``why``; return when they are killed."""
         self.stopped = why
         self._at = self._at or time.time()
         self.kill_at = kill_at = now + self.grace
@@ -257,11 +257,11 @@ class Watch:
         try:
             files.write_atomic(self.beat, str(self._beats).encode())
         except OSError:
-            pass  # a full disk: the next one may fit
+            pass  # a full disk: the next one may succeed
 
 
 class _Deaths:
-    """In which order processes died: the kernel queues what it reports in that order (Linux)."""
+    """The order in which processes died, from the kernel's event queue (Linux)."""
 
     def __init__(self, pids: "list[int]") -> None:
         self._pids: "dict[int, int]" = {}
@@ -276,7 +276,7 @@ class _Deaths:
             self._poll = None
 
     def seen(self, living: "list[int]") -> "list[int]":
-        """Those of ``living`` that may have ended, first death first."""
+        """Those of ``living`` that may have ended, in order of death."""
         if self._poll is None:
             return list(living)
         found = []

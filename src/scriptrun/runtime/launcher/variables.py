@@ -1,4 +1,4 @@
-"""What the script's process sees: its variables, and its arguments with references expanded."""
+"""The script's environment variables, and its arguments with references expanded."""
 
 import errno
 import json
@@ -19,11 +19,11 @@ _REFERENCE = re.compile(r"\$(?:\{(\w+)\}|(\w+))")
 
 
 class Task:
-    """One process of the job on this node: its place, what to execute, and its variables.
+    """One process of the job on this node: its rank, command line and variables.
 
-    ``variables`` are the system's own; ``log`` is an artifact's name. ``serves``: it ends only when
-    it is told to. ``name`` is how people are told of it ("rank 3"); "" for a job's only process.
-    ``starved``: it was ended for want of memory.
+    ``variables`` are those that scriptrun sets; ``log`` is an artifact name. ``is_server``: it runs
+    until it is stopped. ``name`` is used in messages ("rank 3"); "" for a job's only process.
+    ``starved``: it ran out of memory.
     """
 
     def __init__(
@@ -41,7 +41,7 @@ class Task:
 
 
 def single(job: "Json", attempt: "Attempt") -> "Task":
-    """The only process of a job that is not distributed."""
+    """The only task of a job that is not distributed."""
     system = system_variables(job, attempt)
     argv = command_line(job, attempt.order, system)
     task = Task(0, 0, 0, argv, system, "user_logs/std_log.txt")
@@ -50,7 +50,7 @@ def single(job: "Json", attempt: "Attempt") -> "Task":
 
 
 def system_variables(job: "Json", attempt: "Attempt") -> "dict[str, str]":
-    """The variables that the system itself sets for the job, on this node and rank."""
+    """The variables that scriptrun sets for the job on this node, for rank 0."""
     order = attempt.order
     folder = order.folder
     facts = _workspace_facts(order.workspace)
@@ -90,7 +90,7 @@ def system_variables(job: "Json", attempt: "Attempt") -> "dict[str, str]":
 
 
 def _workspace_facts(root: str) -> "Json":
-    """What the workspace was created with; empty where that cannot be read."""
+    """The content of the workspace's workspace.json; empty if it cannot be read."""
     try:
         place = os.path.join(root, ".scriptrun", "workspace.json")
         return files.read_json(place) or {}
@@ -101,9 +101,9 @@ def _workspace_facts(root: str) -> "Json":
 def process_environment(
     job: "Json", order: "LaunchOrder", system: "dict[str, str]"
 ) -> "dict[str, str]":
-    """The whole environment of the script: inherited, then the job's, then the system's.
+    """The whole environment of the script: inherited variables, then the job's, then scriptrun's.
 
-    Raises OSError where a conda prefix cannot be activated.
+    Raises OSError if a conda prefix cannot be activated.
     """
     environ = dict(order.inherited)
     for name in ("__PYVENV_LAUNCHER__", "PYTHONHOME", "VIRTUAL_ENV"):
@@ -130,7 +130,7 @@ def _join(first: str, rest: "str | None") -> str:
 
 
 def expand(argument: str, system: "dict[str, str]") -> str:
-    """``argument`` with references to the system's own variables expanded, all else as it is."""
+    """``argument`` with references to variables in ``system`` expanded, others unchanged."""
 
     def value(match: "re.Match[str]") -> str:
         return system.get(match.group(1) or match.group(2), match.group(0))
@@ -139,7 +139,7 @@ def expand(argument: str, system: "dict[str, str]") -> str:
 
 
 def command_line(job: "Json", order: "LaunchOrder", system: "dict[str, str]") -> "list[str]":
-    """What to execute for the job: the program by its path, then its arguments."""
+    """The command line of the job."""
     if order.container:
         return _in_a_container(job, order.container, system)
     if job.get("command"):
@@ -150,14 +150,14 @@ def command_line(job: "Json", order: "LaunchOrder", system: "dict[str, str]") ->
 
 
 def _in_a_container(job: "Json", told: "Json", system: "dict[str, str]") -> "list[str]":
-    """The image's Python and the script, or the image's shell and the command.
+    """The image's Python with the script, or the image's shell with the command.
 
-    Raises OSError where the image lacks what is needed.
+    Raises OSError if the image has no Python.
     """
     if job.get("command"):
         if told.get("shell"):
             return [told["shell"], "-c", job["command"]]
-        import shlex  # an image without a shell: the words of the command are executed
+        import shlex  # an image without a shell: split the command
 
         return shlex.split(expand(job["command"], system))
     if not told.get("python"):

@@ -1,4 +1,4 @@
-"""A job of several ranks, here and perhaps on other nodes: all together or none (Python 3.8+)."""
+"""A job of several ranks, on one or more nodes: all of them run, or none (Python 3.8+)."""
 
 import os
 import time
@@ -37,7 +37,7 @@ def run(
     data: "Helper",
     fork: "Callable[[LaunchOrder], int]",
 ) -> "Json":
-    """Meet the other nodes, run this node's ranks, and give how they ended.
+    """Meet the other nodes, run this node's ranks, and return the node's result.
 
     ``fork(order)`` starts the launcher of another node of a rehearsal.
     """
@@ -64,11 +64,11 @@ def run(
     peers.only_waits = not pids
     if kind is mpi:
         each = job["distribution"]["processes_per_node"]
-        order = attempt.order  # mpi says more clearly how its ranks are started
+        order = attempt.order  # mpi.tasks has refined it
         attempt.ranks_here = lambda: mpi.living_on(order, each)
         if pids:
             mpi.look_inside(watch, order, each)
-        else:  # node 0 tells the ranks, and may need this node until they have saved
+        else:  # node 0 signals the ranks, and may need this node until they have saved
             watch.on_term = ""
     return _value(watch.wait(), job, order, pids, peers, agreed)
 
@@ -91,7 +91,7 @@ def _start(
 def _tell(
     job: "Json", order: "LaunchOrder", tasks: "list[Task]", agreed: "Json", log: "EventWriter"
 ) -> None:
-    """Say what a reader of the run's record should know, once."""
+    """Log the start and settings of the job, once."""
     if order.node:
         return
     log.write("state", state="Running")
@@ -117,10 +117,10 @@ def _value(
     peers: "Peers",
     agreed: "Json",
 ) -> "Json":
-    """This node's result; ``cause`` is what went wrong here first, where anything did."""
+    """This node's result; its ``cause`` is the first failure here, if any."""
     if ending.failed is None:
         value = steps.outcome(ending, job.get("script") or "the command")
-        if ending.stopped and ending.at is None:  # for the sake of another node
+        if ending.stopped and ending.at is None:  # because of another node
             value["reason"] = ending.stopped
         return _with_cause(value, peers, ending.at)
     task = pids[ending.failed] if isinstance(ending.failed, int) else ending.failed
@@ -138,7 +138,7 @@ def _value(
 
 
 def _with_cause(value: "Json", peers: "Peers", at: "float | None" = None) -> "Json":
-    """``value`` with what other nodes need to find the first failure; {} where it is theirs."""
+    """Add the ``cause`` to ``value``, for comparison between nodes; {} if another node failed."""
     elsewhere = any(each.get("state") != results.COMPLETED for each in peers.ended.values())
     if at is None and (elsewhere or peers.lost):
         value["cause"] = {}
@@ -148,7 +148,7 @@ def _with_cause(value: "Json", peers: "Peers", at: "float | None" = None) -> "Js
 
 
 def cause_of(value: "Json", at: "float | None" = None) -> "Json":
-    """What went wrong, for the comparison with what did on other nodes: {} where nothing did."""
+    """The cause of a failure, for comparison with those of other nodes; {} without one."""
     if value["state"] != results.FAILED:
         return {}
     names = ("reason", "exit_code", "signal", "rank", "failed_node", "log", "tail")
@@ -156,9 +156,9 @@ def cause_of(value: "Json", at: "float | None" = None) -> "Json":
 
 
 def end(job: "Json", attempt: "Attempt", value: "Json", log: "EventWriter") -> bool:
-    """Tell how this node ended; True where that is all there is for it to do.
+    """Publish this node's result; True if nothing else is left to do on it.
 
-    On node 0 ``value`` becomes the whole run's, once all nodes have ended.
+    On node 0, ``value`` becomes the whole run's result once all nodes have ended.
     """
     order = attempt.order
     value.setdefault("cause", cause_of(value))

@@ -1,4 +1,4 @@
-"""The end of a job of several nodes: each tells how it ended, and node 0 tells it of all."""
+"""The end of a job on several nodes: each publishes its result, and node 0 merges them."""
 
 import filecmp
 import os
@@ -17,16 +17,16 @@ if TYPE_CHECKING:
     from scriptrun.runtime.order import LaunchOrder
 
 
-#: seconds that node 0 waits for others once its own part has failed, beside the grace period
+#: seconds, in addition to the grace period, that node 0 waits for others after its own failure
 PATIENCE = 30.0
 
 
 def end_node(order: "LaunchOrder", value: "Json", log: "EventWriter") -> None:
-    """Publish how this node ended; its artifacts stay in its working directory for node 0."""
+    """Publish this node's result; its artifacts stay in its working directory for node 0."""
     work = collect.place(order.folder, order.node)
     try:
         _keep_artifacts(work)
-    except OSError as error:  # a full disk must not keep the result from being told
+    except OSError as error:  # a full disk must not prevent the result
         message = "cannot store the artifacts of node {}: {}"
         value["reason"] = value["reason"] or message.format(order.node, error.strerror)
     results.publish_surely(order.folder, order.attempt, value, log, last=False)
@@ -35,9 +35,9 @@ def end_node(order: "LaunchOrder", value: "Json", log: "EventWriter") -> None:
 def end(
     job: "Json", order: "LaunchOrder", value: "Json", log: "EventWriter", alone: bool = False
 ) -> "Json":
-    """Node 0: publish how it ended, wait for the others, and give how the run ended.
+    """On node 0: publish its result, wait for the others, and return the run's result.
 
-    ``alone``: the others were never started.
+    ``alone``: the other nodes were never started.
     """
     results.publish_surely(order.folder, order.attempt, value, log, last=False)
     peers = Peers(order)
@@ -53,7 +53,7 @@ def end(
 
 
 def whole(found: "dict[int, Json]", first: "Json") -> "Json":
-    """Of how each node ended (``found``, by number), how the run did; ``first`` is node 0's."""
+    """Merge the results by node, ``found``, into the run's; ``first`` is node 0's."""
     value = dict(first)
     causes = [each["cause"] for _, each in sorted(found.items()) if each.get("cause")]
     canceled = [each for each in found.values() if each["state"] == results.CANCELED]
@@ -80,10 +80,10 @@ def _usage(listed: "list[Usage]") -> "Usage":
 
 
 def gather(folder: str, log: "EventWriter | None" = None) -> None:
-    """Merge the artifacts that the other nodes left into the run's; a warning tells of collisions.
+    """Merge the artifacts of the other nodes into the run's, and log a warning about collisions.
 
-    Node by node: a file that is there with other content stays, and the later node's is kept
-    below ``node-<k>/`` (``outputs/model.pt`` of node 1 as ``outputs/node-1/model.pt``).
+    Node by node: an existing file with other content stays, and the later node's goes below
+    ``node-<k>/`` (``outputs/model.pt`` of node 1 becomes ``outputs/node-1/model.pt``).
     """
     collided = []
     for node in sorted(_nodes_left(folder)):
@@ -131,12 +131,12 @@ def _same(path: str, place: str) -> bool:
 
 
 def _keep_artifacts(work: str) -> None:
-    """Remove all but the artifacts of a node's working directory, and have them in the run."""
+    """Reduce a node's working directory to its artifacts, in the run's folder."""
     collect.come_home(work)
     try:
         names = os.listdir(work)
     except OSError:
-        return  # it was never laid out
+        return  # it was never created
     for name in names:
         path = os.path.join(work, name)
         if name in collect.KEPT:
@@ -155,7 +155,7 @@ def _unlink(path: str) -> None:
 
 
 def tail_of(path: str, count: int = 15, size: int = 8192) -> "list[str]":
-    """The last lines of a log, as a list of texts."""
+    """The last lines of a log."""
     try:
         with open(path, "rb") as handle:
             handle.seek(0, os.SEEK_END)

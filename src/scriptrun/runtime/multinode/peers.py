@@ -1,4 +1,4 @@
-"""The job's other nodes, as their files in the attempt's folder show them (Python 3.8+)."""
+"""The job's other nodes, according to their files in the attempt's folder (Python 3.8+)."""
 
 import os
 import time
@@ -11,34 +11,34 @@ if TYPE_CHECKING:
     from scriptrun.runtime.order import LaunchOrder
 
 
-#: seconds between two looks at whether the others live; of silence on another host until it is lost
+#: seconds between checks of the other nodes; seconds without a heartbeat until one is lost
 ALIVE, SILENCE = 1.0, 300.0
-#: a node's loss is noticed this much later than what it causes elsewhere, at most
+#: maximum seconds by which a node's loss is noticed later than the failures it causes elsewhere
 LATE = 3.0
 
 
 class Peers:
-    """What is known of the nodes of ``order``'s attempt other than its own."""
+    """The other nodes of the attempt of ``order``."""
 
     def __init__(self, order: "LaunchOrder") -> None:
         self.place = results.attempt_folder(order.folder, order.attempt)
         self.node, self.nodes = order.node, order.nodes
         self.others = [node for node in range(self.nodes) if node != self.node]
-        #: node to how it ended, as far as that is known; and to why it is lost
+        #: results of ended nodes, and reasons of lost ones, by node
         self.ended: "dict[int, Json]" = {}
         self.lost: "dict[int, str]" = {}
-        #: whether this node has no ranks of its own (they run below node 0's mpirun)
+        #: whether this node has no processes itself (its ranks run below node 0's mpirun)
         self.only_waits = False
         self._next = 0.0
         self._owners: "dict[int, dict[str, Json]]" = {}
         self._beats: "dict[int, tuple[bytes, float]]" = {}
 
     def held(self) -> bool:
-        """Whether this node, which has no ranks, must stay until node 0 has ended."""
+        """Whether this node has no processes and must stay until node 0 has ended."""
         return self.only_waits and 0 not in self.ended
 
     def look(self) -> str:
-        """Why this node has to stop for another's sake; "" while it does not."""
+        """Why this node has to stop because of another; "" if it does not."""
         names = self._names()
         for node in self.others:
             if node not in self.ended and "node-{}.json".format(node) in names:
@@ -55,14 +55,14 @@ class Peers:
         return next(iter(self.lost.values()), "")
 
     def all_idle(self) -> bool:
-        """Say that this node runs only servers; whether all others have ended, or say the same."""
+        """Announce that only servers run here; whether all others have ended or did the same."""
         files.publish(os.path.join(self.place, "node-{}.idle".format(self.node)), b"{}\n")
         names = self._names()
         marks = ("node-{}.idle", "node-{}.json")
         return all(any(mark.format(node) in names for mark in marks) for node in self.others)
 
     def wait(self, seconds: "float | None" = None) -> None:
-        """Wait until all have ended or are lost, or for ``seconds``."""
+        """Wait until all other nodes have ended or are lost, or for ``seconds``."""
         deadline = None if seconds is None else time.monotonic() + seconds
         pause = 0.002
         while not set(self.others) <= set(self.ended) | set(self.lost):
@@ -89,7 +89,7 @@ class Peers:
                 continue
             why = self._gone(node)
             if why:
-                self._take(node)  # it may have ended a moment ago
+                self._take(node)  # it may have just ended
                 if node not in self.ended:
                     self.lost[node] = "node {} is lost: {}".format(node, why)
 
@@ -99,7 +99,7 @@ class Peers:
             if kind not in owners:
                 self._read_owner(node, kind)
         if not owners:
-            return ""  # it has not come yet
+            return ""  # it has not started yet
         here = [owner for owner in owners.values() if identity.is_here(owner)]
         if not here:
             return self._silent(node)

@@ -1,4 +1,4 @@
-"""Free ports, agreed on by all jobs of this machine (Python 3.8+)."""
+"""Reserve free ports, coordinated between the jobs of this machine (Python 3.8+)."""
 
 import errno
 import random
@@ -9,18 +9,18 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 
-#: below what systems give to outgoing connections, so that none of these takes one meanwhile
+#: below the ephemeral ports, so that no outgoing connection takes one meanwhile
 FIRST, LAST = 20000, 32000
 
-#: sockets that say which ports this process has promised
+#: open sockets that mark the ports reserved by this process
 _promised: "list[socket.socket]" = []
 
 
 def free(count: int = 1, wanted: "int | None" = None) -> "list[int]":
-    """``count`` ports that nobody listens on; ``wanted`` first where it is free.
+    """Reserve ``count`` free ports, starting with ``wanted`` if it is free.
 
-    They are kept from other launchers of this machine until this process ends, and not bound: the
-    job binds them.
+    Other launchers on this machine skip them until this process ends. They are not bound: the job
+    binds them.
     """
     found: "list[int]" = []
     for port in _candidates(wanted):
@@ -40,10 +40,10 @@ def _candidates(wanted: "int | None") -> "Iterator[int]":
 
 
 def _promise(port: int) -> bool:
-    """Whether ``port`` is free, and nobody else's from here on.
+    """Reserve ``port``; False if it is taken.
 
-    The promise is an abstract socket's name (Linux), which goes with this process: it belongs to
-    the same network namespace as the port.
+    The reservation is an abstract socket (Linux), which vanishes with this process and is in the
+    same network namespace as the port.
     """
     held = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
     try:

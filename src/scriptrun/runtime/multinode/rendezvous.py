@@ -1,4 +1,4 @@
-"""How the launchers of a job's nodes meet before any rank starts (docs/explanation/engines.md)."""
+"""The rendezvous of a job's nodes before any rank starts (docs/explanation/engines.md)."""
 
 import os
 import time
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 
 class Apart(Exception):
-    """They do not meet: ``value`` is how this node ended."""
+    """The rendezvous failed; ``value`` is this node's result."""
 
     def __init__(self, value: "Json") -> None:
         super().__init__(value.get("reason"))
@@ -30,15 +30,15 @@ class Apart(Exception):
 def start_others(attempt: "Attempt", fork: "Callable[[LaunchOrder], int]") -> None:
     """Start the launchers of a rehearsal's other nodes; they share the slot of node 0."""
     attempt.started, order = True, attempt.order
-    processes.become_subreaper()  # what a lost node leaves behind comes to node 0
+    processes.become_subreaper()  # node 0 adopts the processes of a lost node
     for node in range(1, order.nodes):
         fork(order.replace(node=node, ticket=None, wake=None))
 
 
 def meet(job: "Json", attempt: "Attempt", peers: "Peers") -> "Json":
-    """Wait for the other nodes; give what all agreed on, the value of ``head.json``.
+    """Wait for the other nodes; return the agreement of all, the content of ``head.json``.
 
-    Raises Apart when the run was canceled, or another node is in trouble.
+    Raises RendezvousFailure if the run is canceled or another node fails.
     """
     order = attempt.order
     place = results.attempt_folder(order.folder, order.attempt)
@@ -63,7 +63,7 @@ def meet(job: "Json", attempt: "Attempt", peers: "Peers") -> "Json":
 
 
 def _here(job: "Json", attempt: "Attempt") -> "Json":
-    """What this node tells the others of itself."""
+    """The description of this node for the others."""
     order = attempt.order
     scheduler = order.load_scheduler()
     servers = ports.free(_ports_needed(job, order.node))
@@ -90,7 +90,7 @@ def cpus() -> int:
 
 
 def _ports_needed(job: "Json", node: int) -> int:
-    """How many of the job's processes on ``node`` need a port of their own."""
+    """How many processes of the job on ``node`` need their own port."""
     distribution = job["distribution"]
     if distribution["kind"] != "tensorflow":
         return 0
@@ -112,7 +112,7 @@ def _ready(place: str, nodes: int) -> "list[Json] | None":
 
 
 def _await(what: "Callable[[], _T | None]", order: "LaunchOrder", peers: "Peers") -> "_T":
-    """What ``what()`` gives, once it is something."""
+    """Call ``what`` until it returns a true value, and return that."""
     cancel = os.path.join(order.folder, "cancel.json")
     pause, beats, next_beat = 0.001, 0, time.monotonic() + supervise.BEAT
     while True:

@@ -1,4 +1,4 @@
-"""What all launchers share: the place of a rank in the world, and the variables that tell it."""
+"""What all distributions share: ranks, their nodes, and the variables that describe them."""
 
 import os
 
@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 
 class World:
-    """The nodes and ranks of a job: ``each`` ranks on each of ``nodes`` nodes."""
+    """The nodes and ranks of a job: ``ranks_per_node`` ranks on each of ``nodes`` nodes."""
 
     def __init__(self, job: "Json", attempt: "Attempt", meeting: "Json", each: int) -> None:
         self.job, self.attempt, self.meeting = job, attempt, meeting
@@ -22,21 +22,21 @@ class World:
 
     @property
     def order(self) -> "LaunchOrder":
-        """What this node's launcher was told."""
+        """The order of this node's launcher."""
         return self.attempt.order
 
     def on(self, node: int) -> "World":
-        """The same world as ``node`` sees it, with its own data and environment."""
+        """The world as ``node`` sees it, with that node's data and environment."""
         own = self.meeting["nodes"][node].get("own") or {}
         return World(self.job, self.attempt.on(node, own), self.meeting, self.each)
 
     def variables(self, rank: int) -> "dict[str, str]":
-        """The system's variables for ``rank``; ranks are numbered node by node."""
+        """All variables that scriptrun sets for ``rank``; ranks are numbered node by node."""
         node, local = divmod(rank, self.each)
         return dict(self.system, **self.place(rank, node, local))
 
     def place(self, rank: int, node: int, local: int) -> "dict[str, str]":
-        """The variables that tell ``rank`` where it is, by the names that scripts know."""
+        """The variables that give ``rank`` its position in the job."""
         address, port = self.meeting["address"], str(self.meeting["port"])
         hosts = [each["address"] for each in self.meeting["nodes"]]
         found = {
@@ -69,9 +69,9 @@ class World:
         return found
 
     def threads(self) -> "int | None":
-        """What OMP_NUM_THREADS is to be: a rank's share of the CPUs; None where it is not ours.
+        """The value of OMP_NUM_THREADS, a rank's share of the CPUs; None to leave it alone.
 
-        Where a node has one rank, or the user set it, it stays as it is.
+        It is left alone if a node has one rank or the user set it.
         """
         given = self.job.get("variables") or {}
         inherited = self.order.environ or {}
@@ -84,7 +84,7 @@ class World:
         return max(1, min(there, wanted or there) // self.each)
 
     def devices(self, node: int, local: int) -> "str | None":
-        """The GPUs that a rank sees: all of its node's, or its own share where that was asked."""
+        """The GPUs that a rank sees: all of its node's, or its share with ``gpu_binding``."""
         held = [each for each in (self.order.devices or "").split(",") if each]
         if not held:
             return None
@@ -99,7 +99,7 @@ class World:
         return ",".join(held)
 
     def task(self, rank: int) -> "Task":
-        """The task of ``rank``: the job's own script or command."""
+        """The task that runs the job's script or command as ``rank``."""
         node, local = divmod(rank, self.each)
         known = self.variables(rank)
         argv = variables.command_line(self.job, self.order, known)
@@ -107,10 +107,10 @@ class World:
 
 
 def log_of(rank: int) -> str:
-    """The log of ``rank``, as an artifact's name."""
+    """The artifact name of the log of ``rank``."""
     return "user_logs/std_log_process_{}.txt".format(rank)
 
 
 def log_path(folder: str, task: "Task") -> str:
-    """Where the log of ``task`` lies."""
+    """The path of the log of ``task``."""
     return os.path.join(folder, *task.log.split("/"))

@@ -1,6 +1,6 @@
-"""MPI: one task, ``mpirun`` on node 0, which starts ``shim.py`` once a rank.
+"""MPI: one task, ``mpirun`` on node 0, which starts ``shim.py`` once per rank.
 
-The shim adds our variables to the library's, opens the rank's log, and runs the script.
+The shim adds our variables to those of the MPI library, opens the rank's log and runs the script.
 """
 
 import os
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 LOG, PLAN = "system_logs/mpi.txt", "ranks.json"
 _OPEN_MPI = ["--allow-run-as-root", "--oversubscribe", "--bind-to", "none"]
-#: what an outer MPI job or scheduler's step left in the environment
+#: prefixes of variables left by an outer MPI job or scheduler step
 _OUTER = (
     "OMPI_COMM_WORLD_",
     "PMIX_",
@@ -40,9 +40,9 @@ _SCHEDULERS = ("SLURM_",)
 
 
 def tasks(job: "Json", attempt: "Attempt", meeting: "Json") -> "list[Task]":
-    """mpirun on node 0; the others' ranks run below it.
+    """The task that runs mpirun, on node 0; other nodes have none.
 
-    Raises FileNotFoundError where there is no mpirun.
+    Raises FileNotFoundError if mpirun is missing.
     """
     order, aside = attempt.order, {}
     if order.node:
@@ -69,7 +69,7 @@ def tasks(job: "Json", attempt: "Attempt", meeting: "Json") -> "list[Task]":
 
 
 def find(bin_folder: "str | None", path: "str | None") -> "str | None":
-    """The path of the mpirun of the environment with ``bin_folder``, or of PATH; None."""
+    """The path of mpirun in ``bin_folder`` or on PATH, or None."""
     where = os.pathsep.join(each for each in (bin_folder, path or os.defpath) if each)
     return shutil.which("mpirun", path=where) or shutil.which("mpiexec", path=where)
 
@@ -107,7 +107,7 @@ def _starter(world: "World", order: "LaunchOrder", environ: "dict[str, str]") ->
 
 
 def _contained(world: "World", order: "LaunchOrder") -> "list[str]":
-    """All ranks in one container, by the image's own mpirun and Python."""
+    """Run all ranks in one container, with the image's mpirun and Python."""
     told = docker.told_of(order)
     if not told.get("mpi") or not told.get("python"):
         lacking = "mpirun" if not told.get("mpi") else "Python"
@@ -119,7 +119,7 @@ def _contained(world: "World", order: "LaunchOrder") -> "list[str]":
 
 
 def is_open_mpi(program: str) -> bool:
-    """Whether ``program`` is Open MPI's (else MPICH's or Intel's, whose words are the same)."""
+    """Whether ``program`` is Open MPI's; MPICH and Intel MPI share their options."""
     real = os.path.realpath(program)
     name = os.path.basename(real)
     if any(word in name for word in ("hydra", "mpich", "impi")):
@@ -131,7 +131,7 @@ def is_open_mpi(program: str) -> bool:
 
 
 def _settings(job: "Json") -> "dict[str, str]":
-    """Let what is stopped save, as long as the job's grace period."""
+    """Variables that make mpirun wait for the job's grace period before it kills ranks."""
     grace = str(int(job.get("grace_seconds", 10.0)) + 1)
     names = ("OMPI_MCA_odls_base_sigkill_timeout", "PRTE_MCA_odls_base_sigkill_timeout")
     return dict.fromkeys(names, grace)
@@ -150,7 +150,7 @@ def _plan(order: "LaunchOrder") -> str:
 
 
 def _write_plan(world: "World", aside: "dict[str, str]") -> None:
-    """What each rank executes: read by the shims. ``aside``: variables that mpirun must not see."""
+    """Write what each rank executes; mpirun must not see the variables ``aside``."""
     listed = []
     seen_by = [world.on(node) for node in range(world.nodes)]
     for rank in range(world.size):
@@ -179,13 +179,13 @@ def _write_plan(world: "World", aside: "dict[str, str]") -> None:
 
 
 def _moved(here: "LaunchOrder", there: "LaunchOrder") -> "list[list[str]]":
-    """What lies elsewhere on a rank's node than on node 0, from which its variables come."""
+    """(old, new) path prefixes that differ between node 0 and a rank's node."""
     pairs = [(here.prefix, there.prefix), (here.scratch, there.scratch)]
     return [[was, now] for was, now in pairs if was and now and was != now]
 
 
 def _of_its_data(world: "World", there: "World", known: "dict[str, str]") -> "dict[str, str]":
-    """The variables of a rank that tell of data, where its node has that at other places."""
+    """The data variables of a rank whose node has the data at other paths than node 0."""
     if there.attempt.brought == world.attempt.brought:
         return {}
     own = (world.job.get("variables") or {}).items()
@@ -195,7 +195,7 @@ def _of_its_data(world: "World", there: "World", known: "dict[str, str]") -> "di
 
 
 def look_inside(watch: "Watch", order: "LaunchOrder", each: int) -> None:
-    """Let ``watch`` see the ranks that run below mpirun, ``each`` of them on a node."""
+    """Let ``watch`` supervise the ranks below mpirun, ``each`` of them per node."""
     place = _place(order)
     watch.inside = lambda over: first_failure(place, each, over)
     watch.below = lambda: bool(_alive(place, order))
@@ -208,8 +208,8 @@ def look_inside(watch: "Watch", order: "LaunchOrder", each: int) -> None:
 def first_failure(place: str, each: int, over: bool = False) -> "tuple[Task, int] | None":
     """(task, wait status) of the rank that failed first; None while none has.
 
-    ``over``: what started them has ended. A rank that was told to stop before its end is not the
-    first, unless it had aborted.
+    ``over``: mpirun or srun has ended. A rank that was stopped from outside does not
+    count unless it called MPI_Abort.
     """
     told = _told(place, ".end.json")
     own = [value for value in told if value["status"] and not value.get("stopped")]
@@ -225,9 +225,9 @@ def first_failure(place: str, each: int, over: bool = False) -> "tuple[Task, int
 
 
 def _aborted(place: str) -> "list[Json]":
-    """The ranks that called MPI_Abort, as MPICH and its kin say in the rank's own log.
+    """The ranks that called MPI_Abort, according to MPICH's message in the rank's log.
 
-    They ask mpirun to end all, and wait to be ended with them: their own status tells nothing.
+    They ask mpirun to end all ranks and are killed with them, so their own status says nothing.
     """
     found = []
     for rank, task in enumerate((files.read_json(os.path.join(place, PLAN)) or {})["ranks"]):
@@ -239,9 +239,9 @@ def _aborted(place: str) -> "list[Json]":
 
 
 def _terminate(living: "list[int]", ranks: "list[int]") -> None:
-    """SIGTERM to the ranks, so that they can save; mpirun (``living``) ends when they have.
+    """Send SIGTERM to the ranks so that they can save; mpirun (``living``) ends with them.
 
-    mpirun itself would give them one second, or none. Where it has gone, their keepers know.
+    mpirun itself would give them a second or less. If it is gone, their keepers stop them.
     """
     if not living:
         return
@@ -275,7 +275,7 @@ def living_on(order: "LaunchOrder", each: int) -> "list[int]":
 
 
 def _alive(place: str, order: "LaunchOrder", ranks: "range | None" = None) -> "list[int]":
-    """The pids of the keepers that live on this host, of ``ranks`` (default: of all)."""
+    """The pids of the living keepers on this host, of ``ranks`` (default: of all)."""
     ended = {value["rank"] for value in _told(place, ".end.json")}
     told = [each for each in _told(place, ".start.json") if each["rank"] not in ended]
     told = [each for each in told if ranks is None or each["rank"] in ranks]
@@ -286,7 +286,7 @@ def _alive(place: str, order: "LaunchOrder", ranks: "range | None" = None) -> "l
 
 
 def _told(place: str, ending: str) -> "list[Json]":
-    """What the shims have told of their ranks."""
+    """The records that the shims wrote about their ranks, by file suffix."""
     names = [name for name in os.listdir(place) if name.startswith("rank-")]
     found = [files.read_json(os.path.join(place, name)) for name in names if name.endswith(ending)]
     return [value for value in found if value]

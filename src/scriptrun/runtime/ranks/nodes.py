@@ -1,4 +1,4 @@
-"""The script or command once a node; what it starts there is its own business."""
+"""One process per node, which may start others itself."""
 
 from .common import World
 
@@ -10,5 +10,5 @@ if TYPE_CHECKING:
 
 
 def tasks(job: "Json", attempt: "Attempt", meeting: "Json") -> "list[Task]":
-    """The one process of this node."""
+    """The task of this node."""
     return [World(job, attempt, meeting, 1).task(attempt.order.node)]

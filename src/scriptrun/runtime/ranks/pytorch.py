@@ -1,6 +1,6 @@
-"""PyTorch: one process a rank, with what ``init_process_group('env://')`` reads.
+"""PyTorch: one process per rank, with the variables that ``init_process_group('env://')`` reads.
 
-Without a number of processes each node runs one, which may start the others (torchrun).
+Without a process count, each node runs one process, which may start the others (torchrun).
 """
 
 from .common import World
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 
 def tasks(job: "Json", attempt: "Attempt", meeting: "Json") -> "list[Task]":
-    """The ranks of this node."""
+    """The tasks of this node's ranks."""
     world = World(job, attempt, meeting, job["distribution"]["processes_per_node"])
     first = attempt.order.node * world.each
     return [world.task(rank) for rank in range(first, first + world.each)]

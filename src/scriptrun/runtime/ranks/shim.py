@@ -1,9 +1,9 @@
-"""One rank of an MPI job: started by mpirun or srun, it runs the script and tells how that ended.
+"""One rank of an MPI job: started by mpirun or srun, it runs the script and records how it ended.
 
-As a program: ``python -I -S shim.py PLAN``, where PLAN is the attempt's ``ranks.json``. Between the
-process that mpirun knows and the script stands a keeper in a session of its own: where mpirun kills
-all ranks at once (MPI_Abort; MPICH at any failure), it lets the script save, and tells of its end.
-It hands signals on, and ends as the script did. Standard library only.
+Usage: ``python -I -S shim.py PLAN``, where PLAN is the attempt's ``ranks.json``. A keeper process
+in its own session sits between the process that mpirun knows and the script: if mpirun kills all
+ranks at once (MPI_Abort; MPICH at any failure), the keeper lets the script save and records its
+end. It forwards signals and exits as the script did. Standard library only.
 """
 
 import json
@@ -23,9 +23,9 @@ if TYPE_CHECKING:
 #: where MPI libraries say which rank this is
 RANKS = ("OMPI_COMM_WORLD_RANK", "PMIX_RANK", "PMI_RANK")
 _HANDED_ON = (signal.SIGTERM, signal.SIGINT, signal.SIGUSR1, signal.SIGUSR2, signal.SIGHUP)
-#: seconds in which a script that caused the end of all has its own end
+#: seconds in which a script that brought the job down may exit by itself
 _OWN_END = 0.1
-#: bytes that the telling of a rank's end is given in advance: it must not fail of a full disk
+#: bytes reserved for the record of a rank's end, so that a full disk cannot lose it
 _ROOM = 512
 
 
@@ -48,7 +48,7 @@ def main(path: str) -> "NoReturn":
 
 
 def _keep(plan: "Json", rank: int, place: str, front: int) -> "NoReturn":
-    """Look after the script of this rank; ``front`` is at its end when the one mpirun knows is."""
+    """Run this rank's script; ``front`` closes when the process that mpirun knows ends."""
     task, step = plan["ranks"][rank], _step(plan)
     log = os.open(task["log"], os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o644)
     wake, waking = os.pipe()
@@ -78,13 +78,13 @@ def _is_starved(status: int) -> bool:
         return False
     here = os.path.abspath(__file__)
     sys.path.insert(0, here[: -len(os.path.join("scriptrun", "runtime", "ranks", "shim.py"))])
-    from scriptrun.runtime.launcher import oom  # loaded only where something was killed
+    from scriptrun.runtime.launcher import oom  # loaded only if something was killed
 
     return oom.so_far() > 0
 
 
 def _watch(pid: int, front: int, wake: int, told: "list[int]", grace: float) -> int:
-    """The wait status of the script, which is told to save where mpirun has let go of it."""
+    """The script's wait status; once mpirun abandons it, the script gets SIGTERM to save."""
     kill_at = None
     while True:
         ended, status = os.waitpid(pid, os.WNOHANG)
@@ -114,7 +114,7 @@ def _wait(pid: int) -> int:
 
 
 def _hand_on(pid: int, number: int, told: "list[int]") -> None:
-    """Send the script a signal; SIGTERM once, for several tell of the same end."""
+    """Send the script a signal; SIGTERM only once, as several may arrive for the same stop."""
     if number == signal.SIGTERM:
         if told:
             return
@@ -147,7 +147,7 @@ def _send(pid: int, number: int) -> None:
 
 
 def _tell(place: str, rank: int, what: str, **facts: object) -> None:
-    """Write ``rank-<rank>.<what>.json`` so that it is there whole or not at all."""
+    """Write ``rank-<rank>.<what>.json`` atomically."""
     target = os.path.join(place, "rank-{}.{}.json".format(rank, what))
     try:
         handle = os.open(target + ".tmp", os.O_WRONLY | os.O_CREAT, 0o644)
@@ -158,11 +158,11 @@ def _tell(place: str, rank: int, what: str, **facts: object) -> None:
             os.close(handle)
         os.rename(target + ".tmp", target)
     except OSError:
-        pass  # a full disk: mpirun's own words must do
+        pass  # a full disk: mpirun's own messages must do
 
 
 def _make_room(place: str, rank: int) -> None:
-    """Write the file that will tell of the end, as long as it will be."""
+    """Reserve disk space for the record of the rank's end."""
     try:
         with open(os.path.join(place, "rank-{}.end.json.tmp".format(rank)), "wb") as handle:
             handle.write(b" " * _ROOM)
@@ -177,7 +177,7 @@ def _step(plan: "Json") -> str:
 
 
 def _identity(pid: int) -> "Json":
-    """As ``runtime.identity.of_process``, without loading it."""
+    """Like ``runtime.identity.identify``, without importing it."""
     host = os.uname().nodename
     try:
         with open("/proc/sys/kernel/random/boot_id") as handle:

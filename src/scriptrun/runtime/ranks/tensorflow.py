@@ -1,8 +1,8 @@
-"""TensorFlow: workers, parameter servers and, where asked for, a chief, told by TF_CONFIG.
+"""TensorFlow: workers, parameter servers and an optional chief, configured via TF_CONFIG.
 
-The format is that of "Distributed training with TensorFlow" (TF_CONFIG): ``cluster`` maps a type to
-the addresses of its tasks, ``task`` has this process's ``type`` and ``index``. Worker ``i`` and
-server ``j`` run on nodes ``i`` and ``j`` modulo the number of nodes, as in the SDK v1.
+See TF_CONFIG in "Distributed training with TensorFlow": ``cluster`` maps a type to the addresses of
+its tasks, ``task`` holds the ``type`` and ``index`` of this process. Worker ``i`` and server ``j``
+run on nodes ``i`` and ``j`` modulo the number of nodes, as in SDK v1.
 """
 
 import json
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 
 def tasks(job: "Json", attempt: "Attempt", meeting: "Json") -> "list[Task]":
-    """This node's worker (the first is the chief where there is one) and its servers."""
+    """The tasks of this node's worker (the first may be the chief) and parameter servers."""
     world = World(job, attempt, meeting, 1)
     listed = _listed(job, meeting)
     cluster: "dict[str, list[str]]" = {}
@@ -34,7 +34,7 @@ def tasks(job: "Json", attempt: "Attempt", meeting: "Json") -> "list[Task]":
 
 
 def _listed(job: "Json", meeting: "Json") -> "list[tuple[str, int, int, str]]":
-    """(type, index, node, address) of each task of the job, in the order of the ranks."""
+    """(type, index, node, address) of each task of the job, by rank."""
     settings = job["distribution"]["settings"]
     nodes = meeting["nodes"]
     kinds = ["worker"] * settings.get("workers", len(nodes))
@@ -60,7 +60,7 @@ def _task(world: "World", rank: int, local: int, config: "Json") -> "Task":
     known["TF_CONFIG"] = json.dumps(config)
     task = config["task"]
     if task["type"] == "ps" and known.get("CUDA_VISIBLE_DEVICES"):
-        known["CUDA_VISIBLE_DEVICES"] = ""  # it would take the workers' memory
+        known["CUDA_VISIBLE_DEVICES"] = ""  # a server would occupy the workers' GPU memory
     argv = variables.command_line(world.job, world.order, known)
     made = variables.Task(rank, local, world.order.node, argv, known, log_of(rank))
     made.name = "{type} {index}".format(**task)

@@ -1,7 +1,7 @@
-"""Lock files on the local disk: the kernel frees one when its last holder has gone, however.
+"""Lock files on the local disk: the kernel releases one when its last holder ends, even by a crash.
 
-For the local disk only (``places``): nothing on a shared file system is locked; builds there take a
-lease (``leases``). A lock file is never removed.
+For the local disk only (``paths``): on shared file systems, builds use leases instead (``leases``).
+A lock file is never removed.
 """
 
 from __future__ import annotations
@@ -16,9 +16,9 @@ from types import TracebackType
 
 
 class Flock:
-    """A lock that is held until ``release``, or until every process that has it open is gone.
+    """A lock that is held until ``release``, or until every process that has it open has ended.
 
-    ``close`` lets go of this process's copy only: a child that inherited ``fileno()`` holds on.
+    ``close`` closes only this process's copy: a child that inherited ``fileno()`` still holds it.
     """
 
     def __init__(self, path: Path, handle: int) -> None:
@@ -26,28 +26,28 @@ class Flock:
         self._handle = handle
 
     def fileno(self) -> int:
-        """The open file, for ``subprocess.Popen(pass_fds=...)``."""
+        """The file descriptor, for ``subprocess.Popen(pass_fds=...)``."""
         return self._handle
 
     def set_inheritable(self, inheritable: bool) -> None:
-        """Whether children that are started from now on inherit the lock (default: they do not)."""
+        """Set whether children started from now on inherit the lock (default: no)."""
         os.set_inheritable(self._handle, inheritable)
 
     def touch(self) -> None:
-        """Mark the file as in use: a cleaner of /tmp leaves it alone (once a day is enough)."""
+        """Mark the file as in use, so that cleaners of /tmp spare it (once a day is enough)."""
         try:
             os.utime(self.path)
         except OSError:
             pass
 
     def close(self) -> None:
-        """Let go of this process's copy; the lock lives on in children that inherited it."""
+        """Close this process's copy; children that inherited the lock still hold it."""
         handle, self._handle = self._handle, -1
         if handle >= 0:
             os.close(handle)
 
     def release(self) -> None:
-        """Free the lock for all, children that inherited it included."""
+        """Release the lock, also for children that inherited it."""
         if self._handle >= 0:
             _unlock(self._handle)
         self.close()
@@ -65,14 +65,14 @@ class Flock:
 
 
 def try_flock(path: str | os.PathLike[str]) -> Flock | None:
-    """Lock ``path`` (made, with its folder, where missing) at once; None: somebody else has it."""
+    """Lock ``path`` (created if missing) without waiting; None if another process holds it."""
     return _take(Path(path), blocking=False)
 
 
 def share(path: str | os.PathLike[str]) -> Flock:
-    """Hold ``path`` together with others, waiting for one that has it alone.
+    """Take a shared lock on ``path``, waiting for an exclusive holder.
 
-    ``try_flock`` gives None as long as anybody holds it so. (Windows: one at a time.)
+    ``try_flock`` returns None while any shared lock is held. (Windows: exclusive instead.)
     """
     lock = _take(Path(path), blocking=True, shared=True)
     assert lock is not None
@@ -85,7 +85,7 @@ def flock(
 ) -> Iterator[Flock]:
     """Hold the lock ``path`` for the block, waiting as long as it takes.
 
-    ``waiting`` is called once, where somebody else has the lock and this call has to wait.
+    ``waiting`` is called once if another process holds the lock.
     """
     lock = try_flock(path)
     if lock is None:
@@ -107,13 +107,13 @@ def _take(path: Path, blocking: bool, shared: bool = False) -> Flock | None:
         except BaseException:
             os.close(handle)
             raise
-        os.close(handle)  # busy, or a cleaner removed the file beneath us: then a new one is made
+        os.close(handle)  # busy, or a cleaner removed the file: then retry with a new one
         if not locked:
             return None
 
 
 def _open(path: Path) -> int:
-    """Open or make the lock file. Reading is enough to lock, so all users can share one.
+    """Open or create the lock file. Read access is enough to lock, so all users can share one.
 
     Without O_CREAT for a file that exists: the kernel refuses that in /tmp for others' files.
     """
@@ -129,7 +129,7 @@ def _open(path: Path) -> int:
             try:
                 return os.open(path, flags & ~os.O_RDWR)
             except PermissionError:
-                time.sleep(0.01)  # its maker is about to open it to all
+                time.sleep(0.01)  # its creator is about to make it readable
     return os.open(path, flags & ~os.O_RDWR)
 
 

@@ -1,9 +1,9 @@
-"""Leases: who builds what on a shared file system, where nothing is locked.
+"""Leases: mutual exclusion on shared file systems, where flocks are unreliable.
 
-A lease is a directory that holds ``owner.json`` (a token, and the process's identity: host, boot,
-pid, start) and ``beat.json`` (a counter that its holder raises). It appears by one rename, with its
-owner in it. On the holder's own host it is judged by the process; from another host by a counter
-that has not moved for five minutes of the observer's own monotonic clock.
+A lease is a directory with ``owner.json`` (a token, and the process's identity: host, boot, pid,
+start) and ``beat.json`` (a counter that its holder increments). It is created by one rename, with
+its owner in it. On the holder's host, it is stale if the process has ended; on other hosts, if the
+counter has not moved for five minutes of the observer's monotonic clock.
 """
 
 from __future__ import annotations
@@ -33,9 +33,9 @@ _STANDS = (errno.ENOTEMPTY, errno.EEXIST)
 
 
 class Lease:
-    """A lease that is ours until ``release``; a thread keeps its counter moving.
+    """A lease held until ``release``; a thread sends its heartbeats.
 
-    Without ``thread`` the holder calls ``beat`` again and again, as one that forks has to.
+    Without ``thread``, the holder must call ``heartbeat`` regularly, as processes that fork do.
     """
 
     def __init__(self, path: Path, token: str, thread: bool = True) -> None:
@@ -48,12 +48,12 @@ class Lease:
             self._thread.start()
 
     def is_ours(self) -> bool:
-        """Whether it still is: a host that was cut off for long may find it taken over."""
+        """Whether this process still holds it: another may take it over after an outage."""
         owner = files.read_json(self.path / "owner.json")
         return isinstance(owner, dict) and owner.get("token") == self._token
 
     def release(self) -> None:
-        """Give it back; nothing happens where somebody else has taken it over."""
+        """Release the lease, unless another process has taken it over."""
         self._over.set()
         if self._thread.ident is not None:
             self._thread.join()
@@ -61,9 +61,9 @@ class Lease:
             _remove(self.path)
 
     def beat(self) -> bool:
-        """Raise the counter where it is time to; whether the lease still is ours.
+        """Increment the counter if it is time to; returns whether the lease is still ours.
 
-        A disk that cannot be written holds the counter, and the next beat tries again.
+        If the disk cannot be written, the next heartbeat tries again.
         """
         if not self.is_ours():
             return False
@@ -82,7 +82,7 @@ class Lease:
 
 
 class Watch:
-    """Judges whether somebody else's lease has been left behind; ask it again and again."""
+    """Detects that the holder of a lease has died; call it repeatedly."""
 
     def __init__(self, path: Path) -> None:
         self._path = path
@@ -90,7 +90,7 @@ class Watch:
         self._since = time.monotonic()
 
     def left_behind(self) -> str | None:
-        """The token of a lease whose holder is gone; None while it may live, or where none is."""
+        """The token of a lease whose holder is gone; None if it may be alive, or there is none."""
         owner = files.read_json(self._path / "owner.json")
         if not isinstance(owner, dict):
             return None
@@ -105,10 +105,10 @@ class Watch:
 
 
 def holder(path: str | os.PathLike[str]) -> tuple[Json, float] | None:
-    """The identity of the process that holds the lease ``path``; for how long it stands still.
+    """The process that holds the lease ``path``, and for how many seconds it has been silent.
 
-    The seconds are infinite for a process of this host that is gone, and 0 for one that lives; for
-    one of another host they count from this machine's first look. None where nobody holds it.
+    For a process on this host, 0 if it is alive, else infinity; for one on another host, counted
+    from this machine's first look. None if nobody holds the lease.
     """
     owner = files.read_json(os.path.join(path, "owner.json"))
     if not isinstance(owner, dict):
@@ -121,7 +121,7 @@ def holder(path: str | os.PathLike[str]) -> tuple[Json, float] | None:
 
 
 def inherit(path: str | os.PathLike[str], thread: bool = True) -> Lease | None:
-    """Take the lease ``path``, also from a holder that is gone; None: one lives, or may live."""
+    """Take the lease ``path``, also from a dead holder; None if the holder may be alive."""
     held = try_lease(path, thread)
     if held is None:
         owner = files.read_json(os.path.join(path, "owner.json"))
@@ -133,7 +133,7 @@ def inherit(path: str | os.PathLike[str], thread: bool = True) -> Lease | None:
 
 
 def try_lease(path: str | os.PathLike[str], thread: bool = True) -> Lease | None:
-    """Take the lease ``path`` at once, or None: somebody else has it."""
+    """Take the lease ``path`` without waiting; None if another process holds it."""
     whole = Path(path)
     whole.parent.mkdir(parents=True, exist_ok=True)
     token = uuid.uuid4().hex
@@ -142,7 +142,7 @@ def try_lease(path: str | os.PathLike[str], thread: bool = True) -> Lease | None
     try:
         owner = {"token": token, "identity": identity.of_process()}
         files.write_atomic(made / "owner.json", files.to_json(owner))
-        os.rename(made, whole)  # fails where a lease stands: a directory that is not empty
+        os.rename(made, whole)  # fails if a lease exists: a directory that is not empty
     except OSError as error:
         shutil.rmtree(made, ignore_errors=True)
         if error.errno in _STANDS or whole.is_dir():
@@ -155,10 +155,9 @@ def try_lease(path: str | os.PathLike[str], thread: bool = True) -> Lease | None
 def lease(
     path: str | os.PathLike[str], waiting: Callable[[], None] | None = None, every: float = 0.2
 ) -> Iterator[Lease]:
-    """Hold the lease ``path`` for the block, waiting as long as its holder lives.
+    """Hold the lease ``path`` for the block, waiting for a holder that is alive.
 
-    ``waiting`` is called once, where this call has to wait; it looks again ``every`` so many
-    seconds.
+    ``waiting`` is called once if this call has to wait; it retries after ``every`` seconds.
     """
     watch = Watch(Path(path))
     told = False
@@ -180,7 +179,7 @@ def lease(
 
 
 def _take_away(path: Path, token: str) -> None:
-    """Remove the lease with ``token``; another that has come in between is put back."""
+    """Remove the lease with ``token``; if another has replaced it meanwhile, put that back."""
     aside = path.with_name(f"{path.name}.{uuid.uuid4().hex[:12]}.tmp")
     try:
         os.rename(path, aside)

@@ -1,8 +1,8 @@
-"""For how long something has not moved, as seen from this machine: by one process or by several.
+"""For how long a value has not changed, as seen from this machine, across processes.
 
-What another host's process raises while it lives, a counter, is all that can be known of it from
-here. What was seen last lies in the user's own runtime directory, so that two short commands some
-minutes apart see what one long process would. Time is this machine's monotonic clock.
+Of a process on another host, only its heartbeat counter can be observed. The last value is stored
+in the user's runtime directory, so that two short commands some minutes apart see what one long
+process would. Time is this machine's monotonic clock.
 """
 
 from __future__ import annotations
@@ -19,14 +19,14 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
 
-#: stands for the boot where the system tells none: then only this process's own looks count
+#: replaces the boot ID if the system has none: then only this process's observations count
 _PROCESS = uuid.uuid4().hex
 
 
 def seconds(what: str, value: Any) -> float:
-    """For how many seconds ``value``, a JSON value, has stood at ``what``; 0.0 at the first look.
+    """For how many seconds ``what`` has had this JSON value; 0.0 at the first observation.
 
-    A directory that cannot be written makes every look the first one.
+    If the directory cannot be written, every observation is the first.
     """
     name = hashlib.sha256(what.encode("utf-8", "surrogatepass")).hexdigest()[:32]
     boot, now = identity.boot() or _PROCESS, time.monotonic()

@@ -1,9 +1,9 @@
-"""How a secret's file holds its value: encrypted, or as a word that the system's key store has it.
+"""The content of a secret's file: the encrypted value, or a mark that the system keyring has it.
 
-Encrypted means Fernet (https://github.com/fernet/spec): AES-128-CBC and HMAC-SHA256. Its key is
-made from the variable ``SCRIPTRUN_SECRETS_KEY`` where that is set, else it lies in a file of mode
-0600 beside the folder (``secrets.key``), made at the first use: what copies the folder, a backup
-or a sync, then has no value. Who may read both files, as the user and root may, has them.
+Encryption is Fernet (https://github.com/fernet/spec): AES-128-CBC and HMAC-SHA256. The key is
+derived from the variable ``SCRIPTRUN_SECRETS_KEY`` if it is set, else it is in a file of mode 0600
+beside the folder (``secrets.key``), created on first use: a backup or sync of the folder then has
+no values. Whoever can read both files, as the user and root can, has the secrets.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 else:
     hashlib = later("hashlib")
 
-#: the first line of a file of ours; any other file is a value in itself
+#: the first line of a file that scriptrun wrote; any other file is a plain value
 _FERNET = b"scriptrun secret: fernet\n"
 _KEYRING = b"scriptrun secret: keyring\n"
 SERVICE = "scriptrun"
@@ -31,7 +31,7 @@ KEY_VARIABLE = "SCRIPTRUN_SECRETS_KEY"
 
 
 def put(folder: Path, name: str, value: str) -> tuple[bytes, str]:
-    """What the secret's file is to hold, and where the value is then, in words."""
+    """Store the value; returns the content for the secret's file, and where it is, in words."""
     store = _key_store()
     if store is not None:
         try:
@@ -44,7 +44,7 @@ def put(folder: Path, name: str, value: str) -> tuple[bytes, str]:
 
 
 def value(folder: Path, name: str, content: bytes) -> str:
-    """The value that a file of ``content`` stands for. Raises SecretException."""
+    """The secret's value, from the content of its file. Raises SecretException."""
     if content.startswith(_FERNET):
         return _decrypted(folder, name, content[len(_FERNET) :].strip())
     if content.startswith(_KEYRING):
@@ -53,20 +53,20 @@ def value(folder: Path, name: str, content: bytes) -> str:
 
 
 def forget(name: str, content: bytes) -> None:
-    """Take the value out of the key store, where that has it."""
+    """Remove the value from the system keyring if it is there."""
     if not content.startswith(_KEYRING):
         return
     keyring = _keyring()
     try:
         keyring.delete_password(SERVICE, name)
     except keyring.errors.PasswordDeleteError:
-        pass  # it has gone already
+        pass  # it is gone already
     except Exception as error:
         raise _refused(name, error) from None
 
 
 def key_file(folder: Path) -> Path:
-    """Where the key lies that no variable gives."""
+    """The file of the key that is used if no variable sets one."""
     return folder.parent / f"{folder.name}.key"
 
 
@@ -95,7 +95,7 @@ def _cipher(folder: Path, name: str, new: bool = False) -> Any:
 
 
 def _derived(text: str) -> bytes:
-    """A Fernet key of any text: made slowly, since people choose short ones."""
+    """A Fernet key derived from any text; slow on purpose, since people choose short ones."""
     made = hashlib.scrypt(text.encode("utf-8"), salt=b"scriptrun secrets", n=2**14, r=8, p=1)
     return base64.urlsafe_b64encode(made[:32])
 
@@ -127,9 +127,9 @@ def _keyring() -> Any:
 
 
 def _key_store() -> Any:
-    """The system's key store, where there is one that is meant; else None.
+    """The system keyring's best backend, or None.
 
-    Stores of low priority keep plain files: they count only where the user has chosen them.
+    Backends of low priority store plain files: they count only if the user has chosen them.
     """
     if os.environ.get("SCRIPTRUN_SECRETS"):
         return None
@@ -146,7 +146,7 @@ def _key_store() -> Any:
 def _priority(store: Any) -> float:
     try:
         return float(store.priority)
-    except Exception:  # one that isn't there says so when it is asked
+    except Exception:  # an unavailable backend raises here
         return -1.0
 
 

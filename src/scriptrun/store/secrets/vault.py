@@ -1,13 +1,13 @@
 """Named secrets of this user on this machine: never in a workspace, a spec, an event or a log.
 
-Some are for one workspace alone (``owned``): while something is done for it (``of_workspace``) they
-stand before those for all.
+Some belong to one workspace (``workspace_secret``): inside ``for_workspace`` they take precedence
+over the others.
 
-A secret NAME is read from the variable ``SCRIPTRUN_SECRET_<NAME>`` (capitals; what is no letter or
-digit becomes ``_``), else from a file of that name below ``$SCRIPTRUN_SECRETS``, else below
-``~/.config/scriptrun/secrets``. The file holds the value encrypted, or says that the system's key
-store has it (secret_forms.py). A file that something else wrote there, such as a secret that a
-container is given as a file, is read as it is.
+A secret NAME is read from the variable ``SCRIPTRUN_SECRET_<NAME>`` (capitals; other characters than
+letters and digits become ``_``), else from a file of that name below ``$SCRIPTRUN_SECRETS``, else
+below ``~/.config/scriptrun/secrets``. The file holds the encrypted value, or a mark that the system
+keyring has it (encryption.py). A file from another source, such as a secret mounted into a
+container, is read as plain text.
 """
 
 from __future__ import annotations
@@ -34,14 +34,14 @@ else:
 
 _PREFIX = "SCRIPTRUN_SECRET_"
 _OWNED = "workspace-"
-#: for which workspace something is done now, and what is lent for it: many calls lie between who
-#: knows that and who needs a value. A thread has its own; one that is started begins without.
+#: the current workspace, and secrets borrowed for the current block. Context variables, as many
+#: calls lie between who knows them and who needs them; a new thread starts without.
 _workspace: ContextVar[str] = ContextVar("workspace", default="")
 _lent: ContextVar[Mapping[str, str]] = ContextVar("lent", default=MappingProxyType({}))
 
 
 def folder() -> Path:
-    """Where this user's secrets lie; it is not made here."""
+    """The folder of this user's secrets; does not create it."""
     named = os.environ.get("SCRIPTRUN_SECRETS")
     if named:
         return Path(named).expanduser().absolute()
@@ -51,19 +51,19 @@ def folder() -> Path:
 
 
 def variable(name: str) -> str:
-    """The variable that holds the secret ``name``, where it is set."""
+    """The variable that overrides the secret ``name``."""
     return _PREFIX + re.sub(r"[^A-Z0-9]", "_", name.upper())
 
 
 def owned(workspace: str, name: str) -> str:
-    """The name under which the secret ``name`` of the workspace with that id is kept."""
-    yaml_file.file_name(name)  # refuses what is no name
+    """The name under which the workspace's secret ``name`` is stored; ``workspace`` is its ID."""
+    yaml_file.file_name(name)  # raises if the name is invalid
     return f"{_OWNED}{workspace}-{name}"
 
 
 @contextmanager
 def of_workspace(workspace: str) -> Iterator[None]:
-    """For the block, secrets of the workspace with that id stand before the others."""
+    """Inside the block, secrets of the workspace with that ID take precedence."""
     token = _workspace.set(workspace)
     try:
         yield
@@ -72,10 +72,10 @@ def of_workspace(workspace: str) -> Iterator[None]:
 
 
 def keep(name: str, value: str) -> str:
-    """Keep the secret for this user; where it is kept, in words ("a file that ...").
+    """Store the secret for this user; returns where it is stored, in words.
 
-    The system's key store has it where ``keyring`` finds one and no folder is named by
-    ``SCRIPTRUN_SECRETS``; else it is encrypted. Raises SecretException where it can't be kept.
+    In the system keyring if ``keyring`` finds one and ``SCRIPTRUN_SECRETS`` is not set, else in an
+    encrypted file. Raises SecretException if it can't be stored.
     """
     place = folder()
     try:
@@ -94,13 +94,13 @@ _offered: dict[str, str] = {}
 
 
 def offer(name: str, value: str) -> None:
-    """Let this process know a secret that is not kept: what stands in the code that it runs."""
+    """Register a secret in this process without storing it, e.g. one from the user's code."""
     _offered[name] = value
 
 
 @contextmanager
 def lent(values: Mapping[str, str]) -> Iterator[None]:
-    """For the block, secrets of another machine are known too; nothing is kept."""
+    """Inside the block, these secrets (of another machine) are available; none is stored."""
     token = _lent.set({**_lent.get(), **values})
     try:
         yield
@@ -109,7 +109,7 @@ def lent(values: Mapping[str, str]) -> Iterator[None]:
 
 
 def keep_offered() -> None:
-    """Keep what was offered, so that later processes find it."""
+    """Store the offered secrets, so that later processes find them."""
     for name, value in list(_offered.items()):
         if _kept(name) != value:
             keep(name, value)
@@ -124,7 +124,7 @@ def _kept(name: str) -> str | None:
 
 
 def find(name: str) -> str:
-    """The secret's value. Raises SecretException, which says where it was looked for."""
+    """The secret's value. Raises SecretException if it is not found."""
     value = os.environ.get(variable(name)) or _offered.get(name) or _lent.get().get(name)
     if value:
         return value
@@ -140,7 +140,7 @@ def find(name: str) -> str:
 
 
 def _path(name: str) -> Path:
-    """Where the secret's file is: the workspace's own, where it has one of that name."""
+    """The secret's file: the workspace's own if it has one of that name."""
     place = folder()
     if _workspace.get() and name:
         own = place / yaml_file.file_name(owned(_workspace.get(), name))
@@ -150,14 +150,14 @@ def _path(name: str) -> Path:
 
 
 def known(name: str) -> bool:
-    """Whether there is a secret ``name``; no value is read."""
+    """Whether the secret ``name`` exists; does not read its value."""
     if os.environ.get(variable(name)) or name in _offered or name in _lent.get():
         return True
     return _path(name).is_file()
 
 
 def names(workspace: str = "") -> list[str]:
-    """This user's secrets for all workspaces, or for the one with that id: the names, sorted."""
+    """The sorted names of this user's secrets, global or of the workspace with that ID."""
     try:
         found = os.listdir(folder())
     except OSError:
@@ -170,12 +170,12 @@ def names(workspace: str = "") -> list[str]:
 
 
 def variables() -> list[str]:
-    """The variables of this process that hold secrets, in order."""
+    """The variables of this process that hold secrets, sorted."""
     return sorted(name for name in os.environ if name.startswith(_PREFIX))
 
 
 def forget(name: str) -> None:
-    """Remove the secret from this user's folder and key store, if it is there."""
+    """Remove the secret from this user's folder and keyring if it exists."""
     path = folder() / yaml_file.file_name(name)
     try:
         encryption.forget(name, path.read_bytes())

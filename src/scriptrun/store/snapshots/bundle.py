@@ -1,4 +1,4 @@
-"""Which files of a store make up one snapshot, so that it can be sent to another store."""
+"""The files of a store that make up one snapshot, to send it to another store."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ def missing(store: Path, names: list[str]) -> list[str]:
 
 
 def take_in(store: Path, name: str, source: IO[bytes]) -> None:
-    """Keep a part under its name: complete or absent. Raises ValueError for no part's name."""
+    """Store a part under its name, atomically. Raises ValueError for an invalid name."""
     goal = os.path.normpath(store / name)
     if not goal.startswith(os.path.join(store, "")):
         raise ValueError(f"{name!r} is not part of a snapshot")

@@ -1,4 +1,4 @@
-"""The content of single files of a snapshot, without laying the whole of it out."""
+"""Reads single files of a snapshot without restoring all of it."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ from scriptrun.spec.errors import SnapshotException
 def read(
     store: str | os.PathLike[str], digest: str, wanted: Collection[str], limit: int
 ) -> dict[str, bytes | None]:
-    """The bytes of those files of the snapshot ``digest`` that are ``wanted``, by path.
+    """The contents of the ``wanted`` files of the snapshot ``digest``, by path.
 
-    None stands for a file of more than ``limit`` bytes; what is no file is left out. Raises
-    SnapshotException where the snapshot is missing or damaged.
+    None for a file of more than ``limit`` bytes; other entries are skipped. Raises
+    SnapshotException if the snapshot is missing or damaged.
     """
     found: dict[str, bytes | None] = {}
     try:

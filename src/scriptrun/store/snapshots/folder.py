@@ -1,4 +1,4 @@
-"""Looking at one folder of a source directory: what is in it, what is left out, what it looks like.
+"""Lists one folder of a source directory: its entries, what is ignored, and stat signatures.
 
 Paths are bytes, relative to the source, with ``/`` between names; the source itself is ``b""``.
 """
@@ -15,15 +15,15 @@ from scriptrun.spec.values import Value
 from scriptrun.store.snapshots.ignore import FRESH, Reason, Rules
 
 Look = tuple[int, int, int, int, int]
-"""Mode, size, modification and change time (ns) and inode: equal looks, equal content."""
+"""Mode, size, modification and change time (ns) and inode: if equal, so is the content."""
 UNTRUSTED: Look = (0, 0, 0, 0, 0)
-"""A look that equals no other: the file is read again the next time."""
+"""A signature that equals no other: the file is read again next time."""
 
 
 class Listing:
-    """One folder, sorted by name: files (all that is no folder), folders, and what is left out.
+    """One folder, sorted by name: files (all that are not folders), folders, and ignored names.
 
-    ``environment`` is set for a virtual environment, of which nothing else is told.
+    ``environment`` is set for a Python environment; then the rest stays empty.
     """
 
     def __init__(self, path: bytes, rules: Rules) -> None:
@@ -37,9 +37,9 @@ class Listing:
 
 
 class Decided(Value):
-    """What was decided about a folder's names under rules with ``stamp``; folders end in ``/``.
+    """Earlier decisions about a folder's names under rules with ``stamp``; folders end in ``/``.
 
-    ``kept`` None means: all that is not in ``left_out``.
+    ``included`` None means: everything that is not in ``ignored``.
     """
 
     stamp: str | None = None
@@ -48,7 +48,7 @@ class Decided(Value):
 
 
 def look_at(status: os.stat_result) -> Look:
-    """What is compared to see that a file is unchanged."""
+    """The signature to compare to see whether a file is unchanged."""
     return (
         status.st_mode,
         status.st_size,
@@ -59,7 +59,7 @@ def look_at(status: os.stat_result) -> Look:
 
 
 def trusted(look: Look) -> bool:
-    """Whether a later change of the file is certain to change ``look``: its times are not fresh."""
+    """Whether any later change of the file will change ``look``: its times are old enough."""
     return max(look[2], look[3]) < time.time_ns() - FRESH
 
 
@@ -73,8 +73,7 @@ def list_folder(
 ) -> Listing:
     """The folder ``path`` of ``source``, under the rules ``above``.
 
-    The rules are not asked about what was ``decided`` under the same ones. Raises OSError where the
-    folder cannot be read.
+    Reuses what was ``decided`` under the same rules. Raises OSError if the folder cannot be read.
     """
     with os.scandir(join(source, path)) as found:
         entries = sorted(found, key=attrgetter("name"))
@@ -110,7 +109,7 @@ def _sort_in(listing: Listing, entry: os.DirEntry[bytes], decided: Decided) -> N
     try:
         listing.files.append((name, _look_of(entry)))
     except FileNotFoundError:
-        pass  # it went away while we looked
+        pass  # removed while it was listed
 
 
 def _look_of(entry: os.DirEntry[bytes]) -> Look:
@@ -118,7 +117,7 @@ def _look_of(entry: os.DirEntry[bytes]) -> Look:
     if not stat.S_ISLNK(look[0]):
         return look
     try:
-        # Where a link leads out of the source, what it points to counts as well.
+        # If a link leads out of the source, its target counts as well.
         there = os.stat(entry.path)
     except OSError:
         return look
@@ -134,15 +133,15 @@ def _look_of(entry: os.DirEntry[bytes]) -> Look:
 
 
 def mixed(there: os.stat_result) -> int:
-    """What changes when the file that a link points to does; stands for the inode in its look."""
+    """A hash that changes with a link's target; replaces the inode in the link's signature."""
     return hash((there.st_size, there.st_mtime_ns, there.st_ctime_ns, there.st_ino, there.st_mode))
 
 
 def walk_order(folder: bytes) -> list[bytes]:
-    """The key by which folders come in a walk: a folder before what is in it, then by name."""
+    """The sort key of a walk: a folder before its contents, then by name."""
     return folder.split(b"/") if folder else []
 
 
 def push_folders(stack: list[tuple[bytes, Rules]], listing: Listing) -> None:
-    """Put the folders of ``listing`` on a walk's stack, the first on top."""
+    """Push the folders of ``listing`` on a walk's stack, the first on top."""
     stack.extend((join(listing.path, name), listing.rules) for name in reversed(listing.folders))

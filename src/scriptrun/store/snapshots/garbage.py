@@ -1,7 +1,7 @@
-"""Collecting what nothing refers to: snapshots, the content they alone held, and leftovers.
+"""Garbage collection: unreferenced snapshots, content that only they used, and leftovers.
 
-Only what has not been used for a day is touched, so that a snapshot that is being taken now, or a
-run that is being submitted, never loses what it counts on: taking marks all that it uses.
+Only what has not been used for a day is removed, so that a snapshot or submission in progress never
+loses what it needs: taking a snapshot marks all that it uses.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ DAY = 86_400.0
 def leftovers(root: Path, age: float = DAY) -> int:
     """Remove temporary files and folders (``*.tmp``) below ``root`` that are older than ``age``.
 
-    ``age`` is in seconds. The number of bytes that were freed.
+    ``age`` is in seconds. Returns the number of bytes freed.
     """
     freed = 0
     for folder, names, file_names in os.walk(root):
@@ -37,7 +37,7 @@ def leftovers(root: Path, age: float = DAY) -> int:
 def snapshots(store: Path, referenced: Collection[str], age: float = DAY) -> int:
     """Remove the snapshots in ``store`` whose digests are not ``referenced``, and their content.
 
-    What was used within ``age`` seconds stays. The number of bytes that were freed.
+    What was used within ``age`` seconds stays. Returns the number of bytes freed.
     """
     freed = leftovers(store, age)
     for path in _files(store / "manifests"):
@@ -49,7 +49,7 @@ def snapshots(store: Path, referenced: Collection[str], age: float = DAY) -> int
     try:
         packs, objects = _in_use(store)
     except workdir.SnapshotDamaged:
-        return freed  # what it needs is unknown: all content stays
+        return freed  # unknown what it needs: keep all content
     for path in _files(store / "packs"):
         if path.suffix in (".pack", ".index") and path.stem not in packs:
             freed += _remove_pack(store, path, age)
@@ -75,7 +75,7 @@ def _in_use(store: Path) -> tuple[set[str], set[str]]:
 
 
 def _remove_pack(store: Path, path: Path, age: float) -> int:
-    """The index goes first: what it no longer names, no new snapshot will count on."""
+    """Remove the index first, so that no new snapshot relies on the pack."""
     pack = store / "packs" / f"{path.stem}.pack"
     if pack.exists() and not _old(pack, age):
         return 0

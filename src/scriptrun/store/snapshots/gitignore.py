@@ -1,7 +1,7 @@
 """The patterns of .gitignore files as regular expressions over bytes (git-scm.com/docs/gitignore).
 
-Translated here and not by a library, because the rules must be exactly those of git: the tests
-compare every decision with ``git check-ignore``.
+Implemented here, not by a library, because the rules must match git exactly: the tests compare
+every decision with ``git check-ignore``.
 """
 
 from __future__ import annotations
@@ -37,13 +37,13 @@ class Pattern(Value):
     folders_only: bool
 
     def names(self, name: bytes) -> bool:
-        """Whether the line speaks of ``name`` itself, as in ``!name`` or ``!/a/name/``."""
+        """Whether the pattern names ``name`` itself, as in ``!name`` or ``!/a/name/``."""
         body = self.text.encode("utf-8", "surrogateescape").lstrip(b"!").strip(b"/")
         return body.rpartition(b"/")[2] == name
 
 
 class PatternList:
-    """The patterns of one ignore file; of those that match the last one decides."""
+    """The patterns of one ignore file; the last match decides."""
 
     def __init__(self, content: bytes) -> None:
         self.patterns = parse(content)
@@ -58,7 +58,7 @@ class PatternList:
 
 
 def _joined(patterns: list[Pattern]) -> tuple[re.Pattern[bytes] | None, list[Pattern]]:
-    """One expression for all, the last line first: the first alternative that fits decides."""
+    """One expression for all patterns, the last line first: the first match decides."""
     backwards = patterns[::-1]
     if not backwards:
         return None, []
@@ -66,7 +66,7 @@ def _joined(patterns: list[Pattern]) -> tuple[re.Pattern[bytes] | None, list[Pat
 
 
 def parse(content: bytes) -> list[Pattern]:
-    """The patterns of an ignore file's ``content``; lines that can match nothing are left out."""
+    """The patterns of an ignore file's ``content``; skips lines that can match nothing."""
     if content.startswith(b"\xef\xbb\xbf"):
         content = content[3:]
     found = []
@@ -96,7 +96,7 @@ def _parse_line(line: bytes, number: int) -> Pattern | None:
 
 
 def _without_trailing_spaces(line: bytes) -> bytes:
-    """Trailing blanks do not count, unless a backslash stands before them."""
+    """Strip trailing spaces, unless they are escaped by a backslash."""
     kept = line.rstrip(b" ")
     backslashes = len(kept) - len(kept.rstrip(b"\\"))
     return kept + b" " if backslashes % 2 and len(kept) < len(line) else kept
@@ -110,7 +110,7 @@ def _regex_of(body: bytes) -> bytes | None:
 
 
 def _glob(glob: bytes, anchored: bool) -> bytes | None:
-    """``glob`` as an expression; None where git lets it match nothing (a bracket left open)."""
+    """``glob`` as an expression; None if it matches nothing in git (an unclosed bracket)."""
     out: list[bytes] = []
     at = 0
     start = next((i for i, char in enumerate(glob) if char in _SPECIAL), len(glob))
@@ -138,8 +138,8 @@ def _glob(glob: bytes, anchored: bool) -> bytes | None:
 def _stars(glob: bytes, at: int, start: int, anchored: bool) -> tuple[bytes, int]:
     """``*`` stays within a name; ``**`` between slashes spans folders.
 
-    git compares what comes before the first wildcard by itself, so a ``**`` that stands there
-    (``start``) counts as standing after a slash.
+    git compares the text before the first wildcard separately, so a ``**`` at that position
+    (``start``) counts as following a slash.
     """
     end = at
     while glob[end : end + 1] == b"*":
@@ -154,7 +154,7 @@ def _stars(glob: bytes, at: int, start: int, anchored: bool) -> tuple[bytes, int
 
 
 def _bracket(glob: bytes, at: int) -> tuple[bytes, int] | None:
-    """The bracket expression whose inside begins at ``at``: its set of bytes, and where it ends."""
+    """The bracket expression whose content starts at ``at``: its byte set, and where it ends."""
     negated = glob[at : at + 1] in (b"!", b"^")
     at += negated
     chosen: set[int] = set()

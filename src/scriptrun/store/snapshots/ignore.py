@@ -1,8 +1,8 @@
-"""What a snapshot leaves out, and why (docs/reference/snapshots.md).
+"""What a snapshot ignores, and why (docs/reference/snapshots.md).
 
-A ``.amlignore`` in the source directory replaces ``.gitignore`` files outright. Either kind counts
-in subfolders too, as git has it; ``.gitignore`` files above the source, up to the root of the git
-repository, count unless they leave out the source itself.
+A ``.amlignore`` in the source directory replaces all ``.gitignore`` files. Both also work in
+subfolders, as in git; ``.gitignore`` files above the source, up to the root of the git repository,
+count unless they ignore the source itself.
 """
 
 from __future__ import annotations
@@ -33,12 +33,12 @@ BY_DEFAULT = frozenset(
     }
 )
 FRESH = 50_000_000
-"""What was changed within so many nanoseconds may change again without its times showing it."""
+"""A file changed within this many nanoseconds may change again with the same timestamps."""
 _ENVIRONMENT_MARKS = frozenset({b"pyvenv.cfg", b"conda-meta"})
 
 
 class Reason(Value):
-    """Why something is left out: the rule, and the file and line that hold it ("" and 0: ours).
+    """Why something is ignored: the rule, and its file and line ("" and 0 for built-in rules).
 
     ``file`` is relative to the source directory: ``.gitignore``, ``data/.gitignore``.
     """
@@ -52,10 +52,9 @@ class Reason(Value):
 
 
 class Rules:
-    """The ignore files that count in one folder: its own and those above it.
+    """The ignore files that apply to one folder: its own and those above it.
 
-    ``stamp`` changes whenever one of them does. The files are read when something is to be decided,
-    not before.
+    ``stamp`` changes whenever one of them does. The files are read on first use.
     """
 
     def __init__(self, kind: bytes, parent: Rules | None, folder: bytes, file: bytes, stamp: str):
@@ -69,13 +68,13 @@ class Rules:
         self._patterns: PatternList | None = None
 
     def below(self, folder: bytes, own: os.DirEntry[bytes] | None) -> Rules:
-        """The rules in ``folder`` (relative to the source), which holds the ignore file ``own``."""
+        """The rules for ``folder`` (relative to the source), which has the ignore file ``own``."""
         if own is None or not self.kind or not own.is_file():
             return self
         return Rules(self.kind, self, folder, own.path, f"{self.stamp}|{_stamp(own.stat())}")
 
     def decides(self, path: bytes, is_folder: bool) -> tuple[Pattern, bytes] | None:
-        """The line that decides about ``path``, and its file; the deepest file comes first."""
+        """The line that decides about ``path``, and its file; the deepest file takes precedence."""
         rules: Rules | None = self
         while rules is not None:
             if rules._file:
@@ -86,9 +85,9 @@ class Rules:
         return None
 
     def reason(self, path: bytes, is_folder: bool) -> Reason | None:
-        """Why ``path`` (relative to the source) is left out; None where it is part of the snapshot.
+        """Why ``path`` (relative to the source) is ignored; None if it is part of the snapshot.
 
-        The folders above it are taken to be part of it.
+        Assumes that the folders above it are not ignored.
         """
         name = path.rpartition(b"/")[2]
         if name in ALWAYS:
@@ -101,7 +100,7 @@ class Rules:
         return Reason(found[0].text, os.fsdecode(found[1]), found[0].line)
 
     def environment(self, path: bytes, names: frozenset[bytes]) -> Reason | None:
-        """The reason, if the folder ``path``, which holds ``names``, is a virtual environment."""
+        """The reason if the folder ``path`` with the entries ``names`` is a Python environment."""
         if not path or not names & _ENVIRONMENT_MARKS:
             return None
         if self.kind == b".amlignore" and self._brought_back(
@@ -126,7 +125,7 @@ class Rules:
 
 
 def rules_for(source: bytes) -> Rules:
-    """The rules that hold at the top of ``source`` (absolute), but for its own ignore file."""
+    """The rules above ``source`` (absolute path), without its own ignore file."""
     if os.path.isfile(os.path.join(source, b".amlignore")):
         return Rules(b".amlignore", None, b"", b"", "amlignore")
     rules = Rules(b".gitignore", None, b"", b"", "gitignore")
@@ -141,7 +140,7 @@ def rules_for(source: bytes) -> Rules:
 
 
 def _above_in_repository(source: bytes) -> list[bytes]:
-    """The folders above ``source`` in its git repository, the outermost first."""
+    """The folders above ``source`` in its git repository, outermost first."""
     above: list[bytes] = []
     folder = source
     while not os.path.lexists(os.path.join(folder, b".git")):
@@ -155,7 +154,7 @@ def _above_in_repository(source: bytes) -> list[bytes]:
 
 
 def _left_out_from_above(source: bytes, above: list[bytes]) -> bool:
-    """Whether git would not look into ``source`` at all: then the user means it all the same."""
+    """Whether git ignores ``source`` itself; the user wants it nevertheless."""
     chain = [*above, source]
     lists: list[tuple[bytes, PatternList]] = []
     for folder, child in itertools.pairwise(chain):

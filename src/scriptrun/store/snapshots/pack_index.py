@@ -1,6 +1,6 @@
-"""Which content the packs of a store hold: a cache on the local disk, made of their indexes.
+"""Which content the packs of a store hold: a cache on the local disk, built from their indexes.
 
-SQLite keeps memory flat however many files the store holds. Safe to delete: it is read again.
+SQLite bounds memory, however many files the store holds. Safe to delete: it is rebuilt.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ create table if not exists objects (digest blob primary key, pack integer not nu
 
 
 class KnownObjects:
-    """Looks a digest up in all packs of ``store``; opened at the first question."""
+    """Looks up digests in all packs of ``store``; opened on first use."""
 
     def __init__(self, store: Path) -> None:
         self._store = store
@@ -34,7 +34,7 @@ class KnownObjects:
         self._base: sqlite3.Connection | None = None
 
     def find(self, digest: bytes) -> bytes | None:
-        """The place (a line of a places file) of the content with the SHA-256 ``digest``."""
+        """The location (a line of a places file) of the content with this SHA-256, or None."""
         if not self._opened:
             self._opened = True
             self._base = self._open()
@@ -52,7 +52,7 @@ class KnownObjects:
             base.close()
 
     def _open(self) -> sqlite3.Connection | None:
-        """The cache, up to date; None where the store has no packs, or no cache can be had."""
+        """Open and update the cache; None if the store has no packs, or the cache is unusable."""
         there = self._indexes()
         if not there:
             return None
@@ -67,7 +67,7 @@ class KnownObjects:
                 return base
             except sqlite3.DatabaseError as error:
                 if (getattr(error, "sqlite_errorcode", None) or 0) & 0xFF == sqlite3.SQLITE_BUSY:
-                    return None  # another process writes it, and it is in order
+                    return None  # another process is writing it: not corrupt
                 path.unlink(missing_ok=True)
             except OSError:
                 return None

@@ -1,8 +1,8 @@
-"""Keeping files by their content: small ones appended to one pack a snapshot, large ones alone.
+"""Stores files by content: small ones in one pack per snapshot, large ones as single objects.
 
 A pack is written under a temporary name and renamed before anything refers to it. Its index (32
-bytes of digest, 8 of offset a file) tells later snapshots what it holds, so that nothing is kept
-twice; it is published last.
+bytes of digest and 8 of offset per file) tells later snapshots what it holds, so that nothing is
+stored twice; it is published last.
 """
 
 from __future__ import annotations
@@ -23,15 +23,15 @@ if TYPE_CHECKING:
     from typing import BinaryIO
 
 LARGE = 1 << 20
-"""Files of this size (bytes) and above are kept by themselves: they can be cloned."""
+"""Files of at least this size (bytes) are stored as single objects: they can be cloned."""
 _ENTRY = struct.Struct(">32sQ")
 _REMEMBERED = 30_000
-"""Of so many files of one snapshot twins are seen: about 5 MB, however large the tree is."""
+"""Duplicates are detected among this many files of a snapshot (5 MB), to bound memory."""
 _CHUNK = 1 << 20
 
 
 class PackWriter:
-    """Takes in one snapshot's new content: ``publish`` keeps it, ``discard`` removes it."""
+    """Stores one snapshot's new content: ``publish`` completes it, ``discard`` removes it."""
 
     def __init__(self, store: Path) -> None:
         self.store = store
@@ -47,11 +47,11 @@ class PackWriter:
 
     @property
     def wrote(self) -> bool:
-        """Whether a pack of its own was begun."""
+        """Whether this snapshot has a pack."""
         return self._pack is not None
 
     def has(self, place: bytes, digest: bytes, size: int) -> bool:
-        """Whether what stands at ``place`` (a line of a places file) is still in the store."""
+        """Whether the content at ``place`` (a line of a places file) is still in the store."""
         pack = place.partition(b" ")[0].decode()
         if pack != "-":
             if pack not in self._present:
@@ -62,7 +62,7 @@ class PackWriter:
         return size == 0 or touched(workdir.object_path(self.store, digest.decode()))
 
     def add(self, data: bytes) -> tuple[bytes, bytes]:
-        """Keep ``data``: its digest (hexadecimal) and its place, as they stand in the files."""
+        """Store ``data``; returns its digest (hex) and location, as written in the files."""
         hashed = hashlib.sha256(data)
         if not data:
             return hashed.hexdigest().encode(), b"-"
@@ -76,7 +76,7 @@ class PackWriter:
         return hashed.hexdigest().encode(), self._append(key, data)
 
     def add_stream(self, read: Callable[[int], bytes], begun: bytes) -> tuple[bytes, bytes, int]:
-        """Keep a large file alone (``begun`` and what ``read`` gives): digest, place, size."""
+        """Store a large file (``begun``, then ``read``); returns digest, location, size."""
         folder = self.store / "objects"
         folder.mkdir(parents=True, exist_ok=True)
         temporary = folder / f"{uuid.uuid4().hex[:12]}.tmp"
@@ -91,7 +91,7 @@ class PackWriter:
         return digest.encode(), b"-", size
 
     def publish(self) -> None:
-        """Put the pack in its place; the snapshot may refer to it from here on."""
+        """Publish the pack; the snapshot may refer to it from now on."""
         self._known.close()
         if self._pack is None:
             return
@@ -102,12 +102,12 @@ class PackWriter:
         os.replace(self._temporary(), workdir.pack_path(self.store, self._name))
 
     def publish_index(self) -> None:
-        """Let other snapshots use what the pack holds."""
+        """Publish the index, so that other snapshots can use the pack."""
         if self._pack is not None:
             os.replace(self._temporary("index"), self.store / "packs" / f"{self._name}.index")
 
     def discard(self, published: bool = False) -> None:
-        """Remove all traces: the snapshot failed, or somebody else has published the same one."""
+        """Remove everything: the snapshot failed, or another process has published the same one."""
         self._known.close()
         if self._pack is None:
             return

@@ -1,4 +1,4 @@
-"""What a snapshot of a directory would hold: looks only, reads no file but the ignore files."""
+"""What a snapshot of a directory would contain; reads no files except ignore files."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ from scriptrun.store.snapshots.ignore import Reason, rules_for
 class Inspection(Value, frozen=False):
     """``files`` (path to bytes) and ``ignored`` (path to reason; a folder ends in ``/``) by path.
 
-    Bytes that are no UTF-8 stand as surrogates in paths. ``size`` is in bytes; ``warnings`` are
-    those of ``take``; ``failed`` is what could not be looked into.
+    Bytes that are not UTF-8 become surrogates in paths. ``size`` is in bytes; ``warnings`` are
+    those of ``take``; ``failed`` are folders that could not be listed.
     """
 
     files: dict[str, int] = fresh(default_factory=dict)
@@ -27,7 +27,7 @@ class Inspection(Value, frozen=False):
 
 
 def inspect(source: bytes) -> Inspection:
-    """Walk ``source`` (absolute, without links) as taking a snapshot does."""
+    """Walk ``source`` (absolute, without links) as a snapshot does."""
     found = _Inspecting(source)
     stack = [(b"", rules_for(source))]
     while stack:
@@ -45,7 +45,7 @@ def inspect(source: bytes) -> Inspection:
 
 
 def why_ignored(source: bytes, path: bytes) -> Reason | None:
-    """Why ``path`` is no part of a snapshot of ``source``: its own reason or that of a folder."""
+    """Why a snapshot of ``source`` ignores ``path``: its own reason or that of a folder above."""
     rules = rules_for(source)
     folder = b""
     for name in path.split(b"/"):

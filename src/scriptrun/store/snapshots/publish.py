@@ -1,7 +1,7 @@
-"""Writing a snapshot's manifest and places; a reader sees all or nothing.
+"""Writes a snapshot's manifest and places; readers see all or nothing.
 
-Order: the pack, then the places (exclusively), then the pack's index, last the manifest. Whatever
-is killed in between leaves files that nothing refers to, and no snapshot.
+Order: the pack, the places (exclusively), the pack's index, and last the manifest. A process killed
+in between leaves files that nothing refers to, and no snapshot.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from scriptrun.store.snapshots.unchanged import standing, touched
 
 
 class Publication:
-    """A manifest and its places in the making, under temporary names."""
+    """An unfinished manifest and its places, under temporary names."""
 
     def __init__(self, store: Path) -> None:
         self._store = store
@@ -38,15 +38,15 @@ class Publication:
         self.write(workdir.MANIFEST_HEAD)
 
     def write(self, line: bytes, place: bytes = b"") -> None:
-        """Append a line of the manifest, and for a file its line of the places."""
+        """Append a line to the manifest, and for a file its line to the places."""
         self._hash.update(line)
         self._lines.write(line)
         self._places_lines.write(place)
 
     def publish(self, packs: PackWriter) -> tuple[str, set[str], bool]:
-        """Publish: the digest, the packs that it refers to, and whether our own places stand.
+        """Publish; returns the digest, the packs it refers to, and whether our places were used.
 
-        Somebody else may have published the same snapshot: theirs stands, if nothing of it is lost.
+        If another process has published the same snapshot, theirs is used, unless it is damaged.
         """
         self._lines.close()
         self._places_lines.close()
@@ -71,7 +71,7 @@ class Publication:
         return digest, used, ours
 
     def discard(self) -> None:
-        """Remove what has a temporary name."""
+        """Remove the temporary files."""
         for handle in (self._lines, self._places_lines):
             try:
                 handle.close()
@@ -102,7 +102,7 @@ def _place_exclusively(temporary: str, final: str) -> bool:
 
 
 def packs_of(store: Path, digest: str) -> set[str] | None:
-    """The packs that the snapshot ``digest`` refers to; None where it is not in the store."""
+    """The packs that the snapshot ``digest`` refers to; None if it is not in the store."""
     manifest = workdir.manifest_path(store, digest)
     return _packs_in(manifest + ".places") if os.path.exists(manifest) else None
 

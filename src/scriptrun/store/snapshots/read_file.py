@@ -1,4 +1,4 @@
-"""Reading one file of a source into the store; what is kept is what was hashed."""
+"""Stores one file of a source; the stored bytes are those that were hashed."""
 
 from __future__ import annotations
 
@@ -20,17 +20,17 @@ _FLAGS = (
 
 
 class Unreadable(Exception):
-    """A file of the source that cannot be read; the text says why."""
+    """A file of the source cannot be read; the text says why."""
 
 
 class Unusual(Exception):
-    """No file, folder or link: a socket, a pipe or a device."""
+    """Not a file, folder or link, but a socket, pipe or device."""
 
 
 def take(packs: PackWriter, source: bytes, path: bytes, look: snapshot_folder.Look) -> FileRecord:
-    """Keep the file or link ``path`` of ``source``, which looked like ``look``.
+    """Store the file or link ``path`` of ``source``, which had the signature ``look``.
 
-    Raises Unreadable, Unusual, FileNotFoundError where it is gone, and OSError where the store
+    Raises UnreadableFile, SpecialFile, FileNotFoundError if it is gone, and OSError if the store
     cannot be written.
     """
     if stat.S_ISLNK(look[0]):

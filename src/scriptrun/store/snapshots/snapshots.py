@@ -1,7 +1,7 @@
 """Snapshots of a source directory: content-addressed, complete or absent, never locked.
 
-``store`` is the workspace's folder ``snapshots``. What is left out is told in
-docs/reference/snapshots.md, the formats in docs/explanation/formats.md.
+``store`` is the workspace's folder ``snapshots``. docs/reference/snapshots.md lists what is
+ignored, docs/explanation/formats.md the formats.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ _NAMED = 10
 
 
 class Snapshot(Value):
-    """A snapshot in the store: its digest, number of files, bytes, and what to tell the user."""
+    """A snapshot in the store: digest, number of files, size in bytes, and warnings."""
 
     digest: str
     files: int
@@ -43,10 +43,10 @@ class Snapshot(Value):
 
 
 class Entry(Value):
-    """One thing in a snapshot. ``kind``: "folder", "file", "executable" or "link".
+    """One entry of a snapshot. ``kind``: "folder", "file", "executable" or "link".
 
-    Paths are relative with ``/``; bytes that are no UTF-8 stand as surrogates (``os.fsencode`` is
-    the way back). ``digest`` is the SHA-256 of a file's content, ``target`` where a link points.
+    Paths are relative with ``/``; bytes that are not UTF-8 become surrogates (``os.fsencode``
+    restores them). ``digest`` is the SHA-256 of a file's content, ``target`` where a link points.
     """
 
     kind: str
@@ -62,9 +62,9 @@ _KINDS = {"d": "folder", "f": "file", "x": "executable", "l": "link"}
 def take(store: str | os.PathLike[str], source: str | os.PathLike[str]) -> Snapshot:
     """Take a snapshot of the directory ``source`` into ``store``.
 
-    A tree that has not changed since the last one is not read, only looked at. Raises
-    SnapshotException where something in the source cannot be read, or the store not be written;
-    then nothing is left behind.
+    If nothing has changed since the last snapshot, no file is read. Raises SnapshotException if
+    something in the source cannot be read or the store cannot be written; then nothing is left
+    behind.
     """
     whole, folder = _source(source), Path(os.path.abspath(store))
     cache = stat_cache.cache_file(folder, whole)
@@ -75,9 +75,9 @@ def take(store: str | os.PathLike[str], source: str | os.PathLike[str]) -> Snaps
 
 
 def inspect(source: str | os.PathLike[str]) -> preview.Inspection:
-    """What a snapshot of the directory ``source`` would hold and leave out; nothing is written.
+    """What a snapshot of the directory ``source`` would contain and ignore; writes nothing.
 
-    Raises SnapshotException as ``take`` would for what cannot be looked into.
+    Raises SnapshotException, as ``take`` would, for folders that cannot be read.
     """
     whole = _source(source)
     inspection = preview.inspect(whole)
@@ -87,7 +87,7 @@ def inspect(source: str | os.PathLike[str]) -> preview.Inspection:
 
 
 def why_ignored(source: str | os.PathLike[str], path: str) -> str | None:
-    """Why ``path`` (relative, with ``/``) is no part of a snapshot of ``source``; None if it is.
+    """Why a snapshot of ``source`` ignores ``path`` (relative, with ``/``); None if it does not.
 
     For example ``data/ (.gitignore:3)``.
     """
@@ -101,9 +101,9 @@ def exists(store: str | os.PathLike[str], digest: str) -> bool:
 
 
 def manifest(store: str | os.PathLike[str], digest: str) -> Iterator[Entry]:
-    """What the snapshot ``digest`` holds, a folder before what lies in it.
+    """The entries of the snapshot ``digest``, each folder before its contents.
 
-    Raises SnapshotException where it is missing or damaged.
+    Raises SnapshotException if it is missing or damaged.
     """
     try:
         for kind, path, size, value, _ in workdir.entries(store, digest):
@@ -117,9 +117,9 @@ def manifest(store: str | os.PathLike[str], digest: str) -> Iterator[Entry]:
 def restore(
     store: str | os.PathLike[str], digest: str, destination: str | os.PathLike[str]
 ) -> None:
-    """Lay the snapshot ``digest`` out in the folder ``destination``, which is made.
+    """Restore the snapshot ``digest`` into the folder ``destination``, created if missing.
 
-    No file of it may stand there yet. Raises SnapshotException.
+    None of its files may exist there yet. Raises SnapshotException.
     """
     try:
         workdir.materialise(store, digest, destination)
@@ -171,9 +171,9 @@ def _take_anew(store: Path, source: bytes, cache: Path) -> unchanged.Taken:
 
 
 def _wait_for_others(stack: ExitStack, cache: Path) -> bool:
-    """Let one process of this machine at a time read one source; True if there was one before us.
+    """Let one process per machine read a source at a time; True if this call had to wait.
 
-    A shortcut, no safeguard: without it the same content would be kept several times.
+    An optimization only: without it, the same content would be stored several times.
     """
     lock = paths.cache_root() / "locks" / f"{cache.stem}.lock"
     waited: list[bool] = []

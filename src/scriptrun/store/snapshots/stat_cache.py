@@ -1,8 +1,8 @@
 """What a source directory looked like when its last snapshot was taken, folder by folder.
 
-One file per source and store in ``cache_root()/stat``: a cache only, private to this user. Records
-come in the order of the walk, so that comparing keeps one folder in memory. Each record is its
-length, its CRC and a marshalled tuple; one that does not check ends the reading.
+One file per source and store in ``cache_root()/stat``: only a cache, private to this user. Records
+are in walk order, so that comparing needs one folder in memory. Each record is a length, a CRC and
+a marshalled tuple; reading stops at the first damaged one.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ FileRecord = tuple[bytes, snapshot_folder.Look, bytes, bytes]
 
 
 class Record(Value):
-    """One folder as it was: the rules' stamp, what it looked like, and (``rest``) what was kept."""
+    """One folder at the last snapshot; ``rest`` is its marshalled list of file records."""
 
     path: bytes
     stamp: str
@@ -47,18 +47,18 @@ class Record(Value):
 
 
 def appearance(seen: snapshot_folder.Listing) -> bytes:
-    """What is compared to see that a folder is unchanged."""
+    """The bytes to compare to see whether a folder is unchanged."""
     return marshal.dumps((seen.files, seen.folders), 2)
 
 
 def cache_file(store: Path, source: bytes) -> Path:
-    """Where the cache of ``source`` as kept in ``store`` lies."""
+    """The cache file for snapshots of ``source`` in ``store``."""
     both = os.fsencode(store) + b"\0" + source
     return paths.cache_root() / "stat" / f"{sha256(both).hexdigest()[:32]}.stat"
 
 
 class Reader:
-    """Reads a cache from its start; an absent or damaged one is empty."""
+    """Reads a cache from its start; a missing or damaged one counts as empty."""
 
     def __init__(self, path: Path) -> None:
         self._handle: BinaryIO | None = None
@@ -81,7 +81,7 @@ class Reader:
         return Record(value[0], value[1], value[2], frozenset(value[3]), value[4])
 
     def closing(self) -> tuple[Any, ...] | None:
-        """What was written last, once ``next`` gave None; None for a cache cut off."""
+        """The closing record, once ``next`` has returned None; None if the cache is truncated."""
         return self._last
 
     def close(self) -> None:
@@ -116,9 +116,9 @@ class Reader:
 
 
 class Writer:
-    """Writes a new cache beside the old one; ``finish`` puts it in its place.
+    """Writes a new cache beside the old one; ``finish`` replaces that.
 
-    A cache that cannot be written is no error: the next snapshot reads all files again.
+    Failing to write it is no error: the next snapshot reads all files again.
     """
 
     def __init__(self, path: Path) -> None:
@@ -138,7 +138,7 @@ class Writer:
         self._dump(value)
 
     def finish(self, closing: tuple[Any, ...]) -> None:
-        """End with ``closing`` and publish."""
+        """Append the record ``closing`` and publish the cache."""
         self._dump(closing)
         handle, self._handle = self._handle, None
         if handle is None:
@@ -150,7 +150,7 @@ class Writer:
             self.discard()
 
     def discard(self) -> None:
-        """Leave the old cache as it was."""
+        """Discard the new cache and keep the old one."""
         handle, self._handle = self._handle, None
         try:
             if handle is not None:

@@ -1,8 +1,7 @@
 """Symbolic links in a snapshot (docs/reference/snapshots.md).
 
-A link within the source stays a link. One that leads out of it to a file stands for that file's
-content; one to a folder stays a link, made absolute, and what it points to is no part of the
-snapshot.
+A link within the source stays a link. A link to a file outside is replaced by the file's content; a
+link to a folder outside stays a link, made absolute, and its target is not part of the snapshot.
 """
 
 from __future__ import annotations
@@ -19,13 +18,13 @@ class Kept(Value):
 
 
 class Followed(Value):
-    """The link stands for the file ``path``, which lies outside of the source."""
+    """The link is replaced by the file ``path``, which is outside the source."""
 
     path: bytes
 
 
 def read(source: bytes, path: bytes) -> Kept | Followed:
-    """What becomes of the link ``path`` in ``source`` (absolute, itself without links)."""
+    """How a snapshot stores the link ``path`` of ``source`` (absolute, itself without links)."""
     whole = source + b"/" + path
     target = os.readlink(whole)
     folder = os.path.dirname(path)

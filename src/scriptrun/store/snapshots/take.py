@@ -1,7 +1,7 @@
-"""Taking a snapshot: one walk over the source, side by side with what it looked like last time.
+"""Takes a snapshot: one walk over the source, in step with the records of the last snapshot.
 
-Both come in the same order, so that memory stays flat however large the tree is. Where every folder
-looks the same nothing is read or written; otherwise only files that look different are read.
+Both are in the same order, so that memory stays bounded. If every folder looks the same, nothing is
+read or written; otherwise only files that look different are read.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from scriptrun.store.snapshots.unchanged import Taken
 
 
 class Taking:
-    """One snapshot in the making; ``failed`` (path to reason) names what cannot be read."""
+    """Builds one snapshot; ``failed`` (path to reason) collects what cannot be read."""
 
     def __init__(self, store: Path, source: bytes, cache: Path) -> None:
         self.failed: dict[bytes, str] = {}
@@ -35,7 +35,7 @@ class Taking:
         self._unusual: list[bytes] = []
 
     def run(self) -> Taken | None:
-        """Walk, keep what is new and publish; None where something in the source is ``failed``."""
+        """Walk, store what is new and publish; None if anything in the source has ``failed``."""
         done = False
         try:
             self._walk()
@@ -68,7 +68,7 @@ class Taking:
                 snapshot_folder.push_folders(stack, seen)
 
     def _record_of(self, path: bytes) -> stat_cache.Record | None:
-        """The last look at ``path``; those of folders that are gone are passed over."""
+        """The last snapshot's record of ``path``; skips records of removed folders."""
         order = snapshot_folder.walk_order(path)
         while self._ahead is not None and snapshot_folder.walk_order(self._ahead.path) < order:
             self._ahead = self._reader.next()
@@ -111,11 +111,11 @@ class Taking:
             self._unusual.append(path)
             return name, look, b"", b""
         except FileNotFoundError:
-            pass  # it went away while we looked
+            pass  # removed during the walk
         return None
 
     def _write(self, folder: bytes, had: stat_cache.FileRecord) -> int:
-        """Write one file's or link's lines; its size in bytes."""
+        """Write the lines of one file or link; returns its size in bytes."""
         name, _, line, place = had
         self._publication.write(line, place)
         if not place:
@@ -151,12 +151,12 @@ class Taking:
         if ours or not self._packs.wrote:
             self._writer.finish(closing)
         else:
-            self._writer.discard()  # it would refer to our own pack, which is gone again
+            self._writer.discard()  # it would refer to our pack, which was discarded
         return Taken(*closing)
 
 
 def _decided(record: stat_cache.Record | None) -> snapshot_folder.Decided | None:
-    """What the last look decided: of all names that were there then."""
+    """The last snapshot's decisions about all names that existed then."""
     if record is None:
         return None
     files, folders = marshal.loads(record.appearance)

@@ -1,6 +1,6 @@
 """Whether a source still looks as it did when its last snapshot was taken: nothing is read.
 
-Apart from ``take``, since a warm submission needs no more than this.
+Separate from ``take``, since a warm submission needs only this.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from scriptrun.store.snapshots.ignore import Rules, rules_for
 
 
 class Taken(Value):
-    """What was taken, as the last record of a stat cache holds it."""
+    """A finished snapshot, as the closing record of a stat cache holds it."""
 
     digest: str
     files: int
@@ -26,7 +26,7 @@ class Taken(Value):
 
 
 def unchanged(source: bytes, cache: Path) -> Taken | None:
-    """What the last snapshot was, if every folder of ``source`` still looks the same."""
+    """The last snapshot if every folder of ``source`` still looks the same, else None."""
     stack = [(b"", rules_for(source))]
     with stat_cache.Reader(cache) as reader:
         record = reader.next()
@@ -45,7 +45,7 @@ def unchanged(source: bytes, cache: Path) -> Taken | None:
 def _same(
     source: bytes, path: bytes, above: Rules, record: stat_cache.Record | None
 ) -> snapshot_folder.Listing | None:
-    """The folder ``path``, if it looks as in ``record`` or is a virtual environment."""
+    """The folder ``path`` if it looks as in ``record`` or is a Python environment, else None."""
     decided = None
     if record is not None and record.path == path:
         decided = snapshot_folder.Decided(record.stamp, record.left_out, None)
@@ -61,16 +61,16 @@ def _same(
 
 
 def standing(store: Path, packs: set[str] | None) -> bool:
-    """Whether all ``packs`` are there."""
+    """Whether all ``packs`` exist."""
     return packs is not None and all(os.path.exists(workdir.pack_path(store, p)) for p in packs)
 
 
 def touched(path: str) -> bool:
-    """Whether ``path`` is there; marks it as used now, so that collecting rubbish spares it."""
+    """Whether ``path`` exists; marks it as used now, so that garbage collection spares it."""
     try:
         os.utime(path)
     except FileNotFoundError:
         return False
     except OSError:
-        return os.path.exists(path)  # somebody else's: then it is there
+        return os.path.exists(path)  # another user's file
     return True

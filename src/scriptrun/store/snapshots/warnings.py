@@ -1,4 +1,4 @@
-"""What a user should be told about a snapshot: that it is large, or holds what looks like a key."""
+"""Warnings about a snapshot: it is large, or contains what looks like a key."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ _SHOWN = 10
 
 
 def looks_secret(name: bytes) -> bool:
-    """Whether ``name`` (the last of a path) is one that keys and passwords are kept under."""
+    """Whether ``name`` (the last part of a path) is typical of a key or password file."""
     secret, harmless = _expressions()
     return bool(secret.fullmatch(name)) and not harmless.fullmatch(name)
 
@@ -31,7 +31,7 @@ def _expressions() -> tuple[re.Pattern[bytes], re.Pattern[bytes]]:
 
 
 def secret_like(paths: Iterable[bytes]) -> list[str]:
-    """One warning for each path whose name looks like a key's, the first ten of them."""
+    """A warning for each path that looks like a key file, at most ten."""
     found = [shown(path) for path in paths if looks_secret(path.rpartition(b"/")[2])]
     warnings = [
         f"{path} looks like a key or password but is part of the snapshot; "
@@ -66,7 +66,7 @@ def _named(paths: list[bytes]) -> str:
 
 
 class Folders:
-    """Sums sizes and numbers of files by folder, two levels deep; memory stays flat."""
+    """Sums sizes and file counts by folder, two levels deep, so that memory stays bounded."""
 
     def __init__(self) -> None:
         self.files = 0
@@ -74,7 +74,7 @@ class Folders:
         self._sums: dict[bytes, tuple[int, int]] = {}
 
     def add(self, folder: bytes, files: int, size: int) -> None:
-        """Count what lies in ``folder`` itself."""
+        """Add the files directly in ``folder``."""
         self.files += files
         self.size += size
         names = folder.split(b"/")[:2] if folder else []
@@ -84,7 +84,7 @@ class Folders:
             self._sums[key] = (had_files + files, had_size + size)
 
     def warnings(self) -> list[str]:
-        """One warning that names the largest folders, where the snapshot is large."""
+        """One warning that names the largest folders if the snapshot is large."""
         if self.files <= MANY_FILES and self.size <= MANY_BYTES:
             return []
         by_size = self.size > MANY_BYTES
@@ -96,7 +96,7 @@ class Folders:
         ]
 
     def _largest(self, by_size: bool) -> list[bytes]:
-        """The three largest, without those that are large only by a folder within them."""
+        """The three largest folders, without those dominated by a single subfolder."""
         weight = {key: sums[1] if by_size else sums[0] for key, sums in self._sums.items()}
         dominated = {
             key.partition(b"/")[0]
@@ -129,5 +129,5 @@ def readable(size: int) -> str:
 
 
 def shown(path: bytes) -> str:
-    """A path for people: what is no UTF-8 stands as a backslash and digits."""
+    """A path for messages: bytes that are not UTF-8 become backslash escapes."""
     return path.decode("utf-8", "backslashreplace")

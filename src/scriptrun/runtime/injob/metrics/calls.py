@@ -16,42 +16,41 @@ if TYPE_CHECKING:
 
 
 class MetricCalls(object):
-    """Mixed into a run: needs ``folder``, the run's folder as a text."""
+    """Mixin for a run with a ``folder``."""
 
     folder: str
 
     def log(self, name: str, value: object, description: str = "", step: object = None) -> None:
-        """Log one value under ``name``; logged again, the values make a list, in order.
+        """Log one value under ``name``; repeated calls build a list, in order.
 
-        Numbers (numpy's and tensors of one element too), texts, bools and None are kept as such,
-        any other object as its text. ``step`` is a number for charts. Never raises for a disk
-        that is full: that is said on stderr.
+        Numbers (including numpy scalars and one-element tensors), strings, bools and None are
+        stored as such, any other object as text. ``step`` is a number for charts. A full disk
+        causes a warning on stderr, never an exception.
         """
         writer_of(self.folder).scalar(name, value, description, step)
 
     def log_list(self, name: str, value: object, description: str = "") -> None:
-        """Log the items of any iterable; blocks of the same name are joined."""
+        """Log the items of an iterable; lists of the same name are concatenated."""
         self._write("list", name, values.sequence(value), description)
 
     def log_row(self, name: str, description: "str | None" = None, **kwargs: object) -> None:
-        """Log one row of the table ``name``, a column for each keyword."""
+        """Log one row of the table ``name``, with a column for each keyword."""
         row = {column: values.nested(cell) for column, cell in kwargs.items()}
         self._write("row", name, row, description)
 
     def log_table(self, name: str, value: object, description: str = "") -> None:
         """Log a table: a dict (or data frame) from column to a list of its cells.
 
-        Raises UserErrorException where the columns differ in length.
+        Raises UserErrorException if the columns differ in length.
         """
         self._write("table", name, table_of(name, value), description)
 
     def log_image(
         self, name: str, path: "Place | None" = None, plot: object = None, description: str = ""
     ) -> None:
-        """Keep a picture with the run: a file at ``path``, or ``plot``, a matplotlib figure or
-        ``pyplot`` itself.
+        """Log an image: the file at ``path``, or ``plot``, a matplotlib figure or ``pyplot``.
 
-        Raises UserErrorException where neither or both are given, or the file is not there.
+        Raises UserErrorException unless exactly one of them is given, or if the file is missing.
         """
         check_image(name, path, plot)
         ending = os.path.splitext(str(path))[1] if path is not None else ".png"
@@ -81,7 +80,7 @@ class MetricCalls(object):
 
 
 def table_of(name: str, value: object) -> "dict[str, list[object]]":
-    """``value`` as a dict from column to list; UserErrorException where it is no table."""
+    """``value`` as a dict from column to list; raises UserErrorException if it is not a table."""
     if not hasattr(value, "items"):
         raise UserErrorException(
             "log_table({!r}) requires a dict of column names to lists of cells, not {}".format(
@@ -103,7 +102,7 @@ def _lengths(table: "Mapping[str, list[object]]") -> "list[tuple[str, int]]":
 
 
 def schema_value(name: str, value: object) -> object:
-    """A dict as it is to be kept; a JSON text of one is read first, as v1 allowed."""
+    """A dict as it is stored; JSON text is parsed first, as SDK v1 allows."""
     if isinstance(value, str):
         value = images.parsed(name, value)
     return values.nested(value)
@@ -120,7 +119,7 @@ def check_image(name: str, path: object, plot: object) -> None:
 
 
 def _as_file_name(name: str) -> str:
-    """``name`` as one component of a path that every system takes."""
+    """``name`` as a file name that is valid on every system."""
     text = "".join(
         "_" if letter in '/\\:*?"<>|\0' or letter < " " else letter for letter in values.text(name)
     ).strip(". ")

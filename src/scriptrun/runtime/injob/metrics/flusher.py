@@ -1,7 +1,7 @@
-"""One thread a process that writes out, every tenth of a second, what was logged (Python 3.6+).
+"""One thread per process that writes logged metrics ten times a second (Python 3.6+).
 
-It sleeps for good while nothing is logged. It ends before a fork (a process with threads is not
-forked safely), and begins again with the next line: in the parent, and in the child on its own.
+It sleeps while nothing is logged. It stops before a fork (forking a process with threads is not
+safe) and restarts with the next line, in the parent and in the child separately.
 """
 
 import atexit
@@ -21,10 +21,10 @@ PERIOD = 0.1
 
 
 class Beat:
-    """Calls ``flush()`` of every writer that joined, while there is something to write.
+    """Calls ``flush()`` of every registered writer while there is something to write.
 
-    ``idle`` tells a writer that it must call ``wake``; ``direct`` that no thread can be had, for
-    the interpreter is going down, and that it must write at once.
+    If ``idle``, a writer must call ``wake``. If ``write_directly``, no thread is available since
+    the interpreter is shutting down, and a writer must write at once.
     """
 
     def __init__(self) -> None:
@@ -37,15 +37,15 @@ class Beat:
         self.pid = os.getpid()
         self.idle = True
         self._pulse: "_Pulse | None" = None
-        self._tokens = [1]  # taken by the one thread that may begin the pulse: pop() is atomic
+        self._tokens = [1]  # taken by the one caller that may start the thread: pop() is atomic
 
     def after_fork(self) -> None:
-        """Forget the parent's thread; does nothing in the process that it was called in before."""
+        """Forget the parent's thread; does nothing in the same process."""
         if self.pid != os.getpid():
             self._fresh()
 
     def wake(self) -> None:
-        """See to it that what was logged is written within a period."""
+        """Ensure that what was logged is written within a period."""
         if self.direct:
             return
         self.idle = False
@@ -59,7 +59,7 @@ class Beat:
             pulse.give()
 
     def flush(self) -> bool:
-        """Write all that is waiting, now. True if there was something."""
+        """Write all buffered lines now. True if there were any."""
         wrote = [writer.flush() for writer in list(self.writers.values())]
         return any(wrote)
 
@@ -67,14 +67,14 @@ class Beat:
         if not self._hooked:
             self._hooked = True
             self._hook()
-        # children that multiprocessing forks end without atexit's handlers, but not without these
+        # forked children of multiprocessing skip atexit handlers, but run these
         util = sys.modules.get("multiprocessing.util")
         if util is not None:
             util.Finalize(None, self.flush, exitpriority=-100)
         pulse = _Pulse(self)
         try:
             pulse.thread.start()
-        except RuntimeError:  # no more threads, or the interpreter is going down
+        except RuntimeError:  # out of threads, or the interpreter is shutting down
             self.direct = self.idle = True
             return None
         self._pulse = pulse
@@ -88,7 +88,7 @@ class Beat:
             os.register_at_fork(before=self.rest, after_in_parent=self.resume)
 
     def rest(self) -> None:
-        """Write all and end the thread; the next line begins it anew."""
+        """Flush and stop the thread; the next line restarts it."""
         pulse, self._pulse = self._pulse, None
         if self.pid == os.getpid() and pulse is not None:
             pulse.end()
@@ -97,12 +97,12 @@ class Beat:
             self._tokens.append(1)
 
     def resume(self) -> None:
-        """Begin the thread again where other threads logged in the meantime."""
+        """Restart the thread if other threads have logged in the meantime."""
         if any(writer.waiting() for writer in list(self.writers.values())):
             self.wake()
 
     def end(self) -> None:
-        """The interpreter ends: write all, and from here on every line at once."""
+        """At interpreter exit: flush, and write every further line at once."""
         self.after_fork()
         self.direct = True
         self.rest()
@@ -113,12 +113,12 @@ class Beat:
 
 
 class _Pulse:
-    """The thread of a beat, and the signal that it waits for."""
+    """The thread of a ``Flusher``, and the signal that it waits for."""
 
     def __init__(self, beat: "Beat") -> None:
         self._beat = beat
         self._ended = False
-        self._signal = threading.Lock()  # a lock as a signal: safe to give in a signal handler
+        self._signal = threading.Lock()  # a lock as a signal: safe in a signal handler
         self._signal.acquire()
         self.thread = threading.Thread(target=self._run, name="scriptrun-metrics")
         self.thread.daemon = True
@@ -128,10 +128,10 @@ class _Pulse:
         try:
             self._signal.release()
         except RuntimeError:
-            pass  # it has been woken already
+            pass  # already woken
 
     def end(self) -> None:
-        """End the thread, and wait until it has ended."""
+        """Stop the thread and wait for it."""
         self._ended = True
         self.give()
         if self.thread is not threading.current_thread():
@@ -159,4 +159,4 @@ def _flushing_first(beat: "Beat", execute: "Callable[..., object]") -> "Callable
 
 
 BEAT = Beat()
-atexit.register(BEAT.end)  # now: what is registered while the interpreter ends is never called
+atexit.register(BEAT.end)  # now: handlers registered during interpreter exit are never called

@@ -1,4 +1,4 @@
-"""Pictures of a run (Python 3.6+; matplotlib's objects are used, but never imported)."""
+"""Images of a run (Python 3.6+; uses matplotlib objects without importing matplotlib)."""
 
 import io
 import json
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 
 def drawn(plot: object) -> "BinaryIO":
-    """``plot`` (a figure, axes, or ``pyplot``) as an open stream of PNG."""
+    """Render ``plot`` (a figure, axes or ``pyplot``) as an open PNG stream."""
     figure = plot if hasattr(plot, "savefig") else getattr(plot, "figure", None)
     if not hasattr(figure, "savefig"):
         raise UserErrorException(
@@ -28,7 +28,7 @@ def drawn(plot: object) -> "BinaryIO":
 
 
 def free_name(folder: str, name: str) -> str:
-    """``name``, or with a number where the run has an artifact of that name already."""
+    """``name``, with a number appended if the run already has an artifact of that name."""
     stem, ending = os.path.splitext(name)
     number = 1
     while artifacts.path_of(folder, name) is not None:
@@ -38,7 +38,7 @@ def free_name(folder: str, name: str) -> str:
 
 
 def parsed(name: str, text: str) -> object:
-    """The JSON value of ``text``; UserErrorException where it is none."""
+    """The JSON value of ``text``; raises UserErrorException if it is invalid."""
     try:
         return json.loads(text)
     except ValueError as error:

@@ -1,6 +1,6 @@
-"""What MLflow has logged in a run, as lines of metrics (Python 3.6+).
+"""Read the metrics that MLflow logged in a run (Python 3.6+).
 
-The layout is that of MLflow's file store: see scriptrun.runtime.mlflow_store.
+The layout is that of MLflow's file store; see scriptrun.runtime.mlflow_store.
 """
 
 import os
@@ -16,7 +16,7 @@ ROOT = "mlflow"
 
 
 def lines(folder: "Place") -> "Iterator[list[Json]]":
-    """The metrics that mlflow wrote in the run at ``folder``, as dicts, a list a metric."""
+    """The metrics that MLflow logged in the run at ``folder``: a list of dicts per metric."""
     top = os.path.join(str(folder), ROOT)
     if not os.path.isdir(top):
         return
@@ -30,7 +30,7 @@ def lines(folder: "Place") -> "Iterator[list[Json]]":
 
 
 def _of(name: str, path: str) -> "list[Json]":
-    """The values of one metric: each line is the time in milliseconds, the value, the step."""
+    """The values of one metric: each line has the time in milliseconds, value and step."""
     found = []
     try:
         with open(path, encoding="utf-8") as file:
@@ -39,7 +39,7 @@ def _of(name: str, path: str) -> "list[Json]":
                 if len(words) >= 2:
                     found.append((float(words[0]) / 1000, name, words[1], words[2:3]))
     except (OSError, ValueError):
-        pass  # it is being written
+        pass  # still being written
     return [_line(*each) for each in found]
 
 

@@ -1,6 +1,6 @@
-"""Reading a run's metrics: merging its files into the shapes of ``get_metrics`` (Python 3.6+).
+"""Read a run's metrics: merge its files into the shapes of ``get_metrics`` (Python 3.6+).
 
-The format, and the order in which lines are merged, are in docs/explanation/formats.md.
+docs/explanation/formats.md documents the format and the order in which lines are merged.
 """
 
 import collections
@@ -19,24 +19,24 @@ if TYPE_CHECKING:
 
     from scriptrun.runtime.hints import Json, Place
 
-    #: a file, and its lines in blocks
+    #: a file's path, and its lines in blocks
     Tail = Tuple[str, Iterable[List[Json]]]
-    #: a family of kinds, and what of it was gathered: a list or a _Table
+    #: a family of kinds, and the values gathered for it: a list or a _Table
     Piece = Tuple[str, Any]
     Family = Tuple[str, Callable[[], Any], Callable[[Any, Any], None]]
 
 BLOCK = 1 << 20
 
-#: one line of a metrics file, as it was logged
+#: one line of a metrics file
 Point = collections.namedtuple("Point", "t name kind value step description writer")
 
 
 def read(folder: "Place", name: "str | None" = None) -> "Json":
-    """The metrics of the run in ``folder`` by name; with ``name`` at most that one.
+    """The metrics of the run in ``folder`` by name; with ``name``, only that one.
 
-    A value that was logged once is that value, one logged several times the list of them in order;
-    lists of one name are joined; rows and tables give ``{column: [...]}``, with None where a row
-    lacks a column; what mlflow logged comes after that; an image is the address of its artifact.
+    A value logged once is that value; logged several times, a list of them in order. Lists of one
+    name are concatenated. Rows and tables become ``{column: [...]}``, with None for missing cells.
+    Values logged through MLflow come last. An image is the address of its artifact.
     """
     fold = Fold(os.path.basename(os.path.normpath(str(folder))))
     for lines in merged(folder):
@@ -47,7 +47,7 @@ def read(folder: "Place", name: "str | None" = None) -> "Json":
 
 
 def points(folder: "Place", name: "str | None" = None) -> "Iterator[Point]":
-    """Each line of the run's metrics as a ``Point``, in order; with ``name`` only its own."""
+    """Each line of the run's metrics as a ``Point``, in order; with ``name``, only that metric."""
     for line in _in_order([(path, tail(path)) for path in files(folder)]):
         point = point_of(line)
         if point is not None and name in (None, point.name):
@@ -65,7 +65,7 @@ def files(folder: "Place") -> "list[str]":
 
 
 def merged(folder: "Place") -> "Iterator[list[Json]]":
-    """The lines (dicts) of all files, in order, as an iterable of lists."""
+    """The lines (dicts) of all files, in order, in lists."""
     paths = files(folder)
     if len(paths) == 1:
         return tail(paths[0])
@@ -74,15 +74,15 @@ def merged(folder: "Place") -> "Iterator[list[Json]]":
 
 
 def new_lines(folder: "Place", progress: "dict[str, int]") -> "list[Json]":
-    """The lines (dicts) that came since ``progress`` (see ``tail``), in order, as a list."""
+    """The lines (dicts) written since ``progress`` (see ``tail``), in order."""
     return list(_in_order([(path, tail(path, progress)) for path in files(folder)]))
 
 
 def tail(path: str, progress: "dict[str, int] | None" = None) -> "Iterator[list[Json]]":
-    """The complete, readable lines of ``path`` as dicts, a list a block.
+    """The complete, valid lines of ``path`` as dicts, one list per block.
 
-    ``progress`` (a dict from path to bytes read) is where to begin, and is kept up to date. A last
-    line without its newline is not there yet.
+    ``progress`` (a dict from path to bytes read) says where to start and is updated. A last line
+    without a newline is left for later.
     """
     start = 0 if progress is None else progress.get(path, 0)
     try:
@@ -123,7 +123,7 @@ def _parsed_line(line: bytes) -> object:
 
 
 def _in_order(tails: "list[Tail]") -> "Iterator[Json]":
-    """The lines of several files, merged by time; within a file its own order stands."""
+    """The lines of several files merged by time, keeping the order within each file."""
     if len(tails) == 1:
         return _with_writer(*tails[0])
     dated = [_dated(place, path, blocks) for place, (path, blocks) in enumerate(tails)]
@@ -136,7 +136,7 @@ def _dated(
     latest = 0.0
     for number, line in enumerate(_with_writer(path, blocks)):
         t = line.get("t")
-        if isinstance(t, (int, float)) and t > latest:  # a clock may jump back; a file's order not
+        if isinstance(t, (int, float)) and t > latest:  # a clock may jump back
             latest = t
         yield latest, place, number, line
 
@@ -151,7 +151,7 @@ def _with_writer(path: str, blocks: "Iterable[list[Json]]") -> "Iterator[Json]":
 
 
 def point_of(line: "Json") -> "Point | None":
-    """The ``Point`` of a line, or None where it is none."""
+    """The ``Point`` of a line, or None if the line is invalid."""
     try:
         value = values.from_json(line["v"]) if "f" in line else line["v"]
         return Point(
@@ -168,15 +168,15 @@ def point_of(line: "Json") -> "Point | None":
 
 
 class Fold:
-    """Gathers lines, in order, into the metrics of the run called ``run_id``."""
+    """Gathers lines, in order, into the metrics of the run ``run_id``."""
 
     def __init__(self, run_id: str) -> None:
         self._run_id = run_id
-        #: by name; more than one where kinds are mixed
+        #: by name; several pieces if kinds are mixed
         self._pieces: "dict[str, list[Piece]]" = {}
 
     def add(self, lines: "Iterable[Json]", only: "str | None" = None) -> None:
-        """Take ``lines`` (dicts) in; with ``only`` those of that name."""
+        """Add ``lines`` (dicts); with ``only``, just those of that name."""
         pieces = self._pieces
         for line in lines:
             try:
@@ -189,7 +189,7 @@ class Fold:
                 else:
                     self._add(name, kind, values.from_json(value) if "f" in line else value)
             except (KeyError, TypeError, AttributeError):
-                continue  # not a line of ours
+                continue  # not a valid line
 
     def _add(self, name: str, kind: str, value: object) -> None:
         family, start, gather = _FAMILIES.get(kind, _ONE)
@@ -204,7 +204,7 @@ class Fold:
             self._pieces.setdefault(name, []).append((family, gathered))
 
     def metrics(self) -> "Json":
-        """What was gathered, by name."""
+        """The gathered metrics, by name."""
         return {name: _shape(pieces) for name, pieces in self._pieces.items()}
 
 
@@ -247,5 +247,5 @@ def _shape(pieces: "list[Piece]") -> object:
 
 
 def image_address(run_id: str, artifact: object) -> str:
-    """How v1 names an image among the metrics."""
+    """The address of an image in SDK v1's metrics."""
     return "aml://artifactId/ExperimentRun/dcid.{}/{}".format(run_id, artifact)

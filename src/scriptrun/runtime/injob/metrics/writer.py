@@ -1,9 +1,9 @@
-"""Writing metrics: ``metrics/<rank>-<pid>-<8 hex>.jsonl``, one file a process (Python 3.6+).
+"""Write metrics: ``metrics/<rank>-<pid>-<8 hex>.jsonl``, one file per process (Python 3.6+).
 
-A call only appends a line to a list, which is safe among threads; the beat writes the list out, and
-the call itself does where little is logged.
-Nothing here ever raises into a training: what cannot be written is kept for a while, tried again,
-said once on stderr and, in the end, counted. The format is in docs/explanation/formats.md.
+A call only appends a line to a list, which is thread-safe; the flusher thread writes the list out.
+If little is logged, the call itself writes.
+Nothing here raises into a training: lines that cannot be written are kept and retried, with one
+warning on stderr, and lost lines are counted. See docs/explanation/formats.md for the format.
 """
 
 import os
@@ -23,14 +23,14 @@ if TYPE_CHECKING:
     from scriptrun.runtime.hints import Place
 
 
-#: lines that may wait before the thread that logs writes them itself
+#: buffered lines after which the logging thread writes them itself
 MANY = 50000
-#: bytes that are kept for another try when they cannot be written
+#: bytes kept for a retry when they cannot be written
 KEPT = 8 << 20
-#: seconds after which the thread that logs writes, should the beat be held up
+#: seconds after which the logging thread writes itself, in case the flusher is delayed
 LATE = 0.2
-#: lines after a pause that the thread that logs writes itself: a worker that is ended with no
-#: warning, as those of a multiprocessing.Pool are, loses none of the few that it logs
+#: lines after a pause that the logging thread writes itself, so that a worker killed without
+#: warning, like those of multiprocessing.Pool, does not lose the few lines it logs
 FEW = 10
 
 _BIG = 10**300
@@ -41,7 +41,7 @@ _getpid = os.getpid
 
 
 class MetricWriter:
-    """Appends one process's metrics below ``folder`` (a run's); use ``writer_of``."""
+    """Appends one process's metrics to the run in ``folder``; create it with ``writer_of``."""
 
     def __init__(self, folder: "Place") -> None:
         self.folder = str(folder)
@@ -49,7 +49,7 @@ class MetricWriter:
         self._fresh()
 
     def _fresh(self) -> None:
-        """Begin anew, with a file of this process's own and nothing waiting."""
+        """Start with a new file for this process and nothing buffered."""
         self._pid = _getpid()
         self._lines: "list[str]" = []
         self._lock = threading.RLock()
@@ -63,7 +63,7 @@ class MetricWriter:
         self.path = os.path.join(self.folder, "metrics", name)
 
     def scalar(self, name: str, value: "Any", description: str = "", step: object = None) -> None:
-        """Log one value: the fast path for plain numbers, ``write`` for all else."""
+        """Log one value: the fast path for plain numbers, else ``write``."""
         now = _time()
         kind = type(value)
         if kind is not float and kind is not int:
@@ -91,7 +91,7 @@ class MetricWriter:
     def write(
         self, kind: str, name: str, value: object, description: str = "", step: object = None
     ) -> None:
-        """Log ``value`` (of the functions in ``values``) as a line of ``kind``."""
+        """Log ``value`` (from the functions in ``values``) as a line of ``kind``."""
         now = _time()
         text, special = values.to_json(value)
         line = ['{"t":%r,"k":"%s","m":%s,"v":%s' % (now, kind, _quoted(name), text), _step(step)]
@@ -112,7 +112,7 @@ class MetricWriter:
         return head
 
     def _nudge(self, now: float) -> None:
-        """Wake the beat, or write where it would come too late."""
+        """Wake the flusher, or write directly if it would be too late."""
         if BEAT.idle:
             self._due = now + LATE
             self._few = FEW
@@ -124,20 +124,20 @@ class MetricWriter:
             self.flush()
 
     def _after_fork(self) -> None:
-        """In a forked child: the waiting lines are the parent's, and so is the file."""
+        """In a forked child: the buffered lines and the file are the parent's."""
         BEAT.after_fork()
         self._fresh()
 
     def waiting(self) -> bool:
-        """Whether lines wait to be written."""
+        """Whether lines are buffered."""
         return bool(self._lines)
 
     def flush(self) -> bool:
-        """Write what waits. True if there was something; never raises."""
+        """Write buffered lines. True if there were any; never raises."""
         if self._pid != _getpid():
             self._after_fork()
             return False
-        # a thread that died at the interpreter's end may hold the lock for ever
+        # a thread that died at interpreter exit may hold the lock forever
         locked = self._lock.acquire(timeout=2.0)
         try:
             return False if self._busy and locked else self._flush()
@@ -146,7 +146,7 @@ class MetricWriter:
                 self._lock.release()
 
     def _flush(self) -> bool:
-        self._busy = True  # a signal handler that logs comes back here on the same thread
+        self._busy = True  # a signal handler that logs re-enters here on the same thread
         try:
             batch = self._lines[:]
             if batch:
@@ -174,27 +174,27 @@ class MetricWriter:
         )
 
     def say_lost(self) -> None:
-        """At the end: say on stderr how many lines could not be written, if any."""
+        """At exit: warn on stderr how many lines could not be written, if any."""
         lost = self._lost + self._rest.count(b"\n")
         if lost:
             _say("failed to write {} metric lines to {}".format(lost, self.path))
             self._lost, self._rest = 0, b""
 
     def close(self) -> None:
-        """Write what waits and leave the beat."""
+        """Flush and leave the flusher."""
         self.flush()
         BEAT.writers.pop(self.folder, None)
 
 
 def writer_of(folder: "Place") -> "MetricWriter":
-    """This process's writer for the run in ``folder``: always the same one."""
+    """This process's one writer for the run in ``folder``."""
     folder = str(folder)
     writer = BEAT.writers.get(folder)
     return writer or BEAT.writers.setdefault(folder, MetricWriter(folder))
 
 
 def _append(path: str, data: bytes, warn: "Callable[[OSError], None]") -> bytes:
-    """Append ``data``; what could not be written is returned, after ``warn(error)``."""
+    """Append ``data``; on an error, call ``warn(error)`` and return the unwritten rest."""
     flags = os.O_WRONLY | os.O_CREAT | os.O_APPEND
     flags |= getattr(os, "O_CLOEXEC", 0) | getattr(os, "O_BINARY", 0)
     view = memoryview(data)
@@ -215,7 +215,7 @@ def _open(path: str, flags: int) -> int:
         return os.open(path, flags, 0o644)
     except FileNotFoundError:
         try:
-            os.mkdir(os.path.dirname(path))  # never the run's folder: someone may have deleted it
+            os.mkdir(os.path.dirname(path))  # never the run's folder: it may have been deleted
         except FileExistsError:
             pass
         return os.open(path, flags, 0o644)
@@ -226,7 +226,7 @@ def _quoted(text: object) -> str:
 
 
 def _step(step: object) -> str:
-    """The part of a line that says the step; empty where it is no number."""
+    """The step field of a line; empty if the step is not a number."""
     step = values.scalar(step)
     if isinstance(step, (bool, int, float)) and -_BIG < step < _BIG:
         return ',"s":%r' % (int(step) if isinstance(step, bool) else step)
