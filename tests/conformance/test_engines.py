@@ -16,7 +16,7 @@ from scriptrun.tracking import events
 
 class OnThisMachine(EngineSuite):
     def vanish(self, run):
-        seen = events.facts(events.read(run.path)).began
+        seen = events.collect_facts(events.read(run.path)).began
         guard = files.read_json(str(run.path / "attempts" / "1" / "node-0.start.json"))
         for who in (guard, seen["launcher"], seen["script"]):
             jobs.kill(who["pid"])

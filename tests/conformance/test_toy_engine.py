@@ -70,7 +70,7 @@ class TestToy(EngineSuite):
 
     def vanish(self, run):
         folder = compute_targets.engine_of(run.job.target).home(run.path).folder
-        began = events.facts(events.read(folder)).began
+        began = events.collect_facts(events.read(folder)).began
         guard = files.read_json(folder / "attempts" / "1" / "node-0.start.json")
         for who in (guard, began["launcher"], began["script"]):
             jobs.kill(who["pid"])

@@ -64,7 +64,7 @@ def running(command_of):
     """The port on which the server ``command_of(port)`` answers, until the block ends."""
     said = []
     for _ in range(3):  # another process may take a free port before the server does
-        (port,) = ports.free()
+        (port,) = ports.reserve()
         with tempfile.TemporaryFile() as log:
             process = subprocess.Popen(command_of(port), stdout=log, stderr=log)
             if _listens(process, port):
@@ -171,7 +171,7 @@ def _end_ceph(process) -> None:
 
 def _serve_ceph(folder: Path):
     folder.mkdir()
-    port, monitor = ports.free(2)
+    port, monitor = ports.reserve(2)
     command = [str(ROOT / "ci" / "ceph" / "serve"), str(folder), str(port), str(monitor)]
     with open(folder / "said", "wb") as said:
         return subprocess.Popen(command, stdin=subprocess.PIPE, stdout=said, stderr=said), port

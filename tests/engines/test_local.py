@@ -31,7 +31,7 @@ def test_a_run_that_nobody_claimed_waits(tmp_path):
 
 
 def test_a_run_is_judged_by_who_runs_it(tmp_path):
-    claimed(tmp_path, identity.of_process())
+    claimed(tmp_path, identity.identify())
     assert look(tmp_path).what == ALIVE
 
 
@@ -39,7 +39,7 @@ def test_a_run_is_judged_by_who_runs_it(tmp_path):
     "change", [{"start": "1"}, {"pid": 2**22 + 1}, {"boot": "another boot"}], ids=str
 )
 def test_a_pid_that_was_used_again_is_no_life(tmp_path, change):
-    claimed(tmp_path, {**identity.of_process(), **change})
+    claimed(tmp_path, {**identity.identify(), **change})
     view = look(tmp_path)
     assert view.what == ENDED
     assert ("rebooted" in view.evidence) == ("boot" in change)
@@ -49,7 +49,7 @@ def test_a_zombie_does_not_live(tmp_path):
     pid = os.fork()
     if pid == 0:
         os._exit(0)
-    owner = {**identity.of_process(), "pid": pid}
+    owner = {**identity.identify(), "pid": pid}
     os.waitid(os.P_PID, pid, os.WEXITED | os.WNOWAIT)
     claimed(tmp_path, owner)
     assert look(tmp_path).what == ENDED
@@ -59,7 +59,7 @@ def test_a_zombie_does_not_live(tmp_path):
 def test_another_host_is_judged_by_its_heartbeat_alone(tmp_path, monkeypatch):
     now = [1000.0]
     monkeypatch.setattr(silence.time, "monotonic", lambda: now[0])
-    place = claimed(tmp_path, {**identity.of_process(), "host": "another-host", "pid": 1})
+    place = claimed(tmp_path, {**identity.identify(), "host": "another-host", "pid": 1})
     (place / "node-0.beat").write_text("1")
     assert look(tmp_path).what == UNKNOWN
     now[0] += launchers.SILENCE - 1
@@ -75,8 +75,8 @@ def test_another_host_is_judged_by_its_heartbeat_alone(tmp_path, monkeypatch):
 
 
 def test_the_newest_attempt_is_looked_at(tmp_path):
-    claimed(tmp_path, {**identity.of_process(), "start": "1"}, 9)
-    claimed(tmp_path, identity.of_process(), 10)
+    claimed(tmp_path, {**identity.identify(), "start": "1"}, 9)
+    claimed(tmp_path, identity.identify(), 10)
     assert look(tmp_path).what == ALIVE
 
 
@@ -108,7 +108,7 @@ def test_a_child_that_left_everything_is_found_by_its_variables(tmp_path):
     import sys
 
     subprocess.run([sys.executable, "-c", code], env=environ, cwd=bench.root)
-    until(lambda: len(processes.of_run(folder)) == 1)  # it has forked twice, and the first is gone
-    assert processes.of_run(str(tmp_path / "a run elsewhere")) == []
+    until(lambda: len(processes.pids_of_run(folder)) == 1)  # it has forked twice, and the first is gone
+    assert processes.pids_of_run(str(tmp_path / "a run elsewhere")) == []
     processes.end_run(folder)
-    until(lambda: processes.of_run(folder) == [], "it lives on")
+    until(lambda: processes.pids_of_run(folder) == [], "it lives on")

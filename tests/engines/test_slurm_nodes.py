@@ -51,7 +51,7 @@ def test_what_was_saved_comes_home_when_the_launcher_is_killed(tmp_path, slurm, 
     bench = Bench(tmp_path / "w", Slurm(partition="main", scratch=str(scratch)))
     run = bench.submit(WAITS)
     until(lambda: "began" in log_of(run))
-    kill(events.facts(events.read(run.path)).began["launcher"]["pid"])
+    kill(events.collect_facts(events.read(run.path)).began["launcher"]["pid"])
     assert wait(run) == "Failed"
     assert (run.path / "outputs" / "so-far.txt").read_text() == "kept"
 

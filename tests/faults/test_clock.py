@@ -62,7 +62,7 @@ def test_a_run_under_a_clock_that_jumps(tmp_path, false_clock, jumps):
         env={**os.environ, **variables},
     )
     run = Run.get(bench.workspace, done.stdout.strip())
-    launcher = until(lambda: events.facts(events.read(run.path)).began)["launcher"]["pid"]
+    launcher = until(lambda: events.collect_facts(events.read(run.path)).began)["launcher"]["pid"]
     until(lambda: "began" in log_of(run))
     for seconds in jumps:
         jump(seconds)

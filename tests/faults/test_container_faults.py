@@ -50,7 +50,7 @@ def deaf(bench, mark):
 def holders(run):
     """Guard, launcher and the tool's process of the run."""
     guard = files.read_json(str(run.path / "attempts" / "1" / "node-0.start.json"))
-    seen = events.facts(events.read(run.path)).began
+    seen = events.collect_facts(events.read(run.path)).began
     return {"guard": guard["pid"], "launcher": seen["launcher"]["pid"], "tool": seen["pid"]}
 
 

@@ -58,6 +58,6 @@ def runners(workspace) -> list[int]:
 def every_run(workspace) -> list[Path]:
     return [
         folder
-        for folder in run_folder.every(workspace.runs_folder)
+        for folder in run_folder.all_folders(workspace.runs_folder)
         if (folder / "job.json").exists()
     ]

@@ -54,19 +54,19 @@ def mine(folder):
 @given(st.text(st.characters(exclude_characters="\0", codec="utf-8")))
 def test_a_name_leads_nowhere_but_below_the_run(name):
     try:
-        plain = artifacts.clean(name)
+        plain = artifacts.normalize_name(name)
     except errors.UserErrorException:
         return
-    assert artifacts.clean(plain) == plain
+    assert artifacts.normalize_name(plain) == plain
     assert not plain.startswith("/") and ".." not in plain.split("/")
-    place = posixpath.normpath(artifacts.place_for("/nowhere", name))
+    place = posixpath.normpath(artifacts.target_path("/nowhere", name))
     assert place.startswith("/nowhere/")
 
 
 @pytest.mark.parametrize("name", ["", ".", "..", "../x", "/x", "a/../../x", "a\0b", None, 3])
 def test_a_name_that_is_none_is_refused(name):
     with pytest.raises(errors.UserErrorException, match="artifact name"):
-        artifacts.clean(name)
+        artifacts.normalize_name(name)
 
 
 @given(
@@ -190,21 +190,21 @@ def test_a_run_may_be_renamed_and_described(mine):
 
 def test_the_state_is_what_the_files_tell(mine, folder):
     assert mine.status == "Running"
-    record.say(folder, "state", state="Finalizing")
+    record.write_event(folder, "state", state="Finalizing")
     assert mine.status == "Finalizing"
     for attempt, state in (("2", "Completed"), ("10", "Canceled")):
         place = folder / "attempts" / attempt
         place.mkdir(parents=True)
         (place / "result.json").write_text(json.dumps({"state": state}))
     assert mine.status == "Canceled"
-    record.say(folder, "fail", message="")
+    record.write_event(folder, "fail", message="")
     assert mine.status == "Failed"
 
 
 def test_what_cannot_be_written_is_said_and_ends_nothing(folder, capsys):
     (folder / "events").rmdir()
     (folder / "events").write_text("a file")
-    assert record.say(folder, "tag", set={}) is False
+    assert record.write_event(folder, "tag", set={}) is False
     assert "cannot write the run's tag" in capsys.readouterr().err
 
 
@@ -212,13 +212,13 @@ def test_a_child_has_its_parents_words_and_an_end_of_its_own(folder):
     place = child_runs.begin(str(folder), "first_1", "shown", "child.1")
     job = record.job(place)
     assert (job["parent"], job["root"], job["experiment"]) == ("first_1", "first_1", "first")
-    assert (job["display_name"], child_runs.is_begun_here(place)) == ("shown", True)
+    assert (job["display_name"], child_runs.is_started_by_script(place)) == ("shown", True)
     owner = files.read_json(os.path.join(place, "attempts/1/node-0.start.json"))
     assert identity.is_alive(owner) and owner["pid"] == os.getpid()
     grandchild = child_runs.begin(place, "child.1")
     assert record.job(grandchild)["root"] == "first_1"
-    assert child_runs.of(str(folder)) == [place]
-    assert child_runs.below(str(folder)) == [place, grandchild]
+    assert child_runs.children(str(folder)) == [place]
+    assert child_runs.descendants(str(folder)) == [place, grandchild]
     assert child_runs.find(grandchild, "first_1") == str(folder)
     child_runs.end(place, "Completed", "")
     child_runs.end(place, "Failed", "too late")
@@ -337,7 +337,7 @@ def test_inputs_are_paths_in_the_job_and_datasets_elsewhere(folder, monkeypatch)
     with pytest.raises(KeyError, match="no input 'x'; available: d, t"):
         _ = given_in["x"]
     given_in["x"] = object()
-    assert [each["input"] for each in record.told(folder) if "input" in each] == ["x"]
+    assert [each["input"] for each in record.read_events(folder) if "input" in each] == ["x"]
 
 
 def test_an_offline_run_prints_and_has_no_more_than_it_can_do(capsys):
@@ -384,9 +384,9 @@ def test_a_picture_is_drawn_from_what_can_draw():
     class Axes:
         figure = Figure()
 
-    assert images.drawn(Figure()).read() == images.drawn(Axes()).read() == b"png"
+    assert images.render_png(Figure()).read() == images.render_png(Axes()).read() == b"png"
     with pytest.raises(errors.UserErrorException, match="not int"):
-        images.drawn(3)
+        images.render_png(3)
     with pytest.raises(errors.UserErrorException, match="not valid JSON"):
         calls.schema_value("m", '{"cut')
     assert calls.schema_value("m", '{"a": 1}') == {"a": 1}

@@ -153,7 +153,7 @@ print(json.dumps([run.tags, run.get_tags(), run.properties])); print(run)
     tags = {"from": "script", "bare": None, "more": "2.5", "none": None, "alone": None}
     assert json.loads(told) == [tags, tags, {"p": "1", "q": "2"}]
     assert shown == "Run(Experiment: first, Id: first_1_00000000)"
-    facts = events.facts(events.read(job.folder))
+    facts = events.collect_facts(events.read(job.folder))
     assert facts.tags == tags and facts.display_name == "größer"
     assert facts.properties == {"p": "1", "q": "2"}
 
@@ -241,8 +241,8 @@ except ValueError: print(child.folder, end='')
     folder = Path(child)
     spec = run_folder.read_job(folder)
     assert spec is not None and spec.display_name == "c" and spec.parent == job.folder.name
-    assert run_folder.place_of(folder.parent.parent, spec) == folder
-    status = run_state.told(folder)
+    assert run_folder.folder_of(folder.parent.parent, spec) == folder
+    status = run_state.read_status(folder)
     assert (status.state, status.reason) == ("Failed", "ValueError: broken")
 
 
@@ -257,7 +257,7 @@ run.cancel(); assert json.load(open(run.folder + '/cancel.json'))
 details = run.get_details(); assert details['runId'] == run.id and details['status'] == 'Failed'
 """,
     )
-    facts = events.facts(events.read(job.folder))
+    facts = events.collect_facts(events.read(job.folder))
     assert facts.failure["message"] == "it broke" and facts.failure["code"] == "E1"
     assert facts.completed is not None
     assert not (job.folder / "attempts").exists()

@@ -111,4 +111,4 @@ def test_a_prefix_that_cannot_be_activated_says_which_script(bench, tmp_path):
     (tmp_path / "prefix" / "conda-meta").mkdir()
     (scripts / "b.sh").write_text("echo no licence server >&2; exit 3\n")
     with pytest.raises(OSError, match=r"b\.sh failed: no licence server"):
-        conda_prefix.activated(conda_prefix.of(f"{tmp_path}/prefix/bin"), dict(os.environ))
+        conda_prefix.activate(conda_prefix.find_prefix(f"{tmp_path}/prefix/bin"), dict(os.environ))

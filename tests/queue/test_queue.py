@@ -44,7 +44,7 @@ def test_tickets_are_taken_in_the_order_of_their_writing(tmp_path):
     names = [f"run_{number}" for number in (3, 1, 2)]
     written = [tickets.write(tmp_path, tmp_path / name, {}) for name in names]
     assert tickets.waiting(tmp_path) == [each.path for each in written]
-    assert [tickets.run_of(path) for path in tickets.waiting(tmp_path)] == names
+    assert [tickets.run_id_of(path) for path in tickets.waiting(tmp_path)] == names
     assert tickets.find(tmp_path, "run_1") == written[1].path
     assert tickets.find(tmp_path, "run_") is None
     tickets.drop(written[1].path)
@@ -95,7 +95,7 @@ def test_one_runner_a_workspace_which_exits_when_idle(bench, blocked, tmp_path):
 
 def free_lock(bench):
     """The runner's lock, where no runner holds it."""
-    return flocks.try_flock(workers.runner(bench.workspace).lock)
+    return flocks.try_flock(workers.runner(bench.workspace).lock_path)
 
 
 def has_runner(bench):
@@ -280,13 +280,13 @@ def delete(run):
 def test_a_run_that_the_runner_knows_is_deleted(bench, blocked, tmp_path):
     run = bench.submit("print('never')")
     end_runners(bench)
-    lock = until(lambda: flocks.try_flock(workers.runner(bench.workspace).lock))
+    lock = until(lambda: flocks.try_flock(workers.runner(bench.workspace).lock_path))
     with lock:
         living = queue_runner.Runner(bench.workspace, queue(bench), lock)
         (name,) = tickets.names(queue(bench))
-        assert living._know(queue(bench) / name)
+        assert living._load(queue(bench) / name)
         delete(run)
-        living._round([name])
+        living._start_waiting([name])
     assert not tickets.names(queue(bench))
     assert not run.path.exists()
     (tmp_path / "gate").touch()

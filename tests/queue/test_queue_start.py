@@ -39,7 +39,7 @@ def made(tmp_path):
 
 def test_the_order_says_where_all_is(made):
     home, _, folder, _, ticket = made
-    order = start.order_of(*made, attempt=3)
+    order = start.make_order(*made, attempt=3)
     assert (order.folder, order.workspace, order.attempt) == (folder, home.root, 3)
     assert (order.python, order.prefix) == (sys.executable, None)
     assert (order.ticket, order.environ) == (ticket.path, ticket.environ)

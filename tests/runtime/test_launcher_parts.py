@@ -68,7 +68,7 @@ def test_a_jobs_start_loads_no_annotations():
     ],
 )
 def test_what_runs_with_a_job_is_found_first(environment, rest, expected):
-    assert search_path.of({"environment": environment}, "/kit", rest).split(":") == expected
+    assert search_path.build_pythonpath({"environment": environment}, "/kit", rest).split(":") == expected
 
 
 @pytest.mark.parametrize(
@@ -88,13 +88,13 @@ def test_what_ended_an_attempt_is_named(value, expected):
 
 def test_an_attempt_is_repeated_as_often_as_was_asked_and_not_once_canceled(folder):
     job, failed = {"retry": RETRIED}, results.result(results.FAILED, "r", exit_code=7)
-    wanted = [retry.wanted(job, str(folder), attempt, failed) for attempt in (1, 2, 3)]
+    wanted = [retry.should_retry(job, str(folder), attempt, failed) for attempt in (1, 2, 3)]
     assert wanted == [True, True, False]
-    assert not retry.wanted({}, str(folder), 1, failed)
-    assert not retry.wanted(job, str(folder), 1, {**failed, "exit_code": 8})
-    assert not retry.wanted(job, str(folder), 1, {**failed, "state": results.CANCELED})
+    assert not retry.should_retry({}, str(folder), 1, failed)
+    assert not retry.should_retry(job, str(folder), 1, {**failed, "exit_code": 8})
+    assert not retry.should_retry(job, str(folder), 1, {**failed, "state": results.CANCELED})
     (folder / "cancel.json").write_text("{}")
-    assert not retry.wanted(job, str(folder), 1, failed)
+    assert not retry.should_retry(job, str(folder), 1, failed)
 
 
 def test_a_ticket_is_taken_once_and_comes_back_for_the_next_attempt(folder, tmp_path):
@@ -102,24 +102,24 @@ def test_a_ticket_is_taken_once_and_comes_back_for_the_next_attempt(folder, tmp_
     ticket.write_text("mine")
     job = {"retry": RETRIED}
     order = order_of(folder, ticket=str(ticket))
-    retry.take(job, str(ticket))
+    retry.take_ticket(job, str(ticket))
     with pytest.raises(FileNotFoundError):
-        retry.take(job, str(ticket))
+        retry.take_ticket(job, str(ticket))
     log = events.EventWriter(folder, "node-0")
     value = results.result(results.FAILED, "exited with code 7", exit_code=7)
-    assert retry.start_again(job, order, value, log)
+    assert retry.schedule_retry(job, order, value, log)
     assert ticket.read_text() == "mine"
     assert [each["kind"] for each in events.read(log.path)] == ["note"]
-    retry.take(job, str(ticket))
-    retry.forget(order)
+    retry.take_ticket(job, str(ticket))
+    retry.drop_began_ticket(order)
     assert os.listdir(tmp_path) == ["run"]
-    assert not retry.start_again(job, order, value, log)
-    retry.forget(order)
+    assert not retry.schedule_retry(job, order, value, log)
+    retry.drop_began_ticket(order)
 
 
 def test_a_ticket_of_a_job_that_is_not_repeated_is_gone(folder, tmp_path):
     (tmp_path / "t.json").write_text("")
-    retry.take({"retry": {}}, str(tmp_path / "t.json"))
+    retry.take_ticket({"retry": {}}, str(tmp_path / "t.json"))
     assert os.listdir(tmp_path) == ["run"]
 
 
@@ -135,7 +135,7 @@ def test_only_the_last_attempts_end_is_the_runs(folder, tmp_path):
         if attempt == 1:
             assert (tmp_path / "t.json").exists()
             assert not (folder / "attempts/1/result.json").exists()
-            retry.take(job, order.ticket)
+            retry.take_ticket(job, order.ticket)
     assert files.read_json(str(folder / "attempts/2/result.json"))["exit_code"] == 7
     assert not list(tmp_path.glob("t.json*"))
 
@@ -146,13 +146,13 @@ USAGE = {"user_seconds": 0.0, "system_seconds": 0.0, "peak_memory_kb": 1}
 @pytest.mark.parametrize(
     ("ending", "state", "words"),
     [
-        (supervise.Ending(0, USAGE), "Completed", ""),
-        (supervise.Ending(None, USAGE), "Completed", ""),
-        (supervise.Ending(3 << 8, USAGE), "Failed", "train.py exited with code 3"),
-        (supervise.Ending(11, USAGE), "Failed", "killed by SIGSEGV"),
-        (supervise.Ending(9, USAGE), "Failed", "SIGKILL (by a user or the OOM killer)"),
-        (supervise.Ending(15, USAGE, canceled=True), "Canceled", "canceled while running"),
-        (supervise.Ending(15, USAGE, "lost"), "Failed", "train.py was stopped: lost"),
+        (supervise.ExitSummary(0, USAGE), "Completed", ""),
+        (supervise.ExitSummary(None, USAGE), "Completed", ""),
+        (supervise.ExitSummary(3 << 8, USAGE), "Failed", "train.py exited with code 3"),
+        (supervise.ExitSummary(11, USAGE), "Failed", "killed by SIGSEGV"),
+        (supervise.ExitSummary(9, USAGE), "Failed", "SIGKILL (by a user or the OOM killer)"),
+        (supervise.ExitSummary(15, USAGE, canceled=True), "Canceled", "canceled while running"),
+        (supervise.ExitSummary(15, USAGE, "lost"), "Failed", "train.py was stopped: lost"),
     ],
 )
 def test_an_end_is_told_in_a_sentence(ending, state, words):
@@ -163,16 +163,16 @@ def test_an_end_is_told_in_a_sentence(ending, state, words):
 
 
 def test_a_time_limit_and_want_of_memory_are_told_apart_from_other_ends():
-    stopped = supervise.Ending(15, USAGE, supervise.TOO_LONG + "60")
+    stopped = supervise.ExitSummary(15, USAGE, supervise.TOO_LONG + "60")
     assert steps.outcome(stopped, "x")["ended_by"] == "time-limit"
-    starved = supervise.Ending(9, USAGE)
+    starved = supervise.ExitSummary(9, USAGE)
     starved.starved = True
     assert steps.outcome(starved, "x")["reason"].endswith("out of memory")
 
 
 @given(st.integers(0, 255), st.integers(1, 64))
 def test_an_end_has_an_exit_code_or_a_signal_and_never_both(code, number):
-    left, died = supervise.Ending(code << 8, USAGE), supervise.Ending(number, USAGE)
+    left, died = supervise.ExitSummary(code << 8, USAGE), supervise.ExitSummary(number, USAGE)
     assert (left.exit_code, left.signal) == (code, None)
     assert died.exit_code is None and died.signal
 
@@ -180,14 +180,14 @@ def test_an_end_has_an_exit_code_or_a_signal_and_never_both(code, number):
 def test_what_could_not_be_started_is_named(folder):
     order = order_of(folder, python="/env/python", container={"tool": "/bin/podman"})
     sentences = [
-        steps.sentence(OSError(2, "not there", name), {"script": "train.py"}, order)
+        steps.start_error(OSError(2, "not there", name), {"script": "train.py"}, order)
         for name in ("/bin/podman", "/env/python", "/there/x", None)
     ]
     assert ["podman" in each for each in sentences] == [True, False, False, False]
     assert "interpreter /env/python: not there" in sentences[1]
     assert "train.py: not there: /there/x" in sentences[2]
     assert sentences[3].endswith("train.py: not there")
-    assert "command" in steps.sentence(OSError("odd"), {}, order_of(folder))
+    assert "command" in steps.start_error(OSError("odd"), {}, order_of(folder))
 
 
 def test_a_log_is_opened_below_the_run_and_appended_to(folder):
@@ -208,7 +208,7 @@ def test_nothing_is_counted_before_the_count_begins():
     )
     argv = [sys.executable, "-c", code]
     assert subprocess.check_output(argv, text=True).split() == ["0", "True"]
-    assert oom.so_far() >= 0
+    assert oom.kill_count() >= 0
 
 
 def spy(folder, text):
@@ -221,14 +221,14 @@ def spy(folder, text):
 
 def test_the_jobs_own_py_spy_is_taken_first(folder, tmp_path):
     order = order_of(folder, environ={"PATH": str(tmp_path / "path")}, tool=("/none/python",))
-    assert stacks.find(order) is None
+    assert stacks.find_py_spy(order) is None
     on_path = spy(tmp_path / "path", "")
-    assert stacks.find(order) == str(on_path)
+    assert stacks.find_py_spy(order) == str(on_path)
     own = spy(tmp_path / "env", "")
-    assert stacks.find(order.replace(bin=str(tmp_path / "env"))) == str(own)
+    assert stacks.find_py_spy(order.replace(bin=str(tmp_path / "env"))) == str(own)
     beside = spy(tmp_path / "tool", "")
     named = order.replace(environ={"PATH": "/none"}, tool=(str(tmp_path / "tool/python"),))
-    assert stacks.find(named) == str(beside)
+    assert stacks.find_py_spy(named) == str(beside)
 
 
 def test_stacks_of_python_processes_and_no_others_are_kept(folder, tmp_path):
@@ -239,7 +239,7 @@ def test_stacks_of_python_processes_and_no_others_are_kept(folder, tmp_path):
         subprocess.Popen(["cat"], stdin=subprocess.PIPE),
     ]
     pids = [each.pid for each in hung]
-    until(lambda: "python" in processes.name_of(pids[0]))
+    until(lambda: "python" in processes.program_name(pids[0]))
     stacks.collect(order, [*pids, pids[0]])
     for each in hung:
         each.communicate(b"\n", timeout=PATIENCE)
@@ -383,7 +383,7 @@ def helper(folder, answers, data=(("inputs", [{}]),)):
     program.write_text(code + HELPER)
     program.chmod(0o755)
     attempt = Attempt(order_of(folder, tool=(str(program),)))
-    return delivery_client.Helper({"data": dict(data)}, attempt), attempt
+    return delivery_client.DeliveryClient({"data": dict(data)}, attempt), attempt
 
 
 def asked(folder):
@@ -393,7 +393,7 @@ def asked(folder):
 def test_a_job_without_data_starts_no_helper(folder):
     client, _ = helper(folder, {}, data=())
     value = results.result(results.COMPLETED)
-    assert client.bring("/work") == {}
+    assert client.deliver("/work") == {}
     client.finish(value)
     assert value["state"] == "Completed" and not (folder.parent / "asked").exists()
 
@@ -401,7 +401,7 @@ def test_a_job_without_data_starts_no_helper(folder):
 def test_data_is_brought_and_its_variables_are_the_jobs(folder):
     answer = {"variables": {"A": "/a"}, "environ": {"a": "/a"}, "binds": [["/a", "/a", True]]}
     client, attempt = helper(folder, {"deliver": answer, "finish": {"error": ""}})
-    assert client.bring("/work") == {"A": "/a"}
+    assert client.deliver("/work") == {"A": "/a"}
     assert attempt.order.environ["a"] == "/a" and attempt.brought_plain == {"a": "/a"}
     assert attempt.binds == [["/a", "/a", True]]
     value = results.result(results.COMPLETED)
@@ -415,26 +415,26 @@ def test_data_is_brought_and_its_variables_are_the_jobs(folder):
 
 def test_what_cannot_be_brought_is_why_the_run_ends(folder):
     client, _ = helper(folder, {"deliver": {"error": "no such datastore"}})
-    with pytest.raises(delivery_client.NotDelivered, match="no such datastore") as caught:
-        client.bring("/work")
+    with pytest.raises(delivery_client.DeliveryFailure, match="no such datastore") as caught:
+        client.deliver("/work")
     assert caught.value.state == results.FAILED
     client.close()
 
 
 def test_a_helper_that_dies_is_told_with_its_log(folder):
     client, _ = helper(folder, {"deliver": None})
-    with pytest.raises(delivery_client.NotDelivered, match=r"system_logs/data\.txt"):
-        client.bring("/work")
+    with pytest.raises(delivery_client.DeliveryFailure, match=r"system_logs/data\.txt"):
+        client.deliver("/work")
     client.close()
 
 
 @pytest.mark.parametrize("tool", [(), ("/none/python",)])
 def test_a_node_without_scriptrun_cannot_bring_data(folder, tool):
-    client = delivery_client.Helper(
+    client = delivery_client.DeliveryClient(
         {"data": {"outputs": [{}]}}, Attempt(order_of(folder, tool=tool))
     )
-    with pytest.raises(delivery_client.NotDelivered, match=tool[0] if tool else "scriptrun"):
-        client.bring("/work")
+    with pytest.raises(delivery_client.DeliveryFailure, match=tool[0] if tool else "scriptrun"):
+        client.deliver("/work")
 
 
 @pytest.mark.parametrize(
@@ -443,7 +443,7 @@ def test_a_node_without_scriptrun_cannot_bring_data(folder, tool):
 )
 def test_what_cannot_be_uploaded_changes_the_result(folder, state, expected):
     client, _ = helper(folder, {"deliver": {}, "finish": {"error": "disk full"}})
-    client.bring("/work")
+    client.deliver("/work")
     value = results.result(state, "own" if state == "Failed" else "")
     client.finish(value)
     assert (value["state"], value["reason"]) == expected
@@ -452,12 +452,12 @@ def test_what_cannot_be_uploaded_changes_the_result(folder, state, expected):
 def test_an_environment_that_is_built_on_the_node_is_the_orders(folder):
     where = {"python": "/n/python", "bin": "/n", "prefix": "/n"}
     client, attempt = helper(folder, {"environment": where}, data=())
-    attempt.lent = {"TOKEN": "s"}
-    client.build()
+    attempt.secrets = {"TOKEN": "s"}
+    client.build_environment()
     assert (attempt.order.python, attempt.order.prefix) == ("/n/python", "/n")
     assert asked(folder)[0]["secrets"] == {"TOKEN": "s"}
     client.close()
     client, _ = helper(folder, {"environment": {"error": "no index"}}, data=())
-    with pytest.raises(delivery_client.NotDelivered, match="no index"):
-        client.build()
+    with pytest.raises(delivery_client.DeliveryFailure, match="no index"):
+        client.build_environment()
     client.close()

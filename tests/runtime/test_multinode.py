@@ -45,12 +45,12 @@ def ended(state=results.COMPLETED, reason="", t=None, **more):
 
 
 def owner_that_lives():
-    return identity.of_process()
+    return identity.identify()
 
 
 def owner_that_is_gone():
     with subprocess.Popen(["cat"], stdin=subprocess.PIPE) as process:
-        return identity.of_process(process.pid)
+        return identity.identify(process.pid)
 
 
 def test_all_of_a_job_agree_on_one_place(folder):
@@ -90,7 +90,7 @@ def test_the_others_may_know_the_first_nodes_address_better(folder):
 def test_a_canceled_run_does_not_wait_for_its_nodes(folder):
     (folder / "cancel.json").write_text("{}")
     attempt = Attempt(order_of(folder, 1))
-    with pytest.raises(rendezvous.Apart) as caught:
+    with pytest.raises(rendezvous.RendezvousFailure) as caught:
         rendezvous.meet(JOB, attempt, peers.Peers(attempt.order))
     assert caught.value.value["state"] == results.CANCELED
 
@@ -98,7 +98,7 @@ def test_a_canceled_run_does_not_wait_for_its_nodes(folder):
 def test_nor_does_one_whose_other_node_has_failed(folder):
     tell(folder, "node-1.json", ended(results.FAILED, "no disk"))
     attempt = Attempt(order_of(folder))
-    with pytest.raises(rendezvous.Apart, match="no disk") as caught:
+    with pytest.raises(rendezvous.RendezvousFailure, match="no disk") as caught:
         rendezvous.meet(JOB, attempt, peers.Peers(attempt.order))
     assert caught.value.value["state"] == results.FAILED
 
@@ -125,24 +125,24 @@ def test_a_node_has_a_port_for_each_of_its_servers(folder, kind, servers, node, 
 
 def test_a_node_that_has_not_come_is_no_trouble_and_a_dead_one_is(folder):
     seen = peers.Peers(order_of(folder))
-    assert seen.look() == ""
+    assert seen.find_problem() == ""
     tell(folder, "node-1.start.json", owner_that_lives())
-    assert peers.Peers(order_of(folder)).look() == ""
+    assert peers.Peers(order_of(folder)).find_problem() == ""
     tell(folder, "node-1.start.json", owner_that_is_gone())
-    assert "node 1 is lost" in peers.Peers(order_of(folder)).look()
+    assert "node 1 is lost" in peers.Peers(order_of(folder)).find_problem()
 
 
 def test_a_node_whose_guard_alone_is_gone_is_not_lost(folder):
     tell(folder, "node-1.start.json", owner_that_is_gone())
     tell(folder, "node-1.ready.json", {"launcher": owner_that_lives()})
-    assert peers.Peers(order_of(folder)).look() == ""
+    assert peers.Peers(order_of(folder)).find_problem() == ""
 
 
 def test_one_that_ended_before_it_went_is_not_lost(folder):
     tell(folder, "node-1.start.json", owner_that_is_gone())
     tell(folder, "node-1.json", ended())
     seen = peers.Peers(order_of(folder))
-    assert (seen.look(), seen.lost) == ("", {})
+    assert (seen.find_problem(), seen.lost) == ("", {})
     assert seen.ended[1]["state"] == results.COMPLETED
     seen.wait()
 
@@ -150,15 +150,15 @@ def test_one_that_ended_before_it_went_is_not_lost(folder):
 def test_a_file_that_is_cut_is_as_if_it_were_not_there(folder):
     for name in ("node-1.json", "node-1.start.json", "node-1.ready.json"):
         (folder / "attempts/1" / name).write_text('{"cut')
-    assert peers.Peers(order_of(folder)).look() == ""
+    assert peers.Peers(order_of(folder)).find_problem() == ""
 
 
 def test_a_node_stops_for_another_that_failed_and_for_a_result_from_outside(folder):
     tell(folder, "node-1.json", ended(results.FAILED, "no disk"))
-    assert peers.Peers(order_of(folder)).look() == "node 1 stopped: no disk"
+    assert peers.Peers(order_of(folder)).find_problem() == "node 1 stopped: no disk"
     tell(folder, "node-1.json", ended())
     tell(folder, "result.json", ended())
-    assert "externally" in peers.Peers(order_of(folder)).look()
+    assert "externally" in peers.Peers(order_of(folder)).find_problem()
 
 
 def test_servers_are_let_go_once_every_node_has_only_such(folder):
@@ -169,12 +169,12 @@ def test_servers_are_let_go_once_every_node_has_only_such(folder):
 
 def test_a_node_without_ranks_stays_as_long_as_the_first(folder):
     seen = peers.Peers(order_of(folder, 1))
-    assert not seen.held()
+    assert not seen.must_wait()
     seen.only_waits = True
-    assert seen.held()
+    assert seen.must_wait()
     tell(folder, "node-0.json", ended())
-    seen.look()
-    assert not seen.held()
+    seen.find_problem()
+    assert not seen.must_wait()
 
 
 def test_the_first_cause_is_the_runs_whichever_node_it_was_on():
@@ -184,7 +184,7 @@ def test_the_first_cause_is_the_runs_whichever_node_it_was_on():
         2: ended(results.FAILED, "exited with code 3", t=4.0, exit_code=3),
     }
     found[2]["cause"].update(exit_code=3, rank=5)
-    value = gather.whole(found, found[0])
+    value = gather.merge_results(found, found[0])
     assert (value["reason"], value["exit_code"], value["rank"]) == ("exited with code 3", 3, 5)
     assert value["cause"] == {} and "t" not in value
 
@@ -200,7 +200,7 @@ ENDS = st.builds(
 def test_a_run_is_as_well_as_its_worst_node(listed):
     found = dict(enumerate(listed))
     kept = json.dumps(found)
-    value = gather.whole(found, found[0])
+    value = gather.merge_results(found, found[0])
     seen = {each["state"] for each in listed}
     worst = next(
         each for each in (results.CANCELED, results.FAILED, results.COMPLETED) if each in seen
@@ -213,7 +213,7 @@ def test_a_run_is_as_well_as_its_worst_node(listed):
 
 def test_what_has_no_usage_and_no_cause_counts_too():
     lost = results.result(results.FAILED, "node 1 is lost")
-    value = gather.whole({0: results.result(results.COMPLETED), 1: lost}, ended())
+    value = gather.merge_results({0: results.result(results.COMPLETED), 1: lost}, ended())
     assert (value["state"], value["reason"]) == (results.FAILED, "node 1 is lost")
     assert value["usage"]["peak_memory_kb"] == 0
 
@@ -316,15 +316,15 @@ def test_only_a_failure_has_a_cause():
 def test_a_tail_is_the_last_lines(tmp_path_factory, lines):
     path = tmp_path_factory.mktemp("tail") / "log"
     path.write_text("".join(f"{line}\n" for line in lines))
-    assert gather.tail_of(str(path), count=5) == lines[-5:]
+    assert gather.read_tail(str(path), count=5) == lines[-5:]
 
 
 def test_a_tail_of_a_long_or_odd_or_missing_log(tmp_path):
     path = tmp_path / "log"
     path.write_bytes(b"x" * 100_000 + b"\xff\nend")
-    tail = gather.tail_of(str(path))
+    tail = gather.read_tail(str(path))
     assert tail[-1] == "end" and len(tail[0]) <= 8192 and tail[0].endswith("\ufffd")
-    assert gather.tail_of(str(tmp_path / "none")) == []
+    assert gather.read_tail(str(tmp_path / "none")) == []
 
 
 def test_the_cpus_are_those_that_this_process_may_use():

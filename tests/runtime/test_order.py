@@ -59,7 +59,7 @@ def test_another_node_is_seen_with_what_is_its_own():
     here.brought = {"DATA": "/a/data"}
     there = Attempt(LaunchOrder(**PLACES, nodes=2, node=1, python="/b"))
     there.brought = {"DATA": "/b/data"}
-    seen = here.on(1, there.own())
+    seen = here.for_node(1, there.node_values())
     assert (seen.order.node, seen.order.python, seen.order.devices) == (1, "/b", "0")
     assert seen.brought == {"DATA": "/b/data"}
     assert here.order.python == "/a"

@@ -82,7 +82,7 @@ def test_threads_are_a_ranks_share_of_the_cpus(each, cpus, more, expected):
     made = common.World(
         {**job_of("pytorch", each), **more}, attempt_of(), meeting_of(1, cpus), each
     )
-    assert made.place(0, 0, 0).get("OMP_NUM_THREADS") == expected
+    assert made.position_variables(0, 0, 0).get("OMP_NUM_THREADS") == expected
 
 
 def test_threads_that_are_inherited_stay_and_rehearsed_nodes_share_a_machine():
@@ -145,7 +145,7 @@ def test_tensorflows_tasks_all_see_one_cluster(count, workers, servers, chief):
     for task, config in told:
         kind, index = config["task"]["type"], config["task"]["index"]
         assert cluster[kind][index].startswith(f"10.0.0.{task.node}:")
-        assert (task.name, task.serves) == (f"{kind} {index}", kind == "ps")
+        assert (task.name, task.is_server) == (f"{kind} {index}", kind == "ps")
     assert meeting["nodes"][0]["ports"] == list(range(5000, 5020))
 
 
@@ -166,13 +166,13 @@ def program(folder, name, text="exit 0"):
 
 def test_the_mpirun_of_the_environment_wins_and_mpiexec_will_do(tmp_path):
     mine, other = tmp_path / "mine", tmp_path / "other"
-    assert mpi.find(None, str(other)) is None
+    assert mpi.find_mpirun(None, str(other)) is None
     program(other, "mpiexec")
-    assert mpi.find(str(mine), str(other)) == str(other / "mpiexec")
+    assert mpi.find_mpirun(str(mine), str(other)) == str(other / "mpiexec")
     program(other, "mpirun")
     program(mine, "mpirun")
-    assert mpi.find(None, str(other)) == str(other / "mpirun")
-    assert mpi.find(str(mine), str(other)) == str(mine / "mpirun")
+    assert mpi.find_mpirun(None, str(other)) == str(other / "mpirun")
+    assert mpi.find_mpirun(str(mine), str(other)) == str(mine / "mpirun")
 
 
 @pytest.mark.parametrize(
@@ -237,7 +237,7 @@ def test_the_first_to_fail_by_itself_is_the_one(tmp_path):
     plan(tmp_path, *["/none"] * 4)
     assert mpi.first_failure(str(tmp_path), 2) is None
     ended(tmp_path, 0, 0, 1.0)
-    assert mpi.first_failure(str(tmp_path), 2, over=True) is None
+    assert mpi.first_failure(str(tmp_path), 2, launcher_ended=True) is None
     ended(tmp_path, 1, 15, 2.0, stopped=True)
     ended(tmp_path, 3, 9 << 8, 5.0)
     ended(tmp_path, 2, 7 << 8, 6.0)
@@ -285,7 +285,7 @@ def test_the_shim_ends_as_its_script_did_and_tells_of_it(tmp_path, code, returne
     assert (os.WEXITSTATUS(status) if os.WIFEXITED(status) else -os.WTERMSIG(status)) == returned
     assert (told["rank"], told["stopped"], told["starved"]) == (1, False, False)
     owner = json.loads((tmp_path / "attempt/rank-1.start.json").read_text())["process"]
-    assert identity.is_here(owner) and not identity.is_alive(owner)
+    assert identity.is_local(owner) and not identity.is_alive(owner)
     assert sorted(os.listdir(tmp_path / "attempt")) == [
         "rank-1.end.json", "rank-1.start.json", "ranks.json",
     ]  # fmt: skip

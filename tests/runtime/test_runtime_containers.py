@@ -39,7 +39,7 @@ def test_the_gpus_of_a_job_are_handed_to_its_container(tmp_path, monkeypatch, ki
         container=told,
     )
     task = variables.Task(0, 0, 0, ["true"], {"CUDA_VISIBLE_DEVICES": "GPU-1,GPU-3"}, "log")
-    make = apptainer_enroot.start_line if kind in apptainer_enroot.KINDS else docker.start_line
+    make = apptainer_enroot.run_command if kind in apptainer_enroot.KINDS else docker.run_command
     argv, environ = make(JOB, Attempt(order), task, str(tmp_path / "work"))
     text = "\0".join(argv)
     assert "\0".join(expected) in text

@@ -60,7 +60,7 @@ def test_the_first_result_stands_and_the_second_is_an_event(tmp_path):
     log = events.EventWriter(tmp_path, "node-0")
     for state in ("Completed", "Failed"):
         value = results.result(state, node=0)
-        results.publish_surely(str(tmp_path), 1, value, log)
+        results.publish_with_retry(str(tmp_path), 1, value, log)
     assert files.read_json(str(tmp_path / "attempts/1/result.json"))["state"] == "Completed"
     assert files.read_json(str(tmp_path / "attempts/1/node-0.json"))["state"] == "Completed"
     assert [event["kind"] for event in events.read(log.path)] == ["late"]
@@ -109,7 +109,7 @@ def test_a_link_out_of_the_working_directory_is_not_followed(tmp_path):
 
 
 def test_empty_folders_leave_no_trace_and_twice_is_once(tmp_path):
-    collect.prepare(str(tmp_path / "work"))
+    collect.make_artifact_folders(str(tmp_path / "work"))
     collect.collect(str(tmp_path))
     collect.collect(str(tmp_path))
     assert os.listdir(tmp_path) == []

@@ -29,9 +29,9 @@ def taken(tmp_path) -> tuple[Path, str, Path]:
 
 @given(st.binary(min_size=1))
 def test_names_stand_on_one_line_and_come_back(name):
-    line = workdir.escaped(name)
+    line = workdir.escape(name)
     assert b"\n" not in line
-    assert workdir.unescaped(line) == name
+    assert workdir.unescape(line) == name
 
 
 @pytest.mark.parametrize(

@@ -47,7 +47,7 @@ def test_the_process_that_logs_is_the_run(home):
     assert home.find_run(job.id) == folder
     assert (job.snapshot, job.root, job.parent, job.display_name) == (None, job.id, None, job.id)
     assert job.submitted_by["pid"] == os.getpid()
-    assert run_state.told(folder).state == "Running"
+    assert run_state.read_status(folder).state == "Running"
     child = run_folder.read_job(interactive.begin(home, "e", None, "shown", job))
     grandchild = run_folder.read_job(interactive.begin(home, "e", None, parent=child))
     assert (child.parent, child.root, child.display_name) == (job.id, job.id, "shown")
@@ -157,7 +157,7 @@ def test_an_interpreter_that_is_there_makes_a_run_ready(home):
     )
     assert prepare_run.prepare(home, job, folder) == 0
     assert environment_record.read_lock(folder) is not None
-    assert run_state.told(folder).state == "Preparing"
+    assert run_state.read_status(folder).state == "Preparing"
     (told,) = [each for each in events.read(folder) if each["kind"] == "environment"]
     assert os.path.realpath(told["python"]) == os.path.realpath(sys.executable)
 
@@ -166,7 +166,7 @@ def test_one_that_is_not_ends_the_run_with_the_reason(home, tmp_path):
     gone = str(tmp_path / "no" / "python")
     job, folder = _run(home, environment=EnvironmentSpec(kind=INTERPRETER, interpreter=gone))
     assert prepare_run.prepare(home, job, folder) == 1
-    told = run_state.told(folder)
+    told = run_state.read_status(folder)
     assert (told.state, told.is_final) == ("Failed", True)
     assert gone in told.reason
     assert gone in (folder / environment_record.LOG).read_text()

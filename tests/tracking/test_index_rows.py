@@ -27,7 +27,7 @@ def index(tmp_path, runs):
     """What opens an index of ``runs``; every one is closed at the end."""
     opened = []
 
-    def open_index(status=lambda folder, job: run_state.told(folder)) -> Index:
+    def open_index(status=lambda folder, job: run_state.read_status(folder)) -> Index:
         opened.append(Index(runs, tmp_path / "cache" / "index.sqlite", status))
         return opened[-1]
 
@@ -168,7 +168,7 @@ def test_only_runs_that_have_not_ended_are_asked_for_their_state(index, runs):
 
     def status(folder, job):
         asked.append((folder.name, job["id"]))
-        return run_state.Status(states.RUNNING)
+        return run_state.RunState(states.RUNNING)
 
     put(runs, "done", state="Completed")
     put(runs, "runs")
@@ -244,7 +244,7 @@ def test_indexes_of_one_file_refresh_at_once(tmp_path, runs):
 
     def look():
         path = tmp_path / "cache" / "index.sqlite"
-        found = Index(runs, path, lambda folder, job: run_state.told(folder))
+        found = Index(runs, path, lambda folder, job: run_state.read_status(folder))
         barrier.wait()
         seen.append(listed(found))
         found.close()
@@ -261,7 +261,7 @@ def test_a_run_that_never_began_is_ended_with_its_reason(index, runs):
     folder = put(runs, "one")
     assert unstarted.next_attempt(folder) == 1
     assert unstarted.end_failed(folder, "no room") == 1
-    status = run_state.told(folder)
+    status = run_state.read_status(folder)
     assert (status.state, status.reason, status.is_final) == ("Failed", "no room", True)
     assert unstarted.next_attempt(folder) == 2
     assert listed(index(), state="Failed") == ["one"]
@@ -278,4 +278,4 @@ def test_it_is_the_next_attempt_that_ends_and_a_result_that_is_there_stands(runs
     result = json.loads((folder / "attempts" / "11" / "result.json").read_text())
     assert (result["state"], result["reason"]) == ("Canceled", "by hand")
     results.publish(str(folder), 11, results.result("Completed"))
-    assert run_state.told(folder).state == "Canceled", "the first word stands"
+    assert run_state.read_status(folder).state == "Canceled", "the first word stands"

@@ -16,14 +16,14 @@ def test_what_is_added_is_overwritten_and_keeps_its_length(tmp_path):
     size = os.path.getsize(log)
     mask = Mask(str(tmp_path))
     mask.hide(VALUE)
-    mask.look()
+    mask.mask_new_text()
     assert VALUE not in log.read_text() and log.read_text().count("*") == 30
     assert os.path.getsize(log) == size
     with log.open("a") as handle:
         handle.write("hunter2")
-        mask.look()
+        mask.mask_new_text()
         handle.write("-\u00e9\n")
-    mask.look()
+    mask.mask_new_text()
     assert VALUE not in log.read_text()
 
 

@@ -6,7 +6,7 @@ import random
 from hypothesis import given
 from hypothesis import strategies as st
 
-from scriptrun.runtime import events as writing
+from scriptrun.runtime import events as runtime_events
 from scriptrun.tracking import events, run_state
 
 
@@ -32,13 +32,13 @@ def test_a_torn_line_hides_no_other(tmp_path):
     write(tmp_path, "a", good, '{"t": 2.0, "n": 1, "kind": "ta\n', {**good, "set": {"b": "2"}})
     write(tmp_path, "a", json.dumps({**good, "set": {"c": "3"}}))  # its newline is still to come
     write(tmp_path, "b", "\n", "[1, 2]\n", "null\n", '{"kind": "unknown to us"}\n')
-    assert events.facts(events.read(tmp_path)).tags == {"a": "1", "b": "2"}
+    assert events.collect_facts(events.read(tmp_path)).tags == {"a": "1", "b": "2"}
 
 
 @given(cut=st.integers(0, 400))
 def test_however_a_file_is_cut_the_whole_lines_count(tmp_path_factory, cut):
     folder = tmp_path_factory.mktemp("run")
-    log = writing.EventWriter(folder, "node-0")
+    log = runtime_events.EventWriter(folder, "node-0")
     for number in range(5):
         log.write("note", message="é\n漢" * number)
     path = folder / "events" / "node-0.jsonl"
@@ -56,7 +56,7 @@ def test_properties_keep_their_first_value_and_tags_their_last():
         {"kind": "properties", "set": {"p": "first"}},
         {"kind": "properties", "set": {"p": "second", "q": "x"}},
     ]
-    facts = events.facts(told)
+    facts = events.collect_facts(told)
     assert facts.tags == {"a": None}
     assert facts.properties == {"p": "first", "q": "x"}
 
@@ -68,7 +68,7 @@ def test_a_state_never_goes_back_however_the_clocks_were_set(chance: random.Rand
         for state in ("Queued", "Preparing", "Running", "Finalizing")
     ]
     chance.shuffle(told)
-    assert events.facts(told).state == "Finalizing"
+    assert events.collect_facts(told).state == "Finalizing"
 
 
 def test_two_writers_of_one_process_name_never_share_a_file(tmp_path):
@@ -80,17 +80,17 @@ def test_two_writers_of_one_process_name_never_share_a_file(tmp_path):
 
 
 def test_fail_counts_after_the_end_and_not_before(tmp_path):
-    log = writing.EventWriter(tmp_path, "script-x")
+    log = runtime_events.EventWriter(tmp_path, "script-x")
     log.write("state", state="Running")
     log.write("fail", message="it was no good")
-    assert run_state.told(tmp_path).state == "Running"
-    status = run_state.lost(tmp_path, "the machine went away")
+    assert run_state.read_status(tmp_path).state == "Running"
+    status = run_state.record_lost(tmp_path, "the machine went away")
     assert (status.state, status.reason) == ("Failed", "it was no good")
 
 
 def test_what_is_lost_is_settled_once(tmp_path):
-    first = run_state.lost(tmp_path, "the first evidence")
-    second = run_state.lost(tmp_path, "the second evidence")
+    first = run_state.record_lost(tmp_path, "the first evidence")
+    second = run_state.record_lost(tmp_path, "the second evidence")
     assert first.reason == second.reason == "the first evidence"
     assert first.state == "Failed"
 
@@ -101,6 +101,6 @@ def test_the_newest_attempt_decides(tmp_path):
     for attempt, state in ((1, "Failed"), (2, "Completed"), (10, "Canceled")):
         (tmp_path / "attempts" / str(attempt)).mkdir(parents=True)
         results.publish(str(tmp_path), attempt, results.result(state))
-    assert run_state.told(tmp_path).state == "Canceled"
+    assert run_state.read_status(tmp_path).state == "Canceled"
     (tmp_path / "attempts" / "11").mkdir()
-    assert run_state.told(tmp_path).state == "NotStarted"
+    assert run_state.read_status(tmp_path).state == "NotStarted"

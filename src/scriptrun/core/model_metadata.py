@@ -102,7 +102,7 @@ def has(there: Mapping[str, str], wanted: Any) -> bool:
 
 def artifacts_of(run: Run, path: str) -> tuple[dict[str, Path], str]:
     """The artifacts of a run at ``path`` (a file or a folder), and the name of their root."""
-    name = artifacts.clean(path)
+    name = artifacts.normalize_name(path)
     run.bring_home(name)
     root = name.rpartition("/")[2]
     alone = artifacts.path_of(run.path, name)

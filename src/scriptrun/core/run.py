@@ -172,7 +172,7 @@ class Run(ScriptRun):
         return Run.at(self.workspace, folder) if folder else None
 
     @property
-    def standing(self) -> run_state.Status:
+    def standing(self) -> run_state.RunState:
         """The state with its reason and times; reading it also ends an abandoned run."""
         return run_status.status_of(self.workspace, self.path, self.job)
 
@@ -222,7 +222,7 @@ class Run(ScriptRun):
         if self._remote is not None:
             self._remote.cancel(self.path, self.id)
             return
-        files.publish(str(self.path / "cancel.json"), files.to_json(identity.of_process()))
+        files.publish(str(self.path / "cancel.json"), files.to_json(identity.identify()))
         follow.end_if_waiting(self)
         super().cancel()
         from scriptrun.registry import compute_targets

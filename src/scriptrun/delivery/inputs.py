@@ -207,10 +207,10 @@ class Bringing:
 def _own_folder(named: str) -> Path:
     """Create this run's runtime folder, and remove those that dead helpers left behind."""
     folder = paths.runtime_folder("data", named)
-    files.write_atomic(str(folder / _OWNER), files.to_json(identity.of_process()))
+    files.write_atomic(str(folder / _OWNER), files.to_json(identity.identify()))
     for other in folder.parent.iterdir():
         owner = files.read_json(str(other / _OWNER))
-        if owner and identity.is_here(owner) and not identity.is_alive(owner):
+        if owner and identity.is_local(owner) and not identity.is_alive(owner):
             mounting.clear_stale()
             shutil.rmtree(other, ignore_errors=True)
     return folder

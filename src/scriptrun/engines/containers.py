@@ -71,4 +71,4 @@ def named(image: str | None, docker: dict[str, Any]) -> str:
 
 def clean(folder: Path) -> None:
     """Remove containers left behind by a run whose launcher and guard were both killed."""
-    started.remove(str(folder))
+    started.remove_containers(str(folder))

@@ -60,7 +60,7 @@ def view(folder: Path) -> View:
     owner = files.read_json(str(attempt / "node-0.start.json"))
     if owner is None:
         return View(WAITING)
-    if not identity.is_here(owner):
+    if not identity.is_local(owner):
         return _remote_view(attempt, owner)
     if identity.is_alive(owner):
         return View(ALIVE, f"process {owner['pid']}")
@@ -86,7 +86,7 @@ def clear(folder: Path) -> None:
 
 
 def _why(owner: dict[str, Any]) -> str:
-    return " because the machine rebooted" if owner["boot"] != identity.boot() else ""
+    return " because the machine rebooted" if owner["boot"] != identity.boot_id() else ""
 
 
 def _newest_attempt(folder: Path) -> Path | None:
@@ -105,7 +105,7 @@ def _began(folder: Path) -> dict[str, Any] | None:
 def _living_scripts(folder: Path) -> list[int]:
     """The job's processes that live on, of all its nodes, as pids."""
     found = [e["script"] for e in events.read_all(folder) if e["kind"] == "began" and "script" in e]
-    return [each["pid"] for each in found if identity.is_here(each) and identity.is_alive(each)]
+    return [each["pid"] for each in found if identity.is_local(each) and identity.is_alive(each)]
 
 
 def _launcher(folder: Path) -> dict[str, Any] | None:

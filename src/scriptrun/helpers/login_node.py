@@ -102,7 +102,7 @@ def _submit(question: Json, source: IO[bytes]) -> Answer:
     job = JobSpec.from_dict(question["job"])
     there = _written(workspace, job)
     if there is None:  # otherwise it is a repeated question whose answer was lost
-        job = job.replace(submitted_by={**identity.of_process(), "user": os.environ.get("USER")})
+        job = job.replace(submitted_by={**identity.identify(), "user": os.environ.get("USER")})
         if question.get("data"):
             data_bundle.unpack(workspace, question["data"])
         with vault.of_workspace(workspace.id):
@@ -114,7 +114,7 @@ def _submit(question: Json, source: IO[bytes]) -> Answer:
 
 def _written(workspace: Workspace, job: JobSpec) -> Path | None:
     """The run's folder if it is recorded; waits for one that is being recorded."""
-    place = run_folder.place_of(workspace.runs_folder, job)
+    place = run_folder.folder_of(workspace.runs_folder, job)
     last = time.monotonic() + WRITING
     while place.is_dir() and not (place / "job.json").exists():
         if time.monotonic() > last:  # whoever wrote it was killed

@@ -20,7 +20,7 @@ def runs_of(home: Home, head: dict[str, Any], look: int = LOOK) -> list[str]:
     Searches about the ``look`` newest runs of the workspace.
     """
     found = []
-    for folder in itertools.islice(run_folder.every(home.runs_folder), look):
+    for folder in itertools.islice(run_folder.all_folders(home.runs_folder), look):
         job = files.read_json(str(folder / "job.json")) or {}
         if any(_is(each, head) for each in _datasets(job)):
             found.append((str(job.get("created")), folder.name))

@@ -78,16 +78,16 @@ def lay_out(run: Run, folder: Path, log: Callable[[str], None]) -> Visit:
 
 def _environ(run: Run, ready: builder.Ready) -> dict[str, str]:
     """The variables of the job's process, without those that tie it to its run."""
-    prefix = conda_prefix.of(ready.bin)
+    prefix = conda_prefix.find_prefix(ready.bin)
     try:
-        there = conda_prefix.activated(prefix, dict(os.environ)) if prefix else os.environ
+        there = conda_prefix.activate(prefix, dict(os.environ)) if prefix else os.environ
     except OSError as error:
         raise EnvironmentException(f"{run.id}: {error.strerror}.") from error
     environ = {**there, **run.job.variables, "SCRIPTRUN_SHELL_OF": run.id}
     for name in _TIES:
         environ.pop(name, None)
     runtime, rest = str(job_runtime.place(run.workspace.directory)), environ.get("PYTHONPATH")
-    environ["PYTHONPATH"] = search_path.of(run.job.to_dict(), runtime, rest)
+    environ["PYTHONPATH"] = search_path.build_pythonpath(run.job.to_dict(), runtime, rest)
     if not prefix:
         environ["PATH"] = _joined(ready.bin, environ.get("PATH") or os.defpath)
         environ.pop("VIRTUAL_ENV", None)

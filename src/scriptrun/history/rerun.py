@@ -79,7 +79,7 @@ def _job(run: Run, display_name: str) -> JobSpec:
         display_name=display_name or name or new,
         parent=None,
         root=new,
-        submitted_by={**identity.of_process(), "user": before.submitted_by.get("user", "")},
+        submitted_by={**identity.identify(), "user": before.submitted_by.get("user", "")},
         rerun_of=before.id,
     )
 

@@ -48,23 +48,23 @@ BUILDERS, TRIES = 2, 3
 #: seconds between checks of the queue, and after a write error
 TICK, PAUSE = 0.2, 5.0
 #: seconds for which a valid environment is not checked again
-FRESH = 1.0
+FRESH_SECONDS = 1.0
 
 
 def main(root: str) -> None:
     """Run the queue of the workspace in ``root`` until it is empty."""
-    processes.call_me(processes.RUNNER)
+    processes.set_process_name(processes.RUNNER)
     local_engine.allow_fork()
     workspace = Home(root)
     _ensure_workers(workspace)
     queue = tickets.queue_of(workspace.id)
     make_forks_cheap()
     while tickets.names(queue):
-        lock = flocks.try_flock(workers.runner(workspace).lock)
-        if lock is None:
+        flock = flocks.try_flock(workers.runner(workspace).lock_path)
+        if flock is None:
             return
-        with lock:
-            Runner(workspace, queue, lock).run()
+        with flock:
+            Runner(workspace, queue, flock).run()
         # check again: a run may have been queued while the lock was still held
 
 
@@ -84,7 +84,7 @@ def make_forks_cheap() -> None:
     gc.freeze()
 
 
-class _Waiting(Value):
+class _WaitingRun(Value):
     """A run that waits, as far as the runner knows it.
 
     ``line`` is where it waits: nobody in a line is started before those in front of them. It is
@@ -94,7 +94,7 @@ class _Waiting(Value):
     ticket: tickets.Ticket
     job: JobSpec
     digest: str
-    lock: dict[str, Any] | None
+    lockfile: dict[str, Any] | None
     cache: Path | None = None
     line: str | None = ""
 
@@ -104,65 +104,65 @@ class Runner(Value, frozen=False):
 
     workspace: Home
     queue: Path
-    lock: flocks.Flock
-    known: dict[str, _Waiting] = fresh(default_factory=dict)
+    flock: flocks.Flock
+    loaded: dict[str, _WaitingRun] = fresh(default_factory=dict)
     launched: dict[int, str] = fresh(default_factory=dict)
-    building: dict[str, tuple[int, _Waiting]] = fresh(default_factory=dict)
+    building: dict[str, tuple[int, _WaitingRun]] = fresh(default_factory=dict)
     tries: dict[str, int] = fresh(default_factory=dict)
     failed: dict[str, tuple[float, str]] = fresh(default_factory=dict)
     ready: dict[str, tuple[float, Ready | None]] = fresh(default_factory=dict)
     #: when to retry a run whose cluster did not answer, by ticket name
-    silent: dict[str, float] = fresh(default_factory=dict)
+    retry_at: dict[str, float] = fresh(default_factory=dict)
 
     def run(self) -> None:
         """Start queued runs until none is left."""
-        self._wake = processes.waker()
+        self._wake = processes.open_wakeup_pipe()
         while True:
             waiting = tickets.names(self.queue)
             if not waiting and not self.building:
                 return
             pause = TICK
             try:
-                self._round(waiting)
+                self._start_waiting(waiting)
             except OSError:
                 pause = PAUSE  # e.g. a full disk: runs stay queued
-            processes.doze(self._wake, pause)
+            processes.sleep_until_wakeup(self._wake, pause)
             self._reap()
 
-    def _round(self, waiting: list[str]) -> None:
+    def _start_waiting(self, waiting: list[str]) -> None:
         self._stop_canceled_builds()
         started = set(self.launched.values())
         missing: set[str] = set()
         full: set[str] = set()
         for name in waiting:
-            if name in started or time.monotonic() < self.silent.get(name, 0.0):
+            if name in started or time.monotonic() < self.retry_at.get(name, 0.0):
                 continue
-            item = self._know(self.queue / name)
+            item = self._load(self.queue / name)
             if item is None or item.line in full:
                 continue
-            numbers = run_folder.attempts(item.ticket.folder)
-            if self._is_over(item, numbers):
+            attempts = run_folder.attempts(item.ticket.folder)
+            if self._is_over(item, attempts):
                 continue
-            found = None if item.digest in missing else self._find(item)
-            if found is None:
+            environment = None if item.digest in missing else self._find(item)
+            if environment is None:
                 missing.add(item.digest)
                 self._build(item)
-            elif not self._start(item, found, (numbers or [0])[-1] + 1) and item.line is not None:
+            elif not self._start(item, environment, (attempts or [0])[-1] + 1) and item.line is not None:
                 full.add(item.line)
 
-    def _find(self, item: _Waiting) -> Ready | None:
+    def _find(self, item: _WaitingRun) -> Ready | None:
         """The run's environment if it is ready; a recent check is reused."""
-        when, found = self.ready.get(item.digest, (0.0, None))
-        if found is None or time.monotonic() - when > FRESH:
-            when = time.monotonic()
-            locks = self.workspace.locks_folder
-            found = find(item.job.environment, locks, item.lock, item.cache)
-            self.ready[item.digest] = (when, found)
-        return found
+        checked_at, environment = self.ready.get(item.digest, (0.0, None))
+        if environment is None or time.monotonic() - checked_at > FRESH_SECONDS:
+            checked_at = time.monotonic()
+            locks_folder = self.workspace.locks_folder
+            environment = find(item.job.environment, locks_folder, item.lockfile, item.cache)
+            self.ready[item.digest] = (checked_at, environment)
+        return environment
 
-    def _know(self, path: Path) -> _Waiting | None:
-        if path.name in self.known:
-            return self.known[path.name]
+    def _load(self, path: Path) -> _WaitingRun | None:
+        if path.name in self.loaded:
+            return self.loaded[path.name]
         ticket = tickets.read(path)
         if ticket is None:
             return None
@@ -173,20 +173,20 @@ class Runner(Value, frozen=False):
         if job is None:
             _drop_if_abandoned(ticket)
             return None
-        lock = environment_record.read_lock(ticket.folder)
+        lockfile = environment_record.read_lock(ticket.folder)
         cache = resolve_environment.cache_folder_of(job.target, self.workspace)
-        digest = job.environment.digest() + (digest_of(lock) if lock else "") + str(cache or "")
-        self.known[path.name] = _Waiting(ticket, job, digest, lock, cache, _line_of(job))
-        return self.known[path.name]
+        digest = job.environment.digest() + (digest_of(lockfile) if lockfile else "") + str(cache or "")
+        self.loaded[path.name] = _WaitingRun(ticket, job, digest, lockfile, cache, _line_of(job))
+        return self.loaded[path.name]
 
-    def _is_over(self, item: _Waiting, numbers: list[int]) -> bool:
+    def _is_over(self, item: _WaitingRun, attempts: list[int]) -> bool:
         """Whether the run has ended, or was deleted, canceled or claimed by a living launcher."""
         folder = item.ticket.folder
         if not (folder / "job.json").exists():
-            self.known.pop(item.ticket.path.name, None)
+            self.loaded.pop(item.ticket.path.name, None)
             tickets.drop(item.ticket.path)
             return True
-        if numbers:
+        if attempts:
             if run_folder.read_result(folder) is not None:
                 tickets.drop(item.ticket.path)
                 return True
@@ -195,28 +195,28 @@ class Runner(Value, frozen=False):
                 tickets.drop(item.ticket.path)
             if view.handed or view.what in (ALIVE, QUEUED, UNKNOWN):
                 return True
-            cut = [each for each in numbers if not run_folder.has_ended(folder, each)]
-            if len(cut) >= TRIES:
-                self._end(item, f"its launcher was killed {len(cut)} times before it started")
+            killed = [number for number in attempts if not run_folder.has_ended(folder, number)]
+            if len(killed) >= TRIES:
+                self._end(item, f"its launcher was killed {len(killed)} times before it started")
                 return True
         if (folder / "cancel.json").exists():
             self._end(item, "canceled before it started", states.CANCELED)
             return True
         return False
 
-    def _end(self, item: _Waiting, reason: str, state: str = states.FAILED) -> None:
+    def _end(self, item: _WaitingRun, reason: str, state: str = states.FAILED) -> None:
         unstarted.end_failed(item.ticket.folder, reason, state)
         tickets.drop(item.ticket.path)
 
-    def _start(self, item: _Waiting, found: Ready, attempt: int) -> bool:
+    def _start(self, item: _WaitingRun, environment: Ready, attempt: int) -> bool:
         """Start the run; False if the machine is full."""
         folder, name = item.ticket.folder, item.ticket.path.name
         try:
-            start_run.start(self.workspace, item.job, folder, found, item.ticket, attempt)
+            start_run.start(self.workspace, item.job, folder, environment, item.ticket, attempt)
         except NoRoom:
             return False
         except NoAnswer:
-            self.silent[name] = time.monotonic() + PAUSE
+            self.retry_at[name] = time.monotonic() + PAUSE
             return True
         except ScriptrunError as error:
             self._end(item, error.message)
@@ -225,10 +225,10 @@ class Runner(Value, frozen=False):
         entry.forked.clear()
         return True
 
-    def _build(self, item: _Waiting) -> None:
+    def _build(self, item: _WaitingRun) -> None:
         if item.digest in self.building or len(self.building) >= BUILDERS:
             return
-        if item.digest in self.failed and item.ticket.path.name < _stamp(
+        if item.digest in self.failed and item.ticket.path.name < _ticket_prefix(
             self.failed[item.digest][0]
         ):
             self._end(item, self.failed[item.digest][1])
@@ -239,18 +239,18 @@ class Runner(Value, frozen=False):
             return
         self.building[item.digest] = (self._fork_builder(item), item)
 
-    def _fork_builder(self, item: _Waiting) -> int:
+    def _fork_builder(self, item: _WaitingRun) -> int:
         pid = os.fork()
         if pid:
-            _be_group(pid)
+            _make_group_leader(pid)
             return pid
         code = 70
         try:
-            _be_group(0)
-            self.lock.close()
+            _make_group_leader(0)
+            self.flock.close()
             signal.set_wakeup_fd(-1)
             signal.signal(signal.SIGCHLD, signal.SIG_DFL)
-            _take_environment(item.ticket.environ)
+            _adopt_environment(item.ticket.environ)
             code = prepare_run.prepare(self.workspace, item.job, item.ticket.folder)
         finally:
             os._exit(code)
@@ -275,10 +275,10 @@ class Runner(Value, frozen=False):
                 return
             name = self.launched.pop(pid, None)
             if name is not None:
-                self.known.pop(name, None)
-            self._built(pid, status)
+                self.loaded.pop(name, None)
+            self._record_build(pid, status)
 
-    def _built(self, pid: int, status: int) -> None:
+    def _record_build(self, pid: int, status: int) -> None:
         for digest, (builder, item) in list(self.building.items()):
             if builder != pid:
                 continue
@@ -300,11 +300,11 @@ def _line_of(job: JobSpec) -> str | None:
     return "" if traits.here else job.target.name
 
 
-def _stamp(moment: float) -> str:
+def _ticket_prefix(moment: float) -> str:
     return f"{int(moment * 1e9):020d}"
 
 
-def _be_group(pid: int) -> None:
+def _make_group_leader(pid: int) -> None:
     """Make ``pid`` a group leader; parent and child both call this, to avoid a race."""
     try:
         os.setpgid(pid, pid)
@@ -312,11 +312,11 @@ def _be_group(pid: int) -> None:
         pass
 
 
-def _take_environment(environ: dict[str, str]) -> None:
+def _adopt_environment(environ: dict[str, str]) -> None:
     """Use the submitter's variables (proxies, package indexes) and our own SCRIPTRUN_* ones."""
-    ours = {name: value for name, value in os.environ.items() if name.startswith("SCRIPTRUN_")}
+    own_variables = {name: value for name, value in os.environ.items() if name.startswith("SCRIPTRUN_")}
     os.environ.clear()
-    os.environ.update({**environ, **ours})
+    os.environ.update({**environ, **own_variables})
 
 
 def _drop_if_abandoned(ticket: tickets.Ticket) -> None:
@@ -331,12 +331,12 @@ def _drop_if_abandoned(ticket: tickets.Ticket) -> None:
 
 def _kill_group(pid: int) -> None:
     """Kill a builder and its descendants; image build steps have their own process groups."""
-    below = processes.descendants(pid)
+    descendants = processes.descendants(pid)
     for number in (signal.SIGTERM, signal.SIGKILL):
         try:
             os.killpg(pid, number)
         except (ProcessLookupError, PermissionError):
             break
         time.sleep(0.2)
-    for each in below:
-        processes.send(each, signal.SIGKILL)
+    for child in descendants:
+        processes.send(child, signal.SIGKILL)

@@ -38,12 +38,12 @@ def start(
     ExperimentExecutionException if the engine rejects it.
     """
     engine = compute_targets.engine_of(job.target)
-    order = order_of(workspace, job, folder, ready, ticket, attempt)
+    order = make_order(workspace, job, folder, ready, ticket, attempt)
     environment_record.write_lock(folder, ready)
     engine.submit(job, order)
 
 
-def order_of(
+def make_order(
     workspace: Home,
     job: JobSpec,
     folder: Path,

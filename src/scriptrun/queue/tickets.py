@@ -37,7 +37,7 @@ def queue_of(workspace_id: str) -> Path:
 def write(queue: Path, folder: Path, environ: dict[str, str]) -> Ticket:
     """Queue the run at ``folder``; tickets are processed in the order of their names."""
     path = queue / f"{time.time_ns():020d}-{folder.name}.json"
-    submitter = identity.of_process()
+    submitter = identity.identify()
     value = {"folder": str(folder), "environ": environ, "submitter": submitter}
     files.write_atomic(str(path), files.to_json(value), mode=0o600)
     return Ticket(path, folder, environ, submitter)
@@ -56,7 +56,7 @@ def names(queue: Path) -> list[str]:
         return []
 
 
-def run_of(path: Path) -> str:
+def run_id_of(path: Path) -> str:
     """The ID of the run of the ticket at ``path``."""
     return path.name.partition("-")[2][: -len(".json")]
 
@@ -90,12 +90,12 @@ def put_back(queue: Path, run_id: str) -> bool:
     """Requeue a started run with the ticket that its launcher kept for a retry."""
     ending = f"-{run_id}.json.began"
     try:
-        kept = next((queue / name for name in os.listdir(queue) if name[20:] == ending), None)
-        if kept is not None:
-            os.rename(kept, kept.with_suffix(""))
+        path = next((queue / name for name in os.listdir(queue) if name[20:] == ending), None)
+        if path is not None:
+            os.rename(path, path.with_suffix(""))
     except (FileNotFoundError, NotADirectoryError):
         return False
-    return kept is not None
+    return path is not None
 
 
 def drop(path: Path) -> None:

@@ -37,30 +37,30 @@ class Worker(Value):
     """
 
     queue: Path
-    lock: Path
+    lock_path: Path
     command: tuple[str, ...]
     name: str
-    boot: float
+    boot_seconds: float
 
     def wake(self) -> dict[str, Any]:
         """The values with which a launcher starts it at a run's end, while runs are queued."""
-        return {"queue": str(self.queue), "lock": str(self.lock), "command": list(self.command)}
+        return {"queue": str(self.queue), "lock": str(self.lock_path), "command": list(self.command)}
 
 
-def ensure(worker: Worker, is_wanted: Callable[[], bool] = lambda: True) -> None:
+def ensure(worker: Worker, is_needed: Callable[[], bool] = lambda: True) -> None:
     """Start the worker unless it is running or was just started.
 
-    ``is_wanted`` is called if it is not running.
+    ``is_needed`` is called if it is not running.
     """
-    began, process = _started.get(worker.lock, (0.0, None))
-    if process is not None and time.monotonic() - began < worker.boot and process.poll() is None:
+    started, process = _started.get(worker.lock_path, (0.0, None))
+    if process is not None and time.monotonic() - started < worker.boot_seconds and process.poll() is None:
         return
-    lock = flocks.try_flock(worker.lock)
-    if lock is None:
+    flock = flocks.try_flock(worker.lock_path)
+    if flock is None:
         return
-    lock.close()
-    if is_wanted():
-        _started[worker.lock] = time.monotonic(), detached.start(worker.command, worker.name)
+    flock.close()
+    if is_needed():
+        _started[worker.lock_path] = time.monotonic(), detached.start(worker.command, worker.name)
 
 
 #: the last start of each worker by this process, by lock path: until it has taken its lock, nothing
@@ -70,10 +70,10 @@ _started: dict[Path, tuple[float, Any]] = {}
 
 def command(module: str, *arguments: str) -> tuple[str, ...]:
     """The command line that calls ``main(*arguments)`` of a scriptrun module."""
-    home = str(Path(__file__).resolve().parents[2])
+    source_root = str(Path(__file__).resolve().parents[2])
     package, _, name = module.rpartition(".")
     program = (
-        f"import sys; sys.path.insert(0, {home!r}); from {package} import {name}; "
+        f"import sys; sys.path.insert(0, {source_root!r}); from {package} import {name}; "
         f"{name}.main({', '.join(map(repr, arguments))})"
     )
     return (sys.executable, "-I", "-c", program)
@@ -83,10 +83,10 @@ def runner(workspace: Home) -> Worker:
     """The worker that starts the workspace's queued runs."""
     return Worker(
         queue=tickets.queue_of(workspace.id),
-        lock=paths.runtime_folder("runners") / f"{workspace.id}.lock",
+        lock_path=paths.runtime_folder("runners") / f"{workspace.id}.lock",
         command=command("scriptrun.queue.runner", str(workspace.root)),
         name=processes.RUNNER,
-        boot=RUNNER_BOOT,
+        boot_seconds=RUNNER_BOOT,
     )
 
 

@@ -43,7 +43,7 @@ ADDRESS = "address.json"
 #: seconds that uploading a snapshot or fetching files may take
 LONG = 3600.0
 
-_looked: dict[str, tuple[float, run_state.Status]] = {}
+_looked: dict[str, tuple[float, run_state.RunState]] = {}
 
 
 class RemoteRuns(Value):
@@ -69,7 +69,7 @@ class RemoteRuns(Value):
         """
         return _hand_over(job, workspace, warnings, lock, repeats)
 
-    def status(self, folder: Path, job: JobSpec) -> run_state.Status:
+    def status(self, folder: Path, job: JobSpec) -> run_state.RunState:
         """How the run stands there; its mirror here is as new as that. Raises Unreachable."""
         return _status_of(folder, job)
 
@@ -84,7 +84,7 @@ class RemoteRuns(Value):
 
     def folder_of(self, job: JobSpec) -> Path:
         """The run's remote folder, as far as it is known without connecting."""
-        return run_folder.place_of(Path(self._address["root"]) / ".scriptrun" / "runs", job)
+        return run_folder.folder_of(Path(self._address["root"]) / ".scriptrun" / "runs", job)
 
     def shares_files(self, other: RemoteRuns | None) -> bool:
         """Whether the runs of ``other`` are on the same host in the same folder."""
@@ -239,7 +239,7 @@ class RemoteRunFiles:
         self._run = run_id
         self._content: dict[str, tuple[int, bytes]] = {}
         #: how the run stood at the last look; None where it has not come there
-        self.status: run_state.Status | None = None
+        self.status: run_state.RunState | None = None
 
     def changed(self, known: Known) -> list[FileState]:
         """As `RunFiles.changed`."""
@@ -247,7 +247,7 @@ class RemoteRunFiles:
         found = answer["runs"][self._run]
         if found is None:
             return []
-        self.status = run_state.Status(**found["status"])
+        self.status = run_state.RunState(**found["status"])
         states = [FileState(*each) for each in found["files"]]
         at = 0
         for piece in mirror.pieces(states, known):
@@ -279,9 +279,9 @@ class RemoteRunFiles:
         _ask(self._address, {"verb": "cancel", "id": self._run})
 
 
-def _status_of(folder: Path, job: JobSpec) -> run_state.Status:
+def _status_of(folder: Path, job: JobSpec) -> run_state.RunState:
     """How the run stands there; its mirror here is as new as that. Raises Unreachable."""
-    status = run_state.told(folder)
+    status = run_state.read_status(folder)
     if status.is_final:
         return status
     when, last = _looked.get(str(folder), (-mirror.FRESH, status))
@@ -295,12 +295,12 @@ def _status_of(folder: Path, job: JobSpec) -> run_state.Status:
     if there.status is None:
         return _never_arrived(folder, job, status)
     _looked[str(folder)] = (time.monotonic(), there.status)
-    return run_state.told(folder) if there.status.is_final else there.status
+    return run_state.read_status(folder) if there.status.is_final else there.status
 
 
-def _never_arrived(folder: Path, job: JobSpec, status: run_state.Status) -> run_state.Status:
-    if identity.is_here(job.submitted_by) and identity.is_alive(job.submitted_by):
+def _never_arrived(folder: Path, job: JobSpec, status: run_state.RunState) -> run_state.RunState:
+    if identity.is_local(job.submitted_by) and identity.is_alive(job.submitted_by):
         return status
-    if not identity.is_here(job.submitted_by):
-        return run_state.Status(states.NOT_STARTED, "being sent to the cluster")
-    return run_state.lost(folder, "the submitting process ended before the run reached the cluster")
+    if not identity.is_local(job.submitted_by):
+        return run_state.RunState(states.NOT_STARTED, "being sent to the cluster")
+    return run_state.record_lost(folder, "the submitting process ended before the run reached the cluster")

@@ -27,30 +27,30 @@ _LOGS = ("user_logs/", "system_logs/", "logs/")
 
 def log_files(run: Run) -> dict[str, str]:
     """The paths of the run's log files, by name."""
-    found = {}
+    paths = {}
     for name in artifacts.names(run.path):
-        place = artifacts.path_of(run.path, name) if name.startswith(_LOGS) else None
-        if place is not None:
-            found[name] = str(place)
-    return found
+        path = artifacts.path_of(run.path, name) if name.startswith(_LOGS) else None
+        if path is not None:
+            paths[name] = str(path)
+    return paths
 
 
 class Definition(dict[str, "Any"]):
     """A run definition that also accepts earlier key names of SDK v1 (``Arguments``)."""
 
     def __missing__(self, name: str) -> Any:
-        now = name[:1].lower() + name[1:]
-        if now == name:
+        lower_name = name[:1].lower() + name[1:]
+        if lower_name == name:
             raise KeyError(name)
-        return self[now]
+        return self[lower_name]
 
 
 def details(run: Run) -> dict[str, Any]:
     """The value of ``Run.get_details``."""
     job, status = run.job, run.standing
-    every = events.read(run.path)
-    facts = events.facts(every)
-    found: dict[str, Any] = {
+    all_events = events.read(run.path)
+    facts = events.collect_facts(all_events)
+    result: dict[str, Any] = {
         "runId": run.id,
         "target": job.target.name,
         "status": status.state,
@@ -59,16 +59,16 @@ def details(run: Run) -> dict[str, Any]:
         "endTimeUtc": utc(status.ended),
         "services": {},
         "properties": run.get_properties(),
-        "inputDatasets": [*summary.input_datasets(job), *summary.used_datasets(every)],
+        "inputDatasets": [*summary.input_datasets(job), *summary.used_datasets(all_events)],
         "outputDatasets": summary.output_datasets(job),
-        "data": [each for each in every if each["kind"] == "data"],
+        "data": [event for event in all_events if event["kind"] == "data"],
         "runDefinition": Definition(job.run_definition),
         "logFiles": log_files(run),
         "submittedBy": job.submitted_by.get("user", ""),
         "displayName": run.display_name,
         "tags": run.get_tags(),
-        "warnings": [each["message"] for each in facts.messages if each["kind"] == "warning"],
-        "notes": [each["message"] for each in facts.messages if each["kind"] == "note"],
+        "warnings": [warning["message"] for warning in facts.messages if warning["kind"] == "warning"],
+        "notes": [note["message"] for note in facts.messages if note["kind"] == "note"],
         "environment": facts.environment,
         "snapshotId": job.snapshot,
         "folder": str(run.path),
@@ -76,20 +76,20 @@ def details(run: Run) -> dict[str, Any]:
         "attempts": len(run_folder.attempts(run.path)),
     }
     if status.reason:
-        found["reason"] = status.reason
+        result["reason"] = status.reason
     if status.state == "Failed":
-        found["error"] = {"error": {"code": "UserError", "message": status.reason}}
-    return found
+        result["error"] = {"error": {"code": "UserError", "message": status.reason}}
+    return result
 
 
 def with_logs(run: Run) -> dict[str, Any]:
     """The value of ``Run.get_details_with_logs``."""
-    found = details(run)
-    found["logFiles"] = {
+    result = details(run)
+    result["logFiles"] = {
         name: Path(path).read_text(encoding="utf-8", errors="replace")
-        for name, path in found["logFiles"].items()
+        for name, path in result["logFiles"].items()
     }
-    return found
+    return result
 
 
 def copy_logs(run: Run, destination: str | None) -> list[str]:

@@ -21,17 +21,17 @@ if TYPE_CHECKING:
     from scriptrun.core.workspace import Workspace
 
 
-def opened(workspace: Workspace) -> index.Index:
+def open_index(workspace: Workspace) -> index.Index:
     """Open the workspace's index and refresh it."""
     queue = tickets.queue_of(workspace.id)
-    waiting = frozenset(map(tickets.run_of, tickets.waiting(queue)))
+    waiting = frozenset(map(tickets.run_id_of, tickets.waiting(queue)))
 
-    def status(folder: Path, job: dict[str, Any]) -> run_state.Status:
+    def status(folder: Path, job: dict[str, Any]) -> run_state.RunState:
         return run_status.status_of(workspace, folder, JobSpec.from_dict(job), waiting)
 
-    found = index.Index(workspace.runs_folder, index_path(workspace), status)
-    found.refresh()
-    return found
+    run_index = index.Index(workspace.runs_folder, index_path(workspace), status)
+    run_index.refresh()
+    return run_index
 
 
 def index_path(workspace: Workspace) -> Path:
@@ -45,45 +45,45 @@ def rows(
     status: str | None = None,
     limit: int | None = None,
     children: bool = True,
-) -> list[index.Row]:
+) -> list[index.RunRow]:
     """The workspace's runs, newest first; without ``children``, only those without a parent."""
-    found = opened(workspace)
+    run_index = open_index(workspace)
     try:
-        return list(found.rows(experiment, status, limit, children))
+        return list(run_index.rows(experiment, status, limit, children))
     finally:
-        found.close()
+        run_index.close()
 
 
-def find(workspace: Workspace, wanted: str | None = None) -> Path:
+def find(workspace: Workspace, query: str | None = None) -> Path:
     """The folder of a run, by ID, ID prefix or display name; by default, of the latest run.
 
     The latest is that of runs without a parent. A prefix that matches several runs means the only
     one without a parent. Raises UserErrorException if none matches, or several do.
     """
-    if wanted:
-        folder = workspace.find_run(wanted)
+    if query:
+        folder = workspace.find_run(query)
         if folder is not None:
             return folder
-    found = opened(workspace)
+    run_index = open_index(workspace)
     try:
-        ids = _candidates(found, wanted)
+        ids = _candidates(run_index, query)
     finally:
-        found.close()
-    if len(ids) == 1 or (ids and not wanted):
+        run_index.close()
+    if len(ids) == 1 or (ids and not query):
         return workspace.folder_of(ids[0])
-    if not ids and not wanted:
+    if not ids and not query:
         raise UserErrorException(
             f"Workspace {workspace.name!r} has no runs.",
             "To start one, run: scriptrun run train.py",
         )
     if not ids:
         raise UserErrorException(
-            f"Run {wanted!r} not found in workspace {workspace.name!r}.",
-            f"{_suggested(workspace, wanted or '')}Give an ID, a unique ID prefix or a display "
+            f"Run {query!r} not found in workspace {workspace.name!r}.",
+            f"{_suggested(workspace, query or '')}Give an ID, a unique ID prefix or a display "
             "name. To list runs, run: scriptrun list",
         )
     raise UserErrorException(
-        f"Run {wanted!r} is ambiguous; it matches {', '.join(ids[:5])}.",
+        f"Run {query!r} is ambiguous; it matches {', '.join(ids[:5])}.",
         "Use a longer ID prefix.",
     )
 
@@ -96,16 +96,16 @@ def _suggested(workspace: Workspace, wanted: str) -> str:
     )
 
 
-def _candidates(found: index.Index, wanted: str | None) -> list[str]:
-    if not wanted:
-        return [row.id for row in found.rows(limit=1, children=False)]
-    named = found.named(wanted)
-    if named:
-        return named[:1]
-    ids = found.like(wanted)
+def _candidates(run_index: index.Index, query: str | None) -> list[str]:
+    if not query:
+        return [row.id for row in run_index.rows(limit=1, children=False)]
+    named_ids = run_index.ids_named(query)
+    if named_ids:
+        return named_ids[:1]
+    ids = run_index.ids_with_prefix(query)
     if len(ids) > 1:  # a sweep's ID is a prefix of its runs' IDs
-        above = found.like(wanted, limit=2, children=False)
-        return above if len(above) == 1 else ids
+        top_level = run_index.ids_with_prefix(query, limit=2, children=False)
+        return top_level if len(top_level) == 1 else ids
     return ids
 
 
@@ -126,7 +126,7 @@ def matches(
     )
 
 
-def _has(values: Mapping[str, Any], wanted: Mapping[str, Any] | str) -> bool:
-    if isinstance(wanted, str):
-        return wanted in values
-    return all(name in values and values[name] == value for name, value in wanted.items())
+def _has(values: Mapping[str, Any], required: Mapping[str, Any] | str) -> bool:
+    if isinstance(required, str):
+        return required in values
+    return all(name in values and values[name] == value for name, value in required.items())

@@ -25,10 +25,10 @@ if TYPE_CHECKING:
 
     from scriptrun.core.run import Run
     from scriptrun.spec.job import JobSpec
-    from scriptrun.tracking.run_state import Status
+    from scriptrun.tracking.run_state import RunState
 
 #: seconds between polls of the logs: initially, and at most; and between checks of the status
-FAST, SLOW, SETTLE = 0.01, 0.25, 1.0
+FAST_POLL, SLOW_POLL, STATUS_INTERVAL = 0.01, 0.25, 1.0
 
 
 def script_logs(job: JobSpec, ranks: Sequence[int] | None = None) -> list[str]:
@@ -39,7 +39,7 @@ def script_logs(job: JobSpec, ranks: Sequence[int] | None = None) -> list[str]:
     kind = run_kind(job.kind)
     if kind.log:
         return [kind.log]
-    count = ranks_of(job)
+    count = count_ranks(job)
     if not job.distribution.kind:
         if any(ranks or ()):
             raise UserErrorException(f"Run {job.id} is not distributed, so it has no ranks.")
@@ -52,16 +52,16 @@ def script_logs(job: JobSpec, ranks: Sequence[int] | None = None) -> list[str]:
     return [f"user_logs/std_log_process_{rank}.txt" for rank in (ranks or (0,))]
 
 
-def ranks_of(job: JobSpec) -> int:
+def count_ranks(job: JobSpec) -> int:
     """The total number of ranks of the job."""
-    spread = job.distribution
-    if spread.kind == "tensorflow":
-        settings = spread.settings
-        return int(settings.get("workers", spread.nodes)) + int(settings["parameter_servers"])
-    return spread.nodes * spread.processes_per_node
+    distribution = job.distribution
+    if distribution.kind == "tensorflow":
+        settings = distribution.settings
+        return int(settings.get("workers", distribution.nodes)) + int(settings["parameter_servers"])
+    return distribution.nodes * distribution.processes_per_node
 
 
-class Stream:
+class LogStream:
     """Follows the run's logs and passes new text to ``write``: the environment's and ``logs``.
 
     With ``tail``, only ``logs``, from their last ``tail`` lines on.
@@ -82,16 +82,16 @@ class Stream:
 
     def pump(self) -> bool:
         """Pass on new text; return whether there was any."""
-        moved = False
+        has_new = False
         for name in self._names:
             handle = self._handle(name)
             while handle is not None:
                 data = handle.read(1 << 16)
                 if not data:
                     break
-                moved = True
+                has_new = True
                 self._write(name, data)
-        return moved
+        return has_new
 
     def _handle(self, name: str) -> IO[bytes] | None:
         if name not in self._open:
@@ -111,20 +111,20 @@ class Stream:
 
 def _seek_lines(handle: IO[bytes], count: int) -> None:
     """Seek to the start of the last ``count`` lines, reading backwards."""
-    end = place = handle.seek(0, 2)
-    seen = 0
-    while place > 0 and seen <= count:
-        size = min(1 << 16, place)
-        place -= size
-        handle.seek(place)
+    end = position = handle.seek(0, 2)
+    newlines = 0
+    while position > 0 and newlines <= count:
+        size = min(1 << 16, position)
+        position -= size
+        handle.seek(position)
         block = handle.read(size)
-        at = len(block)
-        while (at := block.rfind(b"\n", 0, at)) >= 0:
-            if place + at + 1 == end:
+        index = len(block)
+        while (index := block.rfind(b"\n", 0, index)) >= 0:
+            if position + index + 1 == end:
                 continue  # the newline of the last line
-            seen += 1
-            if seen == count:
-                handle.seek(place + at + 1)
+            newlines += 1
+            if newlines == count:
+                handle.seek(position + index + 1)
                 return
     handle.seek(0 if count else end)
 
@@ -135,24 +135,24 @@ def follow(
     pause: Callable[[float], None] = time.sleep,
     tail: int | None = None,
     ranks: Sequence[int] | None = None,
-) -> Status:
+) -> RunState:
     """Stream the run's logs to ``write`` (name, bytes) until it has ended; return its status.
 
     For several ranks, stream the logs of ``ranks`` (default: rank 0).
     """
-    stream = Stream(run.path, write, tail, script_logs(run.job, ranks))
+    stream = LogStream(run.path, write, tail, script_logs(run.job, ranks))
     try:
-        wait, next_look = FAST, 0.0
+        delay, next_check = FAST_POLL, 0.0
         while True:
             ended = _has_result(run)
-            if ended or time.monotonic() >= next_look:
+            if ended or time.monotonic() >= next_check:
                 status = run.standing
-                next_look = time.monotonic() + SETTLE
+                next_check = time.monotonic() + STATUS_INTERVAL
                 if status.is_final:
                     stream.pump()
                     return status
-            wait = FAST if stream.pump() else min(SLOW, wait * 1.2)
-            pause(wait)
+            delay = FAST_POLL if stream.pump() else min(SLOW_POLL, delay * 1.2)
+            pause(delay)
     finally:
         stream.close()
 
@@ -161,10 +161,10 @@ def _has_result(run: Run) -> bool:
     return run_folder.read_result(run.path) is not None
 
 
-def wait(run: Run, show_output: bool) -> Status:
+def wait(run: Run, show_output: bool) -> RunState:
     """Wait for the run for ``Run.wait_for_completion``; ``show_output`` prints its logs."""
     try:
-        status = follow(run, _Shown(run) if show_output else _nothing)
+        status = follow(run, _LogPrinter(run) if show_output else _ignore)
     except KeyboardInterrupt:
         print(
             f"\nDetached: run {run.id} keeps running. To follow it, use Run.get(workspace, "
@@ -174,32 +174,32 @@ def wait(run: Run, show_output: bool) -> Status:
         )
         raise
     if show_output:
-        _summary(run, status)
+        _print_summary(run, status)
     return status
 
 
-def _nothing(name: str, data: bytes) -> None:
+def _ignore(name: str, data: bytes) -> None:
     """Discard the text."""
 
 
-class _Shown:
+class _LogPrinter:
     """Prints logs with a heading for each file, as SDK v1 does."""
 
     def __init__(self, run: Run) -> None:
-        self._last = ""
+        self._last_name = ""
         self._decoder = codecs.getincrementaldecoder("utf-8")("replace")
         print(f"RunId: {run.id}")
         print(f"Web View: {run.get_portal_url()}", flush=True)
 
     def __call__(self, name: str, data: bytes) -> None:
-        if name != self._last:
+        if name != self._last_name:
             heading = f"Streaming {name}"
             print(f"\n{heading}\n{'=' * len(heading)}\n")
-            self._last = name
+            self._last_name = name
         print(self._decoder.decode(data), end="", flush=True)
 
 
-def _summary(run: Run, status: Status) -> None:
+def _print_summary(run: Run, status: RunState) -> None:
     print("\nExecution Summary\n=================")
     print(f"RunId: {run.id}")
     print(f"Status: {status.state}" + (f" ({status.reason})" if status.reason else ""))
@@ -210,14 +210,14 @@ def raise_if_failed(run: Run, raise_on_error: bool) -> None:
     """Raise ActivityFailedException if the run failed and ``raise_on_error`` is set."""
     status = run.standing
     if raise_on_error and status.state == states.FAILED:
-        inside = run_kind(run.job.kind).has_children  # its reason includes its child's log
-        tail = "" if inside else last_lines(run.path / _log_of_the_end(run))
-        shown = f"\nLast lines of its log:\n{tail}" if tail else ""
+        has_child_runs = run_kind(run.job.kind).has_children  # its reason includes its child's log
+        tail = "" if has_child_runs else last_lines(run.path / _failure_log(run))
+        excerpt = f"\nLast lines of its log:\n{tail}" if tail else ""
         reason = status.reason.rstrip(".")
-        raise ActivityFailedException(f"Run {run.id} failed: {reason}.{shown}")
+        raise ActivityFailedException(f"Run {run.id} failed: {reason}.{excerpt}")
 
 
-def _log_of_the_end(run: Run) -> str:
+def _failure_log(run: Run) -> str:
     """The log of the rank that failed first, else the script's log."""
     result = run_folder.read_result(run.path) or {}
     return str(result.get("log") or script_logs(run.job)[0])

@@ -35,7 +35,7 @@ def status_of(
     job: JobSpec,
     waiting: frozenset[str] | None = None,
     poll_round: PollRound | None = None,
-) -> run_state.Status:
+) -> run_state.RunState:
     """The run's state. A run whose processes are gone is ended here.
 
     For listings of many runs, ``waiting`` are the IDs of queued runs, and ``poll_round`` is shared
@@ -43,7 +43,7 @@ def status_of(
     """
     kind = run_kind(job.kind)
     if kind.name != SCRIPT:
-        decided: run_state.Status = handler(kind.status)(workspace, folder, job)
+        decided: run_state.RunState = handler(kind.status)(workspace, folder, job)
         return decided
     return of_script(workspace, folder, job, waiting, poll_round)
 
@@ -54,25 +54,25 @@ def of_script(
     job: JobSpec,
     waiting: frozenset[str] | None = None,
     poll_round: PollRound | None = None,
-) -> run_state.Status:
+) -> run_state.RunState:
     """The state of a run of a script or command; see ``status_of``."""
-    elsewhere = remote.of(job.target)
-    if elsewhere is not None:
-        return _of_remote(elsewhere, folder, job, waiting is not None)
+    remote_runs = remote.of(job.target)
+    if remote_runs is not None:
+        return _remote_status(remote_runs, folder, job, waiting is not None)
     try:
         refresh(folder, job)
     except ScriptrunError as error:
         if waiting is None:
             raise
-        return run_state.told(folder).replace(reason=error.message)
+        return run_state.read_status(folder).replace(reason=error.message)
     for _ in range(3):  # a run may change between the checks
-        status = run_state.told(folder)
+        status = run_state.read_status(folder)
         if status.is_final:
             return status
-        verdict = _look(workspace, folder, job, status, waiting, poll_round)
+        verdict = _check_engine(workspace, folder, job, status, waiting, poll_round)
         if verdict is not None:
             return verdict
-    return run_state.told(folder)
+    return run_state.read_status(folder)
 
 
 def refresh(folder: Path, job: JobSpec, at_once: bool = False) -> None:
@@ -88,80 +88,80 @@ def refresh(folder: Path, job: JobSpec, at_once: bool = False) -> None:
     mirror.refresh_if_due(folder, there)
 
 
-def _of_remote(elsewhere: RemoteRuns, folder: Path, job: JobSpec, many: bool) -> run_state.Status:
+def _remote_status(remote_runs: RemoteRuns, folder: Path, job: JobSpec, is_listing: bool) -> run_state.RunState:
     """The state of a remote run; in a listing, the last known one if the host is unreachable."""
     try:
-        return elsewhere.status(folder, job)
+        return remote_runs.status(folder, job)
     except ScriptrunError as error:
-        if not many:
+        if not is_listing:
             raise
-        return run_state.told(folder).replace(reason=error.message)
+        return run_state.read_status(folder).replace(reason=error.message)
 
 
-def _look(  # noqa: PLR0911 (one return for each answer)
+def _check_engine(  # noqa: PLR0911 (one return for each answer)
     workspace: Home,
     folder: Path,
     job: JobSpec,
-    status: run_state.Status,
+    status: run_state.RunState,
     waiting: frozenset[str] | None,
     poll_round: PollRound | None,
-) -> run_state.Status | None:
+) -> run_state.RunState | None:
     engine = compute_targets.engine_of(job.target)
     view = engine.poll([folder], poll_round)[0]
     if view.what in (ALIVE, UNKNOWN):
-        return _with_word(status, view)
+        return _with_evidence(status, view)
     if view.what == QUEUED:
-        return run_state.Status(states.QUEUED, view.evidence)
+        return run_state.RunState(states.QUEUED, view.evidence)
     if view.handed:
-        return _handed_and_gone(folder, job, view)
-    here = identity.is_here(job.submitted_by)
-    if not here and (view.what != ENDED or job.retry):
+        return _end_handed_over(folder, job, view)
+    is_local = identity.is_local(job.submitted_by)
+    if not is_local and (view.what != ENDED or job.retry):
         return status  # its queue is on another host
     try:
-        waits = here and _waits(workspace, job, waiting)
+        is_waiting = is_local and _is_waiting(workspace, job, waiting)
     except PermissionError:
         return status  # its queue is another user's
-    if waits:
-        return status if view.what != ENDED else run_state.Status(states.QUEUED, "retrying")
+    if is_waiting:
+        return status if view.what != ENDED else run_state.RunState(states.QUEUED, "retrying")
     refresh(folder, job, at_once=True)
-    again = run_state.told(folder)
-    if again.is_final or engine.poll([folder], poll_round)[0] != view:
+    current = run_state.read_status(folder)
+    if current.is_final or engine.poll([folder], poll_round)[0] != view:
         return None
     if view.what == ENDED:
         engine.clean(folder)
-        if _is_started_again(workspace, folder, job, view.evidence):
-            return run_state.Status(states.QUEUED, "retrying")
+        if _try_requeue(workspace, folder, job, view.evidence):
+            return run_state.RunState(states.QUEUED, "retrying")
         if job.data.get("inputs"):
             mounting.clear_stale()
-        return run_state.lost(folder, _ended_without_result(job, view.evidence))
+        return run_state.record_lost(folder, _missing_result_reason(job, view.evidence))
     if identity.is_alive(job.submitted_by):
         return status
-    return run_state.lost(folder, "its queue entry is missing")
+    return run_state.record_lost(folder, "its queue entry is missing")
 
 
-def _with_word(status: run_state.Status, view: View) -> run_state.Status:
+def _with_evidence(status: run_state.RunState, view: View) -> run_state.RunState:
     """``status``, with the engine's evidence if it cannot determine the state."""
     return status.replace(reason=view.evidence) if view.what == UNKNOWN and view.handed else status
 
 
-def _handed_and_gone(folder: Path, job: JobSpec, view: View) -> run_state.Status | None:
+def _end_handed_over(folder: Path, job: JobSpec, view: View) -> run_state.RunState | None:
     """End a run whose job is over in the engine's queue, unless it has a result by now."""
     refresh(folder, job, at_once=True)
-    if run_state.told(folder).is_final:
+    if run_state.read_status(folder).is_final:
         return None
     compute_targets.engine_of(job.target).clean(folder)
     if view.canceled or (folder / "cancel.json").exists():
-        return run_state.lost(folder, view.evidence, states.CANCELED)
-    return run_state.lost(folder, view.evidence)
+        return run_state.record_lost(folder, view.evidence, states.CANCELED)
+    return run_state.record_lost(folder, view.evidence)
 
 
-def _is_started_again(workspace: Home, folder: Path, job: JobSpec, evidence: str) -> bool:
+def _try_requeue(workspace: Home, folder: Path, job: JobSpec, evidence: str) -> bool:
     """Requeue a run whose launcher and guard are gone, if its retry policy allows it."""
     if not job.retry:
         return False
     attempt = (run_folder.attempts(folder) or [1])[-1]
     value = results.result(states.FAILED, evidence, by="guard")
-    if not retry.wanted(job.to_dict(), str(folder), attempt, value):
+    if not retry.should_retry(job.to_dict(), str(folder), attempt, value):
         return False
     queue = Path(job.submitted_by.get("queue") or tickets.queue_of(workspace.id))
     if tickets.put_back(queue, job.id):
@@ -170,23 +170,23 @@ def _is_started_again(workspace: Home, folder: Path, job: JobSpec, evidence: str
     return tickets.find(queue, job.id) is not None
 
 
-def _ended_without_result(job: JobSpec, evidence: str) -> str:
+def _missing_result_reason(job: JobSpec, evidence: str) -> str:
     if not job.script and not job.command:
         evidence = evidence.replace("the launcher", "the process that logged it")
         return f"{evidence}; neither complete() nor fail() was called"
     return f"the run ended without reporting a result: {evidence}"
 
 
-def _waits(workspace: Home, job: JobSpec, waiting: frozenset[str] | None) -> bool:
+def _is_waiting(workspace: Home, job: JobSpec, waiting: frozenset[str] | None) -> bool:
     """Whether the run has a ticket; if it is in this user's queue, ensure a runner."""
     if waiting is not None and job.id in waiting:
         workers.ensure_runner(workspace)
         return True  # good enough for a listing: a removed ticket shows in the next one
-    own = tickets.queue_of(workspace.id)
-    queue = Path(job.submitted_by.get("queue") or own)
+    local_queue = tickets.queue_of(workspace.id)
+    queue = Path(job.submitted_by.get("queue") or local_queue)
     ticket = tickets.find(queue, job.id)
     if ticket is None:
         return False
-    if queue == own and tickets.age(ticket) > JUST_NOW:
+    if queue == local_queue and tickets.age(ticket) > JUST_NOW:
         workers.ensure_runner(workspace)
     return True

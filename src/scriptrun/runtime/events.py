@@ -9,7 +9,7 @@ import time
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from scriptrun.runtime.hints import Json, Place
+    from scriptrun.runtime.hints import Json, StrPath
 
 
 class EventWriter:
@@ -18,7 +18,7 @@ class EventWriter:
     Each line is a single ``os.write`` to a file opened for appending; lines never change.
     """
 
-    def __init__(self, folder: "Place", writer: str) -> None:
+    def __init__(self, folder: "StrPath", writer: str) -> None:
         self.path = os.path.join(str(folder), "events", writer + ".jsonl")
         self._number = 0
 
@@ -56,7 +56,7 @@ def read(path: str) -> "list[Json]":
 
 
 def read_all(
-    folder: "Place",
+    folder: "StrPath",
     unreadable: "tuple[type[OSError], ...] | type[OSError]" = (
         FileNotFoundError,
         NotADirectoryError,
@@ -66,19 +66,19 @@ def read_all(
 
     ``unreadable`` are the errors that mean a folder without events; others are raised.
     """
-    place = os.path.join(str(folder), "events")
+    events_folder = os.path.join(str(folder), "events")
     try:
-        names = sorted(os.listdir(place))
+        names = sorted(os.listdir(events_folder))
     except unreadable:
         return []
-    found = [
+    entries = [
         (event.get("t", 0.0), name, event.get("n", 0), event)
         for name in names
         if name.endswith(".jsonl")
-        for event in read(os.path.join(place, name))
+        for event in read(os.path.join(events_folder, name))
     ]
-    found.sort(key=lambda item: item[:3])
-    return [item[3] for item in found]
+    entries.sort(key=lambda item: item[:3])
+    return [item[3] for item in entries]
 
 
 def _parse(line: bytes) -> "Json | None":
@@ -89,7 +89,7 @@ def _parse(line: bytes) -> "Json | None":
     return event if isinstance(event, dict) and "kind" in event else None
 
 
-def groups_begun(folder: "Place", node: int) -> "list[int]":
+def started_groups(folder: "StrPath", node: int) -> "list[int]":
     """The process groups of the scripts that ``node`` started."""
-    events = read(os.path.join(str(folder), "events", "node-{}.jsonl".format(node)))
-    return [event["pid"] for event in events if event["kind"] == "began"]
+    node_events = read(os.path.join(str(folder), "events", "node-{}.jsonl".format(node)))
+    return [event["pid"] for event in node_events if event["kind"] == "began"]

@@ -7,7 +7,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
 
-    from scriptrun.runtime.hints import Place
+    from scriptrun.runtime.hints import StrPath
 
 
 def unique(digits: int = 12) -> str:
@@ -15,7 +15,7 @@ def unique(digits: int = 12) -> str:
     return os.urandom((digits + 1) // 2).hex()[:digits]
 
 
-def write_atomic(path: "Place", data: bytes, mode: int = 0o644) -> None:
+def write_atomic(path: "StrPath", data: bytes, mode: int = 0o644) -> None:
     """Write ``data`` to ``path`` by a rename: readers see the old file or the new one."""
     temporary = "{}.{}.tmp".format(path, unique())
     try:
@@ -26,7 +26,7 @@ def write_atomic(path: "Place", data: bytes, mode: int = 0o644) -> None:
         raise
 
 
-def publish(path: "Place", data: bytes, mode: int = 0o644) -> bool:
+def publish(path: "StrPath", data: bytes, mode: int = 0o644) -> bool:
     """Write ``data`` to ``path`` unless it exists already: the first writer wins.
 
     Returns whether this call wrote it. Uses a hard link, which is atomic on NFS and Lustre too.
@@ -47,7 +47,7 @@ def to_json(value: object) -> bytes:
     return (json.dumps(value, indent=1, ensure_ascii=False) + "\n").encode("utf-8", "surrogatepass")
 
 
-def read_json(path: "Place") -> "Any":
+def read_json(path: "StrPath") -> "Any":
     """The JSON value in ``path``, or None if the file is missing or invalid."""
     try:
         with open(path, "rb") as handle:

@@ -10,7 +10,7 @@ from typing import Any, Dict, Protocol, TypedDict, Union
 #: a JSON object
 Json = Dict[str, Any]
 #: a path as a string or path object
-Place = Union[str, "PathLike[str]"]
+StrPath = Union[str, "PathLike[str]"]
 #: a single value in a line of metrics
 Scalar = Union[int, float, str, None]
 
@@ -24,7 +24,7 @@ class Readable(Protocol):
 
 
 #: what a script can store as an artifact
-Source = Union[Place, Readable]
+Source = Union[StrPath, Readable]
 
 
 class Usage(TypedDict):

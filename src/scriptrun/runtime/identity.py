@@ -11,23 +11,23 @@ if TYPE_CHECKING:
 
 
 #: variables that mark a process as part of a job
-OF_A_JOB = ("SCRIPTRUN_RUN_ID", "SCRIPTRUN_RUN_FOLDER", "SCRIPTRUN_RANK", "SCRIPTRUN_NODE")
+JOB_VARIABLES = ("SCRIPTRUN_RUN_ID", "SCRIPTRUN_RUN_FOLDER", "SCRIPTRUN_RANK", "SCRIPTRUN_NODE")
 
 
-def of_process(pid: "int | None" = None) -> "Json":
+def identify(pid: "int | None" = None) -> "Json":
     """The identity of process ``pid`` (default: this one) as a JSON value."""
     pid = os.getpid() if pid is None else pid
-    return {"host": host(), "boot": boot(), "pid": pid, "start": start_time(pid)}
+    return {"host": host(), "boot": boot_id(), "pid": pid, "start": start_time(pid)}
 
 
-def is_here(identity: "Json") -> bool:
+def is_local(identity: "Json") -> bool:
     """Whether ``identity`` is of a process on this host, so that ``is_alive`` can check it."""
     return identity.get("host") == host()
 
 
 def is_alive(identity: "Json") -> bool:
     """Whether the process of ``identity`` is alive; only valid if ``is_local``."""
-    if identity.get("boot") != boot():
+    if identity.get("boot") != boot_id():
         return False
     start = start_time(identity["pid"])
     return start is not None and start == identity.get("start")
@@ -42,7 +42,7 @@ def host() -> str:
     return socket.gethostname()
 
 
-def boot() -> str:
+def boot_id() -> str:
     """An ID that changes with every boot of this machine; "" if unavailable."""
     try:
         with open("/proc/sys/kernel/random/boot_id") as handle:

@@ -30,11 +30,11 @@ def variables(job: "Json", order: "LaunchOrder", environ: "Mapping[str, str]") -
     folder = order.folder
     run = re.sub(r"[^\w-]", "-", job["id"])
     try:
-        _make(folder, run)
+        _create_run(folder, run)
     except OSError:
         return {}  # a full disk: the script runs without them
     return {
-        "MLFLOW_TRACKING_URI": _address(os.path.join(folder, ROOT)),
+        "MLFLOW_TRACKING_URI": _file_uri(os.path.join(folder, ROOT)),
         "MLFLOW_RUN_ID": run,
         "MLFLOW_ALLOW_FILE_STORE": "true",
     }
@@ -52,25 +52,25 @@ def _is_present(order: "LaunchOrder") -> bool:
         names = [name for name in os.listdir(lib) if name.startswith("python3")]
     except OSError:
         return False
-    return any(os.path.lexists(os.path.join(lib, n, "site-packages", "mlflow")) for n in names)
+    return any(os.path.lexists(os.path.join(lib, folder, "site-packages", "mlflow")) for folder in names)
 
 
-def _make(folder: str, run: str) -> None:
-    place = os.path.join(folder, ROOT, EXPERIMENT)
-    mine = os.path.join(place, run)
+def _create_run(folder: str, run: str) -> None:
+    experiment_folder = os.path.join(folder, ROOT, EXPERIMENT)
+    run_folder = os.path.join(experiment_folder, run)
     for name in ("metrics", "params", "tags", "artifacts"):  # all four are required
-        os.makedirs(os.path.join(mine, name), exist_ok=True)
+        os.makedirs(os.path.join(run_folder, name), exist_ok=True)
     now = int(time.time() * 1000)
-    artifacts = _address(os.path.join(folder, "artifacts"))
+    artifacts = _file_uri(os.path.join(folder, "artifacts"))
     _write(
-        os.path.join(place, "meta.yaml"),
-        ["artifact_location: " + _text(artifacts), "creation_time: {}".format(now)]
+        os.path.join(experiment_folder, "meta.yaml"),
+        ["artifact_location: " + _quote(artifacts), "creation_time: {}".format(now)]
         + ["experiment_id: '{}'".format(EXPERIMENT), "last_update_time: {}".format(now)]
         + ["lifecycle_stage: active", "name: Default"],
     )
     _write(
-        os.path.join(mine, "meta.yaml"),
-        ["artifact_uri: " + _text(artifacts), "end_time: null", "entry_point_name: ''"]
+        os.path.join(run_folder, "meta.yaml"),
+        ["artifact_uri: " + _quote(artifacts), "end_time: null", "entry_point_name: ''"]
         + ["experiment_id: '{}'".format(EXPERIMENT), "lifecycle_stage: active"]
         + ["run_id: " + run, "run_name: " + run, "run_uuid: " + run, "source_name: ''"]
         + ["source_type: 4", "source_version: ''", "start_time: {}".format(now), "status: 1"]
@@ -84,11 +84,11 @@ def _write(path: str, lines: "Iterable[str]") -> None:
             file.write("".join(line + "\n" for line in lines))
 
 
-def _text(value: str) -> str:
+def _quote(value: str) -> str:
     return "'{}'".format(value.replace("'", "''"))
 
 
-def _address(path: str) -> str:
+def _file_uri(path: str) -> str:
     from urllib.parse import quote  # loaded only with MLflow
 
     return "file://" + quote(path)

@@ -30,10 +30,10 @@ else:
 #: the number of this format
 SCHEMA = 2
 #: the fields of an order and of an attempt that a node sends to node 0 at the rendezvous
-_OWN_ORDER = ("devices", "python", "bin", "prefix", "scratch")
-_OWN_DATA = ("brought", "brought_plain")
+_NODE_FIELDS = ("devices", "python", "bin", "prefix", "scratch")
+_NODE_DATA = ("brought", "brought_plain")
 #: fields that may name a variable on the node, e.g. "$SLURM_NODEID", instead of a value
-_PLACED = ("node", "nodes", "address", "head")
+_VARIABLE_FIELDS = ("node", "nodes", "address", "head")
 
 
 @dataclass_transform(kw_only_default=True)
@@ -156,25 +156,25 @@ class LaunchOrder(_Fields):
         ``runs`` holds the fields that differ, for each task. Raises ValueError if another
         scriptrun wrote it.
         """
-        told = dict(value)
-        runs = told.pop("runs", None)
-        schema = told.pop("schema", None)
-        told.update(runs[task] if runs else {})
-        unknown = sorted(set(told) - set(cls.__annotations__))
+        fields = dict(value)
+        runs = fields.pop("runs", None)
+        schema = fields.pop("schema", None)
+        fields.update(runs[task] if runs else {})
+        unknown = sorted(set(fields) - set(cls.__annotations__))
         if schema != SCHEMA or unknown:
-            what = ", ".join(unknown) or "no other field"
+            unknown_text = ", ".join(unknown) or "no other field"
             raise ValueError(
                 "The launcher cannot read its order, which another scriptrun wrote: it is of "
                 "schema {}, and this one knows {}; of its fields, this one does not know: "
-                "{}. Submit the run again.".format(schema, SCHEMA, what)
+                "{}. Submit the run again.".format(schema, SCHEMA, unknown_text)
             )
-        for name in _PLACED:
-            if isinstance(told.get(name), str) and told[name].startswith("$"):
-                told[name] = os.environ[told[name][1:]]
+        for name in _VARIABLE_FIELDS:
+            if isinstance(fields.get(name), str) and fields[name].startswith("$"):
+                fields[name] = os.environ[fields[name][1:]]
         for name in ("node", "nodes"):
-            if name in told:
-                told[name] = int(told[name])
-        return cls(**told)
+            if name in fields:
+                fields[name] = int(fields[name])
+        return cls(**fields)
 
 
 class Attempt:
@@ -185,26 +185,26 @@ class Attempt:
     #: whether node 0 of a rehearsal has started the others
     started = False
     #: whether the engine has stopped the launcher or its ranks
-    told_to_stop = False
+    stop_requested = False
     #: starts a process that listens for preemption; returns its pid and a function that interprets
     #: its wait status, or ()
     listen: "Optional[Callable[[], Listener]]" = None
     #: the path of the run's handle, and its content for this attempt
     handle: "Optional[tuple[str, Json]]" = None
     #: the pids of this node's ranks, if they are not descendants of the launcher
-    ranks_here: "Optional[Callable[[], list[int]]]" = None
+    local_ranks: "Optional[Callable[[], list[int]]]" = None
     #: the task whose container failed to start
     not_started: "Optional[Task]" = None
     #: whether a container may be left behind, as its tool was killed or failed
-    cut = False
+    may_leave_container = False
     #: whether the monitor of a container was killed, so that its exit status is lost
-    adrift = False
+    monitor_killed = False
 
     def __init__(self, order: LaunchOrder) -> None:
         #: replaced when the node's environment or the inherited variables change
         self.order = order
         #: secrets for building the environment on this node; not for the script
-        self.lent: "dict[str, str]" = {}
+        self.secrets: "dict[str, str]" = {}
         #: the variables that name the delivered data, and those that only processes see
         self.brought: "dict[str, str]" = {}
         self.brought_plain: "dict[str, str]" = {}
@@ -213,16 +213,16 @@ class Attempt:
         #: the tasks in containers, by the pid of the tool's process
         self.tasks: "dict[int, Task]" = {}
 
-    def own(self) -> "Json":
+    def node_values(self) -> "Json":
         """The values of this node that node 0 needs for its ranks, as a JSON object."""
-        found = {name: getattr(self.order, name) for name in _OWN_ORDER}
-        found.update({name: getattr(self, name) for name in _OWN_DATA})
-        return {name: value for name, value in found.items() if value}
+        values = {name: getattr(self.order, name) for name in _NODE_FIELDS}
+        values.update({name: getattr(self, name) for name in _NODE_DATA})
+        return {name: value for name, value in values.items() if value}
 
-    def on(self, node: int, own: "Json") -> "Attempt":
-        """The attempt as ``node`` sees it, with the values ``own`` of that node."""
-        changes = {name: own[name] for name in _OWN_ORDER if name in own}
-        made = Attempt(self.order.replace(node=node, **changes))
-        made.__dict__.update({name: getattr(self, name) for name in (*_OWN_DATA, "binds")})
-        made.__dict__.update({name: own[name] for name in _OWN_DATA if name in own})
-        return made
+    def for_node(self, node: int, node_values: "Json") -> "Attempt":
+        """The attempt as ``node`` sees it, with the values ``node_values`` of that node."""
+        changes = {name: node_values[name] for name in _NODE_FIELDS if name in node_values}
+        attempt = Attempt(self.order.replace(node=node, **changes))
+        attempt.__dict__.update({name: getattr(self, name) for name in (*_NODE_DATA, "binds")})
+        attempt.__dict__.update({name: node_values[name] for name in _NODE_DATA if name in node_values})
+        return attempt

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
     from ctypes import CDLL
 
-    from scriptrun.runtime.hints import Place
+    from scriptrun.runtime.hints import StrPath
 
 
 _PR_SET_CHILD_SUBREAPER = 36
@@ -29,7 +29,7 @@ _PAUSE = (b"catatonit", b"podman pause")
 _KEEPERS = (GUARD.encode(), RUNNER.encode(), DATA.encode(), SWEEP.encode(), *_PAUSE)
 
 
-def call_me(name: str) -> None:
+def set_process_name(name: str) -> None:
     """Set this process's name to ``name`` (at most 15 characters; Linux only)."""
     try:
         with open("/proc/self/comm", "w") as handle:
@@ -64,16 +64,16 @@ def await_name(pid: int, name: str, seconds: float = 30.0) -> None:
     For a helper started within a job, which would otherwise be ended as a leftover of the script.
     """
     deadline = time.monotonic() + seconds
-    while name_of(pid) not in ("", name) and time.monotonic() < deadline:
+    while program_name(pid) not in ("", name) and time.monotonic() < deadline:
         time.sleep(0.005)
 
 
 def in_job() -> bool:
     """Whether this process is part of a job."""
-    return any(name in os.environ for name in identity.OF_A_JOB)
+    return any(name in os.environ for name in identity.JOB_VARIABLES)
 
 
-def waker() -> int:
+def open_wakeup_pipe() -> int:
     """A descriptor that becomes readable when a child ends."""
     reading, writing = os.pipe()
     os.set_blocking(reading, False)
@@ -83,7 +83,7 @@ def waker() -> int:
     return reading
 
 
-def doze(wake: int, seconds: float) -> None:
+def sleep_until_wakeup(wake: int, seconds: float) -> None:
     """Sleep for ``seconds``, or until the wakeup pipe ``wake`` signals that a child has ended."""
     ready, _, _ = select.select([wake], [], [], seconds)
     if ready:
@@ -102,10 +102,10 @@ def spawn(argv: "list[str]", cwd: str, environ: "Mapping[str, str]", output: int
         (os.POSIX_SPAWN_DUP2, output, 1),
         (os.POSIX_SPAWN_DUP2, output, 2),
     ]
-    ours = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGPIPE, signal.SIGUSR1)
+    default_signals = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGPIPE, signal.SIGUSR1)
     os.chdir(cwd)
     try:
-        return spawn_leader(argv, environ, actions, ours)
+        return spawn_leader(argv, environ, actions, default_signals)
     except ValueError as error:  # a NUL in an argument or a variable
         raise OSError(errno.EINVAL, str(error), argv[0]) from None
     finally:
@@ -150,19 +150,19 @@ def descendants(pid: "int | None" = None) -> "list[int]":
     Guards and runners of other runs, and their descendants, are excluded.
     """
     children: "dict[int, list[tuple[int, bool]]]" = {}
-    for name in _listing("/proc"):
+    for name in _list_folder("/proc"):
         if name.isdigit():
             parent, command, lives = _status(name)
             if parent is not None and command not in _KEEPERS:
                 children.setdefault(parent, []).append((int(name), lives))
-    found: "list[int]" = []
-    waiting = [os.getpid() if pid is None else pid]
+    pids: "list[int]" = []
+    pending = [os.getpid() if pid is None else pid]
     # through dead processes too: a child may have been listed just before its parent died
-    while waiting:
-        below = children.get(waiting.pop(), [])
-        found.extend(each for each, lives in below if lives)
-        waiting.extend(each for each, _ in below)
-    return found
+    while pending:
+        below = children.get(pending.pop(), [])
+        pids.extend(child for child, lives in below if lives)
+        pending.extend(child_pid for child_pid, _ in below)
+    return pids
 
 
 def parent_of(pid: int) -> "int | None":
@@ -173,8 +173,8 @@ def parent_of(pid: int) -> "int | None":
 
 def children(pid: int) -> "list[int]":
     """The pids of the living children of ``pid``."""
-    found = [(int(each), _status(each)) for each in _listing("/proc") if each.isdigit()]
-    return [each for each, (parent, _, lives) in found if parent == pid and lives]
+    statuses = [(int(name), _status(name)) for name in _list_folder("/proc") if name.isdigit()]
+    return [child for child, (parent, _, lives) in statuses if parent == pid and lives]
 
 
 def pids_in_namespaces(pid: int) -> "list[int]":
@@ -184,10 +184,10 @@ def pids_in_namespaces(pid: int) -> "list[int]":
             lines = [line.split()[1:] for line in handle if line.startswith("NSpid:")]
     except OSError:
         return []
-    return [int(each) for line in lines for each in line]
+    return [int(number) for line in lines for number in line]
 
 
-def _listing(path: str) -> "list[str]":
+def _list_folder(path: str) -> "list[str]":
     try:
         return os.listdir(path)
     except OSError:
@@ -205,14 +205,14 @@ def _status(pid: str) -> "tuple[int | None, bytes, bool]":
     return int(fields[1]), head.partition(b"(")[2], fields[0] not in (b"Z", b"X")
 
 
-def of_run(folder: "Place") -> "list[int]":
+def pids_of_run(folder: "StrPath") -> "list[int]":
     """The pids of living processes that started with the run's folder in their environment.
 
     This finds them even after init has adopted them; empty without /proc.
     """
-    mark = b"\0SCRIPTRUN_RUN_FOLDER=" + os.fsencode(str(folder)) + b"\0"
-    found = []
-    for name in _listing("/proc"):
+    marker = b"\0SCRIPTRUN_RUN_FOLDER=" + os.fsencode(str(folder)) + b"\0"
+    pids = []
+    for name in _list_folder("/proc"):
         if not name.isdigit() or int(name) == os.getpid():
             continue
         try:
@@ -220,21 +220,21 @@ def of_run(folder: "Place") -> "list[int]":
                 environ = b"\0" + handle.read() + b"\0"
         except OSError:
             continue
-        if mark in environ and _status(name)[1] not in _KEEPERS + (LAUNCHER.encode(),):
-            found.append(int(name))
-    return found
+        if marker in environ and _status(name)[1] not in _KEEPERS + (LAUNCHER.encode(),):
+            pids.append(int(name))
+    return pids
 
 
-def end_run(folder: "Place", groups: "Iterable[int]" = (), seconds: float = 20.0) -> None:
+def end_run(folder: "StrPath", groups: "Iterable[int]" = (), seconds: float = 20.0) -> None:
     """Kill the remaining processes of a run whose launcher and guard are gone."""
     deadline = time.monotonic() + seconds
     while True:
         for group in groups:
             end_group(group, signal.SIGKILL)
-        left = of_run(folder)
-        for pid in left:
+        remaining = pids_of_run(folder)
+        for pid in remaining:
             send(pid, signal.SIGKILL)
-        if (not left and not of_run(folder)) or time.monotonic() > deadline:
+        if (not remaining and not pids_of_run(folder)) or time.monotonic() > deadline:
             return
         time.sleep(0.01)
 
@@ -251,10 +251,10 @@ def end_descendants(number: int, groups: "Iterable[int]" = ()) -> "list[int]":
     """Send signal ``number`` to all descendants and to ``groups``; return the descendants' pids."""
     for group in groups:
         end_group(group, number)
-    met = descendants()
-    for pid in met:
+    pids = descendants()
+    for pid in pids:
         send(pid, number)
-    return met
+    return pids
 
 
 def send(pid: int, number: int) -> None:
@@ -274,18 +274,18 @@ def clear_descendants(groups: "Iterable[int]" = (), patience: float = 1.0) -> "l
         return _clear_groups(groups, patience)
     if not _any_left():
         return []
-    names = [name for name in map(name_of, descendants()) if name]
+    names = [name for name in map(program_name, descendants()) if name]
     end_descendants(signal.SIGTERM, groups)
-    if _gone_within(patience):
+    if _all_ended_within(patience):
         return names
     for _ in range(400):  # repeatedly, as processes may fork meanwhile
         end_descendants(signal.SIGKILL, groups)
-        if _gone_within(0.05):
+        if _all_ended_within(0.05):
             break
     return names
 
 
-def _gone_within(seconds: float) -> bool:
+def _all_ended_within(seconds: float) -> bool:
     deadline = time.monotonic() + seconds
     while _any_left():
         if time.monotonic() >= deadline:
@@ -317,7 +317,7 @@ def _any_left() -> bool:
             return bool(descendants() or descendants())
 
 
-def name_of(pid: int) -> str:
+def program_name(pid: int) -> str:
     """The short name of the program that runs as ``pid``; "" if it is gone."""
     try:
         with open("/proc/{}/comm".format(pid)) as handle:

@@ -38,13 +38,13 @@ def release(folder: str, attempt: int) -> None:
         pass
 
 
-def _give_back_some(folder: str, attempt: int) -> None:
+def _release_share(folder: str, attempt: int) -> None:
     """Free part of the reserved space, but keep half of it for the result."""
     path = _reserve_path(folder, attempt)
     try:
-        left = os.path.getsize(path) - _SHARE
-        if left >= _RESERVE // 2:
-            os.truncate(path, left)
+        remaining = os.path.getsize(path) - _SHARE
+        if remaining >= _RESERVE // 2:
+            os.truncate(path, remaining)
     except OSError:
         pass  # already freed
 
@@ -60,12 +60,12 @@ def result(
     signal: "str | None" = None,
     began: "float | None" = None,
     ended: "float | None" = None,
-    **more: object,
+    **extra: object,
 ) -> "Json":
     """A result as a JSON value (docs/explanation/formats.md, Results)."""
     value: "Json" = {}
     value.update(state=state, reason=reason, exit_code=exit_code, signal=signal)
-    value.update(began=began, ended=time.time() if ended is None else ended, **more)
+    value.update(began=began, ended=time.time() if ended is None else ended, **extra)
     return value
 
 
@@ -86,34 +86,34 @@ def _with_reason(folder: str, value: "Json") -> "Json":
     """Add the reason of a cancellation request, e.g. that of a sweep's driver."""
     if value["state"] != CANCELED:
         return value
-    asked = files.read_json(os.path.join(folder, "cancel.json"))
-    reason = asked.get("reason") if isinstance(asked, dict) else None
+    request = files.read_json(os.path.join(folder, "cancel.json"))
+    reason = request.get("reason") if isinstance(request, dict) else None
     return dict(value, reason=reason) if reason else value
 
 
-def publish_surely(
+def publish_with_retry(
     folder: str,
     attempt: int,
     value: "Json",
     events: "EventWriter",
     seconds: float = 60.0,
-    last: bool = True,
+    is_final: bool = True,
 ) -> None:
     """Publish the node's and the attempt's result, retrying for ``seconds`` on a full disk.
 
-    Without ``last``, publish only the node's.
+    Without ``is_final``, publish only the node's.
     """
-    if last or value.get("node"):
+    if is_final or value.get("node"):
         release(folder, attempt)
     deadline = time.monotonic() + seconds
     while True:
         try:
             publish_node(folder, attempt, value.get("node", 0), value)
-            if last and not publish(folder, attempt, value):
+            if is_final and not publish(folder, attempt, value):
                 events.write("late", message="received a second result: " + value["state"])
             return
         except OSError as error:
             if error.errno not in (errno.ENOSPC, errno.EDQUOT) or time.monotonic() > deadline:
                 raise
-            _give_back_some(folder, attempt)
+            _release_share(folder, attempt)
             time.sleep(0.2)

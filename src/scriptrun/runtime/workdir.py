@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from typing import Any, BinaryIO, Optional, Tuple
 
-    from scriptrun.runtime.hints import Place
+    from scriptrun.runtime.hints import StrPath
 
     #: the fourth value: a link's target in bytes, a file's digest as text, None for a folder
     Entry = Tuple[str, bytes, int, Any, Optional[Tuple[str, int]]]
@@ -22,29 +22,29 @@ MANIFEST_HEAD = b"scriptrun snapshot 1\n"
 PLACES_HEAD = b"scriptrun places 1\n"
 _FICLONE = 0x40049409
 _CHUNK = 1 << 20
-_GRAVE = (errno.ENOSPC, getattr(errno, "EDQUOT", errno.ENOSPC), errno.EIO)
+_FATAL_ERRNOS = (errno.ENOSPC, getattr(errno, "EDQUOT", errno.ENOSPC), errno.EIO)
 
 
 class SnapshotDamaged(Exception):
     """The snapshot, or part of it, is missing or damaged."""
 
 
-def manifest_path(store: "Place", digest: str) -> str:
+def manifest_path(store: "StrPath", digest: str) -> str:
     """The path of the manifest of snapshot ``digest``."""
     return os.path.join(str(store), "manifests", digest[:2], digest)
 
 
-def object_path(store: "Place", digest: str) -> str:
+def object_path(store: "StrPath", digest: str) -> str:
     """The path of a large file that is stored by itself, named by its digest."""
     return os.path.join(str(store), "objects", digest[:2], digest)
 
 
-def pack_path(store: "Place", pack: str) -> str:
+def pack_path(store: "StrPath", pack: str) -> str:
     """The path of ``pack``, which holds many small files one after the other."""
     return os.path.join(str(store), "packs", pack + ".pack")
 
 
-def entries(store: "Place", digest: str) -> "Iterator[Entry]":
+def entries(store: "StrPath", digest: str) -> "Iterator[Entry]":
     """The entries of a snapshot, in order, as ``(kind, path, size, digest, location)``.
 
     ``kind`` is "d" (folder), "f" (file), "x" (executable file) or "l" (symbolic link, whose target
@@ -57,8 +57,8 @@ def entries(store: "Place", digest: str) -> "Iterator[Entry]":
         with open(manifest, "rb") as lines, open(manifest + ".places", "rb") as places:
             if lines.readline() != MANIFEST_HEAD or places.readline() != PLACES_HEAD:
                 raise SnapshotDamaged("{} was written by a newer scriptrun.".format(manifest))
-            for each in _entries(lines, places):
-                yield each
+            for entry in _entries(lines, places):
+                yield entry
     except FileNotFoundError as error:
         raise SnapshotDamaged(
             "Snapshot {} is missing from {} ({} not found).".format(
@@ -74,29 +74,29 @@ def _entries(lines: "BinaryIO", places: "BinaryIO") -> "Iterator[Entry]":
     for line in lines:
         kind, rest = line[:1], line[2:-1]
         if kind == b"d":
-            path = unescaped(rest)
+            path = unescape(rest)
             folder = path + b"/"
             yield "d", path, 0, None, None
         elif kind == b"l":
             name, target = rest.split(b"\0")
-            yield "l", folder + unescaped(name), 0, unescaped(target), None
+            yield "l", folder + unescape(name), 0, unescape(target), None
         else:
             digest, size, name = rest.split(b" ", 2)
             pack, _, offset = places.readline()[:-1].partition(b" ")
             if not pack:
                 raise ValueError("fewer places than files")
-            place = None if pack == b"-" else (pack.decode(), int(offset))
-            yield kind.decode(), folder + unescaped(name), int(size), digest.decode(), place
+            location = None if pack == b"-" else (pack.decode(), int(offset))
+            yield kind.decode(), folder + unescape(name), int(size), digest.decode(), location
 
 
-def escaped(name: bytes) -> bytes:
+def escape(name: bytes) -> bytes:
     """``name`` as written in a manifest, without newlines."""
     if b"\n" in name or b"\\" in name:
         return name.replace(b"\\", b"\\\\").replace(b"\n", b"\\n")
     return name
 
 
-def unescaped(name: bytes) -> bytes:
+def unescape(name: bytes) -> bytes:
     """The inverse of ``escape``."""
     if b"\\" not in name:
         return name
@@ -104,7 +104,7 @@ def unescaped(name: bytes) -> bytes:
     return b"\\".join(parts)
 
 
-def materialise(store: "Place", digest: str, destination: "Place") -> None:
+def materialise(store: "StrPath", digest: str, destination: "StrPath") -> None:
     """Extract the snapshot ``digest`` of ``store`` to the folder ``destination``, which is created.
 
     Executable bits, symbolic links, empty folders and arbitrary names are preserved; none of the
@@ -114,35 +114,35 @@ def materialise(store: "Place", digest: str, destination: "Place") -> None:
     os.makedirs(root, exist_ok=True)
     copier = _Copier(store)
     try:
-        for kind, path, size, value, place in entries(store, digest):
+        for kind, path, size, value, location in entries(store, digest):
             target = root + b"/" + path
             if kind == "d":
                 os.mkdir(target)
             elif kind == "l":
                 os.symlink(value, target)
             else:
-                copier.copy(target, 0o755 if kind == "x" else 0o644, size, value, place)
+                copier.copy(target, 0o755 if kind == "x" else 0o644, size, value, location)
     finally:
         copier.close()
 
 
 class _Copier:
-    def __init__(self, store: "Place") -> None:
+    def __init__(self, store: "StrPath") -> None:
         self._store = store
         self._packs: "dict[str, int]" = {}
-        self._clones = sys.platform.startswith("linux")
+        self._can_clone = sys.platform.startswith("linux")
 
     def copy(
-        self, target: bytes, mode: int, size: int, digest: str, place: "tuple[str, int] | None"
+        self, target: bytes, mode: int, size: int, digest: str, location: "tuple[str, int] | None"
     ) -> None:
         flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL
         flags |= getattr(os, "O_CLOEXEC", 0) | getattr(os, "O_BINARY", 0)
         handle = os.open(target, flags, mode)
         try:
-            if size and place is None:
+            if size and location is None:
                 self._copy_object(handle, size, digest)
-            elif size and place is not None:
-                self._copy_packed(handle, size, *place)
+            elif size and location is not None:
+                self._copy_packed(handle, size, *location)
         finally:
             os.close(handle)
 
@@ -160,10 +160,10 @@ class _Copier:
         path = object_path(self._store, digest)
         source = self._open(path)
         try:
-            if self._clones and _cloned(handle, source):
+            if self._can_clone and _try_clone(handle, source):
                 return
-            self._clones = False
-            copied = _copied_by_kernel(handle, source, size)
+            self._can_clone = False
+            copied = _copy_by_kernel(handle, source, size)
             while copied < size:
                 data = os.read(source, _CHUNK)
                 if not data:
@@ -206,7 +206,7 @@ def _write(handle: int, data: bytes) -> None:
         view = view[os.write(handle, view) :]
 
 
-def _cloned(handle: int, source: int) -> bool:
+def _try_clone(handle: int, source: int) -> bool:
     """Clone ``source`` to ``handle``; False if the file system cannot."""
     try:
         import fcntl
@@ -217,7 +217,7 @@ def _cloned(handle: int, source: int) -> bool:
         return False
 
 
-def _copied_by_kernel(handle: int, source: int, size: int) -> int:
+def _copy_by_kernel(handle: int, source: int, size: int) -> int:
     """Copy ``source`` to ``handle`` in the kernel; return the bytes copied, 0 if unsupported."""
     copied = 0
     if hasattr(os, "copy_file_range"):
@@ -228,6 +228,6 @@ def _copied_by_kernel(handle: int, source: int, size: int) -> int:
                     break
                 copied += step
         except OSError as error:
-            if copied or error.errno in _GRAVE:
+            if copied or error.errno in _FATAL_ERRNOS:
                 raise
     return copied

@@ -51,7 +51,7 @@ def start(
 
 def outside_a_job() -> dict[str, str]:
     """This process's variables, without those that mark a job."""
-    return {name: value for name, value in os.environ.items() if name not in identity.OF_A_JOB}
+    return {name: value for name, value in os.environ.items() if name not in identity.JOB_VARIABLES}
 
 
 #: the processes that this one has started and that were last seen alive

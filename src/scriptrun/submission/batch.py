@@ -70,7 +70,7 @@ def _together(workspace: Home, group: list[Written]) -> set[str]:
     for run in group:
         assert run.ready is not None
         environment_record.write_lock(run.folder, run.ready)
-        order = start_run.order_of(workspace, run.job, run.folder, run.ready, run.ticket)
+        order = start_run.make_order(workspace, run.job, run.folder, run.ready, run.ticket)
         pairs.append((run.job, order))
     engine = compute_targets.engine_of(group[0].job.target)
     try:

@@ -203,7 +203,7 @@ def _job(
         properties={"azureml.runsource": "experiment", "_azureml.ComputeTargetType": "local"},
         notes=tuple(described.notes),
         run_definition=described.run_definition,
-        submitted_by={**identity.of_process(), "user": _user()},
+        submitted_by={**identity.identify(), "user": _user()},
     )
 
 

@@ -48,7 +48,7 @@ def begin(
         parent=parent.id if parent else None,
         properties=properties,
         root=(parent.root or parent.id) if parent else run_id,
-        submitted_by=identity.of_process(),
+        submitted_by=identity.identify(),
     )
     folder = run_folder.make(workspace.runs_folder, job)
     child_runs.claim(str(folder))

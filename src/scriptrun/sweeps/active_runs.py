@@ -75,7 +75,7 @@ class Flight:
             return
         for child in self.live.values():
             job = run_folder.read_job(child.folder(self.home.runs_folder))
-            if job is not None and not identity.is_here(job.submitted_by):
+            if job is not None and not identity.is_local(job.submitted_by):
                 self.launching.queue_here(child)
         self._inherited = True
 
@@ -176,7 +176,7 @@ class Flight:
 
     def _status(
         self, number: int, child: Child, due: bool, poll_round: PollRound
-    ) -> run_state.Status | None:
+    ) -> run_state.RunState | None:
         """The run's status: from its result only, or from all evidence if ``due``.
 
         A run that this process forked frees its slot when its guard exits.
@@ -188,10 +188,10 @@ class Flight:
         self._jobs[number] = job
         if not due:
             own = number in self.launching.own.values()
-            return None if own or run_folder.read_result(folder) is None else run_state.told(folder)
+            return None if own or run_folder.read_result(folder) is None else run_state.read_status(folder)
         return run_status.status_of(self.home, folder, job, poll_round=poll_round)
 
-    def _end(self, child: Child, status: run_state.Status) -> None:
+    def _end(self, child: Child, status: run_state.RunState) -> None:
         folder = child.folder(self.home.runs_folder)
         values = children.values_of(folder, self.sweep.metric)
         child.state, child.reason = status.state, status.reason
@@ -274,6 +274,6 @@ class Flight:
 def stop(home: Workspace, folder: Path, job: JobSpec, reason: str) -> None:
     """Cancel a run, with the reason for its result."""
     if remote.of(job.target) is None:
-        value = {**identity.of_process(), "reason": reason}
+        value = {**identity.identify(), "reason": reason}
         files.publish(str(folder / "cancel.json"), files.to_json(value))
     Run.at(home, folder).cancel()

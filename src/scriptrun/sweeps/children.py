@@ -45,7 +45,7 @@ def job_of(template: JobSpec, parent: JobSpec, child: Child, outputs: str | None
         tags={**template.tags, **said, "hyperparameters": json.dumps(child.parameters)},
         properties={**template.properties, "azureml.runsource": "hyperdrive"},
         run_definition=_defined(template.run_definition, arguments, line),
-        submitted_by={**template.submitted_by, **identity.of_process()},
+        submitted_by={**template.submitted_by, **identity.identify()},
     )
 
 

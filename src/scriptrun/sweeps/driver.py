@@ -49,7 +49,7 @@ TRIES = 3
 
 def main(root: str, run_id: str) -> None:
     """Drive the sweep ``run_id`` of the workspace in ``root`` to its end."""
-    processes.call_me(processes.SWEEP)
+    processes.set_process_name(processes.SWEEP)
     workspace = Workspace(root)
     lock = flocks.try_flock(ensure_driver.lock_of(workspace.id, run_id))
     if lock is None:
@@ -146,7 +146,7 @@ class Driver:
 
     def run(self) -> None:
         """Drive the sweep to its end, or until another host's driver takes over."""
-        wake = processes.waker()
+        wake = processes.open_wakeup_pipe()
         while self.lease.beat():
             pause = self.flight.pause()
             try:
@@ -158,7 +158,7 @@ class Driver:
                 self.journal.close()
                 self.log.say(f"waiting: {error}")
                 pause = PAUSE  # e.g. a full disk
-            processes.doze(wake, pause)
+            processes.sleep_until_wakeup(wake, pause)
         self.log.say("stopping this driver: another host has taken over")
 
     def _begin(self) -> None:

@@ -49,7 +49,7 @@ def far_driver(folder: Path, submitter: dict[str, Any]) -> tuple[str, float] | N
     """
     found = leases.holder(lease_of(folder))
     who = found[0] if found else submitter
-    if identity.is_here(who):
+    if identity.is_local(who):
         return None
     silence = found[1] if found else lease_silence.seconds(str(lease_of(folder)), None)
     return str(who.get("host")), silence
@@ -58,7 +58,7 @@ def far_driver(folder: Path, submitter: dict[str, Any]) -> tuple[str, float] | N
 def write_ticket(workspace_id: str, folder: Path) -> Path:
     """Request a driver for the sweep in ``folder``; its runs inherit our environment variables."""
     path = ticket_of(workspace_id, folder.name)
-    submitter = identity.of_process()
+    submitter = identity.identify()
     value = {"folder": str(folder), "environ": dict(os.environ), "submitter": submitter}
     files.write_atomic(str(path), files.to_json(value), mode=0o600)
     return path
@@ -84,10 +84,10 @@ def worker(workspace: Any, run_id: str) -> workers.Worker:
     """The worker that drives the sweep."""
     return workers.Worker(
         queue=place(workspace.id),
-        lock=lock_of(workspace.id, run_id),
+        lock_path=lock_of(workspace.id, run_id),
         command=workers.command("scriptrun.sweeps.driver", str(workspace.root), run_id),
         name=processes.SWEEP,
-        boot=BOOT,
+        boot_seconds=BOOT,
     )
 
 

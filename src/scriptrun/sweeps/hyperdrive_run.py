@@ -167,7 +167,7 @@ class HyperDriveRun(Run):
         """Cancel the sweep: active runs are canceled, and no more are started."""
         if self.standing.is_final:
             return
-        files.publish(str(self.path / "cancel.json"), files.to_json(identity.of_process()))
+        files.publish(str(self.path / "cancel.json"), files.to_json(identity.identify()))
         far = ensure_driver.far_driver(self.path, self.job.submitted_by)
         if far is None or self._stands_still():
             self._drive_here(far)

@@ -98,7 +98,7 @@ class Launching:
     def _fork(self, number: int, run: Written) -> bool:
         assert run.ready is not None
         before = set(entry.forked)
-        order = start_run.order_of(self.home, run.job, run.folder, run.ready, run.ticket)
+        order = start_run.make_order(self.home, run.job, run.folder, run.ready, run.ticket)
         order.wake = self._wake
         try:
             environment_record.write_lock(run.folder, run.ready)

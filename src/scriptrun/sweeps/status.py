@@ -11,12 +11,12 @@ from scriptrun.sweeps import ensure_driver
 from scriptrun.tracking import run_state
 
 
-def status_of(workspace: Home, folder: Path, job: JobSpec) -> run_state.Status:
+def status_of(workspace: Home, folder: Path, job: JobSpec) -> run_state.RunState:
     """The sweep's status; ensures the driver of an active sweep of this host.
 
     An active sweep whose remote driver sends no heartbeat is reported as stalled.
     """
-    status = run_state.told(folder)
+    status = run_state.read_status(folder)
     if status.is_final:
         return status
     far = ensure_driver.far_driver(folder, job.submitted_by)

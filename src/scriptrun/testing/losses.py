@@ -58,7 +58,7 @@ class LossCases:
         mark = f"kept-{os.urandom(6).hex()}"
         run = bench.submit(DEAF, [mark])
         self.began(run)
-        began = events.facts(events.read(run.path)).began or {}
+        began = events.collect_facts(events.read(run.path)).began or {}
         jobs.kill(began["launcher"]["pid"])
         assert wait(run) == "Failed"
         assert "the launcher was killed by SIGKILL" in run.standing.reason

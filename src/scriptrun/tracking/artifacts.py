@@ -11,7 +11,7 @@ import os
 from collections.abc import Sequence
 from pathlib import Path
 
-from scriptrun.runtime.injob import artifacts as inner
+from scriptrun.runtime.injob import artifacts as job_artifacts
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -20,8 +20,8 @@ if TYPE_CHECKING:
 
 def names(folder: Path) -> list[str]:
     """The names of all artifacts of the run in ``folder``, sorted, with ``/`` on every system."""
-    found: list[str] = inner.names(str(folder))
-    return found
+    artifact_names: list[str] = job_artifacts.names(str(folder))
+    return artifact_names
 
 
 def path_of(folder: Path, name: str) -> Path | None:
@@ -30,8 +30,8 @@ def path_of(folder: Path, name: str) -> Path | None:
     ``./outputs/x`` is ``outputs/x``. Raises UserErrorException for a name that leads
     out of the run.
     """
-    place = inner.path_of(str(folder), name)
-    return None if place is None else Path(place)
+    path = job_artifacts.path_of(str(folder), name)
+    return None if path is None else Path(path)
 
 
 def store(folder: Path, name: str, source: str | os.PathLike[str] | IO[Any]) -> str:
@@ -40,14 +40,14 @@ def store(folder: Path, name: str, source: str | os.PathLike[str] | IO[Any]) -> 
     An existing artifact is replaced. Raises UserErrorException if the file is missing or the name
     is invalid.
     """
-    kept: str = inner.store(str(folder), name, source)
-    return kept
+    stored_name: str = job_artifacts.store(str(folder), name, source)
+    return stored_name
 
 
 def store_folder(folder: Path, name: str, source: str | os.PathLike[str]) -> list[str]:
     """Store all files below the folder ``source`` under ``name``/...; return their names."""
-    kept: list[str] = inner.store_folder(str(folder), name, source)
-    return kept
+    stored_names: list[str] = job_artifacts.store_folder(str(folder), name, source)
+    return stored_names
 
 
 def download(folder: Path, name: str, output: str | os.PathLike[str] | None = None) -> Path:
@@ -56,7 +56,7 @@ def download(folder: Path, name: str, output: str | os.PathLike[str] | None = No
     By default it goes to the current directory under its base name. Returns the path of the copy.
     Raises UserErrorException, listing the available names, if the artifact does not exist.
     """
-    return Path(inner.fetch(str(folder), name, output))
+    return Path(job_artifacts.fetch(str(folder), name, output))
 
 
 def download_all(
@@ -71,5 +71,5 @@ def download_all(
     Copies keep their names below ``output_directory`` (default: the current directory), without
     the prefix if ``append_prefix`` is False. ``output_paths`` names each copy instead.
     """
-    found = inner.fetch_all(str(folder), prefix, output_directory, output_paths, append_prefix)
-    return [Path(path) for path in found]
+    paths = job_artifacts.fetch_all(str(folder), prefix, output_directory, output_paths, append_prefix)
+    return [Path(path) for path in paths]

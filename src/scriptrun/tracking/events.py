@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
-from scriptrun.runtime import events as writing
+from scriptrun.runtime import events as runtime_events
 from scriptrun.runtime import files, identity
 from scriptrun.spec import states
 from scriptrun.spec.values import Value, fresh
@@ -15,18 +15,18 @@ if TYPE_CHECKING:
     from typing import Any
 
 
-def later_writer(folder: Path, who: str = "user") -> writing.EventWriter:
+def later_writer(folder: Path, who: str = "user") -> runtime_events.EventWriter:
     """An event writer for a process that is neither submitter nor launcher."""
-    return writing.EventWriter(folder, f"{who}-{identity.host()}-{os.getpid()}-{files.unique(8)}")
+    return runtime_events.EventWriter(folder, f"{who}-{identity.host()}-{os.getpid()}-{files.unique(8)}")
 
 
 def read(folder: Path) -> list[dict[str, Any]]:
     """All events of the run, by time, then writer, then position in the file."""
-    found: list[dict[str, Any]] = writing.read_all(folder)
-    return found
+    merged: list[dict[str, Any]] = runtime_events.read_all(folder)
+    return merged
 
 
-class Facts(Value, frozen=False):
+class RunFacts(Value, frozen=False):
     """The combined content of a run's events."""
 
     state: str | None = None
@@ -43,9 +43,9 @@ class Facts(Value, frozen=False):
     messages: list[dict[str, Any]] = fresh(default_factory=list)
 
 
-def facts(events: list[dict[str, Any]]) -> Facts:
+def collect_facts(events: list[dict[str, Any]]) -> RunFacts:
     """Combine ``events``, in order, into RunFacts."""
-    result = Facts()
+    result = RunFacts()
     for event in events:
         fold = _FOLDS.get(event["kind"])
         if fold is not None:
@@ -53,54 +53,54 @@ def facts(events: list[dict[str, Any]]) -> Facts:
     return result
 
 
-def _state(result: Facts, event: dict[str, Any]) -> None:
+def _state(result: RunFacts, event: dict[str, Any]) -> None:
     """Keep the most advanced state, not the latest by time, as a clock may have been set back."""
-    if _rank(event["state"]) >= _rank(result.state):
+    if _state_rank(event["state"]) >= _state_rank(result.state):
         result.state = event["state"]
         result.state_reason = event.get("reason", "")
     if event["state"] == "Running":
         result.running = event.get("t")
 
 
-def _rank(state: str | None) -> int:
+def _state_rank(state: str | None) -> int:
     return states.ORDER.index(state) if state in states.ORDER else -1
 
 
-def _began(result: Facts, event: dict[str, Any]) -> None:
+def _began(result: RunFacts, event: dict[str, Any]) -> None:
     result.began = event
 
 
-def _tag(result: Facts, event: dict[str, Any]) -> None:
+def _tag(result: RunFacts, event: dict[str, Any]) -> None:
     result.tags.update(event.get("set") or {})
     for name in event.get("remove") or ():
         result.tags.pop(name, None)
 
 
-def _properties(result: Facts, event: dict[str, Any]) -> None:
+def _properties(result: RunFacts, event: dict[str, Any]) -> None:
     for name, value in (event.get("set") or {}).items():
         result.properties.setdefault(name, value)
 
 
-def _named(attribute: str) -> Any:
-    def fold(result: Facts, event: dict[str, Any]) -> None:
+def _fold_value(attribute: str) -> Any:
+    def fold(result: RunFacts, event: dict[str, Any]) -> None:
         setattr(result, attribute, event.get("value"))
 
     return fold
 
 
-def _fail(result: Facts, event: dict[str, Any]) -> None:
+def _fail(result: RunFacts, event: dict[str, Any]) -> None:
     result.failure = event
 
 
-def _complete(result: Facts, event: dict[str, Any]) -> None:
+def _complete(result: RunFacts, event: dict[str, Any]) -> None:
     result.completed = event.get("t")
 
 
-def _environment(result: Facts, event: dict[str, Any]) -> None:
+def _environment(result: RunFacts, event: dict[str, Any]) -> None:
     result.environment = event
 
 
-def _message(result: Facts, event: dict[str, Any]) -> None:
+def _message(result: RunFacts, event: dict[str, Any]) -> None:
     result.messages.append(event)
 
 
@@ -109,8 +109,8 @@ _FOLDS = {
     "began": _began,
     "tag": _tag,
     "properties": _properties,
-    "display_name": _named("display_name"),
-    "description": _named("description"),
+    "display_name": _fold_value("display_name"),
+    "description": _fold_value("description"),
     "fail": _fail,
     "complete": _complete,
     "environment": _environment,

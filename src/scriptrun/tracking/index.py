@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 #: changes with the schema: an older file is deleted and rebuilt
 VERSION = 1
 #: seconds in which a directory may change again without a new modification time
-_RACY = 2.0
+_RACY_SECONDS = 2.0
 _COLUMNS = (
     "id",
     "day",
@@ -53,7 +53,7 @@ pragma user_version = {VERSION};
 """
 
 
-class Row(Value):
+class RunRow(Value):
     """A run in a listing. Times are seconds since 1970, ``created`` is ISO 8601 in UTC."""
 
     id: str
@@ -80,7 +80,7 @@ class Index:
     """
 
     def __init__(
-        self, runs: Path, path: Path, status: Callable[[Path, dict[str, Any]], run_state.Status]
+        self, runs: Path, path: Path, status: Callable[[Path, dict[str, Any]], run_state.RunState]
     ) -> None:
         self._runs, self._path, self._status = runs, path, status
         self._db = _open(path)
@@ -94,9 +94,9 @@ class Index:
         try:
             self._refresh()
         except _database_error() as error:
-            self._start_again(error)
+            self._rebuild(error)
 
-    def _start_again(self, error: sqlite3.DatabaseError) -> None:
+    def _rebuild(self, error: sqlite3.DatabaseError) -> None:
         """Rebuild a damaged index from scratch; re-raise any other ``error``."""
         if not _is_damage(error):
             raise error
@@ -107,10 +107,10 @@ class Index:
 
     def _refresh(self) -> None:
         with self._db:
-            seen = dict(self._db.execute("select day, changed from days"))
+            indexed_days = dict(self._db.execute("select day, changed from days"))
             for day in run_folder.days(self._runs):
-                self._refresh_day(day, seen.pop(day, None))
-            for day in seen:
+                self._refresh_day(day, indexed_days.pop(day, None))
+            for day in indexed_days:
                 self._db.execute("delete from runs where day = ?", (day,))
                 self._db.execute("delete from days where day = ?", (day,))
             self._refresh_unfinished()
@@ -121,15 +121,15 @@ class Index:
         state: str | None = None,
         limit: int | None = None,
         children: bool = True,
-    ) -> Iterator[Row]:
+    ) -> Iterator[RunRow]:
         """The runs as of the last ``refresh``, newest first, optionally without child runs."""
-        where = [
+        conditions = [
             f"{name} = ?" for name, value in (("experiment", experiment), ("state", state)) if value
         ]
-        where += [] if children else ["parent is null"]
+        conditions += [] if children else ["parent is null"]
         values: list[Any] = [value for value in (experiment, state) if value]
         query = f"select {', '.join(_COLUMNS)} from runs"
-        query += f" where {' and '.join(where)}" if where else ""
+        query += f" where {' and '.join(conditions)}" if conditions else ""
         query += " order by created desc, id desc"
         if limit is not None:
             query += " limit ?"
@@ -137,50 +137,50 @@ class Index:
         try:
             rows = self._db.execute(query, values).fetchall()
         except _database_error() as error:
-            self._start_again(error)
+            self._rebuild(error)
             rows = self._db.execute(query, values).fetchall()
-        for found in rows:
-            yield self._row(dict(zip(_COLUMNS, found, strict=True)))
+        for record in rows:
+            yield self._row(dict(zip(_COLUMNS, record, strict=True)))
 
-    def like(self, prefix: str, limit: int = 10, children: bool = True) -> list[str]:
+    def ids_with_prefix(self, prefix: str, limit: int = 10, children: bool = True) -> list[str]:
         """IDs of runs that start with ``prefix``, newest first; ``children`` as in ``rows``."""
         end = prefix[:-1] + chr(ord(prefix[-1]) + 1) if prefix else chr(0x10FFFF)
-        own = "" if children else "and parent is null "
-        query = f"select id from runs where id >= ? and id < ? {own}order by created desc limit ?"
-        return [found[0] for found in self._db.execute(query, (_sound(prefix), _sound(end), limit))]
+        parent_clause = "" if children else "and parent is null "
+        query = f"select id from runs where id >= ? and id < ? {parent_clause}order by created desc limit ?"
+        return [record[0] for record in self._db.execute(query, (_to_sqlite_text(prefix), _to_sqlite_text(end), limit))]
 
-    def named(self, display_name: str, limit: int = 10) -> list[str]:
+    def ids_named(self, display_name: str, limit: int = 10) -> list[str]:
         """IDs of runs with this display name, newest first."""
         query = "select id from runs where display_name = ? order by created desc limit ?"
-        return [found[0] for found in self._db.execute(query, (_sound(display_name), limit))]
+        return [record[0] for record in self._db.execute(query, (_to_sqlite_text(display_name), limit))]
 
-    def _row(self, found: dict[str, Any]) -> Row:
-        folder = str(self._runs / found.pop("day") / found["id"])
+    def _row(self, columns: dict[str, Any]) -> RunRow:
+        folder = str(self._runs / columns.pop("day") / columns["id"])
         for name in ("final", "changed"):
-            del found[name]
-        return Row(folder=folder, **{**found, "tags": json.loads(found["tags"])})
+            del columns[name]
+        return RunRow(folder=folder, **{**columns, "tags": json.loads(columns["tags"])})
 
-    def _refresh_day(self, day: str, seen: int | None) -> None:
-        place = self._runs / day
-        changed = os.stat(place).st_mtime_ns
-        if changed == seen:
+    def _refresh_day(self, day: str, indexed_change: int | None) -> None:
+        day_folder = self._runs / day
+        changed = os.stat(day_folder).st_mtime_ns
+        if changed == indexed_change:
             return
-        known = dict(self._db.execute("select id, changed from runs where day = ?", (day,)))
-        whole = time.time() - changed / 1e9 > _RACY
+        indexed = dict(self._db.execute("select id, changed from runs where day = ?", (day,)))
+        is_complete = time.time() - changed / 1e9 > _RACY_SECONDS
         batch = []
-        for entry in os.scandir(place):
+        for entry in os.scandir(day_folder):
             stamp = entry.stat().st_mtime_ns
-            if known.pop(entry.name, None) == stamp:
+            if indexed.pop(entry.name, None) == stamp:
                 continue
-            found = _read(Path(entry.path))
-            if found is None:
-                whole = False  # its job.json is not written yet
+            run = _read_run(Path(entry.path))
+            if run is None:
+                is_complete = False  # its job.json is not written yet
                 continue
-            batch.append(self._values(day, Path(entry.path), stamp, *found))
-        self._put(batch)
-        self._db.executemany("delete from runs where id = ?", [(name,) for name in known])
+            batch.append(self._values(day, Path(entry.path), stamp, *run))
+        self._insert(batch)
+        self._db.executemany("delete from runs where id = ?", [(name,) for name in indexed])
         self._db.execute(
-            "insert or replace into days values (?, ?)", (day, changed if whole else 0)
+            "insert or replace into days values (?, ?)", (day, changed if is_complete else 0)
         )
 
     def _refresh_unfinished(self) -> None:
@@ -188,18 +188,18 @@ class Index:
         batch = []
         for name, day in list(self._db.execute(query)):
             folder = self._runs / day / name
-            stamp = _stamp(folder)  # before reading, so that later changes show the next time
-            found = _read(folder)
-            if found is None:
+            stamp = _modified_ns(folder)  # before reading, so that later changes show the next time
+            run = _read_run(folder)
+            if run is None:
                 self._db.execute("delete from runs where id = ?", (name,))
                 continue
-            batch.append(self._values(day, folder, stamp, *found))
-        self._put(batch)
+            batch.append(self._values(day, folder, stamp, *run))
+        self._insert(batch)
 
     def _values(
-        self, day: str, folder: Path, stamp: int, job: dict[str, Any], facts: events.Facts
+        self, day: str, folder: Path, stamp: int, job: dict[str, Any], facts: events.RunFacts
     ) -> tuple[Any, ...]:
-        status = run_state.told(folder, facts)
+        status = run_state.read_status(folder, facts)
         if not status.is_final:
             status = self._status(folder, job)
         values = (
@@ -221,14 +221,14 @@ class Index:
             int(status.is_final),
             stamp,
         )
-        return tuple(_sound(each) if isinstance(each, str) else each for each in values)
+        return tuple(_to_sqlite_text(value) if isinstance(value, str) else value for value in values)
 
-    def _put(self, batch: Iterable[tuple[Any, ...]]) -> None:
-        marks = ", ".join("?" * len(_COLUMNS))
-        self._db.executemany(f"insert or replace into runs values ({marks})", batch)
+    def _insert(self, batch: Iterable[tuple[Any, ...]]) -> None:
+        placeholders = ", ".join("?" * len(_COLUMNS))
+        self._db.executemany(f"insert or replace into runs values ({placeholders})", batch)
 
 
-def _sound(text: str) -> str:
+def _to_sqlite_text(text: str) -> str:
     """``text`` as valid UTF-8 for SQLite; undecoded bytes are decoded or replaced."""
     if text.isascii():
         return text
@@ -238,12 +238,12 @@ def _sound(text: str) -> str:
         return text.encode("utf-8", "replace").decode("utf-8")
 
 
-def _read(folder: Path) -> tuple[dict[str, Any], events.Facts] | None:
+def _read_run(folder: Path) -> tuple[dict[str, Any], events.RunFacts] | None:
     job = files.read_json(str(folder / "job.json"))
-    return None if job is None else (job, events.facts(events.read(folder)))
+    return None if job is None else (job, events.collect_facts(events.read(folder)))
 
 
-def _stamp(folder: Path) -> int:
+def _modified_ns(folder: Path) -> int:
     try:
         return os.stat(folder).st_mtime_ns
     except OSError:
@@ -255,15 +255,15 @@ def _open(path: Path) -> sqlite3.Connection:
 
     path.parent.mkdir(parents=True, exist_ok=True)
     try:
-        return _opened(path)
+        return _connect(path)
     except sqlite3.DatabaseError as error:
         if not _is_damage(error):
             raise
     _remove(path)
-    return _opened(path)
+    return _connect(path)
 
 
-def _opened(path: Path) -> sqlite3.Connection:
+def _connect(path: Path) -> sqlite3.Connection:
     import sqlite3
 
     database = sqlite3.connect(path, timeout=30)

@@ -16,9 +16,9 @@ from collections.abc import Iterator
 
 #: folders of a run with the job's output
 LOGS = ("user_logs", "system_logs", "logs")
-SHORTEST = 4
+MIN_LENGTH = 4
 #: seconds between checks of the logs
-PATIENCE = 1.0
+INTERVAL = 1.0
 
 
 class Mask:
@@ -27,43 +27,43 @@ class Mask:
     def __init__(self, folder: str) -> None:
         self._folder = folder
         self._values: set[bytes] = set()
-        self._seen: dict[str, int] = {}
+        self._positions: dict[str, int] = {}
         self._lock = threading.Lock()
-        self._over = threading.Event()
+        self._finished = threading.Event()
 
     def hide(self, value: str) -> None:
         """Mask ``value`` from now on, and each of its lines if it has several."""
-        parts = {part for part in (value, *value.splitlines()) if len(part) >= SHORTEST}
+        parts = {part for part in (value, *value.splitlines()) if len(part) >= MIN_LENGTH}
         with self._lock:
             first = not self._values
             self._values |= {part.encode("utf-8", "surrogatepass") for part in parts}
-            self._seen = {}
+            self._positions = {}
         if first and self._values:
             threading.Thread(target=self._watch, daemon=True).start()
             atexit.register(self._end)
 
-    def look(self) -> None:
+    def mask_new_text(self) -> None:
         """Mask text added to the logs since the last call."""
         with self._lock:
             values = sorted(self._values, key=len, reverse=True)
             for path in _logs(self._folder):
                 try:
-                    self._seen[path] = _overwrite(path, self._seen.get(path, 0), values)
+                    self._positions[path] = _overwrite(path, self._positions.get(path, 0), values)
                 except OSError:
                     continue  # not ours, or just removed
 
     def _watch(self) -> None:
-        while not self._over.wait(PATIENCE):
-            self.look()
+        while not self._finished.wait(INTERVAL):
+            self.mask_new_text()
 
     def _end(self) -> None:
-        self._over.set()
+        self._finished.set()
         for stream in (sys.stdout, sys.stderr):
             try:
                 stream.flush()
             except (OSError, ValueError, AttributeError):
                 continue  # closed by the script
-        self.look()
+        self.mask_new_text()
 
 
 _masks: dict[str, Mask] = {}
@@ -72,31 +72,31 @@ _masks: dict[str, Mask] = {}
 def hide(value: str) -> None:
     """Mask ``value`` in the logs of the run that this process belongs to, if any."""
     folder = os.environ.get("SCRIPTRUN_RUN_FOLDER")
-    if folder and len(value) >= SHORTEST:
+    if folder and len(value) >= MIN_LENGTH:
         _masks.setdefault(folder, Mask(folder)).hide(value)
 
 
 def _logs(folder: str) -> Iterator[str]:
     for name in LOGS:
-        for place, _, files in os.walk(os.path.join(folder, name)):
-            yield from (os.path.join(place, each) for each in files)
+        for base, _, files in os.walk(os.path.join(folder, name)):
+            yield from (os.path.join(base, file_name) for file_name in files)
 
 
 def _overwrite(path: str, start: int, values: list[bytes]) -> int:
     """Mask ``values`` in the file from ``start`` on; return where the next call starts."""
     longest = max(map(len, values))
     with open(path, "r+b") as handle:
-        at = max(0, start - longest)
-        handle.seek(at)
-        kept = b""
+        position = max(0, start - longest)
+        handle.seek(position)
+        overlap = b""
         while data := handle.read(1 << 20):
-            text = kept + data
+            text = overlap + data
             for value in values:
-                found = text.find(value)
-                while found >= 0:
-                    os.pwrite(handle.fileno(), b"*" * len(value), at + found)
-                    text = text[:found] + b"*" * len(value) + text[found + len(value) :]
-                    found = text.find(value, found + len(value))
-            kept = text[-longest:]
-            at += len(text) - len(kept)
-        return at + len(kept)
+                index = text.find(value)
+                while index >= 0:
+                    os.pwrite(handle.fileno(), b"*" * len(value), position + index)
+                    text = text[:index] + b"*" * len(value) + text[index + len(value) :]
+                    index = text.find(value, index + len(value))
+            overlap = text[-longest:]
+            position += len(text) - len(overlap)
+        return position + len(overlap)

@@ -64,8 +64,8 @@ def read(folder: Path, name: str | None = None) -> dict[str, Any]:
     is the text ``aml://artifactId/ExperimentRun/dcid.<run id>/<artifact>``. With ``name``, only
     that metric. A run without metrics returns an empty dict. Works while the run is active.
     """
-    found: dict[str, Any] = metric_reader.read(str(folder), name)
-    return found
+    metrics: dict[str, Any] = metric_reader.read(str(folder), name)
+    return metrics
 
 
 def points(folder: Path, name: str | None = None) -> Iterator[Point]:
@@ -75,10 +75,10 @@ def points(folder: Path, name: str | None = None) -> Iterator[Point]:
 
 def series(folder: Path, name: str) -> Series:
     """The values of ``name`` with their steps, times and ranks; empty if there are none."""
-    found = Series(name)
+    result = Series(name)
     for point in points(folder, name):
-        found._add(point)
-    return found
+        result._add(point)
+    return result
 
 
 class Follower:
@@ -96,10 +96,10 @@ class Follower:
 
     def poll(self) -> list[Point]:
         """The points written since the last call, in order."""
-        lines = metric_reader.new_lines(str(self.folder), self._progress)
+        lines = metric_reader.read_new_lines(str(self.folder), self._progress)
         self._fold.add(lines)
-        found = (metric_reader.point_of(line) for line in lines)
-        return [Point(*point) for point in found if point is not None]
+        parsed = (metric_reader.parse_point(line) for line in lines)
+        return [Point(*point) for point in parsed if point is not None]
 
     def metrics(self) -> dict[str, Any]:
         """The metrics of all points that ``poll`` has returned so far."""

@@ -174,8 +174,8 @@ def _take(folder: Path, there: RunFiles, piece: Piece) -> bool:
 
 def _fetch(folder: Path, there: RunFiles, name: str) -> None:
     """Bring one artifact."""
-    parts = artifacts.clean(name).split("/")
-    in_area = parts[0] in artifacts.WORKED + artifacts.SYSTEM
+    parts = artifacts.normalize_name(name).split("/")
+    in_area = parts[0] in artifacts.SCRIPT_AREAS + artifacts.SYSTEM_AREAS
     path = folder.joinpath(*parts) if in_area else folder.joinpath("artifacts", *parts)
     path.parent.mkdir(parents=True, exist_ok=True)
     _write(path, None, lambda start, size: there.read_artifact(name, start, size))

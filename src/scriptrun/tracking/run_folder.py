@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from typing import Any
 
 
-def place_of(runs: Path, job: JobSpec) -> Path:
+def folder_of(runs: Path, job: JobSpec) -> Path:
     """The folder of ``job`` below ``runs``: its day of submission, then its id."""
     return runs / job.created[:10] / job.id
 
@@ -26,7 +26,7 @@ def make(runs: Path, job: JobSpec) -> Path:
 
     Raises WorkspaceException if the workspace is not writable.
     """
-    folder = place_of(runs, job)
+    folder = folder_of(runs, job)
     try:
         folder.parent.mkdir(parents=True, exist_ok=True)
         folder.mkdir()
@@ -39,10 +39,10 @@ def make(runs: Path, job: JobSpec) -> Path:
 def publish(folder: Path, job: JobSpec) -> None:
     """Write job.json, which turns the folder into a run and never changes afterwards."""
     try:
-        done = files.publish(str(folder / "job.json"), files.to_json(job.to_dict()))
+        is_new = files.publish(str(folder / "job.json"), files.to_json(job.to_dict()))
     except OSError as error:
         raise paths.not_writable(folder, error) from error
-    if not done:
+    if not is_new:
         raise WorkspaceException(f"Run {job.id!r} already exists.")
 
 
@@ -64,7 +64,7 @@ def _is_day(name: str) -> bool:
     return len(name) == 10 and name[4] == name[7] == "-"
 
 
-def of_day(runs: Path, day: str) -> list[str]:
+def run_names(runs: Path, day: str) -> list[str]:
     """The names of the run folders of one day, unordered."""
     try:
         return os.listdir(runs / day)
@@ -72,10 +72,10 @@ def of_day(runs: Path, day: str) -> list[str]:
         return []
 
 
-def every(runs: Path) -> Iterator[Path]:
+def all_folders(runs: Path) -> Iterator[Path]:
     """All run folders, newest day first."""
     for day in days(runs):
-        for name in of_day(runs, day):
+        for name in run_names(runs, day):
             yield runs / day / name
 
 
@@ -119,8 +119,8 @@ def has_ended(folder: Path, attempt: int) -> bool:
 
 def touch(folder: Path) -> None:
     """Update the modification times, so that listings notice a change to an ended run."""
-    for place in (folder, folder.parent):
+    for path in (folder, folder.parent):
         try:
-            os.utime(place)
+            os.utime(path)
         except OSError:
             pass

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from typing import Any
 
 
-class Status(Value):
+class RunState(Value):
     """A run's state, with its reason and times (seconds since 1970, None if unknown)."""
 
     state: str
@@ -31,18 +31,18 @@ class Status(Value):
         return states.is_terminal(self.state)
 
 
-def told(folder: Path, facts: events.Facts | None = None) -> Status:
+def read_status(folder: Path, facts: events.RunFacts | None = None) -> RunState:
     """The state according to the run's own files: the final one, or the last one reached."""
-    facts = events.facts(events.read(folder)) if facts is None else facts
+    facts = events.collect_facts(events.read(folder)) if facts is None else facts
     result = run_folder.read_result(folder)
     status = _by_result(result, facts) if result else _by_events(facts)
     if facts.failure is not None and (result is not None or status.is_final):
-        return _failed_by_hand(status, facts.failure)
+        return _marked_as_failed(status, facts.failure)
     return status
 
 
-def _by_result(result: dict[str, Any], facts: events.Facts) -> Status:
-    return Status(
+def _by_result(result: dict[str, Any], facts: events.RunFacts) -> RunState:
+    return RunState(
         state=result["state"],
         reason=result.get("reason", ""),
         began=facts.running or result.get("began"),
@@ -52,18 +52,18 @@ def _by_result(result: dict[str, Any], facts: events.Facts) -> Status:
     )
 
 
-def _by_events(facts: events.Facts) -> Status:
+def _by_events(facts: events.RunFacts) -> RunState:
     state = facts.state or states.NOT_STARTED
-    return Status(state=state, reason=facts.state_reason, began=facts.running)
+    return RunState(state=state, reason=facts.state_reason, began=facts.running)
 
 
-def _failed_by_hand(status: Status, failure: dict[str, Any]) -> Status:
+def _marked_as_failed(status: RunState, failure: dict[str, Any]) -> RunState:
     reason = failure.get("message") or status.reason or "marked as failed"
     ended = status.ended or failure.get("t")
-    return Status(states.FAILED, reason, status.began, ended, status.exit_code, status.result)
+    return RunState(states.FAILED, reason, status.began, ended, status.exit_code, status.result)
 
 
-def lost(folder: Path, evidence: str, state: str = states.FAILED) -> Status:
+def record_lost(folder: Path, evidence: str, state: str = states.FAILED) -> RunState:
     """Publish a result for a run that ended without one, with the evidence; return its state.
 
     A result that was published in the meantime wins.
@@ -75,5 +75,5 @@ def lost(folder: Path, evidence: str, state: str = states.FAILED) -> Status:
         results.publish(str(folder), attempt, value)
         run_folder.touch(folder)
     except OSError:
-        return Status(state, evidence, ended=time.time())  # reported, though not written
-    return told(folder)
+        return RunState(state, evidence, ended=time.time())  # reported, though not written
+    return read_status(folder)

@@ -17,8 +17,8 @@ def next_attempt(folder: Path) -> int:
 def end_failed(folder: Path, reason: str, state: str = states.FAILED) -> int:
     """Publish a failure for a run that never started, unless it has a result already."""
     attempt = next_attempt(folder)
-    place = Path(results.attempt_folder(str(folder), attempt))
-    place.mkdir(parents=True, exist_ok=True)
+    attempt_folder = Path(results.attempt_folder(str(folder), attempt))
+    attempt_folder.mkdir(parents=True, exist_ok=True)
     results.publish(str(folder), attempt, results.result(state, reason, by="runner"))
     run_folder.touch(folder)
     return 1

@@ -12,7 +12,7 @@ from scriptrun.cli.terminal import output
 from scriptrun.runs import find as find_runs
 from scriptrun.spec import states, suggestion
 from scriptrun.spec.errors import UserErrorException
-from scriptrun.tracking.index import Row
+from scriptrun.tracking.index import RunRow
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -77,7 +77,7 @@ def _state(word: str | None) -> str | None:
     return known[word.lower()]
 
 
-def _cells(row: Row) -> tuple[str, ...]:
+def _cells(row: RunRow) -> tuple[str, ...]:
     ended = row.ended if states.is_terminal(row.state) else time.time()
     took = ended - row.began if row.began is not None and ended is not None else None
     return (

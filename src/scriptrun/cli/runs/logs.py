@@ -43,12 +43,12 @@ def run(args: argparse.Namespace) -> int:
     ranks = None if args.rank is None else [args.rank]
     several = args.all and bool(found.job.distribution.kind)
     if several:
-        ranks = list(range(follow.ranks_of(found.job)))
+        ranks = list(range(follow.count_ranks(found.job)))
     shown = attach.ShownRanks(found) if several else attach.Shown(found)
     logs = follow.script_logs(found.job, ranks)
     if args.follow:
         return _follow(found, args.tail, ranks, shown)
-    stream = follow.Stream(found.path, shown.write, args.tail, logs)
+    stream = follow.LogStream(found.path, shown.write, args.tail, logs)
     stream.pump()
     stream.close()
     shown.end_line()

@@ -16,7 +16,7 @@ from scriptrun.runs import follow
 from scriptrun.spec import states
 from scriptrun.spec.run_kinds import run_kind
 from scriptrun.tracking import run_folder
-from scriptrun.tracking.run_state import Status
+from scriptrun.tracking.run_state import RunState
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -209,7 +209,7 @@ def _way_back(run: Run) -> None:
     )
 
 
-def summary(run: Run, status: Status) -> None:
+def summary(run: Run, status: RunState) -> None:
     """Print how the run ended to stderr."""
     took = ""
     if status.began is not None and status.ended is not None:

@@ -26,7 +26,7 @@ class Part:
         self.size = size
         self.block = block
         self._log = log_of(path)
-        self._head = {"etag": etag, "size": size, "block": block, "boot": identity.boot()}
+        self._head = {"etag": etag, "size": size, "block": block, "boot": identity.boot_id()}
         self._lock = threading.Lock()
 
     def begin(self) -> list[int]:
@@ -35,7 +35,7 @@ class Part:
         count = -(-self.size // self.block)
         same = self.path.exists() and {name: head.get(name) for name in self._head} == self._head
         there = {each for each in done if isinstance(each, int) and each < count} if same else set()
-        lines = [json.dumps({**self._head, "owner": identity.of_process()}), *map(str, there)]
+        lines = [json.dumps({**self._head, "owner": identity.identify()}), *map(str, there)]
         self._log.write_text("".join(f"{line}\n" for line in lines), "utf-8")
         with open(self.path, "r+b" if same else "wb") as file:
             file.truncate(self.size)
@@ -62,7 +62,7 @@ def is_taken(part: Path) -> bool:
     owner = head.get("owner")
     if not owner or _FREE in done:
         return False
-    return not identity.is_here(owner) or identity.is_alive(owner)
+    return not identity.is_local(owner) or identity.is_alive(owner)
 
 
 def release(part: Path) -> None:

@@ -79,7 +79,7 @@ class Keep:
 
     def __init__(self, folder: str) -> None:
         self._folder = folder
-        self._boot = identity.boot()[:8]
+        self._boot = identity.boot_id()[:8]
         if folder:
             for name in ("files", "blocks"):
                 os.makedirs(os.path.join(folder, name), exist_ok=True)

@@ -35,7 +35,7 @@ def has_mpi(environment: EnvironmentSpec) -> bool:
         return True
     python = environment.interpreter
     folder = str(Path(python).parent) if python else None
-    return mpi.find(folder, os.environ.get("PATH")) is not None
+    return mpi.find_mpirun(folder, os.environ.get("PATH")) is not None
 
 
 def _beyond(wanted: dict[str, object]) -> list[str]:

@@ -56,10 +56,10 @@ def claim(place: Path) -> bool:
     """
     place.mkdir(parents=True, exist_ok=True)
     path = str(place / "submitting.json")
-    if files.publish(path, files.to_json(identity.of_process())):
+    if files.publish(path, files.to_json(identity.identify())):
         return True
     who = files.read_json(path) or {}
-    if identity.is_here(who) and who.get("pid") != os.getpid() and identity.is_alive(who):
+    if identity.is_local(who) and who.get("pid") != os.getpid() and identity.is_alive(who):
         raise NoRoom("another process is submitting the run to Slurm")
     return False
 
@@ -92,7 +92,7 @@ def send(script: Path, variables: dict[str, str], ssh: str | None = None) -> str
 
 def keep(place: Path, job: str, attempt: int) -> dict[str, Any]:
     """Publish the handle of ``job`` in ``place``; returns the one that is there then."""
-    value = {"job": job, "attempt": attempt, "user": user(), "by": identity.of_process()}
+    value = {"job": job, "attempt": attempt, "user": user(), "by": identity.identify()}
     files.publish(str(place / "job.json"), files.to_json(value))
     return read_handle(place) or value
 

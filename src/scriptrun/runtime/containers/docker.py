@@ -26,56 +26,56 @@ if TYPE_CHECKING:
 
 
 #: variables that the tool itself reads: the job's value is passed on the command line instead
-_TOOLS_OWN = re.compile(
+_TOOL_VARIABLES = re.compile(
     r"PATH|HOME|TMPDIR|USER|LOGNAME|NOTIFY_SOCKET|REGISTRY_AUTH_FILE|LISTEN_\w+|"
     r"(LD|XDG|CONTAINERS?|DOCKER|STORAGE|BUILDAH|PODMAN|GO)[A-Z_]*"
 )
 #: seconds allowed for removing a container
-_REMOVING = 60.0
+_REMOVE_SECONDS = 60.0
 #: exit codes with which the tool reports its own failure, if no process of the job started
-_OWN_CODES = (125, 126, 127)
+_TOOL_EXIT_CODES = (125, 126, 127)
 #: helper programs of podman that outlive a container; they are not part of a job
-HOLDERS = ("conmon", "podman", "crun", "runc", "slirp4netns", "fuse-overlayfs", "pasta")
+HELPER_PROGRAMS = ("conmon", "podman", "crun", "runc", "slirp4netns", "fuse-overlayfs", "pasta")
 
 
-def line(told: "Json") -> "list[str]":
+def tool_command(container: "Json") -> "list[str]":
     """The container tool and its global options."""
-    return [told["tool"]] + (podman.OPTIONS if told["kind"] == "podman" else [])
+    return [container["tool"]] + (podman.OPTIONS if container["kind"] == "podman" else [])
 
 
-def told_of(order: "LaunchOrder") -> "Json":
+def container_of(order: "LaunchOrder") -> "Json":
     """The container settings of an order whose tasks run in containers."""
     assert order.container is not None
     return order.container
 
 
-def bring(order: "LaunchOrder") -> None:
+def load_image(order: "LaunchOrder") -> None:
     """Load the image from its archive next to the environment, unless this node has it already."""
-    told = told_of(order)
-    if not told.get("file"):
+    container = container_of(order)
+    if not container.get("file"):
         return
     import subprocess
 
-    named = os.environ.get("SCRIPTRUN_CONTAINER_TOOL")
-    told["tool"] = shutil.which(named or told["kind"]) or told["tool"]
+    tool_name = os.environ.get("SCRIPTRUN_CONTAINER_TOOL")
+    container["tool"] = shutil.which(tool_name or container["kind"]) or container["tool"]
     null = subprocess.DEVNULL
-    there = line(told) + ["image", "exists", told["image"]]
-    if subprocess.run(there, stdin=null, stdout=null, stderr=null).returncode == 0:
+    exists_command = tool_command(container) + ["image", "exists", container["image"]]
+    if subprocess.run(exists_command, stdin=null, stdout=null, stderr=null).returncode == 0:
         return
-    words = line(told) + ["load", "--quiet", "--input", told["file"]]
-    said = subprocess.run(words, stdin=null, stdout=null, stderr=subprocess.PIPE)
-    if said.returncode:
-        why = said.stderr.decode("utf-8", "replace").strip().splitlines() or ["no error message"]
-        raise OSError("cannot load image {} on this node: {}".format(told["named"], why[-1]))
+    command = tool_command(container) + ["load", "--quiet", "--input", container["file"]]
+    result = subprocess.run(command, stdin=null, stdout=null, stderr=subprocess.PIPE)
+    if result.returncode:
+        messages = result.stderr.decode("utf-8", "replace").strip().splitlines() or ["no error message"]
+        raise OSError("cannot load image {} on this node: {}".format(container["named"], messages[-1]))
 
 
-def name_of(job: "Json", order: "LaunchOrder", task: "Task") -> str:
+def container_name(job: "Json", order: "LaunchOrder", task: "Task") -> str:
     """The name of the container that runs ``task``."""
     safe = re.sub(r"[^A-Za-z0-9_.-]", "-", job["id"])
     return "scriptrun-{}-{}-{}-{}".format(safe, order.attempt, order.node, task.rank)
 
 
-def start_line(
+def run_command(
     job: "Json", attempt: "Attempt", task: "Task", work: str
 ) -> "tuple[list[str], dict[str, str]]":
     """The command line that runs ``task`` in its container, and that command's own variables.
@@ -83,135 +83,135 @@ def start_line(
     The container is recorded in the attempt's folder first, so that others can remove it.
     """
     order = attempt.order
-    told = told_of(order)
-    given = given_variables(job, attempt, task)
-    words = ["--rm", "--pull=never", "--init", "--name", name_of(job, order, task)]
-    words += ["--label", "scriptrun.run=" + job["id"], "--workdir", work, "--entrypoint", ""]
-    words += ["--security-opt", "label=disable"]
-    if told["kind"] == "podman":
-        words += [
+    container = container_of(order)
+    job_variables = container_variables(job, attempt, task)
+    options = ["--rm", "--pull=never", "--init", "--name", container_name(job, order, task)]
+    options += ["--label", "scriptrun.run=" + job["id"], "--workdir", work, "--entrypoint", ""]
+    options += ["--security-opt", "label=disable"]
+    if container["kind"] == "podman":
+        options += [
             "--sig-proxy=false",
             "--log-driver",
             "passthrough",
             "--pidfile",
             _pidfile(order, task.rank),
         ]
-        words += ["--umask", "{:04o}".format(_umask())]
-        if told.get("rootless") and told.get("runtime") == "crun":
-            words += ["--group-add", "keep-groups"]
+        options += ["--umask", "{:04o}".format(_umask())]
+        if container.get("rootless") and container.get("runtime") == "crun":
+            options += ["--group-add", "keep-groups"]
     else:
-        words += ["--log-driver", "none", "--attach", "stdout", "--attach", "stderr"]
-    words += _choices(told, job["distribution"]["processes_per_node"] > 1)
-    words += _mounts(job, attempt) + _devices(order, told) + _named(given)
-    words += [str(each) for each in told.get("arguments") or ()]
-    _write_down(order, job, task)
-    environ = own_environment(order)
-    environ.update({name: value for name, value in given.items() if not _is_tools(name)})
-    return line(told) + ["run"] + words + [told["image"]] + list(task.argv), environ
+        options += ["--log-driver", "none", "--attach", "stdout", "--attach", "stderr"]
+    options += _default_options(container, job["distribution"]["processes_per_node"] > 1)
+    options += _mount_options(job, attempt) + _device_options(order, container) + _variable_options(job_variables)
+    options += [str(argument) for argument in container.get("arguments") or ()]
+    _record_container(order, job, task)
+    environ = tool_environment(order)
+    environ.update({name: value for name, value in job_variables.items() if not _belongs_to_tool(name)})
+    return tool_command(container) + ["run"] + options + [container["image"]] + list(task.argv), environ
 
 
-def _choices(told: "Json", several: bool) -> "list[str]":
+def _default_options(container: "Json", has_many_ranks: bool) -> "list[str]":
     """Options that the user's own arguments may override."""
-    own = " ".join(str(each) for each in told.get("arguments") or ())
-    words = []
-    if not re.search(r"(^|\s)--net(work)?\b", own):
-        words += ["--network", "host"]
-    if not re.search(r"(^|\s)(--user\b|-u\b|--userns\b)", own):
-        words += ["--user", told["user"]]
-    if not re.search(r"(^|\s)--ipc\b", own):
-        if several:  # the ranks of a node share memory
-            words += ["--ipc", "host"]
-        elif told.get("shm_size") and "--shm-size" not in own:
-            words += ["--shm-size", told["shm_size"]]
-    if told.get("platform"):
-        words += ["--platform", told["platform"]]
-    return words
+    user_arguments = " ".join(str(argument) for argument in container.get("arguments") or ())
+    options = []
+    if not re.search(r"(^|\s)--net(work)?\b", user_arguments):
+        options += ["--network", "host"]
+    if not re.search(r"(^|\s)(--user\b|-u\b|--userns\b)", user_arguments):
+        options += ["--user", container["user"]]
+    if not re.search(r"(^|\s)--ipc\b", user_arguments):
+        if has_many_ranks:  # the ranks of a node share memory
+            options += ["--ipc", "host"]
+        elif container.get("shm_size") and "--shm-size" not in user_arguments:
+            options += ["--shm-size", container["shm_size"]]
+    if container.get("platform"):
+        options += ["--platform", container["platform"]]
+    return options
 
 
-def binds(job: "Json", attempt: "Attempt") -> "list[tuple[str, str, bool]]":
+def bind_mounts(job: "Json", attempt: "Attempt") -> "list[tuple[str, str, bool]]":
     """(source, target, writable) of the run's folder, the job runtime, the delivered data and the
     checkpoints to resume from."""
     folder, runtime = attempt.order.folder, attempt.order.runtime
-    wanted = [(folder, folder, True), (runtime, runtime, False)]
-    named = ((job.get("data") or {}).get("variables") or {}).values()
-    wanted += [(each, each, False) for each in named if os.path.isabs(each) and os.path.isdir(each)]
-    wanted += [each for each in attempt.binds if not _is_below(each[1], folder)]
-    found: "dict[str, tuple[str, bool]]" = {}
-    for source, place, write in wanted:  # writable if any mount of this target is
-        before = found.get(place, (source, False))
-        found[place] = (source, bool(write) or before[1])
-    return [(found[place][0], place, found[place][1]) for place in sorted(found)]
+    mounts = [(folder, folder, True), (runtime, runtime, False)]
+    data_paths = ((job.get("data") or {}).get("variables") or {}).values()
+    mounts += [(path, path, False) for path in data_paths if os.path.isabs(path) and os.path.isdir(path)]
+    mounts += [bind for bind in attempt.binds if not _is_below(bind[1], folder)]
+    merged: "dict[str, tuple[str, bool]]" = {}
+    for source, target, writable in mounts:  # writable if any mount of this target is
+        previous = merged.get(target, (source, False))
+        merged[target] = (source, bool(writable) or previous[1])
+    return [(merged[destination][0], destination, merged[destination][1]) for destination in sorted(merged)]
 
 
-def _mounts(job: "Json", attempt: "Attempt") -> "list[str]":
-    words = []
-    for source, place, write in binds(job, attempt):
-        mount = ["type=bind", "source=" + source, "destination=" + place]
-        words += ["--mount", fields(mount + ([] if write else ["readonly=true"]))]
-    return words
+def _mount_options(job: "Json", attempt: "Attempt") -> "list[str]":
+    options = []
+    for source, target, writable in bind_mounts(job, attempt):
+        mount = ["type=bind", "source=" + source, "destination=" + target]
+        options += ["--mount", csv_line(mount + ([] if writable else ["readonly=true"]))]
+    return options
 
 
 def _is_below(path: str, folder: str) -> bool:
     return (path + os.sep).startswith(folder + os.sep)
 
 
-def fields(texts: "Iterable[str]") -> str:
+def csv_line(texts: "Iterable[str]") -> str:
     """``texts`` as one line of CSV, the format of ``--mount``."""
-    return ",".join(map(_field, texts))
+    return ",".join(map(_csv_field, texts))
 
 
-def _field(text: str) -> str:
-    if any(each in text for each in ',"\n'):
+def _csv_field(text: str) -> str:
+    if any(character in text for character in ',"\n'):
         return '"{}"'.format(text.replace('"', '""'))
     return text
 
 
-def _devices(order: "LaunchOrder", told: "Json") -> "list[str]":
+def _device_options(order: "LaunchOrder", container: "Json") -> "list[str]":
     """Options that expose all GPUs; CUDA_VISIBLE_DEVICES restricts the job to its own."""
     if not order.devices:
         return []
-    if told["kind"] == "podman":
+    if container["kind"] == "podman":
         return ["--device", "nvidia.com/gpu=all"]
     return ["--gpus", "all"]
 
 
-def given_variables(job: "Json", attempt: "Attempt", task: "Task") -> "dict[str, str]":
+def container_variables(job: "Json", attempt: "Attempt", task: "Task") -> "dict[str, str]":
     """The variables that the container gets in addition to those of its image."""
     order = attempt.order
-    there = order.inherited
-    found = {name: there[name] for name in job.get("passed") or () if name in there}
-    own = job.get("variables") or {}
+    inherited = order.inherited
+    environ = {name: inherited[name] for name in job.get("passed") or () if name in inherited}
+    job_variables = job.get("variables") or {}
     if job.get("data"):
-        own = {name: variables.expand(value, task.variables) for name, value in own.items()}
-    found.update(attempt.brought_plain)
-    found.update(own)
-    found.update(mlflow_store.variables(job, order, found))
-    found.update(task.variables)
-    found.pop("SCRIPTRUN_TOOL", None)  # that interpreter is not in the image
-    told = told_of(order)
-    rest = found.get("PYTHONPATH") or (told.get("environ") or {}).get("PYTHONPATH")
-    found["PYTHONPATH"] = search_path.of(job, order.runtime, rest)
-    if told["user"] != "0:0":
-        found.setdefault("HOME", "/tmp")
+        job_variables = {name: variables.expand(value, task.variables) for name, value in job_variables.items()}
+    environ.update(attempt.brought_plain)
+    environ.update(job_variables)
+    environ.update(mlflow_store.variables(job, order, environ))
+    environ.update(task.variables)
+    environ.pop("SCRIPTRUN_TOOL", None)  # that interpreter is not in the image
+    container = container_of(order)
+    existing_path = environ.get("PYTHONPATH") or (container.get("environ") or {}).get("PYTHONPATH")
+    environ["PYTHONPATH"] = search_path.build_pythonpath(job, order.runtime, existing_path)
+    if container["user"] != "0:0":
+        environ.setdefault("HOME", "/tmp")
     else:  # root inside the container is the user outside
         for name in ("OMPI_ALLOW_RUN_AS_ROOT", "OMPI_ALLOW_RUN_AS_ROOT_CONFIRM"):
-            found.setdefault(name, "1")
-    return found
+            environ.setdefault(name, "1")
+    return environ
 
 
-def _is_tools(name: str) -> bool:
-    return bool(_TOOLS_OWN.fullmatch(name)) or "*" in name
+def _belongs_to_tool(name: str) -> bool:
+    return bool(_TOOL_VARIABLES.fullmatch(name)) or "*" in name
 
 
-def _named(given: "dict[str, str]") -> "list[str]":
+def _variable_options(environ: "dict[str, str]") -> "list[str]":
     """``--env`` options: by name alone, or with the value where the tool reads the variable."""
-    words = []
-    for name, value in given.items():
-        words += ["--env", name + "=" + value if _is_tools(name) else name]
-    return words
+    options = []
+    for name, value in environ.items():
+        options += ["--env", name + "=" + value if _belongs_to_tool(name) else name]
+    return options
 
 
-def own_environment(order: "LaunchOrder") -> "dict[str, str]":
+def tool_environment(order: "LaunchOrder") -> "dict[str, str]":
     """The environment of the container tool itself: that of the submitter."""
     environ = dict(order.inherited)
     environ.setdefault("PATH", os.defpath)
@@ -221,30 +221,30 @@ def own_environment(order: "LaunchOrder") -> "dict[str, str]":
 
 
 def _umask() -> int:
-    now = os.umask(0o022)
-    os.umask(now)
-    return now
+    mask = os.umask(0o022)
+    os.umask(mask)
+    return mask
 
 
-def _place(order: "LaunchOrder", name: str) -> str:
+def _attempt_path(order: "LaunchOrder", name: str) -> str:
     return os.path.join(results.attempt_folder(order.folder, order.attempt), name)
 
 
 def _pidfile(order: "LaunchOrder", rank: int) -> str:
-    return _place(order, "container-{}.pid".format(rank))
+    return _attempt_path(order, "container-{}.pid".format(rank))
 
 
-def _write_down(order: "LaunchOrder", job: "Json", task: "Task") -> None:
-    told = told_of(order)
+def _record_container(order: "LaunchOrder", job: "Json", task: "Task") -> None:
+    container = container_of(order)
     value = {
-        "tool": told["tool"],
-        "kind": told["kind"],
-        "name": name_of(job, order, task),
-        "image": told["image"],
-        "host": identity.of_process()["host"],
+        "tool": container["tool"],
+        "kind": container["kind"],
+        "name": container_name(job, order, task),
+        "image": container["image"],
+        "host": identity.identify()["host"],
         "node": order.node,
     }
-    files.write_atomic(_place(order, "container-{}.json".format(task.rank)), files.to_json(value))
+    files.write_atomic(_attempt_path(order, "container-{}.json".format(task.rank)), files.to_json(value))
 
 
 def first_process(order: "LaunchOrder", rank: int) -> "int | None":
@@ -276,13 +276,13 @@ def terminate(order: "LaunchOrder", ranks: "dict[int, int]") -> None:
 
 def _groups(first: int) -> "set[int]":
     """The process groups of the children of the container's init."""
-    found = set()
+    groups = set()
     for pid in processes.children(first):
         try:
-            found.add(os.getpgid(pid))
+            groups.add(os.getpgid(pid))
         except OSError:
             pass
-    return found - {os.getpgid(0)}
+    return groups - {os.getpgid(0)}
 
 
 def read_status(status: int) -> int:
@@ -291,21 +291,21 @@ def read_status(status: int) -> int:
     return code - 128 if 128 < code <= 128 + 31 else status
 
 
-def is_tools_own(status: int) -> bool:
+def is_tool_exit_code(status: int) -> bool:
     """Whether the exit code may be the tool's own rather than the script's."""
-    return os.WIFEXITED(status) and os.WEXITSTATUS(status) in _OWN_CODES
+    return os.WIFEXITED(status) and os.WEXITSTATUS(status) in _TOOL_EXIT_CODES
 
 
 def not_started(order: "LaunchOrder", rank: int, status: int) -> bool:
     """Whether the tool failed before any process of the job started."""
-    if not is_tools_own(status):
+    if not is_tool_exit_code(status):
         return False
-    if told_of(order)["kind"] == "podman":
+    if container_of(order)["kind"] == "podman":
         return first_process(order, rank) is None
     return True
 
 
-def last_words(path: str, kind: str) -> str:
+def last_error(path: str, kind: str) -> str:
     """The tool's last error message in the log at ``path``."""
     try:
         with open(path, "rb") as handle:
@@ -313,23 +313,23 @@ def last_words(path: str, kind: str) -> str:
             lines = handle.read().decode("utf-8", "replace").splitlines()
     except OSError:
         return "no error message from {}".format(kind)
-    told = [line for line in lines if line.startswith(("Error:", "docker:", "error", "FATAL:"))]
-    return (told or lines or ["no error message from {}".format(kind)])[-1].strip()
+    errors = [line for line in lines if line.startswith(("Error:", "docker:", "error", "FATAL:"))]
+    return (errors or lines or ["no error message from {}".format(kind)])[-1].strip()
 
 
-def as_here(told: "Json") -> "int | None":
+def local_pid(process: "Json") -> "int | None":
     """The host pid of a process in a container; None if it is gone.
 
-    ``told`` is its identity as seen inside: pids differ there, start times do not.
+    ``process`` is its identity as seen inside: pids differ there, start times do not.
     """
     for pid in processes.descendants():
-        if identity.of_process(pid).get("start") == told["start"]:
-            if told["pid"] in processes.pids_in_namespaces(pid):
+        if identity.identify(pid).get("start") == process["start"]:
+            if process["pid"] in processes.pids_in_namespaces(pid):
                 return pid
     return None
 
 
-def is_adrift(attempt: "Attempt", rank: int) -> bool:
+def is_monitor_killed(attempt: "Attempt", rank: int) -> bool:
     """Whether podman's monitor (conmon) of the container was killed, so its exit status is lost."""
     first = first_process(attempt.order, rank)
     if first is None:
@@ -338,80 +338,80 @@ def is_adrift(attempt: "Attempt", rank: int) -> bool:
     return parent in (1, os.getpid(), attempt.guard)
 
 
-def settle(seconds: float = 5.0) -> "Usage":
+def wait_for_helpers(seconds: float = 5.0) -> "Usage":
     """Wait for the tool's helper programs to end; return the usage of reaped processes."""
     deadline = time.monotonic() + seconds
     usage: "Usage" = {"user_seconds": 0.0, "system_seconds": 0.0, "peak_memory_kb": 0}
     while time.monotonic() < deadline:
         try:
-            pid, _, used = os.wait4(-1, os.WNOHANG)
+            pid, _, process_usage = os.wait4(-1, os.WNOHANG)
         except ChildProcessError:
             break
         if pid:
-            add(usage, used)
-        elif any(processes.name_of(each) in HOLDERS for each in processes.descendants()):
+            add_usage(usage, process_usage)
+        elif any(processes.program_name(child) in HELPER_PROGRAMS for child in processes.descendants()):
             time.sleep(0.01)
         else:
             break
     return usage
 
 
-def add(usage: "Usage", used: "struct_rusage") -> None:
-    """Add ``used`` (a struct rusage) to ``usage``."""
-    usage["user_seconds"] = round(usage["user_seconds"] + used.ru_utime, 3)
-    usage["system_seconds"] = round(usage["system_seconds"] + used.ru_stime, 3)
-    usage["peak_memory_kb"] = max(usage["peak_memory_kb"], used.ru_maxrss)
+def add_usage(usage: "Usage", process_usage: "struct_rusage") -> None:
+    """Add ``process_usage`` (a struct rusage) to ``usage``."""
+    usage["user_seconds"] = round(usage["user_seconds"] + process_usage.ru_utime, 3)
+    usage["system_seconds"] = round(usage["system_seconds"] + process_usage.ru_stime, 3)
+    usage["peak_memory_kb"] = max(usage["peak_memory_kb"], process_usage.ru_maxrss)
 
 
-def remove(
+def remove_containers(
     folder: str, environ: "Mapping[str, str] | None" = None, node: "int | None" = None
 ) -> None:
     """Remove all containers that the run at ``folder`` started on this host."""
-    here = identity.of_process()["host"]
-    for value in _written(folder):
-        if value.get("host") == here and node in (None, value.get("node")):
-            _remove(value, environ)
+    host = identity.identify()["host"]
+    for value in _container_records(folder):
+        if value.get("host") == host and node in (None, value.get("node")):
+            _remove_container(value, environ)
 
 
-def _written(folder: str) -> "list[Json]":
+def _container_records(folder: str) -> "list[Json]":
     attempts = os.path.join(folder, "attempts")
-    found = []
-    for attempt in _names(attempts):
-        for name in _names(os.path.join(attempts, attempt)):
+    records = []
+    for attempt in _list_folder(attempts):
+        for name in _list_folder(os.path.join(attempts, attempt)):
             if name.startswith("container-") and name.endswith(".json"):
-                found.append(files.read_json(os.path.join(attempts, attempt, name)))
-    return [value for value in found if value]
+                records.append(files.read_json(os.path.join(attempts, attempt, name)))
+    return [value for value in records if value]
 
 
-def _names(folder: str) -> "list[str]":
+def _list_folder(folder: str) -> "list[str]":
     try:
         return os.listdir(folder)
     except OSError:
         return []
 
 
-def _remove(value: "Json", environ: "Mapping[str, str] | None") -> None:
+def _remove_container(value: "Json", environ: "Mapping[str, str] | None") -> None:
     import subprocess
 
-    words = line(value) + ["rm", "--force", "--volumes"]
-    words += ["--ignore", "--time", "0"] if value["kind"] == "podman" else []
-    deadline = time.monotonic() + _REMOVING
+    command = tool_command(value) + ["rm", "--force", "--volumes"]
+    command += ["--ignore", "--time", "0"] if value["kind"] == "podman" else []
+    deadline = time.monotonic() + _REMOVE_SECONDS
     for attempt in range(20 if value["kind"] == "podman" else 2):
         if attempt:  # podman fails until it notices that its monitor was killed
             time.sleep(0.1)
-        left = deadline - time.monotonic()
-        if left <= 0:
+        remaining = deadline - time.monotonic()
+        if remaining <= 0:
             return
         try:
-            done = subprocess.run(
-                words + [value["name"]],
+            result = subprocess.run(
+                command + [value["name"]],
                 stdin=subprocess.DEVNULL,
                 stdout=subprocess.DEVNULL,
                 stderr=subprocess.DEVNULL,
-                timeout=left,
+                timeout=remaining,
                 env=environ,
             )
         except (OSError, subprocess.SubprocessError):
             return
-        if done.returncode == 0:
+        if result.returncode == 0:
             return

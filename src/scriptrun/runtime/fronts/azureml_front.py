@@ -62,8 +62,8 @@ _MODULES: "dict[str, dict[str, str]]" = {
     "azureml.telemetry": {},
 }
 #: classes that a job has without a helper
-_OWN = {"azureml.core.Run": "Run", "azureml.core.run._OfflineRun": "_OfflineRun"}
-_PLAIN: "dict[str, dict[str, object]]" = {
+_LOCAL_CLASSES = {"azureml.core.Run": "Run", "azureml.core.run._OfflineRun": "_OfflineRun"}
+_PLAIN_VALUES: "dict[str, dict[str, object]]" = {
     "azureml.core": {"VERSION": "1.61.0", "__version__": "1.61.0"},
     "azureml.telemetry": {"set_diagnostics_collection": lambda *args, **kwargs: None},
 }
@@ -75,7 +75,7 @@ _ERRORS = (
     "azureml.exceptions._azureml_exception",
     "azureml._common.exceptions",
 )
-_ABSENT = (
+_UNAVAILABLE = (
     "{}.{} is unavailable in this job: it requires scriptrun in the job's environment. "
     "Add scriptrun to the environment's packages."
 )
@@ -88,12 +88,12 @@ class _StandIn(type):
     """
 
     def __call__(cls, *args: object, **kwargs: object) -> "Any":
-        return _there(cls)(*args, **kwargs)
+        return _helper_class(cls)(*args, **kwargs)
 
     def __getattr__(cls, name: str) -> "Any":
         if name.startswith("_"):
             raise AttributeError(name)
-        return getattr(_there(cls), name)
+        return getattr(_helper_class(cls), name)
 
     def __instancecheck__(cls, value: object) -> bool:
         return type.__instancecheck__(cls, value) or getattr(value, "_kind", "") == cls.__name__
@@ -102,16 +102,16 @@ class _StandIn(type):
 _stand_ins: "dict[str, _StandIn]" = {}
 
 
-def _stand_in(whole: str) -> "_StandIn":
+def _stand_in(full_name: str) -> "_StandIn":
     """The stand-in for a class such as ``azureml.core.Model``, one per full name."""
-    if whole not in _stand_ins:
-        module, _, name = whole.rpartition(".")
-        about = {"__doc__": _ABSENT.format(module, name), "__module__": module}
-        _stand_ins[whole] = _StandIn(str(name), (), about)
-    return _stand_ins[whole]
+    if full_name not in _stand_ins:
+        module, _, name = full_name.rpartition(".")
+        namespace = {"__doc__": _UNAVAILABLE.format(module, name), "__module__": module}
+        _stand_ins[full_name] = _StandIn(str(name), (), namespace)
+    return _stand_ins[full_name]
 
 
-def _there(cls: type) -> "Any":
+def _helper_class(cls: type) -> "Any":
     """The class in the helper. Raises NotImplementedError without a helper."""
     if not importlib.import_module("scriptrun.runtime.injob.proxy_process").is_there():
         raise NotImplementedError(cls.__doc__)
@@ -119,37 +119,37 @@ def _there(cls: type) -> "Any":
     return remote.named(cls.__module__ + "." + cls.__name__)
 
 
-class _Module(types.ModuleType):
+class _AzuremlModule(types.ModuleType):
     """A module that resolves names at their first use (Python 3.6 has no module __getattr__)."""
 
     def __getattr__(self, name: str) -> "Any":
-        whole = _MODULES.get(self.__name__, {}).get(name, self.__name__ + "." + name)
-        if whole in _OWN:
-            value: "Any" = getattr(importlib.import_module("scriptrun"), _OWN[whole])
-        elif name in _PLAIN.get(self.__name__, {}):
-            value = _PLAIN[self.__name__][name]
+        full_name = _MODULES.get(self.__name__, {}).get(name, self.__name__ + "." + name)
+        if full_name in _LOCAL_CLASSES:
+            value: "Any" = getattr(importlib.import_module("scriptrun"), _LOCAL_CLASSES[full_name])
+        elif name in _PLAIN_VALUES.get(self.__name__, {}):
+            value = _PLAIN_VALUES[self.__name__][name]
         elif self.__name__ in _ERRORS or name.endswith(("Exception", "Error")):
-            value = _error(name)
-        elif whole in _MODULES:
-            value = importlib.import_module(whole)
+            value = _error_class(name)
+        elif full_name in _MODULES:
+            value = importlib.import_module(full_name)
         elif name[:1].isupper():
-            value = _stand_in(whole)
+            value = _stand_in(full_name)
         else:
             raise AttributeError("module {!r} has no attribute {!r}".format(self.__name__, name))
         setattr(self, name, value)
         return value
 
 
-def _error(name: str) -> "type[Exception]":
+def _error_class(name: str) -> "type[Exception]":
     """The error class of that name, or the base class, so that ``except`` clauses work."""
     errors = importlib.import_module("scriptrun.runtime.injob.errors")
     if name.startswith("__"):
         raise AttributeError(name)
-    found: "type[Exception]" = getattr(errors, name, errors.ScriptrunError)
-    return found
+    error_class: "type[Exception]" = getattr(errors, name, errors.ScriptrunError)
+    return error_class
 
 
-class _Finder(importlib.abc.MetaPathFinder, importlib.abc.Loader):
+class _AzuremlFinder(importlib.abc.MetaPathFinder, importlib.abc.Loader):
     """Finds the modules in ``_MODULES``."""
 
     def find_spec(
@@ -158,11 +158,11 @@ class _Finder(importlib.abc.MetaPathFinder, importlib.abc.Loader):
         if fullname not in _MODULES or fullname == "azureml":
             return None
         spec = importlib.machinery.ModuleSpec(fullname, self, is_package=True)
-        spec.submodule_search_locations = _folders(fullname.rpartition(".")[2], path or [])
+        spec.submodule_search_locations = _package_folders(fullname.rpartition(".")[2], path or [])
         return spec
 
     def create_module(self, spec: "ModuleSpec") -> "ModuleType":
-        return _Module(spec.name)
+        return _AzuremlModule(spec.name)
 
     def exec_module(self, module: "ModuleType") -> None:
         names = _MODULES.get(module.__name__, {})
@@ -170,44 +170,44 @@ class _Finder(importlib.abc.MetaPathFinder, importlib.abc.Loader):
 
 
 #: packages of the SDK that a job only has if they are installed
-_OTHERS = (
+_OTHER_PACKAGES = (
     "automl _base_sdk_common contrib core data dataprep datadrift explain fsspec interpret mlflow "
     "opendatasets pipeline _restclient studio tensorboard train widgets"
 ).split()
 
 
-class _Rest(_Finder):
+class _MissingModuleFinder(_AzuremlFinder):
     """Creates missing modules, whose names can be imported and say what to do."""
 
     def find_spec(
         self, fullname: str, path: "Sequence[str] | None" = None, target: "ModuleType | None" = None
     ) -> "ModuleSpec | None":
         parts = fullname.split(".")
-        if parts[0] != "azureml" or parts[1] not in _OTHERS:
+        if parts[0] != "azureml" or parts[1] not in _OTHER_PACKAGES:
             return None
         return importlib.machinery.ModuleSpec(fullname, self, is_package=True)
 
 
-def _folders(name: str, places: "Iterable[str]") -> "list[str]":
+def _package_folders(name: str, search_path: "Iterable[str]") -> "list[str]":
     """The folders of the package ``name`` in an installed azureml."""
-    found = [os.path.join(os.path.abspath(each or os.curdir), name) for each in places]
-    return [each for each in found if os.path.isdir(each)]
+    folders = [os.path.join(os.path.abspath(entry or os.curdir), name) for entry in search_path]
+    return [folder for folder in folders if os.path.isdir(folder)]
 
 
-def _stand() -> None:
+def _install() -> None:
     """Load the installed scriptrun's drop-in, or else act as the front."""
-    here = os.path.dirname(os.path.abspath(__file__))
+    own_folder = os.path.dirname(os.path.abspath(__file__))
     front = sys.modules.pop(__name__)
     try:
         importlib.import_module("scriptrun.dropin")
         importlib.import_module(__name__)  # the drop-in's own, found before this one
     except ImportError:
         sys.modules[__name__] = front
-        front.__class__ = _Module
-        front.__path__ = [each for each in _folders("azureml", sys.path) if each != here]
-        sys.meta_path.insert(0, _Finder())
-        sys.meta_path.append(_Rest())
+        front.__class__ = _AzuremlModule
+        front.__path__ = [folder for folder in _package_folders("azureml", sys.path) if folder != own_folder]
+        sys.meta_path.insert(0, _AzuremlFinder())
+        sys.meta_path.append(_MissingModuleFinder())
 
 
 if __name__ == "azureml":
-    _stand()
+    _install()

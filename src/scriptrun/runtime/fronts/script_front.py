@@ -21,12 +21,12 @@ if TYPE_CHECKING:
 #: marks copies of this file, as jobs may start jobs: scriptrun-front-of-a-job
 _MARK = b"scriptrun-front-of-a-job"
 
-_HOMES = {
+_LOCATIONS = {
     "Run": ("scriptrun.runtime.injob.run", "Run"),
     "_OfflineRun": ("scriptrun.runtime.injob.offline", "_OfflineRun"),
     "exceptions": ("scriptrun.exceptions", None),
 }
-_ELSEWHERE = (
+_HELPER_NAMES = (
     "Workspace",
     "Experiment",
     "ScriptRunConfig",
@@ -48,29 +48,29 @@ _ELSEWHERE = (
 )
 
 
-def _sentence(name: str) -> str:
+def _unavailable_message(name: str) -> str:
     return (
         "scriptrun.{} is unavailable in this job: scriptrun is not installed on this node. "
         "Add scriptrun to the environment's packages.".format(name)
     )
 
 
-class _Elsewhere(type):
+class _HelperType(type):
     """Metaclass of names that the helper provides, if there is one."""
 
     def __call__(cls, *args: object, **kwargs: object) -> "Any":
-        return _asked(cls.__name__)(*args, **kwargs)
+        return _helper_class(cls.__name__)(*args, **kwargs)
 
     def __getattr__(cls, name: str) -> "Any":
         if name.startswith("__"):
             raise AttributeError(name)
-        return getattr(_asked(cls.__name__, "." + name), name)
+        return getattr(_helper_class(cls.__name__, "." + name), name)
 
 
-def _asked(name: str, more: str = "") -> "Any":
+def _helper_class(name: str, attribute: str = "") -> "Any":
     """The class in the helper. Raises AttributeError without a helper."""
     helper = importlib.import_module("scriptrun.runtime.injob.proxy_process")
-    helper.helper("scriptrun." + name + more)
+    helper.helper("scriptrun." + name + attribute)
     return importlib.import_module("scriptrun.runtime.injob.proxy").named(name)
 
 
@@ -78,16 +78,16 @@ class _Front(types.ModuleType):
     """A module that resolves names at their first use (Python 3.6 has no module __getattr__)."""
 
     def __getattr__(self, name: str) -> "Any":
-        if name in _ELSEWHERE:
-            value: "Any" = _Elsewhere(name, (), {"__doc__": _sentence(name)})
-        elif name in _HOMES:
-            home, attribute = _HOMES[name]
-            value = importlib.import_module(home)
+        if name in _HELPER_NAMES:
+            value: "Any" = _HelperType(name, (), {"__doc__": _unavailable_message(name)})
+        elif name in _LOCATIONS:
+            module_name, attribute = _LOCATIONS[name]
+            value = importlib.import_module(module_name)
             value = getattr(value, attribute) if attribute else value
         elif name.startswith("__"):
             raise AttributeError("module 'scriptrun' has no attribute {!r}".format(name))
         else:
-            raise AttributeError(_sentence(name))
+            raise AttributeError(_unavailable_message(name))
         setattr(self, name, value)
         return value
 
@@ -104,25 +104,25 @@ class _Errors(types.ModuleType):
         return importlib.import_module("scriptrun.runtime.injob.proxy_process").error_named(name)
 
 
-def _installed() -> "ModuleSpec | None":
+def _find_installed() -> "ModuleSpec | None":
     """The spec of the scriptrun installed in this environment, or None."""
-    here = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
+    own_folder = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
     for entry in sys.path:
-        if os.path.abspath(entry or os.curdir) != here:
+        if os.path.abspath(entry or os.curdir) != own_folder:
             spec = importlib.machinery.PathFinder.find_spec("scriptrun", [entry])
             if _is_real(spec):
                 return spec
-    return _installed_by_finder()
+    return _find_by_finder()
 
 
-def _installed_by_finder() -> "ModuleSpec | None":
+def _find_by_finder() -> "ModuleSpec | None":
     """The spec from another finder, which some editable installs add."""
     for finder in sys.meta_path:
-        find = getattr(finder, "find_spec", None)
-        if find is None or finder is importlib.machinery.PathFinder:
+        find_spec = getattr(finder, "find_spec", None)
+        if find_spec is None or finder is importlib.machinery.PathFinder:
             continue
         try:
-            spec: "ModuleSpec | None" = find("scriptrun", None)
+            spec: "ModuleSpec | None" = find_spec("scriptrun", None)
         except Exception:
             continue  # another package's finder
         if _is_real(spec):
@@ -153,9 +153,9 @@ def _load(spec: "ModuleSpec") -> None:
         raise
 
 
-def _stand() -> None:
+def _install() -> None:
     """Load the installed package, or else act as the front."""
-    spec = _installed()
+    spec = _find_installed()
     if spec is not None:
         _load(spec)
     else:
@@ -164,4 +164,4 @@ def _stand() -> None:
 
 
 if __name__ == "scriptrun":
-    _stand()
+    _install()

@@ -11,28 +11,28 @@ import sys
 
 def _install(folder: str) -> None:
     """Restore the old names; loads compat_names.py by path, not from an installed scriptrun."""
-    place = os.path.join(folder, "scriptrun", "runtime", "injob", "compat_names.py")
-    spec = importlib.util.spec_from_file_location("scriptrun_old_names", place)
+    path = os.path.join(folder, "scriptrun", "runtime", "injob", "compat_names.py")
+    spec = importlib.util.spec_from_file_location("scriptrun_old_names", path)
     assert spec is not None and spec.loader is not None
     names = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(names)
     names.install()
 
 
-def _go_on(folder: str) -> None:
+def _run_next(folder: str) -> None:
     """Run the environment's own ``sitecustomize``, if any."""
-    here = sys.modules.pop(__name__)
-    kept = sys.path[:]
-    sys.path[:] = [each for each in kept if os.path.abspath(each) != folder]
+    module = sys.modules.pop(__name__)
+    saved_path = sys.path[:]
+    sys.path[:] = [entry for entry in saved_path if os.path.abspath(entry) != folder]
     try:
         if importlib.util.find_spec(__name__) is not None:
             __import__(__name__)
     finally:
-        sys.path[:] = kept
-        sys.modules.setdefault(__name__, here)
+        sys.path[:] = saved_path
+        sys.modules.setdefault(__name__, module)
 
 
 if __name__ == "sitecustomize":
-    _HERE = os.path.dirname(os.path.abspath(__file__))
-    _install(os.path.dirname(_HERE))
-    _go_on(_HERE)
+    _FOLDER = os.path.dirname(os.path.abspath(__file__))
+    _install(os.path.dirname(_FOLDER))
+    _run_next(_FOLDER)

@@ -7,7 +7,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
-    from scriptrun.runtime.hints import Place, Source
+    from scriptrun.runtime.hints import StrPath, Source
 
 
 class ArtifactCalls(object):
@@ -38,11 +38,11 @@ class ArtifactCalls(object):
                 "upload_files got {} names but {} paths.".format(len(names), len(paths)),
                 "Give one path for each name.",
             )
-        kept = [artifacts.store(self.folder, name, paths[at]) for at, name in enumerate(names)]
-        return kept if return_artifacts else None
+        stored = [artifacts.store(self.folder, name, paths[index]) for index, name in enumerate(names)]
+        return stored if return_artifacts else None
 
     def upload_folder(
-        self, name: "str | None", path: "Place", datastore_name: "str | None" = None
+        self, name: "str | None", path: "StrPath", datastore_name: "str | None" = None
     ) -> None:
         """Store all files of the folder ``path`` under names that start with ``name``."""
         artifacts.store_folder(self.folder, name, path)
@@ -52,7 +52,7 @@ class ArtifactCalls(object):
         return artifacts.names(self.folder)
 
     def download_file(
-        self, name: str, output_file_path: "Place | None" = None, **kwargs: object
+        self, name: str, output_file_path: "StrPath | None" = None, **kwargs: object
     ) -> None:
         """Copy a file of the run to ``output_file_path`` (default: the current folder)."""
         artifacts.fetch(self.folder, name, output_file_path)
@@ -60,8 +60,8 @@ class ArtifactCalls(object):
     def download_files(  # noqa: PLR0917
         self,
         prefix: "str | None" = None,
-        output_directory: "Place | None" = None,
-        output_paths: "Sequence[Place] | None" = None,
+        output_directory: "StrPath | None" = None,
+        output_paths: "Sequence[StrPath] | None" = None,
         batch_size: int = 100,
         append_prefix: bool = True,
         timeout_seconds: "float | None" = None,

@@ -16,29 +16,29 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
     from typing import BinaryIO, TypeGuard
 
-    from scriptrun.runtime.hints import Place, Readable, Source
+    from scriptrun.runtime.hints import StrPath, Readable, Source
 
 
 #: folders that scripts write in their working directory
-WORKED = ("outputs", "logs")
+SCRIPT_AREAS = ("outputs", "logs")
 #: folders that scriptrun writes
-SYSTEM = ("user_logs", "system_logs")
-_UPLOADED = "artifacts"
+SYSTEM_AREAS = ("user_logs", "system_logs")
+_UPLOAD_AREA = "artifacts"
 
 
-def names(folder: "Place") -> "list[str]":
+def names(folder: "StrPath") -> "list[str]":
     """The names of all artifacts of the run in ``folder``, sorted."""
-    found: "set[str]" = set()
-    for area in WORKED:
+    artifact_names: "set[str]" = set()
+    for area in SCRIPT_AREAS:
         for base in ("work", ""):
-            found.update(_below(os.path.join(str(folder), base, area), area))
-    for area in SYSTEM:
-        found.update(_below(os.path.join(str(folder), area), area))
-    found.update(_below(os.path.join(str(folder), _UPLOADED), ""))
-    return sorted(found)
+            artifact_names.update(_walk_names(os.path.join(str(folder), base, area), area))
+    for area in SYSTEM_AREAS:
+        artifact_names.update(_walk_names(os.path.join(str(folder), area), area))
+    artifact_names.update(_walk_names(os.path.join(str(folder), _UPLOAD_AREA), ""))
+    return sorted(artifact_names)
 
 
-def clean(name: "Place") -> str:
+def normalize_name(name: "StrPath") -> str:
     """``name`` in normal form: ``./outputs/x`` and ``outputs//x`` become ``outputs/x``.
 
     Raises UserErrorException for a name that is empty or leads out of the run.
@@ -47,89 +47,89 @@ def clean(name: "Place") -> str:
     if not isinstance(text, str):
         raise UserErrorException("An artifact name must be a string, not {!r}.".format(name))
     text = text.replace("\\", "/") if os.name == "nt" else text
-    plain = posixpath.normpath(text) if text else ""
-    first = plain.partition("/")[0]
-    if plain in ("", ".") or first == ".." or plain.startswith("/") or "\0" in plain:
+    normalized = posixpath.normpath(text) if text else ""
+    first = normalized.partition("/")[0]
+    if normalized in ("", ".") or first == ".." or normalized.startswith("/") or "\0" in normalized:
         raise UserErrorException(
             "Invalid artifact name {!r}.".format(name),
             "Use a relative path without '..', e.g. outputs/model.pkl.",
         )
     if os.name == "nt" and ":" in first:
         raise UserErrorException("Invalid artifact name {!r}.".format(name))
-    return plain
+    return normalized
 
 
-def path_of(folder: "Place", name: "Place") -> "str | None":
+def path_of(folder: "StrPath", name: "StrPath") -> "str | None":
     """The path of the artifact ``name``, or None if the run has none of that name."""
-    plain = clean(name)
-    for place in _places(str(folder), plain):
-        if os.path.isfile(place):
-            return place
+    normalized = normalize_name(name)
+    for path in _candidate_paths(str(folder), normalized):
+        if os.path.isfile(path):
+            return path
     return None
 
 
-def _places(folder: str, plain: str) -> "Iterator[str]":
-    area = plain.partition("/")[0]
-    parts = plain.split("/")
-    if area in WORKED:
+def _candidate_paths(folder: str, normalized: str) -> "Iterator[str]":
+    area = normalized.partition("/")[0]
+    parts = normalized.split("/")
+    if area in SCRIPT_AREAS:
         yield os.path.join(folder, "work", *parts)
-    if area in WORKED + SYSTEM:
+    if area in SCRIPT_AREAS + SYSTEM_AREAS:
         yield os.path.join(folder, *parts)
-    yield os.path.join(folder, _UPLOADED, *parts)
+    yield os.path.join(folder, _UPLOAD_AREA, *parts)
 
 
-def place_for(folder: "Place", name: "Place") -> str:
+def target_path(folder: "StrPath", name: "StrPath") -> str:
     """The path at which to store an artifact called ``name``."""
-    plain = clean(name)
-    parts = plain.split("/")
-    if parts[0] not in WORKED or len(parts) == 1:
-        return os.path.join(str(folder), _UPLOADED, *parts)
+    normalized = normalize_name(name)
+    parts = normalized.split("/")
+    if parts[0] not in SCRIPT_AREAS or len(parts) == 1:
+        return os.path.join(str(folder), _UPLOAD_AREA, *parts)
     if os.path.isdir(os.path.join(str(folder), "work")):
         return os.path.join(str(folder), "work", *parts)
     return os.path.join(str(folder), *parts)
 
 
-def store(folder: "Place", name: "Place", source: "Source") -> str:
+def store(folder: "StrPath", name: "StrPath", source: "Source") -> str:
     """Store ``source`` (a path or an open file) with the run under ``name``; return the name.
 
     An existing artifact of that name is replaced. Raises UserErrorException if the file is missing.
     """
-    plain = clean(name)
-    target = place_for(folder, plain)
+    normalized = normalize_name(name)
+    target = target_path(folder, normalized)
     if _is_stream(source):
-        _write(target, lambda handle: _pour(source, handle))
-        return plain
+        _write(target, lambda handle: _copy_stream(source, handle))
+        return normalized
     path = os.fspath(source) if isinstance(source, os.PathLike) else str(source)
     if not os.path.isfile(path):
-        what, hint = ("it does not exist", "Check the path.")
+        problem, hint = ("it does not exist", "Check the path.")
         if os.path.isdir(path):
-            what, hint = ("it is a folder", "Use upload_folder for folders.")
-        message = "Cannot upload {!r} as {!r}: {}.".format(str(path), plain, what)
+            problem, hint = ("it is a folder", "Use upload_folder for folders.")
+        message = "Cannot upload {!r} as {!r}: {}.".format(str(path), normalized, problem)
         raise UserErrorException(message, hint)
     if not (os.path.exists(target) and os.path.samefile(path, target)):
         _copy(path, target)
-    return plain
+    return normalized
 
 
 def _is_stream(source: "Source") -> "TypeGuard[Readable]":
     return hasattr(source, "read")
 
 
-def store_folder(folder: "Place", name: "Place | None", source: "Place") -> "list[str]":
+def store_folder(folder: "StrPath", name: "StrPath | None", source: "StrPath") -> "list[str]":
     """Store all files below the folder ``source`` under names that start with ``name``."""
     source = os.fspath(source) if hasattr(source, "__fspath__") else str(source)
     if not os.path.isdir(source):
         raise UserErrorException(
             "{!r} is not a folder.".format(str(source)), "Use upload_file for files."
         )
-    prefix = "" if name in (None, "", ".", "./") else clean(name) + "/"
+    prefix = "" if name in (None, "", ".", "./") else normalize_name(name) + "/"
     return [
-        store(folder, prefix + below, os.path.join(source, *below.split("/")))
-        for below in sorted(_below(source, ""))
+        store(folder, prefix + relative, os.path.join(source, *relative.split("/")))
+        for relative in sorted(_walk_names(source, ""))
     ]
 
 
-def fetch(folder: "Place", name: "Place", output: "Place | None" = None) -> str:
+def fetch(folder: "StrPath", name: "StrPath", output: "StrPath | None" = None) -> str:
     """Copy the artifact ``name`` to ``output``; return the path of the copy.
 
     ``output`` is a file's path or a folder (an existing one, or a path that ends with a
@@ -139,21 +139,21 @@ def fetch(folder: "Place", name: "Place", output: "Place | None" = None) -> str:
     source = path_of(folder, name)
     if source is None:
         raise UserErrorException(
-            "The run has no artifact {!r}.".format(str(name)), _what_there_is(folder)
+            "The run has no artifact {!r}.".format(str(name)), _available_hint(folder)
         )
-    last = posixpath.basename(clean(name))
-    output = last if output is None else os.fspath(output)
+    base_name = posixpath.basename(normalize_name(name))
+    output = base_name if output is None else os.fspath(output)
     if os.path.isdir(output) or output.endswith(("/", os.sep)):
-        output = os.path.join(output, last)
+        output = os.path.join(output, base_name)
     _copy(source, output)
     return output
 
 
 def fetch_all(
-    folder: "Place",
+    folder: "StrPath",
     prefix: "str | None" = None,
-    output_directory: "Place | None" = None,
-    output_paths: "Sequence[Place] | None" = None,
+    output_directory: "StrPath | None" = None,
+    output_paths: "Sequence[StrPath] | None" = None,
     append_prefix: bool = True,
 ) -> "list[str]":
     """Copy all artifacts whose names start with ``prefix``; return the paths of the copies.
@@ -161,23 +161,23 @@ def fetch_all(
     Copies keep their names below ``output_directory`` (default: the current directory), without
     the prefix if ``append_prefix`` is False. ``output_paths`` names each copy instead.
     """
-    prefix = _prefix(prefix)
-    chosen = [name for name in names(folder) if name.startswith(prefix)]
+    prefix = _clean_prefix(prefix)
+    selected = [name for name in names(folder) if name.startswith(prefix)]
     if output_paths is None:
-        output_paths = [name if append_prefix else _without(prefix, name) for name in chosen]
-    elif len(output_paths) != len(chosen):
+        output_paths = [name if append_prefix else _strip_prefix(prefix, name) for name in selected]
+    elif len(output_paths) != len(selected):
         raise UserErrorException(
-            "Got {} output paths for {} artifacts.".format(len(output_paths), len(chosen)),
-            "Give one path for each name: {}.".format(", ".join(chosen[:10])),
+            "Got {} output paths for {} artifacts.".format(len(output_paths), len(selected)),
+            "Give one path for each name: {}.".format(", ".join(selected[:10])),
         )
     base = os.fspath(output_directory or os.curdir)
     return [
-        fetch(folder, name, os.path.join(base, os.fspath(output_paths[at])))
-        for at, name in enumerate(chosen)
+        fetch(folder, name, os.path.join(base, os.fspath(output_paths[index])))
+        for index, name in enumerate(selected)
     ]
 
 
-def _prefix(prefix: "str | None") -> str:
+def _clean_prefix(prefix: "str | None") -> str:
     """``prefix`` without a leading ``./``; its end is left as is."""
     text = "" if prefix is None else str(prefix)
     while text.startswith("./"):
@@ -185,43 +185,43 @@ def _prefix(prefix: "str | None") -> str:
     return "" if text == "." else text
 
 
-def _without(prefix: str, name: str) -> str:
+def _strip_prefix(prefix: str, name: str) -> str:
     """``name`` relative to ``prefix``: whole path components only, and never empty."""
     if prefix and not prefix.endswith("/") and name[len(prefix) : len(prefix) + 1] != "/":
         prefix = posixpath.dirname(prefix)
     return name[len(prefix) :].lstrip("/") or posixpath.basename(name)
 
 
-def _what_there_is(folder: "Place") -> str:
-    there = names(folder)
-    if not there:
+def _available_hint(folder: "StrPath") -> str:
+    available = names(folder)
+    if not available:
         return "The run has no artifacts."
-    more = ", ... ({} in all)".format(len(there)) if len(there) > 10 else ""
-    return "Artifacts: {}{}.".format(", ".join(there[:10]), more)
+    rest = ", ... ({} in all)".format(len(available)) if len(available) > 10 else ""
+    return "Artifacts: {}{}.".format(", ".join(available[:10]), rest)
 
 
-def _below(place: str, prefix: str) -> "Iterator[str]":
-    """The names of the files below ``place``, without following links to folders."""
-    for base, _, files in os.walk(place):
-        inner = os.path.relpath(base, place).replace(os.sep, "/")
-        stem = [part for part in (prefix, "" if inner == "." else inner) if part]
+def _walk_names(folder: str, prefix: str) -> "Iterator[str]":
+    """The names of the files below ``folder``, without following links to folders."""
+    for base, _, files in os.walk(folder):
+        relative = os.path.relpath(base, folder).replace(os.sep, "/")
+        parents = [part for part in (prefix, "" if relative == "." else relative) if part]
         for name in files:
-            if not name.endswith(_UNFINISHED) and os.path.isfile(os.path.join(base, name)):
-                yield "/".join(stem + [name])
+            if not name.endswith(_PART_SUFFIX) and os.path.isfile(os.path.join(base, name)):
+                yield "/".join(parents + [name])
 
 
-_UNFINISHED = ".scriptrun-part"
+_PART_SUFFIX = ".scriptrun-part"
 
 
 def _copy(source: str, target: str) -> None:
-    def pour(handle: "BinaryIO") -> None:
-        with open(source, "rb") as origin:
-            _pour(origin, handle)
+    def write_content(handle: "BinaryIO") -> None:
+        with open(source, "rb") as content:
+            _copy_stream(content, handle)
 
-    _write(target, pour)
+    _write(target, write_content)
 
 
-def _pour(stream: "Readable", handle: "BinaryIO") -> None:
+def _copy_stream(stream: "Readable", handle: "BinaryIO") -> None:
     while True:
         data = stream.read(1 << 20)
         if not data:
@@ -229,15 +229,15 @@ def _pour(stream: "Readable", handle: "BinaryIO") -> None:
         handle.write(data.encode("utf-8") if isinstance(data, str) else data)
 
 
-def _write(target: str, pour: "Callable[[BinaryIO], None]") -> None:
-    """Let ``pour`` write a temporary file, then move it to ``target``."""
+def _write(target: str, write_content: "Callable[[BinaryIO], None]") -> None:
+    """Let ``write_content`` write a temporary file, then move it to ``target``."""
     parent = os.path.dirname(os.path.abspath(target))
     os.makedirs(parent, exist_ok=True)
     # a short name: the target's own may be as long as names can get
-    temporary = os.path.join(parent, unique(16) + _UNFINISHED)
+    temporary = os.path.join(parent, unique(16) + _PART_SUFFIX)
     try:
         with open(temporary, "xb") as handle:
-            pour(handle)
+            write_content(handle)
         os.replace(temporary, target)
     except BaseException:
         try:

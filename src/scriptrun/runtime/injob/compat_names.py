@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from typing import Any
 
 
-_NUMPY = {
+_NUMPY_BUILTINS = {
     "bool": bool,
     "int": int,
     "float": float,
@@ -42,7 +42,7 @@ _NUMPY = {
     "unicode": str,
 }
 #: names that numpy 2.0 renamed
-_RENAMED = {
+_NUMPY_RENAMES = {
     "float_": "float64",
     "complex_": "complex128",
     "string_": "bytes_",
@@ -63,12 +63,12 @@ _RENAMED = {
     "row_stack": "vstack",
     "mat": "asmatrix",
 }
-_PLOTS = {
+_SKLEARN_PLOTS = {
     "plot_confusion_matrix": "ConfusionMatrixDisplay",
     "plot_roc_curve": "RocCurveDisplay",
     "plot_precision_recall_curve": "PrecisionRecallDisplay",
 }
-_ABSTRACT = [  # fmt: skip
+_ABSTRACT_CLASSES = [  # fmt: skip
     "Awaitable",
     "Coroutine",
     "AsyncIterable",
@@ -99,18 +99,18 @@ _ABSTRACT = [  # fmt: skip
 MOVED = {"sklearn.externals.joblib": "joblib", "sklearn.externals.six": "six"}
 
 
-def _numpy(module: "ModuleType") -> None:
-    found = dict(_NUMPY, asscalar=lambda a: a.item())
-    for old, name in _RENAMED.items():
+def _add_numpy_names(module: "ModuleType") -> None:
+    aliases = dict(_NUMPY_BUILTINS, asscalar=lambda a: a.item())
+    for old, name in _NUMPY_RENAMES.items():
         if name in module.__dict__:
-            found[old] = module.__dict__[name]
+            aliases[old] = module.__dict__[name]
     if "inf" in module.__dict__:
-        found["NINF"] = -module.__dict__["inf"]
-    for name, value in found.items():
+        aliases["NINF"] = -module.__dict__["inf"]
+    for name, value in aliases.items():
         module.__dict__.setdefault(name, value)
 
 
-def _pandas(module: "ModuleType") -> None:
+def _add_pandas_names(module: "ModuleType") -> None:
     def append(
         self: "Any",
         to_append: "Any",
@@ -122,9 +122,9 @@ def _pandas(module: "ModuleType") -> None:
             to_append = module.Series(to_append)
         if isinstance(self, module.DataFrame) and isinstance(to_append, module.Series):
             to_append = to_append.to_frame().T.infer_objects()
-        several = to_append if isinstance(to_append, (list, tuple)) else [to_append]
+        others = to_append if isinstance(to_append, (list, tuple)) else [to_append]
         return module.concat(
-            [self] + list(several), ignore_index=ignore_index, verify_integrity=verify_integrity
+            [self] + list(others), ignore_index=ignore_index, verify_integrity=verify_integrity
         )
 
     for kind in (module.__dict__.get("DataFrame"), module.__dict__.get("Series")):
@@ -139,20 +139,20 @@ def _pandas(module: "ModuleType") -> None:
         module.__dict__.setdefault("np", sys.modules["numpy"])
 
 
-def _metrics(module: "ModuleType") -> None:
-    for old, name in _PLOTS.items():
-        shown = module.__dict__.get(name)
-        if shown is not None:
-            module.__dict__.setdefault(old, shown.from_estimator)
+def _add_sklearn_names(module: "ModuleType") -> None:
+    for old, name in _SKLEARN_PLOTS.items():
+        display = module.__dict__.get(name)
+        if display is not None:
+            module.__dict__.setdefault(old, display.from_estimator)
 
 
-def _inspect(module: "ModuleType") -> None:
+def _add_inspect_names(module: "ModuleType") -> None:
     if not hasattr(module, "getargspec"):
         module.__dict__["getargspec"] = lambda call: module.getfullargspec(call)[:4]
 
 
 #: modules to patch after their import
-MENDED = {"numpy": _numpy, "pandas": _pandas, "sklearn.metrics": _metrics, "inspect": _inspect}
+PATCHES = {"numpy": _add_numpy_names, "pandas": _add_pandas_names, "sklearn.metrics": _add_sklearn_names, "inspect": _add_inspect_names}
 
 
 class Finder(importlib.abc.MetaPathFinder):
@@ -168,8 +168,8 @@ class Finder(importlib.abc.MetaPathFinder):
         if fullname in MOVED:
             if importlib.machinery.PathFinder.find_spec(fullname, path) is not None:
                 return None  # this release still has it
-            return importlib.util.spec_from_loader(fullname, Moved(MOVED[fullname]))
-        if fullname not in MENDED or fullname in self._busy:
+            return importlib.util.spec_from_loader(fullname, MovedModuleLoader(MOVED[fullname]))
+        if fullname not in PATCHES or fullname in self._busy:
             return None
         self._busy.add(fullname)
         try:
@@ -177,11 +177,11 @@ class Finder(importlib.abc.MetaPathFinder):
         finally:
             self._busy.discard(fullname)
         if spec is not None and spec.loader is not None:
-            _mend_after(spec.loader, MENDED[fullname])
+            _patch_after(spec.loader, PATCHES[fullname])
         return spec
 
 
-class Moved(importlib.abc.Loader):
+class MovedModuleLoader(importlib.abc.Loader):
     """Loads a module under its former name."""
 
     def __init__(self, name: str) -> None:
@@ -195,28 +195,28 @@ class Moved(importlib.abc.Loader):
         """Nothing to do: it was executed under its current name."""
 
 
-def _mend_after(loader: "Loader", mend: "Callable[[ModuleType], None]") -> None:
+def _patch_after(loader: "Loader", patch: "Callable[[ModuleType], None]") -> None:
     execute = loader.exec_module
-    mended: "Any" = loader
+    patched_loader: "Any" = loader
 
     def exec_module(module: "ModuleType") -> None:
         execute(module)
-        mend(module)
+        patch(module)
 
-    mended.exec_module = exec_module
+    patched_loader.exec_module = exec_module
 
 
 def install() -> None:
     """Install the finder, and restore the removed names of the standard library."""
-    for name in _ABSTRACT:
+    for name in _ABSTRACT_CLASSES:
         if hasattr(collections.abc, name) and name not in collections.__dict__:
             setattr(collections, name, getattr(collections.abc, name))
     if not hasattr(time, "clock"):
         time.__dict__["clock"] = time.perf_counter
-    for name, mend in MENDED.items():
+    for name, patch in PATCHES.items():
         if name in sys.modules:
-            mend(sys.modules[name])
+            patch(sys.modules[name])
     if not any(
-        type(each).__name__ == "Finder" and hasattr(each, "_busy") for each in sys.meta_path
+        type(finder).__name__ == "Finder" and hasattr(finder, "_busy") for finder in sys.meta_path
     ):
         sys.meta_path.insert(0, Finder())

@@ -20,10 +20,10 @@ VARIABLE = "AZUREML_DATAREFERENCE_{}"
 
 
 #: datasets that the script added to its inputs, by run folder and name
-_used: "dict[tuple[str, str], object]" = {}
+_script_inputs: "dict[tuple[str, str], object]" = {}
 
 
-class _Named(_ByName):
+class _NamedData(_ByName):
     """Inputs or outputs of the run in ``folder``, by name."""
 
     _section = ""
@@ -31,30 +31,30 @@ class _Named(_ByName):
     def __init__(self, folder: str) -> None:
         self._folder = folder
 
-    def _described(self) -> "dict[str, Json]":
+    def _descriptions(self) -> "dict[str, Json]":
         data = record.job(self._folder).get("data") or {}
-        return {each["name"]: each for each in data.get(self._section) or ()}
+        return {item["name"]: item for item in data.get(self._section) or ()}
 
     def __getitem__(self, name: str) -> object:
-        described = self._described()
-        if name not in described:
-            known = ", ".join(sorted(described)) or "none"
+        descriptions = self._descriptions()
+        if name not in descriptions:
+            available = ", ".join(sorted(descriptions)) or "none"
             raise KeyError(
-                "this job has no {} {!r}; available: {}".format(self._section[:-1], name, known)
+                "this job has no {} {!r}; available: {}".format(self._section[:-1], name, available)
             )
-        return self._value(described[name])
+        return self._value(descriptions[name])
 
     def __iter__(self) -> "Iterator[str]":
-        return iter(self._described())
+        return iter(self._descriptions())
 
     def __len__(self) -> int:
-        return len(self._described())
+        return len(self._descriptions())
 
     def __repr__(self) -> str:
-        return "{}({})".format(type(self).__name__, ", ".join(self._described()))
+        return "{}({})".format(type(self).__name__, ", ".join(self._descriptions()))
 
-    def _value(self, described: "Json") -> object:
-        return self._path(described["name"])
+    def _value(self, description: "Json") -> object:
+        return self._path(description["name"])
 
     def _path(self, name: str) -> "str | None":
         """The path in this process's own job; None for any other run."""
@@ -63,7 +63,7 @@ class _Named(_ByName):
         return os.environ.get(VARIABLE.format(name)) or os.environ.get(name)
 
 
-class Inputs(_Named):
+class Inputs(_NamedData):
     """``run.input_datasets``: the path of mounted or downloaded files, else the dataset.
 
     Outside the job it is always the dataset.
@@ -77,20 +77,20 @@ class Inputs(_Named):
 
     def __setitem__(self, name: str, dataset: object) -> None:
         """Record that the run uses ``dataset`` as the input ``name``."""
-        _used[self._folder, name] = dataset
-        facts = {each: getattr(dataset, each, None) for each in ("id", "name", "version")}
-        record.say(self._folder, "input_dataset", input=str(name), dataset=facts)
+        _script_inputs[self._folder, name] = dataset
+        fields = {attribute: getattr(dataset, attribute, None) for attribute in ("id", "name", "version")}
+        record.write_event(self._folder, "input_dataset", input=str(name), dataset=fields)
 
     def __getitem__(self, name: str) -> object:
-        used = _used.get((self._folder, name))
-        return super(Inputs, self).__getitem__(name) if used is None else used
+        dataset = _script_inputs.get((self._folder, name))
+        return super(Inputs, self).__getitem__(name) if dataset is None else dataset
 
-    def _value(self, described: "Json") -> object:
-        path = None if described.get("mode") == "direct" else self._path(described["name"])
-        return path or self._dataset_of(described["name"])
+    def _value(self, description: "Json") -> object:
+        path = None if description.get("mode") == "direct" else self._path(description["name"])
+        return path or self._dataset_of(description["name"])
 
 
-class Outputs(_Named):
+class Outputs(_NamedData):
     """``run.output_datasets``: the folder of each output; None outside the job."""
 
     _section = "outputs"

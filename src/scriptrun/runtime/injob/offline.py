@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from types import TracebackType
     from typing import NoReturn
 
-    from scriptrun.runtime.hints import Place
+    from scriptrun.runtime.hints import StrPath
 
 
 class _OfflineRun(object):
@@ -46,56 +46,56 @@ class _OfflineRun(object):
 
     def log(self, name: str, value: object, description: str = "", step: object = None) -> None:
         """Print the value."""
-        _say("log scalar metric", name, values.scalar(value))
+        _print_call("log scalar metric", name, values.scalar(value))
 
     def log_list(self, name: str, value: object, description: str = "") -> None:
         """Print the list."""
-        _say("log list metric", name, values.sequence(value))
+        _print_call("log list metric", name, values.sequence(value))
 
     def log_row(self, name: str, description: "str | None" = None, **kwargs: object) -> None:
         """Print the row."""
-        _say("log row metric", name, kwargs)
+        _print_call("log row metric", name, kwargs)
 
     def log_table(self, name: str, value: object, description: str = "") -> None:
         """Print the table."""
-        _say("log table metric", name, metric_calls.table_of(name, value))
+        _print_call("log table metric", name, metric_calls.table_of(name, value))
 
     def log_image(
-        self, name: str, path: "Place | None" = None, plot: object = None, description: str = ""
+        self, name: str, path: "StrPath | None" = None, plot: object = None, description: str = ""
     ) -> None:
         """Print the path or plot."""
         metric_calls.check_image(name, path, plot)
-        _say("log image metric", name, plot if path is None else path)
+        _print_call("log image metric", name, plot if path is None else path)
 
     def log_confusion_matrix(self, name: str, value: object, description: str = "") -> None:
         """Print the matrix."""
-        _say("log confusion matrix", name, value)
+        _print_call("log confusion matrix", name, value)
 
     def log_accuracy_table(self, name: str, value: object, description: str = "") -> None:
         """Print the table."""
-        _say("log accuracy table", name, value)
+        _print_call("log accuracy table", name, value)
 
     def log_predictions(self, name: str, value: object, description: str = "") -> None:
         """Print the predictions."""
-        _say("log predictions", name, value)
+        _print_call("log predictions", name, value)
 
     def log_residuals(self, name: str, value: object, description: str = "") -> None:
         """Print the residuals."""
-        _say("log residuals", name, value)
+        _print_call("log residuals", name, value)
 
     def tag(self, key: object, value: object = None) -> None:
         """Print the tag."""
-        _say("add tag", key, value)
+        _print_call("add tag", key, value)
 
     def add_properties(self, properties: object) -> None:
         """Print the properties."""
-        _say("add properties", "properties", properties)
+        _print_call("add properties", "properties", properties)
 
     def upload_file(
         self, name: str, path_or_stream: object, datastore_name: "str | None" = None
     ) -> None:
         """Print the names."""
-        _say("upload file", name, path_or_stream)
+        _print_call("upload file", name, path_or_stream)
 
     def upload_files(
         self,
@@ -106,11 +106,11 @@ class _OfflineRun(object):
         datastore_name: "str | None" = None,
     ) -> None:
         """Print the names."""
-        _say("upload files", ", ".join(map(str, names)), paths)
+        _print_call("upload files", ", ".join(map(str, names)), paths)
 
     def upload_folder(self, name: str, path: object, datastore_name: "str | None" = None) -> None:
         """Print the names."""
-        _say("upload folder", name, path)
+        _print_call("upload folder", name, path)
 
     def child_run(
         self, name: "str | None" = None, run_id: "str | None" = None, outputs: object = None
@@ -129,11 +129,11 @@ class _OfflineRun(object):
     ) -> None:
         """Print the details."""
         if error_details or error_code:
-            _say("fail the run", error_code or "error", error_details)
+            _print_call("fail the run", error_code or "error", error_details)
 
     def cancel(self) -> None:
         """Do nothing."""
 
 
-def _say(what: str, name: object, value: object) -> None:
-    print("Attempted to {} {}:\n{}".format(what, values.text(name), values.text(value)))
+def _print_call(action: str, name: object, value: object) -> None:
+    print("Attempted to {} {}:\n{}".format(action, values.text(name), values.text(value)))

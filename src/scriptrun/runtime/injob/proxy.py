@@ -37,20 +37,20 @@ def root(name: str) -> "Remote":
 class Remote(object):
     """A proxy for an object in the helper."""
 
-    def __init__(self, to: "_Helper | None", ref: "Json", kind: str, text: str = "") -> None:
+    def __init__(self, process: "_Helper | None", ref: "Json", kind: str, text: str = "") -> None:
         put = object.__setattr__
-        put(self, "_to", to)
+        put(self, "_to", process)
         put(self, "_ref", ref)
         put(self, "_kind", kind)
         put(self, "_text", text)
 
-    def _ask(self, do: str, **more: object) -> "Any":
-        to = self._to or helper("scriptrun.{}".format(self._kind))
-        return _decoded(to.ask(dict(more, do=do, of=self._ref)), self, to)
+    def _ask(self, action: str, **fields: object) -> "Any":
+        process = self._to or helper("scriptrun.{}".format(self._kind))
+        return _decode(process.ask(dict(fields, do=action, of=self._ref)), self, process)
 
     def _call(self, method: str, *args: object, **kwargs: object) -> "Any":
-        kwargs = {name: _encoded(value) for name, value in kwargs.items()}
-        return self._ask("call", name=method, args=[_encoded(a) for a in args], kwargs=kwargs)
+        kwargs = {name: _encode(value) for name, value in kwargs.items()}
+        return self._ask("call", name=method, args=[_encode(a) for a in args], kwargs=kwargs)
 
     def __getattr__(self, name: str) -> "Any":
         if name.startswith("_"):
@@ -58,10 +58,10 @@ class Remote(object):
         return self._ask("get", name=name)
 
     def __setattr__(self, name: str, value: object) -> None:
-        self._ask("set", name=name, value=_encoded(value))
+        self._ask("set", name=name, value=_encode(value))
 
     def __getitem__(self, key: object) -> "Any":
-        return self._ask("item", key=_encoded(key))
+        return self._ask("item", key=_encode(key))
 
     def __call__(self, *args: object, **kwargs: object) -> "Any":
         """Call it: for a class, create an object."""
@@ -98,7 +98,7 @@ class Remote(object):
             self._to.dropped.append(self._ref["n"])
 
 
-class Table(Remote):
+class RemoteTable(Remote):
     """A tabular dataset in the helper; its rows are read from a file by the job's own libraries."""
 
     def to_pandas_dataframe(
@@ -116,11 +116,11 @@ class Table(Remote):
         return tables.to_polars(self._file)
 
     def _file(self, form: str) -> "Json":
-        told: "Json" = self._ask("table", format=form)
-        return told
+        answer: "Json" = self._ask("table", format=form)
+        return answer
 
 
-class Column(Remote):
+class RemoteColumn(Remote):
     """A condition on columns in the helper: ``ds['age'] > 30``."""
 
     if not TYPE_CHECKING:
@@ -135,12 +135,12 @@ def _operator(name: str) -> "Callable[..., object]":
 
 
 for _name in "eq ne lt le gt ge and or invert".split():
-    setattr(Column, "__{}__".format(_name), _operator("__{}__".format(_name)))
+    setattr(RemoteColumn, "__{}__".format(_name), _operator("__{}__".format(_name)))
 
-_KINDS = {"TabularDataset": Table, "Expression": Column}
+_KINDS = {"TabularDataset": RemoteTable, "Expression": RemoteColumn}
 
 
-def _encoded(value: object) -> object:
+def _encode(value: object) -> object:
     """``value`` as JSON. Raises TypeError for what cannot be sent."""
     for kinds, encode in _ENCODERS:
         if isinstance(value, kinds):
@@ -148,9 +148,9 @@ def _encoded(value: object) -> object:
     if hasattr(value, "__scriptrun__"):
         return {"$": "root", "name": value.__scriptrun__}
     if type(value).__module__.split(".")[0] == "pandas" and hasattr(value, "columns"):
-        return {"$": "frame", "path": tables.written(value)}
+        return {"$": "frame", "path": tables.write_temporary(value)}
     if hasattr(value, "item") and not getattr(value, "shape", ()):
-        return _encoded(value.item())  # a number of numpy
+        return _encode(value.item())  # a number of numpy
     raise TypeError(
         "Cannot pass a {} to scriptrun from this job; only strings, numbers, lists, dicts and "
         "scriptrun's own objects are supported. Add scriptrun to the environment's packages to "
@@ -158,8 +158,8 @@ def _encoded(value: object) -> object:
     )
 
 
-def _list(values: "Iterable[object]") -> "list[object]":
-    return [_encoded(each) for each in values]
+def _encode_list(values: "Iterable[object]") -> "list[object]":
+    return [_encode(item) for item in values]
 
 
 #: how values are sent to the helper: the first type that matches
@@ -167,45 +167,45 @@ _ENCODERS: "tuple[tuple[Any, Callable[[Any], object]], ...]" = (
     (Remote, lambda value: value._ref),
     ((type(None), bool, int, float, str), lambda value: value),
     (os.PathLike, os.fspath),
-    (tuple, lambda value: {"$": "tuple", "of": _list(value)}),
-    ((list, set, frozenset), _list),
-    (dict, lambda value: {"$": "dict", "of": [_list(each) for each in value.items()]}),
+    (tuple, lambda value: {"$": "tuple", "of": _encode_list(value)}),
+    ((list, set, frozenset), _encode_list),
+    (dict, lambda value: {"$": "dict", "of": [_encode_list(pair) for pair in value.items()]}),
     (datetime.datetime, lambda value: {"$": "time", "seconds": value.timestamp()}),
 )
 
 
-def _decoded(value: "Any", of: "Remote", to: "_Helper") -> "Any":
-    """The helper's answer to a request about ``of`` as a value."""
+def _decode(value: "Any", subject: "Remote", process: "_Helper") -> "Any":
+    """The helper's answer to a request about ``subject`` as a value."""
     if isinstance(value, list):
-        return [_decoded(each, of, to) for each in value]
+        return [_decode(item, subject, process) for item in value]
     if not isinstance(value, dict):
         return value
-    return _DECODERS[value["$"]](value, of, to)
+    return _DECODERS[value["$"]](value, subject, process)
 
 
-def _object(value: "Json", of: "Remote", to: "_Helper") -> "Remote":
-    made = _KINDS.get(value["kind"], Remote)
-    return made(to, {"$": "object", "n": value["n"]}, value["kind"], value["text"])
+def _decode_object(value: "Json", subject: "Remote", process: "_Helper") -> "Remote":
+    remote_class = _KINDS.get(value["kind"], Remote)
+    return remote_class(process, {"$": "object", "n": value["n"]}, value["kind"], value["text"])
 
 
-def _time(value: "Json", of: "Remote", to: "_Helper") -> "datetime.datetime":
+def _decode_time(value: "Json", subject: "Remote", process: "_Helper") -> "datetime.datetime":
     return datetime.datetime.fromtimestamp(value["seconds"], datetime.timezone.utc)
 
 
 _DECODERS: "dict[str, Callable[[Json, Remote, _Helper], object]]" = {
-    "object": _object,
-    "time": _time,
+    "object": _decode_object,
+    "time": _decode_time,
     "method": lambda value, of, to: _Method(of, value["name"]),
-    "tuple": lambda value, of, to: tuple(_decoded(value["of"], of, to)),
-    "dict": lambda value, of, to: dict(_decoded(value["of"], of, to)),
+    "tuple": lambda value, of, to: tuple(_decode(value["of"], of, to)),
+    "dict": lambda value, of, to: dict(_decode(value["of"], of, to)),
 }
 
 
 class _Method(object):
     """A method of an object in the helper."""
 
-    def __init__(self, of: "Remote", name: str) -> None:
-        self._of, self._name = of, name
+    def __init__(self, owner: "Remote", name: str) -> None:
+        self._owner, self._name = owner, name
 
     def __call__(self, *args: object, **kwargs: object) -> "Any":
-        return self._of._call(self._name, *args, **kwargs)
+        return self._owner._call(self._name, *args, **kwargs)

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from scriptrun.runtime.injob.errors import ScriptrunError
 
 
-_WITHOUT = (
+_UNAVAILABLE = (
     "{} is unavailable in this job: scriptrun is not installed on this node. "
     "Add scriptrun to the environment's packages."
 )
@@ -36,16 +36,16 @@ def is_there() -> bool:
     return bool(os.environ.get("SCRIPTRUN_TOOL")) and bool(os.environ.get("SCRIPTRUN_RUN_FOLDER"))
 
 
-def helper(what: str) -> "_Helper":
-    """This process's helper. Raises AttributeError, naming ``what``, if none can be started."""
+def helper(feature: str) -> "_Helper":
+    """This process's helper. Raises AttributeError, naming ``feature``, if none can be started."""
     if not is_there():
-        raise AttributeError(_WITHOUT.format(what))
+        raise AttributeError(_UNAVAILABLE.format(feature))
     with _lock:
-        mine = _started.get(os.getpid())
-        if mine is None or mine.gone:
+        current = _started.get(os.getpid())
+        if current is None or current.is_closed:
             _started.clear()  # after a fork, the other one is the parent's
-            mine = _started[os.getpid()] = _Helper(json.loads(os.environ["SCRIPTRUN_TOOL"]))
-    return mine
+            current = _started[os.getpid()] = _Helper(json.loads(os.environ["SCRIPTRUN_TOOL"]))
+    return current
 
 
 class _Helper(object):
@@ -53,7 +53,7 @@ class _Helper(object):
 
     def __init__(self, tool: "Iterable[str]") -> None:
         self.pid = os.getpid()
-        self.gone = False
+        self.is_closed = False
         self.dropped: "list[int]" = []
         self._lock = threading.Lock()
         environ = dict(os.environ)
@@ -87,31 +87,31 @@ class _Helper(object):
             except OSError:
                 line = b""
         if not line:
-            self._leave()
+            self._close_pipes()
             raise errors.UserErrorException(
                 "The workspace helper process exited (exit code {}).".format(self._process.wait()),
                 "For its output, see the log above.",
             )
         answer = json.loads(line.decode("utf-8"))
         if "error" in answer:
-            raise _error(answer["error"])
+            raise _to_exception(answer["error"])
         return answer["value"]
 
     def end(self) -> None:
         """Ask the helper to end, and wait briefly for it."""
-        if os.getpid() != self.pid or self.gone:
+        if os.getpid() != self.pid or self.is_closed:
             return
-        _flush()  # the helper masks secrets in the log
+        _flush_output()  # the helper masks secrets in the log
         try:
             self._input.write(b'{"do": "end"}\n')
-            self._leave()
+            self._close_pipes()
             self._process.wait(10)
         except (OSError, ValueError, subprocess.TimeoutExpired):
             pass
 
-    def _leave(self) -> None:
+    def _close_pipes(self) -> None:
         """Close the pipes, which ends the helper."""
-        self.gone = True
+        self.is_closed = True
         for pipe in (self._input, self._output):
             try:
                 pipe.close()
@@ -119,7 +119,7 @@ class _Helper(object):
                 pass
 
 
-def _flush() -> None:
+def _flush_output() -> None:
     for stream in (sys.stdout, sys.stderr):
         try:
             stream.flush()
@@ -134,14 +134,14 @@ def _cwd() -> "str | None":
         return None
 
 
-def _error(told: "Json") -> Exception:
+def _to_exception(details: "Json") -> Exception:
     """The exception that the helper reported, of our own or a built-in class."""
-    plain = {"KeyError": KeyError, "IndexError": IndexError, "TypeError": TypeError}
-    plain.update(ValueError=ValueError, AttributeError=AttributeError)
-    plain["NotImplementedError"] = NotImplementedError
-    if told["kind"] in plain:
-        return plain[told["kind"]](told["message"])
-    return error_named(told["kind"])(told["message"], told.get("hint") or "")
+    builtin_errors = {"KeyError": KeyError, "IndexError": IndexError, "TypeError": TypeError}
+    builtin_errors.update(ValueError=ValueError, AttributeError=AttributeError)
+    builtin_errors["NotImplementedError"] = NotImplementedError
+    if details["kind"] in builtin_errors:
+        return builtin_errors[details["kind"]](details["message"])
+    return error_named(details["kind"])(details["message"], details.get("hint") or "")
 
 
 def error_named(name: str) -> "type[ScriptrunError]":
@@ -149,5 +149,5 @@ def error_named(name: str) -> "type[ScriptrunError]":
     if not hasattr(errors, name):
         bases = (errors.UserErrorException,)
         setattr(errors, name, type(str(name), bases, {"__module__": errors.__name__}))
-    made: "type[ScriptrunError]" = getattr(errors, name)
-    return made
+    error_class: "type[ScriptrunError]" = getattr(errors, name)
+    return error_class

@@ -11,14 +11,14 @@ if TYPE_CHECKING:
     from typing import Any
 
     from scriptrun.runtime.events import EventWriter
-    from scriptrun.runtime.hints import Json, Place
+    from scriptrun.runtime.hints import Json, StrPath
 
 
 _writers: "dict[tuple[str, int], EventWriter]" = {}
 _lock = threading.Lock()
 
 
-def say(folder: "Place", kind: str, **fields: object) -> bool:
+def write_event(folder: "StrPath", kind: str, **fields: object) -> bool:
     """Append an event to the run in ``folder``, with this process's own writer.
 
     A full or read-only disk only causes a warning on stderr, so that it never ends a training.
@@ -26,14 +26,14 @@ def say(folder: "Place", kind: str, **fields: object) -> bool:
     try:
         with _lock:
             _writer(folder).write(kind, **fields)
-        _show_if_late(folder)
+        _touch_if_ended(folder)
         return True
     except OSError as error:
         warn("cannot write the run's {}".format(kind.replace("_", " ")), error)
         return False
 
 
-def _show_if_late(folder: "Place") -> None:
+def _touch_if_ended(folder: "StrPath") -> None:
     """Touch the folder of an ended run, so that listings notice the event by its time."""
     try:
         attempts = os.listdir(os.path.join(str(folder), "attempts"))
@@ -53,7 +53,7 @@ def warn(message: str, error: object) -> None:
         pass
 
 
-def _writer(folder: "Place") -> "EventWriter":
+def _writer(folder: "StrPath") -> "EventWriter":
     key = (str(folder), os.getpid())  # a forked child writes its own file
     if key not in _writers:
         name = "script-{}-{}-{}".format(identity.host(), os.getpid(), files.unique(8))
@@ -61,21 +61,21 @@ def _writer(folder: "Place") -> "EventWriter":
     return _writers[key]
 
 
-def job(folder: "Place") -> "Json":
+def job(folder: "StrPath") -> "Json":
     """The run's job.json as a dict; empty if it is missing."""
-    found: "Json | None" = files.read_json(os.path.join(str(folder), "job.json"))
-    return found or {}
+    value: "Json | None" = files.read_json(os.path.join(str(folder), "job.json"))
+    return value or {}
 
 
-def told(folder: "Place") -> "list[Json]":
+def read_events(folder: "StrPath") -> "list[Json]":
     """The run's events by time, then writer, then position in the file."""
     return events.read_all(folder, OSError)
 
 
-def tags(folder: "Place") -> "dict[str, str | None]":
+def tags(folder: "StrPath") -> "dict[str, str | None]":
     """The run's current tags."""
     result = dict(job(folder).get("tags") or {})
-    for event in told(folder):
+    for event in read_events(folder):
         if event["kind"] == "tag":
             result.update(event.get("set") or {})
             for name in event.get("remove") or ():
@@ -83,38 +83,38 @@ def tags(folder: "Place") -> "dict[str, str | None]":
     return result
 
 
-def properties(folder: "Place") -> "dict[str, str | None]":
+def properties(folder: "StrPath") -> "dict[str, str | None]":
     """The run's properties: the first value of each counts."""
     result = dict(job(folder).get("properties") or {})
-    for event in told(folder):
+    for event in read_events(folder):
         if event["kind"] == "properties":
             for name, value in (event.get("set") or {}).items():
                 result.setdefault(name, value)
     return result
 
 
-def latest(folder: "Place", kind: str, default: object) -> "Any":
+def latest(folder: "StrPath", kind: str, default: object) -> "Any":
     """The value of the latest event of ``kind`` (display_name, description), else ``default``."""
-    found = [event.get("value") for event in told(folder) if event["kind"] == kind]
-    return found[-1] if found else default
+    values = [event.get("value") for event in read_events(folder) if event["kind"] == kind]
+    return values[-1] if values else default
 
 
-def state(folder: "Place") -> str:
+def state(folder: "StrPath") -> str:
     """The run's state according to its own files."""
     result = _result(folder)
-    said = told(folder)
-    if any(event["kind"] == "fail" for event in said):
+    run_events = read_events(folder)
+    if any(event["kind"] == "fail" for event in run_events):
         return "Failed"
     if result:
-        ended: str = result.get("state", "Running")
-        return ended
+        final_state: str = result.get("state", "Running")
+        return final_state
     states: "list[str]" = [
-        event.get("state", "Running") for event in said if event["kind"] == "state"
+        event.get("state", "Running") for event in run_events if event["kind"] == "state"
     ]
     return states[-1] if states else "Running"
 
 
-def _result(folder: "Place") -> "Json | None":
+def _result(folder: "StrPath") -> "Json | None":
     attempts = os.path.join(str(folder), "attempts")
     try:
         names = [name for name in os.listdir(attempts) if name.isdigit()]

@@ -21,12 +21,12 @@ class RecordCalls(object):
 
     def set_tags(self, tags: "Mapping[Any, object] | Iterable[object] | str") -> None:
         """Set the tags in the dict ``tags`` (or one tag without a value), and keep the others."""
-        tags = tags if isinstance(tags, dict) else dict.fromkeys(_names(tags))
-        record.say(self.folder, "tag", set={values.text(key): _text(tags[key]) for key in tags})
+        tags = tags if isinstance(tags, dict) else dict.fromkeys(_tag_names(tags))
+        record.write_event(self.folder, "tag", set={values.text(key): _text(tags[key]) for key in tags})
 
     def remove_tags(self, tags: "Iterable[object] | str") -> None:
         """Remove the named tags (or a single one)."""
-        record.say(self.folder, "tag", remove=_names(tags))
+        record.write_event(self.folder, "tag", remove=_tag_names(tags))
 
     def get_tags(self) -> "dict[str, str | None]":
         """The current tags by name; a tag without a value is None."""
@@ -39,17 +39,17 @@ class RecordCalls(object):
 
         Raises UserErrorException if one of them already has another value.
         """
-        there = self.get_properties()
+        existing = self.get_properties()
         new = {values.text(key): _text(value) for key, value in properties.items()}
         for key, value in new.items():
-            if there.get(key, value) != value:
+            if existing.get(key, value) != value:
                 raise UserErrorException(
                     "Property {!r} of this run is already {!r}; cannot change it to {!r}.".format(
-                        key, there[key], value
+                        key, existing[key], value
                     ),
                     "Use a tag for values that change.",
                 )
-        record.say(self.folder, "properties", set=new)
+        record.write_event(self.folder, "properties", set=new)
 
     def get_properties(self) -> "dict[str, str | None]":
         """The run's properties, by name."""
@@ -67,24 +67,24 @@ class RecordCalls(object):
     def display_name(self) -> str:
         """The display name; assigning it renames the run."""
         default = record.job(self.folder).get("display_name") or self.id
-        said: str = record.latest(self.folder, "display_name", default)
-        return said
+        latest_name: str = record.latest(self.folder, "display_name", default)
+        return latest_name
 
     @display_name.setter
     def display_name(self, value: object) -> None:
-        record.say(self.folder, "display_name", value=str(value))
+        record.write_event(self.folder, "display_name", value=str(value))
 
     name = display_name
 
     @property
     def description(self) -> "str | None":
         """The run's description, or None."""
-        said: "str | None" = record.latest(self.folder, "description", None)
-        return said
+        latest_text: "str | None" = record.latest(self.folder, "description", None)
+        return latest_text
 
     @description.setter
     def description(self, value: object) -> None:
-        record.say(self.folder, "description", value=None if value is None else str(value))
+        record.write_event(self.folder, "description", value=None if value is None else str(value))
 
     @property
     def type(self) -> "str | None":
@@ -92,7 +92,7 @@ class RecordCalls(object):
         return record.job(self.folder).get("kind")
 
 
-def _names(tags: "Iterable[object] | str") -> "list[str]":
+def _tag_names(tags: "Iterable[object] | str") -> "list[str]":
     return [values.text(tag) for tag in ([tags] if isinstance(tags, str) else list(tags))]
 
 

@@ -8,7 +8,7 @@ from scriptrun.runtime.injob.errors import RunEnvironmentException
 from scriptrun.runtime.injob.experiment import Experiment
 from scriptrun.runtime.injob.metrics import reader as metric_reader
 from scriptrun.runtime.injob.metrics.calls import MetricCalls
-from scriptrun.runtime.injob.metrics.flusher import BEAT
+from scriptrun.runtime.injob.metrics.flusher import FLUSHER
 from scriptrun.runtime.injob.metrics.writer import writer_of
 from scriptrun.runtime.injob.offline import _OfflineRun
 from scriptrun.runtime.injob.proxy import named, root
@@ -21,11 +21,11 @@ if TYPE_CHECKING:
     from types import TracebackType
     from typing import Any
 
-    from scriptrun.runtime.hints import Json, Place
+    from scriptrun.runtime.hints import Json, StrPath
 
 
 #: members of SDK v1's Run that need the helper
-_ELSEWHERE = frozenset(
+_HELPER_MEMBERS = frozenset(
     [
         "register_model",
         "submit_child",
@@ -59,7 +59,7 @@ class Run(MetricCalls, ArtifactCalls, RecordCalls):
         helper("scriptrun.Run")
         return named("Run")(*args, **kwargs)
 
-    def __init__(self, folder: "Place") -> None:
+    def __init__(self, folder: "StrPath") -> None:
         self.folder = os.path.abspath(str(folder))
         self.id = os.path.basename(self.folder)
 
@@ -102,7 +102,7 @@ class Run(MetricCalls, ArtifactCalls, RecordCalls):
         return hash(self.folder)
 
     def __getattr__(self, name: str) -> "Any":
-        if name in _ELSEWHERE:
+        if name in _HELPER_MEMBERS:
             helper("run.{}".format(name))
             return getattr(root("run"), name)
         raise AttributeError("'Run' object has no attribute {!r}".format(name))
@@ -161,10 +161,10 @@ class Run(MetricCalls, ArtifactCalls, RecordCalls):
         With ``recursive``, a dict from run ID to metrics for this run and its descendants,
         optionally only those of ``run_type``.
         """
-        BEAT.flush()
+        FLUSHER.flush()
         if not recursive:
             return metric_reader.read(self.folder, name)
-        folders = [self.folder] + child_runs.below(self.folder)
+        folders = [self.folder] + child_runs.descendants(self.folder)
         return {
             os.path.basename(folder): metric_reader.read(folder, name)
             for folder in folders
@@ -194,21 +194,21 @@ class Run(MetricCalls, ArtifactCalls, RecordCalls):
         as ``tag_key``.
         """
         if tag_key is not None:
-            begun = [(self.child_run(), value) for value in tag_values or ()]
-            for child, value in begun:
+            children = [(self.child_run(), value) for value in tag_values or ()]
+            for child, value in children:
                 child.tag(tag_key, value)
-            return [child for child, _ in begun]
+            return [child for child, _ in children]
         return [self.child_run() for _ in range(int(count or 0))]
 
     def get_children(self, recursive: bool = False, **kwargs: "Any") -> "Iterator[Run]":
         """The child runs, oldest first; with ``recursive``, all descendants."""
-        folders = child_runs.below(self.folder) if recursive else child_runs.of(self.folder)
+        folders = child_runs.descendants(self.folder) if recursive else child_runs.children(self.folder)
         return iter([Run(folder) for folder in folders])
 
     def complete(self, **kwargs: object) -> None:
         """Mark the run as completed; a job also completes by itself."""
         self.flush()
-        record.say(self.folder, "complete")
+        record.write_event(self.folder, "complete")
         child_runs.end(self.folder, "Completed", "")
 
     def fail(
@@ -217,8 +217,8 @@ class Run(MetricCalls, ArtifactCalls, RecordCalls):
         """Mark the run as failed, with a message, even if the script continues."""
         self.flush()
         message = "" if error_details is None else str(error_details)
-        more = {} if error_code is None else {"code": str(error_code)}
-        record.say(self.folder, "fail", message=message, **more)
+        extra = {} if error_code is None else {"code": str(error_code)}
+        record.write_event(self.folder, "fail", message=message, **extra)
         child_runs.end(self.folder, "Failed", message)
 
     def cancel(self) -> None:

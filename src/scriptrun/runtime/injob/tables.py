@@ -40,11 +40,11 @@ def to_polars(ask: "Ask") -> "Any":
     return _read(ask, "parquet", _library("polars").read_parquet)
 
 
-def written(frame: "Any") -> str:
+def write_temporary(frame: "Any") -> str:
     """Write a data frame to a temporary file, as Parquet or else CSV; return its path."""
     form = "parquet" if any(map(_has, _PARQUET)) else "csv"
-    number, path = tempfile.mkstemp(prefix="scriptrun-table-", suffix="." + form)
-    os.close(number)
+    descriptor, path = tempfile.mkstemp(prefix="scriptrun-table-", suffix="." + form)
+    os.close(descriptor)
     write = frame.to_parquet if form == "parquet" else frame.to_csv
     write(path, index=False)
     return path
@@ -69,23 +69,23 @@ def _has(name: str) -> bool:
 
 
 def _read(ask: "Ask", form: str, read: "Callable[[str], Any]") -> "Any":
-    told = ask(form)
+    answer = ask(form)
     try:
-        return read(told["path"])
+        return read(answer["path"])
     finally:
-        os.unlink(told["path"])
+        os.unlink(answer["path"])
 
 
 def _read_csv(ask: "Ask", pandas: "Any") -> "Any":
-    told = ask("csv")
-    kinds = dict(enumerate(kind for _, kind in told["columns"]))
-    plain = {"int": "int64", "bool": "bool", "float": "float64", "text": str, "json": str}
+    answer = ask("csv")
+    kinds = dict(enumerate(kind for _, kind in answer["columns"]))
+    dtypes = {"int": "int64", "bool": "bool", "float": "float64", "text": str, "json": str}
     try:
         frame = pandas.read_csv(
-            told["path"],
+            answer["path"],
             header=None,
             names=list(kinds),
-            dtype={n: plain[kind] for n, kind in kinds.items() if kind in plain},
+            dtype={n: dtypes[kind] for n, kind in kinds.items() if kind in dtypes},
             parse_dates=[n for n, kind in kinds.items() if kind == "time"],
             keep_default_na=False,
             na_values=["\\N"],
@@ -93,15 +93,15 @@ def _read_csv(ask: "Ask", pandas: "Any") -> "Any":
             encoding="utf-8",
         )
     finally:
-        os.unlink(told["path"])
+        os.unlink(answer["path"])
     for number, kind in kinds.items():
         if kind == "json":
             frame[number] = [
-                json.loads(each) if isinstance(each, str) else None for each in frame[number]
+                json.loads(cell) if isinstance(cell, str) else None for cell in frame[number]
             ]
         elif kind == "text":
-            frame[number] = [_text(each) for each in frame[number]]
-    frame.columns = [name for name, _ in told["columns"]]
+            frame[number] = [_text(text) for text in frame[number]]
+    frame.columns = [name for name, _ in answer["columns"]]
     return frame
 
 

@@ -18,12 +18,12 @@ if TYPE_CHECKING:
 SPECIAL = {"NaN": float("nan"), "Infinity": float("inf"), "-Infinity": float("-inf")}
 
 #: longer integers are stored as hexadecimal text: newer Pythons refuse to parse so many digits
-MOST_BITS = 2000
+MAX_BITS = 2000
 #: maximum nesting of lists and dicts
-DEEPEST = 50
+MAX_DEPTH = 50
 
 _SPELLING = {float("inf"): "Infinity", float("-inf"): "-Infinity"}
-_BASIC = (bool, int, float, str)
+_BASIC_TYPES = (bool, int, float, str)
 _encode = json.JSONEncoder(ensure_ascii=False, allow_nan=False, separators=(",", ":")).encode
 
 
@@ -32,12 +32,12 @@ def scalar(value: "Any") -> "Scalar":
 
     numpy scalars, 0-d arrays and one-element tensors become numbers.
     """
-    if value is None or type(value) in _BASIC:
-        return hex(value) if type(value) is int and value.bit_length() > MOST_BITS else value
-    for base in _BASIC:
+    if value is None or type(value) in _BASIC_TYPES:
+        return hex(value) if type(value) is int and value.bit_length() > MAX_BITS else value
+    for base in _BASIC_TYPES:
         if isinstance(value, base):
             return scalar(base.__str__(value) if base is str else base(value))
-    return _number_within(value)
+    return _extract_number(value)
 
 
 def nested(value: object, depth: int = 0) -> object:
@@ -45,8 +45,8 @@ def nested(value: object, depth: int = 0) -> object:
 
     Values nested deeper than ``MAX_DEPTH`` become text, so that a cyclic value terminates.
     """
-    value = _without_array(value)
-    if depth < DEEPEST:
+    value = _unwrap_array(value)
+    if depth < MAX_DEPTH:
         if isinstance(value, dict):
             return {_key(key): nested(item, depth + 1) for key, item in value.items()}
         if isinstance(value, (list, tuple, set, frozenset, range)):
@@ -56,7 +56,7 @@ def nested(value: object, depth: int = 0) -> object:
 
 def sequence(value: "Any") -> "list[object]":
     """Any iterable (list, generator, array, tensor) as a list; a single value as a list of one."""
-    value = _without_array(value)
+    value = _unwrap_array(value)
     try:
         items = None if isinstance(value, (str, bytes)) else iter(value)
     except TypeError:
@@ -69,7 +69,7 @@ def to_json(value: object) -> "tuple[str, bool]":
     try:
         return _encode(value), False
     except ValueError:
-        return _encode(_spell(value)), True
+        return _encode(_escape(value)), True
 
 
 def from_json(value: object) -> object:
@@ -91,14 +91,14 @@ def text(value: object) -> str:
         return "<{}>".format(type(value).__name__)
 
 
-def _number_within(value: object) -> "Scalar":
+def _extract_number(value: object) -> "Scalar":
     """The number in a numpy scalar, 0-d array or tensor of any library; else its text."""
-    for reach in (_item, _item_of_numpy):
+    for convert in (_item, _item_of_numpy):
         try:
-            inner = reach(value)
+            inner = convert(value)
         except Exception:
             continue
-        if inner is None or type(inner) in _BASIC:
+        if inner is None or type(inner) in _BASIC_TYPES:
             return scalar(inner)
     return text(value)
 
@@ -116,15 +116,15 @@ def _key(key: object) -> str:
     return key if type(key) is str else text(scalar(key))
 
 
-def _without_array(value: "Any") -> "Any":
+def _unwrap_array(value: "Any") -> "Any":
     """An array, tensor or series as nested lists; anything else unchanged."""
-    if type(value) in _BASIC or not _has_shape(value):
+    if type(value) in _BASIC_TYPES or not _has_shape(value):
         return value
-    ways: "tuple[Callable[[], object], ...]"
-    ways = (lambda: value.tolist(), lambda: value.numpy().tolist())
-    for reach in ways:
+    conversions: "tuple[Callable[[], object], ...]"
+    conversions = (lambda: value.tolist(), lambda: value.numpy().tolist())
+    for convert in conversions:
         try:
-            inner = reach()
+            inner = convert()
         except Exception:
             continue
         if isinstance(inner, list):
@@ -139,19 +139,19 @@ def _has_shape(value: object) -> bool:
         return False
 
 
-def _spell(value: object) -> object:
+def _escape(value: object) -> object:
     if isinstance(value, float) and value - value != 0:
         return _SPELLING.get(value, "NaN")
     if isinstance(value, str):
         return "\\" + value if value.lstrip("\\") in SPECIAL else value
-    return _inside(value)
+    return _escape_items(value)
 
 
-def _inside(value: object) -> object:
+def _escape_items(value: object) -> object:
     if isinstance(value, list):
-        return [_spell(item) for item in value]
+        return [_escape(item) for item in value]
     if isinstance(value, dict):
-        return {key: _spell(item) for key, item in value.items()}
+        return {key: _escape(item) for key, item in value.items()}
     return value
 
 

@@ -20,10 +20,10 @@ if TYPE_CHECKING:
 
 
 #: seconds between checks for a cancellation request, and between heartbeats
-LOOK, BEAT = 0.2, 20.0
+POLL_SECONDS, HEARTBEAT_SECONDS = 0.2, 20.0
 
 
-class NotDelivered(Exception):
+class DeliveryFailure(Exception):
     """The job's data could not be delivered; the run ends in ``state`` with the message."""
 
     def __init__(self, reason: str, state: str = results.FAILED) -> None:
@@ -31,21 +31,21 @@ class NotDelivered(Exception):
         self.state = state
 
 
-class Helper:
+class DeliveryClient:
     """Delivers a job's data on this node. A job without data starts no helper."""
 
     def __init__(self, job: "Json", attempt: "Attempt") -> None:
         data = job.get("data") or {}
-        self.wanted = bool(data.get("inputs") or data.get("outputs"))
+        self.has_data = bool(data.get("inputs") or data.get("outputs"))
         self._attempt = attempt
         self._pid: "int | None" = None
         self._input: "int | None" = None
         self._output: "int | None" = None
-        self._rest = b""
+        self._buffer = b""
         self._finished = False
-        self._beats, self._next_beat = 0, 0.0
+        self._heartbeats, self._next_heartbeat = 0, 0.0
 
-    def build(self) -> None:
+    def build_environment(self) -> None:
         """Build the run's environment on this node, and update the order with its paths.
 
         Raises DeliveryFailure.
@@ -57,23 +57,23 @@ class Helper:
             "folder": order.folder,
             "workspace": order.workspace,
             "node": order.node,
-            "secrets": self._attempt.lent,
+            "secrets": self._attempt.secrets,
         }
         answer = self._ask(
             question,
             "canceled during the environment build",
         )
         if answer.get("error"):
-            raise NotDelivered(answer["error"])
-        where = {name: answer[name] for name in ("python", "bin", "prefix")}
-        self._attempt.order = order.replace(**where)
+            raise DeliveryFailure(answer["error"])
+        paths = {name: answer[name] for name in ("python", "bin", "prefix")}
+        self._attempt.order = order.replace(**paths)
 
-    def bring(self, work: str) -> "dict[str, str]":
+    def deliver(self, work: str) -> "dict[str, str]":
         """Deliver the data for the working directory ``work``; return the variables that name it.
 
         Those that only processes see are added to the order's environment. Raises DeliveryFailure.
         """
-        if not self.wanted:
+        if not self.has_data:
             return {}
         if self._pid is None:
             self._start()
@@ -91,10 +91,10 @@ class Helper:
             "canceled during data delivery",
         )
         if answer.get("error"):
-            raise NotDelivered(answer["error"])
-        plain = answer.get("environ") or {}
-        self._attempt.order = order.replace(environ=dict(order.inherited, **plain))
-        self._attempt.brought_plain = plain  # for containers, which inherit nothing
+            raise DeliveryFailure(answer["error"])
+        process_variables = answer.get("environ") or {}
+        self._attempt.order = order.replace(environ=dict(order.inherited, **process_variables))
+        self._attempt.brought_plain = process_variables  # for containers, which inherit nothing
         self._attempt.binds = answer.get("binds") or ()
         return answer.get("variables") or {}
 
@@ -105,12 +105,12 @@ class Helper:
         """
         if self._pid is None:
             return
-        what = "register" if self._finished else "finish"
+        action = "register" if self._finished else "finish"
         problem: "str | None" = ""
         canceled = "" if value["state"] == results.CANCELED else "canceled while finalizing"
         try:
-            problem = self._ask({"do": what, "state": value["state"]}, canceled).get("error")
-        except NotDelivered as error:
+            problem = self._ask({"do": action, "state": value["state"]}, canceled).get("error")
+        except DeliveryFailure as error:
             problem = str(error)
             if error.state == results.CANCELED:
                 value.update(state=error.state, reason="")
@@ -139,28 +139,28 @@ class Helper:
         folder = self._order.folder
         tool = self._order.tool
         if not tool:
-            raise NotDelivered(
+            raise DeliveryFailure(
                 "data delivery requires scriptrun, which no interpreter on this node has"
             )
         log = os.path.join(folder, "system_logs", "data.txt")
         events.append(log, b"")
-        theirs_in, self._input = os.pipe()
-        self._output, theirs_out = os.pipe()
+        child_input, self._input = os.pipe()
+        self._output, child_output = os.pipe()
         actions: "list[tuple[object, ...]]" = [
-            (os.POSIX_SPAWN_DUP2, theirs_in, 0),
-            (os.POSIX_SPAWN_DUP2, theirs_out, 1),
+            (os.POSIX_SPAWN_DUP2, child_input, 0),
+            (os.POSIX_SPAWN_DUP2, child_output, 1),
             (os.POSIX_SPAWN_OPEN, 2, log, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o644),
         ]
         argv = list(tool) + ["-m", "scriptrun.delivery.helper"]
         try:
             self._pid = _spawn(argv, dict(self._order.inherited), actions)
         except OSError as error:
-            raise NotDelivered(
+            raise DeliveryFailure(
                 "cannot start the data helper process: {}: {}".format(argv[0], error.strerror)
             ) from None
         finally:
-            os.close(theirs_in)
-            os.close(theirs_out)
+            os.close(child_input)
+            os.close(child_output)
 
     def _ask(self, question: "Json", canceled: str) -> "Json":
         """Send a request and wait for the answer, writing heartbeats meanwhile.
@@ -173,38 +173,38 @@ class Helper:
         try:
             os.write(self._input, json.dumps(question).encode("ascii") + b"\n")
         except OSError:
-            raise NotDelivered(self._gone()) from None
-        while b"\n" not in self._rest:
-            ready, _, _ = select.select([self._output], [], [], LOOK)
+            raise DeliveryFailure(self._exit_message()) from None
+        while b"\n" not in self._buffer:
+            ready, _, _ = select.select([self._output], [], [], POLL_SECONDS)
             if ready:
-                piece = os.read(self._output, 65536)
-                if not piece:
-                    raise NotDelivered(self._gone())
-                self._rest += piece
+                chunk = os.read(self._output, 65536)
+                if not chunk:
+                    raise DeliveryFailure(self._exit_message())
+                self._buffer += chunk
             elif canceled and os.path.exists(cancel):
                 self.close()
-                raise NotDelivered(canceled, results.CANCELED)
-            self._beat()
-        line, _, self._rest = self._rest.partition(b"\n")
+                raise DeliveryFailure(canceled, results.CANCELED)
+            self._heartbeat()
+        line, _, self._buffer = self._buffer.partition(b"\n")
         answer: "Json" = json.loads(line.decode("utf-8", "surrogatepass"))
         return answer
 
-    def _gone(self) -> str:
+    def _exit_message(self) -> str:
         return (
             "the data helper process on this node (pid {}) exited unexpectedly; "
             "see system_logs/data.txt".format(self._pid)
         )
 
-    def _beat(self) -> None:
+    def _heartbeat(self) -> None:
         now = time.monotonic()
-        if now < self._next_beat:
+        if now < self._next_heartbeat:
             return
-        self._next_beat, self._beats = now + BEAT, self._beats + 1
+        self._next_heartbeat, self._heartbeats = now + HEARTBEAT_SECONDS, self._heartbeats + 1
         order = self._order
-        place = results.attempt_folder(order.folder, order.attempt)
+        folder = results.attempt_folder(order.folder, order.attempt)
         try:
-            path = os.path.join(place, "node-{}.beat".format(order.node))
-            files.write_atomic(path, "data {} {}".format(os.getpid(), self._beats).encode())
+            path = os.path.join(folder, "node-{}.beat".format(order.node))
+            files.write_atomic(path, "data {} {}".format(os.getpid(), self._heartbeats).encode())
         except OSError:
             pass  # a full disk: the next one may succeed
 
@@ -212,7 +212,7 @@ class Helper:
 def _spawn(
     argv: "list[str]", environ: "dict[str, str]", actions: "list[tuple[object, ...]]"
 ) -> int:
-    ours = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGPIPE, signal.SIGCHLD)
+    default_signals = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGPIPE, signal.SIGCHLD)
     for name in ("__PYVENV_LAUNCHER__", "PYTHONHOME"):
         environ.pop(name, None)
-    return processes.spawn_leader(argv, environ, actions, ours)
+    return processes.spawn_leader(argv, environ, actions, default_signals)

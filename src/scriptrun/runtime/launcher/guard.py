@@ -36,15 +36,15 @@ def guard(attempt: "Attempt") -> "NoReturn":
         _detach(order.keep)
         if order.on_term:
             signal.signal(signal.SIGTERM, signal.SIG_IGN)  # the launcher's business
-        processes.call_me(processes.GUARD)
-        code = _claimed(attempt) if _claim(order) else 0
+        processes.set_process_name(processes.GUARD)
+        code = _run_claimed(attempt) if _claim(order) else 0
     except BaseException:  # the last resort: log the error
-        _write_down(order)
+        _log_exception(order)
     finally:
         for descriptor in order.keep:
             os.close(descriptor)
         try:
-            _wake(order)
+            _wake_runner(order)
         finally:
             os._exit(code)
 
@@ -81,44 +81,44 @@ def _detach(keep: "Sequence[int]") -> None:
 
 def _claim(order: "LaunchOrder") -> bool:
     """Claim the node for this process; False if another process has it."""
-    place = results.attempt_folder(order.folder, order.attempt)
-    os.makedirs(place, exist_ok=True)
-    path = os.path.join(place, "node-{}.start.json".format(order.node))
+    folder = results.attempt_folder(order.folder, order.attempt)
+    os.makedirs(folder, exist_ok=True)
+    path = os.path.join(folder, "node-{}.start.json".format(order.node))
     try:
-        return files.publish(path, files.to_json(identity.of_process()))
+        return files.publish(path, files.to_json(identity.identify()))
     except OSError:
-        _remove_if_empty(place)  # a full disk: not an attempt, the run stays queued
+        _remove_if_empty(folder)  # a full disk: not an attempt, the run stays queued
         raise
 
 
-def _claimed(attempt: "Attempt") -> int:
+def _run_claimed(attempt: "Attempt") -> int:
     order = attempt.order
     folder = order.folder
     if attempt.handle:
-        _say_whose(*attempt.handle)
+        _write_handle(*attempt.handle)
     if os.path.exists(os.path.join(folder, "cancel.json")):
-        results.publish(folder, order.attempt, _canceled(order))
+        results.publish(folder, order.attempt, _canceled_result(order))
         return 0
     attempt.guard = os.getpid()
     pid = os.fork()
     if pid == 0:
-        _be_launcher(attempt)
+        _run_launcher(attempt)
     processes.become_subreaper()
     if order.on_term:  # a scheduler's warning: the launcher alone is told
         for number in (signal.SIGUSR1, signal.SIGURG):
             signal.signal(number, lambda *_: processes.send(pid, signal.SIGTERM))
-    status = _wait_for(pid, attempt.listen() if attempt.listen is not None else ())
+    status = _wait_for_launcher(pid, attempt.listen() if attempt.listen is not None else ())
     code = os.WEXITSTATUS(status) if os.WIFEXITED(status) else None
     if code == SUPERSEDED:
-        _step_back(order)
+        _withdraw_claim(order)
     elif code != 0:
-        _clear_up(attempt, status)
+        _clean_up(attempt, status)
     else:  # processes orphaned before the launcher became a subreaper are now our children
         processes.clear_descendants()
     return 0
 
 
-def _say_whose(path: str, handle: "Json") -> None:
+def _write_handle(path: str, handle: "Json") -> None:
     """Write the handle of this job, as a cluster may have several jobs for one attempt."""
     if (files.read_json(path) or {}).get("job") == handle["job"]:
         return
@@ -128,28 +128,28 @@ def _say_whose(path: str, handle: "Json") -> None:
         pass  # a full disk
 
 
-def _step_back(order: "LaunchOrder") -> None:
+def _withdraw_claim(order: "LaunchOrder") -> None:
     """Withdraw the claim: another attempt has the run, or it is still queued."""
-    place = results.attempt_folder(order.folder, order.attempt)
+    folder = results.attempt_folder(order.folder, order.attempt)
     for name in ("reserve", "node-{}.start.json".format(order.node)):
-        _drop(os.path.join(place, name))
-    _remove_if_empty(place)
+        _unlink(os.path.join(folder, name))
+    _remove_if_empty(folder)
 
 
-def _remove_if_empty(place: str) -> None:
+def _remove_if_empty(folder: str) -> None:
     try:
-        os.rmdir(place)
+        os.rmdir(folder)
     except OSError:
         pass  # it holds a result
 
 
-def _canceled(order: "LaunchOrder") -> "Json":
-    _drop(order.ticket)
+def _canceled_result(order: "LaunchOrder") -> "Json":
+    _unlink(order.ticket)
     reason = "canceled before it started"
     return results.result(results.CANCELED, reason, node=order.node, by="guard")
 
 
-def _be_launcher(attempt: "Attempt") -> "NoReturn":
+def _run_launcher(attempt: "Attempt") -> "NoReturn":
     code = 70
     try:
         from scriptrun.runtime.launcher import launcher
@@ -160,12 +160,12 @@ def _be_launcher(attempt: "Attempt") -> "NoReturn":
         except launcher.Superseded:
             code = SUPERSEDED
     except BaseException:
-        _write_down(attempt.order)
+        _log_exception(attempt.order)
     finally:
         os._exit(code)
 
 
-def _wait_for(pid: int, listener: "Listener") -> int:
+def _wait_for_launcher(pid: int, listener: "Listener") -> int:
     """The wait status of the launcher, which gets SIGTERM when ``listener`` reports preemption."""
     while True:
         ended, status = os.waitpid(-1, 0)
@@ -175,15 +175,15 @@ def _wait_for(pid: int, listener: "Listener") -> int:
             processes.send(pid, signal.SIGTERM)
 
 
-def _clear_up(attempt: "Attempt", status: int) -> None:
+def _clean_up(attempt: "Attempt", status: int) -> None:
     """The launcher died without a result: end its processes and publish one."""
     order = attempt.order
-    at = time.time()
-    processes.clear_descendants(events.groups_begun(order.folder, order.node), patience=0.5)
+    failed_at = time.time()
+    processes.clear_descendants(events.started_groups(order.folder, order.node), patience=0.5)
     if order.container:
         from scriptrun.runtime.containers import docker
 
-        docker.remove(order.folder, order.environ, order.node)
+        docker.remove_containers(order.folder, order.environ, order.node)
     if order.ticket and os.path.exists(order.ticket):
         return  # the script had not started: the run is still queued, and the next runner starts it
     if os.WIFSIGNALED(status):
@@ -197,7 +197,7 @@ def _clear_up(attempt: "Attempt", status: int) -> None:
     if order.nodes > 1:
         from scriptrun.runtime.multinode import gang, gather
 
-        value["cause"] = gang.cause_of(value, at)
+        value["cause"] = gang.cause_of(value, failed_at)
         job = files.read_json(os.path.join(order.folder, "job.json"))
         attempt.started = True
         if gang.end(job, attempt, value, log):
@@ -213,7 +213,7 @@ def _clear_up(attempt: "Attempt", status: int) -> None:
         launcher.publish(job, order, value, log)
 
 
-def _write_down(order: "LaunchOrder") -> None:
+def _log_exception(order: "LaunchOrder") -> None:
     import traceback  # loaded only when something has gone wrong
 
     try:
@@ -223,7 +223,7 @@ def _write_down(order: "LaunchOrder") -> None:
         pass
 
 
-def _wake(order: "LaunchOrder") -> None:
+def _wake_runner(order: "LaunchOrder") -> None:
     """Start a runner if runs are queued and none is active."""
     wake = order.wake
     if not wake:
@@ -233,7 +233,7 @@ def _wake(order: "LaunchOrder") -> None:
     except OSError:
         return
     if waiting and not _is_locked(wake["lock"]):
-        start_detached(wake["command"], _runners_environment(order.inherited))
+        start_detached(wake["command"], _runner_environment(order.inherited))
 
 
 def _is_locked(path: str) -> bool:
@@ -253,9 +253,9 @@ def _is_locked(path: str) -> bool:
         os.close(handle)
 
 
-def _runners_environment(environ: "Mapping[str, str]") -> "dict[str, str]":
+def _runner_environment(environ: "Mapping[str, str]") -> "dict[str, str]":
     """``environ`` without the variables that would make the runner look like part of a job."""
-    return {name: value for name, value in environ.items() if name not in identity.OF_A_JOB}
+    return {name: value for name, value in environ.items() if name not in identity.JOB_VARIABLES}
 
 
 def start_detached(command: "list[str]", environ: "Mapping[str, str] | None" = None) -> None:
@@ -278,7 +278,7 @@ def start_detached(command: "list[str]", environ: "Mapping[str, str] | None" = N
         os._exit(127)
 
 
-def _drop(path: "str | None") -> None:
+def _unlink(path: "str | None") -> None:
     if path:
         try:
             os.unlink(path)

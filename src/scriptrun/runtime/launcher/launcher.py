@@ -12,12 +12,12 @@ if TYPE_CHECKING:
 
     from scriptrun.runtime.events import EventWriter
     from scriptrun.runtime.hints import Json
-    from scriptrun.runtime.launcher.delivery_client import Helper
+    from scriptrun.runtime.launcher.delivery_client import DeliveryClient
     from scriptrun.runtime.order import Attempt, LaunchOrder
 
 
 #: seconds to wait after the script's end for a SIGTERM that the script may have got earlier
-TOLD = 0.1
+SIGNAL_DELAY = 0.1
 
 
 class Superseded(Exception):
@@ -30,50 +30,50 @@ def launch(attempt: "Attempt", fork: "Callable[[LaunchOrder], int]") -> None:
     ``fork(order)`` starts another launcher, for the other nodes of a rehearsal. Failures of the
     job go into the result. Raises Superseded if the run is not this attempt's to start.
     """
-    processes.call_me(processes.LAUNCHER)
+    processes.set_process_name(processes.LAUNCHER)
     order = attempt.order
     if order.on_term:
-        supervise.listen()
+        supervise.handle_sigterm()
     folder = order.folder
     log = events.EventWriter(folder, "node-{}".format(order.node))
     job = files.read_json(os.path.join(folder, "job.json"))
-    oom.begin()
+    oom.start_counting()
     began = time.time()
-    data = delivery_client.Helper(job, attempt)
+    delivery = delivery_client.DeliveryClient(job, attempt)
     try:
-        value = _run(job, attempt, log, data, fork)
+        value = _run(job, attempt, log, delivery, fork)
     except Superseded:
         import shutil
 
-        shutil.rmtree(collect.staging(folder, order.attempt), ignore_errors=True)
+        shutil.rmtree(collect.staging_folder(folder, order.attempt), ignore_errors=True)
         raise
-    except delivery_client.NotDelivered as error:
+    except delivery_client.DeliveryFailure as error:
         value = results.result(error.state, str(error))
     except OSError as error:
-        value = results.result(results.FAILED, steps.sentence(error, job, attempt.order))
+        value = results.result(results.FAILED, steps.start_error(error, job, attempt.order))
     except Exception as error:  # a damaged snapshot, or our own bug: the run must still end
         import traceback  # loaded only when something has gone wrong
 
-        _complain(folder, traceback.format_exc())
+        _log_error(folder, traceback.format_exc())
         value = results.result(results.FAILED, "failed to start: {}".format(error))
-    if order.on_term and not supervise.asked():
-        time.sleep(TOLD)
-    attempt.told_to_stop = supervise.asked() or _told_below(job, order)
+    if order.on_term and not supervise.stop_requested():
+        time.sleep(SIGNAL_DELAY)
+    attempt.stop_requested = supervise.stop_requested() or _ranks_stopped(job, order)
     if order.container:
         from scriptrun.runtime.containers import launcher_hooks
 
-        launcher_hooks.settle(attempt, value)
-    left = processes.clear_descendants(events.groups_begun(folder, order.node))
-    if left:
+        launcher_hooks.finish(attempt, value)
+    leftovers = processes.clear_descendants(events.started_groups(folder, order.node))
+    if leftovers:
         log.write(
             "note",
-            message="stopped processes that the script left running: " + ", ".join(sorted(left)),
+            message="stopped processes that the script left running: " + ", ".join(sorted(leftovers)),
         )
     value.update(began=began, ended=time.time(), node=order.node, by="launcher")
-    _end(job, attempt, value, log, data)
+    _finish(job, attempt, value, log, delivery)
 
 
-def _told_below(job: "Json", order: "LaunchOrder") -> bool:
+def _ranks_stopped(job: "Json", order: "LaunchOrder") -> bool:
     """Whether MPI's ranks were told to stop: a scheduler that starts them tells no launcher."""
     if order.node or job["distribution"]["kind"] != "mpi":
         return False
@@ -85,7 +85,7 @@ def _run(
     job: "Json",
     attempt: "Attempt",
     log: "EventWriter",
-    data: "Helper",
+    delivery: "DeliveryClient",
     fork: "Callable[[LaunchOrder], int]",
 ) -> "Json":
     order = attempt.order
@@ -93,29 +93,29 @@ def _run(
     try:
         if not order.node:
             results.reserve(folder, order.attempt)
-        _lay_out(job, order)
+        _prepare_staging(job, order)
     finally:
         _take_ticket(job, attempt)  # from here on nothing else starts the run
     if order.nodes > 1 or job["distribution"]["kind"]:
         from scriptrun.runtime.multinode import gang  # loaded only for several ranks
 
-        return gang.run(job, attempt, log, data, fork)
-    work = steps.move_in(attempt, log, data)
+        return gang.run(job, attempt, log, delivery, fork)
+    work = steps.set_up_work_folder(attempt, log, delivery)
     task = variables.single(job, attempt)
     log.write("state", state="Running")
     pid = steps.start(job, attempt, task, work, log)
     processes.become_subreaper()
-    ending = steps.watch(job, attempt, [pid]).wait()
+    ending = steps.make_supervisor(job, attempt, [pid]).wait()
     return steps.outcome(ending, job.get("script") or "the command")
 
 
-def _lay_out(job: "Json", order: "LaunchOrder") -> None:
-    work = collect.staging(order.folder, order.attempt, order.node)
-    collect.make(order, work)
+def _prepare_staging(job: "Json", order: "LaunchOrder") -> None:
+    work = collect.staging_folder(order.folder, order.attempt, order.node)
+    collect.make_staging(order, work)
     os.makedirs(collect.checkpoints(order.folder), exist_ok=True)
     if job.get("snapshot"):
         workdir.materialise(order.store, job["snapshot"], work)
-    collect.prepare(work)
+    collect.make_artifact_folders(work)
 
 
 def _take_ticket(job: "Json", attempt: "Attempt") -> None:
@@ -130,13 +130,13 @@ def _take_ticket(job: "Json", attempt: "Attempt") -> None:
     if os.getppid() != attempt.guard:
         raise Superseded("its guard process is gone")
     try:
-        retry.take(job, ticket)
+        retry.take_ticket(job, ticket)
     except FileNotFoundError:
         raise Superseded("its ticket is gone") from None
 
 
-def _end(
-    job: "Json", attempt: "Attempt", value: "Json", log: "EventWriter", data: "Helper"
+def _finish(
+    job: "Json", attempt: "Attempt", value: "Json", log: "EventWriter", delivery: "DeliveryClient"
 ) -> None:
     """Collect outputs and publish the result, even on a full disk."""
     order = attempt.order
@@ -144,44 +144,44 @@ def _end(
     if order.nodes > 1:
         from scriptrun.runtime.multinode import gang
 
-        _try(folder, lambda: data.finish(value))
+        _try(folder, lambda: delivery.finish(value))
         if gang.end(job, attempt, value, log):
             return
     _try(folder, lambda: log.write("state", state="Finalizing"))
-    _try(folder, lambda: data.finish(value))
+    _try(folder, lambda: delivery.finish(value))
     _try(folder, lambda: collect.collect(folder))
     if order.nodes > 1:
         from scriptrun.runtime.multinode import gather
 
         _try(folder, lambda: gather.gather(folder, log))
-    scheduler = order.load_scheduler() if attempt.told_to_stop else None
-    last = scheduler is None or scheduler.why_stopped(order, value)
-    publish(job, order, value, log, last)
+    scheduler = order.load_scheduler() if attempt.stop_requested else None
+    is_final = scheduler is None or scheduler.why_stopped(order, value)
+    publish(job, order, value, log, is_final)
 
 
 def publish(
-    job: "Json", order: "LaunchOrder", value: "Json", log: "EventWriter", last: bool = True
+    job: "Json", order: "LaunchOrder", value: "Json", log: "EventWriter", is_final: bool = True
 ) -> None:
     """Publish the attempt's result, and the run's unless it is retried."""
     folder, attempt = order.folder, order.attempt
-    if last and retry.wanted(job, folder, attempt, value):
-        results.publish_surely(folder, attempt, value, log, last=False)
-        last = not retry.start_again(job, order, value, log)
-        if not last:
+    if is_final and retry.should_retry(job, folder, attempt, value):
+        results.publish_with_retry(folder, attempt, value, log, is_final=False)
+        is_final = not retry.schedule_retry(job, order, value, log)
+        if not is_final:
             return
-    if last:
-        retry.forget(order)
-    results.publish_surely(folder, attempt, value, log, last=last)
+    if is_final:
+        retry.drop_began_ticket(order)
+    results.publish_with_retry(folder, attempt, value, log, is_final=is_final)
 
 
 def _try(folder: str, step: "Callable[[], object]") -> None:
     try:
         step()
     except OSError as error:
-        _complain(folder, error)
+        _log_error(folder, error)
 
 
-def _complain(folder: str, error: object) -> None:
+def _log_error(folder: str, error: object) -> None:
     try:
         path = os.path.join(folder, "system_logs", "launcher.txt")
         events.append(path, "{}\n".format(error).encode("utf-8", "backslashreplace"))

@@ -17,22 +17,22 @@ if TYPE_CHECKING:
 
 
 #: suffix of the ticket of a run that has started and may be retried
-_KEPT = ".began"
+_BEGAN_SUFFIX = ".began"
 
 
 def causes(value: "Json") -> "set[str]":
     """The causes of failure in a result."""
-    found = {str(value["ended_by"])} if value.get("ended_by") else set()
+    result = {str(value["ended_by"])} if value.get("ended_by") else set()
     if value.get("by") == "guard":
-        found.add("node-lost")
-    if not found and value.get("exit_code"):
-        found.add("exit:{}".format(value["exit_code"]))
-    if not found and value.get("signal"):
-        found.add("signal:{}".format(value["signal"]))
-    return found
+        result.add("node-lost")
+    if not result and value.get("exit_code"):
+        result.add("exit:{}".format(value["exit_code"]))
+    if not result and value.get("signal"):
+        result.add("signal:{}".format(value["signal"]))
+    return result
 
 
-def wanted(job: "Json", folder: str, attempt: int, value: "Json") -> bool:
+def should_retry(job: "Json", folder: str, attempt: int, value: "Json") -> bool:
     """Whether to retry the run after ``attempt`` ended with the result ``value``."""
     retry = job.get("retry") or {}
     if value["state"] != results.FAILED or attempt > retry.get("limit", 0):
@@ -42,22 +42,22 @@ def wanted(job: "Json", folder: str, attempt: int, value: "Json") -> bool:
     return bool(causes(value) & set(retry.get("on") or ()))
 
 
-def take(job: "Json", ticket: str) -> None:
+def take_ticket(job: "Json", ticket: str) -> None:
     """Take the ticket, so that nothing else starts the run. Raises FileNotFoundError if it is gone.
 
     If the run may be retried, the ticket is renamed instead of removed.
     """
     if (job.get("retry") or {}).get("limit"):
-        os.rename(ticket, ticket + _KEPT)
+        os.rename(ticket, ticket + _BEGAN_SUFFIX)
     else:
         os.unlink(ticket)
 
 
-def start_again(job: "Json", order: "LaunchOrder", value: "Json", log: "EventWriter") -> bool:
+def schedule_retry(job: "Json", order: "LaunchOrder", value: "Json", log: "EventWriter") -> bool:
     """Queue the next attempt and log it; False if that fails, so that the run ends here."""
     try:
         if order.ticket:
-            os.rename(order.ticket + _KEPT, order.ticket)
+            os.rename(order.ticket + _BEGAN_SUFFIX, order.ticket)
         else:
             scheduler = order.load_scheduler()
             if scheduler is None:
@@ -74,10 +74,10 @@ def start_again(job: "Json", order: "LaunchOrder", value: "Json", log: "EventWri
     return True
 
 
-def forget(order: "LaunchOrder") -> None:
+def drop_began_ticket(order: "LaunchOrder") -> None:
     """The run is over: remove the ticket kept for a retry."""
     if order.ticket:
         try:
-            os.unlink(order.ticket + _KEPT)
+            os.unlink(order.ticket + _BEGAN_SUFFIX)
         except OSError:
             pass

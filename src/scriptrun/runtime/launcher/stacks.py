@@ -15,54 +15,54 @@ if TYPE_CHECKING:
 
 
 #: seconds for all dumps together
-PATIENCE = 20.0
+TIMEOUT = 20.0
 LOG = os.path.join("system_logs", "stacks.txt")
 
 
 def collect(order: "LaunchOrder", pids: "list[int]") -> None:
     """Append the stacks of ``pids`` and their Python descendants to ``system_logs/stacks.txt``."""
     path = os.path.join(order.folder, LOG)
-    spy = find(order)
-    if spy is None:
+    py_spy = find_py_spy(order)
+    if py_spy is None:
         text = "node {}: py-spy is not installed, so no stacks are available\n"
         _write(path, text.format(order.node))
         return
-    seen = list(dict.fromkeys(each for top in pids for each in _with_below(top)))
-    started = [(pid, _start(spy, pid)) for pid in seen if "python" in processes.name_of(pid)]
-    for pid, process in started:
-        _write(path, "node {}, process {}:\n{}\n".format(order.node, pid, _read(process)))
+    targets = list(dict.fromkeys(process_id for top in pids for process_id in _with_descendants(top)))
+    dumps = [(pid, _start_dump(py_spy, pid)) for pid in targets if "python" in processes.program_name(pid)]
+    for pid, process in dumps:
+        _write(path, "node {}, process {}:\n{}\n".format(order.node, pid, _read_dump(process)))
 
 
-def find(order: "LaunchOrder") -> "str | None":
+def find_py_spy(order: "LaunchOrder") -> "str | None":
     """The path of py-spy: in the job's environment, on its PATH, or next to scriptrun; or None."""
     path = (order.environ or os.environ).get("PATH") or os.defpath
     tool = os.path.dirname((order.tool or [sys.executable])[0] or "")
-    places = [order.bin, path, tool]
-    return shutil.which("py-spy", path=os.pathsep.join(each for each in places if each))
+    search_paths = [order.bin, path, tool]
+    return shutil.which("py-spy", path=os.pathsep.join(entry for entry in search_paths if entry))
 
 
-def _with_below(pid: int) -> "list[int]":
+def _with_descendants(pid: int) -> "list[int]":
     return [pid] + processes.descendants(pid)
 
 
-def _start(spy: str, pid: int) -> "Popen[bytes] | OSError":
+def _start_dump(py_spy: str, pid: int) -> "Popen[bytes] | OSError":
     try:
         return subprocess.Popen(
-            [spy, "dump", "--pid", str(pid)], stdout=subprocess.PIPE, stderr=subprocess.STDOUT
+            [py_spy, "dump", "--pid", str(pid)], stdout=subprocess.PIPE, stderr=subprocess.STDOUT
         )
     except OSError as error:
         return error
 
 
-def _read(process: "Popen[bytes] | OSError") -> str:
+def _read_dump(process: "Popen[bytes] | OSError") -> str:
     if isinstance(process, OSError):
         return str(process)
     try:
-        return process.communicate(timeout=PATIENCE)[0].decode("utf-8", "replace")
+        return process.communicate(timeout=TIMEOUT)[0].decode("utf-8", "replace")
     except subprocess.TimeoutExpired:
         process.kill()
         process.wait()
-        return "py-spy timed out after {:g} s".format(PATIENCE)
+        return "py-spy timed out after {:g} s".format(TIMEOUT)
 
 
 def _write(path: str, text: str) -> None:

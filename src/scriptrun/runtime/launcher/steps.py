@@ -9,26 +9,26 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from scriptrun.runtime.events import EventWriter
     from scriptrun.runtime.hints import Json
-    from scriptrun.runtime.launcher.delivery_client import Helper
-    from scriptrun.runtime.launcher.supervise import Ending, Watch
+    from scriptrun.runtime.launcher.delivery_client import DeliveryClient
+    from scriptrun.runtime.launcher.supervise import ExitSummary, Supervisor
     from scriptrun.runtime.launcher.variables import Task
     from scriptrun.runtime.order import Attempt, LaunchOrder
 
 
 #: seconds before the engine's own time limit at which the stacks are dumped
-PEEK = 20.0
+PEEK_SECONDS = 20.0
 
 
-def move_in(attempt: "Attempt", log: "EventWriter", data: "Helper") -> str:
+def set_up_work_folder(attempt: "Attempt", log: "EventWriter", delivery: "DeliveryClient") -> str:
     """Set up this node's working directory, environment and data; return the directory's path."""
     order = attempt.order
-    work = collect.move_in(order.folder, order.attempt, order.node)
+    work = collect.promote_staging(order.folder, order.attempt, order.node)
     if order.own_environment:
         log.write("state", state="Preparing", reason="building its environment on the node")
-        data.build()
-    if data.wanted:
+        delivery.build_environment()
+    if delivery.has_data:
         log.write("state", state="Preparing", reason="delivering its data")
-    attempt.brought = data.bring(work)
+    attempt.brought = delivery.deliver(work)
     return work
 
 
@@ -48,94 +48,94 @@ def start(job: "Json", attempt: "Attempt", task: "Task", work: str, log: "EventW
             pid = processes.spawn(task.argv, work, environ, output)
     finally:
         os.close(output)
-    more = {"rank": task.rank, "log": task.log} if task.name else {}
+    rank_fields = {"rank": task.rank, "log": task.log} if task.name else {}
     log.write(
         "began",
         attempt=order.attempt,
         node=order.node,
         pid=pid,
-        launcher=identity.of_process(),
-        script=identity.of_process(pid),
-        **more,
+        launcher=identity.identify(),
+        script=identity.identify(pid),
+        **rank_fields,
     )
     return pid
 
 
-def watch(job: "Json", attempt: "Attempt", pids: "list[int]") -> "Watch":
+def make_supervisor(job: "Json", attempt: "Attempt", pids: "list[int]") -> "Supervisor":
     """The supervisor of this node's processes ``pids``."""
     order = attempt.order
     folder = order.folder
-    beat = os.path.join(
+    heartbeat_path = os.path.join(
         results.attempt_folder(folder, order.attempt), "node-{}.beat".format(order.node)
     )
-    cancel = os.path.join(folder, "cancel.json")
+    cancel_path = os.path.join(folder, "cancel.json")
     grace = job.get("grace_seconds", 10.0)
-    made = supervise.Watch(pids, job.get("max_run_duration_seconds"), grace, cancel, beat)
-    made.warn = job.get("warn_before_seconds") or 0.0
-    made.on_term = order.on_term
-    made.on_limit = lambda living: _stacks(attempt, living)
+    supervisor = supervise.Supervisor(pids, job.get("max_run_duration_seconds"), grace, cancel_path, heartbeat_path)
+    supervisor.warn = job.get("warn_before_seconds") or 0.0
+    supervisor.on_term = order.on_term
+    supervisor.on_limit = lambda running: _dump_stacks(attempt, running)
     if order.seconds:
-        made.peek_at = made.started + max(0.0, order.seconds - PEEK)
+        supervisor.peek_at = supervisor.started + max(0.0, order.seconds - PEEK_SECONDS)
     if order.scheduler:
-        made.on_told = lambda living: _stacks_at_the_last_warning(attempt, living)
+        supervisor.on_stop_signal = lambda running_pids: _stacks_at_the_last_warning(attempt, running_pids)
     if order.container:
         from scriptrun.runtime.containers import launcher_hooks
 
-        launcher_hooks.look_after(made, attempt)
-    return made
+        launcher_hooks.configure_supervisor(supervisor, attempt)
+    return supervisor
 
 
-def _stacks(attempt: "Attempt", living: "list[int]") -> None:
+def _dump_stacks(attempt: "Attempt", running: "list[int]") -> None:
     from scriptrun.runtime.launcher import stacks  # loaded only for hanging processes
 
-    below = attempt.ranks_here() if attempt.ranks_here is not None else []
-    stacks.collect(attempt.order, [*living, *below])
+    rank_pids = attempt.local_ranks() if attempt.local_ranks is not None else []
+    stacks.collect(attempt.order, [*running, *rank_pids])
 
 
 def _stacks_at_the_last_warning(attempt: "Attempt", living: "list[int]") -> None:
     """Dump the stacks at Slurm's warning before the time limit, if the job is not requeued."""
     scheduler = attempt.order.load_scheduler()
     if scheduler is not None and scheduler.is_the_last_warning(attempt.order):
-        _stacks(attempt, living)
+        _dump_stacks(attempt, living)
 
 
-def outcome(ending: "Ending", what: str) -> "Json":
-    """The result of an ended job; ``what`` is, e.g., "train.py" or "train.py on rank 3"."""
+def outcome(ending: "ExitSummary", subject: str) -> "Json":
+    """The result of an ended job; ``subject`` is, e.g., "train.py" or "train.py on rank 3"."""
     facts: "Json" = {"exit_code": ending.exit_code, "signal": ending.signal}
     facts["usage"] = ending.usage
     if ending.canceled:
         return results.result(results.CANCELED, "canceled while running", **facts)
-    if ending.stopped:
-        if ending.stopped.startswith(supervise.TOO_LONG):
+    if ending.stop_reason:
+        if ending.stop_reason.startswith(supervise.TOO_LONG):
             facts["ended_by"] = "time-limit"
         return results.result(
-            results.FAILED, "{} was stopped: {}".format(what, ending.stopped), **facts
+            results.FAILED, "{} was stopped: {}".format(subject, ending.stop_reason), **facts
         )
     if ending.signal:
-        reason = "{} was killed by {}".format(what, ending.signal)
-        if ending.starved or (ending.signal == "SIGKILL" and oom.ended()):
+        reason = "{} was killed by {}".format(subject, ending.signal)
+        if ending.starved or (ending.signal == "SIGKILL" and oom.killed_since_start()):
             reason += ": out of memory"
         elif ending.signal == "SIGKILL":
             reason += " (by a user or the OOM killer)"
         return results.result(results.FAILED, reason, **facts)
     if ending.exit_code:
-        reason = "{} exited with code {}".format(what, ending.exit_code)
-        if oom.ended():  # a child of the script may be OOM-killed
+        reason = "{} exited with code {}".format(subject, ending.exit_code)
+        if oom.killed_since_start():  # a child of the script may be OOM-killed
             reason += " after one of its processes ran out of memory"
         return results.result(results.FAILED, reason, **facts)
     return results.result(results.COMPLETED, **facts)
 
 
-def sentence(error: OSError, job: "Json", order: "LaunchOrder") -> str:
+def start_error(error: OSError, job: "Json", order: "LaunchOrder") -> str:
     """Why the job could not start, from the OSError that prevented it."""
     name = error.filename
     if order.container and name == order.container["tool"]:
         return "cannot execute container tool {}: {}".format(name, error.strerror)
     if name and name == order.python:
         return "cannot execute interpreter {}: {}".format(name, error.strerror)
-    where = ": {}".format(name) if name else ""
+    suffix = ": {}".format(name) if name else ""
     return "cannot start {}: {}{}".format(
-        job.get("script") or "the command", error.strerror or error, where
+        job.get("script") or "the command", error.strerror or error, suffix
     )
 
 

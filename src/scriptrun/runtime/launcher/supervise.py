@@ -22,26 +22,26 @@ if TYPE_CHECKING:
 
 
 #: seconds between checks for a cancellation request, and between heartbeats
-LOOK, BEAT = 0.2, 20.0
+POLL_SECONDS, HEARTBEAT_SECONDS = 0.2, 20.0
 
 #: one entry for each SIGTERM since ``handle_sigterm``
-_asked: "list[bool]" = []
+_stop_signals: "list[bool]" = []
 
 
-def listen() -> None:
+def handle_sigterm() -> None:
     """From now on, treat SIGTERM as a request to stop the ranks."""
-    signal.signal(signal.SIGTERM, lambda *_: _asked.append(True))
+    signal.signal(signal.SIGTERM, lambda *_: _stop_signals.append(True))
 
 
-def asked() -> bool:
+def stop_requested() -> bool:
     """Whether SIGTERM has arrived since ``handle_sigterm``."""
-    return bool(_asked)
+    return bool(_stop_signals)
 
 
 TOO_LONG = "exceeded max_run_duration_seconds="
 
 
-class Ending:
+class ExitSummary:
     """How the supervised processes ended.
 
     ``status`` is the wait status of the first that failed, else of the last (None: there were
@@ -54,13 +54,13 @@ class Ending:
         self,
         status: "int | None",
         usage: "Usage",
-        stopped: str = "",
+        stop_reason: str = "",
         canceled: bool = False,
         failed: "int | Task | None" = None,
-        at: "float | None" = None,
+        failed_at: "float | None" = None,
     ) -> None:
-        self.status, self.usage, self.stopped, self.canceled = status, usage, stopped, canceled
-        self.failed, self.at = failed, at
+        self.status, self.usage, self.stop_reason, self.canceled = status, usage, stop_reason, canceled
+        self.failed, self.failed_at = failed, failed_at
         self.starved = getattr(failed, "starved", False)
 
     @property
@@ -78,7 +78,7 @@ class Ending:
         return processes.signal_name(os.WTERMSIG(self.status))
 
 
-class Watch:
+class Supervisor:
     """Supervises processes: if one fails, the others are stopped.
 
     ``limit`` and ``grace`` are seconds of the monotonic clock, so clock changes do not matter.
@@ -94,194 +94,194 @@ class Watch:
     #: when (monotonic) to call ``on_limit`` without stopping anything
     peek_at: "Optional[float]" = None
     #: called when SIGTERM arrives, before the processes are stopped
-    on_told: "Optional[Callable[[list[int]], object]]" = None
+    on_stop_signal: "Optional[Callable[[list[int]], object]]" = None
     #: called to stop the processes, instead of SIGTERM to each process group
     terminate: "Optional[Callable[[list[int]], object]]" = None
     #: finds a failure among ranks below the processes; its argument says whether the processes
     #: have ended
-    inside: "Optional[Callable[[bool], Failure | None]]" = None
+    find_failure: "Optional[Callable[[bool], Failure | None]]" = None
     #: seconds before the limit at which the processes get SIGTERM, to save and exit
     warn = 0.0
     #: whether ranks below the processes are still alive after the processes have ended
-    below: "Optional[Callable[[], bool]]" = None
+    ranks_alive: "Optional[Callable[[], bool]]" = None
     #: the stop reason if SIGTERM arrives; "" ignores SIGTERM
     on_term = ""
     #: translates the wait status of a process that wraps another: (pid, status) to status
-    translate: "Optional[Callable[[int, int], int]]" = None
+    translate_status: "Optional[Callable[[int, int], int]]" = None
     #: why the processes can no longer be supervised; "" while they can
-    troubled: "Optional[Callable[[], str]]" = None
+    find_problem: "Optional[Callable[[], str]]" = None
 
     def __init__(
-        self, pids: "list[int]", limit: "float | None", grace: float, cancel: str, beat: str
+        self, pids: "list[int]", limit: "float | None", grace: float, cancel_path: str, heartbeat_path: str
     ) -> None:
-        self.living, self.limit, self.grace = list(pids), limit, grace
-        self.cancel, self.beat = cancel, beat
+        self.running, self.limit, self.grace = list(pids), limit, grace
+        self.cancel_path, self.heartbeat_path = cancel_path, heartbeat_path
         self.started = time.monotonic()
-        self.stopped, self.canceled = "", False
+        self.stop_reason, self.canceled = "", False
         self.kill_at: "float | None" = None
-        self._first: "Failure | None" = None
-        self._last: "int | None" = None
-        self._at: "float | None" = None
+        self._first_failure: "Failure | None" = None
+        self._last_status: "int | None" = None
+        self._failed_at: "float | None" = None
         self._usage: "Usage" = {"user_seconds": 0.0, "system_seconds": 0.0, "peak_memory_kb": 0}
-        self._beats, self._next_beat = 0, self.started + BEAT
+        self._heartbeats, self._next_heartbeat = 0, self.started + HEARTBEAT_SECONDS
         self._released = False
-        self._wake = processes.waker()
-        self._deaths = _Deaths(self.living) if len(self.living) > 1 else None
+        self._wake = processes.open_wakeup_pipe()
+        self._deaths = _DeathOrder(self.running) if len(self.running) > 1 else None
 
-    def wait(self) -> "Ending":
+    def wait(self) -> "ExitSummary":
         """Wait until all processes have ended, and return an ExitSummary."""
-        while self.living or self._held():
-            ended = self._ended()
-            for pid, status, usage in ended:
-                self._note(pid, status, usage)
-            if not ended:
+        while self.running or self._must_wait():
+            exits = self._reap()
+            for pid, status, usage in exits:
+                self._record_exit(pid, status, usage)
+            if not exits:
                 self._reap_orphans()
-                self._look()
-                processes.doze(self._wake, LOOK)
-        if self._first and self.inside is not None:
-            self._first = self.inside(True) or self._first  # known now?
-        failed, last = self._first or (None, self._last)
-        return Ending(last, self._usage, self.stopped, self.canceled, failed, self._at)
+                self._check()
+                processes.sleep_until_wakeup(self._wake, POLL_SECONDS)
+        if self._first_failure and self.find_failure is not None:
+            self._first_failure = self.find_failure(True) or self._first_failure  # known now?
+        failed, last = self._first_failure or (None, self._last_status)
+        return ExitSummary(last, self._usage, self.stop_reason, self.canceled, failed, self._failed_at)
 
-    def _held(self) -> bool:
+    def _must_wait(self) -> bool:
         """Whether to keep waiting without processes: for ranks below them, or for other nodes."""
-        if self.below is not None and self.below():
+        if self.ranks_alive is not None and self.ranks_alive():
             return True
-        return self.peers is not None and self.kill_at is None and self.peers.held()
+        return self.peers is not None and self.kill_at is None and self.peers.must_wait()
 
-    def _ended(self) -> "list[tuple[int, int, struct_rusage]]":
+    def _reap(self) -> "list[tuple[int, int, struct_rusage]]":
         """(pid, status, usage) of processes that have ended, in order of death."""
-        found = []
-        for pid in self.living if self._deaths is None else self._deaths.seen(self.living):
-            ended, status, usage = os.wait4(pid, os.WNOHANG)
-            if ended and self.translate is not None:
-                status = self.translate(pid, status)
-            if ended:
-                found.append((pid, status, usage))
-        return found
+        exits = []
+        for pid in self.running if self._deaths is None else self._deaths.candidates(self.running):
+            ended_pid, status, usage = os.wait4(pid, os.WNOHANG)
+            if ended_pid and self.translate_status is not None:
+                status = self.translate_status(pid, status)
+            if ended_pid:
+                exits.append((pid, status, usage))
+        return exits
 
-    def _note(self, pid: int, status: int, usage: "struct_rusage") -> None:
-        self.living.remove(pid)
+    def _record_exit(self, pid: int, status: int, usage: "struct_rusage") -> None:
+        self.running.remove(pid)
         self._usage["user_seconds"] = round(self._usage["user_seconds"] + usage.ru_utime, 3)
         self._usage["system_seconds"] = round(self._usage["system_seconds"] + usage.ru_stime, 3)
         self._usage["peak_memory_kb"] = max(self._usage["peak_memory_kb"], usage.ru_maxrss)
         if self.kill_at is not None:
-            self._last = status
+            self._last_status = status
         elif status and not (self._released and pid in self.servers):
-            self._fail(pid, status)
-        elif pid not in self.servers or self._last is None:
-            self._last = 0 if self._released else status
+            self._record_failure(pid, status)
+        elif pid not in self.servers or self._last_status is None:
+            self._last_status = 0 if self._released else status
 
-    def _fail(self, pid: int, status: int) -> None:
-        seen = self.inside(True) if self.inside is not None else None
-        self._first, self._at = seen or (pid, status), time.time()
-        if self.living or (self.below is not None and self.below()):
+    def _record_failure(self, pid: int, status: int) -> None:
+        failure = self.find_failure(True) if self.find_failure is not None else None
+        self._first_failure, self._failed_at = failure or (pid, status), time.time()
+        if self.running or (self.ranks_alive is not None and self.ranks_alive()):
             self._stop(time.monotonic(), "")
 
     def _reap_orphans(self) -> None:
         """Reap adopted orphans, and no supervised process."""
         while hasattr(os, "waitid"):  # not on macOS, which has no subreapers
             try:
-                seen = os.waitid(os.P_ALL, 0, os.WEXITED | os.WNOHANG | os.WNOWAIT)
+                child = os.waitid(os.P_ALL, 0, os.WEXITED | os.WNOHANG | os.WNOWAIT)
             except ChildProcessError:
                 return
-            if seen is None or seen.si_pid in self.living:
+            if child is None or child.si_pid in self.running:
                 return
-            os.waitpid(seen.si_pid, 0)
+            os.waitpid(child.si_pid, 0)
 
-    def _look(self) -> None:
+    def _check(self) -> None:
         now = time.monotonic()
-        if now >= self._next_beat:
+        if now >= self._next_heartbeat:
             self._heartbeat(now)
         if self.peek_at is not None and now >= self.peek_at:
             self.peek_at = None
             if self.on_limit is not None:
-                self.on_limit(self.living)
+                self.on_limit(self.running)
         if self.kill_at is not None:
             if now >= self.kill_at:
-                processes.end_descendants(signal.SIGKILL, self.living)
+                processes.end_descendants(signal.SIGKILL, self.running)
                 self.kill_at = now + 1.0
-        elif os.path.exists(self.cancel):
+        elif os.path.exists(self.cancel_path):
             self.canceled = True
             self._stop(now, "")
         elif self.limit is not None and now - self.started >= self.limit - self.warn:
             if self.on_limit is not None:
-                self.on_limit(self.living)
+                self.on_limit(self.running)
             kill_at = self._stop(time.monotonic(), TOO_LONG + "{:g}".format(self.limit))
             self.kill_at = kill_at + max(0.0, self.warn - self.grace)
-        elif _asked and self.on_term:
-            if self.on_told is not None:
-                self.on_told(self.living)
+        elif _stop_signals and self.on_term:
+            if self.on_stop_signal is not None:
+                self.on_stop_signal(self.running)
             self._stop(time.monotonic(), self.on_term)
         else:
-            self._look_around(now)
+            self._check_ranks_and_peers(now)
 
-    def _look_around(self, now: float) -> None:
+    def _check_ranks_and_peers(self, now: float) -> None:
         """Check the ranks below the processes, and the job's other nodes."""
-        failed = self.inside(False) if self.inside is not None else None
-        lost = self.troubled() if self.troubled is not None else ""
-        if failed is not None:
-            self._first, self._at = failed, time.time()
+        failure = self.find_failure(False) if self.find_failure is not None else None
+        problem = self.find_problem() if self.find_problem is not None else ""
+        if failure is not None:
+            self._first_failure, self._failed_at = failure, time.time()
             self._stop(now, "")
-        elif lost:
-            self._stop(now, lost)
+        elif problem:
+            self._stop(now, problem)
         elif self.peers is not None:
-            trouble = self.peers.look()
-            if trouble:
-                self._stop(now, trouble)
-                self._at = None  # the cause is elsewhere
+            peer_problem = self.peers.find_problem()
+            if peer_problem:
+                self._stop(now, peer_problem)
+                self._failed_at = None  # the cause is elsewhere
                 return
-        if self.servers and not self._released and self.servers.issuperset(self.living):
+        if self.servers and not self._released and self.servers.issuperset(self.running):
             if self.peers is None or self.peers.all_idle():
                 self._released = True
                 self._terminate()
 
-    def _stop(self, now: float, why: str) -> float:
-        """Stop the processes because of ``why``; return when they are killed."""
-        self.stopped = why
-        self._at = self._at or time.time()
+    def _stop(self, now: float, reason: str) -> float:
+        """Stop the processes because of ``reason``; return when they are killed."""
+        self.stop_reason = reason
+        self._failed_at = self._failed_at or time.time()
         self.kill_at = kill_at = now + self.grace
         self._terminate()
         return kill_at
 
     def _terminate(self) -> None:
         if self.terminate is not None:
-            self.terminate(self.living)
+            self.terminate(self.running)
             return
-        for pid in self.living:
+        for pid in self.running:
             processes.end_group(pid, signal.SIGTERM)
 
     def _heartbeat(self, now: float) -> None:
-        self._beats += 1
-        self._next_beat = now + BEAT
+        self._heartbeats += 1
+        self._next_heartbeat = now + HEARTBEAT_SECONDS
         try:
-            files.write_atomic(self.beat, str(self._beats).encode())
+            files.write_atomic(self.heartbeat_path, str(self._heartbeats).encode())
         except OSError:
             pass  # a full disk: the next one may succeed
 
 
-class _Deaths:
+class _DeathOrder:
     """The order in which processes died, from the kernel's event queue (Linux)."""
 
     def __init__(self, pids: "list[int]") -> None:
-        self._pids: "dict[int, int]" = {}
+        self._pid_by_handle: "dict[int, int]" = {}
         self._poll: "select.epoll | None" = None
         try:
             self._poll = select.epoll()
             for pid in pids:
                 handle = os.pidfd_open(pid)
-                self._pids[handle] = pid
+                self._pid_by_handle[handle] = pid
                 self._poll.register(handle, select.EPOLLIN)
         except (AttributeError, OSError):  # macOS, an old kernel, Python 3.8
             self._poll = None
 
-    def seen(self, living: "list[int]") -> "list[int]":
-        """Those of ``living`` that may have ended, in order of death."""
+    def candidates(self, running: "list[int]") -> "list[int]":
+        """Those of ``running`` that may have ended, in order of death."""
         if self._poll is None:
-            return list(living)
-        found = []
+            return list(running)
+        dead = []
         for handle, _ in self._poll.poll(0):
-            found.append(self._pids.pop(handle))
+            dead.append(self._pid_by_handle.pop(handle))
             self._poll.unregister(handle)
             os.close(handle)
-        return found
+        return dead

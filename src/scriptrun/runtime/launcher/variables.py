@@ -37,7 +37,7 @@ class Task:
     ) -> None:
         self.rank, self.local_rank, self.node = rank, local_rank, node
         self.argv, self.variables, self.log = argv, variables, log
-        self.name, self.serves, self.starved = "rank {}".format(rank), False, False
+        self.name, self.is_server, self.starved = "rank {}".format(rank), False, False
 
 
 def single(job: "Json", attempt: "Attempt") -> "Task":
@@ -54,7 +54,7 @@ def system_variables(job: "Json", attempt: "Attempt") -> "dict[str, str]":
     order = attempt.order
     folder = order.folder
     facts = _workspace_facts(order.workspace)
-    names = {
+    environ = {
         "SCRIPTRUN_RUN_ID": job["id"],
         "SCRIPTRUN_RUN_FOLDER": folder,
         "SCRIPTRUN_WORKSPACE": order.workspace,
@@ -77,23 +77,23 @@ def system_variables(job: "Json", attempt: "Attempt") -> "dict[str, str]":
         "PYTHONUNBUFFERED": "True",
     }
     definition = job.get("run_definition") or {}
-    names["AZUREML_FRAMEWORK"] = str(definition.get("framework") or "Python")
-    names["AZUREML_COMMUNICATOR"] = str(definition.get("communicator") or "None")
+    environ["AZUREML_FRAMEWORK"] = str(definition.get("framework") or "Python")
+    environ["AZUREML_COMMUNICATOR"] = str(definition.get("communicator") or "None")
     if order.devices:
-        names["CUDA_VISIBLE_DEVICES"] = order.devices
+        environ["CUDA_VISIBLE_DEVICES"] = order.devices
     if order.tool:
-        names["SCRIPTRUN_TOOL"] = json.dumps(list(order.tool))
+        environ["SCRIPTRUN_TOOL"] = json.dumps(list(order.tool))
     paths = (job.get("data") or {}).get("variables") or {}
-    names.update({name: os.path.expanduser(path) for name, path in paths.items()})
-    names.update(attempt.brought)
-    return names
+    environ.update({name: os.path.expanduser(path) for name, path in paths.items()})
+    environ.update(attempt.brought)
+    return environ
 
 
 def _workspace_facts(root: str) -> "Json":
     """The content of the workspace's workspace.json; empty if it cannot be read."""
     try:
-        place = os.path.join(root, ".scriptrun", "workspace.json")
-        return files.read_json(place) or {}
+        path = os.path.join(root, ".scriptrun", "workspace.json")
+        return files.read_json(path) or {}
     except OSError:
         return {}
 
@@ -108,32 +108,32 @@ def process_environment(
     environ = dict(order.inherited)
     for name in ("__PYVENV_LAUNCHER__", "PYTHONHOME", "VIRTUAL_ENV"):
         environ.pop(name, None)
-    own = job.get("variables") or {}
-    prefix = conda_prefix.of(order.bin)
+    job_variables = job.get("variables") or {}
+    prefix = conda_prefix.find_prefix(order.bin)
     if prefix:
-        environ = conda_prefix.activated(prefix, environ)
+        environ = conda_prefix.activate(prefix, environ)
     if job.get("data"):
-        own = {name: expand(value, system) for name, value in own.items()}
-    environ.update(own)
+        job_variables = {name: expand(value, system) for name, value in job_variables.items()}
+    environ.update(job_variables)
     environ.update(mlflow_store.variables(job, order, environ))
     environ.update(system)
-    environ["PYTHONPATH"] = search_path.of(job, order.runtime, environ.get("PYTHONPATH"))
-    if order.bin and (not prefix or "PATH" in own):
-        environ["PATH"] = _join(order.bin, environ.get("PATH") or os.defpath)
+    environ["PYTHONPATH"] = search_path.build_pythonpath(job, order.runtime, environ.get("PYTHONPATH"))
+    if order.bin and (not prefix or "PATH" in job_variables):
+        environ["PATH"] = _prepend_path(order.bin, environ.get("PATH") or os.defpath)
     if order.prefix and not prefix:
         environ["VIRTUAL_ENV"] = order.prefix
     return environ
 
 
-def _join(first: str, rest: "str | None") -> str:
+def _prepend_path(first: str, rest: "str | None") -> str:
     return first + os.pathsep + rest if rest else first
 
 
 def expand(argument: str, system: "dict[str, str]") -> str:
     """``argument`` with references to variables in ``system`` expanded, others unchanged."""
 
-    def value(match: "re.Match[str]") -> str:
-        return system.get(match.group(1) or match.group(2), match.group(0))
+    def value(reference: "re.Match[str]") -> str:
+        return system.get(reference.group(1) or reference.group(2), reference.group(0))
 
     return _REFERENCE.sub(value, argument) if "$" in argument else argument
 
@@ -141,7 +141,7 @@ def expand(argument: str, system: "dict[str, str]") -> str:
 def command_line(job: "Json", order: "LaunchOrder", system: "dict[str, str]") -> "list[str]":
     """The command line of the job."""
     if order.container:
-        return _in_a_container(job, order.container, system)
+        return _container_command(job, order.container, system)
     if job.get("command"):
         shell = "/bin/bash" if os.path.exists("/bin/bash") else "/bin/sh"
         return [shell, "-c", job["command"]]
@@ -149,20 +149,20 @@ def command_line(job: "Json", order: "LaunchOrder", system: "dict[str, str]") ->
     return [order.python, job["script"]] + arguments
 
 
-def _in_a_container(job: "Json", told: "Json", system: "dict[str, str]") -> "list[str]":
+def _container_command(job: "Json", container: "Json", system: "dict[str, str]") -> "list[str]":
     """The image's Python with the script, or the image's shell with the command.
 
     Raises OSError if the image has no Python.
     """
     if job.get("command"):
-        if told.get("shell"):
-            return [told["shell"], "-c", job["command"]]
+        if container.get("shell"):
+            return [container["shell"], "-c", job["command"]]
         import shlex  # an image without a shell: split the command
 
         return shlex.split(expand(job["command"], system))
-    if not told.get("python"):
+    if not container.get("python"):
         message = "image {} has no Python; use one that does, or set its path with "
         message += "environment.python.interpreter_path"
-        raise OSError(errno.ENOENT, message.format(told["named"]))
+        raise OSError(errno.ENOENT, message.format(container["named"]))
     arguments = [expand(argument, system) for argument in job.get("arguments") or ()]
-    return [told["python"], job["script"]] + arguments
+    return [container["python"], job["script"]] + arguments

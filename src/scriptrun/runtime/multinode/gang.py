@@ -15,8 +15,8 @@ if TYPE_CHECKING:
 
     from scriptrun.runtime.events import EventWriter
     from scriptrun.runtime.hints import Json
-    from scriptrun.runtime.launcher.delivery_client import Helper
-    from scriptrun.runtime.launcher.supervise import Ending
+    from scriptrun.runtime.launcher.delivery_client import DeliveryClient
+    from scriptrun.runtime.launcher.supervise import ExitSummary
     from scriptrun.runtime.launcher.variables import Task
     from scriptrun.runtime.order import Attempt, LaunchOrder
 
@@ -34,7 +34,7 @@ def run(
     job: "Json",
     attempt: "Attempt",
     log: "EventWriter",
-    data: "Helper",
+    delivery: "DeliveryClient",
     fork: "Callable[[LaunchOrder], int]",
 ) -> "Json":
     """Meet the other nodes, run this node's ranks, and return the node's result.
@@ -44,52 +44,52 @@ def run(
     order = attempt.order
     if order.rehearsal and not order.node:
         rendezvous.start_others(attempt, fork)
-    work = steps.move_in(attempt, log, data)
+    work = steps.set_up_work_folder(attempt, log, delivery)
     peers = Peers(order)
     try:
-        agreed = rendezvous.meet(job, attempt, peers)
-    except rendezvous.Apart as apart:
-        return _with_cause(apart.value, peers)
+        agreement = rendezvous.meet(job, attempt, peers)
+    except rendezvous.RendezvousFailure as failure:
+        return _with_cause(failure.value, peers)
     kind = _KINDS[job["distribution"]["kind"]]
-    tasks = kind.tasks(job, attempt, agreed)
-    _tell(job, order, tasks, agreed, log)
+    tasks = kind.tasks(job, attempt, agreement)
+    _log_start(job, order, tasks, agreement, log)
     try:
         pids = _start(job, attempt, tasks, work, log)
     except OSError as error:
-        reason = steps.sentence(error, job, attempt.order)
+        reason = steps.start_error(error, job, attempt.order)
         return _with_cause(results.result(results.FAILED, reason), peers)
-    watch = steps.watch(job, attempt, list(pids))
-    watch.peers = peers
-    watch.servers = frozenset(pid for pid, task in pids.items() if task.serves)
+    supervisor = steps.make_supervisor(job, attempt, list(pids))
+    supervisor.peers = peers
+    supervisor.servers = frozenset(pid for pid, task in pids.items() if task.is_server)
     peers.only_waits = not pids
     if kind is mpi:
-        each = job["distribution"]["processes_per_node"]
+        ranks_per_node = job["distribution"]["processes_per_node"]
         order = attempt.order  # mpi.tasks has refined it
-        attempt.ranks_here = lambda: mpi.living_on(order, each)
+        attempt.local_ranks = lambda: mpi.local_rank_pids(order, ranks_per_node)
         if pids:
-            mpi.look_inside(watch, order, each)
+            mpi.supervise_ranks(supervisor, order, ranks_per_node)
         else:  # node 0 signals the ranks, and may need this node until they have saved
-            watch.on_term = ""
-    return _value(watch.wait(), job, order, pids, peers, agreed)
+            supervisor.on_term = ""
+    return _node_result(supervisor.wait(), job, order, pids, peers, agreement)
 
 
 def _start(
     job: "Json", attempt: "Attempt", tasks: "list[Task]", work: str, log: "EventWriter"
 ) -> "dict[int, Task]":
     processes.become_subreaper()
-    found: "dict[int, Task]" = {}
+    started: "dict[int, Task]" = {}
     for task in tasks:
         try:
-            found[steps.start(job, attempt, task, work, log)] = task
+            started[steps.start(job, attempt, task, work, log)] = task
         except OSError:
-            for pid in found:
+            for pid in started:
                 processes.end_group(pid, 9)
             raise
-    return found
+    return started
 
 
-def _tell(
-    job: "Json", order: "LaunchOrder", tasks: "list[Task]", agreed: "Json", log: "EventWriter"
+def _log_start(
+    job: "Json", order: "LaunchOrder", tasks: "list[Task]", agreement: "Json", log: "EventWriter"
 ) -> None:
     """Log the start and settings of the job, once."""
     if order.node:
@@ -102,57 +102,57 @@ def _tell(
     if threads and threads[0]:
         message = "OMP_NUM_THREADS was not set; using {} (each rank's share of the CPUs)"
         log.write("note", message=message.format(threads[0]))
-    wanted = (job.get("variables") or {}).get("MASTER_PORT")
-    if wanted and wanted != str(agreed["port"]):
-        why = "is in use on node 0" if wanted.isdigit() else "is not a port"
+    requested_port = (job.get("variables") or {}).get("MASTER_PORT")
+    if requested_port and requested_port != str(agreement["port"]):
+        reason = "is in use on node 0" if requested_port.isdigit() else "is not a port"
         message = "MASTER_PORT {} {}; using {}"
-        log.write("warning", message=message.format(wanted, why, agreed["port"]))
+        log.write("warning", message=message.format(requested_port, reason, agreement["port"]))
 
 
-def _value(
-    ending: "Ending",
+def _node_result(
+    ending: "ExitSummary",
     job: "Json",
     order: "LaunchOrder",
     pids: "dict[int, Task]",
     peers: "Peers",
-    agreed: "Json",
+    agreement: "Json",
 ) -> "Json":
     """This node's result; its ``cause`` is the first failure here, if any."""
     if ending.failed is None:
         value = steps.outcome(ending, job.get("script") or "the command")
-        if ending.stopped and ending.at is None:  # because of another node
-            value["reason"] = ending.stopped
-        return _with_cause(value, peers, ending.at)
+        if ending.stop_reason and ending.failed_at is None:  # because of another node
+            value["reason"] = ending.stop_reason
+        return _with_cause(value, peers, ending.failed_at)
     task = pids[ending.failed] if isinstance(ending.failed, int) else ending.failed
     if task.log == mpi.LOG:
-        what = task.name
+        subject = task.name
     else:
-        what = "{} on {}".format(job.get("script") or "the command", task.name)
+        subject = "{} on {}".format(job.get("script") or "the command", task.name)
     if order.nodes > 1:
-        name = agreed["nodes"][task.node].get("name")
-        what += " (node {}{})".format(task.node, ": " + name if name else "")
-    value = steps.outcome(ending, what)
+        name = agreement["nodes"][task.node].get("name")
+        subject += " (node {}{})".format(task.node, ": " + name if name else "")
+    value = steps.outcome(ending, subject)
     path = os.path.join(order.folder, *task.log.split("/"))
-    value.update(rank=task.rank, failed_node=task.node, log=task.log, tail=gather.tail_of(path))
-    return _with_cause(value, peers, ending.at)
+    value.update(rank=task.rank, failed_node=task.node, log=task.log, tail=gather.read_tail(path))
+    return _with_cause(value, peers, ending.failed_at)
 
 
-def _with_cause(value: "Json", peers: "Peers", at: "float | None" = None) -> "Json":
+def _with_cause(value: "Json", peers: "Peers", failed_at: "float | None" = None) -> "Json":
     """Add the ``cause`` to ``value``, for comparison between nodes; {} if another node failed."""
-    elsewhere = any(each.get("state") != results.COMPLETED for each in peers.ended.values())
-    if at is None and (elsewhere or peers.lost):
+    failed_elsewhere = any(other_result.get("state") != results.COMPLETED for other_result in peers.ended.values())
+    if failed_at is None and (failed_elsewhere or peers.lost):
         value["cause"] = {}
-    elif at is not None:
-        value["cause"] = cause_of(value, at)
+    elif failed_at is not None:
+        value["cause"] = cause_of(value, failed_at)
     return value
 
 
-def cause_of(value: "Json", at: "float | None" = None) -> "Json":
+def cause_of(value: "Json", failed_at: "float | None" = None) -> "Json":
     """The cause of a failure, for comparison with those of other nodes; {} without one."""
     if value["state"] != results.FAILED:
         return {}
     names = ("reason", "exit_code", "signal", "rank", "failed_node", "log", "tail")
-    return dict({name: value[name] for name in names if name in value}, t=at or time.time())
+    return dict({name: value[name] for name in names if name in value}, t=failed_at or time.time())
 
 
 def end(job: "Json", attempt: "Attempt", value: "Json", log: "EventWriter") -> bool:

@@ -6,7 +6,7 @@ import shutil
 
 from .. import results
 from ..launcher import collect
-from .peers import LATE, Peers
+from .peers import LOSS_DELAY, Peers
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -18,64 +18,64 @@ if TYPE_CHECKING:
 
 
 #: seconds, in addition to the grace period, that node 0 waits for others after its own failure
-PATIENCE = 30.0
+WAIT_SECONDS = 30.0
 
 
 def end_node(order: "LaunchOrder", value: "Json", log: "EventWriter") -> None:
     """Publish this node's result; its artifacts stay in its working directory for node 0."""
-    work = collect.place(order.folder, order.node)
+    work = collect.work_folder(order.folder, order.node)
     try:
-        _keep_artifacts(work)
+        _keep_only_artifacts(work)
     except OSError as error:  # a full disk must not prevent the result
         message = "cannot store the artifacts of node {}: {}"
         value["reason"] = value["reason"] or message.format(order.node, error.strerror)
-    results.publish_surely(order.folder, order.attempt, value, log, last=False)
+    results.publish_with_retry(order.folder, order.attempt, value, log, is_final=False)
 
 
 def end(
-    job: "Json", order: "LaunchOrder", value: "Json", log: "EventWriter", alone: bool = False
+    job: "Json", order: "LaunchOrder", value: "Json", log: "EventWriter", is_alone: bool = False
 ) -> "Json":
     """On node 0: publish its result, wait for the others, and return the run's result.
 
-    ``alone``: the other nodes were never started.
+    ``is_alone``: the other nodes were never started.
     """
-    results.publish_surely(order.folder, order.attempt, value, log, last=False)
+    results.publish_with_retry(order.folder, order.attempt, value, log, is_final=False)
     peers = Peers(order)
     failed = value["state"] != results.COMPLETED
-    if not alone:
-        peers.wait(job.get("grace_seconds", 10.0) + PATIENCE if failed else None)
-    found = dict(peers.ended)
-    found[0] = value
-    for node, why in peers.lost.items():
-        lost = results.result(results.FAILED, why)
-        found[node] = dict(lost, cause={"t": lost["ended"] - LATE, "reason": why})
-    return whole(found, value)
+    if not is_alone:
+        peers.wait(job.get("grace_seconds", 10.0) + WAIT_SECONDS if failed else None)
+    node_results = dict(peers.ended)
+    node_results[0] = value
+    for node, reason in peers.lost.items():
+        lost_result = results.result(results.FAILED, reason)
+        node_results[node] = dict(lost_result, cause={"t": lost_result["ended"] - LOSS_DELAY, "reason": reason})
+    return merge_results(node_results, value)
 
 
-def whole(found: "dict[int, Json]", first: "Json") -> "Json":
-    """Merge the results by node, ``found``, into the run's; ``first`` is node 0's."""
-    value = dict(first)
-    causes = [each["cause"] for _, each in sorted(found.items()) if each.get("cause")]
-    canceled = [each for each in found.values() if each["state"] == results.CANCELED]
+def merge_results(node_results: "dict[int, Json]", head_result: "Json") -> "Json":
+    """Merge the results by node, ``node_results``, into the run's; ``head_result`` is node 0's."""
+    value = dict(head_result)
+    causes = [result["cause"] for _, result in sorted(node_results.items()) if result.get("cause")]
+    canceled = [item for item in node_results.values() if item["state"] == results.CANCELED]
     if canceled:
         value.update(state=results.CANCELED, reason=canceled[0]["reason"])
     elif causes:
-        cause = min(causes, key=lambda each: each["t"])
+        cause = min(causes, key=lambda candidate: candidate["t"])
         value.update(state=results.FAILED, exit_code=None, signal=None)
-        value.update({name: each for name, each in cause.items() if name != "t"})
+        value.update({name: field for name, field in cause.items() if name != "t"})
     else:
-        failed = [each for each in found.values() if each["state"] == results.FAILED]
+        failed = [node_result for node_result in node_results.values() if node_result["state"] == results.FAILED]
         value.update(failed[0] if failed else {})
-    value["usage"] = _usage([each["usage"] for each in found.values() if each.get("usage")])
+    value["usage"] = _total_usage([entry["usage"] for entry in node_results.values() if entry.get("usage")])
     value["cause"] = {}
     return value
 
 
-def _usage(listed: "list[Usage]") -> "Usage":
+def _total_usage(usages: "list[Usage]") -> "Usage":
     return {
-        "user_seconds": round(sum(each["user_seconds"] for each in listed), 3),
-        "system_seconds": round(sum(each["system_seconds"] for each in listed), 3),
-        "peak_memory_kb": max([each["peak_memory_kb"] for each in listed], default=0),
+        "user_seconds": round(sum(usage["user_seconds"] for usage in usages), 3),
+        "system_seconds": round(sum(item["system_seconds"] for item in usages), 3),
+        "peak_memory_kb": max([entry["peak_memory_kb"] for entry in usages], default=0),
     }
 
 
@@ -85,61 +85,61 @@ def gather(folder: str, log: "EventWriter | None" = None) -> None:
     Node by node: an existing file with other content stays, and the later node's goes below
     ``node-<k>/`` (``outputs/model.pt`` of node 1 becomes ``outputs/node-1/model.pt``).
     """
-    collided = []
-    for node in sorted(_nodes_left(folder)):
-        work = collect.place(folder, node)
-        for name in collect.KEPT:
+    collisions = []
+    for node in sorted(_other_nodes(folder)):
+        work = collect.work_folder(folder, node)
+        for name in collect.ARTIFACT_FOLDERS:
             source = os.path.join(work, name)
             if os.path.isdir(source) and not os.path.islink(source):
-                collided += _merge(source, os.path.join(folder, name), node)
+                collisions += _merge(source, os.path.join(folder, name), node)
         shutil.rmtree(work, ignore_errors=True)
-    if collided and log is not None:
-        names = ", ".join(os.path.relpath(place, folder) for place in collided)
+    if collisions and log is not None:
+        names = ", ".join(os.path.relpath(path, folder) for path in collisions)
         log.write("warning", message="several nodes wrote artifacts with the same name: " + names)
 
 
-def _nodes_left(folder: str) -> "Iterator[int]":
+def _other_nodes(folder: str) -> "Iterator[int]":
     for name in os.listdir(folder):
         if name.startswith("work-node-") and name[10:].isdigit():
             yield int(name[10:])
 
 
 def _merge(source: str, target: str, node: int) -> "list[str]":
-    collided = []
-    for above, folders, names in os.walk(source):
-        inner = os.path.relpath(above, source)
-        links = [name for name in folders if os.path.islink(os.path.join(above, name))]
+    collisions = []
+    for folder, folders, names in os.walk(source):
+        relative = os.path.relpath(folder, source)
+        links = [name for name in folders if os.path.islink(os.path.join(folder, name))]
         for name in names + links:
-            path = os.path.join(above, name)
-            place = os.path.normpath(os.path.join(target, inner, name))
-            if os.path.lexists(place):
-                if _same(path, place):
+            path = os.path.join(folder, name)
+            destination = os.path.normpath(os.path.join(target, relative, name))
+            if os.path.lexists(destination):
+                if _same(path, destination):
                     continue
-                inside = os.path.normpath(os.path.join(inner, name))
-                place = os.path.join(target, "node-{}".format(node), inside)
-                collided.append(place)
-            os.makedirs(os.path.dirname(place), exist_ok=True)
-            os.replace(path, place)
-    return collided
+                relative_path = os.path.normpath(os.path.join(relative, name))
+                destination = os.path.join(target, "node-{}".format(node), relative_path)
+                collisions.append(destination)
+            os.makedirs(os.path.dirname(destination), exist_ok=True)
+            os.replace(path, destination)
+    return collisions
 
 
-def _same(path: str, place: str) -> bool:
+def _same(path: str, other: str) -> bool:
     try:
-        return os.path.isfile(place) and filecmp.cmp(path, place, shallow=False)
+        return os.path.isfile(other) and filecmp.cmp(path, other, shallow=False)
     except OSError:
         return False
 
 
-def _keep_artifacts(work: str) -> None:
+def _keep_only_artifacts(work: str) -> None:
     """Reduce a node's working directory to its artifacts, in the run's folder."""
-    collect.come_home(work)
+    collect.move_from_scratch(work)
     try:
         names = os.listdir(work)
     except OSError:
         return  # it was never created
     for name in names:
         path = os.path.join(work, name)
-        if name in collect.KEPT:
+        if name in collect.ARTIFACT_FOLDERS:
             continue
         if os.path.isdir(path) and not os.path.islink(path):
             shutil.rmtree(path, ignore_errors=True)
@@ -154,7 +154,7 @@ def _unlink(path: str) -> None:
         pass
 
 
-def tail_of(path: str, count: int = 15, size: int = 8192) -> "list[str]":
+def read_tail(path: str, count: int = 15, size: int = 8192) -> "list[str]":
     """The last lines of a log."""
     try:
         with open(path, "rb") as handle:

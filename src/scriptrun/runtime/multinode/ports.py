@@ -13,49 +13,49 @@ if TYPE_CHECKING:
 FIRST, LAST = 20000, 32000
 
 #: open sockets that mark the ports reserved by this process
-_promised: "list[socket.socket]" = []
+_markers: "list[socket.socket]" = []
 
 
-def free(count: int = 1, wanted: "int | None" = None) -> "list[int]":
-    """Reserve ``count`` free ports, starting with ``wanted`` if it is free.
+def reserve(count: int = 1, preferred: "int | None" = None) -> "list[int]":
+    """Reserve ``count`` free ports, starting with ``preferred`` if it is free.
 
     Other launchers on this machine skip them until this process ends. They are not bound: the job
     binds them.
     """
-    found: "list[int]" = []
-    for port in _candidates(wanted):
-        if len(found) == count:
-            return found
-        if _promise(port):
-            found.append(port)
+    ports: "list[int]" = []
+    for port in _candidates(preferred):
+        if len(ports) == count:
+            return ports
+        if _try_reserve(port):
+            ports.append(port)
     raise OSError(
         "cannot find {} free ports between {} and {} on this machine".format(count, FIRST, LAST)
     )
 
 
-def _candidates(wanted: "int | None") -> "Iterator[int]":
-    if wanted:
-        yield wanted
+def _candidates(preferred: "int | None") -> "Iterator[int]":
+    if preferred:
+        yield preferred
     yield from random.SystemRandom().sample(range(FIRST, LAST), 2000)
 
 
-def _promise(port: int) -> bool:
+def _try_reserve(port: int) -> bool:
     """Reserve ``port``; False if it is taken.
 
     The reservation is an abstract socket (Linux), which vanishes with this process and is in the
     same network namespace as the port.
     """
-    held = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+    marker = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
     try:
         if hasattr(socket, "SO_PASSCRED"):  # Linux
-            held.bind("\0scriptrun-port-{}".format(port))
+            marker.bind("\0scriptrun-port-{}".format(port))
     except OSError:
-        held.close()
+        marker.close()
         return False
     if not _is_free(port):
-        held.close()
+        marker.close()
         return False
-    _promised.append(held)
+    _markers.append(marker)
     return True
 
 

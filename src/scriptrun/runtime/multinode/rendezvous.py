@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     _T = TypeVar("_T")
 
 
-class Apart(Exception):
+class RendezvousFailure(Exception):
     """The rendezvous failed; ``value`` is this node's result."""
 
     def __init__(self, value: "Json") -> None:
@@ -41,32 +41,32 @@ def meet(job: "Json", attempt: "Attempt", peers: "Peers") -> "Json":
     Raises RendezvousFailure if the run is canceled or another node fails.
     """
     order = attempt.order
-    place = results.attempt_folder(order.folder, order.attempt)
-    head = os.path.join(place, "head.json")
-    here = _here(job, attempt)
+    folder = results.attempt_folder(order.folder, order.attempt)
+    head = os.path.join(folder, "head.json")
+    local_node = _describe_node(job, attempt)
     if order.node:
-        path = os.path.join(place, "node-{}.ready.json".format(order.node))
-        files.publish(path, files.to_json(here))
+        path = os.path.join(folder, "node-{}.ready.json".format(order.node))
+        files.publish(path, files.to_json(local_node))
         answer: "Json" = _await(lambda: files.read_json(head), order, peers)
         return answer
-    wanted = _wanted_port(job)
-    port = ports.free(1, wanted)[0]
+    requested_port = _requested_port(job)
+    port = ports.reserve(1, requested_port)[0]
     if order.nodes > 1:
-        others = _await(lambda: _ready(place, order.nodes), order, peers)
+        others = _await(lambda: _read_ready_nodes(folder, order.nodes), order, peers)
     else:
         others = []
     # the others may know this node's address better than it does itself
-    here["address"] = next((each["head"] for each in others if each.get("head")), here["address"])
-    agreed = {"address": here["address"], "port": port, "nodes": [here] + others}
-    files.publish(head, files.to_json(agreed))
-    return agreed
+    local_node["address"] = next((node["head"] for node in others if node.get("head")), local_node["address"])
+    agreement = {"address": local_node["address"], "port": port, "nodes": [local_node] + others}
+    files.publish(head, files.to_json(agreement))
+    return agreement
 
 
-def _here(job: "Json", attempt: "Attempt") -> "Json":
+def _describe_node(job: "Json", attempt: "Attempt") -> "Json":
     """The description of this node for the others."""
     order = attempt.order
     scheduler = order.load_scheduler()
-    servers = ports.free(_ports_needed(job, order.node))
+    servers = ports.reserve(_count_ports(job, order.node))
     address = order.head if not order.node else ""
     return {
         "node": order.node,
@@ -74,14 +74,14 @@ def _here(job: "Json", attempt: "Attempt") -> "Json":
         "address": address or order.address or "127.0.0.1",
         "head": order.head or "",
         "ports": servers,
-        "work": collect.place(order.folder, order.node),
-        "cpus": cpus(),
-        "own": attempt.own(),
-        "launcher": identity.of_process(),
+        "work": collect.work_folder(order.folder, order.node),
+        "cpus": count_cpus(),
+        "own": attempt.node_values(),
+        "launcher": identity.identify(),
     }
 
 
-def cpus() -> int:
+def count_cpus() -> int:
     """How many CPUs this process may use."""
     try:
         return len(os.sched_getaffinity(0))
@@ -89,7 +89,7 @@ def cpus() -> int:
         return os.cpu_count() or 1
 
 
-def _ports_needed(job: "Json", node: int) -> int:
+def _count_ports(job: "Json", node: int) -> int:
     """How many processes of the job on ``node`` need their own port."""
     distribution = job["distribution"]
     if distribution["kind"] != "tensorflow":
@@ -98,35 +98,35 @@ def _ports_needed(job: "Json", node: int) -> int:
     return 1 + len(range(node, servers, distribution["nodes"]))
 
 
-def _wanted_port(job: "Json") -> "int | None":
-    wanted = (job.get("variables") or {}).get("MASTER_PORT", "")
-    return int(wanted) if wanted.isdigit() and 0 < int(wanted) < 65536 else None
+def _requested_port(job: "Json") -> "int | None":
+    text = (job.get("variables") or {}).get("MASTER_PORT", "")
+    return int(text) if text.isdigit() and 0 < int(text) < 65536 else None
 
 
-def _ready(place: str, nodes: int) -> "list[Json] | None":
-    found = [
-        files.read_json(os.path.join(place, "node-{}.ready.json".format(node)))
+def _read_ready_nodes(folder: str, nodes: int) -> "list[Json] | None":
+    values = [
+        files.read_json(os.path.join(folder, "node-{}.ready.json".format(node)))
         for node in range(1, nodes)
     ]
-    return found if all(found) else None
+    return values if all(values) else None
 
 
-def _await(what: "Callable[[], _T | None]", order: "LaunchOrder", peers: "Peers") -> "_T":
-    """Call ``what`` until it returns a true value, and return that."""
+def _await(read: "Callable[[], _T | None]", order: "LaunchOrder", peers: "Peers") -> "_T":
+    """Call ``read`` until it returns a true value, and return that."""
     cancel = os.path.join(order.folder, "cancel.json")
-    pause, beats, next_beat = 0.001, 0, time.monotonic() + supervise.BEAT
+    pause, heartbeats, next_heartbeat = 0.001, 0, time.monotonic() + supervise.HEARTBEAT_SECONDS
     while True:
-        found = what()
-        if found:
-            return found
+        value = read()
+        if value:
+            return value
         if os.path.exists(cancel):
-            raise Apart(results.result(results.CANCELED, "canceled before it started"))
-        trouble = order.on_term if supervise.asked() else peers.look()
-        if trouble:
-            raise Apart(results.result(results.FAILED, trouble))
-        if time.monotonic() > next_beat:
-            beats, next_beat = beats + 1, time.monotonic() + supervise.BEAT
-            path = "{}/node-{}.beat".format(peers.place, order.node)
-            files.write_atomic(path, "meeting {}".format(beats).encode())
+            raise RendezvousFailure(results.result(results.CANCELED, "canceled before it started"))
+        problem = order.on_term if supervise.stop_requested() else peers.find_problem()
+        if problem:
+            raise RendezvousFailure(results.result(results.FAILED, problem))
+        if time.monotonic() > next_heartbeat:
+            heartbeats, next_heartbeat = heartbeats + 1, time.monotonic() + supervise.HEARTBEAT_SECONDS
+            path = "{}/node-{}.beat".format(peers.folder, order.node)
+            files.write_atomic(path, "meeting {}".format(heartbeats).encode())
         time.sleep(pause)
         pause = min(pause * 1.3, 0.1)

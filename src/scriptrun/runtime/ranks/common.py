@@ -14,10 +14,10 @@ if TYPE_CHECKING:
 class World:
     """The nodes and ranks of a job: ``ranks_per_node`` ranks on each of ``nodes`` nodes."""
 
-    def __init__(self, job: "Json", attempt: "Attempt", meeting: "Json", each: int) -> None:
-        self.job, self.attempt, self.meeting = job, attempt, meeting
-        self.nodes, self.each = attempt.order.nodes, each
-        self.size = self.nodes * each
+    def __init__(self, job: "Json", attempt: "Attempt", agreement: "Json", ranks_per_node: int) -> None:
+        self.job, self.attempt, self.agreement = job, attempt, agreement
+        self.nodes, self.ranks_per_node = attempt.order.nodes, ranks_per_node
+        self.size = self.nodes * ranks_per_node
         self.system = variables.system_variables(job, attempt)
 
     @property
@@ -25,32 +25,32 @@ class World:
         """The order of this node's launcher."""
         return self.attempt.order
 
-    def on(self, node: int) -> "World":
+    def for_node(self, node: int) -> "World":
         """The world as ``node`` sees it, with that node's data and environment."""
-        own = self.meeting["nodes"][node].get("own") or {}
-        return World(self.job, self.attempt.on(node, own), self.meeting, self.each)
+        node_values = self.agreement["nodes"][node].get("own") or {}
+        return World(self.job, self.attempt.for_node(node, node_values), self.agreement, self.ranks_per_node)
 
     def variables(self, rank: int) -> "dict[str, str]":
         """All variables that scriptrun sets for ``rank``; ranks are numbered node by node."""
-        node, local = divmod(rank, self.each)
-        return dict(self.system, **self.place(rank, node, local))
+        node, local_rank = divmod(rank, self.ranks_per_node)
+        return dict(self.system, **self.position_variables(rank, node, local_rank))
 
-    def place(self, rank: int, node: int, local: int) -> "dict[str, str]":
+    def position_variables(self, rank: int, node: int, local_rank: int) -> "dict[str, str]":
         """The variables that give ``rank`` its position in the job."""
-        address, port = self.meeting["address"], str(self.meeting["port"])
-        hosts = [each["address"] for each in self.meeting["nodes"]]
-        found = {
+        address, port = self.agreement["address"], str(self.agreement["port"])
+        hosts = [node_entry["address"] for node_entry in self.agreement["nodes"]]
+        values = {
             "SCRIPTRUN_RANK": rank,
             "SCRIPTRUN_NODE": node,
-            "SCRIPTRUN_LOCAL_RANK": local,
+            "SCRIPTRUN_LOCAL_RANK": local_rank,
             "SCRIPTRUN_WORLD_SIZE": self.size,
             "MASTER_ADDR": address,
             "MASTER_PORT": port,
             "NODE_RANK": node,
             "RANK": rank,
-            "LOCAL_RANK": local,
+            "LOCAL_RANK": local_rank,
             "WORLD_SIZE": self.size,
-            "LOCAL_WORLD_SIZE": self.each,
+            "LOCAL_WORLD_SIZE": self.ranks_per_node,
             "AZ_BATCHAI_TASK_INDEX": rank,
             "AZ_BATCHAI_PYTORCH_INIT_METHOD": "tcp://{}:{}".format(address, port),
             "AZ_BATCHAI_MPI_MASTER_NODE": address,
@@ -59,54 +59,54 @@ class World:
             "AZ_BATCH_HOST_LIST": ",".join(hosts),
             "AZUREML_CR_NODE_RANK": node,
         }
-        found = {name: str(value) for name, value in found.items()}
+        values = {name: str(value) for name, value in values.items()}
         threads = self.threads()
         if threads:
-            found["OMP_NUM_THREADS"] = str(threads)
-        devices = self.devices(node, local)
+            values["OMP_NUM_THREADS"] = str(threads)
+        devices = self.devices(node, local_rank)
         if devices is not None:
-            found["CUDA_VISIBLE_DEVICES"] = devices
-        return found
+            values["CUDA_VISIBLE_DEVICES"] = devices
+        return values
 
     def threads(self) -> "int | None":
         """The value of OMP_NUM_THREADS, a rank's share of the CPUs; None to leave it alone.
 
         It is left alone if a node has one rank or the user set it.
         """
-        given = self.job.get("variables") or {}
+        job_variables = self.job.get("variables") or {}
         inherited = self.order.environ or {}
-        if self.each < 2 or "OMP_NUM_THREADS" in given or "OMP_NUM_THREADS" in inherited:
+        if self.ranks_per_node < 2 or "OMP_NUM_THREADS" in job_variables or "OMP_NUM_THREADS" in inherited:
             return None
-        there: int = self.meeting["nodes"][self.order.node]["cpus"]
-        wanted: "int | None" = (self.job.get("resources") or {}).get("cpus")
+        cpus: int = self.agreement["nodes"][self.order.node]["cpus"]
+        requested: "int | None" = (self.job.get("resources") or {}).get("cpus")
         if self.order.rehearsal:
-            there //= self.nodes  # the nodes share this machine
-        return max(1, min(there, wanted or there) // self.each)
+            cpus //= self.nodes  # the nodes share this machine
+        return max(1, min(cpus, requested or cpus) // self.ranks_per_node)
 
-    def devices(self, node: int, local: int) -> "str | None":
+    def devices(self, node: int, local_rank: int) -> "str | None":
         """The GPUs that a rank sees: all of its node's, or its share with ``gpu_binding``."""
-        held = [each for each in (self.order.devices or "").split(",") if each]
-        if not held:
+        gpus = [gpu for gpu in (self.order.devices or "").split(",") if gpu]
+        if not gpus:
             return None
-        if self.order.rehearsal and len(held) >= self.nodes:
-            share = len(held) // self.nodes
-            held = held[node * share : (node + 1) * share]
+        if self.order.rehearsal and len(gpus) >= self.nodes:
+            share = len(gpus) // self.nodes
+            gpus = gpus[node * share : (node + 1) * share]
         resources = self.job.get("resources") or {}
         if resources.get("gpu_binding") == "process":
-            share = max(1, len(held) // self.each)
-            first = local * share % len(held)
-            held = held[first : first + share]
-        return ",".join(held)
+            share = max(1, len(gpus) // self.ranks_per_node)
+            first = local_rank * share % len(gpus)
+            gpus = gpus[first : first + share]
+        return ",".join(gpus)
 
     def task(self, rank: int) -> "Task":
         """The task that runs the job's script or command as ``rank``."""
-        node, local = divmod(rank, self.each)
-        known = self.variables(rank)
-        argv = variables.command_line(self.job, self.order, known)
-        return variables.Task(rank, local, node, argv, known, log_of(rank))
+        node, local_rank = divmod(rank, self.ranks_per_node)
+        environ = self.variables(rank)
+        argv = variables.command_line(self.job, self.order, environ)
+        return variables.Task(rank, local_rank, node, argv, environ, log_name(rank))
 
 
-def log_of(rank: int) -> str:
+def log_name(rank: int) -> str:
     """The artifact name of the log of ``rank``."""
     return "user_logs/std_log_process_{}.txt".format(rank)
 

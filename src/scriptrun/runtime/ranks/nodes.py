@@ -9,6 +9,6 @@ if TYPE_CHECKING:
     from scriptrun.runtime.order import Attempt
 
 
-def tasks(job: "Json", attempt: "Attempt", meeting: "Json") -> "list[Task]":
+def tasks(job: "Json", attempt: "Attempt", agreement: "Json") -> "list[Task]":
     """The task of this node."""
-    return [World(job, attempt, meeting, 1).task(attempt.order.node)]
+    return [World(job, attempt, agreement, 1).task(attempt.order.node)]

@@ -12,8 +12,8 @@ if TYPE_CHECKING:
     from scriptrun.runtime.order import Attempt
 
 
-def tasks(job: "Json", attempt: "Attempt", meeting: "Json") -> "list[Task]":
+def tasks(job: "Json", attempt: "Attempt", agreement: "Json") -> "list[Task]":
     """The tasks of this node's ranks."""
-    world = World(job, attempt, meeting, job["distribution"]["processes_per_node"])
-    first = attempt.order.node * world.each
-    return [world.task(rank) for rank in range(first, first + world.each)]
+    world = World(job, attempt, agreement, job["distribution"]["processes_per_node"])
+    first = attempt.order.node * world.ranks_per_node
+    return [world.task(rank) for rank in range(first, first + world.ranks_per_node)]

@@ -22,11 +22,11 @@ if TYPE_CHECKING:
 
 #: where MPI libraries say which rank this is
 RANKS = ("OMPI_COMM_WORLD_RANK", "PMIX_RANK", "PMI_RANK")
-_HANDED_ON = (signal.SIGTERM, signal.SIGINT, signal.SIGUSR1, signal.SIGUSR2, signal.SIGHUP)
+_FORWARDED_SIGNALS = (signal.SIGTERM, signal.SIGINT, signal.SIGUSR1, signal.SIGUSR2, signal.SIGHUP)
 #: seconds in which a script that brought the job down may exit by itself
-_OWN_END = 0.1
+_EXIT_GRACE = 0.1
 #: bytes reserved for the record of a rank's end, so that a full disk cannot lose it
-_ROOM = 512
+_RECORD_SIZE = 512
 
 
 def main(path: str) -> "NoReturn":
@@ -40,66 +40,66 @@ def main(path: str) -> "NoReturn":
     if keeper == 0:
         os.close(writing)
         os.setsid()
-        _keep(plan, rank, os.path.dirname(path), reading)
+        _run_script(plan, rank, os.path.dirname(path), reading)
     os.close(reading)
-    for number in _HANDED_ON:
+    for number in _FORWARDED_SIGNALS:
         signal.signal(number, lambda number, _: _send(keeper, number))
-    _end_like(_wait(keeper))
+    _exit_like(_wait(keeper))
 
 
-def _keep(plan: "Json", rank: int, place: str, front: int) -> "NoReturn":
-    """Run this rank's script; ``front`` closes when the process that mpirun knows ends."""
-    task, step = plan["ranks"][rank], _step(plan)
+def _run_script(plan: "Json", rank: int, folder: str, parent_pipe: int) -> "NoReturn":
+    """Run this rank's script; ``parent_pipe`` closes when the process that mpirun knows ends."""
+    task, step = plan["ranks"][rank], _slurm_step(plan)
     log = os.open(task["log"], os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o644)
-    wake, waking = os.pipe()
-    os.set_blocking(waking, False)
+    wake, wake_writer = os.pipe()
+    os.set_blocking(wake_writer, False)
     pid = os.fork()
     if pid == 0:
         _execute(task, log)
-    told: "list[int]" = []
-    _make_room(place, rank)
-    for number in _HANDED_ON:
-        signal.signal(number, lambda number, _: _hand_on(pid, number, told))
+    stop_signals: "list[int]" = []
+    _reserve_record(folder, rank)
+    for number in _FORWARDED_SIGNALS:
+        signal.signal(number, lambda number, _: _forward(pid, number, stop_signals))
     signal.signal(signal.SIGCHLD, lambda *_: None)
-    signal.set_wakeup_fd(waking, warn_on_full_buffer=False)
-    _tell(place, rank, "start", process=_identity(os.getpid()), step=step)
-    status = _watch(pid, front, wake, told, plan.get("grace", 10.0))
-    facts = {"status": status, "node": task["node"], "stopped": bool(told)}
-    _tell(place, rank, "end", starved=bool(step) and _is_starved(status), **facts)
-    _end_like(status)
+    signal.set_wakeup_fd(wake_writer, warn_on_full_buffer=False)
+    _write_record(folder, rank, "start", process=_identity(os.getpid()), step=step)
+    status = _watch(pid, parent_pipe, wake, stop_signals, plan.get("grace", 10.0))
+    facts = {"status": status, "node": task["node"], "stopped": bool(stop_signals)}
+    _write_record(folder, rank, "end", starved=bool(step) and _ran_out_of_memory(status), **facts)
+    _exit_like(status)
 
 
-def _is_starved(status: int) -> bool:
+def _ran_out_of_memory(status: int) -> bool:
     """Whether the script of a scheduler's step ran out of memory: only this process can tell.
 
     A step has a control group of its own; elsewhere the launcher shares that.
     """
     if status != signal.SIGKILL:
         return False
-    here = os.path.abspath(__file__)
-    sys.path.insert(0, here[: -len(os.path.join("scriptrun", "runtime", "ranks", "shim.py"))])
+    path = os.path.abspath(__file__)
+    sys.path.insert(0, path[: -len(os.path.join("scriptrun", "runtime", "ranks", "shim.py"))])
     from scriptrun.runtime.launcher import oom  # loaded only if something was killed
 
-    return oom.so_far() > 0
+    return oom.kill_count() > 0
 
 
-def _watch(pid: int, front: int, wake: int, told: "list[int]", grace: float) -> int:
+def _watch(pid: int, parent_pipe: int, wake: int, stop_signals: "list[int]", grace: float) -> int:
     """The script's wait status; once mpirun abandons it, the script gets SIGTERM to save."""
     kill_at = None
     while True:
         ended, status = os.waitpid(pid, os.WNOHANG)
         if ended:
             return status
-        watched = [wake] if kill_at else [wake, front]
+        watched = [wake] if kill_at else [wake, parent_pipe]
         ready, _, _ = select.select(watched, [], [], 1.0 if kill_at else None)
         if wake in ready:
             os.read(wake, 4096)
-        elif front in ready:
-            time.sleep(_OWN_END)
+        elif parent_pipe in ready:
+            time.sleep(_EXIT_GRACE)
             ended, status = os.waitpid(pid, os.WNOHANG)
             if ended:
                 return status
-            _hand_on(pid, signal.SIGTERM, told)
+            _forward(pid, signal.SIGTERM, stop_signals)
             kill_at = time.monotonic() + grace
         elif kill_at and time.monotonic() > kill_at:
             _send(pid, signal.SIGKILL)
@@ -113,12 +113,12 @@ def _wait(pid: int) -> int:
             pass
 
 
-def _hand_on(pid: int, number: int, told: "list[int]") -> None:
+def _forward(pid: int, number: int, stop_signals: "list[int]") -> None:
     """Send the script a signal; SIGTERM only once, as several may arrive for the same stop."""
     if number == signal.SIGTERM:
-        if told:
+        if stop_signals:
             return
-        told.append(number)
+        stop_signals.append(number)
     _send(pid, number)
 
 
@@ -129,8 +129,8 @@ def _execute(task: "Json", log: int) -> "NoReturn":
         os.dup2(log, 2)
         os.chdir(task["work"])
         environ = dict(os.environ)
-        for was, now in task.get("moved") or ():
-            environ = {name: value.replace(was, now) for name, value in environ.items()}
+        for before, after in task.get("moved") or ():
+            environ = {name: value.replace(before, after) for name, value in environ.items()}
         environ.update(task["variables"])
         os.execve(task["argv"][0], task["argv"], environ)
     except OSError as error:
@@ -146,14 +146,14 @@ def _send(pid: int, number: int) -> None:
         pass
 
 
-def _tell(place: str, rank: int, what: str, **facts: object) -> None:
+def _write_record(folder: str, rank: int, event: str, **facts: object) -> None:
     """Write ``rank-<rank>.<what>.json`` atomically."""
-    target = os.path.join(place, "rank-{}.{}.json".format(rank, what))
+    target = os.path.join(folder, "rank-{}.{}.json".format(rank, event))
     try:
         handle = os.open(target + ".tmp", os.O_WRONLY | os.O_CREAT, 0o644)
         try:
             data = json.dumps(dict(facts, rank=rank, t=time.time())).encode()
-            os.write(handle, data.ljust(_ROOM if what == "end" else 0))
+            os.write(handle, data.ljust(_RECORD_SIZE if event == "end" else 0))
         finally:
             os.close(handle)
         os.rename(target + ".tmp", target)
@@ -161,16 +161,16 @@ def _tell(place: str, rank: int, what: str, **facts: object) -> None:
         pass  # a full disk: mpirun's own messages must do
 
 
-def _make_room(place: str, rank: int) -> None:
+def _reserve_record(folder: str, rank: int) -> None:
     """Reserve disk space for the record of the rank's end."""
     try:
-        with open(os.path.join(place, "rank-{}.end.json.tmp".format(rank)), "wb") as handle:
-            handle.write(b" " * _ROOM)
+        with open(os.path.join(folder, "rank-{}.end.json.tmp".format(rank)), "wb") as handle:
+            handle.write(b" " * _RECORD_SIZE)
     except OSError:
         pass  # a full disk
 
 
-def _step(plan: "Json") -> str:
+def _slurm_step(plan: "Json") -> str:
     """The step of a scheduler's that this rank belongs to ("12.1"); "" where there is none."""
     found = [os.environ.get(name, "") for name in plan.get("step_of", ())]
     return ".".join(found) if found and all(found) else ""
@@ -189,7 +189,7 @@ def _identity(pid: int) -> "Json":
     return {"host": host, "boot": boot, "pid": pid, "start": start}
 
 
-def _end_like(status: int) -> "NoReturn":
+def _exit_like(status: int) -> "NoReturn":
     if os.WIFSIGNALED(status):
         number = os.WTERMSIG(status)
         if number not in (signal.SIGKILL, signal.SIGSTOP):

@@ -8,7 +8,7 @@ run on nodes ``i`` and ``j`` modulo the number of nodes, as in SDK v1.
 import json
 
 from ..launcher import variables
-from .common import World, log_of
+from .common import World, log_name
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -17,52 +17,52 @@ if TYPE_CHECKING:
     from scriptrun.runtime.order import Attempt
 
 
-def tasks(job: "Json", attempt: "Attempt", meeting: "Json") -> "list[Task]":
+def tasks(job: "Json", attempt: "Attempt", agreement: "Json") -> "list[Task]":
     """The tasks of this node's worker (the first may be the chief) and parameter servers."""
-    world = World(job, attempt, meeting, 1)
-    listed = _listed(job, meeting)
+    world = World(job, attempt, agreement, 1)
+    members = _list_members(job, agreement)
     cluster: "dict[str, list[str]]" = {}
-    for kind, _, _, address in listed:
+    for kind, _, _, address in members:
         cluster.setdefault(kind, []).append(address)
-    found = []
-    for rank, (kind, index, node, _) in enumerate(listed):
+    local_tasks = []
+    for rank, (kind, index, node, _) in enumerate(members):
         if node == attempt.order.node:
-            local = sum(1 for each in listed[:rank] if each[2] == node)
+            local_rank = sum(1 for member in members[:rank] if member[2] == node)
             config = {"cluster": cluster, "task": {"type": kind, "index": index}}
-            found.append(_task(world, rank, local, dict(config, environment="cloud")))
-    return found
+            local_tasks.append(_task(world, rank, local_rank, dict(config, environment="cloud")))
+    return local_tasks
 
 
-def _listed(job: "Json", meeting: "Json") -> "list[tuple[str, int, int, str]]":
+def _list_members(job: "Json", agreement: "Json") -> "list[tuple[str, int, int, str]]":
     """(type, index, node, address) of each task of the job, by rank."""
     settings = job["distribution"]["settings"]
-    nodes = meeting["nodes"]
+    nodes = agreement["nodes"]
     kinds = ["worker"] * settings.get("workers", len(nodes))
     kinds += ["ps"] * settings.get("parameter_servers", 0)
     if settings.get("chief"):
         kinds[0] = "chief"
-    ports = [list(each["ports"]) for each in nodes]
-    found: "list[tuple[str, int, int, str]]" = []
+    ports = [list(node_entry["ports"]) for node_entry in nodes]
+    members: "list[tuple[str, int, int, str]]" = []
     counts: "dict[str, int]" = {}
     for kind in kinds:
-        place = "ps" if kind == "ps" else "worker"
-        node = counts.get(place, 0) % len(nodes)
-        counts[place] = counts.get(place, 0) + 1
-        index = sum(1 for each in found if each[0] == kind)
+        role = "ps" if kind == "ps" else "worker"
+        node = counts.get(role, 0) % len(nodes)
+        counts[role] = counts.get(role, 0) + 1
+        index = sum(1 for member in members if member[0] == kind)
         address = "{}:{}".format(nodes[node]["address"], ports[node].pop(0))
-        found.append((kind, index, node, address))
-    return found
+        members.append((kind, index, node, address))
+    return members
 
 
-def _task(world: "World", rank: int, local: int, config: "Json") -> "Task":
-    known = dict(world.system)
-    known.update(world.place(rank, world.order.node, local))
-    known["TF_CONFIG"] = json.dumps(config)
-    task = config["task"]
-    if task["type"] == "ps" and known.get("CUDA_VISIBLE_DEVICES"):
-        known["CUDA_VISIBLE_DEVICES"] = ""  # a server would occupy the workers' GPU memory
-    argv = variables.command_line(world.job, world.order, known)
-    made = variables.Task(rank, local, world.order.node, argv, known, log_of(rank))
-    made.name = "{type} {index}".format(**task)
-    made.serves = task["type"] == "ps"
-    return made
+def _task(world: "World", rank: int, local_rank: int, config: "Json") -> "Task":
+    environ = dict(world.system)
+    environ.update(world.position_variables(rank, world.order.node, local_rank))
+    environ["TF_CONFIG"] = json.dumps(config)
+    role = config["task"]
+    if role["type"] == "ps" and environ.get("CUDA_VISIBLE_DEVICES"):
+        environ["CUDA_VISIBLE_DEVICES"] = ""  # a server would occupy the workers' GPU memory
+    argv = variables.command_line(world.job, world.order, environ)
+    task = variables.Task(rank, local_rank, world.order.node, argv, environ, log_name(rank))
+    task.name = "{type} {index}".format(**role)
+    task.is_server = role["type"] == "ps"
+    return task

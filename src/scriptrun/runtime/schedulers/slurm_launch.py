@@ -58,7 +58,7 @@ def main(value: "Json") -> "NoReturn":
         order = order.replace(scratch=scratch)
         os.environ.setdefault("SCRIPTRUN_CACHE", os.path.join(scratch, "cache"))
     attempt = Attempt(order)
-    attempt.lent = json.loads(os.environ.pop(LENT, "{}"))
+    attempt.secrets = json.loads(os.environ.pop(LENT, "{}"))
     attempt.listen = _listen if os.environ.get("SLURM_JOB_NUM_NODES") == "1" else None
     for name in [name for name in os.environ if _OF_THE_STEP.fullmatch(name)]:
         del os.environ[name]
@@ -108,7 +108,7 @@ def _handle(place: str, attempt: int) -> "tuple[str, Json]":
     path = os.path.join(place, "job.json")
     user = os.environ.get("SLURM_JOB_USER") or os.environ.get("USER", "")
     value = {"job": slurm.this_job(), "attempt": attempt, "user": user}
-    value["by"] = identity.of_process()
+    value["by"] = identity.identify()
     try:
         files.publish(path, files.to_json(value))
     except OSError:

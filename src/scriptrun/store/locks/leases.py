@@ -96,7 +96,7 @@ class Watch:
             return None
         who = owner.get("identity") or {}
         token = str(owner.get("token", ""))
-        if identity.is_here(who):
+        if identity.is_local(who):
             return None if identity.is_alive(who) else token
         now = (token, files.read_json(self._path / "beat.json"))
         if now != self._seen:
@@ -114,7 +114,7 @@ def holder(path: str | os.PathLike[str]) -> tuple[Json, float] | None:
     if not isinstance(owner, dict):
         return None
     who: Json = owner.get("identity") or {}
-    if identity.is_here(who):
+    if identity.is_local(who):
         return who, 0.0 if identity.is_alive(who) else float("inf")
     now = [owner.get("token"), files.read_json(os.path.join(path, "beat.json"))]
     return who, silence.seconds(os.path.abspath(path), now)
@@ -140,7 +140,7 @@ def try_lease(path: str | os.PathLike[str], thread: bool = True) -> Lease | None
     made = whole.with_name(f"{whole.name}.{token[:12]}.tmp")
     made.mkdir()
     try:
-        owner = {"token": token, "identity": identity.of_process()}
+        owner = {"token": token, "identity": identity.identify()}
         files.write_atomic(made / "owner.json", files.to_json(owner))
         os.rename(made, whole)  # fails if a lease exists: a directory that is not empty
     except OSError as error:

@@ -29,7 +29,7 @@ def seconds(what: str, value: Any) -> float:
     If the directory cannot be written, every observation is the first.
     """
     name = hashlib.sha256(what.encode("utf-8", "surrogatepass")).hexdigest()[:32]
-    boot, now = identity.boot() or _PROCESS, time.monotonic()
+    boot, now = identity.boot_id() or _PROCESS, time.monotonic()
     with contextlib.suppress(OSError):
         path = str(paths.runtime_folder("seen") / f"{name}.json")
         seen = files.read_json(path)

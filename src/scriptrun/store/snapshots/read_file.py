@@ -52,7 +52,7 @@ def _take_link(
     if isinstance(link, symlinks.Followed):
         return _take_file(packs, link.path, path, look)
     name = path.rpartition(b"/")[2]
-    line = b"l %s\0%s\n" % (workdir.escaped(name), workdir.escaped(link.target))
+    line = b"l %s\0%s\n" % (workdir.escape(name), workdir.escape(link.target))
     return name, look if snapshot_folder.trusted(look) else snapshot_folder.UNTRUSTED, line, b""
 
 
@@ -78,7 +78,7 @@ def _take_file(
     if not (steady and snapshot_folder.trusted(look)):
         look = snapshot_folder.UNTRUSTED
     kind = b"x" if after.st_mode & stat.S_IXUSR else b"f"
-    return name, look, b"%s %s %d %s\n" % (kind, digest, size, workdir.escaped(name)), place + b"\n"
+    return name, look, b"%s %s %d %s\n" % (kind, digest, size, workdir.escape(name)), place + b"\n"
 
 
 def _keep(packs: PackWriter, handle: int, expected: int) -> tuple[bytes, bytes, int]:

@@ -76,7 +76,7 @@ class Taking:
 
     def _take_folder(self, seen: snapshot_folder.Listing, record: stat_cache.Record | None) -> None:
         if seen.path:
-            self._publication.write(b"d %s\n" % workdir.escaped(seen.path))
+            self._publication.write(b"d %s\n" % workdir.escape(seen.path))
         before = {each[0]: each for each in record.files()} if record is not None else {}
         kept: list[stat_cache.FileRecord] = []
         files = size = 0

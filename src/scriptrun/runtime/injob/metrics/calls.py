@@ -12,7 +12,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from scriptrun.runtime.hints import Place
+    from scriptrun.runtime.hints import StrPath
 
 
 class MetricCalls(object):
@@ -46,17 +46,17 @@ class MetricCalls(object):
         self._write("table", name, table_of(name, value), description)
 
     def log_image(
-        self, name: str, path: "Place | None" = None, plot: object = None, description: str = ""
+        self, name: str, path: "StrPath | None" = None, plot: object = None, description: str = ""
     ) -> None:
         """Log an image: the file at ``path``, or ``plot``, a matplotlib figure or ``pyplot``.
 
         Raises UserErrorException unless exactly one of them is given, or if the file is missing.
         """
         check_image(name, path, plot)
-        ending = os.path.splitext(str(path))[1] if path is not None else ".png"
-        artifact = "{}_{}{}".format(_as_file_name(name), int(time.time()), ending or ".png")
+        suffix = os.path.splitext(str(path))[1] if path is not None else ".png"
+        artifact = "{}_{}{}".format(_as_file_name(name), int(time.time()), suffix or ".png")
         artifact = images.free_name(self.folder, artifact)
-        artifacts.store(self.folder, artifact, images.drawn(plot) if path is None else path)
+        artifacts.store(self.folder, artifact, images.render_png(plot) if path is None else path)
         self._write("image", name, artifact, description)
 
     def log_confusion_matrix(self, name: str, value: object, description: str = "") -> None:
@@ -104,7 +104,7 @@ def _lengths(table: "Mapping[str, list[object]]") -> "list[tuple[str, int]]":
 def schema_value(name: str, value: object) -> object:
     """A dict as it is stored; JSON text is parsed first, as SDK v1 allows."""
     if isinstance(value, str):
-        value = images.parsed(name, value)
+        value = images.parse_json(name, value)
     return values.nested(value)
 
 

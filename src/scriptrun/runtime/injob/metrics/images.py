@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from typing import BinaryIO
 
 
-def drawn(plot: object) -> "BinaryIO":
+def render_png(plot: object) -> "BinaryIO":
     """Render ``plot`` (a figure, axes or ``pyplot``) as an open PNG stream."""
     figure = plot if hasattr(plot, "savefig") else getattr(plot, "figure", None)
     if not hasattr(figure, "savefig"):
@@ -29,15 +29,15 @@ def drawn(plot: object) -> "BinaryIO":
 
 def free_name(folder: str, name: str) -> str:
     """``name``, with a number appended if the run already has an artifact of that name."""
-    stem, ending = os.path.splitext(name)
+    stem, suffix = os.path.splitext(name)
     number = 1
     while artifacts.path_of(folder, name) is not None:
         number += 1
-        name = "{}_{}{}".format(stem, number, ending)
+        name = "{}_{}{}".format(stem, number, suffix)
     return name
 
 
-def parsed(name: str, text: str) -> object:
+def parse_json(name: str, text: str) -> object:
     """The JSON value of ``text``; raises UserErrorException if it is invalid."""
     try:
         return json.loads(text)

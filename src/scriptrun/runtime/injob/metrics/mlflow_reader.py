@@ -9,52 +9,52 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from scriptrun.runtime.hints import Json, Place
+    from scriptrun.runtime.hints import Json, StrPath
 
 
 ROOT = "mlflow"
 
 
-def lines(folder: "Place") -> "Iterator[list[Json]]":
+def lines(folder: "StrPath") -> "Iterator[list[Json]]":
     """The metrics that MLflow logged in the run at ``folder``: a list of dicts per metric."""
     top = os.path.join(str(folder), ROOT)
     if not os.path.isdir(top):
         return
-    for place, folders, names in os.walk(top):
+    for current, folders, names in os.walk(top):
         folders.sort()
-        inside = os.path.relpath(place, top).split(os.sep)
-        if len(inside) < 3 or inside[2] != "metrics":
+        parts = os.path.relpath(current, top).split(os.sep)
+        if len(parts) < 3 or parts[2] != "metrics":
             continue
         for name in sorted(names):
-            yield _of("/".join(inside[3:] + [name]), os.path.join(place, name))
+            yield _read_metric("/".join(parts[3:] + [name]), os.path.join(current, name))
 
 
-def _of(name: str, path: str) -> "list[Json]":
+def _read_metric(name: str, path: str) -> "list[Json]":
     """The values of one metric: each line has the time in milliseconds, value and step."""
-    found = []
+    entries = []
     try:
         with open(path, encoding="utf-8") as file:
             for line in file:
                 words = line.split()
                 if len(words) >= 2:
-                    found.append((float(words[0]) / 1000, name, words[1], words[2:3]))
+                    entries.append((float(words[0]) / 1000, name, words[1], words[2:3]))
     except (OSError, ValueError):
         pass  # still being written
-    return [_line(*each) for each in found]
+    return [_line(*entry) for entry in entries]
 
 
-def _line(when: float, name: str, value: str, step: "list[str]") -> "Json":
+def _line(seconds: float, name: str, value: str, step: "list[str]") -> "Json":
     number = float(value)
     finite = number - number == 0
-    made = {"t": when, "m": name, "k": "scalar", "v": number if finite else _word(number)}
+    line = {"t": seconds, "m": name, "k": "scalar", "v": number if finite else _special_name(number)}
     if not finite:
-        made["f"] = 1
+        line["f"] = 1
     if step and step[0] != "0":
-        made["s"] = int(step[0])
-    return made
+        line["s"] = int(step[0])
+    return line
 
 
-def _word(number: float) -> str:
+def _special_name(number: float) -> str:
     if number in (float("inf"), float("-inf")):
         return "Infinity" if number > 0 else "-Infinity"
     return "NaN"

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
     from typing import Any, List, Tuple
 
-    from scriptrun.runtime.hints import Json, Place
+    from scriptrun.runtime.hints import Json, StrPath
 
     #: a file's path, and its lines in blocks
     Tail = Tuple[str, Iterable[List[Json]]]
@@ -31,7 +31,7 @@ BLOCK = 1 << 20
 Point = collections.namedtuple("Point", "t name kind value step description writer")
 
 
-def read(folder: "Place", name: "str | None" = None) -> "Json":
+def read(folder: "StrPath", name: "str | None" = None) -> "Json":
     """The metrics of the run in ``folder`` by name; with ``name``, only that one.
 
     A value logged once is that value; logged several times, a list of them in order. Lists of one
@@ -46,36 +46,36 @@ def read(folder: "Place", name: "str | None" = None) -> "Json":
     return fold.metrics()
 
 
-def points(folder: "Place", name: "str | None" = None) -> "Iterator[Point]":
+def points(folder: "StrPath", name: "str | None" = None) -> "Iterator[Point]":
     """Each line of the run's metrics as a ``Point``, in order; with ``name``, only that metric."""
-    for line in _in_order([(path, tail(path)) for path in files(folder)]):
-        point = point_of(line)
+    for line in _merge_by_time([(path, tail(path)) for path in files(folder)]):
+        point = parse_point(line)
         if point is not None and name in (None, point.name):
             yield point
 
 
-def files(folder: "Place") -> "list[str]":
+def files(folder: "StrPath") -> "list[str]":
     """The metrics files of the run in ``folder``, sorted by writer."""
-    place = os.path.join(str(folder), "metrics")
+    metrics_folder = os.path.join(str(folder), "metrics")
     try:
-        names = os.listdir(place)
+        names = os.listdir(metrics_folder)
     except OSError:
         return []
-    return [os.path.join(place, name) for name in sorted(names) if name.endswith(".jsonl")]
+    return [os.path.join(metrics_folder, name) for name in sorted(names) if name.endswith(".jsonl")]
 
 
-def merged(folder: "Place") -> "Iterator[list[Json]]":
+def merged(folder: "StrPath") -> "Iterator[list[Json]]":
     """The lines (dicts) of all files, in order, in lists."""
     paths = files(folder)
     if len(paths) == 1:
         return tail(paths[0])
-    ordered = _in_order([(path, tail(path)) for path in paths])
+    ordered = _merge_by_time([(path, tail(path)) for path in paths])
     return iter(lambda: list(itertools.islice(ordered, 10000)), [])
 
 
-def new_lines(folder: "Place", progress: "dict[str, int]") -> "list[Json]":
+def read_new_lines(folder: "StrPath", progress: "dict[str, int]") -> "list[Json]":
     """The lines (dicts) written since ``progress`` (see ``tail``), in order."""
-    return list(_in_order([(path, tail(path, progress)) for path in files(folder)]))
+    return list(_merge_by_time([(path, tail(path, progress)) for path in files(folder)]))
 
 
 def tail(path: str, progress: "dict[str, int] | None" = None) -> "Iterator[list[Json]]":
@@ -100,45 +100,45 @@ def tail(path: str, progress: "dict[str, int] | None" = None) -> "Iterator[list[
             start += len(whole) + len(newline)
             if progress is not None:
                 progress[path] = start
-            yield _parsed(whole)
+            yield _parse_lines(whole)
 
 
-def _parsed(data: bytes) -> "list[Json]":
+def _parse_lines(data: bytes) -> "list[Json]":
     lines = [line for line in data.split(b"\n") if line]
     try:
         text = (b"[" + b",".join(lines) + b"]").decode("utf-8", "surrogatepass")
-        found: "list[Json]" = json.loads(text)
-        if len(found) == len(lines):
-            return found
+        parsed: "list[Json]" = json.loads(text)
+        if len(parsed) == len(lines):
+            return parsed
     except ValueError:
         pass
-    return [line for line in map(_parsed_line, lines) if isinstance(line, dict)]
+    return [line for line in map(_parse_line, lines) if isinstance(line, dict)]
 
 
-def _parsed_line(line: bytes) -> object:
+def _parse_line(line: bytes) -> object:
     try:
         return json.loads(line.decode("utf-8", "surrogatepass"))
     except ValueError:
         return None
 
 
-def _in_order(tails: "list[Tail]") -> "Iterator[Json]":
+def _merge_by_time(tails: "list[Tail]") -> "Iterator[Json]":
     """The lines of several files merged by time, keeping the order within each file."""
     if len(tails) == 1:
         return _with_writer(*tails[0])
-    dated = [_dated(place, path, blocks) for place, (path, blocks) in enumerate(tails)]
-    return (entry[3] for entry in heapq.merge(*dated))
+    timed = [_with_time(position, path, blocks) for position, (path, blocks) in enumerate(tails)]
+    return (entry[3] for entry in heapq.merge(*timed))
 
 
-def _dated(
-    place: int, path: str, blocks: "Iterable[list[Json]]"
+def _with_time(
+    position: int, path: str, blocks: "Iterable[list[Json]]"
 ) -> "Iterator[tuple[float, int, int, Json]]":
     latest = 0.0
     for number, line in enumerate(_with_writer(path, blocks)):
-        t = line.get("t")
-        if isinstance(t, (int, float)) and t > latest:  # a clock may jump back
-            latest = t
-        yield latest, place, number, line
+        timestamp = line.get("t")
+        if isinstance(timestamp, (int, float)) and timestamp > latest:  # a clock may jump back
+            latest = timestamp
+        yield latest, position, number, line
 
 
 def _with_writer(path: str, blocks: "Iterable[list[Json]]") -> "Iterator[Json]":
@@ -150,7 +150,7 @@ def _with_writer(path: str, blocks: "Iterable[list[Json]]") -> "Iterator[Json]":
                 yield line
 
 
-def point_of(line: "Json") -> "Point | None":
+def parse_point(line: "Json") -> "Point | None":
     """The ``Point`` of a line, or None if the line is invalid."""
     try:
         value = values.from_json(line["v"]) if "f" in line else line["v"]
@@ -183,9 +183,9 @@ class Fold:
                 name, kind, value = line["m"], line["k"], line["v"]
                 if type(name) is not str or (only is not None and name != only):
                     continue
-                mine = pieces.get(name)
-                if kind == "scalar" and mine and mine[-1][0] == "one" and "f" not in line:
-                    mine[-1][1].append(value)
+                collected = pieces.get(name)
+                if kind == "scalar" and collected and collected[-1][0] == "one" and "f" not in line:
+                    collected[-1][1].append(value)
                 else:
                     self._add(name, kind, values.from_json(value) if "f" in line else value)
             except (KeyError, TypeError, AttributeError):
@@ -219,8 +219,8 @@ class _Table:
     def add_table(self, table: "dict[str, list[object]]") -> None:
         added = max([len(cells) for cells in table.values()] or [0])
         for column, cells in table.items():
-            mine = self.columns.setdefault(column, [None] * self.rows)
-            mine.extend(cells)
+            column_cells = self.columns.setdefault(column, [None] * self.rows)
+            column_cells.extend(cells)
         self.rows += added
         for cells in self.columns.values():
             cells.extend([None] * (self.rows - len(cells)))

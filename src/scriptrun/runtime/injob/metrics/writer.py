@@ -13,25 +13,25 @@ import time
 
 from scriptrun.runtime.files import unique
 from scriptrun.runtime.injob import values
-from scriptrun.runtime.injob.metrics.flusher import BEAT
+from scriptrun.runtime.injob.metrics.flusher import FLUSHER
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
     from typing import Any
 
-    from scriptrun.runtime.hints import Place
+    from scriptrun.runtime.hints import StrPath
 
 
 #: buffered lines after which the logging thread writes them itself
-MANY = 50000
+MAX_WAITING_LINES = 50000
 #: bytes kept for a retry when they cannot be written
-KEPT = 8 << 20
+MAX_RETRY_BYTES = 8 << 20
 #: seconds after which the logging thread writes itself, in case the flusher is delayed
-LATE = 0.2
+MAX_DELAY = 0.2
 #: lines after a pause that the logging thread writes itself, so that a worker killed without
 #: warning, like those of multiprocessing.Pool, does not lose the few lines it logs
-FEW = 10
+DIRECT_LINES = 10
 
 _BIG = 10**300
 _INFINITY = float("inf")
@@ -43,20 +43,20 @@ _getpid = os.getpid
 class MetricWriter:
     """Appends one process's metrics to the run in ``folder``; create it with ``writer_of``."""
 
-    def __init__(self, folder: "Place") -> None:
+    def __init__(self, folder: "StrPath") -> None:
         self.folder = str(folder)
         self._heads: "dict[object, str]" = {}
-        self._fresh()
+        self._reset()
 
-    def _fresh(self) -> None:
+    def _reset(self) -> None:
         """Start with a new file for this process and nothing buffered."""
         self._pid = _getpid()
         self._lines: "list[str]" = []
         self._lock = threading.RLock()
         self._busy = False
-        self._due = 0.0
-        self._few = 0
-        self._rest = b""
+        self._deadline = 0.0
+        self._direct_lines = 0
+        self._unwritten = b""
         self._lost = 0
         self._warned = False
         name = "{}-{}-{}.jsonl".format(_rank(), self._pid, unique(8))
@@ -78,15 +78,15 @@ class MetricWriter:
         try:
             head = self._heads[name]
         except (KeyError, TypeError):
-            head = self._head(name)
+            head = self._line_head(name)
         if self._pid != _getpid():
             self._after_fork()
         if step is None:
             self._lines.append('{"t":%r%s%r}\n' % (now, head, value))
         else:
-            self._lines.append('{"t":%r%s%r%s}\n' % (now, head, value, _step(step)))
-        if self._few or BEAT.idle or now > self._due or len(self._lines) > MANY:
-            self._nudge(now)
+            self._lines.append('{"t":%r%s%r%s}\n' % (now, head, value, _step_field(step)))
+        if self._direct_lines or FLUSHER.idle or now > self._deadline or len(self._lines) > MAX_WAITING_LINES:
+            self._schedule_flush(now)
 
     def write(
         self, kind: str, name: str, value: object, description: str = "", step: object = None
@@ -94,41 +94,41 @@ class MetricWriter:
         """Log ``value`` (from the functions in ``values``) as a line of ``kind``."""
         now = _time()
         text, special = values.to_json(value)
-        line = ['{"t":%r,"k":"%s","m":%s,"v":%s' % (now, kind, _quoted(name), text), _step(step)]
+        line = ['{"t":%r,"k":"%s","m":%s,"v":%s' % (now, kind, _to_json_text(name), text), _step_field(step)]
         if description:
-            line.append(',"d":' + _quoted(description))
+            line.append(',"d":' + _to_json_text(description))
         line.append(',"f":1}\n' if special else "}\n")
         if self._pid != _getpid():
             self._after_fork()
         self._lines.append("".join(line))
-        self._nudge(now)
+        self._schedule_flush(now)
 
-    def _head(self, name: str) -> str:
-        head = ',"k":"scalar","m":%s,"v":' % _quoted(name)
+    def _line_head(self, name: str) -> str:
+        head = ',"k":"scalar","m":%s,"v":' % _to_json_text(name)
         if len(self._heads) > 10000:
             self._heads.clear()
         if type(name) is str:
             self._heads[name] = head
         return head
 
-    def _nudge(self, now: float) -> None:
+    def _schedule_flush(self, now: float) -> None:
         """Wake the flusher, or write directly if it would be too late."""
-        if BEAT.idle:
-            self._due = now + LATE
-            self._few = FEW
-            BEAT.wake()
-        if self._few:
-            self._few -= 1
+        if FLUSHER.idle:
+            self._deadline = now + MAX_DELAY
+            self._direct_lines = DIRECT_LINES
+            FLUSHER.wake()
+        if self._direct_lines:
+            self._direct_lines -= 1
             self.flush()
-        elif BEAT.direct or len(self._lines) > MANY or now > self._due:
+        elif FLUSHER.write_directly or len(self._lines) > MAX_WAITING_LINES or now > self._deadline:
             self.flush()
 
     def _after_fork(self) -> None:
         """In a forked child: the buffered lines and the file are the parent's."""
-        BEAT.after_fork()
-        self._fresh()
+        FLUSHER.after_fork()
+        self._reset()
 
-    def waiting(self) -> bool:
+    def has_waiting(self) -> bool:
         """Whether lines are buffered."""
         return bool(self._lines)
 
@@ -151,46 +151,46 @@ class MetricWriter:
             batch = self._lines[:]
             if batch:
                 del self._lines[: len(batch)]
-            if batch or self._rest:
-                self._put("".join(batch).encode("utf-8", "surrogatepass"))
-            self._due = _time() + LATE
+            if batch or self._unwritten:
+                self._write_bytes("".join(batch).encode("utf-8", "surrogatepass"))
+            self._deadline = _time() + MAX_DELAY
             return bool(batch)
         finally:
             self._busy = False
 
-    def _put(self, data: bytes) -> None:
-        if len(self._rest) > KEPT:
+    def _write_bytes(self, data: bytes) -> None:
+        if len(self._unwritten) > MAX_RETRY_BYTES:
             data, dropped = b"", data
             self._lost += dropped.count(b"\n")
-        self._rest = _append(self.path, self._rest + data, self._warn)
+        self._unwritten = _append(self.path, self._unwritten + data, self._warn)
 
     def _warn(self, error: OSError) -> None:
         if self._warned:
             return
         self._warned = True
-        _say(
+        _print_warning(
             "cannot write this run's metrics ({}: {}); the script continues and the write is "
             "retried".format(error.strerror or error, self.path)
         )
 
-    def say_lost(self) -> None:
+    def report_lost(self) -> None:
         """At exit: warn on stderr how many lines could not be written, if any."""
-        lost = self._lost + self._rest.count(b"\n")
+        lost = self._lost + self._unwritten.count(b"\n")
         if lost:
-            _say("failed to write {} metric lines to {}".format(lost, self.path))
-            self._lost, self._rest = 0, b""
+            _print_warning("failed to write {} metric lines to {}".format(lost, self.path))
+            self._lost, self._unwritten = 0, b""
 
     def close(self) -> None:
         """Flush and leave the flusher."""
         self.flush()
-        BEAT.writers.pop(self.folder, None)
+        FLUSHER.writers.pop(self.folder, None)
 
 
-def writer_of(folder: "Place") -> "MetricWriter":
+def writer_of(folder: "StrPath") -> "MetricWriter":
     """This process's one writer for the run in ``folder``."""
     folder = str(folder)
-    writer = BEAT.writers.get(folder)
-    return writer or BEAT.writers.setdefault(folder, MetricWriter(folder))
+    writer = FLUSHER.writers.get(folder)
+    return writer or FLUSHER.writers.setdefault(folder, MetricWriter(folder))
 
 
 def _append(path: str, data: bytes, warn: "Callable[[OSError], None]") -> bytes:
@@ -221,11 +221,11 @@ def _open(path: str, flags: int) -> int:
         return os.open(path, flags, 0o644)
 
 
-def _quoted(text: object) -> str:
+def _to_json_text(text: object) -> str:
     return values.to_json(text if isinstance(text, str) else values.text(text))[0]
 
 
-def _step(step: object) -> str:
+def _step_field(step: object) -> str:
     """The step field of a line; empty if the step is not a number."""
     step = values.scalar(step)
     if isinstance(step, (bool, int, float)) and -_BIG < step < _BIG:
@@ -238,7 +238,7 @@ def _rank() -> str:
     return rank if rank.isdigit() else "0"
 
 
-def _say(message: str) -> None:
+def _print_warning(message: str) -> None:
     try:
         sys.stderr.write("scriptrun: {}\n".format(message))
         sys.stderr.flush()
